@@ -1,0 +1,45 @@
+# What a user runs. Needs Python >= 3.11, git and make; everything else comes from requirements.lock.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test lint types bench grafana lock clean
+
+help:  ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+venv: $(VENV)/.ready  ## make .venv with the command jieneng in it
+
+$(VENV)/.ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Say which one to use: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: venv  ## a simulated centre, end to end; ARGS="--for 60" ends it by itself
+	@$(BIN)/jieneng demo $(ARGS)
+
+test: venv lint types  ## the whole suite, lint and types
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: venv
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: venv
+	$(BIN)/mypy
+
+bench: venv  ## measure; prints one JSON object a line and writes bench.jsonl; never fails a build
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+grafana: venv  ## generate the boards and provisioning files anew
+	$(BIN)/jieneng grafana build
+
+lock:  ## renew requirements.lock from pyproject.toml
+	uv pip compile --quiet --no-emit-index-url --custom-compile-command "make lock" --universal --python-version 3.11 --generate-hashes --group dev pyproject.toml requirements-build.in -o requirements.lock
+
+clean:  ## remove the environment and what tools left
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Readings -> consumption -> indicators against targets. numpy, pure but for the pipeline."""

@@ -1,0 +1,68 @@
+"""What the analytics says: a figure with its coverage, its convention and its doubts.
+
+Law: what is unknown is None, never 0; a verdict without enough data is `insufficient_data`.
+A list of `Figure` is what `jieneng indicators --format json` prints.
+"""
+
+from typing import Literal
+
+import msgspec
+
+Status = Literal["met", "on_track", "at_risk", "missed", "insufficient_data", "no_target"]
+Convention = Literal["equivalent", "coal_consumption"]
+FactorSeries = Literal["fixed", "current"]
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """Something that a reader of the figure should know.
+
+    Attributes:
+        code: short name, for counting and translating: `gap`, `counter_reset`, `no_headcount`...
+        subject: the meter, area or factor that it is about.
+        detail: the evidence, with its unit.
+    """
+
+    code: str
+    subject: str
+    detail: str = ""
+
+
+class Figure(msgspec.Struct, frozen=True, kw_only=True):
+    """One indicator of one scope in one period.
+
+    Attributes:
+        scope: id of an area, an institution or the site.
+        indicator: id of a row of the indicators table.
+        period: `2025`, `2025-06`.
+        value: in `unit`; of a period that goes on, of its elapsed days.
+        unit: of value, baseline, target and path.
+        baseline: the same days of the base period.
+        change_pct: value against baseline [%], negative where it fell.
+        target_pct: the plan's change at its end [%]; None for a cap.
+        operator: how the plan compares a decrease (`>` 7 %) or a cap (`<=`).
+        target: the value that the plan asks for at its end, or its cap.
+        path: the value that the glide path asks for in this period.
+        coverage: share of meter-time with accepted readings, 0 to 1.
+        estimated: share of the value that was spread over gaps, 0 to 1.
+        convention: of electricity's coal equivalent; None where none enters.
+        factor_series: of the grid's carbon factor; None where none enters.
+    """
+
+    scope: str
+    indicator: str
+    period: str
+    value: float | None
+    unit: str
+    baseline: float | None = None
+    baseline_period: str | None = None
+    change_pct: float | None = None
+    target_pct: float | None = None
+    operator: str | None = None
+    target: float | None = None
+    path: float | None = None
+    status: Status = "no_target"
+    coverage: float | None = None
+    estimated: float | None = None
+    convention: Convention | None = None
+    factor_series: FactorSeries | None = None
+    findings: tuple[Finding, ...] = ()

@@ -1,0 +1,1 @@
+"""Runs in the building: polls meters, keeps what they say, publishes it."""

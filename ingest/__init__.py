@@ -1,0 +1,1 @@
+"""MQTT -> store. Acknowledges what is stored, never sooner."""

@@ -1,0 +1,5 @@
+"""`python -m jieneng` is `jieneng`."""
+
+from jieneng.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""The command `jieneng`: arguments in, exit codes out."""

@@ -1,0 +1,1 @@
+"""Texts for people, Chinese by default."""

@@ -1,0 +1,62 @@
+"""Points -> InfluxDB line protocol. Pure: points in, bytes out.
+
+Law: what can't be said exactly is refused, never sent: a NaN, an infinity, an empty name, a
+name that ends in a backslash or holds a line break. Floats are written with `repr`, the shortest
+text that reads back as the same number, and never as integers, which would fix a field's type.
+
+Source: InfluxDB line protocol reference (v1.8 and v2), section "Special characters".
+"""
+
+import math
+from collections.abc import Iterable
+from functools import lru_cache
+
+from jieneng.metering.schema import Point, Value
+
+_MEASUREMENT = str.maketrans({",": "\\,", " ": "\\ "})
+_KEY = str.maketrans({",": "\\,", " ": "\\ ", "=": "\\="})
+_TEXT = str.maketrans({'"': '\\"', "\\": "\\\\"})
+
+
+def encode(points: Iterable[Point]) -> bytes:
+    """One line a point, joined by line feeds, times in milliseconds.
+
+    Raises:
+        ValueError: a name or value that line protocol can't hold.
+    """
+    return "\n".join([encode_point(point) for point in points]).encode()
+
+
+def encode_point(point: Point) -> str:
+    """One line, without its line feed. Raises as `encode`."""
+    if not point.fields:
+        raise ValueError(f"a point of {point.measurement} without fields")
+    fields = ",".join([f"{_key(name)}={_value(value)}" for name, value in point.fields])
+    return f"{_series(point.measurement, point.tags)} {fields} {point.time_ms}"
+
+
+@lru_cache(maxsize=65536)
+def _series(measurement: str, tags: tuple[tuple[str, str], ...]) -> str:
+    """Measurement and tags: the same for all points of a series, so built once."""
+    parts = [_checked(measurement).translate(_MEASUREMENT)]
+    parts += [f"{_key(name)}={_key(value)}" for name, value in tags]
+    return ",".join(parts)
+
+
+@lru_cache(maxsize=4096)
+def _key(name: str) -> str:
+    return _checked(name).translate(_KEY)
+
+
+def _checked(name: str) -> str:
+    if not name or name.endswith("\\") or not name.isprintable():
+        raise ValueError(f"{name!r} can't be a name in line protocol")
+    return name
+
+
+def _value(value: Value) -> str:
+    if isinstance(value, str):
+        return f'"{value.translate(_TEXT)}"'
+    if not math.isfinite(value):
+        raise ValueError(f"{value} can't be stored: unknown is a missing field")
+    return repr(float(value))

@@ -1,0 +1,88 @@
+"""The closed table of what is measured. A quantity that is not a row here does not exist.
+
+The name is the name everywhere: in models, samples, on the wire, in the store, on boards.
+Its unit is the last part of the name. Counters only grow (rollovers and replacements aside)
+and carry consumption; gauges are momentary.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, Literal
+
+import msgspec
+
+Medium = Literal["electricity", "water", "gas", "heat"]
+Kind = Literal["counter", "gauge"]
+
+MEDIA: Final[tuple[Medium, ...]] = ("electricity", "water", "gas", "heat")
+
+
+class Quantity(msgspec.Struct, frozen=True):
+    """One row.
+
+    Attributes:
+        name: lower case, ends in its unit.
+        unit: canonical unit, a name of `units.py`.
+        kind: counter or gauge.
+        media: the media whose meters can have it.
+    """
+
+    name: str
+    unit: str
+    kind: Kind
+    media: tuple[Medium, ...]
+
+
+_E: Final[tuple[Medium, ...]] = ("electricity",)
+_W: Final[tuple[Medium, ...]] = ("water",)
+_G: Final[tuple[Medium, ...]] = ("gas",)
+_H: Final[tuple[Medium, ...]] = ("heat",)
+
+_ROWS: Final = (
+    Quantity("energy_kwh", "kWh", "counter", _E),
+    Quantity("energy_export_kwh", "kWh", "counter", _E),
+    Quantity("energy_sharp_kwh", "kWh", "counter", _E),
+    Quantity("energy_peak_kwh", "kWh", "counter", _E),
+    Quantity("energy_flat_kwh", "kWh", "counter", _E),
+    Quantity("energy_valley_kwh", "kWh", "counter", _E),
+    Quantity("reactive_energy_kvarh", "kvarh", "counter", _E),
+    Quantity("power_kw", "kW", "gauge", (*_E, *_H)),
+    Quantity("power_a_kw", "kW", "gauge", _E),
+    Quantity("power_b_kw", "kW", "gauge", _E),
+    Quantity("power_c_kw", "kW", "gauge", _E),
+    Quantity("reactive_power_kvar", "kvar", "gauge", _E),
+    Quantity("apparent_power_kva", "kVA", "gauge", _E),
+    Quantity("power_factor", "1", "gauge", _E),
+    Quantity("voltage_v", "V", "gauge", _E),
+    Quantity("voltage_a_v", "V", "gauge", _E),
+    Quantity("voltage_b_v", "V", "gauge", _E),
+    Quantity("voltage_c_v", "V", "gauge", _E),
+    Quantity("current_a", "A", "gauge", _E),
+    Quantity("current_a_a", "A", "gauge", _E),
+    Quantity("current_b_a", "A", "gauge", _E),
+    Quantity("current_c_a", "A", "gauge", _E),
+    Quantity("frequency_hz", "Hz", "gauge", _E),
+    # Gas is billed by its volume at standard conditions; `volume_m3` of a gas meter is that one.
+    Quantity("volume_m3", "m3", "counter", (*_W, *_G, *_H)),
+    Quantity("volume_reverse_m3", "m3", "counter", _W),
+    Quantity("volume_working_m3", "m3", "counter", _G),
+    Quantity("flow_m3_h", "m3/h", "gauge", (*_W, *_G, *_H)),
+    Quantity("flow_working_m3_h", "m3/h", "gauge", _G),
+    Quantity("pressure_kpa", "kPa", "gauge", (*_W, *_G)),
+    Quantity("temperature_c", "°C", "gauge", (*_W, *_G)),
+    Quantity("heat_gj", "GJ", "counter", _H),
+    Quantity("temperature_supply_c", "°C", "gauge", _H),
+    Quantity("temperature_return_c", "°C", "gauge", _H),
+)
+
+QUANTITIES: Final[Mapping[str, Quantity]] = MappingProxyType({row.name: row for row in _ROWS})
+
+#: The counter that a medium's consumption is taken from.
+CONSUMPTION: Final[Mapping[Medium, str]] = MappingProxyType(
+    {
+        "electricity": "energy_kwh",
+        "water": "volume_m3",
+        "gas": "volume_m3",
+        "heat": "heat_gj",
+    }
+)

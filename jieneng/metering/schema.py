@@ -1,0 +1,104 @@
+"""The names in the store: measurements, tags, fields. The only place where they stand.
+
+Law: one writer a measurement. Fields are floats, but for those named here as text; times are
+UTC milliseconds. Meter + quantity + time is one point, so every write may be repeated.
+
+| measurement | writer | tags | fields |
+|---|---|---|---|
+| electricity, water, gas, heat | ingest | site, meter | a field a quantity, `quality` |
+| interval | ingest (import) | site, meter | a field a counter quantity: consumption of the \
+interval that starts at the point's time; `interval_s` |
+| consumption | analytics | site, kind (meter, area, institution, site), scope, medium, \
+interval (15min, hour, day) | the medium's consumption quantity, `coverage`, `estimated` |
+| indicator | analytics | site, scope, indicator, period, series | value, baseline, target, \
+change_pct, coverage, `status` (text) |
+| agent | ingest | site, agent | `online` (1 or 0), `boot` (text) |
+| ledger | ingest | site, agent | read, stored, pending, dropped |
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Final, TypeAlias
+
+import msgspec
+
+from jieneng.metering.quantities import MEDIA, QUANTITIES, Medium
+from jieneng.metering.reading import Sample, Status
+
+Value: TypeAlias = float | str
+
+INTERVAL: Final = "interval"
+CONSUMPTION: Final = "consumption"
+INDICATOR: Final = "indicator"
+AGENT: Final = "agent"
+LEDGER: Final = "ledger"
+
+MEASUREMENTS: Final = frozenset({*MEDIA, INTERVAL, CONSUMPTION, INDICATOR, AGENT, LEDGER})
+
+QUALITY: Final = "quality"
+INTERVAL_S: Final = "interval_s"
+COVERAGE: Final = "coverage"
+ESTIMATED: Final = "estimated"
+
+#: The fields that hold text; every other field is a float.
+TEXT_FIELDS: Final = frozenset({"status", "boot"})
+
+
+class Point(msgspec.Struct, frozen=True, gc=False):
+    """One row in the store.
+
+    Attributes:
+        measurement: one of `MEASUREMENTS`.
+        tags: (name, value), sorted by name: two points with equal tags are of one series.
+        fields: (name, value), at least one; never NaN or infinite.
+        time_ms: UTC, milliseconds since 1970.
+    """
+
+    measurement: str
+    tags: tuple[tuple[str, str], ...]
+    fields: tuple[tuple[str, Value], ...]
+    time_ms: int
+
+
+def point(
+    measurement: str, tags: Mapping[str, str], fields: Mapping[str, Value | None], time_ms: int
+) -> Point | None:
+    """A point of what is known: fields that are None or not finite are left out.
+
+    Returns None where nothing is left.
+    """
+    known = tuple(
+        (name, value)
+        for name, value in fields.items()
+        if isinstance(value, str) or (value is not None and math.isfinite(value))
+    )
+    return Point(measurement, tuple(sorted(tags.items())), known, time_ms) if known else None
+
+
+def reading_point(site: str, medium: Medium, sample: Sample) -> Point | None:
+    """A sample as it is stored; None where the meter said nothing that is known."""
+    known = tuple(
+        (name, value)
+        for name, value in zip(sample.quantities, sample.values, strict=True)
+        if math.isfinite(value)
+    )
+    if not known:
+        return None
+    tags = (("meter", sample.meter), ("site", site))
+    return Point(medium, tags, (*known, (QUALITY, float(sample.quality))), sample.time_ms)
+
+
+def ledger_point(site: str, status: Status) -> Point:
+    """The agent's own count of samples, as its status says it."""
+    fields: tuple[tuple[str, Value], ...] = (
+        ("read", float(status.read)),
+        ("stored", float(status.stored)),
+        ("pending", float(status.pending)),
+        ("dropped", float(status.dropped)),
+    )
+    return Point(LEDGER, (("agent", status.agent), ("site", site)), fields, status.time_ms)
+
+
+def is_counter(field: str) -> bool:
+    """Whether a field is a register that only grows."""
+    return field in QUANTITIES and QUANTITIES[field].kind == "counter"

@@ -1,0 +1,232 @@
+"""TOML -> frozen structs. Unknown keys are refused, and every error names file, line and key.
+
+Law: all problems of a file are reported at once, never only the first; a file that has one
+yields nothing.
+"""
+
+import re
+import tomllib
+import types
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Final, Literal, TypeVar
+
+import msgspec
+
+from jieneng.metering.errors import ConfigError, Problem
+
+KeyPath = tuple[str | int, ...]
+_Settings = TypeVar("_Settings", bound=msgspec.Struct)
+
+
+class Document(msgspec.Struct, frozen=True):
+    """A parsed file that still knows on which line each key stands."""
+
+    name: str
+    data: Mapping[str, Any]
+    lines: Mapping[KeyPath, int]
+
+    def locate(self, problem: Problem) -> Problem:
+        """The problem with this file's name, and the line of its path or of what surrounds it."""
+        line = next(
+            (
+                self.lines[problem.path[:depth]]
+                for depth in range(len(problem.path), 0, -1)
+                if problem.path[:depth] in self.lines
+            ),
+            None,
+        )
+        return msgspec.structs.replace(problem, file=self.name, line=line)
+
+
+def read(path: Path) -> Document:
+    """Read and parse a file.
+
+    Raises:
+        ConfigError: it isn't there, isn't UTF-8, or isn't TOML.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise _refuse(path, "this file is not there.", "Create it, or check the folder.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise _refuse(
+            path,
+            "this file can't be read: {error}.",
+            "Check its permissions, and that it is saved as UTF-8.",
+            error=error,
+        ) from error
+    return parse(text, path.name)
+
+
+def parse(text: str, name: str) -> Document:
+    """Parse a file's text. Raises `ConfigError` where it isn't TOML."""
+    try:
+        data = tomllib.loads(text, parse_float=Decimal)
+    except tomllib.TOMLDecodeError as error:
+        found = re.search(r"at line (\d+)", str(error))
+        raise ConfigError(
+            [
+                Problem(
+                    text="this is not TOML: {error}.",
+                    mend="Check quotes, brackets and the = of this line.",
+                    values={"error": error},
+                    file=name,
+                    line=int(found[1]) if found else None,
+                )
+            ]
+        ) from error
+    return Document(name, data, dict(_key_lines(text)))
+
+
+def decode(document: Document, form: type[_Settings]) -> _Settings:
+    """The settings of a document.
+
+    Raises:
+        ConfigError: with every unknown key, missing key and wrong value.
+    """
+    problems: list[Problem] = []
+    settings = _struct(document.data, form, (), problems)
+    if problems:
+        raise ConfigError([document.locate(problem) for problem in problems])
+    return typing.cast("_Settings", settings)
+
+
+def _refuse(path: Path, text: str, mend: str, **values: object) -> ConfigError:
+    return ConfigError([Problem(text=text, mend=mend, values=values, file=str(path))])
+
+
+# --- values -------------------------------------------------------------------------------------
+
+_BAD: Final = object()
+
+
+def _struct(
+    data: Mapping[str, Any], form: type[msgspec.Struct], path: KeyPath, problems: list[Problem]
+) -> object:
+    fields = {field.encode_name: field for field in msgspec.structs.fields(form)}
+    problems.extend(
+        _unknown_key(key, list(fields), (*path, key)) for key in data if key not in fields
+    )
+    values: dict[str, object] = {}
+    for key, field in fields.items():
+        if key in data:
+            values[field.name] = _value(data[key], field.type, (*path, key), problems)
+        elif field.required:
+            problems.append(
+                Problem(
+                    text="{key} is missing.",
+                    mend="Add {key} = ... here.",
+                    values={"key": key},
+                    path=path or (key,),
+                )
+            )
+            values[field.name] = _BAD
+    return _BAD if _BAD in values.values() else form(**values)
+
+
+def _unknown_key(key: str, known: Sequence[str], path: KeyPath) -> Problem:
+    close = get_close_matches(key, known, 1)
+    if close:
+        return Problem(
+            text="unknown key {key}.",
+            mend="Did you mean {close}?",
+            values={"key": key, "close": close[0]},
+            path=path,
+        )
+    return Problem(
+        text="unknown key {key}.",
+        mend="Remove it; known here are: {known}.",
+        values={"key": key, "known": ", ".join(known)},
+        path=path,
+    )
+
+
+def _value(value: object, form: Any, path: KeyPath, problems: list[Problem]) -> object:
+    form = _without_none(form)
+    origin, arguments = typing.get_origin(form), typing.get_args(form)
+    if isinstance(form, type) and issubclass(form, msgspec.Struct) and isinstance(value, dict):
+        return _struct(value, form, path, problems)
+    if origin is tuple and len(arguments) == 2 and arguments[1] is ... and isinstance(value, list):
+        items = [_value(v, arguments[0], (*path, i), problems) for i, v in enumerate(value)]
+        return _BAD if _BAD in items else tuple(items)
+    if origin in (dict, Mapping) and isinstance(value, dict):
+        rows = {k: _value(v, arguments[1], (*path, k), problems) for k, v in value.items()}
+        return _BAD if _BAD in rows.values() else rows
+    try:
+        return msgspec.convert(value, form)
+    except msgspec.ValidationError as error:
+        problems.append(_wrong_value(value, form, error, path))
+        return _BAD
+
+
+def _without_none(form: Any) -> Any:
+    """TOML has no null, so `X | None` is X wherever a key is present."""
+    if typing.get_origin(form) in (typing.Union, types.UnionType):
+        rest = [one for one in typing.get_args(form) if one is not type(None)]
+        return typing.Union[tuple(rest)]  # noqa: UP007 - built at run time
+    return form
+
+
+def _wrong_value(value: object, form: object, error: Exception, path: KeyPath) -> Problem:
+    key = next(part for part in reversed(path) if isinstance(part, str))
+    shown = {"key": key, "value": value}
+    if typing.get_origin(form) is Literal:
+        choices = [str(choice) for choice in typing.get_args(form)]
+        close = get_close_matches(str(value), choices, 1)
+        return Problem(
+            text="{key} can't be {value}.",
+            mend="Did you mean {close}?" if close else "Use one of: {known}.",
+            values={**shown, "known": ", ".join(choices), "close": "".join(close)},
+            path=path,
+        )
+    return Problem(
+        text="{key} can't be {value}: {reason}.",
+        mend="Write a value of that kind.",
+        values={**shown, "reason": str(error).split(" - at ")[0]},
+        path=path,
+    )
+
+
+# --- lines --------------------------------------------------------------------------------------
+
+_HEADER: Final = re.compile(r"""^\s*(\[\[?)\s*([\w."' -]+?)\s*\]\]?\s*(?:#.*)?$""")
+_KEY: Final = re.compile(r"""^\s*([\w."'-]+(?:\s*\.\s*[\w."'-]+)*)\s*=""")
+
+
+def _key_lines(text: str) -> Iterator[tuple[KeyPath, int]]:
+    """On which line each key of a valid document stands, tables and array tables included."""
+    table: KeyPath = ()
+    counts: dict[KeyPath, int] = {}
+    inside_text = False
+    for number, line in enumerate(text.splitlines(), 1):
+        begins_inside = inside_text
+        inside_text ^= (line.count('"""') + line.count("'''")) % 2 == 1
+        if begins_inside:
+            continue
+        if header := _HEADER.match(line):
+            table = _table(header[2], counts)
+            if header[1] == "[[":
+                counts[table] = counts.get(table, 0) + 1
+                table = (*table, counts[table] - 1)
+            yield table, number
+        elif key := _KEY.match(line):
+            yield (*table, *_parts(key[1])), number
+
+
+def _table(name: str, counts: Mapping[KeyPath, int]) -> KeyPath:
+    """The path of a header, through the latest element of the array tables above it."""
+    path: KeyPath = ()
+    parts = _parts(name)
+    for part in parts[:-1]:
+        path = (*path, part)
+        if path in counts:
+            path = (*path, counts[path] - 1)
+    return (*path, parts[-1])
+
+
+def _parts(name: str) -> list[str]:
+    return [part.strip().strip("\"'") for part in name.split(".")]

@@ -1,0 +1,93 @@
+"""A site's folder: the only place that knows which file holds what.
+
+`site.toml` is the one file that must be there. Meter models are the packaged ones, and any
+`models/*.toml` beside `site.toml`, which go before a packaged one of the same id.
+"""
+
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Final, TypeVar
+
+import msgspec
+
+from jieneng import settings
+from jieneng.metering import catalog, site_check
+from jieneng.metering.catalog import Model
+from jieneng.metering.errors import ConfigError, Problem
+from jieneng.metering.site import Site
+
+SITE_FILE: Final = "site.toml"
+_Settings = TypeVar("_Settings", bound=msgspec.Struct)
+
+
+class SiteFolder(msgspec.Struct, frozen=True):
+    """A site that was read and found right.
+
+    Attributes:
+        path: the folder.
+        site: its `site.toml`.
+        models: by id.
+    """
+
+    path: Path
+    site: Site
+    models: Mapping[str, Model]
+
+
+def load(path: Path) -> SiteFolder:
+    """Read a site's folder.
+
+    Raises:
+        ConfigError: with every problem of `site.toml` and of the models beside it.
+    """
+    document = settings.read(path / SITE_FILE)
+    models, problems = _read_models(path)
+    try:
+        site = settings.decode(document, Site)
+    except ConfigError as error:
+        raise ConfigError([*error.problems, *problems]) from error
+    problems += [document.locate(problem) for problem in site_check.check(site, models)]
+    if problems:
+        raise ConfigError(problems)
+    return SiteFolder(path, site, models)
+
+
+def read_settings(path: Path, form: type[_Settings]) -> _Settings:
+    """A service's own file, or its defaults where the file is not there.
+
+    Raises:
+        ConfigError: what stands in it is wrong, or it is not there and something has no default.
+    """
+    if path.exists():
+        return settings.decode(settings.read(path), form)
+    return settings.decode(settings.parse("", path.name), form)
+
+
+def packaged_models() -> dict[str, Model]:
+    """The library of meter models, by id."""
+    models: dict[str, Model] = {}
+    for entry in (resources.files("jieneng") / "metering" / "models").iterdir():
+        if entry.name.endswith(".toml"):
+            model = _decode_model(settings.parse(entry.read_text(encoding="utf-8"), entry.name))
+            models[model.id] = model
+    return models
+
+
+def _read_models(path: Path) -> tuple[dict[str, Model], list[Problem]]:
+    models, problems = packaged_models(), list[Problem]()
+    for file in sorted((path / "models").glob("*.toml")):
+        try:
+            model = _decode_model(settings.read(file))
+        except ConfigError as error:
+            problems += error.problems
+        else:
+            models[model.id] = model
+    return models, problems
+
+
+def _decode_model(document: settings.Document) -> Model:
+    model = settings.decode(document, Model)
+    if problems := catalog.check(model):
+        raise ConfigError([document.locate(problem) for problem in problems])
+    return model

@@ -1,0 +1,1 @@
+"""The example centre that `init` copies and `demo` runs."""

@@ -1,0 +1,1 @@
+"""An independent witness: meters that behave, and that misbehave on demand."""

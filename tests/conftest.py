@@ -1,0 +1,44 @@
+"""What every test may ask for: real servers, the example site, and where others' data lies."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jieneng.site_folder import SiteFolder, load
+from tests.servers import Influx, Mosquitto
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
+    """A broker of this test alone; it may kill and restart it."""
+    server = Mosquitto(tmp_path / "mosquitto")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def influx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influx]:
+    """An InfluxDB for the session: each test takes a database of its own, and leaves it running."""
+    server = Influx(tmp_path_factory.mktemp("influx"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def example() -> SiteFolder:
+    """The example centre."""
+    return load(ROOT / "jieneng" / "sites" / "example")
+
+
+@pytest.fixture(scope="session")
+def measured() -> Path:
+    """The folder of data that others measured; the test is skipped where it is missing."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("the folder of measured data is not beside this checkout")
+    return folder

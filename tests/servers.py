@@ -1,0 +1,139 @@
+"""Real servers for tests: mosquitto and InfluxDB 1.x, each on a free port with a folder of its own.
+
+Where one is not installed, the test that needs it is skipped and says so; with
+`JIENENG_REQUIRE_SERVICES=1`, as CI sets it, a missing one is a failure.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Self
+
+import pytest
+
+
+def free_port() -> int:
+    """A port that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def need(program: str) -> str:
+    """The path of a server's program; skips the test where it is not installed."""
+    path = shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin:/usr/local/sbin")
+    if path is None and os.environ.get("JIENENG_REQUIRE_SERVICES") == "1":
+        pytest.fail(f"{program} is not installed, and JIENENG_REQUIRE_SERVICES=1 wants it")
+    if path is None:
+        pytest.skip(f"{program} is not installed")
+    return path
+
+
+class Server:
+    """A server process that can be killed and started again on the same port and folder."""
+
+    def __init__(self, command: list[str], answers: Callable[[], bool], log: Path) -> None:
+        self.command = command
+        self.answers = answers
+        self.log = log
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Self:
+        """Start it, and wait until it answers."""
+        with self.log.open("ab") as out:
+            self.process = subprocess.Popen(self.command, stdout=out, stderr=out)
+        deadline = time.monotonic() + 30
+        while not self.answers():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.kill()
+                raise RuntimeError(f"{self.command[0]} did not start:\n{self.log.read_text()}")
+            time.sleep(0.02)
+        return self
+
+    def kill(self) -> None:
+        """Kill it at once, as a power cut does."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """Ask it to end, and wait until it has."""
+        self._end(signal.SIGTERM)
+
+    def _end(self, with_signal: signal.Signals) -> None:
+        if self.process is not None:
+            self.process.send_signal(with_signal)
+            self.process.wait(timeout=30)
+            self.process = None
+
+
+class Mosquitto(Server):
+    """An MQTT broker at 127.0.0.1:`port`, for anyone."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.port = free_port()
+        config = folder / "mosquitto.conf"
+        config.write_text(
+            f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence false\n"
+            # None where root starts it: mosquitto would drop to a user who can't read the folder.
+            + ("user root\n" if os.geteuid() == 0 else "")
+        )
+        super().__init__(
+            [need("mosquitto"), "-c", str(config)],
+            lambda: _listens(self.port),
+            folder / "mosquitto.log",
+        )
+
+
+class Influx(Server):
+    """An InfluxDB 1.x at `url`, without authentication."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.port, rpc = free_port(), free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        config = folder / "influxdb.conf"
+        config.write_text(
+            f"""
+reporting-disabled = true
+bind-address = "127.0.0.1:{rpc}"
+[meta]
+  dir = "{folder}/meta"
+  logging-enabled = false
+[data]
+  dir = "{folder}/data"
+  wal-dir = "{folder}/wal"
+  index-version = "tsi1"
+  query-log-enabled = false
+[http]
+  bind-address = "127.0.0.1:{self.port}"
+  log-enabled = false
+[monitor]
+  store-enabled = false
+[logging]
+  level = "warn"
+"""
+        )
+        super().__init__(
+            [need("influxd"), "run", "-config", str(config)],
+            lambda: _pings(self.url),
+            folder / "influxd.log",
+        )
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _pings(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/ping", timeout=1) as answer:  # noqa: S310 - loopback
+            return bool(answer.status == 204)
+    except OSError:
+        return False
