@@ -156,6 +156,16 @@ def _value(value: object, form: Any, path: KeyPath, problems: list[Problem]) -> 
     if origin in (dict, Mapping) and isinstance(value, dict):
         rows = {k: _value(v, arguments[1], (*path, k), problems) for k, v in value.items()}
         return _BAD if _BAD in rows.values() else rows
+    if isinstance(value, Decimal) and not value.is_finite():
+        problems.append(
+            Problem(
+                text="{key} can't be {value}.",
+                mend="Write a finite number; leave the key out where it is not known.",
+                values={"key": path[-1], "value": value},
+                path=path,
+            )
+        )
+        return _BAD
     try:
         return msgspec.convert(value, form)
     except msgspec.ValidationError as error:

@@ -1,0 +1,33 @@
+"""The table of quantities, and units."""
+
+from fractions import Fraction
+
+import pytest
+
+from jieneng.metering import units
+from jieneng.metering.quantities import CONSUMPTION, MEDIA, QUANTITIES
+
+
+def test_every_quantity_has_a_known_unit_and_its_name_ends_in_it() -> None:
+    endings = {"kWh": "_kwh", "kW": "_kw", "m3": "_m3", "m3/h": "_m3_h", "°C": "_c", "1": "_factor"}
+    for name, row in QUANTITIES.items():
+        assert row.unit in units.UNITS
+        assert name.endswith(endings.get(row.unit, "_" + row.unit.lower())), name
+
+
+def test_every_medium_has_the_counter_that_its_consumption_is_taken_from() -> None:
+    for medium in MEDIA:
+        row = QUANTITIES[CONSUMPTION[medium]]
+        assert row.kind == "counter"
+        assert medium in row.media
+
+
+def test_conversion_is_exact_both_ways() -> None:
+    assert units.factor("Wh", "kWh") == Fraction(1, 1000)
+    assert units.factor("L/s", "m3/h") == Fraction(36, 10)
+    assert units.factor("kWh(heat)", "GJ") * units.factor("GJ", "kWh(heat)") == 1
+
+
+def test_a_unit_of_another_dimension_is_refused() -> None:
+    with pytest.raises(ValueError, match="is volume"):
+        units.factor("m3", "kWh")

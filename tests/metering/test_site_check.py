@@ -1,0 +1,126 @@
+"""What is wrong with a site is told with its place and its mend, all at once."""
+
+from pathlib import Path
+
+import pytest
+
+from jieneng.metering.errors import ConfigError
+from jieneng.site_folder import SiteFolder, load
+
+SITE = """[site]
+id = "s"
+name = "s"
+
+[[institution]]
+id = "bureau"
+name = "bureau"
+
+[[area]]
+id = "house"
+name = "house"
+institutions = ["bureau"]
+floor_area_m2 = [{from = 2020-01-01, value = 100.0}]
+
+[[bus]]
+id = "bus"
+agent = "agent"
+host = "192.0.2.1"
+
+[[meter]]
+id = "e-1"
+name = "e-1"
+medium = "electricity"
+model = "acrel-dtsd1352"
+bus = "bus"
+unit = 1
+area = "house"
+"""
+
+METER = """
+[[meter]]
+id = "e-2"
+name = "e-2"
+medium = "electricity"
+area = "house"
+"""
+
+
+TWICE = "{from = 2020-01-01, value = 1.0}, {from = 2020-01-01, value = 2.0}"
+NO_CT = "ct = [{from = 2020-01-01, value = 0.0}]"
+NO_OFFSET = "replaced = [{at = 2022-05-10T09:30:00, final = 1.0}]"
+
+
+def found(tmp_path: Path, text: str) -> list[str]:
+    (tmp_path / "site.toml").write_text(text)
+    try:
+        load(tmp_path)
+    except ConfigError as error:
+        return [str(problem) for problem in error.problems]
+    return []
+
+
+def test_the_example_centre_is_right_and_about_what_it_says(example: SiteFolder) -> None:
+    assert len(example.site.meter) == 30
+    assert {meter.medium for meter in example.site.meter} == {"electricity", "water", "gas"}
+    assert len({meter.model for meter in example.site.meter}) >= 4
+    assert {bus.link for bus in example.site.bus} == {"tcp", "rtu_tcp"}
+    assert [meter.id for meter in example.site.meter if meter.replaced] == ["e-b3"]
+
+
+def test_a_right_site_has_no_problem(tmp_path: Path) -> None:
+    assert found(tmp_path, SITE + METER) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "line", "says"),
+    [
+        ('area = "house"', 'area = "hous"', 27, "Did you mean house?"),
+        ('bus = "bus"', 'bus = "boss"', 25, "boss refers to nothing"),
+        ('model = "acrel-dtsd1352"', 'model = "acrel-1352"', 24, "Did you mean acrel-d"),
+        ('institutions = ["bureau"]', 'institutions = ["bur"]', 12, "bur refers to nothing"),
+        ('host = "192.0.2.1"', "", 15, "needs host"),
+        ('medium = "electricity"', 'medium = "water"', 23, "is for electricity"),
+        ("{from = 2020-01-01, value = 100.0}", TWICE, 13, "two values would hold at once"),
+        ('name = "s"', 'name = "s"\ntimezone = "Asia/Huaian"', 4, "is no time zone"),
+        ("unit = 1", "unit = 1\n" + NO_CT, 27, "would make its energy 0"),
+        ("unit = 1", 'unit = 1\nparent = "e-1"', 27, "go in a circle: e-1 > e-1"),
+        ("unit = 1", "unit = 1\n" + NO_OFFSET, 27, "no offset from UTC"),
+    ],
+)  # fmt: skip
+def test_each_mistake_is_told_with_line_and_mend(
+    tmp_path: Path, before: str, after: str, line: int, says: str
+) -> None:
+    assert before in SITE
+    [problem] = found(tmp_path, SITE.replace(before, after, 1))
+    assert problem.startswith(f"site.toml:{line}: ")
+    assert says in problem
+
+
+def test_two_meters_on_one_unit_are_told(tmp_path: Path) -> None:
+    twin = METER + 'bus = "bus"\nunit = 1\nmodel = "acrel-dtsd1352"\n'
+    [problem] = found(tmp_path, SITE + twin)
+    assert "e-1 and e-2 are both unit 1 on bus bus" in problem
+
+
+def test_a_circle_of_parents_is_told_once_and_with_its_way(tmp_path: Path) -> None:
+    text = SITE.replace("unit = 1", 'unit = 1\nparent = "e-2"') + METER + 'parent = "e-1"\n'
+    [problem] = found(tmp_path, text)
+    assert "e-1 > e-2 > e-1" in problem
+
+
+def test_an_id_that_stands_twice_is_told(tmp_path: Path) -> None:
+    [problem] = found(tmp_path, SITE + METER.replace("e-2", "e-1"))
+    assert "the id e-1 stands more than once" in problem
+
+
+def test_problems_of_the_site_and_of_a_model_beside_it_are_told_together(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "own.toml").write_text(
+        '[model]\nid = "own"\nname = "own"\nmedium = "water"\nsource = "own manual"\n'
+        'confidence = "manual"\n[[point]]\nquantity = "energy_kwh"\nfunction = 3\naddress = 0\n'
+        'type = "u32"\n'
+    )
+    problems = found(tmp_path, SITE.replace('area = "house"', 'aera = "house"'))
+    assert any("Did you mean area?" in problem for problem in problems)
+    assert any("energy_kwh is no quantity of water" in problem for problem in problems)
+    assert any("no point for volume_m3" in problem for problem in problems)

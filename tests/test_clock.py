@@ -1,0 +1,19 @@
+"""The clock that is passed in."""
+
+from jieneng.clock import FastClock, SystemClock
+
+
+async def test_a_fast_clock_runs_faster_and_its_sleep_with_it() -> None:
+    clock, real = FastClock(1_600_000_000_000, 3600), SystemClock()
+    before = real.monotonic()
+    start = clock.now_ms()
+    await clock.sleep(36)
+    assert clock.now_ms() - start >= 36_000
+    assert real.monotonic() - before < 36
+
+
+def test_clocks_of_two_processes_given_the_same_numbers_show_the_same_time() -> None:
+    origin = SystemClock().now_ms() - 1000
+    one, other = (FastClock(1_600_000_000_000, 60, origin) for _ in range(2))
+    assert abs(one.now_ms() - other.now_ms()) < 60 * 100
+    assert one.now_ms() >= 1_600_000_060_000
