@@ -10,9 +10,10 @@ inside, and an unknown version is refused: an old ingest must not guess at a new
 
 import math
 from collections.abc import Callable
-from typing import Final, Literal, TypeVar
+from typing import Annotated, Final, Literal, TypeVar
 
 import msgspec
+from msgspec import Meta
 
 from jieneng.metering.errors import WireError
 from jieneng.metering.quantities import QUANTITIES
@@ -47,41 +48,50 @@ def parse_topic(name: str) -> tuple[str, str, str]:
             raise WireError("topic", "{topic} is not a topic of ours", topic=name)
 
 
+# What the receiver stores as a float or sends back is bounded here: a JSON integer is not. Counts
+# stay below 2**53, up to where a float holds every integer.
+_Count = Annotated[int, Meta(ge=0, lt=2**53)]
+_Number = Annotated[int, Meta(ge=1, lt=2**53)]
+_Quality = Annotated[int, Meta(ge=0, lt=2**16)]
+_Boot = Annotated[str, Meta(pattern=r"^[0-9a-f]{8}\Z")]
+_TimeMs = Annotated[int, Meta(ge=0, lt=_LATEST_MS)]
+
+
 # Fields stand in the order in which they are sent.
 class _SampleForm(msgspec.Struct, array_like=True, gc=False, forbid_unknown_fields=True):
     meter: str
     time_ms: int
     layout: int
-    quality: int
+    quality: _Quality
     values: list[float | None]
 
 
 class _BatchForm(msgspec.Struct, forbid_unknown_fields=True):
     v: int
     agent: str
-    boot: str
-    seq: int
+    boot: _Boot
+    seq: _Number
     layouts: list[tuple[str, ...]]
     samples: list[_SampleForm]
 
 
 class _AckForm(msgspec.Struct, forbid_unknown_fields=True):
     v: int
-    boot: str
-    stored: list[tuple[int, int]]
-    quarantined: list[tuple[int, str]]
+    boot: _Boot
+    stored: list[tuple[_Number, _Number]]
+    quarantined: list[tuple[_Number, str]]
 
 
 class _StatusForm(msgspec.Struct, forbid_unknown_fields=True):
     v: int
     agent: str
-    boot: str
+    boot: _Boot
     online: bool
-    time_ms: int
-    read: int
-    stored: int
-    pending: int
-    dropped: int
+    time_ms: _TimeMs
+    read: _Count
+    stored: _Count
+    pending: _Count
+    dropped: _Count
 
 
 class _Version(msgspec.Struct):
@@ -196,7 +206,7 @@ def _refusal(payload: bytes, error: msgspec.ValidationError) -> WireError:
     """A later version may have another form: then the version is what is wrong with it."""
     try:
         version = _decode_version(payload).v
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         version = VERSION
     if version != VERSION:
         return _other_version(version)
