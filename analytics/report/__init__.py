@@ -1,1 +1,1 @@
-"""Figures on a page."""
+"""Figures for people: the page (`page`), the terminal (`terminal`), the sheet (`sheet`)."""

@@ -1,0 +1,72 @@
+"""Which figures make which chart."""
+
+from analytics.figures import Figure
+from analytics.report import pick, svg, words
+from analytics.report.data import HEADLINES, MEDIA_FIGURES, PageData, Scope
+from analytics.report.markup import Html, join, tag
+from jieneng.locale import Translate
+
+_MONTHS = tuple(f"{month:02}" for month in range(1, 13))
+
+
+def glide_paths(data: PageData, translate: Translate) -> Html:
+    """The four indicators of the centre, by year, against the path to the target."""
+    charts = [_glide_path(data, indicator, translate) for indicator in HEADLINES if data.scopes]
+    return tag("div", join(charts), class_="charts four")
+
+
+def consumption(data: PageData, scope: Scope, translate: Translate) -> Html:
+    """A scope's consumption by month, a chart a medium, with its coverage below."""
+    charts = [
+        _consumption(data, scope, indicator, translate)
+        for indicator in MEDIA_FIGURES
+        if pick.months(data, scope.id, indicator, data.period[:4])
+    ]
+    return tag("div", join(charts), class_="charts three") if charts else Html("")
+
+
+def _glide_path(data: PageData, indicator: str, translate: Translate) -> Html:
+    scope = data.scopes[0]
+    figures = pick.years(data, scope.id, indicator)
+    name = words.indicator(indicator, translate)
+    if not figures:
+        return Html("")
+    marks = [
+        svg.Mark(figure.period, figure.value, _path(figure), _doubtful(figure, data))
+        for figure in figures
+    ]
+    target = next((f.target for f in reversed(figures) if f.target is not None), None)
+    chart = svg.glide_path(name, words.unit(figures[0].unit), marks, target)
+    return tag("figure", tag("figcaption", name), chart)
+
+
+def _path(figure: Figure) -> float | None:
+    """The path starts at the base period's own value."""
+    return figure.value if figure.period == figure.baseline_period else figure.path
+
+
+def _consumption(data: PageData, scope: Scope, indicator: str, translate: Translate) -> Html:
+    year = data.period[:4]
+    figures = {f.period[5:]: f for f in pick.months(data, scope.id, indicator, year)}
+    bars = [_bar(month, figures.get(month), data) for month in _MONTHS]
+    unit = words.unit(next(iter(figures.values())).unit)
+    name = words.indicator(indicator, translate)
+    coverage = [(m, figures[m].coverage if m in figures else None) for m in _MONTHS]
+    covered = translate("Coverage")
+    return tag(
+        "figure",
+        tag("figcaption", name),
+        svg.month_bars(f"{scope.name}, {name}", unit, bars),
+        tag("div", covered, class_="strip"),
+        svg.coverage_strip(f"{scope.name}, {name}, {covered}", coverage, data.coverage_floor),
+    )
+
+
+def _bar(month: str, figure: Figure | None, data: PageData) -> svg.Bar:
+    if figure is None:
+        return svg.Bar(month, None)
+    return svg.Bar(month, figure.value, figure.baseline, _doubtful(figure, data))
+
+
+def _doubtful(figure: Figure, data: PageData) -> bool:
+    return figure.coverage is None or figure.coverage < data.coverage_floor

@@ -1,0 +1,240 @@
+"""One self-contained HTML page of a period's figures: no network, no script, ready to print.
+
+Law: the same data give the same bytes. Every figure stands with its unit, base, change, target,
+verdict and coverage; what it rests on is said at the foot.
+"""
+
+from analytics.figures import Figure
+from analytics.report import charts, pick, svg, tables, words
+from analytics.report.data import CAPS, HEADLINES, PageData, Scope
+from analytics.report.markup import Html, join, tag
+from analytics.report.style import CSS
+from jieneng.locale import Translate
+
+
+def render(data: PageData, translate: Translate, *, language: str = "zh") -> str:
+    """The page's text, to be saved as UTF-8.
+
+    Args:
+        data: what it shows.
+        translate: msgid -> text in the reader's language.
+        language: of `translate`, for the page's `lang`.
+    """
+    title = translate("{site}: targets of {period}").format(site=data.site_name, period=data.period)
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("title", title),
+        tag("style", Html(CSS)),
+    )
+    body = tag(
+        "body", svg.hatching(), tag("main", _header(data, translate), *_parts(data, translate))
+    )
+    lang = "zh-CN" if language == "zh" else language
+    return f"<!DOCTYPE html>\n{tag('html', head, body, lang=lang)}\n"
+
+
+def _parts(data: PageData, translate: Translate) -> list[Html]:
+    centre = data.scopes[0]
+    return [
+        _section(translate("Binding targets"), _cards(data, centre, translate)),
+        _section(translate("Caps"), _caps(data, centre, translate)),
+        _section(translate("Buildings"), tables.scopes(data, "area", translate)),
+        _section(translate("Institutions"), tables.scopes(data, "institution", translate)),
+        _section(
+            translate("On the way to the target"),
+            charts.glide_paths(data, translate),
+            _legend(
+                ("actual", translate("actual")),
+                ("path", translate("glide path")),
+                ("target", translate("target")),
+                ("hollow", translate("coverage below the floor")),
+            ),
+        ),
+        _months(data, translate),
+        _section(translate("Live readings"), tables.live(data.readings, translate))
+        if data.readings
+        else Html(""),
+        _section(translate("All figures"), tables.details(data, translate)),
+        _section(translate("Doubts"), tables.doubts(data, translate)),
+        _section(translate("What the figures rest on"), _notes(data, translate)),
+    ]
+
+
+def _header(data: PageData, translate: Translate) -> Html:
+    return tag(
+        "header",
+        tag("p", translate("Energy and water of public institutions"), class_="over"),
+        tag("h1", data.site_name),
+        tag(
+            "p",
+            translate("Period {period}").format(period=data.period),
+            " · ",
+            translate("as of {time}").format(time=f"{data.generated:%Y-%m-%d %H:%M %Z}"),
+            class_="quiet",
+        ),
+        _verdicts(data, translate),
+    )
+
+
+def _verdicts(data: PageData, translate: Translate) -> Html:
+    """How many of the binding targets have which verdict, in the order of the table."""
+    found = [_headline(data, data.scopes[0], indicator) for indicator in HEADLINES]
+    statuses = [figure.status for figure in found if figure is not None]
+    counts = [
+        tag("span", tables.badge(status, translate), f" × {statuses.count(status)}")
+        for status in words.SIGNS
+        if status in statuses
+    ]
+    return tag("p", join(counts), class_="verdicts")
+
+
+def _headline(data: PageData, scope: Scope, indicator: str) -> Figure | None:
+    return pick.one(data.figures, scope.id, indicator, data.period)
+
+
+def _cards(data: PageData, scope: Scope, translate: Translate) -> Html:
+    cards = [
+        _card(data, figure, translate)
+        for indicator in HEADLINES
+        if (figure := _headline(data, scope, indicator)) is not None
+    ]
+    return tag("div", join(cards), class_="cards")
+
+
+def _card(data: PageData, figure: Figure, translate: Translate) -> Html:
+    row = words.row(figure, translate)
+    facts = [
+        (
+            translate("Base value {period}").format(period=figure.baseline_period or ""),
+            row.baseline,
+        ),
+        (translate("Target, less than the base"), row.target),
+        (translate("This year's path"), row.path),
+        (translate("Coverage"), row.coverage),
+        (translate("Estimated"), row.estimated),
+        (translate("Basis"), row.basis),
+        *_current_series(data, figure, translate),
+    ]
+    bar = (
+        svg.progress(row.label, figure.change_pct, figure.target_pct)
+        if figure.target_pct is not None
+        else Html("")
+    )
+    return tag(
+        "article",
+        tag("h3", row.label, " ", tables.badge(figure.status, translate)),
+        tag("p", tag("b", row.value), " ", tag("span", row.unit), class_="value"),
+        tag("p", tag("b", row.change), " ", translate("against the base"), class_="change"),
+        bar,
+        tag("dl", join([tag("div", tag("dt", name), tag("dd", text)) for name, text in facts])),
+        class_=f"card {figure.status}",
+    )
+
+
+def _current_series(data: PageData, figure: Figure, translate: Translate) -> list[tuple[str, str]]:
+    """Carbon's other series, which says what the inventory says."""
+    if figure.factor_series != "fixed":
+        return []
+    other = pick.one(data.figures, figure.scope, figure.indicator, figure.period, "current")
+    if other is None:
+        return []
+    row = words.row(other, translate)
+    return [(translate("With each year's factor"), f"{row.value} ({row.change})")]
+
+
+def _caps(data: PageData, scope: Scope, translate: Translate) -> Html:
+    rows = [
+        _cap(figure, translate)
+        for indicator in CAPS
+        if (figure := _headline(data, scope, indicator)) is not None
+    ]
+    return tag("div", join(rows), class_="caps")
+
+
+def _cap(figure: Figure, translate: Translate) -> Html:
+    row = words.row(figure, translate)
+    facts = " · ".join(
+        (
+            f"{translate('Cap')} {row.target}",
+            f"{translate('Change')} {row.change}",
+            f"{translate('Coverage')} {row.coverage}",
+            row.basis,
+        )
+    )
+    return tag(
+        "article",
+        tag("h3", row.label, " ", tables.badge(figure.status, translate)),
+        tag(
+            "p",
+            tag("b", row.value),
+            " ",
+            tag("span", row.unit),
+            tag(
+                "span",
+                translate("{share} of the cap").format(share=words.share(words.used(figure))),
+                class_="used",
+            ),
+            class_="value",
+        ),
+        svg.cap(row.label, figure.value, figure.target) if figure.target else Html(""),
+        tag("p", facts, class_="quiet"),
+        class_=f"card {figure.status}",
+    )
+
+
+def _months(data: PageData, translate: Translate) -> Html:
+    groups = [
+        join((tag("h3", scope.name), drawn))
+        for scope in data.scopes
+        if (drawn := charts.consumption(data, scope, translate))
+    ]
+    if not groups:
+        return Html("")
+    legend = _legend(
+        ("bar", translate("this year")),
+        ("base", translate("base year")),
+        ("thin", translate("coverage below the floor")),
+    )
+    return _section(translate("Consumption by month"), legend, *groups)
+
+
+def _notes(data: PageData, translate: Translate) -> Html:
+    notes = [
+        translate(
+            "Electricity becomes coal equivalent by the equivalent value of energy, unless a "
+            "figure says that it was made so by the coal consumption of generation. Water is not "
+            "energy and has no coal equivalent."
+        ),
+        translate(
+            "Carbon is given twice: with the base year's grid factor, which shows the "
+            "institution's own performance and is what the target is judged by, and with each "
+            "year's own factor, as an inventory wants it."
+        ),
+        translate(
+            "Coverage is the share of meter time with accepted readings. Below {floor} of the "
+            "period so far there is no verdict."
+        ).format(floor=f"{data.coverage_floor:.0%}"),
+        translate(
+            "Estimated is the share of the value that was spread over gaps between two readings "
+            "of a register. The energy itself is measured; only its distribution over time is not."
+        ),
+        translate("Of a period that goes on, value and base value are of the same elapsed days."),
+        translate("Floor areas and headcounts are time-weighted means of dated values."),
+        *data.sources,
+    ]
+    return tag("ol", join([tag("li", note) for note in notes]), class_="notes")
+
+
+def _legend(*entries: tuple[str, str]) -> Html:
+    parts = [tag("span", tag("i", "", class_=f"key {name}"), text) for name, text in entries]
+    return tag("p", join(parts), class_="legend quiet")
+
+
+def _section(title: str, *content: Html) -> Html:
+    """A part of the page; nothing at all where there is nothing in it."""
+    if not any(content):
+        return Html("")
+    return tag("section", tag("h2", title), *content)
