@@ -57,8 +57,9 @@ def _consumption(data: PageData, scope: Scope, indicator: str, translate: Transl
         "figure",
         tag("figcaption", name),
         svg.month_bars(f"{scope.name}, {name}", unit, bars),
-        tag("div", covered, class_="strip"),
-        svg.coverage_strip(f"{scope.name}, {name}, {covered}", coverage, data.coverage_floor),
+        svg.coverage_strip(
+            f"{scope.name}, {name}, {covered}", covered, coverage, data.coverage_floor
+        ),
     )
 
 

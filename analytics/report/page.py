@@ -156,14 +156,12 @@ def _caps(data: PageData, scope: Scope, translate: Translate) -> Html:
 
 def _cap(figure: Figure, translate: Translate) -> Html:
     row = words.row(figure, translate)
-    facts = " · ".join(
-        (
-            f"{translate('Cap')} {row.target}",
-            f"{translate('Change')} {row.change}",
-            f"{translate('Coverage')} {row.coverage}",
-            row.basis,
-        )
-    )
+    facts = [
+        f"{translate('Cap')} {row.target}",
+        f"{translate('Change')} {row.change}",
+        f"{translate('Coverage')} {row.coverage}",
+        *([row.basis] if figure.convention else []),
+    ]
     return tag(
         "article",
         tag("h3", row.label, " ", tables.badge(figure.status, translate)),
@@ -180,7 +178,7 @@ def _cap(figure: Figure, translate: Translate) -> Html:
             class_="value",
         ),
         svg.cap(row.label, figure.value, figure.target) if figure.target else Html(""),
-        tag("p", facts, class_="quiet"),
+        tag("p", " · ".join(facts), class_="quiet"),
         class_=f"card {figure.status}",
     )
 

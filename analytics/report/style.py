@@ -80,7 +80,7 @@ dl div { display: flex; justify-content: space-between; gap: 12px; padding: 3px 
 dt { color: var(--soft); } dd { margin: 0; text-align: right; }
 table { width: 100%; border-collapse: collapse; background: var(--card); font-size: 13.5px;
   border: 1px solid var(--line); }
-th, td { padding: 6px 10px; text-align: left; vertical-align: top;
+th, td { padding: 6px 10px; text-align: left; vertical-align: baseline;
   border-bottom: 1px solid var(--grid); }
 thead th { font-size: 12.5px; font-weight: 600; color: var(--soft);
   border-bottom-color: var(--line); vertical-align: bottom; }
@@ -93,6 +93,7 @@ tr { break-inside: avoid; }
 .live thead th:nth-child(n+3) { text-align: right; }
 .group th { background: var(--paper); padding-top: 12px; }
 .matrix td b { font-size: 17px; }
+.matrix .badge { margin-right: 8px; } .matrix small { white-space: nowrap; }
 .matrix { table-layout: fixed; } .matrix tbody th { font-size: 15px; }
 .charts { display: grid; gap: 18px; }
 .charts.four { grid-template-columns: repeat(auto-fill, minmax(250px, 1fr)); }
@@ -100,10 +101,9 @@ tr { break-inside: avoid; }
 figure { margin: 0; break-inside: avoid; background: var(--card); border: 1px solid var(--line);
   border-radius: 6px; padding: 10px 12px; }
 figcaption { font-size: 13.5px; font-weight: 600; margin-bottom: 4px; }
-.strip { font-size: 11.5px; color: var(--soft); }
 svg { display: block; width: 100%; height: auto; overflow: visible; }
 svg.defs { position: absolute; width: 0; height: 0; }
-svg text { font-size: 10.5px; fill: var(--soft); font-family: inherit; }
+svg text { font-size: 12px; fill: var(--soft); font-family: inherit; }
 .grid { stroke: var(--grid); } .axis { stroke: var(--soft); }
 .bar { fill: var(--accent); }
 .bar.thin, .cell.low { fill: url(#thin); stroke: var(--accent); stroke-width: .8; }
@@ -141,9 +141,10 @@ line.actual { stroke: var(--accent); stroke-width: 2.2; stroke-linecap: round; }
   td { display: flex; justify-content: space-between; gap: 14px; text-align: right; }
   td::before { content: attr(data-label); color: var(--soft); font-size: 12.5px; text-align: left; }
   td.name { font-weight: 600; } td.name::before { content: none; }
-  .matrix td { display: grid; grid-template-columns: 1fr 1fr; padding: 8px 0;
-    border-top: 1px solid var(--grid); }
+  .matrix td { display: grid; grid-template-columns: 1fr auto; gap: 0 14px; padding: 8px 0;
+    text-align: left; border-top: 1px solid var(--grid); }
   .matrix td::before { grid-column: 1 / -1; }
+  .matrix .change { align-self: center; }
 }
 @media print {
   @page { size: A4; margin: 14mm 12mm; }
@@ -152,8 +153,11 @@ line.actual { stroke: var(--accent); stroke-width: 2.2; stroke-linecap: round; }
   main { padding: 0; max-width: none; }
   .cards { grid-template-columns: repeat(2, 1fr); }
   .charts.four { grid-template-columns: repeat(2, 1fr); }
-  .charts.three { grid-template-columns: repeat(3, 1fr); gap: 8px; }
   table { font-size: 8.5pt; } th, td { padding: 3px 5px; }
-  h2, h3 { break-after: avoid; }
+  h2, h3, .legend { break-after: avoid; }
+  h2 { margin: 16pt 0 6pt; } .cards, .caps, .charts { gap: 8pt; }
+  .card { padding: 8pt 10pt 6pt; } .value b { font-size: 22pt; } .value .used { margin-top: 10pt; }
+  dl { font-size: 8.5pt; } dl div { padding: 1.5pt 0; } h1 { font-size: 22pt; }
+  .charts.three { grid-template-columns: repeat(3, 1fr); margin-bottom: 8pt; }
 }
 """

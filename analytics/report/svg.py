@@ -14,7 +14,7 @@ from analytics.report.axis import Axis, axis
 from analytics.report.markup import Html, join, tag
 
 _WIDTH, _HEIGHT = 300.0, 190.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 14.0, 24.0, 22.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56.0, 14.0, 24.0, 22.0
 
 
 class Bar(msgspec.Struct, frozen=True):
@@ -90,28 +90,19 @@ def glide_path(title: str, unit: str, marks: Sequence[Mark], target: float | Non
     return _chart(title, spoken, drawn)
 
 
-def coverage_strip(title: str, cells: Sequence[tuple[str, float | None]], floor: float) -> Html:
-    """A cell a month: full above the floor, hatched below it, empty where nothing is known."""
-    height, slot = 40.0, (_WIDTH - 2) / max(len(cells), 1)
-    drawn: list[str] = []
-    for number, (label, value) in enumerate(cells):
+def coverage_strip(
+    title: str, label: str, cells: Sequence[tuple[str, float | None]], floor: float
+) -> Html:
+    """A cell below each month's bar: full above the floor, hatched below it, empty if unknown."""
+    slot = (_WIDTH - _LEFT - _RIGHT) / max(len(cells), 1)
+    drawn: list[str] = [_label(_LEFT - 5, 13, label, "end")]
+    for number, (month, value) in enumerate(cells):
         name = "none" if value is None else "full" if value >= floor else "low"
-        left = 1 + number * slot
-        drawn.append(
-            tag(
-                "rect",
-                tag("title", f"{label}: {words.share(value)}"),
-                class_=f"cell {name}",
-                x=left + 1,
-                y=2,
-                width=slot - 2,
-                height=18,
-                rx=2,
-            )
-        )
-        drawn.append(_label(left + slot / 2, 34, label, "middle"))
-    spoken = ", ".join(f"{label} {words.share(value)}" for label, value in cells)
-    return _chart(title, spoken, drawn, height=height)
+        shape = {"x": _LEFT + number * slot + 1, "y": 2, "width": slot - 2, "height": 14, "rx": 2}
+        hint = tag("title", f"{month}: {words.share(value)}")
+        drawn.append(tag("rect", hint, class_=f"cell {name}", **shape))
+    spoken = ", ".join(f"{month} {words.share(value)}" for month, value in cells)
+    return _chart(title, spoken, drawn, height=18)
 
 
 def progress(title: str, change_pct: float | None, target_pct: float) -> Html:
@@ -127,12 +118,12 @@ def progress(title: str, change_pct: float | None, target_pct: float) -> Html:
         tag("rect", x=min(zero, edge), y=7, width=abs(edge - zero), height=6, class_="fill"),
         _line(zero, 3, zero, 17, "axis"),
         _line(aim, 1, aim, 19, "target"),
-        _label(zero, 29, "0", "middle"),
-        _label(aim, 29, f"{words.percent(-room, signed=True)}", "middle"),
+        _label(zero, 31, "0", "middle"),
+        _label(aim, 31, words.percent(-room), "middle"),
     ]
     if change_pct is not None:
         drawn.append(tag("circle", cx=edge, cy=10, r=5, class_="dot"))
-    return _chart(title, words.percent(change_pct, signed=True), drawn, height=32)
+    return _chart(title, words.percent(change_pct, signed=True), drawn, height=34)
 
 
 def cap(title: str, value: float | None, limit: float) -> Html:

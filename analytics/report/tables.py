@@ -107,10 +107,13 @@ def _verdict(figure: Figure | None, translate: Translate) -> Html:
     row = words.row(figure, translate)
     return join(
         (
-            tag("div", tag("b", row.value), " ", tag("small", row.unit)),
+            tag("div", _amount(tag("b", row.value), row.unit)),
             tag("div", row.change, tag("small", f" / {row.target}"), class_="change"),
-            tag("div", badge(figure.status, translate)),
-            tag("small", translate("Coverage"), f" {row.coverage}", class_="quiet"),
+            tag(
+                "div",
+                badge(figure.status, translate),
+                tag("small", f"{translate('Coverage')} {row.coverage}"),
+            ),
         )
     )
 
@@ -141,8 +144,9 @@ def _detail(figure: Figure, heads: list[str], translate: Translate) -> Html:
 
 
 def _amount(number: str, unit: str) -> Html:
-    if number == words.UNKNOWN or not unit:
-        return Html(number)
+    """A number and its unit; what is unknown has none."""
+    if words.UNKNOWN in number or not unit:
+        return join((number,))
     return join((number, " ", tag("small", words.unit(unit))))
 
 

@@ -83,7 +83,7 @@ def percent(value: float | None, *, signed: bool = False) -> str:
     """A change [%]."""
     if value is None:
         return UNKNOWN
-    return f"{value:+.2f} %".replace("-", _MINUS) if signed else f"{value:g} %"
+    return (f"{value:+.2f} %" if signed else f"{value:g} %").replace("-", _MINUS)
 
 
 def share(value: float | None) -> str:
