@@ -1,0 +1,314 @@
+"""The embedded store: one SQLite file, usable from several processes at once.
+
+A table a measurement, with a column a field, added when the field is first met; the key is series
+and time, so a point written again meets itself. Tags stand once a series, as JSON, in `_series`.
+
+Laws:
+
+- Everything touches the file in one thread of the store's own, never in the event loop.
+- A write is one transaction: `BEGIN IMMEDIATE` takes the lock before anything is looked up, so
+  that no other process can add the same series or column in between. What is remembered of the
+  file never vanishes from it, so it may be remembered across transactions; a failed transaction
+  forgets all of it.
+- WAL with `synchronous = FULL`: readers never wait for a writer, and what `write` returned from
+  survives a power cut.
+
+Measured (2 cores, SQLite 3.40): `WITHOUT ROWID` takes 24 bytes a single-field point where a rowid
+table takes 42, and is 20 % faster to write; a larger page changes neither.
+"""
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import Final, TypeAlias, TypeVar
+
+from jieneng.metering.errors import StoreUnavailable
+from jieneng.metering.schema import TEXT_FIELDS, Point
+from jieneng.storage.base import Rejected, Series, WriteResult
+from jieneng.storage.refusal import EARLIEST_MS, LATEST_MS, reason_against
+
+_Result = TypeVar("_Result")
+_Tags: TypeAlias = tuple[tuple[str, str], ...]
+#: A measurement and the fields of a row: rows of one shape go through one statement.
+_Shape: TypeAlias = tuple[str, tuple[str, ...]]
+#: Series, time and the values, as the statement of its shape takes them.
+_Row: TypeAlias = tuple[object, ...]
+
+_SERIES_TABLE: Final = """
+    CREATE TABLE IF NOT EXISTS _series (
+        id INTEGER PRIMARY KEY, measurement TEXT NOT NULL, tags TEXT NOT NULL,
+        UNIQUE (measurement, tags)
+    )"""
+_PRAGMAS: Final = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL")
+
+#: What is wrong with the file or the disk; every other error of sqlite3 is a mistake of ours.
+_NOT_OURS: Final = ("SQLITE_NOTADB", "SQLITE_CORRUPT")
+
+
+class SqliteStore:
+    """A `Store` in a file.
+
+    Args:
+        path: the file; it and its folder are made where they are not there.
+        busy_timeout_s: how long to wait for another process's write.
+    """
+
+    def __init__(self, path: Path, busy_timeout_s: float = 10.0) -> None:
+        self._path = path
+        self._busy_timeout_s = busy_timeout_s
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
+        self._connection: sqlite3.Connection | None = None
+        self._ids: dict[tuple[str, _Tags], int] = {}
+        self._columns: dict[str, set[str]] = {}
+
+    async def prepare(self) -> None:
+        """Make the file."""
+        await self._in_thread(lambda _: None)
+
+    async def write(self, points: Sequence[Point]) -> WriteResult:
+        """Write points in one transaction."""
+        return await self._in_thread(lambda connection: self._write(connection, points))
+
+    async def read(
+        self,
+        measurement: str,
+        field: str,
+        *,
+        where: Mapping[str, str],
+        start_ms: int,
+        end_ms: int,
+    ) -> list[Series]:
+        """The series of a float field in `start_ms <= time < end_ms`."""
+        bounds = _bounds(start_ms, end_ms)
+        return await self._in_thread(lambda c: _read(c, measurement, field, where, bounds))
+
+    async def span(self, measurement: str, *, where: Mapping[str, str]) -> tuple[int, int] | None:
+        """First and last time of any point of the measurement [ms]."""
+        return await self._in_thread(lambda c: _span(c, measurement, where))
+
+    async def delete(
+        self, measurement: str, *, where: Mapping[str, str], start_ms: int, end_ms: int
+    ) -> None:
+        """Remove what lies in `start_ms <= time < end_ms`."""
+        bounds = _bounds(start_ms, end_ms)
+        await self._in_thread(lambda c: _delete(c, measurement, where, bounds))
+
+    async def close(self) -> None:
+        """Close the file. The store is not used again."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._forget)
+        self._thread.shutdown(wait=False)
+
+    # --- in the thread ------------------------------------------------------------------------
+
+    async def _in_thread(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, self._guarded, work)
+
+    def _guarded(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
+        """Do the work; after a failure the file is opened anew, as it may be another one."""
+        try:
+            return work(self._open())
+        except sqlite3.DatabaseError as error:
+            self._forget()
+            if isinstance(error, sqlite3.OperationalError) or error.sqlite_errorname in _NOT_OURS:
+                raise StoreUnavailable(
+                    "the store {path} can't be used: {reason}. Check the disk's free space and "
+                    "the file's permissions, and that no other program holds it.",
+                    path=self._path,
+                    reason=error,
+                ) from error
+            raise
+        except OSError as error:
+            raise StoreUnavailable(
+                "the folder of the store {path} can't be made: {reason}. Check its permissions.",
+                path=self._path,
+                reason=error.strerror,
+            ) from error
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(
+                self._path, timeout=self._busy_timeout_s, isolation_level=None
+            )
+            for statement in (*_PRAGMAS, _SERIES_TABLE):
+                self._connection.execute(statement)
+        return self._connection
+
+    def _forget(self) -> None:
+        connection, self._connection = self._connection, None
+        self._ids.clear()
+        self._columns.clear()
+        if connection is not None:
+            connection.close()
+
+    def _write(self, connection: sqlite3.Connection, points: Sequence[Point]) -> WriteResult:
+        reasons = [reason_against(point) for point in points]
+        accepted = [p for p, reason in zip(points, reasons, strict=True) if reason is None]
+        with _transaction(connection, "IMMEDIATE"):
+            rows = [self._row(connection, point) for point in accepted]
+            for shape, group in _grouped(rows):
+                self._need_columns(connection, shape)
+                connection.executemany(_upsert(shape), group)
+        rejected = [
+            Rejected(point, reason)
+            for point, reason in zip(points, reasons, strict=True)
+            if reason is not None
+        ]
+        return WriteResult(len(accepted), tuple(rejected))
+
+    def _row(self, connection: sqlite3.Connection, point: Point) -> tuple[_Shape, _Row]:
+        key = (point.measurement, point.tags)
+        series = self._ids.get(key) or self._need_series(connection, key)
+        names, values = zip(*point.fields, strict=True)
+        return (point.measurement, names), (series, point.time_ms, *values)
+
+    def _need_series(self, connection: sqlite3.Connection, key: tuple[str, _Tags]) -> int:
+        measurement, tags = key
+        row = (measurement, json.dumps(dict(tags), ensure_ascii=False))
+        connection.execute("INSERT OR IGNORE INTO _series (measurement, tags) VALUES (?, ?)", row)
+        found = connection.execute("SELECT id FROM _series WHERE (measurement, tags) = (?, ?)", row)
+        self._ids[key] = int(found.fetchone()[0])
+        return self._ids[key]
+
+    def _need_columns(self, connection: sqlite3.Connection, shape: _Shape) -> None:
+        table, fields = shape
+        if self._columns.get(table, set()).issuperset(fields):
+            return
+        there = _columns(connection, table)
+        if not there:
+            connection.execute(
+                f'CREATE TABLE "{table}" (series INTEGER NOT NULL, time_ms INTEGER NOT NULL, '
+                "PRIMARY KEY (series, time_ms)) WITHOUT ROWID"
+            )
+        for field in fields:
+            if field not in there:
+                kind = "TEXT" if field in TEXT_FIELDS else "REAL"
+                connection.execute(f'ALTER TABLE "{table}" ADD COLUMN "{field}" {kind}')
+        self._columns[table] = there.union(fields)
+
+
+def _upsert(shape: _Shape) -> str:
+    """Names were found to be plain words by `reason_against`, so quotes are all they need."""
+    table, fields = shape
+    columns = ", ".join(f'"{field}"' for field in fields)
+    marks = ", ".join("?" * (2 + len(fields)))
+    updates = ", ".join(f'"{field}" = excluded."{field}"' for field in fields)
+    return (
+        f'INSERT INTO "{table}" (series, time_ms, {columns}) VALUES ({marks}) '  # noqa: S608 - plain words
+        f"ON CONFLICT DO UPDATE SET {updates}"
+    )
+
+
+def _grouped(rows: Sequence[tuple[_Shape, _Row]]) -> Iterable[tuple[_Shape, Iterable[_Row]]]:
+    """Rows by shape, as few groups as possible, so that the later of two values still comes later.
+
+    Series and time in two shapes, so perhaps a field twice, is rare: then only neighbours go
+    together.
+    """
+    groups: dict[_Shape, list[_Row]] = {}
+    for shape, row in rows:
+        groups.setdefault(shape, []).append(row)
+    if len(groups) > 1:
+        keys = [set(map(itemgetter(0, 1), group)) for group in groups.values()]
+        if sum(map(len, keys)) > len(set().union(*keys)):
+            return _neighbours(rows)
+    return groups.items()
+
+
+def _neighbours(rows: Sequence[tuple[_Shape, _Row]]) -> Iterator[tuple[_Shape, Iterable[_Row]]]:
+    for shape, run in groupby(rows, itemgetter(0)):
+        yield shape, map(itemgetter(1), run)
+
+
+def _read(
+    connection: sqlite3.Connection,
+    table: str,
+    field: str,
+    where: Mapping[str, str],
+    bounds: tuple[int, int],
+) -> list[Series]:
+    import numpy as np
+
+    if field not in _columns(connection, table):
+        return []
+    statement = (
+        f'SELECT time_ms, "{field}" FROM "{table}" WHERE series = ? AND time_ms >= ? '  # noqa: S608 - a column that is there
+        f'AND time_ms < ? AND "{field}" IS NOT NULL ORDER BY time_ms'
+    )
+    found = []
+    with _transaction(connection, "DEFERRED"):  # all series as of one moment
+        for series, tags in _matching(connection, table, where):
+            cursor = connection.execute(statement, (series, *bounds))
+            rows = np.fromiter(cursor, dtype=[("time_ms", np.int64), ("value", np.float64)])
+            if len(rows):
+                found.append(Series(tags, rows["time_ms"].copy(), rows["value"].copy()))
+    return found
+
+
+def _span(
+    connection: sqlite3.Connection, table: str, where: Mapping[str, str]
+) -> tuple[int, int] | None:
+    # Two questions: SQLite looks only at the key's end for one min or max, but not for both.
+    ends = [
+        connection.execute(
+            f'SELECT (SELECT min(time_ms) FROM "{table}" WHERE series = :id), '  # noqa: S608 - a table that is there
+            f'(SELECT max(time_ms) FROM "{table}" WHERE series = :id)',
+            {"id": series},
+        ).fetchone()
+        for series, _ in _matching(connection, table, where)
+    ]
+    known = [(first, last) for first, last in ends if first is not None]
+    return (min(f for f, _ in known), max(last for _, last in known)) if known else None
+
+
+def _delete(
+    connection: sqlite3.Connection,
+    table: str,
+    where: Mapping[str, str],
+    bounds: tuple[int, int],
+) -> None:
+    statement = f'DELETE FROM "{table}" WHERE series = ? AND time_ms >= ? AND time_ms < ?'  # noqa: S608 - a table that is there
+    with _transaction(connection, "IMMEDIATE"):
+        for series, _ in _matching(connection, table, where):
+            connection.execute(statement, (series, *bounds))
+
+
+def _matching(
+    connection: sqlite3.Connection, measurement: str, where: Mapping[str, str]
+) -> list[tuple[int, dict[str, str]]]:
+    """Series that have the tags, by id; a series stands here only if its table does."""
+    rows = connection.execute(
+        "SELECT id, tags FROM _series WHERE measurement = ? ORDER BY id", (measurement,)
+    )
+    every = ((series, json.loads(tags)) for series, tags in rows)
+    return [(series, tags) for series, tags in every if where.items() <= tags.items()]
+
+
+def _columns(connection: sqlite3.Connection, table: str) -> set[str]:
+    rows = connection.execute("SELECT name FROM pragma_table_info(?)", (table,))
+    return {name for (name,) in rows} - {"series", "time_ms"}
+
+
+def _bounds(start_ms: int, end_ms: int) -> tuple[int, int]:
+    """Within what a stored time can be, so that SQLite's integers hold them."""
+    return max(start_ms, EARLIEST_MS), min(end_ms, LATEST_MS)
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection, kind: str) -> Iterator[None]:
+    """Commits at the end; an error is rolled back, by hand where SQLite has not done it itself."""
+    connection.execute(f"BEGIN {kind}")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise

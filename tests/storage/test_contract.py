@@ -1,0 +1,325 @@
+"""Every store keeps every law of `jieneng.storage.base`: one test, all stores."""
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+import pytest
+
+from jieneng.metering.errors import StoreUnavailable
+from jieneng.metering.schema import Point, Value
+from jieneng.storage import Store, StoreSettings, open_store
+
+START = 1_795_000_000_000
+Opener = Callable[[], Store]
+
+
+@pytest.fixture(params=["sqlite", "influx"])
+async def open_again(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Opener]:
+    """Opens the same store again and again, as several processes would."""
+    if request.param == "sqlite":
+        chosen = StoreSettings(kind="sqlite", path="store.sqlite")
+    else:
+        server = request.getfixturevalue("influx")
+        chosen = StoreSettings(kind="influx", url=server.url, database=f"t{uuid4().hex}")
+    opened: list[Store] = []
+
+    def opener() -> Store:
+        opened.append(open_store(chosen, tmp_path))
+        return opened[-1]
+
+    yield opener
+    for one in opened:
+        await one.close()
+
+
+@pytest.fixture
+async def store(open_again: Opener) -> Store:
+    one = open_again()
+    await one.prepare()
+    return one
+
+
+def reading(
+    time_ms: int = START,
+    meter: str = "e-main",
+    *,
+    measurement: str = "electricity",
+    **fields: Value,
+) -> Point:
+    tags = (("meter", meter), ("site", "s"))
+    return Point(measurement, tags, tuple((fields or {"energy_kwh": 1.5}).items()), time_ms)
+
+
+async def rows(
+    store: Store, field: str = "energy_kwh", measurement: str = "electricity", **where: str
+) -> dict[tuple[str, int], float]:
+    """(meter, time) -> value, of everything there is."""
+    found = await store.read(
+        measurement, field, where=where, start_ms=START - 10**9, end_ms=START + 10**9
+    )
+    return {
+        (series.tags["meter"], int(time_ms)): float(value)
+        for series in found
+        for time_ms, value in zip(series.times_ms, series.values, strict=True)
+    }
+
+
+async def test_a_point_written_again_is_one_point(store: Store) -> None:
+    points = [reading(START + i, energy_kwh=float(i)) for i in range(10)]
+    await store.write(points)
+    for again in (points[::-1], points[3:5], points):
+        result = await store.write(again)
+        assert (result.written, result.rejected) == (len(again), ())
+    assert await rows(store) == {("e-main", START + i): float(i) for i in range(10)}
+
+
+async def test_a_later_value_of_the_same_field_replaces(store: Store) -> None:
+    await store.write([reading(energy_kwh=1.0)])
+    await store.write([reading(energy_kwh=2.0)])
+    assert await rows(store) == {("e-main", START): 2.0}
+    await store.write([reading(energy_kwh=3.0), reading(energy_kwh=4.0)])
+    assert await rows(store) == {("e-main", START): 4.0}
+
+
+async def test_the_later_replaces_also_where_points_of_one_write_have_different_fields(
+    store: Store,
+) -> None:
+    await store.write(
+        [
+            reading(energy_kwh=1.0),
+            reading(energy_kwh=2.0, power_kw=2.0),
+            reading(energy_kwh=3.0),
+            reading(power_kw=4.0),
+        ]
+    )
+    assert await rows(store) == {("e-main", START): 3.0}
+    assert await rows(store, "power_kw") == {("e-main", START): 4.0}
+
+
+async def test_fields_of_one_point_merge(store: Store) -> None:
+    await store.write([reading(energy_kwh=1.0, power_kw=5.0)])
+    await store.write([reading(power_kw=6.0, voltage_v=230.0)])
+    assert await rows(store) == {("e-main", START): 1.0}
+    assert await rows(store, "power_kw") == {("e-main", START): 6.0}
+    assert await rows(store, "voltage_v") == {("e-main", START): 230.0}
+
+
+BAD = [
+    reading(energy_kwh="text in a number's field"),
+    reading(measurement="indicator", status=1.0),
+    reading(energy_kwh=math.nan),
+    reading(energy_kwh=math.inf),
+    reading(time=1.0),
+    reading(time_ms=2**63),
+    reading(meter=""),
+    reading(meter="a\nb"),
+    reading(meter="ends in a backslash\\"),
+    reading(measurement='electri"city'),
+    Point("electricity", (("meter", "m"),), (), START),
+    Point("electricity", (("site", "s"), ("meter", "m")), (("energy_kwh", 1.0),), START),
+]
+
+
+@pytest.mark.parametrize("bad", BAD, ids=repr)
+async def test_a_refused_point_is_named_with_its_reason_and_costs_no_other(
+    store: Store, bad: Point
+) -> None:
+    good = [reading(START + i) for i in range(1, 8)]
+    result = await store.write([*good[:3], bad, *good[3:]])
+    assert result.written == 7
+    assert [one.point for one in result.rejected] == [bad]
+    assert result.rejected[0].reason
+    assert len(await rows(store)) == 7
+
+
+async def test_text_is_stored_beside_numbers(store: Store) -> None:
+    point = reading(measurement="indicator", value=1.0, status='a "b" \\ c, 达标\nd')
+    assert (await store.write([point, point])).rejected == ()
+    assert await rows(store, "value", "indicator") == {("e-main", START): 1.0}
+
+
+async def test_times_ascend_strictly_and_arrays_have_the_promised_types(store: Store) -> None:
+    order = [5, 3, 9, 1, 7, 3]
+    await store.write([reading(START + i) for i in order])
+    (series,) = await store.read(
+        "electricity", "energy_kwh", where={}, start_ms=START, end_ms=START + 100
+    )
+    assert series.times_ms.dtype == np.int64
+    assert series.values.dtype == np.float64
+    assert series.times_ms.shape == series.values.shape == (5,)
+    assert list(series.times_ms) == [START + i for i in (1, 3, 5, 7, 9)]
+    assert series.tags == {"meter": "e-main", "site": "s"}
+
+
+async def test_the_start_is_inclusive_and_the_end_exclusive(store: Store) -> None:
+    await store.write([reading(START + i) for i in range(5)])
+
+    async def times(start: int, end: int) -> list[int]:
+        found = await store.read(
+            "electricity", "energy_kwh", where={}, start_ms=START + start, end_ms=START + end
+        )
+        return [int(t) - START for series in found for t in series.times_ms]
+
+    assert await times(1, 3) == [1, 2]
+    assert await times(4, 5) == [4]
+    assert await times(5, 9) == []
+    assert await times(3, 3) == []
+    assert await times(-(2**70), 2**70) == [0, 1, 2, 3, 4]
+
+
+async def test_where_narrows_by_any_tag(store: Store) -> None:
+    await store.write([reading(meter="a"), reading(meter="b"), reading(START + 1, meter="b")])
+    assert set(await rows(store, meter="b")) == {("b", START), ("b", START + 1)}
+    assert len(await rows(store, site="s")) == 3
+    assert await rows(store, site="other") == {}
+    assert await rows(store, nosuch="b") == {}
+    assert await rows(store, meter="a", site="other") == {}
+
+
+async def test_what_was_never_written_is_empty_and_no_error(store: Store) -> None:
+    assert await rows(store) == {}
+    assert await store.span("electricity", where={}) is None
+    await store.delete("electricity", where={}, start_ms=START, end_ms=START + 1)
+    await store.write([reading()])
+    assert await rows(store, "power_kw") == {}
+    assert await rows(store, measurement="water") == {}
+
+
+async def test_the_span_is_of_any_field_and_narrowed_by_tags(store: Store) -> None:
+    await store.write(
+        [reading(START + 5), reading(START + 9, power_kw=1.0), reading(START + 2, meter="b")]
+    )
+    assert await store.span("electricity", where={}) == (START + 2, START + 9)
+    assert await store.span("electricity", where={"meter": "e-main"}) == (START + 5, START + 9)
+    assert await store.span("electricity", where={"meter": "nosuch"}) is None
+    assert await store.span("water", where={}) is None
+
+
+async def test_delete_removes_what_lies_within_and_nothing_else(store: Store) -> None:
+    await store.write([reading(START + i, meter) for i in range(5) for meter in ("a", "b")])
+    await store.delete("electricity", where={"meter": "a"}, start_ms=START + 1, end_ms=START + 3)
+    left = await rows(store)
+    assert sorted(t - START for m, t in left if m == "a") == [0, 3, 4]
+    assert sorted(t - START for m, t in left if m == "b") == [0, 1, 2, 3, 4]
+
+
+NASTY = [
+    "1号楼·总进线",
+    "it's",
+    'a "quoted" one',
+    "a\\b",
+    "\\,x",
+    "\\ x",
+    "\\=x",
+    "a\\\\,b",
+    "a,b=c d",
+    "x\\'y' OR ''='",
+    '"; DROP DATABASE "x',
+    "$x",
+    "%s",
+    "-- c",
+    "é😀",
+]
+
+
+async def test_nasty_tags_come_back_as_they_were_and_can_be_asked_for(store: Store) -> None:
+    result = await store.write([reading(START + i, name) for i, name in enumerate(NASTY)])
+    assert result.rejected == ()
+    assert await rows(store) == {(name, START + i): 1.5 for i, name in enumerate(NASTY)}
+    for i, name in enumerate(NASTY):
+        assert await rows(store, meter=name) == {(name, START + i): 1.5}
+        assert await store.span("electricity", where={"meter": name}) == (START + i, START + i)
+    await store.delete("electricity", where={"meter": NASTY[1]}, start_ms=0, end_ms=2 * START)
+    assert len(await rows(store)) == len(NASTY) - 1
+
+
+async def test_nasty_names_in_a_question_find_nothing_and_harm_nothing(store: Store) -> None:
+    await store.write([reading()])
+    for name in NASTY:
+        found = await store.read(name, name, where={name: name}, start_ms=0, end_ms=2 * START)
+        assert found == []
+        assert await store.span(name, where={}) is None
+        await store.delete(name, where={}, start_ms=0, end_ms=2 * START)
+    assert len(await rows(store)) == 1
+
+
+async def test_huge_and_small_floats_come_back_exactly(store: Store) -> None:
+    random = np.random.default_rng(1)
+    values = [
+        *(1.7976931348623157e308, -1.7976931348623157e308, 5e-324, 2.2250738585072014e-308),
+        *(0.1, 1 / 3, 812345.6, 1e21, 123456789012345680.0, 2.0**53 + 2, 1e-7, 0.0),
+        *(random.normal(size=200) * 10.0 ** random.integers(-300, 300, size=200)).tolist(),
+    ]
+    await store.write([reading(START + i, energy_kwh=v) for i, v in enumerate(values)])
+    assert list((await rows(store)).values()) == values
+
+
+async def test_what_one_wrote_another_reads_at_once(open_again: Opener) -> None:
+    first, second = open_again(), open_again()
+    await asyncio.gather(first.prepare(), second.prepare())
+    await asyncio.gather(
+        first.write([reading(START + i, energy_kwh=1.0) for i in range(500)]),
+        second.write([reading(START + i, power_kw=1.0) for i in range(500)]),
+    )
+    for store in (first, second):
+        assert len(await rows(store)) == len(await rows(store, "power_kw")) == 500
+
+
+async def test_the_first_call_may_come_before_prepare(open_again: Opener) -> None:
+    assert (await open_again().write([reading()])).written == 1
+    assert len(await rows(open_again())) == 1
+
+
+async def test_prepare_keeps_what_is_there(store: Store) -> None:
+    await store.write([reading()])
+    await store.prepare()
+    assert len(await rows(store)) == 1
+
+
+async def test_a_large_write_is_whole(store: Store) -> None:
+    points = [reading(START + i, f"m-{i % 30}", energy_kwh=i * 0.1) for i in range(12_000)]
+    points[7000] = reading(START + 7000, energy_kwh=math.nan)
+    result = await store.write(points)
+    assert (result.written, len(result.rejected)) == (11_999, 1)
+    assert len(await rows(store)) == 11_999
+
+
+async def test_a_long_answer_is_whole_and_in_order(store: Store) -> None:
+    await store.write([reading(START + i, energy_kwh=float(i)) for i in range(45_000)])
+    (series,) = await store.read(
+        "electricity", "energy_kwh", where={}, start_ms=START, end_ms=START + 10**9
+    )
+    assert np.array_equal(series.times_ms, START + np.arange(45_000))
+    assert np.array_equal(series.values, np.arange(45_000.0))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda store: store.prepare(),
+        lambda store: store.write([reading()]),
+        lambda store: store.read("electricity", "f", where={}, start_ms=0, end_ms=1),
+        lambda store: store.span("electricity", where={}),
+        lambda store: store.delete("electricity", where={}, start_ms=0, end_ms=1),
+    ],
+    ids=["prepare", "write", "read", "span", "delete"],
+)
+@pytest.mark.parametrize("kind", ["sqlite", "influx"])
+async def test_a_store_that_is_not_there_is_unavailable(
+    kind: str, call: Callable[[Store], Awaitable[object]], tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    chosen = (
+        StoreSettings(path="file/store.sqlite")
+        if kind == "sqlite"
+        else StoreSettings(kind="influx", url="http://127.0.0.1:1", timeout_s=2.0)
+    )
+    store = open_store(chosen, tmp_path)
+    with pytest.raises(StoreUnavailable) as caught:
+        await call(store)
+    assert str(caught.value)
+    await store.close()
