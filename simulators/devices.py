@@ -1,0 +1,97 @@
+"""Which devices hung at a meter's place, behind which transformers. Pure.
+
+Law: the first device ends at the recorded final reading, each later one begins at the recorded
+first one. In between it counts what flowed; so of a middle one, begin and load decide the end.
+"""
+
+from collections.abc import Mapping
+from datetime import date, datetime, time
+from fractions import Fraction
+from typing import Final
+
+import numpy as np
+
+from jieneng.metering.catalog import Model
+from jieneng.metering.quantities import CONSUMPTION
+from jieneng.metering.site import Dated, Meter, Site, value_on
+from simulators.days import FIRST
+from simulators.load import DAY_MS, Load
+from simulators.meter import Stretch, registers
+
+_A_YEAR: Final = 365
+
+
+def midnight_ms(site: Site, day: date) -> int:
+    """A day's local midnight, as UTC."""
+    return round(datetime.combine(day, time(), site.zone).timestamp() * 1000)
+
+
+def stretches(
+    site: Site, models: Mapping[str, Model], one: Meter, load: Load, *, replayed: bool = False
+) -> list[Stretch]:
+    """The devices and transformers of a meter over time, from its installation on.
+
+    Args:
+        site: where the meter is.
+        models: by id.
+        one: a meter with a model.
+        load: what flows through it.
+        replayed: that load comes from a file; the first device then starts at 0.
+    """
+    installed = midnight_ms(site, one.installed or FIRST)
+    swaps = [round(row.at.timestamp() * 1000) for row in one.replaced]
+    hangs = [row.model or one.model or "" for row in one.replaced]
+    # What hangs there last is what the agent believes; of the first one, nobody wrote the model.
+    names = [one.model or "", *hangs[:-1], one.model or ""][: len(swaps) + 1]
+    ratio_changes = [midnight_ms(site, row.from_) for row in (*one.ct, *one.pt)]
+    found: list[Stretch] = []
+    for number, begin in enumerate([installed, *swaps]):
+        end = swaps[number] if number < len(swaps) else None
+        model = models[names[number]]
+        offset = _offset(site, one, load, model, number, replayed=replayed)
+        inside = [at for at in ratio_changes if begin < at and (end is None or at < end)]
+        found += [
+            Stretch(at, model, offset, *_ratios(site, one, at))
+            for at in [begin, *sorted(set(inside))]
+        ]
+    return found
+
+
+def _offset(
+    site: Site, one: Meter, load: Load, model: Model, number: int, *, replayed: bool
+) -> float:
+    """What the device shows more than has flowed since the load began."""
+    if number > 0:
+        earlier = one.replaced[number - 1]
+        return earlier.initial - _flowed(load, round(earlier.at.timestamp() * 1000))
+    if one.replaced:
+        last = one.replaced[0]
+        at = round(last.at.timestamp() * 1000)
+        # Half a step more, so that the final reading stands there before the device is taken off.
+        return last.final + _half_step(site, one, model, at) - _flowed(load, at)
+    installed, epoch = midnight_ms(site, one.installed or FIRST), midnight_ms(site, FIRST)
+    if replayed or installed >= epoch:
+        return -_flowed(load, installed)
+    a_day = _flowed(load, epoch + _A_YEAR * DAY_MS) / _A_YEAR
+    return a_day * (epoch - installed) / DAY_MS
+
+
+def _flowed(load: Load, time_ms: int) -> float:
+    return float(load.consumption(np.asarray([time_ms]))[0])
+
+
+def _half_step(site: Site, one: Meter, model: Model, time_ms: int) -> float:
+    stretch = Stretch(time_ms, model, 0.0, *_ratios(site, one, time_ms - 1))
+    counter = CONSUMPTION[one.medium]
+    step = next(r for r in registers(stretch, one.medium) if r.row.quantity == counter)
+    return 0.0 if step.layout.kind == "f" else float(step.step) / 2.0
+
+
+def _ratios(site: Site, one: Meter, time_ms: int) -> tuple[Fraction, Fraction]:
+    """CT and PT in force on the local day of a moment."""
+    day = datetime.fromtimestamp(time_ms / 1000, site.zone).date()
+    return _ratio(one.ct, day), _ratio(one.pt, day)
+
+
+def _ratio(rows: tuple[Dated, ...], day: date) -> Fraction:
+    return Fraction(str(value_on(rows, day, 1.0)))

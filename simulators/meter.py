@@ -1,0 +1,209 @@
+"""A meter: a load, seen through the registers of the device that hangs there. Pure.
+
+Law: a register holds whole steps, rounded down; it starts again where its width or its digits end;
+transformer ratios that the model names are taken out of it, as in force at that moment. What
+`readings` says for an array of times is what `words` serves at each of them.
+
+A device that was replaced ends at the recorded final reading (its last seconds show exactly that),
+and the new one begins at the recorded first one.
+"""
+
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+from itertools import pairwise
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from jieneng.metering.catalog import Model, PointRow
+from simulators import words
+from simulators.load import Load
+from simulators.noise import Floats, Ints, key
+from simulators.quantities import GAUGES, Moment, share
+
+# Of a step: floats that stand for whole steps may lie this much below them.
+_TOLERANCE: Final = 1e-6
+_NEVER_MS: Final = 2**62
+
+
+class Stretch(msgspec.Struct, frozen=True):
+    """A time in which one device hangs there, with the same transformers.
+
+    Attributes:
+        begin_ms: UTC; it lasts until the next one begins.
+        model: the device's.
+        offset: what the device shows more than the load's consumption [canonical unit].
+        ct: ratio in force; 1 where there is none.
+        pt: the same of the voltage transformer.
+    """
+
+    begin_ms: int
+    model: Model
+    offset: float
+    ct: Fraction = Fraction(1)
+    pt: Fraction = Fraction(1)
+
+
+class Register(msgspec.Struct, frozen=True):
+    """A point of a model under certain transformers.
+
+    Attributes:
+        row: where it lies.
+        layout: how.
+        step: what one unit of the register is worth, in the canonical unit.
+        ends: units at which it starts again; None if it never does.
+        share: of the consumption; None for a gauge.
+    """
+
+    row: PointRow
+    layout: words.Layout
+    step: Fraction
+    ends: int | None
+    share: float | None
+
+    def units(self, value: Floats) -> Floats:
+        """Units of the register that show a counter's value [canonical unit]."""
+        steps = value * (self.step.denominator / self.step.numerator)
+        if self.layout.kind == "f":
+            stored = np.float32 if self.layout.bits == 32 else np.float64
+            return steps.astype(stored).astype(np.float64)
+        whole = np.floor(steps + _TOLERANCE)
+        return whole if self.ends is None else np.mod(whole, self.ends)
+
+    def value(self, units: Floats) -> Floats:
+        """What a reader makes of units [canonical unit]."""
+        return np.asarray(units * self.step.numerator / self.step.denominator, dtype=np.float64)
+
+
+class Meter:
+    """One meter, from its installation on."""
+
+    def __init__(self, name: str, medium: str, load: Load, stretches: Sequence[Stretch]) -> None:
+        """A meter.
+
+        Args:
+            name: its id.
+            medium: of the site's meter.
+            load: what flows.
+            stretches: at least one, in the order of time.
+        """
+        self.id = name
+        self.medium = medium
+        self.load = load
+        self._stretches = tuple(stretches)
+        self._begins = [stretch.begin_ms for stretch in stretches]
+        self._registers = [registers(stretch, medium) for stretch in stretches]
+        self._blocks = [blocks(stretch.model) for stretch in stretches]
+        self._key = key(name, "gauges")
+
+    @property
+    def addresses(self) -> range:
+        """From the first to the last register of all the devices that hung there."""
+        held = [one for group in self._blocks for each in group.values() for one in each]
+        return range(min(block.start for block in held), max(block.stop for block in held))
+
+    def most(self, time_ms: int) -> int:
+        """The most registers that the device gives at once."""
+        return self._stretches[self._at(time_ms)].model.model.max_registers
+
+    def has(self, function: int, address: int, count: int, time_ms: int) -> bool:
+        """Whether the device has all these registers."""
+        return any(
+            block.start <= address and address + count <= block.stop
+            for block in self._blocks[self._at(time_ms)].get(function, ())
+        )
+
+    def readings(self, t_ms: Ints) -> dict[str, Floats]:
+        """What each counter shows, as a reader sees it: primary side, canonical unit.
+
+        NaN before the meter was installed, and where the device of that time lacks the quantity.
+        """
+        flowed = self.load.consumption(t_ms)
+        read: dict[str, Floats] = {}
+        for number, (begin, end) in enumerate(pairwise([*self._begins, _NEVER_MS])):
+            during = (t_ms >= begin) & (t_ms < end)
+            for one in self._registers[number]:
+                if one.share is not None:
+                    values = read.setdefault(one.row.quantity, np.full(t_ms.shape, np.nan))
+                    values[during] = one.value(self._units(number, one, flowed[during]))
+        return read
+
+    def words(self, function: int, address: int, count: int, time_ms: int) -> list[int]:
+        """What registers hold at a moment; 0 where the model names nothing."""
+        number = self._at(time_ms)
+        held = [0] * count
+        wanted = [
+            one
+            for one in self._registers[number]
+            if one.row.function == function
+            and address - one.layout.words < one.row.address < address + count
+        ]
+        if wanted:
+            shown = self._shown(number, time_ms)
+            for one in wanted:
+                begin = one.row.address - address
+                for place, word in enumerate(words.encode(shown(one), one.layout), begin):
+                    if 0 <= place < count:
+                        held[place] = word
+        return held
+
+    def _at(self, time_ms: int) -> int:
+        return max(bisect_right(self._begins, time_ms) - 1, 0)
+
+    def _units(self, number: int, one: Register, flowed: Floats) -> Floats:
+        shown = np.maximum(flowed + self._stretches[number].offset, 0.0)
+        return one.units(shown * (one.share or 0.0))
+
+    def _shown(self, number: int, time_ms: int) -> Callable[[Register], float]:
+        """What each register shows at a moment [its units]; the load is asked once."""
+        at = np.asarray([time_ms])
+        flowed = self.load.consumption(at)
+        stretch = self._stretches[number]
+        single = any(row.quantity == "voltage_v" for row in stretch.model.point)
+        moment = Moment(
+            medium=self.medium,
+            rate=float(self.load.rate(at)[0]),
+            phases=1 if single else 3,
+            pt=float(stretch.pt),
+            time_ms=time_ms,
+            of=self._key,
+        )
+
+        def units(one: Register) -> float:
+            if one.share is not None:
+                return float(self._units(number, one, flowed)[0])
+            return GAUGES[one.row.quantity](moment) / float(one.step)
+
+        return units
+
+
+def blocks(model: Model) -> Mapping[int, tuple[range, ...]]:
+    """The registers that a device has, by function: those of its points, and small gaps between.
+
+    A model says with `max_gap` what may be read along, so that much is there.
+    """
+    found: dict[int, list[range]] = {}
+    for row in sorted(model.point, key=lambda row: row.address):
+        known = found.setdefault(row.function, [])
+        end = row.address + words.layout(row.type, row.order).words
+        if known and row.address - known[-1].stop <= model.model.max_gap:
+            known[-1] = range(known[-1].start, max(known[-1].stop, end))
+        else:
+            known.append(range(row.address, end))
+    return {function: tuple(known) for function, known in found.items()}
+
+
+def registers(stretch: Stretch, medium: str) -> tuple[Register, ...]:
+    """The registers of a device under the transformers of a stretch."""
+    return tuple(_register(row, stretch, medium) for row in stretch.model.point)
+
+
+def _register(row: PointRow, stretch: Stretch, medium: str) -> Register:
+    lies = words.layout(row.type, row.order)
+    ends = None if lies.kind == "f" else lies.capacity
+    if row.modulus is not None:
+        ends = round(Fraction(row.modulus) / row.canonical_scale())
+    step = row.canonical_scale(stretch.ct, stretch.pt)
+    return Register(row, lies, step, ends, share(row.quantity, medium))

@@ -1,0 +1,60 @@
+"""The service: it says where its buses are, once they listen, and leaves nothing behind."""
+
+import asyncio
+import json
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from jieneng.clock import FastClock
+from jieneng.metering.errors import Unavailable
+from jieneng.site_folder import SiteFolder
+from simulators import app, fleet
+from simulators.campus import Campus
+from simulators.config import SimulatorSettings
+
+NOON_MS = 1_763_870_400_000
+
+
+def _read(path: Path) -> dict[str, tuple[str, int]]:
+    return json.loads(path.read_text())  # type: ignore[no-any-return]  # JSON
+
+
+async def _until(done: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not done():  # noqa: ASYNC110 - neither a file nor a task of pymodbus has an event
+            await asyncio.sleep(0.005)
+
+
+async def test_ports_are_written_once_all_listen_and_closed_on_cancellation(
+    example: SiteFolder, settings: SimulatorSettings, tmp_path: Path
+) -> None:
+    path = tmp_path / "ports.json"
+    chosen = msgspec.structs.replace(settings, ports_file=str(path))
+    before = asyncio.all_tasks()
+    running = asyncio.create_task(app.run(example, chosen, FastClock(NOON_MS, 1.0)))
+    await _until(path.exists)
+    addresses = _read(path)
+    assert set(addresses) == set(example.site.buses)
+    for host, port in addresses.values():
+        _, writer = await asyncio.open_connection(host, port)
+        writer.close()
+        await writer.wait_closed()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    for host, port in addresses.values():
+        with pytest.raises(OSError, match=r"refused|Connect"):
+            await asyncio.open_connection(host, port)
+    await _until(lambda: not asyncio.all_tasks() - before)
+
+
+async def test_a_taken_port_is_said_and_the_other_buses_are_closed_again(campus: Campus) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ports = {"data-room-lan": taken.getsockname()[1]}
+        with pytest.raises(Unavailable, match="can't listen on 127"):
+            async with fleet.serving(campus, FastClock(NOON_MS, 1.0), ports=ports):
+                raise AssertionError("it must not begin")
