@@ -11,17 +11,22 @@ interval that starts at the point's time; `interval_s` |
 | consumption | analytics | site, kind (meter, area, institution, site), scope, medium, \
 interval (15min, hour, day) | the medium's consumption quantity, `coverage`, `estimated` |
 | indicator | analytics | site, scope, indicator, period, series | value, baseline, target, \
-change_pct, coverage, `status` (text) |
+path, change_pct, coverage, estimated, `status` (text) |
 | agent | ingest | site, agent | `online` (1 or 0), `boot` (text) |
 | ledger | ingest | site, agent | read, stored, pending, dropped |
+
+An `indicator` of a year (`period` 2025) or a month (2025-06) is a point a day: at the start of
+the local day that it was computed for. Its `series` is that of the grid's carbon factor.
 """
 
 import math
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final, TypeAlias
 
 import msgspec
 
+from jieneng.metering import quantities
 from jieneng.metering.quantities import MEDIA, QUANTITIES, Medium
 from jieneng.metering.reading import Sample, Status
 
@@ -39,6 +44,40 @@ QUALITY: Final = "quality"
 INTERVAL_S: Final = "interval_s"
 COVERAGE: Final = "coverage"
 ESTIMATED: Final = "estimated"
+
+#: The tag `series` of an indicator into which no carbon factor enters.
+NO_SERIES: Final = "-"
+
+#: The tags of each measurement.
+TAGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        **{medium: ("site", "meter") for medium in MEDIA},
+        INTERVAL: ("site", "meter"),
+        CONSUMPTION: ("site", "kind", "scope", "medium", "interval"),
+        INDICATOR: ("site", "scope", "indicator", "period", "series"),
+        AGENT: ("site", "agent"),
+        LEDGER: ("site", "agent"),
+    }
+)
+
+#: The fields of each measurement.
+FIELDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
+    {
+        **{
+            medium: frozenset({q.name for q in QUANTITIES.values() if medium in q.media} | {QUALITY})
+            for medium in MEDIA
+        },
+        INTERVAL: frozenset(
+            {q.name for q in QUANTITIES.values() if q.kind == "counter"} | {INTERVAL_S}
+        ),
+        CONSUMPTION: frozenset({*quantities.CONSUMPTION.values(), COVERAGE, ESTIMATED}),
+        INDICATOR: frozenset(
+            ("value", "baseline", "target", "path", "change_pct", COVERAGE, ESTIMATED, "status")
+        ),
+        AGENT: frozenset(("online", "boot")),
+        LEDGER: frozenset(("read", "stored", "pending", "dropped")),
+    }
+)
 
 #: The fields that hold text; every other field is a float.
 TEXT_FIELDS: Final = frozenset({"status", "boot"})
