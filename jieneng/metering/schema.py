@@ -51,7 +51,7 @@ NO_SERIES: Final = "-"
 #: The tags of each measurement.
 TAGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
-        **{medium: ("site", "meter") for medium in MEDIA},
+        **dict.fromkeys(MEDIA, ("site", "meter")),
         INTERVAL: ("site", "meter"),
         CONSUMPTION: ("site", "kind", "scope", "medium", "interval"),
         INDICATOR: ("site", "scope", "indicator", "period", "series"),
@@ -64,7 +64,9 @@ TAGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 FIELDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
         **{
-            medium: frozenset({q.name for q in QUANTITIES.values() if medium in q.media} | {QUALITY})
+            medium: frozenset(
+                {q.name for q in QUANTITIES.values() if medium in q.media} | {QUALITY}
+            )
             for medium in MEDIA
         },
         INTERVAL: frozenset(
