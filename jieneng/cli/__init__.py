@@ -1,1 +1,79 @@
-"""The command `jieneng`: arguments in, exit codes out."""
+"""The command `jieneng`: arguments in, exit codes out. One module a group of commands.
+
+Exit codes: 0 fine, 1 the thing asked about is not fine, 2 the command was wrong, 3 a service
+that it needs is not there. Errors are one sentence with the mend; `--debug` shows the traceback.
+What a command needs is imported when it runs, so `--help` is quick.
+"""
+
+import sys
+
+import click
+
+from jieneng.cli import boards, demo, figures, history, services, site
+from jieneng.cli.options import Reader, tr
+from jieneng.locale import say
+from jieneng.metering.errors import ConfigError, JienengError, Unavailable, UsageError
+
+_EXIT_CODES: dict[type[JienengError], int] = {UsageError: 2, Unavailable: 3}
+
+
+@click.group(
+    help=tr("Meter public buildings, and say whether they meet the plan."),
+    epilog=tr(
+        "First steps: jieneng demo, then jieneng init my-site. Language: JIENENG_LANGUAGE=en."
+    ),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option("--debug", is_flag=True, help=tr("Show the traceback of an error."))
+@click.version_option(package_name="jieneng", help=tr("Show the version."))
+@click.pass_obj
+def jieneng(reader: Reader, debug: bool) -> None:
+    reader.debug = debug
+
+
+for command in (
+    demo.demo,
+    site.init,
+    site.check,
+    services.up,
+    services.edge,
+    services.ingest,
+    services.analytics,
+    services.simulate,
+    services.broker,
+    history.import_,
+    figures.indicators,
+    figures.report,
+    boards.grafana,
+):
+    jieneng.add_command(command)
+
+
+def main() -> None:
+    """Run the command line, and exit."""
+    reader = Reader()
+    try:
+        code = jieneng.main(prog_name="jieneng", obj=reader, standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except BrokenPipeError:  # `jieneng ... | head` is a fine way to read
+        sys.stderr.close()
+        sys.exit(0)
+    except JienengError as error:
+        if reader.debug:
+            raise
+        _tell(error)
+        sys.exit(next((c for kind, c in _EXIT_CODES.items() if isinstance(error, kind)), 1))
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _tell(error: JienengError) -> None:
+    if not isinstance(error, ConfigError):
+        click.echo(say(error, tr), err=True)
+        return
+    for problem in error.problems:
+        where = f"{problem.where()}: " if problem.file else ""
+        click.echo(f"{where}{say(problem, tr)}", err=True)

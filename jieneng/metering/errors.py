@@ -8,7 +8,10 @@
     │   ├── DeviceRefused      a meter answered with an exception code
     │   └── WireError          an MQTT payload that is not ours
     └── Unavailable          something that must be there is not: try again           (exit 3)
-        ├── LinkError          a meter's link is down or silent
+        ├── LinkError          a meter's link broke
+        │   ├── LinkDown         it can't be opened or used: no fault of its meters
+        │   └── Silent           it is open, and no whole reply came in time
+        ├── SpoolUnavailable   the disk does not take or give what the agent keeps
         ├── BrokerUnavailable
         └── StoreUnavailable
 
@@ -54,7 +57,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 class JienengError(Exception):
     """The root. `text` is a msgid, `values` fill it."""
 
-    def __init__(self, text: str, **values: object) -> None:
+    def __init__(self, text: str, /, **values: object) -> None:
         super().__init__(text)
         self.text = text
         self.values = values
@@ -111,7 +114,19 @@ class Unavailable(JienengError):
 
 
 class LinkError(Unavailable):
-    """A meter's link can't be opened, is broken, or stayed silent past its deadline."""
+    """A meter's link broke while it was in use."""
+
+
+class LinkDown(LinkError):
+    """A meter's link can't be opened or used; says nothing about the meters on it."""
+
+
+class Silent(LinkError):
+    """No whole reply came before the deadline."""
+
+
+class SpoolUnavailable(Unavailable):
+    """The disk does not take, or does not give, what the agent keeps on it."""
 
 
 class BrokerUnavailable(Unavailable):

@@ -1,0 +1,39 @@
+"""`jieneng grafana`: boards as Python, built into the files that Grafana reads."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from jieneng.cli.options import examples, tr
+
+_COMMITTED = Path(__file__).resolve().parents[2] / "grafana" / "provisioning"
+
+
+@click.group(help=tr("Grafana boards: built from Python into provisioning files."))
+def grafana() -> None: ...
+
+
+@grafana.command(
+    help=tr("Write boards, data source and provisioning files anew."),
+    epilog=examples("jieneng grafana build", "jieneng grafana build --check"),
+)
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=_COMMITTED)
+@click.option(
+    "--check", "only_check", is_flag=True, help=tr("Write nothing; fail if a file differs.")
+)
+def build(out: Path, only_check: bool) -> None:
+    from grafana import build as builder
+
+    if not only_check:
+        for file in builder.build(out):
+            click.echo(file)
+        return
+    differing = builder.check(out)
+    for file in differing:
+        click.echo(
+            tr("{file} differs from what Python builds: run jieneng grafana build.").format(
+                file=file
+            )
+        )
+    sys.exit(1 if differing else 0)

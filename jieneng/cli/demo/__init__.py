@@ -1,0 +1,53 @@
+"""`jieneng demo`: a simulated centre, end to end, with an embedded broker and store.
+
+Every service is the real one in a process of its own, so that each can be killed and watched.
+"""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import click
+
+from jieneng.cli.options import examples, run_service, tr
+
+
+@click.command(
+    help=tr("A simulated administrative centre, end to end. Ctrl-C ends it."),
+    epilog=examples("jieneng demo", "jieneng demo --for 60", "jieneng demo --dir my-demo"),
+)
+@click.option(
+    "--for",
+    "for_s",
+    type=click.FloatRange(min=1),
+    metavar="S",
+    help=tr("End by itself after S seconds."),
+)
+@click.option(
+    "--dir",
+    "kept_dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar=tr("DIR"),
+    help=tr("Keep the data there, and continue what is there; otherwise only the page is kept."),
+)
+def demo(for_s: float | None, kept_dir: Path | None) -> None:
+    from jieneng.cli.demo import folder as folders
+    from jieneng.cli.demo.run import run
+
+    folder = kept_dir or Path(tempfile.mkdtemp(prefix="jieneng-demo-"))
+    try:
+        run_service(run(folder.resolve(), for_s))
+    finally:
+        if kept_dir is None:
+            _keep_only(folder, folders.PAGE_FILE)
+    click.echo(
+        tr("The demo has ended. Page: {page}").format(page=folder.resolve() / folders.PAGE_FILE)
+    )
+
+
+def _keep_only(folder: Path, name: str) -> None:
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            shutil.rmtree(entry)
+        elif entry.name != name:
+            entry.unlink()

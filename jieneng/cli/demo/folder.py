@@ -1,0 +1,79 @@
+"""The demo's folder: the example centre, set up for free ports of this machine."""
+
+import json
+import shutil
+import socket
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+from jieneng.metering.site import Site
+
+PORTS_FILE: Final = "ports.json"
+STORE_FILE: Final = "store.sqlite"
+PAGE_FILE: Final = "figures.html"
+
+#: The demo reads every meter this often: a person wants to see the registers move [s].
+INTERVAL_S: Final = 5
+
+
+def copy_example(folder: Path) -> None:
+    """The example centre's files, those that are there already left alone."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for entry in (resources.files("jieneng") / "sites" / "example").iterdir():
+        target = folder / entry.name
+        if entry.name.endswith(".toml") and not target.exists():
+            with resources.as_file(entry) as source:
+                shutil.copyfile(source, target)
+    site_file = folder / "site.toml"
+    text = site_file.read_text(encoding="utf-8")
+    site_file.write_text(
+        text.replace("interval_s = 10\n", f"interval_s = {INTERVAL_S}\n"), encoding="utf-8"
+    )
+
+
+def write_services(folder: Path, broker_port: int) -> None:
+    """The settings of simulator, ingest and analytics."""
+    (folder / PORTS_FILE).unlink(missing_ok=True)
+    simulator = folder / "simulator.toml"
+    settings = simulator.read_text(encoding="utf-8")
+    if "ports_file" not in settings:
+        simulator.write_text(f'ports_file = "{PORTS_FILE}"\n{settings}', encoding="utf-8")
+    # The embedded broker knows no shared subscriptions.
+    (folder / "ingest.toml").write_text(
+        f"share = false\n\n{_broker(broker_port)}", encoding="utf-8"
+    )
+
+
+def write_agents(folder: Path, site: Site, broker_port: int) -> list[str]:
+    """A settings file for each agent, with where the simulated buses listen; gives their ids.
+
+    Raises:
+        FileNotFoundError: the simulator has not written its ports yet.
+    """
+    addresses: Mapping[str, tuple[str, int]] = json.loads(
+        (folder / PORTS_FILE).read_text(encoding="utf-8")
+    )
+    agents = sorted({bus.agent for bus in site.bus})
+    for agent in agents:
+        buses = "".join(
+            f'\n[[bus]]\nid = "{bus}"\nhost = "{host}"\nport = {port}\n'
+            for bus, (host, port) in addresses.items()
+            if site.buses[bus].agent == agent
+        )
+        (folder / f"{agent}.toml").write_text(
+            f'[agent]\nid = "{agent}"\n\n{_broker(broker_port)}{buses}', encoding="utf-8"
+        )
+    return agents
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _broker(port: int) -> str:
+    return f'[broker]\nhost = "127.0.0.1"\nport = {port}\n'

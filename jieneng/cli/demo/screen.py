@@ -1,0 +1,100 @@
+"""What the demo shows: a living screen on a terminal, plain lines elsewhere.
+
+Pure: views in, renderables out.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from analytics.figures import Figure
+from analytics.report import terminal
+from analytics.report.data import Reading, Scope
+from jieneng.locale import Translate
+
+#: The live table shows this many meters, so that all fits on a screen.
+_LIVE_ROWS: Final = 8
+
+
+class Count(msgspec.Struct, frozen=True):
+    """One agent's count of samples, as the store has it."""
+
+    agent: str
+    read: int
+    stored: int
+    pending: int
+    dropped: int
+
+
+class View(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything on the screen at one moment."""
+
+    site_name: str
+    folder: Path
+    page: Path
+    elapsed_s: float
+    scopes: tuple[Scope, ...]
+    periods: tuple[str, ...]
+    figures: tuple[Figure, ...]
+    readings: tuple[Reading, ...]
+    counts: tuple[Count, ...]
+    services: tuple[tuple[str, int | None, int], ...]
+
+
+def screen(view: View, translate: Translate) -> RenderableType:
+    """The whole screen."""
+    site, verdict = view.scopes[0], view.periods[0]
+    return Group(
+        Text(view.site_name, style="bold"),
+        *(
+            terminal.overview_table(_of(view.figures, period), view.scopes, period, translate)
+            for period in view.periods
+        ),
+        terminal.caps_table(view.figures, site.id, verdict, translate),
+        terminal.live_table(moving(view.readings), translate),
+        Text(counts_line(view.counts, translate)),
+        Text(services_line(view, translate), style="dim"),
+        Text(translate("Page: {page}").format(page=view.page.as_uri()), style="bold"),
+    )
+
+
+def plain_line(view: View, translate: Translate) -> str:
+    """One line for a log: what came in, and a reading that grows."""
+    shown = "  ".join(
+        f"{reading.meter} {reading.register:.2f} {reading.unit}"
+        for reading in moving(view.readings)[:3]
+        if reading.register is not None
+    )
+    return f"{view.elapsed_s:5.0f} s  {counts_line(view.counts, translate)}  {shown}"
+
+
+def moving(readings: Sequence[Reading]) -> list[Reading]:
+    """The meters shown live: the mains of each medium first, those that answered before others."""
+    answered = [reading for reading in readings if reading.time is not None]
+    return sorted(answered, key=lambda reading: -(reading.rate or 0.0))[:_LIVE_ROWS]
+
+
+def counts_line(counts: Sequence[Count], translate: Translate) -> str:
+    """The ledger, summed over the agents: read = stored + pending + dropped."""
+    totals = [sum(getattr(one, name) for one in counts) for name in Count.__struct_fields__[1:]]
+    return translate(
+        "samples: read {read} = stored {stored} + pending {pending} + dropped {dropped}"
+    ).format(read=totals[0], stored=totals[1], pending=totals[2], dropped=totals[3])
+
+
+def services_line(view: View, translate: Translate) -> str:
+    """The processes, so that a tester can kill one and watch."""
+    shown = ", ".join(
+        f"{name} {pid if pid is not None else translate('down')}"
+        + (f" (×{restarts})" if restarts else "")
+        for name, pid, restarts in view.services
+    )
+    return translate("processes (kill one: nothing is lost): {services}").format(services=shown)
+
+
+def _of(figures: Sequence[Figure], period: str) -> list[Figure]:
+    return [figure for figure in figures if figure.period == period]

@@ -1,0 +1,96 @@
+"""`jieneng init` and `jieneng check`: a site's folder, made and validated."""
+
+import shutil
+from importlib import resources
+from pathlib import Path
+
+import click
+
+from jieneng.cli.options import examples, site_option, tr
+from jieneng.metering.errors import ConfigError, Problem, UsageError
+from jieneng.metering.quantities import MEDIA
+
+
+@click.command(
+    help=tr("Make a new site's folder from the example centre."),
+    epilog=examples("jieneng init my-site", "jieneng check --site my-site"),
+)
+@click.argument("folder", type=click.Path(path_type=Path), metavar=tr("DIR"))
+def init(folder: Path) -> None:
+    if (folder / "site.toml").exists():
+        raise UsageError(
+            "{folder} already has a site.toml, which is not overwritten: choose another folder.",
+            folder=folder,
+        )
+    example = resources.files("jieneng") / "sites" / "example"
+    folder.mkdir(parents=True, exist_ok=True)
+    for entry in example.iterdir():
+        with resources.as_file(entry) as source:
+            shutil.copyfile(source, folder / entry.name)
+    click.echo(
+        tr(
+            "{folder} is ready. Edit {folder}/site.toml, then run: jieneng check --site {folder}"
+        ).format(folder=folder)
+    )
+
+
+@click.command(
+    help=tr("Validate a site: every problem at once, with file, line and mend."),
+    epilog=examples("jieneng check", "jieneng check --site my-site"),
+)
+@site_option
+def check(site_dir: Path) -> None:
+    from jieneng.site_folder import load
+
+    problems = list[Problem]()
+    try:
+        folder = load(site_dir)
+    except ConfigError as error:
+        problems += error.problems
+    problems += _service_problems(site_dir)
+    if problems:
+        raise ConfigError(problems)
+    counts = ", ".join(
+        f"{tr(medium)} {sum(meter.medium == medium for meter in folder.site.meter)}"
+        for medium in MEDIA
+    )
+    click.echo(
+        tr(
+            "{name}: {areas} areas, {buses} buses, {meters} meters ({counts}). No problem found."
+        ).format(
+            name=folder.site.site.name,
+            areas=len(folder.site.area),
+            buses=len(folder.site.bus),
+            meters=len(folder.site.meter),
+            counts=counts,
+        )
+    )
+
+
+def _service_problems(site_dir: Path) -> list[Problem]:
+    """The problems of the services' own files, where they are there, and of the rules."""
+    from analytics.app import load_rules
+    from analytics.config import AnalyticsSettings
+    from edge_agent.config import AgentSettings
+    from ingest.config import IngestSettings
+    from jieneng.site_folder import read_settings
+    from simulators.config import SimulatorSettings
+
+    problems = list[Problem]()
+    agent_files = sorted(site_dir.glob("agent*.toml")) or [site_dir / "agent.toml"]
+    reads = [
+        *((file, AgentSettings) for file in agent_files),
+        (site_dir / "ingest.toml", IngestSettings),
+        (site_dir / "analytics.toml", AnalyticsSettings),
+        (site_dir / "simulator.toml", SimulatorSettings),
+    ]
+    for file, form in reads:
+        try:
+            read_settings(file, form)
+        except ConfigError as error:
+            problems += error.problems
+    try:
+        load_rules(site_dir)
+    except ConfigError as error:
+        problems += error.problems
+    return problems

@@ -1,0 +1,42 @@
+"""An MQTT broker inside the process, for `demo` and for `up` on a small site.
+
+It keeps nothing on a disk, and need not: an agent keeps every batch until the ingest has stored
+it, so this broker may be killed at any moment. It speaks MQTT 3.1.1, on loopback unless told
+otherwise, and knows no shared subscriptions: one ingest is enough for what it can carry (about
+4,000 messages a second).
+"""
+
+import asyncio
+import logging
+
+from amqtt.broker import Broker
+from amqtt.contexts import BrokerConfig, ListenerConfig
+
+from jieneng.metering.errors import BrokerUnavailable
+
+
+async def run(host: str, port: int) -> None:
+    """Serve until cancelled.
+
+    Raises:
+        BrokerUnavailable: the port is taken.
+    """
+    # A client that goes away without a word is everyday life here, not news.
+    logging.getLogger("amqtt").setLevel(logging.CRITICAL)
+    logging.getLogger("transitions").setLevel(logging.CRITICAL)
+    broker = Broker(
+        BrokerConfig(
+            listeners={"default": ListenerConfig(bind=f"{host}:{port}")},
+            plugins={"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
+        )
+    )
+    try:
+        await broker.start()
+    except Exception as error:  # amqtt wraps every cause in an exception of its own
+        raise BrokerUnavailable(
+            "the broker can't listen on {host}:{port}: {error}.", host=host, port=port, error=error
+        ) from error
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await broker.shutdown()
