@@ -1,0 +1,219 @@
+"""Panels as Grafana's classic JSON. The only place where their defaults stand.
+
+Law: every panel has a title, a description, a unit and the data source's uid, and shows what is
+unknown as "—". A verdict is a word beside its colour.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from grafana import data_source
+from grafana.queries import Query
+
+#: A piece of Grafana's JSON.
+Json = dict[str, Any]
+
+#: Width of Grafana's grid [columns].
+GRID: Final = 24
+
+_GREEN, _BLUE, _AMBER, _ORANGE, _GREY = "#1a9e75", "#3274d9", "#e0a010", "#d9480f", "#8e9499"
+
+#: Words of `analytics.figures.Status`, with the same hues as the report's page.
+VERDICTS: Final = {
+    "met": ("✓ 达标", _GREEN),
+    "on_track": ("↘ 进度正常", _BLUE),
+    "at_risk": ("! 有风险", _AMBER),
+    "missed": ("✕ 未达标", _ORANGE),
+    "insufficient_data": ("? 数据不足", _GREY),
+    "no_target": ("– 无目标", _GREY),
+}
+ONLINE: Final = {"1": ("在线", _GREEN), "0": ("离线", _ORANGE)}
+
+
+class Column(msgspec.Struct, frozen=True):
+    """How one field is shown.
+
+    Attributes:
+        title: its name for people; empty: the series' own.
+        unit: Grafana's id of a unit (`percent`, `suffix:m²`); None: the panel's.
+        decimals: None: as many as sensible.
+        words: text and colour by value.
+        dashed: drawn as a thin dashed line: what is wanted, not what is.
+        colour: fixed, where it is to be the same on every panel.
+    """
+
+    title: str = ""
+    unit: str | None = None
+    decimals: int | None = None
+    words: Mapping[str, tuple[str, str]] | None = None
+    dashed: bool = False
+    colour: str | None = None
+
+
+#: The fields of an indicator, as every panel shows them.
+VALUE: Final = Column("数值", colour=_BLUE)
+BASELINE: Final = Column("基期值")
+TARGET: Final = Column("目标值", dashed=True, colour=_ORANGE)
+PATH: Final = Column("目标路径", dashed=True, colour=_GREY)
+CHANGE: Final = Column("较基期", "percent", 2)
+COVERAGE: Final = Column("覆盖率", "percentunit", 1)
+ESTIMATED: Final = Column("估算占比", "percentunit", 1)
+STATUS: Final = Column("状态", words=VERDICTS)
+
+
+def stat(
+    title: str, description: str, unit: str, query: Query, columns: Mapping[str, Column]
+) -> Json:
+    """Large values one below the other. A column `/.*/` means the fields whose names match."""
+    options = {
+        "reduceOptions": {"values": False, "calcs": ["lastNotNull"], "fields": "/^(?!Time$)/"},
+        "textMode": "value_and_name",
+        "colorMode": "value",
+        "graphMode": "none",
+        "justifyMode": "auto",
+        "orientation": "vertical",
+    }
+    return _panel("stat", title, description, unit, [query], columns, options)
+
+
+def table(
+    title: str, description: str, unit: str, query: Query, columns: Mapping[str, Column]
+) -> Json:
+    """Rows, the columns in the order given, the time hidden."""
+    organize = {
+        "id": "organize",
+        "options": {
+            "excludeByName": {"Time": True},
+            "indexByName": {name: place for place, name in enumerate(columns)},
+        },
+    }
+    options = {"showHeader": True, "cellHeight": "sm", "footer": {"show": False}}
+    panel = _panel("table", title, description, unit, [query], columns, options)
+    panel["transformations"] = [organize]
+    return panel
+
+
+def lines(
+    title: str, description: str, unit: str, queries: Sequence[Query], columns: Mapping[str, Column]
+) -> Json:
+    """Fields over time, as lines; a gap stays a gap."""
+    panel = _panel("timeseries", title, description, unit, queries, columns, _LEGEND)
+    panel["fieldConfig"]["defaults"]["custom"] = {
+        "drawStyle": "line",
+        "lineWidth": 2,
+        "fillOpacity": 0,
+        "showPoints": "auto",
+        "spanNulls": False,
+    }
+    return panel
+
+
+def bars_over_time(
+    title: str, description: str, unit: str, queries: Sequence[Query], columns: Mapping[str, Column]
+) -> Json:
+    """Fields over time, as bars from 0."""
+    panel = _panel("timeseries", title, description, unit, queries, columns, _LEGEND)
+    panel["fieldConfig"]["defaults"]["min"] = 0
+    panel["fieldConfig"]["defaults"]["custom"] = {
+        "drawStyle": "bars",
+        "lineWidth": 0,
+        "fillOpacity": 80,
+        "showPoints": "never",
+    }
+    return panel
+
+
+def bars(
+    title: str,
+    description: str,
+    unit: str,
+    query: Query,
+    columns: Mapping[str, Column],
+    category: str,
+) -> Json:
+    """A bar for each row, named by a tag."""
+    options = {"xField": category, "showValue": "auto", "barWidth": 0.7, **_LEGEND}
+    panel = _panel("barchart", title, description, unit, [query], columns, options)
+    panel["fieldConfig"]["defaults"]["min"] = 0
+    panel["fieldConfig"]["defaults"]["custom"] = {"fillOpacity": 80, "lineWidth": 0}
+    return panel
+
+
+_LEGEND: Final = {
+    "legend": {"showLegend": True, "displayMode": "list", "placement": "bottom", "calcs": []},
+    "tooltip": {"mode": "multi", "sort": "none"},
+}
+
+
+def _panel(
+    kind: str,
+    title: str,
+    description: str,
+    unit: str,
+    queries: Sequence[Query],
+    columns: Mapping[str, Column],
+    options: Json,
+) -> Json:
+    return {
+        "type": kind,
+        "title": title,
+        "description": description,
+        "datasource": data_source.REFERENCE,
+        "targets": [_target(ref, query) for ref, query in zip("ABCDEF", queries, strict=False)],
+        "fieldConfig": {
+            "defaults": {
+                "unit": unit,
+                "noValue": "—",
+                "color": {"mode": "palette-classic"},
+                "mappings": [],
+                "thresholds": {"mode": "absolute", "steps": [{"color": "text", "value": None}]},
+            },
+            "overrides": [_override(kind, name, column) for name, column in columns.items()],
+        },
+        "options": options,
+    }
+
+
+def _target(ref: str, query: Query) -> Json:
+    return {
+        "refId": ref,
+        "datasource": data_source.REFERENCE,
+        "rawQuery": True,
+        "query": query.text,
+        "resultFormat": "table" if query.table else "time_series",
+        **({"alias": query.alias} if query.alias else {}),
+    }
+
+
+def _override(kind: str, name: str, column: Column) -> Json:
+    """What differs for one field from the panel's defaults."""
+    wanted: dict[str, object] = {
+        "displayName": column.title or None,
+        "unit": column.unit,
+        "decimals": column.decimals,
+        "color": column.colour and {"mode": "fixed", "fixedColor": column.colour},
+        "mappings": column.words and [_mapping(column.words)],
+    }
+    if column.words and kind == "table":
+        wanted["custom.cellOptions"] = {"type": "color-text"}
+    if column.dashed and kind == "timeseries":
+        wanted["custom.lineStyle"] = {"fill": "dash", "dash": [8, 6]}
+        wanted["custom.lineWidth"] = 1
+    return {
+        "matcher": {"id": "byRegexp" if name.startswith("/") else "byName", "options": name},
+        "properties": [
+            {"id": key, "value": value} for key, value in wanted.items() if value is not None
+        ],
+    }
+
+
+def _mapping(words: Mapping[str, tuple[str, str]]) -> Json:
+    return {
+        "type": "value",
+        "options": {
+            value: {"text": text, "color": colour, "index": index}
+            for index, (value, (text, colour)) in enumerate(words.items())
+        },
+    }
