@@ -53,6 +53,35 @@ def log(service: str) -> Log:
     return structlog.get_logger(service=service)  # type: ignore[no-any-return]  # structlog types it as Any
 
 
+class Fault:
+    """One thing that can be wrong for a while: said once when it begins and once when it ends."""
+
+    def __init__(self, log: Log, name: str, **context: object) -> None:
+        """Name it, as in `store unavailable`; its end is said as `<name>: over`.
+
+        Args:
+            log: where it is said.
+            name: of the fault.
+            context: what is to stand in both lines.
+        """
+        self._log = log
+        self._name = name
+        self._context = context
+        self.times = 0
+
+    def happened(self, reason: object, **evidence: object) -> None:
+        """It is so, again."""
+        self.times += 1
+        if self.times == 1:
+            self._log.warning(self._name, reason=str(reason), **self._context, **evidence)
+
+    def over(self) -> None:
+        """It is not, or no longer."""
+        if self.times:
+            self._log.info(f"{self._name}: over", times=self.times, **self._context)
+        self.times = 0
+
+
 async def serve_metrics(registry: CollectorRegistry, host: str, port: int) -> web.AppRunner:
     """Serve `/metrics` and `/health` until the returned runner's `cleanup()`.
 

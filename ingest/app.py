@@ -1,0 +1,54 @@
+"""The ingest as a service. Any number of copies may run; none holds anything that is missed."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+
+from ingest.admit import Gate, SetAside
+from ingest.batcher import Batcher
+from ingest.config import IngestSettings
+from ingest.metrics import Metrics
+from ingest.quarantine import Quarantine, entry
+from ingest.receive import Receiver
+from jieneng import observe
+from jieneng.clock import Clock
+from jieneng.metering.errors import StoreUnavailable
+from jieneng.site_folder import SiteFolder
+from jieneng.storage import open_store
+
+
+async def run(folder: SiteFolder, settings: IngestSettings, clock: Clock) -> None:
+    """Receive, store and acknowledge until cancelled.
+
+    Raises:
+        ConfigError: a secret's file can't be read.
+        OSError: the port of the metrics is taken.
+    """
+    log = observe.log("ingest").bind(site=folder.site.id)
+    metrics = Metrics()
+    serving = None
+    if settings.metrics.port is not None:
+        serving = await observe.serve_metrics(
+            metrics.registry, settings.metrics.host, settings.metrics.port
+        )
+        log.info("metrics", host=settings.metrics.host, port=observe.port_of(serving))
+    store = open_store(settings.store, folder.path)
+    quarantine = Quarantine(folder.path / settings.quarantine.path, settings.quarantine.max_bytes)
+
+    async def keep(aside: Sequence[SetAside]) -> None:
+        now_ms = clock.now_ms()
+        entries = [entry(now_ms, one.topic, one.reason, one.detail, one.payload) for one in aside]
+        metrics.quarantine_lost.inc(await asyncio.to_thread(quarantine.append, entries))
+
+    receiver = Receiver(settings, folder.site.id, metrics=metrics, clock=clock, log=log)
+    batcher = Batcher(settings.batch, store, keep, receiver.acknowledge, metrics=metrics, log=log)
+    try:
+        with suppress(StoreUnavailable):  # the first write says so, and waits for it
+            await store.prepare()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(batcher.run(), name="batcher")
+            tasks.create_task(receiver.run(Gate(folder.site), batcher), name="receiver")
+    finally:
+        await store.close()
+        if serving is not None:
+            await serving.cleanup()

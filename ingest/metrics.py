@@ -1,0 +1,57 @@
+"""What the ingest counts for Prometheus. Names are English and end in their unit."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+
+class Metrics:
+    """The counters of one ingest, in a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.received = Counter(
+            "jieneng_ingest_messages",
+            "Messages received: stored, ignored (nothing in them to store or keep), refused (set "
+            "aside whole), repeated (already waiting), overflow (let go, comes again).",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self.points = Counter(
+            "jieneng_ingest_points",
+            "Points that the store took or refused; one that is written again counts again.",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self.set_aside = Counter(
+            "jieneng_ingest_set_aside",
+            "Samples, messages and points that went into quarantine.",
+            ["reason"],
+            registry=self.registry,
+        )
+        self.quarantine_lost = Counter(
+            "jieneng_ingest_quarantine_lost",
+            "Quarantined entries that had to go for newer ones.",
+            registry=self.registry,
+        )
+        self.acknowledged = Counter(
+            "jieneng_ingest_acknowledged_batches",
+            "Batches whose agent was told what became of them.",
+            ["agent", "outcome"],
+            registry=self.registry,
+        )
+        self.write_s = Histogram(
+            "jieneng_ingest_store_write_seconds",
+            "Time of a successful write to the store.",
+            buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
+            registry=self.registry,
+        )
+        self.waiting = Gauge(
+            "jieneng_ingest_waiting_points",
+            "Points in memory that are not yet in the store.",
+            registry=self.registry,
+        )
+        self.store_up = Gauge(
+            "jieneng_ingest_store_up", "1 where the last write succeeded.", registry=self.registry
+        )
+        self.broker_up = Gauge(
+            "jieneng_ingest_broker_up", "1 while connected.", registry=self.registry
+        )

@@ -1,0 +1,92 @@
+"""A fake agent: publishes batches as a real one would, and hears its acknowledgements."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
+
+import aiomqtt
+
+from jieneng import broker
+from jieneng.broker import BrokerSettings
+from jieneng.metering import wire
+from jieneng.metering.reading import Ack, Batch, Sample, Status
+
+SITE = "huaian-centre"
+BOOT = "6f1c2a9e"
+START = 1_795_000_000_000
+
+
+def sample(number: int, meter: str = "e-main", quantity: str = "energy_kwh") -> Sample:
+    return Sample(meter, START + 1000 * number, 0, (quantity,), (100.0 + number,))
+
+
+def batch(seq: int, samples: Iterable[Sample] = (), *, agent: str = "agent-1") -> Batch:
+    return Batch(agent, BOOT, seq, tuple(samples) or (sample(seq),))
+
+
+class FakeAgent:
+    """Connected; `acks` grow as they come."""
+
+    def __init__(self, client: aiomqtt.Client, name: str) -> None:
+        self.client = client
+        self.name = name
+        self.acks: list[Ack] = []
+        self._heard = asyncio.Event()
+
+    async def send(self, one: Batch) -> None:
+        await self.publish("batch", wire.encode_batch(one))
+
+    async def say(self, status: Status) -> None:
+        topic = wire.topic(SITE, self.name, "status")
+        await self.client.publish(topic, wire.encode_status(status), qos=1, retain=True)
+
+    async def publish(self, channel: wire.Channel, payload: bytes) -> None:
+        await self.client.publish(wire.topic(SITE, self.name, channel), payload, qos=1)
+
+    async def listen(self) -> None:
+        async for message in self.client.messages:
+            assert isinstance(message.payload, bytes)
+            self.acks.append(wire.decode_ack(message.payload))
+            self._heard.set()
+
+    @property
+    def stored(self) -> set[int]:
+        return {
+            seq for ack in self.acks for first, last in ack.stored for seq in range(first, last + 1)
+        }
+
+    @property
+    def quarantined(self) -> dict[int, str]:
+        return dict(one for ack in self.acks for one in ack.quarantined)
+
+    async def until(self, true: Callable[[], bool]) -> None:
+        """Return when it is true of what was heard."""
+        async with asyncio.timeout(30):
+            while not true():
+                self._heard.clear()
+                await self._heard.wait()
+
+    async def resend_until_stored(self, *batches: Batch, every_s: float = 0.2) -> None:
+        """What a real agent does: again and again until it hears that all are stored."""
+        async with asyncio.timeout(30):
+            while missing := [one for one in batches if one.seq not in self.stored]:
+                for one in missing:
+                    await self.send(one)
+                self._heard.clear()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(every_s):
+                        await self._heard.wait()
+
+
+@asynccontextmanager
+async def connected(port: int, name: str = "agent-1") -> AsyncIterator[FakeAgent]:
+    async with broker.client(BrokerSettings(port=port), f"fake-{name}") as client:
+        agent = FakeAgent(client, name)
+        await client.subscribe(wire.topic(SITE, name, "ack"), qos=1)
+        listening = asyncio.create_task(agent.listen())
+        try:
+            yield agent
+        finally:
+            listening.cancel()
+            with suppress(asyncio.CancelledError, aiomqtt.MqttError):
+                await listening
