@@ -1,1 +1,46 @@
-"""One file a protocol: generators that yield bytes out and are sent bytes in."""
+"""One file a protocol: generators that yield bytes out and are sent bytes in.
+
+An exchange is one question to one device. It never sees a socket, so that the same generator
+runs over TCP, over a serial port, and in a test that feeds it byte by byte.
+
+Law: an exchange returns data only if the reply is the answer to its own question in everything
+that the protocol can tell. Else it raises `PeerError`; nothing in between.
+"""
+
+from collections.abc import Callable, Generator
+from typing import NamedTuple, TypeAlias
+
+import msgspec
+
+from jieneng.metering.read_plan import Read
+
+#: What to send (may be empty), and how many received bytes to come back with.
+Step: TypeAlias = tuple[bytes, int]
+
+#: Yields steps, is sent exactly as many bytes as it asked for, returns the registers' bytes.
+Exchange: TypeAlias = Generator[Step, bytes, bytes]
+
+
+class Reply(NamedTuple):
+    """Registers and their moment.
+
+    Attributes:
+        data: what the exchange returned.
+        time_ms: UTC, milliseconds, when its last byte arrived.
+    """
+
+    data: bytes
+    time_ms: int
+
+
+class Framing(msgspec.Struct, frozen=True):
+    """How questions travel on a kind of link.
+
+    Attributes:
+        ask: unit, read and a number that changes from one question to the next -> exchange.
+        numbered: replies carry the question's number, so that a late one is told from the right
+            one. Where they don't, only silence on the link makes sure that nothing late comes.
+    """
+
+    ask: Callable[[int, Read, int], Exchange]
+    numbered: bool

@@ -1,0 +1,45 @@
+"""When a silent meter is asked again. Pure: the time is passed in.
+
+Law: one lost reply is noise, two in a row are silence. A silent meter is asked once after one
+interval, then after two, four, eight, up to a cap, and each question is a probe: the first answer
+makes all as before. So its time-outs cost its neighbours less and less, and it is never given up.
+"""
+
+import math
+from typing import Final
+
+TRIP: Final = 2  # failures in a row that are silence
+_LONGEST_S: Final = 300.0  # a meter that was mended is seen again within five minutes
+
+
+class Breaker:
+    """One meter's, or one link's.
+
+    Attributes:
+        failures: in a row, up to now.
+        not_before_s: on the monotonic clock: not to be asked before.
+    """
+
+    def __init__(self, interval_s: float, longest_s: float = _LONGEST_S) -> None:
+        self._interval_s = interval_s
+        self._longest_s = max(longest_s, interval_s)
+        self.failures = 0
+        self.not_before_s = -math.inf
+
+    @property
+    def silent(self) -> bool:
+        """Whether what it guards counts as silent."""
+        return self.failures >= TRIP
+
+    def failed(self, now_s: float) -> None:
+        """A question found nothing."""
+        self.failures += 1
+        doublings = min(self.failures - TRIP, 32)
+        if doublings >= 0:
+            delay_s = min(self._interval_s * 2.0**doublings, self._longest_s)
+            self.not_before_s = now_s + delay_s
+
+    def answered(self) -> None:
+        """A question found something."""
+        self.failures = 0
+        self.not_before_s = -math.inf

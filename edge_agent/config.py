@@ -1,0 +1,205 @@
+"""How an agent runs, and which buses and meters are its own. Pure: settings and a site in."""
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta
+
+from jieneng.broker import BrokerSettings
+from jieneng.metering.errors import ConfigError, Problem
+from jieneng.metering.site import Bus, Id, Meter, Site
+
+SETTINGS_FILE: Final = "agent.toml"
+
+
+class AgentHead(msgspec.Struct, frozen=True, kw_only=True):
+    """The table `[agent]`.
+
+    Attributes:
+        id: the agent that this is, as the buses of `site.toml` name it; may be omitted where all
+            buses name the same.
+    """
+
+    id: Id | None = None
+
+
+class SpoolSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The table `[spool]`.
+
+    Attributes:
+        path: of the file, relative to the site's folder; `spool-<agent>.sqlite` where omitted.
+        max_bytes: of pending payload; past it the oldest readings are dropped, and counted.
+        commit_delay_s: how long a reading may wait for others before it goes to the disk [s].
+    """
+
+    path: str | None = None
+    max_bytes: Annotated[int, Meta(ge=65536)] = 256 * 1024 * 1024
+    commit_delay_s: Annotated[float, Meta(ge=0, le=60)] = 0.2
+
+    def file(self, folder: Path, agent: str) -> Path:
+        """Where it is."""
+        return folder / (self.path or f"spool-{agent}.sqlite")
+
+
+class PublishSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The table `[publish]`.
+
+    Attributes:
+        window: batches under way at a time. All agents of a site together should stay below what
+            the broker queues for the ingest: 1020 with mosquitto's defaults.
+        ack_timeout_s: a batch that is not acknowledged by then is sent again [s].
+        status_interval_s: between two `status` messages [s].
+        max_samples: in a batch.
+    """
+
+    window: Annotated[int, Meta(ge=1, le=1000)] = 20
+    ack_timeout_s: Annotated[float, Meta(gt=0, le=3600)] = 10.0
+    status_interval_s: Annotated[float, Meta(gt=0, le=3600)] = 10.0
+    max_samples: Annotated[int, Meta(ge=1, le=10000)] = 500
+
+
+class MetricsSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The table `[metrics]`.
+
+    Attributes:
+        port: where `/metrics` is served; not at all where omitted, on any free one where 0.
+    """
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535)] | None = None
+
+
+class BusOverride(msgspec.Struct, frozen=True, kw_only=True):
+    """A `[[bus]]`: where this agent reaches a bus, if not where `site.toml` says (a tunnel)."""
+
+    id: Id
+    host: str | None = None
+    port: Annotated[int, Meta(ge=1, le=65535)] | None = None
+
+
+class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole of `agent.toml`."""
+
+    agent: AgentHead = AgentHead()
+    broker: BrokerSettings = BrokerSettings()
+    spool: SpoolSettings = SpoolSettings()
+    publish: PublishSettings = PublishSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    bus: tuple[BusOverride, ...] = ()
+
+
+class Duty(msgspec.Struct, frozen=True):
+    """What one agent has to do.
+
+    Attributes:
+        agent: its id.
+        buses: its own, at the addresses where it reaches them.
+        meters: by the id of their bus; no bus is without one.
+    """
+
+    agent: str
+    buses: tuple[Bus, ...]
+    meters: Mapping[str, tuple[Meter, ...]]
+
+
+def duty(site: Site, settings: AgentSettings) -> Duty:
+    """What the agent of these settings has to do on a site.
+
+    Raises:
+        ConfigError: with every problem, each in terms of `agent.toml` or `site.toml`.
+    """
+    agent = _agent(site, settings.agent.id)
+    buses = tuple(_placed(bus, settings) for bus in site.bus if bus.agent == agent)
+    problems = [*_unknown_buses(site, settings), *_not_pollable(buses), *_shared(buses)]
+    if problems:
+        raise ConfigError(problems)
+    meters = {bus.id: tuple(one for one in site.meter if one.bus == bus.id) for bus in buses}
+    return Duty(agent, tuple(bus for bus in buses if meters[bus.id]), meters)
+
+
+def _agent(site: Site, wanted: str | None) -> str:
+    known = sorted({bus.agent for bus in site.bus})
+    if wanted is not None and wanted in known:
+        return wanted
+    if wanted is None and len(known) == 1:
+        return known[0]
+    names = ", ".join(known)
+    if not known:
+        problem = Problem(
+            text="no bus of the site names an agent, so there is nothing to poll.",
+            mend="Add a [[bus]] with agent = ... and give it to the meters.",
+            path=("bus",),
+            file="site.toml",
+        )
+    elif wanted is None:
+        problem = Problem(
+            text="the site has several agents, and nothing says which of them this is.",
+            mend='Add [agent] id = "..." with one of: {known}.',
+            values={"known": names},
+            path=("agent", "id"),
+            file=SETTINGS_FILE,
+        )
+    else:
+        close = get_close_matches(wanted, known, 1)
+        problem = Problem(
+            text="no bus of the site names agent {agent}.",
+            mend="Did you mean {close}?" if close else "Use one of: {known}.",
+            values={"agent": wanted, "known": names, "close": "".join(close)},
+            path=("agent", "id"),
+            file=SETTINGS_FILE,
+        )
+    raise ConfigError([problem])
+
+
+def _placed(bus: Bus, settings: AgentSettings) -> Bus:
+    for override in settings.bus:
+        if override.id == bus.id:
+            return msgspec.structs.replace(
+                bus, host=override.host or bus.host, port=override.port or bus.port
+            )
+    return bus
+
+
+def _unknown_buses(site: Site, settings: AgentSettings) -> Iterator[Problem]:
+    for number, override in enumerate(settings.bus):
+        if override.id not in site.buses:
+            close = get_close_matches(override.id, site.buses, 1)
+            yield Problem(
+                text="{bus} is no bus of the site.",
+                mend="Did you mean {close}?" if close else "Use one of: {known}.",
+                values={
+                    "bus": override.id,
+                    "close": "".join(close),
+                    "known": ", ".join(sorted(site.buses)),
+                },
+                path=("bus", number, "id"),
+                file=SETTINGS_FILE,
+            )
+
+
+def _not_pollable(buses: tuple[Bus, ...]) -> Iterator[Problem]:
+    for bus in buses:
+        if bus.link == "rtu":
+            yield Problem(
+                text='bus {bus} is a serial port (link = "rtu"), which this agent does not poll.',
+                mend='Put a serial server before it and write link = "rtu_tcp" with its host.',
+                values={"bus": bus.id},
+                file="site.toml",
+            )
+
+
+def _shared(buses: tuple[Bus, ...]) -> Iterator[Problem]:
+    """Gateways take one connection, and one question at a time: that is what a bus is."""
+    taken: dict[tuple[str | None, int], str] = {}
+    for bus in buses:
+        other = taken.setdefault((bus.host, bus.port), bus.id)
+        if other != bus.id and bus.link != "rtu":
+            yield Problem(
+                text="buses {other} and {bus} are both at {host}:{port}.",
+                mend="Make them one bus: its meters are asked one after the other.",
+                values={"other": other, "bus": bus.id, "host": bus.host, "port": bus.port},
+                file="site.toml",
+            )

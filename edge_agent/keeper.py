@@ -1,0 +1,111 @@
+"""Samples -> numbered batches -> spool. The one way from the pollers to the disk.
+
+Laws:
+
+1. What is read within one commit delay goes to the disk together: one `fsync` for all buses.
+2. A batch is numbered when it is made, 1, 2, 3 ... within this run of the agent.
+3. What the disk does not take is counted, and the count goes to the disk with the next batch.
+   Polling goes on.
+"""
+
+import asyncio
+from typing import Final
+
+from edge_agent.fault import Fault
+from edge_agent.spool import Row, Spool
+from jieneng.metering import wire
+from jieneng.metering.errors import SpoolUnavailable
+from jieneng.metering.reading import Batch, Sample
+from jieneng.observe import Log
+
+_ROOM_AGAIN: Final = 0.9  # share of its bound below which a spool that was full no longer is
+
+
+class Keeper:
+    """Collects samples and commits them."""
+
+    def __init__(
+        self,
+        spool: Spool,
+        *,
+        agent: str,
+        boot: str,
+        delay_s: float,
+        max_samples: int,
+        log: Log,
+    ) -> None:
+        """Keep for a run of an agent.
+
+        Args:
+            spool: where to.
+            agent: its id.
+            boot: the name of this run.
+            delay_s: how long the first sample waits for others, in real seconds.
+            max_samples: in a batch; as many do not wait any longer.
+            log: for faults of the disk.
+        """
+        self._spool = spool
+        self._agent = agent
+        self._boot = boot
+        self._delay_s = delay_s
+        self._max_samples = max_samples
+        self._samples: list[Sample] = []
+        self._seq = 0
+        self._lost = 0
+        self._some = asyncio.Event()
+        self._many = asyncio.Event()
+        self._disk_fault = Fault(log, "spool can't be written")
+        self._full_fault = Fault(log, "spool is full: the oldest readings are dropped")
+
+    def keep(self, sample: Sample) -> None:
+        """Take a sample; it is on the disk a commit delay later."""
+        self._samples.append(sample)
+        count = len(self._samples)
+        if count == 1:
+            self._some.set()
+        if count == self._max_samples:
+            self._many.set()
+
+    async def run(self) -> None:
+        """Commit until cancelled, and what is left when that happens."""
+        try:
+            while True:
+                await self._some.wait()
+                try:
+                    async with asyncio.timeout(self._delay_s):
+                        await self._many.wait()
+                except TimeoutError:
+                    pass
+                await self._commit()
+        finally:
+            await self._commit()
+
+    async def _commit(self) -> None:
+        samples, self._samples = self._samples, []
+        self._some.clear()
+        self._many.clear()
+        if not samples and not self._lost:
+            return
+        rows = [
+            self._row(samples[first : first + self._max_samples])
+            for first in range(0, len(samples), self._max_samples)
+        ]
+        dropped = self._spool.counts.dropped
+        try:
+            await self._spool.put(rows, self._lost)
+        except SpoolUnavailable as error:
+            self._lost += len(samples)
+            self._disk_fault.happened(error)
+            return
+        self._disk_fault.over()
+        dropped += self._lost
+        self._lost = 0
+        if self._spool.counts.dropped > dropped:
+            self._full_fault.happened(f"{self._spool.max_bytes} bytes are pending")
+        elif self._spool.counts.size_bytes < _ROOM_AGAIN * self._spool.max_bytes:
+            self._full_fault.over()
+
+    def _row(self, samples: list[Sample]) -> Row:
+        self._seq += 1
+        batch = Batch(self._agent, self._boot, self._seq, tuple(samples))
+        return Row(self._boot, self._seq, len(samples), wire.encode_batch(batch))

@@ -1,0 +1,69 @@
+"""Figures for Prometheus.
+
+They are counted as plain numbers where things happen, and read here when somebody asks: a poll pays
+nothing for being counted.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from edge_agent.poller import BusPoller
+from edge_agent.publisher import Publisher
+from edge_agent.spool import Spool
+
+
+class AgentMetrics(Collector):
+    """The agent's figures at the moment of the question."""
+
+    def __init__(self, pollers: Sequence[BusPoller], spool: Spool, publisher: Publisher) -> None:
+        self._pollers = pollers
+        self._spool = spool
+        self._publisher = publisher
+
+    def registry(self) -> CollectorRegistry:
+        """A registry with these figures in it."""
+        registry = CollectorRegistry()
+        registry.register(self)
+        return registry
+
+    def collect(self) -> Iterable[Metric]:
+        """prometheus_client: all figures."""
+        yield from self._polls()
+        spool, sent = self._spool.counts, self._publisher.counts
+        counters = (
+            ("jieneng_edge_samples_read", "samples kept since the spool was made", spool.read),
+            ("jieneng_edge_samples_stored", "samples that the ingest has", spool.stored),
+            ("jieneng_edge_samples_dropped", "samples lost to a full or bad disk", spool.dropped),
+            ("jieneng_edge_batches_published", "given to the broker, with repeats", sent.published),
+            ("jieneng_edge_batches_acked", "batches that the ingest stored", sent.acked),
+            ("jieneng_edge_batches_quarantined", "batches it set aside", sent.quarantined),
+        )
+        for name, text, count in counters:
+            yield CounterMetricFamily(name, text, value=count)
+        gauges = (
+            ("jieneng_edge_spool_pending", "samples on the disk, not yet stored", spool.pending),
+            ("jieneng_edge_spool_bytes", "payload bytes on the disk", spool.size_bytes),
+            ("jieneng_edge_broker_connected", "1 while connected", sent.connected),
+        )
+        for name, text, value in gauges:
+            yield GaugeMetricFamily(name, text, value=value)
+
+    def _polls(self) -> Iterable[Metric]:
+        polls = CounterMetricFamily(
+            "jieneng_edge_polls", "polls of a meter", labels=["bus", "result"]
+        )
+        seconds = CounterMetricFamily(
+            "jieneng_edge_poll_seconds",
+            "time that polls took, on the agent's clock",
+            labels=["bus"],
+        )
+        for poller in self._pollers:
+            polls.add_metric([poller.bus, "ok"], poller.counts.ok)
+            polls.add_metric([poller.bus, "failed"], poller.counts.failed)
+            seconds.add_metric([poller.bus], poller.counts.seconds)
+        yield polls
+        yield seconds

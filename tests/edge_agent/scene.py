@@ -1,0 +1,201 @@
+"""What the agent's tests play with: a small site, meters that obey, and an ingest that stores."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import aiomqtt
+from pymodbus.constants import ExcCodes
+from pymodbus.framer import FramerType
+from pymodbus.server import ModbusTcpServer
+from pymodbus.simulator import DataType, SimData, SimDevice
+
+from edge_agent import app
+from edge_agent.config import AgentSettings, PublishSettings, SpoolSettings
+from jieneng.broker import BrokerSettings
+from jieneng.clock import SystemClock
+from jieneng.metering import wire
+from jieneng.metering.reading import Ack, Batch, Sample, Status
+from jieneng.metering.site import Area, Bus, Identity, Meter, Site
+from jieneng.site_folder import SiteFolder, packaged_models
+
+SITE = "test-site"
+AGENT = "agent-1"
+
+
+def site(*buses: Bus, meters: Sequence[Meter]) -> Site:
+    """A site of these buses and meters."""
+    return Site(
+        site=Identity(id=SITE, name="试验"),
+        area=(Area(id="block", name="楼"),),
+        bus=buses,
+        meter=tuple(meters),
+    )
+
+
+def folder(path: Path, *buses: Bus, meters: Sequence[Meter]) -> SiteFolder:
+    """Its folder."""
+    return SiteFolder(path, site(*buses, meters=meters), packaged_models())
+
+
+def bus(name: str, port: int, link: Any = "tcp", timeout_s: float = 0.3) -> Bus:
+    """A bus on this machine."""
+    return Bus(id=name, agent=AGENT, link=link, host="127.0.0.1", port=port, timeout_s=timeout_s)
+
+
+def meter(name: str, on: str, unit: int, **more: Any) -> Meter:
+    """An electricity meter (DTSD1352: three reads a poll) that is asked every 0.1 s."""
+    given: dict[str, Any] = {"model": "acrel-dtsd1352", "interval_s": 0.1, **more}
+    return Meter(id=name, name=name, medium="electricity", area="block", bus=on, unit=unit, **given)
+
+
+def settings(port: int, **more: Any) -> AgentSettings:
+    """Of an agent in a hurry, with a broker at this port."""
+    given: dict[str, Any] = {
+        "broker": BrokerSettings(port=port, timeout_s=2.0),
+        "spool": SpoolSettings(commit_delay_s=0.02),
+        "publish": PublishSettings(ack_timeout_s=0.3, status_interval_s=0.2),
+        **more,
+    }
+    return AgentSettings(**given)
+
+
+class Dtsd1352:
+    """A meter whose energy register counts the questions for it: no two values are alike."""
+
+    def __init__(self, unit: int) -> None:
+        self.unit = unit
+        self.asked = 0
+
+    async def action(
+        self,
+        function: int,
+        start: int,
+        address: int,
+        count: int,
+        registers: list[int],
+        values: list[int] | list[bool] | None,
+    ) -> ExcCodes | None:
+        """pymodbus: registers are about to be read."""
+        assert values is None, "the edge can't write"
+        if address == 0:
+            self.asked += 1
+            registers[0 - start : 2 - start] = [self.asked >> 16, self.asked & 0xFFFF]
+        return None
+
+    def device(self) -> SimDevice:
+        """For a pymodbus server."""
+        phases = [2317, 2318, 2319, 500, 501, 502]
+        words = DataType.REGISTERS
+        return SimDevice(
+            self.unit,
+            [
+                SimData(0x0000, count=2, values=0, datatype=words),
+                SimData(0x0061, values=phases, datatype=words),
+                SimData(0x0067, count=16, values=0, datatype=words),
+                SimData(0x0077, values=5001, datatype=words),
+                SimData(0x016A, values=-1234, datatype=DataType.INT32),
+            ],
+            action=self.action,
+        )
+
+
+@asynccontextmanager
+async def gateway(*meters: Dtsd1352, rtu: bool = False) -> AsyncIterator[int]:
+    """The port of a pymodbus server with these meters."""
+    server = ModbusTcpServer(
+        [one.device() for one in meters],
+        framer=FramerType.RTU if rtu else FramerType.SOCKET,
+        address=("127.0.0.1", 0),
+    )
+    await server.serve_forever(background=True)
+    try:
+        yield server.transport.sockets[0].getsockname()[1]  # type: ignore[attr-defined]  # it serves
+    finally:
+        await server.shutdown()  # type: ignore[no-untyped-call]  # pymodbus
+
+
+class Ingest:
+    """Stores what comes in a dict, and acknowledges it; comes back when the broker does.
+
+    Attributes:
+        batches: by boot and sequence number.
+        status: the latest.
+        news: set whenever something came.
+        deaf: batches that are to be ignored until they were sent that often.
+    """
+
+    def __init__(self, port: int) -> None:
+        self.batches: dict[tuple[str, int], Batch] = {}
+        self.received = 0
+        self.status: Status | None = None
+        self.news = asyncio.Event()
+        self.deaf = False
+        self.quarantines = False
+        self._port = port
+
+    @property
+    def samples(self) -> list[Sample]:
+        """All that is stored."""
+        return [sample for batch in self.batches.values() for sample in batch.samples]
+
+    def energies(self, of: str) -> list[float]:
+        """What a meter of `Dtsd1352` counted, sorted."""
+        return sorted(one.values[0] for one in self.samples if one.meter == of)
+
+    async def until(self, happened: Any) -> None:
+        """Wait until a condition holds."""
+        while not happened():
+            self.news.clear()
+            await asyncio.wait_for(self.news.wait(), 20)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            with suppress(aiomqtt.MqttError):
+                async with aiomqtt.Client("127.0.0.1", self._port, timeout=2) as client:
+                    await client.subscribe(wire.topic("+", "+", "batch"), qos=1)
+                    await client.subscribe(wire.topic("+", "+", "status"), qos=1)
+                    async for message in client.messages:
+                        await self._take(client, message)
+            await asyncio.sleep(0.05)
+
+    async def _take(self, client: aiomqtt.Client, message: aiomqtt.Message) -> None:
+        name, agent, channel = wire.parse_topic(str(message.topic))
+        assert isinstance(message.payload, bytes)
+        if channel == "status":
+            self.status = wire.decode_status(message.payload)
+        else:
+            self.received += 1
+            batch = wire.decode_batch(message.payload)
+            if not self.deaf:
+                self.batches[batch.boot, batch.seq] = batch
+                one = (batch.seq, batch.seq)
+                ack = (
+                    Ack(batch.boot, quarantined=((batch.seq, "unknown_meter"),))
+                    if self.quarantines
+                    else Ack(batch.boot, stored=(one,))
+                )
+                await client.publish(wire.topic(name, agent, "ack"), wire.encode_ack(ack), qos=1)
+        self.news.set()
+
+
+@asynccontextmanager
+async def running(coroutine: Any) -> AsyncIterator[asyncio.Task[None]]:
+    """A service in the background; what it raises ends the test."""
+    task = asyncio.create_task(coroutine)
+    try:
+        yield task
+        if task.done() and not task.cancelled():
+            task.result()
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def agent(where: SiteFolder, how: AgentSettings) -> Any:
+    """The agent, to be run."""
+    return app.run(where, how, SystemClock())
