@@ -181,7 +181,8 @@ async def _up(site_dir: Path, *, embedded: bool) -> None:
     agent = read_settings(site_dir / "agent.toml", AgentSettings)
     ingest_settings = read_settings(site_dir / "ingest.toml", IngestSettings)
     if embedded:  # which knows no shared subscriptions
-        ingest_settings = msgspec.structs.replace(ingest_settings, share=False)
+        alone = msgspec.structs.replace(ingest_settings.subscription, share=False)
+        ingest_settings = msgspec.structs.replace(ingest_settings, subscription=alone)
     async with asyncio.TaskGroup() as group:
         if embedded:
             at = ingest_settings.broker

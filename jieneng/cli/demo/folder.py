@@ -42,7 +42,7 @@ def write_services(folder: Path, broker_port: int) -> None:
         simulator.write_text(f'ports_file = "{PORTS_FILE}"\n{settings}', encoding="utf-8")
     # The embedded broker knows no shared subscriptions.
     (folder / "ingest.toml").write_text(
-        f"share = false\n\n{_broker(broker_port)}", encoding="utf-8"
+        f"[subscription]\nshare = false\n\n{_broker(broker_port)}", encoding="utf-8"
     )
 
 

@@ -1,0 +1,25 @@
+"""`make bench`: every figure as one JSON line, on standard output and in bench.jsonl.
+
+It measures, it never judges: what a figure should be stands in its `bar`.
+"""
+
+import sys
+from pathlib import Path
+
+from tests.bench import ground, store
+
+_ROOMS = {"ground": ground, "store": store}
+
+
+def main(wanted: list[str]) -> None:
+    """Run the rooms that are named, or all."""
+    with Path("bench.jsonl").open("w", encoding="utf-8") as out:
+        for name in wanted or _ROOMS:
+            if name not in _ROOMS:
+                sys.exit(f"{name} is no bench; known are {', '.join(_ROOMS)}")
+            for result in _ROOMS[name].results():
+                print(result.line(), flush=True)
+                print(result.line(), file=out, flush=True)
+
+
+main(sys.argv[1:])

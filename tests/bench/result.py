@@ -1,0 +1,68 @@
+"""What a measurement says: one JSON object a line."""
+
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+
+import msgspec
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """One figure.
+
+    Attributes:
+        bench: its name, `room.what`.
+        value: in `unit`; the median of several runs.
+        bar: what is wanted; empty where nothing is.
+        peer: what others need for the same in the same run, by name and version.
+        ratio: value against the peer's.
+    """
+
+    bench: str
+    value: float
+    unit: str
+    bar: str = ""
+    peer: Mapping[str, float] = {}
+    ratio: float | None = None
+
+    def line(self) -> str:
+        """With the machine and the versions that it was measured on."""
+        form = {
+            **msgspec.structs.asdict(self),
+            "value": float(f"{self.value:.4g}"),
+            "machine": machine(),
+            "versions": versions(),
+        }
+        return msgspec.json.encode(form).decode()
+
+
+def machine() -> str:
+    """Processor and cores."""
+    cpu = platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = [line for line in info.read_text().splitlines() if line.startswith("model name")]
+        cpu = names[0].split(":", 1)[1].strip() if names else cpu
+    return f"{cpu}, {os.cpu_count()} cores, {platform.system()} {platform.release()}"
+
+
+def versions() -> dict[str, str]:
+    """Of Python and of the libraries that matter for speed."""
+    libraries = ("aiomqtt", "msgspec", "numpy", "pymodbus", "uvloop")
+    return {"python": sys.version.split()[0], **{name: version(name) for name in libraries}}
+
+
+def seconds(work: Callable[[], object], times: int = 5) -> float:
+    """The median time of a piece of work, once tried before it counts."""
+    work()
+    taken = []
+    for _ in range(times):
+        begin = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - begin)
+    return median(taken)
