@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import datetime
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter
@@ -11,6 +12,7 @@ from jieneng.observe import log, port_of, serve_metrics
 from jieneng.site_folder import SiteFolder
 from simulators import fleet
 from simulators.config import Metrics, SimulatorSettings
+from simulators.days import unknown_years
 
 _log = log("simulators")
 
@@ -27,6 +29,9 @@ async def run(folder: SiteFolder, settings: SimulatorSettings, clock: Clock) -> 
         "simulator_requests", "Requests to simulated meters", ["bus", "answered"], registry=registry
     )
     simulated = fleet.campus(folder, settings)
+    year = datetime.fromtimestamp(clock.now_ms() / 1000, folder.site.zone).year
+    if unknown_years(simulated.holidays, [year]):
+        _log.warning("the holidays of this year are not known: only weekends count", year=year)
 
     def count(bus: str, _: int, answered: bool) -> None:
         requests.labels(bus, str(answered).lower()).inc()

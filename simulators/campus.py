@@ -3,8 +3,10 @@
 Law: a meter with sub-meters sees the sum of them and a remainder of its own, so balances hold.
 """
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
+from typing import Final
 
 import msgspec
 import numpy as np
@@ -18,11 +20,11 @@ from simulators.days import FIRST, Days, Holidays, days
 from simulators.devices import midnight_ms, stretches
 from simulators.load import Load, Part, Sum
 from simulators.noise import Floats
-from simulators.recipes import Basis, Book, Recipe, cook
+from simulators.recipes import FALLBACK, Basis, Book, cook
 
-SETTINGS_FILE = "simulator.toml"
-_TREND_FROM = date(2020, 1, 1)
-_UNKNOWN_NAMEPLATE = 10.0  # kW or m3/h, of a meter without rated_max
+SETTINGS_FILE: Final = "simulator.toml"
+_TREND_FROM: Final = date(2020, 1, 1)
+_UNKNOWN_NAMEPLATE: Final = 10.0  # kW or m3/h, of a meter without rated_max
 
 
 class Campus(msgspec.Struct, frozen=True):
@@ -31,10 +33,12 @@ class Campus(msgspec.Struct, frozen=True):
     Attributes:
         site: the site.
         meters: by id, those that have a model.
+        holidays: the calendar that its loads follow.
     """
 
     site: Site
     meters: Mapping[str, metered.Meter]
+    holidays: Holidays
 
 
 def build(
@@ -80,6 +84,7 @@ def build(
             for one in site.meter
             if one.model is not None
         },
+        holidays,
     )
 
 
@@ -92,6 +97,16 @@ class _Kitchen:
         self._book = book
         self._days = all_days
         self._rows = {row.meter: row for row in settings.load}
+        self._children: dict[str, list[str]] = {}
+        for one in site.meter:
+            if one.parent is not None:
+                self._children.setdefault(one.parent, []).append(one.id)
+        # Meters that are guessed to measure the same share what there is.
+        self._alike = Counter(
+            (one.area, self._usual(one))
+            for one in site.meter
+            if one.id not in self._children and self._named(one) is None
+        )
         self._trends = {row.area: row for row in settings.trend}
         self._origin_ms = midnight_ms(site, FIRST)
         self._years = np.maximum(
@@ -100,37 +115,44 @@ class _Kitchen:
 
     def load(self, one: Meter, loads: Mapping[str, Load]) -> Load:
         """The load of a meter whose sub-meters have theirs."""
-        children = [loads[child.id] for child in self._site.meter if child.parent == one.id]
         row = self._rows.get(one.id) or LoadRow(meter=one.id)
-        recipe = self._book.named(row.recipe or self._usual(one))
-        if not children and recipe is not None:
-            return self._leaf(one, recipe, row)
-        parts = [Part(1.0, child) for child in children]
-        if row.recipe is not None and recipe is not None:
-            parts.append(Part(1.0, self._leaf(one, recipe, row)))
-            return Sum(parts)
+        named, usual = self._named(one), self._usual(one)
+        if one.id not in self._children and named is None:
+            return self._leaf(one, usual, row.scale, self._alike[one.area, usual])
+        children = [loads[child] for child in self._children.get(one.id, ())]
+        if named is not None:
+            own = self._leaf(one, named, row.scale)
+            return Sum([Part(1.0, each) for each in (*children, own)]) if children else own
         percent = self._settings.remainder_pct if row.remainder_pct is None else row.remainder_pct
         return Sum([Part(1.0 + percent / 100.0, child) for child in children])
+
+    def _named(self, one: Meter) -> str | None:
+        return self._rows[one.id].recipe if one.id in self._rows else None
 
     def _usual(self, one: Meter) -> str:
         return self._book.usual(one.medium, self._site.areas[one.area].kind, one.item)
 
-    def _leaf(self, one: Meter, recipe: Recipe, row: LoadRow) -> Load:
+    def _leaf(self, one: Meter, name: str, scale: float, alike: int = 1) -> Load:
+        """A recipe's load; `alike` meters share its area."""
+        bases = self._bases(one, scale, alike)
+        recipe = self._book.named(name)
+        if not any(bases[term.basis].any() for term in recipe.term):
+            recipe = self._book.named(FALLBACK)
         return cook(
             self._book,
             recipe,
             self._days,
-            self._bases(one, row.scale),
+            bases,
             trend=self._trend(one),
             origin_ms=self._origin_ms,
             of=f"{self._settings.seed} {self._site.id} {one.id}",
         )
 
-    def _bases(self, one: Meter, scale: float) -> Mapping[Basis, Floats]:
+    def _bases(self, one: Meter, scale: float, alike: int) -> Mapping[Basis, Floats]:
         rated = one.rated_max or _UNKNOWN_NAMEPLATE
         return {
-            "m2": scale * self._dated(one, "floor_area_m2"),
-            "person": scale * self._dated(one, "headcount"),
+            "m2": scale / alike * self._dated(one, "floor_area_m2"),
+            "person": scale / alike * self._dated(one, "headcount"),
             "rated": np.full(len(self._days.dates), scale * rated),
         }
 

@@ -19,6 +19,7 @@ from simulators.load import DAY_MS, Load
 from simulators.meter import Stretch, registers
 
 _A_YEAR: Final = 365
+_ALWAYS_MS: Final = 0  # since when a meter is there whose installation nobody wrote down
 
 
 def midnight_ms(site: Site, day: date) -> int:
@@ -38,11 +39,11 @@ def stretches(
         load: what flows through it.
         replayed: that load comes from a file; the first device then starts at 0.
     """
-    installed = midnight_ms(site, one.installed or FIRST)
+    installed = _ALWAYS_MS if one.installed is None else midnight_ms(site, one.installed)
     swaps = [round(row.at.timestamp() * 1000) for row in one.replaced]
     hangs = [row.model or one.model or "" for row in one.replaced]
-    # What hangs there last is what the agent believes; of the first one, nobody wrote the model.
-    names = [one.model or "", *hangs[:-1], one.model or ""][: len(swaps) + 1]
+    # Nobody wrote down the first one's model: it is taken to be that of today.
+    names = [one.model or "", *hangs]
     ratio_changes = [midnight_ms(site, row.from_) for row in (*one.ct, *one.pt)]
     found: list[Stretch] = []
     for number, begin in enumerate([installed, *swaps]):
@@ -51,7 +52,7 @@ def stretches(
         offset = _offset(site, one, load, model, number, replayed=replayed)
         inside = [at for at in ratio_changes if begin < at and (end is None or at < end)]
         found += [
-            Stretch(at, model, offset, *_ratios(site, one, at))
+            Stretch(at, model, offset, *ratios(site, one, at))
             for at in [begin, *sorted(set(inside))]
         ]
     return found
@@ -69,7 +70,9 @@ def _offset(
         at = round(last.at.timestamp() * 1000)
         # Half a step more, so that the final reading stands there before the device is taken off.
         return last.final + _half_step(site, one, model, at) - _flowed(load, at)
-    installed, epoch = midnight_ms(site, one.installed or FIRST), midnight_ms(site, FIRST)
+    if one.installed is None:
+        return 0.0
+    installed, epoch = midnight_ms(site, one.installed), midnight_ms(site, FIRST)
     if replayed or installed >= epoch:
         return -_flowed(load, installed)
     a_day = _flowed(load, epoch + _A_YEAR * DAY_MS) / _A_YEAR
@@ -81,13 +84,13 @@ def _flowed(load: Load, time_ms: int) -> float:
 
 
 def _half_step(site: Site, one: Meter, model: Model, time_ms: int) -> float:
-    stretch = Stretch(time_ms, model, 0.0, *_ratios(site, one, time_ms - 1))
+    stretch = Stretch(time_ms, model, 0.0, *ratios(site, one, time_ms - 1))
     counter = CONSUMPTION[one.medium]
     step = next(r for r in registers(stretch, one.medium) if r.row.quantity == counter)
     return 0.0 if step.layout.kind == "f" else float(step.step) / 2.0
 
 
-def _ratios(site: Site, one: Meter, time_ms: int) -> tuple[Fraction, Fraction]:
+def ratios(site: Site, one: Meter, time_ms: int) -> tuple[Fraction, Fraction]:
     """CT and PT in force on the local day of a moment."""
     day = datetime.fromtimestamp(time_ms / 1000, site.zone).date()
     return _ratio(one.ct, day), _ratio(one.pt, day)

@@ -4,23 +4,30 @@ The only place of the simulators that reads files: the calendar and the recipes 
 and the files that are replayed.
 """
 
+import gzip
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from importlib import resources
+from pathlib import Path
 from typing import TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
 from jieneng import settings as toml
 from jieneng.clock import Clock
+from jieneng.metering.errors import ConfigError, Problem
 from jieneng.site_folder import SiteFolder
 from simulators import campus as campuses
-from simulators.campus import Campus
+from simulators import replay
+from simulators.campus import SETTINGS_FILE, Campus
 from simulators.config import SimulatorSettings
 from simulators.days import Holidays
+from simulators.load import Load
 from simulators.modbus_server import Framing, ModbusServer, nobody_counts
 from simulators.recipes import Book
+from simulators.table import Table, parse
 
 Address = tuple[str, int]
 _Form = TypeVar("_Form", bound=msgspec.Struct)
@@ -38,7 +45,50 @@ def campus(folder: SiteFolder, settings: SimulatorSettings) -> Campus:
         settings,
         packaged("holidays.toml", Holidays),
         packaged("loads.toml", Book),
-        {},
+        replays(folder, settings),
+    )
+
+
+def replays(folder: SiteFolder, settings: SimulatorSettings) -> dict[str, Load]:
+    """The loads that follow measured files, by meter; each file is read once."""
+    tables: dict[str, Table] = {}
+    loads: dict[str, Load] = {}
+    for number, row in enumerate(settings.replay):
+        if row.file not in tables:
+            tables[row.file] = _table(folder.path / row.file, number)
+        try:
+            zone = ZoneInfo(row.timezone) if row.timezone else folder.site.zone
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ConfigError([_problem(number, "timezone", str(error), row.file)]) from error
+        times = tables[row.file].times(row.time_column, zone)
+        values = row.scale * tables[row.file].values(row.column, row.missing)
+        try:
+            if row.kind == "register":
+                loads[row.meter] = replay.from_registers(times, values, row.rest)
+            else:
+                length = round(row.interval_s * 1000) if row.interval_s else None
+                loads[row.meter] = replay.from_intervals(times, values, length, row.rest)
+        except ValueError as error:
+            raise ConfigError([_problem(number, row.column, str(error), row.file)]) from error
+    return loads
+
+
+def _table(path: Path, number: int) -> Table:
+    opened = gzip.open if path.suffix == ".gz" else open
+    try:
+        with opened(path, "rt", encoding="utf-8-sig", newline="") as lines:
+            return parse(lines, path.name)
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise ConfigError([_problem(number, "file", str(error), str(path))]) from error
+
+
+def _problem(number: int, key: str, reason: str, file: str) -> Problem:
+    return Problem(
+        text="{file} can't be replayed: {reason}.",
+        mend="Check the [[replay]] and the file.",
+        values={"file": file, "reason": reason},
+        path=("replay", number, key),
+        file=SETTINGS_FILE,
     )
 
 

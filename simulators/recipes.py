@@ -1,7 +1,7 @@
 """What loads are made of, as `data/loads.toml` says it, and a load made of it. Pure."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 import numpy as np
@@ -15,9 +15,9 @@ from simulators.noise import Floats, bell, key
 
 Basis = Literal["m2", "person", "rated"]
 
-#: What no recipe fits.
-FALLBACK = "nameplate"
-_DAY_DEVIATION = 0.04  # of a day's total, as no two days are alike
+#: For what no recipe is usual for, and where an area says nothing of its size.
+FALLBACK: Final = "nameplate"
+_DAY_DEVIATION: Final = 0.04  # of a day's total, as no two days are alike
 
 
 class ShapeRow(msgspec.Struct, frozen=True):
@@ -58,9 +58,9 @@ class Book(msgspec.Struct, frozen=True):
     shape: tuple[ShapeRow, ...]
     recipe: tuple[Recipe, ...]
 
-    def named(self, name: str) -> Recipe | None:
-        """The recipe of that name."""
-        return next((recipe for recipe in self.recipe if recipe.name == name), None)
+    def named(self, name: str) -> Recipe:
+        """The recipe of that name, which is there."""
+        return next(recipe for recipe in self.recipe if recipe.name == name)
 
     def usual(self, medium: str, kind: str, item: str | None) -> str:
         """The name of the recipe for a meter of that medium and item in that kind of area."""
