@@ -1,0 +1,6 @@
+#!/bin/sh
+# Run once by the influxdb image after its set-up: lets InfluxQL reach the bucket as a database.
+set -eu
+influx v1 dbrp create --default \
+  --db "$DOCKER_INFLUXDB_INIT_BUCKET" --rp autogen \
+  --bucket-id "$DOCKER_INFLUXDB_INIT_BUCKET_ID" --org "$DOCKER_INFLUXDB_INIT_ORG"
