@@ -145,6 +145,7 @@ def test_water_by_the_minute_with_summer_time_inside(measured: Path, tmp_path: P
     (tmp_path / "site.toml").write_text(
         SITE.replace("electricity", "water")
         .replace("ct =", "# ct =")
+        .replace("installed", "# installed")
         .format(model="tuf-2000m-water")
     )
     file = measured / "opengrid" / "water_march2015_min.csv.gz"
@@ -167,7 +168,7 @@ CSV = "when,a,b\n2020-01-01 00:00:00,1.5,7\n2020-01-01 01:00:00,,0\n2020-01-01 0
 
 
 def _row(**changes: object) -> ReplayRow:
-    return msgspec.structs.replace(ReplayRow(meter="e", file="m.csv", column="a"), **changes)  # type: ignore[arg-type]  # any key
+    return msgspec.structs.replace(ReplayRow(meter="e", file="m.csv", column="a"), **changes)
 
 
 def _replayed(tmp_path: Path, row: ReplayRow, text: str = CSV) -> object:
