@@ -1,0 +1,231 @@
+"""The analytics as a service and as commands: opens the store, keeps the time, reads the rules."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import date, timedelta
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from analytics import periods, reporting
+from analytics.config import AnalyticsSettings
+from analytics.figures import Figure, Finding
+from analytics.pipeline import Pipeline, Progress
+from analytics.report.data import PageData
+from analytics.rules import Rules, rules
+from jieneng import settings as documents
+from jieneng.clock import Clock
+from jieneng.metering.errors import StoreUnavailable
+from jieneng.observe import log, serve_metrics
+from jieneng.site_folder import SiteFolder
+from jieneng.storage import Store, open_store
+
+_DEFAULTS: Final = AnalyticsSettings()
+
+
+def load_rules(path: Path, settings: AnalyticsSettings = _DEFAULTS) -> Rules:
+    """The packaged rules, and those of a site's folder.
+
+    Raises:
+        ConfigError: with everything that is wrong in `factors.toml` and `plan.toml`.
+    """
+    return rules(
+        _files(path, "factors.toml"),
+        _files(path, "plan.toml"),
+        convention=settings.convention,
+        coverage_floor=settings.coverage_floor,
+    )
+
+
+def _files(path: Path, name: str) -> list[documents.Document]:
+    packaged = resources.files("analytics") / "data" / name
+    found = [documents.parse(packaged.read_text(encoding="utf-8"), name)]
+    if (path / name).exists():
+        found.append(documents.read(path / name))
+    return found
+
+
+@asynccontextmanager
+async def _open(
+    folder: SiteFolder, settings: AnalyticsSettings
+) -> AsyncIterator[tuple[Store, Pipeline]]:
+    loaded = load_rules(folder.path, settings)
+    store = open_store(settings.store, folder.path)
+    try:
+        await store.prepare()
+        yield store, Pipeline(folder, loaded, store, detail_days=settings.detail_days)
+    finally:
+        await store.close()
+
+
+async def indicators(
+    folder: SiteFolder,
+    settings: AnalyticsSettings,
+    period: str,
+    scope: str | None,
+    clock: Clock,
+) -> list[Figure]:
+    """The figures of a period, of one scope or of all. Computes consumption that is missing."""
+    async with _open(folder, settings) as (_, pipeline):
+        await pipeline.catch_up(_today(folder, clock), _silent)
+        return await pipeline.figures(period, None if scope is None else [scope], clock.now_ms())
+
+
+async def report(
+    folder: SiteFolder, settings: AnalyticsSettings, period: str, clock: Clock
+) -> PageData:
+    """Everything on the page of a year. Computes consumption that is missing."""
+    async with _open(folder, settings) as (store, pipeline):
+        await pipeline.catch_up(_today(folder, clock), _silent)
+        return await reporting.page_data(pipeline, store, period, clock.now_ms())
+
+
+async def backfill(
+    folder: SiteFolder,
+    settings: AnalyticsSettings,
+    start: date,
+    end: date,
+    clock: Clock,
+    progress: Progress,
+) -> list[Finding]:
+    """Compute the consumption of the local days `start` to `end`, both included, and publish."""
+    async with _open(folder, settings) as (_, pipeline):
+        findings = await pipeline.backfill(start, end, progress)
+        await _publish(pipeline, folder, clock, await pipeline.years())
+        return findings
+
+
+async def once(folder: SiteFolder, settings: AnalyticsSettings, clock: Clock) -> list[Figure]:
+    """Bring consumption and indicators up to date, once."""
+    async with _open(folder, settings) as (_, pipeline):
+        today = _today(folder, clock)
+        await pipeline.catch_up(today, _silent)
+        await pipeline.backfill(today - timedelta(days=1), today, _silent)
+        return await _publish(pipeline, folder, clock, await pipeline.years())
+
+
+async def run(folder: SiteFolder, settings: AnalyticsSettings, clock: Clock) -> None:
+    """Keep consumption and indicators up to date, until cancelled."""
+    registry = CollectorRegistry()
+    metrics = _Metrics(registry)
+    served = None
+    if settings.metrics.port is not None:
+        served = await serve_metrics(registry, settings.metrics.host, settings.metrics.port)
+    try:
+        async with _open(folder, settings) as (_, pipeline):
+            await _Service(folder, settings, clock, pipeline, metrics).run()
+    finally:
+        if served is not None:
+            await served.cleanup()
+
+
+class _Metrics:
+    """What Prometheus is told."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.cycles = Counter(
+            "jieneng_analytics_cycles", "Rounds of computing", ["outcome"], registry=registry
+        )
+        self.seconds = Histogram(
+            "jieneng_analytics_cycle_seconds", "How long a round took", registry=registry
+        )
+        self.success = Gauge(
+            "jieneng_analytics_last_success_timestamp_seconds",
+            "When a round last went well, UTC",
+            registry=registry,
+        )
+        self.coverage = Gauge(
+            "jieneng_analytics_coverage_ratio",
+            "Least coverage of the running year's indicators",
+            ["scope"],
+            registry=registry,
+        )
+
+
+class _Service:
+    """The loop: today and yesterday each round; what may come late, now and then."""
+
+    def __init__(
+        self,
+        folder: SiteFolder,
+        settings: AnalyticsSettings,
+        clock: Clock,
+        pipeline: Pipeline,
+        metrics: _Metrics,
+    ) -> None:
+        self._folder = folder
+        self._settings = settings
+        self._clock = clock
+        self._pipeline = pipeline
+        self._metrics = metrics
+        self._log = log("analytics")
+        self._caught_up = False
+        self._late_s = float("-inf")
+
+    async def run(self) -> None:
+        down = False
+        while True:
+            begun = self._clock.monotonic()
+            try:
+                await self._round()
+            except StoreUnavailable as error:
+                self._metrics.cycles.labels("store_unavailable").inc()
+                if not down:
+                    self._log.error("store unavailable", reason=str(error))
+                down = True
+            else:
+                self._metrics.cycles.labels("ok").inc()
+                self._metrics.success.set(self._clock.now_ms() / 1000)
+                if down:
+                    self._log.info("store available again")
+                down = False
+            self._metrics.seconds.observe(self._clock.monotonic() - begun)
+            await self._clock.sleep(self._settings.every_s)
+
+    async def _round(self) -> None:
+        today = _today(self._folder, self._clock)
+        yesterday = today - timedelta(days=1)
+        shown = {f"{day:{form}}" for day in (yesterday, today) for form in ("%Y", "%Y-%m")}
+        if not self._caught_up:
+            await self._pipeline.catch_up(today, _silent)
+            shown.update(await self._pipeline.years())
+        await self._pipeline.backfill(yesterday, today, _silent)
+        if self._clock.monotonic() - self._late_s >= self._settings.late_every_s:
+            first = today - timedelta(days=self._settings.late_days)
+            await self._pipeline.catch_up_late(first, yesterday - timedelta(days=1))
+            self._late_s = self._clock.monotonic()
+            shown.add(f"{first:%Y}")
+        figures = await _publish(self._pipeline, self._folder, self._clock, sorted(shown))
+        self._caught_up = True
+        self._tell(figures, f"{today:%Y}")
+
+    def _tell(self, figures: Sequence[Figure], year: str) -> None:
+        least: dict[str, float] = {}
+        for figure in figures:
+            if figure.coverage is not None and figure.period == year:
+                least[figure.scope] = min(least.get(figure.scope, 1.0), figure.coverage)
+        for scope, coverage in least.items():
+            self._metrics.coverage.labels(scope).set(coverage)
+
+
+async def _publish(
+    pipeline: Pipeline, folder: SiteFolder, clock: Clock, shown: Sequence[str]
+) -> list[Figure]:
+    """Publish periods: those that go on as of now, those that ended as of their last day."""
+    now_ms = clock.now_ms()
+    figures: list[Figure] = []
+    for period in shown:
+        last = periods.parse(period).end - timedelta(days=1)
+        ended_ms = periods.midnight_ms(last + timedelta(days=1), folder.site.zone)
+        figures += await pipeline.publish([period], min(now_ms, ended_ms))
+    return figures
+
+
+def _today(folder: SiteFolder, clock: Clock) -> date:
+    return periods.local_day(clock.now_ms(), folder.site.zone)
+
+
+def _silent(_: float) -> None:
+    """Progress that nobody watches."""

@@ -1,0 +1,181 @@
+"""Periods of the local calendar, and the moments at which they begin.
+
+Laws:
+
+1. A period is local: a year of Huai'an begins at 2024-12-31T16:00Z. Stored times are UTC.
+2. A grid of intervals is laid out anew from each local midnight, so that no interval lies in two
+   days. On the day of a clock change a day has 23 or 25 hours, and its last interval may be short.
+3. Grids of one zone agree wherever they overlap: an interval's edges do not depend on what
+   surrounds it.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, Literal
+from zoneinfo import ZoneInfo
+
+import msgspec
+import numpy as np
+
+from jieneng.metering.errors import UsageError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Interval = Literal["15min", "hour", "day"]
+
+#: Length of the intervals that are shorter than a day [ms].
+_STEP_MS: Final[Mapping[Interval, int]] = MappingProxyType({"15min": 900_000, "hour": 3_600_000})
+
+
+class Period(msgspec.Struct, frozen=True):
+    """Local days from `start` up to, not including, `end`.
+
+    Attributes:
+        id: as people write it: `2025`, `2025-Q2`, `2025-06`, `2025-06-30`.
+        whole_year: whether it is a calendar year, which alone can meet a plan's target.
+    """
+
+    id: str
+    start: date
+    end: date
+    whole_year: bool = False
+
+    @property
+    def year(self) -> int:
+        """The calendar year that it lies in."""
+        return self.start.year
+
+    @property
+    def days(self) -> int:
+        """How many."""
+        return (self.end - self.start).days
+
+    def until(self, day: date) -> "Period":
+        """The part of it that lies before a day; empty where it begins later."""
+        end = min(max(day, self.start), self.end)
+        return msgspec.structs.replace(self, end=end)
+
+    def in_year(self, year: int) -> "Period":
+        """The same days of the calendar in another year.
+
+        In a year without it, what begins on 29 February begins on the 28th, and what lasts until
+        it lasts until 1 March.
+        """
+        later = self.end.year - self.year
+        return msgspec.structs.replace(
+            self,
+            id=f"{year:04}{self.id[4:]}",
+            start=_in_year(self.start, year, date(year, 2, 28)),
+            end=_in_year(self.end, year + later, date(year + later, 3, 1)),
+        )
+
+
+def parse(text: str) -> Period:
+    """The period that a person means.
+
+    Raises:
+        UsageError: it is none, with the forms that are.
+    """
+    for pattern, make in _FORMS.items():
+        if found := re.fullmatch(pattern, text.strip()):
+            try:
+                return make(text.strip(), *(int(part) for part in found.groups()))
+            except ValueError:
+                break
+    raise UsageError(
+        "{period} is no period: write a year (2025), a quarter (2025-Q2), a month (2025-06)"
+        " or a day (2025-06-30).",
+        period=text,
+    )
+
+
+def of_year(year: int) -> Period:
+    """A calendar year."""
+    return Period(f"{year:04}", date(year, 1, 1), date(year + 1, 1, 1), whole_year=True)
+
+
+def _year(_: str, year: int) -> Period:
+    return of_year(year)
+
+
+def _quarter(text: str, year: int, quarter: int) -> Period:
+    first = date(year, 3 * quarter - 2, 1)
+    return Period(text, first, months_later(first, 3))
+
+
+def _month(text: str, year: int, month: int) -> Period:
+    first = date(year, month, 1)
+    return Period(text, first, months_later(first, 1))
+
+
+def _day(text: str, year: int, month: int, day: int) -> Period:
+    first = date(year, month, day)
+    return Period(text, first, first + timedelta(days=1))
+
+
+_FORMS: Final[Mapping[str, Callable[..., Period]]] = MappingProxyType(
+    {
+        r"(\d{4})": _year,
+        r"(\d{4})-Q([1-4])": _quarter,
+        r"(\d{4})-(\d{2})": _month,
+        r"(\d{4})-(\d{2})-(\d{2})": _day,
+    }
+)
+
+
+def months_later(first: date, months: int) -> date:
+    """The first day of a month so many months after the month of `first`."""
+    count = first.year * 12 + first.month - 1 + months
+    return date(count // 12, count % 12 + 1, 1)
+
+
+def _in_year(day: date, year: int, instead: date) -> date:
+    try:
+        return day.replace(year=year)
+    except ValueError:  # no 29 February there
+        return instead
+
+
+def midnight_ms(day: date, zone: ZoneInfo) -> int:
+    """When a local day begins [UTC, ms]; where the clocks skip midnight, when they skip it."""
+    local = datetime(day.year, day.month, day.day, tzinfo=zone)
+    return round(local.astimezone(UTC).timestamp() * 1000)
+
+
+def local_day(time_ms: int, zone: ZoneInfo) -> date:
+    """The local day of a moment."""
+    return datetime.fromtimestamp(time_ms / 1000, zone).date()
+
+
+def days(start: date, end: date) -> list[date]:
+    """The days from `start` up to, not including, `end`."""
+    return [start + timedelta(days=n) for n in range((end - start).days)]
+
+
+def edges_ms(start: date, end: date, interval: Interval, zone: ZoneInfo) -> "NDArray[np.int64]":
+    """The edges of all intervals of some local days: one more than there are intervals.
+
+    Returns:
+        Shape (n + 1,), UTC ms, strictly ascending.
+    """
+    midnights = [midnight_ms(day, zone) for day in days(start, end + timedelta(days=1))]
+    if interval == "day" or len(midnights) < 2:
+        return np.array(midnights, dtype=np.int64)
+    step = _STEP_MS[interval]
+    grids = [
+        np.arange(midnight, following, step, dtype=np.int64)
+        for midnight, following in pairwise(midnights)
+    ]
+    return np.concatenate([*grids, np.array(midnights[-1:], dtype=np.int64)])
+
+
+def windows(start: date, end: date, months: int) -> Iterator[tuple[date, date]]:
+    """The days from `start` up to `end` in pieces that end with calendar months."""
+    while start < end:
+        following = min(months_later(start, months), end)
+        yield start, following
+        start = following

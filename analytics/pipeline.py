@@ -1,0 +1,467 @@
+"""The store on one side, the pure rooms on the other: raw -> consumption -> figures -> indicators.
+
+Laws:
+
+1. Windows are rewritten whole, and nothing is deleted but consumption that is no longer known. The
+   same readings give the same digits, whatever the windows: a window reads as far before and
+   after itself as it takes for `counters` to call it settled.
+2. Memory is bounded by a window of one meter, and by the days of all meters.
+3. Figures come from stored day consumption alone, so they can be made again without the readings.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import numpy as np
+
+from analytics import consumption, periods
+from analytics.assess import assess, base_year
+from analytics.consumption import Consumption, Imported
+from analytics.counters import accept
+from analytics.devices import Place, place
+from analytics.figures import Figure, Finding
+from analytics.measured import Measured, Metered
+from analytics.periods import Interval
+from analytics.points import consumption_points, indicator_points
+from analytics.rollup import Scope, roll_up, scopes, weights
+from analytics.rules import Rules
+from analytics.stretches import Accepted
+from jieneng.metering import schema
+from jieneng.metering.errors import UsageError
+from jieneng.metering.quantities import CONSUMPTION, MEDIA, Medium
+from jieneng.metering.schema import Point
+from jieneng.metering.site import Meter
+from jieneng.observe import log
+from jieneng.site_folder import SiteFolder
+from jieneng.storage import Series, Store
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Progress = Callable[[float], None]
+
+_DAY_MS: Final = 86_400_000
+#: How far a window first looks beyond its edges for readings that settle it. Hourly or denser
+#: readings are settled within it; for sparser ones it grows, each time by this factor ...
+_CONTEXT_MS: Final = 2 * _DAY_MS
+_GROWS: Final = 4
+#: ... until so many readings were looked at: a meter that answers nothing but zeros, or nothing
+#: that fits, is never settled.
+_CONTEXT_READINGS: Final = 250_000
+#: Imported consumption may be of an interval that begins so long before the window [ms].
+_IMPORT_LOOK_BACK_MS: Final = 366 * _DAY_MS
+_WRITE_AT_ONCE: Final = 20_000
+
+
+class _Source(msgspec.Struct):
+    """A meter and what there is of it in the store.
+
+    Attributes:
+        place: its devices.
+        readings: first and last time of its registers; None where there is none.
+        imports: the same of its imported consumption.
+        context_ms: how far beyond a window's edges the last one had to look.
+        longest_ms: the longest imported interval so far; no earlier window has a longer one.
+    """
+
+    meter: Meter
+    place: Place
+    readings: tuple[int, int] | None
+    imports: tuple[int, int] | None
+    context_ms: int = _CONTEXT_MS
+    longest_ms: int = _IMPORT_LOOK_BACK_MS
+
+    def spans(self) -> Iterator[tuple[int, int]]:
+        """Where there is something."""
+        yield from (span for span in (self.readings, self.imports) if span is not None)
+
+
+class Pipeline:
+    """A site's analytics on a store.
+
+    Args:
+        folder: the site.
+        rules: what figures are made by.
+        store: prepared; it stays the caller's to close.
+        detail_days: how many of the newest days are kept by hour and quarter of an hour, too.
+        window_months: how much is computed at once; it changes the memory, never a digit.
+    """
+
+    def __init__(
+        self,
+        folder: SiteFolder,
+        rules: Rules,
+        store: Store,
+        *,
+        detail_days: int = 31,
+        window_months: int = 6,
+    ) -> None:
+        self.folder = folder
+        self.rules = rules
+        self.scopes = scopes(folder.site)
+        self._site = folder.site
+        self._store = store
+        self._detail_days = detail_days
+        self._window_months = window_months
+        self._log = log("analytics")
+
+    # --- raw -> consumption -------------------------------------------------------------------
+
+    async def backfill(self, first: date, last: date, progress: Progress) -> list[Finding]:
+        """Compute the consumption of the local days `first` to `last`, both included.
+
+        Args:
+            first: day.
+            last: day.
+            progress: is told the share that is done, up to 1.0.
+
+        Returns:
+            What was found wrong in registers.
+        """
+        sources = await self._sources()
+        detail = self._detail_from(sources)
+        known_before = await self._store.span(
+            schema.CONSUMPTION, where={"site": self._site.id, "kind": "meter"}
+        )
+        windows = list(periods.windows(first, last + timedelta(days=1), self._window_months))
+        findings: dict[Finding, None] = {}
+        for number, (start, end) in enumerate(windows):
+            grids = self._grids(start, end, detail)
+            done: list[dict[Interval, Consumption]] = []
+            for index, source in enumerate(sources):
+                consumed, found = await self._consumed(source, grids)
+                findings.update(dict.fromkeys(found))
+                done.append(consumed)
+                series = {"kind": "meter", "scope": source.meter.id, "medium": source.meter.medium}
+                await self._rewrite(series, consumed, grids, forget=known_before is not None)
+                progress((number + (index + 1) / len(sources)) / len(windows))
+            await self._roll_up(sources, done, grids, forget=known_before is not None)
+        for finding in findings:
+            self._log.warning(
+                "register", code=finding.code, meter=finding.subject, detail=finding.detail
+            )
+        progress(1.0)
+        return list(findings)
+
+    async def catch_up(self, last: date, progress: Progress) -> None:
+        """Compute the days up to `last` for which a meter has readings but no consumption."""
+        sources = await self._sources()
+        spans = [span for source in sources for span in source.spans()]
+        if not spans:
+            return
+        zone = self._site.zone
+        first = periods.local_day(min(start for start, _ in spans), zone)
+        end = last + timedelta(days=1)
+        measured = await self._measured(first, end)
+        midnights = periods.edges_ms(first, end, "day", zone)
+        missing = np.zeros(len(midnights) - 1, dtype=np.bool_)
+        for source in sources:
+            metered = measured.media[source.meter.medium]
+            known = np.isfinite(metered.amount[metered.meters.index(source.meter.id)])
+            for start_ms, end_ms in source.spans():
+                missing |= ~known & (midnights[1:] > start_ms) & (midnights[:-1] < end_ms)
+        await self._backfill_days(first, missing, progress)
+
+    async def catch_up_late(self, first: date, last: date) -> None:
+        """Compute the days on which a meter is not fully covered: what was late fills gaps."""
+        end = last + timedelta(days=1)
+        measured = await self._measured(first, end)
+        short = [(metered.coverage < 1).any(axis=0) for metered in measured.media.values()]
+        await self._backfill_days(first, np.logical_or.reduce(short), lambda _: None)
+
+    async def _backfill_days(
+        self, first: date, wanted: "NDArray[np.bool_]", progress: Progress
+    ) -> None:
+        found = runs(wanted)
+        total = sum(end - start for start, end in found)
+        done = 0
+        for start, end in found:
+            before, length = done, end - start
+            await self.backfill(
+                first + timedelta(days=start),
+                first + timedelta(days=end - 1),
+                lambda share, b=before, n=length: progress((b + share * n) / total),  # type: ignore[misc]  # bound now
+            )
+            done += length
+
+    async def _sources(self) -> list[_Source]:
+        found = []
+        for meter in self._site.meter:
+            where = {"site": self._site.id, "meter": meter.id}
+            found.append(
+                _Source(
+                    meter,
+                    place(meter, self.folder.models, self._site.zone),
+                    await self._store.span(meter.medium, where=where),
+                    await self._store.span(schema.INTERVAL, where=where),
+                )
+            )
+        return found
+
+    def _detail_from(self, sources: Sequence[_Source]) -> date:
+        """The first day that is kept in detail, counted back from the newest reading."""
+        newest = max((end for source in sources for _, end in source.spans()), default=0)
+        return periods.local_day(newest, self._site.zone) - timedelta(days=self._detail_days - 1)
+
+    def _grids(self, start: date, end: date, detail: date) -> "dict[Interval, NDArray[np.int64]]":
+        zone = self._site.zone
+        finer: tuple[Interval, ...] = ("hour", "15min") if end > detail else ()
+        return {
+            "day": periods.edges_ms(start, end, "day", zone),
+            **{each: periods.edges_ms(max(start, detail), end, each, zone) for each in finer},
+        }
+
+    async def _consumed(
+        self, source: _Source, grids: "Mapping[Interval, NDArray[np.int64]]"
+    ) -> tuple[dict[Interval, Consumption], tuple[Finding, ...]]:
+        """One meter's consumption on all grids of a window."""
+        start_ms, end_ms = int(grids["day"][0]), int(grids["day"][-1])
+        imported = await self._imported(source, start_ms, end_ms)
+        accepted = await self._accepted(source, start_ms, end_ms)
+
+        def work() -> dict[Interval, Consumption]:
+            return {
+                interval: consumption.consume(accepted, edges, imported)
+                for interval, edges in grids.items()
+            }
+
+        return await asyncio.to_thread(work), accepted.findings
+
+    async def _accepted(self, source: _Source, start_ms: int, end_ms: int) -> Accepted:
+        """The believed register in a window, with as much around it as settles it."""
+        nothing = np.zeros(0, dtype=np.int64), np.zeros(0)
+        if source.readings is None:
+            return accept(*nothing, source.place)
+        first_ms, last_ms = source.readings
+        before = after = source.context_ms
+        while True:
+            window = (start_ms - before, end_ms + after)
+            times, values = await self._register(source.meter, window) or nothing
+            accepted = await asyncio.to_thread(accept, times, values, source.place, window)
+            low, high = accepted.settled or (end_ms, start_ms)
+            early = low > start_ms and window[0] > first_ms
+            late = high < end_ms and window[1] <= last_ms
+            if not (early or late) or len(times) > _CONTEXT_READINGS:
+                source.context_ms = max(before, after)
+                return accepted
+            before *= _GROWS if early else 1
+            after *= _GROWS if late else 1
+
+    async def _register(
+        self, meter: Meter, window: tuple[int, int]
+    ) -> "tuple[NDArray[np.int64], NDArray[np.float64]] | None":
+        found = await self._store.read(
+            meter.medium,
+            CONSUMPTION[meter.medium],
+            where={"site": self._site.id, "meter": meter.id},
+            start_ms=window[0],
+            end_ms=window[1],
+        )
+        return (found[0].times_ms, found[0].values) if found else None
+
+    async def _imported(self, source: _Source, start_ms: int, end_ms: int) -> Imported | None:
+        """The imported intervals that reach into a window."""
+        if source.imports is None or source.imports[0] >= end_ms:
+            return None
+        if source.imports[1] + source.longest_ms <= start_ms:
+            return None
+        columns = []
+        for field in (schema.INTERVAL_S, CONSUMPTION[source.meter.medium]):
+            found = await self._store.read(
+                schema.INTERVAL,
+                field,
+                where={"site": self._site.id, "meter": source.meter.id},
+                start_ms=start_ms - source.longest_ms,
+                end_ms=end_ms,
+            )
+            if not found:
+                return None
+            columns.append(found[0])
+        lengths, amounts = columns
+        times, here, there = np.intersect1d(
+            lengths.times_ms, amounts.times_ms, assume_unique=True, return_indices=True
+        )
+        length_ms = np.rint(lengths.values[here] * 1000).astype(np.int64)
+        source.longest_ms = int(length_ms.max(initial=1))
+        return Imported(times, times + length_ms, amounts.values[there]).disjoint()
+
+    async def _roll_up(
+        self,
+        sources: Sequence[_Source],
+        done: "Sequence[Mapping[Interval, Consumption]]",
+        grids: "Mapping[Interval, NDArray[np.int64]]",
+        *,
+        forget: bool,
+    ) -> None:
+        """Write the consumption of the scopes that have a meter of a medium."""
+        for medium in MEDIA:
+            mine = [n for n, source in enumerate(sources) if source.meter.medium == medium]
+            meters = [sources[n].meter for n in mine]
+            weight = np.array([weights(scope, meters, self._site) for scope in self.scopes])
+            if not weight.any():
+                continue
+            rolled = {
+                interval: roll_up(
+                    weight,
+                    np.array([done[n][interval].amount for n in mine]),
+                    np.array([done[n][interval].coverage for n in mine]),
+                    np.array([done[n][interval].estimated for n in mine]),
+                )
+                for interval in grids
+            }
+            for number in np.flatnonzero(weight.any(axis=1)).tolist():
+                scope = self.scopes[number]
+                await self._rewrite(
+                    {"kind": scope.kind, "scope": scope.id, "medium": medium},
+                    {
+                        interval: Consumption(
+                            of.amount[number], of.coverage[number], of.estimated[number]
+                        )
+                        for interval, of in rolled.items()
+                    },
+                    grids,
+                    forget=forget,
+                )
+
+    async def _rewrite(
+        self,
+        series: Mapping[str, str],
+        consumed: "Mapping[Interval, Consumption]",
+        grids: "Mapping[Interval, NDArray[np.int64]]",
+        *,
+        forget: bool,
+    ) -> None:
+        """Write what is known of a series, and remove what was known once and is no more."""
+        medium: Medium = series["medium"]  # type: ignore[assignment]  # one of MEDIA
+        points: list[Point] = []
+        for interval, of in consumed.items():
+            tags = {"site": self._site.id, "interval": interval, **series}
+            edges = grids[interval]
+            points += consumption_points(tags, CONSUMPTION[medium], of, edges[:-1])
+            for start, end in runs(np.isnan(of.amount)) if forget else ():
+                await self._store.delete(
+                    schema.CONSUMPTION,
+                    where=tags,
+                    start_ms=int(edges[start]),
+                    end_ms=int(edges[end]),
+                )
+        await self._write(points)
+
+    async def _write(self, points: Sequence[Point]) -> None:
+        for start in range(0, len(points), _WRITE_AT_ONCE):
+            result = await self._store.write(points[start : start + _WRITE_AT_ONCE])
+            for refused in result.rejected:
+                self._log.error("refused", series=refused.point.tags, reason=refused.reason)
+
+    # --- consumption -> figures ---------------------------------------------------------------
+
+    async def figures(
+        self, period: str, scope_ids: Sequence[str] | None, as_of_ms: int
+    ) -> list[Figure]:
+        """The figures of a period, as of a moment.
+
+        Args:
+            period: as `periods.parse` reads it.
+            scope_ids: areas, institutions, the site; None: all of them.
+            as_of_ms: UTC; the days before its local day are complete.
+
+        Raises:
+            UsageError: no such period, no such scope.
+        """
+        wanted = periods.parse(period)
+        chosen = self._chosen(scope_ids)
+        today = periods.local_day(as_of_ms, self._site.zone)
+        elapsed = wanted.until(today)
+        base = base_year(wanted, self.rules)
+        return assess(
+            self._site,
+            self.rules,
+            chosen,
+            wanted,
+            today,
+            await self._measured(elapsed.start, elapsed.end),
+            None if base is None else await self._measured(base.start, base.end),
+        )
+
+    async def publish(self, periods_: Sequence[str], as_of_ms: int) -> list[Figure]:
+        """Write the figures of some periods as `indicator`, at the start of `as_of`'s local day."""
+        zone = self._site.zone
+        time_ms = periods.midnight_ms(periods.local_day(as_of_ms, zone), zone)
+        published: list[Figure] = []
+        for period in periods_:
+            published += await self.figures(period, None, as_of_ms)
+        await self._write(indicator_points(self._site.id, published, time_ms))
+        return published
+
+    async def years(self) -> list[str]:
+        """The calendar years of which there is consumption."""
+        span = await self._store.span(
+            schema.CONSUMPTION, where={"site": self._site.id, "interval": "day"}
+        )
+        if span is None:
+            return []
+        first, last = (periods.local_day(end, self._site.zone).year for end in span)
+        return [f"{year:04}" for year in range(first, last + 1)]
+
+    def _chosen(self, scope_ids: Sequence[str] | None) -> tuple[Scope, ...]:
+        if scope_ids is None:
+            return self.scopes
+        known = {scope.id: scope for scope in self.scopes}
+        for scope_id in scope_ids:
+            if scope_id not in known:
+                raise UsageError(
+                    "{scope} is no area, no institution and not the site; known are {known}.",
+                    scope=scope_id,
+                    known=", ".join(known),
+                )
+        return tuple(known[scope_id] for scope_id in scope_ids)
+
+    async def _measured(self, start: date, end: date) -> Measured:
+        """The stored day consumption of all meters."""
+        midnights = periods.edges_ms(start, end, "day", self._site.zone)
+        where = {"site": self._site.id, "kind": "meter", "interval": "day"}
+        fields = {*CONSUMPTION.values(), schema.COVERAGE, schema.ESTIMATED}
+        rows: dict[tuple[str, str], NDArray[np.float64]] = {}
+        for field in fields if start < end else ():
+            for series in await self._store.read(
+                schema.CONSUMPTION,
+                field,
+                where=where,
+                start_ms=int(midnights[0]),
+                end_ms=int(midnights[-1]),
+            ):
+                rows[series.tags["scope"], field] = _on_grid(series, midnights)
+        nothing = np.full(len(midnights) - 1, np.nan)
+        media: dict[Medium, Metered] = {}
+        for medium in MEDIA:
+            meters = tuple(m.id for m in self._site.meter if m.medium == medium)
+            if meters:
+                amount, coverage, share = (
+                    np.array([rows.get((meter, field), nothing) for meter in meters])
+                    for field in (CONSUMPTION[medium], schema.COVERAGE, schema.ESTIMATED)
+                )
+                known = np.nan_to_num(amount)
+                media[medium] = Metered(
+                    meters, amount, np.nan_to_num(coverage), np.abs(known) * np.nan_to_num(share)
+                )
+        return Measured(start, media)
+
+
+def _on_grid(series: Series, midnights: "NDArray[np.int64]") -> "NDArray[np.float64]":
+    """A series by day; NaN where it has no point, or one that is of no day of this zone."""
+    where = np.searchsorted(midnights, series.times_ms)
+    exact = midnights[where] == series.times_ms
+    column = np.full(len(midnights) - 1, np.nan)
+    column[where[exact]] = series.values[exact]
+    return column
+
+
+def runs(wanted: "NDArray[np.bool_]") -> list[tuple[int, int]]:
+    """Where neighbours are wanted: first, and one past the last."""
+    steps = np.diff(wanted.astype(np.int8), prepend=0, append=0)
+    return list(
+        zip(np.flatnonzero(steps > 0).tolist(), np.flatnonzero(steps < 0).tolist(), strict=True)
+    )
