@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint types bench grafana lock clean
+.PHONY: help venv demo test lint types bench grafana locale lock clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -37,6 +37,9 @@ bench: venv  ## measure; prints one JSON object a line and writes bench.jsonl; n
 
 grafana: venv  ## generate the boards and provisioning files anew
 	$(BIN)/jieneng grafana build
+
+locale: venv  ## collect the sentences for people, and compile their Chinese texts
+	$(BIN)/python -m jieneng.locale.collect
 
 lock:  ## renew requirements.lock from pyproject.toml
 	uv pip compile --quiet --no-emit-index-url --custom-compile-command "make lock" --universal --python-version 3.11 --generate-hashes --group dev pyproject.toml requirements-build.in -o requirements.lock
