@@ -20,6 +20,9 @@ GRID: Final = 24
 
 _GREEN, _BLUE, _AMBER, _ORANGE, _GREY = "#1a9e75", "#3274d9", "#e0a010", "#d9480f", "#8e9499"
 
+#: Grafana's own colour of text, light or dark.
+NEUTRAL: Final = "text"
+
 #: Words of `analytics.figures.Status`, with the same hues as the report's page.
 VERDICTS: Final = {
     "met": ("✓ 达标", _GREEN),

@@ -11,8 +11,8 @@ _MONTHS = tuple(f"{month:02}" for month in range(1, 13))
 
 def glide_paths(data: PageData, translate: Translate) -> Html:
     """The four indicators of the centre, by year, against the path to the target."""
-    charts = [_glide_path(data, indicator, translate) for indicator in HEADLINES if data.scopes]
-    return tag("div", join(charts), class_="charts four")
+    charts = [_glide_path(data, indicator, translate) for indicator in HEADLINES]
+    return tag("div", join(charts), class_="charts four") if any(charts) else Html("")
 
 
 def consumption(data: PageData, scope: Scope, translate: Translate) -> Html:

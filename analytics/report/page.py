@@ -43,16 +43,7 @@ def _parts(data: PageData, translate: Translate) -> list[Html]:
         _section(translate("Caps"), _caps(data, centre, translate)),
         _section(translate("Buildings"), tables.scopes(data, "area", translate)),
         _section(translate("Institutions"), tables.scopes(data, "institution", translate)),
-        _section(
-            translate("On the way to the target"),
-            charts.glide_paths(data, translate),
-            _legend(
-                ("actual", translate("actual")),
-                ("path", translate("glide path")),
-                ("target", translate("target")),
-                ("hollow", translate("coverage below the floor")),
-            ),
-        ),
+        _paths(data, translate),
         _months(data, translate),
         _section(translate("Live readings"), tables.live(data.readings, translate))
         if data.readings
@@ -108,7 +99,7 @@ def _card(data: PageData, figure: Figure, translate: Translate) -> Html:
     row = words.row(figure, translate)
     facts = [
         (
-            translate("Base value {period}").format(period=figure.baseline_period or ""),
+            translate("Base value {period}").format(period=figure.baseline_period or words.UNKNOWN),
             row.baseline,
         ),
         (translate("Target, less than the base"), row.target),
@@ -181,6 +172,19 @@ def _cap(figure: Figure, translate: Translate) -> Html:
         tag("p", " · ".join(facts), class_="quiet"),
         class_=f"card {figure.status}",
     )
+
+
+def _paths(data: PageData, translate: Translate) -> Html:
+    drawn = charts.glide_paths(data, translate)
+    if not drawn:
+        return drawn
+    legend = _legend(
+        ("actual", translate("actual")),
+        ("path", translate("glide path")),
+        ("target", translate("target")),
+        ("hollow", translate("coverage below the floor")),
+    )
+    return _section(translate("On the way to the target"), drawn, legend)
 
 
 def _months(data: PageData, translate: Translate) -> Html:

@@ -79,7 +79,7 @@ def doubts(data: PageData, translate: Translate) -> Html:
         tag(
             "tr",
             _cell(heads[0], words.finding(finding, translate), "name"),
-            _cell(heads[1], finding.subject),
+            _cell(heads[1], names.get(finding.subject, finding.subject)),
             _cell(heads[2], finding.detail or words.UNKNOWN),
             _cell(heads[3], "、".join(names.get(scope, scope) for scope in touched)),
         )

@@ -13,6 +13,8 @@ from jieneng.locale import Translate
 
 UNKNOWN: Final = "—"
 _MINUS: Final = "\N{MINUS SIGN}"
+#: Before the code of a doubt that concerns the base period.
+_OF_BASELINE: Final = "baseline_"
 _SUPERSCRIPTS: Final = (("m2", "m²"), ("m3", "m³"), ("CO2", "CO₂"))
 #: Distinct without colour, and present in common fonts.
 SIGNS: Final[dict[Status, str]] = {
@@ -164,12 +166,22 @@ def series(figure: Figure, translate: Translate) -> str:
 
 def finding(one: Finding, translate: Translate) -> str:
     """What is doubtful, in words; its code where it is none of ours."""
-    return {
+    code = one.code.removeprefix(_OF_BASELINE)
+    text = {
         "gap": translate("Readings are missing"),
+        "no_readings": translate("There are no readings"),
+        "set_aside": translate("Readings were set aside that can't be right"),
         "counter_reset": translate("The register was set back"),
-        "rollover": translate("The register rolled over"),
-        "replacement": translate("The meter was replaced"),
-        "too_fast": translate("The register grew faster than the meter can count"),
-        "no_headcount": translate("No headcount is known"),
-        "no_floor_area": translate("No floor area is known"),
-    }.get(one.code, one.code.replace("_", " "))
+        "counter_rollover": translate("The register rolled over"),
+        "negative_balance": translate("Sub-meters measured more than the meter above them"),
+        "no_meter": translate("Nothing is metered"),
+        "no_headcount": translate("The headcount is not known for every day"),
+        "no_floor_area": translate("The floor area is not known for every day"),
+        "shared_area": translate("The area is shared with other institutions"),
+        "proxy_factor": translate("A later factor stands in for one that was never published"),
+        "provisional_factor": translate("An earlier factor stands in for one still to come"),
+        "not_begun": translate("No day of the period is over yet"),
+    }.get(code, code.replace("_", " "))
+    if code == one.code:
+        return text
+    return translate("Base period: {doubt}").format(doubt=text)

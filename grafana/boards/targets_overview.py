@@ -8,6 +8,7 @@ from grafana.panels import (
     CHANGE,
     COVERAGE,
     ESTIMATED,
+    NEUTRAL,
     ONLINE,
     PATH,
     STATUS,
@@ -33,7 +34,7 @@ _BINDING: Final = (
     ("energy_per_floor_area", "单位建筑面积能耗", "suffix:kgce/m²"),
     ("energy_per_capita", "人均综合能耗", "suffix:kgce"),
     ("water_per_capita", "人均用水量", "suffix:m³"),
-    ("carbon_per_floor_area", "单位建筑面积碳排放（固定因子）", "suffix:kgCO₂/m²"),
+    ("carbon_per_floor_area", "单位建筑面积碳排放", "suffix:kgCO₂/m²"),
 )
 _CAPS: Final = (
     ("energy_total", "能源消费总量", "suffix:tce"),
@@ -45,8 +46,13 @@ _MEDIA: Final[tuple[tuple[Medium, str, str], ...]] = (
     ("gas", "用气量", "suffix:m³"),
 )
 _NAMES: Final = {
-    name: (title, "#8e9499")
-    for name, title, _ in (*_BINDING, *_CAPS, ("carbon_total", "碳排放总量", ""))
+    name: (title, NEUTRAL)
+    for name, title, _ in (*_BINDING, *_CAPS, *_MEDIA, ("carbon_total", "碳排放总量", ""))
+}
+_SERIES: Final = {
+    "fixed": ("固定因子", NEUTRAL),
+    "current": ("当年因子", NEUTRAL),
+    schema.NO_SERIES: ("—", NEUTRAL),
 }
 _SCOPE: Final = {"site": "$site", "scope": "$scope"}
 # The target is judged by the base year's carbon factor; indicators without one have no series.
@@ -117,16 +123,18 @@ def _all_indicators() -> Json:
         "coverage": COVERAGE,
         "estimated": ESTIMATED,
     }
-    columns = {"indicator": Column("指标", words=_NAMES), "series": Column("因子口径"), **fields}
-    query = newest(
-        schema.INDICATOR, tuple(fields), {**_SCOPE, "period": "$period"}, ("indicator", "series")
-    )
+    columns = {
+        "indicator": Column("指标", words=_NAMES),
+        "series": Column("因子口径", words=_SERIES),
+        **fields,
+    }
+    query = newest(schema.INDICATOR, tuple(fields), {**_SCOPE, "period": "$period"}, tuple(tags))
     return table(
         "全部指标",
         "所选范围和年份的全部指标。固定因子用于目标评价，当年因子用于排放清单。单位见各指标。",
         "none",
         query,
-        columns,
+        {**tags, **fields},
     )
 
 

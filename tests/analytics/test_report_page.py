@@ -41,7 +41,7 @@ BASES = {
 }
 CHANGES = (-8.412, -6.2, -9.31, -3.4)
 GAP = Finding("gap", "w-b3", "2025-03-04 10:00 – 2025-03-09 08:00, 118 h")
-REPLACED = Finding("replacement", "e-b3", "2022-05-10 09:30, 3,104,655.6 kWh → 0 kWh")
+ROLLED = Finding("baseline_counter_rollover", "e-b3", "99999.9 at 2020-05-10, then 3.2")
 
 
 def figure(
@@ -120,7 +120,7 @@ def total(indicator: str, value: float, unit: str, cap: float | None, status: St
         coverage=0.9934,
         estimated=0.004,
         convention="equivalent" if unit == "tce" else None,
-        findings=(REPLACED,),
+        findings=(ROLLED,),
     )
 
 
@@ -159,7 +159,7 @@ def months(scope: str, indicator: str, unit: str, size: float) -> list[Figure]:
                 value=None if month == 5 else shape * 0.95,
                 unit=unit,
                 baseline=shape,
-                baseline_period="2020-{month:02}",
+                baseline_period=f"2020-{month:02}",
                 coverage=None if month == 5 else 0.88 if month == 3 else 0.996,
             )
         )
