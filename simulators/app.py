@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -36,14 +38,17 @@ async def run(folder: SiteFolder, settings: SimulatorSettings, clock: Clock) -> 
     def count(bus: str, _: int, answered: bool) -> None:
         requests.labels(bus, str(answered).lower()).inc()
 
-    async with fleet.serving(
-        simulated, clock, host=settings.host, ports=settings.ports, count=count
-    ) as addresses:
+    async with (
+        _metrics(registry, settings.metrics),
+        fleet.serving(
+            simulated, clock, host=settings.host, ports=settings.ports, count=count
+        ) as addresses,
+    ):
         for bus, (host, port) in addresses.items():
             _log.info("bus is served", bus=bus, host=host, port=port)
         if settings.ports_file is not None:
             write_ports(folder.path / settings.ports_file, addresses)
-        await _metrics_until_cancelled(registry, settings.metrics)
+        await asyncio.Event().wait()
 
 
 def write_ports(path: Path, addresses: dict[str, fleet.Address]) -> None:
@@ -53,13 +58,14 @@ def write_ports(path: Path, addresses: dict[str, fleet.Address]) -> None:
     unfinished.replace(path)
 
 
-async def _metrics_until_cancelled(registry: CollectorRegistry, metrics: Metrics) -> None:
+@asynccontextmanager
+async def _metrics(registry: CollectorRegistry, metrics: Metrics) -> AsyncIterator[None]:
     if metrics.port is None:
-        await asyncio.Event().wait()
+        yield
         return
     runner = await serve_metrics(registry, metrics.host, metrics.port)
     _log.info("metrics are served", host=metrics.host, port=port_of(runner))
     try:
-        await asyncio.Event().wait()
+        yield
     finally:
         await runner.cleanup()

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from jieneng.metering.catalog import Model
-from jieneng.metering.errors import ConfigError, Problem
+from jieneng.metering.errors import Problem
 from jieneng.metering.site import Area, Dated, Meter, Site, below
 from simulators import meter as metered
 from simulators.config import LoadRow, SimulatorSettings
@@ -20,7 +20,7 @@ from simulators.days import FIRST, Days, Holidays, days
 from simulators.devices import midnight_ms, stretches
 from simulators.load import Load, Part, Sum
 from simulators.noise import Floats
-from simulators.recipes import FALLBACK, Basis, Book, cook
+from simulators.recipes import FALLBACK, Basis, Book, shaped
 
 SETTINGS_FILE: Final = "simulator.toml"
 _TREND_FROM: Final = date(2020, 1, 1)
@@ -54,24 +54,17 @@ def build(
     Args:
         site: a site that was checked.
         models: by id.
-        settings: trends, and what is special about some meters.
+        settings: trends, and what is special about some meters; checked.
         holidays: the calendar.
         book: recipes.
         replays: loads that are given already, by meter.
-
-    Raises:
-        ConfigError: the settings name a meter, area or recipe that is not there.
     """
-    if problems := _check(site, settings, book):
-        raise ConfigError(problems)
-    kitchen = _Kitchen(
-        site, settings, book, days(holidays, settings.last_year, settings.seed, site.id)
-    )
+    maker = _Loads(site, settings, book, days(holidays, settings.last_year, settings.seed, site.id))
     loads: dict[str, Load] = {}
     parents = {one.id: one.parent for one in site.meter}
     tops = [one.id for one in site.meter if one.parent is None]
     for name in reversed(list(below(parents, tops))):  # sub-meters first
-        loads[name] = replays.get(name) or kitchen.load(site.meters[name], loads)
+        loads[name] = replays.get(name) or maker.load(site.meters[name], loads)
     return Campus(
         site,
         {
@@ -88,8 +81,8 @@ def build(
     )
 
 
-class _Kitchen:
-    """Makes loads. Holds what they have in common."""
+class _Loads:
+    """Makes the loads of meters; holds what they have in common."""
 
     def __init__(self, site: Site, settings: SimulatorSettings, book: Book, all_days: Days) -> None:
         self._site = site
@@ -138,7 +131,7 @@ class _Kitchen:
         recipe = self._book.named(name)
         if not any(bases[term.basis].any() for term in recipe.term):
             recipe = self._book.named(FALLBACK)
-        return cook(
+        return shaped(
             self._book,
             recipe,
             self._days,
@@ -189,7 +182,8 @@ def _by_day(rows: Sequence[Dated], all_days: Days) -> Floats:
     return np.asarray([row.value for row in rows])[np.maximum(at, 0)]
 
 
-def _check(site: Site, settings: SimulatorSettings, book: Book) -> list[Problem]:
+def check(site: Site, settings: SimulatorSettings, book: Book) -> list[Problem]:
+    """The settings that name a meter, an area, a bus or a recipe that is not there."""
     known = {row.name for row in book.recipe}
     wanted: list[tuple[str, int, str, str, Collection[str]]] = [
         *(("trend", n, "area", row.area, site.areas) for n, row in enumerate(settings.trend)),

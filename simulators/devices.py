@@ -1,7 +1,8 @@
 """Which devices hung at a meter's place, behind which transformers. Pure.
 
 Law: the first device ends at the recorded final reading, each later one begins at the recorded
-first one. In between it counts what flowed; so of a middle one, begin and load decide the end.
+first one. In between it counts what flowed; so of a middle one, begin and load decide the end, and
+a final reading below what flowed before it keeps the first device at 0 for so long.
 """
 
 from collections.abc import Mapping

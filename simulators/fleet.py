@@ -39,13 +39,12 @@ def campus(folder: SiteFolder, settings: SimulatorSettings) -> Campus:
     Raises:
         ConfigError: what is wrong in `simulator.toml` or in a replayed file.
     """
+    book = packaged("loads.toml", Book)
+    if problems := campuses.check(folder.site, settings, book):
+        raise ConfigError(problems)
+    holidays = packaged("holidays.toml", Holidays)
     return campuses.build(
-        folder.site,
-        folder.models,
-        settings,
-        packaged("holidays.toml", Holidays),
-        packaged("loads.toml", Book),
-        replays(folder, settings),
+        folder.site, folder.models, settings, holidays, book, replays(folder, settings)
     )
 
 
@@ -108,6 +107,8 @@ async def serving(
     count: Callable[[str, int, bool], None] = nobody_counts,
 ) -> AsyncIterator[dict[str, Address]]:
     """Serve every bus of a campus; gives where each listens, by bus.
+
+    A bus of link `tcp` speaks Modbus TCP; one of `rtu_tcp` or `rtu` speaks RTU frames over TCP.
 
     Args:
         simulated: the campus.

@@ -63,14 +63,19 @@ class Register(msgspec.Struct, frozen=True):
     ends: int | None
     share: float | None
 
+    @property
+    def single(self) -> bool:
+        """Whether it holds a float of single precision."""
+        return self.layout.kind == "f" and self.layout.bits == 32
+
     def units(self, value: Floats) -> Floats:
         """Units of the register that show a counter's value [canonical unit]."""
         steps = value * (self.step.denominator / self.step.numerator)
-        if self.layout.kind == "f":
-            stored = np.float32 if self.layout.bits == 32 else np.float64
-            return steps.astype(stored).astype(np.float64)
-        whole = np.floor(steps + _TOLERANCE)
-        return whole if self.ends is None else np.mod(whole, self.ends)
+        if self.layout.kind != "f":
+            steps = np.floor(steps + _TOLERANCE)
+        if self.ends is not None:
+            steps = np.mod(steps, self.ends)
+        return steps.astype(np.float32).astype(np.float64) if self.single else steps
 
     def value(self, units: Floats) -> Floats:
         """What a reader makes of units [canonical unit]."""

@@ -1,8 +1,8 @@
 """What a meter shows besides its consumption, from the consumption alone. Pure.
 
-Two tables. A counter of the first grows as a fixed share of the consumption; a gauge of the second
-is a function of what flows at the moment, so power is the derivative of the energy register and
-current follows from power. A quantity in neither is not shown: its registers hold 0.
+Two tables, and every quantity stands in one of them. A counter of the first grows as a fixed share
+of the consumption; a gauge of the second is a function of what flows at the moment, so power is the
+derivative of the energy register, and current follows from power.
 """
 
 from collections.abc import Callable, Mapping

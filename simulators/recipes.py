@@ -71,7 +71,7 @@ class Book(msgspec.Struct, frozen=True):
         return FALLBACK
 
 
-def cook(
+def shaped(
     book: Book,
     recipe: Recipe,
     days: Days,

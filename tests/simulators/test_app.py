@@ -6,15 +6,18 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
+import aiohttp
 import msgspec
 import pytest
+from pymodbus.client import AsyncModbusTcpClient
 
 from jieneng.clock import FastClock
 from jieneng.metering.errors import Unavailable
 from jieneng.site_folder import SiteFolder
 from simulators import app, fleet
 from simulators.campus import Campus
-from simulators.config import SimulatorSettings
+from simulators.config import Metrics, SimulatorSettings
+from tests.servers import free_port
 
 NOON_MS = 1_763_870_400_000
 
@@ -58,3 +61,33 @@ async def test_a_taken_port_is_said_and_the_other_buses_are_closed_again(campus:
         with pytest.raises(Unavailable, match="can't listen on 127"):
             async with fleet.serving(campus, FastClock(NOON_MS, 1.0), ports=ports):
                 raise AssertionError("it must not begin")
+
+
+async def test_requests_are_counted_and_an_unknown_year_is_said(
+    example: SiteFolder,
+    settings: SimulatorSettings,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path, metrics = tmp_path / "ports.json", free_port()
+    chosen = msgspec.structs.replace(settings, ports_file=str(path), metrics=Metrics(port=metrics))
+    in_2031 = FastClock(NOON_MS + 6 * 365 * 86_400_000, 1.0)
+    running = asyncio.create_task(app.run(example, chosen, in_2031))
+    await _until(path.exists)
+    port = _read(path)["data-room-lan"][1]
+    client = AsyncModbusTcpClient("127.0.0.1", port=port)
+    await client.connect()
+    await client.read_holding_registers(0x0C83, count=4, device_id=1)
+    await client.read_holding_registers(0, count=4, device_id=200)
+    client.close()
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"http://127.0.0.1:{metrics}/metrics") as answer,
+    ):
+        page = await answer.text()
+    assert 'simulator_requests_total{answered="true",bus="data-room-lan"} 1.0' in page
+    assert 'simulator_requests_total{answered="false",bus="data-room-lan"} 1.0' in page
+    assert "only weekends count" in capsys.readouterr().out
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running

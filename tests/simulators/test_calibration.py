@@ -100,9 +100,9 @@ def test_the_data_room_is_small_and_steady(example: SiteFolder, campus: Campus) 
 
 
 def test_no_meter_ever_exceeds_its_nameplate(example: SiteFolder, campus: Campus) -> None:
-    """Ten-minute samples of seven years; the nameplate is what the ingest believes in."""
+    """Samples each 50 minutes of seven years; the nameplate is what the ingest believes in."""
     begin, end = midnights(example.site, date(2020, 1, 1), date(2026, 12, 31))[[0, -1]]
-    times = np.arange(begin, end, 600_000)
+    times = np.arange(begin, end, 3_000_000)
     for name, meter in campus.meters.items():
         rated = example.site.meters[name].rated_max
         assert rated is not None

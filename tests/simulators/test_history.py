@@ -1,11 +1,12 @@
 """The history is what polls would have read."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 
 from jieneng.metering.quantities import CONSUMPTION, QUANTITIES
 from jieneng.metering.read_plan import plan
+from jieneng.metering.site import Identity, Site
 from jieneng.site_folder import SiteFolder
 from simulators import history
 from simulators.campus import Campus
@@ -57,9 +58,11 @@ def test_the_agents_own_read_plan_reads_the_same_digits(
 def test_midnights_are_local_and_days_of_summer_time_have_23_or_25_hours(
     example: SiteFolder,
 ) -> None:
-    (first, second) = history.midnights(example.site, date(2020, 1, 1), date(2020, 1, 2))
-    assert first == 1_577_808_000_000
-    assert second - first == 86_400_000
+    assert history.midnights(example.site, date(2020, 1, 1), date(2020, 1, 1)) == 1_577_808_000_000
+    london = Site(site=Identity(id="s", name="s", timezone="Europe/London"))
+    for sunday, hours in ((date(2020, 3, 29), 23), (date(2020, 10, 25), 25)):
+        edges = history.midnights(london, sunday, sunday + timedelta(days=1))
+        assert np.diff(edges).tolist() == [hours * 3_600_000]
 
 
 def test_full_hours_begin_at_the_next_one() -> None:

@@ -10,12 +10,14 @@ import numpy.typing as npt
 import pytest
 from pymodbus.client.mixin import ModbusClientMixin
 
+from jieneng.metering.quantities import QUANTITIES
 from jieneng.metering.site import Site
 from jieneng.site_folder import SiteFolder, packaged_models
 from simulators.campus import Campus
 from simulators.devices import stretches
 from simulators.load import HOUR_MS
 from simulators.meter import Meter
+from simulators.quantities import GAUGES, SHARES
 
 T0 = 1_600_000_000_000
 MODELS = packaged_models()
@@ -203,6 +205,12 @@ def test_both_totals_of_a_gas_corrector_grow_together(campus: Campus) -> None:
         for address in (0x12, 0x17)
     )
     assert working / standard == pytest.approx(101.325 / 104.0 * 285.15 / 293.15, rel=1e-6)
+
+
+def test_every_quantity_has_a_counter_s_share_or_a_gauge() -> None:
+    counters = {name for name, one in QUANTITIES.items() if one.kind == "counter"}
+    assert set(SHARES) == counters
+    assert set(GAUGES) == set(QUANTITIES) - counters
 
 
 def test_every_quantity_of_every_packaged_model_is_shown(
