@@ -123,10 +123,9 @@ def _all_indicators() -> Json:
         "coverage": COVERAGE,
         "estimated": ESTIMATED,
     }
-    columns = {
+    tags = {
         "indicator": Column("指标", words=_NAMES),
         "series": Column("因子口径", words=_SERIES),
-        **fields,
     }
     query = newest(schema.INDICATOR, tuple(fields), {**_SCOPE, "period": "$period"}, tuple(tags))
     return table(
