@@ -6,8 +6,9 @@ agree to the last digit.
 
 A shaped load is a sum of terms. A term has a total for each day, added up once, and a shape that
 spreads it over the day; so any moment costs one look-up. The shape's rate is linear between full
-hours. On top of it time itself runs a little unevenly (a sum of slow waves), which makes the power
-ripple as it does on a real board, without a wrong kilowatt-hour: a bent clock can't lose any.
+hours. Days have 24 hours everywhere: where summer time is kept, a load stays with the offset from
+UTC of its first day. On top of that time itself runs a little unevenly (a sum of slow waves), which
+makes the power ripple as on a real board without losing anything: a bent clock can't.
 """
 
 from collections.abc import Sequence
