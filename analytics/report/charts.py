@@ -31,18 +31,15 @@ def _glide_path(data: PageData, indicator: str, translate: Translate) -> Html:
     name = words.indicator(indicator, translate)
     if not figures:
         return Html("")
+    base = next((f.baseline_period for f in figures if f.baseline_period), None)
     marks = [
-        svg.Mark(figure.period, figure.value, _path(figure), _doubtful(figure, data))
-        for figure in figures
+        # The path starts at the base period's own value.
+        svg.Mark(f.period, f.value, f.value if f.period == base else f.path, _doubtful(f, data))
+        for f in figures
     ]
     target = next((f.target for f in reversed(figures) if f.target is not None), None)
     chart = svg.glide_path(name, words.unit(figures[0].unit), marks, target)
     return tag("figure", tag("figcaption", name), chart)
-
-
-def _path(figure: Figure) -> float | None:
-    """The path starts at the base period's own value."""
-    return figure.value if figure.period == figure.baseline_period else figure.path
 
 
 def _consumption(data: PageData, scope: Scope, indicator: str, translate: Translate) -> Html:

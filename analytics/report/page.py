@@ -153,6 +153,7 @@ def _cap(figure: Figure, translate: Translate) -> Html:
         f"{translate('Coverage')} {row.coverage}",
         *([row.basis] if figure.convention else []),
     ]
+    used = translate("{share} of the cap").format(share=words.share(words.used(figure)))
     return tag(
         "article",
         tag("h3", row.label, " ", tables.badge(figure.status, translate)),
@@ -161,11 +162,7 @@ def _cap(figure: Figure, translate: Translate) -> Html:
             tag("b", row.value),
             " ",
             tag("span", row.unit),
-            tag(
-                "span",
-                translate("{share} of the cap").format(share=words.share(words.used(figure))),
-                class_="used",
-            ),
+            tag("span", used, class_="used") if figure.target else Html(""),
             class_="value",
         ),
         svg.cap(row.label, figure.value, figure.target) if figure.target else Html(""),

@@ -77,7 +77,7 @@ small { font-size: 12px; color: var(--soft); }
 dl { margin: 6px 0 0; font-size: 13px; }
 dl div { display: flex; justify-content: space-between; gap: 12px; padding: 3px 0;
   border-top: 1px solid var(--grid); }
-dt { color: var(--soft); } dd { margin: 0; text-align: right; }
+dt { color: var(--soft); } dd { margin: 0; text-align: right; white-space: nowrap; }
 table { width: 100%; border-collapse: collapse; background: var(--card); font-size: 13.5px;
   border: 1px solid var(--line); }
 th, td { padding: 6px 10px; text-align: left; vertical-align: baseline;

@@ -142,7 +142,9 @@ def _overview(figure: Figure | None, translate: Translate) -> Text:
         return Text(words.UNKNOWN)
     row = words.row(figure, translate)
     return Text.assemble(
-        (row.value, "bold"), f" {row.change}\n", _verdict(figure.status, translate)
+        (row.value, "bold"),
+        f" {row.change.replace(' ', '')}\n",  # four of them share a line
+        _verdict(figure.status, translate),
     )
 
 

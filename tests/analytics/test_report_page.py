@@ -19,7 +19,7 @@ from rich.console import Console, RenderableType
 
 from analytics import report
 from analytics.figures import FactorSeries, Figure, Finding, Status
-from analytics.report import page, pick, sheet, svg, terminal, words
+from analytics.report import charts, page, pick, sheet, svg, terminal, words
 from analytics.report.axis import axis
 from analytics.report.data import PageData, Reading, Scope
 
@@ -134,12 +134,12 @@ def years(indicator: str) -> list[Figure]:
             period=str(2020 + number),
             value=None if share is None else base * share,
             unit=unit,
-            baseline=base,
-            baseline_period="2020",
+            baseline=base if number else None,
+            baseline_period="2020" if number else None,
             coverage=0.91 if number == 2 else 0.99,
-            target=base * (1 + target / 100),
-            target_pct=target,
-            path=base * (1 + target / 100) ** (number / 5),
+            target=base * (1 + target / 100) if number else None,
+            target_pct=target if number else None,
+            path=base * (1 + target / 100) ** (number / 5) if number else None,
             factor_series="fixed" if indicator.startswith("carbon") else None,
         )
         for number, share in enumerate((1.0, 1.021, 0.984, None, 0.951))
@@ -335,6 +335,12 @@ def test_an_unknown_year_leaves_a_gap_in_the_line() -> None:
     drawn = svg.glide_path("t", "u", marks, None)
     assert 'class="actual"' not in drawn
     assert drawn.count("<circle") == 2
+
+
+def test_the_glide_path_starts_at_the_base_year() -> None:
+    """2020 has no path of its own; 2021 to 2025 have, so there are five strokes a chart."""
+    drawn = charts.glide_paths(sample(), str)
+    assert drawn.count('class="path"') == 5 * len(BASES)
 
 
 def test_an_unknown_month_has_no_bar() -> None:
