@@ -79,7 +79,10 @@ def readings(
     if options["zone"] is not None:
         options["zone"] = _zone(str(options["zone"]))
     # The options of this command are named as the fields of ImportOptions.
-    wanted = ImportOptions(columns=dict(map(_column, columns)), **options)  # type: ignore[arg-type]  # click checked them
+    wanted = ImportOptions(
+        columns=dict(map(_column, columns)),
+        **options,  # type: ignore[arg-type]  # click checked them
+    )
     report = run_once(_import(file, folder, wanted))
     _tell(report, folder)
     if report.written and not no_backfill:
@@ -178,7 +181,7 @@ def _outcome(report: "ImportReport") -> str:
         text = tr("Dry run: {values} values would be written; nothing was.")
     elif report.problem_count and not report.written:
         text = tr(
-            "Nothing was written: mend the {problems} problem(s), or leave them out with --skip-bad."
+            "Nothing was written: mend the {problems} problem(s), or leave them out: --skip-bad."
         )
     else:
         text = tr("{written} points written.")

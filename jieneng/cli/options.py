@@ -95,11 +95,21 @@ def run_service(service: Coroutine[Any, Any, None]) -> None:
         except asyncio.CancelledError:
             if not asked:
                 raise
+        except BaseExceptionGroup as group:
+            raise _first(group) from group
         finally:
             watcher.cancel()
 
     with asyncio.Runner(loop_factory=factory) as runner:
         runner.run(until_signal())
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What went wrong first: the rest of a task group ended because of it."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 async def _until_orphaned(then: Callable[[], None]) -> None:

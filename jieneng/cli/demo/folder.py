@@ -63,7 +63,9 @@ def write_agents(folder: Path, site: Site, broker_port: int) -> list[str]:
             if site.buses[bus].agent == agent
         )
         (folder / f"{agent}.toml").write_text(
-            f'[agent]\nid = "{agent}"\n\n{_broker(broker_port)}{buses}', encoding="utf-8"
+            f'[agent]\nid = "{agent}"\n\n[publish]\nstatus_interval_s = 2\n\n'
+            f"{_broker(broker_port)}{buses}",
+            encoding="utf-8",
         )
     return agents
 

@@ -16,7 +16,7 @@ from analytics.pipeline import Pipeline
 from jieneng.cli.demo import folder as folders
 from jieneng.cli.demo import history
 from jieneng.cli.demo.processes import Service, until
-from jieneng.cli.demo.screen import plain_line, screen
+from jieneng.cli.demo.screen import figures_screen, live_screen, plain_line
 from jieneng.cli.demo.watch import Watch
 from jieneng.cli.options import tr
 from jieneng.clock import SystemClock
@@ -28,11 +28,17 @@ from simulators.config import SimulatorSettings
 #: How often the screen is renewed, and how often a line is printed where there is none [s].
 _SCREEN_S: Final = 2.0
 _LINE_S: Final = 10.0
+#: Of what is printed where there is no terminal [columns].
+_PLAIN_WIDTH: Final = 100
+#: The first screen waits that long for the first readings [s].
+_FIRST_S: Final = 15.0
 
 
 async def run(path: Path, for_s: float | None) -> None:
     """Run the demo in a folder, until cancelled or for that many seconds."""
     console = Console()
+    if not console.is_terminal:
+        console.width = _PLAIN_WIDTH
     loop = asyncio.get_running_loop()
     deadline = None if for_s is None else loop.time() + for_s
     broker_port = folders.free_port()
@@ -114,13 +120,20 @@ async def _show(
     """Show what comes in until the deadline: a living screen, or plain lines."""
     loop = asyncio.get_running_loop()
     view = await watch.look(services)
+    first_s = loop.time() + _FIRST_S
+    while not any(one.time for one in view.readings) and loop.time() < min(
+        first_s, deadline or first_s
+    ):
+        await asyncio.sleep(_SCREEN_S / 10)
+        view = await watch.look(services)
+    console.print(figures_screen(view, tr))
     if not console.is_terminal:
-        console.print(screen(view, tr), soft_wrap=True)
+        console.print(live_screen(view, tr), soft_wrap=True)
         while deadline is None or loop.time() < deadline:
             await asyncio.sleep(_LINE_S)
             console.print(plain_line(await watch.look(services), tr), soft_wrap=True)
         return
-    with Live(screen(view, tr), console=console, auto_refresh=False) as live:
+    with Live(live_screen(view, tr), console=console, auto_refresh=False) as live:
         while deadline is None or loop.time() < deadline:
             await asyncio.sleep(_SCREEN_S)
-            live.update(screen(await watch.look(services), tr), refresh=True)
+            live.update(live_screen(await watch.look(services), tr), refresh=True)

@@ -1,4 +1,4 @@
-"""What the demo shows: a living screen on a terminal, plain lines elsewhere.
+"""What the demo shows: figures, then a living screen on a terminal or plain lines elsewhere.
 
 Pure: views in, renderables out.
 """
@@ -45,16 +45,21 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     services: tuple[tuple[str, int | None, int], ...]
 
 
-def screen(view: View, translate: Translate) -> RenderableType:
-    """The whole screen."""
-    site, verdict = view.scopes[0], view.periods[0]
+def figures_screen(view: View, translate: Translate) -> RenderableType:
+    """What stands still for a while: the indicators of centre and buildings, and the caps."""
+    site, verdict, running = view.scopes[0], view.periods[0], view.periods[-1]
+    buildings = [scope for scope in view.scopes if scope.kind != "institution"]
     return Group(
         Text(view.site_name, style="bold"),
-        *(
-            terminal.overview_table(_of(view.figures, period), view.scopes, period, translate)
-            for period in view.periods
-        ),
+        terminal.overview_table(_of(view.figures, verdict), buildings, verdict, translate),
         terminal.caps_table(view.figures, site.id, verdict, translate),
+        terminal.overview_table(_of(view.figures, running), [site], running, translate),
+    )
+
+
+def live_screen(view: View, translate: Translate) -> RenderableType:
+    """What moves; short enough for a small terminal."""
+    return Group(
         terminal.live_table(moving(view.readings), translate),
         Text(counts_line(view.counts, translate)),
         Text(services_line(view, translate), style="dim"),
