@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 import msgspec
 
@@ -80,8 +80,8 @@ class Quarantine:
         lines = b"".join(_encode(one) + b"\n" for one in entries)
         with self._locked():
             gone = self._turn_over(len(lines))
-            with self._current.open("ab") as file:
-                file.write(lines)
+            with self._current.open("ab+") as file:
+                file.write(_ending(file) + lines)
                 file.flush()
                 os.fsync(file.fileno())
         return gone
@@ -114,6 +114,14 @@ class Quarantine:
                 gone = sum(1 for _ in file)
         self._current.replace(self._older)
         return gone
+
+
+def _ending(file: IO[bytes]) -> bytes:
+    """What ends a line that a power cut tore, so that it does not take the next one along."""
+    if not file.seek(0, os.SEEK_END):
+        return b""
+    file.seek(-1, os.SEEK_END)
+    return b"" if file.read(1) == b"\n" else b"\n"
 
 
 _encode: Final = msgspec.json.Encoder().encode

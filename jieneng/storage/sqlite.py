@@ -20,9 +20,9 @@ table takes 42, and is 20 % faster to write; a larger page changes neither.
 import asyncio
 import json
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -30,8 +30,9 @@ from typing import Final, TypeAlias, TypeVar
 
 from jieneng.metering.errors import StoreUnavailable
 from jieneng.metering.schema import TEXT_FIELDS, Point
+from jieneng.storage import statements
 from jieneng.storage.base import Rejected, Series, WriteResult
-from jieneng.storage.refusal import EARLIEST_MS, LATEST_MS, reason_against
+from jieneng.storage.refusal import reason_against
 
 _Result = TypeVar("_Result")
 _Tags: TypeAlias = tuple[tuple[str, str], ...]
@@ -45,7 +46,9 @@ _SERIES_TABLE: Final = """
         id INTEGER PRIMARY KEY, measurement TEXT NOT NULL, tags TEXT NOT NULL,
         UNIQUE (measurement, tags)
     )"""
-_PRAGMAS: Final = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL")
+
+#: Between two tries to turn a new file to WAL [s].
+_PAUSE_S: Final = 0.01
 
 #: What is wrong with the file or the disk; every other error of sqlite3 is a mistake of ours.
 _NOT_OURS: Final = ("SQLITE_NOTADB", "SQLITE_CORRUPT")
@@ -85,19 +88,20 @@ class SqliteStore:
         end_ms: int,
     ) -> list[Series]:
         """The series of a float field in `start_ms <= time < end_ms`."""
-        bounds = _bounds(start_ms, end_ms)
-        return await self._in_thread(lambda c: _read(c, measurement, field, where, bounds))
+        bounds = statements.bounds(start_ms, end_ms)
+        return await self._in_thread(
+            lambda c: statements.read(c, measurement, field, where, bounds)
+        )
 
     async def span(self, measurement: str, *, where: Mapping[str, str]) -> tuple[int, int] | None:
         """First and last time of any point of the measurement [ms]."""
-        return await self._in_thread(lambda c: _span(c, measurement, where))
+        return await self._in_thread(lambda c: statements.span(c, measurement, where))
 
     async def delete(
         self, measurement: str, *, where: Mapping[str, str], start_ms: int, end_ms: int
     ) -> None:
         """Remove what lies in `start_ms <= time < end_ms`."""
-        bounds = _bounds(start_ms, end_ms)
-        await self._in_thread(lambda c: _delete(c, measurement, where, bounds))
+        await self._in_thread(lambda c: statements.delete(c, measurement, where, start_ms, end_ms))
 
     async def close(self) -> None:
         """Close the file. The store is not used again."""
@@ -137,9 +141,26 @@ class SqliteStore:
             self._connection = sqlite3.connect(
                 self._path, timeout=self._busy_timeout_s, isolation_level=None
             )
-            for statement in (*_PRAGMAS, _SERIES_TABLE):
-                self._connection.execute(statement)
+            self._turn_to_wal(self._connection)
+            self._connection.execute("PRAGMA synchronous = FULL")
+            self._connection.execute(_SERIES_TABLE)
         return self._connection
+
+    def _turn_to_wal(self, connection: sqlite3.Connection) -> None:
+        """Once for a file; from then on this changes nothing.
+
+        Where several make it at once, SQLite tells all but one that it is locked, without waiting.
+        """
+        deadline_s = time.monotonic() + self._busy_timeout_s
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline_s:
+                    raise
+                time.sleep(_PAUSE_S)
+            else:
+                return
 
     def _forget(self) -> None:
         connection, self._connection = self._connection, None
@@ -151,7 +172,7 @@ class SqliteStore:
     def _write(self, connection: sqlite3.Connection, points: Sequence[Point]) -> WriteResult:
         reasons = [reason_against(point) for point in points]
         accepted = [p for p, reason in zip(points, reasons, strict=True) if reason is None]
-        with _transaction(connection, "IMMEDIATE"):
+        with statements.transaction(connection, "IMMEDIATE"):
             rows = [self._row(connection, point) for point in accepted]
             for shape, group in _grouped(rows):
                 self._need_columns(connection, shape)
@@ -181,7 +202,7 @@ class SqliteStore:
         table, fields = shape
         if self._columns.get(table, set()).issuperset(fields):
             return
-        there = _columns(connection, table)
+        there = statements.columns(connection, table)
         if not there:
             connection.execute(
                 f'CREATE TABLE "{table}" (series INTEGER NOT NULL, time_ms INTEGER NOT NULL, '
@@ -225,90 +246,3 @@ def _grouped(rows: Sequence[tuple[_Shape, _Row]]) -> Iterable[tuple[_Shape, Iter
 def _neighbours(rows: Sequence[tuple[_Shape, _Row]]) -> Iterator[tuple[_Shape, Iterable[_Row]]]:
     for shape, run in groupby(rows, itemgetter(0)):
         yield shape, map(itemgetter(1), run)
-
-
-def _read(
-    connection: sqlite3.Connection,
-    table: str,
-    field: str,
-    where: Mapping[str, str],
-    bounds: tuple[int, int],
-) -> list[Series]:
-    import numpy as np
-
-    if field not in _columns(connection, table):
-        return []
-    statement = (
-        f'SELECT time_ms, "{field}" FROM "{table}" WHERE series = ? AND time_ms >= ? '  # noqa: S608 - a column that is there
-        f'AND time_ms < ? AND "{field}" IS NOT NULL ORDER BY time_ms'
-    )
-    found = []
-    with _transaction(connection, "DEFERRED"):  # all series as of one moment
-        for series, tags in _matching(connection, table, where):
-            cursor = connection.execute(statement, (series, *bounds))
-            rows = np.fromiter(cursor, dtype=[("time_ms", np.int64), ("value", np.float64)])
-            if len(rows):
-                found.append(Series(tags, rows["time_ms"].copy(), rows["value"].copy()))
-    return found
-
-
-def _span(
-    connection: sqlite3.Connection, table: str, where: Mapping[str, str]
-) -> tuple[int, int] | None:
-    # Two questions: SQLite looks only at the key's end for one min or max, but not for both.
-    ends = [
-        connection.execute(
-            f'SELECT (SELECT min(time_ms) FROM "{table}" WHERE series = :id), '  # noqa: S608 - a table that is there
-            f'(SELECT max(time_ms) FROM "{table}" WHERE series = :id)',
-            {"id": series},
-        ).fetchone()
-        for series, _ in _matching(connection, table, where)
-    ]
-    known = [(first, last) for first, last in ends if first is not None]
-    return (min(f for f, _ in known), max(last for _, last in known)) if known else None
-
-
-def _delete(
-    connection: sqlite3.Connection,
-    table: str,
-    where: Mapping[str, str],
-    bounds: tuple[int, int],
-) -> None:
-    statement = f'DELETE FROM "{table}" WHERE series = ? AND time_ms >= ? AND time_ms < ?'  # noqa: S608 - a table that is there
-    with _transaction(connection, "IMMEDIATE"):
-        for series, _ in _matching(connection, table, where):
-            connection.execute(statement, (series, *bounds))
-
-
-def _matching(
-    connection: sqlite3.Connection, measurement: str, where: Mapping[str, str]
-) -> list[tuple[int, dict[str, str]]]:
-    """Series that have the tags, by id; a series stands here only if its table does."""
-    rows = connection.execute(
-        "SELECT id, tags FROM _series WHERE measurement = ? ORDER BY id", (measurement,)
-    )
-    every = ((series, json.loads(tags)) for series, tags in rows)
-    return [(series, tags) for series, tags in every if where.items() <= tags.items()]
-
-
-def _columns(connection: sqlite3.Connection, table: str) -> set[str]:
-    rows = connection.execute("SELECT name FROM pragma_table_info(?)", (table,))
-    return {name for (name,) in rows} - {"series", "time_ms"}
-
-
-def _bounds(start_ms: int, end_ms: int) -> tuple[int, int]:
-    """Within what a stored time can be, so that SQLite's integers hold them."""
-    return max(start_ms, EARLIEST_MS), min(end_ms, LATEST_MS)
-
-
-@contextmanager
-def _transaction(connection: sqlite3.Connection, kind: str) -> Iterator[None]:
-    """Commits at the end; an error is rolled back, by hand where SQLite has not done it itself."""
-    connection.execute(f"BEGIN {kind}")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise

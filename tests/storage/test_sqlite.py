@@ -64,6 +64,15 @@ async def test_processes_write_at_once_and_all_of_it_is_there(tmp_path: Path) ->
     await store.close()
 
 
+async def test_a_new_file_is_made_by_many_at_once(tmp_path: Path) -> None:
+    """SQLite does not wait for a lock when it turns a file to WAL; the store does."""
+    for round_ in range(20):
+        stores = [SqliteStore(tmp_path / f"{round_}.sqlite") for _ in range(8)]
+        await asyncio.gather(*(store.write(points(3)) for store in stores))
+        assert await count(stores[0]) == 3
+        await asyncio.gather(*(store.close() for store in stores))
+
+
 async def test_a_writer_killed_in_the_middle_leaves_whole_writes(tmp_path: Path) -> None:
     path = tmp_path / "store.sqlite"
     store = SqliteStore(path)
