@@ -88,9 +88,8 @@ class SqliteStore:
         end_ms: int,
     ) -> list[Series]:
         """The series of a float field in `start_ms <= time < end_ms`."""
-        bounds = statements.bounds(start_ms, end_ms)
         return await self._in_thread(
-            lambda c: statements.read(c, measurement, field, where, bounds)
+            lambda c: statements.read(c, measurement, field, where, start_ms, end_ms)
         )
 
     async def span(self, measurement: str, *, where: Mapping[str, str]) -> tuple[int, int] | None:
