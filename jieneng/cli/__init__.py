@@ -9,7 +9,7 @@ import sys
 
 import click
 
-from jieneng.cli import boards, demo, figures, history, services, site
+from jieneng.cli import analytics, boards, demo, figures, history, ingest, services, site
 from jieneng.cli.options import Reader, tr
 from jieneng.locale import say
 from jieneng.metering.errors import ConfigError, JienengError, Unavailable, UsageError
@@ -37,8 +37,8 @@ for command in (
     site.check,
     services.up,
     services.edge,
-    services.ingest,
-    services.analytics,
+    ingest.ingest,
+    analytics.analytics,
     services.simulate,
     services.broker,
     history.import_,

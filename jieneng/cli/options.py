@@ -55,12 +55,23 @@ def log_options(command: _Command) -> _Command:
     levels = click.Choice(["debug", "info", "warning", "error"])
     for option in (
         click.option(
-            "--log-level", type=levels, default="info", show_default=True, help=tr("Logs.")
+            "--log-level",
+            type=levels,
+            default="info",
+            show_default=True,
+            help=tr("How much is logged."),
         ),
         click.option("--log-json/--log-text", default=None, help=tr("Form of the logs.")),
     ):
         command = option(command)
     return command
+
+
+def set_up_logs(level: str, as_json: bool | None) -> None:
+    """As `--log-level` and `--log-json` say."""
+    from jieneng import observe
+
+    observe.set_up_logs(level, json=as_json)
 
 
 def examples(*lines: str) -> str:

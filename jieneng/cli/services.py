@@ -1,4 +1,4 @@
-"""The services: each alone, or all of a small site in one process."""
+"""The edge agent, the simulators, and all of a small site in one process."""
 
 import asyncio
 from datetime import datetime
@@ -13,6 +13,7 @@ from jieneng.cli.options import (
     examples,
     log_options,
     run_service,
+    set_up_logs,
     site_option,
     tr,
 )
@@ -21,12 +22,6 @@ from jieneng.metering.errors import UsageError
 
 if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
     from edge_agent.config import AgentSettings
-
-
-def _set_up(log_level: str, log_json: bool | None) -> None:
-    from jieneng.observe import set_up_logs
-
-    set_up_logs(log_level, json=log_json)
 
 
 @click.group(help=tr("The edge agent: polls meters, keeps what they say, publishes it."))
@@ -55,53 +50,7 @@ def edge_run(
     settings = read_settings(site_dir / config_file, AgentSettings)
     if agent is not None:
         settings = _with_id(settings, agent)
-    _set_up(log_level, log_json)
-    run_service(app.run(folder, settings, SystemClock()))
-
-
-@click.group(help=tr("The ingest: MQTT into the store; acknowledges what is stored."))
-def ingest() -> None: ...
-
-
-@ingest.command(
-    "run",
-    help=tr("Store what the agents publish, until it is stopped. Run as many copies as wanted."),
-    epilog=examples("jieneng ingest run --site my-site"),
-)
-@site_option
-@config_option("ingest.toml")
-@log_options
-def ingest_run(site_dir: Path, config_file: Path, log_level: str, log_json: bool | None) -> None:
-    from ingest import app
-    from ingest.config import IngestSettings
-    from jieneng.site_folder import load, read_settings
-
-    folder = load(site_dir)
-    settings = read_settings(site_dir / config_file, IngestSettings)
-    _set_up(log_level, log_json)
-    run_service(app.run(folder, settings, SystemClock()))
-
-
-@click.group(help=tr("The analytics: readings into consumption and indicators."))
-def analytics() -> None: ...
-
-
-@analytics.command(
-    "run",
-    help=tr("Keep consumption and indicators up to date, until it is stopped."),
-    epilog=examples("jieneng analytics run --site my-site"),
-)
-@site_option
-@config_option("analytics.toml")
-@log_options
-def analytics_run(site_dir: Path, config_file: Path, log_level: str, log_json: bool | None) -> None:
-    from analytics import app
-    from analytics.config import AnalyticsSettings
-    from jieneng.site_folder import load, read_settings
-
-    folder = load(site_dir)
-    settings = read_settings(site_dir / config_file, AnalyticsSettings)
-    _set_up(log_level, log_json)
+    set_up_logs(log_level, log_json)
     run_service(app.run(folder, settings, SystemClock()))
 
 
@@ -114,7 +63,9 @@ def analytics_run(site_dir: Path, config_file: Path, log_level: str, log_json: b
 )
 @site_option
 @config_option("simulator.toml")
-@click.option("--speed", type=click.FloatRange(0.01, 100_000), default=1.0, help=tr("Times life."))
+@click.option(
+    "--speed", type=click.FloatRange(0.01, 100_000), default=1.0, help=tr("Times real speed.")
+)
 @click.option(
     "--start", metavar="ISO8601", help=tr("The simulated moment to begin at; now by default.")
 )
@@ -133,7 +84,7 @@ def simulate(
 
     folder = load(site_dir)
     settings = read_settings(site_dir / config_file, SimulatorSettings)
-    _set_up(log_level, log_json)
+    set_up_logs(log_level, log_json)
     run_service(app.run(folder, settings, _clock(speed, start)))
 
 
@@ -163,7 +114,7 @@ def broker(host: str, port: int) -> None:
 )
 @log_options
 def up(site_dir: Path, broker_kind: str, log_level: str, log_json: bool | None) -> None:
-    _set_up(log_level, log_json)
+    set_up_logs(log_level, log_json)
     run_service(_up(site_dir, embedded=broker_kind == "embedded"))
 
 

@@ -5,6 +5,7 @@ from importlib import resources
 from pathlib import Path
 
 import click
+import msgspec
 
 from jieneng.cli.options import examples, site_option, tr
 from jieneng.metering.errors import ConfigError, Problem, UsageError
@@ -40,6 +41,7 @@ def init(folder: Path) -> None:
 )
 @site_option
 def check(site_dir: Path) -> None:
+    from analytics.report import words
     from jieneng.site_folder import load
 
     problems = list[Problem]()
@@ -51,7 +53,7 @@ def check(site_dir: Path) -> None:
     if problems:
         raise ConfigError(problems)
     counts = ", ".join(
-        f"{tr(medium)} {sum(meter.medium == medium for meter in folder.site.meter)}"
+        f"{words.indicator(medium, tr)} {sum(one.medium == medium for one in folder.site.meter)}"
         for medium in MEDIA
     )
     click.echo(
@@ -78,7 +80,7 @@ def _service_problems(site_dir: Path) -> list[Problem]:
 
     problems = list[Problem]()
     agent_files = sorted(site_dir.glob("agent*.toml")) or [site_dir / "agent.toml"]
-    reads = [
+    reads: list[tuple[Path, type[msgspec.Struct]]] = [
         *((file, AgentSettings) for file in agent_files),
         (site_dir / "ingest.toml", IngestSettings),
         (site_dir / "analytics.toml", AnalyticsSettings),

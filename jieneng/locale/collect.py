@@ -26,7 +26,16 @@ CATALOGUE: Final = Path(__file__).parent / "zh" / "LC_MESSAGES" / "jieneng.po"
 _DATE: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _TRANSLATORS: Final = {"tr", "translate"}
 #: Functions that make a Problem or an error from sentences.
-_MAKERS: Final = {"refuse", "_refuse", "problem", "_problem", "_bad", "BadCell"}
+_MAKERS: Final = {
+    "refuse",
+    "_refuse",
+    "problem",
+    "_problem",
+    "_unknown",
+    "_bad",
+    "BadCell",
+    "__init__",
+}
 _ERRORS: Final = {
     name
     for name, one in vars(errors).items()

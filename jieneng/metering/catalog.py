@@ -170,7 +170,7 @@ def _check_row(row: PointRow, head: ModelHead, path: tuple[str | int, ...]) -> P
                 "unit": row.unit,
                 "quantity": row.quantity,
                 "canonical": quantity.unit,
-                "known": ", ".join(sorted(units.UNITS)),
+                "known": ", ".join(units.alike(quantity.unit)),
             },
             path=(*path, "unit"),
         )

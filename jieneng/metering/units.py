@@ -50,6 +50,12 @@ _TABLE: Final[Mapping[str, tuple[str, Fraction]]] = MappingProxyType(
 UNITS: Final = frozenset(_TABLE)
 
 
+def alike(unit: str) -> list[str]:
+    """The units of a unit's dimension, itself among them."""
+    dimension = _TABLE[unit][0]
+    return sorted(name for name, (other, _) in _TABLE.items() if other == dimension)
+
+
 def factor(unit: str, to: str) -> Fraction:
     """How many `to` one `unit` is: `factor("Wh", "kWh") == 1/1000`.
 

@@ -165,7 +165,9 @@ def decode_ack(payload: bytes) -> Ack:
     form = _decode(_decode_ack, payload)
     for first, last in form.stored:
         if first > last:
-            raise WireError("form", "range {first}-{last} ends first", first=first, last=last)
+            raise WireError(
+                "form", "range {first}-{last} ends before it begins", first=first, last=last
+            )
     return Ack(form.boot, tuple(form.stored), tuple(form.quarantined))
 
 
@@ -190,7 +192,7 @@ _Form = TypeVar("_Form", _BatchForm, _AckForm, _StatusForm)
 
 def _decode(decode: Callable[[bytes], _Form], payload: bytes) -> _Form:
     if len(payload) > MAX_PAYLOAD:
-        raise WireError("too_large", "a payload of {size} bytes", size=len(payload))
+        raise WireError("too_large", "a payload of {size} bytes is too large", size=len(payload))
     try:
         form = decode(payload)
     except msgspec.ValidationError as error:

@@ -213,7 +213,7 @@ def test_what_is_wrong_is_named(reason: str, payload: bytes) -> None:
 
 def test_a_range_that_ends_before_it_starts_is_refused() -> None:
     payload = b'{"v":1,"boot":"6f1c2a9e","stored":[[5,4]],"quarantined":[]}'
-    with pytest.raises(WireError, match="ends first"):
+    with pytest.raises(WireError, match="ends before it begins"):
         wire.decode_ack(payload)
 
 

@@ -130,10 +130,16 @@ async def _show(
     if not console.is_terminal:
         console.print(live_screen(view, tr), soft_wrap=True)
         while deadline is None or loop.time() < deadline:
-            await asyncio.sleep(_LINE_S)
+            await asyncio.sleep(_pause(_LINE_S, deadline))
             console.print(plain_line(await watch.look(services), tr), soft_wrap=True)
         return
     with Live(live_screen(view, tr), console=console, auto_refresh=False) as live:
         while deadline is None or loop.time() < deadline:
-            await asyncio.sleep(_SCREEN_S)
+            await asyncio.sleep(_pause(_SCREEN_S, deadline))
             live.update(live_screen(await watch.look(services), tr), refresh=True)
+
+
+def _pause(seconds: float, deadline: float | None) -> float:
+    if deadline is None:
+        return seconds
+    return min(seconds, max(0.0, deadline - asyncio.get_running_loop().time()))

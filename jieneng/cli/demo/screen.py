@@ -14,20 +14,11 @@ from rich.text import Text
 from analytics.figures import Figure
 from analytics.report import terminal
 from analytics.report.data import Reading, Scope
+from ingest.ledger import Account
 from jieneng.locale import Translate
 
 #: The live table shows this many meters, so that all fits on a screen.
 _LIVE_ROWS: Final = 8
-
-
-class Count(msgspec.Struct, frozen=True):
-    """One agent's count of samples, as the store has it."""
-
-    agent: str
-    read: int
-    stored: int
-    pending: int
-    dropped: int
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +32,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     periods: tuple[str, ...]
     figures: tuple[Figure, ...]
     readings: tuple[Reading, ...]
-    counts: tuple[Count, ...]
+    accounts: Sequence[Account]
     services: tuple[tuple[str, int | None, int], ...]
 
 
@@ -61,7 +52,7 @@ def live_screen(view: View, translate: Translate) -> RenderableType:
     """What moves; short enough for a small terminal."""
     return Group(
         terminal.live_table(moving(view.readings), translate),
-        Text(counts_line(view.counts, translate)),
+        Text(counts_line(view.accounts, translate)),
         Text(services_line(view, translate), style="dim"),
         Text(translate("Page: {page}").format(page=view.page.as_uri()), style="bold"),
     )
@@ -74,7 +65,7 @@ def plain_line(view: View, translate: Translate) -> str:
         for reading in moving(view.readings)[:3]
         if reading.register is not None
     )
-    return f"{view.elapsed_s:5.0f} s  {counts_line(view.counts, translate)}  {shown}"
+    return f"{view.elapsed_s:5.0f} s  {counts_line(view.accounts, translate)}  {shown}"
 
 
 def moving(readings: Sequence[Reading]) -> list[Reading]:
@@ -83,12 +74,16 @@ def moving(readings: Sequence[Reading]) -> list[Reading]:
     return sorted(answered, key=lambda reading: -(reading.rate or 0.0))[:_LIVE_ROWS]
 
 
-def counts_line(counts: Sequence[Count], translate: Translate) -> str:
+def counts_line(accounts: Sequence[Account], translate: Translate) -> str:
     """The ledger, summed over the agents: read = stored + pending + dropped."""
-    totals = [sum(getattr(one, name) for one in counts) for name in Count.__struct_fields__[1:]]
     return translate(
         "samples: read {read} = stored {stored} + pending {pending} + dropped {dropped}"
-    ).format(read=totals[0], stored=totals[1], pending=totals[2], dropped=totals[3])
+    ).format(
+        read=sum(one.read for one in accounts),
+        stored=sum(one.stored for one in accounts),
+        pending=sum(one.pending for one in accounts),
+        dropped=sum(one.dropped for one in accounts),
+    )
 
 
 def services_line(view: View, translate: Translate) -> str:

@@ -10,12 +10,12 @@ from analytics import reporting
 from analytics.pipeline import Pipeline
 from analytics.report import page
 from analytics.report.data import PageData
+from ingest import ledger
 from jieneng.cli.demo.processes import Service
-from jieneng.cli.demo.screen import Count, View
+from jieneng.cli.demo.screen import View
 from jieneng.cli.options import tr
 from jieneng.clock import Clock
 from jieneng.locale import preferred
-from jieneng.metering import schema
 from jieneng.site_folder import SiteFolder
 from jieneng.storage import Store
 
@@ -55,7 +55,9 @@ class Watch:
             periods=tuple(dict.fromkeys((verdict.period, running.period))),
             figures=(*verdict.figures, *running.figures),
             readings=await reporting.latest(self._store, site, now_ms),
-            counts=await self._counts(now_ms),
+            accounts=await ledger.accounts(
+                self._store, site.id, start_ms=now_ms - _LEDGER_MS, end_ms=now_ms + 1
+            ),
             services=tuple((one.name, one.pid, one.restarts) for one in services),
         )
 
@@ -84,22 +86,3 @@ class Watch:
         unfinished = self._page_file.with_suffix(".new")
         unfinished.write_text(text, encoding="utf-8")
         unfinished.replace(self._page_file)
-
-    async def _counts(self, now_ms: int) -> tuple[Count, ...]:
-        """The agents' counts, from the ledger."""
-        site = self._folder.site
-        found: dict[str, dict[str, int]] = {}
-        for field in ("read", "stored", "pending", "dropped"):
-            for series in await self._store.read(
-                schema.LEDGER,
-                field,
-                where={"site": site.id},
-                start_ms=now_ms - _LEDGER_MS,
-                end_ms=now_ms + 1,
-            ):
-                found.setdefault(series.tags["agent"], {})[field] = int(series.values[-1])
-        return tuple(
-            Count(agent, one["read"], one["stored"], one["pending"], one["dropped"])
-            for agent, one in sorted(found.items())
-            if len(one) == 4
-        )
