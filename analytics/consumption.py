@@ -39,6 +39,19 @@ class Imported(msgspec.Struct, frozen=True):
     end_ms: "NDArray[np.int64]"
     amount: "NDArray[np.float64]"
 
+    @classmethod
+    def of(
+        cls,
+        lengths_s: "tuple[NDArray[np.int64], NDArray[np.float64]]",
+        amounts: "tuple[NDArray[np.int64], NDArray[np.float64]]",
+    ) -> "Imported":
+        """From times and values of the lengths and of the amounts, as far as both are known."""
+        times, here, there = np.intersect1d(
+            lengths_s[0], amounts[0], assume_unique=True, return_indices=True
+        )
+        length_ms = np.rint(lengths_s[1][here] * 1000).astype(np.int64)
+        return cls(times, times + length_ms, amounts[1][there])
+
     def disjoint(self) -> "Imported":
         """Without those that begin before an earlier one has ended."""
         if len(self.start_ms) == 0:

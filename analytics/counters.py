@@ -16,9 +16,9 @@ Laws:
    can know, so it is neither counted nor covered.
 4. A register that rolls over continues behind its modulus, where that is known and the step is
    plausible; without a nameplate, only from its last tenth into its first.
-5. A well-founded run (twice over, and more) is believed whatever else there is. So what lies
-   between two of them does not depend on anything outside, and history may be worked off in
-   windows with the same result: `Accepted.settled` says how far a window goes.
+5. A run that outweighs two resets is believed whatever else there is. So what lies between two of
+   them does not depend on anything outside, and history may be worked off in windows with the
+   same result: `Accepted.settled` says how far a window goes.
 """
 
 from collections.abc import Iterator, Sequence
@@ -51,8 +51,6 @@ _READING: Final = 1e-6
 _READINGS_AT_MOST: Final = 1000
 #: So many runs back a run may continue an earlier one, past what was set aside between them.
 _LOOK_BACK: Final = 32
-#: Readings next to a window's first and last that may look different when the window moves.
-_EDGE: Final = 6
 #: Rounding of the 64-bit numbers in which registers are stored, relative.
 _ROUNDING: Final = 1e-9
 
@@ -186,21 +184,29 @@ def _without_zeros(readings: _Readings) -> "NDArray[np.bool_]":
 def _runs(readings: _Readings) -> Iterator[_Run]:
     """Readings that follow each other, in runs.
 
-    Where a run ends in a fall, what of it lies above the fall is a run of its own: it may be what
-    was wrong.
+    Where the register fell, one of the two levels was wrong. So what of a run lies above the level
+    to which a later one fell is a run of its own, and so is what is back above the level from
+    which an earlier one fell. Zeros are a run of their own in any case.
     """
     register = readings.register
-    count = len(register)
-    every = np.arange(count)
+    every = np.arange(len(register))
     breaks = np.flatnonzero(~readings.follows(every[:-1], every[1:])) + 1
-    bounds = [0, *breaks.tolist(), count]
-    for first, end in pairwise(bounds):
-        held = np.maximum.accumulate(register[first:end])
-        falls = end < count and register[end] < held[-1]
-        above = int(np.searchsorted(held, register[end], side="right")) if falls else 0
-        parts = [first, first + above, end] if 0 < above < end - first else [first, end]
-        for low, high in pairwise(parts):
-            top = float(held[high - first - 1])
+    spans = list(pairwise([0, *breaks.tolist(), len(register)]))
+    held = [np.maximum.accumulate(register[first:end]) for first, end in spans]
+    zeros = [int(np.searchsorted(part, 0.0, side="right")) for part in held]
+    bottoms = np.array([part[min(n, len(part) - 1)] for part, n in zip(held, zeros, strict=True)])
+    tops = np.array([part[-1] for part in held])
+    for number, (first, end) in enumerate(spans):
+        cuts = {
+            zeros[number],
+            *held[number].searchsorted(tops[max(number - _LOOK_BACK, 0) : number]).tolist(),
+            *held[number]
+            .searchsorted(bottoms[number + 1 : number + 1 + _LOOK_BACK], side="right")
+            .tolist(),
+        }
+        inner = sorted(first + cut for cut in cuts if 0 < cut < end - first)
+        for low, high in pairwise([first, *inner, end]):
+            top = float(held[number][high - first - 1])
             yield _Run(low, high, top, _worth(readings, low, high, top))
 
 
@@ -231,7 +237,8 @@ def _believed(readings: _Readings, runs: Sequence[_Run]) -> list[tuple[_Run, Kin
         scores.append(best + run.worth)
         origins.append(origin)
     chain: list[tuple[_Run, Kind]] = []
-    number = int(np.argmax(scores))
+    # Of equal ways the one that ends last: what came later has the later word.
+    number = len(scores) - 1 - int(np.argmax(scores[::-1]))
     while number >= 0:
         earlier, kind = origins[number]
         chain.append((runs[number], kind))
@@ -288,10 +295,19 @@ def _life(readings: _Readings, chain: Sequence[tuple[_Run, Kind]]) -> Life:
 
 
 def _settled(readings: _Readings, runs: Sequence[_Run]) -> tuple[int, int] | None:
+    """From when until when the believed runs are believed whatever there is outside.
+
+    A reading of a well-founded run is, if enough of the run lies on both sides of it: a fall
+    outside the window could still part the run's ends from it (see `_runs`).
+    """
     if not runs:
         return None
-    first, last = runs[0].first + _EDGE, runs[-1].end - 1 - _EDGE
-    return int(readings.times_ms[first]), int(readings.times_ms[last])
+    times = readings.times_ms
+    enough_ms, enough = int(_SETTLED * _FOUNDED_MS), int(_SETTLED * _FOUNDED_STEPS) + 1
+    first, last = runs[0].first, runs[-1].end - 1
+    after = int(np.searchsorted(times, times[first] + enough_ms))
+    before = int(np.searchsorted(times, times[last] - enough_ms, side="right")) - 1
+    return int(times[max(after, first + enough)]), int(times[min(before, last - enough)])
 
 
 def _findings(

@@ -21,7 +21,8 @@ from analytics.indicators import Basis
 from analytics.periods import Period, days
 from analytics.rollup import Denominator, Scope, denominator, roll_up, shared_areas, weights
 from analytics.rules import Rules
-from jieneng.metering.quantities import Medium
+from jieneng.metering import schema
+from jieneng.metering.quantities import CONSUMPTION, MEDIA, Medium
 from jieneng.metering.site import Site
 
 if TYPE_CHECKING:
@@ -68,6 +69,43 @@ class Measured(msgspec.Struct, frozen=True):
                 for medium, of in self.media.items()
             },
         )
+
+
+def on_grid(
+    times_ms: "NDArray[np.int64]", values: "NDArray[np.float64]", midnights: "NDArray[np.int64]"
+) -> "NDArray[np.float64]":
+    """A series by day; NaN where it has no point, or one that is of no day of this zone."""
+    where = np.searchsorted(midnights, times_ms)
+    exact = midnights[where] == times_ms
+    column = np.full(len(midnights) - 1, np.nan)
+    column[where[exact]] = values[exact]
+    return column
+
+
+def from_rows(
+    site: Site, start: date, end: date, rows: "Mapping[tuple[str, str], NDArray[np.float64]]"
+) -> Measured:
+    """What the store has of the days `start` up to `end`: rows by day, by meter and field."""
+    nothing = np.full((end - start).days, np.nan)
+    media: dict[Medium, Metered] = {}
+    for medium in MEDIA:
+        meters = tuple(meter.id for meter in site.meter if meter.medium == medium)
+        if meters:
+            amount, coverage, share = (
+                np.array([rows.get((meter, field), nothing) for meter in meters])
+                for field in (CONSUMPTION[medium], schema.COVERAGE, schema.ESTIMATED)
+            )
+            estimated = np.nan_to_num(np.abs(amount) * share)
+            media[medium] = Metered(meters, amount, np.nan_to_num(coverage), estimated)
+    return Measured(start, media)
+
+
+def runs(wanted: "NDArray[np.bool_]") -> list[tuple[int, int]]:
+    """Where neighbours are wanted: first, and one past the last."""
+    steps = np.diff(wanted.astype(np.int8), prepend=0, append=0)
+    return list(
+        zip(np.flatnonzero(steps > 0).tolist(), np.flatnonzero(steps < 0).tolist(), strict=True)
+    )
 
 
 class FactorDays(msgspec.Struct, frozen=True):

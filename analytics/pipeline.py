@@ -23,10 +23,10 @@ from analytics.consumption import Consumption, Imported
 from analytics.counters import accept
 from analytics.devices import Place, place
 from analytics.figures import Figure, Finding
-from analytics.measured import Measured, Metered
+from analytics.measured import Measured, from_rows, on_grid, runs
 from analytics.periods import Interval
 from analytics.points import consumption_points, indicator_points
-from analytics.rollup import Scope, roll_up, scopes, weights
+from analytics.rollup import Scope, of_scope, scopes, weights
 from analytics.rules import Rules
 from analytics.stretches import Accepted
 from jieneng.metering import schema
@@ -36,7 +36,7 @@ from jieneng.metering.schema import Point
 from jieneng.metering.site import Meter
 from jieneng.observe import log
 from jieneng.site_folder import SiteFolder
-from jieneng.storage import Series, Store
+from jieneng.storage import Store
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -281,12 +281,11 @@ class Pipeline:
                 return None
             columns.append(found[0])
         lengths, amounts = columns
-        times, here, there = np.intersect1d(
-            lengths.times_ms, amounts.times_ms, assume_unique=True, return_indices=True
+        imported = Imported.of(
+            (lengths.times_ms, lengths.values), (amounts.times_ms, amounts.values)
         )
-        length_ms = np.rint(lengths.values[here] * 1000).astype(np.int64)
-        source.longest_ms = int(length_ms.max(initial=1))
-        return Imported(times, times + length_ms, amounts.values[there]).disjoint()
+        source.longest_ms = int((imported.end_ms - imported.start_ms).max(initial=1))
+        return imported.disjoint()
 
     async def _roll_up(
         self,
@@ -303,28 +302,15 @@ class Pipeline:
             weight = np.array([weights(scope, meters, self._site) for scope in self.scopes])
             if not weight.any():
                 continue
-            rolled = {
-                interval: roll_up(
-                    weight,
-                    np.array([done[n][interval].amount for n in mine]),
-                    np.array([done[n][interval].coverage for n in mine]),
-                    np.array([done[n][interval].estimated for n in mine]),
-                )
-                for interval in grids
-            }
-            for number in np.flatnonzero(weight.any(axis=1)).tolist():
-                scope = self.scopes[number]
-                await self._rewrite(
-                    {"kind": scope.kind, "scope": scope.id, "medium": medium},
-                    {
-                        interval: Consumption(
-                            of.amount[number], of.coverage[number], of.estimated[number]
-                        )
-                        for interval, of in rolled.items()
-                    },
-                    grids,
-                    forget=forget,
-                )
+            of_meters = [done[n] for n in mine]
+            for scope, row in zip(self.scopes, weight, strict=True):
+                if row.any():
+                    consumed = {
+                        interval: of_scope(row, [one[interval] for one in of_meters])
+                        for interval in grids
+                    }
+                    series = {"kind": scope.kind, "scope": scope.id, "medium": medium}
+                    await self._rewrite(series, consumed, grids, forget=forget)
 
     async def _rewrite(
         self,
@@ -433,35 +419,6 @@ class Pipeline:
                 start_ms=int(midnights[0]),
                 end_ms=int(midnights[-1]),
             ):
-                rows[series.tags["scope"], field] = _on_grid(series, midnights)
-        nothing = np.full(len(midnights) - 1, np.nan)
-        media: dict[Medium, Metered] = {}
-        for medium in MEDIA:
-            meters = tuple(m.id for m in self._site.meter if m.medium == medium)
-            if meters:
-                amount, coverage, share = (
-                    np.array([rows.get((meter, field), nothing) for meter in meters])
-                    for field in (CONSUMPTION[medium], schema.COVERAGE, schema.ESTIMATED)
-                )
-                known = np.nan_to_num(amount)
-                media[medium] = Metered(
-                    meters, amount, np.nan_to_num(coverage), np.abs(known) * np.nan_to_num(share)
-                )
-        return Measured(start, media)
-
-
-def _on_grid(series: Series, midnights: "NDArray[np.int64]") -> "NDArray[np.float64]":
-    """A series by day; NaN where it has no point, or one that is of no day of this zone."""
-    where = np.searchsorted(midnights, series.times_ms)
-    exact = midnights[where] == series.times_ms
-    column = np.full(len(midnights) - 1, np.nan)
-    column[where[exact]] = series.values[exact]
-    return column
-
-
-def runs(wanted: "NDArray[np.bool_]") -> list[tuple[int, int]]:
-    """Where neighbours are wanted: first, and one past the last."""
-    steps = np.diff(wanted.astype(np.int8), prepend=0, append=0)
-    return list(
-        zip(np.flatnonzero(steps > 0).tolist(), np.flatnonzero(steps < 0).tolist(), strict=True)
-    )
+                row = on_grid(series.times_ms, series.values, midnights)
+                rows[series.tags["scope"], field] = row
+        return from_rows(self._site, start, end, rows)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import msgspec
 import numpy as np
 
+from analytics.consumption import Consumption
 from jieneng.metering.site import Area, Dated, Meter, Site, below
 
 if TYPE_CHECKING:
@@ -133,6 +134,17 @@ def roll_up(
         np.where(has_meter, np.minimum(covered, 1.0), np.nan),
         takes_part @ estimated,
     )
+
+
+def of_scope(weight: "NDArray[np.float64]", consumed: Sequence[Consumption]) -> Consumption:
+    """The consumption of one scope: `roll_up` of its meters, by interval."""
+    rolled = roll_up(
+        weight[None, :],
+        np.array([one.amount for one in consumed]),
+        np.array([one.coverage for one in consumed]),
+        np.array([one.estimated for one in consumed]),
+    )
+    return Consumption(rolled.amount[0], rolled.coverage[0], rolled.estimated[0])
 
 
 def denominator(
