@@ -328,8 +328,8 @@ def _findings(
         yield Finding(
             "set_aside",
             meter,
-            f"{len(doubted)} of {len(readings.times_ms)} readings do not fit the others or the "
-            f"nameplate, the first at {_moment(doubted[0])}",
+            "there are readings that do not fit the others or the nameplate, the first at "
+            f"{_moment(doubted[0])}",
         )
 
 

@@ -42,11 +42,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Progress = Callable[[float], None]
+_Tags = frozenset[tuple[str, str]]
 
 _DAY_MS: Final = 86_400_000
 #: How far a window first looks beyond its edges for readings that settle it. Hourly or denser
 #: readings are settled within it; for sparser ones it grows, each time by this factor ...
-_CONTEXT_MS: Final = 2 * _DAY_MS
+_CONTEXT_MS: Final = _DAY_MS
 _GROWS: Final = 4
 #: ... until so many readings were looked at: a meter that answers nothing but zeros, or nothing
 #: that fits, is never settled.
@@ -107,6 +108,7 @@ class Pipeline:
         self._detail_days = detail_days
         self._window_months = window_months
         self._log = log("analytics")
+        self._told: set[Finding] = set()
 
     # --- raw -> consumption -------------------------------------------------------------------
 
@@ -123,26 +125,25 @@ class Pipeline:
         """
         sources = await self._sources()
         detail = self._detail_from(sources)
-        known_before = await self._store.span(
-            schema.CONSUMPTION, where={"site": self._site.id, "kind": "meter"}
-        )
         windows = list(periods.windows(first, last + timedelta(days=1), self._window_months))
         findings: dict[Finding, None] = {}
         for number, (start, end) in enumerate(windows):
             grids = self._grids(start, end, detail)
+            stored = await self._stored(grids)
             done: list[dict[Interval, Consumption]] = []
             for index, source in enumerate(sources):
                 consumed, found = await self._consumed(source, grids)
                 findings.update(dict.fromkeys(found))
                 done.append(consumed)
                 series = {"kind": "meter", "scope": source.meter.id, "medium": source.meter.medium}
-                await self._rewrite(series, consumed, grids, forget=known_before is not None)
+                await self._rewrite(series, consumed, grids, stored)
                 progress((number + (index + 1) / len(sources)) / len(windows))
-            await self._roll_up(sources, done, grids, forget=known_before is not None)
-        for finding in findings:
+            await self._roll_up(sources, done, grids, stored)
+        for finding in findings.keys() - self._told:
             self._log.warning(
                 "register", code=finding.code, meter=finding.subject, detail=finding.detail
             )
+        self._told.update(findings)
         progress(1.0)
         return list(findings)
 
@@ -287,13 +288,28 @@ class Pipeline:
         source.longest_ms = int((imported.end_ms - imported.start_ms).max(initial=1))
         return imported.disjoint()
 
+    async def _stored(
+        self, grids: "Mapping[Interval, NDArray[np.int64]]"
+    ) -> "dict[_Tags, NDArray[np.int64]]":
+        """The times of all consumption that is stored of a window, by series."""
+        return {
+            frozenset(series.tags.items()): series.times_ms
+            for interval, edges in grids.items()
+            for series in await self._store.read(
+                schema.CONSUMPTION,
+                schema.COVERAGE,
+                where={"site": self._site.id, "interval": interval},
+                start_ms=int(edges[0]),
+                end_ms=int(edges[-1]),
+            )
+        }
+
     async def _roll_up(
         self,
         sources: Sequence[_Source],
         done: "Sequence[Mapping[Interval, Consumption]]",
         grids: "Mapping[Interval, NDArray[np.int64]]",
-        *,
-        forget: bool,
+        stored: "Mapping[_Tags, NDArray[np.int64]]",
     ) -> None:
         """Write the consumption of the scopes that have a meter of a medium."""
         for medium in MEDIA:
@@ -310,15 +326,14 @@ class Pipeline:
                         for interval in grids
                     }
                     series = {"kind": scope.kind, "scope": scope.id, "medium": medium}
-                    await self._rewrite(series, consumed, grids, forget=forget)
+                    await self._rewrite(series, consumed, grids, stored)
 
     async def _rewrite(
         self,
         series: Mapping[str, str],
         consumed: "Mapping[Interval, Consumption]",
         grids: "Mapping[Interval, NDArray[np.int64]]",
-        *,
-        forget: bool,
+        stored: "Mapping[_Tags, NDArray[np.int64]]",
     ) -> None:
         """Write what is known of a series, and remove what was known once and is no more."""
         medium: Medium = series["medium"]  # type: ignore[assignment]  # one of MEDIA
@@ -327,13 +342,16 @@ class Pipeline:
             tags = {"site": self._site.id, "interval": interval, **series}
             edges = grids[interval]
             points += consumption_points(tags, CONSUMPTION[medium], of, edges[:-1])
-            for start, end in runs(np.isnan(of.amount)) if forget else ():
-                await self._store.delete(
-                    schema.CONSUMPTION,
-                    where=tags,
-                    start_ms=int(edges[start]),
-                    end_ms=int(edges[end]),
-                )
+            known_once = stored.get(frozenset(tags.items()), edges[:0])
+            for start, end in runs(np.isnan(of.amount)):
+                first, last = np.searchsorted(known_once, (edges[start], edges[end]))
+                if first < last:
+                    await self._store.delete(
+                        schema.CONSUMPTION,
+                        where=tags,
+                        start_ms=int(edges[start]),
+                        end_ms=int(edges[end]),
+                    )
         await self._write(points)
 
     async def _write(self, points: Sequence[Point]) -> None:
