@@ -10,29 +10,30 @@ from jieneng.locale import collect, preferred, translator
 _PLACEHOLDER = re.compile(r"\{(\w*)[^}]*\}")
 
 
+def texts() -> dict[str, str]:
+    return {
+        message.id: message.string
+        for message in collect.read()
+        if isinstance(message.id, str) and isinstance(message.string, str) and message.id
+    }
+
+
 def test_every_sentence_has_its_chinese_text() -> None:
-    catalogue = collect.read()
-    silent = [
-        text for text in collect.sentences() if not getattr(catalogue.get(text), "string", "")
-    ]
+    known = texts()
+    silent = [text for text in collect.sentences() if not known.get(text)]
     assert not silent, f"run make locale, then fill the msgstr of: {silent}"
 
 
 def test_the_chinese_text_has_the_same_placeholders() -> None:
-    for message in collect.read():
-        if message.id:
-            assert set(_PLACEHOLDER.findall(message.id)) == set(
-                _PLACEHOLDER.findall(message.string)
-            ), message.id
+    for english, chinese in texts().items():
+        assert set(_PLACEHOLDER.findall(english)) == set(_PLACEHOLDER.findall(chinese)), english
 
 
 def test_the_compiled_catalogue_is_that_of_the_source() -> None:
     with collect.CATALOGUE.with_suffix(".mo").open("rb") as file:
         compiled = gettext.GNUTranslations(file)
     differing = [
-        message.id
-        for message in collect.read()
-        if message.id and compiled.gettext(message.id) != message.string
+        english for english, chinese in texts().items() if compiled.gettext(english) != chinese
     ]
     assert not differing, "run make locale"
 

@@ -11,7 +11,7 @@ import click
 
 from jieneng.cli import analytics, boards, demo, figures, history, ingest, services, site
 from jieneng.cli.options import Reader, tr
-from jieneng.locale import say
+from jieneng.locale import preferred, say, teach_click
 from jieneng.metering.errors import ConfigError, JienengError, Unavailable, UsageError
 
 _EXIT_CODES: dict[type[JienengError], int] = {UsageError: 2, Unavailable: 3}
@@ -51,6 +51,7 @@ for command in (
 
 def main() -> None:
     """Run the command line, and exit."""
+    teach_click(preferred())
     reader = Reader()
     try:
         code = jieneng.main(prog_name="jieneng", obj=reader, standalone_mode=False)

@@ -18,7 +18,13 @@ def grafana() -> None: ...
     help=tr("Write boards, data source and provisioning files anew."),
     epilog=examples("jieneng grafana build", "jieneng grafana build --check"),
 )
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=_COMMITTED)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=_COMMITTED,
+    metavar=tr("DIR"),
+    help=tr("Where to; grafana/provisioning where omitted."),
+)
 @click.option(
     "--check", "only_check", is_flag=True, help=tr("Write nothing; fail if a file differs.")
 )

@@ -24,6 +24,13 @@ def translator(language: str) -> Translate:
     return gettext.translation("jieneng", here, [language]).gettext
 
 
+def teach_click(language: str) -> None:
+    """Have click, the command line's library, say its own sentences in that language."""
+    gettext.bindtextdomain("click", str(Path(__file__).parent))
+    gettext.textdomain("click")
+    os.environ["LANGUAGE"] = language
+
+
 def preferred(default: str = "zh") -> str:
     """The reader's language: what `JIENENG_LANGUAGE` says, else the default."""
     wanted = os.environ.get("JIENENG_LANGUAGE", default)

@@ -109,8 +109,11 @@ def main() -> None:
     CATALOGUE.parent.mkdir(parents=True, exist_ok=True)
     with CATALOGUE.open("wb") as file:
         write_po(file, new, omit_header=False, width=100, include_lineno=False)
-    with CATALOGUE.with_suffix(".mo").open("wb") as file:
-        write_mo(file, new)
+    for source in CATALOGUE.parent.glob("*.po"):
+        with source.open("rb") as file:
+            catalogue = read_po(file, locale="zh")
+        with source.with_suffix(".mo").open("wb") as file:
+            write_mo(file, catalogue)
     waiting = [message.id for message in new if message.id and not message.string]
     sys.stdout.write(f"{len(new)} sentences, {len(waiting)} without a Chinese text\n")
 

@@ -1,0 +1,145 @@
+"""From a site.toml and a CSV to figures, as the README says."""
+
+import json
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.cli.run import jieneng
+
+ROOT = Path(__file__).parents[2]
+
+
+def readme_site(name: str) -> str:
+    """The site.toml that a README shows."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    return text.split("```toml\n")[1].split("```")[0]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The README's two buildings, with registers read at each month's first midnight since 2020.
+
+    House A uses 10,000 kWh and 100 m3 a month in 2020, a tenth less in 2021; house B is steady.
+    """
+    folder = tmp_path_factory.mktemp("county")
+    (folder / "site.toml").write_text(readme_site("README.md"), encoding="utf-8")
+    rows = ["time,meter,quantity,value"]
+    registers = {"e-a": 500.0, "e-b": 70.0, "w-a": 12.0}
+    for month in range(25):
+        day = date(2020 + month // 12, month % 12 + 1, 1)
+        for meter, value in registers.items():
+            quantity = "volume_m3" if meter == "w-a" else "energy_kwh"
+            rows.append(f"{day}T00:00:00,{meter},{quantity},{value!r}")
+        share = 1.0 if day.year == 2020 else 0.9
+        registers["e-a"] += 10_000 * share
+        registers["e-b"] += 5_000
+        registers["w-a"] += 100 * share
+    (folder / "readings.csv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+def test_the_readmes_show_the_same_site() -> None:
+    assert readme_site("README.md") == readme_site("README.zh-CN.md")
+
+
+def test_a_dry_run_says_what_would_be_done_and_does_nothing(site: Path) -> None:
+    done = jieneng("import", "readings", site / "readings.csv", "--site", site, "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert "e-a energy_kwh: 25 values" in done.stdout
+    assert "75 values would be written" in done.stdout
+    assert not (site / "store.sqlite").exists()
+
+
+def test_import_then_indicators_as_json(site: Path) -> None:
+    done = jieneng("import", "readings", site / "readings.csv", "--site", site)
+    assert done.returncode == 0, done.stderr
+    done = jieneng("indicators", "--site", site, "--period", "2021", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    found = {(f["scope"], f["indicator"], f["factor_series"]): f for f in json.loads(done.stdout)}
+    figure = found["house-a", "energy_per_floor_area", None]
+    assert figure["value"] == pytest.approx(0.9 * 120_000 * 0.1229 / 5200, rel=1e-6)
+    assert figure["baseline"] == pytest.approx(120_000 * 0.1229 / 5200, rel=1e-6)
+    assert figure["change_pct"] == pytest.approx(-10.0, abs=1e-4)
+    assert figure["status"] == "on_track"
+    assert figure["coverage"] == pytest.approx(1.0, abs=1e-3)
+    water = found["house-a", "water_per_capita", None]
+    assert water["value"] == pytest.approx(0.9 * 1200 / 180, rel=1e-6)
+    whole = found["county-office", "energy_total", None]
+    assert whole["value"] == pytest.approx((108_000 + 60_000) * 0.1229 / 1000, rel=1e-6)
+
+
+def test_importing_again_changes_nothing(site: Path) -> None:
+    arguments = ("indicators", "--site", site, "--period", "2021", "--format", "json")
+    before = jieneng(*arguments).stdout
+    assert jieneng("import", "readings", site / "readings.csv", "--site", site).returncode == 0
+    assert jieneng(*arguments).stdout == before
+
+
+def test_each_format_prints_and_strict_exits_with_1(site: Path) -> None:
+    table = jieneng("indicators", "--site", site, "--period", "2021")
+    assert "Energy per floor area" in table.stdout
+    sheet = jieneng("indicators", "--site", site, "--period", "2021", "--format", "csv")
+    assert sheet.stdout.startswith("scope,indicator,period,value,unit")
+    strict = jieneng(
+        "indicators", "--site", site, "--period", "2021", "--scope", "house-b", "--strict"
+    )
+    assert strict.returncode == 1
+
+
+def test_a_report_is_a_page_and_the_figures(site: Path, tmp_path: Path) -> None:
+    done = jieneng("report", "--site", site, "--period", "2021", "--out", tmp_path, language="zh")
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "county-office-2021.html").read_text(encoding="utf-8")
+    assert "县政府" in page
+    assert "单位建筑面积能耗" in page
+    assert len(json.loads((tmp_path / "county-office-2021.json").read_text())) > 20
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (("indicators", "--period", "year"), 2, "year"),
+        (("indicators", "--period", "2021", "--scope", "house-c"), 2, "house-c"),
+        (("indicators",), 2, "--period"),
+        (("import", "readings", "nothing.csv"), 2, "nothing.csv"),
+        (("analytics", "backfill", "--from", "2021-02-01", "--to", "2021-01-01"), 2, "2021"),
+    ],
+)
+def test_a_wrong_command_is_told_in_a_sentence(
+    site: Path, arguments: tuple[str, ...], code: int, says: str
+) -> None:
+    done = jieneng(*arguments, cwd=site)
+    assert done.returncode == code, done.stderr
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_bad_rows_are_told_with_file_and_line_and_nothing_is_written(
+    site: Path, tmp_path: Path
+) -> None:
+    moment = datetime(2023, 1, 1) + timedelta(hours=1)  # noqa: DTZ001 - local to the site
+    file = tmp_path / "bad.csv"
+    file.write_text(
+        "time,meter,quantity,value\n"
+        f"{moment.isoformat()},e-a,energy_kwh,12,5\n"
+        f"{moment.isoformat()},e-z,energy_kwh,12.5\n"
+        "yesterday,e-b,energy_kwh,12.5\n"
+    )
+    done = jieneng("import", "readings", file, "--site", site)
+    assert done.returncode == 1
+    for line in (2, 3, 4):
+        assert f"bad.csv:{line}: " in done.stderr
+    assert "Nothing was written" in done.stdout
+
+
+def test_a_store_that_is_not_there_exits_with_3(site: Path, tmp_path: Path) -> None:
+    (tmp_path / "site.toml").write_text((site / "site.toml").read_text())
+    (tmp_path / "analytics.toml").write_text(
+        '[store]\nkind = "influx"\nurl = "http://127.0.0.1:9"\n'
+    )
+    done = jieneng("indicators", "--site", tmp_path, "--period", "2021")
+    assert done.returncode == 3, done.stderr
+    assert "127.0.0.1:9" in done.stderr
+    assert "Traceback" not in done.stderr

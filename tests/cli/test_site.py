@@ -1,0 +1,74 @@
+"""`jieneng init` and `check`, as a newcomer types them."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.run import jieneng
+
+OTHERS = (
+    "agent.toml", "ingest.toml", "analytics.toml", "simulator.toml", "plan.toml", "factors.toml",
+)  # fmt: skip
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    folder = tmp_path / "my-site"
+    assert jieneng("init", folder).returncode == 0
+    return folder
+
+
+def test_a_new_site_is_found_right(site: Path) -> None:
+    done = jieneng("check", "--site", site)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "30 meters" in done.stdout
+
+
+def test_init_never_overwrites(site: Path) -> None:
+    done = jieneng("init", site)
+    assert done.returncode == 2
+    assert "not overwritten" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("language", "says"),
+    [("en", "unknown key medum. Did you mean medium?"), ("zh", "medum")],
+)
+def test_a_misspelt_key_is_mended_from_the_message_alone(
+    site: Path, language: str, says: str
+) -> None:
+    file = site / "site.toml"
+    lines = file.read_text().splitlines()
+    number = next(n for n, line in enumerate(lines) if line.startswith("medium"))
+    lines[number] = lines[number].replace("medium", "medum")
+    file.write_text("\n".join(lines))
+    done = jieneng("check", "--site", site, language=language)
+    assert done.returncode == 1
+    assert f"site.toml:{number + 1}: " in done.stderr
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_misspelt_key_of_any_other_file_is_told_too(site: Path, name: str) -> None:
+    file = site / name
+    before = file.read_text() if file.exists() else ""
+    file.write_text(f"colour = 3\n{before}")
+    done = jieneng("check", "--site", site)
+    assert done.returncode == 1
+    assert f"{name}:1: unknown key colour." in done.stderr
+
+
+def test_all_files_problems_are_told_at_once(site: Path) -> None:
+    (site / "ingest.toml").write_text('[store]\nkind = "influxdb"\n')
+    (site / "agent.toml").write_text("[broker]\nport = 99999\n")
+    done = jieneng("check", "--site", site)
+    assert "ingest.toml:2: " in done.stderr
+    assert "agent.toml:2: " in done.stderr
+
+
+def test_a_folder_without_a_site_is_one_sentence(tmp_path: Path) -> None:
+    done = jieneng("check", "--site", tmp_path)
+    assert done.returncode == 1
+    assert "site.toml: this file is not there." in done.stderr
+    assert done.stderr.count("\n") == 1
