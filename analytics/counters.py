@@ -322,14 +322,16 @@ def _findings(
                 f"{good.stored[last]} at {_moment(good.times_ms[last])}, then "
                 f"{good.stored[first]} at {_moment(good.times_ms[first])}",
             )
-    believed = np.concatenate([np.arange(run.first, run.end) for run, _ in chain])
-    doubted = np.setdiff1d(readings.times_ms, good.times_ms[believed])
-    if len(doubted):
+    doubted = np.ones(len(readings.times_ms), dtype=np.bool_)
+    for run, _ in chain:
+        believed = good.times_ms[run.first : run.end]
+        doubted[np.searchsorted(readings.times_ms, believed)] = False
+    if doubted.any():
         yield Finding(
             "set_aside",
             meter,
             "there are readings that do not fit the others or the nameplate, the first at "
-            f"{_moment(doubted[0])}",
+            f"{_moment(readings.times_ms[doubted][0])}",
         )
 
 

@@ -103,7 +103,8 @@ def join(lives: Sequence[Life], findings: "tuple[Finding, ...]" = ()) -> Accepte
     bounds = [0, *(np.flatnonzero(np.diff(stretch)) + 1).tolist(), len(times)]
     for first, end in pairwise(bounds):
         stored[first:end] = np.maximum.accumulate(stored[first:end])
-    read = np.unique(np.concatenate([life.times_ms for life in lives]))
+    read = np.concatenate([life.times_ms for life in lives])
+    read = read[np.append(True, np.diff(read) > 0)]
     near = np.append(_covered(read), False)
     covered = near[np.searchsorted(read, times, side="right") - 1]
     covered[:-1] &= stretch[:-1] == stretch[1:]
