@@ -51,10 +51,19 @@ def _files(path: Path, name: str) -> list[documents.Document]:
 async def _open(
     folder: SiteFolder, settings: AnalyticsSettings
 ) -> AsyncIterator[tuple[Store, Pipeline]]:
+    async with _opened(folder, settings) as (store, pipeline):
+        await store.prepare()
+        yield store, pipeline
+
+
+@asynccontextmanager
+async def _opened(
+    folder: SiteFolder, settings: AnalyticsSettings
+) -> AsyncIterator[tuple[Store, Pipeline]]:
+    """The same, unprepared: the service waits for a store that is not there yet."""
     loaded = load_rules(folder.path, settings)
     store = open_store(settings.store, folder.path)
     try:
-        await store.prepare()
         yield store, Pipeline(folder, loaded, store, detail_days=settings.detail_days)
     finally:
         await store.close()
@@ -114,8 +123,8 @@ async def run(folder: SiteFolder, settings: AnalyticsSettings, clock: Clock) -> 
     if settings.metrics.port is not None:
         served = await serve_metrics(registry, settings.metrics.host, settings.metrics.port)
     try:
-        async with _open(folder, settings) as (_, pipeline):
-            await _Service(folder, settings, clock, pipeline, metrics).run()
+        async with _opened(folder, settings) as (store, pipeline):
+            await _Service(folder, settings, clock, store, pipeline, metrics).run()
     finally:
         if served is not None:
             await served.cleanup()
@@ -152,12 +161,14 @@ class _Service:
         folder: SiteFolder,
         settings: AnalyticsSettings,
         clock: Clock,
+        store: Store,
         pipeline: Pipeline,
         metrics: _Metrics,
     ) -> None:
         self._folder = folder
         self._settings = settings
         self._clock = clock
+        self._store = store
         self._pipeline = pipeline
         self._metrics = metrics
         self._log = log("analytics")
@@ -189,6 +200,7 @@ class _Service:
         yesterday = today - timedelta(days=1)
         shown = {f"{day:{form}}" for day in (yesterday, today) for form in ("%Y", "%Y-%m")}
         if not self._caught_up:
+            await self._store.prepare()
             await self._pipeline.catch_up(today, _silent)
             shown.update(await self._pipeline.years())
         await self._pipeline.backfill(yesterday, today, _silent)

@@ -100,7 +100,7 @@ def from_rows(
     return Measured(start, media)
 
 
-def runs(wanted: "NDArray[np.bool_]") -> list[tuple[int, int]]:
+def blocks(wanted: "NDArray[np.bool_]") -> list[tuple[int, int]]:
     """Where neighbours are wanted: first, and one past the last."""
     steps = np.diff(wanted.astype(np.int8), prepend=0, append=0)
     return list(

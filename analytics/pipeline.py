@@ -23,7 +23,7 @@ from analytics.consumption import Consumption, Imported
 from analytics.counters import accept
 from analytics.devices import Place, place
 from analytics.figures import Figure, Finding
-from analytics.measured import Measured, from_rows, on_grid, runs
+from analytics.measured import Measured, blocks, from_rows, on_grid
 from analytics.periods import Interval
 from analytics.points import consumption_points, indicator_points
 from analytics.rollup import Scope, of_scope, scopes, weights
@@ -176,7 +176,7 @@ class Pipeline:
     async def _backfill_days(
         self, first: date, wanted: "NDArray[np.bool_]", progress: Progress
     ) -> None:
-        found = runs(wanted)
+        found = blocks(wanted)
         total = sum(end - start for start, end in found)
         done = 0
         for start, end in found:
@@ -343,7 +343,7 @@ class Pipeline:
             edges = grids[interval]
             points += consumption_points(tags, CONSUMPTION[medium], of, edges[:-1])
             known_once = stored.get(frozenset(tags.items()), edges[:0])
-            for start, end in runs(np.isnan(of.amount)):
+            for start, end in blocks(np.isnan(of.amount)):
                 first, last = np.searchsorted(known_once, (edges[start], edges[end]))
                 if first < last:
                     await self._store.delete(

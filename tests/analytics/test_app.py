@@ -228,6 +228,23 @@ async def test_a_store_that_goes_away_is_told_once_and_waited_for(
     assert told.count("store available again") == 1
 
 
+async def test_a_store_that_is_not_there_yet_is_waited_for(
+    small: SiteFolder, influx: Influx
+) -> None:
+    start = start_of(small, date(2024, 3, 1))
+    store_settings = StoreSettings(kind="influx", url=influx.url, database="analytics-later")
+    settings = AnalyticsSettings(every_s=600, store=store_settings)
+    clock = SteppedClock(start + 30 * HOUR_MS, sleepers=1)
+    influx.kill()
+    async with running(small, settings, clock):
+        await clock.run_until(start + 30 * HOUR_MS + 1)
+        influx.start()
+        async with opened(small, store_settings) as store:
+            await write_hours(store, start, range(31))
+            await clock.run_until(start + 31 * HOUR_MS)
+            assert (await days_of(store))[start] == 48.0
+
+
 async def test_the_same_consumption_from_either_store(small: SiteFolder, influx: Influx) -> None:
     start = start_of(small, date(2024, 3, 1))
     found = []
