@@ -115,13 +115,8 @@ class Pipeline:
     async def backfill(self, first: date, last: date, progress: Progress) -> list[Finding]:
         """Compute the consumption of the local days `first` to `last`, both included.
 
-        Args:
-            first: day.
-            last: day.
-            progress: is told the share that is done, up to 1.0.
-
-        Returns:
-            What was found wrong in registers.
+        `progress` is told the share that is done, up to 1.0. Returns what was found wrong in
+        registers.
         """
         sources = await self._sources()
         detail = self._detail_from(sources)
@@ -390,12 +385,12 @@ class Pipeline:
             None if base is None else await self._measured(base.start, base.end),
         )
 
-    async def publish(self, periods_: Sequence[str], as_of_ms: int) -> list[Figure]:
+    async def publish(self, shown: Sequence[str], as_of_ms: int) -> list[Figure]:
         """Write the figures of some periods as `indicator`, at the start of `as_of`'s local day."""
         zone = self._site.zone
         time_ms = periods.midnight_ms(periods.local_day(as_of_ms, zone), zone)
         published: list[Figure] = []
-        for period in periods_:
+        for period in shown:
             published += await self.figures(period, None, as_of_ms)
         await self._write(indicator_points(self._site.id, published, time_ms))
         return published
