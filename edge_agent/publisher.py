@@ -85,6 +85,7 @@ class Publisher:
         self._clock = clock
         self._log = log
         self._failures = 0
+        self._leaving = False
         self._broker_fault = Fault(log, "broker can't be reached", host=broker_settings.host)
         self._ack_fault = Fault(log, "acknowledgements can't be understood")
         self._spool_fault = Fault(log, "spool can't be read")
@@ -99,8 +100,7 @@ class Publisher:
                 self._broker_fault.happened(_first(errors))
             finally:
                 self.counts.connected = False
-            if (task := asyncio.current_task()) and task.cancelling():
-                # A broker that breaks off our farewell must not keep us from going.
+            if self._leaving:  # a broker that breaks off our farewell must not keep us
                 raise asyncio.CancelledError
             self._failures += 1
             await asyncio.sleep(_backoff_s(self._failures))
@@ -108,19 +108,20 @@ class Publisher:
     async def _connection(self) -> None:
         will = aiomqtt.Will(self._topics["status"], self._status(online=False), 1, retain=True)
         async with broker.client(self._broker_settings, self._identifier, will=will) as client:
-            await client.subscribe(self._topics["ack"], qos=1)
-            await self._say(client, online=True)
-            self._failures = 0
-            self._broker_fault.over()
-            self.counts.connected = True
             try:
                 await self._talk(client)
             except asyncio.CancelledError:
+                self._leaving = True
                 with suppress(aiomqtt.MqttError):
                     await self._say(client, online=False, timeout_s=_FAREWELL_S)
                 raise
 
     async def _talk(self, client: aiomqtt.Client) -> None:
+        await client.subscribe(self._topics["ack"], qos=1)
+        await self._say(client, online=True)
+        self._failures = 0
+        self._broker_fault.over()
+        self.counts.connected = True
         window = Window(self._settings.ack_timeout_s)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._send(client, window), name="send")

@@ -1,7 +1,7 @@
 """What the agent's tests play with: a small site, meters that obey, and an ingest that stores."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 
 from edge_agent import app
 from edge_agent.config import AgentSettings, PublishSettings, SpoolSettings
+from jieneng import broker
 from jieneng.broker import BrokerSettings
 from jieneng.clock import SystemClock
 from jieneng.metering import wire
@@ -23,6 +24,13 @@ from jieneng.site_folder import SiteFolder, packaged_models
 
 SITE = "test-site"
 AGENT = "agent-1"
+
+
+async def until(happened: Callable[[], object]) -> None:
+    """Wait until something holds that tells nobody when it begins to."""
+    async with asyncio.timeout(20):
+        while not happened():  # noqa: ASYNC110 - conditions of others' making
+            await asyncio.sleep(0.005)
 
 
 def site(*buses: Bus, meters: Sequence[Meter]) -> Site:
@@ -40,7 +48,7 @@ def folder(path: Path, *buses: Bus, meters: Sequence[Meter]) -> SiteFolder:
     return SiteFolder(path, site(*buses, meters=meters), packaged_models())
 
 
-def bus(name: str, port: int, link: Any = "tcp", timeout_s: float = 0.3) -> Bus:
+def bus(name: str, port: int, link: Any = "tcp", timeout_s: float = 5.0) -> Bus:
     """A bus on this machine."""
     return Bus(id=name, agent=AGENT, link=link, host="127.0.0.1", port=port, timeout_s=timeout_s)
 
@@ -122,16 +130,16 @@ class Ingest:
 
     Attributes:
         batches: by boot and sequence number.
+        received: how often a batch came, repetitions included.
         status: the latest.
-        news: set whenever something came.
-        deaf: batches that are to be ignored until they were sent that often.
+        deaf: whether batches are left unanswered.
+        quarantines: whether they are set aside.
     """
 
     def __init__(self, port: int) -> None:
         self.batches: dict[tuple[str, int], Batch] = {}
         self.received = 0
         self.status: Status | None = None
-        self.news = asyncio.Event()
         self.deaf = False
         self.quarantines = False
         self._port = port
@@ -145,17 +153,16 @@ class Ingest:
         """What a meter of `Dtsd1352` counted, sorted."""
         return sorted(one.values[0] for one in self.samples if one.meter == of)
 
-    async def until(self, happened: Any) -> None:
-        """Wait until a condition holds."""
-        while not happened():
-            self.news.clear()
-            await asyncio.wait_for(self.news.wait(), 20)
+    def has(self, of: str, count: int) -> bool:
+        """Whether the first so many answers of a `Dtsd1352` are stored, none missing or doubled."""
+        return self.energies(of)[:count] == [number / 100 for number in range(1, count + 1)]
 
     async def run(self) -> None:
         """Until cancelled."""
         while True:
             with suppress(aiomqtt.MqttError):
-                async with aiomqtt.Client("127.0.0.1", self._port, timeout=2) as client:
+                settings = BrokerSettings(port=self._port, timeout_s=2.0)
+                async with broker.client(settings, "ingest") as client:
                     await client.subscribe(wire.topic("+", "+", "batch"), qos=1)
                     await client.subscribe(wire.topic("+", "+", "status"), qos=1)
                     async for message in client.messages:
@@ -179,7 +186,6 @@ class Ingest:
                     else Ack(batch.boot, stored=(one,))
                 )
                 await client.publish(wire.topic(name, agent, "ack"), wire.encode_ack(ack), qos=1)
-        self.news.set()
 
 
 @asynccontextmanager

@@ -1,0 +1,122 @@
+"""What an agent has to do is clear before it starts, or it says what to mend."""
+
+from pathlib import Path
+
+import pytest
+
+from edge_agent.config import AgentHead, AgentSettings, BusOverride, SpoolSettings, duty
+from jieneng import settings
+from jieneng.metering.errors import ConfigError
+from jieneng.metering.site import Bus, Site
+from jieneng.site_folder import SiteFolder
+from tests.edge_agent.scene import bus, meter, site
+
+
+def refused(where: Site, how: AgentSettings) -> str:
+    with pytest.raises(ConfigError) as error:
+        duty(where, how)
+    return str(error.value)
+
+
+def agent(name: str | None, *overrides: BusOverride) -> AgentSettings:
+    return AgentSettings(agent=AgentHead(id=name), bus=overrides)
+
+
+def test_every_key_of_the_file_is_known() -> None:
+    text = """
+[agent]
+id = "agent-1"
+[broker]
+host = "broker.example"
+[spool]
+path = "/var/lib/jieneng/spool.sqlite"
+max_bytes = 268435456
+commit_delay_s = 0.5
+[publish]
+window = 50
+ack_timeout_s = 20.0
+status_interval_s = 30.0
+max_samples = 200
+[metrics]
+host = "0.0.0.0"
+port = 9101
+[[bus]]
+id = "plant-room"
+host = "10.8.0.2"
+port = 1502
+"""
+    found = settings.decode(settings.parse(text, "agent.toml"), AgentSettings)
+    assert found.publish.window == 50
+    assert found.bus == (BusOverride(id="plant-room", host="10.8.0.2", port=1502),)
+    assert found.spool.file(Path("/site"), "agent-1") == Path("/var/lib/jieneng/spool.sqlite")
+
+
+def test_an_empty_file_is_enough() -> None:
+    found = settings.decode(settings.parse("", "agent.toml"), AgentSettings)
+    assert found == AgentSettings()
+
+
+def test_two_agents_in_one_folder_have_two_spools() -> None:
+    files = {SpoolSettings().file(Path("/site"), name) for name in ("agent-1", "agent-2")}
+    assert files == {Path("/site/spool-agent-1.sqlite"), Path("/site/spool-agent-2.sqlite")}
+
+
+def test_an_agent_of_the_example_has_its_buses_and_their_meters(example: SiteFolder) -> None:
+    mine = duty(example.site, agent("agent-2"))
+    assert [one.id for one in mine.buses] == ["block-3-gateway", "canteen-lan", "data-room-lan"]
+    units = {one.unit for one in mine.meters["data-room-lan"]}
+    assert units == {1, 2, 3}
+
+
+def test_the_only_agent_need_not_be_named() -> None:
+    where = site(bus("b", 502), meters=[meter("m", "b", 1)])
+    assert duty(where, agent(None)).agent == "agent-1"
+
+
+def test_one_of_several_has_to_be_named(example: SiteFolder) -> None:
+    said = refused(example.site, agent(None))
+    assert said.startswith("agent.toml: ")
+    assert "one of: agent-1, agent-2" in said
+
+
+def test_a_misspelled_agent_is_corrected(example: SiteFolder) -> None:
+    assert "Did you mean agent-1?" in refused(example.site, agent("agnet-1"))
+    assert "Use one of: agent-1, agent-2" in refused(example.site, agent("zzz"))
+
+
+def test_a_site_without_buses_has_nothing_to_poll() -> None:
+    assert "nothing to poll" in refused(site(meters=[]), agent(None))
+
+
+def test_a_bus_is_reached_where_the_agent_says() -> None:
+    where = site(bus("b", 502), bus("c", 503), meters=[meter("m", "b", 1), meter("n", "c", 1)])
+    mine = duty(where, agent(None, BusOverride(id="c", host="10.0.0.9", port=1502)))
+    assert [(one.host, one.port) for one in mine.buses] == [("127.0.0.1", 502), ("10.0.0.9", 1502)]
+
+
+def test_the_bus_of_an_override_exists() -> None:
+    where = site(bus("plant", 502), meters=[meter("m", "plant", 1)])
+    assert "Did you mean plant?" in refused(where, agent(None, BusOverride(id="plan")))
+
+
+def test_a_serial_bus_is_refused_with_a_way_out() -> None:
+    serial = Bus(id="s", agent="agent-1", link="rtu", device="/dev/ttyS1")
+    said = refused(site(serial, meters=[meter("m", "s", 1)]), agent(None))
+    assert "serial port" in said
+    assert "rtu_tcp" in said
+
+
+def test_two_buses_at_one_address_are_one_bus() -> None:
+    where = site(bus("b", 502), bus("c", 502), meters=[meter("m", "b", 1), meter("n", "c", 2)])
+    assert "Make them one bus" in refused(where, agent(None))
+
+
+def test_all_problems_are_said_at_once() -> None:
+    where = site(bus("b", 502), bus("c", 502), meters=[])
+    said = refused(where, agent(None, BusOverride(id="x"), BusOverride(id="y")))
+    assert len(said.splitlines()) == 3
+
+
+def test_a_bus_without_meters_is_left_alone() -> None:
+    where = site(bus("b", 502), bus("c", 503), meters=[meter("m", "b", 1)])
+    assert [one.id for one in duty(where, agent(None)).buses] == ["b"]

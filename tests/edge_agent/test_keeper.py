@@ -1,0 +1,97 @@
+"""Samples become numbered batches on the disk; what the disk does not take is counted."""
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+from edge_agent.keeper import Keeper
+from edge_agent.spool import Spool
+from jieneng import observe
+from jieneng.metering import wire
+from jieneng.metering.reading import Sample
+from tests.edge_agent.scene import running, until
+
+LOG = observe.log("test")
+BOOT = "0123abcd"
+
+
+def sample(number: int) -> Sample:
+    return Sample("e-1", 1_795_000_000_000 + number, 0, ("energy_kwh",), (float(number),))
+
+
+def keeper(spool: Spool, delay_s: float, max_samples: int = 100) -> Keeper:
+    return Keeper(
+        spool, agent="agent-1", boot=BOOT, delay_s=delay_s, max_samples=max_samples, log=LOG
+    )
+
+
+async def kept(spool: Spool) -> list[list[float]]:
+    """The values in each batch on the disk; numbers and names are as they must be."""
+    batches = [wire.decode_batch(row.payload) for row in await spool.peek(1000)]
+    assert [(one.agent, one.boot, one.seq) for one in batches] == [
+        ("agent-1", BOOT, number) for number in range(1, len(batches) + 1)
+    ]
+    return [[one.values[0] for one in batch.samples] for batch in batches]
+
+
+async def test_what_comes_within_the_delay_is_one_batch(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "s", 10**6, LOG)
+    one = keeper(spool, 0.05)
+    async with running(one.run()):
+        for number in range(5):
+            one.keep(sample(number))
+        await spool.changed.wait()
+        assert await kept(spool) == [[0.0, 1.0, 2.0, 3.0, 4.0]]
+    await spool.close()
+
+
+async def test_as_many_as_a_batch_holds_do_not_wait(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "s", 10**6, LOG)
+    one = keeper(spool, 3600.0, max_samples=2)
+    async with running(one.run()):
+        for number in range(5):
+            one.keep(sample(number))
+        await spool.changed.wait()
+        assert await kept(spool) == [[0.0, 1.0], [2.0, 3.0], [4.0]]
+    await spool.close()
+
+
+async def test_a_batch_of_one_does_not_wait(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "s", 10**6, LOG)
+    one = keeper(spool, 3600.0, max_samples=1)
+    async with running(one.run()):
+        one.keep(sample(0))
+        await asyncio.wait_for(spool.changed.wait(), 10)
+        assert await kept(spool) == [[0.0]]
+    await spool.close()
+
+
+async def test_what_is_left_at_the_end_goes_to_the_disk(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "s", 10**6, LOG)
+    one = keeper(spool, 3600.0)
+    async with running(one.run()):
+        await asyncio.sleep(0)
+        one.keep(sample(0))
+    assert await kept(spool) == [[0.0]]
+    await spool.close()
+
+
+async def test_what_the_disk_does_not_take_is_counted(tmp_path: Path) -> None:
+    """Another process holds the file for a while."""
+    file = tmp_path / "s"
+    spool = Spool(file, 10**6, LOG)
+    one = keeper(spool, 0.01)
+    holder = sqlite3.connect(file, isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    async with running(one.run()):
+        for number in range(3):
+            one.keep(sample(number))
+        await until(lambda: one._lost)
+        holder.execute("ROLLBACK")
+        holder.close()
+        one.keep(sample(9))
+        await spool.changed.wait()
+        counts = spool.counts
+        assert (counts.read, counts.pending, counts.dropped) == (4, 1, 3)
+        assert [row.seq for row in await spool.peek(10)] == [2]
+    await spool.close()

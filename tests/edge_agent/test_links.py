@@ -1,0 +1,304 @@
+"""A link lets nothing through that comes late, and goes on after any trouble."""
+
+import asyncio
+import struct
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from edge_agent.links import TcpLink
+from edge_agent.protocols import Reply
+from edge_agent.protocols.modbus import FRAMINGS
+from jieneng.metering.errors import DeviceRefused, LinkDown, LinkError, ReplyError, Silent
+from jieneng.metering.read_plan import Read
+from tests.edge_agent.misbehaving import Act, Misbehaving, Question, misbehaving
+from tests.servers import free_port
+
+TIMEOUT_S = 0.1
+kinds = pytest.mark.parametrize("kind", ["tcp", "rtu_tcp"])
+
+
+class Asker:
+    """Asks over a link, as a poller does."""
+
+    def __init__(self, port: int, kind: str, timeout_s: float = TIMEOUT_S) -> None:
+        self.framing = FRAMINGS[kind]
+        self.link = TcpLink(
+            "127.0.0.1",
+            port,
+            timeout_s=timeout_s,
+            numbered=self.framing.numbered,
+            now_ms=lambda: 1_795_000_000_000,
+        )
+        self.number = 0
+
+    async def ask(self, unit: int = 1, count: int = 2, address: int = 0) -> Reply:
+        self.number += 1
+        asked = Read(3, address, count, (), lambda _: ())
+        return await self.link.exchange(self.framing.ask(unit, asked, self.number))
+
+    async def value(self, unit: int = 1, count: int = 2) -> int:
+        """The number that all registers of the reply hold."""
+        data = (await self.ask(unit, count)).data
+        words = set(struct.unpack(f">{count}H", data))
+        assert len(words) == 1
+        return int(words.pop())
+
+
+def right(question: Question) -> Iterator[Act]:
+    yield question.reply(question.nth)
+
+
+@kinds
+async def test_one_connection_serves_many_questions(kind: str) -> None:
+    async with misbehaving(right, rtu=kind != "tcp") as server:
+        asker = Asker(server.port, kind)
+        assert [await asker.value() for _ in range(20)] == list(range(1, 21))
+        assert (await asker.ask()).time_ms == 1_795_000_000_000
+        assert server.connections == 1
+        asker.link.close()
+
+
+@kinds
+async def test_a_reply_in_pieces_is_whole(kind: str) -> None:
+    def behave(question: Question) -> Iterator[Act]:
+        for byte in question.reply(7, count=question.count):
+            yield bytes([byte])
+
+    async with misbehaving(behave, rtu=kind != "tcp") as server:
+        asker = Asker(server.port, kind, timeout_s=0.5)
+        assert await asker.value() == 7
+        asker.link.close()
+
+
+@kinds
+async def test_a_late_reply_is_never_taken_for_the_next_one(kind: str) -> None:
+    """The same unit, function and count: only number or silence can tell them apart."""
+
+    def behave(question: Question) -> Iterator[Act]:
+        if question.nth == 1:
+            yield TIMEOUT_S * 1.3
+        yield question.reply(question.nth)
+
+    async with misbehaving(behave, rtu=kind != "tcp") as server:
+        asker = Asker(server.port, kind)
+        with pytest.raises(Silent):
+            await asker.ask()
+        assert await asker.value() == 2
+        assert await asker.value() == 3
+        assert server.connections == 1
+        asker.link.close()
+
+
+async def test_a_late_reply_glued_to_the_right_one_is_passed_over() -> None:
+    def behave(question: Question) -> Iterator[Act]:
+        if question.nth == 2:
+            yield question.reply(1, number=question.number - 1) + question.reply(2)
+        elif question.nth > 2:
+            yield question.reply(question.nth)
+
+    async with misbehaving(behave) as server:
+        asker = Asker(server.port, "tcp")
+        with pytest.raises(Silent):
+            await asker.ask()
+        assert [await asker.value(), await asker.value()] == [2, 3]
+        assert server.connections == 1
+        asker.link.close()
+
+
+async def test_two_replies_to_one_question_are_both_refused_without_numbers() -> None:
+    """The first of them may be the late one."""
+
+    def behave(question: Question) -> Iterator[Act]:
+        yield question.reply(1) + (question.reply(2) if question.nth == 1 else b"")
+
+    async with misbehaving(behave, rtu=True) as server:
+        asker = Asker(server.port, "rtu_tcp")
+        with pytest.raises(ReplyError):
+            await asker.ask()
+        assert await asker.value() == 1
+        asker.link.close()
+
+
+async def test_what_comes_unasked_delays_the_next_question_until_it_is_over() -> None:
+    async with misbehaving(right, rtu=True) as server:
+        asker = Asker(server.port, "rtu_tcp")
+        assert await asker.value() == 1
+        late = server.questions[0].reply(666)
+        asking = asyncio.create_task(chatter(server, late))
+        await asyncio.sleep(0.01)
+        assert await asker.value() == 2
+        assert asking.done()
+        asker.link.close()
+
+
+async def chatter(server: Misbehaving, data: bytes) -> None:
+    for _ in range(5):
+        await server.say(data)
+        await asyncio.sleep(TIMEOUT_S / 2)
+
+
+async def test_a_link_that_is_never_silent_is_given_up() -> None:
+    async with misbehaving(right, rtu=True) as server:
+        asker = Asker(server.port, "rtu_tcp", timeout_s=0.02)
+        assert await asker.value() == 1
+        babbling = asyncio.create_task(babble(server))
+        await asyncio.sleep(0.01)
+        with pytest.raises(LinkDown):
+            await asker.ask()
+        babbling.cancel()
+        assert await asker.value() == 2
+        assert server.connections == 2
+        asker.link.close()
+
+
+async def babble(server: Misbehaving) -> None:
+    while True:
+        await server.say(b"\x00")
+        await asyncio.sleep(0.005)
+
+
+WRONG: dict[str, Callable[[Question], bytes]] = {
+    "other unit": lambda q: q.reply(9, unit=q.unit + 1),
+    "other function": lambda q: q.reply(9, function=4),
+    "other count": lambda q: q.reply(9, count=q.count + 1),
+    "not Modbus": lambda q: b"HTTP/1.1 400 Bad Request\r\n\r\n",
+}
+
+
+@kinds
+@pytest.mark.parametrize("wrong", WRONG)
+async def test_a_wrong_reply_is_refused_and_the_next_is_right(kind: str, wrong: str) -> None:
+    def behave(question: Question) -> Iterator[Act]:
+        yield WRONG[wrong](question) if question.nth == 1 else question.reply(question.nth)
+
+    async with misbehaving(behave, rtu=kind != "tcp") as server:
+        asker = Asker(server.port, kind)
+        with pytest.raises(ReplyError):
+            await asker.ask()
+        assert await asker.value() == 2
+        asker.link.close()
+
+
+@kinds
+async def test_half_a_reply_is_silence_and_its_rest_reaches_nobody(kind: str) -> None:
+    def behave(question: Question) -> Iterator[Act]:
+        whole = question.reply(question.nth)
+        if question.nth == 1:
+            yield whole[:10]
+            yield TIMEOUT_S * 1.3
+            yield whole[10:]
+        else:
+            yield whole
+
+    async with misbehaving(behave, rtu=kind != "tcp") as server:
+        asker = Asker(server.port, kind)
+        with pytest.raises(Silent):
+            await asker.ask(count=4)
+        assert await asker.value(count=4) == 2
+        asker.link.close()
+
+
+async def test_half_of_a_late_frame_does_not_put_the_stream_out_of_step() -> None:
+    """Its first half comes between two questions, its second with the next reply."""
+    first: list[bytes] = []
+
+    def behave(question: Question) -> Iterator[Act]:
+        whole = question.reply(question.nth)
+        if question.nth == 1:
+            first.append(whole)
+        else:
+            yield first[0][5:] + whole
+
+    async with misbehaving(behave) as server:
+        asker = Asker(server.port, "tcp")
+        with pytest.raises(Silent):
+            await asker.ask()
+        await server.say(first[0][:5])
+        await asyncio.sleep(0.02)
+        assert await asker.value() == 2
+        asker.link.close()
+
+
+@kinds
+async def test_a_refusal_leaves_the_link_as_it_is(kind: str) -> None:
+    def behave(question: Question) -> Iterator[Act]:
+        yield question.refusal(2) if question.nth % 2 else question.reply(question.nth)
+
+    async with misbehaving(behave, rtu=kind != "tcp") as server:
+        asker = Asker(server.port, kind)
+        for nth in (2, 4):
+            with pytest.raises(DeviceRefused):
+                await asker.ask()
+            assert await asker.value() == nth
+        assert server.connections == 1
+        asker.link.close()
+
+
+@kinds
+async def test_a_reset_costs_one_question(kind: str) -> None:
+    def behave(question: Question) -> Iterator[Act]:
+        yield None if question.nth == 1 else question.reply(question.nth)
+
+    async with misbehaving(behave, rtu=kind != "tcp") as server:
+        asker = Asker(server.port, kind)
+        with pytest.raises(LinkError) as broken:
+            await asker.ask()
+        assert not isinstance(broken.value, LinkDown | Silent)
+        assert await asker.value() == 2
+        asker.link.close()
+
+
+@kinds
+async def test_a_gateway_that_hangs_up_between_two_questions_costs_none(kind: str) -> None:
+    async with misbehaving(right, rtu=kind != "tcp") as server:
+        asker = Asker(server.port, kind)
+        assert await asker.value() == 1
+        server.hang_up()
+        await asyncio.sleep(0.02)
+        assert await asker.value() == 2
+        assert server.most_open == 1
+        asker.link.close()
+
+
+@kinds
+async def test_a_connection_without_a_word_is_given_up_and_never_doubled(kind: str) -> None:
+    """As after a power cut of the gateway: its end of the connection knows nothing of it."""
+
+    def behave(question: Question) -> Iterator[Act]:
+        if question.connection > 1:
+            yield question.reply(question.nth)
+
+    async with misbehaving(behave, rtu=kind != "tcp") as server:
+        asker = Asker(server.port, kind, timeout_s=0.03)
+        for _ in range(3):
+            with pytest.raises(Silent):
+                await asker.ask()
+        assert await asker.value() == 4
+        assert server.connections == 2
+        assert server.most_open == 1
+        asker.link.close()
+
+
+async def test_a_closed_port_is_a_link_that_is_down() -> None:
+    asker = Asker(free_port(), "tcp")
+    with pytest.raises(LinkDown):
+        await asker.ask()
+
+
+@kinds
+async def test_a_question_that_is_cancelled_leaves_nothing_behind(kind: str) -> None:
+    def behave(question: Question) -> Iterator[Act]:
+        yield 0.05
+        yield question.reply(question.nth)
+
+    async with misbehaving(behave, rtu=kind != "tcp") as server:
+        asker = Asker(server.port, kind, timeout_s=0.2)
+        asking = asyncio.create_task(asker.ask())
+        await server.asked.wait()
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        assert await asker.value() == 2
+        assert server.most_open == 1
+        asker.link.close()

@@ -1,0 +1,141 @@
+"""A poll becomes one sample: its own time, its own day's ratios, NaN for what is unknown."""
+
+import math
+import struct
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from edge_agent.meter import PolledMeter
+from edge_agent.protocols import Reply
+from jieneng.metering.quantities import CONSUMPTION
+from jieneng.metering.reading import Quality
+from jieneng.metering.site import Dated, Meter
+from jieneng.site_folder import packaged_models
+from tests.edge_agent import scene
+
+ZONE = ZoneInfo("Asia/Shanghai")
+MODELS = packaged_models()
+NOW = 1_795_000_000_000
+
+
+def polled(**more: object) -> PolledMeter:
+    return PolledMeter(scene.meter("e-1", "b", 1, **more), MODELS["acrel-dtsd1352"], ZONE)
+
+
+def replies(meter: PolledMeter, *times_ms: int | None) -> list[Reply | None]:
+    """A reply a read: energy 1234.56 kWh and zeros; None where there is none."""
+    return [
+        None
+        if time_ms is None
+        else Reply(struct.pack(">I", 123456).ljust(2 * read.count, b"\0"), time_ms)
+        for read, time_ms in zip(meter.reads, times_ms, strict=True)
+    ]
+
+
+def known(meter: PolledMeter, *times_ms: int | None) -> dict[str, float]:
+    sample = meter.sample(replies(meter, *times_ms))
+    assert sample is not None
+    return {
+        name: value
+        for name, value in zip(sample.quantities, sample.values, strict=True)
+        if not math.isnan(value)
+    }
+
+
+def test_the_stamp_is_that_of_the_counter() -> None:
+    meter = polled()
+    sample = meter.sample(replies(meter, NOW, NOW + 50, NOW + 90))
+    assert sample is not None
+    assert (sample.meter, sample.time_ms, sample.quality) == ("e-1", NOW, 0)
+
+
+def test_without_the_counter_the_stamp_is_that_of_the_last_reply() -> None:
+    meter = polled()
+    sample = meter.sample(replies(meter, None, NOW + 50, NOW + 90))
+    assert sample is not None
+    assert sample.time_ms == NOW + 90
+
+
+def test_what_was_not_answered_is_unknown_and_never_zero() -> None:
+    meter = polled()
+    assert set(known(meter, NOW, None, None)) == {"energy_kwh"}
+    assert "energy_kwh" not in known(meter, None, NOW, NOW)
+    assert meter.sample(replies(meter, None, None, None)) is None
+
+
+def test_the_samples_of_a_meter_share_one_tuple_of_names() -> None:
+    meter = polled()
+    one, two = (meter.sample(replies(meter, NOW + n, NOW + n, None)) for n in (0, 1))
+    assert one is not None
+    assert two is not None
+    assert one.quantities is two.quantities
+
+
+def test_an_infinite_register_is_unknown() -> None:
+    model = MODELS["eastron-sdm630"]
+    meter = PolledMeter(scene.meter("e-1", "b", 1, model=model.id), model, ZONE)
+    blocks = [bytearray(2 * read.count) for read in meter.reads]
+    blocks[0][0:4] = struct.pack(">f", math.inf)
+    blocks[0][4:8] = struct.pack(">f", 230.5)
+    sample = meter.sample([Reply(bytes(block), NOW) for block in blocks])
+    assert sample is not None
+    values = dict(zip(sample.quantities, sample.values, strict=True))
+    assert math.isnan(values["voltage_a_v"])
+    assert values["voltage_b_v"] == 230.5
+
+
+def ms(text: str) -> int:
+    return round(datetime.fromisoformat(text).timestamp() * 1000)
+
+
+CT = (Dated(date(2020, 1, 1), 40.0), Dated(date(2026, 12, 1), 60.0))
+
+
+@pytest.mark.parametrize(
+    ("time", "factor"),
+    [
+        ("2019-12-31T23:59:59.999+08:00", 1),
+        ("2020-01-01T00:00:00+08:00", 40),
+        ("2026-11-30T23:59:59.999+08:00", 40),
+        ("2026-11-30T16:00:00+00:00", 60),  # midnight at the site
+        ("2030-06-01T00:00:00+08:00", 60),
+    ],
+)
+def test_a_ratio_holds_from_its_local_day(time: str, factor: int) -> None:
+    meter = polled(ct=CT)
+    assert known(meter, ms(time), None, None)["energy_kwh"] == 123456 * factor / 100
+
+
+def test_ratios_follow_the_reply_over_midnight_and_back() -> None:
+    """The clock may be set back over the change as well."""
+    meter = polled(ct=CT, pt=(Dated(date(2026, 12, 15), 10.0),))
+    told = [
+        known(meter, ms(f"{day}T12:00:00+08:00"), None, None)["energy_kwh"]
+        for day in ("2026-11-30", "2026-12-01", "2026-12-15", "2026-11-30")
+    ]
+    assert told == [123456 * factor / 100 for factor in (40, 60, 600, 40)]
+
+
+def test_a_jump_is_kept_and_marked() -> None:
+    meter = polled(rated_max=100.0)
+    blocks = [bytes(2 * read.count) for read in meter.reads]
+    first = meter.sample([Reply(block, NOW) for block in blocks])
+    blocks[0] = struct.pack(">I", 911_300)
+    second = meter.sample([Reply(block, NOW + 10_000) for block in blocks])
+    assert first is not None
+    assert second is not None
+    assert (first.quality, second.quality) == (0, Quality.TOO_FAST)
+    assert second.values[0] == 9113.0
+
+
+def test_every_packaged_model_can_be_polled() -> None:
+    for model in MODELS.values():
+        meter = Meter(
+            id="m", name="m", medium=model.model.medium, area="a", model=model.id, rated_max=1.0
+        )
+        one = PolledMeter(meter, model, ZONE)
+        sample = one.sample([Reply(bytes(2 * read.count), NOW) for read in one.reads])
+        assert sample is not None
+        assert CONSUMPTION[model.model.medium] in sample.quantities

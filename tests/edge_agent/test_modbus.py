@@ -1,0 +1,202 @@
+"""The codec believes a reply only if it is the answer to its question."""
+
+import struct
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from pymodbus.framer import FramerRTU, FramerSocket
+from pymodbus.pdu import DecodePDU
+from pymodbus.pdu.register_message import (
+    ReadHoldingRegistersRequest,
+    ReadHoldingRegistersResponse,
+    ReadInputRegistersRequest,
+    ReadInputRegistersResponse,
+)
+
+from edge_agent.protocols import Exchange
+from edge_agent.protocols.modbus import crc, read_rtu, read_tcp
+from jieneng.metering.errors import DeviceRefused, ReplyError
+from jieneng.metering.read_plan import Read
+
+TCP = FramerSocket(DecodePDU(False))
+RTU = FramerRTU(DecodePDU(False))
+REQUESTS = {3: ReadHoldingRegistersRequest, 4: ReadInputRegistersRequest}
+RESPONSES = {3: ReadHoldingRegistersResponse, 4: ReadInputRegistersResponse}
+
+units = st.integers(0, 255)
+functions = st.sampled_from([3, 4])
+counts = st.integers(1, 125)
+numbers = st.integers(0, 0xFFFF)
+
+
+def read(function: int, count: int, address: int = 0) -> Read:
+    return Read(function, address, count, (), lambda _: ())
+
+
+def said(steps: Exchange, received: bytes, pieces: Iterator[int] | None = None) -> bytes | None:
+    """What an exchange returns for a stream; None where it waits for more."""
+    _, needed = next(steps)
+    while len(received) >= needed:
+        data, received = received[:needed], received[needed:]
+        try:
+            send, needed = steps.send(data)
+        except StopIteration as end:
+            return bytes(end.value)
+        assert send == b""
+    return None
+
+
+def tcp_reply(unit: int, function: int, data: bytes, number: int) -> bytes:
+    pdu = bytes([function, len(data)]) + data
+    return struct.pack(">HHHB", number, 0, len(pdu) + 1, unit) + pdu
+
+
+def rtu_reply(unit: int, function: int, data: bytes) -> bytes:
+    frame = bytes([unit, function, len(data)]) + data
+    return frame + crc(frame)
+
+
+def test_checksum_is_the_one_of_the_standard() -> None:
+    """MODBUS over Serial Line V1.02, section 6.2.2: 02 07 has the checksum 1241 hex."""
+    assert crc(bytes([0x02, 0x07])) == bytes([0x41, 0x12])
+
+
+@given(units, functions, counts, st.integers(0, 65535), numbers)
+def test_requests_are_those_of_another_implementation(
+    unit: int, function: int, count: int, address: int, number: int
+) -> None:
+    pdu = REQUESTS[function](address=address, count=count, dev_id=unit, transaction_id=number)
+    asked = read(function, count, address)
+    assert next(read_tcp(unit, asked, number))[0] == TCP.buildFrame(pdu)
+    assert next(read_rtu(unit, asked))[0] == RTU.buildFrame(pdu)
+
+
+@given(units, functions, st.lists(numbers, min_size=1, max_size=125), numbers)
+def test_replies_of_another_implementation_are_read(
+    unit: int, function: int, registers: list[int], number: int
+) -> None:
+    pdu = RESPONSES[function](registers=registers, dev_id=unit, transaction_id=number)
+    data = struct.pack(f">{len(registers)}H", *registers)
+    asked = read(function, len(registers))
+    assert said(read_tcp(unit, asked, number), TCP.buildFrame(pdu)) == data
+    assert said(read_rtu(unit, asked), RTU.buildFrame(pdu)) == data
+
+
+@given(units, functions, st.data())
+def test_a_truncated_reply_is_never_an_answer(
+    unit: int, function: int, draw: st.DataObject
+) -> None:
+    data = draw.draw(st.binary(min_size=2, max_size=250).filter(lambda d: len(d) % 2 == 0))
+    asked = read(function, len(data) // 2)
+    whole = tcp_reply(unit, function, data, 7)
+    assert said(read_tcp(unit, asked, 7), whole) == data
+    assert (
+        said(read_tcp(unit, asked, 7), whole[: draw.draw(st.integers(0, len(whole) - 1))]) is None
+    )
+    whole = rtu_reply(unit, function, data)
+    assert said(read_rtu(unit, asked), whole) == data
+    assert said(read_rtu(unit, asked), whole[: draw.draw(st.integers(0, len(whole) - 1))]) is None
+
+
+@given(units, functions, st.integers(1, 20), st.data())
+def test_a_corrupted_rtu_reply_is_never_an_answer(
+    unit: int, function: int, count: int, draw: st.DataObject
+) -> None:
+    """A burst of up to 16 bits anywhere: what the checksum is guaranteed to find."""
+    whole = bytearray(rtu_reply(unit, function, bytes(range(2 * count))))
+    place = draw.draw(st.integers(0, len(whole) - 1))
+    whole[place] ^= draw.draw(st.integers(1, 255))
+    if place + 1 < len(whole):
+        whole[place + 1] ^= draw.draw(st.integers(0, 255))
+    assert refused_or_waiting(read_rtu(unit, read(function, count)), bytes(whole) + bytes(300))
+
+
+@given(units, functions, st.integers(1, 20), st.data())
+def test_a_corrupted_tcp_head_is_never_an_answer(
+    unit: int, function: int, count: int, draw: st.DataObject
+) -> None:
+    whole = bytearray(tcp_reply(unit, function, bytes(2 * count), 7))
+    whole[draw.draw(st.integers(0, 8))] ^= draw.draw(st.integers(1, 255))
+    assert refused_or_waiting(read_tcp(unit, read(function, count), 7), bytes(whole))
+
+
+@given(st.binary(max_size=600))
+def test_noise_is_never_an_answer(noise: bytes) -> None:
+    assert refused_or_waiting(read_tcp(17, read(3, 10), 0xBEEF), noise)
+    assert refused_or_waiting(read_rtu(17, read(3, 10)), noise)
+
+
+def refused_or_waiting(steps: Exchange, received: bytes) -> bool:
+    try:
+        return said(steps, received) is None
+    except (ReplyError, DeviceRefused):
+        return True
+
+
+@given(units, units, functions, functions, counts, counts, numbers, numbers)
+def test_a_crossed_reply_is_never_an_answer(
+    unit: int,
+    other_unit: int,
+    function: int,
+    other_function: int,
+    count: int,
+    other_count: int,
+    number: int,
+    other_number: int,
+) -> None:
+    """The answer to another question, whole and with a right checksum."""
+    ours = (unit, function, count)
+    theirs = (other_unit, other_function, other_count)
+    reply = bytes(2 * other_count)
+    asked = read(function, count)
+    if ours != theirs:
+        with pytest.raises(ReplyError):
+            said(read_rtu(unit, asked), rtu_reply(other_unit, other_function, reply))
+        with pytest.raises(ReplyError):
+            said(read_tcp(unit, asked, 7), tcp_reply(other_unit, other_function, reply, 7))
+    assume(number != other_number)
+    late = tcp_reply(other_unit, other_function, reply, other_number)
+    assert said(read_tcp(unit, asked, number), late) is None
+
+
+@given(st.lists(st.binary(min_size=1, max_size=251), max_size=4), st.binary(min_size=4, max_size=4))
+def test_late_frames_are_passed_over_whole(late: list[bytes], data: bytes) -> None:
+    """However many are glued in front of the answer, and whatever they hold."""
+    stream = b"".join(tcp_reply(9, 3, before, number) for number, before in enumerate(late))
+    assert said(read_tcp(1, read(3, 2), 77), stream + tcp_reply(1, 3, data, 77)) == data
+
+
+@pytest.mark.parametrize("code", [1, 2, 3, 4, 5, 6, 10, 11])
+def test_a_refusal_names_its_code(code: int) -> None:
+    refusal = bytes([1, 0x83, code])
+    with pytest.raises(DeviceRefused) as tcp:
+        said(read_tcp(1, read(3, 2), 7), struct.pack(">HHH", 7, 0, 3) + refusal)
+    with pytest.raises(DeviceRefused) as rtu:
+        said(read_rtu(1, read(3, 2)), refusal + crc(refusal))
+    assert tcp.value.code == rtu.value.code == code
+
+
+def test_a_refusal_that_is_not_ours_is_not_believed() -> None:
+    other = bytes([2, 0x83, 2])
+    with pytest.raises(ReplyError):
+        said(read_rtu(1, read(3, 2)), other + crc(other))
+    with pytest.raises(ReplyError):
+        said(read_rtu(1, read(3, 2)), bytes([1, 0x83, 2, 0, 0]))  # wrong checksum
+    with pytest.raises(ReplyError):
+        said(read_tcp(1, read(3, 2), 7), struct.pack(">HHH", 7, 0, 4) + bytes([1, 0x83, 2, 0]))
+
+
+@pytest.mark.parametrize("function", [0, 1, 5, 6, 15, 16, 22, 23, 0x83])
+def test_writing_can_not_be_said(function: int) -> None:
+    for ask in (read_tcp, read_rtu):
+        with pytest.raises(ValueError, match="can't read"):
+            next(ask(1, read(function, 1), 1))
+
+
+@pytest.mark.parametrize("count", [0, 126, 65536])
+def test_more_than_a_frame_holds_can_not_be_asked_for(count: int) -> None:
+    for ask in (read_tcp, read_rtu):
+        with pytest.raises(ValueError, match="can't read"):
+            next(ask(1, read(3, count), 1))

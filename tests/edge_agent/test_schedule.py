@@ -1,0 +1,85 @@
+"""Slots lie on the clock's face, near its whole intervals, and none is asked twice."""
+
+import math
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_agent.schedule import Schedule, phase_s
+
+UTC_S = 1_795_000_000.0
+names = st.text(min_size=1, max_size=12)
+intervals = st.sampled_from([0.1, 1.0, 10.0, 60.0, 900.0, 86400.0])
+
+
+def test_the_phase_is_the_same_on_every_machine_and_in_every_run() -> None:
+    assert phase_s("e-main", 10.0) == 0.6120683164738706
+
+
+@given(names, intervals)
+def test_the_phase_is_in_the_first_tenth(name: str, interval_s: float) -> None:
+    assert 0 <= phase_s(name, interval_s) < min(interval_s / 10, 30)
+
+
+def test_phases_spread_a_fleet() -> None:
+    phases = [phase_s(f"e-{number}", 10.0) for number in range(1000)]
+    in_tenths = [sum(int(phase * 10) == tenth for phase in phases) for tenth in range(10)]
+    assert min(in_tenths) > 60
+
+
+@given(
+    st.dictionaries(names, intervals, min_size=1, max_size=5),
+    st.lists(st.floats(0, 0.4), min_size=20, max_size=60),
+)
+def test_every_slot_is_asked_once_by_a_bus_that_keeps_up(
+    meters: dict[str, float], delays: list[float]
+) -> None:
+    """Delays are in shares of the shortest interval."""
+    shortest = min(meters.values())
+    schedule = Schedule(meters.items(), utc_s=UTC_S, now_s=0.0)
+    now_s = 0.0
+    last: dict[str, float] = {}
+    for delay in delays:
+        slot = schedule.next()
+        assert slot.due_s >= now_s - shortest * 0.4 * len(meters) - 1e-6
+        now_s = max(now_s, slot.due_s)
+        utc_s = UTC_S + slot.due_s
+        interval_s = meters[slot.meter]
+        face = (utc_s - phase_s(slot.meter, interval_s)) % interval_s
+        assert min(face, interval_s - face) < 1e-5, "a slot is on the face of the clock"
+        if slot.meter in last:
+            assert math.isclose(slot.due_s - last[slot.meter], interval_s, abs_tol=1e-5)
+        last[slot.meter] = slot.due_s
+        now_s += delay * shortest / len(meters)
+        schedule.done(utc_s=UTC_S + now_s, now_s=now_s)
+
+
+def test_missed_slots_are_skipped() -> None:
+    schedule = Schedule([("m", 10.0)], utc_s=UTC_S, now_s=0.0)
+    first = schedule.next().due_s
+    slot = schedule.done(utc_s=UTC_S + first + 34, now_s=first + 34)
+    assert math.isclose(slot.due_s, first + 40, abs_tol=1e-5)
+
+
+def test_slots_before_a_given_moment_are_passed_over() -> None:
+    schedule = Schedule([("m", 10.0)], utc_s=UTC_S, now_s=0.0)
+    first = schedule.next().due_s
+    slot = schedule.done(utc_s=UTC_S + first, now_s=first, not_before_s=first + 25)
+    assert math.isclose(slot.due_s, first + 30, abs_tol=1e-5)
+
+
+@given(st.floats(-1e6, 1e6), st.sampled_from([1.0, 10.0, 900.0]))
+def test_a_jump_of_the_clock_neither_stops_nor_doubles(jump_s: float, interval_s: float) -> None:
+    schedule = Schedule([("m", interval_s)], utc_s=UTC_S, now_s=0.0)
+    first = schedule.next().due_s
+    slot = schedule.done(utc_s=UTC_S + first + jump_s, now_s=first)
+    assert 0.5 * interval_s - 1e-3 <= slot.due_s - first <= 1.5 * interval_s + 1e-3
+    face = (UTC_S + slot.due_s + jump_s - phase_s("m", interval_s)) % interval_s
+    assert min(face, interval_s - face) < 1e-3
+
+
+def test_a_timer_that_fires_early_does_not_double_a_slot() -> None:
+    schedule = Schedule([("m", 10.0)], utc_s=UTC_S, now_s=0.0)
+    first = schedule.next().due_s
+    slot = schedule.done(utc_s=UTC_S + first - 0.001, now_s=first - 0.001)
+    assert math.isclose(slot.due_s, first + 10, abs_tol=1e-5)

@@ -1,0 +1,232 @@
+"""What the disk has is never lost and never miscounted."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from edge_agent.spool import Counts, Row, Spool, _File
+from jieneng import observe
+from jieneng.metering.errors import SpoolUnavailable
+from jieneng.metering.reading import Ack
+
+LOG = observe.log("test")
+BOOT, OTHER = "aaaaaaaa", "bbbbbbbb"
+
+
+def row(seq: int, samples: int = 3, size: int = 100, boot: str = BOOT) -> Row:
+    return Row(boot, seq, samples, bytes([seq % 256]) * size)
+
+
+@asynccontextmanager
+async def spool(path: Path, max_bytes: int = 10**6) -> AsyncIterator[Spool]:
+    one = Spool(path, max_bytes, LOG)
+    try:
+        await one.open()
+        yield one
+    finally:
+        await one.close()
+
+
+def balanced(counts: Counts) -> bool:
+    return counts.read == counts.stored + counts.pending + counts.dropped
+
+
+async def test_what_was_put_is_there_after_a_restart(tmp_path: Path) -> None:
+    file = tmp_path / "spool.sqlite"
+    async with spool(file) as one:
+        await one.put([row(1), row(2)])
+        before = one.counts
+    async with spool(file) as one:
+        assert one.counts == before == Counts(read=6, pending=6, size_bytes=200)
+        assert await one.peek(10) == [row(1), row(2)]
+
+
+async def test_an_acknowledgement_removes_its_own_boot_and_range_only(tmp_path: Path) -> None:
+    async with spool(tmp_path / "s") as one:
+        await one.put([row(seq) for seq in range(1, 6)] + [row(2, boot=OTHER)])
+        assert await one.confirm([Ack(BOOT, stored=((2, 3),), quarantined=((5, "bad"),))]) == 3
+        assert [kept.key for kept in await one.peek(10)] == [(BOOT, 1), (BOOT, 4), (OTHER, 2)]
+        assert one.counts == Counts(read=18, stored=9, pending=9, size_bytes=300)
+
+
+async def test_an_acknowledgement_counts_once(tmp_path: Path) -> None:
+    async with spool(tmp_path / "s") as one:
+        await one.put([row(1)])
+        ack = Ack(BOOT, stored=((1, 2**53 - 1), (1, 1)))
+        assert await one.confirm([ack, ack]) == 1
+        assert await one.confirm([ack]) == 0
+        assert one.counts == Counts(read=3, stored=3)
+
+
+async def test_a_full_spool_drops_the_oldest_and_counts_them(tmp_path: Path) -> None:
+    async with spool(tmp_path / "s", max_bytes=250) as one:
+        for seq in range(1, 5):
+            await one.put([row(seq)])
+        assert [kept.seq for kept in await one.peek(10)] == [3, 4]
+        assert one.counts == Counts(read=12, pending=6, dropped=6, size_bytes=200)
+
+
+async def test_the_file_stays_near_its_bound(tmp_path: Path) -> None:
+    file = tmp_path / "s"
+    async with spool(file, max_bytes=200_000) as one:
+        for seq in range(1, 300):
+            await one.put([row(seq, size=5000)])
+        wal = tmp_path / "s-wal"
+        assert wal.stat().st_size < 5_000_000
+    assert file.stat().st_size < 200_000 * 1.5
+
+
+async def test_losses_are_counted_with_the_next_batch(tmp_path: Path) -> None:
+    async with spool(tmp_path / "s") as one:
+        await one.put([row(1)], lost=7)
+        assert one.counts == Counts(read=10, pending=3, dropped=7, size_bytes=100)
+
+
+async def test_a_put_that_is_cancelled_still_happens(tmp_path: Path) -> None:
+    async with spool(tmp_path / "s") as one:
+        putting = [asyncio.create_task(one.put([row(seq)])) for seq in range(1, 20)]
+        await asyncio.sleep(0)
+        for task in putting:
+            task.cancel()
+        await asyncio.gather(*putting, return_exceptions=True)
+        assert len(await one.peek(100)) == 19
+
+
+async def test_two_agents_can_not_share_a_spool(tmp_path: Path) -> None:
+    async with spool(tmp_path / "s"):
+        with pytest.raises(SpoolUnavailable, match="no other agent"):
+            async with spool(tmp_path / "s"):
+                pass
+
+
+async def test_a_spool_of_another_version_is_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "s"
+    with closing(sqlite3.connect(file)) as db:
+        db.execute("PRAGMA user_version = 7")
+    with pytest.raises(SpoolUnavailable, match="another version"):
+        async with spool(file):
+            pass
+    assert file.exists()
+    assert not (tmp_path / "s.damaged-1").exists()
+
+
+async def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(SpoolUnavailable, match="check the disk"):
+        async with spool(tmp_path / "no" / "s"):
+            pass
+
+
+def damage(file: Path, start: int, size: int) -> None:
+    data = bytearray(file.read_bytes())
+    data[start : start + size] = b"\xa5" * len(data[start : start + size])
+    file.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("start", "size"),
+    [(0, 100), (0, 10**9), (4096, 4096), (3 * 4096, 10**9)],
+    ids=["head", "all", "one page", "all but the first pages"],
+)
+async def test_a_damaged_file_is_set_aside_and_the_agent_goes_on(
+    tmp_path: Path, start: int, size: int
+) -> None:
+    file = tmp_path / "spool.sqlite"
+    async with spool(file) as one:
+        await one.put([row(seq, size=3000) for seq in range(1, 30)])
+        await one.confirm([Ack(BOOT, stored=((1, 2),))])
+    damage(file, start, size)
+    async with spool(file) as one:
+        assert await one.peek(10) == []
+        assert balanced(one.counts)
+        await one.put([row(30)])
+        assert [kept.seq for kept in await one.peek(10)] == [30]
+    assert (tmp_path / "spool.sqlite.damaged-1").exists()
+
+
+async def test_damage_while_running_is_counted_and_set_aside(tmp_path: Path) -> None:
+    """The counts go on, and what was pending in the damaged file is dropped."""
+    file = tmp_path / "spool.sqlite"
+    async with spool(file) as one:
+        await one.put([row(seq, size=3000) for seq in range(1, 30)])
+    async with spool(file) as one:
+        await one.confirm([Ack(BOOT, stored=((1, 2),))])
+        db = one._file._db
+        assert db is not None
+        await one._run(lambda: db.executescript("PRAGMA wal_checkpoint; PRAGMA shrink_memory"))
+        damage(file, 0, 10**9)
+        await one.put([row(30)])
+        assert one.counts == Counts(read=90, stored=6, pending=3, dropped=81, size_bytes=100)
+        assert [kept.seq for kept in await one.peek(10)] == [30]
+
+
+class TheSpool(RuleBasedStateMachine):
+    """A spool against a list: the same rows and counts after any history."""
+
+    bound = 2000
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = TemporaryDirectory()
+        self.path = Path(self.folder.name) / "s"
+        self.file = _File(self.path, self.bound, LOG)
+        self.rows: list[Row] = []
+        self.counts = {"read": 0, "stored": 0, "dropped": 0}
+        self.seq = 0
+
+    @rule(sizes=st.lists(st.integers(1, 900), max_size=4), lost=st.integers(0, 5))
+    def put(self, sizes: list[int], lost: int) -> None:
+        new = [row(self.seq + n, samples=n, size=size) for n, size in enumerate(sizes, 1)]
+        self.seq += len(new)
+        self.file.put(new, lost)
+        self.rows += new
+        self.counts["read"] += sum(one.samples for one in new) + lost
+        self.counts["dropped"] += lost
+        while sum(len(one.payload) for one in self.rows) > self.bound:
+            self.counts["dropped"] += self.rows.pop(0).samples
+
+    @rule(first=st.integers(1, 60), length=st.integers(0, 5))
+    def confirm(self, first: int, length: int) -> None:
+        gone = [one for one in self.rows if first <= one.seq <= first + length]
+        _, left = self.file.confirm([Ack(BOOT, stored=((first, first + length),))])
+        assert left == len(gone)
+        self.rows = [one for one in self.rows if one not in gone]
+        self.counts["stored"] += sum(one.samples for one in gone)
+
+    @rule(seq=st.integers(1, 60))
+    def fail(self, seq: int) -> None:
+        """A name that is taken: the whole put is undone."""
+        if self.rows:
+            with pytest.raises(SpoolUnavailable):
+                self.file.put([row(10_000), self.rows[seq % len(self.rows)]], 1)
+
+    @rule()
+    def restart(self) -> None:
+        self.file.close()
+        self.file = _File(self.path, self.bound, LOG)
+
+    @invariant()
+    def same(self) -> None:
+        counts = self.file.counts()
+        assert balanced(counts)
+        assert counts == Counts(
+            **self.counts,
+            pending=sum(one.samples for one in self.rows),
+            size_bytes=sum(len(one.payload) for one in self.rows),
+        )
+        assert self.file.peek(10) == self.rows[:10]
+
+    def teardown(self) -> None:
+        self.file.close()
+        self.folder.cleanup()
+
+
+TestTheSpool = TheSpool.TestCase
+TestTheSpool.settings = settings(max_examples=25, stateful_step_count=20, deadline=None)
