@@ -2,8 +2,8 @@
 
 Laws:
 
-1. One question at a time. A meter's failure costs its neighbours one time-out, less and less
-   often; a link that is down is nobody's failure.
+1. One question at a time. A silent meter costs its neighbours one time-out, less and less often.
+   One that answers in part is not silent, and a link that is down is no meter's failure.
 2. After a silence or a wrong reply, the same meter is not asked for anything more before its next
    slot: what comes late now could be the answer to any of its questions.
 3. What was read is handed on in the same moment, whole or with NaN for what is missing.
@@ -142,7 +142,7 @@ class BusPoller:
             self.counts.ok += 1
         else:
             self.counts.failed += 1
-        self._remember(polled, trouble, now_s)
+        self._remember(polled, any(replies), trouble, now_s)
         sample = polled.meter.sample(replies)
         if sample is not None:
             self._keep(sample)
@@ -161,7 +161,9 @@ class BusPoller:
                     break
         return replies, trouble
 
-    def _remember(self, polled: _Polled, trouble: _Trouble | None, now_s: float) -> None:
+    def _remember(
+        self, polled: _Polled, answered: bool, trouble: _Trouble | None, now_s: float
+    ) -> None:
         if trouble is not None and isinstance(trouble.error, LinkDown):
             self._link_breaker.failed(now_s)
             self._link_fault.happened(trouble.error)
@@ -176,7 +178,7 @@ class BusPoller:
         last = read.address + read.count - 1
         registers = f"0x{read.address:04X}-0x{last:04X}"
         polled.fault.happened(error, function=read.function, registers=registers)
-        if _is_refusal(error):
+        if answered or _is_refusal(error):
             polled.breaker.answered()
         elif not isinstance(error, ReplyError):
             polled.breaker.failed(now_s)

@@ -131,10 +131,12 @@ class Misbehaving:
 
 
 @asynccontextmanager
-async def misbehaving(behave: Behaviour, *, rtu: bool = False) -> AsyncIterator[Misbehaving]:
-    """Such a server, on a free port."""
+async def misbehaving(
+    behave: Behaviour, *, rtu: bool = False, port: int = 0
+) -> AsyncIterator[Misbehaving]:
+    """Such a server, on a free port where none is given."""
     place = Misbehaving(behave, rtu)
-    server = await asyncio.start_server(place.serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(place.serve, "127.0.0.1", port)
     place.port = server.sockets[0].getsockname()[1]
     try:
         yield place

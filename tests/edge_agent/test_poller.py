@@ -1,0 +1,234 @@
+"""A bus is polled fairly whatever its meters do, and what went wrong is said once."""
+
+import math
+import random
+from collections.abc import AsyncIterator, Iterator, MutableMapping
+from contextlib import asynccontextmanager
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from structlog.testing import capture_logs
+
+from edge_agent.links import TcpLink
+from edge_agent.meter import PolledMeter
+from edge_agent.poller import BusPoller
+from edge_agent.protocols.modbus import FRAMINGS
+from jieneng import observe
+from jieneng.clock import SystemClock
+from jieneng.metering.reading import Sample
+from jieneng.site_folder import packaged_models
+from tests.edge_agent.misbehaving import Act, Question, misbehaving
+from tests.edge_agent.scene import meter, running, until
+from tests.servers import free_port
+
+ENERGY, VOLTAGE, POWER = 0x0000, 0x0061, 0x016A  # where the three reads of a DTSD1352 begin
+kinds = pytest.mark.parametrize("kind", ["tcp", "rtu_tcp"])
+Logs = list[MutableMapping[str, Any]]
+
+
+class Bus:
+    """A poller, and what it handed on."""
+
+    def __init__(self, port: int, kind: str, units: range, interval_s: float) -> None:
+        clock, framing, model = SystemClock(), FRAMINGS[kind], packaged_models()["acrel-dtsd1352"]
+        self.samples: list[Sample] = []
+        self.poller = BusPoller(
+            "b",
+            [
+                PolledMeter(
+                    meter(f"m{unit}", "b", unit, interval_s=interval_s),
+                    model,
+                    ZoneInfo("Asia/Shanghai"),
+                )
+                for unit in units
+            ],
+            link=TcpLink(
+                "127.0.0.1",
+                port,
+                timeout_s=0.05,
+                numbered=framing.numbered,
+                now_ms=clock.now_ms,
+            ),
+            framing=framing,
+            clock=clock,
+            keep=self.samples.append,
+            log=observe.log("test"),
+        )
+
+    def of(self, name: str) -> list[Sample]:
+        return [sample for sample in self.samples if sample.meter == name]
+
+
+@asynccontextmanager
+async def polled(
+    port: int, kind: str = "tcp", units: range = range(1, 2), interval_s: float = 0.1
+) -> AsyncIterator[Bus]:
+    one = Bus(port, kind, units, interval_s)
+    async with running(one.poller.run()):
+        yield one
+
+
+def faults(logs: Logs) -> list[str]:
+    return [str(one["event"]) for one in logs]
+
+
+@kinds
+async def test_a_dead_unit_costs_its_neighbours_nothing(kind: str) -> None:
+    """One of four never answers: the others miss no slot, and it is asked less and less."""
+
+    def behave(question: Question) -> Iterator[Act]:
+        if question.unit != 3:
+            yield question.reply(question.nth)
+
+    async with misbehaving(behave, rtu=kind != "tcp") as server:
+        with capture_logs() as logs:
+            async with polled(server.port, kind, range(1, 5), interval_s=0.3) as bus:
+                await until(lambda: len(bus.of("m1")) >= 8)
+        counts = {unit: len(bus.of(f"m{unit}")) for unit in range(1, 5)}
+        asked_dead = sum(question.unit == 3 for question in server.questions)
+        assert server.most_open == 1
+    assert counts[3] == 0
+    assert min(counts[1], counts[2], counts[4]) >= 7
+    assert asked_dead <= 5
+    (said,) = logs
+    assert said["event"] == "meter does not answer as it should"
+    assert (said["meter"], said["unit"], said["bus"]) == ("m3", 3, "b")
+
+
+async def test_a_meter_that_answers_in_part_is_asked_no_less() -> None:
+    """Its counter is worth more than the time-out that its other registers cost."""
+
+    def behave(question: Question) -> Iterator[Act]:
+        if question.address == ENERGY:
+            yield question.reply(question.nth)
+
+    async with misbehaving(behave) as server, polled(server.port, interval_s=0.2) as bus:
+        await until(lambda: len(bus.samples) >= 8)
+    assert bus.poller._polled["m1"].breaker.failures == 0
+
+
+async def test_a_unit_that_comes_back_is_polled_as_before_and_said_once() -> None:
+    dead = True
+
+    def behave(question: Question) -> Iterator[Act]:
+        if not dead:
+            yield question.reply(question.nth)
+
+    async with misbehaving(behave) as server:
+        with capture_logs() as logs:
+            async with polled(server.port) as bus:
+                await until(lambda: bus.poller.counts.failed >= 3)
+                dead = False
+                await until(lambda: len(bus.samples) >= 3)
+    event = "meter does not answer as it should"
+    assert faults(logs) == [event, f"{event}: over"]
+
+
+async def test_one_lost_reply_is_not_worth_a_word() -> None:
+    def behave(question: Question) -> Iterator[Act]:
+        if question.nth != 4:
+            yield question.reply(question.nth)
+
+    async with misbehaving(behave) as server:
+        with capture_logs() as logs:
+            async with polled(server.port) as bus:
+                await until(lambda: len(bus.samples) >= 4)
+    assert bus.poller.counts.failed == 1
+    assert logs == []
+
+
+async def test_a_link_that_is_down_is_said_once_and_blames_no_meter() -> None:
+    def behave(question: Question) -> Iterator[Act]:
+        yield question.reply(question.nth)
+
+    port = free_port()
+    with capture_logs() as logs:
+        async with polled(port, units=range(1, 4)) as bus:
+            await until(lambda: bus.poller.counts.failed >= 3)
+            async with misbehaving(behave, port=port):
+                await until(lambda: all(bus.of(f"m{unit}") for unit in (1, 2, 3)))
+    assert faults(logs) == ["link is down", "link is down: over"]
+
+
+async def test_a_refused_read_costs_the_others_nothing_and_is_named() -> None:
+    def behave(question: Question) -> Iterator[Act]:
+        refused = question.address == VOLTAGE
+        yield question.refusal(2) if refused else question.reply(question.nth)
+
+    async with misbehaving(behave) as server:
+        with capture_logs() as logs:
+            async with polled(server.port) as bus:
+                await until(lambda: len(bus.samples) >= 4)
+    known = dict(zip(bus.samples[0].quantities, bus.samples[0].values, strict=True))
+    assert math.isnan(known["voltage_a_v"])
+    assert not math.isnan(known["energy_kwh"] + known["power_kw"])
+    (said,) = logs
+    assert (said["model"], said["function"]) == ("acrel-dtsd1352", 3)
+    assert said["registers"] == "0x0061-0x0077"
+    assert "exception 2" in said["reason"]
+
+
+@kinds
+async def test_after_a_silence_a_meter_is_asked_nothing_more_in_this_poll(kind: str) -> None:
+    """Its late answer could be taken for the answer to its next question."""
+
+    def behave(question: Question) -> Iterator[Act]:
+        if question.address != VOLTAGE:
+            yield question.reply(question.nth)
+
+    async with misbehaving(behave, rtu=kind != "tcp") as server:
+        async with polled(server.port, kind, interval_s=0.3) as bus:
+            await until(lambda: len(bus.samples) >= 3)
+        asked = [question.address for question in server.questions]
+    assert POWER not in asked
+    known = dict(zip(bus.samples[0].quantities, bus.samples[0].values, strict=True))
+    assert not math.isnan(known["energy_kwh"])
+    assert math.isnan(known["voltage_a_v"])
+    assert math.isnan(known["power_kw"])
+
+
+@kinds
+async def test_no_value_of_another_meter_or_moment_gets_through(kind: str) -> None:
+    """A gateway that mixes everything up: late, crossed, doubled, torn. Each meter's registers
+    hold its own number, so a wrong one shows."""
+
+    def behave(question: Question) -> Iterator[Act]:
+        right = question.reply(question.unit * 1111)
+        wrong = question.reply(7, unit=question.unit % 4 + 1)
+        match random.Random(question.nth).randrange(9):  # always the same mixture
+            case 0:
+                yield 0.06
+                yield right
+            case 1:
+                yield wrong
+            case 2:
+                yield question.reply(7, count=question.count + 1)
+            case 3:
+                yield question.reply(7, unit=question.unit, function=4) + right
+            case 4:
+                yield right[:5]
+            case _:
+                yield right
+
+    async with (
+        misbehaving(behave, rtu=kind != "tcp") as server,
+        polled(server.port, kind, range(1, 5), interval_s=0.2) as bus,
+    ):
+        await until(lambda: len(bus.samples) >= 20)
+    for sample in bus.samples:
+        unit = int(sample.meter[1:])
+        energy, voltage = (unit * 1111 * 65537) / 100, unit * 1111 / 10
+        known = dict(zip(sample.quantities, sample.values, strict=True))
+        assert known["energy_kwh"] == energy or math.isnan(known["energy_kwh"])
+        assert known["voltage_a_v"] == voltage or math.isnan(known["voltage_a_v"])
+
+
+async def test_polling_ends_within_a_question_and_closes_its_link() -> None:
+    def behave(question: Question) -> Iterator[Act]:
+        yield 60.0
+
+    async with misbehaving(behave) as server:
+        async with polled(server.port):
+            await server.asked.wait()
+        await until(lambda: not server.open)
