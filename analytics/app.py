@@ -102,7 +102,7 @@ async def backfill(
     """Compute the consumption of the local days `start` to `end`, both included, and publish."""
     async with _open(folder, settings) as (_, pipeline):
         findings = await pipeline.backfill(start, end, progress)
-        await _publish(pipeline, folder, clock, await pipeline.years())
+        await _publish(pipeline, folder, clock, await pipeline.periods())
         return findings
 
 
@@ -112,7 +112,7 @@ async def once(folder: SiteFolder, settings: AnalyticsSettings, clock: Clock) ->
         today = _today(folder, clock)
         await pipeline.catch_up(today, _silent)
         await pipeline.backfill(today - timedelta(days=1), today, _silent)
-        return await _publish(pipeline, folder, clock, await pipeline.years())
+        return await _publish(pipeline, folder, clock, await pipeline.periods())
 
 
 async def run(folder: SiteFolder, settings: AnalyticsSettings, clock: Clock) -> None:
@@ -202,7 +202,7 @@ class _Service:
         if not self._caught_up:
             await self._store.prepare()
             await self._pipeline.catch_up(today, _silent)
-            shown.update(await self._pipeline.years())
+            shown.update(await self._pipeline.periods())
         await self._pipeline.backfill(yesterday, today, _silent)
         if self._clock.monotonic() - self._late_s >= self._settings.late_every_s:
             first = today - timedelta(days=self._settings.late_days)

@@ -3,37 +3,32 @@
 Laws:
 
 1. Windows are rewritten whole, and nothing is deleted but consumption that is no longer known. The
-   same readings give the same digits, whatever the windows: a window reads as far before and
-   after itself as it takes for `counters` to call it settled.
+   same readings give the same digits, whatever the windows: `sources` reads as far around one as
+   it takes.
 2. Memory is bounded by a window of one meter, and by the days of all meters.
 3. Figures come from stored day consumption alone, so they can be made again without the readings.
 """
 
-import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
-import msgspec
 import numpy as np
 
-from analytics import consumption, periods
+from analytics import periods
 from analytics.assess import assess, base_year
-from analytics.consumption import Consumption, Imported
-from analytics.counters import accept
-from analytics.devices import Place, place
+from analytics.consumption import Consumption
 from analytics.figures import Figure, Finding
 from analytics.measured import Measured, blocks, from_rows, on_grid
 from analytics.periods import Interval
-from analytics.points import consumption_points, indicator_points
+from analytics.points import consumption_points, indicator_points, unknown_days
 from analytics.rollup import Scope, of_scope, scopes, weights
 from analytics.rules import Rules
-from analytics.stretches import Accepted
+from analytics.sources import Source, Sources
 from jieneng.metering import schema
 from jieneng.metering.errors import UsageError
 from jieneng.metering.quantities import CONSUMPTION, MEDIA, Medium
 from jieneng.metering.schema import Point
-from jieneng.metering.site import Meter
 from jieneng.observe import log
 from jieneng.site_folder import SiteFolder
 from jieneng.storage import Store
@@ -44,40 +39,7 @@ if TYPE_CHECKING:
 Progress = Callable[[float], None]
 _Tags = frozenset[tuple[str, str]]
 
-_DAY_MS: Final = 86_400_000
-#: How far a window first looks beyond its edges for readings that settle it. Hourly or denser
-#: readings are settled within it; for sparser ones it grows, each time by this factor ...
-_CONTEXT_MS: Final = _DAY_MS
-_GROWS: Final = 4
-#: ... until so many readings were looked at: a meter that answers nothing but zeros, or nothing
-#: that fits, is never settled.
-_CONTEXT_READINGS: Final = 250_000
-#: Imported consumption may be of an interval that begins so long before the window [ms].
-_IMPORT_LOOK_BACK_MS: Final = 366 * _DAY_MS
 _WRITE_AT_ONCE: Final = 20_000
-
-
-class _Source(msgspec.Struct):
-    """A meter and what there is of it in the store.
-
-    Attributes:
-        place: its devices.
-        readings: first and last time of its registers; None where there is none.
-        imports: the same of its imported consumption.
-        context_ms: how far beyond a window's edges the last one had to look.
-        longest_ms: the longest imported interval so far; no earlier window has a longer one.
-    """
-
-    meter: Meter
-    place: Place
-    readings: tuple[int, int] | None
-    imports: tuple[int, int] | None
-    context_ms: int = _CONTEXT_MS
-    longest_ms: int = _IMPORT_LOOK_BACK_MS
-
-    def spans(self) -> Iterator[tuple[int, int]]:
-        """Where there is something."""
-        yield from (span for span in (self.readings, self.imports) if span is not None)
 
 
 class Pipeline:
@@ -105,6 +67,7 @@ class Pipeline:
         self.scopes = scopes(folder.site)
         self._site = folder.site
         self._store = store
+        self._sources = Sources(folder, store)
         self._detail_days = detail_days
         self._window_months = window_months
         self._log = log("analytics")
@@ -118,7 +81,7 @@ class Pipeline:
         `progress` is told the share that is done, up to 1.0. Returns what was found wrong in
         registers.
         """
-        sources = await self._sources()
+        sources = await self._sources.all()
         detail = self._detail_from(sources)
         windows = list(periods.windows(first, last + timedelta(days=1), self._window_months))
         findings: dict[Finding, None] = {}
@@ -127,11 +90,12 @@ class Pipeline:
             stored = await self._stored(grids)
             done: list[dict[Interval, Consumption]] = []
             for index, source in enumerate(sources):
-                consumed, found = await self._consumed(source, grids)
+                consumed, found = await self._sources.consumed(source, grids)
                 findings.update(dict.fromkeys(found))
                 done.append(consumed)
                 series = {"kind": "meter", "scope": source.meter.id, "medium": source.meter.medium}
                 await self._rewrite(series, consumed, grids, stored)
+                await self._write(unknown_days(self._site.id, source, consumed, grids))
                 progress((number + (index + 1) / len(sources)) / len(windows))
             await self._roll_up(sources, done, grids, stored)
         for finding in findings.keys() - self._told:
@@ -143,22 +107,21 @@ class Pipeline:
         return list(findings)
 
     async def catch_up(self, last: date, progress: Progress) -> None:
-        """Compute the days up to `last` for which a meter has readings but no consumption."""
-        sources = await self._sources()
+        """Compute the days up to `last` for which a meter has readings, but which never were."""
+        sources = await self._sources.all()
         spans = [span for source in sources for span in source.spans()]
         if not spans:
             return
         zone = self._site.zone
         first = periods.local_day(min(start for start, _ in spans), zone)
         end = last + timedelta(days=1)
-        measured = await self._measured(first, end)
         midnights = periods.edges_ms(first, end, "day", zone)
+        rows = await self._day_rows(first, end, [schema.COVERAGE])
+        never = np.full(len(midnights) - 1, np.nan)
         missing = np.zeros(len(midnights) - 1, dtype=np.bool_)
         for source in sources:
-            metered = measured.media[source.meter.medium]
-            known = np.isfinite(metered.amount[metered.meters.index(source.meter.id)])
-            for start_ms, end_ms in source.spans():
-                missing |= ~known & (midnights[1:] > start_ms) & (midnights[:-1] < end_ms)
+            computed = np.isfinite(rows.get((source.meter.id, schema.COVERAGE), never))
+            missing |= ~computed & source.within(midnights)
         await self._backfill_days(first, missing, progress)
 
     async def catch_up_late(self, first: date, last: date) -> None:
@@ -183,21 +146,7 @@ class Pipeline:
             )
             done += length
 
-    async def _sources(self) -> list[_Source]:
-        found = []
-        for meter in self._site.meter:
-            where = {"site": self._site.id, "meter": meter.id}
-            found.append(
-                _Source(
-                    meter,
-                    place(meter, self.folder.models, self._site.zone),
-                    await self._store.span(meter.medium, where=where),
-                    await self._store.span(schema.INTERVAL, where=where),
-                )
-            )
-        return found
-
-    def _detail_from(self, sources: Sequence[_Source]) -> date:
+    def _detail_from(self, sources: Sequence[Source]) -> date:
         """The first day that is kept in detail, counted back from the newest reading."""
         newest = max((end for source in sources for _, end in source.spans()), default=0)
         return periods.local_day(newest, self._site.zone) - timedelta(days=self._detail_days - 1)
@@ -209,79 +158,6 @@ class Pipeline:
             "day": periods.edges_ms(start, end, "day", zone),
             **{each: periods.edges_ms(max(start, detail), end, each, zone) for each in finer},
         }
-
-    async def _consumed(
-        self, source: _Source, grids: "Mapping[Interval, NDArray[np.int64]]"
-    ) -> tuple[dict[Interval, Consumption], tuple[Finding, ...]]:
-        """One meter's consumption on all grids of a window."""
-        start_ms, end_ms = int(grids["day"][0]), int(grids["day"][-1])
-        imported = await self._imported(source, start_ms, end_ms)
-        accepted = await self._accepted(source, start_ms, end_ms)
-
-        def work() -> dict[Interval, Consumption]:
-            return {
-                interval: consumption.consume(accepted, edges, imported)
-                for interval, edges in grids.items()
-            }
-
-        return await asyncio.to_thread(work), accepted.findings
-
-    async def _accepted(self, source: _Source, start_ms: int, end_ms: int) -> Accepted:
-        """The believed register in a window, with as much around it as settles it."""
-        nothing = np.zeros(0, dtype=np.int64), np.zeros(0)
-        if source.readings is None:
-            return accept(*nothing, source.place)
-        first_ms, last_ms = source.readings
-        before = after = source.context_ms
-        while True:
-            window = (start_ms - before, end_ms + after)
-            times, values = await self._register(source.meter, window) or nothing
-            accepted = await asyncio.to_thread(accept, times, values, source.place, window)
-            low, high = accepted.settled or (end_ms, start_ms)
-            early = low > start_ms and window[0] > first_ms
-            late = high < end_ms and window[1] <= last_ms
-            if not (early or late) or len(times) > _CONTEXT_READINGS:
-                source.context_ms = max(before, after)
-                return accepted
-            before *= _GROWS if early else 1
-            after *= _GROWS if late else 1
-
-    async def _register(
-        self, meter: Meter, window: tuple[int, int]
-    ) -> "tuple[NDArray[np.int64], NDArray[np.float64]] | None":
-        found = await self._store.read(
-            meter.medium,
-            CONSUMPTION[meter.medium],
-            where={"site": self._site.id, "meter": meter.id},
-            start_ms=window[0],
-            end_ms=window[1],
-        )
-        return (found[0].times_ms, found[0].values) if found else None
-
-    async def _imported(self, source: _Source, start_ms: int, end_ms: int) -> Imported | None:
-        """The imported intervals that reach into a window."""
-        if source.imports is None or source.imports[0] >= end_ms:
-            return None
-        if source.imports[1] + source.longest_ms <= start_ms:
-            return None
-        columns = []
-        for field in (schema.INTERVAL_S, CONSUMPTION[source.meter.medium]):
-            found = await self._store.read(
-                schema.INTERVAL,
-                field,
-                where={"site": self._site.id, "meter": source.meter.id},
-                start_ms=start_ms - source.longest_ms,
-                end_ms=end_ms,
-            )
-            if not found:
-                return None
-            columns.append(found[0])
-        lengths, amounts = columns
-        imported = Imported.of(
-            (lengths.times_ms, lengths.values), (amounts.times_ms, amounts.values)
-        )
-        source.longest_ms = int((imported.end_ms - imported.start_ms).max(initial=1))
-        return imported.disjoint()
 
     async def _stored(
         self, grids: "Mapping[Interval, NDArray[np.int64]]"
@@ -301,7 +177,7 @@ class Pipeline:
 
     async def _roll_up(
         self,
-        sources: Sequence[_Source],
+        sources: Sequence[Source],
         done: "Sequence[Mapping[Interval, Consumption]]",
         grids: "Mapping[Interval, NDArray[np.int64]]",
         stored: "Mapping[_Tags, NDArray[np.int64]]",
@@ -386,24 +262,28 @@ class Pipeline:
         )
 
     async def publish(self, shown: Sequence[str], as_of_ms: int) -> list[Figure]:
-        """Write the figures of some periods as `indicator`, at the start of `as_of`'s local day."""
+        """Write the figures of some periods as `indicator`, at the start of `as_of`'s local day.
+
+        A midnight is the end of the day before it: a year as of its end is dated 31 December.
+        """
         zone = self._site.zone
-        time_ms = periods.midnight_ms(periods.local_day(as_of_ms, zone), zone)
+        time_ms = periods.midnight_ms(periods.local_day(as_of_ms - 1, zone), zone)
         published: list[Figure] = []
         for period in shown:
             published += await self.figures(period, None, as_of_ms)
         await self._write(indicator_points(self._site.id, published, time_ms))
         return published
 
-    async def years(self) -> list[str]:
-        """The calendar years of which there is consumption."""
+    async def periods(self) -> list[str]:
+        """The calendar years and months of which there is consumption."""
         span = await self._store.span(
             schema.CONSUMPTION, where={"site": self._site.id, "interval": "day"}
         )
         if span is None:
             return []
-        first, last = (periods.local_day(end, self._site.zone).year for end in span)
-        return [f"{year:04}" for year in range(first, last + 1)]
+        first, last = (periods.local_day(end, self._site.zone) for end in span)
+        every = periods.days(first, last + timedelta(days=1))
+        return sorted({f"{day:{form}}" for day in every for form in ("%Y", "%Y-%m")})
 
     def _chosen(self, scope_ids: Sequence[str] | None) -> tuple[Scope, ...]:
         if scope_ids is None:
@@ -420,9 +300,15 @@ class Pipeline:
 
     async def _measured(self, start: date, end: date) -> Measured:
         """The stored day consumption of all meters."""
+        fields = {*CONSUMPTION.values(), schema.COVERAGE, schema.ESTIMATED}
+        return from_rows(self._site, start, end, await self._day_rows(start, end, fields))
+
+    async def _day_rows(
+        self, start: date, end: date, fields: Iterable[str]
+    ) -> "dict[tuple[str, str], NDArray[np.float64]]":
+        """What is stored of each meter by day, NaN where nothing is, by meter and field."""
         midnights = periods.edges_ms(start, end, "day", self._site.zone)
         where = {"site": self._site.id, "kind": "meter", "interval": "day"}
-        fields = {*CONSUMPTION.values(), schema.COVERAGE, schema.ESTIMATED}
         rows: dict[tuple[str, str], NDArray[np.float64]] = {}
         for field in fields if start < end else ():
             for series in await self._store.read(
@@ -434,4 +320,4 @@ class Pipeline:
             ):
                 row = on_grid(series.times_ms, series.values, midnights)
                 rows[series.tags["scope"], field] = row
-        return from_rows(self._site, start, end, rows)
+        return rows

@@ -3,15 +3,18 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from jieneng.metering import schema
 from jieneng.metering.schema import Point
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from analytics.consumption import Consumption
     from analytics.figures import Figure
+    from analytics.periods import Interval
+    from analytics.sources import Source
 
 
 def consumption_points(
@@ -42,6 +45,32 @@ def consumption_points(
         )
         for start_ms, amount, coverage, estimated in rows
         if amount == amount  # noqa: PLR0124 - NaN is unknown, and unknown is no point
+    ]
+
+
+def unknown_days(
+    site: str,
+    source: "Source",
+    consumed: "Mapping[Interval, Consumption]",
+    grids: "Mapping[Interval, NDArray[np.int64]]",
+) -> list[Point]:
+    """A point of coverage 0 for each day of a meter of which nothing is known.
+
+    It says that the day was computed, so that `catch_up` does not do it again and again.
+    """
+    edges = grids["day"]
+    nothing = np.isnan(consumed["day"].amount) & source.within(edges)
+    meter = source.meter
+    series = (
+        ("interval", "day"),
+        ("kind", "meter"),
+        ("medium", meter.medium),
+        ("scope", meter.id),
+        ("site", site),
+    )
+    return [
+        Point(schema.CONSUMPTION, series, ((schema.COVERAGE, 0.0),), start_ms)
+        for start_ms in edges[:-1][nothing].tolist()
     ]
 
 

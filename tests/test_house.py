@@ -18,7 +18,7 @@ IO_ROOMS = {
     "edge_agent.publisher", "edge_agent.spool",
     "ingest.app", "ingest.batcher", "ingest.importer", "ingest.ledger", "ingest.quarantine",
     "ingest.receive",
-    "analytics.app", "analytics.pipeline",
+    "analytics.app", "analytics.pipeline", "analytics.sources",
     "simulators.app", "simulators.fleet", "simulators.modbus_server",
     "grafana.build",
     "jieneng.broker", "jieneng.embedded_broker", "jieneng.observe", "jieneng.clock",

@@ -326,16 +326,21 @@ async def test_late_readings_are_found_by_the_gap_they_fill(
     assert (await stored(store, "day", kind="meter"))[key][1].tolist() == [1.0] * 9
 
 
-async def test_figures_and_indicators(small: SiteFolder, store: Store) -> None:
-    """A year of 24 kWh a day after a base year of 26: 7.9 % less, in a 366th less days."""
+async def five_years(small: SiteFolder, store: Store) -> Pipeline:
+    """2020 to 2024, a reading a day: 26 kWh a day in 2020, 24 after."""
     start = midnight(small, date(2020, 1, 1)) - DAY_MS
     hours = np.arange(0, 366 + 365 * 5 + 2) * 24
     daily = np.where(hours < 24 * 367, 26.0, 24.0)
     times = start + hours * HOUR_MS
     await write(store, "electricity", "e-shop", times.tolist(), np.cumsum(daily).tolist())
     runner = pipeline(small, store)
-    last = date(2024, 12, 31)
-    await runner.backfill(date(2020, 1, 1), last, silent)
+    await runner.backfill(date(2020, 1, 1), date(2024, 12, 31), silent)
+    return runner
+
+
+async def test_figures_and_indicators(small: SiteFolder, store: Store) -> None:
+    """A year of 24 kWh a day after a base year of 26: 7.9 % less, in a 366th less days."""
+    runner = await five_years(small, store)
     as_of = midnight(small, date(2025, 1, 1)) + 5 * HOUR_MS
     published = await runner.publish(["2023", "2024"], as_of)
     (shop,) = (
@@ -360,7 +365,52 @@ async def test_figures_and_indicators(small: SiteFolder, store: Store) -> None:
     )
     assert series.times_ms.tolist() == [midnight(small, date(2025, 1, 1))]
     assert series.values.tolist() == [24.0 * 365]
-    assert await runner.years() == ["2020", "2021", "2022", "2023", "2024"]
+    shown = await runner.periods()
+    assert [one for one in shown if len(one) == 4] == ["2020", "2021", "2022", "2023", "2024"]
+    assert (shown[0], shown[1], len(shown)) == ("2020", "2020-01", 5 * 13)
+
+
+async def test_a_period_that_ended_is_dated_its_last_day(small: SiteFolder, store: Store) -> None:
+    runner = await five_years(small, store)
+    await runner.publish(["2023"], midnight(small, date(2024, 1, 1)))
+    [series] = await store.read(
+        schema.INDICATOR,
+        "value",
+        where={"site": "centre", "scope": "shop", "indicator": "electricity", "period": "2023"},
+        start_ms=0,
+        end_ms=2**42,
+    )
+    assert series.times_ms.tolist() == [midnight(small, date(2023, 12, 31))]
+
+
+async def test_a_day_of_which_nothing_is_known_is_computed_once(
+    small: SiteFolder, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hole of days in imported consumption cost every command a backfill before."""
+    days = [date(2023, 5, day) for day in range(1, 21) if not 6 <= day <= 9]
+    points = [
+        Point(
+            schema.INTERVAL,
+            (("meter", "e-shop"), ("site", "centre")),
+            (("energy_kwh", 24.0), (schema.INTERVAL_S, 86400.0)),
+            midnight(small, day),
+        )
+        for day in days
+    ]
+    await store.write(points)
+    runner = pipeline(small, store)
+    await runner.backfill(days[0], days[-1], silent)
+    known = await stored(store, "day", kind="meter")
+    assert len(known["e-shop", "electricity", "energy_kwh"][0]) == len(days)
+    computed: list[tuple[date, date]] = []
+
+    async def spy(first: date, last: date, _: object) -> list[object]:
+        computed.append((first, last))
+        return []
+
+    monkeypatch.setattr(runner, "backfill", spy)
+    await runner.catch_up(days[-1], silent)
+    assert computed == []
 
 
 async def test_an_unknown_scope_is_refused_with_the_known_ones(
@@ -374,7 +424,7 @@ async def test_an_empty_store_gives_figures_without_values(small: SiteFolder, st
     figures = await pipeline(small, store).figures("2024", None, midnight(small, LAST))
     assert {figure.value for figure in figures} == {None}
     assert {figure.status for figure in figures} <= {"insufficient_data", "no_target"}
-    assert await pipeline(small, store).years() == []
+    assert await pipeline(small, store).periods() == []
     await pipeline(small, store).catch_up(LAST, silent)
 
 
