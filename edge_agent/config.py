@@ -52,13 +52,13 @@ class PublishSettings(msgspec.Struct, frozen=True, kw_only=True):
             the broker queues for the ingest: 1020 with mosquitto's defaults.
         ack_timeout_s: a batch that is not acknowledged by then is sent again [s].
         status_interval_s: between two `status` messages [s].
-        max_samples: in a batch.
+        max_samples: in a batch; 5000 of 30 quantities stay below the largest payload.
     """
 
     window: Annotated[int, Meta(ge=1, le=1000)] = 20
     ack_timeout_s: Annotated[float, Meta(gt=0, le=3600)] = 10.0
     status_interval_s: Annotated[float, Meta(gt=0, le=3600)] = 10.0
-    max_samples: Annotated[int, Meta(ge=1, le=10000)] = 500
+    max_samples: Annotated[int, Meta(ge=1, le=5000)] = 500
 
 
 class MetricsSettings(msgspec.Struct, frozen=True, kw_only=True):

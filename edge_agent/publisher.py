@@ -119,8 +119,6 @@ class Publisher:
     async def _talk(self, client: aiomqtt.Client) -> None:
         await client.subscribe(self._topics["ack"], qos=1)
         await self._say(client, online=True)
-        self._failures = 0
-        self._broker_fault.over()
         self.counts.connected = True
         window = Window(self._settings.ack_timeout_s)
         async with asyncio.TaskGroup() as tasks:
@@ -169,6 +167,9 @@ class Publisher:
         while True:
             await asyncio.sleep(self._settings.status_interval_s)
             await self._say(client, online=True)
+            # Only now: a broker that takes us and throws us out again is not there.
+            self._failures = 0
+            self._broker_fault.over()
 
     async def _say(
         self, client: aiomqtt.Client, *, online: bool, timeout_s: float | None = None

@@ -2,8 +2,10 @@
 
 import asyncio
 import re
+from collections.abc import MutableMapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import aiomqtt
@@ -34,6 +36,10 @@ async def asks(source: Dtsd1352, times: int) -> None:
     """Wait until a meter was asked that often again."""
     enough = source.asked + times
     await until(lambda: source.asked >= enough)
+
+
+def about_broker(logs: list[MutableMapping[str, Any]]) -> list[str]:
+    return [one["event"] for one in logs if one["event"].startswith("broker")]
 
 
 async def test_what_meters_say_reaches_the_ingest(mosquitto: Mosquitto, tmp_path: Path) -> None:
@@ -82,15 +88,31 @@ async def test_a_broker_that_is_killed_costs_nothing(mosquitto: Mosquitto, tmp_p
         where = folder(tmp_path, bus("b", port), meters=[meter("e-1", "b", 1)])
         with capture_logs() as logs:
             async with running(agent(where, settings(mosquitto.port))):
-                for _ in range(2):
+                for number in (1, 2):
                     await until(lambda: ingest.samples)
                     mosquitto.kill()
                     await asks(source, 5)
                     await asyncio.to_thread(mosquitto.start)
                     asked = source.asked
                     await until(partial(ingest.has, "e-1", asked))
-    events = [one["event"] for one in logs if one["event"].startswith("broker")]
-    assert events == ["broker can't be reached", "broker can't be reached: over"] * 2
+                    await until(lambda number=number: len(about_broker(logs)) == 2 * number)  # type: ignore[misc]
+    assert about_broker(logs) == ["broker can't be reached", "broker can't be reached: over"] * 2
+
+
+async def test_a_broker_that_throws_out_is_said_once(mosquitto: Mosquitto, tmp_path: Path) -> None:
+    """As when two agents have one name, and each throws the other out."""
+    ingest = Ingest(mosquitto.port)
+    how = settings(mosquitto.port, publish=PublishSettings(status_interval_s=60))
+    name = f"jieneng-{SITE}-{AGENT}"
+    async with gateway(Dtsd1352(1)) as port, running(ingest.run()):
+        where = folder(tmp_path, bus("b", port), meters=[meter("e-1", "b", 1)])
+        with capture_logs() as logs:
+            async with running(agent(where, how)):
+                for _ in (1, 2):
+                    await until(lambda: ingest.status and ingest.status.online)
+                    async with aiomqtt.Client("127.0.0.1", mosquitto.port, identifier=name):
+                        await until(lambda: ingest.status and not ingest.status.online)
+    assert about_broker(logs) == ["broker can't be reached"]
 
 
 async def test_what_was_kept_without_a_broker_goes_out_in_the_next_run(
