@@ -10,8 +10,7 @@ from jieneng.cli.options import (
     examples,
     log_options,
     run_once,
-    run_service,
-    set_up_logs,
+    serve,
     site_option,
     tr,
 )
@@ -38,8 +37,7 @@ def analytics_run(site_dir: Path, config_file: Path, log_level: str, log_json: b
 
     folder = load(site_dir)
     settings = read_settings(site_dir / config_file, AnalyticsSettings)
-    set_up_logs(log_level, log_json)
-    run_service(app.run(folder, settings, SystemClock()))
+    serve(app.run, folder, settings, (log_level, log_json))
 
 
 @analytics.command(

@@ -13,8 +13,7 @@ from jieneng.cli.options import (
     examples,
     log_options,
     run_once,
-    run_service,
-    set_up_logs,
+    serve,
     site_option,
     tr,
 )
@@ -45,8 +44,7 @@ def ingest_run(site_dir: Path, config_file: Path, log_level: str, log_json: bool
 
     folder = load(site_dir)
     settings = read_settings(site_dir / config_file, IngestSettings)
-    set_up_logs(log_level, log_json)
-    run_service(app.run(folder, settings, SystemClock()))
+    serve(app.run, folder, settings, (log_level, log_json))
 
 
 @ingest.command(

@@ -9,14 +9,18 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
+import msgspec
 
+from jieneng.clock import Clock, SystemClock
 from jieneng.locale import preferred, translator
+from jieneng.site_folder import SiteFolder
 
 #: Texts of the command line, in the language of `JIENENG_LANGUAGE`: zh (default) or en.
 tr: Final = translator(preferred())
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _Result = TypeVar("_Result")
+_Settings = TypeVar("_Settings", bound=msgspec.Struct)
 
 
 class Reader:
@@ -65,13 +69,6 @@ def log_options(command: _Command) -> _Command:
     ):
         command = option(command)
     return command
-
-
-def set_up_logs(level: str, as_json: bool | None) -> None:
-    """As `--log-level` and `--log-json` say."""
-    from jieneng import observe
-
-    observe.set_up_logs(level, json=as_json)
 
 
 def examples(*lines: str) -> str:
@@ -131,6 +128,29 @@ async def _until_orphaned(then: Callable[[], None]) -> None:
         if os.getppid() != parent:
             then()
             return
+
+
+def serve(
+    run: Callable[[SiteFolder, _Settings, Clock], Coroutine[Any, Any, None]],
+    folder: SiteFolder,
+    settings: _Settings,
+    logs: tuple[str, bool | None],
+    clock: Clock | None = None,
+) -> None:
+    """Run a service of a site until it is told to end.
+
+    Args:
+        run: the service's `app.run`.
+        folder: the site.
+        settings: the service's own.
+        logs: `--log-level` and `--log-json`.
+        clock: the real one where None.
+    """
+    from jieneng.observe import set_up_logs
+
+    level, as_json = logs
+    set_up_logs(level, json=as_json)
+    run_service(run(folder, settings, clock or SystemClock()))
 
 
 def run_once(work: Coroutine[Any, Any, _Result]) -> _Result:

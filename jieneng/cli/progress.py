@@ -14,6 +14,17 @@ from rich.progress import (
 )
 
 
+def bars(console: Console) -> Progress:
+    """Bars with their share and time; add the tasks."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        console=console,
+    )
+
+
 @contextmanager
 def share_progress(title: str) -> Iterator[Callable[[float], None]]:
     """Of work whose end is known: give it the share done, 0 to 1."""
@@ -21,13 +32,7 @@ def share_progress(title: str) -> Iterator[Callable[[float], None]]:
     if not console.is_terminal:
         yield _plain_share(console, title)
         return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console) as progress:
+    with bars(console) as progress:
         task = progress.add_task(title, total=1.0)
         yield lambda share: progress.update(task, completed=share)
 

@@ -13,7 +13,7 @@ from jieneng.cli.options import (
     examples,
     log_options,
     run_service,
-    set_up_logs,
+    serve,
     site_option,
     tr,
 )
@@ -50,8 +50,7 @@ def edge_run(
     settings = read_settings(site_dir / config_file, AgentSettings)
     if agent is not None:
         settings = _with_id(settings, agent)
-    set_up_logs(log_level, log_json)
-    run_service(app.run(folder, settings, SystemClock()))
+    serve(app.run, folder, settings, (log_level, log_json))
 
 
 @click.command(
@@ -84,8 +83,7 @@ def simulate(
 
     folder = load(site_dir)
     settings = read_settings(site_dir / config_file, SimulatorSettings)
-    set_up_logs(log_level, log_json)
-    run_service(app.run(folder, settings, _clock(speed, start)))
+    serve(app.run, folder, settings, (log_level, log_json), _clock(speed, start))
 
 
 @click.command(hidden=True, help=tr("The embedded MQTT broker alone, on loopback."))
@@ -114,7 +112,9 @@ def broker(host: str, port: int) -> None:
 )
 @log_options
 def up(site_dir: Path, broker_kind: str, log_level: str, log_json: bool | None) -> None:
-    set_up_logs(log_level, log_json)
+    from jieneng.observe import set_up_logs
+
+    set_up_logs(log_level, json=log_json)
     run_service(_up(site_dir, embedded=broker_kind == "embedded"))
 
 

@@ -9,7 +9,6 @@ from typing import Final
 
 from rich.console import Console
 from rich.live import Live
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from analytics.app import load_rules
 from analytics.pipeline import Pipeline
@@ -19,6 +18,7 @@ from jieneng.cli.demo.processes import Service, until
 from jieneng.cli.demo.screen import figures_screen, live_screen, plain_line
 from jieneng.cli.demo.watch import Watch
 from jieneng.cli.options import tr
+from jieneng.cli.progress import bars
 from jieneng.clock import SystemClock
 from jieneng.site_folder import SiteFolder, load, read_settings
 from jieneng.storage import Store, StoreSettings, open_store
@@ -61,13 +61,7 @@ async def _prepare(folder: SiteFolder, store: Store, pipeline: Pipeline, console
     """Load the history, then compute its consumption, both with progress shown."""
     today = datetime.fromtimestamp(SystemClock().now_ms() / 1000, folder.site.zone).date()
     campus = fleet.campus(folder, read_settings(folder.path / "simulator.toml", SimulatorSettings))
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console) as progress:
+    with bars(console) as progress:
         loading = progress.add_task(tr("Simulated history since 2020"), total=1.0)
         computing = progress.add_task(tr("Consumption by day"), total=1.0)
         first = await history.load(
