@@ -18,7 +18,7 @@ from analytics.rules import Rules, rules
 from jieneng import settings as documents
 from jieneng.clock import Clock
 from jieneng.metering.errors import StoreUnavailable
-from jieneng.observe import log, serve_metrics
+from jieneng.observe import log, serving_metrics
 from jieneng.site_folder import SiteFolder
 from jieneng.storage import Store, open_store
 
@@ -119,15 +119,11 @@ async def run(folder: SiteFolder, settings: AnalyticsSettings, clock: Clock) -> 
     """Keep consumption and indicators up to date, until cancelled."""
     registry = CollectorRegistry()
     metrics = _Metrics(registry)
-    served = None
-    if settings.metrics.port is not None:
-        served = await serve_metrics(registry, settings.metrics.host, settings.metrics.port)
-    try:
-        async with _opened(folder, settings) as (store, pipeline):
-            await _Service(folder, settings, clock, store, pipeline, metrics).run()
-    finally:
-        if served is not None:
-            await served.cleanup()
+    async with (
+        serving_metrics(settings.metrics, registry, log("analytics")),
+        _opened(folder, settings) as (store, pipeline),
+    ):
+        await _Service(folder, settings, clock, store, pipeline, metrics).run()
 
 
 class _Metrics:

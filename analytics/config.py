@@ -6,14 +6,8 @@ import msgspec
 from msgspec import Meta
 
 from analytics.figures import Convention
+from jieneng.observe import MetricsSettings
 from jieneng.storage.settings import StoreSettings
-
-
-class MetricsSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The table `[metrics]`: where `/metrics` is served; without a port it is not."""
-
-    host: str = "127.0.0.1"
-    port: Annotated[int, Meta(ge=0, le=65535)] | None = None
 
 
 class AnalyticsSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,10 +2,9 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 
-from edge_agent.config import AgentSettings, Duty, MetricsSettings, duty
+from edge_agent.config import AgentSettings, Duty, duty
 from edge_agent.keeper import Keeper
 from edge_agent.links import TcpLink
 from edge_agent.meter import PolledMeter
@@ -28,7 +27,7 @@ async def run(folder: SiteFolder, settings: AgentSettings, clock: Clock) -> None
     Raises:
         ConfigError: the settings do not fit the site.
         SpoolUnavailable: the spool can't be opened, or another agent has it.
-        OSError: the port of `/metrics` is taken.
+        UsageError: the port of `/metrics` is taken.
     """
     mine = duty(folder.site, settings)
     boot = secrets.token_hex(4)
@@ -56,7 +55,8 @@ async def run(folder: SiteFolder, settings: AgentSettings, clock: Clock) -> None
             log=log,
         )
         pollers = [_poller(folder, mine, bus, clock, keeper.keep, log) for bus in mine.buses]
-        async with _observed(settings.metrics, AgentMetrics(pollers, spool, publisher), log):
+        registry = AgentMetrics(pollers, spool, publisher).registry()
+        async with observe.serving_metrics(settings.metrics, registry, log):
             log.info("agent started", spool=str(file), pending=spool.counts.pending)
             await _work(keeper, publisher, pollers)
     finally:
@@ -101,19 +101,3 @@ def _poller(
         keep=keep,
         log=log,
     )
-
-
-@asynccontextmanager
-async def _observed(
-    settings: MetricsSettings, metrics: AgentMetrics, log: Log
-) -> AsyncIterator[None]:
-    """Serve `/metrics` meanwhile, where that is wanted."""
-    if settings.port is None:
-        yield
-        return
-    runner = await observe.serve_metrics(metrics.registry(), settings.host, settings.port)
-    log.info("metrics served", host=settings.host, port=observe.port_of(runner))
-    try:
-        yield
-    finally:
-        await runner.cleanup()

@@ -11,6 +11,7 @@ from msgspec import Meta
 from jieneng.broker import BrokerSettings
 from jieneng.metering.errors import ConfigError, Problem
 from jieneng.metering.site import Bus, Id, Meter, Site
+from jieneng.observe import MetricsSettings
 
 SETTINGS_FILE: Final = "agent.toml"
 
@@ -59,17 +60,6 @@ class PublishSettings(msgspec.Struct, frozen=True, kw_only=True):
     ack_timeout_s: Annotated[float, Meta(gt=0, le=3600)] = 10.0
     status_interval_s: Annotated[float, Meta(gt=0, le=3600)] = 10.0
     max_samples: Annotated[int, Meta(ge=1, le=5000)] = 500
-
-
-class MetricsSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The table `[metrics]`.
-
-    Attributes:
-        port: where `/metrics` is served; not at all where omitted, on any free one where 0.
-    """
-
-    host: str = "127.0.0.1"
-    port: Annotated[int, Meta(ge=0, le=65535)] | None = None
 
 
 class BusOverride(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,12 +11,11 @@ Laws:
 import asyncio
 from typing import Final
 
-from edge_agent.fault import Fault
 from edge_agent.spool import Row, Spool
 from jieneng.metering import wire
 from jieneng.metering.errors import SpoolUnavailable
 from jieneng.metering.reading import Batch, Sample
-from jieneng.observe import Log
+from jieneng.observe import Fault, Log
 
 _ROOM_AGAIN: Final = 0.9  # share of its bound below which a spool that was full no longer is
 

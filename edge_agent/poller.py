@@ -16,7 +16,6 @@ from typing import Final, NamedTuple, Protocol
 import msgspec
 
 from edge_agent.breaker import TRIP, Breaker
-from edge_agent.fault import Fault
 from edge_agent.meter import PolledMeter
 from edge_agent.protocols import Exchange, Framing, Reply
 from edge_agent.schedule import Schedule
@@ -24,7 +23,7 @@ from jieneng.clock import Clock
 from jieneng.metering.errors import DeviceRefused, LinkDown, LinkError, PeerError, ReplyError
 from jieneng.metering.read_plan import Read
 from jieneng.metering.reading import MILLISECONDS, Sample
-from jieneng.observe import Log
+from jieneng.observe import Fault, Log
 
 # A gateway says that it can't reach the unit (Modbus application protocol V1.1b3, section 7:
 # "gateway path unavailable", "gateway target device failed to respond").

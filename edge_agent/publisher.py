@@ -23,7 +23,6 @@ import aiomqtt
 import msgspec
 
 from edge_agent.config import PublishSettings
-from edge_agent.fault import Fault
 from edge_agent.spool import Row, Spool
 from edge_agent.window import Window
 from jieneng import broker
@@ -32,7 +31,7 @@ from jieneng.clock import Clock
 from jieneng.metering import wire
 from jieneng.metering.errors import SpoolUnavailable, WireError
 from jieneng.metering.reading import Ack, Status
-from jieneng.observe import Log
+from jieneng.observe import Fault, Log
 
 _RECONNECT_S: Final = 1.0  # after a failure, doubling with each one ...
 _RECONNECT_LONGEST_S: Final = 30.0  # ... up to this; each wait is 50 to 100 % of it
@@ -198,7 +197,8 @@ class Publisher:
         acks: list[Ack] = []
         messages = client.messages
         async for message in messages:
-            if ack := self._ack(message.payload):
+            # An embedded amqtt also sends what is retained on topics that others subscribed to.
+            if message.topic.value == self._topics["ack"] and (ack := self._ack(message.payload)):
                 acks.append(ack)
             if acks and not len(messages):  # what came meanwhile is confirmed together
                 window.heard(asyncio.get_running_loop().time())

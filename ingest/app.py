@@ -22,16 +22,10 @@ async def run(folder: SiteFolder, settings: IngestSettings, clock: Clock) -> Non
 
     Raises:
         ConfigError: a secret's file can't be read.
-        OSError: the port of the metrics is taken.
+        UsageError: the port of the metrics is taken.
     """
     log = observe.log("ingest").bind(site=folder.site.id)
     metrics = Metrics()
-    serving = None
-    if settings.metrics.port is not None:
-        serving = await observe.serve_metrics(
-            metrics.registry, settings.metrics.host, settings.metrics.port
-        )
-        log.info("metrics", host=settings.metrics.host, port=observe.port_of(serving))
     store = open_store(settings.store, folder.path)
     quarantine = Quarantine(folder.path / settings.quarantine.path, settings.quarantine.max_bytes)
 
@@ -45,10 +39,11 @@ async def run(folder: SiteFolder, settings: IngestSettings, clock: Clock) -> Non
     try:
         with suppress(StoreUnavailable):  # the first write says so, and waits for it
             await store.prepare()
-        async with asyncio.TaskGroup() as tasks:
+        async with (
+            observe.serving_metrics(settings.metrics, metrics.registry, log),
+            asyncio.TaskGroup() as tasks,
+        ):
             tasks.create_task(batcher.run(), name="batcher")
             tasks.create_task(receiver.run(Gate(folder.site), batcher), name="receiver")
     finally:
         await store.close()
-        if serving is not None:
-            await serving.cleanup()

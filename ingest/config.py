@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from jieneng.broker import BrokerSettings
+from jieneng.observe import MetricsSettings
 from jieneng.storage import StoreSettings
 
 SETTINGS_FILE: Final = "ingest.toml"
@@ -49,17 +50,6 @@ class QuarantineSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     path: str = "quarantine"
     max_bytes: Annotated[int, Meta(ge=65536)] = 64 * 1024 * 1024
-
-
-class MetricsSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The table `[metrics]`.
-
-    Attributes:
-        port: where `/metrics` is served; not at all where omitted, on any free one where 0.
-    """
-
-    host: str = "127.0.0.1"
-    port: Annotated[int, Meta(ge=0, le=65535)] | None = None
 
 
 class IngestSettings(msgspec.Struct, frozen=True, kw_only=True):

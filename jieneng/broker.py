@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections.abc import Awaitable
 from pathlib import Path
+from types import TracebackType
 from typing import Annotated, Final, TypeVar
 
 import aiomqtt
@@ -54,6 +55,17 @@ class _Client(aiomqtt.Client):
                 return await fut
         except TimeoutError as error:
             raise aiomqtt.MqttError("the broker does not answer") from error
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Disconnect. That the broker went first was told by whatever was under way."""
+        await super().__aexit__(exc_type, exc, traceback)
+        if self._disconnected.done() and not self._disconnected.cancelled():
+            self._disconnected.exception()
 
 
 def client(

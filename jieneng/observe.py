@@ -7,10 +7,19 @@ share one.
 
 import logging
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 import structlog
-from aiohttp import web
+from msgspec import Meta
 from prometheus_client import CollectorRegistry, exposition
+
+from jieneng.metering.errors import UsageError
+
+if TYPE_CHECKING:  # aiohttp takes 10 MB, and an agent on a small box may serve nothing
+    from aiohttp import web
 
 Log = structlog.stdlib.BoundLogger
 
@@ -56,38 +65,80 @@ def log(service: str) -> Log:
 class Fault:
     """One thing that can be wrong for a while: said once when it begins and once when it ends."""
 
-    def __init__(self, log: Log, name: str, **context: object) -> None:
+    def __init__(self, log: Log, name: str, *, after: int = 1, **context: object) -> None:
         """Name it, as in `store unavailable`; its end is said as `<name>: over`.
 
         Args:
             log: where it is said.
             name: of the fault.
+            after: how often in a row it has to happen to be one.
             context: what is to stand in both lines.
         """
         self._log = log
         self._name = name
+        self._after = after
         self._context = context
         self.times = 0
 
     def happened(self, reason: object, **evidence: object) -> None:
         """It is so, again."""
         self.times += 1
-        if self.times == 1:
+        if self.times == self._after:
             self._log.warning(self._name, reason=str(reason), **self._context, **evidence)
 
     def over(self) -> None:
         """It is not, or no longer."""
-        if self.times:
+        if self.times >= self._after:
             self._log.info(f"{self._name}: over", times=self.times, **self._context)
         self.times = 0
 
 
-async def serve_metrics(registry: CollectorRegistry, host: str, port: int) -> web.AppRunner:
-    """Serve `/metrics` and `/health` until the returned runner's `cleanup()`.
+class MetricsSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The table `[metrics]` of every service's file.
+
+    Attributes:
+        port: where `/metrics` and `/health` are served; not at all where omitted, on any free
+            one where 0.
+    """
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535)] | None = None
+
+
+@asynccontextmanager
+async def serving_metrics(
+    settings: MetricsSettings, registry: CollectorRegistry, log: Log
+) -> AsyncIterator[None]:
+    """Serve `/metrics` and `/health` meanwhile, where that is wanted.
 
     Raises:
-        OSError: the port is taken.
+        UsageError: the port is taken.
     """
+    if settings.port is None:
+        yield
+        return
+    from aiohttp import web
+
+    runner = web.AppRunner(_application(registry), access_log=None)
+    await runner.setup()
+    try:
+        try:
+            await web.TCPSite(runner, settings.host, settings.port).start()
+        except OSError as error:
+            raise UsageError(
+                "metrics can't be served on {host}:{port}: {error}.",
+                host=settings.host,
+                port=settings.port,
+                error=error.strerror,
+            ) from error
+        log.info("metrics are served", host=settings.host, port=runner.addresses[0][1])
+        yield
+    finally:
+        await runner.cleanup()
+
+
+def _application(registry: CollectorRegistry) -> "web.Application":
+    from aiohttp import web
 
     async def metrics(_: web.Request) -> web.Response:
         body = exposition.generate_latest(registry)
@@ -98,12 +149,4 @@ async def serve_metrics(registry: CollectorRegistry, host: str, port: int) -> we
 
     application = web.Application()
     application.add_routes([web.get("/metrics", metrics), web.get("/health", health)])
-    runner = web.AppRunner(application, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, host, port).start()
-    return runner
-
-
-def port_of(runner: web.AppRunner) -> int:
-    """The port that a runner listens on, for port 0."""
-    return int(runner.addresses[0][1])
+    return application

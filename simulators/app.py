@@ -2,18 +2,16 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter
 
 from jieneng.clock import Clock
-from jieneng.observe import log, port_of, serve_metrics
+from jieneng.observe import log, serving_metrics
 from jieneng.site_folder import SiteFolder
 from simulators import fleet
-from simulators.config import Metrics, SimulatorSettings
+from simulators.config import SimulatorSettings
 from simulators.days import unknown_years
 
 _log = log("simulators")
@@ -39,7 +37,7 @@ async def run(folder: SiteFolder, settings: SimulatorSettings, clock: Clock) -> 
         requests.labels(bus, str(answered).lower()).inc()
 
     async with (
-        _metrics(registry, settings.metrics),
+        serving_metrics(settings.metrics, registry, _log),
         fleet.serving(
             simulated, clock, host=settings.host, ports=settings.ports, count=count
         ) as addresses,
@@ -56,16 +54,3 @@ def write_ports(path: Path, addresses: dict[str, fleet.Address]) -> None:
     unfinished = path.with_name(path.name + ".new")
     unfinished.write_text(json.dumps(addresses, indent=2) + "\n", encoding="utf-8")
     unfinished.replace(path)
-
-
-@asynccontextmanager
-async def _metrics(registry: CollectorRegistry, metrics: Metrics) -> AsyncIterator[None]:
-    if metrics.port is None:
-        yield
-        return
-    runner = await serve_metrics(registry, metrics.host, metrics.port)
-    _log.info("metrics are served", host=metrics.host, port=port_of(runner))
-    try:
-        yield
-    finally:
-        await runner.cleanup()

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from jieneng.metering.site import Id
+from jieneng.observe import MetricsSettings
 
 
 class Trend(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,13 +66,6 @@ class ReplayRow(msgspec.Struct, frozen=True, kw_only=True):
     rest: Annotated[float, Meta(ge=0, lt=0.5)] = 0.25
 
 
-class Metrics(msgspec.Struct, frozen=True, kw_only=True):
-    """Where `/metrics` is served; nowhere without a port, on any free one with 0."""
-
-    host: str = "127.0.0.1"
-    port: Annotated[int, Meta(ge=0, le=65535)] | None = None
-
-
 class SimulatorSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The whole of `simulator.toml`.
 
@@ -91,7 +85,7 @@ class SimulatorSettings(msgspec.Struct, frozen=True, kw_only=True):
     ports_file: str | None = None
     last_year: Annotated[int, Meta(ge=2020, le=2100)] = 2040
     remainder_pct: Annotated[float, Meta(ge=0, le=100)] = 4.0
-    metrics: Metrics = Metrics()
+    metrics: MetricsSettings = MetricsSettings()
     trend: tuple[Trend, ...] = ()
     load: tuple[LoadRow, ...] = ()
     replay: tuple[ReplayRow, ...] = ()

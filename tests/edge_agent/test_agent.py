@@ -12,9 +12,10 @@ import aiomqtt
 import pytest
 from structlog.testing import capture_logs
 
-from edge_agent.config import MetricsSettings, PublishSettings
+from edge_agent.config import PublishSettings
 from jieneng.metering import wire
 from jieneng.metering.errors import SpoolUnavailable
+from jieneng.observe import MetricsSettings
 from tests.edge_agent.scene import (
     AGENT,
     SITE,

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from ingest import app, ledger
-from ingest.config import BatchSettings, IngestSettings, MetricsSettings, SubscriptionSettings
+from ingest.config import BatchSettings, IngestSettings, SubscriptionSettings
 from ingest.quarantine import Quarantine
 from ingest.receive import Receiver
 from jieneng.broker import BrokerSettings
@@ -21,6 +21,7 @@ from jieneng.clock import SystemClock
 from jieneng.metering import wire
 from jieneng.metering.errors import ConfigError
 from jieneng.metering.reading import Ack, Batch, Status
+from jieneng.observe import MetricsSettings
 from jieneng.site_folder import SiteFolder
 from jieneng.storage import Store, StoreSettings, open_store
 from tests.ingest.agent import BOOT, SITE, START, FakeAgent, batch, connected, sample

@@ -13,10 +13,11 @@ from pymodbus.client import AsyncModbusTcpClient
 
 from jieneng.clock import FastClock
 from jieneng.metering.errors import Unavailable
+from jieneng.observe import MetricsSettings
 from jieneng.site_folder import SiteFolder
 from simulators import app, fleet
 from simulators.campus import Campus
-from simulators.config import Metrics, SimulatorSettings
+from simulators.config import SimulatorSettings
 from tests.servers import free_port
 
 NOON_MS = 1_763_870_400_000
@@ -70,7 +71,9 @@ async def test_requests_are_counted_and_an_unknown_year_is_said(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     path, metrics = tmp_path / "ports.json", free_port()
-    chosen = msgspec.structs.replace(settings, ports_file=str(path), metrics=Metrics(port=metrics))
+    chosen = msgspec.structs.replace(
+        settings, ports_file=str(path), metrics=MetricsSettings(port=metrics)
+    )
     in_2031 = FastClock(NOON_MS + 6 * 365 * 86_400_000, 1.0)
     running = asyncio.create_task(app.run(example, chosen, in_2031))
     await _until(path.exists)

@@ -104,8 +104,10 @@ async def _services(folder: SiteFolder, broker_port: int) -> AsyncIterator[list[
                 start(agent, "edge", "run", *site, "--config", f"{agent}.toml")
             yield services
         finally:
+            # The sources first: what they say last still finds its way.
             for task in reversed(tasks):
                 task.cancel()
+                await asyncio.wait([task])
 
 
 async def _show(
