@@ -1,0 +1,93 @@
+"""`jieneng demo`, as a person starts it: figures, live readings, a page, and a clean end."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.cli.run import jieneng
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Wait for a condition."""
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen within a minute"
+        time.sleep(0.1)
+
+
+def finished(demo: subprocess.Popen[str]) -> str:
+    """What a demo printed, once it has ended well."""
+    shown, complaints = demo.communicate(timeout=120)
+    assert demo.returncode == 0, complaints
+    return shown
+
+
+def broker_of(folder: Path) -> int | None:
+    """The process of a demo's broker, found by the port that its ingest was given."""
+    file = folder / "ingest.toml"
+    if not file.exists():
+        return None
+    [port] = re.findall(r"port = (\d+)", file.read_text())
+    found = subprocess.run(
+        ["pgrep", "-f", f"jieneng broker --port {port}"], capture_output=True, check=False
+    )
+    return int(found.stdout.split()[0]) if found.stdout else None
+
+
+def test_the_demo_shows_figures_and_survives_its_broker(tmp_path: Path) -> None:
+    """Two demos side by side; the broker of one is killed in the middle: nothing is lost."""
+    folder, beside = tmp_path / "one", tmp_path / "two"
+    environment = {**os.environ, "JIENENG_LANGUAGE": "en"}
+
+    def start(at: Path, seconds: int) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "jieneng", "demo", "--for", str(seconds), "--dir", str(at)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+
+    first, second = start(folder, 30), start(beside, 12)
+    until((folder / "figures.html").exists)
+    broker = broker_of(folder)
+    assert broker is not None
+    os.kill(broker, signal.SIGKILL)
+    shown = finished(first)
+    finished(second)
+    for text in (
+        "Binding targets 2025",
+        "行政中心（示例）",
+        "1号楼",
+        "食堂",
+        "Total water",
+        "100.0 %",
+    ):
+        assert text in shown
+    counts = [
+        [int(number) for number in re.findall(r"\d+", line.split("samples:")[1])[:4]]
+        for line in shown.splitlines()
+        if "samples:" in line
+    ]
+    assert all(read == stored + pending + dropped for read, stored, pending, dropped in counts)
+    assert counts[-1][1] > counts[0][1]
+    page = (folder / "figures.html").read_text(encoding="utf-8")
+    assert "<svg" in page
+    assert not re.findall(r'(?:src|href)="https?:', page)
+    # What was pending when the demo ended is in the spools, and goes out when it goes on.
+    finished(start(folder, 15))
+    done = jieneng("ingest", "ledger", "--site", folder)
+    assert done.returncode == 0, done.stdout
+    assert "dropped 0" in done.stdout
+    errors = [
+        line
+        for log in (beside / "logs").glob("*.log")
+        for line in log.read_text().splitlines()
+        if '"level": "info"' not in line
+    ]
+    assert errors == [], "a demo that nobody disturbs has nothing to warn of"
