@@ -26,7 +26,7 @@ def results() -> Iterator[Result]:
     )
     [read] = plan(Model(model=head, point=points))
     block = struct.pack(">20f", *[float(i) + 0.5 for i in range(20)])
-    yield _each("registers.decode_20_floats", lambda: read.decode(block), "us a poll")
+    yield _each("registers.decode_20_floats", lambda: read.decode(block), "us")
 
     values = read.decode(block)
     samples = tuple(
@@ -34,7 +34,7 @@ def results() -> Iterator[Result]:
     )
     batch = Batch("agent-1", "6f1c2a9e", 1, samples)
     payload = wire.encode_batch(batch)
-    per_message = "us a message of 400 readings"
+    per_message = "us"
     yield _each("wire.encode_batch", lambda: wire.encode_batch(batch), per_message)
     yield _each("wire.decode_batch", lambda: wire.decode_batch(payload), per_message)
 
