@@ -9,7 +9,7 @@ import sys
 
 import click
 
-from jieneng.cli import analytics, boards, demo, figures, history, ingest, services, site
+from jieneng.cli import analytics, boards, demo, figures, history, ingest, services, site, up
 from jieneng.cli.options import Reader, tr
 from jieneng.locale import preferred, say, teach_click
 from jieneng.metering.errors import ConfigError, JienengError, Unavailable, UsageError
@@ -35,7 +35,7 @@ for command in (
     demo.demo,
     site.init,
     site.check,
-    services.up,
+    up.up,
     services.edge,
     ingest.ingest,
     analytics.analytics,

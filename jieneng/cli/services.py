@@ -1,6 +1,5 @@
-"""The edge agent, the simulators, and all of a small site in one process."""
+"""The edge agent, the simulators, and the embedded broker alone."""
 
-import asyncio
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -93,57 +92,6 @@ def broker(host: str, port: int) -> None:
     from jieneng.embedded_broker import run
 
     run_service(run(host, port))
-
-
-@click.command(
-    help=tr("A small site in one process: all its agents, ingest and analytics."),
-    epilog=examples("jieneng up --site my-site", "jieneng up --site my-site --broker configured"),
-)
-@site_option
-@click.option(
-    "--broker",
-    "broker_kind",
-    type=click.Choice(["embedded", "configured"]),
-    default="embedded",
-    show_default=True,
-    help=tr(
-        "The MQTT broker: inside this process, or the one that ingest.toml and agent.toml name."
-    ),
-)
-@log_options
-def up(site_dir: Path, broker_kind: str, log_level: str, log_json: bool | None) -> None:
-    from jieneng.observe import set_up_logs
-
-    set_up_logs(log_level, json=log_json)
-    run_service(_up(site_dir, embedded=broker_kind == "embedded"))
-
-
-async def _up(site_dir: Path, *, embedded: bool) -> None:
-    import analytics.app
-    import edge_agent.app
-    import ingest.app
-    from analytics.config import AnalyticsSettings
-    from edge_agent.config import AgentSettings
-    from ingest.config import IngestSettings
-    from jieneng import embedded_broker
-    from jieneng.site_folder import load, read_settings
-
-    folder, clock = load(site_dir), SystemClock()
-    agent = read_settings(site_dir / "agent.toml", AgentSettings)
-    ingest_settings = read_settings(site_dir / "ingest.toml", IngestSettings)
-    if embedded:  # which knows no shared subscriptions
-        alone = msgspec.structs.replace(ingest_settings.subscription, share=False)
-        ingest_settings = msgspec.structs.replace(ingest_settings, subscription=alone)
-    async with asyncio.TaskGroup() as group:
-        if embedded:
-            at = ingest_settings.broker
-            group.create_task(embedded_broker.run(at.host, at.port), name="broker")
-        group.create_task(ingest.app.run(folder, ingest_settings, clock), name="ingest")
-        settings = read_settings(site_dir / "analytics.toml", AnalyticsSettings)
-        group.create_task(analytics.app.run(folder, settings, clock), name="analytics")
-        for agent_id in sorted({bus.agent for bus in folder.site.bus}):
-            one = _with_id(agent, agent_id)
-            group.create_task(edge_agent.app.run(folder, one, clock), name=agent_id)
 
 
 def _with_id(settings: "AgentSettings", agent: str) -> "AgentSettings":

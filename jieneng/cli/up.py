@@ -1,0 +1,100 @@
+"""`jieneng up`: all of a small site in one process."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from jieneng.cli.options import examples, log_options, run_service, site_option, tr
+from jieneng.clock import Clock, SystemClock
+
+if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
+    from edge_agent.config import BusOverride
+    from jieneng.site_folder import SiteFolder
+
+
+@click.command(
+    help=tr("A small site in one process: all its agents, ingest and analytics."),
+    epilog=examples(
+        "jieneng up --site my-site",
+        "jieneng up --site my-site --simulated",
+        "jieneng up --site my-site --broker configured",
+    ),
+)
+@site_option
+@click.option(
+    "--broker",
+    "broker_kind",
+    type=click.Choice(["embedded", "configured"]),
+    default="embedded",
+    show_default=True,
+    help=tr(
+        "The MQTT broker: inside this process, or the one that ingest.toml and agent.toml name."
+    ),
+)
+@click.option(
+    "--simulated", is_flag=True, help=tr("Poll simulated meters instead of the site's own.")
+)
+@log_options
+def up(
+    site_dir: Path, broker_kind: str, simulated: bool, log_level: str, log_json: bool | None
+) -> None:
+    from jieneng.observe import set_up_logs
+    from jieneng.site_folder import load
+
+    folder = load(site_dir)
+    set_up_logs(log_level, json=log_json)
+    run_service(_run(folder, SystemClock(), broker_kind == "embedded", simulated))
+
+
+async def _run(folder: "SiteFolder", clock: Clock, embedded: bool, simulated: bool) -> None:
+    import analytics.app
+    import edge_agent.app
+    import ingest.app
+    from analytics.config import AnalyticsSettings
+    from edge_agent.config import AgentHead, AgentSettings
+    from ingest.config import IngestSettings
+    from jieneng import embedded_broker
+    from jieneng.site_folder import read_settings
+
+    path = folder.path
+    agent = read_settings(path / "agent.toml", AgentSettings)
+    coming = read_settings(path / "ingest.toml", IngestSettings)
+    figures = read_settings(path / "analytics.toml", AnalyticsSettings)
+    if embedded:  # which knows no shared subscriptions
+        alone = msgspec.structs.replace(coming.subscription, share=False)
+        coming = msgspec.structs.replace(coming, subscription=alone)
+        agent = msgspec.structs.replace(agent, broker=coming.broker)
+    async with AsyncExitStack() as stack:
+        if simulated:
+            agent = msgspec.structs.replace(agent, bus=await _simulated(folder, clock, stack))
+        group = await stack.enter_async_context(asyncio.TaskGroup())
+        if embedded:
+            at = coming.broker
+            group.create_task(embedded_broker.run(at.host, at.port), name="broker")
+        group.create_task(ingest.app.run(folder, coming, clock), name="ingest")
+        group.create_task(analytics.app.run(folder, figures, clock), name="analytics")
+        for agent_id in sorted({bus.agent for bus in folder.site.bus}):
+            one = msgspec.structs.replace(agent, agent=AgentHead(id=agent_id))
+            group.create_task(edge_agent.app.run(folder, one, clock), name=agent_id)
+
+
+async def _simulated(
+    folder: "SiteFolder", clock: Clock, stack: AsyncExitStack
+) -> "tuple[BusOverride, ...]":
+    """Serve the site's meters on this machine; gives where each bus is."""
+    from edge_agent.config import BusOverride
+    from jieneng.site_folder import read_settings
+    from simulators import fleet
+    from simulators.config import SimulatorSettings
+
+    settings = read_settings(folder.path / "simulator.toml", SimulatorSettings)
+    addresses = await stack.enter_async_context(
+        fleet.serving(fleet.campus(folder, settings), clock)
+    )
+    return tuple(
+        BusOverride(id=bus, host=host, port=port) for bus, (host, port) in addresses.items()
+    )
