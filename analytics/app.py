@@ -18,7 +18,7 @@ from analytics.rules import Rules, rules
 from jieneng import settings as documents
 from jieneng.clock import Clock
 from jieneng.metering.errors import StoreUnavailable
-from jieneng.observe import log, serving_metrics
+from jieneng.observe import Fault, log, serving_metrics
 from jieneng.site_folder import SiteFolder
 from jieneng.storage import Store, open_store
 
@@ -168,6 +168,7 @@ class _Service:
         self._pipeline = pipeline
         self._metrics = metrics
         self._log = log("analytics")
+        self._failing = Fault(self._log, "round failed")
         self._caught_up = False
         self._late_s = float("-inf")
 
@@ -182,7 +183,11 @@ class _Service:
                 if not down:
                     self._log.error("store unavailable", reason=str(error))
                 down = True
+            except Exception as error:  # noqa: BLE001 - the outermost loop
+                self._metrics.cycles.labels("failed").inc()
+                self._failing.happened(repr(error), exc_info=True)
             else:
+                self._failing.over()
                 self._metrics.cycles.labels("ok").inc()
                 self._metrics.success.set(self._clock.now_ms() / 1000)
                 if down:

@@ -74,17 +74,26 @@ class Readings(msgspec.Struct, frozen=True):
 
 
 class Run(msgspec.Struct, frozen=True):
-    """Readings `first` up to, not including, `end`, each of which follows the one before."""
+    """Readings `first` up to, not including, `end`, each of which follows the one before.
+
+    Attributes:
+        founded: how many resets its length and its steps outweigh, at most `_SETTLED`.
+    """
 
     first: int
     end: int
     top: float
-    worth: float
+    founded: float
+
+    @property
+    def worth(self) -> float:
+        """What it adds to a way that it lies on."""
+        return self.founded + _READING * min(self.end - self.first, _READINGS_AT_MOST)
 
     @property
     def settled(self) -> bool:
         """Whether it is believed whatever else there is."""
-        return self.worth >= _SETTLED
+        return self.founded >= _SETTLED
 
 
 def without_zeros(readings: Readings) -> "NDArray[np.bool_]":
@@ -122,17 +131,17 @@ def runs(readings: Readings) -> Iterator[Run]:
         inner = sorted(first + cut for cut in cuts if 0 < cut < end - first)
         for low, high in pairwise([first, *inner, end]):
             top = float(held[number][high - first - 1])
-            yield Run(low, high, top, _worth(readings, low, high, top))
+            yield Run(low, high, top, _founded(readings, low, high, top))
 
 
-def _worth(readings: Readings, first: int, end: int, top: float) -> float:
+def _founded(readings: Readings, first: int, end: int, top: float) -> float:
     """How well founded a run is, in resets that it outweighs."""
     steps = end - first - 1
     lasted_ms = int(readings.times_ms[end - 1] - readings.times_ms[first])
     founded = min(lasted_ms / _FOUNDED_MS, steps / _FOUNDED_STEPS)
     if top == 0:
         founded /= _ZEROS
-    return min(_SETTLED, founded) + _READING * min(end - first, _READINGS_AT_MOST)
+    return min(_SETTLED, founded)
 
 
 def believed(readings: Readings, parts: Sequence[Run]) -> list[tuple[Run, Kind]]:
@@ -182,7 +191,7 @@ def settled_span(readings: Readings, firm: Sequence[Run]) -> tuple[int, int] | N
     """From when until when the believed runs are believed whatever there is outside.
 
     A reading of a well-founded run is, if enough of the run lies on both sides of it: a fall
-    outside the window could still part the run's ends from it (see `_runs`).
+    outside the window could still part the run's ends from it (see `runs`).
     """
     if not firm:
         return None
@@ -191,4 +200,6 @@ def settled_span(readings: Readings, firm: Sequence[Run]) -> tuple[int, int] | N
     first, last = firm[0].first, firm[-1].end - 1
     after = int(np.searchsorted(times, times[first] + enough_ms))
     before = int(np.searchsorted(times, times[last] - enough_ms, side="right")) - 1
-    return int(times[max(after, first + enough)]), int(times[min(before, last - enough)])
+    settled_from = min(max(after, first + enough), last)
+    settled_until = max(min(before, last - enough), first)
+    return int(times[settled_from]), int(times[settled_until])

@@ -32,7 +32,7 @@ _DAY_MS: Final = 86_400_000
 #: readings are settled within it; for sparser ones it grows, each time by this factor ...
 _CONTEXT_MS: Final = _DAY_MS
 _GROWS: Final = 4
-#: ... until so many readings were looked at: a meter that answers nothing but zeros, or nothing
+#: ... until so many readings beyond the edges were looked at: a meter that answers nothing but zeros, or nothing
 #: that fits, is never settled.
 _CONTEXT_READINGS: Final = 250_000
 #: Imported consumption may be of an interval that begins so long before the window [ms].
@@ -127,7 +127,8 @@ class Sources:
             low, high = accepted.settled or (end_ms, start_ms)
             early = low > start_ms and window[0] > first_ms
             late = high < end_ms and window[1] <= last_ms
-            if not (early or late) or len(times) > _CONTEXT_READINGS:
+            within = np.searchsorted(times, end_ms) - np.searchsorted(times, start_ms)
+            if not (early or late) or len(times) - within > _CONTEXT_READINGS:
                 source.context_ms = max(before, after)
                 return accepted
             before *= _GROWS if early else 1

@@ -5,11 +5,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from analytics import app, periods
 from analytics.config import AnalyticsSettings
+from analytics.figures import Finding
+from analytics.pipeline import Pipeline
 from jieneng.clock import Clock
 from jieneng.metering import schema
 from jieneng.metering.errors import ConfigError
@@ -144,6 +147,31 @@ async def test_the_service_computes_today_again_and_again(small: SiteFolder) -> 
         )
         assert series.values.tolist() == [48.0]  # the complete day
         assert series.times_ms.tolist() == [start + 24 * HOUR_MS]
+
+
+async def test_one_bad_round_does_not_end_the_service(
+    small: SiteFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start = start_of(small, date(2024, 3, 1))
+    clock = SteppedClock(start + 30 * HOUR_MS, sleepers=1)
+    settings = AnalyticsSettings(every_s=600)
+    backfill, bad = Pipeline.backfill, [IndexError("out of bounds")] * 2
+
+    async def sometimes(*arguments: Any) -> list[Finding]:
+        if bad:
+            raise bad.pop()
+        return await backfill(*arguments)
+
+    monkeypatch.setattr(Pipeline, "backfill", sometimes)
+    async with opened(small, settings.store) as store:
+        await write_hours(store, start, range(31))
+        async with running(small, settings, clock):
+            await clock.run_until(start + 31 * HOUR_MS)
+        assert await days_of(store) == {start: 48.0, start + 24 * HOUR_MS: 12.0}
+    told = capsys.readouterr().out
+    assert told.count("round failed") == 2  # it begins, and it is over
+    assert told.count("round failed: over") == 1
+    assert "out of bounds" in told
 
 
 async def test_what_arrives_late_is_computed_within_the_hour(small: SiteFolder) -> None:

@@ -118,6 +118,18 @@ def test_at_the_nameplate_it_is_accepted() -> None:
     assert counted(read([10.0, 60.0, 110.01])) == pytest.approx(100.01)
 
 
+@pytest.mark.parametrize("off_s", range(-30, 31, 2))
+def test_a_run_of_almost_fifteen_hours_is_not_settled_yet(off_s: int) -> None:
+    """A dense meter's first 15 h ended in an IndexError: the bonus for readings founded the run."""
+    start, length = 1_700_000_000_000, 15 * HOUR_MS + 1000 * off_s
+    times = start + np.arange(0, length + 1, 2000, dtype=np.int64)
+    accepted = accept(times, np.arange(len(times)) * 0.01 + 5, Place("m"))
+    if off_s < 0:
+        assert accepted.settled is None
+    else:
+        assert accepted.settled == (start + 15 * HOUR_MS, start + 1000 * off_s)
+
+
 class TestRollover:
     def test_is_counted_through(self) -> None:
         accepted = read([99_980.0, 99_990.0, 5.0, 15.0])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from analytics import periods
+from analytics import periods, sources
 from analytics.app import load_rules
 from analytics.figures import Finding
 from analytics.pipeline import Pipeline
@@ -214,6 +214,21 @@ async def test_a_replacement_loses_nothing_by_an_hour(small: SiteFolder, store: 
     hours = (await stored(store, "hour", kind="meter"))["e", "electricity", "energy_kwh"][1]
     assert hours[9] == pytest.approx((90_000.0 - 89_990.0) + (130.0 - 100.0))
     assert hours[[8, 10]].tolist() == [10.0, 10.0]
+
+
+@pytest.mark.parametrize("limit", [100, 5000])
+async def test_a_gap_over_a_windows_edge_keeps_its_energy_however_many_readings_a_window_has(
+    small: SiteFolder, store: Store, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    """Half a year of 60-s readings passed the limit alone, so nothing around it was looked at."""
+    monkeypatch.setattr(sources, "_CONTEXT_READINGS", limit)
+    start, edge = midnight(small, date(2020, 5, 1)), midnight(small, date(2020, 6, 1))
+    times = np.arange(start, midnight(small, date(2020, 6, 30)) + 1, HOUR_MS // 4)
+    times = times[np.abs(times - edge) > 36 * HOUR_MS]
+    await write(store, "electricity", "e-shop", times.tolist(), ((times - start) / 4e5).tolist())
+    await pipeline(small, store, months=1).backfill(date(2020, 5, 1), date(2020, 6, 30), silent)
+    days = (await stored(store, "day", kind="meter"))["e-shop", "electricity", "energy_kwh"][1]
+    assert days.sum() == pytest.approx((times[-1] - start) / 4e5)
 
 
 async def test_rewriting_changes_nothing_and_forgets_what_is_not_known_any_more(
