@@ -5,13 +5,14 @@ Laws:
 1. A poll is one sample, stamped with the reply that holds the consumption counter, or with the
    last reply where that one is missing. What was not answered, or is no finite number, is NaN.
 2. A ratio holds from the start of its local day: a sample is computed with those in force at its
-   own time, even if it was asked for a moment before midnight.
+   own time, even if it was asked for a moment before midnight. Before its first day a ratio was
+   what it was on that day: a counter must not jump when a dated row comes into force.
 """
 
 import math
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from fractions import Fraction
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -129,13 +130,13 @@ class PolledMeter:
         )
 
     def _ratios(self, number: int) -> dict[str, Fraction]:
-        """CT and PT after that many changes; 1 before the first."""
-        if number == 0:
-            return {"ct": Fraction(1), "pt": Fraction(1)}
-        day = self._days[number - 1]
-        dated = {"ct": self._meter.ct, "pt": self._meter.pt}
-        # Through text: 0.1 is meant as a tenth.
-        return {name: Fraction(str(value_on(rows, day, 1.0))) for name, rows in dated.items()}
+        """CT and PT after that many changes; 1 where there is no row at all."""
+        day = self._days[number - 1] if number else date.min
+        ratios = dict[str, Fraction]()
+        for name, rows in (("ct", self._meter.ct), ("pt", self._meter.pt)):
+            value = value_on(rows, day, rows[0].value if rows else 1.0)
+            ratios[name] = Fraction(str(value))  # through text: 0.1 is meant as a tenth
+        return ratios
 
 
 def _start_ms(midnight: datetime) -> int:

@@ -96,7 +96,6 @@ CT = (Dated(date(2020, 1, 1), 40.0), Dated(date(2026, 12, 1), 60.0))
 @pytest.mark.parametrize(
     ("time", "factor"),
     [
-        ("2019-12-31T23:59:59.999+08:00", 1),
         ("2020-01-01T00:00:00+08:00", 40),
         ("2026-11-30T23:59:59.999+08:00", 40),
         ("2026-11-30T16:00:00+00:00", 60),  # midnight at the site
@@ -108,9 +107,20 @@ def test_a_ratio_holds_from_its_local_day(time: str, factor: int) -> None:
     assert known(meter, ms(time), None, None)["energy_kwh"] == 123456 * factor / 100
 
 
+def test_a_counter_does_not_jump_when_the_first_dated_ratio_comes_into_force() -> None:
+    """Before its first row a ratio is what that row says; 1 only where there is no row at all."""
+    meter = polled(ct=CT, pt=(Dated(date(2026, 12, 15), 10.0),))
+    told = [
+        known(meter, ms(time), None, None)["energy_kwh"]
+        for time in ("2019-12-31T23:59:59.999+08:00", "2020-01-01T00:00:00+08:00")
+    ]
+    assert told == [123456 * 40 * 10 / 100] * 2
+    assert known(polled(), NOW, None, None)["energy_kwh"] == 1234.56
+
+
 def test_ratios_follow_the_reply_over_midnight_and_back() -> None:
     """The clock may be set back over the change as well."""
-    meter = polled(ct=CT, pt=(Dated(date(2026, 12, 15), 10.0),))
+    meter = polled(ct=CT, pt=(Dated(date(2020, 1, 1), 1.0), Dated(date(2026, 12, 15), 10.0)))
     told = [
         known(meter, ms(f"{day}T12:00:00+08:00"), None, None)["energy_kwh"]
         for day in ("2026-11-30", "2026-12-01", "2026-12-15", "2026-11-30")
