@@ -6,9 +6,11 @@ Laws:
 2. A batch is numbered when it is made, 1, 2, 3 ... within this run of the agent.
 3. What the disk does not take is counted, and the count goes to the disk with the next batch.
    Polling goes on.
+4. A cancel in the middle of a commit waits for the disk's word, and the books are as that word.
 """
 
 import asyncio
+from collections.abc import Sequence
 from typing import Final
 
 from edge_agent.spool import Row, Spool
@@ -89,15 +91,22 @@ class Keeper:
             self._row(samples[first : first + self._max_samples])
             for first in range(0, len(samples), self._max_samples)
         ]
-        dropped = self._spool.counts.dropped
+        putting = asyncio.create_task(self._put(rows, len(samples)), name="put")
+        try:
+            await asyncio.shield(putting)
+        except asyncio.CancelledError:
+            await asyncio.shield(putting)
+            raise
+
+    async def _put(self, rows: Sequence[Row], samples: int) -> None:
+        dropped = self._spool.counts.dropped + self._lost
         try:
             await self._spool.put(rows, self._lost)
         except SpoolUnavailable as error:
-            self._lost += len(samples)
+            self._lost += samples
             self._disk_fault.happened(error)
             return
         self._disk_fault.over()
-        dropped += self._lost
         self._lost = 0
         if self._spool.counts.dropped > dropped:
             self._full_fault.happened(f"{self._spool.max_bytes} bytes are pending")

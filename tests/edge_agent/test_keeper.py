@@ -2,7 +2,11 @@
 
 import asyncio
 import sqlite3
+import threading
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from edge_agent.keeper import Keeper
 from edge_agent.spool import Spool
@@ -94,4 +98,53 @@ async def test_what_the_disk_does_not_take_is_counted(tmp_path: Path) -> None:
         counts = spool.counts
         assert (counts.read, counts.pending, counts.dropped) == (4, 1, 3)
         assert [row.seq for row in await spool.peek(10)] == [2]
+    await spool.close()
+
+
+async def busy(spool: Spool) -> Callable[[], None]:
+    """Keep the spool's thread from its next work; call what this returns to let it go on."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        begun.set()
+        go_on.wait(30)
+
+    spool._thread.submit(wait)
+    await asyncio.to_thread(begun.wait, 30)
+    return go_on.set
+
+
+@pytest.mark.parametrize("takes", [True, False], ids=["taken", "refused"])
+async def test_a_cancel_in_the_middle_of_a_put_leaves_the_books_right(
+    tmp_path: Path, takes: bool
+) -> None:
+    """100 samples were lost earlier; 10 are being put when the keeper is told to end."""
+    file = tmp_path / "s"
+    spool = Spool(file, 10**6, LOG)
+    one = keeper(spool, 0.01)
+    holder = sqlite3.connect(file, isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    keeping = asyncio.create_task(one.run())
+    for number in range(100):
+        one.keep(sample(number))
+    await until(lambda: one._lost)
+    let_go = await busy(spool)
+    for number in range(10):
+        one.keep(sample(number))
+    await until(lambda: spool._thread._work_queue.qsize())
+    if takes:
+        holder.execute("ROLLBACK")
+    keeping.cancel()
+    await asyncio.sleep(0)
+    let_go()
+    with pytest.raises(asyncio.CancelledError):
+        await keeping
+    holder.close()
+    if not takes:
+        assert one._lost == 110
+        await one._commit()
+    counts = spool.counts
+    assert (counts.read, counts.pending, counts.dropped) == (
+        (110, 10, 100) if takes else (110, 0, 110)
+    )
     await spool.close()
