@@ -3,8 +3,9 @@
 Laws:
 
 1. Whatever the bytes are, the answer is a `Delivery`, never an exception.
-2. A sample that does not fit is set aside alone; its neighbours are stored. A batch of which
-   nothing fits is set aside whole, and its agent is told why.
+2. A sample of a meter or medium that does not fit is set aside alone; its neighbours are stored. A
+   batch of which nothing fits, or whose form is wrong (`wire`), is set aside whole, and its agent
+   is told why.
 3. Nobody speaks for another: an agent's messages come on its own topics, and hold readings of
    the meters on its own buses.
 4. What is set aside can be sent again: it is kept as the payload of a batch.
@@ -87,7 +88,9 @@ class Gate:
             return self._batch(agent, meters, topic, payload)
         except WireError as error:
             whole = SetAside(topic=topic, reason=error.reason, detail=str(error), payload=payload)
-            number = _number(payload) if topic.endswith("/batch") else None
+            # What is too large to be kept whole is not acknowledged: its agent keeps it.
+            kept = topic.endswith("/batch") and error.reason != "too_large"
+            number = _number(payload) if kept else None
             return Delivery(agent=agent, number=number, refused=error.reason, aside=(whole,))
 
     def _status(self, agent: str, payload: bytes, now_ms: int) -> Delivery:

@@ -133,6 +133,13 @@ class _Job:
                     self._tally.add(line, reading)
         if self._options.kind == "interval":
             self._intervals = self._tally.intervals()
+        else:
+            self._tally.judge_registers()
+        if self._tally.doubtful:
+            async with aclosing(self._lines(lambda _: None)) as lines:  # problems were said
+                async for line, readings in lines:
+                    for reading in readings:
+                        self._tally.compare(line, reading)
 
     async def write(self, store: Store) -> int:
         """Go through it again, and write what is good. Returns the points that were taken."""

@@ -20,8 +20,10 @@ from typing import IO, Final
 
 import msgspec
 
-#: Of a payload that is kept: a sane batch fits, and a hostile one can't fill the disk at once.
-MAX_PAYLOAD: Final = 256 * 1024
+from jieneng.metering import wire
+
+#: Of a payload that is kept: all that the wire takes, so that what is acknowledged is there whole.
+MAX_PAYLOAD: Final = wire.MAX_PAYLOAD
 #: Of topic and detail that are kept [characters].
 _MAX_TEXT: Final = 500
 

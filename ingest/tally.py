@@ -1,7 +1,11 @@
 """What was seen of a file so far: series, steps between values, problems. Pure, and small.
 
-Law: intervals must not overlap, or energy is counted twice; so no step between two values of a
-series may be shorter than its interval.
+Laws:
+
+1. Intervals must not overlap, or energy is counted twice; so no step between two values of a series
+   may be shorter than its interval.
+2. A moment has one value: a time that stands twice is a problem that names both lines.
+3. What falls again and again is no register.
 """
 
 from collections import Counter
@@ -11,11 +15,17 @@ import msgspec
 
 from ingest.table import ImportOptions, Reading, Target
 from jieneng.metering.errors import Problem
+from jieneng.metering.quantities import QUANTITIES
 
 #: Problems that are kept; the rest are counted.
 KEPT: Final = 100
 #: Different steps that are told apart; a regular series has a few.
 _STEPS: Final = 1000
+#: Readings out of their order that are kept for comparison; a file with more is to be sorted.
+_LATE: Final = 100_000
+#: A register falls at a replacement or a misreading; more often, and so often, it is none.
+_FALLS: Final = 3
+_FALLING: Final = 0.05
 
 
 class Problems:
@@ -43,10 +53,13 @@ class SeriesTally:
         self.last_ms = 0
         self.shortest_ms = 0  # 0: none seen
         self.shortest_line = 0
+        self.falls = 0
+        self.before_line = 0
         self._before_ms = 0
+        self._before = 0.0
         self._steps: Counter[int] = Counter()
 
-    def add(self, line: int, time_ms: int) -> bool:
+    def add(self, line: int, time_ms: int, value: float) -> bool:
         """One more value. False where its time is that of the value before it."""
         step_ms = abs(time_ms - self._before_ms) if self.values else None
         if step_ms == 0:
@@ -58,9 +71,15 @@ class SeriesTally:
                 self.shortest_ms, self.shortest_line = step_ms, line
         self.first_ms = min(time_ms, self.first_ms) if self.values else time_ms
         self.last_ms = max(time_ms, self.last_ms) if self.values else time_ms
-        self._before_ms = time_ms
+        if self.values and (value < self._before) is (time_ms > self._before_ms):
+            self.falls += value != self._before
+        self._before_ms, self._before, self.before_line = time_ms, value, line
         self.values += 1
         return True
+
+    def inside(self, time_ms: int) -> bool:
+        """Whether a time lies among those seen, so that it may be one of them."""
+        return self.values > 0 and self.first_ms <= time_ms <= self.last_ms
 
     @property
     def common_s(self) -> float | None:
@@ -75,6 +94,7 @@ class Tally:
         self._options = options
         self._problems = problems
         self.series: dict[Target, SeriesTally] = {}
+        self._late: dict[tuple[Target, int], int] = {}
 
     def add(self, line: int, reading: Reading) -> None:
         """One more reading."""
@@ -84,15 +104,49 @@ class Tally:
             series = self.series[target] = SeriesTally()
         if value is None:
             series.missing += 1
-        elif not series.add(line, time_ms):
-            self._problems.add(
-                Problem(
-                    text="the time of this line stands in the line before too, for meter {meter}.",
-                    mend="Remove one of them, or write both with their offset.",
-                    values={"meter": target.meter},
-                    line=line,
+            return
+        late = series.inside(time_ms)
+        if not series.add(line, time_ms, value):
+            self._problems.add(_repeated(target, line, series.before_line))
+        elif late:
+            self._late_one(target, time_ms, line)
+
+    def _late_one(self, target: Target, time_ms: int, line: int) -> None:
+        earlier = self._late.setdefault((target, time_ms), line)
+        if earlier != line:
+            self._problems.add(_repeated(target, line, earlier))
+        elif len(self._late) == _LATE:
+            self._problems.add(_unsorted(target, line))
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether the file must be gone through again, with `compare`, for repeated times."""
+        return bool(self._late)
+
+    def compare(self, line: int, reading: Reading) -> None:
+        """A reading of the second time through: whether a later line has its time again."""
+        target, time_ms, value = reading
+        late = self._late.get((target, time_ms))
+        if late is not None and value is not None and line < late:
+            self._problems.add(_repeated(target, late, line))
+
+    def judge_registers(self) -> None:
+        """Say which series can't be a register's, because they fall and fall."""
+        for target, series in self.series.items():
+            often = series.falls > max(_FALLS, _FALLING * series.values)
+            if often and QUANTITIES[target.quantity].kind == "counter":
+                self._problems.add(
+                    Problem(
+                        text="the values of meter {meter} fall {falls} times in {values}: they "
+                        "look like the consumption of intervals, not like a register.",
+                        mend="Add --kind interval, or correct the values.",
+                        values={
+                            "meter": target.meter,
+                            "falls": series.falls,
+                            "values": series.values,
+                        },
+                    )
                 )
-            )
 
     def intervals(self) -> dict[Target, float]:
         """The length of each series' intervals [s]; what has none that holds is said."""
@@ -108,6 +162,24 @@ class Tally:
             else:
                 found[target] = interval_s
         return found
+
+
+def _repeated(target: Target, line: int, earlier: int) -> Problem:
+    return Problem(
+        text="the time of this line stands in line {earlier} too, for meter {meter}.",
+        mend="Remove one of them, or write both with their offset.",
+        values={"meter": target.meter, "earlier": earlier},
+        line=line,
+    )
+
+
+def _unsorted(target: Target, line: int) -> Problem:
+    return Problem(
+        text="too many lines of meter {meter} are not in the order of time.",
+        mend="Sort the file by time.",
+        values={"meter": target.meter},
+        line=line,
+    )
 
 
 def _unknown(target: Target) -> Problem:

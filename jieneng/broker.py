@@ -14,6 +14,8 @@ import aiomqtt
 import msgspec
 from msgspec import Meta
 
+from jieneng.metering.errors import ConfigError, Problem
+
 # Without it each small message waits for the broker's delayed TCP acknowledgement: 40 ms.
 _NO_DELAY: Final = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 _T = TypeVar("_T")
@@ -89,7 +91,19 @@ def client(
 
 def _password(settings: BrokerSettings) -> str | None:
     if settings.password_file:
-        return Path(settings.password_file).read_text(encoding="utf-8").strip()
+        try:
+            return Path(settings.password_file).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(
+                [
+                    Problem(
+                        text="the password in {path} can't be read: {error}.",
+                        mend="Check password_file and its permissions.",
+                        values={"path": settings.password_file, "error": error},
+                        path=("broker", "password_file"),
+                    )
+                ]
+            ) from error
     return os.environ.get("JIENENG_MQTT_PASSWORD")
 
 

@@ -34,7 +34,11 @@ async def run(host: str, port: int) -> None:
         await broker.start()
     except Exception as error:  # amqtt wraps every cause in an exception of its own
         raise BrokerUnavailable(
-            "the broker can't listen on {host}:{port}: {error}.", host=host, port=port, error=error
+            "the embedded broker can't listen on {host}:{port} ({error}): write another port under "
+            "[broker] in ingest.toml, or use the broker there with --broker configured.",
+            host=host,
+            port=port,
+            error=error,
         ) from error
     try:
         await asyncio.Event().wait()

@@ -49,7 +49,7 @@ def read(path: Path) -> Document:
         ConfigError: it isn't there, isn't UTF-8, or isn't TOML.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # Notepad writes a byte order mark
     except FileNotFoundError as error:
         raise _refuse(path, "this file is not there.", "Create it, or check the folder.") from error
     except (OSError, UnicodeDecodeError) as error:

@@ -1,7 +1,8 @@
 """A site's folder: the only place that knows which file holds what.
 
 `site.toml` is the one file that must be there. Meter models are the packaged ones, and any
-`models/*.toml` beside `site.toml`, which go before a packaged one of the same id.
+`models/*.toml` beside `site.toml`, which go before a packaged one of the same id; so does a
+file beside `site.toml` itself that has the table `[model]`.
 """
 
 from collections.abc import Mapping
@@ -76,7 +77,8 @@ def packaged_models() -> dict[str, Model]:
 
 def _read_models(path: Path) -> tuple[dict[str, Model], list[Problem]]:
     models, problems = packaged_models(), list[Problem]()
-    for file in sorted((path / "models").glob("*.toml")):
+    beside = [file for file in sorted(path.glob("*.toml")) if _is_model(file)]
+    for file in (*beside, *sorted((path / "models").glob("*.toml"))):
         try:
             model = _decode_model(settings.read(file))
         except ConfigError as error:
@@ -84,6 +86,13 @@ def _read_models(path: Path) -> tuple[dict[str, Model], list[Problem]]:
         else:
             models[model.id] = model
     return models, problems
+
+
+def _is_model(file: Path) -> bool:
+    try:
+        return "model" in settings.read(file).data
+    except ConfigError:  # said by whoever the file belongs to
+        return False
 
 
 def _decode_model(document: settings.Document) -> Model:

@@ -70,6 +70,12 @@ def test_brackets_and_keys_inside_a_long_text_are_no_keys() -> None:
     assert [one.line for one in problems(text)] == [5]
 
 
+def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
+    """Older editors of Windows write one."""
+    (tmp_path / "a.toml").write_text('name = "x"\n', encoding="utf-8-sig")
+    assert settings.decode(settings.read(tmp_path / "a.toml"), Outer).name == "x"
+
+
 def test_what_is_not_toml_is_told_with_its_line() -> None:
     [problem] = problems('name = "x"\ncount = = 3\n')
     assert problem.where() == "a.toml:2"

@@ -20,7 +20,9 @@ _EXIT_CODES: dict[type[JienengError], int] = {UsageError: 2, Unavailable: 3}
 @click.group(
     help=tr("Meter public buildings, and say whether they meet the plan."),
     epilog=tr(
-        "First steps: jieneng demo, then jieneng init my-site. Language: JIENENG_LANGUAGE=en."
+        "First steps: jieneng demo, then jieneng init my-site. Language: JIENENG_LANGUAGE=en. "
+        "Exit codes: 0 fine, 1 what was asked about is not fine, 2 the command was wrong, 3 a "
+        "service that it needs is not there."
     ),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
@@ -63,6 +65,12 @@ def main() -> None:
     except BrokenPipeError:  # `jieneng ... | head` is a fine way to read
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        if reader.debug:
+            raise
+        text = tr("{file}: {reason}. Choose another place, or check its permissions.")
+        click.echo(text.format(file=error.filename, reason=error.strerror), err=True)
+        sys.exit(2)
     except JienengError as error:
         if reader.debug:
             raise

@@ -2,10 +2,15 @@
 
 import sys
 from pathlib import Path
+from typing import Final
 
 import click
 
 from jieneng.cli.options import config_option, examples, run_once, site_option, tr
+from jieneng.metering.errors import UsageError
+
+#: All columns of the figures' table, in either language.
+_TABLE_WIDTH: Final = 110
 
 
 @click.command(
@@ -51,7 +56,9 @@ def indicators(
         click.echo(sheet.to_csv(figures), nl=False)
     else:
         names = {one.id: one.name for one in reporting.scopes(folder.site)}
-        Console().print(terminal.figures_table(figures, names, tr))
+        console = Console()
+        console.width = max(console.width, _TABLE_WIDTH)  # a cut-off coverage would be a wrong one
+        console.print(terminal.figures_table(figures, names, tr))
     if strict and any(figure.status in ("missed", "at_risk") for figure in figures):
         sys.exit(1)
 
@@ -80,6 +87,10 @@ def report(site_dir: Path, config_file: Path, period: str, out: Path) -> None:
     from jieneng.locale import preferred, translator
     from jieneng.site_folder import load, read_settings
 
+    if not (period.isdecimal() and len(period) == 4):
+        raise UsageError(
+            "a report is of a year, not of {period}: write --period 2025.", period=period
+        )
     folder = load(site_dir)
     settings = read_settings(site_dir / config_file, AnalyticsSettings)
     data = run_once(app.report(folder, settings, period, SystemClock()))

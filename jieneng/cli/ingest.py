@@ -96,10 +96,11 @@ def ledger(site_dir: Path, config_file: Path, hours: float) -> None:
     accounts = run_once(_accounts(folder, settings, hours))
     for one in accounts:
         verdict = tr("holds") if one.holds else tr("does not hold")
-        click.echo(
-            f"{one.agent}: read {one.read} = stored {one.stored} + pending {one.pending} + "
-            f"dropped {one.dropped}: {verdict}"
+        line = tr("samples: read {read} = stored {stored} + pending {pending} + dropped {dropped}")
+        counts = line.format(
+            read=one.read, stored=one.stored, pending=one.pending, dropped=one.dropped
         )
+        click.echo(f"{one.agent}: {counts}: {verdict}")
     if not accounts:
         click.echo(tr("No agent has reported in the last {hours} hours.").format(hours=hours))
     sys.exit(0 if accounts and all(one.holds for one in accounts) else 1)

@@ -42,6 +42,8 @@ _ROWS: Final = "20000"
 _TOO_LARGE: Final = 413
 _REFUSING: Final = (400, 422, _TOO_LARGE)
 _REFUSAL: Final = re.compile(r"partial write|unable to parse|field type conflict", re.IGNORECASE)
+#: What looks like a refusal, but is the server's own limit: it takes the points once it is raised.
+_LIMIT: Final = re.compile(r"max-(?:series|values)-per", re.IGNORECASE)
 _DROPPED: Final = re.compile(r"dropped=(\d+)")
 _NO_DATABASE: Final = re.compile(
     r"database not found|DBRP mapping|bucket .*not found", re.IGNORECASE
@@ -142,7 +144,7 @@ class InfluxStore:
             return None
         if response.status == 404:
             raise _DatabaseMissing
-        refused = response.status in _REFUSING and _REFUSAL.search(text)
+        refused = response.status in _REFUSING and _REFUSAL.search(text) and not _LIMIT.search(text)
         if refused or response.status == _TOO_LARGE:
             return text
         raise self._trouble(f"{response.status} {text}")

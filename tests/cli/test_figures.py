@@ -80,6 +80,7 @@ def test_importing_again_changes_nothing(site: Path) -> None:
 def test_each_format_prints_and_strict_exits_with_1(site: Path) -> None:
     table = jieneng("indicators", "--site", site, "--period", "2021")
     assert "Energy per floor area" in table.stdout
+    assert "100.0 %" in table.stdout, "a pipe has no width to cut the coverage at"
     sheet = jieneng("indicators", "--site", site, "--period", "2021", "--format", "csv")
     assert sheet.stdout.startswith("scope,indicator,period,value,unit")
     strict = jieneng(
@@ -103,6 +104,9 @@ def test_a_report_is_a_page_and_the_figures(site: Path, tmp_path: Path) -> None:
         (("indicators", "--period", "year"), 2, "year"),
         (("indicators", "--period", "2021", "--scope", "house-c"), 2, "house-c"),
         (("indicators",), 2, "--period"),
+        (("report", "--period", "2021-03", "--out", "out"), 2, "2021-03"),
+        (("report", "--period", "2021", "--out", "/proc/nowhere"), 2, "/proc/nowhere"),
+        (("demo", "--dir", "."), 2, "choose another folder"),
         (("import", "readings", "nothing.csv"), 2, "nothing.csv"),
         (("analytics", "backfill", "--from", "2021-02-01", "--to", "2021-01-01"), 2, "2021"),
     ],

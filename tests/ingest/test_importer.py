@@ -158,7 +158,7 @@ BAD_LINES = [
     ("2024-01-01 09:00,e-main,energy_kw,1", "Did you mean energy_kwh?"),
     ("2024-01-01 09:00,e-main,volume_m3,1", "volume_m3 is no quantity of meter e-main"),
     ("2024-01-01 09:00,e-main", "this line has 2 cells, the header 4"),
-    ("2024-01-01 08:00,e-main,energy_kwh,2", "stands in the line before too"),
+    ("2024-01-01 08:00,e-main,energy_kwh,2", "stands in line 2 too"),
 ]
 
 
@@ -171,6 +171,45 @@ async def test_a_bad_line_is_named_and_nothing_is_written(desk: Desk, line: str,
     assert said in str(report.problems[0])
     assert report.written == 0
     assert await desk.there() == {}
+
+
+async def test_a_time_that_stands_twice_is_refused_wherever_it_stands(desk: Desk) -> None:
+    """A row appended to a sorted file replaced the value of its moment, at full coverage."""
+    rows = [f"2024-01-{day:02}T00:00:00,e-main,energy_kwh,{day}" for day in range(1, 20)]
+    rows.append("2024-01-05T00:00:00,e-main,energy_kwh,99")
+    report = await desk.load("\n".join(["time,meter,quantity,value", *rows]) + "\n")
+    assert [problem.line for problem in report.problems] == [21]
+    assert "stands in line 6 too" in str(report.problems[0])
+    assert report.written == 0
+
+
+async def test_rows_out_of_order_are_no_problem(desk: Desk) -> None:
+    rows = [f"2024-01-{day:02}T00:00:00,e-main,energy_kwh,{day}" for day in (1, 4, 2, 3, 5)]
+    report = await desk.load("\n".join(["time,meter,quantity,value", *rows]) + "\n")
+    assert (report.problem_count, report.values) == (0, 5)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+async def test_intervals_taken_for_a_register_are_refused_with_the_mend(
+    desk: Desk, order: int
+) -> None:
+    """A forgotten --kind interval made millions of kilowatt-hours."""
+    hours = range(24)[::order]
+    rows = [f"2024-01-01T{hour:02}:00:00,e-main,energy_kwh,{30 + hour % 5}" for hour in hours]
+    report = await desk.load("\n".join(["time,meter,quantity,value", *rows]) + "\n")
+    assert "--kind interval" in str(report.problems[0])
+    assert report.written == 0
+
+
+@pytest.mark.parametrize("order", [1, -1])
+async def test_a_register_that_was_replaced_once_is_a_register(desk: Desk, order: int) -> None:
+    days = range(1, 29)[::order]
+    rows = [
+        f"2024-01-{day:02}T00:00:00,e-main,energy_kwh,{900 + day if day < 15 else day}"
+        for day in days
+    ]
+    report = await desk.load("\n".join(["time,meter,quantity,value", *rows]) + "\n")
+    assert report.problem_count == 0
 
 
 @pytest.mark.parametrize(("line", "_"), BAD_LINES[:-1], ids=[line for line, _ in BAD_LINES[:-1]])

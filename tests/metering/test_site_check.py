@@ -113,6 +113,17 @@ def test_an_id_that_stands_twice_is_told(tmp_path: Path) -> None:
     assert "the id e-1 stands more than once" in problem
 
 
+@pytest.mark.parametrize("place", ["own.toml", "models/own.toml"])
+def test_a_model_may_lie_beside_the_site_or_in_its_models(tmp_path: Path, place: str) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / place).write_text(
+        '[model]\nid = "own"\nname = "own"\nmedium = "electricity"\nsource = "own manual"\n'
+        'confidence = "manual"\n[[point]]\nquantity = "energy_kwh"\nfunction = 3\naddress = 0\n'
+        'type = "u32"\n'
+    )
+    assert found(tmp_path, SITE.replace("acrel-dtsd1352", "own")) == []
+
+
 def test_problems_of_the_site_and_of_a_model_beside_it_are_told_together(tmp_path: Path) -> None:
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "own.toml").write_text(

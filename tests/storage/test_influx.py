@@ -145,6 +145,11 @@ def answering(status: int, text: str) -> Handler:
         (503, '{"error":"engine: cache-max-memory-size exceeded"}', "cache-max-memory"),
         (500, "", "500"),
         (200, "<html>a login page</html>", "answered"),
+        (
+            400,
+            '{"error":"partial write: max-series-per-database limit exceeded: (1) dropped=1"}',
+            "max-series",
+        ),
         (400, "<html>400 plain HTTP request sent to HTTPS port</html>", "HTTPS port"),
         (404, "<html>nothing here</html>", "nothing here"),
         (404, '{"message":"no DBRP mapping found"}', "DBRP mapping"),

@@ -40,9 +40,11 @@ def demo(for_s: float | None, kept_dir: Path | None) -> None:
     finally:
         if kept_dir is None:
             _keep_only(folder, folders.PAGE_FILE)
-    click.echo(
-        tr("The demo has ended. Page: {page}").format(page=folder.resolve() / folders.PAGE_FILE)
-    )
+    page = folder.resolve() / folders.PAGE_FILE
+    if page.exists():
+        click.echo(tr("The demo has ended. Page: {page}").format(page=page))
+    elif kept_dir is None:
+        folder.rmdir()
 
 
 def _keep_only(folder: Path, name: str) -> None:

@@ -8,19 +8,32 @@ from importlib import resources
 from pathlib import Path
 from typing import Final
 
+from jieneng.metering.errors import UsageError
 from jieneng.metering.site import Site
 
 PORTS_FILE: Final = "ports.json"
 STORE_FILE: Final = "store.sqlite"
 PAGE_FILE: Final = "figures.html"
+_MARK: Final = ".jieneng-demo"
 
 #: The demo reads every meter this often: a person wants to see the registers move [s].
 INTERVAL_S: Final = 5
 
 
 def copy_example(folder: Path) -> None:
-    """The example centre's files, those that are there already left alone."""
+    """The example centre's files, those that are there already left alone.
+
+    Raises:
+        UsageError: the folder holds a site that no demo made, whose data must stay its own.
+    """
+    if (folder / "site.toml").exists() and not (folder / _MARK).exists():
+        raise UsageError(
+            "{folder} holds a site of its own, and a demo would mix invented readings into it: "
+            "choose another folder.",
+            folder=folder,
+        )
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / _MARK).touch()
     for entry in (resources.files("jieneng") / "sites" / "example").iterdir():
         target = folder / entry.name
         if entry.name.endswith(".toml") and not target.exists():
