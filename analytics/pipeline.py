@@ -7,6 +7,11 @@ Laws:
    it takes.
 2. Memory is bounded by a window of one meter, and by the days of all meters.
 3. Figures come from stored day consumption alone, so they can be made again without the readings.
+4. A reading tells of the time up to its neighbours, and of whether they are believed. So with some
+   days those around them are computed again that come out different, out to the readings that
+   nothing in those days can change.
+5. Scopes are written before their meters: where a run is cut off, the meters' days still differ
+   from what they should be, or are missing, and are found.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -78,26 +83,29 @@ class Pipeline:
     async def backfill(self, first: date, last: date, progress: Progress) -> list[Finding]:
         """Compute the consumption of the local days `first` to `last`, both included.
 
+        Days around them that follow from the same readings are computed, too (law 4).
         `progress` is told the share that is done, up to 1.0. Returns what was found wrong in
         registers.
         """
         sources = await self._sources.all()
         detail = self._detail_from(sources)
-        windows = list(periods.windows(first, last + timedelta(days=1), self._window_months))
+        around = await self._widened(sources, first, last + timedelta(days=1))
+        windows = list(periods.windows(*around, self._window_months))
         findings: dict[Finding, None] = {}
         for number, (start, end) in enumerate(windows):
-            grids = self._grids(start, end, detail)
+            grids = self._grids(start, end, await self._kept_from(start, detail))
             stored = await self._stored(grids)
             done: list[dict[Interval, Consumption]] = []
             for index, source in enumerate(sources):
                 consumed, found = await self._sources.consumed(source, grids)
                 findings.update(dict.fromkeys(found))
                 done.append(consumed)
+                progress((number + (index + 1) / len(sources)) / len(windows))
+            await self._roll_up(sources, done, grids, stored)
+            for source, consumed in zip(sources, done, strict=True):
                 series = {"kind": "meter", "scope": source.meter.id, "medium": source.meter.medium}
                 await self._rewrite(series, consumed, grids, stored)
                 await self._write(unknown_days(self._site.id, source, consumed, grids))
-                progress((number + (index + 1) / len(sources)) / len(windows))
-            await self._roll_up(sources, done, grids, stored)
         for finding in findings.keys() - self._told:
             self._log.warning(
                 "register", code=finding.code, meter=finding.subject, detail=finding.detail
@@ -105,6 +113,53 @@ class Pipeline:
         self._told.update(findings)
         progress(1.0)
         return list(findings)
+
+    async def _widened(
+        self, sources: Sequence[Source], first: date, end: date
+    ) -> tuple[date, date]:
+        """The days from `first` up to `end`, and those around them that come out different."""
+        zone = self._site.zone
+        edges = periods.midnight_ms(first, zone), periods.midnight_ms(end, zone)
+        low, high = first, end
+        for source in sources:
+            low_ms, high_ms = await self._sources.reach(source, *edges)
+            before = await self._outdated(source, periods.local_day(low_ms, zone), first)
+            reached = periods.local_day(high_ms - 1, zone) + timedelta(days=1)
+            after = await self._outdated(source, end, reached)
+            low = min([low, *before])
+            high = max([high, *(day + timedelta(days=1) for day in after)])
+        return low, high
+
+    async def _outdated(self, source: Source, start: date, end: date) -> list[date]:
+        """The days that were computed, and would come out different now."""
+        if start >= end:
+            return []
+        midnights = periods.edges_ms(start, end, "day", self._site.zone)
+        quantity, meter = CONSUMPTION[source.meter.medium], source.meter.id
+        rows = await self._day_rows(start, end, [quantity, schema.COVERAGE], scope=meter)
+        if not rows:
+            return []
+        now = (await self._sources.consumed(source, {"day": midnights}))[0]["day"]
+        never = np.full(len(midnights) - 1, np.nan)
+        amount = rows.get((meter, quantity), never)
+        coverage = rows.get((meter, schema.COVERAGE), never)
+        same = (amount == now.amount) | (np.isnan(amount) & np.isnan(now.amount))
+        outdated = np.isfinite(coverage) & ~(same & (coverage == now.coverage))
+        return [start + timedelta(days=day) for day in np.flatnonzero(outdated).tolist()]
+
+    async def _kept_from(self, start: date, detail: date) -> date:
+        """`detail`, or an earlier day from `start` on of which finer intervals are stored."""
+        if start >= detail:
+            return detail
+        zone = self._site.zone
+        kept = await self._store.read(
+            schema.CONSUMPTION,
+            schema.COVERAGE,
+            where={"site": self._site.id, "interval": "hour"},
+            start_ms=periods.midnight_ms(start, zone),
+            end_ms=periods.midnight_ms(detail, zone),
+        )
+        return min([detail, *(periods.local_day(int(one.times_ms[0]), zone) for one in kept)])
 
     async def catch_up(self, last: date, progress: Progress) -> None:
         """Compute the days up to `last` for which a meter has readings, but which never were."""
@@ -304,17 +359,17 @@ class Pipeline:
         return from_rows(self._site, start, end, await self._day_rows(start, end, fields))
 
     async def _day_rows(
-        self, start: date, end: date, fields: Iterable[str]
+        self, start: date, end: date, fields: Iterable[str], **where: str
     ) -> "dict[tuple[str, str], NDArray[np.float64]]":
-        """What is stored of each meter by day, NaN where nothing is, by meter and field."""
+        """What is stored of the meters by day, NaN where nothing is, by meter and field."""
         midnights = periods.edges_ms(start, end, "day", self._site.zone)
-        where = {"site": self._site.id, "kind": "meter", "interval": "day"}
+        tags = {"site": self._site.id, "kind": "meter", "interval": "day", **where}
         rows: dict[tuple[str, str], NDArray[np.float64]] = {}
         for field in fields if start < end else ():
             for series in await self._store.read(
                 schema.CONSUMPTION,
                 field,
-                where=where,
+                where=tags,
                 start_ms=int(midnights[0]),
                 end_ms=int(midnights[-1]),
             ):

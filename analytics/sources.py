@@ -32,8 +32,8 @@ _DAY_MS: Final = 86_400_000
 #: readings are settled within it; for sparser ones it grows, each time by this factor ...
 _CONTEXT_MS: Final = _DAY_MS
 _GROWS: Final = 4
-#: ... until so many readings beyond the edges were looked at: a meter that answers nothing but zeros, or nothing
-#: that fits, is never settled.
+#: ... until so many readings beyond the edges were looked at: a meter that answers nothing but
+#: zeros, or nothing that fits, is never settled.
 _CONTEXT_READINGS: Final = 250_000
 #: Imported consumption may be of an interval that begins so long before the window [ms].
 _IMPORT_LOOK_BACK_MS: Final = 366 * _DAY_MS
@@ -112,6 +112,39 @@ class Sources:
             }
 
         return await asyncio.to_thread(work), accepted.findings
+
+    async def reach(self, source: Source, start_ms: int, end_ms: int) -> tuple[int, int]:
+        """How far around a window its readings may matter: to the settled ones on both sides."""
+        if source.readings is None:
+            return start_ms, end_ms
+        first_ms, last_ms = source.readings
+        low_ms, high_ms = start_ms, end_ms
+        if first_ms < start_ms:
+            low_ms = await self._settled(source.meter, source.place, (start_ms, first_ms))
+        if last_ms >= end_ms:
+            high_ms = await self._settled(source.meter, source.place, (end_ms, last_ms))
+        return low_ms, high_ms
+
+    async def _settled(self, meter: Meter, where: Place, way: tuple[int, int]) -> int:
+        """The reading nearest to an edge that nothing beyond the edge can change.
+
+        `way` is the edge, and the last of the meter's readings on the side that is looked at.
+        """
+        edge_ms, last_ms = way
+        look, sign = _CONTEXT_MS, 1 if last_ms >= edge_ms else -1
+        while True:
+            seen_ms = edge_ms + sign * look
+            window = min(edge_ms, seen_ms), max(edge_ms, seen_ms)
+            found = await self._register(meter, window)
+            if found is not None:
+                settled = (await asyncio.to_thread(accept, *found, where, window)).settled
+                if settled is not None:
+                    return settled[0] if sign > 0 else settled[1]
+                if len(found[0]) > _CONTEXT_READINGS:
+                    return seen_ms
+            if sign * (seen_ms - last_ms) > 0:
+                return last_ms
+            look *= _GROWS
 
     async def _accepted(self, source: Source, start_ms: int, end_ms: int) -> Accepted:
         """The believed register in a window, with as much around it as settles it."""

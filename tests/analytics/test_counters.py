@@ -123,7 +123,7 @@ def test_a_run_of_almost_fifteen_hours_is_not_settled_yet(off_s: int) -> None:
     """A dense meter's first 15 h ended in an IndexError: the bonus for readings founded the run."""
     start, length = 1_700_000_000_000, 15 * HOUR_MS + 1000 * off_s
     times = start + np.arange(0, length + 1, 2000, dtype=np.int64)
-    accepted = accept(times, np.arange(len(times)) * 0.01 + 5, Place("m"))
+    accepted = accept(times, 5 + np.arange(len(times), dtype=np.float64) / 100, Place("m"))
     if off_s < 0:
         assert accepted.settled is None
     else:

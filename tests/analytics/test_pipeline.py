@@ -231,6 +231,48 @@ async def test_a_gap_over_a_windows_edge_keeps_its_energy_however_many_readings_
     assert days.sum() == pytest.approx((times[-1] - start) / 4e5)
 
 
+async def test_a_corrected_monthly_reading_mends_all_days_up_to_its_neighbours(
+    small: SiteFolder, store: Store
+) -> None:
+    firsts = [date(2020, month, 1) for month in range(1, 13)]
+    times = [midnight(small, day) for day in firsts]
+    truth = [10.0 * (day - firsts[0]).days for day in firsts]
+    wrong = [shown + 270 * (number == 1) for number, shown in enumerate(truth)]
+    await write(store, "electricity", "e-shop", times, wrong)
+    runner = pipeline(small, store)
+    await runner.backfill(firsts[0], date(2020, 11, 30), silent)
+    key = ("e-shop", "electricity", "energy_kwh")
+    assert (await stored(store, "day", kind="meter"))[key][1][:31].sum() == pytest.approx(310 + 270)
+    await write(store, "electricity", "e-shop", times[1:2], truth[1:2])
+    await runner.backfill(firsts[1], firsts[1], silent)
+    for kind, scope in (("meter", "e-shop"), ("area", "shop")):
+        days = (await stored(store, "day", kind=kind))[scope, "electricity", "energy_kwh"][1]
+        assert days == pytest.approx([10.0] * 335)
+
+
+async def test_a_day_past_the_detail_is_corrected_by_hour_too(
+    small: SiteFolder, store: Store
+) -> None:
+    start = midnight(small, date(2020, 5, 1))
+    times = [start + n * HOUR_MS for n in range(24 * 20 + 1)]
+    values = [2.0 * n for n in range(len(times))]
+    runner = pipeline(small, store, detail_days=3)
+    for day in range(20):
+        hours = slice(24 * day, 24 * day + 25)
+        await write(store, "electricity", "e-shop", times[hours], values[hours])
+        await runner.backfill(date(2020, 5, 1 + day), date(2020, 5, 1 + day), silent)
+    await write(store, "electricity", "e-shop", [times[24 * 4]], [values[24 * 4] - 1.5])
+    await runner.backfill(date(2020, 5, 5), date(2020, 5, 5), silent)
+    for interval in ("day", "hour", "15min"):
+        rows = await stored(store, interval, kind="meter")
+        of, amount = rows["e-shop", "electricity", "energy_kwh"]
+        sums = [
+            amount[(of >= since) & (of < since + DAY_MS)].sum()
+            for since in (start + 3 * DAY_MS, start + 4 * DAY_MS)
+        ]
+        assert sums == pytest.approx([46.5, 49.5]), interval
+
+
 async def test_rewriting_changes_nothing_and_forgets_what_is_not_known_any_more(
     small: SiteFolder, store: Store
 ) -> None:
