@@ -79,14 +79,6 @@ class _Told(msgspec.Struct, frozen=True):
         return math.isfinite(self.value) and self.coverage >= floor
 
 
-def base_year(period: Period, rules: Rules) -> Period | None:
-    """The whole base year that a period is compared with; None before any plan."""
-    plan = rules.plan_of(period.year)
-    if plan is None:
-        return None
-    return of_year(plan.base)
-
-
 def assess(
     site: Site,
     rules: Rules,
@@ -105,11 +97,11 @@ def assess(
         period: the whole of it.
         today: the local day that goes on: days before it are complete.
         now: at least the period's complete days.
-        base: the whole of `base_year`; None where there is none.
+        base: the whole of `rules.base_year`; None where there is none.
     """
     elapsed = period.until(today)
     plan = rules.plan_of(period.year)
-    year = base_year(period, rules)
+    year = rules.base_year(period)
     locked = elapsed.start if year is None else year.start
 
     def side(part: Period, measured: Measured) -> _Side:

@@ -4,7 +4,9 @@ Laws:
 
 1. A medium of which nothing is known is not in the basis: it is not 0.
 2. What is missing is said: the coverage of its medium falls, and a finding names the meter.
-3. Denominators are means over the period's days, of the values in force on each.
+3. Before its `installed` date nothing flows through a meter: what is unknown of it then is 0, and
+   covered.
+4. Denominators are means over the period's days, of the values in force on each.
 """
 
 import math
@@ -19,7 +21,15 @@ from analytics.factors import CARRIERS, Applied, Kind, by_day
 from analytics.figures import FactorSeries, Finding
 from analytics.indicators import Basis
 from analytics.periods import Period, days
-from analytics.rollup import Denominator, Scope, denominator, roll_up, shared_areas, weights
+from analytics.rollup import (
+    Denominator,
+    Scope,
+    before_installed,
+    denominator,
+    roll_up,
+    shared_areas,
+    weights,
+)
 from analytics.rules import Rules
 from jieneng.metering import schema
 from jieneng.metering.quantities import CONSUMPTION, MEDIA, Medium
@@ -89,14 +99,22 @@ def from_rows(
     nothing = np.full((end - start).days, np.nan)
     media: dict[Medium, Metered] = {}
     for medium in MEDIA:
-        meters = tuple(meter.id for meter in site.meter if meter.medium == medium)
+        meters = [meter for meter in site.meter if meter.medium == medium]
         if meters:
             amount, coverage, share = (
-                np.array([rows.get((meter, field), nothing) for meter in meters])
+                np.array([rows.get((meter.id, field), nothing) for meter in meters])
                 for field in (CONSUMPTION[medium], schema.COVERAGE, schema.ESTIMATED)
             )
-            estimated = np.nan_to_num(np.abs(amount) * share)
-            media[medium] = Metered(meters, amount, np.nan_to_num(coverage), estimated)
+            absent = np.isnan(amount) & np.array(
+                [before_installed(meter, days(start, end)) for meter in meters]
+            )
+            amount, coverage = np.where(absent, 0.0, amount), np.where(absent, 1.0, coverage)
+            media[medium] = Metered(
+                tuple(meter.id for meter in meters),
+                amount,
+                np.nan_to_num(coverage),
+                np.nan_to_num(np.abs(amount) * share),
+            )
     return Measured(start, media)
 
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from analytics import periods
-from analytics.assess import assess, base_year
+from analytics.assess import assess
 from analytics.consumption import Consumption
 from analytics.figures import Figure, Finding
 from analytics.measured import Measured, blocks, from_rows, on_grid
@@ -305,7 +305,7 @@ class Pipeline:
         chosen = self._chosen(scope_ids)
         today = periods.local_day(as_of_ms, self._site.zone)
         elapsed = wanted.until(today)
-        base = base_year(wanted, self.rules)
+        base = self.rules.base_year(wanted)
         return assess(
             self._site,
             self.rules,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+from analytics import periods
 from analytics.figures import Figure
 from analytics.pipeline import Pipeline
 from analytics.report.data import PageData, Reading, Scope
@@ -74,9 +75,10 @@ async def page_data(
 
 
 def years(pipeline: Pipeline, period: str) -> Sequence[str]:
-    """The plan's base year and the years after it, up to the period."""
-    base = pipeline.rules.base_year(period)
-    return [str(year) for year in range(base, int(period) + 1)]
+    """The plan's base year and the years after it, up to the period; it alone before any plan."""
+    last = periods.parse(period)
+    base = pipeline.rules.base_year(last) or last
+    return [str(year) for year in range(base.year, last.year + 1)]
 
 
 async def latest(store: Store, site: Site, now_ms: int) -> tuple[Reading, ...]:

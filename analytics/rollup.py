@@ -87,6 +87,13 @@ def weights(scope: Scope, meters: Sequence[Meter], site: Site) -> "NDArray[np.fl
     )
 
 
+def before_installed(meter: Meter, days: Sequence["date"]) -> "NDArray[np.bool_]":
+    """On which days a meter did not hang yet; on none where its `installed` is not stated."""
+    if meter.installed is None:
+        return np.zeros(len(days), dtype=np.bool_)
+    return np.array([day < meter.installed for day in days], dtype=np.bool_)
+
+
 class Rolled(msgspec.Struct, frozen=True):
     """By scope and interval, shape (scopes, intervals) each.
 

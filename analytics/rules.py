@@ -15,7 +15,7 @@ from analytics import factors, targets
 from analytics.factors import Factor, FactorsFile
 from analytics.figures import Convention
 from analytics.indicators import INDICATORS
-from analytics.periods import parse
+from analytics.periods import Period, of_year
 from analytics.targets import Cap, Plan, PlanFile, Target
 from jieneng.metering.errors import ConfigError, Problem
 from jieneng.settings import Document, decode
@@ -41,11 +41,10 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
         begun = [plan for plan in self.plans if plan.from_ <= year]
         return max(begun, key=lambda plan: plan.from_, default=None)
 
-    def base_year(self, period: str) -> int:
-        """The year with which a period is compared; its own before any plan."""
-        year = parse(period).year
-        plan = self.plan_of(year)
-        return year if plan is None else plan.base
+    def base_year(self, period: Period) -> Period | None:
+        """The whole year with which a period is compared; None before any plan."""
+        plan = self.plan_of(period.year)
+        return None if plan is None else of_year(plan.base)
 
     @property
     def sources(self) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import pytest
 
 from analytics import periods
 from analytics.app import load_rules
-from analytics.assess import assess, base_year
+from analytics.assess import assess
 from analytics.config import AnalyticsSettings
 from analytics.figures import Figure
 from analytics.measured import Measured, Metered
@@ -104,7 +104,7 @@ def figures(
 ) -> dict[tuple[str, ...], Figure]:
     """By scope, indicator and, for carbon, series."""
     whole = periods.parse(period)
-    year = base_year(whole, by)
+    year = by.base_year(whole)
     found = assess(
         CENTRE,
         by,

@@ -470,6 +470,31 @@ async def test_a_day_of_which_nothing_is_known_is_computed_once(
     assert computed == []
 
 
+async def test_days_before_a_meter_was_installed_are_covered(tmp_path: Path, store: Store) -> None:
+    """A building of 2021 left the site's 2020 without a base: its meter was taken for silent."""
+    areas = "".join(f'[[area]]\nid = "{one}"\nname = "{one}"\n' for one in ("old", "new"))
+    meter = '[[meter]]\nid = "{0}"\nname = "{0}"\nmedium = "electricity"\narea = "{1}"\n'
+    text = areas + meter.format("e", "old") + meter.format("e-new", "new")
+    two = site_folder(tmp_path, text + "installed = 2021-01-01\n")
+    built, end = midnight(two, date(2021, 1, 1)), midnight(two, date(2022, 1, 1))
+    for one, since in (("e", midnight(two, date(2020, 1, 1))), ("e-new", built)):
+        times = list(range(since, end + 1, DAY_MS))
+        await write(store, "electricity", one, times, [10.0 * n for n in range(len(times))])
+    runner = pipeline(two, store)
+    await runner.catch_up(date(2021, 12, 31), silent)
+    found = await runner.figures("2021", ["centre"], end)
+    (figure,) = (one for one in found if one.indicator == "electricity")
+    assert figure.value == pytest.approx(7300)
+    assert figure.baseline == pytest.approx(3650, abs=11)
+    assert not [one for one in figure.findings if one.subject == "e-new"]
+    (before,) = (
+        one
+        for one in await runner.figures("2020", ["centre"], end)
+        if one.indicator == "electricity"
+    )
+    assert before.coverage == pytest.approx(1.0)
+
+
 async def test_an_unknown_scope_is_refused_with_the_known_ones(
     small: SiteFolder, store: Store
 ) -> None:

@@ -9,6 +9,7 @@ from analytics.app import load_rules
 from analytics.config import AnalyticsSettings
 from analytics.factors import by_day
 from analytics.figures import Convention
+from analytics.periods import of_year, parse
 from analytics.rules import Rules
 from analytics.targets import (
     Cap,
@@ -165,7 +166,8 @@ class TestPlan:
             2026: "2026-2030",
             2031: "2026-2030",
         }
-        assert rules.base_year("2027-03") == 2025
+        assert rules.base_year(parse("2027-03")) == of_year(2025)
+        assert rules.base_year(parse("2020")) is None
 
     def test_what_refers_to_nothing_is_refused_with_its_line(self, tmp_path: Path) -> None:
         (tmp_path / "plan.toml").write_text(
