@@ -4,8 +4,8 @@ Laws:
 
 1. A medium of which nothing is known is not in the basis: it is not 0.
 2. What is missing is said: the coverage of its medium falls, and a finding names the meter.
-3. Before its `installed` date nothing flows through a meter: what is unknown of it then is 0, and
-   covered.
+3. Before a building and its meter were there nothing flowed: what is unknown then is 0, and
+   covered. What flowed in an old building before its meter was fitted stays unknown.
 4. Denominators are means over the period's days, of the values in force on each.
 """
 
@@ -24,8 +24,8 @@ from analytics.periods import Period, days
 from analytics.rollup import (
     Denominator,
     Scope,
-    before_installed,
     denominator,
+    not_there_yet,
     roll_up,
     shared_areas,
     weights,
@@ -106,7 +106,7 @@ def from_rows(
                 for field in (CONSUMPTION[medium], schema.COVERAGE, schema.ESTIMATED)
             )
             absent = np.isnan(amount) & np.array(
-                [before_installed(meter, days(start, end)) for meter in meters]
+                [not_there_yet(site, meter, days(start, end)) for meter in meters]
             )
             amount, coverage = np.where(absent, 0.0, amount), np.where(absent, 1.0, coverage)
             media[medium] = Metered(

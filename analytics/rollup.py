@@ -87,11 +87,17 @@ def weights(scope: Scope, meters: Sequence[Meter], site: Site) -> "NDArray[np.fl
     )
 
 
-def before_installed(meter: Meter, days: Sequence["date"]) -> "NDArray[np.bool_]":
-    """On which days a meter did not hang yet; on none where its `installed` is not stated."""
-    if meter.installed is None:
+def not_there_yet(site: Site, meter: Meter, days: Sequence["date"]) -> "NDArray[np.bool_]":
+    """On which days neither a meter nor its area was there: nothing can have flowed.
+
+    A meter that was fitted late in an old building is another matter: what flowed before is
+    unknown. So both the meter's `installed` and the area's first floor area have to lie ahead.
+    """
+    built = site.areas[meter.area].floor_area_m2
+    if meter.installed is None or not built:
         return np.zeros(len(days), dtype=np.bool_)
-    return np.array([day < meter.installed for day in days], dtype=np.bool_)
+    first = min(meter.installed, built[0].from_)
+    return np.array([day < first for day in days], dtype=np.bool_)
 
 
 class Rolled(msgspec.Struct, frozen=True):

@@ -52,6 +52,13 @@ def check(site_dir: Path) -> None:
     problems += _service_problems(site_dir)
     if problems:
         raise ConfigError(problems)
+    unrated = [meter.id for meter in folder.site.meter if meter.rated_max is None]
+    if unrated:
+        click.echo(
+            tr(
+                "Without rated_max a misread register can't be told from consumption: {meters}."
+            ).format(meters=", ".join(unrated))
+        )
     counts = ", ".join(
         f"{words.indicator(medium, tr)} {sum(one.medium == medium for one in folder.site.meter)}"
         for medium in MEDIA

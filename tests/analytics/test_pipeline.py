@@ -470,14 +470,24 @@ async def test_a_day_of_which_nothing_is_known_is_computed_once(
     assert computed == []
 
 
-async def test_days_before_a_meter_was_installed_are_covered(tmp_path: Path, store: Store) -> None:
-    """A building of 2021 left the site's 2020 without a base: its meter was taken for silent."""
-    areas = "".join(f'[[area]]\nid = "{one}"\nname = "{one}"\n' for one in ("old", "new"))
+@pytest.mark.parametrize(("built", "covered"), [("2021-01-01", True), ("2019-01-01", False)])
+async def test_days_before_a_building_was_there_are_covered_and_others_are_not(
+    tmp_path: Path, store: Store, built: str, covered: bool
+) -> None:
+    """A building of 2021 left the site's 2020 without a base: its meter was taken for silent.
+
+    One that was there before its meter was is unknown in 2020, not 0.
+    """
+    areas = "".join(
+        f'[[area]]\nid = "{one}"\nname = "{one}"\n'
+        f"floor_area_m2 = [{{from = {since}, value = 100.0}}]\n"
+        for one, since in (("old", "2019-01-01"), ("new", built))
+    )
     meter = '[[meter]]\nid = "{0}"\nname = "{0}"\nmedium = "electricity"\narea = "{1}"\n'
     text = areas + meter.format("e", "old") + meter.format("e-new", "new")
     two = site_folder(tmp_path, text + "installed = 2021-01-01\n")
-    built, end = midnight(two, date(2021, 1, 1)), midnight(two, date(2022, 1, 1))
-    for one, since in (("e", midnight(two, date(2020, 1, 1))), ("e-new", built)):
+    fitted, end = midnight(two, date(2021, 1, 1)), midnight(two, date(2022, 1, 1))
+    for one, since in (("e", midnight(two, date(2020, 1, 1))), ("e-new", fitted)):
         times = list(range(since, end + 1, DAY_MS))
         await write(store, "electricity", one, times, [10.0 * n for n in range(len(times))])
     runner = pipeline(two, store)
@@ -486,13 +496,14 @@ async def test_days_before_a_meter_was_installed_are_covered(tmp_path: Path, sto
     (figure,) = (one for one in found if one.indicator == "electricity")
     assert figure.value == pytest.approx(7300)
     assert figure.baseline == pytest.approx(3650, abs=11)
-    assert not [one for one in figure.findings if one.subject == "e-new"]
+    assert bool([one for one in figure.findings if one.subject == "e-new"]) is not covered
     (before,) = (
         one
         for one in await runner.figures("2020", ["centre"], end)
         if one.indicator == "electricity"
     )
-    assert before.coverage == pytest.approx(1.0)
+    assert before.coverage is not None
+    assert (before.coverage == pytest.approx(1.0)) is covered
 
 
 async def test_an_unknown_scope_is_refused_with_the_known_ones(

@@ -24,6 +24,14 @@ def test_a_new_site_is_found_right(site: Path) -> None:
     assert "30 meters" in done.stdout
 
 
+def test_a_meter_without_its_nameplate_is_mentioned(site: Path) -> None:
+    file = site / "site.toml"
+    file.write_text(file.read_text().replace("rated_max = 2600.0\n", ""))
+    done = jieneng("check", "--site", site)
+    assert done.returncode == 0
+    assert "can't be told from consumption: e-main." in done.stdout
+
+
 def test_init_never_overwrites(site: Path) -> None:
     done = jieneng("init", site)
     assert done.returncode == 2
