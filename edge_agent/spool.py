@@ -7,6 +7,11 @@ Laws:
    same transaction: `read = stored + pending + dropped`, at any moment, over restarts, in samples.
 3. A damaged file is set aside under another name and a new one begun; the counts go on, and what
    was pending in the old file counts as dropped.
+4. A full disk never locks the queue. Where less is free than the reserve (see there) holds, the
+   file grows no more: the oldest give way to the new. Where others fill the disk to the last byte,
+   the reserve is given up for as long as a transaction takes. It holds four times what the log may
+   before it is written back, so that this always ends, and the log is cut and gives back what the
+   file grew by. A new reading that even so finds no room is refused; nothing pending is touched.
 
 SQLite in WAL mode with `synchronous=FULL`, opened exclusively, on a thread of its own. The bound is
 on payload bytes: pages that are freed are used again, so the file stays near it.
@@ -16,12 +21,14 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Final, TypeVar
 
 import msgspec
 
+from edge_agent.reserve import Reserve
 from jieneng.metering.errors import SpoolUnavailable
 from jieneng.metering.reading import Ack
 from jieneng.observe import Log
@@ -45,7 +52,9 @@ CREATE TABLE ledger (
 );
 INSERT INTO ledger VALUES (0, 0, 0, 0, 0);
 """
-_WAL_BYTES: Final = 4 * 1024 * 1024  # the log is cut back to this after a burst
+_PAGE_BYTES: Final = 4096  # SQLite's own
+_LOGS: Final = 4  # how often the reserve holds what the log may be before it is written back
+_ROW_PAGES: Final = 4  # that a row may need beyond its payload: table, index, overflow, list
 _DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _T = TypeVar("_T")
 
@@ -150,6 +159,7 @@ class _File:
 
     def put(self, rows: Sequence[Row], lost: int) -> Counts:
         def work(db: sqlite3.Connection) -> None:
+            self._spare_disk(db, rows)
             db.executemany(
                 "INSERT INTO batch (boot, seq, samples, payload) VALUES (?, ?, ?, ?)",
                 [(row.boot, row.seq, row.samples, row.payload) for row in rows],
@@ -197,20 +207,52 @@ class _File:
                 return
             _remove(db, "dropped", "id = (SELECT min(id) FROM batch)", ())
 
+    def _spare_disk(self, db: sqlite3.Connection, rows: Sequence[Row]) -> None:
+        """Where the disk is nearly full: free as many pages of the file as the rows will need."""
+        if not self._reserve.is_tight():
+            return
+        needed = sum(len(row.payload) // _PAGE_BYTES + _ROW_PAGES for row in rows)
+        while db.execute("PRAGMA freelist_count").fetchone()[0] < needed:
+            if not _remove(db, "dropped", "id = (SELECT min(id) FROM batch)", ()):
+                return
+
     # --- the file ---
 
     def _transact(self, work: Callable[[sqlite3.Connection], _T]) -> tuple[Counts, _T]:
         """Do it whole or not at all, in a new file where this one turns out to be damaged."""
         try:
+            self._reserve.make()
             return self._attempt(work)
-        except sqlite3.Error as error:
-            if not _is_damage(error):
-                raise self._unavailable(error) from error
+        except (sqlite3.Error, OSError) as error:
             try:
-                self._set_aside(error)
-                return self._attempt(work)
+                if _code(error) == sqlite3.SQLITE_FULL:
+                    return self._attempt_in_reserve(work)
+                if _code(error) in _DAMAGE:
+                    self._set_aside(error)
+                    return self._attempt(work)
             except (sqlite3.Error, OSError) as again:
                 raise self._unavailable(again) from again
+            raise self._unavailable(error) from error
+
+    @cached_property
+    def _reserve(self) -> Reserve:
+        return Reserve(self._path.with_name(f"{self._path.name}-reserve"), self._max_bytes)
+
+    def _attempt_in_reserve(self, work: Callable[[sqlite3.Connection], _T]) -> tuple[Counts, _T]:
+        self._reserve.release()
+        try:
+            self._write_back()
+            done = self._attempt(work)
+            with suppress(sqlite3.Error):  # it is done, whether or not the log can be cut now
+                self._write_back()
+            return done
+        finally:
+            self._reserve.make()
+
+    def _write_back(self) -> None:
+        """Bring the log into the file, and cut it to nothing."""
+        if self._db is not None:
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _attempt(self, work: Callable[[sqlite3.Connection], _T]) -> tuple[Counts, _T]:
         if self._db is None:
@@ -229,12 +271,16 @@ class _File:
         return counts, result
 
     def _open(self) -> sqlite3.Connection:
+        log_bytes = self._reserve.size_bytes // _LOGS
         db = sqlite3.connect(self._path, timeout=0, isolation_level=None)
         try:
             db.execute("PRAGMA locking_mode = EXCLUSIVE")
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")
-            db.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
+            # Else a confirmation writes zeros over all that it frees, and needs the room for them.
+            db.execute("PRAGMA secure_delete = OFF")
+            db.execute(f"PRAGMA journal_size_limit = {log_bytes}")
+            db.execute(f"PRAGMA wal_autocheckpoint = {log_bytes // _PAGE_BYTES}")
             (version,) = db.execute("PRAGMA user_version").fetchone()
             if version == 0:
                 db.executescript(
@@ -253,7 +299,7 @@ class _File:
             raise
         return db
 
-    def _set_aside(self, error: sqlite3.Error) -> None:
+    def _set_aside(self, error: Exception) -> None:
         counts = self._counts_of_damaged()
         self.close()
         aside = _free_name(self._path)
@@ -305,8 +351,9 @@ def _remove(db: sqlite3.Connection, counted_as: str, where: str, values: Sequenc
     return removed
 
 
-def _is_damage(error: sqlite3.Error) -> bool:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE
+def _code(error: Exception) -> int:
+    """SQLite's primary code; 0 where it isn't SQLite's."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
 def _damaged(found: str) -> sqlite3.DatabaseError:

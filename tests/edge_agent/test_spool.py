@@ -1,9 +1,11 @@
 """What the disk has is never lost and never miscounted."""
 
 import asyncio
+import shutil
 import sqlite3
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -165,6 +167,83 @@ async def test_damage_while_running_is_counted_and_set_aside(tmp_path: Path) -> 
         await one.put([row(30)])
         assert one.counts == Counts(read=90, stored=6, pending=3, dropped=81, size_bytes=100)
         assert [kept.seq for kept in await one.peek(10)] == [30]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A real file system of 4 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
+    if (
+        not shutil.which("mount")
+        or subprocess.run(mount, check=False, capture_output=True).returncode
+    ):
+        pytest.skip("a file system can't be mounted here: that takes root")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def fill(folder: Path) -> None:
+    """Somebody else takes what is left of the disk, to the last byte."""
+    with (folder / "others").open("ab", buffering=0) as others:
+        for size in (4096, 1):
+            with suppress(OSError):
+                while others.write(bytes(size)):
+                    pass
+
+
+async def test_a_disk_that_the_spool_fills_keeps_the_newest_and_drains(small_disk: Path) -> None:
+    """It was locked for good: the log could not be written back, so nothing could be confirmed."""
+    file = small_disk / "s"
+    async with spool(file, max_bytes=10**9) as one:
+        for seq in range(1, 600):
+            await one.put([row(seq, size=20_000)])
+        assert one.counts.dropped
+        assert one.counts.size_bytes > 1_500_000
+        first = (await one.peek(1))[0].seq
+        assert await one.confirm([Ack(BOOT, stored=((first, first + 4),))]) == 5
+    async with spool(file, max_bytes=10**9) as one:
+        assert balanced(one.counts)
+        last = (await one.peek(1000))[-1].seq
+        assert last == 599
+        await one.confirm([Ack(BOOT, stored=((1, last),))])
+        assert one.counts.pending == 0
+        dropped = one.counts.dropped
+        await one.put([row(600 + seq, size=20_000) for seq in range(20)])
+        assert (one.counts.pending, one.counts.dropped) == (60, dropped)
+
+
+@pytest.mark.parametrize("restart", [False, True], ids=["running", "after a restart"])
+@pytest.mark.parametrize("before", [3, 40, 90])
+async def test_a_disk_that_others_fill_does_not_lock_the_spool(
+    small_disk: Path, before: int, restart: bool
+) -> None:
+    """What was pending stays confirmable; a reading without room is refused, whole."""
+    file = small_disk / "s"
+    async with AsyncExitStack() as agent:
+        one = await agent.enter_async_context(spool(file, max_bytes=10**9))
+        for seq in range(1, before + 1):
+            await one.put([row(seq, size=20_000)])
+        fill(small_disk)
+        seq = before
+        for seq in range(before + 1, before + 200):
+            try:
+                await one.put([row(seq, size=20_000)])
+            except SpoolUnavailable:
+                assert await one.peek(1)
+            fill(small_disk)
+        if restart:
+            await agent.aclose()
+            fill(small_disk)
+            one = await agent.enter_async_context(spool(file, max_bytes=10**9))
+        assert balanced(one.counts)
+        for kept in await one.peek(1000):
+            assert await one.confirm([Ack(BOOT, stored=((kept.seq, kept.seq),))]) == 1
+        assert one.counts.pending == 0
+        (small_disk / "others").unlink()
+        await one.put([row(seq + 1, size=20_000)])
+        assert one.counts.pending == 3
 
 
 class TheSpool(RuleBasedStateMachine):
