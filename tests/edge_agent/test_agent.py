@@ -96,7 +96,7 @@ async def test_a_broker_that_is_killed_costs_nothing(mosquitto: Mosquitto, tmp_p
                     await asyncio.to_thread(mosquitto.start)
                     asked = source.asked
                     await until(partial(ingest.has, "e-1", asked))
-                    await until(lambda number=number: len(about_broker(logs)) == 2 * number)  # type: ignore[misc]
+                    await until(lambda number=number: len(about_broker(logs)) == 2 * number)  # type: ignore[misc]  # mypy infers no lambda with a default
     assert about_broker(logs) == ["broker can't be reached", "broker can't be reached: over"] * 2
 
 

@@ -131,7 +131,7 @@ async def test_a_cancel_in_the_middle_of_a_put_leaves_the_books_right(
     let_go = await busy(spool)
     for number in range(10):
         one.keep(sample(number))
-    await until(lambda: spool._thread._work_queue.qsize())
+    await until(spool._thread._work_queue.qsize)
     if takes:
         holder.execute("ROLLBACK")
     keeping.cancel()
