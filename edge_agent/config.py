@@ -103,7 +103,7 @@ def duty(site: Site, settings: AgentSettings) -> Duty:
     """
     agent = _agent(site, settings.agent.id)
     buses = tuple(_placed(bus, settings) for bus in site.bus if bus.agent == agent)
-    problems = [*_unknown_buses(site, settings), *_not_pollable(buses), *_shared(buses)]
+    problems = [*_unknown_buses(site, settings), *_not_pollable(site, agent), *_shared(buses)]
     if problems:
         raise ConfigError(problems)
     meters = {bus.id: tuple(one for one in site.meter if one.bus == bus.id) for bus in buses}
@@ -170,13 +170,14 @@ def _unknown_buses(site: Site, settings: AgentSettings) -> Iterator[Problem]:
             )
 
 
-def _not_pollable(buses: tuple[Bus, ...]) -> Iterator[Problem]:
-    for bus in buses:
-        if bus.link == "rtu":
+def _not_pollable(site: Site, agent: str) -> Iterator[Problem]:
+    for number, bus in enumerate(site.bus):
+        if bus.agent == agent and bus.link == "rtu":
             yield Problem(
                 text='bus {bus} is a serial port (link = "rtu"), which this agent does not poll.',
                 mend='Put a serial server before it and write link = "rtu_tcp" with its host.',
                 values={"bus": bus.id},
+                path=("bus", number, "link"),
                 file="site.toml",
             )
 

@@ -1,8 +1,10 @@
 """`jieneng init` and `jieneng check`: a site's folder, made and validated."""
 
 import shutil
+from contextlib import suppress
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -10,6 +12,9 @@ import msgspec
 from jieneng.cli.options import examples, site_option, tr
 from jieneng.metering.errors import ConfigError, Problem, UsageError
 from jieneng.metering.quantities import MEDIA
+
+if TYPE_CHECKING:
+    from jieneng.site_folder import SiteFolder
 
 
 @click.command(
@@ -49,6 +54,8 @@ def check(site_dir: Path) -> None:
         folder = load(site_dir)
     except ConfigError as error:
         problems += error.problems
+    else:
+        problems += _duty_problems(folder)
     problems += _service_problems(site_dir)
     if problems:
         raise ConfigError(problems)
@@ -86,9 +93,8 @@ def _service_problems(site_dir: Path) -> list[Problem]:
     from simulators.config import SimulatorSettings
 
     problems = list[Problem]()
-    agent_files = sorted(site_dir.glob("agent*.toml")) or [site_dir / "agent.toml"]
     reads: list[tuple[Path, type[msgspec.Struct]]] = [
-        *((file, AgentSettings) for file in agent_files),
+        *((file, AgentSettings) for file in _agent_files(site_dir)),
         (site_dir / "ingest.toml", IngestSettings),
         (site_dir / "analytics.toml", AnalyticsSettings),
         (site_dir / "simulator.toml", SimulatorSettings),
@@ -102,4 +108,32 @@ def _service_problems(site_dir: Path) -> list[Problem]:
         load_rules(site_dir)
     except ConfigError as error:
         problems += error.problems
+    return problems
+
+
+def _agent_files(site_dir: Path) -> list[Path]:
+    return sorted(site_dir.glob("agent*.toml")) or [site_dir / "agent.toml"]
+
+
+def _duty_problems(folder: "SiteFolder") -> list[Problem]:
+    """What `edge run` would refuse, for every agent, with its settings where they are here."""
+    from edge_agent.config import AgentHead, AgentSettings, duty
+    from jieneng import settings
+    from jieneng.site_folder import SITE_FILE, read_settings
+
+    agents = sorted({bus.agent for bus in folder.site.bus})
+    sole = agents[0] if len(agents) == 1 else None
+    known = {agent: AgentSettings(agent=AgentHead(id=agent)) for agent in agents}
+    for file in _agent_files(folder.path):
+        with suppress(ConfigError):  # told with the services' own files
+            one = read_settings(file, AgentSettings)
+            if agent := one.agent.id or sole:
+                known[agent] = one
+    site = settings.read(folder.path / SITE_FILE)
+    problems = list[Problem]()
+    for one in known.values():
+        try:
+            duty(folder.site, one)
+        except ConfigError as error:
+            problems += [site.locate(p) if p.file == SITE_FILE else p for p in error.problems]
     return problems

@@ -80,3 +80,34 @@ def test_a_folder_without_a_site_is_one_sentence(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "site.toml: this file is not there." in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("settings", ["", '[agent]\nid = "agent-1"\n'], ids=["defaults", "file"])
+def test_check_refuses_a_serial_bus_that_edge_run_refuses(site: Path, settings: str) -> None:
+    file = site / "site.toml"
+    lines = file.read_text().splitlines()
+    number = next(n for n, line in enumerate(lines) if line.startswith("link"))
+    lines[number] = 'link = "rtu"\ndevice = "/dev/ttyS1"'
+    file.write_text("\n".join(lines))
+    (site / "agent.toml").write_text(settings)
+    done = jieneng("check", "--site", site)
+    assert done.returncode == 1
+    assert f"site.toml:{number + 1}: bus " in done.stderr
+    assert done.stderr.count("this agent does not poll") == 1
+
+
+def test_check_asks_every_agent_of_the_site(site: Path) -> None:
+    """An agent may have its settings elsewhere."""
+    file = site / "site.toml"
+    text = file.read_text()
+    more = '\n[[bus]]\nid = "{0}"\nagent = "agent-2"\nlink = "rtu"\ndevice = "/dev/{0}"\n'
+    file.write_text(text + more.format("attic") + more.format("cellar"))
+    done = jieneng("check", "--site", site)
+    assert done.stderr.count("this agent does not poll") == 2
+
+
+def test_check_finds_an_agent_of_a_file_that_the_site_has_not(site: Path) -> None:
+    (site / "agent.toml").write_text('[agent]\nid = "agent-9"\n')
+    done = jieneng("check", "--site", site)
+    assert done.returncode == 1
+    assert "no bus of the site names agent agent-9" in done.stderr
