@@ -19,7 +19,7 @@ from jieneng.metering.errors import SpoolUnavailable
 from jieneng.metering.reading import Batch, Sample
 from jieneng.observe import Fault, Log
 
-_ROOM_AGAIN: Final = 0.9  # share of its bound below which a spool that was full no longer is
+_ROOM_AGAIN: Final = 0.9  # share of what was pending when it was full, below which it no longer is
 
 
 class Keeper:
@@ -53,6 +53,7 @@ class Keeper:
         self._samples: list[Sample] = []
         self._seq = 0
         self._lost = 0
+        self._full_bytes = 0
         self._some = asyncio.Event()
         self._many = asyncio.Event()
         self._disk_fault = Fault(log, "spool can't be written")
@@ -108,9 +109,11 @@ class Keeper:
             return
         self._disk_fault.over()
         self._lost = 0
-        if self._spool.counts.dropped > dropped:
-            self._full_fault.happened(f"{self._spool.max_bytes} bytes are pending")
-        elif self._spool.counts.size_bytes < _ROOM_AGAIN * self._spool.max_bytes:
+        counts = self._spool.counts
+        if counts.dropped > dropped:
+            self._full_bytes = counts.size_bytes  # its bound, or less where the disk is full
+            self._full_fault.happened(f"{counts.size_bytes} bytes are pending")
+        elif counts.size_bytes < _ROOM_AGAIN * self._full_bytes:
             self._full_fault.over()
 
     def _row(self, samples: list[Sample]) -> Row:

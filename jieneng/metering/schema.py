@@ -138,8 +138,3 @@ def ledger_point(site: str, status: Status) -> Point:
         ("dropped", float(status.dropped)),
     )
     return Point(LEDGER, (("agent", status.agent), ("site", site)), fields, status.time_ms)
-
-
-def is_counter(field: str) -> bool:
-    """Whether a field is a register that only grows."""
-    return field in QUANTITIES and QUANTITIES[field].kind == "counter"

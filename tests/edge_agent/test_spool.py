@@ -13,11 +13,13 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from structlog.testing import capture_logs
 
+from edge_agent.keeper import Keeper
 from edge_agent.spool import Counts, Row, Spool, _File
 from jieneng import observe
 from jieneng.metering.errors import SpoolUnavailable
-from jieneng.metering.reading import Ack
+from jieneng.metering.reading import Ack, Sample
 
 LOG = observe.log("test")
 BOOT, OTHER = "aaaaaaaa", "bbbbbbbb"
@@ -212,6 +214,22 @@ async def test_a_disk_that_the_spool_fills_keeps_the_newest_and_drains(small_dis
         dropped = one.counts.dropped
         await one.put([row(600 + seq, size=20_000) for seq in range(20)])
         assert (one.counts.pending, one.counts.dropped) == (60, dropped)
+
+
+async def test_a_disk_that_the_spool_fills_is_said_once(small_disk: Path) -> None:
+    """Not every put has to drop something: that alone does not end the fault."""
+    with capture_logs() as logs:
+        async with spool(small_disk / "s", max_bytes=10**9) as one:
+            keeper = Keeper(one, agent="a", boot=BOOT, delay_s=0, max_samples=500, log=LOG)
+            for number in range(300):
+                for at in range(500 if number % 3 else 50):
+                    keeper.keep(Sample("e-1", number * 500 + at, 0, ("energy_kwh",), (1.0 / 3,)))
+                await keeper._commit()
+            pending = one.counts.size_bytes
+            assert one.counts.dropped
+    (said,) = logs
+    assert said["event"] == "spool is full: the oldest readings are dropped"
+    assert int(said["reason"].split()[0]) < 2 * pending
 
 
 @pytest.mark.parametrize("restart", [False, True], ids=["running", "after a restart"])
