@@ -116,16 +116,18 @@ def _struct(
         if key in data:
             values[field.name] = _value(data[key], field.type, (*path, key), problems)
         elif field.required:
-            problems.append(
-                Problem(
-                    text="{key} is missing.",
-                    mend="Add {key} = ... here.",
-                    values={"key": key},
-                    path=path or (key,),
-                )
-            )
+            problems.append(_missing(key, path))
             values[field.name] = _BAD
     return _BAD if _BAD in values.values() else form(**values)
+
+
+def _missing(key: str, path: KeyPath) -> Problem:
+    return Problem(
+        text="{key} is missing.",
+        mend="Add {key} = ... here.",
+        values={"key": key},
+        path=path or (key,),
+    )
 
 
 def _unknown_key(key: str, known: Sequence[str], path: KeyPath) -> Problem:
@@ -148,8 +150,8 @@ def _unknown_key(key: str, known: Sequence[str], path: KeyPath) -> Problem:
 def _value(value: object, form: Any, path: KeyPath, problems: list[Problem]) -> object:
     form = _without_none(form)
     origin, arguments = typing.get_origin(form), typing.get_args(form)
-    if isinstance(form, type) and issubclass(form, msgspec.Struct) and isinstance(value, dict):
-        return _struct(value, form, path, problems)
+    if isinstance(value, dict) and (structs := _structs(form)):
+        return _one_of(structs, value, path, problems)
     if origin is tuple and len(arguments) == 2 and arguments[1] is ... and isinstance(value, list):
         items = [_value(v, arguments[0], (*path, i), problems) for i, v in enumerate(value)]
         return _BAD if _BAD in items else tuple(items)
@@ -173,6 +175,35 @@ def _value(value: object, form: Any, path: KeyPath, problems: list[Problem]) -> 
         return _BAD
 
 
+def _structs(form: Any) -> Sequence[type[msgspec.Struct]]:
+    """The struct, or the structs of a tagged union; none where the form is something else."""
+    is_union = typing.get_origin(form) in (typing.Union, types.UnionType)
+    members = typing.get_args(form) if is_union else (form,)
+    found = [one for one in members if isinstance(one, type) and issubclass(one, msgspec.Struct)]
+    return found if len(found) == len(members) else ()
+
+
+def _one_of(
+    forms: Sequence[type[msgspec.Struct]],
+    data: Mapping[str, Any],
+    path: KeyPath,
+    problems: list[Problem],
+) -> object:
+    """A table; where there are several forms of it, its tag (e.g. `kind`) decides which."""
+    if len(forms) == 1:
+        return _struct(data, forms[0], path, problems)
+    kinds = {str(one.__struct_config__.tag): one for one in forms}
+    tag = forms[0].__struct_config__.tag_field or ""
+    if tag not in data:
+        problems.append(_missing(tag, path))
+        return _BAD
+    if data[tag] not in kinds:
+        problems.append(_no_choice(data[tag], list(kinds), (*path, tag)))
+        return _BAD
+    rest = {key: value for key, value in data.items() if key != tag}
+    return _struct(rest, kinds[data[tag]], path, problems)
+
+
 def _without_none(form: Any) -> Any:
     """TOML has no null, so `X | None` is X wherever a key is present."""
     if typing.get_origin(form) in (typing.Union, types.UnionType):
@@ -183,20 +214,27 @@ def _without_none(form: Any) -> Any:
 
 def _wrong_value(value: object, form: object, error: Exception, path: KeyPath) -> Problem:
     key = next(part for part in reversed(path) if isinstance(part, str))
-    shown = {"key": key, "value": value}
     if typing.get_origin(form) is Literal:
-        choices = [str(choice) for choice in typing.get_args(form)]
-        close = get_close_matches(str(value), choices, 1)
-        return Problem(
-            text="{key} can't be {value}.",
-            mend="Did you mean {close}?" if close else "Use one of: {known}.",
-            values={**shown, "known": ", ".join(choices), "close": "".join(close)},
-            path=path,
-        )
+        return _no_choice(value, [str(choice) for choice in typing.get_args(form)], path)
     return Problem(
         text="{key} can't be {value}: {reason}.",
         mend="Write a value of that kind.",
-        values={**shown, "reason": str(error).split(" - at ")[0]},
+        values={"key": key, "value": value, "reason": str(error).split(" - at ")[0]},
+        path=path,
+    )
+
+
+def _no_choice(value: object, choices: Sequence[str], path: KeyPath) -> Problem:
+    close = get_close_matches(str(value), choices, 1)
+    return Problem(
+        text="{key} can't be {value}.",
+        mend="Did you mean {close}?" if close else "Use one of: {known}.",
+        values={
+            "key": next(part for part in reversed(path) if isinstance(part, str)),
+            "value": value,
+            "known": ", ".join(choices),
+            "close": "".join(close),
+        },
         path=path,
     )
 

@@ -65,6 +65,34 @@ def test_the_line_of_a_value_in_an_inline_table_is_that_of_its_key() -> None:
     assert {one.line for one in caught.value.problems} == {7}
 
 
+class Cat(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="cat"):
+    lives: int = 9
+
+
+class Dog(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="dog"):
+    bone: str
+
+
+class Pets(msgspec.Struct, frozen=True, kw_only=True):
+    pet: tuple[Cat | Dog, ...] = ()
+
+
+def test_a_tables_kind_decides_which_keys_it_has() -> None:
+    text = '[[pet]]\nkind = "cat"\n[[pet]]\nkind = "dog"\nbone = "big"\n'
+    assert settings.decode(settings.parse(text, "a.toml"), Pets).pet == (Cat(), Dog(bone="big"))
+
+
+def test_a_wrong_or_missing_kind_and_a_key_of_another_kind_are_told_with_their_lines() -> None:
+    text = '[[pet]]\nkind = "dgo"\n[[pet]]\nbone = "x"\n[[pet]]\nkind = "cat"\nbone = "x"\n'
+    with pytest.raises(ConfigError) as caught:
+        settings.decode(settings.parse(text, "a.toml"), Pets)
+    assert [str(problem) for problem in caught.value.problems] == [
+        "a.toml:2: kind can't be dgo. Did you mean dog?",
+        "a.toml:3: kind is missing. Add kind = ... here.",
+        "a.toml:7: unknown key bone. Remove it; known here are: lives.",
+    ]
+
+
 def test_brackets_and_keys_inside_a_long_text_are_no_keys() -> None:
     text = 'name = """\n[[inner]]\nsize_mm = 1\n"""\ncount = 1.5\n'
     assert [one.line for one in problems(text)] == [5]
