@@ -5,8 +5,9 @@ Laws:
 1. Nothing is invented: an accepted register never falls, and between two accepted readings it
    counts exactly their difference, once for each life of the register (a replacement, a rollover
    or a reset begins a new one).
-2. A step is plausible where 0 <= step <= rated maximum x time, give or take one resolution. A
-   fall within the resolution is jitter: the register is taken to have stood still.
+2. A step is plausible where 0 <= step <= rated maximum x time since the register last moved, give
+   or take one resolution. A fall within the resolution is jitter: the register is taken to have
+   stood still.
 3. What does not follow plausibly is set aside until the register's own later values explain it.
    Readings that follow each other plausibly form a run. Of all ways through the runs that one is
    believed which leaves the fewest well-founded runs unexplained: a zero, a spike or another

@@ -13,6 +13,7 @@ Laws:
 """
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -43,7 +44,7 @@ _LOOK_BACK: Final = 32
 _ROUNDING: Final = 1e-9
 
 
-class Readings(msgspec.Struct, frozen=True):
+class Readings(msgspec.Struct, frozen=True, dict=True):
     """The readings of one device, cleaned and sorted, in the register's own unit."""
 
     device: Device
@@ -59,6 +60,17 @@ class Readings(msgspec.Struct, frozen=True):
         device, *columns = msgspec.structs.astuple(self)
         return Readings(device, *(column[kept] for column in columns))
 
+    @cached_property
+    def moved_ms(self) -> "NDArray[np.int64]":
+        """Since when the register had shown what each reading says.
+
+        A step out of a standstill holds what flowed since then: a display froze, or a logger
+        renews its registers every few minutes only.
+        """
+        moved = np.append(True, self.register[1:] != self.register[:-1])[: len(self.register)]
+        since: NDArray[np.int64] = np.maximum.accumulate(np.where(moved, self.times_ms, 0))
+        return since
+
     def follows(
         self, before: "NDArray[np.int64]", after: "NDArray[np.int64]"
     ) -> "NDArray[np.bool_]":
@@ -68,7 +80,7 @@ class Readings(msgspec.Struct, frozen=True):
         fine += _ROUNDING * self.register[before]
         rate = np.maximum(self.rate[before], self.rate[after])
         allowed: NDArray[np.bool_] = (step >= -fine) & (
-            step <= rate * (self.times_ms[after] - self.times_ms[before]) + fine
+            step <= rate * (self.times_ms[after] - self.moved_ms[before]) + fine
         )
         return allowed
 
@@ -175,7 +187,7 @@ def _link(readings: Readings, earlier: Run, later: Run) -> Kind:
     last, first = earlier.end - 1, later.first
     fine = max(readings.resolution[last], readings.resolution[first]) + _ROUNDING * earlier.top
     rate = max(readings.rate[last], readings.rate[first])
-    allowed = rate * (readings.times_ms[first] - readings.times_ms[last]) + fine
+    allowed = rate * (readings.times_ms[first] - readings.moved_ms[last]) + fine
     modulus = readings.device.modulus
     shown = float(readings.register[first])
     step = shown - earlier.top

@@ -40,6 +40,33 @@ def rising(first: float, count: int, step: float = 1.0) -> list[float]:
     return [round(first + step * n, 2) for n in range(count)]
 
 
+class TestAStandstillKeepsWhatFlowed:
+    """A display that froze, or a logger that renews its registers now and then, shows later what
+    it missed: more than the nameplate allows since the last reading, but not since it last moved.
+    """
+
+    def test_half_a_day_in_one_step(self) -> None:
+        """20 kW at 50 rated: 12 hours frozen are 240 kWh in one hour's step."""
+        values = [*rising(100.0, 5, 20.0), *[180.0] * 12, *rising(440.0, 5, 20.0)]
+        accepted = read(values)
+        assert counted(accepted) == 520.0 - 100.0
+        assert codes(accepted) == []
+
+    def test_more_than_could_have_flowed_is_still_set_aside(self) -> None:
+        """7 hours at a standstill, then 351 kWh more: 50 kW could make 350 of them."""
+        values = [*rising(100.0, 5, 20.0), *[180.0] * 6, 531.02, *rising(200.0, 5, 20.0)]
+        accepted = read(values)
+        assert counted(accepted) == 280.0 - 100.0
+        assert codes(accepted) == ["set_aside"]
+
+    def test_a_spike_after_a_quiet_night_costs_nothing(self) -> None:
+        """A plausible sum since the evening, but the morning's readings say otherwise."""
+        values = [*rising(100.0, 5, 20.0), *[180.0] * 10, 500.0, *rising(182.0, 5, 2.0)]
+        accepted = read(values)
+        assert counted(accepted) == 190.0 - 100.0
+        assert codes(accepted) == ["set_aside"]
+
+
 @pytest.mark.parametrize("place", [METER, UNKNOWN])
 class TestWrongValuesBetweenGoodOnesCostNothing:
     def test_a_zero(self, place: Place) -> None:
