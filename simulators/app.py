@@ -2,55 +2,193 @@
 
 import asyncio
 import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
+import msgspec
 from prometheus_client import CollectorRegistry, Counter
 
 from jieneng.clock import Clock
 from jieneng.observe import log, serving_metrics
 from jieneng.site_folder import SiteFolder
-from simulators import fleet
+from simulators import control, fleet
+from simulators.bus import Exchange, Seen
+from simulators.campus import Campus
 from simulators.config import SimulatorSettings
+from simulators.control import Chronicle, Control
 from simulators.days import unknown_years
+from simulators.faults.fault import Fault
+from simulators.modbus_server import Place
+from simulators.script import Script
+from simulators.truth import Served, TruthWriter
+
+#: Beside site.toml while a simulator runs: where it is controlled, and where its buses are.
+RUN_FILE: Final = "simulator.json"
 
 _log = log("simulators")
 
 
-async def run(folder: SiteFolder, settings: SimulatorSettings, clock: Clock) -> None:
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """What is special about one run.
+
+    Attributes:
+        faults: the script.
+        truth: the folder that tells afterwards what was true; none is written where None.
+        truth_interval_s: of the consumption in it [s].
+        speed: how many times faster than life the clock runs.
+    """
+
+    faults: tuple[Fault, ...] = ()
+    truth: Path | None = None
+    truth_interval_s: int = 900
+    speed: float = 1.0
+
+
+async def run(
+    folder: SiteFolder, settings: SimulatorSettings, clock: Clock, how: Run | None = None
+) -> None:
     """Serve the meters of a site until cancelled.
 
     Raises:
-        ConfigError: what stands in `simulator.toml` can't be.
+        ConfigError: what stands in `simulator.toml` or in the script can't be.
         Unavailable: a port is taken.
+        UsageError: the port of `/metrics` or of the control is taken, or there is a truth already.
     """
+    how = how or Run()
+    campus = fleet.campus(folder, settings)
+    begin_ms = clock.now_ms()
+    script = Script(campus, settings.seed, begin_ms)
+    script.place(how.faults)
+    _warn_of_unknown_year(folder, begin_ms)
+    chronicle = Chronicle(settings.control.exchanges)
     registry = CollectorRegistry()
-    requests = Counter(
-        "simulator_requests", "Requests to simulated meters", ["bus", "answered"], registry=registry
-    )
-    simulated = fleet.campus(folder, settings)
-    year = datetime.fromtimestamp(clock.now_ms() / 1000, folder.site.zone).year
-    if unknown_years(simulated.holidays, [year]):
-        _log.warning("the holidays of this year are not known: only weekends count", year=year)
-
-    def count(bus: str, _: int, answered: bool) -> None:
-        requests.labels(bus, str(answered).lower()).inc()
-
-    async with (
-        serving_metrics(settings.metrics, registry, _log),
-        fleet.serving(
-            simulated, clock, host=settings.host, ports=settings.ports, count=count
-        ) as addresses,
-    ):
-        for bus, (host, port) in addresses.items():
-            _log.info("bus is served", bus=bus, host=host, port=port)
-        if settings.ports_file is not None:
-            write_ports(folder.path / settings.ports_file, addresses)
+    watchers = [chronicle.see, _counting(registry)]
+    async with AsyncExitStack() as stack:
+        if how.truth is not None:
+            watchers.append(stack.enter_context(_telling(how.truth, campus, clock, how)))
+        await stack.enter_async_context(serving_metrics(settings.metrics, registry, _log))
+        places = await stack.enter_async_context(
+            fleet.serving(
+                campus,
+                clock,
+                script=script,
+                host=settings.host,
+                ports=settings.ports,
+                devices={bus: folder.path / path for bus, path in settings.devices.items()},
+                seen=_all(watchers),
+            )
+        )
+        script.started()
+        steering = Control(campus, script, chronicle, clock)
+        url = await stack.enter_async_context(control.serving(steering, settings.control))
+        stack.enter_context(_announced(folder, settings, places, url))
         await asyncio.Event().wait()
 
 
-def write_ports(path: Path, addresses: dict[str, fleet.Address]) -> None:
-    """Write bus -> [host, port] as JSON: the file is there whole or not at all."""
+def _warn_of_unknown_year(folder: SiteFolder, begin_ms: int) -> None:
+    year = datetime.fromtimestamp(begin_ms / 1000, folder.site.zone).year
+    if unknown_years([year]):
+        _log.warning("the holidays of this year are not known: only weekends count", year=year)
+
+
+# --- who is told of an exchange -----------------------------------------------------------------
+
+
+def _all(watchers: list[Seen]) -> Seen:
+    def see(exchange: Exchange) -> None:
+        for watcher in watchers:
+            watcher(exchange)
+
+    return see
+
+
+def _counting(registry: CollectorRegistry) -> Seen:
+    requests = Counter(
+        "simulator_requests", "Questions to simulated meters", ["bus", "verdict"], registry=registry
+    )
+
+    def count(exchange: Exchange) -> None:
+        requests.labels(exchange.bus, exchange.verdict).inc()
+
+    return count
+
+
+@contextmanager
+def _telling(folder: Path, campus: Campus, clock: Clock, how: Run) -> Iterator[Seen]:
+    """Write the truth while it happens."""
+    writer = TruthWriter(
+        folder,
+        campus,
+        begin_ms=clock.now_ms(),
+        speed=how.speed,
+        interval_s=how.truth_interval_s,
+    )
+
+    def tell(exchange: Exchange) -> None:
+        writer.advance(exchange.time_ms)
+        if exchange.meter is None or exchange.value is None:
+            return
+        writer.served(
+            Served(
+                exchange.time_ms,
+                exchange.meter,
+                campus.meters[exchange.meter].counts,
+                exchange.value,
+                exchange.value if exchange.register is None else exchange.register,
+                exchange.verdict,
+                exchange.faults,
+                exchange.peer,
+            )
+        )
+
+    try:
+        yield tell
+    finally:
+        writer.close(clock.now_ms())
+
+
+# --- where everything is ------------------------------------------------------------------------
+
+
+@contextmanager
+def _announced(
+    folder: SiteFolder, settings: SimulatorSettings, places: Mapping[str, Place], url: str
+) -> Iterator[None]:
+    """Say where everything is, in the log and in files that last as long as it is true."""
+    for bus, place in places.items():
+        _log.info("bus is served", bus=bus, **_where(place))
+    _log.info("control is served", url=url)
+    buses = {bus: place.device or [place.host, place.port] for bus, place in places.items()}
+    if settings.ports_file is not None:
+        _write_whole(folder.path / settings.ports_file, buses)
+    file = folder.path / RUN_FILE
+    mine = {"control": url, "pid": os.getpid(), "buses": buses}
+    try:
+        _write_whole(file, mine)
+    except OSError as error:
+        _log.warning("the site's folder can't be written: give --url to jieneng simulate fault",
+                     file=str(file), reason=error.strerror)  # fmt: skip
+        yield
+        return
+    try:
+        yield
+    finally:
+        if file.exists() and json.loads(file.read_text(encoding="utf-8")) == mine:
+            file.unlink()
+
+
+def _where(place: Place) -> dict[str, object]:
+    if place.device is not None:
+        return {"device": place.device}
+    return {"host": place.host, "port": place.port}
+
+
+def _write_whole(path: Path, content: object) -> None:
+    """JSON that is there whole or not at all."""
     unfinished = path.with_name(path.name + ".new")
-    unfinished.write_text(json.dumps(addresses, indent=2) + "\n", encoding="utf-8")
+    unfinished.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     unfinished.replace(path)

@@ -16,11 +16,14 @@ from jieneng.metering.errors import Problem
 from jieneng.metering.site import Area, Dated, Meter, Site, below
 from simulators import meter as metered
 from simulators.config import LoadRow, SimulatorSettings
-from simulators.days import FIRST, Days, Holidays, days
+from simulators.days import FIRST, Days, Presence, days
 from simulators.devices import midnight_ms, stretches
-from simulators.load import Load, Part, Sum
+from simulators.flows import Altered
+from simulators.load import Load, Part
 from simulators.noise import Floats
-from simulators.recipes import FALLBACK, Basis, Book, shaped
+from simulators.recipes import FALLBACK, Base, Basis, Book, Makings
+from simulators.steady import Steady
+from simulators.sums import Sum
 
 SETTINGS_FILE: Final = "simulator.toml"
 _TREND_FROM: Final = date(2020, 1, 1)
@@ -33,19 +36,22 @@ class Campus(msgspec.Struct, frozen=True):
     Attributes:
         site: the site.
         meters: by id, those that have a model.
-        holidays: the calendar that its loads follow.
+        flows: what flows through every meter, by id: where a pipe may burst.
+        leaves: what flows where it is used and not measured further below, by the id of the last
+            meter before it: where the power may be cut.
     """
 
     site: Site
     meters: Mapping[str, metered.Meter]
-    holidays: Holidays
+    flows: Mapping[str, Altered]
+    leaves: Mapping[str, Altered]
 
 
 def build(
     site: Site,
     models: Mapping[str, Model],
     settings: SimulatorSettings,
-    holidays: Holidays,
+    presence: Presence,
     book: Book,
     replays: Mapping[str, Load],
 ) -> Campus:
@@ -55,16 +61,20 @@ def build(
         site: a site that was checked.
         models: by id.
         settings: trends, and what is special about some meters; checked.
-        holidays: the calendar.
+        presence: when fewer people came than the calendar says.
         book: recipes.
         replays: loads that are given already, by meter.
     """
-    maker = _Loads(site, settings, book, days(holidays, settings.last_year, settings.seed, site.id))
-    loads: dict[str, Load] = {}
+    maker = _Loads(site, settings, book, days(presence, settings.last_year, settings.seed, site.id))
+    loads: dict[str, Altered] = {}
     parents = {one.id: one.parent for one in site.meter}
     tops = [one.id for one in site.meter if one.parent is None]
     for name in reversed(list(below(parents, tops))):  # sub-meters first
-        loads[name] = replays.get(name) or maker.load(site.meters[name], loads)
+        loads[name] = Altered(
+            maker.leaf(name, replays[name])
+            if name in replays
+            else maker.load(site.meters[name], loads)
+        )
     return Campus(
         site,
         {
@@ -77,96 +87,126 @@ def build(
             for one in site.meter
             if one.model is not None
         },
-        holidays,
+        loads,
+        maker.leaves,
     )
 
 
 class _Loads:
-    """Makes the loads of meters; holds what they have in common."""
+    """Makes the loads of meters; holds what they have in common.
+
+    Attributes:
+        leaves: see `Campus`.
+    """
 
     def __init__(self, site: Site, settings: SimulatorSettings, book: Book, all_days: Days) -> None:
         self._site = site
         self._settings = settings
         self._book = book
         self._days = all_days
+        self._makings = Makings(book, all_days)
         self._rows = {row.meter: row for row in settings.load}
+        self.leaves: dict[str, Altered] = {}
         self._children: dict[str, list[str]] = {}
         for one in site.meter:
             if one.parent is not None:
                 self._children.setdefault(one.parent, []).append(one.id)
         # Meters that are guessed to measure the same share what there is.
         self._alike = Counter(
-            (one.area, self._usual(one))
-            for one in site.meter
-            if one.id not in self._children and self._named(one) is None
+            (one.area, self._usual(one)) for one in site.meter if self._guessed(one)
         )
         self._trends = {row.area: row for row in settings.trend}
         self._origin_ms = midnight_ms(site, FIRST)
         self._years = np.maximum(
             (all_days.dates - np.datetime64(_TREND_FROM)).astype(np.float64) / 365.25, 0.0
         )
+        # What is said for each day is there once: thousands of meters share it.
+        self._ones = np.ones(len(all_days.dates))
+        self._sizes: dict[tuple[str, ...], Floats] = {}  # by what, and of which areas
+        self._courses: dict[float, Floats] = {}  # by percent a year
 
     def load(self, one: Meter, loads: Mapping[str, Load]) -> Load:
         """The load of a meter whose sub-meters have theirs."""
-        row = self._rows.get(one.id) or LoadRow(meter=one.id)
-        named, usual = self._named(one), self._usual(one)
-        if one.id not in self._children and named is None:
-            return self._leaf(one, usual, row.scale, self._alike[one.area, usual])
+        row = self._row(one)
+        own = self._own(one, row)
         children = [loads[child] for child in self._children.get(one.id, ())]
-        if named is not None:
-            own = self._leaf(one, named, row.scale)
+        if own is not None:
             return Sum([Part(1.0, each) for each in (*children, own)]) if children else own
         percent = self._settings.remainder_pct if row.remainder_pct is None else row.remainder_pct
         return Sum([Part(1.0 + percent / 100.0, child) for child in children])
 
-    def _named(self, one: Meter) -> str | None:
-        return self._rows[one.id].recipe if one.id in self._rows else None
+    def _own(self, one: Meter, row: LoadRow) -> Altered | None:
+        """What flows past a meter's sub-meters, where its row says so; of one without, all."""
+        if row.steady is not None:
+            return self.leaf(one.id, Steady(row.steady, self._origin_ms))
+        if row.recipe is not None:
+            return self._leaf(one, row.recipe, row.scale)
+        if one.id in self._children:
+            return None
+        usual = self._usual(one)
+        return self._leaf(one, usual, row.scale, self._alike[one.area, usual])
+
+    def _row(self, one: Meter) -> LoadRow:
+        return self._rows.get(one.id) or LoadRow(meter=one.id)
+
+    def _guessed(self, one: Meter) -> bool:
+        row = self._row(one)
+        return one.id not in self._children and row.recipe is None and row.steady is None
 
     def _usual(self, one: Meter) -> str:
         return self._book.usual(one.medium, self._site.areas[one.area].kind, one.item)
 
-    def _leaf(self, one: Meter, name: str, scale: float, alike: int = 1) -> Load:
+    def leaf(self, meter: str, load: Load) -> Altered:
+        """A load that nothing is measured below."""
+        self.leaves[meter] = Altered(load)
+        return self.leaves[meter]
+
+    def _leaf(self, one: Meter, name: str, scale: float, alike: int = 1) -> Altered:
         """A recipe's load; `alike` meters share its area."""
         bases = self._bases(one, scale, alike)
         recipe = self._book.named(name)
-        if not any(bases[term.basis].any() for term in recipe.term):
+        if not any(bases[term.basis].size.any() for term in recipe.term):
             recipe = self._book.named(FALLBACK)
-        return shaped(
-            self._book,
+        load = self._makings.load(
             recipe,
-            self._days,
             bases,
             trend=self._trend(one),
             origin_ms=self._origin_ms,
             of=f"{self._settings.seed} {self._site.id} {one.id}",
         )
+        return self.leaf(one.id, load)
 
-    def _bases(self, one: Meter, scale: float, alike: int) -> Mapping[Basis, Floats]:
+    def _bases(self, one: Meter, scale: float, alike: int) -> Mapping[Basis, Base]:
         rated = one.rated_max or _UNKNOWN_NAMEPLATE
         return {
-            "m2": scale / alike * self._dated(one, "floor_area_m2"),
-            "person": scale / alike * self._dated(one, "headcount"),
-            "rated": np.full(len(self._days.dates), scale * rated),
+            "m2": Base(scale / alike, self._size(one, "floor_area_m2")),
+            "person": Base(scale / alike, self._size(one, "headcount")),
+            "rated": Base(scale * rated, self._ones),
         }
 
-    def _dated(self, one: Meter, what: str) -> Floats:
+    def _size(self, one: Meter, what: str) -> Floats:
         """A dated number of the meter's area by day, or of the site where the area has none."""
         area = self._site.areas[one.area]
         areas = [area] if getattr(area, what) else _tops(self._site)
-        total = np.zeros(len(self._days.dates))
-        for each in areas:
-            total += _by_day(getattr(each, what), self._days)
-        return total
+        which = (what, *(each.id for each in areas))
+        if which not in self._sizes:
+            total = np.zeros(len(self._days.dates))
+            for each in areas:
+                total += _by_day(getattr(each, what), self._days)
+            self._sizes[which] = total
+        return self._sizes[which]
 
     def _trend(self, one: Meter) -> Floats:
         area: Area | None = self._site.areas[one.area]
         while area is not None and area.id not in self._trends:
             area = self._site.areas.get(area.parent or "")
         if area is None:
-            return np.ones(len(self._years))
+            return self._ones
         row = self._trends[area.id]
         percent = row.water_pct_per_year if one.medium == "water" else row.energy_pct_per_year
-        return np.asarray((1.0 + percent / 100.0) ** self._years)
+        if percent not in self._courses:
+            self._courses[percent] = (1.0 + percent / 100.0) ** self._years
+        return self._courses[percent]
 
 
 def _tops(site: Site) -> list[Area]:
@@ -195,8 +235,20 @@ def check(site: Site, settings: SimulatorSettings, book: Book) -> list[Problem]:
         ),
         *(("replay", n, "meter", row.meter, site.meters) for n, row in enumerate(settings.replay)),
         *(("ports", 0, bus, bus, site.buses) for bus in settings.ports),
+        *(("devices", 0, bus, bus, site.buses) for bus in settings.devices),
     ]
-    return [
+    twice = [
+        Problem(
+            text="{table}: {key} flows evenly, and by a recipe.",
+            mend="Keep steady or recipe.",
+            values={"table": "load", "key": row.meter},
+            path=("load", n, "steady"),
+            file=SETTINGS_FILE,
+        )
+        for n, row in enumerate(settings.load)
+        if row.steady is not None and row.recipe is not None
+    ]
+    return twice + [
         Problem(
             text="{table}: {key} = {name} refers to nothing.",
             mend="Known are: {known}.",

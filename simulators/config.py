@@ -27,6 +27,7 @@ class LoadRow(msgspec.Struct, frozen=True, kw_only=True):
         recipe: a name in `simulators/data/loads.toml`. On a meter with sub-meters it is what the
             meter has of its own.
         scale: multiplies the recipe.
+        steady: flows evenly instead of as a recipe [canonical unit an hour].
         remainder_pct: of a meter with sub-meters and no recipe: what flows past them [percent of
             their sum].
     """
@@ -34,6 +35,7 @@ class LoadRow(msgspec.Struct, frozen=True, kw_only=True):
     meter: Id
     recipe: str | None = None
     scale: Annotated[float, Meta(gt=0)] = 1.0
+    steady: Annotated[float, Meta(ge=0)] | None = None
     remainder_pct: Annotated[float, Meta(ge=0, le=100)] | None = None
 
 
@@ -66,6 +68,20 @@ class ReplayRow(msgspec.Struct, frozen=True, kw_only=True):
     rest: Annotated[float, Meta(ge=0, lt=0.5)] = 0.25
 
 
+class ControlSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The table `[control]`: faults are switched and the truth is read over HTTP there.
+
+    Attributes:
+        host: loopback, unless other machines may misbehave as well.
+        port: 0 takes a free one, which `simulator.json` in the site's folder names.
+        exchanges: how many of the latest can be read.
+    """
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535)] = 0
+    exchanges: Annotated[int, Meta(ge=0, le=1_000_000)] = 10_000
+
+
 class SimulatorSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The whole of `simulator.toml`.
 
@@ -73,8 +89,10 @@ class SimulatorSettings(msgspec.Struct, frozen=True, kw_only=True):
         seed: another one is another centre of the same kind.
         host: where the simulated buses listen.
         ports: bus -> port; a bus that is not here takes a free one.
-        ports_file: where to write bus -> [host, port] as JSON once all listen; relative to the
-            site's folder.
+        devices: bus -> path of its serial port, relative to the site's folder; where the bus is not
+            here, only the log and `simulator.json` tell it.
+        ports_file: where to write bus -> [host, port] as JSON once all listen (of a serial bus its
+            path); relative to the site's folder.
         last_year: the loads end with it.
         remainder_pct: see `LoadRow`, for meters that have no row.
     """
@@ -82,10 +100,12 @@ class SimulatorSettings(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 1
     host: str = "127.0.0.1"
     ports: dict[str, Annotated[int, Meta(ge=0, le=65535)]] = {}
+    devices: dict[str, str] = {}
     ports_file: str | None = None
     last_year: Annotated[int, Meta(ge=2020, le=2100)] = 2040
     remainder_pct: Annotated[float, Meta(ge=0, le=100)] = 4.0
     metrics: MetricsSettings = MetricsSettings()
+    control: ControlSettings = ControlSettings()
     trend: tuple[Trend, ...] = ()
     load: tuple[LoadRow, ...] = ()
     replay: tuple[ReplayRow, ...] = ()

@@ -3,6 +3,10 @@
 Law: a day's facts depend on its date, the seed and the site alone, so any day of any year can be
 asked directly, and a longer span never changes an earlier day.
 
+Calendar. Days off and moved workdays are those of the library `chinese_calendar`, which follows the
+notices of the General Office of the State Council, the extended Spring Festival of 2020 included. A
+year that it does not know yet has weekends only.
+
 Climate. Monthly means are those of Nanjing in 2008 and 2009 (China Statistical Yearbook 2009,
 table 11-13, and 2010, table 12-13), averaged and lowered by 1.5 K: Huai'an lies 150 km further
 north, and its annual mean is given as 14.1 to 14.8 degrees. The daily swing of 8 K and the
@@ -13,6 +17,7 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Final
 
+import chinese_calendar
 import msgspec
 import numpy as np
 import numpy.typing as npt
@@ -30,25 +35,12 @@ DAILY_SWING_C: Final = 8.0
 _WEATHER_DEVIATION_C: Final = 2.5
 _WEATHER_MEMORY: Final = 0.7  # how much of a day's deviation is left on the next one
 
-
-class Span(msgspec.Struct, frozen=True, rename={"from_": "from"}):
-    """Days off, both ends included."""
-
-    from_: date
-    to: date
-
-
-class Year(msgspec.Struct, frozen=True):
-    """The arrangement of one year's holidays."""
-
-    year: int
-    source: tuple[str, ...]
-    off: tuple[Span, ...] = ()
-    work: tuple[date, ...] = ()
+_OFF: Final[Dates] = np.array(list(chinese_calendar.holidays), "datetime64[D]")
+_WORKED: Final[Dates] = np.array(list(chinese_calendar.workdays), "datetime64[D]")  # on weekends
 
 
 class Reduced(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
-    """Days on which only a part of the people came."""
+    """Days on which only a part of the people came, both ends included."""
 
     from_: date
     to: date
@@ -56,10 +48,9 @@ class Reduced(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"
     source: str
 
 
-class Holidays(msgspec.Struct, frozen=True):
-    """The whole of `data/holidays.toml`."""
+class Presence(msgspec.Struct, frozen=True):
+    """The whole of `data/presence.toml`: what the calendar does not say."""
 
-    year: tuple[Year, ...]
     reduced: tuple[Reduced, ...] = ()
 
 
@@ -78,33 +69,26 @@ class Days(msgspec.Struct, frozen=True):
     mean_c: Floats
 
 
-def days(holidays: Holidays, last_year: int, seed: int, site: str) -> Days:
+def days(presence: Presence, last_year: int, seed: int, site: str) -> Days:
     """The days from 2019 to the end of `last_year`."""
     dates = np.arange(np.datetime64(FIRST), np.datetime64(date(last_year + 1, 1, 1)))
     month = dates.astype("datetime64[M]").astype(np.int64) % 12 + 1
-    return Days(dates, month, _presence(holidays, dates), _mean_c(dates, month, seed, site))
+    return Days(dates, month, _presence(presence, dates), _mean_c(dates, month, seed, site))
 
 
-def unknown_years(holidays: Holidays, years: Iterable[int]) -> list[int]:
-    """The years whose arrangement is not known: they have weekends only."""
-    known = {row.year for row in holidays.year}
+def unknown_years(years: Iterable[int]) -> list[int]:
+    """The years whose arrangement the library does not know: they have weekends only."""
+    known = {day.year for day in chinese_calendar.holidays}
     return [year for year in years if year not in known]
 
 
-def _presence(holidays: Holidays, dates: Dates) -> Floats:
-    presence = np.is_busday(dates).astype(np.float64)
-    for year in holidays.year:
-        for span in year.off:
-            presence[_between(dates, span.from_, span.to)] = 0.0
-        for day in year.work:
-            presence[_between(dates, day, day)] = 1.0
-    for part in holidays.reduced:
-        presence[_between(dates, part.from_, part.to)] *= part.presence
-    return presence
-
-
-def _between(dates: Dates, first: date, last: date) -> npt.NDArray[np.bool_]:
-    return (dates >= np.datetime64(first)) & (dates <= np.datetime64(last))
+def _presence(presence: Presence, dates: Dates) -> Floats:
+    workday = np.is_busday(dates, holidays=_OFF) | np.isin(dates, _WORKED)
+    share = workday.astype(np.float64)
+    for part in presence.reduced:
+        within = (dates >= np.datetime64(part.from_)) & (dates <= np.datetime64(part.to))
+        share[within] *= part.presence
+    return share
 
 
 def _mean_c(dates: Dates, month: Ints, seed: int, site: str) -> Floats:

@@ -1,19 +1,19 @@
 """A site's folder -> its meters, served on ports of this machine.
 
-The only place of the simulators that reads files: the calendar and the recipes of the package,
-and the files that are replayed.
+It reads what a campus is made of: presence and the recipes of the package, and the files that are
+replayed.
 """
 
 import gzip
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
+import numpy as np
 
 from jieneng import settings as toml
 from jieneng.clock import Clock
@@ -21,15 +21,16 @@ from jieneng.metering.errors import ConfigError, Problem
 from jieneng.site_folder import SiteFolder
 from simulators import campus as campuses
 from simulators import replay
+from simulators.bus import Bus, Seen, nobody_sees
 from simulators.campus import SETTINGS_FILE, Campus
 from simulators.config import SimulatorSettings
-from simulators.days import Holidays
+from simulators.days import Presence
 from simulators.load import Load
-from simulators.modbus_server import Framing, ModbusServer, nobody_counts
+from simulators.modbus_server import Place, SerialPort, TcpPort
 from simulators.recipes import Book
+from simulators.script import Script
 from simulators.table import Table, parse
 
-Address = tuple[str, int]
 _Form = TypeVar("_Form", bound=msgspec.Struct)
 
 
@@ -42,9 +43,9 @@ def campus(folder: SiteFolder, settings: SimulatorSettings) -> Campus:
     book = packaged("loads.toml", Book)
     if problems := campuses.check(folder.site, settings, book):
         raise ConfigError(problems)
-    holidays = packaged("holidays.toml", Holidays)
+    presence = packaged("presence.toml", Presence)
     return campuses.build(
-        folder.site, folder.models, settings, holidays, book, replays(folder, settings)
+        folder.site, folder.models, settings, presence, book, replays(folder, settings)
     )
 
 
@@ -102,36 +103,52 @@ async def serving(
     simulated: Campus,
     clock: Clock,
     *,
+    script: Script | None = None,
     host: str = "127.0.0.1",
     ports: Mapping[str, int] | None = None,
-    count: Callable[[str, int, bool], None] = nobody_counts,
-) -> AsyncIterator[dict[str, Address]]:
-    """Serve every bus of a campus; gives where each listens, by bus.
+    devices: Mapping[str, Path] | None = None,
+    seen: Seen = nobody_sees,
+) -> AsyncIterator[dict[str, Place]]:
+    """Serve every bus of a campus; gives where each is to be found, by bus.
 
-    A bus of link `tcp` speaks Modbus TCP; one of `rtu_tcp` or `rtu` speaks RTU frames over TCP.
+    A bus of link `tcp` speaks Modbus TCP; one of `rtu_tcp` RTU frames over TCP; one of `rtu` is a
+    serial port of this machine, a pseudo-terminal.
 
     Args:
         simulated: the campus.
         clock: tells the moment of each request.
+        script: what is wrong with it; nothing where None.
         host: where to listen.
         ports: bus -> port; a bus that is not here takes a free one.
-        count: called for each request with its bus and unit, and whether it was answered.
+        devices: bus -> the path under which its serial port is to be found besides.
+        seen: told of each exchange.
 
     Raises:
         Unavailable: a port is taken.
     """
     site = simulated.site
+    _warm_up(simulated, clock.now_ms())
     async with AsyncExitStack() as stack:
-        addresses: dict[str, Address] = {}
-        for bus in site.bus:
+        places: dict[str, Place] = {}
+        for row in site.bus:
             meters = {
                 one.unit: simulated.meters[one.id]
                 for one in site.meter
-                if one.bus == bus.id and one.id in simulated.meters
+                if one.bus == row.id and one.id in simulated.meters
             }
-            framing: Framing = "tcp" if bus.link == "tcp" else "rtu_tcp"
-            server = ModbusServer(meters, clock, framing, partial(count, bus.id))
-            port = await server.start(host, (ports or {}).get(bus.id, 0))
-            stack.push_async_callback(server.stop)
-            addresses[bus.id] = (host, port)
-        yield addresses
+            bus = Bus(row.id, meters, clock, row.link, script=script, timeout_s=row.timeout_s)
+            if row.link == "rtu":
+                serial = SerialPort(bus, seen)
+                stack.push_async_callback(serial.stop)
+                places[row.id] = await serial.start((devices or {}).get(row.id))
+            else:
+                port = TcpPort(bus, seen)
+                stack.push_async_callback(port.stop)
+                places[row.id] = await port.start(host, (ports or {}).get(row.id, 0))
+        yield places
+
+
+def _warm_up(simulated: Campus, now_ms: int) -> None:
+    """Ask every load once, so that no master waits for what is worked out at the first question."""
+    for load in simulated.flows.values():
+        load.consumption(np.asarray([now_ms]))

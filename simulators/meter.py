@@ -6,8 +6,12 @@ transformer ratios that the model names are taken out of it, as in force at that
 
 A device that was replaced ends at the recorded final reading (its last seconds show exactly that),
 and the new one begins at the recorded first one.
+
+What is wrong with a device for a while (`states`) is a function of time as well, so the history has
+it too; what slips in a single answer is handed to `words` with the question.
 """
 
+import math
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
@@ -18,7 +22,9 @@ import msgspec
 import numpy as np
 
 from jieneng.metering.catalog import Model, PointRow
+from jieneng.metering.quantities import CONSUMPTION, Medium
 from simulators import words
+from simulators.faults.registers import Counts, Span, StateFault
 from simulators.load import Load
 from simulators.noise import Floats, Ints, key
 from simulators.quantities import GAUGES, Moment, share
@@ -26,6 +32,14 @@ from simulators.quantities import GAUGES, Moment, share
 # Of a step: floats that stand for whole steps may lie this much below them.
 _TOLERANCE: Final = 1e-6
 _NEVER_MS: Final = 2**62
+
+#: What a register shows instead of so many units.
+Slips = Callable[["Register", float], float]
+
+
+def no_slips(_: "Register", units: float) -> float:
+    """A register that shows what it holds."""
+    return units
 
 
 class Stretch(msgspec.Struct, frozen=True):
@@ -55,6 +69,7 @@ class Register(msgspec.Struct, frozen=True):
         step: what one unit of the register is worth, in the canonical unit.
         ends: units at which it starts again; None if it never does.
         share: of the consumption; None for a gauge.
+        counts: whether it is the counter that consumption is taken from.
     """
 
     row: PointRow
@@ -62,6 +77,7 @@ class Register(msgspec.Struct, frozen=True):
     step: Fraction
     ends: int | None
     share: float | None
+    counts: bool
 
     @property
     def single(self) -> bool:
@@ -83,9 +99,14 @@ class Register(msgspec.Struct, frozen=True):
 
 
 class Meter:
-    """One meter, from its installation on."""
+    """One meter, from its installation on.
 
-    def __init__(self, name: str, medium: str, load: Load, stretches: Sequence[Stretch]) -> None:
+    Attributes:
+        load: what flows through it.
+        states: what is wrong with the device, and when; in the order in which it adds up.
+    """
+
+    def __init__(self, name: str, medium: Medium, load: Load, stretches: Sequence[Stretch]) -> None:
         """A meter.
 
         Args:
@@ -101,13 +122,19 @@ class Meter:
         self._begins = [stretch.begin_ms for stretch in stretches]
         self._registers = [registers(stretch, medium) for stretch in stretches]
         self._blocks = [blocks(stretch.model) for stretch in stretches]
+        self._counters = [next(one for one in group if one.counts) for group in self._registers]
         self._key = key(name, "gauges")
+        self.states: tuple[tuple[StateFault, Span], ...] = ()
 
     @property
-    def addresses(self) -> range:
-        """From the first to the last register of all the devices that hung there."""
-        held = [one for group in self._blocks for each in group.values() for one in each]
-        return range(min(block.start for block in held), max(block.stop for block in held))
+    def counts(self) -> str:
+        """The quantity of its consumption counter."""
+        return CONSUMPTION[self.medium]
+
+    @property
+    def quantities(self) -> frozenset[str]:
+        """What any of the devices has registers for."""
+        return frozenset(one.row.quantity for group in self._registers for one in group)
 
     def most(self, time_ms: int) -> int:
         """The most registers that the device gives at once."""
@@ -125,17 +152,48 @@ class Meter:
 
         NaN before the meter was installed, and where the device of that time lacks the quantity.
         """
-        flowed = self.load.consumption(t_ms)
         read: dict[str, Floats] = {}
         for number, (begin, end) in enumerate(pairwise([*self._begins, _NEVER_MS])):
             during = (t_ms >= begin) & (t_ms < end)
+            counted = self._counted(number)(t_ms[during])
             for one in self._registers[number]:
                 if one.share is not None:
                     values = read.setdefault(one.row.quantity, np.full(t_ms.shape, np.nan))
-                    values[during] = one.value(self._units(number, one, flowed[during]))
+                    values[during] = one.value(one.units(counted * one.share))
         return read
 
-    def words(self, function: int, address: int, count: int, time_ms: int) -> list[int]:
+    def undisturbed(self, time_ms: int) -> float:
+        """What the consumption counter would show with nothing wrong [canonical unit]."""
+        number = self._at(time_ms)
+        counter = self._counters[number]
+        counted = self._counted(number, states=())(np.asarray([time_ms]))
+        return float(counter.value(counter.units(counted))[0])
+
+    def counter(self, held: Sequence[int], function: int, address: int, time_ms: int) -> float:
+        """What a reader makes of the consumption counter in an answer [canonical unit].
+
+        NaN where the counter does not lie wholly in it, or holds no digits.
+        """
+        one = self._counters[self._at(time_ms)]
+        begin = one.row.address - address
+        if one.row.function != function or begin < 0 or begin + one.layout.words > len(held):
+            return math.nan
+        units = words.decode(held[begin : begin + one.layout.words], one.layout)
+        return float(units * one.step.numerator / one.step.denominator)
+
+    def step(self, time_ms: int) -> float:
+        """What one step of the consumption counter is worth [canonical unit]; 0 of a float."""
+        counter = self._counters[self._at(time_ms)]
+        return 0.0 if counter.layout.kind == "f" else float(counter.step)
+
+    def wraps(self, time_ms: int) -> float | None:
+        """At how much the consumption counter starts again [canonical unit]; None: never."""
+        counter = self._counters[self._at(time_ms)]
+        return None if counter.ends is None else float(counter.ends * counter.step)
+
+    def words(
+        self, function: int, address: int, count: int, time_ms: int, slips: Slips = no_slips
+    ) -> list[int]:
         """What registers hold at a moment; 0 where the model names nothing."""
         number = self._at(time_ms)
         held = [0] * count
@@ -149,7 +207,8 @@ class Meter:
             shown = self._shown(number, time_ms)
             for one in wanted:
                 begin = one.row.address - address
-                for place, word in enumerate(words.encode(shown(one), one.layout), begin):
+                units = slips(one, shown(one))
+                for place, word in enumerate(words.encode(units, one.layout), begin):
                     if 0 <= place < count:
                         held[place] = word
         return held
@@ -157,19 +216,34 @@ class Meter:
     def _at(self, time_ms: int) -> int:
         return max(bisect_right(self._begins, time_ms) - 1, 0)
 
-    def _units(self, number: int, one: Register, flowed: Floats) -> Floats:
-        shown = np.maximum(flowed + self._stretches[number].offset, 0.0)
-        return one.units(shown * (one.share or 0.0))
+    def _counted(
+        self, number: int, states: Sequence[tuple[StateFault, Span]] | None = None
+    ) -> Counts:
+        """What a device has counted since it began at 0, as a function of time."""
+
+        def counted(t_ms: Ints) -> Floats:
+            return np.maximum(self.load.consumption(t_ms) + self._stretches[number].offset, 0.0)
+
+        counts: Counts = counted
+        for fault, span in self.states if states is None else states:
+            counts = fault.counted(counts, span, self.wraps(self._begins[number]))
+        return counts
+
+    def _flows(self) -> Counts:
+        rate: Counts = self.load.rate
+        for fault, span in self.states:
+            rate = fault.flows(rate, span)
+        return rate
 
     def _shown(self, number: int, time_ms: int) -> Callable[[Register], float]:
         """What each register shows at a moment [its units]; the load is asked once."""
         at = np.asarray([time_ms])
-        flowed = self.load.consumption(at)
+        counted = self._counted(number)(at)
         stretch = self._stretches[number]
         single = any(row.quantity == "voltage_v" for row in stretch.model.point)
         moment = Moment(
             medium=self.medium,
-            rate=float(self.load.rate(at)[0]),
+            rate=float(self._flows()(at)[0]),
             phases=1 if single else 3,
             pt=float(stretch.pt),
             time_ms=time_ms,
@@ -178,7 +252,7 @@ class Meter:
 
         def units(one: Register) -> float:
             if one.share is not None:
-                return float(self._units(number, one, flowed)[0])
+                return float(one.units(counted * one.share)[0])
             return GAUGES[one.row.quantity](moment) / float(one.step)
 
         return units
@@ -200,15 +274,16 @@ def blocks(model: Model) -> Mapping[int, tuple[range, ...]]:
     return {function: tuple(known) for function, known in found.items()}
 
 
-def registers(stretch: Stretch, medium: str) -> tuple[Register, ...]:
+def registers(stretch: Stretch, medium: Medium) -> tuple[Register, ...]:
     """The registers of a device under the transformers of a stretch."""
     return tuple(_register(row, stretch, medium) for row in stretch.model.point)
 
 
-def _register(row: PointRow, stretch: Stretch, medium: str) -> Register:
+def _register(row: PointRow, stretch: Stretch, medium: Medium) -> Register:
     lies = words.layout(row.type, row.order)
     ends = None if lies.kind == "f" else lies.capacity
     if row.modulus is not None:
         ends = round(Fraction(row.modulus) / row.canonical_scale())
     step = row.canonical_scale(stretch.ct, stretch.pt)
-    return Register(row, lies, step, ends, share(row.quantity, medium))
+    counts = row.quantity == CONSUMPTION[medium]
+    return Register(row, lies, step, ends, share(row.quantity, medium), counts)

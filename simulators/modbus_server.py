@@ -1,124 +1,336 @@
-"""A bus of simulated meters as a Modbus server: pymodbus speaks, the meters answer.
+"""The ends of links: what masters connect to, TCP ports and pseudo-terminals.
 
-Values are computed at the moment of the request, by the clock passed in; nothing runs in between.
-A meter is strict, as real ones are: a request for registers that it lacks, for more of them than it
-gives at once, or to write, is refused with the exception code of the Modbus application protocol.
-A unit that is not on the bus is answered with "gateway target failed to respond", which is what a
-gateway says; pymodbus can't be silent for one unit.
+Law: here is no opinion. A line hands each question to its bus, and does what the bus says, in that
+order and with those pauses. pymodbus's own server can't: it can't keep silent for one unit, can't
+answer late, and loses all but the first of several questions (see `frames` for what it does do).
 """
 
-from collections.abc import Callable, Mapping
-from typing import Final, Literal
+import asyncio
+import os
+import pty
+import socket
+import struct
+import tty
+from collections import Counter
+from pathlib import Path
+from typing import Final, Protocol, cast
 
-from pymodbus import FramerType
-from pymodbus.constants import ExcCodes
-from pymodbus.server import ModbusTcpServer
-from pymodbus.simulator import DataType, SimData, SimDevice
+import msgspec
 
-from jieneng.clock import Clock
 from jieneng.metering.errors import Unavailable
-from simulators.meter import Meter
+from simulators.bus import Asked, Bus, Seen, nobody_sees
+from simulators.faults.replies import Deed
+from simulators.frames import Request
 
-Counted = Callable[[int, bool], None]
-Framing = Literal["tcp", "rtu_tcp"]
-_FRAMERS: Final[Mapping[Framing, FramerType]] = {
-    "tcp": FramerType.SOCKET,
-    "rtu_tcp": FramerType.RTU,
-}
-_READ_REGISTERS: Final = (3, 4)
-_ANY_UNIT: Final = 0  # pymodbus: whoever is not listed
+_LONGEST: Final = 264  # bytes of the longest frame; what is longer is none
+_AT_ONCE: Final = struct.pack("ii", 1, 0)  # linger on, for 0 s: the kernel resets (socket(7))
+_GAP_S: Final = 0.05  # a serial frame does not pause so long (3.5 characters at 1200 baud: 32 ms)
 
 
-def nobody_counts(*_: object) -> None:
-    """Requests need not be counted."""
+class Place(msgspec.Struct, frozen=True):
+    """Where a bus is to be found: an address, or the path of a serial port."""
+
+    host: str = ""
+    port: int = 0
+    device: str | None = None
 
 
-class ModbusServer:
-    """One bus, listening."""
+class Wire(Protocol):
+    """What a line sends on."""
 
-    def __init__(
-        self,
-        meters: Mapping[int, Meter],
-        clock: Clock,
-        framing: Framing = "tcp",
-        count: Counted = nobody_counts,
-    ) -> None:
-        """A bus that does not listen yet.
+    def write(self, data: bytes) -> None:
+        """Send."""
 
-        Args:
-            meters: by unit.
-            clock: tells the moment of a request.
-            framing: Modbus TCP, or RTU frames over TCP as a serial gateway speaks them.
-            count: called for each request with its unit, and whether it was answered.
-        """
-        self._devices = [_device(unit, meter, clock, count) for unit, meter in meters.items()]
-        if _ANY_UNIT not in meters:
-            self._devices.append(_nobody(count))
-        self._framer = _FRAMERS[framing]
-        self._server: ModbusTcpServer | None = None
+    def reset(self) -> None:
+        """Reset the connection, where there is one."""
 
-    async def start(self, host: str = "127.0.0.1", port: int = 0) -> int:
-        """Listen; returns the port, which is a free one for port 0.
+    def is_closing(self) -> bool:
+        """Whether nothing can be sent any more."""
+
+
+class Line:
+    """A connection of a master, or its serial port: questions come, answers go."""
+
+    def __init__(self, bus: Bus, wire: Wire, peer: str, seen: Seen) -> None:
+        self.dead = False
+        self._bus = bus
+        self._wire = wire
+        self._peer = peer
+        self._seen = seen
+        self._loop = asyncio.get_running_loop()
+        self._buffer = bytearray()
+        self._heard_s = 0.0
+        self._asked = Counter[int]()
+        self._busy = False
+        self._used_in_the_dark = False
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def hear(self, data: bytes) -> None:
+        """Bytes came."""
+        if self.dead:
+            return
+        now_s = self._loop.time()
+        if self._bus.codec.framing != "tcp" and now_s - self._heard_s > _GAP_S:
+            self._buffer.clear()
+        self._heard_s = now_s
+        self._buffer += data
+        self._answer()
+
+    def close(self) -> None:
+        """Forget what was still to be done."""
+        self.dead = True
+        for task in self._tasks:
+            task.cancel()
+
+    def _answer(self) -> None:
+        """Answer what was asked, as long as no answer has to be waited for."""
+        while not self._busy and not self.dead:
+            request = self._bus.codec.take(self._buffer)
+            if request is None:
+                if len(self._buffer) > _LONGEST:
+                    self._wire.reset()
+                return
+            self._one(request)
+
+    def _one(self, request: Request) -> None:
+        if self._bus.dark:
+            self._used_in_the_dark = True
+        elif self._used_in_the_dark:
+            self._wire.reset()  # the gateway has started anew, and knows nothing of this connection
+            return
+        self._asked[request.unit] += 1
+        asked = self._bus.ask(request, self._asked[request.unit], self._peer)
+        acts = asked.answer.acts
+        if not any(isinstance(act, float) for act in acts):
+            self._told(asked, [self._act(act) for act in acts])
+            return
+        self._busy = asked.answer.waits
+        task = self._loop.create_task(self._perform(asked))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _perform(self, asked: Asked) -> None:
+        sent = []
+        for act in asked.answer.acts:
+            if isinstance(act, float):
+                await asyncio.sleep(act)
+            else:
+                sent.append(self._act(act))
+        self._told(asked, sent)
+        if asked.answer.waits:
+            self._busy = False
+            self._answer()
+
+    def _act(self, act: bytes | Deed | float) -> bytes | None:
+        """Do it; gives the bytes that were sent, None where they could not be."""
+        if act is Deed.HANG_UP:
+            self._wire.reset()
+        elif act is Deed.GO_DEAD:
+            self.dead = True
+        elif isinstance(act, bytes):
+            if self.dead or self._wire.is_closing():
+                return None
+            self._wire.write(act)
+            return act
+        return b""
+
+    def _told(self, asked: Asked, sent: list[bytes | None]) -> None:
+        whole = all(piece is not None for piece in sent)
+        self._seen(
+            msgspec.structs.replace(
+                asked.record,
+                time_ms=self._bus.clock.now_ms(),
+                sent=b"".join(piece or b"" for piece in sent),
+                verdict=asked.record.verdict if whole else "bad",
+            )
+        )
+
+
+# --- TCP ----------------------------------------------------------------------------------------
+
+
+class TcpPort:
+    """A gateway's or meter's port."""
+
+    def __init__(self, bus: Bus, seen: Seen = nobody_sees) -> None:
+        self._bus = bus
+        self._seen = seen
+        self._server: asyncio.Server | None = None
+        self._open: dict[_Connection, bool] = {}  # in the order in which they came
+
+    async def start(self, host: str = "127.0.0.1", port: int = 0) -> Place:
+        """Listen; port 0 takes a free one.
 
         Raises:
             Unavailable: the port can't be listened on.
         """
-        server = ModbusTcpServer(self._devices, framer=self._framer, address=(host, port))
+        loop = asyncio.get_running_loop()
         try:
-            await server.serve_forever(background=True)
-        except RuntimeError as error:
+            self._server = await loop.create_server(self._connection, host, port)
+        except OSError as error:
             raise Unavailable(
                 "the simulator can't listen on {host}:{port}", host=host, port=port
             ) from error
-        self._server = server
-        return int(server.transport.sockets[0].getsockname()[1])  # type: ignore[attr-defined]  # a listener's is an asyncio.Server
+        return Place(host, int(self._server.sockets[0].getsockname()[1]))
 
     async def stop(self) -> None:
         """Close the port and all connections."""
         if self._server is not None:
-            await self._server.shutdown()  # type: ignore[no-untyped-call]  # pymodbus types it not
+            self._server.close()
+            for connection in tuple(self._open):
+                connection.reset()
+            await self._server.wait_closed()
             self._server = None
 
+    def _connection(self) -> "_Connection":
+        return _Connection(self)
 
-def _device(unit: int, meter: Meter, clock: Clock, count: Counted) -> SimDevice:
-    there = meter.addresses
+    def opened(self, connection: "_Connection") -> None:
+        """A master connected."""
+        bus, others = self._bus, [one for one in self._open if not one.line.dead]
+        self._open[connection] = True
+        if bus.dark:
+            connection.reset()
+            return
+        rule = bus.script and bus.script.one_connection(bus.name, bus.clock.now_ms())
+        if rule and others:
+            if rule.newcomer == "takes_over":
+                for one in others:
+                    one.reset()
+            elif rule.newcomer == "closed":
+                connection.reset()
+            else:
+                connection.line.close()
 
-    async def answer(
-        function: int,
-        start: int,
-        address: int,
-        amount: int,
-        held: list[int],
-        written: list[int] | list[bool] | None,
-    ) -> ExcCodes | None:
-        now_ms = clock.now_ms()
-        refused = _refusal(meter, function, address, amount, written is not None, now_ms)
-        if refused is None:
-            words = meter.words(function, address, amount, now_ms)
-            held[address - start : address - start + amount] = words
-        count(unit, refused is None)
-        return refused
+    def closed(self, connection: "_Connection") -> None:
+        """A connection is no more."""
+        self._open.pop(connection, None)
 
-    registers = SimData(there.start, count=len(there), datatype=DataType.REGISTERS)
-    return SimDevice(unit, registers, action=answer)
-
-
-def _refusal(
-    meter: Meter, function: int, address: int, amount: int, write: bool, now_ms: int
-) -> ExcCodes | None:
-    if write or function not in _READ_REGISTERS:
-        return ExcCodes.ILLEGAL_FUNCTION
-    if amount > meter.most(now_ms):
-        return ExcCodes.ILLEGAL_VALUE
-    if not meter.has(function, address, amount, now_ms):
-        return ExcCodes.ILLEGAL_ADDRESS
-    return None
+    def line(self, wire: Wire, peer: str) -> Line:
+        """The line of a new connection."""
+        return Line(self._bus, wire, peer, self._seen)
 
 
-def _nobody(count: Counted) -> SimDevice:
-    async def answer(*_: object) -> ExcCodes | None:
-        count(_ANY_UNIT, False)
-        return ExcCodes.GATEWAY_NO_RESPONSE
+class _Connection(asyncio.Protocol):
+    """One master's connection."""
 
-    every = SimData(0, count=65536, datatype=DataType.REGISTERS)
-    return SimDevice(_ANY_UNIT, every, action=answer)
+    line: Line
+
+    def __init__(self, port: TcpPort) -> None:
+        self._port = port
+        self._transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """asyncio: a master connected."""
+        self._transport = cast("asyncio.Transport", transport)
+        host, port = transport.get_extra_info("peername")[:2]
+        self.line = self._port.line(self, f"{host}:{port}")
+        self._port.opened(self)
+
+    def data_received(self, data: bytes) -> None:
+        """asyncio: bytes came."""
+        self.line.hear(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - why is the master's business
+        """asyncio: the connection is no more."""
+        self.line.close()
+        self._port.closed(self)
+
+    def write(self, data: bytes) -> None:
+        """See `Wire`."""
+        self._transport.write(data)
+
+    def is_closing(self) -> bool:
+        """See `Wire`."""
+        return self._transport.is_closing()
+
+    def reset(self) -> None:
+        """See `Wire`: as a gateway that was switched off, not as one that takes its leave."""
+        if not self._transport.is_closing():
+            socket_ = self._transport.get_extra_info("socket")
+            socket_.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+            self._transport.abort()
+
+
+# --- serial -------------------------------------------------------------------------------------
+
+
+class SerialPort:
+    """A serial port for a master on this machine: a pseudo-terminal, whose other end we hold."""
+
+    def __init__(self, bus: Bus, seen: Seen = nobody_sees) -> None:
+        self._bus = bus
+        self._seen = seen
+        self._ends: tuple[int, int] | None = None
+        self._line: Line | None = None
+        self._link: Path | None = None
+
+    async def start(self, link: Path | None = None) -> Place:
+        """Make the terminal.
+
+        Args:
+            link: where its path is to be found under a name of one's own.
+
+        Raises:
+            Unavailable: there is something else at that place.
+        """
+        ours, theirs = pty.openpty()
+        # Theirs is held open as well: a terminal that its last reader closed would hang up on us.
+        self._ends = (ours, theirs)
+        tty.setraw(theirs)
+        os.set_blocking(ours, False)
+        device = os.ttyname(theirs)
+        if link is not None:
+            self._point(link, device)
+        self._line = Line(self._bus, _Terminal(ours), device, self._seen)
+        asyncio.get_running_loop().add_reader(ours, self._read)
+        return Place(device=str(link or device))
+
+    async def stop(self) -> None:
+        """Take the terminal away."""
+        if self._ends is None:
+            return
+        asyncio.get_running_loop().remove_reader(self._ends[0])
+        if self._line is not None:
+            self._line.close()
+        if self._link is not None:
+            self._link.unlink(missing_ok=True)
+        for end in self._ends:
+            os.close(end)
+        self._ends = None
+
+    def _point(self, link: Path, device: str) -> None:
+        if link.is_symlink():
+            link.unlink()  # of a run that was killed
+        try:
+            link.symlink_to(device)
+        except OSError as error:
+            raise Unavailable(
+                "the simulator can't make the serial port {path}: {reason}",
+                path=link,
+                reason=error.strerror,
+            ) from error
+        self._link = link
+
+    def _read(self) -> None:
+        if self._ends is not None and self._line is not None:
+            self._line.hear(os.read(self._ends[0], 4096))
+
+
+class _Terminal:
+    """A serial wire: it can't be closed, and who does not listen misses what is said."""
+
+    def __init__(self, end: int) -> None:
+        self._end = end
+
+    def write(self, data: bytes) -> None:
+        try:
+            os.write(self._end, data)
+        except BlockingIOError:
+            return
+
+    def reset(self) -> None:
+        return
+
+    def is_closing(self) -> bool:
+        return False

@@ -11,7 +11,7 @@ from jieneng.metering.site import AreaKind
 from simulators.days import Days
 from simulators.drivers import DRIVERS
 from simulators.load import Shape, Shaped, Term
-from simulators.noise import Floats, bell, key
+from simulators.noise import Floats, Ints, bell, key
 
 Basis = Literal["m2", "person", "rated"]
 
@@ -71,35 +71,73 @@ class Book(msgspec.Struct, frozen=True):
         return FALLBACK
 
 
-def shaped(
-    book: Book,
-    recipe: Recipe,
-    days: Days,
-    bases: Mapping[Basis, Floats],
-    *,
-    trend: Floats,
-    origin_ms: int,
-    of: str,
-) -> Shaped:
-    """The load of a recipe.
+class Base(msgspec.Struct, frozen=True):
+    """What one unit of amount stands for on each day: `scale` x `size`."""
 
-    Args:
-        book: where the shapes are.
-        recipe: what it is made of.
-        days: the simulated days.
-        bases: for each day, what one unit of amount stands for.
-        trend: for each day, how much more flows than on the first one.
-        origin_ms: the first day's local midnight, as UTC.
-        of: what the noise is a function of: seed, site, meter.
-    """
-    shapes = {row.name: Shape(row.hours) for row in book.shape}
-    number = np.arange(len(days.dates))
-    wobble = 1.0 + _DAY_DEVIATION * bell(key(of, "days"), number)
-    terms = [
-        Term(
-            row.amount * bases[row.basis] * DRIVERS[row.driver](days) * trend * wobble,
-            shapes[row.shape],
-        )
-        for row in recipe.term
-    ]
-    return Shaped(origin_ms, terms, key(of, "ripple"))
+    scale: float
+    size: Floats
+
+
+class Totals(msgspec.Struct, frozen=True):
+    """What a term comes to on each day (see `tally.ByDay`): the product of all that stands here."""
+
+    base: Base
+    amount: float
+    driver: Floats
+    trend: Floats
+
+    def __len__(self) -> int:
+        return len(self.driver)
+
+    def __getitem__(self, days: slice) -> Floats:
+        sized = self.base.scale * self.base.size[days] * self.amount
+        return np.asarray(sized * self.driver[days] * self.trend[days])
+
+
+class Wobble(msgspec.Struct, frozen=True):
+    """How much more than usual flows on each day, as no two are alike (see `tally.ByDay`)."""
+
+    of: int
+    number: Ints
+
+    def __len__(self) -> int:
+        return len(self.number)
+
+    def __getitem__(self, days: slice) -> Floats:
+        return np.asarray(1.0 + _DAY_DEVIATION * bell(self.of, self.number[days]))
+
+
+class Makings:
+    """What all loads of a centre are made of; each thing is there once."""
+
+    def __init__(self, book: Book, days: Days) -> None:
+        self._shapes = {row.name: Shape(row.hours) for row in book.shape}
+        self._drivers = {name: driver(days) for name, driver in DRIVERS.items()}
+        self._number = np.arange(len(days.dates))
+
+    def load(
+        self,
+        recipe: Recipe,
+        bases: Mapping[Basis, Base],
+        *,
+        trend: Floats,
+        origin_ms: int,
+        of: str,
+    ) -> Shaped:
+        """The load of a recipe.
+
+        Args:
+            recipe: what it is made of.
+            bases: what the amounts are of.
+            trend: for each day, how much more flows than on the first one.
+            origin_ms: the first day's local midnight, as UTC.
+            of: what the noise is a function of: seed, site, meter.
+        """
+        terms = [
+            Term(
+                Totals(bases[row.basis], row.amount, self._drivers[row.driver], trend),
+                self._shapes[row.shape],
+            )
+            for row in recipe.term
+        ]
+        return Shaped(origin_ms, terms, key(of, "ripple"), Wobble(key(of, "days"), self._number))

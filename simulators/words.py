@@ -1,4 +1,4 @@
-"""Numbers -> register words, as a meter's firmware lays them out.
+"""Numbers -> register words, as a meter's firmware lays them out, and back.
 
 Law: no line of this is shared with the agent's decoder. The simulator is a witness: if both sides
 came from one table, an error in it would agree with itself.
@@ -6,6 +6,7 @@ came from one table, an error in it would agree with itself.
 
 import math
 import struct
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -48,6 +49,31 @@ def layout(name: str, order: str | None) -> Layout:
     """The layout of a model's `type` (`u32`, `bcd48`) and `order`; big-endian where None."""
     bits = int(name[-2:])
     return Layout(name[:-2], bits, order or "ABCDEFGH"[: bits // 8])
+
+
+def pattern(number: float, into: Layout) -> int:
+    """The bits of a number, most significant first, whatever the order on the wire."""
+    return int.from_bytes(_bytes(number, into), "big")
+
+
+def number(bits: int, of: Layout) -> float:
+    """The number of a pattern, in steps of the register; NaN for digits that are none."""
+    raw = bits.to_bytes(of.bits // 8, "big")
+    if of.kind == "f":
+        return float(struct.unpack(_FLOAT_CODES[of.bits], raw)[0])
+    if of.kind == "bcd":
+        return float(raw.hex()) if raw.hex().isdecimal() else math.nan
+    if of.kind == "sm":
+        sign = 1 << (of.bits - 1)
+        return float(-(bits ^ sign) if bits & sign else bits)
+    return float(int.from_bytes(raw, "big", signed=of.kind == "i"))
+
+
+def decode(held: Sequence[int], of: Layout) -> float:
+    """What a reader who knows the layout makes of words, in steps of the register."""
+    wire = b"".join(word.to_bytes(2, "big") for word in held)
+    big_endian = bytes(byte for _, byte in sorted(zip(of.order, wire, strict=True)))
+    return number(int.from_bytes(big_endian, "big"), of)
 
 
 def encode(number: float, into: Layout) -> list[int]:

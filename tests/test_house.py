@@ -19,7 +19,7 @@ IO_ROOMS = {
     "ingest.app", "ingest.batcher", "ingest.importer", "ingest.ledger", "ingest.quarantine",
     "ingest.receive",
     "analytics.app", "analytics.pipeline", "analytics.sources",
-    "simulators.app", "simulators.fleet", "simulators.modbus_server",
+    "simulators.app", "simulators.control", "simulators.fleet", "simulators.modbus_server",
     "grafana.build",
     "jieneng.broker", "jieneng.embedded_broker", "jieneng.observe", "jieneng.clock",
 }  # fmt: skip

@@ -9,7 +9,18 @@ import sys
 
 import click
 
-from jieneng.cli import analytics, boards, demo, figures, history, ingest, services, site, up
+from jieneng.cli import (
+    analytics,
+    boards,
+    demo,
+    figures,
+    history,
+    ingest,
+    services,
+    simulate,
+    site,
+    up,
+)
 from jieneng.cli.options import Reader, tr
 from jieneng.locale import preferred, say, teach_click
 from jieneng.metering.errors import ConfigError, JienengError, Unavailable, UsageError
@@ -41,7 +52,7 @@ for command in (
     services.edge,
     ingest.ingest,
     analytics.analytics,
-    services.simulate,
+    simulate.simulate,
     services.broker,
     history.import_,
     figures.indicators,

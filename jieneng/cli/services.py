@@ -1,6 +1,5 @@
-"""The edge agent, the simulators, and the embedded broker alone."""
+"""The edge agent, and the embedded broker alone."""
 
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +15,6 @@ from jieneng.cli.options import (
     site_option,
     tr,
 )
-from jieneng.clock import Clock, FastClock, SystemClock
-from jieneng.metering.errors import UsageError
 
 if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
     from edge_agent.config import AgentSettings
@@ -52,39 +49,6 @@ def edge_run(
     serve(app.run, folder, settings, (log_level, log_json))
 
 
-@click.command(
-    help=tr("Serve every meter of the site over Modbus on this machine, with a simulated load."),
-    epilog=examples(
-        "jieneng simulate --site my-site",
-        "jieneng simulate --site my-site --speed 60 --start 2025-06-01T00:00:00+08:00",
-    ),
-)
-@site_option
-@config_option("simulator.toml")
-@click.option(
-    "--speed", type=click.FloatRange(0.01, 100_000), default=1.0, help=tr("Times real speed.")
-)
-@click.option(
-    "--start", metavar="ISO8601", help=tr("The simulated moment to begin at; now by default.")
-)
-@log_options
-def simulate(
-    site_dir: Path,
-    config_file: Path,
-    speed: float,
-    start: str | None,
-    log_level: str,
-    log_json: bool | None,
-) -> None:
-    from jieneng.site_folder import load, read_settings
-    from simulators import app
-    from simulators.config import SimulatorSettings
-
-    folder = load(site_dir)
-    settings = read_settings(site_dir / config_file, SimulatorSettings)
-    serve(app.run, folder, settings, (log_level, log_json), _clock(speed, start))
-
-
 @click.command(hidden=True, help=tr("The embedded MQTT broker alone, on loopback."))
 @click.option("--host", default="127.0.0.1")
 @click.option("--port", type=int, default=1883)
@@ -97,20 +61,3 @@ def broker(host: str, port: int) -> None:
 def _with_id(settings: "AgentSettings", agent: str) -> "AgentSettings":
     head = msgspec.structs.replace(settings.agent, id=agent)
     return msgspec.structs.replace(settings, agent=head)
-
-
-def _clock(speed: float, start: str | None) -> Clock:
-    if start is None and speed == 1.0:
-        return SystemClock()
-    now_ms = SystemClock().now_ms()
-    if start is None:
-        return FastClock(now_ms, speed)
-    try:
-        moment = datetime.fromisoformat(start)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise UsageError(
-            "--start {start} is no moment: write it like 2025-06-01T00:00:00+08:00.", start=start
-        )
-    return FastClock(round(moment.timestamp() * 1000), speed)

@@ -92,9 +92,9 @@ async def _simulated(
     from simulators.config import SimulatorSettings
 
     settings = read_settings(folder.path / "simulator.toml", SimulatorSettings)
-    addresses = await stack.enter_async_context(
-        fleet.serving(fleet.campus(folder, settings), clock)
-    )
+    places = await stack.enter_async_context(fleet.serving(fleet.campus(folder, settings), clock))
     return tuple(
-        BusOverride(id=bus, host=host, port=port) for bus, (host, port) in addresses.items()
+        BusOverride(id=bus, host=place.host, port=place.port)
+        for bus, place in places.items()
+        if place.device is None
     )

@@ -34,6 +34,7 @@ _MAKERS: Final = {
     "_unknown",
     "_bad",
     "BadCell",
+    "_NotFound",
     "__init__",
 }
 _ERRORS: Final = {
@@ -54,8 +55,16 @@ def sentences() -> dict[str, list[tuple[str, int]]]:
     return found
 
 
+def _is_fault(node: ast.ClassDef) -> bool:
+    """Whether a class is a kind of simulated fault: `simulate fault kinds` shows its first line."""
+    bases = [ast.unparse(base) for base in node.bases]
+    return not node.name.endswith("Fault") and any(base.endswith("Fault") for base in bases)
+
+
 def _in(tree: ast.Module) -> Iterator[tuple[str, int]]:
     for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef) and _is_fault(node):
+            yield (ast.get_docstring(node) or "").split("\n")[0], node.lineno
         if not isinstance(node, ast.Call):
             continue
         name = ast.unparse(node.func).rsplit(".", 1)[-1]

@@ -20,6 +20,7 @@ import aiomqtt
 from jieneng.metering import wire
 from jieneng.metering.quantities import QUANTITIES
 from jieneng.metering.reading import Ack
+from tests.bench.process import cpu_s, resident_mb
 from tests.bench.result import Result
 from tests.servers import Mosquitto
 
@@ -27,7 +28,6 @@ _METERS, _LINKS, _INTERVAL_S = 1000, 50, 1.0
 _WARM_UP_S, _MEASURE_S = 5.0, 15.0
 _NAMES = sorted(name for name, row in QUANTITIES.items() if "electricity" in row.media)[:20]
 _VALUES = struct.pack(">20f", *[float(i) + 0.5 for i in range(20)])
-_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class _Meters(asyncio.Protocol):
@@ -70,10 +70,10 @@ async def _measure(folder: Path) -> tuple[float, float, int]:
     acking = asyncio.create_task(_acknowledge(broker.port, counted))
     try:
         await asyncio.sleep(_WARM_UP_S)
-        cpu, polls = _cpu_s(agent.pid), counted[0]
+        cpu, polls = cpu_s(agent.pid), counted[0]
         await asyncio.sleep(_MEASURE_S)
         done = counted[0] - polls
-        return (_cpu_s(agent.pid) - cpu) / done * 1e6, _rss_mb(agent.pid), done
+        return (cpu_s(agent.pid) - cpu) / done * 1e6, resident_mb(agent.pid), done
     finally:
         agent.terminate()
         agent.wait()
@@ -120,16 +120,3 @@ def _write_site(folder: Path, ports: list[int], broker_port: int) -> None:
     ]
     (folder / "models").mkdir()
     (folder / "models" / "bench.toml").write_text("\n".join([head, *points]))
-
-
-def _cpu_s(pid: int) -> float:
-    """User and system time of a process (proc(5), fields 14 and 15) [s]."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
-
-
-def _rss_mb(pid: int) -> float:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS"):
-            return int(line.split()[1]) / 1024
-    raise ValueError("no VmRSS")

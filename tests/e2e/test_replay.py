@@ -97,11 +97,11 @@ async def running(
     """Simulators, two agents and the ingest."""
     settings = read_settings(folder.path / "simulator.toml", SimulatorSettings)
     async with (
-        fleet.serving(fleet.campus(folder, settings), clock) as addresses,
+        fleet.serving(fleet.campus(folder, settings), clock) as places,
         asyncio.TaskGroup() as group,
     ):
         overrides = tuple(
-            BusOverride(id=bus, host=host, port=port) for bus, (host, port) in addresses.items()
+            BusOverride(id=bus, host=at.host, port=at.port) for bus, at in places.items()
         )
         coming = IngestSettings(broker=broker, store=store)
         tasks = [group.create_task(ingest.app.run(folder, coming, clock))]

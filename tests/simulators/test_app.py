@@ -88,8 +88,8 @@ async def test_requests_are_counted_and_an_unknown_year_is_said(
         session.get(f"http://127.0.0.1:{metrics}/metrics") as answer,
     ):
         page = await answer.text()
-    assert 'simulator_requests_total{answered="true",bus="data-room-lan"} 1.0' in page
-    assert 'simulator_requests_total{answered="false",bus="data-room-lan"} 1.0' in page
+    assert 'simulator_requests_total{bus="data-room-lan",verdict="good"} 1.0' in page
+    assert 'simulator_requests_total{bus="data-room-lan",verdict="bad"} 1.0' in page
     assert "only weekends count" in capsys.readouterr().out
     running.cancel()
     with pytest.raises(asyncio.CancelledError):

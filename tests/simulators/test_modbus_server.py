@@ -5,7 +5,7 @@ import os
 import struct
 import subprocess
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +18,10 @@ from jieneng.metering.catalog import PointRow
 from jieneng.metering.quantities import CONSUMPTION
 from jieneng.site_folder import SiteFolder, packaged_models
 from simulators import fleet
+from simulators.bus import Bus, Exchange
 from simulators.campus import Campus
-from simulators.modbus_server import Framing, ModbusServer
+from simulators.faults.fault import Framing
+from simulators.modbus_server import Place, SerialPort, TcpPort
 from tests.servers import need
 from tests.simulators.clocks import StillClock
 
@@ -68,10 +70,10 @@ async def _client(port: int, framing: Framing) -> AsyncIterator[AsyncModbusTcpCl
 
 @asynccontextmanager
 async def _serving(campus: Campus, meter: str, framing: Framing) -> AsyncIterator[int]:
-    server = ModbusServer({7: campus.meters[meter]}, StillClock(NOW_MS), framing)
-    port = await server.start()
+    server = TcpPort(Bus("bus", {7: campus.meters[meter]}, StillClock(NOW_MS), framing))
+    place = await server.start()
     try:
-        yield port
+        yield place.port
     finally:
         await server.stop()
 
@@ -141,6 +143,26 @@ async def test_mbpoll_reads_the_same_over_tcp(
 
 
 @pytest.mark.parametrize("model", MODELS)
+async def test_mbpoll_reads_the_same_on_a_serial_port(
+    example: SiteFolder, campus: Campus, model: str, tmp_path: Path
+) -> None:
+    need("mbpoll")
+    meter, row = _meter_of(example, model), _counter(model)
+    server = SerialPort(Bus("bus", {7: campus.meters[meter]}, StillClock(NOW_MS), "rtu"))
+    place = await server.start(tmp_path / "ttyS1")
+    try:
+        assert place.device == str(tmp_path / "ttyS1")
+        where = ["-m", "rtu", "-b", "9600", "-P", "none", place.device]
+        for _ in range(2):  # a terminal that was closed is opened again
+            seen = await asyncio.to_thread(_mbpoll, where, row)
+    finally:
+        await server.stop()
+    assert not list(tmp_path.iterdir())  # noqa: ASYNC240 - a local folder
+    words = campus.meters[meter].words(row.function, row.address, row.words, NOW_MS)
+    assert seen == pytest.approx(READERS[row.type, row.byte_order](words), rel=1e-6)
+
+
+@pytest.mark.parametrize("model", MODELS)
 async def test_mbpoll_reads_the_same_through_a_serial_line_and_a_gateway(
     example: SiteFolder, campus: Campus, model: str, tmp_path: Path
 ) -> None:
@@ -193,8 +215,8 @@ async def test_a_meter_refuses_what_it_has_not(campus: Campus) -> None:
 
 async def test_values_are_those_of_the_moment_of_the_request(campus: Campus) -> None:
     clock = StillClock(NOW_MS)
-    server = ModbusServer({7: campus.meters["e-main"]}, clock)
-    port = await server.start()
+    server = TcpPort(Bus("bus", {7: campus.meters["e-main"]}, clock, "tcp"))
+    port = (await server.start()).port
     try:
         async with _client(port, "tcp") as client:
             for _ in range(5):
@@ -207,38 +229,38 @@ async def test_values_are_those_of_the_moment_of_the_request(campus: Campus) -> 
 
 
 async def test_a_stopped_server_drops_its_connections(campus: Campus) -> None:
-    server = ModbusServer({7: campus.meters["e-b1"]}, StillClock(NOW_MS))
-    port = await server.start()
+    server = TcpPort(Bus("bus", {7: campus.meters["e-b1"]}, StillClock(NOW_MS), "tcp"))
+    port = (await server.start()).port
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(struct.pack(">HHHBBHH", 1, 0, 6, 7, 3, 0, 2))
     assert len(await reader.readexactly(13)) == 13
     await server.stop()
-    assert await reader.read() == b""
+    with pytest.raises(ConnectionResetError):
+        await reader.read()
     writer.close()
-    await writer.wait_closed()
+    with suppress(ConnectionResetError):
+        await writer.wait_closed()
 
 
 async def test_several_units_and_masters_share_a_bus(example: SiteFolder, campus: Campus) -> None:
     """Every meter of the example, each asked by two masters at once."""
     rows = {one.id: one for one in example.site.meter}
 
-    async def ask(addresses: dict[str, fleet.Address], name: str) -> None:
+    async def ask(places: dict[str, Place], name: str) -> None:
         one = rows[name]
         link = example.site.buses[one.bus or ""].link
         framing: Framing = "tcp" if link == "tcp" else "rtu_tcp"
         point = _counter(one.model or "")
-        async with _client(addresses[one.bus or ""][1], framing) as client:
+        async with _client(places[one.bus or ""].port, framing) as client:
             words = await _read(client, point.function, point.address, point.words, one.unit)
         held = campus.meters[name].words(point.function, point.address, point.words, NOW_MS)
         assert words == held, name
 
-    counted: list[tuple[str, int, bool]] = []
-    async with fleet.serving(
-        campus, StillClock(NOW_MS), count=lambda *seen: counted.append(seen)
-    ) as addresses:
-        assert set(addresses) == set(example.site.buses)
-        await asyncio.gather(*(ask(addresses, name) for name in [*rows, *rows]))
-    assert len(counted) == 2 * len(rows)
-    assert all(answered for _, _, answered in counted)
+    seen: list[Exchange] = []
+    async with fleet.serving(campus, StillClock(NOW_MS), seen=seen.append) as places:
+        assert set(places) == set(example.site.buses)
+        await asyncio.gather(*(ask(places, name) for name in [*rows, *rows]))
+    assert sorted(one.meter or "" for one in seen) == sorted([*rows, *rows])
+    assert {one.verdict for one in seen} == {"good"}
     with pytest.raises((ModbusException, AssertionError)):
-        await ask(addresses, "e-main")  # nobody listens any more
+        await ask(places, "e-main")  # nobody listens any more

@@ -1,0 +1,228 @@
+"""A bus of meters: a question in, what is done about it out. No socket.
+
+Laws:
+
+1. Values are computed at the moment of the question, by the clock passed in; nothing runs between.
+2. A meter is strict, as real ones are: a request for registers that it lacks, for more of them than
+   it gives at once, or to write, is refused with the exception code of the Modbus application
+   protocol.
+3. A unit that is not there is answered over Modbus TCP as a gateway does ("gateway target failed to
+   respond"), and on a serial line by silence.
+4. Of every question a record is made that tells what the register really was and what was served.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import msgspec
+
+from jieneng.clock import Clock
+from simulators.faults.fault import Framing, Verdict
+from simulators.faults.registers import Slip, SlipFault
+from simulators.faults.replies import Act, Answer, Question, ReplyFault, worse
+from simulators.frames import (
+    GATEWAY_NO_RESPONSE,
+    ILLEGAL_ADDRESS,
+    ILLEGAL_FUNCTION,
+    ILLEGAL_VALUE,
+    Codec,
+    Request,
+)
+from simulators.meter import Meter, Register, Slips, no_slips
+from simulators.script import Script
+
+# Shares of a reader's time-out: an answer is in time, may be, or is too late.
+_IN_TIME: Final = 0.7
+_TOO_LATE: Final = 1.2
+
+
+class Exchange(msgspec.Struct, frozen=True):
+    """One question and what became of it.
+
+    Attributes:
+        time_ms: when the last byte of the answer was sent, or the question came; UTC.
+        bus: the bus's id.
+        meter: the meter's id; None where there is none.
+        peer: who asked.
+        unit: who was asked.
+        function: Modbus function.
+        address: of the first register.
+        count: of registers.
+        verdict: what a reader may make of the answer.
+        faults: the ids of those that touched it; states of the device are not named.
+        sent: the bytes of the answer.
+        value: what the consumption counter in the answer says [canonical unit]; None where the
+            answer does not hold it.
+        register: what that register would have shown with nothing wrong.
+    """
+
+    time_ms: int
+    bus: str
+    meter: str | None
+    peer: str
+    unit: int
+    function: int
+    address: int
+    count: int
+    verdict: Verdict = "bad"
+    faults: tuple[str, ...] = ()
+    sent: bytes = b""
+    value: float | None = None
+    register: float | None = None
+
+
+Seen = Callable[[Exchange], None]
+
+
+def nobody_sees(_: Exchange) -> None:
+    """Nobody wants to know of exchanges."""
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """What a question led to: what is to be done, and the record of it once that is done."""
+
+    answer: Answer
+    record: Exchange
+
+
+class Bus:
+    """The meters behind one link."""
+
+    def __init__(
+        self,
+        name: str,
+        meters: Mapping[int, Meter],
+        clock: Clock,
+        framing: Framing,
+        *,
+        script: Script | None = None,
+        timeout_s: float = math.inf,
+    ) -> None:
+        """A bus.
+
+        Args:
+            name: its id.
+            meters: by unit.
+            clock: tells the moment of a question.
+            framing: of its link.
+            script: what is wrong; nothing where None.
+            timeout_s: how long a reader waits for an answer, in real seconds.
+        """
+        self.name: Final = name
+        self.codec: Final = Codec(framing)
+        self.clock: Final = clock
+        self.script: Final = script
+        self._meters = meters
+        self._timeout_s = timeout_s
+        self._numbers = Counter[int]()
+
+    @property
+    def dark(self) -> bool:
+        """Whether the power is cut for all of its meters."""
+        return self.script is not None and self.script.dark_bus(self.name, self.clock.now_ms())
+
+    def ask(self, request: Request, asked: int, peer: str) -> Asked:
+        """What is done about a question.
+
+        Args:
+            request: the question.
+            asked: how often the unit was asked on this connection, this question included.
+            peer: who asks.
+        """
+        now_ms = self.clock.now_ms()
+        meter = self._meters.get(request.unit)
+        record = Exchange(
+            now_ms, self.name, meter.id if meter else None, peer, request.unit, request.function,
+            request.address, request.count,
+        )  # fmt: skip
+        if meter is None:
+            absent = self.codec.framing == "tcp"
+            acts = (self.codec.refusal(request, GATEWAY_NO_RESPONSE),) if absent else ()
+            return Asked(Answer(acts, "bad"), record)
+        if self.script is not None and self.script.dark(meter.id, now_ms):
+            return Asked(Answer((), "bad"), record)
+        code = refusal(meter, request, now_ms)
+        if code is not None:
+            return Asked(Answer((self.codec.refusal(request, code),), "bad"), record)
+        return self._read(meter, request, asked, record)
+
+    def _read(self, meter: Meter, request: Request, asked: int, record: Exchange) -> Asked:
+        """What is done about a read that the meter does not refuse."""
+        self._numbers[request.unit] += 1
+        number, now_ms = self._numbers[request.unit], record.time_ms
+        slips, replies = self._faults(meter.id, now_ms)
+        address = request.address
+        for fault in slips:
+            address = fault.moved(address)
+        held = meter.words(
+            request.function, address, request.count, now_ms, _slipping(slips, asked, number)
+        )
+        answer = Answer((self.codec.reply(request, held),))
+        question = Question(self.codec, request, held, number)
+        for reply in replies:
+            answer = reply.change(answer, question)
+        verdict = worse(answer.verdict, _timely(answer.acts, self._timeout_s))
+        value = meter.counter(held, request.function, request.address, now_ms)
+        told = not answer.empty and not math.isnan(value)
+        disturbed = bool(slips or meter.states)
+        return Asked(
+            answer,
+            msgspec.structs.replace(
+                record,
+                verdict=verdict,
+                faults=tuple(fault.id or "" for fault in (*slips, *replies)),
+                value=value if told else None,
+                register=meter.undisturbed(now_ms) if told and disturbed else value,
+            ),
+        )
+
+    def _faults(
+        self, meter: str, now_ms: int
+    ) -> tuple[tuple[SlipFault, ...], tuple[ReplyFault, ...]]:
+        if self.script is None:
+            return (), ()
+        replies = self.script.replies(meter, now_ms)
+        return tuple(self.script.slips(meter, now_ms)), tuple(
+            fault for fault in replies if self.codec.framing in fault.framings
+        )
+
+
+def refusal(meter: Meter, request: Request, now_ms: int) -> int | None:
+    """The exception code with which a meter refuses a question; None where it answers."""
+    if not request.reads:
+        return ILLEGAL_FUNCTION
+    if not 1 <= request.count <= meter.most(now_ms):
+        return ILLEGAL_VALUE
+    if not meter.has(request.function, request.address, request.count, now_ms):
+        return ILLEGAL_ADDRESS
+    return None
+
+
+def _slipping(faults: tuple[SlipFault, ...], asked: int, number: int) -> Slips:
+    """What these faults make of each register of an answer."""
+    if not faults:
+        return no_slips
+
+    def slips(one: Register, units: float) -> float:
+        slip = Slip(one.row.quantity, one.counts, one.layout, float(one.step), asked, number)
+        for fault in faults:
+            if fault.concerns(slip):
+                units = fault.shown(units, slip)
+        return units
+
+    return slips
+
+
+def _timely(acts: tuple[Act, ...], timeout_s: float) -> Verdict:
+    """Whether an answer comes before a reader gives up."""
+    waited_s = last_s = 0.0
+    for act in acts:
+        if isinstance(act, float):
+            waited_s += act
+        elif isinstance(act, bytes):
+            last_s = waited_s
+    if last_s <= _IN_TIME * timeout_s:
+        return "good"
+    return "doubtful" if last_s <= _TOO_LATE * timeout_s else "bad"

@@ -1,0 +1,22 @@
+"""Faults of making a connection. Pure."""
+
+from typing import ClassVar, Final, Literal
+
+from simulators.faults.fault import CONNECTED, Fault, Framing, Layer
+
+
+class OneConnection(Fault, frozen=True, kw_only=True):
+    """The gateway takes one connection at a time.
+
+    Attributes:
+        newcomer: what happens to a second one: it is closed at once, it is ignored (opened, and
+            never answered), or it takes over and the first one is closed.
+    """
+
+    layer: ClassVar[Layer] = "connection"
+    drawn: ClassVar[bool] = False
+    framings: ClassVar[tuple[Framing, ...]] = CONNECTED
+    newcomer: Literal["closed", "ignored", "takes_over"] = "closed"
+
+
+KINDS: Final[tuple[type[Fault], ...]] = (OneConnection,)

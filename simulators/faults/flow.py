@@ -1,0 +1,33 @@
+"""Faults of what flows: these change the truth, not only what is said of it. Pure."""
+
+from typing import ClassVar, Final
+
+from simulators.faults.fault import Fault, Layer, Positive
+
+
+class FlowFault(Fault, frozen=True, kw_only=True):
+    """A fault of the building."""
+
+    layer: ClassVar[Layer] = "flow"
+    drawn: ClassVar[bool] = False
+
+
+class PowerCut(FlowFault, frozen=True, kw_only=True):
+    """The power of a building is cut: no electricity flows, its meters and gateways are dark.
+
+    Water, gas and heat flow on; their meters can't say so meanwhile. A gateway is dark while all of
+    its meters are; a connection to it that was used meanwhile is reset by the first question after.
+    """
+
+
+class Leak(FlowFault, frozen=True, kw_only=True):
+    """More flows, behind one meter: a pipe burst, a heater was forgotten.
+
+    Attributes:
+        rate: in the meter's medium: m3/h, kW or GJ/h.
+    """
+
+    rate: Positive
+
+
+KINDS: Final[tuple[type[FlowFault], ...]] = (PowerCut, Leak)

@@ -1,0 +1,97 @@
+"""Modbus frames, as pymodbus reads and writes them. Pure: bytes in, bytes out.
+
+Law: no frame is taken apart or put together by code of ours, nor by code that the agent shares: the
+simulator is a witness.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
+from pymodbus.constants import ExcCodes
+from pymodbus.framer import FramerRTU, FramerSocket
+from pymodbus.framer.base import FramerBase
+from pymodbus.pdu import DecodePDU, ExceptionResponse, ModbusPDU
+from pymodbus.pdu.register_message import (
+    ReadHoldingRegistersRequest,
+    ReadHoldingRegistersResponse,
+    ReadInputRegistersResponse,
+)
+
+from simulators.faults.fault import Framing
+
+_FRAMERS: Final[Mapping[Framing, type[FramerBase]]] = {
+    "tcp": FramerSocket,
+    "rtu_tcp": FramerRTU,
+    "rtu": FramerRTU,
+}
+_REPLIES: Final[Mapping[int, type[ReadHoldingRegistersResponse]]] = {
+    3: ReadHoldingRegistersResponse,
+    4: ReadInputRegistersResponse,
+}
+
+ILLEGAL_FUNCTION: Final = int(ExcCodes.ILLEGAL_FUNCTION)
+ILLEGAL_ADDRESS: Final = int(ExcCodes.ILLEGAL_ADDRESS)
+ILLEGAL_VALUE: Final = int(ExcCodes.ILLEGAL_VALUE)
+GATEWAY_NO_RESPONSE: Final = int(ExcCodes.GATEWAY_NO_RESPONSE)
+
+
+class Request(msgspec.Struct, frozen=True):
+    """A question to a unit.
+
+    Attributes:
+        transaction: its number; 0 where the framing has none.
+        unit: who is asked.
+        function: Modbus function.
+        address: of the first register.
+        count: of registers; 0 where it asks for none, or for more than Modbus can carry.
+    """
+
+    transaction: int
+    unit: int
+    function: int
+    address: int = 0
+    count: int = 0
+
+    @property
+    def reads(self) -> bool:
+        """Whether it is of a function that reads registers."""
+        return self.function in _REPLIES
+
+
+class Codec:
+    """The frames of one kind of link."""
+
+    def __init__(self, framing: Framing) -> None:
+        self.framing: Final = framing
+        self._decoder = DecodePDU(True)
+        self._framer = _FRAMERS[framing](self._decoder)
+
+    def take(self, buffer: bytearray) -> Request | None:
+        """Take the first whole request out of what was received; None where there is none yet."""
+        while True:
+            used, unit, transaction, data = self._framer.decode(bytes(buffer))
+            del buffer[:used]
+            if data:
+                return self._request(unit, transaction, data)
+            if not used:
+                return None
+
+    def _request(self, unit: int, transaction: int, data: bytes) -> Request:
+        pdu = self._decoder.decode(data)
+        if isinstance(pdu, ReadHoldingRegistersRequest):
+            return Request(transaction, unit, data[0], pdu.address, pdu.count)
+        return Request(transaction, unit, data[0])
+
+    def reply(self, request: Request, held: Sequence[int]) -> bytes:
+        """The frame that answers a read with these words."""
+        pdu = _REPLIES[request.function](registers=list(held))
+        return self._frame(request, pdu)
+
+    def refusal(self, request: Request, code: int) -> bytes:
+        """The frame that refuses with an exception code."""
+        return self._frame(request, ExceptionResponse(request.function, code))
+
+    def _frame(self, request: Request, pdu: ModbusPDU) -> bytes:
+        pdu.dev_id, pdu.transaction_id = request.unit, request.transaction
+        return self._framer.buildFrame(pdu)

@@ -1,0 +1,40 @@
+"""What hurt users of other systems does not hurt this agent: scenarios of the library, polled.
+
+An answer that is whole, right and in time is kept; nothing else is. (A reply with other registers'
+contents is whole and right for all that a protocol can tell: it is kept and marked.)
+"""
+
+import pytest
+
+from tests.scenario_runs import NAMES, played, scored
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_nothing_is_lost_invented_or_believed_wrongly(name: str) -> None:
+    ran = await played(name)
+    for meter in scored(ran).meters:
+        counts = meter.counts
+        mistakes = (counts.lost, counts.invented, counts.wrong, counts.late)
+        assert mistakes == (0, 0, 0, 0), (meter.meter, counts, meter.findings)
+
+
+@pytest.mark.parametrize("name", ["spikes", "wrong-register"])
+async def test_what_is_far_too_much_is_kept_and_marked(name: str) -> None:
+    counts = scored(await played(name)).counts
+    assert counts.untrue >= 3
+    assert counts.untrue_marked == counts.untrue
+
+
+async def test_a_dead_unit_costs_its_neighbours_no_poll() -> None:
+    """60 polls in an hour, each of which is three questions."""
+    ran = await played("one-dead-unit")
+    kept = {name: len(ran.series(name).times_ms) for name in ("e-1", "e-2", "e-3")}
+    assert kept == {"e-1": 60, "e-2": 0, "e-3": 60}
+    asked = sum(one.meter == "e-2" for one in ran.seen)
+    assert asked <= 16, "a silent unit is asked less and less"
+
+
+async def test_a_gateway_that_takes_one_connection_is_asked_over_one() -> None:
+    ran = await played("one-connection-gateway")
+    assert len({one.peer for one in ran.seen}) == 1
+    assert len(ran.series("e-1").times_ms) == 60

@@ -1,0 +1,190 @@
+"""Scenarios, polled by the real agent's pollers over real sockets; each once a session.
+
+The clock is stepped, so an hour of polls takes as long as its time-outs. What was seen at the
+meters and what the agent kept are then for everybody to judge.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import NamedTuple
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from analytics.consumption import consume
+from analytics.counters import accept
+from analytics.devices import place
+from analytics.figures import Finding
+from edge_agent.links import TcpLink
+from edge_agent.meter import PolledMeter
+from edge_agent.poller import BusPoller
+from edge_agent.protocols.modbus import FRAMINGS
+from jieneng.metering.reading import Sample
+from jieneng.metering.site import Bus
+from jieneng.site_folder import SiteFolder
+from simulators import fleet, scenario
+from simulators.bus import Exchange
+from simulators.campus import Campus
+from simulators.modbus_server import Place
+from simulators.scenario import Golden, Scenario
+from simulators.score import Amounts, Answers, Case, Readings, Rules, Score, score
+from simulators.script import Script
+from tests.stepped_clock import SteppedClock
+
+NAMES = scenario.names()
+_ran: dict[str, "Ran"] = {}
+
+
+class Series(NamedTuple):
+    """What the agent kept of a meter's consumption counter."""
+
+    times_ms: NDArray[np.int64]
+    values: NDArray[np.float64]
+    quality: NDArray[np.int64]
+
+
+class Ran(NamedTuple):
+    """A scenario that was played.
+
+    Attributes:
+        seen: every exchange, as the simulator knows it.
+        kept: every sample, as the agent kept it.
+    """
+
+    scenario: Scenario
+    folder: SiteFolder
+    campus: Campus
+    seen: tuple[Exchange, ...]
+    kept: tuple[Sample, ...]
+
+    def series(self, meter: str) -> Series:
+        """A meter's consumption counter, where it was read."""
+        counter = self.campus.meters[meter].counts
+        rows = [
+            (one.time_ms, one.values[one.quantities.index(counter)], one.quality)
+            for one in self.kept
+            if one.meter == meter and counter in one.quantities
+        ]
+        known = [row for row in rows if not np.isnan(row[1])]
+        return Series(
+            np.asarray([row[0] for row in known], dtype=np.int64),
+            np.asarray([row[1] for row in known]),
+            np.asarray([row[2] for row in known], dtype=np.int64),
+        )
+
+
+async def played(name: str) -> Ran:
+    """Play a scenario, or recall how it went."""
+    if name not in _ran:
+        _ran[name] = await _play(scenario.read(name))
+    return _ran[name]
+
+
+async def _play(one: Scenario) -> Ran:
+    folder = one.folder()
+    campus = fleet.campus(folder, one.settings())
+    begin_ms, end_ms = one.scenario.begin_ms, one.scenario.end_ms
+    clock = SteppedClock(begin_ms, sleepers=len(one.bus))
+    script = Script(campus, 1, begin_ms)
+    script.place(one.fault)
+    seen: list[Exchange] = []
+    kept: list[Sample] = []
+    async with fleet.serving(campus, clock, script=script, seen=seen.append) as places:
+        pollers = [_poller(folder, bus, places, clock, kept) for bus in one.bus]
+        tasks = [asyncio.create_task(poller.run()) for poller in pollers]
+        try:
+            await clock.run_until(end_ms)
+        finally:
+            for task in tasks:
+                task.cancel()
+            for task in tasks:
+                with suppress(asyncio.CancelledError):
+                    await task
+    return Ran(one, folder, campus, tuple(seen), tuple(kept))
+
+
+def _poller(
+    folder: SiteFolder,
+    bus: Bus,
+    places: Mapping[str, Place],
+    clock: SteppedClock,
+    kept: list[Sample],
+) -> BusPoller:
+    framing = FRAMINGS[bus.link]
+    return BusPoller(
+        bus.id,
+        [
+            PolledMeter(meter, folder.models[meter.model or ""], folder.site.zone)
+            for meter in folder.site.meter
+            if meter.bus == bus.id
+        ],
+        link=TcpLink(
+            places[bus.id].host,
+            places[bus.id].port,
+            timeout_s=bus.timeout_s,
+            numbered=framing.numbered,
+            now_ms=clock.now_ms,
+        ),
+        framing=framing,
+        clock=clock,
+        keep=kept.append,
+        log=structlog.get_logger(),
+    )
+
+
+class Counted(NamedTuple):
+    """What the analytics makes of what the agent kept."""
+
+    amount: float
+    findings: tuple[Finding, ...]
+
+
+def counted(ran: Ran, golden: Golden) -> Counted:
+    """The consumption between the golden answer's moments."""
+    meter = ran.folder.site.meters[golden.meter]
+    where = place(meter, ran.folder.models, ran.folder.site.zone)
+    series = ran.series(golden.meter)
+    accepted = accept(series.times_ms, series.values, where)
+    begin_ms = ran.scenario.scenario.begin_ms
+    edges = np.asarray(
+        [begin_ms + round(1000 * golden.from_s), begin_ms + round(1000 * golden.to_s)]
+    )
+    consumption = consume(accepted, edges)
+    return Counted(float(np.nansum(consumption.amount)), accepted.findings)
+
+
+def scored(ran: Ran) -> Score:
+    """What the agent kept against what the meters answered."""
+    head = ran.scenario.scenario
+    rules = Rules(
+        begin_ms=head.begin_ms,
+        end_ms=head.end_ms,
+        zone=ran.folder.site.zone,
+        tolerance_ms=500,
+        grace_ms=0,
+    )
+    return score([_case(ran, meter.id) for meter in ran.folder.site.meter], rules)
+
+
+def _case(ran: Ran, meter: str) -> Case:
+    told = [one for one in ran.seen if one.meter == meter and one.value is not None]
+    series = ran.series(meter)
+    nothing = Amounts(np.asarray([], dtype=np.int64), np.asarray([]))
+    return Case(
+        meter,
+        ran.campus.meters[meter].counts,
+        ran.campus.meters[meter].step(ran.scenario.scenario.begin_ms),
+        Answers(
+            np.asarray([one.time_ms for one in told], dtype=np.int64),
+            np.asarray([one.value for one in told], dtype=np.float64),
+            np.asarray([one.register for one in told], dtype=np.float64),
+            np.asarray([one.verdict for one in told], dtype=np.str_),
+            tuple(" ".join(one.faults) for one in told),
+            tuple(one.peer for one in told),
+        ),
+        Readings(series.times_ms, series.values, series.quality),
+        nothing,
+        nothing,
+    )

@@ -1,0 +1,124 @@
+"""Power cuts and leaks change what really flows; gateways know how many they serve."""
+
+import asyncio
+
+import numpy as np
+import pytest
+
+from simulators.faults import connections, flow
+from simulators.flows import Altered, Cut, Leak
+from simulators.steady import Steady
+from tests.simulators.scene import BEGIN_MS, HOUR_MS, Master, Scene, scene
+
+
+def _flowed(one: Scene, meter: str, after_s: int) -> float:
+    at = np.asarray([BEGIN_MS + 1000 * after_s])
+    return float(one.campus.meters[meter].load.consumption(at)[0])
+
+
+async def test_a_power_cut_darkens_a_building_and_the_truth_knows() -> None:
+    """Block a is without power for an hour from second 600 on; block b is not."""
+    async with scene(flow.PowerCut(area="a", after_s=600, duration_s=3600)) as one:
+        assert _flowed(one, "e-1", 600) == 6.0
+        assert _flowed(one, "e-1", 4200) == 6.0
+        assert _flowed(one, "e-1", 7800) == 42.0
+        assert _flowed(one, "e-2", 4200) == 12.0  # on a floor of block a
+        assert round(_flowed(one, "e-b", 4200), 9) == 4.2
+        assert round(_flowed(one, "w-1", 4200), 9) == 4.2  # water needs no power
+        at = np.asarray([BEGIN_MS + 1_000_000])
+        assert one.campus.meters["e-1"].load.rate(at)[0] == 0.0
+
+
+async def test_a_dark_gateway_takes_nobody_and_has_forgotten_everybody_afterwards() -> None:
+    async with scene(flow.PowerCut(area="a", after_s=600, duration_s=60)) as one:
+        before, idle = await one.connect(), await one.connect()
+        assert len(await before.ask()) == 13
+        one.clock.time_ms += 610_000
+        assert await before.ask() == b""
+        newcomer = await one.connect()
+        with pytest.raises(ConnectionResetError):
+            await newcomer.reader.readexactly(1)
+        other = await one.connect("bus-b")
+        assert len(await other.ask()) == 13
+        one.clock.time_ms += 60_000
+        before.send()
+        with pytest.raises(ConnectionResetError):
+            await before.reader.readexactly(1)
+        assert len(await idle.ask()) == 13  # nothing was asked on it in the dark
+        after = await one.connect()
+        assert await after.energy() == 6.1  # 670 s less the minute in the dark
+        for master in (before, idle, newcomer, other, after):
+            master.writer.close()
+
+
+async def test_a_cut_of_one_meter_leaves_its_gateway_alive() -> None:
+    async with scene(flow.PowerCut(meter="e-1")) as one:
+        master = await one.connect()
+        assert await master.ask(unit=1) == b""
+        assert len(await master.ask(unit=2)) == 13
+        master.writer.close()
+
+
+async def test_a_leak_flows_on_top() -> None:
+    """3.6 m3/h, and 1.8 m3/h more from the second hour on."""
+    fault = flow.Leak(meter="w-1", after_s=3600, duration_s=3600, rate=1.8)
+    async with scene(fault) as one:
+        assert round(_flowed(one, "w-1", 3600), 9) == 3.6
+        assert round(_flowed(one, "w-1", 7200), 9) == 9.0
+        assert round(_flowed(one, "w-1", 10_800), 9) == 12.6
+        at = np.asarray([BEGIN_MS + 5_000_000])
+        assert round(float(one.campus.meters["w-1"].load.rate(at)[0]), 9) == 5.4
+
+
+def test_cuts_that_overlap_are_cut_once() -> None:
+    load = Altered(Steady(10.0, 0))
+    load.alter([Cut(HOUR_MS, 3 * HOUR_MS), Cut(2 * HOUR_MS, 4 * HOUR_MS)], [])
+    at = np.asarray([0, HOUR_MS, 2 * HOUR_MS, 4 * HOUR_MS, 5 * HOUR_MS])
+    assert load.consumption(at).tolist() == [0.0, 10.0, 10.0, 10.0, 20.0]
+    assert load.rate(at).tolist() == [10.0, 0.0, 0.0, 10.0, 10.0]
+    load.alter([], [Leak(0, HOUR_MS, 1.0)])
+    assert load.consumption(at).tolist() == [0.0, 11.0, 21.0, 41.0, 51.0]
+    load.alter([], [])
+    assert load.consumption(at).tolist() == [0.0, 10.0, 20.0, 40.0, 50.0]
+
+
+@pytest.mark.parametrize(
+    ("newcomer", "first_lives", "second_lives"),
+    [("closed", True, False), ("ignored", True, False), ("takes_over", False, True)],
+)
+async def test_a_gateway_takes_one_connection(
+    newcomer: str, first_lives: bool, second_lives: bool
+) -> None:
+    fault = connections.OneConnection(bus="bus-a", newcomer=newcomer)  # type: ignore[arg-type]  # a literal
+    async with scene(fault) as one:
+        first = await one.connect()
+        assert len(await first.ask()) == 13
+        second = await one.connect()
+        await asyncio.sleep(0)
+        for master, lives in ((second, second_lives), (first, first_lives)):
+            assert await _lives(master) is lives
+        for master in (first, second):
+            master.writer.close()
+        # Once the one that it had is gone, another is welcome.
+        third = await _welcome(one)
+        assert len(await third.ask()) == 13
+        third.writer.close()
+
+
+async def _lives(master: Master) -> bool:
+    """Whether a question is answered; a dead connection is reset, or silent."""
+    master.send()
+    try:
+        return len(await master.hear(0.1)) == 13
+    except ConnectionResetError:
+        return False
+
+
+async def _welcome(one: Scene) -> Master:
+    """A connection that lives, as soon as the gateway has noticed that the others are gone."""
+    async with asyncio.timeout(10):
+        while True:
+            master = await one.connect()
+            if await _lives(master):
+                return master
+            master.writer.close()

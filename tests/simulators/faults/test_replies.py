@@ -1,0 +1,199 @@
+"""What a master sees on the wire when the answer goes wrong on its way."""
+
+import asyncio
+import struct
+import time
+from contextlib import suppress
+
+import pytest
+
+from simulators.faults import replies
+from simulators.faults.fault import Fault
+from tests.simulators.scene import Scene, checksum, scene
+
+# 72 kW through unit 2 for an hour: 7200 steps. The answer to a read of 0x0000, two words.
+HOUR_MS = 3_600_000
+WORDS = struct.pack(">I", 7200)
+TCP = bytes.fromhex("0007 0000 0007 02 03 04") + WORDS
+RTU_BODY = bytes.fromhex("02 03 04") + WORDS
+RTU = RTU_BODY + checksum(RTU_BODY)
+
+
+async def _heard(*faults: Fault, link: str = "tcp") -> tuple[bytes, Scene]:
+    async with scene(*faults, link=link) as one:
+        one.clock.time_ms += HOUR_MS
+        master = await one.connect()
+        heard = await master.ask(unit=2)
+        master.writer.close()
+        return heard, one
+
+
+async def test_without_a_fault_the_answer_is_the_meters() -> None:
+    heard, one = await _heard()
+    assert heard == TCP
+    [exchange] = one.seen
+    assert (exchange.verdict, exchange.value, exchange.register) == ("good", 72.0, 72.0)
+    assert exchange.sent == TCP
+    assert (await _heard(link="rtu_tcp"))[0] == RTU
+
+
+def _flipped(frame: bytes) -> bytes:
+    """The one byte that differs from the right frame is off by one bit."""
+    [place] = [at for at in range(len(RTU)) if frame[at] != RTU[at]]
+    assert (frame[place] ^ RTU[place]).bit_count() == 1
+    return RTU
+
+
+@pytest.mark.parametrize(
+    ("link", "fault", "expected", "verdict"),
+    [
+        ("tcp", replies.NoAnswer(), b"", "bad"),
+        ("tcp", replies.WrongUnit(unit=9), TCP[:6] + b"\x09" + TCP[7:], "bad"),
+        ("tcp", replies.WrongTransaction(), b"\x00\x06" + TCP[2:], "bad"),
+        ("tcp", replies.Truncated(missing=4), TCP[:-4], "bad"),
+        ("tcp", replies.Split(pieces=4, delay_s=0.002), TCP, "good"),
+        ("tcp", replies.Glued(), TCP + TCP, "doubtful"),
+        ("tcp", replies.ExceptionCode(code=4), TCP[:4] + b"\x00\x03\x02\x83\x04", "bad"),
+        ("tcp", replies.Busy(), TCP[:4] + b"\x00\x03\x02\x83\x06", "bad"),
+        ("rtu_tcp", replies.Truncated(), RTU[:-3], "bad"),
+        ("rtu_tcp", replies.Glued(), RTU + RTU, "doubtful"),
+        ("rtu_tcp", replies.Busy(), b"\x02\x83\x06" + checksum(b"\x02\x83\x06"), "bad"),
+    ],
+    ids=lambda value: value.kind() if isinstance(value, Fault) else None,
+)
+async def test_the_bytes_are_those_of_the_fault(
+    link: str, fault: Fault, expected: bytes, verdict: str
+) -> None:
+    heard, one = await _heard(fault, link=link)
+    assert heard == expected
+    assert one.seen[0].verdict == verdict
+    assert one.seen[0].faults == (f"{fault.kind()}-1".replace("_", "-"),)
+
+
+async def test_another_units_answer_has_a_right_checksum() -> None:
+    heard, _ = await _heard(replies.WrongUnit(unit=9), link="rtu_tcp")
+    assert heard == b"\x09" + RTU[1:-2] + checksum(b"\x09" + RTU[1:-2])
+
+
+async def test_a_lost_bit_leaves_unit_function_and_length_alone() -> None:
+    heard, one = await _heard(replies.BadChecksum(), link="rtu_tcp")
+    assert _flipped(heard) == RTU
+    assert heard[:3] == RTU[:3]
+    assert one.seen[0].verdict == "bad"
+
+
+async def test_a_checksum_is_no_matter_of_modbus_tcp() -> None:
+    """A script may name everything: what has no checksum is left alone."""
+    async with scene(link="tcp") as one:
+        with pytest.raises(Exception, match="rtu_tcp"):
+            one.script.place([replies.BadChecksum()])
+
+
+async def test_noise_stands_before_after_or_instead_and_is_the_same_every_time() -> None:
+    before, _ = await _heard(replies.Noise(count=5), link="rtu_tcp")
+    assert (len(before), before[5:]) == (5 + len(RTU), RTU)
+    again, _ = await _heard(replies.Noise(count=5), link="rtu_tcp")
+    assert before == again
+    after, one = await _heard(replies.Noise(count=3, place="after", delay_s=0.01), link="rtu_tcp")
+    assert after[: len(RTU)] == RTU
+    assert len(after) == len(RTU) + 3
+    assert one.seen[0].verdict == "doubtful"
+    instead, one = await _heard(replies.Noise(count=4, place="instead"), link="rtu_tcp")
+    assert (len(instead), one.seen[0].value) == (4, None)
+
+
+async def test_a_slow_answer_holds_up_the_next_question() -> None:
+    async with scene(replies.SlowAnswer(meter="e-2", delay_s=0.15)) as one:
+        master = await one.connect()
+        began = time.monotonic()
+        master.send(unit=2, number=1)
+        master.send(unit=1, number=2)
+        first = await master.reader.readexactly(13)
+        second = await master.reader.readexactly(13)
+        assert (first[1], second[1]) == (1, 2)
+        assert time.monotonic() - began >= 0.15
+        assert [exchange.verdict for exchange in one.seen] == ["good", "good"]
+        master.writer.close()
+
+
+async def test_a_late_answer_crosses_the_next_one() -> None:
+    async with scene(replies.LateAnswer(meter="e-2", delay_s=0.15)) as one:
+        master = await one.connect()
+        master.send(unit=2, number=1)
+        master.send(unit=1, number=2)
+        first = await master.reader.readexactly(13)
+        second = await master.reader.readexactly(13)
+        assert (first[1], second[1]) == (2, 1)
+        assert {exchange.meter: exchange.verdict for exchange in one.seen} == {
+            "e-1": "good",
+            "e-2": "bad",
+        }
+        master.writer.close()
+
+
+async def test_an_answer_after_the_time_out_is_no_good_one() -> None:
+    """The bus's time-out is 1 s; sure before 0.7 s, hopeless after 1.2 s."""
+    for delay_s, verdict in ((0.6, "good"), (0.9, "doubtful"), (1.3, "bad")):
+        async with scene(replies.SlowAnswer(delay_s=delay_s)) as one:
+            master = await one.connect()
+            master.send()
+            await master.reader.readexactly(13)
+            assert one.seen[0].verdict == verdict
+            master.writer.close()
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"), [("instead", b""), ("within", TCP[:6]), ("after", TCP)]
+)
+async def test_a_reset_is_one(place: str, expected: bytes) -> None:
+    async with scene(replies.Reset(place=place)) as one:  # type: ignore[arg-type]  # a literal
+        one.clock.time_ms += HOUR_MS
+        master = await one.connect()
+        master.send(unit=2)
+        if expected:
+            assert await master.reader.readexactly(len(expected)) == expected
+        with pytest.raises(ConnectionResetError):
+            await master.reader.readexactly(1)
+        master.writer.close()
+        assert one.seen[0].verdict == ("doubtful" if place == "after" else "bad")
+
+
+async def test_a_half_open_connection_stays_dead_and_a_new_one_lives() -> None:
+    fault = replies.HalfOpen(duration_s=10)
+    async with scene(fault) as one:
+        old = await one.connect()
+        assert await old.ask() == b""
+        one.clock.time_ms += 20_000
+        old.send()
+        assert await old.hear() == b""
+        assert not old.reader.at_eof()
+        new = await one.connect()
+        assert len(await new.ask()) == 13
+        for master in (old, new):
+            master.writer.close()
+
+
+async def test_a_question_in_pieces_is_answered_once() -> None:
+    async with scene(link="rtu_tcp") as one:
+        master = await one.connect()
+        frame = bytes.fromhex("01 03 0000 0002")
+        frame += checksum(frame)
+        master.writer.write(frame[:5])
+        await asyncio.sleep(0)
+        master.writer.write(frame[5:])
+        await one.saw(1)
+        assert len(await master.hear()) == 9
+        master.writer.close()
+
+
+@pytest.mark.parametrize("link", ["tcp", "rtu_tcp"])
+async def test_garbage_from_a_master_is_survived(link: str) -> None:
+    async with scene(link=link) as one:
+        master = await one.connect()
+        master.writer.write(bytes(range(200, 256)) * 20)
+        with suppress(ConnectionResetError):
+            await master.hear()
+        master.writer.close()
+        other = await one.connect()
+        assert await other.energy() == 0.0
+        other.writer.close()

@@ -1,0 +1,169 @@
+"""A small campus whose every answer can be worked out by hand, and a master that sees bytes.
+
+Two electricity meters (DTSD1352: u32 x 0.01 kWh, CT 1) and a water meter below block `a`, one
+electricity meter in block `b`. 36 kW flow through `e-1`: one step of 0.01 kWh each second. All
+were installed at `BEGIN_MS` with their registers at 0.
+"""
+
+import asyncio
+import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from jieneng.metering.site import Area, Bus, Identity, Meter, Site
+from jieneng.site_folder import packaged_models
+from simulators import fleet
+from simulators import meter as metered
+from simulators.bus import Exchange
+from simulators.campus import Campus
+from simulators.faults.fault import Fault
+from simulators.flows import Altered
+from simulators.meter import Stretch
+from simulators.modbus_server import Place
+from simulators.script import Script
+from simulators.steady import Steady
+from tests.simulators.clocks import StillClock
+
+BEGIN_MS = 1_748_916_000_000  # 2025-06-03 10:00 in Huai'an
+HOUR_MS = 3_600_000
+MODELS = packaged_models()
+_RATES = {"e-1": 36.0, "e-2": 72.0, "w-1": 3.6, "e-b": 3.6}
+
+
+def site(link: Any = "tcp") -> Site:
+    def meter(name: str, medium: Any, area: str, bus: str, unit: int) -> Meter:
+        model = "acrel-dtsd1352" if medium == "electricity" else "tuf-2000m-water"
+        return Meter(
+            id=name, name=name, medium=medium, area=area, bus=bus, unit=unit, model=model
+        )  # fmt: skip
+
+    return Site(
+        site=Identity(id="scene", name="试验"),
+        area=(
+            Area(id="a", name="A"),
+            Area(id="a-floor", name="A1", parent="a"),
+            Area(id="b", name="B"),
+        ),
+        bus=tuple(
+            Bus(id=name, agent="agent-1", link=link, host="127.0.0.1", timeout_s=1.0)
+            for name in ("bus-a", "bus-b")
+        ),
+        meter=(
+            meter("e-1", "electricity", "a", "bus-a", 1),
+            meter("e-2", "electricity", "a-floor", "bus-a", 2),
+            meter("w-1", "water", "a", "bus-a", 3),
+            meter("e-b", "electricity", "b", "bus-b", 1),
+        ),
+    )
+
+
+def campus(link: Any = "tcp") -> Campus:
+    where = site(link)
+    leaves = {name: Altered(Steady(rate, BEGIN_MS)) for name, rate in _RATES.items()}
+    flows = {name: Altered(leaf) for name, leaf in leaves.items()}
+    meters = {
+        one.id: metered.Meter(
+            one.id, one.medium, flows[one.id], [Stretch(0, MODELS[one.model or ""], 0.0)]
+        )
+        for one in where.meter
+    }
+    return Campus(where, meters, flows, leaves)
+
+
+class Scene:
+    """A campus that is served, with its script and what was seen.
+
+    Attributes:
+        places: where each bus is.
+        seen: all exchanges.
+    """
+
+    def __init__(self, link: Any = "tcp") -> None:
+        self.link = link
+        self.campus = campus(link)
+        self.clock = StillClock(BEGIN_MS)
+        self.script = Script(self.campus, 1, BEGIN_MS)
+        self.seen: list[Exchange] = []
+        self.places: dict[str, Place] = {}
+
+    async def connect(self, bus: str = "bus-a") -> "Master":
+        place = self.places[bus]
+        reader, writer = await asyncio.open_connection(place.host, place.port)
+        return Master(self, reader, writer)
+
+    async def saw(self, count: int) -> None:
+        """Until so many exchanges are over."""
+        async with asyncio.timeout(10):
+            while len(self.seen) < count:  # noqa: ASYNC110 - a list has no event
+                await asyncio.sleep(0.001)
+
+
+class Master:
+    """Asks, and sees the bytes that come."""
+
+    def __init__(
+        self, scene: Scene, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self.reader = reader
+        self.writer = writer
+        self._scene = scene
+        self._link = scene.link
+
+    def send(
+        self, unit: int = 1, address: int = 0, count: int = 2, number: int = 7, function: int = 3
+    ) -> None:
+        pdu = struct.pack(">BBHH", unit, function, address, count)
+        if self._link == "tcp":
+            self.writer.write(struct.pack(">HHH", number, 0, len(pdu)) + pdu)
+        else:
+            self.writer.write(pdu + checksum(pdu))
+
+    async def ask(self, **question: int) -> bytes:
+        """All that was sent once the simulator is done with the question."""
+        before = len(self._scene.seen)
+        self.send(**question)
+        await self._scene.saw(before + 1)
+        return await self.hear()
+
+    async def hear(self, quiet_s: float = 0.03) -> bytes:
+        """What comes, until nothing more does."""
+        heard = b""
+        try:
+            while True:
+                async with asyncio.timeout(quiet_s):
+                    data = await self.reader.read(1000)
+                if not data:
+                    return heard
+                heard += data
+        except TimeoutError:
+            return heard
+
+    async def energy(self, unit: int = 1, **question: int) -> float:
+        """The energy register, as a careless reader takes it [kWh]."""
+        answer = await self.ask(unit=unit, **question)
+        words = answer[9:13] if self._link == "tcp" else answer[3:7]
+        return int(struct.unpack(">I", words)[0]) / 100
+
+
+def checksum(data: bytes) -> bytes:
+    """CRC of MODBUS over Serial Line V1.02, section 6.2.2, written once more."""
+    value = 0xFFFF
+    for byte in data:
+        value ^= byte
+        for _ in range(8):
+            value = value >> 1 ^ (0xA001 if value & 1 else 0)
+    return struct.pack("<H", value)
+
+
+@asynccontextmanager
+async def scene(*faults: Fault, link: Any = "tcp") -> AsyncIterator[Scene]:
+    """Served, with these faults."""
+    one = Scene(link)
+    one.script.place(faults)
+    async with fleet.serving(
+        one.campus, one.clock, script=one.script, seen=one.seen.append
+    ) as places:
+        one.places = places
+        one.script.started()
+        yield one
