@@ -12,8 +12,11 @@ from typing import Final
 import msgspec
 from prometheus_client import CollectorRegistry, Counter
 
+from jieneng import settings as toml
 from jieneng.clock import Clock
+from jieneng.metering.errors import ConfigError
 from jieneng.observe import log, serving_metrics
+from jieneng.settings import Document
 from jieneng.site_folder import SiteFolder
 from simulators import control, fleet
 from simulators.bus import Exchange, Seen
@@ -21,7 +24,7 @@ from simulators.campus import Campus
 from simulators.config import SimulatorSettings
 from simulators.control import Chronicle, Control
 from simulators.days import unknown_years
-from simulators.faults.fault import Fault
+from simulators.faults import FaultsFile
 from simulators.modbus_server import Place
 from simulators.script import Script
 from simulators.truth import Served, TruthWriter
@@ -36,13 +39,13 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     """What is special about one run.
 
     Attributes:
-        faults: the script.
+        script: the file of faults; none where None.
         truth: the folder that tells afterwards what was true; none is written where None.
         truth_interval_s: of the consumption in it [s].
         speed: how many times faster than life the clock runs.
     """
 
-    faults: tuple[Fault, ...] = ()
+    script: Document | None = None
     truth: Path | None = None
     truth_interval_s: int = 900
     speed: float = 1.0
@@ -62,7 +65,8 @@ async def run(
     campus = fleet.campus(folder, settings)
     begin_ms = clock.now_ms()
     script = Script(campus, settings.seed, begin_ms)
-    script.place(how.faults)
+    if how.script is not None:
+        _place(script, how.script)
     _warn_of_unknown_year(folder, begin_ms)
     chronicle = Chronicle(settings.control.exchanges)
     registry = CollectorRegistry()
@@ -87,6 +91,15 @@ async def run(
         url = await stack.enter_async_context(control.serving(steering, settings.control))
         stack.enter_context(_announced(folder, settings, places, url))
         await asyncio.Event().wait()
+
+
+def _place(script: Script, document: Document) -> None:
+    """Place the faults of a file; what can't be is told with its line."""
+    faults = toml.decode(document, FaultsFile).fault
+    try:
+        script.place(faults)
+    except ConfigError as error:
+        raise ConfigError([document.locate(problem) for problem in error.problems]) from error
 
 
 def _warn_of_unknown_year(folder: SiteFolder, begin_ms: int) -> None:

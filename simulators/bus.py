@@ -21,7 +21,7 @@ import msgspec
 from jieneng.clock import Clock
 from simulators.faults.fault import Framing, Verdict
 from simulators.faults.registers import Slip, SlipFault
-from simulators.faults.replies import Act, Answer, Question, ReplyFault, worse
+from simulators.faults.replies import Answer, Question, ReplyFault
 from simulators.frames import (
     GATEWAY_NO_RESPONSE,
     ILLEGAL_ADDRESS,
@@ -50,7 +50,7 @@ class Exchange(msgspec.Struct, frozen=True):
         function: Modbus function.
         address: of the first register.
         count: of registers.
-        verdict: what a reader may make of the answer.
+        verdict: what a reader may make of the answer; before it was sent, if it comes in time.
         faults: the ids of those that touched it; states of the device are not named.
         sent: the bytes of the answer.
         value: what the consumption counter in the answer says [canonical unit]; None where the
@@ -115,7 +115,7 @@ class Bus:
         self.clock: Final = clock
         self.script: Final = script
         self._meters = meters
-        self._timeout_s = timeout_s
+        self.timeout_s: Final = timeout_s
         self._numbers = Counter[int]()
 
     @property
@@ -163,7 +163,6 @@ class Bus:
         question = Question(self.codec, request, held, number)
         for reply in replies:
             answer = reply.change(answer, question)
-        verdict = worse(answer.verdict, _timely(answer.acts, self._timeout_s))
         value = meter.counter(held, request.function, request.address, now_ms)
         told = not answer.empty and not math.isnan(value)
         disturbed = bool(slips or meter.states)
@@ -171,7 +170,7 @@ class Bus:
             answer,
             msgspec.structs.replace(
                 record,
-                verdict=verdict,
+                verdict=answer.verdict,
                 faults=tuple(fault.id or "" for fault in (*slips, *replies)),
                 value=value if told else None,
                 register=meter.undisturbed(now_ms) if told and disturbed else value,
@@ -215,14 +214,8 @@ def _slipping(faults: tuple[SlipFault, ...], asked: int, number: int) -> Slips:
     return slips
 
 
-def _timely(acts: tuple[Act, ...], timeout_s: float) -> Verdict:
-    """Whether an answer comes before a reader gives up."""
-    waited_s = last_s = 0.0
-    for act in acts:
-        if isinstance(act, float):
-            waited_s += act
-        elif isinstance(act, bytes):
-            last_s = waited_s
-    if last_s <= _IN_TIME * timeout_s:
+def timely(waited_s: float, timeout_s: float) -> Verdict:
+    """Whether an answer that came after so long came before a reader gave up [real s]."""
+    if waited_s <= _IN_TIME * timeout_s:
         return "good"
-    return "doubtful" if last_s <= _TOO_LATE * timeout_s else "bad"
+    return "doubtful" if waited_s <= _TOO_LATE * timeout_s else "bad"

@@ -18,8 +18,8 @@ from typing import Final, Protocol, cast
 import msgspec
 
 from jieneng.metering.errors import Unavailable
-from simulators.bus import Asked, Bus, Seen, nobody_sees
-from simulators.faults.replies import Deed
+from simulators.bus import Asked, Bus, Seen, nobody_sees, timely
+from simulators.faults.replies import Deed, worse
 from simulators.frames import Request
 
 _LONGEST: Final = 264  # bytes of the longest frame; what is longer is none
@@ -102,21 +102,21 @@ class Line:
         asked = self._bus.ask(request, self._asked[request.unit], self._peer)
         acts = asked.answer.acts
         if not any(isinstance(act, float) for act in acts):
-            self._told(asked, [self._act(act) for act in acts])
+            self._told(asked, [self._act(act) for act in acts], self._heard_s)
             return
         self._busy = asked.answer.waits
-        task = self._loop.create_task(self._perform(asked))
+        task = self._loop.create_task(self._perform(asked, self._heard_s))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _perform(self, asked: Asked) -> None:
+    async def _perform(self, asked: Asked, heard_s: float) -> None:
         sent = []
         for act in asked.answer.acts:
             if isinstance(act, float):
                 await asyncio.sleep(act)
             else:
                 sent.append(self._act(act))
-        self._told(asked, sent)
+        self._told(asked, sent, heard_s)
         if asked.answer.waits:
             self._busy = False
             self._answer()
@@ -134,14 +134,17 @@ class Line:
             return act
         return b""
 
-    def _told(self, asked: Asked, sent: list[bytes | None]) -> None:
-        whole = all(piece is not None for piece in sent)
+    def _told(self, asked: Asked, sent: list[bytes | None], heard_s: float) -> None:
+        """Record an exchange: when its answer was sent, and whether that was whole and in time."""
+        verdict = worse(
+            asked.record.verdict, timely(self._loop.time() - heard_s, self._bus.timeout_s)
+        )
         self._seen(
             msgspec.structs.replace(
                 asked.record,
                 time_ms=self._bus.clock.now_ms(),
                 sent=b"".join(piece or b"" for piece in sent),
-                verdict=asked.record.verdict if whole else "bad",
+                verdict=verdict if None not in sent else "bad",
             )
         )
 

@@ -79,22 +79,21 @@ def simulate(
     log_json: bool | None,
 ) -> None:
     if context.invoked_subcommand is not None:
-        context.obj = context.find_root().obj
+        here = {"site_dir": str(site_dir)}
+        context.default_map = {
+            **dict.fromkeys(("truth", "served", "score"), here),
+            "fault": dict.fromkeys(("list", "on", "off"), here),
+        }
         return
     from jieneng import settings
     from jieneng.site_folder import load, read_settings
     from simulators import app
     from simulators.config import SimulatorSettings
-    from simulators.faults import FaultsFile
 
     folder = load(site_dir)
     chosen = read_settings(site_dir / config_file, SimulatorSettings)
-    faults = (
-        ()
-        if faults_file is None
-        else settings.decode(settings.read(_beside(site_dir, faults_file)), FaultsFile).fault
-    )
-    how = app.Run(faults=faults, truth=truth, truth_interval_s=truth_interval, speed=speed)
+    script = None if faults_file is None else settings.read(_beside(site_dir, faults_file))
+    how = app.Run(script=script, truth=truth, truth_interval_s=truth_interval, speed=speed)
     serve(partial(app.run, how=how), folder, chosen, (log_level, log_json), _clock(speed, start))
 
 

@@ -91,6 +91,7 @@ def _service_problems(site_dir: Path) -> list[Problem]:
     from ingest.config import IngestSettings
     from jieneng.site_folder import read_settings
     from simulators.config import SimulatorSettings
+    from simulators.faults import FaultsFile
 
     problems = list[Problem]()
     reads: list[tuple[Path, type[msgspec.Struct]]] = [
@@ -98,6 +99,7 @@ def _service_problems(site_dir: Path) -> list[Problem]:
         (site_dir / "ingest.toml", IngestSettings),
         (site_dir / "analytics.toml", AnalyticsSettings),
         (site_dir / "simulator.toml", SimulatorSettings),
+        (site_dir / "faults.toml", FaultsFile),
     ]
     for file, form in reads:
         try:

@@ -15,7 +15,7 @@ from jieneng.metering.site import Area, Bus, Identity, Meter, Site
 from jieneng.site_folder import packaged_models
 from simulators import fleet
 from simulators import meter as metered
-from simulators.bus import Exchange
+from simulators.bus import Exchange, Seen, nobody_sees
 from simulators.campus import Campus
 from simulators.faults.fault import Fault
 from simulators.flows import Altered
@@ -77,6 +77,7 @@ class Scene:
     Attributes:
         places: where each bus is.
         seen: all exchanges.
+        also: who else is told of each.
     """
 
     def __init__(self, link: Any = "tcp") -> None:
@@ -85,7 +86,12 @@ class Scene:
         self.clock = StillClock(BEGIN_MS)
         self.script = Script(self.campus, 1, BEGIN_MS)
         self.seen: list[Exchange] = []
+        self.also: Seen = nobody_sees
         self.places: dict[str, Place] = {}
+
+    def see(self, exchange: Exchange) -> None:
+        self.seen.append(exchange)
+        self.also(exchange)
 
     async def connect(self, bus: str = "bus-a") -> "Master":
         place = self.places[bus]
@@ -161,9 +167,7 @@ async def scene(*faults: Fault, link: Any = "tcp") -> AsyncIterator[Scene]:
     """Served, with these faults."""
     one = Scene(link)
     one.script.place(faults)
-    async with fleet.serving(
-        one.campus, one.clock, script=one.script, seen=one.seen.append
-    ) as places:
+    async with fleet.serving(one.campus, one.clock, script=one.script, seen=one.see) as places:
         one.places = places
         one.script.started()
         yield one

@@ -60,4 +60,4 @@ def test_a_scenario_is_written_as_a_folder_and_never_over_another_one(tmp_path: 
 def test_comments_stay_with_the_table_that_they_explain(tmp_path: Path) -> None:
     scenario.write("late-reply-tcp", tmp_path)
     scenario.write("crossed-reply", tmp_path / "other")
-    assert "time-out is 0.1 s" in (tmp_path / "other" / "faults.toml").read_text("utf-8")
+    assert "time-out is 0.2 s" in (tmp_path / "other" / "faults.toml").read_text("utf-8")
