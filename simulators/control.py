@@ -171,17 +171,18 @@ class Control:
         return round(at.timestamp() * 1000)
 
     def _truth(self, meter: Meter, at_ms: int) -> dict[str, object]:
-        """What is true of a meter at a moment, and what it says."""
+        """What is true of a meter at a moment, and what each of its registers says."""
         at = np.asarray([at_ms])
-        quantity = meter.counts
+        really, shown = meter.values(at_ms, states=()), meter.values(at_ms)
         return {
             "meter": meter.id,
             "time": moment(at_ms),
-            "quantity": quantity,
+            "quantity": meter.counts,
             "flowed": float(meter.load.consumption(at)[0]),
             "rate": float(meter.load.rate(at)[0]),
-            "register": meter.undisturbed(at_ms),
-            "shown": float(meter.readings(at)[quantity][0]),
+            "registers": {
+                name: {"really": really[name], "shown": value} for name, value in shown.items()
+            },
             "faults": [
                 one.id for one in self._script.placed if meter.id in one.meters and one.on(at_ms)
             ],

@@ -33,6 +33,9 @@ from simulators.quantities import GAUGES, Moment, share
 _TOLERANCE: Final = 1e-6
 _NEVER_MS: Final = 2**62
 
+#: What is wrong with a device, and when; in the order in which it adds up.
+States = tuple[tuple[StateFault, Span], ...]
+
 #: What a register shows instead of so many units.
 Slips = Callable[["Register", float], float]
 
@@ -124,7 +127,7 @@ class Meter:
         self._blocks = [blocks(stretch.model) for stretch in stretches]
         self._counters = [next(one for one in group if one.counts) for group in self._registers]
         self._key = key(name, "gauges")
-        self.states: tuple[tuple[StateFault, Span], ...] = ()
+        self.states: States = ()
 
     @property
     def counts(self) -> str:
@@ -168,6 +171,20 @@ class Meter:
         counter = self._counters[number]
         counted = self._counted(number, states=())(np.asarray([time_ms]))
         return float(counter.value(counter.units(counted))[0])
+
+    def values(self, time_ms: int, states: States | None = None) -> dict[str, float]:
+        """What every register says at a moment, by quantity [canonical unit].
+
+        Args:
+            time_ms: UTC.
+            states: what is wrong with the device; what is known of it where None.
+        """
+        number = self._at(time_ms)
+        shown = self._shown(number, time_ms, states)
+        return {
+            one.row.quantity: float(shown(one) * one.step.numerator / one.step.denominator)
+            for one in self._registers[number]
+        }
 
     def counter(self, held: Sequence[int], function: int, address: int, time_ms: int) -> float:
         """What a reader makes of the consumption counter in an answer [canonical unit].
@@ -216,9 +233,7 @@ class Meter:
     def _at(self, time_ms: int) -> int:
         return max(bisect_right(self._begins, time_ms) - 1, 0)
 
-    def _counted(
-        self, number: int, states: Sequence[tuple[StateFault, Span]] | None = None
-    ) -> Counts:
+    def _counted(self, number: int, states: States | None = None) -> Counts:
         """What a device has counted since it began at 0, as a function of time."""
 
         def counted(t_ms: Ints) -> Floats:
@@ -229,21 +244,23 @@ class Meter:
             counts = fault.counted(counts, span, self.wraps(self._begins[number]))
         return counts
 
-    def _flows(self) -> Counts:
+    def _flows(self, states: States | None = None) -> Counts:
         rate: Counts = self.load.rate
-        for fault, span in self.states:
+        for fault, span in self.states if states is None else states:
             rate = fault.flows(rate, span)
         return rate
 
-    def _shown(self, number: int, time_ms: int) -> Callable[[Register], float]:
+    def _shown(
+        self, number: int, time_ms: int, states: States | None = None
+    ) -> Callable[[Register], float]:
         """What each register shows at a moment [its units]; the load is asked once."""
         at = np.asarray([time_ms])
-        counted = self._counted(number)(at)
+        counted = self._counted(number, states)(at)
         stretch = self._stretches[number]
         single = any(row.quantity == "voltage_v" for row in stretch.model.point)
         moment = Moment(
             medium=self.medium,
-            rate=float(self._flows()(at)[0]),
+            rate=float(self._flows(states)(at)[0]),
             phases=1 if single else 3,
             pt=float(stretch.pt),
             time_ms=time_ms,
