@@ -2,9 +2,10 @@
 
 Laws:
 
-1. A clock that shows a time before `floor_ms` is not believed: a box without a battery starts in
-   1970, or where it was switched off. What is read until then is stamped with the boot's monotonic
-   time, and gets its own when the clock has become plausible: the distance of both clocks then.
+1. A clock that shows a time before this software was made is not believed: a box without a
+   battery starts in 1970. What is read until then is stamped with the boot's monotonic time, and
+   gets its own when the clock has become plausible: the distance of both clocks then. The latest
+   stamp would be no floor: one that was wrong by years would keep the clock disbelieved for years.
 2. If UTC moves against the monotonic clock by more than the slewing of a time service between two
    looks, it has jumped. Readings keep the stamps that they were given; the jump is told.
 """
@@ -13,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-#: No reading of this software is older: a floor for clocks that have no other. 2026-01-01 UTC.
+#: No reading of this software is older. 2026-01-01 UTC.
 EARLIEST_MS: Final = 1_767_225_600_000
 
 # A time service slews by 500 ppm at most (adjtimex(2)): half a millisecond a second.
@@ -41,24 +42,22 @@ class Timekeeper:
         offset_ms: UTC less the monotonic clock, as of the last look.
     """
 
-    def __init__(self, now_ms: int, monotonic_s: float, floor_ms: int = EARLIEST_MS) -> None:
+    def __init__(self, now_ms: int, monotonic_s: float) -> None:
         """Look for the first time.
 
         Args:
             now_ms: UTC, as the system says.
             monotonic_s: the clock that never jumps.
-            floor_ms: no time before it is plausible; the latest stamp that is known is a good one.
         """
-        self._floor_ms = floor_ms
         self.jumps = 0
         self.offset_ms = now_ms - round(1000 * monotonic_s)
-        self.plausible = now_ms >= floor_ms
+        self.plausible = now_ms >= EARLIEST_MS
 
     def look(self, now_ms: int, monotonic_s: float) -> Jump | None:
         """Look again; tells of a jump since the last look."""
         offset_ms = now_ms - round(1000 * monotonic_s)
         by_ms, self.offset_ms = offset_ms - self.offset_ms, offset_ms
-        self.plausible = now_ms >= self._floor_ms
+        self.plausible = now_ms >= EARLIEST_MS
         if abs(by_ms) <= _JUMP_MS:
             return None
         self.jumps += 1

@@ -22,6 +22,7 @@ IO_ROOMS = {
     "simulators.app", "simulators.control", "simulators.fleet", "simulators.modbus_server",
     "grafana.build",
     "jieneng.broker", "jieneng.embedded_broker", "jieneng.observe", "jieneng.clock",
+    "jieneng.supervisor",
 }  # fmt: skip
 
 #: What doing I/O looks like in an import.
