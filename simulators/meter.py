@@ -24,7 +24,8 @@ import numpy as np
 from jieneng.metering.catalog import Model, PointRow
 from jieneng.metering.quantities import CONSUMPTION, Medium
 from simulators import words
-from simulators.faults.registers import Counts, Span, StateFault
+from simulators.faults.fault import Span
+from simulators.faults.registers import Counts, StateFault
 from simulators.load import Load
 from simulators.noise import Floats, Ints, key
 from simulators.quantities import GAUGES, Moment, share
@@ -45,22 +46,36 @@ def no_slips(_: "Register", units: float) -> float:
     return units
 
 
+class Anchor(msgspec.Struct, frozen=True):
+    """What fixes a device's register to what flows.
+
+    Attributes:
+        at_ms: when, UTC; None: before anything flowed.
+        shows: what the device shows then [canonical unit].
+    """
+
+    at_ms: int | None = None
+    shows: float = 0.0
+
+
 class Stretch(msgspec.Struct, frozen=True):
     """A time in which one device hangs there, with the same transformers.
 
     Attributes:
         begin_ms: UTC; it lasts until the next one begins.
         model: the device's.
-        offset: what the device shows more than the load's consumption [canonical unit].
         ct: ratio in force; 1 where there is none.
         pt: the same of the voltage transformer.
+        since_ms: when the device was hung there.
+        anchor: what it shows when.
     """
 
     begin_ms: int
     model: Model
-    offset: float
     ct: Fraction = Fraction(1)
     pt: Fraction = Fraction(1)
+    since_ms: int = 0
+    anchor: Anchor = Anchor()
 
 
 class Register(msgspec.Struct, frozen=True):
@@ -107,6 +122,7 @@ class Meter:
     Attributes:
         load: what flows through it.
         states: what is wrong with the device, and when; in the order in which it adds up.
+        stretches: which device hung there when.
     """
 
     def __init__(self, name: str, medium: Medium, load: Load, stretches: Sequence[Stretch]) -> None:
@@ -121,11 +137,13 @@ class Meter:
         self.id = name
         self.medium = medium
         self.load = load
-        self._stretches = tuple(stretches)
+        self.stretches = tuple(stretches)
         self._begins = [stretch.begin_ms for stretch in stretches]
         self._registers = [registers(stretch, medium) for stretch in stretches]
         self._blocks = [blocks(stretch.model) for stretch in stretches]
         self._counters = [next(one for one in group if one.counts) for group in self._registers]
+        self._lives = [_life(stretches, number) for number in range(len(stretches))]
+        self._offsets: dict[Anchor, float] = {}
         self._key = key(name, "gauges")
         self.states: States = ()
 
@@ -141,7 +159,7 @@ class Meter:
 
     def most(self, time_ms: int) -> int:
         """The most registers that the device gives at once."""
-        return self._stretches[self._at(time_ms)].model.model.max_registers
+        return self.stretches[self._at(time_ms)].model.model.max_registers
 
     def has(self, function: int, address: int, count: int, time_ms: int) -> bool:
         """Whether the device has all these registers."""
@@ -233,16 +251,32 @@ class Meter:
     def _at(self, time_ms: int) -> int:
         return max(bisect_right(self._begins, time_ms) - 1, 0)
 
+    def settle(self) -> None:
+        """What flowed in the past is other than it was: work out anew what the devices show."""
+        self._offsets.clear()
+
     def _counted(self, number: int, states: States | None = None) -> Counts:
         """What a device has counted since it began at 0, as a function of time."""
+        offset = self._offset(self.stretches[number].anchor)
 
         def counted(t_ms: Ints) -> Floats:
-            return np.maximum(self.load.consumption(t_ms) + self._stretches[number].offset, 0.0)
+            return np.maximum(self.load.consumption(t_ms) + offset, 0.0)
 
         counts: Counts = counted
+        life = self._lives[number]
         for fault, span in self.states if states is None else states:
-            counts = fault.counted(counts, span, self.wraps(self._begins[number]))
+            if own := fault.within(span, life):
+                counts = fault.counted(counts, own, self.wraps(self._begins[number]))
         return counts
+
+    def _offset(self, anchor: Anchor) -> float:
+        """What a device shows more than has flowed since the load began."""
+        if anchor.at_ms is None:
+            return anchor.shows
+        if anchor not in self._offsets:
+            flowed = float(self.load.consumption(np.asarray([anchor.at_ms]))[0])
+            self._offsets[anchor] = anchor.shows - flowed
+        return self._offsets[anchor]
 
     def _flows(self, states: States | None = None) -> Counts:
         rate: Counts = self.load.rate
@@ -256,7 +290,7 @@ class Meter:
         """What each register shows at a moment [its units]; the load is asked once."""
         at = np.asarray([time_ms])
         counted = self._counted(number, states)(at)
-        stretch = self._stretches[number]
+        stretch = self.stretches[number]
         single = any(row.quantity == "voltage_v" for row in stretch.model.point)
         moment = Moment(
             medium=self.medium,
@@ -273,6 +307,13 @@ class Meter:
             return GAUGES[one.row.quantity](moment) / float(one.step)
 
         return units
+
+
+def _life(stretches: Sequence[Stretch], number: int) -> Span:
+    """From when until when the device of a stretch hung there."""
+    since_ms = stretches[number].since_ms
+    ends = (one.begin_ms for one in stretches[number:] if one.since_ms != since_ms)
+    return Span(since_ms, next(ends, _NEVER_MS))
 
 
 def blocks(model: Model) -> Mapping[int, tuple[range, ...]]:

@@ -15,6 +15,7 @@ from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.client.mixin import ModbusClientMixin
 
 from jieneng.metering.catalog import PointRow
+from jieneng.metering.errors import Unavailable
 from jieneng.metering.quantities import CONSUMPTION
 from jieneng.site_folder import SiteFolder, packaged_models
 from simulators import fleet
@@ -160,6 +161,24 @@ async def test_mbpoll_reads_the_same_on_a_serial_port(
     assert not list(tmp_path.iterdir())  # noqa: ASYNC240 - a local folder
     words = campus.meters[meter].words(row.function, row.address, row.words, NOW_MS)
     assert seen == pytest.approx(READERS[row.type, row.byte_order](words), rel=1e-6)
+
+
+async def test_a_name_that_is_somebody_elses_is_left_alone(campus: Campus, tmp_path: Path) -> None:
+    """A link that a killed run left is taken; any other file is not, and the run says so."""
+    bus = Bus("bus", {7: campus.meters["e-b1"]}, StillClock(NOW_MS), "rtu")
+    (tmp_path / "mine").symlink_to("/dev/null")
+    server = SerialPort(bus)
+    with pytest.raises(Unavailable, match="can't make the serial port"):
+        await server.start(tmp_path / "mine")
+    await server.stop()
+    assert str((tmp_path / "mine").readlink()) == "/dev/null"
+    (tmp_path / "stale").symlink_to("/dev/pts/4095")
+    server = SerialPort(bus)
+    await server.start(tmp_path / "stale")
+    (tmp_path / "stale").unlink()
+    (tmp_path / "stale").symlink_to("/dev/pts/4095")  # another run has taken it
+    await server.stop()
+    assert str((tmp_path / "stale").readlink()) == "/dev/pts/4095"
 
 
 @pytest.mark.parametrize("model", MODELS)
