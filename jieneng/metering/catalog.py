@@ -191,13 +191,15 @@ class VectorRow(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         words: from `address` on, in hexadecimal, blanks ignored; of functions 1 and 2 the bytes.
         gives: values in canonical units, without ratios.
+        unknown: quantities of which it says that there is no value.
         note: where it is from: a manual's example, a recorded answer, worked out by hand.
     """
 
     function: Literal[1, 2, 3, 4]
     address: Address
     words: Annotated[str, Meta(pattern=r"^[0-9A-Fa-f ]+$")]
-    gives: Mapping[str, float]
+    gives: Mapping[str, float] = {}
+    unknown: tuple[str, ...] = ()
     note: str
 
     @property
