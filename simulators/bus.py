@@ -243,7 +243,7 @@ def _headed(request: Request, replies: tuple[ReplyFault, ...]) -> Request:
 
 def refusal(meter: Meter, request: Request, now_ms: int) -> int | None:
     """The exception code with which a meter refuses a question; None where it answers."""
-    if not request.reads:
+    if not request.reads or not meter.answers(request.function, now_ms):
         return ILLEGAL_FUNCTION
     if not 1 <= request.count <= meter.most(now_ms):
         return ILLEGAL_VALUE
