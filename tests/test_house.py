@@ -26,7 +26,8 @@ IO_ROOMS = {
 
 #: What doing I/O looks like in an import.
 IO_LIBRARIES = {
-    "aiohttp", "aiomqtt", "amqtt", "asyncio", "http", "paho", "socket", "sqlite3", "ssl", "urllib",
+    "aiohttp", "aiomqtt", "amqtt", "asyncio", "http", "paho", "serial",
+    "serial_asyncio_fast", "socket", "sqlite3", "ssl", "termios", "urllib",
 }  # fmt: skip
 
 
