@@ -99,11 +99,32 @@ def test_the_bus_of_an_override_exists() -> None:
     assert "Did you mean plant?" in refused(where, agent(None, BusOverride(id="plan")))
 
 
-def test_a_serial_bus_is_refused_with_a_way_out() -> None:
-    serial = Bus(id="s", agent="agent-1", link="rtu", device="/dev/ttyS1")
-    said = refused(site(serial, meters=[meter("m", "s", 1)]), agent(None))
-    assert "serial port" in said
-    assert "rtu_tcp" in said
+def serial(name: str, device: str) -> Bus:
+    return Bus(id=name, agent="agent-1", link="rtu", device=device)
+
+
+def test_a_serial_bus_is_polled() -> None:
+    where = site(serial("s", "/dev/ttyS1"), meters=[meter("m", "s", 1)])
+    (mine,) = duty(where, agent(None)).buses
+    assert (mine.link, mine.device) == ("rtu", "/dev/ttyS1")
+
+
+def test_a_serial_bus_is_reached_where_the_agent_says() -> None:
+    where = site(serial("s", "/dev/ttyS1"), meters=[meter("m", "s", 1)])
+    mine = duty(where, agent(None, BusOverride(id="s", device="/dev/ttyUSB0")))
+    assert [one.device for one in mine.buses] == ["/dev/ttyUSB0"]
+
+
+def test_two_buses_at_one_serial_port_are_one_bus() -> None:
+    where = site(
+        serial("b", "/dev/ttyS1"),
+        serial("c", "/dev/ttyS1"),
+        serial("d", "/dev/ttyS2"),
+        meters=[meter("m", "b", 1), meter("n", "c", 2), meter("o", "d", 1)],
+    )
+    said = refused(where, agent(None))
+    assert "buses b and c are both at /dev/ttyS1." in said
+    assert len(said.splitlines()) == 1
 
 
 def test_two_buses_at_one_address_are_one_bus() -> None:
