@@ -9,14 +9,24 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
+from structlog.testing import capture_logs
 
-from edge_agent.links import Parity, SerialLink, character_s, frame_gap_s
+from edge_agent.links import Parity, SerialLink, bus_link, character_s, frame_gap_s
+from edge_agent.meter import PolledMeter
+from edge_agent.poller import BusPoller
 from edge_agent.protocols.modbus import FRAMINGS
+from jieneng import observe
+from jieneng.clock import SystemClock
 from jieneng.metering.errors import LinkDown, LinkError, ReplyError, Silent
 from jieneng.metering.read_plan import Read
+from jieneng.metering.reading import Sample
+from jieneng.metering.site import Bus
+from simulators import fleet
+from simulators.config import SimulatorSettings
 from tests.edge_agent.misbehaving import Act, Behaviour, Question
-from tests.edge_agent.scene import until
+from tests.edge_agent.scene import folder, meter, running, until
 
 TIMEOUT_S = 0.1
 
@@ -91,8 +101,8 @@ class Line:
 
 
 @asynccontextmanager
-async def line(behave: Behaviour, folder: Path) -> AsyncIterator[Line]:
-    one = Line(behave, folder / "ttyS1")
+async def line(behave: Behaviour, at: Path) -> AsyncIterator[Line]:
+    one = Line(behave, at / "ttyS1")
     one.plug_in()
     try:
         yield one
@@ -298,3 +308,48 @@ async def test_silence_on_a_slow_wire_is_still_silence(tmp_path: Path) -> None:
             await value(one)
         await until(lambda: len(other.questions) == 1)
         await closed(one)
+
+
+async def test_simulated_meters_on_a_serial_port_are_polled_again_when_it_is_back(
+    tmp_path: Path,
+) -> None:
+    """Two meters at 9600 8E1; the adapter is pulled out for a while."""
+    wired = Bus(id="line", agent="agent-1", link="rtu", device="?", parity="E", timeout_s=0.2)
+    place = folder(
+        tmp_path, wired, meters=[meter(f"m{unit}", "line", unit, interval_s=0.5) for unit in (1, 2)]
+    )
+    campus, clock, device = (
+        fleet.campus(place, SimulatorSettings()),
+        SystemClock(),
+        tmp_path / "tty",
+    )
+    kept: list[Sample] = []
+    poller = BusPoller(
+        "line",
+        [
+            PolledMeter(one, place.models[one.model or ""], place.site.zone)
+            for one in place.site.meter
+        ],
+        link=bus_link(msgspec.structs.replace(wired, device=str(device)), clock.now_ms),
+        framing=FRAMINGS["rtu"],
+        clock=clock,
+        keep=kept.append,
+        log=observe.log("test"),
+    )
+
+    def both_since(count: int) -> bool:
+        return {one.meter for one in kept[count:]} == {"m1", "m2"}
+
+    with capture_logs() as logs:
+        async with running(poller.run()):
+            async with fleet.serving(campus, clock, devices={"line": device}):
+                await until(lambda: both_since(0))
+                assert not any(one.quality for one in kept)
+            await until(lambda: any(one["event"] == "link is down" for one in logs))
+            before = len(kept)
+            async with fleet.serving(campus, clock, devices={"line": device}):
+                await until(lambda: both_since(before))
+    events = [one["event"] for one in logs if one["event"].startswith("link is down")]
+    # Before: it may be asked before the port is there.
+    assert events[-2:] == ["link is down", "link is down: over"]
+    assert len(events) in (2, 4)
