@@ -308,7 +308,6 @@ class _Wire(asyncio.Protocol):
     """One connection, and the exchange that is under way on it.
 
     Attributes:
-        closed: it is no more.
         gone: set when the other end, too, has nothing of it any more.
         heard: something came for the exchange.
         quiet_from: since when silence is waited for; None where there is no need to.
@@ -316,7 +315,6 @@ class _Wire(asyncio.Protocol):
 
     def __init__(self, loop: asyncio.AbstractEventLoop, manner: _Manner) -> None:
         self.loop = loop
-        self.closed = False
         self.gone = asyncio.Event()
         self.heard = False
         self.quiet_from: float | None = None
@@ -330,6 +328,11 @@ class _Wire(asyncio.Protocol):
         self._asked = 0
         self._asked_s = 0.0
         self._deadline_s = 0.0
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing can be sent any more."""
+        return self._transport.is_closing()
 
     def start(self, steps: Exchange) -> "asyncio.Future[Reply]":
         """Send the exchange's question; the future has its reply, or why there is none."""
@@ -353,8 +356,8 @@ class _Wire(asyncio.Protocol):
 
     def abort(self) -> None:
         """Close without waiting for what was not sent."""
-        self.closed = True
-        self._transport.abort()
+        if not self._transport.is_closing():  # else it would call us twice
+            self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio: the connection is there."""
@@ -375,7 +378,6 @@ class _Wire(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """asyncio: the connection is no more."""
-        self.closed = True
         self.gone.set()
         if self._steps is not None:
             waited_s = self.loop.time() - self._asked_s

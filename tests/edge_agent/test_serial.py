@@ -1,6 +1,7 @@
 """A serial port is a link: it comes and goes, is silent between frames, and is ours alone."""
 
 import asyncio
+import gc
 import os
 import pty
 import struct
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import serial_asyncio_fast
 from structlog.testing import capture_logs
 
 from edge_agent.links import Parity, SerialLink, bus_link, character_s, frame_gap_s
@@ -224,16 +226,24 @@ async def until_down(one: SerialLink) -> None:
 
 
 async def test_an_adapter_that_is_pulled_out_within_a_reply_breaks_the_link(tmp_path: Path) -> None:
+    """And is closed once: closing it twice ended in a traceback out of the transport."""
+    unheard: list[object] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: unheard.append(context))
+
     def behave(question: Question) -> Iterator[Act]:
         yield question.reply(1)[:4]
         yield None
 
     async with line(behave, tmp_path) as other:
-        one = link(other.device, timeout_s=2.0)
+        one = link(other.device, timeout_s=0.5)
         with pytest.raises(LinkError) as broken:
             await value(one)
         assert not isinstance(broken.value, Silent)
         await closed(one)
+    await until(lambda: not serial_asyncio_fast._BACKGROUND_TASKS)
+    gc.collect()  # a task that failed is told of when it is collected
+    assert unheard == []
 
 
 async def test_a_port_that_another_has_is_a_link_that_is_down(tmp_path: Path) -> None:
