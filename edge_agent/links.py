@@ -90,19 +90,22 @@ class _Link:
         self._manner = manner
         self._wire: _Wire | None = None
         self._free_s = 0.0  # when the next question may be asked
+        self._hung_up = False  # the last exchange ended so
         self._silences = 0
 
     async def exchange(self, steps: Exchange) -> Reply:
         """Drive one exchange to its end or its deadline.
 
         Raises:
-            LinkDown: there is no connection and none can be made, or it does not fall silent.
+            LinkDown: there is no connection and none can be made, or it does not fall silent, or
+                is closed as soon as it was made.
             HungUp: the connection had been closed; what was asked may be asked again at once.
             Silent: no whole reply before the deadline.
             LinkError: the connection broke.
             PeerError: what the exchange raises.
         """
         wire = await self._ready()
+        again, self._hung_up = self._hung_up, False
         try:
             answer = await wire.start(steps)
         except Silent:
@@ -115,6 +118,14 @@ class _Link:
             if self._manner.numbered:
                 self.close()
             raise
+        except HungUp as error:
+            self.close()
+            if not wire.fresh:
+                self._hung_up = True
+                raise
+            # It is closed to whoever comes, unless it was this question that closed it twice.
+            said = LinkError if again else LinkDown
+            raise said("{place} closes new connections", place=self._place) from error
         except (LinkError, asyncio.CancelledError):
             self.close()
             raise
@@ -330,6 +341,11 @@ class _Wire(asyncio.Protocol):
         self._deadline_s = 0.0
 
     @property
+    def fresh(self) -> bool:
+        """Whether it was used once at most."""
+        return self._asked <= 1
+
+    @property
     def closed(self) -> bool:
         """Whether nothing can be sent any more."""
         return self._transport.is_closing()
@@ -382,7 +398,7 @@ class _Wire(asyncio.Protocol):
         if self._steps is not None:
             waited_s = self.loop.time() - self._asked_s
             at_once = not self.heard and waited_s < _AT_ONCE * self._manner.timeout_s
-            broken = HungUp if at_once and self._asked > 1 else LinkError
+            broken = HungUp if at_once else LinkError
             self._end(broken("the connection broke: {error}", error=exc or "closed there"))
 
     def _expire(self) -> None:

@@ -155,7 +155,7 @@ class BusPoller:
         self._keep = keep
         self._numbers = itertools.count(1)
         self._link_breaker = Breaker(_REOPEN_S, _REOPEN_LONGEST_S)
-        self._link_fault = Fault(log, "link is down", bus=bus)
+        self._link_fault = Fault(log, "link is down", after=TRIP, bus=bus)
         listed = tuple(meters)
         self._polled = {meter.id: _polled(meter, bus, len(listed), log) for meter in listed}
 

@@ -246,10 +246,28 @@ async def test_a_reset_costs_one_question(kind: str) -> None:
 
     async with misbehaving(behave, rtu=kind != "tcp") as server:
         asker = Asker(server.port, kind)
-        with pytest.raises(LinkError) as broken:
+        with pytest.raises(LinkDown, match="closes new connections"):
             await asker.ask()
-        assert not isinstance(broken.value, LinkDown | Silent)
         assert await asker.value() == 2
+        asker.link.close()
+
+
+@kinds
+async def test_a_question_that_closes_every_connection_is_no_link_that_is_down(kind: str) -> None:
+    """There are gateways that hang up when they are asked for a unit that they don't know."""
+
+    def behave(question: Question) -> Iterator[Act]:
+        yield None if question.unit == 9 else question.reply(question.nth)
+
+    async with misbehaving(behave, rtu=kind != "tcp") as server:
+        asker = Asker(server.port, kind)
+        for nth in (1, 4):
+            assert await asker.value() == nth
+            with pytest.raises(HungUp):
+                await asker.ask(unit=9)
+            with pytest.raises(LinkError) as broken:
+                await asker.ask(unit=9)
+            assert type(broken.value) is LinkError
         asker.link.close()
 
 

@@ -151,6 +151,22 @@ async def test_a_link_that_is_down_is_said_once_and_blames_no_meter() -> None:
     assert faults(logs) == ["link is down", "link is down: over"]
 
 
+async def test_a_gateway_that_another_master_has_blames_no_meter() -> None:
+    """It takes one connection and closes every other at once, until the other master leaves."""
+    taken = True
+
+    def behave(question: Question) -> Iterator[Act]:
+        yield None if taken else question.reply(question.nth)
+
+    async with misbehaving(behave) as server:
+        with capture_logs() as logs:
+            async with polled(server.port, units=range(1, 4)) as bus:
+                await until(lambda: bus.poller.counts.failed >= 3)
+                taken = False
+                await until(lambda: all(bus.of(f"m{unit}") for unit in (1, 2, 3)))
+    assert faults(logs) == ["link is down", "link is down: over"]
+
+
 async def test_a_refused_read_costs_the_others_nothing_and_is_named() -> None:
     def behave(question: Question) -> Iterator[Act]:
         refused = question.address == VOLTAGE
