@@ -99,22 +99,16 @@ class _Trouble(NamedTuple):
 
 
 class _Patience:
-    """What is left in one poll for asking again."""
+    """What is left in one poll for asking a busy meter again."""
 
     def __init__(self, until_s: float) -> None:
         self._until_s = until_s
         self._pauses_s = iter(_BUSY_PAUSES_S)
-        self._reopens = True
 
     def busy_s(self, now_s: float) -> float | None:
         """How long to wait before a busy meter is asked again; None: not any more."""
         pause_s = next(self._pauses_s, None)
         return pause_s if pause_s is not None and now_s + pause_s <= self._until_s else None
-
-    def reopens(self) -> bool:
-        """Whether a link that was closed while idle is opened again for this poll: once."""
-        granted, self._reopens = self._reopens, False
-        return granted
 
 
 class _Poll(NamedTuple):
@@ -233,13 +227,15 @@ class BusPoller:
             LinkError: there is none.
             PeerError: there is none, or a wrong one.
         """
+        reopened = False
         while True:
             steps = self._framing.ask(unit, read, next(self._numbers))
             try:
                 return await self._link.exchange(steps)
             except HungUp:
-                if not patience.reopens():
+                if reopened:
                     raise
+                reopened = True
             except DeviceRefused as error:
                 if self._treatment(error) is not Treatment.LATER:
                     raise

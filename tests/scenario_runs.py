@@ -79,11 +79,12 @@ class Ran(NamedTuple):
 async def played(name: str) -> Ran:
     """Play a scenario, or recall how it went."""
     if name not in _ran:
-        _ran[name] = await _play(scenario.read(name))
+        _ran[name] = await play(scenario.read(name))
     return _ran[name]
 
 
-async def _play(one: Scenario) -> Ran:
+async def play(one: Scenario) -> Ran:
+    """Play a scenario that may be one's own."""
     folder = one.folder()
     campus = fleet.campus(folder, one.settings())
     begin_ms, end_ms = one.scenario.begin_ms, one.scenario.end_ms
