@@ -12,25 +12,27 @@ Laws:
    end may have been switched off without a word.
 4. From the end of an exchange to the next question there is the bus's delay, and on a serial port
    at least the silence by which devices tell one frame from the next.
+5. A connection that the other end closed while it was idle is told from one that breaks: what was
+   asked may be asked again at once. One that is closed as soon as it was made is a link that is
+   down, unless the question was what closed it twice.
 
 Time-outs are real seconds: a socket does not know that a demonstration runs faster than life.
-The exchange runs inside `data_received`, so that a reply is stamped when its last byte arrives.
 """
 
 import asyncio
 import os
 import socket
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Final, Literal
 
 from edge_agent.protocols import Exchange, Reply
 from edge_agent.protocols.modbus import FRAMINGS
+from edge_agent.wire import Manner, Wire
 from jieneng.metering.errors import (
     DeviceRefused,
     HungUp,
     LinkDown,
     LinkError,
-    PeerError,
     ReplyError,
     Silent,
 )
@@ -42,10 +44,6 @@ if TYPE_CHECKING:  # most agents have no serial port
 _CONNECT_S: Final = 5.0  # to open a connection: three SYNs, sent at 0, 1 and 3 s (RFC 6298)
 _SILENCES: Final = 3  # questions without a byte, after which the connection is given up
 _BABBLE: Final = 10  # time-outs that silence is waited for before the connection is given up
-_UNREAD: Final = 65536  # bytes past which the other end is talking to itself
-# A connection that was closed while idle is reset as soon as a question gets there. After more than
-# this share of the time-out it is a gateway that has given up on its meter.
-_AT_ONCE: Final = 0.5
 # Firewalls forget a connection on which nothing has moved for some minutes, and tell nobody.
 _KEEP_ALIVE: Final = (
     (socket.SOL_SOCKET, "SO_KEEPALIVE", 1),
@@ -64,31 +62,13 @@ _PSEUDO: Final = "/dev/pts/"  # where pseudo-terminals are: simulators, drivers 
 Parity = Literal["N", "E", "O"]
 
 
-class _Manner(NamedTuple):
-    """How a link is used.
-
-    Attributes:
-        timeout_s: how long a device may think.
-        numbered: whether replies carry the number of their question.
-        now_ms: UTC, stamps replies.
-        gap_s: from the end of an exchange to the next question.
-        byte_s: that a byte is on its way.
-    """
-
-    timeout_s: float
-    numbered: bool
-    now_ms: Callable[[], int]
-    gap_s: float
-    byte_s: float = 0.0
-
-
 class _Link:
     """What links have in common. Opened when it is first used."""
 
-    def __init__(self, place: str, manner: _Manner) -> None:
+    def __init__(self, place: str, manner: Manner) -> None:
         self._place = place
         self._manner = manner
-        self._wire: _Wire | None = None
+        self._wire: Wire | None = None
         self._free_s = 0.0  # when the next question may be asked
         self._hung_up = False  # the last exchange ended so
         self._silences = 0
@@ -142,14 +122,14 @@ class _Link:
             self._wire.abort()
             self._wire = None
 
-    def _count_silence(self, wire: "_Wire") -> None:
+    def _count_silence(self, wire: Wire) -> None:
         self._silences = 0 if wire.heard else self._silences + 1
         # A time-out within a frame: the next one would begin in the middle of this.
         lost_frames = wire.heard and self._manner.numbered
         if lost_frames or self._silences >= _SILENCES:
             self.close()
 
-    async def _ready(self) -> "_Wire":
+    async def _ready(self) -> Wire:
         """A connection that may be used now."""
         wait_s = self._free_s - asyncio.get_running_loop().time()
         if wait_s > 0:
@@ -162,7 +142,7 @@ class _Link:
             raise LinkDown("{place} does not fall silent", place=self._place)
         return wire
 
-    async def _connection(self) -> "_Wire":
+    async def _connection(self) -> Wire:
         try:
             async with asyncio.timeout(_CONNECT_S):
                 return await self._open()
@@ -173,7 +153,7 @@ class _Link:
                 error=str(error) or "no answer",
             ) from error
 
-    async def _open(self) -> "_Wire":
+    async def _open(self) -> Wire:
         """Open a connection.
 
         Raises:
@@ -182,7 +162,7 @@ class _Link:
         """
         raise NotImplementedError
 
-    async def _falls_silent(self, wire: "_Wire") -> bool:
+    async def _falls_silent(self, wire: Wire) -> bool:
         """Wait until nothing has come for one time-out; False where that does not happen."""
         timeout_s = self._manner.timeout_s
         give_up = wire.loop.time() + _BABBLE * timeout_s
@@ -211,14 +191,14 @@ class TcpLink(_Link):
         now_ms: Callable[[], int],
         delay_s: float = 0.0,
     ) -> None:
-        super().__init__(f"{host}:{port}", _Manner(timeout_s, numbered, now_ms, delay_s))
+        super().__init__(f"{host}:{port}", Manner(timeout_s, numbered, now_ms, delay_s))
         self._host = host
         self._port = port
 
-    async def _open(self) -> "_Wire":
+    async def _open(self) -> Wire:
         loop = asyncio.get_running_loop()
         transport, wire = await loop.create_connection(
-            lambda: _Wire(loop, self._manner), self._host, self._port
+            lambda: Wire(loop, self._manner), self._host, self._port
         )
         for level, option, value in _KEEP_ALIVE:
             if hasattr(socket, option):  # not every system has all of them
@@ -245,22 +225,22 @@ class SerialLink(_Link):
     ) -> None:
         byte_s = character_s(baud, parity, stop_bits)
         gap_s = max(delay_s, frame_gap_s(baud, parity, stop_bits))
-        super().__init__(device, _Manner(timeout_s, False, now_ms, gap_s, byte_s))
+        super().__init__(device, Manner(timeout_s, False, now_ms, gap_s, byte_s))
         self._settings: dict[str, object] = {
             "baudrate": baud,
             "parity": parity,
             "stopbits": stop_bits,
         }
-        self._last: _Wire | None = None
+        self._last: Wire | None = None
 
-    async def _open(self) -> "_Wire":
+    async def _open(self) -> Wire:
         from serial_asyncio_fast import SerialTransport
 
         loop = asyncio.get_running_loop()
         if self._last is not None:
             await self._last.gone.wait()  # a port is closed in a thread, and is ours until then
         port = await loop.run_in_executor(None, _port, self._place, self._settings)
-        wire = _Wire(loop, self._manner)
+        wire = Wire(loop, self._manner)
         SerialTransport(loop, wire, port)
         await asyncio.sleep(0)  # one turn of the loop, in which the transport calls the wire
         self._last = wire
@@ -313,141 +293,3 @@ def _port(device: str, settings: dict[str, object]) -> "serial.Serial":
         return serial.Serial(device, exclusive=True, **settings)
     except termios.error as error:  # it vanished while it was set up
         raise OSError(*error.args) from error
-
-
-class _Wire(asyncio.Protocol):
-    """One connection, and the exchange that is under way on it.
-
-    Attributes:
-        gone: set when the other end, too, has nothing of it any more.
-        heard: something came for the exchange.
-        quiet_from: since when silence is waited for; None where there is no need to.
-    """
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, manner: _Manner) -> None:
-        self.loop = loop
-        self.gone = asyncio.Event()
-        self.heard = False
-        self.quiet_from: float | None = None
-        self._manner = manner
-        self._transport: asyncio.Transport
-        self._buffer = bytearray()
-        self._steps: Exchange | None = None
-        self._needed = 0
-        self._reply: asyncio.Future[Reply]
-        self._timer: asyncio.TimerHandle
-        self._asked = 0
-        self._asked_s = 0.0
-        self._deadline_s = 0.0
-
-    @property
-    def fresh(self) -> bool:
-        """Whether it was used once at most."""
-        return self._asked <= 1
-
-    @property
-    def closed(self) -> bool:
-        """Whether nothing can be sent any more."""
-        return self._transport.is_closing()
-
-    def start(self, steps: Exchange) -> "asyncio.Future[Reply]":
-        """Send the exchange's question; the future has its reply, or why there is none."""
-        self._steps = steps
-        self._reply = self.loop.create_future()
-        self.heard = bool(self._buffer)  # a late frame, or the beginning of one
-        self._asked += 1
-        self._asked_s = self.loop.time()
-        send, self._needed = next(steps)
-        self._deadline_s = self._asked_s + self._manner.timeout_s
-        self._foresee(len(send))
-        self._timer = self.loop.call_at(self._deadline_s, self._expire)
-        self._transport.write(send)
-        if self.heard:
-            self._advance(steps)
-        return self._reply
-
-    def rest(self) -> None:
-        """No exchange is waited for any more."""
-        self._timer.cancel()
-
-    def abort(self) -> None:
-        """Close without waiting for what was not sent."""
-        if not self._transport.is_closing():  # else it would call us twice
-            self._transport.abort()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """asyncio: the connection is there."""
-        self._transport = cast("asyncio.Transport", transport)
-        self._mistrust()
-
-    def data_received(self, data: bytes) -> None:
-        """asyncio: bytes came."""
-        if self._steps is None and not self._manner.numbered:
-            self._mistrust()
-            return
-        self._buffer += data
-        if self._steps is not None:
-            self.heard = True
-            self._advance(self._steps)
-        elif len(self._buffer) > _UNREAD:
-            self.abort()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """asyncio: the connection is no more."""
-        self.gone.set()
-        if self._steps is not None:
-            waited_s = self.loop.time() - self._asked_s
-            at_once = not self.heard and waited_s < _AT_ONCE * self._manner.timeout_s
-            broken = HungUp if at_once else LinkError
-            self._end(broken("the connection broke: {error}", error=exc or "closed there"))
-
-    def _expire(self) -> None:
-        """The deadline, as it was when the exchange began."""
-        if self.loop.time() < self._deadline_s:
-            self._timer = self.loop.call_at(self._deadline_s, self._expire)
-        elif self._steps is not None:
-            self._end(Silent("no reply in time"))
-
-    def _foresee(self, sent: int) -> None:
-        """Give what was sent, and what is to come, the time that it takes on the wire."""
-        self._deadline_s += self._manner.byte_s * (sent + self._needed)
-
-    def _advance(self, steps: Exchange) -> None:
-        """Feed the exchange as long as there is what it needs."""
-        buffer = self._buffer
-        try:
-            while len(buffer) >= self._needed:
-                data = bytes(buffer[: self._needed])
-                del buffer[: self._needed]
-                send, self._needed = steps.send(data)
-                self._foresee(len(send))
-                if send:
-                    self._transport.write(send)
-        except StopIteration as end:
-            self._end(Reply(end.value, self._manner.now_ms()))
-        except PeerError as error:
-            self._end(error)
-
-    def _end(self, outcome: Reply | Exception) -> None:
-        if self._steps is not None:
-            self._steps.close()
-            self._steps = None
-        answered = isinstance(outcome, Reply | DeviceRefused)
-        if answered and self._buffer and not self._manner.numbered:
-            # Two replies to one question: the first may well be the late one.
-            outcome = ReplyError("{count} bytes follow the reply", count=len(self._buffer))
-            answered = False
-        if not answered:
-            self._mistrust()
-        if self._reply.done():  # whoever asked was cancelled
-            return
-        if isinstance(outcome, Reply):
-            self._reply.set_result(outcome)
-        else:
-            self._reply.set_exception(outcome)
-
-    def _mistrust(self) -> None:
-        """From now on silence is waited for, where replies carry no number."""
-        if not self._manner.numbered:
-            self._buffer.clear()
-            self.quiet_from = self.loop.time()
