@@ -206,8 +206,9 @@ class BusPoller:
             asked, read = True, registers.read
             try:
                 replies[number] = await self._answer(polled.meter.unit, read, patience)
-                registers.breaker.answered()
-                registers.fault.over()
+                if registers.breaker.failures:
+                    registers.breaker.answered()
+                    registers.fault.over()
             except (LinkError, PeerError) as error:
                 complete = False
                 treatment = self._treatment(error)

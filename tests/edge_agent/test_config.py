@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from edge_agent.config import AgentHead, AgentSettings, BusOverride, SpoolSettings, duty
+from edge_agent.links import SerialLink, TcpLink, bus_link
 from jieneng import settings
 from jieneng.metering.errors import ConfigError
 from jieneng.metering.site import Bus, Site
@@ -141,3 +142,23 @@ def test_all_problems_are_said_at_once() -> None:
 def test_a_bus_without_meters_is_left_alone() -> None:
     where = site(bus("b", 502), bus("c", 503), meters=[meter("m", "b", 1)])
     assert [one.id for one in duty(where, agent(None)).buses] == ["b"]
+
+
+@pytest.mark.parametrize("delay_s", [-0.1, 11.0])
+def test_a_delay_that_no_bus_needs_is_refused(delay_s: float) -> None:
+    text = f'[site]\nid = "s"\nname = "s"\n[[bus]]\nid = "b"\nagent = "a"\ndelay_s = {delay_s}\n'
+    with pytest.raises(ConfigError, match="delay_s"):
+        settings.decode(settings.parse(text, "site.toml"), Site)
+
+
+def test_a_link_is_as_its_bus_says() -> None:
+    tcp = bus_link(Bus(id="b", agent="a", host="h", timeout_s=0.7, delay_s=0.2), lambda: 0)
+    assert isinstance(tcp, TcpLink)
+    assert (tcp._manner.timeout_s, tcp._manner.gap_s, tcp._manner.numbered) == (0.7, 0.2, True)
+    over = Bus(id="b", agent="a", link="rtu_tcp", host="h")
+    assert not bus_link(over, lambda: 0)._manner.numbered
+    line = Bus(id="b", agent="a", link="rtu", device="/dev/ttyS1", baud=2400, parity="E")
+    serial = bus_link(line, lambda: 0)
+    assert isinstance(serial, SerialLink)
+    assert serial._settings == {"baudrate": 2400, "parity": "E", "stopbits": 1}
+    assert serial._manner.gap_s == pytest.approx(3.5 * 11 / 2400)

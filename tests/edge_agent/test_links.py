@@ -245,7 +245,7 @@ async def test_a_reset_costs_one_question(kind: str) -> None:
         yield None if question.nth == 1 else question.reply(question.nth)
 
     async with misbehaving(behave, rtu=kind != "tcp") as server:
-        asker = Asker(server.port, kind)
+        asker = Asker(server.port, kind, timeout_s=0.5)
         with pytest.raises(LinkDown, match="closes new connections"):
             await asker.ask()
         assert await asker.value() == 2
@@ -260,7 +260,7 @@ async def test_a_question_that_closes_every_connection_is_no_link_that_is_down(k
         yield None if question.unit == 9 else question.reply(question.nth)
 
     async with misbehaving(behave, rtu=kind != "tcp") as server:
-        asker = Asker(server.port, kind)
+        asker = Asker(server.port, kind, timeout_s=0.3)
         for nth in (1, 4):
             assert await asker.value() == nth
             with pytest.raises(HungUp):
@@ -333,7 +333,7 @@ async def test_a_connection_that_was_closed_while_idle_is_told_from_one_that_bre
         yield None if question.nth == 2 else question.reply(question.nth)
 
     async with misbehaving(behave) as server:
-        asker = Asker(server.port, "tcp")
+        asker = Asker(server.port, "tcp", timeout_s=2.0)
         assert await asker.value() == 1
         with pytest.raises(HungUp):
             await asker.ask()
@@ -347,12 +347,12 @@ async def test_a_gateway_that_gives_up_on_its_meter_has_not_hung_up_while_idle()
 
     def behave(question: Question) -> Iterator[Act]:
         if question.nth == 2:
-            yield TIMEOUT_S * 0.7
+            yield 0.7
             yield None
         yield question.reply(question.nth)
 
     async with misbehaving(behave) as server:
-        asker = Asker(server.port, "tcp")
+        asker = Asker(server.port, "tcp", timeout_s=1.0)
         assert await asker.value() == 1
         with pytest.raises(LinkError) as broken:
             await asker.ask()

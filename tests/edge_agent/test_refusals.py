@@ -175,7 +175,7 @@ async def test_a_real_gateway_that_closes_idle_connections_costs_no_poll() -> No
         else:
             yield question.reply(question.nth)
 
-    async with misbehaving(behave) as server, polled(server.port) as bus:
+    async with misbehaving(behave) as server, polled(server.port, timeout_s=2.0) as bus:
         await until(lambda: len(bus.samples) >= 8)
         assert server.most_open == 1
         assert len(refused) >= 7

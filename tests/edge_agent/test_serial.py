@@ -30,7 +30,7 @@ from simulators.config import SimulatorSettings
 from tests.edge_agent.misbehaving import Act, Behaviour, Question
 from tests.edge_agent.scene import folder, meter, running, until
 
-TIMEOUT_S = 0.1
+TIMEOUT_S = 0.3
 
 
 class Line:
