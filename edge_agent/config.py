@@ -104,7 +104,7 @@ def duty(site: Site, settings: AgentSettings) -> Duty:
     """
     agent = _agent(site, settings.agent.id)
     buses = tuple(_placed(bus, settings) for bus in site.bus if bus.agent == agent)
-    problems = [*_unknown_buses(site, settings), *_shared(buses)]
+    problems = [*_unknown_buses(site, settings), *_shared(site, buses)]
     if problems:
         raise ConfigError(problems)
     meters = {bus.id: tuple(one for one in site.meter if one.bus == bus.id) for bus in buses}
@@ -174,7 +174,7 @@ def _unknown_buses(site: Site, settings: AgentSettings) -> Iterator[Problem]:
             )
 
 
-def _shared(buses: tuple[Bus, ...]) -> Iterator[Problem]:
+def _shared(site: Site, buses: tuple[Bus, ...]) -> Iterator[Problem]:
     """Gateways take one connection, and one question at a time: that is what a bus is."""
     taken: dict[str, str] = {}
     for bus in buses:
@@ -185,5 +185,6 @@ def _shared(buses: tuple[Bus, ...]) -> Iterator[Problem]:
                 text="buses {other} and {bus} are both at {place}.",
                 mend="Make them one bus: its meters are asked one after the other.",
                 values={"other": other, "bus": bus.id, "place": place},
+                path=("bus", [one.id for one in site.bus].index(bus.id), "id"),
                 file="site.toml",
             )

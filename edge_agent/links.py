@@ -103,9 +103,9 @@ class _Link:
             if not wire.fresh:
                 self._hung_up = True
                 raise
-            # It is closed to whoever comes, unless it was this question that closed it twice.
-            said = LinkError if again else LinkDown
-            raise said("{place} closes new connections", place=self._place) from error
+            if again:
+                raise LinkError("the question closes every connection") from error
+            raise LinkDown("{place} closes new connections", place=self._place) from error
         except (LinkError, asyncio.CancelledError):
             self.close()
             raise

@@ -129,9 +129,11 @@ class Wire(asyncio.Protocol):
         self.gone.set()
         if self._steps is not None:
             waited_s = self.loop.time() - self._asked_s
-            at_once = not self.heard and waited_s < _AT_ONCE * self._manner.timeout_s
-            broken = HungUp if at_once else LinkError
-            self._end(broken("the connection broke: {error}", error=exc or "closed there"))
+            why = exc or "closed by the other end"
+            if not self.heard and waited_s < _AT_ONCE * self._manner.timeout_s:
+                self._end(HungUp("the connection was closed at once: {error}", error=why))
+            else:
+                self._end(LinkError("the connection broke: {error}", error=why))
 
     def _expire(self) -> None:
         """The deadline, as it was when the exchange began."""
