@@ -15,6 +15,7 @@ import pytest
 import serial_asyncio_fast
 from structlog.testing import capture_logs
 
+from edge_agent.config import BusOverride
 from edge_agent.links import Parity, SerialLink, bus_link, character_s, frame_gap_s
 from edge_agent.meter import PolledMeter
 from edge_agent.poller import BusPoller
@@ -28,7 +29,8 @@ from jieneng.metering.site import Bus
 from simulators import fleet
 from simulators.config import SimulatorSettings
 from tests.edge_agent.misbehaving import Act, Behaviour, Question
-from tests.edge_agent.scene import folder, meter, running, until
+from tests.edge_agent.scene import Ingest, agent, folder, meter, running, settings, until
+from tests.servers import Mosquitto
 
 TIMEOUT_S = 0.3
 
@@ -363,3 +365,21 @@ async def test_simulated_meters_on_a_serial_port_are_polled_again_when_it_is_bac
     # Before: it may be asked before the port is there.
     assert events[-2:] == ["link is down", "link is down: over"]
     assert len(events) in (2, 4)
+
+
+async def test_an_agent_polls_a_serial_bus_at_the_device_that_its_settings_name(
+    tmp_path: Path, mosquitto: Mosquitto
+) -> None:
+    """From meter to ingest; site.toml names a device of the machine that it was written on."""
+    wired = Bus(id="line", agent="agent-1", link="rtu", device="/dev/ttyS9", timeout_s=0.5)
+    place = folder(tmp_path, wired, meters=[meter("m1", "line", 1, interval_s=0.5)])
+    campus, device = fleet.campus(place, SimulatorSettings()), tmp_path / "tty"
+    ingest = Ingest(mosquitto.port)
+    how = settings(mosquitto.port, bus=(BusOverride(id="line", device=str(device)),))
+    async with (
+        fleet.serving(campus, SystemClock(), devices={"line": device}),
+        running(ingest.run()),
+        running(agent(place, how)),
+    ):
+        await until(lambda: len(ingest.samples) >= 3)
+    assert {one.meter for one in ingest.samples} == {"m1"}
