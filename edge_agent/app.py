@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from edge_agent.config import AgentSettings, Duty, duty
 from edge_agent.keeper import Keeper
-from edge_agent.links import TcpLink
+from edge_agent.links import bus_link
 from edge_agent.meter import PolledMeter
 from edge_agent.metrics import AgentMetrics
 from edge_agent.poller import BusPoller
@@ -82,21 +82,14 @@ def _poller(
     keep: Callable[[Sample], None],
     log: Log,
 ) -> BusPoller:
-    framing = FRAMINGS[bus.link]
     return BusPoller(
         bus.id,
         [
             PolledMeter(meter, folder.models[meter.model or ""], folder.site.zone)
             for meter in mine.meters[bus.id]
         ],
-        link=TcpLink(
-            bus.host or "",
-            bus.port,
-            timeout_s=bus.timeout_s,
-            numbered=framing.numbered,
-            now_ms=clock.now_ms,
-        ),
-        framing=framing,
+        link=bus_link(bus, clock.now_ms),
+        framing=FRAMINGS[bus.link],
         clock=clock,
         keep=keep,
         log=log,

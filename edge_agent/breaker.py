@@ -13,28 +13,38 @@ _LONGEST_S: Final = 300.0  # a meter that was mended is seen again within five m
 
 
 class Breaker:
-    """One meter's, or one link's.
+    """One meter's, one link's, or that of registers which a meter refuses.
 
     Attributes:
         failures: in a row, up to now.
         not_before_s: on the monotonic clock: not to be asked before.
     """
 
-    def __init__(self, interval_s: float, longest_s: float = _LONGEST_S) -> None:
+    def __init__(
+        self, interval_s: float, longest_s: float = _LONGEST_S, *, trip: int = TRIP
+    ) -> None:
+        """Guard something.
+
+        Args:
+            interval_s: between two questions as a rule, and before the first probe.
+            longest_s: between two probes.
+            trip: how many failures in a row are silence.
+        """
         self._interval_s = interval_s
         self._longest_s = max(longest_s, interval_s)
+        self._trip = trip
         self.failures = 0
         self.not_before_s = -math.inf
 
     @property
     def silent(self) -> bool:
         """Whether what it guards counts as silent."""
-        return self.failures >= TRIP
+        return self.failures >= self._trip
 
     def failed(self, now_s: float) -> None:
         """A question found nothing."""
         self.failures += 1
-        doublings = min(self.failures - TRIP, 32)
+        doublings = min(self.failures - self._trip, 32)
         if doublings >= 0:
             delay_s = min(self._interval_s * 2.0**doublings, self._longest_s)
             self.not_before_s = now_s + delay_s

@@ -68,6 +68,7 @@ class BusOverride(msgspec.Struct, frozen=True, kw_only=True):
     id: Id
     host: str | None = None
     port: Annotated[int, Meta(ge=1, le=65535)] | None = None
+    device: str | None = None
 
 
 class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,7 +104,7 @@ def duty(site: Site, settings: AgentSettings) -> Duty:
     """
     agent = _agent(site, settings.agent.id)
     buses = tuple(_placed(bus, settings) for bus in site.bus if bus.agent == agent)
-    problems = [*_unknown_buses(site, settings), *_not_pollable(site, agent), *_shared(buses)]
+    problems = [*_unknown_buses(site, settings), *_shared(site, buses)]
     if problems:
         raise ConfigError(problems)
     meters = {bus.id: tuple(one for one in site.meter if one.bus == bus.id) for bus in buses}
@@ -148,7 +149,10 @@ def _placed(bus: Bus, settings: AgentSettings) -> Bus:
     for override in settings.bus:
         if override.id == bus.id:
             return msgspec.structs.replace(
-                bus, host=override.host or bus.host, port=override.port or bus.port
+                bus,
+                host=override.host or bus.host,
+                port=override.port or bus.port,
+                device=override.device or bus.device,
             )
     return bus
 
@@ -170,27 +174,17 @@ def _unknown_buses(site: Site, settings: AgentSettings) -> Iterator[Problem]:
             )
 
 
-def _not_pollable(site: Site, agent: str) -> Iterator[Problem]:
-    for number, bus in enumerate(site.bus):
-        if bus.agent == agent and bus.link == "rtu":
-            yield Problem(
-                text='bus {bus} is a serial port (link = "rtu"), which this agent does not poll.',
-                mend='Put a serial server before it and write link = "rtu_tcp" with its host.',
-                values={"bus": bus.id},
-                path=("bus", number, "link"),
-                file="site.toml",
-            )
-
-
-def _shared(buses: tuple[Bus, ...]) -> Iterator[Problem]:
+def _shared(site: Site, buses: tuple[Bus, ...]) -> Iterator[Problem]:
     """Gateways take one connection, and one question at a time: that is what a bus is."""
-    taken: dict[tuple[str | None, int], str] = {}
+    taken: dict[str, str] = {}
     for bus in buses:
-        other = taken.setdefault((bus.host, bus.port), bus.id)
-        if other != bus.id and bus.link != "rtu":
+        place = bus.device if bus.link == "rtu" else f"{bus.host}:{bus.port}"
+        other = taken.setdefault(place or "", bus.id)
+        if other != bus.id:
             yield Problem(
-                text="buses {other} and {bus} are both at {host}:{port}.",
+                text="buses {other} and {bus} are both at {place}.",
                 mend="Make them one bus: its meters are asked one after the other.",
-                values={"other": other, "bus": bus.id, "host": bus.host, "port": bus.port},
+                values={"other": other, "bus": bus.id, "place": place},
+                path=("bus", [one.id for one in site.bus].index(bus.id), "id"),
                 file="site.toml",
             )

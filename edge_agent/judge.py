@@ -2,6 +2,16 @@
 
 Law: a doubted value is marked and kept, never changed. What is not known is not judged.
 
+A counter is flat while it has stood still although the momentary rate says, at both ends of each
+step of time, that more than ten of its steps flowed since it moved. It is flat from then until it
+moves, so the mark does not flutter with the rate. What a counter's step is, the register may not
+tell (a float, or pulses of ten litres in a register of one): the least move that was seen counts,
+and before one was seen, far more than a step has to be missing.
+
+A sample is stale when it repeats the one before in every bit for ten minutes and ten polls, though
+at least two of its quantities are such as never stand still: a gateway answers from its memory for
+a meter that it no longer reaches. No device that we know of says so itself.
+
 A counter is compared with the last value that was believed. A value that does not follow from it
 is remembered as a doubt; the next one may follow from either. So a single wrong reply marks only
 itself, and a register that was reset is believed again with its second value.
@@ -11,6 +21,7 @@ both sides of it: a fall is not marked here.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -24,6 +35,16 @@ _HOUR_MS: Final = 3_600_000
 # Some meters renew a register less often than it is read (gas correctors, pulse counters: up to two
 # minutes), so that one step holds what came since the register last moved.
 _RENEWED_MS: Final = 120_000
+_FLAT_STEPS: Final = 10  # that are missing: a rate is rounded, a counter's last step is not full
+# Where no move was seen yet: as many steps, and at least a whole kWh, m3 or GJ.
+_FLAT_STEPS_UNSEEN: Final = 100
+_FLAT_UNSEEN: Final = 1.0
+_LONGEST_MS: Final = _HOUR_MS  # between two samples: what flowed in a longer gap is not known
+_REPEATED_MS: Final = 600_000
+_REPEATED_POLLS: Final = 10
+# The grid's voltage and frequency wander by more than a register's step within seconds.
+_RESTLESS: Final = ("voltage", "frequency")
+_RESTLESS_LEAST: Final = 2  # one alone may be coarse
 
 
 class _Reference(msgspec.Struct):
@@ -53,6 +74,7 @@ class Judge:
         self._most_a_ms = self._most * an_hour / _HOUR_MS
         self._believed: _Reference | None = None
         self._doubted: _Reference | None = None
+        self._stillness = _Stillness(an_hour / _HOUR_MS)
 
     def quality(self, time_ms: int, counter: float, rate: float, step: float) -> int:
         """A `Quality` as its number.
@@ -66,8 +88,11 @@ class Judge:
         found = 0
         if abs(rate) > self._most:
             found |= Quality.OUT_OF_RANGE.value
-        if not math.isnan(counter) and self._is_too_fast(time_ms, counter, step):
-            found |= Quality.TOO_FAST.value
+        if not math.isnan(counter):
+            if self._is_too_fast(time_ms, counter, step):
+                found |= Quality.TOO_FAST.value
+            if self._stillness.is_flat(time_ms, counter, rate, step):
+                found |= Quality.FLAT.value
         return found
 
     def _is_too_fast(self, time_ms: int, counter: float, step: float) -> bool:
@@ -85,6 +110,66 @@ class Judge:
         since_ms = max(past.moved_ms, past.seen_ms - _RENEWED_MS)
         most = self._most_a_ms * max(time_ms - since_ms, 0) + step
         return 0 <= counter - past.value <= most
+
+
+class _Stillness:
+    """How long a counter has stood still, and what should have flowed meanwhile."""
+
+    def __init__(self, a_ms: float) -> None:
+        """Take what the counter grows by in a millisecond at a rate of 1."""
+        self._a_ms = a_ms
+        self._value = math.nan
+        self._moved_ms = 0
+        self._seen_ms = 0
+        self._rate = math.nan
+        self._missing = 0.0
+        self._least_move = math.inf
+
+    def is_flat(self, time_ms: int, counter: float, rate: float, step: float) -> bool:
+        """Whether the counter should have moved by now."""
+        if counter == self._value:
+            lasted_ms = time_ms - self._seen_ms
+            # A counter of what comes in does not see what goes out; NaN is not above 0.
+            flowed = min(self._rate, rate) * self._a_ms * lasted_ms
+            if 0 <= lasted_ms <= _LONGEST_MS and flowed > 0:
+                self._missing += flowed
+        else:
+            if counter > self._value:
+                self._least_move = min(self._least_move, counter - self._value)
+            self._value, self._moved_ms, self._missing = counter, time_ms, 0.0
+        self._seen_ms, self._rate = time_ms, rate
+        return time_ms - self._moved_ms > _RENEWED_MS and self._missing > self._bearable(step)
+
+    def _bearable(self, step: float) -> float:
+        if math.isinf(self._least_move):
+            return max(_FLAT_STEPS_UNSEEN * step, _FLAT_UNSEEN)
+        return _FLAT_STEPS * max(step, self._least_move)
+
+
+class Repetition:
+    """Remembers since when one meter's samples are the same."""
+
+    def __init__(self, quantities: Sequence[str]) -> None:
+        """Take the names of a sample's values."""
+        self._restless = tuple(
+            place for place, name in enumerate(quantities) if name.startswith(_RESTLESS)
+        )
+        self._values: tuple[float, ...] = ()
+        self._since_ms = 0
+        self._times = 0
+
+    def quality(self, time_ms: int, values: tuple[float, ...]) -> int:
+        """A `Quality` as its number."""
+        if values != self._values:
+            self._values, self._since_ms, self._times = values, time_ms, 0
+            return 0
+        self._times += 1
+        long = self._times >= _REPEATED_POLLS and time_ms - self._since_ms >= _REPEATED_MS
+        return Quality.STALE.value if long and self._is_restless(values) else 0
+
+    def _is_restless(self, values: tuple[float, ...]) -> bool:
+        """Whether two are known, and of something that is there: 0 V stands still."""
+        return sum(abs(values[place]) > 0 for place in self._restless) >= _RESTLESS_LEAST
 
 
 def _moved(past: _Reference | None, time_ms: int, counter: float) -> _Reference:

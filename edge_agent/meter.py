@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from edge_agent.judge import Judge
+from edge_agent.judge import Judge, Repetition
 from edge_agent.protocols import Reply
 from jieneng.metering.catalog import Model
 from jieneng.metering.quantities import CONSUMPTION, Medium
@@ -82,6 +82,7 @@ class PolledMeter:
         rate, an_hour = _RATES[meter.medium]
         self._judge = Judge(meter.rated_max, an_hour)
         quantities = self._plan.quantities
+        self._repetition = Repetition(quantities)
         self._counter = quantities.index(counter)
         self._rate = quantities.index(rate) if rate in quantities else None
         self._counter_read = next(
@@ -111,7 +112,7 @@ class PolledMeter:
             counter,
             math.nan if self._rate is None else values[self._rate],
             in_force.step + self._float_step * abs(counter),
-        )
+        ) | self._repetition.quality(time_ms, values)
         return Sample(self.id, time_ms, quality, in_force.quantities, values)
 
     def _plan_at(self, time_ms: int) -> _Plan:

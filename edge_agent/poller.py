@@ -7,6 +7,12 @@ Laws:
 2. After a silence or a wrong reply, the same meter is not asked for anything more before its next
    slot: what comes late now could be the answer to any of its questions.
 3. What was read is handed on in the same moment, whole or with NaN for what is missing.
+4. A question is repeated only where that is safe and cheap: once where the link turned out to have
+   been closed while idle, and after a short pause where the meter is busy, within the meter's share
+   of the bus's time.
+5. Registers that a meter refuses as not being there are a mistake in its model or in the site: said
+   once, and from then on only asked for now and then, because a gateway that starts up may say the
+   same. The meter's other registers go on.
 """
 
 import itertools
@@ -17,19 +23,27 @@ import msgspec
 
 from edge_agent.breaker import TRIP, Breaker
 from edge_agent.meter import PolledMeter
-from edge_agent.protocols import Exchange, Framing, Reply
+from edge_agent.protocols import Exchange, Framing, Reply, Treatment
 from edge_agent.schedule import Schedule
 from jieneng.clock import Clock
-from jieneng.metering.errors import DeviceRefused, LinkDown, LinkError, PeerError, ReplyError
+from jieneng.metering.errors import (
+    DeviceRefused,
+    HungUp,
+    LinkDown,
+    LinkError,
+    PeerError,
+    ReplyError,
+)
 from jieneng.metering.read_plan import Read
 from jieneng.metering.reading import MILLISECONDS, Sample
 from jieneng.observe import Fault, Log
 
-# A gateway says that it can't reach the unit (Modbus application protocol V1.1b3, section 7:
-# "gateway path unavailable", "gateway target device failed to respond").
-_UNREACHED: Final = frozenset({0x0A, 0x0B})
 _REOPEN_S: Final = 1.0  # a link that can't be opened is tried again after this, doubling ...
 _REOPEN_LONGEST_S: Final = 30.0  # ... up to this
+_BUSY_PAUSES_S: Final = (0.1, 0.2)  # before a busy meter is asked again, in one poll
+_MISTAKES: Final = 3  # refusals in a row that are no passing state of the device
+_DOUBT_S: Final = 60.0  # registers that it refused are asked for again after this, doubling ...
+_DOUBT_LONGEST_S: Final = 3600.0  # ... up to this
 
 
 class Link(Protocol):
@@ -56,15 +70,61 @@ class PollCounts(msgspec.Struct):
     seconds: float = 0.0
 
 
+class _Registers(msgspec.Struct, frozen=True):
+    """One read of a meter, and whether the meter has such registers at all."""
+
+    read: Read
+    breaker: Breaker
+    fault: Fault
+
+
 class _Polled(msgspec.Struct, frozen=True):
+    """A meter of the bus.
+
+    Attributes:
+        registers: its reads, in their order.
+        share_s: of the bus's time that it may take where all do.
+    """
+
     meter: PolledMeter
     breaker: Breaker
     fault: Fault
+    registers: tuple[_Registers, ...]
+    share_s: float
 
 
 class _Trouble(NamedTuple):
     error: LinkError | PeerError
     read: Read
+
+
+class _Patience:
+    """What is left in one poll for asking a busy meter again."""
+
+    def __init__(self, until_s: float) -> None:
+        self._until_s = until_s
+        self._pauses_s = iter(_BUSY_PAUSES_S)
+
+    def busy_s(self, now_s: float) -> float | None:
+        """How long to wait before a busy meter is asked again; None: not any more."""
+        pause_s = next(self._pauses_s, None)
+        return pause_s if pause_s is not None and now_s + pause_s <= self._until_s else None
+
+
+class _Poll(NamedTuple):
+    """What one poll came to.
+
+    Attributes:
+        replies: to all reads, None where there is none.
+        trouble: the last that says something about meter or link; None where all is well.
+        asked: anything was asked for at all.
+        complete: every read was asked for and answered.
+    """
+
+    replies: list[Reply | None]
+    trouble: _Trouble | None
+    asked: bool
+    complete: bool
 
 
 class BusPoller:
@@ -84,28 +144,14 @@ class BusPoller:
         self.bus: Final = bus
         self.counts: Final = PollCounts()
         self._link = link
-        self._ask = framing.ask
+        self._framing = framing
         self._clock = clock
         self._keep = keep
         self._numbers = itertools.count(1)
         self._link_breaker = Breaker(_REOPEN_S, _REOPEN_LONGEST_S)
-        self._link_fault = Fault(log, "link is down", bus=bus)
-        self._polled = {
-            meter.id: _Polled(
-                meter,
-                Breaker(meter.interval_s),
-                Fault(
-                    log,
-                    "meter does not answer as it should",
-                    after=TRIP,
-                    bus=bus,
-                    meter=meter.id,
-                    unit=meter.unit,
-                    model=meter.model,
-                ),
-            )
-            for meter in meters
-        }
+        self._link_fault = Fault(log, "link is down", after=TRIP, bus=bus)
+        listed = tuple(meters)
+        self._polled = {meter.id: _polled(meter, bus, len(listed), log) for meter in listed}
 
     async def run(self) -> None:
         """Poll until cancelled."""
@@ -117,48 +163,87 @@ class BusPoller:
         )
         try:
             while True:
-                slot = schedule.next()
-                begin_s = max(slot.due_s, self._link_breaker.not_before_s)
-                wait_s = begin_s - clock.monotonic()
+                now_s = clock.monotonic()
+                slot = schedule.next(now_s)
+                wait_s = max(slot.due_s, self._link_breaker.not_before_s) - now_s
                 if wait_s > 0:
                     await clock.sleep(wait_s)
+                    continue  # others may be due as well by now
                 polled = self._polled[slot.meter]
                 await self._poll(polled)
                 schedule.done(
                     utc_s=clock.now_ms() / MILLISECONDS,
                     now_s=clock.monotonic(),
                     not_before_s=polled.breaker.not_before_s,
+                    doubted=polled.breaker.failures > 0,
                 )
         finally:
             self._link.close()
 
     async def _poll(self, polled: _Polled) -> None:
         began_s = self._clock.monotonic()
-        replies, trouble = await self._read(polled.meter)
+        poll = await self._read(polled, began_s)
         now_s = self._clock.monotonic()
         self.counts.seconds += now_s - began_s
-        if trouble is None:
+        if poll.complete:
             self.counts.ok += 1
         else:
             self.counts.failed += 1
-        self._remember(polled, any(replies), trouble, now_s)
-        sample = polled.meter.sample(replies)
+        if poll.asked:
+            self._remember(polled, any(poll.replies), poll.trouble, now_s)
+        sample = polled.meter.sample(poll.replies)
         if sample is not None:
             self._keep(sample)
 
-    async def _read(self, meter: PolledMeter) -> tuple[list[Reply | None], _Trouble | None]:
-        """The replies to all reads, None where there is none, and the last trouble."""
-        replies: list[Reply | None] = [None] * len(meter.reads)
-        trouble = None
-        for number, read in enumerate(meter.reads):
-            steps = self._ask(meter.unit, read, next(self._numbers))
+    async def _read(self, polled: _Polled, began_s: float) -> _Poll:
+        replies: list[Reply | None] = [None] * len(polled.registers)
+        trouble, asked, complete = None, False, True
+        patience = _Patience(began_s + polled.share_s)
+        for number, registers in enumerate(polled.registers):
+            if registers.breaker.not_before_s > began_s:
+                complete = False
+                continue
+            asked, read = True, registers.read
             try:
-                replies[number] = await self._link.exchange(steps)
+                replies[number] = await self._answer(polled.meter.unit, read, patience)
+                if registers.breaker.failures:
+                    registers.breaker.answered()
+                    registers.fault.over()
             except (LinkError, PeerError) as error:
+                complete = False
+                treatment = self._treatment(error)
+                if treatment is Treatment.MISTAKEN:
+                    registers.breaker.failed(self._clock.monotonic())
+                    registers.fault.happened(error)
+                    continue
                 trouble = _Trouble(error, read)
-                if not _is_refusal(error):
+                if treatment in _SILENT:
                     break
-        return replies, trouble
+        return _Poll(replies, trouble, asked, complete)
+
+    async def _answer(self, unit: int, read: Read, patience: _Patience) -> Reply:
+        """The reply to one read, which is asked for again where that is safe and cheap.
+
+        Raises:
+            LinkError: there is none.
+            PeerError: there is none, or a wrong one.
+        """
+        reopened = False
+        while True:
+            steps = self._framing.ask(unit, read, next(self._numbers))
+            try:
+                return await self._link.exchange(steps)
+            except HungUp:
+                if reopened:
+                    raise
+                reopened = True
+            except DeviceRefused as error:
+                if self._treatment(error) is not Treatment.LATER:
+                    raise
+                pause_s = patience.busy_s(self._clock.monotonic())
+                if pause_s is None:
+                    raise
+                await self._clock.sleep(pause_s)
 
     def _remember(
         self, polled: _Polled, answered: bool, trouble: _Trouble | None, now_s: float
@@ -174,15 +259,45 @@ class BusPoller:
             polled.fault.over()
             return
         error, read = trouble
-        last = read.address + read.count - 1
-        registers = f"0x{read.address:04X}-0x{last:04X}"
-        polled.fault.happened(error, function=read.function, registers=registers)
-        if answered or _is_refusal(error):
+        polled.fault.happened(error, function=read.function, registers=_span(read))
+        if answered or self._treatment(error) not in _SILENT:
             polled.breaker.answered()
         elif not isinstance(error, ReplyError):
             polled.breaker.failed(now_s)
 
+    def _treatment(self, error: LinkError | PeerError) -> Treatment | None:
+        """What a refusal means; None where it is none."""
+        return self._framing.treatment(error.code) if isinstance(error, DeviceRefused) else None
 
-def _is_refusal(error: LinkError | PeerError) -> bool:
-    """Whether the meter itself answered, and may be asked for something else."""
-    return isinstance(error, DeviceRefused) and error.code not in _UNREACHED
+
+#: The meter itself did not answer, and is not asked for anything else in this poll.
+_SILENT: Final = frozenset({None, Treatment.UNREACHED})
+
+
+def _polled(meter: PolledMeter, bus: str, neighbours: int, log: Log) -> _Polled:
+    who = {"bus": bus, "meter": meter.id, "unit": meter.unit, "model": meter.model}
+    return _Polled(
+        meter,
+        Breaker(meter.interval_s),
+        Fault(log, "meter does not answer as it should", after=TRIP, **who),
+        tuple(
+            _Registers(
+                read,
+                Breaker(_DOUBT_S, _DOUBT_LONGEST_S, trip=_MISTAKES),
+                Fault(
+                    log,
+                    "meter has no such registers: check its model and unit in site.toml",
+                    after=_MISTAKES,
+                    function=read.function,
+                    registers=_span(read),
+                    **who,
+                ),
+            )
+            for read in meter.reads
+        ),
+        share_s=meter.interval_s / neighbours,
+    )
+
+
+def _span(read: Read) -> str:
+    return f"0x{read.address:04X}-0x{read.address + read.count - 1:04X}"

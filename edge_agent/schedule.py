@@ -7,7 +7,10 @@ Laws:
 2. The phase is a stable hash of the meter's id and lies in the first tenth of the interval, so that
    fleets don't fire together and every reading is near its interval's edge.
 3. A slot that was missed is skipped, never caught up with.
-4. Due times are of the monotonic clock. If UTC jumps, the next slots are found on its new face,
+4. Of those that are due, one in doubt (it did not answer last time, or was never asked) goes after
+   all others: a fleet of dead meters then delays each of its neighbours by one question at most.
+   But it does get its turn once in a round of the others, also on a bus that can't keep up.
+5. Due times are of the monotonic clock. If UTC jumps, the next slots are found on its new face,
    half an interval to one and a half after the last: none is doubled and none is waited for long.
 """
 
@@ -15,15 +18,13 @@ import hashlib
 import heapq
 import math
 from collections.abc import Iterable
-from typing import Final
-
-import msgspec
+from typing import Final, NamedTuple
 
 _SPREAD: Final = 0.1  # share of the interval that phases are spread over
 _WIDEST_S: Final = 30.0  # enough for any fleet, and an hourly series still begins at the hour
 
 
-class Slot(msgspec.Struct, frozen=True, order=True):
+class Slot(NamedTuple):
     """When something is asked next.
 
     Attributes:
@@ -52,26 +53,48 @@ class Schedule:
         self._cycles = {
             meter: (interval_s, phase_s(meter, interval_s)) for meter, interval_s in intervals_s
         }
-        self._slots = [Slot(self._following(meter, utc_s, now_s), meter) for meter in self._cycles]
-        heapq.heapify(self._slots)
+        self._sure: list[Slot] = []
+        self._doubted = [
+            Slot(self._following(meter, utc_s, now_s), meter) for meter in self._cycles
+        ]
+        heapq.heapify(self._doubted)
+        self._first = self._doubted
+        self._passed_over = 0  # how often in a row one in doubt had to wait
 
-    def next(self) -> Slot:
-        """Who is due first. Stays first until it is `done`."""
-        return self._slots[0]
+    def next(self, now_s: float) -> Slot:
+        """Who is asked next, at this moment or when it is due. Stays so until it is `done`."""
+        sure, doubted = self._sure, self._doubted
+        if not doubted:
+            self._first = sure
+        elif not sure or self._passed_over >= len(self._cycles):
+            self._first = doubted
+        else:
+            self._first = sure if sure[0].due_s <= max(now_s, doubted[0].due_s) else doubted
+        return self._first[0]
 
-    def done(self, *, utc_s: float, now_s: float, not_before_s: float = -math.inf) -> Slot:
-        """Move the first to its next slot, and return it.
+    def done(
+        self,
+        *,
+        utc_s: float,
+        now_s: float,
+        not_before_s: float = -math.inf,
+        doubted: bool = False,
+    ) -> Slot:
+        """Move the one that `next` gave to its next slot, and return it.
 
         Args:
             utc_s: UTC, seconds since 1970, at this moment.
             now_s: the monotonic clock at this moment.
             not_before_s: on the monotonic clock: slots before it are passed over.
+            doubted: it did not answer.
         """
-        due_s, meter = self._slots[0].due_s, self._slots[0].meter
+        waits = self._first is self._sure and self._doubted and self._doubted[0].due_s <= now_s
+        self._passed_over = self._passed_over + 1 if waits else 0
+        due_s, meter = heapq.heappop(self._first)
         earliest_s = max(not_before_s, due_s + self._cycles[meter][0] / 2)
         wait_s = max(earliest_s - now_s, 0.0)
         slot = Slot(self._following(meter, utc_s + wait_s, now_s + wait_s), meter)
-        heapq.heapreplace(self._slots, slot)
+        heapq.heappush(self._doubted if doubted else self._sure, slot)
         return slot
 
     def _following(self, meter: str, utc_s: float, now_s: float) -> float:

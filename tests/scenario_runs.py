@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 import structlog
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from analytics.consumption import consume
 from analytics.counters import accept
 from analytics.devices import place
 from analytics.figures import Finding
-from edge_agent.links import TcpLink
+from edge_agent.links import bus_link
 from edge_agent.meter import PolledMeter
 from edge_agent.poller import BusPoller
 from edge_agent.protocols.modbus import FRAMINGS
@@ -78,11 +79,12 @@ class Ran(NamedTuple):
 async def played(name: str) -> Ran:
     """Play a scenario, or recall how it went."""
     if name not in _ran:
-        _ran[name] = await _play(scenario.read(name))
+        _ran[name] = await play(scenario.read(name))
     return _ran[name]
 
 
-async def _play(one: Scenario) -> Ran:
+async def play(one: Scenario) -> Ran:
+    """Play a scenario that may be one's own."""
     folder = one.folder()
     campus = fleet.campus(folder, one.settings())
     begin_ms, end_ms = one.scenario.begin_ms, one.scenario.end_ms
@@ -112,7 +114,8 @@ def _poller(
     clock: SteppedClock,
     kept: list[Sample],
 ) -> BusPoller:
-    framing = FRAMINGS[bus.link]
+    place = places[bus.id]
+    found = msgspec.structs.replace(bus, host=place.host, port=place.port, device=place.device)
     return BusPoller(
         bus.id,
         [
@@ -120,14 +123,8 @@ def _poller(
             for meter in folder.site.meter
             if meter.bus == bus.id
         ],
-        link=TcpLink(
-            places[bus.id].host,
-            places[bus.id].port,
-            timeout_s=bus.timeout_s,
-            numbered=framing.numbered,
-            now_ms=clock.now_ms,
-        ),
-        framing=framing,
+        link=bus_link(found, clock.now_ms),
+        framing=FRAMINGS[bus.link],
         clock=clock,
         keep=kept.append,
         log=structlog.get_logger(),

@@ -7,7 +7,8 @@ Law: an exchange returns data only if the reply is the answer to its own questio
 that the protocol can tell. Else it raises `PeerError`; nothing in between.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
+from enum import Enum
 from typing import NamedTuple, TypeAlias
 
 import msgspec
@@ -33,6 +34,15 @@ class Reply(NamedTuple):
     time_ms: int
 
 
+class Treatment(Enum):
+    """What a refusal of a device means for whoever asked."""
+
+    REFUSED = "the device is there, and has no answer to this for now"
+    LATER = "it will have one in a moment"
+    MISTAKEN = "it will never have one: what was asked for is not there"
+    UNREACHED = "a gateway speaks for it: the device itself is silent"
+
+
 class Framing(msgspec.Struct, frozen=True):
     """How questions travel on a kind of link.
 
@@ -40,7 +50,13 @@ class Framing(msgspec.Struct, frozen=True):
         ask: unit, read and a number that changes from one question to the next -> exchange.
         numbered: replies carry the question's number, so that a late one is told from the right
             one. Where they don't, only silence on the link makes sure that nothing late comes.
+        treatments: by the code of a refusal; one that is not here is `REFUSED`.
     """
 
     ask: Callable[[int, Read, int], Exchange]
     numbered: bool
+    treatments: Mapping[int, Treatment]
+
+    def treatment(self, code: int) -> Treatment:
+        """What a refusal with this code means."""
+        return self.treatments.get(code, Treatment.REFUSED)

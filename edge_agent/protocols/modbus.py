@@ -1,4 +1,7 @@
-"""Modbus, reading only: functions 3 and 4 in TCP and RTU frames, encoded and parsed here.
+"""Modbus, reading only: functions 1 to 4 in TCP and RTU frames, encoded and parsed here.
+
+A read with function 1 or 2 counts bits, and gets them packed: `(count + 7) // 8` bytes, the first
+bit lowest in the first byte. One with function 3 or 4 counts registers of two bytes.
 
 Laws:
 
@@ -9,7 +12,7 @@ Laws:
    the bytes that follow mean nothing.
 3. There is no function here that makes a writing request, and none that could be told to.
 
-Sources: MODBUS Application Protocol V1.1b3, sections 6.3, 6.4 and 7; MODBUS Messaging on TCP/IP
+Sources: MODBUS Application Protocol V1.1b3, sections 6.1 to 6.4 and 7; MODBUS Messaging on TCP/IP
 V1.0b, section 3.1.3; MODBUS over Serial Line V1.02, sections 2.5.1 and 6.2.2.
 """
 
@@ -19,12 +22,13 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
-from edge_agent.protocols import Exchange, Framing
+from edge_agent.protocols import Exchange, Framing, Treatment
 from jieneng.metering.errors import DeviceRefused, ReplyError
 from jieneng.metering.read_plan import Read
 
-_READING: Final = frozenset({3, 4})
-_MOST_REGISTERS: Final = 125
+#: The most that a read may count, by function: coils, discrete inputs, holding and input registers.
+_MOST: Final[Mapping[int, int]] = MappingProxyType({1: 2000, 2: 2000, 3: 125, 4: 125})
+_BITS: Final = frozenset({1, 2})  # the functions that count bits
 _REFUSED: Final = 0x80  # set in the function of an exception reply
 
 _TCP_REQUEST: Final = struct.Struct(">HHHBBHH")
@@ -44,16 +48,15 @@ def read_tcp(unit: int, read: Read, transaction: int) -> Exchange:
         transaction: the question's number; its lowest 16 bits are used.
 
     Returns:
-        The `2 * read.count` bytes of the registers.
+        The bytes of the registers, or of the packed bits.
 
     Raises:
         DeviceRefused: the unit answered with an exception code.
         ReplyError: the reply can't be the answer.
         ValueError: the read is not one that Modbus can ask for.
     """
-    _check(read)
+    wanted = _wanted(read)
     transaction &= 0xFFFF
-    wanted = 2 * read.count
     send = _TCP_REQUEST.pack(transaction, 0, 6, unit, read.function, read.address, read.count)
     while True:
         head = yield send, _TCP_HEAD.size
@@ -77,8 +80,7 @@ def read_tcp(unit: int, read: Read, transaction: int) -> Exchange:
 
 def read_rtu(unit: int, read: Read, transaction: int = 0) -> Exchange:  # noqa: ARG001 - RTU has none
     """Ask one unit for one read, in an RTU frame. As `read_tcp`, without a number."""
-    _check(read)
-    wanted = 2 * read.count
+    wanted = _wanted(read)
     head = yield _rtu_request(unit, read.function, read.address, read.count), 3
     who, function, size = head
     _match(unit, who, read.function, function)
@@ -93,18 +95,36 @@ def read_rtu(unit: int, read: Read, transaction: int = 0) -> Exchange:  # noqa: 
     return data
 
 
+#: Exception codes, as section 7 of the application protocol names them.
+_TREATMENTS: Final[Mapping[int, Treatment]] = MappingProxyType(
+    {
+        0x01: Treatment.MISTAKEN,  # illegal function
+        0x02: Treatment.MISTAKEN,  # illegal data address
+        0x03: Treatment.MISTAKEN,  # illegal data value: here always the count
+        0x04: Treatment.REFUSED,  # server device failure
+        0x05: Treatment.LATER,  # acknowledge: accepted, takes its time
+        0x06: Treatment.LATER,  # server device busy
+        0x08: Treatment.REFUSED,  # memory parity error
+        0x0A: Treatment.UNREACHED,  # gateway path unavailable
+        0x0B: Treatment.UNREACHED,  # gateway target device failed to respond
+    }
+)
+
 #: By the `link` of a bus in `site.toml`.
 FRAMINGS: Final[Mapping[str, Framing]] = MappingProxyType(
     {
-        "tcp": Framing(read_tcp, numbered=True),
-        "rtu_tcp": Framing(read_rtu, numbered=False),
+        "tcp": Framing(read_tcp, numbered=True, treatments=_TREATMENTS),
+        "rtu_tcp": Framing(read_rtu, numbered=False, treatments=_TREATMENTS),
+        "rtu": Framing(read_rtu, numbered=False, treatments=_TREATMENTS),
     }
 )
 
 
-def _check(read: Read) -> None:
-    if read.function not in _READING or not 1 <= read.count <= _MOST_REGISTERS:
-        raise ValueError(f"Modbus can't read {read.count} registers with {read.function}")
+def _wanted(read: Read) -> int:
+    """How many data bytes the answer to a read holds."""
+    if not 1 <= read.count <= _MOST.get(read.function, 0):
+        raise ValueError(f"Modbus can't read {read.count} at once with function {read.function}")
+    return (read.count + 7) // 8 if read.function in _BITS else 2 * read.count
 
 
 def _match(unit: int, who: int, asked: int, function: int) -> None:

@@ -94,7 +94,6 @@ async def _simulated(
     settings = read_settings(folder.path / "simulator.toml", SimulatorSettings)
     places = await stack.enter_async_context(fleet.serving(fleet.campus(folder, settings), clock))
     return tuple(
-        BusOverride(id=bus, host=place.host, port=place.port)
+        BusOverride(id=bus, host=place.host or None, port=place.port or None, device=place.device)
         for bus, place in places.items()
-        if place.device is None
     )

@@ -10,6 +10,7 @@
     └── Unavailable          something that must be there is not: try again           (exit 3)
         ├── LinkError          a meter's link broke
         │   ├── LinkDown         it can't be opened or used: no fault of its meters
+        │   ├── HungUp           it had been closed while idle, as the next question finds out
         │   └── Silent           it is open, and no whole reply came in time
         ├── SpoolUnavailable   the disk does not take or give what the agent keeps
         ├── BrokerUnavailable
@@ -119,6 +120,10 @@ class LinkError(Unavailable):
 
 class LinkDown(LinkError):
     """A meter's link can't be opened or used; says nothing about the meters on it."""
+
+
+class HungUp(LinkError):
+    """A link that had served before was closed at once when it was to be used again."""
 
 
 class Silent(LinkError):

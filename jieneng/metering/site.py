@@ -61,7 +61,14 @@ class Area(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Bus(msgspec.Struct, frozen=True, kw_only=True):
-    """One link with one or more meters on it. One request is in flight on it at a time."""
+    """One link with one or more meters on it. One request is in flight on it at a time.
+
+    Attributes:
+        timeout_s: how long a meter may take to answer; what bytes take on a serial port's wire
+            comes on top.
+        delay_s: from the end of an answer to the next request, for meters that need a rest. On a
+            serial port it is never less than the silence between two frames.
+    """
 
     id: Id
     agent: Id
@@ -73,6 +80,7 @@ class Bus(msgspec.Struct, frozen=True, kw_only=True):
     parity: Literal["N", "E", "O"] = "N"
     stop_bits: Literal[1, 2] = 1
     timeout_s: Positive = 1.0
+    delay_s: Annotated[float, Meta(ge=0, le=10)] = 0.0
 
 
 class Replacement(msgspec.Struct, frozen=True, kw_only=True):

@@ -82,28 +82,42 @@ def test_a_folder_without_a_site_is_one_sentence(tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1
 
 
+TWO_AT_ONE_PORT = """
+[[bus]]
+id = "{0}"
+agent = "{1}"
+link = "rtu"
+device = "/dev/{0}"
+[[bus]]
+id = "{0}-2"
+agent = "{1}"
+link = "rtu"
+device = "/dev/{0}"
+"""
+
+
 @pytest.mark.parametrize("settings", ["", '[agent]\nid = "agent-1"\n'], ids=["defaults", "file"])
-def test_check_refuses_a_serial_bus_that_edge_run_refuses(site: Path, settings: str) -> None:
+def test_check_refuses_a_serial_port_of_two_buses_as_edge_run_does(
+    site: Path, settings: str
+) -> None:
     file = site / "site.toml"
+    file.write_text(file.read_text() + TWO_AT_ONE_PORT.format("attic", "agent-1"))
     lines = file.read_text().splitlines()
-    number = next(n for n, line in enumerate(lines) if line.startswith("link"))
-    lines[number] = 'link = "rtu"\ndevice = "/dev/ttyS1"'
-    file.write_text("\n".join(lines))
     (site / "agent.toml").write_text(settings)
     done = jieneng("check", "--site", site)
     assert done.returncode == 1
-    assert f"site.toml:{number + 1}: bus " in done.stderr
-    assert done.stderr.count("this agent does not poll") == 1
+    second = lines.index('id = "attic-2"') + 1
+    assert f"site.toml:{second}: buses attic and attic-2 are both at /dev/attic." in done.stderr
+    assert done.stderr.count("are both at /dev/attic") == 1
 
 
 def test_check_asks_every_agent_of_the_site(site: Path) -> None:
     """An agent may have its settings elsewhere."""
     file = site / "site.toml"
-    text = file.read_text()
-    more = '\n[[bus]]\nid = "{0}"\nagent = "agent-2"\nlink = "rtu"\ndevice = "/dev/{0}"\n'
-    file.write_text(text + more.format("attic") + more.format("cellar"))
+    more = TWO_AT_ONE_PORT.format("attic", "agent-1") + TWO_AT_ONE_PORT.format("cellar", "agent-2")
+    file.write_text(file.read_text() + more)
     done = jieneng("check", "--site", site)
-    assert done.stderr.count("this agent does not poll") == 2
+    assert done.stderr.count("are both at /dev/") == 2
 
 
 def test_check_finds_an_agent_of_a_file_that_the_site_has_not(site: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from edge_agent.config import AgentHead, AgentSettings, BusOverride, SpoolSettings, duty
+from edge_agent.links import SerialLink, TcpLink, bus_link
 from jieneng import settings
 from jieneng.metering.errors import ConfigError
 from jieneng.metering.site import Bus, Site
@@ -99,11 +100,32 @@ def test_the_bus_of_an_override_exists() -> None:
     assert "Did you mean plant?" in refused(where, agent(None, BusOverride(id="plan")))
 
 
-def test_a_serial_bus_is_refused_with_a_way_out() -> None:
-    serial = Bus(id="s", agent="agent-1", link="rtu", device="/dev/ttyS1")
-    said = refused(site(serial, meters=[meter("m", "s", 1)]), agent(None))
-    assert "serial port" in said
-    assert "rtu_tcp" in said
+def serial(name: str, device: str) -> Bus:
+    return Bus(id=name, agent="agent-1", link="rtu", device=device)
+
+
+def test_a_serial_bus_is_polled() -> None:
+    where = site(serial("s", "/dev/ttyS1"), meters=[meter("m", "s", 1)])
+    (mine,) = duty(where, agent(None)).buses
+    assert (mine.link, mine.device) == ("rtu", "/dev/ttyS1")
+
+
+def test_a_serial_bus_is_reached_where_the_agent_says() -> None:
+    where = site(serial("s", "/dev/ttyS1"), meters=[meter("m", "s", 1)])
+    mine = duty(where, agent(None, BusOverride(id="s", device="/dev/ttyUSB0")))
+    assert [one.device for one in mine.buses] == ["/dev/ttyUSB0"]
+
+
+def test_two_buses_at_one_serial_port_are_one_bus() -> None:
+    where = site(
+        serial("b", "/dev/ttyS1"),
+        serial("c", "/dev/ttyS1"),
+        serial("d", "/dev/ttyS2"),
+        meters=[meter("m", "b", 1), meter("n", "c", 2), meter("o", "d", 1)],
+    )
+    said = refused(where, agent(None))
+    assert "buses b and c are both at /dev/ttyS1." in said
+    assert len(said.splitlines()) == 1
 
 
 def test_two_buses_at_one_address_are_one_bus() -> None:
@@ -120,3 +142,23 @@ def test_all_problems_are_said_at_once() -> None:
 def test_a_bus_without_meters_is_left_alone() -> None:
     where = site(bus("b", 502), bus("c", 503), meters=[meter("m", "b", 1)])
     assert [one.id for one in duty(where, agent(None)).buses] == ["b"]
+
+
+@pytest.mark.parametrize("delay_s", [-0.1, 11.0])
+def test_a_delay_that_no_bus_needs_is_refused(delay_s: float) -> None:
+    text = f'[site]\nid = "s"\nname = "s"\n[[bus]]\nid = "b"\nagent = "a"\ndelay_s = {delay_s}\n'
+    with pytest.raises(ConfigError, match="delay_s"):
+        settings.decode(settings.parse(text, "site.toml"), Site)
+
+
+def test_a_link_is_as_its_bus_says() -> None:
+    tcp = bus_link(Bus(id="b", agent="a", host="h", timeout_s=0.7, delay_s=0.2), lambda: 0)
+    assert isinstance(tcp, TcpLink)
+    assert (tcp._manner.timeout_s, tcp._manner.gap_s, tcp._manner.numbered) == (0.7, 0.2, True)
+    over = Bus(id="b", agent="a", link="rtu_tcp", host="h")
+    assert not bus_link(over, lambda: 0)._manner.numbered
+    line = Bus(id="b", agent="a", link="rtu", device="/dev/ttyS1", baud=2400, parity="E")
+    serial = bus_link(line, lambda: 0)
+    assert isinstance(serial, SerialLink)
+    assert serial._settings == {"baudrate": 2400, "parity": "E", "stopbits": 1}
+    assert serial._manner.gap_s == pytest.approx(3.5 * 11 / 2400)

@@ -1,11 +1,13 @@
 """A doubted value is marked; a good one is not, whatever came before it."""
 
 import math
+from collections.abc import Sequence
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.judge import Judge
+from edge_agent.judge import Judge, Repetition
 from jieneng.metering.reading import Quality
 
 NAN = math.nan
@@ -98,3 +100,126 @@ def test_a_good_series_is_good_however_single_values_go_wrong(
             judge.quality(time_ms, draw.draw(st.sampled_from([0.0, 9e6])), NAN, 0.01)
         else:
             assert judge.quality(time_ms, counter, NAN, 0.01) == 0
+
+
+def flat(
+    judge: Judge,
+    values: list[float],
+    rate: float,
+    *,
+    every_s: float = 10.0,
+    step: float = 0.01,
+    start_s: float = 0.0,
+) -> list[bool]:
+    """Which samples of a counter are marked as flat, at one rate all the time."""
+    return [
+        bool(judge.quality(round((start_s + number * every_s) * MS), value, rate, step) & 2)
+        for number, value in enumerate(values)
+    ]
+
+
+def test_a_counter_that_stands_still_while_power_flows_is_flat_until_it_moves() -> None:
+    """36 kW are one step of 0.01 kWh a second; the register may be renewed every two minutes."""
+    values = [100.0, 100.1, *[100.2] * 60, 106.2, 106.3]
+    marked = flat(Judge(None), values, 36.0)
+    assert marked.index(True) == 2 + 13, "130 s after it was first seen to stand"
+    assert all(marked[15:62])
+    assert marked[62:] == [False, False]
+
+
+def test_a_counter_stands_still_where_nothing_flows() -> None:
+    assert not any(flat(Judge(None), [100.0, 100.1, *[100.2] * 10_000], 0.0))
+
+
+def test_a_counter_of_what_comes_in_does_not_count_what_goes_out() -> None:
+    assert not any(flat(Judge(None), [100.0, 100.1, *[100.2] * 1000], -36.0))
+
+
+def test_a_counter_that_is_due_to_move_once_an_hour_is_not_flat() -> None:
+    """10 W: a step of 0.01 kWh is an hour, and ten steps are ten."""
+    hour = [round(100 + 0.01 * (number // 360), 2) for number in range(3600)]
+    assert not any(flat(Judge(None), hour, 0.01))
+
+
+def test_a_register_that_is_renewed_every_two_minutes_is_not_flat() -> None:
+    values = [100.0 + 1.2 * (number // 12) for number in range(200)]
+    assert not any(flat(Judge(None), values, 36.0))
+
+
+def test_pulses_of_ten_litres_in_a_register_of_one_are_not_flat() -> None:
+    """The least move that was seen is the counter's step, whatever the register could show."""
+    values = [5.0 + 0.01 * (number // 30) for number in range(600)]
+    assert not any(flat(Judge(None), values, 0.12, step=0.001))
+
+
+def test_a_counter_that_never_moved_is_flat_when_far_more_than_a_step_is_missing() -> None:
+    marked = flat(Judge(None), [100.0] * 60, 36.0)
+    assert marked.index(True) == 13
+    coarse = flat(Judge(None), [100.0] * 60, 3.6, every_s=60.0, step=8.0)
+    assert not any(coarse), "3.6 kWh, half a step of a register behind a CT of 800"
+
+
+def test_what_flowed_in_a_gap_is_not_known() -> None:
+    judge = Judge(None)
+    flat(judge, [100.0, 100.1, 100.2], 36.0)
+    assert flat(judge, [100.2], 36.0, start_s=36_000.0) == [False]
+
+
+def test_an_unknown_rate_says_nothing_of_the_counter() -> None:
+    assert not any(flat(Judge(None), [100.0, 100.1, *[100.2] * 1000], NAN))
+
+
+def test_a_rate_that_comes_and_goes_does_not_make_the_mark_flutter() -> None:
+    judge, marked = Judge(None), []
+    flat(judge, [100.0, 100.1], 36.0)
+    for number in range(200):
+        rate = 36.0 if number % 3 else 0.0
+        marked.append(bool(judge.quality(20_000 + number * 10_000, 100.1, rate, 0.01) & 2))
+    first = marked.index(True)
+    assert all(marked[first:])
+
+
+@given(
+    st.lists(st.floats(0, 1), min_size=2, max_size=200),
+    st.sampled_from([0.001, 0.01, 0.1, 1.0]),
+    st.sampled_from([1.0, 10.0, 60.0, 900.0]),
+)
+def test_a_counter_that_counts_is_never_flat(
+    shares: list[float], step: float, every_s: float
+) -> None:
+    """At rates of up to 100, which hold from one sample to the next."""
+    judge, exact = Judge(None), 1000.0
+    for number, (before, share) in enumerate(zip([0.0, *shares], shares, strict=False)):
+        exact += 100 * before * every_s / 3600
+        shown = math.floor(exact / step) * step
+        assert not judge.quality(round(number * every_s * MS), shown, 100 * share, step) & 2
+
+
+NAMES = ("energy_kwh", "voltage_a_v", "voltage_b_v", "voltage_c_v", "power_kw")
+
+
+def stale(values: Sequence[tuple[float, ...]], every_s: float = 60.0) -> list[bool]:
+    repetition = Repetition(NAMES)
+    return [
+        repetition.quality(round(number * every_s * MS), one) == Quality.STALE
+        for number, one in enumerate(values)
+    ]
+
+
+def test_a_gateway_that_answers_from_its_memory_is_stale_after_ten_minutes() -> None:
+    one, other = (5.0, 231.1, 230.2, 229.9, 1.5), (5.0, 231.1, 230.3, 229.9, 1.5)
+    assert stale([one] * 12 + [other] * 2) == [False] * 10 + [True] * 2 + [False] * 2
+    assert stale([one] * 601, every_s=1.0).index(True) == 600
+    assert stale([one] * 12, every_s=900.0).index(True) == 10
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        (5.0, 0.0, 0.0, 0.0, 0.0),  # switched off upstream
+        (5.0, 230.0, 0.0, 0.0, 0.0),  # one phase, of which the voltage may be coarse
+        (5.0, NAN, NAN, NAN, 0.0),
+    ],
+)
+def test_what_may_stand_still_is_not_stale(one: tuple[float, ...]) -> None:
+    assert not any(stale([one] * 100))

@@ -1,6 +1,7 @@
 """A link lets nothing through that comes late, and goes on after any trouble."""
 
 import asyncio
+import socket
 import struct
 from collections.abc import Callable, Iterator
 
@@ -9,7 +10,7 @@ import pytest
 from edge_agent.links import TcpLink
 from edge_agent.protocols import Reply
 from edge_agent.protocols.modbus import FRAMINGS
-from jieneng.metering.errors import DeviceRefused, LinkDown, LinkError, ReplyError, Silent
+from jieneng.metering.errors import DeviceRefused, HungUp, LinkDown, LinkError, ReplyError, Silent
 from jieneng.metering.read_plan import Read
 from tests.edge_agent.misbehaving import Act, Misbehaving, Question, misbehaving
 from tests.servers import free_port
@@ -21,7 +22,9 @@ kinds = pytest.mark.parametrize("kind", ["tcp", "rtu_tcp"])
 class Asker:
     """Asks over a link, as a poller does."""
 
-    def __init__(self, port: int, kind: str, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self, port: int, kind: str, timeout_s: float = TIMEOUT_S, delay_s: float = 0.0
+    ) -> None:
         self.framing = FRAMINGS[kind]
         self.link = TcpLink(
             "127.0.0.1",
@@ -29,6 +32,7 @@ class Asker:
             timeout_s=timeout_s,
             numbered=self.framing.numbered,
             now_ms=lambda: 1_795_000_000_000,
+            delay_s=delay_s,
         )
         self.number = 0
 
@@ -241,11 +245,29 @@ async def test_a_reset_costs_one_question(kind: str) -> None:
         yield None if question.nth == 1 else question.reply(question.nth)
 
     async with misbehaving(behave, rtu=kind != "tcp") as server:
-        asker = Asker(server.port, kind)
-        with pytest.raises(LinkError) as broken:
+        asker = Asker(server.port, kind, timeout_s=0.5)
+        with pytest.raises(LinkDown, match="closes new connections"):
             await asker.ask()
-        assert not isinstance(broken.value, LinkDown | Silent)
         assert await asker.value() == 2
+        asker.link.close()
+
+
+@kinds
+async def test_a_question_that_closes_every_connection_is_no_link_that_is_down(kind: str) -> None:
+    """There are gateways that hang up when they are asked for a unit that they don't know."""
+
+    def behave(question: Question) -> Iterator[Act]:
+        yield None if question.unit == 9 else question.reply(question.nth)
+
+    async with misbehaving(behave, rtu=kind != "tcp") as server:
+        asker = Asker(server.port, kind, timeout_s=0.3)
+        for nth in (1, 4):
+            assert await asker.value() == nth
+            with pytest.raises(HungUp):
+                await asker.ask(unit=9)
+            with pytest.raises(LinkError) as broken:
+                await asker.ask(unit=9)
+            assert type(broken.value) is LinkError
         asker.link.close()
 
 
@@ -301,4 +323,74 @@ async def test_a_question_that_is_cancelled_leaves_nothing_behind(kind: str) -> 
             await asking
         assert await asker.value() == 2
         assert server.most_open == 1
+        asker.link.close()
+
+
+async def test_a_connection_that_was_closed_while_idle_is_told_from_one_that_breaks() -> None:
+    """The gateway closes it, and that is on its way while the next question is sent."""
+
+    def behave(question: Question) -> Iterator[Act]:
+        yield None if question.nth == 2 else question.reply(question.nth)
+
+    async with misbehaving(behave) as server:
+        asker = Asker(server.port, "tcp", timeout_s=2.0)
+        assert await asker.value() == 1
+        with pytest.raises(HungUp):
+            await asker.ask()
+        assert await asker.value() == 3
+        assert server.most_open == 1
+        asker.link.close()
+
+
+async def test_a_gateway_that_gives_up_on_its_meter_has_not_hung_up_while_idle() -> None:
+    """Its meter is silent, and asking again at once would cost another time-out."""
+
+    def behave(question: Question) -> Iterator[Act]:
+        if question.nth == 2:
+            yield 0.7
+            yield None
+        yield question.reply(question.nth)
+
+    async with misbehaving(behave) as server:
+        asker = Asker(server.port, "tcp", timeout_s=1.0)
+        assert await asker.value() == 1
+        with pytest.raises(LinkError) as broken:
+            await asker.ask()
+        assert type(broken.value) is LinkError
+        asker.link.close()
+
+
+@kinds
+async def test_the_bus_rests_between_a_reply_and_the_next_question(kind: str) -> None:
+    """Measured by the server, from before its reply left to after the question came."""
+    replied_s: list[float] = []
+    asked_s: list[float] = []
+
+    def behave(question: Question) -> Iterator[Act]:
+        asked_s.append(asyncio.get_running_loop().time())
+        replied_s.append(asked_s[-1])
+        yield question.refusal(2) if question.nth == 3 else question.reply(question.nth)
+
+    async with misbehaving(behave, rtu=kind != "tcp") as server:
+        asker = Asker(server.port, kind, timeout_s=0.5, delay_s=0.05)
+        assert [await asker.value(), await asker.value()] == [1, 2]
+        with pytest.raises(DeviceRefused):
+            await asker.ask()
+        assert [await asker.value(), await asker.value()] == [4, 5]
+        asker.link.close()
+    gaps = [asked - replied for replied, asked in zip(replied_s, asked_s[1:], strict=False)]
+    assert len(gaps) == 4
+    assert min(gaps) >= 0.045
+
+
+async def test_a_connection_is_kept_alive_through_firewalls() -> None:
+    """One that forgets idle connections would cost the first question of each quarter-hour."""
+    async with misbehaving(right) as server:
+        asker = Asker(server.port, "tcp")
+        await asker.ask()
+        wire = asker.link._wire
+        assert wire is not None
+        end = wire._transport.get_extra_info("socket")
+        assert end.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert 0 < end.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) <= 60
         asker.link.close()

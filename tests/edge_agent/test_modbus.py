@@ -8,6 +8,12 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from pymodbus.framer import FramerRTU, FramerSocket
 from pymodbus.pdu import DecodePDU
+from pymodbus.pdu.bit_message import (
+    ReadCoilsRequest,
+    ReadCoilsResponse,
+    ReadDiscreteInputsRequest,
+    ReadDiscreteInputsResponse,
+)
 from pymodbus.pdu.register_message import (
     ReadHoldingRegistersRequest,
     ReadHoldingRegistersResponse,
@@ -15,8 +21,8 @@ from pymodbus.pdu.register_message import (
     ReadInputRegistersResponse,
 )
 
-from edge_agent.protocols import Exchange
-from edge_agent.protocols.modbus import crc, read_rtu, read_tcp
+from edge_agent.protocols import Exchange, Treatment
+from edge_agent.protocols.modbus import FRAMINGS, crc, read_rtu, read_tcp
 from jieneng.metering.errors import DeviceRefused, ReplyError
 from jieneng.metering.read_plan import Read
 
@@ -24,6 +30,8 @@ TCP = FramerSocket(DecodePDU(False))
 RTU = FramerRTU(DecodePDU(False))
 REQUESTS = {3: ReadHoldingRegistersRequest, 4: ReadInputRegistersRequest}
 RESPONSES = {3: ReadHoldingRegistersResponse, 4: ReadInputRegistersResponse}
+BIT_REQUESTS = {1: ReadCoilsRequest, 2: ReadDiscreteInputsRequest}
+BIT_RESPONSES = {1: ReadCoilsResponse, 2: ReadDiscreteInputsResponse}
 
 units = st.integers(0, 255)
 functions = st.sampled_from([3, 4])
@@ -82,6 +90,25 @@ def test_replies_of_another_implementation_are_read(
     asked = read(function, len(registers))
     assert said(read_tcp(unit, asked, number), TCP.buildFrame(pdu)) == data
     assert said(read_rtu(unit, asked), RTU.buildFrame(pdu)) == data
+
+
+@given(
+    units, st.sampled_from([1, 2]), st.integers(1, 2000), st.integers(0, 65535), numbers, st.data()
+)
+def test_bits_are_asked_for_and_read_as_another_implementation_does(
+    unit: int, function: int, count: int, address: int, number: int, draw: st.DataObject
+) -> None:
+    """They come packed, the first one lowest in the first byte."""
+    asked = read(function, count, address)
+    pdu = BIT_REQUESTS[function](address=address, count=count, dev_id=unit, transaction_id=number)
+    assert next(read_tcp(unit, asked, number))[0] == TCP.buildFrame(pdu)
+    assert next(read_rtu(unit, asked))[0] == RTU.buildFrame(pdu)
+    packed = draw.draw(st.integers(0, 2**count - 1))
+    bits = [bool(packed >> place & 1) for place in range(count)]
+    reply = BIT_RESPONSES[function](bits=bits, dev_id=unit, transaction_id=number)
+    data = packed.to_bytes((count + 7) // 8, "little")
+    assert said(read_tcp(unit, asked, number), TCP.buildFrame(reply)) == data
+    assert said(read_rtu(unit, asked), RTU.buildFrame(reply)) == data
 
 
 @given(units, functions, st.data())
@@ -188,15 +215,43 @@ def test_a_refusal_that_is_not_ours_is_not_believed() -> None:
         said(read_tcp(1, read(3, 2), 7), struct.pack(">HHH", 7, 0, 4) + bytes([1, 0x83, 2, 0]))
 
 
-@pytest.mark.parametrize("function", [0, 1, 5, 6, 15, 16, 22, 23, 0x83])
+def test_the_example_of_the_standard_for_bits() -> None:
+    """MODBUS Application Protocol V1.1b3, section 6.1: coils 20-38 are CD 6B 05."""
+    steps = read_tcp(1, read(1, 19, 0x13), 7)
+    assert next(steps)[0][7:] == bytes.fromhex("01 0013 0013")
+    reply = struct.pack(">HHHB", 7, 0, 6, 1) + bytes.fromhex("01 03 CD6B05")
+    assert said(read_tcp(1, read(1, 19, 0x13), 7), reply) == bytes.fromhex("CD6B05")
+
+
+@pytest.mark.parametrize("function", [0, 5, 6, 15, 16, 22, 23, 0x83])
 def test_writing_can_not_be_said(function: int) -> None:
     for ask in (read_tcp, read_rtu):
         with pytest.raises(ValueError, match="can't read"):
             next(ask(1, read(function, 1), 1))
 
 
-@pytest.mark.parametrize("count", [0, 126, 65536])
-def test_more_than_a_frame_holds_can_not_be_asked_for(count: int) -> None:
+@pytest.mark.parametrize(
+    ("function", "count"), [(3, 0), (3, 126), (4, 65536), (1, 0), (1, 2001), (2, 65536)]
+)
+def test_more_than_a_frame_holds_can_not_be_asked_for(function: int, count: int) -> None:
     for ask in (read_tcp, read_rtu):
         with pytest.raises(ValueError, match="can't read"):
-            next(ask(1, read(3, count), 1))
+            next(ask(1, read(function, count), 1))
+
+
+@pytest.mark.parametrize(
+    ("code", "treatment"),
+    [
+        (1, Treatment.MISTAKEN),
+        (2, Treatment.MISTAKEN),
+        (3, Treatment.MISTAKEN),
+        (4, Treatment.REFUSED),
+        (5, Treatment.LATER),
+        (6, Treatment.LATER),
+        (10, Treatment.UNREACHED),
+        (11, Treatment.UNREACHED),
+        (99, Treatment.REFUSED),  # of a manufacturer's own
+    ],
+)
+def test_exceptions_are_told_apart(code: int, treatment: Treatment) -> None:
+    assert {one.treatment(code) for one in FRAMINGS.values()} == {treatment}

@@ -30,7 +30,9 @@ Logs = list[MutableMapping[str, Any]]
 class Bus:
     """A poller, and what it handed on."""
 
-    def __init__(self, port: int, kind: str, units: range, interval_s: float) -> None:
+    def __init__(
+        self, port: int, kind: str, units: range, interval_s: float, timeout_s: float
+    ) -> None:
         clock, framing, model = SystemClock(), FRAMINGS[kind], packaged_models()["acrel-dtsd1352"]
         self.samples: list[Sample] = []
         self.poller = BusPoller(
@@ -46,7 +48,7 @@ class Bus:
             link=TcpLink(
                 "127.0.0.1",
                 port,
-                timeout_s=0.05,
+                timeout_s=timeout_s,
                 numbered=framing.numbered,
                 now_ms=clock.now_ms,
             ),
@@ -62,9 +64,13 @@ class Bus:
 
 @asynccontextmanager
 async def polled(
-    port: int, kind: str = "tcp", units: range = range(1, 2), interval_s: float = 0.1
+    port: int,
+    kind: str = "tcp",
+    units: range = range(1, 2),
+    interval_s: float = 0.1,
+    timeout_s: float = 0.05,
 ) -> AsyncIterator[Bus]:
-    one = Bus(port, kind, units, interval_s)
+    one = Bus(port, kind, units, interval_s, timeout_s)
     async with running(one.poller.run()):
         yield one
 
@@ -147,6 +153,22 @@ async def test_a_link_that_is_down_is_said_once_and_blames_no_meter() -> None:
         async with polled(port, units=range(1, 4)) as bus:
             await until(lambda: bus.poller.counts.failed >= 3)
             async with misbehaving(behave, port=port):
+                await until(lambda: all(bus.of(f"m{unit}") for unit in (1, 2, 3)))
+    assert faults(logs) == ["link is down", "link is down: over"]
+
+
+async def test_a_gateway_that_another_master_has_blames_no_meter() -> None:
+    """It takes one connection and closes every other at once, until the other master leaves."""
+    taken = True
+
+    def behave(question: Question) -> Iterator[Act]:
+        yield None if taken else question.reply(question.nth)
+
+    async with misbehaving(behave) as server:
+        with capture_logs() as logs:
+            async with polled(server.port, units=range(1, 4), timeout_s=1.0) as bus:
+                await until(lambda: bus.poller.counts.failed >= 3)
+                taken = False
                 await until(lambda: all(bus.of(f"m{unit}") for unit in (1, 2, 3)))
     assert faults(logs) == ["link is down", "link is down: over"]
 

@@ -4,9 +4,14 @@ An answer that is whole, right and in time is kept; nothing else is. (A reply wi
 contents is whole and right for all that a protocol can tell: it is kept and marked.)
 """
 
+import math
+
+import msgspec
 import pytest
 
-from tests.scenario_runs import NAMES, played, scored
+from simulators import scenario
+from simulators.faults.replies import Reset
+from tests.scenario_runs import NAMES, play, played, scored
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -38,3 +43,15 @@ async def test_a_gateway_that_takes_one_connection_is_asked_over_one() -> None:
     ran = await played("one-connection-gateway")
     assert len({one.peer for one in ran.seen}) == 1
     assert len(ran.series("e-1").times_ms) == 60
+
+
+async def test_a_gateway_that_resets_after_every_answer_costs_no_poll() -> None:
+    """Each reset is on its way while the next question is sent, or comes just after it."""
+    one = scenario.read("connection-reset")
+    resets = [row for row in one.fault if isinstance(row, Reset) and row.place == "after"]
+    after = msgspec.structs.replace(resets[0], probability=1.0)
+    ran = await play(msgspec.structs.replace(one, fault=(after,)))
+    for name in ("e-1", "e-2"):
+        kept = [sample for sample in ran.kept if sample.meter == name]
+        assert len(kept) == 60
+        assert not any(math.isnan(value) for sample in kept for value in sample.values)

@@ -40,7 +40,7 @@ def test_every_slot_is_asked_once_by_a_bus_that_keeps_up(
     now_s = 0.0
     last: dict[str, float] = {}
     for delay in delays:
-        slot = schedule.next()
+        slot = schedule.next(now_s)
         assert slot.due_s >= now_s - shortest * 0.4 * len(meters) - 1e-6
         now_s = max(now_s, slot.due_s)
         utc_s = UTC_S + slot.due_s
@@ -56,14 +56,14 @@ def test_every_slot_is_asked_once_by_a_bus_that_keeps_up(
 
 def test_missed_slots_are_skipped() -> None:
     schedule = Schedule([("m", 10.0)], utc_s=UTC_S, now_s=0.0)
-    first = schedule.next().due_s
+    first = schedule.next(0.0).due_s
     slot = schedule.done(utc_s=UTC_S + first + 34, now_s=first + 34)
     assert math.isclose(slot.due_s, first + 40, abs_tol=1e-5)
 
 
 def test_slots_before_a_given_moment_are_passed_over() -> None:
     schedule = Schedule([("m", 10.0)], utc_s=UTC_S, now_s=0.0)
-    first = schedule.next().due_s
+    first = schedule.next(0.0).due_s
     slot = schedule.done(utc_s=UTC_S + first, now_s=first, not_before_s=first + 25)
     assert math.isclose(slot.due_s, first + 30, abs_tol=1e-5)
 
@@ -71,7 +71,7 @@ def test_slots_before_a_given_moment_are_passed_over() -> None:
 @given(st.floats(-1e6, 1e6), st.sampled_from([1.0, 10.0, 900.0]))
 def test_a_jump_of_the_clock_neither_stops_nor_doubles(jump_s: float, interval_s: float) -> None:
     schedule = Schedule([("m", interval_s)], utc_s=UTC_S, now_s=0.0)
-    first = schedule.next().due_s
+    first = schedule.next(0.0).due_s
     slot = schedule.done(utc_s=UTC_S + first + jump_s, now_s=first)
     assert 0.5 * interval_s - 1e-3 <= slot.due_s - first <= 1.5 * interval_s + 1e-3
     face = (UTC_S + slot.due_s + jump_s - phase_s("m", interval_s)) % interval_s
@@ -80,6 +80,47 @@ def test_a_jump_of_the_clock_neither_stops_nor_doubles(jump_s: float, interval_s
 
 def test_a_timer_that_fires_early_does_not_double_a_slot() -> None:
     schedule = Schedule([("m", 10.0)], utc_s=UTC_S, now_s=0.0)
-    first = schedule.next().due_s
+    first = schedule.next(0.0).due_s
     slot = schedule.done(utc_s=UTC_S + first - 0.001, now_s=first - 0.001)
     assert math.isclose(slot.due_s, first + 10, abs_tol=1e-5)
+
+
+def test_a_meter_in_doubt_lets_those_go_first_that_answered() -> None:
+    """Six dead units before a living one: it waits for one of them, never for all."""
+    schedule = Schedule([(f"m{number}", 10.0) for number in range(7)], utc_s=UTC_S, now_s=0.0)
+    now_s = 0.0
+    for _ in range(7):
+        slot = schedule.next(now_s)
+        now_s = max(now_s, slot.due_s)
+        schedule.done(utc_s=UTC_S + now_s, now_s=now_s, doubted=slot.meter != "m3")
+    now_s += 15.0  # the slots of all have come
+    asked = []
+    for _ in range(7):
+        asked.append(schedule.next(now_s).meter)
+        schedule.done(utc_s=UTC_S + now_s, now_s=now_s, doubted=asked[-1] != "m3")
+    assert asked[0] == "m3"
+    assert len(set(asked)) == 7
+
+
+def test_a_meter_in_doubt_is_asked_at_its_time_when_nobody_else_is_due() -> None:
+    schedule = Schedule([("slow", 100.0), ("dead", 10.0)], utc_s=UTC_S, now_s=0.0)
+    now_s, asked = 0.0, []
+    for _ in range(30):
+        slot = schedule.next(now_s)
+        now_s = max(now_s, slot.due_s)
+        asked.append(slot.meter)
+        schedule.done(utc_s=UTC_S + now_s, now_s=now_s, doubted=slot.meter == "dead")
+    assert 24 <= asked.count("dead") <= 28
+
+
+def test_a_meter_in_doubt_gets_its_turn_on_a_bus_that_can_not_keep_up() -> None:
+    """Every question takes longer than an interval: all are always due."""
+    meters = [("dead", 1.0), *((f"m{number}", 1.0) for number in range(4))]
+    schedule = Schedule(meters, utc_s=UTC_S, now_s=0.0)
+    now_s, asked = 0.0, []
+    for _ in range(100):
+        slot = schedule.next(now_s)
+        now_s = max(now_s, slot.due_s) + 3.0
+        asked.append(slot.meter)
+        schedule.done(utc_s=UTC_S + now_s, now_s=now_s, doubted=slot.meter == "dead")
+    assert 10 <= asked.count("dead") <= 25
