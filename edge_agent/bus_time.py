@@ -69,7 +69,7 @@ def rounds(site: Site, models: Mapping[str, Model]) -> list[Round]:
         polled = [
             (meter, plan(models[meter.model]))
             for meter in site.meter
-            if meter.bus == bus.id and meter.model in models
+            if meter.bus == bus.id and meter.model is not None and meter.model in models
         ]
         if polled:
             found.append(round_of(bus, polled))
