@@ -94,9 +94,9 @@ def derived(base: Model, places: Sequence[Place]) -> tuple[PointRow, ...]:
 
 def unheard_of(places: Sequence[Place]) -> Model:
     """What was found of a device that no model of the library fits."""
-    counters = {counter: medium for medium, counter in CONSUMPTION.items()}
     quantity = places[0].quantity
-    medium = counters.get(quantity, QUANTITIES[quantity].media[0])
+    counts = (medium for medium, counter in CONSUMPTION.items() if counter == quantity)
+    medium = next(counts, QUANTITIES[quantity].media[0])
     head = ModelHead(
         id="my-model", name="my-model", medium=medium, source="found by probing",
         confidence="reported",
@@ -107,13 +107,18 @@ def unheard_of(places: Sequence[Place]) -> Model:
 def _as_found(place: Place, row: PointRow) -> PointRow:
     """A place in the model's own words, as far as they are right."""
     differing = differences(place, row)
-    if not differing:
-        return row
     mine = place.row()
-    modulus = row.modulus if place.type == row.type else None
-    if modulus is not None:
-        modulus = float(modulus * mine.canonical_scale() / row.canonical_scale())
-    return msgspec.structs.replace(mine, ratio=place.ratio or row.ratio, modulus=modulus)
+    found = msgspec.structs.replace(
+        row, function=mine.function, address=mine.address, type=mine.type, order=mine.order
+    )
+    if "type" in differing:
+        found = msgspec.structs.replace(found, modulus=None)
+    if "scale" not in differing:
+        return found
+    ours, theirs = mine.canonical_scale(), row.canonical_scale()
+    modulus = None if found.modulus is None else float(found.modulus * ours / theirs)
+    ratio = place.ratio or row.ratio
+    return msgspec.structs.replace(found, scale=mine.scale, unit=None, ratio=ratio, modulus=modulus)
 
 
 def _table(head: str, struct: msgspec.Struct) -> str:
