@@ -94,6 +94,14 @@ class Place(msgspec.Struct, frozen=True):
         known = enumerate(orders(self.words))
         return frozenset(number for number, order in known if order == self.order)
 
+    def overlaps(self, other: "Place") -> bool:
+        """Whether they share registers: then one may be the lower words of the other."""
+        return (
+            self.function == other.function
+            and self.address < other.address + other.words
+            and other.address < self.address + self.words
+        )
+
     def value(self, data: bytes) -> float:
         """What its registers' bytes say, as the display would show it."""
         return _scaled(_raw(self.type, self.order)(data), self.ten) * self.factor
