@@ -31,7 +31,8 @@ _SILENCE: Final = 3.5  # characters between frames (MODBUS over Serial Line V1.0
 _SILENCE_S: Final = 0.00175  # ... and above 19200 baud this, whatever the baud (same place)
 _FIXED_ABOVE: Final = 19200
 _RTU_REQUEST: Final = 8  # unit, function, address, count, checksum
-_RTU_REPLY: Final = 5  # unit, function, byte count, checksum; and two bytes a register
+_RTU_REPLY: Final = 5  # unit, function, byte count, checksum, beside the data
+_BITS: Final = frozenset({1, 2})  # functions whose data are bits, eight a byte
 
 # Time-outs that a silent meter costs its neighbours. Where replies carry no number the link waits
 # for one more, so that what comes late reaches nobody (`links`, law 2).
@@ -83,7 +84,7 @@ def round_of(bus: Bus, polled: Sequence[tuple[Meter, Sequence[Read]]]) -> Round:
         bus: the bus.
         polled: at least one.
     """
-    times_s = [sum(question_s(bus, read.count) for read in reads) for _, reads in polled]
+    times_s = [sum(question_s(bus, read) for read in reads) for _, reads in polled]
     silent_s = _WAITS[bus.link] * bus.timeout_s
     return Round(
         bus=bus.id,
@@ -99,17 +100,20 @@ def round_of(bus: Bus, polled: Sequence[tuple[Meter, Sequence[Read]]]) -> Round:
     )
 
 
-def question_s(bus: Bus, registers: int) -> float:
+def question_s(bus: Bus, read: Read) -> float:
     """From one question to the moment at which the next may be asked, if it is answered."""
     own_s = float(getattr(bus, "turnaround_s", None) or _TURNAROUND_S)
-    pause_s = float(getattr(bus, "delay_s", None) or 0.0)
-    network_s = 0.0 if bus.link == "rtu" else _NETWORK_S
+    delay_s = float(getattr(bus, "delay_s", None) or 0.0)
     if bus.link == "tcp":
-        return own_s + network_s + pause_s
-    characters = _RTU_REQUEST + _RTU_REPLY + 2 * registers
-    # A silence before each of the two frames: it is how their ends are told.
-    wire_s = characters * character_s(bus) + 2 * silence_s(bus)
-    return wire_s + own_s + network_s + pause_s
+        return own_s + _NETWORK_S + delay_s
+    data = (read.count + 7) // 8 if read.function in _BITS else 2 * read.count
+    wire_s = (_RTU_REQUEST + _RTU_REPLY + data) * character_s(bus)
+    # One silence tells the device where the question ends. Another tells where the reply does: on a
+    # port of ours the delay runs meanwhile, a gateway hands the reply on after it.
+    silent_s = silence_s(bus)
+    if bus.link == "rtu":
+        return wire_s + own_s + silent_s + max(silent_s, delay_s)
+    return wire_s + own_s + 2 * silent_s + delay_s + _NETWORK_S
 
 
 def character_s(bus: Bus) -> float:

@@ -65,8 +65,8 @@ def named(base: Model, name: str, source: str, rows: Iterable[PointRow]) -> Mode
 def derived(base: Model, places: Sequence[Place]) -> tuple[PointRow, ...]:
     """A model's points as a device has them that was found to differ.
 
-    What was found stands as it was found. The others follow the first of it in what does not differ
-    from point to point by accident: function, address base and byte order.
+    What was found stands as it was found. The others of its table follow the first of it in what
+    does not differ from point to point by accident: function, address base and byte order.
 
     Args:
         base: has a point for the quantity of at least one of the places.
@@ -82,6 +82,8 @@ def derived(base: Model, places: Sequence[Place]) -> tuple[PointRow, ...]:
     changes: dict[str, Any] = {"function": first.function} if "function" in differing else {}
 
     def follow(row: PointRow) -> PointRow:
+        if row.function != like.function:
+            return row
         moved = row.address + (shift if abs(shift) == 1 else 0)  # further off is another register
         order = orders(row.words)[pattern] if "order" in differing else row.order
         return msgspec.structs.replace(row, address=max(moved, 0), order=order, **changes)

@@ -7,7 +7,7 @@ import pytest
 from edge_agent import bus_time
 from jieneng.metering.catalog import Model
 from jieneng.metering.errors import Problem
-from jieneng.metering.read_plan import plan
+from jieneng.metering.read_plan import Read, plan
 from jieneng.metering.site import Bus, Site
 from jieneng.site_folder import packaged_models
 from tests.edge_agent import scene
@@ -24,6 +24,10 @@ def bus(link: Any = "rtu", **more: Any) -> Bus:
 def site(on: Bus, count: int, **more: Any) -> Site:
     meters = [scene.meter(f"m{unit}", "b", unit, **more) for unit in range(1, count + 1)]
     return scene.site(on, meters=meters)
+
+
+def read(registers: int, function: int = 3) -> Read:
+    return Read(function, 0, registers, (), lambda _: ())
 
 
 def models() -> dict[str, Model]:
@@ -53,10 +57,17 @@ def test_the_silence_between_frames_is_fixed_above_19200_baud(baud: int, silence
 
 def test_a_question_at_9600_baud_by_hand() -> None:
     """8 + 5 + 2 x 23 bytes of 10 bits: 61.46 ms; two silences: 7.29 ms; the device: 20 ms."""
-    assert bus_time.question_s(bus(), 23) == pytest.approx(0.06146 + 0.00729 + 0.020, abs=1e-5)
-    over_tcp = bus_time.question_s(bus("rtu_tcp"), 23)
+    assert bus_time.question_s(bus(), read(23)) == pytest.approx(
+        0.06146 + 0.00729 + 0.020, abs=1e-5
+    )
+    over_tcp = bus_time.question_s(bus("rtu_tcp"), read(23))
     assert over_tcp == pytest.approx(0.06146 + 0.00729 + 0.022, abs=1e-5)
-    assert bus_time.question_s(bus("tcp"), 23) == pytest.approx(0.022)
+    assert bus_time.question_s(bus("tcp"), read(23)) == pytest.approx(0.022)
+
+
+def test_bits_take_less_than_registers() -> None:
+    coils = bus_time.question_s(bus(), read(16, function=1))
+    assert coils == pytest.approx(bus_time.question_s(bus(), read(1)))
 
 
 def test_a_round_is_the_sum_and_the_load_its_share_of_the_intervals() -> None:
@@ -64,7 +75,7 @@ def test_a_round_is_the_sum_and_the_load_its_share_of_the_intervals() -> None:
     one = bus_time.round_of(
         on, [(meter, plan(MODEL)) for meter in site(on, 4, interval_s=10.0).meter]
     )
-    a_meter_s = sum(bus_time.question_s(on, registers) for registers in (2, 23, 2))
+    a_meter_s = sum(bus_time.question_s(on, read(registers)) for registers in (2, 23, 2))
     assert (one.meters, one.questions) == (4, 12)
     assert one.cycle_s == pytest.approx(4 * a_meter_s)
     assert one.load == pytest.approx(4 * a_meter_s / 10)
@@ -74,7 +85,7 @@ def test_a_round_is_the_sum_and_the_load_its_share_of_the_intervals() -> None:
 
 def test_twice_the_baud_is_less_than_twice_as_fast() -> None:
     slow, fast = bus(baud=9600), bus(baud=19200)
-    ratio = bus_time.question_s(slow, 60) / bus_time.question_s(fast, 60)
+    ratio = bus_time.question_s(slow, read(60)) / bus_time.question_s(fast, read(60))
     assert 1.6 < ratio < 2
 
 
