@@ -124,14 +124,17 @@ def _as_found(place: Place, row: PointRow) -> PointRow:
 
 
 def _table(head: str, struct: msgspec.Struct) -> str:
-    """A table with what is not at its default."""
+    return "\n".join([head, *_lines(_given(struct))])
+
+
+def _given(struct: msgspec.Struct) -> dict[str, object]:
+    """What is not at its default."""
     defaults = {field.name: field.default for field in msgspec.structs.fields(struct)}
-    given = {
+    return {
         name: value
         for name, value in msgspec.structs.asdict(struct).items()
         if value != defaults[name]
     }
-    return "\n".join([head, *_lines(given)])
 
 
 def _lines(given: Mapping[str, object]) -> list[str]:
@@ -146,9 +149,7 @@ def _value(value: object) -> str:
     if isinstance(value, Decimal):
         return f"{float(value):.10g}"
     if isinstance(value, msgspec.Struct):
-        value = msgspec.to_builtins(value)
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(_lines(value)) + "}"
+        return "{" + ", ".join(_lines(_given(value))) + "}"
     if isinstance(value, tuple | list):
         return "[" + ", ".join(map(_value, value)) + "]"
     return msgspec.json.encode(value).decode()

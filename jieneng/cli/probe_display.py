@@ -4,32 +4,30 @@ import asyncio
 from collections.abc import Sequence
 from decimal import Decimal
 from difflib import get_close_matches
-from fractions import Fraction
 from itertools import islice
 from typing import Final
 
 import click
 import msgspec
 
-from edge_agent import display, paste, sign_off
+from edge_agent import display, paste
 from edge_agent.display import Display, Place
 from edge_agent.probe import everywhere, near
 from jieneng.cli.options import tr
 from jieneng.cli.probe import number
 from jieneng.cli.probe_scan import own_bus, recognised, to_paste
 from jieneng.cli.probe_session import Session
+from jieneng.cli.probe_sign import sign_off
 from jieneng.cli.progress import share_progress
 from jieneng.metering.catalog import Model, PointRow, Ratio
-from jieneng.metering.errors import UsageError
+from jieneng.metering.errors import LinkDown, LinkError, PeerError, UsageError
 from jieneng.metering.quantities import CONSUMPTION, QUANTITIES
-from jieneng.metering.read_plan import Read, plan
+from jieneng.metering.read_plan import Read
 
 _SPAN: Final = range(256)  # searched where nothing else is said: most maps begin there
 _AROUND: Final = 16  # registers on either side of where the model has it
 _SHOWN: Final = 8  # places that are listed
 _WAVERS: Final = 0.01  # share by which a gauge moves while one looks
-# What a counter grows by in an hour at a rate of 1 kW or 1 m3/h.
-_AN_HOUR: Final = {"kWh": 1.0, "kvarh": 1.0, "m3": 1.0, "GJ": 0.0036}
 
 
 def found(session: Session, runner: asyncio.Runner) -> bool:
@@ -49,17 +47,26 @@ class _Work:
     def display(self) -> bool:
         """Search, tell, and sign off where that is wanted."""
         displays = [self._display(name, shown) for name, shown in self._asked.displays]
-        found = self._found(displays)
+        agreed = [] if self._asked.span else [one for one in displays if self._agrees(one)]
+        others = [one for one in displays if one not in agreed]
+        found = self._found(others) if others else []
         if self._asked.again:
-            found = self._once_more(displays, found)
-        for one, places in zip(displays, found, strict=True):
+            still = [one for one in agreed if self._agrees(self._now(one, 1))]
+            for one in agreed:
+                if one not in still:
+                    self._tell(one, [])
+            agreed = still
+            found = self._once_more(others, found)
+        for one in agreed:
+            self._tell_agreed(one)
+        for one, places in zip(others, found, strict=True):
             self._tell(one, places)
         best = [places[0] for places in found if places]
-        if best:
-            to_paste(*self._toml(best))
-        fine = all(found)
+        if best or agreed:
+            to_paste(*self._toml(best, agreed))
+        fine = len(agreed) + len(best) == len(displays)
         if self._asked.sign_off is not None:
-            fine = self._sign_off(displays)
+            fine = sign_off(self._session, self._runner, self._model, displays)
         return fine
 
     def _known_model(self) -> Model | None:
@@ -91,16 +98,10 @@ class _Work:
         return Display(
             quantity,
             shown,
-            flowed=self._flowed(quantity) if counts else 0.0,
+            flowed=self._session.flowed(quantity) if counts else 0.0,
             wavers=0.0 if counts else _WAVERS * abs(float(shown)),
             ratios=self._factors(quantity),
         )
-
-    def _flowed(self, quantity: str) -> float:
-        """What can have been counted since somebody looked."""
-        session = self._session
-        since_s = self._asked.ago_s + session.clock.monotonic() - session.began_s
-        return session.rated_max * _AN_HOUR[QUANTITIES[quantity].unit] * since_s / 3600
 
     def _factors(self, quantity: str) -> dict[tuple[Ratio, ...], float]:
         """What a display of the primary side may have applied."""
@@ -114,6 +115,20 @@ class _Work:
             if factor not in found.values():
                 found[names] = factor
         return found
+
+    def _agrees(self, one: Display) -> bool:
+        """Whether the model reads what is displayed, on either side of the transformers."""
+        if self._model is None or self._row(one.quantity) is None:
+            return False
+        try:
+            return any(
+                one.meant(self._session.value(self._runner, self._model, one.quantity, by))
+                for by in (1.0, None)
+            )
+        except LinkDown:
+            raise
+        except (LinkError, PeerError):  # refused, or passed over in silence: it is not there
+            return False
 
     def _found(self, displays: Sequence[Display]) -> list[list[Place]]:
         """The places of each display, the likely first."""
@@ -143,17 +158,24 @@ class _Work:
         """Those that are right also for what the display shows now."""
         still = []
         for one, places in zip(displays, found, strict=True):
-            text = tr("{count} places fit. {quantity} on the display now").format(
-                count=len(places), quantity=one.quantity
-            )
-            shown = click.prompt(text, value_proc=number)
-            now = msgspec.structs.replace(one, shown=shown)
+            now = self._now(one, len(places))
             still.append([place for place in places if now.meant(self._value(place))])
         return still
+
+    def _now(self, one: Display, places: int) -> Display:
+        text = tr("{count} places fit. {quantity} on the display now").format(
+            count=places, quantity=one.quantity
+        )
+        return msgspec.structs.replace(one, shown=click.prompt(text, value_proc=number))
 
     def _value(self, place: Place) -> float:
         read = Read(place.function, place.address, place.words, (), lambda _: ())
         return place.value(self._runner.run(self._session.probe.ask(self._session.unit, read)))
+
+    def _tell_agreed(self, one: Display) -> None:
+        model = self._model.id if self._model else ""
+        text = tr("{quantity} {shown}: as model {model} says.")
+        click.echo(text.format(quantity=one.quantity, shown=one.shown, model=model))
 
     def _tell(self, one: Display, places: Sequence[Place]) -> None:
         if not places:
@@ -215,23 +237,24 @@ class _Work:
             return text.format(model=model)
         return tr("not as model {model}: {keys}").format(model=model, keys=", ".join(differing))
 
-    def _toml(self, best: Sequence[Place]) -> list[str]:
+    def _toml(self, best: Sequence[Place], agreed: Sequence[Display]) -> list[str]:
         """The points that were found, and meter and bus."""
         session, model = self._session, self._model
-        points = [f"{paste.point(place.row())}" for place in best]
-        blocks = [own_bus(session.bus)]
-        known = model is not None and any(self._row(one.quantity) for one in best)
-        if model is None or not known:
-            mine = paste.unheard_of(best)
-        elif any(self._differences(one) for one in best):
-            seen = ", ".join(one.quantity for one in best)
+        rows = [row for one in agreed if (row := self._row(one.quantity))]
+        points = [paste.point(row) for row in (*rows, *(place.row() for place in best))]
+        bus = own_bus(session.bus)
+        differing = [one for one in best if self._differences(one)]
+        if model is not None and any(self._row(one.quantity) for one in differing):
+            seen = ", ".join([one.quantity for one in agreed] + [one.quantity for one in best])
             source = (
                 f"as {model.id}, but function, address base or byte order as probed on "
-                f"{self._session.moment():%Y-%m-%d}; seen on the display: {seen}"
+                f"{session.moment():%Y-%m-%d}; seen on the display: {seen}"
             )
-            mine = paste.named(model, f"{model.id}-mine", source, paste.derived(model, best))
+            mine = paste.named(model, f"{model.id}-mine", source, paste.derived(model, differing))
+        elif model is not None and not any(self._row(one.quantity) is None for one in best):
+            return [*points, bus, paste.meter(session.unit, model.model, session.bus.id)]
         else:
-            return [*points, *blocks, paste.meter(session.unit, model.model, session.bus.id)]
+            mine = paste.unheard_of(best)
         note = tr(
             "# models/{id}.toml beside site.toml. What the display did not show follows what it "
             "did: check another value."
@@ -239,57 +262,6 @@ class _Work:
         return [
             *points,
             f"{note}\n{paste.model(mine)}",
-            *blocks,
+            bus,
             paste.meter(session.unit, mine.model, session.bus.id),
         ]
-
-    # --- the record -----------------------------------------------------------------------------
-
-    def _sign_off(self, displays: Sequence[Display]) -> bool:
-        """Read what the displays show as the agent would, and keep what came of it."""
-        model, session, asked = self._model, self._session, self._asked
-        if model is None or asked.sign_off is None:
-            raise UsageError("without a model there is nothing to sign off: give --model.")
-        fine = True
-        for one in displays:
-            if QUANTITIES[one.quantity].kind != "counter" or self._row(one.quantity) is None:
-                raise UsageError(
-                    "{quantity} can't be signed off: name a counter that model {model} has.",
-                    quantity=one.quantity,
-                    model=model.id,
-                )
-            record = self._record(model, one)
-            with asked.sign_off.open("ab") as file:
-                file.write(record.line())
-            fine &= record.verdict == "ok"
-            signed = tr("Signed off: {meter} shows {display} and reads {read:.10g}; see {file}.")
-            refused = tr(
-                "Not signed off: {meter} shows {display} and reads {read:.10g}. {difference:+.6g} "
-                "is more than a step and what can have flowed meanwhile ({behind:.6g} behind, "
-                "{ahead:.6g} ahead); see {file}."
-            )
-            text = signed if record.verdict == "ok" else refused
-            told = msgspec.structs.asdict(record)
-            click.echo(text.format(**told, file=asked.sign_off), err=record.verdict != "ok")
-            if session.rated_max == 0 and record.verdict != "ok":
-                click.echo(
-                    tr("Without --rated-max nothing is allowed to have flowed meanwhile."), err=True
-                )
-        return fine
-
-    def _record(self, model: Model, one: Display) -> sign_off.Record:
-        session = self._session
-        ratios = {name: Fraction(str(value)) for name, value in session.ratios.items()}
-        [read] = plan(model, ratios, [one.quantity])
-        [value] = read.decode(self._runner.run(session.probe.ask(session.unit, read)))
-        row = next(row for row in model.point if row.quantity == one.quantity)
-        subject = sign_off.Subject(
-            by=self._asked.by or "",
-            link=session.where(),
-            meter=self._asked.meter or "",
-            unit=session.unit,
-            model=model.id,
-        )
-        late = msgspec.structs.replace(one, flowed=self._flowed(one.quantity))
-        step = sign_off.step(row, value, ratios["ct"], ratios["pt"])
-        return sign_off.record(subject, late, value, step, session.moment())

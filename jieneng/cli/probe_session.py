@@ -1,8 +1,11 @@
 """What a probe was asked, with what the site knows of it, and the link it asks on."""
 
+import asyncio
 from datetime import datetime
 from difflib import get_close_matches
+from fractions import Fraction
 from functools import cached_property
+from typing import Final
 
 import msgspec
 
@@ -11,8 +14,13 @@ from jieneng.cli.probe import Asked
 from jieneng.clock import SystemClock
 from jieneng.metering.catalog import Model
 from jieneng.metering.errors import UsageError
+from jieneng.metering.quantities import QUANTITIES
+from jieneng.metering.read_plan import plan
 from jieneng.metering.site import Bus, Meter, value_on
 from jieneng.site_folder import SITE_FILE, SiteFolder, load, packaged_models
+
+# What a counter grows by in an hour at a rate of 1 kW or 1 m3/h.
+_AN_HOUR: Final = {"kWh": 1.0, "kvarh": 1.0, "m3": 1.0, "GJ": 0.0036}
 
 
 class Session:
@@ -63,6 +71,27 @@ class Session:
         """The most that can flow; 0 where nobody knows."""
         known = self.meter.rated_max if self.meter else None
         return self.asked.rated_max or known or 0.0
+
+    def flowed(self, quantity: str) -> float:
+        """What can have been counted since somebody looked."""
+        since_s = self.asked.ago_s + self.clock.monotonic() - self.began_s
+        return self.rated_max * _AN_HOUR[QUANTITIES[quantity].unit] * since_s / 3600
+
+    def value(
+        self, runner: asyncio.Runner, model: Model, quantity: str, ratio: float | None = None
+    ) -> float:
+        """A quantity as the agent would read it.
+
+        Args:
+            runner: of the loop that the link lives in.
+            model: has a point for the quantity.
+            quantity: its name.
+            ratio: of the transformers; those of the meter where None.
+        """
+        ratios = {name: Fraction(str(ratio or own)) for name, own in self.ratios.items()}
+        [read] = plan(model, ratios, [quantity])
+        data = runner.run(self.probe.ask(self.unit, read))
+        return read.decode(data)[read.quantities.index(quantity)]
 
     def model(self, name: str) -> Model:
         """A model by its id."""
