@@ -71,8 +71,8 @@ class Probe:
         self._delay_s = delay_s
         self._numbers = itertools.count(1)
 
-    def close(self) -> None:
-        """Let go of the link."""
+    async def close(self) -> None:
+        """Let go of the link; in the loop that it lives in."""
         self._link.close()
 
     async def ask(self, unit: int, read: Read) -> bytes:

@@ -187,5 +187,5 @@ def probe(first: int | None, last: int | None, **typed: Any) -> None:
             work = probe_display.found if asked.displays else probe_scan.scan
             fine = work(session, runner)
         finally:
-            session.probe.close()
+            runner.run(session.probe.close())
     sys.exit(0 if fine else 1)

@@ -70,7 +70,7 @@ async def probing(port: int, link: Any = "tcp", timeout_s: float = 0.1) -> Async
     try:
         yield one
     finally:
-        one.close()
+        await one.close()
 
 
 def quiet(_: float) -> None:
