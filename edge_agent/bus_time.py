@@ -1,0 +1,182 @@
+"""How long a bus takes for one round of its meters, before it is ever polled. Pure.
+
+Law: what is predicted is what the link's arithmetic allows. A question costs its bytes, the silence
+that separates frames, the device's own time, and the reply's bytes; one question is under way at a
+time, so a round is the sum. Where a figure is assumed, it stands below with its source, and a key
+of the bus goes before it.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
+
+import msgspec
+
+from jieneng.metering.catalog import Model
+from jieneng.metering.errors import Problem
+from jieneng.metering.read_plan import Read, plan
+from jieneng.metering.site import Bus, Meter, Site
+
+FULL: Final = 1.0  # share of its time past which a bus can't do what it is asked for
+BUSY: Final = 0.7  # ... and past which one retry or one slow meter costs others their slot
+
+# A device's own time, from the last byte of the question to the first of the reply. Manuals bound
+# it by 200 ms (Multitek M812, page 53) to 300 ms (Lumel ND25, Modbus section); the 1,810 requests a
+# minute that the users of mbmd measured leave 8 ms beside the bytes of 9600 baud. Between them:
+_TURNAROUND_S: Final = 0.02
+_NETWORK_S: Final = 0.002  # there and back in a building's network
+
+_SILENCE: Final = 3.5  # characters between frames (MODBUS over Serial Line V1.02, 2.5.1.1) ...
+_SILENCE_S: Final = 0.00175  # ... and above 19200 baud this, whatever the baud (same place)
+_FIXED_ABOVE: Final = 19200
+_RTU_REQUEST: Final = 8  # unit, function, address, count, checksum
+_RTU_REPLY: Final = 5  # unit, function, byte count, checksum, beside the data
+_BITS: Final = frozenset({1, 2})  # functions whose data are bits, eight a byte
+
+# Time-outs that a silent meter costs its neighbours. Where replies carry no number the link waits
+# for one more, so that what comes late reaches nobody (`links`, law 2).
+_WAITS: Final[Mapping[str, int]] = MappingProxyType({"tcp": 1, "rtu_tcp": 2, "rtu": 2})
+
+
+class Round(msgspec.Struct, frozen=True):
+    """What is to be expected of a bus.
+
+    Attributes:
+        bus: its id.
+        meters: on it.
+        questions: of one round.
+        cycle_s: one round in which every meter is asked once and answers.
+        load: share of its time that the bus is busy, each meter being asked at its interval.
+        silent_s: what one silent meter costs the others when it is asked.
+        dark_s: one round in which nobody answers.
+        shortest_s: the shortest interval of its meters.
+    """
+
+    bus: str
+    meters: int
+    questions: int
+    cycle_s: float
+    load: float
+    silent_s: float
+    dark_s: float
+    shortest_s: float
+
+
+def rounds(site: Site, models: Mapping[str, Model]) -> list[Round]:
+    """Of every bus that has meters with a model, in the order of the site's file."""
+    found = []
+    for bus in site.bus:
+        polled = [
+            (meter, plan(models[meter.model]))
+            for meter in site.meter
+            if meter.bus == bus.id and meter.model is not None and meter.model in models
+        ]
+        if polled:
+            found.append(round_of(bus, polled))
+    return found
+
+
+def round_of(bus: Bus, polled: Sequence[tuple[Meter, Sequence[Read]]]) -> Round:
+    """Of one bus, given its meters and what each is asked.
+
+    Args:
+        bus: the bus.
+        polled: at least one.
+    """
+    times_s = [sum(question_s(bus, read) for read in reads) for _, reads in polled]
+    silent_s = _WAITS[bus.link] * bus.timeout_s
+    return Round(
+        bus=bus.id,
+        meters=len(polled),
+        questions=sum(len(reads) for _, reads in polled),
+        cycle_s=sum(times_s),
+        load=sum(
+            time_s / meter.interval_s for time_s, (meter, _) in zip(times_s, polled, strict=True)
+        ),
+        silent_s=silent_s,
+        dark_s=silent_s * len(polled),
+        shortest_s=min(meter.interval_s for meter, _ in polled),
+    )
+
+
+def question_s(bus: Bus, read: Read) -> float:
+    """From one question to the moment at which the next may be asked, if it is answered."""
+    own_s = float(getattr(bus, "turnaround_s", None) or _TURNAROUND_S)
+    delay_s = float(getattr(bus, "delay_s", None) or 0.0)
+    if bus.link == "tcp":
+        return own_s + _NETWORK_S + delay_s
+    data = (read.count + 7) // 8 if read.function in _BITS else 2 * read.count
+    wire_s = (_RTU_REQUEST + _RTU_REPLY + data) * character_s(bus)
+    # One silence tells the device where the question ends. Another tells where the reply does: on a
+    # port of ours the delay runs meanwhile, a gateway hands the reply on after it.
+    silent_s = silence_s(bus)
+    if bus.link == "rtu":
+        return wire_s + own_s + silent_s + max(silent_s, delay_s)
+    return wire_s + own_s + 2 * silent_s + delay_s + _NETWORK_S
+
+
+def character_s(bus: Bus) -> float:
+    """One byte on the wire: start bit, eight bits, parity where there is one, stop bits."""
+    bits = 1 + 8 + (bus.parity != "N") + bus.stop_bits
+    return bits / bus.baud
+
+
+def silence_s(bus: Bus) -> float:
+    """What separates two frames."""
+    return _SILENCE_S if bus.baud > _FIXED_ABOVE else _SILENCE * character_s(bus)
+
+
+# --- what a person is told ----------------------------------------------------------------------
+
+
+def problems(site: Site, models: Mapping[str, Model]) -> Iterator[Problem]:
+    """Buses that can't be polled as often as their meters ask for."""
+    places = {bus.id: number for number, bus in enumerate(site.bus)}
+    for one in rounds(site, models):
+        if one.load > FULL:
+            yield Problem(
+                text="bus {bus} can't keep up: a round of its {meters} meters takes {cycle} s by "
+                "calculation, and their intervals ask for {load} % of its time.",
+                mend="Write interval_s = {interval} or more at its meters, raise the baud rate, or "
+                "split the bus.",
+                values={**_told(one), "interval": _enough_s(one)},
+                path=("bus", places[one.bus]),
+            )
+
+
+def warnings(site: Site, models: Mapping[str, Model]) -> Iterator[Problem]:
+    """Buses that can be polled, but not when something goes wrong."""
+    places = {bus.id: number for number, bus in enumerate(site.bus)}
+    for one in rounds(site, models):
+        if BUSY < one.load <= FULL:
+            yield Problem(
+                text="bus {bus} is busy for {load} % of its time: a round of its {meters} meters "
+                "takes {cycle} s by calculation.",
+                mend="A retry or a slow meter will cost others their slot: interval_s = {interval} "
+                "leaves room.",
+                values={**_told(one), "interval": _enough_s(one)},
+                path=("bus", places[one.bus]),
+            )
+        elif one.meters > 1 and one.load <= FULL and one.cycle_s + one.silent_s > one.shortest_s:
+            yield Problem(
+                text="one silent meter on bus {bus} costs the others {silent} s, and a round takes "
+                "{cycle} s by calculation: together more than the shortest interval, {shortest} s.",
+                mend="Lower timeout_s of the bus, or ask less often.",
+                values={**_told(one), "silent": f"{one.silent_s:g}", "shortest": one.shortest_s},
+                path=("bus", places[one.bus]),
+            )
+
+
+def _told(one: Round) -> dict[str, object]:
+    return {
+        "bus": one.bus,
+        "meters": one.meters,
+        "cycle": f"{one.cycle_s:.2f}",
+        "load": f"{100 * one.load:.0f}",
+    }
+
+
+def _enough_s(one: Round) -> int:
+    """An interval at which all meters of the bus leave it room."""
+    return math.ceil(one.cycle_s / BUSY)
