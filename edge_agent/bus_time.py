@@ -7,9 +7,10 @@ of the bus goes before it.
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -32,7 +33,8 @@ _SILENCE_S: Final = 0.00175  # ... and above 19200 baud this, whatever the baud 
 _FIXED_ABOVE: Final = 19200
 _RTU_REQUEST: Final = 8  # unit, function, address, count, checksum
 _RTU_REPLY: Final = 5  # unit, function, byte count, checksum, beside the data
-_BITS: Final = frozenset({1, 2})  # functions whose data are bits, eight a byte
+
+_POLLS: Final = 3600  # after so many polls any mixture of paces has shown its average
 
 # Time-outs that a silent meter costs its neighbours. Where replies carry no number the link waits
 # for one more, so that what comes late reaches nobody (`links`, law 2).
@@ -68,7 +70,7 @@ def rounds(site: Site, models: Mapping[str, Model]) -> list[Round]:
     found = []
     for bus in site.bus:
         polled = [
-            (meter, plan(models[meter.model]))
+            (meter, models[meter.model])
             for meter in site.meter
             if meter.bus == bus.id and meter.model is not None and meter.model in models
         ]
@@ -77,27 +79,46 @@ def rounds(site: Site, models: Mapping[str, Model]) -> list[Round]:
     return found
 
 
-def round_of(bus: Bus, polled: Sequence[tuple[Meter, Sequence[Read]]]) -> Round:
-    """Of one bus, given its meters and what each is asked.
-
-    Args:
-        bus: the bus.
-        polled: at least one.
-    """
-    times_s = [sum(question_s(bus, read) for read in reads) for _, reads in polled]
+def round_of(bus: Bus, polled: Sequence[tuple[Meter, Model]]) -> Round:
+    """Of one bus, given its meters and their models, at least one."""
+    costs = {
+        model.id: _cost(bus, model) for _, model in {row[1].id: row for row in polled}.values()
+    }
+    own = [costs[model.id] for _, model in polled]
     silent_s = _WAITS[bus.link] * bus.timeout_s
     return Round(
         bus=bus.id,
         meters=len(polled),
-        questions=sum(len(reads) for _, reads in polled),
-        cycle_s=sum(times_s),
+        questions=sum(one.questions for one in own),
+        cycle_s=sum(one.whole_s for one in own),
         load=sum(
-            time_s / meter.interval_s for time_s, (meter, _) in zip(times_s, polled, strict=True)
+            one.usual_s / meter.interval_s for one, (meter, _) in zip(own, polled, strict=True)
         ),
         silent_s=silent_s,
         dark_s=silent_s * len(polled),
         shortest_s=min(meter.interval_s for meter, _ in polled),
     )
+
+
+class _Cost(NamedTuple):
+    """What one poll of a model takes: with everything, and on average."""
+
+    questions: int
+    whole_s: float
+    usual_s: float
+
+
+def _cost(bus: Bus, model: Model) -> _Cost:
+    whole = plan(model)
+    paces = {row.every for row in model.point}
+    polls = min(math.lcm(*paces), _POLLS)
+    # Which paces are due together, and how often: most polls are alike.
+    due = Counter(frozenset(pace for pace in paces if poll % pace == 0) for poll in range(polls))
+    usual_s = 0.0
+    for together, times in due.items():
+        names = [row.quantity for row in model.point if row.every in together]
+        usual_s += times / polls * sum(question_s(bus, read) for read in plan(model, None, names))
+    return _Cost(len(whole), sum(question_s(bus, read) for read in whole), usual_s)
 
 
 def question_s(bus: Bus, read: Read) -> float:
@@ -106,8 +127,7 @@ def question_s(bus: Bus, read: Read) -> float:
     delay_s = float(getattr(bus, "delay_s", None) or 0.0)
     if bus.link == "tcp":
         return own_s + _NETWORK_S + delay_s
-    data = (read.count + 7) // 8 if read.function in _BITS else 2 * read.count
-    wire_s = (_RTU_REQUEST + _RTU_REPLY + data) * character_s(bus)
+    wire_s = (_RTU_REQUEST + _RTU_REPLY + read.size) * character_s(bus)
     # One silence tells the device where the question ends. Another tells where the reply does: on a
     # port of ours the delay runs meanwhile, a gateway hands the reply on after it.
     silent_s = silence_s(bus)

@@ -43,8 +43,15 @@ def point(row: PointRow) -> str:
 
 
 def model(one: Model) -> str:
-    """A whole file."""
-    return "\n\n".join([_table("[model]", one.model), *map(point, one.point)])
+    """A whole file, but for the vectors that test the packaged one."""
+    return "\n\n".join(
+        [
+            _table("[model]", one.model),
+            *map(point, one.point),
+            *(_table("[[identity]]", row) for row in one.identity),
+            *(_table("[[forbidden]]", row) for row in one.forbidden),
+        ]
+    )
 
 
 def named(base: Model, name: str, source: str, rows: Iterable[PointRow]) -> Model:
@@ -59,7 +66,7 @@ def named(base: Model, name: str, source: str, rows: Iterable[PointRow]) -> Mode
     head = msgspec.structs.replace(
         base.model, id=name[:_LONGEST].rstrip("-"), source=source, confidence="reported"
     )
-    return Model(model=head, point=tuple(rows))
+    return Model(model=head, point=tuple(rows), forbidden=base.forbidden)
 
 
 def derived(base: Model, places: Sequence[Place]) -> tuple[PointRow, ...]:
@@ -86,7 +93,12 @@ def derived(base: Model, places: Sequence[Place]) -> tuple[PointRow, ...]:
             return row
         moved = row.address + (shift if abs(shift) == 1 else 0)  # further off is another register
         order = orders(row.words)[pattern] if "order" in differing else row.order
-        return msgspec.structs.replace(row, address=max(moved, 0), order=order, **changes)
+        parts = {
+            name: msgspec.structs.replace(part, address=max(part.address + moved - row.address, 0))
+            for name, part in (("fraction", row.fraction), ("exponent", row.exponent))
+            if part is not None
+        }
+        return msgspec.structs.replace(row, address=max(moved, 0), order=order, **changes, **parts)
 
     return tuple(
         _as_found(known[row.quantity], row) if row.quantity in known else follow(row)
@@ -129,11 +141,11 @@ def _table(head: str, struct: msgspec.Struct) -> str:
 
 def _given(struct: msgspec.Struct) -> dict[str, object]:
     """What is not at its default."""
-    defaults = {field.name: field.default for field in msgspec.structs.fields(struct)}
+    fields = {field.name: field for field in msgspec.structs.fields(struct)}
     return {
-        name: value
+        fields[name].encode_name: value
         for name, value in msgspec.structs.asdict(struct).items()
-        if value != defaults[name]
+        if value != fields[name].default
     }
 
 

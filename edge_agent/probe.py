@@ -187,7 +187,20 @@ class Probe:
                 replies.append((alone, data))
             if isinstance(data, Against):
                 return Fit(model.id, against=data)
-        return recognise.fit(model, replies)
+        fit = recognise.fit(model, replies)
+        return fit if fit.against else await self._identified(unit, model, fit, known)
+
+    async def _identified(self, unit: int, model: Model, fit: Fit, known: _Known) -> Fit:
+        """A fit, given what the device says of itself; only what must stand there may not lack."""
+        answers = []
+        for row in model.identity:
+            read = _read(row.function, range(row.address, row.address + row.words))
+            data = await self._cached(unit, read, known)
+            if not isinstance(data, Against):
+                answers.append((row, data))
+            elif row.expect is not None:
+                return msgspec.structs.replace(fit, against=data)
+        return recognise.identified(fit, answers)
 
     async def _cached(self, unit: int, read: Read, known: _Known) -> bytes | Against:
         """The registers of a read, or why there are none."""
@@ -231,8 +244,23 @@ def near(model: Model, quantity: str, around: int) -> Iterator[tuple[Function, r
     """Where a model has a quantity, and some registers on either side, by both functions."""
     for row in model.point:
         if row.quantity == quantity:
-            span = range(max(row.address - around, 0), min(row.address + row.words + around, 65536))
+            span = range(max(row.first - around, 0), min(row.end + around, 65536))
             yield from everywhere(span)
+
+
+def allowed(
+    model: Model, ranges: Iterable[tuple[Function, range]]
+) -> Iterator[tuple[Function, range]]:
+    """The parts of some ranges that no request of this model is forbidden to touch."""
+    for function, span in ranges:
+        start = span.start
+        for row in sorted(model.forbidden, key=lambda row: row.from_):
+            if row.function == function and row.to >= start and row.from_ < span.stop:
+                if row.from_ > start:
+                    yield function, range(start, row.from_)
+                start = row.to + 1
+        if start < span.stop:
+            yield function, range(start, span.stop)
 
 
 def everywhere(span: range) -> Iterator[tuple[Function, range]]:

@@ -21,10 +21,11 @@ from typing import Final
 
 import msgspec
 
-from jieneng.metering.catalog import Model
+from jieneng.metering.catalog import IdentityRow, Model
 from jieneng.metering.errors import LinkError, PeerError
 from jieneng.metering.quantities import QUANTITIES
 from jieneng.metering.read_plan import Read, plan
+from jieneng.metering.registers import Field, decoder, orders, text, text_words
 
 
 class Plausible(msgspec.Struct, frozen=True):
@@ -101,14 +102,15 @@ class Against(msgspec.Struct, frozen=True):
     """Why a model does not fit.
 
     Attributes:
-        what: registers that were not given, or the quantity whose value no meter shows.
-        error: why they were not.
-        value: that value.
+        what: registers that were not given, the quantity whose value no meter shows, or what the
+            device says of itself that this model would not.
+        error: why they were not given.
+        value: that value, or what it says.
     """
 
     what: str
     error: PeerError | LinkError | None = None
-    value: float | None = None
+    value: float | str | None = None
 
 
 class Fit(msgspec.Struct, frozen=True):
@@ -118,16 +120,20 @@ class Fit(msgspec.Struct, frozen=True):
         model: its id.
         seen: its values, as far as they were read.
         against: why it does not fit; None where it does.
+        said: what the device says of itself, by label.
+        said_bits: the evidence of that.
     """
 
     model: str
     seen: tuple[Seen, ...] = ()
     against: Against | None = None
+    said: tuple[tuple[str, str], ...] = ()
+    said_bits: float = 0.0
 
     @property
     def bits(self) -> float:
         """All evidence for it."""
-        return sum(one.bits for one in self.seen)
+        return sum(one.bits for one in self.seen) + self.said_bits
 
     @property
     def silent(self) -> int:
@@ -143,15 +149,50 @@ def fit(model: Model, replies: Sequence[tuple[Read, bytes]]) -> Fit:
         replies: every read of it, and the registers' bytes.
     """
     seen = list[Seen]()
+    may_be_unknown = {row.quantity for row in model.point if row.unknown is not None}
     for read, data in replies:
         values = read.decode(data)
         for place, (quantity, value) in enumerate(zip(read.quantities, values, strict=True)):
             plausible = PLAUSIBLE[quantity]
+            if math.isnan(value) and quantity in may_be_unknown:
+                continue  # it says that it does not measure this
             if not plausible.possible(value):
                 return Fit(model.id, tuple(seen), Against(quantity, value=value))
             bits = _surprise(read)[place] if plausible.telling(value) else 0.0
             seen.append(Seen(quantity, value, bits))
     return Fit(model.id, tuple(seen))
+
+
+def identified(fit: Fit, answers: Sequence[tuple[IdentityRow, bytes]]) -> Fit:
+    """A fit, given what the device says of itself.
+
+    Args:
+        fit: of the values.
+        answers: rows of the model, and the registers' bytes.
+    """
+    said, bits = list[tuple[str, str]](), 0.0
+    for row, data in answers:
+        what = _said(row, data)
+        if row.expect is not None and what != str(row.expect):
+            return msgspec.structs.replace(fit, against=Against(row.label, value=what))
+        said.append((row.label, what))
+        bits += 0.0 if row.expect is None else _word_bits(row.expect)
+    return msgspec.structs.replace(fit, said=tuple(said), said_bits=bits)
+
+
+def _said(row: IdentityRow, data: bytes) -> str:
+    if text_words(row.type):
+        return text(data, row.order or "AB")
+    order = row.order or orders(row.words)[0]
+    [number] = decoder([Field(0, row.type, order)], row.words)(data)
+    return f"{number:.0f}"
+
+
+def _word_bits(expected: int | str) -> float:
+    """How telling it is: small numbers stand in many registers, and zeros in most."""
+    if isinstance(expected, str):
+        return 16.0
+    return 0.0 if expected == 0 else 3.0 if expected < 16 else 12.0
 
 
 def ranked(fits: Iterable[Fit]) -> tuple[list[Fit], list[Fit]]:
@@ -172,7 +213,7 @@ def apart(model: Model, read: Read) -> tuple[Read, ...]:
 @lru_cache(maxsize=256)
 def _surprise(read: Read) -> tuple[float, ...]:
     """How surprising a plausible value is at each place of a read, were it noise [bits]."""
-    size = 2 * read.count
+    size = read.size
     noise = hashlib.shake_128(b"noise").digest(size * _TRIALS)
     blocks = [noise[at : at + size] for at in range(0, len(noise), size)]
     columns = zip(*map(read.decode, blocks), strict=True)

@@ -12,7 +12,6 @@ import msgspec
 
 from edge_agent.display import Display
 from jieneng.metering.catalog import PointRow
-from jieneng.metering.registers import TYPES
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,7 +89,5 @@ def record(
 
 def step(row: PointRow, value: float, ct: Fraction, pt: Fraction) -> float:
     """What one step of a register is worth at a value, ratios applied [canonical unit]."""
-    bits = {"f16": 11, "f32": 24, "f64": 53}.get(row.type)  # of a mantissa (IEEE 754)
-    if bits is None or row.type not in TYPES:
-        return float(row.canonical_scale(ct, pt))
-    return abs(value) * 2.0 ** (1 - bits)
+    bits = {"f16": 11, "f32": 24, "f64": 53}.get(row.type, 53)  # of a mantissa (IEEE 754)
+    return row.step(ct, pt) or abs(value) * 2.0 ** (1 - bits)

@@ -12,7 +12,7 @@ import msgspec
 
 from edge_agent import display, paste
 from edge_agent.display import Display, Place
-from edge_agent.probe import everywhere, near
+from edge_agent.probe import allowed, everywhere, near
 from jieneng.cli.options import tr
 from jieneng.cli.probe import number
 from jieneng.cli.probe_scan import own_bus, recognised, to_paste
@@ -138,7 +138,8 @@ class _Work:
         if self._asked.span is None and self._model is not None:
             wanted.append([r for one in displays for r in near(self._model, one.quantity, _AROUND)])
         wanted.append(list(everywhere(self._asked.span or _SPAN)))
-        for ranges in wanted:
+        for asked in wanted:
+            ranges = asked if self._model is None else list(allowed(self._model, asked))
             with share_progress(tr("Reading registers")) as tell:
                 held |= self._runner.run(
                     self._session.probe.registers(self._session.unit, ranges, tell)

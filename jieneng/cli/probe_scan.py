@@ -101,7 +101,8 @@ def _told(session: Session, unit: int, fits: Sequence[Fit]) -> str | None:
 
 
 def _fit(one: Fit) -> str:
-    values = ", ".join(f"{seen.quantity} = {seen.value:.8g}" for seen in one.seen)
+    said = [f"{label} = {what}" for label, what in one.said]
+    values = ", ".join([*(f"{seen.quantity} = {seen.value:.8g}" for seen in one.seen), *said])
     return tr("{model} fits, {bits:.0f} bits of evidence: {values}").format(
         model=one.model, bits=one.bits, values=values
     )
@@ -110,6 +111,8 @@ def _fit(one: Fit) -> str:
 def _against(one: Against) -> str:
     if one.error is not None:
         return f"{one.what}: {say(one.error, tr)}"
+    if isinstance(one.value, str):
+        return tr("it says of itself: {label} = {value}").format(label=one.what, value=one.value)
     return tr("{quantity} = {value:.6g} is nothing that a meter shows").format(
         quantity=one.what, value=one.value
     )

@@ -23,7 +23,6 @@ from edge_agent.poller import BusPoller
 from edge_agent.protocols.modbus import FRAMINGS, crc
 from jieneng import observe
 from jieneng.clock import SystemClock
-from jieneng.metering.read_plan import plan
 from jieneng.metering.site import Bus, Meter
 from jieneng.site_folder import packaged_models
 from tests.bench.result import Result
@@ -102,7 +101,7 @@ async def _compare(bus: Bus) -> tuple[float, float]:
         )
         for unit, model in enumerate(_MODELS, 1)
     ]  # fmt: skip
-    polled = [(meter, plan(models[meter.model or ""])) for meter in meters]
+    polled = [(meter, models[meter.model or ""]) for meter in meters]
     firsts: list[float] = []
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: _Gateway(bus, firsts), "127.0.0.1", 0)

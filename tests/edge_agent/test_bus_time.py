@@ -2,12 +2,13 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from edge_agent import bus_time
 from jieneng.metering.catalog import Model
 from jieneng.metering.errors import Problem
-from jieneng.metering.read_plan import Read, plan
+from jieneng.metering.read_plan import Read
 from jieneng.metering.site import Bus, Site
 from jieneng.site_folder import packaged_models
 from tests.edge_agent import scene
@@ -72,15 +73,29 @@ def test_bits_take_less_than_registers() -> None:
 
 def test_a_round_is_the_sum_and_the_load_its_share_of_the_intervals() -> None:
     on = bus()
-    one = bus_time.round_of(
-        on, [(meter, plan(MODEL)) for meter in site(on, 4, interval_s=10.0).meter]
-    )
+    one = bus_time.round_of(on, [(meter, MODEL) for meter in site(on, 4, interval_s=10.0).meter])
     a_meter_s = sum(bus_time.question_s(on, read(registers)) for registers in (2, 23, 2))
     assert (one.meters, one.questions) == (4, 12)
     assert one.cycle_s == pytest.approx(4 * a_meter_s)
     assert one.load == pytest.approx(4 * a_meter_s / 10)
     assert one.silent_s == 2.0, "a time-out, and one of waiting for what comes late"
     assert one.dark_s == 8.0
+
+
+def test_what_is_asked_in_every_tenth_poll_costs_a_tenth() -> None:
+    rows = [
+        msgspec.structs.replace(row, every=1 if row.quantity == "energy_kwh" else 10)
+        for row in MODEL.point
+    ]
+    model = Model(model=MODEL.model, point=tuple(rows))
+    on = bus()
+    [meter] = site(on, 1, interval_s=1.0).meter
+    one = bus_time.round_of(on, [(meter, model)])
+    energy_s, others_s = (
+        sum(bus_time.question_s(on, read(count)) for count in counts) for counts in ([2], [23, 2])
+    )
+    assert one.cycle_s == pytest.approx(energy_s + others_s)
+    assert one.load == pytest.approx(energy_s + others_s / 10)
 
 
 def test_twice_the_baud_is_less_than_twice_as_fast() -> None:

@@ -4,10 +4,12 @@ import math
 import struct
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 
 from edge_agent import probe, recognise
 from edge_agent.recognise import PLAUSIBLE, Fit
+from jieneng.metering.catalog import ForbiddenRow, IdentityRow, Model
 from jieneng.metering.errors import DeviceRefused, LinkDown, UsageError
 from jieneng.metering.quantities import QUANTITIES
 from jieneng.metering.read_plan import Read, plan
@@ -119,7 +121,10 @@ async def test_a_unit_that_shows_only_zeros_can_not_be_told() -> None:
 
     async with misbehaving(behave) as server, probing(server.port) as asking:
         _, alike = recognise.ranked(await asking.fits(1, list(MODELS.values()), quiet))
-    assert len(alike) == len(MODELS)
+    undemanding = {
+        name for name, one in MODELS.items() if all(row.expect in (None, 0) for row in one.identity)
+    }
+    assert {one.model for one in alike} == undemanding
     assert alike[0].bits == 0
 
 
@@ -149,6 +154,42 @@ async def test_a_gap_that_is_refused_does_not_hide_a_model() -> None:
         good, _ = recognise.ranked(await asking.fits(1, list(MODELS.values()), quiet))
     assert good[0].model == "acrel-dtsd1352"
     assert {one.quantity: one.value for one in good[0].seen}["voltage_b_v"] == 231.1
+
+
+def named(model: Model, *rows: IdentityRow) -> Model:
+    return msgspec.structs.replace(model, identity=rows)
+
+
+async def test_what_a_device_says_of_itself_decides() -> None:
+    """Two models with the same registers; one of them is told by its type code."""
+    row = IdentityRow(label="type", function=3, address=0x300, type="u16", expect=3155)
+    plain = MODELS["schneider-iem3155"]
+    other = msgspec.structs.replace(row, expect=3150)
+    right, wrong = named(plain, row), named(plain, other)
+    async with served(right) as port, probing(port) as asking:
+        fits = await asking.fits(1, [right, wrong, plain], quiet)
+    assert [one.against and one.against.value for one in fits] == [None, "3155", None]
+    assert fits[0].said == (("type", "3155"),)
+    assert fits[0].bits > fits[2].bits + 8
+
+
+async def test_a_value_that_a_model_lets_be_unknown_is_no_reason_against_it() -> None:
+    model = MODELS["fronius-smart-meter"]
+    [read] = plan(model, wanted=["voltage_a_v"])
+    unknown = recognise.fit(model, [(read, bytes.fromhex("8000") * (read.size // 2))])
+    assert unknown.against is None
+    assert unknown.bits == 0
+
+
+def test_what_is_forbidden_is_left_out() -> None:
+    rows = [{"function": 3, "from": 10, "to": 19, "why": "it starts anew"},
+            {"function": 3, "from": 90, "to": 120, "why": "it starts anew"}]  # fmt: skip
+    model = msgspec.structs.replace(
+        MODELS["acrel-dtsd1352"], forbidden=msgspec.convert(rows, tuple[ForbiddenRow, ...])
+    )
+    assert list(probe.allowed(model, probe.everywhere(range(100)))) == [
+        (3, range(10)), (3, range(20, 90)), (4, range(100)),
+    ]  # fmt: skip
 
 
 def test_every_quantity_has_its_plausible_range() -> None:
