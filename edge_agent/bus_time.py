@@ -123,17 +123,16 @@ def _cost(bus: Bus, model: Model) -> _Cost:
 
 def question_s(bus: Bus, read: Read) -> float:
     """From one question to the moment at which the next may be asked, if it is answered."""
-    own_s = float(getattr(bus, "turnaround_s", None) or _TURNAROUND_S)
-    delay_s = float(getattr(bus, "delay_s", None) or 0.0)
+    own_s = _TURNAROUND_S if bus.turnaround_s is None else bus.turnaround_s
     if bus.link == "tcp":
-        return own_s + _NETWORK_S + delay_s
+        return own_s + _NETWORK_S + bus.delay_s
     wire_s = (_RTU_REQUEST + _RTU_REPLY + read.size) * character_s(bus)
     # One silence tells the device where the question ends. Another tells where the reply does: on a
     # port of ours the delay runs meanwhile, a gateway hands the reply on after it.
     silent_s = silence_s(bus)
     if bus.link == "rtu":
-        return wire_s + own_s + silent_s + max(silent_s, delay_s)
-    return wire_s + own_s + 2 * silent_s + delay_s + _NETWORK_S
+        return wire_s + own_s + silent_s + max(silent_s, bus.delay_s)
+    return wire_s + own_s + 2 * silent_s + bus.delay_s + _NETWORK_S
 
 
 def character_s(bus: Bus) -> float:

@@ -18,7 +18,7 @@ import msgspec
 
 from edge_agent import recognise
 from edge_agent.display import Function
-from edge_agent.links import TcpLink
+from edge_agent.links import bus_link
 from edge_agent.poller import Link
 from edge_agent.protocols import Framing
 from edge_agent.protocols.modbus import FRAMINGS
@@ -30,7 +30,6 @@ from jieneng.metering.errors import (
     LinkError,
     PeerError,
     ReplyError,
-    UsageError,
 )
 from jieneng.metering.read_plan import Read, plan
 from jieneng.metering.site import Bus
@@ -218,26 +217,8 @@ class Probe:
 
 
 def open_link(bus: Bus, now_ms: Callable[[], int]) -> tuple[Link, Framing]:
-    """The link of a bus, and how questions travel on it.
-
-    Raises:
-        UsageError: a serial port, which this agent does not open yet.
-    """
-    if bus.link == "rtu":
-        raise UsageError(
-            "{device} is a serial port, which can't be probed yet: put a serial server before it "
-            "and use --rtu-tcp.",
-            device=bus.device,
-        )
-    framing = FRAMINGS[bus.link]
-    link = TcpLink(
-        bus.host or "",
-        bus.port,
-        timeout_s=bus.timeout_s,
-        numbered=framing.numbered,
-        now_ms=now_ms,
-    )
-    return link, framing
+    """The link of a bus, opened when it is first used, and how questions travel on it."""
+    return bus_link(bus, now_ms), FRAMINGS[bus.link]
 
 
 def near(model: Model, quantity: str, around: int) -> Iterator[tuple[Function, range]]:

@@ -23,6 +23,7 @@ from tests.edge_agent.commissioning import (
     low_word_first,
     one_lower,
     served,
+    served_on_a_port,
 )
 from tests.servers import free_port
 
@@ -84,6 +85,30 @@ async def test_a_scan_names_every_unit_and_its_model(link: str, tmp_path: Path) 
     for name, unit in zip(MODELS, found, strict=True):
         assert f"{name} fits, " in done.stdout.split(f"unit {unit} ")[1].split("\nunit ")[0]
     assert "Looking for units: 100%" in done.stderr, "plain lines where there is no terminal"
+
+
+async def test_meters_on_a_serial_port_are_found_and_read(tmp_path: Path) -> None:
+    models = [DTSD, MODELS["eastron-sdm630"]]
+    async with served_on_a_port(*models) as device:
+        where = ("--serial", device, "--baud", "19200", "--parity", "E", "--timeout", "0.1")
+        done = await probe(*where, "--units", "1-3", cwd=tmp_path)
+        shown = await probe(*where, "--unit", "2", "--display", "10800.0", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    [bus] = pasted(done.stdout)["bus"]
+    assert msgspec.convert(bus, Bus) == Bus(
+        id="bus-1", agent="agent-1", link="rtu", device=device, baud=19200, parity="E"
+    )
+    found = {one["unit"]: one["model"] for one in pasted(done.stdout)["meter"]}
+    assert found == {1: "acrel-dtsd1352", 2: "eastron-sdm630"}
+    assert shown.returncode == 0, shown.stderr
+    assert "energy_kwh 10800.0: as model eastron-sdm630 says." in shown.stdout
+
+
+async def test_a_serial_port_that_is_not_there_is_told_as_such(tmp_path: Path) -> None:
+    done = await probe("--serial", tmp_path / "ttyS9", "--units", "1", cwd=tmp_path)
+    assert done.returncode == 3
+    assert "ttyS9" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 async def test_nobody_there_says_what_to_look_at(tmp_path: Path) -> None:
@@ -298,7 +323,6 @@ async def test_what_differs_is_kept_and_not_signed_off(tmp_path: Path) -> None:
          "energy is no quantity."),
         (("--tcp", "h", "--from", "9", "--to", "3"), 2, "--from 9 comes after --to 3"),
         (("--tcp", "h", "--display", "1", "--sign-off", "x"), 2, "--meter ID, --display"),
-        (("--serial", "/dev/ttyS9"), 2, "--rtu-tcp"),
     ],
 )  # fmt: skip
 async def test_a_mistake_is_one_sentence_with_its_mend(

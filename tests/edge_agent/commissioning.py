@@ -63,6 +63,13 @@ async def served(
 
 
 @asynccontextmanager
+async def served_on_a_port(*models: Model) -> AsyncIterator[str]:
+    """The serial port at which they are served."""
+    async with fleet.serving(campus(models, "rtu"), StillClock(NOW_MS)) as places:
+        yield places["b"].device or ""
+
+
+@asynccontextmanager
 async def probing(port: int, link: Any = "tcp", timeout_s: float = 0.1) -> AsyncIterator[Probe]:
     """A probe of a port of this machine."""
     bus = Bus(id="b", agent="a", link=link, host="127.0.0.1", port=port, timeout_s=timeout_s)

@@ -66,6 +66,19 @@ def test_a_question_at_9600_baud_by_hand() -> None:
     assert bus_time.question_s(bus("tcp"), read(23)) == pytest.approx(0.022)
 
 
+def test_what_the_bus_says_goes_before_what_is_assumed() -> None:
+    usual, slow = bus(), bus(turnaround_s=0.15)
+    more_s = bus_time.question_s(slow, read(2)) - bus_time.question_s(usual, read(2))
+    assert more_s == pytest.approx(0.13)
+
+
+def test_a_delay_runs_within_the_silence_of_our_own_port_alone() -> None:
+    silence_s = bus_time.silence_s(bus())
+    for link, more_s in (("rtu", 0.05 - silence_s), ("rtu_tcp", 0.05), ("tcp", 0.05)):
+        longer_s = bus_time.question_s(bus(link, delay_s=0.05), read(2))
+        assert longer_s - bus_time.question_s(bus(link), read(2)) == pytest.approx(more_s)
+
+
 def test_bits_take_less_than_registers() -> None:
     coils = bus_time.question_s(bus(), read(16, function=1))
     assert coils == pytest.approx(bus_time.question_s(bus(), read(1)))

@@ -10,10 +10,9 @@ import pytest
 from edge_agent import probe, recognise
 from edge_agent.recognise import PLAUSIBLE, Fit
 from jieneng.metering.catalog import ForbiddenRow, IdentityRow, Model
-from jieneng.metering.errors import DeviceRefused, LinkDown, UsageError
+from jieneng.metering.errors import DeviceRefused, LinkDown
 from jieneng.metering.quantities import QUANTITIES
 from jieneng.metering.read_plan import Read, plan
-from jieneng.metering.site import Bus
 from jieneng.site_folder import packaged_models
 from tests.edge_agent.commissioning import probing, quiet, served
 from tests.edge_agent.misbehaving import Act, Question, misbehaving
@@ -80,12 +79,6 @@ async def test_a_link_that_is_not_there_is_no_silence() -> None:
     async with probing(free_port()) as asking:
         with pytest.raises(LinkDown):
             await asking.scan(range(1, 3), quiet)
-
-
-def test_a_serial_port_says_what_to_do_instead() -> None:
-    bus = Bus(id="b", agent="a", link="rtu", device="/dev/ttyS1")
-    with pytest.raises(UsageError, match="use --rtu-tcp"):
-        probe.open_link(bus, lambda: 0)
 
 
 # --- which model --------------------------------------------------------------------------------
