@@ -8,16 +8,21 @@ tested is the sum and what the agent adds to it, not that assumption.
 """
 
 import asyncio
+import os
+import pty
 import random
 import struct
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+import tty
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
 from itertools import pairwise
 from statistics import median
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from edge_agent.bus_time import character_s, round_of, silence_s
-from edge_agent.links import TcpLink
+from edge_agent.links import bus_link
 from edge_agent.meter import PolledMeter
 from edge_agent.poller import BusPoller
 from edge_agent.protocols.modbus import FRAMINGS, crc
@@ -36,59 +41,97 @@ _OWN_S = 0.02  # usual time of a device, before it differs and wavers
 _BAR = "0.8 .. 1.2"
 
 
-class _Gateway(asyncio.Protocol):
-    """One connection; answers each question with zeros, when the wire would have."""
+class _Meters:
+    """The wire and the meters on it: they answer with zeros, when a real wire would have."""
 
-    def __init__(self, bus: Bus, firsts: list[float]) -> None:
-        self._loop = asyncio.get_running_loop()
+    def __init__(self, bus: Bus) -> None:
+        self.firsts: list[float] = []  # when the first question of unit 1 came
         self._bus = bus
-        self._firsts = firsts  # when the first question of unit 1 came
         self._random = random.Random(1)
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
         self._first: bytes | None = None
 
-    def data_received(self, data: bytes) -> None:
-        now_s = self._loop.time()
+    def hear(self, data: bytes, answer: Callable[[bytes], object]) -> None:
+        """A question came, whole: the link sends it in one piece."""
+        loop = asyncio.get_running_loop()
         question = data[6:] if self._bus.link == "tcp" else data[:6]
         unit, function, _, count = struct.unpack(">BBHH", question)
         if self._first is None and unit == 1:
             self._first = question
         if question == self._first:
-            self._firsts.append(now_s)
+            self.firsts.append(loop.time())
         body = bytes([unit, function, 2 * count]) + bytes(2 * count)
         if self._bus.link == "tcp":
             wire_s, reply = 0.0, data[:4] + struct.pack(">H", len(body)) + body
         else:
             reply = body + crc(body)
-            wire_s = (len(data) + len(reply)) * character_s(self._bus) + 2 * silence_s(self._bus)
-        self._loop.call_at(now_s + wire_s + self._own_s(unit), self._transport.write, reply)
+            wire_s = (len(data) + len(reply)) * character_s(self._bus)
+            # After a reply a port of ours keeps the silence itself.
+            wire_s += (1 if self._bus.link == "rtu" else 2) * silence_s(self._bus)
+        loop.call_at(loop.time() + wire_s + self._own_s(unit), answer, reply)
 
     def _own_s(self, unit: int) -> float:
         usual = 0.5 + (unit - 1) / (len(_MODELS) - 1)
         return _OWN_S * usual * self._random.uniform(0.75, 1.25)
 
 
+class _Gateway(asyncio.Protocol):
+    """A connection to them."""
+
+    def __init__(self, meters: _Meters) -> None:
+        self._meters = meters
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._meters.hear(data, self._transport.write)
+
+
+@asynccontextmanager
+async def _over_tcp(bus: Bus, meters: _Meters) -> AsyncIterator[Bus]:
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: _Gateway(meters), "127.0.0.1", 0)
+    try:
+        port = server.sockets[0].getsockname()[1]
+        yield msgspec.structs.replace(bus, host="127.0.0.1", port=port)
+    finally:
+        server.close()
+
+
+@asynccontextmanager
+async def _on_a_port(bus: Bus, meters: _Meters) -> AsyncIterator[Bus]:
+    """A pseudo-terminal: it has the manners of a serial port, and the meters give it the pace."""
+    loop = asyncio.get_running_loop()
+    ours, theirs = pty.openpty()
+    tty.setraw(theirs)
+    loop.add_reader(
+        ours, lambda: meters.hear(os.read(ours, 256), lambda data: os.write(ours, data))
+    )
+    try:
+        yield msgspec.structs.replace(bus, device=os.ttyname(theirs))
+    finally:
+        loop.remove_reader(ours)
+        os.close(ours)
+        os.close(theirs)
+
+
 def results() -> Iterator[Result]:
-    """Serial lines of 9600 and 19200 baud behind a gateway, and Modbus TCP."""
-    for name, bus in (
-        ("9600", _bus("rtu_tcp", 9600)),
-        ("19200", _bus("rtu_tcp", 19200)),
-        ("tcp", _bus("tcp", 9600)),
+    """Serial lines of 9600 and 19200 baud, on a port and behind a gateway, and Modbus TCP."""
+    for link, baud in (
+        ("rtu", 9600),
+        ("rtu", 19200),
+        ("rtu_tcp", 9600),
+        ("rtu_tcp", 19200),
+        ("tcp", 9600),
     ):
-        predicted_s, measured_s = asyncio.run(_compare(bus))
+        name = link if link == "tcp" else f"{link}_{baud}"
+        form = {"id": "b", "agent": "a", "link": link, "baud": baud}
+        predicted_s, measured_s = asyncio.run(_compare(msgspec.convert(form, Bus)))
         yield Result(bench=f"bus.predicted_{name}", value=predicted_s, unit="s a round")
         yield Result(bench=f"bus.measured_{name}", value=measured_s, unit="s a round")
         share = measured_s / predicted_s
         yield Result(bench=f"bus.prediction_{name}", value=share, unit="of predicted", bar=_BAR)
-
-
-def _bus(link: str, baud: int) -> Bus:
-    if link == "tcp":
-        return Bus(id="b", agent="a", link="tcp", host="127.0.0.1", timeout_s=1.0)
-    return Bus(id="b", agent="a", link="rtu_tcp", host="127.0.0.1", baud=baud, timeout_s=1.0)
 
 
 async def _compare(bus: Bus) -> tuple[float, float]:
@@ -101,37 +144,28 @@ async def _compare(bus: Bus) -> tuple[float, float]:
         )
         for unit, model in enumerate(_MODELS, 1)
     ]  # fmt: skip
-    polled = [(meter, models[meter.model or ""]) for meter in meters]
-    firsts: list[float] = []
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: _Gateway(bus, firsts), "127.0.0.1", 0)
-    poller = _poller(bus, meters, server.sockets[0].getsockname()[1])
-    polling = asyncio.create_task(poller.run())
-    try:
-        await _until(lambda: len(firsts) > _ROUNDS + 1)
-    finally:
-        polling.cancel()
-        with suppress(asyncio.CancelledError):
-            await polling
-        server.close()
-    lasted = [later - earlier for earlier, later in pairwise(firsts[1:])]
-    return round_of(bus, polled).cycle_s, median(lasted)
+    wire = _Meters(bus)
+    async with (_on_a_port if bus.link == "rtu" else _over_tcp)(bus, wire) as placed:
+        polling = asyncio.create_task(_poller(placed, meters).run())
+        try:
+            await _until(lambda: len(wire.firsts) > _ROUNDS + 1)
+        finally:
+            polling.cancel()
+            with suppress(asyncio.CancelledError):
+                await polling
+    lasted = [later - earlier for earlier, later in pairwise(wire.firsts[1:])]
+    predicted = round_of(bus, [(meter, models[meter.model or ""]) for meter in meters])
+    return predicted.cycle_s, median(lasted)
 
 
-def _poller(bus: Bus, meters: list[Meter], port: int) -> BusPoller:
-    clock, framing, models = SystemClock(), FRAMINGS[bus.link], packaged_models()
+def _poller(bus: Bus, meters: list[Meter]) -> BusPoller:
+    clock, models = SystemClock(), packaged_models()
     zone = ZoneInfo("Asia/Shanghai")
     return BusPoller(
         bus.id,
         [PolledMeter(meter, models[meter.model or ""], zone) for meter in meters],
-        link=TcpLink(
-            "127.0.0.1",
-            port,
-            timeout_s=bus.timeout_s,
-            numbered=framing.numbered,
-            now_ms=clock.now_ms,
-        ),
-        framing=framing,
+        link=bus_link(bus, clock.now_ms),
+        framing=FRAMINGS[bus.link],
         clock=clock,
         keep=lambda _: None,
         log=observe.log("bench"),
