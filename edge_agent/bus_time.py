@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from edge_agent import serial_line
 from jieneng.metering.catalog import Model
 from jieneng.metering.errors import Problem
 from jieneng.metering.read_plan import Read, plan
@@ -28,9 +29,6 @@ BUSY: Final = 0.7  # ... and past which one retry or one slow meter costs others
 _TURNAROUND_S: Final = 0.02
 _NETWORK_S: Final = 0.002  # there and back in a building's network
 
-_SILENCE: Final = 3.5  # characters between frames (MODBUS over Serial Line V1.02, 2.5.1.1) ...
-_SILENCE_S: Final = 0.00175  # ... and above 19200 baud this, whatever the baud (same place)
-_FIXED_ABOVE: Final = 19200
 _RTU_REQUEST: Final = 8  # unit, function, address, count, checksum
 _RTU_REPLY: Final = 5  # unit, function, byte count, checksum, beside the data
 
@@ -136,14 +134,13 @@ def question_s(bus: Bus, read: Read) -> float:
 
 
 def character_s(bus: Bus) -> float:
-    """One byte on the wire: start bit, eight bits, parity where there is one, stop bits."""
-    bits = 1 + 8 + (bus.parity != "N") + bus.stop_bits
-    return bits / bus.baud
+    """One byte on a bus's wire."""
+    return serial_line.character_s(bus.baud, bus.parity, bus.stop_bits)
 
 
 def silence_s(bus: Bus) -> float:
-    """What separates two frames."""
-    return _SILENCE_S if bus.baud > _FIXED_ABOVE else _SILENCE * character_s(bus)
+    """What separates two frames on it."""
+    return serial_line.frame_gap_s(bus.baud, bus.parity, bus.stop_bits)
 
 
 # --- what a person is told ----------------------------------------------------------------------

@@ -44,9 +44,7 @@ def campus(models: Sequence[Model], link: Any, ct: float = 1.0) -> Campus:
     leaves = {one.id: Altered(Steady(_RATES[one.medium], BEGIN_MS)) for one in rows}
     flows = {name: Altered(leaf) for name, leaf in leaves.items()}
     meters = {
-        one.id: metered.Meter(
-            one.id, one.medium, flows[one.id], [Stretch(0, model, 0.0, Fraction(ct))]
-        )
+        one.id: metered.Meter(one.id, one.medium, flows[one.id], [Stretch(0, model, Fraction(ct))])
         for one, model in zip(rows, models, strict=True)
     }
     return Campus(site, meters, flows, leaves)
