@@ -232,7 +232,7 @@ async def test_a_damaged_spool_does_not_stop_polling(mosquitto: Mosquitto, tmp_p
             async with running(agent(where, settings(mosquitto.port))):
                 await until(lambda: len(ingest.samples) > 3)
     assert len([one for one in logs if "damaged" in one["event"]]) == 1
-    assert (tmp_path / f"spool-{AGENT}.sqlite.damaged-1").exists()
+    assert (tmp_path / f"spool-{AGENT}.sqlite.damaged").exists()
 
 
 async def test_a_second_agent_on_the_same_spool_does_not_start(

@@ -16,7 +16,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from structlog.testing import capture_logs
 
 from edge_agent.keeper import Keeper
-from edge_agent.spool import Counts, Row, Spool, _File
+from edge_agent.batches import Row
+from edge_agent.spool import Spool
+from edge_agent.spool_file import SpoolFile
+from edge_agent.tally import Counts
 from jieneng import observe
 from jieneng.metering.errors import SpoolUnavailable
 from jieneng.metering.reading import Ack, Sample
@@ -75,7 +78,7 @@ async def test_a_full_spool_drops_the_oldest_and_counts_them(tmp_path: Path) -> 
         for seq in range(1, 5):
             await one.put([row(seq)])
         assert [kept.seq for kept in await one.peek(10)] == [3, 4]
-        assert one.counts == Counts(read=12, pending=6, dropped=6, size_bytes=200)
+        assert one.counts == Counts(read=12, pending=6, full=6, size_bytes=200)
 
 
 async def test_the_file_stays_near_its_bound(tmp_path: Path) -> None:
@@ -86,12 +89,6 @@ async def test_the_file_stays_near_its_bound(tmp_path: Path) -> None:
         wal = tmp_path / "s-wal"
         assert wal.stat().st_size < 5_000_000
     assert file.stat().st_size < 200_000 * 1.5
-
-
-async def test_losses_are_counted_with_the_next_batch(tmp_path: Path) -> None:
-    async with spool(tmp_path / "s") as one:
-        await one.put([row(1)], lost=7)
-        assert one.counts == Counts(read=10, pending=3, dropped=7, size_bytes=100)
 
 
 async def test_a_put_that_is_cancelled_still_happens(tmp_path: Path) -> None:
@@ -119,7 +116,7 @@ async def test_a_spool_of_another_version_is_left_alone(tmp_path: Path) -> None:
         async with spool(file):
             pass
     assert file.exists()
-    assert not (tmp_path / "s.damaged-1").exists()
+    assert not (tmp_path / "s.damaged").exists()
 
 
 async def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
@@ -152,7 +149,7 @@ async def test_a_damaged_file_is_set_aside_and_the_agent_goes_on(
         assert balanced(one.counts)
         await one.put([row(30)])
         assert [kept.seq for kept in await one.peek(10)] == [30]
-    assert (tmp_path / "spool.sqlite.damaged-1").exists()
+    assert (tmp_path / "spool.sqlite.damaged").exists()
 
 
 async def test_damage_while_running_is_counted_and_set_aside(tmp_path: Path) -> None:
@@ -167,7 +164,7 @@ async def test_damage_while_running_is_counted_and_set_aside(tmp_path: Path) -> 
         await one._run(lambda: db.executescript("PRAGMA wal_checkpoint; PRAGMA shrink_memory"))
         damage(file, 0, 10**9)
         await one.put([row(30)])
-        assert one.counts == Counts(read=90, stored=6, pending=3, dropped=81, size_bytes=100)
+        assert one.counts == Counts(read=90, stored=6, pending=3, damaged=81, size_bytes=100)
         assert [kept.seq for kept in await one.peek(10)] == [30]
 
 
@@ -273,52 +270,58 @@ class TheSpool(RuleBasedStateMachine):
         super().__init__()
         self.folder = TemporaryDirectory()
         self.path = Path(self.folder.name) / "s"
-        self.file = _File(self.path, self.bound, LOG)
+        self.file = SpoolFile(self.path, self.bound, LOG)
         self.rows: list[Row] = []
-        self.counts = {"read": 0, "stored": 0, "dropped": 0}
+        self.counts = {"read": 0, "stored": 0, "full": 0, "refused": 0}
         self.seq = 0
 
-    @rule(sizes=st.lists(st.integers(1, 900), max_size=4), lost=st.integers(0, 5))
-    def put(self, sizes: list[int], lost: int) -> None:
+    @rule(sizes=st.lists(st.integers(1, 900), max_size=4))
+    def put(self, sizes: list[int]) -> None:
         new = [row(self.seq + n, samples=n, size=size) for n, size in enumerate(sizes, 1)]
         self.seq += len(new)
-        self.file.put(new, lost)
+        self.file.put(new)
         self.rows += new
-        self.counts["read"] += sum(one.samples for one in new) + lost
-        self.counts["dropped"] += lost
+        self.counts["read"] += sum(one.samples for one in new)
         while sum(len(one.payload) for one in self.rows) > self.bound:
-            self.counts["dropped"] += self.rows.pop(0).samples
+            self.counts["full"] += self.rows.pop(0).samples
 
     @rule(first=st.integers(1, 60), length=st.integers(0, 5))
     def confirm(self, first: int, length: int) -> None:
         gone = [one for one in self.rows if first <= one.seq <= first + length]
-        _, left = self.file.confirm([Ack(BOOT, stored=((first, first + length),))])
+        left = self.file.confirm([Ack(BOOT, stored=((first, first + length),))])
         assert left == len(gone)
         self.rows = [one for one in self.rows if one not in gone]
         self.counts["stored"] += sum(one.samples for one in gone)
 
     @rule(seq=st.integers(1, 60))
     def fail(self, seq: int) -> None:
-        """A name that is taken: the whole put is undone."""
+        """A name that is taken: the whole put is undone, and what was in it counts as refused."""
         if self.rows:
             with pytest.raises(SpoolUnavailable):
-                self.file.put([row(10_000), self.rows[seq % len(self.rows)]], 1)
+                self.file.put([row(10_000), self.rows[seq % len(self.rows)]])
+            lost = 3 + self.rows[seq % len(self.rows)].samples
+            self.counts["read"] += lost
+            self.counts["refused"] += lost
 
     @rule()
     def restart(self) -> None:
         self.file.close()
-        self.file = _File(self.path, self.bound, LOG)
+        self.file = SpoolFile(self.path, self.bound, LOG)
 
     @invariant()
     def same(self) -> None:
-        counts = self.file.counts()
+        counts = self.file.open()
         assert balanced(counts)
         assert counts == Counts(
             **self.counts,
             pending=sum(one.samples for one in self.rows),
             size_bytes=sum(len(one.payload) for one in self.rows),
         )
-        assert self.file.peek(10) == self.rows[:10]
+        ends = self.file.ends(10, [(BOOT, 1)])
+        assert [one.key for one in ends.oldest] == [one.key for one in self.rows[:10]]
+        assert [one.key for one in ends.newest] == [one.key for one in self.rows[:-11:-1]]
+        assert (not ends.gone) == any(one.seq == 1 for one in self.rows)
+        assert self.file.read([one.key for one in ends.oldest]) == self.rows[:10]
 
     def teardown(self) -> None:
         self.file.close()
