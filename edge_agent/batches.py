@@ -55,6 +55,8 @@ _COUNTS: Final = (
 )
 #: How a file of an earlier version becomes one of ours; a new file is of version 0.
 TO_VERSION: Final = {0: _BATCH + _LEDGER + _EMPTY, 1: _FROM_FIRST + _LEDGER + _COUNTS_OF_FIRST}
+PAGE_BYTES: Final = 4096  # SQLite's own
+_LEAST_FILE_BYTES: Final = 65536  # less than the empty tables and a few batches is no bound
 _OLDEST: Final = "id = (SELECT min(id) FROM batch)"
 _T = TypeVar("_T")
 
@@ -143,16 +145,22 @@ def count_read(db: sqlite3.Connection, samples: int, refused: int, at_s: float) 
 
 
 def drop_full(db: sqlite3.Connection, max_bytes: int) -> None:
-    """Drop the oldest until the rest is within the bound."""
+    """Drop the oldest until the rest is within the bound, as payload and as pages of the file.
+
+    Batches of half a page leave the other half empty, so payload alone would bound nothing.
+    """
     while True:
         (size,) = db.execute("SELECT size_bytes FROM ledger").fetchone()
-        if size <= max_bytes or not _remove(db, "full", _OLDEST, ()):
+        used = _pragma(db, "page_count") - _pragma(db, "freelist_count")
+        if size <= max_bytes and used * PAGE_BYTES <= max(max_bytes, _LEAST_FILE_BYTES):
+            return
+        if not _remove(db, "full", _OLDEST, ()):
             return
 
 
 def drop_for_pages(db: sqlite3.Connection, pages: int) -> None:
     """Drop the oldest until the file has so many pages free."""
-    while db.execute("PRAGMA freelist_count").fetchone()[0] < pages:
+    while _pragma(db, "freelist_count") < pages:
         if not _remove(db, "full", _OLDEST, ()):
             return
 
@@ -210,6 +218,11 @@ def whole(parts: Sequence[object], check: object) -> Row | None:
         return None
     found = Row(*row)
     return found if check in {None, found.check} else None  # the first version kept no checksums
+
+
+def _pragma(db: sqlite3.Connection, name: str) -> int:
+    (found,) = db.execute(f"PRAGMA {name}").fetchone()
+    return int(found)
 
 
 def _has(db: sqlite3.Connection, key: Key) -> bool:

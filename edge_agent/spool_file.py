@@ -12,13 +12,14 @@ Laws:
    the reserve is given up for as long as a transaction takes. It holds four times what the log may
    before it is written back, so that this always ends, and the log is cut and gives back what the
    file grew by. A new reading that even so finds no room is refused; nothing pending is touched.
-4. A disk that can't be written, or can't be read, is tried again with every call: a file system
-   that turned read-only may have been mended under us, so the file is opened anew.
+4. A disk that can't be written, or can't be read, is tried again with every call. Where opening the
+   file anew may help, that is done; otherwise it stays open, so that what is pending on a file
+   system that turned read-only can still be read and sent.
 5. Age is what the agent's own running time adds up to while a batch lies here. A clock that jumps
    ages nothing: years pass in one moment when a box without a battery hears the time at last.
 
-SQLite in WAL mode with `synchronous=FULL`, opened exclusively. The bound is on payload bytes: pages
-that are freed are used again, so the file stays near it.
+SQLite in WAL mode with `synchronous=FULL`, opened exclusively. Pages that are freed are used again,
+so the file stays within the bound on bytes; the log and the reserve come on top.
 """
 
 import math
@@ -44,13 +45,11 @@ from jieneng.metering.errors import SpoolUnavailable
 from jieneng.metering.reading import Ack
 from jieneng.observe import Fault, Log
 
-_PAGE_BYTES: Final = 4096  # SQLite's own
 _LOGS: Final = 4  # how often the reserve holds what the log may be before it is written back
 _ROW_PAGES: Final = 4  # that a row may need beyond its payload: table, index, overflow, list
 _RESCUED_AT_ONCE: Final = 200
 _DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
-#: After these the file is opened anew.
-_DISK: Final = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN})
+_UNREADABLE: Final = frozenset({sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ})
 _T = TypeVar("_T")
 
 
@@ -78,6 +77,7 @@ class SpoolFile:
         self._now_s = now_s
         self._began_s = 0.0  # the moment on `now_s` at which the running time was 0
         self._db: sqlite3.Connection | None = None
+        self._identity: tuple[int, int] | None = None  # of the file when it was opened
         self._tally = Tally(path.with_name(f"{path.name}-counts"))
         self._refused = 0  # samples, that the ledger does not know of
         self._damage = Fault(log, "batches were damaged on the disk, and dropped")
@@ -99,7 +99,7 @@ class SpoolFile:
         def work(db: sqlite3.Connection) -> None:
             running_s = self._now_s() - self._began_s
             if self._reserve.is_tight():  # the file grows no more
-                pages = sum(len(row.payload) // _PAGE_BYTES + _ROW_PAGES for row in rows)
+                pages = sum(len(row.payload) // batches.PAGE_BYTES + _ROW_PAGES for row in rows)
                 batches.drop_for_pages(db, pages)
             batches.insert(db, rows, running_s)
             batches.count_read(db, samples, self._refused, running_s)
@@ -146,7 +146,7 @@ class SpoolFile:
         try:
             counts, done = self._attempt_hard(work)
         except (sqlite3.Error, OSError) as error:
-            if _code(error) in _DISK:
+            if self._may_be_another(error):
                 self._disconnect()
             raise self._unavailable(error) from error
         if settles_refused:
@@ -194,6 +194,7 @@ class SpoolFile:
     def _attempt(self, work: Callable[[sqlite3.Connection], _T]) -> tuple[Counts, _T]:
         if self._db is None:
             self._db = self._open_settled()
+            self._identity = _identity(self._path)
         return batches.whole_or_not(self._db, work)
 
     def _open_settled(self) -> sqlite3.Connection:
@@ -229,7 +230,7 @@ class SpoolFile:
             # Else a confirmation writes zeros over all that it frees, and needs the room for them.
             db.execute("PRAGMA secure_delete = OFF")
             db.execute(f"PRAGMA journal_size_limit = {log_bytes}")
-            db.execute(f"PRAGMA wal_autocheckpoint = {log_bytes // _PAGE_BYTES}")
+            db.execute(f"PRAGMA wal_autocheckpoint = {log_bytes // batches.PAGE_BYTES}")
             (version,) = db.execute("PRAGMA user_version").fetchone()
             if version in batches.TO_VERSION:
                 db.executescript(
@@ -270,12 +271,21 @@ class SpoolFile:
 
     def _may_pass(self, error: BaseException | None) -> bool:
         """Whether it is the disk's state rather than a wrong path or another agent."""
-        if _code(error) in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}:
-            return True
+        full_or_failing = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
+        return _code(error) in full_or_failing or self._is_read_only()
+
+    def _is_read_only(self) -> bool:
         try:
             return bool(os.statvfs(self._path.parent).f_flag & os.ST_RDONLY)
         except OSError:
             return False
+
+    def _may_be_another(self, error: Exception) -> bool:
+        """Whether the file, opened anew, might not give this error again."""
+        if _code(error) == sqlite3.SQLITE_READONLY:  # it was so when it was opened
+            return os.access(self._path, os.W_OK)
+        unreadable = getattr(error, "sqlite_errorcode", 0) in _UNREADABLE
+        return unreadable or self._identity != _identity(self._path)
 
     def _disconnect(self) -> None:
         if self._db is not None:
@@ -316,6 +326,14 @@ def _with_refused(counts: Counts, samples: int) -> Counts:
     return msgspec.structs.replace(
         counts, read=counts.read + samples, refused=counts.refused + samples
     )
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _code(error: BaseException | None) -> int:

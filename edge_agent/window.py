@@ -80,11 +80,12 @@ class Window:
         """Those that are to be sent now, again or for the first time: they are under way."""
         for key in ends.gone:
             self._bytes -= self._sent.pop(key).size_bytes
-        again = [key for key, sent in self._sent.items() if self._due_s(sent) <= now_s][:most]
-        new = list(islice(self._new(ends), most - len(again)))
+        again = [key for key, sent in self._sent.items() if self._due_s(sent) <= now_s]
+        new = list(islice(self._new(ends), most))
         for one in new:
             self._sent[one.key] = _Sent(now_s, 0, one.size_bytes)
-        return again + [one.key for one in new]
+        # Repeats go last. They hold places, so their turn comes at the latest when none is free.
+        return [*(one.key for one in new), *again[: most - len(new)]]
 
     def sent(self, keys: Iterable[Key], now_s: float) -> None:
         """They were given to the broker."""
