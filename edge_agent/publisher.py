@@ -135,14 +135,18 @@ class Publisher:
 
     async def _send(self, client: aiomqtt.Client, window: Window) -> None:
         loop = asyncio.get_running_loop()
-        while True:
-            self._spool.changed.clear()
-            rows = await self._due(window)
-            if rows:  # and look again: what came meanwhile may go before the rest
-                await self._publish(client, rows)
-                window.sent([row.key for row in rows], loop.time())
-            else:
-                await self._changed_or(window.next_due_s())
+        places = asyncio.Semaphore(_AT_ONCE)
+        async with asyncio.TaskGroup() as publishing:
+            while True:
+                self._spool.changed.clear()
+                rows = await self._due(window)
+                for row in rows:
+                    await places.acquire()
+                    window.sent([row.key], loop.time())
+                    publishing.create_task(self._publish(client, row, places))
+                # After some, look again: what came meanwhile may go before the rest.
+                if not rows:
+                    await self._changed_or(window.next_due_s())
 
     async def _due(self, window: Window) -> Sequence[Row]:
         try:
@@ -155,12 +159,17 @@ class Publisher:
         self._spool_fault.over()
         return rows
 
-    async def _publish(self, client: aiomqtt.Client, rows: Sequence[Row]) -> None:
-        topic = self._topics["batch"]
-        async with asyncio.TaskGroup() as tasks:
-            for row in rows:
-                tasks.create_task(client.publish(topic, row.payload, qos=1))
-        self.counts.published += len(rows)
+    async def _publish(self, client: aiomqtt.Client, row: Row, places: asyncio.Semaphore) -> None:
+        """Give it to the broker. Nobody waits for that but the one who wants the place.
+
+        Where a group of them was waited for, a default mosquitto held back the last answers until
+        our system had acknowledged the first: 40 ms for each group.
+        """
+        try:
+            await client.publish(self._topics["batch"], row.payload, qos=1)
+        finally:
+            places.release()
+        self.counts.published += 1
 
     async def _changed_or(self, deadline_s: float) -> None:
         """Return when the spool has changed, or at the deadline of the loop's clock."""

@@ -97,9 +97,9 @@ async def _measure(folder: Path, shape: _Shape) -> tuple[float, float, float]:
     try:
         async with broker.client(BrokerSettings(port=server.port), "ingest") as client:
             await client.subscribe(wire.topic("bench", "agent", "batch"), qos=1)
+            arguments = map(str, (folder, server.port, shape.samples, shape.interval_s))
             agent = subprocess.Popen(  # noqa: ASYNC220 - starts at once
-                [sys.executable, "-m", "tests.bench.keeping", str(folder), str(server.port)]
-                + [str(shape.samples), str(shape.interval_s)],
+                [sys.executable, "-m", "tests.bench.keeping", *arguments],
                 stderr=subprocess.DEVNULL,
             )
             await consumer.run(client)
