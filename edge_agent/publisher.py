@@ -26,7 +26,7 @@ import msgspec
 from edge_agent.batches import Row
 from edge_agent.config import PublishSettings
 from edge_agent.spool import Spool
-from edge_agent.window import Window
+from edge_agent.window import Ends, Window
 from jieneng import broker
 from jieneng.broker import BrokerSettings
 from jieneng.clock import Clock
@@ -144,15 +144,18 @@ class Publisher:
                     await places.acquire()
                     window.sent([row.key], loop.time())
                     publishing.create_task(self._publish(client, row, places))
-                # After some, look again: what came meanwhile may go before the rest.
-                if not rows:
+                if len(rows) < _AT_ONCE:  # else there may be more, or what came meanwhile
                     await self._changed_or(window.next_due_s())
 
     async def _due(self, window: Window) -> Sequence[Row]:
+        now_s = asyncio.get_running_loop().time()
+        if not self._spool.counts.pending:  # as after most acknowledgements: nobody has to look
+            window.due(Ends((), (), tuple(window.under_way)), now_s, _AT_ONCE)
+            return ()
         try:
             ends = await self._spool.ends(window.size, window.under_way)
-            due = window.due(ends, asyncio.get_running_loop().time(), _AT_ONCE)
-            rows = await self._spool.read(due)
+            due = window.due(ends, now_s, _AT_ONCE)
+            rows = await self._spool.read(due) if due else ()
         except SpoolUnavailable as error:
             self._spool_fault.happened(error)
             return ()

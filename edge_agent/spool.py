@@ -24,7 +24,6 @@ from edge_agent.batches import Row
 from edge_agent.spool_file import SpoolFile
 from edge_agent.tally import Counts
 from edge_agent.window import Ends, Key
-from jieneng.metering.errors import SpoolUnavailable
 from jieneng.metering.reading import Ack
 from jieneng.observe import Log
 
@@ -35,7 +34,6 @@ class Spool:
     """The queue, for the event loop. Every method but `close` may raise `SpoolUnavailable`.
 
     Attributes:
-        counts: as of the last call.
         changed: set whenever something came or went; who waits on it clears it.
     """
 
@@ -50,22 +48,22 @@ class Spool:
             log: for what is wrong with the file.
             max_age_s: that a batch may stay, counted while an agent runs.
         """
-        self.counts = Counts()
         self.changed: Final = asyncio.Event()
         self._file = SpoolFile(path, max_bytes, log, max_age_s=max_age_s)
         self._thread = ThreadPoolExecutor(1, "spool")
 
+    @property
+    def counts(self) -> Counts:
+        """As of the last thing done, with what was refused and is not on the disk yet."""
+        return self._file.known
+
     async def open(self) -> None:
         """Open or make the file. A disk that can't be written at the moment is no error here."""
-        self.counts = await self._run(self._file.open)
+        await self._run(self._file.open)
 
     async def put(self, rows: Sequence[Row]) -> None:
         """Keep batches, in the order in which they were read. The oldest give way to them."""
-        try:
-            self.counts = await self._run(lambda: self._file.put(rows))
-        except SpoolUnavailable:
-            self.counts = self._file.known
-            raise
+        await self._run(lambda: self._file.put(rows))
         self.changed.set()
 
     async def peek(self, most: int) -> list[Row]:
@@ -79,10 +77,7 @@ class Spool:
 
     async def read(self, keys: Sequence[Key]) -> list[Row]:
         """These batches, as far as they are there; they stay."""
-        try:
-            return await self._run(lambda: self._file.read(keys))
-        finally:
-            self.counts = self._file.known
+        return await self._run(lambda: self._file.read(keys))
 
     async def confirm(self, acks: Sequence[Ack]) -> int:
         """Remove what is stored, or quarantined: both are safe with the ingest.
@@ -91,7 +86,6 @@ class Spool:
             How many batches left.
         """
         left = await self._run(lambda: self._file.confirm(acks))
-        self.counts = self._file.known
         self.changed.set()
         return left
 

@@ -82,7 +82,7 @@ class SpoolFile:
         self._refused = 0  # samples, that the ledger does not know of
         self._damage = Fault(log, "batches were damaged on the disk, and dropped")
 
-    def open(self) -> Counts:
+    def open(self) -> None:
         """Open or make the file, unless the disk is what keeps us from it: that is tried again."""
         try:
             self._transact(lambda _: None)
@@ -90,9 +90,8 @@ class SpoolFile:
             if not self._may_pass(error.__cause__):
                 raise
             self.known = self._tally.read() or Counts()
-        return self.known
 
-    def put(self, rows: Sequence[Row]) -> Counts:
+    def put(self, rows: Sequence[Row]) -> None:
         """Keep batches, and drop what there is no room for, or what is too old."""
         samples = sum(row.samples for row in rows)
 
@@ -112,7 +111,6 @@ class SpoolFile:
             self._refused += samples
             self._know(_with_refused(self.known, samples))
             raise
-        return self.known
 
     def ends(self, most: int, under_way: Collection[Key]) -> Ends:
         """Both ends of the queue."""

@@ -231,7 +231,8 @@ class TheSpool(RuleBasedStateMachine):
 
     @invariant()
     def same(self) -> None:
-        counts = self.file.open()
+        self.file.open()
+        counts = self.file.known
         assert balanced(counts)
         assert counts == Counts(
             **self.counts,
