@@ -57,6 +57,7 @@ _COUNTS: Final = (
 TO_VERSION: Final = {0: _BATCH + _LEDGER + _EMPTY, 1: _FROM_FIRST + _LEDGER + _COUNTS_OF_FIRST}
 PAGE_BYTES: Final = 4096  # SQLite's own
 _LEAST_FILE_BYTES: Final = 65536  # less than the empty tables and a few batches is no bound
+_MOST_UNDER_WAY: Final = 1000  # of any window
 _OLDEST: Final = "id = (SELECT min(id) FROM batch)"
 _T = TypeVar("_T")
 
@@ -106,7 +107,10 @@ def whole_or_not(
 
 def counts(db: sqlite3.Connection) -> Counts:
     """What the ledger says."""
-    return Counts(*db.execute(_COUNTS).fetchone())
+    found = db.execute(_COUNTS).fetchone()
+    if found is None or not all(isinstance(one, int) and one >= 0 for one in found):
+        raise damaged("the ledger holds no counts")
+    return Counts(*found)
 
 
 def write_counts(db: sqlite3.Connection, now: Counts) -> None:
@@ -193,16 +197,28 @@ def ends(db: sqlite3.Connection, most: int, under_way: Collection[Key]) -> Ends:
 
 def read(db: sqlite3.Connection, keys: Sequence[Key]) -> list[Row]:
     """Batches by name. Damaged ones leave the queue."""
-    rows = []
+    rows, missing = [], []
     for key in keys:
         found = db.execute(
             "SELECT boot, seq, samples, payload, crc FROM batch WHERE boot = ? AND seq = ?", key
         ).fetchone()
-        if found is not None and (row := whole(found[:4], found[4])) is not None:
+        if found is None:
+            missing.append(key)
+        elif (row := whole(found[:4], found[4])) is not None:
             rows.append(row)
-        elif found is not None:
-            _remove(db, "damaged", "boot = ? AND seq = ?", key)
+        else:
+            db.execute("DELETE FROM batch WHERE boot = ? AND seq = ?", key)
+            _count_damaged(db)
+    if missing and not set(missing).isdisjoint(_names_at_ends(db)):
+        raise damaged("a batch can't be found by the name that it has")
     return rows
+
+
+def damaged(found: str) -> sqlite3.DatabaseError:
+    """The error that SQLite would give, had it noticed."""
+    error = sqlite3.DatabaseError(found)
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    return error
 
 
 def remove_stored(db: sqlite3.Connection, boot: str, first: int, last: int) -> int:
@@ -223,6 +239,21 @@ def whole(parts: Sequence[object], check: object) -> Row | None:
 def _pragma(db: sqlite3.Connection, name: str) -> int:
     (found,) = db.execute(f"PRAGMA {name}").fetchone()
     return int(found)
+
+
+def _count_damaged(db: sqlite3.Connection) -> None:
+    """What is missing of the pending is damaged. Its own row is no witness of how many it held."""
+    left = db.execute("SELECT total(samples), total(length(payload)) FROM batch").fetchone()
+    samples, size = map(int, left)
+    db.execute(
+        "UPDATE ledger SET damaged = damaged + pending - ?, pending = ?, size_bytes = ?",
+        (samples, samples, size),
+    )
+
+
+def _names_at_ends(db: sqlite3.Connection) -> set[Key]:
+    found = ends(db, _MOST_UNDER_WAY, ())
+    return {entry.key for entry in (*found.oldest, *found.newest)}
 
 
 def _has(db: sqlite3.Connection, key: Key) -> bool:

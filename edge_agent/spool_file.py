@@ -26,6 +26,7 @@ import math
 import os
 import sqlite3
 import time
+import traceback
 from collections.abc import Callable, Collection, Sequence
 from contextlib import closing, suppress
 from functools import cached_property, partial
@@ -164,7 +165,7 @@ class SpoolFile:
         except (sqlite3.Error, OSError) as error:
             if _code(error) == sqlite3.SQLITE_FULL:
                 return self._attempt_in_reserve(work)
-            if _code(error) in _DAMAGE:
+            if _is_damage(error):
                 self._set_aside(error)
                 return self._attempt(work)
             raise
@@ -242,13 +243,15 @@ class SpoolFile:
                 )
             (found,) = db.execute("PRAGMA quick_check(1)").fetchone()
             if found != "ok":
-                raise _damaged(found)
+                raise batches.damaged(found)
         except BaseException:
             db.close()
             raise
         return db
 
     def _set_aside(self, error: Exception) -> None:
+        # What was going on when it came up still holds a cursor, and with it the file's lock.
+        traceback.clear_frames(error.__traceback__)
         self._disconnect()
         aside = self._path.with_name(f"{self._path.name}.damaged")
         for suffix in ("", "-wal"):  # one that was there before has been rescued from: it goes
@@ -339,7 +342,6 @@ def _code(error: BaseException | None) -> int:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
-def _damaged(found: str) -> sqlite3.DatabaseError:
-    error = sqlite3.DatabaseError(found)
-    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-    return error
+def _is_damage(error: Exception) -> bool:
+    # That a text is none any more, sqlite3 says without a code.
+    return _code(error) in _DAMAGE or str(error).startswith("Could not decode")
