@@ -59,10 +59,8 @@ class TcpLink:
             PeerError: what the exchange raises.
         """
         wire = await self._ready()
-        reply = wire.start(steps)
-        timer = wire.loop.call_later(self._timeout_s, wire.expire)
         try:
-            answer = await reply
+            answer = await wire.start(steps, self._timeout_s)
         except Silent:
             self._count_silence(wire)
             raise
@@ -76,8 +74,6 @@ class TcpLink:
         except (LinkError, asyncio.CancelledError):
             self.close()
             raise
-        finally:
-            timer.cancel()
         self._silences = 0
         return answer
 
@@ -159,11 +155,16 @@ class _Wire(asyncio.Protocol):
         self._steps: Exchange | None = None
         self._needed = 0
         self._reply: asyncio.Future[Reply]
+        self._deadline_s = 0.0
+        self._timer: asyncio.TimerHandle | None = None
 
-    def start(self, steps: Exchange) -> "asyncio.Future[Reply]":
+    def start(self, steps: Exchange, timeout_s: float) -> "asyncio.Future[Reply]":
         """Send the exchange's question; the future has its reply, or why there is none."""
         self._steps = steps
         self._reply = self.loop.create_future()
+        self._deadline_s = self.loop.time() + timeout_s
+        if self._timer is None:  # else the one of an earlier question looks again when it is due
+            self._timer = self.loop.call_at(self._deadline_s, self._expire)
         self.heard = bool(self._buffer)  # a late frame, or the beginning of one
         send, self._needed = next(steps)
         self._transport.write(send)
@@ -171,14 +172,11 @@ class _Wire(asyncio.Protocol):
             self._advance(steps)
         return self._reply
 
-    def expire(self) -> None:
-        """The deadline."""
-        if self._steps is not None:
-            self._end(Silent("no reply in time"))
-
     def abort(self) -> None:
         """Close without waiting for what was not sent."""
         self.closed = True
+        if self._timer is not None:
+            self._timer.cancel()
         self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -204,6 +202,16 @@ class _Wire(asyncio.Protocol):
         if self._steps is not None:
             error = exc or "closed by the other end"
             self._end(LinkError("the connection broke: {error}", error=error))
+
+    def _expire(self) -> None:
+        """The deadline, as it was when this timer was set."""
+        self._timer = None
+        if self._steps is None:
+            return
+        if self.loop.time() < self._deadline_s:
+            self._timer = self.loop.call_at(self._deadline_s, self._expire)
+        else:
+            self._end(Silent("no reply in time"))
 
     def _advance(self, steps: Exchange) -> None:
         """Feed the exchange as long as there is what it needs."""
