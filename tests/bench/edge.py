@@ -82,8 +82,8 @@ def results() -> Iterator[Result]:
         return
     try:
         yield from _results()
-    except TimeoutError:
-        sys.stderr.write(f"edge: not every meter was polled within {_START_S:g} s\n")
+    except (OSError, ZeroDivisionError) as error:  # of a process that ended, or never polled
+        sys.stderr.write(f"edge: who was to poll did not: {error!r}\n")
 
 
 def _results() -> Iterator[Result]:
