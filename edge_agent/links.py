@@ -104,7 +104,6 @@ class _Link:
             self.close()
             raise
         finally:
-            wire.rest()
             self._free_s = wire.loop.time() + self._manner.gap_s
         self._silences = 0
         return answer

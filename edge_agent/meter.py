@@ -14,6 +14,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from fractions import Fraction
+from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -118,7 +119,7 @@ class PolledMeter:
     def _plan_at(self, time_ms: int) -> _Plan:
         number = bisect_right(self._changes_ms, time_ms)
         ratios = self._ratios(number)
-        reads = plan(self._catalog, ratios)
+        reads, quantities = _reads(self._catalog, **ratios)
         counter = CONSUMPTION[self._meter.medium]
         row = next(row for row in self._catalog.point if row.quantity == counter)
         edges = [-math.inf, *self._changes_ms, math.inf]
@@ -126,7 +127,7 @@ class PolledMeter:
             since_ms=edges[number],
             until_ms=edges[number + 1],
             reads=reads,
-            quantities=tuple(name for read in reads for name in read.quantities),
+            quantities=quantities,
             step=row.step(**ratios),
         )
 
@@ -138,6 +139,13 @@ class PolledMeter:
             value = value_on(rows, day, rows[0].value if rows else 1.0)
             ratios[name] = Fraction(str(value))  # through text: 0.1 is meant as a tenth
         return ratios
+
+
+@lru_cache(maxsize=1024)
+def _reads(model: Model, ct: Fraction, pt: Fraction) -> tuple[tuple[Read, ...], tuple[str, ...]]:
+    """The reads and their quantities, shared by all meters of one model and the same ratios."""
+    reads = plan(model, {"ct": ct, "pt": pt})
+    return reads, tuple(name for read in reads for name in read.quantities)
 
 
 def _start_ms(midnight: datetime) -> int:

@@ -2,111 +2,241 @@
 acknowledgement.
 
 The agent is a process of its own, as in life; the meters and the acknowledging ingest are in this
-one, and mosquitto is real. Without mosquitto there is nothing to measure.
+one, and mosquitto is real. Telegraf polls the same meters in the same run, to a broker of the same
+kind, without a disk and without the store's word. Polls are counted where they arrive behind the
+broker. Without mosquitto there is nothing to measure.
 """
 
 import asyncio
 import os
 import shutil
-import struct
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
+from statistics import median, quantiles
+from typing import Final
 
 import aiomqtt
+import msgspec
 
 from jieneng.metering import wire
-from jieneng.metering.quantities import QUANTITIES
 from jieneng.metering.reading import Ack
+from tests.bench import telegraf
+from tests.bench.meters import NAMES, Meters, lateness_ms
 from tests.bench.process import cpu_s, resident_mb
 from tests.bench.result import Result
 from tests.servers import Mosquitto
 
-_METERS, _LINKS, _INTERVAL_S = 1000, 50, 1.0
-_WARM_UP_S, _MEASURE_S = 5.0, 15.0
-_NAMES = sorted(name for name, row in QUANTITIES.items() if "electricity" in row.media)[:20]
-_VALUES = struct.pack(">20f", *[float(i) + 0.5 for i in range(20)])
+_METERS: Final = 1000
+_INTERVAL_S: Final = 1
+_START_S: Final = 60.0  # until as many polls have arrived as there are meters
+_WARM_UP_S, _WINDOW_S = 4, 8
+_ROUNDS: Final = 3  # of everyone in turn: a machine that is shared is not the same all the time
+_QUIET_S: Final = 0.7  # of each second: what was due has arrived, the next is not yet due
+
+_DEFAULT: Final = "from jieneng.cli import main; main()"
+_PLAIN: Final = f"import sys; sys.modules['uvloop'] = None; {_DEFAULT}"  # as if not installed
 
 
-class _Meters(asyncio.Protocol):
-    """Answers every Modbus TCP request for 40 registers with the same 20 floats."""
+class _Subject(msgspec.Struct, frozen=True):
+    """Who polls.
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+    Attributes:
+        command: for a folder, the meters and the broker's port: what starts it.
+        topic: where its readings arrive.
+        heard: takes a message there; how many polls it tells of.
+    """
 
-    def data_received(self, data: bytes) -> None:
-        head = data[:4] + struct.pack(">H", 3 + len(_VALUES)) + data[6:8]
-        self._transport.write(head + bytes([len(_VALUES)]) + _VALUES)
+    command: Callable[[Path, Meters, int], Sequence[str]]
+    topic: str
+    heard: Callable[[aiomqtt.Client, bytes], Awaitable[int]]
+
+
+class _Cost(msgspec.Struct, frozen=True):
+    """What polling took.
+
+    Attributes:
+        cpu_us: a poll.
+        memory_mb: resident at the end.
+        done: polls that arrived, as a share of those due.
+        late_ms: 99 % of the questions came no later.
+        load: this process, which has the meters and the ingest, as a share of a core.
+    """
+
+    cpu_us: float
+    memory_mb: float
+    done: float
+    late_ms: float
+    load: float
 
 
 def results() -> Iterator[Result]:
-    """1,000 meters with 20 float registers on 50 TCP links, each polled every second."""
+    """Meters with 20 float registers, 20 of them on a TCP link, each polled every second."""
     path = os.environ["PATH"] + ":/usr/sbin:/usr/local/sbin"
     if shutil.which("mosquitto", path=path) is None:
         sys.stderr.write("edge: mosquitto is not installed, so nothing is measured\n")
         return
+    try:
+        yield from _results()
+    except (OSError, ZeroDivisionError) as error:  # of a process that ended, or never polled
+        sys.stderr.write(f"edge: who was to poll did not: {error!r}\n")
+
+
+def _results() -> Iterator[Result]:
+    program = telegraf.program()
+    subjects = [_agent(_DEFAULT), _agent(_PLAIN), *([_telegraf(program)] if program else [])]
+    rounds = [[_cost(_METERS, subject) for subject in subjects] for _ in range(_ROUNDS)]
+    ours, plain, *peer = map(_middle, zip(*rounds, strict=True))
+    for bench, cost, what, unit, bar in (
+        ("edge.cpu_per_poll", ours, "cpu_us", "us", "<= 0.6 of telegraf"),
+        ("edge.cpu_per_poll_without_uvloop", plain, "cpu_us", "us", "<= 1.0 of telegraf"),
+        ("edge.resident_memory", ours, "memory_mb", "MB", "<= 60"),
+        ("edge.poll_lateness_p99", ours, "late_ms", "ms", "< 250"),
+        ("edge.polls_done", ours, "done", "share of those due", "1"),
+        ("edge.load_server", ours, "load", "share of a core", ""),
+    ):
+        value = getattr(cost, what)
+        theirs = {f"telegraf-{telegraf.VERSION}": getattr(one, what) for one in peer}
+        yield Result(
+            bench=bench,
+            value=value,
+            unit=unit,
+            bar=bar,
+            peer={name: _short(other) for name, other in theirs.items()},
+            ratio=_short(value / next(iter(theirs.values()))) if theirs else None,
+        )
+    yield from _by_size(ours)
+
+
+def _by_size(at_1000: _Cost) -> Iterator[Result]:
+    """The same with fewer and with more meters, on fewer and more links."""
+    sizes = (10, 100, 5000)
+    rounds = [[_cost(count, _agent(_DEFAULT)) for count in sizes] for _ in range(_ROUNDS)]
+    few, some, many = map(_middle, zip(*rounds, strict=True))
+    for count, cost in ((10, few), (100, some), (1000, at_1000), (5000, many)):
+        yield Result(bench=f"edge.cpu_per_poll_{count}_meters", value=cost.cpu_us, unit="us")
+    growth = many.cpu_us / some.cpu_us
+    unit = "of that with 100 meters"
+    yield Result(bench="edge.cpu_growth_to_5000_meters", value=growth, unit=unit, bar="<= 1")
+    yield Result(bench="edge.polls_done_5000_meters", value=many.done, unit="share of those due")
+    yield Result(bench="edge.poll_lateness_p99_5000_meters", value=many.late_ms, unit="ms")
+    yield Result(bench="edge.resident_memory_5000_meters", value=many.memory_mb, unit="MB")
+
+
+def _middle(costs: Sequence[_Cost]) -> _Cost:
+    """The median of each figure."""
+    names = _Cost.__struct_fields__
+    return _Cost(*[median(getattr(cost, name) for cost in costs) for name in names])
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.4g}")
+
+
+def _cost(count: int, subject: _Subject) -> _Cost:
     with tempfile.TemporaryDirectory() as folder:
-        cpu_us, rss_mb, polls = asyncio.run(_measure(Path(folder)))
-    yield Result(bench="edge.cpu_per_poll", value=cpu_us, unit="us")
-    yield Result(bench="edge.resident_memory", value=rss_mb, unit="MB", bar="<= 60")
-    share = polls / (_METERS / _INTERVAL_S * _MEASURE_S)
-    yield Result(bench="edge.polls_done", value=share, unit="share of those due")
+        return asyncio.run(_measure(Path(folder), Meters(count), subject))
 
 
-async def _measure(folder: Path) -> tuple[float, float, int]:
-    loop = asyncio.get_running_loop()
-    servers = [await loop.create_server(_Meters, "127.0.0.1", 0) for _ in range(_LINKS)]
-    ports = [server.sockets[0].getsockname()[1] for server in servers]
+async def _measure(folder: Path, meters: Meters, subject: _Subject) -> _Cost:
+    """Between two moments at which nothing is under way."""
+    arrived = [0]
+    async with meters.listening(), _polled(folder, meters, subject, arrived) as pid:
+        async with asyncio.timeout(_START_S):
+            while arrived[0] < meters.count:  # noqa: ASYNC110 - a tenth of a second is soon enough
+                await asyncio.sleep(0.1)
+        await asyncio.sleep(_WARM_UP_S)
+        await _quiet()
+        meters.asked.clear()
+        polls, cpu, load_s = arrived[0], cpu_s(pid), time.process_time()
+        await asyncio.sleep(_WINDOW_S - 0.5)
+        await _quiet()
+        polls, cpu, load_s = arrived[0] - polls, cpu_s(pid) - cpu, time.process_time() - load_s
+        return _Cost(
+            cpu_us=cpu / polls * 1e6,
+            memory_mb=resident_mb(pid),
+            done=polls / (meters.count / _INTERVAL_S * _WINDOW_S),
+            late_ms=quantiles(lateness_ms(meters.asked, _INTERVAL_S), n=100)[98],
+            load=load_s / _WINDOW_S,
+        )
+
+
+async def _quiet() -> None:
+    """Return when the next second is so far that its polls have arrived."""
+    await asyncio.sleep((_QUIET_S - time.time()) % 1)
+
+
+@asynccontextmanager
+async def _polled(
+    folder: Path, meters: Meters, subject: _Subject, arrived: list[int]
+) -> AsyncIterator[int]:
+    """The process that polls, and what of it arrives."""
     broker = Mosquitto(folder / "mosquitto").start()
-    _write_site(folder, ports, broker.port)
-    agent = subprocess.Popen(  # noqa: ASYNC220 - starts at once
-        [sys.executable, "-m", "jieneng", "edge", "run", "--site", str(folder)],
+    hearing = asyncio.create_task(_hear(broker.port, subject, arrived))
+    polling = subprocess.Popen(  # noqa: ASYNC220 - starts at once
+        subject.command(folder, meters, broker.port),
+        stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    counted = [0]
-    acking = asyncio.create_task(_acknowledge(broker.port, counted))
     try:
-        await asyncio.sleep(_WARM_UP_S)
-        cpu, polls = cpu_s(agent.pid), counted[0]
-        await asyncio.sleep(_MEASURE_S)
-        done = counted[0] - polls
-        return (cpu_s(agent.pid) - cpu) / done * 1e6, resident_mb(agent.pid), done
+        yield polling.pid
     finally:
-        agent.terminate()
-        agent.wait()
-        acking.cancel()
-        await asyncio.wait([acking])
+        polling.terminate()
+        polling.wait()
+        hearing.cancel()
+        await asyncio.wait([hearing])
         broker.stop()
-        for server in servers:
-            server.close()
 
 
-async def _acknowledge(port: int, counted: list[int]) -> None:
-    """An ingest that stores nothing."""
+async def _hear(port: int, subject: _Subject, arrived: list[int]) -> None:
     async with aiomqtt.Client("127.0.0.1", port) as client:
-        await client.subscribe(wire.topic("bench", "agent", "batch"), qos=1)
+        await client.subscribe(subject.topic, qos=1)
         async for message in client.messages:
             assert isinstance(message.payload, bytes)
-            batch = wire.decode_batch(message.payload)
-            counted[0] += len(batch.samples)
-            ack = wire.encode_ack(Ack(batch.boot, ((batch.seq, batch.seq),)))
-            await client.publish(wire.topic("bench", "agent", "ack"), ack)
+            arrived[0] += await subject.heard(client, message.payload)
 
 
-def _write_site(folder: Path, ports: list[int], broker_port: int) -> None:
+def _telegraf(program: Path) -> _Subject:
+    def command(folder: Path, meters: Meters, broker_port: int) -> Sequence[str]:
+        telegraf.write_config(folder / "telegraf.conf", meters, broker_port)
+        return (str(program), "--config", str(folder / "telegraf.conf"))
+
+    async def heard(client: aiomqtt.Client, payload: bytes) -> int:
+        return telegraf.polls(payload)
+
+    return _Subject(command, telegraf.TOPIC, heard)
+
+
+def _agent(code: str) -> _Subject:
+    def command(folder: Path, meters: Meters, broker_port: int) -> Sequence[str]:
+        _write_site(folder, meters, broker_port)
+        return (sys.executable, "-c", code, "edge", "run", "--site", str(folder))
+
+    async def heard(client: aiomqtt.Client, payload: bytes) -> int:
+        """An ingest that stores nothing."""
+        batch = wire.decode_batch(payload)
+        ack = wire.encode_ack(Ack(batch.boot, ((batch.seq, batch.seq),)))
+        await client.publish(wire.topic("bench", "agent", "ack"), ack)
+        return len(batch.samples)
+
+    return _Subject(command, wire.topic("bench", "agent", "batch"), heard)
+
+
+def _write_site(folder: Path, meters: Meters, broker_port: int) -> None:
     site = ['[site]\nid = "bench"\nname = "bench"\n[[area]]\nid = "a"\nname = "a"\n']
-    for link, port in enumerate(ports):
-        site.append(
-            f'[[bus]]\nid = "bus-{link}"\nagent = "agent"\nhost = "127.0.0.1"\nport = {port}\n'
-        )
     site += [
-        f'[[meter]]\nid = "m-{number}"\nname = "m"\nmedium = "electricity"\nmodel = "bench"\n'
-        f'bus = "bus-{number % _LINKS}"\nunit = {number // _LINKS + 1}\narea = "a"\n'
+        f'[[bus]]\nid = "bus-{link}"\nagent = "agent"\nhost = "127.0.0.1"\nport = {port}\n'
+        for link, port in enumerate(meters.ports)
+    ]
+    site += [
+        f'[[meter]]\nid = "m-{link}-{unit}"\nname = "m"\nmedium = "electricity"\n'
+        f'model = "bench"\nbus = "bus-{link}"\nunit = {unit}\narea = "a"\n'
         f"interval_s = {_INTERVAL_S}\n"
-        for number in range(_METERS)
+        for link, unit in meters
     ]
     (folder / "site.toml").write_text("\n".join(site))
     (folder / "agent.toml").write_text(f"[broker]\nport = {broker_port}\n")
@@ -116,7 +246,7 @@ def _write_site(folder: Path, ports: list[int], broker_port: int) -> None:
     )
     points = [
         f'[[point]]\nquantity = "{name}"\nfunction = 3\naddress = {2 * row}\ntype = "f32"\n'
-        for row, name in enumerate(_NAMES)
+        for row, name in enumerate(NAMES)
     ]
     (folder / "models").mkdir()
     (folder / "models" / "bench.toml").write_text("\n".join([head, *points]))

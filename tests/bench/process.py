@@ -1,15 +1,13 @@
-"""What another process takes, read off proc(5)."""
+"""What another process takes, as the kernel counts it."""
 
-import os
+import time
 from pathlib import Path
-
-_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def cpu_s(pid: int) -> float:
-    """User and system time of a process (fields 14 and 15 of its stat) [s]."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
+    """User and system time of a process with all its threads, those that ended too [s]."""
+    # The id of the clock behind clock_getcpuclockid(3); proc(5) has the same in steps of 10 ms.
+    return time.clock_gettime((~pid << 3) | 2)
 
 
 def resident_mb(pid: int) -> float:
