@@ -119,7 +119,10 @@ class PolledMeter:
     def _plan_at(self, time_ms: int) -> _Plan:
         number = bisect_right(self._changes_ms, time_ms)
         ratios = self._ratios(number)
-        reads, quantities = _reads(self._catalog, **ratios)
+        # What a plan is made of, and no more: a model's vectors are no matter of the agent's.
+        catalog = self._catalog
+        asked = Model(model=catalog.model, point=catalog.point, forbidden=catalog.forbidden)
+        reads, quantities = _reads(asked, **ratios)
         counter = CONSUMPTION[self._meter.medium]
         row = next(row for row in self._catalog.point if row.quantity == counter)
         edges = [-math.inf, *self._changes_ms, math.inf]
