@@ -136,6 +136,7 @@ def _device(
     # down because the values were multiplied by it.
     applied = ("ct", "pt") if row is None else row.ratio
     dated = {"ct": meter.ct, "pt": meter.pt}
+    single = row is not None and row.type == "f32"
     return Device(
         from_ms=from_ms,
         until_ms=until_ms,
@@ -143,9 +144,16 @@ def _device(
         final=final,
         ratios=_ratios([dated[name] for name in applied if dated[name]], zone),
         modulus=math.inf if row is None or row.modulus is None else row.modulus,
-        step=0.0 if row is None else float(row.canonical_scale()),
-        single=row is not None and row.type == "f32",
+        step=_step(row, single=single),
+        single=single,
     )
+
+
+def _step(row: PointRow | None, *, single: bool) -> float:
+    """A register's smallest step; of a single float what its last digit is a multiple of."""
+    if row is None:
+        return 0.0
+    return float(row.canonical_scale()) if single else row.step()
 
 
 def _ratios(dated: "list[tuple[Dated, ...]]", zone: "ZoneInfo") -> tuple[tuple[int, float], ...]:

@@ -33,7 +33,7 @@ async def run(folder: SiteFolder, settings: AgentSettings, clock: Clock) -> None
     boot = secrets.token_hex(4)
     log = observe.log("edge").bind(agent=mine.agent, boot=boot)
     file = settings.spool.file(folder.path, mine.agent)
-    spool = Spool(file, settings.spool.max_bytes, log)
+    spool = Spool(file, settings.spool.max_bytes, log, max_age_s=settings.spool.max_age_s)
     try:
         await spool.open()
         keeper = Keeper(

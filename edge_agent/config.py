@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -14,6 +14,7 @@ from jieneng.metering.site import Bus, Id, Meter, Site
 from jieneng.observe import MetricsSettings
 
 SETTINGS_FILE: Final = "agent.toml"
+_DAY_S: Final = 86_400
 
 
 class AgentHead(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,13 +33,23 @@ class SpoolSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         path: of the file, relative to the site's folder; `spool-<agent>.sqlite` where omitted.
-        max_bytes: of pending payload; past it the oldest readings are dropped, and counted.
+        max_bytes: of pending payload; past it the oldest readings are dropped, and counted. The
+            default holds 30 days of 64 meters with 20 quantities, each read every 15 minutes.
+        max_age_days: that a reading waits, in days of a running agent; an older one is dropped, and
+            counted. The default is a year and the month in which its figures are collected: nothing
+            that these still need is dropped while the disk has room.
         commit_delay_s: how long a reading may wait for others before it goes to the disk [s].
     """
 
     path: str | None = None
     max_bytes: Annotated[int, Meta(ge=65536)] = 256 * 1024 * 1024
+    max_age_days: Annotated[float, Meta(gt=0)] = 400.0
     commit_delay_s: Annotated[float, Meta(ge=0, le=60)] = 0.2
+
+    @property
+    def max_age_s(self) -> float:
+        """The age in seconds."""
+        return self.max_age_days * _DAY_S
 
     def file(self, folder: Path, agent: str) -> Path:
         """Where it is."""
@@ -50,13 +61,18 @@ class PublishSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         window: batches under way at a time. All agents of a site together should stay below what
-            the broker queues for the ingest: 1020 with mosquitto's defaults.
+            the broker queues for the ingest: 1020 with mosquitto's defaults. An ingest answers
+            about twice a second, so that this is also half of what a second can clear away.
+        catch_up: which end of a backlog goes first. With `oldest` every other place in the window
+            is for what is newest, so that live readings arrive while the backlog goes; with
+            `newest` every place is.
         ack_timeout_s: a batch that is not acknowledged by then is sent again [s].
         status_interval_s: between two `status` messages [s].
         max_samples: in a batch; 5000 of 30 quantities stay below the largest payload.
     """
 
-    window: Annotated[int, Meta(ge=1, le=1000)] = 20
+    window: Annotated[int, Meta(ge=1, le=1000)] = 100
+    catch_up: Literal["oldest", "newest"] = "oldest"
     ack_timeout_s: Annotated[float, Meta(gt=0, le=3600)] = 10.0
     status_interval_s: Annotated[float, Meta(gt=0, le=3600)] = 10.0
     max_samples: Annotated[int, Meta(ge=1, le=5000)] = 500

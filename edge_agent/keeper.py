@@ -4,8 +4,8 @@ Laws:
 
 1. What is read within one commit delay goes to the disk together: one `fsync` for all buses.
 2. A batch is numbered when it is made, 1, 2, 3 ... within this run of the agent.
-3. What the disk does not take is counted, and the count goes to the disk with the next batch.
-   Polling goes on.
+3. What the disk does not take is counted by the spool, and what had to give way as well; both are
+   said once when it begins and once when it ends. Polling goes on.
 4. A cancel in the middle of a commit waits for the disk's word, and the books are as that word.
 """
 
@@ -13,13 +13,30 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
-from edge_agent.spool import Row, Spool
+from edge_agent.batches import Row
+from edge_agent.spool import Spool
 from jieneng.metering import wire
 from jieneng.metering.errors import SpoolUnavailable
 from jieneng.metering.reading import Batch, Sample
 from jieneng.observe import Fault, Log
 
-_ROOM_AGAIN: Final = 0.9  # share of what was pending when it was full, below which it no longer is
+_ROOM_AGAIN: Final = 0.9  # share of what was pending when some gave way, below which none do
+
+
+class _GivingWay:
+    """That readings are dropped, while it goes on: not every put has to drop something."""
+
+    def __init__(self, fault: Fault) -> None:
+        self._fault = fault
+        self._bytes = 0.0  # pending when the last ones were dropped
+
+    def seen(self, dropped: int, pending_bytes: int) -> None:
+        """A put has ended."""
+        if dropped:
+            self._bytes = pending_bytes
+            self._fault.happened(f"{pending_bytes} bytes are pending")
+        elif pending_bytes < _ROOM_AGAIN * self._bytes:
+            self._fault.over()
 
 
 class Keeper:
@@ -52,12 +69,12 @@ class Keeper:
         self._max_samples = max_samples
         self._samples: list[Sample] = []
         self._seq = 0
-        self._lost = 0
-        self._full_bytes = 0
+        self._owing = False  # the disk refused some, and does not know of it
         self._some = asyncio.Event()
         self._many = asyncio.Event()
         self._disk_fault = Fault(log, "spool can't be written")
-        self._full_fault = Fault(log, "spool is full: the oldest readings are dropped")
+        self._full = _GivingWay(Fault(log, "spool is full: the oldest readings are dropped"))
+        self._old = _GivingWay(Fault(log, "readings wait for too long: the oldest are dropped"))
 
     def keep(self, sample: Sample) -> None:
         """Take a sample; it is on the disk a commit delay later."""
@@ -86,35 +103,32 @@ class Keeper:
         samples, self._samples = self._samples, []
         self._some.clear()
         self._many.clear()
-        if not samples and not self._lost:
+        if not samples and not self._owing:
             return
         rows = [
             self._row(samples[first : first + self._max_samples])
             for first in range(0, len(samples), self._max_samples)
         ]
-        putting = asyncio.create_task(self._put(rows, len(samples)), name="put")
+        putting = asyncio.create_task(self._put(rows), name="put")
         try:
             await asyncio.shield(putting)
         except asyncio.CancelledError:
             await asyncio.shield(putting)
             raise
 
-    async def _put(self, rows: Sequence[Row], samples: int) -> None:
-        dropped = self._spool.counts.dropped + self._lost
+    async def _put(self, rows: Sequence[Row]) -> None:
+        before = self._spool.counts
         try:
-            await self._spool.put(rows, self._lost)
+            await self._spool.put(rows)
         except SpoolUnavailable as error:
-            self._lost += samples
+            self._owing = True
             self._disk_fault.happened(error)
             return
+        self._owing = False
         self._disk_fault.over()
-        self._lost = 0
-        counts = self._spool.counts
-        if counts.dropped > dropped:
-            self._full_bytes = counts.size_bytes  # its bound, or less where the disk is full
-            self._full_fault.happened(f"{counts.size_bytes} bytes are pending")
-        elif counts.size_bytes < _ROOM_AGAIN * self._full_bytes:
-            self._full_fault.over()
+        now = self._spool.counts
+        self._full.seen(now.full - before.full, now.size_bytes)
+        self._old.seen(now.old - before.old, now.size_bytes)
 
     def _row(self, samples: list[Sample]) -> Row:
         self._seq += 1

@@ -23,10 +23,11 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 from edge_agent.protocols import Exchange, Reply
 from edge_agent.protocols.modbus import FRAMINGS, may_follow
+from edge_agent.serial_line import Parity, character_s, frame_gap_s
 from edge_agent.wire import Manner, Wire
 from jieneng.metering.errors import (
     DeviceRefused,
@@ -51,15 +52,8 @@ _KEEP_ALIVE: Final = (
     (socket.IPPROTO_TCP, "TCP_KEEPINTVL", 10),
     (socket.IPPROTO_TCP, "TCP_KEEPCNT", 3),
 )
-# MODBUS over Serial Line V1.02, section 2.5.1.1: 3.5 characters are between two frames, and 1.75 ms
-# are enough above 19200 baud.
-_FRAME_GAP: Final = 3.5
-_FAST_BAUD: Final = 19200
-_FAST_GAP_S: Final = 0.00175
 
 _PSEUDO: Final = "/dev/pts/"  # where pseudo-terminals are: simulators, drivers of serial servers
-
-Parity = Literal["N", "E", "O"]
 
 
 class _Link:
@@ -273,18 +267,6 @@ def bus_link(bus: Bus, now_ms: Callable[[], int]) -> TcpLink | SerialLink:
 def nothing_follows(_: bytes) -> bool:
     """Where replies carry no number, nothing may stand behind one."""
     return False
-
-
-def character_s(baud: int, parity: Parity, stop_bits: int) -> float:
-    """What one byte takes on a serial wire: a start bit, eight of data, parity, stop bits."""
-    return (1 + 8 + (parity != "N") + stop_bits) / baud
-
-
-def frame_gap_s(baud: int, parity: Parity, stop_bits: int) -> float:
-    """The silence between two frames on a serial wire."""
-    if baud > _FAST_BAUD:
-        return _FAST_GAP_S
-    return _FRAME_GAP * character_s(baud, parity, stop_bits)
 
 
 def _port(device: str, settings: dict[str, object]) -> "serial.Serial":

@@ -127,7 +127,7 @@ class PolledMeter:
             until_ms=edges[number + 1],
             reads=reads,
             quantities=tuple(name for read in reads for name in read.quantities),
-            step=0.0 if row.type in _FLOAT_STEP else float(row.canonical_scale(**ratios)),
+            step=row.step(**ratios),
         )
 
     def _ratios(self, number: int) -> dict[str, Fraction]:

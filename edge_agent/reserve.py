@@ -5,6 +5,7 @@ were written, not a hole, so the room is really taken.
 """
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -36,8 +37,9 @@ class Reserve:
             return
         try:
             self._path.write_bytes(bytes(self.size_bytes))
-        except OSError:  # somebody else was faster; the next time, perhaps
-            self._path.unlink(missing_ok=True)
+        except OSError:  # somebody else was faster, or nothing can be written; next time, perhaps
+            with suppress(OSError):
+                self._path.unlink(missing_ok=True)
         else:
             self._there = True
 

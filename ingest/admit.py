@@ -7,7 +7,7 @@ Laws:
    batch of which nothing fits, or whose form is wrong (`wire`), is set aside whole, and its agent
    is told why.
 3. Nobody speaks for another: an agent's messages come on its own topics, and hold readings of
-   the meters on its own buses.
+   the meters on its own buses. What it says of polls or buses of others is passed over.
 4. What is set aside can be sent again: it is kept as the payload of a batch.
 """
 
@@ -22,7 +22,7 @@ from jieneng.metering import wire
 from jieneng.metering.errors import WireError
 from jieneng.metering.quantities import QUANTITIES, Medium
 from jieneng.metering.reading import Batch, Sample
-from jieneng.metering.schema import Point, reading_point
+from jieneng.metering.schema import Point, poll_point, reading_point
 from jieneng.metering.site import Site
 
 
@@ -70,6 +70,9 @@ class Gate:
         for meter in site.meter:
             if meter.bus is not None:
                 self._media[site.buses[meter.bus].agent][meter.id] = meter.medium
+        self._buses: dict[str, set[str]] = {}
+        for bus in site.bus:
+            self._buses.setdefault(bus.agent, set()).add(bus.id)
         self._known: Final = frozenset(site.meters)
         self._misfits: dict[tuple[Medium, tuple[str, ...]], str | None] = {}
 
@@ -98,6 +101,9 @@ class Gate:
             return Delivery(agent=agent)
         status = wire.decode_status(payload)
         _same_agent(agent, status.agent)
+        buses = self._buses[agent]
+        load = {bus: share for bus, share in status.bus_load.items() if bus in buses}
+        status = msgspec.structs.replace(status, bus_load=load)
         return Delivery(agent=agent, points=ledger.points(self._site, status, now_ms))
 
     def _batch(
@@ -114,9 +120,10 @@ class Gate:
                 misfits.setdefault(reason or "unknown_meter", []).append(sample)
             elif point := reading_point(self._site, medium, sample):
                 points.append(point)
-        if sum(map(len, misfits.values())) == len(batch.samples):
+        if misfits and sum(map(len, misfits.values())) == len(batch.samples):
             reason, samples = next(iter(misfits.items()))
             raise WireError(reason, "meter {meter}; nothing fits", meter=samples[0].meter[:64])
+        points += [poll_point(self._site, one) for one in batch.polls if one.meter in meters]
         return Delivery(
             agent=agent,
             number=(batch.boot, batch.seq),
@@ -170,6 +177,6 @@ def _part(topic: str, batch: Batch, reason: str, samples: Sequence[Sample]) -> S
         topic=topic,
         reason=reason,
         detail=f"meter {samples[0].meter[:64]}",
-        payload=wire.encode_batch(msgspec.structs.replace(batch, samples=tuple(samples))),
+        payload=wire.encode_batch(msgspec.structs.replace(batch, samples=tuple(samples), polls=())),
         samples=len(samples),
     )

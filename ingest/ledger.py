@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from jieneng.metering.reading import Status
-from jieneng.metering.schema import AGENT, LEDGER, Point, ledger_point
+from jieneng.metering.schema import AGENT, LEDGER, Point, agent_point, bus_points, ledger_point
 
 if TYPE_CHECKING:
     from jieneng.storage import Store
@@ -27,14 +27,12 @@ def points(site: str, status: Status, now_ms: int) -> tuple[Point, ...]:
         now_ms: when it came. An agent that vanished is offline from then on: its last will was
             written when it connected, and can't know when.
     """
-    tags = (("agent", status.agent), ("site", site))
-    online = Point(
-        AGENT,
-        tags,
-        (("online", float(status.online)), ("boot", status.boot)),
-        status.time_ms if status.online else now_ms,
+    at_ms = status.time_ms if status.online else now_ms
+    return (
+        ledger_point(site, status),
+        agent_point(site, status, at_ms),
+        *bus_points(site, status),
     )
-    return (ledger_point(site, status), online)
 
 
 class Account(msgspec.Struct, frozen=True):

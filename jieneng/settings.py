@@ -197,7 +197,7 @@ def _one_of(
     if tag not in data:
         problems.append(_missing(tag, path))
         return _BAD
-    if data[tag] not in kinds:
+    if not isinstance(data[tag], str) or data[tag] not in kinds:
         problems.append(_no_choice(data[tag], list(kinds), (*path, tag)))
         return _BAD
     rest = {key: value for key, value in data.items() if key != tag}

@@ -1,7 +1,9 @@
 """`jieneng simulate`: a site's meters, served until stopped."""
 
 import asyncio
+import fcntl
 import json
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
@@ -14,8 +16,8 @@ from prometheus_client import CollectorRegistry, Counter
 
 from jieneng import settings as toml
 from jieneng.clock import Clock
-from jieneng.metering.errors import ConfigError
-from jieneng.observe import log, serving_metrics
+from jieneng.metering.errors import ConfigError, UsageError
+from jieneng.observe import Fault, log, serving_metrics
 from jieneng.settings import Document
 from jieneng.site_folder import SiteFolder
 from simulators import control, fleet
@@ -62,6 +64,8 @@ async def run(
         UsageError: the port of `/metrics` or of the control is taken, or there is a truth already.
     """
     how = how or Run()
+    # What a careless master sends is counted as an exchange; nobody needs a line for each.
+    logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)
     campus = fleet.campus(folder, settings)
     begin_ms = clock.now_ms()
     script = Script(campus, settings.seed, begin_ms)
@@ -72,6 +76,7 @@ async def run(
     registry = CollectorRegistry()
     watchers = [chronicle.see, _counting(registry)]
     async with AsyncExitStack() as stack:
+        stack.enter_context(_alone(folder.path))
         if how.truth is not None:
             watchers.append(stack.enter_context(_telling(how.truth, campus, clock, how)))
         await stack.enter_async_context(serving_metrics(settings.metrics, registry, _log))
@@ -141,7 +146,15 @@ def _telling(folder: Path, campus: Campus, clock: Clock, how: Run) -> Iterator[S
         interval_s=how.truth_interval_s,
     )
 
+    fault = Fault(_log, "truth can't be written", folder=str(folder))
+
     def tell(exchange: Exchange) -> None:
+        try:
+            write(exchange)
+        except OSError as error:  # the meters go on; a truth with a hole is no truth
+            fault.happened(error)
+
+    def write(exchange: Exchange) -> None:
         writer.advance(exchange.time_ms)
         if exchange.meter is None or exchange.value is None:
             return
@@ -162,6 +175,27 @@ def _telling(folder: Path, campus: Campus, clock: Clock, how: Run) -> Iterator[S
         yield tell
     finally:
         writer.close(clock.now_ms())
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One simulator a folder: they would take each other's files and serial ports.
+
+    Raises:
+        UsageError: another one runs.
+    """
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UsageError(
+                "another simulator runs in {folder}: end it first, or choose another folder.",
+                folder=folder,
+            ) from error
+        yield
+    finally:
+        os.close(handle)
 
 
 # --- where everything is ------------------------------------------------------------------------

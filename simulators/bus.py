@@ -137,60 +137,113 @@ class Bus:
             now_ms, self.name, meter.id if meter else None, peer, request.unit, request.function,
             request.address, request.count,
         )  # fmt: skip
+        if self.dark or (meter is not None and self._is_dark(meter, now_ms)):
+            return Asked(Answer((), "bad", empty=True), record)
+        replies = self._replies(meter, now_ms)
         if meter is None:
-            absent = self.codec.framing == "tcp"
-            acts = (self.codec.refusal(request, GATEWAY_NO_RESPONSE),) if absent else ()
-            return Asked(Answer(acts, "bad"), record)
-        if self.script is not None and self.script.dark(meter.id, now_ms):
-            return Asked(Answer((), "bad"), record)
+            # On a serial line nobody answers; over Modbus TCP the gateway does.
+            code = GATEWAY_NO_RESPONSE if self.codec.framing == "tcp" else None
+            return self._refused(request, code, replies, record)
         code = refusal(meter, request, now_ms)
         if code is not None:
-            return Asked(Answer((self.codec.refusal(request, code),), "bad"), record)
-        return self._read(meter, request, asked, record)
+            return self._refused(request, code, replies, record)
+        return self._read(meter, request, asked, replies, record)
 
-    def _read(self, meter: Meter, request: Request, asked: int, record: Exchange) -> Asked:
+    def _refused(
+        self,
+        request: Request,
+        code: int | None,
+        replies: tuple[ReplyFault, ...],
+        record: Exchange,
+    ) -> Asked:
+        """What is done about a question that is answered with a code, or not at all."""
+        headed = _headed(request, replies)
+        acts = () if code is None else (self.codec.refusal(headed, code),)
+        answer = Answer(acts, "bad", empty=True)
+        return self._changed(answer, Question(self.codec, headed, 0), replies, record)
+
+    def _read(
+        self,
+        meter: Meter,
+        request: Request,
+        asked: int,
+        replies: tuple[ReplyFault, ...],
+        record: Exchange,
+    ) -> Asked:
         """What is done about a read that the meter does not refuse."""
         self._numbers[request.unit] += 1
         number, now_ms = self._numbers[request.unit], record.time_ms
-        slips, replies = self._faults(meter.id, now_ms)
+        slips = self._slips(meter, now_ms)
         address = request.address
         for fault in slips:
             address = fault.moved(address)
         held = meter.words(
             request.function, address, request.count, now_ms, _slipping(slips, asked, number)
         )
-        answer = Answer((self.codec.reply(request, held),))
-        question = Question(self.codec, request, held, number)
+        headed = _headed(request, replies)
+        answer = Answer((self.codec.reply(headed, held),), "good" if headed == request else "bad")
+        value = meter.counter(held, request.function, request.address, now_ms)
+        told = None if math.isnan(value) else value
+        disturbed = told is not None and bool(slips or meter.states)
+        record = msgspec.structs.replace(
+            record,
+            faults=tuple(fault.id or "" for fault in slips),
+            value=told,
+            register=meter.undisturbed(now_ms) if disturbed else told,
+        )
+        return self._changed(answer, Question(self.codec, headed, number), replies, record)
+
+    def _changed(
+        self,
+        answer: Answer,
+        question: Question,
+        replies: tuple[ReplyFault, ...],
+        record: Exchange,
+    ) -> Asked:
+        """The answer as its faults leave it."""
         for reply in replies:
             answer = reply.change(answer, question)
-        value = meter.counter(held, request.function, request.address, now_ms)
-        told = not answer.empty and not math.isnan(value)
-        disturbed = bool(slips or meter.states)
+        known = {} if not answer.empty else {"value": None, "register": None}
+        names = tuple(fault.id or "" for fault in replies)
         return Asked(
             answer,
             msgspec.structs.replace(
-                record,
-                verdict=answer.verdict,
-                faults=tuple(fault.id or "" for fault in (*slips, *replies)),
-                value=value if told else None,
-                register=meter.undisturbed(now_ms) if told and disturbed else value,
+                record, verdict=answer.verdict, faults=record.faults + names, **known
             ),
         )
 
-    def _faults(
-        self, meter: str, now_ms: int
-    ) -> tuple[tuple[SlipFault, ...], tuple[ReplyFault, ...]]:
+    def _is_dark(self, meter: Meter, now_ms: int) -> bool:
+        return self.script is not None and self.script.dark(meter.id, now_ms)
+
+    def _slips(self, meter: Meter, now_ms: int) -> tuple[SlipFault, ...]:
         if self.script is None:
-            return (), ()
-        replies = self.script.replies(meter, now_ms)
-        return tuple(self.script.slips(meter, now_ms)), tuple(
-            fault for fault in replies if self.codec.framing in fault.framings
+            return ()
+        framing = self.codec.framing
+        found = self.script.slips(meter.id, now_ms)
+        return tuple(fault for fault in found if framing in fault.framings)
+
+    def _replies(self, meter: Meter | None, now_ms: int) -> tuple[ReplyFault, ...]:
+        """The faults of an answer; of a unit that is not there, those of the whole bus."""
+        if self.script is None:
+            return ()
+        found = (
+            self.script.whole_bus_replies(self.name, now_ms)
+            if meter is None
+            else self.script.replies(meter.id, now_ms)
         )
+        return tuple(fault for fault in found if self.codec.framing in fault.framings)
+
+
+def _headed(request: Request, replies: tuple[ReplyFault, ...]) -> Request:
+    """The question that an answer says it is the answer to."""
+    for reply in replies:
+        request = reply.heading(request)
+    return request
 
 
 def refusal(meter: Meter, request: Request, now_ms: int) -> int | None:
     """The exception code with which a meter refuses a question; None where it answers."""
-    if not request.reads:
+    if not request.reads or not meter.answers(request.function, now_ms):
         return ILLEGAL_FUNCTION
     if not 1 <= request.count <= meter.most(now_ms):
         return ILLEGAL_VALUE

@@ -32,13 +32,13 @@ from simulators.bus import Exchange
 from simulators.campus import Campus
 from simulators.config import ControlSettings
 from simulators.faults import KINDS, FaultsFile
-from simulators.faults.fault import Fault
-from simulators.flows import NEVER_MS
+from simulators.faults.fault import NEVER_MS, Fault
 from simulators.meter import Meter
 from simulators.script import Placed, Script
 
 _ROW: Final = "fault"  # where a row that came over HTTP stands
 _MOST: Final = 1000  # exchanges in an answer
+_DIGITS: Final = 9  # of a number that makes sense
 _SHOWN_AS_SPAN: Final = ("start", "after_s", "duration_s")
 
 
@@ -124,7 +124,10 @@ class Control:
 
     async def _switch_all_off(self, _: web.Request) -> web.Response:
         now_ms = self._clock.now_ms()
-        return _json(self._end([one.id for one in self._script.placed if one.span.end_ms > now_ms]))
+        ending = [
+            one.id for one in self._script.placed if one.fault.ends and one.span.end_ms > now_ms
+        ]
+        return _json(self._end(ending))
 
     def _end(self, names: Iterable[str]) -> list[dict[str, object]]:
         now_ms = self._clock.now_ms()
@@ -142,19 +145,28 @@ class Control:
         return _json([self._truth(meter, at_ms) for meter in self._campus.meters.values()])
 
     async def _meter(self, request: web.Request) -> web.Response:
-        name = request.match_info["id"]
-        if name not in self._campus.meters:
-            known = ", ".join(self._campus.meters)
-            raise _NotFound("there is no meter {id}. Known are: {known}.", id=name, known=known)
-        return _json(self._truth(self._campus.meters[name], self._moment(request)))
+        meter = self._known_meter(request.match_info["id"])
+        return _json(self._truth(meter, self._moment(request)))
 
     async def _exchanges(self, request: web.Request) -> web.Response:
         query = request.query
         limit = query.get("limit", "100")
-        if not limit.isdecimal():
-            raise UsageError("limit = {limit} is no number.", limit=limit)
-        found = self._chronicle.latest(query.get("meter"), query.get("bus"), min(int(limit), _MOST))
+        if not limit.isdecimal() or len(limit) > _DIGITS:
+            raise UsageError("limit = {limit} is no number.", limit=limit[:20])
+        meter, bus = query.get("meter"), query.get("bus")
+        if meter is not None:
+            self._known_meter(meter)
+        if bus is not None and bus not in self._campus.site.buses:
+            known = ", ".join(self._campus.site.buses)
+            raise _NotFound("there is no bus {id}. Known are: {known}.", id=bus, known=known)
+        found = self._chronicle.latest(meter, bus, min(int(limit), _MOST))
         return _json([exchange_row(one) for one in found])
+
+    def _known_meter(self, name: str) -> Meter:
+        if name not in self._campus.meters:
+            known = ", ".join(self._campus.meters)
+            raise _NotFound("there is no meter {id}. Known are: {known}.", id=name, known=known)
+        return self._campus.meters[name]
 
     def _moment(self, request: web.Request) -> int:
         text = request.query.get("at")
@@ -164,7 +176,7 @@ class Control:
             at = datetime.fromisoformat(text)
         except ValueError:
             at = None
-        if at is None or at.tzinfo is None:
+        if at is None or at.tzinfo is None or not 1970 < at.year < 9000:
             raise UsageError(
                 "at = {at} is no moment: write it like 2025-06-01T00:00:00+08:00.", at=text
             )
@@ -200,6 +212,8 @@ class Control:
             status = 400
         except UsageError as error:
             problems, status = [error], 404 if isinstance(error, _NotFound) else 400
+        except web.HTTPException as error:
+            return _json({"problems": [error.reason]}, error.status)
         language = request.headers.get("Accept-Language", self._campus.site.site.language)
         translate = translator("en" if language.startswith("en") else "zh")
         return _json({"problems": [say(one, translate) for one in problems]}, status)

@@ -17,7 +17,7 @@ from jieneng.metering.quantities import CONSUMPTION
 from jieneng.metering.site import Dated, Meter, Site, value_on
 from simulators.days import FIRST
 from simulators.load import DAY_MS, Load
-from simulators.meter import Stretch, registers
+from simulators.meter import Anchor, Stretch, registers
 
 _A_YEAR: Final = 365
 _ALWAYS_MS: Final = 0  # since when a meter is there whose installation nobody wrote down
@@ -50,34 +50,34 @@ def stretches(
     for number, begin in enumerate([installed, *swaps]):
         end = swaps[number] if number < len(swaps) else None
         model = models[names[number]]
-        offset = _offset(site, one, load, model, number, replayed=replayed)
+        anchor = _anchor(site, one, load, model, number, replayed=replayed)
         inside = [at for at in ratio_changes if begin < at and (end is None or at < end)]
         found += [
-            Stretch(at, model, offset, *ratios(site, one, at))
+            Stretch(at, model, *ratios(site, one, at), since_ms=begin, anchor=anchor)
             for at in [begin, *sorted(set(inside))]
         ]
     return found
 
 
-def _offset(
+def _anchor(
     site: Site, one: Meter, load: Load, model: Model, number: int, *, replayed: bool
-) -> float:
-    """What the device shows more than has flowed since the load began."""
+) -> Anchor:
+    """At which moment the device shows what."""
     if number > 0:
         earlier = one.replaced[number - 1]
-        return earlier.initial - _flowed(load, round(earlier.at.timestamp() * 1000))
+        return Anchor(round(earlier.at.timestamp() * 1000), earlier.initial)
     if one.replaced:
         last = one.replaced[0]
         at = round(last.at.timestamp() * 1000)
         # Half a step more, so that the final reading stands there before the device is taken off.
-        return last.final + _half_step(site, one, model, at) - _flowed(load, at)
+        return Anchor(at, last.final + _half_step(site, one, model, at))
     if one.installed is None:
-        return 0.0
+        return Anchor()
     installed, epoch = midnight_ms(site, one.installed), midnight_ms(site, FIRST)
     if replayed or installed >= epoch:
-        return -_flowed(load, installed)
+        return Anchor(installed)
     a_day = _flowed(load, epoch + _A_YEAR * DAY_MS) / _A_YEAR
-    return a_day * (epoch - installed) / DAY_MS
+    return Anchor(shows=a_day * (epoch - installed) / DAY_MS)
 
 
 def _flowed(load: Load, time_ms: int) -> float:
@@ -85,7 +85,7 @@ def _flowed(load: Load, time_ms: int) -> float:
 
 
 def _half_step(site: Site, one: Meter, model: Model, time_ms: int) -> float:
-    stretch = Stretch(time_ms, model, 0.0, *ratios(site, one, time_ms - 1))
+    stretch = Stretch(time_ms, model, *ratios(site, one, time_ms - 1))
     counter = CONSUMPTION[one.medium]
     step = next(r for r in registers(stretch, one.medium) if r.row.quantity == counter)
     return 0.0 if step.layout.kind == "f" else float(step.step) / 2.0

@@ -5,15 +5,12 @@ sees it too, and the truth is told as it was.
 """
 
 from collections.abc import Iterable
-from typing import Final
 
 import msgspec
 import numpy as np
 
 from simulators.load import HOUR_MS, Load, Part
 from simulators.noise import Floats, Ints
-
-NEVER_MS: Final = 2**62
 
 
 class Cut(msgspec.Struct, frozen=True, order=True):
@@ -29,6 +26,17 @@ class Leak(msgspec.Struct, frozen=True):
     begin_ms: int
     end_ms: int
     rate: float
+
+    def without(self, cuts: Iterable[Cut]) -> "list[Leak]":
+        """What is left of it outside of cuts."""
+        left, begin_ms = list[Leak](), self.begin_ms
+        for cut in _united(cuts):
+            if begin_ms < min(cut.begin_ms, self.end_ms):
+                left.append(Leak(begin_ms, min(cut.begin_ms, self.end_ms), self.rate))
+            begin_ms = max(begin_ms, cut.end_ms)
+        if begin_ms < self.end_ms:
+            left.append(Leak(begin_ms, self.end_ms, self.rate))
+        return left
 
 
 class Altered:

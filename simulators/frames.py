@@ -12,6 +12,11 @@ from pymodbus.constants import ExcCodes
 from pymodbus.framer import FramerRTU, FramerSocket
 from pymodbus.framer.base import FramerBase
 from pymodbus.pdu import DecodePDU, ExceptionResponse, ModbusPDU
+from pymodbus.pdu.bit_message import (
+    ReadCoilsRequest,
+    ReadCoilsResponse,
+    ReadDiscreteInputsResponse,
+)
 from pymodbus.pdu.register_message import (
     ReadHoldingRegistersRequest,
     ReadHoldingRegistersResponse,
@@ -25,7 +30,11 @@ _FRAMERS: Final[Mapping[Framing, type[FramerBase]]] = {
     "rtu_tcp": FramerRTU,
     "rtu": FramerRTU,
 }
-_REPLIES: Final[Mapping[int, type[ReadHoldingRegistersResponse]]] = {
+_BITS: Final[Mapping[int, type[ReadCoilsResponse]]] = {
+    1: ReadCoilsResponse,
+    2: ReadDiscreteInputsResponse,
+}
+_REGISTERS: Final[Mapping[int, type[ReadHoldingRegistersResponse]]] = {
     3: ReadHoldingRegistersResponse,
     4: ReadInputRegistersResponse,
 }
@@ -43,8 +52,8 @@ class Request(msgspec.Struct, frozen=True):
         transaction: its number; 0 where the framing has none.
         unit: who is asked.
         function: Modbus function.
-        address: of the first register.
-        count: of registers; 0 where it asks for none, or for more than Modbus can carry.
+        address: of the first register, coil or discrete input.
+        count: of those; 0 where it asks for none, or for more than Modbus can carry.
     """
 
     transaction: int
@@ -55,8 +64,8 @@ class Request(msgspec.Struct, frozen=True):
 
     @property
     def reads(self) -> bool:
-        """Whether it is of a function that reads registers."""
-        return self.function in _REPLIES
+        """Whether it is of a function that reads."""
+        return self.function in _BITS or self.function in _REGISTERS
 
 
 class Codec:
@@ -79,14 +88,16 @@ class Codec:
 
     def _request(self, unit: int, transaction: int, data: bytes) -> Request:
         pdu = self._decoder.decode(data)
-        if isinstance(pdu, ReadHoldingRegistersRequest):
+        if isinstance(pdu, ReadHoldingRegistersRequest | ReadCoilsRequest):
             return Request(transaction, unit, data[0], pdu.address, pdu.count)
         return Request(transaction, unit, data[0])
 
     def reply(self, request: Request, held: Sequence[int]) -> bytes:
-        """The frame that answers a read with these words."""
-        pdu = _REPLIES[request.function](registers=list(held))
-        return self._frame(request, pdu)
+        """The frame that answers a read with these words, or with these bits."""
+        if request.function in _BITS:
+            bits = [bool(one) for one in held]
+            return self._frame(request, _BITS[request.function](bits=bits))
+        return self._frame(request, _REGISTERS[request.function](registers=list(held)))
 
     def refusal(self, request: Request, code: int) -> bytes:
         """The frame that refuses with an exception code."""

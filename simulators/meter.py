@@ -13,7 +13,7 @@ it too; what slips in a single answer is handed to `words` with the question.
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from typing import Final
@@ -21,14 +21,17 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from jieneng.metering.catalog import Model, PointRow
+from jieneng.metering.catalog import IdentityRow, Model, PointRow
 from jieneng.metering.quantities import CONSUMPTION, Medium
 from simulators import words
-from simulators.faults.registers import Counts, Span, StateFault
+from simulators.faults.fault import Span
+from simulators.faults.registers import Counts, StateFault
 from simulators.load import Load
 from simulators.noise import Floats, Ints, key
 from simulators.quantities import GAUGES, Moment, share
 
+#: Steps that a float behind the decimal point takes from 0 to 1: it holds each exactly.
+_FINE: Final = 1024
 # Of a step: floats that stand for whole steps may lie this much below them.
 _TOLERANCE: Final = 1e-6
 _NEVER_MS: Final = 2**62
@@ -45,22 +48,57 @@ def no_slips(_: "Register", units: float) -> float:
     return units
 
 
+class Anchor(msgspec.Struct, frozen=True):
+    """What fixes a device's register to what flows.
+
+    Attributes:
+        at_ms: when, UTC; None: before anything flowed.
+        shows: what the device shows then [canonical unit].
+    """
+
+    at_ms: int | None = None
+    shows: float = 0.0
+
+
 class Stretch(msgspec.Struct, frozen=True):
     """A time in which one device hangs there, with the same transformers.
 
     Attributes:
         begin_ms: UTC; it lasts until the next one begins.
         model: the device's.
-        offset: what the device shows more than the load's consumption [canonical unit].
         ct: ratio in force; 1 where there is none.
         pt: the same of the voltage transformer.
+        since_ms: when the device was hung there.
+        anchor: what it shows when.
     """
 
     begin_ms: int
     model: Model
-    offset: float
     ct: Fraction = Fraction(1)
     pt: Fraction = Fraction(1)
+    since_ms: int = 0
+    anchor: Anchor = Anchor()
+
+
+class Part(msgspec.Struct, frozen=True):
+    """A number in one place that belongs to a register.
+
+    Attributes:
+        address: of its first word.
+        layout: how it lies there.
+        per: units of the register that one unit of it stands for; 0 of an exponent.
+        constant: what an exponent says.
+    """
+
+    address: int
+    layout: words.Layout
+    per: Fraction = Fraction(1)
+    constant: int = 0
+
+    @property
+    def place(self) -> range:
+        """The addresses that it takes."""
+        return range(self.address, self.address + self.layout.words)
 
 
 class Register(msgspec.Struct, frozen=True):
@@ -68,19 +106,24 @@ class Register(msgspec.Struct, frozen=True):
 
     Attributes:
         row: where it lies.
-        layout: how.
-        step: what one unit of the register is worth, in the canonical unit.
+        parts: its number, and what lies elsewhere of it: fraction, exponent.
+        step: what one unit of it, the finest that it shows, is worth in the canonical unit.
         ends: units at which it starts again; None if it never does.
         share: of the consumption; None for a gauge.
         counts: whether it is the counter that consumption is taken from.
     """
 
     row: PointRow
-    layout: words.Layout
+    parts: tuple[Part, ...]
     step: Fraction
     ends: int | None
     share: float | None
     counts: bool
+
+    @property
+    def layout(self) -> words.Layout:
+        """How its number lies, without fraction and exponent."""
+        return self.parts[0].layout
 
     @property
     def single(self) -> bool:
@@ -100,6 +143,27 @@ class Register(msgspec.Struct, frozen=True):
         """What a reader makes of units [canonical unit]."""
         return np.asarray(units * self.step.numerator / self.step.denominator, dtype=np.float64)
 
+    def held(self, units: float) -> Iterator[tuple[int, list[int]]]:
+        """What stands at which address when it shows so many units."""
+        number, *others = self.parts
+        alone = number.per == 1
+        whole, rest = (units, 0) if alone else divmod(round(units), int(number.per))
+        yield number.address, words.encode(whole, number.layout)
+        for part in others:
+            shown = float(rest / part.per) if part.per else part.constant
+            yield part.address, words.encode(shown, part.layout)
+
+    def read(self, held: Sequence[int], address: int) -> float:
+        """The units of an answer from an address on; NaN where it does not hold all of them."""
+        units = 0.0
+        for part in self.parts:
+            begin = part.address - address
+            if begin < 0 or begin + part.layout.words > len(held):
+                return math.nan
+            shown = words.decode(held[begin : begin + part.layout.words], part.layout)
+            units += shown * float(part.per)
+        return units
+
 
 class Meter:
     """One meter, from its installation on.
@@ -107,6 +171,7 @@ class Meter:
     Attributes:
         load: what flows through it.
         states: what is wrong with the device, and when; in the order in which it adds up.
+        stretches: which device hung there when.
     """
 
     def __init__(self, name: str, medium: Medium, load: Load, stretches: Sequence[Stretch]) -> None:
@@ -121,11 +186,14 @@ class Meter:
         self.id = name
         self.medium = medium
         self.load = load
-        self._stretches = tuple(stretches)
+        self.stretches = tuple(stretches)
         self._begins = [stretch.begin_ms for stretch in stretches]
         self._registers = [registers(stretch, medium) for stretch in stretches]
         self._blocks = [blocks(stretch.model) for stretch in stretches]
+        self._identities = [identities(stretch.model, name) for stretch in stretches]
         self._counters = [next(one for one in group if one.counts) for group in self._registers]
+        self._lives = [_life(stretches, number) for number in range(len(stretches))]
+        self._offsets: dict[Anchor, float] = {}
         self._key = key(name, "gauges")
         self.states: States = ()
 
@@ -141,7 +209,11 @@ class Meter:
 
     def most(self, time_ms: int) -> int:
         """The most registers that the device gives at once."""
-        return self._stretches[self._at(time_ms)].model.model.max_registers
+        return self.stretches[self._at(time_ms)].model.model.max_registers
+
+    def answers(self, function: int, time_ms: int) -> bool:
+        """Whether the device knows a function; those that read registers every device does."""
+        return function in (3, 4) or function in self._blocks[self._at(time_ms)]
 
     def has(self, function: int, address: int, count: int, time_ms: int) -> bool:
         """Whether the device has all these registers."""
@@ -192,11 +264,9 @@ class Meter:
         NaN where the counter does not lie wholly in it, or holds no digits.
         """
         one = self._counters[self._at(time_ms)]
-        begin = one.row.address - address
-        if one.row.function != function or begin < 0 or begin + one.layout.words > len(held):
+        if one.row.function != function:
             return math.nan
-        units = words.decode(held[begin : begin + one.layout.words], one.layout)
-        return float(units * one.step.numerator / one.step.denominator)
+        return float(one.read(held, address) * one.step.numerator / one.step.denominator)
 
     def step(self, time_ms: int) -> float:
         """What one step of the consumption counter is worth [canonical unit]; 0 of a float."""
@@ -211,38 +281,53 @@ class Meter:
     def words(
         self, function: int, address: int, count: int, time_ms: int, slips: Slips = no_slips
     ) -> list[int]:
-        """What registers hold at a moment; 0 where the model names nothing."""
+        """What registers or coils hold at a moment; 0 where the model names nothing."""
         number = self._at(time_ms)
+        asked = range(address, address + count)
         held = [0] * count
+        for where, text in self._identities[number].get(function, ()):
+            _lay(text, where, held, asked)
         wanted = [
             one
             for one in self._registers[number]
-            if one.row.function == function
-            and address - one.layout.words < one.row.address < address + count
+            if one.row.function == function and any(_meet(part.place, asked) for part in one.parts)
         ]
         if wanted:
             shown = self._shown(number, time_ms)
             for one in wanted:
-                begin = one.row.address - address
-                units = slips(one, shown(one))
-                for place, word in enumerate(words.encode(units, one.layout), begin):
-                    if 0 <= place < count:
-                        held[place] = word
+                for where, found in one.held(slips(one, shown(one))):
+                    _lay(found, where, held, asked)
         return held
 
     def _at(self, time_ms: int) -> int:
         return max(bisect_right(self._begins, time_ms) - 1, 0)
 
+    def settle(self) -> None:
+        """What flowed in the past is other than it was: work out anew what the devices show."""
+        self._offsets.clear()
+
     def _counted(self, number: int, states: States | None = None) -> Counts:
         """What a device has counted since it began at 0, as a function of time."""
+        offset = self._offset(self.stretches[number].anchor)
 
         def counted(t_ms: Ints) -> Floats:
-            return np.maximum(self.load.consumption(t_ms) + self._stretches[number].offset, 0.0)
+            return np.maximum(self.load.consumption(t_ms) + offset, 0.0)
 
         counts: Counts = counted
+        life = self._lives[number]
         for fault, span in self.states if states is None else states:
-            counts = fault.counted(counts, span, self.wraps(self._begins[number]))
+            if own := fault.within(span, life):
+                counts = fault.counted(counts, own, self.wraps(self._begins[number]))
         return counts
+
+    def _offset(self, anchor: Anchor) -> float:
+        """What a device shows more than has flowed since the load began."""
+        if anchor.at_ms is None:
+            return anchor.shows
+        if anchor not in self._offsets:
+            flowed = float(self.load.consumption(np.asarray([anchor.at_ms]))[0])
+            self._offsets[anchor] = anchor.shows - flowed
+        return self._offsets[anchor]
 
     def _flows(self, states: States | None = None) -> Counts:
         rate: Counts = self.load.rate
@@ -256,7 +341,7 @@ class Meter:
         """What each register shows at a moment [its units]; the load is asked once."""
         at = np.asarray([time_ms])
         counted = self._counted(number, states)(at)
-        stretch = self._stretches[number]
+        stretch = self.stretches[number]
         single = any(row.quantity == "voltage_v" for row in stretch.model.point)
         moment = Moment(
             medium=self.medium,
@@ -275,20 +360,67 @@ class Meter:
         return units
 
 
-def blocks(model: Model) -> Mapping[int, tuple[range, ...]]:
-    """The registers that a device has, by function: those of its points, and small gaps between.
+def _life(stretches: Sequence[Stretch], number: int) -> Span:
+    """From when until when the device of a stretch hung there."""
+    since_ms = stretches[number].since_ms
+    ends = (one.begin_ms for one in stretches[number:] if one.since_ms != since_ms)
+    return Span(since_ms, next(ends, _NEVER_MS))
 
-    A model says with `max_gap` what may be read along, so that much is there.
+
+def blocks(model: Model) -> Mapping[int, tuple[range, ...]]:
+    """The registers that a device has, by function: those it is asked for, and small gaps between.
+
+    A model says with `max_gap` what may be read along, so that much is there, but for what it says
+    is forbidden.
     """
+    places = [
+        *((row.function, part.place) for row in model.point for part in _parts(row)),
+        *((row.function, _identity_place(row)) for row in model.identity),
+    ]
+    walls = [(row.function, range(row.from_, row.to + 1)) for row in model.forbidden]
     found: dict[int, list[range]] = {}
-    for row in sorted(model.point, key=lambda row: row.address):
-        known = found.setdefault(row.function, [])
-        end = row.address + words.layout(row.type, row.order).words
-        if known and row.address - known[-1].stop <= model.model.max_gap:
-            known[-1] = range(known[-1].start, max(known[-1].stop, end))
+    for function, place in sorted(places, key=lambda one: (one[0], one[1].start)):
+        known = found.setdefault(function, [])
+        joined = range(known[-1].start, max(known[-1].stop, place.stop)) if known else place
+        walled = any(wall[0] == function and _meet(wall[1], joined) for wall in walls)
+        if known and place.start - known[-1].stop <= model.model.max_gap and not walled:
+            known[-1] = joined
         else:
-            known.append(range(row.address, end))
+            known.append(place)
     return {function: tuple(known) for function, known in found.items()}
+
+
+def _meet(one: range, other: range) -> bool:
+    return one.start < other.stop and other.start < one.stop
+
+
+def _lay(found: Sequence[int], where: int, held: list[int], asked: range) -> None:
+    """Put words where they were asked for; registers may be shared, so bits are added."""
+    for address, word in enumerate(found, where):
+        if address in asked:
+            held[address - asked.start] |= word
+
+
+def _identity_place(row: IdentityRow) -> range:
+    text = row.type.startswith("str")
+    size = int(row.type[3:]) // 2 if text else words.layout(row.type, row.order).words
+    return range(row.address, row.address + size)
+
+
+def identities(model: Model, name: str) -> Mapping[int, Sequence[tuple[int, list[int]]]]:
+    """What the device says of itself, by function: where, and the words.
+
+    A text that the model leaves open is the meter's name, a number is 0.
+    """
+    found: dict[int, list[tuple[int, list[int]]]] = {}
+    for row in model.identity:
+        place = _identity_place(row)
+        if row.type.startswith("str"):
+            held = words.text(str(row.expect or name), 2 * len(place), row.order)
+        else:
+            held = words.encode(int(row.expect or 0), words.layout(row.type, row.order))
+        found.setdefault(row.function, []).append((row.address, held))
+    return found
 
 
 def registers(stretch: Stretch, medium: Medium) -> tuple[Register, ...]:
@@ -297,10 +429,35 @@ def registers(stretch: Stretch, medium: Medium) -> tuple[Register, ...]:
 
 
 def _register(row: PointRow, stretch: Stretch, medium: Medium) -> Register:
-    lies = words.layout(row.type, row.order)
-    ends = None if lies.kind == "f" else lies.capacity
+    parts = _parts(row)
+    lies = parts[0].layout
+    ends = None if lies.kind == "f" else lies.capacity * parts[0].per
+    ten = Fraction(10) ** parts[-1].constant
+    unit = ten / parts[0].per
     if row.modulus is not None:
-        ends = round(Fraction(row.modulus) / row.canonical_scale())
-    step = row.canonical_scale(stretch.ct, stretch.pt)
+        ends = Fraction(row.modulus) / (row.canonical_scale() * unit)
+    step = row.canonical_scale(stretch.ct, stretch.pt) * unit
     counts = row.quantity == CONSUMPTION[medium]
-    return Register(row, lies, step, ends, share(row.quantity, medium), counts)
+    whole = None if ends is None else round(ends)
+    return Register(row, parts, step, whole, share(row.quantity, medium), counts)
+
+
+def _parts(row: PointRow) -> tuple[Part, ...]:
+    """Where a point's number lies.
+
+    Behind the decimal point a float shows binary fractions of `_FINE`, all of which it can hold.
+    An exponent is the one with which a unit is about a hundredth of the quantity's.
+    """
+    lies = words.layout(row.type, row.order, row.bits)
+    fraction, exponent = row.fraction, row.exponent
+    parts = [Part(row.address, lies)]
+    if fraction is not None:
+        finer = words.layout(fraction.type, fraction.order)
+        per = Fraction(_FINE) if finer.kind == "f" else 1 / Fraction(fraction.scale)
+        one = per * Fraction(fraction.scale)
+        parts = [Part(row.address, lies, per), Part(fraction.address, finer, one)]
+    if exponent is not None:
+        lies = words.layout(exponent.type, exponent.order)
+        ten = round(math.log10(0.01 / row.canonical_scale()))
+        parts.append(Part(exponent.address, lies, Fraction(0), max(ten, lies.lowest)))
+    return tuple(parts)

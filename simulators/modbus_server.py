@@ -11,7 +11,7 @@ import pty
 import socket
 import struct
 import tty
-from collections import Counter
+from collections import Counter, deque
 from pathlib import Path
 from typing import Final, Protocol, cast
 
@@ -23,6 +23,7 @@ from simulators.faults.replies import Deed, worse
 from simulators.frames import Request
 
 _LONGEST: Final = 264  # bytes of the longest frame; what is longer is none
+_TERMINALS: Final = "/dev/pts/"
 _AT_ONCE: Final = struct.pack("ii", 1, 0)  # linger on, for 0 s: the kernel resets (socket(7))
 _GAP_S: Final = 0.05  # a serial frame does not pause so long (3.5 characters at 1200 baud: 32 ms)
 
@@ -60,6 +61,7 @@ class Line:
         self._loop = asyncio.get_running_loop()
         self._buffer = bytearray()
         self._heard_s = 0.0
+        self._waiting: deque[tuple[Request, float]] = deque()  # and when each came
         self._asked = Counter[int]()
         self._busy = False
         self._used_in_the_dark = False
@@ -74,6 +76,10 @@ class Line:
             self._buffer.clear()
         self._heard_s = now_s
         self._buffer += data
+        while request := self._bus.codec.take(self._buffer):
+            self._waiting.append((request, now_s))
+        if len(self._buffer) > _LONGEST:
+            self._wire.reset()
         self._answer()
 
     def close(self) -> None:
@@ -84,15 +90,10 @@ class Line:
 
     def _answer(self) -> None:
         """Answer what was asked, as long as no answer has to be waited for."""
-        while not self._busy and not self.dead:
-            request = self._bus.codec.take(self._buffer)
-            if request is None:
-                if len(self._buffer) > _LONGEST:
-                    self._wire.reset()
-                return
-            self._one(request)
+        while self._waiting and not self._busy and not self.dead:
+            self._one(*self._waiting.popleft())
 
-    def _one(self, request: Request) -> None:
+    def _one(self, request: Request, heard_s: float) -> None:
         if self._bus.dark:
             self._used_in_the_dark = True
         elif self._used_in_the_dark:
@@ -102,24 +103,28 @@ class Line:
         asked = self._bus.ask(request, self._asked[request.unit], self._peer)
         acts = asked.answer.acts
         if not any(isinstance(act, float) for act in acts):
-            self._told(asked, [self._act(act) for act in acts], self._heard_s)
+            self._told(asked, [self._act(act) for act in acts], heard_s)
             return
         self._busy = asked.answer.waits
-        task = self._loop.create_task(self._perform(asked, self._heard_s))
+        task = self._loop.create_task(self._perform(asked, heard_s))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _perform(self, asked: Asked, heard_s: float) -> None:
-        sent = []
-        for act in asked.answer.acts:
-            if isinstance(act, float):
-                await asyncio.sleep(act)
-            else:
-                sent.append(self._act(act))
-        self._told(asked, sent, heard_s)
+        sent: list[bytes | None] = []
+        try:
+            for act in asked.answer.acts:
+                if isinstance(act, float):
+                    await asyncio.sleep(act)
+                else:
+                    sent.append(self._act(act))
+        except asyncio.CancelledError:  # whoever asked has left
+            self._told(asked, [*sent, None], heard_s)
+            raise
         if asked.answer.waits:
             self._busy = False
-            self._answer()
+        self._told(asked, sent, heard_s)
+        self._answer()
 
     def _act(self, act: bytes | Deed | float) -> bytes | None:
         """Do it; gives the bytes that were sent, None where they could not be."""
@@ -226,7 +231,8 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio: a master connected."""
         self._transport = cast("asyncio.Transport", transport)
-        host, port = transport.get_extra_info("peername")[:2]
+        # A master that was gone again before we looked has no name.
+        host, port = (transport.get_extra_info("peername") or ("?", 0))[:2]
         self.line = self._port.line(self, f"{host}:{port}")
         self._port.opened(self)
 
@@ -296,14 +302,19 @@ class SerialPort:
         asyncio.get_running_loop().remove_reader(self._ends[0])
         if self._line is not None:
             self._line.close()
-        if self._link is not None:
-            self._link.unlink(missing_ok=True)
+        ours = os.ttyname(self._ends[1])
+        if (
+            self._link is not None
+            and self._link.is_symlink()
+            and str(self._link.readlink()) == ours
+        ):
+            self._link.unlink()
         for end in self._ends:
             os.close(end)
         self._ends = None
 
     def _point(self, link: Path, device: str) -> None:
-        if link.is_symlink():
+        if link.is_symlink() and str(link.readlink()).startswith(_TERMINALS):
             link.unlink()  # of a run that was killed
         try:
             link.symlink_to(device)
@@ -315,13 +326,19 @@ class SerialPort:
             ) from error
         self._link = link
 
+    def _unlink(self, device: str) -> None:
+        """Take our name away, if it is still ours."""
+        link = self._link
+        if link is not None and link.is_symlink() and str(link.readlink()) == device:
+            link.unlink()
+
     def _read(self) -> None:
         if self._ends is not None and self._line is not None:
             self._line.hear(os.read(self._ends[0], 4096))
 
 
 class _Terminal:
-    """A serial wire: it can't be closed, and who does not listen misses what is said."""
+    """A serial wire: it can't be closed. What nobody reads waits for the next who does."""
 
     def __init__(self, end: int) -> None:
         self._end = end

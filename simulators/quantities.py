@@ -110,6 +110,7 @@ GAUGES: Final[Mapping[str, Callable[[Moment], float]]] = MappingProxyType(
         "temperature_c": lambda _: _LINE_C,
         "temperature_supply_c": lambda _: _SUPPLY_C,
         "temperature_return_c": lambda _: _RETURN_C,
+        "fault_flag": lambda _: 0.0,
     }
 )
 

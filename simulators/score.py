@@ -54,6 +54,20 @@ class Answers(msgspec.Struct, frozen=True):
     faults: tuple[str, ...]
     peers: tuple[str, ...]
 
+    def asked_by(self, peers: Sequence[str]) -> "Answers":
+        """With the answers to other masters as doubtful: nobody has to store them.
+
+        Args:
+            peers: beginnings of `host:port`; all count where there are none.
+        """
+        if not peers:
+            return self
+        ours = np.asarray([peer.startswith(tuple(peers)) for peer in self.peers], dtype=np.bool_)
+        others = ~ours & (self.verdicts == "good")
+        return msgspec.structs.replace(
+            self, verdicts=np.where(others, "doubtful", self.verdicts).astype(np.str_)
+        )
+
 
 class Readings(msgspec.Struct, frozen=True):
     """What is stored of a meter's consumption counter: UTC, canonical unit, and its doubts."""

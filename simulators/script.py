@@ -6,20 +6,22 @@ meter counted too much while its ratio was wrong stays counted.
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import count
 from typing import TypeVar
 
 import msgspec
 import numpy as np
 
-from jieneng.metering.errors import ConfigError
+from jieneng.metering.errors import ConfigError, UsageError
 from jieneng.metering.site import Site
 from simulators.campus import Campus
 from simulators.faults import connections, flow
-from simulators.faults.check import SCRIPT_FILE, check, same_ids, targets
-from simulators.faults.fault import Fault
-from simulators.faults.registers import SlipFault, Span, StateFault
+from simulators.faults.check import SCRIPT_FILE, Times, check, same_ids, targets
+from simulators.faults.fault import Fault, Span
+from simulators.faults.registers import Replacement, SlipFault, StateFault
 from simulators.faults.replies import ReplyFault
-from simulators.flows import NEVER_MS, Cut, Leak
+from simulators.flows import Cut, Leak
+from simulators.meter import States
 from simulators.noise import key, uniform
 
 _Kind = TypeVar("_Kind", bound=Fault)
@@ -67,6 +69,8 @@ class Script:
         self._running = False
         self._placed: dict[str, Placed] = {}
         self._by_meter: dict[str, tuple[Placed, ...]] = {}
+        self._on_bus = _on_bus(campus.site)
+        self._flows_altered = False
         self._draws = Counter[tuple[str, str]]()
 
     @property
@@ -74,23 +78,32 @@ class Script:
         """All faults, in the order in which they were placed."""
         return tuple(self._placed.values())
 
-    def place(self, faults: Sequence[Fault], file: str = SCRIPT_FILE) -> list[Placed]:
+    def place(
+        self, faults: Sequence[Fault], now_ms: int | None = None, file: str = SCRIPT_FILE
+    ) -> list[Placed]:
         """Take in faults, all or none.
+
+        Args:
+            faults: the rows.
+            now_ms: the moment, where the simulation runs already.
+            file: where they stand.
 
         Raises:
             ConfigError: with every problem of every fault.
         """
+        times = Times(self._begin_ms, now_ms if self._running else None)
         problems = [
             *(
                 problem
                 for number, fault in enumerate(faults)
-                for problem in check(self._campus, fault, number, file, running=self._running)
+                for problem in check(self._campus, fault, number, file, times)
             ),
             *same_ids(faults, self._placed, file),
         ]
         if problems:
             raise ConfigError(problems)
-        new = [self._place(fault) for fault in faults]
+        taken = {*self._placed, *(fault.id for fault in faults if fault.id)}
+        new = [self._place(fault, taken) for fault in faults]
         self._apply()
         return new
 
@@ -107,13 +120,21 @@ class Script:
         if fault.start is None and fault.after_s is None:
             after_s = (now_ms - self._begin_ms) / 1000
             fault = msgspec.structs.replace(fault, after_s=max(after_s, 0.0))
-        return self.place([fault], "fault")[0]
+        return self.place([fault], now_ms, "fault")[0]
 
     def switch_off(self, name: str, now_ms: int) -> Placed | None:
-        """End a fault now; None where there is none of that id. One that has not begun is gone."""
+        """End a fault now; None where there is none of that id. One that has not begun is gone.
+
+        Raises:
+            UsageError: its kind does not end.
+        """
         one = self._placed.get(name)
         if one is None:
             return None
+        if not one.fault.ends:
+            raise UsageError(
+                "{id} does not end: a {kind} can't be undone.", id=name, kind=one.fault.kind()
+            )
         if one.span.begin_ms >= now_ms:
             del self._placed[name]
         elif one.span.end_ms > now_ms:
@@ -141,8 +162,20 @@ class Script:
         return any(isinstance(one, flow.PowerCut) for one in self.states(meter, now_ms))
 
     def dark_bus(self, bus: str, now_ms: int) -> bool:
-        """Whether there is no power at a whole bus."""
-        return any(True for _ in self._of_bus(flow.PowerCut, bus, now_ms))
+        """Whether there is no power at a whole bus: all of its meters are dark."""
+        meters = self._on_bus.get(bus, ())
+        return bool(meters) and all(self.dark(meter, now_ms) for meter in meters)
+
+    def whole_bus_replies(self, bus: str, now_ms: int) -> Iterator[ReplyFault]:
+        """The faults that touch an answer for a unit that is not there."""
+        for one in self._placed.values():
+            if (
+                isinstance(one.fault, ReplyFault)
+                and bus in one.buses
+                and one.on(now_ms)
+                and self._hits(one, bus)
+            ):
+                yield one.fault
 
     def one_connection(self, bus: str, now_ms: int) -> connections.OneConnection | None:
         """What a gateway does with a second connection, where it takes only one."""
@@ -166,20 +199,15 @@ class Script:
         drawn = uniform(key(self._seed, "fault", one.id, meter), np.asarray([number]))
         return bool(drawn[0] < one.fault.probability)
 
-    def _place(self, fault: Fault) -> Placed:
+    def _place(self, fault: Fault, taken: set[str]) -> Placed:
         if fault.id is None:
-            number = 1
-            while f"{fault.kind()}-{number}".replace("_", "-") in self._placed:
-                number += 1
-            name = f"{fault.kind()}-{number}".replace("_", "-")
-            fault = msgspec.structs.replace(fault, id=name)
-        begin_ms = self._begin_ms + round(1000 * (fault.after_s or 0.0))
-        if fault.start is not None:
-            begin_ms = round(fault.start.timestamp() * 1000)
-        lasts_ms = None if fault.duration_s is None else round(1000 * fault.duration_s)
-        end_ms = NEVER_MS if lasts_ms is None else begin_ms + lasts_ms
+            kind = fault.kind().replace("_", "-")
+            names = (f"{kind}-{number}" for number in count(1))
+            fault = msgspec.structs.replace(fault, id=next(n for n in names if n not in taken))
+            taken.add(fault.id or "")
         meters = targets(self._campus, fault)
-        one = Placed(fault, Span(begin_ms, end_ms), meters, _whole_buses(self._campus.site, meters))
+        buses = frozenset(bus for bus, there in self._on_bus.items() if there <= meters)
+        one = Placed(fault, fault.span(self._begin_ms), meters, buses)
         self._placed[one.id] = one
         return one
 
@@ -191,33 +219,58 @@ class Script:
                 by_meter.setdefault(name, []).append(one)
         self._by_meter = {name: tuple(found) for name, found in by_meter.items()}
         for name, meter in self._campus.meters.items():
-            found = self._by_meter.get(name, ())
-            meter.states = tuple(
-                (one.fault, one.span) for one in found if isinstance(one.fault, StateFault)
-            )
-        for name, load in self._campus.flows.items():
-            found = self._by_meter.get(name, ())
-            load.alter((), [_leak(one) for one in found if isinstance(one.fault, flow.Leak)])
+            meter.states = _states(self._by_meter.get(name, ()))
+        flows = any(isinstance(one.fault, flow.FlowFault) for one in self._placed.values())
+        if flows or self._flows_altered:
+            self._alter_flows()
+        self._flows_altered = flows
+
+    def _alter_flows(self) -> None:
         for name, load in self._campus.leaves.items():
-            found = self._by_meter.get(name, ())
-            cuts = [_cut(one) for one in found if isinstance(one.fault, flow.PowerCut)]
-            # Only electricity needs the power: water and gas flow on.
-            electric = self._campus.site.meters[name].medium == "electricity"
-            load.alter(cuts if electric else (), ())
+            load.alter(self._cuts(name), ())
+        for name, load in self._campus.flows.items():
+            leaks = [
+                Leak(one.span.begin_ms, one.span.end_ms, one.fault.rate)
+                for one in self._by_meter.get(name, ())
+                if isinstance(one.fault, flow.Leak)
+            ]
+            load.alter((), [part for leak in leaks for part in leak.without(self._cuts(name))])
+        for meter in self._campus.meters.values():
+            meter.settle()
+
+    def _cuts(self, meter: str) -> list[Cut]:
+        """When no power reaches a meter. Only electricity needs it: water and gas flow on."""
+        if self._campus.site.meters[meter].medium != "electricity":
+            return []
+        return [
+            Cut(one.span.begin_ms, one.span.end_ms)
+            for one in self._by_meter.get(meter, ())
+            if isinstance(one.fault, flow.PowerCut)
+        ]
 
 
-def _cut(one: Placed) -> Cut:
-    return Cut(one.span.begin_ms, one.span.end_ms)
+def _states(placed: Sequence[Placed]) -> States:
+    """A device's states in the order in which they begin; what goes with it ends with it."""
+    states = [
+        (one.fault, one.span)
+        for one in sorted(placed, key=lambda one: one.span.begin_ms)
+        if isinstance(one.fault, StateFault)
+    ]
+    swaps = [span.begin_ms for fault, span in states if isinstance(fault, Replacement)]
+    return tuple((fault, _until_swap(fault, span, swaps)) for fault, span in states)
 
 
-def _leak(one: Placed) -> Leak:
-    rate = one.fault.rate if isinstance(one.fault, flow.Leak) else 0.0
-    return Leak(one.span.begin_ms, one.span.end_ms, rate)
+def _until_swap(fault: StateFault, span: Span, swaps: Sequence[int]) -> Span:
+    later = [at_ms for at_ms in swaps if at_ms > span.begin_ms]
+    if not later or not fault.of_device or not fault.ends:
+        return span
+    return Span(span.begin_ms, min(span.end_ms, later[0]))
 
 
-def _whole_buses(site: Site, meters: frozenset[str]) -> frozenset[str]:
+def _on_bus(site: Site) -> dict[str, frozenset[str]]:
+    """The meters of each bus that has any."""
     on: dict[str, set[str]] = {}
     for one in site.meter:
         if one.bus is not None:
             on.setdefault(one.bus, set()).add(one.id)
-    return frozenset(bus for bus, there in on.items() if there <= meters)
+    return {bus: frozenset(there) for bus, there in on.items()}

@@ -5,13 +5,16 @@ came from one table, an error in it would agree with itself.
 """
 
 import math
+import re
 import struct
 from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
-_FLOAT_CODES: Final = {32: ">f", 64: ">d"}
+_FLOAT_CODES: Final = {16: ">e", 32: ">f", 64: ">d"}
+_NAME: Final = re.compile(r"([a-z]+?)(\d+)([hl]?)$")
+_COIL: Final = "bit"
 
 
 class Layout(msgspec.Struct, frozen=True):
@@ -19,18 +22,20 @@ class Layout(msgspec.Struct, frozen=True):
 
     Attributes:
         kind: u, i, f, sm (sign and magnitude) or bcd.
-        bits: 16, 32, 48 or 64.
-        order: on the wire, with A the most significant byte.
+        bits: how many it takes.
+        order: of the registers' bytes on the wire, with A the most significant byte.
+        place: how far up its lowest bit lies, where it shares the registers with others.
     """
 
     kind: str
     bits: int
     order: str
+    place: int = 0
 
     @property
     def words(self) -> int:
-        """Registers it takes."""
-        return self.bits // 16
+        """Registers it takes, or coils."""
+        return len(self.order) // 2
 
     @property
     def lowest(self) -> int:
@@ -45,35 +50,55 @@ class Layout(msgspec.Struct, frozen=True):
         return 1 << (self.bits - (self.kind in ("i", "sm")))
 
 
-def layout(name: str, order: str | None) -> Layout:
-    """The layout of a model's `type` (`u32`, `bcd48`) and `order`; big-endian where None."""
-    bits = int(name[-2:])
-    return Layout(name[:-2], bits, order or "ABCDEFGH"[: bits // 8])
+def layout(name: str, order: str | None, bits: tuple[int, int] | None = None) -> Layout:
+    """The layout of a model's `type` (`u32`, `bcd48`, `u8h`, `bit`), `order` and `bits`.
+
+    Big-endian where the order is None; the whole register where the bits are.
+    """
+    if name == _COIL:
+        return Layout("u", 1, "AB")
+    found = _NAME.match(name)
+    if found is None:
+        raise ValueError(f"{name!r} is no type of a register")
+    kind, size, half = found[1], int(found[2]), found[3]
+    order = order or "ABCDEFGH"[: max(size // 8, 2)]
+    if bits is not None:
+        return Layout(kind, bits[1] - bits[0] + 1, order, bits[0])
+    return Layout(kind, size, order, 8 if half == "h" else 0)
 
 
 def pattern(number: float, into: Layout) -> int:
     """The bits of a number, most significant first, whatever the order on the wire."""
-    return int.from_bytes(_bytes(number, into), "big")
+    if into.kind == "f":
+        return int.from_bytes(struct.pack(_FLOAT_CODES[into.bits], number), "big")
+    if math.isnan(number):
+        raise ValueError("a whole-number register can't hold NaN")
+    whole = min(max(round(number), into.lowest), into.capacity - 1)
+    if into.kind == "bcd":
+        return int(str(whole), 16)
+    if into.kind == "sm":
+        return abs(whole) | (whole < 0) << (into.bits - 1)
+    return whole % (1 << into.bits)
 
 
 def number(bits: int, of: Layout) -> float:
     """The number of a pattern, in steps of the register; NaN for digits that are none."""
-    raw = bits.to_bytes(of.bits // 8, "big")
     if of.kind == "f":
+        raw = bits.to_bytes(of.bits // 8, "big")
         return float(struct.unpack(_FLOAT_CODES[of.bits], raw)[0])
     if of.kind == "bcd":
-        return float(raw.hex()) if raw.hex().isdecimal() else math.nan
+        return float(f"{bits:x}") if f"{bits:x}".isdecimal() else math.nan
+    negative = bits >> (of.bits - 1)
     if of.kind == "sm":
-        sign = 1 << (of.bits - 1)
-        return float(-(bits ^ sign) if bits & sign else bits)
-    return float(int.from_bytes(raw, "big", signed=of.kind == "i"))
+        return float(-(bits ^ 1 << (of.bits - 1)) if negative else bits)
+    return float(bits - (1 << of.bits) if negative and of.kind == "i" else bits)
 
 
 def decode(held: Sequence[int], of: Layout) -> float:
     """What a reader who knows the layout makes of words, in steps of the register."""
     wire = b"".join(word.to_bytes(2, "big") for word in held)
     big_endian = bytes(byte for _, byte in sorted(zip(of.order, wire, strict=True)))
-    return number(int.from_bytes(big_endian, "big"), of)
+    return number(int.from_bytes(big_endian, "big") >> of.place & (1 << of.bits) - 1, of)
 
 
 def encode(number: float, into: Layout) -> list[int]:
@@ -81,22 +106,25 @@ def encode(number: float, into: Layout) -> list[int]:
 
     Args:
         number: in steps of the register; a whole number but for f.
-        into: the layout.
+        into: the layout; what it leaves free of its registers is 0.
     """
-    big_endian = _bytes(number, into)
-    wire = bytes(big_endian[ord(letter) - ord("A")] for letter in into.order)
+    big_endian = (pattern(number, into) << into.place).to_bytes(2 * into.words, "big")
+    return words(bytes(big_endian[ord(letter) - ord("A")] for letter in into.order))
+
+
+def words(wire: bytes) -> list[int]:
+    """Bytes of the wire as words."""
     return [wire[at] << 8 | wire[at + 1] for at in range(0, len(wire), 2)]
 
 
-def _bytes(number: float, into: Layout) -> bytes:
-    if into.kind == "f":
-        return struct.pack(_FLOAT_CODES[into.bits], number)
-    size = into.bits // 8
-    if math.isnan(number):
-        raise ValueError("a whole-number register can't hold NaN")
-    whole = min(max(round(number), into.lowest), into.capacity - 1)
-    if into.kind == "bcd":
-        return bytes.fromhex(f"{whole:0{2 * size}d}")
-    if into.kind == "sm":
-        return (abs(whole) | (whole < 0) << (into.bits - 1)).to_bytes(size, "big")
-    return whole.to_bytes(size, "big", signed=into.kind == "i")
+def text(characters: str, size: int, order: str | None) -> list[int]:
+    """The words of a text, NUL behind it; `BA` swaps the bytes of each word.
+
+    Args:
+        characters: cut where it is too long.
+        size: in bytes, an even number.
+        order: None is AB.
+    """
+    wire = characters.encode()[:size].ljust(size, b"\0")
+    found = words(wire)
+    return [word % 256 << 8 | word // 256 for word in found] if order == "BA" else found

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
+import msgspec
 
 from jieneng.cli.options import config_option, examples, run_once, site_option, tr
 from jieneng.metering import schema
@@ -66,6 +67,16 @@ _UNKNOWN: Final = "—"
     ),
 )
 @click.option(
+    "--peer",
+    "peers",
+    multiple=True,
+    metavar="HOST[:PORT]",
+    help=tr(
+        "The pipeline's own masters, where others asked as well; may be given several times. All "
+        "answers count where omitted."
+    ),
+)
+@click.option(
     "--format",
     "form",
     type=click.Choice(["table", "json", "csv"]),
@@ -74,7 +85,12 @@ _UNKNOWN: Final = "—"
     help=tr("How it is printed."),
 )
 def score(
-    site_dir: Path, config_file: Path, truth_dir: Path, tolerance_s: float | None, form: str
+    site_dir: Path,
+    config_file: Path,
+    truth_dir: Path,
+    tolerance_s: float | None,
+    peers: tuple[str, ...],
+    form: str,
 ) -> None:
     from analytics.config import AnalyticsSettings
     from jieneng.site_folder import load, read_settings
@@ -91,6 +107,9 @@ def score(
             other=folder.site.id,
         )
     rules = _rules(truth, tolerance_s)
+    _must_be_there(folder, settings.store)
+    answers = {name: one.asked_by(peers) for name, one in truth.answers.items()}
+    truth = msgspec.structs.replace(truth, answers=answers)
     result = run_once(_scored(folder, settings.store, truth, rules))
     if form == "json":
         _print_json(result, truth, rules)
@@ -100,6 +119,16 @@ def score(
         _print_tables(result, truth, rules)
     _print_doubts(result, truth)
     sys.exit(1 if result.counts.mistakes else 0)
+
+
+def _must_be_there(folder: "SiteFolder", settings: "StoreSettings") -> None:
+    """An embedded store would be made by asking for it, and all would be lost."""
+    file = folder.path / settings.path
+    if settings.kind == "sqlite" and not file.exists():
+        raise UsageError(
+            "there is no store at {file}: name the folder of the site whose pipeline ran.",
+            file=file,
+        )
 
 
 def _rules(truth: "Truth", tolerance_s: float | None) -> "Rules":

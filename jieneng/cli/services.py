@@ -15,6 +15,7 @@ from jieneng.cli.options import (
     site_option,
     tr,
 )
+from jieneng.cli.probe import probe
 
 if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
     from edge_agent.config import AgentSettings
@@ -22,6 +23,9 @@ if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
 
 @click.group(help=tr("The edge agent: polls meters, keeps what they say, publishes it."))
 def edge() -> None: ...
+
+
+edge.add_command(probe)
 
 
 @edge.command(

@@ -3,11 +3,12 @@
 import json
 from datetime import datetime
 from functools import partial
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Final, cast
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlencode
-from urllib.request import Request, urlopen
+from urllib.request import ProxyHandler, Request, build_opener
 
 import click
 
@@ -284,17 +285,18 @@ def _base(site_dir: Path, url: str | None) -> str:
 
 def _ask(url: str, method: str = "GET", body: object = None) -> list[dict[str, Any]]:
     """What the simulator answers, always as rows."""
-    data = None if body is None else json.dumps(body).encode()
+    data = None if body is None else json.dumps(body, default=str).encode()
     if not url.startswith(("http://", "https://")):
         raise UsageError("{url} is no URL: write it like http://127.0.0.1:8080.", url=url)
     headers = {"Accept-Language": preferred()}
     request = Request(url, data=data, headers=headers, method=method)  # noqa: S310 - http or https, as just checked
     try:
-        with urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - as above
+        # No proxy: the simulator is on this machine, or on one that is named.
+        with build_opener(ProxyHandler({})).open(request, timeout=_TIMEOUT_S) as answer:
             found = json.loads(answer.read())
     except HTTPError as error:
         raise _refused(error.read()) from error
-    except (URLError, OSError, ValueError) as error:
+    except (URLError, OSError, ValueError, HTTPException) as error:
         raise Unavailable(
             "the simulator does not answer at {url}: {reason}. Does it still run?",
             url=url,
@@ -341,6 +343,8 @@ simulate.add_command(score)
 def scenarios(name: str | None, out: Path | None) -> None:
     from simulators import scenario
 
+    if name is None and out is not None:
+        raise UsageError("say which scenario is to be written: its name comes before --out.")
     if name is None:
         for one in scenario.names():
             head = scenario.read(one).scenario
@@ -353,6 +357,6 @@ def scenarios(name: str | None, out: Path | None) -> None:
     scenario.write(name, out)
     click.echo(
         tr("{folder} is ready. Run: jieneng simulate --site {folder} {rest}").format(
-            folder=out, rest=f"--faults faults.toml --start {head.start.isoformat()}"
+            folder=out, rest="--faults faults.toml"
         )
     )

@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from jieneng.cli.options import examples, site_option, tr
+from jieneng.locale import say
 from jieneng.metering.errors import ConfigError, Problem, UsageError
 from jieneng.metering.quantities import MEDIA
 
@@ -56,9 +57,11 @@ def check(site_dir: Path) -> None:
         problems += error.problems
     else:
         problems += _duty_problems(folder)
+        problems += _bus_problems(folder)
     problems += _service_problems(site_dir)
     if problems:
         raise ConfigError(problems)
+    _tell_of_buses(folder)
     unrated = [meter.id for meter in folder.site.meter if meter.rated_max is None]
     if unrated:
         click.echo(
@@ -81,6 +84,41 @@ def check(site_dir: Path) -> None:
             counts=counts,
         )
     )
+
+
+def _bus_problems(folder: "SiteFolder") -> list[Problem]:
+    """Buses that can't be polled as often as their meters ask for."""
+    from edge_agent import bus_time
+    from jieneng import settings
+    from jieneng.site_folder import SITE_FILE
+
+    document = settings.read(folder.path / SITE_FILE)
+    return [document.locate(one) for one in bus_time.problems(folder.site, folder.models)]
+
+
+def _tell_of_buses(folder: "SiteFolder") -> None:
+    """What each bus's round takes, and which of them a fault would overrun."""
+    from edge_agent import bus_time
+    from jieneng import settings
+    from jieneng.site_folder import SITE_FILE
+
+    for one in bus_time.rounds(folder.site, folder.models):
+        click.echo(
+            tr(
+                "bus {bus}: {meters} meters, {questions} questions a round; by calculation "
+                "{cycle:.2f} s, {load:.0%} of its time."
+            ).format(
+                bus=one.bus,
+                meters=one.meters,
+                questions=one.questions,
+                cycle=one.cycle_s,
+                load=one.load,
+            )
+        )
+    document = settings.read(folder.path / SITE_FILE)
+    for problem in bus_time.warnings(folder.site, folder.models):
+        located = document.locate(problem)
+        click.echo(f"{located.where()}: {say(located, tr)}")
 
 
 def _service_problems(site_dir: Path) -> list[Problem]:

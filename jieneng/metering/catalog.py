@@ -1,11 +1,15 @@
 """Meter models: which register holds which quantity. Each model is one TOML file with its source.
 
 Pure: parsed documents in, models out. Reading the files is `jieneng.site_folder`'s work.
+
+Law: a value that is made of several registers lies in one request with all of them, or the model
+is refused: two answers may be of two moments.
 """
 
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -13,45 +17,98 @@ from msgspec import Meta
 from jieneng.metering import units
 from jieneng.metering.errors import Problem
 from jieneng.metering.quantities import CONSUMPTION, QUANTITIES, Medium
-from jieneng.metering.registers import TYPES, orders
+from jieneng.metering.registers import BIT, TYPES, Field, orders, text_words
 
 Confidence = Literal["manual", "implementation", "reported"]
 Ratio = Literal["ct", "pt"]
+Address = Annotated[int, Meta(ge=0, le=65535)]
+_Path = tuple[str | int, ...]
+
+#: Functions that read single bits: coils and discrete inputs.
+BIT_FUNCTIONS: Final = frozenset({1, 2})
+#: Different `every` of one meter. Each new one may double the plans that are made at start.
+MOST_PACES: Final = 5
 
 
-class PointRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A `[[point]]`: one quantity in one place.
+class PartRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A register that belongs to the number of a point.
 
     Attributes:
-        function: Modbus function that reads it: 3 holding, 4 input registers.
         address: as sent on the wire, 0-based.
-        type: how the number lies in registers, a name in `registers.TYPES`.
+        type: how it lies there, a name in `registers.TYPES`.
         order: byte order; big-endian where omitted.
-        scale: what one unit of the register is worth, in `unit`. Kept as the decimal written.
-        unit: the unit of register times scale; the quantity's canonical one where omitted.
-        ratio: the transformer ratios that the register does not contain.
-        modulus: where the register wraps, in the canonical unit, before ratios.
     """
 
-    quantity: str
-    function: Literal[3, 4]
-    address: Annotated[int, Meta(ge=0, le=65535)]
+    address: Address
     type: str
     order: str | None = None
-    scale: Decimal = Decimal(1)
-    unit: str | None = None
-    ratio: tuple[Ratio, ...] = ()
-    modulus: Annotated[float, Meta(gt=0)] | None = None
 
     @property
     def words(self) -> int:
         """Registers it takes."""
-        return TYPES[self.type].words
+        return 1 if self.type == BIT else TYPES[self.type].words
 
     @property
     def byte_order(self) -> str:
         """The order in letters, never omitted."""
         return self.order or orders(self.words)[0]
+
+
+class FractionRow(PartRow, frozen=True, kw_only=True):
+    """The register of what is behind the decimal point.
+
+    Attributes:
+        scale: what one unit of it is worth, in units of the point's register.
+    """
+
+    scale: Decimal = Decimal(1)
+
+
+class PointRow(PartRow, frozen=True, kw_only=True):
+    """A `[[point]]`: one quantity in one place.
+
+    Attributes:
+        function: Modbus function that reads it: 1 coils, 2 discrete inputs, 3 holding, 4 input
+            registers.
+        type: as of a part; `bit` with functions 1 and 2.
+        scale: what one unit of the register is worth, in `unit`. Kept as the decimal written.
+        unit: the unit of register times scale; the quantity's canonical one where omitted.
+        ratio: the transformer ratios that the register does not contain.
+        modulus: where the value wraps, in the canonical unit, before ratios.
+        bits: the first and the last bit, where the register holds other things too; 0 the lowest.
+        unknown: the pattern with which the register says "no value".
+        fraction: what is added to the number before it is scaled.
+        exponent: the register that says with which power of ten the number is to be multiplied.
+        every: it is asked for in every so many polls; 1 is all.
+    """
+
+    quantity: str
+    function: Literal[1, 2, 3, 4]
+    type: str = BIT
+    scale: Decimal = Decimal(1)
+    unit: str | None = None
+    ratio: tuple[Ratio, ...] = ()
+    modulus: Annotated[float, Meta(gt=0)] | None = None
+    bits: tuple[int, int] | None = None
+    unknown: Annotated[int, Meta(ge=0)] | None = None
+    fraction: FractionRow | None = None
+    exponent: PartRow | None = None
+    every: Annotated[int, Meta(ge=1)] = 1
+
+    @property
+    def parts(self) -> tuple[PartRow, ...]:
+        """The point and the registers that belong to its number."""
+        return (self, *(part for part in (self.fraction, self.exponent) if part is not None))
+
+    @property
+    def first(self) -> int:
+        """The lowest address that must be read for it."""
+        return min(part.address for part in self.parts)
+
+    @property
+    def end(self) -> int:
+        """One more than the highest such address."""
+        return max(part.address + part.words for part in self.parts)
 
     def canonical_scale(self, ct: Fraction = Fraction(1), pt: Fraction = Fraction(1)) -> Fraction:
         """What one unit of the register is worth in the canonical unit, ratios applied."""
@@ -60,6 +117,95 @@ class PointRow(msgspec.Struct, frozen=True, kw_only=True):
         for ratio in self.ratio:
             scale *= ct if ratio == "ct" else pt
         return scale
+
+    def step(self, ct: Fraction = Fraction(1), pt: Fraction = Fraction(1)) -> float:
+        """The smallest step of the value [canonical unit].
+
+        0 where it depends on the value, as of a float and behind an exponent.
+        """
+        finest = self.fraction or self
+        if self.type == BIT or TYPES[finest.type].floating or self.exponent is not None:
+            return 0.0
+        share = Fraction(self.fraction.scale) if self.fraction else 1
+        return float(self.canonical_scale(ct, pt) * share)
+
+    def field(self, start: int, ct: Fraction, pt: Fraction) -> Field:
+        """The point in a block that begins at an address."""
+        fraction, exponent = self.fraction, self.exponent
+        return Field(
+            self.address - start,
+            self.type,
+            self.byte_order,
+            self.canonical_scale(ct, pt),
+            bits=self.bits,
+            unknown=self.unknown,
+            fraction=_field(fraction, start, Fraction(fraction.scale)) if fraction else None,
+            exponent=_field(exponent, start, Fraction(1)) if exponent else None,
+        )
+
+
+def _field(part: PartRow, start: int, scale: Fraction) -> Field:
+    return Field(part.address - start, part.type, part.byte_order, scale)
+
+
+class IdentityRow(msgspec.Struct, frozen=True, kw_only=True):
+    """An `[[identity]]`: what the device says of itself. Read when it is set up, never polled.
+
+    Attributes:
+        label: what it is: type code, serial number, a setting that the scales depend on.
+        type: a name in `registers.TYPES`, or text of so many bytes: `str8`.
+        expect: what must stand there if this model is right; None where it differs by device.
+    """
+
+    label: str
+    function: Literal[3, 4]
+    address: Address
+    type: str
+    order: str | None = None
+    expect: int | str | None = None
+
+    @property
+    def words(self) -> int:
+        """Registers it takes."""
+        return text_words(self.type) or TYPES[self.type].words
+
+
+class ForbiddenRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A `[[forbidden]]`: addresses that no request may touch.
+
+    Attributes:
+        from_: the first, and ...
+        to: ... the last of them.
+        why: what happens otherwise.
+    """
+
+    function: Literal[1, 2, 3, 4]
+    from_: Address = msgspec.field(name="from")
+    to: Address
+    why: str
+
+
+class VectorRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A `[[vector]]`: bytes of the wire and what they say. The test of a model.
+
+    Attributes:
+        words: from `address` on, in hexadecimal, blanks ignored; of functions 1 and 2 the bytes.
+        gives: values in canonical units, without ratios.
+        unknown: quantities of which it says that there is no value.
+        note: where it is from: a manual's example, a recorded answer, worked out by hand.
+    """
+
+    function: Literal[1, 2, 3, 4]
+    address: Address
+    words: Annotated[str, Meta(pattern=r"^[0-9A-Fa-f ]+$")]
+    gives: Mapping[str, float] = {}
+    unknown: tuple[str, ...] = ()
+    note: str
+
+    @property
+    def data(self) -> bytes:
+        """The bytes."""
+        return bytes.fromhex(self.words)
 
 
 class ModelHead(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,11 +231,25 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
 
     model: ModelHead
     point: tuple[PointRow, ...]
+    identity: tuple[IdentityRow, ...] = ()
+    forbidden: tuple[ForbiddenRow, ...] = ()
+    vector: tuple[VectorRow, ...] = ()
 
     @property
     def id(self) -> str:
         """The name that `site.toml` uses."""
         return self.model.id
+
+    def forbids(self, function: int, first: int, end: int) -> ForbiddenRow | None:
+        """What a request for the addresses from `first` to before `end` must not touch."""
+        return next(
+            (
+                row
+                for row in self.forbidden
+                if row.function == function and row.from_ < end and first <= row.to
+            ),
+            None,
+        )
 
 
 def check(model: Model) -> list[Problem]:
@@ -98,7 +258,7 @@ def check(model: Model) -> list[Problem]:
     seen: set[str] = set()
     for number, row in enumerate(model.point):
         path = ("point", number)
-        if problem := _check_row(row, model.model, path):
+        if problem := next(_check_row(row, model, path), None):
             problems.append(problem)
         if row.quantity in seen:
             problems.append(
@@ -110,23 +270,65 @@ def check(model: Model) -> list[Problem]:
                 )
             )
         seen.add(row.quantity)
-    if CONSUMPTION[model.model.medium] not in seen:
-        problems.append(
-            Problem(
-                text="model {model} has no point for {quantity}, so it can't measure consumption.",
-                mend="Add a [[point]] with this quantity.",
-                values={"model": model.id, "quantity": CONSUMPTION[model.model.medium]},
-                path=("model", "medium"),
-            )
+    for number, identity in enumerate(model.identity):
+        words = text_words(identity.type)
+        if words is None:
+            problems += _check_type(identity.type, ("identity", number))
+        if words or identity.type in TYPES:
+            known = ("AB", "BA") if words else orders(identity.words)
+            problems += _check_order(identity.type, identity.order, known, ("identity", number))
+    return [*problems, *_check_counter(model)]
+
+
+def _check_counter(model: Model) -> Iterator[Problem]:
+    """The counter that consumption is taken from is there, and in every poll."""
+    counter = CONSUMPTION[model.model.medium]
+    found = next((n for n, row in enumerate(model.point) if row.quantity == counter), None)
+    if found is None:
+        yield Problem(
+            text="model {model} has no point for {quantity}, so it can't measure consumption.",
+            mend="Add a [[point]] with this quantity.",
+            values={"model": model.id, "quantity": counter},
+            path=("model", "medium"),
         )
-    return problems
+    elif model.point[found].every > 1:
+        yield Problem(
+            text="{quantity} is the consumption and must be in every poll.",
+            mend="Remove every here; the meter's interval_s says how often it is polled.",
+            values={"quantity": counter},
+            path=("point", found, "every"),
+        )
+    if len({1, *(row.every for row in model.point)}) > MOST_PACES:
+        yield Problem(
+            text="the points have more than {most} different values of every.",
+            mend="Let points that may be read together share one.",
+            values={"most": MOST_PACES},
+            path=("model",),
+        )
 
 
-def _check_row(row: PointRow, head: ModelHead, path: tuple[str | int, ...]) -> Problem | None:
+def _check_row(row: PointRow, model: Model, path: _Path) -> Iterator[Problem]:
+    """What is wrong with a point, what the rest depends on first."""
+    yield from _check_quantity(row, model.model, path)
+    yield from _check_bit(row, path)
+    if row.type == BIT:
+        yield from _check_place(row, model, path)
+        return
+    for key, part in (("", row), ("fraction", row.fraction), ("exponent", row.exponent)):
+        if part is not None:
+            where = (*path, key) if key else path
+            yield from _check_type(part.type, where)
+            yield from _check_order(part.type, part.order, orders(part.words), where)
+    yield from _check_bits(row, path)
+    yield from _check_place(row, model, path)
+    yield from _check_unit(row, path)
+
+
+def _check_quantity(row: PointRow, head: ModelHead, path: _Path) -> Iterator[Problem]:
     quantity = QUANTITIES.get(row.quantity)
     if quantity is None or head.medium not in quantity.media:
         fitting = sorted(name for name, q in QUANTITIES.items() if head.medium in q.media)
-        return Problem(
+        yield Problem(
             text="{quantity} is no quantity of {medium}.",
             mend="Use one of: {known}.",
             values={
@@ -136,42 +338,97 @@ def _check_row(row: PointRow, head: ModelHead, path: tuple[str | int, ...]) -> P
             },
             path=(*path, "quantity"),
         )
-    if row.type not in TYPES:
-        return Problem(
+
+
+def _check_bit(row: PointRow, path: _Path) -> Iterator[Problem]:
+    if (row.type == BIT) != (row.function in BIT_FUNCTIONS):
+        yield Problem(
+            text="function {function} does not read a {type}.",
+            mend="Functions 1 and 2 read bits and need no type; 3 and 4 read registers, and bits "
+            "of them with bits = [first, last].",
+            values={"function": row.function, "type": row.type},
+            path=(*path, "function"),
+        )
+    plain = PointRow(
+        quantity=row.quantity, function=row.function, address=row.address, every=row.every
+    )
+    if row.type == BIT and row != plain:
+        yield Problem(
+            text="a bit is 0 or 1 and has nothing but its address.",
+            mend="Remove order, scale, unit, ratio and what else belongs to registers.",
+            path=path,
+        )
+
+
+def _check_type(name: str, path: _Path) -> Iterator[Problem]:
+    if name not in TYPES:
+        yield Problem(
             text="{type} is no register type.",
             mend="Use one of: {known}.",
-            values={"type": row.type, "known": ", ".join(TYPES)},
+            values={"type": name, "known": ", ".join(TYPES)},
             path=(*path, "type"),
         )
-    if row.byte_order not in orders(row.words):
-        return Problem(
+
+
+def _check_order(
+    name: str, order: str | None, known: Sequence[str], path: _Path
+) -> Iterator[Problem]:
+    if order is not None and order not in known:
+        yield Problem(
             text="{order} is no byte order of a {type}.",
             mend="Use one of: {known}.",
-            values={
-                "order": row.byte_order,
-                "type": row.type,
-                "known": ", ".join(orders(row.words)),
-            },
+            values={"order": order, "type": name, "known": ", ".join(dict.fromkeys(known))},
             path=(*path, "order"),
         )
-    if row.words > head.max_registers or row.address + row.words > 65536:
-        return Problem(
+
+
+def _check_bits(row: PointRow, path: _Path) -> Iterator[Problem]:
+    width = 16 * row.words
+    if row.bits is not None and (
+        not row.type.startswith("u") or not 0 <= row.bits[0] <= row.bits[1] < width
+    ):
+        yield Problem(
+            text="a {type} has no bits {first} to {last}.",
+            mend="Use an unsigned type, and write the lower bit first; 0 is the lowest.",
+            values={"type": row.type, "first": row.bits[0], "last": row.bits[1]},
+            path=(*path, "bits"),
+        )
+    if row.unknown is not None and (row.bits is not None or row.unknown >= 1 << width):
+        yield Problem(
+            text="a {type} can't say {unknown} for an unknown value.",
+            mend="Write the pattern of all its registers in hexadecimal, without bits.",
+            values={"type": row.type, "unknown": f"0x{row.unknown:X}"},
+            path=(*path, "unknown"),
+        )
+
+
+def _check_place(row: PointRow, model: Model, path: _Path) -> Iterator[Problem]:
+    if row.end > 65536 or row.end - row.first > model.model.max_registers:
+        yield Problem(
             text="the value does not fit in one request.",
             mend="Check address, type and max_registers against the manual.",
             path=(*path, "address"),
         )
-    try:
-        units.factor(row.unit or quantity.unit, quantity.unit)
-    except ValueError:
-        return Problem(
+    if forbidden := model.forbids(row.function, row.first, row.end):
+        yield Problem(
+            text="the value lies in or across the forbidden addresses {first} to {last}.",
+            mend="Check both against the manual; a value and its parts are read in one request.",
+            values={"first": forbidden.from_, "last": forbidden.to},
+            path=(*path, "address"),
+        )
+
+
+def _check_unit(row: PointRow, path: _Path) -> Iterator[Problem]:
+    canonical = QUANTITIES[row.quantity].unit
+    if row.unit is not None and row.unit not in units.alike(canonical):
+        yield Problem(
             text="{unit} is no unit of {quantity}, whose unit is {canonical}.",
             mend="Use a unit of the same dimension: {known}.",
             values={
                 "unit": row.unit,
                 "quantity": row.quantity,
-                "canonical": quantity.unit,
-                "known": ", ".join(units.alike(quantity.unit)),
+                "canonical": canonical,
+                "known": ", ".join(units.alike(canonical)),
             },
             path=(*path, "unit"),
         )
-    return None

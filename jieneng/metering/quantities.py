@@ -37,6 +37,7 @@ _E: Final[tuple[Medium, ...]] = ("electricity",)
 _W: Final[tuple[Medium, ...]] = ("water",)
 _G: Final[tuple[Medium, ...]] = ("gas",)
 _H: Final[tuple[Medium, ...]] = ("heat",)
+_ALL: Final = (*_E, *_W, *_G, *_H)
 
 _ROWS: Final = (
     Quantity("energy_kwh", "kWh", "counter", _E),
@@ -73,6 +74,9 @@ _ROWS: Final = (
     Quantity("heat_gj", "GJ", "counter", _H),
     Quantity("temperature_supply_c", "°C", "gauge", _H),
     Quantity("temperature_return_c", "°C", "gauge", _H),
+    # 1 while the device says of itself that it does not measure (no signal, empty pipe): its
+    # counter then stands still, and that is not a consumption of 0.
+    Quantity("fault_flag", "1", "gauge", _ALL),
 )
 
 QUANTITIES: Final[Mapping[str, Quantity]] = MappingProxyType({row.name: row for row in _ROWS})

@@ -4,6 +4,7 @@ Law: a `Sample`'s time is the moment of the meter's reply, and nobody ever repla
 A value that is not known is NaN, never 0.
 """
 
+from collections.abc import Mapping
 from enum import IntFlag
 from typing import Final
 
@@ -44,6 +45,24 @@ class Sample(msgspec.Struct, frozen=True, gc=False):
     values: tuple[float, ...]
 
 
+class Poll(msgspec.Struct, frozen=True, gc=False):
+    """How one poll of one meter went; it reports itself whether or not anything was read.
+
+    Attributes:
+        meter: id of the meter in `site.toml`.
+        time_ms: UTC, milliseconds since 1970: of its sample, or of its end where there is none.
+        ok: whether every read was answered as it should.
+        duration_ms: from the first question to the last answer or time-out.
+        attempts: questions asked, repeated ones included.
+    """
+
+    meter: str
+    time_ms: int
+    ok: bool
+    duration_ms: int
+    attempts: int
+
+
 class Batch(msgspec.Struct, frozen=True):
     """Samples on their way, numbered by the agent that read them.
 
@@ -51,13 +70,15 @@ class Batch(msgspec.Struct, frozen=True):
         agent: id of the agent.
         boot: one run of the agent: 8 hex digits, new at each start.
         seq: 1, 2, 3 ... within the boot.
-        samples: at least one.
+        samples: what was read.
+        polls: how it was read. A batch has at least one of both.
     """
 
     agent: str
     boot: str
     seq: int
     samples: tuple[Sample, ...]
+    polls: tuple[Poll, ...] = ()
 
 
 class Ack(msgspec.Struct, frozen=True):
@@ -77,6 +98,14 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     """How an agent is: retained on the broker, and its last will.
 
     The counts are of samples, since the spool was made: `read = stored + pending + dropped`.
+
+    Attributes:
+        uptime_s: since the agent started.
+        spool_bytes: payload on its disk.
+        spool_age_s: of the oldest batch there; 0 where there is none.
+        clock_ok: whether its clock may be believed.
+        clock_jumps: jumps of the system's clock that it noticed, since it started.
+        bus_load: share of the time in which a bus was busy, since the last status, by bus.
     """
 
     agent: str
@@ -87,3 +116,9 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     stored: int = 0
     pending: int = 0
     dropped: int = 0
+    uptime_s: float = 0.0
+    spool_bytes: int = 0
+    spool_age_s: float = 0.0
+    clock_ok: bool = True
+    clock_jumps: int = 0
+    bus_load: Mapping[str, float] = {}

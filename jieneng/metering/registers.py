@@ -3,18 +3,25 @@
 A block of registers is bytes. The decoder of a block first puts all bytes into big-endian order
 (one permutation for the whole block), then unpacks all points with one precompiled `struct`,
 then scales. Scales are fractions: 81234560 hundredths are exactly 812345.6, as the manual means.
+Where a value is made of several registers, it is put together before it is scaled, and rounded
+once: (number + fraction x its scale) x scale x 10^exponent.
 
 Byte orders are written as the manuals do, with letters: `ABCD` is big-endian, `CDAB` low word
 first, `BADC` bytes swapped in each word, `DCBA` little-endian. For 48 and 64 bits the same four
 patterns go on (`ABCDEF`, `EFCDAB`, `BADCFE`, `FEDCBA`, ...).
+
+A pattern that says "no value", a digit that is none, an exponent that can't be: NaN, never 0.
 """
 
+import re
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from itertools import accumulate, pairwise
+from math import nan
 from operator import itemgetter
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -34,6 +41,11 @@ class RegisterType(msgspec.Struct, frozen=True):
     code: str
     decode: Callable[[bytes], Raw] | None = None
 
+    @property
+    def floating(self) -> bool:
+        """Whether it holds a float, whose steps grow with its value."""
+        return self.code in ("e", "f", "d")
+
 
 def _signed(data: bytes) -> int:
     return int.from_bytes(data, "big", signed=True)
@@ -52,11 +64,15 @@ def _sign_magnitude(data: bytes) -> int:
 def _bcd(data: bytes) -> Raw:
     """Packed decimal digits; NaN where a nibble is no digit, as on a meter that starts up."""
     text = data.hex()
-    return int(text) if text.isdecimal() else float("nan")
+    return int(text) if text.isdecimal() else nan
 
 
 TYPES: Final[Mapping[str, RegisterType]] = MappingProxyType(
     {
+        "u8h": RegisterType(1, "Bx"),  # the high or the low half of a register
+        "u8l": RegisterType(1, "xB"),
+        "i8h": RegisterType(1, "bx"),
+        "i8l": RegisterType(1, "xb"),
         "u16": RegisterType(1, "H"),
         "i16": RegisterType(1, "h"),
         "u32": RegisterType(2, "I"),
@@ -65,16 +81,44 @@ TYPES: Final[Mapping[str, RegisterType]] = MappingProxyType(
         "i48": RegisterType(3, "6s", _signed),
         "u64": RegisterType(4, "Q"),
         "i64": RegisterType(4, "q"),
+        "f16": RegisterType(1, "e"),
         "f32": RegisterType(2, "f"),
         "f64": RegisterType(4, "d"),
         "sm16": RegisterType(1, "2s", _sign_magnitude),
         "sm32": RegisterType(2, "4s", _sign_magnitude),
+        "sm48": RegisterType(3, "6s", _sign_magnitude),
+        "sm64": RegisterType(4, "8s", _sign_magnitude),
         "bcd16": RegisterType(1, "2s", _bcd),
         "bcd32": RegisterType(2, "4s", _bcd),
         "bcd48": RegisterType(3, "6s", _bcd),
         "bcd64": RegisterType(4, "8s", _bcd),
     }
 )
+
+#: The type of a coil or a discrete input, which is 0 or 1 and lies in no register.
+BIT: Final = "bit"
+
+#: 10^n as (over, under). What lies beyond is no meter's scale but a register misread.
+_POWERS: Final[Mapping[float, tuple[int, int]]] = MappingProxyType(
+    {n: (10 ** max(n, 0), 10 ** max(-n, 0)) for n in range(-18, 19)}
+)
+
+_TEXT: Final = re.compile(r"str([1-9][0-9]?)$")
+
+
+def text_words(name: str) -> int | None:
+    """Registers of a text type: `str8` is 8 bytes in 4 registers; None where it is no such type."""
+    found = _TEXT.match(name)
+    return (int(found[1]) + 1) // 2 if found else None
+
+
+def text(data: bytes, order: str = "AB") -> str:
+    """The text in registers, up to the first NUL; `BA` where each word has its bytes swapped."""
+    if order not in ("AB", "BA"):
+        raise ValueError(f"{order!r} is no byte order of text: AB or BA")
+    if order == "BA":
+        data = b"".join(data[at : at + 2][::-1] for at in range(0, len(data), 2))
+    return data.split(b"\0")[0].decode("utf-8", "replace").strip()
 
 
 def orders(words: int) -> tuple[str, str, str, str]:
@@ -96,13 +140,28 @@ class Field(msgspec.Struct, frozen=True):
         offset: its first register, counted from the block's first.
         type: a name in `TYPES`.
         order: one of `orders(words)`.
-        scale: what one unit of the register is worth, in the canonical unit.
+        scale: what one unit of the register is worth, in the canonical unit; of a fraction, in
+            units of the number that it belongs to.
+        bits: the first and the last bit of a number that shares the register with others, 0 the
+            lowest; None where it has it alone.
+        unknown: the pattern, as an unsigned number, with which the register says "no value".
+        fraction: what is added to the number, before its scale.
+        exponent: of the power of ten that the number is multiplied with.
     """
 
     offset: int
     type: str
     order: str
-    scale: Fraction
+    scale: Fraction = Fraction(1)
+    bits: tuple[int, int] | None = None
+    unknown: int | None = None
+    fraction: "Field | None" = None
+    exponent: "Field | None" = None
+
+    @property
+    def parts(self) -> tuple["Field", ...]:
+        """The number itself, and the registers that belong to it."""
+        return (self, *(part for part in (self.fraction, self.exponent) if part is not None))
 
 
 def decoder(fields: Sequence[Field], words: int) -> Callable[[bytes], tuple[float, ...]]:
@@ -117,20 +176,44 @@ def decoder(fields: Sequence[Field], words: int) -> Callable[[bytes], tuple[floa
     """
     source: list[int] = []  # which byte of the block comes where
     codes: list[str] = []
-    for field in fields:
-        kind = TYPES[field.type] if field.type in TYPES else _no_type(field.type)
-        if field.offset < 0 or field.offset + kind.words > words:
-            raise ValueError(f"{field} does not fit in {words} registers")
-        source += [2 * field.offset + place for place in _places(field.order, kind.words)]
+    for part in (part for field in fields for part in field.parts):
+        kind = TYPES[part.type] if part.type in TYPES else _no_type(part.type)
+        if part.offset < 0 or part.offset + kind.words > words:
+            raise ValueError(f"{part} does not fit in {words} registers")
+        source += [2 * part.offset + place for place in _places(part.order, kind.words)]
         codes.append(kind.code)
     unpack = struct.Struct(">" + "".join(codes)).unpack
-    finish = [_finish(TYPES[field.type], field.scale) for field in fields]
-    in_order = source == list(range(2 * words))
+    if source == list(range(2 * words)):
+        return _assembled(fields, unpack)
     pick = itemgetter(*source)
+    return _assembled(fields, lambda block: unpack(bytes(pick(block))))
+
+
+def bit_decoder(offsets: Sequence[int]) -> Callable[[bytes], tuple[float, ...]]:
+    """A function from the bytes of coils to 0s and 1s; the first coil is the lowest bit."""
+    places = [(offset // 8, offset % 8) for offset in offsets]
 
     def decode(block: bytes) -> tuple[float, ...]:
-        numbers = unpack(block if in_order else bytes(pick(block)))
-        return tuple([end(number) for end, number in zip(finish, numbers, strict=True)])
+        return tuple([float(block[byte] >> bit & 1) for byte, bit in places])
+
+    return decode
+
+
+def _assembled(
+    fields: Sequence[Field], numbers_of: Callable[[bytes], tuple[Any, ...]]
+) -> Callable[[bytes], tuple[float, ...]]:
+    """Numbers -> values; the common case, a number a value, without slices."""
+    ends = [_finish(field) for field in fields]
+    if all(len(field.parts) == 1 for field in fields):
+        return lambda block: tuple(
+            [end(number) for end, number in zip(ends, numbers_of(block), strict=True)]
+        )
+    places = pairwise(accumulate((len(field.parts) for field in fields), initial=0))
+    cuts = [(end, slice(*place)) for end, place in zip(ends, places, strict=True)]
+
+    def decode(block: bytes) -> tuple[float, ...]:
+        numbers = numbers_of(block)
+        return tuple([end(*numbers[cut]) for end, cut in cuts])
 
     return decode
 
@@ -141,17 +224,56 @@ def _places(order: str, words: int) -> list[int]:
     return [order.index(letter) for letter in sorted(order)]
 
 
-def _finish(kind: RegisterType, scale: Fraction) -> Callable[..., float]:
-    """Raw -> value. Divides where the scale is 1/n: 0.01 as a float is not a hundredth."""
-    over, under, decode = scale.numerator, scale.denominator, kind.decode
-    if kind.code in "fd":
-        times = over / under
-        return float if scale == 1 else lambda raw: raw * times
-    if decode is not None:
-        return lambda raw: decode(raw) * over / under
+def _finish(field: Field) -> Callable[..., float]:
+    """What was unpacked -> value. Divides where the scale is 1/n: 0.01 is not a hundredth."""
+    over, under = field.scale.numerator, field.scale.denominator
+    if len(field.parts) > 1:
+        return _joined(field)
+    number = _number(field)
+    if number is not None:
+        return lambda raw: number(raw) * over / under
     if over == 1:
         return float if under == 1 else lambda raw: raw / under
     return lambda raw: raw * over / under
+
+
+def _joined(field: Field) -> Callable[..., float]:
+    """Of several registers; rounded once, at the end, where they are whole numbers."""
+    readers = [_number(part) or _as_it_is for part in field.parts]
+    over, under = field.scale.numerator, field.scale.denominator
+    fine = field.fraction.scale if field.fraction else None
+    under *= fine.denominator if fine else 1
+
+    def end(*raws: Any) -> float:
+        numbers = [read(raw) for read, raw in zip(readers, raws, strict=True)]
+        power = _POWERS.get(numbers[-1]) if field.exponent else (1, 1)
+        if power is None:
+            return nan
+        number = numbers[0]
+        if fine is not None:
+            number = number * fine.denominator + numbers[1] * fine.numerator
+        return number * (over * power[0]) / (under * power[1])
+
+    return end
+
+
+def _number(field: Field) -> Callable[[Any], Raw] | None:
+    """What was unpacked -> the register's number; None where it is that already."""
+    kind = TYPES[field.type]
+    if field.bits is None and field.unknown is None:
+        return kind.decode
+    decode: Callable[[Any], Any] = kind.decode or _as_it_is
+    first, last = field.bits or (0, 16 * kind.words - 1)
+    mask = (1 << (last - first + 1)) - 1
+    if field.bits is not None:
+        return lambda raw: decode(raw) >> first & mask
+    pattern = (field.unknown or 0).to_bytes(2 * kind.words, "big")
+    (nothing,) = struct.unpack(">" + kind.code, pattern)
+    return lambda raw: nan if raw == nothing else decode(raw)
+
+
+def _as_it_is(raw: Raw) -> Raw:
+    return raw
 
 
 def _no_type(name: str) -> RegisterType:

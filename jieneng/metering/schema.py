@@ -12,7 +12,10 @@ interval that starts at the point's time; `interval_s` |
 interval (15min, hour, day) | the medium's consumption quantity, `coverage`, `estimated` |
 | indicator | analytics | site, scope, indicator, period, series | value, baseline, target, \
 path, change_pct, coverage, estimated, `status` (text) |
-| agent | ingest | site, agent | `online` (1 or 0), `boot` (text) |
+| poll | ingest | site, meter | `ok` (1 or 0), `duration_s`, `attempts` |
+| agent | ingest | site, agent | `online` (1 or 0), `boot` (text), `uptime_s`, `spool_bytes`, \
+`spool_age_s`, `clock_ok` (1 or 0), `clock_jumps` |
+| bus | ingest | site, agent, bus | `load`: share of the time in which it was busy |
 | ledger | ingest | site, agent | read, stored, pending, dropped |
 
 An `indicator` of a year (`period` 2025) or a month (2025-06) is a point a day: at the start of
@@ -28,17 +31,21 @@ import msgspec
 
 from jieneng.metering import quantities
 from jieneng.metering.quantities import MEDIA, QUANTITIES, Medium
-from jieneng.metering.reading import Sample, Status
+from jieneng.metering.reading import Poll, Sample, Status
 
 Value: TypeAlias = float | str
 
 INTERVAL: Final = "interval"
 CONSUMPTION: Final = "consumption"
 INDICATOR: Final = "indicator"
+POLL: Final = "poll"
 AGENT: Final = "agent"
+BUS: Final = "bus"
 LEDGER: Final = "ledger"
 
-MEASUREMENTS: Final = frozenset({*MEDIA, INTERVAL, CONSUMPTION, INDICATOR, AGENT, LEDGER})
+MEASUREMENTS: Final = frozenset(
+    {*MEDIA, INTERVAL, CONSUMPTION, INDICATOR, POLL, AGENT, BUS, LEDGER}
+)
 
 QUALITY: Final = "quality"
 INTERVAL_S: Final = "interval_s"
@@ -55,7 +62,9 @@ TAGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         INTERVAL: ("site", "meter"),
         CONSUMPTION: ("site", "kind", "scope", "medium", "interval"),
         INDICATOR: ("site", "scope", "indicator", "period", "series"),
+        POLL: ("site", "meter"),
         AGENT: ("site", "agent"),
+        BUS: ("site", "agent", "bus"),
         LEDGER: ("site", "agent"),
     }
 )
@@ -76,7 +85,19 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         INDICATOR: frozenset(
             ("value", "baseline", "target", "path", "change_pct", COVERAGE, ESTIMATED, "status")
         ),
-        AGENT: frozenset(("online", "boot")),
+        POLL: frozenset(("ok", "duration_s", "attempts")),
+        AGENT: frozenset(
+            (
+                "online",
+                "boot",
+                "uptime_s",
+                "spool_bytes",
+                "spool_age_s",
+                "clock_ok",
+                "clock_jumps",
+            )
+        ),
+        BUS: frozenset(("load",)),
         LEDGER: frozenset(("read", "stored", "pending", "dropped")),
     }
 )
@@ -127,6 +148,46 @@ def reading_point(site: str, medium: Medium, sample: Sample) -> Point | None:
         return None
     tags = (("meter", sample.meter), ("site", site))
     return Point(medium, tags, (*known, (QUALITY, float(sample.quality))), sample.time_ms)
+
+
+def poll_point(site: str, poll: Poll) -> Point:
+    """A poll as it is stored."""
+    fields: tuple[tuple[str, Value], ...] = (
+        ("ok", float(poll.ok)),
+        ("duration_s", poll.duration_ms / 1000),
+        ("attempts", float(poll.attempts)),
+    )
+    return Point(POLL, (("meter", poll.meter), ("site", site)), fields, poll.time_ms)
+
+
+def agent_point(site: str, status: Status, time_ms: int) -> Point:
+    """How an agent is. One that is not there any more says nothing of itself but that."""
+    fields: tuple[tuple[str, Value], ...] = (
+        ("online", float(status.online)),
+        ("boot", status.boot),
+    )
+    if status.online:
+        fields += (
+            ("uptime_s", status.uptime_s),
+            ("spool_bytes", float(status.spool_bytes)),
+            ("spool_age_s", status.spool_age_s),
+            ("clock_ok", float(status.clock_ok)),
+            ("clock_jumps", float(status.clock_jumps)),
+        )
+    return Point(AGENT, (("agent", status.agent), ("site", site)), fields, time_ms)
+
+
+def bus_points(site: str, status: Status) -> tuple[Point, ...]:
+    """How busy an agent's buses were."""
+    return tuple(
+        Point(
+            BUS,
+            (("agent", status.agent), ("bus", bus), ("site", site)),
+            (("load", load),),
+            status.time_ms,
+        )
+        for bus, load in sorted(status.bus_load.items())
+    )
 
 
 def ledger_point(site: str, status: Status) -> Point:

@@ -68,6 +68,8 @@ class Bus(msgspec.Struct, frozen=True, kw_only=True):
             comes on top.
         delay_s: from the end of an answer to the next request, for meters that need a rest. On a
             serial port it is never less than the silence between two frames.
+        turnaround_s: how long its meters usually take before they answer; only `check` calculates
+            with it. What `edge_agent.bus_time` assumes where omitted.
     """
 
     id: Id
@@ -81,6 +83,7 @@ class Bus(msgspec.Struct, frozen=True, kw_only=True):
     stop_bits: Literal[1, 2] = 1
     timeout_s: Positive = 1.0
     delay_s: Annotated[float, Meta(ge=0, le=10)] = 0.0
+    turnaround_s: Annotated[float, Meta(ge=0, le=10)] | None = None
 
 
 class Replacement(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,7 +17,7 @@ from msgspec import Meta
 
 from jieneng.metering.errors import WireError
 from jieneng.metering.quantities import QUANTITIES
-from jieneng.metering.reading import Ack, Batch, Sample, Status
+from jieneng.metering.reading import Ack, Batch, Poll, Sample, Status
 
 VERSION: Final = 1
 Channel = Literal["batch", "ack", "status"]
@@ -54,6 +54,7 @@ _Count = Annotated[int, Meta(ge=0, lt=2**53)]
 _Number = Annotated[int, Meta(ge=1, lt=2**53)]
 _Quality = Annotated[int, Meta(ge=0, lt=2**16)]
 _Boot = Annotated[str, Meta(pattern=r"^[0-9a-f]{8}\Z")]
+_Span = Annotated[float, Meta(ge=0, lt=1e12)]
 _TimeMs = Annotated[int, Meta(ge=0, lt=_LATEST_MS)]
 
 
@@ -66,6 +67,14 @@ class _SampleForm(msgspec.Struct, array_like=True, gc=False, forbid_unknown_fiel
     values: list[float | None]
 
 
+class _PollForm(msgspec.Struct, array_like=True, gc=False, forbid_unknown_fields=True):
+    meter: str
+    time_ms: int
+    ok: bool
+    duration_ms: _Count
+    attempts: _Count
+
+
 class _BatchForm(msgspec.Struct, forbid_unknown_fields=True):
     v: int
     agent: str
@@ -73,6 +82,7 @@ class _BatchForm(msgspec.Struct, forbid_unknown_fields=True):
     seq: _Number
     layouts: list[tuple[str, ...]]
     samples: list[_SampleForm]
+    polls: list[_PollForm] = []
 
 
 class _AckForm(msgspec.Struct, forbid_unknown_fields=True):
@@ -92,6 +102,12 @@ class _StatusForm(msgspec.Struct, forbid_unknown_fields=True):
     stored: _Count
     pending: _Count
     dropped: _Count
+    uptime_s: _Span = 0.0
+    spool_bytes: _Count = 0
+    spool_age_s: _Span = 0.0
+    clock_ok: bool = True
+    clock_jumps: _Count = 0
+    bus_load: dict[str, _Span] = {}
 
 
 class _Version(msgspec.Struct):
@@ -118,7 +134,7 @@ def encode_batch(batch: Batch) -> bytes:
         )
         for sample in batch.samples
     ]
-    form = {
+    form: dict[str, object] = {
         "v": VERSION,
         "agent": batch.agent,
         "boot": batch.boot,
@@ -126,6 +142,11 @@ def encode_batch(batch: Batch) -> bytes:
         "layouts": list(layouts),
         "samples": samples,
     }
+    if batch.polls:
+        form["polls"] = [
+            (poll.meter, poll.time_ms, poll.ok, poll.duration_ms, poll.attempts)
+            for poll in batch.polls
+        ]
     return _encoder.encode(form)
 
 
@@ -137,7 +158,7 @@ def decode_batch(payload: bytes) -> Batch:
             `quantity`, `time`, `empty`; whatever the bytes are, nothing else.
     """
     form = _decode(_decode_batch, payload)
-    if not form.samples:
+    if not form.samples and not form.polls:
         raise WireError("empty", "a batch without samples")
     for layout in form.layouts:
         _check_layout(layout)
@@ -146,6 +167,7 @@ def decode_batch(payload: bytes) -> Batch:
         boot=form.boot,
         seq=form.seq,
         samples=tuple(_sample(sample, form.layouts) for sample in form.samples),
+        polls=tuple(_poll(poll) for poll in form.polls),
     )
 
 
@@ -233,9 +255,16 @@ def _sample(form: _SampleForm, layouts: list[tuple[str, ...]]) -> Sample:
     quantities = layouts[form.layout]
     if len(form.values) != len(quantities):
         raise WireError("layout", "{meter}: values do not match the layout", meter=form.meter)
-    if not _EARLIEST_MS <= form.time_ms < _LATEST_MS:
-        raise WireError(
-            "time", "{meter}: {time_ms} ms is no time", meter=form.meter, time_ms=form.time_ms
-        )
+    _check_time(form.meter, form.time_ms)
     values = tuple([math.nan if value is None else value for value in form.values])
     return Sample(form.meter, form.time_ms, form.quality, quantities, values)
+
+
+def _poll(form: _PollForm) -> Poll:
+    _check_time(form.meter, form.time_ms)
+    return Poll(form.meter, form.time_ms, form.ok, form.duration_ms, form.attempts)
+
+
+def _check_time(meter: str, time_ms: int) -> None:
+    if not _EARLIEST_MS <= time_ms < _LATEST_MS:
+        raise WireError("time", "{meter}: {time_ms} ms is no time", meter=meter, time_ms=time_ms)

@@ -11,11 +11,25 @@ from jieneng.metering.site import Site, below
 from simulators.campus import Campus
 from simulators.faults.connections import OneConnection
 from simulators.faults.fault import Fault
-from simulators.faults.flow import Leak
+from simulators.faults.flow import Leak, PowerCut
 from simulators.faults.registers import Rollover
 
 SCRIPT_FILE: Final = "faults.toml"
-_LATEST_MS: Final = 2**62  # the device that hangs there in the end
+# Beyond these no date can be written, nor shown [UTC ms]: 1970 and 9000.
+_EARLIEST_MS: Final = 0
+_LATEST_MS: Final = 221_845_392_000_000
+
+
+class Times(msgspec.Struct, frozen=True):
+    """When a script is placed.
+
+    Attributes:
+        begin_ms: when the simulation began or begins, UTC.
+        now_ms: the moment, where it runs already; None before.
+    """
+
+    begin_ms: int
+    now_ms: int | None = None
 
 
 class _Row(msgspec.Struct, frozen=True):
@@ -37,9 +51,7 @@ class _Row(msgspec.Struct, frozen=True):
         )
 
 
-def check(
-    campus: Campus, fault: Fault, number: int, file: str, *, running: bool = False
-) -> Iterator[Problem]:
+def check(campus: Campus, fault: Fault, number: int, file: str, times: Times) -> Iterator[Problem]:
     """What a fault says that can't be.
 
     Args:
@@ -47,14 +59,15 @@ def check(
         fault: the row.
         number: of the row in its file.
         file: the file's name.
-        running: whether the simulation runs already.
+        times: when it is placed.
     """
     row = _Row(fault, number, file)
-    wrong = list(_target_problems(campus.site, row))
+    wrong = [*_target_problems(campus.site, row), *_time_problems(row, times)]
     yield from wrong
-    yield from _time_problems(row, running=running)
     if not wrong:
-        yield from _kind_problems(campus, row)
+        yield from _moment_problems(row, times)
+        yield from _link_problems(campus, row)
+        yield from _register_problems(campus, row)
 
 
 def same_ids(faults: Sequence[Fault], taken: Iterable[str], file: str) -> Iterator[Problem]:
@@ -99,7 +112,7 @@ def _target_problems(site: Site, row: _Row) -> Iterator[Problem]:
         )
 
 
-def _time_problems(row: _Row, *, running: bool) -> Iterator[Problem]:
+def _time_problems(row: _Row, times: Times) -> Iterator[Problem]:
     fault = row.fault
     if fault.start is not None and fault.after_s is not None:
         yield row.problem("start and after_s are two beginnings.", "Keep one of them.", "after_s")
@@ -118,7 +131,7 @@ def _time_problems(row: _Row, *, running: bool) -> Iterator[Problem]:
             "Leave probability out, and say when it begins and how long it lasts.",
             "probability",
         )
-    if running and not fault.switchable:
+    if times.now_ms is not None and not fault.switchable:
         yield row.problem(
             "{kind} has to be there from the beginning: a register that runs can't become older.",
             "Write it in the script: jieneng simulate --faults FILE.",
@@ -126,8 +139,30 @@ def _time_problems(row: _Row, *, running: bool) -> Iterator[Problem]:
         )
 
 
-def _kind_problems(campus: Campus, row: _Row) -> Iterator[Problem]:
+def _moment_problems(row: _Row, times: Times) -> Iterator[Problem]:
+    try:
+        span = row.fault.span(times.begin_ms)
+    except OverflowError:
+        span = None
+    ends_ms = () if span is None or row.fault.duration_s is None else (span.end_ms,)
+    if span is None or not all(_EARLIEST_MS <= at < _LATEST_MS for at in (span.begin_ms, *ends_ms)):
+        yield row.problem(
+            "it begins or ends in no year that a calendar has.",
+            "Write moments between 1970 and 9000.",
+            "start" if row.fault.start is not None else "after_s",
+        )
+    elif times.now_ms is not None and span.begin_ms < times.now_ms:
+        yield row.problem(
+            "it begins in the past, which has been told already.",
+            "Leave start and after_s out, and it begins now.",
+            "start" if row.fault.start is not None else "after_s",
+        )
+
+
+def _link_problems(campus: Campus, row: _Row) -> Iterator[Problem]:
     fault = row.fault
+    if fault.layer == "flow":
+        return
     meters = targets(campus, fault)
     links = {campus.site.buses[bus].link for bus in _buses_of(campus.site, meters)}
     if not links & set(fault.framings):
@@ -137,8 +172,22 @@ def _kind_problems(campus: Campus, row: _Row) -> Iterator[Problem]:
             "kind",
             framings=" | ".join(fault.framings),
         )
+    if isinstance(fault, OneConnection) and not any(
+        {one.id for one in campus.site.meter if one.bus == bus.id} <= meters
+        for bus in campus.site.bus
+    ):
+        yield row.problem(
+            "{kind} concerns a whole bus, and the area holds none.", "Name it: bus = ...", "area"
+        )
+    if getattr(fault, "offset", 1) == 0:
+        yield row.problem("offset = 0 changes nothing.", "Choose another offset.", "offset")
+
+
+def _register_problems(campus: Campus, row: _Row) -> Iterator[Problem]:
+    fault = row.fault
+    touched = targets(campus, fault)
+    served = [meter for name, meter in sorted(campus.meters.items()) if name in touched]
     quantity = getattr(fault, "quantity", None)
-    served = [campus.meters[name] for name in sorted(meters) if name in campus.meters]
     held = {name for meter in served for name in meter.quantities}
     if quantity is not None and quantity not in held:
         yield row.problem(
@@ -148,13 +197,21 @@ def _kind_problems(campus: Campus, row: _Row) -> Iterator[Problem]:
             quantity=quantity,
             known=", ".join(sorted(held)),
         )
-    endless = [meter.id for meter in served if meter.wraps(_LATEST_MS) is None]
-    if isinstance(fault, Rollover) and endless:
+    if not isinstance(fault, Rollover):
+        return
+    if endless := [meter.id for meter in served if meter.wraps(_LATEST_MS) is None]:
         yield row.problem(
             "nobody knows where the counters of these meters roll over: {meters}.",
             "Choose meters whose model names a modulus or counts in whole numbers.",
             "kind",
             meters=", ".join(endless),
+        )
+    if recorded := [meter.id for meter in served if campus.site.meters[meter.id].replaced]:
+        yield row.problem(
+            "what these meters showed when they were replaced is on record: {meters}.",
+            "Choose meters that were not replaced; theirs can't have been older.",
+            "kind",
+            meters=", ".join(recorded),
         )
 
 
@@ -164,7 +221,17 @@ def _buses_of(site: Site, meters: frozenset[str]) -> set[str]:
 
 def targets(campus: Campus, fault: Fault) -> frozenset[str]:
     """The meters that a fault touches."""
+    named = _named(campus.site, fault)
+    if not isinstance(fault, PowerCut):
+        return named
+    # Whatever electricity is fed through a meter without power has none either.
     site = campus.site
+    parents = {one.id: one.parent for one in site.meter if one.medium == "electricity"}
+    fed = below(parents, [name for name in parents if name in named])
+    return named | frozenset(fed)
+
+
+def _named(site: Site, fault: Fault) -> frozenset[str]:
     if fault.meter is not None:
         return frozenset({fault.meter})
     if fault.bus is not None:

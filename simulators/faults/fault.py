@@ -9,9 +9,11 @@ from datetime import datetime
 from typing import Annotated, ClassVar, Final, Literal
 
 import msgspec
+import numpy as np
 from msgspec import Meta
 
 from jieneng.metering.site import Id
+from simulators.noise import Ints
 
 Framing = Literal["tcp", "rtu_tcp", "rtu"]
 Layer = Literal["reply", "connection", "register", "flow"]
@@ -27,6 +29,24 @@ Share = Annotated[float, Meta(gt=0, le=1)]
 #: The framings of links on which there are connections to be made and lost.
 CONNECTED: Final[tuple[Framing, ...]] = ("tcp", "rtu_tcp")
 EVERY_FRAMING: Final[tuple[Framing, ...]] = (*CONNECTED, "rtu")
+
+#: The end of what does not end, UTC ms.
+NEVER_MS: Final = 2**62
+
+
+class Span(msgspec.Struct, frozen=True):
+    """From `begin_ms` to before `end_ms`, UTC."""
+
+    begin_ms: int
+    end_ms: int
+
+    def clip(self, t_ms: Ints) -> Ints:
+        """The times, moved to its edges where they lie outside."""
+        return np.clip(t_ms, self.begin_ms, self.end_ms)
+
+    def holds(self, t_ms: Ints) -> "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]":
+        """Which of the times lie in it."""
+        return (t_ms >= self.begin_ms) & (t_ms < self.end_ms)
 
 
 def kind_of(name: str) -> str:
@@ -73,6 +93,15 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=kin
     def kind(cls) -> str:
         """Its name in a script."""
         return str(cls.__struct_config__.tag)
+
+    def span(self, begin_ms: int) -> Span:
+        """When it is, in a simulation that begins then."""
+        at_ms = begin_ms + round(1000 * (self.after_s or 0.0))
+        if self.start is not None:
+            at_ms = round(self.start.timestamp() * 1000)
+        if self.duration_s is None:
+            return Span(at_ms, NEVER_MS)
+        return Span(at_ms, at_ms + round(1000 * self.duration_s))
 
     @classmethod
     def own_keys(cls) -> dict[str, object]:

@@ -13,7 +13,15 @@ import numpy as np
 from msgspec import Meta
 
 from simulators import words
-from simulators.faults.fault import Fault, Layer, NotNegative, Positive
+from simulators.faults.fault import (
+    CONNECTED,
+    Fault,
+    Framing,
+    Layer,
+    NotNegative,
+    Positive,
+    Span,
+)
 from simulators.load import HOUR_MS
 from simulators.noise import Floats, Ints, key
 
@@ -22,21 +30,6 @@ Counts = Callable[[Ints], Floats]
 _WORD: Final = 1 << 16
 _BCD_WORD: Final = 10_000
 _DAY_MS: Final = 24 * HOUR_MS
-
-
-class Span(msgspec.Struct, frozen=True):
-    """From `begin_ms` to before `end_ms`, UTC."""
-
-    begin_ms: int
-    end_ms: int
-
-    def clip(self, t_ms: Ints) -> Ints:
-        """The times, moved to its edges where they lie outside."""
-        return np.clip(t_ms, self.begin_ms, self.end_ms)
-
-    def holds(self, t_ms: Ints) -> "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]":
-        """Which of the times lie in it."""
-        return (t_ms >= self.begin_ms) & (t_ms < self.end_ms)
 
 
 class Slip(msgspec.Struct, frozen=True):
@@ -69,6 +62,18 @@ class StateFault(RegisterFault, frozen=True, kw_only=True):
     """A state of the device, from its beginning to its end."""
 
     drawn: ClassVar[bool] = False
+    #: Whether it goes with the device when that is replaced.
+    of_device: ClassVar[bool] = True
+
+    def within(self, span: Span, life: Span) -> Span | None:
+        """The part of its time in which it is a device's; None where there is none.
+
+        What does not end is of the device that hung there when it began, and of no later one.
+        """
+        begin_ms, end_ms = max(span.begin_ms, life.begin_ms), min(span.end_ms, life.end_ms)
+        if begin_ms >= end_ms or (not self.ends and begin_ms != span.begin_ms):
+            return None
+        return Span(begin_ms, end_ms)
 
     def counted(self, counts: Counts, span: Span, wraps: float | None, /) -> Counts:
         """What the device has counted then.
@@ -172,6 +177,7 @@ class WrongCt(StateFault, frozen=True, kw_only=True):
         factor: what the meter counts, against what flows.
     """
 
+    of_device: ClassVar[bool] = False
     factor: Positive
 
     def counted(self, counts: Counts, span: Span, _: float | None, /) -> Counts:
@@ -245,6 +251,7 @@ class ZeroOnReconnect(SlipFault, frozen=True, kw_only=True):
         answers: how many, each meter.
     """
 
+    framings: ClassVar[tuple[Framing, ...]] = CONNECTED
     answers: Annotated[int, Meta(ge=1)] = 1
 
     def concerns(self, slip: Slip) -> bool:

@@ -1,11 +1,16 @@
 """Faults of the answer on its way: what a bad bus or gateway makes of a right reply. Pure.
 
-Law: a fault takes the answer that was to be sent, and gives the one that is sent instead. Several
-apply one after the other, in the order of the script. Seconds on the wire are real ones: a socket
-does not know that a demonstration runs faster than life.
+Laws:
+
+1. A fault takes the answer that was to be sent, and gives the one that is sent instead. First
+   comes what the answer says it is the answer to, then what becomes of its bytes; several faults
+   apply one after the other, in the order of the script.
+2. An answer that nothing was changed of is as good as it was. One that comes late is judged by when
+   its last byte was sent (`bus.timely`).
+3. Seconds on the wire are real ones: a socket does not know that a demonstration runs faster.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from enum import Enum
 from itertools import pairwise
 from typing import Annotated, ClassVar, Final, Literal
@@ -80,27 +85,21 @@ def worse(one: Verdict, other: Verdict) -> Verdict:
 
 
 class Question(msgspec.Struct, frozen=True):
-    """A request that a meter has answered, so that it can be answered otherwise.
+    """What a fault may have to know of what was asked.
 
     Attributes:
         codec: of the bus.
-        request: what was asked.
-        held: the words that are the answer.
+        request: what the answer says was asked.
         number: of this question to this meter, which makes random bytes its own.
     """
 
     codec: Codec
     request: Request
-    held: Sequence[int]
     number: int
 
     def refused(self, code: int) -> bytes:
         """The frame with an exception code."""
         return self.codec.refusal(self.request, code)
-
-    def answered(self, **otherwise: int) -> bytes:
-        """The frame that answers another request: other unit, other transaction."""
-        return self.codec.reply(msgspec.structs.replace(self.request, **otherwise), self.held)
 
 
 class ReplyFault(Fault, frozen=True, kw_only=True):
@@ -108,9 +107,13 @@ class ReplyFault(Fault, frozen=True, kw_only=True):
 
     layer: ClassVar[Layer] = "reply"
 
-    def change(self, answer: Answer, question: Question, /) -> Answer:
+    def heading(self, request: Request, /) -> Request:
+        """The question that the answer says it is the answer to."""
+        return request
+
+    def change(self, answer: Answer, _: Question, /) -> Answer:
         """What is sent instead of the answer."""
-        raise NotImplementedError
+        return answer
 
 
 class NoAnswer(ReplyFault, frozen=True, kw_only=True):
@@ -138,7 +141,7 @@ class LateAnswer(ReplyFault, frozen=True, kw_only=True):
 
     def change(self, answer: Answer, _: Question, /) -> Answer:
         """See `ReplyFault`."""
-        late = answer.changed((self.delay_s, *answer.acts), "bad")
+        late = answer.changed((self.delay_s, *answer.acts))
         return msgspec.structs.replace(late, waits=False)
 
 
@@ -151,9 +154,9 @@ class WrongUnit(ReplyFault, frozen=True, kw_only=True):
 
     unit: UnitId = 247
 
-    def change(self, answer: Answer, question: Question, /) -> Answer:
+    def heading(self, request: Request, /) -> Request:
         """See `ReplyFault`."""
-        return answer.changed((question.answered(unit=self.unit),), "bad")
+        return msgspec.structs.replace(request, unit=self.unit)
 
 
 class WrongTransaction(ReplyFault, frozen=True, kw_only=True):
@@ -166,10 +169,10 @@ class WrongTransaction(ReplyFault, frozen=True, kw_only=True):
     framings: ClassVar[tuple[Framing, ...]] = ("tcp",)
     offset: Annotated[int, Meta(ge=-65535, le=65535)] = -1
 
-    def change(self, answer: Answer, question: Question, /) -> Answer:
+    def heading(self, request: Request, /) -> Request:
         """See `ReplyFault`."""
-        number = (question.request.transaction + self.offset) & 0xFFFF
-        return answer.changed((question.answered(transaction=number),), "bad")
+        number = (request.transaction + self.offset) & 0xFFFF
+        return msgspec.structs.replace(request, transaction=number)
 
 
 class Truncated(ReplyFault, frozen=True, kw_only=True):

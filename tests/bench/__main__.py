@@ -6,9 +6,16 @@ It measures, it never judges: what a figure should be stands in its `bar`.
 import sys
 from pathlib import Path
 
-from tests.bench import edge, ground, simulators, store
+from tests.bench import bus, edge, ground, keeping, simulators, store
 
-_ROOMS = {"ground": ground, "store": store, "edge": edge, "simulators": simulators}
+_ROOMS = {
+    "ground": ground,
+    "store": store,
+    "edge": edge,
+    "keeping": keeping,
+    "bus": bus,
+    "simulators": simulators,
+}
 
 
 def main(wanted: list[str]) -> None:

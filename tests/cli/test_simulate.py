@@ -71,10 +71,15 @@ def test_a_running_simulator_is_steered_and_asked(running: Path) -> None:
         (("fault", "off"), 2, "its id, or --all"),
         (("fault", "off", "nothing"), 2, "Known are: late-answer-1, exception-1"),
         (("truth", "--meter", "e-9"), 2, "there is no meter e-9"),
+        (("truth", "--at", "0001-01-01T00:00:00+00:00"), 2, "is no moment"),
+        (("served", "--bus", "nope"), 2, "there is no bus nope"),
+        (("scenarios", "--out", "somewhere"), 2, "which scenario"),
+        (("truth", "--url", "http://127.0.0.1:abc"), 3, "does not answer"),
         (("truth", "--url", "ftp://here"), 2, "is no URL"),
         (("truth", "--url", "http://127.0.0.1:1"), 3, "Does it still run?"),
     ):
-        done = jieneng("simulate", *arguments, *site)
+        where = () if arguments[0] == "scenarios" else site
+        done = jieneng("simulate", *arguments, *where)
         assert (done.returncode, said in done.stderr) == (code, True), (arguments, done.stderr)
 
 
@@ -102,8 +107,18 @@ def test_kinds_and_scenarios_are_listed_in_both_languages() -> None:
     assert "Sigenergy" in one
 
 
-def test_a_truth_is_never_written_over_another_one(running: Path) -> None:
-    done = jieneng("simulate", "--site", running, "--truth", running / "truth")
+def test_a_second_simulator_of_a_folder_is_refused(running: Path) -> None:
+    """They would take each other's files and serial ports."""
+    before = (running / "simulator.json").read_text()
+    done = jieneng("simulate", "--site", running)
+    assert done.returncode == 2
+    assert "another simulator runs in" in done.stderr
+    assert (running / "simulator.json").read_text() == before
+
+
+def test_a_truth_is_never_written_over_another_one(crossed: Path) -> None:
+    (crossed / "truth").mkdir()
+    (crossed / "truth" / "run.json").write_text("{}")
+    done = jieneng("simulate", "--site", crossed, "--truth", crossed / "truth")
     assert done.returncode == 2
     assert "holds the truth of another run" in done.stderr
-    assert (running / "simulator.json").exists(), "the one that runs is left alone"

@@ -125,3 +125,29 @@ def test_check_finds_an_agent_of_a_file_that_the_site_has_not(site: Path) -> Non
     done = jieneng("check", "--site", site)
     assert done.returncode == 1
     assert "no bus of the site names agent agent-9" in done.stderr
+
+
+def test_check_says_what_a_round_of_each_bus_takes(site: Path) -> None:
+    done = jieneng("check", "--site", site)
+    assert done.stdout.count("by calculation") == 6, done.stdout
+    assert "bus plant-room: " in done.stdout
+
+
+def test_check_refuses_a_bus_that_can_not_keep_up(site: Path) -> None:
+    file = site / "site.toml"
+    lines = file.read_text().splitlines()
+    number = next(n for n, line in enumerate(lines) if line == 'id = "block-1-gateway"')
+    lines[number] += "\nbaud = 300"
+    file.write_text("\n".join(lines))
+    done = jieneng("check", "--site", site)
+    assert done.returncode == 1
+    assert f"site.toml:{number}: bus block-1-gateway can't keep up: a round" in done.stderr
+    assert "raise the baud rate, or split the bus" in done.stderr
+
+
+def test_check_warns_of_a_dead_unit_that_would_cost_its_neighbours_their_slot(site: Path) -> None:
+    file = site / "site.toml"
+    file.write_text(file.read_text().replace("timeout_s = 1.0", "timeout_s = 12.0"))
+    done = jieneng("check", "--site", site)
+    assert done.returncode == 0, done.stderr
+    assert "one silent meter on bus block-1-gateway costs the others 24 s" in done.stdout

@@ -12,10 +12,11 @@ import aiomqtt
 import pytest
 from structlog.testing import capture_logs
 
-from edge_agent.config import PublishSettings
+from edge_agent.config import PublishSettings, SpoolSettings
 from jieneng.metering import wire
 from jieneng.metering.errors import SpoolUnavailable
 from jieneng.observe import MetricsSettings
+from tests.edge_agent.disk import fill, remount
 from tests.edge_agent.scene import (
     AGENT,
     SITE,
@@ -232,7 +233,61 @@ async def test_a_damaged_spool_does_not_stop_polling(mosquitto: Mosquitto, tmp_p
             async with running(agent(where, settings(mosquitto.port))):
                 await until(lambda: len(ingest.samples) > 3)
     assert len([one for one in logs if "damaged" in one["event"]]) == 1
-    assert (tmp_path / f"spool-{AGENT}.sqlite.damaged-1").exists()
+    assert (tmp_path / f"spool-{AGENT}.sqlite.damaged").exists()
+
+
+async def test_a_disk_that_is_read_only_costs_readings_but_no_polls(
+    mosquitto: Mosquitto, small_disk: Path, tmp_path: Path
+) -> None:
+    """Said once, counted at once, told over MQTT, and over when the disk can be written again."""
+    remount(small_disk, "ro")
+    ingest, source = Ingest(mosquitto.port), Dtsd1352(1)
+    how = settings(
+        mosquitto.port, spool=SpoolSettings(path=str(small_disk / "s"), commit_delay_s=0.02)
+    )
+    with capture_logs() as logs:
+        async with gateway(source) as port, running(ingest.run()):
+            where = folder(tmp_path, bus("b", port), meters=[meter("e-1", "b", 1)])
+            async with running(agent(where, how)):
+                await until(lambda: ingest.status and ingest.status.dropped > 5)
+                assert ingest.samples == []
+                remount(small_disk, "rw")
+                await until(lambda: ingest.status and ingest.status.stored > 5)
+                status = ingest.status
+                assert status is not None
+                assert status.read == status.stored + status.pending + status.dropped
+                assert source.asked - status.read <= 3  # on their way
+    events = [one["event"] for one in logs if one["event"].startswith("spool")]
+    assert events == ["spool can't be written", "spool can't be written: over"]
+
+
+async def test_a_disk_that_others_fill_stops_no_poll(
+    mosquitto: Mosquitto, small_disk: Path, tmp_path: Path
+) -> None:
+    """What is pending stays, what came in between is counted, and all of it is accounted for."""
+    ingest, source = Ingest(mosquitto.port), Dtsd1352(1)
+    ingest.deaf = True
+    how = settings(
+        mosquitto.port, spool=SpoolSettings(path=str(small_disk / "s"), commit_delay_s=0.02)
+    )
+    with capture_logs() as logs:
+        async with gateway(source) as port, running(ingest.run()):
+            where = folder(tmp_path, bus("b", port), meters=[meter("e-1", "b", 1)])
+            async with running(agent(where, how)):
+                await until(lambda: ingest.status and ingest.status.pending > 3)
+                fill(small_disk)
+                for _ in range(5):
+                    await asks(source, 3)
+                    fill(small_disk)
+                (small_disk / "others").unlink()
+                ingest.deaf = False
+                enough = source.asked
+                await until(lambda: ingest.status and ingest.status.stored >= enough)
+                status = ingest.status
+                assert status is not None
+                assert status.read == status.stored + status.pending + status.dropped
+                assert source.asked - status.read <= 3  # on their way
+    assert len([one for one in logs if one["event"] == "spool can't be written"]) <= 1
 
 
 async def test_a_second_agent_on_the_same_spool_does_not_start(

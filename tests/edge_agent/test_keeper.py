@@ -7,12 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from edge_agent.keeper import Keeper
 from edge_agent.spool import Spool
 from jieneng import observe
 from jieneng.metering import wire
-from jieneng.metering.reading import Sample
+from jieneng.metering.reading import Ack, Sample
 from tests.edge_agent.scene import running, until
 
 LOG = observe.log("test")
@@ -90,7 +91,7 @@ async def test_what_the_disk_does_not_take_is_counted(tmp_path: Path) -> None:
     async with running(one.run()):
         for number in range(3):
             one.keep(sample(number))
-        await until(lambda: one._lost)
+        await until(lambda: one._owing)
         holder.execute("ROLLBACK")
         holder.close()
         one.keep(sample(9))
@@ -127,7 +128,7 @@ async def test_a_cancel_in_the_middle_of_a_put_leaves_the_books_right(
     keeping = asyncio.create_task(one.run())
     for number in range(100):
         one.keep(sample(number))
-    await until(lambda: one._lost)
+    await until(lambda: one._owing)
     let_go = await busy(spool)
     for number in range(10):
         one.keep(sample(number))
@@ -141,10 +142,31 @@ async def test_a_cancel_in_the_middle_of_a_put_leaves_the_books_right(
         await keeping
     holder.close()
     if not takes:
-        assert one._lost == 110
+        assert (spool.counts.read, spool.counts.dropped) == (110, 110)
         await one._commit()
     counts = spool.counts
     assert (counts.read, counts.pending, counts.dropped) == (
         (110, 10, 100) if takes else (110, 0, 110)
     )
+    await spool.close()
+
+
+async def test_what_waits_for_too_long_is_said_once(tmp_path: Path) -> None:
+    """Not every put drops something; it is over when what waits has become much less."""
+    spool = Spool(tmp_path / "s", 10**6, LOG, max_age_s=10.0)
+    now_s = [0.0]
+    spool._file._now_s = lambda: now_s[0]
+    one = keeper(spool, 0)
+    with capture_logs() as logs:
+        for number in range(40):
+            now_s[0] += 1.0
+            one.keep(sample(number))
+            await one._commit()
+        assert spool.counts.old == 29
+        rows = await spool.peek(100)
+        await spool.confirm([Ack(BOOT, stored=((1, rows[-1].seq),))])
+        one.keep(sample(40))
+        await one._commit()
+    name = "readings wait for too long: the oldest are dropped"
+    assert [entry["event"] for entry in logs] == [name, f"{name}: over"]
     await spool.close()

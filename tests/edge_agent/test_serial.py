@@ -16,10 +16,11 @@ import serial_asyncio_fast
 from structlog.testing import capture_logs
 
 from edge_agent.config import BusOverride
-from edge_agent.links import Parity, SerialLink, bus_link, character_s, frame_gap_s
+from edge_agent.links import SerialLink, bus_link
 from edge_agent.meter import PolledMeter
 from edge_agent.poller import BusPoller
 from edge_agent.protocols.modbus import FRAMINGS
+from edge_agent.serial_line import Parity, character_s, frame_gap_s
 from jieneng import observe
 from jieneng.clock import SystemClock
 from jieneng.metering.errors import LinkDown, LinkError, ReplyError, Silent

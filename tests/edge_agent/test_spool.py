@@ -1,11 +1,8 @@
 """What the disk has is never lost and never miscounted."""
 
 import asyncio
-import shutil
 import sqlite3
-import subprocess
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,34 +10,13 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from structlog.testing import capture_logs
 
-from edge_agent.keeper import Keeper
-from edge_agent.spool import Counts, Row, Spool, _File
-from jieneng import observe
+from edge_agent.batches import Row
+from edge_agent.spool_file import SpoolFile
+from edge_agent.tally import Counts
 from jieneng.metering.errors import SpoolUnavailable
-from jieneng.metering.reading import Ack, Sample
-
-LOG = observe.log("test")
-BOOT, OTHER = "aaaaaaaa", "bbbbbbbb"
-
-
-def row(seq: int, samples: int = 3, size: int = 100, boot: str = BOOT) -> Row:
-    return Row(boot, seq, samples, bytes([seq % 256]) * size)
-
-
-@asynccontextmanager
-async def spool(path: Path, max_bytes: int = 10**6) -> AsyncIterator[Spool]:
-    one = Spool(path, max_bytes, LOG)
-    try:
-        await one.open()
-        yield one
-    finally:
-        await one.close()
-
-
-def balanced(counts: Counts) -> bool:
-    return counts.read == counts.stored + counts.pending + counts.dropped
+from jieneng.metering.reading import Ack
+from tests.edge_agent.disk import BOOT, LOG, OTHER, balanced, row, spool
 
 
 async def test_what_was_put_is_there_after_a_restart(tmp_path: Path) -> None:
@@ -75,23 +51,58 @@ async def test_a_full_spool_drops_the_oldest_and_counts_them(tmp_path: Path) -> 
         for seq in range(1, 5):
             await one.put([row(seq)])
         assert [kept.seq for kept in await one.peek(10)] == [3, 4]
-        assert one.counts == Counts(read=12, pending=6, dropped=6, size_bytes=200)
+        assert one.counts == Counts(read=12, pending=6, full=6, size_bytes=200)
 
 
-async def test_the_file_stays_near_its_bound(tmp_path: Path) -> None:
-    file = tmp_path / "s"
-    async with spool(file, max_bytes=200_000) as one:
-        for seq in range(1, 300):
-            await one.put([row(seq, size=5000)])
-        wal = tmp_path / "s-wal"
-        assert wal.stat().st_size < 5_000_000
-    assert file.stat().st_size < 200_000 * 1.5
+@pytest.mark.parametrize("size", [100, 900, 2100, 5000, 100_000])
+async def test_the_file_stays_within_its_bound_whatever_the_size_of_a_batch(
+    tmp_path: Path, size: int
+) -> None:
+    """A batch of half a page leaves the other half empty: payload alone bounded no file."""
+    bound = 500_000
+    async with spool(tmp_path / "s", max_bytes=bound) as one:
+        for seq in range(1, 1_500_000 // size, 10):
+            await one.put([row(number, size=size) for number in range(seq, seq + 10)])
+        assert one.counts.full
+        assert one.counts.size_bytes > bound / 4
+        assert (tmp_path / "s-wal").stat().st_size < 5_000_000
+    assert (tmp_path / "s").stat().st_size <= bound * 1.2 + 10 * size  # what one put adds first
 
 
-async def test_losses_are_counted_with_the_next_batch(tmp_path: Path) -> None:
-    async with spool(tmp_path / "s") as one:
-        await one.put([row(1)], lost=7)
-        assert one.counts == Counts(read=10, pending=3, dropped=7, size_bytes=100)
+class Watch:
+    """Time as the test has it."""
+
+    def __init__(self) -> None:
+        self.now_s = 1e6
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def test_what_is_too_old_goes_with_the_next_put_and_is_counted(tmp_path: Path) -> None:
+    watch = Watch()
+    file = SpoolFile(tmp_path / "s", 10**6, LOG, max_age_s=100, now_s=watch)
+    for seq in range(1, 6):
+        file.put([row(seq)])
+        watch.now_s += 50
+    assert [one.key[1] for one in file.ends(10, ()).oldest] == [3, 4, 5]
+    assert file.known == Counts(read=15, pending=9, old=6, size_bytes=300)
+    file.close()
+
+
+def test_age_is_running_time_and_no_clock_that_jumps(tmp_path: Path) -> None:
+    """Neither the time while nothing ran counts, nor another start of the machine."""
+    watch = Watch()
+    for seq, began_s in enumerate((5e6, 10.0, 3e9), 1):
+        watch.now_s = began_s
+        file = SpoolFile(tmp_path / "s", 10**6, LOG, max_age_s=100, now_s=watch)
+        file.put([row(10 * seq)])
+        watch.now_s += 40
+        file.put([row(10 * seq + 1)])
+        file.close()
+    file = SpoolFile(tmp_path / "s", 10**6, LOG, max_age_s=100, now_s=watch)
+    assert [one.key[1] for one in file.ends(10, ()).oldest] == [11, 20, 21, 30, 31]
+    file.close()
 
 
 async def test_a_put_that_is_cancelled_still_happens(tmp_path: Path) -> None:
@@ -119,7 +130,7 @@ async def test_a_spool_of_another_version_is_left_alone(tmp_path: Path) -> None:
         async with spool(file):
             pass
     assert file.exists()
-    assert not (tmp_path / "s.damaged-1").exists()
+    assert not (tmp_path / "s.damaged").exists()
 
 
 async def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
@@ -152,7 +163,7 @@ async def test_a_damaged_file_is_set_aside_and_the_agent_goes_on(
         assert balanced(one.counts)
         await one.put([row(30)])
         assert [kept.seq for kept in await one.peek(10)] == [30]
-    assert (tmp_path / "spool.sqlite.damaged-1").exists()
+    assert (tmp_path / "spool.sqlite.damaged").exists()
 
 
 async def test_damage_while_running_is_counted_and_set_aside(tmp_path: Path) -> None:
@@ -167,101 +178,8 @@ async def test_damage_while_running_is_counted_and_set_aside(tmp_path: Path) -> 
         await one._run(lambda: db.executescript("PRAGMA wal_checkpoint; PRAGMA shrink_memory"))
         damage(file, 0, 10**9)
         await one.put([row(30)])
-        assert one.counts == Counts(read=90, stored=6, pending=3, dropped=81, size_bytes=100)
+        assert one.counts == Counts(read=90, stored=6, pending=3, damaged=81, size_bytes=100)
         assert [kept.seq for kept in await one.peek(10)] == [30]
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A real file system of 4 MB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
-    if (
-        not shutil.which("mount")
-        or subprocess.run(mount, check=False, capture_output=True).returncode
-    ):
-        pytest.skip("a file system can't be mounted here: that takes root")
-    yield folder
-    subprocess.run(["umount", folder], check=True)
-
-
-def fill(folder: Path) -> None:
-    """Somebody else takes what is left of the disk, to the last byte."""
-    with (folder / "others").open("ab", buffering=0) as others:
-        for size in (4096, 1):
-            with suppress(OSError):
-                while others.write(bytes(size)):
-                    pass
-
-
-async def test_a_disk_that_the_spool_fills_keeps_the_newest_and_drains(small_disk: Path) -> None:
-    """It was locked for good: the log could not be written back, so nothing could be confirmed."""
-    file = small_disk / "s"
-    async with spool(file, max_bytes=10**9) as one:
-        for seq in range(1, 600):
-            await one.put([row(seq, size=20_000)])
-        assert one.counts.dropped
-        assert one.counts.size_bytes > 1_500_000
-        first = (await one.peek(1))[0].seq
-        assert await one.confirm([Ack(BOOT, stored=((first, first + 4),))]) == 5
-    async with spool(file, max_bytes=10**9) as one:
-        assert balanced(one.counts)
-        last = (await one.peek(1000))[-1].seq
-        assert last == 599
-        await one.confirm([Ack(BOOT, stored=((1, last),))])
-        assert one.counts.pending == 0
-        dropped = one.counts.dropped
-        await one.put([row(600 + seq, size=20_000) for seq in range(20)])
-        assert (one.counts.pending, one.counts.dropped) == (60, dropped)
-
-
-async def test_a_disk_that_the_spool_fills_is_said_once(small_disk: Path) -> None:
-    """Not every put has to drop something: that alone does not end the fault."""
-    with capture_logs() as logs:
-        async with spool(small_disk / "s", max_bytes=10**9) as one:
-            keeper = Keeper(one, agent="a", boot=BOOT, delay_s=0, max_samples=500, log=LOG)
-            for number in range(300):
-                for at in range(500 if number % 3 else 50):
-                    keeper.keep(Sample("e-1", number * 500 + at, 0, ("energy_kwh",), (1.0 / 3,)))
-                await keeper._commit()
-            pending = one.counts.size_bytes
-            assert one.counts.dropped
-    (said,) = logs
-    assert said["event"] == "spool is full: the oldest readings are dropped"
-    assert int(said["reason"].split()[0]) < 2 * pending
-
-
-@pytest.mark.parametrize("restart", [False, True], ids=["running", "after a restart"])
-@pytest.mark.parametrize("before", [3, 40, 90])
-async def test_a_disk_that_others_fill_does_not_lock_the_spool(
-    small_disk: Path, before: int, restart: bool
-) -> None:
-    """What was pending stays confirmable; a reading without room is refused, whole."""
-    file = small_disk / "s"
-    async with AsyncExitStack() as agent:
-        one = await agent.enter_async_context(spool(file, max_bytes=10**9))
-        for seq in range(1, before + 1):
-            await one.put([row(seq, size=20_000)])
-        fill(small_disk)
-        seq = before
-        for seq in range(before + 1, before + 200):
-            try:
-                await one.put([row(seq, size=20_000)])
-            except SpoolUnavailable:
-                assert await one.peek(1)
-            fill(small_disk)
-        if restart:
-            await agent.aclose()
-            fill(small_disk)
-            one = await agent.enter_async_context(spool(file, max_bytes=10**9))
-        assert balanced(one.counts)
-        for kept in await one.peek(1000):
-            assert await one.confirm([Ack(BOOT, stored=((kept.seq, kept.seq),))]) == 1
-        assert one.counts.pending == 0
-        (small_disk / "others").unlink()
-        await one.put([row(seq + 1, size=20_000)])
-        assert one.counts.pending == 3
 
 
 class TheSpool(RuleBasedStateMachine):
@@ -273,52 +191,59 @@ class TheSpool(RuleBasedStateMachine):
         super().__init__()
         self.folder = TemporaryDirectory()
         self.path = Path(self.folder.name) / "s"
-        self.file = _File(self.path, self.bound, LOG)
+        self.file = SpoolFile(self.path, self.bound, LOG)
         self.rows: list[Row] = []
-        self.counts = {"read": 0, "stored": 0, "dropped": 0}
+        self.counts = {"read": 0, "stored": 0, "full": 0, "refused": 0}
         self.seq = 0
 
-    @rule(sizes=st.lists(st.integers(1, 900), max_size=4), lost=st.integers(0, 5))
-    def put(self, sizes: list[int], lost: int) -> None:
+    @rule(sizes=st.lists(st.integers(1, 900), max_size=4))
+    def put(self, sizes: list[int]) -> None:
         new = [row(self.seq + n, samples=n, size=size) for n, size in enumerate(sizes, 1)]
         self.seq += len(new)
-        self.file.put(new, lost)
+        self.file.put(new)
         self.rows += new
-        self.counts["read"] += sum(one.samples for one in new) + lost
-        self.counts["dropped"] += lost
+        self.counts["read"] += sum(one.samples for one in new)
         while sum(len(one.payload) for one in self.rows) > self.bound:
-            self.counts["dropped"] += self.rows.pop(0).samples
+            self.counts["full"] += self.rows.pop(0).samples
 
     @rule(first=st.integers(1, 60), length=st.integers(0, 5))
     def confirm(self, first: int, length: int) -> None:
         gone = [one for one in self.rows if first <= one.seq <= first + length]
-        _, left = self.file.confirm([Ack(BOOT, stored=((first, first + length),))])
+        left = self.file.confirm([Ack(BOOT, stored=((first, first + length),))])
         assert left == len(gone)
         self.rows = [one for one in self.rows if one not in gone]
         self.counts["stored"] += sum(one.samples for one in gone)
 
     @rule(seq=st.integers(1, 60))
     def fail(self, seq: int) -> None:
-        """A name that is taken: the whole put is undone."""
+        """A name that is taken: the whole put is undone, and what was in it counts as refused."""
         if self.rows:
             with pytest.raises(SpoolUnavailable):
-                self.file.put([row(10_000), self.rows[seq % len(self.rows)]], 1)
+                self.file.put([row(10_000), self.rows[seq % len(self.rows)]])
+            lost = 3 + self.rows[seq % len(self.rows)].samples
+            self.counts["read"] += lost
+            self.counts["refused"] += lost
 
     @rule()
     def restart(self) -> None:
         self.file.close()
-        self.file = _File(self.path, self.bound, LOG)
+        self.file = SpoolFile(self.path, self.bound, LOG)
 
     @invariant()
     def same(self) -> None:
-        counts = self.file.counts()
+        self.file.open()
+        counts = self.file.known
         assert balanced(counts)
         assert counts == Counts(
             **self.counts,
             pending=sum(one.samples for one in self.rows),
             size_bytes=sum(len(one.payload) for one in self.rows),
         )
-        assert self.file.peek(10) == self.rows[:10]
+        ends = self.file.ends(10, [(BOOT, 1)])
+        assert [one.key for one in ends.oldest] == [one.key for one in self.rows[:10]]
+        assert [one.key for one in ends.newest] == [one.key for one in self.rows[:-11:-1]]
+        assert (not ends.gone) == any(one.seq == 1 for one in self.rows)
+        assert self.file.read([one.key for one in ends.oldest]) == self.rows[:10]
 
     def teardown(self) -> None:
         self.file.close()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ingest.admit import Delivery, Gate
 from jieneng.metering import wire
-from jieneng.metering.reading import Sample, Status
+from jieneng.metering.reading import Batch, Poll, Sample, Status
 from jieneng.site_folder import SiteFolder
 from tests.ingest.agent import BOOT, SITE, START, batch, sample
 
@@ -88,6 +88,46 @@ def test_an_agent_that_vanished_is_offline_from_when_its_will_came(gate: Gate) -
     delivery = gate.judge(STATUS, wire.encode_status(will), START + 60_000)
     times = {point.measurement: point.time_ms for point in delivery.points}
     assert times == {"ledger": START, "agent": START + 60_000}
+
+
+def test_a_poll_reports_itself_even_if_nothing_was_read(gate: Gate) -> None:
+    polls = (Poll("e-main", START, False, 1003, 2), Poll("e-b3", START, True, 9, 1))
+    payload = wire.encode_batch(Batch("agent-1", BOOT, 5, (), polls))
+    delivery = gate.judge(BATCH, payload, START)
+    assert delivery.number == (BOOT, 5)
+    [point] = delivery.points  # e-b3 is another agent's, who alone may speak of it
+    assert (point.measurement, dict(point.tags)["meter"]) == ("poll", "e-main")
+    assert dict(point.fields) == {"ok": 0.0, "duration_s": 1.003, "attempts": 2.0}
+
+
+def test_an_agents_health_is_stored_and_only_of_its_own_buses(gate: Gate) -> None:
+    status = Status(
+        agent="agent-1",
+        boot=BOOT,
+        online=True,
+        time_ms=START,
+        uptime_s=61.5,
+        spool_bytes=4096,
+        spool_age_s=2.5,
+        clock_ok=False,
+        clock_jumps=1,
+        bus_load={"plant-room": 0.25, "canteen-lan": 0.9, "no-bus": 1.0},
+    )
+    points = gate.judge(STATUS, wire.encode_status(status), START).points
+    fields = {point.measurement: dict(point.fields) for point in points}
+    assert fields["agent"] == {
+        "online": 1.0,
+        "boot": BOOT,
+        "uptime_s": 61.5,
+        "spool_bytes": 4096.0,
+        "spool_age_s": 2.5,
+        "clock_ok": 0.0,
+        "clock_jumps": 1.0,
+    }
+    buses = [
+        (dict(p.tags)["bus"], dict(p.fields)["load"]) for p in points if p.measurement == "bus"
+    ]
+    assert buses == [("plant-room", 0.25)]
 
 
 PIECES = st.sampled_from([b"[", b"]", b"{", b"}", b",", b'"', b"\xff", b"null", b"1e400", b"-"])

@@ -9,7 +9,10 @@ from jieneng.metering.quantities import CONSUMPTION, MEDIA, QUANTITIES
 
 
 def test_every_quantity_has_a_known_unit_and_its_name_ends_in_it() -> None:
-    endings = {"kWh": "_kwh", "kW": "_kw", "m3": "_m3", "m3/h": "_m3_h", "°C": "_c", "1": "_factor"}
+    endings: dict[str, str | tuple[str, ...]] = {
+        "kWh": "_kwh", "kW": "_kw", "m3": "_m3", "m3/h": "_m3_h", "°C": "_c",
+        "1": ("_factor", "_flag"),
+    }  # fmt: skip
     for name, row in QUANTITIES.items():
         assert row.unit in units.UNITS
         assert name.endswith(endings.get(row.unit, "_" + row.unit.lower())), name
@@ -25,6 +28,7 @@ def test_every_medium_has_the_counter_that_its_consumption_is_taken_from() -> No
 def test_conversion_is_exact_both_ways() -> None:
     assert units.factor("Wh", "kWh") == Fraction(1, 1000)
     assert units.factor("L/s", "m3/h") == Fraction(36, 10)
+    assert units.factor("GJ/h", "kW") * units.factor("kWh(heat)", "GJ") == 1
     assert units.factor("kWh(heat)", "GJ") * units.factor("GJ", "kWh(heat)") == 1
 
 

@@ -1,64 +1,139 @@
 """Registers wanted -> the fewest reads."""
 
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
-from itertools import pairwise
+from math import lcm
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jieneng.metering.catalog import Model, ModelHead, PointRow
+from jieneng.metering.catalog import (
+    ForbiddenRow,
+    FractionRow,
+    Model,
+    ModelHead,
+    PartRow,
+    PointRow,
+)
 from jieneng.metering.quantities import QUANTITIES
-from jieneng.metering.read_plan import plan
+from jieneng.metering.read_plan import Read, Rota, plan
 from jieneng.site_folder import packaged_models
 
 NAMES = sorted(name for name, row in QUANTITIES.items() if "electricity" in row.media)
+Span = tuple[int, int]  # first address, one more than the last
 
 
-def model(addresses: list[int], max_registers: int, max_gap: int) -> Model:
+def model(
+    spans: list[Span],
+    max_registers: int = 60,
+    max_gap: int = 16,
+    forbidden: tuple[Span, ...] = (),
+    every: tuple[int, ...] = (),
+) -> Model:
+    """A point a span: a register at its begin, and one of its fraction at its end."""
     head = ModelHead(
         id="m", name="m", medium="electricity", source="made for a test", confidence="manual",
         max_registers=max_registers, max_gap=max_gap,
     )  # fmt: skip
     points = tuple(
-        PointRow(quantity=name, function=3, address=address, type="u32")
-        for name, address in zip(NAMES, addresses, strict=False)
-    )
-    return Model(model=head, point=points)
-
-
-def fewest(spans: list[tuple[int, int]], max_registers: int, max_gap: int) -> int:
-    """By trying every way to cut the sorted values into runs."""
-    best = len(spans)
-    for cuts in range(1 << (len(spans) - 1)):
-        runs: list[list[tuple[int, int]]] = [[spans[0]]]
-        for bit, span in enumerate(spans[1:]):
-            if cuts >> bit & 1:
-                runs.append([span])
-            else:
-                runs[-1].append(span)
-        fits = all(
-            run[-1][1] - run[0][0] <= max_registers
-            and all(b[0] - a[1] <= max_gap for a, b in pairwise(run))
-            for run in runs
+        PointRow(
+            quantity=name, function=3, address=first, type="u16",
+            fraction=FractionRow(address=end - 1, type="u16") if end - first > 1 else None,
+            every=every[number] if number < len(every) else 1,
         )
-        if fits:
-            best = min(best, len(runs))
-    return best
+        for number, (name, (first, end)) in enumerate(zip(NAMES, spans, strict=False))
+    )  # fmt: skip
+    rows = tuple(
+        ForbiddenRow(function=3, from_=first, to=end - 1, why="it hangs")
+        for first, end in forbidden
+    )
+    return Model(model=head, point=points, forbidden=rows)
 
 
-@given(
-    st.lists(st.integers(0, 120), min_size=1, max_size=9, unique=True),
-    st.integers(2, 60),
-    st.integers(0, 20),
+# --- against brute force --------------------------------------------------------------------------
+
+
+def partitions(spans: list[Span]) -> Iterator[list[list[Span]]]:
+    """Every way to put values into groups, not only neighbours."""
+    if not spans:
+        yield []
+        return
+    for rest in partitions(spans[1:]):
+        yield [[spans[0]], *rest]
+        for number, group in enumerate(rest):
+            yield [*rest[:number], [spans[0], *group], *rest[number + 1 :]]
+
+
+def cost(groups: list[list[Span]], device: Model) -> tuple[int, int] | None:
+    """Reads and registers of a plan; None where the device does not allow it."""
+    registers = 0
+    for group in groups:
+        first, end = min(span[0] for span in group), max(span[1] for span in group)
+        wanted = {address for begin, stop in group for address in range(begin, stop)}
+        longest = run = 0
+        for address in range(first, end):
+            run = 0 if address in wanted else run + 1
+            longest = max(longest, run)
+        hit = any(row.from_ < end and first <= row.to for row in device.forbidden)
+        if hit or longest > device.model.max_gap or end - first > device.model.max_registers:
+            return None
+        registers += end - first
+    return len(groups), registers
+
+
+SPANS = st.lists(
+    st.tuples(st.integers(0, 40), st.sampled_from([1, 1, 2, 2, 4, 9])).map(
+        lambda one: (one[0], one[0] + one[1])
+    ),
+    min_size=1,
+    max_size=6,
+    unique_by=lambda span: span[0],
 )
-def test_no_plan_has_fewer_reads(addresses: list[int], max_registers: int, max_gap: int) -> None:
-    addresses = [2 * address for address in addresses]
-    reads = plan(model(addresses, max_registers, max_gap))
-    spans = [(address, address + 2) for address in sorted(addresses)]
-    assert len(reads) == fewest(spans, max_registers, max_gap)
-    assert sum(len(read.quantities) for read in reads) == len(addresses)
-    assert all(read.count <= max_registers for read in reads)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    SPANS,
+    st.integers(9, 30),
+    st.integers(0, 10),
+    st.lists(st.tuples(st.integers(0, 50), st.integers(1, 3)), max_size=3),
+)
+def test_no_plan_has_fewer_reads_or_as_many_with_fewer_registers(
+    spans: list[Span], most: int, gap: int, walls: list[tuple[int, int]]
+) -> None:
+    """Values may nest and overlap; the walls are forbidden addresses where no value is."""
+    forbidden = tuple(
+        (at, at + wide)
+        for at, wide in walls
+        if not any(first < at + wide and at < end for first, end in spans)
+    )
+    device = model(spans, most, gap, forbidden)
+    reads = plan(device)
+    costs = [found for groups in partitions(spans) if (found := cost(groups, device))]
+    assert (len(reads), sum(read.count for read in reads)) == min(costs)
+    by_name = dict(zip(NAMES, spans, strict=False))
+    kept = [[by_name[name] for name in read.quantities] for read in reads]
+    assert cost(kept, device) == min(costs)
+    assert sorted(name for read in reads for name in read.quantities) == sorted(by_name)
+    for read, group in zip(reads, kept, strict=True):
+        assert read.address == min(first for first, _ in group)
+
+
+def test_as_many_reads_but_the_shorter_ones() -> None:
+    """From the left, 0 and 10 would go together, and 12 alone: 12 registers instead of 4."""
+    reads = plan(model([(0, 1), (10, 11), (12, 13)], max_registers=11))
+    assert [(read.address, read.count) for read in reads] == [(0, 1), (10, 3)]
+
+
+def test_a_gap_is_read_along_up_to_the_limit_and_a_wall_never() -> None:
+    near, far = [(0, 2), (10, 12)], [(0, 2), (11, 13)]
+    assert len(plan(model(near, max_gap=8))) == 1
+    assert len(plan(model(far, max_gap=8))) == 2
+    assert len(plan(model(near, max_gap=8, forbidden=((5, 6),)))) == 2
+
+
+# --- what a read says -----------------------------------------------------------------------------
 
 
 def test_ratios_are_applied_where_the_model_asks_for_them_and_exactly() -> None:
@@ -68,10 +143,37 @@ def test_ratios_are_applied_where_the_model_asks_for_them_and_exactly() -> None:
     assert first.decode((338477).to_bytes(4, "big")) == (812344.8,)
 
 
+def of_points(*points: PointRow) -> tuple[Read, ...]:
+    return plan(Model(model=model([(0, 1)]).model, point=points))
+
+
 def test_functions_are_never_mixed_in_a_read() -> None:
-    both = model([0, 2], 60, 20)
-    points = (both.point[0], PointRow(quantity="power_kw", function=4, address=2, type="f32"))
-    assert [r.function for r in plan(Model(model=both.model, point=points))] == [3, 4]
+    reads = of_points(
+        PointRow(quantity="energy_kwh", function=3, address=0, type="u32"),
+        PointRow(quantity="power_kw", function=4, address=2, type="f32"),
+        PointRow(quantity="fault_flag", function=2, address=4),
+    )
+    assert [(read.function, read.size) for read in reads] == [(2, 1), (3, 4), (4, 4)]
+
+
+def test_coils_and_inputs_are_read_as_bits() -> None:
+    [read] = of_points(PointRow(quantity="fault_flag", function=1, address=19))
+    assert (read.function, read.address, read.count, read.size) == (1, 19, 1, 1)
+    assert read.decode(b"\x01") == (1.0,)
+    assert read.decode(b"\xfe") == (0.0,)
+
+
+def test_a_value_is_read_with_its_fraction_and_exponent_wherever_they_lie() -> None:
+    [read] = of_points(
+        PointRow(
+            quantity="energy_kwh", function=3, address=10, type="u16", unit="Wh",
+            fraction=FractionRow(address=14, type="u16", scale="0.001"),  # type: ignore[arg-type]  # as in the file
+            exponent=PartRow(address=8, type="i16"),
+        )
+    )  # fmt: skip
+    assert (read.address, read.count) == (8, 7)
+    block = b"".join(word.to_bytes(2, "big") for word in (3, 0, 812, 0, 0, 0, 5))
+    assert read.decode(block) == (812.005,)
 
 
 @pytest.mark.parametrize("name", sorted(packaged_models()))
@@ -80,3 +182,45 @@ def test_every_packaged_model_can_be_planned(name: str) -> None:
     reads = plan(packaged)
     quantities = [quantity for read in reads for quantity in read.quantities]
     assert sorted(quantities) == sorted(point.quantity for point in packaged.point)
+
+
+# --- not every quantity in every poll -------------------------------------------------------------
+
+PACES = st.lists(st.sampled_from([1, 2, 3, 4, 6, 10]), min_size=3, max_size=3)
+
+
+@given(PACES, st.integers(0, 400))
+def test_each_quantity_is_read_at_its_pace_and_all_due_are_planned_together(
+    paces: list[int], number: int
+) -> None:
+    device = model([(0, 2), (2, 4), (40, 42)], every=tuple(paces))
+    due = [name for name, n in zip(NAMES, paces, strict=False) if number % n == 0]
+    found = [(read.address, read.count, read.quantities) for read in Rota(device).at(number)]
+    wanted = [(read.address, read.count, read.quantities) for read in plan(device, wanted=due)]
+    assert found == wanted
+
+
+@given(PACES)
+def test_a_rota_holds_the_plans_that_come_up_and_no_others(paces: list[int]) -> None:
+    rota = Rota(model([(0, 2), (2, 4), (40, 42)], every=tuple(paces)))
+    came_up = {tuple(n for n in rota.paces if at % n == 0) for at in range(lcm(*paces))}
+    assert set(rota.plans) == came_up
+
+
+def test_a_meter_may_set_another_pace_than_its_model() -> None:
+    acrel = packaged_models()["acrel-dtsd1352"]
+    slow: Mapping[str, int] = {
+        point.quantity: 6 for point in acrel.point if point.quantity != "energy_kwh"
+    }
+    rota = Rota(acrel, every=slow)
+    assert [len(rota.at(number)) for number in range(8)] == [3, 1, 1, 1, 1, 1, 3, 1]
+
+
+def test_a_slow_quantity_rides_along_with_a_fast_ones_read() -> None:
+    rota = Rota(model([(0, 2), (2, 4)], every=(1, 10)))
+    assert [len(rota.at(0)), len(rota.at(1))] == [1, 1]
+
+
+def test_too_many_paces_are_refused_before_the_plans_are_many() -> None:
+    with pytest.raises(ValueError, match="6 different every"):
+        Rota(model([(10 * n, 10 * n + 1) for n in range(6)], every=(1, 2, 3, 5, 7, 11)))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from jieneng.metering import wire
 from jieneng.metering.errors import WireError
 from jieneng.metering.quantities import QUANTITIES
-from jieneng.metering.reading import Ack, Batch, Sample, Status
+from jieneng.metering.reading import Ack, Batch, Poll, Sample, Status
 
 BOOTS = st.text("0123456789abcdef", min_size=8, max_size=8)
 NUMBERS = st.integers(1, 2**53 - 1)
@@ -32,13 +32,29 @@ def samples(draw: st.DrawFn) -> Sample:
     )
 
 
+POLLS = st.builds(
+    Poll,
+    meter=st.text(min_size=1, max_size=32),
+    time_ms=TIMES,
+    ok=st.booleans(),
+    duration_ms=COUNTS,
+    attempts=COUNTS,
+)
 BATCHES = st.builds(
+    Batch,
+    agent=st.text(max_size=32),
+    boot=BOOTS,
+    seq=NUMBERS,
+    samples=st.lists(samples(), max_size=8).map(tuple),
+    polls=st.lists(POLLS, min_size=1, max_size=8).map(tuple),
+) | st.builds(
     Batch,
     agent=st.text(max_size=32),
     boot=BOOTS,
     seq=NUMBERS,
     samples=st.lists(samples(), min_size=1, max_size=8).map(tuple),
 )
+SPANS = st.floats(0, 1e11)
 ACKS = st.builds(
     Ack,
     boot=BOOTS,
@@ -55,6 +71,12 @@ STATUSES = st.builds(
     stored=COUNTS,
     pending=COUNTS,
     dropped=COUNTS,
+    uptime_s=SPANS,
+    spool_bytes=COUNTS,
+    spool_age_s=SPANS,
+    clock_ok=st.booleans(),
+    clock_jumps=COUNTS,
+    bus_load=st.dictionaries(st.text(max_size=32), SPANS, max_size=3),
 )
 
 
@@ -71,6 +93,22 @@ def test_an_acknowledgement_comes_back_as_it_was(ack: Ack) -> None:
 @given(STATUSES)
 def test_a_status_comes_back_as_it_was(status: Status) -> None:
     assert wire.decode_status(wire.encode_status(status)) == status
+
+
+def test_a_status_of_an_earlier_agent_is_still_understood() -> None:
+    """It knew nothing of uptime, clock and buses."""
+    payload = (
+        b'{"v":1,"agent":"a","boot":"6f1c2a9e","online":true,"time_ms":1795000000012,'
+        b'"read":4,"stored":4,"pending":0,"dropped":0}'
+    )
+    status = wire.decode_status(payload)
+    assert (status.read, status.clock_ok, status.bus_load) == (4, True, {})
+
+
+def test_a_batch_without_polls_is_sent_as_earlier_agents_sent_it() -> None:
+    sample = Sample("m", 1_795_000_000_012, 0, ("energy_kwh",), (1.5,))
+    payload = wire.encode_batch(Batch("a", "6f1c2a9e", 1, (sample,)))
+    assert b"polls" not in payload
 
 
 def test_what_is_not_known_travels_as_null_and_comes_back_as_nan() -> None:

@@ -64,7 +64,7 @@ def campus(link: Any = "tcp") -> Campus:
     flows = {name: Altered(leaf) for name, leaf in leaves.items()}
     meters = {
         one.id: metered.Meter(
-            one.id, one.medium, flows[one.id], [Stretch(0, MODELS[one.model or ""], 0.0)]
+            one.id, one.medium, flows[one.id], [Stretch(0, MODELS[one.model or ""])]
         )
         for one in where.meter
     }

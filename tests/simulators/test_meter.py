@@ -10,13 +10,14 @@ import numpy.typing as npt
 import pytest
 from pymodbus.client.mixin import ModbusClientMixin
 
+from jieneng.metering.catalog import Model
 from jieneng.metering.quantities import QUANTITIES
 from jieneng.metering.site import Site
 from jieneng.site_folder import SiteFolder, packaged_models
 from simulators.campus import Campus
 from simulators.devices import stretches
 from simulators.load import HOUR_MS
-from simulators.meter import Meter
+from simulators.meter import Meter, Stretch
 from simulators.quantities import GAUGES, SHARES
 
 T0 = 1_600_000_000_000
@@ -99,7 +100,7 @@ def test_bcd_holds_decimal_digits_and_rolls_over_after_them() -> None:
 def test_low_word_first() -> None:
     water = {"medium": "water", "model": "tuf-2000m-water"}
     meter = a_meter(Steady(123.456), **water)
-    assert meter.words(3, 8, 2, T0 + 1000 * HOUR_MS) == [123_456_000 & 0xFFFF, 123_456_000 >> 16]
+    assert meter.words(3, 8, 2, T0 + 1000 * HOUR_MS) == [123_456 & 0xFFFF, 123_456 >> 16]
 
 
 def test_a_replaced_device_ends_at_its_final_and_the_new_one_begins_at_its_initial() -> None:
@@ -213,13 +214,43 @@ def test_every_quantity_has_a_counter_s_share_or_a_gauge() -> None:
     assert set(GAUGES) == set(QUANTITIES) - counters
 
 
-def test_every_quantity_of_every_packaged_model_is_shown(
-    example: SiteFolder, campus: Campus
-) -> None:
-    """But for export and reverse, no register of a running meter is 0."""
-    now = 1_750_900_000_000
-    for name in MODELS:
-        meter = campus.meters[next(one.id for one in example.site.meter if one.model == name)]
-        for row in MODELS[name].point:
-            words = meter.words(row.function, row.address, row.words, now)
-            assert any(words) or row.quantity == "energy_export_kwh", (name, row.quantity)
+NOTHING = {"energy_export_kwh", "volume_reverse_m3", "fault_flag"}
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_quantity_of_every_packaged_model_is_shown(model: str) -> None:
+    """But for export, reverse flow and faults, no register of a running meter is 0."""
+    medium = MODELS[model].model.medium
+    meter = a_meter(Steady(12.3456), medium=medium, model=model)
+    for row in MODELS[model].point:
+        held = meter.words(row.function, row.address, row.words, T0 + 1000 * HOUR_MS)
+        assert any(held) != (row.quantity in NOTHING), row.quantity
+
+
+def test_integer_and_fraction_are_one_total() -> None:
+    """12.75 m3: 12 in one register, three quarters in the other, 750,000 mL at the other meter."""
+    water = {"medium": "water", "model": "tuf-2000m-water"}
+    meter = a_meter(Steady(0.01275), **water)
+    assert meter.words(3, 8, 4, T0 + 1000 * HOUR_MS) == [12, 0, 0, 0x3F40]
+    other = a_meter(Steady(0.01275), medium="water", model="dynaflox-ultrad")
+    assert other.words(3, 2, 4, T0 + 1000 * HOUR_MS) == [0, 12, 750000 >> 16, 750000 & 0xFFFF]
+
+
+def test_an_exponent_makes_a_unit_a_hundredth() -> None:
+    """12345.6 kWh as 1234560 times 10 Wh, and the 10 in a register of its own."""
+    meter = a_meter(Steady(12.3456), model="fronius-smart-meter")
+    held = meter.words(3, 40115, 9, T0 + 1000 * HOUR_MS)
+    assert held[:2] == [1234560 >> 16, 1234560 & 0xFFFF]
+    assert held[8] == 1
+
+
+def test_registers_may_be_shared_bit_by_bit() -> None:
+    rows = [
+        {"quantity": "energy_kwh", "function": 3, "address": 0, "type": "u8l"},
+        {"quantity": "power_factor", "function": 3, "address": 0, "type": "u8h", "scale": 0.01},
+        {"quantity": "frequency_hz", "function": 3, "address": 1, "type": "u16", "bits": [4, 11]},
+    ]
+    head = MODELS["acrel-dtsd1352"].model
+    model = msgspec.convert({"model": msgspec.to_builtins(head), "point": rows}, Model)
+    meter = Meter("m", "electricity", Steady(1.0), [Stretch(T0, model)])
+    assert meter.words(3, 0, 2, T0 + 300 * HOUR_MS) == [92 << 8 | 300 % 256, 50 << 4]

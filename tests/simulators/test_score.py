@@ -207,6 +207,23 @@ def test_two_masters_get_two_answers_and_both_are_readings() -> None:
     assert mistakes(said, both[:3]) == {"right": 3, "lost": 1}
 
 
+def test_what_another_master_was_told_nobody_has_to_store() -> None:
+    told = answers([*THREE, (12, 100.0), (22, 101.0)])
+    peers = (*("10.0.0.2:502",) * 3, *("10.0.0.9:40000",) * 2)
+    told = msgspec.structs.replace(told, peers=peers)
+    for wanted, lost in (((), 2), (("10.0.0.2",), 0), (("10.0.0.2:502", "10.0.0.3"), 0)):
+        case = Case(
+            "e",
+            "energy_kwh",
+            1.0,
+            told.asked_by(wanted),
+            readings([(10, 100.0), (20, 101.0), (30, 102.0)]),
+            NO_AMOUNTS,
+            NO_AMOUNTS,
+        )
+        assert score([case], RULES).counts.lost == lost
+
+
 def test_two_equal_answers_in_one_millisecond_are_one_point_in_a_store_or_two() -> None:
     said: list[Row] = [(10, 100.0), (10, 100.0)]
     assert mistakes(said, [(10, 100.0)]) == {"right": 1}

@@ -1,11 +1,15 @@
 """A script: what can't be is said with its line and mend, and what is drawn is drawn alike."""
 
+from datetime import UTC, datetime
+
+import msgspec
 import pytest
 
 from jieneng import settings
-from jieneng.metering.errors import ConfigError
+from jieneng.metering.errors import ConfigError, UsageError
 from simulators.faults import KINDS, FaultsFile
 from simulators.faults.fault import Fault
+from simulators.faults.flow import Leak
 from simulators.script import Script
 from tests.simulators.scene import BEGIN_MS, campus
 
@@ -36,6 +40,14 @@ def _place(text: str, link: str = "tcp") -> Script:
             'kind = "stuck"\nstart = 2025-06-03T10:00:00+08:00\nafter_s = 3',
             "start and after_s are two beginnings",
         ),
+        ('kind = "stuck"\nafter_s = 1e17', "in no year that a calendar has"),
+        ('kind = "stuck"\nduration_s = 1e300', "in no year that a calendar has"),
+        ('kind = "stuck"\nstart = 0001-01-01T00:00:00+08:00', "in no year that a calendar has"),
+        (
+            'kind = "one_connection"\narea = "a-floor"',
+            "a whole bus, and the area holds none",
+        ),
+        ('kind = "wrong_register"\noffset = 0', "offset = 0 changes nothing"),
         ('kind = "spike"\nmeter = "w-1"\nquantity = "power_kw"', "no register of its targets"),
     ],
 )
@@ -122,3 +134,43 @@ def test_a_register_that_runs_cannot_become_older() -> None:
     rollover = KINDS["rollover"](meter="e-1", after_s=60)
     with pytest.raises(ConfigError, match="has to be there from the beginning"):
         script.switch_on(rollover, BEGIN_MS)
+
+
+def test_what_has_been_told_is_not_changed_afterwards() -> None:
+    script = Script(campus(), 1, BEGIN_MS)
+    script.started()
+    now_ms = BEGIN_MS + 3_000_000
+    leak = Leak(meter="w-1", rate=1.0)
+    start = datetime.fromtimestamp(BEGIN_MS / 1000, UTC)
+    for early in (
+        msgspec.structs.replace(leak, after_s=0.0),
+        msgspec.structs.replace(leak, start=start),
+    ):
+        with pytest.raises(ConfigError, match="begins in the past"):
+            script.switch_on(early, now_ms)
+    assert script.switch_on(leak, now_ms).span.begin_ms == now_ms
+
+
+@pytest.mark.parametrize("kind", ["rollover", "replacement"])
+def test_what_does_not_end_is_not_switched_off(kind: str) -> None:
+    script = _place(f'[[fault]]\nid = "it"\nkind = "{kind}"\nmeter = "e-1"\nafter_s = 60\n')
+    for at_s in (0, 100):
+        with pytest.raises(UsageError, match="it does not end"):
+            script.switch_off("it", BEGIN_MS + 1000 * at_s)
+    assert len(script.placed) == 1
+
+
+def test_an_id_that_is_made_up_is_nobody_elses() -> None:
+    script = _place(
+        '[[fault]]\nkind = "no_answer"\nmeter = "e-1"\n'
+        '[[fault]]\nkind = "no_answer"\nid = "no-answer-1"\nmeter = "e-2"\n'
+    )
+    assert {one.id: set(one.meters) for one in script.placed} == {
+        "no-answer-2": {"e-1"},
+        "no-answer-1": {"e-2"},
+    }
+
+
+def test_a_serial_line_has_no_connection_to_be_made_anew() -> None:
+    with pytest.raises(ConfigError, match="needs a link that is tcp"):
+        _place('[[fault]]\nkind = "zero_on_reconnect"\n', "rtu")

@@ -120,7 +120,7 @@ def test_run_json_says_what_was_run(folder: Path, writer: TruthWriter, campus: C
         "interval_s": 900,
     }
     assert meters.keys() == campus.meters.keys()
-    assert meters["w-main"] == {"medium": "water", "quantity": "volume_m3", "step": 0.001}
+    assert meters["w-main"] == {"medium": "water", "quantity": "volume_m3", "step": 1 / 1024}
     assert sorted(path.name for path in folder.iterdir()) == [
         CONSUMPTION_FILE, RUN_FILE, SERVED_FILE,
     ]  # fmt: skip

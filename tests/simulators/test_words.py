@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pymodbus.client.mixin import ModbusClientMixin
 
-from simulators.words import encode, layout
+from simulators.words import decode, encode, layout, text
 
 PYMODBUS = {
     "u16": ModbusClientMixin.DATATYPE.UINT16,
@@ -82,12 +82,34 @@ def test_byte_orders_by_hand(order: str, words: list[int]) -> None:
         ("u48", None, float(0x123456789ABC), [0x1234, 0x5678, 0x9ABC]),
         ("i48", None, -1.0, [0xFFFF, 0xFFFF, 0xFFFF]),
         ("i16", None, -2.0, [0xFFFE]),
+        ("u8h", None, 24.0, [0x1800]),
+        ("u8l", None, 24.0, [0x0018]),
+        ("i8l", None, -2.0, [0x00FE]),
+        ("i8h", "BA", -2.0, [0x00FE]),
+        ("f16", None, 1.5, [0x3E00]),
+        ("sm48", None, -3.0, [0x8000, 0x0000, 0x0003]),
+        ("bit", None, 1.0, [1]),
     ],
 )
 def test_kinds_that_pymodbus_lacks_by_hand(
     name: str, order: str | None, number: float, words: list[int]
 ) -> None:
     assert encode(number, layout(name, order)) == words
+    assert decode(words, layout(name, order)) == number
+
+
+def test_bits_of_a_register_by_hand() -> None:
+    """5 in bits 6 to 9 of a register, and of two with the low word first."""
+    assert encode(5.0, layout("u16", None, (6, 9))) == [5 << 6]
+    assert encode(5.0, layout("u32", "CDAB", (14, 17))) == [5 << 14 & 0xFFFF, 1]
+    assert decode([5 << 14 & 0xFFFF | 7, 1 | 8], layout("u32", "CDAB", (14, 17))) == 5.0
+
+
+def test_text_by_hand() -> None:
+    assert text("SunS", 6, None) == [0x5375, 0x6E53, 0]
+    assert text("SunS", 4, "BA") == [0x7553, 0x536E]
+    with pytest.raises(ValueError, match="no type"):
+        layout("thing", None)
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,12 @@ import asyncio
 import numpy as np
 import pytest
 
+from jieneng.site_folder import SiteFolder
+from simulators import fleet
+from simulators.config import SimulatorSettings
 from simulators.faults import connections, flow
 from simulators.flows import Altered, Cut, Leak
+from simulators.script import Script
 from simulators.steady import Steady
 from tests.simulators.scene import BEGIN_MS, HOUR_MS, Master, Scene, scene
 
@@ -57,6 +61,52 @@ async def test_a_cut_of_one_meter_leaves_its_gateway_alive() -> None:
         assert await master.ask(unit=1) == b""
         assert len(await master.ask(unit=2)) == 13
         master.writer.close()
+
+
+async def test_a_dark_gateway_says_nothing_of_units_that_are_not_there() -> None:
+    async with scene(flow.PowerCut(area="a")) as one:
+        one.clock.time_ms -= 1  # just before, so that the connection is taken
+        master = await one.connect()
+        one.clock.time_ms += 1
+        assert await master.ask(unit=77) == b""
+        master.writer.close()
+
+
+async def test_a_bus_is_dark_when_all_its_meters_are_whoever_darkened_them() -> None:
+    cuts = [flow.PowerCut(meter=name) for name in ("e-1", "e-2", "w-1")]
+    async with scene(*cuts) as one:
+        assert one.script.dark_bus("bus-a", BEGIN_MS)
+        assert not one.script.dark_bus("bus-b", BEGIN_MS)
+
+
+async def test_no_electricity_leaks_without_power_but_water_does() -> None:
+    """The power is cut from second 600 to 1200, the leaks go on from 0 to 1800."""
+    async with scene(
+        flow.PowerCut(area="a", after_s=600, duration_s=600),
+        flow.Leak(meter="e-1", after_s=0, duration_s=1800, rate=36.0),
+        flow.Leak(meter="w-1", after_s=0, duration_s=1800, rate=3.6),
+    ) as one:
+        assert _flowed(one, "e-1", 1800) == 2 * 12.0
+        assert round(_flowed(one, "w-1", 1800), 9) == 2 * 1.8
+
+
+def test_what_is_fed_through_a_dark_meter_is_dark_too(
+    example: SiteFolder, settings: SimulatorSettings
+) -> None:
+    """Block 2 feeds the data room, which is another area of the example centre."""
+    campus = fleet.campus(example, settings)
+    script = Script(campus, 1, BEGIN_MS)
+    [cut] = script.place([flow.PowerCut(meter="e-b2", duration_s=3600)])
+    assert {"e-b2", "e-b2-light", "e-dr", "e-dr-it", "e-dr-cool"} <= cut.meters
+    assert "w-b2" not in cut.meters
+    during = np.asarray([BEGIN_MS, BEGIN_MS + HOUR_MS])
+    flowed = {
+        name: float(np.diff(campus.meters[name].load.consumption(during))[0])
+        for name in ("e-b2", "e-dr", "e-main")
+    }
+    assert flowed["e-b2"] == pytest.approx(0, abs=1e-6)
+    assert flowed["e-dr"] == pytest.approx(0, abs=1e-6)
+    assert flowed["e-main"] > 10
 
 
 async def test_a_leak_flows_on_top() -> None:

@@ -5,12 +5,16 @@ The expected values are worked out by hand from that.
 
 from datetime import UTC, datetime
 
+import msgspec
 import numpy as np
 import pytest
 
 from simulators import words
-from simulators.faults import registers
+from simulators.faults import flow, registers
+from simulators.faults.fault import Fault
 from simulators.faults.registers import Slip
+from simulators.meter import Anchor, Meter, Stretch
+from simulators.script import Script
 from tests.simulators.scene import BEGIN_MS, HOUR_MS, Scene, scene
 
 SECONDS = np.arange(0, 7200, 60)
@@ -208,3 +212,63 @@ async def test_a_beginning_may_be_a_moment_of_the_calendar() -> None:
     start = datetime(2025, 6, 3, 2, 10, tzinfo=UTC)  # ten minutes after the simulation's
     async with scene(registers.Stuck(meter="e-1", start=start)) as one:
         assert one.script.placed[0].span.begin_ms == BEGIN_MS + 600_000
+
+
+# --- a recorded replacement: after half an hour another device hangs there, at 1000 kWh ----------
+
+SWAP_S = 1800
+
+
+def _swapped(*faults: Fault) -> tuple[float, float, float]:
+    """What e-1 shows a second before the swap, at it, and ten minutes after."""
+    one = Scene()
+    model = one.campus.meters["e-1"].stretches[0].model
+    at_ms = BEGIN_MS + 1000 * SWAP_S
+    stretches = [
+        Stretch(0, model, anchor=Anchor(at_ms, 500.0)),
+        Stretch(at_ms, model, since_ms=at_ms, anchor=Anchor(at_ms, 1000.0)),
+    ]
+    meter = Meter("e-1", "electricity", one.campus.flows["e-1"], stretches)
+    campus = msgspec.structs.replace(one.campus, meters={**one.campus.meters, "e-1": meter})
+    Script(campus, 1, BEGIN_MS).place(faults)
+    times = BEGIN_MS + 1000 * np.asarray([SWAP_S - 1, SWAP_S, SWAP_S + 600])
+    before, swap, after = meter.readings(times)["energy_kwh"]
+    return round(float(before), 6), round(float(swap), 6), round(float(after), 6)
+
+
+@pytest.mark.parametrize(
+    ("fault", "before"),
+    [
+        (None, 499.99),
+        (registers.Replacement(meter="e-1", after_s=600, initial=5000.0), 5011.99),
+        (registers.Stuck(meter="e-1", after_s=1200, duration_s=300), 499.99),
+        (registers.WrongCt(meter="e-1", after_s=0, duration_s=1200, factor=2.0), 511.99),
+        (flow.Leak(meter="e-1", after_s=0, duration_s=1200, rate=36.0), 499.99),
+    ],
+)
+def test_what_was_wrong_with_a_device_goes_with_it(fault: Fault | None, before: float) -> None:
+    """The new one shows its recorded first reading, and counts from there. (A leak is no fault of
+    the device: the old one ends at its recorded final reading, having begun lower.)"""
+    assert _swapped(*([] if fault is None else [fault])) == (before, 1000.0, 1006.0)
+
+
+def test_a_display_that_is_stuck_over_a_swap_is_stuck_at_each_devices_own_reading() -> None:
+    fault = registers.Stuck(meter="e-1", after_s=1200, duration_s=1200)
+    assert _swapped(fault) == (494.0, 1000.0, 1006.0)
+
+
+def test_wrong_transformers_stay_where_they_are_when_the_meter_is_replaced() -> None:
+    fault = registers.WrongCt(meter="e-1", after_s=1200, duration_s=6000, factor=2.0)
+    assert _swapped(fault) == (499.99 + 5.99, 1000.0, 1012.0)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+async def test_states_are_what_they_are_whoever_was_placed_first(turned: bool) -> None:
+    """A display sticks at second 600; at second 1200 the device is replaced by one that is well."""
+    faults = [
+        registers.Stuck(meter="e-1", after_s=600, duration_s=1800),
+        registers.Replacement(meter="e-1", after_s=1200, initial=100.0),
+    ]
+    async with scene(*(reversed(faults) if turned else faults)) as one:
+        shown = _readings(one)
+        assert (shown[1140], shown[1200], shown[2400]) == (6.0, 100.0, 112.0)

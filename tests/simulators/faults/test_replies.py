@@ -117,13 +117,14 @@ async def test_a_slow_answer_holds_up_the_next_question() -> None:
 
 
 async def test_a_late_answer_crosses_the_next_one() -> None:
-    async with scene(replies.LateAnswer(meter="e-2", delay_s=0.15)) as one:
+    async with scene(replies.LateAnswer(meter="e-2", delay_s=1.3)) as one:
         master = await one.connect()
         master.send(unit=2, number=1)
         master.send(unit=1, number=2)
         first = await master.reader.readexactly(13)
         second = await master.reader.readexactly(13)
         assert (first[1], second[1]) == (2, 1)
+        await one.saw(2)
         assert {exchange.meter: exchange.verdict for exchange in one.seen} == {
             "e-1": "good",
             "e-2": "bad",
@@ -140,6 +141,88 @@ async def test_an_answer_after_the_time_out_is_no_good_one() -> None:
             await master.reader.readexactly(13)
             assert one.seen[0].verdict == verdict
             master.writer.close()
+
+
+async def test_what_is_late_but_in_time_or_not_changed_at_all_is_good() -> None:
+    """The verdict is of the bytes and their time, not of the fault's name."""
+    for fault in (replies.LateAnswer(delay_s=0.02), replies.WrongUnit(unit=2)):
+        async with scene(fault) as one:
+            one.clock.time_ms += HOUR_MS
+            master = await one.connect()
+            assert await master.ask(unit=2) == TCP
+            assert one.seen[0].verdict == "good"
+            master.writer.close()
+
+
+@pytest.mark.parametrize(
+    ("faults", "expected"),
+    [
+        ((replies.Truncated(missing=4), replies.WrongUnit(unit=9)), TCP[:6] + b"\x09" + TCP[7:-4]),
+        (
+            (replies.WrongUnit(unit=9), replies.WrongTransaction()),
+            b"\x00\x06" + TCP[2:6] + b"\x09" + TCP[7:],
+        ),
+        ((replies.Busy(), replies.WrongUnit(unit=9)), TCP[:4] + b"\x00\x03\x09\x83\x06"),
+    ],
+)
+async def test_several_faults_of_an_answer_add_up(
+    faults: tuple[Fault, ...], expected: bytes
+) -> None:
+    heard, one = await _heard(*faults)
+    assert heard == expected
+    assert len(one.seen[0].faults) == 2
+
+
+async def test_a_slow_answer_of_another_unit_is_slow() -> None:
+    began = time.monotonic()
+    heard, _ = await _heard(replies.SlowAnswer(delay_s=0.1), replies.WrongUnit(unit=9))
+    assert heard[6] == 9
+    assert time.monotonic() - began >= 0.1
+
+
+async def test_a_question_that_waited_too_long_has_no_good_answer() -> None:
+    """Asked while a slow answer was under way, it is answered after its own time-out."""
+    async with scene(replies.SlowAnswer(meter="e-2", delay_s=1.4)) as one:
+        master = await one.connect()
+        master.send(unit=2, number=1)
+        master.send(unit=1, number=2)
+        await one.saw(2)
+        assert [exchange.verdict for exchange in one.seen] == ["bad", "bad"]
+        master.writer.close()
+
+
+async def test_questions_wait_on_a_serial_line_too() -> None:
+    async with scene(replies.SlowAnswer(meter="e-2", delay_s=0.3), link="rtu_tcp") as one:
+        master = await one.connect()
+        for unit in (2, 1, 3):
+            master.send(unit=unit, address=0 if unit < 3 else 8)
+            await asyncio.sleep(0.08)  # more than the pause that ends a frame
+        await one.saw(3)
+        assert [exchange.unit for exchange in one.seen] == [2, 1, 3]
+        master.writer.close()
+
+
+async def test_a_master_that_hangs_up_is_in_the_record() -> None:
+    async with scene(replies.SlowAnswer(delay_s=30.0)) as one:
+        master = await one.connect()
+        master.send()
+        await master.hear(0.05)
+        master.writer.close()
+        await one.saw(1)
+        assert (one.seen[0].verdict, one.seen[0].sent) == ("bad", b"")
+
+
+async def test_silence_is_silence_whatever_was_asked() -> None:
+    """Neither an address that the meter lacks nor a unit that is not there is answered."""
+    async with scene(replies.NoAnswer()) as one:
+        master = await one.connect()
+        for question in ({"address": 0x4000}, {"function": 6}, {"unit": 77}):
+            assert await master.ask(**question) == b""
+        master.writer.close()
+    async with scene(replies.NoAnswer(meter="e-1")) as one:
+        master = await one.connect()
+        assert len(await master.ask(unit=77)) == 9  # the gateway says that nobody is there
+        master.writer.close()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,276 @@
+"""The tables of the spool, and what is done to them within a transaction that is open.
+
+Law: whatever comes into `batch` or leaves it is counted in `ledger` by the same function.
+"""
+
+import sqlite3
+import zlib
+from collections.abc import Callable, Collection, Sequence
+from typing import Final, TypeVar
+
+import msgspec
+
+from edge_agent.tally import Counts
+from edge_agent.window import Ends, Entry, Key
+
+VERSION: Final = 2
+_LEDGER: Final = """
+CREATE TABLE ledger (
+    read INTEGER NOT NULL,
+    stored INTEGER NOT NULL,
+    pending INTEGER NOT NULL,
+    size_bytes INTEGER NOT NULL,
+    "full" INTEGER NOT NULL,
+    old INTEGER NOT NULL,
+    refused INTEGER NOT NULL,
+    damaged INTEGER NOT NULL,
+    running_s REAL NOT NULL
+);
+"""
+_BATCH: Final = """
+CREATE TABLE batch (
+    id INTEGER PRIMARY KEY,
+    boot TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    samples INTEGER NOT NULL,
+    payload BLOB NOT NULL,
+    put_s REAL NOT NULL DEFAULT 0,
+    crc INTEGER,
+    UNIQUE (boot, seq)
+);
+"""
+_EMPTY: Final = "INSERT INTO ledger VALUES (0, 0, 0, 0, 0, 0, 0, 0, 0);"
+# The first version told no reasons, no ages and no checksums.
+_FROM_FIRST: Final = """
+ALTER TABLE batch ADD COLUMN put_s REAL NOT NULL DEFAULT 0;
+ALTER TABLE batch ADD COLUMN crc INTEGER;
+ALTER TABLE ledger RENAME TO first_ledger;
+"""
+_COUNTS_OF_FIRST: Final = """
+INSERT INTO ledger SELECT read, stored, pending, bytes, dropped, 0, 0, 0, 0 FROM first_ledger;
+DROP TABLE first_ledger;
+"""
+_COUNTS: Final = (
+    'SELECT read, stored, pending, size_bytes, "full", old, refused, damaged FROM ledger'
+)
+#: How a file of an earlier version becomes one of ours; a new file is of version 0.
+TO_VERSION: Final = {0: _BATCH + _LEDGER + _EMPTY, 1: _FROM_FIRST + _LEDGER + _COUNTS_OF_FIRST}
+PAGE_BYTES: Final = 4096  # SQLite's own
+_LEAST_FILE_BYTES: Final = 65536  # less than the empty tables and a few batches is no bound
+_MOST_UNDER_WAY: Final = 1000  # of any window
+_OLDEST: Final = "id = (SELECT min(id) FROM batch)"
+_T = TypeVar("_T")
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A batch in the spool.
+
+    Attributes:
+        boot: with `seq` the name of the batch.
+        samples: how many the payload holds.
+        payload: as it is published.
+    """
+
+    boot: str
+    seq: int
+    samples: int
+    payload: bytes
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """Its name."""
+        return self.boot, self.seq
+
+    @property
+    def check(self) -> int:
+        """Its checksum."""
+        return zlib.crc32(
+            self.payload, zlib.crc32(f"{self.boot} {self.seq} {self.samples}".encode())
+        )
+
+
+def whole_or_not(
+    db: sqlite3.Connection, work: Callable[[sqlite3.Connection], _T]
+) -> tuple[Counts, _T]:
+    """Work in one transaction; the counts after it."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        result = work(db)
+        now = counts(db)
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+    return now, result
+
+
+def counts(db: sqlite3.Connection) -> Counts:
+    """What the ledger says."""
+    found = db.execute(_COUNTS).fetchone()
+    if found is None or not all(isinstance(one, int) and one >= 0 for one in found):
+        raise damaged("the ledger holds no counts")
+    return Counts(*found)
+
+
+def write_counts(db: sqlite3.Connection, now: Counts) -> None:
+    """Make the ledger say this."""
+    form = msgspec.structs.asdict(now)
+    db.execute(
+        "UPDATE ledger SET " + ", ".join(f'"{name}" = ?' for name in form),  # noqa: S608 - ours
+        tuple(form.values()),
+    )
+
+
+def running_s(db: sqlite3.Connection) -> float:
+    """How long agents had run on this file when the last batch was put."""
+    (found,) = db.execute("SELECT running_s FROM ledger").fetchone()
+    return float(found)
+
+
+def insert(db: sqlite3.Connection, rows: Sequence[Row], at_s: float) -> None:
+    """Put batches at the end of the queue: pending, but nobody's reading yet."""
+    db.executemany(
+        "INSERT INTO batch (boot, seq, samples, payload, put_s, crc) VALUES (?, ?, ?, ?, ?, ?)",
+        [(row.boot, row.seq, row.samples, row.payload, at_s, row.check) for row in rows],
+    )
+    db.execute(
+        "UPDATE ledger SET pending = pending + ?, size_bytes = size_bytes + ?",
+        (sum(row.samples for row in rows), sum(len(row.payload) for row in rows)),
+    )
+
+
+def count_read(db: sqlite3.Connection, samples: int, refused: int, at_s: float) -> None:
+    """So many came into the queue now, and so many did not get there earlier."""
+    db.execute(
+        "UPDATE ledger SET read = read + ?, refused = refused + ?, running_s = ?",
+        (samples + refused, refused, at_s),
+    )
+
+
+def drop_full(db: sqlite3.Connection, max_bytes: int) -> None:
+    """Drop the oldest until the rest is within the bound, as payload and as pages of the file.
+
+    Batches of half a page leave the other half empty, so payload alone would bound nothing.
+    """
+    while True:
+        (size,) = db.execute("SELECT size_bytes FROM ledger").fetchone()
+        used = _pragma(db, "page_count") - _pragma(db, "freelist_count")
+        if size <= max_bytes and used * PAGE_BYTES <= max(max_bytes, _LEAST_FILE_BYTES):
+            return
+        if not _remove(db, "full", _OLDEST, ()):
+            return
+
+
+def drop_for_pages(db: sqlite3.Connection, pages: int) -> None:
+    """Drop the oldest until the file has so many pages free."""
+    while _pragma(db, "freelist_count") < pages:
+        if not _remove(db, "full", _OLDEST, ()):
+            return
+
+
+def drop_old(db: sqlite3.Connection, before_s: float) -> None:
+    """Drop what was put before a moment of the running time."""
+    while True:
+        first = db.execute("SELECT put_s FROM batch ORDER BY id LIMIT 1").fetchone()
+        if first is None or first[0] >= before_s:
+            return
+        _remove(db, "old", _OLDEST, ())
+
+
+def ends(db: sqlite3.Connection, most: int, under_way: Collection[Key]) -> Ends:
+    """Both ends of the queue."""
+    oldest, newest = (
+        [
+            Entry((boot, seq), size)
+            for boot, seq, size in db.execute(
+                f"SELECT boot, seq, length(payload) FROM batch ORDER BY id {order} LIMIT ?",  # noqa: S608 - ours
+                (most,),
+            )
+        ]
+        for order in ("ASC", "DESC")
+    )
+    there = {entry.key for entry in (*oldest, *newest)}
+    gone = [key for key in under_way if key not in there and not _has(db, key)]
+    return Ends(oldest, newest, gone)
+
+
+def read(db: sqlite3.Connection, keys: Sequence[Key]) -> list[Row]:
+    """Batches by name. Damaged ones leave the queue."""
+    rows, missing = [], []
+    for key in keys:
+        found = db.execute(
+            "SELECT boot, seq, samples, payload, crc FROM batch WHERE boot = ? AND seq = ?", key
+        ).fetchone()
+        if found is None:
+            missing.append(key)
+        elif (row := whole(found[:4], found[4])) is not None:
+            rows.append(row)
+        else:
+            db.execute("DELETE FROM batch WHERE boot = ? AND seq = ?", key)
+            _count_damaged(db)
+    if missing and not set(missing).isdisjoint(_names_at_ends(db)):
+        raise damaged("a batch can't be found by the name that it has")
+    return rows
+
+
+def damaged(found: str) -> sqlite3.DatabaseError:
+    """The error that SQLite would give, had it noticed."""
+    error = sqlite3.DatabaseError(found)
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    return error
+
+
+def remove_stored(db: sqlite3.Connection, boot: str, first: int, last: int) -> int:
+    """Remove a range of one run; how many batches it were."""
+    return _remove(db, "stored", "boot = ? AND seq BETWEEN ? AND ?", (boot, first, last))
+
+
+def whole(parts: Sequence[object], check: object) -> Row | None:
+    """The batch of a table's row, if it is as it was put."""
+    try:
+        row = msgspec.convert(parts, tuple[str, int, int, bytes])
+    except msgspec.ValidationError:
+        return None
+    found = Row(*row)
+    return found if check in {None, found.check} else None  # the first version kept no checksums
+
+
+def _pragma(db: sqlite3.Connection, name: str) -> int:
+    (found,) = db.execute(f"PRAGMA {name}").fetchone()
+    return int(found)
+
+
+def _count_damaged(db: sqlite3.Connection) -> None:
+    """What is missing of the pending is damaged. Its own row is no witness of how many it held."""
+    left = db.execute("SELECT total(samples), total(length(payload)) FROM batch").fetchone()
+    samples, size = map(int, left)
+    db.execute(
+        "UPDATE ledger SET damaged = damaged + pending - ?, pending = ?, size_bytes = ?",
+        (samples, samples, size),
+    )
+
+
+def _names_at_ends(db: sqlite3.Connection) -> set[Key]:
+    found = ends(db, _MOST_UNDER_WAY, ())
+    return {entry.key for entry in (*found.oldest, *found.newest)}
+
+
+def _has(db: sqlite3.Connection, key: Key) -> bool:
+    found = db.execute("SELECT 1 FROM batch WHERE boot = ? AND seq = ?", key)
+    return found.fetchone() is not None
+
+
+def _remove(db: sqlite3.Connection, counted_as: str, where: str, values: Sequence[object]) -> int:
+    """Delete batches and count their samples; how many batches it were."""
+    samples, size = db.execute(
+        f"SELECT total(samples), total(length(payload)) FROM batch WHERE {where}",  # noqa: S608 - ours
+        values,
+    ).fetchone()
+    removed = db.execute(f"DELETE FROM batch WHERE {where}", values).rowcount  # noqa: S608 - ours
+    db.execute(
+        f'UPDATE ledger SET "{counted_as}" = "{counted_as}" + ?, pending = pending - ?,'  # noqa: S608 - ours
+        " size_bytes = size_bytes - ?",
+        (int(samples), int(samples), int(size)),
+    )
+    return removed

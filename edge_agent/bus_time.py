@@ -1,0 +1,198 @@
+"""How long a bus takes for one round of its meters, before it is ever polled. Pure.
+
+Law: what is predicted is what the link's arithmetic allows. A question costs its bytes, the silence
+that separates frames, the device's own time, and the reply's bytes; one question is under way at a
+time, so a round is the sum. Where a figure is assumed, it stands below with its source, and a key
+of the bus goes before it.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+import msgspec
+
+from edge_agent import serial_line
+from jieneng.metering.catalog import Model
+from jieneng.metering.errors import Problem
+from jieneng.metering.read_plan import Read, plan
+from jieneng.metering.site import Bus, Meter, Site
+
+FULL: Final = 1.0  # share of its time past which a bus can't do what it is asked for
+BUSY: Final = 0.7  # ... and past which one retry or one slow meter costs others their slot
+
+# A device's own time, from the last byte of the question to the first of the reply. Manuals bound
+# it by 200 ms (Multitek M812, page 53) to 300 ms (Lumel ND25, Modbus section); the 1,810 requests a
+# minute that the users of mbmd measured leave 8 ms beside the bytes of 9600 baud. Between them:
+_TURNAROUND_S: Final = 0.02
+_NETWORK_S: Final = 0.002  # there and back in a building's network
+
+_RTU_REQUEST: Final = 8  # unit, function, address, count, checksum
+_RTU_REPLY: Final = 5  # unit, function, byte count, checksum, beside the data
+
+_POLLS: Final = 3600  # after so many polls any mixture of paces has shown its average
+
+# Time-outs that a silent meter costs its neighbours. Where replies carry no number the link waits
+# for one more, so that what comes late reaches nobody (`links`, law 2).
+_WAITS: Final[Mapping[str, int]] = MappingProxyType({"tcp": 1, "rtu_tcp": 2, "rtu": 2})
+
+
+class Round(msgspec.Struct, frozen=True):
+    """What is to be expected of a bus.
+
+    Attributes:
+        bus: its id.
+        meters: on it.
+        questions: of one round.
+        cycle_s: one round in which every meter is asked once and answers.
+        load: share of its time that the bus is busy, each meter being asked at its interval.
+        silent_s: what one silent meter costs the others when it is asked.
+        dark_s: one round in which nobody answers.
+        shortest_s: the shortest interval of its meters.
+    """
+
+    bus: str
+    meters: int
+    questions: int
+    cycle_s: float
+    load: float
+    silent_s: float
+    dark_s: float
+    shortest_s: float
+
+
+def rounds(site: Site, models: Mapping[str, Model]) -> list[Round]:
+    """Of every bus that has meters with a model, in the order of the site's file."""
+    found = []
+    for bus in site.bus:
+        polled = [
+            (meter, models[meter.model])
+            for meter in site.meter
+            if meter.bus == bus.id and meter.model is not None and meter.model in models
+        ]
+        if polled:
+            found.append(round_of(bus, polled))
+    return found
+
+
+def round_of(bus: Bus, polled: Sequence[tuple[Meter, Model]]) -> Round:
+    """Of one bus, given its meters and their models, at least one."""
+    costs = {
+        model.id: _cost(bus, model) for _, model in {row[1].id: row for row in polled}.values()
+    }
+    own = [costs[model.id] for _, model in polled]
+    silent_s = _WAITS[bus.link] * bus.timeout_s
+    return Round(
+        bus=bus.id,
+        meters=len(polled),
+        questions=sum(one.questions for one in own),
+        cycle_s=sum(one.whole_s for one in own),
+        load=sum(
+            one.usual_s / meter.interval_s for one, (meter, _) in zip(own, polled, strict=True)
+        ),
+        silent_s=silent_s,
+        dark_s=silent_s * len(polled),
+        shortest_s=min(meter.interval_s for meter, _ in polled),
+    )
+
+
+class _Cost(NamedTuple):
+    """What one poll of a model takes: with everything, and on average."""
+
+    questions: int
+    whole_s: float
+    usual_s: float
+
+
+def _cost(bus: Bus, model: Model) -> _Cost:
+    whole = plan(model)
+    paces = {row.every for row in model.point}
+    polls = min(math.lcm(*paces), _POLLS)
+    # Which paces are due together, and how often: most polls are alike.
+    due = Counter(frozenset(pace for pace in paces if poll % pace == 0) for poll in range(polls))
+    usual_s = 0.0
+    for together, times in due.items():
+        names = [row.quantity for row in model.point if row.every in together]
+        usual_s += times / polls * sum(question_s(bus, read) for read in plan(model, None, names))
+    return _Cost(len(whole), sum(question_s(bus, read) for read in whole), usual_s)
+
+
+def question_s(bus: Bus, read: Read) -> float:
+    """From one question to the moment at which the next may be asked, if it is answered."""
+    own_s = _TURNAROUND_S if bus.turnaround_s is None else bus.turnaround_s
+    if bus.link == "tcp":
+        return own_s + _NETWORK_S + bus.delay_s
+    wire_s = (_RTU_REQUEST + _RTU_REPLY + read.size) * character_s(bus)
+    # One silence tells the device where the question ends. Another tells where the reply does: on a
+    # port of ours the delay runs meanwhile, a gateway hands the reply on after it.
+    silent_s = silence_s(bus)
+    if bus.link == "rtu":
+        return wire_s + own_s + silent_s + max(silent_s, bus.delay_s)
+    return wire_s + own_s + 2 * silent_s + bus.delay_s + _NETWORK_S
+
+
+def character_s(bus: Bus) -> float:
+    """One byte on a bus's wire."""
+    return serial_line.character_s(bus.baud, bus.parity, bus.stop_bits)
+
+
+def silence_s(bus: Bus) -> float:
+    """What separates two frames on it."""
+    return serial_line.frame_gap_s(bus.baud, bus.parity, bus.stop_bits)
+
+
+# --- what a person is told ----------------------------------------------------------------------
+
+
+def problems(site: Site, models: Mapping[str, Model]) -> Iterator[Problem]:
+    """Buses that can't be polled as often as their meters ask for."""
+    places = {bus.id: number for number, bus in enumerate(site.bus)}
+    for one in rounds(site, models):
+        if one.load > FULL:
+            yield Problem(
+                text="bus {bus} can't keep up: a round of its {meters} meters takes {cycle} s by "
+                "calculation, and their intervals ask for {load} % of its time.",
+                mend="Write interval_s = {interval} or more at its meters, raise the baud rate, or "
+                "split the bus.",
+                values={**_told(one), "interval": _enough_s(one)},
+                path=("bus", places[one.bus]),
+            )
+
+
+def warnings(site: Site, models: Mapping[str, Model]) -> Iterator[Problem]:
+    """Buses that can be polled, but not when something goes wrong."""
+    places = {bus.id: number for number, bus in enumerate(site.bus)}
+    for one in rounds(site, models):
+        if BUSY < one.load <= FULL:
+            yield Problem(
+                text="bus {bus} is busy for {load} % of its time: a round of its {meters} meters "
+                "takes {cycle} s by calculation.",
+                mend="A retry or a slow meter will cost others their slot: interval_s = {interval} "
+                "leaves room.",
+                values={**_told(one), "interval": _enough_s(one)},
+                path=("bus", places[one.bus]),
+            )
+        elif one.meters > 1 and one.load <= FULL and one.cycle_s + one.silent_s > one.shortest_s:
+            yield Problem(
+                text="one silent meter on bus {bus} costs the others {silent} s, and a round takes "
+                "{cycle} s by calculation: together more than the shortest interval, {shortest} s.",
+                mend="Lower timeout_s of the bus, or ask less often.",
+                values={**_told(one), "silent": f"{one.silent_s:g}", "shortest": one.shortest_s},
+                path=("bus", places[one.bus]),
+            )
+
+
+def _told(one: Round) -> dict[str, object]:
+    return {
+        "bus": one.bus,
+        "meters": one.meters,
+        "cycle": f"{one.cycle_s:.2f}",
+        "load": f"{100 * one.load:.0f}",
+    }
+
+
+def _enough_s(one: Round) -> int:
+    """An interval at which all meters of the bus leave it room."""
+    return math.ceil(one.cycle_s / BUSY)

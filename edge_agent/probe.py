@@ -1,0 +1,267 @@
+"""Commissioning: who is on a bus, which model it may be, and what its registers hold.
+
+Laws:
+
+1. It only reads, over one connection, with one question under way and a pause between two.
+2. Whoever answers is there, also with a refusal. Two devices of one number garble each other: that
+   is told, and not taken for nobody.
+3. A refusal is an answer about the registers: a block is halved until it is known which of them are
+   there. Silence is asked once more, and means the same.
+"""
+
+import asyncio
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final, Literal
+
+import msgspec
+
+from edge_agent import recognise
+from edge_agent.display import Function
+from edge_agent.links import bus_link
+from edge_agent.poller import Link
+from edge_agent.protocols import Framing
+from edge_agent.protocols.modbus import FRAMINGS
+from edge_agent.recognise import Against, Fit
+from jieneng.metering.catalog import Model
+from jieneng.metering.errors import (
+    DeviceRefused,
+    LinkDown,
+    LinkError,
+    PeerError,
+    ReplyError,
+)
+from jieneng.metering.read_plan import Read, plan
+from jieneng.metering.site import Bus
+
+# Modbus application protocol V1.1b3, section 7.
+_NO_FUNCTION: Final = 1
+_NOT_NOW: Final = frozenset({5, 6})  # acknowledge, busy: asked once more
+_NOBODY: Final = frozenset({0x0A, 0x0B})  # said by a gateway of a unit that it can't reach
+
+_BLOCK: Final = 64  # registers: most devices give as many, and halves of it begin at even addresses
+_PATIENCE: Final = 6  # silences after which a range is given up
+_BUSY_S: Final = 0.3  # before a device that is busy is asked again
+
+How = Literal["answers", "refuses", "garbled"]
+Tell = Callable[[float], None]
+_Known = dict[tuple[int, int, int], bytes | Against]
+
+
+class Presence(msgspec.Struct, frozen=True):
+    """Somebody on the bus.
+
+    Attributes:
+        how: `garbled` where something came that can't be one device's answer.
+        error: why it was no plain answer.
+    """
+
+    unit: int
+    how: How
+    error: PeerError | None = None
+
+
+class Probe:
+    """Asks on one link."""
+
+    def __init__(self, link: Link, framing: Framing, delay_s: float) -> None:
+        self._link = link
+        self._framing = framing
+        self._delay_s = delay_s
+        self._numbers = itertools.count(1)
+
+    async def close(self) -> None:
+        """Let go of the link; in the loop that it lives in."""
+        self._link.close()
+
+    async def ask(self, unit: int, read: Read) -> bytes:
+        """The registers of one read.
+
+        Raises:
+            LinkError: no answer, also not when asked once more.
+            PeerError: an answer that is none, also when asked once more; a refusal.
+        """
+        try:
+            return await self._once(unit, read)
+        except LinkDown:
+            raise
+        except DeviceRefused as error:
+            if error.code not in _NOT_NOW:
+                raise
+            await asyncio.sleep(_BUSY_S)
+        except (LinkError, ReplyError):
+            pass
+        return await self._once(unit, read)
+
+    async def scan(self, units: Sequence[int], tell: Tell) -> list[Presence]:
+        """Those of some units that are there."""
+        found = []
+        for number, unit in enumerate(units):
+            tell(number / len(units))
+            if (there := await self._presence(unit)) is not None:
+                found.append(there)
+        tell(1.0)
+        return found
+
+    async def fits(self, unit: int, models: Sequence[Model], tell: Tell) -> list[Fit]:
+        """How each model fits what a unit answers."""
+        known: _Known = {}
+        found = []
+        for number, model in enumerate(models):
+            tell(number / len(models))
+            found.append(await self._fit(unit, model, known))
+        tell(1.0)
+        return found
+
+    async def registers(
+        self, unit: int, ranges: Iterable[tuple[Function, range]], tell: Tell
+    ) -> dict[tuple[Function, int], bytes]:
+        """What registers hold, as far as the device gives them; two bytes each."""
+        held: dict[tuple[Function, int], bytes] = {}
+        wanted = list(ranges)
+        whole, done = sum(len(span) for _, span in wanted), 0
+        for function, span in wanted:
+            silences = 0
+            waiting = list(reversed(list(_blocks(span))))
+            while waiting and silences < _PATIENCE:
+                block = waiting.pop()
+                try:
+                    data = await self.ask(unit, _read(function, block))
+                except DeviceRefused as error:
+                    if error.code == _NO_FUNCTION:
+                        break
+                    data = b""
+                except LinkDown:
+                    raise
+                except (LinkError, ReplyError):
+                    silences += 1
+                    data = b""
+                if not data and len(block) > 1:
+                    half = block.start + len(block) // 2
+                    waiting += [range(half, block.stop), range(block.start, half)]
+                    continue
+                for place in range(0, len(data), 2):
+                    held[function, block.start + place // 2] = data[place : place + 2]
+                done += len(block)
+                tell(done / whole)
+        tell(1.0)
+        return held
+
+    async def _once(self, unit: int, read: Read) -> bytes:
+        await asyncio.sleep(self._delay_s)
+        steps = self._framing.ask(unit, read, next(self._numbers))
+        return (await self._link.exchange(steps)).data
+
+    async def _presence(self, unit: int) -> Presence | None:
+        """Asked for one holding register, and where nothing comes for an input register."""
+        functions: tuple[Function, ...] = (3, 4)
+        for function in functions:
+            try:
+                await self._once(unit, _read(function, range(1)))
+            except LinkDown:
+                raise
+            except DeviceRefused as error:
+                if error.code in _NOBODY:
+                    return None
+                return Presence(unit, "refuses", error)
+            except ReplyError as error:
+                return Presence(unit, "garbled", error)
+            except LinkError:
+                continue
+            return Presence(unit, "answers")
+        return None
+
+    async def _fit(self, unit: int, model: Model, known: _Known) -> Fit:
+        replies = list[tuple[Read, bytes]]()
+        for read in plan(model):
+            data = await self._cached(unit, read, known)
+            if isinstance(data, bytes):
+                replies.append((read, data))
+                continue
+            # Perhaps only what lies between is refused.
+            for alone in recognise.apart(model, read) if len(read.quantities) > 1 else ():
+                data = await self._cached(unit, alone, known)
+                if isinstance(data, Against):
+                    break
+                replies.append((alone, data))
+            if isinstance(data, Against):
+                return Fit(model.id, against=data)
+        fit = recognise.fit(model, replies)
+        return fit if fit.against else await self._identified(unit, model, fit, known)
+
+    async def _identified(self, unit: int, model: Model, fit: Fit, known: _Known) -> Fit:
+        """A fit, given what the device says of itself; only what must stand there may not lack."""
+        answers = []
+        for row in model.identity:
+            read = _read(row.function, range(row.address, row.address + row.words))
+            data = await self._cached(unit, read, known)
+            if not isinstance(data, Against):
+                answers.append((row, data))
+            elif row.expect is not None:
+                return msgspec.structs.replace(fit, against=data)
+        return recognise.identified(fit, answers)
+
+    async def _cached(self, unit: int, read: Read, known: _Known) -> bytes | Against:
+        """The registers of a read, or why there are none."""
+        key = (read.function, read.address, read.count)
+        if key not in known:
+            last = read.address + read.count - 1
+            try:
+                known[key] = await self.ask(unit, read)
+            except LinkDown:
+                raise
+            except (LinkError, PeerError) as error:
+                where = f"{read.function}: 0x{read.address:04X}-0x{last:04X}"
+                known[key] = Against(where, error)
+        return known[key]
+
+
+def open_link(bus: Bus, now_ms: Callable[[], int]) -> tuple[Link, Framing]:
+    """The link of a bus, opened when it is first used, and how questions travel on it."""
+    return bus_link(bus, now_ms), FRAMINGS[bus.link]
+
+
+def near(model: Model, quantity: str, around: int) -> Iterator[tuple[Function, range]]:
+    """Where a model has a quantity, and some registers on either side, by both functions."""
+    for row in model.point:
+        if row.quantity == quantity:
+            span = range(max(row.first - around, 0), min(row.end + around, 65536))
+            yield from everywhere(span)
+
+
+def allowed(
+    model: Model, ranges: Iterable[tuple[Function, range]]
+) -> Iterator[tuple[Function, range]]:
+    """The parts of some ranges that no request of this model is forbidden to touch."""
+    for function, span in ranges:
+        start = span.start
+        for row in sorted(model.forbidden, key=lambda row: row.from_):
+            if row.function == function and row.to >= start and row.from_ < span.stop:
+                if row.from_ > start:
+                    yield function, range(start, row.from_)
+                start = row.to + 1
+        if start < span.stop:
+            yield function, range(start, span.stop)
+
+
+def everywhere(span: range) -> Iterator[tuple[Function, range]]:
+    """Some registers, by both functions."""
+    functions: tuple[Function, ...] = (3, 4)
+    return ((function, span) for function in functions)
+
+
+def _blocks(span: range) -> Iterator[range]:
+    """Blocks that begin at multiples of the block, but for the first."""
+    start = span.start
+    while start < span.stop:
+        stop = min((start // _BLOCK + 1) * _BLOCK, span.stop)
+        yield range(start, stop)
+        start = stop
+
+
+def _read(function: Function, span: range) -> Read:
+    return Read(function, span.start, len(span), (), _undecoded)
+
+
+def _undecoded(_: bytes) -> tuple[float, ...]:
+    return ()

@@ -1,0 +1,93 @@
+"""A person's word that a meter is read rightly: what its display showed, and what was read. Pure.
+
+Law: a record says ok only where display and register agree to a step of each, and to what can have
+flowed between looking and reading. One that does not agree is a record, too.
+"""
+
+from datetime import datetime
+from fractions import Fraction
+from typing import Literal
+
+import msgspec
+
+from edge_agent.display import Display
+from jieneng.metering.catalog import PointRow
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the file that a person keeps.
+
+    Attributes:
+        time: when the register was read, with its offset from UTC.
+        by: who looked at the display.
+        link: how the meter was reached.
+        display: what was typed.
+        read: what the register said [canonical unit of the quantity].
+        difference: read less display.
+        behind: how much the register may lag behind the display ...
+        ahead: ... and be ahead of it.
+    """
+
+    time: str
+    by: str
+    link: str
+    meter: str
+    unit: int
+    model: str
+    quantity: str
+    display: str
+    read: float
+    difference: float
+    behind: float
+    ahead: float
+    verdict: Literal["ok", "not ok"]
+
+    def line(self) -> bytes:
+        """As JSON."""
+        return msgspec.json.encode(self) + b"\n"
+
+
+class Subject(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose display it is, and who looked."""
+
+    by: str
+    link: str
+    meter: str
+    unit: int
+    model: str
+
+
+def record(
+    subject: Subject, display: Display, read: float, step: float, moment: datetime
+) -> Record:
+    """The verdict on a display and a reading.
+
+    Args:
+        subject: whose.
+        display: what was seen.
+        read: what was read.
+        step: of the register, as `step` says.
+        moment: when it was read, with an offset.
+    """
+    behind = display.digit + step
+    ahead = behind + display.flowed
+    difference = read - float(display.shown)
+    # Half a hundredth of a step is what floats make of decimals.
+    near = -behind * 1.005 <= difference <= ahead + behind * 0.005
+    return Record(
+        **msgspec.structs.asdict(subject),
+        time=moment.isoformat(timespec="milliseconds"),
+        quantity=display.quantity,
+        display=str(display.shown),
+        read=read,
+        difference=difference,
+        behind=behind,
+        ahead=ahead,
+        verdict="ok" if near else "not ok",
+    )
+
+
+def step(row: PointRow, value: float, ct: Fraction, pt: Fraction) -> float:
+    """What one step of a register is worth at a value, ratios applied [canonical unit]."""
+    bits = {"f16": 11, "f32": 24, "f64": 53}.get(row.type, 53)  # of a mantissa (IEEE 754)
+    return row.step(ct, pt) or abs(value) * 2.0 ** (1 - bits)

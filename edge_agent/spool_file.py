@@ -1,0 +1,347 @@
+"""The spool's file: batches and their ledger in SQLite, for the one thread that works on it.
+
+Laws:
+
+1. A batch carries a checksum. One that the disk gives back changed is dropped and counted, never
+   handed out: a flipped digit would be a reading that nobody read.
+2. A damaged file is set aside under another name, what it still gives back goes into a new one, and
+   what it does not counts as dropped. The counts go on; where the file lost some of its own without
+   a word, the copy beside it (`tally`) says so.
+3. A full disk never locks the queue. Where less is free than the reserve (see there) holds, the
+   file grows no more: the oldest give way to the new. Where others fill the disk to the last byte,
+   the reserve is given up for as long as a transaction takes. It holds four times what the log may
+   before it is written back, so that this always ends, and the log is cut and gives back what the
+   file grew by. A new reading that even so finds no room is refused; nothing pending is touched.
+4. A disk that can't be written, or can't be read, is tried again with every call. Where opening the
+   file anew may help, that is done; otherwise it stays open, so that what is pending on a file
+   system that turned read-only can still be read and sent.
+5. Age is what the agent's own running time adds up to while a batch lies here. A clock that jumps
+   ages nothing: years pass in one moment when a box without a battery hears the time at last.
+
+SQLite in WAL mode with `synchronous=FULL`, opened exclusively. Pages that are freed are used again,
+so the file stays within the bound on bytes; the log and the reserve come on top.
+"""
+
+import math
+import os
+import sqlite3
+import time
+import traceback
+from collections.abc import Callable, Collection, Sequence
+from contextlib import closing, suppress
+from functools import cached_property, partial
+from itertools import islice
+from pathlib import Path
+from typing import Final, TypeVar
+
+import msgspec
+
+from edge_agent import batches
+from edge_agent.batches import Row
+from edge_agent.rescue import rescued
+from edge_agent.reserve import Reserve
+from edge_agent.tally import Counts, Tally, settled
+from edge_agent.window import Ends, Key
+from jieneng.metering.errors import SpoolUnavailable
+from jieneng.metering.reading import Ack
+from jieneng.observe import Fault, Log
+
+_LOGS: Final = 4  # how often the reserve holds what the log may be before it is written back
+_ROW_PAGES: Final = 4  # that a row may need beyond its payload: table, index, overflow, list
+_RESCUED_AT_ONCE: Final = 200
+_DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_UNREADABLE: Final = frozenset({sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ})
+_T = TypeVar("_T")
+
+
+class SpoolFile:
+    """The queue, for its thread. Whatever goes wrong is raised as `SpoolUnavailable`.
+
+    Attributes:
+        known: the counts, with what was refused and is not on the disk yet.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        max_bytes: int,
+        log: Log,
+        *,
+        max_age_s: float = math.inf,
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.known = Counts()
+        self._path = path
+        self._max_bytes = max_bytes
+        self._max_age_s = max_age_s
+        self._log = log
+        self._now_s = now_s
+        self._began_s = 0.0  # the moment on `now_s` at which the running time was 0
+        self._db: sqlite3.Connection | None = None
+        self._identity: tuple[int, int] | None = None  # of the file when it was opened
+        self._tally = Tally(path.with_name(f"{path.name}-counts"))
+        self._refused = 0  # samples, that the ledger does not know of
+        self._damage = Fault(log, "batches were damaged on the disk, and dropped")
+
+    def open(self) -> None:
+        """Open or make the file, unless the disk is what keeps us from it: that is tried again."""
+        try:
+            self._transact(lambda _: None)
+        except SpoolUnavailable as error:
+            if not self._may_pass(error.__cause__):
+                raise
+            self.known = self._tally.read() or Counts()
+
+    def put(self, rows: Sequence[Row]) -> None:
+        """Keep batches, and drop what there is no room for, or what is too old."""
+        samples = sum(row.samples for row in rows)
+
+        def work(db: sqlite3.Connection) -> None:
+            running_s = self._now_s() - self._began_s
+            if self._reserve.is_tight():  # the file grows no more
+                pages = sum(len(row.payload) // batches.PAGE_BYTES + _ROW_PAGES for row in rows)
+                batches.drop_for_pages(db, pages)
+            batches.insert(db, rows, running_s)
+            batches.count_read(db, samples, self._refused, running_s)
+            batches.drop_old(db, running_s - self._max_age_s)
+            batches.drop_full(db, self._max_bytes)
+
+        try:
+            self._transact(work, settles_refused=True)
+        except SpoolUnavailable:
+            self._refused += samples
+            self._know(_with_refused(self.known, samples))
+            raise
+
+    def ends(self, most: int, under_way: Collection[Key]) -> Ends:
+        """Both ends of the queue."""
+        return self._transact(lambda db: batches.ends(db, most, under_way))
+
+    def read(self, keys: Sequence[Key]) -> list[Row]:
+        """Batches by name. Damaged ones leave the queue, and are counted."""
+        before = self.known.damaged
+        rows = self._transact(lambda db: batches.read(db, keys))
+        if self.known.damaged > before:
+            self._damage.happened("their checksums are wrong", path=str(self._path))
+        return rows
+
+    def confirm(self, acks: Sequence[Ack]) -> int:
+        """Remove what was acknowledged; how many batches it were."""
+        ranges = [(ack.boot, *range_) for ack in acks for range_ in ack.stored]
+        ranges += [(ack.boot, seq, seq) for ack in acks for seq, _ in ack.quarantined]
+        return self._transact(lambda db: sum(batches.remove_stored(db, *one) for one in ranges))
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._tally.close()
+        self._disconnect()
+
+    # --- the file ---
+
+    def _transact(
+        self, work: Callable[[sqlite3.Connection], _T], *, settles_refused: bool = False
+    ) -> _T:
+        """Do it whole or not at all, in a new file where this one turns out to be damaged."""
+        try:
+            counts, done = self._attempt_hard(work)
+        except (sqlite3.Error, OSError) as error:
+            if self._may_be_another(error):
+                self._disconnect()
+            raise self._unavailable(error) from error
+        if settles_refused:
+            self._refused = 0
+        self._know(_with_refused(counts, self._refused))
+        return done
+
+    def _know(self, counts: Counts) -> None:
+        if counts != self.known:
+            self.known = counts
+            self._tally.write(counts)
+
+    def _attempt_hard(self, work: Callable[[sqlite3.Connection], _T]) -> tuple[Counts, _T]:
+        try:
+            self._reserve.make()
+            return self._attempt(work)
+        except (sqlite3.Error, OSError) as error:
+            if _code(error) == sqlite3.SQLITE_FULL:
+                return self._attempt_in_reserve(work)
+            if _is_damage(error):
+                self._set_aside(error)
+                return self._attempt(work)
+            raise
+
+    @cached_property
+    def _reserve(self) -> Reserve:
+        return Reserve(self._path.with_name(f"{self._path.name}-reserve"), self._max_bytes)
+
+    def _attempt_in_reserve(self, work: Callable[[sqlite3.Connection], _T]) -> tuple[Counts, _T]:
+        self._reserve.release()
+        try:
+            self._write_back()
+            done = self._attempt(work)
+            with suppress(sqlite3.Error):  # it is done, whether or not the log can be cut now
+                self._write_back()
+            return done
+        finally:
+            self._reserve.make()
+
+    def _write_back(self) -> None:
+        """Bring the log into the file, and cut it to nothing."""
+        if self._db is not None:
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _attempt(self, work: Callable[[sqlite3.Connection], _T]) -> tuple[Counts, _T]:
+        if self._db is None:
+            self._db = self._open_settled()
+            self._identity = _identity(self._path)
+        return batches.whole_or_not(self._db, work)
+
+    def _open_settled(self) -> sqlite3.Connection:
+        """Open it, and see that it holds what was last known of it, here or beside it."""
+        db = self._open()
+        try:
+            self._began_s = self._now_s() - batches.running_s(db)
+            found = batches.counts(db)
+            copies = (found, self.known, self._tally.read() or found)
+            known = max(copies, key=lambda one: one.progress)
+            now = settled(known, found)
+            if now != found:
+                batches.whole_or_not(db, lambda db: batches.write_counts(db, now))
+                self._refused = 0
+        except BaseException:
+            db.close()
+            raise
+        if now.damaged > known.damaged:
+            self._log.error(
+                "spool has lost readings that were in it",
+                path=str(self._path),
+                dropped=now.damaged - known.damaged,
+            )
+        return db
+
+    def _open(self) -> sqlite3.Connection:
+        log_bytes = self._reserve.size_bytes // _LOGS
+        db = sqlite3.connect(self._path, timeout=0, isolation_level=None)
+        try:
+            db.execute("PRAGMA locking_mode = EXCLUSIVE")
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = FULL")
+            # Else a confirmation writes zeros over all that it frees, and needs the room for them.
+            db.execute("PRAGMA secure_delete = OFF")
+            db.execute(f"PRAGMA journal_size_limit = {log_bytes}")
+            db.execute(f"PRAGMA wal_autocheckpoint = {log_bytes // batches.PAGE_BYTES}")
+            (version,) = db.execute("PRAGMA user_version").fetchone()
+            if version in batches.TO_VERSION:
+                db.executescript(
+                    f"BEGIN IMMEDIATE; {batches.TO_VERSION[version]}"
+                    f" PRAGMA user_version = {batches.VERSION}; COMMIT;"
+                )
+            elif version != batches.VERSION:
+                raise SpoolUnavailable(
+                    "{path} was made by another version; move it away, or run that version.",
+                    path=self._path,
+                )
+            (found,) = db.execute("PRAGMA quick_check(1)").fetchone()
+            if found != "ok":
+                raise batches.damaged(found)
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    def _set_aside(self, error: Exception) -> None:
+        # What was going on when it came up still holds a cursor, and with it the file's lock.
+        traceback.clear_frames(error.__traceback__)
+        self._disconnect()
+        aside = self._path.with_name(f"{self._path.name}.damaged")
+        for suffix in ("", "-wal"):  # one that was there before has been rescued from: it goes
+            file = self._path.with_name(self._path.name + suffix)
+            aside.with_name(aside.name + suffix).unlink(missing_ok=True)
+            if file.exists():
+                file.rename(aside.with_name(aside.name + suffix))
+        if not self.known.progress and self._tally.read() is None:
+            self.known = _counts_of_damaged(aside)
+        with closing(self._open()) as db:
+            saved = _rescue(db, aside)
+        self._log.error(
+            "spool was damaged, set aside, and begun anew",
+            reason=str(error),
+            aside=str(aside),
+            rescued=saved,
+        )
+
+    def _may_pass(self, error: BaseException | None) -> bool:
+        """Whether it is the disk's state rather than a wrong path or another agent."""
+        full_or_failing = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
+        return _code(error) in full_or_failing or self._is_read_only()
+
+    def _is_read_only(self) -> bool:
+        try:
+            return bool(os.statvfs(self._path.parent).f_flag & os.ST_RDONLY)
+        except OSError:
+            return False
+
+    def _may_be_another(self, error: Exception) -> bool:
+        """Whether the file, opened anew, might not give this error again."""
+        if _code(error) == sqlite3.SQLITE_READONLY:  # it was so when it was opened
+            return os.access(self._path, os.W_OK)
+        unreadable = getattr(error, "sqlite_errorcode", 0) in _UNREADABLE
+        return unreadable or self._identity != _identity(self._path)
+
+    def _disconnect(self) -> None:
+        if self._db is not None:
+            with suppress(sqlite3.Error):
+                self._db.close()
+            self._db = None
+
+    def _unavailable(self, error: Exception) -> SpoolUnavailable:
+        return SpoolUnavailable(
+            "the spool {path} can't be used ({error}); check the disk, and that no other agent"
+            " uses this file.",
+            path=self._path,
+            error=error,
+        )
+
+
+def _rescue(db: sqlite3.Connection, aside: Path) -> int:
+    """Bring over what the damaged file gives back, as much as the disk has room for; how many."""
+    with suppress(sqlite3.Error):
+        rows = rescued(aside)
+        while some := list(islice(rows, _RESCUED_AT_ONCE)):
+            batches.whole_or_not(db, partial(batches.insert, rows=some, at_s=0.0))
+    return batches.counts(db).pending
+
+
+def _counts_of_damaged(path: Path) -> Counts:
+    """What a damaged file says of itself, if it says anything that can be."""
+    try:
+        with closing(sqlite3.connect(path, timeout=0)) as db:
+            said = batches.counts(db)
+            return said if settled(said, said) == said else Counts()
+    except (sqlite3.Error, TypeError):
+        return Counts()
+
+
+def _with_refused(counts: Counts, samples: int) -> Counts:
+    """The counts after so many more were read and refused."""
+    return msgspec.structs.replace(
+        counts, read=counts.read + samples, refused=counts.refused + samples
+    )
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _code(error: BaseException | None) -> int:
+    """SQLite's primary code; 0 where it isn't SQLite's."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def _is_damage(error: Exception) -> bool:
+    # That a text is none any more, sqlite3 says without a code.
+    return _code(error) in _DAMAGE or str(error).startswith("Could not decode")

@@ -1,0 +1,268 @@
+"""From what a display shows to its registers, to the TOML for them, and to a person's signature."""
+
+import asyncio
+from collections.abc import Sequence
+from decimal import Decimal
+from difflib import get_close_matches
+from itertools import islice
+from typing import Final
+
+import click
+import msgspec
+
+from edge_agent import display, paste
+from edge_agent.display import Display, Place
+from edge_agent.probe import allowed, everywhere, near
+from jieneng.cli.options import tr
+from jieneng.cli.probe import number
+from jieneng.cli.probe_scan import own_bus, recognised, to_paste
+from jieneng.cli.probe_session import Session
+from jieneng.cli.probe_sign import sign_off
+from jieneng.cli.progress import share_progress
+from jieneng.metering.catalog import Model, PointRow, Ratio
+from jieneng.metering.errors import LinkDown, LinkError, PeerError, UsageError
+from jieneng.metering.quantities import CONSUMPTION, QUANTITIES
+from jieneng.metering.read_plan import Read
+
+_SPAN: Final = range(256)  # searched where nothing else is said: most maps begin there
+_AROUND: Final = 16  # registers on either side of where the model has it
+_SHOWN: Final = 8  # places that are listed
+_WAVERS: Final = 0.01  # share by which a gauge moves while one looks
+
+
+def found(session: Session, runner: asyncio.Runner) -> bool:
+    """Search, tell, and sign off; False where something is not as it should be."""
+    return _Work(session, runner).display()
+
+
+class _Work:
+    """The way from a display to its registers."""
+
+    def __init__(self, session: Session, runner: asyncio.Runner) -> None:
+        self._session = session
+        self._runner = runner
+        self._asked = session.asked
+        self._model = self._known_model()
+
+    def display(self) -> bool:
+        """Search, tell, and sign off where that is wanted."""
+        displays = [self._display(name, shown) for name, shown in self._asked.displays]
+        agreed = [] if self._asked.span else [one for one in displays if self._agrees(one)]
+        others = [one for one in displays if one not in agreed]
+        found = self._found(others) if others else []
+        if self._asked.again:
+            still = [one for one in agreed if self._agrees(self._now(one, 1))]
+            for one in agreed:
+                if one not in still:
+                    self._tell(one, [])
+            agreed = still
+            found = self._once_more(others, found)
+        for one in agreed:
+            self._tell_agreed(one)
+        for one, places in zip(others, found, strict=True):
+            self._tell(one, places)
+        best = [places[0] for places in found if places]
+        if best or agreed:
+            to_paste(*self._toml(best, agreed))
+        fine = len(agreed) + len(best) == len(displays)
+        if self._asked.sign_off is not None:
+            fine = sign_off(self._session, self._runner, self._model, displays)
+        return fine
+
+    def _known_model(self) -> Model | None:
+        """As typed, as the site has it, or as the unit lets itself be recognised."""
+        meter = self._session.meter
+        known = self._asked.model or (meter.model if meter else None)
+        if known is None:
+            known = recognised(self._session, self._runner, self._session.unit)
+        return None if known is None else self._session.model(known)
+
+    def _row(self, quantity: str) -> PointRow | None:
+        rows = self._model.point if self._model else ()
+        return next((row for row in rows if row.quantity == quantity), None)
+
+    def _display(self, name: str | None, shown: Decimal) -> Display:
+        medium = self._model.model.medium if self._model else "electricity"
+        quantity = name or self._asked.quantity or CONSUMPTION[medium]
+        if quantity not in QUANTITIES:
+            close = get_close_matches(quantity, QUANTITIES, 1)
+            raise UsageError(
+                "{quantity} is no quantity. Did you mean {close}?"
+                if close
+                else "{quantity} is no quantity. Known are: {known}.",
+                quantity=quantity,
+                close="".join(close),
+                known=", ".join(QUANTITIES),
+            )
+        counts = QUANTITIES[quantity].kind == "counter"
+        return Display(
+            quantity,
+            shown,
+            flowed=self._session.flowed(quantity) if counts else 0.0,
+            wavers=0.0 if counts else _WAVERS * abs(float(shown)),
+            ratios=self._factors(quantity),
+        )
+
+    def _factors(self, quantity: str) -> dict[tuple[Ratio, ...], float]:
+        """What a display of the primary side may have applied."""
+        row = self._row(quantity)
+        sets: list[tuple[Ratio, ...]] = [("ct",), ("pt",), ("ct", "pt")] if row is None else []
+        found: dict[tuple[Ratio, ...], float] = {(): 1.0}
+        for names in [*sets, *([row.ratio] if row else [])]:
+            factor = 1.0
+            for name in names:
+                factor *= self._session.ratios[name]
+            if factor not in found.values():
+                found[names] = factor
+        return found
+
+    def _agrees(self, one: Display) -> bool:
+        """Whether the model reads what is displayed, on either side of the transformers."""
+        if self._model is None or self._row(one.quantity) is None:
+            return False
+        try:
+            return any(
+                one.meant(self._session.value(self._runner, self._model, one.quantity, by))
+                for by in (1.0, None)
+            )
+        except LinkDown:
+            raise
+        except (LinkError, PeerError):  # refused, or passed over in silence: it is not there
+            return False
+
+    def _found(self, displays: Sequence[Display]) -> list[list[Place]]:
+        """The places of each display, the likely first."""
+        held: dict[tuple[display.Function, int], bytes] = {}
+        found: list[list[Place]] = [[] for _ in displays]
+        wanted = []
+        if self._asked.span is None and self._model is not None:
+            wanted.append([r for one in displays for r in near(self._model, one.quantity, _AROUND)])
+        wanted.append(list(everywhere(self._asked.span or _SPAN)))
+        for asked in wanted:
+            ranges = asked if self._model is None else list(allowed(self._model, asked))
+            with share_progress(tr("Reading registers")) as tell:
+                held |= self._runner.run(
+                    self._session.probe.registers(self._session.unit, ranges, tell)
+                )
+            found = [list(display.found(one, held)) for one in displays]
+            if all(found):
+                break
+        pattern = display.common_pattern(found)
+        return [
+            display.likely(places, self._row(one.quantity), pattern)
+            for one, places in zip(displays, found, strict=True)
+        ]
+
+    def _once_more(
+        self, displays: Sequence[Display], found: Sequence[Sequence[Place]]
+    ) -> list[list[Place]]:
+        """Those that are right also for what the display shows now."""
+        still = []
+        for one, places in zip(displays, found, strict=True):
+            now = self._now(one, len(places))
+            still.append([place for place in places if now.meant(self._value(place))])
+        return still
+
+    def _now(self, one: Display, places: int) -> Display:
+        text = tr("{count} places fit. {quantity} on the display now").format(
+            count=places, quantity=one.quantity
+        )
+        return msgspec.structs.replace(one, shown=click.prompt(text, value_proc=number))
+
+    def _value(self, place: Place) -> float:
+        read = Read(place.function, place.address, place.words, (), lambda _: ())
+        return place.value(self._runner.run(self._session.probe.ask(self._session.unit, read)))
+
+    def _tell_agreed(self, one: Display) -> None:
+        model = self._model.id if self._model else ""
+        text = tr("{quantity} {shown}: as model {model} says.")
+        click.echo(text.format(quantity=one.quantity, shown=one.shown, model=model))
+
+    def _tell(self, one: Display, places: Sequence[Place]) -> None:
+        if not places:
+            text = tr(
+                "{quantity} {shown} stands nowhere in the registers that were read. Look further "
+                "with --from and --to; where transformers are connected give --ct and --pt; where "
+                "the counter runs fast give --rated-max."
+            )
+            click.echo(text.format(quantity=one.quantity, shown=one.shown))
+            return
+        click.echo(
+            tr("{quantity} {shown}: {count} places fit.").format(
+                quantity=one.quantity, shown=one.shown, count=len(places)
+            )
+        )
+        for place in islice(places, _SHOWN):
+            click.echo("  " + self._place(place))
+        if len(places) > _SHOWN:
+            click.echo("  " + tr("and {count} more").format(count=len(places) - _SHOWN))
+        best = places[0]
+        sure = self._row(one.quantity) and not self._differences(best)
+        if not sure and not all(place.overlaps(best) for place in places):
+            click.echo(
+                tr("Several places fit: --again, when the display has moved on, tells them apart.")
+            )
+
+    def _differences(self, place: Place) -> tuple[str, ...]:
+        row = self._row(place.quantity)
+        return display.differences(place, row) if row else ()
+
+    def _place(self, place: Place) -> str:
+        text = tr(
+            "function {function}, address 0x{address:04X} ({address}), {type} {order}, "
+            "scale {scale}"
+        ).format(
+            function=place.function,
+            address=place.address,
+            type=place.type,
+            order=place.order,
+            scale=f"{10.0**place.ten:g}" + "".join(f" x {name}" for name in place.ratio),
+        )
+        remark = self._remark(place)
+        return f"{text}: {remark}" if remark else text
+
+    def _remark(self, place: Place) -> str:
+        row = self._row(place.quantity)
+        if row is None or self._model is None:
+            return ""
+        model, differing = self._model.id, self._differences(place)
+        off = place.address - row.address
+        if not differing:
+            return tr("as model {model} says").format(model=model)
+        if differing == ("address",) and abs(off) == 1:
+            text = (
+                tr("address base off by one: this device counts one higher than model {model}")
+                if off > 0
+                else tr("address base off by one: this device counts one lower than model {model}")
+            )
+            return text.format(model=model)
+        return tr("not as model {model}: {keys}").format(model=model, keys=", ".join(differing))
+
+    def _toml(self, best: Sequence[Place], agreed: Sequence[Display]) -> list[str]:
+        """The points that were found, and meter and bus."""
+        session, model = self._session, self._model
+        rows = [row for one in agreed if (row := self._row(one.quantity))]
+        points = [paste.point(row) for row in (*rows, *(place.row() for place in best))]
+        bus = own_bus(session.bus)
+        differing = [one for one in best if self._differences(one)]
+        if model is not None and any(self._row(one.quantity) for one in differing):
+            seen = ", ".join([one.quantity for one in agreed] + [one.quantity for one in best])
+            source = (
+                f"as {model.id}, but function, address base or byte order as probed on "
+                f"{session.moment():%Y-%m-%d}; seen on the display: {seen}"
+            )
+            mine = paste.named(model, f"{model.id}-mine", source, paste.derived(model, differing))
+        elif model is not None and not any(self._row(one.quantity) is None for one in best):
+            return [*points, bus, paste.meter(session.unit, model.model, session.bus.id)]
+        else:
+            mine = paste.unheard_of(best)
+        note = tr(
+            "# models/{id}.toml beside site.toml. What the display did not show follows what it "
+            "did: check another value."
+        ).format(id=mine.id)
+        return [
+            *points,
+            f"{note}\n{paste.model(mine)}",
+            bus,
+            paste.meter(session.unit, mine.model, session.bus.id),
+        ]

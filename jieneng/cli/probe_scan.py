@@ -1,0 +1,128 @@
+"""What a scan of a bus says: who is there, which model each may be, and the TOML for it.
+
+Law: what was found goes to standard output, the TOML last; how far it is goes to standard error.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+import click
+import msgspec
+
+from edge_agent import paste, recognise
+from edge_agent.probe import Presence
+from edge_agent.recognise import Against, Fit
+from jieneng.cli.options import tr
+from jieneng.cli.probe_session import Session
+from jieneng.cli.progress import share_progress
+from jieneng.locale import say
+from jieneng.metering.site import Bus
+
+_LITTLE_BITS: Final = 8.0  # evidence that one unit in 256 would give by chance
+
+
+def scan(session: Session, runner: asyncio.Runner) -> bool:
+    """Who is there, and which model each may be; False where nobody is."""
+    with share_progress(tr("Looking for units")) as tell:
+        there = runner.run(session.probe.scan(session.asked.units, tell))
+    if not there:
+        click.echo(
+            tr(
+                "Nobody answers at {where}. Check the units, on a serial line baud rate and parity "
+                "and whether A and B are swapped; a longer --timeout helps with slow gateways."
+            ).format(where=session.where())
+        )
+        return False
+    plain = [one.unit for one in there if one.how != "garbled"]
+    fits = _fits(session, runner, plain)
+    meters = []
+    for one in there:
+        click.echo(_presence(one))
+        if one.unit in fits and (best := _told(session, one.unit, fits[one.unit])):
+            meters.append(paste.meter(one.unit, session.model(best).model, session.bus.id))
+    to_paste(own_bus(session.bus), *meters)
+    return True
+
+
+def _presence(one: Presence) -> str:
+    texts = {
+        "answers": tr("unit {unit} answers."),
+        "refuses": tr("unit {unit} is there; what was asked first it refused ({error})."),
+        "garbled": tr(
+            "unit {unit}: what comes back is no answer ({error}). Two devices of one number, or "
+            "another baud rate or parity?"
+        ),
+    }
+    return texts[one.how].format(unit=one.unit, error=say(one.error, tr) if one.error else "")
+
+
+def recognised(session: Session, runner: asyncio.Runner, unit: int) -> str | None:
+    """The best model of a unit, after all that fit were told; None where none does."""
+    return _told(session, unit, _fits(session, runner, [unit])[unit])
+
+
+def _fits(
+    session: Session, runner: asyncio.Runner, units: Sequence[int]
+) -> dict[int, Sequence[Fit]]:
+    """How every model fits each unit."""
+    models = list(session.models.values())
+    found: dict[int, Sequence[Fit]] = {}
+    with share_progress(tr("Trying models")) as tell:
+        for number, unit in enumerate(units):
+
+            def so_far(share: float, done: int = number) -> None:
+                tell((done + share) / len(units))
+
+            found[unit] = runner.run(session.probe.fits(unit, models, so_far))
+    return found
+
+
+def _told(session: Session, unit: int, fits: Sequence[Fit]) -> str | None:
+    """The best model, after all that fit were told."""
+    good, alike = recognise.ranked(fits)
+    for one in good:
+        click.echo("  " + _fit(one))
+    if session.asked.why:
+        for one in fits:
+            if one.against is not None:
+                click.echo(f"  {one.model}: {_against(one.against)}")
+    more = tr("Tell what its display shows: --unit {unit} --display NUMBER.").format(unit=unit)
+    if not good:
+        click.echo("  " + tr("No model of the library fits.") + " " + more)
+        return None
+    if len(alike) > 1:
+        names = ", ".join(one.model for one in alike)
+        text = tr("Nothing tells these apart: {models}.").format(models=names)
+        click.echo(f"  {text} {more}")
+    elif good[0].bits < _LITTLE_BITS:
+        click.echo("  " + tr("That is little evidence.") + " " + more)
+    return good[0].model
+
+
+def _fit(one: Fit) -> str:
+    said = [f"{label} = {what}" for label, what in one.said]
+    values = ", ".join([*(f"{seen.quantity} = {seen.value:.8g}" for seen in one.seen), *said])
+    return tr("{model} fits, {bits:.0f} bits of evidence: {values}").format(
+        model=one.model, bits=one.bits, values=values
+    )
+
+
+def _against(one: Against) -> str:
+    if one.error is not None:
+        return f"{one.what}: {say(one.error, tr)}"
+    if isinstance(one.value, str):
+        return tr("it says of itself: {label} = {value}").format(label=one.what, value=one.value)
+    return tr("{quantity} = {value:.6g} is nothing that a meter shows").format(
+        quantity=one.what, value=one.value
+    )
+
+
+def own_bus(bus: Bus) -> str:
+    """The bus as a site has it: the short time-out was the probe's."""
+    return paste.bus(msgspec.structs.replace(bus, timeout_s=1.0))
+
+
+def to_paste(*blocks: str) -> None:
+    """Say it, the last thing of all."""
+    click.echo("\n" + "\n\n".join([tr("# To paste:"), *blocks]))

@@ -1,0 +1,161 @@
+"""What a probe was asked, with what the site knows of it, and the link it asks on."""
+
+import asyncio
+from datetime import datetime
+from difflib import get_close_matches
+from fractions import Fraction
+from functools import cached_property
+from typing import Final
+
+import msgspec
+
+from edge_agent.probe import Probe, open_link
+from jieneng.cli.probe import Asked
+from jieneng.clock import SystemClock
+from jieneng.metering.catalog import Model
+from jieneng.metering.errors import UsageError
+from jieneng.metering.quantities import QUANTITIES
+from jieneng.metering.read_plan import plan
+from jieneng.metering.site import Bus, Meter, value_on
+from jieneng.site_folder import SITE_FILE, SiteFolder, load, packaged_models
+
+# What a counter grows by in an hour at a rate of 1 kW or 1 m3/h.
+_AN_HOUR: Final = {"kWh": 1.0, "kvarh": 1.0, "m3": 1.0, "GJ": 0.0036}
+
+
+class Session:
+    """What was asked, with what the site knows of it.
+
+    Attributes:
+        models: that may be recognised, by id.
+        meter: of the site; None where none was named, or the site has no such meter.
+        bus: where to ask.
+    """
+
+    def __init__(self, asked: Asked) -> None:
+        self.asked = asked
+        self.clock = SystemClock()
+        self.began_s = self.clock.monotonic()
+        self.folder = _folder(asked)
+        self.models = packaged_models() if self.folder is None else self.folder.models
+        self.meter = self.folder.site.meters.get(asked.meter or "") if self.folder else None
+        self.bus = _bus(asked, self.folder, self.meter)
+        link, framing = open_link(self.bus, self.clock.now_ms)
+        self.probe = Probe(link, framing, asked.delay_s)
+
+    @cached_property
+    def unit(self) -> int:
+        """The one whose display was read."""
+        if self.asked.unit is not None:
+            return self.asked.unit
+        if self.meter is None:
+            raise UsageError("--display needs --unit: the number of the unit that shows it.")
+        return self.meter.unit
+
+    @cached_property
+    def ratios(self) -> dict[str, float]:
+        """CT and PT: as typed, else as the site has them today, else 1."""
+        today = self.moment().date()
+        rows = {"ct": self.meter.ct, "pt": self.meter.pt} if self.meter else {}
+        known = {
+            name: value_on(row, today, row[0].value if row else 1.0) or 1.0
+            for name, row in rows.items()
+        }
+        return {
+            "ct": self.asked.ct or known.get("ct", 1.0),
+            "pt": self.asked.pt or known.get("pt", 1.0),
+        }
+
+    @property
+    def rated_max(self) -> float:
+        """The most that can flow; 0 where nobody knows."""
+        known = self.meter.rated_max if self.meter else None
+        return self.asked.rated_max or known or 0.0
+
+    def flowed(self, quantity: str) -> float:
+        """What can have been counted since somebody looked."""
+        since_s = self.asked.ago_s + self.clock.monotonic() - self.began_s
+        return self.rated_max * _AN_HOUR[QUANTITIES[quantity].unit] * since_s / 3600
+
+    def value(
+        self, runner: asyncio.Runner, model: Model, quantity: str, ratio: float | None = None
+    ) -> float:
+        """A quantity as the agent would read it.
+
+        Args:
+            runner: of the loop that the link lives in.
+            model: has a point for the quantity.
+            quantity: its name.
+            ratio: of the transformers; those of the meter where None.
+        """
+        ratios = {name: Fraction(str(ratio or own)) for name, own in self.ratios.items()}
+        [read] = plan(model, ratios, [quantity])
+        data = runner.run(self.probe.ask(self.unit, read))
+        return read.decode(data)[read.quantities.index(quantity)]
+
+    def model(self, name: str) -> Model:
+        """A model by its id."""
+        if name not in self.models:
+            close = get_close_matches(name, self.models, 1)
+            raise UsageError(
+                "{model} is no model. Did you mean {close}?"
+                if close
+                else "{model} is no model. Known are: {known}.",
+                model=name,
+                close="".join(close),
+                known=", ".join(sorted(self.models)),
+            )
+        return self.models[name]
+
+    def moment(self) -> datetime:
+        """Now, where the meter hangs."""
+        zone = self.folder.site.zone if self.folder else None
+        return datetime.fromtimestamp(self.clock.now_ms() / 1000, zone).astimezone(zone)
+
+    def where(self) -> str:
+        """The link, as it was typed or stands in the site."""
+        bus = self.bus
+        return f"{bus.link} {bus.device if bus.link == 'rtu' else f'{bus.host}:{bus.port}'}"
+
+
+def _folder(asked: Asked) -> SiteFolder | None:
+    return load(asked.site_dir) if (asked.site_dir / SITE_FILE).exists() else None
+
+
+def _bus(asked: Asked, folder: SiteFolder | None, meter: Meter | None) -> Bus:
+    given = [text for text in (asked.tcp, asked.rtu_tcp, asked.serial) if text is not None]
+    if len(given) > 1:
+        raise UsageError("one of --tcp, --rtu-tcp and --serial is enough.")
+    if not given:
+        if folder is not None and meter is None and asked.meter is not None:
+            close = get_close_matches(asked.meter, folder.site.meters, 1)
+            raise UsageError(
+                "{meter} is no meter of the site. Did you mean {close}?"
+                if close
+                else "{meter} is no meter of the site: say which, or give the link.",
+                meter=asked.meter,
+                close="".join(close),
+            )
+        if folder is None or meter is None or meter.bus is None:
+            raise UsageError(
+                "say where to look: --tcp HOST, --rtu-tcp HOST:PORT, --serial DEVICE, or --site "
+                "and --meter of a meter that hangs on a bus."
+            )
+        return msgspec.structs.replace(folder.site.buses[meter.bus], timeout_s=asked.timeout_s)
+    bus = {"id": "bus-1", "agent": "agent-1", "timeout_s": asked.timeout_s}
+    if asked.serial is not None:
+        bus |= {"link": "rtu", "device": asked.serial, "baud": asked.baud}
+        return msgspec.convert({**bus, "parity": asked.parity, "stop_bits": asked.stop_bits}, Bus)
+    host, port = _address(given[0], None if asked.tcp is None else 502)
+    link = "rtu_tcp" if asked.tcp is None else "tcp"
+    return msgspec.convert({**bus, "link": link, "host": host, "port": port}, Bus)
+
+
+def _address(text: str, default: int | None) -> tuple[str, int]:
+    """`host:port`, `host`, `[2001:db8::1]:502`."""
+    host, colon, port = text.rpartition(":")
+    if not colon or "]" in port:
+        host, port = text, "" if default is None else str(default)
+    if not host or not port.isdecimal() or not 1 <= int(port) <= 65535:
+        raise UsageError("{text} is no HOST:PORT.", text=text)
+    return host.strip("[]"), int(port)

@@ -1,0 +1,70 @@
+"""The record of a display and its register, appended to a file that a person keeps."""
+
+import asyncio
+from collections.abc import Sequence
+from fractions import Fraction
+
+import click
+import msgspec
+
+from edge_agent.display import Display
+from edge_agent.sign_off import Record, Subject, record, step
+from jieneng.cli.options import tr
+from jieneng.cli.probe_session import Session
+from jieneng.metering.catalog import Model, PointRow
+from jieneng.metering.errors import UsageError
+from jieneng.metering.quantities import QUANTITIES
+
+
+def sign_off(
+    session: Session, runner: asyncio.Runner, model: Model | None, displays: Sequence[Display]
+) -> bool:
+    """Read what the displays show as the agent would, and keep what came of it."""
+    asked = session.asked
+    if model is None or asked.sign_off is None:
+        raise UsageError("without a model there is nothing to sign off: give --model.")
+    fine = True
+    for one in displays:
+        if QUANTITIES[one.quantity].kind != "counter" or _row(model, one.quantity) is None:
+            raise UsageError(
+                "{quantity} can't be signed off: name a counter that model {model} has.",
+                quantity=one.quantity,
+                model=model.id,
+            )
+        made = _record(session, runner, model, one)
+        with asked.sign_off.open("ab") as file:
+            file.write(made.line())
+        fine &= made.verdict == "ok"
+        signed = tr("Signed off: {meter} shows {display} and reads {read:.10g}; see {file}.")
+        refused = tr(
+            "Not signed off: {meter} shows {display} and reads {read:.10g}. {difference:+.6g} "
+            "is more than a step and what can have flowed meanwhile ({behind:.6g} behind, "
+            "{ahead:.6g} ahead); see {file}."
+        )
+        text = signed if made.verdict == "ok" else refused
+        told = msgspec.structs.asdict(made)
+        click.echo(text.format(**told, file=asked.sign_off), err=made.verdict != "ok")
+        if session.rated_max == 0 and made.verdict != "ok":
+            click.echo(
+                tr("Without --rated-max nothing is allowed to have flowed meanwhile."), err=True
+            )
+    return fine
+
+
+def _record(session: Session, runner: asyncio.Runner, model: Model, one: Display) -> Record:
+    value = session.value(runner, model, one.quantity)
+    subject = Subject(
+        by=session.asked.by or "",
+        link=session.where(),
+        meter=session.asked.meter or "",
+        unit=session.unit,
+        model=model.id,
+    )
+    late = msgspec.structs.replace(one, flowed=session.flowed(one.quantity))
+    row = next(row for row in model.point if row.quantity == one.quantity)
+    ratios = {name: Fraction(str(by)) for name, by in session.ratios.items()}
+    return record(subject, late, value, step(row, value, **ratios), session.moment())
+
+
+def _row(model: Model, quantity: str) -> PointRow | None:
+    return next((row for row in model.point if row.quantity == quantity), None)

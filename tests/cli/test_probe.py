@@ -1,0 +1,348 @@
+"""`jieneng edge probe` as somebody types it who stands before a meter."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from jieneng.clock import SystemClock
+from jieneng.metering.catalog import Model, PointRow
+from jieneng.metering.site import Bus
+from jieneng.site_folder import packaged_models
+from tests.edge_agent.commissioning import (
+    altered,
+    low_word_first,
+    one_lower,
+    served,
+    served_on_a_port,
+)
+from tests.servers import free_port
+
+MODELS = packaged_models()
+DTSD = MODELS["acrel-dtsd1352"]
+SHOWN = "10800.00"
+
+
+async def probe(
+    *arguments: object, cwd: Path | None = None, typed: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Run it to its end, while the meters of this process answer."""
+
+    def run() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "jieneng",
+                "edge",
+                "probe",
+                "--delay",
+                "0",
+                *map(str, arguments),
+            ],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            cwd=cwd,
+            input=typed,
+            env={**os.environ, "JIENENG_LANGUAGE": "en"},
+        )
+
+    return await asyncio.to_thread(run)
+
+
+def pasted(text: str) -> dict[str, Any]:
+    """The TOML at the end."""
+    return tomllib.loads(text.partition("# To paste:")[2])
+
+
+@pytest.mark.parametrize("link", ["tcp", "rtu_tcp"])
+async def test_a_scan_names_every_unit_and_its_model(link: str, tmp_path: Path) -> None:
+    async with served(*MODELS.values(), link=link) as port:
+        option = "--" + link.replace("_", "-")
+        done = await probe(
+            option, f"127.0.0.1:{port}", "--units", f"1-{len(MODELS) + 1}", "--timeout", "0.1",
+            cwd=tmp_path,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    toml = pasted(done.stdout)
+    [bus] = toml["bus"]
+    assert msgspec.convert(bus, Bus) == Bus(
+        id="bus-1", agent="agent-1", link=link, host="127.0.0.1", port=port  # type: ignore[arg-type]
+    )  # fmt: skip
+    found = {one["unit"]: one["model"] for one in toml["meter"]}
+    assert set(found) == set(range(1, len(MODELS) + 1))
+    for name, unit in zip(MODELS, found, strict=True):
+        assert f"{name} fits, " in done.stdout.split(f"unit {unit} ")[1].split("\nunit ")[0]
+    assert "Looking for units: 100%" in done.stderr, "plain lines where there is no terminal"
+
+
+async def test_meters_on_a_serial_port_are_found_and_read(tmp_path: Path) -> None:
+    models = [DTSD, MODELS["eastron-sdm630"]]
+    async with served_on_a_port(*models) as device:
+        where = ("--serial", device, "--baud", "19200", "--parity", "E", "--timeout", "0.1")
+        done = await probe(*where, "--units", "1-3", cwd=tmp_path)
+        shown = await probe(*where, "--unit", "2", "--display", "10800.0", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    [bus] = pasted(done.stdout)["bus"]
+    assert msgspec.convert(bus, Bus) == Bus(
+        id="bus-1", agent="agent-1", link="rtu", device=device, baud=19200, parity="E"
+    )
+    found = {one["unit"]: one["model"] for one in pasted(done.stdout)["meter"]}
+    assert found == {1: "acrel-dtsd1352", 2: "eastron-sdm630"}
+    assert shown.returncode == 0, shown.stderr
+    assert "energy_kwh 10800.0: as model eastron-sdm630 says." in shown.stdout
+
+
+async def test_a_serial_port_that_is_not_there_is_told_as_such(tmp_path: Path) -> None:
+    done = await probe("--serial", tmp_path / "ttyS9", "--units", "1", cwd=tmp_path)
+    assert done.returncode == 3
+    assert "ttyS9" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+async def test_nobody_there_says_what_to_look_at(tmp_path: Path) -> None:
+    async with served(DTSD, link="rtu_tcp") as port:
+        done = await probe(
+            "--rtu-tcp", f"127.0.0.1:{port}", "--units", "7,9", "--timeout", "0.05", cwd=tmp_path
+        )
+    assert done.returncode == 1
+    assert "Nobody answers at rtu_tcp 127.0.0.1" in done.stdout
+    assert "A and B are swapped" in done.stdout
+
+
+async def test_why_a_model_does_not_fit_is_said_on_request(tmp_path: Path) -> None:
+    async with served(DTSD) as port:
+        done = await probe("--tcp", f"127.0.0.1:{port}", "--units", "1", "--why", cwd=tmp_path)
+    assert "eastron-sdm630: 4: 0x0000-0x0001: the device refused with exception 2" in done.stdout
+
+
+async def test_a_display_on_a_device_that_differs_gives_a_model_that_reads_it(
+    tmp_path: Path,
+) -> None:
+    """Low word first and tenths, where the manual says high word first and hundredths."""
+
+    def other(row: PointRow) -> dict[str, Any]:
+        tenths = {"scale": Decimal("0.1")} if row.quantity == "energy_kwh" else {}
+        return {**low_word_first(row), **tenths}
+
+    device = altered(DTSD, "other", other)
+    async with served(device) as port:
+        done = await probe(
+            "--tcp", f"127.0.0.1:{port}", "--unit", "1", "--display", "10800.0",
+            "--model", DTSD.id, cwd=tmp_path,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    toml = pasted(done.stdout)
+    assert "u32 CDAB, scale 0.1: not as model acrel-dtsd1352: order, scale" in done.stdout
+    again = msgspec.convert({"model": toml["model"], "point": toml["point"][1:]}, Model)
+    rows = {row.quantity: row for row in again.point}
+    expected = {row.quantity: row for row in device.point}
+    assert toml["point"][0]["order"] == "CDAB"
+    for quantity, row in rows.items():
+        wanted = expected[quantity]
+        assert (row.address, row.type, row.byte_order, row.canonical_scale(), row.ratio) == (
+            wanted.address, wanted.type, wanted.byte_order, wanted.canonical_scale(), wanted.ratio,
+        )  # fmt: skip
+    assert [one["model"] for one in toml["meter"]] == [again.id]
+
+
+async def test_an_address_base_that_is_off_by_one_is_called_so(tmp_path: Path) -> None:
+    model = MODELS["schneider-iem3155"]
+    async with served(altered(model, "other", one_lower)) as port:
+        done = await probe(
+            "--tcp", f"127.0.0.1:{port}", "--unit", "1", "--display", SHOWN, "--model", model.id,
+            cwd=tmp_path,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "address base off by one: this device counts one lower than model" in done.stdout
+    assert 'model = "schneider-iem3155-mine"' in done.stdout
+
+
+async def test_without_any_model_the_point_alone_is_found(tmp_path: Path) -> None:
+    def elsewhere(row: PointRow) -> dict[str, Any]:
+        return {"address": row.address % 64 + 100, "function": 4}
+
+    device = Model(
+        model=DTSD.model, point=altered(DTSD, "other", elsewhere).point[:1]
+    )  # the counter alone, where no model has one
+    async with served(device) as port:
+        done = await probe(
+            "--tcp", f"127.0.0.1:{port}", "--unit", "1", "--display", SHOWN, "--from", "0",
+            "--to", "200", cwd=tmp_path,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "No model of the library fits." in done.stdout
+    [point, _] = pasted(done.stdout)["point"]
+    assert point == {
+        "quantity": "energy_kwh", "function": 4, "address": 100, "type": "u32", "scale": 0.01
+    }  # fmt: skip
+
+
+async def test_what_the_model_reads_rightly_is_not_searched_for(tmp_path: Path) -> None:
+    async with served(MODELS["eastron-sdm630"]) as port:
+        done = await probe(
+            "--tcp", f"127.0.0.1:{port}", "--unit", "1", "--display", "10800.0", "--display",
+            "power_kw=36.0", cwd=tmp_path,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "energy_kwh 10800.0: as model eastron-sdm630 says." in done.stdout
+    assert "power_kw 36.0: as model eastron-sdm630 says." in done.stdout
+    assert "Reading registers" not in done.stderr
+    toml = pasted(done.stdout)
+    assert "model" not in toml
+    assert [one["quantity"] for one in toml["point"]] == ["energy_kwh", "power_kw"]
+    assert [one["model"] for one in toml["meter"]] == ["eastron-sdm630"]
+
+
+async def test_a_second_look_drops_what_was_chance(tmp_path: Path) -> None:
+    async with served(DTSD) as port:
+        where = ("--tcp", f"127.0.0.1:{port}", "--unit", "1", "--model", DTSD.id)
+        same = await probe(*where, "--display", SHOWN, "--again", cwd=tmp_path, typed=f"{SHOWN}\n")
+        other = await probe(*where, "--display", SHOWN, "--again", cwd=tmp_path, typed="10801.5\n")
+    assert same.returncode == 0, same.stderr
+    assert "as model acrel-dtsd1352 says" in same.stdout
+    assert other.returncode == 1
+    assert "as model acrel-dtsd1352 says" not in other.stdout
+
+
+async def test_a_number_that_is_nowhere_says_how_to_look_further(tmp_path: Path) -> None:
+    async with served(DTSD) as port:
+        done = await probe(
+            "--tcp", f"127.0.0.1:{port}", "--unit", "1", "--display", "54321.99", cwd=tmp_path
+        )
+    assert done.returncode == 1
+    assert "--from and --to" in done.stdout
+    assert "[[point]]" not in done.stdout
+
+
+# --- the record ---------------------------------------------------------------------------------
+
+
+def site(path: Path, port: int, **more: Any) -> Path:
+    (path / "site.toml").write_text(
+        f"""[site]
+id = "s"
+name = "s"
+[[area]]
+id = "a"
+name = "a"
+[[bus]]
+id = "b"
+agent = "agent-1"
+host = "127.0.0.1"
+port = {port}
+[[meter]]
+id = "m-1"
+name = "m"
+medium = "electricity"
+model = "acrel-dtsd1352"
+bus = "b"
+unit = 1
+area = "a"
+rated_max = {more.get("rated_max", 60.0)}
+ct = [{{from = 2020-01-01, value = {more.get("ct", 1.0)}}}]
+"""
+    )
+    return path
+
+
+def records(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+async def test_a_meter_of_the_site_is_signed_off(tmp_path: Path) -> None:
+    file = tmp_path / "sign-off.jsonl"
+    async with served(DTSD, ct=40.0) as port:
+        site(tmp_path, port, ct=40.0, rated_max=60.0)
+        done = await probe(
+            "--meter", "m-1", "--display", "10800.0", "--sign-off", file, "--by", "王工",
+            cwd=tmp_path,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "Signed off: m-1 shows 10800.0 and reads 10800" in done.stdout
+    [record] = records(file)
+    moment = datetime.fromisoformat(record.pop("time"))
+    assert moment.utcoffset() is not None
+    assert abs(moment.timestamp() - SystemClock().now_ms() / 1000) < 120
+    assert record["difference"] == 0
+    assert record["behind"] == pytest.approx(0.5), "a tenth shown, 0.01 x 40 of the register"
+    assert 1.0 < record["ahead"] < 1.6, "and half a minute of 60 kW"
+    assert (record["by"], record["unit"], record["model"], record["verdict"]) == (
+        "王工", 1, "acrel-dtsd1352", "ok",
+    )  # fmt: skip
+    assert (record["quantity"], record["display"], record["read"]) == (
+        "energy_kwh", "10800.0", 10800.0,
+    )  # fmt: skip
+
+
+async def test_what_differs_is_kept_and_not_signed_off(tmp_path: Path) -> None:
+    """The second record stands below the first: nothing is overwritten."""
+    file = tmp_path / "sign-off.jsonl"
+    async with served(DTSD) as port:
+        site(tmp_path, port)
+        wanted = ("--meter", "m-1", "--sign-off", file, "--by", "me")
+        lags = await probe(*wanted, "--display", "10800.05", cwd=tmp_path)
+        leads = await probe(*wanted, "--display", "10795.00", cwd=tmp_path)
+        flowed = await probe(*wanted, "--display", "10799.80", cwd=tmp_path)
+    assert [done.returncode for done in (lags, leads, flowed)] == [1, 1, 0], flowed.stderr
+    assert "Not signed off: m-1 shows 10800.05 and reads 10800." in lags.stderr
+    assert [one["verdict"] for one in records(file)] == ["not ok", "not ok", "ok"]
+    assert records(file)[1]["difference"] == 5.0
+
+
+# --- what is typed wrongly ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("typed", "code", "said"),
+    [
+        ((), 2, "say where to look: --tcp HOST"),
+        (("--tcp", "a", "--rtu-tcp", "b:1"), 2, "is enough"),
+        (("--rtu-tcp", "host"), 2, "host is no HOST:PORT"),
+        (("--tcp", "host:0"), 2, "host:0 is no HOST:PORT"),
+        (("--tcp", "127.0.0.1", "--units", "1-"), 2, "like 1-32 or 1,3,17-20"),
+        (("--tcp", "127.0.0.1", "--units", "300"), 2, "from 0 to 255"),
+        (("--tcp", "127.0.0.1", "--units", "9-1"), 2, "from 0 to 255"),
+        (("--tcp", "127.0.0.1", "--display", "8,123"), 2, "the digits of the display"),
+        (("--tcp", "127.0.0.1", "--display", "0.00"), 2, "a 0 tells nothing"),
+        (("--tcp", "h", "--model", "acrel-dtsd1352", "--display", "1"), 2, "needs --unit"),
+        (("--tcp", "h", "--unit", "1", "--model", "acrel-dtsd135", "--display", "1"), 2,
+         "Did you mean acrel-dtsd1352?"),
+        (("--tcp", "h", "--unit", "1", "--model", "acrel-dtsd1352", "--display", "energy=1"), 2,
+         "energy is no quantity."),
+        (("--tcp", "h", "--from", "9", "--to", "3"), 2, "--from 9 comes after --to 3"),
+        (("--tcp", "h", "--display", "1", "--sign-off", "x"), 2, "--meter ID, --display"),
+    ],
+)  # fmt: skip
+async def test_a_mistake_is_one_sentence_with_its_mend(
+    tmp_path: Path, typed: tuple[str, ...], code: int, said: str
+) -> None:
+    done = await probe(*typed, cwd=tmp_path)
+    assert done.returncode == code, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+async def test_a_link_that_is_not_there_is_told_as_such(tmp_path: Path) -> None:
+    done = await probe("--tcp", f"127.0.0.1:{free_port()}", "--units", "1", cwd=tmp_path)
+    assert done.returncode == 3
+    assert "127.0.0.1:" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+async def test_a_meter_that_the_site_has_not_is_told_with_the_one_meant(tmp_path: Path) -> None:
+    site(tmp_path, 502)
+    done = await probe("--meter", "m-11", "--display", "1", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "m-11 is no meter of the site. Did you mean m-1?" in done.stderr

@@ -1,0 +1,69 @@
+"""What tests of the spool play with: rows, and file systems that can be spoilt."""
+
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from edge_agent.batches import Row
+from edge_agent.spool import Spool
+from edge_agent.tally import Counts
+from jieneng import observe
+
+LOG = observe.log("test")
+BOOT, OTHER = "aaaaaaaa", "bbbbbbbb"
+
+
+def row(seq: int, samples: int = 3, size: int = 100, boot: str = BOOT) -> Row:
+    return Row(boot, seq, samples, bytes([seq % 256]) * size)
+
+
+@asynccontextmanager
+async def spool(path: Path, max_bytes: int = 10**6) -> AsyncIterator[Spool]:
+    one = Spool(path, max_bytes, LOG)
+    try:
+        await one.open()
+        yield one
+    finally:
+        await one.close()
+
+
+def balanced(counts: Counts) -> bool:
+    return counts.read == counts.stored + counts.pending + counts.dropped
+
+
+def fill(folder: Path) -> None:
+    """Somebody else takes what is left of the disk, to the last byte."""
+    with (folder / "others").open("ab", buffering=0) as others:
+        for size in (4096, 1):
+            with suppress(OSError):
+                while others.write(bytes(size)):
+                    pass
+
+
+@contextmanager
+def mounted(folder: Path, *what: str) -> Iterator[Path]:
+    """A real file system in this folder; the test is skipped where none can be mounted."""
+    folder.mkdir()
+    run("mount", *what, str(folder))
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+def remount(folder: Path, how: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{how}", folder], check=True)
+
+
+def run(*command: str) -> str:
+    """What a program says that only root can use; the test is skipped where it can't be used."""
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"{command[0]} is not installed")
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"{command[0]} can't be used here, that takes root: {done.stderr.strip()}")
+    return done.stdout.strip()

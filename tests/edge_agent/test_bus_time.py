@@ -1,0 +1,151 @@
+"""The time of a round, worked out by hand, and what is said where it does not fit."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from edge_agent import bus_time
+from jieneng.metering.catalog import Model
+from jieneng.metering.errors import Problem
+from jieneng.metering.read_plan import Read
+from jieneng.metering.site import Bus, Site
+from jieneng.site_folder import packaged_models
+from tests.edge_agent import scene
+
+MODELS = packaged_models()
+MODEL = MODELS["acrel-dtsd1352"]  # 2, 23 and 2 registers, in three questions
+
+
+def bus(link: Any = "rtu", **more: Any) -> Bus:
+    place = {"device": "/dev/ttyS1"} if link == "rtu" else {"host": "192.0.2.1"}
+    return Bus(id="b", agent="a", link=link, **{**place, **more})
+
+
+def site(on: Bus, count: int, **more: Any) -> Site:
+    meters = [scene.meter(f"m{unit}", "b", unit, **more) for unit in range(1, count + 1)]
+    return scene.site(on, meters=meters)
+
+
+def read(registers: int, function: int = 3) -> Read:
+    return Read(function, 0, registers, (), lambda _: ())
+
+
+def models() -> dict[str, Model]:
+    return {MODEL.id: MODEL}
+
+
+@pytest.mark.parametrize(
+    ("given", "bits"),
+    [
+        ({}, 10),
+        ({"parity": "E"}, 11),
+        ({"stop_bits": 2}, 11),
+        ({"parity": "O", "stop_bits": 2}, 12),
+    ],
+)
+def test_a_character_has_its_start_parity_and_stop_bits(given: dict[str, Any], bits: int) -> None:
+    assert bus_time.character_s(bus(baud=9600, **given)) == pytest.approx(bits / 9600)
+
+
+@pytest.mark.parametrize(
+    ("baud", "silence_s"),
+    [(9600, 35 / 9600), (19200, 35 / 19200), (38400, 0.00175), (115200, 0.00175)],
+)
+def test_the_silence_between_frames_is_fixed_above_19200_baud(baud: int, silence_s: float) -> None:
+    assert bus_time.silence_s(bus(baud=baud)) == pytest.approx(silence_s)
+
+
+def test_a_question_at_9600_baud_by_hand() -> None:
+    """8 + 5 + 2 x 23 bytes of 10 bits: 61.46 ms; two silences: 7.29 ms; the device: 20 ms."""
+    assert bus_time.question_s(bus(), read(23)) == pytest.approx(
+        0.06146 + 0.00729 + 0.020, abs=1e-5
+    )
+    over_tcp = bus_time.question_s(bus("rtu_tcp"), read(23))
+    assert over_tcp == pytest.approx(0.06146 + 0.00729 + 0.022, abs=1e-5)
+    assert bus_time.question_s(bus("tcp"), read(23)) == pytest.approx(0.022)
+
+
+def test_what_the_bus_says_goes_before_what_is_assumed() -> None:
+    usual, slow = bus(), bus(turnaround_s=0.15)
+    more_s = bus_time.question_s(slow, read(2)) - bus_time.question_s(usual, read(2))
+    assert more_s == pytest.approx(0.13)
+
+
+def test_a_delay_runs_within_the_silence_of_our_own_port_alone() -> None:
+    silence_s = bus_time.silence_s(bus())
+    for link, more_s in (("rtu", 0.05 - silence_s), ("rtu_tcp", 0.05), ("tcp", 0.05)):
+        longer_s = bus_time.question_s(bus(link, delay_s=0.05), read(2))
+        assert longer_s - bus_time.question_s(bus(link), read(2)) == pytest.approx(more_s)
+
+
+def test_bits_take_less_than_registers() -> None:
+    coils = bus_time.question_s(bus(), read(16, function=1))
+    assert coils == pytest.approx(bus_time.question_s(bus(), read(1)))
+
+
+def test_a_round_is_the_sum_and_the_load_its_share_of_the_intervals() -> None:
+    on = bus()
+    one = bus_time.round_of(on, [(meter, MODEL) for meter in site(on, 4, interval_s=10.0).meter])
+    a_meter_s = sum(bus_time.question_s(on, read(registers)) for registers in (2, 23, 2))
+    assert (one.meters, one.questions) == (4, 12)
+    assert one.cycle_s == pytest.approx(4 * a_meter_s)
+    assert one.load == pytest.approx(4 * a_meter_s / 10)
+    assert one.silent_s == 2.0, "a time-out, and one of waiting for what comes late"
+    assert one.dark_s == 8.0
+
+
+def test_what_is_asked_in_every_tenth_poll_costs_a_tenth() -> None:
+    rows = [
+        msgspec.structs.replace(row, every=1 if row.quantity == "energy_kwh" else 10)
+        for row in MODEL.point
+    ]
+    model = Model(model=MODEL.model, point=tuple(rows))
+    on = bus()
+    [meter] = site(on, 1, interval_s=1.0).meter
+    one = bus_time.round_of(on, [(meter, model)])
+    energy_s, others_s = (
+        sum(bus_time.question_s(on, read(count)) for count in counts) for counts in ([2], [23, 2])
+    )
+    assert one.cycle_s == pytest.approx(energy_s + others_s)
+    assert one.load == pytest.approx(energy_s + others_s / 10)
+
+
+def test_twice_the_baud_is_less_than_twice_as_fast() -> None:
+    slow, fast = bus(baud=9600), bus(baud=19200)
+    ratio = bus_time.question_s(slow, read(60)) / bus_time.question_s(fast, read(60))
+    assert 1.6 < ratio < 2
+
+
+def said(one: Problem) -> str:
+    return str(one)
+
+
+def test_what_can_not_fit_is_refused_with_the_interval_that_would() -> None:
+    [one] = bus_time.problems(site(bus(), 60, interval_s=5.0), models())
+    assert one.path == ("bus", 0)
+    assert "bus b can't keep up: a round of its 60 meters takes 10." in said(one)
+    interval_s = float(said(one).split("interval_s = ")[1].split(" ")[0])
+    there = site(bus(), 60, interval_s=interval_s)
+    assert not list(bus_time.problems(there, models()))
+    [mended] = bus_time.rounds(there, models())
+    assert mended.load <= bus_time.BUSY
+
+
+def test_what_just_fits_is_warned_of() -> None:
+    here = site(bus(), 60, interval_s=12.0)
+    assert not list(bus_time.problems(here, models()))
+    [one] = bus_time.warnings(here, models())
+    assert "busy for 8" in said(one)
+
+
+def test_a_dead_unit_that_costs_a_neighbour_its_slot_is_warned_of() -> None:
+    [one] = bus_time.warnings(site(bus(timeout_s=3.0), 4, interval_s=5.0), models())
+    assert "costs the others 6 s" in said(one)
+    assert not list(bus_time.warnings(site(bus(timeout_s=1.0), 4, interval_s=5.0), models()))
+    alone = site(bus(timeout_s=3.0), 1, interval_s=5.0)
+    assert not list(bus_time.warnings(alone, models())), "it has no neighbour"
+
+
+def test_a_meter_without_a_known_model_is_left_to_whoever_tells_of_that() -> None:
+    assert bus_time.rounds(site(bus(), 2, model="none"), models()) == []

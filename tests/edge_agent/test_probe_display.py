@@ -1,0 +1,221 @@
+"""What a display shows is found in the registers, whatever order, base and scale they have."""
+
+import math
+import tomllib
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+
+from edge_agent import display, paste, probe
+from edge_agent.display import Display, Place
+from jieneng.clock import FastClock
+from jieneng.metering import catalog
+from jieneng.metering.catalog import Model, PointRow
+from jieneng.metering.read_plan import plan
+from jieneng.metering.registers import TYPES, orders
+from jieneng.metering.site import Bus
+from jieneng.site_folder import packaged_models
+from simulators import words
+from tests.edge_agent.commissioning import (
+    NOW_MS,
+    altered,
+    campus,
+    low_word_first,
+    one_lower,
+    probing,
+    quiet,
+    served,
+)
+
+MODELS = packaged_models()
+DTSD = MODELS["acrel-dtsd1352"]
+SHOWN = "10800.00"  # 36 kW for 300 hours
+
+
+def row(model: Model, quantity: str = "energy_kwh") -> PointRow:
+    return next(row for row in model.point if row.quantity == quantity)
+
+
+def shown(text: str, quantity: str = "energy_kwh", **more: Any) -> Display:
+    return Display(quantity, Decimal(text), **more)
+
+
+async def places(model: Model, *displays: Display, span: range = range(200)) -> list[list[Place]]:
+    async with served(model) as port, probing(port) as asking:
+        held = await asking.registers(1, probe.everywhere(span), quiet)
+    return [list(display.found(one, held)) for one in displays]
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, one in MODELS.items() if one.model.medium == "electricity"]
+)
+async def test_each_model_of_the_library_is_found_where_it_says(name: str) -> None:
+    model = MODELS[name]
+    around = range(max(row(model).address - 30, 0), row(model).address + 30)
+    counts = campus([model], "tcp").meters["m-1"].values(NOW_MS)["energy_kwh"]
+    [found] = await places(model, shown(f"{counts:.1f}"), span=around)
+    best = display.likely(found, row(model))[0]
+    exotic = row(model).exponent is not None  # its scale is the device's, not the model's
+    assert display.differences(best, row(model)) == (("scale",) if exotic else ())
+
+
+async def test_another_word_order_and_scale_are_found() -> None:
+    def other(point: PointRow) -> dict[str, Any]:
+        return {**low_word_first(point), "scale": Decimal("0.1")}
+
+    device = altered(DTSD, "other", other)
+    [found] = await places(device, shown("10800.0"))
+    best = display.likely(found, row(DTSD))[0]
+    assert (best.function, best.address, best.type, best.order, best.ten) == (
+        3,
+        0,
+        "u32",
+        "CDAB",
+        -1,
+    )
+    assert display.differences(best, row(DTSD)) == ("order", "scale")
+
+
+async def test_a_base_that_is_off_by_one_is_found_and_the_other_points_follow() -> None:
+    sdm = MODELS["schneider-iem3155"]
+    device = altered(sdm, "other", one_lower)
+    [found] = await places(device, shown(SHOWN), span=range(0x0C70, 0x0CA0))
+    best = display.likely(found, row(sdm))[0]
+    assert display.differences(best, row(sdm)) == ("address",)
+    assert best.address - row(sdm).address == -1
+    mended = paste.derived(sdm, [best])
+    assert [one.address for one in mended] == [one.address for one in device.point]
+    assert [one.unit for one in mended] == [one.unit for one in sdm.point]
+
+
+async def test_the_order_is_taken_over_by_the_other_points_and_they_read_right() -> None:
+    device = altered(MODELS["eastron-sdm630"], "other", low_word_first)
+    [found] = await places(device, shown("10800.0"))
+    base = MODELS["eastron-sdm630"]
+    best = display.likely(found, row(base))[0]
+    mine = paste.named(base, "my-sdm", "found by probing", paste.derived(base, [best]))
+    assert catalog.check(mine) == []
+    async with served(device) as port, probing(port) as asking:
+        values = {
+            quantity: value
+            for read in plan(mine)
+            for quantity, value in zip(
+                read.quantities, read.decode(await asking.ask(1, read)), strict=True
+            )
+        }
+    assert values["energy_kwh"] == 10800.0
+    assert values["power_kw"] == pytest.approx(36.0)
+    assert values["voltage_a_v"] == pytest.approx(230, abs=8)
+
+
+async def test_what_the_transformers_make_of_it_is_found() -> None:
+    async with served(DTSD, ct=40.0) as port, probing(port) as asking:
+        held = await asking.registers(1, probe.everywhere(range(16)), quiet)
+    primary = shown("10800", ratios={(): 1.0, ("ct", "pt"): 40.0})
+    best = display.likely(display.found(primary, held), row(DTSD))[0]
+    assert (best.ratio, best.ten, best.address) == (("ct", "pt"), -2, 0)
+    assert best.value(held[3, 0] + held[3, 1]) == 10800.0
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_every_type_and_order_is_searched(name: str) -> None:
+    width = TYPES[name].words
+    if name not in {"u16", "i16", "u32", "i32", "u48", "i48", "u64", "i64", "f32", "f64", "sm16",
+                    "sm32", "bcd16", "bcd32", "bcd48", "bcd64"}:  # fmt: skip
+        pytest.skip("a half register, or another that the witness does not lay out")
+    for order in orders(width):
+        held = words.encode(1234.0, words.layout(name, order))
+        registers = {(3, 7 + n): word.to_bytes(2, "big") for n, word in enumerate(held)}
+        found = list(display.found(shown("123.4"), registers))  # type: ignore[arg-type]  # function 3
+        wanted = Place("energy_kwh", 3, 7, name, order, -1)
+        assert wanted in found, found
+
+
+def test_a_digit_too_far_is_another_number() -> None:
+    held: Any = {(3, 0): b"\x00\x0c", (3, 1): (0x65F5).to_bytes(2, "big")}  # 812533
+    assert list(display.found(shown("8125.33"), held))
+    assert list(display.found(shown("8125.3"), held)), "the display hides the last digit"
+    assert not list(display.found(shown("8125.35"), held))
+    assert not list(display.found(shown("8125.29"), held))
+    assert list(display.found(shown("8125.29", flowed=0.05), held)), "it went on meanwhile"
+    assert not list(display.found(shown("8125.39", flowed=0.05), held)), "and never back"
+
+
+def test_zeros_are_everywhere_and_so_nowhere() -> None:
+    held: Any = {(3, n): bytes(2) for n in range(20)}
+    assert not list(display.found(shown("0.5"), held))
+
+
+async def test_a_second_display_tells_places_apart() -> None:
+    """36 kW: the counter went on, and what was like it by chance did not."""
+    clock = FastClock(NOW_MS, 1000.0)
+    async with served(DTSD, clock=clock) as port, probing(port) as asking:
+        wanted = list(probe.near(DTSD, "energy_kwh", 8))
+        held = await asking.registers(1, wanted, quiet)
+        raw = int.from_bytes(held[3, 0] + held[3, 1], "big")
+        decoys: Any = {**held, (4, 50): held[3, 0], (4, 51): held[3, 1]}
+        first = list(display.found(shown(f"{raw / 100:.2f}"), decoys))
+        assert {(one.function, one.address) for one in first} >= {(3, 0), (4, 50)}
+        while (later := await asking.registers(1, wanted, quiet))[3, 1] == held[3, 1]:
+            pass
+        raw = int.from_bytes(later[3, 0] + later[3, 1], "big")
+        again: Any = {**decoys, **later}
+        second = set(display.found(shown(f"{raw / 100:.2f}"), again))
+    assert {(one.function, one.address) for one in first if one in second} == {(3, 0)}
+
+
+def test_one_order_for_all_quantities_goes_first() -> None:
+    def place(order: str, kind: str = "u32") -> Place:
+        return Place("energy_kwh", 3, 0, kind, order, -2)
+
+    assert display.common_pattern([[place("ABCD"), place("CDAB")], [place("CDAB")]]) == 1
+    assert display.common_pattern([[place("ABCD")], [place("BA", "u16")]]) is None
+    assert display.common_pattern([[place("CDAB")], [place("AB", "u16")]]) == 1
+    assert display.likely([place("ABCD"), place("CDAB")], pattern=1)[0].order == "CDAB"
+
+
+# --- the text -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_is_read_back_as_it_was(name: str) -> None:
+    again = msgspec.convert(tomllib.loads(paste.model(MODELS[name])), Model, strict=False)
+    assert again.model == MODELS[name].model
+    assert (again.identity, again.forbidden) == (MODELS[name].identity, MODELS[name].forbidden)
+    for ours, theirs in zip(again.point, MODELS[name].point, strict=True):
+        assert ours.byte_order == theirs.byte_order
+        plain = [msgspec.structs.replace(one, order=None) for one in (ours, theirs)]
+        assert plain[0] == plain[1]
+
+
+@pytest.mark.parametrize(
+    "bus",
+    [
+        Bus(id="b", agent="a", host="192.0.2.1", port=1502, timeout_s=0.5),
+        Bus(id="b", agent="a", link="rtu", device="/dev/ttyS1", baud=19200, parity="E"),
+    ],
+)
+def test_a_bus_is_read_back_as_it_was(bus: Bus) -> None:
+    [again] = tomllib.loads(paste.bus(bus))["bus"]
+    assert msgspec.convert(again, Bus) == bus
+
+
+def test_a_modulus_follows_its_scale() -> None:
+    tenth = Place("energy_kwh", 3, 0, "u32", "ABCD", -1)
+    [energy, *_] = paste.derived(DTSD, [tenth])
+    assert energy.modulus == pytest.approx(429496729.6)
+    assert energy.ratio == ("ct", "pt")
+    [energy, *_] = paste.derived(DTSD, [Place("energy_kwh", 3, 0, "u16", "AB", -1)])
+    assert energy.modulus is None
+
+
+def test_what_no_model_knows_is_a_model_of_its_own() -> None:
+    found: Sequence[Place] = [Place("volume_m3", 4, 9, "f32", "CDAB", 0)]
+    mine = paste.unheard_of(found)
+    assert mine.model.medium == "water"
+    assert catalog.check(mine) == []
+    assert 'order = "CDAB"' in paste.model(mine)
+    assert math.isclose(float(mine.point[0].scale), 1.0)

@@ -1,0 +1,53 @@
+"""What a record says ok to."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from fractions import Fraction
+
+import msgspec
+import pytest
+
+from edge_agent import sign_off
+from edge_agent.display import Display
+from jieneng.site_folder import packaged_models
+
+MODELS = packaged_models()
+SUBJECT = sign_off.Subject(by="me", link="tcp h:502", meter="e-1", unit=3, model="m")
+MOMENT = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("read", "verdict"),
+    [
+        (8123.45, "ok"),
+        (8123.43, "ok"),  # a hundredth shown, a hundredth of the register
+        (8123.42, "not ok"),
+        (8123.97, "ok"),  # and half a kWh may have flowed
+        (8123.98, "not ok"),
+        (812345.0, "not ok"),
+        (float("nan"), "not ok"),
+    ],
+)
+def test_a_step_of_each_and_what_can_have_flowed(read: float, verdict: str) -> None:
+    seen = Display("energy_kwh", Decimal("8123.45"), flowed=0.5)
+    assert sign_off.record(SUBJECT, seen, read, 0.01, MOMENT).verdict == verdict
+
+
+def test_a_record_is_one_line_that_is_read_back() -> None:
+    seen = Display("energy_kwh", Decimal("8123.450"))
+    made = sign_off.record(SUBJECT, seen, 8123.45, 0.01, MOMENT)
+    line = made.line()
+    assert line.endswith(b"\n")
+    assert line.count(b"\n") == 1
+    assert msgspec.json.decode(line, type=sign_off.Record) == made
+    assert (made.time, made.display) == ("2026-03-01T09:30:00.000+00:00", "8123.450")
+
+
+def test_a_step_is_the_registers_own() -> None:
+    def step(model: str, value: float, ct: int = 1) -> float:
+        row = next(row for row in MODELS[model].point if row.quantity == "energy_kwh")
+        return sign_off.step(row, value, Fraction(ct), Fraction(1))
+
+    assert step("acrel-dtsd1352", 1e6) == pytest.approx(0.01)
+    assert step("acrel-dtsd1352", 1e6, ct=40) == pytest.approx(0.4)
+    assert 0.0156 <= step("eastron-sdm630", 131_073.0) < 0.0157, "a float's, above 131,072 kWh"
