@@ -26,7 +26,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from edge_agent.protocols import Exchange, Reply
-from edge_agent.protocols.modbus import FRAMINGS
+from edge_agent.protocols.modbus import FRAMINGS, may_follow
 from edge_agent.serial_line import Parity, character_s, frame_gap_s
 from edge_agent.wire import Manner, Wire
 from jieneng.metering.errors import (
@@ -184,7 +184,8 @@ class TcpLink(_Link):
         now_ms: Callable[[], int],
         delay_s: float = 0.0,
     ) -> None:
-        super().__init__(f"{host}:{port}", Manner(timeout_s, numbered, now_ms, delay_s))
+        follows = may_follow if numbered else nothing_follows
+        super().__init__(f"{host}:{port}", Manner(timeout_s, numbered, follows, now_ms, delay_s))
         self._host = host
         self._port = port
 
@@ -218,7 +219,7 @@ class SerialLink(_Link):
     ) -> None:
         byte_s = character_s(baud, parity, stop_bits)
         gap_s = max(delay_s, frame_gap_s(baud, parity, stop_bits))
-        super().__init__(device, Manner(timeout_s, False, now_ms, gap_s, byte_s))
+        super().__init__(device, Manner(timeout_s, False, nothing_follows, now_ms, gap_s, byte_s))
         self._settings: dict[str, object] = {
             "baudrate": baud,
             "parity": parity,
@@ -260,6 +261,11 @@ def bus_link(bus: Bus, now_ms: Callable[[], int]) -> TcpLink | SerialLink:
         now_ms=now_ms,
         delay_s=bus.delay_s,
     )
+
+
+def nothing_follows(_: bytes) -> bool:
+    """Where replies carry no number, nothing may stand behind one."""
+    return False
 
 
 def _port(device: str, settings: dict[str, object]) -> "serial.Serial":

@@ -35,6 +35,7 @@ class Manner(NamedTuple):
     Attributes:
         timeout_s: how long a device may think.
         numbered: whether replies carry the number of their question.
+        follows: whether bytes may stand behind a reply.
         now_ms: UTC, stamps replies.
         gap_s: from the end of an exchange to the next question.
         byte_s: that a byte is on its way.
@@ -42,6 +43,7 @@ class Manner(NamedTuple):
 
     timeout_s: float
     numbered: bool
+    follows: Callable[[bytes], bool]
     now_ms: Callable[[], int]
     gap_s: float
     byte_s: float = 0.0
@@ -179,8 +181,9 @@ class Wire(asyncio.Protocol):
             self._steps.close()
             self._steps = None
         answered = isinstance(outcome, Reply | DeviceRefused)
-        if answered and self._buffer and not self._manner.numbered:
-            # Two replies to one question: the first may well be the late one.
+        if answered and self._buffer and not self._manner.follows(bytes(self._buffer)):
+            # Two replies to one question: the first may well be the late one. Or half a frame: what
+            # it lacked is in the reply.
             outcome = ReplyError("{count} bytes follow the reply", count=len(self._buffer))
             answered = False
         if not answered:

@@ -95,6 +95,20 @@ def read_rtu(unit: int, read: Read, transaction: int = 0) -> Exchange:  # noqa: 
     return data
 
 
+def may_follow(data: bytes) -> bool:
+    """Whether what came behind a TCP reply can be another frame, late or repeated, or part of one.
+
+    If not, frames were lost: a reply that lacks its last bytes takes the first ones of a late frame
+    for them, and there is no checksum that would tell.
+    """
+    protocol, length = data[2:4], data[4:6]
+    return not any(protocol) and (len(length) < 2 or _SHORTEST <= _number(length) <= _LONGEST)
+
+
+def _number(data: bytes) -> int:
+    return int.from_bytes(data, "big")
+
+
 #: Exception codes, as section 7 of the application protocol names them.
 _TREATMENTS: Final[Mapping[int, Treatment]] = MappingProxyType(
     {

@@ -224,6 +224,43 @@ async def test_half_of_a_late_frame_does_not_put_the_stream_out_of_step() -> Non
         asker.link.close()
 
 
+async def test_a_late_frame_never_fills_up_a_reply_that_lacks_its_end() -> None:
+    """It was found by a day of every fault: three bytes of another meter's late reply became the
+    last registers of a truncated one, and TCP has no checksum."""
+    first: list[bytes] = []
+
+    def behave(question: Question) -> Iterator[Act]:
+        whole = question.reply(question.nth)
+        if question.nth == 1:
+            first.append(whole)
+        elif question.nth == 2:
+            yield whole[:-3]
+            yield first[0]
+        else:
+            yield whole
+
+    async with misbehaving(behave) as server:
+        asker = Asker(server.port, "tcp")
+        with pytest.raises(Silent):
+            await asker.ask()
+        with pytest.raises(ReplyError, match="bytes follow"):
+            await asker.ask()
+        assert await asker.value() == 3
+        assert server.most_open == 1
+        asker.link.close()
+
+
+async def test_a_reply_that_is_sent_twice_is_an_answer_where_replies_have_numbers() -> None:
+    def behave(question: Question) -> Iterator[Act]:
+        yield question.reply(question.nth) * 2
+
+    async with misbehaving(behave) as server:
+        asker = Asker(server.port, "tcp", timeout_s=1.0)
+        assert [await asker.value() for _ in range(4)] == [1, 2, 3, 4]
+        assert server.connections == 1
+        asker.link.close()
+
+
 @kinds
 async def test_a_refusal_leaves_the_link_as_it_is(kind: str) -> None:
     def behave(question: Question) -> Iterator[Act]:
