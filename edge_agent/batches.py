@@ -195,6 +195,12 @@ def ends(db: sqlite3.Connection, most: int, under_way: Collection[Key]) -> Ends:
     return Ends(oldest, newest, gone)
 
 
+def age_s(db: sqlite3.Connection, at_s: float) -> float:
+    """How long the oldest batch has been here; 0 where there is none."""
+    oldest = db.execute("SELECT put_s FROM batch ORDER BY id LIMIT 1").fetchone()
+    return 0.0 if oldest is None else max(at_s - float(oldest[0]), 0.0)
+
+
 def read(db: sqlite3.Connection, keys: Sequence[Key]) -> list[Row]:
     """Batches by name. Damaged ones leave the queue."""
     rows, missing = [], []

@@ -6,20 +6,27 @@ Laws:
 2. A batch is numbered when it is made, 1, 2, 3 ... within this run of the agent.
 3. What the disk does not take is counted by the spool, and what had to give way as well; both are
    said once when it begins and once when it ends. Polling goes on.
-4. A cancel in the middle of a commit waits for the disk's word, and the books are as that word.
+4. What was read before the clock could be believed waits in memory, and gets its time when the
+   clock has jumped to where it can; the latest ones, as many as fit.
+5. A cancel in the middle of a commit waits for the disk's word, and the books are as that word.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
+
 from edge_agent.batches import Row
 from edge_agent.spool import Spool
+from edge_agent.timekeeper import EARLIEST_MS
 from jieneng.metering import wire
 from jieneng.metering.errors import SpoolUnavailable
-from jieneng.metering.reading import Batch, Sample
+from jieneng.metering.reading import Batch, Poll, Sample
 from jieneng.observe import Fault, Log
 
+_UNSTAMPED_MOST: Final = 100_000  # samples, about 100 MB of 20 quantities each
 _ROOM_AGAIN: Final = 0.9  # share of what was pending when some gave way, below which none do
 
 
@@ -68,22 +75,48 @@ class Keeper:
         self._delay_s = delay_s
         self._max_samples = max_samples
         self._samples: list[Sample] = []
+        self._polls: list[Poll] = []
+        self._unstamped: deque[Sample] = deque(maxlen=_UNSTAMPED_MOST)
         self._seq = 0
         self._owing = False  # the disk refused some, and does not know of it
         self._some = asyncio.Event()
         self._many = asyncio.Event()
+        self._clock_fault = Fault(log, "clock can't be believed: readings wait for their time")
         self._disk_fault = Fault(log, "spool can't be written")
         self._full = _GivingWay(Fault(log, "spool is full: the oldest readings are dropped"))
         self._old = _GivingWay(Fault(log, "readings wait for too long: the oldest are dropped"))
 
     def keep(self, sample: Sample) -> None:
         """Take a sample; it is on the disk a commit delay later."""
+        if sample.time_ms < EARLIEST_MS:
+            self._unstamped.append(sample)
+            self._clock_fault.happened("the clock shows a time before this software was made")
+            return
         self._samples.append(sample)
         count = len(self._samples)
         if count == 1:
             self._some.set()
         if count == self._max_samples:
             self._many.set()
+
+    def tell(self, poll: Poll) -> None:
+        """Take how a poll went; it goes out with what was read."""
+        if poll.time_ms < EARLIEST_MS:
+            return
+        self._polls.append(poll)
+        if len(self._polls) == 1:
+            self._some.set()
+
+    def jumped(self, by_ms: int) -> None:
+        """The clock went elsewhere: what was read before it could be believed moves along.
+
+        It ran as the monotonic clock did until then, so the distance to its right time is the jump.
+        """
+        waiting, self._unstamped = self._unstamped, deque(maxlen=_UNSTAMPED_MOST)
+        for sample in waiting:
+            self.keep(msgspec.structs.replace(sample, time_ms=sample.time_ms + by_ms))
+        if not self._unstamped:
+            self._clock_fault.over()
 
     async def run(self) -> None:
         """Commit until cancelled, and what is left when that happens."""
@@ -101,13 +134,15 @@ class Keeper:
 
     async def _commit(self) -> None:
         samples, self._samples = self._samples, []
+        polls, self._polls = self._polls, []
         self._some.clear()
         self._many.clear()
-        if not samples and not self._owing:
+        if not samples and not polls and not self._owing:
             return
+        most = self._max_samples
         rows = [
-            self._row(samples[first : first + self._max_samples])
-            for first in range(0, len(samples), self._max_samples)
+            self._row(samples[first : first + most], polls[first : first + most])
+            for first in range(0, max(len(samples), len(polls)), most)
         ]
         putting = asyncio.create_task(self._put(rows), name="put")
         try:
@@ -130,7 +165,7 @@ class Keeper:
         self._full.seen(now.full - before.full, now.size_bytes)
         self._old.seen(now.old - before.old, now.size_bytes)
 
-    def _row(self, samples: list[Sample]) -> Row:
+    def _row(self, samples: list[Sample], polls: list[Poll]) -> Row:
         self._seq += 1
-        batch = Batch(self._agent, self._boot, self._seq, tuple(samples))
+        batch = Batch(self._agent, self._boot, self._seq, tuple(samples), tuple(polls))
         return Row(self._boot, self._seq, len(samples), wire.encode_batch(batch))

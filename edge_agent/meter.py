@@ -22,6 +22,7 @@ import msgspec
 
 from edge_agent.judge import Judge, Repetition
 from edge_agent.protocols import Reply
+from edge_agent.timekeeper import EARLIEST_MS
 from jieneng.metering.catalog import Model
 from jieneng.metering.quantities import CONSUMPTION, Medium
 from jieneng.metering.read_plan import Read, plan
@@ -99,9 +100,11 @@ class PolledMeter:
         if stamp is None:
             return None
         time_ms = stamp.time_ms
+        # A clock that can't be believed yet tells no day: this software's first one is the nearest.
+        day_ms = max(time_ms, EARLIEST_MS)
         in_force = self._plan
-        if not in_force.since_ms <= time_ms < in_force.until_ms:
-            in_force = self._plan = self._plan_at(time_ms)
+        if not in_force.since_ms <= day_ms < in_force.until_ms:
+            in_force = self._plan = self._plan_at(day_ms)
         values: tuple[float, ...] = ()
         for read, reply, unknown in zip(in_force.reads, replies, self._unknown, strict=True):
             values += unknown if reply is None else read.decode(reply.data)

@@ -4,14 +4,15 @@ They are counted as plain numbers where things happen, and read here when somebo
 nothing for being counted.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from edge_agent.poller import BusPoller
+from edge_agent.buses import Buses
+from edge_agent.health import Health
 from edge_agent.publisher import Publisher
 from edge_agent.spool import Spool
 
@@ -19,8 +20,9 @@ from edge_agent.spool import Spool
 class AgentMetrics(Collector):
     """The agent's figures at the moment of the question."""
 
-    def __init__(self, pollers: Sequence[BusPoller], spool: Spool, publisher: Publisher) -> None:
-        self._pollers = pollers
+    def __init__(self, health: Health, buses: Buses, spool: Spool, publisher: Publisher) -> None:
+        self._health = health
+        self._buses = buses
         self._spool = spool
         self._publisher = publisher
 
@@ -37,20 +39,32 @@ class AgentMetrics(Collector):
         counters = (
             ("jieneng_edge_samples_read", "samples kept since the spool was made", spool.read),
             ("jieneng_edge_samples_stored", "samples that the ingest has", spool.stored),
-            ("jieneng_edge_samples_dropped", "samples lost to a full or bad disk", spool.dropped),
             ("jieneng_edge_batches_published", "given to the broker, with repeats", sent.published),
             ("jieneng_edge_batches_acked", "batches that the ingest stored", sent.acked),
             ("jieneng_edge_batches_quarantined", "batches it set aside", sent.quarantined),
         )
         for name, text, count in counters:
             yield CounterMetricFamily(name, text, value=count)
+        yield from self._dropped()
+        timekeeper = self._health.timekeeper
         gauges = (
+            ("jieneng_edge_uptime_seconds", "since the agent started", self._health.uptime_s),
+            ("jieneng_edge_clock_plausible", "1 while it may be believed", timekeeper.plausible),
+            ("jieneng_edge_clock_jumps", "of the system's clock, seen so far", timekeeper.jumps),
             ("jieneng_edge_spool_pending", "samples on the disk, not yet stored", spool.pending),
             ("jieneng_edge_spool_bytes", "payload bytes on the disk", spool.size_bytes),
             ("jieneng_edge_broker_connected", "1 while connected", sent.connected),
         )
         for name, text, value in gauges:
             yield GaugeMetricFamily(name, text, value=value)
+
+    def _dropped(self) -> Iterable[Metric]:
+        dropped = CounterMetricFamily(
+            "jieneng_edge_samples_dropped", "samples that were read and lost", labels=["reason"]
+        )
+        for reason in ("full", "old", "refused", "damaged"):
+            dropped.add_metric([reason], getattr(self._spool.counts, reason))
+        yield dropped
 
     def _polls(self) -> Iterable[Metric]:
         polls = CounterMetricFamily(
@@ -61,7 +75,7 @@ class AgentMetrics(Collector):
             "time that polls took, on the agent's clock",
             labels=["bus"],
         )
-        for poller in self._pollers:
+        for poller in self._buses.pollers:
             polls.add_metric([poller.bus, "ok"], poller.counts.ok)
             polls.add_metric([poller.bus, "failed"], poller.counts.failed)
             seconds.add_metric([poller.bus], poller.counts.seconds)

@@ -6,7 +6,8 @@ Laws:
    One that answers in part is not silent, and a link that is down is no meter's failure.
 2. After a silence or a wrong reply, the same meter is not asked for anything more before its next
    slot: what comes late now could be the answer to any of its questions.
-3. What was read is handed on in the same moment, whole or with NaN for what is missing.
+3. What was read is handed on in the same moment, whole or with NaN for what is missing; and every
+   poll is told of, whether or not anything was read.
 4. A question is repeated only where that is safe and cheap: once where the link turned out to have
    been closed while idle, and after a short pause where the meter is busy, within the meter's share
    of the bus's time.
@@ -15,7 +16,6 @@ Laws:
    same. The meter's other registers go on.
 """
 
-import itertools
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple, Protocol
 
@@ -35,7 +35,7 @@ from jieneng.metering.errors import (
     ReplyError,
 )
 from jieneng.metering.read_plan import Read
-from jieneng.metering.reading import MILLISECONDS, Sample
+from jieneng.metering.reading import MILLISECONDS, Poll, Sample
 from jieneng.observe import Fault, Log
 
 _REOPEN_S: Final = 1.0  # a link that can't be opened is tried again after this, doubling ...
@@ -44,6 +44,10 @@ _BUSY_PAUSES_S: Final = (0.1, 0.2)  # before a busy meter is asked again, in one
 _MISTAKES: Final = 3  # refusals in a row that are no passing state of the device
 _DOUBT_S: Final = 60.0  # registers that it refused are asked for again after this, doubling ...
 _DOUBT_LONGEST_S: Final = 3600.0  # ... up to this
+
+
+def nobody_listens(_: Poll) -> None:
+    """Nobody wants to know how polls go."""
 
 
 class Link(Protocol):
@@ -119,12 +123,14 @@ class _Poll(NamedTuple):
         trouble: the last that says something about meter or link; None where all is well.
         asked: anything was asked for at all.
         complete: every read was asked for and answered.
+        attempts: questions, repeated ones included.
     """
 
     replies: list[Reply | None]
     trouble: _Trouble | None
     asked: bool
     complete: bool
+    attempts: int
 
 
 class BusPoller:
@@ -140,6 +146,7 @@ class BusPoller:
         clock: Clock,
         keep: Callable[[Sample], None],
         log: Log,
+        tell: Callable[[Poll], None] = nobody_listens,
     ) -> None:
         self.bus: Final = bus
         self.counts: Final = PollCounts()
@@ -147,7 +154,8 @@ class BusPoller:
         self._framing = framing
         self._clock = clock
         self._keep = keep
-        self._numbers = itertools.count(1)
+        self._tell = tell
+        self._asked = 0  # questions so far
         self._link_breaker = Breaker(_REOPEN_S, _REOPEN_LONGEST_S)
         self._link_fault = Fault(log, "link is down", after=TRIP, bus=bus)
         listed = tuple(meters)
@@ -194,10 +202,15 @@ class BusPoller:
         sample = polled.meter.sample(poll.replies)
         if sample is not None:
             self._keep(sample)
+        if poll.asked:
+            time_ms = self._clock.now_ms() if sample is None else sample.time_ms
+            lasted_ms = round(1000 * (now_s - began_s))
+            self._tell(Poll(polled.meter.id, time_ms, poll.complete, lasted_ms, poll.attempts))
 
     async def _read(self, polled: _Polled, began_s: float) -> _Poll:
         replies: list[Reply | None] = [None] * len(polled.registers)
         trouble, asked, complete = None, False, True
+        before = self._asked
         patience = _Patience(began_s + polled.share_s)
         for number, registers in enumerate(polled.registers):
             if registers.breaker.not_before_s > began_s:
@@ -219,7 +232,7 @@ class BusPoller:
                 trouble = _Trouble(error, read)
                 if treatment in _SILENT:
                     break
-        return _Poll(replies, trouble, asked, complete)
+        return _Poll(replies, trouble, asked, complete, self._asked - before)
 
     async def _answer(self, unit: int, read: Read, patience: _Patience) -> Reply:
         """The reply to one read, which is asked for again where that is safe and cheap.
@@ -230,7 +243,8 @@ class BusPoller:
         """
         reopened = False
         while True:
-            steps = self._framing.ask(unit, read, next(self._numbers))
+            self._asked += 1
+            steps = self._framing.ask(unit, read, self._asked)
             try:
                 return await self._link.exchange(steps)
             except HungUp:

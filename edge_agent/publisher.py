@@ -25,6 +25,7 @@ import msgspec
 
 from edge_agent.batches import Row
 from edge_agent.config import PublishSettings
+from edge_agent.health import Health
 from edge_agent.spool import Spool
 from edge_agent.window import Ends, Window
 from jieneng import broker
@@ -72,6 +73,7 @@ class Publisher:
         settings: PublishSettings,
         clock: Clock,
         log: Log,
+        health: Health,
     ) -> None:
         self.counts: Final = PublishCounts()
         self._spool = spool
@@ -84,6 +86,7 @@ class Publisher:
         self._broker_settings = broker_settings
         self._settings = settings
         self._clock = clock
+        self._health = health
         self._log = log
         self._failures = 0
         self._leaving = False
@@ -107,7 +110,8 @@ class Publisher:
             await asyncio.sleep(_backoff_s(self._failures))
 
     async def _connection(self) -> None:
-        will = aiomqtt.Will(self._topics["status"], self._status(online=False), 1, retain=True)
+        last = wire.encode_status(self._book(online=False))
+        will = aiomqtt.Will(self._topics["status"], last, 1, retain=True)
         async with broker.client(self._broker_settings, self._identifier, will=will) as client:
             try:
                 await self._talk(client)
@@ -191,22 +195,40 @@ class Publisher:
     async def _say(
         self, client: aiomqtt.Client, *, online: bool, timeout_s: float | None = None
     ) -> None:
-        status = self._status(online=online)
+        status = wire.encode_status(await self._status() if online else self._book(online=False))
         await client.publish(self._topics["status"], status, qos=1, retain=True, timeout=timeout_s)
 
-    def _status(self, *, online: bool) -> bytes:
+    async def _status(self) -> Status:
+        """How the agent is, and its book."""
+        health, timekeeper = self._health, self._health.timekeeper
+        return msgspec.structs.replace(
+            self._book(online=True),
+            uptime_s=health.uptime_s,
+            spool_bytes=self._spool.counts.size_bytes,
+            spool_age_s=await self._age_s(),
+            clock_ok=timekeeper.plausible,
+            clock_jumps=timekeeper.jumps,
+            bus_load=health.bus_load(),
+        )
+
+    async def _age_s(self) -> float:
+        try:
+            return await self._spool.age_s()
+        except SpoolUnavailable as error:
+            self._spool_fault.happened(error)
+            return 0.0
+
+    def _book(self, *, online: bool) -> Status:
         counts = self._spool.counts
-        return wire.encode_status(
-            Status(
-                agent=self._agent,
-                boot=self._boot,
-                online=online,
-                time_ms=self._clock.now_ms(),
-                read=counts.read,
-                stored=counts.stored,
-                pending=counts.pending,
-                dropped=counts.dropped,
-            )
+        return Status(
+            agent=self._agent,
+            boot=self._boot,
+            online=online,
+            time_ms=self._clock.now_ms(),
+            read=counts.read,
+            stored=counts.stored,
+            pending=counts.pending,
+            dropped=counts.dropped,
         )
 
     # --- in ---

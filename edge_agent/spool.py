@@ -79,6 +79,10 @@ class Spool:
         """These batches, as far as they are there; they stay."""
         return await self._run(lambda: self._file.read(keys))
 
+    async def age_s(self) -> float:
+        """How long the oldest batch has been here, in running time; 0 where there is none."""
+        return await self._run(self._file.age_s)
+
     async def confirm(self, acks: Sequence[Ack]) -> int:
         """Remove what is stored, or quarantined: both are safe with the ingest.
 

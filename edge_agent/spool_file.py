@@ -125,6 +125,11 @@ class SpoolFile:
             self._damage.happened("their checksums are wrong", path=str(self._path))
         return rows
 
+    def age_s(self) -> float:
+        """How long the oldest batch has been here, in running time; 0 where there is none."""
+        running_s = self._now_s() - self._began_s
+        return self._transact(lambda db: batches.age_s(db, running_s))
+
     def confirm(self, acks: Sequence[Ack]) -> int:
         """Remove what was acknowledged; how many batches it were."""
         ranges = [(ack.boot, *range_) for ack in acks for range_ in ack.stored]

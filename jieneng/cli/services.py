@@ -1,5 +1,6 @@
 """The edge agent, and the embedded broker alone."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from jieneng.cli.probe import probe
 
 if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
     from edge_agent.config import AgentSettings
+    from jieneng.site_folder import SiteFolder
 
 
 @click.group(help=tr("The edge agent: polls meters, keeps what they say, publishes it."))
@@ -46,11 +48,12 @@ def edge_run(
     from edge_agent.config import AgentSettings
     from jieneng.site_folder import load, read_settings
 
-    folder = load(site_dir)
-    settings = read_settings(site_dir / config_file, AgentSettings)
-    if agent is not None:
-        settings = _with_id(settings, agent)
-    serve(app.run, folder, settings, (log_level, log_json))
+    def read() -> "tuple[SiteFolder, AgentSettings]":
+        settings = read_settings(site_dir / config_file, AgentSettings)
+        return load(site_dir), settings if agent is None else _with_id(settings, agent)
+
+    folder, settings = read()
+    serve(partial(app.run, reload=read), folder, settings, (log_level, log_json))
 
 
 @click.command(hidden=True, help=tr("The embedded MQTT broker alone, on loopback."))

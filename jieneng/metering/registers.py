@@ -204,6 +204,8 @@ def _assembled(
 ) -> Callable[[bytes], tuple[float, ...]]:
     """Numbers -> values; the common case, a number a value, without slices."""
     ends = [_finish(field) for field in fields]
+    if all(end is float for end in ends) and all(TYPES[one.type].floating for one in fields):
+        return numbers_of  # they are the values already
     if all(len(field.parts) == 1 for field in fields):
         return lambda block: tuple(
             [end(number) for end, number in zip(ends, numbers_of(block), strict=True)]

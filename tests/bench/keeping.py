@@ -35,6 +35,7 @@ from jieneng.metering.quantities import QUANTITIES
 from jieneng.metering.reading import Ack, Batch, Sample
 from tests.bench.process import cpu_s
 from tests.bench.result import Result
+from tests.edge_agent.scene import health
 from tests.servers import Mosquitto
 
 _READINGS = 1_000_000
@@ -163,6 +164,7 @@ async def _agent(folder: Path, port: int, samples: int, interval_s: float) -> No
         settings=PublishSettings(),
         clock=SystemClock(),
         log=log,
+        health=health(),
     )
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(publisher.run())

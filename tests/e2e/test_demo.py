@@ -53,7 +53,7 @@ def test_the_demo_shows_figures_and_survives_its_broker(tmp_path: Path) -> None:
             env=environment,
         )
 
-    first, second = start(folder, 30), start(beside, 12)
+    first, second = start(folder, 45), start(beside, 12)
     until((folder / "figures.html").exists)
     broker = broker_of(folder)
     assert broker is not None

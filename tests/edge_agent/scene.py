@@ -14,6 +14,8 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 
 from edge_agent import app
 from edge_agent.config import AgentSettings, PublishSettings, SpoolSettings
+from edge_agent.health import Health
+from edge_agent.timekeeper import Timekeeper
 from jieneng import broker
 from jieneng.broker import BrokerSettings
 from jieneng.clock import SystemClock
@@ -200,6 +202,12 @@ async def running(coroutine: Any) -> AsyncIterator[asyncio.Task[None]]:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+
+
+def health() -> Health:
+    """Of an agent without buses."""
+    clock = SystemClock()
+    return Health(lambda: (), Timekeeper(clock.now_ms(), clock.monotonic()), clock)
 
 
 def agent(where: SiteFolder, how: AgentSettings) -> Any:

@@ -19,7 +19,7 @@ from jieneng.broker import BrokerSettings
 from jieneng.clock import SystemClock
 from jieneng.metering import wire
 from jieneng.metering.reading import Ack, Batch, Sample
-from tests.edge_agent.scene import AGENT, SITE, running, until
+from tests.edge_agent.scene import AGENT, SITE, health, running, until
 from tests.servers import Mosquitto
 
 LOG = observe.log("test")
@@ -84,6 +84,7 @@ async def backlog(
         settings=how,
         clock=SystemClock(),
         log=LOG,
+        health=health(),
     )
     try:
         yield spool, publisher

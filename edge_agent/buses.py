@@ -1,0 +1,99 @@
+"""The buses of an agent while it runs: a task each. A new site file touches only what it changed.
+
+Law: at most one connection a gateway, also while it changes hands: a bus is let go of before the
+one that takes its place begins.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+import msgspec
+
+from edge_agent.config import Duty
+from edge_agent.poller import BusPoller
+from jieneng.metering.catalog import Model
+from jieneng.metering.site import Bus, Meter
+from jieneng.site_folder import SiteFolder
+
+
+class BusDuty(msgspec.Struct, frozen=True):
+    """All that decides how a bus is polled: equal duties are polled alike."""
+
+    bus: Bus
+    meters: tuple[Meter, ...]
+    models: tuple[Model, ...]
+    zone: str
+
+
+class _Running(msgspec.Struct, frozen=True):
+    duty: BusDuty
+    poller: BusPoller
+    task: asyncio.Task[None]
+
+
+class Change(msgspec.Struct, frozen=True):
+    """What a new duty came to, by the ids of buses."""
+
+    ended: tuple[str, ...]
+    begun: tuple[str, ...]
+    untouched: tuple[str, ...]
+
+
+class Buses:
+    """The pollers of an agent."""
+
+    def __init__(self, make: Callable[[BusDuty], BusPoller]) -> None:
+        """None yet.
+
+        Args:
+            make: a poller for a bus.
+        """
+        self._make = make
+        self._running: dict[str, _Running] = {}
+        self._group: asyncio.TaskGroup | None = None
+
+    @property
+    def pollers(self) -> tuple[BusPoller, ...]:
+        """Those that run now."""
+        return tuple(one.poller for one in self._running.values())
+
+    async def run(self, duties: tuple[BusDuty, ...]) -> None:
+        """Poll until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            await self.change(duties)
+            await asyncio.Event().wait()
+
+    async def change(self, duties: tuple[BusDuty, ...]) -> Change:
+        """Poll these from now on; buses that are as they were go on without a gap."""
+        wanted = {one.bus.id: one for one in duties}
+        ended = [name for name, one in self._running.items() if wanted.get(name) != one.duty]
+        for name in ended:
+            self._running[name].task.cancel()
+        if ended:
+            await asyncio.wait([self._running.pop(name).task for name in ended])
+        untouched = tuple(self._running)
+        begun = [name for name in wanted if name not in self._running]
+        for name in begun:
+            self._begin(wanted[name])
+        return Change(tuple(ended), tuple(begun), untouched)
+
+    def _begin(self, duty: BusDuty) -> None:
+        if self._group is None:
+            raise RuntimeError("buses are begun before they run")
+        poller = self._make(duty)
+        task = self._group.create_task(poller.run(), name=f"bus {duty.bus.id}")
+        self._running[duty.bus.id] = _Running(duty, poller, task)
+
+
+def duties(folder: SiteFolder, mine: Duty) -> tuple[BusDuty, ...]:
+    """What an agent has to do, by bus."""
+    return tuple(
+        BusDuty(
+            bus,
+            mine.meters[bus.id],
+            tuple(folder.models[one.model or ""] for one in mine.meters[bus.id]),
+            folder.site.site.timezone,
+        )
+        for bus in mine.buses
+    )

@@ -1,0 +1,252 @@
+"""The agent tells of every poll, of itself and of its clock; SIGHUP reads the site's file anew."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+
+from edge_agent import app
+from edge_agent.config import AgentSettings
+from edge_agent.keeper import Keeper
+from edge_agent.spool import Spool
+from jieneng.clock import SystemClock
+from jieneng.metering import wire
+from jieneng.metering.errors import ConfigError, Problem
+from jieneng.metering.reading import Batch, Poll, Sample
+from jieneng.site_folder import SiteFolder
+from tests.edge_agent.scene import (
+    Dtsd1352,
+    Ingest,
+    bus,
+    folder,
+    gateway,
+    meter,
+    running,
+    settings,
+    until,
+)
+from tests.servers import Mosquitto
+
+START_MS = 1_795_000_000_000
+
+
+def _polls(ingest: Ingest, of: str) -> list[Poll]:
+    return [poll for one in ingest.batches.values() for poll in one.polls if poll.meter == of]
+
+
+async def test_every_poll_reports_itself_also_of_a_meter_that_is_silent(
+    mosquitto: Mosquitto, tmp_path: Path
+) -> None:
+    """e-1 answers its three questions; unit 9 is not there."""
+    ingest = Ingest(mosquitto.port)
+    async with gateway(Dtsd1352(1)) as port, running(ingest.run()):
+        where = folder(
+            tmp_path, bus("b", port), meters=[meter("e-1", "b", 1), meter("e-9", "b", 9)]
+        )
+        async with running(app.run(where, settings(mosquitto.port), SystemClock())):
+            await until(lambda: len(_polls(ingest, "e-1")) > 3 and _polls(ingest, "e-9"))
+    for poll in _polls(ingest, "e-1"):
+        assert (poll.ok, poll.attempts) == (True, 3)
+        assert 0 <= poll.duration_ms < 5000
+    assert {poll.ok for poll in _polls(ingest, "e-9")} == {False}
+    samples = {one.time_ms for b in ingest.batches.values() for one in b.samples}
+    assert samples == {poll.time_ms for poll in _polls(ingest, "e-1")}
+
+
+async def test_the_status_tells_how_the_agent_is(mosquitto: Mosquitto, tmp_path: Path) -> None:
+    ingest = Ingest(mosquitto.port)
+    ingest.deaf = True
+    async with gateway(Dtsd1352(1)) as port, running(ingest.run()):
+        where = folder(tmp_path, bus("b", port), meters=[meter("e-1", "b", 1)])
+        async with running(app.run(where, settings(mosquitto.port), SystemClock())):
+            await until(lambda: ingest.status and ingest.status.spool_age_s > 0.2)
+            await until(lambda: ingest.status and 0 < ingest.status.bus_load.get("b", 0) <= 1)
+            status = ingest.status
+            assert status is not None
+            assert status.clock_ok
+            assert status.uptime_s > 0.2
+            assert status.spool_bytes > 100
+
+
+class _Site:
+    """A site's file that changes, and an agent that is told so."""
+
+    def __init__(self, where: SiteFolder, how: AgentSettings) -> None:
+        self.now: SiteFolder | ConfigError = where
+        self.how = how
+        self.read = 0
+
+    def __call__(self) -> tuple[SiteFolder, AgentSettings]:
+        self.read += 1
+        if isinstance(self.now, ConfigError):
+            raise self.now
+        return self.now, self.how
+
+    async def change(self, to: "SiteFolder | ConfigError") -> None:
+        self.now = to
+        before = self.read
+        os.kill(os.getpid(), signal.SIGHUP)
+        await until(lambda: self.read > before)
+
+
+async def test_a_new_site_file_touches_only_the_buses_that_it_changes(
+    mosquitto: Mosquitto, tmp_path: Path
+) -> None:
+    """Bus a stays, b gets another meter, c is new: a's connection is never let go of."""
+    ingest = Ingest(mosquitto.port)
+    sources = [Dtsd1352(1), Dtsd1352(1), Dtsd1352(2), Dtsd1352(1)]
+    async with (
+        gateway(sources[0]) as a,
+        gateway(sources[1], sources[2]) as b,
+        gateway(sources[3]) as c,
+        running(ingest.run()),
+    ):
+        first = folder(
+            tmp_path, bus("a", a), bus("b", b), meters=[meter("e-a", "a", 1), meter("e-b", "b", 1)]
+        )
+        second = folder(
+            tmp_path,
+            bus("a", a),
+            bus("b", b),
+            bus("c", c),
+            meters=[
+                meter("e-a", "a", 1),
+                meter("e-b", "b", 1),
+                meter("e-b2", "b", 2),
+                meter("e-c", "c", 1),
+            ],
+        )
+        site = _Site(first, settings(mosquitto.port))
+        with structlog.testing.capture_logs() as logs:
+            async with running(app.run(first, site.how, SystemClock(), reload=site)):
+                await until(lambda: ingest.has("e-a", 2) and ingest.has("e-b", 2))
+                wrong = ConfigError([Problem(text="it is wrong.", mend="Mend it.")])
+                await site.change(wrong)
+                asked = sources[0].asked
+                await until(lambda: sources[0].asked > asked + 2)
+                await site.change(second)
+                await until(lambda: ingest.has("e-b2", 2) and ingest.has("e-c", 2))
+                await site.change(first)
+                silent = sources[3].asked
+                asked = sources[0].asked
+                await until(lambda: sources[0].asked > asked + 2)
+                assert sources[3].asked <= silent + 1
+    changes = [one for one in logs if one["event"] == "the site's file was read anew"]
+    assert [(one["ended"], one["begun"], one["untouched"]) for one in changes] == [
+        (("b",), ("b", "c"), ("a",)),
+        (("b", "c"), ("b",), ("a",)),
+    ]
+    refused = [one for one in logs if "refused" in one["event"]]
+    assert [one["problems"] for one in refused] == [["it is wrong. Mend it."]]
+    energies = ingest.energies("e-a")
+    assert energies == sorted(energies)
+
+
+# --- the clock ----------------------------------------------------------------------------------
+
+
+def _sample(time_ms: int) -> Sample:
+    return Sample("e-1", time_ms, 0, ("energy_kwh",), (1.5,))
+
+
+async def _kept(path: Path, act: Callable[[Keeper], Any]) -> list[Batch]:
+    """What is on the disk after something was done with a keeper."""
+    log = structlog.get_logger()
+    spool = Spool(path / "spool", 10**7, log)
+    await spool.open()
+    keeper = Keeper(spool, agent="a", boot="6f1c2a9e", delay_s=0.0, max_samples=100, log=log)
+    task = asyncio.create_task(keeper.run())
+    await asyncio.sleep(0)
+    act(keeper)
+    await asyncio.sleep(0)
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    rows = await spool.peek(100)
+    await spool.close()
+    return [wire.decode_batch(row.payload) for row in rows]
+
+
+async def test_what_was_read_in_1970_waits_for_its_time(tmp_path: Path) -> None:
+    """Read 5 and 15 s after the box started; 20 s after that it hears what time it is."""
+
+    def act(keeper: Keeper) -> None:
+        keeper.keep(_sample(5000))
+        keeper.keep(_sample(15_000))
+        keeper.jumped(START_MS)
+
+    batches = await _kept(tmp_path, act)
+    assert [one.time_ms for batch in batches for one in batch.samples] == [
+        START_MS + 5000,
+        START_MS + 15_000,
+    ]
+
+
+async def test_a_jump_that_does_not_help_keeps_them_waiting(tmp_path: Path) -> None:
+    def act(keeper: Keeper) -> None:
+        keeper.keep(_sample(5000))
+        keeper.jumped(3_600_000)
+        keeper.jumped(START_MS - 3_600_000)
+        keeper.keep(_sample(START_MS + 9000))
+
+    batches = await _kept(tmp_path, act)
+    times = sorted(one.time_ms for batch in batches for one in batch.samples)
+    assert times == [START_MS + 5000, START_MS + 9000]
+
+
+class _Jumping(SystemClock):
+    """Shows 1970 until somebody tells it the time."""
+
+    def __init__(self) -> None:
+        self.told_ms = 0
+        self._began_ms = super().now_ms()
+
+    def now_ms(self) -> int:
+        return super().now_ms() - self._began_ms + 40_000 + self.told_ms
+
+
+async def test_an_agent_without_the_time_polls_and_stamps_when_it_hears_it(
+    mosquitto: Mosquitto, tmp_path: Path
+) -> None:
+    ingest, clock, source = Ingest(mosquitto.port), _Jumping(), Dtsd1352(1)
+    async with gateway(source) as port, running(ingest.run()):
+        where = folder(tmp_path, bus("b", port), meters=[meter("e-1", "b", 1)])
+        with structlog.testing.capture_logs() as logs:
+            async with running(app.run(where, settings(mosquitto.port), clock)):
+                await until(lambda: ingest.status and not ingest.status.clock_ok)
+                await until(lambda: source.asked > 5)
+                assert not ingest.batches
+                clock.told_ms = START_MS
+                await until(lambda: ingest.has("e-1", source.asked - 1) and ingest.batches)
+                await until(lambda: ingest.status and ingest.status.clock_ok)
+                assert ingest.status is not None
+                assert ingest.status.clock_jumps == 1
+    first = min(one.time_ms for batch in ingest.batches.values() for one in batch.samples)
+    assert START_MS + 40_000 <= first < START_MS + 60_000
+    energies = ingest.energies("e-1")
+    assert min(energies) <= 0.02, "what was read before the clock was told is there"
+    assert sum("has jumped" in one["event"] for one in logs) == 1
+
+
+@pytest.mark.parametrize("by_ms", [3_600_000, -3_600_000])
+async def test_a_jump_of_an_hour_neither_stops_nor_doubles_polls(
+    mosquitto: Mosquitto, tmp_path: Path, by_ms: int
+) -> None:
+    ingest, clock, source = Ingest(mosquitto.port), _Jumping(), Dtsd1352(1)
+    clock.told_ms = START_MS
+    async with gateway(source) as port, running(ingest.run()):
+        where = folder(tmp_path, bus("b", port), meters=[meter("e-1", "b", 1)])
+        async with running(app.run(where, settings(mosquitto.port), clock)):
+            await until(lambda: source.asked > 3)
+            clock.told_ms += by_ms
+            asked = source.asked
+            await until(lambda: source.asked > asked + 5)
+            await until(lambda: ingest.status and ingest.status.clock_jumps == 1)
+    energies = ingest.energies("e-1")
+    assert len(energies) == len(set(energies)), "no reading twice"
