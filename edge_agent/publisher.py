@@ -153,7 +153,7 @@ class Publisher:
 
     async def _due(self, window: Window) -> Sequence[Row]:
         now_s = asyncio.get_running_loop().time()
-        if not self._spool.counts.pending:  # as after most acknowledgements: nobody has to look
+        if not self._spool.counts.size_bytes:  # as after most acknowledgements: nobody has to look
             window.due(Ends((), (), tuple(window.under_way)), now_s, _AT_ONCE)
             return ()
         try:
@@ -212,11 +212,10 @@ class Publisher:
         )
 
     async def _age_s(self) -> float:
-        try:
-            return await self._spool.age_s()
-        except SpoolUnavailable as error:
-            self._spool_fault.happened(error)
-            return 0.0
+        if self._spool.counts.size_bytes:
+            with suppress(SpoolUnavailable):  # whoever sends says so
+                return await self._spool.age_s()
+        return 0.0
 
     def _book(self, *, online: bool) -> Status:
         counts = self._spool.counts

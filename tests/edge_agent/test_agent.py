@@ -328,6 +328,9 @@ async def test_metrics_say_what_happened(mosquitto: Mosquitto, tmp_path: Path) -
     assert found['jieneng_edge_poll_seconds_total{bus="b"}'] > 0
     assert found["jieneng_edge_batches_published_total"] >= 3
     assert found["jieneng_edge_batches_acked_total"] >= 3
-    assert found["jieneng_edge_samples_dropped_total"] == 0
+    for reason in ("full", "old", "refused", "damaged"):
+        assert found[f'jieneng_edge_samples_dropped_total{{reason="{reason}"}}'] == 0
+    assert found["jieneng_edge_clock_plausible"] == 1
+    assert found["jieneng_edge_uptime_seconds"] > 0
     assert found["jieneng_edge_broker_connected"] == 1
     assert "jieneng_edge_spool_pending" in found

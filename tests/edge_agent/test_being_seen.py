@@ -31,7 +31,7 @@ from tests.edge_agent.scene import (
     settings,
     until,
 )
-from tests.servers import Mosquitto
+from tests.servers import Mosquitto, free_port
 
 START_MS = 1_795_000_000_000
 
@@ -57,6 +57,18 @@ async def test_every_poll_reports_itself_also_of_a_meter_that_is_silent(
     assert {poll.ok for poll in _polls(ingest, "e-9")} == {False}
     samples = {one.time_ms for b in ingest.batches.values() for one in b.samples}
     assert samples == {poll.time_ms for poll in _polls(ingest, "e-1")}
+
+
+async def test_an_agent_of_which_no_meter_answers_still_tells_of_its_polls(
+    mosquitto: Mosquitto, tmp_path: Path
+) -> None:
+    """Nothing is read and nothing is pending; the ingest hears of it all the same."""
+    ingest = Ingest(mosquitto.port)
+    async with running(ingest.run()):
+        where = folder(tmp_path, bus("b", free_port()), meters=[meter("e-1", "b", 1)])
+        async with running(app.run(where, settings(mosquitto.port), SystemClock())):
+            await until(lambda: _polls(ingest, "e-1"))
+    assert not _polls(ingest, "e-1")[0].ok
 
 
 async def test_the_status_tells_how_the_agent_is(mosquitto: Mosquitto, tmp_path: Path) -> None:
