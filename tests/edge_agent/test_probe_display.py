@@ -120,12 +120,14 @@ async def test_what_the_transformers_make_of_it_is_found() -> None:
     assert best.value(held[3, 0] + held[3, 1]) == 10800.0
 
 
-@pytest.mark.parametrize("name", TYPES)
+#: Types in which 1234 has a place; of the others a half register holds too little, and a float of
+#: half precision is off by more than the display's last digit.
+WIDE = [name for name in TYPES if not name.startswith(("u8", "i8")) and name != "f16"]
+
+
+@pytest.mark.parametrize("name", WIDE)
 def test_every_type_and_order_is_searched(name: str) -> None:
     width = TYPES[name].words
-    if name not in {"u16", "i16", "u32", "i32", "u48", "i48", "u64", "i64", "f32", "f64", "sm16",
-                    "sm32", "bcd16", "bcd32", "bcd48", "bcd64"}:  # fmt: skip
-        pytest.skip("a half register, or another that the witness does not lay out")
     for order in orders(width):
         held = words.encode(1234.0, words.layout(name, order))
         registers = {(3, 7 + n): word.to_bytes(2, "big") for n, word in enumerate(held)}
