@@ -90,7 +90,7 @@ class Keeper:
         """Take a sample; it is on the disk a commit delay later."""
         if sample.time_ms < EARLIEST_MS:
             self._unstamped.append(sample)
-            self._clock_fault.happened("the clock shows a time before this software was made")
+            self._clock_fault.happened("the clock shows a time before 2018")
             return
         self._samples.append(sample)
         count = len(self._samples)

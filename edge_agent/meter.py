@@ -100,7 +100,7 @@ class PolledMeter:
         if stamp is None:
             return None
         time_ms = stamp.time_ms
-        # A clock that can't be believed yet tells no day: this software's first one is the nearest.
+        # A clock that can't be believed yet tells no day: the earliest that it could is nearest.
         day_ms = max(time_ms, EARLIEST_MS)
         in_force = self._plan
         if not in_force.since_ms <= day_ms < in_force.until_ms:

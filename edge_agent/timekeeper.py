@@ -2,8 +2,8 @@
 
 Laws:
 
-1. A clock that shows a time before this software was made is not believed: a box without a
-   battery starts in 1970. What is read until then is stamped with the boot's monotonic time, and
+1. A clock that shows a time before 2018 is not believed: a box without a battery starts in 1970,
+   2000 or 2010. What is read until then is stamped with the boot's monotonic time, and
    gets its own when the clock has become plausible: the distance of both clocks then. The latest
    stamp would be no floor: one that was wrong by years would keep the clock disbelieved for years.
 2. If UTC moves against the monotonic clock by more than the slewing of a time service between two
@@ -14,8 +14,9 @@ from typing import Final
 
 import msgspec
 
-#: No reading of this software is older. 2026-01-01 UTC.
-EARLIEST_MS: Final = 1_767_225_600_000
+#: 2018-01-01 UTC. Not the day on which this software was made: measured days of earlier years are
+#: played to agents, too.
+EARLIEST_MS: Final = 1_514_764_800_000
 
 # A time service slews by 500 ppm at most (adjtimex(2)): half a millisecond a second.
 _JUMP_MS: Final = 1000

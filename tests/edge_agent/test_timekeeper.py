@@ -34,7 +34,7 @@ def test_a_box_without_a_battery_is_believed_once_its_clock_is_set() -> None:
     assert keeper.offset_ms == START_MS - 42_000
 
 
-def test_no_clock_of_before_this_software_is_believed() -> None:
+def test_no_clock_of_before_2018_is_believed() -> None:
     assert not Timekeeper(EARLIEST_MS - 1, 5.0).plausible
     assert Timekeeper(EARLIEST_MS, 5.0).plausible
 
