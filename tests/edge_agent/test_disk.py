@@ -50,7 +50,7 @@ async def test_a_disk_that_the_spool_fills_is_said_once(small_disk: Path) -> Non
             keeper = Keeper(one, agent="a", boot=BOOT, delay_s=0, max_samples=500, log=LOG)
             for number in range(300):
                 for at in range(500 if number % 3 else 50):
-                    keeper.keep(Sample("e-1", number * 500 + at, 0, ("energy_kwh",), (1.0 / 3,)))
+                    keeper.keep(sample(number * 500 + at))
                 await keeper._commit()
             pending = one.counts.size_bytes
             assert one.counts.dropped
@@ -127,9 +127,13 @@ async def test_a_write_that_fails_costs_what_was_in_it_and_is_over_when_it_works
         assert (one.counts.read, one.counts.refused, one.counts.pending) == (1512, 1500, 12)
 
 
+def sample(number: int) -> Sample:
+    return Sample("e-1", 1_795_000_000_000 + number, 0, ("energy_kwh",), (1.0 / 3,))
+
+
 def keep(keeper: Keeper, samples: int) -> None:
     for at in range(samples):
-        keeper.keep(Sample("e-1", at, 0, ("energy_kwh",), (1.0 / 3,)))
+        keeper.keep(sample(at))
 
 
 # --- read-only ---
