@@ -188,7 +188,7 @@ async def test_what_was_on_the_disk_arrives_whatever_is_killed(
             while left.keys() & committed.keys():
                 agent = await births.born("agent")
                 # Read off a file that is being written, so this may come too soon; hence the loop.
-                await until(lambda: (now := on_disk(tmp_path)[1]) and now["pending"] < 3)
+                await until(lambda: not on_disk(tmp_path)[0].keys() & committed.keys())
                 await births.end(agent)
                 left, book = on_disk(tmp_path)
             await births.end(storing)
