@@ -117,22 +117,41 @@ async def serving_metrics(
     if settings.port is None:
         yield
         return
+    async with serving_http(
+        _application(registry),
+        settings.host,
+        settings.port,
+        "metrics can't be served on {host}:{port}: {error}.",
+    ) as port:
+        log.info("metrics are served", host=settings.host, port=port)
+        yield
+
+
+@asynccontextmanager
+async def serving_http(
+    application: "web.Application", host: str, port: int, refusal: str
+) -> AsyncIterator[int]:
+    """Serve an application meanwhile; gives its port, which is a free one for 0.
+
+    Args:
+        application: what is served.
+        host: where.
+        port: where.
+        refusal: the sentence of the error, with places for host, port and error.
+
+    Raises:
+        UsageError: the port is taken.
+    """
     from aiohttp import web
 
-    runner = web.AppRunner(_application(registry), access_log=None)
+    runner = web.AppRunner(application, access_log=None)
     await runner.setup()
     try:
         try:
-            await web.TCPSite(runner, settings.host, settings.port).start()
+            await web.TCPSite(runner, host, port).start()
         except OSError as error:
-            raise UsageError(
-                "metrics can't be served on {host}:{port}: {error}.",
-                host=settings.host,
-                port=settings.port,
-                error=error.strerror,
-            ) from error
-        log.info("metrics are served", host=settings.host, port=runner.addresses[0][1])
-        yield
+            raise UsageError(refusal, host=host, port=port, error=error.strerror) from error
+        yield int(runner.addresses[0][1])
     finally:
         await runner.cleanup()
 

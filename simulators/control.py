@@ -28,6 +28,7 @@ from jieneng import settings as toml
 from jieneng.clock import Clock
 from jieneng.locale import say, translator
 from jieneng.metering.errors import ConfigError, Problem, UsageError
+from jieneng.observe import serving_http
 from simulators.bus import Exchange
 from simulators.campus import Campus
 from simulators.config import ControlSettings
@@ -226,21 +227,13 @@ async def serving(control: Control, settings: ControlSettings) -> AsyncIterator[
     Raises:
         UsageError: the port is taken.
     """
-    runner = web.AppRunner(control.application(), access_log=None)
-    await runner.setup()
-    try:
-        try:
-            await web.TCPSite(runner, settings.host, settings.port).start()
-        except OSError as error:
-            raise UsageError(
-                "the simulator's control can't be served on {host}:{port}: {error}.",
-                host=settings.host,
-                port=settings.port,
-                error=error.strerror,
-            ) from error
-        yield f"http://{settings.host}:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
+    async with serving_http(
+        control.application(),
+        settings.host,
+        settings.port,
+        "the simulator's control can't be served on {host}:{port}: {error}.",
+    ) as port:
+        yield f"http://{settings.host}:{port}"
 
 
 # --- rows ---------------------------------------------------------------------------------------

@@ -35,6 +35,7 @@ _MAKERS: Final = {
     "_bad",
     "BadCell",
     "_NotFound",
+    "serving_http",
     "__init__",
 }
 _ERRORS: Final = {
