@@ -13,8 +13,8 @@ Laws:
 4. From the end of an exchange to the next question there is the bus's delay, and on a serial port
    at least the silence by which devices tell one frame from the next.
 5. A connection that the other end closed while it was idle is told from one that breaks: what was
-   asked may be asked again at once. One that is closed as soon as it was made is a link that is
-   down, unless the question was what closed it twice.
+   asked may be asked again at once. One that is closed as soon as it was made is told as well: the
+   link is down, or the question is what closes it.
 
 Time-outs are real seconds: a socket does not know that a demonstration runs faster than life.
 """
@@ -22,20 +22,21 @@ Time-outs are real seconds: a socket does not know that a demonstration runs fas
 import asyncio
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
-from edge_agent.protocols import Exchange, Reply
+from edge_agent.protocols import Exchange, Reply, Talk, Wish
 from edge_agent.protocols.modbus import FRAMINGS, may_follow
 from edge_agent.serial_line import Parity, character_s, frame_gap_s
 from edge_agent.wire import Manner, Wire
 from jieneng.metering.errors import (
-    DeviceRefused,
     HungUp,
     LinkDown,
     LinkError,
+    PeerError,
     ReplyError,
     Silent,
+    TurnedAway,
 )
 from jieneng.metering.site import Bus
 
@@ -56,7 +57,7 @@ _KEEP_ALIVE: Final = (
 _PSEUDO: Final = "/dev/pts/"  # where pseudo-terminals are: simulators, drivers of serial servers
 
 
-class _Link:
+class Link:
     """What links have in common. Opened when it is first used."""
 
     def __init__(self, place: str, manner: Manner) -> None:
@@ -64,29 +65,60 @@ class _Link:
         self._manner = manner
         self._wire: Wire | None = None
         self._free_s = 0.0  # when the next question may be asked
-        self._hung_up = False  # the last exchange ended so
-        self._silences = 0
 
-    async def exchange(self, steps: Exchange) -> Reply:
-        """Drive one exchange to its end or its deadline.
+    async def converse(self, talk: Talk, sleep: Callable[[float], Awaitable[None]]) -> None:
+        """Drive a talk to its end.
 
-        Raises:
-            LinkDown: there is no connection and none can be made, or it does not fall silent, or
-                is closed as soon as it was made.
+        The errors thrown into it, and out of here where it does not catch them:
+
+            LinkDown: there is no connection and none can be made, or it does not fall silent.
+            TurnedAway: a new connection was closed at once.
             HungUp: the connection had been closed; what was asked may be asked again at once.
             Silent: no whole reply before the deadline.
             LinkError: the connection broke.
-            PeerError: what the exchange raises.
+            PeerError: what an exchange raises.
+
+        Args:
+            talk: what is asked, one exchange after the other.
+            sleep: for its pauses.
         """
-        wire = await self._ready()
-        again, self._hung_up = self._hung_up, False
         try:
-            answer = await wire.start(steps)
+            wish: Wish | None = next(talk)
+            while wish is not None:
+                if isinstance(wish, float):
+                    await sleep(wish)
+                    wish = next(talk)
+                    continue
+                try:
+                    wish = await self._carry_on(talk, wish)
+                except (LinkError, PeerError) as error:
+                    wish = talk.throw(error)
+        except StopIteration:
+            return
+        finally:
+            talk.close()
+
+    async def exchange(self, steps: Exchange) -> Reply:
+        """The reply to one question. Raises what `converse` throws."""
+        replies: list[Reply] = []
+
+        def once() -> Talk:
+            reply = yield steps
+            replies.extend([reply] if reply else [])
+
+        await self.converse(once(), asyncio.sleep)
+        return replies[0]
+
+    async def _carry_on(self, talk: Talk, steps: Exchange) -> Wish | None:
+        """Ask this, and what the talk wants to ask then, up to what can't be had at once."""
+        wire = await self._ready()
+        try:
+            return await wire.carry_on(talk, steps)
         except Silent:
-            self._count_silence(wire)
-            raise
-        except DeviceRefused:
-            self._silences = 0
+            # A time-out within a frame: the next one would begin in the middle of this.
+            lost_frames = wire.heard and self._manner.numbered
+            if lost_frames or wire.silences >= _SILENCES:
+                self.close()
             raise
         except ReplyError:
             if self._manner.numbered:
@@ -94,33 +126,20 @@ class _Link:
             raise
         except HungUp as error:
             self.close()
-            if not wire.fresh:
-                self._hung_up = True
-                raise
-            if again:
-                raise LinkError("the question closes every connection") from error
-            raise LinkDown("{place} closes new connections", place=self._place) from error
+            if wire.asked == 1:
+                raise TurnedAway("{place} closes new connections", place=self._place) from error
+            raise
         except (LinkError, asyncio.CancelledError):
             self.close()
             raise
         finally:
             self._free_s = wire.loop.time() + self._manner.gap_s
-        self._silences = 0
-        return answer
 
     def close(self) -> None:
         """Let go of the connection; the next exchange opens another."""
-        self._silences = 0
         if self._wire is not None:
             self._wire.abort()
             self._wire = None
-
-    def _count_silence(self, wire: Wire) -> None:
-        self._silences = 0 if wire.heard else self._silences + 1
-        # A time-out within a frame: the next one would begin in the middle of this.
-        lost_frames = wire.heard and self._manner.numbered
-        if lost_frames or self._silences >= _SILENCES:
-            self.close()
 
     async def _ready(self) -> Wire:
         """A connection that may be used now."""
@@ -131,8 +150,13 @@ class _Link:
             self._wire = await self._connection()
         wire = self._wire
         if wire.quiet_from is not None and not await self._falls_silent(wire):
+            closed = wire.closed
             self.close()
-            raise LinkDown("{place} does not fall silent", place=self._place)
+            if not closed:
+                raise LinkDown("{place} does not fall silent", place=self._place)
+            if wire.asked == 0:
+                raise TurnedAway("{place} closes new connections", place=self._place)
+            raise HungUp("{place} closed the connection", place=self._place)
         return wire
 
     async def _connection(self) -> Wire:
@@ -171,7 +195,7 @@ class _Link:
         return not wire.closed
 
 
-class TcpLink(_Link):
+class TcpLink(Link):
     """A link to one gateway or meter."""
 
     def __init__(
@@ -200,7 +224,7 @@ class TcpLink(_Link):
         return wire
 
 
-class SerialLink(_Link):
+class SerialLink(Link):
     """A serial port of this machine with the meters that hang on its wire.
 
     A time-out is how long a meter may think; what the bytes take on the wire comes on top.

@@ -1,9 +1,11 @@
-"""One task a bus: wait until a meter is due, ask it, hand on what it said.
+"""The talk on a bus: wait until a meter is due, ask it, hand on what it said. Sees no socket.
 
 Laws:
 
 1. One question at a time. A silent meter costs its neighbours one time-out, less and less often.
-   One that answers in part is not silent, and a link that is down is no meter's failure.
+   One that answers in part is not silent. A link that is down is no meter's failure, and costs no
+   meter its slot as long as that lasts; it is down, too, where one meter after the other is hung up
+   on, until none is left. Less than that are meters for which a gateway hangs up.
 2. After a silence or a wrong reply, the same meter is not asked for anything more before its next
    slot: what comes late now could be the answer to any of its questions.
 3. What was read is handed on in the same moment, whole or with NaN for what is missing; and every
@@ -16,14 +18,14 @@ Laws:
    same. The meter's other registers go on.
 """
 
-from collections.abc import Callable, Iterable
-from typing import Final, NamedTuple, Protocol
+from collections.abc import Awaitable, Callable, Generator, Iterable
+from typing import Final, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
 from edge_agent.breaker import TRIP, Breaker
 from edge_agent.meter import PolledMeter
-from edge_agent.protocols import Exchange, Framing, Reply, Treatment
+from edge_agent.protocols import Framing, Reply, Talk, Treatment, Wish
 from edge_agent.schedule import Schedule
 from jieneng.clock import Clock
 from jieneng.metering.errors import (
@@ -33,6 +35,7 @@ from jieneng.metering.errors import (
     LinkError,
     PeerError,
     ReplyError,
+    TurnedAway,
 )
 from jieneng.metering.read_plan import Read
 from jieneng.metering.reading import MILLISECONDS, Poll, Sample
@@ -44,6 +47,10 @@ _BUSY_PAUSES_S: Final = (0.1, 0.2)  # before a busy meter is asked again, in one
 _MISTAKES: Final = 3  # refusals in a row that are no passing state of the device
 _DOUBT_S: Final = 60.0  # registers that it refused are asked for again after this, doubling ...
 _DOUBT_LONGEST_S: Final = 3600.0  # ... up to this
+_NOW_S: Final = 0.001  # what is due so soon is due: a loop's timers are no finer
+
+_T = TypeVar("_T")
+_Part: TypeAlias = Generator[Wish, Reply | None, _T]
 
 
 def nobody_listens(_: Poll) -> None:
@@ -53,8 +60,8 @@ def nobody_listens(_: Poll) -> None:
 class Link(Protocol):
     """What the poller needs of a link."""
 
-    async def exchange(self, steps: Exchange) -> Reply:
-        """Drive one exchange to its end. Raises `LinkError` or `PeerError`."""
+    async def converse(self, talk: Talk, sleep: Callable[[float], Awaitable[None]]) -> None:
+        """Drive a talk to its end; its pauses are slept with `sleep`."""
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -102,35 +109,28 @@ class _Trouble(NamedTuple):
     read: Read
 
 
-class _Patience:
-    """What is left in one poll for asking a busy meter again."""
-
-    def __init__(self, until_s: float) -> None:
-        self._until_s = until_s
-        self._pauses_s = iter(_BUSY_PAUSES_S)
-
-    def busy_s(self, now_s: float) -> float | None:
-        """How long to wait before a busy meter is asked again; None: not any more."""
-        pause_s = next(self._pauses_s, None)
-        return pause_s if pause_s is not None and now_s + pause_s <= self._until_s else None
-
-
-class _Poll(NamedTuple):
-    """What one poll came to.
+class _Course(msgspec.Struct):
+    """How one poll goes.
 
     Attributes:
         replies: to all reads, None where there is none.
+        until_s: a busy meter is asked again up to then.
         trouble: the last that says something about meter or link; None where all is well.
-        asked: anything was asked for at all.
         complete: every read was asked for and answered.
         attempts: questions, repeated ones included.
+        pauses: that were made for a busy meter.
     """
 
     replies: list[Reply | None]
-    trouble: _Trouble | None
-    asked: bool
-    complete: bool
-    attempts: int
+    until_s: float
+    trouble: _Trouble | None = None
+    complete: bool = True
+    attempts: int = 0
+    pauses: int = 0
+
+    @property
+    def link_is_down(self) -> bool:
+        return self.trouble is not None and isinstance(self.trouble.error, LinkDown)
 
 
 class BusPoller:
@@ -156,6 +156,7 @@ class BusPoller:
         self._keep = keep
         self._tell = tell
         self._asked = 0  # questions so far
+        self._turned_away: set[str] = set()  # since anything answered: meters hung up on
         self._link_breaker = Breaker(_REOPEN_S, _REOPEN_LONGEST_S)
         self._link_fault = Fault(log, "link is down", after=TRIP, bus=bus)
         listed = tuple(meters)
@@ -163,78 +164,83 @@ class BusPoller:
 
     async def run(self) -> None:
         """Poll until cancelled."""
-        clock = self._clock
-        schedule = Schedule(
-            [(polled.meter.id, polled.meter.interval_s) for polled in self._polled.values()],
-            utc_s=clock.now_ms() / MILLISECONDS,
-            now_s=clock.monotonic(),
-        )
         try:
-            while True:
-                now_s = clock.monotonic()
-                slot = schedule.next(now_s)
-                wait_s = max(slot.due_s, self._link_breaker.not_before_s) - now_s
-                if wait_s > 0:
-                    await clock.sleep(wait_s)
-                    continue  # others may be due as well by now
-                polled = self._polled[slot.meter]
-                await self._poll(polled)
-                schedule.done(
-                    utc_s=clock.now_ms() / MILLISECONDS,
-                    now_s=clock.monotonic(),
-                    not_before_s=polled.breaker.not_before_s,
-                    doubted=polled.breaker.failures > 0,
-                )
+            await self._link.converse(self._talk(), self._clock.sleep)
         finally:
             self._link.close()
 
-    async def _poll(self, polled: _Polled) -> None:
-        began_s = self._clock.monotonic()
-        poll = await self._read(polled, began_s)
+    def _talk(self) -> Talk:
+        clock = self._clock
+        schedule = Schedule(
+            [(polled.meter.id, polled.meter.interval_s) for polled in self._polled.values()],
+            phase=self.bus,
+            utc_s=clock.now_ms() / MILLISECONDS,
+            now_s=clock.monotonic(),
+        )
+        while True:
+            now_s = clock.monotonic()
+            slot = schedule.next(now_s)
+            wait_s = max(slot.due_s, self._link_breaker.not_before_s) - now_s
+            if wait_s > _NOW_S:
+                yield wait_s
+                continue  # others may be due as well by now
+            polled = self._polled[slot.meter]
+            course = yield from self._poll(polled, now_s)
+            now_s = clock.monotonic()
+            if course.link_is_down and now_s < slot.ends_s:
+                continue  # it has its turn when the link is back
+            schedule.done(
+                utc_s=clock.now_ms() / MILLISECONDS,
+                now_s=now_s,
+                not_before_s=polled.breaker.not_before_s,
+                doubted=polled.breaker.failures > 0,
+                again=polled.breaker.failures == 1,
+            )
+
+    def _poll(self, polled: _Polled, began_s: float) -> _Part[_Course]:
+        course = _Course([None] * len(polled.registers), began_s + polled.share_s)
+        yield from self._read(polled, course, began_s)
+        sample = polled.meter.sample(course.replies)
+        if sample is not None:
+            self._keep(sample)
+        if not course.attempts:
+            return course
         now_s = self._clock.monotonic()
         self.counts.seconds += now_s - began_s
-        if poll.complete:
+        if course.complete:
             self.counts.ok += 1
         else:
             self.counts.failed += 1
-        if poll.asked:
-            self._remember(polled, any(poll.replies), poll.trouble, now_s)
-        sample = polled.meter.sample(poll.replies)
-        if sample is not None:
-            self._keep(sample)
-        if poll.asked:
-            time_ms = self._clock.now_ms() if sample is None else sample.time_ms
-            lasted_ms = round(1000 * (now_s - began_s))
-            self._tell(Poll(polled.meter.id, time_ms, poll.complete, lasted_ms, poll.attempts))
+        self._remember(polled, course, now_s)
+        time_ms = self._clock.now_ms() if sample is None else sample.time_ms
+        lasted_ms = round(1000 * (now_s - began_s))
+        self._tell(Poll(polled.meter.id, time_ms, course.complete, lasted_ms, course.attempts))
+        return course
 
-    async def _read(self, polled: _Polled, began_s: float) -> _Poll:
-        replies: list[Reply | None] = [None] * len(polled.registers)
-        trouble, asked, complete = None, False, True
-        before = self._asked
-        patience = _Patience(began_s + polled.share_s)
+    def _read(self, polled: _Polled, course: _Course, began_s: float) -> _Part[None]:
         for number, registers in enumerate(polled.registers):
             if registers.breaker.not_before_s > began_s:
-                complete = False
+                course.complete = False
                 continue
-            asked, read = True, registers.read
             try:
-                replies[number] = await self._answer(polled.meter.unit, read, patience)
-                if registers.breaker.failures:
-                    registers.breaker.answered()
-                    registers.fault.over()
+                reply = yield from self._answer(polled.meter.unit, registers.read, course)
             except (LinkError, PeerError) as error:
-                complete = False
+                course.complete = False
                 treatment = self._treatment(error)
                 if treatment is Treatment.MISTAKEN:
                     registers.breaker.failed(self._clock.monotonic())
                     registers.fault.happened(error)
                     continue
-                trouble = _Trouble(error, read)
+                course.trouble = _Trouble(self._judged(error, polled, course), registers.read)
                 if treatment in _SILENT:
-                    break
-        return _Poll(replies, trouble, asked, complete, self._asked - before)
+                    return
+            else:
+                course.replies[number] = reply
+                if registers.breaker.failures:
+                    registers.breaker.answered()
+                    registers.fault.over()
 
-    async def _answer(self, unit: int, read: Read, patience: _Patience) -> Reply:
+    def _answer(self, unit: int, read: Read, course: _Course) -> _Part[Reply | None]:
         """The reply to one read, which is asked for again where that is safe and cheap.
 
         Raises:
@@ -244,24 +250,40 @@ class BusPoller:
         reopened = False
         while True:
             self._asked += 1
-            steps = self._framing.ask(unit, read, self._asked)
+            course.attempts += 1
             try:
-                return await self._link.exchange(steps)
+                return (yield self._framing.ask(unit, read, self._asked))
             except HungUp:
                 if reopened:
                     raise
                 reopened = True
             except DeviceRefused as error:
-                if self._treatment(error) is not Treatment.LATER:
-                    raise
-                pause_s = patience.busy_s(self._clock.monotonic())
+                pause_s = self._pause_s(course, error)
                 if pause_s is None:
                     raise
-                await self._clock.sleep(pause_s)
+                yield pause_s
 
-    def _remember(
-        self, polled: _Polled, answered: bool, trouble: _Trouble | None, now_s: float
-    ) -> None:
+    def _pause_s(self, course: _Course, error: DeviceRefused) -> float | None:
+        """How long to wait before a busy meter is asked again; None: not any more."""
+        if self._treatment(error) is not Treatment.LATER or course.pauses == len(_BUSY_PAUSES_S):
+            return None
+        pause_s = _BUSY_PAUSES_S[course.pauses]
+        course.pauses += 1
+        return pause_s if self._clock.monotonic() + pause_s <= course.until_s else None
+
+    def _judged(
+        self, error: LinkError | PeerError, polled: _Polled, course: _Course
+    ) -> LinkError | PeerError:
+        """What a trouble is in the light of those before."""
+        if not isinstance(error, TurnedAway) or any(course.replies):
+            return error
+        self._turned_away.add(polled.meter.id)
+        if len(self._turned_away) < len(self._polled):
+            return error
+        return LinkDown("no meter is reached: {error}", error=error)
+
+    def _remember(self, polled: _Polled, course: _Course, now_s: float) -> None:
+        trouble = course.trouble
         if trouble is not None and isinstance(trouble.error, LinkDown):
             self._link_breaker.failed(now_s)
             self._link_fault.happened(trouble.error)
@@ -269,12 +291,15 @@ class BusPoller:
         self._link_breaker.answered()
         self._link_fault.over()
         if trouble is None:
+            self._turned_away.clear()
             polled.breaker.answered()
             polled.fault.over()
             return
         error, read = trouble
+        if not isinstance(error, TurnedAway):
+            self._turned_away.clear()
         polled.fault.happened(error, function=read.function, registers=_span(read))
-        if answered or self._treatment(error) not in _SILENT:
+        if any(course.replies) or self._treatment(error) not in _SILENT:
             polled.breaker.answered()
         elif not isinstance(error, ReplyError):
             polled.breaker.failed(now_s)

@@ -18,8 +18,7 @@ import msgspec
 
 from edge_agent import recognise
 from edge_agent.display import Function
-from edge_agent.links import bus_link
-from edge_agent.poller import Link
+from edge_agent.links import Link, bus_link
 from edge_agent.protocols import Framing
 from edge_agent.protocols.modbus import FRAMINGS
 from edge_agent.recognise import Against, Fit

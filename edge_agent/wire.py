@@ -3,6 +3,8 @@
 Laws:
 
 1. An exchange runs inside `data_received`, so that a reply is stamped when its last byte arrives.
+   So does the talk that it belongs to: as long as replies are as they should be and nothing has to
+   be waited for, the next question leaves in the same moment, and the event loop is not troubled.
 2. An exchange ends once: with its reply, with what it refused, at its deadline, or with the
    connection. Whoever asked is told, and nobody else.
 3. Where replies carry no number, bytes that belong to no exchange are trouble: from the last of
@@ -13,7 +15,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final, NamedTuple, cast
 
-from edge_agent.protocols import Exchange, Reply
+from edge_agent.protocols import Exchange, Reply, Talk, Wish
 from jieneng.metering.errors import (
     DeviceRefused,
     HungUp,
@@ -54,51 +56,46 @@ class Wire(asyncio.Protocol):
 
     Attributes:
         gone: set when the other end, too, has nothing of it any more.
+        asked: questions that were sent on it.
         heard: something came for the exchange.
+        silences: questions in a row for which nothing came.
         quiet_from: since when silence is waited for; None where there is no need to.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, manner: Manner) -> None:
         self.loop = loop
         self.gone = asyncio.Event()
+        self.asked = 0
         self.heard = False
+        self.silences = 0
         self.quiet_from: float | None = None
         self._manner = manner
         self._transport: asyncio.Transport
-        self._buffer = bytearray()
+        self._buffer = b""
+        self._talk: Talk
+        self._next: asyncio.Future[Wish | None]
         self._steps: Exchange | None = None
         self._needed = 0
-        self._reply: asyncio.Future[Reply]
         self._timer: asyncio.TimerHandle | None = None
-        self._asked = 0
         self._asked_s = 0.0
         self._deadline_s = 0.0
-
-    @property
-    def fresh(self) -> bool:
-        """Whether it was used once at most."""
-        return self._asked <= 1
 
     @property
     def closed(self) -> bool:
         """Whether nothing can be sent any more."""
         return self._transport.is_closing()
 
-    def start(self, steps: Exchange) -> "asyncio.Future[Reply]":
-        """Send the exchange's question; the future has its reply, or why there is none."""
-        self._steps = steps
-        self._reply = self.loop.create_future()
-        self.heard = bool(self._buffer)  # a late frame, or the beginning of one
-        self._asked += 1
-        self._asked_s = self.loop.time()
-        send, self._needed = next(steps)
-        self._deadline_s = self._asked_s + self._manner.timeout_s
-        self._foresee(len(send))
-        self._watch()
-        self._transport.write(send)
-        if self.heard:
-            self._advance(steps)
-        return self._reply
+    def carry_on(self, talk: Talk, steps: Exchange) -> "asyncio.Future[Wish | None]":
+        """Ask what a talk wants to ask, and whatever it wants to ask then.
+
+        Returns:
+            What it wants that can't be had at once; None at its end. Or why there was no reply.
+        """
+        self._talk = talk
+        self._next = self.loop.create_future()
+        self._ask(steps)
+        self._advance(b"")
+        return self._next
 
     def abort(self) -> None:
         """Close without waiting for what was not sent."""
@@ -112,15 +109,15 @@ class Wire(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """asyncio: bytes came."""
-        if self._steps is None and not self._manner.numbered:
-            self._mistrust()
-            return
-        self._buffer += data
         if self._steps is not None:
             self.heard = True
-            self._advance(self._steps)
-        elif len(self._buffer) > _UNREAD:
-            self.abort()
+            self._advance(data)
+        elif not self._manner.numbered:
+            self._mistrust()
+        else:
+            self._buffer += data
+            if len(self._buffer) > _UNREAD:
+                self.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """asyncio: the connection is no more."""
@@ -131,17 +128,28 @@ class Wire(asyncio.Protocol):
             waited_s = self.loop.time() - self._asked_s
             why = exc or "closed by the other end"
             if not self.heard and waited_s < _AT_ONCE * self._manner.timeout_s:
-                self._end(HungUp("the connection was closed at once: {error}", error=why))
+                self._fail(HungUp("the connection was closed at once: {error}", error=why))
             else:
-                self._end(LinkError("the connection broke: {error}", error=why))
+                self._fail(LinkError("the connection broke: {error}", error=why))
+
+    def _ask(self, steps: Exchange) -> None:
+        """Send an exchange's question."""
+        send, self._needed = next(steps)
+        self._steps = steps
+        self.heard = bool(self._buffer)  # a late frame, or the beginning of one
+        self.asked += 1
+        self._asked_s = self.loop.time()
+        self._deadline_s = self._asked_s + self._manner.timeout_s
+        self._foresee(len(send))
+        if self._timer is None or self._timer.when() > self._deadline_s:
+            self._watch()
+        self._transport.write(send)
 
     def _watch(self) -> None:
         """Have a timer that is not due after the deadline; an earlier one looks again then.
 
         Setting and cancelling one for each question took a fifth of an exchange's own time.
         """
-        if self._timer is not None and self._timer.when() <= self._deadline_s:
-            return
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self.loop.call_at(self._deadline_s, self._expire)
@@ -154,49 +162,80 @@ class Wire(asyncio.Protocol):
         if self.loop.time() < self._deadline_s:
             self._watch()
         else:
-            self._end(Silent("no reply in time"))
+            self.silences = 0 if self.heard else self.silences + 1
+            self._fail(Silent("no reply in time"))
 
     def _foresee(self, sent: int) -> None:
         """Give what was sent, and what is to come, the time that it takes on the wire."""
         self._deadline_s += self._manner.byte_s * (sent + self._needed)
 
-    def _advance(self, steps: Exchange) -> None:
-        """Feed the exchange as long as there is what it needs."""
-        buffer = self._buffer
-        try:
-            while len(buffer) >= self._needed:
-                data = bytes(buffer[: self._needed])
-                del buffer[: self._needed]
+    def _advance(self, data: bytes) -> None:
+        """Feed what is under way as long as there is what it needs."""
+        buffer = self._buffer + data if self._buffer else data
+        while (steps := self._steps) is not None and len(buffer) >= self._needed:
+            data, buffer = buffer[: self._needed], buffer[self._needed :]
+            try:
                 send, self._needed = steps.send(data)
+            except StopIteration as end:
+                self._buffer = buffer
+                self._answered(end.value)
+                buffer = self._buffer
+            except PeerError as error:
+                self._buffer = buffer
+                self._fail(error)
+                return
+            else:
                 self._foresee(len(send))
                 if send:
                     self._transport.write(send)
-        except StopIteration as end:
-            self._end(Reply(end.value, self._manner.now_ms()))
-        except PeerError as error:
-            self._end(error)
+        self._buffer = buffer
 
-    def _end(self, outcome: Reply | Exception) -> None:
+    def _answered(self, data: bytes) -> None:
+        """The reply is whole: the talk goes on."""
+        if self._buffer and (surplus := self._surplus()):
+            self._fail(surplus)
+            return
+        self._steps = None
+        self.silences = 0
+        if self._next.done():  # whoever asked was cancelled
+            return
+        try:
+            wish = self._talk.send(Reply(data, self._manner.now_ms()))
+            if isinstance(wish, float) or self._manner.gap_s:
+                self._next.set_result(wish)
+            else:
+                self._ask(wish)
+        except StopIteration:
+            self._next.set_result(None)
+        except Exception as error:  # noqa: BLE001 - whoever waits for the talk is to have it
+            self._next.set_exception(error)
+
+    def _fail(self, error: LinkError | PeerError) -> None:
+        """There is no reply, or none that counts."""
         if self._steps is not None:
             self._steps.close()
             self._steps = None
-        answered = isinstance(outcome, Reply | DeviceRefused)
-        if answered and self._buffer and not self._manner.follows(bytes(self._buffer)):
-            # Two replies to one question: the first may well be the late one. Or half a frame: what
-            # it lacked is in the reply.
-            outcome = ReplyError("{count} bytes follow the reply", count=len(self._buffer))
-            answered = False
-        if not answered:
+        if isinstance(error, PeerError):
+            self.silences = 0
+        if isinstance(error, DeviceRefused):
+            error = self._surplus() or error
+        if not isinstance(error, DeviceRefused):
             self._mistrust()
-        if self._reply.done():  # whoever asked was cancelled
-            return
-        if isinstance(outcome, Reply):
-            self._reply.set_result(outcome)
-        else:
-            self._reply.set_exception(outcome)
+        if not self._next.done():
+            self._next.set_exception(error)
+
+    def _surplus(self) -> ReplyError | None:
+        """What is wrong with a reply behind which there are bytes.
+
+        Two replies to one question: the first may well be the late one. Or half a frame: what it
+        lacked is in the reply.
+        """
+        if not self._buffer or self._manner.follows(self._buffer):
+            return None
+        return ReplyError("{count} bytes follow the reply", count=len(self._buffer))
 
     def _mistrust(self) -> None:
         """From now on silence is waited for, where replies carry no number."""
         if not self._manner.numbered:
-            self._buffer.clear()
+            self._buffer = b""
             self.quiet_from = self.loop.time()

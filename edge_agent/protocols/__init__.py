@@ -1,7 +1,8 @@
 """One file a protocol: generators that yield bytes out and are sent bytes in.
 
 An exchange is one question to one device. It never sees a socket, so that the same generator
-runs over TCP, over a serial port, and in a test that feeds it byte by byte.
+runs over TCP, over a serial port, and in a test that feeds it byte by byte. A talk is what is asked
+on a bus, one exchange after the other; it does not see a socket either.
 
 Law: an exchange returns data only if the reply is the answer to its own question in everything
 that the protocol can tell. Else it raises `PeerError`; nothing in between.
@@ -9,7 +10,7 @@ that the protocol can tell. Else it raises `PeerError`; nothing in between.
 
 from collections.abc import Callable, Generator, Mapping
 from enum import Enum
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 
@@ -22,7 +23,7 @@ Step: TypeAlias = tuple[bytes, int]
 Exchange: TypeAlias = Generator[Step, bytes, bytes]
 
 
-class Reply(NamedTuple):
+class Reply(msgspec.Struct, frozen=True, gc=False):
     """Registers and their moment.
 
     Attributes:
@@ -32,6 +33,14 @@ class Reply(NamedTuple):
 
     data: bytes
     time_ms: int
+
+
+#: What a talk wants next: the reply to an exchange, or a pause [s].
+Wish: TypeAlias = Exchange | float
+
+#: Yields wishes. Is sent the reply, or None after a pause; `LinkError` or `PeerError` is thrown
+#: into it where there is no reply.
+Talk: TypeAlias = Generator[Wish, Reply | None, None]
 
 
 class Treatment(Enum):

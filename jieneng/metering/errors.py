@@ -126,6 +126,10 @@ class HungUp(LinkError):
     """A link that had served before was closed at once when it was to be used again."""
 
 
+class TurnedAway(LinkError):
+    """A link was closed as soon as it was made, or by the first question on it."""
+
+
 class Silent(LinkError):
     """No whole reply came before the deadline."""
 

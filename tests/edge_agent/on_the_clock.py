@@ -2,13 +2,13 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from zoneinfo import ZoneInfo
 
 from edge_agent.meter import PolledMeter
 from edge_agent.poller import BusPoller
-from edge_agent.protocols import Exchange, Reply
+from edge_agent.protocols import Exchange, Reply, Talk
 from edge_agent.protocols.modbus import FRAMINGS
 from jieneng import observe
 from jieneng.metering.errors import LinkError, PeerError, Silent
@@ -58,7 +58,21 @@ class Gateway:
         self._listens = listens
         self._quiet = True
 
-    async def exchange(self, steps: Exchange) -> Reply:
+    async def converse(self, talk: Talk, sleep: Callable[[float], Awaitable[None]]) -> None:
+        wish = next(talk)
+        while True:
+            if isinstance(wish, float):
+                await sleep(wish)
+                wish = next(talk)
+                continue
+            try:
+                reply = await self._exchange(wish)
+            except (LinkError, PeerError) as error:
+                wish = talk.throw(error)
+            else:
+                wish = talk.send(reply)
+
+    async def _exchange(self, steps: Exchange) -> Reply:
         if self._listens and not self._quiet:
             await self._clock.sleep(self._timeout_s)
         self._quiet = True
