@@ -26,9 +26,10 @@ import msgspec
 from jieneng.metering import wire
 from jieneng.metering.reading import Ack
 from tests.bench import telegraf
-from tests.bench.meters import NAMES, Meters, lateness_ms
+from tests.bench.meters import Meters, lateness_ms
 from tests.bench.process import cpu_s, resident_mb
 from tests.bench.result import Result
+from tests.bench.site import AGENT, PROGRAM, SITE, write_site
 from tests.servers import Mosquitto
 
 _METERS: Final = 1000
@@ -38,8 +39,7 @@ _WARM_UP_S, _WINDOW_S = 4, 8
 _ROUNDS: Final = 3  # of everyone in turn: a machine that is shared is not the same all the time
 _QUIET_S: Final = 0.7  # of each second: what was due has arrived, the next is not yet due
 
-_DEFAULT: Final = "from jieneng.cli import main; main()"
-_PLAIN: Final = f"import sys; sys.modules['uvloop'] = None; {_DEFAULT}"  # as if not installed
+_PLAIN: Final = f"import sys; sys.modules['uvloop'] = None; {PROGRAM}"  # as if not installed
 
 
 class _Subject(msgspec.Struct, frozen=True):
@@ -88,7 +88,7 @@ def results() -> Iterator[Result]:
 
 def _results() -> Iterator[Result]:
     program = telegraf.program()
-    subjects = [_agent(_DEFAULT), _agent(_PLAIN), *([_telegraf(program)] if program else [])]
+    subjects = [_agent(PROGRAM), _agent(_PLAIN), *([_telegraf(program)] if program else [])]
     rounds = [[_cost(_METERS, subject) for subject in subjects] for _ in range(_ROUNDS)]
     ours, plain, *peer = map(_middle, zip(*rounds, strict=True))
     for bench, cost, what, unit, bar in (
@@ -115,7 +115,7 @@ def _results() -> Iterator[Result]:
 def _by_size(at_1000: _Cost) -> Iterator[Result]:
     """The same with fewer and with more meters, on fewer and more links."""
     sizes = (10, 100, 5000)
-    rounds = [[_cost(count, _agent(_DEFAULT)) for count in sizes] for _ in range(_ROUNDS)]
+    rounds = [[_cost(count, _agent(PROGRAM)) for count in sizes] for _ in range(_ROUNDS)]
     few, some, many = map(_middle, zip(*rounds, strict=True))
     for count, cost in ((10, few), (100, some), (1000, at_1000), (5000, many)):
         yield Result(bench=f"edge.cpu_per_poll_{count}_meters", value=cost.cpu_us, unit="us")
@@ -213,40 +213,14 @@ def _telegraf(program: Path) -> _Subject:
 
 def _agent(code: str) -> _Subject:
     def command(folder: Path, meters: Meters, broker_port: int) -> Sequence[str]:
-        _write_site(folder, meters, broker_port)
+        write_site(folder, meters, broker_port, _INTERVAL_S)
         return (sys.executable, "-c", code, "edge", "run", "--site", str(folder))
 
     async def heard(client: aiomqtt.Client, payload: bytes) -> int:
         """An ingest that stores nothing."""
         batch = wire.decode_batch(payload)
         ack = wire.encode_ack(Ack(batch.boot, ((batch.seq, batch.seq),)))
-        await client.publish(wire.topic("bench", "agent", "ack"), ack)
+        await client.publish(wire.topic(SITE, AGENT, "ack"), ack)
         return len(batch.samples)
 
-    return _Subject(command, wire.topic("bench", "agent", "batch"), heard)
-
-
-def _write_site(folder: Path, meters: Meters, broker_port: int) -> None:
-    site = ['[site]\nid = "bench"\nname = "bench"\n[[area]]\nid = "a"\nname = "a"\n']
-    site += [
-        f'[[bus]]\nid = "bus-{link}"\nagent = "agent"\nhost = "127.0.0.1"\nport = {port}\n'
-        for link, port in enumerate(meters.ports)
-    ]
-    site += [
-        f'[[meter]]\nid = "m-{link}-{unit}"\nname = "m"\nmedium = "electricity"\n'
-        f'model = "bench"\nbus = "bus-{link}"\nunit = {unit}\narea = "a"\n'
-        f"interval_s = {_INTERVAL_S}\n"
-        for link, unit in meters
-    ]
-    (folder / "site.toml").write_text("\n".join(site))
-    (folder / "agent.toml").write_text(f"[broker]\nport = {broker_port}\n")
-    head = (
-        '[model]\nid = "bench"\nname = "bench"\nmedium = "electricity"\n'
-        'source = "made for this bench"\nconfidence = "manual"\n'
-    )
-    points = [
-        f'[[point]]\nquantity = "{name}"\nfunction = 3\naddress = {2 * row}\ntype = "f32"\n'
-        for row, name in enumerate(NAMES)
-    ]
-    (folder / "models").mkdir()
-    (folder / "models" / "bench.toml").write_text("\n".join([head, *points]))
+    return _Subject(command, wire.topic(SITE, AGENT, "batch"), heard)
