@@ -6,13 +6,14 @@ It measures, it never judges: what a figure should be stands in its `bar`.
 import sys
 from pathlib import Path
 
-from tests.bench import bus, edge, ground, keeping, simulators, store
+from tests.bench import bus, draining, edge, ground, keeping, simulators, store
 
 _ROOMS = {
     "ground": ground,
     "store": store,
     "edge": edge,
     "keeping": keeping,
+    "draining": draining,
     "bus": bus,
     "simulators": simulators,
 }
