@@ -1,4 +1,4 @@
-"""The tables of the spool, and what is done to them within a transaction that is open.
+"""What is done to the tables of the spool within a transaction that is open.
 
 Law: whatever comes into `batch` or leaves it is counted in `ledger` by the same function.
 """
@@ -10,52 +10,13 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from edge_agent import sqlite_file
 from edge_agent.tally import Counts
 from edge_agent.window import Ends, Entry, Key
 
-VERSION: Final = 2
-_LEDGER: Final = """
-CREATE TABLE ledger (
-    read INTEGER NOT NULL,
-    stored INTEGER NOT NULL,
-    pending INTEGER NOT NULL,
-    size_bytes INTEGER NOT NULL,
-    "full" INTEGER NOT NULL,
-    old INTEGER NOT NULL,
-    refused INTEGER NOT NULL,
-    damaged INTEGER NOT NULL,
-    running_s REAL NOT NULL
-);
-"""
-_BATCH: Final = """
-CREATE TABLE batch (
-    id INTEGER PRIMARY KEY,
-    boot TEXT NOT NULL,
-    seq INTEGER NOT NULL,
-    samples INTEGER NOT NULL,
-    payload BLOB NOT NULL,
-    put_s REAL NOT NULL DEFAULT 0,
-    crc INTEGER,
-    UNIQUE (boot, seq)
-);
-"""
-_EMPTY: Final = "INSERT INTO ledger VALUES (0, 0, 0, 0, 0, 0, 0, 0, 0);"
-# The first version told no reasons, no ages and no checksums.
-_FROM_FIRST: Final = """
-ALTER TABLE batch ADD COLUMN put_s REAL NOT NULL DEFAULT 0;
-ALTER TABLE batch ADD COLUMN crc INTEGER;
-ALTER TABLE ledger RENAME TO first_ledger;
-"""
-_COUNTS_OF_FIRST: Final = """
-INSERT INTO ledger SELECT read, stored, pending, bytes, dropped, 0, 0, 0, 0 FROM first_ledger;
-DROP TABLE first_ledger;
-"""
 _COUNTS: Final = (
     'SELECT read, stored, pending, size_bytes, "full", old, refused, damaged FROM ledger'
 )
-#: How a file of an earlier version becomes one of ours; a new file is of version 0.
-TO_VERSION: Final = {0: _BATCH + _LEDGER + _EMPTY, 1: _FROM_FIRST + _LEDGER + _COUNTS_OF_FIRST}
-PAGE_BYTES: Final = 4096  # SQLite's own
 _LEAST_FILE_BYTES: Final = 65536  # less than the empty tables and a few batches is no bound
 _MOST_UNDER_WAY: Final = 1000  # of any window
 _OLDEST: Final = "id = (SELECT min(id) FROM batch)"
@@ -109,7 +70,7 @@ def counts(db: sqlite3.Connection) -> Counts:
     """What the ledger says."""
     found = db.execute(_COUNTS).fetchone()
     if found is None or not all(isinstance(one, int) and one >= 0 for one in found):
-        raise damaged("the ledger holds no counts")
+        raise sqlite_file.damaged("the ledger holds no counts")
     return Counts(*found)
 
 
@@ -156,7 +117,7 @@ def drop_full(db: sqlite3.Connection, max_bytes: int) -> None:
     while True:
         (size,) = db.execute("SELECT size_bytes FROM ledger").fetchone()
         used = _pragma(db, "page_count") - _pragma(db, "freelist_count")
-        if size <= max_bytes and used * PAGE_BYTES <= max(max_bytes, _LEAST_FILE_BYTES):
+        if size <= max_bytes and used * sqlite_file.PAGE_BYTES <= max(max_bytes, _LEAST_FILE_BYTES):
             return
         if not _remove(db, "full", _OLDEST, ()):
             return
@@ -216,15 +177,8 @@ def read(db: sqlite3.Connection, keys: Sequence[Key]) -> list[Row]:
             db.execute("DELETE FROM batch WHERE boot = ? AND seq = ?", key)
             _count_damaged(db)
     if missing and not set(missing).isdisjoint(_names_at_ends(db)):
-        raise damaged("a batch can't be found by the name that it has")
+        raise sqlite_file.damaged("a batch can't be found by the name that it has")
     return rows
-
-
-def damaged(found: str) -> sqlite3.DatabaseError:
-    """The error that SQLite would give, had it noticed."""
-    error = sqlite3.DatabaseError(found)
-    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-    return error
 
 
 def remove_stored(db: sqlite3.Connection, boot: str, first: int, last: int) -> int:

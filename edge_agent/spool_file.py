@@ -18,8 +18,7 @@ Laws:
 5. Age is what the agent's own running time adds up to while a batch lies here. A clock that jumps
    ages nothing: years pass in one moment when a box without a battery hears the time at last.
 
-SQLite in WAL mode with `synchronous=FULL`, opened exclusively. Pages that are freed are used again,
-so the file stays within the bound on bytes; the log and the reserve come on top.
+The file stays within the bound on bytes; its log and the reserve come on top.
 """
 
 import math
@@ -29,16 +28,14 @@ import time
 import traceback
 from collections.abc import Callable, Collection, Sequence
 from contextlib import closing, suppress
-from functools import cached_property, partial
-from itertools import islice
+from functools import cached_property
 from pathlib import Path
 from typing import Final, TypeVar
 
 import msgspec
 
-from edge_agent import batches
+from edge_agent import batches, rescue, sqlite_file
 from edge_agent.batches import Row
-from edge_agent.rescue import rescued
 from edge_agent.reserve import Reserve
 from edge_agent.tally import Counts, Tally, settled
 from edge_agent.window import Ends, Key
@@ -48,9 +45,6 @@ from jieneng.observe import Fault, Log
 
 _LOGS: Final = 4  # how often the reserve holds what the log may be before it is written back
 _ROW_PAGES: Final = 4  # that a row may need beyond its payload: table, index, overflow, list
-_RESCUED_AT_ONCE: Final = 200
-_DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
-_UNREADABLE: Final = frozenset({sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ})
 _T = TypeVar("_T")
 
 
@@ -99,7 +93,7 @@ class SpoolFile:
         def work(db: sqlite3.Connection) -> None:
             running_s = self._now_s() - self._began_s
             if self._reserve.is_tight():  # the file grows no more
-                pages = sum(len(row.payload) // batches.PAGE_BYTES + _ROW_PAGES for row in rows)
+                pages = sum(len(row.payload) // sqlite_file.PAGE_BYTES + _ROW_PAGES for row in rows)
                 batches.drop_for_pages(db, pages)
             batches.insert(db, rows, running_s)
             batches.count_read(db, samples, self._refused, running_s)
@@ -168,9 +162,9 @@ class SpoolFile:
             self._reserve.make()
             return self._attempt(work)
         except (sqlite3.Error, OSError) as error:
-            if _code(error) == sqlite3.SQLITE_FULL:
+            if sqlite_file.code(error) == sqlite3.SQLITE_FULL:
                 return self._attempt_in_reserve(work)
-            if _is_damage(error):
+            if sqlite_file.is_damage(error):
                 self._set_aside(error)
                 return self._attempt(work)
             raise
@@ -198,7 +192,7 @@ class SpoolFile:
     def _attempt(self, work: Callable[[sqlite3.Connection], _T]) -> tuple[Counts, _T]:
         if self._db is None:
             self._db = self._open_settled()
-            self._identity = _identity(self._path)
+            self._identity = sqlite_file.identity(self._path)
         return batches.whole_or_not(self._db, work)
 
     def _open_settled(self) -> sqlite3.Connection:
@@ -225,49 +219,17 @@ class SpoolFile:
         return db
 
     def _open(self) -> sqlite3.Connection:
-        log_bytes = self._reserve.size_bytes // _LOGS
-        db = sqlite3.connect(self._path, timeout=0, isolation_level=None)
-        try:
-            db.execute("PRAGMA locking_mode = EXCLUSIVE")
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = FULL")
-            # Else a confirmation writes zeros over all that it frees, and needs the room for them.
-            db.execute("PRAGMA secure_delete = OFF")
-            db.execute(f"PRAGMA journal_size_limit = {log_bytes}")
-            db.execute(f"PRAGMA wal_autocheckpoint = {log_bytes // batches.PAGE_BYTES}")
-            (version,) = db.execute("PRAGMA user_version").fetchone()
-            if version in batches.TO_VERSION:
-                db.executescript(
-                    f"BEGIN IMMEDIATE; {batches.TO_VERSION[version]}"
-                    f" PRAGMA user_version = {batches.VERSION}; COMMIT;"
-                )
-            elif version != batches.VERSION:
-                raise SpoolUnavailable(
-                    "{path} was made by another version; move it away, or run that version.",
-                    path=self._path,
-                )
-            (found,) = db.execute("PRAGMA quick_check(1)").fetchone()
-            if found != "ok":
-                raise batches.damaged(found)
-        except BaseException:
-            db.close()
-            raise
-        return db
+        return sqlite_file.opened(self._path, self._reserve.size_bytes // _LOGS)
 
     def _set_aside(self, error: Exception) -> None:
         # What was going on when it came up still holds a cursor, and with it the file's lock.
         traceback.clear_frames(error.__traceback__)
         self._disconnect()
-        aside = self._path.with_name(f"{self._path.name}.damaged")
-        for suffix in ("", "-wal"):  # one that was there before has been rescued from: it goes
-            file = self._path.with_name(self._path.name + suffix)
-            aside.with_name(aside.name + suffix).unlink(missing_ok=True)
-            if file.exists():
-                file.rename(aside.with_name(aside.name + suffix))
+        aside = rescue.set_aside(self._path)
         if not self.known.progress and self._tally.read() is None:
-            self.known = _counts_of_damaged(aside)
+            self.known = rescue.counts_of(aside)
         with closing(self._open()) as db:
-            saved = _rescue(db, aside)
+            saved = rescue.bring_over(db, aside)
         self._log.error(
             "spool was damaged, set aside, and begun anew",
             reason=str(error),
@@ -278,20 +240,14 @@ class SpoolFile:
     def _may_pass(self, error: BaseException | None) -> bool:
         """Whether it is the disk's state rather than a wrong path or another agent."""
         full_or_failing = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
-        return _code(error) in full_or_failing or self._is_read_only()
-
-    def _is_read_only(self) -> bool:
-        try:
-            return bool(os.statvfs(self._path.parent).f_flag & os.ST_RDONLY)
-        except OSError:
-            return False
+        return sqlite_file.code(error) in full_or_failing or sqlite_file.is_read_only(self._path)
 
     def _may_be_another(self, error: Exception) -> bool:
         """Whether the file, opened anew, might not give this error again."""
-        if _code(error) == sqlite3.SQLITE_READONLY:  # it was so when it was opened
+        if sqlite_file.code(error) == sqlite3.SQLITE_READONLY:  # it was so when it was opened
             return os.access(self._path, os.W_OK)
-        unreadable = getattr(error, "sqlite_errorcode", 0) in _UNREADABLE
-        return unreadable or self._identity != _identity(self._path)
+        changed = self._identity != sqlite_file.identity(self._path)
+        return changed or sqlite_file.is_unreadable(error)
 
     def _disconnect(self) -> None:
         if self._db is not None:
@@ -308,45 +264,8 @@ class SpoolFile:
         )
 
 
-def _rescue(db: sqlite3.Connection, aside: Path) -> int:
-    """Bring over what the damaged file gives back, as much as the disk has room for; how many."""
-    with suppress(sqlite3.Error):
-        rows = rescued(aside)
-        while some := list(islice(rows, _RESCUED_AT_ONCE)):
-            batches.whole_or_not(db, partial(batches.insert, rows=some, at_s=0.0))
-    return batches.counts(db).pending
-
-
-def _counts_of_damaged(path: Path) -> Counts:
-    """What a damaged file says of itself, if it says anything that can be."""
-    try:
-        with closing(sqlite3.connect(path, timeout=0)) as db:
-            said = batches.counts(db)
-            return said if settled(said, said) == said else Counts()
-    except (sqlite3.Error, TypeError):
-        return Counts()
-
-
 def _with_refused(counts: Counts, samples: int) -> Counts:
     """The counts after so many more were read and refused."""
     return msgspec.structs.replace(
         counts, read=counts.read + samples, refused=counts.refused + samples
     )
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
-
-
-def _code(error: BaseException | None) -> int:
-    """SQLite's primary code; 0 where it isn't SQLite's."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF
-
-
-def _is_damage(error: Exception) -> bool:
-    # That a text is none any more, sqlite3 says without a code.
-    return _code(error) in _DAMAGE or str(error).startswith("Could not decode")
