@@ -71,7 +71,7 @@ async def run(
             log=log,
         )
         buses = Buses(lambda one: _poller(one, keeper, clock, log))
-        timekeeper = Timekeeper(clock.now_ms(), clock.monotonic())
+        timekeeper = Timekeeper(clock.now_ms(), clock.up_ms())
         health = Health(lambda: buses.pollers, timekeeper, clock)
         publisher = Publisher(
             spool,
@@ -125,7 +125,7 @@ def _poller(one: BusDuty, keeper: Keeper, clock: Clock, log: Log) -> BusPoller:
 async def _watch_clock(timekeeper: Timekeeper, keeper: Keeper, clock: Clock, log: Log) -> None:
     """Look at the system's clock now and then, in real seconds, until cancelled."""
     while True:
-        jump = timekeeper.look(clock.now_ms(), clock.monotonic())
+        jump = timekeeper.look(clock.now_ms(), clock.up_ms())
         if jump is not None:
             log.warning("the system's clock has jumped", by_s=jump.by_ms / 1000)
             keeper.jumped(jump.by_ms)

@@ -3,10 +3,10 @@
 Laws:
 
 1. A clock that shows a time before 2018 is not believed: a box without a battery starts in 1970,
-   2000 or 2010. What is read until then is stamped with the boot's monotonic time, and
-   gets its own when the clock has become plausible: the distance of both clocks then. The latest
+   2000 or 2010. What is read until then is stamped with the running time of the machine, and gets
+   its own time when the clock has become plausible: by the distance of both clocks then. The latest
    stamp would be no floor: one that was wrong by years would keep the clock disbelieved for years.
-2. If UTC moves against the monotonic clock by more than the slewing of a time service between two
+2. If UTC moves against the running time by more than the slewing of a time service between two
    looks, it has jumped. Readings keep the stamps that they were given; the jump is told.
 """
 
@@ -17,6 +17,10 @@ import msgspec
 #: 2018-01-01 UTC. Not the day on which this software was made: measured days of earlier years are
 #: played to agents, too.
 EARLIEST_MS: Final = 1_514_764_800_000
+
+#: Where the running time begins as a stamp: 2001-09-09 UTC. It is as long as a right one, so that
+#: what holds it does not grow when it gets that, and for 16 years it is taken for none.
+UP_MS: Final = 1_000_000_000_000
 
 # A time service slews by 500 ppm at most (adjtimex(2)): half a millisecond a second.
 _JUMP_MS: Final = 1000
@@ -40,26 +44,35 @@ class Timekeeper:
     Attributes:
         plausible: whether the clock may be believed.
         jumps: that were seen.
-        offset_ms: UTC less the monotonic clock, as of the last look.
+        offset_ms: UTC less the machine's running time, as of the last look.
     """
 
-    def __init__(self, now_ms: int, monotonic_s: float) -> None:
+    def __init__(self, now_ms: int, up_ms: int) -> None:
         """Look for the first time.
 
         Args:
             now_ms: UTC, as the system says.
-            monotonic_s: the clock that never jumps.
+            up_ms: the machine's running time, which never jumps.
         """
         self.jumps = 0
-        self.offset_ms = now_ms - round(1000 * monotonic_s)
+        self.offset_ms = now_ms - up_ms
         self.plausible = now_ms >= EARLIEST_MS
 
-    def look(self, now_ms: int, monotonic_s: float) -> Jump | None:
+    def look(self, now_ms: int, up_ms: int) -> Jump | None:
         """Look again; tells of a jump since the last look."""
-        offset_ms = now_ms - round(1000 * monotonic_s)
+        offset_ms = now_ms - up_ms
         by_ms, self.offset_ms = offset_ms - self.offset_ms, offset_ms
         self.plausible = now_ms >= EARLIEST_MS
         if abs(by_ms) <= _JUMP_MS:
             return None
         self.jumps += 1
         return Jump(by_ms, now_ms)
+
+    def undated(self, time_ms: int, now_ms: int, up_ms: int) -> int:
+        """The running time, as a stamp, at a time that the clock showed a moment ago.
+
+        It may have jumped in that moment, and since the last look: the latest is right that does
+        not lie ahead.
+        """
+        then = (time_ms - self.offset_ms, time_ms - (now_ms - up_ms))
+        return UP_MS + max((one for one in then if 0 <= one <= up_ms), default=up_ms)

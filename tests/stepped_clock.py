@@ -25,6 +25,12 @@ class SteppedClock:
     def monotonic(self) -> float:
         return (self._now_ms - self._start_ms) / 1000
 
+    def up_ms(self) -> int:
+        return self._now_ms - self._start_ms
+
+    def machine_boot(self) -> str:
+        return f"stepped from {self._start_ms}"
+
     async def sleep(self, seconds: float) -> None:
         woken = asyncio.Event()
         wake_ms = self._now_ms + max(seconds, 0.0) * 1000

@@ -207,7 +207,7 @@ async def running(coroutine: Any) -> AsyncIterator[asyncio.Task[None]]:
 def health() -> Health:
     """Of an agent without buses."""
     clock = SystemClock()
-    return Health(lambda: (), Timekeeper(clock.now_ms(), clock.monotonic()), clock)
+    return Health(lambda: (), Timekeeper(clock.now_ms(), clock.up_ms()), clock)
 
 
 def agent(where: SiteFolder, how: AgentSettings) -> Any:

@@ -15,6 +15,12 @@ class StillClock:
     def monotonic(self) -> float:
         return self.time_ms / 1000
 
+    def up_ms(self) -> int:
+        return self.time_ms
+
+    def machine_boot(self) -> str:
+        return "still"
+
     async def sleep(self, seconds: float) -> None:
         self.time_ms += round(seconds * 1000)
         await asyncio.sleep(0)
