@@ -10,10 +10,10 @@ import secrets
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
 from zoneinfo import ZoneInfo
 
 from edge_agent.buses import BusDuty, Buses, duties
+from edge_agent.clock_watch import ClockWatch
 from edge_agent.config import AgentSettings, duty
 from edge_agent.health import Health
 from edge_agent.keeper import Keeper
@@ -31,8 +31,6 @@ from jieneng.metering.errors import ConfigError
 from jieneng.observe import Log
 from jieneng.site_folder import SiteFolder
 from jieneng.supervisor import Supervisor
-
-_LOOK_S: Final = 1.0  # between two looks at the clock
 
 #: Reads the site and the agent's settings anew.
 Reload = Callable[[], tuple[SiteFolder, AgentSettings]]
@@ -59,19 +57,27 @@ async def run(
     log = observe.log("edge").bind(agent=mine.agent, boot=boot)
     supervisor = Supervisor()
     file = settings.spool.file(folder.path, mine.agent)
-    spool = Spool(file, settings.spool.max_bytes, log, max_age_s=settings.spool.max_age_s)
+    spool = Spool(
+        file,
+        settings.spool.max_bytes,
+        log,
+        machine=clock.machine_boot(),
+        max_age_s=settings.spool.max_age_s,
+    )
     try:
         await spool.open()
+        timekeeper = Timekeeper(clock.now_ms(), clock.up_ms())
+        watch = ClockWatch(timekeeper, spool, clock, log)
         keeper = Keeper(
             spool,
             agent=mine.agent,
             boot=boot,
             delay_s=settings.spool.commit_delay_s,
             max_samples=settings.publish.max_samples,
+            undated=watch.undated,
             log=log,
         )
         buses = Buses(lambda one: _poller(one, keeper, clock, log))
-        timekeeper = Timekeeper(clock.now_ms(), clock.up_ms())
         health = Health(lambda: buses.pollers, timekeeper, clock)
         publisher = Publisher(
             spool,
@@ -91,7 +97,7 @@ async def run(
                 services.create_task(keeper.run(), name="keeper")
                 services.create_task(publisher.run(), name="publisher")
                 services.create_task(supervisor.stay_alive(), name="watchdog")
-                services.create_task(_watch_clock(timekeeper, keeper, clock, log), name="clock")
+                services.create_task(watch.run(), name="clock")
                 if reload is not None:
                     services.create_task(
                         _reload_on_signal(reload, buses, supervisor, clock, log), name="reload"
@@ -120,16 +126,6 @@ def _poller(one: BusDuty, keeper: Keeper, clock: Clock, log: Log) -> BusPoller:
         log=log,
         tell=keeper.tell,
     )
-
-
-async def _watch_clock(timekeeper: Timekeeper, keeper: Keeper, clock: Clock, log: Log) -> None:
-    """Look at the system's clock now and then, in real seconds, until cancelled."""
-    while True:
-        jump = timekeeper.look(clock.now_ms(), clock.up_ms())
-        if jump is not None:
-            log.warning("the system's clock has jumped", by_s=jump.by_ms / 1000)
-            keeper.jumped(jump.by_ms)
-        await asyncio.sleep(_LOOK_S)
 
 
 async def _reload_on_signal(

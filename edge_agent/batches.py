@@ -15,7 +15,7 @@ from edge_agent.tally import Counts
 from edge_agent.window import Ends, Entry, Key
 
 _COUNTS: Final = (
-    'SELECT read, stored, pending, size_bytes, "full", old, refused, damaged FROM ledger'
+    'SELECT read, stored, pending, size_bytes, "full", old, refused, damaged, undated FROM ledger'
 )
 _LEAST_FILE_BYTES: Final = 65536  # less than the empty tables and a few batches is no bound
 _MOST_UNDER_WAY: Final = 1000  # of any window
@@ -23,19 +23,22 @@ _OLDEST: Final = "id = (SELECT min(id) FROM batch)"
 _T = TypeVar("_T")
 
 
-class Row(msgspec.Struct, frozen=True):
+class Row(msgspec.Struct, frozen=True, array_like=True):
     """A batch in the spool.
 
     Attributes:
         boot: with `seq` the name of the batch.
         samples: how many the payload holds.
         payload: as it is published.
+        machine: the start of the machine in whose running time it is stamped, while it waits for
+            its time; None where it has that.
     """
 
     boot: str
     seq: int
     samples: int
     payload: bytes
+    machine: str | None = None
 
     @property
     def key(self) -> tuple[str, int]:
@@ -45,9 +48,10 @@ class Row(msgspec.Struct, frozen=True):
     @property
     def check(self) -> int:
         """Its checksum."""
-        return zlib.crc32(
-            self.payload, zlib.crc32(f"{self.boot} {self.seq} {self.samples}".encode())
-        )
+        head = f"{self.boot} {self.seq} {self.samples}"
+        if self.machine is not None:
+            head += f" {self.machine}"
+        return zlib.crc32(self.payload, zlib.crc32(head.encode()))
 
 
 def whole_or_not(
@@ -92,8 +96,9 @@ def running_s(db: sqlite3.Connection) -> float:
 def insert(db: sqlite3.Connection, rows: Sequence[Row], at_s: float) -> None:
     """Put batches at the end of the queue: pending, but nobody's reading yet."""
     db.executemany(
-        "INSERT INTO batch (boot, seq, samples, payload, put_s, crc) VALUES (?, ?, ?, ?, ?, ?)",
-        [(row.boot, row.seq, row.samples, row.payload, at_s, row.check) for row in rows],
+        "INSERT INTO batch (boot, seq, samples, payload, machine, put_s, crc)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [(*msgspec.structs.astuple(row), at_s, row.check) for row in rows],
     )
     db.execute(
         "UPDATE ledger SET pending = pending + ?, size_bytes = size_bytes + ?",
@@ -119,14 +124,14 @@ def drop_full(db: sqlite3.Connection, max_bytes: int) -> None:
         used = _pragma(db, "page_count") - _pragma(db, "freelist_count")
         if size <= max_bytes and used * sqlite_file.PAGE_BYTES <= max(max_bytes, _LEAST_FILE_BYTES):
             return
-        if not _remove(db, "full", _OLDEST, ()):
+        if not remove(db, "full", _OLDEST, ()):
             return
 
 
 def drop_for_pages(db: sqlite3.Connection, pages: int) -> None:
     """Drop the oldest until the file has so many pages free."""
     while _pragma(db, "freelist_count") < pages:
-        if not _remove(db, "full", _OLDEST, ()):
+        if not remove(db, "full", _OLDEST, ()):
             return
 
 
@@ -136,21 +141,19 @@ def drop_old(db: sqlite3.Connection, before_s: float) -> None:
         first = db.execute("SELECT put_s FROM batch ORDER BY id LIMIT 1").fetchone()
         if first is None or first[0] >= before_s:
             return
-        _remove(db, "old", _OLDEST, ())
+        remove(db, "old", _OLDEST, ())
 
 
-def ends(db: sqlite3.Connection, most: int, under_way: Collection[Key]) -> Ends:
-    """Both ends of the queue."""
-    oldest, newest = (
-        [
-            Entry((boot, seq), size)
-            for boot, seq, size in db.execute(
-                f"SELECT boot, seq, length(payload) FROM batch ORDER BY id {order} LIMIT ?",  # noqa: S608 - ours
-                (most,),
-            )
-        ]
-        for order in ("ASC", "DESC")
-    )
+def ends(
+    db: sqlite3.Connection,
+    most: int,
+    under_way: Collection[Key],
+    but: tuple[int, int] | None = None,
+) -> Ends:
+    """Both ends of the queue, without what stands from one number to another in it."""
+    parts = ("TRUE",) if but is None else (f"id < {but[0]}", f"id > {but[1]}")
+    oldest = _entries(db, parts, "ASC", most)
+    newest = _entries(db, parts[::-1], "DESC", most)
     there = {entry.key for entry in (*oldest, *newest)}
     gone = [key for key in under_way if key not in there and not _has(db, key)]
     return Ends(oldest, newest, gone)
@@ -167,61 +170,41 @@ def read(db: sqlite3.Connection, keys: Sequence[Key]) -> list[Row]:
     rows, missing = [], []
     for key in keys:
         found = db.execute(
-            "SELECT boot, seq, samples, payload, crc FROM batch WHERE boot = ? AND seq = ?", key
+            "SELECT boot, seq, samples, payload, machine, crc FROM batch"
+            " WHERE boot = ? AND seq = ?",
+            key,
         ).fetchone()
         if found is None:
             missing.append(key)
-        elif (row := whole(found[:4], found[4])) is not None:
-            rows.append(row)
-        else:
+        elif (row := whole(found)) is None:
             db.execute("DELETE FROM batch WHERE boot = ? AND seq = ?", key)
-            _count_damaged(db)
+            count_damaged(db)
+        elif row.machine is None:
+            rows.append(row)
+        else:  # it waits, and nobody who knows that asks for it
+            missing.append(key)
     if missing and not set(missing).isdisjoint(_names_at_ends(db)):
         raise sqlite_file.damaged("a batch can't be found by the name that it has")
     return rows
 
 
 def remove_stored(db: sqlite3.Connection, boot: str, first: int, last: int) -> int:
-    """Remove a range of one run; how many batches it were."""
-    return _remove(db, "stored", "boot = ? AND seq BETWEEN ? AND ?", (boot, first, last))
+    """Remove a range of one run; how many batches it were. What was never sent is not in it."""
+    where = "boot = ? AND seq BETWEEN ? AND ? AND machine IS NULL"
+    return remove(db, "stored", where, (boot, first, last))
 
 
-def whole(parts: Sequence[object], check: object) -> Row | None:
-    """The batch of a table's row, if it is as it was put."""
+def whole(found: Sequence[object]) -> Row | None:
+    """The batch of a table's row, which ends with its checksum, if it is as it was put."""
+    *parts, check = found
     try:
-        row = msgspec.convert(parts, tuple[str, int, int, bytes])
+        row = msgspec.convert(parts, Row)
     except msgspec.ValidationError:
         return None
-    found = Row(*row)
-    return found if check in {None, found.check} else None  # the first version kept no checksums
+    return row if check in {None, row.check} else None  # the first version kept no checksums
 
 
-def _pragma(db: sqlite3.Connection, name: str) -> int:
-    (found,) = db.execute(f"PRAGMA {name}").fetchone()
-    return int(found)
-
-
-def _count_damaged(db: sqlite3.Connection) -> None:
-    """What is missing of the pending is damaged. Its own row is no witness of how many it held."""
-    left = db.execute("SELECT total(samples), total(length(payload)) FROM batch").fetchone()
-    samples, size = map(int, left)
-    db.execute(
-        "UPDATE ledger SET damaged = damaged + pending - ?, pending = ?, size_bytes = ?",
-        (samples, samples, size),
-    )
-
-
-def _names_at_ends(db: sqlite3.Connection) -> set[Key]:
-    found = ends(db, _MOST_UNDER_WAY, ())
-    return {entry.key for entry in (*found.oldest, *found.newest)}
-
-
-def _has(db: sqlite3.Connection, key: Key) -> bool:
-    found = db.execute("SELECT 1 FROM batch WHERE boot = ? AND seq = ?", key)
-    return found.fetchone() is not None
-
-
-def _remove(db: sqlite3.Connection, counted_as: str, where: str, values: Sequence[object]) -> int:
+def remove(db: sqlite3.Connection, counted_as: str, where: str, values: Sequence[object]) -> int:
     """Delete batches and count their samples; how many batches it were."""
     samples, size = db.execute(
         f"SELECT total(samples), total(length(payload)) FROM batch WHERE {where}",  # noqa: S608 - ours
@@ -234,3 +217,43 @@ def _remove(db: sqlite3.Connection, counted_as: str, where: str, values: Sequenc
         (int(samples), int(samples), int(size)),
     )
     return removed
+
+
+def count_damaged(db: sqlite3.Connection) -> None:
+    """What is missing of the pending is damaged. Its own row is no witness of how many it held."""
+    left = db.execute("SELECT total(samples), total(length(payload)) FROM batch").fetchone()
+    samples, size = map(int, left)
+    db.execute(
+        "UPDATE ledger SET damaged = damaged + pending - ?, pending = ?, size_bytes = ?",
+        (samples, samples, size),
+    )
+
+
+def _entries(db: sqlite3.Connection, parts: Sequence[str], order: str, most: int) -> list[Entry]:
+    """The names of so many at most, from one part of the queue after the other."""
+    found: list[Entry] = []
+    for part in parts:
+        found += [
+            Entry((boot, seq), size)
+            for boot, seq, size in db.execute(
+                f"SELECT boot, seq, length(payload) FROM batch WHERE {part}"  # noqa: S608 - ours
+                f" ORDER BY id {order} LIMIT ?",
+                (most - len(found),),
+            )
+        ]
+    return found
+
+
+def _pragma(db: sqlite3.Connection, name: str) -> int:
+    (found,) = db.execute(f"PRAGMA {name}").fetchone()
+    return int(found)
+
+
+def _names_at_ends(db: sqlite3.Connection) -> set[Key]:
+    found = ends(db, _MOST_UNDER_WAY, ())
+    return {entry.key for entry in (*found.oldest, *found.newest)}
+
+
+def _has(db: sqlite3.Connection, key: Key) -> bool:
+    found = db.execute("SELECT 1 FROM batch WHERE boot = ? AND seq = ?", key)
+    return found.fetchone() is not None

@@ -6,14 +6,13 @@ Laws:
 2. A batch is numbered when it is made, 1, 2, 3 ... within this run of the agent.
 3. What the disk does not take is counted by the spool, and what had to give way as well; both are
    said once when it begins and once when it ends. Polling goes on.
-4. What was read before the clock could be believed waits in memory, and gets its time when the
-   clock has jumped to where it can; the latest ones, as many as fit.
+4. What was read before the clock could be believed goes the same way, in batches of its own that
+   are stamped with the machine's running time and wait on the disk for their time (`undated`).
 5. A cancel in the middle of a commit waits for the disk's word, and the books are as that word.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -26,7 +25,6 @@ from jieneng.metering.errors import SpoolUnavailable
 from jieneng.metering.reading import Batch, Poll, Sample
 from jieneng.observe import Fault, Log
 
-_UNSTAMPED_MOST: Final = 100_000  # samples, about 100 MB of 20 quantities each
 _ROOM_AGAIN: Final = 0.9  # share of what was pending when some gave way, below which none do
 
 
@@ -57,6 +55,7 @@ class Keeper:
         boot: str,
         delay_s: float,
         max_samples: int,
+        undated: Callable[[int], int],
         log: Log,
     ) -> None:
         """Keep for a run of an agent.
@@ -67,6 +66,8 @@ class Keeper:
             boot: the name of this run.
             delay_s: how long the first sample waits for others, in real seconds.
             max_samples: in a batch; as many do not wait any longer.
+            undated: makes a stamp of the machine's running time out of one of just now that can't
+                be believed.
             log: for faults of the disk.
         """
         self._spool = spool
@@ -76,12 +77,13 @@ class Keeper:
         self._max_samples = max_samples
         self._samples: list[Sample] = []
         self._polls: list[Poll] = []
-        self._unstamped: deque[Sample] = deque(maxlen=_UNSTAMPED_MOST)
+        self._early_samples: list[Sample] = []  # of before the clock could be believed
+        self._early_polls: list[Poll] = []
+        self._undated = undated
         self._seq = 0
         self._owing = False  # the disk refused some, and does not know of it
         self._some = asyncio.Event()
         self._many = asyncio.Event()
-        self._clock_fault = Fault(log, "clock can't be believed: readings wait for their time")
         self._disk_fault = Fault(log, "spool can't be written")
         self._full = _GivingWay(Fault(log, "spool is full: the oldest readings are dropped"))
         self._old = _GivingWay(Fault(log, "readings wait for too long: the oldest are dropped"))
@@ -89,8 +91,11 @@ class Keeper:
     def keep(self, sample: Sample) -> None:
         """Take a sample; it is on the disk a commit delay later."""
         if sample.time_ms < EARLIEST_MS:
-            self._unstamped.append(sample)
-            self._clock_fault.happened("the clock shows a time before 2018")
+            time_ms = self._undated(sample.time_ms)
+            self._early_samples.append(msgspec.structs.replace(sample, time_ms=time_ms))
+            self._some.set()
+            if len(self._early_samples) >= self._max_samples:
+                self._many.set()
             return
         self._samples.append(sample)
         count = len(self._samples)
@@ -102,21 +107,13 @@ class Keeper:
     def tell(self, poll: Poll) -> None:
         """Take how a poll went; it goes out with what was read."""
         if poll.time_ms < EARLIEST_MS:
+            time_ms = self._undated(poll.time_ms)
+            self._early_polls.append(msgspec.structs.replace(poll, time_ms=time_ms))
+            self._some.set()
             return
         self._polls.append(poll)
         if len(self._polls) == 1:
             self._some.set()
-
-    def jumped(self, by_ms: int) -> None:
-        """The clock went elsewhere: what was read before it could be believed moves along.
-
-        It ran as the monotonic clock did until then, so the distance to its right time is the jump.
-        """
-        waiting, self._unstamped = self._unstamped, deque(maxlen=_UNSTAMPED_MOST)
-        for sample in waiting:
-            self.keep(msgspec.structs.replace(sample, time_ms=sample.time_ms + by_ms))
-        if not self._unstamped:
-            self._clock_fault.over()
 
     async def run(self) -> None:
         """Commit until cancelled, and what is left when that happens."""
@@ -135,15 +132,16 @@ class Keeper:
     async def _commit(self) -> None:
         samples, self._samples = self._samples, []
         polls, self._polls = self._polls, []
+        early_samples, self._early_samples = self._early_samples, []
+        early_polls, self._early_polls = self._early_polls, []
         self._some.clear()
         self._many.clear()
-        if not samples and not polls and not self._owing:
-            return
-        most = self._max_samples
         rows = [
-            self._row(samples[first : first + most], polls[first : first + most])
-            for first in range(0, max(len(samples), len(polls)), most)
+            *self._rows(early_samples, early_polls, self._spool.machine),
+            *self._rows(samples, polls, None),
         ]
+        if not rows and not self._owing:
+            return
         putting = asyncio.create_task(self._put(rows), name="put")
         try:
             await asyncio.shield(putting)
@@ -165,7 +163,14 @@ class Keeper:
         self._full.seen(now.full - before.full, now.size_bytes)
         self._old.seen(now.old - before.old, now.size_bytes)
 
-    def _row(self, samples: list[Sample], polls: list[Poll]) -> Row:
-        self._seq += 1
-        batch = Batch(self._agent, self._boot, self._seq, tuple(samples), tuple(polls))
-        return Row(self._boot, self._seq, len(samples), wire.encode_batch(batch))
+    def _rows(
+        self, samples: Sequence[Sample], polls: Sequence[Poll], machine: str | None
+    ) -> Iterator[Row]:
+        most = self._max_samples
+        for first in range(0, max(len(samples), len(polls)), most):
+            self._seq += 1
+            some = tuple(samples[first : first + most])
+            batch = Batch(
+                self._agent, self._boot, self._seq, some, tuple(polls[first : first + most])
+            )
+            yield Row(self._boot, self._seq, len(some), wire.encode_batch(batch), machine)

@@ -62,7 +62,7 @@ class AgentMetrics(Collector):
         dropped = CounterMetricFamily(
             "jieneng_edge_samples_dropped", "samples that were read and lost", labels=["reason"]
         )
-        for reason in ("full", "old", "refused", "damaged"):
+        for reason in ("full", "old", "refused", "damaged", "undated"):
             dropped.add_metric([reason], getattr(self._spool.counts, reason))
         yield dropped
 

@@ -64,13 +64,18 @@ def rescued(path: Path) -> Iterator[Row]:
     """The whole batches of a damaged file, in the order in which they were put."""
     with closing(sqlite3.connect(path, timeout=0)) as db:
         db.text_factory = _text
+        select = f"SELECT boot, seq, samples, payload, {', '.join(_later(db))} FROM batch"  # noqa: S608 - ours
         for number in _numbers(db):
             with suppress(sqlite3.Error):
-                *parts, check = db.execute(
-                    "SELECT boot, seq, samples, payload, crc FROM batch WHERE id = ?", (number,)
-                ).fetchone() or (None,)
-                if parts and (row := whole(parts, check)) is not None:
+                found = db.execute(f"{select} WHERE id = ?", (number,)).fetchone()
+                if found is not None and (row := whole(found)) is not None:
                     yield row
+
+
+def _later(db: sqlite3.Connection) -> list[str]:
+    """The columns that not every version had: it may have been damaged before it was upgraded."""
+    there = {name for _, name, *_ in db.execute("PRAGMA table_info(batch)")}
+    return [name if name in there else "NULL" for name in ("machine", "crc")]
 
 
 def _numbers(db: sqlite3.Connection) -> list[int]:

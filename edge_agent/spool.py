@@ -8,6 +8,8 @@ Laws:
    any moment, over restarts, in samples.
 3. What the disk does not take is counted as dropped at once, here, and on the disk as soon as that
    can be written again.
+4. What has no time yet is kept, counted and bounded like the rest, and is not sent before it has
+   (`undated`).
 
 What holds on the disk, and in spite of it, stands in `spool_file`, which works on a thread of its
 own; this is its door for the event loop.
@@ -35,10 +37,17 @@ class Spool:
 
     Attributes:
         changed: set whenever something came or went; who waits on it clears it.
+        machine: which start of the machine this is.
     """
 
     def __init__(
-        self, path: Path, max_bytes: int, log: Log, *, max_age_s: float = math.inf
+        self,
+        path: Path,
+        max_bytes: int,
+        log: Log,
+        *,
+        machine: str = "",
+        max_age_s: float = math.inf,
     ) -> None:
         """Name the file; nothing is touched yet.
 
@@ -46,16 +55,23 @@ class Spool:
             path: of the file.
             max_bytes: of payload, that it may hold.
             log: for what is wrong with the file.
+            machine: which start of the machine this is (`jieneng.clock`).
             max_age_s: that a batch may stay, counted while an agent runs.
         """
         self.changed: Final = asyncio.Event()
-        self._file = SpoolFile(path, max_bytes, log, max_age_s=max_age_s)
+        self.machine: Final = machine
+        self._file = SpoolFile(path, max_bytes, log, machine=machine, max_age_s=max_age_s)
         self._thread = ThreadPoolExecutor(1, "spool")
 
     @property
     def counts(self) -> Counts:
         """As of the last thing done, with what was refused and is not on the disk yet."""
         return self._file.known
+
+    @property
+    def waits(self) -> bool:
+        """Whether some wait for their time. Perhaps none does any more, as `date` will find out."""
+        return self._file.waits
 
     async def open(self) -> None:
         """Open or make the file. A disk that can't be written at the moment is no error here."""
@@ -78,6 +94,11 @@ class Spool:
     async def read(self, keys: Sequence[Key]) -> list[Row]:
         """These batches, as far as they are there; they stay."""
         return await self._run(lambda: self._file.read(keys))
+
+    async def date(self, start_ms: int) -> None:
+        """Give some of those that wait their time: UTC of the moment when the machine started."""
+        await self._run(lambda: self._file.date(start_ms))
+        self.changed.set()
 
     async def age_s(self) -> float:
         """How long the oldest batch has been here, in running time; 0 where there is none."""

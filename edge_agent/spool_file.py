@@ -34,7 +34,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from edge_agent import batches, rescue, sqlite_file
+from edge_agent import batches, rescue, sqlite_file, undated
 from edge_agent.batches import Row
 from edge_agent.reserve import Reserve
 from edge_agent.tally import Counts, Tally, settled
@@ -53,6 +53,7 @@ class SpoolFile:
 
     Attributes:
         known: the counts, with what was refused and is not on the disk yet.
+        waits: whether some wait for their time. Perhaps none, until they are next given it.
     """
 
     def __init__(
@@ -61,10 +62,13 @@ class SpoolFile:
         max_bytes: int,
         log: Log,
         *,
+        machine: str = "",
         max_age_s: float = math.inf,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self.known = Counts()
+        self.waits = False
+        self._machine = machine
         self._path = path
         self._max_bytes = max_bytes
         self._max_age_s = max_age_s
@@ -89,8 +93,11 @@ class SpoolFile:
     def put(self, rows: Sequence[Row]) -> None:
         """Keep batches, and drop what there is no room for, or what is too old."""
         samples = sum(row.samples for row in rows)
+        waits = any(row.machine is not None for row in rows)
 
         def work(db: sqlite3.Connection) -> None:
+            # Before it is done: what the disk has taken may be said to have failed all the same.
+            self.waits = self.waits or waits
             running_s = self._now_s() - self._began_s
             if self._reserve.is_tight():  # the file grows no more
                 pages = sum(len(row.payload) // sqlite_file.PAGE_BYTES + _ROW_PAGES for row in rows)
@@ -108,16 +115,25 @@ class SpoolFile:
             raise
 
     def ends(self, most: int, under_way: Collection[Key]) -> Ends:
-        """Both ends of the queue."""
-        return self._transact(lambda db: batches.ends(db, most, under_way))
+        """Both ends of the queue, as far as it can be sent."""
+
+        def work(db: sqlite3.Connection) -> Ends:
+            return batches.ends(db, most, under_way, undated.span(db) if self.waits else None)
+
+        return self._transact(work)
 
     def read(self, keys: Sequence[Key]) -> list[Row]:
         """Batches by name. Damaged ones leave the queue, and are counted."""
         before = self.known.damaged
         rows = self._transact(lambda db: batches.read(db, keys))
-        if self.known.damaged > before:
-            self._damage.happened("their checksums are wrong", path=str(self._path))
+        self._say_damaged(before)
         return rows
+
+    def date(self, start_ms: int) -> None:
+        """Give some of those that wait their time: UTC of the moment when the machine started."""
+        before = self.known.damaged
+        self.waits = self._transact(lambda db: undated.date(db, start_ms))
+        self._say_damaged(before)
 
     def age_s(self) -> float:
         """How long the oldest batch has been here, in running time; 0 where there is none."""
@@ -151,6 +167,10 @@ class SpoolFile:
             self._refused = 0
         self._know(_with_refused(counts, self._refused))
         return done
+
+    def _say_damaged(self, before: int) -> None:
+        if self.known.damaged > before:
+            self._damage.happened("their checksums are wrong", path=str(self._path))
 
     def _know(self, counts: Counts) -> None:
         if counts != self.known:
@@ -207,6 +227,8 @@ class SpoolFile:
             if now != found:
                 batches.whole_or_not(db, lambda db: batches.write_counts(db, now))
                 self._refused = 0
+            lost = undated.drop_of_other_starts(db, self._machine)
+            self.waits = undated.span(db) is not None
         except BaseException:
             db.close()
             raise
@@ -215,6 +237,12 @@ class SpoolFile:
                 "spool has lost readings that were in it",
                 path=str(self._path),
                 dropped=now.damaged - known.damaged,
+            )
+        if lost:
+            self._log.error(
+                "readings of an earlier start of the machine never got their time, and are dropped",
+                path=str(self._path),
+                dropped=lost,
             )
         return db
 

@@ -32,6 +32,7 @@ class Counts(msgspec.Struct, frozen=True):
         old: dropped as older than the spool keeps them.
         refused: dropped because the disk did not take them.
         damaged: dropped because the disk did not give them back.
+        undated: dropped because nobody will ever know when they were read.
     """
 
     read: int = 0
@@ -42,11 +43,12 @@ class Counts(msgspec.Struct, frozen=True):
     old: int = 0
     refused: int = 0
     damaged: int = 0
+    undated: int = 0
 
     @property
     def dropped(self) -> int:
         """For whatever reason."""
-        return self.full + self.old + self.refused + self.damaged
+        return self.full + self.old + self.refused + self.damaged + self.undated
 
     @property
     def progress(self) -> int:
@@ -65,7 +67,7 @@ def settled(known: Counts, found: Counts) -> Counts:
     # More than was known: what had left is there once more, and will be acknowledged once more.
     stored = max(0, known.stored + min(missing, 0))
     damaged = known.damaged + max(missing, 0)
-    dropped = known.full + known.old + known.refused + damaged
+    dropped = known.dropped - known.damaged + damaged
     return msgspec.structs.replace(
         known,
         read=stored + found.pending + dropped,

@@ -69,10 +69,11 @@ class Timekeeper:
         return Jump(by_ms, now_ms)
 
     def undated(self, time_ms: int, now_ms: int, up_ms: int) -> int:
-        """The running time, as a stamp, at a time that the clock showed a moment ago.
-
-        It may have jumped in that moment, and since the last look: the latest is right that does
-        not lie ahead.
-        """
-        then = (time_ms - self.offset_ms, time_ms - (now_ms - up_ms))
+        """The running time, as a stamp, at a time that the clock showed a moment ago."""
+        offset_ms = now_ms - up_ms
+        then = [time_ms - self.offset_ms]
+        if abs(offset_ms - self.offset_ms) > _JUMP_MS:
+            # It has jumped since the last look, before that time or after it. The latest is right
+            # that does not lie ahead.
+            then.append(time_ms - offset_ms)
         return UP_MS + max((one for one in then if 0 <= one <= up_ms), default=up_ms)

@@ -1,5 +1,6 @@
 """What tests of the spool play with: rows, and file systems that can be spoilt."""
 
+import random
 import shutil
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -42,6 +43,15 @@ def fill(folder: Path) -> None:
             with suppress(OSError):
                 while others.write(bytes(size)):
                     pass
+
+
+def flip(file: Path, chance: random.Random) -> None:
+    """Some bytes anywhere in it change."""
+    with file.open("r+b") as data:
+        size = file.stat().st_size
+        for _ in range(chance.randint(1, 8)):
+            data.seek(chance.randrange(size))
+            data.write(bytes([chance.randrange(256)]))
 
 
 @contextmanager

@@ -23,6 +23,7 @@ import ingest.app
 from edge_agent.config import AgentSettings
 from ingest.config import IngestSettings
 from jieneng import clock, observe, site_folder
+from tests.edge_agent.told_clock import ToldClock
 
 
 class Order(msgspec.Struct, tag=True):
@@ -33,7 +34,7 @@ class Bear(Order):
     """Start a service; the answer is its process id.
 
     Attributes:
-        service: `agent` or `ingest`.
+        service: `agent`, `agent of a box` that has no battery (`told_clock`), or `ingest`.
         moment: the agent kills itself at so many moments of its work on the spool: before and after
             each statement. Never, where 0.
     """
@@ -57,6 +58,7 @@ def main(folder: Path) -> None:
     how_ingest = site_folder.read_settings(folder / "ingest.toml", IngestSettings)
     services: dict[str, Callable[[], Any]] = {
         "agent": lambda: edge_agent.app.run(site, how, clock.SystemClock()),
+        "agent of a box": lambda: edge_agent.app.run(site, how, ToldClock(folder)),
         "ingest": lambda: ingest.app.run(site, how_ingest, clock.SystemClock()),
     }
     last_words = folder / "last-words"

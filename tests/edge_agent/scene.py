@@ -133,6 +133,7 @@ class Ingest:
     Attributes:
         batches: by boot and sequence number.
         received: how often a batch came, repetitions included.
+        points: each meter, time and first value that ever came.
         status: the latest.
         deaf: whether batches are left unanswered.
         quarantines: whether they are set aside.
@@ -141,6 +142,7 @@ class Ingest:
     def __init__(self, port: int) -> None:
         self.batches: dict[tuple[str, int], Batch] = {}
         self.received = 0
+        self.points: set[tuple[str, int, float]] = set()
         self.status: Status | None = None
         self.deaf = False
         self.quarantines = False
@@ -179,6 +181,7 @@ class Ingest:
         else:
             self.received += 1
             batch = wire.decode_batch(message.payload)
+            self.points |= {(one.meter, one.time_ms, one.values[0]) for one in batch.samples}
             if not self.deaf:
                 self.batches[batch.boot, batch.seq] = batch
                 one = (batch.seq, batch.seq)
@@ -202,6 +205,11 @@ async def running(coroutine: Any) -> AsyncIterator[asyncio.Task[None]]:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+
+
+def never_undated(time_ms: int) -> int:
+    """For a keeper whose clock can be believed."""
+    raise AssertionError(f"{time_ms} is before 2018")
 
 
 def health() -> Health:

@@ -1,24 +1,17 @@
 """The agent tells of every poll, of itself and of its clock; SIGHUP reads the site's file anew."""
 
-import asyncio
 import os
 import signal
-from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 import structlog
 
 from edge_agent import app
 from edge_agent.config import AgentSettings
-from edge_agent.keeper import Keeper
-from edge_agent.spool import Spool
 from jieneng.clock import SystemClock
-from jieneng.metering import wire
 from jieneng.metering.errors import ConfigError, Problem
-from jieneng.metering.reading import Batch, Poll, Sample
+from jieneng.metering.reading import Poll
 from jieneng.site_folder import SiteFolder
 from tests.edge_agent.scene import (
     Dtsd1352,
@@ -161,55 +154,6 @@ async def test_a_new_site_file_touches_only_the_buses_that_it_changes(
 
 
 # --- the clock ----------------------------------------------------------------------------------
-
-
-def _sample(time_ms: int) -> Sample:
-    return Sample("e-1", time_ms, 0, ("energy_kwh",), (1.5,))
-
-
-async def _kept(path: Path, act: Callable[[Keeper], Any]) -> list[Batch]:
-    """What is on the disk after something was done with a keeper."""
-    log = structlog.get_logger()
-    spool = Spool(path / "spool", 10**7, log)
-    await spool.open()
-    keeper = Keeper(spool, agent="a", boot="6f1c2a9e", delay_s=0.0, max_samples=100, log=log)
-    task = asyncio.create_task(keeper.run())
-    await asyncio.sleep(0)
-    act(keeper)
-    await asyncio.sleep(0)
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
-    rows = await spool.peek(100)
-    await spool.close()
-    return [wire.decode_batch(row.payload) for row in rows]
-
-
-async def test_what_was_read_in_1970_waits_for_its_time(tmp_path: Path) -> None:
-    """Read 5 and 15 s after the box started; 20 s after that it hears what time it is."""
-
-    def act(keeper: Keeper) -> None:
-        keeper.keep(_sample(5000))
-        keeper.keep(_sample(15_000))
-        keeper.jumped(START_MS)
-
-    batches = await _kept(tmp_path, act)
-    assert [one.time_ms for batch in batches for one in batch.samples] == [
-        START_MS + 5000,
-        START_MS + 15_000,
-    ]
-
-
-async def test_a_jump_that_does_not_help_keeps_them_waiting(tmp_path: Path) -> None:
-    def act(keeper: Keeper) -> None:
-        keeper.keep(_sample(5000))
-        keeper.jumped(3_600_000)
-        keeper.jumped(START_MS - 3_600_000)
-        keeper.keep(_sample(START_MS + 9000))
-
-    batches = await _kept(tmp_path, act)
-    times = sorted(one.time_ms for batch in batches for one in batch.samples)
-    assert times == [START_MS + 5000, START_MS + 9000]
 
 
 class _Jumping(SystemClock):

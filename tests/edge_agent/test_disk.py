@@ -13,11 +13,13 @@ from structlog.testing import capture_logs
 
 from edge_agent.batches import Row
 from edge_agent.keeper import Keeper
+from edge_agent.spool import Spool
 from edge_agent.spool_file import SpoolFile
 from edge_agent.tally import Counts
 from jieneng.metering.errors import SpoolUnavailable
 from jieneng.metering.reading import Ack, Sample
-from tests.edge_agent.disk import BOOT, LOG, balanced, fill, mounted, remount, row, run, spool
+from tests.edge_agent.disk import BOOT, LOG, balanced, fill, flip, mounted, remount, row, run, spool
+from tests.edge_agent.scene import never_undated
 
 # --- full ---
 
@@ -47,7 +49,7 @@ async def test_a_disk_that_the_spool_fills_is_said_once(small_disk: Path) -> Non
     """Not every put has to drop something: that alone does not end the fault."""
     with capture_logs() as logs:
         async with spool(small_disk / "s", max_bytes=10**9) as one:
-            keeper = Keeper(one, agent="a", boot=BOOT, delay_s=0, max_samples=500, log=LOG)
+            keeper = keeper_of(one)
             for number in range(300):
                 for at in range(500 if number % 3 else 50):
                     keeper.keep(sample(number * 500 + at))
@@ -107,7 +109,7 @@ async def test_a_write_that_fails_costs_what_was_in_it_and_is_over_when_it_works
 ) -> None:
     with capture_logs() as logs:
         async with spool(tmp_path / "s") as one:
-            keeper = Keeper(one, agent="a", boot=BOOT, delay_s=0, max_samples=500, log=LOG)
+            keeper = keeper_of(one)
             keep(keeper, 5)
             await keeper._commit()
             with files_end_at(8192):
@@ -125,6 +127,18 @@ async def test_a_write_that_fails_costs_what_was_in_it_and_is_over_when_it_works
     assert said == ["spool can't be written", "spool can't be written: over"]
     async with spool(tmp_path / "s") as one:
         assert (one.counts.read, one.counts.refused, one.counts.pending) == (1512, 1500, 12)
+
+
+def keeper_of(one: Spool) -> Keeper:
+    return Keeper(
+        one,
+        agent="a",
+        boot=BOOT,
+        delay_s=0,
+        max_samples=500,
+        undated=never_undated,
+        log=LOG,
+    )
 
 
 def sample(number: int) -> Sample:
@@ -206,15 +220,6 @@ async def test_a_disk_that_turns_read_only_still_gives_what_is_pending(tmp_path:
 
 
 # --- damaged ---
-
-
-def flip(file: Path, chance: random.Random) -> None:
-    """Some bytes anywhere in it change."""
-    with file.open("r+b") as data:
-        size = file.stat().st_size
-        for _ in range(chance.randint(1, 8)):
-            data.seek(chance.randrange(size))
-            data.write(bytes([chance.randrange(256)]))
 
 
 def tear(file: Path, chance: random.Random) -> None:

@@ -14,7 +14,7 @@ from edge_agent.spool import Spool
 from jieneng import observe
 from jieneng.metering import wire
 from jieneng.metering.reading import Ack, Sample
-from tests.edge_agent.scene import running, until
+from tests.edge_agent.scene import never_undated, running, until
 
 LOG = observe.log("test")
 BOOT = "0123abcd"
@@ -26,7 +26,13 @@ def sample(number: int) -> Sample:
 
 def keeper(spool: Spool, delay_s: float, max_samples: int = 100) -> Keeper:
     return Keeper(
-        spool, agent="agent-1", boot=BOOT, delay_s=delay_s, max_samples=max_samples, log=LOG
+        spool,
+        agent="agent-1",
+        boot=BOOT,
+        delay_s=delay_s,
+        max_samples=max_samples,
+        undated=never_undated,
+        log=LOG,
     )
 
 

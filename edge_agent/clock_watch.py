@@ -1,0 +1,53 @@
+"""Looks at the system's clock, says when it jumps, and lets what waits for its time have it.
+
+Law: whatever waits gets its time while the clock can be believed, each part by the latest look at
+it. Whether that began just now, or before this agent did, is the same.
+"""
+
+import asyncio
+from contextlib import suppress
+from typing import Final
+
+from edge_agent.spool import Spool
+from edge_agent.timekeeper import Timekeeper
+from jieneng.clock import Clock
+from jieneng.metering.errors import SpoolUnavailable
+from jieneng.observe import Fault, Log
+
+_LOOK_S: Final = 1.0  # between two looks at the clock, in real seconds
+
+
+class ClockWatch:
+    """Watches for one agent."""
+
+    def __init__(self, timekeeper: Timekeeper, spool: Spool, clock: Clock, log: Log) -> None:
+        self._timekeeper = timekeeper
+        self._spool = spool
+        self._clock = clock
+        self._log = log
+        self._fault = Fault(log, "clock can't be believed: readings wait for their time")
+
+    def undated(self, time_ms: int) -> int:
+        """What a stamp of just now becomes that can't be believed (see `Timekeeper.undated`)."""
+        return self._timekeeper.undated(time_ms, self._clock.now_ms(), self._clock.up_ms())
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            jump = self._timekeeper.look(self._clock.now_ms(), self._clock.up_ms())
+            if jump is not None:
+                self._log.warning("the system's clock has jumped", by_s=jump.by_ms / 1000)
+            if not await self._date():
+                await asyncio.sleep(_LOOK_S)
+
+    async def _date(self) -> bool:
+        """Whether some got their time and others could at once."""
+        if not self._spool.waits:
+            self._fault.over()
+        elif not self._timekeeper.plausible:
+            self._fault.happened("the clock shows a time before 2018")
+        else:
+            with suppress(SpoolUnavailable):  # whoever puts or sends says so
+                await self._spool.date(self._timekeeper.offset_ms)
+                return self._spool.waits
+        return False
