@@ -80,8 +80,9 @@ def code(error: BaseException | None) -> int:
 
 def is_damage(error: Exception) -> bool:
     """Whether it says that the file is not what was written."""
-    # That a text is none any more, sqlite3 says without a code.
-    return code(error) in _DAMAGE or str(error).startswith("Could not decode")
+    # That a text is none any more, sqlite3 says without a code; where a name has rotted in the
+    # schema, it takes ours for wrong.
+    return code(error) in _DAMAGE or str(error).startswith(("Could not decode", "no such column"))
 
 
 def is_unreadable(error: Exception) -> bool:

@@ -330,6 +330,17 @@ async def test_a_log_whose_middle_rotted_is_not_cut_without_a_word(tmp_path: Pat
     ]
 
 
+async def test_a_column_whose_name_rotted_does_not_lock_the_spool(tmp_path: Path) -> None:
+    """SQLite says that there is no such column, as if the question were wrong."""
+    path = tmp_path / "s"
+    async with spool(path) as one:
+        await one.put([row(1), row(2)])
+    path.write_bytes(path.read_bytes().replace(b"refused INTEGER", b"refuSSd INTEGER", 1))
+    async with spool(path) as one:
+        assert [kept.seq for kept in await one.peek(10)] == [1, 2]
+        assert one.counts == Counts(read=6, pending=6, size_bytes=200)
+
+
 # --- of before ---
 
 
