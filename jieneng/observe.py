@@ -8,8 +8,8 @@ share one.
 import logging
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Annotated
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Annotated, TextIO, cast
 
 import msgspec
 import structlog
@@ -48,13 +48,31 @@ def set_up_logs(level: str = "info", *, json: bool | None = None) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[level.upper()]
         ),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", _Lossy(sys.stderr))),
         cache_logger_on_first_use=False,
     )
     # Libraries log through the standard library; only what is wrong there is ours to show.
     logging.basicConfig(
         level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s"
     )
+
+
+class _Lossy:
+    """A file on which a line that can't be written is lost, so that saying it ends nobody.
+
+    What is worst to say, that the disk is full, is said on the very disk that is full.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, text: str) -> None:
+        with suppress(OSError):
+            self._file.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._file.flush()
 
 
 def log(service: str) -> Log:
