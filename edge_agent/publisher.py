@@ -40,6 +40,7 @@ _RECONNECT_S: Final = 1.0  # after a failure, doubling with each one ...
 _RECONNECT_LONGEST_S: Final = 30.0  # ... up to this; each wait is 50 to 100 % of it
 _AT_ONCE: Final = 8  # publishes awaited together; aiomqtt complains of more than ten
 _FAREWELL_S: Final = 2.0  # for the last status, when the agent is told to end
+_UNREADABLE_S: Final = 1.0  # between two looks at a spool that can't be read
 _REASONS: Final = 32  # of quarantine that are told apart
 
 
@@ -152,19 +153,21 @@ class Publisher:
                     await self._changed_or(window.next_due_s())
 
     async def _due(self, window: Window) -> Sequence[Row]:
-        now_s = asyncio.get_running_loop().time()
-        if not self._spool.counts.size_bytes:  # as after most acknowledgements: nobody has to look
-            window.due(Ends((), (), tuple(window.under_way)), now_s, _AT_ONCE)
-            return ()
-        try:
-            ends = await self._spool.ends(window.size, window.under_way)
-            due = window.due(ends, now_s, _AT_ONCE)
-            rows = await self._spool.read(due) if due else ()
-        except SpoolUnavailable as error:
-            self._spool_fault.happened(error)
-            return ()
-        self._spool_fault.over()
-        return rows
+        while self._spool.counts.size_bytes:
+            now_s = asyncio.get_running_loop().time()
+            try:
+                ends = await self._spool.ends(window.size, window.under_way)
+                due = window.due(ends, now_s, _AT_ONCE)
+                rows = await self._spool.read(due) if due else ()
+            except SpoolUnavailable as error:
+                self._spool_fault.happened(error)
+                await asyncio.sleep(_UNREADABLE_S)  # nobody will say that it can be read again
+            else:
+                self._spool_fault.over()
+                return rows
+        # As after most acknowledgements: nobody has to look.
+        window.due(Ends((), (), tuple(window.under_way)), 0.0, _AT_ONCE)
+        return ()
 
     async def _publish(self, client: aiomqtt.Client, row: Row, places: asyncio.Semaphore) -> None:
         """Give it to the broker. Nobody waits for that but the one who wants the place.
