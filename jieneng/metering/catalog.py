@@ -26,6 +26,8 @@ _Path = tuple[str | int, ...]
 
 #: Functions that read single bits: coils and discrete inputs.
 BIT_FUNCTIONS: Final = frozenset({1, 2})
+# A scale beyond is no meter's. 0 would read 0 for ever, 1e400 is more than a float can hold.
+_SCALES: Final = (Decimal("1e-18"), Decimal("1e18"))
 #: Different `every` of one meter. Each new one may double the plans that are made at start.
 MOST_PACES: Final = 5
 
@@ -319,6 +321,8 @@ def _check_row(row: PointRow, model: Model, path: _Path) -> Iterator[Problem]:
             where = (*path, key) if key else path
             yield from _check_type(part.type, where)
             yield from _check_order(part.type, part.order, orders(part.words), where)
+        if isinstance(part, PointRow | FractionRow):
+            yield from _check_scale(part.scale, where)
     yield from _check_bits(row, path)
     yield from _check_place(row, model, path)
     yield from _check_unit(row, path)
@@ -382,10 +386,20 @@ def _check_order(
         )
 
 
+def _check_scale(scale: Decimal, path: _Path) -> Iterator[Problem]:
+    least, most = _SCALES
+    if not least <= abs(scale) <= most:
+        yield Problem(
+            text="with scale = {scale} no register gives a reading.",
+            mend="Write what one unit of the register is worth, as the manual says: 0.01, 1, 1000.",
+            values={"scale": scale},
+            path=(*path, "scale"),
+        )
+
+
 def _check_bits(row: PointRow, path: _Path) -> Iterator[Problem]:
-    width = 16 * row.words
     if row.bits is not None and (
-        not row.type.startswith("u") or not 0 <= row.bits[0] <= row.bits[1] < width
+        not row.type.startswith("u") or not 0 <= row.bits[0] <= row.bits[1] < TYPES[row.type].bits
     ):
         yield Problem(
             text="a {type} has no bits {first} to {last}.",
@@ -393,7 +407,7 @@ def _check_bits(row: PointRow, path: _Path) -> Iterator[Problem]:
             values={"type": row.type, "first": row.bits[0], "last": row.bits[1]},
             path=(*path, "bits"),
         )
-    if row.unknown is not None and (row.bits is not None or row.unknown >= 1 << width):
+    if row.unknown is not None and (row.bits is not None or row.unknown >= 1 << 16 * row.words):
         yield Problem(
             text="a {type} can't say {unknown} for an unknown value.",
             mend="Write the pattern of all its registers in hexadecimal, without bits.",

@@ -42,6 +42,11 @@ class RegisterType(msgspec.Struct, frozen=True):
     decode: Callable[[bytes], Raw] | None = None
 
     @property
+    def bits(self) -> int:
+        """Bits of its number: half of a register has eight."""
+        return 8 if "x" in self.code else 16 * self.words
+
+    @property
     def floating(self) -> bool:
         """Whether it holds a float, whose steps grow with its value."""
         return self.code in ("e", "f", "d")

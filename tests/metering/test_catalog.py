@@ -125,6 +125,31 @@ def test_each_mistake_is_told_with_line_and_mend(more: str, line: int, says: str
     assert says in problem
 
 
+@pytest.mark.parametrize("scale", ["0", "0.0", "1e400", "1e-400", "-1e19"])
+@pytest.mark.parametrize(
+    "where", ["scale = {}", "fraction = {{address = 2, type = 'u16', scale = {}}}"]
+)
+def test_a_scale_that_invents_a_reading_is_refused(where: str, scale: str) -> None:
+    """0 reads 0.0 for ever; 1e400 ended the decoder."""
+    [problem] = parsed(HEAD + COUNTER + where.format(scale))[1]
+    assert problem.startswith("m.toml:14: ")
+    assert "no register gives a reading" in problem
+
+
+@pytest.mark.parametrize("scale", ["-0.01", "1e18", "1e-18", "1000"])
+def test_a_scale_that_a_meter_may_have_is_taken(scale: str) -> None:
+    assert parsed(f"{HEAD}{COUNTER}scale = {scale}")[1] == []
+
+
+@pytest.mark.parametrize("half", ["u8h", "u8l"])
+def test_bits_that_half_a_register_has_not_are_refused(half: str) -> None:
+    """What lies beyond the eighth was 0 for ever."""
+    counter = COUNTER.replace("u32", half)
+    [problem] = parsed(f"{HEAD}{counter}bits = [8, 15]")[1]
+    assert f"a {half} has no bits 8 to 15" in problem
+    assert parsed(f"{HEAD}{counter}bits = [4, 7]")[1] == []
+
+
 def test_more_paces_than_plans_can_be_made_for_are_refused() -> None:
     names = ("power_a_kw", "power_b_kw", "power_c_kw", "power_kw", "frequency_hz")
     points = [
