@@ -7,6 +7,8 @@ Laws:
    is told, and not taken for nobody.
 3. A refusal is an answer about the registers: a block is halved until it is known which of them are
    there. Silence is asked once more, and means the same.
+4. A model fits only as the agent will read it: by the reads of a plan, of the model or of one of
+   its `ways`, and then that one is handed out.
 """
 
 import asyncio
@@ -22,6 +24,7 @@ from edge_agent.links import Link, bus_link
 from edge_agent.protocols import Framing
 from edge_agent.protocols.modbus import FRAMINGS
 from edge_agent.recognise import Against, Fit
+from edge_agent.ways import ways
 from jieneng.metering.catalog import Model
 from jieneng.metering.errors import (
     DeviceRefused,
@@ -112,6 +115,14 @@ class Probe:
         tell(1.0)
         return found
 
+    async def readable(self, unit: int, model: Model) -> Model | None:
+        """The first of a model's ways of which the unit answers every read; None: of none."""
+        known: _Known = {}
+        for way in ways(model):
+            if not isinstance(await self._replies(unit, way, known), Against):
+                return way
+        return None
+
     async def registers(
         self, unit: int, ranges: Iterable[tuple[Function, range]], tell: Tell
     ) -> dict[tuple[Function, int], bytes]:
@@ -171,22 +182,28 @@ class Probe:
         return None
 
     async def _fit(self, unit: int, model: Model, known: _Known) -> Fit:
+        fit = Fit(model.id)
+        for way in ways(model):
+            replies = await self._replies(unit, way, known)
+            if isinstance(replies, Against):
+                fit = Fit(model.id, against=replies)
+                continue
+            fit = recognise.fit(model, replies)
+            fit = msgspec.structs.replace(fit, apart=None if way is model else way)
+            return fit if fit.against else await self._identified(unit, model, fit, known)
+        return fit
+
+    async def _replies(
+        self, unit: int, model: Model, known: _Known
+    ) -> list[tuple[Read, bytes]] | Against:
+        """What the agent's reads of a model are answered with, or why one of them is not."""
         replies = list[tuple[Read, bytes]]()
         for read in plan(model):
             data = await self._cached(unit, read, known)
-            if isinstance(data, bytes):
-                replies.append((read, data))
-                continue
-            # Perhaps only what lies between is refused.
-            for alone in recognise.apart(model, read) if len(read.quantities) > 1 else ():
-                data = await self._cached(unit, alone, known)
-                if isinstance(data, Against):
-                    break
-                replies.append((alone, data))
             if isinstance(data, Against):
-                return Fit(model.id, against=data)
-        fit = recognise.fit(model, replies)
-        return fit if fit.against else await self._identified(unit, model, fit, known)
+                return data
+            replies.append((read, data))
+        return replies
 
     async def _identified(self, unit: int, model: Model, fit: Fit, known: _Known) -> Fit:
         """A fit, given what the device says of itself; only what must stand there may not lack."""

@@ -24,7 +24,7 @@ import msgspec
 from jieneng.metering.catalog import IdentityRow, Model
 from jieneng.metering.errors import LinkError, PeerError
 from jieneng.metering.quantities import QUANTITIES
-from jieneng.metering.read_plan import Read, plan
+from jieneng.metering.read_plan import Read
 from jieneng.metering.registers import Field, decoder, orders, text, text_words
 
 
@@ -122,6 +122,7 @@ class Fit(msgspec.Struct, frozen=True):
         against: why it does not fit; None where it does.
         said: what the device says of itself, by label.
         said_bits: the evidence of that.
+        apart: the model that asks for less at once, where the unit refuses what this one asks.
     """
 
     model: str
@@ -129,6 +130,7 @@ class Fit(msgspec.Struct, frozen=True):
     against: Against | None = None
     said: tuple[tuple[str, str], ...] = ()
     said_bits: float = 0.0
+    apart: Model | None = None
 
     @property
     def bits(self) -> float:
@@ -199,15 +201,10 @@ def ranked(fits: Iterable[Fit]) -> tuple[list[Fit], list[Fit]]:
     """The fits from the best, and the first of them that can't be told apart."""
     good = sorted(
         (one for one in fits if one.against is None),
-        key=lambda one: (-one.bits, one.silent, one.model),
+        key=lambda one: (-one.bits, one.silent, one.apart is not None, one.model),
     )
     alike = [one for one in good if good[0].bits - one.bits < _ALIKE_BITS]
     return good, alike
-
-
-def apart(model: Model, read: Read) -> tuple[Read, ...]:
-    """The values of a read, each asked for alone: the device may refuse only what lies between."""
-    return tuple(one for name in read.quantities for one in plan(model, wanted=[name]))
 
 
 @lru_cache(maxsize=256)

@@ -15,7 +15,7 @@ from edge_agent.display import Display, Place
 from edge_agent.probe import allowed, everywhere, near
 from jieneng.cli.options import tr
 from jieneng.cli.probe import number
-from jieneng.cli.probe_scan import own_bus, recognised, to_paste
+from jieneng.cli.probe_scan import less_at_once, own_bus, own_model, recognised, to_paste
 from jieneng.cli.probe_session import Session
 from jieneng.cli.probe_sign import sign_off
 from jieneng.cli.progress import share_progress
@@ -42,11 +42,14 @@ class _Work:
         self._session = session
         self._runner = runner
         self._asked = session.asked
-        self._model = self._known_model()
+        self._named = self._known_model()
+        self._model = self._named  # as the unit lets itself be read, once that is known
 
     def display(self) -> bool:
         """Search, tell, and sign off where that is wanted."""
         displays = [self._display(name, shown) for name, shown in self._asked.displays]
+        if self._named is not None:
+            self._model = self._session.readable(self._runner, self._named)
         agreed = [] if self._asked.span else [one for one in displays if self._agrees(one)]
         others = [one for one in displays if one not in agreed]
         found = self._found(others) if others else []
@@ -66,7 +69,7 @@ class _Work:
             to_paste(*self._toml(best, agreed))
         fine = len(agreed) + len(best) == len(displays)
         if self._asked.sign_off is not None:
-            fine = sign_off(self._session, self._runner, self._model, displays)
+            fine = sign_off(self._session, self._runner, self._named, displays)
         return fine
 
     def _known_model(self) -> Model | None:
@@ -74,8 +77,8 @@ class _Work:
         meter = self._session.meter
         known = self._asked.model or (meter.model if meter else None)
         if known is None:
-            known = recognised(self._session, self._runner, self._session.unit)
-        return None if known is None else self._session.model(known)
+            return recognised(self._session, self._runner, self._session.unit)
+        return self._session.model(known)
 
     def _row(self, quantity: str) -> PointRow | None:
         rows = self._model.point if self._model else ()
@@ -253,16 +256,17 @@ class _Work:
             )
             mine = paste.named(model, f"{model.id}-mine", source, paste.derived(model, differing))
         elif model is not None and not any(self._row(one.quantity) is None for one in best):
-            return [*points, bus, paste.meter(session.unit, model.model, session.bus.id)]
+            if self._named is not None and model is not self._named:
+                click.echo(less_at_once(self._named, model))
+            own = [] if model.id in session.models else [own_model(model)]
+            return [*points, *own, bus, paste.meter(session.unit, model.model, session.bus.id)]
         else:
             mine = paste.unheard_of(best)
-        note = tr(
-            "# models/{id}.toml beside site.toml. What the display did not show follows what it "
-            "did: check another value."
-        ).format(id=mine.id)
+        mine = session.readable(self._runner, mine)
+        note = tr("# What the display did not show follows what it did: check another value.")
         return [
             *points,
-            f"{note}\n{paste.model(mine)}",
+            f"{note}\n{own_model(mine)}",
             bus,
             paste.meter(session.unit, mine.model, session.bus.id),
         ]

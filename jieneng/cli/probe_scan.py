@@ -17,6 +17,7 @@ from jieneng.cli.options import tr
 from jieneng.cli.probe_session import Session
 from jieneng.cli.progress import share_progress
 from jieneng.locale import say
+from jieneng.metering.catalog import Model
 from jieneng.metering.site import Bus
 
 _LITTLE_BITS: Final = 8.0  # evidence that one unit in 256 would give by chance
@@ -36,12 +37,14 @@ def scan(session: Session, runner: asyncio.Runner) -> bool:
         return False
     plain = [one.unit for one in there if one.how != "garbled"]
     fits = _fits(session, runner, plain)
-    meters = []
+    meters, own = [], dict[str, str]()
     for one in there:
         click.echo(_presence(one))
         if one.unit in fits and (best := _told(session, one.unit, fits[one.unit])):
-            meters.append(paste.meter(one.unit, session.model(best).model, session.bus.id))
-    to_paste(own_bus(session.bus), *meters)
+            meters.append(paste.meter(one.unit, best.model, session.bus.id))
+            if best.id not in session.models:
+                own[best.id] = own_model(best)
+    to_paste(own_bus(session.bus), *meters, *own.values())
     return True
 
 
@@ -57,7 +60,7 @@ def _presence(one: Presence) -> str:
     return texts[one.how].format(unit=one.unit, error=say(one.error, tr) if one.error else "")
 
 
-def recognised(session: Session, runner: asyncio.Runner, unit: int) -> str | None:
+def recognised(session: Session, runner: asyncio.Runner, unit: int) -> Model | None:
     """The best model of a unit, after all that fit were told; None where none does."""
     return _told(session, unit, _fits(session, runner, [unit])[unit])
 
@@ -78,8 +81,8 @@ def _fits(
     return found
 
 
-def _told(session: Session, unit: int, fits: Sequence[Fit]) -> str | None:
-    """The best model, after all that fit were told."""
+def _told(session: Session, unit: int, fits: Sequence[Fit]) -> Model | None:
+    """The best model as the unit lets itself be read, after all that fit were told."""
     good, alike = recognise.ranked(fits)
     for one in good:
         click.echo("  " + _fit(one))
@@ -97,7 +100,20 @@ def _told(session: Session, unit: int, fits: Sequence[Fit]) -> str | None:
         click.echo(f"  {text} {more}")
     elif good[0].bits < _LITTLE_BITS:
         click.echo("  " + tr("That is little evidence.") + " " + more)
-    return good[0].model
+    best = session.model(good[0].model)
+    if good[0].apart is None:
+        return best
+    click.echo("  " + less_at_once(best, good[0].apart))
+    return good[0].apart
+
+
+def less_at_once(model: Model, instead: Model) -> str:
+    """What is said where the agent could not read what was found."""
+    text = tr(
+        "The unit refuses what the agent asks for at once by model {model}: use {instead} below, "
+        "which asks for less."
+    )
+    return text.format(model=model.id, instead=instead.id)
 
 
 def _fit(one: Fit) -> str:
@@ -121,6 +137,12 @@ def _against(one: Against) -> str:
 def own_bus(bus: Bus) -> str:
     """The bus as a site has it: the short time-out was the probe's."""
     return paste.bus(msgspec.structs.replace(bus, timeout_s=1.0))
+
+
+def own_model(model: Model) -> str:
+    """A file of the site's own."""
+    note = tr("# models/{id}.toml beside site.toml.").format(id=model.id)
+    return f"{note}\n{paste.model(model)}"
 
 
 def to_paste(*blocks: str) -> None:

@@ -80,7 +80,7 @@ class Session:
     def value(
         self, runner: asyncio.Runner, model: Model, quantity: str, ratio: float | None = None
     ) -> float:
-        """A quantity as the agent would read it.
+        """A quantity as the agent reads it: with all that it asks for at once.
 
         Args:
             runner: of the loop that the link lives in.
@@ -89,9 +89,13 @@ class Session:
             ratio: of the transformers; those of the meter where None.
         """
         ratios = {name: Fraction(str(ratio or own)) for name, own in self.ratios.items()}
-        [read] = plan(model, ratios, [quantity])
+        read = next(read for read in plan(model, ratios) if quantity in read.quantities)
         data = runner.run(self.probe.ask(self.unit, read))
         return read.decode(data)[read.quantities.index(quantity)]
+
+    def readable(self, runner: asyncio.Runner, model: Model) -> Model:
+        """A model as the unit lets itself be read; as it is, where it does not at all."""
+        return runner.run(self.probe.readable(self.unit, model)) or model
 
     def model(self, name: str) -> Model:
         """A model by its id."""

@@ -11,8 +11,9 @@ from edge_agent.display import Display
 from edge_agent.sign_off import Record, Subject, record, step
 from jieneng.cli.options import tr
 from jieneng.cli.probe_session import Session
+from jieneng.locale import say
 from jieneng.metering.catalog import Model, PointRow
-from jieneng.metering.errors import UsageError
+from jieneng.metering.errors import LinkDown, LinkError, PeerError, UsageError
 from jieneng.metering.quantities import QUANTITIES
 
 
@@ -31,7 +32,18 @@ def sign_off(
                 quantity=one.quantity,
                 model=model.id,
             )
-        made = _record(session, runner, model, one)
+        try:
+            made = _record(session, runner, model, one)
+        except LinkDown:
+            raise
+        except (LinkError, PeerError) as error:
+            text = tr(
+                "Not signed off: {meter} does not answer what the agent asks for by model {model}: "
+                "{error}."
+            )
+            told = {"meter": asked.meter, "model": model.id, "error": say(error, tr)}
+            click.echo(text.format(**told), err=True)
+            return False
         with asked.sign_off.open("ab") as file:
             file.write(made.line())
         fine &= made.verdict == "ok"

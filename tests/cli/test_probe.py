@@ -14,17 +14,23 @@ from typing import Any
 import msgspec
 import pytest
 
+from edge_agent import paste
+from edge_agent.ways import ways
 from jieneng.clock import SystemClock
 from jieneng.metering.catalog import Model, PointRow
+from jieneng.metering.read_plan import plan
 from jieneng.metering.site import Bus
 from jieneng.site_folder import packaged_models
 from tests.edge_agent.commissioning import (
+    Documented,
     altered,
     low_word_first,
     one_lower,
+    probing,
     served,
     served_on_a_port,
 )
+from tests.edge_agent.misbehaving import misbehaving
 from tests.servers import free_port
 
 MODELS = packaged_models()
@@ -226,6 +232,81 @@ async def test_a_number_that_is_nowhere_says_how_to_look_further(tmp_path: Path)
     assert "[[point]]" not in done.stdout
 
 
+# --- what the agent could not read --------------------------------------------------------------
+
+
+def documented(most: int = 125) -> Documented:
+    """A DTSD1352 of 81.23 kWh that refuses every register that its manual does not name."""
+    held = {0: 0, 1: 8123, 0x61: 2310, 0x62: 2311, 0x63: 2312, 0x77: 5000, 0x16A: 0, 0x16B: 9}
+    return Documented(DTSD, held, most)
+
+
+async def agent_reads(toml: dict[str, Any], port: int) -> dict[str, float]:
+    """What the agent reads by the model that was pasted last."""
+    rows = {row["quantity"]: row for row in toml["point"]}  # those of the model stand last
+    model = msgspec.convert(
+        {"model": toml["model"], "point": [*rows.values()]}, Model, strict=False
+    )
+    assert [one["model"] for one in toml["meter"]] == [model.id]
+    read = dict[str, float]()
+    async with probing(port) as asking:
+        for one in plan(model):
+            read |= zip(one.quantities, one.decode(await asking.ask(1, one)), strict=True)
+    return read
+
+
+@pytest.mark.parametrize("most", [125, 2])
+async def test_a_model_that_the_agent_can_not_read_is_printed_as_it_can(
+    most: int, tmp_path: Path
+) -> None:
+    async with misbehaving(documented(most)) as server:
+        where = ("--tcp", f"127.0.0.1:{server.port}")
+        scan = await probe(*where, "--units", "1", cwd=tmp_path)
+        shown = ("--unit", "1", "--display", "81.23")
+        recognised = await probe(*where, *shown, cwd=tmp_path)
+        known = await probe(*where, *shown, "--model", DTSD.id, cwd=tmp_path)
+        for done in (scan, recognised, known):
+            assert done.returncode == 0, done.stderr
+            said = done.stdout.partition("# To paste:")[0]
+            assert said.count(f"asks for at once by model {DTSD.id}: use {DTSD.id}-a") == 1
+            read = await agent_reads(pasted(done.stdout), server.port)
+            assert (read["energy_kwh"], read["voltage_b_v"]) == (81.23, 231.1)
+
+
+async def test_a_model_of_its_own_is_printed_as_the_agent_can_read_it(tmp_path: Path) -> None:
+    """Hundredths where the model says tenths, and nothing between."""
+    tenths = altered(DTSD, "other", lambda _: {"scale": Decimal("0.1")})
+    folder = tmp_path / "models"
+    folder.mkdir()
+    (folder / "other.toml").write_text(paste.model(tenths))
+    async with misbehaving(documented()) as server:
+        site(tmp_path, server.port)
+        done = await probe("--meter", "m-1", "--model", "other", "--display", "81.23", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert "not as model other-apart: scale" in done.stdout
+        read = await agent_reads(pasted(done.stdout), server.port)
+    assert read["energy_kwh"] == 81.23
+
+
+async def test_what_the_agent_can_not_read_is_not_signed_off(tmp_path: Path) -> None:
+    file = tmp_path / "sign-off.jsonl"
+    wanted = ("--meter", "m-1", "--display", "81.23", "--sign-off", file, "--by", "me")
+    model = MODELS["acrel-ddsy1352"]  # has its counter in one read with others
+    async with misbehaving(Documented(model, {0: 0, 1: 8123})) as server:
+        site(tmp_path, server.port, model=model.id)
+        refused = await probe(*wanted, cwd=tmp_path)
+        (tmp_path / "models").mkdir()
+        _, apart, _ = ways(model)
+        (tmp_path / "models" / f"{apart.id}.toml").write_text(paste.model(apart))
+        site(tmp_path, server.port, model=apart.id)
+        signed = await probe(*wanted, cwd=tmp_path)
+    assert refused.returncode == 1
+    assert f"m-1 does not answer what the agent asks for by model {model.id}: " in refused.stderr
+    assert signed.returncode == 0, signed.stderr
+    [record] = records(file)
+    assert (record["model"], record["verdict"]) == (apart.id, "ok")
+
+
 # --- the record ---------------------------------------------------------------------------------
 
 
@@ -246,7 +327,7 @@ port = {port}
 id = "m-1"
 name = "m"
 medium = "electricity"
-model = "acrel-dtsd1352"
+model = "{more.get("model", "acrel-dtsd1352")}"
 bus = "b"
 unit = 1
 area = "a"

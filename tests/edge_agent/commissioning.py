@@ -1,6 +1,7 @@
 """Meters as they hang there before anybody knows them: one a model, served by the simulators."""
 
-from collections.abc import AsyncIterator, Sequence
+import struct
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from fractions import Fraction
 from typing import Any
@@ -19,6 +20,7 @@ from simulators.campus import Campus
 from simulators.flows import Altered
 from simulators.meter import Stretch
 from simulators.steady import Steady
+from tests.edge_agent.misbehaving import Act, Question
 from tests.simulators.clocks import StillClock
 
 BEGIN_MS = 1_748_916_000_000  # 2025-06-03 10:00 in Huai'an
@@ -76,6 +78,36 @@ async def probing(port: int, link: Any = "tcp", timeout_s: float = 0.1) -> Async
         yield one
     finally:
         await one.close()
+
+
+class Documented:
+    """A device with the registers that its manual names and no other, as some gateways map them.
+
+    Attributes:
+        most: registers that it gives at once.
+    """
+
+    def __init__(self, model: Model, held: Mapping[int, int], most: int = 125) -> None:
+        """Its registers hold 50 where nothing else is said."""
+        named = {
+            (row.function, part.address + word)
+            for row in model.point
+            for part in row.parts
+            for word in range(part.words)
+        }
+        self._held = {place: held.get(place[1], 50) for place in named}
+        self.most = most
+
+    def __call__(self, question: Question) -> Iterator[Act]:
+        span = range(question.address, question.address + question.count)
+        words = [self._held.get((question.function, place)) for place in span]
+        if None in words or len(words) > self.most:
+            yield question.refusal(2)
+            return
+        plain = question.reply()
+        held = struct.pack(f">{len(words)}H", *words)
+        ours = plain[: -len(held)] + held
+        yield ours
 
 
 def quiet(_: float) -> None:

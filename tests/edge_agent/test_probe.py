@@ -14,7 +14,7 @@ from jieneng.metering.errors import DeviceRefused, LinkDown
 from jieneng.metering.quantities import QUANTITIES
 from jieneng.metering.read_plan import Read, plan
 from jieneng.site_folder import packaged_models
-from tests.edge_agent.commissioning import probing, quiet, served
+from tests.edge_agent.commissioning import Documented, probing, quiet, served
 from tests.edge_agent.misbehaving import Act, Question, misbehaving
 from tests.servers import free_port
 
@@ -121,32 +121,36 @@ async def test_a_unit_that_shows_only_zeros_can_not_be_told() -> None:
     assert alike[0].bits == 0
 
 
-async def test_a_gap_that_is_refused_does_not_hide_a_model() -> None:
-    has = {0, 1, *range(0x61, 0x67), 0x77, 0x16A, 0x16B}  # and no gap of a DTSD1352
-    words = {
-        0x00: 0,
-        0x01: 8123,
-        0x61: 2310,
-        0x62: 2311,
-        0x63: 2312,
-        0x77: 5000,
-        0x16A: 0,
-        0x16B: 9,
-    }
+#: What a DTSD1352 holds that counted 81.23 kWh at 231 V and 50 Hz.
+HELD = {0x00: 0, 0x01: 8123, 0x61: 2310, 0x62: 2311, 0x63: 2312, 0x77: 5000, 0x16A: 0, 0x16B: 9}
 
-    def behave(question: Question) -> Iterator[Act]:
-        span = range(question.address, question.address + question.count)
-        if question.function != 3 or not set(span) <= has:
-            yield question.refusal(2)
-        else:
-            plain = question.reply()
-            held = struct.pack(f">{len(span)}H", *[words.get(place, 50) for place in span])
-            yield plain[: -len(held)] + held
 
-    async with misbehaving(behave) as server, probing(server.port) as asking:
+@pytest.mark.parametrize(("most", "how"), [(125, "apart"), (2, "alone")])
+async def test_a_model_fits_only_as_the_agent_will_read_it(most: int, how: str) -> None:
+    """The device refuses what lies between; the model that was printed asked for it."""
+    model = MODELS["acrel-dtsd1352"]
+    async with (
+        misbehaving(Documented(model, HELD, most)) as server,
+        probing(server.port) as asking,
+    ):
         good, _ = recognise.ranked(await asking.fits(1, list(MODELS.values()), quiet))
-    assert good[0].model == "acrel-dtsd1352"
-    assert {one.quantity: one.value for one in good[0].seen}["voltage_b_v"] == 231.1
+        best = good[0]
+        assert best.model == model.id
+        assert {one.quantity: one.value for one in best.seen}["voltage_b_v"] == 231.1
+        assert best.apart is not None
+        assert best.apart.id == f"{model.id}-{how}"
+        assert await asking.readable(1, model) == best.apart
+        for read in plan(best.apart):
+            await asking.ask(1, read)
+
+
+async def test_a_model_that_the_unit_answers_as_it_is_stays_so() -> None:
+    model = MODELS["acrel-dtsd1352"]
+    async with served(model) as port, probing(port) as asking:
+        [fit] = await asking.fits(1, [model], quiet)
+        assert fit.apart is None
+        assert await asking.readable(1, model) is model
+        assert await asking.readable(1, MODELS["eastron-sdm630"]) is None
 
 
 def named(model: Model, *rows: IdentityRow) -> Model:
