@@ -15,7 +15,7 @@ from edge_agent.display import Display, Place
 from edge_agent.probe import allowed, everywhere, near
 from jieneng.cli.options import tr
 from jieneng.cli.probe import number
-from jieneng.cli.probe_scan import less_at_once, own_bus, own_model, recognised, to_paste
+from jieneng.cli.probe_scan import less_at_once, own_model, recognised, to_paste
 from jieneng.cli.probe_session import Session
 from jieneng.cli.probe_sign import sign_off
 from jieneng.cli.progress import share_progress
@@ -246,7 +246,7 @@ class _Work:
         session, model = self._session, self._model
         rows = [row for one in agreed if (row := self._row(one.quantity))]
         points = [paste.point(row) for row in (*rows, *(place.row() for place in best))]
-        bus = own_bus(session.bus)
+        bus = paste.bus(session.own_bus)
         differing = [one for one in best if self._differences(one)]
         if model is not None and any(self._row(one.quantity) for one in differing):
             seen = ", ".join([one.quantity for one in agreed] + [one.quantity for one in best])

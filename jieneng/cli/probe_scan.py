@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Final
 
 import click
-import msgspec
 
 from edge_agent import paste, recognise
 from edge_agent.probe import Presence
@@ -18,7 +17,6 @@ from jieneng.cli.probe_session import Session
 from jieneng.cli.progress import share_progress
 from jieneng.locale import say
 from jieneng.metering.catalog import Model
-from jieneng.metering.site import Bus
 
 _LITTLE_BITS: Final = 8.0  # evidence that one unit in 256 would give by chance
 
@@ -44,7 +42,7 @@ def scan(session: Session, runner: asyncio.Runner) -> bool:
             meters.append(paste.meter(one.unit, best.model, session.bus.id))
             if best.id not in session.models:
                 own[best.id] = own_model(best)
-    to_paste(own_bus(session.bus), *meters, *own.values())
+    to_paste(paste.bus(session.own_bus), *meters, *own.values())
     return True
 
 
@@ -132,11 +130,6 @@ def _against(one: Against) -> str:
     return tr("{quantity} = {value:.6g} is nothing that a meter shows").format(
         quantity=one.what, value=one.value
     )
-
-
-def own_bus(bus: Bus) -> str:
-    """The bus as a site has it: the short time-out was the probe's."""
-    return paste.bus(msgspec.structs.replace(bus, timeout_s=1.0))
 
 
 def own_model(model: Model) -> str:

@@ -29,7 +29,8 @@ class Session:
     Attributes:
         models: that may be recognised, by id.
         meter: of the site; None where none was named, or the site has no such meter.
-        bus: where to ask.
+        own_bus: where to ask, as a site has it ...
+        bus: ... and with the probe's own time-out.
     """
 
     def __init__(self, asked: Asked) -> None:
@@ -39,7 +40,8 @@ class Session:
         self.folder = _folder(asked)
         self.models = packaged_models() if self.folder is None else self.folder.models
         self.meter = self.folder.site.meters.get(asked.meter or "") if self.folder else None
-        self.bus = _bus(asked, self.folder, self.meter)
+        self.own_bus = _bus(asked, self.folder, self.meter)
+        self.bus = msgspec.structs.replace(self.own_bus, timeout_s=asked.timeout_s)
         link, framing = open_link(self.bus, self.clock.now_ms)
         self.probe = Probe(link, framing, asked.delay_s)
 
@@ -145,8 +147,9 @@ def _bus(asked: Asked, folder: SiteFolder | None, meter: Meter | None) -> Bus:
                 "say where to look: --tcp HOST, --rtu-tcp HOST:PORT, --serial DEVICE, or --site "
                 "and --meter of a meter that hangs on a bus."
             )
-        return msgspec.structs.replace(folder.site.buses[meter.bus], timeout_s=asked.timeout_s)
-    bus = {"id": "bus-1", "agent": "agent-1", "timeout_s": asked.timeout_s}
+        return folder.site.buses[meter.bus]
+    # A short time-out is for looking around; what needed a longer one needs it for good.
+    bus = {"id": "bus-1", "agent": "agent-1", "timeout_s": max(1.0, asked.timeout_s)}
     if asked.serial is not None:
         bus |= {"link": "rtu", "device": asked.serial, "baud": asked.baud}
         return msgspec.convert({**bus, "parity": asked.parity, "stop_bits": asked.stop_bits}, Bus)

@@ -93,6 +93,17 @@ async def test_a_scan_names_every_unit_and_its_model(link: str, tmp_path: Path) 
     assert "Looking for units: 100%" in done.stderr, "plain lines where there is no terminal"
 
 
+async def test_a_bus_is_printed_as_patient_as_it_was_found(tmp_path: Path) -> None:
+    """What answers within 5 s may not answer within one."""
+    async with served(DTSD) as port:
+        where = ("--tcp", f"127.0.0.1:{port}", "--units", "1")
+        slow = await probe(*where, "--timeout", "5", cwd=tmp_path)
+        site(tmp_path, port, timeout_s=3.0)
+        known = await probe("--meter", "m-1", "--display", "10800.0", cwd=tmp_path)
+    [found], [own] = (pasted(done.stdout)["bus"] for done in (slow, known))
+    assert (found["timeout_s"], own["timeout_s"]) == (5.0, 3.0)
+
+
 async def test_meters_on_a_serial_port_are_found_and_read(tmp_path: Path) -> None:
     models = [DTSD, MODELS["eastron-sdm630"]]
     async with served_on_a_port(*models) as device:
@@ -323,6 +334,7 @@ id = "b"
 agent = "agent-1"
 host = "127.0.0.1"
 port = {port}
+timeout_s = {more.get("timeout_s", 1.0)}
 [[meter]]
 id = "m-1"
 name = "m"
