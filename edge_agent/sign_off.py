@@ -4,14 +4,18 @@ Law: a record says ok only where display and register agree to a step of each, a
 flowed between looking and reading. One that does not agree is a record, too.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from fractions import Fraction
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import msgspec
 
 from edge_agent.display import Display
 from jieneng.metering.catalog import PointRow
+
+#: Of the transformers: behind them is what the agent keeps, before them what the register says.
+Side: TypeAlias = Literal["primary", "secondary"]
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,7 +26,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         by: who looked at the display.
         link: how the meter was reached.
         display: what was typed.
-        read: what the register said [canonical unit of the quantity].
+        side: of the transformers on which display and register were compared.
+        ratio: what the agent multiplies `read` with.
+        read: what the register said, on that side [canonical unit of the quantity].
         difference: read less display.
         behind: how much the register may lag behind the display ...
         ahead: ... and be ahead of it.
@@ -36,6 +42,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     quantity: str
     display: str
+    side: Side
+    ratio: float
     read: float
     difference: float
     behind: float
@@ -58,16 +66,25 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def record(
-    subject: Subject, display: Display, read: float, step: float, moment: datetime
+    subject: Subject,
+    display: Display,
+    read: float,
+    step: float,
+    moment: datetime,
+    *,
+    side: Side = "primary",
+    ratio: float = 1.0,
 ) -> Record:
     """The verdict on a display and a reading.
 
     Args:
         subject: whose.
-        display: what was seen.
+        display: what was seen, and what can have flowed on its side.
         read: what was read.
         step: of the register, as `step` says.
         moment: when it was read, with an offset.
+        side: of the transformers, of all of that.
+        ratio: what the agent multiplies it with.
     """
     behind = display.digit + step
     ahead = behind + display.flowed
@@ -79,12 +96,19 @@ def record(
         time=moment.isoformat(timespec="milliseconds"),
         quantity=display.quantity,
         display=str(display.shown),
+        side=side,
+        ratio=ratio,
         read=read,
         difference=difference,
         behind=behind,
         ahead=ahead,
         verdict="ok" if near else "not ok",
     )
+
+
+def better(records: Sequence[Record]) -> Record:
+    """The one that says ok, else the nearest: a display tells nobody which side it shows."""
+    return min(records, key=lambda one: (one.verdict != "ok", abs(one.difference)))
 
 
 def step(row: PointRow, value: float, ct: Fraction, pt: Fraction) -> float:

@@ -124,14 +124,12 @@ class _Work:
         if self._model is None or self._row(one.quantity) is None:
             return False
         try:
-            return any(
-                one.meant(self._session.value(self._runner, self._model, one.quantity, by))
-                for by in (1.0, None)
-            )
+            sides = self._session.sides(self._runner, self._model, one.quantity)
         except LinkDown:
             raise
         except (LinkError, PeerError):  # refused, or passed over in silence: it is not there
             return False
+        return any(map(one.meant, sides.values()))
 
     def _found(self, displays: Sequence[Display]) -> list[list[Place]]:
         """The places of each display, the likely first."""

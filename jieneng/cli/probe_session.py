@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from edge_agent.probe import Probe, open_link
+from edge_agent.sign_off import Side
 from jieneng.cli.probe import Asked
 from jieneng.clock import SystemClock
 from jieneng.metering.catalog import Model
@@ -69,6 +70,11 @@ class Session:
         }
 
     @property
+    def fractions(self) -> dict[str, Fraction]:
+        """The same, exactly as they are written."""
+        return {name: Fraction(str(value)) for name, value in self.ratios.items()}
+
+    @property
     def rated_max(self) -> float:
         """The most that can flow; 0 where nobody knows."""
         known = self.meter.rated_max if self.meter else None
@@ -79,21 +85,24 @@ class Session:
         since_s = self.asked.ago_s + self.clock.monotonic() - self.began_s
         return self.rated_max * _AN_HOUR[QUANTITIES[quantity].unit] * since_s / 3600
 
-    def value(
-        self, runner: asyncio.Runner, model: Model, quantity: str, ratio: float | None = None
-    ) -> float:
-        """A quantity as the agent reads it: with all that it asks for at once.
+    def sides(self, runner: asyncio.Runner, model: Model, quantity: str) -> dict[Side, float]:
+        """A quantity as the agent reads it, with all that it asks for at once.
 
         Args:
             runner: of the loop that the link lives in.
             model: has a point for the quantity.
             quantity: its name.
-            ratio: of the transformers; those of the meter where None.
+
+        Returns:
+            From one answer: what it is behind the transformers, and before them.
         """
-        ratios = {name: Fraction(str(ratio or own)) for name, own in self.ratios.items()}
-        read = next(read for read in plan(model, ratios) if quantity in read.quantities)
-        data = runner.run(self.probe.ask(self.unit, read))
-        return read.decode(data)[read.quantities.index(quantity)]
+        behind, before = (
+            next(read for read in plan(model, ratios) if quantity in read.quantities)
+            for ratios in (self.fractions, None)
+        )
+        data = runner.run(self.probe.ask(self.unit, behind))
+        place = behind.quantities.index(quantity)
+        return {"primary": behind.decode(data)[place], "secondary": before.decode(data)[place]}
 
     def readable(self, runner: asyncio.Runner, model: Model) -> Model:
         """A model as the unit lets itself be read; as it is, where it does not at all."""

@@ -3,18 +3,21 @@
 import asyncio
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import Final
 
 import click
 import msgspec
 
 from edge_agent.display import Display
-from edge_agent.sign_off import Record, Subject, record, step
+from edge_agent.sign_off import Record, Side, Subject, better, record, step
 from jieneng.cli.options import tr
 from jieneng.cli.probe_session import Session
 from jieneng.locale import say
 from jieneng.metering.catalog import Model, PointRow
 from jieneng.metering.errors import LinkDown, LinkError, PeerError, UsageError
 from jieneng.metering.quantities import QUANTITIES
+
+_ONE: Final = Fraction(1)
 
 
 def sign_off(
@@ -48,12 +51,17 @@ def sign_off(
             file.write(made.line())
         fine &= made.verdict == "ok"
         signed = tr("Signed off: {meter} shows {display} and reads {read:.10g}; see {file}.")
+        secondary = tr(
+            "Signed off on the secondary side: {meter} shows {display} and reads {read:.10g}, "
+            "which the agent multiplies by {ratio:g}; see {file}."
+        )
         refused = tr(
             "Not signed off: {meter} shows {display} and reads {read:.10g}. {difference:+.6g} "
             "is more than a step and what can have flowed meanwhile ({behind:.6g} behind, "
             "{ahead:.6g} ahead); see {file}."
         )
-        text = signed if made.verdict == "ok" else refused
+        good = signed if made.side == "primary" else secondary
+        text = good if made.verdict == "ok" else refused
         told = msgspec.structs.asdict(made)
         click.echo(text.format(**told, file=asked.sign_off), err=made.verdict != "ok")
         if session.rated_max == 0 and made.verdict != "ok":
@@ -64,7 +72,9 @@ def sign_off(
 
 
 def _record(session: Session, runner: asyncio.Runner, model: Model, one: Display) -> Record:
-    value = session.value(runner, model, one.quantity)
+    """On the side of the transformers that the display shows."""
+    sides = session.sides(runner, model, one.quantity)
+    moment, flowed = session.moment(), session.flowed(one.quantity)
     subject = Subject(
         by=session.asked.by or "",
         link=session.where(),
@@ -72,10 +82,19 @@ def _record(session: Session, runner: asyncio.Runner, model: Model, one: Display
         unit=session.unit,
         model=model.id,
     )
-    late = msgspec.structs.replace(one, flowed=session.flowed(one.quantity))
     row = next(row for row in model.point if row.quantity == one.quantity)
-    ratios = {name: Fraction(str(by)) for name, by in session.ratios.items()}
-    return record(subject, late, value, step(row, value, **ratios), session.moment())
+    ct, pt = session.fractions["ct"], session.fractions["pt"]
+    ratio = row.canonical_scale(ct, pt) / row.canonical_scale()
+
+    def on(side: Side, by: Fraction, *ratios: Fraction) -> Record:
+        late = msgspec.structs.replace(one, flowed=flowed / float(by))
+        value = sides[side]
+        return record(
+            subject, late, value, step(row, value, *ratios), moment, side=side, ratio=float(by)
+        )
+
+    primary = on("primary", _ONE, ct, pt)
+    return primary if ratio == 1 else better([primary, on("secondary", ratio, _ONE, _ONE)])
 
 
 def _row(model: Model, quantity: str) -> PointRow | None:

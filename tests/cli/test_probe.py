@@ -371,6 +371,7 @@ async def test_a_meter_of_the_site_is_signed_off(tmp_path: Path) -> None:
     assert record["difference"] == 0
     assert record["behind"] == pytest.approx(0.5), "a tenth shown, 0.01 x 40 of the register"
     assert 1.0 < record["ahead"] < 1.6, "and half a minute of 60 kW"
+    assert (record["side"], record["ratio"]) == ("primary", 1.0)
     assert (record["by"], record["unit"], record["model"], record["verdict"]) == (
         "王工", 1, "acrel-dtsd1352", "ok",
     )  # fmt: skip
@@ -392,6 +393,29 @@ async def test_what_differs_is_kept_and_not_signed_off(tmp_path: Path) -> None:
     assert "Not signed off: m-1 shows 10800.05 and reads 10800." in lags.stderr
     assert [one["verdict"] for one in records(file)] == ["not ok", "not ok", "ok"]
     assert records(file)[1]["difference"] == 5.0
+
+
+async def test_a_display_of_the_secondary_side_is_signed_off_as_such(tmp_path: Path) -> None:
+    """Found right before CT and PT, and then compared with what it is behind them."""
+    file = tmp_path / "sign-off.jsonl"
+    async with served(DTSD, ct=40.0) as port:
+        site(tmp_path, port, ct=40.0)
+        wanted = ("--meter", "m-1", "--sign-off", file, "--by", "me")
+        signed = await probe(*wanted, "--display", "270.00", cwd=tmp_path)
+        near = await probe(*wanted, "--display", "269.90", cwd=tmp_path)
+    assert signed.returncode == 0, signed.stderr
+    assert "energy_kwh 270.00: as model acrel-dtsd1352 says." in signed.stdout
+    assert (
+        "Signed off on the secondary side: m-1 shows 270.00 and reads 270, which the agent "
+        "multiplies by 40;"
+    ) in signed.stdout
+    assert near.returncode == 1
+    first, second = records(file)
+    assert [one["verdict"] for one in (first, second)] == ["ok", "not ok"]
+    assert [one["side"] for one in (first, second)] == ["secondary", "secondary"]
+    assert (first["read"], first["ratio"], first["difference"]) == (270.0, 40.0, 0.0)
+    assert first["behind"] == pytest.approx(0.02), "a hundredth of each"
+    assert second["ahead"] < 0.06, "half a minute of 60 kW is a fortieth there"
 
 
 # --- what is typed wrongly ----------------------------------------------------------------------

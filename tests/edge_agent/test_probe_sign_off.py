@@ -51,3 +51,22 @@ def test_a_step_is_the_registers_own() -> None:
     assert step("acrel-dtsd1352", 1e6) == pytest.approx(0.01)
     assert step("acrel-dtsd1352", 1e6, ct=40) == pytest.approx(0.4)
     assert 0.0156 <= step("eastron-sdm630", 131_073.0) < 0.0157, "a float's, above 131,072 kWh"
+
+
+@pytest.mark.parametrize(
+    ("shown", "side", "verdict"),
+    [
+        ("10800.0", "primary", "ok"),
+        ("270.00", "secondary", "ok"),
+        ("10790.0", "primary", "not ok"),
+        ("271.00", "secondary", "not ok"),
+    ],
+)
+def test_a_record_is_of_the_side_that_agreed_or_of_the_nearer(
+    shown: str, side: str, verdict: str
+) -> None:
+    seen = Display("energy_kwh", Decimal(shown))
+    behind = sign_off.record(SUBJECT, seen, 10800.0, 0.4, MOMENT)
+    before = sign_off.record(SUBJECT, seen, 270.0, 0.01, MOMENT, side="secondary", ratio=40.0)
+    best = sign_off.better([behind, before])
+    assert (best.side, best.verdict) == (side, verdict)
