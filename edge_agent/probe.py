@@ -21,7 +21,7 @@ import msgspec
 from edge_agent import recognise
 from edge_agent.display import Function
 from edge_agent.links import Link, bus_link
-from edge_agent.protocols import Framing
+from edge_agent.protocols import Framing, Treatment
 from edge_agent.protocols.modbus import FRAMINGS
 from edge_agent.recognise import Against, Fit
 from edge_agent.ways import ways
@@ -36,10 +36,9 @@ from jieneng.metering.errors import (
 from jieneng.metering.read_plan import Read, plan
 from jieneng.metering.site import Bus
 
-# Modbus application protocol V1.1b3, section 7.
+# Illegal function (Modbus application protocol V1.1b3, section 7): none of its registers is there.
+# Of what else is mistaken, another address or a smaller count may be there.
 _NO_FUNCTION: Final = 1
-_NOT_NOW: Final = frozenset({5, 6})  # acknowledge, busy: asked once more
-_NOBODY: Final = frozenset({0x0A, 0x0B})  # said by a gateway of a unit that it can't reach
 
 _BLOCK: Final = 64  # registers: most devices give as many, and halves of it begin at even addresses
 _PATIENCE: Final = 6  # silences after which a range is given up
@@ -88,7 +87,7 @@ class Probe:
         except LinkDown:
             raise
         except DeviceRefused as error:
-            if error.code not in _NOT_NOW:
+            if self._framing.treatment(error.code) is not Treatment.LATER:
                 raise
             await asyncio.sleep(_BUSY_S)
         except (LinkError, ReplyError):
@@ -171,7 +170,7 @@ class Probe:
             except LinkDown:
                 raise
             except DeviceRefused as error:
-                if error.code in _NOBODY:
+                if self._framing.treatment(error.code) is Treatment.UNREACHED:
                     return None
                 return Presence(unit, "refuses", error)
             except ReplyError as error:
