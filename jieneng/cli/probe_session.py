@@ -5,7 +5,6 @@ from datetime import datetime
 from difflib import get_close_matches
 from fractions import Fraction
 from functools import cached_property
-from typing import Final
 
 import msgspec
 
@@ -15,13 +14,10 @@ from jieneng.cli.probe import Asked
 from jieneng.clock import SystemClock
 from jieneng.metering.catalog import Model
 from jieneng.metering.errors import UsageError
-from jieneng.metering.quantities import QUANTITIES
+from jieneng.metering.quantities import AN_HOUR, QUANTITIES
 from jieneng.metering.read_plan import plan
 from jieneng.metering.site import Bus, Meter, value_on
 from jieneng.site_folder import SITE_FILE, SiteFolder, load, packaged_models
-
-# What a counter grows by in an hour at a rate of 1 kW or 1 m3/h.
-_AN_HOUR: Final = {"kWh": 1.0, "kvarh": 1.0, "m3": 1.0, "GJ": 0.0036}
 
 
 class Session:
@@ -83,7 +79,7 @@ class Session:
     def flowed(self, quantity: str) -> float:
         """What can have been counted since somebody looked."""
         since_s = self.asked.ago_s + self.clock.monotonic() - self.began_s
-        return self.rated_max * _AN_HOUR[QUANTITIES[quantity].unit] * since_s / 3600
+        return self.rated_max * AN_HOUR[QUANTITIES[quantity].unit] * since_s / 3600
 
     def sides(self, runner: asyncio.Runner, model: Model, quantity: str) -> dict[Side, float]:
         """A quantity as the agent reads it, with all that it asks for at once.

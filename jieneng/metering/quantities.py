@@ -11,6 +11,8 @@ from typing import Final, Literal
 
 import msgspec
 
+from jieneng.metering import units
+
 Medium = Literal["electricity", "water", "gas", "heat"]
 Kind = Literal["counter", "gauge"]
 
@@ -89,4 +91,9 @@ CONSUMPTION: Final[Mapping[Medium, str]] = MappingProxyType(
         "gas": "volume_m3",
         "heat": "heat_gj",
     }
+)
+
+#: What a counter grows by in an hour at a rate of 1 kW, kvar or m3/h, by its unit.
+AN_HOUR: Final[Mapping[str, float]] = MappingProxyType(
+    {"kWh": 1.0, "kvarh": 1.0, "m3": 1.0, "GJ": float(units.factor("kWh(heat)", "GJ"))}
 )
