@@ -28,6 +28,7 @@ Function: TypeAlias = Literal[3, 4]
 #: Two bytes by function and address, as far as the device gave them.
 Registers: TypeAlias = Mapping[tuple[Function, int], bytes]
 
+_FORGIVEN: Final = TYPES["f32"].float_step  # a coarser float may be anything
 _TENS: Final = range(-4, 4)  # scales from 0.0001 to 1000
 _PLAIN: Final[Mapping[tuple[Ratio, ...], float]] = MappingProxyType({(): 1.0})
 # The most usual in the library's manuals first. A counter of 16 bits is full within a year.
@@ -61,7 +62,7 @@ class Display(msgspec.Struct, frozen=True):
     def meant(self, value: float) -> bool:
         """Whether a register's value is what was seen. A float's own last bit is forgiven."""
         ahead = value - float(self.shown)
-        slack = self.digit + abs(value) * 2.0**-23 + self.wavers
+        slack = self.digit + abs(value) * _FORGIVEN + self.wavers
         return -slack < ahead < slack + self.flowed
 
 

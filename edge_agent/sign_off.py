@@ -6,13 +6,11 @@ flowed between looking and reading. One that does not agree is a record, too.
 
 from collections.abc import Sequence
 from datetime import datetime
-from fractions import Fraction
 from typing import Literal, TypeAlias
 
 import msgspec
 
 from edge_agent.display import Display
-from jieneng.metering.catalog import PointRow
 
 #: Of the transformers: behind them is what the agent keeps, before them what the register says.
 Side: TypeAlias = Literal["primary", "secondary"]
@@ -81,7 +79,7 @@ def record(
         subject: whose.
         display: what was seen, and what can have flowed on its side.
         read: what was read.
-        step: of the register, as `step` says.
+        step: of the register, at what was read.
         moment: when it was read, with an offset.
         side: of the transformers, of all of that.
         ratio: what the agent multiplies it with.
@@ -109,9 +107,3 @@ def record(
 def better(records: Sequence[Record]) -> Record:
     """The one that says ok, else the nearest: a display tells nobody which side it shows."""
     return min(records, key=lambda one: (one.verdict != "ok", abs(one.difference)))
-
-
-def step(row: PointRow, value: float, ct: Fraction, pt: Fraction) -> float:
-    """What one step of a register is worth at a value, ratios applied [canonical unit]."""
-    bits = {"f16": 11, "f32": 24, "f64": 53}.get(row.type, 53)  # of a mantissa (IEEE 754)
-    return row.step(ct, pt) or abs(value) * 2.0 ** (1 - bits)

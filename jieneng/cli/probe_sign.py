@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from edge_agent.display import Display
-from edge_agent.sign_off import Record, Side, Subject, better, record, step
+from edge_agent.sign_off import Record, Side, Subject, better, record
 from jieneng.cli.options import tr
 from jieneng.cli.probe_session import Session
 from jieneng.locale import say
@@ -86,12 +86,11 @@ def _record(session: Session, runner: asyncio.Runner, model: Model, one: Display
     ct, pt = session.fractions["ct"], session.fractions["pt"]
     ratio = row.canonical_scale(ct, pt) / row.canonical_scale()
 
-    def on(side: Side, by: Fraction, *ratios: Fraction) -> Record:
+    def on(side: Side, by: Fraction, ct: Fraction, pt: Fraction) -> Record:
         late = msgspec.structs.replace(one, flowed=flowed / float(by))
         value = sides[side]
-        return record(
-            subject, late, value, step(row, value, *ratios), moment, side=side, ratio=float(by)
-        )
+        step = row.step_at(value, ct, pt)
+        return record(subject, late, value, step, moment, side=side, ratio=float(by))
 
     primary = on("primary", _ONE, ct, pt)
     return primary if ratio == 1 else better([primary, on("secondary", ratio, _ONE, _ONE)])

@@ -120,16 +120,32 @@ class PointRow(PartRow, frozen=True, kw_only=True):
             scale *= ct if ratio == "ct" else pt
         return scale
 
-    def step(self, ct: Fraction = Fraction(1), pt: Fraction = Fraction(1)) -> float:
-        """The smallest step of the value [canonical unit].
+    @property
+    def float_step(self) -> float:
+        """By which share of the value its steps grow: 0 where all are alike."""
+        return 0.0 if self.type == BIT else TYPES[self.type].float_step
 
-        0 where it depends on the value, as of a float and behind an exponent.
+    def step(self, ct: Fraction = Fraction(1), pt: Fraction = Fraction(1)) -> float:
+        """The smallest step at 0 [canonical unit, ratios applied]; 0 of a float.
+
+        Behind an exponent nobody knows it, and 0 is said, too.
         """
-        finest = self.fraction or self
-        if self.type == BIT or TYPES[finest.type].floating or self.exponent is not None:
-            return 0.0
-        share = Fraction(self.fraction.scale) if self.fraction else 1
-        return float(self.canonical_scale(ct, pt) * share)
+        return float(self.canonical_scale(ct, pt) * self._finest())
+
+    def step_at(
+        self, value: float, ct: Fraction = Fraction(1), pt: Fraction = Fraction(1)
+    ) -> float:
+        """The smallest step at a value, which is given with its ratios applied."""
+        return self.step(ct, pt) + self.float_step * abs(value)
+
+    def _finest(self) -> Fraction:
+        """The step that is alike everywhere, in units of the register."""
+        if self.type == BIT or self.exponent is not None:
+            return Fraction(0)
+        if self.fraction is None:
+            return Fraction(0 if self.float_step else 1)
+        # What is behind the decimal point is less than 1, and so are a float's steps there.
+        return Fraction(TYPES[self.fraction.type].float_step or self.fraction.scale)
 
     def field(self, start: int, ct: Fraction, pt: Fraction) -> Field:
         """The point in a block that begins at an address."""

@@ -28,6 +28,9 @@ import msgspec
 Raw = int | float
 
 
+_FLOAT_STEPS: Final = MappingProxyType({"e": 2.0**-10, "f": 2.0**-23, "d": 2.0**-52})
+
+
 class RegisterType(msgspec.Struct, frozen=True):
     """How a number lies in registers.
 
@@ -49,7 +52,12 @@ class RegisterType(msgspec.Struct, frozen=True):
     @property
     def floating(self) -> bool:
         """Whether it holds a float, whose steps grow with its value."""
-        return self.code in ("e", "f", "d")
+        return self.float_step > 0
+
+    @property
+    def float_step(self) -> float:
+        """From one float to the next, as a share of it (IEEE 754); 0 of a whole number."""
+        return _FLOAT_STEPS.get(self.code, 0.0)
 
 
 def _signed(data: bytes) -> int:

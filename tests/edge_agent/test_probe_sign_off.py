@@ -2,16 +2,13 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from fractions import Fraction
 
 import msgspec
 import pytest
 
 from edge_agent import sign_off
 from edge_agent.display import Display
-from jieneng.site_folder import packaged_models
 
-MODELS = packaged_models()
 SUBJECT = sign_off.Subject(by="me", link="tcp h:502", meter="e-1", unit=3, model="m")
 MOMENT = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 
@@ -41,16 +38,6 @@ def test_a_record_is_one_line_that_is_read_back() -> None:
     assert line.count(b"\n") == 1
     assert msgspec.json.decode(line, type=sign_off.Record) == made
     assert (made.time, made.display) == ("2026-03-01T09:30:00.000+00:00", "8123.450")
-
-
-def test_a_step_is_the_registers_own() -> None:
-    def step(model: str, value: float, ct: int = 1) -> float:
-        row = next(row for row in MODELS[model].point if row.quantity == "energy_kwh")
-        return sign_off.step(row, value, Fraction(ct), Fraction(1))
-
-    assert step("acrel-dtsd1352", 1e6) == pytest.approx(0.01)
-    assert step("acrel-dtsd1352", 1e6, ct=40) == pytest.approx(0.4)
-    assert 0.0156 <= step("eastron-sdm630", 131_073.0) < 0.0157, "a float's, above 131,072 kWh"
 
 
 @pytest.mark.parametrize(

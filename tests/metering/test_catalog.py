@@ -79,17 +79,34 @@ note = "by hand"
         ("scale = 0.01", 0.4),
         ('scale = 10\nunit = "Wh"', 0.4),
         ('fraction = {address = 2, type = "u16", scale = 0.001}', 0.04),
-        ('fraction = {address = 2, type = "f32"}', 0.0),
+        ('fraction = {address = 2, type = "f32"}', 40 * 2.0**-23),
         ('exponent = {address = 2, type = "i16"}', 0.0),
     ],
 )
 def test_the_smallest_step_is_that_of_the_finest_register_behind_its_ratio(
     more: str, step: float
 ) -> None:
-    """CT 40; 0 where it depends on the value."""
+    """CT 40; 0 where nobody knows it."""
     model, problems = parsed(HEAD + COUNTER + 'ratio = ["ct"]\n' + more)
     assert problems == []
     assert model.point[0].step(ct=Fraction(40)) == step
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "step"),
+    [
+        ("f32", 131_073.0, 2.0**-6),
+        ("f32", -131_073.0, 2.0**-6),
+        ("f64", 131_073.0, 2.0**-35),
+        ("f16", 1025.0, 1.0),
+        ("u32", 131_073.0, 1.0),
+    ],
+)
+def test_a_floats_step_grows_with_its_value(kind: str, value: float, step: float) -> None:
+    """A step more than a float is: at 131,072 kWh one of 32 bits goes by 0.0156."""
+    model, _ = parsed(HEAD + COUNTER.replace("u32", kind))
+    assert model.point[0].step_at(value) == pytest.approx(step, rel=0.001)
+    assert model.point[0].step() == (0.0 if kind.startswith("f") else 1.0)
 
 
 FLAG = '[[point]]\nquantity = "fault_flag"\nfunction = {function}\naddress = 5\n'
