@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from edge_agent import serial_line
+from edge_agent.serial_line import character_s, frame_gap_s
 from jieneng.metering.catalog import Model
 from jieneng.metering.errors import Problem
 from jieneng.metering.read_plan import Read, plan
@@ -124,23 +124,14 @@ def question_s(bus: Bus, read: Read) -> float:
     own_s = _TURNAROUND_S if bus.turnaround_s is None else bus.turnaround_s
     if bus.link == "tcp":
         return own_s + _NETWORK_S + bus.delay_s
-    wire_s = (_RTU_REQUEST + _RTU_REPLY + read.size) * character_s(bus)
+    line = bus.baud, bus.parity, bus.stop_bits
+    wire_s = (_RTU_REQUEST + _RTU_REPLY + read.size) * character_s(*line)
     # One silence tells the device where the question ends. Another tells where the reply does: on a
     # port of ours the delay runs meanwhile, a gateway hands the reply on after it.
-    silent_s = silence_s(bus)
+    silent_s = frame_gap_s(*line)
     if bus.link == "rtu":
         return wire_s + own_s + silent_s + max(silent_s, bus.delay_s)
     return wire_s + own_s + 2 * silent_s + bus.delay_s + _NETWORK_S
-
-
-def character_s(bus: Bus) -> float:
-    """One byte on a bus's wire."""
-    return serial_line.character_s(bus.baud, bus.parity, bus.stop_bits)
-
-
-def silence_s(bus: Bus) -> float:
-    """What separates two frames on it."""
-    return serial_line.frame_gap_s(bus.baud, bus.parity, bus.stop_bits)
 
 
 # --- what a person is told ----------------------------------------------------------------------

@@ -21,11 +21,12 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from edge_agent.bus_time import character_s, round_of, silence_s
+from edge_agent.bus_time import round_of
 from edge_agent.links import bus_link
 from edge_agent.meter import PolledMeter
 from edge_agent.poller import BusPoller
 from edge_agent.protocols.modbus import FRAMINGS, crc
+from edge_agent.serial_line import character_s, frame_gap_s
 from jieneng import observe
 from jieneng.clock import SystemClock
 from jieneng.metering.site import Bus, Meter
@@ -64,9 +65,10 @@ class _Meters:
             wire_s, reply = 0.0, data[:4] + struct.pack(">H", len(body)) + body
         else:
             reply = body + crc(body)
-            wire_s = (len(data) + len(reply)) * character_s(self._bus)
+            line = self._bus.baud, self._bus.parity, self._bus.stop_bits
+            wire_s = (len(data) + len(reply)) * character_s(*line)
             # After a reply a port of ours keeps the silence itself.
-            wire_s += (1 if self._bus.link == "rtu" else 2) * silence_s(self._bus)
+            wire_s += (1 if self._bus.link == "rtu" else 2) * frame_gap_s(*line)
         loop.call_at(loop.time() + wire_s + self._own_s(unit), answer, reply)
 
     def _own_s(self, unit: int) -> float:

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from edge_agent import bus_time
+from edge_agent.serial_line import frame_gap_s
 from jieneng.metering.catalog import Model
 from jieneng.metering.errors import Problem
 from jieneng.metering.read_plan import Read
@@ -35,27 +36,6 @@ def models() -> dict[str, Model]:
     return {MODEL.id: MODEL}
 
 
-@pytest.mark.parametrize(
-    ("given", "bits"),
-    [
-        ({}, 10),
-        ({"parity": "E"}, 11),
-        ({"stop_bits": 2}, 11),
-        ({"parity": "O", "stop_bits": 2}, 12),
-    ],
-)
-def test_a_character_has_its_start_parity_and_stop_bits(given: dict[str, Any], bits: int) -> None:
-    assert bus_time.character_s(bus(baud=9600, **given)) == pytest.approx(bits / 9600)
-
-
-@pytest.mark.parametrize(
-    ("baud", "silence_s"),
-    [(9600, 35 / 9600), (19200, 35 / 19200), (38400, 0.00175), (115200, 0.00175)],
-)
-def test_the_silence_between_frames_is_fixed_above_19200_baud(baud: int, silence_s: float) -> None:
-    assert bus_time.silence_s(bus(baud=baud)) == pytest.approx(silence_s)
-
-
 def test_a_question_at_9600_baud_by_hand() -> None:
     """8 + 5 + 2 x 23 bytes of 10 bits: 61.46 ms; two silences: 7.29 ms; the device: 20 ms."""
     assert bus_time.question_s(bus(), read(23)) == pytest.approx(
@@ -73,7 +53,7 @@ def test_what_the_bus_says_goes_before_what_is_assumed() -> None:
 
 
 def test_a_delay_runs_within_the_silence_of_our_own_port_alone() -> None:
-    silence_s = bus_time.silence_s(bus())
+    silence_s = frame_gap_s(9600, "N", 1)
     for link, more_s in (("rtu", 0.05 - silence_s), ("rtu_tcp", 0.05), ("tcp", 0.05)):
         longer_s = bus_time.question_s(bus(link, delay_s=0.05), read(2))
         assert longer_s - bus_time.question_s(bus(link), read(2)) == pytest.approx(more_s)

@@ -267,8 +267,24 @@ async def test_what_is_no_serial_port_is_a_link_that_is_down(tmp_path: Path, pat
 
 
 @pytest.mark.parametrize(
+    ("parity", "stop_bits", "bits"), [("N", 1, 10), ("E", 1, 11), ("N", 2, 11), ("O", 2, 12)]
+)
+def test_a_character_has_its_start_parity_and_stop_bits(
+    parity: Parity, stop_bits: int, bits: int
+) -> None:
+    assert character_s(9600, parity, stop_bits) == pytest.approx(bits / 9600)
+
+
+@pytest.mark.parametrize(
     ("baud", "parity", "stop_bits", "gap_ms"),
-    [(9600, "N", 1, 3.646), (9600, "E", 1, 4.010), (1200, "N", 2, 32.083), (115200, "E", 1, 1.75)],
+    [
+        (9600, "N", 1, 3.646),
+        (9600, "E", 1, 4.010),
+        (1200, "N", 2, 32.083),
+        (19200, "N", 1, 1.823),
+        (38400, "N", 1, 1.75),
+        (115200, "E", 1, 1.75),
+    ],
 )
 def test_the_silence_between_frames_is_that_of_the_standard(
     baud: int, parity: Parity, stop_bits: int, gap_ms: float
