@@ -29,6 +29,12 @@ def test_the_chinese_text_has_the_same_placeholders() -> None:
         assert set(_PLACEHOLDER.findall(english)) == set(_PLACEHOLDER.findall(chinese)), english
 
 
+def test_what_is_a_comment_stays_one() -> None:
+    """It stands in TOML that people paste."""
+    for english, chinese in texts().items():
+        assert english.startswith("#") == chinese.startswith("#"), english
+
+
 def test_the_compiled_catalogue_is_that_of_the_source() -> None:
     with collect.CATALOGUE.with_suffix(".mo").open("rb") as file:
         compiled = gettext.GNUTranslations(file)

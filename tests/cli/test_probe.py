@@ -3,9 +3,11 @@
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -30,7 +32,7 @@ from tests.edge_agent.commissioning import (
     served,
     served_on_a_port,
 )
-from tests.edge_agent.misbehaving import misbehaving
+from tests.edge_agent.misbehaving import Act, Question, misbehaving
 from tests.servers import free_port
 
 MODELS = packaged_models()
@@ -39,7 +41,7 @@ SHOWN = "10800.00"
 
 
 async def probe(
-    *arguments: object, cwd: Path | None = None, typed: str = ""
+    *arguments: object, cwd: Path | None = None, typed: str = "", language: str = "en"
 ) -> subprocess.CompletedProcess[str]:
     """Run it to its end, while the meters of this process answer."""
 
@@ -61,7 +63,7 @@ async def probe(
             check=False,
             cwd=cwd,
             input=typed,
-            env={**os.environ, "JIENENG_LANGUAGE": "en"},
+            env={**os.environ, "JIENENG_LANGUAGE": language},
         )
 
     return await asyncio.to_thread(run)
@@ -69,7 +71,7 @@ async def probe(
 
 def pasted(text: str) -> dict[str, Any]:
     """The TOML at the end."""
-    return tomllib.loads(text.partition("# To paste:")[2])
+    return tomllib.loads(re.split("^# (?:To paste:|可粘贴：)$", text, flags=re.MULTILINE)[-1])
 
 
 @pytest.mark.parametrize("link", ["tcp", "rtu_tcp"])
@@ -416,6 +418,72 @@ async def test_a_display_of_the_secondary_side_is_signed_off_as_such(tmp_path: P
     assert (first["read"], first["ratio"], first["difference"]) == (270.0, 40.0, 0.0)
     assert first["behind"] == pytest.approx(0.02), "a hundredth of each"
     assert second["ahead"] < 0.06, "half a minute of 60 kW is a fortieth there"
+
+
+# --- in Chinese ---------------------------------------------------------------------------------
+
+
+def all_chinese(*texts: str) -> None:
+    """Each line that says something says it in Chinese."""
+    for text in texts:
+        for line in re.split("^# 可粘贴：$", text, flags=re.MULTILINE)[0].splitlines():
+            assert not line or re.search("[一-鿿]", line), line
+
+
+async def test_a_scan_speaks_chinese_and_its_toml_is_toml(tmp_path: Path) -> None:
+    def behave(question: Question) -> Iterator[Act]:
+        match question.unit:
+            case 1:
+                yield from documented()(question)
+            case 2:
+                yield question.refusal(4)
+            case 3:
+                yield question.reply(unit=9)
+
+    async with misbehaving(behave) as server:
+        where = ("--tcp", f"127.0.0.1:{server.port}", "--timeout", "0.1")
+        found = await probe(*where, "--units", "1-3", "--why", cwd=tmp_path, language="zh")
+        nobody = await probe(*where, "--units", "7", cwd=tmp_path, language="zh")
+    assert (found.returncode, nobody.returncode) == (0, 1)
+    all_chinese(found.stdout, found.stderr, nobody.stdout, nobody.stderr)
+    assert "站号 1 有应答。" in found.stdout
+    assert "站号 3：返回的不是有效应答" in found.stdout
+    assert [one["model"] for one in pasted(found.stdout)["meter"]] == [f"{DTSD.id}-apart"]
+
+
+async def test_a_display_is_searched_and_signed_off_in_chinese(tmp_path: Path) -> None:
+    device = altered(DTSD, "other", low_word_first)
+    file = tmp_path / "sign-off.jsonl"
+    async with served(device) as port:
+        site(tmp_path, port, rated_max=1e-9)
+        where = ("--meter", "m-1", "--sign-off", file, "--by", "王工")
+        found = await probe(*where, "--display", SHOWN, cwd=tmp_path, language="zh")
+        nowhere = await probe(*where, "--display", "54321.99", cwd=tmp_path, language="zh")
+    async with served(DTSD, ct=40.0) as port:
+        site(tmp_path, port, ct=40.0)
+        both = [
+            await probe(*where, "--display", shown, cwd=tmp_path, language="zh")
+            for shown in ("10800.0", "270.00")
+        ]
+    assert [one.returncode for one in (found, nowhere, *both)] == [1, 1, 0, 0]
+    for done in (found, nowhere, *both):
+        all_chinese(done.stdout, done.stderr)
+    assert "与型号 acrel-dtsd1352 不同：order" in found.stdout
+    toml = pasted(found.stdout)
+    assert (toml["model"]["id"], toml["point"][0]["order"]) == (f"{DTSD.id}-mine", "CDAB")
+    assert "未签认：m-1 显示" in found.stderr
+    assert "已签认：m-1 显示 10800.0" in both[0].stdout
+    assert "已按二次侧签认：m-1 显示 270.00" in both[1].stdout
+    assert [one["by"] for one in records(file)] == ["王工"] * 4
+
+
+async def test_what_stops_a_probe_is_said_in_chinese(tmp_path: Path) -> None:
+    site(tmp_path, port := free_port())
+    gone = await probe("--tcp", f"127.0.0.1:{port}", "--units", "1", cwd=tmp_path, language="zh")
+    other = await probe("--meter", "m-9", "--display", "1", cwd=tmp_path, language="zh")
+    digits = await probe("--tcp", "h", "--display", "8,1", cwd=tmp_path, language="zh")
+    assert [one.returncode for one in (gone, other, digits)] == [3, 2, 2]
+    all_chinese(gone.stderr.splitlines()[-1], other.stderr, digits.stderr.splitlines()[-1])
 
 
 # --- what is typed wrongly ----------------------------------------------------------------------
