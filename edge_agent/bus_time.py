@@ -17,7 +17,7 @@ import msgspec
 from edge_agent.serial_line import character_s, frame_gap_s
 from jieneng.metering.catalog import Model
 from jieneng.metering.errors import Problem
-from jieneng.metering.read_plan import Read, plan
+from jieneng.metering.read_plan import Read, paces, plan
 from jieneng.metering.site import Bus, Meter, Site
 
 FULL: Final = 1.0  # share of its time past which a bus can't do what it is asked for
@@ -79,10 +79,11 @@ def rounds(site: Site, models: Mapping[str, Model]) -> list[Round]:
 
 def round_of(bus: Bus, polled: Sequence[tuple[Meter, Model]]) -> Round:
     """Of one bus, given its meters and their models, at least one."""
-    costs = {
-        model.id: _cost(bus, model) for _, model in {row[1].id: row for row in polled}.values()
+    alike = {
+        (model.id, *sorted(meter.every.items())): (model, meter.every) for meter, model in polled
     }
-    own = [costs[model.id] for _, model in polled]
+    costs = {key: _cost(bus, *one) for key, one in alike.items()}
+    own = [costs[model.id, *sorted(meter.every.items())] for meter, model in polled]
     silent_s = _WAITS[bus.link] * bus.timeout_s
     return Round(
         bus=bus.id,
@@ -106,16 +107,19 @@ class _Cost(NamedTuple):
     usual_s: float
 
 
-def _cost(bus: Bus, model: Model) -> _Cost:
+def _cost(bus: Bus, model: Model, every: Mapping[str, int]) -> _Cost:
     whole = plan(model)
-    paces = {row.every for row in model.point}
-    polls = min(math.lcm(*paces), _POLLS)
+    names = paces(model, every)
+    different = set(names.values())
+    polls = min(math.lcm(*different), _POLLS)
     # Which paces are due together, and how often: most polls are alike.
-    due = Counter(frozenset(pace for pace in paces if poll % pace == 0) for poll in range(polls))
+    due = Counter(
+        frozenset(pace for pace in different if poll % pace == 0) for poll in range(polls)
+    )
     usual_s = 0.0
     for together, times in due.items():
-        names = [row.quantity for row in model.point if row.every in together]
-        usual_s += times / polls * sum(question_s(bus, read) for read in plan(model, None, names))
+        wanted = [name for name, pace in names.items() if pace in together]
+        usual_s += times / polls * sum(question_s(bus, read) for read in plan(model, None, wanted))
     return _Cost(len(whole), sum(question_s(bus, read) for read in whole), usual_s)
 
 

@@ -26,6 +26,7 @@ from typing import Final
 
 import msgspec
 
+from edge_agent.protocols import Reply
 from jieneng.metering.reading import Quality
 
 # Power at rated current and the highest regular voltage: +7 %, GB/T 12325-2008, section 4.2 (20 kV
@@ -70,6 +71,7 @@ class Judge:
             rated_max: in the unit of the momentary rate.
             an_hour: what the counter grows by in an hour at a rate of 1.
         """
+        self._bounded = rated_max is not None
         self._most = math.inf if rated_max is None else rated_max * _MARGIN
         self._most_a_ms = self._most * an_hour / _HOUR_MS
         self._believed: _Reference | None = None
@@ -89,7 +91,7 @@ class Judge:
         if abs(rate) > self._most:
             found |= Quality.OUT_OF_RANGE.value
         if not math.isnan(counter):
-            if self._is_too_fast(time_ms, counter, step):
+            if self._bounded and self._is_too_fast(time_ms, counter, step):
                 found |= Quality.TOO_FAST.value
             if self._stillness.is_flat(time_ms, counter, rate, step):
                 found |= Quality.FLAT.value
@@ -107,8 +109,10 @@ class Judge:
         return counter > believed.value
 
     def _follows(self, past: _Reference, time_ms: int, counter: float, step: float) -> bool:
+        if time_ms < past.seen_ms:  # the clock went back: nobody knows how long it took
+            return True
         since_ms = max(past.moved_ms, past.seen_ms - _RENEWED_MS)
-        most = self._most_a_ms * max(time_ms - since_ms, 0) + step
+        most = self._most_a_ms * (time_ms - since_ms) + step
         return 0 <= counter - past.value <= most
 
 
@@ -154,14 +158,23 @@ class Repetition:
         self._restless = tuple(
             place for place, name in enumerate(quantities) if name.startswith(_RESTLESS)
         )
-        self._values: tuple[float, ...] = ()
+        self._said: list[bytes | None] = []
         self._since_ms = 0
         self._times = 0
 
-    def quality(self, time_ms: int, values: tuple[float, ...]) -> int:
-        """A `Quality` as its number."""
-        if values != self._values:
-            self._values, self._since_ms, self._times = values, time_ms, 0
+    def quality(
+        self, time_ms: int, replies: Sequence[Reply | None], values: tuple[float, ...]
+    ) -> int:
+        """A `Quality` as its number.
+
+        Args:
+            time_ms: of the sample.
+            replies: what it was made of; None where there is none.
+            values: what they say.
+        """
+        said = [None if reply is None else reply.data for reply in replies]
+        if said != self._said:
+            self._said, self._since_ms, self._times = said, time_ms, 0
             return 0
         self._times += 1
         long = self._times >= _REPEATED_POLLS and time_ms - self._since_ms >= _REPEATED_MS

@@ -4,7 +4,8 @@ Laws:
 
 1. A poll is one sample, stamped with the reply that holds the consumption counter, or with the
    last reply where that one is missing. What was not answered, or is no finite number, is NaN.
-2. A ratio holds from the start of its local day: a sample is computed with those in force at its
+2. What is asked for in a poll is what is due in it (`Rota`), and due again until it was got.
+3. A ratio holds from the start of its local day: a sample is computed with those in force at its
    own time, even if it was asked for a moment before midnight. Before its first day a ratio was
    what it was on that day: a counter must not jump when a dated row comes into force.
 """
@@ -24,48 +25,85 @@ from edge_agent.judge import Judge, Repetition
 from edge_agent.protocols import Reply
 from edge_agent.timekeeper import EARLIEST_MS
 from jieneng.metering.catalog import Model
-from jieneng.metering.quantities import CONSUMPTION, Medium
-from jieneng.metering.read_plan import Read, plan
+from jieneng.metering.quantities import AN_HOUR, CONSUMPTION, QUANTITIES, Medium
+from jieneng.metering.read_plan import Read, Rota
 from jieneng.metering.reading import MILLISECONDS, Sample
 from jieneng.metering.site import Meter, value_on
 
-# The rate that a nameplate's maximum bounds, and what the consumption counter grows by in an hour
-# at a rate of 1: 1 kW is 0.0036 GJ an hour.
-_RATES: Final[Mapping[Medium, tuple[str, float]]] = {
-    "electricity": ("power_kw", 1.0),
-    "water": ("flow_m3_h", 1.0),
-    "gas": ("flow_m3_h", 1.0),
-    "heat": ("power_kw", 0.0036),
+#: The rate that a nameplate's maximum bounds.
+_RATES: Final[Mapping[Medium, str]] = {
+    "electricity": "power_kw",
+    "water": "flow_m3_h",
+    "gas": "flow_m3_h",
+    "heat": "power_kw",
 }
-# Relative distance of neighbouring floats (IEEE 754): the step of a register that holds one.
-_FLOAT_STEP: Final[Mapping[str, float]] = {"f32": 2.0**-23, "f64": 2.0**-52}
 
 
-class _Plan(msgspec.Struct, frozen=True):
-    """What holds between two changes of a ratio.
+class _Layout(msgspec.Struct, frozen=True):
+    """What is asked for in a poll, and where in its sample the judge finds what he needs.
 
     Attributes:
-        since_ms: from then on [ms since 1970] ...
-        until_ms: ... and before then.
-        step: of the counter's register, in its canonical unit; 0 for a float.
+        reads: what to ask for.
+        quantities: what they hold.
+        unknown: the values of each where it was not answered.
+        counter_read: which of the reads holds the consumption counter ...
+        counter: ... and where that is among the values.
+        rate: where the momentary rate is; None where it is not asked for.
     """
 
-    since_ms: float
-    until_ms: float
     reads: tuple[Read, ...]
     quantities: tuple[str, ...]
-    step: float
+    unknown: tuple[tuple[float, ...], ...]
+    counter_read: int
+    counter: int
+    rate: int | None
+
+
+class _Plan:
+    """What holds between two changes of a ratio, for all meters that are alike.
+
+    Attributes:
+        rota: what is due when.
+        step: of the counter's register, in its canonical unit; 0 for a float ...
+        float_step: ... which has this share of its value.
+    """
+
+    def __init__(self, model: Model, every: Mapping[str, int], ct: Fraction, pt: Fraction) -> None:
+        medium = model.model.medium
+        self._counter = CONSUMPTION[medium]
+        self._rate = _RATES[medium]
+        row = next(row for row in model.point if row.quantity == self._counter)
+        self.rota: Final = Rota(model, {"ct": ct, "pt": pt}, every)
+        self.step: Final = row.step(ct, pt)
+        self.float_step: Final = row.float_step
+        self._layouts: dict[tuple[int, ...], _Layout] = {}
+
+    def layout(self, due: tuple[int, ...]) -> _Layout:
+        """Of a poll in which these paces are due; made once."""
+        if due not in self._layouts:
+            self._layouts[due] = self._laid_out(self.rota.reads(due))
+        return self._layouts[due]
+
+    def _laid_out(self, reads: tuple[Read, ...]) -> _Layout:
+        quantities = tuple(name for read in reads for name in read.quantities)
+        return _Layout(
+            reads,
+            quantities,
+            tuple((math.nan,) * len(read.quantities) for read in reads),
+            next(n for n, read in enumerate(reads) if self._counter in read.quantities),
+            quantities.index(self._counter),
+            quantities.index(self._rate) if self._rate in quantities else None,
+        )
 
 
 class PolledMeter:
-    """A meter, its reads, and what it is judged by.
+    """A meter, what to ask it for, and what it is judged by.
 
     Attributes:
         id: of the meter.
         unit: on its bus.
         model: id of its model.
         interval_s: between two polls.
-        reads: what to ask for; the same whatever ratios are in force.
     """
 
     def __init__(self, meter: Meter, model: Model, zone: ZoneInfo) -> None:
@@ -74,68 +112,73 @@ class PolledMeter:
         self.model: Final = model.id
         self.interval_s: Final = meter.interval_s
         self._meter = meter
-        self._catalog = model
-        days = sorted({row.from_ for row in (*meter.ct, *meter.pt)})
-        self._changes_ms = [_start_ms(datetime(d.year, d.month, d.day, tzinfo=zone)) for d in days]
-        self._days = days
-        self._plan = self._plan_at(0)
-        self.reads: Final = self._plan.reads
-        counter = CONSUMPTION[meter.medium]
-        rate, an_hour = _RATES[meter.medium]
-        self._judge = Judge(meter.rated_max, an_hour)
-        quantities = self._plan.quantities
-        self._repetition = Repetition(quantities)
-        self._counter = quantities.index(counter)
-        self._rate = quantities.index(rate) if rate in quantities else None
-        self._counter_read = next(
-            number for number, read in enumerate(self.reads) if counter in read.quantities
-        )
-        kinds = {row.quantity: row.type for row in model.point}
-        self._float_step = _FLOAT_STEP.get(kinds[counter], 0.0)
-        self._unknown = tuple((math.nan,) * len(read.quantities) for read in self.reads)
+        # What a plan is made of, and no more: a model's vectors are no matter of the agent's.
+        self._catalog = Model(model=model.model, point=model.point, forbidden=model.forbidden)
+        self._days = sorted({row.from_ for row in (*meter.ct, *meter.pt)})
+        self._changes_ms = [
+            _start_ms(datetime(day.year, day.month, day.day, tzinfo=zone)) for day in self._days
+        ]
+        self._judge = Judge(meter.rated_max, AN_HOUR[QUANTITIES[CONSUMPTION[meter.medium]].unit])
+        self._repetitions: dict[tuple[int, ...], Repetition] = {}
+        self._number = 0  # of the poll that was asked for ...
+        self._got: int | None = None  # ... and of the last that was answered whole
+        self._come_into_force(0)
+        self._due: tuple[int, ...] = ()
+        self.ask(0)
+
+    def ask(self, number: int) -> tuple[Read, ...]:
+        """What to ask for in a poll, the next one that there is a `sample` of.
+
+        The addresses of a read are the same whatever ratios are in force.
+
+        Args:
+            number: of its interval on the clock's face.
+        """
+        self._number = number
+        due = self._plan.rota.due(number, self._got)
+        if due != self._due:
+            self._due = due
+            self._layout = self._plan.layout(due)
+            if due not in self._repetitions:
+                self._repetitions[due] = Repetition(self._layout.quantities)
+            self._repetition = self._repetitions[due]
+        return self._layout.reads
 
     def sample(self, replies: Sequence[Reply | None]) -> Sample | None:
         """What the replies say, one a read; None where there is no reply at all."""
-        stamp = replies[self._counter_read] or next(filter(None, reversed(replies)), None)
+        stamp = replies[self._layout.counter_read] or next(filter(None, reversed(replies)), None)
         if stamp is None:
             return None
         time_ms = stamp.time_ms
         # A clock that can't be believed yet tells no day: the earliest that it could is nearest.
         day_ms = max(time_ms, EARLIEST_MS)
-        in_force = self._plan
-        if not in_force.since_ms <= day_ms < in_force.until_ms:
-            in_force = self._plan = self._plan_at(day_ms)
+        if not self._since_ms <= day_ms < self._until_ms:
+            self._come_into_force(day_ms)
+            self._layout = self._plan.layout(self._due)
+        layout = self._layout
         values: tuple[float, ...] = ()
-        for read, reply, unknown in zip(in_force.reads, replies, self._unknown, strict=True):
+        for read, reply, unknown in zip(layout.reads, replies, layout.unknown, strict=True):
             values += unknown if reply is None else read.decode(reply.data)
         if not math.isfinite(sum(values)):
             values = tuple([value if math.isfinite(value) else math.nan for value in values])
-        counter = values[self._counter]
+        if None not in replies:
+            self._got = self._number
+        counter = values[layout.counter]
         quality = self._judge.quality(
             time_ms,
             counter,
-            math.nan if self._rate is None else values[self._rate],
-            in_force.step + self._float_step * abs(counter),
-        ) | self._repetition.quality(time_ms, values)
-        return Sample(self.id, time_ms, quality, in_force.quantities, values)
+            math.nan if layout.rate is None else values[layout.rate],
+            self._plan.step + self._plan.float_step * abs(counter),
+        ) | self._repetition.quality(time_ms, replies, values)
+        return Sample(self.id, time_ms, quality, layout.quantities, values)
 
-    def _plan_at(self, time_ms: int) -> _Plan:
+    def _come_into_force(self, time_ms: int) -> None:
+        """The ratios that hold then are those that hold now."""
         number = bisect_right(self._changes_ms, time_ms)
-        ratios = self._ratios(number)
-        # What a plan is made of, and no more: a model's vectors are no matter of the agent's.
-        catalog = self._catalog
-        asked = Model(model=catalog.model, point=catalog.point, forbidden=catalog.forbidden)
-        reads, quantities = _reads(asked, **ratios)
-        counter = CONSUMPTION[self._meter.medium]
-        row = next(row for row in self._catalog.point if row.quantity == counter)
         edges = [-math.inf, *self._changes_ms, math.inf]
-        return _Plan(
-            since_ms=edges[number],
-            until_ms=edges[number + 1],
-            reads=reads,
-            quantities=quantities,
-            step=row.step(**ratios),
-        )
+        self._since_ms, self._until_ms = edges[number], edges[number + 1]
+        every = tuple(sorted(self._meter.every.items()))
+        self._plan = _plan(self._catalog, every, **self._ratios(number))
 
     def _ratios(self, number: int) -> dict[str, Fraction]:
         """CT and PT after that many changes; 1 where there is no row at all."""
@@ -148,10 +191,9 @@ class PolledMeter:
 
 
 @lru_cache(maxsize=1024)
-def _reads(model: Model, ct: Fraction, pt: Fraction) -> tuple[tuple[Read, ...], tuple[str, ...]]:
-    """The reads and their quantities, shared by all meters of one model and the same ratios."""
-    reads = plan(model, {"ct": ct, "pt": pt})
-    return reads, tuple(name for read in reads for name in read.quantities)
+def _plan(model: Model, every: tuple[tuple[str, int], ...], ct: Fraction, pt: Fraction) -> _Plan:
+    """Shared by all meters of one model, the same paces and the same ratios."""
+    return _Plan(model, dict(every), ct, pt)
 
 
 def _start_ms(midnight: datetime) -> int:

@@ -27,6 +27,7 @@ from edge_agent.breaker import TRIP, Breaker
 from edge_agent.meter import PolledMeter
 from edge_agent.protocols import Framing, Reply, Talk, Treatment, Wish
 from edge_agent.schedule import Schedule
+from edge_agent.standing import Registers, Standing, span
 from jieneng.clock import Clock
 from jieneng.metering.errors import (
     DeviceRefused,
@@ -44,9 +45,6 @@ from jieneng.observe import Fault, Log
 _REOPEN_S: Final = 1.0  # a link that can't be opened is tried again after this, doubling ...
 _REOPEN_LONGEST_S: Final = 30.0  # ... up to this
 _BUSY_PAUSES_S: Final = (0.1, 0.2)  # before a busy meter is asked again, in one poll
-_MISTAKES: Final = 3  # refusals in a row that are no passing state of the device
-_DOUBT_S: Final = 60.0  # registers that it refused are asked for again after this, doubling ...
-_DOUBT_LONGEST_S: Final = 3600.0  # ... up to this
 _NOW_S: Final = 0.001  # what is due so soon is due: a loop's timers are no finer
 
 _T = TypeVar("_T")
@@ -79,29 +77,6 @@ class PollCounts(msgspec.Struct):
     ok: int = 0
     failed: int = 0
     seconds: float = 0.0
-
-
-class _Registers(msgspec.Struct, frozen=True):
-    """One read of a meter, and whether the meter has such registers at all."""
-
-    read: Read
-    breaker: Breaker
-    fault: Fault
-
-
-class _Polled(msgspec.Struct, frozen=True):
-    """A meter of the bus.
-
-    Attributes:
-        registers: its reads, in their order.
-        share_s: of the bus's time that it may take where all do.
-    """
-
-    meter: PolledMeter
-    breaker: Breaker
-    fault: Fault
-    registers: tuple[_Registers, ...]
-    share_s: float
 
 
 class _Trouble(NamedTuple):
@@ -160,7 +135,7 @@ class BusPoller:
         self._link_breaker = Breaker(_REOPEN_S, _REOPEN_LONGEST_S)
         self._link_fault = Fault(log, "link is down", after=TRIP, bus=bus)
         listed = tuple(meters)
-        self._polled = {meter.id: _polled(meter, bus, len(listed), log) for meter in listed}
+        self._polled = {meter.id: Standing(meter, bus, len(listed), log) for meter in listed}
 
     async def run(self) -> None:
         """Poll until cancelled."""
@@ -185,7 +160,7 @@ class BusPoller:
                 yield wait_s
                 continue  # others may be due as well by now
             polled = self._polled[slot.meter]
-            course = yield from self._poll(polled, now_s)
+            course = yield from self._poll(polled, polled.ask(slot.number), now_s)
             now_s = clock.monotonic()
             if course.link_is_down and now_s < slot.ends_s:
                 continue  # it has its turn when the link is back
@@ -197,9 +172,15 @@ class BusPoller:
                 again=polled.breaker.failures == 1,
             )
 
-    def _poll(self, polled: _Polled, began_s: float) -> _Part[_Course]:
-        course = _Course([None] * len(polled.registers), began_s + polled.share_s)
-        yield from self._read(polled, course, began_s)
+    def _poll(
+        self, polled: Standing, asked: tuple[Registers, ...], began_s: float
+    ) -> _Part[_Course]:
+        course = _Course([None] * len(asked), began_s + polled.share_s)
+        for number, registers in enumerate(asked):
+            if registers.breaker.not_before_s > began_s:
+                course.complete = False
+            elif not (yield from self._read(polled, registers, number, course)):
+                break
         sample = polled.meter.sample(course.replies)
         if sample is not None:
             self._keep(sample)
@@ -217,28 +198,27 @@ class BusPoller:
         self._tell(Poll(polled.meter.id, time_ms, course.complete, lasted_ms, course.attempts))
         return course
 
-    def _read(self, polled: _Polled, course: _Course, began_s: float) -> _Part[None]:
-        for number, registers in enumerate(polled.registers):
-            if registers.breaker.not_before_s > began_s:
-                course.complete = False
-                continue
-            try:
-                reply = yield from self._answer(polled.meter.unit, registers.read, course)
-            except (LinkError, PeerError) as error:
-                course.complete = False
-                treatment = self._treatment(error)
-                if treatment is Treatment.MISTAKEN:
-                    registers.breaker.failed(self._clock.monotonic())
-                    registers.fault.happened(error)
-                    continue
-                course.trouble = _Trouble(self._judged(error, polled, course), registers.read)
-                if treatment in _SILENT:
-                    return
-            else:
-                course.replies[number] = reply
-                if registers.breaker.failures:
-                    registers.breaker.answered()
-                    registers.fault.over()
+    def _read(
+        self, polled: Standing, registers: Registers, number: int, course: _Course
+    ) -> _Part[bool]:
+        """One read of a poll; whether the meter may be asked for more."""
+        try:
+            course.replies[number] = yield from self._answer(
+                polled.meter.unit, registers.read, course
+            )
+        except (LinkError, PeerError) as error:
+            course.complete = False
+            treatment = self._treatment(error)
+            if treatment is Treatment.MISTAKEN:
+                registers.breaker.failed(self._clock.monotonic())
+                registers.fault.happened(error)
+                return True
+            course.trouble = _Trouble(self._judged(error, polled, course), registers.read)
+            return treatment not in _SILENT
+        if registers.breaker.failures:
+            registers.breaker.answered()
+            registers.fault.over()
+        return True
 
     def _answer(self, unit: int, read: Read, course: _Course) -> _Part[Reply | None]:
         """The reply to one read, which is asked for again where that is safe and cheap.
@@ -272,7 +252,7 @@ class BusPoller:
         return pause_s if self._clock.monotonic() + pause_s <= course.until_s else None
 
     def _judged(
-        self, error: LinkError | PeerError, polled: _Polled, course: _Course
+        self, error: LinkError | PeerError, polled: Standing, course: _Course
     ) -> LinkError | PeerError:
         """What a trouble is in the light of those before."""
         if not isinstance(error, TurnedAway) or any(course.replies):
@@ -282,7 +262,7 @@ class BusPoller:
             return error
         return LinkDown("no meter is reached: {error}", error=error)
 
-    def _remember(self, polled: _Polled, course: _Course, now_s: float) -> None:
+    def _remember(self, polled: Standing, course: _Course, now_s: float) -> None:
         trouble = course.trouble
         if trouble is not None and isinstance(trouble.error, LinkDown):
             self._link_breaker.failed(now_s)
@@ -298,7 +278,7 @@ class BusPoller:
         error, read = trouble
         if not isinstance(error, TurnedAway):
             self._turned_away.clear()
-        polled.fault.happened(error, function=read.function, registers=_span(read))
+        polled.fault.happened(error, function=read.function, registers=span(read))
         if any(course.replies) or self._treatment(error) not in _SILENT:
             polled.breaker.answered()
         elif not isinstance(error, ReplyError):
@@ -311,32 +291,3 @@ class BusPoller:
 
 #: The meter itself did not answer, and is not asked for anything else in this poll.
 _SILENT: Final = frozenset({None, Treatment.UNREACHED})
-
-
-def _polled(meter: PolledMeter, bus: str, neighbours: int, log: Log) -> _Polled:
-    who = {"bus": bus, "meter": meter.id, "unit": meter.unit, "model": meter.model}
-    return _Polled(
-        meter,
-        Breaker(meter.interval_s),
-        Fault(log, "meter does not answer as it should", after=TRIP, **who),
-        tuple(
-            _Registers(
-                read,
-                Breaker(_DOUBT_S, _DOUBT_LONGEST_S, trip=_MISTAKES),
-                Fault(
-                    log,
-                    "meter has no such registers: check its model and unit in site.toml",
-                    after=_MISTAKES,
-                    function=read.function,
-                    registers=_span(read),
-                    **who,
-                ),
-            )
-            for read in meter.reads
-        ),
-        share_s=meter.interval_s / neighbours,
-    )
-
-
-def _span(read: Read) -> str:
-    return f"0x{read.address:04X}-0x{read.address + read.count - 1:04X}"

@@ -15,13 +15,11 @@ and may move there, or the later of the two lies within it and may move to its r
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
-from functools import cached_property
-from math import lcm
 from typing import Final
 
 import msgspec
 
-from jieneng.metering.catalog import BIT_FUNCTIONS, MOST_PACES, Model, PointRow
+from jieneng.metering.catalog import BIT_FUNCTIONS, Model, PointRow
 from jieneng.metering.registers import bit_decoder, decoder
 
 _ONE: Final = Fraction(1)
@@ -115,11 +113,14 @@ def _read(rows: Sequence[PointRow], ct: Fraction, pt: Fraction) -> Read:
 class Rota:
     """What to read in which poll, where not every quantity is wanted in each.
 
-    Law: a quantity of `every` n is read in the polls whose number n divides, and quantities that
-    are due together are planned together: a slow one rides along with a fast one's read.
+    Law: polls have numbers, those of their intervals on the clock's face. A quantity of `every` n
+    is due in the first poll of each n intervals that begin at a multiple of n. So a slow series
+    lines up with the clock and with others, and what one poll did not get is due in the next.
+    Quantities that are due together are planned together: a slow one rides along with a fast one's
+    read.
 
     Attributes:
-        plans: the reads by the `every` that are due, ascending; all that can come up.
+        paces: the different `every`, ascending.
     """
 
     def __init__(
@@ -128,41 +129,38 @@ class Rota:
         ratios: Mapping[str, Fraction] | None = None,
         every: Mapping[str, int] | None = None,
     ) -> None:
-        """Plan every poll that can come up.
+        """Take what there is to read.
 
         Args:
             model: where the quantities are, and how often each is asked for.
             ratios: `ct` and `pt` in force; 1 where missing.
             every: what goes before the model's `every`, by quantity.
-
-        Raises:
-            ValueError: more than `MOST_PACES` different `every`.
         """
-        self._every: Final = {
-            row.quantity: (every or {}).get(row.quantity, row.every) for row in model.point
-        }
-        if len(self.paces) > MOST_PACES:
-            raise ValueError(f"{len(self.paces)} different every; at most {MOST_PACES} are planned")
-        self.plans: Final[Mapping[tuple[int, ...], tuple[Read, ...]]] = {
-            due: plan(model, ratios, [name for name, n in self._every.items() if n in due])
-            for due in self._dues()
-        }
+        self._model = model
+        self._ratios = ratios
+        self._every: Final = paces(model, every)
+        self._plans: dict[tuple[int, ...], tuple[Read, ...]] = {}
+        self.paces: Final = tuple(sorted(set(self._every.values())))
 
-    @cached_property
-    def paces(self) -> tuple[int, ...]:
-        """The different `every`, ascending."""
-        return tuple(sorted(set(self._every.values())))
+    def due(self, number: int, last: int | None = None) -> tuple[int, ...]:
+        """The paces that are due in a poll, given the last one that got them.
 
-    def at(self, number: int) -> tuple[Read, ...]:
-        """The reads of a poll; poll 0 reads everything."""
-        return self.plans[self._due(number)]
+        Args:
+            number: of the poll.
+            last: of the last poll that got all that was due; everything is due where None.
+        """
+        if last is None or self.paces == (1,):
+            return self.paces
+        return tuple([n for n in self.paces if n == 1 or number // n != last // n])
 
-    def _due(self, number: int) -> tuple[int, ...]:
-        return tuple(n for n in self.paces if number % n == 0)
+    def reads(self, due: tuple[int, ...]) -> tuple[Read, ...]:
+        """The reads of a poll in which these paces are due; planned once."""
+        if due not in self._plans:
+            wanted = [name for name, pace in self._every.items() if pace in due]
+            self._plans[due] = plan(self._model, self._ratios, wanted)
+        return self._plans[due]
 
-    def _dues(self) -> set[tuple[int, ...]]:
-        """All that can be due at once: where some are, so is all that divides their multiple."""
-        found = {self._due(1)}
-        for pace in self.paces:
-            found |= {self._due(lcm(pace, *due)) for due in found}
-        return found
+
+def paces(model: Model, every: Mapping[str, int] | None = None) -> dict[str, int]:
+    """Every so many polls each quantity is asked for; `every` goes before the model's."""
+    return {row.quantity: (every or {}).get(row.quantity, row.every) for row in model.point}

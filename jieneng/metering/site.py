@@ -107,6 +107,8 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
         unit: Modbus unit on the bus.
         parent: the meter above it; None for a main.
         item: the sub-item (lighting, hvac, power, special), where it is one.
+        every: quantities that are asked for in every so many polls only, instead of what the model
+            says.
         rated_max: nameplate maximum, in kW or m3/h; None if it can't be read.
     """
 
@@ -120,6 +122,7 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
     parent: Id | None = None
     item: str | None = None
     interval_s: Annotated[float, Meta(ge=0.1, le=86400)] = 10.0
+    every: dict[str, Annotated[int, Meta(ge=1)]] = {}
     rated_max: Positive | None = None
     ct: tuple[Dated, ...] = ()
     pt: tuple[Dated, ...] = ()

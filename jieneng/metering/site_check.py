@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from jieneng.metering.catalog import Model
 from jieneng.metering.errors import Problem
+from jieneng.metering.quantities import CONSUMPTION
 from jieneng.metering.site import Dated, Meter, Site, cycle
 
 Path = tuple[str | int, ...]
@@ -28,6 +29,7 @@ def check(site: Site, models: Mapping[str, Model]) -> list[Problem]:
         _buses,
         _units,
         _media,
+        _paces,
         _replacements,
     )
     return [problem for rule in rules for problem in rule(site, models)]
@@ -208,6 +210,29 @@ def _media(site: Site, models: Mapping[str, Model]) -> Found:
                     "other": parent.medium,
                 },
                 path=("meter", number, "parent"),
+            )
+
+
+def _paces(site: Site, models: Mapping[str, Model]) -> Found:
+    for number, meter in enumerate(site.meter):
+        path = ("meter", number, "every")
+        counter = CONSUMPTION[meter.medium]
+        if meter.every.get(counter, 1) > 1:
+            yield Problem(
+                text="{quantity} is the consumption of meter {meter} and must be in every poll.",
+                mend="Remove it from every; interval_s says how often the meter is polled.",
+                values={"quantity": counter, "meter": meter.id},
+                path=path,
+            )
+        model = models.get(meter.model or "")
+        known = {row.quantity for row in model.point} if model else meter.every.keys()
+        for name in sorted(meter.every.keys() - known):
+            near = get_close_matches(name, known, n=1)
+            yield Problem(
+                text="every of meter {meter} names {quantity}, which its model does not have.",
+                mend="Did you mean {near}?" if near else "Correct or remove the name.",
+                values={"meter": meter.id, "quantity": name, "near": near[0] if near else ""},
+                path=path,
             )
 
 

@@ -1,6 +1,7 @@
 """A doubted value is marked; a good one is not, whatever came before it."""
 
 import math
+import struct
 from collections.abc import Sequence
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.judge import Judge, Repetition
+from edge_agent.protocols import Reply
 from jieneng.metering.reading import Quality
 
 NAN = math.nan
@@ -198,10 +200,14 @@ def test_a_counter_that_counts_is_never_flat(
 NAMES = ("energy_kwh", "voltage_a_v", "voltage_b_v", "voltage_c_v", "power_kw")
 
 
+def answer(values: tuple[float, ...]) -> Reply:
+    return Reply(struct.pack(f"{len(values)}d", *values), 0)
+
+
 def stale(values: Sequence[tuple[float, ...]], every_s: float = 60.0) -> list[bool]:
     repetition = Repetition(NAMES)
     return [
-        repetition.quality(round(number * every_s * MS), one) == Quality.STALE
+        repetition.quality(round(number * every_s * MS), [answer(one)], one) == Quality.STALE
         for number, one in enumerate(values)
     ]
 
@@ -223,3 +229,14 @@ def test_a_gateway_that_answers_from_its_memory_is_stale_after_ten_minutes() -> 
 )
 def test_what_may_stand_still_is_not_stale(one: tuple[float, ...]) -> None:
     assert not any(stale([one] * 100))
+
+
+def test_a_clock_that_goes_back_makes_no_value_too_fast() -> None:
+    """How long the step took, nobody knows; without a nameplate nothing is judged anyway."""
+    hour = 3_600_000
+    for judge in (Judge(None), Judge(100.0)):
+        qualities = [
+            judge.quality(time_ms, counter, 36.0, 0.01)
+            for time_ms, counter in ((10 * hour, 100.0), (9 * hour, 100.1), (9 * hour, 100.1))
+        ]
+        assert qualities == [0, 0, 0]

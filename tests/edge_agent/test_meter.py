@@ -30,7 +30,7 @@ def replies(meter: PolledMeter, *times_ms: int | None) -> list[Reply | None]:
         None
         if time_ms is None
         else Reply(struct.pack(">I", 123456).ljust(2 * read.count, b"\0"), time_ms)
-        for read, time_ms in zip(meter.reads, times_ms, strict=True)
+        for read, time_ms in zip(meter.ask(0), times_ms, strict=True)
     ]
 
 
@@ -76,7 +76,7 @@ def test_the_samples_of_a_meter_share_one_tuple_of_names() -> None:
 def test_an_infinite_register_is_unknown() -> None:
     model = MODELS["eastron-sdm630"]
     meter = PolledMeter(scene.meter("e-1", "b", 1, model=model.id), model, ZONE)
-    blocks = [bytearray(2 * read.count) for read in meter.reads]
+    blocks = [bytearray(2 * read.count) for read in meter.ask(0)]
     blocks[0][0:4] = struct.pack(">f", math.inf)
     blocks[0][4:8] = struct.pack(">f", 230.5)
     sample = meter.sample([Reply(bytes(block), NOW) for block in blocks])
@@ -130,7 +130,7 @@ def test_ratios_follow_the_reply_over_midnight_and_back() -> None:
 
 def test_a_jump_is_kept_and_marked() -> None:
     meter = polled(rated_max=100.0)
-    blocks = [bytes(2 * read.count) for read in meter.reads]
+    blocks = [bytes(2 * read.count) for read in meter.ask(0)]
     first = meter.sample([Reply(block, NOW) for block in blocks])
     blocks[0] = struct.pack(">I", 911_300)
     second = meter.sample([Reply(block, NOW + 10_000) for block in blocks])
@@ -146,6 +146,33 @@ def test_every_packaged_model_can_be_polled() -> None:
             id="m", name="m", medium=model.model.medium, area="a", model=model.id, rated_max=1.0
         )
         one = PolledMeter(meter, model, ZONE)
-        sample = one.sample([Reply(bytes(2 * read.count), NOW) for read in one.reads])
+        sample = one.sample([Reply(bytes(2 * read.count), NOW) for read in one.ask(0)])
         assert sample is not None
         assert CONSUMPTION[model.model.medium] in sample.quantities
+
+
+def test_a_slow_quantity_is_asked_for_at_its_pace_and_again_until_it_was_got() -> None:
+    """Of the polls 60, 61, ... the one of 66 is lost: what was due in it is due in 67."""
+    slow = [row.quantity for row in MODELS["acrel-dtsd1352"].point if row.quantity != "energy_kwh"]
+    meter = polled(every=dict.fromkeys(slow, 6))
+    sizes = []
+    for number in range(60, 74):
+        reads = meter.ask(number)
+        sizes.append(len(reads))
+        lost = number == 66
+        meter.sample([None if lost else Reply(bytes(2 * read.count), NOW) for read in reads])
+    assert sizes == [3, 1, 1, 1, 1, 1, 3, 3, 1, 1, 1, 1, 3, 1]
+
+
+def test_a_poll_without_the_slow_quantities_says_nothing_of_them() -> None:
+    """They are absent from its sample: neither zero nor NaN, which would be a failed reading."""
+    slow = [row.quantity for row in MODELS["acrel-dtsd1352"].point if row.quantity != "energy_kwh"]
+    meter = polled(every=dict.fromkeys(slow, 6))
+    found = []
+    for number in (6, 7):
+        reads = meter.ask(number)
+        sample = meter.sample([Reply(bytes(2 * read.count), NOW) for read in reads])
+        assert sample is not None
+        found.append(sample.quantities)
+    assert found[1] == ("energy_kwh",)
+    assert set(found[0]) == {"energy_kwh", *slow}

@@ -85,6 +85,9 @@ def test_a_right_site_has_no_problem(tmp_path: Path) -> None:
         ("unit = 1", "unit = 1\n" + NO_CT, 27, "would make its energy 0"),
         ("unit = 1", 'unit = 1\nparent = "e-1"', 27, "go in a circle: e-1 > e-1"),
         ("unit = 1", "unit = 1\n" + NO_OFFSET, 27, "no offset from UTC"),
+        ("unit = 1", "unit = 1\nevery = {voltage_a = 6}", 27, "Did you mean voltage_a_v?"),
+        ("unit = 1", "unit = 1\nevery = {energy_kwh = 6}", 27, "must be in every poll"),
+        ("unit = 1", "unit = 1\nevery = {voltage_a_v = 0}", 27, ">= 1"),
     ],
 )  # fmt: skip
 def test_each_mistake_is_told_with_line_and_mend(

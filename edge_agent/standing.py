@@ -1,0 +1,74 @@
+"""How a meter stands with its bus: whether it answers, and which of its registers it has at all."""
+
+from typing import Final
+
+import msgspec
+
+from edge_agent.breaker import TRIP, Breaker
+from edge_agent.meter import PolledMeter
+from jieneng.metering.read_plan import Read
+from jieneng.observe import Fault, Log
+
+_DOUBT_S: Final = 60.0  # registers that it refused are asked for again after this, doubling ...
+_DOUBT_LONGEST_S: Final = 3600.0  # ... up to this
+_MISTAKES: Final = 3  # refusals in a row that are no passing state of the device
+
+
+class Registers(msgspec.Struct, frozen=True):
+    """One read of a meter, and whether the meter has such registers at all."""
+
+    read: Read
+    breaker: Breaker
+    fault: Fault
+
+
+class Standing:
+    """One meter.
+
+    Attributes:
+        meter: what to ask it for, and what it says.
+        breaker: whether it is asked.
+        fault: that it does not answer.
+        share_s: of the bus's time that it may take where all do.
+    """
+
+    def __init__(self, meter: PolledMeter, bus: str, neighbours: int, log: Log) -> None:
+        who = {"bus": bus, "meter": meter.id, "unit": meter.unit, "model": meter.model}
+        self.meter: Final = meter
+        self.breaker: Final = Breaker(meter.interval_s)
+        self.fault: Final = Fault(log, "meter does not answer as it should", after=TRIP, **who)
+        self.share_s: Final = meter.interval_s / neighbours
+        self._log = log
+        self._who = who
+        self._reads: tuple[Read, ...] = ()
+        self._asked: tuple[Registers, ...] = ()
+        self._known: dict[tuple[int, int, int], Registers] = {}
+
+    def ask(self, number: int) -> tuple[Registers, ...]:
+        """What to ask for in a poll, with what is known of it."""
+        reads = self.meter.ask(number)
+        if reads is not self._reads:
+            self._reads, self._asked = reads, tuple(map(self._registers, reads))
+        return self._asked
+
+    def _registers(self, read: Read) -> Registers:
+        key = (read.function, read.address, read.count)
+        if key not in self._known:
+            self._known[key] = Registers(
+                read,
+                Breaker(_DOUBT_S, _DOUBT_LONGEST_S, trip=_MISTAKES),
+                Fault(
+                    self._log,
+                    "meter has no such registers: check its model and unit in site.toml",
+                    after=_MISTAKES,
+                    function=read.function,
+                    registers=span(read),
+                    **self._who,
+                ),
+            )
+        return self._known[key]
+
+
+def span(read: Read) -> str:
+    """Its addresses, for people."""
+    return f"0x{read.address:04X}-0x{read.address + read.count - 1:04X}"

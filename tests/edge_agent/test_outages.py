@@ -1,0 +1,96 @@
+"""A link that fails for a while costs as long as it fails, and no reading beyond that: counted.
+
+On a clock on which time-outs and waits cost what they cost.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+from structlog.testing import capture_logs
+
+from jieneng.metering.errors import HungUp, LinkDown, LinkError, TurnedAway
+from tests.edge_agent.misbehaving import Question
+from tests.edge_agent.on_the_clock import Answer, Bus
+
+HOUR_S = 3600.0
+
+
+def failing(
+    error: Callable[[], LinkError], when: Callable[[int, float], bool]
+) -> Callable[[Question, float], Answer]:
+    def answer(question: Question, now_s: float) -> Answer:
+        return error() if when(question.unit, now_s) else question.reply(1)
+
+    return answer
+
+
+def down() -> LinkError:
+    return LinkDown("it is down")
+
+
+@pytest.mark.parametrize(
+    ("units", "interval_s", "lasts_s"), [(8, 900.0, 60.0), (1, 3600.0, 45.0), (32, 900.0, 120.0)]
+)
+async def test_a_short_outage_costs_no_slow_meter_its_slot(
+    units: int, interval_s: float, lasts_s: float
+) -> None:
+    """Whenever in the interval it comes: the bus is idle for the rest of it."""
+    for begins_s in range(0, round(interval_s), round(interval_s / 30)):
+        bus = Bus(
+            failing(down, lambda _, now_s, at=begins_s: at <= now_s < at + lasts_s),  # type: ignore[misc]  # a lambda's default is not typed
+            units=units,
+            interval_s=interval_s,
+        )
+        await bus.run(2 * interval_s + 300)
+        counts = [len(bus.of(unit)) for unit in range(1, units + 1)]
+        assert min(counts) >= 2, (begins_s, counts)
+
+
+async def test_a_lost_reply_is_asked_for_once_more_where_the_next_slot_is_far_away() -> None:
+    lost = iter([False] * 3 + [True])  # the second poll of unit 1, of three questions each
+    bus = Bus(
+        lambda question, _: None if question.unit == 1 and next(lost, False) else question.reply(1),
+        units=3,
+        interval_s=900.0,
+    )
+    await bus.run(4 * 900.0)
+    assert [len(bus.of(unit)) for unit in (1, 2, 3)] == [4, 4, 4]
+
+
+async def test_a_gateway_that_hangs_up_for_dead_units_costs_the_others_nothing() -> None:
+    """It closes the connection for each of four units that it does not reach; two are alive."""
+    bus = Bus(
+        failing(lambda: TurnedAway("hung up"), lambda unit, _: unit <= 4), units=6, interval_s=1.0,
+        wire_s=0.01,
+    )  # fmt: skip
+    with capture_logs() as logs:
+        await bus.run(60.0)
+    events = Counter(str(one["event"]) for one in logs)
+    assert "link is down" not in events
+    assert events["meter does not answer as it should"] == 4
+    assert min(len(bus.of(unit)) for unit in (5, 6)) >= 59
+
+
+async def test_a_gateway_that_hangs_up_for_everybody_is_a_link_that_is_down() -> None:
+    """Said once, and as one thing: not for each of its meters."""
+    bus = Bus(
+        failing(lambda: TurnedAway("hung up"), lambda _, now_s: 100 <= now_s < 400), units=6,
+        interval_s=15.0,
+    )  # fmt: skip
+    with capture_logs() as logs:
+        await bus.run(600.0)
+    assert [one["event"] for one in logs] == ["link is down", "link is down: over"]
+    assert min(len(bus.of(unit)) for unit in range(1, 7)) >= 18
+
+
+async def test_a_connection_closed_while_idle_costs_no_reading() -> None:
+    """What was asked is asked again at once."""
+    closed = iter([True, False] * 1000)
+    bus = Bus(
+        lambda question, _: HungUp("closed") if next(closed) else question.reply(1),
+        units=3,
+        interval_s=15.0,
+    )
+    await bus.run(600.0)
+    assert min(len(bus.of(unit)) for unit in (1, 2, 3)) >= 39
