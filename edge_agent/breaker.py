@@ -36,11 +36,6 @@ class Breaker:
         self.failures = 0
         self.not_before_s = -math.inf
 
-    @property
-    def silent(self) -> bool:
-        """Whether what it guards counts as silent."""
-        return self.failures >= self._trip
-
     def failed(self, now_s: float) -> None:
         """A question found nothing."""
         self.failures += 1

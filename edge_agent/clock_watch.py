@@ -34,9 +34,9 @@ class ClockWatch:
     async def run(self) -> None:
         """Until cancelled."""
         while True:
-            jump = self._timekeeper.look(self._clock.now_ms(), self._clock.up_ms())
-            if jump is not None:
-                self._log.warning("the system's clock has jumped", by_s=jump.by_ms / 1000)
+            jumped_ms = self._timekeeper.look(self._clock.now_ms(), self._clock.up_ms())
+            if jumped_ms is not None:
+                self._log.warning("the system's clock has jumped", by_s=jumped_ms / 1000)
             if not await self._date():
                 await asyncio.sleep(_LOOK_S)
 

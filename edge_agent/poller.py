@@ -208,7 +208,7 @@ class BusPoller:
             )
         except (LinkError, PeerError) as error:
             course.complete = False
-            treatment = self._treatment(error)
+            treatment = self._framing.treatment(error)
             if treatment is Treatment.MISTAKEN:
                 registers.breaker.failed(self._clock.monotonic())
                 registers.fault.happened(error)
@@ -245,7 +245,9 @@ class BusPoller:
 
     def _pause_s(self, course: _Course, error: DeviceRefused) -> float | None:
         """How long to wait before a busy meter is asked again; None: not any more."""
-        if self._treatment(error) is not Treatment.LATER or course.pauses == len(_BUSY_PAUSES_S):
+        if self._framing.treatment(error) is not Treatment.LATER or course.pauses == len(
+            _BUSY_PAUSES_S
+        ):
             return None
         pause_s = _BUSY_PAUSES_S[course.pauses]
         course.pauses += 1
@@ -279,15 +281,11 @@ class BusPoller:
         if not isinstance(error, TurnedAway):
             self._turned_away.clear()
         polled.fault.happened(error, function=read.function, registers=span(read))
-        if any(course.replies) or self._treatment(error) not in _SILENT:
+        if any(course.replies) or self._framing.treatment(error) not in _SILENT:
             polled.breaker.answered()
         elif not isinstance(error, ReplyError):
             polled.breaker.failed(now_s)
 
-    def _treatment(self, error: LinkError | PeerError) -> Treatment | None:
-        """What a refusal means; None where it is none."""
-        return self._framing.treatment(error.code) if isinstance(error, DeviceRefused) else None
-
 
 #: The meter itself did not answer, and is not asked for anything else in this poll.
-_SILENT: Final = frozenset({None, Treatment.UNREACHED})
+_SILENT: Final = frozenset({Treatment.NOTHING, Treatment.UNREACHED})

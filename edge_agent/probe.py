@@ -87,7 +87,7 @@ class Probe:
         except LinkDown:
             raise
         except DeviceRefused as error:
-            if self._framing.treatment(error.code) is not Treatment.LATER:
+            if self._framing.treatment(error) is not Treatment.LATER:
                 raise
             await asyncio.sleep(_BUSY_S)
         except (LinkError, ReplyError):
@@ -170,7 +170,7 @@ class Probe:
             except LinkDown:
                 raise
             except DeviceRefused as error:
-                if self._framing.treatment(error.code) is Treatment.UNREACHED:
+                if self._framing.treatment(error) is Treatment.UNREACHED:
                     return None
                 return Presence(unit, "refuses", error)
             except ReplyError as error:

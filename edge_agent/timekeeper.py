@@ -12,8 +12,6 @@ Laws:
 
 from typing import Final
 
-import msgspec
-
 #: 2018-01-01 UTC. Not the day on which this software was made: measured days of earlier years are
 #: played to agents, too.
 EARLIEST_MS: Final = 1_514_764_800_000
@@ -24,18 +22,6 @@ UP_MS: Final = 1_000_000_000_000
 
 # A time service slews by 500 ppm at most (adjtimex(2)): half a millisecond a second.
 _JUMP_MS: Final = 1000
-
-
-class Jump(msgspec.Struct, frozen=True):
-    """The system's clock went somewhere else.
-
-    Attributes:
-        by_ms: positive: forward.
-        to_ms: what it shows now, UTC.
-    """
-
-    by_ms: int
-    to_ms: int
 
 
 class Timekeeper:
@@ -58,15 +44,15 @@ class Timekeeper:
         self.offset_ms = now_ms - up_ms
         self.plausible = now_ms >= EARLIEST_MS
 
-    def look(self, now_ms: int, up_ms: int) -> Jump | None:
-        """Look again; tells of a jump since the last look."""
+    def look(self, now_ms: int, up_ms: int) -> int | None:
+        """Look again; by how many ms it has jumped since the last look, None where it has not."""
         offset_ms = now_ms - up_ms
         by_ms, self.offset_ms = offset_ms - self.offset_ms, offset_ms
         self.plausible = now_ms >= EARLIEST_MS
         if abs(by_ms) <= _JUMP_MS:
             return None
         self.jumps += 1
-        return Jump(by_ms, now_ms)
+        return by_ms
 
     def undated(self, time_ms: int, now_ms: int, up_ms: int) -> int:
         """The running time, as a stamp, at a time that the clock showed a moment ago."""

@@ -14,6 +14,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from jieneng.metering.errors import DeviceRefused, JienengError
 from jieneng.metering.read_plan import Read
 
 #: What to send (may be empty), and how many received bytes to come back with.
@@ -44,12 +45,13 @@ Talk: TypeAlias = Generator[Wish, Reply | None, None]
 
 
 class Treatment(Enum):
-    """What a refusal of a device means for whoever asked."""
+    """What an answer that is none means for whoever asked."""
 
     REFUSED = "the device is there, and has no answer to this for now"
     LATER = "it will have one in a moment"
     MISTAKEN = "it will never have one: what was asked for is not there"
     UNREACHED = "a gateway speaks for it: the device itself is silent"
+    NOTHING = "nothing came, or nothing that may be believed"
 
 
 class Framing(msgspec.Struct, frozen=True):
@@ -66,6 +68,8 @@ class Framing(msgspec.Struct, frozen=True):
     numbered: bool
     treatments: Mapping[int, Treatment]
 
-    def treatment(self, code: int) -> Treatment:
-        """What a refusal with this code means."""
-        return self.treatments.get(code, Treatment.REFUSED)
+    def treatment(self, error: JienengError) -> Treatment:
+        """What an error of an exchange means."""
+        if not isinstance(error, DeviceRefused):
+            return Treatment.NOTHING
+        return self.treatments.get(error.code, Treatment.REFUSED)

@@ -254,4 +254,4 @@ def test_more_than_a_frame_holds_can_not_be_asked_for(function: int, count: int)
     ],
 )
 def test_exceptions_are_told_apart(code: int, treatment: Treatment) -> None:
-    assert {one.treatment(code) for one in FRAMINGS.values()} == {treatment}
+    assert {one.treatment(DeviceRefused(code)) for one in FRAMINGS.values()} == {treatment}
