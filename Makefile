@@ -5,7 +5,10 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint types bench grafana locale lock clean
+# The tests that Hypothesis finds cases for.
+FUZZED = $(shell grep -l hypothesis -r tests --include='test_*.py')
+
+.PHONY: help venv demo test fuzz lint types bench grafana locale lock clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -24,6 +27,9 @@ demo: venv  ## a simulated centre, end to end; ARGS="--for 60" ends it by itself
 
 test: venv lint types  ## the whole suite, lint and types
 	$(BIN)/python -m pytest $(ARGS)
+
+fuzz: venv  ## look for new failing cases, at length
+	$(BIN)/python -m pytest --hypothesis-profile=fuzz $(FUZZED) $(ARGS)
 
 lint: venv
 	$(BIN)/ruff check .

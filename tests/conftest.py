@@ -4,11 +4,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from jieneng.site_folder import SiteFolder, load
 from tests.servers import Influx, Mosquitto
 
 ROOT = Path(__file__).parent.parent
+
+# A change is judged by the same cases as the one before it; new ones are looked for by whoever
+# runs the suite himself, and at length by `make fuzz`.
+settings.register_profile("steady", derandomize=True)
+settings.register_profile("fuzz", max_examples=3000, deadline=None)
 
 
 @pytest.fixture
