@@ -19,6 +19,7 @@ _COUNTS: Final = (
 )
 _LEAST_FILE_BYTES: Final = 65536  # less than the empty tables and a few batches is no bound
 _MOST_UNDER_WAY: Final = 1000  # of any window
+_ROW_PAGES: Final = 4  # that a row may need beyond its payload: table, index, overflow, list
 _OLDEST: Final = "id = (SELECT min(id) FROM batch)"
 _T = TypeVar("_T")
 
@@ -126,6 +127,17 @@ def drop_full(db: sqlite3.Connection, max_bytes: int) -> None:
             return
         if not remove(db, "full", _OLDEST, ()):
             return
+
+
+def pages(rows: Sequence[Row]) -> int:
+    """How many pages they take at most."""
+    return sum(len(row.payload) // sqlite_file.PAGE_BYTES + _ROW_PAGES for row in rows)
+
+
+def has_room(db: sqlite3.Connection, pages: int, max_bytes: int) -> bool:
+    """Whether the file can take so many pages more and stays within so many bytes."""
+    used = _pragma(db, "page_count") - _pragma(db, "freelist_count")
+    return (used + pages) * sqlite_file.PAGE_BYTES <= max_bytes
 
 
 def drop_for_pages(db: sqlite3.Connection, pages: int) -> None:

@@ -1,21 +1,37 @@
-"""A damaged spool is set aside, and what it still gives back goes into a new one.
+"""A damaged spool is set aside, and what it still gives back stands in its place.
 
-Law: a batch whose checksum is wrong is not given back.
+Laws:
+
+1. A batch whose checksum is wrong is not given back.
+2. The damaged file stays where it is until all that it gives back lies on the disk under another
+   name, with its counts. Who is killed before that begins again; who is killed after it goes on.
+   At no moment is there a batch in the place of the spool that is not counted there.
+3. A log is moved away before another file takes the place of its own: SQLite would write it over
+   whatever stands there.
+4. What the disk has no room for waits for a while; then the oldest give way, as they do in a spool
+   that is full.
 """
 
+import os
+import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from edge_agent import batches
-from edge_agent.batches import Row, whole
-from edge_agent.tally import Counts, settled
+import msgspec
 
-_AT_ONCE: Final = 200  # batches in a transaction
+from edge_agent import batches, sqlite_file
+from edge_agent.batches import Row, whole
+from edge_agent.breaker import Breaker
+from edge_agent.tally import Counts, settled
+from jieneng.observe import Log
+
+_NO_ROOM_S: Final = 60.0  # where there is no room, it is looked for again after this ...
+_NO_ROOM_TRIES: Final = 60  # ... so often, before the oldest give way
+_LOGS: Final = 3  # how much stays free, in logs: one outgrows its bound by a transaction
 
 # The table and the index of names both know the numbers of all batches: each is walked from both
 # ends, as far as it goes.
@@ -30,46 +46,158 @@ _WALKS: Final = tuple(
 )
 
 
-def set_aside(path: Path) -> Path:
-    """Give the file another name. One that had it before has been rescued from: it goes."""
-    aside = path.with_name(f"{path.name}.damaged")
-    for suffix in ("", "-wal"):
-        file = path.with_name(path.name + suffix)
-        aside.with_name(aside.name + suffix).unlink(missing_ok=True)
-        if file.exists():
-            file.rename(aside.with_name(aside.name + suffix))
+class Rescue:
+    """Of one spool. How often there was no room for it is remembered."""
+
+    def __init__(self, path: Path, log: Log, now_s: Callable[[], float]) -> None:
+        self._path = path
+        self._log = log
+        self._now_s = now_s
+        self._room = Breaker(_NO_ROOM_S, _NO_ROOM_S, trip=1)
+
+    def check(self) -> None:
+        """Fail at once where it is too early to look for room again."""
+        if self._now_s() < self._room.not_before_s:
+            raise sqlite_file.full()
+
+    def anew(self, log_bytes: int, known: Counts, reason: str) -> None:
+        """Set the damaged file aside, and put what it gives back in its place.
+
+        Args:
+            log_bytes: how large a log may grow before it is written back.
+            known: the youngest counts that are to be had elsewhere.
+            reason: why it is taken for damaged.
+
+        Raises:
+            sqlite3.Error: the disk takes no more, or nothing at all; all is as it was.
+            OSError: the same.
+        """
+        _remove(_beside(self._path, "damaged"))  # it has been rescued from, and takes room
+        before = max(known, counts_of(self._path), key=lambda one: one.progress)
+        new = _beside(self._path, "new")
+        try:
+            after = self._made(new, log_bytes, before)
+        except BaseException as error:
+            with suppress(OSError):
+                _remove(new)
+            if sqlite_file.code(error) == sqlite3.SQLITE_FULL:
+                self._room.failed(self._now_s())
+            raise
+        _move(new, _beside(self._path, "rescued"))
+        aside = finish(self._path)
+        self._room.answered()
+        self._log.error(
+            "spool was damaged, set aside, and begun anew",
+            reason=reason,
+            aside=str(aside),
+            rescued=after.pending,
+            dropped=after.dropped - before.dropped,
+        )
+
+    def _made(self, new: Path, log_bytes: int, before: Counts) -> Counts:
+        """Make the new file; its counts."""
+        _remove(new)
+        patient = self._room.failures < _NO_ROOM_TRIES
+        with closing(sqlite_file.opened(new, log_bytes)) as db:
+            _bring_over(db, self._path, log_bytes, patient=patient)
+            after = _settle(db, before)
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # its log does not move with it
+        return after
+
+
+def finish(path: Path) -> Path:
+    """Go on where a rescue was cut off, if one was; the name of what was set aside."""
+    aside, rescued = _beside(path, "damaged"), _beside(path, "rescued")
+    if rescued.exists():
+        if _log(path).exists():
+            _move(_log(path), _log(aside))
+        if path.exists():
+            _move(path, aside)
+        _move(rescued, path)
     return aside
-
-
-def bring_over(db: sqlite3.Connection, aside: Path) -> int:
-    """Take what the damaged file gives back, as much as the disk has room for; how many samples."""
-    with suppress(sqlite3.Error):
-        rows = rescued(aside)
-        while some := list(islice(rows, _AT_ONCE)):
-            batches.whole_or_not(db, partial(batches.insert, rows=some, at_s=0.0))
-    return batches.counts(db).pending
 
 
 def counts_of(path: Path) -> Counts:
     """What a damaged file says of itself, if it says anything that can be."""
+    if not path.exists():
+        return Counts()
     try:
-        with closing(sqlite3.connect(path, timeout=0)) as db:
+        with closing(_opened(path)) as db:
             said = batches.counts(db)
             return said if settled(said, said) == said else Counts()
     except (sqlite3.Error, TypeError):
         return Counts()
 
 
-def rescued(path: Path) -> Iterator[Row]:
+def given_back(path: Path) -> Generator[Row, None, None]:
     """The whole batches of a damaged file, in the order in which they were put."""
-    with closing(sqlite3.connect(path, timeout=0)) as db:
-        db.text_factory = _text
-        select = f"SELECT boot, seq, samples, payload, {', '.join(_later(db))} FROM batch"  # noqa: S608 - ours
+    with closing(_opened(path)) as db:
+        try:
+            later = ", ".join(_later(db))
+        except sqlite3.Error as error:
+            if sqlite_file.code(error) == sqlite3.SQLITE_BUSY:
+                raise  # another agent has it
+            return
+        select = f"SELECT boot, seq, samples, payload, {later} FROM batch"  # noqa: S608 - ours
         for number in _numbers(db):
             with suppress(sqlite3.Error):
                 found = db.execute(f"{select} WHERE id = ?", (number,)).fetchone()
                 if found is not None and (row := whole(found)) is not None:
                     yield row
+
+
+def _bring_over(db: sqlite3.Connection, path: Path, log_bytes: int, *, patient: bool) -> None:
+    """Take what the damaged file gives back, in transactions of a log at most."""
+    room = shutil.disk_usage(path.parent).free - _LOGS * log_bytes
+    if room < log_bytes:
+        raise sqlite_file.full()
+    with closing(given_back(path)) as rows:
+        for some in _in_parts(rows, log_bytes):
+            put = partial(_put, room=room, patient=patient)
+            try:
+                batches.whole_or_not(db, partial(put, rows=some))
+            except sqlite3.IntegrityError:  # a name rotted into another's
+                for one in some:
+                    with suppress(sqlite3.IntegrityError):
+                        batches.whole_or_not(db, partial(put, rows=[one]))
+
+
+def _in_parts(rows: Iterable[Row], most_bytes: int) -> Iterator[list[Row]]:
+    part: list[Row] = []
+    for row in rows:
+        if part and batches.pages([*part, row]) * sqlite_file.PAGE_BYTES > most_bytes:
+            yield part
+            part = []
+        part.append(row)
+    if part:
+        yield part
+
+
+def _put(db: sqlite3.Connection, *, rows: Sequence[Row], room: int, patient: bool) -> None:
+    pages = batches.pages(rows)
+    if not batches.has_room(db, pages, room):
+        if patient:
+            raise sqlite_file.full()
+        batches.drop_for_pages(db, pages)
+    batches.insert(db, rows, at_s=0.0)
+
+
+def _settle(db: sqlite3.Connection, before: Counts) -> Counts:
+    """Give the new file the counts of the old one, and of what became of the rest."""
+    found = batches.counts(db)
+    gone = min(found.full, before.pending)
+    known = msgspec.structs.replace(before, pending=before.pending - gone, full=before.full + gone)
+    after = settled(known, found)
+    batches.whole_or_not(db, lambda db: batches.write_counts(db, after))
+    return after
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    """For reading. Exclusively: a shared one needs room on the disk, for the index of its log."""
+    db = sqlite3.connect(path, timeout=0)
+    db.execute("PRAGMA locking_mode = EXCLUSIVE")
+    db.text_factory = _text
+    return db
 
 
 def _later(db: sqlite3.Connection) -> list[str]:
@@ -88,3 +216,26 @@ def _numbers(db: sqlite3.Connection) -> list[int]:
 
 def _text(data: bytes) -> str:
     return data.decode(errors="replace")  # what rotted may be no text
+
+
+def _beside(path: Path, what: str) -> Path:
+    return path.with_name(f"{path.name}.{what}")
+
+
+def _log(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")
+
+
+def _remove(path: Path) -> None:
+    for one in (path, _log(path)):
+        one.unlink(missing_ok=True)
+
+
+def _move(from_: Path, to: Path) -> None:
+    """Rename it, and see that the disk keeps the order of such steps."""
+    from_.rename(to)
+    folder = os.open(to.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -4,9 +4,9 @@ Laws:
 
 1. A batch carries a checksum. One that the disk gives back changed is dropped and counted, never
    handed out: a flipped digit would be a reading that nobody read.
-2. A damaged file is set aside under another name, what it still gives back goes into a new one, and
-   what it does not counts as dropped. The counts go on; where the file lost some of its own without
-   a word, the copy beside it (`tally`) says so.
+2. A damaged file is set aside under another name, what it still gives back stands in its place
+   (`rescue`), and what it does not counts as dropped. The counts go on; where the file lost some of
+   its own without a word, the copy beside it (`tally`) says so.
 3. A full disk never locks the queue. Where less is free than the reserve (see there) holds, the
    file grows no more: the oldest give way to the new. Where others fill the disk to the last byte,
    the reserve is given up for as long as a transaction takes. It holds four times what the log may
@@ -27,15 +27,14 @@ import sqlite3
 import time
 import traceback
 from collections.abc import Callable, Collection, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Final, TypeVar
 
-import msgspec
-
 from edge_agent import batches, rescue, sqlite_file, undated
 from edge_agent.batches import Row
+from edge_agent.rescue import Rescue
 from edge_agent.reserve import Reserve
 from edge_agent.tally import Counts, Tally, settled
 from edge_agent.window import Ends, Key
@@ -44,7 +43,6 @@ from jieneng.metering.reading import Ack
 from jieneng.observe import Fault, Log
 
 _LOGS: Final = 4  # how often the reserve holds what the log may be before it is written back
-_ROW_PAGES: Final = 4  # that a row may need beyond its payload: table, index, overflow, list
 _T = TypeVar("_T")
 
 
@@ -79,6 +77,7 @@ class SpoolFile:
         self._identity: tuple[int, int] | None = None  # of the file when it was opened
         self._tally = Tally(path.with_name(f"{path.name}-counts"))
         self._refused = 0  # samples, that the ledger does not know of
+        self._rescue = Rescue(path, log, now_s)
         self._damage = Fault(log, "batches were damaged on the disk, and dropped")
 
     def open(self) -> None:
@@ -88,7 +87,7 @@ class SpoolFile:
         except SpoolUnavailable as error:
             if not self._may_pass(error.__cause__):
                 raise
-            self.known = self._tally.read() or Counts()
+            self.known = self._tally.read() or rescue.counts_of(self._path)
 
     def put(self, rows: Sequence[Row]) -> None:
         """Keep batches, and drop what there is no room for, or what is too old."""
@@ -100,8 +99,7 @@ class SpoolFile:
             self.waits = self.waits or waits
             running_s = self._now_s() - self._began_s
             if self._reserve.is_tight():  # the file grows no more
-                pages = sum(len(row.payload) // sqlite_file.PAGE_BYTES + _ROW_PAGES for row in rows)
-                batches.drop_for_pages(db, pages)
+                batches.drop_for_pages(db, batches.pages(rows))
             batches.insert(db, rows, running_s)
             batches.count_read(db, samples, self._refused, running_s)
             batches.drop_old(db, running_s - self._max_age_s)
@@ -111,7 +109,7 @@ class SpoolFile:
             self._transact(work, settles_refused=True)
         except SpoolUnavailable:
             self._refused += samples
-            self._know(_with_refused(self.known, samples))
+            self._know(self.known.with_refused(samples))
             raise
 
     def ends(self, most: int, under_way: Collection[Key]) -> Ends:
@@ -165,7 +163,7 @@ class SpoolFile:
             raise self._unavailable(error) from error
         if settles_refused:
             self._refused = 0
-        self._know(_with_refused(counts, self._refused))
+        self._know(counts.with_refused(self._refused))
         return done
 
     def _say_damaged(self, before: int) -> None:
@@ -178,6 +176,7 @@ class SpoolFile:
             self._tally.write(counts)
 
     def _attempt_hard(self, work: Callable[[sqlite3.Connection], _T]) -> tuple[Counts, _T]:
+        self._rescue.check()
         try:
             self._reserve.make()
             return self._attempt(work)
@@ -185,7 +184,7 @@ class SpoolFile:
             if sqlite_file.code(error) == sqlite3.SQLITE_FULL:
                 return self._attempt_in_reserve(work)
             if sqlite_file.is_damage(error):
-                self._set_aside(error)
+                self._begin_anew(error)
                 return self._attempt(work)
             raise
 
@@ -226,6 +225,7 @@ class SpoolFile:
             now = settled(known, found)
             if now != found:
                 batches.whole_or_not(db, lambda db: batches.write_counts(db, now))
+            if now.refused >= self.known.refused:  # else it has not heard of these yet
                 self._refused = 0
             lost = undated.drop_of_other_starts(db, self._machine)
             self.waits = undated.span(db) is not None
@@ -247,23 +247,23 @@ class SpoolFile:
         return db
 
     def _open(self) -> sqlite3.Connection:
-        return sqlite_file.opened(self._path, self._reserve.size_bytes // _LOGS)
+        rescue.finish(self._path)
+        return sqlite_file.opened(self._path, self._log_bytes)
 
-    def _set_aside(self, error: Exception) -> None:
+    @property
+    def _log_bytes(self) -> int:
+        return self._reserve.size_bytes // _LOGS
+
+    def _begin_anew(self, error: Exception) -> None:
         # What was going on when it came up still holds a cursor, and with it the file's lock.
         traceback.clear_frames(error.__traceback__)
         self._disconnect()
-        aside = rescue.set_aside(self._path)
-        if not self.known.progress and self._tally.read() is None:
-            self.known = rescue.counts_of(aside)
-        with closing(self._open()) as db:
-            saved = rescue.bring_over(db, aside)
-        self._log.error(
-            "spool was damaged, set aside, and begun anew",
-            reason=str(error),
-            aside=str(aside),
-            rescued=saved,
-        )
+        known = max(self.known, self._tally.read() or self.known, key=lambda one: one.progress)
+        self._reserve.release()
+        try:
+            self._rescue.anew(self._log_bytes, known, reason=str(error))
+        finally:
+            self._reserve.make()
 
     def _may_pass(self, error: BaseException | None) -> bool:
         """Whether it is the disk's state rather than a wrong path or another agent."""
@@ -290,10 +290,3 @@ class SpoolFile:
             path=self._path,
             error=error,
         )
-
-
-def _with_refused(counts: Counts, samples: int) -> Counts:
-    """The counts after so many more were read and refused."""
-    return msgspec.structs.replace(
-        counts, read=counts.read + samples, refused=counts.refused + samples
-    )

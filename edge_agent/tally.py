@@ -55,6 +55,12 @@ class Counts(msgspec.Struct, frozen=True):
         """Grows with everything that happens to a sample, and never falls."""
         return self.read + self.stored + self.dropped
 
+    def with_refused(self, samples: int) -> "Counts":
+        """After so many more were read and refused."""
+        return msgspec.structs.replace(
+            self, read=self.read + samples, refused=self.refused + samples
+        )
+
 
 def settled(known: Counts, found: Counts) -> Counts:
     """The counts of a spool that holds less, or more, than was known of it.

@@ -301,9 +301,9 @@ async def test_one_bad_page_costs_its_own_batches_only(tmp_path: Path) -> None:
             assert one.counts.read == 600
             assert balanced(one.counts)
             assert 590 <= one.counts.pending < 600
-    assert [entry["event"] for entry in logs] == [
-        "spool was damaged, set aside, and begun anew",
-        "spool has lost readings that were in it",
+            lost = one.counts.damaged
+    assert [(entry["event"], entry["dropped"]) for entry in logs] == [
+        ("spool was damaged, set aside, and begun anew", lost)
     ]
 
 
