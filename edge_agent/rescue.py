@@ -26,7 +26,7 @@ import msgspec
 from edge_agent import batches, sqlite_file
 from edge_agent.batches import Row, whole
 from edge_agent.breaker import Breaker
-from edge_agent.tally import Counts, settled
+from edge_agent.tally import Counts, settled, youngest
 from jieneng.observe import Log
 
 _NO_ROOM_S: Final = 60.0  # where there is no room, it is looked for again after this ...
@@ -60,7 +60,7 @@ class Rescue:
         if self._now_s() < self._room.not_before_s:
             raise sqlite_file.full()
 
-    def anew(self, log_bytes: int, known: Counts, reason: str) -> None:
+    def anew(self, log_bytes: int, known: Counts, reason: str) -> Counts:
         """Set the damaged file aside, and put what it gives back in its place.
 
         Args:
@@ -68,12 +68,15 @@ class Rescue:
             known: the youngest counts that are to be had elsewhere.
             reason: why it is taken for damaged.
 
+        Returns:
+            The counts from which those of the new file go on.
+
         Raises:
             sqlite3.Error: the disk takes no more, or nothing at all; all is as it was.
             OSError: the same.
         """
         _remove(_beside(self._path, "damaged"))  # it has been rescued from, and takes room
-        before = max(known, counts_of(self._path), key=lambda one: one.progress)
+        before = youngest(known, counts_of(self._path))
         new = _beside(self._path, "new")
         try:
             after = self._made(new, log_bytes, before)
@@ -93,6 +96,7 @@ class Rescue:
             rescued=after.pending,
             dropped=after.dropped - before.dropped,
         )
+        return before
 
     def _made(self, new: Path, log_bytes: int, before: Counts) -> Counts:
         """Make the new file; its counts."""

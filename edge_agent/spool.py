@@ -33,7 +33,7 @@ _T = TypeVar("_T")
 
 
 class Spool:
-    """The queue, for the event loop. Every method but `close` may raise `SpoolUnavailable`.
+    """The queue, for the event loop. Every coroutine but `close` may raise `SpoolUnavailable`.
 
     Attributes:
         changed: set whenever something came or went; who waits on it clears it.
@@ -62,11 +62,14 @@ class Spool:
         self.machine: Final = machine
         self._file = SpoolFile(path, max_bytes, log, machine=machine, max_age_s=max_age_s)
         self._thread = ThreadPoolExecutor(1, "spool")
+        self._unfit = 0  # samples, since the start, that never got to the file's thread ...
+        self._told = 0  # ... and how many of them it has been told of
 
     @property
     def counts(self) -> Counts:
         """As of the last thing done, with what was refused and is not on the disk yet."""
-        return self._file.known
+        known, heard = self._file.said
+        return known.with_refused(self._unfit - heard) if heard < self._unfit else known
 
     @property
     def waits(self) -> bool:
@@ -79,8 +82,13 @@ class Spool:
 
     async def put(self, rows: Sequence[Row]) -> None:
         """Keep batches, in the order in which they were read. The oldest give way to them."""
-        await self._run(lambda: self._file.put(rows))
+        unfit, self._told = self._unfit - self._told, self._unfit
+        await self._run(lambda: self._file.put(rows, unfit))
         self.changed.set()
+
+    def refuse(self, samples: int) -> None:
+        """Count so many as read and refused, at once; the disk hears of it with the next `put`."""
+        self._unfit += samples
 
     async def peek(self, most: int) -> list[Row]:
         """The oldest batches; they stay."""

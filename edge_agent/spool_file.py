@@ -36,7 +36,7 @@ from edge_agent import batches, rescue, sqlite_file, undated
 from edge_agent.batches import Row
 from edge_agent.rescue import Rescue
 from edge_agent.reserve import Reserve
-from edge_agent.tally import Counts, Tally, settled
+from edge_agent.tally import Counts, Tally, settled, youngest
 from edge_agent.window import Ends, Key
 from jieneng.metering.errors import SpoolUnavailable
 from jieneng.metering.reading import Ack
@@ -50,7 +50,8 @@ class SpoolFile:
     """The queue, for its thread. Whatever goes wrong is raised as `SpoolUnavailable`.
 
     Attributes:
-        known: the counts, with what was refused and is not on the disk yet.
+        said: the counts, with what was refused and is not on the disk yet; and how many of the
+            refused were so before they came here. One value, as another thread reads it.
         waits: whether some wait for their time. Perhaps none, until they are next given it.
     """
 
@@ -64,7 +65,7 @@ class SpoolFile:
         max_age_s: float = math.inf,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.known = Counts()
+        self.said = (Counts(), 0)
         self.waits = False
         self._machine = machine
         self._path = path
@@ -80,6 +81,11 @@ class SpoolFile:
         self._rescue = Rescue(path, log, now_s)
         self._damage = Fault(log, "batches were damaged on the disk, and dropped")
 
+    @property
+    def known(self) -> Counts:
+        """The counts, with what was refused and is not on the disk yet."""
+        return self.said[0]
+
     def open(self) -> None:
         """Open or make the file, unless the disk is what keeps us from it: that is tried again."""
         try:
@@ -87,10 +93,13 @@ class SpoolFile:
         except SpoolUnavailable as error:
             if not self._may_pass(error.__cause__):
                 raise
-            self.known = self._tally.read() or rescue.counts_of(self._path)
+            self.said = (self._tally.read() or rescue.counts_of(self._path), 0)
 
-    def put(self, rows: Sequence[Row]) -> None:
-        """Keep batches, and drop what there is no room for, or what is too old."""
+    def put(self, rows: Sequence[Row], unfit: int = 0) -> None:
+        """Keep batches, drop what is too much or too old; `unfit` samples never got here."""
+        if unfit:
+            self._refused += unfit
+            self._know(self.known.with_refused(unfit), unfit)
         samples = sum(row.samples for row in rows)
         waits = any(row.machine is not None for row in rows)
 
@@ -149,8 +158,6 @@ class SpoolFile:
         self._tally.close()
         self._disconnect()
 
-    # --- the file ---
-
     def _transact(
         self, work: Callable[[sqlite3.Connection], _T], *, settles_refused: bool = False
     ) -> _T:
@@ -170,9 +177,9 @@ class SpoolFile:
         if self.known.damaged > before:
             self._damage.happened("their checksums are wrong", path=str(self._path))
 
-    def _know(self, counts: Counts) -> None:
+    def _know(self, counts: Counts, unfit: int = 0) -> None:
         if counts != self.known:
-            self.known = counts
+            self.said = (counts, self.said[1] + unfit)
             self._tally.write(counts)
 
     def _attempt_hard(self, work: Callable[[sqlite3.Connection], _T]) -> tuple[Counts, _T]:
@@ -221,11 +228,10 @@ class SpoolFile:
             self._began_s = self._now_s() - batches.running_s(db)
             found = batches.counts(db)
             copies = (found, self.known, self._tally.read() or found)
-            known = max(copies, key=lambda one: one.progress)
+            known = youngest(*copies)
             now = settled(known, found)
             if now != found:
                 batches.whole_or_not(db, lambda db: batches.write_counts(db, now))
-            if now.refused >= self.known.refused:  # else it has not heard of these yet
                 self._refused = 0
             lost = undated.drop_of_other_starts(db, self._machine)
             self.waits = undated.span(db) is not None
@@ -258,10 +264,11 @@ class SpoolFile:
         # What was going on when it came up still holds a cursor, and with it the file's lock.
         traceback.clear_frames(error.__traceback__)
         self._disconnect()
-        known = max(self.known, self._tally.read() or self.known, key=lambda one: one.progress)
+        known = youngest(self.known, self._tally.read() or self.known)
         self._reserve.release()
         try:
-            self._rescue.anew(self._log_bytes, known, reason=str(error))
+            if self._rescue.anew(self._log_bytes, known, reason=str(error)) == self.known:
+                self._refused = 0  # the new file knows of them
         finally:
             self._reserve.make()
 

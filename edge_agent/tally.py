@@ -62,6 +62,11 @@ class Counts(msgspec.Struct, frozen=True):
         )
 
 
+def youngest(*copies: Counts) -> Counts:
+    """The one of them that has seen most; the first where several have."""
+    return max(copies, key=lambda one: one.progress)
+
+
 def settled(known: Counts, found: Counts) -> Counts:
     """The counts of a spool that holds less, or more, than was known of it.
 

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from edge_agent import keeper as keeping_room
 from edge_agent.keeper import Keeper
 from edge_agent.spool import Spool
 from jieneng import observe
 from jieneng.metering import wire
-from jieneng.metering.reading import Ack, Sample
+from jieneng.metering.errors import SpoolUnavailable
+from jieneng.metering.reading import Ack, Poll, Sample
 from tests.edge_agent.scene import never_undated, running, until
 
 LOG = observe.log("test")
@@ -175,4 +177,84 @@ async def test_what_waits_for_too_long_is_said_once(tmp_path: Path) -> None:
         await one._commit()
     name = "readings wait for too long: the oldest are dropped"
     assert [entry["event"] for entry in logs] == [name, f"{name}: over"]
+    await spool.close()
+
+
+async def test_a_disk_that_hangs_does_not_fill_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A put that never ends: what was read meanwhile had no bound."""
+    monkeypatch.setattr(keeping_room, "_MOST", 50)
+    spool = Spool(tmp_path / "s", 10**6, LOG)
+    await spool.open()
+    one = keeper(spool, 0.001)
+    with capture_logs() as logs:
+        async with running(one.run()):
+            one.keep(sample(0))
+            await until(lambda: spool.counts.pending == 1)
+            let_go = await busy(spool)
+            one.keep(sample(1))
+            await until(spool._thread._work_queue.qsize)
+            for number in range(2, 90):
+                one.keep(sample(number))
+                one.tell(Poll("e-1", 1_795_000_000_000 + number, True, 10, 1))
+            assert len(one._samples) == len(one._polls) == 50
+            counts = spool.counts
+            assert (counts.read, counts.pending, counts.refused) == (39, 1, 38)
+            let_go()
+            await until(lambda: spool.counts.pending == 52)
+            one.keep(sample(90))
+            await until(lambda: spool.counts.pending == 53)
+            counts = spool.counts
+            assert (counts.read, counts.pending, counts.refused) == (91, 53, 38)
+    name = "the disk does not answer: readings that the memory has no room for are dropped"
+    assert [entry["event"] for entry in logs] == [name, f"{name}: over"]
+    await spool.close()
+    again = Spool(tmp_path / "s", 10**6, LOG)
+    await again.open()
+    assert (again.counts.read, again.counts.pending, again.counts.refused) == (91, 53, 38)
+    await again.close()
+
+
+async def test_a_disk_that_hangs_before_the_clock_is_set_does_not_fill_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping_room, "_MOST", 50)
+    spool = Spool(tmp_path / "s", 10**6, LOG, machine="m")
+    one = keeper(spool, 3600.0)
+    one._undated = lambda time_ms: time_ms
+    for number in range(60):
+        one.keep(Sample("e-1", number, 0, ("energy_kwh",), (1.0,)))
+        one.tell(Poll("e-1", number, True, 10, 1))
+    assert len(one._early_samples) == len(one._early_polls) == 50
+    assert (spool.counts.read, spool.counts.refused) == (10, 10)
+    await one._commit()
+    counts = spool.counts
+    assert (counts.read, counts.pending, counts.refused) == (60, 50, 10)
+    await spool.close()
+
+
+async def test_what_the_memory_had_no_room_for_is_counted_once_where_the_disk_refuses(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "s"
+    spool = Spool(file, 10**6, LOG)
+    await spool.open()
+    spool.refuse(5)
+    assert (spool.counts.read, spool.counts.refused) == (5, 5)
+    await spool.close()
+    spool = Spool(file, 10**6, LOG)
+    holder = sqlite3.connect(file, isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    spool.refuse(7)
+    for _ in range(2):
+        with pytest.raises(SpoolUnavailable):
+            await spool.put([])
+        assert (spool.counts.read, spool.counts.refused) == (7, 7)
+    holder.execute("ROLLBACK")
+    holder.close()
+    spool.refuse(1)
+    await spool.put([])
+    await spool.put([])
+    assert (spool.counts.read, spool.counts.refused) == (8, 8)
     await spool.close()
