@@ -1,8 +1,10 @@
 """The agent as a whole: what it is made of, and in which order that starts and ends.
 
-On SIGHUP the site's file is read anew. Buses that are as they were go on without a gap; a file that
-is wrong is refused with all its problems, and the old one stays. How the agent itself runs (broker,
-spool) is read at its start only.
+On SIGHUP the site's file and the agent's own are read anew: which buses it polls, where it reaches
+them, and which meters hang on them. Buses that are as they were go on without a gap. Files that are
+wrong are refused with all their problems, and so are such as make this agent another, or its site;
+all stays as it was then. How the agent itself runs (broker, spool, publish, metrics) is read at its
+start only: where that has changed, the log says which tables wait for the next one.
 """
 
 import asyncio
@@ -14,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from edge_agent.buses import BusDuty, Buses, duties
 from edge_agent.clock_watch import ClockWatch
-from edge_agent.config import AgentSettings, duty
+from edge_agent.config import AgentSettings, Duty, check_same, duty, waiting_tables
 from edge_agent.health import Health
 from edge_agent.keeper import Keeper
 from edge_agent.links import bus_link
@@ -99,8 +101,9 @@ async def run(
                 services.create_task(supervisor.stay_alive(), name="watchdog")
                 services.create_task(watch.run(), name="clock")
                 if reload is not None:
+                    read_anew = _reading_anew(reload, folder, settings, mine, log)
                     services.create_task(
-                        _reload_on_signal(reload, buses, supervisor, clock, log), name="reload"
+                        _reload_on_signal(read_anew, buses, supervisor, clock, log), name="reload"
                     )
                 supervisor.ready()
                 # Until cancelled: first the polling ends, then what it read is kept.
@@ -128,18 +131,38 @@ def _poller(one: BusDuty, keeper: Keeper, clock: Clock, log: Log) -> BusPoller:
     )
 
 
+def _reading_anew(
+    reload: Reload, folder: SiteFolder, settings: AgentSettings, mine: Duty, log: Log
+) -> Callable[[], tuple[BusDuty, ...]]:
+    """Reads what this agent, which was started so, has to do now."""
+
+    def read() -> tuple[BusDuty, ...]:
+        folder_now, settings_now = reload()
+        mine_now = duty(folder_now.site, settings_now)
+        check_same(mine, mine_now, folder.site.id, folder_now.site.id)
+        wanted = duties(folder_now, mine_now)
+        if tables := waiting_tables(settings, settings_now):
+            log.warning("changed settings take effect at the next start only", tables=tables)
+        return wanted
+
+    return read
+
+
 async def _reload_on_signal(
-    reload: Reload, buses: Buses, supervisor: Supervisor, clock: Clock, log: Log
+    read: Callable[[], tuple[BusDuty, ...]],
+    buses: Buses,
+    supervisor: Supervisor,
+    clock: Clock,
+    log: Log,
 ) -> None:
-    """Read the site anew whenever that is asked for, until cancelled."""
+    """Read the files anew whenever that is asked for, until cancelled."""
     with _hang_ups() as asked:
         while True:
             await asked.wait()
             asked.clear()
             supervisor.reloading(clock)
             try:
-                folder, settings = reload()
-                wanted = duties(folder, duty(folder.site, settings))
+                wanted = read()
             except ConfigError as error:
                 problems = [str(one) for one in error.problems]
                 log.warning("the site's file is refused, the old one stays", problems=problems)

@@ -14,6 +14,7 @@ from jieneng.metering.site import Bus, Id, Meter, Site
 from jieneng.observe import MetricsSettings
 
 SETTINGS_FILE: Final = "agent.toml"
+AT_START: Final = ("broker", "spool", "publish", "metrics")  # tables that a reload leaves alone
 _DAY_S: Final = 86_400
 
 
@@ -125,6 +126,35 @@ def duty(site: Site, settings: AgentSettings) -> Duty:
         raise ConfigError(problems)
     meters = {bus.id: tuple(one for one in site.meter if one.bus == bus.id) for bus in buses}
     return Duty(agent, tuple(bus for bus in buses if meters[bus.id]), meters)
+
+
+def check_same(was: Duty, now: Duty, site_was: str, site_now: str) -> None:
+    """See that a reload leaves an agent the one that it is: its batches bear both names.
+
+    Raises:
+        ConfigError: it would be another.
+    """
+    if now.agent != was.agent:
+        problem = Problem(
+            text="this agent runs as {was}, and the files now make it {now}.",
+            mend="Restart it, or change them back.",
+            values={"was": was.agent, "now": now.agent},
+        )
+        raise ConfigError([problem])
+    if site_now != site_was:
+        problem = Problem(
+            text="this agent runs for the site {was}, which is now named {now}.",
+            mend="Restart it, or change that back.",
+            values={"was": site_was, "now": site_now},
+            path=("site", "id"),
+            file="site.toml",
+        )
+        raise ConfigError([problem])
+
+
+def waiting_tables(was: AgentSettings, now: AgentSettings) -> list[str]:
+    """The tables that differ and are read at the start of an agent only."""
+    return [name for name in AT_START if getattr(was, name) != getattr(now, name)]
 
 
 def _agent(site: Site, wanted: str | None) -> str:

@@ -4,16 +4,25 @@ import os
 import signal
 from pathlib import Path
 
+import msgspec
 import pytest
 import structlog
 
 from edge_agent import app
-from edge_agent.config import AgentSettings
+from edge_agent.config import (
+    AgentHead,
+    AgentSettings,
+    BusOverride,
+    PublishSettings,
+    SpoolSettings,
+)
 from jieneng.clock import SystemClock
 from jieneng.metering.errors import ConfigError, Problem
 from jieneng.metering.reading import Poll
+from jieneng.metering.site import Identity
 from jieneng.site_folder import SiteFolder
 from tests.edge_agent.scene import (
+    AGENT,
     Dtsd1352,
     Ingest,
     bus,
@@ -93,8 +102,11 @@ class _Site:
             raise self.now
         return self.now, self.how
 
-    async def change(self, to: "SiteFolder | ConfigError") -> None:
+    async def change(
+        self, to: "SiteFolder | ConfigError", how: AgentSettings | None = None
+    ) -> None:
         self.now = to
+        self.how = how or self.how
         before = self.read
         os.kill(os.getpid(), signal.SIGHUP)
         await until(lambda: self.read > before)
@@ -151,6 +163,68 @@ async def test_a_new_site_file_touches_only_the_buses_that_it_changes(
     assert [one["problems"] for one in refused] == [["it is wrong. Mend it."]]
     energies = ingest.energies("e-a")
     assert energies == sorted(energies)
+
+
+async def test_a_reload_that_makes_the_agent_another_is_refused(
+    mosquitto: Mosquitto, tmp_path: Path
+) -> None:
+    """The buses took it up, and what they read went out under the old names."""
+    source, other = Dtsd1352(1), Dtsd1352(1)
+    async with gateway(source) as port, gateway(other) as far:
+        meters = [meter("e-1", "b", 1), meter("e-2", "c", 1)]
+        theirs = msgspec.structs.replace(bus("c", far), agent="agent-2")
+        where = folder(tmp_path, bus("b", port), theirs, meters=meters)
+        mine = AgentHead(id=AGENT)
+        how = settings(mosquitto.port, agent=mine)
+        site = _Site(where, how)
+        elsewhere = msgspec.structs.replace(where.site, site=Identity(id="new", name="new"))
+        with structlog.testing.capture_logs() as logs:
+            async with running(app.run(where, how, SystemClock(), reload=site)):
+                await until(lambda: source.asked > 2)
+                another = settings(mosquitto.port, agent=AgentHead(id="agent-2"))
+                await site.change(where, another)
+                await site.change(SiteFolder(tmp_path, elsewhere, where.models), how)
+                asked = source.asked
+                await until(lambda: source.asked > asked + 2)
+        assert not other.asked
+    said = [one for one in logs if "refused" in one["event"]]
+    (agent,), (of_site,) = (one["problems"] for one in said)
+    assert agent == (
+        "this agent runs as agent-1, and the files now make it agent-2."
+        " Restart it, or change them back."
+    )
+    assert of_site == (
+        "site.toml: this agent runs for the site test-site, which is now named new."
+        " Restart it, or change that back."
+    )
+    assert not [one for one in logs if "read anew" in one["event"]]
+
+
+async def test_a_reload_says_which_tables_wait_for_the_next_start(
+    mosquitto: Mosquitto, tmp_path: Path
+) -> None:
+    """They were ignored without a word."""
+    source = Dtsd1352(1)
+    async with gateway(source) as port:
+        where = folder(tmp_path, bus("b", port), meters=[meter("e-1", "b", 1)])
+        how = settings(mosquitto.port)
+        site = _Site(where, how)
+        with structlog.testing.capture_logs() as logs:
+            async with running(app.run(where, how, SystemClock(), reload=site)):
+                await until(lambda: source.asked)
+                await site.change(where)
+                changed = settings(
+                    mosquitto.port,
+                    publish=PublishSettings(window=7),
+                    spool=SpoolSettings(max_bytes=10**6),
+                    bus=(BusOverride(id="b", host="localhost"),),
+                )
+                await site.change(where, changed)
+                await until(lambda: len([one for one in logs if "anew" in one["event"]]) == 2)
+    anew = [one for one in logs if "anew" in one["event"]]
+    assert [one["ended"] for one in anew] == [(), ("b",)], "where a bus is reached is read anew"
+    waiting = [one for one in logs if "next start" in one["event"]]
+    assert [one["tables"] for one in waiting] == [["spool", "publish"]]
 
 
 # --- the clock ----------------------------------------------------------------------------------
