@@ -12,6 +12,7 @@ import pytest
 from edge_agent.timekeeper import UP_MS
 from jieneng.clock import SystemClock
 from jieneng.metering.reading import Batch
+from jieneng.storage import StoreSettings
 from tests.edge_agent.scene import AGENT, Dtsd1352, Ingest, gateway, running, until
 from tests.edge_agent.test_kill import (
     AGENT_TOML,
@@ -52,7 +53,9 @@ async def scene(
     """A box with one meter, and an ingest that is always there."""
     source, ingest = Remembering(1), Ingest(mosquitto.port)
     (path / "agent.toml").write_text(AGENT_TOML.format(port=mosquitto.port))
-    (path / "ingest.toml").write_text(INGEST_TOML.format(port=mosquitto.port))
+    (path / "ingest.toml").write_text(
+        INGEST_TOML.format(port=mosquitto.port, delay_s=0.1, store=StoreSettings())
+    )
     async with gateway(source) as port, running(ingest.run()):
         bus = BUS_TOML.format(number=0, agent=AGENT, port=port)
         (path / "site.toml").write_text(SITE_TOML + bus)
