@@ -3,9 +3,10 @@
 Laws:
 
 1. One question at a time. A silent meter costs its neighbours one time-out, less and less often.
-   One that answers in part is not silent. A link that is down is no meter's failure, and costs no
-   meter its slot as long as that lasts; it is down, too, where one meter after the other is hung up
-   on, until none is left. Less than that are meters for which a gateway hangs up.
+   One that answers in part is not silent; one that can't be understood five times in a row is
+   asked less, too. A link that is down is no meter's failure, and costs no meter its slot as long
+   as that lasts; it is down, too, where one meter after the other is hung up on, until none is
+   left. Less than that are meters for which a gateway hangs up.
 2. After a silence or a wrong reply, the same meter is not asked for anything more before its next
    slot: what comes late now could be the answer to any of its questions.
 3. What was read is handed on in the same moment, whole or with NaN for what is missing; and every
@@ -167,7 +168,7 @@ class BusPoller:
             schedule.done(
                 utc_s=clock.now_ms() / MILLISECONDS,
                 now_s=now_s,
-                not_before_s=polled.breaker.not_before_s,
+                not_before_s=polled.not_before_s,
                 doubted=polled.breaker.failures > 0,
                 again=polled.breaker.failures == 1,
             )
@@ -274,7 +275,7 @@ class BusPoller:
         self._link_fault.over()
         if trouble is None:
             self._turned_away.clear()
-            polled.breaker.answered()
+            polled.answered()
             polled.fault.over()
             return
         error, read = trouble
@@ -282,8 +283,10 @@ class BusPoller:
             self._turned_away.clear()
         polled.fault.happened(error, function=read.function, registers=span(read))
         if any(course.replies) or self._framing.treatment(error) not in _SILENT:
-            polled.breaker.answered()
-        elif not isinstance(error, ReplyError):
+            polled.answered()
+        elif isinstance(error, ReplyError):
+            polled.garble.failed(now_s)
+        else:
             polled.breaker.failed(now_s)
 
 

@@ -11,6 +11,9 @@ from jieneng.observe import Fault, Log
 
 _DOUBT_S: Final = 60.0  # registers that it refused are asked for again after this, doubling ...
 _DOUBT_LONGEST_S: Final = 3600.0  # ... up to this
+_GARBLED: Final = (
+    5  # wrong replies in a row that are no noise: two devices of one number, a bad wire
+)
 _MISTAKES: Final = 3  # refusals in a row that are no passing state of the device
 
 
@@ -27,7 +30,8 @@ class Standing:
 
     Attributes:
         meter: what to ask it for, and what it says.
-        breaker: whether it is asked.
+        breaker: whether it is asked, where it may be silent ...
+        garble: ... and where what it says can't be understood.
         fault: that it does not answer.
         share_s: of the bus's time that it may take where all do.
     """
@@ -36,6 +40,7 @@ class Standing:
         who = {"bus": bus, "meter": meter.id, "unit": meter.unit, "model": meter.model}
         self.meter: Final = meter
         self.breaker: Final = Breaker(meter.interval_s)
+        self.garble: Final = Breaker(meter.interval_s, trip=_GARBLED)
         self.fault: Final = Fault(log, "meter does not answer as it should", after=TRIP, **who)
         self.share_s: Final = meter.interval_s / neighbours
         self._log = log
@@ -43,6 +48,16 @@ class Standing:
         self._reads: tuple[Read, ...] = ()
         self._asked: tuple[Registers, ...] = ()
         self._known: dict[tuple[int, int, int], Registers] = {}
+
+    @property
+    def not_before_s(self) -> float:
+        """It is not to be asked before, on the monotonic clock."""
+        return max(self.breaker.not_before_s, self.garble.not_before_s)
+
+    def answered(self) -> None:
+        """It is there, and can be understood."""
+        self.breaker.answered()
+        self.garble.answered()
 
     def ask(self, number: int) -> tuple[Registers, ...]:
         """What to ask for in a poll, with what is known of it."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from structlog.testing import capture_logs
 
-from jieneng.metering.errors import HungUp, LinkDown, LinkError, TurnedAway
+from jieneng.metering.errors import HungUp, LinkDown, LinkError, PeerError, ReplyError, TurnedAway
 from tests.edge_agent.misbehaving import Question
 from tests.edge_agent.on_the_clock import Answer, Bus
 
@@ -17,7 +17,7 @@ HOUR_S = 3600.0
 
 
 def failing(
-    error: Callable[[], LinkError], when: Callable[[int, float], bool]
+    error: Callable[[], LinkError | PeerError], when: Callable[[int, float], bool]
 ) -> Callable[[Question, float], Answer]:
     def answer(question: Question, now_s: float) -> Answer:
         return error() if when(question.unit, now_s) else question.reply(1)
@@ -94,3 +94,19 @@ async def test_a_connection_closed_while_idle_costs_no_reading() -> None:
     )
     await bus.run(600.0)
     assert min(len(bus.of(unit)) for unit in (1, 2, 3)) >= 39
+
+
+async def test_a_unit_that_can_not_be_understood_is_asked_less_and_less() -> None:
+    """Two devices of one number garble each other for good: that must not cost the others."""
+    bus = Bus(
+        failing(lambda: ReplyError("garbled"), lambda unit, now_s: unit == 1 and now_s < 1800),
+        units=3,
+        interval_s=15.0,
+    )
+    await bus.run(HOUR_S)
+    garbled = [one for one in bus.gateway.asked[1] if one < 1800]
+    assert 8 <= len(garbled) <= 20
+    assert len(bus.of(1)) >= (HOUR_S - 1800 - 300) / 15 - 1, (
+        "and as often as before when it is well"
+    )
+    assert min(len(bus.of(unit)) for unit in (2, 3)) >= 239
