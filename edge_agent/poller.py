@@ -105,8 +105,10 @@ class _Course(msgspec.Struct):
     pauses: int = 0
 
     @property
-    def link_is_down(self) -> bool:
-        return self.trouble is not None and isinstance(self.trouble.error, LinkDown)
+    def is_in_vain(self) -> bool:
+        """Whether the link was down before anything was read."""
+        down = self.trouble is not None and isinstance(self.trouble.error, LinkDown)
+        return down and not any(self.replies)
 
 
 class BusPoller:
@@ -163,7 +165,7 @@ class BusPoller:
             polled = self._polled[slot.meter]
             course = yield from self._poll(polled, polled.ask(slot.number), now_s)
             now_s = clock.monotonic()
-            if course.link_is_down and now_s < slot.ends_s:
+            if course.is_in_vain and now_s < slot.ends_s:
                 continue  # it has its turn when the link is back
             schedule.done(
                 utc_s=clock.now_ms() / MILLISECONDS,

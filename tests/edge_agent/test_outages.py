@@ -110,3 +110,15 @@ async def test_a_unit_that_can_not_be_understood_is_asked_less_and_less() -> Non
         "and as often as before when it is well"
     )
     assert min(len(bus.of(unit)) for unit in (2, 3)) >= 239
+
+
+async def test_what_was_read_before_the_link_went_down_is_not_read_once_more() -> None:
+    """Two samples of one slot could have one time, and in a store the second takes the place of
+    the first: after a reconnect it may say zero."""
+    bus = Bus(
+        lambda question, _: down() if question.nth % 5 == 2 else question.reply(question.nth),
+        interval_s=15.0,
+    )
+    await bus.run(600.0)
+    slots = [round(time_s // 15) for time_s in bus.times_s(1)]
+    assert len(slots) == len(set(slots)) >= 39
