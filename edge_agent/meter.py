@@ -121,7 +121,7 @@ class PolledMeter:
         self._judge = Judge(meter.rated_max, AN_HOUR[QUANTITIES[CONSUMPTION[meter.medium]].unit])
         self._repetitions: dict[tuple[int, ...], Repetition] = {}
         self._number = 0  # of the poll that was asked for ...
-        self._got: int | None = None  # ... and of the last that was answered whole
+        self._got: int | None = None  # ... and of the last that got what was due
         self._come_into_force(0)
         self._due: tuple[int, ...] = ()
         self.ask(0)
@@ -161,8 +161,6 @@ class PolledMeter:
             values += unknown if reply is None else read.decode(reply.data)
         if not math.isfinite(sum(values)):
             values = tuple([value if math.isfinite(value) else math.nan for value in values])
-        if None not in replies:
-            self._got = self._number
         counter = values[layout.counter]
         quality = self._judge.quality(
             time_ms,
@@ -171,6 +169,10 @@ class PolledMeter:
             self._plan.step + self._plan.float_step * abs(counter),
         ) | self._repetition.quality(time_ms, replies, values)
         return Sample(self.id, time_ms, quality, layout.quantities, values)
+
+    def got(self) -> None:
+        """The poll that was asked for got all that there is: what was due is not due any more."""
+        self._got = self._number
 
     def _come_into_force(self, time_ms: int) -> None:
         """The ratios that hold then are those that hold now."""

@@ -184,6 +184,8 @@ class BusPoller:
                 course.complete = False
             elif not (yield from self._read(polled, registers, number, course)):
                 break
+        if course.trouble is None:  # registers that are not there must not keep the others due
+            polled.meter.got()
         sample = polled.meter.sample(course.replies)
         if sample is not None:
             self._keep(sample)

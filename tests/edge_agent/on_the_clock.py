@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from zoneinfo import ZoneInfo
 
@@ -110,6 +110,7 @@ class Bus:
         timeout_s: float = 1.0,
         wire_s: float = 0.05,
         listens: bool = False,
+        every: Mapping[str, int] | None = None,
     ) -> None:
         self.interval_s = interval_s
         self.clock = SteppedClock(BEGIN_MS, sleepers=1)
@@ -122,7 +123,7 @@ class Bus:
             "b",
             [
                 PolledMeter(
-                    meter(f"m{unit}", "b", unit, interval_s=interval_s),
+                    meter(f"m{unit}", "b", unit, interval_s=interval_s, every=dict(every or {})),
                     model,
                     ZoneInfo("Asia/Shanghai"),
                 )

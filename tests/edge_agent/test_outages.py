@@ -10,6 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from jieneng.metering.errors import HungUp, LinkDown, LinkError, PeerError, ReplyError, TurnedAway
+from jieneng.site_folder import packaged_models
 from tests.edge_agent.misbehaving import Question
 from tests.edge_agent.on_the_clock import Answer, Bus
 
@@ -122,3 +123,20 @@ async def test_what_was_read_before_the_link_went_down_is_not_read_once_more() -
     await bus.run(600.0)
     slots = [round(time_s // 15) for time_s in bus.times_s(1)]
     assert len(slots) == len(set(slots)) >= 39
+
+
+async def test_registers_that_are_not_there_do_not_keep_the_slow_ones_due() -> None:
+    """The meter refuses its voltages for good; its power is asked for in every sixth poll still."""
+    voltage, power = 0x0061, 0x016A
+    slow = [row.quantity for row in packaged_models()["acrel-dtsd1352"].point]
+    slow.remove("energy_kwh")
+    bus = Bus(
+        lambda question, _: (
+            question.refusal(2) if question.address == voltage else question.reply(1)
+        ),
+        every=dict.fromkeys(slow, 6),
+    )
+    await bus.run(1800.0)
+    asked = Counter(question.address for question in bus.gateway.questions)
+    assert len(bus.of(1)) >= 119
+    assert 19 <= asked[power] <= 21
