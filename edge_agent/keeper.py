@@ -15,7 +15,7 @@ Laws:
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -31,6 +31,13 @@ from jieneng.observe import Fault, Log
 # A sample of 20 quantities takes 800 bytes and a poll 130, so that this stays below 100 MB.
 _MOST: Final = 100_000
 _ROOM_AGAIN: Final = 0.9  # share of what was pending when some gave way, below which none do
+
+
+class _Waiting(NamedTuple):
+    """What goes to the disk with the next commit."""
+
+    samples: list[Sample]
+    polls: list[Poll]
 
 
 class _GivingWay:
@@ -80,11 +87,9 @@ class Keeper:
         self._boot = boot
         self._delay_s = delay_s
         self._max_samples = max_samples
-        self._samples: list[Sample] = []
-        self._polls: list[Poll] = []
-        self._early_samples: list[Sample] = []  # of before the clock could be believed
-        self._early_polls: list[Poll] = []
-        self._undated = undated
+        self._dated = _Waiting([], [])
+        self._undated = _Waiting([], [])  # of before the clock could be believed
+        self._running_time = undated
         self._seq = 0
         self._owing = False  # the disk refused some, and does not know of it
         self._some = asyncio.Event()
@@ -98,21 +103,16 @@ class Keeper:
 
     def keep(self, sample: Sample) -> None:
         """Take a sample; it is on the disk a commit delay later."""
+        waiting = self._dated
         if sample.time_ms < EARLIEST_MS:
-            if len(self._early_samples) >= _MOST:
-                self._refuse()
-                return
-            time_ms = self._undated(sample.time_ms)
-            self._early_samples.append(msgspec.structs.replace(sample, time_ms=time_ms))
-            self._some.set()
-            if len(self._early_samples) >= self._max_samples:
-                self._many.set()
-            return
-        count = len(self._samples) + 1
+            waiting = self._undated
+            time_ms = self._running_time(sample.time_ms)
+            sample = msgspec.structs.replace(sample, time_ms=time_ms)
+        count = len(waiting.samples) + 1
         if count > _MOST:
             self._refuse()
             return
-        self._samples.append(sample)
+        waiting.samples.append(sample)
         if count == 1:
             self._some.set()
         if count == self._max_samples:
@@ -125,17 +125,14 @@ class Keeper:
 
     def tell(self, poll: Poll) -> None:
         """Take how a poll went; it goes out with what was read, as far as there is room for it."""
+        waiting = self._dated
         if poll.time_ms < EARLIEST_MS:
-            if len(self._early_polls) >= _MOST:
-                return
-            time_ms = self._undated(poll.time_ms)
-            self._early_polls.append(msgspec.structs.replace(poll, time_ms=time_ms))
-            self._some.set()
-            return
-        count = len(self._polls) + 1
+            waiting = self._undated
+            poll = msgspec.structs.replace(poll, time_ms=self._running_time(poll.time_ms))
+        count = len(waiting.polls) + 1
         if count > _MOST:
             return
-        self._polls.append(poll)
+        waiting.polls.append(poll)
         if count == 1:
             self._some.set()
 
@@ -154,16 +151,14 @@ class Keeper:
             await self._commit()
 
     async def _commit(self) -> None:
-        samples, self._samples = self._samples, []
-        polls, self._polls = self._polls, []
-        early_samples, self._early_samples = self._early_samples, []
-        early_polls, self._early_polls = self._early_polls, []
+        dated, self._dated = self._dated, _Waiting([], [])
+        undated, self._undated = self._undated, _Waiting([], [])
         self._some.clear()
         self._many.clear()
         self._hangs.over()
         rows = [
-            *self._rows(early_samples, early_polls, self._spool.machine),
-            *self._rows(samples, polls, None),
+            *self._rows(undated, self._spool.machine),
+            *self._rows(dated, None),
         ]
         if not rows and not self._owing:
             return
@@ -188,9 +183,8 @@ class Keeper:
         self._full.seen(now.full - before.full, now.size_bytes)
         self._old.seen(now.old - before.old, now.size_bytes)
 
-    def _rows(
-        self, samples: Sequence[Sample], polls: Sequence[Poll], machine: str | None
-    ) -> Iterator[Row]:
+    def _rows(self, waiting: _Waiting, machine: str | None) -> Iterator[Row]:
+        samples, polls = waiting
         most = self._max_samples
         for first in range(0, max(len(samples), len(polls)), most):
             self._seq += 1

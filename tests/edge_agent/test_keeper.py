@@ -198,7 +198,7 @@ async def test_a_disk_that_hangs_does_not_fill_the_memory(
             for number in range(2, 90):
                 one.keep(sample(number))
                 one.tell(Poll("e-1", 1_795_000_000_000 + number, True, 10, 1))
-            assert len(one._samples) == len(one._polls) == 50
+            assert len(one._dated.samples) == len(one._dated.polls) == 50
             counts = spool.counts
             assert (counts.read, counts.pending, counts.refused) == (39, 1, 38)
             let_go()
@@ -222,11 +222,11 @@ async def test_a_disk_that_hangs_before_the_clock_is_set_does_not_fill_the_memor
     monkeypatch.setattr(keeping_room, "_MOST", 50)
     spool = Spool(tmp_path / "s", 10**6, LOG, machine="m")
     one = keeper(spool, 3600.0)
-    one._undated = lambda time_ms: time_ms
+    one._running_time = lambda time_ms: time_ms
     for number in range(60):
         one.keep(Sample("e-1", number, 0, ("energy_kwh",), (1.0,)))
         one.tell(Poll("e-1", number, True, 10, 1))
-    assert len(one._early_samples) == len(one._early_polls) == 50
+    assert len(one._undated.samples) == len(one._undated.polls) == 50
     assert (spool.counts.read, spool.counts.refused) == (10, 10)
     await one._commit()
     counts = spool.counts
