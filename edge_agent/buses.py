@@ -1,7 +1,11 @@
 """The buses of an agent while it runs: a task each. A new site file touches only what it changed.
 
-Law: at most one connection a gateway, also while it changes hands: a bus is let go of before the
-one that takes its place begins.
+Laws:
+
+1. At most one connection a gateway, also while it changes hands: a bus is let go of before the one
+   that takes its place begins.
+2. What was known of a meter that is as it was goes over: its faults are not said again, and its
+   counter is judged by what it said before. Faults of what is gone are over.
 """
 
 import asyncio
@@ -67,21 +71,26 @@ class Buses:
     async def change(self, duties: tuple[BusDuty, ...]) -> Change:
         """Poll these from now on; buses that are as they were go on without a gap."""
         wanted = {one.bus.id: one for one in duties}
-        ended = [name for name, one in self._running.items() if wanted.get(name) != one.duty]
-        for name in ended:
-            self._running[name].task.cancel()
+        ended = {name: one for name, one in self._running.items() if wanted.get(name) != one.duty}
+        for name, one in ended.items():
+            one.task.cancel()
+            del self._running[name]
         if ended:
-            await asyncio.wait([self._running.pop(name).task for name in ended])
+            await asyncio.wait([one.task for one in ended.values()])
         untouched = tuple(self._running)
         begun = [name for name in wanted if name not in self._running]
         for name in begun:
-            self._begin(wanted[name])
+            self._begin(wanted[name], ended.get(name))
+        for name in ended.keys() - wanted.keys():
+            ended[name].poller.retire()
         return Change(tuple(ended), tuple(begun), untouched)
 
-    def _begin(self, duty: BusDuty) -> None:
+    def _begin(self, duty: BusDuty, before: _Running | None) -> None:
         if self._group is None:
             raise RuntimeError("buses are begun before they run")
         poller = self._make(duty)
+        if before is not None:
+            poller.succeed(before.poller)
         task = self._group.create_task(poller.run(), name=f"bus {duty.bus.id}")
         self._running[duty.bus.id] = _Running(duty, poller, task)
 

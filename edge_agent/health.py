@@ -40,7 +40,7 @@ class Health:
         before, self._busy_s = self._busy_s, busy_s
         if passed_s <= 0:
             return {}
-        # A bus that was changed meanwhile counts from 0 again.
+        # A bus that was gone and came back counts from 0 again.
         return {
             bus: min(max(seconds - before.get(bus, 0.0), 0.0) / passed_s, 1.0)
             for bus, seconds in busy_s.items()

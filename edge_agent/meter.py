@@ -104,6 +104,7 @@ class PolledMeter:
         unit: on its bus.
         model: id of its model.
         interval_s: between two polls.
+        made_of: all that decides what it is asked for, and how that is understood.
     """
 
     def __init__(self, meter: Meter, model: Model, zone: ZoneInfo) -> None:
@@ -114,6 +115,7 @@ class PolledMeter:
         self._meter = meter
         # What a plan is made of, and no more: a model's vectors are no matter of the agent's.
         self._catalog = Model(model=model.model, point=model.point, forbidden=model.forbidden)
+        self.made_of: Final = (meter, self._catalog, zone)
         self._days = sorted({row.from_ for row in (*meter.ct, *meter.pt)})
         self._changes_ms = [
             _start_ms(datetime(day.year, day.month, day.day, tzinfo=zone)) for day in self._days

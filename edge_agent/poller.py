@@ -28,7 +28,7 @@ from edge_agent.breaker import TRIP, Breaker
 from edge_agent.meter import PolledMeter
 from edge_agent.protocols import Framing, Reply, Talk, Treatment, Wish
 from edge_agent.schedule import Schedule
-from edge_agent.standing import Registers, Standing, span
+from edge_agent.standing import UNPOLLED, Registers, Standing, span
 from jieneng.clock import Clock
 from jieneng.metering.errors import (
     DeviceRefused,
@@ -112,7 +112,14 @@ class _Course(msgspec.Struct):
 
 
 class BusPoller:
-    """Polls the meters of one bus."""
+    """Polls the meters of one bus.
+
+    Attributes:
+        bus: its id.
+        counts: what its polls came to.
+        link_fault: that there is no way to its meters.
+        polled: how each meter stands with it, by id.
+    """
 
     def __init__(
         self,
@@ -127,7 +134,7 @@ class BusPoller:
         tell: Callable[[Poll], None] = nobody_listens,
     ) -> None:
         self.bus: Final = bus
-        self.counts: Final = PollCounts()
+        self.counts = PollCounts()
         self._link = link
         self._framing = framing
         self._clock = clock
@@ -136,9 +143,26 @@ class BusPoller:
         self._asked = 0  # questions so far
         self._turned_away: set[str] = set()  # since anything answered: meters hung up on
         self._link_breaker = Breaker(_REOPEN_S, _REOPEN_LONGEST_S)
-        self._link_fault = Fault(log, "link is down", after=TRIP, bus=bus)
-        listed = tuple(meters)
-        self._polled = {meter.id: Standing(meter, bus, len(listed), log) for meter in listed}
+        self.link_fault = Fault(log, "link is down", after=TRIP, bus=bus)
+        self.polled = {meter.id: Standing(meter, bus, log) for meter in meters}
+
+    def succeed(self, before: "BusPoller") -> None:
+        """Go on where the one before ended, with all that it knew of what is as it was."""
+        self.counts = before.counts
+        self.link_fault = before.link_fault
+        for name, known in before.polled.items():
+            mine = self.polled.get(name)
+            if mine is not None and mine.meter.made_of == known.meter.made_of:
+                known.hope()
+                self.polled[name] = known
+            else:
+                known.retire()
+
+    def retire(self) -> None:
+        """The bus is not polled any more, and nothing is wrong with it."""
+        self.link_fault.over(why=UNPOLLED)
+        for known in self.polled.values():
+            known.retire()
 
     async def run(self) -> None:
         """Poll until cancelled."""
@@ -150,7 +174,7 @@ class BusPoller:
     def _talk(self) -> Talk:
         clock = self._clock
         schedule = Schedule(
-            [(polled.meter.id, polled.meter.interval_s) for polled in self._polled.values()],
+            [(polled.meter.id, polled.meter.interval_s) for polled in self.polled.values()],
             phase=self.bus,
             utc_s=clock.now_ms() / MILLISECONDS,
             now_s=clock.monotonic(),
@@ -162,7 +186,7 @@ class BusPoller:
             if wait_s > _NOW_S:
                 yield wait_s
                 continue  # others may be due as well by now
-            polled = self._polled[slot.meter]
+            polled = self.polled[slot.meter]
             course = yield from self._poll(polled, polled.ask(slot.number), now_s)
             now_s = clock.monotonic()
             if course.is_in_vain and now_s < slot.ends_s:
@@ -178,7 +202,8 @@ class BusPoller:
     def _poll(
         self, polled: Standing, asked: tuple[Registers, ...], began_s: float
     ) -> _Part[_Course]:
-        course = _Course([None] * len(asked), began_s + polled.share_s)
+        share_s = polled.meter.interval_s / len(self.polled)
+        course = _Course([None] * len(asked), began_s + share_s)
         for number, registers in enumerate(asked):
             if registers.breaker.not_before_s > began_s:
                 course.complete = False
@@ -265,7 +290,7 @@ class BusPoller:
         if not isinstance(error, TurnedAway) or any(course.replies):
             return error
         self._turned_away.add(polled.meter.id)
-        if len(self._turned_away) < len(self._polled):
+        if len(self._turned_away) < len(self.polled):
             return error
         return LinkDown("no meter is reached: {error}", error=error)
 
@@ -273,10 +298,10 @@ class BusPoller:
         trouble = course.trouble
         if trouble is not None and isinstance(trouble.error, LinkDown):
             self._link_breaker.failed(now_s)
-            self._link_fault.happened(trouble.error)
+            self.link_fault.happened(trouble.error)
             return
         self._link_breaker.answered()
-        self._link_fault.over()
+        self.link_fault.over()
         if trouble is None:
             self._turned_away.clear()
             polled.answered()

@@ -14,6 +14,9 @@ _DOUBT_LONGEST_S: Final = 3600.0  # ... up to this
 _GARBLED: Final = (
     5  # wrong replies in a row that are no noise: two devices of one number, a bad wire
 )
+#: Why a fault is over though nothing was mended.
+UNPOLLED: Final = "no longer polled"
+
 _MISTAKES: Final = 3  # refusals in a row that are no passing state of the device
 
 
@@ -33,16 +36,14 @@ class Standing:
         breaker: whether it is asked, where it may be silent ...
         garble: ... and where what it says can't be understood.
         fault: that it does not answer.
-        share_s: of the bus's time that it may take where all do.
     """
 
-    def __init__(self, meter: PolledMeter, bus: str, neighbours: int, log: Log) -> None:
+    def __init__(self, meter: PolledMeter, bus: str, log: Log) -> None:
         who = {"bus": bus, "meter": meter.id, "unit": meter.unit, "model": meter.model}
         self.meter: Final = meter
         self.breaker: Final = Breaker(meter.interval_s)
         self.garble: Final = Breaker(meter.interval_s, trip=_GARBLED)
         self.fault: Final = Fault(log, "meter does not answer as it should", after=TRIP, **who)
-        self.share_s: Final = meter.interval_s / neighbours
         self._log = log
         self._who = who
         self._reads: tuple[Read, ...] = ()
@@ -58,6 +59,16 @@ class Standing:
         """It is there, and can be understood."""
         self.breaker.answered()
         self.garble.answered()
+
+    def hope(self) -> None:
+        """The way to it changed: it may be there again."""
+        self.breaker.hope()
+        self.garble.hope()
+
+    def retire(self) -> None:
+        """It is not polled any more, and nothing is wrong with it."""
+        for fault in (self.fault, *(one.fault for one in self._known.values())):
+            fault.over(why=UNPOLLED)
 
     def ask(self, number: int) -> tuple[Registers, ...]:
         """What to ask for in a poll, with what is known of it."""

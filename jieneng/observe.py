@@ -104,10 +104,10 @@ class Fault:
         if self.times == self._after:
             self._log.warning(self._name, reason=str(reason), **self._context, **evidence)
 
-    def over(self) -> None:
+    def over(self, **why: object) -> None:
         """It is not, or no longer."""
         if self.times >= self._after:
-            self._log.info(f"{self._name}: over", times=self.times, **self._context)
+            self._log.info(f"{self._name}: over", times=self.times, **self._context, **why)
         self.times = 0
 
 

@@ -34,10 +34,17 @@ class SteppedClock:
     async def sleep(self, seconds: float) -> None:
         woken = asyncio.Event()
         wake_ms = self._now_ms + max(seconds, 0.0) * 1000
-        heapq.heappush(self._waiting, (wake_ms, next(self._numbers), woken))
+        mine = (wake_ms, next(self._numbers), woken)
+        heapq.heappush(self._waiting, mine)
         async with self._slept:
             self._slept.notify_all()
-        await woken.wait()
+        try:
+            await woken.wait()
+        except asyncio.CancelledError:
+            if not woken.is_set():
+                self._waiting.remove(mine)
+                heapq.heapify(self._waiting)
+            raise
 
     async def run_until(self, end_ms: int) -> None:
         """Step from sleeper to sleeper; returns when all sleep past `end_ms`."""

@@ -111,9 +111,10 @@ class Bus:
         wire_s: float = 0.05,
         listens: bool = False,
         every: Mapping[str, int] | None = None,
+        before: "Bus | None" = None,
     ) -> None:
         self.interval_s = interval_s
-        self.clock = SteppedClock(BEGIN_MS, sleepers=1)
+        self.clock: SteppedClock = before.clock if before else SteppedClock(BEGIN_MS, sleepers=1)
         self.gateway = Gateway(
             self.clock, answer, timeout_s=timeout_s, wire_s=wire_s, listens=listens
         )
@@ -135,9 +136,11 @@ class Bus:
             keep=self.samples.append,
             log=observe.log("test"),
         )
+        if before:
+            self.poller.succeed(before.poller)
 
     async def run(self, seconds: float) -> None:
-        """Poll from a cold start."""
+        """Poll, until so many seconds after the beginning of the clock."""
         task = asyncio.create_task(self.poller.run())
         try:
             await self.clock.run_until(BEGIN_MS + round(1000 * seconds))

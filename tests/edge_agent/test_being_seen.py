@@ -2,7 +2,9 @@
 
 import os
 import signal
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -163,6 +165,39 @@ async def test_a_new_site_file_touches_only_the_buses_that_it_changes(
     assert [one["problems"] for one in refused] == [["it is wrong. Mend it."]]
     energies = ingest.energies("e-a")
     assert energies == sorted(energies)
+
+
+async def test_a_reload_says_no_fault_again_and_ends_those_of_what_is_gone(
+    mosquitto: Mosquitto, tmp_path: Path
+) -> None:
+    """Of b, e-8 and e-9 are dead, and the gateway of c is not there; e-8 and c are given up."""
+    async with gateway(Dtsd1352(1), Dtsd1352(2)) as port:
+        b, c = bus("b", port, timeout_s=0.05), bus("c", free_port())
+        alive, new = meter("e-1", "b", 1), meter("e-2", "b", 2)
+        dead, gone, far = meter("e-9", "b", 9), meter("e-8", "b", 8), meter("e-c", "c", 1)
+        first = folder(tmp_path, b, c, meters=[alive, dead, gone, far])
+        second = folder(tmp_path, b, meters=[alive, dead, new])
+        site = _Site(first, settings(mosquitto.port))
+        ingest = Ingest(mosquitto.port)
+        with structlog.testing.capture_logs() as logs:
+            async with (
+                running(ingest.run()),
+                running(app.run(first, site.how, SystemClock(), reload=site)),
+            ):
+                await until(lambda: len(_said(logs, "warning")) == 3)
+                await site.change(second)
+                await until(lambda: ingest.has("e-2", 2))
+                polls = len(_polls(ingest, "e-9"))
+                await until(lambda: len(_polls(ingest, "e-9")) > polls)
+    silent, down = "meter does not answer as it should", "link is down"
+    assert sorted(_said(logs, "warning")) == [(down, "c"), (silent, "e-8"), (silent, "e-9")]
+    assert sorted(_said(logs, "info")) == [(f"{down}: over", "c"), (f"{silent}: over", "e-8")]
+
+
+def _said(logs: Sequence[Mapping[str, Any]], level: str) -> list[tuple[str, str]]:
+    """What a log says of meters and buses."""
+    about = [one for one in logs if one["log_level"] == level and "bus" in one]
+    return [(one["event"], one.get("meter", one["bus"])) for one in about]
 
 
 async def test_a_reload_that_makes_the_agent_another_is_refused(

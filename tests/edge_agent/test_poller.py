@@ -111,7 +111,7 @@ async def test_a_meter_that_answers_in_part_is_asked_no_less() -> None:
 
     async with misbehaving(behave) as server, polled(server.port, interval_s=0.2) as bus:
         await until(lambda: len(bus.samples) >= 8)
-    assert bus.poller._polled["m1"].breaker.failures == 0
+    assert bus.poller.polled["m1"].breaker.failures == 0
 
 
 async def test_a_unit_that_comes_back_is_polled_as_before_and_said_once() -> None:
