@@ -27,10 +27,11 @@ from msgspec import Meta
 from jieneng.clock import SystemClock
 from jieneng.metering.errors import ConfigError, Problem, UsageError
 from jieneng.metering.quantities import Medium
+from simulators.amounts import Amounts
 from simulators.campus import Campus
 from simulators.faults.fault import Verdict
 from simulators.noise import Floats, Ints
-from simulators.score import Amounts, Answers
+from simulators.pairing import Answers
 
 RUN_FILE: Final = "run.json"
 CONSUMPTION_FILE: Final = "consumption.csv"

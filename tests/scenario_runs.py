@@ -26,11 +26,13 @@ from jieneng.metering.reading import Sample
 from jieneng.metering.site import Bus
 from jieneng.site_folder import SiteFolder
 from simulators import fleet, scenario
+from simulators.amounts import Amounts
 from simulators.bus import Exchange
 from simulators.campus import Campus
 from simulators.modbus_server import Place
+from simulators.pairing import Answers, Readings, Rules
 from simulators.scenario import Golden, Scenario
-from simulators.score import Amounts, Answers, Case, Readings, Rules, Score, score
+from simulators.score import Case, Score, score
 from simulators.script import Script
 from tests.stepped_clock import SteppedClock
 

@@ -21,7 +21,9 @@ if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
 
     from jieneng.site_folder import SiteFolder
     from jieneng.storage import Store, StoreSettings
-    from simulators.score import Amounts, Case, Counts, Rules, Score
+    from simulators.amounts import Amounts
+    from simulators.pairing import Rules
+    from simulators.score import Case, Counts, Score
     from simulators.truth import Truth
 
 #: Consumption is compared by these stored intervals, and their length [s].
@@ -134,7 +136,7 @@ def _must_be_there(folder: "SiteFolder", settings: "StoreSettings") -> None:
 def _rules(truth: "Truth", tolerance_s: float | None) -> "Rules":
     from zoneinfo import ZoneInfo
 
-    from simulators.score import Rules
+    from simulators.pairing import Rules
 
     speed = truth.run.speed
     if tolerance_s is None:
@@ -170,7 +172,9 @@ async def _case(store: "Store", truth: "Truth", name: str) -> "Case":
     """A meter's truth, and what the store has of it."""
     import numpy as np
 
-    from simulators.score import Amounts, Case, Readings, at
+    from simulators.amounts import Amounts, at
+    from simulators.pairing import Readings
+    from simulators.score import Case
 
     row = truth.run.meters[name]
     meter = {"site": truth.run.site, "meter": name}
@@ -196,7 +200,7 @@ def _fits(length_s: int) -> bool:
 
 def _fitted(flowed: "Amounts", length_s: int, stored: "Amounts") -> "tuple[Amounts, Amounts]":
     """The truth's intervals and the store's, both of the longer length; none that do not fit."""
-    from simulators.score import Amounts, regrouped
+    from simulators.amounts import Amounts, regrouped
 
     if not _fits(length_s):
         return flowed, Amounts(stored.starts_ms[:0], stored.values[:0])
@@ -244,7 +248,8 @@ def _print_csv(result: "Score") -> None:
 
     from msgspec.structs import asdict, fields
 
-    from simulators.score import Compared, Counts
+    from simulators.amounts import Compared
+    from simulators.score import Counts
 
     counts = [field.name for field in fields(Counts)]
     compared = [field.name for field in fields(Compared)]

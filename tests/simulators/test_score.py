@@ -10,20 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simulators.amounts import Amounts, regrouped
 from simulators.faults.fault import Verdict
-from simulators.score import (
-    TOLD,
-    Amounts,
-    Answers,
-    Case,
-    Counts,
-    MeterScore,
-    Readings,
-    Rules,
-    Score,
-    regrouped,
-    score,
-)
+from simulators.pairing import Answers, Readings, Rules
+from simulators.score import TOLD, Case, Counts, MeterScore, Score, score
 
 ZONE = ZoneInfo("Asia/Shanghai")
 BEGIN = 1_748_707_200_000  # 2025-06-01, 00:00 in Huai'an
