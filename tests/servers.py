@@ -17,6 +17,8 @@ from typing import Self
 
 import pytest
 
+from tests.patience import PATIENCE_S
+
 
 def free_port() -> int:
     """A port that nobody listens on at the moment."""
@@ -48,7 +50,7 @@ class Server:
         """Start it, and wait until it answers."""
         with self.log.open("ab") as out:
             self.process = subprocess.Popen(self.command, stdout=out, stderr=out)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE_S
         while not self.answers():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.kill()
@@ -67,7 +69,7 @@ class Server:
     def _end(self, with_signal: signal.Signals) -> None:
         if self.process is not None:
             self.process.send_signal(with_signal)
-            self.process.wait(timeout=30)
+            self.process.wait(timeout=PATIENCE_S)
             self.process = None
 
 

@@ -7,6 +7,7 @@ import aiomqtt
 import pytest
 
 from jieneng.broker import BrokerSettings, client
+from tests.patience import PATIENCE_S
 from tests.servers import Mosquitto
 
 
@@ -27,7 +28,7 @@ async def test_a_cancellation_that_comes_with_the_answer_is_not_forgotten(
             (answered,) = one._pending_publishes.values()
             await answered.wait()
             task.cancel()
-            done, _ = await asyncio.wait([task], timeout=5)
+            done, _ = await asyncio.wait([task], timeout=PATIENCE_S)
             assert done, "the cancellation was forgotten"
 
 

@@ -8,13 +8,14 @@ import pytest
 
 from jieneng.clock import FastClock
 from jieneng.supervisor import Supervisor
+from tests.patience import PATIENCE_S
 
 
 @pytest.fixture
 def systemd(tmp_path: Path) -> socket.socket:
     one = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     one.bind(str(tmp_path / "notify"))
-    one.settimeout(10)
+    one.settimeout(PATIENCE_S)
     return one
 
 
@@ -52,6 +53,6 @@ async def test_without_a_supervisor_nothing_is_said_and_nothing_fails(tmp_path: 
 def test_an_abstract_socket_is_found() -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as one:
         one.bind("\0jieneng-test-supervisor")
-        one.settimeout(10)
+        one.settimeout(PATIENCE_S)
         Supervisor({"NOTIFY_SOCKET": "@jieneng-test-supervisor"}).ready()
         assert one.recv(100) == b"READY=1"

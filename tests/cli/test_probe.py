@@ -33,6 +33,7 @@ from tests.edge_agent.commissioning import (
     served_on_a_port,
 )
 from tests.edge_agent.misbehaving import Act, Question, misbehaving
+from tests.patience import PATIENCE_S
 from tests.servers import free_port
 
 MODELS = packaged_models()
@@ -59,7 +60,7 @@ async def probe(
             ],
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE_S,
             check=False,
             cwd=cwd,
             input=typed,

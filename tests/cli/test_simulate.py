@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.run import jieneng
+from tests.patience import PATIENCE_S
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def running(crossed: Path) -> Iterator[Path]:
             stderr=log,
         )
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE_S
         while not (crossed / "simulator.json").exists():
             assert process.poll() is None, (crossed / "log").read_text()
             assert time.monotonic() < deadline
@@ -41,7 +42,7 @@ def running(crossed: Path) -> Iterator[Path]:
         yield crossed
     finally:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=30) == 0
+        assert process.wait(timeout=PATIENCE_S) == 0
     assert not (crossed / "simulator.json").exists()
     assert json.loads((crossed / "truth" / "run.json").read_text())["end"]
 

@@ -10,19 +10,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.cli.run import jieneng
+from tests.patience import PATIENCE_S
 
 
 def until(condition: Callable[[], object]) -> None:
     """Wait for a condition."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_S
     while not condition():
-        assert time.monotonic() < deadline, "it did not happen within a minute"
+        assert time.monotonic() < deadline, "it did not happen"
         time.sleep(0.1)
 
 
 def finished(demo: subprocess.Popen[str]) -> str:
     """What a demo printed, once it has ended well."""
-    shown, complaints = demo.communicate(timeout=120)
+    shown, complaints = demo.communicate(timeout=PATIENCE_S)
     assert demo.returncode == 0, complaints
     return shown
 

@@ -23,6 +23,7 @@ from jieneng.site_folder import SiteFolder, load, read_settings
 from jieneng.storage import Series, Store, StoreSettings, open_store
 from simulators.config import SimulatorSettings
 from tests.cli.run import jieneng
+from tests.patience import PATIENCE_S
 from tests.servers import Mosquitto
 from tests.stepped_clock import SteppedClock
 
@@ -154,7 +155,7 @@ def write_site(folder: Path, broker_port: int) -> SiteFolder:
 
 
 async def until(holds: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_S):
         while not await holds():  # noqa: ASYNC110 - a store has no event
             await asyncio.sleep(0.05)
 

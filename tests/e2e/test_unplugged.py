@@ -19,6 +19,7 @@ from jieneng.clock import SystemClock
 from jieneng.metering.quantities import CONSUMPTION
 from jieneng.site_folder import SiteFolder, load
 from jieneng.storage import StoreSettings, open_store
+from tests.patience import PATIENCE_S
 from tests.servers import Mosquitto, free_port
 
 SITE = """
@@ -73,7 +74,7 @@ class Process:
 
     def end(self, how: signal.Signals) -> None:
         self._process.send_signal(how)
-        self._process.wait(timeout=30)
+        self._process.wait(timeout=PATIENCE_S)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from tests.cli.run import jieneng
+from tests.patience import PATIENCE_S
 from tests.servers import free_port
 
 
@@ -26,7 +27,7 @@ def test_a_site_runs_in_one_process_and_ends_when_told(tmp_path: Path) -> None:
             env={**os.environ, "JIENENG_LANGUAGE": "en"},
         )
         try:
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + PATIENCE_S
             book = ""
             while book.count("holds") < 2 or "stored 0 " in book:
                 assert time.monotonic() < deadline, (tmp_path / "log").read_text()
@@ -34,7 +35,7 @@ def test_a_site_runs_in_one_process_and_ends_when_told(tmp_path: Path) -> None:
                 book = jieneng("ingest", "ledger", "--site", folder).stdout
         finally:
             process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=30) == 0
+        assert process.wait(timeout=PATIENCE_S) == 0
 
 
 def test_a_taken_port_is_a_sentence_and_exit_code_3(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from jieneng.metering import wire
 from jieneng.metering.reading import Ack, Batch, Sample, Status
 from jieneng.metering.site import Area, Bus, Identity, Meter, Site
 from jieneng.site_folder import SiteFolder, packaged_models
+from tests.patience import PATIENCE_S
 
 SITE = "test-site"
 AGENT = "agent-1"
@@ -30,7 +31,7 @@ AGENT = "agent-1"
 
 async def until(happened: Callable[[], object]) -> None:
     """Wait until something holds that tells nobody when it begins to."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while not happened():  # noqa: ASYNC110 - conditions of others' making
             await asyncio.sleep(0.005)
 

@@ -22,6 +22,7 @@ from jieneng.metering.reading import Batch
 from jieneng.storage import StoreSettings, open_store
 from tests.edge_agent.nursery import Bear, End, Order
 from tests.edge_agent.scene import AGENT, SITE, Dtsd1352, gateway
+from tests.patience import PATIENCE_S
 from tests.servers import Influx, Mosquitto
 
 ROUNDS = 220
@@ -286,7 +287,7 @@ async def test_what_was_on_the_disk_arrives_in_a_database_that_is_killed(
     async def kill_again_and_again() -> None:
         for _ in range(STORE_DEATHS):
             before = len(await stored(tmp_path, store))
-            async with asyncio.timeout(60):  # the ingest comes back at its own pace
+            async with asyncio.timeout(PATIENCE_S):  # the ingest comes back at its own pace
                 while len(await stored(tmp_path, store)) == before:  # noqa: ASYNC110 - see `until`
                     await asyncio.sleep(0.02)
             await asyncio.sleep(chance.uniform(0, 0.1))

@@ -31,6 +31,7 @@ from simulators import fleet
 from simulators.config import SimulatorSettings
 from tests.edge_agent.misbehaving import Act, Behaviour, Question
 from tests.edge_agent.scene import Ingest, agent, folder, meter, running, settings, until
+from tests.patience import PATIENCE_S
 from tests.servers import Mosquitto
 
 TIMEOUT_S = 0.3
@@ -218,7 +219,7 @@ async def test_an_adapter_that_was_pulled_out_is_a_link_that_is_down(tmp_path: P
 
 async def until_down(one: SerialLink) -> None:
     """What a poller may see first is that the link broke."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             try:
                 await value(one)

@@ -10,6 +10,7 @@ from jieneng import broker
 from jieneng.broker import BrokerSettings
 from jieneng.metering import wire
 from jieneng.metering.reading import Ack, Batch, Sample, Status
+from tests.patience import PATIENCE_S
 
 SITE = "huaian-centre"
 BOOT = "6f1c2a9e"
@@ -61,14 +62,14 @@ class FakeAgent:
 
     async def until(self, true: Callable[[], bool]) -> None:
         """Return when it is true of what was heard."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             while not true():
                 self._heard.clear()
                 await self._heard.wait()
 
     async def resend_until_stored(self, *batches: Batch, every_s: float = 0.2) -> None:
         """What a real agent does: again and again until it hears that all are stored."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             while missing := [one for one in batches if one.seq not in self.stored]:
                 for one in missing:
                     await self.send(one)

@@ -25,6 +25,7 @@ from jieneng.observe import MetricsSettings
 from jieneng.site_folder import SiteFolder
 from jieneng.storage import Store, StoreSettings, open_store
 from tests.ingest.agent import BOOT, SITE, START, FakeAgent, batch, connected, sample
+from tests.patience import PATIENCE_S
 from tests.servers import Influx, Mosquitto, free_port
 
 ROOT = Path(__file__).parents[2]
@@ -386,7 +387,7 @@ async def metric(settings: IngestSettings, name: str) -> float:
 
 async def until(settings: IngestSettings, name: str, value: float) -> None:
     """Return when a metric of that ingest has got so far."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             with suppress(aiohttp.ClientError):
                 if await metric(settings, name) >= value:

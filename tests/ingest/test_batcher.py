@@ -22,6 +22,7 @@ from jieneng.metering.schema import Point
 from jieneng.storage.base import WriteResult
 from jieneng.storage.sqlite import SqliteStore
 from tests.ingest.agent import BOOT, START
+from tests.patience import PATIENCE_S
 
 
 def delivery(
@@ -90,7 +91,7 @@ class World:
         self._news.set()
 
     async def until(self, true: Callable[[], bool]) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while not true():
                 self._news.clear()
                 await self._news.wait()

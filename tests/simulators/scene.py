@@ -23,6 +23,7 @@ from simulators.meter import Stretch
 from simulators.modbus_server import Place
 from simulators.script import Script
 from simulators.steady import Steady
+from tests.patience import PATIENCE_S
 from tests.simulators.clocks import StillClock
 
 BEGIN_MS = 1_748_916_000_000  # 2025-06-03 10:00 in Huai'an
@@ -100,7 +101,7 @@ class Scene:
 
     async def saw(self, count: int) -> None:
         """Until so many exchanges are over."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while len(self.seen) < count:  # noqa: ASYNC110 - a list has no event
                 await asyncio.sleep(0.001)
 

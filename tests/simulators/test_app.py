@@ -18,6 +18,7 @@ from jieneng.site_folder import SiteFolder
 from simulators import app, fleet
 from simulators.campus import Campus
 from simulators.config import SimulatorSettings
+from tests.patience import PATIENCE_S
 from tests.servers import free_port
 
 NOON_MS = 1_763_870_400_000
@@ -28,7 +29,7 @@ def _read(path: Path) -> dict[str, tuple[str, int]]:
 
 
 async def _until(done: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while not done():  # noqa: ASYNC110 - neither a file nor a task of pymodbus has an event
             await asyncio.sleep(0.005)
 

@@ -28,6 +28,7 @@ from simulators.campus import Campus
 from simulators.faults.fault import Framing
 from simulators.meter import Meter, Stretch
 from simulators.modbus_server import Place, SerialPort, TcpPort
+from tests.patience import PATIENCE_S
 from tests.servers import need
 from tests.simulators.clocks import StillClock
 from tests.simulators.test_meter import Steady, a_meter
@@ -211,7 +212,7 @@ def _mbpoll(where: list[str], row: PointRow) -> float:
     command = [need("mbpoll"), "-1", "-q", "-0", "-a", "7", "-o", "3"]
     asked = ["-t", f"{table}:{kind}", "-r", str(row.address), "-c", count, *swap]
     done = subprocess.run(
-        [*command, *asked, *where], capture_output=True, text=True, timeout=20, check=True
+        [*command, *asked, *where], capture_output=True, text=True, timeout=PATIENCE_S, check=True
     )
     shown = [line.split("\t")[1].strip() for line in done.stdout.splitlines() if line[:1] == "["]
     if kind != "hex":
@@ -281,7 +282,7 @@ async def test_mbpoll_reads_the_same_through_a_serial_line_and_a_gateway(
             need("socat"), f"PTY,link={line},rawer", f"TCP:127.0.0.1:{port}"
         )
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE_S):
                 while not os.path.lexists(line):  # noqa: ASYNC110, ASYNC240 - socat's file has no event
                     await asyncio.sleep(0.005)
             where = ["-m", "rtu", "-b", "9600", "-P", "none", str(line)]

@@ -12,6 +12,7 @@ from simulators.faults import connections, flow
 from simulators.flows import Altered, Cut, Leak
 from simulators.script import Script
 from simulators.steady import Steady
+from tests.patience import PATIENCE_S
 from tests.simulators.scene import BEGIN_MS, HOUR_MS, Master, Scene, scene
 
 
@@ -166,7 +167,7 @@ async def _lives(master: Master) -> bool:
 
 async def _welcome(one: Scene) -> Master:
     """A connection that lives, as soon as the gateway has noticed that the others are gone."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             master = await one.connect()
             if await _lives(master):
