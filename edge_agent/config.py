@@ -76,7 +76,7 @@ class PublishSettings(msgspec.Struct, frozen=True, kw_only=True):
     catch_up: Literal["oldest", "newest"] = "oldest"
     ack_timeout_s: Annotated[float, Meta(gt=0, le=3600)] = 10.0
     status_interval_s: Annotated[float, Meta(gt=0, le=3600)] = 10.0
-    max_samples: Annotated[int, Meta(ge=1, le=5000)] = 500
+    max_samples: Annotated[int, Meta(ge=1, le=5000)] = 1000
 
 
 class BusOverride(msgspec.Struct, frozen=True, kw_only=True):

@@ -126,6 +126,7 @@ class BusPoller:
         bus: str,
         meters: Iterable[PolledMeter],
         *,
+        phase: str,
         link: Link,
         framing: Framing,
         clock: Clock,
@@ -133,8 +134,22 @@ class BusPoller:
         log: Log,
         tell: Callable[[Poll], None] = nobody_listens,
     ) -> None:
+        """Poll them, once it runs.
+
+        Args:
+            bus: its id.
+            meters: on it.
+            phase: whose phase they are polled at (`schedule`).
+            link: to them.
+            framing: how they are asked there.
+            clock: when.
+            keep: takes what was read.
+            log: for faults.
+            tell: takes how each poll went.
+        """
         self.bus: Final = bus
         self.counts = PollCounts()
+        self._phase = phase
         self._link = link
         self._framing = framing
         self._clock = clock
@@ -175,7 +190,7 @@ class BusPoller:
         clock = self._clock
         schedule = Schedule(
             [(polled.meter.id, polled.meter.interval_s) for polled in self.polled.values()],
-            phase=self.bus,
+            phase=self._phase,
             utc_s=clock.now_ms() / MILLISECONDS,
             now_s=clock.monotonic(),
         )

@@ -125,6 +125,7 @@ def _poller(
             for meter in folder.site.meter
             if meter.bus == bus.id
         ],
+        phase=bus.id,
         link=bus_link(found, clock.now_ms),
         framing=FRAMINGS[bus.link],
         clock=clock,

@@ -3,8 +3,10 @@ acknowledgement.
 
 The agent is a process of its own, as in life; the meters and the acknowledging ingest are in this
 one, and mosquitto is real. Telegraf polls the same meters in the same run, to a broker of the same
-kind, without a disk and without the store's word. Polls are counted where they arrive behind the
-broker. Without mosquitto there is nothing to measure.
+kind, without a disk and without the store's word. Whoever polls has a core of its own, if the
+machine has two: in life meters and broker are other machines, and their turns on its core would be
+charged to it as cold caches. Polls are counted where they arrive behind the broker. Without
+mosquitto there is nothing to measure.
 """
 
 import asyncio
@@ -27,7 +29,7 @@ from jieneng.metering import wire
 from jieneng.metering.reading import Ack
 from tests.bench import telegraf
 from tests.bench.meters import Meters, lateness_ms
-from tests.bench.process import cpu_s, resident_mb
+from tests.bench.process import Cores, cpu_s, resident_mb, running_on
 from tests.bench.result import Result
 from tests.bench.site import AGENT, PROGRAM, SITE, write_site
 from tests.servers import Mosquitto
@@ -138,14 +140,15 @@ def _short(value: float) -> float:
 
 
 def _cost(count: int, subject: _Subject) -> _Cost:
-    with tempfile.TemporaryDirectory() as folder:
-        return asyncio.run(_measure(Path(folder), Meters(count), subject))
+    cores = Cores.of_this_machine()
+    with tempfile.TemporaryDirectory() as folder, running_on(cores.others):
+        return asyncio.run(_measure(Path(folder), Meters(count), subject, cores.subject))
 
 
-async def _measure(folder: Path, meters: Meters, subject: _Subject) -> _Cost:
+async def _measure(folder: Path, meters: Meters, subject: _Subject, core: frozenset[int]) -> _Cost:
     """Between two moments at which nothing is under way."""
     arrived = [0]
-    async with meters.listening(), _polled(folder, meters, subject, arrived) as pid:
+    async with meters.listening(), _polled(folder, meters, subject, core, arrived) as pid:
         async with asyncio.timeout(_START_S):
             while arrived[0] < meters.count:  # noqa: ASYNC110 - a tenth of a second is soon enough
                 await asyncio.sleep(0.1)
@@ -172,16 +175,16 @@ async def _quiet() -> None:
 
 @asynccontextmanager
 async def _polled(
-    folder: Path, meters: Meters, subject: _Subject, arrived: list[int]
+    folder: Path, meters: Meters, subject: _Subject, core: frozenset[int], arrived: list[int]
 ) -> AsyncIterator[int]:
     """The process that polls, and what of it arrives."""
     broker = Mosquitto(folder / "mosquitto").start()
     hearing = asyncio.create_task(_hear(broker.port, subject, arrived))
-    polling = subprocess.Popen(  # noqa: ASYNC220 - starts at once
-        subject.command(folder, meters, broker.port),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    command = subject.command(folder, meters, broker.port)
+    with running_on(core):
+        polling = subprocess.Popen(  # noqa: ASYNC220 - starts at once
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
     try:
         yield polling.pid
     finally:

@@ -1,7 +1,40 @@
 """What another process takes, as the kernel counts it."""
 
+import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple, Self
+
+
+class Cores(NamedTuple):
+    """Who runs where.
+
+    Attributes:
+        subject: one, for what is measured.
+        others: for all else; the same one where there is no other.
+    """
+
+    subject: frozenset[int]
+    others: frozenset[int]
+
+    @classmethod
+    def of_this_machine(cls) -> Self:
+        """Those that this process may use."""
+        first, *others = sorted(os.sched_getaffinity(0))
+        return cls(frozenset({first}), frozenset(others or {first}))
+
+
+@contextmanager
+def running_on(cores: frozenset[int]) -> Iterator[None]:
+    """This process, and those that it starts meanwhile."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def cpu_s(pid: int) -> float:

@@ -112,6 +112,7 @@ class Bus:
         listens: bool = False,
         every: Mapping[str, int] | None = None,
         before: "Bus | None" = None,
+        bus: str = "b",
     ) -> None:
         self.interval_s = interval_s
         self.clock: SteppedClock = before.clock if before else SteppedClock(BEGIN_MS, sleepers=1)
@@ -121,15 +122,16 @@ class Bus:
         self.samples: list[Sample] = []
         model = packaged_models()["acrel-dtsd1352"]
         self.poller = BusPoller(
-            "b",
+            bus,
             [
                 PolledMeter(
-                    meter(f"m{unit}", "b", unit, interval_s=interval_s, every=dict(every or {})),
+                    meter(f"m{unit}", bus, unit, interval_s=interval_s, every=dict(every or {})),
                     model,
                     ZoneInfo("Asia/Shanghai"),
                 )
                 for unit in range(1, units + 1)
             ],
+            phase="agent",
             link=self.gateway,
             framing=FRAMINGS["tcp"],
             clock=self.clock,

@@ -18,6 +18,7 @@ from jieneng import observe
 from jieneng.clock import SystemClock
 from jieneng.metering.reading import Sample
 from jieneng.site_folder import packaged_models
+from tests.edge_agent import on_the_clock
 from tests.edge_agent.misbehaving import Act, Question, misbehaving
 from tests.edge_agent.scene import meter, running, until
 from tests.servers import free_port
@@ -45,6 +46,7 @@ class Bus:
                 )
                 for unit in units
             ],
+            phase="agent",
             link=TcpLink(
                 "127.0.0.1",
                 port,
@@ -254,3 +256,13 @@ async def test_polling_ends_within_a_question_and_closes_its_link() -> None:
         async with polled(server.port):
             await server.asked.wait()
         await until(lambda: not server.open)
+
+
+async def test_all_buses_of_an_agent_are_polled_in_the_same_moment() -> None:
+    """What a building takes is the sum of readings of one time."""
+    one, other = (
+        on_the_clock.Bus(lambda question, _: question.reply(1), bus=name) for name in ("b", "c")
+    )
+    await one.run(60.0)
+    await other.run(60.0)
+    assert one.times_s(1) == other.times_s(1)

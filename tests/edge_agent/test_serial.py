@@ -360,6 +360,7 @@ async def test_simulated_meters_on_a_serial_port_are_polled_again_when_it_is_bac
             PolledMeter(one, place.models[one.model or ""], place.site.zone)
             for one in place.site.meter
         ],
+        phase="agent",
         link=bus_link(msgspec.structs.replace(wired, device=str(device)), clock.now_ms),
         framing=FRAMINGS["rtu"],
         clock=clock,
