@@ -81,8 +81,9 @@ class Buses:
         begun = [name for name in wanted if name not in self._running]
         for name in begun:
             self._begin(wanted[name], ended.get(name))
-        for name in ended.keys() - wanted.keys():
-            ended[name].poller.retire()
+        for name, one in ended.items():
+            if name not in wanted:
+                one.poller.retire()
         return Change(tuple(ended), tuple(begun), untouched)
 
     def _begin(self, duty: BusDuty, before: _Running | None) -> None:

@@ -14,10 +14,8 @@ _DOUBT_LONGEST_S: Final = 3600.0  # ... up to this
 _GARBLED: Final = (
     5  # wrong replies in a row that are no noise: two devices of one number, a bad wire
 )
-#: Why a fault is over though nothing was mended.
-UNPOLLED: Final = "no longer polled"
-
 _MISTAKES: Final = 3  # refusals in a row that are no passing state of the device
+UNPOLLED: Final = "no longer polled"  # why a fault is over though nothing was mended
 
 
 class Registers(msgspec.Struct, frozen=True):

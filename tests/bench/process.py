@@ -1,4 +1,4 @@
-"""What another process takes, as the kernel counts it."""
+"""What another process takes, as the kernel counts it, and on which cores it runs."""
 
 import os
 import time
