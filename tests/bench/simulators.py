@@ -8,20 +8,18 @@ above them a main of all electricity and one of all water, which are the dearest
 
 import asyncio
 import json
-import os
 import struct
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from statistics import quantiles
 
 from jieneng.metering.quantities import MEDIA, QUANTITIES, Medium
-from tests.bench.process import cpu_s, resident_mb
+from tests.bench.process import Cores, cpu_s, resident_mb, running_on
 from tests.bench.result import Result
 
 _HOUSES, _METERS = 100, 2000
@@ -71,14 +69,15 @@ def results() -> Iterator[Result]:
     """From the command to the file that says where the ports are, then four rounds of polls."""
     with tempfile.TemporaryDirectory() as folder:
         _write_site(Path(folder))
-        with _pinned() as core:
+        cores = Cores.of_this_machine()
+        with running_on(cores.others):
             begin = time.perf_counter()
-            simulator = subprocess.Popen(
-                [sys.executable, "-m", "jieneng", "simulate", "--site", folder],
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
-            os.sched_setaffinity(simulator.pid, {core})
+            with running_on(cores.subject):
+                simulator = subprocess.Popen(
+                    [sys.executable, "-m", "jieneng", "simulate", "--site", folder],
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                )
             try:
                 ports = _ports(simulator, Path(folder) / "ports.json")
                 if ports is None:
@@ -102,17 +101,6 @@ def results() -> Iterator[Result]:
         yield Result(bench="simulators.answer_max", value=max(latencies_ms), unit="ms")
     yield Result(bench="simulators.cpu", value=share, unit="share of a core")
     yield Result(bench="simulators.resident_memory", value=memory_mb, unit="MB")
-
-
-@contextmanager
-def _pinned() -> Iterator[int]:
-    """Keeps this process on one core; gives another one, where there is another one."""
-    cores = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {max(cores)})
-    try:
-        yield min(cores)
-    finally:
-        os.sched_setaffinity(0, cores)
 
 
 def _ports(
