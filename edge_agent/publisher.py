@@ -90,7 +90,6 @@ class Publisher:
         self._health = health
         self._log = log
         self._failures = 0
-        self._leaving = False
         self._broker_fault = Fault(log, "broker can't be reached", host=broker_settings.host)
         self._ack_fault = Fault(log, "acknowledgements can't be understood")
         self._spool_fault = Fault(log, "spool can't be read")
@@ -100,13 +99,11 @@ class Publisher:
         """Publish until cancelled, over as many connections as it takes."""
         while True:
             try:
-                await self._connection()
+                await broker.cancellable(self._connection())
             except* (aiomqtt.MqttError, OSError) as errors:
                 self._broker_fault.happened(_first(errors))
             finally:
                 self.counts.connected = False
-            if self._leaving:  # a broker that breaks off our farewell must not keep us
-                raise asyncio.CancelledError
             self._failures += 1
             await asyncio.sleep(_backoff_s(self._failures))
 
@@ -117,7 +114,6 @@ class Publisher:
             try:
                 await self._talk(client)
             except asyncio.CancelledError:
-                self._leaving = True
                 with suppress(aiomqtt.MqttError):
                     await self._say(client, online=False, timeout_s=_FAREWELL_S)
                 raise

@@ -46,7 +46,7 @@ class Receiver:
         """Receive until cancelled, over as many connections as it takes."""
         while True:
             try:
-                await self._connection(gate, batcher)
+                await broker.cancellable(self._connection(gate, batcher))
             except (aiomqtt.MqttError, OSError) as error:
                 self._fault.happened(error)
             finally:

@@ -5,7 +5,7 @@ import math
 import os
 import socket
 import ssl
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Final, TypeVar
@@ -68,6 +68,26 @@ class _Client(aiomqtt.Client):
         await super().__aexit__(exc_type, exc, traceback)
         if self._disconnected.done() and not self._disconnected.cancelled():
             self._disconnected.exception()
+
+
+async def cancellable(connection: Coroutine[None, None, None]) -> None:
+    """Run a connection to its end, with its errors, or until cancelled.
+
+    It has a task of its own, so that a cancellation reaches whoever waits here, whatever becomes of
+    the connection. Inside it may be lost: asyncio's task group (3.11) forgets it where one of its
+    tasks fails in the same moment, and aiomqtt where the broker breaks off its leave. Whoever then
+    connects anew goes on for ever.
+    """
+    task = asyncio.create_task(connection)
+    try:
+        await asyncio.wait([task])
+    except asyncio.CancelledError:
+        task.cancel()
+        await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()  # of a connection that is not wanted any more
+        raise
+    task.result()
 
 
 def client(

@@ -1,8 +1,11 @@
-"""What the publisher does while its spool can't be read."""
+"""What the publisher does while its spool can't be read, and when it is told to end."""
 
 import asyncio
 from collections.abc import Collection, Sequence
 from typing import Any
+
+import aiomqtt
+import pytest
 
 from edge_agent.batches import Row
 from edge_agent.config import PublishSettings
@@ -14,6 +17,7 @@ from jieneng.broker import BrokerSettings
 from jieneng.clock import SystemClock
 from jieneng.metering.errors import SpoolUnavailable
 from tests.edge_agent.scene import AGENT, SITE, health, running, until
+from tests.patience import PATIENCE_S
 
 LOG = observe.log("test")
 BOOT = "aaaaaaaa"
@@ -52,8 +56,8 @@ class Client:
         self.published += 1
 
 
-def sending(spool: Any, client: Any) -> Any:
-    publisher = Publisher(
+def publisher(spool: Any) -> Publisher:
+    return Publisher(
         spool,
         site=SITE,
         agent=AGENT,
@@ -64,7 +68,10 @@ def sending(spool: Any, client: Any) -> Any:
         log=LOG,
         health=health(),
     )
-    return running(publisher._send(client, Window(0.05, 10)))
+
+
+def sending(spool: Any, client: Any) -> Any:
+    return running(publisher(spool)._send(client, Window(0.05, 10)))
 
 
 async def test_a_spool_that_can_not_be_read_is_not_looked_at_without_a_pause() -> None:
@@ -83,3 +90,28 @@ async def test_a_spool_that_can_be_read_again_is_looked_at_although_nothing_chan
         await until(lambda: spool.looks == 1)
         spool.readable = True
         await until(lambda: client.published)
+
+
+async def test_one_that_is_told_to_end_while_its_broker_goes_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """asyncio's group of tasks (3.11) forgets a cancellation where one of its tasks fails then."""
+
+    async def breaks_off() -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise aiomqtt.MqttError("it is gone") from None
+
+    async def connection() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(breaks_off())
+
+    one = publisher(Broken(readable=True))
+    monkeypatch.setattr(one, "_connection", connection)  # no broker goes at a given turn
+    task = asyncio.create_task(one.run())
+    await asyncio.sleep(0.01)
+    task.cancel()
+    done, _ = await asyncio.wait([task], timeout=PATIENCE_S)
+    assert done, "the cancellation was forgotten"
+    assert task.cancelled()
