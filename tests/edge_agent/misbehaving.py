@@ -56,6 +56,11 @@ class Question:
         return struct.pack(">HHH", self.number, 0, len(pdu)) + pdu
 
 
+#: Of the loop, from accepting a connection to serving it. A server of asyncio (3.11) that is closed
+#: in between forgets the connection open.
+_TURNS = 5
+
+
 class Misbehaving:
     """The server.
 
@@ -141,6 +146,8 @@ async def misbehaving(
     try:
         yield place
     finally:
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
         server.close()
         await place.end()
         await until(lambda: not place.open)
