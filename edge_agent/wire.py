@@ -12,8 +12,11 @@ Laws:
 """
 
 import asyncio
+import math
 from collections.abc import Callable
-from typing import Final, NamedTuple, cast
+from typing import Final, cast
+
+import msgspec
 
 from edge_agent.protocols import Exchange, Reply, Talk, Wish
 from jieneng.metering.errors import (
@@ -31,7 +34,7 @@ _UNREAD: Final = 65536  # bytes past which the other end is talking to itself
 _AT_ONCE: Final = 0.5
 
 
-class Manner(NamedTuple):
+class Manner(msgspec.Struct, frozen=True):
     """How a link is used.
 
     Attributes:
@@ -77,6 +80,7 @@ class Wire(asyncio.Protocol):
         self._steps: Exchange | None = None
         self._needed = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._looks_s = math.inf  # when the timer is due
         self._asked_s = 0.0
         self._deadline_s = 0.0
 
@@ -139,9 +143,10 @@ class Wire(asyncio.Protocol):
         self.heard = bool(self._buffer)  # a late frame, or the beginning of one
         self.asked += 1
         self._asked_s = self.loop.time()
-        self._deadline_s = self._asked_s + self._manner.timeout_s
-        self._foresee(len(send))
-        if self._timer is None or self._timer.when() > self._deadline_s:
+        manner = self._manner  # a device may think; bytes take their time on the wire
+        on_wire_s = manner.byte_s * (len(send) + self._needed)
+        self._deadline_s = self._asked_s + manner.timeout_s + on_wire_s
+        if self._deadline_s < self._looks_s:
             self._watch()
         self._transport.write(send)
 
@@ -153,10 +158,11 @@ class Wire(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self.loop.call_at(self._deadline_s, self._expire)
+        self._looks_s = self._deadline_s
 
     def _expire(self) -> None:
         """The deadline, as it was when this timer was set."""
-        self._timer = None
+        self._looks_s = math.inf
         if self._steps is None:
             return
         if self.loop.time() < self._deadline_s:
@@ -165,42 +171,39 @@ class Wire(asyncio.Protocol):
             self.silences = 0 if self.heard else self.silences + 1
             self._fail(Silent("no reply in time"))
 
-    def _foresee(self, sent: int) -> None:
-        """Give what was sent, and what is to come, the time that it takes on the wire."""
-        self._deadline_s += self._manner.byte_s * (sent + self._needed)
-
     def _advance(self, data: bytes) -> None:
         """Feed what is under way as long as there is what it needs."""
-        buffer = self._buffer + data if self._buffer else data
-        while (steps := self._steps) is not None and len(buffer) >= self._needed:
-            data, buffer = buffer[: self._needed], buffer[self._needed :]
+        self._buffer += data
+        while self._steps is not None and len(self._buffer) >= self._needed:
+            data, self._buffer = self._buffer, b""
             try:
-                send, self._needed = steps.send(data)
+                send, self._needed = self._steps.send(data)
             except StopIteration as end:
-                self._buffer = buffer
-                self._answered(end.value)
-                buffer = self._buffer
-            except PeerError as error:
-                self._buffer = buffer
+                answer, self._buffer = end.value
+                self._answered(answer)
+            except ReplyError as error:
                 self._fail(error)
-                return
             else:
-                self._foresee(len(send))
                 if send:
                     self._transport.write(send)
-        self._buffer = buffer
+                self._deadline_s += self._manner.byte_s * (len(send) + self._needed)
 
-    def _answered(self, data: bytes) -> None:
+    def _answered(self, answer: bytes | DeviceRefused) -> None:
         """The reply is whole: the talk goes on."""
-        if self._buffer and (surplus := self._surplus()):
-            self._fail(surplus)
-            return
         self._steps = None
         self.silences = 0
+        if self._buffer and not self._manner.follows(self._buffer):
+            # Two replies to one question: the first may well be the late one. Or half a frame:
+            # what it lacked is in the reply.
+            self._fail(ReplyError("{count} bytes follow the reply", count=len(self._buffer)))
+            return
+        if isinstance(answer, DeviceRefused):
+            self._fail(answer)
+            return
         if self._next.done():  # whoever asked was cancelled
             return
         try:
-            wish = self._talk.send(Reply(data, self._manner.now_ms()))
+            wish = self._talk.send(Reply(answer, self._manner.now_ms()))
             if isinstance(wish, float) or self._manner.gap_s:
                 self._next.set_result(wish)
             else:
@@ -215,24 +218,12 @@ class Wire(asyncio.Protocol):
         if self._steps is not None:
             self._steps.close()
             self._steps = None
-        if isinstance(error, PeerError):
+        if isinstance(error, ReplyError):
             self.silences = 0
-        if isinstance(error, DeviceRefused):
-            error = self._surplus() or error
         if not isinstance(error, DeviceRefused):
             self._mistrust()
         if not self._next.done():
             self._next.set_exception(error)
-
-    def _surplus(self) -> ReplyError | None:
-        """What is wrong with a reply behind which there are bytes.
-
-        Two replies to one question: the first may well be the late one. Or half a frame: what it
-        lacked is in the reply.
-        """
-        if not self._buffer or self._manner.follows(self._buffer):
-            return None
-        return ReplyError("{count} bytes follow the reply", count=len(self._buffer))
 
     def _mistrust(self) -> None:
         """From now on silence is waited for, where replies carry no number."""

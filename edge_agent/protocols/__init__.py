@@ -4,8 +4,8 @@ An exchange is one question to one device. It never sees a socket, so that the s
 runs over TCP, over a serial port, and in a test that feeds it byte by byte. A talk is what is asked
 on a bus, one exchange after the other; it does not see a socket either.
 
-Law: an exchange returns data only if the reply is the answer to its own question in everything
-that the protocol can tell. Else it raises `PeerError`; nothing in between.
+Law: an exchange returns what the device said only if the reply is the answer to its own question in
+everything that the protocol can tell. Else it raises `ReplyError`; nothing in between.
 """
 
 from collections.abc import Callable, Generator, Mapping
@@ -17,11 +17,14 @@ import msgspec
 from jieneng.metering.errors import DeviceRefused, JienengError
 from jieneng.metering.read_plan import Read
 
-#: What to send (may be empty), and how many received bytes to come back with.
+#: What to send (may be empty), and how many more received bytes are worth coming back with.
 Step: TypeAlias = tuple[bytes, int]
 
-#: Yields steps, is sent exactly as many bytes as it asked for, returns the registers' bytes.
-Exchange: TypeAlias = Generator[Step, bytes, bytes]
+#: What the device said, the registers' bytes or why there are none, and the bytes behind it.
+Answer: TypeAlias = tuple[bytes | DeviceRefused, bytes]
+
+#: Yields steps, is sent what was received since, returns the answer.
+Exchange: TypeAlias = Generator[Step, bytes, Answer]
 
 
 class Reply(msgspec.Struct, frozen=True, gc=False):

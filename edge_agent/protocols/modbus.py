@@ -34,9 +34,12 @@ _REFUSED: Final = 0x80  # set in the function of an exception reply
 _TCP_REQUEST: Final = struct.Struct(">HHHBBHH")
 _TCP_HEAD: Final = struct.Struct(">HHHBBB")  # up to byte count or exception code, in both replies
 _RTU_REQUEST: Final = struct.Struct(">BBHH")
-_AFTER_LENGTH: Final = 6  # bytes of a TCP frame that its length does not count
+_RTU_HEAD: Final = struct.Struct(">BBB")  # as much of its replies
+_CRC: Final = 2  # bytes of a checksum
+_NUMBER: Final = 2  # bytes of it, at the beginning of a TCP frame
 _LONGEST: Final = 254  # most that a TCP frame's length may say: unit and a PDU of 253 bytes
-_SHORTEST: Final = 3  # unit, function, exception code
+_SHORTEST: Final = 3  # unit, function, exception code or byte count: what of it is in the head
+_FORMS: Final = 16384  # questions that differ, whose frames are remembered: those of 16,384 meters
 
 
 def read_tcp(unit: int, read: Read, transaction: int) -> Exchange:
@@ -48,51 +51,47 @@ def read_tcp(unit: int, read: Read, transaction: int) -> Exchange:
         transaction: the question's number; its lowest 16 bits are used.
 
     Returns:
-        The bytes of the registers, or of the packed bits.
+        The bytes of the registers or of the packed bits, or the unit's exception code.
 
     Raises:
-        DeviceRefused: the unit answered with an exception code.
         ReplyError: the reply can't be the answer.
         ValueError: the read is not one that Modbus can ask for.
     """
-    wanted = _wanted(read)
-    transaction &= 0xFFFF
-    send = _TCP_REQUEST.pack(transaction, 0, 6, unit, read.function, read.address, read.count)
+    question, answer, wanted = _tcp_form(unit, read.function, read.address, read.count)
+    number = (transaction & 0xFFFF).to_bytes(2, "big")
+    send, right = number + question, number + answer
+    came = yield send, _TCP_HEAD.size
     while True:
-        head = yield send, _TCP_HEAD.size
-        number, protocol, length, who, function, size = _TCP_HEAD.unpack(head)
-        if protocol != 0 or not _SHORTEST <= length <= _LONGEST:
-            raise ReplyError("not a Modbus TCP frame: {head}", head=head.hex(" "))
-        missing = length + _AFTER_LENGTH - _TCP_HEAD.size
-        data = (yield b"", missing) if missing else b""
-        if number == transaction:
-            break
-        send = b""
-    _match(unit, who, read.function, function)
-    if function & _REFUSED:
-        if missing:
-            raise ReplyError("an exception reply of {length} bytes", length=length)
-        raise DeviceRefused(size)
-    if size != wanted or missing != wanted:
-        raise _wrong_size(size, missing, wanted)
-    return data
+        is_right = came.startswith(right)
+        end = _TCP_HEAD.size + (wanted if is_right else _missing(came))
+        if len(came) < end:
+            came += yield b"", end - len(came)
+        if is_right:
+            return came[_TCP_HEAD.size : end], came[end:]
+        if came.startswith(number):
+            return _refusal(came, unit, read.function, wanted), came[end:]
+        came = came[end:]  # that was the reply to an earlier question
+        if len(came) < _TCP_HEAD.size:
+            came += yield b"", _TCP_HEAD.size - len(came)
 
 
 def read_rtu(unit: int, read: Read, transaction: int = 0) -> Exchange:  # noqa: ARG001 - RTU has none
     """Ask one unit for one read, in an RTU frame. As `read_tcp`, without a number."""
-    wanted = _wanted(read)
-    head = yield _rtu_request(unit, read.function, read.address, read.count), 3
-    who, function, size = head
-    _match(unit, who, read.function, function)
-    if function & _REFUSED:
-        _check_crc(head, (yield b"", 2))
-        raise DeviceRefused(size)
-    if size != wanted:
-        raise _wrong_size(size, size, wanted)
-    rest = yield b"", wanted + 2
-    data = rest[:wanted]
-    _check_crc(head + data, rest[wanted:])
-    return data
+    send, right, wanted = _rtu_form(unit, read.function, read.address, read.count)
+    came = yield send, _RTU_HEAD.size
+    is_right = came.startswith(right)
+    who, function, size = _RTU_HEAD.unpack_from(came)
+    if not is_right:
+        _match(unit, who, read.function, function)
+        if not function & _REFUSED:
+            raise _wrong_size(size, size, wanted)
+    end = _RTU_HEAD.size + (wanted if is_right else 0)
+    if len(came) < end + _CRC:
+        came += yield b"", end + _CRC - len(came)
+    data, sent, rest = came[:end], came[end : end + _CRC], came[end + _CRC :]
+    if crc(data) != sent:
+        raise ReplyError("wrong checksum of {data}", data=(data + sent).hex(" "))
+    return (data[_RTU_HEAD.size :] if is_right else DeviceRefused(size)), rest
 
 
 def may_follow(data: bytes) -> bool:
@@ -134,11 +133,48 @@ FRAMINGS: Final[Mapping[str, Framing]] = MappingProxyType(
 )
 
 
-def _wanted(read: Read) -> int:
+@lru_cache(maxsize=_FORMS)
+def _tcp_form(unit: int, function: int, address: int, count: int) -> tuple[bytes, bytes, int]:
+    """What stands behind the number in a question and at the head of its answer; data bytes."""
+    wanted = _wanted(function, count)
+    request = _TCP_REQUEST.pack(0, 0, 6, unit, function, address, count)
+    answer = _TCP_HEAD.pack(0, 0, _SHORTEST + wanted, unit, function, wanted)
+    return request[_NUMBER:], answer[_NUMBER:], wanted
+
+
+@lru_cache(maxsize=_FORMS)
+def _rtu_form(unit: int, function: int, address: int, count: int) -> tuple[bytes, bytes, int]:
+    """A question; the head of its answer; data bytes."""
+    wanted = _wanted(function, count)
+    request = _RTU_REQUEST.pack(unit, function, address, count)
+    return request + crc(request), _RTU_HEAD.pack(unit, function, wanted), wanted
+
+
+def _wanted(function: int, count: int) -> int:
     """How many data bytes the answer to a read holds."""
-    if not 1 <= read.count <= _MOST.get(read.function, 0):
-        raise ValueError(f"Modbus can't read {read.count} at once with function {read.function}")
-    return (read.count + 7) // 8 if read.function in _BITS else 2 * read.count
+    if not 1 <= count <= _MOST.get(function, 0):
+        raise ValueError(f"Modbus can't read {count} at once with function {function}")
+    return (count + 7) // 8 if function in _BITS else 2 * count
+
+
+def _missing(frame: bytes) -> int:
+    """How many bytes of a TCP frame come after its head."""
+    _, protocol, length, *_ = _TCP_HEAD.unpack_from(frame)
+    if protocol != 0 or not _SHORTEST <= length <= _LONGEST:
+        head = frame[: _TCP_HEAD.size].hex(" ")
+        raise ReplyError("not a Modbus TCP frame: {head}", head=head)
+    return int(length) - _SHORTEST
+
+
+def _refusal(frame: bytes, unit: int, asked: int, wanted: int) -> DeviceRefused:
+    """What a TCP frame says that has the question's number, and is not what was asked for."""
+    _, _, length, who, function, size = _TCP_HEAD.unpack_from(frame)
+    _match(unit, who, asked, function)
+    if not function & _REFUSED:
+        raise _wrong_size(size, length - _SHORTEST, wanted)
+    if length != _SHORTEST:
+        raise ReplyError("an exception reply of {length} bytes", length=length)
+    return DeviceRefused(size)
 
 
 def _match(unit: int, who: int, asked: int, function: int) -> None:
@@ -177,14 +213,3 @@ def crc(data: bytes) -> bytes:
     for byte in data:
         value = (value >> 8) ^ _REMAINDERS[(value ^ byte) & 0xFF]
     return value.to_bytes(2, "little")
-
-
-def _check_crc(data: bytes, sent: bytes) -> None:
-    if crc(data) != sent:
-        raise ReplyError("wrong checksum of {data}", data=(data + sent).hex(" "))
-
-
-@lru_cache(maxsize=16384)
-def _rtu_request(unit: int, function: int, address: int, count: int) -> bytes:
-    frame = _RTU_REQUEST.pack(unit, function, address, count)
-    return frame + crc(frame)

@@ -11,7 +11,7 @@ from edge_agent.poller import BusPoller
 from edge_agent.protocols import Exchange, Reply, Talk
 from edge_agent.protocols.modbus import FRAMINGS
 from jieneng import observe
-from jieneng.metering.errors import LinkError, PeerError, Silent
+from jieneng.metering.errors import DeviceRefused, LinkError, PeerError, Silent
 from jieneng.metering.reading import Sample
 from jieneng.site_folder import packaged_models
 from tests.edge_agent.misbehaving import Question
@@ -92,7 +92,10 @@ class Gateway:
             try:
                 _, needed = steps.send(data)
             except StopIteration as end:
-                return Reply(end.value, self._clock.now_ms())
+                what, _ = end.value
+                if isinstance(what, DeviceRefused):
+                    raise what from None
+                return Reply(what, self._clock.now_ms())
 
     def close(self) -> None:
         return

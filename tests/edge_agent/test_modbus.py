@@ -1,7 +1,6 @@
 """The codec believes a reply only if it is the answer to its question."""
 
 import struct
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import assume, given
@@ -21,7 +20,7 @@ from pymodbus.pdu.register_message import (
     ReadInputRegistersResponse,
 )
 
-from edge_agent.protocols import Exchange, Treatment
+from edge_agent.protocols import Answer, Exchange, Treatment
 from edge_agent.protocols.modbus import FRAMINGS, crc, read_rtu, read_tcp
 from jieneng.metering.errors import DeviceRefused, ReplyError
 from jieneng.metering.read_plan import Read
@@ -43,15 +42,30 @@ def read(function: int, count: int, address: int = 0) -> Read:
     return Read(function, address, count, (), lambda _: ())
 
 
-def said(steps: Exchange, received: bytes, pieces: Iterator[int] | None = None) -> bytes | None:
-    """What an exchange returns for a stream; None where it waits for more."""
+def said(steps: Exchange, received: bytes, piece: int | None = None) -> bytes | None:
+    """What an exchange returns for a stream, which comes in one piece or in pieces.
+
+    None where it waits for more.
+
+    Raises:
+        DeviceRefused: it returns a refusal.
+    """
+    heard, _ = answered(steps, received, piece) or (None, b"")
+    if isinstance(heard, DeviceRefused):
+        raise heard
+    return heard
+
+
+def answered(steps: Exchange, received: bytes, piece: int | None = None) -> Answer | None:
     _, needed = next(steps)
     while len(received) >= needed:
-        data, received = received[:needed], received[needed:]
+        size = len(received) if piece is None else max(piece, needed)
+        data, received = received[:size], received[size:]
         try:
             send, needed = steps.send(data)
         except StopIteration as end:
-            return bytes(end.value)
+            answer, rest = end.value
+            return answer, rest + received
         assert send == b""
     return None
 
@@ -193,6 +207,26 @@ def test_late_frames_are_passed_over_whole(late: list[bytes], data: bytes) -> No
     """However many are glued in front of the answer, and whatever they hold."""
     stream = b"".join(tcp_reply(9, 3, before, number) for number, before in enumerate(late))
     assert said(read_tcp(1, read(3, 2), 77), stream + tcp_reply(1, 3, data, 77)) == data
+
+
+@given(
+    st.lists(st.binary(max_size=251), max_size=3),
+    st.sampled_from([tcp_reply(1, 3, b"data", 77), bytes([0, 77, 0, 0, 0, 3, 1, 0x83, 6])]),
+    st.binary(max_size=30),
+    st.integers(1, 100),
+)
+def test_what_stands_behind_an_answer_is_given_back(
+    late: list[bytes], reply: bytes, behind: bytes, piece: int
+) -> None:
+    """Behind a refusal, too, and in whatever pieces all of it comes."""
+    stream = b"".join(tcp_reply(9, 3, before, number) for number, before in enumerate(late))
+    heard = answered(read_tcp(1, read(3, 2), 77), stream + reply + behind, piece)
+    assert heard is not None
+    what, rest = heard
+    assert rest == behind
+    assert what.code == 6 if isinstance(what, DeviceRefused) else what == b"data"
+    rtu = rtu_reply(1, 3, b"data") + behind
+    assert answered(read_rtu(1, read(3, 2)), rtu, piece) == (b"data", behind)
 
 
 @pytest.mark.parametrize("code", [1, 2, 3, 4, 5, 6, 10, 11])
