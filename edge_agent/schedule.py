@@ -20,10 +20,13 @@ Laws:
 """
 
 import hashlib
-import heapq
 import math
+from bisect import insort
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from operator import attrgetter
+from typing import Final
+
+import msgspec
 
 _SPREAD: Final = 0.1  # share of the interval that phases are spread over
 _WIDEST_S: Final = 30.0  # enough for any fleet, and an hourly series still begins at the hour
@@ -34,7 +37,7 @@ AGAIN_S: Final = 30.0  # what found nothing is tried again after this ...
 _FAR: Final = 2  # ... where the next slot is so many times as far away
 
 
-class Slot(NamedTuple):
+class Slot(msgspec.Struct, frozen=True, gc=False):
     """When something is asked next.
 
     Attributes:
@@ -50,11 +53,6 @@ class Slot(NamedTuple):
     number: int
 
 
-class _Cycle(NamedTuple):
-    interval_s: float
-    phase_s: float
-
-
 def phase_s(phase: str, interval_s: float) -> float:
     """How long after each whole interval something is due [s]."""
     return _share(phase) * min(_SPREAD * interval_s, _WIDEST_S)
@@ -65,30 +63,49 @@ def _share(name: str) -> float:
     return int.from_bytes(digest, "big") / 2**64
 
 
+class _Cycle(msgspec.Struct, frozen=True, gc=False):
+    interval_s: float
+    phase_s: float
+
+
 class _Queue:
-    """Slots: those that are due, by when they end, and those to come, by when they begin."""
+    """Slots: of those that are due the one that ends first, else the one that begins first.
 
-    def __init__(self, slots: Iterable[Slot] = ()) -> None:
-        self._coming = list(slots)
-        self._due: list[tuple[float, Slot]] = []
-        heapq.heapify(self._coming)
+    Those of one interval end in the order in which they begin: only the first of each is looked at.
+    """
 
-    def put(self, slot: Slot) -> None:
-        heapq.heappush(self._coming, slot)
+    def __init__(self, intervals_s: Iterable[float]) -> None:
+        self._by_interval: dict[float, list[Slot]] = {one: [] for one in intervals_s}
+        self._lines = tuple(self._by_interval.values())
+        self._line: list[Slot] = []  # whose first one goes first
+
+    def put(self, slot: Slot, interval_s: float) -> None:
+        line = self._by_interval[interval_s]
+        if line and slot.due_s < line[-1].due_s:
+            insort(line, slot, key=_due_s)
+        else:
+            line.append(slot)
 
     def first(self, now_s: float) -> Slot | None:
         """The one that goes first, now or when it is due."""
-        coming, due = self._coming, self._due
-        while coming and coming[0].due_s <= now_s:
-            slot = heapq.heappop(coming)
-            heapq.heappush(due, (slot.ends_s, slot))
-        if due:
-            return due[0][1]
-        return coming[0] if coming else None
+        first: Slot | None = None
+        for line in self._lines:
+            if line and (first is None or _goes_before(line[0], first, now_s)):
+                first, self._line = line[0], line
+        return first
 
     def take(self) -> Slot:
         """Take out the one that `first` gave the last time."""
-        return heapq.heappop(self._due)[1] if self._due else heapq.heappop(self._coming)
+        return self._line.pop(0)
+
+
+_due_s: Final = attrgetter("due_s")
+
+
+def _goes_before(one: Slot, other: Slot, now_s: float) -> bool:
+    if one.due_s <= now_s and other.due_s <= now_s:
+        return one.ends_s < other.ends_s
+    return one.due_s < other.due_s
 
 
 class Schedule:
@@ -116,20 +133,26 @@ class Schedule:
             )
             for meter, interval_s in intervals_s
         }
-        self._sure = _Queue()
-        self._doubted = _Queue(self._following(meter, utc_s, now_s) for meter in self._cycles)
+        intervals = {cycle.interval_s for cycle in self._cycles.values()}
+        self._sure = _Queue(intervals)
+        self._doubted = _Queue(intervals)
+        for meter, cycle in self._cycles.items():
+            self._doubted.put(_slot(meter, cycle, utc_s - now_s, now_s), cycle.interval_s)
         self._first = self._doubted
-        self._passed_over = 0  # how often in a row one in doubt had to wait
+        self._passes_over = False  # whether one in doubt is due, and not asked now ...
+        self._passed_over = 0  # ... and how often in a row that was so
 
     def next(self, now_s: float) -> Slot:
         """Who is asked next, at this moment or when it is due."""
         sure, doubted = self._sure.first(now_s), self._doubted.first(now_s)
         if sure is not None and (doubted is None or self._goes_first(sure, doubted, now_s)):
             self._first = self._sure
+            self._passes_over = doubted is not None and doubted.due_s <= now_s
             return sure
         if doubted is None:
             raise ValueError("a schedule without meters")
         self._first = self._doubted
+        self._passes_over = False
         return doubted
 
     def _goes_first(self, sure: Slot, doubted: Slot, now_s: float) -> bool:
@@ -154,22 +177,25 @@ class Schedule:
             doubted: it did not answer.
             again: it may be tried once more within its interval.
         """
-        other = self._doubted.first(now_s) if self._first is self._sure else None
-        waits = other is not None and other.due_s <= now_s
-        self._passed_over = self._passed_over + 1 if waits else 0
+        self._passed_over = self._passed_over + 1 if self._passes_over else 0
         slot = self._first.take()
-        interval_s = self._cycles[slot.meter].interval_s
-        earliest_s = max(not_before_s, slot.ends_s - interval_s / 2)
-        wait_s = max(earliest_s - now_s, 0.0)
-        following = self._following(slot.meter, utc_s + wait_s, now_s + wait_s)
+        cycle = self._cycles[slot.meter]
+        after_s = slot.ends_s - cycle.interval_s / 2
+        after_s = max(now_s, after_s)
+        after_s = max(not_before_s, after_s)
+        following = _slot(slot.meter, cycle, utc_s - now_s, after_s, slot.number + 1)
         if again and following.due_s - now_s >= _FAR * AGAIN_S:
-            following = slot._replace(due_s=now_s + AGAIN_S, ends_s=following.due_s)
-        (self._doubted if doubted else self._sure).put(following)
+            following = Slot(now_s + AGAIN_S, slot.meter, following.due_s, slot.number)
+        (self._doubted if doubted else self._sure).put(following, cycle.interval_s)
         return following
 
-    def _following(self, meter: str, utc_s: float, now_s: float) -> Slot:
-        """The first slot after a moment."""
-        interval_s, phase = self._cycles[meter]
-        number = (utc_s - phase) // interval_s + 1
-        due_s = now_s + (number * interval_s + phase - utc_s)
-        return Slot(due_s, meter, due_s + interval_s, int(number))
+
+def _slot(meter: str, cycle: _Cycle, ahead_s: float, after_s: float, likely: int = 0) -> Slot:
+    """The first slot after a moment of the monotonic clock, which UTC is so much ahead of."""
+    interval_s, face_s = cycle.interval_s, ahead_s - cycle.phase_s
+    number = likely
+    due_s = number * interval_s - face_s
+    if not after_s < due_s <= after_s + interval_s:
+        number = int((after_s + face_s) // interval_s) + 1
+        due_s = number * interval_s - face_s
+    return Slot(due_s, meter, due_s + interval_s, number)
