@@ -26,7 +26,6 @@ from typing import Final
 
 import msgspec
 
-from edge_agent.protocols import Reply
 from jieneng.metering.reading import Quality
 
 # Power at rated current and the highest regular voltage: +7 %, GB/T 12325-2008, section 4.2 (20 kV
@@ -134,12 +133,11 @@ class _Stillness:
         if counter == self._value:
             lasted_ms = time_ms - self._seen_ms
             # A counter of what comes in does not see what goes out; NaN is not above 0.
-            flowed = min(self._rate, rate) * self._a_ms * lasted_ms
-            if 0 <= lasted_ms <= _LONGEST_MS and flowed > 0:
-                self._missing += flowed
+            if rate > 0 and self._rate > 0 and 0 <= lasted_ms <= _LONGEST_MS:
+                self._missing += min(rate, self._rate) * self._a_ms * lasted_ms
         else:
-            if counter > self._value:
-                self._least_move = min(self._least_move, counter - self._value)
+            if 0 < (move := counter - self._value) < self._least_move:
+                self._least_move = move
             self._value, self._moved_ms, self._missing = counter, time_ms, 0.0
         self._seen_ms, self._rate = time_ms, rate
         return time_ms - self._moved_ms > _RENEWED_MS and self._missing > self._bearable(step)
@@ -158,21 +156,18 @@ class Repetition:
         self._restless = tuple(
             place for place, name in enumerate(quantities) if name.startswith(_RESTLESS)
         )
-        self._said: list[bytes | None] = []
+        self._said: Sequence[bytes | None] = ()
         self._since_ms = 0
         self._times = 0
 
-    def quality(
-        self, time_ms: int, replies: Sequence[Reply | None], values: tuple[float, ...]
-    ) -> int:
+    def quality(self, time_ms: int, said: Sequence[bytes | None], values: tuple[float, ...]) -> int:
         """A `Quality` as its number.
 
         Args:
             time_ms: of the sample.
-            replies: what it was made of; None where there is none.
-            values: what they say.
+            said: what it was made of, by read; None where there is no answer.
+            values: what that says.
         """
-        said = [None if reply is None else reply.data for reply in replies]
         if said != self._said:
             self._said, self._since_ms, self._times = said, time_ms, 0
             return 0

@@ -125,8 +125,7 @@ class PolledMeter:
         self._number = 0  # of the poll that was asked for ...
         self._got: int | None = None  # ... and of the last that got what was due
         self._come_into_force(0)
-        self._due: tuple[int, ...] = ()
-        self.ask(0)
+        self._is_due(self._plan.rota.paces)
 
     def ask(self, number: int) -> tuple[Read, ...]:
         """What to ask for in a poll, the next one that there is a `sample` of.
@@ -137,14 +136,17 @@ class PolledMeter:
             number: of its interval on the clock's face.
         """
         self._number = number
-        due = self._plan.rota.due(number, self._got)
-        if due != self._due:
-            self._due = due
-            self._layout = self._plan.layout(due)
-            if due not in self._repetitions:
-                self._repetitions[due] = Repetition(self._layout.quantities)
-            self._repetition = self._repetitions[due]
+        rota = self._plan.rota
+        if len(rota.paces) > 1 and (due := rota.due(number, self._got)) != self._due:
+            self._is_due(due)
         return self._layout.reads
+
+    def _is_due(self, due: tuple[int, ...]) -> None:
+        self._due = due
+        self._layout = self._plan.layout(due)
+        if due not in self._repetitions:
+            self._repetitions[due] = Repetition(self._layout.quantities)
+        self._repetition = self._repetitions[due]
 
     def sample(self, replies: Sequence[Reply | None]) -> Sample | None:
         """What the replies say, one a read; None where there is no reply at all."""
@@ -152,15 +154,20 @@ class PolledMeter:
         if stamp is None:
             return None
         time_ms = stamp.time_ms
-        # A clock that can't be believed yet tells no day: the earliest that it could is nearest.
-        day_ms = max(time_ms, EARLIEST_MS)
-        if not self._since_ms <= day_ms < self._until_ms:
-            self._come_into_force(day_ms)
+        if not self._since_ms <= time_ms < self._until_ms:
+            # A clock that can't be believed yet tells no day: the earliest it could is nearest.
+            self._come_into_force(max(time_ms, EARLIEST_MS))
             self._layout = self._plan.layout(self._due)
         layout = self._layout
+        said: list[bytes | None] = []
         values: tuple[float, ...] = ()
-        for read, reply, unknown in zip(layout.reads, replies, layout.unknown, strict=True):
-            values += unknown if reply is None else read.decode(reply.data)
+        for number, reply in enumerate(replies):
+            if reply is None:
+                said.append(None)
+                values += layout.unknown[number]
+            else:
+                said.append(reply.data)
+                values += layout.reads[number].decode(reply.data)
         if not math.isfinite(sum(values)):
             values = tuple([value if math.isfinite(value) else math.nan for value in values])
         counter = values[layout.counter]
@@ -169,7 +176,7 @@ class PolledMeter:
             counter,
             math.nan if layout.rate is None else values[layout.rate],
             self._plan.step + self._plan.float_step * abs(counter),
-        ) | self._repetition.quality(time_ms, replies, values)
+        ) | self._repetition.quality(time_ms, said, values)
         return Sample(self.id, time_ms, quality, layout.quantities, values)
 
     def got(self) -> None:

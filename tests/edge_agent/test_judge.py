@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.judge import Judge, Repetition
-from edge_agent.protocols import Reply
 from jieneng.metering.reading import Quality
 
 NAN = math.nan
@@ -171,6 +170,17 @@ def test_an_unknown_rate_says_nothing_of_the_counter() -> None:
     assert not any(flat(Judge(None), [100.0, 100.1, *[100.2] * 1000], NAN))
 
 
+def test_a_rate_that_is_known_at_one_end_only_says_nothing_of_the_time_between() -> None:
+    judge = Judge(None)
+    flat(judge, [100.0, 100.1], 36.0)
+    rates = [36.0 if number % 2 else NAN for number in range(1000)]
+    times_ms = range(20_000, 10_020_000, 10_000)
+    assert not any(
+        judge.quality(time_ms, 100.1, rate, 0.01) & Quality.FLAT
+        for time_ms, rate in zip(times_ms, rates, strict=True)
+    )
+
+
 def test_a_rate_that_comes_and_goes_does_not_make_the_mark_flutter() -> None:
     judge, marked = Judge(None), []
     flat(judge, [100.0, 100.1], 36.0)
@@ -200,8 +210,8 @@ def test_a_counter_that_counts_is_never_flat(
 NAMES = ("energy_kwh", "voltage_a_v", "voltage_b_v", "voltage_c_v", "power_kw")
 
 
-def answer(values: tuple[float, ...]) -> Reply:
-    return Reply(struct.pack(f"{len(values)}d", *values), 0)
+def answer(values: tuple[float, ...]) -> bytes:
+    return struct.pack(f"{len(values)}d", *values)
 
 
 def stale(values: Sequence[tuple[float, ...]], every_s: float = 60.0) -> list[bool]:
