@@ -26,12 +26,11 @@ import msgspec
 
 from edge_agent.breaker import TRIP, Breaker
 from edge_agent.meter import PolledMeter
-from edge_agent.protocols import Framing, Reply, Talk, Treatment, Wish
+from edge_agent.protocols import Exchange, Framing, Reply, Talk, Treatment, Wish
 from edge_agent.schedule import Schedule
 from edge_agent.standing import UNPOLLED, Registers, Standing, span
 from jieneng.clock import Clock
 from jieneng.metering.errors import (
-    DeviceRefused,
     HungUp,
     LinkDown,
     LinkError,
@@ -90,7 +89,8 @@ class _Course(msgspec.Struct):
 
     Attributes:
         replies: to all reads, None where there is none.
-        until_s: a busy meter is asked again up to then.
+        began_s: on the monotonic clock.
+        ended_s: as long as it goes on, when it began.
         trouble: the last that says something about meter or link; None where all is well.
         complete: every read was asked for and answered.
         attempts: questions, repeated ones included.
@@ -98,7 +98,8 @@ class _Course(msgspec.Struct):
     """
 
     replies: list[Reply | None]
-    until_s: float
+    began_s: float
+    ended_s: float
     trouble: _Trouble | None = None
     complete: bool = True
     attempts: int = 0
@@ -187,108 +188,84 @@ class BusPoller:
             self._link.close()
 
     def _talk(self) -> Talk:
-        clock = self._clock
+        now_s = self._clock.monotonic()
         schedule = Schedule(
             [(polled.meter.id, polled.meter.interval_s) for polled in self.polled.values()],
             phase=self._phase,
-            utc_s=clock.now_ms() / MILLISECONDS,
-            now_s=clock.monotonic(),
+            utc_s=self._clock.now_ms() / MILLISECONDS,
+            now_s=now_s,
         )
         while True:
-            now_s = clock.monotonic()
             slot = schedule.next(now_s)
-            wait_s = max(slot.due_s, self._link_breaker.not_before_s) - now_s
-            if wait_s > _NOW_S:
-                yield wait_s
+            soon_s = now_s + _NOW_S
+            if slot.due_s > soon_s or self._link_breaker.not_before_s > soon_s:
+                yield max(slot.due_s, self._link_breaker.not_before_s) - now_s
+                now_s = self._clock.monotonic()
                 continue  # others may be due as well by now
             polled = self.polled[slot.meter]
-            course = yield from self._poll(polled, polled.ask(slot.number), now_s)
-            now_s = clock.monotonic()
-            if course.is_in_vain and now_s < slot.ends_s:
+            asked = polled.ask(slot.number)
+            course = _Course([None] * len(asked), now_s, now_s)
+            for number, registers in enumerate(asked):
+                if registers.breaker.not_before_s > now_s:
+                    course.complete = False
+                    continue
+                try:
+                    course.replies[number] = yield self._question(polled, registers, course)
+                except (LinkError, PeerError) as error:
+                    if not (yield from self._again(error, polled, registers, number, course)):
+                        break
+                else:
+                    if registers.fault.times:
+                        registers.answered()
+            self._ended(polled, course)
+            now_s = course.ended_s
+            if course.trouble is not None and course.is_in_vain and now_s < slot.ends_s:
                 continue  # it has its turn when the link is back
             schedule.done(
-                utc_s=clock.now_ms() / MILLISECONDS,
+                utc_s=self._clock.now_ms() / MILLISECONDS,
                 now_s=now_s,
                 not_before_s=polled.not_before_s,
                 doubted=polled.breaker.failures > 0,
                 again=polled.breaker.failures == 1,
             )
 
-    def _poll(
-        self, polled: Standing, asked: tuple[Registers, ...], began_s: float
-    ) -> _Part[_Course]:
-        share_s = polled.meter.interval_s / len(self.polled)
-        course = _Course([None] * len(asked), began_s + share_s)
-        for number, registers in enumerate(asked):
-            if registers.breaker.not_before_s > began_s:
-                course.complete = False
-            elif not (yield from self._read(polled, registers, number, course)):
-                break
-        if course.trouble is None:  # registers that are not there must not keep the others due
-            polled.meter.got()
-        sample = polled.meter.sample(course.replies)
-        if sample is not None:
-            self._keep(sample)
-        if not course.attempts:
-            return course
-        now_s = self._clock.monotonic()
-        self.counts.seconds += now_s - began_s
-        if course.complete:
-            self.counts.ok += 1
-        else:
-            self.counts.failed += 1
-        self._remember(polled, course, now_s)
-        time_ms = self._clock.now_ms() if sample is None else sample.time_ms
-        lasted_ms = round(1000 * (now_s - began_s))
-        self._tell(Poll(polled.meter.id, time_ms, course.complete, lasted_ms, course.attempts))
-        return course
+    def _question(self, polled: Standing, registers: Registers, course: _Course) -> Exchange:
+        course.attempts += 1
+        self._asked += 1
+        return self._framing.ask(polled.meter.unit, registers.read, self._asked)
 
-    def _read(
-        self, polled: Standing, registers: Registers, number: int, course: _Course
+    def _again(
+        self,
+        error: LinkError | PeerError,
+        polled: Standing,
+        registers: Registers,
+        number: int,
+        course: _Course,
     ) -> _Part[bool]:
-        """One read of a poll; whether the meter may be asked for more."""
-        try:
-            course.replies[number] = yield from self._answer(
-                polled.meter.unit, registers.read, course
-            )
-        except (LinkError, PeerError) as error:
-            course.complete = False
-            treatment = self._framing.treatment(error)
-            if treatment is Treatment.MISTAKEN:
-                registers.breaker.failed(self._clock.monotonic())
-                registers.fault.happened(error)
-                return True
-            course.trouble = _Trouble(self._judged(error, polled, course), registers.read)
-            return treatment not in _SILENT
-        if registers.breaker.failures:
-            registers.breaker.answered()
-            registers.fault.over()
-        return True
+        """A read that was not answered is asked for again where that is safe and cheap.
 
-    def _answer(self, unit: int, read: Read, course: _Course) -> _Part[Reply | None]:
-        """The reply to one read, which is asked for again where that is safe and cheap.
-
-        Raises:
-            LinkError: there is none.
-            PeerError: there is none, or a wrong one.
+        Returns:
+            Whether the meter may be asked for more.
         """
         reopened = False
         while True:
-            self._asked += 1
-            course.attempts += 1
-            try:
-                return (yield self._framing.ask(unit, read, self._asked))
-            except HungUp:
-                if reopened:
-                    raise
+            if isinstance(error, HungUp) and not reopened:
                 reopened = True
-            except DeviceRefused as error:
-                pause_s = self._pause_s(course, error)
-                if pause_s is None:
-                    raise
+            elif (pause_s := self._pause_s(error, polled, course)) is not None:
                 yield pause_s
+            else:
+                return self._missed(error, polled, registers, course)
+            try:
+                course.replies[number] = yield self._question(polled, registers, course)
+            except (LinkError, PeerError) as another:
+                error = another
+            else:
+                registers.answered()
+                return True
 
-    def _pause_s(self, course: _Course, error: DeviceRefused) -> float | None:
+    def _pause_s(
+        self, error: LinkError | PeerError, polled: Standing, course: _Course
+    ) -> float | None:
         """How long to wait before a busy meter is asked again; None: not any more."""
         if self._framing.treatment(error) is not Treatment.LATER or course.pauses == len(
             _BUSY_PAUSES_S
@@ -296,7 +273,24 @@ class BusPoller:
             return None
         pause_s = _BUSY_PAUSES_S[course.pauses]
         course.pauses += 1
-        return pause_s if self._clock.monotonic() + pause_s <= course.until_s else None
+        until_s = course.began_s + polled.meter.interval_s / len(self.polled)
+        return pause_s if self._clock.monotonic() + pause_s <= until_s else None
+
+    def _missed(
+        self,
+        error: LinkError | PeerError,
+        polled: Standing,
+        registers: Registers,
+        course: _Course,
+    ) -> bool:
+        """A read has no answer; whether the meter may be asked for more."""
+        course.complete = False
+        treatment = self._framing.treatment(error)
+        if treatment is Treatment.MISTAKEN:
+            registers.refused(error, self._clock.monotonic())
+            return True
+        course.trouble = _Trouble(self._judged(error, polled, course), registers.read)
+        return treatment not in _SILENT
 
     def _judged(
         self, error: LinkError | PeerError, polled: Standing, course: _Course
@@ -309,18 +303,43 @@ class BusPoller:
             return error
         return LinkDown("no meter is reached: {error}", error=error)
 
-    def _remember(self, polled: Standing, course: _Course, now_s: float) -> None:
+    def _ended(self, polled: Standing, course: _Course) -> None:
+        """Hand on what a poll found, and remember how it went."""
+        meter = polled.meter
+        if course.trouble is None:  # registers that are not there must not keep the others due
+            meter.got()
+        sample = meter.sample(course.replies)
+        if sample is not None:
+            self._keep(sample)
+        if not course.attempts:
+            return
+        course.ended_s = self._clock.monotonic()
+        lasted_s = course.ended_s - course.began_s
+        counts = self.counts
+        counts.seconds += lasted_s
+        if course.complete:
+            counts.ok += 1
+        else:
+            counts.failed += 1
+        self._remember(polled, course)
+        time_ms = self._clock.now_ms() if sample is None else sample.time_ms
+        lasted_ms = round(MILLISECONDS * lasted_s)
+        self._tell(Poll(meter.id, time_ms, course.complete, lasted_ms, course.attempts))
+
+    def _remember(self, polled: Standing, course: _Course) -> None:
         trouble = course.trouble
         if trouble is not None and isinstance(trouble.error, LinkDown):
-            self._link_breaker.failed(now_s)
+            self._link_breaker.failed(course.ended_s)
             self.link_fault.happened(trouble.error)
             return
-        self._link_breaker.answered()
-        self.link_fault.over()
+        if self.link_fault.times:
+            self._link_breaker.answered()
+            self.link_fault.over()
         if trouble is None:
             self._turned_away.clear()
-            polled.answered()
-            polled.fault.over()
+            if polled.fault.times:
+                polled.answered()
+                polled.fault.over()
             return
         error, read = trouble
         if not isinstance(error, TurnedAway):
@@ -329,9 +348,9 @@ class BusPoller:
         if any(course.replies) or self._framing.treatment(error) not in _SILENT:
             polled.answered()
         elif isinstance(error, ReplyError):
-            polled.garble.failed(now_s)
+            polled.garble.failed(course.ended_s)
         else:
-            polled.breaker.failed(now_s)
+            polled.breaker.failed(course.ended_s)
 
 
 #: The meter itself did not answer, and is not asked for anything else in this poll.

@@ -1,11 +1,13 @@
 """How a meter stands with its bus: whether it answers, and which of its registers it has at all."""
 
+import math
 from typing import Final
 
 import msgspec
 
 from edge_agent.breaker import TRIP, Breaker
 from edge_agent.meter import PolledMeter
+from jieneng.metering.errors import JienengError
 from jieneng.metering.read_plan import Read
 from jieneng.observe import Fault, Log
 
@@ -24,6 +26,16 @@ class Registers(msgspec.Struct, frozen=True):
     read: Read
     breaker: Breaker
     fault: Fault
+
+    def refused(self, reason: JienengError, now_s: float) -> None:
+        """The meter says that it has none such."""
+        self.breaker.failed(now_s)
+        self.fault.happened(reason)
+
+    def answered(self) -> None:
+        """It has."""
+        self.breaker.answered()
+        self.fault.over()
 
 
 class Standing:
@@ -51,6 +63,8 @@ class Standing:
     @property
     def not_before_s(self) -> float:
         """It is not to be asked before, on the monotonic clock."""
+        if not self.fault.times:
+            return -math.inf
         return max(self.breaker.not_before_s, self.garble.not_before_s)
 
     def answered(self) -> None:
