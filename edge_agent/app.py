@@ -128,7 +128,6 @@ def _poller(one: BusDuty, agent: str, keeper: Keeper, clock: Clock, log: Log) ->
         clock=clock,
         keep=keeper.keep,
         log=log,
-        tell=keeper.tell,
     )
 
 

@@ -1,8 +1,9 @@
-"""Samples -> numbered batches -> spool. The one way from the pollers to the disk.
+"""Polls -> samples -> numbered batches -> spool. The one way from the pollers to the disk.
 
 Laws:
 
-1. What is read within one commit delay goes to the disk together: one `fsync` for all buses.
+1. What is read within one commit delay goes to the disk together: one `fsync` for all buses. It is
+   understood together, too: that costs less than for each poll before the next question.
 2. A batch is numbered when it is made, 1, 2, 3 ... within this run of the agent.
 3. What the disk does not take is counted by the spool, and what had to give way as well; both are
    said once when it begins and once when it ends. Polling goes on.
@@ -15,9 +16,8 @@ Laws:
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final, NamedTuple
-
-import msgspec
+from itertools import chain
+from typing import Final, Protocol, Self
 
 from edge_agent.batches import Row
 from edge_agent.spool import Spool
@@ -27,17 +27,31 @@ from jieneng.metering.errors import SpoolUnavailable
 from jieneng.metering.reading import Batch, Poll, Sample
 from jieneng.observe import Fault, Log
 
-# Samples, and as many polls, that wait for the disk: a day of 64 meters that are read every minute.
-# A sample of 20 quantities takes 800 bytes and a poll 130, so that this stays below 100 MB.
+# Polls that wait for the disk: a day of 64 meters that are read every minute. What was heard of 20
+# quantities takes 400 bytes, so that this stays below 50 MB.
 _MOST: Final = 100_000
 _ROOM_AGAIN: Final = 0.9  # share of what was pending when some gave way, below which none do
 
 
-class _Waiting(NamedTuple):
-    """What goes to the disk with the next commit."""
+class Polled(Protocol):
+    """What the keeper has to know of a poll (`meter.Heard`)."""
 
-    samples: list[Sample]
-    polls: list[Poll]
+    @property
+    def time_ms(self) -> int:
+        """Its stamp."""
+
+    @property
+    def answered(self) -> bool:
+        """Whether there is a sample of it."""
+
+    def at(self, time_ms: int) -> Self:
+        """The same, with another stamp."""
+
+    def sample(self) -> Sample | None:
+        """What was read."""
+
+    def poll(self) -> Poll:
+        """How it went."""
 
 
 class _GivingWay:
@@ -87,8 +101,8 @@ class Keeper:
         self._boot = boot
         self._delay_s = delay_s
         self._max_samples = max_samples
-        self._dated = _Waiting([], [])
-        self._undated = _Waiting([], [])  # of before the clock could be believed
+        self._dated: list[Polled] = []
+        self._undated: list[Polled] = []  # of before the clock could be believed
         self._running_time = undated
         self._seq = 0
         self._owing = False  # the disk refused some, and does not know of it
@@ -101,40 +115,26 @@ class Keeper:
         self._full = _GivingWay(Fault(log, "spool is full: the oldest readings are dropped"))
         self._old = _GivingWay(Fault(log, "readings wait for too long: the oldest are dropped"))
 
-    def keep(self, sample: Sample) -> None:
-        """Take a sample; it is on the disk a commit delay later."""
+    def keep(self, poll: Polled) -> None:
+        """Take a poll; what was read in it is on the disk a commit delay later."""
         waiting = self._dated
-        if sample.time_ms < EARLIEST_MS:
+        if poll.time_ms < EARLIEST_MS:
             waiting = self._undated
-            time_ms = self._running_time(sample.time_ms)
-            sample = msgspec.structs.replace(sample, time_ms=time_ms)
-        count = len(waiting.samples) + 1
-        if count > _MOST:
-            self._refuse()
-            return
-        waiting.samples.append(sample)
+            poll = poll.at(self._running_time(poll.time_ms))
+        waiting.append(poll)
+        count = len(waiting)
         if count == 1:
             self._some.set()
         if count == self._max_samples:
             self._many.set()
-
-    def _refuse(self) -> None:
-        self._hangs.happened(f"{_MOST} wait for it")
-        self._spool.refuse(1)
-        self._owing = True
-
-    def tell(self, poll: Poll) -> None:
-        """Take how a poll went; it goes out with what was read, as far as there is room for it."""
-        waiting = self._dated
-        if poll.time_ms < EARLIEST_MS:
-            waiting = self._undated
-            poll = msgspec.structs.replace(poll, time_ms=self._running_time(poll.time_ms))
-        count = len(waiting.polls) + 1
         if count > _MOST:
-            return
-        waiting.polls.append(poll)
-        if count == 1:
-            self._some.set()
+            self._refuse(waiting.pop())
+
+    def _refuse(self, poll: Polled) -> None:
+        if poll.answered:
+            self._hangs.happened(f"{_MOST} wait for it")
+            self._spool.refuse(1)
+            self._owing = True
 
     async def run(self) -> None:
         """Commit until cancelled, and what is left when that happens."""
@@ -151,25 +151,25 @@ class Keeper:
             await self._commit()
 
     async def _commit(self) -> None:
-        dated, self._dated = self._dated, _Waiting([], [])
-        undated, self._undated = self._undated, _Waiting([], [])
+        dated, self._dated = self._dated, []
+        undated, self._undated = self._undated, []
         self._some.clear()
         self._many.clear()
         self._hangs.over()
-        rows = [
-            *self._rows(undated, self._spool.machine),
-            *self._rows(dated, None),
-        ]
-        if not rows and not self._owing:
+        if not (undated or dated or self._owing):
             return
-        putting = asyncio.create_task(self._put(rows), name="put")
+        putting = asyncio.create_task(self._put(undated, dated), name="put")
         try:
             await asyncio.shield(putting)
         except asyncio.CancelledError:
             await asyncio.shield(putting)
             raise
 
-    async def _put(self, rows: Sequence[Row]) -> None:
+    async def _put(self, undated: Sequence[Polled], dated: Sequence[Polled]) -> None:
+        rows: list[Row] = []
+        for row in chain(self._rows(undated, self._spool.machine), self._rows(dated, None)):
+            rows.append(row)
+            await asyncio.sleep(0)  # there may be many, and polling goes on
         before = self._spool.counts
         try:
             await self._spool.put(rows)
@@ -183,13 +183,12 @@ class Keeper:
         self._full.seen(now.full - before.full, now.size_bytes)
         self._old.seen(now.old - before.old, now.size_bytes)
 
-    def _rows(self, waiting: _Waiting, machine: str | None) -> Iterator[Row]:
-        samples, polls = waiting
+    def _rows(self, waiting: Sequence[Polled], machine: str | None) -> Iterator[Row]:
         most = self._max_samples
-        for first in range(0, max(len(samples), len(polls)), most):
+        for first in range(0, len(waiting), most):
+            some = waiting[first : first + most]
             self._seq += 1
-            some = tuple(samples[first : first + most])
-            batch = Batch(
-                self._agent, self._boot, self._seq, some, tuple(polls[first : first + most])
-            )
-            yield Row(self._boot, self._seq, len(some), wire.encode_batch(batch), machine)
+            samples = tuple([sample for one in some if (sample := one.sample()) is not None])
+            polls = tuple([one.poll() for one in some])
+            batch = Batch(self._agent, self._boot, self._seq, samples, polls)
+            yield Row(self._boot, self._seq, len(samples), wire.encode_batch(batch), machine)

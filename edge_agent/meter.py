@@ -4,6 +4,7 @@ Laws:
 
 1. A poll is one sample, stamped with the reply that holds the consumption counter, or with the
    last reply where that one is missing. What was not answered, or is no finite number, is NaN.
+   Polls may be understood later than they were heard, but in the same order.
 2. What is asked for in a poll is what is due in it (`Rota`), and due again until it was got.
 3. A ratio holds from the start of its local day: a sample is computed with those in force at its
    own time, even if it was asked for a moment before midnight. Before its first day a ratio was
@@ -27,7 +28,7 @@ from edge_agent.timekeeper import EARLIEST_MS
 from jieneng.metering.catalog import Model
 from jieneng.metering.quantities import AN_HOUR, CONSUMPTION, QUANTITIES, Medium
 from jieneng.metering.read_plan import Read, Rota
-from jieneng.metering.reading import MILLISECONDS, Sample
+from jieneng.metering.reading import MILLISECONDS, Poll, Sample
 from jieneng.metering.site import Meter, value_on
 
 #: The rate that a nameplate's maximum bounds.
@@ -80,9 +81,10 @@ class _Plan:
 
     def layout(self, due: tuple[int, ...]) -> _Layout:
         """Of a poll in which these paces are due; made once."""
-        if due not in self._layouts:
-            self._layouts[due] = self._laid_out(self.rota.reads(due))
-        return self._layouts[due]
+        layout = self._layouts.get(due)
+        if layout is None:
+            layout = self._layouts[due] = self._laid_out(self.rota.reads(due))
+        return layout
 
     def _laid_out(self, reads: tuple[Read, ...]) -> _Layout:
         quantities = tuple(name for read in reads for name in read.quantities)
@@ -105,6 +107,7 @@ class PolledMeter:
         model: id of its model.
         interval_s: between two polls.
         made_of: all that decides what it is asked for, and how that is understood.
+        due: the paces of the poll that was asked for last.
     """
 
     def __init__(self, meter: Meter, model: Model, zone: ZoneInfo) -> None:
@@ -125,10 +128,11 @@ class PolledMeter:
         self._number = 0  # of the poll that was asked for ...
         self._got: int | None = None  # ... and of the last that got what was due
         self._come_into_force(0)
-        self._is_due(self._plan.rota.paces)
+        self.due: tuple[int, ...] = self._plan.rota.paces
+        self._reads = self._plan.layout(self.due).reads
 
     def ask(self, number: int) -> tuple[Read, ...]:
-        """What to ask for in a poll, the next one that there is a `sample` of.
+        """What to ask for in a poll: what is `due` in it.
 
         The addresses of a read are the same whatever ratios are in force.
 
@@ -137,31 +141,28 @@ class PolledMeter:
         """
         self._number = number
         rota = self._plan.rota
-        if len(rota.paces) > 1 and (due := rota.due(number, self._got)) != self._due:
-            self._is_due(due)
-        return self._layout.reads
+        if len(rota.paces) > 1 and (due := rota.due(number, self._got)) != self.due:
+            self.due = due
+            self._reads = self._plan.layout(due).reads
+        return self._reads
 
-    def _is_due(self, due: tuple[int, ...]) -> None:
-        self._due = due
-        self._layout = self._plan.layout(due)
-        if due not in self._repetitions:
-            self._repetitions[due] = Repetition(self._layout.quantities)
-        self._repetition = self._repetitions[due]
+    def stamp(self, replies: Sequence[Reply | None]) -> Reply | None:
+        """Which of the replies to what is `due` tells the time of the poll."""
+        counter = replies[self._plan.layout(self.due).counter_read]
+        return counter or next(filter(None, reversed(replies)), None)
 
-    def sample(self, replies: Sequence[Reply | None]) -> Sample | None:
-        """What the replies say, one a read; None where there is no reply at all."""
-        stamp = replies[self._layout.counter_read] or next(filter(None, reversed(replies)), None)
-        if stamp is None:
+    def sample(self, heard: "Heard") -> Sample | None:
+        """What was heard means this; None where there is no reply at all."""
+        if not any(heard.replies):
             return None
-        time_ms = stamp.time_ms
+        time_ms = heard.time_ms
         if not self._since_ms <= time_ms < self._until_ms:
             # A clock that can't be believed yet tells no day: the earliest it could is nearest.
             self._come_into_force(max(time_ms, EARLIEST_MS))
-            self._layout = self._plan.layout(self._due)
-        layout = self._layout
+        layout = self._plan.layout(heard.due)
         said: list[bytes | None] = []
         values: tuple[float, ...] = ()
-        for number, reply in enumerate(replies):
+        for number, reply in enumerate(heard.replies):
             if reply is None:
                 said.append(None)
                 values += layout.unknown[number]
@@ -176,8 +177,14 @@ class PolledMeter:
             counter,
             math.nan if layout.rate is None else values[layout.rate],
             self._plan.step + self._plan.float_step * abs(counter),
-        ) | self._repetition.quality(time_ms, said, values)
+        ) | self._repetition(heard.due, layout).quality(time_ms, said, values)
         return Sample(self.id, time_ms, quality, layout.quantities, values)
+
+    def _repetition(self, due: tuple[int, ...], layout: _Layout) -> Repetition:
+        repetition = self._repetitions.get(due)
+        if repetition is None:
+            repetition = self._repetitions[due] = Repetition(layout.quantities)
+        return repetition
 
     def got(self) -> None:
         """The poll that was asked for got all that there is: what was due is not due any more."""
@@ -199,6 +206,45 @@ class PolledMeter:
             value = value_on(rows, day, rows[0].value if rows else 1.0)
             ratios[name] = Fraction(str(value))  # through text: 0.1 is meant as a tenth
         return ratios
+
+
+class Heard(msgspec.Struct, frozen=True, gc=False):
+    """One poll: what was heard, which is understood later, and how it went.
+
+    Attributes:
+        meter: that was asked.
+        due: for which of its paces.
+        replies: one a read; None where there is none.
+        time_ms: UTC, milliseconds since 1970: of the reply that tells it, or of the poll's end.
+        ok: whether every read was answered as it should.
+        duration_ms: from the first question to the last answer or time-out.
+        attempts: questions asked, repeated ones included.
+    """
+
+    meter: PolledMeter
+    due: tuple[int, ...]
+    replies: Sequence[Reply | None]
+    time_ms: int
+    ok: bool
+    duration_ms: int
+    attempts: int
+
+    @property
+    def answered(self) -> bool:
+        """Whether there is a sample of it."""
+        return any(self.replies)
+
+    def at(self, time_ms: int) -> "Heard":
+        """The same, with another stamp."""
+        return msgspec.structs.replace(self, time_ms=time_ms)
+
+    def sample(self) -> Sample | None:
+        """What the meter said."""
+        return self.meter.sample(self)
+
+    def poll(self) -> Poll:
+        """How it went."""
+        return Poll(self.meter.id, self.time_ms, self.ok, self.duration_ms, self.attempts)
 
 
 @lru_cache(maxsize=1024)

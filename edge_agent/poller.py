@@ -9,8 +9,7 @@ Laws:
    left. Less than that are meters for which a gateway hangs up.
 2. After a silence or a wrong reply, the same meter is not asked for anything more before its next
    slot: what comes late now could be the answer to any of its questions.
-3. What was read is handed on in the same moment, whole or with NaN for what is missing; and every
-   poll is told of, whether or not anything was read.
+3. Every poll is handed on in the moment in which it ends, with what was heard, be that nothing.
 4. A question is repeated only where that is safe and cheap: once where the link turned out to have
    been closed while idle, and after a short pause where the meter is busy, within the meter's share
    of the bus's time.
@@ -25,7 +24,7 @@ from typing import Final, NamedTuple, Protocol, TypeAlias, TypeVar
 import msgspec
 
 from edge_agent.breaker import TRIP, Breaker
-from edge_agent.meter import PolledMeter
+from edge_agent.meter import Heard, PolledMeter
 from edge_agent.protocols import Exchange, Framing, Reply, Talk, Treatment, Wish
 from edge_agent.schedule import Schedule
 from edge_agent.standing import UNPOLLED, Registers, Standing, span
@@ -39,7 +38,7 @@ from jieneng.metering.errors import (
     TurnedAway,
 )
 from jieneng.metering.read_plan import Read
-from jieneng.metering.reading import MILLISECONDS, Poll, Sample
+from jieneng.metering.reading import MILLISECONDS
 from jieneng.observe import Fault, Log
 
 _REOPEN_S: Final = 1.0  # a link that can't be opened is tried again after this, doubling ...
@@ -49,10 +48,6 @@ _NOW_S: Final = 0.001  # what is due so soon is due: a loop's timers are no fine
 
 _T = TypeVar("_T")
 _Part: TypeAlias = Generator[Wish, Reply | None, _T]
-
-
-def nobody_listens(_: Poll) -> None:
-    """Nobody wants to know how polls go."""
 
 
 class Link(Protocol):
@@ -131,9 +126,8 @@ class BusPoller:
         link: Link,
         framing: Framing,
         clock: Clock,
-        keep: Callable[[Sample], None],
+        keep: Callable[[Heard], None],
         log: Log,
-        tell: Callable[[Poll], None] = nobody_listens,
     ) -> None:
         """Poll them, once it runs.
 
@@ -144,9 +138,8 @@ class BusPoller:
             link: to them.
             framing: how they are asked there.
             clock: when.
-            keep: takes what was read.
+            keep: takes what each poll heard.
             log: for faults.
-            tell: takes how each poll went.
         """
         self.bus: Final = bus
         self.counts = PollCounts()
@@ -155,7 +148,6 @@ class BusPoller:
         self._framing = framing
         self._clock = clock
         self._keep = keep
-        self._tell = tell
         self._asked = 0  # questions so far
         self._turned_away: set[str] = set()  # since anything answered: meters hung up on
         self._link_breaker = Breaker(_REOPEN_S, _REOPEN_LONGEST_S)
@@ -308,9 +300,6 @@ class BusPoller:
         meter = polled.meter
         if course.trouble is None:  # registers that are not there must not keep the others due
             meter.got()
-        sample = meter.sample(course.replies)
-        if sample is not None:
-            self._keep(sample)
         if not course.attempts:
             return
         course.ended_s = self._clock.monotonic()
@@ -322,9 +311,20 @@ class BusPoller:
         else:
             counts.failed += 1
         self._remember(polled, course)
-        time_ms = self._clock.now_ms() if sample is None else sample.time_ms
+        stamp = meter.stamp(course.replies)
+        time_ms = self._clock.now_ms() if stamp is None else stamp.time_ms
         lasted_ms = round(MILLISECONDS * lasted_s)
-        self._tell(Poll(meter.id, time_ms, course.complete, lasted_ms, course.attempts))
+        self._keep(
+            Heard(
+                meter,
+                meter.due,
+                course.replies,
+                time_ms,
+                course.complete,
+                lasted_ms,
+                course.attempts,
+            )
+        )
 
     def _remember(self, polled: Standing, course: _Course) -> None:
         trouble = course.trouble

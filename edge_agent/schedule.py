@@ -181,8 +181,8 @@ class Schedule:
         slot = self._first.take()
         cycle = self._cycles[slot.meter]
         after_s = slot.ends_s - cycle.interval_s / 2
-        after_s = max(now_s, after_s)
-        after_s = max(not_before_s, after_s)
+        if now_s > after_s or not_before_s > after_s:
+            after_s = max(now_s, not_before_s)
         following = _slot(slot.meter, cycle, utc_s - now_s, after_s, slot.number + 1)
         if again and following.due_s - now_s >= _FAR * AGAIN_S:
             following = Slot(now_s + AGAIN_S, slot.meter, following.due_s, slot.number)

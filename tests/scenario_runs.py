@@ -34,6 +34,7 @@ from simulators.pairing import Answers, Readings, Rules
 from simulators.scenario import Golden, Scenario
 from simulators.score import Case, Score, score
 from simulators.script import Script
+from tests.edge_agent.scene import into
 from tests.stepped_clock import SteppedClock
 
 NAMES = scenario.names()
@@ -129,7 +130,7 @@ def _poller(
         link=bus_link(found, clock.now_ms),
         framing=FRAMINGS[bus.link],
         clock=clock,
-        keep=kept.append,
+        keep=into(kept),
         log=structlog.get_logger(),
     )
 

@@ -15,7 +15,7 @@ from jieneng.metering.errors import DeviceRefused, LinkError, PeerError, Silent
 from jieneng.metering.reading import Sample
 from jieneng.site_folder import packaged_models
 from tests.edge_agent.misbehaving import Question
-from tests.edge_agent.scene import meter
+from tests.edge_agent.scene import into, meter
 from tests.stepped_clock import SteppedClock
 
 BEGIN_MS = 1_795_000_000_000
@@ -138,7 +138,7 @@ class Bus:
             link=self.gateway,
             framing=FRAMINGS["tcp"],
             clock=self.clock,
-            keep=self.samples.append,
+            keep=into(self.samples),
             log=observe.log("test"),
         )
         if before:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import aiomqtt
+import msgspec
 from pymodbus.constants import ExcCodes
 from pymodbus.framer import FramerType
 from pymodbus.server import ModbusTcpServer
@@ -15,12 +16,13 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 from edge_agent import app
 from edge_agent.config import AgentSettings, PublishSettings, SpoolSettings
 from edge_agent.health import Health
+from edge_agent.keeper import Polled
 from edge_agent.timekeeper import Timekeeper
 from jieneng import broker
 from jieneng.broker import BrokerSettings
 from jieneng.clock import SystemClock
 from jieneng.metering import wire
-from jieneng.metering.reading import Ack, Batch, Sample, Status
+from jieneng.metering.reading import Ack, Batch, Poll, Sample, Status
 from jieneng.metering.site import Area, Bus, Identity, Meter, Site
 from jieneng.site_folder import SiteFolder, packaged_models
 from tests.patience import PATIENCE_S
@@ -71,6 +73,42 @@ def settings(port: int, **more: Any) -> AgentSettings:
         **more,
     }
     return AgentSettings(**given)
+
+
+def into(samples: list[Sample]) -> Callable[[Polled], None]:
+    """What a poller hands on to, where the samples in it are wanted."""
+
+    def keep(poll: Polled) -> None:
+        sample = poll.sample()
+        if sample is not None:
+            samples.append(sample)
+
+    return keep
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """A poll as the keeper takes it: a sample, or how a poll went that found none."""
+
+    found: Sample | Poll
+
+    @property
+    def time_ms(self) -> int:
+        return self.found.time_ms
+
+    @property
+    def answered(self) -> bool:
+        return isinstance(self.found, Sample)
+
+    def at(self, time_ms: int) -> "Kept":
+        return Kept(msgspec.structs.replace(self.found, time_ms=time_ms))
+
+    def sample(self) -> Sample | None:
+        return self.found if isinstance(self.found, Sample) else None
+
+    def poll(self) -> Poll:
+        if isinstance(self.found, Poll):
+            return self.found
+        return Poll(self.found.meter, self.time_ms, True, 10, 1)
 
 
 class Dtsd1352:

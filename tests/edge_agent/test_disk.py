@@ -19,7 +19,7 @@ from edge_agent.tally import Counts
 from jieneng.metering.errors import SpoolUnavailable
 from jieneng.metering.reading import Ack, Sample
 from tests.edge_agent.disk import BOOT, LOG, balanced, fill, flip, mounted, remount, row, run, spool
-from tests.edge_agent.scene import never_undated
+from tests.edge_agent.scene import Kept, never_undated
 
 # --- full ---
 
@@ -52,7 +52,7 @@ async def test_a_disk_that_the_spool_fills_is_said_once(small_disk: Path) -> Non
             keeper = keeper_of(one)
             for number in range(300):
                 for at in range(500 if number % 3 else 50):
-                    keeper.keep(sample(number * 500 + at))
+                    keeper.keep(Kept(sample(number * 500 + at)))
                 await keeper._commit()
             pending = one.counts.size_bytes
             assert one.counts.dropped
@@ -147,7 +147,7 @@ def sample(number: int) -> Sample:
 
 def keep(keeper: Keeper, samples: int) -> None:
     for at in range(samples):
-        keeper.keep(sample(at))
+        keeper.keep(Kept(sample(at)))
 
 
 # --- read-only ---

@@ -16,7 +16,7 @@ from jieneng import observe
 from jieneng.metering import wire
 from jieneng.metering.errors import SpoolUnavailable
 from jieneng.metering.reading import Ack, Poll, Sample
-from tests.edge_agent.scene import never_undated, running, until
+from tests.edge_agent.scene import Kept, never_undated, running, until
 
 LOG = observe.log("test")
 BOOT = "0123abcd"
@@ -52,7 +52,7 @@ async def test_what_comes_within_the_delay_is_one_batch(tmp_path: Path) -> None:
     one = keeper(spool, 0.05)
     async with running(one.run()):
         for number in range(5):
-            one.keep(sample(number))
+            one.keep(Kept(sample(number)))
         await spool.changed.wait()
         assert await kept(spool) == [[0.0, 1.0, 2.0, 3.0, 4.0]]
     await spool.close()
@@ -63,7 +63,7 @@ async def test_as_many_as_a_batch_holds_do_not_wait(tmp_path: Path) -> None:
     one = keeper(spool, 3600.0, max_samples=2)
     async with running(one.run()):
         for number in range(5):
-            one.keep(sample(number))
+            one.keep(Kept(sample(number)))
         await spool.changed.wait()
         assert await kept(spool) == [[0.0, 1.0], [2.0, 3.0], [4.0]]
     await spool.close()
@@ -73,7 +73,7 @@ async def test_a_batch_of_one_does_not_wait(tmp_path: Path) -> None:
     spool = Spool(tmp_path / "s", 10**6, LOG)
     one = keeper(spool, 3600.0, max_samples=1)
     async with running(one.run()):
-        one.keep(sample(0))
+        one.keep(Kept(sample(0)))
         await asyncio.wait_for(spool.changed.wait(), 10)
         assert await kept(spool) == [[0.0]]
     await spool.close()
@@ -84,7 +84,7 @@ async def test_what_is_left_at_the_end_goes_to_the_disk(tmp_path: Path) -> None:
     one = keeper(spool, 3600.0)
     async with running(one.run()):
         await asyncio.sleep(0)
-        one.keep(sample(0))
+        one.keep(Kept(sample(0)))
     assert await kept(spool) == [[0.0]]
     await spool.close()
 
@@ -98,11 +98,11 @@ async def test_what_the_disk_does_not_take_is_counted(tmp_path: Path) -> None:
     holder.execute("BEGIN EXCLUSIVE")
     async with running(one.run()):
         for number in range(3):
-            one.keep(sample(number))
+            one.keep(Kept(sample(number)))
         await until(lambda: one._owing)
         holder.execute("ROLLBACK")
         holder.close()
-        one.keep(sample(9))
+        one.keep(Kept(sample(9)))
         await spool.changed.wait()
         counts = spool.counts
         assert (counts.read, counts.pending, counts.dropped) == (4, 1, 3)
@@ -135,11 +135,11 @@ async def test_a_cancel_in_the_middle_of_a_put_leaves_the_books_right(
     holder.execute("BEGIN EXCLUSIVE")
     keeping = asyncio.create_task(one.run())
     for number in range(100):
-        one.keep(sample(number))
+        one.keep(Kept(sample(number)))
     await until(lambda: one._owing)
     let_go = await busy(spool)
     for number in range(10):
-        one.keep(sample(number))
+        one.keep(Kept(sample(number)))
     await until(spool._thread._work_queue.qsize)
     if takes:
         holder.execute("ROLLBACK")
@@ -168,12 +168,12 @@ async def test_what_waits_for_too_long_is_said_once(tmp_path: Path) -> None:
     with capture_logs() as logs:
         for number in range(40):
             now_s[0] += 1.0
-            one.keep(sample(number))
+            one.keep(Kept(sample(number)))
             await one._commit()
         assert spool.counts.old == 29
         rows = await spool.peek(100)
         await spool.confirm([Ack(BOOT, stored=((1, rows[-1].seq),))])
-        one.keep(sample(40))
+        one.keep(Kept(sample(40)))
         await one._commit()
     name = "readings wait for too long: the oldest are dropped"
     assert [entry["event"] for entry in logs] == [name, f"{name}: over"]
@@ -190,20 +190,20 @@ async def test_a_disk_that_hangs_does_not_fill_the_memory(
     one = keeper(spool, 0.001)
     with capture_logs() as logs:
         async with running(one.run()):
-            one.keep(sample(0))
+            one.keep(Kept(sample(0)))
             await until(lambda: spool.counts.pending == 1)
             let_go = await busy(spool)
-            one.keep(sample(1))
+            one.keep(Kept(sample(1)))
             await until(spool._thread._work_queue.qsize)
             for number in range(2, 90):
-                one.keep(sample(number))
-                one.tell(Poll("e-1", 1_795_000_000_000 + number, True, 10, 1))
-            assert len(one._dated.samples) == len(one._dated.polls) == 50
+                one.keep(Kept(sample(number)))
+            one.keep(Kept(Poll("e-1", 1_795_000_000_000 + number, False, 10, 1)))
+            assert len(one._dated) == 50
             counts = spool.counts
             assert (counts.read, counts.pending, counts.refused) == (39, 1, 38)
             let_go()
             await until(lambda: spool.counts.pending == 52)
-            one.keep(sample(90))
+            one.keep(Kept(sample(90)))
             await until(lambda: spool.counts.pending == 53)
             counts = spool.counts
             assert (counts.read, counts.pending, counts.refused) == (91, 53, 38)
@@ -224,9 +224,8 @@ async def test_a_disk_that_hangs_before_the_clock_is_set_does_not_fill_the_memor
     one = keeper(spool, 3600.0)
     one._running_time = lambda time_ms: time_ms
     for number in range(60):
-        one.keep(Sample("e-1", number, 0, ("energy_kwh",), (1.0,)))
-        one.tell(Poll("e-1", number, True, 10, 1))
-    assert len(one._undated.samples) == len(one._undated.polls) == 50
+        one.keep(Kept(Sample("e-1", number, 0, ("energy_kwh",), (1.0,))))
+    assert len(one._undated) == 50
     assert (spool.counts.read, spool.counts.refused) == (10, 10)
     await one._commit()
     counts = spool.counts

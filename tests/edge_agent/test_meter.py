@@ -2,15 +2,16 @@
 
 import math
 import struct
+from collections.abc import Sequence
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from edge_agent.meter import PolledMeter
+from edge_agent.meter import Heard, PolledMeter
 from edge_agent.protocols import Reply
 from jieneng.metering.quantities import CONSUMPTION
-from jieneng.metering.reading import Quality
+from jieneng.metering.reading import Poll, Quality, Sample
 from jieneng.metering.site import Dated, Meter
 from jieneng.site_folder import packaged_models
 from tests.edge_agent import scene
@@ -34,8 +35,18 @@ def replies(meter: PolledMeter, *times_ms: int | None) -> list[Reply | None]:
     ]
 
 
+def heard(meter: PolledMeter, replies: Sequence[Reply | None]) -> Heard:
+    """A poll that ended this way."""
+    stamp = meter.stamp(replies)
+    return Heard(meter, meter.due, replies, NOW if stamp is None else stamp.time_ms, True, 9, 1)
+
+
+def understood(meter: PolledMeter, replies: Sequence[Reply | None]) -> Sample | None:
+    return heard(meter, replies).sample()
+
+
 def known(meter: PolledMeter, *times_ms: int | None) -> dict[str, float]:
-    sample = meter.sample(replies(meter, *times_ms))
+    sample = understood(meter, replies(meter, *times_ms))
     assert sample is not None
     return {
         name: value
@@ -46,14 +57,14 @@ def known(meter: PolledMeter, *times_ms: int | None) -> dict[str, float]:
 
 def test_the_stamp_is_that_of_the_counter() -> None:
     meter = polled()
-    sample = meter.sample(replies(meter, NOW, NOW + 50, NOW + 90))
+    sample = understood(meter, replies(meter, NOW, NOW + 50, NOW + 90))
     assert sample is not None
     assert (sample.meter, sample.time_ms, sample.quality) == ("e-1", NOW, 0)
 
 
 def test_without_the_counter_the_stamp_is_that_of_the_last_reply() -> None:
     meter = polled()
-    sample = meter.sample(replies(meter, None, NOW + 50, NOW + 90))
+    sample = understood(meter, replies(meter, None, NOW + 50, NOW + 90))
     assert sample is not None
     assert sample.time_ms == NOW + 90
 
@@ -62,12 +73,12 @@ def test_what_was_not_answered_is_unknown_and_never_zero() -> None:
     meter = polled()
     assert set(known(meter, NOW, None, None)) == {"energy_kwh"}
     assert "energy_kwh" not in known(meter, None, NOW, NOW)
-    assert meter.sample(replies(meter, None, None, None)) is None
+    assert understood(meter, replies(meter, None, None, None)) is None
 
 
 def test_the_samples_of_a_meter_share_one_tuple_of_names() -> None:
     meter = polled()
-    one, two = (meter.sample(replies(meter, NOW + n, NOW + n, None)) for n in (0, 1))
+    one, two = (understood(meter, replies(meter, NOW + n, NOW + n, None)) for n in (0, 1))
     assert one is not None
     assert two is not None
     assert one.quantities is two.quantities
@@ -79,7 +90,7 @@ def test_an_infinite_register_is_unknown() -> None:
     blocks = [bytearray(2 * read.count) for read in meter.ask(0)]
     blocks[0][0:4] = struct.pack(">f", math.inf)
     blocks[0][4:8] = struct.pack(">f", 230.5)
-    sample = meter.sample([Reply(bytes(block), NOW) for block in blocks])
+    sample = understood(meter, [Reply(bytes(block), NOW) for block in blocks])
     assert sample is not None
     values = dict(zip(sample.quantities, sample.values, strict=True))
     assert math.isnan(values["voltage_a_v"])
@@ -131,9 +142,9 @@ def test_ratios_follow_the_reply_over_midnight_and_back() -> None:
 def test_a_jump_is_kept_and_marked() -> None:
     meter = polled(rated_max=100.0)
     blocks = [bytes(2 * read.count) for read in meter.ask(0)]
-    first = meter.sample([Reply(block, NOW) for block in blocks])
+    first = understood(meter, [Reply(block, NOW) for block in blocks])
     blocks[0] = struct.pack(">I", 911_300)
-    second = meter.sample([Reply(block, NOW + 10_000) for block in blocks])
+    second = understood(meter, [Reply(block, NOW + 10_000) for block in blocks])
     assert first is not None
     assert second is not None
     assert (first.quality, second.quality) == (0, Quality.TOO_FAST)
@@ -146,7 +157,7 @@ def test_every_packaged_model_can_be_polled() -> None:
             id="m", name="m", medium=model.model.medium, area="a", model=model.id, rated_max=1.0
         )
         one = PolledMeter(meter, model, ZONE)
-        sample = one.sample([Reply(bytes(2 * read.count), NOW) for read in one.ask(0)])
+        sample = understood(one, [Reply(bytes(2 * read.count), NOW) for read in one.ask(0)])
         assert sample is not None
         assert CONSUMPTION[model.model.medium] in sample.quantities
 
@@ -160,7 +171,7 @@ def test_a_slow_quantity_is_asked_for_at_its_pace_and_again_until_it_was_got() -
         reads = meter.ask(number)
         sizes.append(len(reads))
         lost = number == 66
-        meter.sample([None if lost else Reply(bytes(2 * read.count), NOW) for read in reads])
+        understood(meter, [None if lost else Reply(bytes(2 * read.count), NOW) for read in reads])
         if not lost:
             meter.got()
     assert sizes == [3, 1, 1, 1, 1, 1, 3, 3, 1, 1, 1, 1, 3, 1]
@@ -173,9 +184,42 @@ def test_a_poll_without_the_slow_quantities_says_nothing_of_them() -> None:
     found = []
     for number in (6, 7):
         reads = meter.ask(number)
-        sample = meter.sample([Reply(bytes(2 * read.count), NOW) for read in reads])
+        sample = understood(meter, [Reply(bytes(2 * read.count), NOW) for read in reads])
         meter.got()
         assert sample is not None
         found.append(sample.quantities)
     assert found[1] == ("energy_kwh",)
     assert set(found[0]) == {"energy_kwh", *slow}
+
+
+def test_polls_may_be_understood_later_in_the_order_in_which_they_were_heard() -> None:
+    """Whatever is due at that time, and whichever ratio holds."""
+    slow = [row.quantity for row in MODELS["acrel-dtsd1352"].point if row.quantity != "energy_kwh"]
+    at_once, later = (
+        polled(every=dict.fromkeys(slow, 6), ct=CT, rated_max=100.0) for _ in range(2)
+    )
+    first_ms = ms("2026-11-30T23:59:00+08:00")
+    waiting, samples = [], []
+    for number in range(6, 20):
+        for meter in (at_once, later):
+            time_ms = first_ms + 5000 * number  # over midnight
+            registers = struct.pack(">I", 10 * number)
+            said = [
+                Reply(registers.ljust(2 * read.count, b"\1"), time_ms) for read in meter.ask(number)
+            ]
+            meter.got()
+            if meter is later:
+                waiting.append(heard(meter, said))
+            else:
+                samples.append(understood(meter, said))
+    assert len({one.due for one in waiting}) == 2
+    assert [one.sample() for one in waiting] == samples
+    energies = [sample.values[0] for sample in samples if sample is not None]
+    assert (energies[0], energies[-1]) == (60 * 0.4, 190 * 0.6)
+
+
+def test_a_poll_reports_itself_whatever_it_found() -> None:
+    meter = polled()
+    one = heard(meter, replies(meter, None, None, None))
+    assert one.sample() is None
+    assert one.poll() == Poll("e-1", NOW, True, 9, 1)

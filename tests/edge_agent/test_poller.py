@@ -20,7 +20,7 @@ from jieneng.metering.reading import Sample
 from jieneng.site_folder import packaged_models
 from tests.edge_agent import on_the_clock
 from tests.edge_agent.misbehaving import Act, Question, misbehaving
-from tests.edge_agent.scene import meter, running, until
+from tests.edge_agent.scene import into, meter, running, until
 from tests.servers import free_port
 
 ENERGY, VOLTAGE, POWER = 0x0000, 0x0061, 0x016A  # where the three reads of a DTSD1352 begin
@@ -56,7 +56,7 @@ class Bus:
             ),
             framing=framing,
             clock=clock,
-            keep=self.samples.append,
+            keep=into(self.samples),
             log=observe.log("test"),
         )
 

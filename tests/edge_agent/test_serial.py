@@ -30,7 +30,16 @@ from jieneng.metering.site import Bus
 from simulators import fleet
 from simulators.config import SimulatorSettings
 from tests.edge_agent.misbehaving import Act, Behaviour, Question
-from tests.edge_agent.scene import Ingest, agent, folder, meter, running, settings, until
+from tests.edge_agent.scene import (
+    Ingest,
+    agent,
+    folder,
+    into,
+    meter,
+    running,
+    settings,
+    until,
+)
 from tests.patience import PATIENCE_S
 from tests.servers import Mosquitto
 
@@ -364,7 +373,7 @@ async def test_simulated_meters_on_a_serial_port_are_polled_again_when_it_is_bac
         link=bus_link(msgspec.structs.replace(wired, device=str(device)), clock.now_ms),
         framing=FRAMINGS["rtu"],
         clock=clock,
-        keep=kept.append,
+        keep=into(kept),
         log=observe.log("test"),
     )
 

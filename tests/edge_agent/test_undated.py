@@ -24,7 +24,7 @@ from jieneng.clock import SystemClock
 from jieneng.metering import wire
 from jieneng.metering.reading import Ack, Batch, Poll, Sample
 from tests.edge_agent.disk import BOOT, LOG, OTHER, balanced, fill, flip, row
-from tests.edge_agent.scene import running, until
+from tests.edge_agent.scene import Kept, running, until
 
 START_MS = 1_795_000_000_000
 THIS, EARLIER = "this start of the machine", "an earlier one"
@@ -524,9 +524,8 @@ async def test_it_is_on_the_disk_like_any_other_with_its_poll(tmp_path: Path) ->
     with capture_logs() as logs:
         async with kept(tmp_path, clock) as (spool, keeper):
             one = reading(clock, 1.5)
-            keeper.keep(one)
-            keeper.tell(Poll("e-1", one.time_ms, True, 12, 3))
-            keeper.tell(Poll("e-2", clock.now_ms(), False, 1000, 1))
+            keeper.keep(Kept(one))
+            keeper.keep(Kept(Poll("e-2", clock.now_ms(), False, 1000, 1)))
             await until(lambda: spool.counts.pending)
             assert await sent(spool) == []
             await until(lambda: logs)
@@ -546,13 +545,13 @@ async def test_a_jump_that_does_not_help_keeps_them_waiting(tmp_path: Path) -> N
     clock = Box()
     async with kept(tmp_path, clock) as (spool, keeper):
         up_ms = clock.up_ms()
-        keeper.keep(reading(clock, 1.0))
+        keeper.keep(Kept(reading(clock, 1.0)))
         clock.offset_ms = 3_600_000
-        keeper.keep(reading(clock, 2.0))
+        keeper.keep(Kept(reading(clock, 2.0)))
         await until(lambda: spool.counts.pending == 2)
         assert await sent(spool) == []
         clock.offset_ms = START_MS
-        keeper.keep(reading(clock, 3.0))
+        keeper.keep(Kept(reading(clock, 3.0)))
         await until(lambda: spool.counts.pending == 3 and not spool.waits)
         samples = [one for batch in await sent(spool) for one in batch.samples]
     assert sorted(one.values[0] for one in samples) == [1.0, 2.0, 3.0]
@@ -565,17 +564,17 @@ async def test_a_clock_that_is_lost_and_set_again_moves_no_reading_that_has_its_
     clock = Box()
     async with kept(tmp_path, clock) as (spool, keeper):
         up_ms = clock.up_ms()
-        keeper.keep(reading(clock, 1.0))
+        keeper.keep(Kept(reading(clock, 1.0)))
         await until(lambda: spool.waits)
         clock.offset_ms = START_MS
         await until(lambda: not spool.waits)
         clock.offset_ms = 0
-        keeper.keep(reading(clock, 2.0))
+        keeper.keep(Kept(reading(clock, 2.0)))
         await until(lambda: spool.waits)
         clock.offset_ms = START_MS + 3_600_000
         await until(lambda: not spool.waits)
         clock.offset_ms -= 1_800_000
-        keeper.keep(reading(clock, 3.0))
+        keeper.keep(Kept(reading(clock, 3.0)))
         await until(lambda: spool.counts.pending == 3)
         samples = [one for batch in await sent(spool) for one in batch.samples]
     offsets_s = [(one.time_ms - START_MS - up_ms) / 1000 for one in samples]
@@ -586,7 +585,7 @@ async def test_the_clock_may_have_been_set_while_no_agent_ran(tmp_path: Path) ->
     clock = Box()
     async with kept(tmp_path, clock) as (spool, keeper):
         one = reading(clock, 1.0)
-        keeper.keep(one)
+        keeper.keep(Kept(one))
         await until(lambda: spool.waits)
     clock.offset_ms = START_MS
     async with kept(tmp_path, clock) as (spool, _):
