@@ -116,7 +116,7 @@ class Link:
             return await wire.carry_on(talk, steps)
         except Silent:
             # A time-out within a frame: the next one would begin in the middle of this.
-            lost_frames = wire.heard and self._manner.numbered
+            lost_frames = wire.torn and self._manner.numbered
             if lost_frames or wire.silences >= _SILENCES:
                 self.close()
             raise

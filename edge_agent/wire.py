@@ -79,10 +79,16 @@ class Wire(asyncio.Protocol):
         self._next: asyncio.Future[Wish | None]
         self._steps: Exchange | None = None
         self._needed = 0
+        self._begun = False
         self._timer: asyncio.TimerHandle | None = None
         self._looks_s = math.inf  # when the timer is due
         self._asked_s = 0.0
         self._deadline_s = 0.0
+
+    @property
+    def torn(self) -> bool:
+        """Whether what came last is a part of a reply."""
+        return self._begun or bool(self._buffer)
 
     @property
     def closed(self) -> bool:
@@ -138,7 +144,7 @@ class Wire(asyncio.Protocol):
 
     def _ask(self, steps: Exchange) -> None:
         """Send an exchange's question."""
-        send, self._needed = next(steps)
+        send, self._needed, self._begun = next(steps)
         self._steps = steps
         self.heard = bool(self._buffer)  # a late frame, or the beginning of one
         self.asked += 1
@@ -177,7 +183,7 @@ class Wire(asyncio.Protocol):
         while self._steps is not None and len(self._buffer) >= self._needed:
             data, self._buffer = self._buffer, b""
             try:
-                send, self._needed = self._steps.send(data)
+                send, self._needed, self._begun = self._steps.send(data)
             except StopIteration as end:
                 answer, self._buffer = end.value
                 self._answered(answer)

@@ -17,8 +17,9 @@ import msgspec
 from jieneng.metering.errors import DeviceRefused, JienengError
 from jieneng.metering.read_plan import Read
 
-#: What to send (may be empty), and how many more received bytes are worth coming back with.
-Step: TypeAlias = tuple[bytes, int]
+#: What to send (may be empty), how many more received bytes are worth coming back with, and whether
+#: a reply has begun of which they are the rest.
+Step: TypeAlias = tuple[bytes, int, bool]
 
 #: What the device said, the registers' bytes or why there are none, and the bytes behind it.
 Answer: TypeAlias = tuple[bytes | DeviceRefused, bytes]

@@ -60,25 +60,25 @@ def read_tcp(unit: int, read: Read, transaction: int) -> Exchange:
     question, answer, wanted = _tcp_form(unit, read.function, read.address, read.count)
     number = (transaction & 0xFFFF).to_bytes(2, "big")
     send, right = number + question, number + answer
-    came = yield send, _TCP_HEAD.size
+    came = yield send, _TCP_HEAD.size, False
     while True:
         is_right = came.startswith(right)
         end = _TCP_HEAD.size + (wanted if is_right else _missing(came))
         if len(came) < end:
-            came += yield b"", end - len(came)
+            came += yield b"", end - len(came), True
         if is_right:
             return came[_TCP_HEAD.size : end], came[end:]
         if came.startswith(number):
             return _refusal(came, unit, read.function, wanted), came[end:]
         came = came[end:]  # that was the reply to an earlier question
         if len(came) < _TCP_HEAD.size:
-            came += yield b"", _TCP_HEAD.size - len(came)
+            came += yield b"", _TCP_HEAD.size - len(came), bool(came)
 
 
 def read_rtu(unit: int, read: Read, transaction: int = 0) -> Exchange:  # noqa: ARG001 - RTU has none
     """Ask one unit for one read, in an RTU frame. As `read_tcp`, without a number."""
     send, right, wanted = _rtu_form(unit, read.function, read.address, read.count)
-    came = yield send, _RTU_HEAD.size
+    came = yield send, _RTU_HEAD.size, False
     is_right = came.startswith(right)
     who, function, size = _RTU_HEAD.unpack_from(came)
     if not is_right:
@@ -87,7 +87,7 @@ def read_rtu(unit: int, read: Read, transaction: int = 0) -> Exchange:  # noqa: 
             raise _wrong_size(size, size, wanted)
     end = _RTU_HEAD.size + (wanted if is_right else 0)
     if len(came) < end + _CRC:
-        came += yield b"", end + _CRC - len(came)
+        came += yield b"", end + _CRC - len(came), True
     data, sent, rest = came[:end], came[end : end + _CRC], came[end + _CRC :]
     if crc(data) != sent:
         raise ReplyError("wrong checksum of {data}", data=(data + sent).hex(" "))

@@ -76,7 +76,7 @@ class Gateway:
         if self._listens and not self._quiet:
             await self._clock.sleep(self._timeout_s)
         self._quiet = True
-        frame, needed = next(steps)
+        frame, needed, _ = next(steps)
         question = Question(frame, False, len(self.questions) + 1, 1)
         self.questions.append(question)
         self.asked[question.unit].append(self._clock.monotonic())
@@ -90,7 +90,7 @@ class Gateway:
         while True:
             data, answer = answer[:needed], answer[needed:]
             try:
-                _, needed = steps.send(data)
+                _, needed, _ = steps.send(data)
             except StopIteration as end:
                 what, _ = end.value
                 if isinstance(what, DeviceRefused):

@@ -211,6 +211,30 @@ async def test_half_a_reply_is_silence_and_its_rest_reaches_nobody(kind: str) ->
         asker.link.close()
 
 
+async def test_a_late_frame_that_is_whole_costs_no_connection() -> None:
+    """It came while another silent unit was waited for, and nothing of it is missing."""
+    late: list[bytes] = []
+
+    def behave(question: Question) -> Iterator[Act]:
+        if question.nth == 1:
+            late.append(question.reply(666))
+        elif question.nth == 2:
+            yield late[0][:5]
+            yield 0.02
+            yield late[0][5:]
+        else:
+            yield question.reply(question.nth)
+
+    async with misbehaving(behave) as server:
+        asker = Asker(server.port, "tcp")
+        for _ in range(2):
+            with pytest.raises(Silent):
+                await asker.ask()
+        assert await asker.value() == 3
+        assert {question.connection for question in server.questions} == {1}
+        asker.link.close()
+
+
 async def test_half_of_a_late_frame_does_not_put_the_stream_out_of_step() -> None:
     """Its first half comes between two questions, its second with the next reply."""
     first: list[bytes] = []

@@ -57,12 +57,12 @@ def said(steps: Exchange, received: bytes, piece: int | None = None) -> bytes | 
 
 
 def answered(steps: Exchange, received: bytes, piece: int | None = None) -> Answer | None:
-    _, needed = next(steps)
+    _, needed, _ = next(steps)
     while len(received) >= needed:
         size = len(received) if piece is None else max(piece, needed)
         data, received = received[:size], received[size:]
         try:
-            send, needed = steps.send(data)
+            send, needed, _ = steps.send(data)
         except StopIteration as end:
             answer, rest = end.value
             return answer, rest + received
