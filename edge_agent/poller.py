@@ -19,11 +19,10 @@ Laws:
 """
 
 from collections.abc import Awaitable, Callable, Generator, Iterable
-from typing import Final, NamedTuple, Protocol, TypeAlias, TypeVar
-
-import msgspec
+from typing import Final, Protocol, TypeAlias, TypeVar
 
 from edge_agent.breaker import TRIP, Breaker
+from edge_agent.course import Course, PollCounts, Trouble
 from edge_agent.meter import Heard, PolledMeter
 from edge_agent.protocols import Exchange, Framing, Reply, Talk, Treatment, Wish
 from edge_agent.schedule import Schedule
@@ -37,7 +36,6 @@ from jieneng.metering.errors import (
     ReplyError,
     TurnedAway,
 )
-from jieneng.metering.read_plan import Read
 from jieneng.metering.reading import MILLISECONDS
 from jieneng.observe import Fault, Log
 
@@ -58,53 +56,6 @@ class Link(Protocol):
 
     def close(self) -> None:
         """Let go of the connection."""
-
-
-class PollCounts(msgspec.Struct):
-    """What a bus's polls came to, since the agent started.
-
-    Attributes:
-        ok: every read was answered.
-        failed: one was not.
-        seconds: spent on all of them.
-    """
-
-    ok: int = 0
-    failed: int = 0
-    seconds: float = 0.0
-
-
-class _Trouble(NamedTuple):
-    error: LinkError | PeerError
-    read: Read
-
-
-class _Course(msgspec.Struct):
-    """How one poll goes.
-
-    Attributes:
-        replies: to all reads, None where there is none.
-        began_s: on the monotonic clock.
-        ended_s: as long as it goes on, when it began.
-        trouble: the last that says something about meter or link; None where all is well.
-        complete: every read was asked for and answered.
-        attempts: questions, repeated ones included.
-        pauses: that were made for a busy meter.
-    """
-
-    replies: list[Reply | None]
-    began_s: float
-    ended_s: float
-    trouble: _Trouble | None = None
-    complete: bool = True
-    attempts: int = 0
-    pauses: int = 0
-
-    @property
-    def is_in_vain(self) -> bool:
-        """Whether the link was down before anything was read."""
-        down = self.trouble is not None and isinstance(self.trouble.error, LinkDown)
-        return down and not any(self.replies)
 
 
 class BusPoller:
@@ -196,20 +147,20 @@ class BusPoller:
                 continue  # others may be due as well by now
             polled = self.polled[slot.meter]
             asked = polled.ask(slot.number)
-            course = _Course([None] * len(asked), now_s, now_s)
+            course = Course(polled, asked, [None] * len(asked), now_s, now_s)
             for number, registers in enumerate(asked):
                 if registers.breaker.not_before_s > now_s:
                     course.complete = False
                     continue
                 try:
-                    course.replies[number] = yield self._question(polled, registers, course)
+                    course.replies[number] = yield self._question(course, registers)
                 except (LinkError, PeerError) as error:
-                    if not (yield from self._again(error, polled, registers, number, course)):
+                    if not (yield from self._again(course, number, error)):
                         break
                 else:
                     if registers.fault.times:
                         registers.answered()
-            self._ended(polled, course)
+            self._ended(course)
             now_s = course.ended_s
             if course.trouble is not None and course.is_in_vain and now_s < slot.ends_s:
                 continue  # it has its turn when the link is back
@@ -221,43 +172,35 @@ class BusPoller:
                 again=polled.breaker.failures == 1,
             )
 
-    def _question(self, polled: Standing, registers: Registers, course: _Course) -> Exchange:
+    def _question(self, course: Course, registers: Registers) -> Exchange:
         course.attempts += 1
         self._asked += 1
-        return self._framing.ask(polled.meter.unit, registers.read, self._asked)
+        return self._framing.ask(course.polled.meter.unit, registers.read, self._asked)
 
-    def _again(
-        self,
-        error: LinkError | PeerError,
-        polled: Standing,
-        registers: Registers,
-        number: int,
-        course: _Course,
-    ) -> _Part[bool]:
+    def _again(self, course: Course, number: int, error: LinkError | PeerError) -> _Part[bool]:
         """A read that was not answered is asked for again where that is safe and cheap.
 
         Returns:
             Whether the meter may be asked for more.
         """
+        registers = course.asked[number]
         reopened = False
         while True:
             if isinstance(error, HungUp) and not reopened:
                 reopened = True
-            elif (pause_s := self._pause_s(error, polled, course)) is not None:
+            elif (pause_s := self._pause_s(course, error)) is not None:
                 yield pause_s
             else:
-                return self._missed(error, polled, registers, course)
+                return self._missed(course, registers, error)
             try:
-                course.replies[number] = yield self._question(polled, registers, course)
+                course.replies[number] = yield self._question(course, registers)
             except (LinkError, PeerError) as another:
                 error = another
             else:
                 registers.answered()
                 return True
 
-    def _pause_s(
-        self, error: LinkError | PeerError, polled: Standing, course: _Course
-    ) -> float | None:
+    def _pause_s(self, course: Course, error: LinkError | PeerError) -> float | None:
         """How long to wait before a busy meter is asked again; None: not any more."""
         if self._framing.treatment(error) is not Treatment.LATER or course.pauses == len(
             _BUSY_PAUSES_S
@@ -265,69 +208,44 @@ class BusPoller:
             return None
         pause_s = _BUSY_PAUSES_S[course.pauses]
         course.pauses += 1
-        until_s = course.began_s + polled.meter.interval_s / len(self.polled)
+        until_s = course.began_s + course.polled.meter.interval_s / len(self.polled)
         return pause_s if self._clock.monotonic() + pause_s <= until_s else None
 
-    def _missed(
-        self,
-        error: LinkError | PeerError,
-        polled: Standing,
-        registers: Registers,
-        course: _Course,
-    ) -> bool:
+    def _missed(self, course: Course, registers: Registers, error: LinkError | PeerError) -> bool:
         """A read has no answer; whether the meter may be asked for more."""
         course.complete = False
         treatment = self._framing.treatment(error)
         if treatment is Treatment.MISTAKEN:
             registers.refused(error, self._clock.monotonic())
             return True
-        course.trouble = _Trouble(self._judged(error, polled, course), registers.read)
+        course.trouble = Trouble(self._judged(course, error), registers.read)
         return treatment not in _SILENT
 
-    def _judged(
-        self, error: LinkError | PeerError, polled: Standing, course: _Course
-    ) -> LinkError | PeerError:
+    def _judged(self, course: Course, error: LinkError | PeerError) -> LinkError | PeerError:
         """What a trouble is in the light of those before."""
         if not isinstance(error, TurnedAway) or any(course.replies):
             return error
-        self._turned_away.add(polled.meter.id)
+        self._turned_away.add(course.polled.meter.id)
         if len(self._turned_away) < len(self.polled):
             return error
         return LinkDown("no meter is reached: {error}", error=error)
 
-    def _ended(self, polled: Standing, course: _Course) -> None:
+    def _ended(self, course: Course) -> None:
         """Hand on what a poll found, and remember how it went."""
-        meter = polled.meter
+        meter = course.polled.meter
         if course.trouble is None:  # registers that are not there must not keep the others due
             meter.got()
         if not course.attempts:
             return
         course.ended_s = self._clock.monotonic()
-        lasted_s = course.ended_s - course.began_s
-        counts = self.counts
-        counts.seconds += lasted_s
-        if course.complete:
-            counts.ok += 1
-        else:
-            counts.failed += 1
-        self._remember(polled, course)
+        self.counts.add(course)
+        self._remember(course)
         stamp = meter.stamp(course.replies)
         time_ms = self._clock.now_ms() if stamp is None else stamp.time_ms
-        lasted_ms = round(MILLISECONDS * lasted_s)
-        self._keep(
-            Heard(
-                meter,
-                meter.due,
-                course.replies,
-                time_ms,
-                course.complete,
-                lasted_ms,
-                course.attempts,
-            )
-        )
+        self._keep(course.heard(time_ms))
 
-    def _remember(self, polled: Standing, course: _Course) -> None:
-        trouble = course.trouble
+    def _remember(self, course: Course) -> None:
+        polled, trouble = course.polled, course.trouble
         if trouble is not None and isinstance(trouble.error, LinkDown):
             self._link_breaker.failed(course.ended_s)
             self.link_fault.happened(trouble.error)
