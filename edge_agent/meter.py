@@ -127,7 +127,7 @@ class PolledMeter:
         self._repetitions: dict[tuple[int, ...], Repetition] = {}
         self._number = 0  # of the poll that was asked for ...
         self._got: int | None = None  # ... and of the last that got what was due
-        self._come_into_force(0)
+        self._come_into_force(EARLIEST_MS)
         self.due: tuple[int, ...] = self._plan.rota.paces
         self._reads = self._plan.layout(self.due).reads
 

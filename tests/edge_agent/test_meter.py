@@ -10,6 +10,7 @@ import pytest
 
 from edge_agent.meter import Heard, PolledMeter
 from edge_agent.protocols import Reply
+from edge_agent.timekeeper import UP_MS
 from jieneng.metering.quantities import CONSUMPTION
 from jieneng.metering.reading import Poll, Quality, Sample
 from jieneng.metering.site import Dated, Meter
@@ -223,3 +224,12 @@ def test_a_poll_reports_itself_whatever_it_found() -> None:
     one = heard(meter, replies(meter, None, None, None))
     assert one.sample() is None
     assert one.poll() == Poll("e-1", NOW, True, 9, 1)
+
+
+def test_a_reading_without_a_time_has_the_ratio_of_the_earliest_that_a_clock_may_tell() -> None:
+    """Its stamp is the machine's running time, which looks like a day of 2001."""
+    meter = polled(ct=(Dated(date(2010, 1, 1), 40.0), Dated(date(2015, 1, 1), 60.0)))
+    one = heard(meter, replies(meter, 1_000, None, None)).at(UP_MS + 1_000)
+    sample = one.sample()
+    assert sample is not None
+    assert (sample.time_ms, sample.values[0]) == (UP_MS + 1_000, 123456 * 60 / 100)
