@@ -159,6 +159,30 @@ async def test_a_cancel_in_the_middle_of_a_put_leaves_the_books_right(
     await spool.close()
 
 
+async def test_a_second_cancel_in_the_middle_of_a_put_loses_nothing(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "s", 10**6, LOG)
+    await spool.open()
+    one = keeper(spool, 0.001, max_samples=10)
+    let_go = await busy(spool)
+    keeping = asyncio.create_task(one.run())
+    for number in range(100):
+        one.keep(Kept(sample(number)))
+    await until(spool._thread._work_queue.qsize)
+    for number in range(100, 200):
+        one.keep(Kept(sample(number)))
+    for _ in range(4):
+        keeping.cancel()
+        await asyncio.sleep(0)
+    assert not keeping.done()
+    let_go()
+    with pytest.raises(asyncio.CancelledError):
+        await keeping
+    assert await kept(spool) == [
+        [float(first + at) for at in range(10)] for first in range(0, 200, 10)
+    ]
+    await spool.close()
+
+
 async def test_what_waits_for_too_long_is_said_once(tmp_path: Path) -> None:
     """Not every put drops something; it is over when what waits has become much less."""
     spool = Spool(tmp_path / "s", 10**6, LOG, max_age_s=10.0)
