@@ -76,7 +76,7 @@ class Link:
             HungUp: the connection had been closed; what was asked may be asked again at once.
             Silent: no whole reply before the deadline.
             LinkError: the connection broke.
-            PeerError: what an exchange raises.
+            DeviceRefused, ReplyError: what an exchange returns or raises.
 
         Args:
             talk: what is asked, one exchange after the other.

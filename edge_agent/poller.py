@@ -19,7 +19,7 @@ Laws:
 """
 
 from collections.abc import Awaitable, Callable, Generator, Iterable
-from typing import Final, Protocol, TypeAlias, TypeVar
+from typing import Final, Protocol, TypeAlias
 
 from edge_agent.breaker import TRIP, Breaker
 from edge_agent.course import Course, PollCounts, Trouble
@@ -44,8 +44,7 @@ _REOPEN_LONGEST_S: Final = 30.0  # ... up to this
 _BUSY_PAUSES_S: Final = (0.1, 0.2)  # before a busy meter is asked again, in one poll
 _NOW_S: Final = 0.001  # what is due so soon is due: a loop's timers are no finer
 
-_T = TypeVar("_T")
-_Part: TypeAlias = Generator[Wish, Reply | None, _T]
+_Part: TypeAlias = Generator[Wish, Reply | None, bool]
 
 
 class Link(Protocol):
@@ -161,8 +160,8 @@ class BusPoller:
                     if registers.fault.times:
                         registers.answered()
             self._ended(course)
-            now_s = course.ended_s
-            if course.trouble is not None and course.is_in_vain and now_s < slot.ends_s:
+            now_s = self._clock.monotonic()  # together with UTC: a log may hang
+            if course.is_in_vain and now_s < slot.ends_s:
                 continue  # it has its turn when the link is back
             schedule.done(
                 utc_s=self._clock.now_ms() / MILLISECONDS,
@@ -177,7 +176,7 @@ class BusPoller:
         self._asked += 1
         return self._framing.ask(course.polled.meter.unit, registers.read, self._asked)
 
-    def _again(self, course: Course, number: int, error: LinkError | PeerError) -> _Part[bool]:
+    def _again(self, course: Course, number: int, error: LinkError | PeerError) -> _Part:
         """A read that was not answered is asked for again where that is safe and cheap.
 
         Returns:
@@ -266,6 +265,7 @@ class BusPoller:
         if any(course.replies) or self._framing.treatment(error) not in _SILENT:
             polled.answered()
         elif isinstance(error, ReplyError):
+            polled.breaker.answered()
             polled.garble.failed(course.ended_s)
         else:
             polled.breaker.failed(course.ended_s)

@@ -71,7 +71,8 @@ class _Cycle(msgspec.Struct, frozen=True, gc=False):
 class _Queue:
     """Slots: of those that are due the one that ends first, else the one that begins first.
 
-    Those of one interval end in the order in which they begin: only the first of each is looked at.
+    Those of one interval end in the order in which they begin, save the few that are tried again:
+    only the first of each is looked at.
     """
 
     def __init__(self, intervals_s: Iterable[float]) -> None:

@@ -21,7 +21,10 @@ UNPOLLED: Final = "no longer polled"  # why a fault is over though nothing was m
 
 
 class Registers(msgspec.Struct, frozen=True):
-    """One read of a meter, and whether the meter has such registers at all."""
+    """One read of a meter, and whether the meter has such registers at all.
+
+    Breaker and fault move together.
+    """
 
     read: Read
     breaker: Breaker
@@ -39,7 +42,7 @@ class Registers(msgspec.Struct, frozen=True):
 
 
 class Standing:
-    """One meter.
+    """One meter. Where `fault` has not happened since it was last over, both breakers are at rest.
 
     Attributes:
         meter: what to ask it for, and what it says.

@@ -182,6 +182,7 @@ class Wire(asyncio.Protocol):
         self._buffer += data
         while self._steps is not None and len(self._buffer) >= self._needed:
             data, self._buffer = self._buffer, b""
+            more = len(data) - self._needed
             try:
                 send, self._needed, self._begun = self._steps.send(data)
             except StopIteration as end:
@@ -192,7 +193,7 @@ class Wire(asyncio.Protocol):
             else:
                 if send:
                     self._transport.write(send)
-                self._deadline_s += self._manner.byte_s * (len(send) + self._needed)
+                self._deadline_s += self._manner.byte_s * (len(send) + more + self._needed)
 
     def _answered(self, answer: bytes | DeviceRefused) -> None:
         """The reply is whole: the talk goes on."""

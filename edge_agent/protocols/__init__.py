@@ -32,7 +32,7 @@ class Reply(msgspec.Struct, frozen=True, gc=False):
     """Registers and their moment.
 
     Attributes:
-        data: what the exchange returned.
+        data: the registers' bytes, or packed bits.
         time_ms: UTC, milliseconds, when its last byte arrived.
     """
 

@@ -80,8 +80,8 @@ def read_rtu(unit: int, read: Read, transaction: int = 0) -> Exchange:  # noqa: 
     send, right, wanted = _rtu_form(unit, read.function, read.address, read.count)
     came = yield send, _RTU_HEAD.size, False
     is_right = came.startswith(right)
-    who, function, size = _RTU_HEAD.unpack_from(came)
     if not is_right:
+        who, function, size = _RTU_HEAD.unpack_from(came)
         _match(unit, who, read.function, function)
         if not function & _REFUSED:
             raise _wrong_size(size, size, wanted)
@@ -91,7 +91,7 @@ def read_rtu(unit: int, read: Read, transaction: int = 0) -> Exchange:  # noqa: 
     data, sent, rest = came[:end], came[end : end + _CRC], came[end + _CRC :]
     if crc(data) != sent:
         raise ReplyError("wrong checksum of {data}", data=(data + sent).hex(" "))
-    return (data[_RTU_HEAD.size :] if is_right else DeviceRefused(size)), rest
+    return (data[_RTU_HEAD.size :] if is_right else DeviceRefused(data[-1])), rest
 
 
 def may_follow(data: bytes) -> bool:

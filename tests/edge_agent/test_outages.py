@@ -113,6 +113,15 @@ async def test_a_unit_that_can_not_be_understood_is_asked_less_and_less() -> Non
     assert min(len(bus.of(unit)) for unit in (2, 3)) >= 239
 
 
+async def test_a_unit_that_was_silent_once_and_then_garbled_is_asked_less_and_less() -> None:
+    """It was asked every 30 s for ever: the silence before was taken for one of just now."""
+    bus = Bus(
+        lambda question, _: None if question.nth == 1 else ReplyError("garbled"), interval_s=900.0
+    )
+    await bus.run(24 * HOUR_S)
+    assert len(bus.gateway.questions) <= 60
+
+
 async def test_what_was_read_before_the_link_went_down_is_not_read_once_more() -> None:
     """Two samples of one slot could have one time, and in a store the second takes the place of
     the first: after a reconnect it may say zero."""

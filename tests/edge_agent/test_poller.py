@@ -11,9 +11,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from edge_agent.links import TcpLink
-from edge_agent.meter import PolledMeter
+from edge_agent.meter import Heard, PolledMeter
 from edge_agent.poller import BusPoller
 from edge_agent.protocols.modbus import FRAMINGS
+from edge_agent.schedule import phase_s
 from jieneng import observe
 from jieneng.clock import SystemClock
 from jieneng.metering.reading import Sample
@@ -266,3 +267,20 @@ async def test_all_buses_of_an_agent_are_polled_in_the_same_moment() -> None:
     await one.run(60.0)
     await other.run(60.0)
     assert one.times_s(1) == other.times_s(1)
+
+
+async def test_a_stall_of_the_agent_moves_no_slot() -> None:
+    """A log that hung had the meter's next poll before its edge of the clock's face."""
+    bus = on_the_clock.Bus(lambda question, _: question.reply(1), units=2)
+    kept = bus.poller._keep
+
+    def hang(poll: Heard) -> None:
+        kept(poll)
+        bus.clock._now_ms += 700 if poll.meter.id == "m1" else 0
+
+    bus.poller._keep = hang
+    await bus.run(60.0)
+    faces_s = [(one.time_ms / 1000) % 15 for one in bus.samples]
+    assert len(faces_s) == 8
+    begin_s = phase_s("agent", 15.0)
+    assert all(begin_s <= face_s < begin_s + 2 for face_s in faces_s)
