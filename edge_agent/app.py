@@ -79,7 +79,7 @@ async def run(
             undated=watch.undated,
             log=log,
         )
-        buses = Buses(lambda one: _poller(one, mine.agent, keeper, clock, log))
+        buses = Buses(lambda one, wave: _poller(one, mine.agent, wave, keeper, clock, log))
         health = Health(lambda: buses.pollers, timekeeper, clock)
         publisher = Publisher(
             spool,
@@ -114,7 +114,9 @@ async def run(
         log.info("agent ended")
 
 
-def _poller(one: BusDuty, agent: str, keeper: Keeper, clock: Clock, log: Log) -> BusPoller:
+def _poller(
+    one: BusDuty, agent: str, wave: int, keeper: Keeper, clock: Clock, log: Log
+) -> BusPoller:
     zone = ZoneInfo(one.zone)
     return BusPoller(
         one.bus.id,
@@ -123,6 +125,7 @@ def _poller(one: BusDuty, agent: str, keeper: Keeper, clock: Clock, log: Log) ->
             for meter, model in zip(one.meters, one.models, strict=True)
         ],
         phase=agent,
+        wave=wave,
         link=bus_link(one.bus, clock.now_ms),
         framing=FRAMINGS[one.bus.link],
         clock=clock,

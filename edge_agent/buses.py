@@ -6,10 +6,12 @@ Laws:
    that takes its place begins.
 2. What was known of a meter that is as it was goes over: its faults are not said again, and its
    counter is judged by what it said before. Faults of what is gone are over.
+3. All buses begin in the same moment, but where there are very many: these go in waves.
 """
 
 import asyncio
 from collections.abc import Callable
+from typing import Final
 
 import msgspec
 
@@ -18,6 +20,10 @@ from edge_agent.poller import BusPoller
 from jieneng.metering.catalog import Model
 from jieneng.metering.site import Bus, Meter
 from jieneng.site_folder import SiteFolder
+
+# Buses of a wave. What 1,000 meters on 50 of them need stays in a core's cache meanwhile; with 250
+# buses at once a poll cost a fifth more, and the last came half a second late.
+_WAVE: Final = 50
 
 
 class BusDuty(msgspec.Struct, frozen=True):
@@ -46,11 +52,11 @@ class Change(msgspec.Struct, frozen=True):
 class Buses:
     """The pollers of an agent."""
 
-    def __init__(self, make: Callable[[BusDuty], BusPoller]) -> None:
+    def __init__(self, make: Callable[[BusDuty, int], BusPoller]) -> None:
         """None yet.
 
         Args:
-            make: a poller for a bus.
+            make: a poller for a bus in a wave: 0 for the first.
         """
         self._make = make
         self._running: dict[str, _Running] = {}
@@ -79,17 +85,18 @@ class Buses:
             await asyncio.wait([one.task for one in ended.values()])
         untouched = tuple(self._running)
         begun = [name for name in wanted if name not in self._running]
+        waves = {name: place // _WAVE for place, name in enumerate(wanted)}
         for name in begun:
-            self._begin(wanted[name], ended.get(name))
+            self._begin(wanted[name], waves[name], ended.get(name))
         for name, one in ended.items():
             if name not in wanted:
                 one.poller.retire()
         return Change(tuple(ended), tuple(begun), untouched)
 
-    def _begin(self, duty: BusDuty, before: _Running | None) -> None:
+    def _begin(self, duty: BusDuty, wave: int, before: _Running | None) -> None:
         if self._group is None:
             raise RuntimeError("buses are begun before they run")
-        poller = self._make(duty)
+        poller = self._make(duty, wave)
         if before is not None:
             poller.succeed(before.poller)
         task = self._group.create_task(poller.run(), name=f"bus {duty.bus.id}")

@@ -73,6 +73,7 @@ class BusPoller:
         meters: Iterable[PolledMeter],
         *,
         phase: str,
+        wave: int = 0,
         link: Link,
         framing: Framing,
         clock: Clock,
@@ -84,7 +85,8 @@ class BusPoller:
         Args:
             bus: its id.
             meters: on it.
-            phase: whose phase they are polled at (`schedule`).
+            phase: whose phase they are polled at (`schedule`) ...
+            wave: ... and in which of its waves.
             link: to them.
             framing: how they are asked there.
             clock: when.
@@ -94,6 +96,7 @@ class BusPoller:
         self.bus: Final = bus
         self.counts = PollCounts()
         self._phase = phase
+        self._wave = wave
         self._link = link
         self._framing = framing
         self._clock = clock
@@ -134,6 +137,7 @@ class BusPoller:
         schedule = Schedule(
             [(polled.meter.id, polled.meter.interval_s) for polled in self.polled.values()],
             phase=self._phase,
+            wave=self._wave,
             utc_s=self._clock.now_ms() / MILLISECONDS,
             now_s=now_s,
         )

@@ -7,7 +7,8 @@ Laws:
 2. The phase is a stable hash of who polls, the agent, and lies in the first tenth of the interval:
    fleets don't fire together, every reading is near its interval's edge, and those of one building
    are of one moment. The meters of a bus are asked one right after the other, always in the same
-   order: they can't be asked at once, and whoever asks them wakes up once for all of them.
+   order: they can't be asked at once, and whoever asks them wakes up once for all of them. Where
+   an agent has very many buses they begin in waves (`buses`), a fifth of a second apart.
 3. A slot that was missed is skipped, never caught up with. One in which nothing was found may be
    tried once more, where the next one is far away.
 4. Of those that are due, the one whose interval ends first goes first: one that is asked every
@@ -30,6 +31,8 @@ import msgspec
 
 _SPREAD: Final = 0.1  # share of the interval that phases are spread over
 _WIDEST_S: Final = 30.0  # enough for any fleet, and an hourly series still begins at the hour
+_WAVE_S: Final = 0.2  # in which a wave of polls is over: 1,000 take half of that on a slow core
+_LATEST_WAVE: Final = 0.8  # share of the interval after which no wave begins
 # What keeps the meters of one phase in order: more than a clock's sum is rounded by, and too little
 # to wait for.
 _ORDER: Final = 1e-5
@@ -53,9 +56,10 @@ class Slot(msgspec.Struct, frozen=True, gc=False):
     number: int
 
 
-def phase_s(phase: str, interval_s: float) -> float:
+def phase_s(phase: str, interval_s: float, wave: int = 0) -> float:
     """How long after each whole interval something is due [s]."""
-    return _share(phase) * min(_SPREAD * interval_s, _WIDEST_S)
+    later_s = min(wave * _WAVE_S, _LATEST_WAVE * interval_s)
+    return _share(phase) * min(_SPREAD * interval_s, _WIDEST_S) + later_s
 
 
 def _share(name: str) -> float:
@@ -117,6 +121,7 @@ class Schedule:
         intervals_s: Iterable[tuple[str, float]],
         *,
         phase: str,
+        wave: int = 0,
         utc_s: float,
         now_s: float,
     ) -> None:
@@ -125,12 +130,14 @@ class Schedule:
         Args:
             intervals_s: (meter, interval) pairs.
             phase: whose phase they have.
+            wave: which of its waves they are in.
             utc_s: UTC, seconds since 1970, at this moment.
             now_s: the monotonic clock at this moment.
         """
         self._cycles = {
             meter: _Cycle(
-                interval_s, phase_s(phase, interval_s) + _ORDER * interval_s * _share(meter)
+                interval_s,
+                phase_s(phase, interval_s, wave) + _ORDER * interval_s * _share(meter),
             )
             for meter, interval_s in intervals_s
         }

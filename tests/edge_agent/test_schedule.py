@@ -32,6 +32,18 @@ def test_the_phase_is_in_the_first_tenth(name: str, interval_s: float) -> None:
     assert 0 <= phase_s(name, interval_s) < min(interval_s / 10, 30)
 
 
+@given(names, intervals, st.integers(0, 100))
+def test_waves_are_a_fifth_of_a_second_apart_and_all_within_the_interval(
+    name: str, interval_s: float, wave: int
+) -> None:
+    later_s = phase_s(name, interval_s, wave) - phase_s(name, interval_s)
+    assert math.isclose(later_s, min(0.2 * wave, 0.8 * interval_s), abs_tol=1e-9)
+    assert phase_s(name, interval_s, wave) < 0.9 * interval_s
+    schedule = Schedule([("m", interval_s)], phase=name, wave=wave, utc_s=UTC_S, now_s=0.0)
+    face_s = (UTC_S + schedule.next(0.0).due_s) % interval_s
+    assert math.isclose(face_s, phase_s(name, interval_s, wave), abs_tol=2e-5 * interval_s + 1e-5)
+
+
 def test_phases_spread_a_fleet() -> None:
     phases = [phase_s(f"e-{number}", 10.0) for number in range(1000)]
     in_tenths = [sum(int(phase * 10) == tenth for phase in phases) for tenth in range(10)]
