@@ -84,10 +84,9 @@ class Buses:
         if ended:
             await asyncio.wait([one.task for one in ended.values()])
         untouched = tuple(self._running)
-        begun = [name for name in wanted if name not in self._running]
-        waves = {name: place // _WAVE for place, name in enumerate(wanted)}
-        for name in begun:
-            self._begin(wanted[name], waves[name], ended.get(name))
+        begun = {name: n // _WAVE for n, name in enumerate(wanted) if name not in self._running}
+        for name, wave in begun.items():
+            self._begin(wanted[name], wave, ended.get(name))
         for name, one in ended.items():
             if name not in wanted:
                 one.poller.retire()

@@ -60,10 +60,15 @@ class Course(msgspec.Struct):
         return Heard(meter, meter.due, self.replies, time_ms, self.complete, took_ms, self.attempts)
 
     @property
+    def answered(self) -> bool:
+        """Whether anything was read."""
+        return any(self.replies)
+
+    @property
     def is_in_vain(self) -> bool:
         """Whether the link was down before anything was read."""
         down = self.trouble is not None and isinstance(self.trouble.error, LinkDown)
-        return down and not any(self.replies)
+        return down and not self.answered
 
 
 class PollCounts(msgspec.Struct):

@@ -153,7 +153,7 @@ class PolledMeter:
 
     def sample(self, heard: "Heard") -> Sample | None:
         """What was heard means this; None where there is no reply at all."""
-        if not any(heard.replies):
+        if not heard.answered:
             return None
         time_ms = heard.time_ms
         if not self._since_ms <= time_ms < self._until_ms:

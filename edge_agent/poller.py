@@ -226,7 +226,7 @@ class BusPoller:
 
     def _judged(self, course: Course, error: LinkError | PeerError) -> LinkError | PeerError:
         """What a trouble is in the light of those before."""
-        if not isinstance(error, TurnedAway) or any(course.replies):
+        if not isinstance(error, TurnedAway) or course.answered:
             return error
         self._turned_away.add(course.polled.meter.id)
         if len(self._turned_away) < len(self.polled):
@@ -266,7 +266,7 @@ class BusPoller:
         if not isinstance(error, TurnedAway):
             self._turned_away.clear()
         polled.fault.happened(error, function=read.function, registers=span(read))
-        if any(course.replies) or self._framing.treatment(error) not in _SILENT:
+        if course.answered or self._framing.treatment(error) not in _SILENT:
             polled.answered()
         elif isinstance(error, ReplyError):
             polled.breaker.answered()
