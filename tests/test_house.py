@@ -15,7 +15,7 @@ PACKAGES = ("jieneng", *SERVICES)
 #: Modules that touch sockets, files, databases or brokers. All others are data in, data out.
 IO_ROOMS = {
     "edge_agent.app", "edge_agent.batches", "edge_agent.buses", "edge_agent.clock_watch",
-    "edge_agent.keeper", "edge_agent.links", "edge_agent.poller", "edge_agent.probe",
+    "edge_agent.keeper", "edge_agent.links", "edge_agent.probe",
     "edge_agent.publisher", "edge_agent.rescue", "edge_agent.spool", "edge_agent.spool_file",
     "edge_agent.sqlite_file", "edge_agent.undated", "edge_agent.wire",
     "ingest.app", "ingest.batcher", "ingest.importer", "ingest.ledger", "ingest.quarantine",
