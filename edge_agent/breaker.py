@@ -20,6 +20,8 @@ class Breaker:
         not_before_s: on the monotonic clock: not to be asked before.
     """
 
+    __slots__ = ("_interval_s", "_longest_s", "_trip", "failures", "not_before_s")
+
     def __init__(
         self, interval_s: float, longest_s: float = _LONGEST_S, *, trip: int = TRIP
     ) -> None:

@@ -63,6 +63,8 @@ class _Reference(msgspec.Struct):
 class Judge:
     """Remembers what one meter's counter is judged by."""
 
+    __slots__ = ("_believed", "_bounded", "_doubted", "_most", "_most_a_ms", "_stillness")
+
     def __init__(self, rated_max: float | None, an_hour: float = 1.0) -> None:
         """Take the nameplate's maximum; None: nothing is judged.
 
@@ -118,6 +120,8 @@ class Judge:
 class _Stillness:
     """How long a counter has stood still, and what should have flowed meanwhile."""
 
+    __slots__ = ("_a_ms", "_least_move", "_missing", "_moved_ms", "_rate", "_seen_ms", "_value")
+
     def __init__(self, a_ms: float) -> None:
         """Take what the counter grows by in a millisecond at a rate of 1."""
         self._a_ms = a_ms
@@ -150,6 +154,8 @@ class _Stillness:
 
 class Repetition:
     """Remembers since when one meter's samples are the same."""
+
+    __slots__ = ("_restless", "_said", "_since_ms", "_times")
 
     def __init__(self, quantities: Sequence[str]) -> None:
         """Take the names of a sample's values."""

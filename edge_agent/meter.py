@@ -110,6 +110,28 @@ class PolledMeter:
         due: the paces of the poll that was asked for last.
     """
 
+    __slots__ = (
+        "_catalog",
+        "_changes_ms",
+        "_days",
+        "_got",
+        "_is_paced",
+        "_judge",
+        "_layout",
+        "_meter",
+        "_number",
+        "_plan",
+        "_repetitions",
+        "_since_ms",
+        "_until_ms",
+        "due",
+        "id",
+        "interval_s",
+        "made_of",
+        "model",
+        "unit",
+    )
+
     def __init__(self, meter: Meter, model: Model, zone: ZoneInfo) -> None:
         self.id: Final = meter.id
         self.unit: Final = meter.unit
@@ -129,7 +151,8 @@ class PolledMeter:
         self._got: int | None = None  # ... and of the last that got what was due
         self._come_into_force(EARLIEST_MS)
         self.due: tuple[int, ...] = self._plan.rota.paces
-        self._reads = self._plan.layout(self.due).reads
+        self._is_paced = len(self.due) > 1
+        self._layout = self._plan.layout(self.due)
 
     def ask(self, number: int) -> tuple[Read, ...]:
         """What to ask for in a poll: what is `due` in it.
@@ -140,15 +163,13 @@ class PolledMeter:
             number: of its interval on the clock's face.
         """
         self._number = number
-        rota = self._plan.rota
-        if len(rota.paces) > 1 and (due := rota.due(number, self._got)) != self.due:
-            self.due = due
-            self._reads = self._plan.layout(due).reads
-        return self._reads
+        if self._is_paced and (due := self._plan.rota.due(number, self._got)) != self.due:
+            self.due, self._layout = due, self._plan.layout(due)
+        return self._layout.reads
 
     def stamp(self, replies: Sequence[Reply | None]) -> Reply | None:
         """Which of the replies to what is `due` tells the time of the poll."""
-        counter = replies[self._plan.layout(self.due).counter_read]
+        counter = replies[self._layout.counter_read]
         return counter or next(filter(None, reversed(replies)), None)
 
     def sample(self, heard: "Heard") -> Sample | None:
@@ -159,7 +180,9 @@ class PolledMeter:
         if not self._since_ms <= time_ms < self._until_ms:
             # A clock that can't be believed yet tells no day: the earliest it could is nearest.
             self._come_into_force(max(time_ms, EARLIEST_MS))
-        layout = self._plan.layout(heard.due)
+            self._layout = self._plan.layout(self.due)
+        due = heard.due
+        layout = self._layout if due is self.due else self._plan.layout(due)
         said: list[bytes | None] = []
         values: tuple[float, ...] = ()
         for number, reply in enumerate(heard.replies):
@@ -172,19 +195,14 @@ class PolledMeter:
         if not math.isfinite(sum(values)):
             values = tuple([value if math.isfinite(value) else math.nan for value in values])
         counter = values[layout.counter]
-        quality = self._judge.quality(
-            time_ms,
-            counter,
-            math.nan if layout.rate is None else values[layout.rate],
-            self._plan.step + self._plan.float_step * abs(counter),
-        ) | self._repetition(heard.due, layout).quality(time_ms, said, values)
-        return Sample(self.id, time_ms, quality, layout.quantities, values)
-
-    def _repetition(self, due: tuple[int, ...], layout: _Layout) -> Repetition:
+        rate = math.nan if layout.rate is None else values[layout.rate]
+        step = self._plan.step + self._plan.float_step * abs(counter)
         repetition = self._repetitions.get(due)
         if repetition is None:
             repetition = self._repetitions[due] = Repetition(layout.quantities)
-        return repetition
+        quality = self._judge.quality(time_ms, counter, rate, step)
+        quality |= repetition.quality(time_ms, said, values)
+        return Sample(self.id, time_ms, quality, layout.quantities, values)
 
     def got(self) -> None:
         """The poll that was asked for got all that there is: what was due is not due any more."""

@@ -65,6 +65,27 @@ class Wire(asyncio.Protocol):
         quiet_from: since when silence is waited for; None where there is no need to.
     """
 
+    __slots__ = (
+        "_asked_s",
+        "_begun",
+        "_buffer",
+        "_deadline_s",
+        "_looks_s",
+        "_manner",
+        "_needed",
+        "_next",
+        "_steps",
+        "_talk",
+        "_timer",
+        "_transport",
+        "asked",
+        "gone",
+        "heard",
+        "loop",
+        "quiet_from",
+        "silences",
+    )
+
     def __init__(self, loop: asyncio.AbstractEventLoop, manner: Manner) -> None:
         self.loop = loop
         self.gone = asyncio.Event()
@@ -181,10 +202,9 @@ class Wire(asyncio.Protocol):
         """Feed what is under way as long as there is what it needs."""
         self._buffer += data
         while self._steps is not None and len(self._buffer) >= self._needed:
-            data, self._buffer = self._buffer, b""
-            more = len(data) - self._needed
+            came, self._buffer = self._buffer, b""
             try:
-                send, self._needed, self._begun = self._steps.send(data)
+                send, needed, self._begun = self._steps.send(came)
             except StopIteration as end:
                 answer, self._buffer = end.value
                 self._answered(answer)
@@ -193,7 +213,9 @@ class Wire(asyncio.Protocol):
             else:
                 if send:
                     self._transport.write(send)
-                self._deadline_s += self._manner.byte_s * (len(send) + more + self._needed)
+                more = len(send) + len(came) - self._needed + needed
+                self._needed = needed
+                self._deadline_s += self._manner.byte_s * more
 
     def _answered(self, answer: bytes | DeviceRefused) -> None:
         """The reply is whole: the talk goes on."""

@@ -83,6 +83,8 @@ def log(service: str) -> Log:
 class Fault:
     """One thing that can be wrong for a while: said once when it begins and once when it ends."""
 
+    __slots__ = ("_after", "_context", "_log", "_name", "times")
+
     def __init__(self, log: Log, name: str, *, after: int = 1, **context: object) -> None:
         """Name it, as in `store unavailable`; its end is said as `<name>: over`.
 
