@@ -4,12 +4,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from edge_agent.meter import Heard
 from edge_agent.protocols import Reply
 from edge_agent.standing import Registers, Standing
 from jieneng.metering.errors import LinkDown, LinkError, PeerError
 from jieneng.metering.read_plan import Read
-from jieneng.metering.reading import MILLISECONDS
 
 
 class Trouble(NamedTuple):
@@ -32,10 +30,9 @@ class Course(msgspec.Struct):
         asked: what for.
         replies: to all reads, None where there is none.
         began_s: on the monotonic clock.
-        ended_s: as long as it goes on, when it began.
+        before: questions that the bus had been asked until then.
         trouble: the last that says something about meter or link; None where all is well.
         complete: every read was asked for and answered.
-        attempts: questions, repeated ones included.
         pauses: that were made for a busy meter.
     """
 
@@ -43,21 +40,10 @@ class Course(msgspec.Struct):
     asked: tuple[Registers, ...]
     replies: list[Reply | None]
     began_s: float
-    ended_s: float
+    before: int
     trouble: Trouble | None = None
     complete: bool = True
-    attempts: int = 0
     pauses: int = 0
-
-    @property
-    def lasted_s(self) -> float:
-        """From the first question to the last answer or time-out."""
-        return self.ended_s - self.began_s
-
-    def heard(self, time_ms: int) -> Heard:
-        """What is handed on of it, with its stamp."""
-        meter, took_ms = self.polled.meter, round(MILLISECONDS * self.lasted_s)
-        return Heard(meter, meter.due, self.replies, time_ms, self.complete, took_ms, self.attempts)
 
     @property
     def answered(self) -> bool:
@@ -84,10 +70,10 @@ class PollCounts(msgspec.Struct):
     failed: int = 0
     seconds: float = 0.0
 
-    def add(self, course: Course) -> None:
+    def add(self, lasted_s: float, complete: bool) -> None:
         """One more has ended."""
-        self.seconds += course.lasted_s
-        if course.complete:
+        self.seconds += lasted_s
+        if complete:
             self.ok += 1
         else:
             self.failed += 1

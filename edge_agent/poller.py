@@ -24,7 +24,7 @@ from typing import Final, Protocol, TypeAlias
 from edge_agent.breaker import TRIP, Breaker
 from edge_agent.course import Course, PollCounts, Trouble
 from edge_agent.meter import Heard, PolledMeter
-from edge_agent.protocols import Exchange, Framing, Reply, Talk, Treatment, Wish
+from edge_agent.protocols import Framing, Reply, Talk, Treatment, Wish
 from edge_agent.schedule import Schedule
 from edge_agent.standing import UNPOLLED, Registers, Standing, span
 from jieneng.clock import Clock
@@ -105,7 +105,7 @@ class BusPoller:
         self._turned_away: set[str] = set()  # since anything answered: meters hung up on
         self._link_breaker = Breaker(_REOPEN_S, _REOPEN_LONGEST_S)
         self.link_fault = Fault(log, "link is down", after=TRIP, bus=bus)
-        self.polled = {meter.id: Standing(meter, bus, log) for meter in meters}
+        self.polled = {meter.id: Standing(meter, bus, framing, log) for meter in meters}
 
     def succeed(self, before: "BusPoller") -> None:
         """Go on where the one before ended, with all that it knew of what is as it was."""
@@ -114,7 +114,7 @@ class BusPoller:
         for name, known in before.polled.items():
             mine = self.polled.get(name)
             if mine is not None and mine.meter.made_of == known.meter.made_of:
-                known.hope()
+                known.moved(self._framing)
                 self.polled[name] = known
             else:
                 known.retire()
@@ -150,22 +150,23 @@ class BusPoller:
                 continue  # others may be due as well by now
             polled = self.polled[slot.meter]
             asked = polled.ask(slot.number)
-            course = Course(polled, asked, [None] * len(asked), now_s, now_s)
+            course = Course(polled, asked, [None] * len(asked), now_s, self._asked)
             for number, registers in enumerate(asked):
                 if registers.breaker.not_before_s > now_s:
                     course.complete = False
                     continue
+                self._asked += 1
                 try:
-                    course.replies[number] = yield self._question(course, registers)
+                    course.replies[number] = yield registers.ask(self._asked)
                 except (LinkError, PeerError) as error:
                     if not (yield from self._again(course, number, error)):
                         break
                 else:
                     if registers.fault.times:
                         registers.answered()
-            self._ended(course)
+            had_turn = self._ended(course)
             now_s = self._clock.monotonic()  # together with UTC: a log may hang
-            if course.is_in_vain and now_s < slot.ends_s:
+            if not had_turn and now_s < slot.ends_s:
                 continue  # it has its turn when the link is back
             schedule.done(
                 utc_s=self._clock.now_ms() / MILLISECONDS,
@@ -174,11 +175,6 @@ class BusPoller:
                 doubted=polled.breaker.failures > 0,
                 again=polled.breaker.failures == 1,
             )
-
-    def _question(self, course: Course, registers: Registers) -> Exchange:
-        course.attempts += 1
-        self._asked += 1
-        return self._framing.ask(course.polled.meter.unit, registers.read, self._asked)
 
     def _again(self, course: Course, number: int, error: LinkError | PeerError) -> _Part:
         """A read that was not answered is asked for again where that is safe and cheap.
@@ -195,8 +191,9 @@ class BusPoller:
                 yield pause_s
             else:
                 return self._missed(course, registers, error)
+            self._asked += 1
             try:
-                course.replies[number] = yield self._question(course, registers)
+                course.replies[number] = yield registers.ask(self._asked)
             except (LinkError, PeerError) as another:
                 error = another
             else:
@@ -233,24 +230,33 @@ class BusPoller:
             return error
         return LinkDown("no meter is reached: {error}", error=error)
 
-    def _ended(self, course: Course) -> None:
-        """Hand on what a poll found, and remember how it went."""
+    def _ended(self, course: Course) -> bool:
+        """Hand on what a poll found, and remember how it went.
+
+        Returns:
+            Whether the meter had its turn.
+        """
         meter = course.polled.meter
         if course.trouble is None:  # registers that are not there must not keep the others due
             meter.got()
-        if not course.attempts:
-            return
-        course.ended_s = self._clock.monotonic()
-        self.counts.add(course)
-        self._remember(course)
-        stamp = meter.stamp(course.replies)
+        attempts = self._asked - course.before
+        if not attempts:
+            return True
+        ended_s = self._clock.monotonic()
+        lasted_s = ended_s - course.began_s
+        self.counts.add(lasted_s, course.complete)
+        self._remember(course, ended_s)
+        replies, complete = course.replies, course.complete
+        stamp = meter.stamp(replies)
         time_ms = self._clock.now_ms() if stamp is None else stamp.time_ms
-        self._keep(course.heard(time_ms))
+        lasted_ms = round(MILLISECONDS * lasted_s)
+        self._keep(Heard(meter, meter.due, replies, time_ms, complete, lasted_ms, attempts))
+        return course.trouble is None or not course.is_in_vain
 
-    def _remember(self, course: Course) -> None:
+    def _remember(self, course: Course, ended_s: float) -> None:
         polled, trouble = course.polled, course.trouble
         if trouble is not None and isinstance(trouble.error, LinkDown):
-            self._link_breaker.failed(course.ended_s)
+            self._link_breaker.failed(ended_s)
             self.link_fault.happened(trouble.error)
             return
         if self.link_fault.times:
@@ -270,9 +276,9 @@ class BusPoller:
             polled.answered()
         elif isinstance(error, ReplyError):
             polled.breaker.answered()
-            polled.garble.failed(course.ended_s)
+            polled.garble.failed(ended_s)
         else:
-            polled.breaker.failed(course.ended_s)
+            polled.breaker.failed(ended_s)
 
 
 #: The meter itself did not answer, and is not asked for anything else in this poll.

@@ -7,6 +7,7 @@ import msgspec
 
 from edge_agent.breaker import TRIP, Breaker
 from edge_agent.meter import PolledMeter
+from edge_agent.protocols import Framing, Question
 from jieneng.metering.errors import JienengError
 from jieneng.metering.read_plan import Read
 from jieneng.observe import Fault, Log
@@ -27,6 +28,7 @@ class Registers(msgspec.Struct, frozen=True):
     """
 
     read: Read
+    ask: Question
     breaker: Breaker
     fault: Fault
 
@@ -51,12 +53,26 @@ class Standing:
         fault: that it does not answer.
     """
 
-    def __init__(self, meter: PolledMeter, bus: str, log: Log) -> None:
+    __slots__ = (
+        "_asked",
+        "_framing",
+        "_known",
+        "_log",
+        "_reads",
+        "_who",
+        "breaker",
+        "fault",
+        "garble",
+        "meter",
+    )
+
+    def __init__(self, meter: PolledMeter, bus: str, framing: Framing, log: Log) -> None:
         who = {"bus": bus, "meter": meter.id, "unit": meter.unit, "model": meter.model}
         self.meter: Final = meter
         self.breaker: Final = Breaker(meter.interval_s)
         self.garble: Final = Breaker(meter.interval_s, trip=_GARBLED)
         self.fault: Final = Fault(log, "meter does not answer as it should", after=TRIP, **who)
+        self._framing = framing
         self._log = log
         self._who = who
         self._reads: tuple[Read, ...] = ()
@@ -75,10 +91,15 @@ class Standing:
         self.breaker.answered()
         self.garble.answered()
 
-    def hope(self) -> None:
-        """The way to it changed: it may be there again."""
+    def moved(self, framing: Framing) -> None:
+        """The way to it changed, and how it is asked there: it may be there again."""
         self.breaker.hope()
         self.garble.hope()
+        self._framing = framing
+        self._reads = ()
+        for key, one in self._known.items():
+            question = framing.question(self.meter.unit, one.read)
+            self._known[key] = msgspec.structs.replace(one, ask=question)
 
     def retire(self) -> None:
         """It is not polled any more, and nothing is wrong with it."""
@@ -97,6 +118,7 @@ class Standing:
         if key not in self._known:
             self._known[key] = Registers(
                 read,
+                self._framing.question(self.meter.unit, read),
                 Breaker(_DOUBT_S, _DOUBT_LONGEST_S, trip=_MISTAKES),
                 Fault(
                     self._log,

@@ -27,6 +27,9 @@ Answer: TypeAlias = tuple[bytes | DeviceRefused, bytes]
 #: Yields steps, is sent what was received since, returns the answer.
 Exchange: TypeAlias = Generator[Step, bytes, Answer]
 
+#: A number that changes from one question to the next -> the exchange that asks it.
+Question: TypeAlias = Callable[[int], Exchange]
+
 
 class Reply(msgspec.Struct, frozen=True, gc=False):
     """Registers and their moment.
@@ -62,13 +65,13 @@ class Framing(msgspec.Struct, frozen=True):
     """How questions travel on a kind of link.
 
     Attributes:
-        ask: unit, read and a number that changes from one question to the next -> exchange.
+        question: unit and read -> what asks that, made once.
         numbered: replies carry the question's number, so that a late one is told from the right
             one. Where they don't, only silence on the link makes sure that nothing late comes.
         treatments: by the code of a refusal; one that is not here is `REFUSED`.
     """
 
-    ask: Callable[[int, Read, int], Exchange]
+    question: Callable[[int, Read], Question]
     numbered: bool
     treatments: Mapping[int, Treatment]
 

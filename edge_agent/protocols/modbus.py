@@ -18,11 +18,10 @@ V1.0b, section 3.1.3; MODBUS over Serial Line V1.02, sections 2.5.1 and 6.2.2.
 
 import struct
 from collections.abc import Mapping
-from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
-from edge_agent.protocols import Exchange, Framing, Treatment
+from edge_agent.protocols import Exchange, Framing, Question, Treatment
 from jieneng.metering.errors import DeviceRefused, ReplyError
 from jieneng.metering.read_plan import Read
 
@@ -33,65 +32,80 @@ _REFUSED: Final = 0x80  # set in the function of an exception reply
 
 _TCP_REQUEST: Final = struct.Struct(">HHHBBHH")
 _TCP_HEAD: Final = struct.Struct(">HHHBBB")  # up to byte count or exception code, in both replies
+_TCP_HEAD_BYTES: Final = _TCP_HEAD.size
 _RTU_REQUEST: Final = struct.Struct(">BBHH")
 _RTU_HEAD: Final = struct.Struct(">BBB")  # as much of its replies
+_RTU_HEAD_BYTES: Final = _RTU_HEAD.size
 _CRC: Final = 2  # bytes of a checksum
 _NUMBER: Final = 2  # bytes of it, at the beginning of a TCP frame
 _LONGEST: Final = 254  # most that a TCP frame's length may say: unit and a PDU of 253 bytes
 _SHORTEST: Final = 3  # unit, function, exception code or byte count: what of it is in the head
-_FORMS: Final = 16384  # questions that differ, whose frames are remembered: those of 16,384 meters
 
 
-def read_tcp(unit: int, read: Read, transaction: int) -> Exchange:
-    """Ask one unit for one read, in a TCP frame.
+def read_tcp(unit: int, read: Read) -> Question:
+    """Prepare to ask one unit for one read, in TCP frames.
 
     Args:
         unit: 0 to 255.
         read: function, address and count.
-        transaction: the question's number; its lowest 16 bits are used.
 
     Returns:
-        The bytes of the registers or of the packed bits, or the unit's exception code.
+        What asks it. Of a question's number the lowest 16 bits are used. Its exchange returns the
+        bytes of the registers or of the packed bits, or the unit's exception code; it raises
+        `ReplyError` where the reply can't be the answer.
 
     Raises:
-        ReplyError: the reply can't be the answer.
         ValueError: the read is not one that Modbus can ask for.
     """
-    question, answer, wanted = _tcp_form(unit, read.function, read.address, read.count)
-    number = (transaction & 0xFFFF).to_bytes(2, "big")
-    send, right = number + question, number + answer
-    came = yield send, _TCP_HEAD.size, False
-    while True:
+    wanted = _wanted(read)
+    request = _TCP_REQUEST.pack(0, 0, 6, unit, read.function, read.address, read.count)[_NUMBER:]
+    answer = _TCP_HEAD.pack(0, 0, _SHORTEST + wanted, unit, read.function, wanted)[_NUMBER:]
+    whole = _TCP_HEAD_BYTES + wanted
+
+    def ask(transaction: int) -> Exchange:
+        number = (transaction & 0xFFFF).to_bytes(2, "big")
+        right = number + answer
+        came = yield number + request, _TCP_HEAD_BYTES, False
+        while True:
+            is_right = came.startswith(right)
+            end = whole if is_right else _frame_bytes(came)
+            if len(came) < end:
+                came += yield b"", end - len(came), True
+            if is_right:
+                return came[_TCP_HEAD_BYTES:end], came[end:]
+            if came.startswith(number):
+                return _refusal(came, unit, read.function, wanted), came[end:]
+            came = came[end:]  # that was the reply to an earlier question
+            if len(came) < _TCP_HEAD_BYTES:
+                came += yield b"", _TCP_HEAD_BYTES - len(came), bool(came)
+
+    return ask
+
+
+def read_rtu(unit: int, read: Read) -> Question:
+    """Prepare to ask one unit for one read, in RTU frames. As `read_tcp`; no number is sent."""
+    wanted = _wanted(read)
+    request = _RTU_REQUEST.pack(unit, read.function, read.address, read.count)
+    question = request + crc(request)
+    right = _RTU_HEAD.pack(unit, read.function, wanted)
+
+    def ask(_: int) -> Exchange:
+        came = yield question, _RTU_HEAD_BYTES, False
         is_right = came.startswith(right)
-        end = _TCP_HEAD.size + (wanted if is_right else _missing(came))
-        if len(came) < end:
-            came += yield b"", end - len(came), True
-        if is_right:
-            return came[_TCP_HEAD.size : end], came[end:]
-        if came.startswith(number):
-            return _refusal(came, unit, read.function, wanted), came[end:]
-        came = came[end:]  # that was the reply to an earlier question
-        if len(came) < _TCP_HEAD.size:
-            came += yield b"", _TCP_HEAD.size - len(came), bool(came)
+        if not is_right:
+            who, function, size = _RTU_HEAD.unpack_from(came)
+            _match(unit, who, read.function, function)
+            if not function & _REFUSED:
+                raise _wrong_size(size, size, wanted)
+        end = _RTU_HEAD_BYTES + (wanted if is_right else 0)
+        if len(came) < end + _CRC:
+            came += yield b"", end + _CRC - len(came), True
+        data, sent, rest = came[:end], came[end : end + _CRC], came[end + _CRC :]
+        if crc(data) != sent:
+            raise ReplyError("wrong checksum of {data}", data=(data + sent).hex(" "))
+        return (data[_RTU_HEAD_BYTES:] if is_right else DeviceRefused(data[-1])), rest
 
-
-def read_rtu(unit: int, read: Read, transaction: int = 0) -> Exchange:  # noqa: ARG001 - RTU has none
-    """Ask one unit for one read, in an RTU frame. As `read_tcp`, without a number."""
-    send, right, wanted = _rtu_form(unit, read.function, read.address, read.count)
-    came = yield send, _RTU_HEAD.size, False
-    is_right = came.startswith(right)
-    if not is_right:
-        who, function, size = _RTU_HEAD.unpack_from(came)
-        _match(unit, who, read.function, function)
-        if not function & _REFUSED:
-            raise _wrong_size(size, size, wanted)
-    end = _RTU_HEAD.size + (wanted if is_right else 0)
-    if len(came) < end + _CRC:
-        came += yield b"", end + _CRC - len(came), True
-    data, sent, rest = came[:end], came[end : end + _CRC], came[end + _CRC :]
-    if crc(data) != sent:
-        raise ReplyError("wrong checksum of {data}", data=(data + sent).hex(" "))
-    return (data[_RTU_HEAD.size :] if is_right else DeviceRefused(data[-1])), rest
+    return ask
 
 
 def may_follow(data: bytes) -> bool:
@@ -133,37 +147,21 @@ FRAMINGS: Final[Mapping[str, Framing]] = MappingProxyType(
 )
 
 
-@lru_cache(maxsize=_FORMS)
-def _tcp_form(unit: int, function: int, address: int, count: int) -> tuple[bytes, bytes, int]:
-    """What stands behind the number in a question and at the head of its answer; data bytes."""
-    wanted = _wanted(function, count)
-    request = _TCP_REQUEST.pack(0, 0, 6, unit, function, address, count)
-    answer = _TCP_HEAD.pack(0, 0, _SHORTEST + wanted, unit, function, wanted)
-    return request[_NUMBER:], answer[_NUMBER:], wanted
-
-
-@lru_cache(maxsize=_FORMS)
-def _rtu_form(unit: int, function: int, address: int, count: int) -> tuple[bytes, bytes, int]:
-    """A question; the head of its answer; data bytes."""
-    wanted = _wanted(function, count)
-    request = _RTU_REQUEST.pack(unit, function, address, count)
-    return request + crc(request), _RTU_HEAD.pack(unit, function, wanted), wanted
-
-
-def _wanted(function: int, count: int) -> int:
+def _wanted(read: Read) -> int:
     """How many data bytes the answer to a read holds."""
+    function, count = read.function, read.count
     if not 1 <= count <= _MOST.get(function, 0):
         raise ValueError(f"Modbus can't read {count} at once with function {function}")
     return (count + 7) // 8 if function in _BITS else 2 * count
 
 
-def _missing(frame: bytes) -> int:
-    """How many bytes of a TCP frame come after its head."""
+def _frame_bytes(frame: bytes) -> int:
+    """How many bytes a TCP frame has that is not the one that must be."""
     _, protocol, length, *_ = _TCP_HEAD.unpack_from(frame)
     if protocol != 0 or not _SHORTEST <= length <= _LONGEST:
-        head = frame[: _TCP_HEAD.size].hex(" ")
+        head = frame[:_TCP_HEAD_BYTES].hex(" ")
         raise ReplyError("not a Modbus TCP frame: {head}", head=head)
-    return int(length) - _SHORTEST
+    return _TCP_HEAD_BYTES + int(length) - _SHORTEST
 
 
 def _refusal(frame: bytes, unit: int, asked: int, wanted: int) -> DeviceRefused:

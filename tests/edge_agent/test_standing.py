@@ -1,0 +1,31 @@
+"""What is known of a meter outlives the way to it."""
+
+from zoneinfo import ZoneInfo
+
+from edge_agent.meter import PolledMeter
+from edge_agent.protocols.modbus import FRAMINGS
+from edge_agent.standing import Standing
+from jieneng import observe
+from jieneng.metering.errors import DeviceRefused
+from jieneng.site_folder import packaged_models
+from tests.edge_agent.scene import meter
+
+
+def test_a_meter_whose_way_changed_is_asked_in_the_framing_of_the_new_one() -> None:
+    """A gateway that is set from Modbus TCP to RTU over TCP, and the site's file with it."""
+    polled = PolledMeter(
+        meter("m", "b", 7), packaged_models()["acrel-dtsd1352"], ZoneInfo("Asia/Shanghai")
+    )
+    standing = Standing(polled, "b", FRAMINGS["tcp"], observe.log("test"))
+    before = standing.ask(0)
+    for _ in range(3):
+        before[0].refused(DeviceRefused(2), 100.0)
+    standing.moved(FRAMINGS["rtu_tcp"])
+    after = standing.ask(1)
+    for one in after:
+        (sent, _, _), (wanted, _, _) = (
+            next(ask(5)) for ask in (one.ask, FRAMINGS["rtu_tcp"].question(7, one.read))
+        )
+        assert sent == wanted
+    assert after[0].breaker is before[0].breaker
+    assert after[0].breaker.failures == 3
