@@ -138,17 +138,17 @@ class BusPoller:
             [(polled.meter.id, polled.meter.interval_s) for polled in self.polled.values()],
             phase=self._phase,
             wave=self._wave,
-            utc_s=self._clock.now_ms() / MILLISECONDS,
+            ahead_s=self._ahead_s,
             now_s=now_s,
         )
         while True:
-            slot = schedule.next(now_s)
+            meter, slot = schedule.next(now_s)
             soon_s = now_s + _NOW_S
             if slot.due_s > soon_s or self._link_breaker.not_before_s > soon_s:
                 yield max(slot.due_s, self._link_breaker.not_before_s) - now_s
                 now_s = self._clock.monotonic()
                 continue  # others may be due as well by now
-            polled = self.polled[slot.meter]
+            polled = self.polled[meter]
             asked = polled.ask(slot.number)
             course = Course(polled, asked, [None] * len(asked), now_s, self._asked)
             for number, registers in enumerate(asked):
@@ -165,16 +165,14 @@ class BusPoller:
                     if registers.fault.times:
                         registers.answered()
             had_turn = self._ended(course)
-            now_s = self._clock.monotonic()  # together with UTC: a log may hang
+            now_s = self._clock.monotonic()
             if not had_turn and now_s < slot.ends_s:
                 continue  # it has its turn when the link is back
-            schedule.done(
-                utc_s=self._clock.now_ms() / MILLISECONDS,
-                now_s=now_s,
-                not_before_s=polled.not_before_s,
-                doubted=polled.breaker.failures > 0,
-                again=polled.breaker.failures == 1,
-            )
+            schedule.done(now_s, not_before_s=polled.not_before_s, failures=polled.breaker.failures)
+
+    def _ahead_s(self) -> float:
+        """How much UTC is ahead of the monotonic clock."""
+        return self._clock.now_ms() / MILLISECONDS - self._clock.monotonic()
 
     def _again(self, course: Course, number: int, error: LinkError | PeerError) -> _Part:
         """A read that was not answered is asked for again where that is safe and cheap.

@@ -1,4 +1,4 @@
-"""Which meter is due when. Pure: the times are passed in.
+"""Which meter is due when. Pure: what the clocks say is passed in.
 
 Laws:
 
@@ -23,9 +23,9 @@ Laws:
 import hashlib
 import math
 from bisect import insort
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -33,27 +33,24 @@ _SPREAD: Final = 0.1  # share of the interval that phases are spread over
 _WIDEST_S: Final = 30.0  # enough for any fleet, and an hourly series still begins at the hour
 _WAVE_S: Final = 0.2  # in which a wave of polls is over: 1,000 take half of that on a slow core
 _LATEST_WAVE: Final = 0.8  # share of the interval after which no wave begins
-# What keeps the meters of one phase in order: more than a clock's sum is rounded by, and too little
-# to wait for.
-_ORDER: Final = 1e-5
 AGAIN_S: Final = 30.0  # what found nothing is tried again after this ...
 _FAR: Final = 2  # ... where the next slot is so many times as far away
 
 
 class Slot(msgspec.Struct, frozen=True, gc=False):
-    """When something is asked next.
+    """When something is asked.
 
     Attributes:
         due_s: on the monotonic clock.
-        meter: its id.
-        ends_s: when the next slot of the meter begins.
+        ends_s: when the next one begins.
         number: of the interval, counted from the clock's zero.
+        interval_s: from one to the next.
     """
 
     due_s: float
-    meter: str
     ends_s: float
     number: int
+    interval_s: float
 
 
 def phase_s(phase: str, interval_s: float, wave: int = 0) -> float:
@@ -67,50 +64,27 @@ def _share(name: str) -> float:
     return int.from_bytes(digest, "big") / 2**64
 
 
-class _Cycle(msgspec.Struct, frozen=True, gc=False):
-    interval_s: float
-    phase_s: float
+#: A meter, behind what it is put in order by.
+_Turn: TypeAlias = tuple[float, str]
 
 
-class _Queue:
-    """Slots: of those that are due the one that ends first, else the one that begins first.
+class _Round(msgspec.Struct, frozen=True):
+    """Those that are asked in one slot, in order."""
 
-    Those of one interval end in the order in which they begin, save the few that are tried again:
-    only the first of each is looked at.
-    """
+    slot: Slot
+    turns: list[_Turn]
 
-    def __init__(self, intervals_s: Iterable[float]) -> None:
-        self._by_interval: dict[float, list[Slot]] = {one: [] for one in intervals_s}
-        self._lines = tuple(self._by_interval.values())
-        self._line: list[Slot] = []  # whose first one goes first
-
-    def put(self, slot: Slot, interval_s: float) -> None:
-        line = self._by_interval[interval_s]
-        if line and slot.due_s < line[-1].due_s:
-            insort(line, slot, key=_due_s)
+    def take(self, turn: _Turn) -> None:
+        """One more."""
+        if turn > self.turns[-1]:
+            self.turns.append(turn)
         else:
-            line.append(slot)
-
-    def first(self, now_s: float) -> Slot | None:
-        """The one that goes first, now or when it is due."""
-        first: Slot | None = None
-        for line in self._lines:
-            if line and (first is None or _goes_before(line[0], first, now_s)):
-                first, self._line = line[0], line
-        return first
-
-    def take(self) -> Slot:
-        """Take out the one that `first` gave the last time."""
-        return self._line.pop(0)
+            insort(self.turns, turn)
 
 
-_due_s: Final = attrgetter("due_s")
-
-
-def _goes_before(one: Slot, other: Slot, now_s: float) -> bool:
-    if one.due_s <= now_s and other.due_s <= now_s:
-        return one.ends_s < other.ends_s
-    return one.due_s < other.due_s
+#: Rounds by interval. Those of one interval end in the order in which they begin, save the few that
+#: are tried again: only the first of each line is looked at.
+_Lines: TypeAlias = Mapping[float, list[_Round]]
 
 
 class Schedule:
@@ -122,7 +96,7 @@ class Schedule:
         *,
         phase: str,
         wave: int = 0,
-        utc_s: float,
+        ahead_s: Callable[[], float],
         now_s: float,
     ) -> None:
         """Begin; the first slots are the next ones from now on.
@@ -131,79 +105,130 @@ class Schedule:
             intervals_s: (meter, interval) pairs.
             phase: whose phase they have.
             wave: which of its waves they are in.
-            utc_s: UTC, seconds since 1970, at this moment.
+            ahead_s: tells how much UTC [s since 1970] is ahead of the monotonic clock.
             now_s: the monotonic clock at this moment.
         """
-        self._cycles = {
-            meter: _Cycle(
-                interval_s,
-                phase_s(phase, interval_s, wave) + _ORDER * interval_s * _share(meter),
-            )
-            for meter, interval_s in intervals_s
-        }
-        intervals = {cycle.interval_s for cycle in self._cycles.values()}
-        self._sure = _Queue(intervals)
-        self._doubted = _Queue(intervals)
-        for meter, cycle in self._cycles.items():
-            self._doubted.put(_slot(meter, cycle, utc_s - now_s, now_s), cycle.interval_s)
-        self._first = self._doubted
+        meters = dict(intervals_s)
+        self._count = len(meters)
+        self._ahead_s = ahead_s
+        self._phases_s = {one: phase_s(phase, one, wave) for one in meters.values()}
+        self._sure: _Lines = {one: [] for one in self._phases_s}
+        self._doubted: _Lines = {one: [] for one in self._phases_s}
+        self._line: list[_Round] = []  # whose first round it is now ...
+        self._until_s = -math.inf  # ... as long as it has turns, and no other line's is due
+        self._in_time_s = 0.0  # who of it is asked by then is in time for the next round ...
+        self._following: _Round | None = None  # ... which is this for those that answer
         self._passes_over = False  # whether one in doubt is due, and not asked now ...
         self._passed_over = 0  # ... and how often in a row that was so
+        for meter, interval_s in meters.items():
+            line = self._doubted[interval_s]
+            slot = line[-1].slot if line else self._slot(interval_s, now_s)
+            _put(line, slot, (_share(meter), meter))
 
-    def next(self, now_s: float) -> Slot:
-        """Who is asked next, at this moment or when it is due."""
-        sure, doubted = self._sure.first(now_s), self._doubted.first(now_s)
-        if sure is not None and (doubted is None or self._goes_first(sure, doubted, now_s)):
-            self._first = self._sure
-            self._passes_over = doubted is not None and doubted.due_s <= now_s
-            return sure
-        if doubted is None:
-            raise ValueError("a schedule without meters")
-        self._first = self._doubted
+    def next(self, now_s: float) -> tuple[str, Slot]:
+        """Which meter is asked next, and when: at this moment or when its slot is due."""
+        if now_s >= self._until_s:
+            self._begin(now_s)
+        now = self._line[0]
+        return now.turns[0][1], now.slot
+
+    def _begin(self, now_s: float) -> None:
+        """Find out whose turn it is, and for how long."""
+        line = _first(self._sure, now_s)
         self._passes_over = False
-        return doubted
+        if any(self._doubted.values()):
+            line = self._in_turn(line, _first(self._doubted, now_s), now_s)
+        if line is None:
+            raise ValueError("a schedule without meters")
+        others = [*self._sure.values(), *self._doubted.values()]
+        dues_s = [one[0].slot.due_s for one in others if one and one is not line]
+        self._line, self._until_s = line, min(dues_s, default=math.inf)
+        slot = line[0].slot
+        self._in_time_s, self._following = slot.ends_s - slot.interval_s / 2, None
 
-    def _goes_first(self, sure: Slot, doubted: Slot, now_s: float) -> bool:
-        has_waited = self._passed_over >= len(self._cycles)
-        return not has_waited and sure.due_s <= max(now_s, doubted.due_s)
+    def _in_turn(
+        self, sure: list[_Round] | None, doubted: list[_Round] | None, now_s: float
+    ) -> list[_Round] | None:
+        """Which line goes first, that of meters that answered or that of those in doubt."""
+        if sure is None or doubted is None or self._passed_over >= self._count:
+            return doubted
+        due_s = doubted[0].slot.due_s
+        if sure[0].slot.due_s > max(now_s, due_s):
+            return doubted
+        self._passes_over = due_s <= now_s
+        return sure
 
-    def done(
-        self,
-        *,
-        utc_s: float,
-        now_s: float,
-        not_before_s: float = -math.inf,
-        doubted: bool = False,
-        again: bool = False,
-    ) -> Slot:
-        """Move the one that `next` gave the last time to its next slot, and return it.
+    def done(self, now_s: float, *, not_before_s: float = -math.inf, failures: int = 0) -> Slot:
+        """Move the one that `next` gave the last time to its next slot, and return that.
 
         Args:
-            utc_s: UTC, seconds since 1970, at this moment.
             now_s: the monotonic clock at this moment.
             not_before_s: on the monotonic clock: slots before it are passed over.
-            doubted: it did not answer.
-            again: it may be tried once more within its interval.
+            failures: how often in a row it did not answer, up to now.
         """
+        now = self._line[0]
+        turn = now.turns.pop(0)
+        if not now.turns:
+            self._line.pop(0)
+            self._until_s = -math.inf
         self._passed_over = self._passed_over + 1 if self._passes_over else 0
-        slot = self._first.take()
-        cycle = self._cycles[slot.meter]
-        after_s = slot.ends_s - cycle.interval_s / 2
+        after_s = self._in_time_s
         if now_s > after_s or not_before_s > after_s:
             after_s = max(now_s, not_before_s)
-        following = _slot(slot.meter, cycle, utc_s - now_s, after_s, slot.number + 1)
-        if again and following.due_s - now_s >= _FAR * AGAIN_S:
-            following = Slot(now_s + AGAIN_S, slot.meter, following.due_s, slot.number)
-        (self._doubted if doubted else self._sure).put(following, cycle.interval_s)
-        return following
+        elif self._following is not None and not failures:
+            self._following.take(turn)
+            return self._following.slot
+        line = (self._doubted if failures else self._sure)[now.slot.interval_s]
+        slot = self._after(now.slot, line, after_s)
+        if failures == 1 and slot.due_s - now_s >= _FAR * AGAIN_S:
+            slot = Slot(now_s + AGAIN_S, slot.due_s, now.slot.number, slot.interval_s)
+        following = _put(line, slot, turn)
+        if line is not self._line:
+            self._until_s = min(self._until_s, slot.due_s)
+        if after_s == self._in_time_s and not failures:
+            self._following = following
+        return slot
 
+    def _after(self, slot: Slot, line: list[_Round], after_s: float) -> Slot:
+        """The first slot after a moment, which is mostly that of the last round there is."""
+        last = line[-1].slot if line else slot
+        is_it = last.number == slot.number + 1 and after_s < last.due_s <= after_s + last.interval_s
+        return last if is_it else self._slot(slot.interval_s, after_s)
 
-def _slot(meter: str, cycle: _Cycle, ahead_s: float, after_s: float, likely: int = 0) -> Slot:
-    """The first slot after a moment of the monotonic clock, which UTC is so much ahead of."""
-    interval_s, face_s = cycle.interval_s, ahead_s - cycle.phase_s
-    number = likely
-    due_s = number * interval_s - face_s
-    if not after_s < due_s <= after_s + interval_s:
+    def _slot(self, interval_s: float, after_s: float) -> Slot:
+        """The first one after a moment of the monotonic clock, on the face that UTC has now."""
+        face_s = self._ahead_s() - self._phases_s[interval_s]
         number = int((after_s + face_s) // interval_s) + 1
         due_s = number * interval_s - face_s
-    return Slot(due_s, meter, due_s + interval_s, number)
+        return Slot(due_s, due_s + interval_s, number, interval_s)
+
+
+def _put(line: list[_Round], slot: Slot, turn: _Turn) -> _Round:
+    """Into the last round, where that is of this slot, or into one of its own."""
+    if line and line[-1].slot is slot:
+        line[-1].take(turn)
+        return line[-1]
+    own = _Round(slot, [turn])
+    insort(line, own, key=_due_s)
+    return own
+
+
+def _first(lines: _Lines, now_s: float) -> list[_Round] | None:
+    """The line with the round that goes first: of those that are due the one that ends first.
+
+    Where none is due, the one that begins first.
+    """
+    first: list[_Round] | None = None
+    for line in lines.values():
+        if line and (first is None or _goes_before(line[0].slot, first[0].slot, now_s)):
+            first = line
+    return first
+
+
+def _goes_before(one: Slot, other: Slot, now_s: float) -> bool:
+    if one.due_s <= now_s and other.due_s <= now_s:
+        return one.ends_s < other.ends_s
+    return one.due_s < other.due_s
+
+
+_due_s: Final = attrgetter("slot.due_s")
