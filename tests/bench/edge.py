@@ -3,7 +3,9 @@ acknowledgement.
 
 The agent is a process of its own, as in life; the meters and the acknowledging ingest are in this
 one, and mosquitto is real. Telegraf polls the same meters in the same run, to a broker of the same
-kind, without a disk and without the store's word. Whoever polls has a core of its own, if the
+kind, without a disk and without the store's word. All are started, and then one at a time goes on
+for a few seconds while the others stand still: a machine that is shared is twice as slow from one
+minute to the next, and so it is as slow for everyone. Whoever polls has a core of its own, if the
 machine has two: in life meters and broker are other machines, and their turns on its core would be
 charged to it as cold caches. Polls are counted where they arrive behind the broker. Without
 mosquitto there is nothing to measure.
@@ -12,12 +14,13 @@ mosquitto there is nothing to measure.
 import asyncio
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Final
@@ -29,7 +32,7 @@ from jieneng.metering import wire
 from jieneng.metering.reading import Ack
 from tests.bench import telegraf
 from tests.bench.meters import Meters, lateness_ms
-from tests.bench.process import Cores, cpu_s, resident_mb, running_on
+from tests.bench.process import Cores, cpu_s, going_on, resident_mb, running_on
 from tests.bench.result import Result
 from tests.bench.site import AGENT, PROGRAM, SITE, write_site
 from tests.servers import Mosquitto
@@ -37,8 +40,9 @@ from tests.servers import Mosquitto
 _METERS: Final = 1000
 _INTERVAL_S: Final = 1
 _START_S: Final = 60.0  # until as many polls have arrived as there are meters
-_WARM_UP_S, _WINDOW_S = 4, 8
-_ROUNDS: Final = 3  # of everyone in turn: a machine that is shared is not the same all the time
+_WARM_UP_S: Final = 1  # of a turn: what was due while it stood still is over
+_WINDOW_S: Final = 3  # of a turn that counts
+_TURNS: Final = 13  # of each
 _QUIET_S: Final = 0.7  # of each second: what was due has arrived, the next is not yet due
 
 _PLAIN: Final = f"import sys; sys.modules['uvloop'] = None; {PROGRAM}"  # as if not installed
@@ -91,8 +95,7 @@ def results() -> Iterator[Result]:
 def _results() -> Iterator[Result]:
     program = telegraf.program()
     subjects = [_agent(PROGRAM), _agent(_PLAIN), *([_telegraf(program)] if program else [])]
-    rounds = [[_cost(_METERS, subject) for subject in subjects] for _ in range(_ROUNDS)]
-    ours, plain, *peer = map(_middle, zip(*rounds, strict=True))
+    ours, plain, *peer = _costs([(_METERS, subject) for subject in subjects])
     for bench, cost, what, unit, bar in (
         ("edge.cpu_per_poll", ours, "cpu_us", "us", "<= 0.6 of telegraf"),
         ("edge.cpu_per_poll_without_uvloop", plain, "cpu_us", "us", "<= 1.0 of telegraf"),
@@ -117,8 +120,7 @@ def _results() -> Iterator[Result]:
 def _by_size(at_1000: _Cost) -> Iterator[Result]:
     """The same with fewer and with more meters, on fewer and more links."""
     sizes = (10, 100, 5000)
-    rounds = [[_cost(count, _agent(PROGRAM)) for count in sizes] for _ in range(_ROUNDS)]
-    few, some, many = map(_middle, zip(*rounds, strict=True))
+    few, some, many = _costs([(count, _agent(PROGRAM)) for count in sizes])
     for count, cost in ((10, few), (100, some), (1000, at_1000), (5000, many)):
         yield Result(bench=f"edge.cpu_per_poll_{count}_meters", value=cost.cpu_us, unit="us")
     growth = many.cpu_us / some.cpu_us
@@ -139,33 +141,40 @@ def _short(value: float) -> float:
     return float(f"{value:.4g}")
 
 
-def _cost(count: int, subject: _Subject) -> _Cost:
+def _costs(polled: Sequence[tuple[int, _Subject]]) -> list[_Cost]:
+    """What it takes each of them to poll so many meters."""
     cores = Cores.of_this_machine()
-    with tempfile.TemporaryDirectory() as folder, running_on(cores.others):
-        return asyncio.run(_measure(Path(folder), Meters(count), subject, cores.subject))
+    with running_on(cores.others):
+        return asyncio.run(_in_turn(polled, cores.subject))
 
 
-async def _measure(folder: Path, meters: Meters, subject: _Subject, core: frozenset[int]) -> _Cost:
+async def _in_turn(polled: Sequence[tuple[int, _Subject]], core: frozenset[int]) -> list[_Cost]:
+    async with AsyncExitStack() as stack:
+        running = [
+            await stack.enter_async_context(_polled(Meters(count), subject, core))
+            for count, subject in polled
+        ]
+        turns = [[await _turn(one) for one in running] for _ in range(_TURNS)]
+    return [_middle(costs) for costs in zip(*turns, strict=True)]
+
+
+async def _turn(one: "_Polled") -> _Cost:
     """Between two moments at which nothing is under way."""
-    arrived = [0]
-    async with meters.listening(), _polled(folder, meters, subject, core, arrived) as pid:
-        async with asyncio.timeout(_START_S):
-            while arrived[0] < meters.count:  # noqa: ASYNC110 - a tenth of a second is soon enough
-                await asyncio.sleep(0.1)
+    with going_on(one.pid):
         await asyncio.sleep(_WARM_UP_S)
         await _quiet()
-        meters.asked.clear()
-        polls, cpu, load_s = arrived[0], cpu_s(pid), time.process_time()
+        one.meters.asked.clear()
+        polls, cpu, load_s = one.polls, cpu_s(one.pid), time.process_time()
         await asyncio.sleep(_WINDOW_S - 0.5)
         await _quiet()
-        polls, cpu, load_s = arrived[0] - polls, cpu_s(pid) - cpu, time.process_time() - load_s
-        return _Cost(
-            cpu_us=cpu / polls * 1e6,
-            memory_mb=resident_mb(pid),
-            done=polls / (meters.count / _INTERVAL_S * _WINDOW_S),
-            late_ms=quantiles(lateness_ms(meters.asked, _INTERVAL_S), n=100)[98],
-            load=load_s / _WINDOW_S,
-        )
+        polls, cpu, load_s = one.polls - polls, cpu_s(one.pid) - cpu, time.process_time() - load_s
+    return _Cost(
+        cpu_us=cpu / polls * 1e6,
+        memory_mb=resident_mb(one.pid),
+        done=polls / (one.meters.count / _INTERVAL_S * _WINDOW_S),
+        late_ms=quantiles(lateness_ms(one.meters.asked, _INTERVAL_S), n=100)[98],
+        load=load_s / _WINDOW_S,
+    )
 
 
 async def _quiet() -> None:
@@ -173,34 +182,58 @@ async def _quiet() -> None:
     await asyncio.sleep((_QUIET_S - time.time()) % 1)
 
 
+class _Polled(msgspec.Struct):
+    """Meters and who polls them.
+
+    Attributes:
+        pid: of the process.
+        meters: that it polls.
+        polls: of which the readings have arrived.
+    """
+
+    pid: int
+    meters: Meters
+    polls: int = 0
+
+
 @asynccontextmanager
 async def _polled(
-    folder: Path, meters: Meters, subject: _Subject, core: frozenset[int], arrived: list[int]
-) -> AsyncIterator[int]:
-    """The process that polls, and what of it arrives."""
-    broker = Mosquitto(folder / "mosquitto").start()
-    hearing = asyncio.create_task(_hear(broker.port, subject, arrived))
-    command = subject.command(folder, meters, broker.port)
-    with running_on(core):
-        polling = subprocess.Popen(  # noqa: ASYNC220 - starts at once
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-    try:
-        yield polling.pid
-    finally:
-        polling.terminate()
-        polling.wait()
-        hearing.cancel()
-        await asyncio.wait([hearing])
-        broker.stop()
+    meters: Meters, subject: _Subject, core: frozenset[int]
+) -> AsyncIterator[_Polled]:
+    """Meters and who polls them, which has begun to and stands still."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        broker = Mosquitto(folder / "mosquitto").start()
+        async with meters.listening():
+            command = subject.command(folder, meters, broker.port)
+            with running_on(core):
+                polling = subprocess.Popen(  # noqa: ASYNC220 - starts at once
+                    command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+                )
+            one = _Polled(polling.pid, meters)
+            hearing = asyncio.create_task(_hear(broker.port, subject, one))
+            try:
+                async with asyncio.timeout(_START_S):
+                    while one.polls < meters.count:  # noqa: ASYNC110 - soon enough
+                        await asyncio.sleep(0.1)
+                await _quiet()
+                polling.send_signal(signal.SIGSTOP)
+                yield one
+            finally:
+                polling.terminate()
+                polling.send_signal(signal.SIGCONT)
+                polling.wait()
+                hearing.cancel()
+                await asyncio.wait([hearing])
+                broker.stop()
 
 
-async def _hear(port: int, subject: _Subject, arrived: list[int]) -> None:
+async def _hear(port: int, subject: _Subject, one: _Polled) -> None:
     async with aiomqtt.Client("127.0.0.1", port) as client:
         await client.subscribe(subject.topic, qos=1)
         async for message in client.messages:
             assert isinstance(message.payload, bytes)
-            arrived[0] += await subject.heard(client, message.payload)
+            one.polls += await subject.heard(client, message.payload)
 
 
 def _telegraf(program: Path) -> _Subject:

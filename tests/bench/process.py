@@ -1,6 +1,7 @@
 """What another process takes, as the kernel counts it, and on which cores it runs."""
 
 import os
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,6 +36,16 @@ def running_on(cores: frozenset[int]) -> Iterator[None]:
         yield
     finally:
         os.sched_setaffinity(0, before)
+
+
+@contextmanager
+def going_on(pid: int) -> Iterator[None]:
+    """A process that stands still goes on meanwhile."""
+    os.kill(pid, signal.SIGCONT)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGSTOP)
 
 
 def cpu_s(pid: int) -> float:
