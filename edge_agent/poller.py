@@ -157,7 +157,7 @@ class BusPoller:
                     continue
                 self._asked += 1
                 try:
-                    course.replies[number] = yield registers.ask(self._asked)
+                    course.replies[number] = yield registers.question.ask(self._asked)
                 except (LinkError, PeerError) as error:
                     if not (yield from self._again(course, number, error)):
                         break
@@ -191,7 +191,7 @@ class BusPoller:
                 return self._missed(course, registers, error)
             self._asked += 1
             try:
-                course.replies[number] = yield registers.ask(self._asked)
+                course.replies[number] = yield registers.question.ask(self._asked)
             except (LinkError, PeerError) as another:
                 error = another
             else:

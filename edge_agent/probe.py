@@ -158,7 +158,7 @@ class Probe:
 
     async def _once(self, unit: int, read: Read) -> bytes:
         await asyncio.sleep(self._delay_s)
-        steps = self._framing.question(unit, read)(next(self._numbers))
+        steps = self._framing.question(unit, read).ask(next(self._numbers))
         return (await self._link.exchange(steps)).data
 
     async def _presence(self, unit: int) -> Presence | None:

@@ -28,7 +28,7 @@ class Registers(msgspec.Struct, frozen=True):
     """
 
     read: Read
-    ask: Question
+    question: Question
     breaker: Breaker
     fault: Fault
 
@@ -99,7 +99,7 @@ class Standing:
         self._reads = ()
         for key, one in self._known.items():
             question = framing.question(self.meter.unit, one.read)
-            self._known[key] = msgspec.structs.replace(one, ask=question)
+            self._known[key] = msgspec.structs.replace(one, question=question)
 
     def retire(self) -> None:
         """It is not polled any more, and nothing is wrong with it."""

@@ -10,7 +10,7 @@ everything that the protocol can tell. Else it raises `ReplyError`; nothing in b
 
 from collections.abc import Callable, Generator, Mapping
 from enum import Enum
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import msgspec
 
@@ -27,8 +27,12 @@ Answer: TypeAlias = tuple[bytes | DeviceRefused, bytes]
 #: Yields steps, is sent what was received since, returns the answer.
 Exchange: TypeAlias = Generator[Step, bytes, Answer]
 
-#: A number that changes from one question to the next -> the exchange that asks it.
-Question: TypeAlias = Callable[[int], Exchange]
+
+class Question(Protocol):
+    """One read of one device, prepared."""
+
+    def ask(self, number: int) -> Exchange:
+        """The exchange that asks it; the number changes from one exchange of a link to the next."""
 
 
 class Reply(msgspec.Struct, frozen=True, gc=False):
@@ -65,7 +69,7 @@ class Framing(msgspec.Struct, frozen=True):
     """How questions travel on a kind of link.
 
     Attributes:
-        question: unit and read -> what asks that, made once.
+        question: unit and read -> what asks that; made once.
         numbered: replies carry the question's number, so that a late one is told from the right
             one. Where they don't, only silence on the link makes sure that nothing late comes.
         treatments: by the code of a refusal; one that is not here is `REFUSED`.

@@ -21,6 +21,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+import msgspec
+
 from edge_agent.protocols import Exchange, Framing, Question, Treatment
 from jieneng.metering.errors import DeviceRefused, ReplyError
 from jieneng.metering.read_plan import Read
@@ -42,62 +44,80 @@ _LONGEST: Final = 254  # most that a TCP frame's length may say: unit and a PDU 
 _SHORTEST: Final = 3  # unit, function, exception code or byte count: what of it is in the head
 
 
+class _TcpQuestion(msgspec.Struct, frozen=True, gc=False):
+    """One read of one unit, in TCP frames without their number.
+
+    Attributes:
+        unit: that is asked.
+        function: of the read.
+        request: what is sent.
+        head: how the answer begins.
+        wanted: data bytes that it has.
+    """
+
+    unit: int
+    function: int
+    request: bytes
+    head: bytes
+    wanted: int
+
+    def ask(self, number: int) -> Exchange:
+        transaction = (number & 0xFFFF).to_bytes(2, "big")
+        right = transaction + self.head
+        came = yield transaction + self.request, _TCP_HEAD_BYTES, False
+        while True:
+            is_right = came.startswith(right)
+            end = _TCP_HEAD_BYTES + (self.wanted if is_right else _missing(came))
+            if len(came) < end:
+                came += yield b"", end - len(came), True
+            if is_right:
+                return came[_TCP_HEAD_BYTES:end], came[end:]
+            if came.startswith(transaction):
+                return _refusal(came, self.unit, self.function, self.wanted), came[end:]
+            came = came[end:]  # that was the reply to an earlier question
+            if len(came) < _TCP_HEAD_BYTES:
+                came += yield b"", _TCP_HEAD_BYTES - len(came), bool(came)
+
+
 def read_tcp(unit: int, read: Read) -> Question:
-    """Prepare to ask one unit for one read, in TCP frames.
+    """One read of one unit, in TCP frames.
 
     Args:
         unit: 0 to 255.
         read: function, address and count.
 
     Returns:
-        What asks it. Of a question's number the lowest 16 bits are used. Its exchange returns the
-        bytes of the registers or of the packed bits, or the unit's exception code; it raises
-        `ReplyError` where the reply can't be the answer.
+        What asks it; of a number the lowest 16 bits are sent. Its exchanges return the bytes of the
+        registers or of the packed bits, or the unit's exception code. They raise `ReplyError` where
+        the reply can't be the answer.
 
     Raises:
         ValueError: the read is not one that Modbus can ask for.
     """
     wanted = _wanted(read)
-    request = _TCP_REQUEST.pack(0, 0, 6, unit, read.function, read.address, read.count)[_NUMBER:]
-    answer = _TCP_HEAD.pack(0, 0, _SHORTEST + wanted, unit, read.function, wanted)[_NUMBER:]
-    whole = _TCP_HEAD_BYTES + wanted
-
-    def ask(transaction: int) -> Exchange:
-        number = (transaction & 0xFFFF).to_bytes(2, "big")
-        right = number + answer
-        came = yield number + request, _TCP_HEAD_BYTES, False
-        while True:
-            is_right = came.startswith(right)
-            end = whole if is_right else _frame_bytes(came)
-            if len(came) < end:
-                came += yield b"", end - len(came), True
-            if is_right:
-                return came[_TCP_HEAD_BYTES:end], came[end:]
-            if came.startswith(number):
-                return _refusal(came, unit, read.function, wanted), came[end:]
-            came = came[end:]  # that was the reply to an earlier question
-            if len(came) < _TCP_HEAD_BYTES:
-                came += yield b"", _TCP_HEAD_BYTES - len(came), bool(came)
-
-    return ask
+    request = _TCP_REQUEST.pack(0, 0, 6, unit, read.function, read.address, read.count)
+    head = _TCP_HEAD.pack(0, 0, _SHORTEST + wanted, unit, read.function, wanted)
+    return _TcpQuestion(unit, read.function, request[_NUMBER:], head[_NUMBER:], wanted)
 
 
-def read_rtu(unit: int, read: Read) -> Question:
-    """Prepare to ask one unit for one read, in RTU frames. As `read_tcp`; no number is sent."""
-    wanted = _wanted(read)
-    request = _RTU_REQUEST.pack(unit, read.function, read.address, read.count)
-    question = request + crc(request)
-    right = _RTU_HEAD.pack(unit, read.function, wanted)
+class _RtuQuestion(msgspec.Struct, frozen=True, gc=False):
+    """One read of one unit, in RTU frames. As `_TcpQuestion`."""
 
-    def ask(_: int) -> Exchange:
-        came = yield question, _RTU_HEAD_BYTES, False
-        is_right = came.startswith(right)
+    unit: int
+    function: int
+    request: bytes
+    head: bytes
+    wanted: int
+
+    def ask(self, number: int) -> Exchange:  # noqa: ARG002 - RTU has none
+        came = yield self.request, _RTU_HEAD_BYTES, False
+        is_right = came.startswith(self.head)
         if not is_right:
             who, function, size = _RTU_HEAD.unpack_from(came)
-            _match(unit, who, read.function, function)
+            _match(self.unit, who, self.function, function)
             if not function & _REFUSED:
-                raise _wrong_size(size, size, wanted)
-        end = _RTU_HEAD_BYTES + (wanted if is_right else 0)
+                raise _wrong_size(size, size, self.wanted)
+        end = _RTU_HEAD_BYTES + (self.wanted if is_right else 0)
         if len(came) < end + _CRC:
             came += yield b"", end + _CRC - len(came), True
         data, sent, rest = came[:end], came[end : end + _CRC], came[end + _CRC :]
@@ -105,7 +125,13 @@ def read_rtu(unit: int, read: Read) -> Question:
             raise ReplyError("wrong checksum of {data}", data=(data + sent).hex(" "))
         return (data[_RTU_HEAD_BYTES:] if is_right else DeviceRefused(data[-1])), rest
 
-    return ask
+
+def read_rtu(unit: int, read: Read) -> Question:
+    """One read of one unit, in RTU frames. As `read_tcp`; no number is sent."""
+    wanted = _wanted(read)
+    request = _RTU_REQUEST.pack(unit, read.function, read.address, read.count)
+    head = _RTU_HEAD.pack(unit, read.function, wanted)
+    return _RtuQuestion(unit, read.function, request + crc(request), head, wanted)
 
 
 def may_follow(data: bytes) -> bool:
@@ -155,13 +181,13 @@ def _wanted(read: Read) -> int:
     return (count + 7) // 8 if function in _BITS else 2 * count
 
 
-def _frame_bytes(frame: bytes) -> int:
-    """How many bytes a TCP frame has that is not the one that must be."""
+def _missing(frame: bytes) -> int:
+    """How many bytes of a TCP frame come after its head."""
     _, protocol, length, *_ = _TCP_HEAD.unpack_from(frame)
     if protocol != 0 or not _SHORTEST <= length <= _LONGEST:
         head = frame[:_TCP_HEAD_BYTES].hex(" ")
         raise ReplyError("not a Modbus TCP frame: {head}", head=head)
-    return _TCP_HEAD_BYTES + int(length) - _SHORTEST
+    return int(length) - _SHORTEST
 
 
 def _refusal(frame: bytes, unit: int, asked: int, wanted: int) -> DeviceRefused:

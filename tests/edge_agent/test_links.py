@@ -47,7 +47,7 @@ class Asker:
     async def ask(self, unit: int = 1, count: int = 2, address: int = 0) -> Reply:
         self.number += 1
         asked = Read(3, address, count, (), lambda _: ())
-        return await self.link.exchange(self.framing.question(unit, asked)(self.number))
+        return await self.link.exchange(self.framing.question(unit, asked).ask(self.number))
 
     async def value(self, unit: int = 1, count: int = 2) -> int:
         """The number that all registers of the reply hold."""

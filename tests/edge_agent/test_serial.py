@@ -147,7 +147,7 @@ def link(
 async def value(over: SerialLink, count: int = 2) -> int:
     """The number that all registers of the reply hold."""
     asked = Read(3, 0, count, (), lambda _: ())
-    reply = await over.exchange(FRAMINGS["rtu"].question(1, asked)(0))
+    reply = await over.exchange(FRAMINGS["rtu"].question(1, asked).ask(0))
     words = set(struct.unpack(f">{count}H", reply.data))
     assert len(words) == 1
     return int(words.pop())

@@ -24,7 +24,8 @@ def test_a_meter_whose_way_changed_is_asked_in_the_framing_of_the_new_one() -> N
     after = standing.ask(1)
     for one in after:
         (sent, _, _), (wanted, _, _) = (
-            next(ask(5)) for ask in (one.ask, FRAMINGS["rtu_tcp"].question(7, one.read))
+            next(question.ask(5))
+            for question in (one.question, FRAMINGS["rtu_tcp"].question(7, one.read))
         )
         assert sent == wanted
     assert after[0].breaker is before[0].breaker
