@@ -204,10 +204,11 @@ class Schedule:
 
 
 def _put(line: list[_Round], slot: Slot, turn: _Turn) -> _Round:
-    """Into the last round, where that is of this slot, or into one of its own."""
-    if line and line[-1].slot is slot:
-        line[-1].take(turn)
-        return line[-1]
+    """Into the round of that slot."""
+    for one in reversed(line):
+        if one.slot == slot:
+            one.take(turn)
+            return one
     own = _Round(slot, [turn])
     insort(line, own, key=_due_s)
     return own

@@ -1,7 +1,8 @@
 """Slots lie on the clock's face, near its whole intervals, and none is asked twice."""
 
 import math
-from collections.abc import Iterable
+import random
+from collections.abc import Iterable, Mapping
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -115,6 +116,77 @@ def test_a_jump_of_the_clock_neither_stops_nor_doubles(
         now_s += 0.01 * interval_s
         schedule.done(now_s)
     assert off_face_s(AHEAD_S + slot.due_s + jump_s, interval_s) < 2e-5 * interval_s + 1e-3
+
+
+class _OneByOne:
+    """The laws without rounds: every meter has its own slot, and all are looked at each time."""
+
+    def __init__(self, meters: Mapping[str, float]) -> None:
+        order = begun((meter, 1.0) for meter in meters)
+        places = []
+        for _ in meters:
+            places.append(order.next(9.0)[0])
+            order.done(9.0, failures=2)
+        self.meters = {meter: meters[meter] for meter in places}
+        self.slots = {meter: self.slot(meter, 0.0) for meter in self.meters}
+        self.doubted = set(self.meters)
+        self.passed_over = 0
+
+    def slot(self, meter: str, after_s: float) -> tuple[float, float, int]:
+        interval_s = self.meters[meter]
+        face_s = AHEAD_S - phase_s("bus-1", interval_s)
+        number = int((after_s + face_s) // interval_s) + 1
+        due_s = number * interval_s - face_s
+        return due_s, due_s + interval_s, number
+
+    def first(self, meters: Iterable[str], now_s: float) -> str | None:
+        due = [meter for meter in meters if self.slots[meter][0] <= now_s]
+        if due:
+            return min(due, key=lambda meter: self.slots[meter][1::-1])
+        return min(meters, key=lambda meter: self.slots[meter][0], default=None)
+
+    def next(self, now_s: float) -> tuple[str, int]:
+        sure = self.first([one for one in self.meters if one not in self.doubted], now_s)
+        doubted = self.first([one for one in self.meters if one in self.doubted], now_s)
+        goes_first, self.passes_over = doubted or sure or "", False
+        if sure and doubted and self.passed_over < len(self.meters):
+            due_s = self.slots[doubted][0]
+            if self.slots[sure][0] <= max(now_s, due_s):
+                goes_first, self.passes_over = sure, due_s <= now_s
+        self.now = goes_first
+        return goes_first, self.slots[goes_first][2]
+
+    def done(self, now_s: float, not_before_s: float, failures: int) -> None:
+        self.passed_over = self.passed_over + 1 if self.passes_over else 0
+        _, ends_s, number = self.slots[self.now]
+        after_s = ends_s - self.meters[self.now] / 2
+        after_s = max(after_s, now_s, not_before_s)
+        due_s, end_s, following = self.slot(self.now, after_s)
+        if failures == 1 and due_s - now_s >= 2 * AGAIN_S:
+            due_s, end_s, following = now_s + AGAIN_S, due_s, number
+        self.slots[self.now] = (due_s, end_s, following)
+        (self.doubted.add if failures else self.doubted.discard)(self.now)
+
+
+@given(st.integers(0, 2**32))
+def test_rounds_ask_in_the_order_in_which_slots_of_each_meter_would(seed: int) -> None:
+    """Whatever takes how long, fails, and is held back."""
+    chance = random.Random(seed)
+    names = [f"m{number}" for number in range(chance.randint(1, 8))]
+    meters = {name: chance.choice([1.0, 10.0, 60.0, 300.0]) for name in names}
+    schedule, one_by_one = begun(meters.items()), _OneByOne(meters)
+    now_s = 0.0
+    for _ in range(500):
+        for _ in range(2):  # asked early, and when it is due
+            meter, slot = schedule.next(now_s)
+            assert (meter, slot.number) == one_by_one.next(now_s)
+            now_s = max(now_s, slot.due_s)
+        now_s += 30 * chance.random() ** 4 if chance.random() < 0.7 else 0.0
+        failures = chance.choice([0, 0, 0, 0, 1, 2, 3])
+        held_back = failures != 1 and chance.random() < 0.3  # garbled is no failure
+        not_before_s = now_s + 2 * meters[meter] if held_back else -math.inf
+        schedule.done(now_s, not_before_s=not_before_s, failures=failures)
+        one_by_one.done(now_s, not_before_s, failures)
 
 
 def test_a_timer_that_fires_early_does_not_double_a_slot() -> None:
