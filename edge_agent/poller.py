@@ -249,7 +249,7 @@ class BusPoller:
         time_ms = self._clock.now_ms() if stamp is None else stamp.time_ms
         lasted_ms = round(MILLISECONDS * lasted_s)
         self._keep(Heard(meter, meter.due, replies, time_ms, complete, lasted_ms, attempts))
-        return course.trouble is None or not course.is_in_vain
+        return not course.is_in_vain
 
     def _remember(self, course: Course, ended_s: float) -> None:
         polled, trouble = course.polled, course.trouble

@@ -178,10 +178,11 @@ class Schedule:
         elif self._following is not None and not failures:
             self._following.take(turn)
             return self._following.slot
-        line = (self._doubted if failures else self._sure)[now.slot.interval_s]
-        slot = self._after(now.slot, line, after_s)
+        interval_s = now.slot.interval_s
+        line = (self._doubted if failures else self._sure)[interval_s]
+        slot = self._after(after_s, interval_s, line)
         if failures == 1 and slot.due_s - now_s >= _FAR * AGAIN_S:
-            slot = Slot(now_s + AGAIN_S, slot.due_s, now.slot.number, slot.interval_s)
+            slot = Slot(now_s + AGAIN_S, slot.due_s, now.slot.number, interval_s)
         following = _put(line, slot, turn)
         if line is not self._line:
             self._until_s = min(self._until_s, slot.due_s)
@@ -189,11 +190,16 @@ class Schedule:
             self._following = following
         return slot
 
-    def _after(self, slot: Slot, line: list[_Round], after_s: float) -> Slot:
-        """The first slot after a moment, which is mostly that of the last round there is."""
-        last = line[-1].slot if line else slot
-        is_it = last.number == slot.number + 1 and after_s < last.due_s <= after_s + last.interval_s
-        return last if is_it else self._slot(slot.interval_s, after_s)
+    def _after(self, after_s: float, interval_s: float, line: list[_Round]) -> Slot:
+        """The first slot after a moment, on the face: that of a round which is there, if one is.
+
+        UTC comes in milliseconds: found anew, the same slot would be another one each time.
+        """
+        for one in reversed(line):
+            due_s = one.slot.due_s
+            if after_s < due_s <= after_s + interval_s and one.slot.ends_s == due_s + interval_s:
+                return one.slot
+        return self._slot(interval_s, after_s)
 
     def _slot(self, interval_s: float, after_s: float) -> Slot:
         """The first one after a moment of the monotonic clock, on the face that UTC has now."""

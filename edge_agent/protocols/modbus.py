@@ -44,8 +44,8 @@ _LONGEST: Final = 254  # most that a TCP frame's length may say: unit and a PDU 
 _SHORTEST: Final = 3  # unit, function, exception code or byte count: what of it is in the head
 
 
-class _TcpQuestion(msgspec.Struct, frozen=True, gc=False):
-    """One read of one unit, in TCP frames without their number.
+class _Question(msgspec.Struct, frozen=True, gc=False):
+    """One read of one unit.
 
     Attributes:
         unit: that is asked.
@@ -60,6 +60,10 @@ class _TcpQuestion(msgspec.Struct, frozen=True, gc=False):
     request: bytes
     head: bytes
     wanted: int
+
+
+class _TcpQuestion(_Question, frozen=True, gc=False):
+    """In TCP frames; request and head are what stands in them behind the question's number."""
 
     def ask(self, number: int) -> Exchange:
         transaction = (number & 0xFFFF).to_bytes(2, "big")
@@ -100,14 +104,8 @@ def read_tcp(unit: int, read: Read) -> Question:
     return _TcpQuestion(unit, read.function, request[_NUMBER:], head[_NUMBER:], wanted)
 
 
-class _RtuQuestion(msgspec.Struct, frozen=True, gc=False):
-    """One read of one unit, in RTU frames. As `_TcpQuestion`."""
-
-    unit: int
-    function: int
-    request: bytes
-    head: bytes
-    wanted: int
+class _RtuQuestion(_Question, frozen=True, gc=False):
+    """In RTU frames."""
 
     def ask(self, number: int) -> Exchange:  # noqa: ARG002 - RTU has none
         came = yield self.request, _RTU_HEAD_BYTES, False

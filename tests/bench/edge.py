@@ -67,7 +67,7 @@ class _Cost(msgspec.Struct, frozen=True):
 
     Attributes:
         cpu_us: a poll.
-        memory_mb: resident at the end.
+        memory_mb: resident at the end of a turn.
         done: polls that arrived, as a share of those due.
         late_ms: 99 % of the questions came no later.
         load: this process, which has the meters and the ingest, as a share of a core.
@@ -159,7 +159,7 @@ async def _in_turn(polled: Sequence[tuple[int, _Subject]], core: frozenset[int])
 
 
 async def _turn(one: "_Polled") -> _Cost:
-    """Between two moments at which nothing is under way."""
+    """Between two moments at which nothing is under way, where there is no more than one wave."""
     with going_on(one.pid):
         await asyncio.sleep(_WARM_UP_S)
         await _quiet()
@@ -201,31 +201,35 @@ async def _polled(
     meters: Meters, subject: _Subject, core: frozenset[int]
 ) -> AsyncIterator[_Polled]:
     """Meters and who polls them, which has begun to and stands still."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        await stack.enter_async_context(meters.listening())
         broker = Mosquitto(folder / "mosquitto").start()
-        async with meters.listening():
-            command = subject.command(folder, meters, broker.port)
-            with running_on(core):
-                polling = subprocess.Popen(  # noqa: ASYNC220 - starts at once
-                    command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-                )
-            one = _Polled(polling.pid, meters)
-            hearing = asyncio.create_task(_hear(broker.port, subject, one))
-            try:
-                async with asyncio.timeout(_START_S):
-                    while one.polls < meters.count:  # noqa: ASYNC110 - soon enough
-                        await asyncio.sleep(0.1)
-                await _quiet()
-                polling.send_signal(signal.SIGSTOP)
-                yield one
-            finally:
-                polling.terminate()
-                polling.send_signal(signal.SIGCONT)
-                polling.wait()
-                hearing.cancel()
-                await asyncio.wait([hearing])
-                broker.stop()
+        stack.callback(broker.stop)
+        command = subject.command(folder, meters, broker.port)
+        with running_on(core):
+            polling = subprocess.Popen(  # noqa: ASYNC220 - starts at once
+                command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
+        stack.callback(_end, polling)
+        one = _Polled(polling.pid, meters)
+        hearing = asyncio.create_task(_hear(broker.port, subject, one))
+        try:
+            async with asyncio.timeout(_START_S):
+                while one.polls < meters.count:  # noqa: ASYNC110 - a tenth of a second is soon enough
+                    await asyncio.sleep(0.1)
+            await _quiet()
+            polling.send_signal(signal.SIGSTOP)
+            yield one
+        finally:
+            hearing.cancel()
+            await asyncio.wait([hearing])
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    process.send_signal(signal.SIGCONT)  # it may stand still, and would not hear of it
+    process.wait()
 
 
 async def _hear(port: int, subject: _Subject, one: _Polled) -> None:

@@ -30,3 +30,21 @@ def test_a_meter_whose_way_changed_is_asked_in_the_framing_of_the_new_one() -> N
         assert sent == wanted
     assert after[0].breaker is before[0].breaker
     assert after[0].breaker.failures == 3
+
+
+def test_so_is_what_it_was_never_asked_for_before() -> None:
+    """Where a poll asks for other registers than the last one on the old way."""
+    polled = PolledMeter(
+        meter("m", "b", 7, every={"voltage_a_v": 4}),
+        packaged_models()["acrel-dtsd1352"],
+        ZoneInfo("Asia/Shanghai"),
+    )
+    standing = Standing(polled, "b", FRAMINGS["tcp"], observe.log("test"))
+    before = {(one.read.address, one.read.count) for one in standing.ask(0)}
+    polled.got()
+    standing.moved(FRAMINGS["rtu_tcp"])
+    new = [one for one in standing.ask(1) if (one.read.address, one.read.count) not in before]
+    assert new
+    for one in new:
+        wanted = FRAMINGS["rtu_tcp"].question(7, one.read)
+        assert next(one.question.ask(5)) == next(wanted.ask(5))
