@@ -28,6 +28,15 @@ def finished(demo: subprocess.Popen[str]) -> str:
     return shown
 
 
+def books(shown: str) -> list[list[int]]:
+    """Read, stored, pending and dropped, as often as a demo printed them."""
+    return [
+        [int(number) for number in re.findall(r"\d+", line.split("samples:")[1])[:4]]
+        for line in shown.splitlines()
+        if line.count("samples:") and line.count("dropped")
+    ]
+
+
 def broker_of(folder: Path) -> int | None:
     """The process of a demo's broker, found by the port that its ingest was given."""
     file = folder / "ingest.toml"
@@ -43,24 +52,34 @@ def broker_of(folder: Path) -> int | None:
 def test_the_demo_shows_figures_and_survives_its_broker(tmp_path: Path) -> None:
     """Two demos side by side; the broker of one is killed in the middle: nothing is lost."""
     folder, beside = tmp_path / "one", tmp_path / "two"
-    environment = {**os.environ, "JIENENG_LANGUAGE": "en"}
+    environment = {**os.environ, "JIENENG_LANGUAGE": "en", "PYTHONUNBUFFERED": "1"}
 
-    def start(at: Path, seconds: int) -> subprocess.Popen[str]:
+    def start(at: Path, seconds: int, shown: int = subprocess.PIPE) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, "-m", "jieneng", "demo", "--for", str(seconds), "--dir", str(at)],
-            stdout=subprocess.PIPE,
+            stdout=shown,
             stderr=subprocess.PIPE,
             text=True,
             env=environment,
         )
 
-    first, second = start(folder, 45), start(beside, 12)
-    until((folder / "figures.html").exists)
-    broker = broker_of(folder)
-    assert broker is not None
-    os.kill(broker, signal.SIGKILL)
-    shown = finished(first)
+    on_screen = tmp_path / "screen"
+    with on_screen.open("w") as screen:
+        first, second = start(folder, 600, screen.fileno()), start(beside, 12)
+    try:
+        until((folder / "figures.html").exists)
+        broker = broker_of(folder)
+        assert broker is not None
+        os.kill(broker, signal.SIGKILL)
+        before = len(books(on_screen.read_text()))
+        until(lambda: len(books(on_screen.read_text())) > before)
+        _, stored, *_ = books(on_screen.read_text())[-1]
+        until(lambda: books(on_screen.read_text())[-1][1] > stored)
+    finally:
+        first.send_signal(signal.SIGINT)
+    finished(first)
     finished(second)
+    shown = on_screen.read_text()
     for text in (
         "Binding targets 2025",
         "行政中心（示例）",
@@ -70,13 +89,9 @@ def test_the_demo_shows_figures_and_survives_its_broker(tmp_path: Path) -> None:
         "100.0 %",
     ):
         assert text in shown
-    counts = [
-        [int(number) for number in re.findall(r"\d+", line.split("samples:")[1])[:4]]
-        for line in shown.splitlines()
-        if "samples:" in line
-    ]
-    assert all(read == stored + pending + dropped for read, stored, pending, dropped in counts)
-    assert counts[-1][1] > counts[0][1]
+    assert all(
+        read == stored + pending + dropped for read, stored, pending, dropped in books(shown)
+    )
     page = (folder / "figures.html").read_text(encoding="utf-8")
     assert "<svg" in page
     assert not re.findall(r'(?:src|href)="https?:', page)
