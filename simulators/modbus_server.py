@@ -12,6 +12,7 @@ import socket
 import struct
 import tty
 from collections import Counter, deque
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final, Protocol, cast
 
@@ -64,6 +65,7 @@ class Line:
         self._waiting: deque[tuple[Request, float]] = deque()  # and when each came
         self._asked = Counter[int]()
         self._busy = False
+        self._sending = asyncio.Lock()  # pieces of two answers are never mixed
         self._used_in_the_dark = False
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -102,7 +104,7 @@ class Line:
         self._asked[request.unit] += 1
         asked = self._bus.ask(request, self._asked[request.unit], self._peer)
         acts = asked.answer.acts
-        if not any(isinstance(act, float) for act in acts):
+        if not self._sending.locked() and not any(isinstance(act, float) for act in acts):
             self._told(asked, [self._act(act) for act in acts], heard_s)
             return
         self._busy = asked.answer.waits
@@ -113,10 +115,13 @@ class Line:
     async def _perform(self, asked: Asked, heard_s: float) -> None:
         sent: list[bytes | None] = []
         try:
-            for act in asked.answer.acts:
-                if isinstance(act, float):
-                    await asyncio.sleep(act)
-                else:
+            async with AsyncExitStack() as turn:
+                for act in asked.answer.acts:
+                    if isinstance(act, float):
+                        await asyncio.sleep(act)
+                        continue
+                    if not sent:
+                        await turn.enter_async_context(self._sending)
                     sent.append(self._act(act))
         except asyncio.CancelledError:  # whoever asked has left
             self._told(asked, [*sent, None], heard_s)

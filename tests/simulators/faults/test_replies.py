@@ -116,6 +116,35 @@ async def test_a_slow_answer_holds_up_the_next_question() -> None:
         master.writer.close()
 
 
+async def test_a_late_answer_does_not_come_between_the_pieces_of_another() -> None:
+    """Nothing that speaks Modbus TCP sends a frame within a frame; the truth said "good" of it."""
+    late = replies.LateAnswer(meter="e-2", delay_s=0.02)
+    pieces = replies.Split(meter="e-1", pieces=4, delay_s=0.02)
+    async with scene(late, pieces) as one:
+        master = await one.connect()
+        master.send(unit=2, number=1)
+        master.send(unit=1, number=2)
+        heard = await master.reader.readexactly(2 * len(TCP))
+        whole = {heard[:13], heard[13:]}
+        assert {frame[:7].hex() for frame in whole} == {"00010000000702", "00020000000701"}
+        await one.saw(2)
+        assert [exchange.verdict for exchange in one.seen] == ["good", "good"]
+        master.writer.close()
+
+
+async def test_nor_does_an_answer_at_once_come_between_the_pieces_of_a_late_one() -> None:
+    late = replies.LateAnswer(meter="e-2", delay_s=0.001)
+    pieces = replies.Split(meter="e-2", pieces=4, delay_s=0.05)
+    async with scene(late, pieces) as one:
+        master = await one.connect()
+        master.send(unit=2, number=1)
+        begun = await master.reader.readexactly(3)
+        master.send(unit=1, number=2)
+        heard = begun + await master.reader.readexactly(2 * len(TCP) - 3)
+        assert [heard[:7].hex(), heard[13:20].hex()] == ["00010000000702", "00020000000701"]
+        master.writer.close()
+
+
 async def test_a_late_answer_crosses_the_next_one() -> None:
     async with scene(replies.LateAnswer(meter="e-2", delay_s=1.3)) as one:
         master = await one.connect()
