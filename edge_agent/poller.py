@@ -8,7 +8,9 @@ Laws:
    as that lasts; it is down, too, where one meter after the other is hung up on, until none is
    left. Less than that are meters for which a gateway hangs up.
 2. After a silence or a wrong reply, the same meter is not asked for anything more before its next
-   slot: what comes late now could be the answer to any of its questions.
+   slot: what comes late now could be the answer to any of its questions. Where replies carry no
+   number, its next answer counts only if it stays alone up to its deadline; and one that turns out
+   to be another question's spoils those before it that could be as well.
 3. Every poll is handed on in the moment in which it ends, with what was heard, be that nothing.
 4. A question is repeated only where that is safe and cheap: once where the link turned out to have
    been closed while idle, and after a short pause where the meter is busy, within the meter's share
@@ -24,7 +26,7 @@ from typing import Final, Protocol, TypeAlias
 from edge_agent.breaker import TRIP, Breaker
 from edge_agent.course import Course, PollCounts, Trouble
 from edge_agent.meter import Heard, PolledMeter
-from edge_agent.protocols import Framing, Reply, Talk, Treatment, Wish
+from edge_agent.protocols import Exchange, Framing, Reply, Talk, Treatment, Wish, alone
 from edge_agent.schedule import Schedule
 from edge_agent.standing import UNPOLLED, Registers, Standing, span
 from jieneng.clock import Clock
@@ -34,6 +36,8 @@ from jieneng.metering.errors import (
     LinkError,
     PeerError,
     ReplyError,
+    Silent,
+    StrayReply,
     TurnedAway,
 )
 from jieneng.metering.reading import MILLISECONDS
@@ -157,11 +161,12 @@ class BusPoller:
                     continue
                 self._asked += 1
                 try:
-                    course.replies[number] = yield registers.question.ask(self._asked)
+                    course.replies[number] = yield self._exchange(polled, registers)
                 except (LinkError, PeerError) as error:
                     if not (yield from self._again(course, number, error)):
                         break
                 else:
+                    polled.owes = False
                     if registers.fault.times:
                         registers.answered()
             had_turn = self._ended(course)
@@ -188,15 +193,21 @@ class BusPoller:
             elif (pause_s := self._pause_s(course, error)) is not None:
                 yield pause_s
             else:
-                return self._missed(course, registers, error)
+                return self._missed(course, number, error)
             self._asked += 1
             try:
-                course.replies[number] = yield registers.question.ask(self._asked)
+                course.replies[number] = yield self._exchange(course.polled, registers)
             except (LinkError, PeerError) as another:
                 error = another
             else:
+                course.polled.owes = False
                 registers.answered()
                 return True
+
+    def _exchange(self, polled: Standing, registers: Registers) -> Exchange:
+        """Ask for these, and make sure of the answer where there may be another."""
+        steps = registers.question.ask(self._asked)
+        return alone(steps) if polled.owes else steps
 
     def _pause_s(self, course: Course, error: LinkError | PeerError) -> float | None:
         """How long to wait before a busy meter is asked again; None: not any more."""
@@ -209,9 +220,15 @@ class BusPoller:
         until_s = course.began_s + course.polled.meter.interval_s / len(self.polled)
         return pause_s if self._clock.monotonic() + pause_s <= until_s else None
 
-    def _missed(self, course: Course, registers: Registers, error: LinkError | PeerError) -> bool:
+    def _missed(self, course: Course, number: int, error: LinkError | PeerError) -> bool:
         """A read has no answer; whether the meter may be asked for more."""
         course.complete = False
+        if not self._framing.numbered:
+            if isinstance(error, Silent):
+                course.polled.owes = True
+            elif isinstance(error, StrayReply):
+                course.distrust(number)
+        registers = course.asked[number]
         treatment = self._framing.treatment(error)
         if treatment is Treatment.MISTAKEN:
             registers.refused(error, self._clock.monotonic())

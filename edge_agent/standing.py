@@ -51,6 +51,7 @@ class Standing:
         breaker: whether it is asked, where it may be silent ...
         garble: ... and where what it says can't be understood.
         fault: that it does not answer.
+        owes: an answer that may still come, and could be taken for that to another question.
     """
 
     __slots__ = (
@@ -64,6 +65,7 @@ class Standing:
         "fault",
         "garble",
         "meter",
+        "owes",
     )
 
     def __init__(self, meter: PolledMeter, bus: str, framing: Framing, log: Log) -> None:
@@ -72,6 +74,7 @@ class Standing:
         self.breaker: Final = Breaker(meter.interval_s)
         self.garble: Final = Breaker(meter.interval_s, trip=_GARBLED)
         self.fault: Final = Fault(log, "meter does not answer as it should", after=TRIP, **who)
+        self.owes = False
         self._framing = framing
         self._log = log
         self._who = who

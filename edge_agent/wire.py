@@ -26,6 +26,7 @@ from jieneng.metering.errors import (
     PeerError,
     ReplyError,
     Silent,
+    StrayReply,
 )
 
 _UNREAD: Final = 65536  # bytes past which the other end is talking to itself
@@ -69,6 +70,7 @@ class Wire(asyncio.Protocol):
         "_asked_s",
         "_begun",
         "_buffer",
+        "_came_ms",
         "_deadline_s",
         "_looks_s",
         "_manner",
@@ -96,6 +98,7 @@ class Wire(asyncio.Protocol):
         self._manner = manner
         self._transport: asyncio.Transport
         self._buffer = b""
+        self._came_ms = 0
         self._talk: Talk
         self._next: asyncio.Future[Wish | None]
         self._steps: Exchange | None = None
@@ -142,6 +145,7 @@ class Wire(asyncio.Protocol):
         """asyncio: bytes came."""
         if self._steps is not None:
             self.heard = True
+            self._came_ms = self._manner.now_ms()
             self._advance(data)
         elif not self._manner.numbered:
             self._mistrust()
@@ -194,9 +198,15 @@ class Wire(asyncio.Protocol):
             return
         if self.loop.time() < self._deadline_s:
             self._watch()
-        else:
+            return
+        try:
+            self._steps.throw(Silent("no reply in time"))
+        except StopIteration as end:
+            answer, self._buffer = end.value
+            self._answered(answer)
+        except Silent as error:
             self.silences = 0 if self.heard else self.silences + 1
-            self._fail(Silent("no reply in time"))
+            self._fail(error)
 
     def _advance(self, data: bytes) -> None:
         """Feed what is under way as long as there is what it needs."""
@@ -224,7 +234,7 @@ class Wire(asyncio.Protocol):
         if self._buffer and not self._manner.follows(self._buffer):
             # Two replies to one question: the first may well be the late one. Or half a frame:
             # what it lacked is in the reply.
-            self._fail(ReplyError("{count} bytes follow the reply", count=len(self._buffer)))
+            self._fail(StrayReply("{count} bytes follow the reply", count=len(self._buffer)))
             return
         if isinstance(answer, DeviceRefused):
             self._fail(answer)
@@ -232,7 +242,7 @@ class Wire(asyncio.Protocol):
         if self._next.done():  # whoever asked was cancelled
             return
         try:
-            wish = self._talk.send(Reply(answer, self._manner.now_ms()))
+            wish = self._talk.send(Reply(answer, self._came_ms))
             if isinstance(wish, float) or self._manner.gap_s:
                 self._next.set_result(wish)
             else:

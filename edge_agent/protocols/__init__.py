@@ -14,7 +14,7 @@ from typing import Protocol, TypeAlias
 
 import msgspec
 
-from jieneng.metering.errors import DeviceRefused, JienengError
+from jieneng.metering.errors import DeviceRefused, JienengError, Silent, StrayReply
 from jieneng.metering.read_plan import Read
 
 #: What to send (may be empty), how many more received bytes are worth coming back with, and whether
@@ -24,8 +24,24 @@ Step: TypeAlias = tuple[bytes, int, bool]
 #: What the device said, the registers' bytes or why there are none, and the bytes behind it.
 Answer: TypeAlias = tuple[bytes | DeviceRefused, bytes]
 
-#: Yields steps, is sent what was received since, returns the answer.
+#: Yields steps, is sent what was received since, returns the answer. `Silent` is thrown into it at
+#: its deadline.
 Exchange: TypeAlias = Generator[Step, bytes, Answer]
+
+
+def alone(steps: Exchange) -> Exchange:
+    """The same, answered only if nothing else comes up to the deadline.
+
+    Where a question before was not answered, and replies carry no number, what comes first may be
+    the answer to that: then the right one is still to come.
+    """
+    answer, rest = yield from steps
+    if not rest:
+        try:
+            rest = yield b"", 1, False
+        except Silent:
+            return answer, b""
+    raise StrayReply("{count} bytes follow the reply", count=len(rest))
 
 
 class Question(Protocol):

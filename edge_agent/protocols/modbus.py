@@ -24,7 +24,7 @@ from typing import Final
 import msgspec
 
 from edge_agent.protocols import Exchange, Framing, Question, Treatment
-from jieneng.metering.errors import DeviceRefused, ReplyError
+from jieneng.metering.errors import DeviceRefused, ReplyError, StrayReply
 from jieneng.metering.read_plan import Read
 
 #: The most that a read may count, by function: coils, discrete inputs, holding and input registers.
@@ -201,15 +201,15 @@ def _refusal(frame: bytes, unit: int, asked: int, wanted: int) -> DeviceRefused:
 
 def _match(unit: int, who: int, asked: int, function: int) -> None:
     if who != unit:
-        raise ReplyError("unit {who} answered instead of {unit}", who=who, unit=unit)
+        raise StrayReply("unit {who} answered instead of {unit}", who=who, unit=unit)
     if function & ~_REFUSED != asked:
-        raise ReplyError(
+        raise StrayReply(
             "function {function} was answered instead of {asked}", function=function, asked=asked
         )
 
 
-def _wrong_size(size: int, length: int, wanted: int) -> ReplyError:
-    return ReplyError(
+def _wrong_size(size: int, length: int, wanted: int) -> StrayReply:
+    return StrayReply(
         "{size} data bytes announced and {length} sent instead of {wanted}",
         size=size,
         length=length,

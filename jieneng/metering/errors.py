@@ -90,6 +90,10 @@ class ReplyError(PeerError):
     """A reply that can't be the answer to our request; its bytes must not be believed."""
 
 
+class StrayReply(ReplyError):
+    """The reply to another question. Where replies carry no number, those before may be, too."""
+
+
 class DeviceRefused(PeerError):
     """The device answered with an exception code.
 

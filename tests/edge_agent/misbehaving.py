@@ -38,10 +38,12 @@ class Question:
         function: int | None = None,
         count: int | None = None,
         number: int | None = None,
+        data: bytes | None = None,
     ) -> bytes:
         """The right reply, each register holding `value`, but for what is given."""
         words = self.count if count is None else count
-        data = struct.pack(f">{words}H", *[value & 0xFFFF] * words)
+        if data is None:
+            data = struct.pack(f">{words}H", *[value & 0xFFFF] * words)
         who = self.unit if unit is None else unit
         pdu = bytes([who, self.function if function is None else function, len(data)]) + data
         if self.rtu:
