@@ -9,7 +9,8 @@ Laws:
    that is fresh, or on which something came unasked, counts as trouble, because a serial server
    hands on whatever the wire says.
 3. A connection on which several questions in a row found nothing at all is given up: the other
-   end may have been switched off without a word.
+   end may have been switched off without a word. Where replies are numbered, late ones show how
+   long it takes, and it is waited for so long from then on (`patience`).
 4. From the end of an exchange to the next question there is the bus's delay, and on a serial port
    at least the silence by which devices tell one frame from the next.
 5. A connection that the other end closed while it was idle is told from one that breaks: what was
@@ -25,6 +26,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
+from edge_agent.patience import Patience
 from edge_agent.protocols import Exchange, Reply, Talk, Wish
 from edge_agent.protocols.modbus import FRAMINGS, may_follow
 from edge_agent.serial_line import Parity, character_s, frame_gap_s
@@ -44,7 +46,6 @@ if TYPE_CHECKING:  # most agents have no serial port
     import serial
 
 _CONNECT_S: Final = 5.0  # to open a connection: three SYNs, sent at 0, 1 and 3 s (RFC 6298)
-_SILENCES: Final = 3  # questions without a byte, after which the connection is given up
 _BABBLE: Final = 10  # time-outs that silence is waited for before the connection is given up
 # Firewalls forget a connection on which nothing has moved for some minutes, and tell nobody.
 _KEEP_ALIVE: Final = (
@@ -63,6 +64,7 @@ class Link:
     def __init__(self, place: str, manner: Manner) -> None:
         self._place = place
         self._manner = manner
+        self._patience = Patience(manner.timeout_s)
         self._wire: Wire | None = None
         self._free_s = 0.0  # when the next question may be asked
 
@@ -117,7 +119,7 @@ class Link:
         except Silent:
             # A time-out within a frame: the next one would begin in the middle of this.
             lost_frames = wire.torn and self._manner.numbered
-            if lost_frames or wire.silences >= _SILENCES:
+            if lost_frames or wire.exhausted:
                 self.close()
             raise
         except ReplyError:
@@ -216,7 +218,7 @@ class TcpLink(Link):
     async def _open(self) -> Wire:
         loop = asyncio.get_running_loop()
         transport, wire = await loop.create_connection(
-            lambda: Wire(loop, self._manner), self._host, self._port
+            lambda: Wire(loop, self._manner, self._patience), self._host, self._port
         )
         for level, option, value in _KEEP_ALIVE:
             if hasattr(socket, option):  # not every system has all of them
@@ -258,7 +260,7 @@ class SerialLink(Link):
         if self._last is not None:
             await self._last.gone.wait()  # a port is closed in a thread, and is ours until then
         port = await loop.run_in_executor(None, _port, self._place, self._settings)
-        wire = Wire(loop, self._manner)
+        wire = Wire(loop, self._manner, self._patience)
         SerialTransport(loop, wire, port)
         await asyncio.sleep(0)  # one turn of the loop, in which the transport calls the wire
         self._last = wire

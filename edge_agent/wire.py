@@ -9,6 +9,8 @@ Laws:
    connection. Whoever asked is told, and nobody else.
 3. Where replies carry no number, bytes that belong to no exchange are trouble: from the last of
    them on silence is waited for.
+4. A connection on which several questions in a row found nothing at all is `exhausted`: the other
+   end may have been switched off without a word.
 """
 
 import asyncio
@@ -18,6 +20,7 @@ from typing import Final, cast
 
 import msgspec
 
+from edge_agent.patience import Patience
 from edge_agent.protocols import Exchange, Reply, Talk, Wish
 from jieneng.metering.errors import (
     DeviceRefused,
@@ -29,6 +32,7 @@ from jieneng.metering.errors import (
     StrayReply,
 )
 
+_SILENCES: Final = 3  # questions without a byte, after which there may be nobody any more
 _UNREAD: Final = 65536  # bytes past which the other end is talking to itself
 # A connection that was closed while idle is reset as soon as a question gets there. After more than
 # this share of the time-out it is a gateway that has given up on its meter.
@@ -62,7 +66,6 @@ class Wire(asyncio.Protocol):
         gone: set when the other end, too, has nothing of it any more.
         asked: questions that were sent on it.
         heard: something came for the exchange.
-        silences: questions in a row for which nothing came.
         quiet_from: since when silence is waited for; None where there is no need to.
     """
 
@@ -76,26 +79,32 @@ class Wire(asyncio.Protocol):
         "_manner",
         "_needed",
         "_next",
+        "_patience",
+        "_silences",
+        "_silent_s",
         "_steps",
         "_talk",
         "_timer",
         "_transport",
+        "_unasked_s",
         "asked",
         "gone",
         "heard",
         "loop",
         "quiet_from",
-        "silences",
     )
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, manner: Manner) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, manner: Manner, patience: Patience) -> None:
         self.loop = loop
         self.gone = asyncio.Event()
         self.asked = 0
         self.heard = False
-        self.silences = 0
         self.quiet_from: float | None = None
         self._manner = manner
+        self._patience = patience
+        self._silences = 0  # questions in a row for which nothing came
+        self._silent_s = math.inf  # since when an answer is owed
+        self._unasked_s = math.inf  # when the first of what is unread came, if to no question
         self._transport: asyncio.Transport
         self._buffer = b""
         self._came_ms = 0
@@ -113,6 +122,11 @@ class Wire(asyncio.Protocol):
     def torn(self) -> bool:
         """Whether what came last is a part of a reply."""
         return self._begun or bool(self._buffer)
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether it is to be given up."""
+        return self._silences >= _SILENCES
 
     @property
     def closed(self) -> bool:
@@ -150,6 +164,8 @@ class Wire(asyncio.Protocol):
         elif not self._manner.numbered:
             self._mistrust()
         else:
+            if not self._buffer:
+                self._unasked_s = self.loop.time()
             self._buffer += data
             if len(self._buffer) > _UNREAD:
                 self.abort()
@@ -172,14 +188,22 @@ class Wire(asyncio.Protocol):
         send, self._needed, self._begun = next(steps)
         self._steps = steps
         self.heard = bool(self._buffer)  # a late frame, or the beginning of one
+        wait_s = self._last_wait_s() if self._silences else self._patience.wait_s
         self.asked += 1
         self._asked_s = self.loop.time()
-        manner = self._manner  # a device may think; bytes take their time on the wire
-        on_wire_s = manner.byte_s * (len(send) + self._needed)
-        self._deadline_s = self._asked_s + manner.timeout_s + on_wire_s
+        # A device may think; bytes take their time on the wire.
+        on_wire_s = self._manner.byte_s * (len(send) + self._needed)
+        self._deadline_s = self._asked_s + wait_s + on_wire_s
         if self._deadline_s < self._looks_s:
             self._watch()
         self._transport.write(send)
+
+    def _last_wait_s(self) -> float:
+        """How long to wait where it may be the last time."""
+        has_served = self.asked > self._silences
+        if self._manner.numbered and has_served and self._silences == _SILENCES - 1:
+            return self._patience.longest_s
+        return self._patience.wait_s
 
     def _watch(self) -> None:
         """Have a timer that is not due after the deadline; an earlier one looks again then.
@@ -205,7 +229,9 @@ class Wire(asyncio.Protocol):
             answer, self._buffer = end.value
             self._answered(answer)
         except Silent as error:
-            self.silences = 0 if self.heard else self.silences + 1
+            self._silences = 0 if self.heard else self._silences + 1
+            self._silent_s = min(self._silent_s, self._asked_s)
+            self._patience.fell_silent()
             self._fail(error)
 
     def _advance(self, data: bytes) -> None:
@@ -214,23 +240,32 @@ class Wire(asyncio.Protocol):
         while self._steps is not None and len(self._buffer) >= self._needed:
             came, self._buffer = self._buffer, b""
             try:
-                send, needed, self._begun = self._steps.send(came)
+                _, needed, self._begun = self._steps.send(came)
             except StopIteration as end:
                 answer, self._buffer = end.value
                 self._answered(answer)
             except ReplyError as error:
                 self._fail(error)
             else:
-                if send:
-                    self._transport.write(send)
-                more = len(send) + len(came) - self._needed + needed
+                if not needed:
+                    self._passed_over()
+                more = len(came) - self._needed + needed
                 self._needed = needed
                 self._deadline_s += self._manner.byte_s * more
+
+    def _passed_over(self) -> None:
+        """What came is the answer to a question before."""
+        came_s = min(self._unasked_s, self.loop.time())
+        if came_s > self._silent_s:  # else it is the same answer again
+            self._patience.came_late(came_s - self._silent_s)
+            self._silent_s = came_s
+        self._unasked_s = math.inf
 
     def _answered(self, answer: bytes | DeviceRefused) -> None:
         """The reply is whole: the talk goes on."""
         self._steps = None
-        self.silences = 0
+        self._silences = 0
+        self._silent_s = math.inf
         if self._buffer and not self._manner.follows(self._buffer):
             # Two replies to one question: the first may well be the late one. Or half a frame:
             # what it lacked is in the reply.
@@ -258,7 +293,7 @@ class Wire(asyncio.Protocol):
             self._steps.close()
             self._steps = None
         if isinstance(error, ReplyError):
-            self.silences = 0
+            self._silences = 0
         if not isinstance(error, DeviceRefused):
             self._mistrust()
         if not self._next.done():

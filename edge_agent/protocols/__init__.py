@@ -10,16 +10,19 @@ everything that the protocol can tell. Else it raises `ReplyError`; nothing in b
 
 from collections.abc import Callable, Generator, Mapping
 from enum import Enum
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 import msgspec
 
 from jieneng.metering.errors import DeviceRefused, JienengError, Silent, StrayReply
 from jieneng.metering.read_plan import Read
 
-#: What to send (may be empty), how many more received bytes are worth coming back with, and whether
-#: a reply has begun of which they are the rest.
+#: What to send (in the first step), how many more received bytes are worth coming back with, and
+#: whether a reply has begun of which they are the rest.
 Step: TypeAlias = tuple[bytes, int, bool]
+
+#: Needs nothing: what came was the whole answer to a question before, and is passed over.
+LATE: Final[Step] = (b"", 0, False)
 
 #: What the device said, the registers' bytes or why there are none, and the bytes behind it.
 Answer: TypeAlias = tuple[bytes | DeviceRefused, bytes]

@@ -23,7 +23,7 @@ from typing import Final
 
 import msgspec
 
-from edge_agent.protocols import Exchange, Framing, Question, Treatment
+from edge_agent.protocols import LATE, Exchange, Framing, Question, Treatment
 from jieneng.metering.errors import DeviceRefused, ReplyError, StrayReply
 from jieneng.metering.read_plan import Read
 
@@ -78,7 +78,7 @@ class _TcpQuestion(_Question, frozen=True, gc=False):
                 return came[_TCP_HEAD_BYTES:end], came[end:]
             if came.startswith(transaction):
                 return _refusal(came, self.unit, self.function, self.wanted), came[end:]
-            came = came[end:]  # that was the reply to an earlier question
+            came = came[end:] + (yield LATE)
             if len(came) < _TCP_HEAD_BYTES:
                 came += yield b"", _TCP_HEAD_BYTES - len(came), bool(came)
 

@@ -118,6 +118,42 @@ async def test_a_late_reply_glued_to_the_right_one_is_passed_over() -> None:
         asker.link.close()
 
 
+@pytest.mark.parametrize("says_so", [True, False])
+@pytest.mark.parametrize("waits", [1.5, 2.5, 3.5])
+async def test_a_gateway_that_waits_longer_than_we_do_costs_its_other_units_nothing(
+    waits: float, says_so: bool
+) -> None:
+    """It asks one after the other, and gives the dead unit 9 so many of our time-outs. Once seen,
+    the questions behind that one are not asked too soon any more."""
+    loop = asyncio.get_running_loop()
+    free_s = 0.0
+
+    def behave(question: Question) -> Iterator[Act]:
+        nonlocal free_s
+        dead = question.unit == 9
+        free_s = max(loop.time(), free_s) + (waits * TIMEOUT_S if dead else 0.002)
+        yield free_s - loop.time()
+        if not dead:
+            yield question.reply(question.unit)
+        elif says_so:
+            yield question.refusal(0x0B)
+
+    async with misbehaving(behave) as server:
+        asker = Asker(server.port, "tcp")
+
+        async def heard(unit: int) -> bool:
+            try:
+                return await asker.value(unit) == unit
+            except (Silent, DeviceRefused):
+                return False
+
+        for unit in (1, 9, 1, 2, 3):
+            await heard(unit)
+        assert [await heard(unit) for unit in (9, 1, 2, 3) * 5] == [False, True, True, True] * 5
+        assert server.connections == 1
+        asker.link.close()
+
+
 async def test_two_replies_to_one_question_are_both_refused_without_numbers() -> None:
     """The first of them may be the late one."""
 
