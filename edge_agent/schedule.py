@@ -163,22 +163,24 @@ class Schedule:
 
         Args:
             now_s: the monotonic clock at this moment.
-            not_before_s: on the monotonic clock: slots before it are passed over.
+            not_before_s: on the monotonic clock: earlier slots than the nearest are passed over.
             failures: how often in a row it did not answer, up to now.
         """
         now = self._line[0]
+        interval_s = now.slot.interval_s
         turn = now.turns.pop(0)
         if not now.turns:
             self._line.pop(0)
             self._until_s = -math.inf
         self._passed_over = self._passed_over + 1 if self._passes_over else 0
         after_s = self._in_time_s
-        if now_s > after_s or not_before_s > after_s:
-            after_s = max(now_s, not_before_s)
+        # Who was silent counts from the end of a time-out, which is always past the next slot.
+        sooner_s = not_before_s - interval_s / 2
+        if now_s > after_s or sooner_s > after_s:
+            after_s = max(now_s, sooner_s)
         elif self._following is not None and not failures:
             self._following.take(turn)
             return self._following.slot
-        interval_s = now.slot.interval_s
         line = (self._doubted if failures else self._sure)[interval_s]
         slot = self._after(after_s, interval_s, line)
         if failures == 1 and slot.due_s - now_s >= _FAR * AGAIN_S:

@@ -77,6 +77,24 @@ async def test_units_that_come_and_go_cost_the_others_less_than_a_hundredth(list
     assert min(len(bus.of(unit)) for unit in DEAD) >= 60
 
 
+@pytest.mark.parametrize("interval_s", [300.0, 900.0])
+async def test_a_silent_meter_that_is_asked_rarely_loses_only_the_slots_of_its_outage(
+    interval_s: float,
+) -> None:
+    """A breaker counts from the end of a time-out: that is always past the next slot."""
+    bus = Bus(
+        dying(lambda _, now_s: 1.5 * interval_s < now_s < 2.2 * interval_s), interval_s=interval_s
+    )
+    await bus.run(6 * interval_s)
+    assert latest_s(bus, frozenset({1})) < 2.1 * interval_s
+
+
+async def test_a_silent_meter_that_is_asked_rarely_is_asked_in_every_slot() -> None:
+    bus = Bus(dying(lambda *_: True), interval_s=900.0)
+    await bus.run(9 * 900.0)
+    assert max(later - one for one, later in pairwise(bus.gateway.asked[1])) < 1.1 * 900
+
+
 async def test_of_a_hundred_and_thirty_units_mostly_dead_the_others_are_polled() -> None:
     """thingsboard/thingsboard-gateway#1944: what is missed is the first round, in which nobody is
     known yet, and half of which the others wait for on average."""

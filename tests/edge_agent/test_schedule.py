@@ -6,6 +6,7 @@ import random
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -88,11 +89,14 @@ def test_missed_slots_are_skipped() -> None:
     assert math.isclose(slot.due_s, first + 40, abs_tol=1e-5)
 
 
-def test_slots_before_a_given_moment_are_passed_over() -> None:
+@pytest.mark.parametrize(("moment_s", "next_s"), [(11, 10), (19, 20), (24, 20), (26, 30)])
+def test_slots_before_the_one_nearest_to_a_given_moment_are_passed_over(
+    moment_s: float, next_s: float
+) -> None:
     schedule = begun([("m", 10.0)])
     first = schedule.next(0.0)[1].due_s
-    slot = schedule.done(first, not_before_s=first + 25)
-    assert math.isclose(slot.due_s, first + 30, abs_tol=1e-5)
+    slot = schedule.done(first, not_before_s=first + moment_s)
+    assert math.isclose(slot.due_s, first + next_s, abs_tol=1e-5)
 
 
 @given(
@@ -183,7 +187,7 @@ class _OneByOne:
         self.passed_over = self.passed_over + 1 if self.passes_over else 0
         _, ends_s, number = self.slots[self.now]
         after_s = ends_s - self.meters[self.now] / 2
-        after_s = max(after_s, now_s, not_before_s)
+        after_s = max(after_s, now_s, not_before_s - self.meters[self.now] / 2)
         due_s, end_s, following = self.slot(self.now, after_s)
         if failures == 1 and due_s - now_s >= 2 * AGAIN_S:
             due_s, end_s, following = now_s + AGAIN_S, due_s, number
