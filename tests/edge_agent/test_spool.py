@@ -251,4 +251,4 @@ class TheSpool(RuleBasedStateMachine):
 
 
 TestTheSpool = TheSpool.TestCase
-TestTheSpool.settings = settings(max_examples=25, stateful_step_count=20, deadline=None)
+TestTheSpool.settings = settings(max_examples=25, stateful_step_count=20)

@@ -470,7 +470,7 @@ class TheBox(RuleBasedStateMachine):
 
 
 TestTheBox = TheBox.TestCase
-TestTheBox.settings = settings(max_examples=30, stateful_step_count=30, deadline=None)
+TestTheBox.settings = settings(max_examples=30, stateful_step_count=30)
 
 
 # --- keeper and watch ---------------------------------------------------------------------------

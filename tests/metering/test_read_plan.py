@@ -91,7 +91,7 @@ SPANS = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     SPANS,
     st.integers(9, 30),
