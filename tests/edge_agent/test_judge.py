@@ -56,6 +56,11 @@ def test_a_register_that_is_renewed_once_a_minute_is_good() -> None:
     assert marks(Judge(36.0), *values) == [0] * 18
 
 
+def test_what_just_moved_has_not_been_at_rest() -> None:
+    """1 kWh in 10 s, which 36 kW give in 100; a time at rest would count from the last move."""
+    assert marks(Judge(36.0), 100.0, 100.1, 101.2) == [0, 0, Quality.TOO_FAST]
+
+
 def test_a_jump_after_a_night_at_rest_is_too_fast() -> None:
     night = [100.0] * 3600
     assert marks(Judge(36.0), *night, 130.0)[-1] == Quality.TOO_FAST
