@@ -46,10 +46,6 @@ class Breaker:
             delay_s = min(self._interval_s * 2.0**doublings, self._longest_s)
             self.not_before_s = now_s + delay_s
 
-    def hope(self) -> None:
-        """Something changed that may have mended it: ask at once, and then as rarely as before."""
-        self.not_before_s = -math.inf
-
     def answered(self) -> None:
         """A question found something."""
         self.failures = 0

@@ -27,8 +27,8 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
 from edge_agent.patience import Patience
-from edge_agent.protocols import Exchange, Reply, Talk, Wish
-from edge_agent.protocols.modbus import FRAMINGS, may_follow
+from edge_agent.protocols import Exchange, Framing, Reply, Talk, Wish
+from edge_agent.protocols.modbus import FRAMINGS
 from edge_agent.serial_line import Parity, character_s, frame_gap_s
 from edge_agent.wire import Manner, Wire
 from jieneng.metering.errors import (
@@ -118,12 +118,12 @@ class Link:
             return await wire.carry_on(talk, steps)
         except Silent:
             # A time-out within a frame: the next one would begin in the middle of this.
-            lost_frames = wire.torn and self._manner.numbered
+            lost_frames = wire.torn and self._manner.framing.numbered
             if lost_frames or wire.exhausted:
                 self.close()
             raise
         except ReplyError:
-            if self._manner.numbered:
+            if self._manner.framing.numbered:
                 self.close()
             raise
         except HungUp as error:
@@ -205,13 +205,12 @@ class TcpLink(Link):
         host: str,
         port: int,
         *,
+        framing: Framing,
         timeout_s: float,
-        numbered: bool,
         now_ms: Callable[[], int],
         delay_s: float = 0.0,
     ) -> None:
-        follows = may_follow if numbered else nothing_follows
-        super().__init__(f"{host}:{port}", Manner(timeout_s, numbered, follows, now_ms, delay_s))
+        super().__init__(f"{host}:{port}", Manner(framing, timeout_s, now_ms, delay_s))
         self._host = host
         self._port = port
 
@@ -236,6 +235,7 @@ class SerialLink(Link):
         self,
         device: str,
         *,
+        framing: Framing,
         baud: int,
         parity: Parity,
         stop_bits: int,
@@ -245,7 +245,7 @@ class SerialLink(Link):
     ) -> None:
         byte_s = character_s(baud, parity, stop_bits)
         gap_s = max(delay_s, frame_gap_s(baud, parity, stop_bits))
-        super().__init__(device, Manner(timeout_s, False, nothing_follows, now_ms, gap_s, byte_s))
+        super().__init__(device, Manner(framing, timeout_s, now_ms, gap_s, byte_s))
         self._settings: dict[str, object] = {
             "baudrate": baud,
             "parity": parity,
@@ -269,9 +269,11 @@ class SerialLink(Link):
 
 def bus_link(bus: Bus, now_ms: Callable[[], int]) -> TcpLink | SerialLink:
     """The link of a bus; `now_ms` stamps its replies."""
+    framing = FRAMINGS[bus.link]
     if bus.link == "rtu":
         return SerialLink(
             bus.device or "",
+            framing=framing,
             baud=bus.baud,
             parity=bus.parity,
             stop_bits=bus.stop_bits,
@@ -282,16 +284,11 @@ def bus_link(bus: Bus, now_ms: Callable[[], int]) -> TcpLink | SerialLink:
     return TcpLink(
         bus.host or "",
         bus.port,
+        framing=framing,
         timeout_s=bus.timeout_s,
-        numbered=FRAMINGS[bus.link].numbered,
         now_ms=now_ms,
         delay_s=bus.delay_s,
     )
-
-
-def nothing_follows(_: bytes) -> bool:
-    """Where replies carry no number, nothing may stand behind one."""
-    return False
 
 
 def _port(device: str, settings: dict[str, object]) -> "serial.Serial":

@@ -27,7 +27,7 @@ from edge_agent.batches import Row
 from edge_agent.config import PublishSettings
 from edge_agent.health import Health
 from edge_agent.spool import Spool
-from edge_agent.window import Ends, Window
+from edge_agent.window import Window
 from jieneng import broker
 from jieneng.broker import BrokerSettings
 from jieneng.clock import Clock
@@ -162,7 +162,7 @@ class Publisher:
                 self._spool_fault.over()
                 return rows
         # As after most acknowledgements: nobody has to look.
-        window.due(Ends((), (), tuple(window.under_way)), 0.0, _AT_ONCE)
+        window.forget()
         return ()
 
     async def _publish(self, client: aiomqtt.Client, row: Row, places: asyncio.Semaphore) -> None:

@@ -96,8 +96,6 @@ class Standing:
 
     def moved(self, framing: Framing) -> None:
         """The way to it changed, and how it is asked there: it may be there again."""
-        self.breaker.hope()
-        self.garble.hope()
         self._framing = framing
         self._reads = ()
         for key, one in self._known.items():

@@ -94,6 +94,11 @@ class Window:
             sent.at_s = now_s
             sent.times += 1
 
+    def forget(self) -> None:
+        """The spool is empty: none is under way."""
+        self._sent.clear()
+        self._bytes = 0
+
     def heard(self, now_s: float) -> None:
         """An acknowledgement came."""
         self._heard_s = now_s

@@ -21,7 +21,7 @@ from typing import Final, cast
 import msgspec
 
 from edge_agent.patience import Patience
-from edge_agent.protocols import Exchange, Reply, Talk, Wish
+from edge_agent.protocols import Exchange, Framing, Reply, Talk, Wish
 from jieneng.metering.errors import (
     DeviceRefused,
     HungUp,
@@ -43,17 +43,15 @@ class Manner(msgspec.Struct, frozen=True):
     """How a link is used.
 
     Attributes:
+        framing: how questions travel on it.
         timeout_s: how long a device may think.
-        numbered: whether replies carry the number of their question.
-        follows: whether bytes may stand behind a reply.
         now_ms: UTC, stamps replies.
         gap_s: from the end of an exchange to the next question.
         byte_s: that a byte is on its way.
     """
 
+    framing: Framing
     timeout_s: float
-    numbered: bool
-    follows: Callable[[bytes], bool]
     now_ms: Callable[[], int]
     gap_s: float
     byte_s: float = 0.0
@@ -161,7 +159,7 @@ class Wire(asyncio.Protocol):
             self.heard = True
             self._came_ms = self._manner.now_ms()
             self._advance(data)
-        elif not self._manner.numbered:
+        elif not self._manner.framing.numbered:
             self._mistrust()
         else:
             if not self._buffer:
@@ -201,7 +199,7 @@ class Wire(asyncio.Protocol):
     def _last_wait_s(self) -> float:
         """How long to wait where it may be the last time."""
         has_served = self.asked > self._silences
-        if self._manner.numbered and has_served and self._silences == _SILENCES - 1:
+        if self._manner.framing.numbered and has_served and self._silences == _SILENCES - 1:
             return self._patience.longest_s
         return self._patience.wait_s
 
@@ -266,7 +264,7 @@ class Wire(asyncio.Protocol):
         self._steps = None
         self._silences = 0
         self._silent_s = math.inf
-        if self._buffer and not self._manner.follows(self._buffer):
+        if self._buffer and not self._manner.framing.follows(self._buffer):
             # Two replies to one question: the first may well be the late one. Or half a frame:
             # what it lacked is in the reply.
             self._fail(StrayReply("{count} bytes follow the reply", count=len(self._buffer)))
@@ -301,6 +299,6 @@ class Wire(asyncio.Protocol):
 
     def _mistrust(self) -> None:
         """From now on silence is waited for, where replies carry no number."""
-        if not self._manner.numbered:
+        if not self._manner.framing.numbered:
             self._buffer = b""
             self.quiet_from = self.loop.time()

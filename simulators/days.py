@@ -31,7 +31,6 @@ FIRST: Final = date(2019, 1, 1)
 MONTHLY_MEAN_C: Final = (
     (0.4, 3.4, 9.1, 14.6, 20.6, 23.5, 27.0, 25.6, 22.4, 18.1, 8.5, 3.6)
 )  # fmt: skip
-DAILY_SWING_C: Final = 8.0
 _WEATHER_DEVIATION_C: Final = 2.5
 _WEATHER_MEMORY: Final = 0.7  # how much of a day's deviation is left on the next one
 

@@ -307,13 +307,7 @@ class SerialPort:
         asyncio.get_running_loop().remove_reader(self._ends[0])
         if self._line is not None:
             self._line.close()
-        ours = os.ttyname(self._ends[1])
-        if (
-            self._link is not None
-            and self._link.is_symlink()
-            and str(self._link.readlink()) == ours
-        ):
-            self._link.unlink()
+        self._unlink(os.ttyname(self._ends[1]))
         for end in self._ends:
             os.close(end)
         self._ends = None

@@ -84,6 +84,11 @@ class Treatment(Enum):
     NOTHING = "nothing came, or nothing that may be believed"
 
 
+def nothing_follows(_: bytes) -> bool:
+    """Where replies carry no number: of two to one question, the first may well be the late one."""
+    return False
+
+
 class Framing(msgspec.Struct, frozen=True):
     """How questions travel on a kind of link.
 
@@ -92,11 +97,13 @@ class Framing(msgspec.Struct, frozen=True):
         numbered: replies carry the question's number, so that a late one is told from the right
             one. Where they don't, only silence on the link makes sure that nothing late comes.
         treatments: by the code of a refusal; one that is not here is `REFUSED`.
+        follows: whether such bytes may stand behind a reply.
     """
 
     question: Callable[[int, Read], Question]
     numbered: bool
     treatments: Mapping[int, Treatment]
+    follows: Callable[[bytes], bool] = nothing_follows
 
     def treatment(self, error: JienengError) -> Treatment:
         """What an error of an exchange means."""

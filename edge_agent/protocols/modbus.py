@@ -164,7 +164,7 @@ _TREATMENTS: Final[Mapping[int, Treatment]] = MappingProxyType(
 #: By the `link` of a bus in `site.toml`.
 FRAMINGS: Final[Mapping[str, Framing]] = MappingProxyType(
     {
-        "tcp": Framing(read_tcp, numbered=True, treatments=_TREATMENTS),
+        "tcp": Framing(read_tcp, numbered=True, treatments=_TREATMENTS, follows=may_follow),
         "rtu_tcp": Framing(read_rtu, numbered=False, treatments=_TREATMENTS),
         "rtu": Framing(read_rtu, numbered=False, treatments=_TREATMENTS),
     }

@@ -154,9 +154,13 @@ def test_a_delay_that_no_bus_needs_is_refused(delay_s: float) -> None:
 def test_a_link_is_as_its_bus_says() -> None:
     tcp = bus_link(Bus(id="b", agent="a", host="h", timeout_s=0.7, delay_s=0.2), lambda: 0)
     assert isinstance(tcp, TcpLink)
-    assert (tcp._manner.timeout_s, tcp._manner.gap_s, tcp._manner.numbered) == (0.7, 0.2, True)
+    assert (tcp._manner.timeout_s, tcp._manner.gap_s, tcp._manner.framing.numbered) == (
+        0.7,
+        0.2,
+        True,
+    )
     over = Bus(id="b", agent="a", link="rtu_tcp", host="h")
-    assert not bus_link(over, lambda: 0)._manner.numbered
+    assert not bus_link(over, lambda: 0)._manner.framing.numbered
     line = Bus(id="b", agent="a", link="rtu", device="/dev/ttyS1", baud=2400, parity="E")
     serial = bus_link(line, lambda: 0)
     assert isinstance(serial, SerialLink)

@@ -38,7 +38,7 @@ class Asker:
             "127.0.0.1",
             port,
             timeout_s=timeout_s,
-            numbered=self.framing.numbered,
+            framing=self.framing,
             now_ms=lambda: 1_795_000_000_000,
             delay_s=delay_s,
         )
@@ -237,6 +237,7 @@ async def test_half_a_reply_is_silence_and_its_rest_reaches_nobody(kind: str) ->
             yield TIMEOUT_S * 1.3
             yield whole[10:]
         else:
+            yield TIMEOUT_S * 0.6  # behind the rest
             yield whole
 
     async with misbehaving(behave, rtu=kind != "tcp") as server:
@@ -498,4 +499,14 @@ async def test_a_connection_is_kept_alive_through_firewalls() -> None:
         end = wire._transport.get_extra_info("socket")
         assert end.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
         assert 0 < end.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) <= 60
+        asker.link.close()
+
+
+async def test_a_serial_server_that_closes_new_connections_has_not_just_been_idle() -> None:
+    """It does so while it is listened to, before any question."""
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    async with server:
+        asker = Asker(server.sockets[0].getsockname()[1], "rtu_tcp")
+        with pytest.raises(TurnedAway):
+            await asker.ask()
         asker.link.close()

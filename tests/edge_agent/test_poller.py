@@ -53,7 +53,7 @@ class Bus:
                 "127.0.0.1",
                 port,
                 timeout_s=timeout_s,
-                numbered=framing.numbered,
+                framing=framing,
                 now_ms=clock.now_ms,
             ),
             framing=framing,

@@ -135,6 +135,7 @@ def link(
 ) -> SerialLink:
     return SerialLink(
         str(device),
+        framing=FRAMINGS["rtu"],
         baud=baud,
         parity=parity,
         stop_bits=1,
