@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from structlog.testing import capture_logs
 
-from jieneng.metering.errors import HungUp, LinkDown, LinkError, PeerError, ReplyError, TurnedAway
+from jieneng.metering.errors import LinkDown, LinkError, PeerError, ReplyError, TurnedAway
 from jieneng.site_folder import packaged_models
 from tests.edge_agent.misbehaving import Question
 from tests.edge_agent.on_the_clock import Answer, Bus
@@ -83,18 +83,6 @@ async def test_a_gateway_that_hangs_up_for_everybody_is_a_link_that_is_down() ->
         await bus.run(600.0)
     assert [one["event"] for one in logs] == ["link is down", "link is down: over"]
     assert min(len(bus.of(unit)) for unit in range(1, 7)) >= 18
-
-
-async def test_a_connection_closed_while_idle_costs_no_reading() -> None:
-    """What was asked is asked again at once."""
-    closed = iter([True, False] * 1000)
-    bus = Bus(
-        lambda question, _: HungUp("closed") if next(closed) else question.reply(1),
-        units=3,
-        interval_s=15.0,
-    )
-    await bus.run(600.0)
-    assert min(len(bus.of(unit)) for unit in (1, 2, 3)) >= 39
 
 
 async def test_a_unit_that_can_not_be_understood_is_asked_less_and_less() -> None:

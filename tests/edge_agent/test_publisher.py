@@ -74,13 +74,16 @@ def sending(spool: Any, client: Any) -> Any:
     return running(publisher(spool)._send(client, Window(0.05, 10)))
 
 
-async def test_a_spool_that_can_not_be_read_is_not_looked_at_without_a_pause() -> None:
+async def test_a_spool_that_can_not_be_read_is_not_looked_at_without_a_pause(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("edge_agent.publisher._UNREADABLE_S", 3600.0)
     spool, client = Broken(readable=True), Client()
     async with sending(spool, client):
         await until(lambda: client.published == 1)
         spool.readable = False
         spool.looks = 0
-        await asyncio.sleep(0.5)  # the batch has long been due again
+        await asyncio.sleep(0.2)  # the batch has long been due again
         assert spool.looks == 1
 
 
