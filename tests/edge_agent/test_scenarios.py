@@ -5,11 +5,13 @@ contents is whole and right for all that a protocol can tell: it is kept and mar
 """
 
 import math
+from typing import Literal
 
 import msgspec
 import pytest
 
 from simulators import scenario
+from simulators.faults.connections import OneConnection
 from simulators.faults.replies import Reset
 from tests.scenario_runs import NAMES, play, played, scored
 
@@ -39,8 +41,17 @@ async def test_a_dead_unit_costs_its_neighbours_no_poll() -> None:
     assert asked <= 16, "a silent unit is asked less and less"
 
 
-async def test_a_gateway_that_takes_one_connection_is_asked_over_one() -> None:
-    ran = await played("one-connection-gateway")
+@pytest.mark.parametrize("newcomer", ["closed", "ignored", "takes_over"])
+async def test_a_gateway_that_takes_one_connection_is_asked_over_one(
+    newcomer: Literal["closed", "ignored", "takes_over"],
+) -> None:
+    one = scenario.read("one-connection-gateway")
+    rules = [
+        msgspec.structs.replace(row, newcomer=newcomer) if isinstance(row, OneConnection) else row
+        for row in one.fault
+    ]
+    assert rules != list(one.fault) or newcomer == "closed"
+    ran = await play(msgspec.structs.replace(one, fault=tuple(rules)))
     assert len({one.peer for one in ran.seen}) == 1
     assert len(ran.series("e-1").times_ms) == 60
 
