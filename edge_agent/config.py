@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from edge_agent import places
 from jieneng.broker import BrokerSettings
 from jieneng.metering.errors import ConfigError, Problem
 from jieneng.metering.site import Bus, Id, Meter, Site
@@ -121,7 +122,7 @@ def duty(site: Site, settings: AgentSettings) -> Duty:
     """
     agent = _agent(site, settings.agent.id)
     buses = tuple(_placed(bus, settings) for bus in site.bus if bus.agent == agent)
-    problems = [*_unknown_buses(site, settings), *_shared(site, buses)]
+    problems = [*_unknown_buses(site, settings), *places.shared(site, buses)]
     if problems:
         raise ConfigError(problems)
     meters = {bus.id: tuple(one for one in site.meter if one.bus == bus.id) for bus in buses}
@@ -217,20 +218,4 @@ def _unknown_buses(site: Site, settings: AgentSettings) -> Iterator[Problem]:
                 },
                 path=("bus", number, "id"),
                 file=SETTINGS_FILE,
-            )
-
-
-def _shared(site: Site, buses: tuple[Bus, ...]) -> Iterator[Problem]:
-    """Gateways take one connection, and one question at a time: that is what a bus is."""
-    taken: dict[str, str] = {}
-    for bus in buses:
-        place = bus.device if bus.link == "rtu" else f"{bus.host}:{bus.port}"
-        other = taken.setdefault(place or "", bus.id)
-        if other != bus.id:
-            yield Problem(
-                text="buses {other} and {bus} are both at {place}.",
-                mend="Make them one bus: its meters are asked one after the other.",
-                values={"other": other, "bus": bus.id, "place": place},
-                path=("bus", [one.id for one in site.bus].index(bus.id), "id"),
-                file="site.toml",
             )

@@ -15,6 +15,7 @@ from jieneng.metering.errors import ConfigError, Problem, UsageError
 from jieneng.metering.quantities import MEDIA
 
 if TYPE_CHECKING:
+    from edge_agent.config import AgentSettings
     from jieneng.site_folder import SiteFolder
 
 
@@ -156,10 +157,31 @@ def _agent_files(site_dir: Path) -> list[Path]:
 
 
 def _duty_problems(folder: "SiteFolder") -> list[Problem]:
-    """What `edge run` would refuse, for every agent, with its settings where they are here."""
-    from edge_agent.config import AgentHead, AgentSettings, duty
+    """What `edge run` would refuse, for every agent, and what agents would take from each other."""
+    from edge_agent import places
+    from edge_agent.config import duty
     from jieneng import settings
-    from jieneng.site_folder import SITE_FILE, read_settings
+    from jieneng.site_folder import SITE_FILE
+
+    known = _agents(folder)
+    problems = list[Problem]()
+    for one in known.values():
+        try:
+            duty(folder.site, one)
+        except ConfigError as error:
+            problems += error.problems
+    own_ways = {(agent, way.id) for agent, one in known.items() for way in one.bus}
+    problems += places.contested(
+        folder.site, {bus.id for bus in folder.site.bus if (bus.agent, bus.id) in own_ways}
+    )
+    site = settings.read(folder.path / SITE_FILE)
+    return [site.locate(one) if one.file == SITE_FILE else one for one in problems]
+
+
+def _agents(folder: "SiteFolder") -> dict[str, "AgentSettings"]:
+    """Every agent of the site, with its settings where they are here."""
+    from edge_agent.config import AgentHead, AgentSettings
+    from jieneng.site_folder import read_settings
 
     agents = sorted({bus.agent for bus in folder.site.bus})
     sole = agents[0] if len(agents) == 1 else None
@@ -169,11 +191,4 @@ def _duty_problems(folder: "SiteFolder") -> list[Problem]:
             one = read_settings(file, AgentSettings)
             if agent := one.agent.id or sole:
                 known[agent] = one
-    site = settings.read(folder.path / SITE_FILE)
-    problems = list[Problem]()
-    for one in known.values():
-        try:
-            duty(folder.site, one)
-        except ConfigError as error:
-            problems += [site.locate(p) if p.file == SITE_FILE else p for p in error.problems]
-    return problems
+    return known

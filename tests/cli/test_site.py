@@ -120,6 +120,61 @@ def test_check_asks_every_agent_of_the_site(site: Path) -> None:
     assert done.stderr.count("are both at /dev/") == 2
 
 
+BUS = """
+[[bus]]
+id = "{0}"
+agent = "{1}"
+host = "{2}"
+port = 1502
+"""
+RTU = BUS.replace("host", 'link = "rtu"\ndevice').replace("port = 1502\n", "")
+
+
+def with_buses(site: Path, *texts: str) -> list[str]:
+    """A site's lines, with these buses added."""
+    file = site / "site.toml"
+    file.write_text(file.read_text() + "".join(texts))
+    return file.read_text().splitlines()
+
+
+def test_check_refuses_a_gateway_of_two_agents(site: Path) -> None:
+    """Where it serves one connection, one of them would starve."""
+    one = BUS.format("attic", "agent-1", "Gw.local")
+    other = BUS.format("loft", "agent-2", "gw.local.")
+    lines = with_buses(site, one, other)
+    done = jieneng("check", "--site", site)
+    assert done.returncode == 1
+    second = lines.index('id = "loft"') + 1
+    assert (
+        f"site.toml:{second}: buses attic of agent-1 and loft of agent-2 are both at gw.local:1502."
+    ) in done.stderr
+    assert done.stderr.count("are both at") == 1
+
+
+@pytest.mark.parametrize(
+    ("form", "place"),
+    [(BUS, "127.0.0.1"), (BUS, "localhost"), (BUS, "::1"), (RTU, "/dev/ttyUSB0")],
+)
+def test_what_each_machine_has_of_its_own_is_not_shared_by_agents(
+    site: Path, form: str, place: str
+) -> None:
+    with_buses(site, form.format("attic", "agent-1", place), form.format("loft", "agent-2", place))
+    done = jieneng("check", "--site", site)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_an_agent_reaches_in_a_way_of_its_own_is_not_shared(site: Path) -> None:
+    """Two networks may number their gateways alike."""
+    one = BUS.format("attic", "agent-1", "10.0.0.7")
+    other = BUS.format("loft", "agent-2", "10.0.0.7")
+    with_buses(site, one, other)
+    (site / "agent.toml").write_text(
+        '[agent]\nid = "agent-2"\n[[bus]]\nid = "loft"\nhost = "10.0.0.7"\n'
+    )
+    done = jieneng("check", "--site", site)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_check_finds_an_agent_of_a_file_that_the_site_has_not(site: Path) -> None:
     (site / "agent.toml").write_text('[agent]\nid = "agent-9"\n')
     done = jieneng("check", "--site", site)

@@ -133,6 +133,42 @@ def test_two_buses_at_one_address_are_one_bus() -> None:
     assert "Make them one bus" in refused(where, agent(None))
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "place"),
+    [
+        ("localhost", "127.0.0.1", "127.0.0.1:502"),
+        ("LocalHost.", "localhost", "127.0.0.1:502"),
+        ("Gateway.local", "gateway.LOCAL", "gateway.local:502"),
+        ("gateway.lan.", "gateway.lan", "gateway.lan:502"),
+        ("::1", "0:0:0:0:0:0:0:1", "[::1]:502"),
+        ("2001:DB8::a", "2001:db8:0:0::A", "[2001:db8::a]:502"),
+        ("::ffff:192.0.2.7", "192.0.2.7", "192.0.2.7:502"),
+    ],
+)
+def test_two_spellings_of_one_gateway_are_one_gateway(one: str, other: str, place: str) -> None:
+    first = Bus(id="b", agent="agent-1", host=one)
+    second = Bus(id="c", agent="agent-1", link="rtu_tcp", host=other)
+    said = refused(site(first, second, meters=[]), agent(None))
+    assert f"buses b and c are both at {place}." in said
+
+
+@pytest.mark.parametrize(
+    "other", ["/dev/../dev/ttyUSB0", "//dev/ttyUSB0", "/dev//ttyUSB0", "/dev/./ttyUSB0"]
+)
+def test_two_spellings_of_one_serial_port_are_one_port(other: str) -> None:
+    said = refused(site(serial("b", "/dev/ttyUSB0"), serial("c", other), meters=[]), agent(None))
+    assert "buses b and c are both at /dev/ttyUSB0." in said
+
+
+def test_names_of_serial_ports_that_differ_in_case_are_two_ports() -> None:
+    where = site(
+        serial("b", "/dev/ttyS1"),
+        serial("c", "/dev/ttys1"),
+        meters=[meter("m", "b", 1), meter("n", "c", 1)],
+    )
+    assert len(duty(where, agent(None)).buses) == 2
+
+
 def test_all_problems_are_said_at_once() -> None:
     where = site(bus("b", 502), bus("c", 502), meters=[])
     said = refused(where, agent(None, BusOverride(id="x"), BusOverride(id="y")))
