@@ -28,7 +28,7 @@ _Path = tuple[str | int, ...]
 BIT_FUNCTIONS: Final = frozenset({1, 2})
 # A scale beyond is no meter's. 0 would read 0 for ever, 1e400 is more than a float can hold.
 _SCALES: Final = (Decimal("1e-18"), Decimal("1e18"))
-#: Different `every` of one model. Each new one may double the plans that its meters need.
+#: Different `every` of one meter. Each new one may double the plans that its meters need.
 MOST_PACES: Final = 5
 
 

@@ -9,9 +9,10 @@ from difflib import get_close_matches
 from itertools import pairwise
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from jieneng.metering.catalog import Model
+from jieneng.metering.catalog import MOST_PACES, Model
 from jieneng.metering.errors import Problem
 from jieneng.metering.quantities import CONSUMPTION
+from jieneng.metering.read_plan import paces
 from jieneng.metering.site import Dated, Meter, Site, cycle
 
 Path = tuple[str | int, ...]
@@ -232,6 +233,14 @@ def _paces(site: Site, models: Mapping[str, Model]) -> Found:
                 text="every of meter {meter} names {quantity}, which its model does not have.",
                 mend="Did you mean {near}?" if near else "Correct or remove the name.",
                 values={"meter": meter.id, "quantity": name, "near": near[0] if near else ""},
+                path=path,
+            )
+        if model and len({1, *paces(model, meter.every).values()}) > MOST_PACES:
+            yield Problem(
+                text="meter {meter} has more than {most} different values of every, with those of "
+                "its model.",
+                mend="Let quantities that may be read together share one.",
+                values={"meter": meter.id, "most": MOST_PACES},
                 path=path,
             )
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from jieneng.metering.catalog import MOST_PACES
 from jieneng.metering.errors import ConfigError
 from jieneng.site_folder import SiteFolder, load
 
@@ -97,6 +98,34 @@ def test_each_mistake_is_told_with_line_and_mend(
     [problem] = found(tmp_path, SITE.replace(before, after, 1))
     assert problem.startswith(f"site.toml:{line}: ")
     assert says in problem
+
+
+def every(paces: int) -> str:
+    """A meter's `every` that makes as many different paces, that of the counter among them."""
+    names = ["voltage_a_v", "voltage_b_v", "voltage_c_v", "current_a_a", "current_b_a"]
+    rows = ", ".join(f"{name} = {n}" for n, name in enumerate(names[: paces - 1], 2))
+    return SITE.replace("unit = 1", f"unit = 1\nevery = {{{rows}}}")
+
+
+def test_a_meter_has_no_more_paces_than_a_model_may_have(tmp_path: Path) -> None:
+    assert found(tmp_path, every(MOST_PACES)) == []
+    [problem] = found(tmp_path, every(MOST_PACES + 1))
+    assert problem.startswith("site.toml:27: ")
+    assert "meter e-1 has more than 5 different values of every" in problem
+
+
+def test_paces_of_the_model_count_where_the_meter_leaves_them(tmp_path: Path) -> None:
+    head = '[model]\nid = "own"\nname = "own"\nmedium = "electricity"\nsource = "own manual"\n'
+    names = ["energy_kwh", "power_kw", "voltage_a_v", "voltage_b_v", "voltage_c_v", "current_a_a"]
+    points = (
+        f'[[point]]\nquantity = "{name}"\nfunction = 3\naddress = 4\ntype = "f32"\nevery = {n}\n'
+        for name, n in zip(names, (1, 2, 3, 4, 5, 5), strict=True)
+    )
+    (tmp_path / "own.toml").write_text(head + 'confidence = "manual"\n' + "".join(points))
+    for row, said in (("current_a_a = 7", 1), ("power_kw = 7", 0), ("current_a_a = 4", 0)):
+        text = SITE.replace("acrel-dtsd1352", "own")
+        text = text.replace("unit = 1", f"unit = 1\nevery = {{{row}}}")
+        assert len(found(tmp_path, text)) == said, row
 
 
 def test_two_meters_on_one_unit_are_told(tmp_path: Path) -> None:
