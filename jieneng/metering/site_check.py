@@ -169,6 +169,16 @@ def _units(site: Site, _: Mapping[str, Model]) -> Found:
     for number, meter in enumerate(site.meter):
         if meter.bus is None:
             continue
+        bus = site.buses.get(meter.bus)
+        # 248 to 255 are reserved, but there are meters that answer there.
+        if meter.unit == 0 and bus is not None and bus.link != "tcp":
+            yield Problem(
+                text="meter {meter} can't be unit 0 on bus {bus}: on a serial line that is the "
+                "broadcast address, which no device answers.",
+                mend="Write the unit that the device's display shows, 1 to 247.",
+                values={"meter": meter.id, "bus": meter.bus},
+                path=("meter", number, "unit"),
+            )
         other = taken.setdefault((meter.bus, meter.unit), meter)
         if other is not meter:
             yield Problem(

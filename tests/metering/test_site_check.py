@@ -134,6 +134,29 @@ def test_two_meters_on_one_unit_are_told(tmp_path: Path) -> None:
     assert "e-1 and e-2 are both unit 1 on bus bus" in problem
 
 
+RTU = ('host = "192.0.2.1"', 'link = "rtu"\ndevice = "/dev/ttyS1"')
+RTU_TCP = ('host = "192.0.2.1"', 'host = "192.0.2.1"\nlink = "rtu_tcp"')
+
+
+@pytest.mark.parametrize(("before", "after"), [RTU, RTU_TCP])
+def test_unit_0_of_a_serial_line_answers_nobody(tmp_path: Path, before: str, after: str) -> None:
+    """MODBUS over Serial Line V1.02, section 2.2: 0 is the broadcast address."""
+    [problem] = found(tmp_path, SITE.replace(before, after).replace("unit = 1", "unit = 0"))
+    assert problem.startswith("site.toml:27: meter e-1 can't be unit 0 on bus bus")
+    assert "broadcast" in problem
+
+
+@pytest.mark.parametrize("unit", [0, 255])
+def test_over_modbus_tcp_units_0_and_255_are_the_device_itself(tmp_path: Path, unit: int) -> None:
+    assert found(tmp_path, SITE.replace("unit = 1", f"unit = {unit}")) == []
+
+
+@pytest.mark.parametrize("unit", [247, 248, 255])
+def test_a_reserved_unit_is_left_to_the_meter_that_has_it(tmp_path: Path, unit: int) -> None:
+    """A Peacefair PZEM answers at 248 whatever its address is: its "general address"."""
+    assert found(tmp_path, SITE.replace(*RTU).replace("unit = 1", f"unit = {unit}")) == []
+
+
 def test_a_circle_of_parents_is_told_once_and_with_its_way(tmp_path: Path) -> None:
     text = SITE.replace("unit = 1", 'unit = 1\nparent = "e-2"') + METER + 'parent = "e-1"\n'
     [problem] = found(tmp_path, text)
