@@ -7,8 +7,9 @@ of the bus goes before it.
 """
 
 import math
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from itertools import accumulate
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -32,6 +33,7 @@ _NETWORK_S: Final = 0.002  # there and back in a building's network
 _RTU_REQUEST: Final = 8  # unit, function, address, count, checksum
 _RTU_REPLY: Final = 5  # unit, function, byte count, checksum, beside the data
 
+_ROUNDING: Final = 1e-9  # of a quotient of intervals: 0.3 / 0.1 is 3
 _POLLS: Final = 3600  # after so many polls any mixture of paces has shown its average
 
 # Time-outs that a silent meter costs its neighbours. Where replies carry no number the link waits
@@ -48,6 +50,9 @@ class Round(msgspec.Struct, frozen=True):
         questions: of one round.
         cycle_s: one round in which every meter is asked once and answers.
         load: share of its time that the bus is busy, each meter being asked at its interval.
+        fullest_s: what is asked for within one interval when all slow quantities fall due in it,
+            of the interval that this fills most. Whose poll ends after it loses the next slot ...
+        within_s: ... and this is that interval.
         silent_s: what one silent meter costs the others when it is asked.
         dark_s: one round in which nobody answers.
         shortest_s: the shortest interval of its meters.
@@ -58,9 +63,16 @@ class Round(msgspec.Struct, frozen=True):
     questions: int
     cycle_s: float
     load: float
+    fullest_s: float
+    within_s: float
     silent_s: float
     dark_s: float
     shortest_s: float
+
+    @property
+    def fits(self) -> bool:
+        """Whether every poll has its time as long as everybody answers."""
+        return self.load <= FULL and self.fullest_s <= FULL * self.within_s
 
 
 def rounds(site: Site, models: Mapping[str, Model]) -> list[Round]:
@@ -83,44 +95,76 @@ def round_of(bus: Bus, polled: Sequence[tuple[Meter, Model]]) -> Round:
         (model.id, *sorted(meter.every.items())): (model, meter.every) for meter, model in polled
     }
     costs = {key: _cost(bus, *one) for key, one in alike.items()}
-    own = [costs[model.id, *sorted(meter.every.items())] for meter, model in polled]
+    own = [
+        (costs[model.id, *sorted(meter.every.items())], meter.interval_s) for meter, model in polled
+    ]
     silent_s = _WAITS[bus.link] * bus.timeout_s
+    fullest_s, within_s = _fullest(own)
     return Round(
         bus=bus.id,
         meters=len(polled),
-        questions=sum(one.questions for one in own),
-        cycle_s=sum(one.whole_s for one in own),
-        load=sum(
-            one.usual_s / meter.interval_s for one, (meter, _) in zip(own, polled, strict=True)
-        ),
+        questions=sum(one.questions for one, _ in own),
+        cycle_s=sum(one.of(1) for one, _ in own),
+        load=sum(one.usual_s / interval_s for one, interval_s in own),
+        fullest_s=fullest_s,
+        within_s=within_s,
         silent_s=silent_s,
         dark_s=silent_s * len(polled),
-        shortest_s=min(meter.interval_s for meter, _ in polled),
+        shortest_s=min(interval_s for _, interval_s in own),
     )
 
 
 class _Cost(NamedTuple):
-    """What one poll of a model takes: with everything, and on average."""
+    """What polls of a meter take, from one on in which everything is due.
+
+    Attributes:
+        questions: of that one.
+        sums_s: of the first none, one, two ... polls, until they begin anew.
+    """
 
     questions: int
-    whole_s: float
-    usual_s: float
+    sums_s: tuple[float, ...]
+
+    @property
+    def usual_s(self) -> float:
+        """A poll on average."""
+        return self.sums_s[-1] / (len(self.sums_s) - 1)
+
+    def of(self, polls: int) -> float:
+        """The first so many polls."""
+        times, rest = divmod(polls, len(self.sums_s) - 1)
+        return times * self.sums_s[-1] + self.sums_s[rest]
 
 
 def _cost(bus: Bus, model: Model, every: Mapping[str, int]) -> _Cost:
-    whole = plan(model)
     names = paces(model, every)
     different = set(names.values())
-    polls = min(math.lcm(*different), _POLLS)
-    # Which paces are due together, and how often: most polls are alike.
-    due = Counter(
-        frozenset(pace for pace in different if poll % pace == 0) for poll in range(polls)
-    )
-    usual_s = 0.0
-    for together, times in due.items():
-        wanted = [name for name, pace in names.items() if pace in together]
-        usual_s += times / polls * sum(question_s(bus, read) for read in plan(model, None, wanted))
-    return _Cost(len(whole), sum(question_s(bus, read) for read in whole), usual_s)
+
+    @cache  # most polls are alike
+    def together_s(due: frozenset[int]) -> float:
+        wanted = [name for name, pace in names.items() if pace in due]
+        return sum(question_s(bus, read) for read in plan(model, None, wanted))
+
+    polls = range(min(math.lcm(*different), _POLLS))
+    each_s = (together_s(frozenset(n for n in different if poll % n == 0)) for poll in polls)
+    return _Cost(len(plan(model)), tuple(accumulate(each_s, initial=0.0)))
+
+
+def _fullest(own: Sequence[tuple[_Cost, float]]) -> tuple[float, float]:
+    """What falls due within the interval that is filled most, and that interval.
+
+    Who has the shorter interval goes first (`schedule`, law 4), so an interval has in it what those
+    with one as long or shorter are asked for, these several times.
+    """
+    lasting = {
+        within_s: sum(
+            one.of(int(within_s / interval_s + _ROUNDING))
+            for one, interval_s in own
+            if interval_s <= within_s
+        )
+        for _, within_s in own
+    }
+    return max(((s, within_s) for within_s, s in lasting.items()), key=lambda one: one[0] / one[1])
 
 
 def question_s(bus: Bus, read: Read) -> float:
@@ -154,13 +198,29 @@ def problems(site: Site, models: Mapping[str, Model]) -> Iterator[Problem]:
                 values={**_told(one), "interval": _enough_s(one)},
                 path=("bus", places[one.bus]),
             )
+        elif not one.fits:
+            yield Problem(
+                text="bus {bus} can't keep up in rounds in which all slow quantities (every) are "
+                "due: what is asked for within {within} s then takes {fullest} s by calculation.",
+                mend="Write interval_s = {interval} or more at its meters, leave quantities out, "
+                "raise the baud rate, or split the bus.",
+                values={
+                    **_told(one),
+                    "within": f"{one.within_s:g}",
+                    "fullest": f"{one.fullest_s:.2f}",
+                    "interval": _enough_s(one),
+                },
+                path=("bus", places[one.bus]),
+            )
 
 
 def warnings(site: Site, models: Mapping[str, Model]) -> Iterator[Problem]:
     """Buses that can be polled, but not when something goes wrong."""
     places = {bus.id: number for number, bus in enumerate(site.bus)}
     for one in rounds(site, models):
-        if BUSY < one.load <= FULL:
+        if not one.fits:
+            continue
+        if one.load > BUSY:
             yield Problem(
                 text="bus {bus} is busy for {load} % of its time: a round of its {meters} meters "
                 "takes {cycle} s by calculation.",
@@ -169,7 +229,7 @@ def warnings(site: Site, models: Mapping[str, Model]) -> Iterator[Problem]:
                 values={**_told(one), "interval": _enough_s(one)},
                 path=("bus", places[one.bus]),
             )
-        elif one.meters > 1 and one.load <= FULL and one.cycle_s + one.silent_s > one.shortest_s:
+        elif one.meters > 1 and one.cycle_s + one.silent_s > one.shortest_s:
             yield Problem(
                 text="one silent meter on bus {bus} costs the others {silent} s, and a round takes "
                 "{cycle} s by calculation: together more than the shortest interval, {shortest} s.",

@@ -12,7 +12,7 @@ from jieneng.metering.errors import Problem
 from jieneng.metering.read_plan import Read
 from jieneng.metering.site import Bus, Site
 from jieneng.site_folder import packaged_models
-from tests.edge_agent import scene
+from tests.edge_agent import on_the_clock, scene
 
 MODELS = packaged_models()
 MODEL = MODELS["acrel-dtsd1352"]  # 2, 23 and 2 registers, in three questions
@@ -117,6 +117,70 @@ def test_what_just_fits_is_warned_of() -> None:
     assert not list(bus_time.problems(here, models()))
     [one] = bus_time.warnings(here, models())
     assert "busy for 8" in said(one)
+
+
+SLOW = [row.quantity for row in MODEL.point if row.quantity != "energy_kwh"]
+
+
+def in_every(polls: int) -> dict[str, int]:
+    return dict.fromkeys(SLOW, polls)
+
+
+def test_a_round_in_which_everything_is_due_has_to_fit_as_well() -> None:
+    """On average 30 such meters are busy for half of 3 s; in every twelfth round it is 5.4 s."""
+    here = site(bus(), 30, interval_s=3.0, every=in_every(12))
+    [told] = bus_time.rounds(here, models())
+    assert told.load < bus_time.BUSY
+    [one] = bus_time.problems(here, models())
+    assert one.path == ("bus", 0)
+    assert "bus b can't keep up in rounds in which all slow quantities (every) are due" in said(one)
+    assert "within 3 s then takes 5.36 s by calculation" in said(one)
+    assert not list(bus_time.warnings(here, models())), "it is refused already"
+    interval_s = float(said(one).split("interval_s = ")[1].split(" ")[0])
+    there = site(bus(), 30, interval_s=interval_s, every=in_every(12))
+    assert not list(bus_time.problems(there, models()))
+
+
+@pytest.mark.parametrize("units", [16, 17])
+async def test_who_is_refused_would_miss_polls_and_who_passes_misses_none(units: int) -> None:
+    """Late within its slot is not missed: the next slot is lost where a poll ends after its own."""
+    here = site(bus(), units, interval_s=3.0, every=in_every(12))
+    [told] = bus_time.rounds(here, models())
+    wire_s = told.cycle_s / told.questions
+    polled = on_the_clock.Bus(
+        lambda question, _: question.reply(1),
+        units=units, interval_s=3.0, wire_s=wire_s, every=in_every(12),
+    )  # fmt: skip
+    await polled.run(360)
+    polls = [len(polled.of(unit)) for unit in range(1, units + 1)]
+    refused = list(bus_time.problems(here, models()))
+    assert (max(polls) - min(polls) > 1) == bool(refused), "the last round is under way at the end"
+
+
+def test_a_slow_meter_may_take_longer_than_the_interval_of_a_fast_one() -> None:
+    """Who has the shorter interval goes first, and its polls are asked between the others'."""
+    on = bus()
+    fast = scene.meter("fast", "b", 40, interval_s=1.0, every=in_every(10))
+    slow = [scene.meter(f"m{unit}", "b", unit, interval_s=60.0) for unit in range(1, 31)]
+    here = scene.site(on, meters=[fast, *slow])
+    [one] = bus_time.rounds(here, models())
+    assert one.cycle_s > one.shortest_s
+    assert not list(bus_time.problems(here, models()))
+
+
+def test_the_fullest_interval_has_the_faster_meters_polls_in_it() -> None:
+    """Within 4 s: a whole poll of each, and three more of the fast one, of which one is whole."""
+    on = bus()
+    fast = scene.meter("fast", "b", 1, interval_s=1.0, every=in_every(2))
+    slow = scene.meter("slow", "b", 2, interval_s=4.0, every=in_every(9))
+    one = bus_time.round_of(on, [(fast, MODEL), (slow, MODEL)])
+    energy_s = bus_time.question_s(on, read(2))
+    whole_s = sum(bus_time.question_s(on, read(count)) for count in (2, 23, 2))
+    assert one.within_s == 1.0
+    assert one.fullest_s == pytest.approx(whole_s)
+    much = bus_time.round_of(on, [(fast, MODEL), *[(slow, MODEL)] * 9])
+    assert much.within_s == 4.0
+    assert much.fullest_s == pytest.approx(11 * whole_s + 2 * energy_s)
 
 
 def test_a_dead_unit_that_costs_a_neighbour_its_slot_is_warned_of() -> None:
