@@ -170,9 +170,9 @@ def _fullest(own: Sequence[tuple[_Cost, float]]) -> tuple[float, float]:
 def question_s(bus: Bus, read: Read) -> float:
     """From one question to the moment at which the next may be asked, if it is answered."""
     own_s = _TURNAROUND_S if bus.turnaround_s is None else bus.turnaround_s
-    if bus.link == "tcp":
+    if not bus.has_line:
         return own_s + _NETWORK_S + bus.delay_s
-    line = bus.baud, bus.parity, bus.stop_bits
+    line = bus.line_baud, bus.parity, bus.stop_bits
     wire_s = (_RTU_REQUEST + _RTU_REPLY + read.size) * character_s(*line)
     # One silence tells the device where the question ends. Another tells where the reply does: on a
     # port of ours the delay runs meanwhile, a gateway hands the reply on after it.

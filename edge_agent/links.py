@@ -274,7 +274,7 @@ def bus_link(bus: Bus, now_ms: Callable[[], int]) -> TcpLink | SerialLink:
         return SerialLink(
             bus.device or "",
             framing=framing,
-            baud=bus.baud,
+            baud=bus.line_baud,
             parity=bus.parity,
             stop_bits=bus.stop_bits,
             timeout_s=bus.timeout_s,

@@ -7,7 +7,7 @@ headcount, CT and PT ratios, the device itself) is a dated list, and is asked fo
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -21,6 +21,8 @@ NotNegative = Annotated[float, Meta(ge=0)]
 
 AreaKind = Literal["office", "canteen", "data_room", "dormitory", "plant", "other"]
 Category = Literal["01", "021", "022", "023", "024", "025", "026", "03"]
+
+_USUAL_BAUD: Final = 9600
 
 
 class Dated(msgspec.Struct, frozen=True, rename={"from_": "from"}):
@@ -64,6 +66,8 @@ class Bus(msgspec.Struct, frozen=True, kw_only=True):
     """One link with one or more meters on it. One request is in flight on it at a time.
 
     Attributes:
+        baud: of the serial line, be it on a port of ours or behind a gateway; so are `parity` and
+            `stop_bits`.
         timeout_s: how long a meter may take to answer; what bytes take on a serial port's wire
             comes on top.
         delay_s: from the end of an answer to the next request, for meters that need a rest. On a
@@ -78,12 +82,22 @@ class Bus(msgspec.Struct, frozen=True, kw_only=True):
     host: str | None = None
     port: Annotated[int, Meta(ge=1, le=65535)] = 502
     device: str | None = None
-    baud: Annotated[int, Meta(ge=300, le=921600)] = 9600
+    baud: Annotated[int, Meta(ge=300, le=921600)] | None = None
     parity: Literal["N", "E", "O"] = "N"
     stop_bits: Literal[1, 2] = 1
     timeout_s: Positive = 1.0
     delay_s: Annotated[float, Meta(ge=0, le=10)] = 0.0
     turnaround_s: Annotated[float, Meta(ge=0, le=10)] | None = None
+
+    @property
+    def has_line(self) -> bool:
+        """Whether its meters hang on a serial line. Behind Modbus TCP only if one is described."""
+        return self.link != "tcp" or (self.baud, self.parity, self.stop_bits) != (None, "N", 1)
+
+    @property
+    def line_baud(self) -> int:
+        """What that line has, never omitted."""
+        return self.baud or _USUAL_BAUD
 
 
 class Replacement(msgspec.Struct, frozen=True, kw_only=True):

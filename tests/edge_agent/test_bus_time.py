@@ -46,6 +46,31 @@ def test_a_question_at_9600_baud_by_hand() -> None:
     assert bus_time.question_s(bus("tcp"), read(23)) == pytest.approx(0.022)
 
 
+@pytest.mark.parametrize(
+    "line", [{"baud": 1200}, {"baud": 9600, "parity": "E"}, {"parity": "O"}, {"stop_bits": 2}]
+)
+def test_a_line_behind_a_modbus_tcp_gateway_counts_where_it_is_written(
+    line: dict[str, Any],
+) -> None:
+    """The gateway speaks RTU there, as a serial server does."""
+    behind_s = bus_time.question_s(bus("tcp", **line), read(23))
+    assert behind_s == bus_time.question_s(bus("rtu_tcp", **line), read(23))
+    assert behind_s > bus_time.question_s(bus("tcp"), read(23))
+
+
+def test_a_line_without_a_baud_has_9600() -> None:
+    for link in ("rtu", "rtu_tcp"):
+        usual_s = bus_time.question_s(bus(link), read(23))
+        assert usual_s == bus_time.question_s(bus(link, baud=9600), read(23))
+
+
+def test_a_slow_line_behind_a_modbus_tcp_gateway_is_refused() -> None:
+    here = site(bus("tcp", baud=1200), 30, interval_s=3.0)
+    [one] = bus_time.problems(here, models())
+    assert "bus b can't keep up: a round of its 30 meters" in said(one)
+    assert not list(bus_time.problems(site(bus("tcp"), 30, interval_s=3.0), models()))
+
+
 def test_what_the_bus_says_goes_before_what_is_assumed() -> None:
     usual, slow = bus(), bus(turnaround_s=0.15)
     more_s = bus_time.question_s(slow, read(2)) - bus_time.question_s(usual, read(2))
