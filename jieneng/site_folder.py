@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from jieneng import settings
-from jieneng.metering import catalog, site_check
+from jieneng.metering import catalog_check, site_check
 from jieneng.metering.catalog import Model
 from jieneng.metering.errors import ConfigError, Problem
 from jieneng.metering.site import Site
@@ -97,6 +97,6 @@ def _is_model(file: Path) -> bool:
 
 def _decode_model(document: settings.Document) -> Model:
     model = settings.decode(document, Model)
-    if problems := catalog.check(model):
+    if problems := catalog_check.check(model):
         raise ConfigError([document.locate(problem) for problem in problems])
     return model

@@ -9,7 +9,8 @@ from difflib import get_close_matches
 from itertools import pairwise
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from jieneng.metering.catalog import MOST_PACES, Model
+from jieneng.metering.catalog import Model
+from jieneng.metering.catalog_check import MOST_PACES
 from jieneng.metering.errors import Problem
 from jieneng.metering.quantities import CONSUMPTION
 from jieneng.metering.read_plan import paces

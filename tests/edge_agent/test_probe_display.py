@@ -12,7 +12,7 @@ import pytest
 from edge_agent import display, paste, probe
 from edge_agent.display import Display, Place
 from jieneng.clock import FastClock
-from jieneng.metering import catalog
+from jieneng.metering import catalog_check
 from jieneng.metering.catalog import Model, PointRow
 from jieneng.metering.read_plan import plan
 from jieneng.metering.registers import TYPES, orders
@@ -97,7 +97,7 @@ async def test_the_order_is_taken_over_by_the_other_points_and_they_read_right()
     base = MODELS["eastron-sdm630"]
     best = display.likely(found, row(base))[0]
     mine = paste.named(base, "my-sdm", "found by probing", paste.derived(base, [best]))
-    assert catalog.check(mine) == []
+    assert catalog_check.check(mine) == []
     async with served(device) as port, probing(port) as asking:
         values = {
             quantity: value
@@ -218,6 +218,6 @@ def test_what_no_model_knows_is_a_model_of_its_own() -> None:
     found: Sequence[Place] = [Place("volume_m3", 4, 9, "f32", "CDAB", 0)]
     mine = paste.unheard_of(found)
     assert mine.model.medium == "water"
-    assert catalog.check(mine) == []
+    assert catalog_check.check(mine) == []
     assert 'order = "CDAB"' in paste.model(mine)
     assert math.isclose(float(mine.point[0].scale), 1.0)

@@ -3,7 +3,7 @@
 import pytest
 
 from edge_agent.ways import ways
-from jieneng.metering import catalog
+from jieneng.metering import catalog_check
 from jieneng.metering.read_plan import plan
 from jieneng.site_folder import packaged_models
 
@@ -16,7 +16,7 @@ def test_every_way_of_a_model_has_its_points_and_asks_for_less(name: str) -> Non
     assert usual is MODELS[name]
     assert len({way.id for way in (usual, *narrow)}) == 3
     for way in narrow:
-        assert catalog.check(way) == []
+        assert catalog_check.check(way) == []
         assert (way.point, way.identity, way.forbidden) == (
             usual.point, usual.identity, usual.forbidden,
         )  # fmt: skip

@@ -5,7 +5,7 @@ from fractions import Fraction
 import pytest
 
 from jieneng import settings
-from jieneng.metering import catalog
+from jieneng.metering import catalog_check
 from jieneng.metering.catalog import Model
 
 HEAD = """[model]
@@ -28,7 +28,7 @@ type = "u32"
 def parsed(text: str) -> tuple[Model, list[str]]:
     document = settings.parse(text, "m.toml")
     model = settings.decode(document, Model)
-    return model, [str(document.locate(problem)) for problem in catalog.check(model)]
+    return model, [str(document.locate(problem)) for problem in catalog_check.check(model)]
 
 
 def test_a_right_model_has_no_problem() -> None:
