@@ -182,6 +182,13 @@ async def test_who_is_refused_would_miss_polls_and_who_passes_misses_none(units:
     assert (max(polls) - min(polls) > 1) == bool(refused), "the last round is under way at the end"
 
 
+def test_without_slow_quantities_the_fullest_interval_is_no_fuller_than_usual() -> None:
+    on = bus()
+    meters = [scene.meter(f"m{n}", "b", n, interval_s=s) for n, s in enumerate((0.9, 2.0, 7.0), 1)]
+    one = bus_time.round_of(on, [(meter, MODEL) for meter in meters])
+    assert one.fullest_s <= one.load * one.within_s
+
+
 def test_a_slow_meter_may_take_longer_than_the_interval_of_a_fast_one() -> None:
     """Who has the shorter interval goes first, and its polls are asked between the others'."""
     on = bus()
