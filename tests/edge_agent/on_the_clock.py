@@ -6,13 +6,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from zoneinfo import ZoneInfo
 
-from edge_agent.meter import PolledMeter
+from edge_agent.meter import Heard, PolledMeter
 from edge_agent.poller import BusPoller
 from edge_agent.protocols import Exchange, Reply, Talk
 from edge_agent.protocols.modbus import FRAMINGS
 from jieneng import observe
 from jieneng.metering.errors import DeviceRefused, LinkError, PeerError, Silent
-from jieneng.metering.reading import Sample
+from jieneng.metering.reading import Poll, Sample
 from jieneng.site_folder import packaged_models
 from tests.edge_agent.misbehaving import Question
 from tests.edge_agent.scene import into, meter
@@ -102,7 +102,12 @@ class Gateway:
 
 
 class Bus:
-    """A poller on a stepped clock, and what it handed on."""
+    """A poller on a stepped clock, and what it handed on.
+
+    Attributes:
+        heard: its polls ...
+        samples: ... and what was read in them.
+    """
 
     def __init__(
         self,
@@ -122,6 +127,7 @@ class Bus:
         self.gateway = Gateway(
             self.clock, answer, timeout_s=timeout_s, wire_s=wire_s, listens=listens
         )
+        self.heard: list[Heard] = []
         self.samples: list[Sample] = []
         model = packaged_models()["acrel-dtsd1352"]
         self.poller = BusPoller(
@@ -138,7 +144,7 @@ class Bus:
             link=self.gateway,
             framing=FRAMINGS["tcp"],
             clock=self.clock,
-            keep=into(self.samples),
+            keep=self._keep,
             log=observe.log("test"),
         )
         if before:
@@ -153,6 +159,13 @@ class Bus:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+
+    def _keep(self, poll: Heard) -> None:
+        self.heard.append(poll)
+        into(self.samples)(poll)
+
+    def polls(self, unit: int) -> list[Poll]:
+        return [one.poll() for one in self.heard if one.meter.unit == unit]
 
     def of(self, unit: int) -> list[Sample]:
         return [one for one in self.samples if one.meter == f"m{unit}"]

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from jieneng.metering.errors import ConfigError, Problem
 from jieneng.metering.reading import Poll
 from jieneng.metering.site import Identity
 from jieneng.site_folder import SiteFolder
+from tests.edge_agent.misbehaving import Act, Question, misbehaving
 from tests.edge_agent.scene import (
     AGENT,
     Dtsd1352,
@@ -61,6 +62,28 @@ async def test_every_poll_reports_itself_also_of_a_meter_that_is_silent(
     assert {poll.ok for poll in _polls(ingest, "e-9")} == {False}
     samples = {one.time_ms for b in ingest.batches.values() for one in b.samples}
     assert samples == {poll.time_ms for poll in _polls(ingest, "e-1")}
+
+
+async def test_how_long_a_poll_took_and_how_often_it_asked_are_told(
+    mosquitto: Mosquitto, tmp_path: Path
+) -> None:
+    """A meter thinks for 30 ms a question, and is busy with another at the first."""
+
+    def behave(question: Question) -> Iterator[Act]:
+        yield 0.03
+        yield question.refusal(6) if question.nth == 1 else question.reply(1)
+
+    ingest = Ingest(mosquitto.port)
+    async with misbehaving(behave) as server, running(ingest.run()):
+        where = folder(
+            tmp_path, bus("b", server.port), meters=[meter("e-1", "b", 1, interval_s=1.0)]
+        )
+        async with running(app.run(where, settings(mosquitto.port), SystemClock())):
+            await until(lambda: len(_polls(ingest, "e-1")) > 1)
+    first, second, *_ = sorted(_polls(ingest, "e-1"), key=lambda poll: poll.time_ms)
+    assert (first.ok, first.attempts, second.ok, second.attempts) == (True, 4, True, 3)
+    assert first.duration_ms >= 4 * 30 + 100 - 1, "with the pause that a busy meter is given"
+    assert second.duration_ms >= 3 * 30 - 1
 
 
 async def test_an_agent_of_which_no_meter_answers_still_tells_of_its_polls(

@@ -349,3 +349,20 @@ async def test_a_stall_of_the_agent_moves_no_slot() -> None:
     assert len(faces_s) == 8
     begin_s = phase_s("agent", 15.0)
     assert all(begin_s <= face_s < begin_s + 2 for face_s in faces_s)
+
+
+# --- how polls went -----------------------------------------------------------------------------
+
+
+async def test_a_busy_meter_is_asked_again_and_every_question_is_an_attempt() -> None:
+    """Three reads of 50 ms; the second is refused twice, and asked again after 100 and 200 ms."""
+    busy = {2, 3}
+
+    def answer(question: Question, _: float) -> bytes:
+        return question.refusal(6) if question.nth in busy else question.reply(1)
+
+    bus = on_the_clock.Bus(answer)
+    await bus.run(30.0)
+    first, *others = bus.polls(1)
+    assert (first.ok, first.attempts, first.duration_ms) == (True, 5, 5 * 50 + 100 + 200)
+    assert {(one.ok, one.attempts, one.duration_ms) for one in others} == {(True, 3, 3 * 50)}
