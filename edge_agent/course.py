@@ -29,8 +29,10 @@ class Course(msgspec.Struct):
         polled: whose it is.
         asked: what for.
         replies: to all reads, None where there is none.
-        began_s: on the monotonic clock.
+        began_s: on the monotonic clock: from then on the bus was busy with it, if only with waiting
+            until it may be asked.
         before: questions that the bus had been asked until then.
+        asked_s: when its first question was sent; None where none was.
         trouble: the last that says something about meter or link; None where all is well.
         complete: every read was asked for and answered.
         pauses: that were made for a busy meter.
@@ -41,9 +43,17 @@ class Course(msgspec.Struct):
     replies: list[Reply | None]
     began_s: float
     before: int
+    asked_s: float | None = None
     trouble: Trouble | None = None
     complete: bool = True
     pauses: int = 0
+
+    def lasted_s(self, ended_s: float) -> float:
+        """From the first question to its end; of one that asked none, all that it was tried.
+
+        What the link waited for before that is mostly the answer of another meter.
+        """
+        return ended_s - (self.began_s if self.asked_s is None else self.asked_s)
 
     def distrust(self, number: int) -> None:
         """What came last did not answer this read, and may be the answer to the one before.
@@ -78,7 +88,7 @@ class PollCounts(msgspec.Struct):
     Attributes:
         ok: every read was answered.
         failed: one was not.
-        seconds: spent on all of them.
+        seconds: that the bus was busy with all of them, its waits included.
     """
 
     ok: int = 0

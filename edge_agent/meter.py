@@ -235,7 +235,8 @@ class Heard(msgspec.Struct, frozen=True, gc=False):
         replies: one a read; None where there is none.
         time_ms: UTC, milliseconds since 1970: of the reply that tells it, or of the poll's end.
         ok: whether every read was answered as it should.
-        duration_ms: from the first question to the last answer or time-out.
+        duration_ms: from the first question to the last answer or time-out; where none could be
+            sent, for as long as that was tried.
         attempts: questions asked, repeated ones included.
     """
 

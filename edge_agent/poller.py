@@ -161,7 +161,7 @@ class BusPoller:
                     continue
                 self._asked += 1
                 try:
-                    course.replies[number] = yield self._exchange(polled, registers)
+                    course.replies[number] = yield self._exchange(course, registers)
                 except (LinkError, PeerError) as error:
                     if not (yield from self._again(course, number, error)):
                         break
@@ -196,7 +196,7 @@ class BusPoller:
                 return self._missed(course, number, error)
             self._asked += 1
             try:
-                course.replies[number] = yield self._exchange(course.polled, registers)
+                course.replies[number] = yield self._exchange(course, registers)
             except (LinkError, PeerError) as another:
                 error = another
             else:
@@ -204,10 +204,17 @@ class BusPoller:
                 registers.answered()
                 return True
 
-    def _exchange(self, polled: Standing, registers: Registers) -> Exchange:
+    def _exchange(self, course: Course, registers: Registers) -> Exchange:
         """Ask for these, and make sure of the answer where there may be another."""
         steps = registers.question.ask(self._asked)
-        return alone(steps) if polled.owes else steps
+        if course.asked_s is None:
+            steps = self._first(course, steps)
+        return alone(steps) if course.polled.owes else steps
+
+    def _first(self, course: Course, steps: Exchange) -> Exchange:
+        """The same, its moment noted. It begins when it is sent: links may wait before they do."""
+        course.asked_s = self._clock.monotonic()
+        return (yield from steps)
 
     def _pause_s(self, course: Course, error: LinkError | PeerError) -> float | None:
         """How long to wait before a busy meter is asked again; None: not any more."""
@@ -258,13 +265,12 @@ class BusPoller:
         if not attempts:
             return True
         ended_s = self._clock.monotonic()
-        lasted_s = ended_s - course.began_s
-        self.counts.add(lasted_s, course.complete)
+        self.counts.add(ended_s - course.began_s, course.complete)
         self._remember(course, ended_s)
         replies, complete = course.replies, course.complete
         stamp = meter.stamp(replies)
         time_ms = self._clock.now_ms() if stamp is None else stamp.time_ms
-        lasted_ms = round(MILLISECONDS * lasted_s)
+        lasted_ms = round(MILLISECONDS * course.lasted_s(ended_s))
         self._keep(Heard(meter, meter.due, replies, time_ms, complete, lasted_ms, attempts))
         return not course.is_in_vain
 

@@ -52,7 +52,8 @@ class Poll(msgspec.Struct, frozen=True, gc=False):
         meter: id of the meter in `site.toml`.
         time_ms: UTC, milliseconds since 1970: of its sample, or of its end where there is none.
         ok: whether every read was answered as it should.
-        duration_ms: from the first question to the last answer or time-out.
+        duration_ms: from the first question to the last answer or time-out; where none could be
+            sent, for as long as that was tried.
         attempts: questions asked, repeated ones included.
     """
 

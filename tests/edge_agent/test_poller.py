@@ -3,6 +3,7 @@
 import math
 import random
 import struct
+import time
 from collections.abc import AsyncIterator, Iterator, MutableMapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,10 +15,12 @@ from structlog.testing import capture_logs
 from edge_agent.links import TcpLink
 from edge_agent.meter import Heard, PolledMeter
 from edge_agent.poller import BusPoller
+from edge_agent.protocols import Exchange, Reply
 from edge_agent.protocols.modbus import FRAMINGS
 from edge_agent.schedule import phase_s
 from jieneng import observe
 from jieneng.clock import SystemClock
+from jieneng.metering.errors import LinkDown
 from jieneng.metering.reading import Sample
 from jieneng.site_folder import packaged_models
 from tests.edge_agent import on_the_clock
@@ -366,3 +369,52 @@ async def test_a_busy_meter_is_asked_again_and_every_question_is_an_attempt() ->
     first, *others = bus.polls(1)
     assert (first.ok, first.attempts, first.duration_ms) == (True, 5, 5 * 50 + 100 + 200)
     assert {(one.ok, one.attempts, one.duration_ms) for one in others} == {(True, 3, 3 * 50)}
+
+
+async def test_a_poll_does_not_take_the_time_for_which_its_link_waits_for_anothers_answer() -> None:
+    """m1 is dead, and the link listens for a second before it asks m2: the bus is busy, but m2 is
+    as fast as ever."""
+
+    def answer(question: Question, _: float) -> bytes | None:
+        return question.reply(1) if question.unit == 2 else None
+
+    bus = on_the_clock.Bus(answer, units=2, listens=True)
+    await bus.run(120.0)
+    silent, healthy = bus.polls(1), bus.polls(2)
+    assert {one.duration_ms for one in silent} == {1000}
+    assert {one.duration_ms for one in healthy} == {3 * 50}
+    busy_s = len(silent) * (1.0 + 1.0) + len(healthy) * 3 * 0.05
+    assert bus.poller.counts.seconds == pytest.approx(busy_s)
+
+
+async def test_a_poll_takes_from_its_first_question_not_from_the_wish_for_a_link() -> None:
+    """A connection without numbers is listened to for one time-out before it is used."""
+
+    def behave(question: Question) -> Iterator[Act]:
+        yield question.reply(1)
+
+    timeout_s = 0.4
+    async with misbehaving(behave, rtu=True) as server:
+        bus = Bus(server.port, "rtu_tcp", range(1, 2), 0.1, timeout_s, "acrel-dtsd1352")
+        polls: list[tuple[float, Heard]] = []
+        bus.poller._keep = lambda heard: polls.append((time.monotonic(), heard))
+        began_s = time.monotonic()
+        async with running(bus.poller.run()):
+            await until(lambda: polls)
+    ended_s, first = polls[0]
+    assert first.duration_ms <= 1000 * (ended_s - began_s - timeout_s) + 1
+    assert bus.poller.counts.seconds >= timeout_s
+
+
+async def test_a_poll_whose_question_never_left_takes_as_long_as_it_was_tried(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bus = on_the_clock.Bus(lambda *_: None)
+
+    async def no_connection(_: Exchange) -> Reply:
+        await bus.clock.sleep(5.0)
+        raise LinkDown("it can't be opened")
+
+    monkeypatch.setattr(bus.gateway, "_exchange", no_connection)
+    await bus.run(30.0)
+    assert {(one.ok, one.duration_ms) for one in bus.polls(1)} == {(False, 5000)}
