@@ -79,7 +79,8 @@ async def run(
             undated=watch.undated,
             log=log,
         )
-        buses = Buses(lambda one, wave: _poller(one, mine.agent, wave, keeper, clock, log))
+        phase = f"{folder.site.id}/{mine.agent}"  # most sites have an agent-1
+        buses = Buses(lambda one, wave: _poller(one, phase, wave, keeper, clock, log))
         health = Health(lambda: buses.pollers, timekeeper, clock)
         publisher = Publisher(
             spool,
@@ -115,7 +116,7 @@ async def run(
 
 
 def _poller(
-    one: BusDuty, agent: str, wave: int, keeper: Keeper, clock: Clock, log: Log
+    one: BusDuty, phase: str, wave: int, keeper: Keeper, clock: Clock, log: Log
 ) -> BusPoller:
     zone = ZoneInfo(one.zone)
     return BusPoller(
@@ -124,7 +125,7 @@ def _poller(
             PolledMeter(meter, model, zone)
             for meter, model in zip(one.meters, one.models, strict=True)
         ],
-        phase=agent,
+        phase=phase,
         wave=wave,
         link=bus_link(one.bus, clock.now_ms),
         framing=FRAMINGS[one.bus.link],

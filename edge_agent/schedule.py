@@ -4,11 +4,12 @@ Laws:
 
 1. A meter is due at the same places of the clock's face whatever happens: at its phase after each
    whole interval of UTC. So series line up, and a restart changes nothing.
-2. The phase is a stable hash of who polls, the agent, and lies in the first tenth of the interval:
-   fleets don't fire together, every reading is near its interval's edge, and those of one building
-   are of one moment. The meters of a bus are asked one right after the other, always in the same
-   order: they can't be asked at once, and whoever asks them wakes up once for all of them. Where
-   an agent has very many buses they begin in waves (`buses`), a fifth of a second apart.
+2. The phase is a stable hash of who polls, the agent of its site, and lies in the first tenth of
+   the interval: fleets don't fire together, every reading is near its interval's edge, and those of
+   one building are of one moment. The meters of a bus are asked one right after the other, always
+   in the same order: they can't be asked at once, and whoever asks them wakes up once for all of
+   them. Where an agent has very many buses they begin in waves (`buses`), a fifth of a second
+   apart.
 3. A slot that was missed is skipped, never caught up with. One in which nothing was found may be
    tried once more, where the next one is far away.
 4. Of those that are due, the one whose interval ends first goes first: one that is asked every

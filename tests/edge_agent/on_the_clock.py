@@ -121,6 +121,7 @@ class Bus:
         every: Mapping[str, int] | None = None,
         before: "Bus | None" = None,
         bus: str = "b",
+        wave: int = 0,
     ) -> None:
         self.interval_s = interval_s
         self.clock: SteppedClock = before.clock if before else SteppedClock(BEGIN_MS, sleepers=1)
@@ -141,6 +142,7 @@ class Bus:
                 for unit in range(1, units + 1)
             ],
             phase="agent",
+            wave=wave,
             link=self.gateway,
             framing=FRAMINGS["tcp"],
             clock=self.clock,

@@ -12,7 +12,9 @@ import aiomqtt
 import pytest
 from structlog.testing import capture_logs
 
+from edge_agent import app
 from edge_agent.config import PublishSettings, SpoolSettings
+from edge_agent.poller import BusPoller
 from jieneng.metering import wire
 from jieneng.metering.errors import SpoolUnavailable
 from jieneng.observe import MetricsSettings
@@ -300,6 +302,25 @@ async def test_a_second_agent_on_the_same_spool_does_not_start(
             await until(lambda: ingest.samples)
             with pytest.raises(SpoolUnavailable):
                 await agent(where, settings(mosquitto.port))
+
+
+async def test_an_agents_buses_have_its_phase_of_its_site_and_go_in_waves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nearly every site names its agent agent-1: by that alone, all sites on a broker would fire in
+    the same moment."""
+    begun: list[tuple[str, str, int]] = []
+
+    def poller(name: str, *given: Any, phase: str, wave: int = 0, **more: Any) -> BusPoller:
+        begun.append((name, phase, wave))
+        return BusPoller(name, *given, phase=phase, wave=wave, **more)
+
+    monkeypatch.setattr(app, "BusPoller", poller)
+    buses = [bus(f"b{number}", 1 + number) for number in range(52)]  # nobody is there
+    meters = [meter(f"m{number}", f"b{number}", 1, interval_s=3600) for number in range(52)]
+    async with running(agent(folder(tmp_path, *buses, meters=meters), settings(free_port()))):
+        await until(lambda: len(begun) == 52)
+    assert begun == [(f"b{n}", f"{SITE}/{AGENT}", n // 50) for n in range(52)]
 
 
 async def test_metrics_say_what_happened(mosquitto: Mosquitto, tmp_path: Path) -> None:

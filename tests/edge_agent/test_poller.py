@@ -337,6 +337,16 @@ async def test_all_buses_of_an_agent_are_polled_in_the_same_moment() -> None:
     assert one.times_s(1) == other.times_s(1)
 
 
+async def test_a_bus_of_a_later_wave_is_polled_a_wave_later() -> None:
+    first, third = (
+        on_the_clock.Bus(lambda question, _: question.reply(1), wave=wave) for wave in (0, 2)
+    )
+    await first.run(60.0)
+    await third.run(60.0)
+    later_s = [round(b - a, 3) for a, b in zip(first.times_s(1), third.times_s(1), strict=True)]
+    assert later_s == [0.4] * 4
+
+
 async def test_a_stall_of_the_agent_moves_no_slot() -> None:
     """A log that hung had the meter's next poll before its edge of the clock's face."""
     bus = on_the_clock.Bus(lambda question, _: question.reply(1), units=2)
