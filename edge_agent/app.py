@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from edge_agent.buses import BusDuty, Buses, duties
 from edge_agent.clock_watch import ClockWatch
 from edge_agent.config import AgentSettings, Duty, check_same, duty, waiting_tables
-from edge_agent.health import Health
+from edge_agent.health import BusLoad, Health
 from edge_agent.keeper import Keeper
 from edge_agent.links import bus_link
 from edge_agent.meter import PolledMeter
@@ -81,7 +81,7 @@ async def run(
         )
         phase = f"{folder.site.id}/{mine.agent}"  # most sites have an agent-1
         buses = Buses(lambda one, wave: _poller(one, phase, wave, keeper, clock, log))
-        health = Health(lambda: buses.pollers, timekeeper, clock)
+        health = Health(BusLoad(lambda: buses.pollers, clock), timekeeper, clock)
         publisher = Publisher(
             spool,
             site=folder.site.id,

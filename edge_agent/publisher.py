@@ -207,7 +207,7 @@ class Publisher:
             spool_age_s=await self._age_s(),
             clock_ok=timekeeper.plausible,
             clock_jumps=timekeeper.jumps,
-            bus_load=health.bus_load(),
+            bus_load=health.bus_load.look(),
         )
 
     async def _age_s(self) -> float:

@@ -15,7 +15,7 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 
 from edge_agent import app
 from edge_agent.config import AgentSettings, PublishSettings, SpoolSettings
-from edge_agent.health import Health
+from edge_agent.health import BusLoad, Health
 from edge_agent.keeper import Polled
 from edge_agent.timekeeper import Timekeeper
 from jieneng import broker
@@ -254,7 +254,8 @@ def never_undated(time_ms: int) -> int:
 def health() -> Health:
     """Of an agent without buses."""
     clock = SystemClock()
-    return Health(lambda: (), Timekeeper(clock.now_ms(), clock.up_ms()), clock)
+    timekeeper = Timekeeper(clock.now_ms(), clock.up_ms())
+    return Health(BusLoad(lambda: (), clock), timekeeper, clock)
 
 
 def agent(where: SiteFolder, how: AgentSettings) -> Any:
