@@ -149,10 +149,7 @@ def drop_for_pages(db: sqlite3.Connection, pages: int) -> None:
 
 def drop_old(db: sqlite3.Connection, before_s: float) -> None:
     """Drop what was put before a moment of the running time."""
-    while True:
-        first = db.execute("SELECT put_s FROM batch ORDER BY id LIMIT 1").fetchone()
-        if first is None or first[0] >= before_s:
-            return
+    while (first_s := oldest_s(db)) is not None and first_s < before_s:
         remove(db, "old", _OLDEST, ())
 
 
@@ -171,10 +168,12 @@ def ends(
     return Ends(oldest, newest, gone)
 
 
-def age_s(db: sqlite3.Connection, at_s: float) -> float:
-    """How long the oldest batch has been here; 0 where there is none."""
+def oldest_s(db: sqlite3.Connection) -> float | None:
+    """When the oldest batch was put, in running time; None where there is none."""
     oldest = db.execute("SELECT put_s FROM batch ORDER BY id LIMIT 1").fetchone()
-    return 0.0 if oldest is None else max(at_s - float(oldest[0]), 0.0)
+    if oldest is None:
+        return None
+    return oldest[0] if isinstance(oldest[0], float) else 0.0  # the disk changed it
 
 
 def read(db: sqlite3.Connection, keys: Sequence[Key]) -> list[Row]:

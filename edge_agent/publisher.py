@@ -194,27 +194,21 @@ class Publisher:
     async def _say(
         self, client: aiomqtt.Client, *, online: bool, timeout_s: float | None = None
     ) -> None:
-        status = wire.encode_status(await self._status() if online else self._book(online=False))
+        status = wire.encode_status(self._status() if online else self._book(online=False))
         await client.publish(self._topics["status"], status, qos=1, retain=True, timeout=timeout_s)
 
-    async def _status(self) -> Status:
+    def _status(self) -> Status:
         """How the agent is, and its book."""
         health, timekeeper = self._health, self._health.timekeeper
         return msgspec.structs.replace(
             self._book(online=True),
             uptime_s=health.uptime_s,
             spool_bytes=self._spool.counts.size_bytes,
-            spool_age_s=await self._age_s(),
+            spool_age_s=self._spool.age_s,
             clock_ok=timekeeper.plausible,
             clock_jumps=timekeeper.jumps,
             bus_load=health.bus_load.look(),
         )
-
-    async def _age_s(self) -> float:
-        if self._spool.counts.size_bytes:
-            with suppress(SpoolUnavailable):  # whoever sends says so
-                return await self._spool.age_s()
-        return 0.0
 
     def _book(self, *, online: bool) -> Status:
         counts = self._spool.counts

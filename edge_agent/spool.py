@@ -72,6 +72,11 @@ class Spool:
         return known.with_refused(self._unfit - heard) if heard < self._unfit else known
 
     @property
+    def age_s(self) -> float:
+        """How long the oldest batch has been here, in running time; 0 where there is none."""
+        return self._file.age_s
+
+    @property
     def waits(self) -> bool:
         """Whether some wait for their time. Perhaps none does any more, as `date` will find out."""
         return self._file.waits
@@ -107,10 +112,6 @@ class Spool:
         """Give some of those that wait their time: UTC of the moment when the machine started."""
         await self._run(lambda: self._file.date(start_ms))
         self.changed.set()
-
-    async def age_s(self) -> float:
-        """How long the oldest batch has been here, in running time; 0 where there is none."""
-        return await self._run(self._file.age_s)
 
     async def confirm(self, acks: Sequence[Ack]) -> int:
         """Remove what is stored, or quarantined: both are safe with the ingest.

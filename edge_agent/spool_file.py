@@ -73,7 +73,8 @@ class SpoolFile:
         self._max_age_s = max_age_s
         self._log = log
         self._now_s = now_s
-        self._began_s = 0.0  # the moment on `now_s` at which the running time was 0
+        self._began_s = 0.0  # the moment on `now_s` at which the running time was 0 ...
+        self._since_s: float | None = None  # ... and at which the oldest batch was put, if any
         self._db: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None  # of the file when it was opened
         self._tally = Tally(path.with_name(f"{path.name}-counts"))
@@ -85,6 +86,12 @@ class SpoolFile:
     def known(self) -> Counts:
         """The counts, with what was refused and is not on the disk yet."""
         return self.said[0]
+
+    @property
+    def age_s(self) -> float:
+        """How long the oldest batch has been here, in running time; 0 where there is none."""
+        since_s = self._since_s
+        return 0.0 if since_s is None else max(self._now_s() - since_s, 0.0)
 
     def open(self) -> None:
         """Open or make the file, unless the disk is what keeps us from it: that is tried again."""
@@ -142,11 +149,6 @@ class SpoolFile:
         self.waits = self._transact(lambda db: undated.date(db, start_ms))
         self._say_damaged(before)
 
-    def age_s(self) -> float:
-        """How long the oldest batch has been here, in running time; 0 where there is none."""
-        running_s = self._now_s() - self._began_s
-        return self._transact(lambda db: batches.age_s(db, running_s))
-
     def confirm(self, acks: Sequence[Ack]) -> int:
         """Remove what was acknowledged; how many batches it were."""
         ranges = [(ack.boot, *range_) for ack in acks for range_ in ack.stored]
@@ -163,13 +165,16 @@ class SpoolFile:
     ) -> _T:
         """Do it whole or not at all, in a new file where this one turns out to be damaged."""
         try:
-            counts, done = self._attempt_hard(work)
+            counts, (done, oldest_s) = self._attempt_hard(
+                lambda db: (work(db), batches.oldest_s(db))
+            )
         except (sqlite3.Error, OSError) as error:
             if self._may_be_another(error):
                 self._disconnect()
             raise self._unavailable(error) from error
         if settles_refused:
             self._refused = 0
+        self._since_s = None if oldest_s is None else self._began_s + oldest_s
         self._know(counts.with_refused(self._refused))
         return done
 

@@ -114,12 +114,10 @@ class Spool:
     """One whose oldest batch is two minutes old."""
 
     counts = Counts(read=9, stored=2, pending=6, old=1, size_bytes=480)
-
-    async def age_s(self) -> float:
-        return 120.5
+    age_s = 120.5
 
 
-async def test_the_status_says_what_spool_clock_and_buses_say() -> None:
+def test_the_status_says_what_spool_clock_and_buses_say() -> None:
     agent, spool = Agent(Poller("b")), Spool()
     health = Health(agent.load, Timekeeper(BEGIN_MS, 0), agent.clock)
     publisher = Publisher(
@@ -136,7 +134,7 @@ async def test_the_status_says_what_spool_clock_and_buses_say() -> None:
     agent.buses[0].counts.seconds = 3.0
     agent.clock.now_s += 12.0
     health.timekeeper.look(BEGIN_MS + 60_000, 0)
-    assert await publisher._status() == Status(
+    assert publisher._status() == Status(
         agent="agent-1",
         boot="aaaaaaaa",
         online=True,
@@ -153,4 +151,4 @@ async def test_the_status_says_what_spool_clock_and_buses_say() -> None:
         bus_load={"b": 0.25},
     )
     health.timekeeper.look(0, 0)
-    assert not (await publisher._status()).clock_ok
+    assert not publisher._status().clock_ok

@@ -105,6 +105,29 @@ def test_age_is_running_time_and_no_clock_that_jumps(tmp_path: Path) -> None:
     file.close()
 
 
+def test_the_age_is_that_of_the_oldest_batch_and_grows_while_nobody_looks(tmp_path: Path) -> None:
+    """So it does where the disk hangs, and it is known without asking that."""
+    watch = Watch()
+    file = SpoolFile(tmp_path / "s", 10**6, LOG, now_s=watch)
+    assert file.age_s == 0.0
+    for seq in (1, 2):
+        file.put([row(seq)])
+        watch.now_s += 30
+    assert file.age_s == 60.0
+    file.close()
+    watch.now_s = 7e6
+    file = SpoolFile(tmp_path / "s", 10**6, LOG, now_s=watch)
+    file.open()
+    assert file.age_s == 30.0, "when the last batch was put, the running time ended"
+    watch.now_s += 5
+    assert file.age_s == 35.0
+    file.confirm([Ack(BOOT, stored=((1, 1),))])
+    assert file.age_s == 5.0
+    file.confirm([Ack(BOOT, stored=((2, 2),))])
+    assert file.age_s == 0.0
+    file.close()
+
+
 async def test_a_put_that_is_cancelled_still_happens(tmp_path: Path) -> None:
     async with spool(tmp_path / "s") as one:
         putting = [asyncio.create_task(one.put([row(seq)])) for seq in range(1, 20)]

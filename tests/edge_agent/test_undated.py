@@ -177,7 +177,7 @@ def test_what_waits_for_too_long_goes_as_well(tmp_path: Path) -> None:
         file.put([early(seq, 5000)])
         now_s[0] += 50
     assert (file.known.read, file.known.pending, file.known.old) == (5, 3, 2)
-    assert file.age_s() == 150.0
+    assert file.age_s == 150.0
     file.close()
 
 
