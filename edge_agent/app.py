@@ -12,6 +12,7 @@ import secrets
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from edge_agent.buses import BusDuty, Buses, duties
@@ -81,7 +82,8 @@ async def run(
         )
         phase = f"{folder.site.id}/{mine.agent}"  # most sites have an agent-1
         buses = Buses(lambda one, wave: _poller(one, phase, wave, keeper, clock, log))
-        health = Health(BusLoad(lambda: buses.pollers, clock), timekeeper, clock)
+        bus_load = partial(BusLoad, lambda: buses.pollers, clock)
+        health = Health(bus_load(), timekeeper, clock)
         publisher = Publisher(
             spool,
             site=folder.site.id,
@@ -93,7 +95,7 @@ async def run(
             log=log,
             health=health,
         )
-        registry = AgentMetrics(health, buses, spool, publisher).registry()
+        registry = AgentMetrics(health, bus_load(), buses, spool, publisher).registry()
         async with observe.serving_metrics(settings.metrics, registry, log):
             log.info("agent started", spool=str(file), pending=spool.counts.pending)
             async with asyncio.TaskGroup() as services:

@@ -12,7 +12,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from edge_agent.buses import Buses
-from edge_agent.health import Health
+from edge_agent.health import BusLoad, Health
 from edge_agent.publisher import Publisher
 from edge_agent.spool import Spool
 
@@ -20,8 +20,16 @@ from edge_agent.spool import Spool
 class AgentMetrics(Collector):
     """The agent's figures at the moment of the question."""
 
-    def __init__(self, health: Health, buses: Buses, spool: Spool, publisher: Publisher) -> None:
+    def __init__(
+        self,
+        health: Health,
+        bus_load: BusLoad,
+        buses: Buses,
+        spool: Spool,
+        publisher: Publisher,
+    ) -> None:
         self._health = health
+        self._bus_load = bus_load
         self._buses = buses
         self._spool = spool
         self._publisher = publisher
@@ -35,24 +43,26 @@ class AgentMetrics(Collector):
     def collect(self) -> Iterable[Metric]:
         """prometheus_client: all figures."""
         yield from self._polls()
+        yield self._busy()
         spool, sent = self._spool.counts, self._publisher.counts
+        timekeeper = self._health.timekeeper
         counters = (
             ("jieneng_edge_samples_read", "samples kept since the spool was made", spool.read),
             ("jieneng_edge_samples_stored", "samples that the ingest has", spool.stored),
             ("jieneng_edge_batches_published", "given to the broker, with repeats", sent.published),
             ("jieneng_edge_batches_acked", "batches that the ingest stored", sent.acked),
             ("jieneng_edge_batches_quarantined", "batches it set aside", sent.quarantined),
+            ("jieneng_edge_clock_jumps", "of the system's clock, seen so far", timekeeper.jumps),
         )
         for name, text, count in counters:
             yield CounterMetricFamily(name, text, value=count)
         yield from self._dropped()
-        timekeeper = self._health.timekeeper
         gauges = (
             ("jieneng_edge_uptime_seconds", "since the agent started", self._health.uptime_s),
             ("jieneng_edge_clock_plausible", "1 while it may be believed", timekeeper.plausible),
-            ("jieneng_edge_clock_jumps", "of the system's clock, seen so far", timekeeper.jumps),
             ("jieneng_edge_spool_pending", "samples on the disk, not yet stored", spool.pending),
             ("jieneng_edge_spool_bytes", "payload bytes on the disk", spool.size_bytes),
+            ("jieneng_edge_spool_age_seconds", "of the oldest batch there", self._spool.age_s),
             ("jieneng_edge_broker_connected", "1 while connected", sent.connected),
         )
         for name, text, value in gauges:
@@ -65,6 +75,16 @@ class AgentMetrics(Collector):
         for reason in ("full", "old", "refused", "damaged", "undated"):
             dropped.add_metric([reason], getattr(self._spool.counts, reason))
         yield dropped
+
+    def _busy(self) -> Metric:
+        busy = GaugeMetricFamily(
+            "jieneng_edge_bus_busy_ratio",
+            "share of the time since the last question for this in which a bus was busy",
+            labels=["bus"],
+        )
+        for bus, share in self._bus_load.look().items():
+            busy.add_metric([bus], share)
+        return busy
 
     def _polls(self) -> Iterable[Metric]:
         polls = CounterMetricFamily(

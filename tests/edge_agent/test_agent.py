@@ -349,9 +349,12 @@ async def test_metrics_say_what_happened(mosquitto: Mosquitto, tmp_path: Path) -
     assert found['jieneng_edge_poll_seconds_total{bus="b"}'] > 0
     assert found["jieneng_edge_batches_published_total"] >= 3
     assert found["jieneng_edge_batches_acked_total"] >= 3
-    for reason in ("full", "old", "refused", "damaged"):
+    for reason in ("full", "old", "refused", "damaged", "undated"):
         assert found[f'jieneng_edge_samples_dropped_total{{reason="{reason}"}}'] == 0
     assert found["jieneng_edge_clock_plausible"] == 1
     assert found["jieneng_edge_uptime_seconds"] > 0
     assert found["jieneng_edge_broker_connected"] == 1
-    assert "jieneng_edge_spool_pending" in found
+    read, stored = (found[f"jieneng_edge_samples_{what}_total"] for what in ("read", "stored"))
+    assert read == stored + found["jieneng_edge_spool_pending"] > 3
+    assert found["jieneng_edge_spool_age_seconds"] < found["jieneng_edge_uptime_seconds"]
+    assert 0 < found['jieneng_edge_bus_busy_ratio{bus="b"}'] <= 1

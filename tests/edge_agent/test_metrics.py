@@ -1,0 +1,115 @@
+"""`/metrics` says every number as it is: no two are alike here, so none stands for another."""
+
+from types import SimpleNamespace
+from typing import Any
+
+from prometheus_client import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from edge_agent.course import PollCounts
+from edge_agent.health import BusLoad, Health
+from edge_agent.metrics import AgentMetrics
+from edge_agent.publisher import PublishCounts
+from edge_agent.tally import Counts
+from edge_agent.timekeeper import Timekeeper
+
+BEGIN_MS = 1_795_000_000_000
+SPOOL = Counts(
+    read=100,
+    stored=31,
+    pending=40,
+    size_bytes=4096,
+    full=9,
+    old=8,
+    refused=7,
+    damaged=3,
+    undated=2,
+)
+SENT = PublishCounts(published=66, acked=55, quarantined=4, connected=True)
+
+
+class Agent:
+    """Two buses, a spool, what was sent, and a clock that has jumped once."""
+
+    def __init__(self) -> None:
+        self.now_s = 500.0
+        clock: Any = SimpleNamespace(monotonic=lambda: self.now_s)
+        self.pollers: Any = [
+            SimpleNamespace(bus="a", counts=PollCounts(ok=11, failed=12, seconds=2.5)),
+            SimpleNamespace(bus="b", counts=PollCounts(ok=21, failed=22, seconds=7.5)),
+        ]
+        self.timekeeper = Timekeeper(BEGIN_MS, 0)
+        self.timekeeper.look(BEGIN_MS + 60_000, 0)
+        health = Health(BusLoad(lambda: self.pollers, clock), self.timekeeper, clock)
+        buses: Any = SimpleNamespace(pollers=self.pollers)
+        spool: Any = SimpleNamespace(counts=SPOOL, age_s=120.5)
+        publisher: Any = SimpleNamespace(counts=SENT)
+        load = BusLoad(lambda: self.pollers, clock)
+        self.registry = AgentMetrics(health, load, buses, spool, publisher).registry()
+
+    def says(self) -> dict[str, float]:
+        """Each sample as Prometheus reads it."""
+        text = generate_latest(self.registry).decode()
+        return {
+            " ".join((one.name, *one.labels.values())): one.value
+            for family in text_string_to_metric_families(text)
+            for one in family.samples
+        }
+
+
+def test_every_number_is_said_as_it_is() -> None:
+    agent = Agent()
+    agent.now_s += 20.0
+    assert agent.says() == {
+        "jieneng_edge_polls_total a ok": 11,
+        "jieneng_edge_polls_total a failed": 12,
+        "jieneng_edge_polls_total b ok": 21,
+        "jieneng_edge_polls_total b failed": 22,
+        "jieneng_edge_poll_seconds_total a": 2.5,
+        "jieneng_edge_poll_seconds_total b": 7.5,
+        "jieneng_edge_bus_busy_ratio a": 0.125,
+        "jieneng_edge_bus_busy_ratio b": 0.375,
+        "jieneng_edge_samples_read_total": 100,
+        "jieneng_edge_samples_stored_total": 31,
+        "jieneng_edge_samples_dropped_total full": 9,
+        "jieneng_edge_samples_dropped_total old": 8,
+        "jieneng_edge_samples_dropped_total refused": 7,
+        "jieneng_edge_samples_dropped_total damaged": 3,
+        "jieneng_edge_samples_dropped_total undated": 2,
+        "jieneng_edge_batches_published_total": 66,
+        "jieneng_edge_batches_acked_total": 55,
+        "jieneng_edge_batches_quarantined_total": 4,
+        "jieneng_edge_spool_pending": 40,
+        "jieneng_edge_spool_bytes": 4096,
+        "jieneng_edge_spool_age_seconds": 120.5,
+        "jieneng_edge_uptime_seconds": 20,
+        "jieneng_edge_clock_plausible": 1,
+        "jieneng_edge_clock_jumps_total": 1,
+        "jieneng_edge_broker_connected": 1,
+    }
+
+
+def test_every_reason_for_which_a_sample_is_dropped_is_said() -> None:
+    """read = stored + pending + dropped, also for who has nothing but /metrics."""
+    said = Agent().says()
+    dropped = sum(value for name, value in said.items() if "_samples_dropped_total" in name)
+    assert dropped == SPOOL.dropped
+    assert said["jieneng_edge_samples_read_total"] == (
+        said["jieneng_edge_samples_stored_total"] + said["jieneng_edge_spool_pending"] + dropped
+    )
+
+
+def test_what_is_asked_again_is_said_as_it_is_then() -> None:
+    agent = Agent()
+    agent.now_s += 20.0
+    agent.says()
+    agent.now_s += 10.0
+    agent.pollers[0].counts.add(4.0, complete=True)
+    agent.timekeeper.look(0, 0)
+    said = agent.says()
+    assert said["jieneng_edge_polls_total a ok"] == 12
+    assert said["jieneng_edge_poll_seconds_total a"] == 6.5
+    assert said["jieneng_edge_bus_busy_ratio a"] == 0.4
+    assert said["jieneng_edge_bus_busy_ratio b"] == 0.0
+    assert said["jieneng_edge_uptime_seconds"] == 30
+    assert said["jieneng_edge_clock_plausible"] == 0
