@@ -1,5 +1,7 @@
 """`/metrics` says every number as it is: no two are alike here, so none stands for another."""
 
+import re
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -97,6 +99,14 @@ def test_every_reason_for_which_a_sample_is_dropped_is_said() -> None:
     assert said["jieneng_edge_samples_read_total"] == (
         said["jieneng_edge_samples_stored_total"] + said["jieneng_edge_spool_pending"] + dropped
     )
+
+
+def test_every_figure_is_named_in_the_docs_and_none_that_is_not_there() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "agent.md").read_text(encoding="utf-8")
+    agent = Agent()
+    agent.now_s += 1.0
+    figures = {name.split()[0] for name in agent.says()}
+    assert set(re.findall(r"^\| `(jieneng_edge_\w+)`", text, re.MULTILINE)) == figures
 
 
 def test_what_is_asked_again_is_said_as_it_is_then() -> None:

@@ -1,4 +1,4 @@
-"""The agent as systemd sees it (`Type=notify-reload`, `WatchdogSec=`): ready, alive, leaving."""
+"""The agent as systemd sees it (`Type=notify`, `WatchdogSec=`): ready, alive, leaving."""
 
 import asyncio
 import os
@@ -77,8 +77,8 @@ async def test_an_agent_says_that_it_is_ready_then_alive_again_and_again_and_tha
 async def test_a_reload_is_said_when_it_begins_and_ends_also_where_the_file_is_refused(
     systemd: Systemd, tmp_path: Path
 ) -> None:
-    """systemd takes a RELOADING without the moment, or with one before its signal, for no answer,
-    and one without a READY for a reload that hangs."""
+    """With `Type=notify-reload` a RELOADING without its moment, or with one before the signal, is
+    no answer to that; one without a READY is a reload that hangs."""
     refused = ConfigError([Problem(text="it is wrong.", mend="Mend it.")])
     async with agent(tmp_path, None, refused):
         assert await systemd.hears("READY") == ["READY=1"]
