@@ -1,8 +1,9 @@
-"""When a silent meter is asked again. Pure: the time is passed in.
+"""When what failed is tried again, as a silent meter is. Pure: the time is passed in.
 
-Law: one lost reply is noise, two in a row are silence. A silent meter is asked once after one
-interval, then after two, four, eight, up to a cap, and each question is a probe: the first answer
-makes all as before. So its time-outs cost its neighbours less and less, and it is never given up.
+Law: a few failures in a row are no noise; how few, says whoever guards something (two lost replies
+of a meter are silence). It is then tried once after one interval, then after two, four, eight, up
+to a cap, and each is a probe: the first that finds something makes all as before. So the time-outs
+of a silent meter cost its neighbours less and less, and it is never given up.
 """
 
 import math
@@ -13,7 +14,7 @@ _LONGEST_S: Final = 300.0  # a meter that was mended is seen again within five m
 
 
 class Breaker:
-    """One meter's, one link's, or that of registers which a meter refuses.
+    """One meter's, one link's, that of registers which a meter refuses, or a rescue's without room.
 
     Attributes:
         failures: in a row, up to now.

@@ -1,4 +1,10 @@
-"""How one poll goes, and what all of a bus came to. Pure: what happened is written in."""
+"""How one poll goes, and what all of a bus came to. Pure: what happened is written in.
+
+Law: what a poll took is the meter's, from the first question that was sent; what the bus was busy
+for is more, with all that it waited for before that. A poll is complete only if every read was
+asked for and answered. Where replies carry no number, an answer that turns out to be another
+question's takes with it those before it that can't be told from it.
+"""
 
 from typing import NamedTuple
 

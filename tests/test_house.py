@@ -1,6 +1,7 @@
 """The house keeps its rules: read off the syntax tree, each with the reason why it is there."""
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -185,6 +186,15 @@ def test_the_agent_has_no_way_to_write_to_a_meter() -> None:
 def test_no_room_is_named_after_nothing(name: str) -> None:
     """A name that says nothing collects everything."""
     assert not [module for module in modules() if name in module.split(".")]
+
+
+def test_the_map_of_the_agent_names_every_room_and_none_that_is_gone() -> None:
+    """Who comes to mend something finds the room by it."""
+    known = modules()
+    rooms = {name.removeprefix("edge_agent.") for name in known if name.startswith("edge_agent.")}
+    _, tree = known["edge_agent"]
+    named = set(re.findall(r"`([\w.]+)`", ast.get_docstring(tree) or ""))
+    assert named == rooms
 
 
 def test_every_module_opens_with_its_law() -> None:

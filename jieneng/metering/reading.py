@@ -15,7 +15,7 @@ class Quality(IntFlag):
     """What is to be said against a sample; 0 is nothing. A doubted value is kept, not dropped."""
 
     GOOD = 0
-    STALE = 1  # the device says that its value is old, or repeats it in every bit
+    STALE = 1  # repeats itself in every bit, though what it measures never stands still
     FLAT = 2  # a counter that stands still for longer than it plausibly can
     OUT_OF_RANGE = 4  # past what the nameplate allows
     TOO_FAST = 8  # a counter that grew faster than the rated maximum
