@@ -1,14 +1,7 @@
 """`jieneng edge probe` as somebody types it who stands before a meter."""
 
-import asyncio
-import json
-import os
 import re
-import subprocess
-import sys
-import tomllib
 from collections.abc import Iterator
-from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,12 +10,11 @@ import msgspec
 import pytest
 
 from edge_agent import paste
-from edge_agent.ways import ways
-from jieneng.clock import SystemClock
 from jieneng.metering.catalog import Model, PointRow
 from jieneng.metering.read_plan import plan
 from jieneng.metering.site import Bus
 from jieneng.site_folder import packaged_models
+from tests.cli.probes import pasted, probe, records, site
 from tests.edge_agent.commissioning import (
     Documented,
     altered,
@@ -33,46 +25,11 @@ from tests.edge_agent.commissioning import (
     served_on_a_port,
 )
 from tests.edge_agent.misbehaving import Act, Question, misbehaving
-from tests.patience import PATIENCE_S
 from tests.servers import free_port
 
 MODELS = packaged_models()
 DTSD = MODELS["acrel-dtsd1352"]
 SHOWN = "10800.00"
-
-
-async def probe(
-    *arguments: object, cwd: Path | None = None, typed: str = "", language: str = "en"
-) -> subprocess.CompletedProcess[str]:
-    """Run it to its end, while the meters of this process answer."""
-
-    def run() -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "jieneng",
-                "edge",
-                "probe",
-                "--delay",
-                "0",
-                *map(str, arguments),
-            ],
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_S,
-            check=False,
-            cwd=cwd,
-            input=typed,
-            env={**os.environ, "JIENENG_LANGUAGE": language},
-        )
-
-    return await asyncio.to_thread(run)
-
-
-def pasted(text: str) -> dict[str, Any]:
-    """The TOML at the end."""
-    return tomllib.loads(re.split("^# (?:To paste:|可粘贴：)$", text, flags=re.MULTILINE)[-1])
 
 
 @pytest.mark.parametrize("link", ["tcp", "rtu_tcp"])
@@ -300,125 +257,6 @@ async def test_a_model_of_its_own_is_printed_as_the_agent_can_read_it(tmp_path: 
         assert "not as model other-apart: scale" in done.stdout
         read = await agent_reads(pasted(done.stdout), server.port)
     assert read["energy_kwh"] == 81.23
-
-
-async def test_what_the_agent_can_not_read_is_not_signed_off(tmp_path: Path) -> None:
-    file = tmp_path / "sign-off.jsonl"
-    wanted = ("--meter", "m-1", "--display", "81.23", "--sign-off", file, "--by", "me")
-    model = MODELS["acrel-ddsy1352"]  # has its counter in one read with others
-    async with misbehaving(Documented(model, {0: 0, 1: 8123})) as server:
-        site(tmp_path, server.port, model=model.id)
-        refused = await probe(*wanted, cwd=tmp_path)
-        (tmp_path / "models").mkdir()
-        _, apart, _ = ways(model)
-        (tmp_path / "models" / f"{apart.id}.toml").write_text(paste.model(apart))
-        site(tmp_path, server.port, model=apart.id)
-        signed = await probe(*wanted, cwd=tmp_path)
-    assert refused.returncode == 1
-    assert f"m-1 does not answer what the agent asks for by model {model.id}: " in refused.stderr
-    assert signed.returncode == 0, signed.stderr
-    [record] = records(file)
-    assert (record["model"], record["verdict"]) == (apart.id, "ok")
-
-
-# --- the record ---------------------------------------------------------------------------------
-
-
-def site(path: Path, port: int, **more: Any) -> Path:
-    (path / "site.toml").write_text(
-        f"""[site]
-id = "s"
-name = "s"
-[[area]]
-id = "a"
-name = "a"
-[[bus]]
-id = "b"
-agent = "agent-1"
-host = "127.0.0.1"
-port = {port}
-timeout_s = {more.get("timeout_s", 1.0)}
-[[meter]]
-id = "m-1"
-name = "m"
-medium = "electricity"
-model = "{more.get("model", "acrel-dtsd1352")}"
-bus = "b"
-unit = 1
-area = "a"
-rated_max = {more.get("rated_max", 60.0)}
-ct = [{{from = 2020-01-01, value = {more.get("ct", 1.0)}}}]
-"""
-    )
-    return path
-
-
-def records(file: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in file.read_text().splitlines()]
-
-
-async def test_a_meter_of_the_site_is_signed_off(tmp_path: Path) -> None:
-    file = tmp_path / "sign-off.jsonl"
-    async with served(DTSD, ct=40.0) as port:
-        site(tmp_path, port, ct=40.0, rated_max=60.0)
-        done = await probe(
-            "--meter", "m-1", "--display", "10800.0", "--sign-off", file, "--by", "王工",
-            cwd=tmp_path,
-        )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert "Signed off: m-1 shows 10800.0 and reads 10800" in done.stdout
-    [record] = records(file)
-    moment = datetime.fromisoformat(record.pop("time"))
-    assert moment.utcoffset() is not None
-    assert abs(moment.timestamp() - SystemClock().now_ms() / 1000) < 120
-    assert record["difference"] == 0
-    assert record["behind"] == pytest.approx(0.5), "a tenth shown, 0.01 x 40 of the register"
-    assert 1.0 < record["ahead"] < 1.6, "and half a minute of 60 kW"
-    assert (record["side"], record["ratio"]) == ("primary", 1.0)
-    assert (record["by"], record["unit"], record["model"], record["verdict"]) == (
-        "王工", 1, "acrel-dtsd1352", "ok",
-    )  # fmt: skip
-    assert (record["quantity"], record["display"], record["read"]) == (
-        "energy_kwh", "10800.0", 10800.0,
-    )  # fmt: skip
-
-
-async def test_what_differs_is_kept_and_not_signed_off(tmp_path: Path) -> None:
-    """The second record stands below the first: nothing is overwritten."""
-    file = tmp_path / "sign-off.jsonl"
-    async with served(DTSD) as port:
-        site(tmp_path, port)
-        wanted = ("--meter", "m-1", "--sign-off", file, "--by", "me")
-        lags = await probe(*wanted, "--display", "10800.05", cwd=tmp_path)
-        leads = await probe(*wanted, "--display", "10795.00", cwd=tmp_path)
-        flowed = await probe(*wanted, "--display", "10799.80", cwd=tmp_path)
-    assert [done.returncode for done in (lags, leads, flowed)] == [1, 1, 0], flowed.stderr
-    assert "Not signed off: m-1 shows 10800.05 and reads 10800." in lags.stderr
-    assert [one["verdict"] for one in records(file)] == ["not ok", "not ok", "ok"]
-    assert records(file)[1]["difference"] == 5.0
-
-
-async def test_a_display_of_the_secondary_side_is_signed_off_as_such(tmp_path: Path) -> None:
-    """Found right before CT and PT, and then compared with what it is behind them."""
-    file = tmp_path / "sign-off.jsonl"
-    async with served(DTSD, ct=40.0) as port:
-        site(tmp_path, port, ct=40.0)
-        wanted = ("--meter", "m-1", "--sign-off", file, "--by", "me")
-        signed = await probe(*wanted, "--display", "270.00", cwd=tmp_path)
-        near = await probe(*wanted, "--display", "269.90", cwd=tmp_path)
-    assert signed.returncode == 0, signed.stderr
-    assert "energy_kwh 270.00: as model acrel-dtsd1352 says." in signed.stdout
-    assert (
-        "Signed off on the secondary side: m-1 shows 270.00 and reads 270, which the agent "
-        "multiplies by 40;"
-    ) in signed.stdout
-    assert near.returncode == 1
-    first, second = records(file)
-    assert [one["verdict"] for one in (first, second)] == ["ok", "not ok"]
-    assert [one["side"] for one in (first, second)] == ["secondary", "secondary"]
-    assert (first["read"], first["ratio"], first["difference"]) == (270.0, 40.0, 0.0)
-    assert first["behind"] == pytest.approx(0.02), "a hundredth of each"
-    assert second["ahead"] < 0.06, "half a minute of 60 kW is a fortieth there"
 
 
 # --- in Chinese ---------------------------------------------------------------------------------
