@@ -30,6 +30,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         difference: read less display.
         behind: how much the register may lag behind the display ...
         ahead: ... and be ahead of it.
+        ct: the current transformer's ratio that the agent multiplies with, and ...
+        pt: ... the voltage transformer's; None in a record that was written before they were kept.
     """
 
     time: str
@@ -47,6 +49,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     behind: float
     ahead: float
     verdict: Literal["ok", "not ok"]
+    ct: float | None = None
+    pt: float | None = None
 
     def line(self) -> bytes:
         """As JSON."""
@@ -54,13 +58,15 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Subject(msgspec.Struct, frozen=True, kw_only=True):
-    """Whose display it is, and who looked."""
+    """Whose display it is, who looked, and how the agent reads the meter."""
 
     by: str
     link: str
     meter: str
     unit: int
     model: str
+    ct: float
+    pt: float
 
 
 def record(

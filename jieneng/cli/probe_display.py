@@ -17,7 +17,7 @@ from jieneng.cli.options import tr
 from jieneng.cli.probe import number
 from jieneng.cli.probe_scan import less_at_once, own_model, recognised, to_paste
 from jieneng.cli.probe_session import Session
-from jieneng.cli.probe_sign import sign_off
+from jieneng.cli.probe_sign import as_the_site_says, sign_off
 from jieneng.cli.progress import share_progress
 from jieneng.metering.catalog import Model, PointRow, Ratio
 from jieneng.metering.errors import LinkDown, LinkError, PeerError, UsageError
@@ -32,6 +32,8 @@ _WAVERS: Final = 0.01  # share by which a gauge moves while one looks
 
 def found(session: Session, runner: asyncio.Runner) -> bool:
     """Search, tell, and sign off; False where something is not as it should be."""
+    if session.asked.sign_off is not None:
+        as_the_site_says(session)
     return _Work(session, runner).display()
 
 
@@ -69,7 +71,7 @@ class _Work:
             to_paste(*self._toml(best, agreed))
         fine = len(agreed) + len(best) == len(displays)
         if self._asked.sign_off is not None:
-            fine = sign_off(self._session, self._runner, self._named, displays)
+            fine = sign_off(self._session, self._runner, self._asked.sign_off, displays)
         return fine
 
     def _known_model(self) -> Model | None:

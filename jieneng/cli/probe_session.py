@@ -5,6 +5,7 @@ from datetime import datetime
 from difflib import get_close_matches
 from fractions import Fraction
 from functools import cached_property
+from pathlib import Path
 
 import msgspec
 
@@ -25,7 +26,7 @@ class Session:
 
     Attributes:
         models: that may be recognised, by id.
-        meter: of the site; None where none was named, or the site has no such meter.
+        meter: of the site; None where none was named.
         own_bus: where to ask, as a site has it ...
         bus: ... and with the probe's own time-out.
     """
@@ -36,7 +37,7 @@ class Session:
         self.began_s = self.clock.monotonic()
         self.folder = _folder(asked)
         self.models = packaged_models() if self.folder is None else self.folder.models
-        self.meter = self.folder.site.meters.get(asked.meter or "") if self.folder else None
+        self.meter = _meter(asked, self.folder)
         self.own_bus = _bus(asked, self.folder, self.meter)
         self.bus = msgspec.structs.replace(self.own_bus, timeout_s=asked.timeout_s)
         link, framing = open_link(self.bus, self.clock.now_ms)
@@ -53,16 +54,18 @@ class Session:
 
     @cached_property
     def ratios(self) -> dict[str, float]:
-        """CT and PT: as typed, else as the site has them today, else 1."""
+        """CT and PT: as typed, else as the site has them."""
+        typed = {"ct": self.asked.ct, "pt": self.asked.pt}
+        return {name: typed[name] or known for name, known in self.site_ratios.items()}
+
+    @cached_property
+    def site_ratios(self) -> dict[str, float]:
+        """CT and PT as the site has them today, else 1."""
         today = self.moment().date()
-        rows = {"ct": self.meter.ct, "pt": self.meter.pt} if self.meter else {}
-        known = {
+        rows = {"ct": self.meter.ct, "pt": self.meter.pt} if self.meter else {"ct": (), "pt": ()}
+        return {
             name: value_on(row, today, row[0].value if row else 1.0) or 1.0
             for name, row in rows.items()
-        }
-        return {
-            "ct": self.asked.ct or known.get("ct", 1.0),
-            "pt": self.asked.pt or known.get("pt", 1.0),
         }
 
     @property
@@ -130,7 +133,29 @@ class Session:
 
 
 def _folder(asked: Asked) -> SiteFolder | None:
-    return load(asked.site_dir) if (asked.site_dir / SITE_FILE).exists() else None
+    if (asked.site_dir / SITE_FILE).exists():
+        return load(asked.site_dir)
+    if asked.meter is not None or asked.site_dir != Path():
+        raise UsageError(
+            "there is no site.toml in {folder}: say where it is with --site.",
+            folder=asked.site_dir.resolve(),
+        )
+    return None
+
+
+def _meter(asked: Asked, folder: SiteFolder | None) -> Meter | None:
+    if folder is None or asked.meter is None:
+        return None
+    if asked.meter not in folder.site.meters:
+        close = get_close_matches(asked.meter, folder.site.meters, 1)
+        raise UsageError(
+            "{meter} is no meter of the site. Did you mean {close}?"
+            if close
+            else "{meter} is no meter of the site: write it into site.toml first.",
+            meter=asked.meter,
+            close="".join(close),
+        )
+    return folder.site.meters[asked.meter]
 
 
 def _bus(asked: Asked, folder: SiteFolder | None, meter: Meter | None) -> Bus:
@@ -138,15 +163,6 @@ def _bus(asked: Asked, folder: SiteFolder | None, meter: Meter | None) -> Bus:
     if len(given) > 1:
         raise UsageError("one of --tcp, --rtu-tcp and --serial is enough.")
     if not given:
-        if folder is not None and meter is None and asked.meter is not None:
-            close = get_close_matches(asked.meter, folder.site.meters, 1)
-            raise UsageError(
-                "{meter} is no meter of the site. Did you mean {close}?"
-                if close
-                else "{meter} is no meter of the site: say which, or give the link.",
-                meter=asked.meter,
-                close="".join(close),
-            )
         if folder is None or meter is None or meter.bus is None:
             raise UsageError(
                 "say where to look: --tcp HOST, --rtu-tcp HOST:PORT, --serial DEVICE, or --site "

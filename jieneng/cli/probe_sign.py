@@ -1,8 +1,12 @@
-"""The record of a display and its register, appended to a file that a person keeps."""
+"""The record of a display and its register, appended to a file that a person keeps.
+
+Law: what is signed off is what the agent does by `site.toml`, and nothing that was typed beside it.
+"""
 
 import asyncio
 from collections.abc import Sequence
 from fractions import Fraction
+from pathlib import Path
 from typing import Final
 
 import click
@@ -20,14 +24,38 @@ from jieneng.metering.quantities import QUANTITIES
 _ONE: Final = Fraction(1)
 
 
+def as_the_site_says(session: Session) -> Model:
+    """The model of the meter that is signed off; asks nobody.
+
+    Raises:
+        UsageError: the site has no such meter for an agent, or has it otherwise than was typed.
+    """
+    asked, meter = session.asked, session.meter
+    if meter is None or meter.model is None or meter.bus is None:
+        raise UsageError(
+            "no agent reads {meter}: give it bus and model in site.toml, then sign it off.",
+            meter=asked.meter,
+        )
+    typed = {"model": asked.model, "unit": asked.unit, "ct": asked.ct, "pt": asked.pt}
+    says = {"model": meter.model, "unit": meter.unit, **session.site_ratios}
+    for key, value in typed.items():
+        if value not in {None, says[key]}:
+            raise UsageError(
+                "the agent reads {meter} by {key} {known} of site.toml, not {typed}: mend "
+                "site.toml first, then sign it off without --{key}.",
+                meter=meter.id,
+                key=key,
+                known=_plain(says[key]),
+                typed=_plain(value),
+            )
+    return session.model(meter.model)
+
+
 def sign_off(
-    session: Session, runner: asyncio.Runner, model: Model | None, displays: Sequence[Display]
+    session: Session, runner: asyncio.Runner, file: Path, displays: Sequence[Display]
 ) -> bool:
     """Read what the displays show as the agent would, and keep what came of it."""
-    asked = session.asked
-    if model is None or asked.sign_off is None:
-        raise UsageError("without a model there is nothing to sign off: give --model.")
-    fine = True
+    model, fine = as_the_site_says(session), True
     for one in displays:
         if QUANTITIES[one.quantity].kind != "counter" or _row(model, one.quantity) is None:
             raise UsageError(
@@ -44,11 +72,11 @@ def sign_off(
                 "Not signed off: {meter} does not answer what the agent asks for by model {model}: "
                 "{error}."
             )
-            told = {"meter": asked.meter, "model": model.id, "error": say(error, tr)}
+            told = {"meter": session.asked.meter, "model": model.id, "error": say(error, tr)}
             click.echo(text.format(**told), err=True)
             return False
-        with asked.sign_off.open("ab") as file:
-            file.write(made.line())
+        with file.open("ab") as kept:
+            kept.write(made.line())
         fine &= made.verdict == "ok"
         signed = tr("Signed off: {meter} shows {display} and reads {read:.10g}; see {file}.")
         secondary = tr(
@@ -63,7 +91,7 @@ def sign_off(
         good = signed if made.side == "primary" else secondary
         text = good if made.verdict == "ok" else refused
         told = msgspec.structs.asdict(made)
-        click.echo(text.format(**told, file=asked.sign_off), err=made.verdict != "ok")
+        click.echo(text.format(**told, file=file), err=made.verdict != "ok")
         if session.rated_max == 0 and made.verdict != "ok":
             click.echo(
                 tr("Without --rated-max nothing is allowed to have flowed meanwhile."), err=True
@@ -81,6 +109,7 @@ def _record(session: Session, runner: asyncio.Runner, model: Model, one: Display
         meter=session.asked.meter or "",
         unit=session.unit,
         model=model.id,
+        **session.ratios,
     )
     row = next(row for row in model.point if row.quantity == one.quantity)
     ct, pt = session.fractions["ct"], session.fractions["pt"]
@@ -94,6 +123,10 @@ def _record(session: Session, runner: asyncio.Runner, model: Model, one: Display
 
     primary = on("primary", _ONE, ct, pt)
     return primary if ratio == 1 else better([primary, on("secondary", ratio, _ONE, _ONE)])
+
+
+def _plain(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _row(model: Model, quantity: str) -> PointRow | None:

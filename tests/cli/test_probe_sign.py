@@ -15,6 +15,7 @@ from tests.edge_agent.misbehaving import misbehaving
 
 MODELS = packaged_models()
 DTSD = MODELS["acrel-dtsd1352"]
+SHOWN = "10800.00"
 
 
 async def test_a_meter_of_the_site_is_signed_off(tmp_path: Path) -> None:
@@ -98,3 +99,83 @@ async def test_what_the_agent_can_not_read_is_not_signed_off(tmp_path: Path) -> 
     assert signed.returncode == 0, signed.stderr
     [record] = records(file)
     assert (record["model"], record["verdict"]) == (apart.id, "ok")
+
+
+@pytest.mark.parametrize(
+    ("typed", "differs"),
+    [
+        (("--ct", "400"), "by ct 800 of site.toml, not 400"),
+        (("--pt", "10"), "by pt 1 of site.toml, not 10"),
+        (("--unit", "2"), "by unit 1 of site.toml, not 2"),
+        (("--model", "acrel-ddsy1352"), "by model acrel-dtsd1352 of site.toml, not acrel-ddsy1352"),
+    ],
+)
+async def test_nothing_is_signed_off_that_is_not_as_the_site_has_it(
+    typed: tuple[str, ...], differs: str, tmp_path: Path
+) -> None:
+    """The agent multiplies by the site's ratios, whatever is typed here."""
+    file = tmp_path / "sign-off.jsonl"
+    async with served(DTSD, DTSD, ct=400.0) as port:
+        site(tmp_path, port, ct=800.0)
+        done = await probe(
+            "--tcp", f"127.0.0.1:{port}", "--meter", "m-1", "--display", "10800.0", "--sign-off",
+            file, "--by", "me", *typed, cwd=tmp_path,
+        )  # fmt: skip
+    assert done.returncode == 2
+    assert differs in done.stderr
+    assert "mend site.toml first" in done.stderr
+    assert not file.exists()
+
+
+async def test_a_record_holds_the_ratios_in_effect(tmp_path: Path) -> None:
+    """Typed as well, where it is the same."""
+    file = tmp_path / "sign-off.jsonl"
+    async with served(DTSD, ct=40.0) as port:
+        site(tmp_path, port, ct=40.0)
+        done = await probe(
+            "--meter", "m-1", "--display", "10800.0", "--sign-off", file, "--by", "me", "--ct",
+            "40", cwd=tmp_path,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    [record] = records(file)
+    assert (record["ct"], record["pt"]) == (40.0, 1.0)
+
+
+async def test_a_sign_off_is_refused_for_a_meter_that_the_site_has_not(tmp_path: Path) -> None:
+    """Also where the link was typed, and the site is not asked for it."""
+    file = tmp_path / "sign-off.jsonl"
+    async with served(DTSD) as port:
+        site(tmp_path, port)
+        done = await probe(
+            "--tcp", f"127.0.0.1:{port}", "--unit", "1", "--meter", "m-11", "--display", SHOWN,
+            "--sign-off", file, "--by", "me", cwd=tmp_path,
+        )  # fmt: skip
+    assert done.returncode == 2
+    assert "m-11 is no meter of the site. Did you mean m-1?" in done.stderr
+    assert not file.exists()
+
+
+async def test_a_sign_off_is_refused_without_a_site(tmp_path: Path) -> None:
+    """Nobody knows then what the agent will make of the meter."""
+    file = tmp_path / "sign-off.jsonl"
+    done = await probe(
+        "--tcp", "127.0.0.1", "--unit", "1", "--meter", "m-1", "--display", SHOWN, "--sign-off",
+        file, "--by", "me", cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert f"there is no site.toml in {tmp_path}: say where it is with --site" in done.stderr
+    assert not file.exists()
+
+
+async def test_a_sign_off_is_refused_for_a_meter_that_no_agent_reads(tmp_path: Path) -> None:
+    file = tmp_path / "sign-off.jsonl"
+    text = (site(tmp_path, 502) / "site.toml").read_text()
+    by_hand = text.replace('model = "acrel-dtsd1352"\nbus = "b"\n', "")
+    (tmp_path / "site.toml").write_text(by_hand)
+    done = await probe(
+        "--tcp", "127.0.0.1", "--unit", "1", "--meter", "m-1", "--display", SHOWN, "--sign-off",
+        file, "--by", "me", cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "no agent reads m-1: give it bus and model in site.toml" in done.stderr
+    assert not file.exists()

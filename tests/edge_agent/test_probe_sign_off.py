@@ -9,7 +9,9 @@ import pytest
 from edge_agent import sign_off
 from edge_agent.display import Display
 
-SUBJECT = sign_off.Subject(by="me", link="tcp h:502", meter="e-1", unit=3, model="m")
+SUBJECT = sign_off.Subject(
+    by="me", link="tcp h:502", meter="e-1", unit=3, model="m", ct=40.0, pt=1.0
+)
 MOMENT = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 
 
@@ -37,7 +39,16 @@ def test_a_record_is_one_line_that_is_read_back() -> None:
     assert line.endswith(b"\n")
     assert line.count(b"\n") == 1
     assert msgspec.json.decode(line, type=sign_off.Record) == made
+    assert (made.ct, made.pt) == (40.0, 1.0)
     assert (made.time, made.display) == ("2026-03-01T09:30:00.000+00:00", "8123.450")
+
+
+def test_a_record_from_before_ratios_were_kept_is_read_as_not_knowing_them() -> None:
+    made = sign_off.record(SUBJECT, Display("energy_kwh", Decimal("1.0")), 1.0, 0.1, MOMENT)
+    known = msgspec.json.decode(made.line())
+    before = {name: value for name, value in known.items() if name not in {"ct", "pt"}}
+    again = msgspec.json.decode(msgspec.json.encode(before), type=sign_off.Record)
+    assert again == msgspec.structs.replace(made, ct=None, pt=None)
 
 
 @pytest.mark.parametrize(
