@@ -2,7 +2,9 @@
 
 Laws:
 
-1. It only reads, over one connection, with one question under way and a pause between two.
+1. It only reads, over one connection at a time, with one question under way and a pause between
+   two. Where replies are numbered, a question that was given up goes with its connection: a gateway
+   that serves one after the other would have the next one wait behind it.
 2. Whoever answers is there, also with a refusal. Two devices of one number garble each other: that
    is told, and not taken for nobody.
 3. A refusal is an answer about the registers: a block is halved until it is known which of them are
@@ -13,7 +15,7 @@ Laws:
 
 import asyncio
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -21,9 +23,10 @@ import msgspec
 from edge_agent import recognise
 from edge_agent.display import Function
 from edge_agent.links import Link, bus_link
-from edge_agent.protocols import Framing, Treatment
+from edge_agent.protocols import Treatment
 from edge_agent.protocols.modbus import FRAMINGS
 from edge_agent.recognise import Against, Fit
+from edge_agent.spans import blocks
 from edge_agent.ways import ways
 from jieneng.metering.catalog import Model
 from jieneng.metering.errors import (
@@ -32,6 +35,7 @@ from jieneng.metering.errors import (
     LinkError,
     PeerError,
     ReplyError,
+    Silent,
 )
 from jieneng.metering.read_plan import Read, plan
 from jieneng.metering.site import Bus
@@ -40,9 +44,12 @@ from jieneng.metering.site import Bus
 # Of what else is mistaken, another address or a smaller count may be there.
 _NO_FUNCTION: Final = 1
 
-_BLOCK: Final = 64  # registers: most devices give as many, and halves of it begin at even addresses
 _PATIENCE: Final = 6  # silences after which a range is given up
 _BUSY_S: Final = 0.3  # before a device that is busy is asked again
+_HICCUP_S: Final = 0.05  # by which an answer may be late without anybody having waited for it
+
+#: The most that a gateway is waited for by itself: they give a unit up after 1 s, some after 3.
+LONGEST_S: Final = 5.0
 
 How = Literal["answers", "refuses", "garbled"]
 Tell = Callable[[float], None]
@@ -63,13 +70,26 @@ class Presence(msgspec.Struct, frozen=True):
 
 
 class Probe:
-    """Asks on one link."""
+    """Asks on one bus."""
 
-    def __init__(self, link: Link, framing: Framing, delay_s: float) -> None:
-        self._link = link
-        self._framing = framing
+    def __init__(self, bus: Bus, now_ms: Callable[[], int], delay_s: float) -> None:
+        self._bus = bus
+        self._now_ms = now_ms
+        self._link: Link = bus_link(bus, now_ms)
+        self._framing = FRAMINGS[bus.link]
         self._delay_s = delay_s
         self._numbers = itertools.count(1)
+
+    @property
+    def timeout_s(self) -> float:
+        """How long an answer is waited for."""
+        return self._bus.timeout_s
+
+    async def wait(self, timeout_s: float) -> None:
+        """From now on, wait so long for an answer."""
+        self._link.close()
+        self._bus = msgspec.structs.replace(self._bus, timeout_s=timeout_s)
+        self._link = bus_link(self._bus, self._now_ms)
 
     async def close(self) -> None:
         """Let go of the link; in the loop that it lives in."""
@@ -104,6 +124,51 @@ class Probe:
         tell(1.0)
         return found
 
+    async def held_up_s(self, silent: int, there: Sequence[int]) -> float:
+        """How long a gateway has the others wait for a unit that is silent; 0 where it does not.
+
+        Args:
+            silent: a unit before which nobody was silent.
+            there: those that answer: one of them is asked behind it. Where there is none, the
+                gateway may say itself that it gave up.
+        """
+        timeout_s = self.timeout_s
+        if not self._framing.numbered or timeout_s >= LONGEST_S:
+            return 0.0
+        try:
+            if not there:
+                return await self._given_up_s(silent)
+            # What is late by chance is not so twice.
+            return min([await self._behind_s(silent, there[0], timeout_s) for _ in range(2)])
+        finally:
+            await self.wait(timeout_s)
+
+    async def _behind_s(self, silent: int, there: int, timeout_s: float) -> float:
+        await self._takes_s(there, LONGEST_S)  # may wait for what was asked before
+        usual_s = await self._takes_s(there, LONGEST_S)
+        silent_s = await self._takes_s(silent, timeout_s)
+        behind_s = await self._takes_s(there, LONGEST_S)
+        return silent_s + behind_s if behind_s > usual_s + _HICCUP_S else 0.0
+
+    async def _takes_s(self, unit: int, timeout_s: float) -> float:
+        """Until it is known whether a unit is there."""
+        began_s = asyncio.get_running_loop().time()
+        await self.wait(timeout_s)
+        await self._presence(unit)
+        return asyncio.get_running_loop().time() - began_s
+
+    async def _given_up_s(self, silent: int) -> float:
+        timeout_s, began_s = self.timeout_s, asyncio.get_running_loop().time()
+        await self.wait(LONGEST_S)
+        try:
+            await self._once(silent, _read(3, range(1)))
+        except DeviceRefused:
+            held_s = asyncio.get_running_loop().time() - began_s
+            return held_s if held_s > timeout_s else 0.0
+        except Silent:
+            pass
+        return 0.0
+
     async def fits(self, unit: int, models: Sequence[Model], tell: Tell) -> list[Fit]:
         """How each model fits what a unit answers."""
         known: _Known = {}
@@ -131,7 +196,7 @@ class Probe:
         whole, done = sum(len(span) for _, span in wanted), 0
         for function, span in wanted:
             silences = 0
-            waiting = list(reversed(list(_blocks(span))))
+            waiting = list(reversed(list(blocks(span))))
             while waiting and silences < _PATIENCE:
                 block = waiting.pop()
                 try:
@@ -159,7 +224,12 @@ class Probe:
     async def _once(self, unit: int, read: Read) -> bytes:
         await asyncio.sleep(self._delay_s)
         steps = self._framing.question(unit, read).ask(next(self._numbers))
-        return (await self._link.exchange(steps)).data
+        try:
+            return (await self._link.exchange(steps)).data
+        except Silent:
+            if self._framing.numbered:
+                self._link.close()
+            raise
 
     async def _presence(self, unit: int) -> Presence | None:
         """Asked for one holding register, and where nothing comes for an input register."""
@@ -229,49 +299,6 @@ class Probe:
                 where = f"{read.function}: 0x{read.address:04X}-0x{last:04X}"
                 known[key] = Against(where, error)
         return known[key]
-
-
-def open_link(bus: Bus, now_ms: Callable[[], int]) -> tuple[Link, Framing]:
-    """The link of a bus, opened when it is first used, and how questions travel on it."""
-    return bus_link(bus, now_ms), FRAMINGS[bus.link]
-
-
-def near(model: Model, quantity: str, around: int) -> Iterator[tuple[Function, range]]:
-    """Where a model has a quantity, and some registers on either side, by both functions."""
-    for row in model.point:
-        if row.quantity == quantity:
-            span = range(max(row.first - around, 0), min(row.end + around, 65536))
-            yield from everywhere(span)
-
-
-def allowed(
-    model: Model, ranges: Iterable[tuple[Function, range]]
-) -> Iterator[tuple[Function, range]]:
-    """The parts of some ranges that no request of this model is forbidden to touch."""
-    for function, span in ranges:
-        start = span.start
-        for row in sorted(model.forbidden, key=lambda row: row.from_):
-            if row.function == function and row.to >= start and row.from_ < span.stop:
-                if row.from_ > start:
-                    yield function, range(start, row.from_)
-                start = row.to + 1
-        if start < span.stop:
-            yield function, range(start, span.stop)
-
-
-def everywhere(span: range) -> Iterator[tuple[Function, range]]:
-    """Some registers, by both functions."""
-    functions: tuple[Function, ...] = (3, 4)
-    return ((function, span) for function in functions)
-
-
-def _blocks(span: range) -> Iterator[range]:
-    """Blocks that begin at multiples of the block, but for the first."""
-    start = span.start
-    while start < span.stop:
-        stop = min((start // _BLOCK + 1) * _BLOCK, span.stop)
-        yield range(start, stop)
-        start = stop
 
 
 def _read(function: Function, span: range) -> Read:

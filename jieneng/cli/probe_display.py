@@ -12,7 +12,7 @@ import msgspec
 
 from edge_agent import display, paste
 from edge_agent.display import Display, Place
-from edge_agent.probe import allowed, everywhere, near
+from edge_agent.spans import allowed, everywhere, near
 from jieneng.cli.options import tr
 from jieneng.cli.probe import number
 from jieneng.cli.probe_scan import less_at_once, own_model, recognised, to_paste
@@ -246,7 +246,7 @@ class _Work:
         session, model = self._session, self._model
         rows = [row for one in agreed if (row := self._row(one.quantity))]
         points = [paste.point(row) for row in (*rows, *(place.row() for place in best))]
-        bus = paste.bus(session.own_bus)
+        bus = paste.bus(session.bus)
         differing = [one for one in best if self._differences(one)]
         if model is not None and any(self._row(one.quantity) for one in differing):
             seen = ", ".join([one.quantity for one in agreed] + [one.quantity for one in best])

@@ -10,7 +10,7 @@ from typing import Final
 import click
 
 from edge_agent import paste, recognise
-from edge_agent.probe import Presence
+from edge_agent.probe import LONGEST_S, Presence
 from edge_agent.recognise import Against, Fit
 from jieneng.cli.options import tr
 from jieneng.cli.probe_session import Session
@@ -18,13 +18,13 @@ from jieneng.cli.progress import share_progress
 from jieneng.locale import say
 from jieneng.metering.catalog import Model
 
+_AMPLE: Final = 1.5  # times as long as a gateway was held up, an answer is waited for
 _LITTLE_BITS: Final = 8.0  # evidence that one unit in 256 would give by chance
 
 
 def scan(session: Session, runner: asyncio.Runner) -> bool:
     """Who is there, and which model each may be; False where nobody is."""
-    with share_progress(tr("Looking for units")) as tell:
-        there = runner.run(session.probe.scan(session.asked.units, tell))
+    there = _there(session, runner)
     if not there:
         click.echo(
             tr(
@@ -42,8 +42,31 @@ def scan(session: Session, runner: asyncio.Runner) -> bool:
             meters.append(paste.meter(one.unit, best.model, session.bus.id))
             if best.id not in session.models:
                 own[best.id] = own_model(best)
-    to_paste(paste.bus(session.own_bus), *meters, *own.values())
+    to_paste(paste.bus(session.bus), *meters, *own.values())
     return True
+
+
+def _there(session: Session, runner: asyncio.Runner) -> Sequence[Presence]:
+    """Who is there; also behind a gateway that is slower than was thought."""
+    probe, units = session.probe, session.asked.units
+    with share_progress(tr("Looking for units")) as tell:
+        there = runner.run(probe.scan(units, tell))
+    known = {one.unit for one in there}
+    silent = [unit for unit in units if unit not in known]
+    plain = [one.unit for one in there if one.how != "garbled"]
+    held_s = runner.run(probe.held_up_s(silent[0], plain)) if silent else 0.0
+    if held_s == 0:
+        return there
+    hurried_s = probe.timeout_s
+    runner.run(session.wait(round(min(_AMPLE * held_s, LONGEST_S), 1)))
+    with share_progress(tr("Asking the silent ones again")) as tell:
+        there += runner.run(probe.scan(silent, tell))
+    text = tr(
+        "The gateway is held up for {held:.1f} s by a unit that is silent, longer than --timeout "
+        "{hurried:g}: the silent ones were asked again with a time-out of {timeout:g} s."
+    )
+    click.echo(text.format(held=held_s, hurried=hurried_s, timeout=probe.timeout_s))
+    return sorted(there, key=lambda one: units.index(one.unit))
 
 
 def _presence(one: Presence) -> str:

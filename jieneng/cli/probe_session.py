@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from edge_agent.probe import Probe, open_link
+from edge_agent.probe import Probe
 from edge_agent.sign_off import Side
 from jieneng.cli.probe import Asked
 from jieneng.clock import SystemClock
@@ -27,8 +27,7 @@ class Session:
     Attributes:
         models: that may be recognised, by id.
         meter: of the site; None where none was named.
-        own_bus: where to ask, as a site has it ...
-        bus: ... and with the probe's own time-out.
+        bus: where to ask, as a site has it.
     """
 
     def __init__(self, asked: Asked) -> None:
@@ -38,10 +37,9 @@ class Session:
         self.folder = _folder(asked)
         self.models = packaged_models() if self.folder is None else self.folder.models
         self.meter = _meter(asked, self.folder)
-        self.own_bus = _bus(asked, self.folder, self.meter)
-        self.bus = msgspec.structs.replace(self.own_bus, timeout_s=asked.timeout_s)
-        link, framing = open_link(self.bus, self.clock.now_ms)
-        self.probe = Probe(link, framing, asked.delay_s)
+        self.bus = _bus(asked, self.folder, self.meter)
+        hurried = msgspec.structs.replace(self.bus, timeout_s=asked.timeout_s)
+        self.probe = Probe(hurried, self.clock.now_ms, asked.delay_s)
 
     @cached_property
     def unit(self) -> int:
@@ -125,6 +123,12 @@ class Session:
         """Now, where the meter hangs."""
         zone = self.folder.site.zone if self.folder else None
         return datetime.fromtimestamp(self.clock.now_ms() / 1000, zone).astimezone(zone)
+
+    async def wait(self, timeout_s: float) -> None:
+        """From now on, wait so long for an answer; an agent must as well."""
+        await self.probe.wait(timeout_s)
+        longer_s = max(self.bus.timeout_s, timeout_s)
+        self.bus = msgspec.structs.replace(self.bus, timeout_s=longer_s)
 
     def where(self) -> str:
         """The link, as it was typed or stands in the site."""

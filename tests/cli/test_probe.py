@@ -17,6 +17,7 @@ from jieneng.site_folder import packaged_models
 from tests.cli.probes import pasted, probe, records, site
 from tests.edge_agent.commissioning import (
     Documented,
+    Gateway,
     altered,
     low_word_first,
     one_lower,
@@ -86,6 +87,28 @@ async def test_a_serial_port_that_is_not_there_is_told_as_such(tmp_path: Path) -
     assert done.returncode == 3
     assert "ttyS9" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("says", [True, False])
+async def test_the_silent_are_asked_again_where_the_gateway_is_slower_than_the_timeout(
+    says: bool, tmp_path: Path
+) -> None:
+    """One line, on which each unit that is missing takes a second."""
+    units = {1, 4, 6}
+    async with Gateway(units, 1.0, says=says).serving() as port:
+        done = await probe("--tcp", f"127.0.0.1:{port}", "--units", "1-6", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert {unit for unit in range(1, 7) if f"unit {unit} answers." in done.stdout} == units
+    said = re.search(
+        r"The gateway is held up for ([\d.]+) s by a unit that is silent, longer than "
+        r"--timeout 0.3: the silent ones were asked again with a time-out of ([\d.]+) s.",
+        done.stdout,
+    )  # fmt: skip
+    assert said is not None, done.stdout
+    held_s, timeout_s = map(float, said.groups())
+    assert 1.0 <= held_s < timeout_s
+    [bus] = pasted(done.stdout)["bus"]
+    assert bus["timeout_s"] == timeout_s, "the agent must wait as long"
 
 
 async def test_nobody_there_says_what_to_look_at(tmp_path: Path) -> None:

@@ -1,14 +1,14 @@
 """Meters as they hang there before anybody knows them: one a model, served by the simulators."""
 
+import asyncio
 import struct
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from fractions import Fraction
 from typing import Any
 
 import msgspec
 
-from edge_agent import probe
 from edge_agent.probe import Probe
 from jieneng.clock import Clock, SystemClock
 from jieneng.metering.catalog import Model, PointRow
@@ -73,7 +73,7 @@ async def served_on_a_port(*models: Model) -> AsyncIterator[str]:
 async def probing(port: int, link: Any = "tcp", timeout_s: float = 0.1) -> AsyncIterator[Probe]:
     """A probe of a port of this machine."""
     bus = Bus(id="b", agent="a", link=link, host="127.0.0.1", port=port, timeout_s=timeout_s)
-    one = Probe(*probe.open_link(bus, SystemClock().now_ms), delay_s=0.0)
+    one = Probe(bus, SystemClock().now_ms, delay_s=0.0)
     try:
         yield one
     finally:
@@ -108,6 +108,72 @@ class Documented:
         held = struct.pack(f">{len(words)}H", *words)
         ours = plain[: -len(held)] + held
         yield ours
+
+
+class Gateway:
+    """A Modbus TCP gateway to one serial line, which serves one question at a time.
+
+    Who is not there holds the line up for `gives_up_s`. What waits is forgotten with its
+    connection; what is on the line is not.
+    """
+
+    def __init__(
+        self, there: Collection[int], gives_up_s: float, *, says: bool, shared: bool = True
+    ) -> None:
+        """
+        Args:
+            there: units that answer at once.
+            gives_up_s: after which a unit is given up.
+            says: by exception 0x0B, else by nothing.
+            shared: else each connection has a line of its own, and takes what is on it along.
+        """
+        self._there = there
+        self._gives_up_s = gives_up_s
+        self._says = says
+        self._line = asyncio.Lock() if shared else None
+        self._tasks = set[asyncio.Task[None]]()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        line, served = self._line or asyncio.Lock(), list[asyncio.Task[None]]()
+        try:
+            while frame := await reader.readexactly(12):
+                question = Question(frame, rtu=False, nth=1, connection=1)
+                served.append(asyncio.create_task(self._answer(question, writer, line)))
+                self._tasks.add(served[-1])
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+            if self._line is None:
+                _cancel(served)
+
+    async def _answer(
+        self, question: Question, writer: asyncio.StreamWriter, line: asyncio.Lock
+    ) -> None:
+        async with line:
+            if writer.is_closing():
+                return
+            if question.unit in self._there:
+                writer.write(question.reply(2300))
+                return
+            await asyncio.sleep(self._gives_up_s)
+            if self._says and not writer.is_closing():
+                writer.write(question.refusal(0x0B))
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[int]:
+        """The port at which it is."""
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        try:
+            yield server.sockets[0].getsockname()[1]
+        finally:
+            server.close()
+            _cancel(self._tasks)
+
+
+def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
 
 
 def quiet(_: float) -> None:

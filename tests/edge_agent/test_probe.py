@@ -7,14 +7,14 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from edge_agent import probe, recognise
+from edge_agent import recognise, spans
 from edge_agent.recognise import PLAUSIBLE, Fit
 from jieneng.metering.catalog import ForbiddenRow, IdentityRow, Model
 from jieneng.metering.errors import DeviceRefused, LinkDown
 from jieneng.metering.quantities import QUANTITIES
 from jieneng.metering.read_plan import Read, plan
 from jieneng.site_folder import packaged_models
-from tests.edge_agent.commissioning import Documented, probing, quiet, served
+from tests.edge_agent.commissioning import Documented, Gateway, probing, quiet, served
 from tests.edge_agent.misbehaving import Act, Question, misbehaving
 from tests.servers import free_port
 
@@ -70,9 +70,43 @@ async def test_one_question_at_a_time_over_one_connection_and_only_reading() -> 
     async with misbehaving(behave) as server, probing(server.port) as asking:
         await asking.scan(range(1, 4), quiet)
         await asking.fits(1, list(MODELS.values()), quiet)
-        await asking.registers(1, probe.everywhere(range(100)), quiet)
+        await asking.registers(1, spans.everywhere(range(100)), quiet)
         assert server.connections == 1
         assert {question.function for question in server.questions} <= {3, 4}
+
+
+@pytest.mark.parametrize("there", [{1, 2, 5}, {3, 6, 8}])
+@pytest.mark.parametrize("says", [True, False])
+async def test_a_question_that_was_given_up_stands_before_no_other(
+    there: set[int], says: bool
+) -> None:
+    """The gateway serves what a connection asks one after the other, and the silent take longer
+    than they are waited for."""
+    gateway = Gateway(there, 0.5, says=says, shared=False)
+    async with gateway.serving() as port, probing(port, timeout_s=0.15) as asking:
+        found = await asking.scan(range(1, 10), quiet)
+    assert {one.unit for one in found} == there
+
+
+@pytest.mark.parametrize("says", [True, False])
+async def test_how_long_a_silent_unit_holds_up_the_others_is_found_out(says: bool) -> None:
+    async with Gateway({2}, 0.6, says=says).serving() as port, probing(port) as asking:
+        assert 0.6 <= await asking.held_up_s(1, [2]) < 2.0
+        alone = await asking.held_up_s(1, [])
+        assert (0.6 <= alone < 2.0) if says else alone == 0.0, "where nobody is, a refusal tells"
+
+
+@kinds
+async def test_where_nobody_is_held_up_the_silent_are_silent(kind: str) -> None:
+    async with served(MODELS["acrel-dtsd1352"], link=kind) as port, probing(port, kind) as asking:
+        assert await asking.held_up_s(7, [1]) == 0.0
+
+
+async def test_who_is_waited_for_longer_is_found_behind_a_slow_gateway() -> None:
+    async with Gateway({1, 4, 5}, 0.4, says=False).serving() as port, probing(port) as asking:
+        await asking.wait(await asking.held_up_s(2, [1]) * 1.5)
+        found = await asking.scan(range(1, 6), quiet)
+    assert [one.unit for one in found] == [1, 4, 5]
 
 
 async def test_a_link_that_is_not_there_is_no_silence() -> None:
@@ -184,7 +218,7 @@ def test_what_is_forbidden_is_left_out() -> None:
     model = msgspec.structs.replace(
         MODELS["acrel-dtsd1352"], forbidden=msgspec.convert(rows, tuple[ForbiddenRow, ...])
     )
-    assert list(probe.allowed(model, probe.everywhere(range(100)))) == [
+    assert list(spans.allowed(model, spans.everywhere(range(100)))) == [
         (3, range(10)), (3, range(20, 90)), (4, range(100)),
     ]  # fmt: skip
 
@@ -273,14 +307,14 @@ class Strict:
 async def test_blocks_are_halved_until_only_what_is_there_is_read() -> None:
     has = {3, 4, *range(20, 29), 63, 64, 99}
     async with misbehaving(Strict(has, 8)) as server, probing(server.port) as asking:
-        held = await asking.registers(1, probe.everywhere(range(100)), quiet)
+        held = await asking.registers(1, spans.everywhere(range(100)), quiet)
     assert held == {(3, place): struct.pack(">H", place) for place in has}
 
 
 async def test_a_device_without_a_function_is_asked_once_with_it() -> None:
     behave = Strict(set(range(200)), 125, function=4)
     async with misbehaving(behave) as server, probing(server.port) as asking:
-        held = await asking.registers(1, probe.everywhere(range(200)), quiet)
+        held = await asking.registers(1, spans.everywhere(range(200)), quiet)
         assert sum(question.function == 3 for question in server.questions) == 1
     assert len(held) == 200
 
@@ -290,7 +324,7 @@ async def test_a_device_that_falls_silent_is_given_up() -> None:
         return iter(())
 
     async with misbehaving(behave) as server, probing(server.port, timeout_s=0.02) as asking:
-        assert await asking.registers(1, probe.everywhere(range(1000)), quiet) == {}
+        assert await asking.registers(1, spans.everywhere(range(1000)), quiet) == {}
         assert len(server.questions) <= 30
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from edge_agent import display, paste, probe
+from edge_agent import display, paste, spans
 from edge_agent.display import Display, Place
 from jieneng.clock import FastClock
 from jieneng.metering import catalog_check
@@ -45,7 +45,7 @@ def shown(text: str, quantity: str = "energy_kwh", **more: Any) -> Display:
 
 async def places(model: Model, *displays: Display, span: range = range(200)) -> list[list[Place]]:
     async with served(model) as port, probing(port) as asking:
-        held = await asking.registers(1, probe.everywhere(span), quiet)
+        held = await asking.registers(1, spans.everywhere(span), quiet)
     return [list(display.found(one, held)) for one in displays]
 
 
@@ -113,7 +113,7 @@ async def test_the_order_is_taken_over_by_the_other_points_and_they_read_right()
 
 async def test_what_the_transformers_make_of_it_is_found() -> None:
     async with served(DTSD, ct=40.0) as port, probing(port) as asking:
-        held = await asking.registers(1, probe.everywhere(range(16)), quiet)
+        held = await asking.registers(1, spans.everywhere(range(16)), quiet)
     primary = shown("10800", ratios={(): 1.0, ("ct", "pt"): 40.0})
     best = display.likely(display.found(primary, held), row(DTSD))[0]
     assert (best.ratio, best.ten, best.address) == (("ct", "pt"), -2, 0)
@@ -155,7 +155,7 @@ async def test_a_second_display_tells_places_apart() -> None:
     """36 kW: the counter went on, and what was like it by chance did not."""
     clock = FastClock(NOW_MS, 1000.0)
     async with served(DTSD, clock=clock) as port, probing(port) as asking:
-        wanted = list(probe.near(DTSD, "energy_kwh", 8))
+        wanted = list(spans.near(DTSD, "energy_kwh", 8))
         held = await asking.registers(1, wanted, quiet)
         raw = int.from_bytes(held[3, 0] + held[3, 1], "big")
         decoys: Any = {**held, (4, 50): held[3, 0], (4, 51): held[3, 1]}
