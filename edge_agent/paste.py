@@ -4,6 +4,7 @@ Law: what it makes is read back, by the forms that read `site.toml` and the mode
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from decimal import Decimal
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ from edge_agent.display import Place, differences
 from jieneng.metering.catalog import Model, ModelHead, PointRow
 from jieneng.metering.quantities import CONSUMPTION, QUANTITIES
 from jieneng.metering.registers import orders
-from jieneng.metering.site import Bus
+from jieneng.metering.site import Bus, Meter
 
 _LONGEST: Final = 48  # characters of a model's id
 
@@ -23,17 +24,22 @@ def bus(one: Bus) -> str:
     return _table("[[bus]]", one)
 
 
-def meter(unit: int, model: ModelHead, on: str) -> str:
-    """A `[[meter]]`, but for its area, which only a person knows."""
-    lines = {
-        "id": f"{model.medium[0]}-{unit}",
-        "name": model.name,
-        "medium": model.medium,
-        "model": model.id,
-        "bus": on,
-        "unit": unit,
-    }
-    return "\n".join(["[[meter]]", *_lines(lines), 'area = "..."'])
+def meter(one: Meter) -> str:
+    """A `[[meter]]`."""
+    return "\n".join(["[[meter]]", *_lines({**_given(one), "unit": one.unit})])
+
+
+def new_meter(unit: int, model: ModelHead, on: str) -> Meter:
+    """One that no site has yet. Its area only a person knows."""
+    return Meter(
+        id=f"{model.medium[0]}-{unit}",
+        name=model.name,
+        medium=model.medium,
+        area="...",
+        model=model.id,
+        bus=on,
+        unit=unit,
+    )
 
 
 def point(row: PointRow) -> str:
@@ -164,4 +170,8 @@ def _value(value: object) -> str:
         return "{" + ", ".join(_lines(_given(value))) + "}"
     if isinstance(value, tuple | list):
         return "[" + ", ".join(map(_value, value)) + "]"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(_lines(value)) + "}"
+    if isinstance(value, date):
+        return value.isoformat()
     return msgspec.json.encode(value).decode()

@@ -259,7 +259,7 @@ class _Work:
             if self._named is not None and model is not self._named:
                 click.echo(less_at_once(self._named, model))
             own = [] if model.id in session.models else [own_model(model)]
-            return [*points, *own, bus, paste.meter(session.unit, model.model, session.bus.id)]
+            return [*points, *own, bus, paste.meter(session.as_meter(model))]
         else:
             mine = paste.unheard_of(best)
         mine = session.readable(self._runner, mine)
@@ -268,5 +268,5 @@ class _Work:
             *points,
             f"{note}\n{own_model(mine)}",
             bus,
-            paste.meter(session.unit, mine.model, session.bus.id),
+            paste.meter(session.as_meter(mine)),
         ]

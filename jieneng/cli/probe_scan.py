@@ -39,7 +39,7 @@ def scan(session: Session, runner: asyncio.Runner) -> bool:
     for one in there:
         click.echo(_presence(one))
         if one.unit in fits and (best := _told(session, one.unit, fits[one.unit])):
-            meters.append(paste.meter(one.unit, best.model, session.bus.id))
+            meters.append(paste.meter(paste.new_meter(one.unit, best.model, session.bus.id)))
             if best.id not in session.models:
                 own[best.id] = own_model(best)
     to_paste(paste.bus(session.bus), *meters, *own.values())

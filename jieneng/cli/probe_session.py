@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from edge_agent import paste
 from edge_agent.probe import Probe
 from edge_agent.sign_off import Side
 from jieneng.cli.probe import Asked
@@ -17,7 +18,7 @@ from jieneng.metering.catalog import Model
 from jieneng.metering.errors import UsageError
 from jieneng.metering.quantities import AN_HOUR, QUANTITIES
 from jieneng.metering.read_plan import plan
-from jieneng.metering.site import Bus, Meter, value_on
+from jieneng.metering.site import Bus, Dated, Meter, value_on
 from jieneng.site_folder import SITE_FILE, SiteFolder, load, packaged_models
 
 
@@ -118,6 +119,20 @@ class Session:
                 known=", ".join(sorted(self.models)),
             )
         return self.models[name]
+
+    def as_meter(self, model: Model) -> Meter:
+        """The unit as the site's meter, else as a new one; a ratio that was typed from today on."""
+        meter = self.meter or paste.new_meter(self.unit, model.model, self.bus.id)
+        today = self.moment().date()
+        rows = {"ct": meter.ct, "pt": meter.pt}
+        for name in {name for row in model.point for name in row.ratio}:
+            if self.ratios[name] != self.site_ratios[name]:
+                others = [row for row in rows[name] if row.from_ != today]
+                mended = [*others, Dated(today, self.ratios[name])]
+                rows[name] = tuple(sorted(mended, key=lambda row: row.from_))
+        return msgspec.structs.replace(
+            meter, model=model.id, bus=self.bus.id, unit=self.unit, **rows
+        )
 
     def moment(self) -> datetime:
         """Now, where the meter hangs."""

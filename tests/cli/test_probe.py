@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,10 @@ import msgspec
 import pytest
 
 from edge_agent import paste
+from jieneng.clock import SystemClock
 from jieneng.metering.catalog import Model, PointRow
 from jieneng.metering.read_plan import plan
-from jieneng.metering.site import Bus
+from jieneng.metering.site import Bus, Meter, value_on
 from jieneng.site_folder import packaged_models
 from tests.cli.probes import pasted, probe, records, site
 from tests.edge_agent.commissioning import (
@@ -203,6 +205,38 @@ async def test_what_the_model_reads_rightly_is_not_searched_for(tmp_path: Path) 
     assert "model" not in toml
     assert [one["quantity"] for one in toml["point"]] == ["energy_kwh", "power_kw"]
     assert [one["model"] for one in toml["meter"]] == ["eastron-sdm630"]
+
+
+def agent_multiplies_by(block: dict[str, Any]) -> dict[str, float]:
+    """The ratios in force that stand in a meter's block."""
+    meter = msgspec.convert({**block, "area": "a"}, Meter)
+    today = datetime.fromtimestamp(SystemClock().now_ms() / 1000).astimezone().date()
+    return {name: value_on(getattr(meter, name), today, 1.0) or 0.0 for name in ("ct", "pt")}
+
+
+async def test_a_ratio_that_the_display_needed_is_pasted_with_the_meter(tmp_path: Path) -> None:
+    """Without it the agent would store a fortieth."""
+    async with served(DTSD, ct=40.0) as port:
+        where = ("--tcp", f"127.0.0.1:{port}", "--unit", "1", "--model", DTSD.id)
+        done = await probe(*where, "--display", "10800.0", "--ct", "40", cwd=tmp_path)
+        plain = await probe(*where, "--display", "270.00", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    [block] = pasted(done.stdout)["meter"]
+    assert agent_multiplies_by(block) == {"ct": 40.0, "pt": 1.0}
+    [block] = pasted(plain.stdout)["meter"]
+    assert "ct" not in block
+
+
+async def test_a_meter_of_the_site_is_pasted_as_the_site_has_it(tmp_path: Path) -> None:
+    """Its id, its area, its rated maximum; and what was typed otherwise from today on."""
+    async with served(DTSD, ct=40.0) as port:
+        site(tmp_path, port, ct=20.0, rated_max=55.0)
+        done = await probe("--meter", "m-1", "--display", "10800.0", "--ct", "40", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    [block] = pasted(done.stdout)["meter"]
+    assert (block["id"], block["area"], block["rated_max"]) == ("m-1", "a", 55.0)
+    assert [row["value"] for row in block["ct"]] == [20.0, 40.0]
+    assert agent_multiplies_by(block) == {"ct": 40.0, "pt": 1.0}
 
 
 async def test_a_second_look_drops_what_was_chance(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import math
 import tomllib
 from collections.abc import Sequence
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +17,7 @@ from jieneng.metering import catalog_check
 from jieneng.metering.catalog import Model, PointRow
 from jieneng.metering.read_plan import plan
 from jieneng.metering.registers import TYPES, orders
-from jieneng.metering.site import Bus
+from jieneng.metering.site import Bus, Dated, Meter, Replacement
 from jieneng.site_folder import packaged_models
 from simulators import words
 from tests.edge_agent.commissioning import (
@@ -203,6 +204,25 @@ def test_a_model_is_read_back_as_it_was(name: str) -> None:
 def test_a_bus_is_read_back_as_it_was(bus: Bus) -> None:
     [again] = tomllib.loads(paste.bus(bus))["bus"]
     assert msgspec.convert(again, Bus) == bus
+
+
+@pytest.mark.parametrize(
+    "meter",
+    [
+        paste.new_meter(3, DTSD.model, "bus-1"),
+        Meter(
+            id="e-main", name="总表", medium="electricity", area="a", model="m", bus="b", unit=7,
+            every={"energy_kwh": 6}, rated_max=630.0,
+            ct=(Dated(date(2024, 1, 1), 400.0), Dated(date(2025, 6, 1), 800.0)),
+            replaced=(Replacement(at=datetime(2025, 6, 1, 9, tzinfo=UTC), final=8123.4),),
+        ),
+    ],
+)  # fmt: skip
+def test_a_meter_is_read_back_as_it_was(meter: Meter) -> None:
+    [again] = tomllib.loads(paste.meter(meter))["meter"]
+    if meter.area == "...":
+        again["area"], meter = "a", msgspec.structs.replace(meter, area="a")
+    assert msgspec.convert(again, Meter) == meter
 
 
 def test_a_modulus_follows_its_scale() -> None:
