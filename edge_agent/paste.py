@@ -3,7 +3,7 @@
 Law: what it makes is read back, by the forms that read `site.toml` and the models, as what went in.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any, Final
@@ -12,7 +12,7 @@ import msgspec
 
 from edge_agent.display import Place, differences
 from jieneng.metering.catalog import Model, ModelHead, PointRow
-from jieneng.metering.quantities import CONSUMPTION, QUANTITIES
+from jieneng.metering.quantities import CONSUMPTION, MEDIA, QUANTITIES, Medium
 from jieneng.metering.registers import orders
 from jieneng.metering.site import Bus, Meter
 
@@ -78,16 +78,20 @@ def named(base: Model, name: str, source: str, rows: Iterable[PointRow]) -> Mode
 def derived(base: Model, places: Sequence[Place]) -> tuple[PointRow, ...]:
     """A model's points as a device has them that was found to differ.
 
-    What was found stands as it was found. The others of its table follow the first of it in what
-    does not differ from point to point by accident: function, address base and byte order.
+    What was found stands as it was found, behind the others where the model lacks it. The others of
+    its table follow the first of it in what does not differ from point to point by accident:
+    function, address base and byte order.
 
     Args:
-        base: has a point for the quantity of at least one of the places.
+        base: what the device is like.
         places: one a quantity.
     """
-    known = {place.quantity: place for place in places}
     rows = {row.quantity: row for row in base.point}
-    first = next(place for place in places if place.quantity in rows)
+    known = {place.quantity: place for place in places if place.quantity in rows}
+    added = tuple(place.row() for place in places if place.quantity not in rows)
+    if not known:
+        return (*base.point, *added)
+    first = next(iter(known.values()))
     like = rows[first.quantity]
     differing = differences(first, like)
     shift = first.address - like.address
@@ -106,22 +110,29 @@ def derived(base: Model, places: Sequence[Place]) -> tuple[PointRow, ...]:
         }
         return msgspec.structs.replace(row, address=max(moved, 0), order=order, **changes, **parts)
 
-    return tuple(
+    others = (
         _as_found(known[row.quantity], row) if row.quantity in known else follow(row)
         for row in base.point
     )
+    return (*others, *added)
 
 
-def unheard_of(places: Sequence[Place]) -> Model:
-    """What was found of a device that no model of the library fits."""
-    quantity = places[0].quantity
-    counts = (medium for medium, counter in CONSUMPTION.items() if counter == quantity)
-    medium = next(counts, QUANTITIES[quantity].media[0])
+def unheard_of(places: Sequence[Place], unit: int) -> Model | None:
+    """What was found of a device that no model of the library fits; None without its counter."""
+    names = {place.quantity for place in places}
+    medium = next((one for one in MEDIA if _measures(one, names)), None)
+    if medium is None:
+        return None
+    name = f"my-model-{unit}"
     head = ModelHead(
-        id="my-model", name="my-model", medium=medium, source="found by probing",
-        confidence="reported",
-    )  # fmt: skip
+        id=name, name=name, medium=medium, source="found by probing", confidence="reported"
+    )
     return Model(model=head, point=tuple(place.row() for place in places))
+
+
+def _measures(medium: Medium, names: Collection[str]) -> bool:
+    fits = all(medium in QUANTITIES[name].media for name in names)
+    return fits and CONSUMPTION[medium] in names
 
 
 def _as_found(place: Place, row: PointRow) -> PointRow:
@@ -146,12 +157,12 @@ def _table(head: str, struct: msgspec.Struct) -> str:
 
 
 def _given(struct: msgspec.Struct) -> dict[str, object]:
-    """What is not at its default."""
+    """What is not at its default; an empty table never is."""
     fields = {field.name: field for field in msgspec.structs.fields(struct)}
     return {
         fields[name].encode_name: value
         for name, value in msgspec.structs.asdict(struct).items()
-        if value != fields[name].default
+        if value not in (fields[name].default, {})
     }
 
 

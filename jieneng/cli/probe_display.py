@@ -247,21 +247,25 @@ class _Work:
         rows = [row for one in agreed if (row := self._row(one.quantity))]
         points = [paste.point(row) for row in (*rows, *(place.row() for place in best))]
         bus = paste.bus(session.bus)
-        differing = [one for one in best if self._differences(one)]
-        if model is not None and any(self._row(one.quantity) for one in differing):
-            seen = ", ".join([one.quantity for one in agreed] + [one.quantity for one in best])
-            source = (
-                f"as {model.id}, but function, address base or byte order as probed on "
-                f"{session.moment():%Y-%m-%d}; seen on the display: {seen}"
-            )
-            mine = paste.named(model, f"{model.id}-mine", source, paste.derived(model, differing))
-        elif model is not None and not any(self._row(one.quantity) is None for one in best):
+        if model is None:
+            mine = paste.unheard_of(best, session.unit)
+            if mine is None:
+                self._tell_counterless(best)
+                return [*points, bus]
+            mine = session.readable(self._runner, mine)
+            return [*points, own_model(mine), bus, paste.meter(session.as_meter(mine))]
+        other = [one for one in best if self._differences(one) or not self._row(one.quantity)]
+        if not other:
             if self._named is not None and model is not self._named:
                 click.echo(less_at_once(self._named, model))
             own = [] if model.id in session.models else [own_model(model)]
             return [*points, *own, bus, paste.meter(session.as_meter(model))]
-        else:
-            mine = paste.unheard_of(best)
+        seen = ", ".join([one.quantity for one in agreed] + [one.quantity for one in best])
+        source = (
+            f"as {model.id}, but for what was found otherwise or besides on "
+            f"{session.moment():%Y-%m-%d}; seen on the display: {seen}"
+        )
+        mine = paste.named(model, f"{model.id}-mine", source, paste.derived(model, other))
         mine = session.readable(self._runner, mine)
         note = tr("# What the display did not show follows what it did: check another value.")
         return [
@@ -270,3 +274,11 @@ class _Work:
             bus,
             paste.meter(session.as_meter(mine)),
         ]
+
+    def _tell_counterless(self, found: Sequence[Place]) -> None:
+        counter = CONSUMPTION[QUANTITIES[found[0].quantity].media[0]]
+        text = tr(
+            "No counter was found, and a meter needs one: give what it shows as well, like "
+            "--display {counter}=8123.45."
+        )
+        click.echo(text.format(counter=counter))

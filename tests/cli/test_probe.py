@@ -191,6 +191,61 @@ async def test_without_any_model_the_point_alone_is_found(tmp_path: Path) -> Non
     }  # fmt: skip
 
 
+async def test_what_the_model_lacks_is_added_to_it(tmp_path: Path) -> None:
+    """Its other points stay, and the agent reads all of them."""
+    held = {0: 5, 1: 10797, 0x61: 2310, 0x62: 2311, 0x63: 2312, 0x77: 5000, 0x40: 951}
+    row = PointRow(quantity="power_factor", function=3, address=0x40, type="u16")
+    device = Model(model=DTSD.model, point=(*DTSD.point, row))
+    async with misbehaving(Documented(device, held)) as server:
+        done = await probe(
+            "--tcp", f"127.0.0.1:{server.port}", "--unit", "1", "--model", DTSD.id,
+            "--display", "energy_kwh=3384.77", "--display", "power_factor=0.951", cwd=tmp_path,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        read = await agent_reads(pasted(done.stdout), server.port)
+    assert pasted(done.stdout)["model"]["id"] == f"{DTSD.id}-apart-mine"
+    assert (read["energy_kwh"], read["power_factor"]) == (3384.77, 0.951)
+    assert read["voltage_b_v"] == 231.1
+
+
+async def test_a_device_that_no_model_fits_has_a_model_by_its_unit(tmp_path: Path) -> None:
+    """A second one's file does not overwrite the first one's."""
+    device = Model(model=DTSD.model, point=DTSD.point[:1])
+    ids = set[str]()
+    async with served(device, device) as port:
+        for unit in (1, 2):
+            done = await probe(
+                "--tcp", f"127.0.0.1:{port}", "--unit", unit, "--display", SHOWN, cwd=tmp_path
+            )
+            assert "No model of the library fits." in done.stdout
+            toml = pasted(done.stdout)
+            assert f"# models/{toml['model']['id']}.toml" in done.stdout
+            assert [one["model"] for one in toml["meter"]] == [toml["model"]["id"]]
+            ids.add(toml["model"]["id"])
+    assert len(ids) == 2
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+async def test_no_meter_is_printed_before_its_counter_is_found(
+    language: str, tmp_path: Path
+) -> None:
+    """`jieneng check` would refuse it: nothing that it reads is consumption."""
+    row = PointRow(quantity="voltage_a_v", function=3, address=50, type="u16", scale=Decimal("0.1"))
+    device = Model(model=DTSD.model, point=(row,))
+    async with misbehaving(Documented(device, {50: 2317})) as server:
+        done = await probe(
+            "--tcp", f"127.0.0.1:{server.port}", "--unit", "1", "--display", "voltage_a_v=231.7",
+            cwd=tmp_path, language=language,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    toml = pasted(done.stdout)
+    assert [one["quantity"] for one in toml["point"]] == ["voltage_a_v"]
+    assert not {"model", "meter"} & set(toml)
+    assert "--display energy_kwh=" in done.stdout
+    if language == "en":
+        assert "No counter was found, and a meter needs one" in done.stdout
+
+
 async def test_what_the_model_reads_rightly_is_not_searched_for(tmp_path: Path) -> None:
     async with served(MODELS["eastron-sdm630"]) as port:
         done = await probe(

@@ -220,6 +220,7 @@ def test_a_bus_is_read_back_as_it_was(bus: Bus) -> None:
 )  # fmt: skip
 def test_a_meter_is_read_back_as_it_was(meter: Meter) -> None:
     [again] = tomllib.loads(paste.meter(meter))["meter"]
+    assert ("every" in again) is bool(meter.every)
     if meter.area == "...":
         again["area"], meter = "a", msgspec.structs.replace(meter, area="a")
     assert msgspec.convert(again, Meter) == meter
@@ -234,10 +235,32 @@ def test_a_modulus_follows_its_scale() -> None:
     assert energy.modulus is None
 
 
-def test_what_no_model_knows_is_a_model_of_its_own() -> None:
-    found: Sequence[Place] = [Place("volume_m3", 4, 9, "f32", "CDAB", 0)]
-    mine = paste.unheard_of(found)
-    assert mine.model.medium == "water"
+def place(quantity: str, address: int = 9) -> Place:
+    return Place(quantity, 4, address, "f32", "CDAB", 0)
+
+
+@pytest.mark.parametrize(
+    ("quantities", "medium"),
+    [
+        (("volume_m3",), "water"),
+        (("temperature_supply_c", "heat_gj"), "heat"),
+        (("volume_m3", "heat_gj"), "heat"),
+        (("pressure_kpa", "volume_working_m3", "volume_m3"), "gas"),
+    ],
+)
+def test_what_no_model_knows_is_a_model_of_its_own(quantities: Sequence[str], medium: str) -> None:
+    mine = paste.unheard_of([place(name, 2 * n) for n, name in enumerate(quantities)], 3)
+    assert mine is not None
+    assert (mine.model.medium, mine.model.id) == (medium, "my-model-3")
     assert catalog_check.check(mine) == []
     assert 'order = "CDAB"' in paste.model(mine)
     assert math.isclose(float(mine.point[0].scale), 1.0)
+
+
+def test_what_has_no_counter_is_no_model() -> None:
+    assert paste.unheard_of([place("voltage_a_v")], 3) is None
+
+
+def test_what_a_model_lacks_is_added_and_the_others_stay() -> None:
+    points = paste.derived(DTSD, [place("power_factor")])
+    assert points == (*DTSD.point, place("power_factor").row())
