@@ -26,7 +26,7 @@ from edge_agent.links import Link, bus_link
 from edge_agent.protocols import Treatment
 from edge_agent.protocols.modbus import FRAMINGS
 from edge_agent.recognise import Against, Fit
-from edge_agent.spans import blocks
+from edge_agent.spans import blocks, everywhere
 from edge_agent.ways import ways
 from jieneng.metering.catalog import Model
 from jieneng.metering.errors import (
@@ -119,10 +119,34 @@ class Probe:
         found = []
         for number, unit in enumerate(units):
             tell(number / len(units))
-            if (there := await self._presence(unit)) is not None:
+            if (there := await self.presence(unit)) is not None:
                 found.append(there)
         tell(1.0)
         return found
+
+    async def presence(self, unit: int, also: Sequence[Read] = ()) -> Presence | None:
+        """Whether somebody is there; asked for one register by each function, and for no more.
+
+        Args:
+            unit: its number.
+            also: what is asked where nothing comes; some are silent where they have no register.
+        """
+        first = [_read(function, span) for function, span in everywhere(range(1))]
+        for read in (*first, *also):
+            try:
+                await self._once(unit, read)
+            except LinkDown:
+                raise
+            except DeviceRefused as error:
+                if self._framing.treatment(error) is Treatment.UNREACHED:
+                    return None
+                return Presence(unit, "refuses", error)
+            except ReplyError as error:
+                return Presence(unit, "garbled", error)
+            except LinkError:
+                continue
+            return Presence(unit, "answers")
+        return None
 
     async def held_up_s(self, silent: int, there: Sequence[int]) -> float:
         """How long a gateway has the others wait for a unit that is silent; 0 where it does not.
@@ -154,7 +178,7 @@ class Probe:
         """Until it is known whether a unit is there."""
         began_s = asyncio.get_running_loop().time()
         await self.wait(timeout_s)
-        await self._presence(unit)
+        await self.presence(unit)
         return asyncio.get_running_loop().time() - began_s
 
     async def _given_up_s(self, silent: int) -> float:
@@ -178,6 +202,13 @@ class Probe:
             found.append(await self._fit(unit, model, known))
         tell(1.0)
         return found
+
+    async def has(self, unit: int, model: Model | None, span: range | None) -> bool:
+        """Whether a unit is there, asked also where its model has registers or a range begins."""
+        also = [plan(way)[0] for way in ways(model)] if model else []
+        if span:
+            also += [_read(function, at) for function, at in everywhere(span[:1])]
+        return await self.presence(unit, also) is not None
 
     async def readable(self, unit: int, model: Model) -> Model | None:
         """The first of a model's ways of which the unit answers every read; None: of none."""
@@ -230,25 +261,6 @@ class Probe:
             if self._framing.numbered:
                 self._link.close()
             raise
-
-    async def _presence(self, unit: int) -> Presence | None:
-        """Asked for one holding register, and where nothing comes for an input register."""
-        functions: tuple[Function, ...] = (3, 4)
-        for function in functions:
-            try:
-                await self._once(unit, _read(function, range(1)))
-            except LinkDown:
-                raise
-            except DeviceRefused as error:
-                if self._framing.treatment(error) is Treatment.UNREACHED:
-                    return None
-                return Presence(unit, "refuses", error)
-            except ReplyError as error:
-                return Presence(unit, "garbled", error)
-            except LinkError:
-                continue
-            return Presence(unit, "answers")
-        return None
 
     async def _fit(self, unit: int, model: Model, known: _Known) -> Fit:
         fit = Fit(model.id)

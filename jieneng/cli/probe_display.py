@@ -10,13 +10,14 @@ from typing import Final
 import click
 import msgspec
 
-from edge_agent import display, paste
+from edge_agent import display
 from edge_agent.display import Display, Place
 from edge_agent.spans import allowed, everywhere, near
 from jieneng.cli.options import tr
 from jieneng.cli.probe import number
-from jieneng.cli.probe_scan import less_at_once, own_model, recognised, to_paste
-from jieneng.cli.probe_session import Session
+from jieneng.cli.probe_paste import blocks, to_paste
+from jieneng.cli.probe_scan import recognised
+from jieneng.cli.probe_session import Session, row_of
 from jieneng.cli.probe_sign import as_the_site_says, sign_off
 from jieneng.cli.progress import share_progress
 from jieneng.metering.catalog import Model, PointRow, Ratio
@@ -32,20 +33,45 @@ _WAVERS: Final = 0.01  # share by which a gauge moves while one looks
 
 def found(session: Session, runner: asyncio.Runner) -> bool:
     """Search, tell, and sign off; False where something is not as it should be."""
-    if session.asked.sign_off is not None:
+    asked, meter = session.asked, session.meter
+    for name in filter(None, [asked.quantity, *(name for name, _ in asked.displays)]):
+        _known_quantity(name)
+    known = asked.model or (meter.model if meter else None)
+    model = session.model(known) if known else None
+    if asked.sign_off is not None:
         as_the_site_says(session)
-    return _Work(session, runner).display()
+    if not runner.run(session.probe.has(session.unit, model, asked.span)):
+        text = tr(
+            "unit {unit} does not answer at {where}. The same command without --unit and --display "
+            "looks for those that do; a longer --timeout helps with slow gateways."
+        )
+        click.echo(text.format(unit=session.unit, where=session.where()))
+        return False
+    return _Work(session, runner, model or recognised(session, runner, session.unit)).display()
+
+
+def _known_quantity(quantity: str) -> None:
+    if quantity not in QUANTITIES:
+        close = get_close_matches(quantity, QUANTITIES, 1)
+        raise UsageError(
+            "{quantity} is no quantity. Did you mean {close}?"
+            if close
+            else "{quantity} is no quantity. Known are: {known}.",
+            quantity=quantity,
+            close="".join(close),
+            known=", ".join(QUANTITIES),
+        )
 
 
 class _Work:
     """The way from a display to its registers."""
 
-    def __init__(self, session: Session, runner: asyncio.Runner) -> None:
+    def __init__(self, session: Session, runner: asyncio.Runner, model: Model | None) -> None:
         self._session = session
         self._runner = runner
         self._asked = session.asked
-        self._named = self._known_model()
-        self._model = self._named  # as the unit lets itself be read, once that is known
+        self._named = model
+        self._model = model  # as the unit lets itself be read, once that is known
 
     def display(self) -> bool:
         """Search, tell, and sign off where that is wanted."""
@@ -68,37 +94,19 @@ class _Work:
             self._tell(one, places)
         best = [places[0] for places in found if places]
         if best or agreed:
-            to_paste(*self._toml(best, agreed))
+            models = self._named, self._model
+            to_paste(*blocks(self._session, self._runner, *models, agreed, best))
         fine = len(agreed) + len(best) == len(displays)
         if self._asked.sign_off is not None:
             fine = sign_off(self._session, self._runner, self._asked.sign_off, displays)
         return fine
 
-    def _known_model(self) -> Model | None:
-        """As typed, as the site has it, or as the unit lets itself be recognised."""
-        meter = self._session.meter
-        known = self._asked.model or (meter.model if meter else None)
-        if known is None:
-            return recognised(self._session, self._runner, self._session.unit)
-        return self._session.model(known)
-
     def _row(self, quantity: str) -> PointRow | None:
-        rows = self._model.point if self._model else ()
-        return next((row for row in rows if row.quantity == quantity), None)
+        return row_of(self._model, quantity)
 
     def _display(self, name: str | None, shown: Decimal) -> Display:
         medium = self._model.model.medium if self._model else "electricity"
         quantity = name or self._asked.quantity or CONSUMPTION[medium]
-        if quantity not in QUANTITIES:
-            close = get_close_matches(quantity, QUANTITIES, 1)
-            raise UsageError(
-                "{quantity} is no quantity. Did you mean {close}?"
-                if close
-                else "{quantity} is no quantity. Known are: {known}.",
-                quantity=quantity,
-                close="".join(close),
-                known=", ".join(QUANTITIES),
-            )
         counts = QUANTITIES[quantity].kind == "counter"
         return Display(
             quantity,
@@ -240,45 +248,3 @@ class _Work:
             )
             return text.format(model=model)
         return tr("not as model {model}: {keys}").format(model=model, keys=", ".join(differing))
-
-    def _toml(self, best: Sequence[Place], agreed: Sequence[Display]) -> list[str]:
-        """The points that were found, and meter and bus."""
-        session, model = self._session, self._model
-        rows = [row for one in agreed if (row := self._row(one.quantity))]
-        points = [paste.point(row) for row in (*rows, *(place.row() for place in best))]
-        bus = paste.bus(session.bus)
-        if model is None:
-            mine = paste.unheard_of(best, session.unit)
-            if mine is None:
-                self._tell_counterless(best)
-                return [*points, bus]
-            mine = session.readable(self._runner, mine)
-            return [*points, own_model(mine), bus, paste.meter(session.as_meter(mine))]
-        other = [one for one in best if self._differences(one) or not self._row(one.quantity)]
-        if not other:
-            if self._named is not None and model is not self._named:
-                click.echo(less_at_once(self._named, model))
-            own = [] if model.id in session.models else [own_model(model)]
-            return [*points, *own, bus, paste.meter(session.as_meter(model))]
-        seen = ", ".join([one.quantity for one in agreed] + [one.quantity for one in best])
-        source = (
-            f"as {model.id}, but for what was found otherwise or besides on "
-            f"{session.moment():%Y-%m-%d}; seen on the display: {seen}"
-        )
-        mine = paste.named(model, f"{model.id}-mine", source, paste.derived(model, other))
-        mine = session.readable(self._runner, mine)
-        note = tr("# What the display did not show follows what it did: check another value.")
-        return [
-            *points,
-            f"{note}\n{own_model(mine)}",
-            bus,
-            paste.meter(session.as_meter(mine)),
-        ]
-
-    def _tell_counterless(self, found: Sequence[Place]) -> None:
-        counter = CONSUMPTION[QUANTITIES[found[0].quantity].media[0]]
-        text = tr(
-            "No counter was found, and a meter needs one: give what it shows as well, like "
-            "--display {counter}=8123.45."
-        )
-        click.echo(text.format(counter=counter))

@@ -13,6 +13,7 @@ from edge_agent import paste, recognise
 from edge_agent.probe import LONGEST_S, Presence
 from edge_agent.recognise import Against, Fit
 from jieneng.cli.options import tr
+from jieneng.cli.probe_paste import less_at_once, own_model, to_paste
 from jieneng.cli.probe_session import Session
 from jieneng.cli.progress import share_progress
 from jieneng.locale import say
@@ -128,15 +129,6 @@ def _told(session: Session, unit: int, fits: Sequence[Fit]) -> Model | None:
     return good[0].apart
 
 
-def less_at_once(model: Model, instead: Model) -> str:
-    """What is said where the agent could not read what was found."""
-    text = tr(
-        "The unit refuses what the agent asks for at once by model {model}: use {instead} below, "
-        "which asks for less."
-    )
-    return text.format(model=model.id, instead=instead.id)
-
-
 def _fit(one: Fit) -> str:
     said = [f"{label} = {what}" for label, what in one.said]
     values = ", ".join([*(f"{seen.quantity} = {seen.value:.8g}" for seen in one.seen), *said])
@@ -153,14 +145,3 @@ def _against(one: Against) -> str:
     return tr("{quantity} = {value:.6g} is nothing that a meter shows").format(
         quantity=one.what, value=one.value
     )
-
-
-def own_model(model: Model) -> str:
-    """A file of the site's own."""
-    note = tr("# models/{id}.toml beside site.toml.").format(id=model.id)
-    return f"{note}\n{paste.model(model)}"
-
-
-def to_paste(*blocks: str) -> None:
-    """Say it, the last thing of all."""
-    click.echo("\n" + "\n\n".join([tr("# To paste:"), *blocks]))

@@ -14,7 +14,7 @@ from edge_agent.probe import Probe
 from edge_agent.sign_off import Side
 from jieneng.cli.probe import Asked
 from jieneng.clock import SystemClock
-from jieneng.metering.catalog import Model
+from jieneng.metering.catalog import Model, PointRow
 from jieneng.metering.errors import UsageError
 from jieneng.metering.quantities import AN_HOUR, QUANTITIES
 from jieneng.metering.read_plan import plan
@@ -149,6 +149,12 @@ class Session:
         """The link, as it was typed or stands in the site."""
         bus = self.bus
         return f"{bus.link} {bus.device if bus.link == 'rtu' else f'{bus.host}:{bus.port}'}"
+
+
+def row_of(model: Model | None, quantity: str) -> PointRow | None:
+    """A model's point of a quantity; None where it has none, or there is no model."""
+    rows = model.point if model else ()
+    return next((row for row in rows if row.quantity == quantity), None)
 
 
 def _folder(asked: Asked) -> SiteFolder | None:

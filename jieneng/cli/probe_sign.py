@@ -15,9 +15,9 @@ import msgspec
 from edge_agent.display import Display
 from edge_agent.sign_off import Record, Side, Subject, better, record
 from jieneng.cli.options import tr
-from jieneng.cli.probe_session import Session
+from jieneng.cli.probe_session import Session, row_of
 from jieneng.locale import say
-from jieneng.metering.catalog import Model, PointRow
+from jieneng.metering.catalog import Model
 from jieneng.metering.errors import LinkDown, LinkError, PeerError, UsageError
 from jieneng.metering.quantities import QUANTITIES
 
@@ -57,7 +57,7 @@ def sign_off(
     """Read what the displays show as the agent would, and keep what came of it."""
     model, fine = as_the_site_says(session), True
     for one in displays:
-        if QUANTITIES[one.quantity].kind != "counter" or _row(model, one.quantity) is None:
+        if QUANTITIES[one.quantity].kind != "counter" or row_of(model, one.quantity) is None:
             raise UsageError(
                 "{quantity} can't be signed off: name a counter that model {model} has.",
                 quantity=one.quantity,
@@ -127,7 +127,3 @@ def _record(session: Session, runner: asyncio.Runner, model: Model, one: Display
 
 def _plain(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _row(model: Model, quantity: str) -> PointRow | None:
-    return next((row for row in model.point if row.quantity == quantity), None)

@@ -482,3 +482,52 @@ async def test_a_meter_that_the_site_has_not_is_told_with_the_one_meant(tmp_path
     done = await probe("--meter", "m-11", "--display", "1", cwd=tmp_path)
     assert done.returncode == 2
     assert "m-11 is no meter of the site. Did you mean m-1?" in done.stderr
+
+
+async def test_a_unit_that_is_silent_is_said_to_be_so_and_not_searched(tmp_path: Path) -> None:
+    """Every model was tried on it, and every register: that its number was nowhere misled."""
+    async with misbehaving(documented()) as server:
+        server.behave = lambda question: documented()(question) if question.unit == 1 else ()
+        where = ("--tcp", f"127.0.0.1:{server.port}", "--timeout", "0.1", "--display", "81.23")
+        silent = await probe(*where, "--unit", "99", cwd=tmp_path)
+        asked = len(server.questions)
+        zh = await probe(*where, "--unit", "99", "--model", DTSD.id, cwd=tmp_path, language="zh")
+    assert (silent.returncode, zh.returncode) == (1, 1)
+    assert silent.stdout == (
+        f"unit 99 does not answer at tcp 127.0.0.1:{server.port}. The same command without --unit "
+        "and --display looks for those that do; a longer --timeout helps with slow gateways.\n"
+    )
+    assert asked < 10
+    all_chinese(zh.stdout, zh.stderr)
+
+
+@pytest.mark.parametrize(
+    "known", [("--model", "schneider-iem3155"), ("--from", "3203", "--to", "3206")]
+)
+async def test_a_unit_that_is_deaf_but_for_its_own_registers_is_there(
+    known: tuple[str, ...], tmp_path: Path
+) -> None:
+    """It is asked where it is to be searched, too."""
+    model = MODELS["schneider-iem3155"]
+    has = {row.address + word for row in model.point for word in range(row.words)}
+
+    def behave(question: Question) -> Iterator[Act]:
+        if has.issuperset(range(question.address, question.address + question.count)):
+            yield from Documented(model, {})(question)
+
+    async with misbehaving(behave) as server:
+        done = await probe(
+            "--tcp", f"127.0.0.1:{server.port}", "--timeout", "0.05", "--unit", "1", "--display",
+            "77.7", *known, cwd=tmp_path,
+        )  # fmt: skip
+    assert "energy_kwh 77.7 stands nowhere" in done.stdout
+
+
+@pytest.mark.parametrize("typed", [("--meter", "e-main"), ("--tcp", "127.0.0.1:1")])
+async def test_a_folder_without_a_site_is_told_as_such(
+    typed: tuple[str, ...], tmp_path: Path
+) -> None:
+    folder = tmp_path / "misspelt"
+    done = await probe("--site", folder, *typed, cwd=tmp_path)
+    assert done.returncode == 2
+    assert f"there is no site.toml in {folder}: say where it is with --site." in done.stderr
