@@ -8,7 +8,7 @@ Laws:
    evidence of a read is counted in bits, -log2 of how often noise would pass as well. Its own
    decoder says how often that is, so a new register type needs nothing here.
 3. A zero is what unused registers hold, too: it is no evidence, and where a meter never shows it,
-   it speaks against the model.
+   it speaks against the model. What a gauge shows of an idle input is the same.
 4. Models that the evidence does not tell apart are named together; none is preferred in secret.
 """
 
@@ -57,6 +57,10 @@ class Plausible(msgspec.Struct, frozen=True):
         return value != 0 and self.possible(value) and least <= abs(value) <= most
 
 
+# From here on a float shows an idle input, which is as good as 0: neither evidence nor against.
+# Whole numbers up to 12,000 that are taken for the high word of a float are below, and no meter's.
+_NOISE: Final = 1e-9
+
 _BY_UNIT: Final[Mapping[str, Plausible]] = MappingProxyType(
     {
         # A main of 10 MW counts 1e9 kWh in 11 years; what is below every last digit was no counter.
@@ -64,16 +68,21 @@ _BY_UNIT: Final[Mapping[str, Plausible]] = MappingProxyType(
         # Usual: from 57.7 V behind a transformer to 400 V between phases (GB/T 156-2017), a fifth
         # around them. Possible: what a loose phase picks up, and the 35 kV that a meter shows which
         # knows its transformer.
-        "V": Plausible(0.1, 42_000.0, (45.0, 480.0)),
+        "V": Plausible(_NOISE, 42_000.0, (45.0, 480.0)),
         # The busbars of a low-voltage board end at 6,300 A (GB/T 7251); power of the same.
-        "A": Plausible(0.0001, 10_000.0, negative=True),
-        **dict.fromkeys(("kW", "kvar", "kVA"), Plausible(0.00001, 10_000.0, negative=True)),
-        "1": Plausible(0.001, 1.0, (0.05, 1.0), negative=True),  # a power factor
+        "A": Plausible(_NOISE, 10_000.0, (0.0001, 10_000.0), negative=True),
+        **dict.fromkeys(
+            ("kW", "kvar", "kVA"), Plausible(_NOISE, 10_000.0, (0.00001, 10_000.0), negative=True)
+        ),
+        "1": Plausible(_NOISE, 1.0, (0.05, 1.0), negative=True),  # a power factor
         # GB/T 15945-2008 allows 0.2 Hz, 0.5 in a small grid; a diesel set and 60 Hz are possible.
         "Hz": Plausible(45.0, 65.0, (49.0, 51.0)),
-        "m3/h": Plausible(0.00001, 10_000.0, negative=True),  # DN 500 at 10 m/s: 7,000
-        "kPa": Plausible(0.1, 10_000.0, negative=True),  # 100 bar; gas a little below the air
-        "°C": Plausible(0.1, 200.0, negative=True),  # a heat network's 150 degrees, and a fault
+        # DN 500 at 10 m/s: 7,000.
+        "m3/h": Plausible(_NOISE, 10_000.0, (0.00001, 10_000.0), negative=True),
+        # 100 bar; gas a little below the air.
+        "kPa": Plausible(_NOISE, 10_000.0, (0.1, 10_000.0), negative=True),
+        # A heat network's 150 degrees, and a fault.
+        "°C": Plausible(_NOISE, 200.0, (0.1, 200.0), negative=True),
     }
 )
 

@@ -242,6 +242,11 @@ def test_every_quantity_has_its_plausible_range() -> None:
         ("voltage_a_v", -231.0, False, False),
         ("frequency_hz", 50.02, True, True),
         ("frequency_hz", 5.0, False, False),
+        ("voltage_b_v", 0.05, True, False),  # an open phase, in a float
+        ("current_a_a", -0.00005, True, False),
+        ("power_factor", 0.0004, True, False),
+        ("temperature_c", 0.02, True, False),
+        ("voltage_b_v", 3.2e-42, False, False),  # 2310 as a float: a nought would be one
         ("power_factor", -0.92, True, True),
         ("power_factor", 92.0, False, False),
         ("energy_kwh", 0.0, True, False),
@@ -253,6 +258,31 @@ def test_every_quantity_has_its_plausible_range() -> None:
 def test_what_a_meter_can_show(quantity: str, value: float, possible: bool, telling: bool) -> None:
     assert PLAUSIBLE[quantity].possible(value) is possible
     assert PLAUSIBLE[quantity].telling(value) is telling
+
+
+@pytest.mark.parametrize(("quantity", "shown"), [("voltage_b_v", 0.05), ("current_a_a", 0.00005)])
+def test_a_float_that_is_all_but_zero_speaks_against_no_model(quantity: str, shown: float) -> None:
+    """The sum of the evidence is that of all but one value."""
+    model = MODELS["eastron-sdm630"]
+
+    def fit(value: float) -> Fit:
+        values = {"voltage_a_v": 231.0, "current_b_a": 5.0, "power_kw": 3.4, quantity: value}
+        replies = []
+        for read in plan(model):
+            words = {
+                row.address + n: word
+                for row in model.point
+                for n, word in enumerate(
+                    struct.unpack(">HH", struct.pack(">f", values.get(row.quantity, 0.0)))
+                )
+            }
+            span = range(read.address, read.address + read.count)
+            held = [words.get(at, 0) for at in span]
+            replies.append((read, struct.pack(f">{len(held)}H", *held)))
+        return recognise.fit(model, replies)
+
+    assert fit(shown).against is None
+    assert fit(shown).bits == fit(0.0).bits > 8
 
 
 def test_a_value_that_noise_would_show_as_well_is_little_evidence() -> None:
