@@ -16,7 +16,7 @@ from edge_agent.spans import allowed, everywhere, near
 from jieneng.cli.options import tr
 from jieneng.cli.probe import number
 from jieneng.cli.probe_paste import blocks, to_paste
-from jieneng.cli.probe_scan import recognised
+from jieneng.cli.probe_scan import Recognised, recognised
 from jieneng.cli.probe_session import Session, row_of
 from jieneng.cli.probe_sign import as_the_site_says, sign_off
 from jieneng.cli.progress import share_progress
@@ -34,10 +34,10 @@ _WAVERS: Final = 0.01  # share by which a gauge moves while one looks
 def found(session: Session, runner: asyncio.Runner) -> bool:
     """Search, tell, and sign off; False where something is not as it should be."""
     asked, meter = session.asked, session.meter
-    for name in filter(None, [asked.quantity, *(name for name, _ in asked.displays)]):
-        _known_quantity(name)
-    known = asked.model or (meter.model if meter else None)
-    model = session.model(known) if known else None
+    for quantity in filter(None, [asked.quantity, *(name for name, _ in asked.displays)]):
+        _known_quantity(quantity)
+    name = asked.model or (meter.model if meter else None)
+    model = session.model(name) if name else None
     if asked.sign_off is not None:
         as_the_site_says(session)
     if not runner.run(session.probe.has(session.unit, model, asked.span)):
@@ -47,7 +47,8 @@ def found(session: Session, runner: asyncio.Runner) -> bool:
         )
         click.echo(text.format(unit=session.unit, where=session.where()))
         return False
-    return _Work(session, runner, model or recognised(session, runner, session.unit)).display()
+    known = Recognised([model], sure=True) if model else recognised(session, runner, session.unit)
+    return _Work(session, runner, known).display()
 
 
 def _known_quantity(quantity: str) -> None:
@@ -66,18 +67,17 @@ def _known_quantity(quantity: str) -> None:
 class _Work:
     """The way from a display to its registers."""
 
-    def __init__(self, session: Session, runner: asyncio.Runner, model: Model | None) -> None:
+    def __init__(self, session: Session, runner: asyncio.Runner, known: Recognised) -> None:
         self._session = session
         self._runner = runner
         self._asked = session.asked
-        self._named = model
-        self._model = model  # as the unit lets itself be read, once that is known
+        self._known = known
+        self._named: Model | None = None
+        self._model: Model | None = None  # the same, as the unit lets itself be read
 
     def display(self) -> bool:
         """Search, tell, and sign off where that is wanted."""
-        displays = [self._display(name, shown) for name, shown in self._asked.displays]
-        if self._named is not None:
-            self._model = self._session.readable(self._runner, self._named)
+        displays = self._displays()
         agreed = [] if self._asked.span else [one for one in displays if self._agrees(one)]
         others = [one for one in displays if one not in agreed]
         found = self._found(others) if others else []
@@ -100,6 +100,21 @@ class _Work:
         if self._asked.sign_off is not None:
             fine = sign_off(self._session, self._runner, self._asked.sign_off, displays)
         return fine
+
+    def _displays(self) -> list[Display]:
+        """By the first model that reads one of them rightly, else by the best that is any good."""
+        models, best = self._known.models, self._known.models[0] if self._known.sure else None
+        if len(models) > 1:
+            for model in models:
+                displays = self._displays_by(model)
+                if any(map(self._agrees, displays)):
+                    return displays
+        return self._displays_by(best)
+
+    def _displays_by(self, model: Model | None) -> list[Display]:
+        self._named = model
+        self._model = model and self._session.readable(self._runner, model)
+        return [self._display(name, shown) for name, shown in self._asked.displays]
 
     def _row(self, quantity: str) -> PointRow | None:
         return row_of(self._model, quantity)

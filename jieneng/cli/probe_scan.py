@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import click
+import msgspec
 
 from edge_agent import paste, recognise
 from edge_agent.probe import LONGEST_S, Presence
@@ -20,6 +21,7 @@ from jieneng.locale import say
 from jieneng.metering.catalog import Model
 
 _AMPLE: Final = 1.5  # times as long as a gateway was held up, an answer is waited for
+_SOME_BITS: Final = 1.0  # what a coin would give: less is nothing
 _LITTLE_BITS: Final = 8.0  # evidence that one unit in 256 would give by chance
 
 
@@ -39,12 +41,25 @@ def scan(session: Session, runner: asyncio.Runner) -> bool:
     meters, own = [], dict[str, str]()
     for one in there:
         click.echo(_presence(one))
-        if one.unit in fits and (best := _told(session, one.unit, fits[one.unit])):
+        if one.unit in fits and (best := _best(session, one.unit, fits[one.unit])):
             meters.append(paste.meter(paste.new_meter(one.unit, best.model, session.bus.id)))
             if best.id not in session.models:
                 own[best.id] = own_model(best)
     to_paste(paste.bus(session.bus), *meters, *own.values())
     return True
+
+
+def _best(session: Session, unit: int, fits: Sequence[Fit]) -> Model | None:
+    """The model of a unit as it lets itself be read; None where nothing speaks for one."""
+    known = _told(session, unit, fits)
+    if not known.sure:
+        return None
+    best = known.models[0]
+    apart = next(one.apart for one in fits if one.model == best.id)
+    if apart is None:
+        return best
+    click.echo("  " + less_at_once(best, apart))
+    return apart
 
 
 def _there(session: Session, runner: asyncio.Runner) -> Sequence[Presence]:
@@ -82,8 +97,20 @@ def _presence(one: Presence) -> str:
     return texts[one.how].format(unit=one.unit, error=say(one.error, tr) if one.error else "")
 
 
-def recognised(session: Session, runner: asyncio.Runner, unit: int) -> Model | None:
-    """The best model of a unit, after all that fit were told; None where none does."""
+class Recognised(msgspec.Struct, frozen=True):
+    """Which models a unit may be.
+
+    Attributes:
+        models: the one, or all that fit, the best first, where little tells them apart.
+        sure: whether anything speaks for the first.
+    """
+
+    models: Sequence[Model]
+    sure: bool
+
+
+def recognised(session: Session, runner: asyncio.Runner, unit: int) -> Recognised:
+    """Which models a unit may be, after all that fit were told."""
     return _told(session, unit, _fits(session, runner, [unit])[unit])
 
 
@@ -103,8 +130,7 @@ def _fits(
     return found
 
 
-def _told(session: Session, unit: int, fits: Sequence[Fit]) -> Model | None:
-    """The best model as the unit lets itself be read, after all that fit were told."""
+def _told(session: Session, unit: int, fits: Sequence[Fit]) -> Recognised:
     good, alike = recognise.ranked(fits)
     for one in good:
         click.echo("  " + _fit(one))
@@ -115,18 +141,17 @@ def _told(session: Session, unit: int, fits: Sequence[Fit]) -> Model | None:
     more = tr("Tell what its display shows: --unit {unit} --display NUMBER.").format(unit=unit)
     if not good:
         click.echo("  " + tr("No model of the library fits.") + " " + more)
-        return None
+        return Recognised((), sure=False)
+    bits = good[0].bits
     if len(alike) > 1:
         names = ", ".join(one.model for one in alike)
         text = tr("Nothing tells these apart: {models}.").format(models=names)
         click.echo(f"  {text} {more}")
-    elif good[0].bits < _LITTLE_BITS:
+    elif bits < _LITTLE_BITS:
         click.echo("  " + tr("That is little evidence.") + " " + more)
-    best = session.model(good[0].model)
-    if good[0].apart is None:
-        return best
-    click.echo("  " + less_at_once(best, good[0].apart))
-    return good[0].apart
+    clear = len(alike) == 1 and bits >= _LITTLE_BITS
+    models = [session.model(one.model) for one in (good[:1] if clear else good)]
+    return Recognised(models, sure=bits >= _SOME_BITS)
 
 
 def _fit(one: Fit) -> str:

@@ -1,6 +1,7 @@
 """`jieneng edge probe` as somebody types it who stands before a meter."""
 
 import re
+import struct
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
@@ -121,6 +122,44 @@ async def test_nobody_there_says_what_to_look_at(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "Nobody answers at rtu_tcp 127.0.0.1" in done.stdout
     assert "A and B are swapped" in done.stdout
+
+
+class Zeros:
+    """A device that has every register, and nothing in most."""
+
+    def __init__(self, held: dict[int, int]) -> None:
+        self._held = held
+
+    def __call__(self, question: Question) -> Iterator[Act]:
+        span = range(question.address, question.address + question.count)
+        words = struct.pack(f">{len(span)}H", *(self._held.get(at, 0) for at in span))
+        yield question.reply()[: -len(words)] + words
+
+
+async def test_a_model_for_which_nothing_speaks_is_not_pasted(tmp_path: Path) -> None:
+    """Said are all that fit, and what tells them apart."""
+    async with misbehaving(Zeros({50: 2317})) as server:
+        where = ("--tcp", f"127.0.0.1:{server.port}")
+        scan = await probe(*where, "--units", "1", cwd=tmp_path)
+        voltage = ("--unit", "1", "--display", "voltage_a_v=231.7")
+        shown = await probe(*where, *voltage, cwd=tmp_path)
+    for done in (scan, shown):
+        assert done.returncode == 0, done.stderr
+        assert "Nothing tells these apart: " in done.stdout
+        assert "Tell what its display shows: --unit 1 --display NUMBER." in done.stdout
+        assert not {"model", "meter"} & set(pasted(done.stdout))
+    assert "as model" not in shown.stdout
+
+
+async def test_a_display_speaks_for_a_model_for_which_nothing_spoke(tmp_path: Path) -> None:
+    async with misbehaving(Zeros({0: 0, 1: 100})) as server:
+        done = await probe(
+            "--tcp", f"127.0.0.1:{server.port}", "--unit", "1", "--display", "1.00", cwd=tmp_path
+        )
+    assert done.returncode == 0, done.stderr
+    said = re.search("energy_kwh 1.00: as model (.*) says", done.stdout)
+    assert said is not None, done.stdout
+    assert [one["model"] for one in pasted(done.stdout)["meter"]] == [said[1]]
 
 
 async def test_why_a_model_does_not_fit_is_said_on_request(tmp_path: Path) -> None:
