@@ -1,6 +1,7 @@
 """What a person pastes of what was found by a display: points, model, bus and meter.
 
-Law: what is pasted is what the agent can read, and `jieneng check` takes it.
+Law: what is pasted the agent can read, and `jieneng check` takes it, but for the area, which only a
+person knows.
 """
 
 import asyncio

@@ -16,7 +16,7 @@ from jieneng.clock import SystemClock
 from jieneng.metering.catalog import Model, PointRow
 from jieneng.metering.read_plan import plan
 from jieneng.metering.site import Bus, Meter, value_on
-from jieneng.site_folder import packaged_models
+from jieneng.site_folder import load, packaged_models
 from tests.cli.probes import pasted, probe, records, site
 from tests.edge_agent.commissioning import (
     Documented,
@@ -244,6 +244,7 @@ async def test_what_the_model_lacks_is_added_to_it(tmp_path: Path) -> None:
         read = await agent_reads(pasted(done.stdout), server.port)
     assert pasted(done.stdout)["model"]["id"] == f"{DTSD.id}-apart-mine"
     assert (read["energy_kwh"], read["power_factor"]) == (3384.77, 0.951)
+    check_takes(pasted(done.stdout), tmp_path)
     assert read["voltage_b_v"] == 231.1
 
 
@@ -261,6 +262,7 @@ async def test_a_device_that_no_model_fits_has_a_model_by_its_unit(tmp_path: Pat
             assert f"# models/{toml['model']['id']}.toml" in done.stdout
             assert [one["model"] for one in toml["meter"]] == [toml["model"]["id"]]
             ids.add(toml["model"]["id"])
+            check_takes(toml, tmp_path / str(unit))
     assert len(ids) == 2
 
 
@@ -361,6 +363,25 @@ def documented(most: int = 125) -> Documented:
     """A DTSD1352 of 81.23 kWh that refuses every register that its manual does not name."""
     held = {0: 0, 1: 8123, 0x61: 2310, 0x62: 2311, 0x63: 2312, 0x77: 5000, 0x16A: 0, 0x16B: 9}
     return Documented(DTSD, held, most)
+
+
+def check_takes(toml: dict[str, Any], path: Path) -> None:
+    """A site of what was pasted, and the area that only a person knows, is right."""
+    rows = {row["quantity"]: row for row in toml["point"]}
+    model = msgspec.convert(
+        {"model": toml["model"], "point": [*rows.values()]}, Model, strict=False
+    )
+    [bus], [meter] = toml["bus"], toml["meter"]
+    folder = path / "pasted"
+    (folder / "models").mkdir(parents=True)
+    (folder / "models" / f"{model.id}.toml").write_text(paste.model(model))
+    text = [
+        '[site]\nid = "s"\nname = "s"\n[[area]]\nid = "a"\nname = "a"',
+        paste.bus(msgspec.convert(bus, Bus)),
+        paste.meter(msgspec.convert({**meter, "area": "a"}, Meter)),
+    ]
+    (folder / "site.toml").write_text("\n".join(text))
+    assert load(folder).site.meter[0].model == model.id
 
 
 async def agent_reads(toml: dict[str, Any], port: int) -> dict[str, float]:
