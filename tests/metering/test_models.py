@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from jieneng.metering.catalog import Model, PointRow, VectorRow
-from jieneng.metering.quantities import CONSUMPTION, MEDIA
+from jieneng.metering.quantities import CONSUMPTION, MEDIA, QUANTITIES
 from jieneng.metering.read_plan import plan
 from jieneng.metering.registers import TYPES
 from jieneng.site_folder import packaged_models
@@ -57,6 +57,55 @@ def test_every_point_has_a_vector_that_only_its_own_words_fulfil(name: str) -> N
         told = [one.gives for one in vectors if one.gives.get(row.quantity)]
         assert told, f"nobody worked out a value of {row.quantity} by hand"
         assert any(list(gives.values()).count(gives[row.quantity]) == 1 for gives in told)
+
+
+#: Where a model's counters start again, in the canonical unit, and the most registers of a request.
+#: Vectors can't show either, so each stands twice. Quoted is what a manual says of it; a width says
+#: where a counter wraps; the other limits of a request are ours, and careful.
+LIMITS: Mapping[str, tuple[float | None, int]] = {
+    # 64 bits.
+    "abb-b23": (None, 60),
+    # Signed hundredths: 2^31 / 100.
+    "acrel-adw300": (21_474_836.48, 60),
+    # "UINT32", "Calculation factor 0.01": 2^32 / 100.
+    "acrel-ddsy1352": (42_949_672.96, 120),
+    "acrel-dtsd1352": (42_949_672.96, 120),
+    # Signed tenths: 2^31 / 10.
+    "carlo-gavazzi-em340": (214_748_364.8, 50),
+    # A float: no end is said.
+    "chint-dtsu666": (None, 60),
+    # "long", "m3": 2^31; "number of register to be read (up to 22)", page 8.
+    "dynaflox-ultrad": (2_147_483_648.0, 22),
+    # "a maximum of 40 values in a single transaction; therefore [...] 80" registers
+    # (SDM630 Modbus MID V2, page 25).
+    "eastron-sdm120": (None, 80),
+    "eastron-sdm630": (None, 80),
+    # Its register list: 0 to 99999999.
+    "flonidan-uniflo1200": (100_000_000.0, 60),
+    # An accumulator behind a scale factor. 125 is the limit of Modbus itself.
+    "fronius-smart-meter": (None, 125),
+    # Twelve digits, "小数4位": 10^8.
+    "fuxin-gas-corrector": (100_000_000.0, 40),
+    # "U_DWORD", 0.01: 2^32 / 100.
+    "igen-dtsd422": (42_949_672.96, 60),
+    # Nine digits; "the maximum number of data bytes [...] is 250 (125 x 2)" (MFE600E).
+    "microsensor-mfe600h": (1_000_000_000.0, 125),
+    # "0~9999.99kWh", section 1.6.1; its table of results has ten registers.
+    "pzem-016": (10_000.0, 10),
+    # 64 bits.
+    "schneider-iem3155": (None, 100),
+    # A float.
+    "siemens-pac2200": (None, 120),
+    # "Long is a signed 4-byte integer": 2^31.
+    "tuf-2000m-water": (2_147_483_648.0, 60),
+}
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_a_model_has_the_limits_of_its_manual(name: str) -> None:
+    model = MODELS[name]
+    wraps = {row.modulus for row in model.point if QUANTITIES[row.quantity].kind == "counter"}
+    assert (*wraps, model.model.max_registers) == LIMITS[name]
 
 
 @pytest.mark.parametrize("name", sorted(MODELS))
