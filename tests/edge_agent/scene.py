@@ -60,8 +60,13 @@ def bus(name: str, port: int, link: Any = "tcp", timeout_s: float = 5.0) -> Bus:
 
 def meter(name: str, on: str, unit: int, **more: Any) -> Meter:
     """An electricity meter (DTSD1352: three reads a poll) that is asked every 0.1 s."""
-    given: dict[str, Any] = {"model": "acrel-dtsd1352", "interval_s": 0.1, **more}
-    return Meter(id=name, name=name, medium="electricity", area="block", bus=on, unit=unit, **given)
+    given: dict[str, Any] = {
+        "medium": "electricity",
+        "model": "acrel-dtsd1352",
+        "interval_s": 0.1,
+        **more,
+    }
+    return Meter(id=name, name=name, area="block", bus=on, unit=unit, **given)
 
 
 def settings(port: int, **more: Any) -> AgentSettings:
@@ -152,10 +157,10 @@ class Dtsd1352:
 
 
 @asynccontextmanager
-async def gateway(*meters: Dtsd1352, rtu: bool = False) -> AsyncIterator[int]:
+async def gateway(*meters: Dtsd1352 | SimDevice, rtu: bool = False) -> AsyncIterator[int]:
     """The port of a pymodbus server with these meters."""
     server = ModbusTcpServer(
-        [one.device() for one in meters],
+        [one.device() if isinstance(one, Dtsd1352) else one for one in meters],
         framer=FramerType.RTU if rtu else FramerType.SOCKET,
         address=("127.0.0.1", 0),
     )
