@@ -13,9 +13,8 @@ from edge_agent.protocols.modbus import FRAMINGS
 from jieneng import observe
 from jieneng.metering.errors import DeviceRefused, LinkError, PeerError, Silent
 from jieneng.metering.reading import Poll, Sample
-from jieneng.site_folder import packaged_models
 from tests.edge_agent.misbehaving import Question
-from tests.edge_agent.scene import into, meter
+from tests.edge_agent.scene import EVEN, into, meter
 from tests.stepped_clock import SteppedClock
 
 BEGIN_MS = 1_795_000_000_000
@@ -130,13 +129,12 @@ class Bus:
         )
         self.heard: list[Heard] = []
         self.samples: list[Sample] = []
-        model = packaged_models()["acrel-dtsd1352"]
         self.poller = BusPoller(
             bus,
             [
                 PolledMeter(
                     meter(f"m{unit}", bus, unit, interval_s=interval_s, every=dict(every or {})),
-                    model,
+                    EVEN,
                     ZoneInfo("Asia/Shanghai"),
                 )
                 for unit in range(1, units + 1)

@@ -23,7 +23,7 @@ NOW = 1_795_000_000_000
 
 
 def polled(**more: object) -> PolledMeter:
-    return PolledMeter(scene.meter("e-1", "b", 1, **more), MODELS["acrel-dtsd1352"], ZONE)
+    return PolledMeter(scene.meter("e-1", "b", 1, **more), scene.EVEN, ZONE)
 
 
 def replies(meter: PolledMeter, *times_ms: int | None) -> list[Reply | None]:
@@ -165,7 +165,7 @@ def test_every_packaged_model_can_be_polled() -> None:
 
 def test_a_slow_quantity_is_asked_for_at_its_pace_and_again_until_it_was_got() -> None:
     """Of the polls 60, 61, ... the one of 66 is lost: what was due in it is due in 67."""
-    slow = [row.quantity for row in MODELS["acrel-dtsd1352"].point if row.quantity != "energy_kwh"]
+    slow = [row.quantity for row in scene.EVEN.point if row.quantity != "energy_kwh"]
     meter = polled(every=dict.fromkeys(slow, 6))
     sizes = []
     for number in range(60, 74):
@@ -180,7 +180,7 @@ def test_a_slow_quantity_is_asked_for_at_its_pace_and_again_until_it_was_got() -
 
 def test_a_poll_without_the_slow_quantities_says_nothing_of_them() -> None:
     """They are absent from its sample: neither zero nor NaN, which would be a failed reading."""
-    slow = [row.quantity for row in MODELS["acrel-dtsd1352"].point if row.quantity != "energy_kwh"]
+    slow = [row.quantity for row in scene.EVEN.point if row.quantity != "energy_kwh"]
     meter = polled(every=dict.fromkeys(slow, 6))
     found = []
     for number in (6, 7):
@@ -195,7 +195,7 @@ def test_a_poll_without_the_slow_quantities_says_nothing_of_them() -> None:
 
 def test_polls_may_be_understood_later_in_the_order_in_which_they_were_heard() -> None:
     """Whatever is due at that time, and whichever ratio holds."""
-    slow = [row.quantity for row in MODELS["acrel-dtsd1352"].point if row.quantity != "energy_kwh"]
+    slow = [row.quantity for row in scene.EVEN.point if row.quantity != "energy_kwh"]
     at_once, later = (
         polled(every=dict.fromkeys(slow, 6), ct=CT, rated_max=100.0) for _ in range(2)
     )

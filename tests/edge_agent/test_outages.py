@@ -10,9 +10,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from jieneng.metering.errors import LinkDown, LinkError, PeerError, ReplyError, TurnedAway
-from jieneng.site_folder import packaged_models
 from tests.edge_agent.misbehaving import Question
 from tests.edge_agent.on_the_clock import Answer, Bus
+from tests.edge_agent.scene import EVEN
 
 HOUR_S = 3600.0
 
@@ -125,7 +125,7 @@ async def test_what_was_read_before_the_link_went_down_is_not_read_once_more() -
 async def test_registers_that_are_not_there_do_not_keep_the_slow_ones_due() -> None:
     """The meter refuses its voltages for good; its power is asked for in every sixth poll still."""
     voltage, power = 0x0061, 0x016A
-    slow = [row.quantity for row in packaged_models()["acrel-dtsd1352"].point]
+    slow = [row.quantity for row in EVEN.point]
     slow.remove("energy_kwh")
     bus = Bus(
         lambda question, _: (

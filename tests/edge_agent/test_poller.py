@@ -20,12 +20,13 @@ from edge_agent.protocols.modbus import FRAMINGS
 from edge_agent.schedule import phase_s
 from jieneng import observe
 from jieneng.clock import SystemClock
+from jieneng.metering.catalog import Model
 from jieneng.metering.errors import LinkDown
 from jieneng.metering.reading import Sample
 from jieneng.site_folder import packaged_models
 from tests.edge_agent import on_the_clock
 from tests.edge_agent.misbehaving import Act, Question, misbehaving
-from tests.edge_agent.scene import into, meter, running, until
+from tests.edge_agent.scene import EVEN, into, meter, running, until
 from tests.servers import free_port
 
 ENERGY, VOLTAGE, POWER = 0x0000, 0x0061, 0x016A  # where the three reads of a DTSD1352 begin
@@ -37,7 +38,7 @@ class Bus:
     """A poller, and what it handed on."""
 
     def __init__(
-        self, port: int, kind: str, units: range, interval_s: float, timeout_s: float, model: str
+        self, port: int, kind: str, units: range, interval_s: float, timeout_s: float, model: Model
     ) -> None:
         clock, framing = SystemClock(), FRAMINGS[kind]
         self.samples: list[Sample] = []
@@ -46,7 +47,7 @@ class Bus:
             [
                 PolledMeter(
                     meter(f"m{unit}", "b", unit, interval_s=interval_s),
-                    packaged_models()[model],
+                    model,
                     ZoneInfo("Asia/Shanghai"),
                 )
                 for unit in units
@@ -76,7 +77,7 @@ async def polled(
     units: range = range(1, 2),
     interval_s: float = 0.1,
     timeout_s: float = 0.05,
-    model: str = "acrel-dtsd1352",
+    model: Model = EVEN,
 ) -> AsyncIterator[Bus]:
     one = Bus(port, kind, units, interval_s, timeout_s, model)
     async with running(one.poller.run()):
@@ -307,7 +308,9 @@ async def test_an_answer_that_comes_twice_is_no_other_registers(kind: str) -> No
 
     async with (
         misbehaving(behave, rtu=kind != "tcp") as server,
-        polled(server.port, kind, interval_s=0.3, model="schneider-iem3155") as bus,
+        polled(
+            server.port, kind, interval_s=0.3, model=packaged_models()["schneider-iem3155"]
+        ) as bus,
     ):
         await until(lambda: sum("energy_kwh" in known(sample) for sample in bus.samples) >= 2)
     for sample in bus.samples:
@@ -405,7 +408,7 @@ async def test_a_poll_takes_from_its_first_question_not_from_the_wish_for_a_link
 
     timeout_s = 0.4
     async with misbehaving(behave, rtu=True) as server:
-        bus = Bus(server.port, "rtu_tcp", range(1, 2), 0.1, timeout_s, "acrel-dtsd1352")
+        bus = Bus(server.port, "rtu_tcp", range(1, 2), 0.1, timeout_s, EVEN)
         polls: list[tuple[float, Heard]] = []
         bus.poller._keep = lambda heard: polls.append((time.monotonic(), heard))
         began_s = time.monotonic()

@@ -28,7 +28,7 @@ async def test_nothing_is_lost_invented_or_believed_wrongly(name: str) -> None:
 @pytest.mark.parametrize("name", ["spikes", "wrong-register"])
 async def test_what_is_far_too_much_is_kept_and_marked(name: str) -> None:
     counts = scored(await played(name)).counts
-    assert counts.untrue >= 3
+    assert counts.untrue >= 2
     assert counts.untrue_marked == counts.untrue
 
 
