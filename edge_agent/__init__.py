@@ -25,5 +25,6 @@ Which room hands what to which. The law of each stands in its own first lines.
 
 Never in a running agent: `bus_time` predicts a round for `jieneng check`. `probe` finds out what
 hangs on a bus: `recognise` says which model it may be, `ways` how that may be asked, `display`
-where a shown number lies, `paste` prints the TOML, `sign_off` keeps a person's word for it.
+where a shown number lies, `spans` where it is looked for, `paste` prints the TOML, and `sign_off`
+keeps a person's word for it.
 """

@@ -77,7 +77,7 @@ class Link:
             TurnedAway: a new connection was closed at once.
             HungUp: the connection had been closed; what was asked may be asked again at once.
             Silent: no whole reply before the deadline.
-            LinkError: the connection broke.
+            Unanswered: the connection broke.
             DeviceRefused, ReplyError: what an exchange returns or raises.
 
         Args:

@@ -31,11 +31,10 @@ from edge_agent.ways import ways
 from jieneng.metering.catalog import Model
 from jieneng.metering.errors import (
     DeviceRefused,
-    LinkDown,
-    LinkError,
     PeerError,
     ReplyError,
     Silent,
+    Unanswered,
 )
 from jieneng.metering.read_plan import Read, plan
 from jieneng.metering.site import Bus
@@ -99,18 +98,16 @@ class Probe:
         """The registers of one read.
 
         Raises:
-            LinkError: no answer, also not when asked once more.
+            Unanswered: no answer, also not when asked once more.
             PeerError: an answer that is none, also when asked once more; a refusal.
         """
         try:
             return await self._once(unit, read)
-        except LinkDown:
-            raise
         except DeviceRefused as error:
             if self._framing.treatment(error) is not Treatment.LATER:
                 raise
             await asyncio.sleep(_BUSY_S)
-        except (LinkError, ReplyError):
+        except (Unanswered, ReplyError):
             pass
         return await self._once(unit, read)
 
@@ -135,15 +132,13 @@ class Probe:
         for read in (*first, *also):
             try:
                 await self._once(unit, read)
-            except LinkDown:
-                raise
             except DeviceRefused as error:
                 if self._framing.treatment(error) is Treatment.UNREACHED:
                     return None
                 return Presence(unit, "refuses", error)
             except ReplyError as error:
                 return Presence(unit, "garbled", error)
-            except LinkError:
+            except Unanswered:
                 continue
             return Presence(unit, "answers")
         return None
@@ -236,9 +231,7 @@ class Probe:
                     if error.code == _NO_FUNCTION:
                         break
                     data = b""
-                except LinkDown:
-                    raise
-                except (LinkError, ReplyError):
+                except (Unanswered, ReplyError):
                     silences += 1
                     data = b""
                 if not data and len(block) > 1:
@@ -305,9 +298,7 @@ class Probe:
             last = read.address + read.count - 1
             try:
                 known[key] = await self.ask(unit, read)
-            except LinkDown:
-                raise
-            except (LinkError, PeerError) as error:
+            except (Unanswered, PeerError) as error:
                 where = f"{read.function}: 0x{read.address:04X}-0x{last:04X}"
                 known[key] = Against(where, error)
         return known[key]

@@ -30,6 +30,7 @@ from jieneng.metering.errors import (
     ReplyError,
     Silent,
     StrayReply,
+    Unanswered,
 )
 
 _SILENCES: Final = 3  # questions without a byte, after which there may be nobody any more
@@ -179,7 +180,7 @@ class Wire(asyncio.Protocol):
             if not self.heard and waited_s < _AT_ONCE * self._manner.timeout_s:
                 self._fail(HungUp("the connection was closed at once: {error}", error=why))
             else:
-                self._fail(LinkError("the connection broke: {error}", error=why))
+                self._fail(Unanswered("the connection broke: {error}", error=why))
 
     def _ask(self, steps: Exchange) -> None:
         """Send an exchange's question."""

@@ -21,7 +21,7 @@ from jieneng.cli.probe_session import Session, row_of
 from jieneng.cli.probe_sign import as_the_site_says, sign_off
 from jieneng.cli.progress import share_progress
 from jieneng.metering.catalog import Model, PointRow, Ratio
-from jieneng.metering.errors import LinkDown, LinkError, PeerError, UsageError
+from jieneng.metering.errors import PeerError, Unanswered, UsageError
 from jieneng.metering.quantities import CONSUMPTION, QUANTITIES
 from jieneng.metering.read_plan import Read
 
@@ -150,9 +150,7 @@ class _Work:
             return False
         try:
             sides = self._session.sides(self._runner, self._model, one.quantity)
-        except LinkDown:
-            raise
-        except (LinkError, PeerError):  # refused, or passed over in silence: it is not there
+        except (Unanswered, PeerError):  # refused, or passed over in silence: it is not there
             return False
         return any(map(one.meant, sides.values()))
 

@@ -18,7 +18,7 @@ from jieneng.cli.options import tr
 from jieneng.cli.probe_session import Session, row_of
 from jieneng.locale import say
 from jieneng.metering.catalog import Model
-from jieneng.metering.errors import LinkDown, LinkError, PeerError, UsageError
+from jieneng.metering.errors import PeerError, Unanswered, UsageError
 from jieneng.metering.quantities import QUANTITIES
 
 _ONE: Final = Fraction(1)
@@ -65,9 +65,7 @@ def sign_off(
             )
         try:
             made = _record(session, runner, model, one)
-        except LinkDown:
-            raise
-        except (LinkError, PeerError) as error:
+        except (Unanswered, PeerError) as error:
             text = tr(
                 "Not signed off: {meter} does not answer what the agent asks for by model {model}: "
                 "{error}."

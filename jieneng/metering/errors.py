@@ -10,8 +10,10 @@
     └── Unavailable          something that must be there is not: try again           (exit 3)
         ├── LinkError          a meter's link broke
         │   ├── LinkDown         it can't be opened or used: no fault of its meters
-        │   ├── HungUp           it had been closed while idle, as the next question finds out
-        │   └── Silent           it is open, and no whole reply came in time
+        │   └── Unanswered       it was there, and a question on it has no answer
+        │       ├── HungUp         it had been closed while idle, as the next question finds out
+        │       ├── TurnedAway     it is closed as soon as it is made, or by its first question
+        │       └── Silent         it is open, and no whole reply came in time
         ├── SpoolUnavailable   the disk does not take or give what the agent keeps
         ├── BrokerUnavailable
         └── StoreUnavailable
@@ -119,22 +121,26 @@ class Unavailable(JienengError):
 
 
 class LinkError(Unavailable):
-    """A meter's link broke while it was in use."""
+    """A meter's link is not there, or broke while it was in use."""
 
 
 class LinkDown(LinkError):
     """A meter's link can't be opened or used; says nothing about the meters on it."""
 
 
-class HungUp(LinkError):
+class Unanswered(LinkError):
+    """A question on a link that was there has no answer."""
+
+
+class HungUp(Unanswered):
     """A link that had served before was closed at once when it was to be used again."""
 
 
-class TurnedAway(LinkError):
+class TurnedAway(Unanswered):
     """A link was closed as soon as it was made, or by the first question on it."""
 
 
-class Silent(LinkError):
+class Silent(Unanswered):
     """No whole reply came before the deadline."""
 
 
