@@ -233,17 +233,18 @@ async def test_without_any_model_the_point_alone_is_found(tmp_path: Path) -> Non
 async def test_what_the_model_lacks_is_added_to_it(tmp_path: Path) -> None:
     """Its other points stay, and the agent reads all of them."""
     held = {0: 5, 1: 10797, 0x61: 2310, 0x62: 2311, 0x63: 2312, 0x77: 5000, 0x40: 951}
-    row = PointRow(quantity="power_factor", function=3, address=0x40, type="u16")
+    row = PointRow(quantity="reactive_power_kvar", function=3, address=0x40, type="u16")
     device = Model(model=DTSD.model, point=(*DTSD.point, row))
     async with misbehaving(Documented(device, held)) as server:
         done = await probe(
             "--tcp", f"127.0.0.1:{server.port}", "--unit", "1", "--model", DTSD.id,
-            "--display", "energy_kwh=3384.77", "--display", "power_factor=0.951", cwd=tmp_path,
+            "--display", "energy_kwh=3384.77", "--display", "reactive_power_kvar=9.51",
+            cwd=tmp_path,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         read = await agent_reads(pasted(done.stdout), server.port)
     assert pasted(done.stdout)["model"]["id"] == f"{DTSD.id}-apart-mine"
-    assert (read["energy_kwh"], read["power_factor"]) == (3384.77, 0.951)
+    assert (read["energy_kwh"], read["reactive_power_kvar"]) == (3384.77, 9.51)
     check_takes(pasted(done.stdout), tmp_path)
     assert read["voltage_b_v"] == 231.1
 

@@ -262,5 +262,5 @@ def test_what_has_no_counter_is_no_model() -> None:
 
 
 def test_what_a_model_lacks_is_added_and_the_others_stay() -> None:
-    points = paste.derived(DTSD, [place("power_factor")])
-    assert points == (*DTSD.point, place("power_factor").row())
+    points = paste.derived(DTSD, [place("reactive_power_kvar")])
+    assert points == (*DTSD.point, place("reactive_power_kvar").row())
