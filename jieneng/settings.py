@@ -4,6 +4,7 @@ Law: all problems of a file are reported at once, never only the first; a file t
 yields nothing.
 """
 
+import math
 import re
 import tomllib
 import types
@@ -18,6 +19,7 @@ import msgspec
 
 from jieneng.metering.errors import ConfigError, Problem
 
+_DEEPEST: Final = 20  # tables and lists in one another: none of our files needs half as many
 KeyPath = tuple[str | int, ...]
 _Settings = TypeVar("_Settings", bound=msgspec.Struct)
 
@@ -46,7 +48,7 @@ def read(path: Path) -> Document:
     """Read and parse a file.
 
     Raises:
-        ConfigError: it isn't there, isn't UTF-8, or isn't TOML.
+        ConfigError: it isn't there, isn't UTF-8, isn't TOML, or is nested without end.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")  # Notepad writes a byte order mark
@@ -63,10 +65,12 @@ def read(path: Path) -> Document:
 
 
 def parse(text: str, name: str) -> Document:
-    """Parse a file's text. Raises `ConfigError` where it isn't TOML."""
+    """Parse a file's text. Raises `ConfigError` where it isn't TOML, or is nested without end."""
     try:
         data = tomllib.loads(text, parse_float=Decimal)
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError as error:
+        raise _too_deep(name) from error
+    except ValueError as error:  # `TOMLDecodeError`, and a number of thousands of digits
         found = re.search(r"at line (\d+)", str(error))
         raise ConfigError(
             [
@@ -79,6 +83,8 @@ def parse(text: str, name: str) -> Document:
                 )
             ]
         ) from error
+    if _depth(data) > _DEEPEST:
+        raise _too_deep(name)
     return Document(name, data, dict(_key_lines(text)))
 
 
@@ -93,6 +99,30 @@ def decode(document: Document, form: type[_Settings]) -> _Settings:
     if problems:
         raise ConfigError([document.locate(problem) for problem in problems])
     return typing.cast("_Settings", settings)
+
+
+def _too_deep(name: str) -> ConfigError:
+    problem = Problem(
+        text="its values stand in one another more than {deepest} deep.",
+        mend="Nothing here needs that: look for brackets or dots that are too many.",
+        values={"deepest": _DEEPEST},
+        file=name,
+    )
+    return ConfigError([problem])
+
+
+def _depth(data: Mapping[str, Any]) -> int:
+    """How many tables and lists stand in one another at most."""
+    depth, level = 0, [*data.values()]
+    while level:
+        depth += 1
+        tables = [
+            one.values() if isinstance(one, dict) else one
+            for one in level
+            if isinstance(one, dict | list)
+        ]
+        level = [inner for one in tables for inner in one]
+    return depth
 
 
 def _refuse(path: Path, text: str, mend: str, **values: object) -> ConfigError:
@@ -158,7 +188,7 @@ def _value(value: object, form: Any, path: KeyPath, problems: list[Problem]) -> 
     if origin in (dict, Mapping) and isinstance(value, dict):
         rows = {k: _value(v, arguments[1], (*path, k), problems) for k, v in value.items()}
         return _BAD if _BAD in rows.values() else rows
-    if isinstance(value, Decimal) and not value.is_finite():
+    if isinstance(value, Decimal) and not math.isfinite(value):  # nor is 1e400, as a float
         problems.append(
             Problem(
                 text="{key} can't be {value}.",
@@ -242,7 +272,8 @@ def _no_choice(value: object, choices: Sequence[str], path: KeyPath) -> Problem:
 # --- lines --------------------------------------------------------------------------------------
 
 _HEADER: Final = re.compile(r"""^\s*(\[\[?)\s*([\w."' -]+?)\s*\]\]?\s*(?:#.*)?$""")
-_KEY: Final = re.compile(r"""^\s*([\w."'-]+(?:\s*\.\s*[\w."'-]+)*)\s*=""")
+# Possessive: a text of many dots, which is no key, is not taken apart in every way that there is.
+_KEY: Final = re.compile(r"""^\s*([\w."'-]++(?:\s*\.\s*[\w."'-]++)*+)\s*=""")
 
 
 def _key_lines(text: str) -> Iterator[tuple[KeyPath, int]]:

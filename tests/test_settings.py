@@ -109,7 +109,38 @@ def test_what_is_not_toml_is_told_with_its_line() -> None:
     assert problem.where() == "a.toml:2"
 
 
-@pytest.mark.parametrize("value", ["nan", "inf", "-1.0", "0"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "name = " + 5000 * "[" + 5000 * "]",
+        "name = " + 5000 * "{a=" + "1" + 5000 * "}",
+        "name = " + 100 * "[" + 100 * "]",
+        "name." + ".".join(3000 * "a") + " = 1",
+        "[" + ".".join(3000 * "a") + "]",
+    ],
+    ids=["lists", "tables", "a hundred lists", "dotted key", "dotted header"],
+)
+def test_what_is_nested_without_end_is_told(text: str) -> None:
+    """Parser, decoder and whoever prints the value would each go down there, and not return."""
+    [problem] = problems(text)
+    assert str(problem) == (
+        "a.toml: its values stand in one another more than 20 deep."
+        " Nothing here needs that: look for brackets or dots that are too many."
+    )
+
+
+def test_a_number_of_thousands_of_digits_is_told() -> None:
+    [problem] = problems(f"count = 1{4400 * '0'}")
+    assert str(problem).startswith("a.toml: this is not TOML: Exceeds the limit")
+
+
+def test_the_lines_of_texts_with_many_dots_are_read_at_once() -> None:
+    """They look like the beginning of a key, and took twice as long with each dot."""
+    text = 'name = """\n"""\ninner = [\n"' + ".".join(50 * "a") + '",\n]\ncount = 1.5\n'
+    assert [one.line for one in problems(text)] == [3, 6]
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-1.0", "0", "1e400"])
 def test_a_rated_maximum_that_is_no_positive_number_is_refused(value: str) -> None:
     text = (
         '[site]\nid = "a"\nname = "a"\n[[meter]]\nid = "m"\nname = "m"\nmedium = "water"\n'

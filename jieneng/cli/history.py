@@ -100,7 +100,7 @@ def _column(text: str) -> tuple[str, str]:
 def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError) as error:
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise UsageError(
             "--zone {name} is no time zone: write an IANA name such as Asia/Shanghai.", name=name
         ) from error

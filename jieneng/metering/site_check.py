@@ -5,8 +5,10 @@ Law: every problem is found in one pass, and each names its place and its mend.
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date
 from difflib import get_close_matches
 from itertools import pairwise
+from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from jieneng.metering.catalog import Model
@@ -16,6 +18,7 @@ from jieneng.metering.quantities import CONSUMPTION
 from jieneng.metering.read_plan import paces
 from jieneng.metering.site import Dated, Meter, Site, cycle
 
+_YEARS: Final = range(1900, 2200)  # that a person can mean who writes of a meter
 Path = tuple[str | int, ...]
 Found = Iterator[Problem]
 
@@ -40,7 +43,7 @@ def check(site: Site, models: Mapping[str, Model]) -> list[Problem]:
 def _time_zone(site: Site, _: Mapping[str, Model]) -> Found:
     try:
         ZoneInfo(site.site.timezone)
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: a folder, or far too long
         yield Problem(
             text="{timezone} is no time zone.",
             mend='Write one of the IANA names, such as "Asia/Shanghai".',
@@ -127,11 +130,14 @@ def _cycles(site: Site, _: Mapping[str, Model]) -> Found:
 
 def _dates(site: Site, _: Mapping[str, Model]) -> Found:
     for number, area in enumerate(site.area):
-        yield from _ascending("area", number, "floor_area_m2", area.floor_area_m2)
-        yield from _ascending("area", number, "headcount", area.headcount)
+        yield from _dated("area", number, "floor_area_m2", area.floor_area_m2)
+        yield from _dated("area", number, "headcount", area.headcount)
     for number, meter in enumerate(site.meter):
-        yield from _ascending("meter", number, "ct", meter.ct)
-        yield from _ascending("meter", number, "pt", meter.pt)
+        yield from _dated("meter", number, "ct", meter.ct)
+        yield from _dated("meter", number, "pt", meter.pt)
+        installed = () if meter.installed is None else (meter.installed,)
+        yield from _meant("meter", number, "installed", installed)
+        yield from _meant("meter", number, "replaced", [row.at.date() for row in meter.replaced])
         for key, rows in (("ct", meter.ct), ("pt", meter.pt)):
             if any(row.value == 0 for row in rows):
                 yield Problem(
@@ -142,7 +148,20 @@ def _dates(site: Site, _: Mapping[str, Model]) -> Found:
                 )
 
 
-def _ascending(table: str, number: int, key: str, rows: Sequence[Dated]) -> Found:
+def _meant(table: str, number: int, key: str, days: Sequence[date]) -> Found:
+    """What lies at the ends of the calendar has no time of its own in UTC."""
+    for day in days:
+        if day.year not in _YEARS:
+            yield Problem(
+                text="{key}: {day} is no day of {first} to {last}.",
+                mend="Write the day from which it holds.",
+                values={"key": key, "day": day, "first": _YEARS[0], "last": _YEARS[-1]},
+                path=(table, number, key),
+            )
+
+
+def _dated(table: str, number: int, key: str, rows: Sequence[Dated]) -> Found:
+    yield from _meant(table, number, key, [row.from_ for row in rows])
     for earlier, later in pairwise(rows):
         if later.from_ <= earlier.from_:
             yield Problem(

@@ -48,6 +48,13 @@ area = "house"
 
 TWICE = "{from = 2020-01-01, value = 1.0}, {from = 2020-01-01, value = 2.0}"
 NO_CT = "ct = [{from = 2020-01-01, value = 0.0}]"
+DAYS = (
+    "ct = [{from = 0001-01-01, value = 40.0}]",
+    "pt = [{from = 2020-01-01, value = 1.0}, {from = 9999-12-31, value = 2.0}]",
+    "installed = 0001-01-01",
+    "replaced = [{at = 0001-01-01T00:00:00+08:00, final = 1.0}]",
+)
+ENDLESS = "ct = [{from = 2020-01-01, value = 1e400}]"
 NO_OFFSET = "replaced = [{at = 2022-05-10T09:30:00, final = 1.0}]"
 
 
@@ -83,7 +90,15 @@ def test_a_right_site_has_no_problem(tmp_path: Path) -> None:
         ('medium = "electricity"', 'medium = "water"', 23, "is for electricity"),
         ("{from = 2020-01-01, value = 100.0}", TWICE, 13, "two values would hold at once"),
         ('name = "s"', 'name = "s"\ntimezone = "Asia/Huaian"', 4, "is no time zone"),
+        ('name = "s"', 'name = "s"\ntimezone = "Asia"', 4, "is no time zone"),
+        ('name = "s"', f'name = "s"\ntimezone = "{300 * "x"}"', 4, "is no time zone"),
         ("unit = 1", "unit = 1\n" + NO_CT, 27, "would make its energy 0"),
+        ("unit = 1", "unit = 1\n" + DAYS[0], 27, "ct: 0001-01-01 is no day of 1900 to 2199"),
+        ("unit = 1", "unit = 1\n" + DAYS[1], 27, "pt: 9999-12-31 is no day of 1900 to 2199"),
+        ("unit = 1", "unit = 1\n" + DAYS[2], 27, "installed: 0001-01-01 is no day"),
+        ("unit = 1", "unit = 1\n" + DAYS[3], 27, "replaced: 0001-01-01 is no day"),
+        ("from = 2020-01-01", "from = 0999-01-01", 13, "floor_area_m2: 0999-01-01 is no day"),
+        ("unit = 1", "unit = 1\n" + ENDLESS, 27, "value can't be 1E+400"),
         ("unit = 1", 'unit = 1\nparent = "e-1"', 27, "go in a circle: e-1 > e-1"),
         ("unit = 1", "unit = 1\n" + NO_OFFSET, 27, "no offset from UTC"),
         ("unit = 1", "unit = 1\nevery = {voltage_a = 6}", 27, "Did you mean voltage_a_v?"),
