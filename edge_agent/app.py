@@ -3,8 +3,9 @@
 On SIGHUP the site's file and the agent's own are read anew: which buses it polls, where it reaches
 them, and which meters hang on them. Buses that are as they were go on without a gap. Files that are
 wrong are refused with all their problems, and so are such as make this agent another, or its site;
-all stays as it was then. How the agent itself runs (broker, spool, publish, metrics) is read at its
-start only: where that has changed, the log says which tables wait for the next one.
+all stays as it was then, also where a mistake is ours. How the agent itself runs (broker, spool,
+publish, metrics) is read at its start only: where that has changed, the log says which tables wait
+for the next one.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from edge_agent.buses import BusDuty, Buses, duties
@@ -34,6 +36,8 @@ from jieneng.metering.errors import ConfigError
 from jieneng.observe import Log
 from jieneng.site_folder import SiteFolder
 from jieneng.supervisor import Supervisor
+
+_REFUSED: Final = "the site's file is refused, the old one stays"
 
 #: Reads the site and the agent's settings anew.
 Reload = Callable[[], tuple[SiteFolder, AgentSettings]]
@@ -168,12 +172,13 @@ async def _reload_on_signal(
             asked.clear()
             supervisor.reloading(clock)
             try:
-                wanted = read()
+                prepared = buses.prepare(read())
             except ConfigError as error:
-                problems = [str(one) for one in error.problems]
-                log.warning("the site's file is refused, the old one stays", problems=problems)
+                log.warning(_REFUSED, problems=[str(one) for one in error.problems])
+            except Exception as error:  # a mistake that `check` does not know ends no polling
+                log.warning(_REFUSED, problems=[repr(error)], exc_info=True)
             else:
-                change = await buses.change(wanted)
+                change = await buses.change(prepared)
                 log.info(
                     "the site's file was read anew",
                     ended=change.ended,

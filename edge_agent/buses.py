@@ -6,7 +6,9 @@ Laws:
    that takes its place begins.
 2. What was known of a meter that is as it was goes over: its faults are not said again, and its
    counter is judged by what it said before. Faults of what is gone are over.
-3. All buses begin in the same moment, but where there are very many: these go in waves.
+3. Whatever is wrong with a new duty shows before any bus is let go of: all pollers that it asks for
+   are made first, and what can't be made leaves everything as it was.
+4. All buses begin in the same moment, but where there are very many: these go in waves.
 """
 
 import asyncio
@@ -41,6 +43,18 @@ class _Running(msgspec.Struct, frozen=True):
     task: asyncio.Task[None]
 
 
+class Prepared(msgspec.Struct, frozen=True):
+    """What a new duty asks for.
+
+    Attributes:
+        wanted: all that is polled from then on, by the ids of buses.
+        made: pollers for those that are new or changed.
+    """
+
+    wanted: dict[str, BusDuty]
+    made: dict[str, BusPoller]
+
+
 class Change(msgspec.Struct, frozen=True):
     """What a new duty came to, by the ids of buses."""
 
@@ -71,31 +85,44 @@ class Buses:
         """Poll until cancelled."""
         async with asyncio.TaskGroup() as group:
             self._group = group
-            await self.change(duties)
+            await self.change(self.prepare(duties))
             await asyncio.Event().wait()
 
-    async def change(self, duties: tuple[BusDuty, ...]) -> Change:
-        """Poll these from now on; buses that are as they were go on without a gap."""
+    def prepare(self, duties: tuple[BusDuty, ...]) -> Prepared:
+        """Make what polling these asks for; nothing is changed by that.
+
+        Raises:
+            Exception: what makes the pollers does.
+        """
         wanted = {one.bus.id: one for one in duties}
-        ended = {name: one for name, one in self._running.items() if wanted.get(name) != one.duty}
+        running = {name: one.duty for name, one in self._running.items()}
+        made = {
+            name: self._make(duty, n // _WAVE)
+            for n, (name, duty) in enumerate(wanted.items())
+            if running.get(name) != duty
+        }
+        return Prepared(wanted, made)
+
+    async def change(self, to: Prepared) -> Change:
+        """Poll these from now on; buses that are as they were go on without a gap."""
+        kept = to.wanted.keys() - to.made.keys()
+        ended = {name: one for name, one in self._running.items() if name not in kept}
         for name, one in ended.items():
             one.task.cancel()
             del self._running[name]
         if ended:
             await asyncio.wait([one.task for one in ended.values()])
         untouched = tuple(self._running)
-        begun = {name: n // _WAVE for n, name in enumerate(wanted) if name not in self._running}
-        for name, wave in begun.items():
-            self._begin(wanted[name], wave, ended.get(name))
+        for name, poller in to.made.items():
+            self._begin(to.wanted[name], poller, ended.get(name))
         for name, one in ended.items():
-            if name not in wanted:
+            if name not in to.wanted:
                 one.poller.retire()
-        return Change(tuple(ended), tuple(begun), untouched)
+        return Change(tuple(ended), tuple(to.made), untouched)
 
-    def _begin(self, duty: BusDuty, wave: int, before: _Running | None) -> None:
+    def _begin(self, duty: BusDuty, poller: BusPoller, before: _Running | None) -> None:
         if self._group is None:
             raise RuntimeError("buses are begun before they run")
-        poller = self._make(duty, wave)
         if before is not None:
             poller.succeed(before.poller)
         task = self._group.create_task(poller.run(), name=f"bus {duty.bus.id}")

@@ -29,6 +29,6 @@ async def test_very_many_buses_go_in_waves() -> None:
         await until(lambda: len(begun) == 120)
         assert begun == [(f"b{number}", number // 50) for number in range(120)]
         added = BusDuty(bus("new", 502), (), (), "Asia/Shanghai")
-        change = await buses.change((*duties[:60], added, *duties[60:]))
+        change = await buses.change(buses.prepare((*duties[:60], added, *duties[60:])))
         assert begun[120:] == [("new", 1)]
         assert len(change.untouched) == 120
