@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 from edge_agent.buses import BusDuty, Buses, duties
 from edge_agent.clock_watch import ClockWatch
 from edge_agent.config import AgentSettings, Duty, check_same, duty, waiting_tables
+from edge_agent.face import Face
 from edge_agent.health import BusLoad, Health
 from edge_agent.keeper import Keeper
 from edge_agent.links import bus_link
@@ -85,7 +86,8 @@ async def run(
             log=log,
         )
         phase = f"{folder.site.id}/{mine.agent}"  # most sites have an agent-1
-        buses = Buses(lambda one, wave: _poller(one, phase, wave, keeper, clock, log))
+        face = Face(clock.now_ms(), clock.monotonic())
+        buses = Buses(lambda one, wave: _poller(one, phase, wave, keeper, clock, face, log))
         bus_load = partial(BusLoad, lambda: buses.pollers, clock)
         health = Health(bus_load(), timekeeper, clock)
         publisher = Publisher(
@@ -122,7 +124,7 @@ async def run(
 
 
 def _poller(
-    one: BusDuty, phase: str, wave: int, keeper: Keeper, clock: Clock, log: Log
+    one: BusDuty, phase: str, wave: int, keeper: Keeper, clock: Clock, face: Face, log: Log
 ) -> BusPoller:
     zone = ZoneInfo(one.zone)
     return BusPoller(
@@ -136,6 +138,7 @@ def _poller(
         link=bus_link(one.bus, clock.now_ms),
         framing=FRAMINGS[one.bus.link],
         clock=clock,
+        face=face,
         keep=keeper.keep,
         log=log,
     )

@@ -25,6 +25,7 @@ from typing import Final, Protocol, TypeAlias
 
 from edge_agent.breaker import TRIP, Breaker
 from edge_agent.course import Course, PollCounts, Trouble
+from edge_agent.face import Face
 from edge_agent.meter import Heard, PolledMeter
 from edge_agent.protocols import Exchange, Framing, Reply, Talk, Treatment, Wish, alone
 from edge_agent.schedule import Schedule
@@ -81,6 +82,7 @@ class BusPoller:
         link: Link,
         framing: Framing,
         clock: Clock,
+        face: Face | None = None,
         keep: Callable[[Heard], None],
         log: Log,
     ) -> None:
@@ -94,6 +96,7 @@ class BusPoller:
             link: to them.
             framing: how they are asked there.
             clock: when.
+            face: of that clock, which all buses look at together; its own where None.
             keep: takes what each poll heard.
             log: for faults.
         """
@@ -104,6 +107,7 @@ class BusPoller:
         self._link = link
         self._framing = framing
         self._clock = clock
+        self._face = face or Face(clock.now_ms(), clock.monotonic())
         self._keep = keep
         self._asked = 0  # questions so far
         self._turned_away: set[str] = set()  # since anything answered: meters hung up on
@@ -137,20 +141,21 @@ class BusPoller:
             self._link.close()
 
     def _talk(self) -> Talk:
-        now_s = self._clock.monotonic()
+        now_s = self._look()
         schedule = Schedule(
             [(polled.meter.id, polled.meter.interval_s) for polled in self.polled.values()],
             phase=self._phase,
             wave=self._wave,
             ahead_s=self._ahead_s,
             now_s=now_s,
+            face=self._face,
         )
         while True:
             meter, slot = schedule.next(now_s)
             soon_s = now_s + _NOW_S
             if slot.due_s > soon_s or self._link_breaker.not_before_s > soon_s:
                 yield max(slot.due_s, self._link_breaker.not_before_s) - now_s
-                now_s = self._clock.monotonic()
+                now_s = self._look()
                 continue  # others may be due as well by now
             polled = self.polled[meter]
             asked = polled.ask(slot.number)
@@ -170,10 +175,16 @@ class BusPoller:
                     if registers.fault.times:
                         registers.answered()
             had_turn = self._ended(course)
-            now_s = self._clock.monotonic()
+            now_s = self._look()
             if not had_turn and now_s < slot.ends_s:
                 continue  # it has its turn when the link is back
             schedule.done(now_s, not_before_s=polled.not_before_s, failures=polled.breaker.failures)
+
+    def _look(self) -> float:
+        """At both clocks; what the monotonic one says."""
+        now_s = self._clock.monotonic()
+        self._face.look(self._clock.now_ms(), now_s)
+        return now_s
 
     def _ahead_s(self) -> float:
         """How much UTC is ahead of the monotonic clock."""

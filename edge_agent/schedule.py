@@ -3,7 +3,8 @@
 Laws:
 
 1. A meter is due at the same places of the clock's face whatever happens: at its phase after each
-   whole interval of UTC. So series line up, and a restart changes nothing.
+   whole interval of UTC. So series line up, and a restart changes nothing. In intervals that come
+   again because the clock went back it is due at other places (`face`): no stamp is given twice.
 2. The phase is a stable hash of who polls, the agent of its site, and lies in the first tenth of
    the interval: fleets don't fire together, every reading is near its interval's edge, and those of
    one building are of one moment. The meters of a bus are asked one right after the other, always
@@ -19,6 +20,7 @@ Laws:
    on a bus that can't keep up.
 5. Due times are of the monotonic clock. If UTC jumps, the next slots are found on its new face,
    half an interval to one and a half after the last: none is doubled and none is waited for long.
+   If it went to where it had been, what is planned is put off, by two intervals at most.
 """
 
 import hashlib
@@ -29,6 +31,9 @@ from operator import attrgetter
 from typing import Final, TypeAlias
 
 import msgspec
+
+from edge_agent.face import Face
+from jieneng.metering.reading import MILLISECONDS
 
 _SPREAD: Final = 0.1  # share of the interval that phases are spread over
 _WIDEST_S: Final = 30.0  # enough for any fleet, and an hourly series still begins at the hour
@@ -99,6 +104,7 @@ class Schedule:
         wave: int = 0,
         ahead_s: Callable[[], float],
         now_s: float,
+        face: Face | None = None,
     ) -> None:
         """Begin; the first slots are the next ones from now on.
 
@@ -108,10 +114,13 @@ class Schedule:
             wave: which of its waves they are in.
             ahead_s: tells how much UTC [s since 1970] is ahead of the monotonic clock.
             now_s: the monotonic clock at this moment.
+            face: of the clock; where None, of one that shows all for the first time.
         """
         meters = dict(intervals_s)
         self._count = len(meters)
         self._ahead_s = ahead_s
+        self._face = face or Face(round(MILLISECONDS * (now_s + ahead_s())), now_s)
+        self._returns = self._face.returns
         self._phases_s = {one: phase_s(phase, one, wave) for one in meters.values()}
         self._sure: _Lines = {one: [] for one in self._phases_s}
         self._doubted: _Lines = {one: [] for one in self._phases_s}
@@ -128,6 +137,8 @@ class Schedule:
 
     def next(self, now_s: float) -> tuple[str, Slot]:
         """Which meter is asked next, and when: at this moment or when its slot is due."""
+        if self._face.returns != self._returns:
+            self._put_off(now_s)
         if now_s >= self._until_s:
             self._begin(now_s)
         now = self._line[0]
@@ -173,6 +184,8 @@ class Schedule:
         if not now.turns:
             self._line.pop(0)
             self._until_s = -math.inf
+        if self._face.returns != self._returns:
+            self._put_off(now_s)
         self._passed_over = self._passed_over + 1 if self._passes_over else 0
         after_s = self._in_time_s
         # Who was silent counts from the end of a time-out, which is always past the next slot.
@@ -193,6 +206,19 @@ class Schedule:
             self._following = following
         return slot
 
+    def _put_off(self, now_s: float) -> None:
+        """UTC comes again: what is planned would come where others were before."""
+        self._returns = self._face.returns
+        self._until_s, self._following = -math.inf, None
+        for lines in (self._sure, self._doubted):
+            for interval_s, line in lines.items():
+                planned = line[:]
+                line.clear()
+                for one in planned:
+                    slot = self._after(max(now_s, one.slot.due_s), interval_s, line)
+                    for turn in one.turns:
+                        _put(line, slot, turn)
+
     def _after(self, after_s: float, interval_s: float, line: list[_Round]) -> Slot:
         """The first slot after a moment, on the face: that of a round which is there, if one is.
 
@@ -206,9 +232,9 @@ class Schedule:
 
     def _slot(self, interval_s: float, after_s: float) -> Slot:
         """The first one after a moment of the monotonic clock, on the face that UTC has now."""
-        face_s = self._ahead_s() - self._phases_s[interval_s]
-        number = int((after_s + face_s) // interval_s) + 1
-        due_s = number * interval_s - face_s
+        number, due_s = self._face.slot(
+            after_s, self._ahead_s(), self._phases_s[interval_s], interval_s
+        )
         return Slot(due_s, due_s + interval_s, number, interval_s)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from zoneinfo import ZoneInfo
 
+from edge_agent.face import Face
 from edge_agent.meter import Heard, PolledMeter
 from edge_agent.poller import BusPoller
 from edge_agent.protocols import Exchange, Reply, Talk
@@ -121,9 +122,14 @@ class Bus:
         before: "Bus | None" = None,
         bus: str = "b",
         wave: int = 0,
+        clock: SteppedClock | None = None,
     ) -> None:
         self.interval_s = interval_s
-        self.clock: SteppedClock = before.clock if before else SteppedClock(BEGIN_MS, sleepers=1)
+        own = before.clock if before else SteppedClock(BEGIN_MS, sleepers=1)
+        self.clock: SteppedClock = clock or own
+        self.face: Face = (
+            before.face if before else Face(self.clock.now_ms(), self.clock.monotonic())
+        )
         self.gateway = Gateway(
             self.clock, answer, timeout_s=timeout_s, wire_s=wire_s, listens=listens
         )
@@ -144,6 +150,7 @@ class Bus:
             link=self.gateway,
             framing=FRAMINGS["tcp"],
             clock=self.clock,
+            face=self.face,
             keep=self._keep,
             log=observe.log("test"),
         )
