@@ -74,7 +74,7 @@ async def run(
     )
     try:
         await spool.open()
-        timekeeper = Timekeeper(clock.now_ms(), clock.up_ms())
+        timekeeper = Timekeeper(clock.now_ms(), clock.up_ms(), is_set=clock.is_set())
         watch = ClockWatch(timekeeper, spool, clock, log)
         keeper = Keeper(
             spool,
@@ -83,6 +83,7 @@ async def run(
             delay_s=settings.spool.commit_delay_s,
             max_samples=settings.publish.max_samples,
             undated=watch.undated,
+            in_doubt=watch.in_doubt,
             log=log,
         )
         phase = f"{folder.site.id}/{mine.agent}"  # most sites have an agent-1

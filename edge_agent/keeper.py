@@ -10,21 +10,25 @@ Laws:
 4. What was read before the clock could be believed goes the same way, in batches of its own that
    are stamped with the machine's running time and wait on the disk for their time (`undated`). It
    is understood before what has its time.
-5. Where the disk hangs, the memory has a bound: what does not fit is counted like what the disk
+5. What was stamped while the clock was in doubt is marked so. What was read between two commits is,
+   where it was in doubt at one of them: rather one too many than one too few.
+6. Where the disk hangs, the memory has a bound: what does not fit is counted like what the disk
    does not take.
-6. A cancel in the middle of a commit waits for the disk's word, and the books are as that word.
+7. A cancel in the middle of a commit waits for the disk's word, and the books are as that word.
 """
 
 import asyncio
 from collections.abc import Callable
 from typing import Final, Protocol, Self
 
+import msgspec
+
 from edge_agent.batches import Row
 from edge_agent.spool import Spool
 from edge_agent.timekeeper import EARLIEST_MS
 from jieneng.metering import wire
 from jieneng.metering.errors import SpoolUnavailable
-from jieneng.metering.reading import Batch, Poll, Sample
+from jieneng.metering.reading import Batch, Poll, Quality, Sample
 from jieneng.observe import Fault, Log
 
 # Polls that wait for the disk: a day of 64 meters that are read every minute. What one heard takes
@@ -83,6 +87,7 @@ class Keeper:
         delay_s: float,
         max_samples: int,
         undated: Callable[[int], int],
+        in_doubt: Callable[[], bool] = lambda: False,
         log: Log,
     ) -> None:
         """Keep for a run of an agent.
@@ -95,6 +100,7 @@ class Keeper:
             max_samples: in a batch; as many polls do not wait any longer.
             undated: makes a stamp of the machine's running time out of one of just now that can't
                 be believed.
+            in_doubt: tells whether stamps of just now may be wrong.
             log: for faults of the disk.
         """
         self._spool = spool
@@ -105,6 +111,8 @@ class Keeper:
         self._dated: list[Polled] = []
         self._undated: list[Polled] = []  # of before the clock could be believed
         self._running_time = undated
+        self._in_doubt = in_doubt
+        self._was_in_doubt = in_doubt()  # at the last commit
         self._seq = 0
         self._owing = False  # the disk refused some, and does not know of it
         self._some = asyncio.Event()
@@ -171,9 +179,12 @@ class Keeper:
             raise told_to_end
 
     async def _put(self, undated: list[Polled], dated: list[Polled]) -> None:
+        in_doubt = self._in_doubt()
+        mark = Quality.CLOCK.value if in_doubt or self._was_in_doubt else 0
+        self._was_in_doubt = in_doubt
         rows = [
-            *await self._rows(undated, self._spool.machine),
-            *await self._rows(dated, None),
+            *await self._rows(undated, self._spool.machine, 0),
+            *await self._rows(dated, None, mark),
         ]
         before = self._spool.counts
         try:
@@ -188,8 +199,8 @@ class Keeper:
         self._full.seen(now.full - before.full, now.size_bytes)
         self._old.seen(now.old - before.old, now.size_bytes)
 
-    async def _rows(self, waiting: list[Polled], machine: str | None) -> list[Row]:
-        """Understand what waits, and let go of it."""
+    async def _rows(self, waiting: list[Polled], machine: str | None, mark: int) -> list[Row]:
+        """Understand what waits, mark it, and let go of it."""
         rows = []
         while waiting:
             samples: list[Sample] = []
@@ -201,6 +212,9 @@ class Keeper:
                 samples += [sample for one in some if (sample := one.sample()) is not None]
                 polls += [one.poll() for one in some]
                 await asyncio.sleep(0)
+            if mark:
+                replace = msgspec.structs.replace
+                samples = [replace(one, quality=one.quality | mark) for one in samples]
             self._seq += 1
             batch = Batch(self._agent, self._boot, self._seq, tuple(samples), tuple(polls))
             payload = wire.encode_batch(batch)

@@ -59,7 +59,7 @@ class AgentMetrics(Collector):
         yield from self._dropped()
         gauges = (
             ("jieneng_edge_uptime_seconds", "since the agent started", self._health.uptime_s),
-            ("jieneng_edge_clock_plausible", "1 while it may be believed", timekeeper.plausible),
+            ("jieneng_edge_clock_plausible", "1 while it may be believed", timekeeper.ok),
             ("jieneng_edge_spool_pending", "samples on the disk, not yet stored", spool.pending),
             ("jieneng_edge_spool_bytes", "payload bytes on the disk", spool.size_bytes),
             ("jieneng_edge_spool_age_seconds", "of the oldest batch there", self._spool.age_s),

@@ -205,7 +205,7 @@ class Publisher:
             uptime_s=health.uptime_s,
             spool_bytes=self._spool.counts.size_bytes,
             spool_age_s=self._spool.age_s,
-            clock_ok=timekeeper.plausible,
+            clock_ok=timekeeper.ok,
             clock_jumps=timekeeper.jumps,
             bus_load=health.bus_load.look(),
         )

@@ -6,7 +6,10 @@ Laws:
    2000 or 2010. What is read until then is stamped with the running time of the machine, and gets
    its own time when the clock has become plausible: by the distance of both clocks then. The latest
    stamp would be no floor: one that was wrong by years would keep the clock disbelieved for years.
-2. If UTC moves against the running time by more than the slewing of a time service between two
+2. Nor is one believed that a time service is there to set and has not: after a power cut it shows
+   the time of the cut, or of the last save before it. What is read until then keeps its stamp, as
+   wrong as that may be by how much nobody knows, and is marked.
+3. If UTC moves against the running time by more than the slewing of a time service between two
    looks, it has jumped. Readings keep the stamps that they were given; the jump is told.
 """
 
@@ -28,27 +31,36 @@ class Timekeeper:
     """Watches the system's clock from a first look on.
 
     Attributes:
-        plausible: whether the clock may be believed.
+        plausible: whether the clock shows a time that may be now.
+        is_set: whether whoever is there to set it has done so.
         jumps: that were seen.
         offset_ms: UTC less the machine's running time, as of the last look.
     """
 
-    def __init__(self, now_ms: int, up_ms: int) -> None:
+    def __init__(self, now_ms: int, up_ms: int, *, is_set: bool = True) -> None:
         """Look for the first time.
 
         Args:
             now_ms: UTC, as the system says.
             up_ms: the machine's running time, which never jumps.
+            is_set: whether the clock is set, as far as one can know.
         """
         self.jumps = 0
         self.offset_ms = now_ms - up_ms
         self.plausible = now_ms >= EARLIEST_MS
+        self.is_set = is_set
 
-    def look(self, now_ms: int, up_ms: int) -> int | None:
+    @property
+    def ok(self) -> bool:
+        """Whether the clock may be believed."""
+        return self.plausible and self.is_set
+
+    def look(self, now_ms: int, up_ms: int, *, is_set: bool = True) -> int | None:
         """Look again; by how many ms it has jumped since the last look, None where it has not."""
         offset_ms = now_ms - up_ms
         by_ms, self.offset_ms = offset_ms - self.offset_ms, offset_ms
         self.plausible = now_ms >= EARLIEST_MS
+        self.is_set = is_set
         if abs(by_ms) <= _JUMP_MS:
             return None
         self.jumps += 1

@@ -3,18 +3,26 @@
 Law: `monotonic()` never jumps, whatever happens to the system's clock; schedules live on it.
 `now_ms()` is UTC and stamps. `up_ms()` never jumps either, and goes on from one process to the next
 as long as `machine_boot()` is the same: what one of them has noted, another can place in time.
+`is_set()` is false only where something is there to set the clock and has not: a box starts with
+the time at which it was last switched off, which looks as right as any.
 Links keep their time-outs in real seconds: a socket does not know that a demonstration runs faster
 than life.
 """
 
 import asyncio
+import ctypes
 import secrets
 import sys
 import time
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Final, Protocol
 
+# Where the services are seen that set clocks, while they run: systemd-timesyncd, chrony, ntpd.
+_TIME_SERVICES: Final = ("systemd/timesync", "chrony", "ntpd*")
+_RUN: Final = Path("/run")
+_UNSURE_US: Final = 16_000_000  # where the kernel stops to count how wrong the clock may be
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")  # random(4)
 
 
@@ -32,6 +40,9 @@ class Clock(Protocol):
 
     def machine_boot(self) -> str:
         """The name of that start of the machine."""
+
+    def is_set(self) -> bool:
+        """Whether UTC is as right as it will be, as far as one can know."""
 
     async def sleep(self, seconds: float) -> None:
         """Return after that many seconds of this clock."""
@@ -54,6 +65,10 @@ class SystemClock:
     def machine_boot(self) -> str:
         """As the kernel names it; elsewhere than on Linux of this process alone."""
         return _machine_boot()
+
+    def is_set(self) -> bool:
+        """Whether its time service has set it, where one runs."""
+        return set_by_its_service(_RUN, kernels_error_us)
 
     async def sleep(self, seconds: float) -> None:
         """`asyncio.sleep`."""
@@ -92,6 +107,10 @@ class FastClock:
         """The three numbers."""
         return f"{self.start_ms} {self.speed} {self.origin_ms}"
 
+    def is_set(self) -> bool:
+        """Always: nobody sets it."""
+        return True
+
     async def sleep(self, seconds: float) -> None:
         """Return after that many fast seconds."""
         await asyncio.sleep(seconds / self.speed)
@@ -110,3 +129,42 @@ def _machine_boot() -> str:
         return _BOOT_ID.read_text().strip()
     except OSError:
         return secrets.token_hex(16)
+
+
+def set_by_its_service(run: Path, error_us: Callable[[], int | None]) -> bool:
+    """Whether a clock is set, where a service is there to set it.
+
+    Args:
+        run: the folder in which what runs is seen.
+        error_us: tells how wrong the kernel takes its clock to be; None where it does not say.
+    """
+    if not any(next(run.glob(one), None) for one in _TIME_SERVICES):
+        return True
+    error = error_us()
+    return error is None or error < _UNSURE_US
+
+
+def kernels_error_us() -> int | None:
+    """How wrong Linux takes its clock to be, at most; None where nobody says (adjtimex(2)).
+
+    From `_UNSURE_US` on, nobody has set it, or not for hours. The status STA_UNSYNC would say as
+    much, but chrony without `rtcsync` leaves that standing for ever.
+    """
+    if sys.platform != "linux":
+        return None
+    told = _Timex()
+    if ctypes.CDLL(None).adjtimex(ctypes.byref(told)) < 0:  # forbidden, as in some containers
+        return None
+    return int(told.maxerror)
+
+
+class _Timex(ctypes.Structure):
+    """The beginning of `struct timex`, and room for the rest. All zero, it sets nothing."""
+
+    _fields_ = (
+        ("modes", ctypes.c_uint),
+        ("offset", ctypes.c_long),
+        ("freq", ctypes.c_long),
+        ("maxerror", ctypes.c_long),
+        ("rest", ctypes.c_char * 512),
+    )

@@ -31,6 +31,9 @@ class SteppedClock:
     def machine_boot(self) -> str:
         return f"stepped from {self._start_ms}"
 
+    def is_set(self) -> bool:
+        return True
+
     async def sleep(self, seconds: float) -> None:
         woken = asyncio.Event()
         wake_ms = self._now_ms + max(seconds, 0.0) * 1000

@@ -21,6 +21,9 @@ class StillClock:
     def machine_boot(self) -> str:
         return "still"
 
+    def is_set(self) -> bool:
+        return True
+
     async def sleep(self, seconds: float) -> None:
         self.time_ms += round(seconds * 1000)
         await asyncio.sleep(0)
