@@ -5,7 +5,8 @@ them, and which meters hang on them. Buses that are as they were go on without a
 wrong are refused with all their problems, and so are such as make this agent another, or its site;
 all stays as it was then, also where a mistake is ours. How the agent itself runs (broker, spool,
 publish, metrics) is read at its start only: where that has changed, the log says which tables wait
-for the next one.
+for the next one. A SIGHUP that is blocked when the agent is run waits until it polls, and one that
+comes while it ends cuts no commit short.
 """
 
 import asyncio
@@ -194,10 +195,12 @@ async def _reload_on_signal(
 
 @contextmanager
 def _hang_ups() -> Iterator[asyncio.Event]:
-    """Set at each SIGHUP."""
+    """Set at each SIGHUP, and at one that has waited for that because it was blocked."""
     loop, asked = asyncio.get_running_loop(), asyncio.Event()
     loop.add_signal_handler(signal.SIGHUP, asked.set)
+    before = signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
     try:
         yield asked
     finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         loop.remove_signal_handler(signal.SIGHUP)

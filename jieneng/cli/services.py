@@ -1,5 +1,6 @@
 """The edge agent, and the embedded broker alone."""
 
+import signal
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,6 +45,8 @@ edge.add_command(probe)
 def edge_run(
     site_dir: Path, config_file: Path, agent: str | None, log_level: str, log_json: bool | None
 ) -> None:
+    # One that comes too early would end us. The kernel keeps it until the agent heeds them.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     from edge_agent import app
     from edge_agent.config import AgentSettings
     from jieneng.site_folder import load, read_settings
