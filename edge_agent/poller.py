@@ -112,8 +112,8 @@ class BusPoller:
         self._asked = 0  # questions so far
         self._turned_away: set[str] = set()  # since anything answered: meters hung up on
         self._link_breaker = Breaker(_REOPEN_S, _REOPEN_LONGEST_S)
-        self.link_fault = Fault(log, "link is down", after=TRIP, bus=bus)
-        self.polled = {meter.id: Standing(meter, bus, framing, log) for meter in meters}
+        self.link_fault = Fault(log, "link is down", after=TRIP, now_s=clock.monotonic, bus=bus)
+        self.polled = {one.id: Standing(one, bus, framing, log, clock.monotonic) for one in meters}
 
     def succeed(self, before: "BusPoller") -> None:
         """Go on where the one before ended, with all that it knew of what is as it was."""
@@ -129,7 +129,7 @@ class BusPoller:
 
     def retire(self) -> None:
         """The bus is not polled any more, and nothing is wrong with it."""
-        self.link_fault.over(why=UNPOLLED)
+        self.link_fault.end(why=UNPOLLED)
         for known in self.polled.values():
             known.retire()
 

@@ -1,6 +1,7 @@
 """How a meter stands with its bus: whether it answers, and which of its registers it has at all."""
 
 import math
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -10,7 +11,7 @@ from edge_agent.meter import PolledMeter
 from edge_agent.protocols import Framing, Question
 from jieneng.metering.errors import JienengError
 from jieneng.metering.read_plan import Read
-from jieneng.observe import Fault, Log
+from jieneng.observe import Fault, Log, timeless
 
 _DOUBT_S: Final = 60.0  # registers that it refused are asked for again after this, doubling ...
 _DOUBT_LONGEST_S: Final = 3600.0  # ... up to this
@@ -59,6 +60,7 @@ class Standing:
         "_framing",
         "_known",
         "_log",
+        "_now_s",
         "_reads",
         "_who",
         "breaker",
@@ -68,15 +70,25 @@ class Standing:
         "owes",
     )
 
-    def __init__(self, meter: PolledMeter, bus: str, framing: Framing, log: Log) -> None:
+    def __init__(
+        self,
+        meter: PolledMeter,
+        bus: str,
+        framing: Framing,
+        log: Log,
+        now_s: Callable[[], float] = timeless,
+    ) -> None:
         who = {"bus": bus, "meter": meter.id, "unit": meter.unit, "model": meter.model}
         self.meter: Final = meter
         self.breaker: Final = Breaker(meter.interval_s)
         self.garble: Final = Breaker(meter.interval_s, trip=_GARBLED)
-        self.fault: Final = Fault(log, "meter does not answer as it should", after=TRIP, **who)
+        self.fault: Final = Fault(
+            log, "meter does not answer as it should", after=TRIP, now_s=now_s, **who
+        )
         self.owes = False
         self._framing = framing
         self._log = log
+        self._now_s = now_s
         self._who = who
         self._reads: tuple[Read, ...] = ()
         self._asked: tuple[Registers, ...] = ()
@@ -105,7 +117,7 @@ class Standing:
     def retire(self) -> None:
         """It is not polled any more, and nothing is wrong with it."""
         for fault in (self.fault, *(one.fault for one in self._known.values())):
-            fault.over(why=UNPOLLED)
+            fault.end(why=UNPOLLED)
 
     def ask(self, number: int) -> tuple[Registers, ...]:
         """What to ask for in a poll, with what is known of it."""
@@ -125,6 +137,7 @@ class Standing:
                     self._log,
                     "meter has no such registers: check its model and unit in site.toml",
                     after=_MISTAKES,
+                    now_s=self._now_s,
                     function=read.function,
                     registers=span(read),
                     **self._who,

@@ -6,10 +6,11 @@ share one.
 """
 
 import logging
+import math
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Annotated, TextIO, cast
+from typing import TYPE_CHECKING, Annotated, Final, TextIO, cast
 
 import msgspec
 import structlog
@@ -22,6 +23,9 @@ if TYPE_CHECKING:  # aiohttp takes 10 MB, and an agent on a small box may serve 
     from aiohttp import web
 
 Log = structlog.stdlib.BoundLogger
+
+_SOON_S: Final = 3600.0  # a fault that comes back within this lingers ...
+_CALM_S: Final = 900.0  # ... until it has stayed away for this
 
 
 def set_up_logs(level: str = "info", *, json: bool | None = None) -> None:
@@ -80,37 +84,80 @@ def log(service: str) -> Log:
     return structlog.get_logger(service=service)  # type: ignore[no-any-return]  # structlog types it as Any
 
 
+def timeless() -> float:
+    """The clock of a fault that is given none: nothing is soon after another."""
+    return math.nan
+
+
 class Fault:
-    """One thing that can be wrong for a while: said once when it begins and once when it ends."""
+    """One thing that can be wrong for a while: said once when it begins and once when it ends.
 
-    __slots__ = ("_after", "_context", "_log", "_name", "times")
+    Where a clock is given, one that comes back soon after it was over has not ended until it has
+    stayed away for a while: a cable that loses answers now and then fills no log.
 
-    def __init__(self, log: Log, name: str, *, after: int = 1, **context: object) -> None:
+    Attributes:
+        times: that it has happened; 0 where it is over.
+    """
+
+    __slots__ = (
+        "_after",
+        "_context",
+        "_last_s",
+        "_lingers",
+        "_log",
+        "_name",
+        "_now_s",
+        "_over_s",
+        "times",
+    )
+
+    def __init__(
+        self,
+        log: Log,
+        name: str,
+        *,
+        after: int = 1,
+        now_s: Callable[[], float] = timeless,
+        **context: object,
+    ) -> None:
         """Name it, as in `store unavailable`; its end is said as `<name>: over`.
 
         Args:
             log: where it is said.
             name: of the fault.
             after: how often in a row it has to happen to be one.
+            now_s: a monotonic clock; without one, each end is said.
             context: what is to stand in both lines.
         """
         self._log = log
         self._name = name
         self._after = after
+        self._now_s = now_s
         self._context = context
+        self._last_s = -math.inf  # when it happened
+        self._over_s = -math.inf  # when it was over, and that was said
+        self._lingers = False  # it came back soon
         self.times = 0
 
     def happened(self, reason: object, **evidence: object) -> None:
         """It is so, again."""
         self.times += 1
+        self._last_s = self._now_s()
         if self.times == self._after:
+            self._lingers = self._last_s - self._over_s < _SOON_S
             self._log.warning(self._name, reason=str(reason), **self._context, **evidence)
 
-    def over(self, **why: object) -> None:
+    def over(self) -> None:
         """It is not, or no longer."""
+        if not (self._lingers and self._now_s() < self._last_s + _CALM_S):
+            self.end()
+
+    def end(self, **why: object) -> None:
+        """It is over, however often it came back."""
         if self.times >= self._after:
             self._log.info(f"{self._name}: over", times=self.times, **self._context, **why)
-        self.times = 0
+            self._over_s = self._now_s()
+        self.times, self._lingers = 0, False
 
 
 class MetricsSettings(msgspec.Struct, frozen=True, kw_only=True):

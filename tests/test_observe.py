@@ -9,6 +9,7 @@ from typing import TextIO
 
 import pytest
 import structlog
+from structlog.testing import capture_logs
 
 from jieneng import observe
 
@@ -62,3 +63,62 @@ def test_a_log_line_is_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     observe.log("edge").info("polling", meters=3)
     assert '"event": "polling"' in heard.getvalue()
     assert heard.getvalue().endswith("}\n")
+
+
+class Watched:
+    """A fault on a clock, and what was said of it."""
+
+    def __init__(self, **how: int) -> None:
+        self.now_s = 0.0
+        self.fault = observe.Fault(
+            observe.log("edge"), "it is silent", now_s=lambda: self.now_s, **how
+        )
+
+    def goes(self, *polls: bool, every_s: float = 60.0) -> list[str]:
+        """What is said while it is bad or good so often; one `times` behind each end."""
+        with capture_logs() as logs:
+            for bad in polls:
+                self.now_s += every_s
+                if bad:
+                    self.fault.happened("nothing came")
+                else:
+                    self.fault.over()
+        return [one["event"] + str(one.get("times", "")) for one in logs]
+
+
+BEGUN, OVER = "it is silent", "it is silent: over"
+BAD, GOOD = True, False
+
+
+def test_a_fault_is_said_when_it_begins_and_when_it_ends() -> None:
+    one = Watched(after=2)
+    assert one.goes(BAD, GOOD, BAD) == []
+    assert one.goes(BAD) == [BEGUN]
+    assert one.goes(BAD, BAD) == []
+    assert one.goes(GOOD) == [OVER + "4"]
+    assert one.goes(GOOD, GOOD) == []
+
+
+def test_one_that_comes_back_soon_is_over_when_it_has_stayed_away_for_a_while() -> None:
+    one = Watched()
+    assert one.goes(BAD, GOOD) == [BEGUN, OVER + "1"]
+    assert one.goes(BAD) == [BEGUN]
+    assert one.goes(*5 * [GOOD, BAD]) == []
+    assert one.goes(*14 * [GOOD]) == []
+    assert one.goes(GOOD) == [OVER + "6"]
+    assert one.goes(*59 * [GOOD]) == []
+
+
+def test_one_that_comes_back_late_is_a_fault_like_the_first() -> None:
+    one = Watched()
+    one.goes(BAD, GOOD, BAD, *20 * [GOOD])
+    assert one.goes(*60 * [GOOD], BAD, GOOD) == [BEGUN, OVER + "1"]
+
+
+def test_one_of_what_is_gone_is_over_at_once() -> None:
+    one = Watched()
+    one.goes(BAD, GOOD, BAD, GOOD)
+    with capture_logs() as logs:
+        one.fault.end(why="no longer polled")
+    assert [(said["event"], said["why"]) for said in logs] == [(OVER, "no longer polled")]
+    assert one.fault.times == 0
