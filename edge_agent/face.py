@@ -64,15 +64,25 @@ class Face:
         return self.returns
 
     def slot(
-        self, after_s: float, ahead_s: float, phase_s: float, interval_s: float
+        self,
+        after_s: float,
+        ahead_s: float,
+        phase_s: float,
+        interval_s: float,
+        *,
+        missed: bool = False,
     ) -> tuple[int, float]:
         """The first slot after a moment.
+
+        The last interval that comes again has none, save for what missed its own: there was a poll
+        in it, and the next one is at its phase.
 
         Args:
             after_s: on the monotonic clock.
             ahead_s: how much UTC is ahead of that.
             phase_s: where the slot is in each interval.
             interval_s: from one to the next.
+            missed: whether the slot is instead of one that would have been now.
 
         Returns:
             The number of the interval, counted from UTC's zero, and when the slot is due, on the
@@ -81,12 +91,13 @@ class Face:
         face_s = ahead_s - phase_s
         number = int((after_s + face_s) // interval_s)
         due_s = number * interval_s - face_s
-        later_s = self._later_s(number * interval_s + phase_s, interval_s)
-        if later_s and due_s + later_s > after_s:
+        begins_s = number * interval_s + phase_s
+        later_s = self._later_s(begins_s, interval_s)
+        following_s = self._later_s(begins_s + interval_s, interval_s)
+        if later_s and (following_s or missed) and due_s + later_s > after_s:
             return number, due_s + later_s
         number += 1
-        due_s = number * interval_s - face_s
-        return number, due_s + self._later_s(number * interval_s + phase_s, interval_s)
+        return number, number * interval_s - face_s + following_s
 
     def _later_s(self, begins_s: float, interval_s: float) -> float:
         """How far behind its phase the slot is in the interval that begins then, in UTC."""

@@ -215,11 +215,14 @@ class Schedule:
                 planned = line[:]
                 line.clear()
                 for one in planned:
-                    slot = self._after(max(now_s, one.slot.due_s), interval_s, line)
+                    after_s = max(now_s, one.slot.due_s)
+                    slot = self._after(after_s, interval_s, line, missed=after_s == now_s)
                     for turn in one.turns:
                         _put(line, slot, turn)
 
-    def _after(self, after_s: float, interval_s: float, line: list[_Round]) -> Slot:
+    def _after(
+        self, after_s: float, interval_s: float, line: list[_Round], *, missed: bool = False
+    ) -> Slot:
         """The first slot after a moment, on the face: that of a round which is there, if one is.
 
         UTC comes in milliseconds: found anew, the same slot would be another one each time.
@@ -228,12 +231,13 @@ class Schedule:
             due_s = one.slot.due_s
             if after_s < due_s <= after_s + interval_s and one.slot.ends_s == due_s + interval_s:
                 return one.slot
-        return self._slot(interval_s, after_s)
+        return self._slot(interval_s, after_s, missed=missed)
 
-    def _slot(self, interval_s: float, after_s: float) -> Slot:
+    def _slot(self, interval_s: float, after_s: float, *, missed: bool = False) -> Slot:
         """The first one after a moment of the monotonic clock, on the face that UTC has now."""
+        phase_s = self._phases_s[interval_s]
         number, due_s = self._face.slot(
-            after_s, self._ahead_s(), self._phases_s[interval_s], interval_s
+            after_s, self._ahead_s(), phase_s, interval_s, missed=missed
         )
         return Slot(due_s, due_s + interval_s, number, interval_s)
 
