@@ -66,11 +66,11 @@ class _GivingWay:
         self._fault = fault
         self._bytes = 0.0  # pending when the last ones were dropped
 
-    def seen(self, dropped: int, pending_bytes: int) -> None:
+    def seen(self, dropped: int, pending_bytes: int, why: str = "") -> None:
         """A put has ended."""
         if dropped:
             self._bytes = pending_bytes
-            self._fault.happened(f"{pending_bytes} bytes are pending")
+            self._fault.happened(f"{pending_bytes} bytes are pending{why}")
         elif pending_bytes < _ROOM_AGAIN * self._bytes:
             self._fault.over()
 
@@ -196,7 +196,8 @@ class Keeper:
         self._owing = False
         self._disk_fault.over()
         now = self._spool.counts
-        self._full.seen(now.full - before.full, now.size_bytes)
+        why = ", and the disk has no room for more" if self._spool.on_full_disk else ""
+        self._full.seen(now.full - before.full, now.size_bytes, why)
         self._old.seen(now.old - before.old, now.size_bytes)
 
     async def _rows(self, waiting: list[Polled], machine: str | None, mark: int) -> list[Row]:

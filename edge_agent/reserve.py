@@ -1,7 +1,8 @@
 """Room on the disk that is kept for the spool's own use when everything else is full.
 
 Law: while the file is there, its bytes can be had at any moment by removing it. It holds zeros that
-were written, not a hole, so the room is really taken.
+were written, not a hole, so the room is really taken. It holds four times what the log may before
+it is written back: enough, where only one more of these is free, to end what was begun.
 """
 
 import shutil
@@ -13,6 +14,7 @@ _LEAST_BYTES: Final = 256 * 1024
 _MOST_BYTES: Final = 8 * 1024 * 1024
 _SHARE_OF_SPOOL: Final = 16  # the reserve is one part in so many of what the spool may hold ...
 _SHARE_OF_FREE: Final = 8  # ... and of what was free when it was made
+_LOGS: Final = 4  # how often it holds what the log may be before it is written back
 
 
 class Reserve:
@@ -20,6 +22,7 @@ class Reserve:
 
     Attributes:
         size_bytes: of it, when it is there.
+        log_bytes: what the log may be before it is written back.
     """
 
     def __init__(self, path: Path, spool_bytes: int) -> None:
@@ -29,6 +32,7 @@ class Reserve:
             spool_bytes // _SHARE_OF_SPOOL, self._free_bytes() // _SHARE_OF_FREE, _MOST_BYTES
         )
         self.size_bytes: Final = max(found, wanted, _LEAST_BYTES)
+        self.log_bytes: Final = self.size_bytes // _LOGS
         self._there = found == self.size_bytes
 
     def make(self) -> None:
@@ -49,8 +53,15 @@ class Reserve:
         self._there = False
 
     def is_tight(self) -> bool:
-        """Whether less is free than is reserved: time not to grow any more."""
-        return not self._there or self._free_bytes() < self.size_bytes
+        """Whether less is free than a log takes: time not to grow any more."""
+        return self._lacks(self.log_bytes)
+
+    def has_plenty(self) -> bool:
+        """Whether as much as it holds could be used up twice, and the disk would not be tight."""
+        return not self._lacks(2 * self.size_bytes + self.log_bytes)
+
+    def _lacks(self, size: int) -> bool:
+        return not self._there or self._free_bytes() < size
 
     def _free_bytes(self) -> int:
         return shutil.disk_usage(self._path.parent).free

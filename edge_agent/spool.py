@@ -5,7 +5,8 @@ Laws:
 1. When `put` returns, the batches survive the death of the process and of the machine.
 2. A batch leaves only by `confirm`, or as the oldest of a spool that is full or of batches that are
    too old, and both are counted in the same transaction: `read = stored + pending + dropped`, at
-   any moment, over restarts, in samples.
+   any moment, over restarts, in samples. One that was sent and gives way before it is acknowledged
+   counts as dropped, stored or not: too much is said to be lost then, and never too little.
 3. What the disk does not take is counted as dropped at once, here, and on the disk as soon as that
    can be written again.
 4. What has no time yet is kept, counted and bounded like the rest, and is not sent before it has
@@ -80,6 +81,11 @@ class Spool:
     def waits(self) -> bool:
         """Whether some wait for their time. Perhaps none does any more, as `date` will find out."""
         return self._file.waits
+
+    @property
+    def on_full_disk(self) -> bool:
+        """Whether the last `put` found that the disk has no room for a larger file."""
+        return self._file.on_full_disk
 
     async def open(self) -> None:
         """Open or make the file. A disk that can't be written at the moment is no error here."""

@@ -7,11 +7,12 @@ Laws:
 2. A damaged file is set aside under another name, what it still gives back stands in its place
    (`rescue`), and what it does not counts as dropped. The counts go on; where the file lost some of
    its own without a word, the copy beside it (`tally`) says so.
-3. A full disk never locks the queue. Where less is free than the reserve (see there) holds, the
-   file grows no more: the oldest give way to the new. Where others fill the disk to the last byte,
-   the reserve is given up for as long as a transaction takes. It holds four times what the log may
-   before it is written back, so that this always ends, and the log is cut and gives back what the
-   file grew by. A new reading that even so finds no room is refused; nothing pending is touched.
+3. A full disk never locks the queue. From its beginning the file holds as many pages as the
+   reserve (see there), free ones where nothing is in them yet: so much it takes on any disk. Where
+   less is free than a log takes, it grows no more, and when its pages are used up, the oldest give
+   way to the new. Where others fill the disk to the last byte, the reserve is given up for as long
+   as a transaction takes, and the log is cut and gives back what the file grew by. A new reading
+   that even so finds no room is refused.
 4. A disk that can't be written, or can't be read, is tried again with every call. Where opening the
    file anew may help, that is done; otherwise it stays open, so that what is pending on a file
    system that turned read-only can still be read and sent.
@@ -30,7 +31,7 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from edge_agent import batches, rescue, sqlite_file, undated
 from edge_agent.batches import Row
@@ -42,7 +43,6 @@ from jieneng.metering.errors import SpoolUnavailable
 from jieneng.metering.reading import Ack
 from jieneng.observe import Fault, Log
 
-_LOGS: Final = 4  # how often the reserve holds what the log may be before it is written back
 _T = TypeVar("_T")
 
 
@@ -53,6 +53,7 @@ class SpoolFile:
         said: the counts, with what was refused and is not on the disk yet; and how many of the
             refused were so before they came here. One value, as another thread reads it.
         waits: whether some wait for their time. Perhaps none, until they are next given it.
+        on_full_disk: whether the last `put` found that the disk has no room for a larger file.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class SpoolFile:
     ) -> None:
         self.said = (Counts(), 0)
         self.waits = False
+        self.on_full_disk = False
         self._machine = machine
         self._path = path
         self._max_bytes = max_bytes
@@ -77,6 +79,7 @@ class SpoolFile:
         self._since_s: float | None = None  # ... and at which the oldest batch was put, if any
         self._db: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None  # of the file when it was opened
+        self._is_wide = False  # has the pages that it is to have on any disk
         self._tally = Tally(path.with_name(f"{path.name}-counts"))
         self._refused = 0  # samples, that the ledger does not know of
         self._rescue = Rescue(path, log, now_s)
@@ -114,7 +117,8 @@ class SpoolFile:
             # Before it is done: what the disk has taken may be said to have failed all the same.
             self.waits = self.waits or waits
             running_s = self._now_s() - self._began_s
-            if self._reserve.is_tight():  # the file grows no more
+            self.on_full_disk = self._reserve.is_tight()
+            if self.on_full_disk:  # the file grows no more
                 batches.drop_for_pages(db, batches.pages(rows))
             batches.insert(db, rows, running_s)
             batches.count_read(db, samples, self._refused, running_s)
@@ -224,6 +228,10 @@ class SpoolFile:
         if self._db is None:
             self._db = self._open_settled()
             self._identity = sqlite_file.identity(self._path)
+            self._is_wide = False
+        if not self._is_wide and self._reserve.has_plenty():
+            sqlite_file.widen(self._db, min(self._reserve.size_bytes, self._max_bytes))
+            self._is_wide = True
         return batches.whole_or_not(self._db, work)
 
     def _open_settled(self) -> sqlite3.Connection:
@@ -259,11 +267,7 @@ class SpoolFile:
 
     def _open(self) -> sqlite3.Connection:
         rescue.finish(self._path)
-        return sqlite_file.opened(self._path, self._log_bytes)
-
-    @property
-    def _log_bytes(self) -> int:
-        return self._reserve.size_bytes // _LOGS
+        return sqlite_file.opened(self._path, self._reserve.log_bytes)
 
     def _begin_anew(self, error: Exception) -> None:
         # What was going on when it came up still holds a cursor, and with it the file's lock.
@@ -272,7 +276,7 @@ class SpoolFile:
         known = youngest(self.known, self._tally.read() or self.known)
         self._reserve.release()
         try:
-            if self._rescue.anew(self._log_bytes, known, reason=str(error)) == self.known:
+            if self._rescue.anew(self._reserve.log_bytes, known, reason=str(error)) == self.known:
                 self._refused = 0  # the new file knows of them
         finally:
             self._reserve.make()

@@ -36,13 +36,13 @@ def balanced(counts: Counts) -> bool:
     return counts.read == counts.stored + counts.pending + counts.dropped
 
 
-def fill(folder: Path) -> None:
-    """Somebody else takes what is left of the disk, to the last byte."""
+def fill(folder: Path, but: int = 0) -> None:
+    """Somebody else takes what is left of the disk, to the last byte, or but for so many."""
     with (folder / "others").open("ab", buffering=0) as others:
         for size in (4096, 1):
             with suppress(OSError):
-                while others.write(bytes(size)):
-                    pass
+                while shutil.disk_usage(folder).free > but or not but:
+                    others.write(bytes(size))
 
 
 def flip(file: Path, chance: random.Random) -> None:

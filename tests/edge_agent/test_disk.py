@@ -46,7 +46,8 @@ async def test_a_disk_that_the_spool_fills_keeps_the_newest_and_drains(small_dis
 
 
 async def test_a_disk_that_the_spool_fills_is_said_once(small_disk: Path) -> None:
-    """Not every put has to drop something: that alone does not end the fault."""
+    """Not every put has to drop something: that alone does not end the fault. Who is told has to
+    know whether the bound is too small or the disk."""
     with capture_logs() as logs:
         async with spool(small_disk / "s", max_bytes=10**9) as one:
             keeper = keeper_of(one)
@@ -59,6 +60,17 @@ async def test_a_disk_that_the_spool_fills_is_said_once(small_disk: Path) -> Non
     (said,) = logs
     assert said["event"] == "spool is full: the oldest readings are dropped"
     assert int(said["reason"].split()[0]) < 2 * pending
+    assert said["reason"].endswith("bytes are pending, and the disk has no room for more")
+
+
+async def test_a_spool_that_has_reached_its_bound_says_nothing_of_the_disk(tmp_path: Path) -> None:
+    with capture_logs() as logs:
+        async with spool(tmp_path / "s", max_bytes=100_000) as one:
+            keeper = keeper_of(one)
+            keep(keeper, 5000)
+            await keeper._commit()
+            assert one.counts.full
+    assert logs[0]["reason"] == f"{one.counts.size_bytes} bytes are pending"
 
 
 @pytest.mark.parametrize("restart", [False, True], ids=["running", "after a restart"])
@@ -91,6 +103,45 @@ async def test_a_disk_that_others_fill_does_not_lock_the_spool(
         (small_disk / "others").unlink()
         await one.put([row(seq + 1, size=20_000)])
         assert one.counts.pending == 3
+
+
+async def test_a_disk_with_less_room_than_the_reserve_costs_no_reading(small_disk: Path) -> None:
+    """Everything that was pending gave way to each reading, while the reserve lay idle."""
+    async with spool(small_disk / "s", max_bytes=10**9) as one:
+        await one.put([row(1)])
+        reserve = (small_disk / "s-reserve").stat().st_size
+        fill(small_disk, but=reserve // 2)
+        for seq in range(2, 32):
+            await one.put([row(seq, size=4000)])
+        assert (one.counts.pending, one.counts.dropped) == (93, 0)
+
+
+@pytest.mark.parametrize("restart", [False, True], ids=["running", "after a restart"])
+async def test_an_empty_spool_on_a_full_disk_keeps_what_its_file_has_room_for(
+    small_disk: Path, restart: bool
+) -> None:
+    """Sent is sent: a spool is nearly empty when its disk turns full, and had no page to spare."""
+    file = small_disk / "s"
+    async with AsyncExitStack() as agent:
+        one = await agent.enter_async_context(spool(file, max_bytes=10**9))
+        await one.put([row(1)])
+        await one.confirm([Ack(BOOT, stored=((1, 1),))])
+        fill(small_disk)
+        if restart:
+            await agent.aclose()
+            fill(small_disk)
+            one = await agent.enter_async_context(spool(file, max_bytes=10**9))
+        for seq in range(2, 102):
+            await one.put([row(seq, size=4000)])
+            fill(small_disk)
+        assert (one.counts.pending, one.counts.dropped) == (300, 0)
+        for seq in range(102, 302):
+            await one.put([row(seq, size=4000)])
+        assert one.counts.refused == 0
+        kept = [found.seq for found in await one.peek(1000)]
+        assert kept == list(range(302 - len(kept), 302)), "the newest"
+        assert len(kept) > 100
+        assert balanced(one.counts)
 
 
 @contextmanager
@@ -241,7 +292,7 @@ def test_whatever_rots_nothing_false_is_handed_out_and_nothing_uncounted(
     assert callable(spoil)
     chance = random.Random(seed)
     path = tmp_path / "s"
-    file = SpoolFile(path, 10**9, LOG)
+    file = SpoolFile(path, 10**6, LOG)
     file.open()
     rows = [row(seq, chance.randint(1, 5), sizes(chance)) for seq in range(1, 200)]
     sent: set[int] = set()
@@ -257,7 +308,7 @@ def test_whatever_rots_nothing_false_is_handed_out_and_nothing_uncounted(
             shutil.copy(tmp_path / f"s{suffix}", tmp_path / f"k{suffix}")
         file.close()
         path = tmp_path / "k"
-        file = SpoolFile(path, 10**9, LOG)
+        file = SpoolFile(path, 10**6, LOG)
     victim = chance.choice([path, path.with_name(path.name + "-wal")])
     spoil(victim, chance)
     file.open()

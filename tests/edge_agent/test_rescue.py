@@ -43,8 +43,9 @@ def damaged_spool(folder: Path, rows: int = 36) -> None:
 
 
 def rot(file: Path) -> None:
+    """The page on which most of the eighth batch stands."""
     with file.open("r+b") as data:
-        data.seek(file.stat().st_size // PAGE // 3 * PAGE)
+        data.seek(file.read_bytes().index(bytes([8]) * 1000) // PAGE * PAGE)
         data.write(b"\xff" * 200)
 
 
