@@ -79,6 +79,14 @@ def counts(db: sqlite3.Connection) -> Counts:
     return Counts(*found)
 
 
+def sound_counts(db: sqlite3.Connection) -> Counts:
+    """The same of a file that somebody else left behind."""
+    said = counts(db)
+    if not said.add_up:
+        raise sqlite_file.damaged("the counts of the ledger do not add up")
+    return said
+
+
 def write_counts(db: sqlite3.Connection, now: Counts) -> None:
     """Make the ledger say this."""
     form = msgspec.structs.asdict(now)

@@ -23,7 +23,7 @@ from typing import Final
 
 import msgspec
 
-from edge_agent import batches, sqlite_file
+from edge_agent import batches, spool_tables, sqlite_file
 from edge_agent.batches import Row, whole
 from edge_agent.breaker import Breaker
 from edge_agent.tally import Counts, settled, youngest
@@ -36,12 +36,12 @@ _LOGS: Final = 3  # how much stays free, in logs: one outgrows its bound by a tr
 # The table and the index of names both know the numbers of all batches: each is walked from both
 # ends, as far as it goes.
 _WALKS: Final = tuple(
-    f"SELECT id FROM batch {by} {order}"  # noqa: S608 - ours
+    f"SELECT rowid FROM batch {by} {order}"  # noqa: S608 - ours
     for by, order in (
-        ("NOT INDEXED", "ORDER BY id"),
-        ("NOT INDEXED", "ORDER BY id DESC"),
-        ("INDEXED BY sqlite_autoindex_batch_1", "ORDER BY boot, seq"),
-        ("INDEXED BY sqlite_autoindex_batch_1", "ORDER BY boot DESC, seq DESC"),
+        ("NOT INDEXED", "ORDER BY rowid"),
+        ("NOT INDEXED", "ORDER BY rowid DESC"),
+        (f"INDEXED BY {spool_tables.NAMES}", "ORDER BY boot, seq"),
+        (f"INDEXED BY {spool_tables.NAMES}", "ORDER BY boot DESC, seq DESC"),
     )
 )
 
@@ -127,25 +127,21 @@ def counts_of(path: Path) -> Counts:
         return Counts()
     try:
         with closing(_opened(path)) as db:
-            said = batches.counts(db)
-            return said if settled(said, said) == said else Counts()
-    except (sqlite3.Error, TypeError):
+            return batches.sound_counts(db)
+    except sqlite_file.FAILURES:
         return Counts()
 
 
 def given_back(path: Path) -> Generator[Row, None, None]:
     """The whole batches of a damaged file, in the order in which they were put."""
     with closing(_opened(path)) as db:
-        try:
-            later = ", ".join(_later(db))
-        except sqlite3.Error as error:
-            if sqlite_file.code(error) == sqlite3.SQLITE_BUSY:
-                raise  # another agent has it
-            return
-        select = f"SELECT boot, seq, samples, payload, {later} FROM batch"  # noqa: S608 - ours
+        _believe_ourselves(db)
         for number in _numbers(db):
-            with suppress(sqlite3.Error):
-                found = db.execute(f"{select} WHERE id = ?", (number,)).fetchone()
+            with suppress(*sqlite_file.FAILURES):
+                found = db.execute(
+                    "SELECT boot, seq, samples, payload, machine, crc FROM batch WHERE rowid = ?",
+                    (number,),
+                ).fetchone()
                 if found is not None and (row := whole(found)) is not None:
                     yield row
 
@@ -198,22 +194,40 @@ def _settle(db: sqlite3.Connection, before: Counts) -> Counts:
 
 def _opened(path: Path) -> sqlite3.Connection:
     """For reading. Exclusively: a shared one needs room on the disk, for the index of its log."""
-    db = sqlite3.connect(path, timeout=0)
+    db = sqlite3.connect(path, timeout=0, isolation_level=None)
+    db.execute("PRAGMA writable_schema = ON")  # that it has rotted keeps nobody from the rest
     db.execute("PRAGMA locking_mode = EXCLUSIVE")
     db.text_factory = _text
     return db
 
 
-def _later(db: sqlite3.Connection) -> list[str]:
-    """The columns that not every version had: it may have been damaged before it was upgraded."""
-    there = {name for _, name, *_ in db.execute("PRAGMA table_info(batch)")}
-    return [name if name in there else "NULL" for name in ("machine", "crc")]
+def _believe_ourselves(db: sqlite3.Connection) -> None:
+    """Read the tables as we know them, in a transaction that nobody ever commits.
+
+    What the file says of them may have rotted, or be of an earlier version.
+    """
+    try:
+        db.execute("BEGIN IMMEDIATE")
+        db.execute("DELETE FROM sqlite_schema")
+        db.executemany(
+            "INSERT INTO sqlite_schema VALUES (?, ?, 'batch', ?, ?)",
+            [
+                ("table", "batch", spool_tables.BATCH_PAGE, spool_tables.BATCH),
+                ("index", spool_tables.NAMES, spool_tables.NAMES_PAGE, None),
+            ],
+        )
+        db.execute("PRAGMA writable_schema = RESET")
+    except sqlite_file.FAILURES as error:
+        if sqlite_file.code(error) == sqlite3.SQLITE_BUSY:
+            raise  # another agent has it
+        if db.in_transaction:
+            db.execute("ROLLBACK")
 
 
 def _numbers(db: sqlite3.Connection) -> list[int]:
     found: set[int] = set()
     for walk in _WALKS:
-        with suppress(sqlite3.Error):
+        with suppress(*sqlite_file.FAILURES):
             found.update(one for (one,) in db.execute(walk))
     return sorted(found)
 

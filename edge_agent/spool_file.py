@@ -79,7 +79,7 @@ class SpoolFile:
         self._since_s: float | None = None  # ... and at which the oldest batch was put, if any
         self._db: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None  # of the file when it was opened
-        self._is_wide = False  # has the pages that it is to have on any disk
+        self._is_wide = False  # it was tried to give it the pages that it is to have on any disk
         self._tally = Tally(path.with_name(f"{path.name}-counts"))
         self._refused = 0  # samples, that the ledger does not know of
         self._rescue = Rescue(path, log, now_s)
@@ -172,7 +172,7 @@ class SpoolFile:
             counts, (done, oldest_s) = self._attempt_hard(
                 lambda db: (work(db), batches.oldest_s(db))
             )
-        except (sqlite3.Error, OSError) as error:
+        except sqlite_file.FAILURES as error:
             if self._may_be_another(error):
                 self._disconnect()
             raise self._unavailable(error) from error
@@ -196,7 +196,7 @@ class SpoolFile:
         try:
             self._reserve.make()
             return self._attempt(work)
-        except (sqlite3.Error, OSError) as error:
+        except sqlite_file.FAILURES as error:
             if sqlite_file.code(error) == sqlite3.SQLITE_FULL:
                 return self._attempt_in_reserve(work)
             if sqlite_file.is_damage(error):
@@ -230,8 +230,9 @@ class SpoolFile:
             self._identity = sqlite_file.identity(self._path)
             self._is_wide = False
         if not self._is_wide and self._reserve.has_plenty():
-            sqlite_file.widen(self._db, min(self._reserve.size_bytes, self._max_bytes))
             self._is_wide = True
+            with suppress(sqlite3.Error):  # what is to be done says what is wrong
+                sqlite_file.widen(self._db, min(self._reserve.size_bytes, self._max_bytes))
         return batches.whole_or_not(self._db, work)
 
     def _open_settled(self) -> sqlite3.Connection:
@@ -239,7 +240,7 @@ class SpoolFile:
         db = self._open()
         try:
             self._began_s = self._now_s() - batches.running_s(db)
-            found = batches.counts(db)
+            found = batches.sound_counts(db)
             copies = (found, self.known, self._tally.read() or found)
             known = youngest(*copies)
             now = settled(known, found)

@@ -1,5 +1,10 @@
-"""The tables of the spool's file, and how those of earlier versions become them."""
+"""The tables of the spool's file, and how those of earlier versions become them.
 
+Law: a version is known by its tables, too. None has the texts of another, so that a number which
+rotted is told from a version of its own.
+"""
+
+from collections.abc import Iterable
 from typing import Final
 
 VERSION: Final = 3
@@ -55,3 +60,35 @@ TO_VERSION: Final = {
     1: _FROM_FIRST + _WAITING + _LEDGER + _COUNTS_OF_FIRST,
     2: _FROM_SECOND + _WAITING,
 }
+
+#: Where the rows of `batch` and its index of names stand in a file of any version, and how those
+#: are read where the file no longer says it right.
+BATCH_PAGE, NAMES_PAGE = 2, 3
+NAMES: Final = "sqlite_autoindex_batch_1"
+BATCH: Final = _BATCH.strip(" \n;")
+
+# An upgrade keeps the text of a table and adds to it: here at its end.
+_UNDATED: Final = "    undated INTEGER NOT NULL DEFAULT 0,\n"
+_LEDGER_OF_SECOND: Final = _LEDGER.replace(_UNDATED, "").replace(
+    "running_s REAL NOT NULL", "running_s REAL NOT NULL, undated INTEGER NOT NULL DEFAULT 0"
+)
+
+
+def are_ours(found: Iterable[tuple[str | None, ...]]) -> bool:
+    """Whether these are the tables of this version: type, name, table and text of each thing."""
+    there = {(*names, _squeezed(text or "")) for *names, text in found}
+    return any(
+        there
+        == {
+            ("table", "batch", "batch", _squeezed(_BATCH)),
+            ("index", NAMES, "batch", ""),
+            ("index", "waiting", "batch", _squeezed(_WAITING)),
+            ("table", "ledger", "ledger", _squeezed(ledger)),
+        }
+        for ledger in (_LEDGER, _LEDGER_OF_SECOND)
+    )
+
+
+def _squeezed(text: str) -> str:
+    """Without its spaces, which an upgrade does not set as we do, and its end."""
+    return "".join(text.split()).rstrip(";")

@@ -1,7 +1,7 @@
 """A SQLite file as the spool needs it, and what its errors mean.
 
-Law: a file that is opened here is ours alone, of the version of `spool_tables`, and sound as far as
-SQLite's quick check sees.
+Law: a file that is opened here is ours alone, of the version of `spool_tables` to the letter, and
+sound as far as SQLite's quick check sees.
 
 It is in WAL mode with `synchronous=FULL`. Pages that are freed are used again, so it stays within
 what its content takes; the log comes on top.
@@ -16,7 +16,26 @@ from edge_agent import spool_tables
 from jieneng.metering.errors import SpoolUnavailable
 
 PAGE_BYTES: Final = 4096  # SQLite's own
-_DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+#: What work on a file raises. What is no error of SQLite's or the system's: a row holds something
+#: else than was put, or a message repeats what rotted and is no text.
+FAILURES: Final = (sqlite3.Error, OSError, ValueError, TypeError, ArithmeticError)
+# What says something of the disk, or of another who uses the file, or of a name that is taken.
+# There are too many others, and none of them has another cause: SQLite takes our question for wrong
+# where the answer has rotted.
+_NO_DAMAGE: Final = frozenset(
+    {
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_INTERRUPT,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_CONSTRAINT,
+    }
+)
 _UNREADABLE: Final = frozenset({sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ})
 
 
@@ -36,17 +55,8 @@ def opened(path: Path, log_bytes: int) -> sqlite3.Connection:
         db.execute("PRAGMA secure_delete = OFF")
         db.execute(f"PRAGMA journal_size_limit = {log_bytes}")
         db.execute(f"PRAGMA wal_autocheckpoint = {log_bytes // PAGE_BYTES}")
-        (version,) = db.execute("PRAGMA user_version").fetchone()
-        if version in spool_tables.TO_VERSION:
-            db.executescript(
-                f"BEGIN IMMEDIATE; {spool_tables.TO_VERSION[version]}"
-                f" PRAGMA user_version = {spool_tables.VERSION}; COMMIT;"
-            )
-        elif version != spool_tables.VERSION:
-            raise SpoolUnavailable(
-                "{path} was made by another version; move it away, or run that version.",
-                path=path,
-            )
+        _bring_to_version(db, path)
+        _see_that_it_lets_write(db, path)
         (found,) = db.execute("PRAGMA quick_check(1)").fetchone()
         if found != "ok":
             raise damaged(found)
@@ -54,6 +64,39 @@ def opened(path: Path, log_bytes: int) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def _bring_to_version(db: sqlite3.Connection, path: Path) -> None:
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if version in spool_tables.TO_VERSION:
+        db.executescript(
+            f"BEGIN IMMEDIATE; {spool_tables.TO_VERSION[version]}"
+            f" PRAGMA user_version = {spool_tables.VERSION}; COMMIT;"
+        )
+        version = spool_tables.VERSION
+    tables = db.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema")
+    ours = spool_tables.are_ours(tables)
+    if ours and version != spool_tables.VERSION:
+        raise damaged(f"it has our tables, and is said to be of version {version}")
+    if version != spool_tables.VERSION:
+        raise SpoolUnavailable(
+            "{path} was made by another version; move it away, or run that version.",
+            path=path,
+        )
+    if not ours:
+        raise damaged("its tables are not as they were made")
+
+
+def _see_that_it_lets_write(db: sqlite3.Connection, path: Path) -> None:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        db.execute(f"PRAGMA user_version = {spool_tables.VERSION}")
+    except sqlite3.OperationalError as error:
+        # A file system that is read-only may still give what is pending.
+        if code(error) == sqlite3.SQLITE_READONLY and os.access(path, os.W_OK):
+            raise damaged("its head forbids to write it, and the disk does not") from error
+    finally:
+        db.execute("ROLLBACK")
 
 
 def widen(db: sqlite3.Connection, size: int) -> None:
@@ -104,9 +147,9 @@ def code(error: BaseException | None) -> int:
 
 def is_damage(error: Exception) -> bool:
     """Whether it says that the file is not what was written."""
-    # That a text is none any more, sqlite3 says without a code; where a name has rotted in the
-    # schema, it takes ours for wrong.
-    return code(error) in _DAMAGE or str(error).startswith(("Could not decode", "no such column"))
+    if isinstance(error, sqlite3.Error):
+        return code(error) not in _NO_DAMAGE
+    return not isinstance(error, OSError)
 
 
 def is_unreadable(error: Exception) -> bool:

@@ -51,6 +51,11 @@ class Counts(msgspec.Struct, frozen=True):
         return self.full + self.old + self.refused + self.damaged + self.undated
 
     @property
+    def add_up(self) -> bool:
+        """Whether each sample that was read is somewhere, and once."""
+        return self.read == self.stored + self.pending + self.dropped
+
+    @property
     def progress(self) -> int:
         """Grows with everything that happens to a sample, and never falls."""
         return self.read + self.stored + self.dropped

@@ -381,15 +381,87 @@ async def test_a_log_whose_middle_rotted_is_not_cut_without_a_word(tmp_path: Pat
     ]
 
 
-async def test_a_column_whose_name_rotted_does_not_lock_the_spool(tmp_path: Path) -> None:
-    """SQLite says that there is no such column, as if the question were wrong."""
+@pytest.mark.parametrize(
+    ("sound", "rotten"),
+    [
+        (b"refused INTEGER", b"refuSSd INTEGER"),
+        (b"payload BLOB", b"paeload BLOB"),
+        (b"payload BLOB NOT", b"payload BLOB \xcfOT"),
+        (b"INTEGER PRIMARY KEY", b"INTEGER PRIMCRY KEY"),
+        (b"crc INTEGER", b"crc INTEGEB"),
+        (b"TABLE batch (", b"TABLE bitch ("),
+        (b"tablebatchbatch", b"tablebatchbOtch"),
+        (b"batch_1batch", b"b\xe1tch_1batch"),
+        (b"IS NOT NULL", b"IS NOT NULT"),
+        (b"WHERE machine", b"WHERE payload"),
+    ],
+)
+@pytest.mark.parametrize("counted", [True, False], ids=["", "without the copy of the counts"])
+async def test_a_letter_that_rotted_in_the_tables_own_text_costs_no_reading(
+    tmp_path: Path, sound: bytes, rotten: bytes, counted: bool
+) -> None:
+    """It was a crash at every start, or every reading was refused for ever as if the question were
+    wrong, or all were taken and none was sent."""
     path = tmp_path / "s"
     async with spool(path) as one:
         await one.put([row(1), row(2)])
-    path.write_bytes(path.read_bytes().replace(b"refused INTEGER", b"refuSSd INTEGER", 1))
+    found = path.read_bytes()
+    assert sound in found
+    path.write_bytes(found.replace(sound, rotten, 1))
+    if not counted:
+        (tmp_path / "s-counts").unlink()
+    with capture_logs() as logs:
+        async with spool(path) as one:
+            assert [kept.seq for kept in await one.peek(10)] == [1, 2]
+            await one.put([row(3)])
+            assert one.counts == Counts(read=9, pending=9, size_bytes=300)
+            assert await one.confirm([Ack(BOOT, stored=((1, 3),))]) == 3
+    assert [(entry["event"], entry["rescued"], entry["dropped"]) for entry in logs] == [
+        ("spool was damaged, set aside, and begun anew", 6, 0)
+    ]
+
+
+@pytest.mark.parametrize("column", ["read", "stored", "pending", "refused"])
+async def test_a_ledger_that_does_not_add_up_is_no_ledger(tmp_path: Path, column: str) -> None:
+    """One figure of it rotted: it was believed, and what was pending never ended."""
+    path = tmp_path / "s"
+    async with spool(path) as one:
+        await one.put([row(1), row(2)])
+    with closing(sqlite3.connect(path)) as db:
+        db.execute(f"UPDATE ledger SET {column} = {column} + 32")  # noqa: S608 - ours
+        db.commit()
+    async with spool(path) as one:
+        assert one.counts == Counts(read=6, pending=6, size_bytes=200)
+
+
+@pytest.mark.parametrize("version", [0, 1, 2, 7, 2**30])
+async def test_a_version_that_rotted_is_no_other_version(tmp_path: Path, version: int) -> None:
+    """The tables say what it is."""
+    path = tmp_path / "s"
+    async with spool(path) as one:
+        await one.put([row(1), row(2)])
+    with path.open("r+b") as data:
+        data.seek(60)
+        data.write(version.to_bytes(4, "big"))
     async with spool(path) as one:
         assert [kept.seq for kept in await one.peek(10)] == [1, 2]
         assert one.counts == Counts(read=6, pending=6, size_bytes=200)
+
+
+@pytest.mark.parametrize("at", [18, 47], ids=["forbids to write it", "of a later SQLite"])
+async def test_a_head_that_rotted_does_not_lock_the_spool(tmp_path: Path, at: int) -> None:
+    path = tmp_path / "s"
+    async with spool(path) as one:
+        await one.put([row(1), row(2)])
+    with path.open("r+b") as data:
+        data.seek(at)
+        data.write(b"\x58")
+    async with spool(path) as one:
+        await one.put([row(3)])
+        assert 3 in [kept.seq for kept in await one.peek(10)]
+        assert one.counts.read == 9
+        assert one.counts.refused == 0
+        assert balanced(one.counts)
 
 
 # --- of before ---
@@ -400,8 +472,14 @@ async def test_a_spool_of_the_first_version_goes_on(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path)) as db:
         db.executescript(
             """
-            CREATE TABLE batch (id INTEGER PRIMARY KEY, boot TEXT NOT NULL, seq INTEGER NOT NULL,
-                samples INTEGER NOT NULL, payload BLOB NOT NULL, UNIQUE (boot, seq));
+            CREATE TABLE batch (
+                id INTEGER PRIMARY KEY,
+                boot TEXT NOT NULL,
+                seq INTEGER NOT NULL,
+                samples INTEGER NOT NULL,
+                payload BLOB NOT NULL,
+                UNIQUE (boot, seq)
+            );
             CREATE TABLE ledger (read INTEGER NOT NULL, stored INTEGER NOT NULL,
                 pending INTEGER NOT NULL, dropped INTEGER NOT NULL, bytes INTEGER NOT NULL);
             INSERT INTO batch VALUES (7, 'aaaaaaaa', 1, 3, x'0101');
@@ -414,6 +492,7 @@ async def test_a_spool_of_the_first_version_goes_on(tmp_path: Path) -> None:
         await one.put([row(2)])
         assert [kept.seq for kept in await one.peek(10)] == [1, 2]
         assert await one.confirm([Ack(BOOT, stored=((1, 2),))]) == 2
+    assert not (tmp_path / "s.damaged").exists()
 
 
 @pytest.mark.parametrize(
