@@ -21,6 +21,11 @@ _LEAST_FILE_BYTES: Final = 65536  # less than the empty tables and a few batches
 _MOST_UNDER_WAY: Final = 1000  # of any window
 _ROW_PAGES: Final = 4  # that a row may need beyond its payload: table, index, overflow, list
 _OLDEST: Final = "id = (SELECT min(id) FROM batch)"
+# A report of polls that read nothing is no reading: no reading gives way to one.
+_LEAST: Final = (
+    "id = coalesce((SELECT min(id) FROM batch INDEXED BY reports WHERE samples = 0),"
+    " (SELECT min(id) FROM batch))"
+)
 _T = TypeVar("_T")
 
 
@@ -124,7 +129,7 @@ def count_read(db: sqlite3.Connection, samples: int, refused: int, at_s: float) 
 
 
 def drop_full(db: sqlite3.Connection, max_bytes: int) -> None:
-    """Drop the oldest until the rest is within the bound, as payload and as pages of the file.
+    """Drop the least until the rest is within the bound, as payload and as pages of the file.
 
     Batches of half a page leave the other half empty, so payload alone would bound nothing.
     """
@@ -133,7 +138,7 @@ def drop_full(db: sqlite3.Connection, max_bytes: int) -> None:
         used = _pragma(db, "page_count") - _pragma(db, "freelist_count")
         if size <= max_bytes and used * sqlite_file.PAGE_BYTES <= max(max_bytes, _LEAST_FILE_BYTES):
             return
-        if not remove(db, "full", _OLDEST, ()):
+        if not remove(db, "full", _LEAST, ()):
             return
 
 
@@ -149,9 +154,9 @@ def has_room(db: sqlite3.Connection, pages: int, max_bytes: int) -> bool:
 
 
 def drop_for_pages(db: sqlite3.Connection, pages: int) -> None:
-    """Drop the oldest until the file has so many pages free."""
+    """Drop the least until the file has so many pages free."""
     while _pragma(db, "freelist_count") < pages:
-        if not remove(db, "full", _OLDEST, ()):
+        if not remove(db, "full", _LEAST, ()):
             return
 
 

@@ -6,7 +6,8 @@ Laws:
 2. A batch leaves only by `confirm`, or as the oldest of a spool that is full or of batches that are
    too old, and both are counted in the same transaction: `read = stored + pending + dropped`, at
    any moment, over restarts, in samples. One that was sent and gives way before it is acknowledged
-   counts as dropped, stored or not: too much is said to be lost then, and never too little.
+   counts as dropped, stored or not: too much is said to be lost then, and never too little. Of a
+   full spool, batches that hold no sample go before any that does.
 3. What the disk does not take is counted as dropped at once, here, and on the disk as soon as that
    can be written again.
 4. What has no time yet is kept, counted and bounded like the rest, and is not sent before it has

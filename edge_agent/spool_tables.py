@@ -7,7 +7,7 @@ rotted is told from a version of its own.
 from collections.abc import Iterable
 from typing import Final
 
-VERSION: Final = 3
+VERSION: Final = 4
 _LEDGER: Final = """
 CREATE TABLE ledger (
     read INTEGER NOT NULL,
@@ -37,6 +37,8 @@ CREATE TABLE batch (
 """
 # Those that wait for their time are looked for by themselves, and cost the others nothing.
 _WAITING: Final = "CREATE INDEX waiting ON batch (id) WHERE machine IS NOT NULL;"
+# Those that hold no reading: the first to give way, and found at once.
+_REPORTS: Final = "CREATE INDEX reports ON batch (id) WHERE samples = 0;"
 _EMPTY: Final = "INSERT INTO ledger VALUES (0, 0, 0, 0, 0, 0, 0, 0, 0, 0);"
 # The second version kept nothing that had no time.
 _FROM_SECOND: Final = """
@@ -56,9 +58,10 @@ DROP TABLE first_ledger;
 """
 #: How a file of an earlier version becomes one of ours; a new file is of version 0.
 TO_VERSION: Final = {
-    0: _BATCH + _WAITING + _LEDGER + _EMPTY,
-    1: _FROM_FIRST + _WAITING + _LEDGER + _COUNTS_OF_FIRST,
-    2: _FROM_SECOND + _WAITING,
+    0: _BATCH + _WAITING + _REPORTS + _LEDGER + _EMPTY,
+    1: _FROM_FIRST + _WAITING + _REPORTS + _LEDGER + _COUNTS_OF_FIRST,
+    2: _FROM_SECOND + _WAITING + _REPORTS,
+    3: _REPORTS,
 }
 
 #: Where the rows of `batch` and its index of names stand in a file of any version, and how those
@@ -83,6 +86,7 @@ def are_ours(found: Iterable[tuple[str | None, ...]]) -> bool:
             ("table", "batch", "batch", _squeezed(_BATCH)),
             ("index", NAMES, "batch", ""),
             ("index", "waiting", "batch", _squeezed(_WAITING)),
+            ("index", "reports", "batch", _squeezed(_REPORTS)),
             ("table", "ledger", "ledger", _squeezed(ledger)),
         }
         for ledger in (_LEDGER, _LEDGER_OF_SECOND)

@@ -2,7 +2,7 @@
 
 import random
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -10,10 +10,11 @@ import pytest
 from edge_agent.batches import Row
 from edge_agent.config import SpoolSettings
 from edge_agent.spool_file import SpoolFile
+from edge_agent.tally import Counts
 from jieneng import observe
 from jieneng.metering import wire
 from jieneng.metering.quantities import QUANTITIES
-from jieneng.metering.reading import Batch, Sample
+from jieneng.metering.reading import Batch, Poll, Sample
 
 METERS, DAYS, POLLS_A_DAY = 64, 30, 96
 POLLS = DAYS * POLLS_A_DAY
@@ -44,40 +45,63 @@ def samples(number: int, chance: random.Random) -> tuple[Sample, ...]:
     )
 
 
-def rows(in_batch: int) -> Iterator[list[Row]]:
-    """All rounds, some at a time."""
+def batch(seq: int, some: Sequence[Sample], *failed: Poll) -> Row:
+    polls = tuple(Poll(one.meter, one.time_ms, True, 123, 1) for one in some) + failed
+    payload = wire.encode_batch(Batch("agent-1", BOOT, seq, tuple(some), polls))
+    return Row(BOOT, seq, len(some), payload)
+
+
+def rows(in_batch: int, reports: int = 0) -> Iterator[list[Row]]:
+    """All rounds, some at a time; so many polls in each round find a link that is down."""
     chance, seq = random.Random(1), 0
-    for _ in range(DAYS):
+    for number in range(DAYS):
         day = []
-        for _ in range(POLLS_A_DAY):
-            of_round = samples(seq // (METERS // in_batch), chance)
+        for of_day in range(POLLS_A_DAY):
+            of_round = samples(number * POLLS_A_DAY + of_day, chance)
             for first in range(0, METERS, in_batch):
                 seq += 1
-                some = of_round[first : first + in_batch]
-                payload = wire.encode_batch(Batch("agent-1", BOOT, seq, some))
-                day.append(Row(BOOT, seq, len(some), payload))
+                day.append(batch(seq, of_round[first : first + in_batch]))
+            for at in range(reports):
+                seq += 1
+                time_ms = of_round[0].time_ms + at
+                failed = Poll("building-13-electricity-01", time_ms, False, 1003, 1)
+                day.append(batch(seq, (), failed))
         yield day
+
+
+def kept(folder: Path, days: Iterable[list[Row]]) -> Counts:
+    """What a spool of the default size makes of them."""
+    settings = SpoolSettings()
+    assert settings.max_bytes <= BOUND
+    file = SpoolFile(
+        folder / "spool",
+        settings.max_bytes,
+        observe.log("test"),
+        max_age_s=settings.max_age_s,
+    )
+    for day in days:
+        file.put(day)
+    counts = file.known
+    file.close()
+    on_disk = sum(one.stat().st_size for one in folder.iterdir())
+    print(f"{counts.size_bytes / 2**20:.1f} MB of payload, {on_disk / 2**20:.1f} MB on the disk")
+    assert counts.size_bytes <= BOUND
+    return counts
 
 
 @pytest.mark.parametrize("in_batch", [METERS, 1], ids=["read together", "each read alone"])
 def test_30_days_of_64_meters_fit_within_256_mb(tmp_path: Path, in_batch: int) -> None:
     """Read alone, a sample carries the names of its quantities: polls are spread over the quarter,
     so that this is the usual case, and the dearest."""
-    settings = SpoolSettings()
-    assert settings.max_bytes <= BOUND
-    file = SpoolFile(
-        tmp_path / "spool",
-        settings.max_bytes,
-        observe.log("test"),
-        max_age_s=settings.max_age_s,
-    )
-    for day in rows(in_batch):
-        file.put(day)
-    counts = file.known
-    file.close()
-    on_disk = sum(one.stat().st_size for one in tmp_path.iterdir())
-    print(f"{counts.size_bytes / 2**20:.1f} MB of payload, {on_disk / 2**20:.1f} MB on the disk")
+    counts = kept(tmp_path, rows(in_batch))
     assert counts.read == counts.pending == METERS * POLLS
     assert counts.dropped == 0
-    assert counts.size_bytes <= BOUND
-    assert on_disk <= BOUND
+    assert sum(one.stat().st_size for one in tmp_path.iterdir()) <= BOUND
+
+
+def test_30_days_fit_beside_ten_buses_that_are_down_all_the_time(tmp_path: Path) -> None:
+    """Each attempt to open a link anew reports itself, 2,210 times a day, in a batch of its own:
+    from day 24 on, these pushed readings out."""
+    counts = kept(tmp_path, rows(1, reports=10 * 2210 // POLLS_A_DAY))
+    assert counts.read == counts.pending == METERS * POLLS
+    assert counts.dropped == 0

@@ -434,7 +434,7 @@ async def test_a_ledger_that_does_not_add_up_is_no_ledger(tmp_path: Path, column
         assert one.counts == Counts(read=6, pending=6, size_bytes=200)
 
 
-@pytest.mark.parametrize("version", [0, 1, 2, 7, 2**30])
+@pytest.mark.parametrize("version", [0, 1, 2, 3, 7, 2**30])
 async def test_a_version_that_rotted_is_no_other_version(tmp_path: Path, version: int) -> None:
     """The tables say what it is."""
     path = tmp_path / "s"
@@ -492,6 +492,18 @@ async def test_a_spool_of_the_first_version_goes_on(tmp_path: Path) -> None:
         await one.put([row(2)])
         assert [kept.seq for kept in await one.peek(10)] == [1, 2]
         assert await one.confirm([Ack(BOOT, stored=((1, 2),))]) == 2
+    assert not (tmp_path / "s.damaged").exists()
+
+
+async def test_a_spool_of_the_third_version_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    async with spool(path) as one:
+        await one.put([row(1), row(2, samples=0)])
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript("DROP INDEX reports; PRAGMA user_version = 3;")
+    async with spool(path, max_bytes=200) as one:
+        await one.put([row(3)])
+        assert [kept.seq for kept in await one.peek(10)] == [1, 3]
     assert not (tmp_path / "s.damaged").exists()
 
 

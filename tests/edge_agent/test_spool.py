@@ -54,6 +54,24 @@ async def test_a_full_spool_drops_the_oldest_and_counts_them(tmp_path: Path) -> 
         assert one.counts == Counts(read=12, pending=6, full=6, size_bytes=200)
 
 
+async def test_reports_of_polls_that_read_nothing_give_way_before_any_reading(
+    tmp_path: Path,
+) -> None:
+    """Links that are down make thousands of them a day."""
+    async with spool(tmp_path / "s", max_bytes=2000) as one:
+        await one.put([row(1), row(2)])
+        for seq in range(3, 50):
+            await one.put([row(seq, samples=int(seq % 5 == 0))])
+        kept = [found.seq for found in await one.peek(100)]
+        assert kept == [1, 2, *range(5, 40, 5), *range(39, 50)]
+        assert one.counts == Counts(read=15, pending=15, size_bytes=2000)
+        for seq in range(50, 70):
+            await one.put([row(seq)])
+        kept = [found.seq for found in await one.peek(100)]
+        assert kept == list(range(50, 70)), "then the oldest"
+        assert one.counts == Counts(read=75, pending=60, full=15, size_bytes=2000)
+
+
 @pytest.mark.parametrize("size", [100, 900, 2100, 5000, 100_000])
 async def test_the_file_stays_within_its_bound_whatever_the_size_of_a_batch(
     tmp_path: Path, size: int
