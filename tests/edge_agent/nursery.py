@@ -35,8 +35,8 @@ class Bear(Order):
 
     Attributes:
         service: `agent`, `agent of a box` that has no battery (`told_clock`), or `ingest`.
-        moment: the agent kills itself at so many moments of its work on the spool: before and after
-            each statement. Never, where 0.
+        moment: the service kills itself at so many moments of its work on its SQLite file, spool or
+            store: before and after each statement. Never, where 0.
     """
 
     service: str
@@ -61,16 +61,16 @@ def main(folder: Path) -> None:
         "agent of a box": lambda: edge_agent.app.run(site, how, ToldClock(folder)),
         "ingest": lambda: ingest.app.run(site, how_ingest, clock.SystemClock()),
     }
-    last_words = folder / "last-words"
     alive: set[int] = set()
     for line in sys.stdin:
         match msgspec.json.decode(line, type=Bear | End):
             case Bear(service, moment):
-                answer: object = _born(services[service], moment, last_words)
+                answer: object = _born(services[service], moment, folder)
                 alive.add(answer)  # type: ignore[arg-type]  # it is a number
             case End(pid, after_s):
                 _end(pid, after_s)
                 alive.discard(pid)
+                last_words = _last_words(folder, pid)
                 answer = last_words.read_text() if last_words.exists() else ""
                 last_words.unlink(missing_ok=True)
         print(msgspec.json.encode(answer).decode(), flush=True)
@@ -78,14 +78,18 @@ def main(folder: Path) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def _born(service: Callable[[], Any], moment: int, last_words: Path) -> int:
+def _last_words(folder: Path, pid: int) -> Path:
+    return folder / f"last-words-{pid}"
+
+
+def _born(service: Callable[[], Any], moment: int, folder: Path) -> int:
     pid = os.fork()
     if pid == 0:
         try:
             os.dup2(os.open(os.devnull, os.O_RDWR), 0)
             os.dup2(2, 1)
             if moment:
-                _die_at(moment, last_words)
+                _die_at(moment, _last_words(folder, os.getpid()))
             asyncio.run(service())
         finally:
             os._exit(1)

@@ -147,6 +147,33 @@ def test_a_rescue_that_is_killed_at_any_moment_loses_nothing(tmp_path: Path, cou
             assert state(death) == expected, (dead.name, death.name)
 
 
+def test_the_steps_of_a_rescue_reach_the_disk_in_their_order(tmp_path: Path) -> None:
+    """A power cut may undo the last of them, and none before it."""
+    damaged_spool(tmp_path / "dead")
+    steps: list[str] = []
+    with at_every_moment(steps.append):
+        state(tmp_path / "dead")
+    moves = [step for step in steps if step in {"after rename", "before fsync"}]
+    assert moves == ["after rename", "before fsync"] * 3
+
+
+def test_the_log_of_a_damaged_spool_is_never_written_over_what_was_rescued(tmp_path: Path) -> None:
+    """SQLite takes it for the log of whatever stands there. It is there where SQLite could not read
+    the file that it belongs to."""
+    damaged_spool(tmp_path / "dead")
+    (tmp_path / "dead" / "s-counts").unlink()
+    (tmp_path / "new").mkdir()
+    one = SpoolFile(tmp_path / "new" / "s", BOUND, LOG)
+    one.put([row(seq, size=3000) for seq in range(500, 540)])
+    one.close()
+    shutil.copy(tmp_path / "new" / "s", tmp_path / "dead" / "s.rescued")
+    log = (tmp_path / "dead" / "s-wal").read_bytes()
+    counts, keys = state(tmp_path / "dead")
+    assert keys == [(BOOT, seq) for seq in range(500, 540)]
+    assert counts == Counts(read=120, pending=120, size_bytes=120_000)
+    assert (tmp_path / "dead" / "s.damaged-wal").read_bytes() == log
+
+
 # --- a full disk ---
 
 

@@ -29,6 +29,23 @@ async def test_what_was_put_is_there_after_a_restart(tmp_path: Path) -> None:
         assert await one.peek(10) == [row(1), row(2)]
 
 
+@pytest.mark.parametrize("damaged", [False, True], ids=["", "of a file that was rescued"])
+def test_a_transaction_is_forced_to_the_disk(tmp_path: Path, damaged: bool) -> None:
+    """No test cuts the power: without this, a put is safe from a kill and from nothing else."""
+    file = SpoolFile(tmp_path / "s", 10**6, LOG)
+    file.put([row(seq, size=3000) for seq in range(1, 30)])
+    file.close()
+    if damaged:
+        damage(tmp_path / "s", 4096, 4096)
+    file.put([row(30)])
+    db = file._db
+    assert db is not None
+    assert db.execute("PRAGMA synchronous").fetchone() == (2,)
+    assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert (tmp_path / "s.damaged").exists() == damaged
+    file.close()
+
+
 async def test_an_acknowledgement_removes_its_own_boot_and_range_only(tmp_path: Path) -> None:
     async with spool(tmp_path / "s") as one:
         await one.put([row(seq) for seq in range(1, 6)] + [row(2, boot=OTHER)])

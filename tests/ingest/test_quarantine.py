@@ -1,8 +1,11 @@
 """What is set aside is on the disk, whole, bounded, and can be read whatever happened to it."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from ingest.quarantine import MAX_PAYLOAD, Entry, Quarantine, entry
 
@@ -19,6 +22,26 @@ def test_entries_come_back_as_they_were_oldest_first(tmp_path: Path) -> None:
     assert [e.body for e in kept.entries()] == [b"\x00\xffpayload"] * 3
     assert kept.counts() == {"version": 3}
     assert list(Quarantine(tmp_path / "nothing", 1).entries()) == []
+
+
+def test_entries_are_forced_to_the_disk_before_an_agent_may_forget_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No test cuts the power; it keeps of a file what stood there when it was last forced."""
+    forced: dict[str, bytes] = {}
+    fsync = os.fsync
+
+    def watched(file: int) -> None:
+        fsync(file)
+        path = Path(f"/proc/self/fd/{file}").resolve()
+        forced[path.name] = path.read_bytes() if path.is_file() else b""
+
+    monkeypatch.setattr(os, "fsync", watched)
+    kept = Quarantine(tmp_path, 2000)
+    for number in range(20):
+        kept.append([one(number)])
+        file = tmp_path / "quarantine.jsonl"
+        assert forced[file.name] == file.read_bytes()
 
 
 def test_the_folder_stays_bounded_and_says_what_had_to_go(tmp_path: Path) -> None:

@@ -183,3 +183,15 @@ async def test_the_event_loop_goes_on_while_sqlite_waits(tmp_path: Path) -> None
     other.close()
     assert (await write).written == 5
     await store.close()
+
+
+async def test_a_write_is_forced_to_the_disk(tmp_path: Path) -> None:
+    """What is acknowledged after it survives a power cut, which no test can make."""
+    store = SqliteStore(tmp_path / "store.sqlite")
+    await store.write(points(3))
+    pragmas = ("synchronous", "journal_mode")
+    found = await store._in_thread(
+        lambda db: [db.execute(f"PRAGMA {name}").fetchone()[0] for name in pragmas]
+    )
+    await store.close()
+    assert found == [2, "wal"]
