@@ -15,6 +15,7 @@ from edge_agent.buses import Buses
 from edge_agent.health import BusLoad, Health
 from edge_agent.publisher import Publisher
 from edge_agent.spool import Spool
+from edge_agent.tally import REASONS
 
 
 class AgentMetrics(Collector):
@@ -72,7 +73,7 @@ class AgentMetrics(Collector):
         dropped = CounterMetricFamily(
             "jieneng_edge_samples_dropped", "samples that were read and lost", labels=["reason"]
         )
-        for reason in ("full", "old", "refused", "damaged", "undated"):
+        for reason in REASONS:
             dropped.add_metric([reason], getattr(self._spool.counts, reason))
         yield dropped
 

@@ -64,8 +64,7 @@ class Spool:
         self.machine: Final = machine
         self._file = SpoolFile(path, max_bytes, log, machine=machine, max_age_s=max_age_s)
         self._thread = ThreadPoolExecutor(1, "spool")
-        self._unfit = 0  # samples, since the start, that never got to the file's thread ...
-        self._told = 0  # ... and how many of them it has been told of
+        self._unfit = 0  # samples, since the start, that never got to the file's thread
 
     @property
     def counts(self) -> Counts:
@@ -94,7 +93,7 @@ class Spool:
 
     async def put(self, rows: Sequence[Row]) -> None:
         """Keep batches, in the order in which they were read. The oldest give way to them."""
-        unfit, self._told = self._unfit - self._told, self._unfit
+        unfit = self._unfit
         await self._run(lambda: self._file.put(rows, unfit))
         self.changed.set()
 

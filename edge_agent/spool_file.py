@@ -103,13 +103,13 @@ class SpoolFile:
         except SpoolUnavailable as error:
             if not self._may_pass(error.__cause__):
                 raise
-            self.said = (self._tally.read() or rescue.counts_of(self._path), 0)
+            self.said = (self._tally.read() or rescue.counts_of(self._path), self.said[1])
 
     def put(self, rows: Sequence[Row], unfit: int = 0) -> None:
-        """Keep batches, drop what is too much or too old; `unfit` samples never got here."""
-        if unfit:
-            self._refused += unfit
-            self._know(self.known.with_refused(unfit), unfit)
+        """Keep batches, drop what is too much or too old; `unfit` samples never got here so far."""
+        if new := unfit - self.said[1]:
+            self._refused += new
+            self._know(self.known.with_refused(new), new)
         samples = sum(row.samples for row in rows)
         waits = any(row.machine is not None for row in rows)
 
@@ -237,7 +237,8 @@ class SpoolFile:
 
     def _open_settled(self) -> sqlite3.Connection:
         """Open it, and see that it holds what was last known of it, here or beside it."""
-        db = self._open()
+        rescue.finish(self._path)
+        db = sqlite_file.opened(self._path, self._reserve.log_bytes)
         try:
             self._began_s = self._now_s() - batches.running_s(db)
             found = batches.sound_counts(db)
@@ -265,10 +266,6 @@ class SpoolFile:
                 dropped=lost,
             )
         return db
-
-    def _open(self) -> sqlite3.Connection:
-        rescue.finish(self._path)
-        return sqlite_file.opened(self._path, self._reserve.log_bytes)
 
     def _begin_anew(self, error: Exception) -> None:
         # What was going on when it came up still holds a cursor, and with it the file's lock.

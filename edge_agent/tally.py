@@ -17,6 +17,8 @@ from typing import Final
 
 import msgspec
 
+#: Why a sample is dropped: each is a count of its own, and a column of the ledger.
+REASONS: Final = ("full", "old", "refused", "damaged", "undated")
 _BYTES: Final = 512  # of the file, always: it is written over in place, which a full disk allows
 
 
@@ -48,7 +50,7 @@ class Counts(msgspec.Struct, frozen=True):
     @property
     def dropped(self) -> int:
         """For whatever reason."""
-        return self.full + self.old + self.refused + self.damaged + self.undated
+        return sum(getattr(self, reason) for reason in REASONS)
 
     @property
     def add_up(self) -> bool:
