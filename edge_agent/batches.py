@@ -151,6 +151,25 @@ def has_room(db: sqlite3.Connection, pages: int, max_bytes: int) -> bool:
     return (used + pages) * sqlite_file.PAGE_BYTES <= max_bytes
 
 
+def widen(db: sqlite3.Connection, size: int) -> None:
+    """Have the file hold so many bytes, in pages that are free unless something is in them already.
+
+    They are written, to the log and to the file: only so is the disk's room taken.
+    """
+    missing = size // sqlite_file.PAGE_BYTES - _pragma(db, "page_count")
+    if missing <= 0:
+        return
+    taken = (_pragma(db, "freelist_count") + missing) * sqlite_file.PAGE_BYTES
+
+    def work(db: sqlite3.Connection) -> None:
+        db.execute("CREATE TABLE room (taken BLOB)")
+        db.execute("INSERT INTO room VALUES (zeroblob(?))", (taken,))
+        db.execute("DROP TABLE room")
+
+    whole_or_not(db, work)
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
 def drop_for_pages(db: sqlite3.Connection, pages: int) -> None:
     """Drop the least until the file has so many pages free."""
     while _pragma(db, "freelist_count") < pages:

@@ -232,7 +232,7 @@ class SpoolFile:
         if not self._is_wide and self._reserve.has_plenty():
             self._is_wide = True
             with suppress(sqlite3.Error):  # what is to be done says what is wrong
-                sqlite_file.widen(self._db, min(self._reserve.size_bytes, self._max_bytes))
+                batches.widen(self._db, min(self._reserve.size_bytes, self._max_bytes))
         return batches.whole_or_not(self._db, work)
 
     def _open_settled(self) -> sqlite3.Connection:

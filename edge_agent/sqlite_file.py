@@ -99,30 +99,6 @@ def _see_that_it_lets_write(db: sqlite3.Connection, path: Path) -> None:
         db.execute("ROLLBACK")
 
 
-def widen(db: sqlite3.Connection, size: int) -> None:
-    """Have it hold so many bytes, in pages that are free unless something is in them already.
-
-    They are written, once to the log and once to the file: only so is the disk's room taken.
-    """
-    (there,) = db.execute("PRAGMA page_count").fetchone()
-    (free,) = db.execute("PRAGMA freelist_count").fetchone()
-    missing = size // PAGE_BYTES - there
-    if missing <= 0:
-        return
-    db.execute("PRAGMA secure_delete = ON")  # else pages that are free again stay unwritten
-    try:
-        db.execute("BEGIN IMMEDIATE")
-        db.execute("CREATE TABLE room (taken BLOB)")
-        db.execute("INSERT INTO room VALUES (zeroblob(?))", ((free + missing) * PAGE_BYTES,))
-        db.execute("DROP TABLE room")
-        db.execute("COMMIT")
-        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    finally:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        db.execute("PRAGMA secure_delete = OFF")
-
-
 def identity(path: Path) -> tuple[int, int] | None:
     """Which file stands there; None where there is none."""
     try:

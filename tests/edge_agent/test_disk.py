@@ -110,10 +110,11 @@ async def test_a_disk_with_less_room_than_the_reserve_costs_no_reading(small_dis
     async with spool(small_disk / "s", max_bytes=10**9) as one:
         await one.put([row(1)])
         reserve = (small_disk / "s-reserve").stat().st_size
-        fill(small_disk, but=reserve // 2)
-        for seq in range(2, 32):
+        fill(small_disk, but=reserve - 8192)
+        for seq in range(2, 152):
             await one.put([row(seq, size=4000)])
-        assert (one.counts.pending, one.counts.dropped) == (93, 0)
+        assert (one.counts.pending, one.counts.dropped) == (453, 0)
+        assert (small_disk / "s").stat().st_size > reserve
 
 
 @pytest.mark.parametrize("restart", [False, True], ids=["running", "after a restart"])
@@ -126,6 +127,8 @@ async def test_an_empty_spool_on_a_full_disk_keeps_what_its_file_has_room_for(
         one = await agent.enter_async_context(spool(file, max_bytes=10**9))
         await one.put([row(1)])
         await one.confirm([Ack(BOOT, stored=((1, 1),))])
+        taken = 512 * file.stat().st_blocks
+        assert taken >= (small_disk / "s-reserve").stat().st_size, "written, and no hole"
         fill(small_disk)
         if restart:
             await agent.aclose()
