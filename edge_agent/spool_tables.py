@@ -4,7 +4,7 @@ Law: a version is known by its tables, too. None has the texts of another, so th
 rotted is told from a version of its own.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 VERSION: Final = 4
@@ -75,6 +75,11 @@ _UNDATED: Final = "    undated INTEGER NOT NULL DEFAULT 0,\n"
 _LEDGER_OF_SECOND: Final = _LEDGER.replace(_UNDATED, "").replace(
     "running_s REAL NOT NULL", "running_s REAL NOT NULL, undated INTEGER NOT NULL DEFAULT 0"
 )
+
+
+def are_others(names: Collection[str]) -> bool:
+    """Whether another program made these tables: a letter of ours may have rotted, not all."""
+    return bool(names) and {"batch", "ledger", "waiting", NAMES}.isdisjoint(names)
 
 
 def are_ours(found: Iterable[tuple[str | None, ...]]) -> bool:

@@ -44,11 +44,12 @@ def opened(path: Path, log_bytes: int) -> sqlite3.Connection:
 
     Raises:
         sqlite3.Error: it can't be opened, or is damaged.
-        SpoolUnavailable: it is of a version that is not known here.
+        SpoolUnavailable: it is of a version that is not known here, or no spool.
     """
     db = sqlite3.connect(path, timeout=0, isolation_level=None)
     try:
         db.execute("PRAGMA locking_mode = EXCLUSIVE")
+        _see_that_it_is_no_others(db, path)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         # Else a confirmation writes zeros over all that it frees, and needs the room for them.
@@ -64,6 +65,14 @@ def opened(path: Path, log_bytes: int) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def _see_that_it_is_no_others(db: sqlite3.Connection, path: Path) -> None:
+    if spool_tables.are_others([name for (name,) in db.execute("SELECT name FROM sqlite_schema")]):
+        raise SpoolUnavailable(
+            "{path} is no spool, but another program's database; give the spool a file of its own.",
+            path=path,
+        )
 
 
 def _bring_to_version(db: sqlite3.Connection, path: Path) -> None:
@@ -96,7 +105,8 @@ def _see_that_it_lets_write(db: sqlite3.Connection, path: Path) -> None:
         if code(error) == sqlite3.SQLITE_READONLY and os.access(path, os.W_OK):
             raise damaged("its head forbids to write it, and the disk does not") from error
     finally:
-        db.execute("ROLLBACK")
+        if db.in_transaction:
+            db.execute("ROLLBACK")
 
 
 def identity(path: Path) -> tuple[int, int] | None:

@@ -191,6 +191,20 @@ async def test_a_spool_of_another_version_is_left_alone(tmp_path: Path) -> None:
     assert not (tmp_path / "s.damaged").exists()
 
 
+@pytest.mark.parametrize("version", [0, 1, 3])
+async def test_a_database_of_another_program_is_left_alone(tmp_path: Path, version: int) -> None:
+    """It has none of our tables: that is a wrong path, and no spool that was damaged."""
+    file = tmp_path / "s"
+    with closing(sqlite3.connect(file)) as db:
+        db.executescript(f"CREATE TABLE theirs (it TEXT); PRAGMA user_version = {version};")
+    before = file.read_bytes()
+    with pytest.raises(SpoolUnavailable, match="is no spool"):
+        async with spool(file):
+            pass
+    assert not (tmp_path / "s.damaged").exists()
+    assert file.read_bytes() == before
+
+
 async def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(SpoolUnavailable, match="check the disk"):
         async with spool(tmp_path / "no" / "s"):
