@@ -5,7 +5,7 @@ Laws:
 1. Whatever waits gets its time while the clock is plausible, each part by the latest look at it.
    Whether that began just now, or before this agent did, is the same.
 2. That a clock is not set by whom it should be is said, and marks what is read. It holds nothing
-   up: the service may not be reached for years, and the clock is right to a second all the same.
+   up: the service may not be reached for years, and the clock be nearly right all the same.
 """
 
 import asyncio
