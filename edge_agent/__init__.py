@@ -4,9 +4,10 @@ Which room hands what to which. The law of each stands in its own first lines.
 
 - Beginning: `config` says what this agent has to do (`places` tells whether two buses are one), and
   `app` builds all the others and ends them.
-- Asking: `buses` runs one `poller` a bus. It is told by `schedule` whose turn it is, by `standing`
-  what there is to ask and, through a `breaker`, whether that is silent; `course` is one of its
-  polls. What it wants asked are exchanges of `protocols`, which `protocols.modbus` makes.
+- Asking: `buses` runs one `poller` a bus. It is told by `schedule` whose turn it is (`face` knows
+  where the slots lie, also on a clock that went back), by `standing` what there is to ask and,
+  through a `breaker`, whether that is silent; `course` is one of its polls. What it wants asked are
+  exchanges of `protocols`, which `protocols.modbus` makes.
 - Wires: `links` opens connection or port and hands the poller's talk to its `wire`, which sends
   each question and gives the reply back to the talk. `patience` says how long that is waited for,
   `serial_line` what takes how long on a serial port.

@@ -16,7 +16,7 @@ from jieneng.metering.registers import BIT, TYPES, orders, text_words
 
 _Path = tuple[str | int, ...]
 
-# A scale beyond is no meter's. 0 would read 0 for ever, 1e400 is more than a float can hold.
+# A scale beyond is no meter's. 0 would read 0 for ever.
 _SCALES: Final = (Decimal("1e-18"), Decimal("1e18"))
 #: Different `every` of one meter. Each new one may double the plans that its meters need.
 MOST_PACES: Final = 5
