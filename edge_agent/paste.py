@@ -6,17 +6,15 @@ Law: what it makes is read back, by the forms that read `site.toml` and the mode
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from edge_agent.display import Place, differences
-from jieneng.metering.catalog import Model, ModelHead, PointRow
+from jieneng.metering.catalog import LONGEST_ID, Model, ModelHead, PointRow
 from jieneng.metering.quantities import CONSUMPTION, MEDIA, QUANTITIES, Medium
 from jieneng.metering.registers import orders
 from jieneng.metering.site import Bus, Meter
-
-_LONGEST: Final = 48  # characters of a model's id
 
 
 def bus(one: Bus) -> str:
@@ -70,7 +68,7 @@ def named(base: Model, name: str, source: str, rows: Iterable[PointRow]) -> Mode
         rows: its points.
     """
     head = msgspec.structs.replace(
-        base.model, id=name[:_LONGEST].rstrip("-"), source=source, confidence="reported"
+        base.model, id=name[:LONGEST_ID].rstrip("-"), source=source, confidence="reported"
     )
     return Model(model=head, point=tuple(rows), forbidden=base.forbidden)
 

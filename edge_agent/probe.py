@@ -20,7 +20,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from edge_agent import recognise
+from edge_agent import recognise, standing
 from edge_agent.display import Function
 from edge_agent.links import Link, bus_link
 from edge_agent.protocols import Treatment
@@ -295,12 +295,10 @@ class Probe:
         """The registers of a read, or why there are none."""
         key = (read.function, read.address, read.count)
         if key not in known:
-            last = read.address + read.count - 1
             try:
                 known[key] = await self.ask(unit, read)
             except (Unanswered, PeerError) as error:
-                where = f"{read.function}: 0x{read.address:04X}-0x{last:04X}"
-                known[key] = Against(where, error)
+                known[key] = Against(f"{read.function}: {standing.span(read)}", error)
         return known[key]
 
 

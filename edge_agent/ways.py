@@ -4,13 +4,10 @@ Law: what is asked for ever less at once is the same model: the same quantities 
 """
 
 from collections.abc import Iterator
-from typing import Final
 
 import msgspec
 
-from jieneng.metering.catalog import Model
-
-_LONGEST: Final = 48  # characters of a model's id
+from jieneng.metering.catalog import LONGEST_ID, Model
 
 
 def ways(model: Model) -> Iterator[Model]:
@@ -28,7 +25,7 @@ def ways(model: Model) -> Iterator[Model]:
 def _own(model: Model, name: str, how: str, most: int) -> Model:
     head = msgspec.structs.replace(
         model.model,
-        id=f"{model.id[: _LONGEST - len(name) - 1]}-{name}",
+        id=f"{model.id[: LONGEST_ID - len(name) - 1]}-{name}",
         source=f"{model.model.source}; {how}: the device refuses more",
         max_gap=0,
         max_registers=min(most, model.model.max_registers),

@@ -9,12 +9,13 @@ everything that the protocol can tell. Else it raises `ReplyError`; nothing in b
 """
 
 from collections.abc import Callable, Generator, Mapping
+from contextlib import suppress
 from enum import Enum
 from typing import Final, Protocol, TypeAlias
 
 import msgspec
 
-from jieneng.metering.errors import DeviceRefused, JienengError, Silent, StrayReply
+from jieneng.metering.errors import DeviceRefused, JienengError, Silent
 from jieneng.metering.read_plan import Read
 
 #: What to send (in the first step), how many more received bytes are worth coming back with, and
@@ -33,18 +34,16 @@ Exchange: TypeAlias = Generator[Step, bytes, Answer]
 
 
 def alone(steps: Exchange) -> Exchange:
-    """The same, answered only if nothing else comes up to the deadline.
+    """The same, listened behind up to the deadline: what comes by then stands behind the answer.
 
     Where a question before was not answered, and replies carry no number, what comes first may be
-    the answer to that: then the right one is still to come.
+    the answer to that: then the right one is still to come, and neither counts.
     """
     answer, rest = yield from steps
     if not rest:
-        try:
+        with suppress(Silent):
             rest = yield b"", 1, False
-        except Silent:
-            return answer, b""
-    raise StrayReply("{count} bytes follow the reply", count=len(rest))
+    return answer, rest
 
 
 class Question(Protocol):

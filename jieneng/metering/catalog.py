@@ -23,6 +23,9 @@ Address = Annotated[int, Meta(ge=0, le=65535)]
 #: Functions that read single bits: coils and discrete inputs.
 BIT_FUNCTIONS: Final = frozenset({1, 2})
 
+#: Characters of a model's id, at most.
+LONGEST_ID: Final = 48
+
 
 class PartRow(msgspec.Struct, frozen=True, kw_only=True):
     """A register that belongs to the number of a point.
@@ -227,7 +230,7 @@ class ModelHead(msgspec.Struct, frozen=True, kw_only=True):
         max_gap: unwanted registers that may be read along between wanted ones.
     """
 
-    id: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=48)]
+    id: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=LONGEST_ID)]
     name: str
     medium: Medium
     source: Annotated[str, Meta(min_length=8)]
