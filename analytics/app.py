@@ -9,16 +9,17 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from analytics import periods, reporting
-from analytics.config import AnalyticsSettings
-from analytics.figures import Figure, Finding
-from analytics.pipeline import Pipeline, Progress
-from analytics.report.data import PageData
-from analytics.rules import Rules, rules
-from jieneng import settings as documents
+from analytics import periods
+from analytics.figures.figure import Figure, Finding
+from analytics.figures.rule_files import Rules, rules
+from analytics.pipeline import report_reader
+from analytics.pipeline.pipeline import Pipeline, Progress
+from analytics.report.report_data import PageData
+from analytics.settings import AnalyticsSettings
+from jieneng import config_file as documents
 from jieneng.clock import Clock
 from jieneng.metering.errors import StoreUnavailable
-from jieneng.observe import Fault, log, serving_metrics
+from jieneng.observe import LoggedFault, log, serving_metrics
 from jieneng.site_folder import SiteFolder
 from jieneng.storage import Store, open_store
 
@@ -88,7 +89,7 @@ async def report(
     """Everything on the page of a year. Computes consumption that is missing."""
     async with _open(folder, settings) as (store, pipeline):
         await pipeline.catch_up(_today(folder, clock), _silent)
-        return await reporting.page_data(pipeline, store, period, clock.now_ms())
+        return await report_reader.page_data(pipeline, store, period, clock.now_ms())
 
 
 async def backfill(
@@ -168,7 +169,7 @@ class _Service:
         self._pipeline = pipeline
         self._metrics = metrics
         self._log = log("analytics")
-        self._failing = Fault(self._log, "round failed")
+        self._failing = LoggedFault(self._log, "round failed")
         self._caught_up = False
         self._late_s = float("-inf")
 

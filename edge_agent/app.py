@@ -18,26 +18,26 @@ from functools import partial
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from edge_agent.buses import BusDuty, Buses, duties
-from edge_agent.clock_watch import ClockWatch
-from edge_agent.config import AgentSettings, Duty, check_same, duty, waiting_tables
-from edge_agent.face import Face
 from edge_agent.health import BusLoad, Health
-from edge_agent.keeper import Keeper
-from edge_agent.links import bus_link
-from edge_agent.meter import PolledMeter
+from edge_agent.links.link import bus_link
 from edge_agent.metrics import AgentMetrics
-from edge_agent.poller import BusPoller
+from edge_agent.polling.bus_poller import BusPoller
+from edge_agent.polling.bus_tasks import BusDuty, BusTasks, duties
+from edge_agent.polling.poll_slots import PollSlots
+from edge_agent.polling.polled_meter import PolledMeter
 from edge_agent.protocols.modbus import FRAMINGS
-from edge_agent.publisher import Publisher
-from edge_agent.spool import Spool
-from edge_agent.timekeeper import Timekeeper
+from edge_agent.publishing.publisher import Publisher
+from edge_agent.settings import AgentSettings, Duty, check_same, duty, waiting_tables
+from edge_agent.spool.batch_writer import BatchWriter
+from edge_agent.spool.spool import Spool
+from edge_agent.timekeeping.clock_trust import ClockTrust
+from edge_agent.timekeeping.clock_watch import ClockWatch
 from jieneng import observe
 from jieneng.clock import Clock
 from jieneng.metering.errors import ConfigError
 from jieneng.observe import Log
 from jieneng.site_folder import SiteFolder
-from jieneng.supervisor import Supervisor
+from jieneng.systemd import Supervisor
 
 _REFUSED: Final = "the site's file is refused, the old one stays"
 
@@ -75,9 +75,9 @@ async def run(
     )
     try:
         await spool.open()
-        timekeeper = Timekeeper(clock.now_ms(), clock.up_ms(), is_set=clock.is_set())
+        timekeeper = ClockTrust(clock.now_ms(), clock.up_ms(), is_set=clock.is_set())
         watch = ClockWatch(timekeeper, spool, clock, log)
-        keeper = Keeper(
+        keeper = BatchWriter(
             spool,
             agent=mine.agent,
             boot=boot,
@@ -88,8 +88,8 @@ async def run(
             log=log,
         )
         phase = f"{folder.site.id}/{mine.agent}"  # most sites have an agent-1
-        face = Face(clock.now_ms(), clock.monotonic())
-        buses = Buses(lambda one, wave: _poller(one, phase, wave, keeper, clock, face, log))
+        face = PollSlots(clock.now_ms(), clock.monotonic())
+        buses = BusTasks(lambda one, wave: _poller(one, phase, wave, keeper, clock, face, log))
         bus_load = partial(BusLoad, lambda: buses.pollers, clock)
         health = Health(bus_load(), timekeeper, clock)
         publisher = Publisher(
@@ -126,7 +126,13 @@ async def run(
 
 
 def _poller(
-    one: BusDuty, phase: str, wave: int, keeper: Keeper, clock: Clock, face: Face, log: Log
+    one: BusDuty,
+    phase: str,
+    wave: int,
+    keeper: BatchWriter,
+    clock: Clock,
+    face: PollSlots,
+    log: Log,
 ) -> BusPoller:
     zone = ZoneInfo(one.zone)
     return BusPoller(
@@ -165,7 +171,7 @@ def _reading_anew(
 
 async def _reload_on_signal(
     read: Callable[[], tuple[BusDuty, ...]],
-    buses: Buses,
+    buses: BusTasks,
     supervisor: Supervisor,
     clock: Clock,
     log: Log,

@@ -6,8 +6,8 @@ of its own: of two that shared one, each would cut the other's time short.
 
 from collections.abc import Callable, Sequence
 
-from edge_agent.poller import BusPoller
-from edge_agent.timekeeper import Timekeeper
+from edge_agent.polling.bus_poller import BusPoller
+from edge_agent.timekeeping.clock_trust import ClockTrust
 from jieneng.clock import Clock
 
 
@@ -49,7 +49,7 @@ def _grown(before: float, now: float) -> float:
 class Health:
     """What an agent can say of itself besides its books."""
 
-    def __init__(self, bus_load: BusLoad, timekeeper: Timekeeper, clock: Clock) -> None:
+    def __init__(self, bus_load: BusLoad, timekeeper: ClockTrust, clock: Clock) -> None:
         """Begin.
 
         Args:

@@ -11,11 +11,11 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from edge_agent.buses import Buses
 from edge_agent.health import BusLoad, Health
-from edge_agent.publisher import Publisher
-from edge_agent.spool import Spool
-from edge_agent.tally import REASONS
+from edge_agent.polling.bus_tasks import BusTasks
+from edge_agent.publishing.publisher import Publisher
+from edge_agent.spool.sample_counts import REASONS
+from edge_agent.spool.spool import Spool
 
 
 class AgentMetrics(Collector):
@@ -25,7 +25,7 @@ class AgentMetrics(Collector):
         self,
         health: Health,
         bus_load: BusLoad,
-        buses: Buses,
+        buses: BusTasks,
         spool: Spool,
         publisher: Publisher,
     ) -> None:

@@ -23,7 +23,7 @@ _GREEN, _BLUE, _AMBER, _ORANGE, _GREY = "#1a9e75", "#3274d9", "#e0a010", "#d9480
 #: Grafana's own colour of text, light or dark.
 NEUTRAL: Final = "text"
 
-#: Words of `analytics.figures.Status`, with the same hues as the report's page.
+#: Words of `analytics.figures.figure.Status`, with the same hues as the report's page.
 VERDICTS: Final = {
     "met": ("✓ 达标", _GREEN),
     "on_track": ("↘ 进度正常", _BLUE),

@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
-from ingest.admit import Gate, SetAside
+from ingest.admission import Gate, SetAside
 from ingest.batcher import Batcher
-from ingest.config import IngestSettings
 from ingest.metrics import Metrics
 from ingest.quarantine import Quarantine, entry
-from ingest.receive import Receiver
+from ingest.receiver import Receiver
+from ingest.settings import IngestSettings
 from jieneng import observe
 from jieneng.clock import Clock
 from jieneng.metering.errors import StoreUnavailable

@@ -18,14 +18,14 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from ingest.admit import Delivery, SetAside
+from ingest.admission import Delivery, SetAside
 from ingest.backoff import backoff_s
-from ingest.config import BatchSettings
 from ingest.metrics import Metrics
+from ingest.settings import BatchSettings
 from jieneng.metering.errors import StoreUnavailable
 from jieneng.metering.reading import Ack
 from jieneng.metering.schema import Point
-from jieneng.observe import Fault, Log
+from jieneng.observe import Log, LoggedFault
 from jieneng.storage import Rejected, Store
 
 #: What a point takes in memory, so that what waits for the quarantine can be weighed [bytes].
@@ -58,8 +58,8 @@ class Batcher:
         self._keep = keep
         self._acknowledge = acknowledge
         self._metrics = metrics
-        self._store_fault = Fault(log, "store unavailable")
-        self._disk_fault = Fault(log, "quarantine can't be written")
+        self._store_fault = LoggedFault(log, "store unavailable")
+        self._disk_fault = LoggedFault(log, "quarantine can't be written")
         self._waiting: list[Delivery] = []
         self._weight = 0  # of what waits and of what is being written [points]
         self._waiting_weight = 0

@@ -20,10 +20,10 @@ from typing import IO, Final
 
 import msgspec
 
-from jieneng.metering import wire
+from jieneng.metering import mqtt_messages
 
 #: Of a payload that is kept: all that the wire takes, so that what is acknowledged is there whole.
-MAX_PAYLOAD: Final = wire.MAX_PAYLOAD
+MAX_PAYLOAD: Final = mqtt_messages.MAX_PAYLOAD
 #: Of topic and detail that are kept [characters].
 _MAX_TEXT: Final = 500
 

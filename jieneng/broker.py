@@ -118,7 +118,7 @@ def _password(settings: BrokerSettings) -> str | None:
                 [
                     Problem(
                         text="the password in {path} can't be read: {error}.",
-                        mend="Check password_file and its permissions.",
+                        fix="Check password_file and its permissions.",
                         values={"path": settings.password_file, "error": error},
                         path=("broker", "password_file"),
                     )

@@ -89,7 +89,7 @@ def timeless() -> float:
     return math.nan
 
 
-class Fault:
+class LoggedFault:
     """One thing that can be wrong for a while: said once when it begins and once when it ends.
 
     Where a clock is given, one that comes back soon after it was over has not ended until it has

@@ -12,9 +12,10 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from jieneng import settings
-from jieneng.metering import catalog_check, site_check
-from jieneng.metering.catalog import Model
+from jieneng import config_file
+from jieneng.metering import site_check
+from jieneng.metering.catalog import model_check
+from jieneng.metering.catalog.meter_model import Model
 from jieneng.metering.errors import ConfigError, Problem
 from jieneng.metering.site import Site
 
@@ -42,10 +43,10 @@ def load(path: Path) -> SiteFolder:
     Raises:
         ConfigError: with every problem of `site.toml` and of the models beside it.
     """
-    document = settings.read(path / SITE_FILE)
+    document = config_file.read(path / SITE_FILE)
     models, problems = _read_models(path)
     try:
-        site = settings.decode(document, Site)
+        site = config_file.decode(document, Site)
     except ConfigError as error:
         raise ConfigError([*error.problems, *problems]) from error
     problems += [document.locate(problem) for problem in site_check.check(site, models)]
@@ -61,8 +62,8 @@ def read_settings(path: Path, form: type[_Settings]) -> _Settings:
         ConfigError: what stands in it is wrong, or it is not there and something has no default.
     """
     if path.exists():
-        return settings.decode(settings.read(path), form)
-    return settings.decode(settings.parse("", path.name), form)
+        return config_file.decode(config_file.read(path), form)
+    return config_file.decode(config_file.parse("", path.name), form)
 
 
 def packaged_models() -> dict[str, Model]:
@@ -70,7 +71,7 @@ def packaged_models() -> dict[str, Model]:
     models: dict[str, Model] = {}
     for entry in (resources.files("jieneng") / "metering" / "models").iterdir():
         if entry.name.endswith(".toml"):
-            model = _decode_model(settings.parse(entry.read_text(encoding="utf-8"), entry.name))
+            model = _decode_model(config_file.parse(entry.read_text(encoding="utf-8"), entry.name))
             models[model.id] = model
     return models
 
@@ -80,7 +81,7 @@ def _read_models(path: Path) -> tuple[dict[str, Model], list[Problem]]:
     beside = [file for file in sorted(path.glob("*.toml")) if _is_model(file)]
     for file in (*beside, *sorted((path / "models").glob("*.toml"))):
         try:
-            model = _decode_model(settings.read(file))
+            model = _decode_model(config_file.read(file))
         except ConfigError as error:
             problems += error.problems
         else:
@@ -90,13 +91,13 @@ def _read_models(path: Path) -> tuple[dict[str, Model], list[Problem]]:
 
 def _is_model(file: Path) -> bool:
     try:
-        return "model" in settings.read(file).data
+        return "model" in config_file.read(file).data
     except ConfigError:  # said by whoever the file belongs to
         return False
 
 
-def _decode_model(document: settings.Document) -> Model:
-    model = settings.decode(document, Model)
-    if problems := catalog_check.check(model):
+def _decode_model(document: config_file.Document) -> Model:
+    model = config_file.decode(document, Model)
+    if problems := model_check.check(model):
         raise ConfigError([document.locate(problem) for problem in problems])
     return model

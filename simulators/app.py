@@ -14,22 +14,22 @@ from typing import Final
 import msgspec
 from prometheus_client import CollectorRegistry, Counter
 
-from jieneng import settings as toml
+from jieneng import config_file as toml
 from jieneng.clock import Clock
+from jieneng.config_file import Document
 from jieneng.metering.errors import ConfigError, UsageError
-from jieneng.observe import Fault, log, serving_metrics
-from jieneng.settings import Document
+from jieneng.observe import LoggedFault, log, serving_metrics
 from jieneng.site_folder import SiteFolder
-from simulators import control, fleet
-from simulators.bus import Exchange, Seen
-from simulators.campus import Campus
-from simulators.config import SimulatorSettings
-from simulators.control import Chronicle, Control
-from simulators.days import unknown_years
 from simulators.faults import FaultsFile
-from simulators.modbus_server import Place
-from simulators.script import Script
-from simulators.truth import Served, TruthWriter
+from simulators.load.simulated_days import unknown_years
+from simulators.scoring.truth import Served, TruthWriter
+from simulators.scripting.fault_script import Script
+from simulators.serving import control_http, site_server
+from simulators.serving.control_http import Chronicle, Control
+from simulators.serving.modbus_server import Place
+from simulators.serving.simulated_bus import Exchange, Seen
+from simulators.settings import SimulatorSettings
+from simulators.simulated_site import SimulatedSite
 
 #: Beside site.toml while a simulator runs: where it is controlled, and where its buses are.
 RUN_FILE: Final = "simulator.json"
@@ -66,7 +66,7 @@ async def run(
     how = how or Run()
     # What a careless master sends is counted as an exchange; nobody needs a line for each.
     logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)
-    campus = fleet.campus(folder, settings)
+    campus = site_server.campus(folder, settings)
     begin_ms = clock.now_ms()
     script = Script(campus, settings.seed, begin_ms)
     if how.script is not None:
@@ -81,7 +81,7 @@ async def run(
             watchers.append(stack.enter_context(_telling(how.truth, campus, clock, how)))
         await stack.enter_async_context(serving_metrics(settings.metrics, registry, _log))
         places = await stack.enter_async_context(
-            fleet.serving(
+            site_server.serving(
                 campus,
                 clock,
                 script=script,
@@ -93,7 +93,7 @@ async def run(
         )
         script.started()
         steering = Control(campus, script, chronicle, clock)
-        url = await stack.enter_async_context(control.serving(steering, settings.control))
+        url = await stack.enter_async_context(control_http.serving(steering, settings.control))
         stack.enter_context(_announced(folder, settings, places, url))
         await asyncio.Event().wait()
 
@@ -136,7 +136,7 @@ def _counting(registry: CollectorRegistry) -> Seen:
 
 
 @contextmanager
-def _telling(folder: Path, campus: Campus, clock: Clock, how: Run) -> Iterator[Seen]:
+def _telling(folder: Path, campus: SimulatedSite, clock: Clock, how: Run) -> Iterator[Seen]:
     """Write the truth while it happens."""
     writer = TruthWriter(
         folder,
@@ -146,7 +146,7 @@ def _telling(folder: Path, campus: Campus, clock: Clock, how: Run) -> Iterator[S
         interval_s=how.truth_interval_s,
     )
 
-    fault = Fault(_log, "truth can't be written", folder=str(folder))
+    fault = LoggedFault(_log, "truth can't be written", folder=str(folder))
 
     def tell(exchange: Exchange) -> None:
         try:

@@ -14,26 +14,27 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from analytics.consumption import consume
-from analytics.counters import accept
-from analytics.devices import place
-from analytics.figures import Finding
-from edge_agent.links import bus_link
-from edge_agent.meter import PolledMeter
-from edge_agent.poller import BusPoller
+from analytics.counters.believed_register import accept
+from analytics.counters.consumption import consume
+from analytics.counters.meter_devices import place
+from analytics.figures.figure import Finding
+from edge_agent.links.link import bus_link
+from edge_agent.polling.bus_poller import BusPoller
+from edge_agent.polling.polled_meter import PolledMeter
 from edge_agent.protocols.modbus import FRAMINGS
 from jieneng.metering.reading import Sample
 from jieneng.metering.site import Bus
 from jieneng.site_folder import SiteFolder
-from simulators import fleet, scenario
-from simulators.amounts import Amounts
-from simulators.bus import Exchange
-from simulators.campus import Campus
-from simulators.modbus_server import Place
-from simulators.pairing import Answers, Readings, Rules
-from simulators.scenario import Golden, Scenario
-from simulators.score import Case, Score, score
-from simulators.script import Script
+from simulators.scenarios import scenario
+from simulators.scenarios.scenario import Golden, Scenario
+from simulators.scoring.consumption_comparison import Amounts
+from simulators.scoring.reading_pairs import Answers, Readings, Rules
+from simulators.scoring.score import Case, Score, score
+from simulators.scripting.fault_script import Script
+from simulators.serving import site_server
+from simulators.serving.modbus_server import Place
+from simulators.serving.simulated_bus import Exchange
+from simulators.simulated_site import SimulatedSite
 from tests.edge_agent.scene import into
 from tests.stepped_clock import SteppedClock
 
@@ -59,7 +60,7 @@ class Ran(NamedTuple):
 
     scenario: Scenario
     folder: SiteFolder
-    campus: Campus
+    campus: SimulatedSite
     seen: tuple[Exchange, ...]
     kept: tuple[Sample, ...]
 
@@ -89,14 +90,14 @@ async def played(name: str) -> Ran:
 async def play(one: Scenario) -> Ran:
     """Play a scenario that may be one's own."""
     folder = one.folder()
-    campus = fleet.campus(folder, one.settings())
+    campus = site_server.campus(folder, one.settings())
     begin_ms, end_ms = one.scenario.begin_ms, one.scenario.end_ms
     clock = SteppedClock(begin_ms, sleepers=len(one.bus))
     script = Script(campus, 1, begin_ms)
     script.place(one.fault)
     seen: list[Exchange] = []
     kept: list[Sample] = []
-    async with fleet.serving(campus, clock, script=script, seen=seen.append) as places:
+    async with site_server.serving(campus, clock, script=script, seen=seen.append) as places:
         pollers = [_poller(folder, bus, places, clock, kept) for bus in one.bus]
         tasks = [asyncio.create_task(poller.run()) for poller in pollers]
         try:

@@ -15,20 +15,48 @@ PACKAGES = ("jieneng", *SERVICES)
 
 #: Modules that touch sockets, files, databases or brokers. All others are data in, data out.
 IO_ROOMS = {
-    "edge_agent.app", "edge_agent.batches", "edge_agent.buses", "edge_agent.clock_watch",
-    "edge_agent.keeper", "edge_agent.links", "edge_agent.probe",
-    "edge_agent.publisher", "edge_agent.rescue", "edge_agent.reserve", "edge_agent.spool",
-    "edge_agent.spool_file", "edge_agent.sqlite_file", "edge_agent.tally", "edge_agent.undated",
-    "edge_agent.wire",
-    "ingest.app", "ingest.batcher", "ingest.importer", "ingest.ledger", "ingest.quarantine",
-    "ingest.receive", "ingest.sheet",
-    "analytics.app", "analytics.pipeline", "analytics.sources",
-    "simulators.app", "simulators.control", "simulators.fleet", "simulators.modbus_server",
-    "simulators.scenario", "simulators.truth",
+    "analytics.app",
+    "analytics.pipeline.pipeline",
+    "analytics.pipeline.register_sources",
+    "edge_agent.app",
+    "edge_agent.commissioning.bus_probe",
+    "edge_agent.links.exchange",
+    "edge_agent.links.link",
+    "edge_agent.polling.bus_tasks",
+    "edge_agent.publishing.publisher",
+    "edge_agent.spool.batch_queue",
+    "edge_agent.spool.batch_writer",
+    "edge_agent.spool.disk_reserve",
+    "edge_agent.spool.rescue",
+    "edge_agent.spool.sample_counts",
+    "edge_agent.spool.spool",
+    "edge_agent.spool.spool_file",
+    "edge_agent.spool.sqlite_file",
+    "edge_agent.spool.undated_batches",
+    "edge_agent.timekeeping.clock_watch",
     "grafana.build",
-    "jieneng.broker", "jieneng.embedded_broker", "jieneng.observe", "jieneng.clock",
-    "jieneng.locale.collect", "jieneng.settings", "jieneng.site_folder", "jieneng.supervisor",
-}  # fmt: skip
+    "ingest.app",
+    "ingest.batcher",
+    "ingest.importing.file_reader",
+    "ingest.importing.importer",
+    "ingest.ledger",
+    "ingest.quarantine",
+    "ingest.receiver",
+    "jieneng.broker",
+    "jieneng.clock",
+    "jieneng.config_file",
+    "jieneng.embedded_broker",
+    "jieneng.locale.collect",
+    "jieneng.observe",
+    "jieneng.site_folder",
+    "jieneng.systemd",
+    "simulators.app",
+    "simulators.scenarios.scenario",
+    "simulators.scoring.truth",
+    "simulators.serving.control_http",
+    "simulators.serving.modbus_server",
+    "simulators.serving.site_server",
+}
 
 #: What doing I/O looks like in an import.
 IO_LIBRARIES = {
@@ -198,7 +226,7 @@ def test_only_the_clock_asks_for_the_time() -> None:
 
 def test_the_agent_has_no_way_to_write_to_a_meter() -> None:
     """Modbus functions that write (15, 16, 22, 23) appear nowhere in the codec. 5 and 6 are codes
-    of exceptions, too: that no frame has them is held in tests/edge_agent/test_modbus.py."""
+    of exceptions, too: tests/edge_agent/protocols/test_modbus.py holds that no frame has them."""
     _, tree = modules()["edge_agent.protocols.modbus"]
     numbers = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
     assert not numbers & {0x0F, 0x10, 0x16, 0x17}, "A writing function stands in the codec."
@@ -210,10 +238,10 @@ def test_no_room_is_named_after_nothing(name: str) -> None:
     assert not [module for module in modules() if name in module.split(".")]
 
 
-def test_the_map_of_the_agent_names_every_room_and_none_that_is_gone() -> None:
-    """Who comes to mend something finds the room by it."""
+def test_the_map_of_the_agent_names_every_folder_and_none_that_is_gone() -> None:
+    """A newcomer finds the folder for a change by it."""
     known = modules()
-    rooms = {name.removeprefix("edge_agent.") for name in known if name.startswith("edge_agent.")}
+    rooms = {name.split(".")[1] for name in known if name.startswith("edge_agent.")}
     _, tree = known["edge_agent"]
     named = set(re.findall(r"`([\w.]+)`", ast.get_docstring(tree) or ""))
     assert named == rooms

@@ -50,7 +50,7 @@ def test_a_log_line_that_can_not_be_written_ends_nobody(
 ) -> None:
     monkeypatch.setattr(sys, "stderr", request.getfixturevalue(where))
     observe.set_up_logs(json=json)
-    fault = observe.Fault(observe.log("edge"), "spool can't be written")
+    fault = observe.LoggedFault(observe.log("edge"), "spool can't be written")
     fault.happened("database or disk is full")
     fault.over()
     assert fault.times == 0
@@ -70,7 +70,7 @@ class Watched:
 
     def __init__(self, **how: int) -> None:
         self.now_s = 0.0
-        self.fault = observe.Fault(
+        self.fault = observe.LoggedFault(
             observe.log("edge"), "it is silent", now_s=lambda: self.now_s, **how
         )
 

@@ -4,11 +4,11 @@ Law: the same data give the same bytes. Every figure stands with its unit, base,
 verdict and coverage; what it rests on is said at the foot.
 """
 
-from analytics.figures import Figure
-from analytics.report import charts, pick, svg, tables, words
-from analytics.report.data import CAPS, HEADLINES, PageData, Scope
-from analytics.report.markup import Html, join, tag
-from analytics.report.style import CSS
+from analytics.figures.figure import Figure
+from analytics.report import charts, figure_selection, figure_texts, html_tables, svg_charts
+from analytics.report.html_elements import Html, join, tag
+from analytics.report.page_style import CSS
+from analytics.report.report_data import CAPS, HEADLINES, PageData, Scope
 from jieneng.locale import Translate
 
 
@@ -30,7 +30,9 @@ def render(data: PageData, translate: Translate, *, language: str = "zh") -> str
         tag("style", Html(CSS)),
     )
     body = tag(
-        "body", svg.hatching(), tag("main", _header(data, translate), *_parts(data, translate))
+        "body",
+        svg_charts.hatching(),
+        tag("main", _header(data, translate), *_parts(data, translate)),
     )
     lang = "zh-CN" if language == "zh" else language
     return f"<!DOCTYPE html>\n{tag('html', head, body, lang=lang)}\n"
@@ -41,15 +43,15 @@ def _parts(data: PageData, translate: Translate) -> list[Html]:
     return [
         _section(translate("Binding targets"), _cards(data, centre, translate)),
         _section(translate("Caps"), _caps(data, centre, translate)),
-        _section(translate("Buildings"), tables.scopes(data, "area", translate)),
-        _section(translate("Institutions"), tables.scopes(data, "institution", translate)),
+        _section(translate("Buildings"), html_tables.scopes(data, "area", translate)),
+        _section(translate("Institutions"), html_tables.scopes(data, "institution", translate)),
         _paths(data, translate),
         _months(data, translate),
-        _section(translate("Live readings"), tables.live(data.readings, translate))
+        _section(translate("Live readings"), html_tables.live(data.readings, translate))
         if data.readings
         else Html(""),
-        _section(translate("All figures"), tables.details(data, translate)),
-        _section(translate("Doubts"), tables.doubts(data, translate)),
+        _section(translate("All figures"), html_tables.details(data, translate)),
+        _section(translate("Doubts"), html_tables.doubts(data, translate)),
         _section(translate("What the figures rest on"), _notes(data, translate)),
     ]
 
@@ -75,15 +77,15 @@ def _verdicts(data: PageData, translate: Translate) -> Html:
     found = [_headline(data, data.scopes[0], indicator) for indicator in HEADLINES]
     statuses = [figure.status for figure in found if figure is not None]
     counts = [
-        tag("span", tables.badge(status, translate), f" × {statuses.count(status)}")
-        for status in words.SIGNS
+        tag("span", html_tables.badge(status, translate), f" × {statuses.count(status)}")
+        for status in figure_texts.SIGNS
         if status in statuses
     ]
     return tag("p", join(counts), class_="verdicts")
 
 
 def _headline(data: PageData, scope: Scope, indicator: str) -> Figure | None:
-    return pick.one(data.figures, scope.id, indicator, data.period)
+    return figure_selection.one(data.figures, scope.id, indicator, data.period)
 
 
 def _cards(data: PageData, scope: Scope, translate: Translate) -> Html:
@@ -96,10 +98,12 @@ def _cards(data: PageData, scope: Scope, translate: Translate) -> Html:
 
 
 def _card(data: PageData, figure: Figure, translate: Translate) -> Html:
-    row = words.row(figure, translate)
+    row = figure_texts.row(figure, translate)
     facts = [
         (
-            translate("Base value {period}").format(period=figure.baseline_period or words.UNKNOWN),
+            translate("Base value {period}").format(
+                period=figure.baseline_period or figure_texts.UNKNOWN
+            ),
             row.baseline,
         ),
         (translate("Target, less than the base"), row.target),
@@ -110,13 +114,13 @@ def _card(data: PageData, figure: Figure, translate: Translate) -> Html:
         *_current_series(data, figure, translate),
     ]
     bar = (
-        svg.progress(row.label, figure.change_pct, figure.target_pct)
+        svg_charts.progress(row.label, figure.change_pct, figure.target_pct)
         if figure.target_pct is not None
         else Html("")
     )
     return tag(
         "article",
-        tag("h3", row.label, " ", tables.badge(figure.status, translate)),
+        tag("h3", row.label, " ", html_tables.badge(figure.status, translate)),
         tag("p", tag("b", row.value), " ", tag("span", row.unit), class_="value"),
         tag("p", tag("b", row.change), " ", translate("against the base"), class_="change"),
         bar,
@@ -129,10 +133,12 @@ def _current_series(data: PageData, figure: Figure, translate: Translate) -> lis
     """Carbon's other series, which says what the inventory says."""
     if figure.factor_series != "fixed":
         return []
-    other = pick.one(data.figures, figure.scope, figure.indicator, figure.period, "current")
+    other = figure_selection.one(
+        data.figures, figure.scope, figure.indicator, figure.period, "current"
+    )
     if other is None:
         return []
-    row = words.row(other, translate)
+    row = figure_texts.row(other, translate)
     return [(translate("With each year's factor"), f"{row.value} ({row.change})")]
 
 
@@ -146,17 +152,19 @@ def _caps(data: PageData, scope: Scope, translate: Translate) -> Html:
 
 
 def _cap(figure: Figure, translate: Translate) -> Html:
-    row = words.row(figure, translate)
+    row = figure_texts.row(figure, translate)
     facts = [
         f"{translate('Cap')} {row.target}",
         f"{translate('Change')} {row.change}",
         f"{translate('Coverage')} {row.coverage}",
         *([row.basis] if figure.convention else []),
     ]
-    used = translate("{share} of the cap").format(share=words.share(words.used(figure)))
+    used = translate("{share} of the cap").format(
+        share=figure_texts.share(figure_texts.used(figure))
+    )
     return tag(
         "article",
-        tag("h3", row.label, " ", tables.badge(figure.status, translate)),
+        tag("h3", row.label, " ", html_tables.badge(figure.status, translate)),
         tag(
             "p",
             tag("b", row.value),
@@ -165,7 +173,7 @@ def _cap(figure: Figure, translate: Translate) -> Html:
             tag("span", used, class_="used") if figure.target else Html(""),
             class_="value",
         ),
-        svg.cap(row.label, figure.value, figure.target) if figure.target else Html(""),
+        svg_charts.cap(row.label, figure.value, figure.target) if figure.target else Html(""),
         tag("p", " · ".join(facts), class_="quiet"),
         class_=f"card {figure.status}",
     )

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from grafana.boards.layout import Row, place
+from grafana.panel_layout import Row, place
 from grafana.panels import (
     BASELINE,
     CHANGE,

@@ -10,18 +10,18 @@ import sys
 import click
 
 from jieneng.cli import (
-    analytics,
-    boards,
+    analytics_commands,
     demo,
-    figures,
-    history,
-    ingest,
-    services,
-    simulate,
-    site,
+    edge_commands,
+    grafana_commands,
+    import_commands,
+    indicator_commands,
+    ingest_commands,
+    site_commands,
     up,
 )
 from jieneng.cli.options import Reader, tr
+from jieneng.cli.simulate import simulate_commands
 from jieneng.locale import preferred, say, teach_click
 from jieneng.metering.errors import ConfigError, JienengError, Unavailable, UsageError
 
@@ -46,18 +46,18 @@ def jieneng(reader: Reader, debug: bool) -> None:
 
 for command in (
     demo.demo,
-    site.init,
-    site.check,
+    site_commands.init,
+    site_commands.check,
     up.up,
-    services.edge,
-    ingest.ingest,
-    analytics.analytics,
-    simulate.simulate,
-    services.broker,
-    history.import_,
-    figures.indicators,
-    figures.report,
-    boards.grafana,
+    edge_commands.edge,
+    ingest_commands.ingest,
+    analytics_commands.analytics,
+    simulate_commands.simulate,
+    edge_commands.broker,
+    import_commands.import_,
+    indicator_commands.indicators,
+    indicator_commands.report,
+    grafana_commands.grafana,
 ):
     jieneng.add_command(command)
 

@@ -12,7 +12,7 @@ from jieneng.cli.options import examples, log_options, run_service, site_option,
 from jieneng.clock import Clock, SystemClock
 
 if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
-    from edge_agent.config import BusOverride
+    from edge_agent.settings import BusOverride
     from jieneng.site_folder import SiteFolder
 
 
@@ -54,9 +54,9 @@ async def _run(folder: "SiteFolder", clock: Clock, embedded: bool, simulated: bo
     import analytics.app
     import edge_agent.app
     import ingest.app
-    from analytics.config import AnalyticsSettings
-    from edge_agent.config import AgentHead, AgentSettings
-    from ingest.config import IngestSettings
+    from analytics.settings import AnalyticsSettings
+    from edge_agent.settings import AgentHead, AgentSettings
+    from ingest.settings import IngestSettings
     from jieneng import embedded_broker
     from jieneng.site_folder import read_settings
 
@@ -86,13 +86,15 @@ async def _simulated(
     folder: "SiteFolder", clock: Clock, stack: AsyncExitStack
 ) -> "tuple[BusOverride, ...]":
     """Serve the site's meters on this machine; gives where each bus is."""
-    from edge_agent.config import BusOverride
+    from edge_agent.settings import BusOverride
     from jieneng.site_folder import read_settings
-    from simulators import fleet
-    from simulators.config import SimulatorSettings
+    from simulators.serving import site_server
+    from simulators.settings import SimulatorSettings
 
     settings = read_settings(folder.path / "simulator.toml", SimulatorSettings)
-    places = await stack.enter_async_context(fleet.serving(fleet.campus(folder, settings), clock))
+    places = await stack.enter_async_context(
+        site_server.serving(site_server.campus(folder, settings), clock)
+    )
     return tuple(
         BusOverride(id=bus, host=place.host or None, port=place.port or None, device=place.device)
         for bus, place in places.items()

@@ -42,4 +42,4 @@ def say(thing: Problem | JienengError, translate: Translate) -> str:
     text = translate(thing.text).format_map(thing.values)
     if isinstance(thing, JienengError):
         return text
-    return f"{text} {translate(thing.mend).format_map(thing.values)}"
+    return f"{text} {translate(thing.fix).format_map(thing.values)}"

@@ -1,7 +1,7 @@
 """`make locale`: collects what the code can say to people, and compiles the Chinese of it.
 
 Needs Babel, which a running service does not. Sentences are found in the syntax tree: what is
-handed to `translate` or `tr`, the `text` and `mend` of a `Problem`, the text of an error, and what
+handed to `translate` or `tr`, the `text` and `fix` of a `Problem`, the text of an error, and what
 local makers of these are given. New ones are added to the catalogue without a translation, and
 the command says how many wait for one.
 """
@@ -74,7 +74,7 @@ def _in(tree: ast.Module) -> Iterator[tuple[str, int]]:
             spoken += node.args[:1]
         elif name in _MAKERS or name in _ERRORS:
             spoken += node.args
-        spoken += [one.value for one in node.keywords if one.arg in ("text", "mend")]
+        spoken += [one.value for one in node.keywords if one.arg in ("text", "fix")]
         for argument in spoken:
             for text in _texts(argument):
                 if name in _TRANSLATORS or " " in text:

@@ -34,7 +34,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         text: msgid of the sentence that says what is wrong.
-        mend: msgid of the sentence that says what to do.
+        fix: msgid of the sentence that says what to do.
         values: what fills the placeholders of both.
         path: the keys that lead to the place, e.g. `("meter", 3, "parent")`.
         file: the file's name as the person knows it.
@@ -42,7 +42,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     text: str
-    mend: str
+    fix: str
     values: Mapping[str, object] = {}
     path: tuple[str | int, ...] = ()
     file: str = ""
@@ -53,7 +53,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.file}:{self.line}" if self.line else self.file
 
     def __str__(self) -> str:
-        sentence = f"{self.text.format_map(self.values)} {self.mend.format_map(self.values)}"
+        sentence = f"{self.text.format_map(self.values)} {self.fix.format_map(self.values)}"
         return f"{self.where()}: {sentence}" if self.file else sentence
 
 

@@ -19,7 +19,7 @@ from typing import Final
 
 import msgspec
 
-from jieneng.metering.catalog import BIT_FUNCTIONS, Model, PointRow
+from jieneng.metering.catalog.meter_model import BIT_FUNCTIONS, Model, PointRow
 from jieneng.metering.registers import bit_decoder, decoder
 
 _ONE: Final = Fraction(1)

@@ -45,7 +45,7 @@ class Sample(msgspec.Struct, frozen=True, gc=False):
     values: tuple[float, ...]
 
 
-class Poll(msgspec.Struct, frozen=True, gc=False):
+class PollReport(msgspec.Struct, frozen=True, gc=False):
     """How one poll of one meter went; it reports itself whether or not anything was read.
 
     Attributes:
@@ -79,7 +79,7 @@ class Batch(msgspec.Struct, frozen=True):
     boot: str
     seq: int
     samples: tuple[Sample, ...]
-    polls: tuple[Poll, ...] = ()
+    polls: tuple[PollReport, ...] = ()
 
 
 class Ack(msgspec.Struct, frozen=True):

@@ -31,7 +31,7 @@ import msgspec
 
 from jieneng.metering import quantities
 from jieneng.metering.quantities import MEDIA, QUANTITIES, Medium
-from jieneng.metering.reading import Poll, Sample, Status
+from jieneng.metering.reading import PollReport, Sample, Status
 
 Value: TypeAlias = float | str
 
@@ -150,7 +150,7 @@ def reading_point(site: str, medium: Medium, sample: Sample) -> Point | None:
     return Point(medium, tags, (*known, (QUALITY, float(sample.quality))), sample.time_ms)
 
 
-def poll_point(site: str, poll: Poll) -> Point:
+def poll_point(site: str, poll: PollReport) -> Point:
     """A poll as it is stored."""
     fields: tuple[tuple[str, Value], ...] = (
         ("ok", float(poll.ok)),

@@ -32,7 +32,7 @@ class Dated(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     value: NotNegative
 
 
-class Identity(msgspec.Struct, frozen=True, kw_only=True):
+class SiteInfo(msgspec.Struct, frozen=True, kw_only=True):
     """The table `[site]`."""
 
     id: Id
@@ -73,7 +73,7 @@ class Bus(msgspec.Struct, frozen=True, kw_only=True):
         delay_s: from the end of an answer to the next request, for meters that need a rest. On a
             serial port it is never less than the silence between two frames.
         turnaround_s: how long its meters usually take before they answer; only `check` calculates
-            with it. What `edge_agent.bus_time` assumes where omitted.
+            with it. What `edge_agent.commissioning.bus_time_budget` assumes where omitted.
     """
 
     id: Id
@@ -147,7 +147,7 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
 class Site(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """The whole of `site.toml`."""
 
-    site: Identity
+    site: SiteInfo
     institution: tuple[Institution, ...] = ()
     area: tuple[Area, ...] = ()
     bus: tuple[Bus, ...] = ()

@@ -11,8 +11,8 @@ from itertools import pairwise
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from jieneng.metering.catalog import Model
-from jieneng.metering.catalog_check import MOST_PACES
+from jieneng.metering.catalog.meter_model import Model
+from jieneng.metering.catalog.model_check import MOST_PACES
 from jieneng.metering.errors import Problem
 from jieneng.metering.quantities import CONSUMPTION
 from jieneng.metering.read_plan import paces
@@ -46,7 +46,7 @@ def _time_zone(site: Site, _: Mapping[str, Model]) -> Found:
     except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: a folder, or far too long
         yield Problem(
             text="{timezone} is no time zone.",
-            mend='Write one of the IANA names, such as "Asia/Shanghai".',
+            fix='Write one of the IANA names, such as "Asia/Shanghai".',
             values={"timezone": site.site.timezone},
             path=("site", "timezone"),
         )
@@ -61,7 +61,7 @@ def _unique_ids(site: Site, _: Mapping[str, Model]) -> Found:
                 counts[row.id] = 0  # said once
                 yield Problem(
                     text="the id {id} stands more than once among {table}.",
-                    mend="Give each its own id.",
+                    fix="Give each its own id.",
                     values={"id": row.id, "table": table},
                     path=(table, number, "id"),
                 )
@@ -70,7 +70,7 @@ def _unique_ids(site: Site, _: Mapping[str, Model]) -> Found:
         if count > 1 and [*site.areas].count(scope) <= 1:
             yield Problem(
                 text="{id} names two of: the site, an area, an institution.",
-                mend="Figures are asked for by this id, so give each its own.",
+                fix="Figures are asked for by this id, so give each its own.",
                 values={"id": scope},
                 path=("site", "id"),
             )
@@ -90,7 +90,7 @@ def _references(site: Site, models: Mapping[str, Model]) -> Found:
         if meter.bus is not None and meter.model is None:
             yield Problem(
                 text="meter {meter} has a bus but no model.",
-                mend="Add model = ..., so that its registers are known.",
+                fix="Add model = ..., so that its registers are known.",
                 values={"meter": meter.id},
                 path=("meter", number),
             )
@@ -104,7 +104,7 @@ def _refers(
     close = get_close_matches(target, known, 1)
     yield Problem(
         text="{key} = {target} refers to nothing.",
-        mend="Did you mean {close}?" if close else "Define it, or correct the name.",
+        fix="Did you mean {close}?" if close else "Define it, or correct the name.",
         values={"key": key, "target": target, "close": "".join(close)},
         path=(table, number, key),
     )
@@ -122,7 +122,7 @@ def _cycles(site: Site, _: Mapping[str, Model]) -> Found:
                 told.update(way)
                 yield Problem(
                     text="{table} parents go in a circle: {way}.",
-                    mend="One of them has no parent: remove it there.",
+                    fix="One of them has no parent: remove it there.",
                     values={"table": table, "way": " > ".join(way)},
                     path=(table, number, "parent"),
                 )
@@ -142,7 +142,7 @@ def _dates(site: Site, _: Mapping[str, Model]) -> Found:
             if any(row.value == 0 for row in rows):
                 yield Problem(
                     text="{key} of meter {meter} is 0, which would make its energy 0.",
-                    mend="Write the transformer's ratio; 1.0 where there is none.",
+                    fix="Write the transformer's ratio; 1.0 where there is none.",
                     values={"key": key, "meter": meter.id},
                     path=("meter", number, key),
                 )
@@ -154,7 +154,7 @@ def _meant(table: str, number: int, key: str, days: Sequence[date]) -> Found:
         if day.year not in _YEARS:
             yield Problem(
                 text="{key}: {day} is no day of {first} to {last}.",
-                mend="Write the day from which it holds.",
+                fix="Write the day from which it holds.",
                 values={"key": key, "day": day, "first": _YEARS[0], "last": _YEARS[-1]},
                 path=(table, number, key),
             )
@@ -166,7 +166,7 @@ def _dated(table: str, number: int, key: str, rows: Sequence[Dated]) -> Found:
         if later.from_ <= earlier.from_:
             yield Problem(
                 text="{key}: {later} does not come after {earlier}: two values would hold at once.",
-                mend="Sort the rows by `from`, each date once.",
+                fix="Sort the rows by `from`, each date once.",
                 values={"key": key, "later": later.from_, "earlier": earlier.from_},
                 path=(table, number, key),
             )
@@ -178,7 +178,7 @@ def _buses(site: Site, _: Mapping[str, Model]) -> Found:
         if getattr(bus, needed) is None:
             yield Problem(
                 text='bus {bus} with link = "{link}" needs {needed}.',
-                mend="Add {needed} = ... to it.",
+                fix="Add {needed} = ... to it.",
                 values={"bus": bus.id, "link": bus.link, "needed": needed},
                 path=("bus", number),
             )
@@ -195,7 +195,7 @@ def _units(site: Site, _: Mapping[str, Model]) -> Found:
             yield Problem(
                 text="meter {meter} can't be unit 0 on bus {bus}: on a serial line that is the "
                 "broadcast address, which no device answers.",
-                mend="Write the unit that the device's display shows, 1 to 247.",
+                fix="Write the unit that the device's display shows, 1 to 247.",
                 values={"meter": meter.id, "bus": meter.bus},
                 path=("meter", number, "unit"),
             )
@@ -203,7 +203,7 @@ def _units(site: Site, _: Mapping[str, Model]) -> Found:
         if other is not meter:
             yield Problem(
                 text="meters {other} and {meter} are both unit {unit} on bus {bus}.",
-                mend="Each meter on a bus has a unit of its own: look at the device's display.",
+                fix="Each meter on a bus has a unit of its own: look at the device's display.",
                 values={
                     "other": other.id,
                     "meter": meter.id,
@@ -220,7 +220,7 @@ def _media(site: Site, models: Mapping[str, Model]) -> Found:
         if model is not None and model.model.medium != meter.medium:
             yield Problem(
                 text="meter {meter} measures {medium}, but model {model} is for {other}.",
-                mend="Correct medium or model.",
+                fix="Correct medium or model.",
                 values={
                     "meter": meter.id,
                     "medium": meter.medium,
@@ -233,7 +233,7 @@ def _media(site: Site, models: Mapping[str, Model]) -> Found:
         if parent is not None and parent.medium != meter.medium:
             yield Problem(
                 text="meter {meter} measures {medium}, but its parent {parent} measures {other}.",
-                mend="A sub-meter lies below a meter of the same medium.",
+                fix="A sub-meter lies below a meter of the same medium.",
                 values={
                     "meter": meter.id,
                     "medium": meter.medium,
@@ -251,7 +251,7 @@ def _paces(site: Site, models: Mapping[str, Model]) -> Found:
         if meter.every.get(counter, 1) > 1:
             yield Problem(
                 text="{quantity} is the consumption of meter {meter} and must be in every poll.",
-                mend="Remove it from every; interval_s says how often the meter is polled.",
+                fix="Remove it from every; interval_s says how often the meter is polled.",
                 values={"quantity": counter, "meter": meter.id},
                 path=path,
             )
@@ -261,7 +261,7 @@ def _paces(site: Site, models: Mapping[str, Model]) -> Found:
             near = get_close_matches(name, known, n=1)
             yield Problem(
                 text="every of meter {meter} names {quantity}, which its model does not have.",
-                mend="Did you mean {near}?" if near else "Correct or remove the name.",
+                fix="Did you mean {near}?" if near else "Correct or remove the name.",
                 values={"meter": meter.id, "quantity": name, "near": near[0] if near else ""},
                 path=path,
             )
@@ -269,7 +269,7 @@ def _paces(site: Site, models: Mapping[str, Model]) -> Found:
             yield Problem(
                 text="meter {meter} has more than {most} different values of every, with those of "
                 "its model.",
-                mend="Let quantities that may be read together share one.",
+                fix="Let quantities that may be read together share one.",
                 values={"meter": meter.id, "most": MOST_PACES},
                 path=path,
             )
@@ -282,7 +282,7 @@ def _replacements(site: Site, models: Mapping[str, Model]) -> Found:
             if replacement.at.tzinfo is None:
                 yield Problem(
                     text="the replacement of meter {meter} at {at} has no offset from UTC.",
-                    mend="Write it with one, such as 2022-05-10T09:30:00+08:00.",
+                    fix="Write it with one, such as 2022-05-10T09:30:00+08:00.",
                     values={"meter": meter.id, "at": replacement.at},
                     path=("meter", number, "replaced"),
                 )
@@ -293,7 +293,7 @@ def _replacements(site: Site, models: Mapping[str, Model]) -> Found:
             ):
                 yield Problem(
                     text="the replacements of meter {meter} are not in the order of time.",
-                    mend="Sort the rows by `at`, each moment once.",
+                    fix="Sort the rows by `at`, each moment once.",
                     values={"meter": meter.id},
                     path=("meter", number, "replaced"),
                 )

@@ -28,7 +28,7 @@ from jieneng.metering.line_protocol import encode_point
 from jieneng.metering.schema import Point
 from jieneng.storage import influxql
 from jieneng.storage.base import Rejected, Series, WriteResult
-from jieneng.storage.refusal import reason_against
+from jieneng.storage.point_rules import reason_against
 from jieneng.storage.settings import StoreSettings
 
 _Result = TypeVar("_Result")
@@ -289,7 +289,7 @@ def _secret(file: str | None, variable: str) -> str | None:
             [
                 Problem(
                     text="the secret in {path} can't be read: {reason}.",
-                    mend="Check the path in [store] and the file's permissions.",
+                    fix="Check the path in [store] and the file's permissions.",
                     values={"path": file, "reason": error.strerror},
                     path=("store",),
                 )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import msgspec
 
 from jieneng.storage.base import Series
-from jieneng.storage.refusal import EARLIEST_MS, LATEST_MS
+from jieneng.storage.point_rules import EARLIEST_MS, LATEST_MS
 
 if TYPE_CHECKING:
     from numpy import float64

@@ -30,9 +30,9 @@ from typing import Final, TypeAlias, TypeVar
 
 from jieneng.metering.errors import StoreUnavailable
 from jieneng.metering.schema import TEXT_FIELDS, Point
-from jieneng.storage import statements
+from jieneng.storage import sqlite_statements
 from jieneng.storage.base import Rejected, Series, WriteResult
-from jieneng.storage.refusal import reason_against
+from jieneng.storage.point_rules import reason_against
 
 _Result = TypeVar("_Result")
 _Tags: TypeAlias = tuple[tuple[str, str], ...]
@@ -89,18 +89,20 @@ class SqliteStore:
     ) -> list[Series]:
         """The series of a float field in `start_ms <= time < end_ms`."""
         return await self._in_thread(
-            lambda c: statements.read(c, measurement, field, where, start_ms, end_ms)
+            lambda c: sqlite_statements.read(c, measurement, field, where, start_ms, end_ms)
         )
 
     async def span(self, measurement: str, *, where: Mapping[str, str]) -> tuple[int, int] | None:
         """First and last time of any point of the measurement [ms]."""
-        return await self._in_thread(lambda c: statements.span(c, measurement, where))
+        return await self._in_thread(lambda c: sqlite_statements.span(c, measurement, where))
 
     async def delete(
         self, measurement: str, *, where: Mapping[str, str], start_ms: int, end_ms: int
     ) -> None:
         """Remove what lies in `start_ms <= time < end_ms`."""
-        await self._in_thread(lambda c: statements.delete(c, measurement, where, start_ms, end_ms))
+        await self._in_thread(
+            lambda c: sqlite_statements.delete(c, measurement, where, start_ms, end_ms)
+        )
 
     async def close(self) -> None:
         """Close the file. The store is not used again."""
@@ -171,7 +173,7 @@ class SqliteStore:
     def _write(self, connection: sqlite3.Connection, points: Sequence[Point]) -> WriteResult:
         reasons = [reason_against(point) for point in points]
         accepted = [p for p, reason in zip(points, reasons, strict=True) if reason is None]
-        with statements.transaction(connection, "IMMEDIATE"):
+        with sqlite_statements.transaction(connection, "IMMEDIATE"):
             rows = [self._row(connection, point) for point in accepted]
             for shape, group in _grouped(rows):
                 self._need_columns(connection, shape)
@@ -201,7 +203,7 @@ class SqliteStore:
         table, fields = shape
         if self._columns.get(table, set()).issuperset(fields):
             return
-        there = statements.columns(connection, table)
+        there = sqlite_statements.columns(connection, table)
         if not there:
             connection.execute(
                 f'CREATE TABLE "{table}" (series INTEGER NOT NULL, time_ms INTEGER NOT NULL, '

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Final, TypeAlias, Union
 
 import msgspec
 
-from simulators.faults import connections, flow, registers, replies
+from simulators.faults import connection_faults, flow_faults, register_faults, reply_faults
 from simulators.faults.fault import Fault
 
 _ALL: Final[tuple[type[Fault], ...]] = (
-    *replies.KINDS,
-    *connections.KINDS,
-    *registers.STATES,
-    *registers.SLIPS,
-    *flow.KINDS,
+    *reply_faults.KINDS,
+    *connection_faults.KINDS,
+    *register_faults.STATES,
+    *register_faults.SLIPS,
+    *flow_faults.KINDS,
 )
 
 #: By the name that a script uses.

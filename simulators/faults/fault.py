@@ -13,7 +13,7 @@ import numpy as np
 from msgspec import Meta
 
 from jieneng.metering.site import Id
-from simulators.noise import Ints
+from simulators.load.seeded_noise import Ints
 
 Framing = Literal["tcp", "rtu_tcp", "rtu"]
 Layer = Literal["reply", "connection", "register", "flow"]

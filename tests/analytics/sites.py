@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from jieneng import settings
+from jieneng import config_file
 from jieneng.metering import site_check
 from jieneng.metering.site import Site
 from jieneng.site_folder import SiteFolder, load
@@ -24,7 +24,7 @@ name = "office"
 
 def site(text: str, head: str = HEAD) -> Site:
     """A site that `jieneng check` accepts."""
-    found = settings.decode(settings.parse(head + text, "site.toml"), Site)
+    found = config_file.decode(config_file.parse(head + text, "site.toml"), Site)
     assert site_check.check(found, {}) == []
     return found
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from analytics import app, periods
-from analytics.config import AnalyticsSettings
-from analytics.figures import Finding
-from analytics.pipeline import Pipeline
+from analytics.figures.figure import Finding
+from analytics.pipeline.pipeline import Pipeline
+from analytics.settings import AnalyticsSettings
 from jieneng.clock import Clock
 from jieneng.metering import schema
 from jieneng.metering.errors import ConfigError

@@ -21,12 +21,12 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from edge_agent.bus_time import round_of
-from edge_agent.links import bus_link
-from edge_agent.meter import PolledMeter
-from edge_agent.poller import BusPoller
+from edge_agent.commissioning.bus_time_budget import round_of
+from edge_agent.links.link import bus_link
+from edge_agent.links.serial_timing import character_s, frame_gap_s
+from edge_agent.polling.bus_poller import BusPoller
+from edge_agent.polling.polled_meter import PolledMeter
 from edge_agent.protocols.modbus import FRAMINGS, crc
-from edge_agent.serial_line import character_s, frame_gap_s
 from jieneng import observe
 from jieneng.clock import SystemClock
 from jieneng.metering.site import Bus, Meter

@@ -29,13 +29,13 @@ from typing import Final
 import aiomqtt
 import msgspec
 
-from edge_agent.batches import Row
-from edge_agent.config import SpoolSettings
-from edge_agent.spool import Spool
+from edge_agent.settings import SpoolSettings
+from edge_agent.spool.batch_queue import Row
+from edge_agent.spool.spool import Spool
 from jieneng import broker, observe
 from jieneng.broker import BrokerSettings
-from jieneng.metering import wire
-from jieneng.metering.reading import Batch, Poll, Sample
+from jieneng.metering import mqtt_messages
+from jieneng.metering.reading import Batch, PollReport, Sample
 from jieneng.storage import StoreSettings, open_store
 from tests.bench.meters import NAMES, Meters
 from tests.bench.process import cpu_s
@@ -123,10 +123,10 @@ async def _measure(folder: Path, kind: str) -> _Drain:
         await _fill(folder / f"spool-{AGENT}.sqlite", meters, first_ms)
         drain = _Drain()
         async with broker.client(BrokerSettings(port=port), "bench") as client:
-            await client.subscribe(wire.topic(SITE, AGENT, "ack"), qos=1)
+            await client.subscribe(mqtt_messages.topic(SITE, AGENT, "ack"), qos=1)
             with _service(folder, "ingest") as ingest:
                 await _answered(client)
-                await client.subscribe(wire.topic(SITE, AGENT, "batch"), qos=0)
+                await client.subscribe(mqtt_messages.topic(SITE, AGENT, "batch"), qos=0)
                 cpu = cpu_s(ingest.pid)
                 with _service(folder, "edge"):
                     await _hear(client, drain)
@@ -187,7 +187,7 @@ async def _fill(file: Path, meters: Meters, first_ms: int) -> None:
         time_ms = first_ms + int(number * between_ms)
         sample = Sample(ids[number % _METERS], time_ms, 0, tuple(NAMES), values)
         batch = Batch(AGENT, _OLD, number + 1, (sample,))
-        return Row(_OLD, batch.seq, 1, wire.encode_batch(batch))
+        return Row(_OLD, batch.seq, 1, mqtt_messages.encode_batch(batch))
 
     spool = Spool(file, SpoolSettings().max_bytes, observe.log("bench"))
     for first in range(0, _BATCHES, 1000):
@@ -197,12 +197,12 @@ async def _fill(file: Path, meters: Meters, first_ms: int) -> None:
 
 async def _answered(client: aiomqtt.Client) -> None:
     """Return when the ingest listens: what is published sooner waits for its repetition."""
-    poll = Poll(meter_id(0, 1), time.time_ns() // 1_000_000, True, 0, 1)
-    hello = wire.encode_batch(Batch(AGENT, _HELLO, 1, (), (poll,)))
+    poll = PollReport(meter_id(0, 1), time.time_ns() // 1_000_000, True, 0, 1)
+    hello = mqtt_messages.encode_batch(Batch(AGENT, _HELLO, 1, (), (poll,)))
 
     async def ask() -> None:
         while True:
-            await client.publish(wire.topic(SITE, AGENT, "batch"), hello, qos=1)
+            await client.publish(mqtt_messages.topic(SITE, AGENT, "batch"), hello, qos=1)
             await asyncio.sleep(0.2)
 
     async with asyncio.timeout(_START_S):
@@ -223,14 +223,14 @@ async def _hear(client: aiomqtt.Client, drain: _Drain) -> None:
             async for message in client.messages:
                 assert isinstance(message.payload, bytes)
                 if message.topic.value.endswith("/batch"):
-                    batch = wire.decode_batch(message.payload)
+                    batch = mqtt_messages.decode_batch(message.payload)
                     if batch.boot == _OLD and not began_s:
                         began_s = loop.time()
                         limit.reschedule(began_s + _MEASURED_S)
                     elif batch.boot != _OLD and batch.samples:
                         read_s[batch.boot, batch.seq] = batch.samples[0].time_ms / 1000
                     continue
-                ack = wire.decode_ack(message.payload)
+                ack = mqtt_messages.decode_ack(message.payload)
                 for seq in (seq for first, last in ack.stored for seq in range(first, last + 1)):
                     if ack.boot == _OLD:
                         drain.acknowledged.add(seq)

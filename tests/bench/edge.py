@@ -28,7 +28,7 @@ from typing import Final
 import aiomqtt
 import msgspec
 
-from jieneng.metering import wire
+from jieneng.metering import mqtt_messages
 from jieneng.metering.reading import Ack
 from tests.bench import telegraf
 from tests.bench.meters import Meters, lateness_ms
@@ -258,9 +258,9 @@ def _agent(code: str) -> _Subject:
 
     async def heard(client: aiomqtt.Client, payload: bytes) -> int:
         """An ingest that stores nothing."""
-        batch = wire.decode_batch(payload)
-        ack = wire.encode_ack(Ack(batch.boot, ((batch.seq, batch.seq),)))
-        await client.publish(wire.topic(SITE, AGENT, "ack"), ack)
+        batch = mqtt_messages.decode_batch(payload)
+        ack = mqtt_messages.encode_ack(Ack(batch.boot, ((batch.seq, batch.seq),)))
+        await client.publish(mqtt_messages.topic(SITE, AGENT, "ack"), ack)
         return len(batch.samples)
 
-    return _Subject(command, wire.topic(SITE, AGENT, "batch"), heard)
+    return _Subject(command, mqtt_messages.topic(SITE, AGENT, "batch"), heard)

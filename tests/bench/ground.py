@@ -3,8 +3,8 @@
 import struct
 from collections.abc import Iterator
 
-from jieneng.metering import line_protocol, schema, wire
-from jieneng.metering.catalog import Model, ModelHead, PointRow
+from jieneng.metering import line_protocol, mqtt_messages, schema
+from jieneng.metering.catalog.meter_model import Model, ModelHead, PointRow
 from jieneng.metering.quantities import QUANTITIES
 from jieneng.metering.read_plan import plan
 from jieneng.metering.reading import Batch, Sample
@@ -33,10 +33,10 @@ def results() -> Iterator[Result]:
         Sample(f"e-{n}", 1_795_000_000_000 + n, 0, read.quantities, values) for n in range(20)
     )
     batch = Batch("agent-1", "6f1c2a9e", 1, samples)
-    payload = wire.encode_batch(batch)
+    payload = mqtt_messages.encode_batch(batch)
     per_message = "us"
-    yield _each("wire.encode_batch", lambda: wire.encode_batch(batch), per_message)
-    yield _each("wire.decode_batch", lambda: wire.decode_batch(payload), per_message)
+    yield _each("wire.encode_batch", lambda: mqtt_messages.encode_batch(batch), per_message)
+    yield _each("wire.decode_batch", lambda: mqtt_messages.decode_batch(payload), per_message)
 
     rows = [row for s in samples if (row := schema.reading_point("site", "electricity", s))]
     yield _each("line_protocol.encode", lambda: line_protocol.encode(rows), per_message)

@@ -23,14 +23,14 @@ from pathlib import Path
 import aiomqtt
 import msgspec
 
-from edge_agent.batches import Row
-from edge_agent.config import PublishSettings
-from edge_agent.publisher import Publisher
-from edge_agent.spool import Spool
+from edge_agent.publishing.publisher import Publisher
+from edge_agent.settings import PublishSettings
+from edge_agent.spool.batch_queue import Row
+from edge_agent.spool.spool import Spool
 from jieneng import broker, observe
 from jieneng.broker import BrokerSettings
 from jieneng.clock import SystemClock
-from jieneng.metering import wire
+from jieneng.metering import mqtt_messages
 from jieneng.metering.quantities import QUANTITIES
 from jieneng.metering.reading import Ack, Batch, Sample
 from tests.bench.process import cpu_s
@@ -97,7 +97,7 @@ async def _measure(folder: Path, shape: _Shape) -> tuple[float, float, float]:
     consumer = _Consumer(batches)
     try:
         async with broker.client(BrokerSettings(port=server.port), "ingest") as client:
-            await client.subscribe(wire.topic("bench", "agent", "batch"), qos=1)
+            await client.subscribe(mqtt_messages.topic("bench", "agent", "batch"), qos=1)
             arguments = map(str, (folder, server.port, shape.samples, shape.interval_s))
             agent = subprocess.Popen(  # noqa: ASYNC220 - starts at once
                 [sys.executable, "-m", "tests.bench.keeping", *arguments],
@@ -122,12 +122,12 @@ class _Consumer:
 
     async def run(self, client: aiomqtt.Client) -> None:
         began_s, came = 0.0, set[int]()
-        topic = wire.topic("bench", "agent", "ack")
+        topic = mqtt_messages.topic("bench", "agent", "ack")
         acks: list[tuple[str, int]] = []
         async for message in client.messages:
             began_s = began_s or time.perf_counter()
             assert isinstance(message.payload, bytes)
-            batch = wire.decode_batch(message.payload)
+            batch = mqtt_messages.decode_batch(message.payload)
             acks.append((batch.boot, batch.seq))
             if batch.boot == _OLD:
                 came.add(batch.seq)
@@ -137,7 +137,7 @@ class _Consumer:
             if not len(client.messages) or len(acks) >= 100:  # as the ingest acknowledges a write
                 for boot in {boot for boot, _ in acks}:
                     stored = tuple((seq, seq) for one, seq in acks if one == boot)
-                    await client.publish(topic, wire.encode_ack(Ack(boot, stored)))
+                    await client.publish(topic, mqtt_messages.encode_ack(Ack(boot, stored)))
                 acks = []
             if len(came) == self._wanted:
                 self.seconds = time.perf_counter() - began_s
@@ -147,7 +147,7 @@ class _Consumer:
 def _row(boot: str, seq: int, samples: int) -> Row:
     now_ms = time.time_ns() // 1_000_000
     some = tuple(Sample(f"meter-{n:04}", now_ms, 0, _NAMES, _VALUES) for n in range(samples))
-    return Row(boot, seq, samples, wire.encode_batch(Batch("agent", boot, seq, some)))
+    return Row(boot, seq, samples, mqtt_messages.encode_batch(Batch("agent", boot, seq, some)))
 
 
 async def _agent(folder: Path, port: int, samples: int, interval_s: float) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import aiomqtt
 import pytest
 
-from jieneng.metering.wire import topic
+from jieneng.metering.mqtt_messages import topic
 from tests.conftest import ROOT
 from tests.servers import Server, free_port, need
 

@@ -10,9 +10,9 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from analytics.config import AnalyticsSettings
-from edge_agent.config import AgentSettings
-from ingest.config import IngestSettings
+from analytics.settings import AnalyticsSettings
+from edge_agent.settings import AgentSettings
+from ingest.settings import IngestSettings
 from jieneng.cli import jieneng
 from jieneng.cli.options import Reader
 from jieneng.site_folder import read_settings

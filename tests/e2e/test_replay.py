@@ -9,16 +9,16 @@ from pathlib import Path
 import edge_agent.app
 import ingest.app
 from analytics.app import load_rules
-from analytics.pipeline import Pipeline
-from edge_agent.config import AgentHead, AgentSettings, BusOverride
-from ingest.config import IngestSettings
+from analytics.pipeline.pipeline import Pipeline
+from edge_agent.settings import AgentHead, AgentSettings, BusOverride
+from ingest.settings import IngestSettings
 from jieneng.broker import BrokerSettings
 from jieneng.metering import schema
 from jieneng.metering.quantities import CONSUMPTION
 from jieneng.site_folder import SiteFolder, load, read_settings
 from jieneng.storage import Store, StoreSettings, open_store
-from simulators import fleet
-from simulators.config import SimulatorSettings
+from simulators.serving import site_server
+from simulators.settings import SimulatorSettings
 from tests.e2e import measured as files
 from tests.servers import Influx, Mosquitto
 from tests.stepped_clock import SteppedClock
@@ -97,7 +97,7 @@ async def running(
     """Simulators, two agents and the ingest."""
     settings = read_settings(folder.path / "simulator.toml", SimulatorSettings)
     async with (
-        fleet.serving(fleet.campus(folder, settings), clock) as places,
+        site_server.serving(site_server.campus(folder, settings), clock) as places,
         asyncio.TaskGroup() as group,
     ):
         overrides = tuple(

@@ -14,14 +14,14 @@ from pathlib import Path
 import edge_agent.app
 import ingest.app
 import simulators.app
-from edge_agent.config import AgentSettings, BusOverride, PublishSettings
-from ingest.config import IngestSettings
-from jieneng import settings as documents
+from edge_agent.settings import AgentSettings, BusOverride, PublishSettings
+from ingest.settings import IngestSettings
+from jieneng import config_file as documents
 from jieneng.broker import BrokerSettings
 from jieneng.metering import schema
 from jieneng.site_folder import SiteFolder, load, read_settings
 from jieneng.storage import Series, Store, StoreSettings, open_store
-from simulators.config import SimulatorSettings
+from simulators.settings import SimulatorSettings
 from tests.cli.run import jieneng
 from tests.patience import PATIENCE_S
 from tests.servers import Mosquitto

@@ -14,16 +14,16 @@ from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from edge_agent import app
-from edge_agent.config import AgentSettings, PublishSettings, SpoolSettings
 from edge_agent.health import BusLoad, Health
-from edge_agent.keeper import Polled
-from edge_agent.timekeeper import Timekeeper
+from edge_agent.settings import AgentSettings, PublishSettings, SpoolSettings
+from edge_agent.spool.batch_writer import Polled
+from edge_agent.timekeeping.clock_trust import ClockTrust
 from jieneng import broker
 from jieneng.broker import BrokerSettings
 from jieneng.clock import SystemClock
-from jieneng.metering import wire
-from jieneng.metering.reading import Ack, Batch, Poll, Sample, Status
-from jieneng.metering.site import Area, Bus, Identity, Meter, Site
+from jieneng.metering import mqtt_messages
+from jieneng.metering.reading import Ack, Batch, PollReport, Sample, Status
+from jieneng.metering.site import Area, Bus, Meter, Site, SiteInfo
 from jieneng.site_folder import SiteFolder, packaged_models
 from tests.patience import PATIENCE_S
 
@@ -47,7 +47,7 @@ async def until(happened: Callable[[], object]) -> None:
 def site(*buses: Bus, meters: Sequence[Meter]) -> Site:
     """A site of these buses and meters."""
     return Site(
-        site=Identity(id=SITE, name="试验"),
+        site=SiteInfo(id=SITE, name="试验"),
         area=(Area(id="block", name="楼"),),
         bus=buses,
         meter=tuple(meters),
@@ -101,7 +101,7 @@ def into(samples: list[Sample]) -> Callable[[Polled], None]:
 class Kept(msgspec.Struct, frozen=True):
     """A poll as the keeper takes it: a sample, or how a poll went that found none."""
 
-    found: Sample | Poll
+    found: Sample | PollReport
 
     @property
     def time_ms(self) -> int:
@@ -117,10 +117,10 @@ class Kept(msgspec.Struct, frozen=True):
     def sample(self) -> Sample | None:
         return self.found if isinstance(self.found, Sample) else None
 
-    def poll(self) -> Poll:
-        if isinstance(self.found, Poll):
+    def poll(self) -> PollReport:
+        if isinstance(self.found, PollReport):
             return self.found
-        return Poll(self.found.meter, self.time_ms, True, 10, 1)
+        return PollReport(self.found.meter, self.time_ms, True, 10, 1)
 
 
 class Dtsd1352:
@@ -219,20 +219,20 @@ class Ingest:
             with suppress(aiomqtt.MqttError):
                 settings = BrokerSettings(port=self._port, timeout_s=2.0)
                 async with broker.client(settings, "ingest") as client:
-                    await client.subscribe(wire.topic("+", "+", "batch"), qos=1)
-                    await client.subscribe(wire.topic("+", "+", "status"), qos=1)
+                    await client.subscribe(mqtt_messages.topic("+", "+", "batch"), qos=1)
+                    await client.subscribe(mqtt_messages.topic("+", "+", "status"), qos=1)
                     async for message in client.messages:
                         await self._take(client, message)
             await asyncio.sleep(0.05)
 
     async def _take(self, client: aiomqtt.Client, message: aiomqtt.Message) -> None:
-        name, agent, channel = wire.parse_topic(str(message.topic))
+        name, agent, channel = mqtt_messages.parse_topic(str(message.topic))
         assert isinstance(message.payload, bytes)
         if channel == "status":
-            self.status = wire.decode_status(message.payload)
+            self.status = mqtt_messages.decode_status(message.payload)
         else:
             self.received += 1
-            batch = wire.decode_batch(message.payload)
+            batch = mqtt_messages.decode_batch(message.payload)
             self.points |= {(one.meter, one.time_ms, one.values[0]) for one in batch.samples}
             if not self.deaf:
                 self.batches[batch.boot, batch.seq] = batch
@@ -242,7 +242,9 @@ class Ingest:
                     if self.quarantines
                     else Ack(batch.boot, stored=(one,))
                 )
-                await client.publish(wire.topic(name, agent, "ack"), wire.encode_ack(ack), qos=1)
+                await client.publish(
+                    mqtt_messages.topic(name, agent, "ack"), mqtt_messages.encode_ack(ack), qos=1
+                )
 
 
 @asynccontextmanager
@@ -267,7 +269,7 @@ def never_undated(time_ms: int) -> int:
 def health() -> Health:
     """Of an agent without buses."""
     clock = SystemClock()
-    timekeeper = Timekeeper(clock.now_ms(), clock.up_ms())
+    timekeeper = ClockTrust(clock.now_ms(), clock.up_ms())
     return Health(BusLoad(lambda: (), clock), timekeeper, clock)
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from edge_agent.config import AgentSettings, BusOverride, duty
-from jieneng import settings
+from edge_agent.settings import AgentSettings, BusOverride, duty
+from jieneng import config_file
 from jieneng.broker import BrokerSettings
 from jieneng.metering.site import Bus
 from tests.edge_agent.scene import AGENT, bus, meter, site
@@ -51,7 +51,7 @@ def test_every_key_is_explained_with_its_default_and_none_that_is_not_there() ->
 
 def test_its_examples_load_and_mean_what_they_say() -> None:
     least, full = (
-        settings.decode(settings.parse(one, "agent.toml"), AgentSettings) for one in EXAMPLES
+        config_file.decode(config_file.parse(one, "agent.toml"), AgentSettings) for one in EXAMPLES
     )
     assert least == AgentSettings(broker=BrokerSettings(host="192.0.2.10"))
     lifts = Bus(id="lifts", agent=AGENT, link="rtu", device="/dev/ttyS1")

@@ -4,12 +4,12 @@ from typing import Any, cast
 
 import pytest
 
-from edge_agent.config import PublishSettings
-from edge_agent.course import PollCounts
 from edge_agent.health import BusLoad, Health
-from edge_agent.publisher import Publisher
-from edge_agent.tally import Counts
-from edge_agent.timekeeper import Timekeeper
+from edge_agent.polling.poll import PollCounts
+from edge_agent.publishing.publisher import Publisher
+from edge_agent.settings import PublishSettings
+from edge_agent.spool.sample_counts import Counts
+from edge_agent.timekeeping.clock_trust import ClockTrust
 from jieneng import observe
 from jieneng.broker import BrokerSettings
 from jieneng.metering.reading import Status
@@ -105,7 +105,7 @@ def test_two_askers_do_not_cut_each_others_time_short() -> None:
 
 def test_uptime_counts_from_the_start_of_the_agent() -> None:
     agent = Agent()
-    health = Health(agent.load, Timekeeper(BEGIN_MS, 0), agent.clock)
+    health = Health(agent.load, ClockTrust(BEGIN_MS, 0), agent.clock)
     agent.clock.now_s += 90.5
     assert health.uptime_s == pytest.approx(90.5)
 
@@ -119,7 +119,7 @@ class Spool:
 
 def test_the_status_says_what_spool_clock_and_buses_say() -> None:
     agent, spool = Agent(Poller("b")), Spool()
-    health = Health(agent.load, Timekeeper(BEGIN_MS, 0), agent.clock)
+    health = Health(agent.load, ClockTrust(BEGIN_MS, 0), agent.clock)
     publisher = Publisher(
         cast("Any", spool),
         site="site",

@@ -8,12 +8,12 @@ from typing import Any
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from edge_agent.course import PollCounts
 from edge_agent.health import BusLoad, Health
 from edge_agent.metrics import AgentMetrics
-from edge_agent.publisher import PublishCounts
-from edge_agent.tally import Counts
-from edge_agent.timekeeper import Timekeeper
+from edge_agent.polling.poll import PollCounts
+from edge_agent.publishing.publisher import PublishCounts
+from edge_agent.spool.sample_counts import Counts
+from edge_agent.timekeeping.clock_trust import ClockTrust
 
 BEGIN_MS = 1_795_000_000_000
 SPOOL = Counts(
@@ -40,7 +40,7 @@ class Agent:
             SimpleNamespace(bus="a", counts=PollCounts(ok=11, failed=12, seconds=2.5)),
             SimpleNamespace(bus="b", counts=PollCounts(ok=21, failed=22, seconds=7.5)),
         ]
-        self.timekeeper = Timekeeper(BEGIN_MS, 0)
+        self.timekeeper = ClockTrust(BEGIN_MS, 0)
         self.timekeeper.look(BEGIN_MS + 60_000, 0)
         health = Health(BusLoad(lambda: self.pollers, clock), self.timekeeper, clock)
         buses: Any = SimpleNamespace(pollers=self.pollers)

@@ -11,9 +11,9 @@ from typing import Any, get_args
 
 import pytest
 
-from analytics.figures import Status
+from analytics.figures.figure import Status
 from grafana import build, data_source, queries
-from grafana.boards.layout import Row, place
+from grafana.panel_layout import Row, place
 from grafana.panels import GRID, VERDICTS
 from jieneng.metering import line_protocol, schema
 from jieneng.metering.schema import Point

@@ -8,7 +8,7 @@ import aiomqtt
 
 from jieneng import broker
 from jieneng.broker import BrokerSettings
-from jieneng.metering import wire
+from jieneng.metering import mqtt_messages
 from jieneng.metering.reading import Ack, Batch, Sample, Status
 from tests.patience import PATIENCE_S
 
@@ -35,19 +35,19 @@ class FakeAgent:
         self._heard = asyncio.Event()
 
     async def send(self, one: Batch) -> None:
-        await self.publish("batch", wire.encode_batch(one))
+        await self.publish("batch", mqtt_messages.encode_batch(one))
 
     async def say(self, status: Status) -> None:
-        topic = wire.topic(SITE, self.name, "status")
-        await self.client.publish(topic, wire.encode_status(status), qos=1, retain=True)
+        topic = mqtt_messages.topic(SITE, self.name, "status")
+        await self.client.publish(topic, mqtt_messages.encode_status(status), qos=1, retain=True)
 
-    async def publish(self, channel: wire.Channel, payload: bytes) -> None:
-        await self.client.publish(wire.topic(SITE, self.name, channel), payload, qos=1)
+    async def publish(self, channel: mqtt_messages.Channel, payload: bytes) -> None:
+        await self.client.publish(mqtt_messages.topic(SITE, self.name, channel), payload, qos=1)
 
     async def listen(self) -> None:
         async for message in self.client.messages:
             assert isinstance(message.payload, bytes)
-            self.acks.append(wire.decode_ack(message.payload))
+            self.acks.append(mqtt_messages.decode_ack(message.payload))
             self._heard.set()
 
     @property
@@ -83,7 +83,7 @@ class FakeAgent:
 async def connected(port: int, name: str = "agent-1") -> AsyncIterator[FakeAgent]:
     async with broker.client(BrokerSettings(port=port), f"fake-{name}") as client:
         agent = FakeAgent(client, name)
-        await client.subscribe(wire.topic(SITE, name, "ack"), qos=1)
+        await client.subscribe(mqtt_messages.topic(SITE, name, "ack"), qos=1)
         listening = asyncio.create_task(agent.listen())
         try:
             yield agent

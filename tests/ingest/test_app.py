@@ -13,12 +13,12 @@ import msgspec
 import pytest
 
 from ingest import app, ledger
-from ingest.config import BatchSettings, IngestSettings, SubscriptionSettings
 from ingest.quarantine import Quarantine
-from ingest.receive import Receiver
+from ingest.receiver import Receiver
+from ingest.settings import BatchSettings, IngestSettings, SubscriptionSettings
 from jieneng.broker import BrokerSettings
 from jieneng.clock import SystemClock
-from jieneng.metering import wire
+from jieneng.metering import mqtt_messages
 from jieneng.metering.errors import ConfigError
 from jieneng.metering.reading import Ack, Batch, Status
 from jieneng.observe import MetricsSettings
@@ -118,7 +118,9 @@ async def test_one_unknown_meter_costs_its_neighbours_nothing(
         await agent.resend_until_stored(odd)
         async with reading(folder, settings) as store:
             assert await stored(store) == [1, 4]
-    kept = {one.reason: wire.decode_batch(one.body) for one in quarantine(folder).entries()}
+    kept = {
+        one.reason: mqtt_messages.decode_batch(one.body) for one in quarantine(folder).entries()
+    }
     assert kept == {
         "unknown_meter": batch(1, [sample(2, "e-nosuch")]),
         "other_agent": batch(1, [sample(3, OTHER_METER)]),
@@ -193,7 +195,7 @@ import asyncio, sys
 from pathlib import Path
 import msgspec
 from ingest import app
-from ingest.config import IngestSettings
+from ingest.settings import IngestSettings
 from jieneng.clock import SystemClock
 from jieneng.site_folder import load
 
@@ -287,11 +289,13 @@ HOSTILE = {
     "huge number": b'{"v":1,"agent":"agent-1","boot":"6f1c2a9e","seq":1' + b"0" * 4000 + b"}",
     "other version": b'{"v":2,"boot":"6f1c2a9e","seq":7002,"readings":{}}',
     "other form": b'{"v":1,"agent":"agent-1","boot":"6f1c2a9e","seq":7003}',
-    "no samples": wire.encode_batch(Batch("agent-1", BOOT, 7004, ())),
-    "other agent": wire.encode_batch(batch(7005, agent="agent-2")),
-    "unknown meter": wire.encode_batch(batch(7006, [sample(1, "e-nosuch")])),
-    "other medium": wire.encode_batch(batch(7007, [sample(1, "e-main", "volume_m3")])),
-    "wide quality": wire.encode_batch(batch(7008)).replace(b",0,0,[", b",0,1" + b"0" * 400 + b",["),
+    "no samples": mqtt_messages.encode_batch(Batch("agent-1", BOOT, 7004, ())),
+    "other agent": mqtt_messages.encode_batch(batch(7005, agent="agent-2")),
+    "unknown meter": mqtt_messages.encode_batch(batch(7006, [sample(1, "e-nosuch")])),
+    "other medium": mqtt_messages.encode_batch(batch(7007, [sample(1, "e-main", "volume_m3")])),
+    "wide quality": mqtt_messages.encode_batch(batch(7008)).replace(
+        b",0,0,[", b",0,1" + b"0" * 400 + b",["
+    ),
     "json but not ours": b'["v", 1]',
     "null": b"null",
 }
@@ -307,10 +311,10 @@ async def test_hostile_payloads_end_in_quarantine_and_the_ingest_goes_on(
             await agent.publish("batch", payload)
             await agent.publish("status", payload)
             # Ours to write, and nobody's whom this test listens to.
-            await agent.client.publish(wire.topic(SITE, "agent-2", "ack"), payload, qos=1)
+            await agent.client.publish(mqtt_messages.topic(SITE, "agent-2", "ack"), payload, qos=1)
         for name in ("nosuch-agent", "$x", "中文", "x" * 1000):
-            topic = wire.topic(SITE, name, "batch")
-            await agent.client.publish(topic, wire.encode_batch(batch(1)), qos=1)
+            topic = mqtt_messages.topic(SITE, name, "batch")
+            await agent.client.publish(topic, mqtt_messages.encode_batch(batch(1)), qos=1)
         await agent.resend_until_stored(batch(1), batch(2))
         await agent.until(lambda: agent.quarantined.keys() >= set(range(7002, 7009)))
         assert agent.stored == {1, 2}

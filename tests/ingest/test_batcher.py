@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.admit import Delivery, SetAside
+from ingest.admission import Delivery, SetAside
 from ingest.backoff import backoff_s
 from ingest.batcher import Batcher, ranges
-from ingest.config import BatchSettings
 from ingest.metrics import Metrics
+from ingest.settings import BatchSettings
 from jieneng import observe
 from jieneng.metering.errors import StoreUnavailable
 from jieneng.metering.reading import Ack

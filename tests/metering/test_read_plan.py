@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jieneng.metering.catalog import (
+from jieneng.metering.catalog.meter_model import (
     ForbiddenRow,
     FractionRow,
     Model,

@@ -12,15 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jieneng.metering.registers import (
-    TYPES,
-    Field,
-    bit_decoder,
-    decoder,
-    orders,
-    text,
-    text_words,
-)
+from jieneng.metering.registers import TYPES, Field, bit_decoder, decoder, orders, text, text_words
 
 ONE = Fraction(1)
 

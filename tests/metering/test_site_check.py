@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from jieneng.metering.catalog_check import MOST_PACES
+from jieneng.metering.catalog.model_check import MOST_PACES
 from jieneng.metering.errors import ConfigError
 from jieneng.site_folder import SiteFolder, load
 

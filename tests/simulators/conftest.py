@@ -3,9 +3,9 @@
 import pytest
 
 from jieneng.site_folder import SiteFolder, read_settings
-from simulators import fleet
-from simulators.campus import SETTINGS_FILE, Campus
-from simulators.config import SimulatorSettings
+from simulators.serving import site_server
+from simulators.settings import SimulatorSettings
+from simulators.simulated_site import SETTINGS_FILE, SimulatedSite
 
 
 @pytest.fixture(scope="session")
@@ -14,5 +14,5 @@ def settings(example: SiteFolder) -> SimulatorSettings:
 
 
 @pytest.fixture(scope="session")
-def campus(example: SiteFolder, settings: SimulatorSettings) -> Campus:
-    return fleet.campus(example, settings)
+def campus(example: SiteFolder, settings: SimulatorSettings) -> SimulatedSite:
+    return site_server.campus(example, settings)

@@ -11,18 +11,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from jieneng.metering.site import Area, Bus, Identity, Meter, Site
+from jieneng.metering.site import Area, Bus, Meter, Site, SiteInfo
 from jieneng.site_folder import packaged_models
-from simulators import fleet
-from simulators import meter as metered
-from simulators.bus import Exchange, Seen, nobody_sees
-from simulators.campus import Campus
 from simulators.faults.fault import Fault
-from simulators.flows import Altered
-from simulators.meter import Stretch
-from simulators.modbus_server import Place
-from simulators.script import Script
-from simulators.steady import Steady
+from simulators.load.altered_load import Altered
+from simulators.load.constant_load import Steady
+from simulators.registers import simulated_meter as metered
+from simulators.registers.simulated_meter import Stretch
+from simulators.scripting.fault_script import Script
+from simulators.serving import site_server
+from simulators.serving.modbus_server import Place
+from simulators.serving.simulated_bus import Exchange, Seen, nobody_sees
+from simulators.simulated_site import SimulatedSite
 from tests.patience import PATIENCE_S
 from tests.simulators.clocks import StillClock
 
@@ -40,7 +40,7 @@ def site(link: Any = "tcp") -> Site:
         )  # fmt: skip
 
     return Site(
-        site=Identity(id="scene", name="试验"),
+        site=SiteInfo(id="scene", name="试验"),
         area=(
             Area(id="a", name="A"),
             Area(id="a-floor", name="A1", parent="a"),
@@ -59,7 +59,7 @@ def site(link: Any = "tcp") -> Site:
     )
 
 
-def campus(link: Any = "tcp") -> Campus:
+def campus(link: Any = "tcp") -> SimulatedSite:
     where = site(link)
     leaves = {name: Altered(Steady(rate, BEGIN_MS)) for name, rate in _RATES.items()}
     flows = {name: Altered(leaf) for name, leaf in leaves.items()}
@@ -69,7 +69,7 @@ def campus(link: Any = "tcp") -> Campus:
         )
         for one in where.meter
     }
-    return Campus(where, meters, flows, leaves)
+    return SimulatedSite(where, meters, flows, leaves)
 
 
 class Scene:
@@ -168,7 +168,9 @@ async def scene(*faults: Fault, link: Any = "tcp") -> AsyncIterator[Scene]:
     """Served, with these faults."""
     one = Scene(link)
     one.script.place(faults)
-    async with fleet.serving(one.campus, one.clock, script=one.script, seen=one.see) as places:
+    async with site_server.serving(
+        one.campus, one.clock, script=one.script, seen=one.see
+    ) as places:
         one.places = places
         one.script.started()
         yield one

@@ -15,9 +15,10 @@ from jieneng.clock import FastClock
 from jieneng.metering.errors import Unavailable
 from jieneng.observe import MetricsSettings
 from jieneng.site_folder import SiteFolder
-from simulators import app, fleet
-from simulators.campus import Campus
-from simulators.config import SimulatorSettings
+from simulators import app
+from simulators.serving import site_server
+from simulators.settings import SimulatorSettings
+from simulators.simulated_site import SimulatedSite
 from tests.patience import PATIENCE_S
 from tests.servers import free_port
 
@@ -57,11 +58,13 @@ async def test_ports_are_written_once_all_listen_and_closed_on_cancellation(
     await _until(lambda: not asyncio.all_tasks() - before)
 
 
-async def test_a_taken_port_is_said_and_the_other_buses_are_closed_again(campus: Campus) -> None:
+async def test_a_taken_port_is_said_and_the_other_buses_are_closed_again(
+    campus: SimulatedSite,
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         ports = {"data-room-lan": taken.getsockname()[1]}
         with pytest.raises(Unavailable, match="can't listen on 127"):
-            async with fleet.serving(campus, FastClock(NOON_MS, 1.0), ports=ports):
+            async with site_server.serving(campus, FastClock(NOON_MS, 1.0), ports=ports):
                 raise AssertionError("it must not begin")
 
 

@@ -31,8 +31,8 @@ from jieneng.cli.options import examples, run_service, tr
     help=tr("Keep the data there, and continue what is there; otherwise only the page is kept."),
 )
 def demo(for_s: float | None, kept_dir: Path | None) -> None:
-    from jieneng.cli.demo import folder as folders
-    from jieneng.cli.demo.run import run
+    from jieneng.cli.demo import demo_folder as folders
+    from jieneng.cli.demo.run_demo import run
 
     folder = kept_dir or Path(tempfile.mkdtemp(prefix="jieneng-demo-"))
     try:

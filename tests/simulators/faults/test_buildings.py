@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from jieneng.site_folder import SiteFolder
-from simulators import fleet
-from simulators.config import SimulatorSettings
-from simulators.faults import connections, flow
-from simulators.flows import Altered, Cut, Leak
-from simulators.script import Script
-from simulators.steady import Steady
+from simulators.faults import connection_faults, flow_faults
+from simulators.load.altered_load import Altered, Cut, Leak
+from simulators.load.constant_load import Steady
+from simulators.scripting.fault_script import Script
+from simulators.serving import site_server
+from simulators.settings import SimulatorSettings
 from tests.patience import PATIENCE_S
 from tests.simulators.scene import BEGIN_MS, HOUR_MS, Master, Scene, scene
 
@@ -23,7 +23,7 @@ def _flowed(one: Scene, meter: str, after_s: int) -> float:
 
 async def test_a_power_cut_darkens_a_building_and_the_truth_knows() -> None:
     """Block a is without power for an hour from second 600 on; block b is not."""
-    async with scene(flow.PowerCut(area="a", after_s=600, duration_s=3600)) as one:
+    async with scene(flow_faults.PowerCut(area="a", after_s=600, duration_s=3600)) as one:
         assert _flowed(one, "e-1", 600) == 6.0
         assert _flowed(one, "e-1", 4200) == 6.0
         assert _flowed(one, "e-1", 7800) == 42.0
@@ -35,7 +35,7 @@ async def test_a_power_cut_darkens_a_building_and_the_truth_knows() -> None:
 
 
 async def test_a_dark_gateway_takes_nobody_and_has_forgotten_everybody_afterwards() -> None:
-    async with scene(flow.PowerCut(area="a", after_s=600, duration_s=60)) as one:
+    async with scene(flow_faults.PowerCut(area="a", after_s=600, duration_s=60)) as one:
         before, idle = await one.connect(), await one.connect()
         assert len(await before.ask()) == 13
         one.clock.time_ms += 610_000
@@ -57,7 +57,7 @@ async def test_a_dark_gateway_takes_nobody_and_has_forgotten_everybody_afterward
 
 
 async def test_a_cut_of_one_meter_leaves_its_gateway_alive() -> None:
-    async with scene(flow.PowerCut(meter="e-1")) as one:
+    async with scene(flow_faults.PowerCut(meter="e-1")) as one:
         master = await one.connect()
         assert await master.ask(unit=1) == b""
         assert len(await master.ask(unit=2)) == 13
@@ -65,7 +65,7 @@ async def test_a_cut_of_one_meter_leaves_its_gateway_alive() -> None:
 
 
 async def test_a_dark_gateway_says_nothing_of_units_that_are_not_there() -> None:
-    async with scene(flow.PowerCut(area="a")) as one:
+    async with scene(flow_faults.PowerCut(area="a")) as one:
         one.clock.time_ms -= 1  # just before, so that the connection is taken
         master = await one.connect()
         one.clock.time_ms += 1
@@ -74,7 +74,7 @@ async def test_a_dark_gateway_says_nothing_of_units_that_are_not_there() -> None
 
 
 async def test_a_bus_is_dark_when_all_its_meters_are_whoever_darkened_them() -> None:
-    cuts = [flow.PowerCut(meter=name) for name in ("e-1", "e-2", "w-1")]
+    cuts = [flow_faults.PowerCut(meter=name) for name in ("e-1", "e-2", "w-1")]
     async with scene(*cuts) as one:
         assert one.script.dark_bus("bus-a", BEGIN_MS)
         assert not one.script.dark_bus("bus-b", BEGIN_MS)
@@ -83,9 +83,9 @@ async def test_a_bus_is_dark_when_all_its_meters_are_whoever_darkened_them() -> 
 async def test_no_electricity_leaks_without_power_but_water_does() -> None:
     """The power is cut from second 600 to 1200, the leaks go on from 0 to 1800."""
     async with scene(
-        flow.PowerCut(area="a", after_s=600, duration_s=600),
-        flow.Leak(meter="e-1", after_s=0, duration_s=1800, rate=36.0),
-        flow.Leak(meter="w-1", after_s=0, duration_s=1800, rate=3.6),
+        flow_faults.PowerCut(area="a", after_s=600, duration_s=600),
+        flow_faults.Leak(meter="e-1", after_s=0, duration_s=1800, rate=36.0),
+        flow_faults.Leak(meter="w-1", after_s=0, duration_s=1800, rate=3.6),
     ) as one:
         assert _flowed(one, "e-1", 1800) == 2 * 12.0
         assert round(_flowed(one, "w-1", 1800), 9) == 2 * 1.8
@@ -95,9 +95,9 @@ def test_what_is_fed_through_a_dark_meter_is_dark_too(
     example: SiteFolder, settings: SimulatorSettings
 ) -> None:
     """Block 2 feeds the data room, which is another area of the example centre."""
-    campus = fleet.campus(example, settings)
+    campus = site_server.campus(example, settings)
     script = Script(campus, 1, BEGIN_MS)
-    [cut] = script.place([flow.PowerCut(meter="e-b2", duration_s=3600)])
+    [cut] = script.place([flow_faults.PowerCut(meter="e-b2", duration_s=3600)])
     assert {"e-b2", "e-b2-light", "e-dr", "e-dr-it", "e-dr-cool"} <= cut.meters
     assert "w-b2" not in cut.meters
     during = np.asarray([BEGIN_MS, BEGIN_MS + HOUR_MS])
@@ -112,7 +112,7 @@ def test_what_is_fed_through_a_dark_meter_is_dark_too(
 
 async def test_a_leak_flows_on_top() -> None:
     """3.6 m3/h, and 1.8 m3/h more from the second hour on."""
-    fault = flow.Leak(meter="w-1", after_s=3600, duration_s=3600, rate=1.8)
+    fault = flow_faults.Leak(meter="w-1", after_s=3600, duration_s=3600, rate=1.8)
     async with scene(fault) as one:
         assert round(_flowed(one, "w-1", 3600), 9) == 3.6
         assert round(_flowed(one, "w-1", 7200), 9) == 9.0
@@ -140,7 +140,7 @@ def test_cuts_that_overlap_are_cut_once() -> None:
 async def test_a_gateway_takes_one_connection(
     newcomer: str, first_lives: bool, second_lives: bool
 ) -> None:
-    fault = connections.OneConnection(bus="bus-a", newcomer=newcomer)  # type: ignore[arg-type]  # a literal
+    fault = connection_faults.OneConnection(bus="bus-a", newcomer=newcomer)  # type: ignore[arg-type]  # a literal
     async with scene(fault) as one:
         first = await one.connect()
         assert len(await first.ask()) == 13

@@ -1,0 +1,260 @@
+"""A scope in a period and in its base year -> figures with verdicts.
+
+Laws:
+
+1. A period that goes on is told by its complete days, and compared with the same days of the
+   base year.
+2. The coverage of an indicator is that of its worst covered medium, so that a total is not judged
+   while one carrier's meters are silent.
+3. The same consumption, rules and site give the same digits. Figures are rounded to six decimals
+   after everything is computed, never before.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from typing import Final
+
+import msgspec
+
+from analytics.figures import targets
+from analytics.figures.factors import Applied
+from analytics.figures.figure import FactorSeries, Figure, Finding, Status
+from analytics.figures.indicators import INDICATORS, Indicator
+from analytics.figures.roll_up import Scope
+from analytics.figures.rule_files import Rules
+from analytics.figures.scope_basis import FactorDays, Measured, View, factor_days, view
+from analytics.figures.targets import Cap, Plan, Target
+from analytics.periods import Period, of_year
+from jieneng.metering.quantities import Medium
+from jieneng.metering.site import Site
+
+_DECIMALS: Final = 6
+
+
+class _Side(msgspec.Struct, frozen=True):
+    """A period, or its days in the base year: what is known there of all scopes."""
+
+    period: Period
+    factors: FactorDays
+    views: dict[str, View]
+
+
+class _Case(msgspec.Struct, frozen=True):
+    """One scope in one period.
+
+    Attributes:
+        period: the whole of it.
+        plan: the plan that it lies in; None where it lies in none.
+        now: its complete days.
+        base: the same days of the base year.
+        whole: the whole base year.
+    """
+
+    scope: Scope
+    rules: Rules
+    period: Period
+    plan: Plan | None
+    now: _Side
+    base: _Side | None
+    whole: _Side | None
+
+    @property
+    def final(self) -> bool:
+        """Whether it is the plan's complete end year, the only one that is met or missed."""
+        ends = self.plan is not None and self.plan.to == self.period.year
+        return ends and self.period.whole_year and self.now.period.end == self.period.end
+
+
+class _Told(msgspec.Struct, frozen=True):
+    """An indicator's value with its doubts; NaN where not known."""
+
+    value: float
+    coverage: float
+    estimated: float
+    findings: tuple[Finding, ...]
+
+    def enough(self, floor: float) -> bool:
+        """Whether a verdict may be based on it."""
+        return math.isfinite(self.value) and self.coverage >= floor
+
+
+def assess(
+    site: Site,
+    rules: Rules,
+    scopes: Sequence[Scope],
+    period: Period,
+    today: date,
+    now: Measured,
+    base: Measured | None,
+) -> list[Figure]:
+    """All figures of some scopes in a period.
+
+    Args:
+        site: whose scopes they are.
+        rules: factors, plans, targets.
+        scopes: in the order in which figures are wanted.
+        period: the whole of it.
+        today: the local day that goes on: days before it are complete.
+        now: at least the period's complete days.
+        base: the whole of `rules.base_year`; None where there is none.
+    """
+    elapsed = period.until(today)
+    plan = rules.plan_of(period.year)
+    year = rules.base_year(period)
+    locked = elapsed.start if year is None else year.start
+
+    def side(part: Period, measured: Measured) -> _Side:
+        factors = factor_days(rules, site, part, locked)
+        floor = rules.coverage_floor
+        return _Side(
+            part,
+            factors,
+            {scope.id: view(measured, part, scope, site, factors, floor) for scope in scopes},
+        )
+
+    compared: tuple[_Side | None, _Side | None] = (None, None)
+    if year is not None and base is not None:
+        compared = side(elapsed.in_year(year.year), base), side(year, base)
+    here = side(elapsed, now)
+    in_force = plan if plan is not None and plan.holds(period.year) else None
+    return [
+        _figure(_Case(scope, rules, period, in_force, here, *compared), indicator, series)
+        for scope in scopes
+        for indicator in INDICATORS.values()
+        for series in _series(indicator)
+    ]
+
+
+def _series(indicator: Indicator) -> tuple[FactorSeries | None, ...]:
+    return ("fixed", "current") if indicator.carbon else (None,)
+
+
+def _figure(case: _Case, indicator: Indicator, series: FactorSeries | None) -> Figure:
+    now = _told(case.now, case.scope, indicator, series)
+    base = _told(case.base, case.scope, indicator, series)
+    change = 100 * (now.value / base.value - 1) if base.value > 0 else math.nan
+    figure = Figure(
+        scope=case.scope.id,
+        indicator=indicator.id,
+        period=case.period.id,
+        value=_number(now.value),
+        unit=indicator.unit,
+        baseline=_number(base.value),
+        baseline_period=None if case.base is None else case.base.period.id,
+        change_pct=_number(change),
+        coverage=_number(now.coverage),
+        estimated=_number(now.estimated),
+        convention=case.rules.convention if indicator.coal else None,
+        factor_series=series,
+        findings=now.findings + _of_baseline(base),
+    )
+    if case.plan is None:
+        return figure
+    for target in case.rules.targets:
+        if (target.plan, target.indicator) == (case.plan.id, indicator.id):
+            return _against_target(figure, target, case.plan, case, (now, base, change))
+    for cap in case.rules.caps:
+        if (cap.plan, cap.indicator) == (case.plan.id, indicator.id) and _is_of(cap, case.scope):
+            whole = _told(case.whole, case.scope, indicator, series)
+            return _against_cap(figure, cap, case, (now, base, whole))
+    return figure
+
+
+def _against_target(
+    figure: Figure, target: Target, plan: Plan, case: _Case, told: tuple[_Told, _Told, float]
+) -> Figure:
+    now, base, change = told
+    year, floor = case.period.year, case.rules.coverage_floor
+    status: Status = "insufficient_data"
+    if now.enough(floor) and base.enough(floor) and math.isfinite(change):
+        status = targets.decrease_status(plan, target, year, change, final=case.final)
+    share = targets.path_share(plan, target.decrease_pct, year)
+    return msgspec.structs.replace(
+        figure,
+        target_pct=-target.decrease_pct,
+        operator=target.operator,
+        target=_number(base.value * (1 - target.decrease_pct / 100)),
+        path=_number(base.value * share),
+        status=status,
+    )
+
+
+def _against_cap(figure: Figure, cap: Cap, case: _Case, told: tuple[_Told, _Told, _Told]) -> Figure:
+    now, same, whole = told
+    floor = case.rules.coverage_floor
+    status: Status = "insufficient_data"
+    if case.period.whole_year and case.now.period.end == case.period.end:
+        part = 1.0
+    elif same.enough(floor) and whole.enough(floor) and whole.value > 0:
+        part = same.value / whole.value
+    else:
+        part = case.now.period.days / of_year(case.period.year).days
+    if now.enough(floor):
+        status = targets.cap_status(cap, now.value, cap.value * part, final=case.final)
+    return msgspec.structs.replace(
+        figure,
+        operator=cap.operator,
+        target=cap.value,
+        path=_number(cap.value * part),
+        status=status,
+    )
+
+
+def _is_of(cap: Cap, scope: Scope) -> bool:
+    """A cap of the whole division is of no scope here: a site is a small part of it."""
+    return cap.scope == scope.id or (cap.scope == "site" and scope.kind == "site")
+
+
+def _told(
+    side: _Side | None, scope: Scope, indicator: Indicator, series: FactorSeries | None
+) -> _Told:
+    if side is None:
+        return _Told(math.nan, math.nan, math.nan, ())
+    seen = side.views[scope.id]
+    carbon = side.factors.carbon[series] if series else {}
+    used = {**side.factors.coal, **carbon} if indicator.coal else carbon
+    factors = {medium: applied.values for medium, applied in carbon.items()}
+    value = indicator.value(msgspec.structs.replace(seen.basis, carbon=factors))
+    spread = indicator.value(msgspec.structs.replace(seen.spread, carbon=factors))
+    media = [medium for medium in indicator.media if medium in seen.coverage]
+    return _Told(
+        value,
+        min((seen.coverage[medium] for medium in media), default=math.nan),
+        min(abs(spread / value), 1.0) if value else 0.0,
+        tuple(_findings(side, seen, scope, indicator, media, used)),
+    )
+
+
+def _findings(
+    side: _Side,
+    seen: View,
+    scope: Scope,
+    indicator: Indicator,
+    media: Sequence[Medium],
+    used: Mapping[Medium, Applied],
+) -> Iterator[Finding]:
+    if side.period.days == 0:
+        yield Finding("not_begun", side.period.id, "no day of the period is complete")
+        return
+    if not media:
+        yield Finding("no_meter", scope.id, f"no meter of {', '.join(indicator.media)}")
+    for medium in media:
+        yield from seen.by_medium[medium]
+        if medium in used and medium in seen.basis.amount:
+            yield from used[medium].findings
+    if indicator.per is not None:
+        yield from seen.by_denominator[indicator.per]
+    yield from seen.of_scope
+
+
+def _of_baseline(base: _Told) -> tuple[Finding, ...]:
+    """The findings of a baseline, named so."""
+    return tuple(
+        msgspec.structs.replace(finding, code=f"baseline_{finding.code}")
+        for finding in base.findings
+    )
+
+
+def _number(value: float) -> float | None:
+    return round(value, _DECIMALS) if math.isfinite(value) else None

@@ -1,0 +1,266 @@
+"""Consumption by meter and day -> what one scope's indicators are computed from.
+
+Laws:
+
+1. A medium of which nothing is known is not in the basis: it is not 0.
+2. What is missing is said: the coverage of its medium falls, and a finding names the meter.
+3. Before a building and its meter were there nothing flowed: what is unknown then is 0, and
+   covered. What flowed in an old building before its meter was fitted stays unknown.
+4. Denominators are means over the period's days, of the values in force on each.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import numpy as np
+
+from analytics.figures.factors import CARRIERS, Applied, Kind, by_day
+from analytics.figures.figure import FactorSeries, Finding
+from analytics.figures.indicators import Basis
+from analytics.figures.roll_up import (
+    Denominator,
+    Scope,
+    denominator,
+    not_there_yet,
+    roll_up,
+    shared_areas,
+    weights,
+)
+from analytics.figures.rule_files import Rules
+from analytics.periods import Period, days
+from jieneng.metering import schema
+from jieneng.metering.quantities import CONSUMPTION, MEDIA, Medium
+from jieneng.metering.site import Site
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_NOT_STATED: Final[Mapping[Denominator, str]] = {
+    "floor_area_m2": "no_floor_area",
+    "headcount": "no_headcount",
+}
+
+
+class Metered(msgspec.Struct, frozen=True):
+    """One medium's consumption by meter and day, shape (meters, days) each.
+
+    Attributes:
+        meters: their ids.
+        amount: in the medium's unit; NaN where nothing is known.
+        coverage: 0 to 1; 0 where nothing is known.
+        estimated: the part of `amount` that was spread over gaps.
+    """
+
+    meters: tuple[str, ...]
+    amount: "NDArray[np.float64]"
+    coverage: "NDArray[np.float64]"
+    estimated: "NDArray[np.float64]"
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """The consumption of all meters on the days from `start` on."""
+
+    start: date
+    media: Mapping[Medium, Metered]
+
+    def on(self, period: Period) -> "Measured":
+        """Only the days of a period, all of which must be there."""
+        first = (period.start - self.start).days
+        part = slice(first, first + period.days)
+        return Measured(
+            period.start,
+            {
+                medium: Metered(
+                    of.meters, of.amount[:, part], of.coverage[:, part], of.estimated[:, part]
+                )
+                for medium, of in self.media.items()
+            },
+        )
+
+
+def on_grid(
+    times_ms: "NDArray[np.int64]", values: "NDArray[np.float64]", midnights: "NDArray[np.int64]"
+) -> "NDArray[np.float64]":
+    """A series by day; NaN where it has no point, or one that is of no day of this zone."""
+    where = np.searchsorted(midnights, times_ms)
+    exact = midnights[where] == times_ms
+    column = np.full(len(midnights) - 1, np.nan)
+    column[where[exact]] = values[exact]
+    return column
+
+
+def from_rows(
+    site: Site, start: date, end: date, rows: "Mapping[tuple[str, str], NDArray[np.float64]]"
+) -> Measured:
+    """What the store has of the days `start` up to `end`: rows by day, by meter and field."""
+    nothing = np.full((end - start).days, np.nan)
+    media: dict[Medium, Metered] = {}
+    for medium in MEDIA:
+        meters = [meter for meter in site.meter if meter.medium == medium]
+        if meters:
+            amount, coverage, share = (
+                np.array([rows.get((meter.id, field), nothing) for meter in meters])
+                for field in (CONSUMPTION[medium], schema.COVERAGE, schema.ESTIMATED)
+            )
+            absent = np.isnan(amount) & np.array(
+                [not_there_yet(site, meter, days(start, end)) for meter in meters]
+            )
+            amount, coverage = np.where(absent, 0.0, amount), np.where(absent, 1.0, coverage)
+            media[medium] = Metered(
+                tuple(meter.id for meter in meters),
+                amount,
+                np.nan_to_num(coverage),
+                np.nan_to_num(np.abs(amount) * share),
+            )
+    return Measured(start, media)
+
+
+def blocks(wanted: "NDArray[np.bool_]") -> list[tuple[int, int]]:
+    """Where neighbours are wanted: first, and one past the last."""
+    steps = np.diff(wanted.astype(np.int8), prepend=0, append=0)
+    return list(
+        zip(np.flatnonzero(steps > 0).tolist(), np.flatnonzero(steps < 0).tolist(), strict=True)
+    )
+
+
+class FactorDays(msgspec.Struct, frozen=True):
+    """The factors on the days of a period.
+
+    Attributes:
+        coal: by energy carrier.
+        carbon: by series and energy carrier.
+    """
+
+    coal: Mapping[Medium, Applied]
+    carbon: Mapping[FactorSeries, Mapping[Medium, Applied]]
+
+
+def factor_days(rules: Rules, site: Site, period: Period, locked: date) -> FactorDays:
+    """The factors of a period: `fixed` is locked at those of one day, `current` is each day's."""
+    every = days(period.start, period.end)
+
+    def of(kind: Kind, on: Sequence[date]) -> dict[Medium, Applied]:
+        found = {
+            medium: by_day(
+                rules.factors,
+                kind,
+                medium,
+                convention=rules.convention,
+                division=site.site.division,
+                days=on,
+            )
+            for medium in CARRIERS
+        }
+        return {medium: applied for medium, applied in found.items() if applied is not None}
+
+    fixed = {
+        medium: Applied(np.full(len(every), applied.values[0]), applied.findings)
+        for medium, applied in of("carbon", [locked]).items()
+    }
+    return FactorDays(of("coal", every), {"fixed": fixed, "current": of("carbon", every)})
+
+
+class View(msgspec.Struct, frozen=True, kw_only=True):
+    """One scope in one period.
+
+    Attributes:
+        basis: what its indicators are computed from, carbon factors aside.
+        spread: the same of the part of the consumption that was spread over gaps.
+        coverage: by medium that has a meter there, 0 to 1.
+        by_medium: findings about a medium's meters.
+        by_denominator: findings about floor area and headcount.
+        of_scope: findings about the scope itself.
+    """
+
+    basis: Basis
+    spread: Basis
+    coverage: Mapping[Medium, float]
+    by_medium: Mapping[Medium, tuple[Finding, ...]]
+    by_denominator: Mapping[Denominator, tuple[Finding, ...]]
+    of_scope: tuple[Finding, ...]
+
+
+def view(
+    measured: Measured, period: Period, scope: Scope, site: Site, factors: FactorDays, floor: float
+) -> View:
+    """A scope on the days of a period; meters covered less than `floor` are named."""
+    amount: dict[Medium, NDArray[np.float64]] = {}
+    spread: dict[Medium, NDArray[np.float64]] = {}
+    coverage: dict[Medium, float] = {}
+    by_medium: dict[Medium, tuple[Finding, ...]] = {}
+    for medium, metered in measured.on(period).media.items():
+        weight = weights(scope, [site.meters[one] for one in metered.meters], site)
+        if not weight.any() or period.days == 0:
+            continue
+        total = _total(metered)
+        rolled = roll_up(weight[None, :], *(column[:, None] for column in total))
+        coverage[medium] = float(rolled.coverage[0, 0])
+        by_medium[medium] = tuple(_meter_findings(metered.meters, weight, total, floor))
+        if np.isfinite(rolled.amount[0, 0]):
+            amount[medium] = weight @ np.nan_to_num(metered.amount)
+            spread[medium] = np.abs(weight) @ metered.estimated
+        if rolled.amount[0, 0] < 0:
+            detail = f"{float(rolled.amount[0, 0]):.3f}: its sub-meters measured more"
+            by_medium[medium] += (Finding("negative_balance", scope.id, detail),)
+    floor_area, floor_area_findings = _mean(scope, "floor_area_m2", site, period)
+    headcount, headcount_findings = _mean(scope, "headcount", site, period)
+    coal = {medium: applied.values for medium, applied in factors.coal.items()}
+    basis = Basis(
+        amount=amount, coal=coal, carbon={}, floor_area_m2=floor_area, headcount=headcount
+    )
+    return View(
+        basis=basis,
+        spread=msgspec.structs.replace(basis, amount=spread),
+        coverage=coverage,
+        by_medium=by_medium,
+        by_denominator={"floor_area_m2": floor_area_findings, "headcount": headcount_findings},
+        of_scope=tuple(
+            Finding("shared_area", area, "counts in full for each of its institutions")
+            for area in shared_areas(scope, site)
+        ),
+    )
+
+
+def _total(
+    metered: Metered,
+) -> "tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]":
+    """Amount, coverage and estimated part of each meter over all days."""
+    known = np.isfinite(metered.amount)
+    amount = np.where(known, metered.amount, 0.0).sum(axis=1)
+    return (
+        np.where(known.any(axis=1), amount, np.nan),
+        metered.coverage.mean(axis=1),
+        metered.estimated.sum(axis=1),
+    )
+
+
+def _meter_findings(
+    meters: Sequence[str],
+    weight: "NDArray[np.float64]",
+    total: "tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]",
+    floor: float,
+) -> Iterator[Finding]:
+    amount, coverage, _ = total
+    doubted = (weight != 0) & ((coverage < floor) | np.isnan(amount))
+    for number in np.flatnonzero(doubted).tolist():
+        covered = f"{100 * coverage[number]:.1f} % of the time covered by accepted readings"
+        code = "no_readings" if np.isnan(amount[number]) else "gap"
+        yield Finding(code, meters[number], covered)
+
+
+def _mean(
+    scope: Scope, which: Denominator, site: Site, period: Period
+) -> tuple[float, tuple[Finding, ...]]:
+    """The mean of a denominator over the days on which it is known."""
+    by_days = denominator(scope, which, site, days(period.start, period.end))
+    known = np.isfinite(by_days)
+    if not known.any():
+        return math.nan, (Finding(_NOT_STATED[which], scope.id, f"no {which} is stated"),)
+    mean = float(by_days[known].mean())
+    if known.all():
+        return mean, ()
+    missing = f"{which} is stated on {int(known.sum())} of {len(known)} days"
+    return mean, (Finding(_NOT_STATED[which], scope.id, missing),)

@@ -1,0 +1,113 @@
+"""Gathers what a report shows: figures of a period, their history, and the latest readings.
+
+Reads the store, through the pipeline and by itself; computes nothing.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from analytics import periods
+from analytics.figures.figure import Figure
+from analytics.pipeline.pipeline import Pipeline
+from analytics.report.report_data import PageData, Reading, Scope
+from jieneng.metering.quantities import CONSUMPTION, QUANTITIES, Medium
+from jieneng.metering.site import Site
+from jieneng.storage import Store
+
+#: The momentary quantity shown beside a medium's register.
+_RATE: Final[dict[Medium, str]] = {
+    "electricity": "power_kw",
+    "water": "flow_m3_h",
+    "gas": "flow_m3_h",
+    "heat": "power_kw",
+}
+#: A meter that said nothing for longer is shown without a reading [ms].
+_LATEST_MS: Final = 15 * 60 * 1000
+
+
+def local(time_ms: int, site: Site) -> datetime:
+    """A moment in the site's zone."""
+    return datetime.fromtimestamp(time_ms / 1000, site.zone)
+
+
+def scopes(site: Site) -> tuple[Scope, ...]:
+    """What figures are shown of: the site, the areas with a floor area, the institutions."""
+    return (
+        Scope(site.id, site.site.name, "site"),
+        *(Scope(area.id, area.name, "area") for area in site.area if area.floor_area_m2),
+        *(Scope(one.id, one.name, "institution") for one in site.institution),
+    )
+
+
+async def page_data(
+    pipeline: Pipeline, store: Store, period: str, now_ms: int, *, readings: bool = True
+) -> PageData:
+    """Everything on the page of a period.
+
+    Args:
+        pipeline: of the site.
+        store: that it reads.
+        period: a year.
+        now_ms: the moment of the report, UTC.
+        readings: whether to show what the meters say now.
+    """
+    site = pipeline.folder.site
+    shown = scopes(site)
+    ids = [scope.id for scope in shown]
+    figures = await pipeline.figures(period, ids, now_ms)
+    history: list[Figure] = []
+    for year in years(pipeline, period):
+        history += await pipeline.figures(year, ids, now_ms)
+    for month in range(1, 13):
+        history += await pipeline.figures(f"{period}-{month:02d}", ids[:1], now_ms)
+    return PageData(
+        site_name=site.site.name,
+        period=period,
+        generated=local(now_ms, site),
+        scopes=shown,
+        figures=tuple(figures),
+        history=tuple(history),
+        readings=await latest(store, site, now_ms) if readings else (),
+        coverage_floor=pipeline.rules.coverage_floor,
+        sources=pipeline.rules.sources,
+    )
+
+
+def years(pipeline: Pipeline, period: str) -> Sequence[str]:
+    """The plan's base year and the years after it, up to the period; it alone before any plan."""
+    last = periods.parse(period)
+    base = pipeline.rules.base_year(last) or last
+    return [str(year) for year in range(base.year, last.year + 1)]
+
+
+async def latest(store: Store, site: Site, now_ms: int) -> tuple[Reading, ...]:
+    """What each meter said last, within a quarter of an hour."""
+    found: dict[tuple[str, str], tuple[int, float]] = {}
+    for medium in {meter.medium for meter in site.meter}:
+        for field in (CONSUMPTION[medium], _RATE[medium]):
+            for series in await store.read(
+                medium,
+                field,
+                where={"site": site.id},
+                start_ms=now_ms - _LATEST_MS,
+                end_ms=now_ms + 1,
+            ):
+                last = (int(series.times_ms[-1]), float(series.values[-1]))
+                found[series.tags["meter"], field] = last
+    return tuple(_reading(site, meter.id, found) for meter in site.meter)
+
+
+def _reading(site: Site, meter_id: str, found: dict[tuple[str, str], tuple[int, float]]) -> Reading:
+    meter = site.meters[meter_id]
+    counter, rate = CONSUMPTION[meter.medium], _RATE[meter.medium]
+    register, flow = found.get((meter.id, counter)), found.get((meter.id, rate))
+    return Reading(
+        meter=meter.name,
+        medium=meter.medium,
+        time=None if register is None else local(register[0], site),
+        register=None if register is None else register[1],
+        unit=QUANTITIES[counter].unit,
+        rate=None if flow is None else flow[1],
+        rate_unit=QUANTITIES[rate].unit,
+    )

@@ -1,0 +1,107 @@
+"""Consumption and figures as points of the store. Pure."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from jieneng.metering import schema
+from jieneng.metering.schema import Point
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from analytics.counters.consumption import Consumption
+    from analytics.figures.figure import Figure
+    from analytics.periods import Interval
+    from analytics.pipeline.register_sources import Source
+
+
+def consumption_points(
+    tags: Mapping[str, str], quantity: str, consumed: "Consumption", starts_ms: "NDArray[np.int64]"
+) -> list[Point]:
+    """A point for each interval of which something is known.
+
+    `estimated` is stored as a share of the amount, 0 to 1.
+    """
+    series = tuple(sorted(tags.items()))
+    rows = zip(
+        starts_ms.tolist(),
+        consumed.amount.tolist(),
+        consumed.coverage.tolist(),
+        consumed.estimated.tolist(),
+        strict=True,
+    )
+    return [
+        Point(
+            schema.CONSUMPTION,
+            series,
+            (
+                (quantity, amount),
+                (schema.COVERAGE, coverage),
+                (schema.ESTIMATED, min(abs(estimated / amount), 1.0) if amount else 0.0),
+            ),
+            start_ms,
+        )
+        for start_ms, amount, coverage, estimated in rows
+        if amount == amount  # noqa: PLR0124 - NaN is unknown, and unknown is no point
+    ]
+
+
+def unknown_days(
+    site: str,
+    source: "Source",
+    consumed: "Mapping[Interval, Consumption]",
+    grids: "Mapping[Interval, NDArray[np.int64]]",
+) -> list[Point]:
+    """A point of coverage 0 for each day of a meter of which nothing is known.
+
+    It says that the day was computed, so that `catch_up` does not do it again and again.
+    """
+    edges = grids["day"]
+    nothing = np.isnan(consumed["day"].amount) & source.within(edges)
+    meter = source.meter
+    series = (
+        ("interval", "day"),
+        ("kind", "meter"),
+        ("medium", meter.medium),
+        ("scope", meter.id),
+        ("site", site),
+    )
+    return [
+        Point(schema.CONSUMPTION, series, ((schema.COVERAGE, 0.0),), start_ms)
+        for start_ms in edges[:-1][nothing].tolist()
+    ]
+
+
+def indicator_points(site: str, figures: "Sequence[Figure]", time_ms: int) -> list[Point]:
+    """A point for each figure, at the start of the local day for which it was computed."""
+    return [
+        point
+        for figure in figures
+        if (point := _indicator_point(site, figure, time_ms)) is not None
+    ]
+
+
+def _indicator_point(site: str, figure: "Figure", time_ms: int) -> Point | None:
+    return schema.point(
+        schema.INDICATOR,
+        {
+            "site": site,
+            "scope": figure.scope,
+            "indicator": figure.indicator,
+            "period": figure.period,
+            "series": figure.factor_series or schema.NO_SERIES,
+        },
+        {
+            "value": figure.value,
+            "baseline": figure.baseline,
+            "target": figure.target,
+            "path": figure.path,
+            "change_pct": figure.change_pct,
+            schema.COVERAGE: figure.coverage,
+            schema.ESTIMATED: figure.estimated,
+            "status": figure.status,
+        },
+        time_ms,
+    )

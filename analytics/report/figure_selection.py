@@ -1,0 +1,68 @@
+"""Which of a report's figures belongs where. Pure selection; nothing is computed."""
+
+from collections.abc import Iterable, Sequence
+
+from analytics.figures.figure import FactorSeries, Figure, Finding
+from analytics.report.report_data import PageData
+
+
+def one(
+    figures: Iterable[Figure],
+    scope: str,
+    indicator: str,
+    period: str,
+    series: FactorSeries | None = None,
+) -> Figure | None:
+    """The figure of a scope, indicator and period; None where there is none.
+
+    Args:
+        figures: to look through.
+        scope: id.
+        indicator: id.
+        period: as the figure names it.
+        series: of the grid's factor. Where None: the one that the target is judged by, which is
+            the fixed one where carbon has two.
+    """
+    wanted = (None, "fixed") if series is None else (series,)
+    found = [
+        figure
+        for figure in figures
+        if (figure.scope, figure.indicator, figure.period) == (scope, indicator, period)
+        and figure.factor_series in wanted
+    ]
+    return found[0] if found else None
+
+
+def years(data: PageData, scope: str, indicator: str) -> list[Figure]:
+    """The figures of whole years, by year."""
+    return _periods(data, scope, indicator, 4)
+
+
+def months(data: PageData, scope: str, indicator: str, year: str) -> list[Figure]:
+    """The figures of the months of a year, by month."""
+    found = _periods(data, scope, indicator, 7)
+    return [figure for figure in found if figure.period.startswith(f"{year}-")]
+
+
+def findings(figures: Sequence[Figure]) -> list[tuple[Finding, list[str]]]:
+    """Each doubt once, with the scopes whose figures it touches."""
+    found: dict[Finding, list[str]] = {}
+    for figure in figures:
+        for finding in figure.findings:
+            scopes = found.setdefault(finding, [])
+            if figure.scope not in scopes:
+                scopes.append(figure.scope)
+    return list(found.items())
+
+
+def _periods(data: PageData, scope: str, indicator: str, length: int) -> list[Figure]:
+    """Of history and of the period itself, which goes before; by period."""
+    found: dict[str, Figure] = {}
+    for figure in (*data.figures, *data.history):
+        if (
+            (figure.scope, figure.indicator) == (scope, indicator)
+            and len(figure.period) == length
+            and figure.factor_series != "current"
+        ):
+            found.setdefault(figure.period, figure)
+    return [found[period] for period in sorted(found)]

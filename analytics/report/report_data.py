@@ -1,0 +1,82 @@
+"""What a report is made from: figures, the names of their scopes, and the latest readings.
+
+Law: a report shows figures and never computes one. What its charts draw are figures too, of
+other periods than the one reported on.
+"""
+
+from datetime import datetime
+from typing import Final, Literal
+
+import msgspec
+
+from analytics.figures.figure import Figure
+from jieneng.metering.quantities import Medium
+
+#: The plan's four binding indicators, in the order of its table (domain.md section 3).
+HEADLINES: Final = (
+    "energy_per_floor_area",
+    "energy_per_capita",
+    "water_per_capita",
+    "carbon_per_floor_area",
+)
+#: The plan's two expected caps.
+CAPS: Final = ("energy_total", "water_total")
+#: Metered consumption, as it is shown by month.
+MEDIA_FIGURES: Final = ("electricity", "gas", "water")
+
+ScopeKind = Literal["site", "area", "institution"]
+
+
+class Scope(msgspec.Struct, frozen=True):
+    """What figures are of: the centre, a building, an institution."""
+
+    id: str
+    name: str
+    kind: ScopeKind
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """The latest that a meter said.
+
+    Attributes:
+        meter: its name for people.
+        time: of the meter's reply, in the site's zone; None where it never said anything.
+        register: of its consumption counter, in `unit`.
+        rate: power or flow, in `rate_unit`.
+    """
+
+    meter: str
+    medium: Medium
+    time: datetime | None
+    register: float | None
+    unit: str
+    rate: float | None = None
+    rate_unit: str = ""
+
+
+class PageData(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that the page shows.
+
+    Attributes:
+        site_name: for people.
+        period: the one reported on, a year such as `2025`.
+        generated: in the site's zone.
+        scopes: in the order in which they are shown, the centre first.
+        figures: of `period`, of every scope.
+        history: figures of the centre and its scopes for the charts: of years (`2020`...) for
+            value against path, of months (`2020-01`...) for consumption and coverage. What is
+            missing is not drawn.
+        readings: one a meter.
+        coverage_floor: below it there is no verdict, 0 to 1.
+        sources: where targets, factors and conventions come from, a sentence each.
+    """
+
+    site_name: str
+    period: str
+    generated: datetime
+    scopes: tuple[Scope, ...]
+    figures: tuple[Figure, ...]
+    history: tuple[Figure, ...] = ()
+    readings: tuple[Reading, ...] = ()
+    coverage_floor: float = 0.95
+    sources: tuple[str, ...] = ()

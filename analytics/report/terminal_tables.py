@@ -1,0 +1,179 @@
+"""Figures in a terminal of 100 columns, as rich's renderables. Pure: figures in, tables out.
+
+Law: as on the page: unknown is "—", and a verdict is a sign and a word beside its colour.
+rich counts a Chinese character as the two cells it takes.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from analytics.figures.figure import Figure, Status
+from analytics.report import figure_selection, figure_texts
+from analytics.report.report_data import CAPS, HEADLINES, Reading, Scope
+from jieneng.locale import Translate
+
+_COLOURS: Final[dict[Status, str]] = {
+    "met": "green",
+    "on_track": "blue",
+    "at_risk": "yellow",
+    "missed": "red",
+    "insufficient_data": "bright_black",
+    "no_target": "bright_black",
+}
+
+
+def overview_table(
+    figures: Sequence[Figure], scopes: Sequence[Scope], period: str, translate: Translate
+) -> Table:
+    """Each scope's four indicators: value, change, verdict, and the lowest of their coverages."""
+    table = _table(translate("Binding targets"), period)
+    table.add_column(translate("Scope"), no_wrap=True)
+    for indicator in HEADLINES:
+        head = figure_texts.indicator(indicator, translate)
+        aim = next(
+            (figure_texts.target(f) for f in figures if f.indicator == indicator),
+            figure_texts.UNKNOWN,
+        )
+        table.add_column(f"{head}\n{translate('Target')} {aim}", justify="right")
+    table.add_column(translate("Coverage"), justify="right", no_wrap=True)
+    for scope in scopes:
+        found = [
+            figure_selection.one(figures, scope.id, indicator, period) for indicator in HEADLINES
+        ]
+        shares = [f.coverage for f in found if f is not None and f.coverage is not None]
+        table.add_row(
+            Text(scope.name, style="bold" if scope.kind == "site" else ""),
+            *(_overview(figure, translate) for figure in found),
+            figure_texts.share(min(shares, default=None)),
+        )
+    return table
+
+
+def figures_table(
+    figures: Sequence[Figure], names: Mapping[str, str], translate: Translate
+) -> Table:
+    """A line a figure, in groups by scope.
+
+    Args:
+        figures: in the order in which they are shown.
+        names: of scopes, by id.
+        translate: msgid -> text.
+    """
+    periods = sorted({figure.period for figure in figures})
+    table = _table(translate("All figures"), ", ".join(periods))
+    table.add_column(translate("Indicator"), overflow="fold", min_width=21)
+    for head in (
+        translate("Value"),
+        translate("Base value"),
+        translate("Change"),
+        translate("Target"),
+    ):
+        table.add_column(head, justify="right", no_wrap=True)
+    table.add_column(translate("Verdict"), no_wrap=True)
+    table.add_column(translate("Coverage"), justify="right", no_wrap=True)
+    for scope in dict.fromkeys(figure.scope for figure in figures):
+        table.add_section()
+        table.add_row(Text(names.get(scope, scope), style="bold"))
+        for figure in figures:
+            if figure.scope == scope:
+                _add_figure(table, figure, translate)
+    return table
+
+
+def caps_table(figures: Sequence[Figure], scope: str, period: str, translate: Translate) -> Table:
+    """The two caps of a scope, with the share that is used up."""
+    table = _table(translate("Caps"), period)
+    table.add_column(translate("Indicator"), no_wrap=True)
+    for head in (
+        translate("Value"),
+        translate("Cap"),
+        translate("Share used"),
+        translate("Coverage"),
+    ):
+        table.add_column(head, justify="right", no_wrap=True)
+    table.add_column(translate("Verdict"), no_wrap=True)
+    for indicator in CAPS:
+        figure = figure_selection.one(figures, scope, indicator, period)
+        if figure is None:
+            continue
+        row = figure_texts.row(figure, translate)
+        table.add_row(
+            row.label,
+            _amount(row.value, row.unit),
+            row.target,
+            figure_texts.share(figure_texts.used(figure)),
+            row.coverage,
+            _verdict(figure.status, translate),
+        )
+    return table
+
+
+def live_table(readings: Sequence[Reading], translate: Translate) -> Table:
+    """What each meter said last."""
+    table = _table(translate("Live readings"), "")
+    table.add_column(translate("Meter"), no_wrap=True)
+    for head in (translate("Register"), translate("Power or flow"), translate("Time")):
+        table.add_column(head, justify="right", no_wrap=True)
+    for reading in readings:
+        table.add_row(
+            Text(reading.meter),
+            _amount(figure_texts.register(reading.register), figure_texts.unit(reading.unit)),
+            _amount(figure_texts.number(reading.rate), figure_texts.unit(reading.rate_unit)),
+            figure_texts.UNKNOWN if reading.time is None else f"{reading.time:%H:%M:%S}",
+        )
+    return table
+
+
+def _add_figure(table: Table, figure: Figure, translate: Translate) -> None:
+    row = figure_texts.row(figure, translate)
+    table.add_row(
+        f"{row.label} {figure_texts.series(figure, translate)}".strip(),
+        _amount(row.value, row.unit),
+        row.baseline,
+        row.change,
+        row.target,
+        _verdict(figure.status, translate),
+        row.coverage,
+    )
+
+
+def _overview(figure: Figure | None, translate: Translate) -> Text:
+    if figure is None:
+        return Text(figure_texts.UNKNOWN)
+    row = figure_texts.row(figure, translate)
+    return Text.assemble(
+        (row.value, "bold"),
+        f" {row.change.replace(' ', '')}\n",  # four of them share a line
+        _verdict(figure.status, translate),
+    )
+
+
+def _verdict(status: Status, translate: Translate) -> Text:
+    return Text(
+        f"{figure_texts.SIGNS[status]} {figure_texts.status(status, translate)}",
+        style=_COLOURS[status],
+    )
+
+
+def _amount(number: str, unit: str) -> Text:
+    text = Text(number)
+    if number != figure_texts.UNKNOWN:
+        text.append(f" {unit}", style="dim")
+    return text
+
+
+def _table(title: str, period: str) -> Table:
+    return Table(
+        title=escape(f"{title} {period}".strip()),
+        title_justify="left",
+        title_style="bold",
+        header_style="dim",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+    )

@@ -1,0 +1,92 @@
+"""Where a bus's gateway or serial port is, however it is spelled. Pure: nothing is looked up.
+
+Laws:
+
+1. Gateways take one connection, and one question at a time: what is at one place is one bus.
+2. Two spellings of one place are that place. Two names are two places: which of them lead to the
+   same one only a network knows.
+3. Two machines share no serial port and no loopback, and what an agent's own file calls a gateway
+   means nothing to another agent.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from posixpath import normpath
+
+from jieneng.metering.errors import Problem
+from jieneng.metering.site import Bus, Site
+
+
+def shared(site: Site, buses: Iterable[Bus]) -> Iterator[Problem]:
+    """Buses of one agent that are at one place, at the addresses where it reaches them."""
+    taken: dict[str, str] = {}
+    for bus in buses:
+        place = _port(bus) if bus.link == "rtu" else _gateway(bus)
+        other = taken.setdefault(place, bus.id)
+        if other != bus.id:
+            yield Problem(
+                text="buses {other} and {bus} are both at {place}.",
+                fix="Make them one bus: its meters are asked one after the other.",
+                values={"other": other, "bus": bus.id, "place": place},
+                path=_path(site, bus),
+                file="site.toml",
+            )
+
+
+def contested(site: Site, own_ways: Collection[str]) -> Iterator[Problem]:
+    """Gateways that two agents would connect to.
+
+    Args:
+        site: the buses, where they are for everybody.
+        own_ways: ids of those that their agent reaches at an address of its own file.
+    """
+    taken: dict[str, Bus] = {}
+    for bus in site.bus:
+        if bus.link == "rtu" or bus.id in own_ways or _is_loopback(bus):
+            continue
+        place = _gateway(bus)
+        other = taken.setdefault(place, bus)
+        if other.agent != bus.agent:
+            yield Problem(
+                text="buses {other} of {others} and {bus} of {agent} are both at {place}.",
+                fix="Make them one bus of one agent, for a gateway may serve one connection only. "
+                "If they are two, in networks that number alike, write the host of one in the "
+                "[[bus]] of its agent's agent.toml.",
+                values={
+                    "other": other.id,
+                    "others": other.agent,
+                    "bus": bus.id,
+                    "agent": bus.agent,
+                    "place": place,
+                },
+                path=_path(site, bus),
+                file="site.toml",
+            )
+
+
+def _path(site: Site, bus: Bus) -> tuple[str | int, ...]:
+    return ("bus", [one.id for one in site.bus].index(bus.id), "id")
+
+
+def _port(bus: Bus) -> str:
+    # POSIX gives two slashes at the beginning a meaning of their own, Linux gives them none.
+    return normpath(bus.device or "").replace("//", "/")
+
+
+def _gateway(bus: Bus) -> str:
+    host = _host(bus)
+    return f"[{host}]:{bus.port}" if isinstance(host, IPv6Address) else f"{host}:{bus.port}"
+
+
+def _is_loopback(bus: Bus) -> bool:
+    host = _host(bus)
+    return not isinstance(host, str) and host.is_loopback
+
+
+def _host(bus: Bus) -> str | IPv4Address | IPv6Address:
+    name = (bus.host or "").casefold().removesuffix(".")
+    try:
+        address = ip_address("127.0.0.1" if name == "localhost" else name)
+    except ValueError:
+        return name
+    return getattr(address, "ipv4_mapped", None) or address

@@ -1,0 +1,321 @@
+"""The talk on a bus: wait until a meter is due, ask it, hand on what it said. Sees no socket.
+
+Laws:
+
+1. One question at a time. A silent meter costs its neighbours one time-out, less and less often.
+   One that answers in part is not silent; one that can't be understood five times in a row is
+   asked less, too. A link that is down is no meter's failure, and costs no meter its slot as long
+   as that lasts; it is down, too, where one meter after the other is hung up on, until none is
+   left. Less than that are meters for which a gateway hangs up.
+2. After a silence or a wrong reply, the same meter is not asked for anything more before its next
+   slot: what comes late now could be the answer to any of its questions. Where replies carry no
+   number, its next answer counts only if it stays alone up to its deadline; and one that turns out
+   to be another question's spoils those before it that could be as well.
+3. Every poll is handed on in the moment in which it ends, with what was heard, be that nothing.
+4. A question is repeated only where that is safe and cheap: once where the link turned out to have
+   been closed while idle, and after a short pause where the meter is busy, within the meter's share
+   of the bus's time.
+5. Registers that a meter refuses as not being there are a mistake in its model or in the site: said
+   once, and from then on only asked for now and then, because a gateway that starts up may say the
+   same. The meter's other registers go on.
+"""
+
+from collections.abc import Awaitable, Callable, Generator, Iterable
+from typing import Final, Protocol, TypeAlias
+
+from edge_agent.polling.circuit_breaker import TRIP, CircuitBreaker
+from edge_agent.polling.meter_state import UNPOLLED, MeterState, Registers, span
+from edge_agent.polling.poll import Poll, PollCounts, Trouble
+from edge_agent.polling.poll_slots import PollSlots
+from edge_agent.polling.polled_meter import Heard, PolledMeter
+from edge_agent.polling.schedule import Schedule
+from edge_agent.protocols import Exchange, Framing, Reply, Talk, Treatment, Wish, alone
+from jieneng.clock import Clock
+from jieneng.metering.errors import (
+    HungUp,
+    LinkDown,
+    LinkError,
+    PeerError,
+    ReplyError,
+    Silent,
+    StrayReply,
+    TurnedAway,
+)
+from jieneng.metering.reading import MILLISECONDS
+from jieneng.observe import Log, LoggedFault
+
+_REOPEN_S: Final = 1.0  # a link that can't be opened is tried again after this, doubling ...
+_REOPEN_LONGEST_S: Final = 30.0  # ... up to this
+_BUSY_PAUSES_S: Final = (0.1, 0.2)  # before a busy meter is asked again, in one poll
+_NOW_S: Final = 0.001  # what is due so soon is due: a loop's timers are no finer
+
+_Part: TypeAlias = Generator[Wish, Reply | None, bool]
+
+
+class Link(Protocol):
+    """What the poller needs of a link."""
+
+    async def converse(self, talk: Talk, sleep: Callable[[float], Awaitable[None]]) -> None:
+        """Drive a talk to its end; its pauses are slept with `sleep`."""
+
+    def close(self) -> None:
+        """Let go of the connection."""
+
+
+class BusPoller:
+    """Polls the meters of one bus.
+
+    Attributes:
+        bus: its id.
+        counts: what its polls came to.
+        link_fault: that there is no way to its meters.
+        polled: how each meter stands with it, by id.
+    """
+
+    def __init__(
+        self,
+        bus: str,
+        meters: Iterable[PolledMeter],
+        *,
+        phase: str,
+        wave: int = 0,
+        link: Link,
+        framing: Framing,
+        clock: Clock,
+        face: PollSlots | None = None,
+        keep: Callable[[Heard], None],
+        log: Log,
+    ) -> None:
+        """Poll them, once it runs.
+
+        Args:
+            bus: its id.
+            meters: on it.
+            phase: whose phase they are polled at (`schedule`) ...
+            wave: ... and in which of its waves.
+            link: to them.
+            framing: how they are asked there.
+            clock: when.
+            face: of that clock, which all buses look at together; its own where None.
+            keep: takes what each poll heard.
+            log: for faults.
+        """
+        self.bus: Final = bus
+        self.counts = PollCounts()
+        self._phase = phase
+        self._wave = wave
+        self._link = link
+        self._framing = framing
+        self._clock = clock
+        self._face = face or PollSlots(clock.now_ms(), clock.monotonic())
+        self._keep = keep
+        self._asked = 0  # questions so far
+        self._turned_away: set[str] = set()  # since anything answered: meters hung up on
+        self._link_breaker = CircuitBreaker(_REOPEN_S, _REOPEN_LONGEST_S)
+        self.link_fault = LoggedFault(
+            log, "link is down", after=TRIP, now_s=clock.monotonic, bus=bus
+        )
+        self.polled = {
+            one.id: MeterState(one, bus, framing, log, clock.monotonic) for one in meters
+        }
+
+    def succeed(self, before: "BusPoller") -> None:
+        """Go on where the one before ended, with all that it knew of what is as it was."""
+        self.counts = before.counts
+        self.link_fault = before.link_fault
+        for name, known in before.polled.items():
+            mine = self.polled.get(name)
+            if mine is not None and mine.meter.made_of == known.meter.made_of:
+                known.moved(self._framing)
+                self.polled[name] = known
+            else:
+                known.retire()
+
+    def retire(self) -> None:
+        """The bus is not polled any more, and nothing is wrong with it."""
+        self.link_fault.end(why=UNPOLLED)
+        for known in self.polled.values():
+            known.retire()
+
+    async def run(self) -> None:
+        """Poll until cancelled."""
+        try:
+            await self._link.converse(self._talk(), self._clock.sleep)
+        finally:
+            self._link.close()
+
+    def _talk(self) -> Talk:
+        now_s = self._look()
+        schedule = Schedule(
+            [(polled.meter.id, polled.meter.interval_s) for polled in self.polled.values()],
+            phase=self._phase,
+            wave=self._wave,
+            ahead_s=self._ahead_s,
+            now_s=now_s,
+            face=self._face,
+        )
+        while True:
+            meter, slot = schedule.next(now_s)
+            soon_s = now_s + _NOW_S
+            if slot.due_s > soon_s or self._link_breaker.not_before_s > soon_s:
+                yield max(slot.due_s, self._link_breaker.not_before_s) - now_s
+                now_s = self._look()
+                continue  # others may be due as well by now
+            polled = self.polled[meter]
+            asked = polled.ask(slot.number)
+            course = Poll(polled, asked, [None] * len(asked), now_s, self._asked)
+            for number, registers in enumerate(asked):
+                if registers.breaker.not_before_s > now_s:
+                    course.complete = False
+                    continue
+                self._asked += 1
+                try:
+                    course.replies[number] = yield self._exchange(course, registers)
+                except (LinkError, PeerError) as error:
+                    if not (yield from self._again(course, number, error)):
+                        break
+                else:
+                    polled.owes = False
+                    if registers.fault.times:
+                        registers.answered()
+            had_turn = self._ended(course)
+            now_s = self._look()
+            if not had_turn and now_s < slot.ends_s:
+                continue  # it has its turn when the link is back
+            schedule.done(now_s, not_before_s=polled.not_before_s, failures=polled.breaker.failures)
+
+    def _look(self) -> float:
+        """At both clocks; what the monotonic one says."""
+        now_s = self._clock.monotonic()
+        self._face.look(self._clock.now_ms(), now_s)
+        return now_s
+
+    def _ahead_s(self) -> float:
+        """How much UTC is ahead of the monotonic clock."""
+        return self._clock.now_ms() / MILLISECONDS - self._clock.monotonic()
+
+    def _again(self, course: Poll, number: int, error: LinkError | PeerError) -> _Part:
+        """A read that was not answered is asked for again where that is safe and cheap.
+
+        Returns:
+            Whether the meter may be asked for more.
+        """
+        registers = course.asked[number]
+        reopened = False
+        while True:
+            if isinstance(error, HungUp) and not reopened:
+                reopened = True
+            elif (pause_s := self._pause_s(course, error)) is not None:
+                yield pause_s
+            else:
+                return self._missed(course, number, error)
+            self._asked += 1
+            try:
+                course.replies[number] = yield self._exchange(course, registers)
+            except (LinkError, PeerError) as another:
+                error = another
+            else:
+                course.polled.owes = False
+                registers.answered()
+                return True
+
+    def _exchange(self, course: Poll, registers: Registers) -> Exchange:
+        """Ask for these, and make sure of the answer where there may be another."""
+        steps = registers.question.ask(self._asked)
+        if course.asked_s is None:
+            steps = self._first(course, steps)
+        return alone(steps) if course.polled.owes else steps
+
+    def _first(self, course: Poll, steps: Exchange) -> Exchange:
+        """The same, its moment noted. It begins when it is sent: links may wait before they do."""
+        course.asked_s = self._clock.monotonic()
+        return (yield from steps)
+
+    def _pause_s(self, course: Poll, error: LinkError | PeerError) -> float | None:
+        """How long to wait before a busy meter is asked again; None: not any more."""
+        if self._framing.treatment(error) is not Treatment.LATER or course.pauses == len(
+            _BUSY_PAUSES_S
+        ):
+            return None
+        pause_s = _BUSY_PAUSES_S[course.pauses]
+        course.pauses += 1
+        until_s = course.began_s + course.polled.meter.interval_s / len(self.polled)
+        return pause_s if self._clock.monotonic() + pause_s <= until_s else None
+
+    def _missed(self, course: Poll, number: int, error: LinkError | PeerError) -> bool:
+        """A read has no answer; whether the meter may be asked for more."""
+        course.complete = False
+        if not self._framing.numbered:
+            if isinstance(error, Silent):
+                course.polled.owes = True
+            elif isinstance(error, StrayReply):
+                course.distrust(number)
+        registers = course.asked[number]
+        treatment = self._framing.treatment(error)
+        if treatment is Treatment.MISTAKEN:
+            registers.refused(error, self._clock.monotonic())
+            return True
+        course.trouble = Trouble(self._judged(course, error), registers.read)
+        return treatment not in _SILENT
+
+    def _judged(self, course: Poll, error: LinkError | PeerError) -> LinkError | PeerError:
+        """What a trouble is in the light of those before."""
+        if not isinstance(error, TurnedAway) or course.answered:
+            return error
+        self._turned_away.add(course.polled.meter.id)
+        if len(self._turned_away) < len(self.polled):
+            return error
+        return LinkDown("no meter is reached: {error}", error=error)
+
+    def _ended(self, course: Poll) -> bool:
+        """Hand on what a poll found, and remember how it went.
+
+        Returns:
+            Whether the meter had its turn.
+        """
+        meter = course.polled.meter
+        if course.trouble is None:  # registers that are not there must not keep the others due
+            meter.got()
+        attempts = self._asked - course.before
+        if not attempts:
+            return True
+        ended_s = self._clock.monotonic()
+        self.counts.add(ended_s - course.began_s, course.complete)
+        self._remember(course, ended_s)
+        replies, complete = course.replies, course.complete
+        stamp = meter.stamp(replies)
+        time_ms = self._clock.now_ms() if stamp is None else stamp.time_ms
+        lasted_ms = round(MILLISECONDS * course.lasted_s(ended_s))
+        self._keep(Heard(meter, meter.due, replies, time_ms, complete, lasted_ms, attempts))
+        return not course.is_in_vain
+
+    def _remember(self, course: Poll, ended_s: float) -> None:
+        polled, trouble = course.polled, course.trouble
+        if trouble is not None and isinstance(trouble.error, LinkDown):
+            self._link_breaker.failed(ended_s)
+            self.link_fault.happened(trouble.error)
+            return
+        if self.link_fault.times:
+            self._link_breaker.answered()
+            self.link_fault.over()
+        if trouble is None:
+            self._turned_away.clear()
+            if polled.fault.times:
+                polled.answered()
+                polled.fault.over()
+            return
+        error, read = trouble
+        if not isinstance(error, TurnedAway):
+            self._turned_away.clear()
+        polled.fault.happened(error, function=read.function, registers=span(read))
+        if course.answered or self._framing.treatment(error) not in _SILENT:
+            polled.answered()
+        elif isinstance(error, ReplyError):
+            polled.breaker.answered()
+            polled.garble.failed(ended_s)
+        else:
+            polled.breaker.failed(ended_s)
+
+
+#: The meter itself did not answer, and is not asked for anything else in this poll.
+_SILENT: Final = frozenset({Treatment.NOTHING, Treatment.UNREACHED})

@@ -1,0 +1,151 @@
+"""How a meter stands with its bus: whether it answers, and which of its registers it has at all."""
+
+import math
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from edge_agent.polling.circuit_breaker import TRIP, CircuitBreaker
+from edge_agent.polling.polled_meter import PolledMeter
+from edge_agent.protocols import Framing, Question
+from jieneng.metering.errors import JienengError
+from jieneng.metering.read_plan import Read
+from jieneng.observe import Log, LoggedFault, timeless
+
+_DOUBT_S: Final = 60.0  # registers that it refused are asked for again after this, doubling ...
+_DOUBT_LONGEST_S: Final = 3600.0  # ... up to this
+_GARBLED: Final = (
+    5  # wrong replies in a row that are no noise: two devices of one number, a bad wire
+)
+_MISTAKES: Final = 3  # refusals in a row that are no passing state of the device
+UNPOLLED: Final = "no longer polled"  # why a fault is over though nothing was mended
+
+
+class Registers(msgspec.Struct, frozen=True):
+    """One read of a meter, and whether the meter has such registers at all.
+
+    Breaker and fault move together.
+    """
+
+    read: Read
+    question: Question
+    breaker: CircuitBreaker
+    fault: LoggedFault
+
+    def refused(self, reason: JienengError, now_s: float) -> None:
+        """The meter says that it has none such."""
+        self.breaker.failed(now_s)
+        self.fault.happened(reason)
+
+    def answered(self) -> None:
+        """It has."""
+        self.breaker.answered()
+        self.fault.over()
+
+
+class MeterState:
+    """One meter. Where `fault` has not happened since it was last over, both breakers are at rest.
+
+    Attributes:
+        meter: what to ask it for, and what it says.
+        breaker: whether it is asked, where it may be silent ...
+        garble: ... and where what it says can't be understood.
+        fault: that it does not answer.
+        owes: an answer that may still come, and could be taken for that to another question.
+    """
+
+    __slots__ = (
+        "_asked",
+        "_framing",
+        "_known",
+        "_log",
+        "_now_s",
+        "_reads",
+        "_who",
+        "breaker",
+        "fault",
+        "garble",
+        "meter",
+        "owes",
+    )
+
+    def __init__(
+        self,
+        meter: PolledMeter,
+        bus: str,
+        framing: Framing,
+        log: Log,
+        now_s: Callable[[], float] = timeless,
+    ) -> None:
+        who = {"bus": bus, "meter": meter.id, "unit": meter.unit, "model": meter.model}
+        self.meter: Final = meter
+        self.breaker: Final = CircuitBreaker(meter.interval_s)
+        self.garble: Final = CircuitBreaker(meter.interval_s, trip=_GARBLED)
+        self.fault: Final = LoggedFault(
+            log, "meter does not answer as it should", after=TRIP, now_s=now_s, **who
+        )
+        self.owes = False
+        self._framing = framing
+        self._log = log
+        self._now_s = now_s
+        self._who = who
+        self._reads: tuple[Read, ...] = ()
+        self._asked: tuple[Registers, ...] = ()
+        self._known: dict[tuple[int, int, int], Registers] = {}
+
+    @property
+    def not_before_s(self) -> float:
+        """It is not to be asked before, on the monotonic clock."""
+        if not self.fault.times:
+            return -math.inf
+        return max(self.breaker.not_before_s, self.garble.not_before_s)
+
+    def answered(self) -> None:
+        """It is there, and can be understood."""
+        self.breaker.answered()
+        self.garble.answered()
+
+    def moved(self, framing: Framing) -> None:
+        """The way to it changed, and how it is asked there: it may be there again."""
+        self._framing = framing
+        self._reads = ()
+        for key, one in self._known.items():
+            question = framing.question(self.meter.unit, one.read)
+            self._known[key] = msgspec.structs.replace(one, question=question)
+
+    def retire(self) -> None:
+        """It is not polled any more, and nothing is wrong with it."""
+        for fault in (self.fault, *(one.fault for one in self._known.values())):
+            fault.end(why=UNPOLLED)
+
+    def ask(self, number: int) -> tuple[Registers, ...]:
+        """What to ask for in a poll, with what is known of it."""
+        reads = self.meter.ask(number)
+        if reads is not self._reads:
+            self._reads, self._asked = reads, tuple(map(self._registers, reads))
+        return self._asked
+
+    def _registers(self, read: Read) -> Registers:
+        key = (read.function, read.address, read.count)
+        if key not in self._known:
+            self._known[key] = Registers(
+                read,
+                self._framing.question(self.meter.unit, read),
+                CircuitBreaker(_DOUBT_S, _DOUBT_LONGEST_S, trip=_MISTAKES),
+                LoggedFault(
+                    self._log,
+                    "meter has no such registers: check its model and unit in site.toml",
+                    after=_MISTAKES,
+                    now_s=self._now_s,
+                    function=read.function,
+                    registers=span(read),
+                    **self._who,
+                ),
+            )
+        return self._known[key]
+
+
+def span(read: Read) -> str:
+    """Its addresses, for people."""
+    return f"0x{read.address:04X}-0x{read.address + read.count - 1:04X}"

@@ -1,0 +1,110 @@
+"""How one poll goes, and what all of a bus came to. Pure: what happened is written in.
+
+Law: what a poll took is the meter's, from the first question that was sent; what the bus was busy
+for is more, with all that it waited for before that. A poll is complete only if every read was
+asked for and answered. Where replies carry no number, an answer that turns out to be another
+question's takes with it those before it that can't be told from it.
+"""
+
+from typing import NamedTuple
+
+import msgspec
+
+from edge_agent.polling.meter_state import MeterState, Registers
+from edge_agent.protocols import Reply
+from jieneng.metering.errors import LinkDown, LinkError, PeerError
+from jieneng.metering.read_plan import Read
+
+
+class Trouble(NamedTuple):
+    """Why a read has no answer.
+
+    Attributes:
+        error: what the link or the reply said.
+        read: which one.
+    """
+
+    error: LinkError | PeerError
+    read: Read
+
+
+class Poll(msgspec.Struct):
+    """How one poll goes.
+
+    Attributes:
+        polled: whose it is.
+        asked: what for.
+        replies: to all reads, None where there is none.
+        began_s: on the monotonic clock: from then on the bus was busy with it, if only with waiting
+            until it may be asked.
+        before: questions that the bus had been asked until then.
+        asked_s: when its first question was sent; None where none was.
+        trouble: the last that says something about meter or link; None where all is well.
+        complete: every read was asked for and answered.
+        pauses: that were made for a busy meter.
+    """
+
+    polled: MeterState
+    asked: tuple[Registers, ...]
+    replies: list[Reply | None]
+    began_s: float
+    before: int
+    asked_s: float | None = None
+    trouble: Trouble | None = None
+    complete: bool = True
+    pauses: int = 0
+
+    def lasted_s(self, ended_s: float) -> float:
+        """From the first question to its end; of one that asked none, all that it was tried.
+
+        What the link waited for before that is mostly the answer of another meter.
+        """
+        return ended_s - (self.began_s if self.asked_s is None else self.asked_s)
+
+    def distrust(self, number: int) -> None:
+        """What came last did not answer this read, and may be the answer to the one before.
+
+        Then neither did what came for that, if it is like the one before it in turn; and so on.
+        """
+        reads = [registers.read for registers in self.asked[:number]]
+        while len(reads) > 1 and _alike(*reads[-2:]):
+            reads.pop()
+            self.replies[len(reads)] = None
+
+    @property
+    def answered(self) -> bool:
+        """Whether anything was read."""
+        return any(self.replies)
+
+    @property
+    def is_in_vain(self) -> bool:
+        """Whether the link was down before anything was read."""
+        down = self.trouble is not None and isinstance(self.trouble.error, LinkDown)
+        return down and not self.answered
+
+
+def _alike(one: Read, other: Read) -> bool:
+    """Whether their answers can't be told from one another."""
+    return (one.function, one.size) == (other.function, other.size)
+
+
+class PollCounts(msgspec.Struct):
+    """What a bus's polls came to, since the agent started.
+
+    Attributes:
+        ok: every read was answered.
+        failed: one was not.
+        seconds: that the bus was busy with all of them, its waits included.
+    """
+
+    ok: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+
+    def add(self, lasted_s: float, complete: bool) -> None:
+        """One more has ended."""
+        self.seconds += lasted_s
+        if complete:
+            self.ok += 1
+        else:
+            self.failed += 1

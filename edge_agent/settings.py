@@ -1,0 +1,221 @@
+"""How an agent runs, and which buses and meters are its own. Pure: settings and a site in."""
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+from edge_agent.links import endpoints
+from jieneng.broker import BrokerSettings
+from jieneng.metering.errors import ConfigError, Problem
+from jieneng.metering.site import Bus, Id, Meter, Site
+from jieneng.observe import MetricsSettings
+
+SETTINGS_FILE: Final = "agent.toml"
+AT_START: Final = ("broker", "spool", "publish", "metrics")  # tables that a reload leaves alone
+_DAY_S: Final = 86_400
+
+
+class AgentHead(msgspec.Struct, frozen=True, kw_only=True):
+    """The table `[agent]`.
+
+    Attributes:
+        id: the agent that this is, as the buses of `site.toml` name it; may be omitted where all
+            buses name the same.
+    """
+
+    id: Id | None = None
+
+
+class SpoolSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The table `[spool]`.
+
+    Attributes:
+        path: of the file, relative to the site's folder; `spool-<agent>.sqlite` where omitted.
+        max_bytes: of pending payload; past it the oldest readings are dropped, and counted. The
+            default holds 30 days of 64 meters with 20 quantities, each read every 15 minutes.
+        max_age_days: that a reading waits, in days of a running agent; an older one is dropped, and
+            counted. The default is a year and the month in which its figures are collected: nothing
+            that these still need is dropped while the disk has room.
+        commit_delay_s: how long a reading may wait for others before it goes to the disk [s].
+    """
+
+    path: str | None = None
+    max_bytes: Annotated[int, Meta(ge=65536)] = 256 * 1024 * 1024
+    max_age_days: Annotated[float, Meta(gt=0)] = 400.0
+    commit_delay_s: Annotated[float, Meta(ge=0, le=60)] = 0.2
+
+    @property
+    def max_age_s(self) -> float:
+        """The age in seconds."""
+        return self.max_age_days * _DAY_S
+
+    def file(self, folder: Path, agent: str) -> Path:
+        """Where it is."""
+        return folder / (self.path or f"spool-{agent}.sqlite")
+
+
+class PublishSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The table `[publish]`.
+
+    Attributes:
+        window: batches under way at a time. All agents of a site together should stay below what
+            the broker queues for the ingest: 1020 with mosquitto's defaults. An ingest answers
+            about twice a second, so that this is also half of what a second can clear away.
+        catch_up: which end of a backlog goes first. With `oldest` every other place in the window
+            is for what is newest, so that live readings arrive while the backlog goes; with
+            `newest` every place is.
+        ack_timeout_s: a batch that is not acknowledged by then is sent again [s].
+        status_interval_s: between two `status` messages [s].
+        max_samples: in a batch; 5000 of 30 quantities stay below the largest payload.
+    """
+
+    window: Annotated[int, Meta(ge=1, le=1000)] = 100
+    catch_up: Literal["oldest", "newest"] = "oldest"
+    ack_timeout_s: Annotated[float, Meta(gt=0, le=3600)] = 10.0
+    status_interval_s: Annotated[float, Meta(gt=0, le=3600)] = 10.0
+    max_samples: Annotated[int, Meta(ge=1, le=5000)] = 1000
+
+
+class BusOverride(msgspec.Struct, frozen=True, kw_only=True):
+    """A `[[bus]]`: where this agent reaches a bus, if not where `site.toml` says (a tunnel)."""
+
+    id: Id
+    host: str | None = None
+    port: Annotated[int, Meta(ge=1, le=65535)] | None = None
+    device: str | None = None
+
+
+class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole of `agent.toml`."""
+
+    agent: AgentHead = AgentHead()
+    broker: BrokerSettings = BrokerSettings()
+    spool: SpoolSettings = SpoolSettings()
+    publish: PublishSettings = PublishSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    bus: tuple[BusOverride, ...] = ()
+
+
+class Duty(msgspec.Struct, frozen=True):
+    """What one agent has to do.
+
+    Attributes:
+        agent: its id.
+        buses: its own, at the addresses where it reaches them.
+        meters: by the id of their bus; no bus is without one.
+    """
+
+    agent: str
+    buses: tuple[Bus, ...]
+    meters: Mapping[str, tuple[Meter, ...]]
+
+
+def duty(site: Site, settings: AgentSettings) -> Duty:
+    """What the agent of these settings has to do on a site.
+
+    Raises:
+        ConfigError: with every problem, each in terms of `agent.toml` or `site.toml`.
+    """
+    agent = _agent(site, settings.agent.id)
+    buses = tuple(_placed(bus, settings) for bus in site.bus if bus.agent == agent)
+    problems = [*_unknown_buses(site, settings), *endpoints.shared(site, buses)]
+    if problems:
+        raise ConfigError(problems)
+    meters = {bus.id: tuple(one for one in site.meter if one.bus == bus.id) for bus in buses}
+    return Duty(agent, tuple(bus for bus in buses if meters[bus.id]), meters)
+
+
+def check_same(was: Duty, now: Duty, site_was: str, site_now: str) -> None:
+    """See that a reload leaves an agent the one that it is: its batches bear both names.
+
+    Raises:
+        ConfigError: it would be another.
+    """
+    if now.agent != was.agent:
+        problem = Problem(
+            text="this agent runs as {was}, and the files now make it {now}.",
+            fix="Restart it, or change them back.",
+            values={"was": was.agent, "now": now.agent},
+        )
+        raise ConfigError([problem])
+    if site_now != site_was:
+        problem = Problem(
+            text="this agent runs for the site {was}, which is now named {now}.",
+            fix="Restart it, or change that back.",
+            values={"was": site_was, "now": site_now},
+            path=("site", "id"),
+            file="site.toml",
+        )
+        raise ConfigError([problem])
+
+
+def waiting_tables(was: AgentSettings, now: AgentSettings) -> list[str]:
+    """The tables that differ and are read at the start of an agent only."""
+    return [name for name in AT_START if getattr(was, name) != getattr(now, name)]
+
+
+def _agent(site: Site, wanted: str | None) -> str:
+    known = sorted({bus.agent for bus in site.bus})
+    if wanted is not None and wanted in known:
+        return wanted
+    if wanted is None and len(known) == 1:
+        return known[0]
+    names = ", ".join(known)
+    if not known:
+        problem = Problem(
+            text="no bus of the site names an agent, so there is nothing to poll.",
+            fix="Add a [[bus]] with agent = ... and give it to the meters.",
+            path=("bus",),
+            file="site.toml",
+        )
+    elif wanted is None:
+        problem = Problem(
+            text="the site has several agents, and nothing says which of them this is.",
+            fix='Add [agent] id = "..." with one of: {known}.',
+            values={"known": names},
+            path=("agent", "id"),
+            file=SETTINGS_FILE,
+        )
+    else:
+        close = get_close_matches(wanted, known, 1)
+        problem = Problem(
+            text="no bus of the site names agent {agent}.",
+            fix="Did you mean {close}?" if close else "Use one of: {known}.",
+            values={"agent": wanted, "known": names, "close": "".join(close)},
+            path=("agent", "id"),
+            file=SETTINGS_FILE,
+        )
+    raise ConfigError([problem])
+
+
+def _placed(bus: Bus, settings: AgentSettings) -> Bus:
+    for override in settings.bus:
+        if override.id == bus.id:
+            return msgspec.structs.replace(
+                bus,
+                host=override.host or bus.host,
+                port=override.port or bus.port,
+                device=override.device or bus.device,
+            )
+    return bus
+
+
+def _unknown_buses(site: Site, settings: AgentSettings) -> Iterator[Problem]:
+    for number, override in enumerate(settings.bus):
+        if override.id not in site.buses:
+            close = get_close_matches(override.id, site.buses, 1)
+            yield Problem(
+                text="{bus} is no bus of the site.",
+                fix="Did you mean {close}?" if close else "Use one of: {known}.",
+                values={
+                    "bus": override.id,
+                    "close": "".join(close),
+                    "known": ", ".join(sorted(site.buses)),
+                },
+                path=("bus", number, "id"),
+                file=SETTINGS_FILE,
+            )

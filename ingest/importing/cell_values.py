@@ -1,0 +1,150 @@
+"""Cells of a sheet -> times and numbers. Pure.
+
+Laws:
+
+- A local time that the clocks showed twice, or never, is refused: which one it was can't be told.
+- Empty is missing, and so are the texts that the user names; everything else is a number or bad.
+- What is bad is said with its fix (`BadCell`), never guessed at.
+"""
+
+import math
+import re
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from typing import Final, TypeAlias
+from zoneinfo import ZoneInfo
+
+#: What a CSV (always text) or XLSX file holds.
+Cell: TypeAlias = str | float | datetime | date | None
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MS: Final = timedelta(milliseconds=1)
+
+#: 2000-01-01 and 2100-01-01, as on the wire [ms since 1970].
+_EARLIEST_MS: Final = 946_684_800_000
+_LATEST_MS: Final = 4_102_444_800_000
+
+#: How spreadsheets in China write a time: 2024/1/5 8:00.
+_SLASHED: Final = re.compile(
+    r"(\d{4})[/-](\d{1,2})[/-](\d{1,2})(?:[ T]+(\d{1,2}):(\d{2})(?::(\d{2}))?)?"
+)
+
+
+class BadCell(Exception):
+    """A cell that can't be taken.
+
+    `text` and `fix` are msgids of a `Problem`; `values` fill them, but for `{column}`, which only
+    the table knows.
+    """
+
+    def __init__(self, text: str, fix: str, **values: object) -> None:
+        super().__init__(text)
+        self.text = text
+        self.fix = fix
+        self.values = values
+
+
+class Times:
+    """Reads times; what bears no offset is local to `zone`."""
+
+    def __init__(self, zone: ZoneInfo) -> None:
+        self._zone: Final = zone
+        # In a long form the same time stands in the lines of many meters, one after the other.
+        self._of_text = lru_cache(maxsize=1024)(self._parse)
+
+    def read(self, cell: Cell) -> int:
+        """Milliseconds since 1970, UTC. Raises `BadCell`."""
+        if isinstance(cell, datetime):
+            return self._utc_ms(cell, str(cell))
+        if isinstance(cell, date):
+            return self._utc_ms(datetime(cell.year, cell.month, cell.day), str(cell))  # noqa: DTZ001 - made local below
+        return self._of_text(str(cell or "").strip())
+
+    def _parse(self, text: str) -> int:
+        try:
+            if slashed := _SLASHED.fullmatch(text):
+                moment = datetime(*(int(part or 0) for part in slashed.groups()))  # type: ignore[arg-type]  # noqa: DTZ001 - six parts; made local below
+            else:
+                moment = datetime.fromisoformat(text)
+        except ValueError as error:
+            raise BadCell(
+                "column {column}: {cell} is no time.",
+                "Write it as 2024-01-31 08:00, local to the site, or with an offset: +08:00.",
+                cell=_shown(text),
+            ) from error
+        return self._utc_ms(moment, text)
+
+    def _utc_ms(self, moment: datetime, text: str) -> int:
+        if moment.tzinfo is None:
+            moment = self._placed(moment, text)
+        # Spreadsheets keep days as floats: half a millisecond mends what that costs.
+        time_ms = (moment - _EPOCH + _MS / 2) // _MS
+        if not _EARLIEST_MS <= time_ms < _LATEST_MS:
+            raise BadCell(
+                "column {column}: {cell} lies before 2000 or after 2099.",
+                "Correct the year.",
+                cell=text,
+            )
+        return time_ms
+
+    def _placed(self, local: datetime, text: str) -> datetime:
+        first = local.replace(tzinfo=self._zone, fold=0)
+        second = local.replace(tzinfo=self._zone, fold=1)
+        before, after = first.utcoffset(), second.utcoffset()
+        if before == after or before is None or after is None:
+            return first
+        raise BadCell(
+            "column {column}: {cell} stood twice on the clocks of {zone}."
+            if before > after
+            else "column {column}: {cell} never stood on the clocks of {zone}.",
+            "Write it with its offset, such as {example}, or say in which zone the file is.",
+            cell=text,
+            zone=self._zone.key,
+            example=first.isoformat(sep=" ", timespec="minutes"),
+        )
+
+
+class Numbers:
+    """Reads values; empty cells and the given texts are missing.
+
+    A text that is a number goes for every way to write it: with "0", the cell 0.0 is missing too.
+    """
+
+    def __init__(self, missing: tuple[str, ...]) -> None:
+        self._texts: Final = {"", *(text.strip() for text in missing)}
+        self._numbers: Final = {float(text) for text in self._texts if _is_number(text)}
+
+    def read(self, cell: Cell) -> float | None:
+        """The number, None where it is missing. Raises `BadCell`."""
+        text = cell.strip() if isinstance(cell, str) else cell
+        if text is None or text in self._texts:
+            return None
+        try:
+            if isinstance(text, bool | date) or (isinstance(text, str) and "_" in text):
+                raise ValueError(text)
+            number = float(text)
+        except ValueError as error:
+            raise _no_number(text) from error
+        if not math.isfinite(number):
+            raise _no_number(text)
+        return None if number in self._numbers else number
+
+
+def _no_number(cell: Cell) -> BadCell:
+    return BadCell(
+        "column {column}: {cell} is no number.",
+        "Correct it, leave it empty, or name it as a text that means missing.",
+        cell=_shown(str(cell)),
+    )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
+def _shown(text: str) -> str:
+    """Short enough for a message, and visible where it is empty."""
+    return repr(text if len(text) <= 40 else text[:40] + "…")

@@ -1,0 +1,128 @@
+"""Files -> rows of cells, each with its line number. Part of the importer: it alone uses this.
+
+Law: a file goes through row by row, and is closed whatever happens.
+"""
+
+import csv
+import gzip
+import io
+import zlib
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Final, TypeAlias
+from zipfile import BadZipFile
+
+from ingest.importing.row_parser import Row, Say
+from jieneng.metering.errors import Problem, UsageError
+
+if TYPE_CHECKING:
+    from openpyxl import Workbook
+
+Rows: TypeAlias = Iterator[tuple[int, Row]]
+
+_DELIMITERS: Final = ",;\t"
+
+
+@contextmanager
+def rows(path: Path, sheet: str | None, say: Say) -> Iterator[Rows]:
+    """The rows of a CSV, gzipped CSV or XLSX file, its header among them.
+
+    Args:
+        path: the file.
+        sheet: of an XLSX file; its first where None.
+        say: told what is wrong in the middle of it; the rows end there.
+
+    Raises:
+        UsageError: it can't be read as what its name says.
+    """
+    name = path.name.lower()
+    if name.endswith((".csv", ".txt")):
+        with _opened(path) as file, _text(file) as text:
+            yield _text_rows(text, say)
+    elif name.endswith((".csv.gz", ".txt.gz")):
+        with _opened(path) as file, _text(gzip.GzipFile(fileobj=file)) as text:
+            yield _text_rows(text, say)
+    elif name.endswith(".xlsx"):
+        with _opened(path) as sheets, closing(_book(path, sheets)) as book:
+            yield _sheet_rows(path, book, sheet)
+    else:
+        raise UsageError(
+            "{file} is no file that can be imported: save it as CSV or XLSX.", file=path.name
+        )
+
+
+def _opened(path: Path) -> IO[bytes]:
+    try:
+        return path.open("rb")
+    except FileNotFoundError as error:
+        raise UsageError("{file} is not there: check its name.", file=path) from error
+    except OSError as error:
+        raise UsageError(
+            "{file} can't be read: {reason}.", file=path, reason=error.strerror
+        ) from error
+
+
+def _text(file: IO[bytes] | gzip.GzipFile) -> io.TextIOWrapper:
+    # utf-8-sig: Excel writes a byte order mark before the first column's name.
+    return io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+
+
+def _text_rows(text: io.TextIOWrapper, say: Say) -> Rows:
+    line = 0
+    try:
+        header = text.readline()
+        if not header:
+            say(_broken(1, "it is empty", "Choose another file."))
+            return
+        delimiter = max(_DELIMITERS, key=header.count)
+        yield 1, next(csv.reader([header], delimiter=delimiter))
+        reader = csv.reader(text, delimiter=delimiter)
+        for row in reader:
+            line = reader.line_num
+            yield line + 1, row
+    except UnicodeDecodeError:
+        say(_broken(line + 1, "it is not UTF-8", 'Save it as "CSV UTF-8".'))
+    except csv.Error as error:
+        say(_broken(line + 1, str(error), "Correct the quotes of this line."))
+    except (EOFError, zlib.error, OSError) as error:
+        say(_broken(line + 1, str(error), "Copy the file again."))
+
+
+def _broken(line: int, reason: str, fix: str) -> Problem:
+    return Problem(
+        text="from about this line on, the file can't be read: {reason}.",
+        fix=fix,
+        values={"reason": reason},
+        line=line,
+    )
+
+
+def _book(path: Path, file: IO[bytes]) -> "Workbook":
+    import openpyxl  # a tenth of a second that CSV does not need
+
+    try:
+        return openpyxl.load_workbook(file, read_only=True, data_only=True)
+    except (BadZipFile, KeyError, ValueError) as error:
+        raise UsageError(
+            "{file} is no XLSX file: open it in a spreadsheet program and save it as one.",
+            file=path.name,
+        ) from error
+
+
+def _sheet_rows(path: Path, book: "Workbook", sheet: str | None) -> Rows:
+    name = sheet or book.sheetnames[0]
+    if name not in book.sheetnames:
+        raise UsageError(
+            "{file} has no sheet {sheet}; it has {known}.",
+            file=path.name,
+            sheet=name,
+            known=", ".join(book.sheetnames),
+        )
+    width = 0
+    for line, cells in enumerate(book[name].iter_rows(values_only=True), 1):
+        filled = len(cells)
+        while filled > width and cells[filled - 1] is None:
+            filled -= 1
+        width = width or filled  # the header's; what lies empty beside it is no cell
+        yield line, (*cells[:filled], *[None] * (width - filled))

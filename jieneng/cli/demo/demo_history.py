@@ -1,0 +1,86 @@
+"""The demo's history: what the simulated meters showed from 2020 on, put into the store."""
+
+import math
+from collections.abc import Callable, Iterator
+from datetime import date, datetime, timedelta
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jieneng.metering.reading import Quality
+from jieneng.metering.schema import QUALITY, Point
+from jieneng.metering.site import Site
+from jieneng.storage import Store
+from simulators.meter_history import Series, full_hours, midnights, readings
+from simulators.simulated_site import SimulatedSite
+
+#: The base year of the plan begins here.
+FIRST_DAY: Final = date(2020, 1, 1)
+#: Before that many days ago one reading a day is enough; since then there is one an hour.
+_HOURLY_DAYS: Final = 45
+_POINTS_A_WRITE: Final = 20_000
+
+
+async def load(
+    store: Store, campus: SimulatedSite, today: date, progress: Callable[[float], None]
+) -> date | None:
+    """Fill the store up to last midnight; gives the first day filled, None where nothing was due.
+
+    A folder that was kept from an earlier run is continued: the meters went on, nobody read them.
+
+    Args:
+        store: prepared.
+        campus: the simulated centre.
+        today: local.
+        progress: told the share done, 0 to 1.
+    """
+    site = campus.site
+    first = await _first_day(store, site)
+    if first >= today:
+        return None
+    times = moments(site, first, today)
+    # Those that figures are computed from; nobody noted tariffs and export, and loading takes time.
+    rows = [
+        one for one in readings(campus, times) if one.quantity == campus.meters[one.meter].counts
+    ]
+    for number, series in enumerate(rows):
+        for chunk in _chunks(list(points(site, series))):
+            await store.write(chunk)
+        progress((number + 1) / len(rows))
+    return first
+
+
+def moments(site: Site, first: date, today: date) -> NDArray[np.int64]:
+    """Midnights from `first` to `today`, and the full hours of the latest days, as UTC ms."""
+    days = midnights(site, first, today)
+    hourly_from = max(first, today - timedelta(days=_HOURLY_DAYS))
+    hours = full_hours(int(midnights(site, hourly_from, hourly_from)[0]), int(days[-1]))
+    return np.union1d(days, hours)
+
+
+def points(site: Site, series: Series) -> Iterator[Point]:
+    """A counter's readings, as a person who walked by would have noted them."""
+    medium = site.meters[series.meter].medium
+    tags = (("meter", series.meter), ("site", site.id))
+    quality = (QUALITY, float(Quality.MANUAL))
+    for time_ms, value in zip(series.times_ms.tolist(), series.values.tolist(), strict=True):
+        if not math.isnan(value):  # there was no meter yet
+            yield Point(medium, tags, ((series.quantity, value), quality), time_ms)
+
+
+async def _first_day(store: Store, site: Site) -> date:
+    """The day after the last one that has a reading, or the base year's first."""
+    last = FIRST_DAY
+    for medium in {meter.medium for meter in site.meter}:
+        span = await store.span(medium, where={"site": site.id})
+        if span is None:
+            return FIRST_DAY
+        seen = datetime.fromtimestamp(span[1] / 1000, site.zone).date()
+        last = max(last, seen + timedelta(days=1))
+    return last
+
+
+def _chunks(rows: list[Point]) -> Iterator[list[Point]]:
+    for start in range(0, len(rows), _POINTS_A_WRITE):
+        yield rows[start : start + _POINTS_A_WRITE]

@@ -1,0 +1,143 @@
+"""The demo itself: prepare, start the services, show what comes in, end cleanly."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.live import Live
+
+from analytics.app import load_rules
+from analytics.pipeline.pipeline import Pipeline
+from jieneng.cli.demo import demo_folder as folders
+from jieneng.cli.demo import demo_history
+from jieneng.cli.demo.demo_processes import Service, until
+from jieneng.cli.demo.live_screen import figures_screen, live_screen, plain_line
+from jieneng.cli.demo.store_watch import Watch
+from jieneng.cli.options import tr
+from jieneng.cli.progress import bars
+from jieneng.clock import SystemClock
+from jieneng.site_folder import SiteFolder, load, read_settings
+from jieneng.storage import Store, StoreSettings, open_store
+from simulators.serving import site_server
+from simulators.settings import SimulatorSettings
+
+#: How often the screen is renewed, and how often a line is printed where there is none [s].
+_SCREEN_S: Final = 2.0
+_LINE_S: Final = 10.0
+#: Of what is printed where there is no terminal [columns].
+_PLAIN_WIDTH: Final = 100
+#: The first screen waits that long for the first readings [s].
+_FIRST_S: Final = 15.0
+
+
+async def run(path: Path, for_s: float | None) -> None:
+    """Run the demo in a folder, until cancelled or for that many seconds."""
+    console = Console()
+    if not console.is_terminal:
+        console.width = _PLAIN_WIDTH
+    loop = asyncio.get_running_loop()
+    deadline = None if for_s is None else loop.time() + for_s
+    broker_port = folders.free_port()
+    folders.copy_example(path)
+    folders.write_services(path, broker_port)
+    folder = load(path)
+    store = open_store(StoreSettings(path=folders.STORE_FILE), path)
+    await store.prepare()
+    try:
+        pipeline = Pipeline(folder, load_rules(path), store)
+        await _prepare(folder, store, pipeline, console)
+        watch = Watch(folder, store, pipeline, SystemClock(), path / folders.PAGE_FILE)
+        async with _services(folder, broker_port) as services:
+            await _show(watch, services, console, deadline)
+    finally:
+        await store.close()
+
+
+async def _prepare(folder: SiteFolder, store: Store, pipeline: Pipeline, console: Console) -> None:
+    """Load the history, then compute its consumption, both with progress shown."""
+    today = datetime.fromtimestamp(SystemClock().now_ms() / 1000, folder.site.zone).date()
+    campus = site_server.campus(
+        folder, read_settings(folder.path / "simulator.toml", SimulatorSettings)
+    )
+    with bars(console) as progress:
+        loading = progress.add_task(tr("Simulated history since 2020"), total=1.0)
+        computing = progress.add_task(tr("Consumption by day"), total=1.0)
+        first = await demo_history.load(
+            store, campus, today, lambda share: progress.update(loading, completed=share)
+        )
+        progress.update(loading, completed=1.0)
+        if first is not None:
+            await pipeline.backfill(
+                first - timedelta(days=1),
+                today,
+                lambda share: progress.update(computing, completed=share),
+            )
+        progress.update(computing, completed=1.0)
+
+
+@asynccontextmanager
+async def _services(folder: SiteFolder, broker_port: int) -> AsyncIterator[list[Service]]:
+    """All services as processes; ended, the sources first, when the block is left."""
+    path = folder.path
+    logs = path / "logs"
+    logs.mkdir(exist_ok=True)
+    site = ["--site", str(path)]
+    services: list[Service] = []
+    async with asyncio.TaskGroup() as group:
+        tasks: list[asyncio.Task[None]] = []
+
+        def start(name: str, *arguments: str) -> Service:
+            service = Service(name, arguments, logs / f"{name}.log")
+            services.append(service)
+            tasks.append(group.create_task(service.run(), name=name))
+            return service
+
+        start("broker", "broker", "--port", str(broker_port))
+        simulator = start("simulator", "simulate", *site)
+        start("ingest", "ingest", "run", *site)
+        start("analytics", "analytics", "run", *site)
+        try:
+            await until((path / folders.PORTS_FILE).exists, simulator)
+            for agent in folders.write_agents(path, folder.site, broker_port):
+                start(agent, "edge", "run", *site, "--config", f"{agent}.toml")
+            yield services
+        finally:
+            # The sources first: what they say last still finds its way.
+            for task in reversed(tasks):
+                task.cancel()
+                await asyncio.wait([task])
+
+
+async def _show(
+    watch: Watch, services: list[Service], console: Console, deadline: float | None
+) -> None:
+    """Show what comes in until the deadline: a living screen, or plain lines."""
+    loop = asyncio.get_running_loop()
+    view = await watch.look(services)
+    first_s = loop.time() + _FIRST_S
+    while not any(one.time for one in view.readings) and loop.time() < min(
+        first_s, deadline or first_s
+    ):
+        await asyncio.sleep(_SCREEN_S / 10)
+        view = await watch.look(services)
+    console.print(figures_screen(view, tr))
+    if not console.is_terminal:
+        console.print(live_screen(view, tr), soft_wrap=True)
+        while deadline is None or loop.time() < deadline:
+            await asyncio.sleep(_pause(_LINE_S, deadline))
+            console.print(plain_line(await watch.look(services), tr), soft_wrap=True)
+        return
+    with Live(live_screen(view, tr), console=console, auto_refresh=False) as live:
+        while deadline is None or loop.time() < deadline:
+            await asyncio.sleep(_pause(_SCREEN_S, deadline))
+            live.update(live_screen(await watch.look(services), tr), refresh=True)
+
+
+def _pause(seconds: float, deadline: float | None) -> float:
+    if deadline is None:
+        return seconds
+    return min(seconds, max(0.0, deadline - asyncio.get_running_loop().time()))

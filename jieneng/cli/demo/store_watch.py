@@ -1,0 +1,88 @@
+"""Looks at the store while the demo runs: the latest readings, counts and figures."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from analytics.pipeline import report_reader
+from analytics.pipeline.pipeline import Pipeline
+from analytics.report import page
+from analytics.report.report_data import PageData
+from ingest import ledger
+from jieneng.cli.demo.demo_processes import Service
+from jieneng.cli.demo.live_screen import View
+from jieneng.cli.options import tr
+from jieneng.clock import Clock
+from jieneng.locale import preferred
+from jieneng.site_folder import SiteFolder
+from jieneng.storage import Store
+
+#: How often the running year's figures and the page are renewed [s].
+_FIGURES_S: Final = 20.0
+#: The plan's last year: its verdicts stand, and the page is about it.
+_VERDICT: Final = "2025"
+_LEDGER_MS: Final = 10 * 60 * 1000
+
+
+class Watch:
+    """What there is to see, without asking the store for more than has changed."""
+
+    def __init__(
+        self, folder: SiteFolder, store: Store, pipeline: Pipeline, clock: Clock, page_file: Path
+    ) -> None:
+        self._folder = folder
+        self._store = store
+        self._pipeline = pipeline
+        self._clock = clock
+        self._page_file = page_file
+        self._began_s = clock.monotonic()
+        self._renewed_s = float("-inf")
+        self._verdict: PageData | None = None
+        self._running: PageData | None = None
+
+    async def look(self, services: Sequence[Service]) -> View:
+        """Everything on the screen now."""
+        site, now_ms = self._folder.site, self._clock.now_ms()
+        verdict, running = await self._figures(now_ms)
+        return View(
+            site_name=site.site.name,
+            folder=self._folder.path,
+            page=self._page_file,
+            elapsed_s=self._clock.monotonic() - self._began_s,
+            scopes=verdict.scopes,
+            periods=tuple(dict.fromkeys((verdict.period, running.period))),
+            figures=(*verdict.figures, *running.figures),
+            readings=await report_reader.latest(self._store, site, now_ms),
+            accounts=await ledger.accounts(
+                self._store, site.id, start_ms=now_ms - _LEDGER_MS, end_ms=now_ms + 1
+            ),
+            services=tuple((one.name, one.pid, one.restarts) for one in services),
+        )
+
+    async def _figures(self, now_ms: int) -> tuple[PageData, PageData]:
+        """The plan's last year, and the running one; the page is written with them."""
+        if self._verdict is None:
+            self._verdict = await self._page_data(_VERDICT, now_ms)
+        if self._running is None or self._clock.monotonic() - self._renewed_s > _FIGURES_S:
+            year = f"{report_reader.local(now_ms, self._folder.site):%Y}"
+            self._running = await self._page_data(year, now_ms)
+            self._renewed_s = self._clock.monotonic()
+            self._write_page(now_ms, self._running)
+        return self._verdict, self._running
+
+    async def _page_data(self, period: str, now_ms: int) -> PageData:
+        return await report_reader.page_data(self._pipeline, self._store, period, now_ms)
+
+    def _write_page(self, now_ms: int, running: PageData) -> None:
+        assert self._verdict is not None  # noqa: S101 - made before the running year's
+        data = msgspec.structs.replace(
+            self._verdict,
+            generated=report_reader.local(now_ms, self._folder.site),
+            readings=running.readings,
+        )
+        text = page.render(data, tr, language=preferred())
+        unfinished = self._page_file.with_suffix(".new")
+        unfinished.write_text(text, encoding="utf-8")
+        unfinished.replace(self._page_file)

@@ -1,0 +1,73 @@
+"""The edge agent, and the embedded broker alone."""
+
+import signal
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from jieneng.cli.options import (
+    config_option,
+    examples,
+    log_options,
+    run_service,
+    serve,
+    site_option,
+    tr,
+)
+from jieneng.cli.probe.probe_command import probe
+
+if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
+    from edge_agent.settings import AgentSettings
+    from jieneng.site_folder import SiteFolder
+
+
+@click.group(help=tr("The edge agent: polls meters, keeps what they say, publishes it."))
+def edge() -> None: ...
+
+
+edge.add_command(probe)
+
+
+@edge.command(
+    "run",
+    help=tr("Poll the meters of one agent of the site until it is stopped."),
+    epilog=examples("jieneng edge run --site my-site --agent agent-1"),
+)
+@site_option
+@config_option("agent.toml")
+@click.option(
+    "--agent", help=tr("Which agent of site.toml this is; may be omitted where there is one.")
+)
+@log_options
+def edge_run(
+    site_dir: Path, config_file: Path, agent: str | None, log_level: str, log_json: bool | None
+) -> None:
+    # One that comes too early would end us. The kernel keeps it until the agent heeds them.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    from edge_agent import app
+    from edge_agent.settings import AgentSettings
+    from jieneng.site_folder import load, read_settings
+
+    def read() -> "tuple[SiteFolder, AgentSettings]":
+        settings = read_settings(site_dir / config_file, AgentSettings)
+        return load(site_dir), settings if agent is None else _with_id(settings, agent)
+
+    folder, settings = read()
+    serve(partial(app.run, reload=read), folder, settings, (log_level, log_json))
+
+
+@click.command(hidden=True, help=tr("The embedded MQTT broker alone, on loopback."))
+@click.option("--host", default="127.0.0.1")
+@click.option("--port", type=int, default=1883)
+def broker(host: str, port: int) -> None:
+    from jieneng.embedded_broker import run
+
+    run_service(run(host, port))
+
+
+def _with_id(settings: "AgentSettings", agent: str) -> "AgentSettings":
+    head = msgspec.structs.replace(settings.agent, id=agent)
+    return msgspec.structs.replace(settings, agent=head)

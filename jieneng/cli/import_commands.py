@@ -1,0 +1,188 @@
+"""`jieneng import`: history that was measured elsewhere, from CSV or XLSX."""
+
+import sys
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import click
+
+from jieneng.cli.options import examples, run_once, site_option, tr
+from jieneng.locale import say
+from jieneng.metering.errors import UsageError
+
+if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
+    from ingest.importing.importer import ImportReport
+    from ingest.importing.row_parser import ImportOptions
+    from jieneng.site_folder import SiteFolder
+
+
+@click.group("import", help=tr("History from CSV or XLSX into the store."))
+def import_() -> None: ...
+
+
+@import_.command(
+    help=tr("Readings of meters: registers, or consumption by interval."),
+    epilog=examples(
+        "jieneng import readings 2024.csv --site my-site --dry-run",
+        "jieneng import readings 2024.csv --site my-site",
+        "jieneng import readings hourly.csv --kind interval --quantity energy_kwh --missing 0",
+    ),
+)
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False), metavar=tr("FILE"))
+@site_option
+@click.option(
+    "--kind",
+    type=click.Choice(["register", "interval"]),
+    default="register",
+    show_default=True,
+    help=tr("What the values are: the meter's display, or the consumption of an interval."),
+)
+@click.option(
+    "--quantity", help=tr("Of the wide form, with a column a meter: what the columns hold.")
+)
+@click.option(
+    "--interval-s",
+    type=click.FloatRange(min=1),
+    help=tr("Length of an interval [s]; found in the file where omitted."),
+)
+@click.option("--unit", help=tr("Of the values; the quantity's own where omitted."))
+@click.option("--zone", help=tr("Of times without an offset; the site's where omitted."))
+@click.option("--time-column", help=tr("Its header, where it is not one of the usual ones."))
+@click.option(
+    "--column",
+    "columns",
+    multiple=True,
+    metavar="NAME=METER",
+    help=tr("Of the wide form: which meter a column is; NAME= leaves it out."),
+)
+@click.option("--sheet", help=tr("Of an XLSX file; its first where omitted."))
+@click.option(
+    "--missing",
+    multiple=True,
+    metavar=tr("TEXT"),
+    help=tr("A cell with this text is missing too; may be given more than once."),
+)
+@click.option("--dry-run", is_flag=True, help=tr("Write nothing; say what would be done."))
+@click.option("--skip-bad", is_flag=True, help=tr("Leave out bad rows, and list them."))
+@click.option(
+    "--no-backfill", is_flag=True, help=tr("Do not compute the consumption of the days imported.")
+)
+def readings(
+    file: Path, site_dir: Path, no_backfill: bool, columns: tuple[str, ...], **options: object
+) -> None:
+    from ingest.importing.row_parser import ImportOptions
+    from jieneng.site_folder import load
+
+    folder = load(site_dir)
+    if options["zone"] is not None:
+        options["zone"] = _zone(str(options["zone"]))
+    # The options of this command are named as the fields of ImportOptions.
+    wanted = ImportOptions(
+        columns=dict(map(_column, columns)),
+        **options,  # type: ignore[arg-type]  # click checked them
+    )
+    report = run_once(_import(file, folder, wanted))
+    _tell(report, folder)
+    if report.written and not no_backfill:
+        run_once(_backfill(folder, report))
+    sys.exit(1 if report.problem_count and not wanted.skip_bad else 0)
+
+
+def _column(text: str) -> tuple[str, str]:
+    name, equals, meter = text.rpartition("=")
+    if not equals:
+        raise UsageError("--column {text} has no =: write it like Building1=e-main.", text=text)
+    return name, meter
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise UsageError(
+            "--zone {name} is no time zone: write an IANA name such as Asia/Shanghai.", name=name
+        ) from error
+
+
+async def _import(file: Path, folder: "SiteFolder", options: "ImportOptions") -> "ImportReport":
+    from ingest.importing.importer import import_readings
+    from ingest.settings import IngestSettings
+    from jieneng.cli.progress import rows_progress
+    from jieneng.site_folder import read_settings
+    from jieneng.storage import open_store
+
+    settings = read_settings(folder.path / "ingest.toml", IngestSettings)
+    store = open_store(settings.store, folder.path)
+    try:
+        if not options.dry_run:
+            await store.prepare()
+        with rows_progress(tr("Rows read")) as progress:
+            return await import_readings(file, folder, store, options, progress)
+    finally:
+        await store.close()
+
+
+async def _backfill(folder: "SiteFolder", report: "ImportReport") -> None:
+    """Compute the days that the file tells of, and the day after, whose midnight it may give."""
+    from analytics import app
+    from analytics.settings import AnalyticsSettings
+    from jieneng.cli.progress import share_progress
+    from jieneng.clock import SystemClock
+    from jieneng.site_folder import read_settings
+
+    settings = read_settings(folder.path / "analytics.toml", AnalyticsSettings)
+    first = _day(folder, min(one.first_ms for one in report.series))
+    last = _day(folder, max(one.last_ms for one in report.series))
+    with share_progress(tr("Consumption by day")) as progress:
+        await app.backfill(
+            folder,
+            settings,
+            first - timedelta(days=1),
+            last + timedelta(days=1),
+            SystemClock(),
+            progress,
+        )
+
+
+def _day(folder: "SiteFolder", time_ms: int) -> date:
+    return datetime.fromtimestamp(time_ms / 1000, folder.site.zone).date()
+
+
+def _tell(report: "ImportReport", folder: "SiteFolder") -> None:
+    for problem in report.problems:
+        click.echo(f"{problem.where()}: {say(problem, tr)}", err=True)
+    if report.problem_count > len(report.problems):
+        more = report.problem_count - len(report.problems)
+        click.echo(tr("... and {count} more problems.").format(count=more), err=True)
+    zone = folder.site.zone
+    for one in report.series:
+        first, last = (
+            datetime.fromtimestamp(ms / 1000, zone).isoformat(timespec="seconds")
+            for ms in (one.first_ms, one.last_ms)
+        )
+        line = tr("{meter} {quantity}: {values} values, {missing} missing, {first} to {last}")
+        click.echo(
+            line.format(
+                meter=one.meter,
+                quantity=one.quantity,
+                values=one.values,
+                missing=one.missing,
+                first=first,
+                last=last,
+            )
+        )
+    click.echo(_outcome(report))
+
+
+def _outcome(report: "ImportReport") -> str:
+    if report.dry_run:
+        text = tr("Dry run: {values} values would be written; nothing was.")
+    elif report.problem_count and not report.written:
+        text = tr(
+            "Nothing was written: mend the {problems} problem(s), or leave them out: --skip-bad."
+        )
+    else:
+        text = tr("{written} points written.")
+    return text.format(values=report.values, problems=report.problem_count, written=report.written)

@@ -1,0 +1,108 @@
+"""`jieneng indicators` and `jieneng report`: figures, as they are published."""
+
+import sys
+from pathlib import Path
+from typing import Final
+
+import click
+
+from jieneng.cli.options import config_option, examples, run_once, site_option, tr
+from jieneng.metering.errors import UsageError
+
+#: All columns of the figures' table, in either language.
+_TABLE_WIDTH: Final = 110
+
+
+@click.command(
+    help=tr("The figures of a period, against the plan."),
+    epilog=examples(
+        "jieneng indicators --period 2025",
+        "jieneng indicators --site my-site --period 2025-06 --scope block-1 --format json",
+        "jieneng indicators --period 2025 --strict",
+    ),
+)
+@site_option
+@config_option("analytics.toml")
+@click.option("--period", required=True, metavar="P", help=tr("A year 2025, or a month 2025-06."))
+@click.option("--scope", help=tr("One area, institution or the site; all of them where omitted."))
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "csv"]),
+    default="table",
+    show_default=True,
+    help=tr("How it is printed."),
+)
+@click.option("--strict", is_flag=True, help=tr("Exit with 1 where a target is missed or at risk."))
+def indicators(
+    site_dir: Path, config_file: Path, period: str, scope: str | None, form: str, strict: bool
+) -> None:
+    import msgspec
+    from rich.console import Console
+
+    from analytics import app
+    from analytics.pipeline import report_reader
+    from analytics.report import csv_output, terminal_tables
+    from analytics.settings import AnalyticsSettings
+    from jieneng.clock import SystemClock
+    from jieneng.site_folder import load, read_settings
+
+    folder = load(site_dir)
+    settings = read_settings(site_dir / config_file, AnalyticsSettings)
+    figures = run_once(app.indicators(folder, settings, period, scope, SystemClock()))
+    if form == "json":
+        text = msgspec.json.format(msgspec.json.encode(figures), indent=1).decode()
+        click.echo(text)
+    elif form == "csv":
+        click.echo(csv_output.to_csv(figures), nl=False)
+    else:
+        names = {one.id: one.name for one in report_reader.scopes(folder.site)}
+        console = Console()
+        console.width = max(console.width, _TABLE_WIDTH)  # a cut-off coverage would be a wrong one
+        console.print(terminal_tables.figures_table(figures, names, tr))
+    if strict and any(figure.status in ("missed", "at_risk") for figure in figures):
+        sys.exit(1)
+
+
+@click.command(
+    help=tr("A page of the figures of a year, to print or send: HTML, JSON and CSV."),
+    epilog=examples("jieneng report --period 2025 --out reports"),
+)
+@site_option
+@config_option("analytics.toml")
+@click.option("--period", required=True, metavar="P", help=tr("A year, such as 2025."))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    metavar=tr("DIR"),
+    help=tr("Where the files are written."),
+)
+def report(site_dir: Path, config_file: Path, period: str, out: Path) -> None:
+    import msgspec
+
+    from analytics import app
+    from analytics.report import csv_output, page
+    from analytics.settings import AnalyticsSettings
+    from jieneng.clock import SystemClock
+    from jieneng.locale import preferred, translator
+    from jieneng.site_folder import load, read_settings
+
+    if not (period.isdecimal() and len(period) == 4):
+        raise UsageError(
+            "a report is of a year, not of {period}: write --period 2025.", period=period
+        )
+    folder = load(site_dir)
+    settings = read_settings(site_dir / config_file, AnalyticsSettings)
+    data = run_once(app.report(folder, settings, period, SystemClock()))
+    language = preferred(folder.site.site.language)
+    texts = {
+        "html": page.render(data, translator(language), language=language),
+        "json": msgspec.json.format(msgspec.json.encode(data.figures), indent=1).decode() + "\n",
+        "csv": csv_output.to_csv(data.figures),
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    for ending, text in texts.items():
+        file = out / f"{folder.site.id}-{period}.{ending}"
+        file.write_text(text, encoding="utf-8")
+        click.echo(file)

@@ -1,0 +1,122 @@
+"""`jieneng ingest`: the service, what it set aside, and the agents' books."""
+
+import sys
+from collections import deque
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from jieneng.cli.options import (
+    config_option,
+    examples,
+    log_options,
+    run_once,
+    serve,
+    site_option,
+    tr,
+)
+from jieneng.clock import SystemClock
+
+if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
+    from ingest.ledger import Account
+    from ingest.settings import IngestSettings
+    from jieneng.site_folder import SiteFolder
+
+
+@click.group(help=tr("The ingest: MQTT into the store; acknowledges what is stored."))
+def ingest() -> None: ...
+
+
+@ingest.command(
+    "run",
+    help=tr("Store what the agents publish, until it is stopped. Run as many copies as wanted."),
+    epilog=examples("jieneng ingest run --site my-site"),
+)
+@site_option
+@config_option("ingest.toml")
+@log_options
+def ingest_run(site_dir: Path, config_file: Path, log_level: str, log_json: bool | None) -> None:
+    from ingest import app
+    from ingest.settings import IngestSettings
+    from jieneng.site_folder import load, read_settings
+
+    folder = load(site_dir)
+    settings = read_settings(site_dir / config_file, IngestSettings)
+    serve(app.run, folder, settings, (log_level, log_json))
+
+
+@ingest.command(
+    help=tr("What was set aside, and why: the latest entries, then a count by reason."),
+    epilog=examples("jieneng ingest quarantine --site my-site --last 5"),
+)
+@site_option
+@config_option("ingest.toml")
+@click.option(
+    "--last", type=click.IntRange(min=0), default=20, show_default=True, help=tr("Entries.")
+)
+def quarantine(site_dir: Path, config_file: Path, last: int) -> None:
+    from ingest.quarantine import Quarantine
+    from ingest.settings import IngestSettings
+    from jieneng.site_folder import load, read_settings
+
+    folder = load(site_dir)
+    settings = read_settings(site_dir / config_file, IngestSettings).quarantine
+    kept = Quarantine(site_dir / settings.path, settings.max_bytes)
+    for entry in deque(kept.entries(), maxlen=last):
+        moment = datetime.fromtimestamp(entry.time_ms / 1000, folder.site.zone)
+        click.echo(f"{moment:%Y-%m-%d %H:%M:%S}  {entry.reason}  {entry.topic}  {entry.detail}")
+    counts = kept.counts()
+    for reason, count in sorted(counts.items()):
+        click.echo(f"{reason}: {count}")
+    if not counts:
+        click.echo(tr("Nothing was set aside."))
+
+
+@ingest.command(
+    help=tr("Each agent's book: read = stored + pending + dropped. Exit 1 where it does not hold."),
+    epilog=examples("jieneng ingest ledger --site my-site"),
+)
+@site_option
+@config_option("ingest.toml")
+@click.option(
+    "--hours",
+    type=click.FloatRange(min=0.1),
+    default=24.0,
+    show_default=True,
+    help=tr("How far back to look."),
+)
+def ledger(site_dir: Path, config_file: Path, hours: float) -> None:
+    from ingest.settings import IngestSettings
+    from jieneng.site_folder import load, read_settings
+
+    folder = load(site_dir)
+    settings = read_settings(site_dir / config_file, IngestSettings)
+    accounts = run_once(_accounts(folder, settings, hours))
+    for one in accounts:
+        verdict = tr("holds") if one.holds else tr("does not hold")
+        line = tr("samples: read {read} = stored {stored} + pending {pending} + dropped {dropped}")
+        counts = line.format(
+            read=one.read, stored=one.stored, pending=one.pending, dropped=one.dropped
+        )
+        click.echo(f"{one.agent}: {counts}: {verdict}")
+    if not accounts:
+        click.echo(tr("No agent has reported in the last {hours} hours.").format(hours=hours))
+    sys.exit(0 if accounts and all(one.holds for one in accounts) else 1)
+
+
+async def _accounts(
+    folder: "SiteFolder", settings: "IngestSettings", hours: float
+) -> "list[Account]":
+    from ingest import ledger
+    from jieneng.storage import open_store
+
+    store = open_store(settings.store, folder.path)
+    now_ms = SystemClock().now_ms()
+    begin_ms = now_ms - round(hours * 3_600_000)
+    try:
+        await store.prepare()
+        return await ledger.accounts(store, folder.site.id, start_ms=begin_ms, end_ms=now_ms + 1)
+    finally:
+        await store.close()

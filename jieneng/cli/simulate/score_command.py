@@ -1,0 +1,233 @@
+"""`jieneng simulate score`: a store against the truth of a simulated run."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+import msgspec
+
+from jieneng.cli.options import config_option, examples, run_once, site_option, tr
+from jieneng.cli.simulate import score_output
+from jieneng.metering import schema
+from jieneng.metering.errors import UsageError
+
+if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
+    from numpy import float64, int64
+    from numpy.typing import NDArray
+
+    from jieneng.site_folder import SiteFolder
+    from jieneng.storage import Store, StoreSettings
+    from simulators.scoring.consumption_comparison import Amounts
+    from simulators.scoring.reading_pairs import Rules
+    from simulators.scoring.score import Case, Score
+    from simulators.scoring.truth import Truth
+
+#: Consumption is compared by these stored intervals, and their length [s].
+_INTERVAL: Final = "15min"
+_INTERVAL_S: Final = 900
+#: An answer may be on its way for so long when the run ends [real s].
+_GRACE_S: Final = 10.0
+
+
+@click.command(
+    help=tr(
+        "Compare the store with the truth of a simulated run: which readings are lost, invented, "
+        "wrong or late, and the error of each day's consumption. Exit 1 where a reading is not "
+        "right."
+    ),
+    epilog=examples(
+        "jieneng simulate score --site my-site --truth run-1",
+        "jieneng simulate score --site my-site --truth run-1 --tolerance 5 --format json",
+    ),
+)
+@site_option
+@config_option("analytics.toml")
+@click.option(
+    "--truth",
+    "truth_dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    metavar=tr("DIR"),
+    help=tr("The folder that the run wrote."),
+)
+@click.option(
+    "--tolerance",
+    "tolerance_s",
+    type=click.FloatRange(min=0),
+    metavar=tr("SECONDS"),
+    help=tr(
+        "How far a stored time may lie from the answer's; where omitted 1, or a twentieth of the "
+        "run's speed where that is more."
+    ),
+)
+@click.option(
+    "--peer",
+    "peers",
+    multiple=True,
+    metavar="HOST[:PORT]",
+    help=tr(
+        "The pipeline's own masters, where others asked as well; may be given several times. All "
+        "answers count where omitted."
+    ),
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "csv"]),
+    default="table",
+    show_default=True,
+    help=tr("How it is printed."),
+)
+def score(
+    site_dir: Path,
+    config_file: Path,
+    truth_dir: Path,
+    tolerance_s: float | None,
+    peers: tuple[str, ...],
+    form: str,
+) -> None:
+    from analytics.settings import AnalyticsSettings
+    from jieneng.site_folder import load, read_settings
+    from simulators.scoring import truth as truths
+
+    folder = load(site_dir)
+    settings = read_settings(site_dir / config_file, AnalyticsSettings)
+    truth = truths.read(truth_dir)
+    if truth.run.site != folder.site.id:
+        raise UsageError(
+            "the truth in {folder} is of site {site}, not of {other}: name its folder with --site.",
+            folder=truth_dir,
+            site=truth.run.site,
+            other=folder.site.id,
+        )
+    rules = _rules(truth, tolerance_s)
+    _must_be_there(folder, settings.store)
+    answers = {name: one.asked_by(peers) for name, one in truth.answers.items()}
+    truth = msgspec.structs.replace(truth, answers=answers)
+    result = run_once(_scored(folder, settings.store, truth, rules))
+    if form == "json":
+        score_output.print_json(result, truth, rules)
+    elif form == "csv":
+        score_output.print_csv(result)
+    else:
+        score_output.print_tables(result, truth, rules)
+    _print_doubts(result, truth)
+    sys.exit(1 if result.counts.mistakes else 0)
+
+
+def _must_be_there(folder: "SiteFolder", settings: "StoreSettings") -> None:
+    """An embedded store would be made by asking for it, and all would be lost."""
+    file = folder.path / settings.path
+    if settings.kind == "sqlite" and not file.exists():
+        raise UsageError(
+            "there is no store at {file}: name the folder of the site whose pipeline ran.",
+            file=file,
+        )
+
+
+def _rules(truth: "Truth", tolerance_s: float | None) -> "Rules":
+    from zoneinfo import ZoneInfo
+
+    from simulators.scoring.reading_pairs import Rules
+
+    speed = truth.run.speed
+    if tolerance_s is None:
+        tolerance_s = max(1.0, 0.05 * speed)
+    return Rules(
+        begin_ms=truth.begin_ms,
+        end_ms=truth.end_ms,
+        zone=ZoneInfo(truth.run.timezone),
+        tolerance_ms=round(1000 * tolerance_s),
+        grace_ms=round(1000 * _GRACE_S * max(1.0, speed)),
+    )
+
+
+# --- the store ------------------------------------------------------------------------------------
+
+
+async def _scored(
+    folder: "SiteFolder", settings: "StoreSettings", truth: "Truth", rules: "Rules"
+) -> "Score":
+    from jieneng.storage import open_store
+    from simulators.scoring.score import score as scored
+
+    store = open_store(settings, folder.path)
+    try:
+        await store.prepare()
+        cases = [await _case(store, truth, name) for name in truth.run.meters]
+    finally:
+        await store.close()
+    return scored(cases, rules)
+
+
+async def _case(store: "Store", truth: "Truth", name: str) -> "Case":
+    """A meter's truth, and what the store has of it."""
+    import numpy as np
+
+    from simulators.scoring.consumption_comparison import Amounts, at
+    from simulators.scoring.reading_pairs import Readings
+    from simulators.scoring.score import Case
+
+    row = truth.run.meters[name]
+    meter = {"site": truth.run.site, "meter": name}
+    times, values = await _read(store, truth, row.medium, row.quantity, meter)
+    doubts = await _read(store, truth, row.medium, schema.QUALITY, meter)
+    consumed = {"site": truth.run.site, "kind": "meter", "scope": name, "interval": _INTERVAL}
+    stored = Amounts(*await _read(store, truth, schema.CONSUMPTION, row.quantity, consumed))
+    flowed, computed = _fitted(truth.consumption[name], truth.run.interval_s, stored)
+    return Case(
+        meter=name,
+        quantity=row.quantity,
+        step=row.step,
+        answers=truth.answers[name],
+        readings=Readings(times, values, np.nan_to_num(at(times, *doubts)).astype(np.int64)),
+        flowed=flowed,
+        computed=computed,
+    )
+
+
+def _fits(length_s: int) -> bool:
+    return _INTERVAL_S % length_s == 0 or length_s % _INTERVAL_S == 0
+
+
+def _fitted(flowed: "Amounts", length_s: int, stored: "Amounts") -> "tuple[Amounts, Amounts]":
+    """The truth's intervals and the store's, both of the longer length; none that do not fit."""
+    from simulators.scoring.consumption_comparison import Amounts, regrouped
+
+    if not _fits(length_s):
+        return flowed, Amounts(stored.starts_ms[:0], stored.values[:0])
+    if length_s <= _INTERVAL_S:
+        return regrouped(flowed, 1000 * length_s, 1000 * _INTERVAL_S), stored
+    return flowed, regrouped(stored, 1000 * _INTERVAL_S, 1000 * length_s)
+
+
+async def _read(
+    store: "Store", truth: "Truth", measurement: str, field: str, where: Mapping[str, str]
+) -> "tuple[NDArray[int64], NDArray[float64]]":
+    """Times and values of the one series that has these tags; empty where there is none."""
+    import numpy as np
+
+    found = await store.read(
+        measurement, field, where=where, start_ms=truth.begin_ms, end_ms=truth.end_ms + 1
+    )
+    if not found:
+        return np.zeros(0, np.int64), np.zeros(0)
+    return found[0].times_ms, found[0].values
+
+
+def _print_doubts(result: "Score", truth: "Truth") -> None:
+    """What the numbers do not say, on stderr."""
+    for name in truth.torn:
+        text = tr("{file}: its last line was torn when the run was killed, and is left out.")
+        click.echo(text.format(file=name), err=True)
+    if not _fits(truth.run.interval_s):
+        text = tr(
+            "Consumption is not compared: the truth's intervals of {length} s and the store's of "
+            "{stored} s do not fit into each other."
+        )
+        click.echo(text.format(length=truth.run.interval_s, stored=_INTERVAL_S), err=True)
+    elif result.days and not any(one.coverage for one in result.days):
+        text = tr("The store has no consumption of this run: jieneng analytics once computes it.")
+        click.echo(text, err=True)

@@ -1,0 +1,362 @@
+"""`jieneng simulate`: meters that behave, and that misbehave on demand."""
+
+import json
+from datetime import datetime
+from functools import partial
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any, Final, cast
+from urllib.error import HTTPError, URLError
+from urllib.parse import quote, urlencode
+from urllib.request import ProxyHandler, Request, build_opener
+
+import click
+
+from jieneng.cli.options import config_option, examples, log_options, serve, site_option, tr
+from jieneng.cli.simulate.score_command import score
+from jieneng.clock import Clock, FastClock, SystemClock
+from jieneng.locale import preferred
+from jieneng.metering.errors import Unavailable, UsageError
+
+_TIMEOUT_S: Final = 10.0
+
+
+@click.group(
+    invoke_without_command=True,
+    help=tr(
+        "Serve every meter of the site over Modbus on this machine, with a simulated load, and "
+        "with faults on demand."
+    ),
+    epilog=examples(
+        "jieneng simulate --site my-site",
+        "jieneng simulate --site my-site --speed 60 --start 2025-06-01T00:00:00+08:00",
+        "jieneng simulate --site my-site --faults faults.toml --truth truth",
+        "jieneng simulate fault on late_answer --meter e-main delay_s=1.5",
+        "jieneng simulate score --site my-site --truth truth",
+        "jieneng simulate scenarios",
+    ),
+)
+@site_option
+@config_option("simulator.toml")
+@click.option(
+    "--faults",
+    "faults_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar=tr("FILE"),
+    help=tr("A script of [[fault]] tables; docs/simulators.md explains them."),
+)
+@click.option(
+    "--truth",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar=tr("DIR"),
+    help=tr("Write there what every meter really consumed and what was served; a new folder."),
+)
+@click.option(
+    "--truth-interval",
+    type=click.IntRange(1, 86_400),
+    default=900,
+    show_default=True,
+    metavar=tr("SECONDS"),
+    help=tr("Length of the truth's intervals."),
+)
+@click.option(
+    "--speed", type=click.FloatRange(0.01, 100_000), default=1.0, help=tr("Times real speed.")
+)
+@click.option(
+    "--start", metavar="ISO8601", help=tr("The simulated moment to begin at; now by default.")
+)
+@log_options
+@click.pass_context
+def simulate(
+    context: click.Context,
+    site_dir: Path,
+    config_file: Path,
+    faults_file: Path | None,
+    truth: Path | None,
+    truth_interval: int,
+    speed: float,
+    start: str | None,
+    log_level: str,
+    log_json: bool | None,
+) -> None:
+    if context.invoked_subcommand is not None:
+        here = {"site_dir": str(site_dir)}
+        context.default_map = {
+            **dict.fromkeys(("truth", "served", "score"), here),
+            "fault": dict.fromkeys(("list", "on", "off"), here),
+        }
+        return
+    from jieneng.config_file import read
+    from jieneng.site_folder import load, read_settings
+    from simulators import app
+    from simulators.settings import SimulatorSettings
+
+    folder = load(site_dir)
+    chosen = read_settings(site_dir / config_file, SimulatorSettings)
+    script = None if faults_file is None else read(_beside(site_dir, faults_file))
+    how = app.Run(script=script, truth=truth, truth_interval_s=truth_interval, speed=speed)
+    serve(partial(app.run, how=how), folder, chosen, (log_level, log_json), _clock(speed, start))
+
+
+def _beside(site_dir: Path, file: Path) -> Path:
+    """Where a person means it: as typed, or else beside site.toml."""
+    return file if file.exists() else site_dir / file
+
+
+def _clock(speed: float, start: str | None) -> Clock:
+    if start is None and speed == 1.0:
+        return SystemClock()
+    now_ms = SystemClock().now_ms()
+    if start is None:
+        return FastClock(now_ms, speed)
+    try:
+        moment = datetime.fromisoformat(start)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise UsageError(
+            "--start {start} is no moment: write it like 2025-06-01T00:00:00+08:00.", start=start
+        )
+    return FastClock(round(moment.timestamp() * 1000), speed)
+
+
+# --- while it runs ------------------------------------------------------------------------------
+
+_url_option = click.option(
+    "--url",
+    metavar="URL",
+    help=tr("Where the running simulator is controlled; simulator.json of the site tells it."),
+)
+
+
+@simulate.group(help=tr("Switch faults of a running simulator on and off."))
+def fault() -> None: ...
+
+
+@fault.command(
+    "kinds",
+    help=tr("The kinds of faults, and their keys."),
+    epilog=examples("jieneng simulate fault kinds"),
+)
+def fault_kinds() -> None:
+    from simulators.faults import KINDS
+    from simulators.serving.control_http import kind_row
+
+    for kind in KINDS.values():
+        row = kind_row(kind)
+        keys = cast("dict[str, Any]", row["keys"])
+        shown = " ".join(f"{k}={tr('needed') if v is None else v}" for k, v in keys.items())
+        click.echo(f"{row['kind']:18} {tr(str(row['about']))}")
+        if shown:
+            click.echo(f"{'':18} {shown}")
+
+
+@fault.command(
+    "list",
+    help=tr("All faults of the run."),
+    epilog=examples("jieneng simulate fault list --site my-site"),
+)
+@site_option
+@_url_option
+def fault_list(site_dir: Path, url: str | None) -> None:
+    _show(_ask(_base(site_dir, url) + "/faults"))
+
+
+@fault.command(
+    "on",
+    help=tr("Switch a fault on, from now on unless --start says when."),
+    epilog=examples(
+        "jieneng simulate fault on no_answer --meter e-main --duration 60",
+        "jieneng simulate fault on exception --bus plant-room --probability 0.2 code=6",
+    ),
+)
+@click.argument("kind", metavar=tr("KIND"))
+@click.argument("keys", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option("--id", "name", help=tr("Its name; made up where omitted."))
+@click.option("--meter", help=tr("The meter that it touches."))
+@click.option("--bus", help=tr("All meters of this bus."))
+@click.option("--area", help=tr("All meters of this area."))
+@click.option("--start", metavar="ISO8601", help=tr("When it begins; now by default."))
+@click.option("--duration", type=float, metavar=tr("SECONDS"), help=tr("How long it lasts."))
+@click.option("--probability", type=float, help=tr("Of each answer to be touched; 1 by default."))
+@site_option
+@_url_option
+def fault_on(
+    kind: str,
+    keys: tuple[str, ...],
+    name: str | None,
+    start: str | None,
+    duration: float | None,
+    probability: float | None,
+    site_dir: Path,
+    url: str | None,
+    **target: str | None,
+) -> None:
+    row = {
+        "kind": kind,
+        "id": name,
+        "start": start,
+        "duration_s": duration,
+        "probability": probability,
+        **target,
+        **dict(_key(text) for text in keys),
+    }
+    given = {key: value for key, value in row.items() if value is not None}
+    _show(_ask(_base(site_dir, url) + "/faults", "POST", given))
+
+
+@fault.command(
+    "off",
+    help=tr("End a fault now, or all of them."),
+    epilog=examples("jieneng simulate fault off no-answer-1", "jieneng simulate fault off --all"),
+)
+@click.argument("name", required=False, metavar="[ID]")
+@click.option("--all", "everything", is_flag=True, help=tr("All that are not over yet."))
+@site_option
+@_url_option
+def fault_off(name: str | None, everything: bool, site_dir: Path, url: str | None) -> None:
+    if (name is None) is not everything:
+        raise UsageError("say which fault ends: its id, or --all.")
+    one = "" if name is None else f"/{quote(name, safe='')}"
+    _show(_ask(f"{_base(site_dir, url)}/faults{one}", "DELETE"))
+
+
+@simulate.command(
+    "truth",
+    help=tr("What every meter of a running simulator really counted, and what it shows."),
+    epilog=examples("jieneng simulate truth", "jieneng simulate truth --meter e-main"),
+)
+@click.option("--meter", help=tr("Only this one."))
+@click.option("--at", metavar="ISO8601", help=tr("At that moment; now by default."))
+@site_option
+@_url_option
+def truth_now(meter: str | None, at: str | None, site_dir: Path, url: str | None) -> None:
+    one = "" if meter is None else f"/{quote(meter, safe='')}"
+    asked = "" if at is None else "?" + urlencode({"at": at})
+    _show(_ask(f"{_base(site_dir, url)}/meters{one}{asked}"))
+
+
+@simulate.command(
+    "served",
+    help=tr("Who asked a running simulator what, and what was served."),
+    epilog=examples("jieneng simulate served --meter e-main --last 5"),
+)
+@click.option("--meter", help=tr("Only this one."))
+@click.option("--bus", help=tr("Only this bus."))
+@click.option("--last", type=click.IntRange(1, 1000), default=20, show_default=True,
+              help=tr("How many."))  # fmt: skip
+@site_option
+@_url_option
+def served(meter: str | None, bus: str | None, last: int, site_dir: Path, url: str | None) -> None:
+    query = {"meter": meter, "bus": bus, "limit": last}
+    asked = urlencode({key: value for key, value in query.items() if value is not None})
+    _show(_ask(f"{_base(site_dir, url)}/exchanges?{asked}"))
+
+
+def _key(text: str) -> tuple[str, object]:
+    """`delay_s=1.5`: the value as TOML would read it, or else as text."""
+    import tomllib
+
+    key, equals, value = text.partition("=")
+    if not equals or not key.isidentifier():
+        raise UsageError("{text} is no key: write it like delay_s=1.5.", text=text)
+    try:
+        return key, tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key, value
+
+
+def _base(site_dir: Path, url: str | None) -> str:
+    """The URL of the running simulator's control."""
+    from simulators.app import RUN_FILE
+
+    if url is not None:
+        return url.rstrip("/")
+    file = site_dir / RUN_FILE
+    try:
+        return str(json.loads(file.read_text(encoding="utf-8"))["control"])
+    except (OSError, ValueError, KeyError) as error:
+        raise Unavailable(
+            "no simulator runs for the site in {folder}: start jieneng simulate --site {folder}, "
+            "or name it with --url.",
+            folder=site_dir,
+        ) from error
+
+
+def _ask(url: str, method: str = "GET", body: object = None) -> list[dict[str, Any]]:
+    """What the simulator answers, always as rows."""
+    data = None if body is None else json.dumps(body, default=str).encode()
+    if not url.startswith(("http://", "https://")):
+        raise UsageError("{url} is no URL: write it like http://127.0.0.1:8080.", url=url)
+    headers = {"Accept-Language": preferred()}
+    request = Request(url, data=data, headers=headers, method=method)  # noqa: S310 - http or https, as just checked
+    try:
+        # No proxy: the simulator is on this machine, or on one that is named.
+        with build_opener(ProxyHandler({})).open(request, timeout=_TIMEOUT_S) as answer:
+            found = json.loads(answer.read())
+    except HTTPError as error:
+        raise _refused(error.read()) from error
+    except (URLError, OSError, ValueError, HTTPException) as error:
+        raise Unavailable(
+            "the simulator does not answer at {url}: {reason}. Does it still run?",
+            url=url,
+            reason=error,
+        ) from error
+    return found if isinstance(found, list) else [found]
+
+
+def _refused(body: bytes) -> UsageError:
+    try:
+        sentences = json.loads(body)["problems"]
+    except (ValueError, KeyError):
+        sentences = [body.decode(errors="replace")]
+    return UsageError("{sentences}", sentences="\n".join(sentences))
+
+
+def _show(rows: list[dict[str, Any]]) -> None:
+    """A JSON object a line: for eyes and for jq."""
+    for row in rows:
+        click.echo(json.dumps(row, ensure_ascii=False))
+
+
+simulate.add_command(score)
+
+
+# --- scenarios ----------------------------------------------------------------------------------
+
+
+@simulate.command(
+    "scenarios",
+    help=tr("The library of scenarios: all of them, or one to be written as a site's folder."),
+    epilog=examples(
+        "jieneng simulate scenarios",
+        "jieneng simulate scenarios crossed-reply --out crossed",
+    ),
+)
+@click.argument("name", required=False, metavar=tr("[NAME]"))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar=tr("DIR"),
+    help=tr("Write the scenario there: site.toml, simulator.toml, faults.toml, golden.toml."),
+)
+def scenarios(name: str | None, out: Path | None) -> None:
+    from simulators.scenarios import scenario
+
+    if name is None and out is not None:
+        raise UsageError("say which scenario is to be written: its name comes before --out.")
+    if name is None:
+        for one in scenario.names():
+            head = scenario.read(one).scenario
+            click.echo(f"{one:24} {head.title if preferred() == 'zh' else head.about}")
+        return
+    head = scenario.read(name).scenario
+    if out is None:
+        click.echo(f"{head.id}: {head.title}\n{head.about}\n" + "\n".join(head.sources))
+        return
+    scenario.write(name, out)
+    click.echo(
+        tr("{folder} is ready. Run: jieneng simulate --site {folder} {rest}").format(
+            folder=out, rest="--faults faults.toml"
+        )
+    )

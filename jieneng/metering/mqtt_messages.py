@@ -1,0 +1,270 @@
+"""Batch, Ack and Status <-> MQTT topic and payload. Pure: bytes in, structs out.
+
+Law: nothing undecodable gets past this module, and nothing decodable is changed by it:
+`decode_batch(encode_batch(batch)) == batch` for every batch (NaN travels as null).
+
+The payload is JSON, readable with `mosquitto_sub`. The quantity names stand once in a message,
+then arrays; that was measured to be the fastest form that stays readable. The version stands
+inside, and an unknown version is refused: an old ingest must not guess at a new agent.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Annotated, Final, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from jieneng.metering.errors import WireError
+from jieneng.metering.quantities import QUANTITIES
+from jieneng.metering.reading import Ack, Batch, PollReport, Sample, Status
+
+VERSION: Final = 1
+Channel = Literal["batch", "ack", "status"]
+
+#: A payload past this is refused unread [bytes]; agents stay far below it.
+MAX_PAYLOAD: Final = 4 * 1024 * 1024
+
+# 2000-01-01 and 2100-01-01: a stamp outside is no time of a reading [ms since 1970].
+_EARLIEST_MS: Final = 946_684_800_000
+_LATEST_MS: Final = 4_102_444_800_000
+
+
+def topic(site: str, agent: str, channel: Channel) -> str:
+    """`jieneng/1/<site>/<agent>/<channel>`. `+` for site or agent makes a subscription."""
+    return f"jieneng/{VERSION}/{site}/{agent}/{channel}"
+
+
+def parse_topic(name: str) -> tuple[str, str, str]:
+    """Site, agent and channel of a topic.
+
+    Raises:
+        WireError: `topic`, where it is not one of ours.
+    """
+    match name.split("/"):
+        case ["jieneng", "1", site, agent, "batch" | "ack" | "status" as channel]:
+            return site, agent, channel
+        case _:
+            raise WireError("topic", "{topic} is not a topic of ours", topic=name)
+
+
+# What the receiver stores as a float or sends back is bounded here: a JSON integer is not. Counts
+# stay below 2**53, up to where a float holds every integer.
+_Count = Annotated[int, Meta(ge=0, lt=2**53)]
+_Number = Annotated[int, Meta(ge=1, lt=2**53)]
+_Quality = Annotated[int, Meta(ge=0, lt=2**16)]
+_Boot = Annotated[str, Meta(pattern=r"^[0-9a-f]{8}\Z")]
+_Span = Annotated[float, Meta(ge=0, lt=1e12)]
+_TimeMs = Annotated[int, Meta(ge=0, lt=_LATEST_MS)]
+
+
+# Fields stand in the order in which they are sent.
+class _SampleForm(msgspec.Struct, array_like=True, gc=False, forbid_unknown_fields=True):
+    meter: str
+    time_ms: int
+    layout: int
+    quality: _Quality
+    values: list[float | None]
+
+
+class _PollForm(msgspec.Struct, array_like=True, gc=False, forbid_unknown_fields=True):
+    meter: str
+    time_ms: int
+    ok: bool
+    duration_ms: _Count
+    attempts: _Count
+
+
+class _BatchForm(msgspec.Struct, forbid_unknown_fields=True):
+    v: int
+    agent: str
+    boot: _Boot
+    seq: _Number
+    layouts: list[tuple[str, ...]]
+    samples: list[_SampleForm]
+    polls: list[_PollForm] = []
+
+
+class _AckForm(msgspec.Struct, forbid_unknown_fields=True):
+    v: int
+    boot: _Boot
+    stored: list[tuple[_Number, _Number]]
+    quarantined: list[tuple[_Number, str]]
+
+
+class _StatusForm(msgspec.Struct, forbid_unknown_fields=True):
+    v: int
+    agent: str
+    boot: _Boot
+    online: bool
+    time_ms: _TimeMs
+    read: _Count
+    stored: _Count
+    pending: _Count
+    dropped: _Count
+    uptime_s: _Span = 0.0
+    spool_bytes: _Count = 0
+    spool_age_s: _Span = 0.0
+    clock_ok: bool = True
+    clock_jumps: _Count = 0
+    bus_load: dict[str, _Span] = {}
+
+
+class _Version(msgspec.Struct):
+    v: int
+
+
+_encoder: Final = msgspec.json.Encoder()
+_decode_batch: Final = msgspec.json.Decoder(_BatchForm).decode
+_decode_ack: Final = msgspec.json.Decoder(_AckForm).decode
+_decode_status: Final = msgspec.json.Decoder(_StatusForm).decode
+_decode_version: Final = msgspec.json.Decoder(_Version).decode
+
+
+def encode_batch(batch: Batch) -> bytes:
+    """The payload of topic `batch`."""
+    layouts: dict[tuple[str, ...], int] = {}
+    samples = [
+        (
+            sample.meter,
+            sample.time_ms,
+            layouts.setdefault(sample.quantities, len(layouts)),
+            sample.quality,
+            sample.values,  # msgspec writes NaN as null
+        )
+        for sample in batch.samples
+    ]
+    form: dict[str, object] = {
+        "v": VERSION,
+        "agent": batch.agent,
+        "boot": batch.boot,
+        "seq": batch.seq,
+        "layouts": list(layouts),
+        "samples": samples,
+    }
+    if batch.polls:
+        form["polls"] = [
+            (poll.meter, poll.time_ms, poll.ok, poll.duration_ms, poll.attempts)
+            for poll in batch.polls
+        ]
+    return _encoder.encode(form)
+
+
+def decode_batch(payload: bytes) -> Batch:
+    """The batch of a payload.
+
+    Raises:
+        WireError: with `reason` one of `too_large`, `not_json`, `version`, `form`, `layout`,
+            `quantity`, `time`, `empty`; whatever the bytes are, nothing else.
+    """
+    form = _decode(_decode_batch, payload)
+    if not form.samples and not form.polls:
+        raise WireError("empty", "a batch without samples")
+    for layout in form.layouts:
+        _check_layout(layout)
+    return Batch(
+        agent=form.agent,
+        boot=form.boot,
+        seq=form.seq,
+        samples=tuple(_sample(sample, form.layouts) for sample in form.samples),
+        polls=tuple(_poll(poll) for poll in form.polls),
+    )
+
+
+def encode_ack(ack: Ack) -> bytes:
+    """The payload of topic `ack`."""
+    return _encoder.encode(
+        _AckForm(VERSION, ack.boot, list(ack.stored), list(ack.quarantined)),
+    )
+
+
+def decode_ack(payload: bytes) -> Ack:
+    """The acknowledgement of a payload.
+
+    Raises:
+        WireError: as `decode_batch`; `form` also where a range ends before it starts.
+    """
+    form = _decode(_decode_ack, payload)
+    for first, last in form.stored:
+        if first > last:
+            raise WireError(
+                "form", "range {first}-{last} ends before it begins", first=first, last=last
+            )
+    return Ack(form.boot, tuple(form.stored), tuple(form.quarantined))
+
+
+def encode_status(status: Status) -> bytes:
+    """The payload of topic `status`."""
+    return _encoder.encode(_StatusForm(v=VERSION, **msgspec.structs.asdict(status)))
+
+
+def decode_status(payload: bytes) -> Status:
+    """The status of a payload.
+
+    Raises:
+        WireError: as `decode_batch`.
+    """
+    form = msgspec.structs.asdict(_decode(_decode_status, payload))
+    del form["v"]
+    return Status(**form)
+
+
+_Form = TypeVar("_Form", _BatchForm, _AckForm, _StatusForm)
+
+
+def _decode(decode: Callable[[bytes], _Form], payload: bytes) -> _Form:
+    if len(payload) > MAX_PAYLOAD:
+        raise WireError("too_large", "a payload of {size} bytes is too large", size=len(payload))
+    try:
+        form = decode(payload)
+    except msgspec.ValidationError as error:
+        raise _refusal(payload, error) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise WireError("not_json", "not JSON: {error}", error=error) from error
+    if form.v != VERSION:
+        raise _other_version(form.v)
+    return form
+
+
+def _refusal(payload: bytes, error: msgspec.ValidationError) -> WireError:
+    """A later version may have another form: then the version is what is wrong with it."""
+    try:
+        version = _decode_version(payload).v
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        version = VERSION
+    if version != VERSION:
+        return _other_version(version)
+    return WireError("form", "not of our form: {error}", error=error)
+
+
+def _other_version(version: int) -> WireError:
+    return WireError("version", "version {version}, not {ours}", version=version, ours=VERSION)
+
+
+def _check_layout(layout: tuple[str, ...]) -> None:
+    for name in layout:
+        if name not in QUANTITIES:
+            raise WireError("quantity", "unknown quantity {name}", name=name)
+    if len(set(layout)) != len(layout):
+        raise WireError("layout", "a quantity stands twice in {layout}", layout=layout)
+
+
+def _sample(form: _SampleForm, layouts: list[tuple[str, ...]]) -> Sample:
+    if not 0 <= form.layout < len(layouts):
+        raise WireError("layout", "no layout {number}", number=form.layout)
+    quantities = layouts[form.layout]
+    if len(form.values) != len(quantities):
+        raise WireError("layout", "{meter}: values do not match the layout", meter=form.meter)
+    _check_time(form.meter, form.time_ms)
+    values = tuple([math.nan if value is None else value for value in form.values])
+    return Sample(form.meter, form.time_ms, form.quality, quantities, values)
+
+
+def _poll(form: _PollForm) -> PollReport:
+    _check_time(form.meter, form.time_ms)
+    return PollReport(form.meter, form.time_ms, form.ok, form.duration_ms, form.attempts)
+
+
+def _check_time(meter: str, time_ms: int) -> None:
+    if not _EARLIEST_MS <= time_ms < _LATEST_MS:
+        raise WireError("time", "{meter}: {time_ms} ms is no time", meter=meter, time_ms=time_ms)

@@ -1,0 +1,109 @@
+"""What the embedded store asks of its file: statements on an open connection.
+
+Laws:
+
+- A name goes into a statement only where a table or column of that name is there.
+- A series stands in `_series` only if its measurement's table is there: both are made in one
+  transaction, and nothing ever removes them.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from jieneng.storage.base import Series
+from jieneng.storage.point_rules import EARLIEST_MS, LATEST_MS
+
+
+def read(
+    connection: sqlite3.Connection,
+    table: str,
+    field: str,
+    where: Mapping[str, str],
+    start_ms: int,
+    end_ms: int,
+) -> list[Series]:
+    """`Store.read`."""
+    import numpy as np
+
+    if field not in columns(connection, table):
+        return []
+    statement = (
+        f'SELECT time_ms, "{field}" FROM "{table}" WHERE series = ? AND time_ms >= ? '  # noqa: S608 - a column that is there
+        f'AND time_ms < ? AND "{field}" IS NOT NULL ORDER BY time_ms'
+    )
+    found = []
+    with transaction(connection, "DEFERRED"):  # all series as of one moment
+        for series, tags in _matching(connection, table, where):
+            cursor = connection.execute(statement, (series, *_bounds(start_ms, end_ms)))
+            rows = np.fromiter(cursor, dtype=[("time_ms", np.int64), ("value", np.float64)])
+            if len(rows):
+                found.append(Series(tags, rows["time_ms"].copy(), rows["value"].copy()))
+    return found
+
+
+def span(
+    connection: sqlite3.Connection, table: str, where: Mapping[str, str]
+) -> tuple[int, int] | None:
+    """`Store.span`."""
+    # Two questions: SQLite looks only at the key's end for one min or max, but not for both.
+    ends = [
+        connection.execute(
+            f'SELECT (SELECT min(time_ms) FROM "{table}" WHERE series = :id), '  # noqa: S608 - a table that is there
+            f'(SELECT max(time_ms) FROM "{table}" WHERE series = :id)',
+            {"id": series},
+        ).fetchone()
+        for series, _ in _matching(connection, table, where)
+    ]
+    known = [(first, last) for first, last in ends if first is not None]
+    return (min(f for f, _ in known), max(last for _, last in known)) if known else None
+
+
+def delete(
+    connection: sqlite3.Connection,
+    table: str,
+    where: Mapping[str, str],
+    start_ms: int,
+    end_ms: int,
+) -> None:
+    """`Store.delete`."""
+    statement = f'DELETE FROM "{table}" WHERE series = ? AND time_ms >= ? AND time_ms < ?'  # noqa: S608 - a table that is there
+    with transaction(connection, "IMMEDIATE"):
+        for series, _ in _matching(connection, table, where):
+            connection.execute(statement, (series, *_bounds(start_ms, end_ms)))
+
+
+def _matching(
+    connection: sqlite3.Connection, measurement: str, where: Mapping[str, str]
+) -> list[tuple[int, dict[str, str]]]:
+    """Series that have the tags, by id; a series stands here only if its table does."""
+    rows = connection.execute(
+        "SELECT id, tags FROM _series WHERE measurement = ? ORDER BY id", (measurement,)
+    )
+    every = ((series, json.loads(tags)) for series, tags in rows)
+    return [(series, tags) for series, tags in every if where.items() <= tags.items()]
+
+
+def columns(connection: sqlite3.Connection, table: str) -> set[str]:
+    """The fields that a measurement has; none where it was never written."""
+    rows = connection.execute("SELECT name FROM pragma_table_info(?)", (table,))
+    return {name for (name,) in rows} - {"series", "time_ms"}
+
+
+def _bounds(start_ms: int, end_ms: int) -> tuple[int, int]:
+    """Within what a stored time can be, so that SQLite's integers hold them."""
+    return max(start_ms, EARLIEST_MS), min(end_ms, LATEST_MS)
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection, kind: str) -> Iterator[None]:
+    """Commits at the end; an error is rolled back, by hand where SQLite has not done it itself."""
+    connection.execute(f"BEGIN {kind}")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise

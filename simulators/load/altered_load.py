@@ -1,0 +1,100 @@
+"""What becomes of a load when somebody cuts the power or a pipe bursts. Pure, but for `alter`.
+
+Law: what really flows changes here and nowhere else, so whatever stands above in the meter tree
+sees it too, and the truth is told as it was.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+import numpy as np
+
+from simulators.load.load import HOUR_MS, Load, Part
+from simulators.load.seeded_noise import Floats, Ints
+
+
+class Cut(msgspec.Struct, frozen=True, order=True):
+    """A time in which nothing flows, UTC ms."""
+
+    begin_ms: int
+    end_ms: int
+
+
+class Leak(msgspec.Struct, frozen=True):
+    """A time in which more flows [canonical unit an hour]."""
+
+    begin_ms: int
+    end_ms: int
+    rate: float
+
+    def without(self, cuts: Iterable[Cut]) -> "list[Leak]":
+        """What is left of it outside of cuts."""
+        left, begin_ms = list[Leak](), self.begin_ms
+        for cut in _united(cuts):
+            if begin_ms < min(cut.begin_ms, self.end_ms):
+                left.append(Leak(begin_ms, min(cut.begin_ms, self.end_ms), self.rate))
+            begin_ms = max(begin_ms, cut.end_ms)
+        if begin_ms < self.end_ms:
+            left.append(Leak(begin_ms, self.end_ms, self.rate))
+        return left
+
+
+class Altered:
+    """A load (see `load.Load`) that may be cut off, or leak.
+
+    Attributes:
+        load: what flows where nobody interferes.
+    """
+
+    def __init__(self, load: Load) -> None:
+        self.load = load
+        self._through = (Part(1.0, load),)
+        self._cuts: tuple[Cut, ...] = ()
+        self._leaks: tuple[Leak, ...] = ()
+
+    @property
+    def plain(self) -> bool:
+        """Whether nothing interferes."""
+        return not self._cuts and not self._leaks
+
+    def parts(self) -> tuple[Part, ...]:
+        """See `Load`."""
+        return self._through if self.plain else ()
+
+    def alter(self, cuts: Iterable[Cut], leaks: Iterable[Leak]) -> None:
+        """From now on, and in the past, it is so: all cuts and leaks there are."""
+        self._cuts = tuple(_united(cuts))
+        self._leaks = tuple(leaks)
+
+    def consumption(self, t_ms: Ints) -> Floats:
+        """See `Load`."""
+        flowed = self.load.consumption(t_ms)
+        for cut in self._cuts:
+            begin = self.load.consumption(np.minimum(t_ms, cut.begin_ms))
+            flowed = flowed - (self.load.consumption(np.minimum(t_ms, cut.end_ms)) - begin)
+        for leak in self._leaks:
+            lasted = np.clip(t_ms, leak.begin_ms, leak.end_ms) - leak.begin_ms
+            flowed = flowed + leak.rate * lasted / HOUR_MS
+        return flowed
+
+    def rate(self, t_ms: Ints) -> Floats:
+        """See `Load`."""
+        flows = self.load.rate(t_ms)
+        for cut in self._cuts:
+            flows = np.where((t_ms >= cut.begin_ms) & (t_ms < cut.end_ms), 0.0, flows)
+        for leak in self._leaks:
+            leaking = (t_ms >= leak.begin_ms) & (t_ms < leak.end_ms)
+            flows = flows + np.where(leaking, leak.rate, 0.0)
+        return flows
+
+
+def _united(cuts: Iterable[Cut]) -> list[Cut]:
+    """Cuts that overlap, as one."""
+    united: list[Cut] = []
+    for cut in sorted(cuts):
+        if united and cut.begin_ms <= united[-1].end_ms:
+            last = united[-1]
+            united[-1] = Cut(last.begin_ms, max(last.end_ms, cut.end_ms))
+        else:
+            united.append(cut)
+    return united

@@ -1,0 +1,23 @@
+"""A load that flows evenly: for answers that can be worked out by hand. Pure."""
+
+import numpy as np
+
+from simulators.load.load import HOUR_MS
+from simulators.load.seeded_noise import Floats, Ints
+
+
+class Steady:
+    """A load (see `load.Load`) of one rate, from a moment on."""
+
+    def __init__(self, rate: float, begin_ms: int) -> None:
+        """So much flows [canonical unit an hour] from `begin_ms` on."""
+        self._rate = rate
+        self._begin_ms = begin_ms
+
+    def consumption(self, t_ms: Ints) -> Floats:
+        """See `Load`."""
+        return np.asarray(self._rate * np.maximum(t_ms - self._begin_ms, 0) / HOUR_MS)
+
+    def rate(self, t_ms: Ints) -> Floats:
+        """See `Load`."""
+        return np.where(t_ms >= self._begin_ms, self._rate, 0.0)

@@ -1,0 +1,121 @@
+"""A CSV of measured values -> arrays. Pure: lines in.
+
+Law: a value that is empty, or is one of the texts that mean "missing", becomes NaN, never 0; a
+value or time that can't be read is refused with its line, never skipped.
+"""
+
+import csv
+import math
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import msgspec
+import numpy as np
+
+from jieneng.metering.errors import ConfigError, Problem
+from simulators.load.seeded_noise import Floats, Ints
+
+
+class Table(msgspec.Struct, frozen=True):
+    """A file's texts.
+
+    Attributes:
+        name: of the file, for messages.
+        header: the columns' names.
+        rows: the lines below it.
+    """
+
+    name: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def times(self, column: str | None, zone: ZoneInfo) -> Ints:
+        """A column's moments [UTC ms]; the first column's where None.
+
+        Args:
+            column: its name.
+            zone: of times that are written without an offset.
+        """
+        at = 0 if column is None else self._column(column)
+        return np.asarray(
+            [self._time(text[at], zone, line) for line, text in enumerate(self.rows, 2)],
+            dtype=np.int64,
+        )
+
+    def values(self, column: str, missing: Collection[str] = ()) -> Floats:
+        """A column's numbers; NaN where missing.
+
+        Args:
+            column: its name.
+            missing: texts that mean a missing value, besides the empty one; compared as numbers
+                where they are some.
+        """
+        at = self._column(column)
+        holes = {_number_or(text) for text in missing}
+        return np.asarray(
+            [self._value(text[at], holes, line) for line, text in enumerate(self.rows, 2)]
+        )
+
+    def _column(self, name: str) -> int:
+        if name not in self.header:
+            raise self._refuse(
+                "the file has no column {column}.", "It has: {known}.", 1,
+                column=name, known=", ".join(self.header),
+            )  # fmt: skip
+        return self.header.index(name)
+
+    def _time(self, text: str, zone: ZoneInfo, line: int) -> int:
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError as error:
+            raise self._refuse(
+                "{time} is no time.", "Write it as 2020-01-31 23:00:00.", line, time=text
+            ) from error
+        local = moment.replace(tzinfo=zone) if moment.tzinfo is None else moment
+        return round(local.timestamp() * 1000)
+
+    def _value(self, text: str, holes: Collection[float | str], line: int) -> float:
+        number = _number_or(text)
+        if text == "" or number in holes:
+            return math.nan
+        if isinstance(number, str):
+            raise self._refuse(
+                "{value} is no number.", "List it as missing, if it means so.", line, value=text
+            )
+        return number
+
+    def _refuse(self, text: str, fix: str, line: int, **values: object) -> ConfigError:
+        return ConfigError([Problem(text=text, fix=fix, values=values, file=self.name, line=line)])
+
+
+def parse(lines: Iterable[str], name: str) -> Table:
+    """The table of a file's lines.
+
+    Raises:
+        ConfigError: there is no header, or a line has another number of columns.
+    """
+    rows = [tuple(row) for row in csv.reader(lines)]
+    if not rows:
+        raise ConfigError([Problem(text="this file is empty.", fix="Check it.", file=name)])
+    for line, row in enumerate(rows, 1):
+        if len(row) != len(rows[0]):
+            raise ConfigError(
+                [
+                    Problem(
+                        text="this line has {count} columns, the header has {wanted}.",
+                        fix="Correct the line.",
+                        values={"count": len(row), "wanted": len(rows[0])},
+                        file=name,
+                        line=line,
+                    )
+                ]
+            )
+    return Table(name, rows[0], tuple(rows[1:]))
+
+
+def _number_or(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text

@@ -1,0 +1,88 @@
+"""Measured values as a meter's load. Pure: arrays in, a load out.
+
+Law: over any of the file's intervals the load flows exactly what the file says. A missing value
+adds nothing. What happened inside an interval is unknown, so it is ours to choose: it all flows in
+the interval's middle, and the load rests at both edges for `rest` of the interval's length. A
+register that rests at the edges can be compared with the file exactly, whoever reads it a little
+before or after the full hour.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from simulators.load.load import HOUR_MS
+from simulators.load.seeded_noise import Floats, Ints
+
+REST: Final = 0.25
+_NEVER_MS: Final = 2**62
+
+
+class Replay:
+    """A load (see `load.Load`) that follows measured values."""
+
+    def __init__(self, begins_ms: Ints, ends_ms: Ints, amounts: Floats, rest: float = REST) -> None:
+        """Intervals in the order of time.
+
+        Args:
+            begins_ms: where each interval begins, UTC.
+            ends_ms: where it ends: not after the next one's beginning.
+            amounts: what flows in each [canonical unit]; NaN where it is missing.
+            rest: share of an interval, at each edge, in which nothing flows.
+
+        Raises:
+            ValueError: intervals that overlap, a negative amount, a rest of a half or more.
+        """
+        if not 0.0 <= rest < 0.5:
+            raise ValueError(f"a replay rests for 0 to below 0.5 of an interval, not {rest}")
+        if (ends_ms <= begins_ms).any() or (begins_ms[1:] < ends_ms[:-1]).any():
+            raise ValueError("the intervals of a replay must follow one another")
+        known = ~np.isnan(amounts)
+        if (amounts[known] < 0).any():
+            raise ValueError("a counter can't fall: there is a negative amount in the replay")
+        pause = (rest * (ends_ms - begins_ms)).astype(np.int64)
+        # A last, empty interval that never begins, so that every moment has one that is not over.
+        self._from = np.append((begins_ms + pause)[known], _NEVER_MS - 1)
+        self._to = np.append((ends_ms - pause)[known], _NEVER_MS)
+        self._amounts = np.append(amounts[known], 0.0)
+        self._before = np.concatenate([[0.0], np.cumsum(self._amounts[:-1])])
+
+    def consumption(self, t_ms: Ints) -> Floats:
+        """See `Load`."""
+        at, share = self._place(t_ms)
+        return np.asarray(self._before[at] + share * self._amounts[at])
+
+    def rate(self, t_ms: Ints) -> Floats:
+        """See `Load`."""
+        at, share = self._place(t_ms)
+        lasts_h = (self._to - self._from)[at] / HOUR_MS
+        flowing = (share > 0.0) & (share < 1.0)
+        return np.where(flowing, self._amounts[at] / lasts_h, 0.0)
+
+    def _place(self, t_ms: Ints) -> tuple[Ints, Floats]:
+        """The first interval that has not ended, and the share of it that has flowed."""
+        at = np.searchsorted(self._to, t_ms, side="right")
+        passed = (t_ms - self._from[at]) / (self._to - self._from)[at]
+        return at, np.clip(passed, 0.0, 1.0)
+
+
+def from_intervals(
+    times_ms: Ints, amounts: Floats, interval_ms: int | None = None, rest: float = REST
+) -> Replay:
+    """A replay of amounts, each with the moment at which its interval begins.
+
+    Args:
+        times_ms: UTC.
+        amounts: canonical unit; NaN where missing.
+        interval_ms: how long each interval lasts; the usual distance of two times where None.
+        rest: see `Replay`.
+    """
+    length = interval_ms or int(np.median(np.diff(times_ms)))
+    return Replay(times_ms, times_ms + length, amounts, rest)
+
+
+def from_registers(times_ms: Ints, readings: Floats, rest: float = REST) -> Replay:
+    """A replay of a register's readings; missing ones (NaN) are bridged, as nothing got lost."""
+    known = ~np.isnan(readings)
+    times, values = times_ms[known], readings[known]
+    return Replay(times[:-1], times[1:], np.diff(values), rest)

@@ -1,0 +1,107 @@
+"""The simulated days: who is at work, and how warm it is. Pure.
+
+Law: a day's facts depend on its date, the seed and the site alone, so any day of any year can be
+asked directly, and a longer span never changes an earlier day.
+
+Calendar. Days off and moved workdays are those of the library `chinese_calendar`, which follows the
+notices of the General Office of the State Council, the extended Spring Festival of 2020 included. A
+year that it does not know yet has weekends only.
+
+Climate. Monthly means are those of Nanjing in 2008 and 2009 (China Statistical Yearbook 2009,
+table 11-13, and 2010, table 12-13), averaged and lowered by 1.5 K: Huai'an lies 150 km further
+north, and its annual mean is given as 14.1 to 14.8 degrees. The daily swing of 8 K and the
+weather's deviation of about 2.5 K, lasting for some days, are assumptions of this simulation.
+"""
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Final
+
+import chinese_calendar
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from simulators.load.seeded_noise import Floats, Ints, bell, key
+
+Dates = npt.NDArray[np.datetime64]
+
+FIRST: Final = date(2019, 1, 1)
+
+MONTHLY_MEAN_C: Final = (
+    (0.4, 3.4, 9.1, 14.6, 20.6, 23.5, 27.0, 25.6, 22.4, 18.1, 8.5, 3.6)
+)  # fmt: skip
+_WEATHER_DEVIATION_C: Final = 2.5
+_WEATHER_MEMORY: Final = 0.7  # how much of a day's deviation is left on the next one
+
+_OFF: Final[Dates] = np.array(list(chinese_calendar.holidays), "datetime64[D]")
+_WORKED: Final[Dates] = np.array(list(chinese_calendar.workdays), "datetime64[D]")  # on weekends
+
+
+class Reduced(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
+    """Days on which only a part of the people came, both ends included."""
+
+    from_: date
+    to: date
+    presence: float
+    source: str
+
+
+class Presence(msgspec.Struct, frozen=True):
+    """The whole of `data/presence.toml`: what the calendar does not say."""
+
+    reduced: tuple[Reduced, ...] = ()
+
+
+class Days(msgspec.Struct, frozen=True):
+    """Consecutive days from `FIRST`, as arrays.
+
+    Attributes:
+        month: 1 to 12.
+        presence: share of the people who are at work, 0 to 1.
+        mean_c: outdoor temperature, mean of the day.
+    """
+
+    dates: Dates
+    month: Ints
+    presence: Floats
+    mean_c: Floats
+
+
+def days(presence: Presence, last_year: int, seed: int, site: str) -> Days:
+    """The days from 2019 to the end of `last_year`."""
+    dates = np.arange(np.datetime64(FIRST), np.datetime64(date(last_year + 1, 1, 1)))
+    month = dates.astype("datetime64[M]").astype(np.int64) % 12 + 1
+    return Days(dates, month, _presence(presence, dates), _mean_c(dates, month, seed, site))
+
+
+def unknown_years(years: Iterable[int]) -> list[int]:
+    """The years whose arrangement the library does not know: they have weekends only."""
+    known = {day.year for day in chinese_calendar.holidays}
+    return [year for year in years if year not in known]
+
+
+def _presence(presence: Presence, dates: Dates) -> Floats:
+    workday = np.is_busday(dates, holidays=_OFF) | np.isin(dates, _WORKED)
+    share = workday.astype(np.float64)
+    for part in presence.reduced:
+        within = (dates >= np.datetime64(part.from_)) & (dates <= np.datetime64(part.to))
+        share[within] *= part.presence
+    return share
+
+
+def _mean_c(dates: Dates, month: Ints, seed: int, site: str) -> Floats:
+    """The climate, linear between the middles of the months, and the weather upon it."""
+    first_of_month = dates.astype("datetime64[M]")
+    length = (first_of_month + 1).astype("datetime64[D]") - first_of_month.astype("datetime64[D]")
+    passed = (dates - first_of_month.astype("datetime64[D]")).astype(np.float64) + 0.5
+    place = month - 1.5 + passed / length.astype(np.float64)  # 0.0: the middle of January
+    means = np.asarray([MONTHLY_MEAN_C[-1], *MONTHLY_MEAN_C, MONTHLY_MEAN_C[0]])
+    climate = np.interp(place, np.arange(-1.0, 13.0), means)
+    number = dates.astype(np.int64)
+    weather, weight = np.zeros(len(dates)), 1.0
+    for back in range(12):
+        weather += weight * bell(key(seed, site, "weather"), number - back)
+        weight *= _WEATHER_MEMORY
+    scale = _WEATHER_DEVIATION_C * np.sqrt(1.0 - _WEATHER_MEMORY**2)
+    return np.asarray(climate + scale * weather)

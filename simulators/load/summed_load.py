@@ -1,0 +1,113 @@
+"""What a meter sees that stands above others. Pure.
+
+Law: a sum adds up its parts in their order, the sums below it first. That it asks all shaped loads
+below at once, however deep they lie, changes no digit.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+import numpy as np
+
+from simulators.load.load import CELLS, Load, Part, Shaped, Stack, in_pieces
+from simulators.load.seeded_noise import Floats, Ints
+
+_TABLE: Final = 2**22  # rows x moments of a table that is not too large
+
+_Ask = Callable[[Load, Ints], Floats]
+
+
+class Sum:
+    """Loads added up, at least one."""
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self._parts = tuple(parts)
+        self._tree: _Tree | None = None
+
+    def parts(self) -> Sequence[Part]:
+        """See `Load`."""
+        return self._parts
+
+    def consumption(self, t_ms: Ints) -> Floats:
+        """See `Load`."""
+        return self._added(lambda load, some: load.consumption(some), t_ms)
+
+    def rate(self, t_ms: Ints) -> Floats:
+        """See `Load`."""
+        return self._added(lambda load, some: load.rate(some), t_ms)
+
+    def _added(self, ask: _Ask, t_ms: Ints) -> Floats:
+        if self._tree is None or self._tree.changed:
+            self._tree = _Tree(self)
+        tree = self._tree
+        return in_pieces(lambda some: tree.added(ask, some), t_ms, max(_TABLE // tree.rows, 1))
+
+
+class _Tree:
+    """All that lies below a sum, as a table: a row for each load that is asked, then for each sum.
+
+    Attributes:
+        rows: how many.
+    """
+
+    def __init__(self, top: Sum) -> None:
+        self._loads: list[Load] = []
+        # How often each part counts, (parts, 1), and its row; the top is the last sum of all.
+        self._sums: list[tuple[Floats, Ints]] = []
+        self._looks: list[Callable[[], Sequence[Part]]] = []
+        self._seen: list[Sequence[Part]] = []
+        self._row(top)
+        self.rows = len(self._loads) + len(self._sums)
+        self._asked = list(_gathered(self._loads, CELLS))
+
+    @property
+    def changed(self) -> bool:
+        """Whether a load consists of other parts than it did."""
+        return [look() for look in self._looks] != self._seen
+
+    def added(self, ask: _Ask, t_ms: Ints) -> Floats:
+        """The whole sum of what is asked of each load, (moments,)."""
+        flows = np.empty((self.rows, len(t_ms)))
+        # A moment of all loads at once, but a year of a few at a time.
+        most = max(CELLS // len(t_ms), 1)
+        for rows, load in self._asked if self.rows <= most else _gathered(self._loads, most):
+            flows[rows] = ask(load, t_ms)
+        for number, (times, rows) in enumerate(self._sums):
+            # Not `np.sum`, whose order is another one for one moment than for many.
+            flows[~number] = np.add.accumulate(times * flows[rows])[-1]
+        return np.asarray(flows[len(self._loads)])  # the last sum stands right behind the loads
+
+    def _row(self, load: Load) -> int:
+        """Gives a load a row, which for a sum is counted from the table's end."""
+        parts = self._parts(load)
+        if not parts:
+            self._loads.append(load)
+            return len(self._loads) - 1
+        if len(parts) == 1 and parts[0].times == 1.0:
+            return self._row(parts[0].load)
+        rows = [self._row(part.load) for part in parts]
+        times = np.asarray([part.times for part in parts])
+        self._sums.append((times[:, np.newaxis], np.asarray(rows)))
+        return ~(len(self._sums) - 1)
+
+    def _parts(self, load: Load) -> Sequence[Part]:
+        look = getattr(load, "parts", None)
+        if look is None:
+            return ()
+        self._looks.append(look)
+        self._seen.append(look())
+        return self._seen[-1]
+
+
+def _gathered(loads: Sequence[Load], most: int) -> Iterator[tuple[Ints, Load]]:
+    """Who is asked for which rows: stacks of shaped loads of the same days, others alone."""
+    alike: dict[object, dict[int, Shaped]] = {}
+    for row, load in enumerate(loads):
+        if isinstance(load, Shaped):
+            alike.setdefault(load.span, {})[row] = load
+        else:
+            yield np.asarray([row]), load
+    for stack in alike.values():
+        for at in range(0, len(stack), most):
+            rows = list(stack)[at : at + most]
+            yield np.asarray(rows), Stack([stack[row] for row in rows])

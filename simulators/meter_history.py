@@ -1,0 +1,43 @@
+"""What meters showed in the past, without asking them one by one. Pure.
+
+Law: a value of the history is what a poll at that moment would have read, to the last digit.
+"""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+import msgspec
+import numpy as np
+
+from jieneng.metering.site import Site
+from simulators.load.load import HOUR_MS
+from simulators.load.seeded_noise import Floats, Ints
+from simulators.registers.device_history import midnight_ms
+from simulators.simulated_site import SimulatedSite
+
+
+class Series(msgspec.Struct, frozen=True):
+    """Readings of one counter of one meter, canonical unit; NaN where there was no meter yet."""
+
+    meter: str
+    quantity: str
+    times_ms: Ints
+    values: Floats
+
+
+def midnights(site: Site, first: date, last: date) -> Ints:
+    """The local midnights with which the days from `first` to `last` begin, as UTC."""
+    span = range((last - first).days + 1)
+    return np.asarray([midnight_ms(site, first + timedelta(days)) for days in span])
+
+
+def full_hours(begin_ms: int, end_ms: int) -> Ints:
+    """The full hours from `begin_ms` to before `end_ms`."""
+    return np.arange(-(-begin_ms // HOUR_MS), -(-end_ms // HOUR_MS)) * HOUR_MS
+
+
+def readings(campus: SimulatedSite, times_ms: Ints) -> Iterator[Series]:
+    """What every counter of every meter showed at these moments."""
+    for meter in campus.meters.values():
+        for quantity, values in meter.readings(times_ms).items():
+            yield Series(meter.id, quantity, times_ms, values)

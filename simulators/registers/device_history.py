@@ -1,0 +1,101 @@
+"""Which devices hung at a meter's place, behind which transformers. Pure.
+
+Law: the first device ends at the recorded final reading, each later one begins at the recorded
+first one. In between it counts what flowed; so of a middle one, begin and load decide the end, and
+a final reading below what flowed before it keeps the first device at 0 for so long.
+"""
+
+from collections.abc import Mapping
+from datetime import date, datetime, time
+from fractions import Fraction
+from typing import Final
+
+import numpy as np
+
+from jieneng.metering.catalog.meter_model import Model
+from jieneng.metering.quantities import CONSUMPTION
+from jieneng.metering.site import Dated, Meter, Site, value_on
+from simulators.load.load import DAY_MS, Load
+from simulators.load.simulated_days import FIRST
+from simulators.registers.simulated_meter import Anchor, Stretch, registers
+
+_A_YEAR: Final = 365
+_ALWAYS_MS: Final = 0  # since when a meter is there whose installation nobody wrote down
+
+
+def midnight_ms(site: Site, day: date) -> int:
+    """A day's local midnight, as UTC."""
+    return round(datetime.combine(day, time(), site.zone).timestamp() * 1000)
+
+
+def stretches(
+    site: Site, models: Mapping[str, Model], one: Meter, load: Load, *, replayed: bool = False
+) -> list[Stretch]:
+    """The devices and transformers of a meter over time, from its installation on.
+
+    Args:
+        site: where the meter is.
+        models: by id.
+        one: a meter with a model.
+        load: what flows through it.
+        replayed: that load comes from a file; the first device then starts at 0.
+    """
+    installed = _ALWAYS_MS if one.installed is None else midnight_ms(site, one.installed)
+    swaps = [round(row.at.timestamp() * 1000) for row in one.replaced]
+    hangs = [row.model or one.model or "" for row in one.replaced]
+    # Nobody wrote down the first one's model: it is taken to be that of today.
+    names = [one.model or "", *hangs]
+    ratio_changes = [midnight_ms(site, row.from_) for row in (*one.ct, *one.pt)]
+    found: list[Stretch] = []
+    for number, begin in enumerate([installed, *swaps]):
+        end = swaps[number] if number < len(swaps) else None
+        model = models[names[number]]
+        anchor = _anchor(site, one, load, model, number, replayed=replayed)
+        inside = [at for at in ratio_changes if begin < at and (end is None or at < end)]
+        found += [
+            Stretch(at, model, *ratios(site, one, at), since_ms=begin, anchor=anchor)
+            for at in [begin, *sorted(set(inside))]
+        ]
+    return found
+
+
+def _anchor(
+    site: Site, one: Meter, load: Load, model: Model, number: int, *, replayed: bool
+) -> Anchor:
+    """At which moment the device shows what."""
+    if number > 0:
+        earlier = one.replaced[number - 1]
+        return Anchor(round(earlier.at.timestamp() * 1000), earlier.initial)
+    if one.replaced:
+        last = one.replaced[0]
+        at = round(last.at.timestamp() * 1000)
+        # Half a step more, so that the final reading stands there before the device is taken off.
+        return Anchor(at, last.final + _half_step(site, one, model, at))
+    if one.installed is None:
+        return Anchor()
+    installed, epoch = midnight_ms(site, one.installed), midnight_ms(site, FIRST)
+    if replayed or installed >= epoch:
+        return Anchor(installed)
+    a_day = _flowed(load, epoch + _A_YEAR * DAY_MS) / _A_YEAR
+    return Anchor(shows=a_day * (epoch - installed) / DAY_MS)
+
+
+def _flowed(load: Load, time_ms: int) -> float:
+    return float(load.consumption(np.asarray([time_ms]))[0])
+
+
+def _half_step(site: Site, one: Meter, model: Model, time_ms: int) -> float:
+    stretch = Stretch(time_ms, model, *ratios(site, one, time_ms - 1))
+    counter = CONSUMPTION[one.medium]
+    step = next(r for r in registers(stretch, one.medium) if r.row.quantity == counter)
+    return 0.0 if step.layout.kind == "f" else float(step.step) / 2.0
+
+
+def ratios(site: Site, one: Meter, time_ms: int) -> tuple[Fraction, Fraction]:
+    """CT and PT in force on the local day of a moment."""
+    day = datetime.fromtimestamp(time_ms / 1000, site.zone).date()
+    return _ratio(one.ct, day), _ratio(one.pt, day)
+
+
+def _ratio(rows: tuple[Dated, ...], day: date) -> Fraction:
+    return Fraction(str(value_on(rows, day, 1.0)))

@@ -1,0 +1,245 @@
+"""What a row of a script says that can't be. Pure: rows and a campus in, problems out."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Final
+
+import msgspec
+
+from jieneng.metering.errors import Problem
+from jieneng.metering.site import Site, below
+from simulators.faults.connection_faults import OneConnection
+from simulators.faults.fault import Fault
+from simulators.faults.flow_faults import Leak, PowerCut
+from simulators.faults.register_faults import Rollover
+from simulators.simulated_site import SimulatedSite
+
+SCRIPT_FILE: Final = "faults.toml"
+# Beyond these no date can be written, nor shown [UTC ms]: 1970 and 9000.
+_EARLIEST_MS: Final = 0
+_LATEST_MS: Final = 221_845_392_000_000
+
+
+class Times(msgspec.Struct, frozen=True):
+    """When a script is placed.
+
+    Attributes:
+        begin_ms: when the simulation began or begins, UTC.
+        now_ms: the moment, where it runs already; None before.
+    """
+
+    begin_ms: int
+    now_ms: int | None = None
+
+
+class _Row(msgspec.Struct, frozen=True):
+    """A fault, and where it stands."""
+
+    fault: Fault
+    number: int
+    file: str
+
+    def problem(self, text: str, fix: str, key: str | None = None, /, **values: object) -> Problem:
+        """Something wrong with one of its keys, or with all of it."""
+        path = ("fault", self.number)
+        return Problem(
+            text=text,
+            fix=fix,
+            values={"kind": self.fault.kind(), **values},
+            path=path if key is None else (*path, key),
+            file=self.file,
+        )
+
+
+def check(
+    campus: SimulatedSite, fault: Fault, number: int, file: str, times: Times
+) -> Iterator[Problem]:
+    """What a fault says that can't be.
+
+    Args:
+        campus: what it touches.
+        fault: the row.
+        number: of the row in its file.
+        file: the file's name.
+        times: when it is placed.
+    """
+    row = _Row(fault, number, file)
+    wrong = [*_target_problems(campus.site, row), *_time_problems(row, times)]
+    yield from wrong
+    if not wrong:
+        yield from _moment_problems(row, times)
+        yield from _link_problems(campus, row)
+        yield from _register_problems(campus, row)
+
+
+def same_ids(faults: Sequence[Fault], taken: Iterable[str], file: str) -> Iterator[Problem]:
+    """The ids that are given twice."""
+    count = Counter([*taken, *(fault.id for fault in faults if fault.id)])
+    for number, fault in enumerate(faults):
+        if fault.id and count[fault.id] > 1:
+            yield _Row(fault, number, file).problem(
+                "two faults have the id {id}.", "Give each its own, or none.", "id", id=fault.id
+            )
+
+
+def _target_problems(site: Site, row: _Row) -> Iterator[Problem]:
+    fault = row.fault
+    known: dict[str, Collection[str]] = {
+        "meter": site.meters,
+        "bus": site.buses,
+        "area": site.areas,
+    }
+    given = {name: getattr(fault, name) for name in known if getattr(fault, name) is not None}
+    if len(given) > 1:
+        yield row.problem(
+            "a fault has one target, not {given}.",
+            "Keep one of meter, bus and area, and write another [[fault]] for the rest.",
+            given=" + ".join(given),
+        )
+    for name, target in given.items():
+        if target not in known[name]:
+            yield row.problem(
+                "{key} = {target} refers to nothing.",
+                "Known are: {known}.",
+                name,
+                key=name,
+                target=target,
+                known=", ".join(sorted(known[name])),
+            )
+    if isinstance(fault, Leak) and "meter" not in given:
+        yield row.problem("a leak is behind one meter.", "Name it: meter = ...")
+    if isinstance(fault, OneConnection) and "meter" in given:
+        yield row.problem(
+            "{kind} concerns a bus, not a meter.", "Name the meter's bus: bus = ...", "meter"
+        )
+
+
+def _time_problems(row: _Row, times: Times) -> Iterator[Problem]:
+    fault = row.fault
+    if fault.start is not None and fault.after_s is not None:
+        yield row.problem("start and after_s are two beginnings.", "Keep one of them.", "after_s")
+    if fault.start is not None and fault.start.tzinfo is None:
+        yield row.problem(
+            "start = {start} could be anywhere on earth.",
+            "Write it with its offset, like 2025-06-03T10:00:00+08:00.",
+            "start",
+            start=fault.start.isoformat(),
+        )
+    if fault.duration_s is not None and not fault.ends:
+        yield row.problem("{kind} does not end.", "Leave duration_s out.", "duration_s")
+    if fault.probability != 1.0 and not fault.drawn:
+        yield row.problem(
+            "{kind} is there or it is not; nothing is drawn for an answer.",
+            "Leave probability out, and say when it begins and how long it lasts.",
+            "probability",
+        )
+    if times.now_ms is not None and not fault.switchable:
+        yield row.problem(
+            "{kind} has to be there from the beginning: a register that runs can't become older.",
+            "Write it in the script: jieneng simulate --faults FILE.",
+            "kind",
+        )
+
+
+def _moment_problems(row: _Row, times: Times) -> Iterator[Problem]:
+    try:
+        span = row.fault.span(times.begin_ms)
+    except OverflowError:
+        span = None
+    ends_ms = () if span is None or row.fault.duration_s is None else (span.end_ms,)
+    if span is None or not all(_EARLIEST_MS <= at < _LATEST_MS for at in (span.begin_ms, *ends_ms)):
+        yield row.problem(
+            "it begins or ends in no year that a calendar has.",
+            "Write moments between 1970 and 9000.",
+            "start" if row.fault.start is not None else "after_s",
+        )
+    elif times.now_ms is not None and span.begin_ms < times.now_ms:
+        yield row.problem(
+            "it begins in the past, which has been told already.",
+            "Leave start and after_s out, and it begins now.",
+            "start" if row.fault.start is not None else "after_s",
+        )
+
+
+def _link_problems(campus: SimulatedSite, row: _Row) -> Iterator[Problem]:
+    fault = row.fault
+    if fault.layer == "flow":
+        return
+    meters = targets(campus, fault)
+    links = {campus.site.buses[bus].link for bus in _buses_of(campus.site, meters)}
+    if not links & set(fault.framings):
+        yield row.problem(
+            "{kind} needs a link that is {framings}, and there is none among its targets.",
+            "Choose another target or another kind.",
+            "kind",
+            framings=" | ".join(fault.framings),
+        )
+    if isinstance(fault, OneConnection) and not any(
+        {one.id for one in campus.site.meter if one.bus == bus.id} <= meters
+        for bus in campus.site.bus
+    ):
+        yield row.problem(
+            "{kind} concerns a whole bus, and the area holds none.", "Name it: bus = ...", "area"
+        )
+    if getattr(fault, "offset", 1) == 0:
+        yield row.problem("offset = 0 changes nothing.", "Choose another offset.", "offset")
+
+
+def _register_problems(campus: SimulatedSite, row: _Row) -> Iterator[Problem]:
+    fault = row.fault
+    touched = targets(campus, fault)
+    served = [meter for name, meter in sorted(campus.meters.items()) if name in touched]
+    quantity = getattr(fault, "quantity", None)
+    held = {name for meter in served for name in meter.quantities}
+    if quantity is not None and quantity not in held:
+        yield row.problem(
+            "no register of its targets holds {quantity}.",
+            "Known there are: {known}.",
+            "quantity",
+            quantity=quantity,
+            known=", ".join(sorted(held)),
+        )
+    if not isinstance(fault, Rollover):
+        return
+    if endless := [meter.id for meter in served if meter.wraps(_LATEST_MS) is None]:
+        yield row.problem(
+            "nobody knows where the counters of these meters roll over: {meters}.",
+            "Choose meters whose model names a modulus or counts in whole numbers.",
+            "kind",
+            meters=", ".join(endless),
+        )
+    if recorded := [meter.id for meter in served if campus.site.meters[meter.id].replaced]:
+        yield row.problem(
+            "what these meters showed when they were replaced is on record: {meters}.",
+            "Choose meters that were not replaced; theirs can't have been older.",
+            "kind",
+            meters=", ".join(recorded),
+        )
+
+
+def _buses_of(site: Site, meters: frozenset[str]) -> set[str]:
+    return {one.bus for one in site.meter if one.id in meters and one.bus is not None}
+
+
+def targets(campus: SimulatedSite, fault: Fault) -> frozenset[str]:
+    """The meters that a fault touches."""
+    named = _named(campus.site, fault)
+    if not isinstance(fault, PowerCut):
+        return named
+    # Whatever electricity is fed through a meter without power has none either.
+    site = campus.site
+    parents = {one.id: one.parent for one in site.meter if one.medium == "electricity"}
+    fed = below(parents, [name for name in parents if name in named])
+    return named | frozenset(fed)
+
+
+def _named(site: Site, fault: Fault) -> frozenset[str]:
+    if fault.meter is not None:
+        return frozenset({fault.meter})
+    if fault.bus is not None:
+        return frozenset(one.id for one in site.meter if one.bus == fault.bus)
+    if fault.area is not None:
+        parents = {area.id: area.parent for area in site.area}
+        inside = set(below(parents, [fault.area]))
+        return frozenset(one.id for one in site.meter if one.area in inside)
+    return frozenset(one.id for one in site.meter)

@@ -1,0 +1,261 @@
+"""A site -> meters that behave: each gets its load, and the devices that hung there. Pure.
+
+Law: a meter with sub-meters sees the sum of them and a remainder of its own, so balances hold.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from jieneng.metering.catalog.meter_model import Model
+from jieneng.metering.errors import Problem
+from jieneng.metering.site import Area, Dated, Meter, Site, below
+from simulators.load.altered_load import Altered
+from simulators.load.constant_load import Steady
+from simulators.load.load import Load, Part
+from simulators.load.load_recipes import FALLBACK, Base, Basis, Book, Makings
+from simulators.load.seeded_noise import Floats
+from simulators.load.simulated_days import FIRST, Days, Presence, days
+from simulators.load.summed_load import Sum
+from simulators.registers import simulated_meter as metered
+from simulators.registers.device_history import midnight_ms, stretches
+from simulators.settings import LoadRow, SimulatorSettings
+
+SETTINGS_FILE: Final = "simulator.toml"
+_TREND_FROM: Final = date(2020, 1, 1)
+_UNKNOWN_NAMEPLATE: Final = 10.0  # kW or m3/h, of a meter without rated_max
+
+
+class SimulatedSite(msgspec.Struct, frozen=True):
+    """A simulated site.
+
+    Attributes:
+        site: the site.
+        meters: by id, those that have a model.
+        flows: what flows through every meter, by id: where a pipe may burst.
+        leaves: what flows where it is used and not measured further below, by the id of the last
+            meter before it: where the power may be cut.
+    """
+
+    site: Site
+    meters: Mapping[str, metered.Meter]
+    flows: Mapping[str, Altered]
+    leaves: Mapping[str, Altered]
+
+
+def build(
+    site: Site,
+    models: Mapping[str, Model],
+    settings: SimulatorSettings,
+    presence: Presence,
+    book: Book,
+    replays: Mapping[str, Load],
+) -> SimulatedSite:
+    """The campus of a site.
+
+    Args:
+        site: a site that was checked.
+        models: by id.
+        settings: trends, and what is special about some meters; checked.
+        presence: when fewer people came than the calendar says.
+        book: recipes.
+        replays: loads that are given already, by meter.
+    """
+    maker = _Loads(site, settings, book, days(presence, settings.last_year, settings.seed, site.id))
+    loads: dict[str, Altered] = {}
+    parents = {one.id: one.parent for one in site.meter}
+    tops = [one.id for one in site.meter if one.parent is None]
+    for name in reversed(list(below(parents, tops))):  # sub-meters first
+        loads[name] = Altered(
+            maker.leaf(name, replays[name])
+            if name in replays
+            else maker.load(site.meters[name], loads)
+        )
+    return SimulatedSite(
+        site,
+        {
+            one.id: metered.Meter(
+                one.id,
+                one.medium,
+                loads[one.id],
+                stretches(site, models, one, loads[one.id], replayed=one.id in replays),
+            )
+            for one in site.meter
+            if one.model is not None
+        },
+        loads,
+        maker.leaves,
+    )
+
+
+class _Loads:
+    """Makes the loads of meters; holds what they have in common.
+
+    Attributes:
+        leaves: see `Campus`.
+    """
+
+    def __init__(self, site: Site, settings: SimulatorSettings, book: Book, all_days: Days) -> None:
+        self._site = site
+        self._settings = settings
+        self._book = book
+        self._days = all_days
+        self._makings = Makings(book, all_days)
+        self._rows = {row.meter: row for row in settings.load}
+        self.leaves: dict[str, Altered] = {}
+        self._children: dict[str, list[str]] = {}
+        for one in site.meter:
+            if one.parent is not None:
+                self._children.setdefault(one.parent, []).append(one.id)
+        # Meters that are guessed to measure the same share what there is.
+        self._alike = Counter(
+            (one.area, self._usual(one)) for one in site.meter if self._guessed(one)
+        )
+        self._trends = {row.area: row for row in settings.trend}
+        self._origin_ms = midnight_ms(site, FIRST)
+        self._years = np.maximum(
+            (all_days.dates - np.datetime64(_TREND_FROM)).astype(np.float64) / 365.25, 0.0
+        )
+        # What is said for each day is there once: thousands of meters share it.
+        self._ones = np.ones(len(all_days.dates))
+        self._sizes: dict[tuple[str, ...], Floats] = {}  # by what, and of which areas
+        self._courses: dict[float, Floats] = {}  # by percent a year
+
+    def load(self, one: Meter, loads: Mapping[str, Load]) -> Load:
+        """The load of a meter whose sub-meters have theirs."""
+        row = self._row(one)
+        own = self._own(one, row)
+        children = [loads[child] for child in self._children.get(one.id, ())]
+        if own is not None:
+            return Sum([Part(1.0, each) for each in (*children, own)]) if children else own
+        percent = self._settings.remainder_pct if row.remainder_pct is None else row.remainder_pct
+        return Sum([Part(1.0 + percent / 100.0, child) for child in children])
+
+    def _own(self, one: Meter, row: LoadRow) -> Altered | None:
+        """What flows past a meter's sub-meters, where its row says so; of one without, all."""
+        if row.steady is not None:
+            return self.leaf(one.id, Steady(row.steady, self._origin_ms))
+        if row.recipe is not None:
+            return self._leaf(one, row.recipe, row.scale)
+        if one.id in self._children:
+            return None
+        usual = self._usual(one)
+        return self._leaf(one, usual, row.scale, self._alike[one.area, usual])
+
+    def _row(self, one: Meter) -> LoadRow:
+        return self._rows.get(one.id) or LoadRow(meter=one.id)
+
+    def _guessed(self, one: Meter) -> bool:
+        row = self._row(one)
+        return one.id not in self._children and row.recipe is None and row.steady is None
+
+    def _usual(self, one: Meter) -> str:
+        return self._book.usual(one.medium, self._site.areas[one.area].kind, one.item)
+
+    def leaf(self, meter: str, load: Load) -> Altered:
+        """A load that nothing is measured below."""
+        self.leaves[meter] = Altered(load)
+        return self.leaves[meter]
+
+    def _leaf(self, one: Meter, name: str, scale: float, alike: int = 1) -> Altered:
+        """A recipe's load; `alike` meters share its area."""
+        bases = self._bases(one, scale, alike)
+        recipe = self._book.named(name)
+        if not any(bases[term.basis].size.any() for term in recipe.term):
+            recipe = self._book.named(FALLBACK)
+        load = self._makings.load(
+            recipe,
+            bases,
+            trend=self._trend(one),
+            origin_ms=self._origin_ms,
+            of=f"{self._settings.seed} {self._site.id} {one.id}",
+        )
+        return self.leaf(one.id, load)
+
+    def _bases(self, one: Meter, scale: float, alike: int) -> Mapping[Basis, Base]:
+        rated = one.rated_max or _UNKNOWN_NAMEPLATE
+        return {
+            "m2": Base(scale / alike, self._size(one, "floor_area_m2")),
+            "person": Base(scale / alike, self._size(one, "headcount")),
+            "rated": Base(scale * rated, self._ones),
+        }
+
+    def _size(self, one: Meter, what: str) -> Floats:
+        """A dated number of the meter's area by day, or of the site where the area has none."""
+        area = self._site.areas[one.area]
+        areas = [area] if getattr(area, what) else _tops(self._site)
+        which = (what, *(each.id for each in areas))
+        if which not in self._sizes:
+            total = np.zeros(len(self._days.dates))
+            for each in areas:
+                total += _by_day(getattr(each, what), self._days)
+            self._sizes[which] = total
+        return self._sizes[which]
+
+    def _trend(self, one: Meter) -> Floats:
+        area: Area | None = self._site.areas[one.area]
+        while area is not None and area.id not in self._trends:
+            area = self._site.areas.get(area.parent or "")
+        if area is None:
+            return self._ones
+        row = self._trends[area.id]
+        percent = row.water_pct_per_year if one.medium == "water" else row.energy_pct_per_year
+        if percent not in self._courses:
+            self._courses[percent] = (1.0 + percent / 100.0) ** self._years
+        return self._courses[percent]
+
+
+def _tops(site: Site) -> list[Area]:
+    return [area for area in site.area if area.parent is None]
+
+
+def _by_day(rows: Sequence[Dated], all_days: Days) -> Floats:
+    """A dated number for each day; before the first row, what the first row says."""
+    if not rows:
+        return np.zeros(len(all_days.dates))
+    begins = np.asarray([np.datetime64(row.from_) for row in rows])
+    at = np.searchsorted(begins, all_days.dates, side="right") - 1
+    return np.asarray([row.value for row in rows])[np.maximum(at, 0)]
+
+
+def check(site: Site, settings: SimulatorSettings, book: Book) -> list[Problem]:
+    """The settings that name a meter, an area, a bus or a recipe that is not there."""
+    known = {row.name for row in book.recipe}
+    wanted: list[tuple[str, int, str, str, Collection[str]]] = [
+        *(("trend", n, "area", row.area, site.areas) for n, row in enumerate(settings.trend)),
+        *(("load", n, "meter", row.meter, site.meters) for n, row in enumerate(settings.load)),
+        *(
+            ("load", n, "recipe", row.recipe, known)
+            for n, row in enumerate(settings.load)
+            if row.recipe is not None
+        ),
+        *(("replay", n, "meter", row.meter, site.meters) for n, row in enumerate(settings.replay)),
+        *(("ports", 0, bus, bus, site.buses) for bus in settings.ports),
+        *(("devices", 0, bus, bus, site.buses) for bus in settings.devices),
+    ]
+    twice = [
+        Problem(
+            text="{table}: {key} flows evenly, and by a recipe.",
+            fix="Keep steady or recipe.",
+            values={"table": "load", "key": row.meter},
+            path=("load", n, "steady"),
+            file=SETTINGS_FILE,
+        )
+        for n, row in enumerate(settings.load)
+        if row.steady is not None and row.recipe is not None
+    ]
+    return twice + [
+        Problem(
+            text="{table}: {key} = {name} refers to nothing.",
+            fix="Known are: {known}.",
+            values={"table": table, "key": key, "name": name, "known": ", ".join(sorted(there))},
+            path=(table, number, key),
+            file=SETTINGS_FILE,
+        )
+        for table, number, key, name, there in wanted
+        if name not in there
+    ]

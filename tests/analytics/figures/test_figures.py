@@ -1,0 +1,376 @@
+"""Each indicator and each verdict, against numbers computed by hand."""
+
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analytics import periods
+from analytics.app import load_rules
+from analytics.figures.assessment import assess
+from analytics.figures.figure import Figure
+from analytics.figures.roll_up import scopes
+from analytics.figures.rule_files import Rules
+from analytics.figures.scope_basis import Measured, Metered
+from analytics.periods import of_year
+from analytics.settings import AnalyticsSettings
+from jieneng.metering.quantities import Medium
+from jieneng.metering.site import Site
+from tests.analytics.sites import site
+
+CENTRE = site("""
+[[area]]
+id = "block"
+name = "block"
+institutions = ["bureau"]
+floor_area_m2 = [{from = 2019-01-01, value = 1000.0}]
+headcount = [{from = 2019-01-01, value = 100}, {from = 2025-07-02, value = 120}]
+
+[[area]]
+id = "canteen"
+name = "canteen"
+institutions = ["office"]
+floor_area_m2 = [{from = 2019-01-01, value = 200.0}]
+
+[[meter]]
+id = "e"
+name = "e"
+medium = "electricity"
+area = "block"
+
+[[meter]]
+id = "g"
+name = "g"
+medium = "gas"
+area = "block"
+
+[[meter]]
+id = "h"
+name = "h"
+medium = "heat"
+area = "block"
+
+[[meter]]
+id = "w"
+name = "w"
+medium = "water"
+area = "block"
+
+[[meter]]
+id = "e-canteen"
+name = "e-canteen"
+medium = "electricity"
+area = "canteen"
+parent = "e"
+""")
+#: Consumption a day, all year.
+A_DAY: dict[str, float] = {"e": 200.0, "g": 10.0, "h": 0.1, "w": 5.0, "e-canteen": 40.0}
+AFTER = date(2026, 3, 1)
+
+
+def measured(
+    period: periods.Period,
+    a_day: Mapping[str, float] = A_DAY,
+    coverage: Mapping[str, float] | None = None,
+    of: Site = CENTRE,
+) -> Measured:
+    """The same every day; a meter that is not named is unknown."""
+    covered = {**dict.fromkeys(a_day, 1.0), **(coverage or {})}
+    media: dict[Medium, Metered] = {}
+    for medium in sorted({meter.medium for meter in of.meter}):
+        meters = tuple(meter.id for meter in of.meter if meter.medium == medium)
+        amount = np.array([[a_day.get(one, np.nan)] * period.days for one in meters])
+        share = np.array([[covered.get(one, 0.0)] * period.days for one in meters])
+        media[medium] = Metered(meters, amount, share, np.nan_to_num(amount) * (1 - share))
+    return Measured(period.start, media)
+
+
+def rules(path: Path, plan: str = "") -> Rules:
+    (path / "plan.toml").write_text(plan, encoding="utf-8")
+    return load_rules(path, AnalyticsSettings())
+
+
+def figures(
+    by: Rules,
+    period: str = "2025",
+    now: Mapping[str, float] = A_DAY,
+    base: Mapping[str, float] = A_DAY,
+    *,
+    today: date = AFTER,
+    coverage: Mapping[str, float] | None = None,
+    base_coverage: Mapping[str, float] | None = None,
+) -> dict[tuple[str, ...], Figure]:
+    """By scope, indicator and, for carbon, series."""
+    whole = periods.parse(period)
+    year = by.base_year(whole)
+    found = assess(
+        CENTRE,
+        by,
+        scopes(CENTRE),
+        whole,
+        today,
+        measured(whole.until(today), now, coverage),
+        None if year is None else measured(year, base, base_coverage),
+    )
+    return {
+        (one.scope, one.indicator, *([one.factor_series] if one.factor_series else [])): one
+        for one in found
+    }
+
+
+def less(factor: float) -> dict[str, float]:
+    return {meter: amount * factor for meter, amount in A_DAY.items()}
+
+
+class TestValues:
+    """365 days of 2025, as of 2026."""
+
+    @pytest.mark.parametrize(
+        ("indicator", "value"),
+        [
+            (("electricity",), 200 * 365),
+            (("gas",), 10 * 365),
+            (("water",), 5 * 365),
+            (("water_total",), 5 * 365),
+            (("energy_total",), 365 * (200 * 0.1229 + 10 * 1.33 + 0.1 * 34.12) / 1000),
+            (("carbon_total", "fixed"), 365 * (200 * 0.6451 + 10 * 2.184 + 0.1 * 110) / 1000),
+            (("carbon_total", "current"), 365 * (200 * 0.5827 + 10 * 2.184 + 0.1 * 110) / 1000),
+        ],
+    )
+    def test_totals(self, tmp_path: Path, indicator: tuple[str, ...], value: float) -> None:
+        found = figures(rules(tmp_path))["centre", *indicator]
+        assert found.value == pytest.approx(value, abs=1e-6)
+        assert found.coverage == 1.0
+        assert found.estimated == 0.0
+
+    def test_intensities_divide_by_means_of_dated_values(self, tmp_path: Path) -> None:
+        """The block's headcount: 100 on 182 days, 120 on 183; the canteen has no headcount."""
+        found = figures(rules(tmp_path))
+        energy = 365 * (200 * 0.1229 + 10 * 1.33 + 0.1 * 34.12)
+        persons = (182 * 100 + 183 * 120) / 365
+        assert found["centre", "energy_per_floor_area"].value == pytest.approx(energy / 1200)
+        assert found["centre", "energy_per_capita"].value == pytest.approx(energy / persons)
+        assert found["centre", "water_per_capita"].value == pytest.approx(5 * 365 / persons)
+        carbon = 365 * (200 * 0.6451 + 10 * 2.184 + 0.1 * 110)
+        fixed = found["centre", "carbon_per_floor_area", "fixed"]
+        assert fixed.value == pytest.approx(carbon / 1200)
+
+    def test_a_scope_is_what_crosses_its_boundary(self, tmp_path: Path) -> None:
+        found = figures(rules(tmp_path))
+        assert found["block", "electricity"].value == 160 * 365
+        assert found["canteen", "electricity"].value == 40 * 365
+        assert found["bureau", "electricity"].value == 160 * 365
+
+    def test_a_canteen_without_headcount_has_no_value_per_capita(self, tmp_path: Path) -> None:
+        found = figures(rules(tmp_path))["canteen", "energy_per_capita"]
+        assert found.value is None
+        assert found.status == "insufficient_data"
+        assert "no_headcount" in [finding.code for finding in found.findings]
+
+    def test_a_medium_that_nobody_measures_is_null_not_0(self, tmp_path: Path) -> None:
+        found = figures(rules(tmp_path))["canteen", "gas"]
+        assert found.value is None
+        assert found.coverage is None
+        assert [f.code for f in found.findings] == ["no_meter", "baseline_no_meter"]
+
+    def test_labels(self, tmp_path: Path) -> None:
+        found = figures(rules(tmp_path))
+        assert found["centre", "energy_total"].convention == "equivalent"
+        assert found["centre", "water_total"].convention is None
+        fixed = found["centre", "carbon_total", "fixed"]
+        assert [f.code for f in fixed.findings] == ["proxy_factor", "baseline_proxy_factor"]
+        current = found["centre", "carbon_total", "current"]
+        assert [f.code for f in current.findings] == [
+            "provisional_factor",
+            "baseline_proxy_factor",
+        ]
+
+    def test_the_grids_drift_alone_does_not_move_the_fixed_series(self, tmp_path: Path) -> None:
+        """2020 had 366 days, 2025 has 365; nothing else changed but the factor."""
+        found = figures(rules(tmp_path))
+        fixed = found["centre", "carbon_per_floor_area", "fixed"]
+        current = found["centre", "carbon_per_floor_area", "current"]
+        assert fixed.change_pct == pytest.approx(100 * (365 / 366 - 1), abs=1e-6)
+        assert current.change_pct is not None
+        assert current.change_pct < -7
+        assert (fixed.status, current.status) == ("missed", "met")
+
+
+class TestBaseline:
+    def test_a_leap_base_year_has_366_days(self, tmp_path: Path) -> None:
+        found = figures(rules(tmp_path))["centre", "electricity"]
+        assert (found.baseline, found.baseline_period) == (200 * 366, "2020")
+        assert found.change_pct == pytest.approx(-0.273224, abs=1e-6)
+
+    def test_a_year_that_goes_on_is_compared_with_the_same_days(self, tmp_path: Path) -> None:
+        found = figures(rules(tmp_path), today=date(2025, 3, 11))["centre", "electricity"]
+        assert found.value == 200 * 69  # 1 January to 10 March
+        assert found.baseline == 200 * 70  # with a 29 February
+
+    def test_a_month_is_compared_with_that_month(self, tmp_path: Path) -> None:
+        found = figures(rules(tmp_path), "2025-02")["centre", "electricity"]
+        assert (found.value, found.baseline) == (200 * 28, 200 * 29)
+        assert found.baseline_period == "2020-02"
+
+    def test_there_is_none_before_a_plan(self, tmp_path: Path) -> None:
+        found = figures(rules(tmp_path), "2019")["centre", "energy_per_floor_area"]
+        assert (found.baseline, found.baseline_period, found.status) == (None, None, "no_target")
+
+    def test_after_the_plan_the_baseline_stays_but_there_is_no_target(self, tmp_path: Path) -> None:
+        found = figures(rules(tmp_path), "2026", today=AFTER)["centre", "energy_per_floor_area"]
+        assert found.baseline_period == "2020"
+        assert (found.status, found.target_pct, found.path) == ("no_target", None, None)
+
+    def test_a_period_that_has_not_begun_is_unknown(self, tmp_path: Path) -> None:
+        found = figures(rules(tmp_path), today=date(2024, 5, 1))["centre", "energy_per_floor_area"]
+        assert (found.value, found.coverage, found.status) == (None, None, "insufficient_data")
+        assert "not_begun" in [finding.code for finding in found.findings]
+
+
+class TestVerdict:
+    @pytest.mark.parametrize(("factor", "status"), [(0.93, "met"), (0.94, "missed")])
+    def test_of_the_complete_end_year(self, tmp_path: Path, factor: float, status: str) -> None:
+        found = figures(rules(tmp_path), now=less(factor))["centre", "energy_per_floor_area"]
+        assert found.status == status
+        assert (found.target_pct, found.operator) == (-7.0, ">")
+        assert found.baseline is not None
+        assert found.target == pytest.approx(found.baseline * 0.93, abs=1e-5)
+        assert found.path == found.target
+
+    @pytest.mark.parametrize(("factor", "status"), [(0.9574, "on_track"), (0.961, "at_risk")])
+    def test_of_a_year_on_the_way(self, tmp_path: Path, factor: float, status: str) -> None:
+        """In 2023 the path is at 95.74 %, of 366 days; 2023 has 365."""
+        found = figures(rules(tmp_path), "2023", now=less(factor))
+        one = found["centre", "energy_per_floor_area"]
+        assert one.status == status
+        assert one.baseline is not None
+        assert one.path == pytest.approx(one.baseline * 0.93**0.6, abs=1e-5)
+
+    @pytest.mark.parametrize(("factor", "status"), [(0.92, "on_track"), (0.95, "at_risk")])
+    def test_of_the_end_year_while_it_goes_on(
+        self, tmp_path: Path, factor: float, status: str
+    ) -> None:
+        found = figures(rules(tmp_path), now=less(factor), today=date(2025, 3, 1))
+        assert found["centre", "energy_per_floor_area"].status == status
+
+    def test_of_a_month_of_the_end_year_is_never_met(self, tmp_path: Path) -> None:
+        found = figures(rules(tmp_path), "2025-12", now=less(0.5))
+        assert found["centre", "energy_per_floor_area"].status == "on_track"
+
+    @pytest.mark.parametrize(("share", "status"), [(0.95, "met"), (0.9499, "insufficient_data")])
+    def test_needs_coverage(self, tmp_path: Path, share: float, status: str) -> None:
+        found = figures(rules(tmp_path), now=less(0.9), coverage={"w": share})
+        one = found["block", "water_per_capita"]
+        assert one.status == status
+        assert one.coverage == share
+        assert one.estimated == pytest.approx(1 - share)
+        gaps = [finding.subject for finding in one.findings if finding.code == "gap"]
+        assert gaps == ([] if share == 0.95 else ["w"])
+
+    def test_needs_coverage_of_the_baseline_too(self, tmp_path: Path) -> None:
+        found = figures(rules(tmp_path), now=less(0.9), base_coverage={"w": 0.9})
+        one = found["block", "water_per_capita"]
+        assert one.status == "insufficient_data"
+        assert one.coverage == 1.0
+        assert "baseline_gap" in [finding.code for finding in one.findings]
+
+    def test_needs_every_carrier(self, tmp_path: Path) -> None:
+        """Without its gas the total is lower, and would be met."""
+        silent = {meter: amount for meter, amount in less(0.95).items() if meter != "g"}
+        found = figures(rules(tmp_path), now=silent)
+        total = found["centre", "energy_per_floor_area"]
+        assert total.value is not None
+        assert (total.status, total.coverage) == ("insufficient_data", 0.0)
+        assert "no_readings" in [finding.code for finding in total.findings]
+        assert found["centre", "gas"].value is None
+
+    def test_counts_complete_days_only(self, tmp_path: Path) -> None:
+        found = figures(rules(tmp_path), today=date(2025, 1, 2))["centre", "electricity"]
+        assert found.value == 200.0
+
+
+OUR_CAP = """
+[[cap]]
+id = "ours"
+plan = "2021-2025"
+indicator = "energy_total"
+scope = "{scope}"
+operator = "<="
+value = {value}
+unit = "tce"
+class = "expected"
+clause = "letter of the bureau"
+"""
+
+
+class TestCaps:
+    energy = 365 * (200 * 0.1229 + 10 * 1.33 + 0.1 * 34.12) / 1000  # 15.07 tce
+
+    def test_the_citys_cap_says_nothing_of_a_site(self, tmp_path: Path) -> None:
+        found = figures(rules(tmp_path))["centre", "energy_total"]
+        assert (found.status, found.target, found.operator) == ("no_target", None, None)
+
+    @pytest.mark.parametrize(("value", "status"), [(15.1, "met"), (15.0, "missed")])
+    def test_a_sites_own_cap(self, tmp_path: Path, value: float, status: str) -> None:
+        by = rules(tmp_path, OUR_CAP.format(scope="site", value=value))
+        found = figures(by)["centre", "energy_total"]
+        assert (found.status, found.target, found.path) == (status, value, value)
+        assert (found.operator, found.target_pct) == ("<=", None)
+        assert figures(by)["block", "energy_total"].status == "no_target"
+
+    def test_an_areas_own_cap(self, tmp_path: Path) -> None:
+        found = figures(rules(tmp_path, OUR_CAP.format(scope="canteen", value=1.7)))
+        assert found["canteen", "energy_total"].status == "missed"  # 40 * 365 * 0.1229 = 1.794 tce
+        assert found["centre", "energy_total"].status == "no_target"
+
+    @pytest.mark.parametrize(("value", "status"), [(15.2, "on_track"), (15.0, "at_risk")])
+    def test_a_year_that_goes_on_may_use_what_these_days_used_of_the_base_year(
+        self, tmp_path: Path, value: float, status: str
+    ) -> None:
+        """70 of 366 days then, 69 days now: 2.849 tce."""
+        by = rules(tmp_path, OUR_CAP.format(scope="site", value=value))
+        found = figures(by, today=date(2025, 3, 11))["centre", "energy_total"]
+        assert found.path == pytest.approx(value * 70 / 366, abs=1e-6)
+        now = less(1.01)
+        assert figures(by, now=now, today=date(2025, 3, 11))["centre", "energy_total"].status == (
+            status
+        )
+
+    def test_without_a_known_base_year_it_is_the_share_of_days(self, tmp_path: Path) -> None:
+        by = rules(tmp_path, OUR_CAP.format(scope="site", value=15.0))
+        found = figures(by, today=date(2025, 3, 11), base_coverage={"g": 0.5})
+        assert found["centre", "energy_total"].path == pytest.approx(15 * 69 / 365, abs=1e-6)
+
+
+def test_the_same_input_gives_the_same_digits(tmp_path: Path) -> None:
+    by = rules(tmp_path)
+    assert figures(by) == figures(by)
+
+
+def test_a_deduction_that_is_more_than_the_whole_is_told(tmp_path: Path) -> None:
+    more = {**A_DAY, "e-canteen": 500.0}
+    found = figures(rules(tmp_path), now=more)["block", "electricity"]
+    assert found.value == -300 * 365
+    assert "negative_balance" in [finding.code for finding in found.findings]
+
+
+def test_an_area_of_two_institutions_is_told(tmp_path: Path) -> None:
+    shared = site("""
+[[area]]
+id = "block"
+name = "block"
+institutions = ["bureau", "office"]
+
+[[meter]]
+id = "e"
+name = "e"
+medium = "electricity"
+area = "block"
+""")
+    whole = of_year(2025)
+    now = measured(whole, {"e": 1.0}, of=shared)
+    found = assess(shared, rules(tmp_path), scopes(shared), whole, AFTER, now, None)
+    told = {one.scope for one in found if "shared_area" in [f.code for f in one.findings]}
+    assert told == {"bureau", "office"}

@@ -1,0 +1,162 @@
+"""What enters through a scope's boundary counts, what leaves through it is deducted."""
+
+from datetime import date
+
+import numpy as np
+import pytest
+
+from analytics.figures.roll_up import denominator, roll_up, scopes, weights
+from jieneng.metering.site import Site
+from jieneng.site_folder import SiteFolder
+from tests.analytics.sites import site
+
+
+def signs(of: Site, scope_id: str, medium: str = "electricity") -> dict[str, float]:
+    """The meters of a scope with a weight."""
+    meters = [meter for meter in of.meter if meter.medium == medium]
+    scope = next(scope for scope in scopes(of) if scope.id == scope_id)
+    row = zip(meters, weights(scope, meters, of).tolist(), strict=True)
+    return {meter.id: weight for meter, weight in row if weight}
+
+
+@pytest.mark.parametrize(
+    ("scope", "expected"),
+    [
+        ("huaian-centre", {"e-main": 1}),
+        ("block-1", {"e-b1": 1}),
+        ("block-2", {"e-b2": 1}),
+        ("data-room", {"e-dr": 1}),
+        ("canteen", {"e-ct": 1}),
+        ("plant", {"e-main": 1, "e-b1": -1, "e-b2": -1, "e-b3": -1, "e-ct": -1}),
+        ("government-office", {"e-b1": 1}),
+        ("reform-commission", {"e-b2": 1, "e-dr": -1}),
+        ("affairs-bureau", {"e-main": 1, "e-b1": -1, "e-b2": -1, "e-dr": 1}),
+    ],
+)
+def test_the_example_centre(example: SiteFolder, scope: str, expected: dict[str, float]) -> None:
+    assert signs(example.site, scope) == expected
+
+
+def test_institutions_share_out_the_whole_site(example: SiteFolder) -> None:
+    every = [scope for scope in scopes(example.site) if scope.kind == "institution"]
+    meters = [meter for meter in example.site.meter if meter.medium == "electricity"]
+    total = sum(weights(scope, meters, example.site) for scope in every)
+    whole = weights(scopes(example.site)[0], meters, example.site)
+    assert np.array_equal(total, whole)
+
+
+def test_a_let_shop_behind_its_own_meter_is_deducted() -> None:
+    let = site("""
+[[area]]
+id = "block"
+name = "block"
+institutions = ["bureau"]
+
+[[area]]
+id = "shop"
+name = "shop"
+parent = "block"
+institutions = ["office"]
+
+[[meter]]
+id = "main"
+name = "main"
+medium = "electricity"
+area = "block"
+
+[[meter]]
+id = "floor"
+name = "floor"
+medium = "electricity"
+area = "block"
+parent = "main"
+
+[[meter]]
+id = "shop-meter"
+name = "shop"
+medium = "electricity"
+area = "shop"
+parent = "floor"
+""")
+    assert signs(let, "bureau") == {"main": 1, "shop-meter": -1}
+    assert signs(let, "block") == {"main": 1}
+    assert signs(let, "office") == {"shop-meter": 1}
+
+
+DATED = """
+[[area]]
+id = "block"
+name = "block"
+institutions = ["bureau"]
+floor_area_m2 = [{from = 2020-01-01, value = 1000.0}, {from = 2020-01-03, value = 1200.0}]
+
+[[area]]
+id = "shop"
+name = "shop"
+parent = "block"
+institutions = ["office"]
+floor_area_m2 = [{from = 2020-01-02, value = 100.0}]
+
+[[area]]
+id = "yard"
+name = "yard"
+
+[[area]]
+id = "hut"
+name = "hut"
+parent = "yard"
+floor_area_m2 = [{from = 2020-01-01, value = 30.0}]
+
+[[area]]
+id = "shed"
+name = "shed"
+parent = "yard"
+"""
+DAYS = [date(2019, 12, 31), date(2020, 1, 1), date(2020, 1, 2), date(2020, 1, 3)]
+
+
+@pytest.mark.parametrize(
+    ("scope", "expected"),
+    [
+        ("block", [None, 1000, 1000, 1200]),  # includes its shop
+        ("bureau", [None, 1000, 900, 1100]),  # without it, once it is stated
+        ("office", [None, None, 100, 100]),
+        ("yard", [None, 30, 30, 30]),  # states none: what its parts have
+        ("shed", [None, None, None, None]),
+        ("centre", [None, 1030, 1030, 1230]),
+    ],
+)
+def test_floor_area_follows_the_same_rule(scope: str, expected: list[float | None]) -> None:
+    dated = site(DATED)
+    one = next(one for one in scopes(dated) if one.id == scope)
+    found = denominator(one, "floor_area_m2", dated, DAYS)
+    wanted = np.array([np.nan if value is None else value for value in expected])
+    np.testing.assert_array_equal(found, wanted)
+
+
+def test_an_unknown_meter_lowers_the_coverage_and_is_not_zero() -> None:
+    weight = np.array([[1.0, 1.0], [0.0, 1.0], [0.0, 0.0]])
+    amount = np.array([[10.0], [np.nan]])
+    coverage, nothing = np.array([[1.0], [0.0]]), np.zeros((2, 1))
+    rolled = roll_up(weight, amount, coverage, nothing)
+    assert rolled.amount[0, 0] == 10.0
+    assert rolled.coverage[0, 0] == 0.5  # an unknown meter is taken for an average one
+    assert np.isnan(rolled.amount[1, 0])
+    assert rolled.coverage[1, 0] == 0.0
+    assert np.isnan(rolled.amount[2, 0])
+    assert np.isnan(rolled.coverage[2, 0])
+
+
+def test_coverage_goes_by_what_meters_consume() -> None:
+    weight = np.array([[1.0, -1.0]])
+    rolled = roll_up(weight, np.array([[90.0], [10.0]]), np.array([[1.0], [0.0]]), np.zeros((2, 1)))
+    assert rolled.coverage[0, 0] == pytest.approx(0.9)
+    assert rolled.amount[0, 0] == 80.0
+
+
+def test_a_meter_that_stands_still_must_be_read_too() -> None:
+    weight = np.ones((1, 2))
+    rolled = roll_up(weight, np.array([[90.0], [0.0]]), np.array([[1.0], [0.0]]), np.zeros((2, 1)))
+    assert rolled.coverage[0, 0] < 0.96
+    still = roll_up(weight, np.zeros((2, 1)), np.array([[1.0], [0.0]]), np.zeros((2, 1)))
+    assert still.coverage[0, 0] == 0.5

@@ -1,0 +1,34 @@
+"""Buses begin together, unless there are very many."""
+
+import asyncio
+from typing import cast
+
+from edge_agent.polling.bus_poller import BusPoller
+from edge_agent.polling.bus_tasks import BusDuty, BusTasks
+from tests.edge_agent.scene import bus, running, until
+
+
+class Idle:
+    """A poller that has nothing to do."""
+
+    async def run(self) -> None:
+        await asyncio.Event().wait()
+
+
+async def test_very_many_buses_go_in_waves() -> None:
+    """Also where a new site file adds one, which moves no other."""
+    begun: list[tuple[str, int]] = []
+
+    def make(duty: BusDuty, wave: int) -> BusPoller:
+        begun.append((duty.bus.id, wave))
+        return cast("BusPoller", Idle())
+
+    duties = [BusDuty(bus(f"b{number}", 502), (), (), "Asia/Shanghai") for number in range(120)]
+    buses = BusTasks(make)
+    async with running(buses.run(tuple(duties))):
+        await until(lambda: len(begun) == 120)
+        assert begun == [(f"b{number}", number // 50) for number in range(120)]
+        added = BusDuty(bus("new", 502), (), (), "Asia/Shanghai")
+        change = await buses.change(buses.prepare((*duties[:60], added, *duties[60:])))
+        assert begun[120:] == [("new", 1)]
+        assert len(change.untouched) == 120

@@ -1,0 +1,50 @@
+"""What is known of a meter outlives the way to it."""
+
+from zoneinfo import ZoneInfo
+
+from edge_agent.polling.meter_state import MeterState
+from edge_agent.polling.polled_meter import PolledMeter
+from edge_agent.protocols.modbus import FRAMINGS
+from jieneng import observe
+from jieneng.metering.errors import DeviceRefused
+from jieneng.site_folder import packaged_models
+from tests.edge_agent.scene import meter
+
+
+def test_a_meter_whose_way_changed_is_asked_in_the_framing_of_the_new_one() -> None:
+    """A gateway that is set from Modbus TCP to RTU over TCP, and the site's file with it."""
+    polled = PolledMeter(
+        meter("m", "b", 7), packaged_models()["acrel-dtsd1352"], ZoneInfo("Asia/Shanghai")
+    )
+    standing = MeterState(polled, "b", FRAMINGS["tcp"], observe.log("test"))
+    before = standing.ask(0)
+    for _ in range(3):
+        before[0].refused(DeviceRefused(2), 100.0)
+    standing.moved(FRAMINGS["rtu_tcp"])
+    after = standing.ask(1)
+    for one in after:
+        (sent, _, _), (wanted, _, _) = (
+            next(question.ask(5))
+            for question in (one.question, FRAMINGS["rtu_tcp"].question(7, one.read))
+        )
+        assert sent == wanted
+    assert after[0].breaker is before[0].breaker
+    assert after[0].breaker.failures == 3
+
+
+def test_so_is_what_it_was_never_asked_for_before() -> None:
+    """Where a poll asks for other registers than the last one on the old way."""
+    polled = PolledMeter(
+        meter("m", "b", 7, every={"voltage_a_v": 4}),
+        packaged_models()["acrel-dtsd1352"],
+        ZoneInfo("Asia/Shanghai"),
+    )
+    standing = MeterState(polled, "b", FRAMINGS["tcp"], observe.log("test"))
+    before = {(one.read.address, one.read.count) for one in standing.ask(0)}
+    polled.got()
+    standing.moved(FRAMINGS["rtu_tcp"])
+    new = [one for one in standing.ask(1) if (one.read.address, one.read.count) not in before]
+    assert new
+    for one in new:
+        wanted = FRAMINGS["rtu_tcp"].question(7, one.read)
+        assert next(one.question.ask(5)) == next(wanted.ask(5))

@@ -1,0 +1,79 @@
+"""What tests of the spool play with: rows, and file systems that can be spoilt."""
+
+import random
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from edge_agent.spool.batch_queue import Row
+from edge_agent.spool.sample_counts import Counts
+from edge_agent.spool.spool import Spool
+from jieneng import observe
+
+LOG = observe.log("test")
+BOOT, OTHER = "aaaaaaaa", "bbbbbbbb"
+
+
+def row(seq: int, samples: int = 3, size: int = 100, boot: str = BOOT) -> Row:
+    return Row(boot, seq, samples, bytes([seq % 256]) * size)
+
+
+@asynccontextmanager
+async def spool(path: Path, max_bytes: int = 10**6) -> AsyncIterator[Spool]:
+    one = Spool(path, max_bytes, LOG)
+    try:
+        await one.open()
+        yield one
+    finally:
+        await one.close()
+
+
+def balanced(counts: Counts) -> bool:
+    return counts.read == counts.stored + counts.pending + counts.dropped
+
+
+def fill(folder: Path, but: int = 0) -> None:
+    """Somebody else takes what is left of the disk, to the last byte, or but for so many."""
+    with (folder / "others").open("ab", buffering=0) as others:
+        for size in (4096, 1):
+            with suppress(OSError):
+                while shutil.disk_usage(folder).free > but or not but:
+                    others.write(bytes(size))
+
+
+def flip(file: Path, chance: random.Random) -> None:
+    """Some bytes anywhere in it change."""
+    with file.open("r+b") as data:
+        size = file.stat().st_size
+        for _ in range(chance.randint(1, 8)):
+            data.seek(chance.randrange(size))
+            data.write(bytes([chance.randrange(256)]))
+
+
+@contextmanager
+def mounted(folder: Path, *what: str) -> Iterator[Path]:
+    """A real file system in this folder; the test is skipped where none can be mounted."""
+    folder.mkdir()
+    run("mount", *what, str(folder))
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+def remount(folder: Path, how: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{how}", folder], check=True)
+
+
+def run(*command: str) -> str:
+    """What a program says that only root can use; the test is skipped where it can't be used."""
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"{command[0]} is not installed")
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"{command[0]} can't be used here, that takes root: {done.stderr.strip()}")
+    return done.stdout.strip()

@@ -1,0 +1,325 @@
+"""Agent, broker, ingest and the store's server are killed like by a power cut, again and again:
+what was on the agent's disk arrives, and arrives once.
+"""
+
+import asyncio
+import os
+import random
+import shutil
+import sqlite3
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Set
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from jieneng.metering import mqtt_messages
+from jieneng.metering.reading import Batch
+from jieneng.storage import StoreSettings, open_store
+from tests.edge_agent.scene import AGENT, SITE, Dtsd1352, gateway
+from tests.edge_agent.whole.nursery import Bear, End, Order
+from tests.patience import PATIENCE_S
+from tests.servers import Influx, Mosquitto
+
+ROUNDS = 220
+STORE_DEATHS = 30
+SITE_TOML = f"""
+[site]
+id = "{SITE}"
+name = "试验"
+[[area]]
+id = "block"
+name = "楼"
+"""
+BUS_TOML = """
+[[bus]]
+id = "b-{number}"
+agent = "{agent}"
+host = "127.0.0.1"
+port = {port}
+[[meter]]
+id = "e-{number}"
+name = "电表"
+medium = "electricity"
+model = "acrel-dtsd1352"
+bus = "b-{number}"
+unit = 1
+area = "block"
+interval_s = 0.1
+"""
+AGENT_TOML = """
+[broker]
+port = {port}
+timeout_s = 2.0
+[spool]
+commit_delay_s = 0.01
+[publish]
+ack_timeout_s = 0.5
+status_interval_s = 0.2
+"""
+INGEST_TOML = """
+[broker]
+port = {port}
+timeout_s = 2.0
+[batch]
+max_delay_s = {delay_s}
+[store]
+kind = "{store.kind}"
+url = "{store.url}"
+"""
+
+
+class Nursery:
+    """The process that bears the others, as a test sees it."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    async def born(self, service: str, moment: int = 0) -> int:
+        return int(await self._do(Bear(service, moment)))
+
+    async def end(self, pid: int, after_s: float = 0.0) -> str:
+        return str(await self._do(End(pid, after_s)))
+
+    async def _do(self, order: Order) -> Any:
+        to, back = self._process.stdin, self._process.stdout
+        assert to is not None
+        assert back is not None
+        to.write(msgspec.json.encode(order) + b"\n")
+        return msgspec.json.decode(await back.readline())
+
+
+@asynccontextmanager
+async def nursery(folder: Path) -> AsyncIterator[Nursery]:
+    with (folder / "services.log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "tests.edge_agent.whole.nursery",
+            str(folder),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=log,
+        )
+    try:
+        yield Nursery(process)
+    finally:
+        assert process.stdin is not None
+        process.stdin.close()
+        await process.wait()
+
+
+def on_disk(folder: Path) -> tuple[dict[tuple[str, int], Batch], dict[str, int]]:
+    """What a dead agent left behind, and its book. Read off a copy: the original is the next's."""
+    copy = folder / "copy"
+    shutil.rmtree(copy, ignore_errors=True)
+    copy.mkdir()
+    for file in folder.glob(f"spool-{AGENT}.sqlite*"):
+        if not file.name.endswith("-reserve"):
+            shutil.copy(file, copy)
+    with closing(sqlite3.connect(copy / f"spool-{AGENT}.sqlite")) as db:
+        db.row_factory = sqlite3.Row
+        if not db.execute("PRAGMA user_version").fetchone()[0]:
+            return {}, {}  # killed before the first one was made
+        batches = [
+            mqtt_messages.decode_batch(one["payload"]) for one in db.execute("SELECT * FROM batch")
+        ]
+        book = dict(db.execute("SELECT * FROM ledger").fetchone())
+    assert book["read"] == book["stored"] + book["pending"]
+    assert book["pending"] == sum(len(batch.samples) for batch in batches)
+    return {(batch.boot, batch.seq): batch for batch in batches}, book
+
+
+async def stored(folder: Path, settings: StoreSettings) -> dict[tuple[str, int], float]:
+    """Energy by meter and time, as the store has it."""
+    store = open_store(settings, folder)
+    try:
+        series = await store.read(
+            "electricity", "energy_kwh", where={"site": SITE}, start_ms=0, end_ms=2**42
+        )
+    finally:
+        await store.close()
+    found = {
+        (dict(one.tags)["meter"], int(time)): float(value)
+        for one in series
+        for time, value in zip(one.times_ms, one.values, strict=True)
+    }
+    assert len(found) == sum(len(one.values) for one in series)
+    return found
+
+
+def moment(chance: random.Random) -> int:
+    """Of the agent's death: mostly at work, often while it opens its spool."""
+    return chance.randint(1, 40) if chance.random() < 0.3 else chance.randint(40, 400)
+
+
+@asynccontextmanager
+async def living(
+    folder: Path, broker_port: int, store: StoreSettings, delay_s: float
+) -> AsyncIterator[Nursery]:
+    """Two meters, and the nursery of who reads and stores them."""
+    (folder / "agent.toml").write_text(AGENT_TOML.format(port=broker_port))
+    (folder / "ingest.toml").write_text(
+        INGEST_TOML.format(port=broker_port, delay_s=delay_s, store=store)
+    )
+    async with gateway(Dtsd1352(1)) as one, gateway(Dtsd1352(1)) as two:
+        buses = [BUS_TOML.format(number=n, agent=AGENT, port=p) for n, p in enumerate((one, two))]
+        (folder / "site.toml").write_text(SITE_TOML + "".join(buses))
+        async with nursery(folder) as births:
+            yield births
+
+
+class Agents:
+    """Agents that live on one disk, one after the other, until they are killed.
+
+    Attributes:
+        committed: every batch that was seen on the disk of a dead one.
+        died: how often, by the statement at which it was.
+    """
+
+    def __init__(self, births: Nursery, folder: Path, chance: random.Random) -> None:
+        self.committed: dict[tuple[str, int], Batch] = {}
+        self.died: Counter[str] = Counter()
+        self._births = births
+        self._folder = folder
+        self._chance = chance
+        self._count = 0
+
+    def fate(self) -> tuple[int, float]:
+        """How the next one dies: half of them at a random statement, half at a random time [s]."""
+        self._count += 1
+        if self._count % 2:
+            return moment(self._chance), 1.0
+        return 0, self._chance.uniform(0.0, 0.7)
+
+    async def live(self, statement: int, life_s: float) -> None:
+        """Live and die so; what is on the disk then counts as committed."""
+        agent = await self._births.born("agent", statement)
+        self.died[await self._births.end(agent, life_s) or "at a random time"] += 1
+        batches, _ = on_disk(self._folder)
+        self.committed |= batches
+
+    async def drain(self) -> tuple[set[tuple[str, int]], dict[str, int]]:
+        """Live until all that was committed is off the disk.
+
+        Returns:
+            Meter and time of what is there now, and the book.
+        """
+        life_s = 1.0
+        batches, book = on_disk(self._folder)
+        while batches.keys() & self.committed.keys():
+            await self._births.end(await self._births.born("agent"), life_s)
+            batches, book = on_disk(self._folder)
+            life_s *= 1.5  # on a slow machine it takes a while to begin
+        samples = [sample for batch in batches.values() for sample in batch.samples]
+        return {(one.meter, one.time_ms) for one in samples}, book
+
+    def check(
+        self,
+        found: Mapping[tuple[str, int], float],
+        left: Set[tuple[str, int]],
+        book: Mapping[str, int],
+    ) -> None:
+        """The store has what was committed and is not left, and has it once."""
+        print(sum(self.died.values()), "deaths:", dict(self.died.most_common()))
+        print(len(self.committed), "batches seen on the disk,", len(found), "samples in the store")
+        for batch in self.committed.values():
+            for sample in batch.samples:
+                assert found[sample.meter, sample.time_ms] == sample.values[0]
+        assert len(found.keys() | left) == book["read"]
+        # No two answers of a meter are alike: a sample under two times would be seen.
+        for name in {meter for meter, _ in found}:
+            energies = [value for (meter, _), value in found.items() if meter == name]
+            assert len(energies) == len(set(energies))
+
+
+def seeded() -> random.Random:
+    """Another course of events each time, and the same again where that is wanted."""
+    seed = int(os.environ.get("JIENENG_KILL_SEED", random.randrange(10**6)))
+    print(f"JIENENG_KILL_SEED={seed}")
+    return random.Random(seed)
+
+
+@pytest.mark.timeout(900)
+async def test_what_was_on_the_disk_arrives_whatever_is_killed(
+    mosquitto: Mosquitto, tmp_path: Path
+) -> None:
+    """In every sixth round the broker is killed as well, and comes back a round later. Half of the
+    ingests kill themselves at a statement of their work, and are missed while agents live: what
+    they had acknowledged before they had stored it would be gone. So a new one is born in every
+    third round, and the one before it is killed, unless it is dead.
+    """
+    chance, store = seeded(), StoreSettings()
+    ingests: Counter[str] = Counter()
+    async with living(tmp_path, mosquitto.port, store, delay_s=0.1) as births:
+        agents = Agents(births, tmp_path, chance)
+        storing = await births.born("ingest")
+        for _ in range(ROUNDS):
+            statement, life_s = agents.fate()
+            also = chance.choice(["broker", "ingest", "ingest", "", "", ""])
+            life = asyncio.create_task(agents.live(statement, life_s))
+            if also == "broker":
+                await asyncio.sleep(chance.uniform(0, life_s / 2))
+                mosquitto.kill()
+            await life
+            if also == "ingest":
+                ingests[await births.end(storing) or "when it was told"] += 1
+                storing = await births.born("ingest", chance.choice([0, chance.randint(1, 100)]))
+            if also == "broker":
+                await asyncio.to_thread(mosquitto.start)
+        await births.end(storing)
+        storing = await births.born("ingest")
+        left, book = await agents.drain()
+        await births.end(storing)
+    found = await stored(tmp_path, store)
+    agents.check(found, left, book)
+    print("ingests:", dict(ingests.most_common()))
+    assert len(ingests) > 5  # different moments
+    assert len(found) > 3 * ROUNDS
+    assert len(agents.committed) > ROUNDS / 2
+    assert len(agents.died) > 15  # different moments
+
+
+@pytest.mark.timeout(300)
+async def test_what_was_on_the_disk_arrives_in_a_database_that_is_killed(
+    mosquitto: Mosquitto, tmp_path: Path
+) -> None:
+    """It is killed while agents and ingests are, and once more when all was acknowledged."""
+    chance, influx = seeded(), Influx(tmp_path / "influx").start()
+    store = StoreSettings(kind="influx", url=influx.url)
+
+    async def kill_again_and_again() -> None:
+        for _ in range(STORE_DEATHS):
+            before = len(await stored(tmp_path, store))
+            async with asyncio.timeout(PATIENCE_S):  # the ingest comes back at its own pace
+                while len(await stored(tmp_path, store)) == before:  # noqa: ASYNC110 - see `until`
+                    await asyncio.sleep(0.02)
+            await asyncio.sleep(chance.uniform(0, 0.1))
+            influx.kill()
+            await asyncio.sleep(chance.uniform(0, 0.2))
+            await asyncio.to_thread(influx.start)
+
+    try:
+        # Without a delay it is nearly always being written to.
+        async with living(tmp_path, mosquitto.port, store, delay_s=0) as births:
+            agents = Agents(births, tmp_path, chance)
+            storing = await births.born("ingest")
+            async with asyncio.TaskGroup() as tasks:
+                killing = tasks.create_task(kill_again_and_again())
+                while not killing.done():
+                    await agents.live(*agents.fate())
+                    if chance.random() < 0.2:
+                        await births.end(storing)
+                        storing = await births.born("ingest")
+            left, book = await agents.drain()
+            await births.end(storing)
+        influx.kill()
+        await asyncio.to_thread(influx.start)
+        agents.check(await stored(tmp_path, store), left, book)
+    finally:
+        influx.stop()
+    assert len(agents.committed) > STORE_DEATHS / 2

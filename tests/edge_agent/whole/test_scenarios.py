@@ -1,0 +1,68 @@
+"""What hurt users of other systems does not hurt this agent: scenarios of the library, polled.
+
+An answer that is whole, right and in time is kept; nothing else is. (A reply with other registers'
+contents is whole and right for all that a protocol can tell: it is kept and marked.)
+"""
+
+import math
+from typing import Literal
+
+import msgspec
+import pytest
+
+from simulators.faults.connection_faults import OneConnection
+from simulators.faults.reply_faults import Reset
+from simulators.scenarios import scenario
+from tests.scenario_runs import NAMES, play, played, scored
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_nothing_is_lost_invented_or_believed_wrongly(name: str) -> None:
+    ran = await played(name)
+    for meter in scored(ran).meters:
+        counts = meter.counts
+        mistakes = (counts.lost, counts.invented, counts.wrong, counts.late)
+        assert mistakes == (0, 0, 0, 0), (meter.meter, counts, meter.findings)
+
+
+@pytest.mark.parametrize("name", ["spikes", "wrong-register"])
+async def test_what_is_far_too_much_is_kept_and_marked(name: str) -> None:
+    counts = scored(await played(name)).counts
+    assert counts.untrue >= 2
+    assert counts.untrue_marked == counts.untrue
+
+
+async def test_a_dead_unit_costs_its_neighbours_no_poll() -> None:
+    """60 polls in an hour, each of which is three questions."""
+    ran = await played("one-dead-unit")
+    kept = {name: len(ran.series(name).times_ms) for name in ("e-1", "e-2", "e-3")}
+    assert kept == {"e-1": 60, "e-2": 0, "e-3": 60}
+    asked = sum(one.meter == "e-2" for one in ran.seen)
+    assert asked <= 16, "a silent unit is asked less and less"
+
+
+@pytest.mark.parametrize("newcomer", ["closed", "ignored", "takes_over"])
+async def test_a_gateway_that_takes_one_connection_is_asked_over_one(
+    newcomer: Literal["closed", "ignored", "takes_over"],
+) -> None:
+    one = scenario.read("one-connection-gateway")
+    rules = [
+        msgspec.structs.replace(row, newcomer=newcomer) if isinstance(row, OneConnection) else row
+        for row in one.fault
+    ]
+    assert rules != list(one.fault) or newcomer == "closed"
+    ran = await play(msgspec.structs.replace(one, fault=tuple(rules)))
+    assert len({one.peer for one in ran.seen}) == 1
+    assert len(ran.series("e-1").times_ms) == 60
+
+
+async def test_a_gateway_that_resets_after_every_answer_costs_no_poll() -> None:
+    """Each reset is on its way while the next question is sent, or comes just after it."""
+    one = scenario.read("connection-reset")
+    resets = [row for row in one.fault if isinstance(row, Reset) and row.place == "after"]
+    after = msgspec.structs.replace(resets[0], probability=1.0)
+    ran = await play(msgspec.structs.replace(one, fault=(after,)))
+    for name in ("e-1", "e-2"):
+        kept = [sample for sample in ran.kept if sample.meter == name]
+        assert len(kept) == 60
+        assert not any(math.isnan(value) for sample in kept for value in sample.values)

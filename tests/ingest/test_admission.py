@@ -1,0 +1,163 @@
+"""Whatever comes is judged; what fits is stored, what does not is set aside with its reason."""
+
+import math
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.admission import Delivery, Gate
+from jieneng.metering import mqtt_messages
+from jieneng.metering.reading import Batch, PollReport, Sample, Status
+from jieneng.site_folder import SiteFolder
+from tests.ingest.agent import BOOT, SITE, START, batch, sample
+
+BATCH = mqtt_messages.topic(SITE, "agent-1", "batch")
+STATUS = mqtt_messages.topic(SITE, "agent-1", "status")
+GOOD = mqtt_messages.encode_batch(batch(5))
+
+
+@pytest.fixture(scope="session")
+def gate(example: SiteFolder) -> Gate:
+    return Gate(example.site)
+
+
+def test_a_good_batch_becomes_points_and_a_number_to_acknowledge(gate: Gate) -> None:
+    delivery = gate.judge(
+        BATCH, mqtt_messages.encode_batch(batch(5, [sample(1), sample(2)])), START
+    )
+    assert (delivery.agent, delivery.number, delivery.refused) == ("agent-1", (BOOT, 5), None)
+    assert [point.time_ms for point in delivery.points] == [START + 1000, START + 2000]
+    assert delivery.points[0].tags == (("meter", "e-main"), ("site", SITE))
+    assert delivery.aside == ()
+
+
+def test_a_sample_in_which_nothing_is_known_is_neither_stored_nor_set_aside(gate: Gate) -> None:
+    silent = Sample("e-main", START, 0, ("energy_kwh",), (math.nan,))
+    delivery = gate.judge(BATCH, mqtt_messages.encode_batch(batch(5, [silent])), START)
+    assert (delivery.number, delivery.points, delivery.aside) == ((BOOT, 5), (), ())
+
+
+def test_misfits_are_kept_by_reason_as_batches_that_can_be_sent_again(gate: Gate) -> None:
+    odd = [sample(1, "nosuch"), sample(2), sample(3, "nosuch"), sample(4, "e-main", "volume_m3")]
+    delivery = gate.judge(BATCH, mqtt_messages.encode_batch(batch(5, odd)), START)
+    assert [point.time_ms for point in delivery.points] == [START + 2000]
+    assert [(one.reason, one.samples) for one in delivery.aside] == [
+        ("unknown_meter", 2),
+        ("quantity", 1),
+    ]
+    assert mqtt_messages.decode_batch(delivery.aside[0].payload) == batch(5, [odd[0], odd[2]])
+
+
+def test_many_different_misfits_do_not_fill_the_memory(gate: Gate, example: SiteFolder) -> None:
+    own = Gate(example.site)
+    for number in range(5000):
+        own._against(Sample("e-main", START, 0, ("energy_kwh",) * number, ()), "electricity")
+    assert len(own._misfits) <= 4097
+
+
+@pytest.mark.parametrize(
+    ("topic", "payload", "reason", "number"),
+    [
+        (BATCH, GOOD[:-1], "not_json", None),
+        (BATCH, GOOD.replace(b'"v":1', b'"v":9'), "version", (BOOT, 5)),
+        (BATCH, GOOD.replace(b"energy_kwh", b"energy"), "quantity", (BOOT, 5)),
+        (BATCH, mqtt_messages.encode_batch(batch(5, agent="agent-2")), "other_agent", (BOOT, 5)),
+        (
+            BATCH,
+            mqtt_messages.encode_batch(batch(5, [sample(1, "e-b3")])),
+            "other_agent",
+            (BOOT, 5),
+        ),
+        (BATCH, b'{"boot":"6f1c2a9e","seq":0}', "form", None),
+        (BATCH, b'{"boot":"6f1c2a9e","seq":18446744073709551616}', "form", None),
+        (mqtt_messages.topic(SITE, "nosuch", "batch"), GOOD, "unknown_agent", (BOOT, 5)),
+        (mqtt_messages.topic("other", "agent-1", "batch"), GOOD, "other_site", (BOOT, 5)),
+        (STATUS, GOOD, "form", None),
+        ("x", GOOD, "topic", None),
+    ],
+)
+def test_what_is_refused_whole_is_set_aside_whole(
+    gate: Gate, topic: str, payload: bytes, reason: str, number: tuple[str, int] | None
+) -> None:
+    delivery = gate.judge(topic, payload, START)
+    assert (delivery.refused, delivery.number, delivery.points) == (reason, number, ())
+    assert [(one.reason, one.payload) for one in delivery.aside] == [(reason, payload)]
+
+
+def test_a_status_that_is_taken_back_is_nothing(gate: Gate) -> None:
+    assert gate.judge(STATUS, b"", START) == Delivery(agent="agent-1")
+
+
+def test_an_agent_that_vanished_is_offline_from_when_its_will_came(gate: Gate) -> None:
+    will = Status(agent="agent-1", boot=BOOT, online=False, time_ms=START, read=4, stored=4)
+    delivery = gate.judge(STATUS, mqtt_messages.encode_status(will), START + 60_000)
+    times = {point.measurement: point.time_ms for point in delivery.points}
+    assert times == {"ledger": START, "agent": START + 60_000}
+
+
+def test_a_poll_reports_itself_even_if_nothing_was_read(gate: Gate) -> None:
+    polls = (PollReport("e-main", START, False, 1003, 2), PollReport("e-b3", START, True, 9, 1))
+    payload = mqtt_messages.encode_batch(Batch("agent-1", BOOT, 5, (), polls))
+    delivery = gate.judge(BATCH, payload, START)
+    assert delivery.number == (BOOT, 5)
+    [point] = delivery.points  # e-b3 is another agent's, who alone may speak of it
+    assert (point.measurement, dict(point.tags)["meter"]) == ("poll", "e-main")
+    assert dict(point.fields) == {"ok": 0.0, "duration_s": 1.003, "attempts": 2.0}
+
+
+def test_an_agents_health_is_stored_and_only_of_its_own_buses(gate: Gate) -> None:
+    status = Status(
+        agent="agent-1",
+        boot=BOOT,
+        online=True,
+        time_ms=START,
+        uptime_s=61.5,
+        spool_bytes=4096,
+        spool_age_s=2.5,
+        clock_ok=False,
+        clock_jumps=1,
+        bus_load={"plant-room": 0.25, "canteen-lan": 0.9, "no-bus": 1.0},
+    )
+    points = gate.judge(STATUS, mqtt_messages.encode_status(status), START).points
+    fields = {point.measurement: dict(point.fields) for point in points}
+    assert fields["agent"] == {
+        "online": 1.0,
+        "boot": BOOT,
+        "uptime_s": 61.5,
+        "spool_bytes": 4096.0,
+        "spool_age_s": 2.5,
+        "clock_ok": 0.0,
+        "clock_jumps": 1.0,
+    }
+    buses = [
+        (dict(p.tags)["bus"], dict(p.fields)["load"]) for p in points if p.measurement == "bus"
+    ]
+    assert buses == [("plant-room", 0.25)]
+
+
+PIECES = st.sampled_from([b"[", b"]", b"{", b"}", b",", b'"', b"\xff", b"null", b"1e400", b"-"])
+
+
+@given(
+    st.sampled_from([BATCH, STATUS]) | st.text(),
+    st.binary() | st.lists(PIECES | st.just(GOOD) | st.binary(max_size=4)).map(b"".join),
+)
+def test_whatever_the_bytes_are_the_answer_is_a_delivery(
+    example: SiteFolder, topic: str, payload: bytes
+) -> None:
+    delivery = Gate(example.site).judge(topic, payload, START)
+    assert (delivery.refused is None) or delivery.aside[0].payload == payload
+
+
+@given(st.binary(min_size=1, max_size=3), st.data())
+def test_a_damaged_batch_is_stored_or_set_aside_never_both_whole(
+    example: SiteFolder, damage: bytes, data: st.DataObject
+) -> None:
+    place = data.draw(st.integers(0, len(GOOD) - 1))
+    payload = GOOD[:place] + damage + GOOD[place + len(damage) :]
+    delivery = Gate(example.site).judge(BATCH, payload, START)
+    assert (delivery.refused is None) == (not delivery.aside)
+    for point in delivery.points:
+        assert msgspec.json.encode(point)
