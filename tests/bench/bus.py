@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from edge_agent.commissioning.bus_time_budget import round_of
+from edge_agent.commissioning.bus_time_budget import bus_budget
 from edge_agent.links.link import bus_link
 from edge_agent.links.serial_timing import character_s, frame_gap_s
 from edge_agent.polling.bus_poller import BusPoller
@@ -156,7 +156,7 @@ async def _compare(bus: Bus) -> tuple[float, float]:
             with suppress(asyncio.CancelledError):
                 await polling
     lasted = [later - earlier for earlier, later in pairwise(wire.firsts[1:])]
-    predicted = round_of(bus, [(meter, models[meter.model or ""]) for meter in meters])
+    predicted = bus_budget(bus, [(meter, models[meter.model or ""]) for meter in meters])
     return predicted.cycle_s, median(lasted)
 
 
