@@ -26,12 +26,11 @@ from edge_agent.commissioning.model_match import Against, Fit
 from edge_agent.commissioning.read_variants import ways
 from edge_agent.commissioning.search_ranges import blocks, everywhere
 from edge_agent.links.link import Link, bus_link
-from edge_agent.polling import meter_state
-from edge_agent.protocols import Treatment
-from edge_agent.protocols.modbus import FRAMINGS
-from jieneng.metering.catalog.meter_model import Model
+from edge_agent.protocols.modbus import FRAMINGS, encode
+from edge_agent.protocols.request_reply import Ask, Meaning
+from jieneng.metering.catalog.modbus_points import ModbusModel
+from jieneng.metering.catalog.modbus_reads import ModbusRead, plan
 from jieneng.metering.errors import DeviceRefused, PeerError, ReplyError, Silent, Unanswered
-from jieneng.metering.read_plan import Read, plan
 from jieneng.metering.site import Bus
 
 # Illegal function (Modbus application protocol V1.1b3, section 7): none of its registers is there.
@@ -89,7 +88,7 @@ class BusProbe:
         """Let go of the link; in the loop that it lives in."""
         self._link.close()
 
-    async def ask(self, unit: int, read: Read) -> bytes:
+    async def ask(self, unit: int, read: ModbusRead) -> bytes:
         """The registers of one read.
 
         Raises:
@@ -99,7 +98,7 @@ class BusProbe:
         try:
             return await self._once(unit, read)
         except DeviceRefused as error:
-            if self._framing.treatment(error) is not Treatment.LATER:
+            if self._framing.meaning(error) is not Meaning.BUSY:
                 raise
             await asyncio.sleep(_BUSY_S)
         except (Unanswered, ReplyError):
@@ -116,7 +115,7 @@ class BusProbe:
         tell(1.0)
         return found
 
-    async def presence(self, unit: int, also: Sequence[Read] = ()) -> Presence | None:
+    async def presence(self, unit: int, also: Sequence[ModbusRead] = ()) -> Presence | None:
         """Whether somebody is there; asked for one register by each function, and for no more.
 
         Args:
@@ -128,7 +127,7 @@ class BusProbe:
             try:
                 await self._once(unit, read)
             except DeviceRefused as error:
-                if self._framing.treatment(error) is Treatment.UNREACHED:
+                if self._framing.meaning(error) is Meaning.UNREACHABLE:
                     return None
                 return Presence(unit, "refuses", error)
             except ReplyError as error:
@@ -183,7 +182,7 @@ class BusProbe:
             pass
         return 0.0
 
-    async def fits(self, unit: int, models: Sequence[Model], tell: Tell) -> list[Fit]:
+    async def fits(self, unit: int, models: Sequence[ModbusModel], tell: Tell) -> list[Fit]:
         """How each model fits what a unit answers."""
         known: _Known = {}
         found = []
@@ -193,14 +192,14 @@ class BusProbe:
         tell(1.0)
         return found
 
-    async def has(self, unit: int, model: Model | None, span: range | None) -> bool:
+    async def has(self, unit: int, model: ModbusModel | None, span: range | None) -> bool:
         """Whether a unit is there, asked also where its model has registers or a range begins."""
         also = [plan(way)[0] for way in ways(model)] if model else []
         if span:
             also += [_read(function, at) for function, at in everywhere(span[:1])]
         return await self.presence(unit, also) is not None
 
-    async def readable(self, unit: int, model: Model) -> Model | None:
+    async def readable(self, unit: int, model: ModbusModel) -> ModbusModel | None:
         """The first of a model's ways of which the unit answers every read; None: of none."""
         known: _Known = {}
         for way in ways(model):
@@ -240,17 +239,17 @@ class BusProbe:
         tell(1.0)
         return held
 
-    async def _once(self, unit: int, read: Read) -> bytes:
+    async def _once(self, unit: int, read: ModbusRead) -> bytes:
         await asyncio.sleep(self._delay_s)
-        steps = self._framing.question(unit, read).ask(next(self._numbers))
+        steps = encode(self._bus.link, unit, read).exchange(next(self._numbers))
         try:
-            return (await self._link.exchange(steps)).data
+            return (await self._link.exchange(Ask(steps, self._framing))).data
         except Silent:
             if self._framing.numbered:
                 self._link.close()
             raise
 
-    async def _fit(self, unit: int, model: Model, known: _Known) -> Fit:
+    async def _fit(self, unit: int, model: ModbusModel, known: _Known) -> Fit:
         fit = Fit(model.id)
         for way in ways(model):
             replies = await self._replies(unit, way, known)
@@ -263,10 +262,10 @@ class BusProbe:
         return fit
 
     async def _replies(
-        self, unit: int, model: Model, known: _Known
-    ) -> list[tuple[Read, bytes]] | Against:
+        self, unit: int, model: ModbusModel, known: _Known
+    ) -> list[tuple[ModbusRead, bytes]] | Against:
         """What the agent's reads of a model are answered with, or why one of them is not."""
-        replies = list[tuple[Read, bytes]]()
+        replies = list[tuple[ModbusRead, bytes]]()
         for read in plan(model):
             data = await self._cached(unit, read, known)
             if isinstance(data, Against):
@@ -274,7 +273,7 @@ class BusProbe:
             replies.append((read, data))
         return replies
 
-    async def _identified(self, unit: int, model: Model, fit: Fit, known: _Known) -> Fit:
+    async def _identified(self, unit: int, model: ModbusModel, fit: Fit, known: _Known) -> Fit:
         """A fit, given what the device says of itself; only what must stand there may not lack."""
         answers = []
         for row in model.identity:
@@ -286,19 +285,19 @@ class BusProbe:
                 return msgspec.structs.replace(fit, against=data)
         return model_match.identified(fit, answers)
 
-    async def _cached(self, unit: int, read: Read, known: _Known) -> bytes | Against:
+    async def _cached(self, unit: int, read: ModbusRead, known: _Known) -> bytes | Against:
         """The registers of a read, or why there are none."""
         key = (read.function, read.address, read.count)
         if key not in known:
             try:
                 known[key] = await self.ask(unit, read)
             except (Unanswered, PeerError) as error:
-                known[key] = Against(f"{read.function}: {meter_state.span(read)}", error)
+                known[key] = Against(f"{read.function}: {read.addresses}", error)
         return known[key]
 
 
-def _read(function: Function, span: range) -> Read:
-    return Read(function, span.start, len(span), (), _undecoded)
+def _read(function: Function, span: range) -> ModbusRead:
+    return ModbusRead(function, span.start, len(span), (), _undecoded)
 
 
 def _undecoded(_: bytes) -> tuple[float, ...]:

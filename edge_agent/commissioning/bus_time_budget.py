@@ -10,15 +10,16 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from itertools import accumulate
-from types import MappingProxyType
 from typing import Final, NamedTuple
 
 import msgspec
 
 from edge_agent.links.serial_timing import character_s, frame_gap_s
+from edge_agent.protocols import PROTOCOLS, framing
 from jieneng.metering.catalog.meter_model import Model
+from jieneng.metering.catalog.planned_read import Read
 from jieneng.metering.errors import Problem
-from jieneng.metering.read_plan import Read, paces, plan
+from jieneng.metering.read_plan import cadences, plan
 from jieneng.metering.site import Bus, Meter, Site
 
 FULL: Final = 1.0  # share of its time past which a bus can't do what it is asked for
@@ -30,15 +31,8 @@ BUSY: Final = 0.7  # ... and past which one retry or one slow meter costs others
 _TURNAROUND_S: Final = 0.02
 _NETWORK_S: Final = 0.002  # there and back in a building's network
 
-_RTU_REQUEST: Final = 8  # unit, function, address, count, checksum
-_RTU_REPLY: Final = 5  # unit, function, byte count, checksum, beside the data
-
 _ROUNDING: Final = 1e-9  # of a quotient of intervals: 0.3 / 0.1 is 3
-_POLLS: Final = 3600  # after so many polls any mixture of paces has shown its average
-
-# Time-outs that a silent meter costs its neighbours. Where replies carry no number the link waits
-# for one more, so that what comes late reaches nobody (`links`, law 2).
-_WAITS: Final[Mapping[str, int]] = MappingProxyType({"tcp": 1, "rtu_tcp": 2, "rtu": 2})
+_POLLS: Final = 3600  # after so many polls any mixture of cadences has shown its average
 
 
 class Round(msgspec.Struct, frozen=True):
@@ -98,7 +92,7 @@ def round_of(bus: Bus, polled: Sequence[tuple[Meter, Model]]) -> Round:
     own = [
         (costs[model.id, *sorted(meter.every.items())], meter.interval_s) for meter, model in polled
     ]
-    silent_s = _WAITS[bus.link] * bus.timeout_s
+    silences_s = [_silent_s(bus, model) for _, model in polled]
     fullest_s, within_s = _fullest(own)
     return Round(
         bus=bus.id,
@@ -108,8 +102,8 @@ def round_of(bus: Bus, polled: Sequence[tuple[Meter, Model]]) -> Round:
         load=sum(one.usual_s / interval_s for one, interval_s in own),
         fullest_s=fullest_s,
         within_s=within_s,
-        silent_s=silent_s,
-        dark_s=silent_s * len(polled),
+        silent_s=max(silences_s),
+        dark_s=sum(silences_s),
         shortest_s=min(interval_s for _, interval_s in own),
     )
 
@@ -137,13 +131,13 @@ class _Cost(NamedTuple):
 
 
 def _cost(bus: Bus, model: Model, every: Mapping[str, int]) -> _Cost:
-    names = paces(model, every)
+    names = cadences(model, every)
     different = set(names.values())
 
     @cache  # most polls are alike
     def together_s(due: frozenset[int]) -> float:
-        wanted = [name for name, pace in names.items() if pace in due]
-        return sum(question_s(bus, read) for read in plan(model, None, wanted))
+        wanted = [name for name, cadence in names.items() if cadence in due]
+        return sum(question_s(bus, read, model.protocol) for read in plan(model, None, wanted))
 
     polls = range(min(math.lcm(*different), _POLLS))
     each_s = (together_s(frozenset(n for n in different if poll % n == 0)) for poll in polls)
@@ -167,13 +161,22 @@ def _fullest(own: Sequence[tuple[_Cost, float]]) -> tuple[float, float]:
     return max(((s, within_s) for within_s, s in lasting.items()), key=lambda one: one[0] / one[1])
 
 
-def question_s(bus: Bus, read: Read) -> float:
+def _silent_s(bus: Bus, model: Model) -> float:
+    """What a silent meter costs its neighbours.
+
+    Where replies carry no number the link waits for one more time-out, so that what comes late
+    reaches nobody (`links`, law 2).
+    """
+    return (1 if framing(model.protocol, bus.link).numbered else 2) * bus.timeout_s
+
+
+def question_s(bus: Bus, read: Read, protocol: str) -> float:
     """From one question to the moment at which the next may be asked, if it is answered."""
     own_s = _TURNAROUND_S if bus.turnaround_s is None else bus.turnaround_s
     if not bus.has_line:
         return own_s + _NETWORK_S + bus.delay_s
     line = bus.line_baud, bus.parity, bus.stop_bits
-    wire_s = (_RTU_REQUEST + _RTU_REPLY + read.size) * character_s(*line)
+    wire_s = PROTOCOLS[protocol].line_bytes(read) * character_s(*line)
     # One silence tells the device where the question ends. Another tells where the reply does: on a
     # port of ours the delay runs meanwhile, a gateway hands the reply on after it.
     silent_s = frame_gap_s(*line)

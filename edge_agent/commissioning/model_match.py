@@ -21,10 +21,10 @@ from typing import Final
 
 import msgspec
 
-from jieneng.metering.catalog.meter_model import IdentityRow, Model
+from jieneng.metering.catalog.modbus_points import IdentityRow, ModbusModel
+from jieneng.metering.catalog.modbus_reads import ModbusRead
 from jieneng.metering.errors import LinkError, PeerError
 from jieneng.metering.quantities import QUANTITIES
-from jieneng.metering.read_plan import Read
 from jieneng.metering.registers import Field, decoder, orders, text, text_words
 
 
@@ -139,7 +139,7 @@ class Fit(msgspec.Struct, frozen=True):
     against: Against | None = None
     said: tuple[tuple[str, str], ...] = ()
     said_bits: float = 0.0
-    apart: Model | None = None
+    apart: ModbusModel | None = None
 
     @property
     def bits(self) -> float:
@@ -152,7 +152,7 @@ class Fit(msgspec.Struct, frozen=True):
         return sum(one.value == 0 for one in self.seen)
 
 
-def fit(model: Model, replies: Sequence[tuple[Read, bytes]]) -> Fit:
+def fit(model: ModbusModel, replies: Sequence[tuple[ModbusRead, bytes]]) -> Fit:
     """How a model fits what its reads were answered with.
 
     Args:
@@ -217,7 +217,7 @@ def ranked(fits: Iterable[Fit]) -> tuple[list[Fit], list[Fit]]:
 
 
 @lru_cache(maxsize=256)
-def _surprise(read: Read) -> tuple[float, ...]:
+def _surprise(read: ModbusRead) -> tuple[float, ...]:
     """How surprising a plausible value is at each place of a read, were it noise [bits]."""
     size = read.size
     noise = hashlib.shake_128(b"noise").digest(size * _TRIALS)

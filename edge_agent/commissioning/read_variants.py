@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 import msgspec
 
-from jieneng.metering.catalog.meter_model import LONGEST_ID, Model
+from jieneng.metering.catalog.meter_model import LONGEST_ID
+from jieneng.metering.catalog.modbus_points import ModbusModel
 
 
-def ways(model: Model) -> Iterator[Model]:
+def ways(model: ModbusModel) -> Iterator[ModbusModel]:
     """A model as it is, then under names of their own such that ask for less at once.
 
     Some devices refuse registers that their manual does not name, even between two that it does;
@@ -22,7 +23,7 @@ def ways(model: Model) -> Iterator[Model]:
     yield _own(model, "alone", "as few registers at once as its widest value takes", widest)
 
 
-def _own(model: Model, name: str, how: str, most: int) -> Model:
+def _own(model: ModbusModel, name: str, how: str, most: int) -> ModbusModel:
     head = msgspec.structs.replace(
         model.model,
         id=f"{model.id[: LONGEST_ID - len(name) - 1]}-{name}",

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from edge_agent.commissioning.display_search import Function
-from jieneng.metering.catalog.meter_model import Model
+from jieneng.metering.catalog.modbus_points import ModbusModel
 
 _BLOCK: Final = 64  # registers: most devices give as many, and halves of it begin at even addresses
 
 
-def near(model: Model, quantity: str, around: int) -> Iterator[tuple[Function, range]]:
+def near(model: ModbusModel, quantity: str, around: int) -> Iterator[tuple[Function, range]]:
     """Where a model has a quantity, and some registers on either side, by both functions."""
     for row in model.point:
         if row.quantity == quantity:
@@ -21,7 +21,7 @@ def near(model: Model, quantity: str, around: int) -> Iterator[tuple[Function, r
 
 
 def allowed(
-    model: Model, ranges: Iterable[tuple[Function, range]]
+    model: ModbusModel, ranges: Iterable[tuple[Function, range]]
 ) -> Iterator[tuple[Function, range]]:
     """The parts of some ranges that no request of this model is forbidden to touch."""
     for function, span in ranges:

@@ -6,15 +6,19 @@ Law: what it makes is read back, by the forms that read `site.toml` and the mode
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from edge_agent.commissioning.display_search import Place, differences
-from jieneng.metering.catalog.meter_model import LONGEST_ID, Model, ModelHead, PointRow
+from jieneng.metering.catalog.meter_model import LONGEST_ID
+from jieneng.metering.catalog.modbus_points import ModbusHead, ModbusModel, PointRow
 from jieneng.metering.quantities import CONSUMPTION, MEDIA, QUANTITIES, Medium
 from jieneng.metering.registers import orders
 from jieneng.metering.site import Bus, Meter
+
+#: Keys of a point that come first, as in the models of the library.
+_PLACE_KEYS: Final = ("quantity", "function", "address", "type", "order")
 
 
 def bus(one: Bus) -> str:
@@ -27,7 +31,7 @@ def meter(one: Meter) -> str:
     return "\n".join(["[[meter]]", *_lines({**_given(one), "unit": one.unit})])
 
 
-def new_meter(unit: int, model: ModelHead, on: str) -> Meter:
+def new_meter(unit: int, model: ModbusHead, on: str) -> Meter:
     """One that no site has yet. Its area only a person knows."""
     return Meter(
         id=f"{model.medium[0]}-{unit}",
@@ -43,10 +47,12 @@ def new_meter(unit: int, model: ModelHead, on: str) -> Meter:
 def point(row: PointRow) -> str:
     """A `[[point]]`."""
     plain = row.byte_order == orders(row.words)[0]
-    return _table("[[point]]", msgspec.structs.replace(row, order=None) if plain else row)
+    given = _given(msgspec.structs.replace(row, order=None) if plain else row)
+    ordered = {key: given[key] for key in _PLACE_KEYS if key in given} | given
+    return "\n".join(["[[point]]", *_lines(ordered)])
 
 
-def model(one: Model) -> str:
+def model(one: ModbusModel) -> str:
     """A whole file, but for the vectors that test the packaged one."""
     return "\n\n".join(
         [
@@ -58,7 +64,7 @@ def model(one: Model) -> str:
     )
 
 
-def named(base: Model, name: str, source: str, rows: Iterable[PointRow]) -> Model:
+def named(base: ModbusModel, name: str, source: str, rows: Iterable[PointRow]) -> ModbusModel:
     """A model of one's own.
 
     Args:
@@ -70,10 +76,10 @@ def named(base: Model, name: str, source: str, rows: Iterable[PointRow]) -> Mode
     head = msgspec.structs.replace(
         base.model, id=name[:LONGEST_ID].rstrip("-"), source=source, confidence="reported"
     )
-    return Model(model=head, point=tuple(rows), forbidden=base.forbidden)
+    return ModbusModel(model=head, point=tuple(rows), forbidden=base.forbidden)
 
 
-def derived(base: Model, places: Sequence[Place]) -> tuple[PointRow, ...]:
+def derived(base: ModbusModel, places: Sequence[Place]) -> tuple[PointRow, ...]:
     """A model's points as a device has them that was found to differ.
 
     What was found stands as it was found, behind the others where the model lacks it. The others of
@@ -115,17 +121,17 @@ def derived(base: Model, places: Sequence[Place]) -> tuple[PointRow, ...]:
     return (*others, *added)
 
 
-def unheard_of(places: Sequence[Place], unit: int) -> Model | None:
+def unheard_of(places: Sequence[Place], unit: int) -> ModbusModel | None:
     """What was found of a device that no model of the library fits; None without its counter."""
     names = {place.quantity for place in places}
     medium = next((one for one in MEDIA if _measures(one, names)), None)
     if medium is None:
         return None
     name = f"my-model-{unit}"
-    head = ModelHead(
+    head = ModbusHead(
         id=name, name=name, medium=medium, source="found by probing", confidence="reported"
     )
-    return Model(model=head, point=tuple(place.row() for place in places))
+    return ModbusModel(model=head, point=tuple(place.row() for place in places))
 
 
 def _measures(medium: Medium, names: Collection[str]) -> bool:

@@ -20,10 +20,11 @@ from jieneng.cli.probe.probe_session import Session, row_of
 from jieneng.cli.probe.scan_steps import Recognised, recognised
 from jieneng.cli.probe.sign_off_steps import as_the_site_says, sign_off
 from jieneng.cli.progress import share_progress
-from jieneng.metering.catalog.meter_model import Model, PointRow, Ratio
+from jieneng.metering.catalog.meter_model import Ratio
+from jieneng.metering.catalog.modbus_points import ModbusModel, PointRow
+from jieneng.metering.catalog.modbus_reads import ModbusRead
 from jieneng.metering.errors import PeerError, Unanswered, UsageError
 from jieneng.metering.quantities import CONSUMPTION, QUANTITIES
-from jieneng.metering.read_plan import Read
 
 _SPAN: Final = range(256)  # searched where nothing else is said: most maps begin there
 _AROUND: Final = 16  # registers on either side of where the model has it
@@ -72,8 +73,8 @@ class _Work:
         self._runner = runner
         self._asked = session.asked
         self._known = known
-        self._named: Model | None = None
-        self._model: Model | None = None  # the same, as the unit lets itself be read
+        self._named: ModbusModel | None = None
+        self._model: ModbusModel | None = None  # the same, as the unit lets itself be read
 
     def display(self) -> bool:
         """Search, tell, and sign off where that is wanted."""
@@ -111,7 +112,7 @@ class _Work:
                     return displays
         return self._displays_by(best)
 
-    def _displays_by(self, model: Model | None) -> list[Display]:
+    def _displays_by(self, model: ModbusModel | None) -> list[Display]:
         self._named = model
         self._model = model and self._session.readable(self._runner, model)
         return [self._display(name, shown) for name, shown in self._asked.displays]
@@ -194,7 +195,7 @@ class _Work:
         return msgspec.structs.replace(one, shown=click.prompt(text, value_proc=number))
 
     def _value(self, place: Place) -> float:
-        read = Read(place.function, place.address, place.words, (), lambda _: ())
+        read = ModbusRead(place.function, place.address, place.words, (), lambda _: ())
         return place.value(self._runner.run(self._session.probe.ask(self._session.unit, read)))
 
     def _tell_agreed(self, one: Display) -> None:

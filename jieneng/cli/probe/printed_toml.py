@@ -13,15 +13,15 @@ from edge_agent.commissioning import display_search, toml_output
 from edge_agent.commissioning.display_search import Display, Place
 from jieneng.cli.options import tr
 from jieneng.cli.probe.probe_session import Session, row_of
-from jieneng.metering.catalog.meter_model import Model, PointRow
+from jieneng.metering.catalog.modbus_points import ModbusModel, PointRow
 from jieneng.metering.quantities import CONSUMPTION, QUANTITIES
 
 
 def blocks(
     session: Session,
     runner: asyncio.Runner,
-    named: Model | None,
-    model: Model | None,
+    named: ModbusModel | None,
+    model: ModbusModel | None,
     agreed: Sequence[Display],
     best: Sequence[Place],
 ) -> list[str]:
@@ -53,8 +53,8 @@ def blocks(
 
 
 def _other(
-    session: Session, model: Model | None, agreed: Sequence[Display], best: Sequence[Place]
-) -> Model | None:
+    session: Session, model: ModbusModel | None, agreed: Sequence[Display], best: Sequence[Place]
+) -> ModbusModel | None:
     """The model, one like it, or one of its own; None, after that was told, without a counter."""
     if model is None:
         made = toml_output.unheard_of(best, session.unit)
@@ -86,7 +86,7 @@ def _tell_counterless(quantity: str) -> None:
     click.echo(text.format(counter=counter))
 
 
-def less_at_once(model: Model, instead: Model) -> str:
+def less_at_once(model: ModbusModel, instead: ModbusModel) -> str:
     """What is said where the agent could not read what was found."""
     text = tr(
         "The unit refuses what the agent asks for at once by model {model}: use {instead} below, "
@@ -95,7 +95,7 @@ def less_at_once(model: Model, instead: Model) -> str:
     return text.format(model=model.id, instead=instead.id)
 
 
-def own_model(model: Model) -> str:
+def own_model(model: ModbusModel) -> str:
     """A file of the site's own."""
     note = tr("# models/{id}.toml beside site.toml.").format(id=model.id)
     return f"{note}\n{toml_output.model(model)}"

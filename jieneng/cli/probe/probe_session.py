@@ -14,10 +14,10 @@ from edge_agent.commissioning.bus_probe import BusProbe
 from edge_agent.commissioning.sign_off import Side
 from jieneng.cli.probe.probe_command import Asked
 from jieneng.clock import SystemClock
-from jieneng.metering.catalog.meter_model import Model, PointRow
+from jieneng.metering.catalog.modbus_points import ModbusModel, PointRow, modbus_models
+from jieneng.metering.catalog.modbus_reads import plan
 from jieneng.metering.errors import UsageError
 from jieneng.metering.quantities import AN_HOUR, QUANTITIES
-from jieneng.metering.read_plan import plan
 from jieneng.metering.site import Bus, Dated, Meter, value_on
 from jieneng.site_folder import SITE_FILE, SiteFolder, load, packaged_models
 
@@ -36,7 +36,9 @@ class Session:
         self.clock = SystemClock()
         self.began_s = self.clock.monotonic()
         self.folder = _folder(asked)
-        self.models = packaged_models() if self.folder is None else self.folder.models
+        self.models = modbus_models(
+            packaged_models() if self.folder is None else self.folder.models
+        )
         self.meter = _meter(asked, self.folder)
         self.bus = _bus(asked, self.folder, self.meter)
         hurried = msgspec.structs.replace(self.bus, timeout_s=asked.timeout_s)
@@ -83,7 +85,7 @@ class Session:
         since_s = self.asked.ago_s + self.clock.monotonic() - self.began_s
         return self.rated_max * AN_HOUR[QUANTITIES[quantity].unit] * since_s / 3600
 
-    def sides(self, runner: asyncio.Runner, model: Model, quantity: str) -> dict[Side, float]:
+    def sides(self, runner: asyncio.Runner, model: ModbusModel, quantity: str) -> dict[Side, float]:
         """A quantity as the agent reads it, with all that it asks for at once.
 
         Args:
@@ -102,11 +104,11 @@ class Session:
         place = behind.quantities.index(quantity)
         return {"primary": behind.decode(data)[place], "secondary": before.decode(data)[place]}
 
-    def readable(self, runner: asyncio.Runner, model: Model) -> Model:
+    def readable(self, runner: asyncio.Runner, model: ModbusModel) -> ModbusModel:
         """A model as the unit lets itself be read; as it is, where it does not at all."""
         return runner.run(self.probe.readable(self.unit, model)) or model
 
-    def model(self, name: str) -> Model:
+    def model(self, name: str) -> ModbusModel:
         """A model by its id."""
         if name not in self.models:
             close = get_close_matches(name, self.models, 1)
@@ -120,7 +122,7 @@ class Session:
             )
         return self.models[name]
 
-    def as_meter(self, model: Model) -> Meter:
+    def as_meter(self, model: ModbusModel) -> Meter:
         """The unit as the site's meter, else as a new one; a ratio that was typed from today on."""
         meter = self.meter or toml_output.new_meter(self.unit, model.model, self.bus.id)
         today = self.moment().date()
@@ -151,7 +153,7 @@ class Session:
         return f"{bus.link} {bus.device if bus.link == 'rtu' else f'{bus.host}:{bus.port}'}"
 
 
-def row_of(model: Model | None, quantity: str) -> PointRow | None:
+def row_of(model: ModbusModel | None, quantity: str) -> PointRow | None:
     """A model's point of a quantity; None where it has none, or there is no model."""
     rows = model.point if model else ()
     return next((row for row in rows if row.quantity == quantity), None)

@@ -18,7 +18,7 @@ from jieneng.cli.probe.printed_toml import less_at_once, own_model, to_paste
 from jieneng.cli.probe.probe_session import Session
 from jieneng.cli.progress import share_progress
 from jieneng.locale import say
-from jieneng.metering.catalog.meter_model import Model
+from jieneng.metering.catalog.modbus_points import ModbusModel
 
 _AMPLE: Final = 1.5  # times as long as a gateway was held up, an answer is waited for
 _SOME_BITS: Final = 1.0  # what a coin would give: less is nothing
@@ -51,7 +51,7 @@ def scan(session: Session, runner: asyncio.Runner) -> bool:
     return True
 
 
-def _best(session: Session, unit: int, fits: Sequence[Fit]) -> Model | None:
+def _best(session: Session, unit: int, fits: Sequence[Fit]) -> ModbusModel | None:
     """The model of a unit as it lets itself be read; None where nothing speaks for one."""
     known = _told(session, unit, fits)
     if not known.sure:
@@ -107,7 +107,7 @@ class Recognised(msgspec.Struct, frozen=True):
         sure: whether anything speaks for the first.
     """
 
-    models: Sequence[Model]
+    models: Sequence[ModbusModel]
     sure: bool
 
 

@@ -17,14 +17,14 @@ from edge_agent.commissioning.sign_off import Record, Side, Subject, better, rec
 from jieneng.cli.options import tr
 from jieneng.cli.probe.probe_session import Session, row_of
 from jieneng.locale import say
-from jieneng.metering.catalog.meter_model import Model
+from jieneng.metering.catalog.modbus_points import ModbusModel
 from jieneng.metering.errors import PeerError, Unanswered, UsageError
 from jieneng.metering.quantities import QUANTITIES
 
 _ONE: Final = Fraction(1)
 
 
-def as_the_site_says(session: Session) -> Model:
+def as_the_site_says(session: Session) -> ModbusModel:
     """The model of the meter that is signed off; asks nobody.
 
     Raises:
@@ -97,7 +97,7 @@ def sign_off(
     return fine
 
 
-def _record(session: Session, runner: asyncio.Runner, model: Model, one: Display) -> Record:
+def _record(session: Session, runner: asyncio.Runner, model: ModbusModel, one: Display) -> Record:
     """On the side of the transformers that the display shows."""
     sides = session.sides(runner, model, one.quantity)
     moment, flowed = session.moment(), session.flowed(one.quantity)
