@@ -21,7 +21,6 @@ from analytics.figures.figure import Finding
 from edge_agent.links.link import bus_link
 from edge_agent.polling.bus_poller import BusPoller
 from edge_agent.polling.polled_meter import PolledMeter
-from edge_agent.protocols.modbus import FRAMINGS
 from jieneng.metering.reading import Sample
 from jieneng.metering.site import Bus
 from jieneng.site_folder import SiteFolder
@@ -129,7 +128,7 @@ def _poller(
         ],
         phase=bus.id,
         link=bus_link(found, clock.now_ms),
-        framing=FRAMINGS[bus.link],
+        link_kind=bus.link,
         clock=clock,
         keep=into(kept),
         log=structlog.get_logger(),

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from analytics.periods import midnight_ms
-from jieneng.metering.catalog.meter_model import Model, PointRow
+from jieneng.metering.catalog.meter_model import SINGLE_FLOAT_STEP, Model, Point
 from jieneng.metering.quantities import CONSUMPTION, Medium
 from jieneng.metering.site import Dated, Meter, value_on
 
@@ -119,7 +119,7 @@ def place(meter: Meter, models: Mapping[str, Model], zone: "ZoneInfo") -> Place:
     )
 
 
-def _register(model: Model | None, medium: Medium) -> PointRow | None:
+def _register(model: Model | None, medium: Medium) -> Point | None:
     if model is None:
         return None
     return next((row for row in model.point if row.quantity == CONSUMPTION[medium]), None)
@@ -127,7 +127,7 @@ def _register(model: Model | None, medium: Medium) -> PointRow | None:
 
 def _device(
     meter: Meter,
-    row: PointRow | None,
+    row: Point | None,
     zone: "ZoneInfo",
     ends: tuple[tuple[int, int], tuple[float, float]],
 ) -> Device:
@@ -136,7 +136,7 @@ def _device(
     # down because the values were multiplied by it.
     applied = ("ct", "pt") if row is None else row.ratio
     dated = {"ct": meter.ct, "pt": meter.pt}
-    single = row is not None and row.type == "f32"
+    single = row is not None and row.float_step == SINGLE_FLOAT_STEP
     return Device(
         from_ms=from_ms,
         until_ms=until_ms,
@@ -149,7 +149,7 @@ def _device(
     )
 
 
-def _step(row: PointRow | None, *, single: bool) -> float:
+def _step(row: Point | None, *, single: bool) -> float:
     """A register's smallest step; of a single float what its last digit is a multiple of."""
     if row is None:
         return 0.0

@@ -27,12 +27,11 @@ from edge_agent.commissioning.model_match import Mismatch, ModelMatch
 from edge_agent.commissioning.read_variants import read_variants
 from edge_agent.commissioning.search_ranges import by_both_functions, split_into_blocks
 from edge_agent.links.link import Link, bus_link
-from edge_agent.polling import meter_state
-from edge_agent.protocols import Treatment
-from edge_agent.protocols.modbus import FRAMINGS
-from jieneng.metering.catalog.meter_model import Model
+from edge_agent.protocols.modbus import FRAMINGS, encode
+from edge_agent.protocols.request_reply import Ask, Meaning
+from jieneng.metering.catalog.modbus_points import ModbusModel
+from jieneng.metering.catalog.modbus_reads import ModbusRead, plan
 from jieneng.metering.errors import DeviceRefused, PeerError, ReplyError, Silent, Unanswered
-from jieneng.metering.read_plan import Read, plan
 from jieneng.metering.site import Bus
 
 # Illegal function (Modbus application protocol V1.1b3, section 7): the device has no register of
@@ -92,7 +91,7 @@ class BusProbe:
         """Close the link; to be awaited in the event loop that opened it."""
         self._link.close()
 
-    async def request(self, unit: int, read: Read) -> bytes:
+    async def request(self, unit: int, read: ModbusRead) -> bytes:
         """Return the register bytes of one read.
 
         Raises:
@@ -102,7 +101,7 @@ class BusProbe:
         try:
             return await self._request_once(unit, read)
         except DeviceRefused as error:
-            if self._framing.treatment(error) is not Treatment.LATER:
+            if self._framing.meaning(error) is not Meaning.BUSY:
                 raise
             await asyncio.sleep(_BUSY_RETRY_S)
         except (Unanswered, ReplyError):
@@ -119,7 +118,7 @@ class BusProbe:
         report_progress(1.0)
         return present
 
-    async def detect(self, unit: int, more_reads: Sequence[Read] = ()) -> Presence | None:
+    async def detect(self, unit: int, more_reads: Sequence[ModbusRead] = ()) -> Presence | None:
         """Return the unit if it is present. It is asked for one register by each function.
 
         Args:
@@ -134,7 +133,7 @@ class BusProbe:
             try:
                 await self._request_once(unit, read)
             except DeviceRefused as error:
-                if self._framing.treatment(error) is Treatment.UNREACHED:
+                if self._framing.meaning(error) is Meaning.UNREACHABLE:
                     return None
                 return Presence(unit, "refuses", error)
             except ReplyError as error:
@@ -193,7 +192,7 @@ class BusProbe:
         return 0.0
 
     async def match_models(
-        self, unit: int, models: Sequence[Model], report_progress: ReportProgress
+        self, unit: int, models: Sequence[ModbusModel], report_progress: ReportProgress
     ) -> list[ModelMatch]:
         """Return the comparison of each model with the unit's replies."""
         cache: _ReadCache = {}
@@ -204,7 +203,9 @@ class BusProbe:
         report_progress(1.0)
         return matches
 
-    async def is_present(self, unit: int, model: Model | None, searched: range | None) -> bool:
+    async def is_present(
+        self, unit: int, model: ModbusModel | None, searched: range | None
+    ) -> bool:
         """Return True if the unit replies.
 
         The reads of its model and the first address to search are tried, too.
@@ -216,7 +217,7 @@ class BusProbe:
             ]
         return await self.detect(unit, more_reads) is not None
 
-    async def readable_variant(self, unit: int, model: Model) -> Model | None:
+    async def readable_variant(self, unit: int, model: ModbusModel) -> ModbusModel | None:
         """Return the first variant of a model whose every read the unit answers, if there is one.
 
         The first variant is the model itself.
@@ -262,17 +263,17 @@ class BusProbe:
         report_progress(1.0)
         return registers
 
-    async def _request_once(self, unit: int, read: Read) -> bytes:
+    async def _request_once(self, unit: int, read: ModbusRead) -> bytes:
         await asyncio.sleep(self._delay_s)
-        steps = self._framing.question(unit, read).ask(next(self._request_numbers))
+        steps = encode(self._bus.link, unit, read).exchange(next(self._request_numbers))
         try:
-            return (await self._link.exchange(steps)).data
+            return (await self._link.exchange(Ask(steps, self._framing))).data
         except Silent:
             if self._framing.numbered:
                 self._link.close()
             raise
 
-    async def _match_model(self, unit: int, model: Model, cache: _ReadCache) -> ModelMatch:
+    async def _match_model(self, unit: int, model: ModbusModel, cache: _ReadCache) -> ModelMatch:
         match = ModelMatch(model.id)
         for variant in read_variants(model):
             replies = await self._read_all(unit, variant, cache)
@@ -285,10 +286,10 @@ class BusProbe:
         return match
 
     async def _read_all(
-        self, unit: int, model: Model, cache: _ReadCache
-    ) -> list[tuple[Read, bytes]] | Mismatch:
+        self, unit: int, model: ModbusModel, cache: _ReadCache
+    ) -> list[tuple[ModbusRead, bytes]] | Mismatch:
         """Return the replies to the agent's reads of a model, or why one of them has no reply."""
-        replies = list[tuple[Read, bytes]]()
+        replies = list[tuple[ModbusRead, bytes]]()
         for read in plan(model):
             data = await self._cached_request(unit, read, cache)
             if isinstance(data, Mismatch):
@@ -297,7 +298,7 @@ class BusProbe:
         return replies
 
     async def _identify(
-        self, unit: int, model: Model, match: ModelMatch, cache: _ReadCache
+        self, unit: int, model: ModbusModel, match: ModelMatch, cache: _ReadCache
     ) -> ModelMatch:
         """Return the match extended by the device's identity.
 
@@ -313,17 +314,19 @@ class BusProbe:
                 return msgspec.structs.replace(match, mismatch=data)
         return model_match.match_identity(match, answers)
 
-    async def _cached_request(self, unit: int, read: Read, cache: _ReadCache) -> bytes | Mismatch:
+    async def _cached_request(
+        self, unit: int, read: ModbusRead, cache: _ReadCache
+    ) -> bytes | Mismatch:
         """Return the register bytes of a read, or why there are none."""
         key = (read.function, read.address, read.count)
         if key not in cache:
             try:
                 cache[key] = await self.request(unit, read)
             except (Unanswered, PeerError) as error:
-                cache[key] = Mismatch(f"{read.function}: {meter_state.span(read)}", error)
+                cache[key] = Mismatch(f"{read.function}: {read.addresses}", error)
         return cache[key]
 
 
-def _plain_read(function: FunctionCode, addresses: range) -> Read:
+def _plain_read(function: FunctionCode, addresses: range) -> ModbusRead:
     """Return a read whose bytes are not decoded."""
-    return Read(function, addresses.start, len(addresses), (), lambda _: ())
+    return ModbusRead(function, addresses.start, len(addresses), (), lambda _: ())

@@ -10,15 +10,16 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from itertools import accumulate
-from types import MappingProxyType
 from typing import Final, NamedTuple
 
 import msgspec
 
 from edge_agent.links.serial_timing import character_s, frame_gap_s
+from edge_agent.protocols import PROTOCOLS, framing
 from jieneng.metering.catalog.meter_model import Model
+from jieneng.metering.catalog.planned_read import Read
 from jieneng.metering.errors import Problem
-from jieneng.metering.read_plan import Read, paces, plan
+from jieneng.metering.read_plan import cadences, plan
 from jieneng.metering.site import Bus, Meter, Site
 
 OVERLOADED: Final = 1.0  # share of its time past which a bus can't do what it is asked for
@@ -30,15 +31,8 @@ BUSY: Final = 0.7  # share past which one retry or one slow meter costs others t
 _TURNAROUND_S: Final = 0.02
 _NETWORK_S: Final = 0.002  # there and back in a building's network
 
-_RTU_REQUEST_BYTES: Final = 8  # unit, function, address, count, checksum
-_RTU_REPLY_BYTES: Final = 5  # unit, function, byte count, checksum; the data come on top
-
 _ROUNDING: Final = 1e-9  # absorbs float error in a quotient of intervals: 0.3 / 0.1 is 3
-_MAX_CYCLE_POLLS: Final = 3600  # polls after which any mixture of paces has shown its average
-
-# Timeouts that one silent meter costs its neighbours. Where replies are not numbered, the link
-# waits for one more timeout, so that a late reply is not taken for another one (`links`, law 2).
-_TIMEOUTS: Final[Mapping[str, int]] = MappingProxyType({"tcp": 1, "rtu_tcp": 2, "rtu": 2})
+_MAX_CYCLE_POLLS: Final = 3600  # polls after which any mixture of cadences has shown its average
 
 
 class BusBudget(msgspec.Struct, frozen=True):
@@ -100,7 +94,7 @@ def bus_budget(bus: Bus, polled: Sequence[tuple[Meter, Model]]) -> BusBudget:
         (cost_of_kind[model.id, *sorted(meter.every.items())], meter.interval_s)
         for meter, model in polled
     ]
-    silent_s = _TIMEOUTS[bus.link] * bus.timeout_s
+    silences_s = [_silent_s(bus, model) for _, model in polled]
     fullest_s, within_s = _fullest_interval(costs)
     return BusBudget(
         bus=bus.id,
@@ -110,8 +104,8 @@ def bus_budget(bus: Bus, polled: Sequence[tuple[Meter, Model]]) -> BusBudget:
         load=sum(cost.average_s / interval_s for cost, interval_s in costs),
         fullest_s=fullest_s,
         within_s=within_s,
-        silent_s=silent_s,
-        all_silent_s=silent_s * len(polled),
+        silent_s=max(silences_s),
+        all_silent_s=sum(silences_s),
         shortest_s=min(interval_s for _, interval_s in costs),
     )
 
@@ -139,17 +133,18 @@ class _PollCost(NamedTuple):
 
 
 def _poll_cost(bus: Bus, model: Model, every: Mapping[str, int]) -> _PollCost:
-    pace_by_quantity = paces(model, every)
-    different_paces = set(pace_by_quantity.values())
+    cadence_by_quantity = cadences(model, every)
+    different_cadences = set(cadence_by_quantity.values())
 
     @cache  # most polls are alike
     def poll_s(due: frozenset[int]) -> float:
-        wanted = [quantity for quantity, pace in pace_by_quantity.items() if pace in due]
-        return sum(request_s(bus, read) for read in plan(model, None, wanted))
+        wanted = [quantity for quantity, cadence in cadence_by_quantity.items() if cadence in due]
+        return sum(request_s(bus, read, model.protocol) for read in plan(model, None, wanted))
 
-    polls = range(min(math.lcm(*different_paces), _MAX_CYCLE_POLLS))
+    polls = range(min(math.lcm(*different_cadences), _MAX_CYCLE_POLLS))
     each_s = (
-        poll_s(frozenset(pace for pace in different_paces if poll % pace == 0)) for poll in polls
+        poll_s(frozenset(cadence for cadence in different_cadences if poll % cadence == 0))
+        for poll in polls
     )
     return _PollCost(len(plan(model)), tuple(accumulate(each_s, initial=0.0)))
 
@@ -173,13 +168,22 @@ def _fullest_interval(costs: Sequence[tuple[_PollCost, float]]) -> tuple[float, 
     )
 
 
-def request_s(bus: Bus, read: Read) -> float:
+def _silent_s(bus: Bus, model: Model) -> float:
+    """Return the bus time that a silent meter costs its neighbours [s].
+
+    Where replies are not numbered, the link waits for one more timeout, so that a late reply is not
+    taken for the reply of another meter (`links`, law 2).
+    """
+    return (1 if framing(model.protocol, bus.link).numbered else 2) * bus.timeout_s
+
+
+def request_s(bus: Bus, read: Read, protocol: str) -> float:
     """Return the time from one request to the next one, if the device replies [s]."""
     device_s = _TURNAROUND_S if bus.turnaround_s is None else bus.turnaround_s
     if not bus.has_line:
         return device_s + _NETWORK_S + bus.delay_s
     line = bus.line_baud, bus.parity, bus.stop_bits
-    wire_s = (_RTU_REQUEST_BYTES + _RTU_REPLY_BYTES + read.size) * character_s(*line)
+    wire_s = PROTOCOLS[protocol].line_bytes(read) * character_s(*line)
     # One silence tells the device where the request ends, another one where the reply does. On a
     # port of this machine the delay runs during that silence; a gateway forwards the reply later.
     silence_s = frame_gap_s(*line)

@@ -21,7 +21,8 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-from jieneng.metering.catalog.meter_model import PointRow, Ratio
+from jieneng.metering.catalog.meter_model import Ratio
+from jieneng.metering.catalog.modbus_points import PointRow
 from jieneng.metering.registers import TYPES, Field, decoder, orders
 
 FunctionCode: TypeAlias = Literal[3, 4]

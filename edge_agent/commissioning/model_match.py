@@ -21,10 +21,10 @@ from typing import Final
 
 import msgspec
 
-from jieneng.metering.catalog.meter_model import IdentityRow, Model
+from jieneng.metering.catalog.modbus_points import IdentityRow, ModbusModel
+from jieneng.metering.catalog.modbus_reads import ModbusRead
 from jieneng.metering.errors import LinkError, PeerError
 from jieneng.metering.quantities import QUANTITIES
-from jieneng.metering.read_plan import Read
 from jieneng.metering.registers import Field, decoder, orders, text, text_words
 
 
@@ -142,7 +142,7 @@ class ModelMatch(msgspec.Struct, frozen=True):
     mismatch: Mismatch | None = None
     identity: tuple[tuple[str, str], ...] = ()
     identity_bits: float = 0.0
-    variant: Model | None = None
+    variant: ModbusModel | None = None
 
     @property
     def evidence_bits(self) -> float:
@@ -160,7 +160,7 @@ class ModelMatch(msgspec.Struct, frozen=True):
         return sum(row.value == 0 for row in self.values)
 
 
-def match_values(model: Model, replies: Sequence[tuple[Read, bytes]]) -> ModelMatch:
+def match_values(model: ModbusModel, replies: Sequence[tuple[ModbusRead, bytes]]) -> ModelMatch:
     """Compare the replies to a model's reads with what a meter can show.
 
     Args:
@@ -231,7 +231,7 @@ def rank(matches: Iterable[ModelMatch]) -> tuple[list[ModelMatch], list[ModelMat
 
 
 @lru_cache(maxsize=256)
-def _evidence_bits(read: Read) -> tuple[float, ...]:
+def _evidence_bits(read: ModbusRead) -> tuple[float, ...]:
     """Return the evidence of a typical value for each value of a read [bits].
 
     Random bytes are decoded by the read's own decoder, and the typical values among them counted.

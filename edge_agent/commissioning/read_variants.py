@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 import msgspec
 
-from jieneng.metering.catalog.meter_model import LONGEST_ID, Model
+from jieneng.metering.catalog.meter_model import LONGEST_ID
+from jieneng.metering.catalog.modbus_points import ModbusModel
 
 
-def read_variants(model: Model) -> Iterator[Model]:
+def read_variants(model: ModbusModel) -> Iterator[ModbusModel]:
     """Yield the model itself, then variants with ids of their own that request ever less at once.
 
     Some devices refuse registers that their manual does not name, even those between two named
@@ -22,7 +23,7 @@ def read_variants(model: Model) -> Iterator[Model]:
     yield _variant(model, "alone", "as few registers at once as its widest value takes", widest)
 
 
-def _variant(model: Model, suffix: str, reason: str, max_registers: int) -> Model:
+def _variant(model: ModbusModel, suffix: str, reason: str, max_registers: int) -> ModbusModel:
     head = msgspec.structs.replace(
         model.model,
         id=f"{model.id[: LONGEST_ID - len(suffix) - 1]}-{suffix}",

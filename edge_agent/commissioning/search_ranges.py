@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from edge_agent.commissioning.display_search import FunctionCode
-from jieneng.metering.catalog.meter_model import Model
+from jieneng.metering.catalog.modbus_points import ModbusModel
 
 # Most devices return as many registers in one reply, and halves of a block begin at even addresses.
 _BLOCK_REGISTERS: Final = 64
 
 
 def around_quantity(
-    model: Model, quantity: str, margin: int
+    model: ModbusModel, quantity: str, margin: int
 ) -> Iterator[tuple[FunctionCode, range]]:
     """Yield the addresses of a model's quantity with a margin on either side, by both functions."""
     for row in model.point:
@@ -25,7 +25,7 @@ def around_quantity(
 
 
 def without_forbidden(
-    model: Model, ranges: Iterable[tuple[FunctionCode, range]]
+    model: ModbusModel, ranges: Iterable[tuple[FunctionCode, range]]
 ) -> Iterator[tuple[FunctionCode, range]]:
     """Yield the parts of the ranges that the model allows a request to touch."""
     for function, addresses in ranges:

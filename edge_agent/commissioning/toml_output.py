@@ -6,15 +6,19 @@ Law: the forms that read `site.toml` and the models read the text back as the sa
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from edge_agent.commissioning.display_search import RegisterLocation, differing_keys
-from jieneng.metering.catalog.meter_model import LONGEST_ID, Model, ModelHead, PointRow
+from jieneng.metering.catalog.meter_model import LONGEST_ID
+from jieneng.metering.catalog.modbus_points import ModbusHead, ModbusModel, PointRow
 from jieneng.metering.quantities import CONSUMPTION, MEDIA, QUANTITIES, Medium
 from jieneng.metering.registers import orders
 from jieneng.metering.site import Bus, Meter
+
+#: Keys of a point that come first, as in the models of the library.
+_FIRST_POINT_KEYS: Final = ("quantity", "function", "address", "type", "order")
 
 
 def bus_toml(bus: Bus) -> str:
@@ -30,10 +34,12 @@ def meter_toml(meter: Meter) -> str:
 def point_toml(row: PointRow) -> str:
     """Return a `[[point]]` table."""
     default_order = row.byte_order == orders(row.words)[0]
-    return _table("[[point]]", msgspec.structs.replace(row, order=None) if default_order else row)
+    keys = _set_keys(msgspec.structs.replace(row, order=None) if default_order else row)
+    ordered = {key: keys[key] for key in _FIRST_POINT_KEYS if key in keys} | keys
+    return "\n".join(["[[point]]", *_lines(ordered)])
 
 
-def model_toml(model: Model) -> str:
+def model_toml(model: ModbusModel) -> str:
     """Return the file of a model, without the vectors that test the packaged ones."""
     return "\n\n".join(
         [
@@ -45,7 +51,7 @@ def model_toml(model: Model) -> str:
     )
 
 
-def new_meter(unit: int, model: ModelHead, bus_id: str) -> Meter:
+def new_meter(unit: int, model: ModbusHead, bus_id: str) -> Meter:
     """Return a meter that no site has yet; its area is left open, for only a person knows it."""
     return Meter(
         id=f"{model.medium[0]}-{unit}",
@@ -58,7 +64,9 @@ def new_meter(unit: int, model: ModelHead, bus_id: str) -> Meter:
     )
 
 
-def derived_model(base: Model, model_id: str, source: str, points: Iterable[PointRow]) -> Model:
+def derived_model(
+    base: ModbusModel, model_id: str, source: str, points: Iterable[PointRow]
+) -> ModbusModel:
     """Return a model of the site's own with other points.
 
     Args:
@@ -70,10 +78,12 @@ def derived_model(base: Model, model_id: str, source: str, points: Iterable[Poin
     head = msgspec.structs.replace(
         base.model, id=model_id[:LONGEST_ID].rstrip("-"), source=source, confidence="reported"
     )
-    return Model(model=head, point=tuple(points), forbidden=base.forbidden)
+    return ModbusModel(model=head, point=tuple(points), forbidden=base.forbidden)
 
 
-def derived_points(base: Model, locations: Sequence[RegisterLocation]) -> tuple[PointRow, ...]:
+def derived_points(
+    base: ModbusModel, locations: Sequence[RegisterLocation]
+) -> tuple[PointRow, ...]:
     """Return a model's points corrected by the locations that were found on a device.
 
     A found location replaces the model's point, or is appended if the model has none. The other
@@ -120,17 +130,17 @@ def derived_points(base: Model, locations: Sequence[RegisterLocation]) -> tuple[
     return (*others, *added)
 
 
-def new_model(locations: Sequence[RegisterLocation], unit: int) -> Model | None:
+def new_model(locations: Sequence[RegisterLocation], unit: int) -> ModbusModel | None:
     """Return a model of the found locations alone; None if the consumption counter is missing."""
     quantities = {location.quantity for location in locations}
     medium = next((medium for medium in MEDIA if _measures(medium, quantities)), None)
     if medium is None:
         return None
     name = f"my-model-{unit}"
-    head = ModelHead(
+    head = ModbusHead(
         id=name, name=name, medium=medium, source="found by probing", confidence="reported"
     )
-    return Model(model=head, point=tuple(location.point_row() for location in locations))
+    return ModbusModel(model=head, point=tuple(location.point_row() for location in locations))
 
 
 def _measures(medium: Medium, quantities: Collection[str]) -> bool:

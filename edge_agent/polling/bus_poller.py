@@ -24,12 +24,20 @@ from collections.abc import Awaitable, Callable, Generator, Iterable
 from typing import Final, Protocol, TypeAlias
 
 from edge_agent.polling.circuit_breaker import TRIP, CircuitBreaker
-from edge_agent.polling.meter_state import UNPOLLED, MeterState, Registers, span
+from edge_agent.polling.meter_state import UNPOLLED, MeterState, ReadState
 from edge_agent.polling.poll import Poll, PollCounts, Trouble
 from edge_agent.polling.poll_slots import PollSlots
 from edge_agent.polling.polled_meter import Heard, PolledMeter
 from edge_agent.polling.schedule import Schedule
-from edge_agent.protocols import Exchange, Framing, Reply, Talk, Treatment, Wish, alone
+from edge_agent.protocols.request_reply import (
+    Ask,
+    Exchange,
+    Meaning,
+    Pause,
+    Reply,
+    Talk,
+    checked_for_second_reply,
+)
 from jieneng.clock import Clock
 from jieneng.metering.errors import (
     HungUp,
@@ -42,6 +50,7 @@ from jieneng.metering.errors import (
     TurnedAway,
 )
 from jieneng.metering.reading import MILLISECONDS
+from jieneng.metering.site import Link as LinkKind
 from jieneng.observe import Log, LoggedFault
 
 _REOPEN_S: Final = 1.0  # a link that can't be opened is tried again after this, doubling ...
@@ -49,7 +58,7 @@ _REOPEN_LONGEST_S: Final = 30.0  # ... up to this
 _BUSY_PAUSES_S: Final = (0.1, 0.2)  # before a busy meter is asked again, in one poll
 _NOW_S: Final = 0.001  # what is due so soon is due: a loop's timers are no finer
 
-_Part: TypeAlias = Generator[Wish, Reply | None, bool]
+_Part: TypeAlias = Generator[Ask | Pause, Reply | None, bool]
 
 
 class Link(Protocol):
@@ -80,7 +89,7 @@ class BusPoller:
         phase: str,
         wave: int = 0,
         link: Link,
-        framing: Framing,
+        link_kind: LinkKind,
         clock: Clock,
         face: PollSlots | None = None,
         keep: Callable[[Heard], None],
@@ -94,7 +103,7 @@ class BusPoller:
             phase: whose phase they are polled at (`schedule`) ...
             wave: ... and in which of its waves.
             link: to them.
-            framing: how they are asked there.
+            link_kind: kind of that link, which decides how each meter's protocol is framed.
             clock: when.
             face: of that clock, which all buses look at together; its own where None.
             keep: takes what each poll heard.
@@ -105,7 +114,7 @@ class BusPoller:
         self._phase = phase
         self._wave = wave
         self._link = link
-        self._framing = framing
+        self._link_kind: Final = link_kind
         self._clock = clock
         self._face = face or PollSlots(clock.now_ms(), clock.monotonic())
         self._keep = keep
@@ -116,7 +125,7 @@ class BusPoller:
             log, "link is down", after=TRIP, now_s=clock.monotonic, bus=bus
         )
         self.polled = {
-            one.id: MeterState(one, bus, framing, log, clock.monotonic) for one in meters
+            one.id: MeterState(one, bus, link_kind, log, clock.monotonic) for one in meters
         }
 
     def succeed(self, before: "BusPoller") -> None:
@@ -126,7 +135,7 @@ class BusPoller:
         for name, known in before.polled.items():
             mine = self.polled.get(name)
             if mine is not None and mine.meter.made_of == known.meter.made_of:
-                known.moved(self._framing)
+                known.moved(self._link_kind)
                 self.polled[name] = known
             else:
                 known.retire()
@@ -158,26 +167,26 @@ class BusPoller:
             meter, slot = schedule.next(now_s)
             soon_s = now_s + _NOW_S
             if slot.due_s > soon_s or self._link_breaker.not_before_s > soon_s:
-                yield max(slot.due_s, self._link_breaker.not_before_s) - now_s
+                yield Pause(max(slot.due_s, self._link_breaker.not_before_s) - now_s)
                 now_s = self._look()
                 continue  # others may be due as well by now
             polled = self.polled[meter]
             asked = polled.ask(slot.number)
             course = Poll(polled, asked, [None] * len(asked), now_s, self._asked)
-            for number, registers in enumerate(asked):
-                if registers.breaker.not_before_s > now_s:
+            for number, read in enumerate(asked):
+                if read.breaker.not_before_s > now_s:
                     course.complete = False
                     continue
                 self._asked += 1
                 try:
-                    course.replies[number] = yield self._exchange(course, registers)
+                    course.replies[number] = yield self._exchange(course, read)
                 except (LinkError, PeerError) as error:
                     if not (yield from self._again(course, number, error)):
                         break
                 else:
                     polled.owes = False
-                    if registers.fault.times:
-                        registers.answered()
+                    if read.fault.times:
+                        read.answered()
             had_turn = self._ended(course)
             now_s = self._look()
             if not had_turn and now_s < slot.ends_s:
@@ -200,31 +209,33 @@ class BusPoller:
         Returns:
             Whether the meter may be asked for more.
         """
-        registers = course.asked[number]
+        read = course.asked[number]
         reopened = False
         while True:
             if isinstance(error, HungUp) and not reopened:
                 reopened = True
             elif (pause_s := self._pause_s(course, error)) is not None:
-                yield pause_s
+                yield Pause(pause_s)
             else:
                 return self._missed(course, number, error)
             self._asked += 1
             try:
-                course.replies[number] = yield self._exchange(course, registers)
+                course.replies[number] = yield self._exchange(course, read)
             except (LinkError, PeerError) as another:
                 error = another
             else:
                 course.polled.owes = False
-                registers.answered()
+                read.answered()
                 return True
 
-    def _exchange(self, course: Poll, registers: Registers) -> Exchange:
+    def _exchange(self, course: Poll, read: ReadState) -> Ask:
         """Ask for these, and make sure of the answer where there may be another."""
-        steps = registers.question.ask(self._asked)
+        steps = read.request.exchange(self._asked)
         if course.asked_s is None:
             steps = self._first(course, steps)
-        return alone(steps) if course.polled.owes else steps
+        if course.polled.owes:
+            steps = checked_for_second_reply(steps)
+        return Ask(steps, course.polled.framing)
 
     def _first(self, course: Poll, steps: Exchange) -> Exchange:
         """The same, its moment noted. It begins when it is sent: links may wait before they do."""
@@ -233,9 +244,8 @@ class BusPoller:
 
     def _pause_s(self, course: Poll, error: LinkError | PeerError) -> float | None:
         """How long to wait before a busy meter is asked again; None: not any more."""
-        if self._framing.treatment(error) is not Treatment.LATER or course.pauses == len(
-            _BUSY_PAUSES_S
-        ):
+        is_busy = course.polled.framing.meaning(error) is Meaning.BUSY
+        if not is_busy or course.pauses == len(_BUSY_PAUSES_S):
             return None
         pause_s = _BUSY_PAUSES_S[course.pauses]
         course.pauses += 1
@@ -245,18 +255,19 @@ class BusPoller:
     def _missed(self, course: Poll, number: int, error: LinkError | PeerError) -> bool:
         """A read has no answer; whether the meter may be asked for more."""
         course.complete = False
-        if not self._framing.numbered:
+        framing = course.polled.framing
+        if not framing.numbered:
             if isinstance(error, Silent):
                 course.polled.owes = True
             elif isinstance(error, StrayReply):
                 course.distrust(number)
-        registers = course.asked[number]
-        treatment = self._framing.treatment(error)
-        if treatment is Treatment.MISTAKEN:
-            registers.refused(error, self._clock.monotonic())
+        state = course.asked[number]
+        meaning = framing.meaning(error)
+        if meaning is Meaning.NOT_THERE:
+            state.refused(error, self._clock.monotonic())
             return True
-        course.trouble = Trouble(self._judged(course, error), registers.read)
-        return treatment not in _SILENT
+        course.trouble = Trouble(self._judged(course, error), state.read)
+        return meaning not in _SILENT
 
     def _judged(self, course: Poll, error: LinkError | PeerError) -> LinkError | PeerError:
         """What a trouble is in the light of those before."""
@@ -307,8 +318,8 @@ class BusPoller:
         error, read = trouble
         if not isinstance(error, TurnedAway):
             self._turned_away.clear()
-        polled.fault.happened(error, function=read.function, registers=span(read))
-        if course.answered or self._framing.treatment(error) not in _SILENT:
+        polled.fault.happened(error, **read.log_fields)
+        if course.answered or polled.framing.meaning(error) not in _SILENT:
             polled.answered()
         elif isinstance(error, ReplyError):
             polled.breaker.answered()
@@ -318,4 +329,4 @@ class BusPoller:
 
 
 #: The meter itself did not answer, and is not asked for anything else in this poll.
-_SILENT: Final = frozenset({Treatment.NOTHING, Treatment.UNREACHED})
+_SILENT: Final = frozenset({Meaning.NO_ANSWER, Meaning.UNREACHABLE})

@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from edge_agent.polling.meter_state import MeterState, Registers
-from edge_agent.protocols import Reply
+from edge_agent.polling.meter_state import MeterState, ReadState
+from edge_agent.protocols.request_reply import Reply
+from jieneng.metering.catalog.planned_read import Read
 from jieneng.metering.errors import LinkDown, LinkError, PeerError
-from jieneng.metering.read_plan import Read
 
 
 class Trouble(NamedTuple):
@@ -45,7 +45,7 @@ class Poll(msgspec.Struct):
     """
 
     polled: MeterState
-    asked: tuple[Registers, ...]
+    asked: tuple[ReadState, ...]
     replies: list[Reply | None]
     began_s: float
     before: int
@@ -66,8 +66,8 @@ class Poll(msgspec.Struct):
 
         Then neither did what came for that, if it is like the one before it in turn; and so on.
         """
-        reads = [registers.read for registers in self.asked[:number]]
-        while len(reads) > 1 and _alike(*reads[-2:]):
+        reads = [state.read for state in self.asked[:number]]
+        while len(reads) > 1 and reads[-2].reply_shape == reads[-1].reply_shape:
             reads.pop()
             self.replies[len(reads)] = None
 
@@ -81,11 +81,6 @@ class Poll(msgspec.Struct):
         """Whether the link was down before anything was read."""
         down = self.trouble is not None and isinstance(self.trouble.error, LinkDown)
         return down and not self.answered
-
-
-def _alike(one: Read, other: Read) -> bool:
-    """Whether their answers can't be told from one another."""
-    return (one.function, one.size) == (other.function, other.size)
 
 
 class PollCounts(msgspec.Struct):

@@ -5,7 +5,7 @@ Laws:
 1. A poll is one sample, stamped with the reply that holds the consumption counter, or with the
    last reply where that one is missing. What was not answered, or is no finite number, is NaN.
    Polls may be understood later than they were heard, but in the same order.
-2. What is asked for in a poll is what is due in it (`Rota`), and due again until it was got.
+2. What is asked for in a poll is what is due in it (`PollPlan`), and due again until it was got.
 3. A ratio holds from the start of its local day: a sample is computed with those in force at its
    own time, even if it was asked for a moment before midnight. Before its first day a ratio was
    what it was on that day: a counter must not jump when a dated row comes into force.
@@ -23,11 +23,12 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from edge_agent.polling.quality import Judge, Repetition
-from edge_agent.protocols import Reply
+from edge_agent.protocols.request_reply import Reply
 from edge_agent.timekeeping.clock_trust import EARLIEST_MS
 from jieneng.metering.catalog.meter_model import Model
+from jieneng.metering.catalog.planned_read import Read
 from jieneng.metering.quantities import AN_HOUR, CONSUMPTION, QUANTITIES, Medium
-from jieneng.metering.read_plan import Read, Rota
+from jieneng.metering.read_plan import PollPlan
 from jieneng.metering.reading import MILLISECONDS, PollReport, Sample
 from jieneng.metering.site import Meter, value_on
 
@@ -64,7 +65,7 @@ class _Plan:
     """What holds between two changes of a ratio, for all meters that are alike.
 
     Attributes:
-        rota: what is due when.
+        polls: what is due when.
         step: of the counter's register, in its canonical unit; 0 for a float ...
         float_step: ... which has this share of its value.
     """
@@ -74,16 +75,16 @@ class _Plan:
         self._counter = CONSUMPTION[medium]
         self._rate = _RATES[medium]
         row = next(row for row in model.point if row.quantity == self._counter)
-        self.rota: Final = Rota(model, {"ct": ct, "pt": pt}, every)
+        self.polls: Final = PollPlan(model, {"ct": ct, "pt": pt}, every)
         self.step: Final = row.step(ct, pt)
         self.float_step: Final = row.float_step
         self._layouts: dict[tuple[int, ...], _Layout] = {}
 
     def layout(self, due: tuple[int, ...]) -> _Layout:
-        """Of a poll in which these paces are due; made once."""
+        """Of a poll in which these cadences are due; made once."""
         layout = self._layouts.get(due)
         if layout is None:
-            layout = self._layouts[due] = self._laid_out(self.rota.reads(due))
+            layout = self._layouts[due] = self._laid_out(self.polls.reads(due))
         return layout
 
     def _laid_out(self, reads: tuple[Read, ...]) -> _Layout:
@@ -103,11 +104,12 @@ class PolledMeter:
 
     Attributes:
         id: of the meter.
-        unit: on its bus.
+        on_site: the meter as `site.toml` has it.
         model: id of its model.
+        protocol: that it speaks.
         interval_s: between two polls.
         made_of: all that decides what it is asked for, and how that is understood.
-        due: the paces of the poll that was asked for last.
+        due: the cadences of the poll that was asked for last.
     """
 
     __slots__ = (
@@ -115,10 +117,9 @@ class PolledMeter:
         "_changes_ms",
         "_days",
         "_got",
-        "_is_paced",
+        "_is_mixed",
         "_judge",
         "_layout",
-        "_meter",
         "_number",
         "_plan",
         "_repetitions",
@@ -129,17 +130,18 @@ class PolledMeter:
         "interval_s",
         "made_of",
         "model",
-        "unit",
+        "on_site",
+        "protocol",
     )
 
     def __init__(self, meter: Meter, model: Model, zone: ZoneInfo) -> None:
         self.id: Final = meter.id
-        self.unit: Final = meter.unit
+        self.on_site: Final = meter
         self.model: Final = model.id
+        self.protocol: Final = model.protocol
         self.interval_s: Final = meter.interval_s
-        self._meter = meter
         # What a plan is made of, and no more: a model's vectors are no matter of the agent's.
-        self._catalog = Model(model=model.model, point=model.point, forbidden=model.forbidden)
+        self._catalog = model.for_polling()
         self.made_of: Final = (meter, self._catalog, zone)
         self._days = sorted({row.from_ for row in (*meter.ct, *meter.pt)})
         self._changes_ms = [
@@ -150,20 +152,25 @@ class PolledMeter:
         self._number = 0  # of the poll that was asked for ...
         self._got: int | None = None  # ... and of the last that got what was due
         self._come_into_force(EARLIEST_MS)
-        self.due: tuple[int, ...] = self._plan.rota.paces
-        self._is_paced = len(self.due) > 1
+        self.due: tuple[int, ...] = self._plan.polls.cadences
+        self._is_mixed = len(self.due) > 1
         self._layout = self._plan.layout(self.due)
+
+    @property
+    def bus_address(self) -> dict[str, int | str]:
+        """Its address on the bus, under the key by which `site.toml` gives it."""
+        return self.on_site.bus_address
 
     def ask(self, number: int) -> tuple[Read, ...]:
         """What to ask for in a poll: what is `due` in it.
 
-        The addresses of a read are the same whatever ratios are in force.
+        What a read asks for is the same whatever ratios are in force.
 
         Args:
             number: of its interval on the clock's face.
         """
         self._number = number
-        if self._is_paced and (due := self._plan.rota.due(number, self._got)) != self.due:
+        if self._is_mixed and (due := self._plan.polls.due(number, self._got)) != self.due:
             self.due, self._layout = due, self._plan.layout(due)
         return self._layout.reads
 
@@ -213,14 +220,14 @@ class PolledMeter:
         number = bisect_right(self._changes_ms, time_ms)
         edges = [-math.inf, *self._changes_ms, math.inf]
         self._since_ms, self._until_ms = edges[number], edges[number + 1]
-        every = tuple(sorted(self._meter.every.items()))
+        every = tuple(sorted(self.on_site.every.items()))
         self._plan = _plan(self._catalog, every, **self._ratios(number))
 
     def _ratios(self, number: int) -> dict[str, Fraction]:
         """CT and PT after that many changes; 1 where there is no row at all."""
         day = self._days[number - 1] if number else date.min
         ratios = dict[str, Fraction]()
-        for name, rows in (("ct", self._meter.ct), ("pt", self._meter.pt)):
+        for name, rows in (("ct", self.on_site.ct), ("pt", self.on_site.pt)):
             value = value_on(rows, day, rows[0].value if rows else 1.0)
             ratios[name] = Fraction(str(value))  # through text: 0.1 is meant as a tenth
         return ratios
@@ -231,7 +238,7 @@ class Heard(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         meter: that was asked.
-        due: for which of its paces.
+        due: for which of its cadences.
         replies: one a read; None where there is none.
         time_ms: UTC, milliseconds since 1970: of the reply that tells it, or of the poll's end.
         ok: whether every read was answered as it should.
@@ -268,7 +275,7 @@ class Heard(msgspec.Struct, frozen=True, gc=False):
 
 @lru_cache(maxsize=1024)
 def _plan(model: Model, every: tuple[tuple[str, int], ...], ct: Fraction, pt: Fraction) -> _Plan:
-    """Shared by all meters of one model, the same paces and the same ratios."""
+    """Shared by all meters of one model, the same cadences and the same ratios."""
     return _Plan(model, dict(every), ct, pt)
 
 

@@ -26,7 +26,7 @@ from edge_agent.links.link import bus_link
 from edge_agent.links.serial_timing import character_s, frame_gap_s
 from edge_agent.polling.bus_poller import BusPoller
 from edge_agent.polling.polled_meter import PolledMeter
-from edge_agent.protocols.modbus import FRAMINGS, crc
+from edge_agent.protocols.modbus import crc
 from jieneng import observe
 from jieneng.clock import SystemClock
 from jieneng.metering.site import Bus, Meter
@@ -168,7 +168,7 @@ def _poller(bus: Bus, meters: list[Meter]) -> BusPoller:
         [PolledMeter(meter, models[meter.model or ""], zone) for meter in meters],
         phase="agent",
         link=bus_link(bus, clock.now_ms),
-        framing=FRAMINGS[bus.link],
+        link_kind=bus.link,
         clock=clock,
         keep=lambda _: None,
         log=observe.log("bench"),

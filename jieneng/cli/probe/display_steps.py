@@ -28,10 +28,11 @@ from jieneng.cli.probe.probe_session import ProbeSession, point_of
 from jieneng.cli.probe.scan_steps import Recognition, recognise
 from jieneng.cli.probe.sign_off_steps import check_against_site, sign_off
 from jieneng.cli.progress import share_progress
-from jieneng.metering.catalog.meter_model import Model, PointRow, Ratio
+from jieneng.metering.catalog.meter_model import Ratio
+from jieneng.metering.catalog.modbus_points import ModbusModel, PointRow
+from jieneng.metering.catalog.modbus_reads import ModbusRead
 from jieneng.metering.errors import PeerError, Unanswered, UsageError
 from jieneng.metering.quantities import CONSUMPTION, QUANTITIES
-from jieneng.metering.read_plan import Read
 
 _DEFAULT_ADDRESSES: Final = range(256)  # most register maps begin there
 _MARGIN: Final = 16  # registers searched on either side of the model's point
@@ -85,8 +86,8 @@ class _DisplaySearch:
         self._session = session
         self._request = session.request
         self._recognition = recognition
-        self._library_model: Model | None = None
-        self._model: Model | None = None  # the variant of it that the unit answers
+        self._library_model: ModbusModel | None = None
+        self._model: ModbusModel | None = None  # the variant of it that the unit answers
 
     def run(self) -> bool:
         displays = self._choose_model()
@@ -123,7 +124,7 @@ class _DisplaySearch:
                     return displays
         return self._displays_by(models[0] if self._recognition.has_evidence else None)
 
-    def _displays_by(self, model: Model | None) -> list[DisplayReading]:
+    def _displays_by(self, model: ModbusModel | None) -> list[DisplayReading]:
         self._library_model = model
         self._model = model and self._session.readable_variant(model)
         return [self._display(quantity, shown) for quantity, shown in self._request.displays]
@@ -237,7 +238,7 @@ class _DisplaySearch:
         return msgspec.structs.replace(display, shown=shown)
 
     def _read_value(self, location: RegisterLocation) -> float:
-        read = Read(location.function, location.address, location.words, (), lambda _: ())
+        read = ModbusRead(location.function, location.address, location.words, (), lambda _: ())
         data = self._session.run(self._session.probe.request(self._session.unit, read))
         return location.decode(data)
 

@@ -16,14 +16,14 @@ from edge_agent.commissioning.display_search import (
 )
 from jieneng.cli.options import tr
 from jieneng.cli.probe.probe_session import ProbeSession, point_of
-from jieneng.metering.catalog.meter_model import Model
+from jieneng.metering.catalog.modbus_points import ModbusModel
 from jieneng.metering.quantities import CONSUMPTION, QUANTITIES
 
 
 def found_blocks(
     session: ProbeSession,
-    library_model: Model | None,
-    model: Model | None,
+    library_model: ModbusModel | None,
+    model: ModbusModel | None,
     confirmed: Sequence[DisplayReading],
     located: Sequence[RegisterLocation],
 ) -> list[str]:
@@ -58,7 +58,7 @@ def found_blocks(
     return [*points, *files, bus, toml_output.meter_toml(session.meter_of(own))]
 
 
-def _is_new(location: RegisterLocation, model: Model | None) -> bool:
+def _is_new(location: RegisterLocation, model: ModbusModel | None) -> bool:
     """Return True if the model lacks the point or has it otherwise."""
     row = point_of(model, location.quantity)
     return row is None or bool(differing_keys(location, row))
@@ -66,11 +66,11 @@ def _is_new(location: RegisterLocation, model: Model | None) -> bool:
 
 def _corrected_model(
     session: ProbeSession,
-    model: Model,
+    model: ModbusModel,
     confirmed: Sequence[DisplayReading],
     located: Sequence[RegisterLocation],
     new: Sequence[RegisterLocation],
-) -> Model:
+) -> ModbusModel:
     quantities = [display.quantity for display in confirmed]
     quantities += [location.quantity for location in located]
     source = (
@@ -90,7 +90,7 @@ def _report_missing_counter(quantity: str) -> None:
     click.echo(text.format(counter=counter))
 
 
-def variant_note(model: Model, variant: Model) -> str:
+def variant_note(model: ModbusModel, variant: ModbusModel) -> str:
     """Return the sentence that names the variant which the agent has to use for a model."""
     text = tr(
         "The unit refuses some of the agent's requests by model {model}: use {variant} below, "
@@ -99,7 +99,7 @@ def variant_note(model: Model, variant: Model) -> str:
     return text.format(model=model.id, variant=variant.id)
 
 
-def model_file(model: Model) -> str:
+def model_file(model: ModbusModel) -> str:
     """Return the file of a model of the site's own, with the path to save it to."""
     note = tr("# Save as models/{id}.toml beside site.toml.").format(id=model.id)
     return f"{note}\n{toml_output.model_toml(model)}"

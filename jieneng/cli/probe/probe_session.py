@@ -22,10 +22,10 @@ from edge_agent.settings import reached_bus
 from jieneng.cli.agent_files import agent_settings
 from jieneng.cli.probe.probe_request import ProbeRequest
 from jieneng.clock import SystemClock
-from jieneng.metering.catalog.meter_model import Model, PointRow
+from jieneng.metering.catalog.modbus_points import ModbusModel, PointRow, modbus_models
+from jieneng.metering.catalog.modbus_reads import plan
 from jieneng.metering.errors import UsageError
 from jieneng.metering.quantities import AN_HOUR, QUANTITIES
-from jieneng.metering.read_plan import plan
 from jieneng.metering.site import Bus, Dated, Meter, value_on
 from jieneng.site_folder import SITE_FILE, SiteFolder, load, packaged_models
 
@@ -50,7 +50,9 @@ class ProbeSession:
         self._clock = SystemClock()
         self._began_s = self._clock.monotonic()
         self._folder = _site_folder(request)
-        self.models = packaged_models() if self._folder is None else self._folder.models
+        self.models = modbus_models(
+            packaged_models() if self._folder is None else self._folder.models
+        )
         self.meter = _site_meter(request, self._folder)
         self.bus = _typed_bus(request) or _site_bus(self._folder, self.meter)
         self._reached = self.bus
@@ -104,8 +106,8 @@ class ProbeSession:
         elapsed_s = self.request.ago_s + self._clock.monotonic() - self._began_s
         return self.rated_max * AN_HOUR[QUANTITIES[quantity].unit] * elapsed_s / 3600
 
-    def read_both_sides(self, model: Model, quantity: str) -> dict[TransformerSide, float]:
-        """Read a quantity as the agent does, with everything that the agent requests with it.
+    def read_both_sides(self, model: ModbusModel, quantity: str) -> dict[TransformerSide, float]:
+        """ModbusRead a quantity as the agent does, with everything that the agent requests with it.
 
         Args:
             model: has a point for the quantity.
@@ -125,11 +127,11 @@ class ProbeSession:
             "secondary": secondary.decode(data)[index],
         }
 
-    def readable_variant(self, model: Model) -> Model:
+    def readable_variant(self, model: ModbusModel) -> ModbusModel:
         """Return the variant of a model that the unit answers; the model itself if none is."""
         return self.run(self.probe.readable_variant(self.unit, model)) or model
 
-    def find_model(self, model_id: str) -> Model:
+    def find_model(self, model_id: str) -> ModbusModel:
         """Return the model with an id."""
         if model_id not in self.models:
             close = get_close_matches(model_id, self.models, 1)
@@ -143,7 +145,7 @@ class ProbeSession:
             )
         return self.models[model_id]
 
-    def meter_of(self, model: Model) -> Meter:
+    def meter_of(self, model: ModbusModel) -> Meter:
         """Return the unit as a meter of the site: the named one, or else a new one.
 
         A ratio that was typed and differs from the site's takes effect today.
@@ -177,7 +179,7 @@ class ProbeSession:
         return f"{bus.link} {bus.device if bus.link == 'rtu' else f'{bus.host}:{bus.port}'}"
 
 
-def point_of(model: Model | None, quantity: str) -> PointRow | None:
+def point_of(model: ModbusModel | None, quantity: str) -> PointRow | None:
     """Return a model's point of a quantity; None if there is no model or it has no such point."""
     rows = model.point if model else ()
     return next((row for row in rows if row.quantity == quantity), None)

@@ -17,7 +17,7 @@ from jieneng.cli.probe.printed_toml import model_file, print_toml, variant_note
 from jieneng.cli.probe.probe_session import ProbeSession
 from jieneng.cli.progress import share_progress
 from jieneng.locale import say
-from jieneng.metering.catalog.meter_model import Model
+from jieneng.metering.catalog.modbus_points import ModbusModel
 
 _TIMEOUT_MARGIN: Final = 1.5  # timeout as a multiple of the time for which a gateway is blocked
 _NO_EVIDENCE_BITS: Final = 1.0  # below this, the match is worth no more than the toss of a coin
@@ -50,7 +50,9 @@ def scan_bus(session: ProbeSession) -> bool:
     return True
 
 
-def _best_model(session: ProbeSession, unit: int, matches: Sequence[ModelMatch]) -> Model | None:
+def _best_model(
+    session: ProbeSession, unit: int, matches: Sequence[ModelMatch]
+) -> ModbusModel | None:
     """Return the best model, in the variant that the unit answers; None without any evidence."""
     recognition = _report_matches(session, unit, matches)
     if not recognition.has_evidence:
@@ -107,7 +109,7 @@ class Recognition(msgspec.Struct, frozen=True):
         has_evidence: True if any value speaks for the first model.
     """
 
-    models: Sequence[Model]
+    models: Sequence[ModbusModel]
     has_evidence: bool
 
 

@@ -22,12 +22,12 @@ from edge_agent.commissioning.sign_off import (
 from jieneng.cli.options import tr
 from jieneng.cli.probe.probe_session import ProbeSession, point_of
 from jieneng.locale import say
-from jieneng.metering.catalog.meter_model import Model
+from jieneng.metering.catalog.modbus_points import ModbusModel
 from jieneng.metering.errors import PeerError, Unanswered, UsageError
 from jieneng.metering.quantities import QUANTITIES
 
 
-def check_against_site(session: ProbeSession) -> Model:
+def check_against_site(session: ProbeSession) -> ModbusModel:
     """Return the model of the meter to sign off; sends no request.
 
     Raises:
@@ -55,7 +55,7 @@ def check_against_site(session: ProbeSession) -> Model:
 
 
 def sign_off(session: ProbeSession, file: Path, displays: Sequence[DisplayReading]) -> bool:
-    """Read each displayed quantity as the agent would, and append the comparison to the file.
+    """ModbusRead each displayed quantity as the agent would, and append the comparison to the file.
 
     Returns:
         True if display and register agree for every display.
@@ -105,7 +105,9 @@ def _report_record(session: ProbeSession, record: SignOffRecord, file: Path) -> 
         click.echo(tr("Without --rated-max nothing is assumed to have flowed meanwhile."), err=True)
 
 
-def _compare_sides(session: ProbeSession, model: Model, display: DisplayReading) -> SignOffRecord:
+def _compare_sides(
+    session: ProbeSession, model: ModbusModel, display: DisplayReading
+) -> SignOffRecord:
     """Return the record on the side of the transformers that the display shows."""
     values = session.read_both_sides(model, display.quantity)
     read_at = session.local_time()

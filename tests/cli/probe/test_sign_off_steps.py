@@ -8,12 +8,13 @@ import pytest
 from edge_agent.commissioning import toml_output
 from edge_agent.commissioning.read_variants import read_variants
 from jieneng.clock import SystemClock
+from jieneng.metering.catalog.modbus_points import modbus_models
 from jieneng.site_folder import packaged_models
 from tests.cli.probe.probes import probe, records, site
 from tests.edge_agent.commissioning.unknown_meters import Documented, served
 from tests.edge_agent.misbehaving import misbehaving
 
-MODELS = packaged_models()
+MODELS = modbus_models(packaged_models())
 DTSD = MODELS["acrel-dtsd1352"]
 SHOWN = "10800.00"
 

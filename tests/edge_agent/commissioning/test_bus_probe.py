@@ -9,10 +9,15 @@ import pytest
 
 from edge_agent.commissioning import model_match, search_ranges
 from edge_agent.commissioning.model_match import PLAUSIBLE_RANGES, ModelMatch
-from jieneng.metering.catalog.meter_model import ForbiddenRow, IdentityRow, Model
+from jieneng.metering.catalog.modbus_points import (
+    ForbiddenRow,
+    IdentityRow,
+    ModbusModel,
+    modbus_models,
+)
+from jieneng.metering.catalog.modbus_reads import ModbusRead, plan
 from jieneng.metering.errors import DeviceRefused, LinkDown
 from jieneng.metering.quantities import QUANTITIES
-from jieneng.metering.read_plan import Read, plan
 from jieneng.site_folder import packaged_models
 from tests.edge_agent.commissioning.unknown_meters import (
     Documented,
@@ -24,7 +29,7 @@ from tests.edge_agent.commissioning.unknown_meters import (
 from tests.edge_agent.misbehaving import Act, Question, misbehaving
 from tests.servers import free_port
 
-MODELS = packaged_models()
+MODELS = modbus_models(packaged_models())
 kinds = pytest.mark.parametrize("kind", ["tcp", "rtu_tcp"])
 
 
@@ -196,7 +201,7 @@ async def test_a_model_that_the_unit_answers_as_it_is_stays_so() -> None:
         assert await bus_probe.readable_variant(1, MODELS["eastron-sdm630"]) is None
 
 
-def named(model: Model, *rows: IdentityRow) -> Model:
+def named(model: ModbusModel, *rows: IdentityRow) -> ModbusModel:
     return msgspec.structs.replace(model, identity=rows)
 
 
@@ -376,5 +381,5 @@ async def test_a_busy_device_is_asked_once_more() -> None:
         yield question.refusal(6) if question.nth == 1 else question.reply(7)
 
     async with misbehaving(behave) as server, probing(server.port) as bus_probe:
-        data = await bus_probe.request(1, Read(3, 0, 1, (), lambda _: ()))
+        data = await bus_probe.request(1, ModbusRead(3, 0, 1, (), lambda _: ()))
     assert data == b"\x00\x07"

@@ -7,9 +7,9 @@ import pytest
 
 from edge_agent.commissioning import bus_time_budget
 from edge_agent.links.serial_timing import frame_gap_s
-from jieneng.metering.catalog.meter_model import Model
+from jieneng.metering.catalog.modbus_points import ModbusModel
+from jieneng.metering.catalog.modbus_reads import ModbusRead
 from jieneng.metering.errors import Problem
-from jieneng.metering.read_plan import Read
 from jieneng.metering.site import Bus, Site
 from tests.edge_agent import scene
 from tests.edge_agent.polling import stepped_gateway
@@ -27,22 +27,24 @@ def site(on: Bus, count: int, **more: Any) -> Site:
     return scene.site(on, meters=meters)
 
 
-def read(registers: int, function: int = 3) -> Read:
-    return Read(function, 0, registers, (), lambda _: ())
+def read(registers: int, function: int = 3) -> ModbusRead:
+    return ModbusRead(function, 0, registers, (), lambda _: ())
 
 
-def models() -> dict[str, Model]:
+def request_s(on: Bus, planned: ModbusRead) -> float:
+    return bus_time_budget.request_s(on, planned, "modbus")
+
+
+def models() -> dict[str, ModbusModel]:
     return {MODEL.id: MODEL}
 
 
 def test_a_question_at_9600_baud_by_hand() -> None:
     """8 + 5 + 2 x 23 bytes of 10 bits: 61.46 ms; two silences: 7.29 ms; the device: 20 ms."""
-    assert bus_time_budget.request_s(bus(), read(23)) == pytest.approx(
-        0.06146 + 0.00729 + 0.020, abs=1e-5
-    )
-    over_tcp = bus_time_budget.request_s(bus("rtu_tcp"), read(23))
+    assert request_s(bus(), read(23)) == pytest.approx(0.06146 + 0.00729 + 0.020, abs=1e-5)
+    over_tcp = request_s(bus("rtu_tcp"), read(23))
     assert over_tcp == pytest.approx(0.06146 + 0.00729 + 0.022, abs=1e-5)
-    assert bus_time_budget.request_s(bus("tcp"), read(23)) == pytest.approx(0.022)
+    assert request_s(bus("tcp"), read(23)) == pytest.approx(0.022)
 
 
 @pytest.mark.parametrize(
@@ -52,15 +54,15 @@ def test_a_line_behind_a_modbus_tcp_gateway_counts_where_it_is_written(
     line: dict[str, Any],
 ) -> None:
     """The gateway speaks RTU there, as a serial server does."""
-    behind_s = bus_time_budget.request_s(bus("tcp", **line), read(23))
-    assert behind_s == bus_time_budget.request_s(bus("rtu_tcp", **line), read(23))
-    assert behind_s > bus_time_budget.request_s(bus("tcp"), read(23))
+    behind_s = request_s(bus("tcp", **line), read(23))
+    assert behind_s == request_s(bus("rtu_tcp", **line), read(23))
+    assert behind_s > request_s(bus("tcp"), read(23))
 
 
 def test_a_line_without_a_baud_has_9600() -> None:
     for link in ("rtu", "rtu_tcp"):
-        usual_s = bus_time_budget.request_s(bus(link), read(23))
-        assert usual_s == bus_time_budget.request_s(bus(link, baud=9600), read(23))
+        usual_s = request_s(bus(link), read(23))
+        assert usual_s == request_s(bus(link, baud=9600), read(23))
 
 
 def test_a_slow_line_behind_a_modbus_tcp_gateway_is_refused() -> None:
@@ -72,20 +74,20 @@ def test_a_slow_line_behind_a_modbus_tcp_gateway_is_refused() -> None:
 
 def test_what_the_bus_says_goes_before_what_is_assumed() -> None:
     usual, slow = bus(), bus(turnaround_s=0.15)
-    more_s = bus_time_budget.request_s(slow, read(2)) - bus_time_budget.request_s(usual, read(2))
+    more_s = request_s(slow, read(2)) - request_s(usual, read(2))
     assert more_s == pytest.approx(0.13)
 
 
 def test_a_delay_runs_within_the_silence_of_our_own_port_alone() -> None:
     silence_s = frame_gap_s(9600, "N", 1)
     for link, more_s in (("rtu", 0.05 - silence_s), ("rtu_tcp", 0.05), ("tcp", 0.05)):
-        longer_s = bus_time_budget.request_s(bus(link, delay_s=0.05), read(2))
-        assert longer_s - bus_time_budget.request_s(bus(link), read(2)) == pytest.approx(more_s)
+        longer_s = request_s(bus(link, delay_s=0.05), read(2))
+        assert longer_s - request_s(bus(link), read(2)) == pytest.approx(more_s)
 
 
 def test_bits_take_less_than_registers() -> None:
-    coils = bus_time_budget.request_s(bus(), read(16, function=1))
-    assert coils == pytest.approx(bus_time_budget.request_s(bus(), read(1)))
+    coils = request_s(bus(), read(16, function=1))
+    assert coils == pytest.approx(request_s(bus(), read(1)))
 
 
 def test_a_round_is_the_sum_and_the_load_its_share_of_the_intervals() -> None:
@@ -93,7 +95,7 @@ def test_a_round_is_the_sum_and_the_load_its_share_of_the_intervals() -> None:
     one = bus_time_budget.bus_budget(
         on, [(meter, MODEL) for meter in site(on, 4, interval_s=10.0).meter]
     )
-    a_meter_s = sum(bus_time_budget.request_s(on, read(registers)) for registers in (2, 23, 2))
+    a_meter_s = sum(request_s(on, read(registers)) for registers in (2, 23, 2))
     assert (one.meters, one.requests) == (4, 12)
     assert one.cycle_s == pytest.approx(4 * a_meter_s)
     assert one.load == pytest.approx(4 * a_meter_s / 10)
@@ -106,13 +108,12 @@ def test_what_is_asked_in_every_tenth_poll_costs_a_tenth() -> None:
         msgspec.structs.replace(row, every=1 if row.quantity == "energy_kwh" else 10)
         for row in MODEL.point
     ]
-    model = Model(model=MODEL.model, point=tuple(rows))
+    model = ModbusModel(model=MODEL.model, point=tuple(rows))
     on = bus()
     [meter] = site(on, 1, interval_s=1.0).meter
     one = bus_time_budget.bus_budget(on, [(meter, model)])
     energy_s, others_s = (
-        sum(bus_time_budget.request_s(on, read(count)) for count in counts)
-        for counts in ([2], [23, 2])
+        sum(request_s(on, read(count)) for count in counts) for counts in ([2], [23, 2])
     )
     assert one.cycle_s == pytest.approx(energy_s + others_s)
     assert one.load == pytest.approx(energy_s + others_s / 10)
@@ -120,7 +121,7 @@ def test_what_is_asked_in_every_tenth_poll_costs_a_tenth() -> None:
 
 def test_twice_the_baud_is_less_than_twice_as_fast() -> None:
     slow, fast = bus(baud=9600), bus(baud=19200)
-    ratio = bus_time_budget.request_s(slow, read(60)) / bus_time_budget.request_s(fast, read(60))
+    ratio = request_s(slow, read(60)) / request_s(fast, read(60))
     assert 1.6 < ratio < 2
 
 
@@ -208,8 +209,8 @@ def test_the_fullest_interval_has_the_faster_meters_polls_in_it() -> None:
     fast = scene.meter("fast", "b", 1, interval_s=1.0, every=in_every(2))
     slow = scene.meter("slow", "b", 2, interval_s=4.0, every=in_every(9))
     one = bus_time_budget.bus_budget(on, [(fast, MODEL), (slow, MODEL)])
-    energy_s = bus_time_budget.request_s(on, read(2))
-    whole_s = sum(bus_time_budget.request_s(on, read(count)) for count in (2, 23, 2))
+    energy_s = request_s(on, read(2))
+    whole_s = sum(request_s(on, read(count)) for count in (2, 23, 2))
     assert one.within_s == 1.0
     assert one.fullest_s == pytest.approx(whole_s)
     much = bus_time_budget.bus_budget(on, [(fast, MODEL), *[(slow, MODEL)] * 9])

@@ -18,8 +18,8 @@ from edge_agent.commissioning.display_search import (
 )
 from jieneng.clock import FastClock
 from jieneng.metering.catalog import model_check
-from jieneng.metering.catalog.meter_model import Model, PointRow
-from jieneng.metering.read_plan import plan
+from jieneng.metering.catalog.modbus_points import ModbusModel, PointRow, modbus_models
+from jieneng.metering.catalog.modbus_reads import plan
 from jieneng.metering.registers import TYPES, orders
 from jieneng.metering.site import Bus, Dated, Meter, Replacement
 from jieneng.site_folder import packaged_models
@@ -35,12 +35,12 @@ from tests.edge_agent.commissioning.unknown_meters import (
     served,
 )
 
-MODELS = packaged_models()
+MODELS = modbus_models(packaged_models())
 DTSD = MODELS["acrel-dtsd1352"]
 SHOWN = "10800.00"  # 36 kW for 300 hours
 
 
-def row(model: Model, quantity: str = "energy_kwh") -> PointRow:
+def row(model: ModbusModel, quantity: str = "energy_kwh") -> PointRow:
     return next(row for row in model.point if row.quantity == quantity)
 
 
@@ -49,7 +49,7 @@ def shown(text: str, quantity: str = "energy_kwh", **more: Any) -> DisplayReadin
 
 
 async def locate(
-    model: Model, *displays: DisplayReading, span: range = range(200)
+    model: ModbusModel, *displays: DisplayReading, span: range = range(200)
 ) -> list[list[RegisterLocation]]:
     async with served(model) as port, probing(port) as bus_probe:
         held = await bus_probe.read_registers(1, search_ranges.by_both_functions(span), quiet)
@@ -198,7 +198,7 @@ def test_one_order_for_all_quantities_goes_first() -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_a_model_is_read_back_as_it_was(name: str) -> None:
     again = msgspec.convert(
-        tomllib.loads(toml_output.model_toml(MODELS[name])), Model, strict=False
+        tomllib.loads(toml_output.model_toml(MODELS[name])), ModbusModel, strict=False
     )
     assert again.model == MODELS[name].model
     assert (again.identity, again.forbidden) == (MODELS[name].identity, MODELS[name].forbidden)

@@ -4,10 +4,11 @@ import pytest
 
 from edge_agent.commissioning.read_variants import read_variants
 from jieneng.metering.catalog import model_check
-from jieneng.metering.read_plan import plan
+from jieneng.metering.catalog.modbus_points import modbus_models
+from jieneng.metering.catalog.modbus_reads import plan
 from jieneng.site_folder import packaged_models
 
-MODELS = packaged_models()
+MODELS = modbus_models(packaged_models())
 
 
 @pytest.mark.parametrize("name", MODELS)
