@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from analytics.counters.believed_register import accept
 from analytics.counters.consumption import consume
 from analytics.counters.meter_devices import place
-from analytics.figures.figure import Finding
 from edge_agent.links.link import bus_link
 from edge_agent.polling.bus_poller import BusPoller
 from edge_agent.polling.polled_meter import PolledMeter
+from jieneng.metering.findings import Finding
 from jieneng.metering.reading import Sample
 from jieneng.metering.site import Bus
 from jieneng.site_folder import SiteFolder

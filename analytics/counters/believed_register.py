@@ -23,7 +23,6 @@ Laws:
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -40,7 +39,7 @@ from analytics.counters.reading_runs import (
     without_zeros,
 )
 from analytics.counters.register_lives import Accepted, Life, join
-from analytics.figures.figure import Finding
+from jieneng.metering.findings import Finding
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -151,24 +150,17 @@ def _findings(
     for (earlier, _), (later, kind) in pairwise(chain):
         if kind != "follows":
             last, first = earlier.end - 1, later.first
-            yield Finding(
+            yield Finding.of(
                 f"counter_{kind}",
                 meter,
-                f"{good.stored[last]} at {_moment(good.times_ms[last])}, then "
-                f"{good.stored[first]} at {_moment(good.times_ms[first])}",
+                before=float(good.stored[last]),
+                before_ms=int(good.times_ms[last]),
+                after=float(good.stored[first]),
+                after_ms=int(good.times_ms[first]),
             )
     doubted = np.ones(len(readings.times_ms), dtype=np.bool_)
     for run, _ in chain:
         believed = good.times_ms[run.first : run.end]
         doubted[np.searchsorted(readings.times_ms, believed)] = False
     if doubted.any():
-        yield Finding(
-            "set_aside",
-            meter,
-            "there are readings that do not fit the others or the nameplate, the first at "
-            f"{_moment(readings.times_ms[doubted][0])}",
-        )
-
-
-def _moment(time_ms: "np.int64") -> str:
-    return datetime.fromtimestamp(int(time_ms) / 1000, UTC).isoformat(timespec="seconds")
+        yield Finding.of("set_aside", meter, first_ms=int(readings.times_ms[doubted][0]))

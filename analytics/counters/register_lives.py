@@ -25,7 +25,7 @@ from analytics.counters.meter_devices import HOUR_MS, Device
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from analytics.figures.figure import Finding
+    from jieneng.metering.findings import Finding
 
 _USUAL_TIMES: Final = 3.0
 #: Distances on each side of the one that is judged.

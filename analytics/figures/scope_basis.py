@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 
 from analytics.figures.factors import CARRIERS, Applied, Kind, by_day
-from analytics.figures.figure import FactorSeries, Finding
+from analytics.figures.figure import FactorSeries
 from analytics.figures.indicators import Basis
 from analytics.figures.roll_up import (
     Denominator,
@@ -32,7 +32,8 @@ from analytics.figures.roll_up import (
 from analytics.figures.rule_files import Rules
 from analytics.periods import Period, days
 from jieneng.metering import schema
-from jieneng.metering.quantities import CONSUMPTION, MEDIA, Medium
+from jieneng.metering.findings import Finding
+from jieneng.metering.quantities import CONSUMPTION, MEDIA, QUANTITIES, Medium
 from jieneng.metering.site import Site
 
 if TYPE_CHECKING:
@@ -203,8 +204,17 @@ def view(
             amount[medium] = weight @ np.nan_to_num(metered.amount)
             spread[medium] = np.abs(weight) @ metered.estimated
         if rolled.amount[0, 0] < 0:
-            detail = f"{float(rolled.amount[0, 0]):.3f}: its sub-meters measured more"
-            by_medium[medium] += (Finding("negative_balance", scope.id, detail),)
+            balance = float(rolled.amount[0, 0])
+            by_medium[medium] += (
+                Finding.of(
+                    "negative_balance",
+                    scope.id,
+                    weight=1.0,
+                    medium=medium,
+                    amount=balance,
+                    unit=QUANTITIES[CONSUMPTION[medium]].unit,
+                ),
+            )
     floor_area, floor_area_findings = _mean(scope, "floor_area_m2", site, period)
     headcount, headcount_findings = _mean(scope, "headcount", site, period)
     coal = {medium: applied.values for medium, applied in factors.coal.items()}
@@ -217,10 +227,7 @@ def view(
         coverage=coverage,
         by_medium=by_medium,
         by_denominator={"floor_area_m2": floor_area_findings, "headcount": headcount_findings},
-        of_scope=tuple(
-            Finding("shared_area", area, "counts in full for each of its institutions")
-            for area in shared_areas(scope, site)
-        ),
+        of_scope=tuple(Finding.of("shared_area", area) for area in shared_areas(scope, site)),
     )
 
 
@@ -244,11 +251,16 @@ def _meter_findings(
     floor: float,
 ) -> Iterator[Finding]:
     amount, coverage, _ = total
+    part = np.abs(weight) * np.abs(np.nan_to_num(amount))
+    whole = float(part.sum())
     doubted = (weight != 0) & ((coverage < floor) | np.isnan(amount))
     for number in np.flatnonzero(doubted).tolist():
-        covered = f"{100 * coverage[number]:.1f} % of the time covered by accepted readings"
-        code = "no_readings" if np.isnan(amount[number]) else "gap"
-        yield Finding(code, meters[number], covered)
+        if np.isnan(amount[number]):
+            yield Finding.of("no_readings", meters[number])
+        else:
+            share = float(part[number]) / whole if whole > 0 else None
+            covered = float(coverage[number])
+            yield Finding.of("gap", meters[number], weight=share, coverage=covered)
 
 
 def _mean(
@@ -257,10 +269,15 @@ def _mean(
     """The mean of a denominator over the days on which it is known."""
     by_days = denominator(scope, which, site, days(period.start, period.end))
     known = np.isfinite(by_days)
-    if not known.any():
-        return math.nan, (Finding(_NOT_STATED[which], scope.id, f"no {which} is stated"),)
-    mean = float(by_days[known].mean())
-    if known.all():
+    mean = float(by_days[known].mean()) if known.any() else math.nan
+    if known.any() and known.all():
         return mean, ()
-    missing = f"{which} is stated on {int(known.sum())} of {len(known)} days"
-    return mean, (Finding(_NOT_STATED[which], scope.id, missing),)
+    count = int(known.sum())
+    finding = Finding.of(
+        _NOT_STATED[which],
+        scope.id,
+        weight=1 - count / len(known) if len(known) else None,
+        known=count,
+        days=len(known),
+    )
+    return mean, (finding,)

@@ -23,7 +23,7 @@ import numpy as np
 from analytics import periods
 from analytics.counters.consumption import Consumption
 from analytics.figures.assessment import assess
-from analytics.figures.figure import Figure, Finding
+from analytics.figures.figure import Figure
 from analytics.figures.roll_up import Scope, of_scope, scopes, weights
 from analytics.figures.rule_files import Rules
 from analytics.figures.scope_basis import Measured, blocks, from_rows, on_grid
@@ -32,6 +32,7 @@ from analytics.pipeline.register_sources import Source, Sources
 from analytics.pipeline.store_points import consumption_points, indicator_points, unknown_days
 from jieneng.metering import schema
 from jieneng.metering.errors import UsageError
+from jieneng.metering.findings import Finding
 from jieneng.metering.quantities import CONSUMPTION, MEDIA, Medium
 from jieneng.metering.schema import Point
 from jieneng.observe import log
@@ -108,7 +109,7 @@ class Pipeline:
                 await self._write(unknown_days(self._site.id, source, consumed, grids))
         for finding in findings.keys() - self._told:
             self._log.warning(
-                "register", code=finding.code, meter=finding.subject, detail=finding.detail
+                "register", code=finding.code, meter=finding.subject, **dict(finding.values)
             )
         self._told.update(findings)
         progress(1.0)

@@ -16,9 +16,9 @@ from analytics.counters.believed_register import accept
 from analytics.counters.consumption import Consumption, Imported
 from analytics.counters.meter_devices import Place, place
 from analytics.counters.register_lives import Accepted
-from analytics.figures.figure import Finding
 from analytics.periods import Interval
 from jieneng.metering import schema
+from jieneng.metering.findings import Finding
 from jieneng.metering.quantities import CONSUMPTION
 from jieneng.metering.site import Meter
 from jieneng.site_folder import SiteFolder

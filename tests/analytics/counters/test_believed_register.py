@@ -192,7 +192,7 @@ class TestReset:
         accepted = read(self.values)
         assert counted(accepted) == 47.0 + 47.0
         assert codes(accepted) == ["counter_reset"]
-        assert "5047.0" in accepted.findings[0].detail
+        assert dict(accepted.findings[0].values)["before"] == 5047.0
 
     def test_is_set_aside_until_then(self) -> None:
         accepted = read(self.values[: 48 + 4])

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from analytics import periods
 from analytics.app import load_rules
-from analytics.figures.figure import Finding
 from analytics.pipeline import register_sources
 from analytics.pipeline.pipeline import Pipeline
 from jieneng.metering import schema
 from jieneng.metering.errors import UsageError
+from jieneng.metering.findings import Finding
 from jieneng.metering.schema import Point
 from jieneng.site_folder import SiteFolder
 from jieneng.storage import Store, StoreSettings, open_store
