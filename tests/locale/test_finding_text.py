@@ -82,8 +82,8 @@ def chinese_with(row: str) -> Translate:
                 last=date(2020, 12, 31),
             ),
             (
-                "No carbon emission factor of electricity was published for 2020-01-01 to 2020-12-31;"
-                " a later one stands in: 0.5568 kgCO₂/kWh (grid-2021)."
+                "No carbon emission factor of electricity was published for 2020-01-01 to"
+                " 2020-12-31; a later one stands in: 0.5568 kgCO₂/kWh (grid-2021)."
             ),
             (
                 "2020-01-01 至 2020-12-31 未公布电力二氧化碳排放因子，以后续年份的 0.5568 kgCO₂/kWh"
