@@ -39,7 +39,7 @@ _CONTEXT_READINGS: Final = 250_000
 _IMPORT_LOOK_BACK_MS: Final = 366 * _DAY_MS
 
 
-class Source(msgspec.Struct):
+class MeterRecords(msgspec.Struct):
     """A meter and what there is of it in the store.
 
     Attributes:
@@ -61,7 +61,7 @@ class Source(msgspec.Struct):
         """Where there is something."""
         yield from (span for span in (self.readings, self.imports) if span is not None)
 
-    def within(self, edges_ms: "NDArray[np.int64]") -> "NDArray[np.bool_]":
+    def has_records(self, edges_ms: "NDArray[np.int64]") -> "NDArray[np.bool_]":
         """Which intervals between edges lie, in part at least, where there is something."""
         inside = np.zeros(len(edges_ms) - 1, dtype=np.bool_)
         for first_ms, last_ms in self.spans():
@@ -69,7 +69,7 @@ class Source(msgspec.Struct):
         return inside
 
 
-class Sources:
+class RegisterReader:
     """The readings of a site's meters.
 
     Args:
@@ -82,13 +82,13 @@ class Sources:
         self._models = folder.models
         self._store = store
 
-    async def all(self) -> list[Source]:
+    async def meters(self) -> list[MeterRecords]:
         """Every meter of the site."""
         found = []
         for meter in self._site.meter:
             where = {"site": self._site.id, "meter": meter.id}
             found.append(
-                Source(
+                MeterRecords(
                     meter,
                     place(meter, self._models, self._site.zone),
                     await self._store.span(meter.medium, where=where),
@@ -97,13 +97,13 @@ class Sources:
             )
         return found
 
-    async def consumed(
-        self, source: Source, grids: "Mapping[Interval, NDArray[np.int64]]"
+    async def consumption(
+        self, records: MeterRecords, grids: "Mapping[Interval, NDArray[np.int64]]"
     ) -> tuple[dict[Interval, Consumption], tuple[Finding, ...]]:
         """One meter's consumption on all grids of a window, and what is wrong with its register."""
         start_ms, end_ms = int(grids["day"][0]), int(grids["day"][-1])
-        imported = await self._imported(source, start_ms, end_ms)
-        accepted = await self._accepted(source, start_ms, end_ms)
+        imported = await self._imported(records, start_ms, end_ms)
+        accepted = await self._accepted(records, start_ms, end_ms)
 
         def work() -> dict[Interval, Consumption]:
             return {
@@ -113,19 +113,21 @@ class Sources:
 
         return await asyncio.to_thread(work), accepted.findings
 
-    async def reach(self, source: Source, start_ms: int, end_ms: int) -> tuple[int, int]:
+    async def affected_span(
+        self, records: MeterRecords, start_ms: int, end_ms: int
+    ) -> tuple[int, int]:
         """How far around a window its readings may matter: to the settled ones on both sides."""
-        if source.readings is None:
+        if records.readings is None:
             return start_ms, end_ms
-        first_ms, last_ms = source.readings
+        first_ms, last_ms = records.readings
         low_ms, high_ms = start_ms, end_ms
         if first_ms < start_ms:
-            low_ms = await self._settled(source.meter, source.place, (start_ms, first_ms))
+            low_ms = await self._stable_reading(records.meter, records.place, (start_ms, first_ms))
         if last_ms >= end_ms:
-            high_ms = await self._settled(source.meter, source.place, (end_ms, last_ms))
+            high_ms = await self._stable_reading(records.meter, records.place, (end_ms, last_ms))
         return low_ms, high_ms
 
-    async def _settled(self, meter: Meter, where: Place, way: tuple[int, int]) -> int:
+    async def _stable_reading(self, meter: Meter, where: Place, way: tuple[int, int]) -> int:
         """The reading nearest to an edge that nothing beyond the edge can change.
 
         `way` is the edge, and the last of the meter's readings on the side that is looked at.
@@ -146,23 +148,23 @@ class Sources:
                 return last_ms
             look *= _GROWS
 
-    async def _accepted(self, source: Source, start_ms: int, end_ms: int) -> Accepted:
+    async def _accepted(self, records: MeterRecords, start_ms: int, end_ms: int) -> Accepted:
         """The believed register in a window, with as much around it as settles it."""
         nothing = np.zeros(0, dtype=np.int64), np.zeros(0)
-        if source.readings is None:
-            return accept(*nothing, source.place)
-        first_ms, last_ms = source.readings
-        before = after = source.context_ms
+        if records.readings is None:
+            return accept(*nothing, records.place)
+        first_ms, last_ms = records.readings
+        before = after = records.context_ms
         while True:
             window = (start_ms - before, end_ms + after)
-            times, values = await self._register(source.meter, window) or nothing
-            accepted = await asyncio.to_thread(accept, times, values, source.place, window)
+            times, values = await self._register(records.meter, window) or nothing
+            accepted = await asyncio.to_thread(accept, times, values, records.place, window)
             low, high = accepted.settled or (end_ms, start_ms)
             early = low > start_ms and window[0] > first_ms
             late = high < end_ms and window[1] <= last_ms
             within = np.searchsorted(times, end_ms) - np.searchsorted(times, start_ms)
             if not (early or late) or len(times) - within > _CONTEXT_READINGS:
-                source.context_ms = max(before, after)
+                records.context_ms = max(before, after)
                 return accepted
             before *= _GROWS if early else 1
             after *= _GROWS if late else 1
@@ -179,19 +181,19 @@ class Sources:
         )
         return (found[0].times_ms, found[0].values) if found else None
 
-    async def _imported(self, source: Source, start_ms: int, end_ms: int) -> Imported | None:
+    async def _imported(self, records: MeterRecords, start_ms: int, end_ms: int) -> Imported | None:
         """The imported intervals that reach into a window."""
-        if source.imports is None or source.imports[0] >= end_ms:
+        if records.imports is None or records.imports[0] >= end_ms:
             return None
-        if source.imports[1] + source.longest_ms <= start_ms:
+        if records.imports[1] + records.longest_ms <= start_ms:
             return None
         columns = []
-        for field in (schema.INTERVAL_S, CONSUMPTION[source.meter.medium]):
+        for field in (schema.INTERVAL_S, CONSUMPTION[records.meter.medium]):
             found = await self._store.read(
                 schema.INTERVAL,
                 field,
-                where={"site": self._site.id, "meter": source.meter.id},
-                start_ms=start_ms - source.longest_ms,
+                where={"site": self._site.id, "meter": records.meter.id},
+                start_ms=start_ms - records.longest_ms,
                 end_ms=end_ms,
             )
             if not found:
@@ -201,5 +203,5 @@ class Sources:
         imported = Imported.of(
             (lengths.times_ms, lengths.values), (amounts.times_ms, amounts.values)
         )
-        source.longest_ms = int((imported.end_ms - imported.start_ms).max(initial=1))
+        records.longest_ms = int((imported.end_ms - imported.start_ms).max(initial=1))
         return imported.disjoint()
