@@ -1,7 +1,7 @@
-"""What meters said, read from the store as far around a window as it takes -> their consumption.
+"""Read a meter's records from the store, as far around a window as it takes, and compute from them.
 
-Law: the same readings give the same digits, whatever the windows. A window reads as far before and
-after itself as it takes for `counters` to call it settled.
+Law: the same readings give the same digits, whatever the windows. So a window reads as far before
+and after itself as it takes until no reading further out could change it (`stable_ms`).
 """
 
 import asyncio
@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import numpy as np
 
-from analytics.counters import consumption
-from analytics.counters.believed_register import accept
-from analytics.counters.consumption import Consumption, Imported
-from analytics.counters.meter_devices import Place, place
-from analytics.counters.register_lives import Accepted
+from analytics.counters.believed_register import believed_register
+from analytics.counters.consumption import Consumption, ImportedConsumption, consumption_between
+from analytics.counters.meter_devices import MeterDevices, devices_of
+from analytics.counters.register_segments import BelievedRegister
 from analytics.periods import Interval
 from jieneng.metering import schema
 from jieneng.metering.findings import Finding
@@ -28,41 +27,42 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _DAY_MS: Final = 86_400_000
-#: How far a window first looks beyond its edges for readings that settle it. Hourly or denser
-#: readings are settled within it; for sparser ones it grows, each time by this factor ...
+#: How far beyond its edges a window first reads. Hourly or denser readings are stable within it;
+#: for sparser ones it grows, each time by this factor ...
 _CONTEXT_MS: Final = _DAY_MS
-_GROWS: Final = 4
-#: ... until so many readings beyond the edges were looked at: a meter that answers nothing but
-#: zeros, or nothing that fits, is never settled.
+_CONTEXT_GROWTH: Final = 4
+#: ... until so many readings beyond the edges were read. A meter that answers nothing but zeros,
+#: or nothing that fits, is never stable.
 _CONTEXT_READINGS: Final = 250_000
-#: Imported consumption may be of an interval that begins so long before the window [ms].
+#: How long before a window an imported interval that reaches into it may begin [ms].
 _IMPORT_LOOK_BACK_MS: Final = 366 * _DAY_MS
 
 
 class MeterRecords(msgspec.Struct):
-    """A meter and what there is of it in the store.
+    """The extent of a meter's records in the store.
 
     Attributes:
-        place: its devices.
-        readings: first and last time of its registers; None where there is none.
-        imports: the same of its imported consumption.
-        context_ms: how far beyond a window's edges the last one had to look.
+        meter: the meter.
+        devices: its devices.
+        readings: first and last time of its register [UTC, ms]; None where there is none.
+        imports: first and last start of its imported intervals; None where there is none.
+        context_ms: how far beyond a window's edges the last window had to read.
         longest_ms: the longest imported interval so far; no earlier window has a longer one.
     """
 
     meter: Meter
-    place: Place
+    devices: MeterDevices
     readings: tuple[int, int] | None
     imports: tuple[int, int] | None
     context_ms: int = _CONTEXT_MS
     longest_ms: int = _IMPORT_LOOK_BACK_MS
 
     def spans(self) -> Iterator[tuple[int, int]]:
-        """Where there is something."""
+        """Yield the first and the last time of readings and of imports, as far as there are any."""
         yield from (span for span in (self.readings, self.imports) if span is not None)
 
     def has_records(self, edges_ms: "NDArray[np.int64]") -> "NDArray[np.bool_]":
-        """Which intervals between edges lie, in part at least, where there is something."""
+        """Return True for each interval between edges that lies in a span, in part at least."""
         inside = np.zeros(len(edges_ms) - 1, dtype=np.bool_)
         for first_ms, last_ms in self.spans():
             inside |= (edges_ms[1:] > first_ms) & (edges_ms[:-1] < last_ms)
@@ -70,7 +70,7 @@ class MeterRecords(msgspec.Struct):
 
 
 class RegisterReader:
-    """The readings of a site's meters.
+    """Reads the registers and imports of a site's meters.
 
     Args:
         folder: the site.
@@ -83,14 +83,14 @@ class RegisterReader:
         self._store = store
 
     async def meters(self) -> list[MeterRecords]:
-        """Every meter of the site."""
+        """Return the extent of the records of every meter of the site."""
         found = []
         for meter in self._site.meter:
             where = {"site": self._site.id, "meter": meter.id}
             found.append(
                 MeterRecords(
                     meter,
-                    place(meter, self._models, self._site.zone),
+                    devices_of(meter, self._models, self._site.zone),
                     await self._store.span(meter.medium, where=where),
                     await self._store.span(schema.INTERVAL, where=where),
                 )
@@ -100,78 +100,90 @@ class RegisterReader:
     async def consumption(
         self, records: MeterRecords, grids: "Mapping[Interval, NDArray[np.int64]]"
     ) -> tuple[dict[Interval, Consumption], tuple[Finding, ...]]:
-        """One meter's consumption on all grids of a window, and what is wrong with its register."""
+        """Return a meter's consumption on all grids of a window, and the register's findings."""
         start_ms, end_ms = int(grids["day"][0]), int(grids["day"][-1])
         imported = await self._imported(records, start_ms, end_ms)
-        accepted = await self._accepted(records, start_ms, end_ms)
+        register = await self._stable_register(records, start_ms, end_ms)
 
-        def work() -> dict[Interval, Consumption]:
+        def compute() -> dict[Interval, Consumption]:
             return {
-                interval: consumption.consume(accepted, edges, imported)
+                interval: consumption_between(register, edges, imported)
                 for interval, edges in grids.items()
             }
 
-        return await asyncio.to_thread(work), accepted.findings
+        return await asyncio.to_thread(compute), register.findings
 
     async def affected_span(
         self, records: MeterRecords, start_ms: int, end_ms: int
     ) -> tuple[int, int]:
-        """How far around a window its readings may matter: to the settled ones on both sides."""
+        """Return how far around a window its readings may matter [UTC, ms].
+
+        That is from the last stable reading before it to the first stable one after it.
+        """
         if records.readings is None:
             return start_ms, end_ms
         first_ms, last_ms = records.readings
         low_ms, high_ms = start_ms, end_ms
         if first_ms < start_ms:
-            low_ms = await self._stable_reading(records.meter, records.place, (start_ms, first_ms))
+            low_ms = await self._stable_reading(records, start_ms, first_ms)
         if last_ms >= end_ms:
-            high_ms = await self._stable_reading(records.meter, records.place, (end_ms, last_ms))
+            high_ms = await self._stable_reading(records, end_ms, last_ms)
         return low_ms, high_ms
 
-    async def _stable_reading(self, meter: Meter, where: Place, way: tuple[int, int]) -> int:
-        """The reading nearest to an edge that nothing beyond the edge can change.
+    async def _stable_reading(self, records: MeterRecords, edge_ms: int, last_ms: int) -> int:
+        """Return the time of the reading nearest to an edge that nothing beyond it can change.
 
-        `way` is the edge, and the last of the meter's readings on the side that is looked at.
+        Args:
+            records: of the meter.
+            edge_ms: of a window.
+            last_ms: the last of the meter's readings on the side of the edge that is searched.
         """
-        edge_ms, last_ms = way
-        look, sign = _CONTEXT_MS, 1 if last_ms >= edge_ms else -1
+        context_ms, sign = _CONTEXT_MS, 1 if last_ms >= edge_ms else -1
         while True:
-            seen_ms = edge_ms + sign * look
-            window = min(edge_ms, seen_ms), max(edge_ms, seen_ms)
-            found = await self._register(meter, window)
-            if found is not None:
-                settled = (await asyncio.to_thread(accept, *found, where, window)).settled
-                if settled is not None:
-                    return settled[0] if sign > 0 else settled[1]
-                if len(found[0]) > _CONTEXT_READINGS:
-                    return seen_ms
-            if sign * (seen_ms - last_ms) > 0:
+            read_to_ms = edge_ms + sign * context_ms
+            window = min(edge_ms, read_to_ms), max(edge_ms, read_to_ms)
+            columns = await self._register(records.meter, window)
+            if columns is not None:
+                register = await asyncio.to_thread(
+                    believed_register, *columns, records.devices, window
+                )
+                if register.stable_ms is not None:
+                    return register.stable_ms[0] if sign > 0 else register.stable_ms[1]
+                if len(columns[0]) > _CONTEXT_READINGS:
+                    return read_to_ms
+            if sign * (read_to_ms - last_ms) > 0:
                 return last_ms
-            look *= _GROWS
+            context_ms *= _CONTEXT_GROWTH
 
-    async def _accepted(self, records: MeterRecords, start_ms: int, end_ms: int) -> Accepted:
-        """The believed register in a window, with as much around it as settles it."""
+    async def _stable_register(
+        self, records: MeterRecords, start_ms: int, end_ms: int
+    ) -> BelievedRegister:
+        """Return the believed register, read so far around a window that the window is stable."""
         nothing = np.zeros(0, dtype=np.int64), np.zeros(0)
         if records.readings is None:
-            return accept(*nothing, records.place)
+            return believed_register(*nothing, records.devices)
         first_ms, last_ms = records.readings
         before = after = records.context_ms
         while True:
             window = (start_ms - before, end_ms + after)
             times, values = await self._register(records.meter, window) or nothing
-            accepted = await asyncio.to_thread(accept, times, values, records.place, window)
-            low, high = accepted.settled or (end_ms, start_ms)
+            register = await asyncio.to_thread(
+                believed_register, times, values, records.devices, window
+            )
+            low, high = register.stable_ms or (end_ms, start_ms)
             early = low > start_ms and window[0] > first_ms
             late = high < end_ms and window[1] <= last_ms
             within = np.searchsorted(times, end_ms) - np.searchsorted(times, start_ms)
             if not (early or late) or len(times) - within > _CONTEXT_READINGS:
                 records.context_ms = max(before, after)
-                return accepted
-            before *= _GROWS if early else 1
-            after *= _GROWS if late else 1
+                return register
+            before *= _CONTEXT_GROWTH if early else 1
+            after *= _CONTEXT_GROWTH if late else 1
 
     async def _register(
         self, meter: Meter, window: tuple[int, int]
     ) -> "tuple[NDArray[np.int64], NDArray[np.float64]] | None":
+        """Return times and values of the stored register in a window; None where there are none."""
         found = await self._store.read(
             meter.medium,
             CONSUMPTION[meter.medium],
@@ -181,8 +193,10 @@ class RegisterReader:
         )
         return (found[0].times_ms, found[0].values) if found else None
 
-    async def _imported(self, records: MeterRecords, start_ms: int, end_ms: int) -> Imported | None:
-        """The imported intervals that reach into a window."""
+    async def _imported(
+        self, records: MeterRecords, start_ms: int, end_ms: int
+    ) -> ImportedConsumption | None:
+        """Return the imported intervals that reach into a window; None where there are none."""
         if records.imports is None or records.imports[0] >= end_ms:
             return None
         if records.imports[1] + records.longest_ms <= start_ms:
@@ -200,8 +214,8 @@ class RegisterReader:
                 return None
             columns.append(found[0])
         lengths, amounts = columns
-        imported = Imported.of(
+        imported = ImportedConsumption.from_columns(
             (lengths.times_ms, lengths.values), (amounts.times_ms, amounts.values)
         )
         records.longest_ms = int((imported.end_ms - imported.start_ms).max(initial=1))
-        return imported.disjoint()
+        return imported.without_overlaps()
