@@ -17,10 +17,10 @@ from typing import Final
 
 import msgspec
 
-from analytics.figures import targets
+from analytics.figures import indicators, targets
 from analytics.figures.factors import Applied
 from analytics.figures.figure import FactorSeries, Figure, Status
-from analytics.figures.indicators import INDICATORS, Basis, Indicator
+from analytics.figures.indicators import Basis, Indicator
 from analytics.figures.roll_up import Scope
 from analytics.figures.rule_files import Rules
 from analytics.figures.scope_basis import FactorDays, Measured, View, factor_days, view
@@ -122,7 +122,7 @@ def assess(
     return [
         _figure(_Case(scope, rules, period, in_force, here, *compared), indicator, series)
         for scope in scopes
-        for indicator in INDICATORS.values()
+        for indicator in indicators.INDICATORS.values()
         for series in _series(indicator)
     ]
 
@@ -216,15 +216,24 @@ def _told(
     carbon = side.factors.carbon[series] if series else {}
     used = {**side.factors.coal, **carbon} if indicator.coal else carbon
     factors = {medium: applied.values for medium, applied in carbon.items()}
-    basis = msgspec.structs.replace(seen.basis, carbon=factors)
+    series_needed = {need: seen.series[need] for need in indicator.needs if need in seen.series}
+    basis = msgspec.structs.replace(seen.basis, carbon=factors, series=series_needed)
     value = indicator.value(basis)
-    spread = indicator.value(msgspec.structs.replace(seen.spread, carbon=factors))
     media = [medium for medium in indicator.media if medium in seen.coverage]
-    shares = _medium_shares(basis, indicator, media, value)
+    coverages = [needed.mean_coverage() for needed in series_needed.values()]
+    if indicator.needs:
+        estimated = max(
+            (needed.estimated_share() for needed in series_needed.values()), default=0.0
+        )
+        shares = dict.fromkeys(media, 1.0) if len(media) == 1 else {}
+    else:
+        spread = indicator.value(msgspec.structs.replace(seen.spread, carbon=factors))
+        estimated = min(abs(spread / value), 1.0) if value else 0.0
+        shares = _medium_shares(basis, indicator, media, value)
     return _Told(
         value,
-        min((seen.coverage[medium] for medium in media), default=math.nan),
-        min(abs(spread / value), 1.0) if value else 0.0,
+        min((*coverages, *(seen.coverage[medium] for medium in media)), default=math.nan),
+        estimated,
         tuple(_findings(side, seen, scope, indicator, shares, used)),
     )
 
@@ -270,8 +279,8 @@ def _medium_shares(
 ) -> dict[Medium, float]:
     """Return each medium's share of an indicator's value, as far as both are known.
 
-    An indicator is linear in the consumption, so its value of one medium alone is that medium's
-    part.
+    A function of daily sums is linear in the consumption, so its value of one medium alone is that
+    medium's part.
     """
     shares: dict[Medium, float] = {}
     for medium in media:

@@ -20,6 +20,7 @@ import numpy as np
 from analytics.figures.factors import CARRIERS, Applied, Kind, by_day
 from analytics.figures.figure import FactorSeries
 from analytics.figures.indicators import Basis
+from analytics.figures.interval_series import IntervalSeries, Need
 from analytics.figures.roll_up import (
     Denominator,
     Scope,
@@ -30,7 +31,7 @@ from analytics.figures.roll_up import (
     weights,
 )
 from analytics.figures.rule_files import Rules
-from analytics.periods import Period, days
+from analytics.periods import Period, days, midnight_ms
 from jieneng.metering import schema
 from jieneng.metering.findings import Finding
 from jieneng.metering.quantities import CONSUMPTION, MEDIA, QUANTITIES, Medium
@@ -62,10 +63,17 @@ class Metered(msgspec.Struct, frozen=True):
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """The consumption of all meters on the days from `start` on."""
+    """The consumption of all meters on the days from `start` on.
+
+    Attributes:
+        start: the first local day.
+        media: by day, of all meters.
+        series: what indicators need beside that, by scope.
+    """
 
     start: date
     media: Mapping[Medium, Metered]
+    series: Mapping[Need, Mapping[str, IntervalSeries]] = {}
 
     def on(self, period: Period) -> "Measured":
         """Only the days of a period, all of which must be there."""
@@ -97,26 +105,45 @@ def from_rows(
     site: Site, start: date, end: date, rows: "Mapping[tuple[str, str], NDArray[np.float64]]"
 ) -> Measured:
     """What the store has of the days `start` up to `end`: rows by day, by meter and field."""
-    nothing = np.full((end - start).days, np.nan)
-    media: dict[Medium, Metered] = {}
-    for medium in MEDIA:
-        meters = [meter for meter in site.meter if meter.medium == medium]
-        if meters:
-            amount, coverage, share = (
-                np.array([rows.get((meter.id, field), nothing) for meter in meters])
-                for field in (CONSUMPTION[medium], schema.COVERAGE, schema.ESTIMATED)
-            )
-            absent = np.isnan(amount) & np.array(
-                [not_there_yet(site, meter, days(start, end)) for meter in meters]
-            )
-            amount, coverage = np.where(absent, 0.0, amount), np.where(absent, 1.0, coverage)
-            media[medium] = Metered(
-                tuple(meter.id for meter in meters),
-                amount,
-                np.nan_to_num(coverage),
-                np.nan_to_num(np.abs(amount) * share),
-            )
+    each = days(start, end)
+    media = {
+        medium: of_medium(site, medium, each, rows)
+        for medium in MEDIA
+        if any(meter.medium == medium for meter in site.meter)
+    }
     return Measured(start, media)
+
+
+def of_medium(
+    site: Site,
+    medium: Medium,
+    interval_days: Sequence[date],
+    rows: "Mapping[tuple[str, str], NDArray[np.float64]]",
+) -> Metered:
+    """Return one medium's stored consumption by meter and interval.
+
+    Args:
+        site: whose meters they are.
+        medium: of the meters.
+        interval_days: the local day in which each interval lies.
+        rows: stored values by interval, NaN where nothing is, by meter and field.
+    """
+    nothing = np.full(len(interval_days), np.nan)
+    meters = [meter for meter in site.meter if meter.medium == medium]
+    amount, coverage, share = (
+        np.array([rows.get((meter.id, field), nothing) for meter in meters])
+        for field in (CONSUMPTION[medium], schema.COVERAGE, schema.ESTIMATED)
+    )
+    absent = np.isnan(amount) & np.array(
+        [not_there_yet(site, meter, interval_days) for meter in meters]
+    )
+    amount, coverage = np.where(absent, 0.0, amount), np.where(absent, 1.0, coverage)
+    return Metered(
+        tuple(meter.id for meter in meters),
+        amount,
+        np.nan_to_num(coverage),
+        np.nan_to_num(np.abs(amount) * share),
+    )
 
 
 def blocks(wanted: "NDArray[np.bool_]") -> list[tuple[int, int]]:
@@ -168,8 +195,9 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     """One scope in one period.
 
     Attributes:
-        basis: what its indicators are computed from, carbon factors aside.
+        basis: what its indicators are computed from, carbon factors and series aside.
         spread: the same of the part of the consumption that was spread over gaps.
+        series: what indicators need beside the daily sums, as far as the scope has a meter.
         coverage: by medium that has a meter there, 0 to 1.
         by_medium: findings about a medium's meters.
         by_denominator: findings about floor area and headcount.
@@ -178,6 +206,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
 
     basis: Basis
     spread: Basis
+    series: Mapping[Need, IntervalSeries]
     coverage: Mapping[Medium, float]
     by_medium: Mapping[Medium, tuple[Finding, ...]]
     by_denominator: Mapping[Denominator, tuple[Finding, ...]]
@@ -224,6 +253,13 @@ def view(
     return View(
         basis=basis,
         spread=msgspec.structs.replace(basis, amount=spread),
+        series={
+            need: by_scope[scope.id].between(
+                midnight_ms(period.start, site.zone), midnight_ms(period.end, site.zone)
+            )
+            for need, by_scope in measured.series.items()
+            if scope.id in by_scope
+        },
         coverage=coverage,
         by_medium=by_medium,
         by_denominator={"floor_area_m2": floor_area_findings, "headcount": headcount_findings},

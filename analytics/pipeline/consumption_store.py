@@ -8,14 +8,14 @@ Laws:
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from analytics import periods
 from analytics.counters.consumption import Consumption
-from analytics.figures.scope_basis import Measured, blocks, from_rows, on_grid
+from analytics.figures.scope_basis import Measured, Metered, blocks, from_rows, of_medium, on_grid
 from analytics.periods import Interval
 from analytics.pipeline.store_points import consumption_points
 from jieneng.metering import schema
@@ -70,6 +70,33 @@ class ConsumptionStore:
                 row = on_grid(series.times_ms, series.values, midnights)
                 rows[series.tags["scope"], field] = row
         return rows
+
+    async def intervals(
+        self, start: date, end: date, medium: Medium, interval: Interval
+    ) -> Metered:
+        """Return the stored consumption of a medium's meters by interval, on some local days."""
+        zone = self._site.zone
+        edges = periods.edges_ms(start, end, interval, zone)
+        rows: dict[tuple[str, str], NDArray[np.float64]] = {}
+        for field in (CONSUMPTION[medium], schema.COVERAGE, schema.ESTIMATED):
+            for series in await self._store.read(
+                schema.CONSUMPTION,
+                field,
+                where={
+                    "site": self._site.id,
+                    "kind": "meter",
+                    "medium": medium,
+                    "interval": interval,
+                },
+                start_ms=int(edges[0]),
+                end_ms=int(edges[-1]),
+            ):
+                row = on_grid(series.times_ms, series.values, edges)
+                rows[series.tags["scope"], field] = row
+        midnights = periods.edges_ms(start, end, "day", zone)
+        numbers = np.searchsorted(midnights, edges[:-1], side="right") - 1
+        interval_days = [start + timedelta(days=number) for number in numbers.tolist()]
+        return of_medium(self._site, medium, interval_days, rows)
 
     async def measured(self, start: date, end: date) -> Measured:
         """Return the stored day consumption of all meters."""

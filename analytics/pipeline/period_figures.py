@@ -5,12 +5,18 @@ Law: figures need no readings, so they can be made again wherever the consumptio
 
 from collections.abc import Sequence
 
+import msgspec
+
 from analytics import periods
+from analytics.figures import indicators
 from analytics.figures.assessment import assess
 from analytics.figures.figure import Figure
 from analytics.figures.roll_up import Scope
 from analytics.figures.rule_files import Rules
+from analytics.figures.scope_basis import Measured
+from analytics.periods import Period
 from analytics.pipeline.consumption_store import ConsumptionStore
+from analytics.pipeline.needed_series import needed_series
 from jieneng.metering.errors import UsageError
 from jieneng.metering.site import Site
 
@@ -48,9 +54,17 @@ class PeriodFigures:
             chosen,
             wanted,
             today,
-            await self._consumption.measured(elapsed.start, elapsed.end),
-            None if base is None else await self._consumption.measured(base.start, base.end),
+            await self._measured(chosen, elapsed),
+            None if base is None else await self._measured(chosen, base),
         )
+
+    async def _measured(self, chosen: Sequence[Scope], period: Period) -> Measured:
+        """Return a period's consumption by day, and what indicators need beside it."""
+        measured = await self._consumption.measured(period.start, period.end)
+        needs = {need for row in indicators.INDICATORS.values() for need in row.needs}
+        days = period.start, period.end
+        series = await needed_series(needs, chosen, self._site, self._consumption, days)
+        return msgspec.structs.replace(measured, series=series)
 
     def _chosen(self, scope_ids: Sequence[str] | None) -> tuple[Scope, ...]:
         if scope_ids is None:
