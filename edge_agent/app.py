@@ -145,8 +145,8 @@ def _poller(
         link=bus_link(one.bus, clock.now_ms),
         link_kind=one.bus.link,
         clock=clock,
-        face=face,
-        keep=keeper.keep,
+        slots=face,
+        on_result=keeper.keep,
         log=log,
     )
 

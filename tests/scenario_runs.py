@@ -130,7 +130,7 @@ def _poller(
         link=bus_link(found, clock.now_ms),
         link_kind=bus.link,
         clock=clock,
-        keep=into(kept),
+        on_result=into(kept),
         log=structlog.get_logger(),
     )
 

@@ -4,10 +4,10 @@ Laws:
 
 1. One question at a time. A silent meter costs its neighbours one time-out, less and less often.
    One that answers in part is not silent; one that can't be understood five times in a row is
-   asked less, too. A link that is down is no meter's failure, and costs no meter its slot as long
+   reads less, too. A link that is down is no meter's failure, and costs no meter its slot as long
    as that lasts; it is down, too, where one meter after the other is hung up on, until none is
    left. Less than that are meters for which a gateway hangs up.
-2. After a silence or a wrong reply, the same meter is not asked for anything more before its next
+2. After a silence or a wrong reply, the same meter is not reads for anything more before its next
    slot: what comes late now could be the answer to any of its questions. Where replies carry no
    number, its next answer counts only if it stays alone up to its deadline; and one that turns out
    to be another question's spoils those before it that could be as well.
@@ -16,7 +16,7 @@ Laws:
    been closed while idle, and after a short pause where the meter is busy, within the meter's share
    of the bus's time.
 5. Registers that a meter refuses as not being there are a mistake in its model or in the site: said
-   once, and from then on only asked for now and then, because a gateway that starts up may say the
+   once, and from then on only reads for now and then, because a gateway that starts up may say the
    same. The meter's other registers go on.
 """
 
@@ -27,7 +27,7 @@ from edge_agent.polling.circuit_breaker import TRIP, CircuitBreaker
 from edge_agent.polling.meter_state import UNPOLLED, MeterState, ReadState
 from edge_agent.polling.poll import Poll, PollCounts, Trouble
 from edge_agent.polling.poll_slots import PollSlots
-from edge_agent.polling.polled_meter import Heard, PolledMeter
+from edge_agent.polling.polled_meter import PolledMeter, PollResult
 from edge_agent.polling.schedule import Schedule
 from edge_agent.protocols.request_reply import (
     Ask,
@@ -55,7 +55,7 @@ from jieneng.observe import Log, LoggedFault
 
 _REOPEN_S: Final = 1.0  # a link that can't be opened is tried again after this, doubling ...
 _REOPEN_LONGEST_S: Final = 30.0  # ... up to this
-_BUSY_PAUSES_S: Final = (0.1, 0.2)  # before a busy meter is asked again, in one poll
+_BUSY_PAUSES_S: Final = (0.1, 0.2)  # before a busy meter is reads again, in one poll
 _NOW_S: Final = 0.001  # what is due so soon is due: a loop's timers are no finer
 
 _Part: TypeAlias = Generator[Ask | Pause, Reply | None, bool]
@@ -91,8 +91,8 @@ class BusPoller:
         link: Link,
         link_kind: LinkKind,
         clock: Clock,
-        face: PollSlots | None = None,
-        keep: Callable[[Heard], None],
+        slots: PollSlots | None = None,
+        on_result: Callable[[PollResult], None],
         log: Log,
     ) -> None:
         """Poll them, once it runs.
@@ -105,8 +105,8 @@ class BusPoller:
             link: to them.
             link_kind: kind of that link, which decides how each meter's protocol is framed.
             clock: when.
-            face: of that clock, which all buses look at together; its own where None.
-            keep: takes what each poll heard.
+            slots: of that clock, which all buses look at together; its own where None.
+            on_result: takes what each poll heard.
             log: for faults.
         """
         self.bus: Final = bus
@@ -116,8 +116,8 @@ class BusPoller:
         self._link = link
         self._link_kind: Final = link_kind
         self._clock = clock
-        self._face = face or PollSlots(clock.now_ms(), clock.monotonic())
-        self._keep = keep
+        self._slots = slots or PollSlots(clock.now_ms(), clock.monotonic())
+        self._on_result = on_result
         self._asked = 0  # questions so far
         self._turned_away: set[str] = set()  # since anything answered: meters hung up on
         self._link_breaker = CircuitBreaker(_REOPEN_S, _REOPEN_LONGEST_S)
@@ -128,14 +128,14 @@ class BusPoller:
             one.id: MeterState(one, bus, link_kind, log, clock.monotonic) for one in meters
         }
 
-    def succeed(self, before: "BusPoller") -> None:
+    def take_over(self, previous: "BusPoller") -> None:
         """Go on where the one before ended, with all that it knew of what is as it was."""
-        self.counts = before.counts
-        self.link_fault = before.link_fault
-        for name, known in before.polled.items():
+        self.counts = previous.counts
+        self.link_fault = previous.link_fault
+        for name, known in previous.polled.items():
             mine = self.polled.get(name)
             if mine is not None and mine.meter.made_of == known.meter.made_of:
-                known.moved(self._link_kind)
+                known.change_link(self._link_kind)
                 self.polled[name] = known
             else:
                 known.retire()
@@ -149,159 +149,161 @@ class BusPoller:
     async def run(self) -> None:
         """Poll until cancelled."""
         try:
-            await self._link.converse(self._talk(), self._clock.sleep)
+            await self._link.converse(self._poll_meters(), self._clock.sleep)
         finally:
             self._link.close()
 
-    def _talk(self) -> Talk:
-        now_s = self._look()
+    def _poll_meters(self) -> Talk:
+        now_s = self._read_clocks()
         schedule = Schedule(
             [(polled.meter.id, polled.meter.interval_s) for polled in self.polled.values()],
             phase=self._phase,
             wave=self._wave,
             ahead_s=self._ahead_s,
             now_s=now_s,
-            face=self._face,
+            slots=self._slots,
         )
         while True:
             meter, slot = schedule.next(now_s)
             soon_s = now_s + _NOW_S
             if slot.due_s > soon_s or self._link_breaker.not_before_s > soon_s:
                 yield Pause(max(slot.due_s, self._link_breaker.not_before_s) - now_s)
-                now_s = self._look()
+                now_s = self._read_clocks()
                 continue  # others may be due as well by now
             polled = self.polled[meter]
-            asked = polled.ask(slot.number)
-            course = Poll(polled, asked, [None] * len(asked), now_s, self._asked)
-            for number, read in enumerate(asked):
+            reads = polled.ask(slot.number)
+            poll = Poll(polled, reads, [None] * len(reads), now_s, self._asked)
+            for number, read in enumerate(reads):
                 if read.breaker.not_before_s > now_s:
-                    course.complete = False
+                    poll.complete = False
                     continue
                 self._asked += 1
                 try:
-                    course.replies[number] = yield self._exchange(course, read)
+                    poll.replies[number] = yield self._exchange(poll, read)
                 except (LinkError, PeerError) as error:
-                    if not (yield from self._again(course, number, error)):
+                    if not (yield from self._retry(poll, number, error)):
                         break
                 else:
                     polled.owes = False
                     if read.fault.times:
-                        read.answered()
-            had_turn = self._ended(course)
-            now_s = self._look()
+                        read.clear_fault()
+            had_turn = self._finish(poll)
+            now_s = self._read_clocks()
             if not had_turn and now_s < slot.ends_s:
                 continue  # it has its turn when the link is back
             schedule.done(now_s, not_before_s=polled.not_before_s, failures=polled.breaker.failures)
 
-    def _look(self) -> float:
+    def _read_clocks(self) -> float:
         """At both clocks; what the monotonic one says."""
         now_s = self._clock.monotonic()
-        self._face.look(self._clock.now_ms(), now_s)
+        self._slots.look(self._clock.now_ms(), now_s)
         return now_s
 
     def _ahead_s(self) -> float:
         """How much UTC is ahead of the monotonic clock."""
         return self._clock.now_ms() / MILLISECONDS - self._clock.monotonic()
 
-    def _again(self, course: Poll, number: int, error: LinkError | PeerError) -> _Part:
-        """A read that was not answered is asked for again where that is safe and cheap.
+    def _retry(self, poll: Poll, number: int, error: LinkError | PeerError) -> _Part:
+        """A read that was not answered is reads for again where that is safe and cheap.
 
         Returns:
-            Whether the meter may be asked for more.
+            Whether the meter may be reads for more.
         """
-        read = course.asked[number]
+        read = poll.asked[number]
         reopened = False
         while True:
             if isinstance(error, HungUp) and not reopened:
                 reopened = True
-            elif (pause_s := self._pause_s(course, error)) is not None:
+            elif (pause_s := self._pause_s(poll, error)) is not None:
                 yield Pause(pause_s)
             else:
-                return self._missed(course, number, error)
+                return self._record_failure(poll, number, error)
             self._asked += 1
             try:
-                course.replies[number] = yield self._exchange(course, read)
+                poll.replies[number] = yield self._exchange(poll, read)
             except (LinkError, PeerError) as another:
                 error = another
             else:
-                course.polled.owes = False
-                read.answered()
+                poll.polled.owes = False
+                read.clear_fault()
                 return True
 
-    def _exchange(self, course: Poll, read: ReadState) -> Ask:
+    def _exchange(self, poll: Poll, read: ReadState) -> Ask:
         """Ask for these, and make sure of the answer where there may be another."""
         steps = read.request.exchange(self._asked)
-        if course.asked_s is None:
-            steps = self._first(course, steps)
-        if course.polled.owes:
+        if poll.asked_s is None:
+            steps = self._note_first_request(poll, steps)
+        if poll.polled.owes:
             steps = checked_for_second_reply(steps)
-        return Ask(steps, course.polled.framing)
+        return Ask(steps, poll.polled.framing)
 
-    def _first(self, course: Poll, steps: Exchange) -> Exchange:
+    def _note_first_request(self, poll: Poll, steps: Exchange) -> Exchange:
         """The same, its moment noted. It begins when it is sent: links may wait before they do."""
-        course.asked_s = self._clock.monotonic()
+        poll.asked_s = self._clock.monotonic()
         return (yield from steps)
 
-    def _pause_s(self, course: Poll, error: LinkError | PeerError) -> float | None:
-        """How long to wait before a busy meter is asked again; None: not any more."""
-        is_busy = course.polled.framing.meaning(error) is Meaning.BUSY
-        if not is_busy or course.pauses == len(_BUSY_PAUSES_S):
+    def _pause_s(self, poll: Poll, error: LinkError | PeerError) -> float | None:
+        """How long to wait before a busy meter is reads again; None: not any more."""
+        is_busy = poll.polled.framing.meaning(error) is Meaning.BUSY
+        if not is_busy or poll.pauses == len(_BUSY_PAUSES_S):
             return None
-        pause_s = _BUSY_PAUSES_S[course.pauses]
-        course.pauses += 1
-        until_s = course.began_s + course.polled.meter.interval_s / len(self.polled)
+        pause_s = _BUSY_PAUSES_S[poll.pauses]
+        poll.pauses += 1
+        until_s = poll.began_s + poll.polled.meter.interval_s / len(self.polled)
         return pause_s if self._clock.monotonic() + pause_s <= until_s else None
 
-    def _missed(self, course: Poll, number: int, error: LinkError | PeerError) -> bool:
-        """A read has no answer; whether the meter may be asked for more."""
-        course.complete = False
-        framing = course.polled.framing
+    def _record_failure(self, poll: Poll, number: int, error: LinkError | PeerError) -> bool:
+        """A read has no answer; whether the meter may be reads for more."""
+        poll.complete = False
+        framing = poll.polled.framing
         if not framing.numbered:
             if isinstance(error, Silent):
-                course.polled.owes = True
+                poll.polled.owes = True
             elif isinstance(error, StrayReply):
-                course.distrust(number)
-        state = course.asked[number]
+                poll.discard_ambiguous_replies(number)
+        state = poll.asked[number]
         meaning = framing.meaning(error)
         if meaning is Meaning.NOT_THERE:
             state.refused(error, self._clock.monotonic())
             return True
-        course.trouble = Trouble(self._judged(course, error), state.read)
+        poll.trouble = Trouble(self._interpret(poll, error), state.read)
         return meaning not in _SILENT
 
-    def _judged(self, course: Poll, error: LinkError | PeerError) -> LinkError | PeerError:
+    def _interpret(self, poll: Poll, error: LinkError | PeerError) -> LinkError | PeerError:
         """What a trouble is in the light of those before."""
-        if not isinstance(error, TurnedAway) or course.answered:
+        if not isinstance(error, TurnedAway) or poll.answered:
             return error
-        self._turned_away.add(course.polled.meter.id)
+        self._turned_away.add(poll.polled.meter.id)
         if len(self._turned_away) < len(self.polled):
             return error
         return LinkDown("no meter is reached: {error}", error=error)
 
-    def _ended(self, course: Poll) -> bool:
+    def _finish(self, poll: Poll) -> bool:
         """Hand on what a poll found, and remember how it went.
 
         Returns:
             Whether the meter had its turn.
         """
-        meter = course.polled.meter
-        if course.trouble is None:  # registers that are not there must not keep the others due
-            meter.got()
-        attempts = self._asked - course.before
+        meter = poll.polled.meter
+        if poll.trouble is None:  # registers that are not there must not on_result the others due
+            meter.mark_complete()
+        attempts = self._asked - poll.before
         if not attempts:
             return True
         ended_s = self._clock.monotonic()
-        self.counts.add(ended_s - course.began_s, course.complete)
-        self._remember(course, ended_s)
-        replies, complete = course.replies, course.complete
+        self.counts.add(ended_s - poll.began_s, poll.complete)
+        self._remember(poll, ended_s)
+        replies, complete = poll.replies, poll.complete
         stamp = meter.stamp(replies)
         time_ms = self._clock.now_ms() if stamp is None else stamp.time_ms
-        lasted_ms = round(MILLISECONDS * course.lasted_s(ended_s))
-        self._keep(Heard(meter, meter.due, replies, time_ms, complete, lasted_ms, attempts))
-        return not course.is_in_vain
+        lasted_ms = round(MILLISECONDS * poll.duration_s(ended_s))
+        self._on_result(
+            PollResult(meter, meter.due, replies, time_ms, complete, lasted_ms, attempts)
+        )
+        return not poll.found_link_down
 
-    def _remember(self, course: Poll, ended_s: float) -> None:
-        polled, trouble = course.polled, course.trouble
+    def _remember(self, poll: Poll, ended_s: float) -> None:
+        polled, trouble = poll.polled, poll.trouble
         if trouble is not None and isinstance(trouble.error, LinkDown):
             self._link_breaker.failed(ended_s)
             self.link_fault.happened(trouble.error)
@@ -319,7 +321,7 @@ class BusPoller:
         if not isinstance(error, TurnedAway):
             self._turned_away.clear()
         polled.fault.happened(error, **read.log_fields)
-        if course.answered or polled.framing.meaning(error) not in _SILENT:
+        if poll.answered or polled.framing.meaning(error) not in _SILENT:
             polled.answered()
         elif isinstance(error, ReplyError):
             polled.breaker.answered()
@@ -328,5 +330,5 @@ class BusPoller:
             polled.breaker.failed(ended_s)
 
 
-#: The meter itself did not answer, and is not asked for anything else in this poll.
+#: The meter itself did not answer, and is not reads for anything else in this poll.
 _SILENT: Final = frozenset({Meaning.NO_ANSWER, Meaning.UNREACHABLE})

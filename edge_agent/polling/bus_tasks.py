@@ -124,7 +124,7 @@ class BusTasks:
         if self._group is None:
             raise RuntimeError("buses are begun before they run")
         if before is not None:
-            poller.succeed(before.poller)
+            poller.take_over(before.poller)
         task = self._group.create_task(poller.run(), name=f"bus {duty.bus.id}")
         self._running[duty.bus.id] = _Running(duty, poller, task)
 

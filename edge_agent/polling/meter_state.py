@@ -40,8 +40,8 @@ class ReadState(msgspec.Struct, frozen=True):
         self.breaker.failed(now_s)
         self.fault.happened(reason)
 
-    def answered(self) -> None:
-        """It has."""
+    def clear_fault(self) -> None:
+        """Clear the fault and reset the breaker."""
         self.breaker.answered()
         self.fault.over()
 
@@ -109,7 +109,7 @@ class MeterState:
         self.breaker.answered()
         self.garble.answered()
 
-    def moved(self, link: Link) -> None:
+    def change_link(self, link: Link) -> None:
         """The way to it changed, and how it is asked there: it may be there again."""
         self.framing = framing(self.meter.protocol, link)
         self._reads = ()

@@ -54,14 +54,14 @@ class Poll(msgspec.Struct):
     complete: bool = True
     pauses: int = 0
 
-    def lasted_s(self, ended_s: float) -> float:
+    def duration_s(self, ended_s: float) -> float:
         """From the first question to its end; of one that asked none, all that it was tried.
 
         What the link waited for before that is mostly the answer of another meter.
         """
         return ended_s - (self.began_s if self.asked_s is None else self.asked_s)
 
-    def distrust(self, number: int) -> None:
+    def discard_ambiguous_replies(self, number: int) -> None:
         """What came last did not answer this read, and may be the answer to the one before.
 
         Then neither did what came for that, if it is like the one before it in turn; and so on.
@@ -77,7 +77,7 @@ class Poll(msgspec.Struct):
         return any(self.replies)
 
     @property
-    def is_in_vain(self) -> bool:
+    def found_link_down(self) -> bool:
         """Whether the link was down before anything was read."""
         down = self.trouble is not None and isinstance(self.trouble.error, LinkDown)
         return down and not self.answered

@@ -4,7 +4,7 @@ Laws:
 
 1. A poll is one sample, stamped with the reply that holds the consumption counter, or with the
    last reply where that one is missing. What was not answered, or is no finite number, is NaN.
-   Polls may be understood later than they were heard, but in the same order.
+   Polls may be understood later than they were result, but in the same order.
 2. What is asked for in a poll is what is due in it (`PollPlan`), and due again until it was got.
 3. A ratio holds from the start of its local day: a sample is computed with those in force at its
    own time, even if it was asked for a moment before midnight. Before its first day a ratio was
@@ -22,7 +22,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from edge_agent.polling.quality import Judge, Repetition
+from edge_agent.polling.quality import CounterCheck, RepetitionCheck
 from edge_agent.protocols.request_reply import Reply
 from edge_agent.timekeeping.clock_trust import EARLIEST_MS
 from jieneng.metering.catalog.meter_model import Model
@@ -115,14 +115,14 @@ class PolledMeter:
     __slots__ = (
         "_catalog",
         "_changes_ms",
+        "_counter_check",
         "_days",
-        "_got",
         "_is_mixed",
-        "_judge",
+        "_complete",
         "_layout",
         "_number",
         "_plan",
-        "_repetitions",
+        "_repetition_checks",
         "_since_ms",
         "_until_ms",
         "due",
@@ -147,11 +147,13 @@ class PolledMeter:
         self._changes_ms = [
             _start_ms(datetime(day.year, day.month, day.day, tzinfo=zone)) for day in self._days
         ]
-        self._judge = Judge(meter.rated_max, AN_HOUR[QUANTITIES[CONSUMPTION[meter.medium]].unit])
-        self._repetitions: dict[tuple[int, ...], Repetition] = {}
+        self._counter_check = CounterCheck(
+            meter.rated_max, AN_HOUR[QUANTITIES[CONSUMPTION[meter.medium]].unit]
+        )
+        self._repetition_checks: dict[tuple[int, ...], RepetitionCheck] = {}
         self._number = 0  # of the poll that was asked for ...
-        self._got: int | None = None  # ... and of the last that got what was due
-        self._come_into_force(EARLIEST_MS)
+        self._complete: int | None = None  # ... and of the last that got what was due
+        self._apply_ratios_of(EARLIEST_MS)
         self.due: tuple[int, ...] = self._plan.polls.cadences
         self._is_mixed = len(self.due) > 1
         self._layout = self._plan.layout(self.due)
@@ -170,7 +172,7 @@ class PolledMeter:
             number: of its interval on the clock's face.
         """
         self._number = number
-        if self._is_mixed and (due := self._plan.polls.due(number, self._got)) != self.due:
+        if self._is_mixed and (due := self._plan.polls.due(number, self._complete)) != self.due:
             self.due, self._layout = due, self._plan.layout(due)
         return self._layout.reads
 
@@ -179,43 +181,43 @@ class PolledMeter:
         counter = replies[self._layout.counter_read]
         return counter or next(filter(None, reversed(replies)), None)
 
-    def sample(self, heard: "Heard") -> Sample | None:
-        """What was heard means this; None where there is no reply at all."""
-        if not heard.answered:
+    def sample(self, result: "PollResult") -> Sample | None:
+        """What was result means this; None where there is no reply at all."""
+        if not result.answered:
             return None
-        time_ms = heard.time_ms
+        time_ms = result.time_ms
         if not self._since_ms <= time_ms < self._until_ms:
             # A clock that can't be believed yet tells no day: the earliest it could is nearest.
-            self._come_into_force(max(time_ms, EARLIEST_MS))
+            self._apply_ratios_of(max(time_ms, EARLIEST_MS))
             self._layout = self._plan.layout(self.due)
-        due = heard.due
+        due = result.due
         layout = self._layout if due is self.due else self._plan.layout(due)
-        said: list[bytes | None] = []
+        data: list[bytes | None] = []
         values: tuple[float, ...] = ()
-        for number, reply in enumerate(heard.replies):
+        for number, reply in enumerate(result.replies):
             if reply is None:
-                said.append(None)
+                data.append(None)
                 values += layout.unknown[number]
             else:
-                said.append(reply.data)
+                data.append(reply.data)
                 values += layout.reads[number].decode(reply.data)
         if not math.isfinite(sum(values)):
             values = tuple([value if math.isfinite(value) else math.nan for value in values])
         counter = values[layout.counter]
         rate = math.nan if layout.rate is None else values[layout.rate]
         step = self._plan.step + self._plan.float_step * abs(counter)
-        repetition = self._repetitions.get(due)
-        if repetition is None:
-            repetition = self._repetitions[due] = Repetition(layout.quantities)
-        quality = self._judge.quality(time_ms, counter, rate, step)
-        quality |= repetition.quality(time_ms, said, values)
+        repetition_check = self._repetition_checks.get(due)
+        if repetition_check is None:
+            repetition_check = self._repetition_checks[due] = RepetitionCheck(layout.quantities)
+        quality = self._counter_check.quality(time_ms, counter, rate, step)
+        quality |= repetition_check.quality(time_ms, data, values)
         return Sample(self.id, time_ms, quality, layout.quantities, values)
 
-    def got(self) -> None:
+    def mark_complete(self) -> None:
         """The poll that was asked for got all that there is: what was due is not due any more."""
-        self._got = self._number
+        self._complete = self._number
 
-    def _come_into_force(self, time_ms: int) -> None:
+    def _apply_ratios_of(self, time_ms: int) -> None:
         """The ratios that hold then are those that hold now."""
         number = bisect_right(self._changes_ms, time_ms)
         edges = [-math.inf, *self._changes_ms, math.inf]
@@ -233,8 +235,8 @@ class PolledMeter:
         return ratios
 
 
-class Heard(msgspec.Struct, frozen=True, gc=False):
-    """One poll: what was heard, which is understood later, and how it went.
+class PollResult(msgspec.Struct, frozen=True, gc=False):
+    """One poll: what was result, which is understood later, and how it went.
 
     Attributes:
         meter: that was asked.
@@ -260,12 +262,12 @@ class Heard(msgspec.Struct, frozen=True, gc=False):
         """Whether there is a sample of it."""
         return any(self.replies)
 
-    def at(self, time_ms: int) -> "Heard":
+    def at(self, time_ms: int) -> "PollResult":
         """The same, with another stamp."""
         return msgspec.structs.replace(self, time_ms=time_ms)
 
     def sample(self) -> Sample | None:
-        """What the meter said."""
+        """What the meter data."""
         return self.meter.sample(self)
 
     def poll(self) -> PollReport:

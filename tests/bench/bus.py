@@ -170,7 +170,7 @@ def _poller(bus: Bus, meters: list[Meter]) -> BusPoller:
         link=bus_link(bus, clock.now_ms),
         link_kind=bus.link,
         clock=clock,
-        keep=lambda _: None,
+        on_result=lambda _: None,
         log=observe.log("bench"),
     )
 

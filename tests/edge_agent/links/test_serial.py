@@ -365,7 +365,7 @@ async def test_simulated_meters_on_a_serial_port_are_polled_again_when_it_is_bac
         link=bus_link(msgspec.structs.replace(wired, device=str(device)), clock.now_ms),
         link_kind="rtu",
         clock=clock,
-        keep=into(kept),
+        on_result=into(kept),
         log=observe.log("test"),
     )
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from edge_agent.polling.bus_poller import BusPoller
 from edge_agent.polling.poll_slots import PollSlots
-from edge_agent.polling.polled_meter import Heard, PolledMeter
+from edge_agent.polling.polled_meter import PolledMeter, PollResult
 from edge_agent.protocols.request_reply import Ask, Pause, Reply, Talk
 from jieneng import observe
 from jieneng.metering.errors import DeviceRefused, LinkError, PeerError, Silent
@@ -133,7 +133,7 @@ class Bus:
         self.gateway = Gateway(
             self.clock, answer, timeout_s=timeout_s, wire_s=wire_s, listens=listens
         )
-        self.heard: list[Heard] = []
+        self.heard: list[PollResult] = []
         self.samples: list[Sample] = []
         self.poller = BusPoller(
             bus,
@@ -150,12 +150,12 @@ class Bus:
             link=self.gateway,
             link_kind="tcp",
             clock=self.clock,
-            face=self.face,
-            keep=self._keep,
+            slots=self.face,
+            on_result=self._keep,
             log=observe.log("test"),
         )
         if before:
-            self.poller.succeed(before.poller)
+            self.poller.take_over(before.poller)
 
     async def run(self, seconds: float) -> None:
         """Poll, until so many seconds after the beginning of the clock."""
@@ -167,7 +167,7 @@ class Bus:
             with suppress(asyncio.CancelledError):
                 await task
 
-    def _keep(self, poll: Heard) -> None:
+    def _keep(self, poll: PollResult) -> None:
         self.heard.append(poll)
         into(self.samples)(poll)
 

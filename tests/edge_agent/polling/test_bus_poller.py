@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from edge_agent.links.link import TcpLink
 from edge_agent.polling.bus_poller import BusPoller
-from edge_agent.polling.polled_meter import Heard, PolledMeter
+from edge_agent.polling.polled_meter import PolledMeter, PollResult
 from edge_agent.polling.schedule import phase_s
 from edge_agent.protocols.request_reply import Ask, Reply
 from jieneng import observe
@@ -67,7 +67,7 @@ class Bus:
             ),
             link_kind=kind,
             clock=clock,
-            keep=into(self.samples),
+            on_result=into(self.samples),
             log=observe.log("test"),
         )
 
@@ -361,13 +361,13 @@ async def test_a_bus_of_a_later_wave_is_polled_a_wave_later() -> None:
 async def test_a_stall_of_the_agent_moves_no_slot() -> None:
     """A log that hung had the meter's next poll before its edge of the clock's face."""
     bus = stepped_gateway.Bus(lambda question, _: question.reply(1), units=2)
-    kept = bus.poller._keep
+    kept = bus.poller._on_result
 
-    def hang(poll: Heard) -> None:
+    def hang(poll: PollResult) -> None:
         kept(poll)
         bus.clock._now_ms += 700 if poll.meter.id == "m1" else 0
 
-    bus.poller._keep = hang
+    bus.poller._on_result = hang
     await bus.run(60.0)
     faces_s = [(one.time_ms / 1000) % 15 for one in bus.samples]
     assert len(faces_s) == 8
@@ -417,8 +417,8 @@ async def test_a_poll_takes_from_its_first_question_not_from_the_wish_for_a_link
     timeout_s = 0.4
     async with misbehaving(behave, rtu=True) as server:
         bus = Bus(server.port, "rtu_tcp", range(1, 2), 0.1, timeout_s, EVEN)
-        polls: list[tuple[float, Heard]] = []
-        bus.poller._keep = lambda heard: polls.append((time.monotonic(), heard))
+        polls: list[tuple[float, PollResult]] = []
+        bus.poller._on_result = lambda heard: polls.append((time.monotonic(), heard))
         began_s = time.monotonic()
         async with running(bus.poller.run()):
             await until(lambda: polls)

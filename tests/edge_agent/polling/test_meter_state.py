@@ -21,7 +21,7 @@ def test_a_meter_whose_way_changed_is_asked_in_the_framing_of_the_new_one() -> N
     before = standing.ask(0)
     for _ in range(3):
         before[0].refused(DeviceRefused(2), 100.0)
-    standing.moved("rtu_tcp")
+    standing.change_link("rtu_tcp")
     after = standing.ask(1)
     for one in after:
         assert isinstance(one.read, ModbusRead)
@@ -42,8 +42,8 @@ def test_so_is_what_it_was_never_asked_for_before() -> None:
     )
     standing = MeterState(polled, "b", "tcp", observe.log("test"))
     before = {one.read.request_key for one in standing.ask(0)}
-    polled.got()
-    standing.moved("rtu_tcp")
+    polled.mark_complete()
+    standing.change_link("rtu_tcp")
     new = [one for one in standing.ask(1) if one.read.request_key not in before]
     assert new
     for one in new:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from edge_agent.polling.polled_meter import Heard, PolledMeter
+from edge_agent.polling.polled_meter import PolledMeter, PollResult
 from edge_agent.protocols.request_reply import Reply
 from edge_agent.timekeeping.clock_trust import UP_MS
 from jieneng.metering.catalog.modbus_points import modbus_models
@@ -46,10 +46,12 @@ def replies(meter: PolledMeter, *times_ms: int | None) -> list[Reply | None]:
     ]
 
 
-def heard(meter: PolledMeter, replies: Sequence[Reply | None]) -> Heard:
+def heard(meter: PolledMeter, replies: Sequence[Reply | None]) -> PollResult:
     """A poll that ended this way."""
     stamp = meter.stamp(replies)
-    return Heard(meter, meter.due, replies, NOW if stamp is None else stamp.time_ms, True, 9, 1)
+    return PollResult(
+        meter, meter.due, replies, NOW if stamp is None else stamp.time_ms, True, 9, 1
+    )
 
 
 def understood(meter: PolledMeter, replies: Sequence[Reply | None]) -> Sample | None:
@@ -184,7 +186,7 @@ def test_a_slow_quantity_is_asked_for_at_its_pace_and_again_until_it_was_got() -
         lost = number == 66
         understood(meter, [None if lost else Reply(bytes(2 * read.count), NOW) for read in reads])
         if not lost:
-            meter.got()
+            meter.mark_complete()
     assert sizes == [3, 1, 1, 1, 1, 1, 3, 3, 1, 1, 1, 1, 3, 1]
 
 
@@ -196,7 +198,7 @@ def test_a_poll_without_the_slow_quantities_says_nothing_of_them() -> None:
     for number in (6, 7):
         reads = asked(meter, number)
         sample = understood(meter, [Reply(bytes(2 * read.count), NOW) for read in reads])
-        meter.got()
+        meter.mark_complete()
         assert sample is not None
         found.append(sample.quantities)
     assert found[1] == ("energy_kwh",)
@@ -219,7 +221,7 @@ def test_polls_may_be_understood_later_in_the_order_in_which_they_were_heard() -
                 Reply(registers.ljust(2 * read.count, b"\1"), time_ms)
                 for read in asked(meter, number)
             ]
-            meter.got()
+            meter.mark_complete()
             if meter is later:
                 waiting.append(heard(meter, said))
             else:

@@ -70,7 +70,7 @@ async def test_what_pymodbus_serves_is_what_the_vectors_say(
             link=bus_link(bus("b", port, kind, timeout_s=0.2), clock.now_ms),
             link_kind=kind,
             clock=clock,
-            keep=keep,
+            on_result=keep,
             log=observe.log("test"),
         )
         async with running(poller.run()):
