@@ -115,10 +115,10 @@ class PolledMeter:
     __slots__ = (
         "_catalog",
         "_changes_ms",
+        "_complete",
         "_counter_check",
         "_days",
         "_is_mixed",
-        "_complete",
         "_layout",
         "_number",
         "_plan",

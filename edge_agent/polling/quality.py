@@ -121,10 +121,10 @@ class _FlatCheck:
     """How long a counter has stood still, and what should have flowed meanwhile."""
 
     __slots__ = (
-        "_growth_per_ms",
         "_least_move",
         "_missing",
         "_moved_ms",
+        "_per_ms",
         "_rate",
         "_seen_ms",
         "_value",
