@@ -62,7 +62,7 @@ _Part: TypeAlias = Generator[Ask | Pause, Reply | None, bool]
 
 
 class Link(Protocol):
-    """What the poller needs of a link."""
+    """The part of a link that the poller uses."""
 
     async def converse(self, talk: Talk, sleep: Callable[[float], Awaitable[None]]) -> None:
         """Drive a talk to its end; its pauses are slept with `sleep`."""
@@ -129,7 +129,7 @@ class BusPoller:
         }
 
     def take_over(self, previous: "BusPoller") -> None:
-        """Go on where the one before ended, with all that it knew of what is as it was."""
+        """Continue from a previous poller's state after a reload, for all meters that are unchanged."""
         self.counts = previous.counts
         self.link_fault = previous.link_fault
         for name, known in previous.polled.items():
@@ -141,7 +141,7 @@ class BusPoller:
                 known.retire()
 
     def retire(self) -> None:
-        """The bus is not polled any more, and nothing is wrong with it."""
+        """End all faults, because the bus is no longer polled."""
         self.link_fault.end(why=UNPOLLED)
         for known in self.polled.values():
             known.retire()
@@ -194,13 +194,13 @@ class BusPoller:
             schedule.done(now_s, not_before_s=polled.not_before_s, failures=polled.breaker.failures)
 
     def _read_clocks(self) -> float:
-        """At both clocks; what the monotonic one says."""
+        """Read both clocks and return the monotonic time [s]."""
         now_s = self._clock.monotonic()
         self._slots.look(self._clock.now_ms(), now_s)
         return now_s
 
     def _ahead_s(self) -> float:
-        """How much UTC is ahead of the monotonic clock."""
+        """Return how far UTC is ahead of the monotonic clock [s]."""
         return self._clock.now_ms() / MILLISECONDS - self._clock.monotonic()
 
     def _retry(self, poll: Poll, number: int, error: LinkError | PeerError) -> _Part:
@@ -229,7 +229,7 @@ class BusPoller:
                 return True
 
     def _exchange(self, poll: Poll, read: ReadState) -> Ask:
-        """Ask for these, and make sure of the answer where there may be another."""
+        """Return the request of a read, checked for a second reply if a late one may still come."""
         steps = read.request.exchange(self._asked)
         if poll.asked_s is None:
             steps = self._note_first_request(poll, steps)
@@ -238,7 +238,7 @@ class BusPoller:
         return Ask(steps, poll.polled.framing)
 
     def _note_first_request(self, poll: Poll, steps: Exchange) -> Exchange:
-        """The same, its moment noted. It begins when it is sent: links may wait before they do."""
+        """Note when the first request is sent; a link may wait before it sends one."""
         poll.asked_s = self._clock.monotonic()
         return (yield from steps)
 
@@ -270,7 +270,7 @@ class BusPoller:
         return meaning not in _SILENT
 
     def _interpret(self, poll: Poll, error: LinkError | PeerError) -> LinkError | PeerError:
-        """What a trouble is in the light of those before."""
+        """Return the error, or LinkDown if every meter of the bus was turned away in a row."""
         if not isinstance(error, TurnedAway) or poll.answered:
             return error
         self._turned_away.add(poll.polled.meter.id)
@@ -279,10 +279,10 @@ class BusPoller:
         return LinkDown("no meter is reached: {error}", error=error)
 
     def _finish(self, poll: Poll) -> bool:
-        """Hand on what a poll found, and remember how it went.
+        """Hand on the result of a poll, and update the states of meter and link.
 
         Returns:
-            Whether the meter had its turn.
+            False if the link was down, so that the meter keeps its turn.
         """
         meter = poll.polled.meter
         if poll.trouble is None:  # registers that are not there must not on_result the others due

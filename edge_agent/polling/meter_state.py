@@ -1,4 +1,4 @@
-"""How a meter stands with its bus: whether it answers, and which reads it refuses for good."""
+"""Keep the polling state of a meter: breakers, faults, and the reads that it refuses."""
 
 import math
 from collections.abc import Callable, Hashable
@@ -25,7 +25,7 @@ UNPOLLED: Final = "no longer polled"  # why a fault is over though nothing was m
 
 
 class ReadState(msgspec.Struct, frozen=True):
-    """One read of a meter, and whether the meter has what it asks for at all.
+    """A read of a meter with its breaker and fault, for registers that the meter may lack.
 
     Breaker and fault move together.
     """
@@ -36,7 +36,7 @@ class ReadState(msgspec.Struct, frozen=True):
     fault: LoggedFault
 
     def refused(self, reason: JienengError, now_s: float) -> None:
-        """The meter says that it has none such."""
+        """Count a refusal of these registers."""
         self.breaker.failed(now_s)
         self.fault.happened(reason)
 
@@ -47,7 +47,7 @@ class ReadState(msgspec.Struct, frozen=True):
 
 
 class MeterState:
-    """One meter. Where `fault` has not happened since it was last over, both breakers are at rest.
+    """The polling state of one meter. While `fault` is over, both breakers are at rest.
 
     Attributes:
         meter: what to ask it for, and what it says.
@@ -99,18 +99,18 @@ class MeterState:
 
     @property
     def not_before_s(self) -> float:
-        """It is not to be asked before, on the monotonic clock."""
+        """Earliest monotonic time at which the meter may be asked again [s]."""
         if not self.fault.times:
             return -math.inf
         return max(self.breaker.not_before_s, self.garble.not_before_s)
 
     def answered(self) -> None:
-        """It is there, and can be understood."""
+        """Reset both breakers after a valid reply."""
         self.breaker.answered()
         self.garble.answered()
 
     def change_link(self, link: Link) -> None:
-        """The way to it changed, and how it is asked there: it may be there again."""
+        """Rebuild all requests for another kind of link."""
         self.framing = framing(self.meter.protocol, link)
         self._reads = ()
         for key, one in self._known.items():
@@ -118,12 +118,12 @@ class MeterState:
             self._known[key] = msgspec.structs.replace(one, request=request)
 
     def retire(self) -> None:
-        """It is not polled any more, and nothing is wrong with it."""
+        """End all faults, because the meter is no longer polled."""
         for fault in (self.fault, *(one.fault for one in self._known.values())):
             fault.end(why=UNPOLLED)
 
     def ask(self, number: int) -> tuple[ReadState, ...]:
-        """What to ask for in a poll, with what is known of it."""
+        """Return the reads of a poll, each with its breaker and fault."""
         reads = self.meter.ask(number)
         if reads is not self._reads:
             self._reads, self._asked = reads, tuple(map(self._state_of, reads))

@@ -1,4 +1,4 @@
-"""How one poll goes, and what all of a bus came to. Pure: what happened is written in.
+"""The state of one poll of one meter, and the counts of all polls of a bus. Pure.
 
 Law: what a poll took is the meter's, from the first question that was sent; what the bus was busy
 for is more, with all that it waited for before that. A poll is complete only if every read was
@@ -17,7 +17,7 @@ from jieneng.metering.errors import LinkDown, LinkError, PeerError
 
 
 class Trouble(NamedTuple):
-    """Why a read has no answer.
+    """The reason why a read has no answer.
 
     Attributes:
         error: what the link or the reply said.
@@ -29,7 +29,7 @@ class Trouble(NamedTuple):
 
 
 class Poll(msgspec.Struct):
-    """How one poll goes.
+    """The state of one poll.
 
     Attributes:
         polled: whose it is.
@@ -55,14 +55,14 @@ class Poll(msgspec.Struct):
     pauses: int = 0
 
     def duration_s(self, ended_s: float) -> float:
-        """From the first question to its end; of one that asked none, all that it was tried.
+        """Return the time from the first request to the end, or from the first attempt if none was sent.
 
         What the link waited for before that is mostly the answer of another meter.
         """
         return ended_s - (self.began_s if self.asked_s is None else self.asked_s)
 
     def discard_ambiguous_replies(self, number: int) -> None:
-        """What came last did not answer this read, and may be the answer to the one before.
+        """Discard earlier replies that may belong to another request, after a stray reply.
 
         Then neither did what came for that, if it is like the one before it in turn; and so on.
         """
@@ -73,18 +73,18 @@ class Poll(msgspec.Struct):
 
     @property
     def answered(self) -> bool:
-        """Whether anything was read."""
+        """True if any read was answered."""
         return any(self.replies)
 
     @property
     def found_link_down(self) -> bool:
-        """Whether the link was down before anything was read."""
+        """True if the link was down before anything was read."""
         down = self.trouble is not None and isinstance(self.trouble.error, LinkDown)
         return down and not self.answered
 
 
 class PollCounts(msgspec.Struct):
-    """What a bus's polls came to, since the agent started.
+    """Counts of a bus's finished polls since the agent started.
 
     Attributes:
         ok: every read was answered.
@@ -97,7 +97,7 @@ class PollCounts(msgspec.Struct):
     seconds: float = 0.0
 
     def add(self, lasted_s: float, complete: bool) -> None:
-        """One more has ended."""
+        """Count one finished poll."""
         self.seconds += lasted_s
         if complete:
             self.ok += 1

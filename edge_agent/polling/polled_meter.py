@@ -1,4 +1,4 @@
-"""One meter as the agent polls it. Pure: replies in, a sample out.
+"""Plan the reads of one meter, and turn its replies into a sample. Pure.
 
 Laws:
 
@@ -42,7 +42,7 @@ _RATES: Final[Mapping[Medium, str]] = {
 
 
 class _Layout(msgspec.Struct, frozen=True):
-    """What is asked for in a poll, and where in its sample the judge finds what he needs.
+    """The reads of a poll, and the indexes of counter and rate among its values.
 
     Attributes:
         reads: what to ask for.
@@ -62,7 +62,7 @@ class _Layout(msgspec.Struct, frozen=True):
 
 
 class _Plan:
-    """What holds between two changes of a ratio, for all meters that are alike.
+    """The read plan between two changes of a ratio, shared by all meters that are alike.
 
     Attributes:
         polls: what is due when.
@@ -81,7 +81,7 @@ class _Plan:
         self._layouts: dict[tuple[int, ...], _Layout] = {}
 
     def layout(self, due: tuple[int, ...]) -> _Layout:
-        """Of a poll in which these cadences are due; made once."""
+        """Return the layout of a poll in which these cadences are due; made once."""
         layout = self._layouts.get(due)
         if layout is None:
             layout = self._layouts[due] = self._laid_out(self.polls.reads(due))
@@ -160,11 +160,11 @@ class PolledMeter:
 
     @property
     def bus_address(self) -> dict[str, int | str]:
-        """Its address on the bus, under the key by which `site.toml` gives it."""
+        """Address on the bus, under the key by which `site.toml` gives it."""
         return self.on_site.bus_address
 
     def ask(self, number: int) -> tuple[Read, ...]:
-        """What to ask for in a poll: what is `due` in it.
+        """Return the reads that are `due` in a poll.
 
         What a read asks for is the same whatever ratios are in force.
 
@@ -177,12 +177,12 @@ class PolledMeter:
         return self._layout.reads
 
     def stamp(self, replies: Sequence[Reply | None]) -> Reply | None:
-        """Which of the replies to what is `due` tells the time of the poll."""
+        """Return the reply whose arrival is the time of the poll."""
         counter = replies[self._layout.counter_read]
         return counter or next(filter(None, reversed(replies)), None)
 
     def sample(self, result: "PollResult") -> Sample | None:
-        """What was result means this; None where there is no reply at all."""
+        """Return the sample of a poll; None if there was no reply at all."""
         if not result.answered:
             return None
         time_ms = result.time_ms
@@ -214,11 +214,11 @@ class PolledMeter:
         return Sample(self.id, time_ms, quality, layout.quantities, values)
 
     def mark_complete(self) -> None:
-        """The poll that was asked for got all that there is: what was due is not due any more."""
+        """Mark the last poll as complete: what was due is not due any more."""
         self._complete = self._number
 
     def _apply_ratios_of(self, time_ms: int) -> None:
-        """The ratios that hold then are those that hold now."""
+        """Use the ratios that are in force at a UTC time."""
         number = bisect_right(self._changes_ms, time_ms)
         edges = [-math.inf, *self._changes_ms, math.inf]
         self._since_ms, self._until_ms = edges[number], edges[number + 1]
@@ -236,7 +236,7 @@ class PolledMeter:
 
 
 class PollResult(msgspec.Struct, frozen=True, gc=False):
-    """One poll: what was result, which is understood later, and how it went.
+    """The replies of one poll, which are decoded later, and its statistics.
 
     Attributes:
         meter: that was asked.
@@ -259,11 +259,11 @@ class PollResult(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def answered(self) -> bool:
-        """Whether there is a sample of it."""
+        """True if there is a sample."""
         return any(self.replies)
 
     def at(self, time_ms: int) -> "PollResult":
-        """The same, with another stamp."""
+        """Return the result with another time stamp."""
         return msgspec.structs.replace(self, time_ms=time_ms)
 
     def sample(self) -> Sample | None:
@@ -271,7 +271,7 @@ class PollResult(msgspec.Struct, frozen=True, gc=False):
         return self.meter.sample(self)
 
     def poll(self) -> PollReport:
-        """How it went."""
+        """Return the report of the poll."""
         return PollReport(self.meter.id, self.time_ms, self.ok, self.duration_ms, self.attempts)
 
 

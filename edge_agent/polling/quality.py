@@ -61,7 +61,7 @@ class _Reference(msgspec.Struct):
 
 
 class CounterCheck:
-    """Remembers what one meter's counter is judged by."""
+    """The values that one meter's counter is compared with."""
 
     __slots__ = ("_believed", "_bounded", "_doubted", "_flat_check", "_most", "_most_per_ms")
 
@@ -118,7 +118,7 @@ class CounterCheck:
 
 
 class _FlatCheck:
-    """How long a counter has stood still, and what should have flowed meanwhile."""
+    """The time for which a counter has stood still, and what should have flowed meanwhile."""
 
     __slots__ = (
         "_least_move",
@@ -141,7 +141,7 @@ class _FlatCheck:
         self._least_move = math.inf
 
     def is_flat(self, time_ms: int, counter: float, rate: float, step: float) -> bool:
-        """Whether the counter should have moved by now."""
+        """Return True if the counter should have moved by now."""
         if counter == self._value:
             lasted_ms = time_ms - self._seen_ms
             # A counter of what comes in does not see what goes out; NaN is not above 0.
@@ -190,7 +190,7 @@ class RepetitionCheck:
         return Quality.STALE.value if long and self._is_restless(values) else 0
 
     def _is_restless(self, values: tuple[float, ...]) -> bool:
-        """Whether two are known, and of something that is there: 0 V stands still."""
+        """Return True if two restless quantities are present: 0 V stands still."""
         return sum(abs(values[place]) > 0 for place in self._restless) >= _RESTLESS_LEAST
 
 

@@ -1,4 +1,4 @@
-"""Which meter is due when. Pure: what the clocks say is passed in.
+"""Decide which meter of a bus is polled when. Pure: the clock readings are passed in.
 
 Laws:
 
@@ -44,7 +44,7 @@ _FAR: Final = 2  # ... where the next slot is so many times as far away
 
 
 class Slot(msgspec.Struct, frozen=True, gc=False):
-    """When something is asked.
+    """The time slot of a poll.
 
     Attributes:
         due_s: on the monotonic clock.
@@ -60,7 +60,7 @@ class Slot(msgspec.Struct, frozen=True, gc=False):
 
 
 def phase_s(phase: str, interval_s: float, wave: int = 0) -> float:
-    """How long after each whole interval something is due [s]."""
+    """Return the delay of a poll after each whole interval [s]."""
     later_s = min(wave * _WAVE_S, _LATEST_WAVE * interval_s)
     return _share(phase) * min(_SPREAD * interval_s, _WIDEST_S) + later_s
 
@@ -75,13 +75,13 @@ _Turn: TypeAlias = tuple[float, str]
 
 
 class _Round(msgspec.Struct, frozen=True):
-    """Those that are asked in one slot, in order."""
+    """The meters that are polled in one slot, in order."""
 
     slot: Slot
     turns: list[_Turn]
 
     def add(self, turn: _Turn) -> None:
-        """One more."""
+        """Insert a meter in order."""
         if turn > self.turns[-1]:
             self.turns.append(turn)
         else:
@@ -136,7 +136,7 @@ class Schedule:
             _put(line, slot, (_share(meter), meter))
 
     def next(self, now_s: float) -> tuple[str, Slot]:
-        """Which meter is asked next, and when: at this moment or when its slot is due."""
+        """Return the meter to poll next and its slot, which is due now or later."""
         if self._slots.returns != self._returns:
             self._postpone(now_s)
         if now_s >= self._until_s:
@@ -161,7 +161,7 @@ class Schedule:
     def _in_turn(
         self, responsive: list[_Round] | None, unresponsive: list[_Round] | None, now_s: float
     ) -> list[_Round] | None:
-        """Which line goes first, that of meters that answered or that of those in doubt."""
+        """Return the queue that goes first: of responsive or of unresponsive meters."""
         if responsive is None or unresponsive is None or self._skipped >= self._count:
             return unresponsive
         due_s = unresponsive[0].slot.due_s
