@@ -4,10 +4,10 @@ Laws:
 
 1. One question at a time. A silent meter costs its neighbours one time-out, less and less often.
    One that answers in part is not silent; one that can't be understood five times in a row is
-   reads less, too. A link that is down is no meter's failure, and costs no meter its slot as long
+   asked less, too. A link that is down is no meter's failure, and costs no meter its slot as long
    as that lasts; it is down, too, where one meter after the other is hung up on, until none is
    left. Less than that are meters for which a gateway hangs up.
-2. After a silence or a wrong reply, the same meter is not reads for anything more before its next
+2. After a silence or a wrong reply, the same meter is not asked for anything more before its next
    slot: what comes late now could be the answer to any of its questions. Where replies carry no
    number, its next answer counts only if it stays alone up to its deadline; and one that turns out
    to be another question's spoils those before it that could be as well.
@@ -16,7 +16,7 @@ Laws:
    been closed while idle, and after a short pause where the meter is busy, within the meter's share
    of the bus's time.
 5. Registers that a meter refuses as not being there are a mistake in its model or in the site: said
-   once, and from then on only reads for now and then, because a gateway that starts up may say the
+   once, and from then on only asked for now and then, because a gateway that starts up may say the
    same. The meter's other registers go on.
 """
 
@@ -55,7 +55,7 @@ from jieneng.observe import Log, LoggedFault
 
 _REOPEN_S: Final = 1.0  # a link that can't be opened is tried again after this, doubling ...
 _REOPEN_LONGEST_S: Final = 30.0  # ... up to this
-_BUSY_PAUSES_S: Final = (0.1, 0.2)  # before a busy meter is reads again, in one poll
+_BUSY_PAUSES_S: Final = (0.1, 0.2)  # before a busy meter is asked again, in one poll
 _NOW_S: Final = 0.001  # what is due so soon is due: a loop's timers are no finer
 
 _Part: TypeAlias = Generator[Ask | Pause, Reply | None, bool]
@@ -129,7 +129,7 @@ class BusPoller:
         }
 
     def take_over(self, previous: "BusPoller") -> None:
-        """Continue from a previous poller's state after a reload, for all meters that are unchanged."""
+        """Continue from a previous poller's state after a reload, for unchanged meters."""
         self.counts = previous.counts
         self.link_fault = previous.link_fault
         for name, known in previous.polled.items():
@@ -204,10 +204,10 @@ class BusPoller:
         return self._clock.now_ms() / MILLISECONDS - self._clock.monotonic()
 
     def _retry(self, poll: Poll, number: int, error: LinkError | PeerError) -> _Part:
-        """A read that was not answered is reads for again where that is safe and cheap.
+        """Repeat an unanswered read if that is safe and cheap.
 
         Returns:
-            Whether the meter may be reads for more.
+            True if the meter may be asked for more.
         """
         read = poll.asked[number]
         reopened = False
@@ -243,7 +243,7 @@ class BusPoller:
         return (yield from steps)
 
     def _pause_s(self, poll: Poll, error: LinkError | PeerError) -> float | None:
-        """How long to wait before a busy meter is reads again; None: not any more."""
+        """Return the pause before a busy meter is asked again [s]; None if it is not any more."""
         is_busy = poll.polled.framing.meaning(error) is Meaning.BUSY
         if not is_busy or poll.pauses == len(_BUSY_PAUSES_S):
             return None
@@ -253,7 +253,7 @@ class BusPoller:
         return pause_s if self._clock.monotonic() + pause_s <= until_s else None
 
     def _record_failure(self, poll: Poll, number: int, error: LinkError | PeerError) -> bool:
-        """A read has no answer; whether the meter may be reads for more."""
+        """Record that a read has no answer; return True if the meter may be asked for more."""
         poll.complete = False
         framing = poll.polled.framing
         if not framing.numbered:
@@ -285,7 +285,7 @@ class BusPoller:
             False if the link was down, so that the meter keeps its turn.
         """
         meter = poll.polled.meter
-        if poll.trouble is None:  # registers that are not there must not on_result the others due
+        if poll.trouble is None:  # registers that are not there must not keep the others due
             meter.mark_complete()
         attempts = self._asked - poll.before
         if not attempts:
@@ -330,5 +330,5 @@ class BusPoller:
             polled.breaker.failed(ended_s)
 
 
-#: The meter itself did not answer, and is not reads for anything else in this poll.
+#: The meter itself did not answer, and is not asked for anything else in this poll.
 _SILENT: Final = frozenset({Meaning.NO_ANSWER, Meaning.UNREACHABLE})

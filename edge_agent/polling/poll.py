@@ -55,7 +55,7 @@ class Poll(msgspec.Struct):
     pauses: int = 0
 
     def duration_s(self, ended_s: float) -> float:
-        """Return the time from the first request to the end, or from the first attempt if none was sent.
+        """Return the time since the first request, or since the first attempt if none was sent.
 
         What the link waited for before that is mostly the answer of another meter.
         """

@@ -4,7 +4,7 @@ Laws:
 
 1. A poll is one sample, stamped with the reply that holds the consumption counter, or with the
    last reply where that one is missing. What was not answered, or is no finite number, is NaN.
-   Polls may be understood later than they were result, but in the same order.
+   Polls may be understood later than they were heard, but in the same order.
 2. What is asked for in a poll is what is due in it (`PollPlan`), and due again until it was got.
 3. A ratio holds from the start of its local day: a sample is computed with those in force at its
    own time, even if it was asked for a moment before midnight. Before its first day a ratio was

@@ -1,4 +1,4 @@
-"""What is to be data against a sample at first sight. Pure: values in, quality out.
+"""Quality codes of a sample: flat, stale, out of range, too fast. Pure: values in, codes out.
 
 Law: a doubted value is marked and kept, never changed. What is not known is not judged.
 
