@@ -267,7 +267,7 @@ class PollResult(msgspec.Struct, frozen=True, gc=False):
         return msgspec.structs.replace(self, time_ms=time_ms)
 
     def sample(self) -> Sample | None:
-        """What the meter data."""
+        """Return the decoded sample."""
         return self.meter.sample(self)
 
     def poll(self) -> PollReport:
