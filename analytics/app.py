@@ -10,7 +10,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from analytics import periods
-from analytics.figures.figure import Figure, Finding
+from analytics.figures.figure import Figure
 from analytics.figures.rule_files import Rules, rules
 from analytics.pipeline import report_reader
 from analytics.pipeline.pipeline import Pipeline, Progress
@@ -19,6 +19,7 @@ from analytics.settings import AnalyticsSettings
 from jieneng import config_file as documents
 from jieneng.clock import Clock
 from jieneng.metering.errors import StoreUnavailable
+from jieneng.metering.findings import Finding
 from jieneng.observe import LoggedFault, log, serving_metrics
 from jieneng.site_folder import SiteFolder
 from jieneng.storage import Store, open_store

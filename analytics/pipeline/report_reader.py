@@ -11,6 +11,7 @@ from analytics import periods
 from analytics.figures.figure import Figure
 from analytics.pipeline.pipeline import Pipeline
 from analytics.report.report_data import PageData, Reading, Scope
+from jieneng.locale.finding_text import labels
 from jieneng.metering.quantities import CONSUMPTION, QUANTITIES, Medium
 from jieneng.metering.site import Site
 from jieneng.storage import Store
@@ -68,6 +69,7 @@ async def page_data(
         scopes=shown,
         figures=tuple(figures),
         history=tuple(history),
+        labels=labels(site),
         readings=await latest(store, site, now_ms) if readings else (),
         coverage_floor=pipeline.rules.coverage_floor,
         sources=pipeline.rules.sources,

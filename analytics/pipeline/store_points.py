@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from analytics.counters.consumption import Consumption
     from analytics.figures.figure import Figure
     from analytics.periods import Interval
-    from analytics.pipeline.register_sources import Source
+    from analytics.pipeline.register_reader import MeterRecords
 
 
 def consumption_points(
@@ -50,7 +50,7 @@ def consumption_points(
 
 def unknown_days(
     site: str,
-    source: "Source",
+    records: "MeterRecords",
     consumed: "Mapping[Interval, Consumption]",
     grids: "Mapping[Interval, NDArray[np.int64]]",
 ) -> list[Point]:
@@ -59,8 +59,8 @@ def unknown_days(
     It says that the day was computed, so that `catch_up` does not do it again and again.
     """
     edges = grids["day"]
-    nothing = np.isnan(consumed["day"].amount) & source.within(edges)
-    meter = source.meter
+    nothing = np.isnan(consumed["day"].amount) & records.has_records(edges)
+    meter = records.meter
     series = (
         ("interval", "day"),
         ("kind", "meter"),

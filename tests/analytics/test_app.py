@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from analytics import app, periods
-from analytics.figures.figure import Finding
 from analytics.pipeline.pipeline import Pipeline
 from analytics.settings import AnalyticsSettings
 from jieneng.clock import Clock
 from jieneng.metering import schema
 from jieneng.metering.errors import ConfigError
+from jieneng.metering.findings import Finding
 from jieneng.metering.schema import Point
 from jieneng.site_folder import SiteFolder, read_settings
 from jieneng.storage import Store, StoreSettings, open_store

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from analytics import periods
 from analytics.app import load_rules
-from analytics.figures.figure import Finding
-from analytics.pipeline import register_sources
+from analytics.pipeline import register_reader
 from analytics.pipeline.pipeline import Pipeline
 from jieneng.metering import schema
 from jieneng.metering.errors import UsageError
+from jieneng.metering.findings import Finding
 from jieneng.metering.schema import Point
 from jieneng.site_folder import SiteFolder
 from jieneng.storage import Store, StoreSettings, open_store
@@ -222,7 +222,7 @@ async def test_a_gap_over_a_windows_edge_keeps_its_energy_however_many_readings_
     small: SiteFolder, store: Store, monkeypatch: pytest.MonkeyPatch, limit: int
 ) -> None:
     """Half a year of 60-s readings passed the limit alone, so nothing around it was looked at."""
-    monkeypatch.setattr(register_sources, "_CONTEXT_READINGS", limit)
+    monkeypatch.setattr(register_reader, "_CONTEXT_READINGS", limit)
     start, edge = midnight(small, date(2020, 5, 1)), midnight(small, date(2020, 6, 1))
     times = np.arange(start, midnight(small, date(2020, 6, 30)) + 1, HOUR_MS // 4)
     times = times[np.abs(times - edge) > 36 * HOUR_MS]
