@@ -1,7 +1,6 @@
 """How an agent runs, and which buses and meters are its own. Pure: settings and a site in."""
 
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -11,7 +10,8 @@ from msgspec import Meta
 from edge_agent.links import endpoints
 from jieneng.broker import BrokerSettings
 from jieneng.metering.errors import ConfigError, Problem
-from jieneng.metering.site import Bus, Id, Meter, Site
+from jieneng.metering.site import Bus, Host, Id, Meter, Site
+from jieneng.metering.spelling import nearest
 from jieneng.observe import MetricsSettings
 
 SETTINGS_FILE: Final = "agent.toml"
@@ -84,7 +84,7 @@ class BusOverride(msgspec.Struct, frozen=True, kw_only=True):
     """A `[[bus]]`: where this agent reaches a bus, if not where `site.toml` says (a tunnel)."""
 
     id: Id
-    host: str | None = None
+    host: Host | None = None
     port: Annotated[int, Meta(ge=1, le=65535)] | None = None
     device: str | None = None
 
@@ -194,11 +194,11 @@ def _agent(site: Site, wanted: str | None) -> str:
             file=SETTINGS_FILE,
         )
     else:
-        close = get_close_matches(wanted, known, 1)
+        close = nearest(wanted, known)
         problem = Problem(
             text="no bus of the site names agent {agent}.",
             fix="Did you mean {close}?" if close else "Use one of: {known}.",
-            values={"agent": wanted, "known": names, "close": "".join(close)},
+            values={"agent": wanted, "known": names, "close": close},
             path=("agent", "id"),
             file=SETTINGS_FILE,
         )
@@ -208,13 +208,13 @@ def _agent(site: Site, wanted: str | None) -> str:
 def _unknown_buses(site: Site, settings: AgentSettings) -> Iterator[Problem]:
     for number, override in enumerate(settings.bus):
         if override.id not in site.buses:
-            close = get_close_matches(override.id, site.buses, 1)
+            close = nearest(override.id, site.buses)
             yield Problem(
                 text="{bus} is no bus of the site.",
                 fix="Did you mean {close}?" if close else "Use one of: {known}.",
                 values={
                     "bus": override.id,
-                    "close": "".join(close),
+                    "close": close,
                     "known": ", ".join(sorted(site.buses)),
                 },
                 path=("bus", number, "id"),

@@ -6,7 +6,6 @@ wrong everywhere is said once.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from fractions import Fraction
 from typing import Final, Literal, TypeAlias
 from zoneinfo import ZoneInfo
@@ -18,6 +17,7 @@ from jieneng.metering import units
 from jieneng.metering.errors import Problem
 from jieneng.metering.quantities import CONSUMPTION, QUANTITIES, Medium
 from jieneng.metering.site import Site
+from jieneng.metering.spelling import nearest
 
 Kind = Literal["register", "interval"]
 Form = Literal["long", "wide"]
@@ -241,10 +241,10 @@ class Table:
         known: Mapping[str, object] | Sequence[str],
         **values: object,
     ) -> None:
-        close = get_close_matches(name, known, 1)
+        close = nearest(name, known)
         fix = "Did you mean {close}?" if close else "Known are: {known}."
         shown = ", ".join(sorted(known))[:300]
-        self._bad(line, text, fix, name=name, close="".join(close), known=shown, **values)
+        self._bad(line, text, fix, name=name, close=close, known=shown, **values)
 
     def _bad_cell(self, line: int, column: str, error: BadCell) -> None:
         self._bad(line, error.text, error.fix, column=column, **error.values)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
-from difflib import get_close_matches
 from itertools import islice
 from typing import Final
 
@@ -33,6 +32,7 @@ from jieneng.metering.catalog.modbus_points import ModbusModel, PointRow
 from jieneng.metering.catalog.modbus_reads import ModbusRead
 from jieneng.metering.errors import PeerError, Unanswered, UsageError
 from jieneng.metering.quantities import CONSUMPTION, QUANTITIES
+from jieneng.metering.spelling import nearest
 
 _DEFAULT_ADDRESSES: Final = range(256)  # most register maps begin there
 _MARGIN: Final = 16  # registers searched on either side of the model's point
@@ -68,13 +68,13 @@ def search_displays(session: ProbeSession) -> bool:
 
 def _check_quantity(quantity: str) -> None:
     if quantity not in QUANTITIES:
-        close = get_close_matches(quantity, QUANTITIES, 1)
+        close = nearest(quantity, QUANTITIES)
         raise UsageError(
             "{quantity} is no quantity. Did you mean {close}?"
             if close
             else "{quantity} is no quantity. Known are: {known}.",
             quantity=quantity,
-            close="".join(close),
+            close=close,
             known=", ".join(QUANTITIES),
         )
 

@@ -7,7 +7,6 @@ of the site is probed at the address where its agent reaches it, and printed as 
 import asyncio
 from collections.abc import Coroutine
 from datetime import datetime
-from difflib import get_close_matches
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +26,7 @@ from jieneng.metering.catalog.modbus_reads import plan
 from jieneng.metering.errors import UsageError
 from jieneng.metering.quantities import AN_HOUR, QUANTITIES
 from jieneng.metering.site import Bus, Dated, Meter, value_on
+from jieneng.metering.spelling import nearest
 from jieneng.site_folder import SITE_FILE, SiteFolder, load, packaged_models
 
 _Result = TypeVar("_Result")
@@ -134,13 +134,13 @@ class ProbeSession:
     def find_model(self, model_id: str) -> ModbusModel:
         """Return the model with an id."""
         if model_id not in self.models:
-            close = get_close_matches(model_id, self.models, 1)
+            close = nearest(model_id, self.models)
             raise UsageError(
                 "{model} is no model. Did you mean {close}?"
                 if close
                 else "{model} is no model. Known are: {known}.",
                 model=model_id,
-                close="".join(close),
+                close=close,
                 known=", ".join(sorted(self.models)),
             )
         return self.models[model_id]
@@ -200,13 +200,13 @@ def _site_meter(request: ProbeRequest, folder: SiteFolder | None) -> Meter | Non
     if folder is None or request.meter is None:
         return None
     if request.meter not in folder.site.meters:
-        close = get_close_matches(request.meter, folder.site.meters, 1)
+        close = nearest(request.meter, folder.site.meters)
         raise UsageError(
             "{meter} is no meter of the site. Did you mean {close}?"
             if close
             else "{meter} is no meter of the site: write it into site.toml first.",
             meter=request.meter,
-            close="".join(close),
+            close=close,
         )
     return folder.site.meters[request.meter]
 
