@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from jieneng.broker import BrokerSettings
+from jieneng.metering.site import Id
 from jieneng.observe import MetricsSettings
 from jieneng.storage import StoreSettings
 
@@ -22,7 +23,7 @@ class SubscriptionSettings(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     share: bool = True
-    group: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=32)] = "ingest"
+    group: Id = "ingest"
 
 
 class BatchSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from jieneng.metering.errors import ConfigError, Problem
+from jieneng.metering.site import Host
 
 # Without it each small message waits for the broker's delayed TCP acknowledgement: 40 ms.
 _NO_DELAY: Final = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -32,7 +33,7 @@ class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True):
         ca_file: certificate authority of a TLS broker; with it TLS is used.
     """
 
-    host: str = "127.0.0.1"
+    host: Host = "127.0.0.1"
     port: Annotated[int, Meta(ge=1, le=65535)] = 1883
     username: str | None = None
     password_file: str | None = None

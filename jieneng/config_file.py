@@ -1,38 +1,48 @@
-"""TOML -> frozen structs. Unknown keys are refused, and every error names file, line and key.
+"""Read TOML files into frozen structs; every problem names file, line and key.
 
-Law: all problems of a file are reported at once, never only the first; a file that has one
-yields nothing.
+Laws:
+
+1. Unknown keys are refused, and all problems of a file are reported at once.
+2. A file with a problem yields no settings. Only those who look for further problems are given
+   what could be read of it (`decode_draft`).
 """
 
 import math
 import re
 import tomllib
-import types
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
-from jieneng.metering.errors import ConfigError, Problem
+from jieneng import value_problems
+from jieneng.metering.errors import ConfigError, KeyPath, Problem, UnreadKeys
+from jieneng.metering.spelling import nearest
+from jieneng.toml_lines import key_lines
+from jieneng.value_problems import Form, forms_of
 
 _DEEPEST: Final = 20  # tables and lists in one another: none of our files needs half as many
-KeyPath = tuple[str | int, ...]
 _Settings = TypeVar("_Settings", bound=msgspec.Struct)
 
 
 class Document(msgspec.Struct, frozen=True):
-    """A parsed file that still knows on which line each key stands."""
+    """A parsed file, with the line on which each key stands.
+
+    Attributes:
+        name: name of the file as the person knows it.
+        data: its tables and values.
+        lines: line of each key, by path, 1-based.
+    """
 
     name: str
     data: Mapping[str, Any]
     lines: Mapping[KeyPath, int]
 
     def locate(self, problem: Problem) -> Problem:
-        """The problem with this file's name, and the line of its path or of what surrounds it."""
+        """Return a problem with the file's name, and the line of its place or of the table."""
         line = next(
             (
                 self.lines[problem.path[:depth]]
@@ -48,7 +58,7 @@ def read(path: Path) -> Document:
     """Read and parse a file.
 
     Raises:
-        ConfigError: it isn't there, isn't UTF-8, isn't TOML, or is nested without end.
+        ConfigError: the file isn't there, isn't UTF-8, isn't TOML, or is nested without end.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")  # Notepad writes a byte order mark
@@ -85,20 +95,45 @@ def parse(text: str, name: str) -> Document:
         ) from error
     if _depth(data) > _DEEPEST:
         raise _too_deep(name)
-    return Document(name, data, dict(_key_lines(text)))
+    return Document(name, data, dict(key_lines(text)))
+
+
+class Draft(msgspec.Struct, Generic[_Settings], frozen=True):
+    """Settings of a document that may have problems, as far as they could be read.
+
+    Attributes:
+        settings: the settings. A value that could not be read is the key's default, or
+            `msgspec.UNSET` where the key has none. Rows keep their numbers.
+        problems: problems of form: unknown keys, missing keys, wrong values.
+        unread: places of the values that could not be read.
+    """
+
+    settings: _Settings
+    problems: tuple[Problem, ...]
+    unread: UnreadKeys
 
 
 def decode(document: Document, form: type[_Settings]) -> _Settings:
-    """The settings of a document.
+    """Return the settings of a document.
 
     Raises:
         ConfigError: with every unknown key, missing key and wrong value.
     """
-    problems: list[Problem] = []
-    settings = _struct(document.data, form, (), problems)
-    if problems:
-        raise ConfigError([document.locate(problem) for problem in problems])
-    return typing.cast("_Settings", settings)
+    draft = decode_draft(document, form)
+    if draft.problems:
+        raise ConfigError(draft.problems)
+    return draft.settings
+
+
+def decode_draft(document: Document, form: type[_Settings]) -> Draft[_Settings]:
+    """Return what can be read of a document, and the problems of the rest."""
+    decoder = _Decoder()
+    settings = decoder.table(document.data, form, ())
+    return Draft(
+        typing.cast("_Settings", settings),
+        tuple(document.locate(problem) for problem in decoder.problems),
+        UnreadKeys(frozenset(decoder.unread)),
+    )
 
 
 def _too_deep(name: str) -> ConfigError:
@@ -112,16 +147,16 @@ def _too_deep(name: str) -> ConfigError:
 
 
 def _depth(data: Mapping[str, Any]) -> int:
-    """How many tables and lists stand in one another at most."""
+    """Return how deep the tables and lists of a document stand in one another."""
     depth, level = 0, [*data.values()]
     while level:
         depth += 1
-        tables = [
-            one.values() if isinstance(one, dict) else one
-            for one in level
-            if isinstance(one, dict | list)
+        nested = [
+            value.values() if isinstance(value, dict) else value
+            for value in level
+            if isinstance(value, dict | list)
         ]
-        level = [inner for one in tables for inner in one]
+        level = [inner for values in nested for inner in values]
     return depth
 
 
@@ -129,183 +164,100 @@ def _refuse(path: Path, text: str, fix: str, **values: object) -> ConfigError:
     return ConfigError([Problem(text=text, fix=fix, values=values, file=str(path))])
 
 
-# --- values -------------------------------------------------------------------------------------
+class _Decoder:
+    """The decoding of one document: its values are converted, its problems collected."""
 
-_BAD: Final = object()
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+        self.unread: list[KeyPath] = []
 
+    def table(
+        self, data: Mapping[str, Any], struct: type[msgspec.Struct], path: KeyPath
+    ) -> msgspec.Struct:
+        """Return the struct of a table, with placeholders for what can't be read."""
+        forms = forms_of(struct)
+        for key in data:
+            if key not in forms:
+                self._refuse_unknown(key, data, forms, path)
+        values: dict[str, object] = {}
+        for field in msgspec.structs.fields(struct):
+            key = field.encode_name
+            value: object = msgspec.UNSET
+            if key in data:
+                value = self._value(data[key], forms[key], (*path, key))
+            elif field.required:
+                self._refuse(value_problems.missing_key(key, forms[key], path), (*path, key))
+            if value is not msgspec.UNSET or field.required:
+                values[field.name] = value
+        return struct(**values)
 
-def _struct(
-    data: Mapping[str, Any], form: type[msgspec.Struct], path: KeyPath, problems: list[Problem]
-) -> object:
-    fields = {field.encode_name: field for field in msgspec.structs.fields(form)}
-    problems.extend(
-        _unknown_key(key, list(fields), (*path, key)) for key in data if key not in fields
-    )
-    values: dict[str, object] = {}
-    for key, field in fields.items():
-        if key in data:
-            values[field.name] = _value(data[key], field.type, (*path, key), problems)
-        elif field.required:
-            problems.append(_missing(key, path))
-            values[field.name] = _BAD
-    return _BAD if _BAD in values.values() else form(**values)
+    def _value(self, value: object, form: Form, path: KeyPath) -> object:
+        """Return a converted value; `UNSET` if it can't be read."""
+        if form.structs and isinstance(value, dict):
+            return self._tagged_table(value, form.structs, path)
+        if (items := form.items) and isinstance(value, list):
+            return self._list(value, form, items, path)
+        if (mapped := form.mapped) and isinstance(value, dict):
+            rows = {key: self._value(row, mapped, (*path, key)) for key, row in value.items()}
+            return {key: row for key, row in rows.items() if row is not msgspec.UNSET}
+        if isinstance(value, Decimal) and not math.isfinite(value):  # nor is 1e400, as a float
+            return self._refuse(value_problems.endless_number(value, path), path)
+        if not form.accepts(value):
+            return self._refuse(value_problems.wrong_value(value, form, path), path)
+        return msgspec.convert(value, form.annotation)
 
+    def _list(
+        self, values: list[object], form: Form, items: Form, path: KeyPath
+    ) -> tuple[object, ...] | msgspec.UnsetType:
+        """Return a list's values. A row that is no table becomes one with placeholders only."""
+        if len(values) < (form.limits.min_length or 0):
+            return self._refuse(value_problems.wrong_value(values, form, path), path)
+        converted = []
+        for number, value in enumerate(values):
+            item = self._value(value, items, (*path, number))
+            if item is msgspec.UNSET and items.structs:
+                item = _placeholder(items.structs[0])
+            if item is not msgspec.UNSET:
+                converted.append(item)
+        return tuple(converted)
 
-def _missing(key: str, path: KeyPath) -> Problem:
-    return Problem(
-        text="{key} is missing.",
-        fix="Add {key} = ... here.",
-        values={"key": key},
-        path=path or (key,),
-    )
+    def _tagged_table(
+        self, data: Mapping[str, Any], structs: typing.Sequence[type[msgspec.Struct]], path: KeyPath
+    ) -> msgspec.Struct | msgspec.UnsetType:
+        """Return a table's struct; where there are several, the tag (e.g. `kind`) decides which."""
+        if len(structs) == 1:
+            return self.table(data, structs[0], path)
+        by_tag = {str(struct.__struct_config__.tag): struct for struct in structs}
+        tag_key = structs[0].__struct_config__.tag_field or ""
+        tag = data.get(tag_key)
+        tags = value_problems.form_of(typing.Literal[tuple(by_tag)])
+        if tag_key not in data:
+            return self._refuse(value_problems.missing_key(tag_key, tags, path), path)
+        if not isinstance(tag, str) or tag not in by_tag:
+            return self._refuse(value_problems.wrong_value(tag, tags, (*path, tag_key)), path)
+        rest = {key: value for key, value in data.items() if key != tag_key}
+        return self.table(rest, by_tag[tag], path)
 
+    def _refuse(self, problem: Problem, unread: KeyPath) -> msgspec.UnsetType:
+        self.problems.append(problem)
+        self.unread.append(unread)
+        return msgspec.UNSET
 
-def _unknown_key(key: str, known: Sequence[str], path: KeyPath) -> Problem:
-    close = get_close_matches(key, known, 1)
-    if close:
-        return Problem(
-            text="unknown key {key}.",
-            fix="Did you mean {close}?",
-            values={"key": key, "close": close[0]},
-            path=path,
-        )
-    return Problem(
-        text="unknown key {key}.",
-        fix="Remove it; known here are: {known}.",
-        values={"key": key, "known": ", ".join(known)},
-        path=path,
-    )
-
-
-def _value(value: object, form: Any, path: KeyPath, problems: list[Problem]) -> object:
-    form = _without_none(form)
-    origin, arguments = typing.get_origin(form), typing.get_args(form)
-    if isinstance(value, dict) and (structs := _structs(form)):
-        return _one_of(structs, value, path, problems)
-    if origin is tuple and len(arguments) == 2 and arguments[1] is ... and isinstance(value, list):
-        items = [_value(v, arguments[0], (*path, i), problems) for i, v in enumerate(value)]
-        return _BAD if _BAD in items else tuple(items)
-    if origin in (dict, Mapping) and isinstance(value, dict):
-        rows = {k: _value(v, arguments[1], (*path, k), problems) for k, v in value.items()}
-        return _BAD if _BAD in rows.values() else rows
-    if isinstance(value, Decimal) and not math.isfinite(value):  # nor is 1e400, as a float
-        problems.append(
-            Problem(
-                text="{key} can't be {value}.",
-                fix="Write a finite number; leave the key out where it is not known.",
-                values={"key": path[-1], "value": value},
-                path=path,
-            )
-        )
-        return _BAD
-    try:
-        return msgspec.convert(value, form)
-    except msgspec.ValidationError as error:
-        problems.append(_wrong_value(value, form, error, path))
-        return _BAD
-
-
-def _structs(form: Any) -> Sequence[type[msgspec.Struct]]:
-    """The struct, or the structs of a tagged union; none where the form is something else."""
-    is_union = typing.get_origin(form) in (typing.Union, types.UnionType)
-    members = typing.get_args(form) if is_union else (form,)
-    found = [one for one in members if isinstance(one, type) and issubclass(one, msgspec.Struct)]
-    return found if len(found) == len(members) else ()
-
-
-def _one_of(
-    forms: Sequence[type[msgspec.Struct]],
-    data: Mapping[str, Any],
-    path: KeyPath,
-    problems: list[Problem],
-) -> object:
-    """A table; where there are several forms of it, its tag (e.g. `kind`) decides which."""
-    if len(forms) == 1:
-        return _struct(data, forms[0], path, problems)
-    kinds = {str(one.__struct_config__.tag): one for one in forms}
-    tag = forms[0].__struct_config__.tag_field or ""
-    if tag not in data:
-        problems.append(_missing(tag, path))
-        return _BAD
-    if not isinstance(data[tag], str) or data[tag] not in kinds:
-        problems.append(_no_choice(data[tag], list(kinds), (*path, tag)))
-        return _BAD
-    rest = {key: value for key, value in data.items() if key != tag}
-    return _struct(rest, kinds[data[tag]], path, problems)
+    def _refuse_unknown(
+        self, key: str, data: Mapping[str, Any], forms: Mapping[str, Form], path: KeyPath
+    ) -> None:
+        """Refuse an unknown key. The key that was probably meant counts as unread."""
+        self.problems.append(value_problems.unknown_key(key, list(forms), (*path, key)))
+        meant = nearest(key, forms)
+        if meant is None:
+            return
+        rows = data.get(meant)
+        if rows is None:
+            self.unread.append((*path, meant))
+        elif isinstance(rows, list):  # a table of the misspelt name would have been one row more
+            self.unread.append((*path, meant, len(rows)))
 
 
-def _without_none(form: Any) -> Any:
-    """TOML has no null, so `X | None` is X wherever a key is present."""
-    if typing.get_origin(form) in (typing.Union, types.UnionType):
-        rest = [one for one in typing.get_args(form) if one is not type(None)]
-        return typing.Union[tuple(rest)]  # noqa: UP007 - built at run time
-    return form
-
-
-def _wrong_value(value: object, form: object, error: Exception, path: KeyPath) -> Problem:
-    key = next(part for part in reversed(path) if isinstance(part, str))
-    if typing.get_origin(form) is Literal:
-        return _no_choice(value, [str(choice) for choice in typing.get_args(form)], path)
-    return Problem(
-        text="{key} can't be {value}: {reason}.",
-        fix="Write a value of that kind.",
-        values={"key": key, "value": value, "reason": str(error).split(" - at ")[0]},
-        path=path,
-    )
-
-
-def _no_choice(value: object, choices: Sequence[str], path: KeyPath) -> Problem:
-    close = get_close_matches(str(value), choices, 1)
-    return Problem(
-        text="{key} can't be {value}.",
-        fix="Did you mean {close}?" if close else "Use one of: {known}.",
-        values={
-            "key": next(part for part in reversed(path) if isinstance(part, str)),
-            "value": value,
-            "known": ", ".join(choices),
-            "close": "".join(close),
-        },
-        path=path,
-    )
-
-
-# --- lines --------------------------------------------------------------------------------------
-
-_HEADER: Final = re.compile(r"""^\s*(\[\[?)\s*([\w."' -]+?)\s*\]\]?\s*(?:#.*)?$""")
-# Possessive: a text of many dots, which is no key, is not taken apart in every way that there is.
-_KEY: Final = re.compile(r"""^\s*([\w."'-]++(?:\s*\.\s*[\w."'-]++)*+)\s*=""")
-
-
-def _key_lines(text: str) -> Iterator[tuple[KeyPath, int]]:
-    """On which line each key of a valid document stands, tables and array tables included."""
-    table: KeyPath = ()
-    counts: dict[KeyPath, int] = {}
-    inside_text = False
-    for number, line in enumerate(text.splitlines(), 1):
-        begins_inside = inside_text
-        inside_text ^= (line.count('"""') + line.count("'''")) % 2 == 1
-        if begins_inside:
-            continue
-        if header := _HEADER.match(line):
-            table = _table(header[2], counts)
-            if header[1] == "[[":
-                counts[table] = counts.get(table, 0) + 1
-                table = (*table, counts[table] - 1)
-            yield table, number
-        elif key := _KEY.match(line):
-            yield (*table, *_parts(key[1])), number
-
-
-def _table(name: str, counts: Mapping[KeyPath, int]) -> KeyPath:
-    """The path of a header, through the latest element of the array tables above it."""
-    path: KeyPath = ()
-    parts = _parts(name)
-    for part in parts[:-1]:
-        path = (*path, part)
-        if path in counts:
-            path = (*path, counts[path] - 1)
-    return (*path, parts[-1])
-
-
-def _parts(name: str) -> list[str]:
-    return [part.strip().strip("\"'") for part in name.split(".")]
+def _placeholder(struct: type[msgspec.Struct]) -> msgspec.Struct:
+    required = [field.name for field in msgspec.structs.fields(struct) if field.required]
+    return struct(**dict.fromkeys(required, msgspec.UNSET))

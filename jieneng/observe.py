@@ -18,6 +18,7 @@ from msgspec import Meta
 from prometheus_client import CollectorRegistry, exposition
 
 from jieneng.metering.errors import UsageError
+from jieneng.metering.site import Host
 
 if TYPE_CHECKING:  # aiohttp takes 10 MB, and an agent on a small box may serve nothing
     from aiohttp import web
@@ -168,7 +169,7 @@ class MetricsSettings(msgspec.Struct, frozen=True, kw_only=True):
             one where 0.
     """
 
-    host: str = "127.0.0.1"
+    host: Host = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] | None = None
 
 

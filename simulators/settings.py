@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from jieneng.metering.site import Id
+from jieneng.metering.site import Host, Id
 from jieneng.observe import MetricsSettings
 
 
@@ -77,7 +77,7 @@ class ControlSettings(msgspec.Struct, frozen=True, kw_only=True):
         exchanges: how many of the latest can be read.
     """
 
-    host: str = "127.0.0.1"
+    host: Host = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 0
     exchanges: Annotated[int, Meta(ge=0, le=1_000_000)] = 10_000
 
@@ -98,7 +98,7 @@ class SimulatorSettings(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     seed: int = 1
-    host: str = "127.0.0.1"
+    host: Host = "127.0.0.1"
     ports: dict[str, Annotated[int, Meta(ge=0, le=65535)]] = {}
     devices: dict[str, str] = {}
     ports_file: str | None = None

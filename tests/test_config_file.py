@@ -41,7 +41,9 @@ def test_a_misspelt_key_is_told_with_its_line_and_the_right_spelling() -> None:
     [problem, missing] = problems('name = "x"\n\n[[inner]]\nsize_mn = 1\n')
     assert (problem.where(), problem.path) == ("a.toml:4", ("inner", 0, "size_mn"))
     assert str(problem) == "a.toml:4: unknown key size_mn. Did you mean size_mm?"
-    assert str(missing) == "a.toml:3: size_mm is missing. Add size_mm = ... here."
+    assert (
+        str(missing) == "a.toml:3: size_mm is missing. Add the key here, for example: size_mm = 1"
+    )
 
 
 def test_all_problems_are_told_at_once() -> None:
@@ -90,8 +92,8 @@ def test_a_wrong_or_missing_kind_and_a_key_of_another_kind_are_told_with_their_l
     with pytest.raises(ConfigError) as caught:
         config_file.decode(config_file.parse(text, "a.toml"), Pets)
     assert [str(problem) for problem in caught.value.problems] == [
-        "a.toml:2: kind can't be dgo. Did you mean dog?",
-        "a.toml:3: kind is missing. Add kind = ... here.",
+        'a.toml:2: kind can\'t be "dgo". Did you mean "dog"?',
+        'a.toml:3: kind is missing. Add the key here, for example: kind = "cat"',
         "a.toml:7: unknown key bone. Remove it; known here are: lives.",
     ]
 
@@ -160,3 +162,29 @@ def test_a_file_that_is_not_there_or_not_utf8_is_one_sentence(tmp_path: Path) ->
     (tmp_path / "gbk.toml").write_bytes('name = "节能"'.encode("gbk"))
     with pytest.raises(ConfigError, match="UTF-8"):
         config_file.read(tmp_path / "gbk.toml")
+
+
+def test_a_draft_says_what_could_not_be_read() -> None:
+    """Rules that need it are not applied; others are."""
+    text = 'name = "x"\ncount = "three"\n[[inner]]\nsize_mn = 1\n[[inner]]\nsize_mm = 2\n'
+    draft = config_file.decode_draft(config_file.parse(text, "a.toml"), Outer)
+    assert draft.settings.name == "x"
+    assert draft.settings.count is None
+    assert [row.size_mm for row in draft.settings.inner] == [msgspec.UNSET, 2.0]
+    assert draft.unread.paths == {("count",), ("inner", 0, "size_mm")}
+    assert len(draft.problems) == 3
+
+
+def test_a_row_that_is_no_table_keeps_its_number() -> None:
+    text = 'name = "x"\ninner = [5, {size_mm = 2}]\n'
+    draft = config_file.decode_draft(config_file.parse(text, "a.toml"), Outer)
+    assert [row.size_mm for row in draft.settings.inner] == [msgspec.UNSET, 2.0]
+    assert draft.unread.covers_row("inner", 0, "size_mm")
+    assert not draft.unread.covers_row("inner", 1, "size_mm")
+
+
+def test_the_key_that_a_misspelt_one_was_meant_to_be_is_unread() -> None:
+    """It has its default, which nobody wrote."""
+    text = 'name = "x"\n[only]\nsize_mm = 1\nknd = "canteen"\n[[iner]]\nsize_mm = 1\n'
+    draft = config_file.decode_draft(config_file.parse(text, "a.toml"), Outer)
+    assert draft.unread.paths == {("only", "kind"), ("inner",)}

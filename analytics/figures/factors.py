@@ -51,13 +51,21 @@ class Factor(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}
     kind: Kind
     medium: Carrier
     convention: Convention | None = None
-    region: Annotated[str, Meta(pattern=r"^[0-9]{0,6}$")] = ""
+    region: Annotated[
+        str,
+        Meta(
+            pattern=r"^[0-9]{0,6}$",
+            description="Write the first digits of an administrative division in quotes, at most "
+            "six, for example: {example}",
+            examples=["32"],
+        ),
+    ] = ""
     value: Annotated[float, Meta(gt=0)]
     unit: str
     from_: date | None = None
     to: date | None = None
     in_use: bool = True
-    source: Annotated[str, Meta(min_length=8)]
+    source: Annotated[str, Meta(min_length=8, examples=["GB/T 2589-2020, annex A"])]
     confidence: Literal["verified", "transcribed", "recalled"]
 
     @property

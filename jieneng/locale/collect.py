@@ -109,7 +109,8 @@ def _in(tree: ast.Module) -> Iterator[tuple[str, int]]:
             spoken += node.args[:1]
         elif name in _MAKERS or name in _ERRORS:
             spoken += node.args
-        spoken += [one.value for one in node.keywords if one.arg in ("text", "fix")]
+        says = ("text", "fix", "description") if name == "Meta" else ("text", "fix")
+        spoken += [word.value for word in node.keywords if word.arg in says]
         for argument in spoken:
             for text in _texts(argument):
                 if name in _TRANSLATORS or " " in text:

@@ -28,6 +28,9 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+#: Keys that lead to a place of a file, row numbers included: `("meter", 3, "parent")`.
+KeyPath = tuple[str | int, ...]
+
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """One thing wrong in what a person wrote, and its mend.
@@ -44,7 +47,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     fix: str
     values: Mapping[str, object] = {}
-    path: tuple[str | int, ...] = ()
+    path: KeyPath = ()
     file: str = ""
     line: int | None = None
 
@@ -55,6 +58,31 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     def __str__(self) -> str:
         sentence = f"{self.text.format_map(self.values)} {self.fix.format_map(self.values)}"
         return f"{self.where()}: {sentence}" if self.file else sentence
+
+
+class UnreadKeys(msgspec.Struct, frozen=True):
+    """Places of a configuration whose values are missing or wrong, so that nobody knows them.
+
+    Law: a rule that needs a value which could not be read is not applied. The reader would be told
+    of two mistakes and could correct only one.
+    """
+
+    paths: frozenset[KeyPath] = frozenset()
+
+    def covers(self, *path: str | int) -> bool:
+        """Return True if a place, something in it, or what surrounds it could not be read."""
+        return any(unread[: len(path)] == path[: len(unread)] for unread in self.paths)
+
+    def covers_row(self, table: str, row: int, *keys: str) -> bool:
+        """Return True if any of these keys of a row could not be read."""
+        return any(self.covers(table, row, key) for key in keys)
+
+    def hides_ids(self, table: str) -> bool:
+        """Return True if a table may have rows whose id could not be read."""
+        return any(
+            unread[:1] in ((), (table,)) and (len(unread) < 3 or unread[2] == "id")
+            for unread in self.paths
+        )
 
 
 class JienengError(Exception):

@@ -15,13 +15,32 @@ from msgspec import Meta
 
 from jieneng.metering.quantities import Medium
 
-Id = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=32)]
+Id = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9][a-z0-9-]*$",
+        max_length=32,
+        description="Write lower-case letters, digits and hyphens in quotes, at most {longest} "
+        "characters, for example: {example}",
+        examples=["block-1"],
+    ),
+]
+Host = Annotated[
+    str,
+    Meta(
+        description="Write a host name or an IP address in quotes, without port and without "
+        "http://, for example: {example}",
+        examples=["192.0.2.11"],
+        extra={"condition": "host"},  # named in `jieneng.value_problems`
+    ),
+]
 Positive = Annotated[float, Meta(gt=0)]
 NotNegative = Annotated[float, Meta(ge=0)]
 
 AreaKind = Literal["office", "canteen", "data_room", "dormitory", "plant", "other"]
 Link = Literal["tcp", "rtu_tcp", "rtu"]
 Category = Literal["01", "021", "022", "023", "024", "025", "026", "03"]
+Item = Literal["lighting", "hvac", "power", "special"]
 
 _USUAL_BAUD: Final = 9600
 
@@ -39,7 +58,14 @@ class SiteInfo(msgspec.Struct, frozen=True, kw_only=True):
     id: Id
     name: str
     timezone: str = "Asia/Shanghai"
-    division: Annotated[str, Meta(pattern=r"^[0-9]{6}$")] = "320800"
+    division: Annotated[
+        str,
+        Meta(
+            pattern=r"^[0-9]{6}$",
+            description="Write the six digits of the administrative division in quotes, for "
+            "example: {example}",
+        ),
+    ] = "320800"
     language: Literal["zh", "en"] = "zh"
 
 
@@ -80,7 +106,7 @@ class Bus(msgspec.Struct, frozen=True, kw_only=True):
     id: Id
     agent: Id
     link: Link = "tcp"
-    host: str | None = None
+    host: Host | None = None
     port: Annotated[int, Meta(ge=1, le=65535)] = 502
     device: str | None = None
     baud: Annotated[int, Meta(ge=300, le=921600)] | None = None
@@ -135,12 +161,26 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
     model: str | None = None
     bus: Id | None = None
     unit: Annotated[int, Meta(ge=0, le=255)] = 1
-    address: Annotated[str, Meta(pattern=r"^[0-9A-Za-z]+$", max_length=32)] | None = None
+    address: (
+        Annotated[
+            str,
+            Meta(
+                pattern=r"^[0-9A-Za-z]+$",
+                max_length=32,
+                description="Write the digits and letters that the device's display shows in "
+                "quotes, at most {longest}, for example: {example}",
+                examples=["000012345678"],
+            ),
+        ]
+        | None
+    ) = None
     parent: Id | None = None
-    item: str | None = None
+    item: Item | None = None
     interval_s: Annotated[float, Meta(ge=0.1, le=86400)] = 10.0
-    every: dict[str, Annotated[int, Meta(ge=1)]] = {}
-    rated_max: Positive | None = None
+    every: Annotated[
+        dict[str, Annotated[int, Meta(ge=1)]], Meta(examples=[{"voltage_a_v": 6}])
+    ] = {}
+    rated_max: Annotated[float, Meta(gt=0, examples=[400.0])] | None = None
     ct: tuple[Dated, ...] = ()
     pt: tuple[Dated, ...] = ()
     installed: date | None = None

@@ -100,10 +100,19 @@ class ModelHead(msgspec.Struct, frozen=True, kw_only=True):
         protocol: protocol that the meter speaks, a key of `model_forms.MODEL_FORMS`.
     """
 
-    id: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=LONGEST_ID)]
+    id: Annotated[
+        str,
+        Meta(
+            pattern=r"^[a-z0-9][a-z0-9-]*$",
+            max_length=LONGEST_ID,
+            description="Write lower-case letters, digits and hyphens in quotes, at most "
+            "{longest} characters, for example: {example}",
+            examples=["acrel-dtsd1352"],
+        ),
+    ]
     name: str
     medium: Medium
-    source: Annotated[str, Meta(min_length=8)]
+    source: Annotated[str, Meta(min_length=8, examples=["user manual, table 5, page 16"])]
     confidence: Confidence
     protocol: str = "modbus"
 

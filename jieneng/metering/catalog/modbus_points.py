@@ -192,7 +192,15 @@ class VectorRow(Vector, frozen=True, kw_only=True):
 
     function: Literal[1, 2, 3, 4]
     address: Address
-    words: Annotated[str, Meta(pattern=r"^[0-9A-Fa-f ]+$")]
+    words: Annotated[
+        str,
+        Meta(
+            pattern=r"^[0-9A-Fa-f ]+$",
+            description="Write the registers in hexadecimal digits in quotes, for example: "
+            "{example}",
+            examples=["0001 86A0"],
+        ),
+    ]
 
     @property
     def data(self) -> bytes:

@@ -23,9 +23,9 @@ def _place(text: str, link: str = "tcp") -> Script:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('kind = "no_answr"', "kind can't be no_answr. Did you mean no_answer?"),
+        ('kind = "no_answr"', 'kind can\'t be "no_answr". Did you mean "no_answer"?'),
         ('kind = "no_answer"\nmetr = "e-1"', "unknown key metr. Did you mean meter?"),
-        ('kind = "slow_answer"', "delay_s is missing. Add delay_s = ... here."),
+        ('kind = "slow_answer"', "delay_s is missing. Add the key here, for example: delay_s = 1"),
         ('kind = "no_answer"\nprobability = 1.5', "probability can't be 1.5"),
         ('kind = "no_answer"\nmeter = "e-9"', "meter = e-9 refers to nothing. Known are: e-1,"),
         ('kind = "no_answer"\nbus = "bus-c"', "bus = bus-c refers to nothing"),
