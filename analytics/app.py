@@ -18,7 +18,7 @@ from analytics.report.report_data import PageData
 from analytics.settings import AnalyticsSettings
 from jieneng import config_file as documents
 from jieneng.clock import Clock
-from jieneng.metering.errors import StoreUnavailable
+from jieneng.metering.errors import ConfigError, Problem, StoreUnavailable
 from jieneng.metering.findings import Finding
 from jieneng.observe import LoggedFault, log, serving_metrics
 from jieneng.site_folder import SiteFolder
@@ -33,19 +33,30 @@ def load_rules(path: Path, settings: AnalyticsSettings = _DEFAULTS) -> Rules:
     Raises:
         ConfigError: with everything that is wrong in `factors.toml` and `plan.toml`.
     """
-    return rules(
-        _files(path, "factors.toml"),
-        _files(path, "plan.toml"),
-        convention=settings.convention,
-        coverage_floor=settings.coverage_floor,
-    )
+    problems = list[Problem]()
+    try:
+        loaded = rules(
+            _files(path, "factors.toml", problems),
+            _files(path, "plan.toml", problems),
+            convention=settings.convention,
+            coverage_floor=settings.coverage_floor,
+        )
+    except ConfigError as error:
+        problems += error.problems
+    if problems:
+        raise ConfigError(problems)
+    return loaded
 
 
-def _files(path: Path, name: str) -> list[documents.Document]:
+def _files(path: Path, name: str, problems: list[Problem]) -> list[documents.Document]:
+    """Return the packaged document and the site's; add to `problems` why the latter is no TOML."""
     packaged = resources.files("analytics") / "data" / name
     found = [documents.parse(packaged.read_text(encoding="utf-8"), name)]
     if (path / name).exists():
-        found.append(documents.read(path / name))
+        try:
+            found.append(documents.read(path / name))
+        except ConfigError as error:
+            problems += error.problems
     return found
 
 

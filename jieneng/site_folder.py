@@ -1,10 +1,16 @@
-"""A site's folder: the only place that knows which file holds what.
+"""Read a site's folder: the one module that knows which file holds what.
 
 `site.toml` is the one file that must be there. Meter models are the packaged ones, and any
-`models/*.toml` beside `site.toml`, which go before a packaged one of the same id; so does a
-file beside `site.toml` itself that has the table `[model]`.
+`models/*.toml` beside `site.toml`, which take precedence over a packaged one of the same id. A file
+beside `site.toml` that has the table `[model]` is a meter model, too.
+
+Laws:
+
+1. `load` returns a site without any mistake, or raises all of them at once.
+2. `examine` returns what can be read of a site, to those who look for further mistakes.
 """
 
+import re
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -13,29 +19,56 @@ from typing import Final, TypeVar
 import msgspec
 
 from jieneng import config_file
-from jieneng.metering import site_check
+from jieneng.metering import site_check, site_warnings
 from jieneng.metering.catalog import model_check
 from jieneng.metering.catalog.meter_model import Model
 from jieneng.metering.catalog.model_forms import DEFAULT_PROTOCOL, MODEL_FORMS, protocol_problem
-from jieneng.metering.errors import ConfigError, Problem
+from jieneng.metering.errors import ConfigError, KeyPath, Problem, UnreadKeys
 from jieneng.metering.site import Site
 
 SITE_FILE: Final = "site.toml"
+_MODEL_HEADER: Final = re.compile(rb"^\s*\[model\]", re.MULTILINE)
 _Settings = TypeVar("_Settings", bound=msgspec.Struct)
 
 
 class SiteFolder(msgspec.Struct, frozen=True):
-    """A site that was read and found right.
+    """A site without mistakes.
 
     Attributes:
-        path: the folder.
-        site: its `site.toml`.
-        models: by id.
+        path: its folder.
+        site: content of its `site.toml`.
+        models: meter models by id.
     """
 
     path: Path
     site: Site
     models: Mapping[str, Model]
+
+
+class Examination(msgspec.Struct, frozen=True):
+    """A site that may have mistakes.
+
+    Attributes:
+        document: its `site.toml`.
+        site: the site; what could not be read is `msgspec.UNSET` or the key's default.
+        models: the meter models without mistakes, by id.
+        problems: every mistake of `site.toml` and of the models beside it.
+        warnings: what is probably a mistake.
+        unread: places of `site.toml` and ids of models that could not be read.
+    """
+
+    document: config_file.Document
+    site: Site
+    models: Mapping[str, Model]
+    problems: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+    unread: UnreadKeys
+
+    def is_sound(self, table: str, row: int | None = None) -> bool:
+        """Return True if a table of `site.toml`, or one row of it, has no mistake."""
+        place = (table,) if row is None else (table, row)
+        mistakes = UnreadKeys(frozenset(one.path for one in self.problems if one.file == SITE_FILE))
+        return not self.unread.covers(*place) and not mistakes.covers(*place)
 
 
 def load(path: Path) -> SiteFolder:
@@ -44,23 +77,42 @@ def load(path: Path) -> SiteFolder:
     Raises:
         ConfigError: with every problem of `site.toml` and of the models beside it.
     """
-    document = config_file.read(path / SITE_FILE)
-    models, problems = _read_models(path)
+    found = examine(path)
+    if found.problems:
+        raise ConfigError(found.problems)
+    return SiteFolder(path, found.site, found.models)
+
+
+def examine(path: Path) -> Examination:
+    """Read a site's folder as far as that is possible, and find all mistakes of site and models.
+
+    Raises:
+        ConfigError: `site.toml` is not there, or is not TOML.
+    """
+    models, model_problems, unread_models = _read_models(path)
     try:
-        site = config_file.decode(document, Site)
+        document = config_file.read(path / SITE_FILE)
     except ConfigError as error:
-        raise ConfigError([*error.problems, *problems]) from error
-    problems += [document.locate(problem) for problem in site_check.check(site, models)]
-    if problems:
-        raise ConfigError(problems)
-    return SiteFolder(path, site, models)
+        raise ConfigError([*error.problems, *model_problems]) from error
+    draft = config_file.decode_draft(document, Site)
+    unread = UnreadKeys(draft.unread.paths | unread_models)
+    rules = site_check.check(draft.settings, models, unread)
+    warnings = site_warnings.warnings(draft.settings, unread)
+    return Examination(
+        document,
+        draft.settings,
+        models,
+        (*draft.problems, *map(document.locate, rules), *model_problems),
+        tuple(map(document.locate, warnings)),
+        unread,
+    )
 
 
 def read_settings(path: Path, form: type[_Settings]) -> _Settings:
-    """A service's own file, or its defaults where the file is not there.
+    """Read a service's own file, or return its defaults if the file is not there.
 
     Raises:
-        ConfigError: what stands in it is wrong, or it is not there and something has no default.
+        ConfigError: the file is wrong, or it is not there and some key has no default.
     """
     if path.exists():
         return config_file.decode(config_file.read(path), form)
@@ -68,7 +120,7 @@ def read_settings(path: Path, form: type[_Settings]) -> _Settings:
 
 
 def packaged_models() -> dict[str, Model]:
-    """The library of meter models, by id."""
+    """Return the library of meter models, by id."""
     models: dict[str, Model] = {}
     for entry in (resources.files("jieneng") / "metering" / "models").iterdir():
         if entry.name.endswith(".toml"):
@@ -77,24 +129,45 @@ def packaged_models() -> dict[str, Model]:
     return models
 
 
-def _read_models(path: Path) -> tuple[dict[str, Model], list[Problem]]:
-    models, problems = packaged_models(), list[Problem]()
+def _read_models(path: Path) -> tuple[dict[str, Model], list[Problem], frozenset[KeyPath]]:
+    """Return the models by id, the problems of those beside the site, and their unread places.
+
+    A model with a problem is among the unread ones, and so is a packaged model that it replaces.
+    """
+    models, problems, unread = packaged_models(), list[Problem](), set[KeyPath]()
     beside = [file for file in sorted(path.glob("*.toml")) if _is_model(file)]
     for file in (*beside, *sorted((path / "models").glob("*.toml"))):
         try:
             model = _decode_model(config_file.read(file))
         except ConfigError as error:
             problems += error.problems
+            model_id = _id_of_broken(file)
+            unread.add(("model",) if model_id is None else ("model", model_id))
+            models.pop(model_id or "", None)
         else:
             models[model.id] = model
-    return models, problems
+    return models, problems, frozenset(unread)
+
+
+def _id_of_broken(file: Path) -> str | None:
+    """Return the id that a model's file with a problem gives; None if it can't be read."""
+    try:
+        head = config_file.read(file).data.get("model")
+    except ConfigError:
+        return None
+    model_id = head.get("id") if isinstance(head, dict) else None
+    return model_id if isinstance(model_id, str) else None
 
 
 def _is_model(file: Path) -> bool:
+    """Return True if a file has the table `[model]`, also if it is not TOML otherwise."""
     try:
         return "model" in config_file.read(file).data
-    except ConfigError:  # said by whoever the file belongs to
-        return False
+    except ConfigError:
+        try:
+            return _MODEL_HEADER.search(file.read_bytes()) is not None
+        except OSError:  # reported by whoever reads it for what it is
+            return False
 
 
 def _decode_model(document: config_file.Document) -> Model:

@@ -19,6 +19,8 @@ from analytics.periods import Period, of_year
 from jieneng.config_file import Document, decode
 from jieneng.metering.errors import ConfigError, Problem
 
+_File = TypeVar("_File", bound=msgspec.Struct)
+
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """What figures are made by.
@@ -55,6 +57,19 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
         return (*plans, *(f"{row.id} = {row.value} {row.unit}: {row.source}" for row in used))
 
 
+def _decoded(
+    documents: Sequence[Document], form: type[_File], problems: list[Problem]
+) -> list[tuple[_File, Document]]:
+    """Return the documents that have their form; add to `problems` what is wrong with others."""
+    decoded = []
+    for document in documents:
+        try:
+            decoded.append((decode(document, form), document))
+        except ConfigError as error:
+            problems += error.problems
+    return decoded
+
+
 class _Row(Protocol):
     @property
     def id(self) -> str: ...
@@ -77,15 +92,16 @@ def rules(
     Raises:
         ConfigError: with everything that is wrong in any of them.
     """
-    factor_forms = [(decode(document, FactorsFile), document) for document in factor_files]
-    plan_forms = [(decode(document, PlanFile), document) for document in plan_files]
+    problems = list[Problem]()
+    factor_forms = _decoded(factor_files, FactorsFile, problems)
+    plan_forms = _decoded(plan_files, PlanFile, problems)
     factor_rows = _merged((form.factor, document) for form, document in factor_forms)
     plans = _merged((form.plan, document) for form, document in plan_forms)
     target_rows = _merged((form.target, document) for form, document in plan_forms)
     caps = _merged((form.cap, document) for form, document in plan_forms)
     known = [row for row, _, _ in plans]
     units = {row.id: row.unit for row in indicators.INDICATORS.values()}
-    problems = [
+    problems += [
         *_located("factor", factor_rows, factors.check),
         *_located("plan", plans, targets.check_plans),
         *_located("target", target_rows, lambda r: targets.check_refers(r, known, units)),

@@ -9,7 +9,7 @@ from analytics.report import charts, figure_selection, figure_texts, html_tables
 from analytics.report.html_elements import Html, join, tag
 from analytics.report.page_style import CSS
 from analytics.report.report_data import CAPS, HEADLINES, PageData, Scope
-from jieneng.locale import Translate
+from jieneng.locale import Translate, number_texts
 
 
 def render(data: PageData, translate: Translate, *, language: str = "zh") -> str:
@@ -223,7 +223,7 @@ def _notes(data: PageData, translate: Translate) -> Html:
         translate(
             "Coverage is the share of meter time with accepted readings. Below {floor} of the "
             "period so far there is no verdict."
-        ).format(floor=f"{data.coverage_floor:.0%}"),
+        ).format(floor=number_texts.percent(data.coverage_floor)),
         translate(
             "Estimated is the share of the value that was spread over gaps between two readings "
             "of a register. The energy itself is measured; only its distribution over time is not."

@@ -136,7 +136,7 @@ def cap(title: str, value: float | None, limit: float) -> Html:
         tag("rect", x=1, y=4, width=edge - 1, height=12, rx=3, class_="fill"),
         _line(scale.at(limit), 0, scale.at(limit), 20, "target"),
     ]
-    spoken = figure_texts.UNKNOWN if value is None else f"{value / limit:.1%}"
+    spoken = figure_texts.UNKNOWN if value is None else f"{100 * value / limit:.1f} %"
     return _chart(title, spoken, drawn, height=20)
 
 

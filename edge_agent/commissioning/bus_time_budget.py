@@ -201,7 +201,7 @@ def problems(site: Site, models: Mapping[str, Model]) -> Iterator[Problem]:
     for budget in bus_budgets(site, models):
         if budget.load > OVERLOADED:
             yield Problem(
-                text="bus {bus} can't keep up: a round of its {meters} meters takes {cycle} s by "
+                text="bus {bus} can't keep up: a round of all meters ({meters}) takes {cycle} s by "
                 "calculation, and their intervals ask for {load} % of its time.",
                 fix="Write interval_s = {interval} or more at its meters, raise the baud rate, or "
                 "split the bus.",
@@ -232,8 +232,8 @@ def warnings(site: Site, models: Mapping[str, Model]) -> Iterator[Problem]:
             continue
         if budget.load > BUSY:
             yield Problem(
-                text="bus {bus} is busy for {load} % of its time: a round of its {meters} meters "
-                "takes {cycle} s by calculation.",
+                text="bus {bus} is busy for {load} % of its time: a round of all meters "
+                "({meters}) takes {cycle} s by calculation.",
                 fix="A retry or a slow meter will cost others their slot: interval_s = {interval} "
                 "leaves room.",
                 values={**_problem_values(budget), "interval": _sufficient_interval_s(budget)},

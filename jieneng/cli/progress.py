@@ -13,6 +13,8 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from jieneng.locale import number_texts
+
 
 def bars(console: Console) -> Progress:
     """Bars with their share and time; add the tasks."""
@@ -63,6 +65,6 @@ def _plain_share(console: Console, title: str) -> Callable[[float], None]:
         quarter = int(share * 4)
         if quarter > told:
             told = quarter
-            console.print(f"{title}: {share:.0%}", soft_wrap=True)
+            console.print(f"{title}: {number_texts.percent(share)}", soft_wrap=True)
 
     return tell

@@ -1,7 +1,7 @@
-"""`jieneng init` and `jieneng check`: a site's folder, made and validated."""
+"""The commands `jieneng init` and `jieneng check`: create a site's folder, and validate one."""
 
 import shutil
-from contextlib import suppress
+from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,13 +11,15 @@ import msgspec
 
 from jieneng.cli.agent_files import agent_files
 from jieneng.cli.options import examples, site_option, tr
-from jieneng.locale import say
+from jieneng.locale import number_texts, say
 from jieneng.metering.errors import ConfigError, Problem, UsageError
 from jieneng.metering.quantities import MEDIA
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
+    from edge_agent.commissioning.bus_time_budget import BusBudget
     from edge_agent.settings import AgentSettings
-    from jieneng.site_folder import SiteFolder
+    from jieneng.metering.site import Site
+    from jieneng.site_folder import Examination
 
 
 @click.command(
@@ -44,87 +46,128 @@ def init(folder: Path) -> None:
 
 
 @click.command(
-    help=tr("Validate a site: every problem at once, with file, line and mend."),
+    help=tr("Report all errors of a site at once, each with file, line and how to fix it."),
     epilog=examples("jieneng check", "jieneng check --site my-site"),
 )
 @site_option
 def check(site_dir: Path) -> None:
-    from analytics.report import figure_texts
-    from jieneng.site_folder import load
+    from jieneng.site_folder import examine
 
-    problems = list[Problem]()
     try:
-        folder = load(site_dir)
+        found = examine(site_dir)
     except ConfigError as error:
-        problems += error.problems
-    else:
-        problems += _duty_problems(folder)
-        problems += _bus_problems(folder)
+        raise ConfigError([*error.problems, *_service_problems(site_dir)]) from error
+    problems = [*found.problems, *_duty_problems(found, site_dir), *_bus_problems(found)]
     problems += _service_problems(site_dir)
     if problems:
-        raise ConfigError(problems)
-    _tell_of_buses(folder)
-    unrated = [meter.id for meter in folder.site.meter if meter.rated_max is None]
+        _print_warnings(found.warnings)
+        raise ConfigError(_by_place(problems))
+    _print_bus_budgets(found)
+    _print_warnings([*found.warnings, *_bus_warnings(found)])
+    _print_unrated(found.site)
+    _print_summary(found.site)
+
+
+def _by_place(problems: list[Problem]) -> list[Problem]:
+    """Return problems by file, in the order in which files come up, and by line."""
+    files = list(dict.fromkeys(problem.file for problem in problems))
+    return sorted(problems, key=lambda problem: (files.index(problem.file), problem.line or 0))
+
+
+# --- texts --------------------------------------------------------------------------------------
+
+
+def _print_bus_budgets(found: "Examination") -> None:
+    """Print how long a round of each bus takes."""
+    from edge_agent.commissioning import bus_time_budget
+
+    for budget in bus_time_budget.bus_budgets(found.site, found.models):
+        click.echo(_budget_text(budget))
+
+
+def _budget_text(budget: "BusBudget") -> str:
+    meters = tr("{count} meter" if budget.meters == 1 else "{count} meters")
+    requests = tr("{count} request" if budget.requests == 1 else "{count} requests")
+    return tr(
+        "bus {bus}: {meters}, {requests} a round; by calculation {cycle:.2f} s, {load} of its time."
+    ).format(
+        bus=budget.bus,
+        meters=meters.format(count=budget.meters),
+        requests=requests.format(count=budget.requests),
+        cycle=budget.cycle_s,
+        load=number_texts.percent(budget.load),
+    )
+
+
+def _print_warnings(warnings: Iterable[Problem]) -> None:
+    for warning in warnings:
+        text = tr("{place}: warning: {text}")
+        click.echo(text.format(place=warning.where(), text=say(warning, tr)))
+
+
+def _print_unrated(site: "Site") -> None:
+    unrated = [meter.id for meter in site.meter if meter.rated_max is None]
     if unrated:
         click.echo(
             tr(
                 "Without rated_max a misread register can't be told from consumption: {meters}."
             ).format(meters=", ".join(unrated))
         )
-    media = [meter.medium for meter in folder.site.meter]
-    counts = ", ".join(
+
+
+def _print_summary(site: "Site") -> None:
+    from analytics.report import figure_texts
+
+    media = [meter.medium for meter in site.meter]
+    by_medium = ", ".join(
         f"{figure_texts.indicator(medium, tr)} {media.count(medium)}" for medium in MEDIA
     )
+    areas = tr("{count} area" if len(site.area) == 1 else "{count} areas")
+    buses = tr("{count} bus" if len(site.bus) == 1 else "{count} buses")
+    meters = tr("{count} meter" if len(site.meter) == 1 else "{count} meters")
     click.echo(
-        tr(
-            "{name}: {areas} areas, {buses} buses, {meters} meters ({counts}). No problem found."
-        ).format(
-            name=folder.site.site.name,
-            areas=len(folder.site.area),
-            buses=len(folder.site.bus),
-            meters=len(folder.site.meter),
-            counts=counts,
+        tr("{name}: {areas}, {buses}, {meters} ({by_medium}). No problem found.").format(
+            name=site.site.name,
+            areas=areas.format(count=len(site.area)),
+            buses=buses.format(count=len(site.bus)),
+            meters=meters.format(count=len(site.meter)),
+            by_medium=by_medium,
         )
     )
 
 
-def _bus_problems(folder: "SiteFolder") -> list[Problem]:
-    """Buses that can't be polled as often as their meters ask for."""
+# --- rules of the services ----------------------------------------------------------------------
+
+
+def _bus_problems(found: "Examination") -> list[Problem]:
+    """Return a problem for each bus that can't be polled as often as its meters ask for.
+
+    Buses and meters with a mistake are left out: how long they take is not known.
+    """
     from edge_agent.commissioning import bus_time_budget
-    from jieneng import config_file
-    from jieneng.site_folder import SITE_FILE
 
-    document = config_file.read(folder.path / SITE_FILE)
-    return [document.locate(one) for one in bus_time_budget.problems(folder.site, folder.models)]
+    sound_buses = {bus.id for n, bus in enumerate(found.site.bus) if found.is_sound("bus", n)}
+    meters = tuple(
+        meter
+        for n, meter in enumerate(found.site.meter)
+        if meter.bus in sound_buses and found.is_sound("meter", n)
+    )
+    site = msgspec.structs.replace(found.site, meter=meters)
+    return [
+        found.document.locate(problem) for problem in bus_time_budget.problems(site, found.models)
+    ]
 
 
-def _tell_of_buses(folder: "SiteFolder") -> None:
-    """What each bus's round takes, and which of them a fault would overrun."""
+def _bus_warnings(found: "Examination") -> list[Problem]:
+    """Return a warning for each bus that keeps up only as long as nothing goes wrong."""
     from edge_agent.commissioning import bus_time_budget
-    from jieneng import config_file
-    from jieneng.site_folder import SITE_FILE
 
-    for one in bus_time_budget.bus_budgets(folder.site, folder.models):
-        click.echo(
-            tr(
-                "bus {bus}: {meters} meters, {questions} questions a round; by calculation "
-                "{cycle:.2f} s, {load:.0%} of its time."
-            ).format(
-                bus=one.bus,
-                meters=one.meters,
-                questions=one.requests,
-                cycle=one.cycle_s,
-                load=one.load,
-            )
-        )
-    document = config_file.read(folder.path / SITE_FILE)
-    for problem in bus_time_budget.warnings(folder.site, folder.models):
-        located = document.locate(problem)
-        click.echo(f"{located.where()}: {say(located, tr)}")
+    warnings = bus_time_budget.warnings(found.site, found.models)
+    return [found.document.locate(warning) for warning in warnings]
 
 
 def _service_problems(site_dir: Path) -> list[Problem]:
-    """The problems of the services' own files, where they are there, and of the rules."""
+    """Return the problems of the services' own files, where they are there, and of the rules."""
     from analytics.app import load_rules
     from analytics.settings import AnalyticsSettings
     from edge_agent.settings import AgentSettings
@@ -153,39 +196,51 @@ def _service_problems(site_dir: Path) -> list[Problem]:
     return problems
 
 
-def _duty_problems(folder: "SiteFolder") -> list[Problem]:
-    """What `edge run` would refuse, for every agent, and what agents would take from each other."""
+def _duty_problems(found: "Examination", site_dir: Path) -> list[Problem]:
+    """Return what `edge run` would refuse, of every agent, and gateways that two agents share.
+
+    Nothing is judged while a bus has a mistake: its agent or its address is not known. While the
+    file of an agent has one, only the agents whose files could be read are judged.
+    """
     from edge_agent.links import endpoints
     from edge_agent.settings import duty
-    from jieneng import config_file
     from jieneng.site_folder import SITE_FILE
 
-    known = _agents(folder)
+    if not found.is_sound("bus"):
+        return []
+    agents, is_complete = _agents(found.site, site_dir)
     problems = list[Problem]()
-    for one in known.values():
+    for settings in agents.values():
         try:
-            duty(folder.site, one)
+            duty(found.site, settings)
         except ConfigError as error:
             problems += error.problems
-    own_ways = {(agent, way.id) for agent, one in known.items() for way in one.bus}
-    problems += endpoints.contested(
-        folder.site, {bus.id for bus in folder.site.bus if (bus.agent, bus.id) in own_ways}
-    )
-    site = config_file.read(folder.path / SITE_FILE)
-    return [site.locate(one) if one.file == SITE_FILE else one for one in problems]
+    if is_complete:
+        overridden = {(agent, bus.id) for agent, one in agents.items() for bus in one.bus}
+        own_ways = {bus.id for bus in found.site.bus if (bus.agent, bus.id) in overridden}
+        problems += endpoints.contested(found.site, own_ways)
+    return [
+        found.document.locate(problem) if problem.file == SITE_FILE else problem
+        for problem in problems
+    ]
 
 
-def _agents(folder: "SiteFolder") -> dict[str, "AgentSettings"]:
-    """Every agent of the site, with its settings where they are here."""
+def _agents(site: "Site", site_dir: Path) -> tuple[dict[str, "AgentSettings"], bool]:
+    """Return the settings of a site's agents, and True if all their files could be read.
+
+    An agent whose file is elsewhere has the defaults.
+    """
     from edge_agent.settings import AgentHead, AgentSettings
     from jieneng.site_folder import read_settings
 
-    agents = sorted({bus.agent for bus in folder.site.bus})
-    sole = agents[0] if len(agents) == 1 else None
-    known = {agent: AgentSettings(agent=AgentHead(id=agent)) for agent in agents}
-    for file in agent_files(folder.path):
-        with suppress(ConfigError):  # told with the services' own files
-            one = read_settings(file, AgentSettings)
-            if agent := one.agent.id or sole:
-                known[agent] = one
-    return known
+    ids = sorted({bus.agent for bus in site.bus})
+    sole = ids[0] if len(ids) == 1 else None
+    read: dict[str, AgentSettings] = {}
+    for file in agent_files(site_dir):
+        try:
+            settings = read_settings(file, AgentSettings)
+        except ConfigError:  # reported with the services' own files
+            return read, False
+        if agent := settings.agent.id or sole:
+            read[agent] = settings
+    return {agent: AgentSettings(agent=AgentHead(id=agent)) for agent in ids} | read, True

@@ -1,49 +1,79 @@
-"""The rules that hold between the parts of a site. Pure: a site and its models in, problems out.
+"""Check the rules that hold between the parts of a site. Pure: site and models in, problems out.
 
-Law: every problem is found in one pass, and each names its place and its mend.
+Laws:
+
+1. All problems are found in one pass, and each names its place and how to correct it.
+2. A rule that needs a value which could not be read is not applied (`UnreadKeys`): a mistake is
+   reported where it stands, and not a second time where it has consequences.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
-from difflib import get_close_matches
 from itertools import pairwise
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
-from jieneng.metering.catalog.meter_model import Model
+from jieneng.metering.catalog.meter_model import Model, Ratio
 from jieneng.metering.catalog.model_check import MOST_PACES
 from jieneng.metering.catalog.model_forms import form_of, protocol_of
-from jieneng.metering.errors import Problem
+from jieneng.metering.errors import KeyPath, Problem, UnreadKeys
 from jieneng.metering.quantities import CONSUMPTION
 from jieneng.metering.read_plan import cadences
-from jieneng.metering.site import Dated, Meter, Site, cycle
+from jieneng.metering.reference_check import (
+    dangling_references,
+    duplicate_ids,
+    missing_models,
+    parent_cycles,
+)
+from jieneng.metering.site import Bus, Dated, Meter, Site
+from jieneng.metering.spelling import nearest
 
-_YEARS: Final = range(1900, 2200)  # that a person can mean who writes of a meter
-Path = tuple[str | int, ...]
-Found = Iterator[Problem]
+_YEARS: Final = range(1900, 2200)  # years of which a person who describes a meter can speak
+_RATIOS: Final[tuple[Ratio, ...]] = ("ct", "pt")
+_BUS_EXAMPLES: Final = {"host": '"192.0.2.11"', "device": '"/dev/ttyS1"'}
+_ALL_READ: Final = UnreadKeys()
+_Rule = Callable[[Site, Mapping[str, Model], UnreadKeys], Iterator[Problem]]
 
 
-def check(site: Site, models: Mapping[str, Model]) -> list[Problem]:
-    """Everything that is wrong with a site."""
-    rules: tuple[Callable[[Site, Mapping[str, Model]], Found], ...] = (
+def check(site: Site, models: Mapping[str, Model], unread: UnreadKeys = _ALL_READ) -> list[Problem]:
+    """Return everything that is wrong with a site.
+
+    Args:
+        site: the site; what could not be read is `msgspec.UNSET` or the key's default.
+        models: the meter models, by id.
+        unread: places of `site.toml` that could not be read; `("model", id)` for the file of a
+            model, and `("model",)` for a file of which not even the id could be.
+    """
+    rules: tuple[_Rule, ...] = (
         _time_zone,
-        _unique_ids,
-        _references,
-        _cycles,
+        duplicate_ids,
+        dangling_references,
+        missing_models,
+        parent_cycles,
         _dates,
+        _ratios,
         _buses,
         _addresses,
-        _media,
-        _paces,
+        _model_media,
+        _parent_media,
+        _cadences,
         _replacements,
     )
-    return [problem for rule in rules for problem in rule(site, models)]
+    return [_named(problem) for rule in rules for problem in rule(site, models, unread)]
 
 
-def _time_zone(site: Site, _: Mapping[str, Model]) -> Found:
+def _named(problem: Problem) -> Problem:
+    """Return a problem whose sentence shows an id that could not be read as `?`."""
+    shown = {key: "?" if value is UNSET else value for key, value in problem.values.items()}
+    return replace(problem, values=shown)
+
+
+def _time_zone(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> Iterator[Problem]:
+    if unread.covers("site", "timezone"):
+        return
     try:
         ZoneInfo(site.site.timezone)
     except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: a folder, or far too long
@@ -55,93 +85,54 @@ def _time_zone(site: Site, _: Mapping[str, Model]) -> Found:
         )
 
 
-def _unique_ids(site: Site, _: Mapping[str, Model]) -> Found:
-    tables = ("institution", "area", "bus", "meter")
-    for table in tables:
-        counts = Counter(row.id for row in getattr(site, table))
-        for number, row in enumerate(getattr(site, table)):
-            if counts[row.id] > 1:
-                counts[row.id] = 0  # said once
-                yield Problem(
-                    text="the id {id} stands more than once among {table}.",
-                    fix="Give each its own id.",
-                    values={"id": row.id, "table": table},
-                    path=(table, number, "id"),
-                )
-    scopes = Counter([site.id, *site.areas, *(one.id for one in site.institution)])
-    for scope, count in scopes.items():
-        if count > 1 and [*site.areas].count(scope) <= 1:
+def _dates(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> Iterator[Problem]:
+    dated: list[tuple[KeyPath, Sequence[Dated]]] = []
+    for number, area in enumerate(site.area):
+        dated.append((("area", number, "floor_area_m2"), area.floor_area_m2))
+        dated.append((("area", number, "headcount"), area.headcount))
+    for number, meter in enumerate(site.meter):
+        dated.append((("meter", number, "ct"), meter.ct))
+        dated.append((("meter", number, "pt"), meter.pt))
+        if meter.installed is not None:
+            yield from _impossible_years(("meter", number, "installed"), [meter.installed])
+        if not unread.covers("meter", number, "replaced"):
+            days = [row.at.date() for row in meter.replaced]
+            yield from _impossible_years(("meter", number, "replaced"), days)
+    for path, rows in dated:
+        if not unread.covers(*path):
+            yield from _impossible_years(path, [row.from_ for row in rows])
+            yield from _unordered(path, rows)
+
+
+def _impossible_years(path: KeyPath, days: Sequence[date]) -> Iterator[Problem]:
+    """Yield a problem for each day at an end of the calendar, which has no moment in UTC."""
+    for day in days:
+        if day.year not in _YEARS:
             yield Problem(
-                text="{id} names two of: the site, an area, an institution.",
-                fix="Figures are asked for by this id, so give each its own.",
-                values={"id": scope},
-                path=("site", "id"),
+                text="{key}: {day} is no day of {first} to {last}.",
+                fix="Write the day from which it holds.",
+                values={"key": path[-1], "day": day, "first": _YEARS[0], "last": _YEARS[-1]},
+                path=path,
             )
 
 
-def _references(site: Site, models: Mapping[str, Model]) -> Found:
-    institutions = {one.id for one in site.institution}
-    for number, area in enumerate(site.area):
-        yield from _refers("area", number, "parent", area.parent, site.areas)
-        for institution in area.institutions:
-            yield from _refers("area", number, "institutions", institution, institutions)
-    for number, meter in enumerate(site.meter):
-        yield from _refers("meter", number, "area", meter.area, site.areas)
-        yield from _refers("meter", number, "parent", meter.parent, site.meters)
-        yield from _refers("meter", number, "bus", meter.bus, site.buses)
-        yield from _refers("meter", number, "model", meter.model, models)
-        if meter.bus is not None and meter.model is None:
+def _unordered(path: KeyPath, rows: Sequence[Dated]) -> Iterator[Problem]:
+    for earlier, later in pairwise(rows):
+        if later.from_ <= earlier.from_:
             yield Problem(
-                text="meter {meter} has a bus but no model.",
-                fix="Add model = ..., so that its registers are known.",
-                values={"meter": meter.id},
-                path=("meter", number),
+                text="{key}: {later} does not come after {earlier}: two values would hold at once.",
+                fix="Sort the rows by `from`, each date once.",
+                values={"key": path[-1], "later": later.from_, "earlier": earlier.from_},
+                path=path,
             )
 
 
-def _refers(
-    table: str, number: int, key: str, target: str | None, known: Mapping[str, object] | set[str]
-) -> Found:
-    if target is None or target in known:
-        return
-    close = get_close_matches(target, known, 1)
-    yield Problem(
-        text="{key} = {target} refers to nothing.",
-        fix="Did you mean {close}?" if close else "Define it, or correct the name.",
-        values={"key": key, "target": target, "close": "".join(close)},
-        path=(table, number, key),
-    )
-
-
-def _cycles(site: Site, _: Mapping[str, Model]) -> Found:
-    told: set[str] = set()
-    for table, parents in (
-        ("area", {area.id: area.parent for area in site.area}),
-        ("meter", {meter.id: meter.parent for meter in site.meter}),
-    ):
-        for number, node in enumerate(parents):
-            way = cycle(parents, node)
-            if way and not told.intersection(way):
-                told.update(way)
-                yield Problem(
-                    text="{table} parents go in a circle: {way}.",
-                    fix="One of them has no parent: remove it there.",
-                    values={"table": table, "way": " > ".join(way)},
-                    path=(table, number, "parent"),
-                )
-
-
-def _dates(site: Site, _: Mapping[str, Model]) -> Found:
-    for number, area in enumerate(site.area):
-        yield from _dated("area", number, "floor_area_m2", area.floor_area_m2)
-        yield from _dated("area", number, "headcount", area.headcount)
+def _ratios(site: Site, models: Mapping[str, Model], unread: UnreadKeys) -> Iterator[Problem]:
     for number, meter in enumerate(site.meter):
-        yield from _dated("meter", number, "ct", meter.ct)
-        yield from _dated("meter", number, "pt", meter.pt)
-        installed = () if meter.installed is None else (meter.installed,)
-        yield from _meant("meter", number, "installed", installed)
-        yield from _meant("meter", number, "replaced", [row.at.date() for row in meter.replaced])
-        for key, rows in (("ct", meter.ct), ("pt", meter.pt)):
+        for key in _RATIOS:
+            rows: Sequence[Dated] = getattr(meter, key)
+            if unread.covers("meter", number, key):
+                continue
             if any(row.value == 0 for row in rows):
                 yield Problem(
                     text="{key} of meter {meter} is 0, which would make its energy 0.",
@@ -149,81 +140,69 @@ def _dates(site: Site, _: Mapping[str, Model]) -> Found:
                     values={"key": key, "meter": meter.id},
                     path=("meter", number, key),
                 )
+            devices = _device_models(meter, models)
+            if (
+                any(row.value != 1 for row in rows)
+                and devices
+                and not unread.covers_row("meter", number, "model", "replaced")
+                and not any(key in point.ratio for model in devices for point in model.point)
+            ):
+                yield Problem(
+                    text="meter {meter} has {key}, but none of its values is multiplied by it: "
+                    "no point of model {model} names {key} in its ratio.",
+                    fix="Remove {key}. If the device's own numbers lack this ratio, write "
+                    'ratio = ["{key}"] at the points of the model\'s file.',
+                    values={"meter": meter.id, "key": key, "model": meter.model},
+                    path=("meter", number, key),
+                )
 
 
-def _meant(table: str, number: int, key: str, days: Sequence[date]) -> Found:
-    """What lies at the ends of the calendar has no time of its own in UTC."""
-    for day in days:
-        if day.year not in _YEARS:
-            yield Problem(
-                text="{key}: {day} is no day of {first} to {last}.",
-                fix="Write the day from which it holds.",
-                values={"key": key, "day": day, "first": _YEARS[0], "last": _YEARS[-1]},
-                path=(table, number, key),
-            )
+def _device_models(meter: Meter, models: Mapping[str, Model]) -> list[Model]:
+    """Return the models of a meter's devices, past and present; none if any is not known."""
+    names = [meter.model, *(row.model for row in meter.replaced if row.model is not None)]
+    devices = [models[name] for name in names if name is not None and name in models]
+    return devices if len(devices) == len(names) else []
 
 
-def _dated(table: str, number: int, key: str, rows: Sequence[Dated]) -> Found:
-    yield from _meant(table, number, key, [row.from_ for row in rows])
-    for earlier, later in pairwise(rows):
-        if later.from_ <= earlier.from_:
-            yield Problem(
-                text="{key}: {later} does not come after {earlier}: two values would hold at once.",
-                fix="Sort the rows by `from`, each date once.",
-                values={"key": key, "later": later.from_, "earlier": earlier.from_},
-                path=(table, number, key),
-            )
-
-
-def _buses(site: Site, _: Mapping[str, Model]) -> Found:
+def _buses(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> Iterator[Problem]:
     for number, bus in enumerate(site.bus):
         needed = "device" if bus.link == "rtu" else "host"
-        if getattr(bus, needed) is None:
+        if getattr(bus, needed) is None and not unread.covers_row("bus", number, "link", needed):
             yield Problem(
                 text='bus {bus} with link = "{link}" needs {needed}.',
-                fix="Add {needed} = ... to it.",
-                values={"bus": bus.id, "link": bus.link, "needed": needed},
+                fix="Add a line to it, for example: {needed} = {example}",
+                values={
+                    "bus": bus.id,
+                    "link": bus.link,
+                    "needed": needed,
+                    "example": _BUS_EXAMPLES[needed],
+                },
                 path=("bus", number),
             )
 
 
-def _addresses(site: Site, models: Mapping[str, Model]) -> Found:
+def _addresses(site: Site, models: Mapping[str, Model], unread: UnreadKeys) -> Iterator[Problem]:
     taken: dict[tuple[str, str, int | str | None], Meter] = {}
+    bus_numbers = {bus.id: number for number, bus in enumerate(site.bus)}
     for number, meter in enumerate(site.meter):
-        bus = site.buses.get(meter.bus or "")
-        if meter.bus is None:
+        if meter.bus is None or unread.covers_row("meter", number, "unit", "address", "model"):
             continue
         model = models.get(meter.model or "")
-        protocol, form = protocol_of(model), form_of(model)
-        path = ("meter", number)
-        if bus is not None:
-            for problem in form.address_problems(meter, bus):
-                yield replace(problem, path=(*path, *problem.path))
-            if model is not None and bus.link not in form.links:
-                yield Problem(
-                    text="meter {meter} speaks {protocol}, which is not spoken on bus {bus} with "
-                    'link = "{link}".',
-                    fix="Correct the model of the meter or the link of the bus; the protocol is "
-                    "spoken on: {links}.",
-                    values={
-                        "meter": meter.id,
-                        "protocol": protocol,
-                        "bus": bus.id,
-                        "link": bus.link,
-                        "links": ", ".join(sorted(form.links)),
-                    },
-                    path=(*path, "bus"),
-                )
+        form, path = form_of(model), ("meter", number)
+        bus = site.buses.get(meter.bus)
+        if bus is not None and not unread.covers("bus", bus_numbers[bus.id], "link"):
+            yield from _spoken_addresses(meter, model, bus, path)
         if (meter.address is None) is not (form.address_key == "unit"):
-            yield Problem(
-                text="meter {meter} needs its {key} on bus {bus}.",
-                fix="Write {key} = ... as the device's display shows it, and no other address.",
-                values={"meter": meter.id, "key": form.address_key, "bus": meter.bus},
-                path=path,
-            )
+            if meter.model is None or model is not None:  # an unknown model may have addresses
+                yield Problem(
+                    text="meter {meter} needs its {key} on bus {bus}.",
+                    fix="Write {key} = ... as the device's display shows it, and no other address.",
+                    values={"meter": meter.id, "key": form.address_key, "bus": meter.bus},
+                    path=path,
+                )
             continue
         address = meter.unit if form.address_key == "unit" else meter.address
-        other = taken.setdefault((meter.bus, protocol, address), meter)
+        other = taken.setdefault((meter.bus, protocol_of(model), address), meter)
         if other is not meter:
             yield Problem(
                 text="meters {other} and {meter} are both {key} {address} on bus {bus}.",
@@ -239,10 +218,38 @@ def _addresses(site: Site, models: Mapping[str, Model]) -> Found:
             )
 
 
-def _media(site: Site, models: Mapping[str, Model]) -> Found:
+def _spoken_addresses(
+    meter: Meter, model: Model | None, bus: Bus, path: KeyPath
+) -> Iterator[Problem]:
+    """Yield what keeps a meter from being asked on its bus: its address, or the bus's link."""
+    form = form_of(model)
+    for problem in form.address_problems(meter, bus):
+        yield replace(problem, path=(*path, *problem.path))
+    if model is not None and bus.link not in form.links:
+        yield Problem(
+            text="meter {meter} speaks {protocol}, which is not spoken on bus {bus} with "
+            'link = "{link}".',
+            fix="Correct the model of the meter or the link of the bus; the protocol is "
+            "spoken on: {links}.",
+            values={
+                "meter": meter.id,
+                "protocol": model.protocol,
+                "bus": bus.id,
+                "link": bus.link,
+                "links": ", ".join(sorted(form.links)),
+            },
+            path=(*path, "bus"),
+        )
+
+
+def _model_media(site: Site, models: Mapping[str, Model], unread: UnreadKeys) -> Iterator[Problem]:
     for number, meter in enumerate(site.meter):
         model = models.get(meter.model or "")
-        if model is not None and model.model.medium != meter.medium:
+        if (
+            model is not None
+            and model.model.medium != meter.medium
+            and not unread.covers_row("meter", number, "medium", "model")
+        ):
             yield Problem(
                 text="meter {meter} measures {medium}, but model {model} is for {other}.",
                 fix="Correct medium or model.",
@@ -254,8 +261,21 @@ def _media(site: Site, models: Mapping[str, Model]) -> Found:
                 },
                 path=("meter", number, "medium"),
             )
+
+
+def _parent_media(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> Iterator[Problem]:
+    unread_media = {
+        meter.id
+        for number, meter in enumerate(site.meter)
+        if unread.covers("meter", number, "medium")
+    }
+    for number, meter in enumerate(site.meter):
         parent = site.meters.get(meter.parent or "")
-        if parent is not None and parent.medium != meter.medium:
+        if (
+            parent is not None
+            and parent.medium != meter.medium
+            and not unread_media.intersection((meter.id, parent.id))
+        ):
             yield Problem(
                 text="meter {meter} measures {medium}, but its parent {parent} measures {other}.",
                 fix="A sub-meter lies below a meter of the same medium.",
@@ -269,8 +289,11 @@ def _media(site: Site, models: Mapping[str, Model]) -> Found:
             )
 
 
-def _paces(site: Site, models: Mapping[str, Model]) -> Found:
+def _cadences(site: Site, models: Mapping[str, Model], unread: UnreadKeys) -> Iterator[Problem]:
+    """Yield what is wrong with `every`: how often a quantity is asked for."""
     for number, meter in enumerate(site.meter):
+        if unread.covers_row("meter", number, "every", "medium", "model"):
+            continue
         path = ("meter", number, "every")
         counter = CONSUMPTION[meter.medium]
         if meter.every.get(counter, 1) > 1:
@@ -281,13 +304,13 @@ def _paces(site: Site, models: Mapping[str, Model]) -> Found:
                 path=path,
             )
         model = models.get(meter.model or "")
-        known = {row.quantity for row in model.point} if model else meter.every.keys()
+        known = {point.quantity for point in model.point} if model else meter.every.keys()
         for name in sorted(meter.every.keys() - known):
-            near = get_close_matches(name, known, n=1)
+            close = nearest(name, sorted(known))
             yield Problem(
                 text="every of meter {meter} names {quantity}, which its model does not have.",
-                fix="Did you mean {near}?" if near else "Correct or remove the name.",
-                values={"meter": meter.id, "quantity": name, "near": near[0] if near else ""},
+                fix="Did you mean {close}?" if close else "Correct or remove the name.",
+                values={"meter": meter.id, "quantity": name, "close": close},
                 path=path,
             )
         if model and len({1, *cadences(model, meter.every).values()}) > MOST_PACES:
@@ -300,25 +323,25 @@ def _paces(site: Site, models: Mapping[str, Model]) -> Found:
             )
 
 
-def _replacements(site: Site, models: Mapping[str, Model]) -> Found:
+def _replacements(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> Iterator[Problem]:
     for number, meter in enumerate(site.meter):
-        for row, replacement in enumerate(meter.replaced):
-            yield from _refers("meter", number, "replaced", replacement.model, models)
-            if replacement.at.tzinfo is None:
+        if unread.covers("meter", number, "replaced"):
+            continue
+        path = ("meter", number, "replaced")
+        moments = [replacement.at for replacement in meter.replaced]
+        for moment in moments:
+            if moment.tzinfo is None:
                 yield Problem(
                     text="the replacement of meter {meter} at {at} has no offset from UTC.",
                     fix="Write it with one, such as 2022-05-10T09:30:00+08:00.",
-                    values={"meter": meter.id, "at": replacement.at},
-                    path=("meter", number, "replaced"),
+                    values={"meter": meter.id, "at": moment},
+                    path=path,
                 )
-            elif (
-                row
-                and meter.replaced[row - 1].at.tzinfo
-                and meter.replaced[row - 1].at >= replacement.at
-            ):
+        for earlier, later in pairwise(moments):
+            if earlier.tzinfo and later.tzinfo and earlier >= later:
                 yield Problem(
                     text="the replacements of meter {meter} are not in the order of time.",
                     fix="Sort the rows by `at`, each moment once.",
                     values={"meter": meter.id},
-                    path=("meter", number, "replaced"),
+                    path=path,
                 )

@@ -75,6 +75,99 @@ def test_all_files_problems_are_told_at_once(site: Path) -> None:
     assert "agent.toml:2: " in done.stderr
 
 
+def test_mistakes_of_form_rules_and_services_are_reported_at_once(site: Path) -> None:
+    file = site / "site.toml"
+    text = file.read_text().replace(
+        'parent = "e-b1"\nitem = "hvac"', 'parent = "e-b1"\nitem = "havc"'
+    )
+    text = text.replace('bus = "block-2-gateway"', 'bus = "block-2-gatewy"')
+    attic = TWO_AT_ONE_PORT.format("attic", "agent-1")
+    file.write_text(text + attic)
+    (site / "agent.toml").write_text('[broker]\nport = "1883"\n')
+    (site / "plan.toml").write_text("colour = 1\n")
+    (site / "factors.toml").write_text("= 1\n")
+    done = jieneng("check", "--site", site)
+    assert done.returncode == 1
+    assert 'item can\'t be "havc". Did you mean "hvac"?' in done.stderr
+    assert done.stderr.count("block-2-gatewy refers to nothing; it stands at e-b2, ") == 1
+    assert "Did you mean block-2-gateway?" in done.stderr
+    assert (
+        'agent.toml:2: port can\'t be "1883". Write a whole number from 1 to 65535' in done.stderr
+    )
+    assert "plan.toml:1: unknown key colour." in done.stderr
+    assert "factors.toml:1: this is not TOML" in done.stderr
+    lines = [int(line.split(":")[1]) for line in done.stderr.splitlines() if "site.toml:" in line]
+    assert lines == sorted(lines)
+
+
+def test_buses_are_judged_although_a_meter_has_a_mistake(site: Path) -> None:
+    file = site / "site.toml"
+    text = file.read_text().replace('item = "hvac"', 'item = "havc"', 1)
+    file.write_text(text + TWO_AT_ONE_PORT.format("attic", "agent-1"))
+    done = jieneng("check", "--site", site)
+    assert 'item can\'t be "havc"' in done.stderr
+    assert "buses attic and attic-2 are both at /dev/attic." in done.stderr
+
+
+def test_an_agents_broken_file_is_not_reported_again_as_a_shared_gateway(site: Path) -> None:
+    """It may reach the bus in a way of its own."""
+    with_buses(
+        site, BUS.format("attic", "agent-1", "10.0.0.7"), BUS.format("loft", "agent-2", "10.0.0.7")
+    )
+    (site / "agent.toml").write_text(
+        '[agent]\nid = "agent-2"\n[[bus]]\nid = "loft"\nhost = "10.0.0.7:502"\n'
+    )
+    done = jieneng("check", "--site", site)
+    assert done.stderr.count("\n") == 1
+    assert 'agent.toml:5: host can\'t be "10.0.0.7:502".' in done.stderr
+
+
+def test_no_text_of_a_library_reaches_the_reader(site: Path) -> None:
+    file = site / "site.toml"
+    file.write_text(file.read_text().replace("interval_s = 10", 'interval_s = "10"'))
+    for language in ("en", "zh"):
+        done = jieneng("check", "--site", site, language=language)
+        assert "Expected" not in done.stderr
+        assert "interval_s = 10.0" in done.stderr
+
+
+def test_warnings_are_no_errors(site: Path) -> None:
+    file = site / "site.toml"
+    file.write_text(file.read_text().replace('name = "水泵"', 'name = "总进线"'))
+    done = jieneng("check", "--site", site)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ": warning: meters e-main, e-pumps are all named 总进线." in done.stdout
+
+
+SMALL = """[site]
+id = "s"
+name = "s"
+[[area]]
+id = "house"
+name = "house"
+floor_area_m2 = [{from = 2020-01-01, value = 100.0}]
+[[bus]]
+id = "bus"
+agent = "agent"
+host = "192.0.2.1"
+[[meter]]
+id = "e-1"
+name = "e-1"
+medium = "electricity"
+model = "acrel-dtsd1352"
+bus = "bus"
+area = "house"
+"""
+
+
+def test_one_is_not_counted_as_many(tmp_path: Path) -> None:
+    (tmp_path / "site.toml").write_text(SMALL)
+    done = jieneng("check", "--site", tmp_path)
+    assert "s: 1 area, 1 bus, 1 meter (" in done.stdout
+    assert "bus bus: 1 meter, " in done.stdout
+    assert " % of its time." in done.stdout
+
+
 def test_a_folder_without_a_site_is_one_sentence(tmp_path: Path) -> None:
     done = jieneng("check", "--site", tmp_path)
     assert done.returncode == 1

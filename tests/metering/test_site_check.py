@@ -1,12 +1,20 @@
-"""What is wrong with a site is told with its place and its mend, all at once."""
+"""Mistakes of a site are reported all at once, each with its place and how to correct it."""
 
+import tomllib
+from collections.abc import Callable, Iterator
+from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from jieneng import config_file
+from jieneng.config_file import Document
+from jieneng.metering import site_check, site_warnings
 from jieneng.metering.catalog.model_check import MOST_PACES
-from jieneng.metering.errors import ConfigError
-from jieneng.site_folder import SiteFolder, load
+from jieneng.metering.errors import ConfigError, KeyPath
+from jieneng.metering.site import Site
+from jieneng.site_folder import SiteFolder, examine, load, packaged_models
 
 SITE = """[site]
 id = "s"
@@ -67,6 +75,11 @@ def found(tmp_path: Path, text: str) -> list[str]:
     return []
 
 
+def warned(tmp_path: Path, text: str) -> list[str]:
+    (tmp_path / "site.toml").write_text(text)
+    return [str(warning) for warning in examine(tmp_path).warnings]
+
+
 def test_the_example_centre_is_right_and_about_what_it_says(example: SiteFolder) -> None:
     assert len(example.site.meter) == 30
     assert {meter.medium for meter in example.site.meter} == {"electricity", "water", "gas"}
@@ -103,7 +116,12 @@ def test_a_right_site_has_no_problem(tmp_path: Path) -> None:
         ("unit = 1", "unit = 1\n" + NO_OFFSET, 27, "no offset from UTC"),
         ("unit = 1", "unit = 1\nevery = {voltage_a = 6}", 27, "Did you mean voltage_a_v?"),
         ("unit = 1", "unit = 1\nevery = {energy_kwh = 6}", 27, "must be in every poll"),
-        ("unit = 1", "unit = 1\nevery = {voltage_a_v = 0}", 27, ">= 1"),
+        ("unit = 1", "unit = 1\nevery = {voltage_a_v = 0}", 27, "at least 1"),
+        ('host = "192.0.2.1"', 'host = "not an address"', 18, 'host = "192.0.2.11"'),
+        ('host = "192.0.2.1"', 'host = "192.0.2.1:502"', 18, "without port"),
+        ("unit = 1", 'unit = 1\nitem = "havc"', 27, 'item can\'t be "havc". Did you mean "hvac"?'),
+        ("unit = 1", 'unit = "1"', 26, 'unit can\'t be "1". Write a whole number from 0 to 255'),
+        ("[[area]]", "[area]", 9, "Write [[area]], in double brackets"),
     ],
 )  # fmt: skip
 def test_each_mistake_is_told_with_line_and_mend(
@@ -205,3 +223,186 @@ def test_problems_of_the_site_and_of_a_model_beside_it_are_told_together(tmp_pat
     assert any("Did you mean area?" in problem for problem in problems)
     assert any("energy_kwh is no quantity of water" in problem for problem in problems)
     assert any("no point for volume_m3" in problem for problem in problems)
+
+
+def test_mistakes_of_form_and_broken_rules_are_told_together(tmp_path: Path) -> None:
+    text = SITE.replace("unit = 1", 'unit = "one"').replace('bus = "bus"', 'bus = "bsu"')
+    text = text.replace('host = "192.0.2.1"', "") + METER.replace('"house"', '"hous"')
+    said = "\n".join(found(tmp_path, text))
+    for part in (
+        "unit can't be",
+        "bus = bsu refers to nothing",
+        "needs host",
+        "area = hous refers",
+    ):
+        assert part in said
+    assert said.count("\n") == 3
+
+
+def test_a_misspelt_id_is_told_once_with_all_that_name_it(tmp_path: Path) -> None:
+    rest = 'bus = "bsu"\nmodel = "acrel-dtsd1352"\nunit = 2\n'
+    text = SITE.replace('bus = "bus"', 'bus = "bsu"') + METER + rest
+    [problem] = found(tmp_path, text)
+    assert problem.startswith("site.toml:25: bus = bsu refers to nothing; it stands at e-1, e-2.")
+    assert "Did you mean bus?" in problem
+
+
+WATER = METER.replace("electricity", "water").replace("e-2", "w-1") + 'bus = "bus"\nunit = 2\n'
+CT = "ct = [{from = 2020-01-01, value = 80.0}]\n"
+TUF = 'model = "tuf-2000m-water"\n'
+OWN_CT = (
+    '[model]\nid = "own"\nname = "own"\nmedium = "water"\nsource = "own manual"\n'
+    'confidence = "manual"\n[[point]]\nquantity = "volume_m3"\nfunction = 3\naddress = 0\n'
+    'type = "u32"\nratio = ["ct"]\n'
+)
+
+
+def test_a_ratio_that_no_point_of_the_model_is_multiplied_by_is_told(tmp_path: Path) -> None:
+    [problem] = found(tmp_path, SITE + WATER + TUF + CT)
+    assert problem.startswith("site.toml:37: meter w-1 has ct, but none of its values")
+    assert found(tmp_path, SITE + WATER + TUF + CT.replace("80.0", "1.0")) == []
+    assert found(tmp_path, SITE.replace("unit = 1", "unit = 1\n" + CT)) == []
+    assert found(tmp_path, SITE + METER + CT) == [], "by hand, its values were multiplied"
+
+
+def test_a_ratio_of_the_device_that_was_replaced_is_none_too_many(tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text(OWN_CT)
+    old = 'replaced = [{at = 2022-05-10T09:30:00+08:00, final = 1.0, model = "own"}]\n'
+    assert found(tmp_path, SITE + WATER + TUF + CT + old) == []
+
+
+@pytest.mark.parametrize("place", ["own.toml", "models/own.toml"])
+@pytest.mark.parametrize(
+    "broken",
+    ['[model]\nid = "own"\nnam = 1\n', '[model]\nid = "own\n', '[model]\nid = ["own"]\n'],
+    ids=["form", "no TOML", "no id"],
+)
+def test_a_broken_model_is_told_and_not_the_meters_that_name_it(
+    tmp_path: Path, place: str, broken: str
+) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / place).write_text(broken)
+    said = found(tmp_path, SITE.replace("acrel-dtsd1352", "own"))
+    assert said
+    assert all(problem.startswith(f"{Path(place).name}:") for problem in said), said
+
+
+def test_a_broken_model_in_place_of_a_packaged_one_is_not_judged_by_that(tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text('[model]\nid = "acrel-dtsd1352"\nmedium = "water"\n')
+    said = found(tmp_path, SITE.replace('medium = "electricity"', 'medium = "water"'))
+    assert said
+    assert all(problem.startswith("own.toml:") for problem in said), said
+
+
+EXAMPLE_TEXT = (resources.files("jieneng") / "sites" / "example" / "site.toml").read_text("utf-8")
+
+
+def places(value: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
+    """Yield the path of every key and every row of a document; of its meters, of a few only."""
+    for key, row in value.items() if isinstance(value, dict) else enumerate(value):
+        if path == ("meter",) and key not in (0, 1, 11, 13, 24, 29):
+            continue
+        yield (*path, key)
+        if isinstance(row, dict | list):
+            yield from places(row, (*path, key))
+
+
+def changed(path: KeyPath, change: Callable[[Any, str | int], None]) -> Document:
+    """Return the example with one key or row changed."""
+    data = tomllib.loads(EXAMPLE_TEXT)
+    table: Any = data
+    for part in path[:-1]:
+        table = table[part]
+    change(table, path[-1])
+    return Document("site.toml", data, {})
+
+
+def replace_value(table: Any, key: str | int) -> None:
+    table[key] = {"no such": "value"} if isinstance(key, str) else "no row"
+
+
+def misspell_key(table: Any, key: str | int) -> None:
+    if isinstance(key, str):
+        table[f"{key}x"] = table.pop(key)
+
+
+@pytest.mark.parametrize("change", [replace_value, misspell_key])
+def test_what_cannot_be_read_is_told_where_it_stands_and_nowhere_else(
+    change: Callable[[Any, str | int], None],
+) -> None:
+    models = packaged_models()
+    for path in places(tomllib.loads(EXAMPLE_TEXT)):
+        draft = config_file.decode_draft(changed(path, change), Site)
+        assert draft.problems or (change is misspell_key and isinstance(path[-1], int)), path
+        assert site_check.check(draft.settings, models, draft.unread) == [], path
+        assert site_warnings.warnings(draft.settings, draft.unread) == [], path
+
+
+def test_what_is_left_out_never_stops_the_other_rules() -> None:
+    models = packaged_models()
+    for path in places(tomllib.loads(EXAMPLE_TEXT)):
+        draft = config_file.decode_draft(changed(path, lambda table, key: table.pop(key)), Site)
+        if draft.problems:  # the key must be there
+            assert site_check.check(draft.settings, models, draft.unread) == [], path
+
+
+# --- warnings -----------------------------------------------------------------------------------
+
+
+def test_the_example_has_nothing_to_warn_of(tmp_path: Path) -> None:
+    assert warned(tmp_path, EXAMPLE_TEXT) == []
+
+
+def test_a_site_without_any_floor_area_is_warned_of(tmp_path: Path) -> None:
+    [warning] = warned(tmp_path, SITE.replace("floor_area_m2 = [{from = 2020-01-01, value", "#"))
+    assert warning.startswith("site.toml:9: no area has a floor area")
+
+
+def test_meters_of_one_name_are_warned_of_once(tmp_path: Path) -> None:
+    text = SITE + METER.replace('name = "e-2"', 'name = "e-1"')
+    [warning] = warned(tmp_path, text)
+    assert warning.startswith("site.toml:22: meters e-1, e-2 are all named e-1.")
+    assert found(tmp_path, text) == []
+
+
+HOUSES = """
+[[area]]
+id = "{0}"
+name = "{0}"
+kind = "{1}"
+{2}
+[[meter]]
+id = "e-{0}"
+name = "e-{0}"
+medium = "electricity"
+area = "{0}"
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "above", "said"),
+    [
+        ("office", "", 1),
+        ("plant", "", 0),
+        ("office", 'parent = "house"', 0),
+    ],
+    ids=["another building", "a plant room", "a floor of the same building"],
+)
+def test_a_parent_in_another_building_is_warned_of(
+    tmp_path: Path, kind: str, above: str, said: int
+) -> None:
+    text = SITE.replace("unit = 1", 'unit = 1\nparent = "e-far"') + HOUSES.format(
+        "far", kind, above
+    )
+    warnings = warned(tmp_path, text)
+    assert len(warnings) == said
+    for warning in warnings:
+        assert warning.startswith("site.toml:27: meter e-1 is in house, but its parent e-far")
+
+
+def test_buildings_of_a_centre_are_the_areas_below_it(tmp_path: Path) -> None:
+    centre = '[[area]]\nid = "centre"\nname = "centre"\n'
+    text = SITE.replace('id = "house"', 'id = "house"\nparent = "centre"')
+    text = text.replace("unit = 1", 'unit = 1\nparent = "e-far"') + centre
+    assert warned(tmp_path, text + HOUSES.format("far", "office", 'parent = "house"')) == []
+    assert len(warned(tmp_path, text + HOUSES.format("far", "office", 'parent = "centre"'))) == 1

@@ -152,7 +152,7 @@ def _percent(number: float | None) -> str:
 
 
 def _share(share: float | None) -> str:
-    return _UNKNOWN if share is None else f"{share:.1%}".replace("%", " %")
+    return _UNKNOWN if share is None else f"{100 * share:.1f} %"
 
 
 def _table(title: str, first: str, *others: str) -> "Table":

@@ -1,0 +1,151 @@
+"""Check the ids of a site, and the keys that refer to them. Pure: a site and its models in.
+
+Laws:
+
+1. An id that does not exist is reported once, however many rows refer to it.
+2. A reference is not judged while a row or a model file that may bear its id could not be read.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Final, NamedTuple
+
+import msgspec
+
+from jieneng.metering.catalog.meter_model import Model
+from jieneng.metering.errors import KeyPath, Problem, UnreadKeys
+from jieneng.metering.site import Site, cycle
+from jieneng.metering.spelling import nearest
+
+_TABLES: Final = ("institution", "area", "bus", "meter")
+
+
+class _Reference(NamedTuple):
+    """A key of a row, and the id to which it refers.
+
+    Attributes:
+        target: the id; None if the key is omitted.
+        table: table whose rows bear such ids, or "model".
+    """
+
+    path: KeyPath
+    target: str | None
+    table: str
+
+
+def duplicate_ids(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> Iterator[Problem]:
+    """Yield a problem for each id that stands more than once in a table, or among scopes."""
+    for table in _TABLES:
+        ids = [
+            (number, row.id)
+            for number, row in enumerate(getattr(site, table))
+            if not unread.covers(table, number, "id")
+        ]
+        counts = Counter(row_id for _, row_id in ids)
+        for number, row_id in ids:
+            if counts[row_id] > 1:
+                counts[row_id] = 0  # reported once
+                yield Problem(
+                    text="the id {id} stands more than once among {table}.",
+                    fix="Give each its own id.",
+                    values={"id": row_id, "table": table},
+                    path=(table, number, "id"),
+                )
+    if unread.covers("site", "id"):
+        return
+    scopes = Counter([site.id, *site.areas, *(one.id for one in site.institution)])
+    for scope, count in scopes.items():
+        if count > 1 and [*site.areas].count(scope) <= 1:
+            yield Problem(
+                text="{id} names two of: the site, an area, an institution.",
+                fix="Figures are asked for by this id, so give each its own.",
+                values={"id": scope},
+                path=("site", "id"),
+            )
+
+
+def dangling_references(
+    site: Site, models: Mapping[str, Model], unread: UnreadKeys
+) -> Iterator[Problem]:
+    """Yield a problem for each id that does not exist, with the rows that refer to it."""
+    known: Mapping[str, Mapping[str, object]] = {
+        "area": site.areas,
+        "institution": {institution.id: institution for institution in site.institution},
+        "bus": site.buses,
+        "meter": site.meters,
+        "model": models,
+    }
+    dangling: dict[tuple[str, str, str], list[_Reference]] = {}
+    for reference in _references(site):
+        target, table = reference.target, reference.table
+        if target is None or target in known[table] or unread.covers(*reference.path):
+            continue
+        if unread.hides_ids(table) or (table == "model" and unread.covers(table, target)):
+            continue
+        place = str(reference.path[0]), str(reference.path[2])
+        dangling.setdefault((*place, target), []).append(reference)
+    for (table, key, target), references in dangling.items():
+        close = nearest(
+            target, [name for name in known[references[0].table] if isinstance(name, str)]
+        )
+        ids = [getattr(site, table)[reference.path[1]].id for reference in references]
+        rows = ["?" if row_id is msgspec.UNSET else row_id for row_id in dict.fromkeys(ids)]
+        yield Problem(
+            text="{key} = {target} refers to nothing."
+            if len(references) == 1
+            else "{key} = {target} refers to nothing; it stands at {rows}.",
+            fix="Did you mean {close}?" if close else "Define it, or correct the name.",
+            values={"key": key, "target": target, "close": close, "rows": ", ".join(rows)},
+            path=references[0].path,
+        )
+
+
+def _references(site: Site) -> Iterator[_Reference]:
+    for number, area in enumerate(site.area):
+        yield _Reference(("area", number, "parent"), area.parent, "area")
+        for institution in area.institutions:
+            yield _Reference(("area", number, "institutions"), institution, "institution")
+    for number, meter in enumerate(site.meter):
+        yield _Reference(("meter", number, "area"), meter.area, "area")
+        yield _Reference(("meter", number, "parent"), meter.parent, "meter")
+        yield _Reference(("meter", number, "bus"), meter.bus, "bus")
+        yield _Reference(("meter", number, "model"), meter.model, "model")
+        for replacement in meter.replaced:
+            yield _Reference(("meter", number, "replaced"), replacement.model, "model")
+
+
+def missing_models(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> Iterator[Problem]:
+    """Yield a problem for each meter that is polled and has no model."""
+    for number, meter in enumerate(site.meter):
+        if meter.bus is not None and meter.model is None:
+            if unread.covers("meter", number, "model"):
+                continue
+            yield Problem(
+                text="meter {meter} has a bus but no model.",
+                fix="Add a line that says which registers it has, for example: "
+                'model = "acrel-dtsd1352"',
+                values={"meter": meter.id},
+                path=("meter", number),
+            )
+
+
+def parent_cycles(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> Iterator[Problem]:
+    """Yield a problem for each circle of parents among areas and among meters."""
+    reported: set[str] = set()
+    for table in ("area", "meter"):
+        numbers = {
+            row.id: number
+            for number, row in enumerate(getattr(site, table))
+            if not unread.covers(table, number, "id")
+        }
+        parents = {row_id: getattr(site, table)[n].parent for row_id, n in numbers.items()}
+        for row_id, number in numbers.items():
+            way = cycle(parents, row_id)
+            if way and not reported.intersection(way):
+                reported.update(way)
+                yield Problem(
+                    text="{table} parents go in a circle: {way}.",
+                    fix="One of them has no parent: remove it there.",
+                    values={"table": table, "way": " > ".join(way)},
+                    path=(table, number, "parent"),
+                )

@@ -1,0 +1,91 @@
+"""Find what is probably a mistake in a site, but may be meant. Pure: a site in, warnings out.
+
+Law: nothing is refused because of a warning. Like an error, it names its place and what to do, and
+it is not given where a value that it needs could not be read (`UnreadKeys`).
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
+
+from jieneng.metering.errors import Problem, UnreadKeys
+from jieneng.metering.site import Site, below
+
+_ALL_READ: Final = UnreadKeys()
+
+
+def warnings(site: Site, unread: UnreadKeys = _ALL_READ) -> list[Problem]:
+    """Return the warnings of a site, which may have mistakes that are reported elsewhere."""
+    rules = (_missing_floor_area, _repeated_names, _parents_elsewhere)
+    return [warning for rule in rules for warning in rule(site, unread)]
+
+
+def _missing_floor_area(site: Site, unread: UnreadKeys) -> Iterator[Problem]:
+    if (
+        unread.covers("site")
+        or unread.covers("area")
+        or any(area.floor_area_m2 for area in site.area)
+    ):
+        return
+    yield Problem(
+        text="no area has a floor area, so there will be no figure per square metre.",
+        fix="Write floor_area_m2 at the buildings, for example: floor_area_m2 = [{example}]",
+        values={"example": "{from = 2020-01-01, value = 18600.0}"},
+        path=("area", 0) if site.area else ("site",),
+    )
+
+
+def _repeated_names(site: Site, unread: UnreadKeys) -> Iterator[Problem]:
+    named = [
+        (number, meter)
+        for number, meter in enumerate(site.meter)
+        if not unread.covers_row("meter", number, "id", "name")
+    ]
+    counts = Counter(meter.name for _, meter in named)
+    for number, meter in named:
+        if counts[meter.name] > 1:
+            counts[meter.name] = 0  # reported once
+            same = [other.id for _, other in named if other.name == meter.name]
+            yield Problem(
+                text="meters {meters} are all named {name}.",
+                fix="Boards and reports show the name, so give each its own.",
+                values={"meters": ", ".join(same), "name": meter.name},
+                path=("meter", number, "name"),
+            )
+
+
+def _parents_elsewhere(site: Site, unread: UnreadKeys) -> Iterator[Problem]:
+    """Yield a warning for each meter whose parent is in another building.
+
+    A parent in a plant room is right: it may feed every building.
+    """
+    if unread.covers("area"):
+        return
+    buildings = _buildings(site)
+    for number, meter in enumerate(site.meter):
+        parent = site.meters.get(meter.parent or "")
+        if parent is None or meter.area not in buildings or parent.area not in buildings:
+            continue
+        building, other = buildings[meter.area], buildings[parent.area]
+        if building != other and site.areas[parent.area].kind != "plant":
+            yield Problem(
+                text="meter {meter} is in {area}, but its parent {parent} is in another building, "
+                "{other}.",
+                fix="If {parent} does not feed {area}, correct parent or area of the meter.",
+                values={"meter": meter.id, "area": building, "parent": parent.id, "other": other},
+                path=("meter", number, "parent"),
+            )
+
+
+def _buildings(site: Site) -> dict[str, str]:
+    """Return the building of each area that lies in one, by id.
+
+    Buildings are the areas directly below the site. Where a single area without a floor area of its
+    own holds all others, such as a whole centre, they are the areas directly below that one.
+    """
+    tops = [area for area in site.area if area.parent is None]
+    is_centre = len(tops) == 1 and len(site.area) > 1 and not tops[0].floor_area_m2
+    above = tops[0].id if is_centre else None
+    buildings = [area.id for area in site.area if area.parent == above]
+    parents = {area.id: area.parent for area in site.area}
+    return {area: building for building in buildings for area in below(parents, [building])}
