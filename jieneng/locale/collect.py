@@ -92,7 +92,7 @@ def _modules() -> Iterator[tuple[str, ast.Module]]:
 
 
 def _is_fault(node: ast.ClassDef) -> bool:
-    """Whether a class is a kind of simulated fault: `simulate fault kinds` shows its first line."""
+    """Return True for a kind of simulated fault: `simulate fault kinds` shows its first line."""
     bases = [ast.unparse(base) for base in node.bases]
     return not node.name.endswith("Fault") and any(base.endswith("Fault") for base in bases)
 

@@ -320,7 +320,7 @@ def honest(draw: st.DrawFn) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
 def test_the_intervals_sum_to_last_minus_first(
     history: tuple[NDArray[np.int64], NDArray[np.float64]], random: object, length_min: int
 ) -> None:
-    """This holds for all gaps, orders, duplicates and intervals."""
+    """The sum holds for all gaps, orders, duplicates and intervals."""
     times, values = history
     order = np.random.default_rng(length_min).permutation(len(times))
     twice = np.concatenate([order, order[: len(order) // 2]])

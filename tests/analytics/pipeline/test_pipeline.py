@@ -65,7 +65,7 @@ FIRST, LAST = date(2020, 1, 1), date(2020, 6, 30)
 
 
 def silent(_: float) -> None:
-    """Nobody watches."""
+    """Discard the progress."""
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ async def write_history(small: SiteFolder, store: Store) -> None:
 async def stored(
     store: Store, interval: str, **where: str
 ) -> dict[tuple[str, str, str], tuple[NDArray[np.int64], NDArray[np.float64]]]:
-    """Everything that is stored of consumption, by scope, medium and field."""
+    """Return all stored consumption, by scope, medium and field."""
     found = {}
     for field in ("energy_kwh", "volume_m3", schema.COVERAGE, schema.ESTIMATED):
         for series in await store.read(
@@ -166,7 +166,7 @@ async def test_the_same_digits_whatever_the_windows(small: SiteFolder, store: St
 
 
 async def test_day_by_day_is_as_good_as_all_at_once(small: SiteFolder, store: Store) -> None:
-    """As the running service does it: each day with what is there by then, then late days."""
+    """The running service computes each day with the readings it has by then, then late days."""
     await write_history(small, store)
     first, last = date(2020, 4, 18), date(2020, 4, 23)
     await pipeline(small, store).backfill(first, last, silent)
