@@ -18,10 +18,6 @@ from simulators.load.seeded_noise import Ints
 Framing = Literal["tcp", "rtu_tcp", "rtu"]
 Layer = Literal["reply", "connection", "register", "flow"]
 
-#: The judgement on an answer. Good: whole, right and in time; a reader must keep it. Doubtful: a
-#: careful reader may accept or reject it. Bad: a reader must not rely on it.
-Verdict = Literal["good", "doubtful", "bad"]
-
 Positive = Annotated[float, Meta(gt=0)]
 NotNegative = Annotated[float, Meta(ge=0)]
 Share = Annotated[float, Meta(gt=0, le=1)]

@@ -46,7 +46,7 @@ def _folder(
 
 def _week(folder: SiteFolder, settings: SimulatorSettings, meter: str) -> float:
     times = np.asarray([MONDAY_NOON, MONDAY_NOON + WEEK_MS])
-    campus = site_server.campus(folder, settings)
+    campus = site_server.simulate_site(folder, settings)
     return float(np.diff(campus.meters[meter].load.consumption(times))[0])
 
 
@@ -112,5 +112,7 @@ def test_wrong_settings_are_refused(tmp_path: Path, line: str, says: str) -> Non
     folder = _folder(tmp_path, METER.format(name="a", area="house"))
     (tmp_path / SETTINGS_FILE).write_text(line)
     with pytest.raises(ConfigError) as refused:
-        site_server.campus(folder, read_settings(tmp_path / SETTINGS_FILE, SimulatorSettings))
+        site_server.simulate_site(
+            folder, read_settings(tmp_path / SETTINGS_FILE, SimulatorSettings)
+        )
     assert says in str(refused.value)
