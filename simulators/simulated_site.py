@@ -61,10 +61,10 @@ def build(
     Args:
         site: a site that was checked.
         models: Modbus models by id; a meter of another protocol is not simulated.
-        settings: trends, and what is special about some meters; checked.
+        settings: trends and settings of single meters, already checked.
         presence: when fewer people came than the calendar says.
         book: recipes.
-        replays: loads that are given already, by meter.
+        replays: loads from measured files, by meter.
     """
     maker = _Loads(site, settings, book, days(presence, settings.last_year, settings.seed, site.id))
     loads: dict[str, Altered] = {}
@@ -97,7 +97,7 @@ class _Loads:
     """Build the loads of meters, and keep the data that they share.
 
     Attributes:
-        leaves: see `Campus`.
+        leaves: see `SimulatedSite`.
     """
 
     def __init__(self, site: Site, settings: SimulatorSettings, book: Book, all_days: Days) -> None:
@@ -112,7 +112,7 @@ class _Loads:
         for one in site.meter:
             if one.parent is not None:
                 self._children.setdefault(one.parent, []).append(one.id)
-        # Meters that are guessed to measure the same share what there is.
+        # Meters with the same default recipe in the same area share the area's size.
         self._alike = Counter(
             (one.area, self._usual(one)) for one in site.meter if self._guessed(one)
         )
@@ -121,7 +121,7 @@ class _Loads:
         self._years = np.maximum(
             (all_days.dates - np.datetime64(_TREND_FROM)).astype(np.float64) / 365.25, 0.0
         )
-        # What is said for each day is there once: thousands of meters share it.
+        # Arrays of a number for each day are kept once, because thousands of meters share them.
         self._ones = np.ones(len(all_days.dates))
         self._sizes: dict[tuple[str, ...], Floats] = {}  # by what, and of which areas
         self._courses: dict[float, Floats] = {}  # by percent a year

@@ -21,7 +21,7 @@ class PowerCut(FlowFault, frozen=True, kw_only=True):
 
 
 class Leak(FlowFault, frozen=True, kw_only=True):
-    """More flows, behind one meter: a pipe burst, a heater was forgotten.
+    """Additional flow behind a meter: a burst pipe, or a heater left on.
 
     Attributes:
         rate: additional flow, in the unit of the meter's medium [m3/h, kW or GJ/h].

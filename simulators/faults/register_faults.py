@@ -141,9 +141,9 @@ class Rollover(StateFault, frozen=True, kw_only=True):
 
 
 class Replacement(StateFault, frozen=True, kw_only=True):
-    """The device is replaced by another one, and nobody writes it down.
+    """The device is replaced, and the replacement is not recorded.
 
-    A replacement that is announced stands in site.toml, where the simulator follows it.
+    A recorded replacement belongs in site.toml; the simulator follows it from there.
 
     Attributes:
         initial: initial reading of the new device [canonical unit].
@@ -163,7 +163,7 @@ class Replacement(StateFault, frozen=True, kw_only=True):
 
 
 class WrongCt(StateFault, frozen=True, kw_only=True):
-    """The current transformers are others than those in the file: all is too much or too little.
+    """The current transformers differ from those on file: all values are too large or too small.
 
     Attributes:
         factor: consumption that the meter counts, divided by the true consumption.
@@ -289,7 +289,7 @@ class Jitter(SlipFault, frozen=True, kw_only=True):
 
 
 class Torn(SlipFault, frozen=True, kw_only=True):
-    """The words of one number are of two moments: the high ones from before the last carry."""
+    """The words of a number come from two moments: the high words from before the last carry."""
 
     def shown(self, units: float, slip: Slip, /) -> float:
         """See `SlipFault`."""
@@ -303,7 +303,7 @@ class Torn(SlipFault, frozen=True, kw_only=True):
 
 
 class WrongRegister(SlipFault, frozen=True, kw_only=True):
-    """A whole answer with the contents of other registers: no protocol can tell.
+    """The answer holds the contents of other registers; no protocol can detect this.
 
     Attributes:
         offset: distance from the right registers to the wrong ones [registers].

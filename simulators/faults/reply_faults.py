@@ -139,7 +139,7 @@ class LateAnswer(ReplyFault, frozen=True, kw_only=True):
 
 
 class WrongUnit(ReplyFault, frozen=True, kw_only=True):
-    """A whole answer that says it is another unit's.
+    """The answer is complete, but it names another unit.
 
     Attributes:
         unit: unit address in the answer.
@@ -153,7 +153,7 @@ class WrongUnit(ReplyFault, frozen=True, kw_only=True):
 
 
 class WrongTransaction(ReplyFault, frozen=True, kw_only=True):
-    """A whole answer with another transaction's number.
+    """The answer is complete, but it has the number of another transaction.
 
     Attributes:
         offset: difference from the right number.
@@ -246,7 +246,7 @@ class Busy(ReplyFault, frozen=True, kw_only=True):
 
 
 class Noise(ReplyFault, frozen=True, kw_only=True):
-    """Bytes that nobody sent, on the wire with the answer.
+    """Random bytes are on the wire, with the answer or instead of it.
 
     Attributes:
         count: number of bytes.

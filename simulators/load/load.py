@@ -28,7 +28,7 @@ DAY_MS: Final = 86_400_000
 HOUR_MS: Final = 3_600_000
 
 _TURN: Final = 2.0 * np.pi
-# Periods [ms] of the waves, none a multiple of another, and how far each bends the rate.
+# Periods [ms] of the waves, none a multiple of another, and the share of the rate that each adds.
 _WAVES: Final = ((2_820_000, 0.05), (437_000, 0.04), (61_000, 0.03))
 _PERIODS: Final = np.asarray([period for period, _ in _WAVES]).reshape(-1, 1, 1)
 CELLS: Final = 2**14  # loads x moments that are best worked out at once, to stay in the cache
@@ -71,7 +71,7 @@ class Shape:
         areas = (rates[..., 1:] + rates[..., :-1]) / 2.0
         day = areas.sum(axis=-1, keepdims=True)
         until = np.cumsum(areas / day, axis=-1)
-        # Both midnights are included, and rows stand one behind the other.
+        # Both midnights are included; the rows are joined into a flat array.
         self._rates = (rates / day).ravel()
         self._until = np.concatenate([np.zeros_like(day), until], axis=-1).ravel()
         self._begins = np.arange(0, rates.size, rates.shape[-1]).reshape(day.shape)
@@ -148,7 +148,7 @@ class Stack:
         self._load_of = np.repeat(np.arange(len(loads)), counts)  # by term
         self._terms = np.arange(len(self._load_of))[:, np.newaxis]
         # The first term of every load, the second one of those that have two, and so on: terms
-        # are added up in their order, so a load gives the same digits in every company.
+        # are added up in their order, so a load gives the same digits in any stack.
         begins = np.cumsum(counts) - counts
         self._turns = [
             (np.flatnonzero(counts > turn), begins[counts > turn] + turn)
@@ -221,7 +221,7 @@ def in_pieces(asked: Callable[[Ints], Floats], t_ms: Ints, most: int) -> Floats:
     """
     if len(t_ms) == 1:
         return asked(t_ms)
-    # Where moments lie far apart, the days in between would be worked out in vain.
+    # Between moments that are far apart, the days would be computed in vain.
     far = np.flatnonzero(np.abs(np.diff(t_ms)) > PAGE * DAY_MS) + 1
     pieces = [run[at : at + most] for run in np.split(t_ms, far) for at in range(0, len(run), most)]
     return np.concatenate([np.zeros(0), *map(asked, pieces)])

@@ -15,9 +15,9 @@ from simulators.load.simulated_days import Days
 
 Basis = Literal["m2", "person", "rated"]
 
-#: For what no recipe is usual for, and where an area says nothing of its size.
+#: The recipe for meters without a default recipe, and for areas without a recorded size.
 FALLBACK: Final = "nameplate"
-_DAY_DEVIATION: Final = 0.04  # of a day's total, as no two days are alike
+_DAY_DEVIATION: Final = 0.04  # share of a day's total, as no two days are alike
 
 
 class ShapeRow(msgspec.Struct, frozen=True):

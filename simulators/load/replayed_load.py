@@ -40,7 +40,7 @@ class Replay:
         if (amounts[known] < 0).any():
             raise ValueError("a counter can't fall: there is a negative amount in the replay")
         pause = (rest * (ends_ms - begins_ms)).astype(np.int64)
-        # A last, empty interval that never begins, so that every moment has one that is not over.
+        # An empty last interval that never begins, so that every moment has a next interval.
         self._from = np.append((begins_ms + pause)[known], _NEVER_MS - 1)
         self._to = np.append((ends_ms - pause)[known], _NEVER_MS)
         self._amounts = np.append(amounts[known], 0.0)

@@ -58,7 +58,7 @@ class Days(msgspec.Struct, frozen=True):
 
     Attributes:
         month: 1 to 12.
-        presence: share of the people who are at work, 0 to 1.
+        presence: share of the staff at work, 0 to 1.
         mean_c: outdoor temperature, mean of the day.
     """
 

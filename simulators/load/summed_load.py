@@ -52,7 +52,7 @@ class _Tree:
 
     def __init__(self, top: Sum) -> None:
         self._loads: list[Load] = []
-        # How often each part counts, (parts, 1), and its row; the top is the last sum of all.
+        # Factor of each part, (parts, 1), and its row; the top is the last of all sums.
         self._sums: list[tuple[Floats, Ints]] = []
         self._looks: list[Callable[[], Sequence[Part]]] = []
         self._seen: list[Sequence[Part]] = []
@@ -68,12 +68,12 @@ class _Tree:
     def added(self, ask: _Ask, t_ms: Ints) -> Floats:
         """Return the sum of the answers of all loads, (moments,)."""
         flows = np.empty((self.rows, len(t_ms)))
-        # A moment of all loads at once, but a year of a few at a time.
+        # For a single moment all loads at once; for a whole year a few loads at a time.
         most = max(CELLS // len(t_ms), 1)
         for rows, load in self._asked if self.rows <= most else _gathered(self._loads, most):
             flows[rows] = ask(load, t_ms)
         for number, (times, rows) in enumerate(self._sums):
-            # Not `np.sum`, whose order is another one for one moment than for many.
+            # Not `np.sum`: its order of addition for a single moment differs from that for many.
             flows[~number] = np.add.accumulate(times * flows[rows])[-1]
         return np.asarray(flows[len(self._loads)])  # the last sum stands right behind the loads
 

@@ -15,7 +15,7 @@ import numpy as np
 from simulators.load.seeded_noise import bell
 
 # Gas lines run a little above the atmosphere; standard conditions are 101.325 kPa and 20 degrees
-# (GB/T 19205-2008). The line's temperature is held, so that both totals keep one ratio.
+# (GB/T 19205-2008). The line's temperature is constant here, so the ratio of the totals is, too.
 _LINE_KPA: Final = 104.0
 _LINE_C: Final = 12.0
 _WORKING_PER_STANDARD: Final = (101.325 / _LINE_KPA) * (273.15 + _LINE_C) / 293.15

@@ -21,7 +21,7 @@ from simulators.load.simulated_days import FIRST
 from simulators.registers.simulated_meter import Anchor, Stretch, registers
 
 _A_YEAR: Final = 365
-_ALWAYS_MS: Final = 0  # since when a meter is there whose installation nobody wrote down
+_ALWAYS_MS: Final = 0  # beginning of meters without a recorded installation, UTC
 
 
 def midnight_ms(site: Site, day: date) -> int:
@@ -44,7 +44,7 @@ def stretches(
     installed = _ALWAYS_MS if one.installed is None else midnight_ms(site, one.installed)
     swaps = [round(row.at.timestamp() * 1000) for row in one.replaced]
     hangs = [row.model or one.model or "" for row in one.replaced]
-    # Nobody wrote down the first one's model: it is taken to be that of today.
+    # The model of the first device is not recorded; it is assumed to be today's model.
     names = [one.model or "", *hangs]
     ratio_changes = [midnight_ms(site, row.from_) for row in (*one.ct, *one.pt)]
     found: list[Stretch] = []
@@ -70,7 +70,7 @@ def _anchor(
     if one.replaced:
         last = one.replaced[0]
         at = round(last.at.timestamp() * 1000)
-        # Half a step more, so that the final reading stands there before the device is taken off.
+        # Half a step more, so that the device shows its final reading before it is removed.
         return Anchor(at, last.final + _half_step(site, one, model, at))
     if one.installed is None:
         return Anchor()

@@ -226,7 +226,7 @@ def targets(campus: SimulatedSite, fault: Fault) -> frozenset[str]:
     named = _named(campus.site, fault)
     if not isinstance(fault, PowerCut):
         return named
-    # Whatever electricity is fed through a meter without power has none either.
+    # Electricity meters below a meter without power have no power either.
     site = campus.site
     parents = {one.id: one.parent for one in site.meter if one.medium == "electricity"}
     fed = below(parents, [name for name in parents if name in named])
