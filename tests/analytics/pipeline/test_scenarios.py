@@ -2,10 +2,10 @@
 
 import pytest
 
-from tests.scenario_runs import NAMES, counted, played
+from tests.scenario_runs import NAMES, counted, played, played_scenarios
 
 
-@pytest.mark.parametrize("name", NAMES)
+@played_scenarios(*NAMES)
 async def test_the_consumption_is_the_golden_one(name: str) -> None:
     ran = await played(name)
     for golden in ran.scenario.golden:
