@@ -1,4 +1,4 @@
-"""The analytics as a service and as commands: opens the store, keeps the time, reads the rules."""
+"""Run the analytics as a service and as commands: open the store, read the rules, keep the time."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -10,7 +10,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from analytics import periods
-from analytics.figures.figure import Figure, Finding
+from analytics.figures.figure import Figure
 from analytics.figures.rule_files import Rules, rules
 from analytics.pipeline import report_reader
 from analytics.pipeline.pipeline import Pipeline, Progress
@@ -19,6 +19,7 @@ from analytics.settings import AnalyticsSettings
 from jieneng import config_file as documents
 from jieneng.clock import Clock
 from jieneng.metering.errors import StoreUnavailable
+from jieneng.metering.findings import Finding
 from jieneng.observe import LoggedFault, log, serving_metrics
 from jieneng.site_folder import SiteFolder
 from jieneng.storage import Store, open_store
@@ -27,7 +28,7 @@ _DEFAULTS: Final = AnalyticsSettings()
 
 
 def load_rules(path: Path, settings: AnalyticsSettings = _DEFAULTS) -> Rules:
-    """The packaged rules, and those of a site's folder.
+    """Return the packaged rules, overridden row by row by those of a site's folder.
 
     Raises:
         ConfigError: with everything that is wrong in `factors.toml` and `plan.toml`.
@@ -52,16 +53,16 @@ def _files(path: Path, name: str) -> list[documents.Document]:
 async def _open(
     folder: SiteFolder, settings: AnalyticsSettings
 ) -> AsyncIterator[tuple[Store, Pipeline]]:
-    async with _opened(folder, settings) as (store, pipeline):
+    async with _open_unprepared(folder, settings) as (store, pipeline):
         await store.prepare()
         yield store, pipeline
 
 
 @asynccontextmanager
-async def _opened(
+async def _open_unprepared(
     folder: SiteFolder, settings: AnalyticsSettings
 ) -> AsyncIterator[tuple[Store, Pipeline]]:
-    """The same, unprepared: the service waits for a store that is not there yet."""
+    """Open a store without preparing it: the service waits for one that is not there yet."""
     loaded = load_rules(folder.path, settings)
     store = open_store(settings.store, folder.path)
     try:
@@ -77,7 +78,7 @@ async def indicators(
     scope: str | None,
     clock: Clock,
 ) -> list[Figure]:
-    """The figures of a period, of one scope or of all. Computes consumption that is missing."""
+    """Return the figures of a period, of one scope or all; compute missing consumption first."""
     async with _open(folder, settings) as (_, pipeline):
         await pipeline.catch_up(_today(folder, clock), _silent)
         return await pipeline.figures(period, None if scope is None else [scope], clock.now_ms())
@@ -86,7 +87,7 @@ async def indicators(
 async def report(
     folder: SiteFolder, settings: AnalyticsSettings, period: str, clock: Clock
 ) -> PageData:
-    """Everything on the page of a year. Computes consumption that is missing."""
+    """Return the data of a year's page, after computing missing consumption."""
     async with _open(folder, settings) as (store, pipeline):
         await pipeline.catch_up(_today(folder, clock), _silent)
         return await report_reader.page_data(pipeline, store, period, clock.now_ms())
@@ -122,13 +123,13 @@ async def run(folder: SiteFolder, settings: AnalyticsSettings, clock: Clock) -> 
     metrics = _Metrics(registry)
     async with (
         serving_metrics(settings.metrics, registry, log("analytics")),
-        _opened(folder, settings) as (store, pipeline),
+        _open_unprepared(folder, settings) as (store, pipeline),
     ):
         await _Service(folder, settings, clock, store, pipeline, metrics).run()
 
 
 class _Metrics:
-    """What Prometheus is told."""
+    """The metrics for Prometheus."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.cycles = Counter(
@@ -151,7 +152,7 @@ class _Metrics:
 
 
 class _Service:
-    """The loop: today and yesterday each round; what may come late, now and then."""
+    """The service's loop: today and yesterday in each round, and now and then earlier late days."""
 
     def __init__(
         self,
@@ -213,9 +214,9 @@ class _Service:
             shown.add(f"{first:%Y}")
         figures = await _publish(self._pipeline, self._folder, self._clock, sorted(shown))
         self._caught_up = True
-        self._tell(figures, f"{today:%Y}")
+        self._export_coverage(figures, f"{today:%Y}")
 
-    def _tell(self, figures: Sequence[Figure], year: str) -> None:
+    def _export_coverage(self, figures: Sequence[Figure], year: str) -> None:
         least: dict[str, float] = {}
         for figure in figures:
             if figure.coverage is not None and figure.period == year:
@@ -227,7 +228,7 @@ class _Service:
 async def _publish(
     pipeline: Pipeline, folder: SiteFolder, clock: Clock, shown: Sequence[str]
 ) -> list[Figure]:
-    """Publish periods: those that go on as of now, those that ended as of their last day."""
+    """Publish periods: running ones as of now, ended ones as of their last day."""
     now_ms = clock.now_ms()
     figures: list[Figure] = []
     for period in shown:
@@ -242,4 +243,4 @@ def _today(folder: SiteFolder, clock: Clock) -> date:
 
 
 def _silent(_: float) -> None:
-    """Progress that nobody watches."""
+    """Discard the progress."""

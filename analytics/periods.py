@@ -1,4 +1,4 @@
-"""Periods of the local calendar, and the moments at which they begin.
+"""Parse periods of the local calendar, and lay out their days and intervals in UTC.
 
 Laws:
 
@@ -36,7 +36,9 @@ class Period(msgspec.Struct, frozen=True):
 
     Attributes:
         id: as people write it: `2025`, `2025-Q2`, `2025-06`, `2025-06-30`.
-        whole_year: whether it is a calendar year, which alone can meet a plan's target.
+        start: first local day.
+        end: local day after the last one.
+        whole_year: true for a calendar year; only such a period can meet a plan's target.
     """
 
     id: str
@@ -46,24 +48,24 @@ class Period(msgspec.Struct, frozen=True):
 
     @property
     def year(self) -> int:
-        """The calendar year that it lies in."""
+        """The calendar year in which it begins."""
         return self.start.year
 
     @property
     def days(self) -> int:
-        """How many."""
+        """The number of its days."""
         return (self.end - self.start).days
 
     def until(self, day: date) -> "Period":
-        """The part of it that lies before a day; empty where it begins later."""
+        """Return the part of it before a day; empty where it begins later."""
         end = min(max(day, self.start), self.end)
         return msgspec.structs.replace(self, end=end)
 
     def in_year(self, year: int) -> "Period":
-        """The same days of the calendar in another year.
+        """Return the period of the same calendar days in another year.
 
-        In a year without it, what begins on 29 February begins on the 28th, and what lasts until
-        it lasts until 1 March.
+        In a year without 29 February, a period that begins on that day begins on the 28th, and
+        one that ends before that day ends before 1 March.
         """
         later = self.end.year - self.year
         return msgspec.structs.replace(
@@ -75,10 +77,10 @@ class Period(msgspec.Struct, frozen=True):
 
 
 def parse(text: str) -> Period:
-    """The period that a person means.
+    """Return the period that a text names.
 
     Raises:
-        UsageError: it is none, with the forms that are.
+        UsageError: it names none; the message lists the forms that do.
     """
     for pattern, make in _FORMS.items():
         if found := re.fullmatch(pattern, text.strip()):
@@ -94,7 +96,7 @@ def parse(text: str) -> Period:
 
 
 def of_year(year: int) -> Period:
-    """A calendar year."""
+    """Return a calendar year."""
     return Period(f"{year:04}", date(year, 1, 1), date(year + 1, 1, 1), whole_year=True)
 
 
@@ -128,7 +130,7 @@ _FORMS: Final[Mapping[str, Callable[..., Period]]] = MappingProxyType(
 
 
 def months_later(first: date, months: int) -> date:
-    """The first day of a month so many months after the month of `first`."""
+    """Return the first day of the month that lies `months` after the month of `first`."""
     count = first.year * 12 + first.month - 1 + months
     return date(count // 12, count % 12 + 1, 1)
 
@@ -141,23 +143,28 @@ def _in_year(day: date, year: int, instead: date) -> date:
 
 
 def midnight_ms(day: date, zone: ZoneInfo) -> int:
-    """When a local day begins [UTC, ms]; where the clocks skip midnight, when they skip it."""
+    """Return the time at which a local day begins [UTC, ms].
+
+    Where clocks skip midnight, that is the time at which they skip it.
+    """
     local = datetime(day.year, day.month, day.day, tzinfo=zone)
     return round(local.astimezone(UTC).timestamp() * 1000)
 
 
 def local_day(time_ms: int, zone: ZoneInfo) -> date:
-    """The local day of a moment."""
+    """Return the local day of a time [UTC, ms]."""
     return datetime.fromtimestamp(time_ms / 1000, zone).date()
 
 
 def days(start: date, end: date) -> list[date]:
-    """The days from `start` up to, not including, `end`."""
+    """Return the days from `start` up to, not including, `end`."""
     return [start + timedelta(days=n) for n in range((end - start).days)]
 
 
 def edges_ms(start: date, end: date, interval: Interval, zone: ZoneInfo) -> "NDArray[np.int64]":
-    """The edges of all intervals of some local days: one more than there are intervals.
+    """Return the edges of all intervals of the local days from `start` up to `end`.
+
+    There is one edge more than there are intervals.
 
     Returns:
         Shape (n + 1,), UTC ms, strictly ascending.
@@ -174,7 +181,7 @@ def edges_ms(start: date, end: date, interval: Interval, zone: ZoneInfo) -> "NDA
 
 
 def windows(start: date, end: date, months: int) -> Iterator[tuple[date, date]]:
-    """The days from `start` up to `end` in pieces that end with calendar months."""
+    """Yield the days from `start` up to `end` in windows that end with calendar months."""
     while start < end:
         following = min(months_later(start, months), end)
         yield start, following

@@ -1,4 +1,4 @@
-"""The settings of the analytics: `analytics.toml`. Everything has a default."""
+"""Settings of the analytics, from `analytics.toml`. Everything has a default."""
 
 from typing import Annotated
 
@@ -11,16 +11,20 @@ from jieneng.storage.settings import StoreSettings
 
 
 class AnalyticsSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole of `analytics.toml`.
+    """The settings of `analytics.toml`.
 
     Attributes:
         convention: of electricity's coal equivalent: `equivalent` (0.1229 kgce/kWh), or
-            `coal_consumption` (what a power station burns for it). Levels are never mixed.
-        coverage_floor: below this share of the period so far there is no verdict.
-        every_s: how often today and yesterday are computed again.
-        late_every_s: how often earlier days that are not fully covered are computed again ...
-        late_days: ... and how far back; what arrives later wants a backfill.
-        detail_days: how far back consumption by hour and quarter of an hour is kept up.
+            `coal_consumption` (the coal that a power station burns for it). Figures of the two
+            are never mixed.
+        coverage_floor: least share of the period so far that must be covered for a verdict.
+        every_s: interval at which today and yesterday are computed again [s].
+        late_every_s: interval at which earlier days that are not fully covered are computed
+            again [s].
+        late_days: how many days back that reaches; readings that arrive later need a backfill.
+        detail_days: how many of the newest days are kept by hour and quarter of an hour, too.
+        store: the database.
+        metrics: the endpoint for Prometheus.
     """
 
     convention: Convention = "equivalent"

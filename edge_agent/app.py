@@ -25,7 +25,6 @@ from edge_agent.polling.bus_poller import BusPoller
 from edge_agent.polling.bus_tasks import BusDuty, BusTasks, duties
 from edge_agent.polling.poll_slots import PollSlots
 from edge_agent.polling.polled_meter import PolledMeter
-from edge_agent.protocols.modbus import FRAMINGS
 from edge_agent.publishing.publisher import Publisher
 from edge_agent.settings import AgentSettings, Duty, check_same, duty, waiting_tables
 from edge_agent.spool.batch_writer import BatchWriter
@@ -144,10 +143,10 @@ def _poller(
         phase=phase,
         wave=wave,
         link=bus_link(one.bus, clock.now_ms),
-        framing=FRAMINGS[one.bus.link],
+        link_kind=one.bus.link,
         clock=clock,
-        face=face,
-        keep=keeper.keep,
+        slots=face,
+        on_result=keeper.keep,
         log=log,
     )
 

@@ -121,12 +121,25 @@ def duty(site: Site, settings: AgentSettings) -> Duty:
         ConfigError: with every problem, each in terms of `agent.toml` or `site.toml`.
     """
     agent = _agent(site, settings.agent.id)
-    buses = tuple(_placed(bus, settings) for bus in site.bus if bus.agent == agent)
+    buses = tuple(reached_bus(bus, settings) for bus in site.bus if bus.agent == agent)
     problems = [*_unknown_buses(site, settings), *endpoints.shared(site, buses)]
     if problems:
         raise ConfigError(problems)
     meters = {bus.id: tuple(one for one in site.meter if one.bus == bus.id) for bus in buses}
     return Duty(agent, tuple(bus for bus in buses if meters[bus.id]), meters)
+
+
+def reached_bus(bus: Bus, settings: AgentSettings) -> Bus:
+    """Return a bus at the address where the agent of these settings reaches it."""
+    for override in settings.bus:
+        if override.id == bus.id:
+            return msgspec.structs.replace(
+                bus,
+                host=override.host or bus.host,
+                port=override.port or bus.port,
+                device=override.device or bus.device,
+            )
+    return bus
 
 
 def check_same(was: Duty, now: Duty, site_was: str, site_now: str) -> None:
@@ -190,18 +203,6 @@ def _agent(site: Site, wanted: str | None) -> str:
             file=SETTINGS_FILE,
         )
     raise ConfigError([problem])
-
-
-def _placed(bus: Bus, settings: AgentSettings) -> Bus:
-    for override in settings.bus:
-        if override.id == bus.id:
-            return msgspec.structs.replace(
-                bus,
-                host=override.host or bus.host,
-                port=override.port or bus.port,
-                device=override.device or bus.device,
-            )
-    return bus
 
 
 def _unknown_buses(site: Site, settings: AgentSettings) -> Iterator[Problem]:

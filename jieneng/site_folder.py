@@ -16,6 +16,7 @@ from jieneng import config_file
 from jieneng.metering import site_check
 from jieneng.metering.catalog import model_check
 from jieneng.metering.catalog.meter_model import Model
+from jieneng.metering.catalog.model_forms import DEFAULT_PROTOCOL, MODEL_FORMS, protocol_problem
 from jieneng.metering.errors import ConfigError, Problem
 from jieneng.metering.site import Site
 
@@ -97,7 +98,12 @@ def _is_model(file: Path) -> bool:
 
 
 def _decode_model(document: config_file.Document) -> Model:
-    model = config_file.decode(document, Model)
+    head = document.data.get("model")
+    protocol = head.get("protocol", DEFAULT_PROTOCOL) if isinstance(head, dict) else None
+    if protocol is not None and (problem := protocol_problem(protocol)):
+        raise ConfigError([document.locate(problem)])
+    form = MODEL_FORMS[protocol or DEFAULT_PROTOCOL]
+    model = config_file.decode(document, form.model)
     if problems := model_check.check(model):
         raise ConfigError([document.locate(problem) for problem in problems])
     return model

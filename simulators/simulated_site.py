@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from jieneng.metering.catalog.meter_model import Model
+from jieneng.metering.catalog.modbus_points import ModbusModel
 from jieneng.metering.errors import Problem
 from jieneng.metering.site import Area, Dated, Meter, Site, below
 from simulators.load.altered_load import Altered
@@ -49,7 +49,7 @@ class SimulatedSite(msgspec.Struct, frozen=True):
 
 def build(
     site: Site,
-    models: Mapping[str, Model],
+    models: Mapping[str, ModbusModel],
     settings: SimulatorSettings,
     presence: Presence,
     book: Book,
@@ -59,7 +59,7 @@ def build(
 
     Args:
         site: a site that was checked.
-        models: by id.
+        models: Modbus models by id; a meter of another protocol is not simulated.
         settings: trends, and what is special about some meters; checked.
         presence: when fewer people came than the calendar says.
         book: recipes.
@@ -85,7 +85,7 @@ def build(
                 stretches(site, models, one, loads[one.id], replayed=one.id in replays),
             )
             for one in site.meter
-            if one.model is not None
+            if one.model in models
         },
         loads,
         maker.leaves,

@@ -15,14 +15,13 @@ import pytest
 import structlog
 from numpy.typing import NDArray
 
-from analytics.counters.believed_register import accept
-from analytics.counters.consumption import consume
-from analytics.counters.meter_devices import place
-from analytics.figures.figure import Finding
+from analytics.counters.believed_register import believed_register
+from analytics.counters.consumption import consumption_between
+from analytics.counters.meter_devices import devices_of
 from edge_agent.links.link import bus_link
 from edge_agent.polling.bus_poller import BusPoller
 from edge_agent.polling.polled_meter import PolledMeter
-from edge_agent.protocols.modbus import FRAMINGS
+from jieneng.metering.findings import Finding
 from jieneng.metering.reading import Sample
 from jieneng.metering.site import Bus
 from jieneng.site_folder import SiteFolder
@@ -138,9 +137,9 @@ def _poller(
         ],
         phase=bus.id,
         link=bus_link(found, clock.now_ms),
-        framing=FRAMINGS[bus.link],
+        link_kind=bus.link,
         clock=clock,
-        keep=into(kept),
+        on_result=into(kept),
         log=structlog.get_logger(),
     )
 
@@ -155,15 +154,15 @@ class Counted(NamedTuple):
 def counted(ran: Ran, golden: Golden) -> Counted:
     """The consumption between the golden answer's moments."""
     meter = ran.folder.site.meters[golden.meter]
-    where = place(meter, ran.folder.models, ran.folder.site.zone)
+    devices = devices_of(meter, ran.folder.models, ran.folder.site.zone)
     series = ran.series(golden.meter)
-    accepted = accept(series.times_ms, series.values, where)
+    register = believed_register(series.times_ms, series.values, devices)
     begin_ms = ran.scenario.scenario.begin_ms
     edges = np.asarray(
         [begin_ms + round(1000 * golden.from_s), begin_ms + round(1000 * golden.to_s)]
     )
-    consumption = consume(accepted, edges)
-    return Counted(float(np.nansum(consumption.amount)), accepted.findings)
+    consumption = consumption_between(register, edges)
+    return Counted(float(np.nansum(consumption.amount)), register.findings)
 
 
 def scored(ran: Ran) -> Score:

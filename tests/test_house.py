@@ -18,8 +18,9 @@ PACKAGES = ("jieneng", *SERVICES)
 #: Modules that touch sockets, files, databases or brokers. All others are data in, data out.
 IO_ROOMS = {
     "analytics.app",
+    "analytics.pipeline.consumption_store",
     "analytics.pipeline.pipeline",
-    "analytics.pipeline.register_sources",
+    "analytics.pipeline.register_reader",
     "edge_agent.app",
     "edge_agent.commissioning.bus_probe",
     "edge_agent.links.exchange",

@@ -1,7 +1,7 @@
-"""What is known of the devices that hung, one after the other, in a meter's place.
+"""The devices of a meter, one after the other, as `site.toml` and their models describe them.
 
-From it follows what a register may do: how fast it may grow, where it wraps, how fine it reads,
-and what of a stored value is the transformer ratio. Pure: a site's meter and its models in.
+From them follows what a register may do: how fast it may grow, where it wraps, how fine it reads,
+and which part of a stored value is the transformer ratio.
 """
 
 import math
@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from analytics.periods import midnight_ms
-from jieneng.metering.catalog.meter_model import Model, PointRow
+from jieneng.metering.catalog.meter_model import SINGLE_FLOAT_STEP, Model, Point
 from jieneng.metering.quantities import CONSUMPTION, Medium
 from jieneng.metering.site import Dated, Meter, value_on
 
@@ -37,20 +37,20 @@ _ALWAYS_MS: Final = 2**62
 
 
 class Device(msgspec.Struct, frozen=True, kw_only=True):
-    """One device: one life of the register.
+    """A device of a meter, from its installation to its removal.
 
-    "Register" below means what the device itself counts, in the canonical unit, before CT and PT;
-    what is stored is register times ratio.
+    "Register" means what the device itself counts, in the canonical unit, before CT and PT. What
+    is stored is register times ratio.
 
     Attributes:
-        from_ms: when it was put in; the first device: always.
-        until_ms: when it was taken out; the last one: never.
-        initial: what was stored of it first, where its beginning is recorded; else NaN.
-        final: what was stored of it last, where its end is recorded; else NaN.
-        ratios: (from when, CT times PT in force from then on), the first one from always.
-        modulus: where the register wraps; infinity where that is not known.
+        from_ms: time of its installation [UTC, ms]; of the first device, the distant past.
+        until_ms: time of its removal [UTC, ms]; of the last device, the distant future.
+        initial: its first stored value, where that is recorded; else NaN.
+        final: its last stored value, where that is recorded; else NaN.
+        ratios: pairs of a time [UTC, ms] and the product of CT and PT from then on, by time.
+        modulus: the register value at which it wraps to 0; infinity where that is not known.
         step: its resolution; 0 where that is not known.
-        single: whether it is a 32-bit float, whose resolution falls as it grows.
+        single: true if it is a 32-bit float, whose resolution falls as it grows.
     """
 
     from_ms: int = -_ALWAYS_MS
@@ -63,7 +63,7 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     single: bool = False
 
     def ratio(self, times_ms: "NDArray[np.int64]") -> "NDArray[np.float64]":
-        """The ratio in force at each time."""
+        """Return the ratio in force at each time."""
         since, ratios = zip(*self.ratios, strict=True)
         found: NDArray[np.float64] = np.array(ratios)[
             np.searchsorted(np.array(since), times_ms, side="right") - 1
@@ -71,18 +71,18 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
         return found
 
     def resolution(self, register: "NDArray[np.float64]") -> "NDArray[np.float64]":
-        """The smallest step that it can show where it stands."""
+        """Return the smallest step that it can show at each register value."""
         if not self.single:
             return np.full_like(register, self.step)
         shown = np.abs(register / self.step).astype(np.float32)
         return np.spacing(shown).astype(np.float64) * self.step
 
 
-class Place(msgspec.Struct, frozen=True):
-    """A meter's place and its devices.
+class MeterDevices(msgspec.Struct, frozen=True):
+    """The devices of a meter.
 
     Attributes:
-        meter: its id.
+        meter: id of the meter.
         devices: by time, without gaps.
         rate_max: the most that the stored value may grow in an hour; infinity where the nameplate
             is not known.
@@ -93,11 +93,11 @@ class Place(msgspec.Struct, frozen=True):
     rate_max: float = math.inf
 
 
-def place(meter: Meter, models: Mapping[str, Model], zone: "ZoneInfo") -> Place:
-    """The devices of a meter, as `site.toml` records them.
+def devices_of(meter: Meter, models: Mapping[str, Model], zone: "ZoneInfo") -> MeterDevices:
+    """Return the devices of a meter, as `site.toml` records them.
 
-    A device's model is that of its `replaced` row; the first device's is taken to be the one that
-    hangs there now, as it was before rows were written.
+    A device's model is that of its `replaced` row. The first device has no such row, and is taken
+    to have the meter's own model.
     """
     moments = [round(row.at.timestamp() * 1000) for row in meter.replaced]
     bounds = [-_ALWAYS_MS, *moments, _ALWAYS_MS]
@@ -105,7 +105,7 @@ def place(meter: Meter, models: Mapping[str, Model], zone: "ZoneInfo") -> Place:
     initials = [math.nan, *(row.initial for row in meter.replaced)]
     finals = [*(row.final for row in meter.replaced), math.nan]
     rate = math.inf if meter.rated_max is None else meter.rated_max * _PER_HOUR[meter.medium]
-    return Place(
+    return MeterDevices(
         meter.id,
         tuple(
             _device(meter, _register(models.get(model or ""), meter.medium), zone, ends)
@@ -119,7 +119,7 @@ def place(meter: Meter, models: Mapping[str, Model], zone: "ZoneInfo") -> Place:
     )
 
 
-def _register(model: Model | None, medium: Medium) -> PointRow | None:
+def _register(model: Model | None, medium: Medium) -> Point | None:
     if model is None:
         return None
     return next((row for row in model.point if row.quantity == CONSUMPTION[medium]), None)
@@ -127,16 +127,16 @@ def _register(model: Model | None, medium: Medium) -> PointRow | None:
 
 def _device(
     meter: Meter,
-    row: PointRow | None,
+    row: Point | None,
     zone: "ZoneInfo",
     ends: tuple[tuple[int, int], tuple[float, float]],
 ) -> Device:
     (from_ms, until_ms), (initial, final) = ends
-    # Without a model nobody says that the ratio is not in the register, and then it is written
-    # down because the values were multiplied by it.
+    # A meter without a model is read by hand or imported. A ratio is recorded for it because its
+    # values were multiplied by it.
     applied = ("ct", "pt") if row is None else row.ratio
     dated = {"ct": meter.ct, "pt": meter.pt}
-    single = row is not None and row.type == "f32"
+    single = row is not None and row.float_step == SINGLE_FLOAT_STEP
     return Device(
         from_ms=from_ms,
         until_ms=until_ms,
@@ -149,15 +149,15 @@ def _device(
     )
 
 
-def _step(row: PointRow | None, *, single: bool) -> float:
-    """A register's smallest step; of a single float what its last digit is a multiple of."""
+def _step(row: Point | None, *, single: bool) -> float:
+    """Return the smallest step of a register; of a single float, the unit of its significand."""
     if row is None:
         return 0.0
     return float(row.canonical_scale()) if single else row.step()
 
 
 def _ratios(dated: "list[tuple[Dated, ...]]", zone: "ZoneInfo") -> tuple[tuple[int, float], ...]:
-    """The product of dated ratios. Before its first day a ratio was what it was on that day."""
+    """Return the product of dated ratios by time. The first value also holds before its day."""
     changes = sorted({row.from_ for rows in dated for row in rows[1:]})
     first = math.prod(rows[0].value for rows in dated)
     return (

@@ -17,15 +17,16 @@ from typing import Final
 
 import msgspec
 
-from analytics.figures import targets
+from analytics.figures import indicators, targets
 from analytics.figures.factors import Applied
-from analytics.figures.figure import FactorSeries, Figure, Finding, Status
-from analytics.figures.indicators import INDICATORS, Indicator
+from analytics.figures.figure import FactorSeries, Figure, Status
+from analytics.figures.indicators import Basis, Indicator
 from analytics.figures.roll_up import Scope
 from analytics.figures.rule_files import Rules
 from analytics.figures.scope_basis import FactorDays, Measured, View, factor_days, view
 from analytics.figures.targets import Cap, Plan, Target
 from analytics.periods import Period, of_year
+from jieneng.metering.findings import Finding
 from jieneng.metering.quantities import Medium
 from jieneng.metering.site import Site
 
@@ -121,7 +122,7 @@ def assess(
     return [
         _figure(_Case(scope, rules, period, in_force, here, *compared), indicator, series)
         for scope in scopes
-        for indicator in INDICATORS.values()
+        for indicator in indicators.INDICATORS.values()
         for series in _series(indicator)
     ]
 
@@ -215,14 +216,25 @@ def _told(
     carbon = side.factors.carbon[series] if series else {}
     used = {**side.factors.coal, **carbon} if indicator.coal else carbon
     factors = {medium: applied.values for medium, applied in carbon.items()}
-    value = indicator.value(msgspec.structs.replace(seen.basis, carbon=factors))
-    spread = indicator.value(msgspec.structs.replace(seen.spread, carbon=factors))
+    series_needed = {need: seen.series[need] for need in indicator.needs if need in seen.series}
+    basis = msgspec.structs.replace(seen.basis, carbon=factors, series=series_needed)
+    value = indicator.value(basis)
     media = [medium for medium in indicator.media if medium in seen.coverage]
+    coverages = [needed.mean_coverage() for needed in series_needed.values()]
+    if indicator.needs:
+        estimated = max(
+            (needed.estimated_share() for needed in series_needed.values()), default=0.0
+        )
+        shares = dict.fromkeys(media, 1.0) if len(media) == 1 else {}
+    else:
+        spread = indicator.value(msgspec.structs.replace(seen.spread, carbon=factors))
+        estimated = min(abs(spread / value), 1.0) if value else 0.0
+        shares = _medium_shares(basis, indicator, media, value)
     return _Told(
         value,
-        min((seen.coverage[medium] for medium in media), default=math.nan),
-        min(abs(spread / value), 1.0) if value else 0.0,
-        tuple(_findings(side, seen, scope, indicator, media, used)),
+        min((*coverages, *(seen.coverage[medium] for medium in media)), default=math.nan),
+        estimated,
+        tuple(_findings(side, seen, scope, indicator, shares, used)),
     )
 
 
@@ -231,16 +243,19 @@ def _findings(
     seen: View,
     scope: Scope,
     indicator: Indicator,
-    media: Sequence[Medium],
+    shares: Mapping[Medium, float],
     used: Mapping[Medium, Applied],
 ) -> Iterator[Finding]:
+    media = [medium for medium in indicator.media if medium in seen.coverage]
     if side.period.days == 0:
-        yield Finding("not_begun", side.period.id, "no day of the period is complete")
+        yield Finding.of("not_begun", side.period.id)
         return
     if not media:
-        yield Finding("no_meter", scope.id, f"no meter of {', '.join(indicator.media)}")
+        yield Finding.of("no_meter", scope.id, media=" ".join(indicator.media))
     for medium in media:
-        yield from seen.by_medium[medium]
+        share = shares.get(medium)
+        for finding in seen.by_medium[medium]:
+            yield _weighed(finding, share)
         if medium in used and medium in seen.basis.amount:
             yield from used[medium].findings
     if indicator.per is not None:
@@ -248,12 +263,38 @@ def _findings(
     yield from seen.of_scope
 
 
+def _weighed(finding: Finding, share: float | None) -> Finding:
+    """Return a finding about a medium with its weight in an indicator.
+
+    `share` is the medium's share of the indicator's value; None where that is not known.
+    """
+    if finding.weight is None:
+        return finding
+    weight = None if share is None else round(finding.weight * share, _DECIMALS)
+    return msgspec.structs.replace(finding, weight=weight)
+
+
+def _medium_shares(
+    basis: Basis, indicator: Indicator, media: Sequence[Medium], whole: float
+) -> dict[Medium, float]:
+    """Return each medium's share of an indicator's value, as far as both are known.
+
+    A function of daily sums is linear in the consumption, so its value of one medium alone is that
+    medium's part.
+    """
+    shares: dict[Medium, float] = {}
+    for medium in media:
+        if medium in basis.amount and whole:
+            alone = msgspec.structs.replace(basis, amount={medium: basis.amount[medium]})
+            share = abs(indicator.value(alone) / whole)
+            if math.isfinite(share):
+                shares[medium] = min(share, 1.0)
+    return shares
+
+
 def _of_baseline(base: _Told) -> tuple[Finding, ...]:
-    """The findings of a baseline, named so."""
-    return tuple(
-        msgspec.structs.replace(finding, code=f"baseline_{finding.code}")
-        for finding in base.findings
-    )
+    """Return the findings of a baseline, marked as such."""
+    return tuple(finding.as_baseline() for finding in base.findings)
 
 
 def _number(value: float) -> float | None:

@@ -17,8 +17,9 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
-from analytics.figures.figure import Convention, Finding
+from analytics.figures.figure import Convention
 from jieneng.metering.errors import Problem
+from jieneng.metering.findings import Finding
 from jieneng.metering.quantities import CONSUMPTION, QUANTITIES
 
 if TYPE_CHECKING:
@@ -176,4 +177,13 @@ def _first(row: Factor) -> int:
 
 def _finding(code: str, row: Factor, ordinals: "NDArray[np.int64]") -> Finding:
     first, last = (date.fromordinal(int(end)) for end in (ordinals[0], ordinals[-1]))
-    return Finding(code, row.id, f"{row.value} {row.unit} stands in for {first} to {last}")
+    return Finding.of(
+        code,
+        row.id,
+        factor=row.kind,
+        medium=row.medium,
+        value=row.value,
+        unit=row.unit,
+        first=first,
+        last=last,
+    )

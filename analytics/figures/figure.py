@@ -1,30 +1,18 @@
 """What the analytics says: a figure with its coverage, its convention and its doubts.
 
 Law: what is unknown is None, never 0; a verdict without enough data is `insufficient_data`.
-A list of `Figure` is what `jieneng indicators --format json` prints.
+`analytics.report.figure_json` makes of it what `jieneng indicators --format json` prints.
 """
 
 from typing import Literal
 
 import msgspec
 
+from jieneng.metering.findings import Finding
+
 Status = Literal["met", "on_track", "at_risk", "missed", "insufficient_data", "no_target"]
 Convention = Literal["equivalent", "coal_consumption"]
 FactorSeries = Literal["fixed", "current"]
-
-
-class Finding(msgspec.Struct, frozen=True):
-    """Something that a reader of the figure should know.
-
-    Attributes:
-        code: short name, for counting and translating: `gap`, `counter_reset`, `no_headcount`...
-        subject: the meter, area or factor that it is about.
-        detail: the evidence, with its unit.
-    """
-
-    code: str
-    subject: str
-    detail: str = ""
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,8 +4,10 @@ Laws:
 
 1. An indicator is computed here and nowhere else. To add one: a function, a row, a test computed
    by hand.
-2. A function is linear in the consumption, so it says of the estimated part of the consumption
-   what part of its own value is estimated.
+2. A function of daily sums is linear in the consumption, so it says of the estimated part of the
+   consumption what part of its own value is estimated. A function that needs more than daily sums
+   states it in its row (`needs`), and may be any; its coverage and its estimated share are those
+   of what it needs.
 3. NaN is unknown: it comes in where a denominator is not known, and goes out as no value.
 """
 
@@ -17,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from analytics.figures.factors import CARRIERS
+from analytics.figures.interval_series import IntervalSeries, Need
 from analytics.figures.roll_up import Denominator
 from jieneng.metering.quantities import Medium
 
@@ -34,6 +37,7 @@ class Basis(msgspec.Struct, frozen=True, kw_only=True):
         carbon: kgCO2 per unit of consumption, by day.
         floor_area_m2: mean of the period's days; NaN where unknown.
         headcount: the same, in persons.
+        series: what the indicator's `needs` asked for, as far as the scope has it.
     """
 
     amount: "Mapping[Medium, NDArray[np.float64]]"
@@ -41,6 +45,7 @@ class Basis(msgspec.Struct, frozen=True, kw_only=True):
     carbon: "Mapping[Medium, NDArray[np.float64]]"
     floor_area_m2: float = math.nan
     headcount: float = math.nan
+    series: Mapping[Need, IntervalSeries] = {}
 
 
 class Indicator(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +58,7 @@ class Indicator(msgspec.Struct, frozen=True, kw_only=True):
         per: the denominator, where there is one.
         coal: whether it depends on the coal equivalent's convention.
         carbon: whether it is given in both carbon factor series.
+        needs: what its function needs beside the daily sums.
     """
 
     id: str
@@ -64,6 +70,7 @@ class Indicator(msgspec.Struct, frozen=True, kw_only=True):
     per: Denominator | None = None
     coal: bool = False
     carbon: bool = False
+    needs: tuple[Need, ...] = ()
 
 
 def energy_kgce(basis: Basis) -> float:

@@ -11,10 +11,9 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from analytics.figures import factors, targets
+from analytics.figures import factors, indicators, targets
 from analytics.figures.factors import Factor, FactorsFile
 from analytics.figures.figure import Convention
-from analytics.figures.indicators import INDICATORS
 from analytics.figures.targets import Cap, Plan, PlanFile, Target
 from analytics.periods import Period, of_year
 from jieneng.config_file import Document, decode
@@ -85,7 +84,7 @@ def rules(
     target_rows = _merged((form.target, document) for form, document in plan_forms)
     caps = _merged((form.cap, document) for form, document in plan_forms)
     known = [row for row, _, _ in plans]
-    units = {row.id: row.unit for row in INDICATORS.values()}
+    units = {row.id: row.unit for row in indicators.INDICATORS.values()}
     problems = [
         *_located("factor", factor_rows, factors.check),
         *_located("plan", plans, targets.check_plans),

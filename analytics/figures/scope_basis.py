@@ -18,8 +18,9 @@ import msgspec
 import numpy as np
 
 from analytics.figures.factors import CARRIERS, Applied, Kind, by_day
-from analytics.figures.figure import FactorSeries, Finding
+from analytics.figures.figure import FactorSeries
 from analytics.figures.indicators import Basis
+from analytics.figures.interval_series import IntervalSeries, Need
 from analytics.figures.roll_up import (
     Denominator,
     Scope,
@@ -30,9 +31,10 @@ from analytics.figures.roll_up import (
     weights,
 )
 from analytics.figures.rule_files import Rules
-from analytics.periods import Period, days
+from analytics.periods import Period, days, midnight_ms
 from jieneng.metering import schema
-from jieneng.metering.quantities import CONSUMPTION, MEDIA, Medium
+from jieneng.metering.findings import Finding
+from jieneng.metering.quantities import CONSUMPTION, MEDIA, QUANTITIES, Medium
 from jieneng.metering.site import Site
 
 if TYPE_CHECKING:
@@ -61,10 +63,17 @@ class Metered(msgspec.Struct, frozen=True):
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """The consumption of all meters on the days from `start` on."""
+    """The consumption of all meters on the days from `start` on.
+
+    Attributes:
+        start: the first local day.
+        media: by day, of all meters.
+        series: what indicators need beside that, by scope.
+    """
 
     start: date
     media: Mapping[Medium, Metered]
+    series: Mapping[Need, Mapping[str, IntervalSeries]] = {}
 
     def on(self, period: Period) -> "Measured":
         """Only the days of a period, all of which must be there."""
@@ -96,26 +105,45 @@ def from_rows(
     site: Site, start: date, end: date, rows: "Mapping[tuple[str, str], NDArray[np.float64]]"
 ) -> Measured:
     """What the store has of the days `start` up to `end`: rows by day, by meter and field."""
-    nothing = np.full((end - start).days, np.nan)
-    media: dict[Medium, Metered] = {}
-    for medium in MEDIA:
-        meters = [meter for meter in site.meter if meter.medium == medium]
-        if meters:
-            amount, coverage, share = (
-                np.array([rows.get((meter.id, field), nothing) for meter in meters])
-                for field in (CONSUMPTION[medium], schema.COVERAGE, schema.ESTIMATED)
-            )
-            absent = np.isnan(amount) & np.array(
-                [not_there_yet(site, meter, days(start, end)) for meter in meters]
-            )
-            amount, coverage = np.where(absent, 0.0, amount), np.where(absent, 1.0, coverage)
-            media[medium] = Metered(
-                tuple(meter.id for meter in meters),
-                amount,
-                np.nan_to_num(coverage),
-                np.nan_to_num(np.abs(amount) * share),
-            )
+    each = days(start, end)
+    media = {
+        medium: of_medium(site, medium, each, rows)
+        for medium in MEDIA
+        if any(meter.medium == medium for meter in site.meter)
+    }
     return Measured(start, media)
+
+
+def of_medium(
+    site: Site,
+    medium: Medium,
+    interval_days: Sequence[date],
+    rows: "Mapping[tuple[str, str], NDArray[np.float64]]",
+) -> Metered:
+    """Return one medium's stored consumption by meter and interval.
+
+    Args:
+        site: whose meters they are.
+        medium: of the meters.
+        interval_days: the local day in which each interval lies.
+        rows: stored values by interval, NaN where nothing is, by meter and field.
+    """
+    nothing = np.full(len(interval_days), np.nan)
+    meters = [meter for meter in site.meter if meter.medium == medium]
+    amount, coverage, share = (
+        np.array([rows.get((meter.id, field), nothing) for meter in meters])
+        for field in (CONSUMPTION[medium], schema.COVERAGE, schema.ESTIMATED)
+    )
+    absent = np.isnan(amount) & np.array(
+        [not_there_yet(site, meter, interval_days) for meter in meters]
+    )
+    amount, coverage = np.where(absent, 0.0, amount), np.where(absent, 1.0, coverage)
+    return Metered(
+        tuple(meter.id for meter in meters),
+        amount,
+        np.nan_to_num(coverage),
+        np.nan_to_num(np.abs(amount) * share),
+    )
 
 
 def blocks(wanted: "NDArray[np.bool_]") -> list[tuple[int, int]]:
@@ -167,8 +195,9 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     """One scope in one period.
 
     Attributes:
-        basis: what its indicators are computed from, carbon factors aside.
+        basis: what its indicators are computed from, carbon factors and series aside.
         spread: the same of the part of the consumption that was spread over gaps.
+        series: what indicators need beside the daily sums, as far as the scope has a meter.
         coverage: by medium that has a meter there, 0 to 1.
         by_medium: findings about a medium's meters.
         by_denominator: findings about floor area and headcount.
@@ -177,6 +206,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
 
     basis: Basis
     spread: Basis
+    series: Mapping[Need, IntervalSeries]
     coverage: Mapping[Medium, float]
     by_medium: Mapping[Medium, tuple[Finding, ...]]
     by_denominator: Mapping[Denominator, tuple[Finding, ...]]
@@ -203,8 +233,17 @@ def view(
             amount[medium] = weight @ np.nan_to_num(metered.amount)
             spread[medium] = np.abs(weight) @ metered.estimated
         if rolled.amount[0, 0] < 0:
-            detail = f"{float(rolled.amount[0, 0]):.3f}: its sub-meters measured more"
-            by_medium[medium] += (Finding("negative_balance", scope.id, detail),)
+            balance = float(rolled.amount[0, 0])
+            by_medium[medium] += (
+                Finding.of(
+                    "negative_balance",
+                    scope.id,
+                    weight=1.0,
+                    medium=medium,
+                    amount=balance,
+                    unit=QUANTITIES[CONSUMPTION[medium]].unit,
+                ),
+            )
     floor_area, floor_area_findings = _mean(scope, "floor_area_m2", site, period)
     headcount, headcount_findings = _mean(scope, "headcount", site, period)
     coal = {medium: applied.values for medium, applied in factors.coal.items()}
@@ -214,13 +253,17 @@ def view(
     return View(
         basis=basis,
         spread=msgspec.structs.replace(basis, amount=spread),
+        series={
+            need: by_scope[scope.id].between(
+                midnight_ms(period.start, site.zone), midnight_ms(period.end, site.zone)
+            )
+            for need, by_scope in measured.series.items()
+            if scope.id in by_scope
+        },
         coverage=coverage,
         by_medium=by_medium,
         by_denominator={"floor_area_m2": floor_area_findings, "headcount": headcount_findings},
-        of_scope=tuple(
-            Finding("shared_area", area, "counts in full for each of its institutions")
-            for area in shared_areas(scope, site)
-        ),
+        of_scope=tuple(Finding.of("shared_area", area) for area in shared_areas(scope, site)),
     )
 
 
@@ -244,11 +287,16 @@ def _meter_findings(
     floor: float,
 ) -> Iterator[Finding]:
     amount, coverage, _ = total
+    part = np.abs(weight) * np.abs(np.nan_to_num(amount))
+    whole = float(part.sum())
     doubted = (weight != 0) & ((coverage < floor) | np.isnan(amount))
     for number in np.flatnonzero(doubted).tolist():
-        covered = f"{100 * coverage[number]:.1f} % of the time covered by accepted readings"
-        code = "no_readings" if np.isnan(amount[number]) else "gap"
-        yield Finding(code, meters[number], covered)
+        if np.isnan(amount[number]):
+            yield Finding.of("no_readings", meters[number])
+        else:
+            share = float(part[number]) / whole if whole > 0 else None
+            covered = float(coverage[number])
+            yield Finding.of("gap", meters[number], weight=share, coverage=covered)
 
 
 def _mean(
@@ -257,10 +305,15 @@ def _mean(
     """The mean of a denominator over the days on which it is known."""
     by_days = denominator(scope, which, site, days(period.start, period.end))
     known = np.isfinite(by_days)
-    if not known.any():
-        return math.nan, (Finding(_NOT_STATED[which], scope.id, f"no {which} is stated"),)
-    mean = float(by_days[known].mean())
-    if known.all():
+    mean = float(by_days[known].mean()) if known.any() else math.nan
+    if known.any() and known.all():
         return mean, ()
-    missing = f"{which} is stated on {int(known.sum())} of {len(known)} days"
-    return mean, (Finding(_NOT_STATED[which], scope.id, missing),)
+    count = int(known.sum())
+    finding = Finding.of(
+        _NOT_STATED[which],
+        scope.id,
+        weight=1 - count / len(known) if len(known) else None,
+        known=count,
+        days=len(known),
+    )
+    return mean, (finding,)

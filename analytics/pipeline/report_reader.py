@@ -1,6 +1,6 @@
-"""Gathers what a report shows: figures of a period, their history, and the latest readings.
+"""Gather the data of a report: figures of a period, their history, and the latest readings.
 
-Reads the store, through the pipeline and by itself; computes nothing.
+Reads the store, through the pipeline and directly; computes nothing.
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from analytics import periods
 from analytics.figures.figure import Figure
 from analytics.pipeline.pipeline import Pipeline
 from analytics.report.report_data import PageData, Reading, Scope
+from jieneng.locale.finding_text import labels
 from jieneng.metering.quantities import CONSUMPTION, QUANTITIES, Medium
 from jieneng.metering.site import Site
 from jieneng.storage import Store
@@ -22,17 +23,17 @@ _RATE: Final[dict[Medium, str]] = {
     "gas": "flow_m3_h",
     "heat": "power_kw",
 }
-#: A meter that said nothing for longer is shown without a reading [ms].
+#: A meter whose latest reading is older is shown without one [ms].
 _LATEST_MS: Final = 15 * 60 * 1000
 
 
 def local(time_ms: int, site: Site) -> datetime:
-    """A moment in the site's zone."""
+    """Return a time [UTC, ms] in the site's zone."""
     return datetime.fromtimestamp(time_ms / 1000, site.zone)
 
 
 def scopes(site: Site) -> tuple[Scope, ...]:
-    """What figures are shown of: the site, the areas with a floor area, the institutions."""
+    """Return the scopes of a report: the site, areas with a floor area, institutions."""
     return (
         Scope(site.id, site.site.name, "site"),
         *(Scope(area.id, area.name, "area") for area in site.area if area.floor_area_m2),
@@ -43,7 +44,7 @@ def scopes(site: Site) -> tuple[Scope, ...]:
 async def page_data(
     pipeline: Pipeline, store: Store, period: str, now_ms: int, *, readings: bool = True
 ) -> PageData:
-    """Everything on the page of a period.
+    """Return the data of the page of a period.
 
     Args:
         pipeline: of the site.
@@ -68,6 +69,7 @@ async def page_data(
         scopes=shown,
         figures=tuple(figures),
         history=tuple(history),
+        labels=labels(site),
         readings=await latest(store, site, now_ms) if readings else (),
         coverage_floor=pipeline.rules.coverage_floor,
         sources=pipeline.rules.sources,
@@ -75,14 +77,14 @@ async def page_data(
 
 
 def years(pipeline: Pipeline, period: str) -> Sequence[str]:
-    """The plan's base year and the years after it, up to the period; it alone before any plan."""
+    """Return the years from the plan's base year to the period; before any plan, the period's."""
     last = periods.parse(period)
     base = pipeline.rules.base_year(last) or last
     return [str(year) for year in range(base.year, last.year + 1)]
 
 
 async def latest(store: Store, site: Site, now_ms: int) -> tuple[Reading, ...]:
-    """What each meter said last, within a quarter of an hour."""
+    """Return the latest reading of each meter from the last quarter of an hour."""
     found: dict[tuple[str, str], tuple[int, float]] = {}
     for medium in {meter.medium for meter in site.meter}:
         for field in (CONSUMPTION[medium], _RATE[medium]):

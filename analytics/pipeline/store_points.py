@@ -1,4 +1,4 @@
-"""Consumption and figures as points of the store. Pure."""
+"""Convert consumption and figures to points of the store. Pure."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -14,22 +14,25 @@ if TYPE_CHECKING:
     from analytics.counters.consumption import Consumption
     from analytics.figures.figure import Figure
     from analytics.periods import Interval
-    from analytics.pipeline.register_sources import Source
+    from analytics.pipeline.register_reader import MeterRecords
 
 
 def consumption_points(
-    tags: Mapping[str, str], quantity: str, consumed: "Consumption", starts_ms: "NDArray[np.int64]"
+    tags: Mapping[str, str],
+    quantity: str,
+    consumption: "Consumption",
+    starts_ms: "NDArray[np.int64]",
 ) -> list[Point]:
-    """A point for each interval of which something is known.
+    """Return a point for each interval of which something is known.
 
     `estimated` is stored as a share of the amount, 0 to 1.
     """
     series = tuple(sorted(tags.items()))
     rows = zip(
         starts_ms.tolist(),
-        consumed.amount.tolist(),
-        consumed.coverage.tolist(),
-        consumed.estimated.tolist(),
+        consumption.amount.tolist(),
+        consumption.coverage.tolist(),
+        consumption.estimated.tolist(),
         strict=True,
     )
     return [
@@ -50,17 +53,17 @@ def consumption_points(
 
 def unknown_days(
     site: str,
-    source: "Source",
-    consumed: "Mapping[Interval, Consumption]",
+    records: "MeterRecords",
+    consumption: "Mapping[Interval, Consumption]",
     grids: "Mapping[Interval, NDArray[np.int64]]",
 ) -> list[Point]:
-    """A point of coverage 0 for each day of a meter of which nothing is known.
+    """Return a point of coverage 0 for each day of a meter of which nothing is known.
 
-    It says that the day was computed, so that `catch_up` does not do it again and again.
+    The point marks the day as computed, so that `catch_up` does not compute it again and again.
     """
     edges = grids["day"]
-    nothing = np.isnan(consumed["day"].amount) & source.within(edges)
-    meter = source.meter
+    nothing = np.isnan(consumption["day"].amount) & records.has_records(edges)
+    meter = records.meter
     series = (
         ("interval", "day"),
         ("kind", "meter"),
@@ -75,7 +78,7 @@ def unknown_days(
 
 
 def indicator_points(site: str, figures: "Sequence[Figure]", time_ms: int) -> list[Point]:
-    """A point for each figure, at the start of the local day for which it was computed."""
+    """Return a point for each figure, at the start of the local day for which it was computed."""
     return [
         point
         for figure in figures

@@ -12,26 +12,25 @@ from typing import Final
 import msgspec
 
 from analytics.figures.figure import Figure
+from jieneng.locale import Translate
+from jieneng.locale.finding_text import Labels, finding_text
 
 COLUMNS: Final = tuple(field.name for field in msgspec.structs.fields(Figure))
 
 
-def to_csv(figures: Iterable[Figure]) -> str:
+def to_csv(figures: Iterable[Figure], translate: Translate, labels: Labels) -> str:
     """The sheet's text, with a header; lines end as RFC 4180 says.
 
-    Findings stand in one cell, `code subject detail` each, separated by semicolons.
+    Findings stand in one cell, `code: sentence` each, separated by semicolons.
     """
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(COLUMNS)
-    writer.writerows([_cell(figure, name) for name in COLUMNS] for figure in figures)
-    return out.getvalue()
-
-
-def _cell(figure: Figure, name: str) -> str:
-    if name == "findings":
-        return "; ".join(
-            " ".join(filter(None, (one.code, one.subject, one.detail))) for one in figure.findings
+    for figure in figures:
+        cells = msgspec.structs.asdict(figure)
+        cells["findings"] = "; ".join(
+            f"{finding.code}: {finding_text(finding, translate, labels)}"
+            for finding in figure.findings
         )
-    value = getattr(figure, name)
-    return "" if value is None else str(value)
+        writer.writerow(["" if value is None else str(value) for value in cells.values()])
+    return out.getvalue()

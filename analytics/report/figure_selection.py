@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 
-from analytics.figures.figure import FactorSeries, Figure, Finding
+import msgspec
+
+from analytics.figures.figure import FactorSeries, Figure
 from analytics.report.report_data import PageData
+from jieneng.metering.findings import Finding
 
 
 def one(
@@ -45,14 +48,21 @@ def months(data: PageData, scope: str, indicator: str, year: str) -> list[Figure
 
 
 def findings(figures: Sequence[Figure]) -> list[tuple[Finding, list[str]]]:
-    """Each doubt once, with the scopes whose figures it touches."""
-    found: dict[Finding, list[str]] = {}
+    """Return each finding once, with its greatest weight and the scopes it touches."""
+    scopes: dict[Finding, list[str]] = {}
+    weights: dict[Finding, list[float]] = {}
     for figure in figures:
         for finding in figure.findings:
-            scopes = found.setdefault(finding, [])
-            if figure.scope not in scopes:
-                scopes.append(figure.scope)
-    return list(found.items())
+            same = msgspec.structs.replace(finding, weight=None)
+            touched = scopes.setdefault(same, [])
+            if figure.scope not in touched:
+                touched.append(figure.scope)
+            if finding.weight is not None:
+                weights.setdefault(same, []).append(finding.weight)
+    return [
+        (msgspec.structs.replace(same, weight=max(weights.get(same, ()), default=None)), touched)
+        for same, touched in scopes.items()
+    ]
 
 
 def _periods(data: PageData, scope: str, indicator: str, length: int) -> list[Figure]:

@@ -8,14 +8,30 @@ from typing import Final
 
 import msgspec
 
-from analytics.figures.figure import Figure, Finding, Status
+from analytics.figures.figure import Figure, Status
 from jieneng.locale import Translate
+from jieneng.locale.number_texts import MINUS, UNKNOWN, number, register, share, unit
+from jieneng.metering.findings import Severity
 
-UNKNOWN: Final = "—"
-_MINUS: Final = "\N{MINUS SIGN}"
-#: Before the code of a doubt that concerns the base period.
-_OF_BASELINE: Final = "baseline_"
-_SUPERSCRIPTS: Final = (("m2", "m²"), ("m3", "m³"), ("CO2", "CO₂"))
+__all__ = [
+    "SIGNS",
+    "UNKNOWN",
+    "Row",
+    "basis",
+    "indicator",
+    "number",
+    "percent",
+    "register",
+    "row",
+    "series",
+    "severity",
+    "share",
+    "status",
+    "target",
+    "unit",
+    "used",
+]
+
 #: Distinct without colour, and present in common fonts.
 SIGNS: Final[dict[Status, str]] = {
     "met": "✓",
@@ -60,49 +76,16 @@ def row(figure: Figure, translate: Translate) -> Row:
     )
 
 
-def number(value: float | None) -> str:
-    """About four digits, thousands separated: `17.92`, `334.7`, `81,204`, `0.0451`."""
-    if value is None:
-        return UNKNOWN
-    size = abs(value)
-    if size >= 1000:
-        text = f"{value:,.0f}"
-    elif size >= 100:
-        text = f"{value:,.1f}"
-    elif size >= 1 or value == 0:
-        text = f"{value:.2f}"
-    else:
-        text = f"{value:.3g}"
-    return text.replace("-", _MINUS)
-
-
-def register(value: float | None) -> str:
-    """A meter's counter, with the digits that one sees moving."""
-    return UNKNOWN if value is None else f"{value:,.2f}"
-
-
 def percent(value: float | None, *, signed: bool = False) -> str:
     """A change [%]."""
     if value is None:
         return UNKNOWN
-    return (f"{value:+.2f} %" if signed else f"{value:g} %").replace("-", _MINUS)
-
-
-def share(value: float | None) -> str:
-    """A share of 1 as percent. Cut, not rounded: 99.97 % of the readings are not all of them."""
-    return UNKNOWN if value is None else f"{int(value * 1000 + 1e-9) / 10:.1f} %"
+    return (f"{value:+.2f} %" if signed else f"{value:g} %").replace("-", MINUS)
 
 
 def used(figure: Figure) -> float | None:
     """The share of its cap that a figure has used up."""
     return None if figure.value is None or not figure.target else figure.value / figure.target
-
-
-def unit(name: str) -> str:
-    """`kgCO2/m2` as `kgCO₂/m²`."""
-    for plain, pretty in _SUPERSCRIPTS:
-        name = name.replace(plain, pretty)
-    return name
 
 
 def target(figure: Figure) -> str:
@@ -164,24 +147,10 @@ def series(figure: Figure, translate: Translate) -> str:
     }[figure.factor_series]
 
 
-def finding(one: Finding, translate: Translate) -> str:
-    """What is doubtful, in words; its code where it is none of ours."""
-    code = one.code.removeprefix(_OF_BASELINE)
-    text = {
-        "gap": translate("Readings are missing"),
-        "no_readings": translate("There are no readings"),
-        "set_aside": translate("Readings were set aside that can't be right"),
-        "counter_reset": translate("The register was set back"),
-        "counter_rollover": translate("The register rolled over"),
-        "negative_balance": translate("Sub-meters measured more than the meter above them"),
-        "no_meter": translate("Nothing is metered"),
-        "no_headcount": translate("The headcount is not known for every day"),
-        "no_floor_area": translate("The floor area is not known for every day"),
-        "shared_area": translate("The area is shared with other institutions"),
-        "proxy_factor": translate("A later factor stands in for one that was never published"),
-        "provisional_factor": translate("An earlier factor stands in for one still to come"),
-        "not_begun": translate("No day of the period is over yet"),
-    }.get(code, code.replace("_", " "))
-    if code == one.code:
-        return text
-    return translate("Base period: {doubt}").format(doubt=text)
+def severity(name: Severity, translate: Translate) -> str:
+    """Return the word of a finding's severity."""
+    return {
+        "info": translate("Note"),
+        "warning": translate("Doubt"),
+        "error": translate("Error"),
+    }[name]

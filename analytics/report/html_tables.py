@@ -7,6 +7,7 @@ from analytics.report import figure_selection, figure_texts
 from analytics.report.html_elements import Html, join, tag
 from analytics.report.report_data import HEADLINES, PageData, Reading, Scope
 from jieneng.locale import Translate
+from jieneng.locale.finding_text import finding_text
 
 
 def badge(status: Status, translate: Translate) -> Html:
@@ -73,19 +74,19 @@ def live(readings: Sequence[Reading], translate: Translate) -> Html:
 def doubts(data: PageData, translate: Translate) -> Html:
     """What a reader of the figures should know."""
     heads = [
-        translate("What"),
-        translate("About"),
-        translate("Evidence"),
-        translate("Touches"),
+        translate("Kind"),
+        translate("Finding"),
+        translate("Share of the figure"),
+        translate("Figures of"),
     ]
-    names = {scope.id: scope.name for scope in data.scopes}
+    labels = data.labels
     rows = [
         tag(
             "tr",
-            _cell(heads[0], figure_texts.finding(finding, translate), "name"),
-            _cell(heads[1], names.get(finding.subject, finding.subject)),
-            _cell(heads[2], finding.detail or figure_texts.UNKNOWN),
-            _cell(heads[3], "、".join(names.get(scope, scope) for scope in touched)),
+            _cell(heads[0], figure_texts.severity(finding.severity, translate), "name"),
+            _cell(heads[1], finding_text(finding, translate, labels)),
+            _cell(heads[2], figure_texts.share(finding.weight), "number"),
+            _cell(heads[3], translate(", ").join(map(labels.name, touched))),
         )
         for finding, touched in figure_selection.findings(data.figures)
     ]

@@ -10,6 +10,7 @@ from typing import Final, Literal
 import msgspec
 
 from analytics.figures.figure import Figure
+from jieneng.locale.finding_text import Labels
 from jieneng.metering.quantities import Medium
 
 #: The plan's four binding indicators, in the order of its table (domain.md section 3).
@@ -66,6 +67,7 @@ class PageData(msgspec.Struct, frozen=True, kw_only=True):
         history: figures of the centre and its scopes for the charts: of years (`2020`...) for
             value against path, of months (`2020-01`...) for consumption and coverage. What is
             missing is not drawn.
+        labels: names of meters and scopes, and the site's zone, for sentences.
         readings: one a meter.
         coverage_floor: below it there is no verdict, 0 to 1.
         sources: where targets, factors and conventions come from, a sentence each.
@@ -77,6 +79,7 @@ class PageData(msgspec.Struct, frozen=True, kw_only=True):
     scopes: tuple[Scope, ...]
     figures: tuple[Figure, ...]
     history: tuple[Figure, ...] = ()
+    labels: Labels = Labels()
     readings: tuple[Reading, ...] = ()
     coverage_floor: float = 0.95
     sources: tuple[str, ...] = ()

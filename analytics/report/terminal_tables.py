@@ -16,6 +16,7 @@ from analytics.figures.figure import Figure, Status
 from analytics.report import figure_selection, figure_texts
 from analytics.report.report_data import CAPS, HEADLINES, Reading, Scope
 from jieneng.locale import Translate
+from jieneng.locale.finding_text import Labels, finding_text
 
 _COLOURS: Final[dict[Status, str]] = {
     "met": "green",
@@ -82,6 +83,21 @@ def figures_table(
         for figure in figures:
             if figure.scope == scope:
                 _add_figure(table, figure, translate)
+    return table
+
+
+def findings_table(figures: Sequence[Figure], labels: Labels, translate: Translate) -> Table:
+    """Return a table of the findings of figures, each once, with the scopes that it touches."""
+    table = _table(translate("Doubts"), "")
+    table.add_column(translate("Kind"), no_wrap=True)
+    table.add_column(translate("Finding"), overflow="fold")
+    table.add_column(translate("Figures of"), overflow="fold")
+    for finding, touched in figure_selection.findings(figures):
+        table.add_row(
+            figure_texts.severity(finding.severity, translate),
+            Text(finding_text(finding, translate, labels)),
+            Text(translate(", ").join(map(labels.name, touched))),
+        )
     return table
 
 

@@ -1,83 +1,78 @@
-"""How long a bus takes for one round of its meters, before it is ever polled. Pure.
+"""Calculate how long a bus takes for one round of its meters, before it is ever polled. Pure.
 
-Law: what is predicted is what the link's arithmetic allows. A question costs its bytes, the silence
-that separates frames, the device's own time, and the reply's bytes; one question is under way at a
-time, so a round is the sum. Where a figure is assumed, it stands below with its source, and a key
-of the bus goes before it.
+Law: the prediction follows the arithmetic of the link. A request costs its bytes, the silence that
+separates frames, the device's own time, and the bytes of the reply. One request is under way at a
+time, so a round is the sum. Assumed figures stand below with their source; a key of the `[[bus]]`
+takes precedence over them.
 """
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from itertools import accumulate
-from types import MappingProxyType
 from typing import Final, NamedTuple
 
 import msgspec
 
 from edge_agent.links.serial_timing import character_s, frame_gap_s
+from edge_agent.protocols import PROTOCOLS, framing
 from jieneng.metering.catalog.meter_model import Model
+from jieneng.metering.catalog.planned_read import Read
 from jieneng.metering.errors import Problem
-from jieneng.metering.read_plan import Read, paces, plan
+from jieneng.metering.read_plan import cadences, plan
 from jieneng.metering.site import Bus, Meter, Site
 
-FULL: Final = 1.0  # share of its time past which a bus can't do what it is asked for
-BUSY: Final = 0.7  # ... and past which one retry or one slow meter costs others their slot
+OVERLOADED: Final = 1.0  # share of its time past which a bus can't do what it is asked for
+BUSY: Final = 0.7  # share past which one retry or one slow meter costs others their slot
 
-# A device's own time, from the last byte of the question to the first of the reply. Manuals bound
-# it by 200 ms (Multitek M812, page 53) to 300 ms (Lumel ND25, Modbus section); the 1,810 requests a
-# minute that the users of mbmd measured leave 8 ms beside the bytes of 9600 baud. Between them:
+# A device's own time, from the last byte of the request to the first of the reply. Manuals bound it
+# by 200 ms (Multitek M812, page 53) to 300 ms (Lumel ND25, Modbus section). The 1,810 requests a
+# minute that the users of mbmd measured leave 8 ms beside the bytes of 9600 baud. This is between:
 _TURNAROUND_S: Final = 0.02
 _NETWORK_S: Final = 0.002  # there and back in a building's network
 
-_RTU_REQUEST: Final = 8  # unit, function, address, count, checksum
-_RTU_REPLY: Final = 5  # unit, function, byte count, checksum, beside the data
-
-_ROUNDING: Final = 1e-9  # of a quotient of intervals: 0.3 / 0.1 is 3
-_POLLS: Final = 3600  # after so many polls any mixture of paces has shown its average
-
-# Time-outs that a silent meter costs its neighbours. Where replies carry no number the link waits
-# for one more, so that what comes late reaches nobody (`links`, law 2).
-_WAITS: Final[Mapping[str, int]] = MappingProxyType({"tcp": 1, "rtu_tcp": 2, "rtu": 2})
+_ROUNDING: Final = 1e-9  # absorbs float error in a quotient of intervals: 0.3 / 0.1 is 3
+_MAX_CYCLE_POLLS: Final = 3600  # polls after which any mixture of cadences has shown its average
 
 
-class Round(msgspec.Struct, frozen=True):
-    """What is to be expected of a bus.
+class BusBudget(msgspec.Struct, frozen=True):
+    """The predicted load of one bus.
 
     Attributes:
-        bus: its id.
-        meters: on it.
-        questions: of one round.
-        cycle_s: one round in which every meter is asked once and answers.
-        load: share of its time that the bus is busy, each meter being asked at its interval.
-        fullest_s: what is asked for within one interval when all slow quantities fall due in it,
-            of the interval that this fills most. Whose poll ends after it loses the next slot ...
-        within_s: ... and this is that interval.
-        silent_s: what one silent meter costs the others when it is asked.
-        dark_s: one round in which nobody answers.
-        shortest_s: the shortest interval of its meters.
+        bus: id of the bus.
+        meters: number of its meters.
+        requests: number of requests in a round in which every quantity is due.
+        cycle_s: duration of such a round when every meter replies [s].
+        load: share of its time for which the bus is busy, with each meter polled at its interval.
+        fullest_s: bus time that falls due within one interval when all slow quantities are due in
+            it, for the interval that this fills most [s]. A poll that ends after its interval loses
+            the next slot.
+        within_s: that interval [s].
+        silent_s: bus time that one silent meter costs the others each time it is polled [s].
+        all_silent_s: duration of a round in which no meter replies [s].
+        shortest_s: shortest polling interval of the meters [s].
     """
 
     bus: str
     meters: int
-    questions: int
+    requests: int
     cycle_s: float
     load: float
     fullest_s: float
     within_s: float
     silent_s: float
-    dark_s: float
+    all_silent_s: float
     shortest_s: float
 
     @property
     def fits(self) -> bool:
-        """Whether every poll has its time as long as everybody answers."""
-        return self.load <= FULL and self.fullest_s <= FULL * self.within_s
+        """Return True if all polls fit into their interval when every meter replies."""
+        return self.load <= OVERLOADED and self.fullest_s <= OVERLOADED * self.within_s
 
 
-def rounds(site: Site, models: Mapping[str, Model]) -> list[Round]:
-    """Of every bus that has meters with a model, in the order of the site's file."""
-    found = []
+def bus_budgets(site: Site, models: Mapping[str, Model]) -> list[BusBudget]:
+    """Return the budget of every bus that has meters with a model, in the order of `site.toml`."""
+    budgets = []
     for bus in site.bus:
         polled = [
             (meter, models[meter.model])
@@ -85,169 +80,188 @@ def rounds(site: Site, models: Mapping[str, Model]) -> list[Round]:
             if meter.bus == bus.id and meter.model is not None and meter.model in models
         ]
         if polled:
-            found.append(round_of(bus, polled))
-    return found
+            budgets.append(bus_budget(bus, polled))
+    return budgets
 
 
-def round_of(bus: Bus, polled: Sequence[tuple[Meter, Model]]) -> Round:
-    """Of one bus, given its meters and their models, at least one."""
-    alike = {
+def bus_budget(bus: Bus, polled: Sequence[tuple[Meter, Model]]) -> BusBudget:
+    """Return the budget of one bus, given its meters and their models; at least one is needed."""
+    kinds = {
         (model.id, *sorted(meter.every.items())): (model, meter.every) for meter, model in polled
     }
-    costs = {key: _cost(bus, *one) for key, one in alike.items()}
-    own = [
-        (costs[model.id, *sorted(meter.every.items())], meter.interval_s) for meter, model in polled
+    cost_of_kind = {key: _poll_cost(bus, model, every) for key, (model, every) in kinds.items()}
+    costs = [
+        (cost_of_kind[model.id, *sorted(meter.every.items())], meter.interval_s)
+        for meter, model in polled
     ]
-    silent_s = _WAITS[bus.link] * bus.timeout_s
-    fullest_s, within_s = _fullest(own)
-    return Round(
+    silences_s = [_silent_s(bus, model) for _, model in polled]
+    fullest_s, within_s = _fullest_interval(costs)
+    return BusBudget(
         bus=bus.id,
         meters=len(polled),
-        questions=sum(one.questions for one, _ in own),
-        cycle_s=sum(one.of(1) for one, _ in own),
-        load=sum(one.usual_s / interval_s for one, interval_s in own),
+        requests=sum(cost.requests for cost, _ in costs),
+        cycle_s=sum(cost.of_polls(1) for cost, _ in costs),
+        load=sum(cost.average_s / interval_s for cost, interval_s in costs),
         fullest_s=fullest_s,
         within_s=within_s,
-        silent_s=silent_s,
-        dark_s=silent_s * len(polled),
-        shortest_s=min(interval_s for _, interval_s in own),
+        silent_s=max(silences_s),
+        all_silent_s=sum(silences_s),
+        shortest_s=min(interval_s for _, interval_s in costs),
     )
 
 
-class _Cost(NamedTuple):
-    """What polls of a meter take, from one on in which everything is due.
+class _PollCost(NamedTuple):
+    """The bus time of a meter's polls, counted from a poll in which every quantity is due.
 
     Attributes:
-        questions: of that one.
-        sums_s: of the first none, one, two ... polls, until they begin anew.
+        requests: number of requests in that poll.
+        sums_s: bus time of the first 0, 1, 2 ... polls, until the sequence repeats [s].
     """
 
-    questions: int
+    requests: int
     sums_s: tuple[float, ...]
 
     @property
-    def usual_s(self) -> float:
-        """A poll on average."""
+    def average_s(self) -> float:
+        """Average bus time of one poll [s]."""
         return self.sums_s[-1] / (len(self.sums_s) - 1)
 
-    def of(self, polls: int) -> float:
-        """The first so many polls."""
-        times, rest = divmod(polls, len(self.sums_s) - 1)
-        return times * self.sums_s[-1] + self.sums_s[rest]
+    def of_polls(self, polls: int) -> float:
+        """Return the bus time of the first so many polls [s]."""
+        cycles, rest = divmod(polls, len(self.sums_s) - 1)
+        return cycles * self.sums_s[-1] + self.sums_s[rest]
 
 
-def _cost(bus: Bus, model: Model, every: Mapping[str, int]) -> _Cost:
-    names = paces(model, every)
-    different = set(names.values())
+def _poll_cost(bus: Bus, model: Model, every: Mapping[str, int]) -> _PollCost:
+    cadence_by_quantity = cadences(model, every)
+    different_cadences = set(cadence_by_quantity.values())
 
     @cache  # most polls are alike
-    def together_s(due: frozenset[int]) -> float:
-        wanted = [name for name, pace in names.items() if pace in due]
-        return sum(question_s(bus, read) for read in plan(model, None, wanted))
+    def poll_s(due: frozenset[int]) -> float:
+        wanted = [quantity for quantity, cadence in cadence_by_quantity.items() if cadence in due]
+        return sum(request_s(bus, read, model.protocol) for read in plan(model, None, wanted))
 
-    polls = range(min(math.lcm(*different), _POLLS))
-    each_s = (together_s(frozenset(n for n in different if poll % n == 0)) for poll in polls)
-    return _Cost(len(plan(model)), tuple(accumulate(each_s, initial=0.0)))
+    polls = range(min(math.lcm(*different_cadences), _MAX_CYCLE_POLLS))
+    each_s = (
+        poll_s(frozenset(cadence for cadence in different_cadences if poll % cadence == 0))
+        for poll in polls
+    )
+    return _PollCost(len(plan(model)), tuple(accumulate(each_s, initial=0.0)))
 
 
-def _fullest(own: Sequence[tuple[_Cost, float]]) -> tuple[float, float]:
-    """What falls due within the interval that is filled most, and that interval.
+def _fullest_interval(costs: Sequence[tuple[_PollCost, float]]) -> tuple[float, float]:
+    """Return the bus time that falls due within the fullest interval, and that interval [s].
 
-    Who has the shorter interval goes first (`schedule`, law 4), so an interval has in it what those
-    with one as long or shorter are asked for, these several times.
+    The meter with the shorter interval goes first (`schedule`, law 4). Within an interval the bus
+    therefore serves the meters whose interval is as long, and those with shorter ones repeatedly.
     """
-    lasting = {
+    due_s = {
         within_s: sum(
-            one.of(int(within_s / interval_s + _ROUNDING))
-            for one, interval_s in own
+            cost.of_polls(int(within_s / interval_s + _ROUNDING))
+            for cost, interval_s in costs
             if interval_s <= within_s
         )
-        for _, within_s in own
+        for _, within_s in costs
     }
-    return max(((s, within_s) for within_s, s in lasting.items()), key=lambda one: one[0] / one[1])
+    return max(
+        ((busy_s, within_s) for within_s, busy_s in due_s.items()), key=lambda row: row[0] / row[1]
+    )
 
 
-def question_s(bus: Bus, read: Read) -> float:
-    """From one question to the moment at which the next may be asked, if it is answered."""
-    own_s = _TURNAROUND_S if bus.turnaround_s is None else bus.turnaround_s
+def _silent_s(bus: Bus, model: Model) -> float:
+    """Return the bus time that a silent meter costs its neighbours [s].
+
+    Where replies are not numbered, the link waits for one more timeout, so that a late reply is not
+    taken for the reply of another meter (`links`, law 2).
+    """
+    return (1 if framing(model.protocol, bus.link).numbered else 2) * bus.timeout_s
+
+
+def request_s(bus: Bus, read: Read, protocol: str) -> float:
+    """Return the time from one request to the next one, if the device replies [s]."""
+    device_s = _TURNAROUND_S if bus.turnaround_s is None else bus.turnaround_s
     if not bus.has_line:
-        return own_s + _NETWORK_S + bus.delay_s
+        return device_s + _NETWORK_S + bus.delay_s
     line = bus.line_baud, bus.parity, bus.stop_bits
-    wire_s = (_RTU_REQUEST + _RTU_REPLY + read.size) * character_s(*line)
-    # One silence tells the device where the question ends. Another tells where the reply does: on a
-    # port of ours the delay runs meanwhile, a gateway hands the reply on after it.
-    silent_s = frame_gap_s(*line)
+    wire_s = PROTOCOLS[protocol].line_bytes(read) * character_s(*line)
+    # One silence tells the device where the request ends, another one where the reply does. On a
+    # port of this machine the delay runs during that silence; a gateway forwards the reply later.
+    silence_s = frame_gap_s(*line)
     if bus.link == "rtu":
-        return wire_s + own_s + silent_s + max(silent_s, bus.delay_s)
-    return wire_s + own_s + 2 * silent_s + bus.delay_s + _NETWORK_S
+        return wire_s + device_s + silence_s + max(silence_s, bus.delay_s)
+    return wire_s + device_s + 2 * silence_s + bus.delay_s + _NETWORK_S
 
 
-# --- what a person is told ----------------------------------------------------------------------
+# --- reports ------------------------------------------------------------------------------------
 
 
 def problems(site: Site, models: Mapping[str, Model]) -> Iterator[Problem]:
-    """Buses that can't be polled as often as their meters ask for."""
-    places = {bus.id: number for number, bus in enumerate(site.bus)}
-    for one in rounds(site, models):
-        if one.load > FULL:
+    """Yield a problem for each bus that can't be polled as often as its meters ask for."""
+    bus_indexes = {bus.id: index for index, bus in enumerate(site.bus)}
+    for budget in bus_budgets(site, models):
+        if budget.load > OVERLOADED:
             yield Problem(
                 text="bus {bus} can't keep up: a round of its {meters} meters takes {cycle} s by "
                 "calculation, and their intervals ask for {load} % of its time.",
                 fix="Write interval_s = {interval} or more at its meters, raise the baud rate, or "
                 "split the bus.",
-                values={**_told(one), "interval": _enough_s(one)},
-                path=("bus", places[one.bus]),
+                values={**_problem_values(budget), "interval": _sufficient_interval_s(budget)},
+                path=("bus", bus_indexes[budget.bus]),
             )
-        elif not one.fits:
+        elif not budget.fits:
             yield Problem(
                 text="bus {bus} can't keep up in rounds in which all slow quantities (every) are "
-                "due: what is asked for within {within} s then takes {fullest} s by calculation.",
+                "due: the requests within {within} s then take {fullest} s by calculation.",
                 fix="Write interval_s = {interval} or more at its meters, leave quantities out, "
                 "raise the baud rate, or split the bus.",
                 values={
-                    **_told(one),
-                    "within": f"{one.within_s:g}",
-                    "fullest": f"{one.fullest_s:.2f}",
-                    "interval": _enough_s(one),
+                    **_problem_values(budget),
+                    "within": f"{budget.within_s:g}",
+                    "fullest": f"{budget.fullest_s:.2f}",
+                    "interval": _sufficient_interval_s(budget),
                 },
-                path=("bus", places[one.bus]),
+                path=("bus", bus_indexes[budget.bus]),
             )
 
 
 def warnings(site: Site, models: Mapping[str, Model]) -> Iterator[Problem]:
-    """Buses that can be polled, but not when something goes wrong."""
-    places = {bus.id: number for number, bus in enumerate(site.bus)}
-    for one in rounds(site, models):
-        if not one.fits:
+    """Yield a warning for each bus that keeps up only as long as nothing goes wrong."""
+    bus_indexes = {bus.id: index for index, bus in enumerate(site.bus)}
+    for budget in bus_budgets(site, models):
+        if not budget.fits:
             continue
-        if one.load > BUSY:
+        if budget.load > BUSY:
             yield Problem(
                 text="bus {bus} is busy for {load} % of its time: a round of its {meters} meters "
                 "takes {cycle} s by calculation.",
                 fix="A retry or a slow meter will cost others their slot: interval_s = {interval} "
                 "leaves room.",
-                values={**_told(one), "interval": _enough_s(one)},
-                path=("bus", places[one.bus]),
+                values={**_problem_values(budget), "interval": _sufficient_interval_s(budget)},
+                path=("bus", bus_indexes[budget.bus]),
             )
-        elif one.meters > 1 and one.cycle_s + one.silent_s > one.shortest_s:
+        elif budget.meters > 1 and budget.cycle_s + budget.silent_s > budget.shortest_s:
             yield Problem(
                 text="one silent meter on bus {bus} costs the others {silent} s, and a round takes "
                 "{cycle} s by calculation: together more than the shortest interval, {shortest} s.",
-                fix="Lower timeout_s of the bus, or ask less often.",
-                values={**_told(one), "silent": f"{one.silent_s:g}", "shortest": one.shortest_s},
-                path=("bus", places[one.bus]),
+                fix="Lower timeout_s of the bus, or poll its meters less often.",
+                values={
+                    **_problem_values(budget),
+                    "silent": f"{budget.silent_s:g}",
+                    "shortest": budget.shortest_s,
+                },
+                path=("bus", bus_indexes[budget.bus]),
             )
 
 
-def _told(one: Round) -> dict[str, object]:
+def _problem_values(budget: BusBudget) -> dict[str, object]:
     return {
-        "bus": one.bus,
-        "meters": one.meters,
-        "cycle": f"{one.cycle_s:.2f}",
-        "load": f"{100 * one.load:.0f}",
+        "bus": budget.bus,
+        "meters": budget.meters,
+        "cycle": f"{budget.cycle_s:.2f}",
+        "load": f"{100 * budget.load:.0f}",
     }
 
 
-def _enough_s(one: Round) -> int:
-    """An interval at which all meters of the bus leave it room."""
-    return math.ceil(one.cycle_s / BUSY)
+def _sufficient_interval_s(budget: BusBudget) -> int:
+    """Return an interval at which polling all meters leaves the bus room [s]."""
+    return math.ceil(budget.cycle_s / BUSY)

@@ -1,33 +1,34 @@
-"""How a model's registers may be asked for, where a device refuses to be asked as usual. Pure.
+"""Variants of a model that request fewer registers at once, for devices that refuse more. Pure.
 
-Law: what is asked for ever less at once is the same model: the same quantities in the same places.
+Law: every variant is the same model, with the same quantities at the same addresses.
 """
 
 from collections.abc import Iterator
 
 import msgspec
 
-from jieneng.metering.catalog.meter_model import LONGEST_ID, Model
+from jieneng.metering.catalog.meter_model import LONGEST_ID
+from jieneng.metering.catalog.modbus_points import ModbusModel
 
 
-def ways(model: Model) -> Iterator[Model]:
-    """A model as it is, then under names of their own such that ask for less at once.
+def read_variants(model: ModbusModel) -> Iterator[ModbusModel]:
+    """Yield the model itself, then variants with ids of their own that request ever less at once.
 
-    Some devices refuse registers that their manual does not name, even between two that it does;
-    some give only a few at once.
+    Some devices refuse registers that their manual does not name, even those between two named
+    ones. Others return only a few registers at once.
     """
     yield model
-    yield _own(model, "apart", "nothing is read along between its registers", 120)
+    yield _variant(model, "apart", "nothing is read along between its registers", 120)
     widest = max(row.end - row.first for row in model.point)
-    yield _own(model, "alone", "as few registers at once as its widest value takes", widest)
+    yield _variant(model, "alone", "as few registers at once as its widest value takes", widest)
 
 
-def _own(model: Model, name: str, how: str, most: int) -> Model:
+def _variant(model: ModbusModel, suffix: str, reason: str, max_registers: int) -> ModbusModel:
     head = msgspec.structs.replace(
         model.model,
-        id=f"{model.id[: LONGEST_ID - len(name) - 1]}-{name}",
-        source=f"{model.model.source}; {how}: the device refuses more",
+        id=f"{model.id[: LONGEST_ID - len(suffix) - 1]}-{suffix}",
+        source=f"{model.model.source}; {reason}: the device refuses more",
         max_gap=0,
-        max_registers=min(most, model.model.max_registers),
+        max_registers=min(max_registers, model.model.max_registers),
     )
     return msgspec.structs.replace(model, model=head, vector=())

@@ -1,50 +1,54 @@
-"""Which registers are searched for a number. Pure: ranges.
+"""Choose the register addresses that are searched for a displayed number. Pure.
 
-Law: no register that a model forbids is in what `allowed` leaves.
+Law: `without_forbidden` leaves no address that the model forbids.
 """
 
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from edge_agent.commissioning.display_search import Function
-from jieneng.metering.catalog.meter_model import Model
+from edge_agent.commissioning.display_search import FunctionCode
+from jieneng.metering.catalog.modbus_points import ModbusModel
 
-_BLOCK: Final = 64  # registers: most devices give as many, and halves of it begin at even addresses
+# Most devices return as many registers in one reply, and halves of a block begin at even addresses.
+_BLOCK_REGISTERS: Final = 64
 
 
-def near(model: Model, quantity: str, around: int) -> Iterator[tuple[Function, range]]:
-    """Where a model has a quantity, and some registers on either side, by both functions."""
+def around_quantity(
+    model: ModbusModel, quantity: str, margin: int
+) -> Iterator[tuple[FunctionCode, range]]:
+    """Yield the addresses of a model's quantity with a margin on either side, by both functions."""
     for row in model.point:
         if row.quantity == quantity:
-            span = range(max(row.first - around, 0), min(row.end + around, 65536))
-            yield from everywhere(span)
+            yield from by_both_functions(
+                range(max(row.first - margin, 0), min(row.end + margin, 65536))
+            )
 
 
-def allowed(
-    model: Model, ranges: Iterable[tuple[Function, range]]
-) -> Iterator[tuple[Function, range]]:
-    """The parts of some ranges that no request of this model is forbidden to touch."""
-    for function, span in ranges:
-        start = span.start
+def without_forbidden(
+    model: ModbusModel, ranges: Iterable[tuple[FunctionCode, range]]
+) -> Iterator[tuple[FunctionCode, range]]:
+    """Yield the parts of the ranges that the model allows a request to touch."""
+    for function, addresses in ranges:
+        start = addresses.start
         for row in sorted(model.forbidden, key=lambda row: row.from_):
-            if row.function == function and row.to >= start and row.from_ < span.stop:
+            if row.function == function and row.to >= start and row.from_ < addresses.stop:
                 if row.from_ > start:
                     yield function, range(start, row.from_)
                 start = row.to + 1
-        if start < span.stop:
-            yield function, range(start, span.stop)
+        if start < addresses.stop:
+            yield function, range(start, addresses.stop)
 
 
-def everywhere(span: range) -> Iterator[tuple[Function, range]]:
-    """Some registers, by both functions."""
-    functions: tuple[Function, ...] = (3, 4)
-    return ((function, span) for function in functions)
+def by_both_functions(addresses: range) -> Iterator[tuple[FunctionCode, range]]:
+    """Return the addresses for function 3 (holding) and function 4 (input registers)."""
+    functions: tuple[FunctionCode, ...] = (3, 4)
+    return ((function, addresses) for function in functions)
 
 
-def blocks(span: range) -> Iterator[range]:
-    """Blocks that begin at multiples of the block, but for the first."""
-    start = span.start
-    while start < span.stop:
-        stop = min((start // _BLOCK + 1) * _BLOCK, span.stop)
+def split_into_blocks(addresses: range) -> Iterator[range]:
+    """Yield blocks that begin at multiples of the block size; the first begins where it must."""
+    start = addresses.start
+    while start < addresses.stop:
+        stop = min((start // _BLOCK_REGISTERS + 1) * _BLOCK_REGISTERS, addresses.stop)
         yield range(start, stop)
         start = stop

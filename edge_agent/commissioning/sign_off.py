@@ -1,7 +1,8 @@
-"""A person's word that a meter is read rightly: what its display showed, and what was read. Pure.
+"""Build the sign-off record that compares a meter's display with its register. Pure.
 
-Law: a record says ok only where display and register agree to a step of each, and to what can have
-flowed between looking and reading. One that does not agree is a record, too.
+Law: a verdict is "ok" only if display and register agree within one step of each, plus what can
+have flowed between looking at the display and reading the register. A comparison that fails is
+recorded, too.
 """
 
 from collections.abc import Sequence
@@ -10,28 +11,29 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from edge_agent.commissioning.display_search import Display
+from edge_agent.commissioning.display_search import DisplayReading
 
-#: Of the transformers: behind them is what the agent keeps, before them what the register says.
-Side: TypeAlias = Literal["primary", "secondary"]
+#: The side of the transformers: the agent stores primary values, the register holds secondary ones.
+TransformerSide: TypeAlias = Literal["primary", "secondary"]
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the file that a person keeps.
+class SignOffRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the sign-off file.
 
     Attributes:
-        time: when the register was read, with its offset from UTC.
-        by: who looked at the display.
-        link: how the meter was reached.
-        display: what was typed.
-        side: of the transformers on which display and register were compared.
-        ratio: what the agent multiplies `read` with.
-        read: what the register said, on that side [canonical unit of the quantity].
-        difference: read less display.
-        behind: how much the register may lag behind the display ...
-        ahead: ... and be ahead of it.
-        ct: the current transformer's ratio that the agent multiplies with, and ...
-        pt: ... the voltage transformer's; None in a record that was written before they were kept.
+        time: time at which the register was read, with its offset from UTC.
+        by: name of the person who looked at the display.
+        link: address at which the meter was reached.
+        display: displayed number as typed.
+        side: side of the transformers on which display and register were compared.
+        ratio: factor by which the agent multiplies `read`.
+        read: value of the register on that side [canonical unit of the quantity].
+        difference: `read` minus `display`.
+        behind: amount by which the register may lag behind the display.
+        ahead: amount by which the register may be ahead of the display.
+        ct: current transformer ratio that the agent applies; None in a record that was written
+            before ratios were recorded.
+        pt: voltage transformer ratio that the agent applies; None likewise.
     """
 
     time: str
@@ -42,7 +44,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     quantity: str
     display: str
-    side: Side
+    side: TransformerSide
     ratio: float
     read: float
     difference: float
@@ -53,12 +55,12 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     pt: float | None = None
 
     def line(self) -> bytes:
-        """As JSON."""
+        """Return the record as one line of JSON."""
         return msgspec.json.encode(self) + b"\n"
 
 
-class Subject(msgspec.Struct, frozen=True, kw_only=True):
-    """Whose display it is, who looked, and how the agent reads the meter."""
+class SignOffContext(msgspec.Struct, frozen=True, kw_only=True):
+    """The person who signs, and the settings by which the agent reads the meter."""
 
     by: str
     link: str
@@ -69,35 +71,35 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     pt: float
 
 
-def record(
-    subject: Subject,
-    display: Display,
+def compare(
+    context: SignOffContext,
+    display: DisplayReading,
     read: float,
     step: float,
-    moment: datetime,
+    read_at: datetime,
     *,
-    side: Side = "primary",
+    side: TransformerSide = "primary",
     ratio: float = 1.0,
-) -> Record:
-    """The verdict on a display and a reading.
+) -> SignOffRecord:
+    """Return the record of a display and a register value, with its verdict.
 
     Args:
-        subject: whose.
-        display: what was seen, and what can have flowed on its side.
-        read: what was read.
-        step: of the register, at what was read.
-        moment: when it was read, with an offset.
-        side: of the transformers, of all of that.
-        ratio: what the agent multiplies it with.
+        context: person, meter and settings.
+        display: displayed number, and what can have flowed since [on the given side].
+        read: value of the register [on the given side].
+        step: smallest step of the register at that value [on the given side].
+        read_at: time at which the register was read, with an offset.
+        side: side of the transformers that all these numbers are on.
+        ratio: factor by which the agent multiplies `read`.
     """
-    behind = display.digit + step
-    ahead = behind + display.flowed
+    behind = display.last_digit + step
+    ahead = behind + display.possible_increase
     difference = read - float(display.shown)
-    # Half a hundredth of a step is what floats make of decimals.
-    near = -behind * 1.005 <= difference <= ahead + behind * 0.005
-    return Record(
-        **msgspec.structs.asdict(subject),
-        time=moment.isoformat(timespec="milliseconds"),
+    # Binary floats distort decimal numbers by less than half a hundredth of a step.
+    agrees = -behind * 1.005 <= difference <= ahead + behind * 0.005
+    return SignOffRecord(
+        **msgspec.structs.asdict(context),
+        time=read_at.isoformat(timespec="milliseconds"),
         quantity=display.quantity,
         display=str(display.shown),
         side=side,
@@ -106,10 +108,13 @@ def record(
         difference=difference,
         behind=behind,
         ahead=ahead,
-        verdict="ok" if near else "not ok",
+        verdict="ok" if agrees else "not ok",
     )
 
 
-def better(records: Sequence[Record]) -> Record:
-    """The one that says ok, else the nearest: a display tells nobody which side it shows."""
-    return min(records, key=lambda one: (one.verdict != "ok", abs(one.difference)))
+def closest(records: Sequence[SignOffRecord]) -> SignOffRecord:
+    """Return the record whose verdict is "ok", or else the one with the smallest difference.
+
+    A display does not say which side of the transformers it shows, so both sides are compared.
+    """
+    return min(records, key=lambda record: (record.verdict != "ok", abs(record.difference)))

@@ -1,161 +1,179 @@
-"""What was found, as TOML that a person pastes. Pure: it makes text.
+"""Write buses, meters, points and models as TOML for a person to paste. Pure: it makes text.
 
-Law: what it makes is read back, by the forms that read `site.toml` and the models, as what went in.
+Law: the forms that read `site.toml` and the models read the text back as the same values.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-from edge_agent.commissioning.display_search import Place, differences
-from jieneng.metering.catalog.meter_model import LONGEST_ID, Model, ModelHead, PointRow
+from edge_agent.commissioning.display_search import RegisterLocation, differing_keys
+from jieneng.metering.catalog.meter_model import LONGEST_ID
+from jieneng.metering.catalog.modbus_points import ModbusHead, ModbusModel, PointRow
 from jieneng.metering.quantities import CONSUMPTION, MEDIA, QUANTITIES, Medium
 from jieneng.metering.registers import orders
 from jieneng.metering.site import Bus, Meter
 
-
-def bus(one: Bus) -> str:
-    """A `[[bus]]`."""
-    return _table("[[bus]]", one)
+#: Keys of a point that come first, as in the models of the library.
+_FIRST_POINT_KEYS: Final = ("quantity", "function", "address", "type", "order")
 
 
-def meter(one: Meter) -> str:
-    """A `[[meter]]`."""
-    return "\n".join(["[[meter]]", *_lines({**_given(one), "unit": one.unit})])
+def bus_toml(bus: Bus) -> str:
+    """Return a `[[bus]]` table."""
+    return _table("[[bus]]", bus)
 
 
-def new_meter(unit: int, model: ModelHead, on: str) -> Meter:
-    """One that no site has yet. Its area only a person knows."""
+def meter_toml(meter: Meter) -> str:
+    """Return a `[[meter]]` table."""
+    return "\n".join(["[[meter]]", *_lines({**_set_keys(meter), "unit": meter.unit})])
+
+
+def point_toml(row: PointRow) -> str:
+    """Return a `[[point]]` table."""
+    default_order = row.byte_order == orders(row.words)[0]
+    keys = _set_keys(msgspec.structs.replace(row, order=None) if default_order else row)
+    ordered = {key: keys[key] for key in _FIRST_POINT_KEYS if key in keys} | keys
+    return "\n".join(["[[point]]", *_lines(ordered)])
+
+
+def model_toml(model: ModbusModel) -> str:
+    """Return the file of a model, without the vectors that test the packaged ones."""
+    return "\n\n".join(
+        [
+            _table("[model]", model.model),
+            *map(point_toml, model.point),
+            *(_table("[[identity]]", row) for row in model.identity),
+            *(_table("[[forbidden]]", row) for row in model.forbidden),
+        ]
+    )
+
+
+def new_meter(unit: int, model: ModbusHead, bus_id: str) -> Meter:
+    """Return a meter that no site has yet; its area is left open, for only a person knows it."""
     return Meter(
         id=f"{model.medium[0]}-{unit}",
         name=model.name,
         medium=model.medium,
         area="...",
         model=model.id,
-        bus=on,
+        bus=bus_id,
         unit=unit,
     )
 
 
-def point(row: PointRow) -> str:
-    """A `[[point]]`."""
-    plain = row.byte_order == orders(row.words)[0]
-    return _table("[[point]]", msgspec.structs.replace(row, order=None) if plain else row)
-
-
-def model(one: Model) -> str:
-    """A whole file, but for the vectors that test the packaged one."""
-    return "\n\n".join(
-        [
-            _table("[model]", one.model),
-            *map(point, one.point),
-            *(_table("[[identity]]", row) for row in one.identity),
-            *(_table("[[forbidden]]", row) for row in one.forbidden),
-        ]
-    )
-
-
-def named(base: Model, name: str, source: str, rows: Iterable[PointRow]) -> Model:
-    """A model of one's own.
+def derived_model(
+    base: ModbusModel, model_id: str, source: str, points: Iterable[PointRow]
+) -> ModbusModel:
+    """Return a model of the site's own with other points.
 
     Args:
-        base: what it is derived from.
-        name: its id.
-        source: how it was found.
-        rows: its points.
+        base: model that it is derived from.
+        model_id: its id, shortened where it is too long.
+        source: how its points were found.
+        points: its points.
     """
     head = msgspec.structs.replace(
-        base.model, id=name[:LONGEST_ID].rstrip("-"), source=source, confidence="reported"
+        base.model, id=model_id[:LONGEST_ID].rstrip("-"), source=source, confidence="reported"
     )
-    return Model(model=head, point=tuple(rows), forbidden=base.forbidden)
+    return ModbusModel(model=head, point=tuple(points), forbidden=base.forbidden)
 
 
-def derived(base: Model, places: Sequence[Place]) -> tuple[PointRow, ...]:
-    """A model's points as a device has them that was found to differ.
+def derived_points(
+    base: ModbusModel, locations: Sequence[RegisterLocation]
+) -> tuple[PointRow, ...]:
+    """Return a model's points corrected by the locations that were found on a device.
 
-    What was found stands as it was found, behind the others where the model lacks it. The others of
-    its table follow the first of it in what does not differ from point to point by accident:
+    A found location replaces the model's point, or is appended if the model has none. The other
+    points of the same table follow the first found one in what a device gets wrong as a whole:
     function, address base and byte order.
 
     Args:
-        base: what the device is like.
-        places: one a quantity.
+        base: model that the device resembles.
+        locations: one for each quantity.
     """
     rows = {row.quantity: row for row in base.point}
-    known = {place.quantity: place for place in places if place.quantity in rows}
-    added = tuple(place.row() for place in places if place.quantity not in rows)
+    known = {location.quantity: location for location in locations if location.quantity in rows}
+    added = tuple(location.point_row() for location in locations if location.quantity not in rows)
     if not known:
         return (*base.point, *added)
     first = next(iter(known.values()))
-    like = rows[first.quantity]
-    differing = differences(first, like)
-    shift = first.address - like.address
-    pattern = min(first.patterns)
+    model_row = rows[first.quantity]
+    differing = differing_keys(first, model_row)
+    shift = first.address - model_row.address
+    order_index = min(first.order_indexes)
     changes: dict[str, Any] = {"function": first.function} if "function" in differing else {}
 
-    def follow(row: PointRow) -> PointRow:
-        if row.function != like.function:
+    def corrected(row: PointRow) -> PointRow:
+        if row.function != model_row.function:
             return row
-        moved = row.address + (shift if abs(shift) == 1 else 0)  # further off is another register
-        order = orders(row.words)[pattern] if "order" in differing else row.order
+        # A shift of more than one is another register, not another address base.
+        address = row.address + (shift if abs(shift) == 1 else 0)
+        order = orders(row.words)[order_index] if "order" in differing else row.order
         parts = {
-            name: msgspec.structs.replace(part, address=max(part.address + moved - row.address, 0))
+            name: msgspec.structs.replace(
+                part, address=max(part.address + address - row.address, 0)
+            )
             for name, part in (("fraction", row.fraction), ("exponent", row.exponent))
             if part is not None
         }
-        return msgspec.structs.replace(row, address=max(moved, 0), order=order, **changes, **parts)
+        return msgspec.structs.replace(
+            row, address=max(address, 0), order=order, **changes, **parts
+        )
 
     others = (
-        _as_found(known[row.quantity], row) if row.quantity in known else follow(row)
+        _found_row(known[row.quantity], row) if row.quantity in known else corrected(row)
         for row in base.point
     )
     return (*others, *added)
 
 
-def unheard_of(places: Sequence[Place], unit: int) -> Model | None:
-    """What was found of a device that no model of the library fits; None without its counter."""
-    names = {place.quantity for place in places}
-    medium = next((one for one in MEDIA if _measures(one, names)), None)
+def new_model(locations: Sequence[RegisterLocation], unit: int) -> ModbusModel | None:
+    """Return a model of the found locations alone; None if the consumption counter is missing."""
+    quantities = {location.quantity for location in locations}
+    medium = next((medium for medium in MEDIA if _measures(medium, quantities)), None)
     if medium is None:
         return None
     name = f"my-model-{unit}"
-    head = ModelHead(
+    head = ModbusHead(
         id=name, name=name, medium=medium, source="found by probing", confidence="reported"
     )
-    return Model(model=head, point=tuple(place.row() for place in places))
+    return ModbusModel(model=head, point=tuple(location.point_row() for location in locations))
 
 
-def _measures(medium: Medium, names: Collection[str]) -> bool:
-    fits = all(medium in QUANTITIES[name].media for name in names)
-    return fits and CONSUMPTION[medium] in names
+def _measures(medium: Medium, quantities: Collection[str]) -> bool:
+    belong = all(medium in QUANTITIES[quantity].media for quantity in quantities)
+    return belong and CONSUMPTION[medium] in quantities
 
 
-def _as_found(place: Place, row: PointRow) -> PointRow:
-    """A place in the model's own words, as far as they are right."""
-    differing = differences(place, row)
-    mine = place.row()
-    found = msgspec.structs.replace(
-        row, function=mine.function, address=mine.address, type=mine.type, order=mine.order
+def _found_row(location: RegisterLocation, row: PointRow) -> PointRow:
+    """Return the model's point, changed only where the found location differs from it."""
+    differing = differing_keys(location, row)
+    found = location.point_row()
+    changed = msgspec.structs.replace(
+        row, function=found.function, address=found.address, type=found.type, order=found.order
     )
     if "type" in differing:
-        found = msgspec.structs.replace(found, modulus=None)
+        changed = msgspec.structs.replace(changed, modulus=None)
     if "scale" not in differing:
-        return found
-    ours, theirs = mine.canonical_scale(), row.canonical_scale()
-    modulus = None if found.modulus is None else float(found.modulus * ours / theirs)
-    ratio = place.ratio or row.ratio
-    return msgspec.structs.replace(found, scale=mine.scale, unit=None, ratio=ratio, modulus=modulus)
+        return changed
+    modulus = changed.modulus
+    if modulus is not None:
+        modulus = float(modulus * found.canonical_scale() / row.canonical_scale())
+    ratio = location.ratio or row.ratio
+    return msgspec.structs.replace(
+        changed, scale=found.scale, unit=None, ratio=ratio, modulus=modulus
+    )
 
 
-def _table(head: str, struct: msgspec.Struct) -> str:
-    return "\n".join([head, *_lines(_given(struct))])
+def _table(header: str, struct: msgspec.Struct) -> str:
+    return "\n".join([header, *_lines(_set_keys(struct))])
 
 
-def _given(struct: msgspec.Struct) -> dict[str, object]:
-    """What is not at its default; an empty table never is."""
+def _set_keys(struct: msgspec.Struct) -> dict[str, object]:
+    """Return the keys that differ from their default; an empty table never does."""
     fields = {field.name: field for field in msgspec.structs.fields(struct)}
     return {
         fields[name].encode_name: value
@@ -164,21 +182,21 @@ def _given(struct: msgspec.Struct) -> dict[str, object]:
     }
 
 
-def _lines(given: Mapping[str, object]) -> list[str]:
+def _lines(keys: Mapping[str, object]) -> list[str]:
     return [
-        f"{name} = 0x{value:04X}" if name == "address" else f"{name} = {_value(value)}"
-        for name, value in given.items()
+        f"{name} = 0x{value:04X}" if name == "address" else f"{name} = {_toml_value(value)}"
+        for name, value in keys.items()
     ]
 
 
-def _value(value: object) -> str:
-    """A TOML value. Strings are JSON's, which TOML reads alike."""
+def _toml_value(value: object) -> str:
+    """Return a value as TOML. TOML reads JSON strings alike."""
     if isinstance(value, Decimal):
         return f"{float(value):.10g}"
     if isinstance(value, msgspec.Struct):
-        return "{" + ", ".join(_lines(_given(value))) + "}"
+        return "{" + ", ".join(_lines(_set_keys(value))) + "}"
     if isinstance(value, tuple | list):
-        return "[" + ", ".join(map(_value, value)) + "]"
+        return "[" + ", ".join(map(_toml_value, value)) + "]"
     if isinstance(value, Mapping):
         return "{" + ", ".join(_lines(value)) + "}"
     if isinstance(value, date):

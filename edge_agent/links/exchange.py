@@ -21,7 +21,7 @@ from typing import Final, cast
 import msgspec
 
 from edge_agent.links.reply_timeout import ReplyTimeout
-from edge_agent.protocols import Exchange, Framing, Reply, Talk, Wish
+from edge_agent.protocols.request_reply import Ask, Exchange, Framing, Pause, Reply, Talk
 from jieneng.metering.errors import (
     DeviceRefused,
     HungUp,
@@ -44,14 +44,12 @@ class Manner(msgspec.Struct, frozen=True):
     """How a link is used.
 
     Attributes:
-        framing: how questions travel on it.
         timeout_s: how long a device may think.
         now_ms: UTC, stamps replies.
         gap_s: from the end of an exchange to the next question.
         byte_s: that a byte is on its way.
     """
 
-    framing: Framing
     timeout_s: float
     now_ms: Callable[[], int]
     gap_s: float
@@ -66,6 +64,7 @@ class Wire(asyncio.Protocol):
         asked: questions that were sent on it.
         heard: something came for the exchange.
         quiet_from: since when silence is waited for; None where there is no need to.
+        framing: of the meter that is asked, or was asked last.
     """
 
     __slots__ = (
@@ -87,6 +86,7 @@ class Wire(asyncio.Protocol):
         "_transport",
         "_unasked_s",
         "asked",
+        "framing",
         "gone",
         "heard",
         "loop",
@@ -94,9 +94,14 @@ class Wire(asyncio.Protocol):
     )
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, manner: Manner, patience: ReplyTimeout
+        self,
+        loop: asyncio.AbstractEventLoop,
+        manner: Manner,
+        patience: ReplyTimeout,
+        framing: Framing,
     ) -> None:
         self.loop = loop
+        self.framing = framing
         self.gone = asyncio.Event()
         self.asked = 0
         self.heard = False
@@ -110,7 +115,7 @@ class Wire(asyncio.Protocol):
         self._buffer = b""
         self._came_ms = 0
         self._talk: Talk
-        self._next: asyncio.Future[Wish | None]
+        self._next: asyncio.Future[Ask | Pause | None]
         self._steps: Exchange | None = None
         self._needed = 0
         self._begun = False
@@ -134,7 +139,7 @@ class Wire(asyncio.Protocol):
         """Whether nothing can be sent any more."""
         return self._transport.is_closing()
 
-    def carry_on(self, talk: Talk, steps: Exchange) -> "asyncio.Future[Wish | None]":
+    def carry_on(self, talk: Talk, ask: Ask) -> "asyncio.Future[Ask | Pause | None]":
         """Ask what a talk wants to ask, and whatever it wants to ask then.
 
         Returns:
@@ -142,7 +147,7 @@ class Wire(asyncio.Protocol):
         """
         self._talk = talk
         self._next = self.loop.create_future()
-        self._ask(steps)
+        self._ask(ask)
         self._advance(b"")
         return self._next
 
@@ -162,7 +167,7 @@ class Wire(asyncio.Protocol):
             self.heard = True
             self._came_ms = self._manner.now_ms()
             self._advance(data)
-        elif not self._manner.framing.numbered:
+        elif not self.framing.numbered:
             self._mistrust()
         else:
             if not self._buffer:
@@ -184,8 +189,19 @@ class Wire(asyncio.Protocol):
             else:
                 self._fail(Unanswered("the connection broke: {error}", error=why))
 
-    def _ask(self, steps: Exchange) -> None:
+    def prepare(self, framing: Framing) -> None:
+        """Take the framing of the next question.
+
+        Where one carries numbers and the other does not, what is still unread is trouble.
+        """
+        if framing.numbered is not self.framing.numbered:
+            self._buffer = b""
+            self.quiet_from = self.loop.time()
+        self.framing = framing
+
+    def _ask(self, ask: Ask) -> None:
         """Send an exchange's question."""
+        steps, self.framing = ask.exchange, ask.framing
         send, self._needed, self._begun = next(steps)
         self._steps = steps
         self.heard = bool(self._buffer)  # a late frame, or the beginning of one
@@ -202,7 +218,7 @@ class Wire(asyncio.Protocol):
     def _last_wait_s(self) -> float:
         """How long to wait where it may be the last time."""
         has_served = self.asked > self._silences
-        if self._manner.framing.numbered and has_served and self._silences == _SILENCES - 1:
+        if self.framing.numbered and has_served and self._silences == _SILENCES - 1:
             return self._patience.longest_s
         return self._patience.wait_s
 
@@ -267,7 +283,7 @@ class Wire(asyncio.Protocol):
         self._steps = None
         self._silences = 0
         self._silent_s = math.inf
-        if self._buffer and not self._manner.framing.follows(self._buffer):
+        if self._buffer and not self.framing.may_trail(self._buffer):
             # Two replies to one question: the first may well be the late one. Or half a frame:
             # what it lacked is in the reply.
             self._fail(StrayReply("{count} bytes follow the reply", count=len(self._buffer)))
@@ -279,7 +295,11 @@ class Wire(asyncio.Protocol):
             return
         try:
             wish = self._talk.send(Reply(answer, self._came_ms))
-            if isinstance(wish, float) or self._manner.gap_s:
+            if (
+                isinstance(wish, Pause)
+                or self._manner.gap_s
+                or wish.framing.numbered is not self.framing.numbered
+            ):
                 self._next.set_result(wish)
             else:
                 self._ask(wish)
@@ -302,6 +322,6 @@ class Wire(asyncio.Protocol):
 
     def _mistrust(self) -> None:
         """From now on silence is waited for, where replies carry no number."""
-        if not self._manner.framing.numbered:
+        if not self.framing.numbered:
             self._buffer = b""
             self.quiet_from = self.loop.time()

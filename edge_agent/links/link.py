@@ -29,8 +29,7 @@ from typing import TYPE_CHECKING, Final
 from edge_agent.links.exchange import Manner, Wire
 from edge_agent.links.reply_timeout import ReplyTimeout
 from edge_agent.links.serial_timing import Parity, character_s, frame_gap_s
-from edge_agent.protocols import Exchange, Framing, Reply, Talk, Wish
-from edge_agent.protocols.modbus import FRAMINGS
+from edge_agent.protocols.request_reply import Ask, Framing, Pause, Reply, Talk
 from jieneng.metering.errors import (
     HungUp,
     LinkDown,
@@ -85,10 +84,10 @@ class Link:
             sleep: for its pauses.
         """
         try:
-            wish: Wish | None = next(talk)
+            wish: Ask | Pause | None = next(talk)
             while wish is not None:
-                if isinstance(wish, float):
-                    await sleep(wish)
+                if isinstance(wish, Pause):
+                    await sleep(wish.seconds)
                     wish = next(talk)
                     continue
                 try:
@@ -100,30 +99,30 @@ class Link:
         finally:
             talk.close()
 
-    async def exchange(self, steps: Exchange) -> Reply:
+    async def exchange(self, ask: Ask) -> Reply:
         """The reply to one question. Raises what `converse` throws."""
         replies: list[Reply] = []
 
         def once() -> Talk:
-            reply = yield steps
+            reply = yield ask
             replies.extend([reply] if reply else [])
 
         await self.converse(once(), asyncio.sleep)
         return replies[0]
 
-    async def _carry_on(self, talk: Talk, steps: Exchange) -> Wish | None:
+    async def _carry_on(self, talk: Talk, ask: Ask) -> Ask | Pause | None:
         """Ask this, and what the talk wants to ask then, up to what can't be had at once."""
-        wire = await self._ready()
+        wire = await self._ready(ask.framing)
         try:
-            return await wire.carry_on(talk, steps)
+            return await wire.carry_on(talk, ask)
         except Silent:
             # A time-out within a frame: the next one would begin in the middle of this.
-            lost_frames = wire.torn and self._manner.framing.numbered
+            lost_frames = wire.torn and wire.framing.numbered
             if lost_frames or wire.exhausted:
                 self.close()
             raise
         except ReplyError:
-            if self._manner.framing.numbered:
+            if wire.framing.numbered:
                 self.close()
             raise
         except HungUp as error:
@@ -143,14 +142,15 @@ class Link:
             self._wire.abort()
             self._wire = None
 
-    async def _ready(self) -> Wire:
+    async def _ready(self, framing: Framing) -> Wire:
         """A connection that may be used now."""
         wait_s = self._free_s - asyncio.get_running_loop().time()
         if wait_s > 0:
             await asyncio.sleep(wait_s)
         if self._wire is None or self._wire.closed:
-            self._wire = await self._connection()
+            self._wire = await self._connection(framing)
         wire = self._wire
+        wire.prepare(framing)
         if wire.quiet_from is not None and not await self._falls_silent(wire):
             closed = wire.closed
             self.close()
@@ -161,10 +161,10 @@ class Link:
             raise HungUp("{place} closed the connection", place=self._place)
         return wire
 
-    async def _connection(self) -> Wire:
+    async def _connection(self, framing: Framing) -> Wire:
         try:
             async with asyncio.timeout(_CONNECT_S):
-                return await self._open()
+                return await self._open(framing)
         except (OSError, ValueError) as error:  # a time-out is an OSError
             raise LinkDown(
                 "{place} can't be opened: {error}",
@@ -172,7 +172,7 @@ class Link:
                 error=str(error) or "no answer",
             ) from error
 
-    async def _open(self) -> Wire:
+    async def _open(self, framing: Framing) -> Wire:
         """Open a connection.
 
         Raises:
@@ -205,19 +205,18 @@ class TcpLink(Link):
         host: str,
         port: int,
         *,
-        framing: Framing,
         timeout_s: float,
         now_ms: Callable[[], int],
         delay_s: float = 0.0,
     ) -> None:
-        super().__init__(f"{host}:{port}", Manner(framing, timeout_s, now_ms, delay_s))
+        super().__init__(f"{host}:{port}", Manner(timeout_s, now_ms, delay_s))
         self._host = host
         self._port = port
 
-    async def _open(self) -> Wire:
+    async def _open(self, framing: Framing) -> Wire:
         loop = asyncio.get_running_loop()
         transport, wire = await loop.create_connection(
-            lambda: Wire(loop, self._manner, self._patience), self._host, self._port
+            lambda: Wire(loop, self._manner, self._patience, framing), self._host, self._port
         )
         for level, option, value in _KEEP_ALIVE:
             if hasattr(socket, option):  # not every system has all of them
@@ -235,7 +234,6 @@ class SerialLink(Link):
         self,
         device: str,
         *,
-        framing: Framing,
         baud: int,
         parity: Parity,
         stop_bits: int,
@@ -245,7 +243,7 @@ class SerialLink(Link):
     ) -> None:
         byte_s = character_s(baud, parity, stop_bits)
         gap_s = max(delay_s, frame_gap_s(baud, parity, stop_bits))
-        super().__init__(device, Manner(framing, timeout_s, now_ms, gap_s, byte_s))
+        super().__init__(device, Manner(timeout_s, now_ms, gap_s, byte_s))
         self._settings: dict[str, object] = {
             "baudrate": baud,
             "parity": parity,
@@ -253,14 +251,14 @@ class SerialLink(Link):
         }
         self._last: Wire | None = None
 
-    async def _open(self) -> Wire:
+    async def _open(self, framing: Framing) -> Wire:
         from serial_asyncio_fast import SerialTransport
 
         loop = asyncio.get_running_loop()
         if self._last is not None:
             await self._last.gone.wait()  # a port is closed in a thread, and is ours until then
         port = await loop.run_in_executor(None, _port, self._place, self._settings)
-        wire = Wire(loop, self._manner, self._patience)
+        wire = Wire(loop, self._manner, self._patience, framing)
         SerialTransport(loop, wire, port)
         await asyncio.sleep(0)  # one turn of the loop, in which the transport calls the wire
         self._last = wire
@@ -269,11 +267,9 @@ class SerialLink(Link):
 
 def bus_link(bus: Bus, now_ms: Callable[[], int]) -> TcpLink | SerialLink:
     """The link of a bus; `now_ms` stamps its replies."""
-    framing = FRAMINGS[bus.link]
     if bus.link == "rtu":
         return SerialLink(
             bus.device or "",
-            framing=framing,
             baud=bus.line_baud,
             parity=bus.parity,
             stop_bits=bus.stop_bits,
@@ -284,7 +280,6 @@ def bus_link(bus: Bus, now_ms: Callable[[], int]) -> TcpLink | SerialLink:
     return TcpLink(
         bus.host or "",
         bus.port,
-        framing=framing,
         timeout_s=bus.timeout_s,
         now_ms=now_ms,
         delay_s=bus.delay_s,

@@ -24,12 +24,20 @@ from collections.abc import Awaitable, Callable, Generator, Iterable
 from typing import Final, Protocol, TypeAlias
 
 from edge_agent.polling.circuit_breaker import TRIP, CircuitBreaker
-from edge_agent.polling.meter_state import UNPOLLED, MeterState, Registers, span
+from edge_agent.polling.meter_state import UNPOLLED, MeterState, ReadState
 from edge_agent.polling.poll import Poll, PollCounts, Trouble
 from edge_agent.polling.poll_slots import PollSlots
-from edge_agent.polling.polled_meter import Heard, PolledMeter
+from edge_agent.polling.polled_meter import PolledMeter, PollResult
 from edge_agent.polling.schedule import Schedule
-from edge_agent.protocols import Exchange, Framing, Reply, Talk, Treatment, Wish, alone
+from edge_agent.protocols.request_reply import (
+    Ask,
+    Exchange,
+    Meaning,
+    Pause,
+    Reply,
+    Talk,
+    checked_for_second_reply,
+)
 from jieneng.clock import Clock
 from jieneng.metering.errors import (
     HungUp,
@@ -42,6 +50,7 @@ from jieneng.metering.errors import (
     TurnedAway,
 )
 from jieneng.metering.reading import MILLISECONDS
+from jieneng.metering.site import Link as LinkKind
 from jieneng.observe import Log, LoggedFault
 
 _REOPEN_S: Final = 1.0  # a link that can't be opened is tried again after this, doubling ...
@@ -49,11 +58,11 @@ _REOPEN_LONGEST_S: Final = 30.0  # ... up to this
 _BUSY_PAUSES_S: Final = (0.1, 0.2)  # before a busy meter is asked again, in one poll
 _NOW_S: Final = 0.001  # what is due so soon is due: a loop's timers are no finer
 
-_Part: TypeAlias = Generator[Wish, Reply | None, bool]
+_Part: TypeAlias = Generator[Ask | Pause, Reply | None, bool]
 
 
 class Link(Protocol):
-    """What the poller needs of a link."""
+    """The part of a link that the poller uses."""
 
     async def converse(self, talk: Talk, sleep: Callable[[float], Awaitable[None]]) -> None:
         """Drive a talk to its end; its pauses are slept with `sleep`."""
@@ -80,10 +89,10 @@ class BusPoller:
         phase: str,
         wave: int = 0,
         link: Link,
-        framing: Framing,
+        link_kind: LinkKind,
         clock: Clock,
-        face: PollSlots | None = None,
-        keep: Callable[[Heard], None],
+        slots: PollSlots | None = None,
+        on_result: Callable[[PollResult], None],
         log: Log,
     ) -> None:
         """Poll them, once it runs.
@@ -94,10 +103,10 @@ class BusPoller:
             phase: whose phase they are polled at (`schedule`) ...
             wave: ... and in which of its waves.
             link: to them.
-            framing: how they are asked there.
+            link_kind: kind of that link, which decides how each meter's protocol is framed.
             clock: when.
-            face: of that clock, which all buses look at together; its own where None.
-            keep: takes what each poll heard.
+            slots: of that clock, which all buses look at together; its own where None.
+            on_result: takes what each poll heard.
             log: for faults.
         """
         self.bus: Final = bus
@@ -105,10 +114,10 @@ class BusPoller:
         self._phase = phase
         self._wave = wave
         self._link = link
-        self._framing = framing
+        self._link_kind: Final = link_kind
         self._clock = clock
-        self._face = face or PollSlots(clock.now_ms(), clock.monotonic())
-        self._keep = keep
+        self._slots = slots or PollSlots(clock.now_ms(), clock.monotonic())
+        self._on_result = on_result
         self._asked = 0  # questions so far
         self._turned_away: set[str] = set()  # since anything answered: meters hung up on
         self._link_breaker = CircuitBreaker(_REOPEN_S, _REOPEN_LONGEST_S)
@@ -116,23 +125,23 @@ class BusPoller:
             log, "link is down", after=TRIP, now_s=clock.monotonic, bus=bus
         )
         self.polled = {
-            one.id: MeterState(one, bus, framing, log, clock.monotonic) for one in meters
+            one.id: MeterState(one, bus, link_kind, log, clock.monotonic) for one in meters
         }
 
-    def succeed(self, before: "BusPoller") -> None:
-        """Go on where the one before ended, with all that it knew of what is as it was."""
-        self.counts = before.counts
-        self.link_fault = before.link_fault
-        for name, known in before.polled.items():
+    def take_over(self, previous: "BusPoller") -> None:
+        """Continue from a previous poller's state after a reload, for unchanged meters."""
+        self.counts = previous.counts
+        self.link_fault = previous.link_fault
+        for name, known in previous.polled.items():
             mine = self.polled.get(name)
             if mine is not None and mine.meter.made_of == known.meter.made_of:
-                known.moved(self._framing)
+                known.change_link(self._link_kind)
                 self.polled[name] = known
             else:
                 known.retire()
 
     def retire(self) -> None:
-        """The bus is not polled any more, and nothing is wrong with it."""
+        """End all faults, because the bus is no longer polled."""
         self.link_fault.end(why=UNPOLLED)
         for known in self.polled.values():
             known.retire()
@@ -140,157 +149,161 @@ class BusPoller:
     async def run(self) -> None:
         """Poll until cancelled."""
         try:
-            await self._link.converse(self._talk(), self._clock.sleep)
+            await self._link.converse(self._poll_meters(), self._clock.sleep)
         finally:
             self._link.close()
 
-    def _talk(self) -> Talk:
-        now_s = self._look()
+    def _poll_meters(self) -> Talk:
+        now_s = self._read_clocks()
         schedule = Schedule(
             [(polled.meter.id, polled.meter.interval_s) for polled in self.polled.values()],
             phase=self._phase,
             wave=self._wave,
             ahead_s=self._ahead_s,
             now_s=now_s,
-            face=self._face,
+            slots=self._slots,
         )
         while True:
             meter, slot = schedule.next(now_s)
             soon_s = now_s + _NOW_S
             if slot.due_s > soon_s or self._link_breaker.not_before_s > soon_s:
-                yield max(slot.due_s, self._link_breaker.not_before_s) - now_s
-                now_s = self._look()
+                yield Pause(max(slot.due_s, self._link_breaker.not_before_s) - now_s)
+                now_s = self._read_clocks()
                 continue  # others may be due as well by now
             polled = self.polled[meter]
-            asked = polled.ask(slot.number)
-            course = Poll(polled, asked, [None] * len(asked), now_s, self._asked)
-            for number, registers in enumerate(asked):
-                if registers.breaker.not_before_s > now_s:
-                    course.complete = False
+            reads = polled.ask(slot.number)
+            poll = Poll(polled, reads, [None] * len(reads), now_s, self._asked)
+            for number, read in enumerate(reads):
+                if read.breaker.not_before_s > now_s:
+                    poll.complete = False
                     continue
                 self._asked += 1
                 try:
-                    course.replies[number] = yield self._exchange(course, registers)
+                    poll.replies[number] = yield self._exchange(poll, read)
                 except (LinkError, PeerError) as error:
-                    if not (yield from self._again(course, number, error)):
+                    if not (yield from self._retry(poll, number, error)):
                         break
                 else:
                     polled.owes = False
-                    if registers.fault.times:
-                        registers.answered()
-            had_turn = self._ended(course)
-            now_s = self._look()
+                    if read.fault.times:
+                        read.clear_fault()
+            had_turn = self._finish(poll)
+            now_s = self._read_clocks()
             if not had_turn and now_s < slot.ends_s:
                 continue  # it has its turn when the link is back
             schedule.done(now_s, not_before_s=polled.not_before_s, failures=polled.breaker.failures)
 
-    def _look(self) -> float:
-        """At both clocks; what the monotonic one says."""
+    def _read_clocks(self) -> float:
+        """Read both clocks and return the monotonic time [s]."""
         now_s = self._clock.monotonic()
-        self._face.look(self._clock.now_ms(), now_s)
+        self._slots.look(self._clock.now_ms(), now_s)
         return now_s
 
     def _ahead_s(self) -> float:
-        """How much UTC is ahead of the monotonic clock."""
+        """Return how far UTC is ahead of the monotonic clock [s]."""
         return self._clock.now_ms() / MILLISECONDS - self._clock.monotonic()
 
-    def _again(self, course: Poll, number: int, error: LinkError | PeerError) -> _Part:
-        """A read that was not answered is asked for again where that is safe and cheap.
+    def _retry(self, poll: Poll, number: int, error: LinkError | PeerError) -> _Part:
+        """Repeat an unanswered read if that is safe and cheap.
 
         Returns:
-            Whether the meter may be asked for more.
+            True if the meter may be asked for more.
         """
-        registers = course.asked[number]
+        read = poll.asked[number]
         reopened = False
         while True:
             if isinstance(error, HungUp) and not reopened:
                 reopened = True
-            elif (pause_s := self._pause_s(course, error)) is not None:
-                yield pause_s
+            elif (pause_s := self._pause_s(poll, error)) is not None:
+                yield Pause(pause_s)
             else:
-                return self._missed(course, number, error)
+                return self._record_failure(poll, number, error)
             self._asked += 1
             try:
-                course.replies[number] = yield self._exchange(course, registers)
+                poll.replies[number] = yield self._exchange(poll, read)
             except (LinkError, PeerError) as another:
                 error = another
             else:
-                course.polled.owes = False
-                registers.answered()
+                poll.polled.owes = False
+                read.clear_fault()
                 return True
 
-    def _exchange(self, course: Poll, registers: Registers) -> Exchange:
-        """Ask for these, and make sure of the answer where there may be another."""
-        steps = registers.question.ask(self._asked)
-        if course.asked_s is None:
-            steps = self._first(course, steps)
-        return alone(steps) if course.polled.owes else steps
+    def _exchange(self, poll: Poll, read: ReadState) -> Ask:
+        """Return the request of a read, checked for a second reply if a late one may still come."""
+        steps = read.request.exchange(self._asked)
+        if poll.asked_s is None:
+            steps = self._note_first_request(poll, steps)
+        if poll.polled.owes:
+            steps = checked_for_second_reply(steps)
+        return Ask(steps, poll.polled.framing)
 
-    def _first(self, course: Poll, steps: Exchange) -> Exchange:
-        """The same, its moment noted. It begins when it is sent: links may wait before they do."""
-        course.asked_s = self._clock.monotonic()
+    def _note_first_request(self, poll: Poll, steps: Exchange) -> Exchange:
+        """Note when the first request is sent; a link may wait before it sends one."""
+        poll.asked_s = self._clock.monotonic()
         return (yield from steps)
 
-    def _pause_s(self, course: Poll, error: LinkError | PeerError) -> float | None:
-        """How long to wait before a busy meter is asked again; None: not any more."""
-        if self._framing.treatment(error) is not Treatment.LATER or course.pauses == len(
-            _BUSY_PAUSES_S
-        ):
+    def _pause_s(self, poll: Poll, error: LinkError | PeerError) -> float | None:
+        """Return the pause before a busy meter is asked again [s]; None if it is not any more."""
+        is_busy = poll.polled.framing.meaning(error) is Meaning.BUSY
+        if not is_busy or poll.pauses == len(_BUSY_PAUSES_S):
             return None
-        pause_s = _BUSY_PAUSES_S[course.pauses]
-        course.pauses += 1
-        until_s = course.began_s + course.polled.meter.interval_s / len(self.polled)
+        pause_s = _BUSY_PAUSES_S[poll.pauses]
+        poll.pauses += 1
+        until_s = poll.began_s + poll.polled.meter.interval_s / len(self.polled)
         return pause_s if self._clock.monotonic() + pause_s <= until_s else None
 
-    def _missed(self, course: Poll, number: int, error: LinkError | PeerError) -> bool:
-        """A read has no answer; whether the meter may be asked for more."""
-        course.complete = False
-        if not self._framing.numbered:
+    def _record_failure(self, poll: Poll, number: int, error: LinkError | PeerError) -> bool:
+        """Record that a read has no answer; return True if the meter may be asked for more."""
+        poll.complete = False
+        framing = poll.polled.framing
+        if not framing.numbered:
             if isinstance(error, Silent):
-                course.polled.owes = True
+                poll.polled.owes = True
             elif isinstance(error, StrayReply):
-                course.distrust(number)
-        registers = course.asked[number]
-        treatment = self._framing.treatment(error)
-        if treatment is Treatment.MISTAKEN:
-            registers.refused(error, self._clock.monotonic())
+                poll.discard_ambiguous_replies(number)
+        state = poll.asked[number]
+        meaning = framing.meaning(error)
+        if meaning is Meaning.NOT_THERE:
+            state.refused(error, self._clock.monotonic())
             return True
-        course.trouble = Trouble(self._judged(course, error), registers.read)
-        return treatment not in _SILENT
+        poll.trouble = Trouble(self._interpret(poll, error), state.read)
+        return meaning not in _SILENT
 
-    def _judged(self, course: Poll, error: LinkError | PeerError) -> LinkError | PeerError:
-        """What a trouble is in the light of those before."""
-        if not isinstance(error, TurnedAway) or course.answered:
+    def _interpret(self, poll: Poll, error: LinkError | PeerError) -> LinkError | PeerError:
+        """Return the error, or LinkDown if every meter of the bus was turned away in a row."""
+        if not isinstance(error, TurnedAway) or poll.answered:
             return error
-        self._turned_away.add(course.polled.meter.id)
+        self._turned_away.add(poll.polled.meter.id)
         if len(self._turned_away) < len(self.polled):
             return error
         return LinkDown("no meter is reached: {error}", error=error)
 
-    def _ended(self, course: Poll) -> bool:
-        """Hand on what a poll found, and remember how it went.
+    def _finish(self, poll: Poll) -> bool:
+        """Hand on the result of a poll, and update the states of meter and link.
 
         Returns:
-            Whether the meter had its turn.
+            False if the link was down, so that the meter keeps its turn.
         """
-        meter = course.polled.meter
-        if course.trouble is None:  # registers that are not there must not keep the others due
-            meter.got()
-        attempts = self._asked - course.before
+        meter = poll.polled.meter
+        if poll.trouble is None:  # registers that are not there must not keep the others due
+            meter.mark_complete()
+        attempts = self._asked - poll.before
         if not attempts:
             return True
         ended_s = self._clock.monotonic()
-        self.counts.add(ended_s - course.began_s, course.complete)
-        self._remember(course, ended_s)
-        replies, complete = course.replies, course.complete
+        self.counts.add(ended_s - poll.began_s, poll.complete)
+        self._remember(poll, ended_s)
+        replies, complete = poll.replies, poll.complete
         stamp = meter.stamp(replies)
         time_ms = self._clock.now_ms() if stamp is None else stamp.time_ms
-        lasted_ms = round(MILLISECONDS * course.lasted_s(ended_s))
-        self._keep(Heard(meter, meter.due, replies, time_ms, complete, lasted_ms, attempts))
-        return not course.is_in_vain
+        lasted_ms = round(MILLISECONDS * poll.duration_s(ended_s))
+        self._on_result(
+            PollResult(meter, meter.due, replies, time_ms, complete, lasted_ms, attempts)
+        )
+        return not poll.found_link_down
 
-    def _remember(self, course: Poll, ended_s: float) -> None:
-        polled, trouble = course.polled, course.trouble
+    def _remember(self, poll: Poll, ended_s: float) -> None:
+        polled, trouble = poll.polled, poll.trouble
         if trouble is not None and isinstance(trouble.error, LinkDown):
             self._link_breaker.failed(ended_s)
             self.link_fault.happened(trouble.error)
@@ -307,8 +320,8 @@ class BusPoller:
         error, read = trouble
         if not isinstance(error, TurnedAway):
             self._turned_away.clear()
-        polled.fault.happened(error, function=read.function, registers=span(read))
-        if course.answered or self._framing.treatment(error) not in _SILENT:
+        polled.fault.happened(error, **read.log_fields)
+        if poll.answered or polled.framing.meaning(error) not in _SILENT:
             polled.answered()
         elif isinstance(error, ReplyError):
             polled.breaker.answered()
@@ -318,4 +331,4 @@ class BusPoller:
 
 
 #: The meter itself did not answer, and is not asked for anything else in this poll.
-_SILENT: Final = frozenset({Treatment.NOTHING, Treatment.UNREACHED})
+_SILENT: Final = frozenset({Meaning.NO_ANSWER, Meaning.UNREACHABLE})

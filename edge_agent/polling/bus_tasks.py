@@ -44,7 +44,7 @@ class _Running(msgspec.Struct, frozen=True):
 
 
 class Prepared(msgspec.Struct, frozen=True):
-    """What a new duty asks for.
+    """The pollers that a new duty needs, made but not started.
 
     Attributes:
         wanted: all that is polled from then on, by the ids of buses.
@@ -56,7 +56,7 @@ class Prepared(msgspec.Struct, frozen=True):
 
 
 class Change(msgspec.Struct, frozen=True):
-    """What a new duty came to, by the ids of buses."""
+    """The effect of a new duty: ids of the buses that ended, began or were left untouched."""
 
     ended: tuple[str, ...]
     begun: tuple[str, ...]
@@ -67,7 +67,7 @@ class BusTasks:
     """The pollers of an agent."""
 
     def __init__(self, make: Callable[[BusDuty, int], BusPoller]) -> None:
-        """None yet.
+        """Start without any poller.
 
         Args:
             make: a poller for a bus in a wave: 0 for the first.
@@ -78,7 +78,7 @@ class BusTasks:
 
     @property
     def pollers(self) -> tuple[BusPoller, ...]:
-        """Those that run now."""
+        """The pollers that run now."""
         return tuple(one.poller for one in self._running.values())
 
     async def run(self, duties: tuple[BusDuty, ...]) -> None:
@@ -124,13 +124,13 @@ class BusTasks:
         if self._group is None:
             raise RuntimeError("buses are begun before they run")
         if before is not None:
-            poller.succeed(before.poller)
+            poller.take_over(before.poller)
         task = self._group.create_task(poller.run(), name=f"bus {duty.bus.id}")
         self._running[duty.bus.id] = _Running(duty, poller, task)
 
 
 def duties(folder: SiteFolder, mine: Duty) -> tuple[BusDuty, ...]:
-    """What an agent has to do, by bus."""
+    """Return the duty of an agent as one duty for each bus."""
     return tuple(
         BusDuty(
             bus,

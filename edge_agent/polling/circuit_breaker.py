@@ -1,4 +1,4 @@
-"""When what failed is tried again, as a silent meter is. Pure: the time is passed in.
+"""Delay retries after repeated failures, as of a silent meter. Pure: the time is passed in.
 
 Law: a few failures in a row are no noise; how few, says whoever guards something (two lost replies
 of a meter are silence). It is then tried once after one interval, then after two, four, eight, up
@@ -14,7 +14,7 @@ _LONGEST_S: Final = 300.0  # a meter that was mended is seen again within five m
 
 
 class CircuitBreaker:
-    """One meter's, one link's, that of registers which a meter refuses, or a rescue's without room.
+    """The retry delay of a meter, a link, a refused read, or a rescue that lacks disk space.
 
     Attributes:
         failures: in a row, up to now.
@@ -40,7 +40,7 @@ class CircuitBreaker:
         self.not_before_s = -math.inf
 
     def failed(self, now_s: float) -> None:
-        """A question found nothing."""
+        """Count a failure and delay the next attempt."""
         self.failures += 1
         doublings = min(self.failures - self._trip, 32)
         if doublings >= 0:
@@ -48,6 +48,6 @@ class CircuitBreaker:
             self.not_before_s = now_s + delay_s
 
     def answered(self) -> None:
-        """A question found something."""
+        """Reset failures and delay after a success."""
         self.failures = 0
         self.not_before_s = -math.inf

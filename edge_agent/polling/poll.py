@@ -1,4 +1,4 @@
-"""How one poll goes, and what all of a bus came to. Pure: what happened is written in.
+"""The state of one poll of one meter, and the counts of all polls of a bus. Pure.
 
 Law: what a poll took is the meter's, from the first question that was sent; what the bus was busy
 for is more, with all that it waited for before that. A poll is complete only if every read was
@@ -10,14 +10,14 @@ from typing import NamedTuple
 
 import msgspec
 
-from edge_agent.polling.meter_state import MeterState, Registers
-from edge_agent.protocols import Reply
+from edge_agent.polling.meter_state import MeterState, ReadState
+from edge_agent.protocols.request_reply import Reply
+from jieneng.metering.catalog.planned_read import Read
 from jieneng.metering.errors import LinkDown, LinkError, PeerError
-from jieneng.metering.read_plan import Read
 
 
 class Trouble(NamedTuple):
-    """Why a read has no answer.
+    """The reason why a read has no answer.
 
     Attributes:
         error: what the link or the reply said.
@@ -29,7 +29,7 @@ class Trouble(NamedTuple):
 
 
 class Poll(msgspec.Struct):
-    """How one poll goes.
+    """The state of one poll.
 
     Attributes:
         polled: whose it is.
@@ -45,7 +45,7 @@ class Poll(msgspec.Struct):
     """
 
     polled: MeterState
-    asked: tuple[Registers, ...]
+    asked: tuple[ReadState, ...]
     replies: list[Reply | None]
     began_s: float
     before: int
@@ -54,42 +54,37 @@ class Poll(msgspec.Struct):
     complete: bool = True
     pauses: int = 0
 
-    def lasted_s(self, ended_s: float) -> float:
-        """From the first question to its end; of one that asked none, all that it was tried.
+    def duration_s(self, ended_s: float) -> float:
+        """Return the time since the first request, or since the first attempt if none was sent.
 
         What the link waited for before that is mostly the answer of another meter.
         """
         return ended_s - (self.began_s if self.asked_s is None else self.asked_s)
 
-    def distrust(self, number: int) -> None:
-        """What came last did not answer this read, and may be the answer to the one before.
+    def discard_ambiguous_replies(self, number: int) -> None:
+        """Discard earlier replies that may belong to another request, after a stray reply.
 
         Then neither did what came for that, if it is like the one before it in turn; and so on.
         """
-        reads = [registers.read for registers in self.asked[:number]]
-        while len(reads) > 1 and _alike(*reads[-2:]):
+        reads = [state.read for state in self.asked[:number]]
+        while len(reads) > 1 and reads[-2].reply_shape == reads[-1].reply_shape:
             reads.pop()
             self.replies[len(reads)] = None
 
     @property
     def answered(self) -> bool:
-        """Whether anything was read."""
+        """True if any read was answered."""
         return any(self.replies)
 
     @property
-    def is_in_vain(self) -> bool:
-        """Whether the link was down before anything was read."""
+    def found_link_down(self) -> bool:
+        """True if the link was down before anything was read."""
         down = self.trouble is not None and isinstance(self.trouble.error, LinkDown)
         return down and not self.answered
 
 
-def _alike(one: Read, other: Read) -> bool:
-    """Whether their answers can't be told from one another."""
-    return (one.function, one.size) == (other.function, other.size)
-
-
 class PollCounts(msgspec.Struct):
-    """What a bus's polls came to, since the agent started.
+    """Counts of a bus's finished polls since the agent started.
 
     Attributes:
         ok: every read was answered.
@@ -102,7 +97,7 @@ class PollCounts(msgspec.Struct):
     seconds: float = 0.0
 
     def add(self, lasted_s: float, complete: bool) -> None:
-        """One more has ended."""
+        """Count one finished poll."""
         self.seconds += lasted_s
         if complete:
             self.ok += 1

@@ -1,4 +1,4 @@
-"""Where the slots lie on the clock's face, also where the clock went back. Pure.
+"""Poll times on the wall clock, kept unique across backward clock jumps. Pure.
 
 Laws:
 
@@ -27,14 +27,14 @@ _FORWARD_MS: Final = 1000  # that UTC gains on the running time between two look
 
 
 class _Span(NamedTuple):
-    """What the clock showed without a jump, in milliseconds of UTC."""
+    """A span of UTC that the clock showed without a jump [ms]."""
 
     begin_ms: int
     end_ms: int
 
 
 class PollSlots:
-    """The face of one agent's clock.
+    """The poll slots of one agent's wall clock.
 
     Attributes:
         returns: jumps after which it can show again what it showed before.
@@ -72,7 +72,7 @@ class PollSlots:
         *,
         missed: bool = False,
     ) -> tuple[int, float]:
-        """The first slot after a moment.
+        """Return the first slot after a moment.
 
         The last interval that comes again has none, save for what missed its own: there was a poll
         in it, and the next one is at its phase.
@@ -100,7 +100,7 @@ class PollSlots:
         return number, number * interval_s - face_s + following_s
 
     def _later_s(self, begins_s: float, interval_s: float) -> float:
-        """How far behind its phase the slot is in the interval that begins then, in UTC."""
+        """Return the slot's delay after its phase in the interval that begins at a UTC time [s]."""
         begin_ms = MILLISECONDS * begins_s
         end_ms = begin_ms + MILLISECONDS * interval_s
         times = sum(one.begin_ms < end_ms and one.end_ms >= begin_ms for one in self._shown)

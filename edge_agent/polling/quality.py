@@ -1,4 +1,4 @@
-"""What is to be said against a sample at first sight. Pure: values in, quality out.
+"""Quality codes of a sample: flat, stale, out of range, too fast. Pure: values in, codes out.
 
 Law: a doubted value is marked and kept, never changed. What is not known is not judged.
 
@@ -60,10 +60,10 @@ class _Reference(msgspec.Struct):
     seen_ms: int
 
 
-class Judge:
-    """Remembers what one meter's counter is judged by."""
+class CounterCheck:
+    """The values that one meter's counter is compared with."""
 
-    __slots__ = ("_believed", "_bounded", "_doubted", "_most", "_most_a_ms", "_stillness")
+    __slots__ = ("_believed", "_bounded", "_doubted", "_flat_check", "_most", "_most_per_ms")
 
     def __init__(self, rated_max: float | None, an_hour: float = 1.0) -> None:
         """Take the nameplate's maximum; None: nothing is judged.
@@ -74,10 +74,10 @@ class Judge:
         """
         self._bounded = rated_max is not None
         self._most = math.inf if rated_max is None else rated_max * _MARGIN
-        self._most_a_ms = self._most * an_hour / _HOUR_MS
+        self._most_per_ms = self._most * an_hour / _HOUR_MS
         self._believed: _Reference | None = None
         self._doubted: _Reference | None = None
-        self._stillness = _Stillness(an_hour / _HOUR_MS)
+        self._flat_check = _FlatCheck(an_hour / _HOUR_MS)
 
     def quality(self, time_ms: int, counter: float, rate: float, step: float) -> int:
         """A `Quality` as its number.
@@ -94,7 +94,7 @@ class Judge:
         if not math.isnan(counter):
             if self._bounded and self._is_too_fast(time_ms, counter, step):
                 found |= Quality.TOO_FAST.value
-            if self._stillness.is_flat(time_ms, counter, rate, step):
+            if self._flat_check.is_flat(time_ms, counter, rate, step):
                 found |= Quality.FLAT.value
         return found
 
@@ -113,18 +113,26 @@ class Judge:
         if time_ms < past.seen_ms:  # the clock went back: nobody knows how long it took
             return True
         since_ms = max(past.moved_ms, past.seen_ms - _RENEWED_MS)
-        most = self._most_a_ms * (time_ms - since_ms) + step
+        most = self._most_per_ms * (time_ms - since_ms) + step
         return 0 <= counter - past.value <= most
 
 
-class _Stillness:
-    """How long a counter has stood still, and what should have flowed meanwhile."""
+class _FlatCheck:
+    """The time for which a counter has stood still, and what should have flowed meanwhile."""
 
-    __slots__ = ("_a_ms", "_least_move", "_missing", "_moved_ms", "_rate", "_seen_ms", "_value")
+    __slots__ = (
+        "_least_move",
+        "_missing",
+        "_moved_ms",
+        "_per_ms",
+        "_rate",
+        "_seen_ms",
+        "_value",
+    )
 
-    def __init__(self, a_ms: float) -> None:
+    def __init__(self, growth_per_ms: float) -> None:
         """Take what the counter grows by in a millisecond at a rate of 1."""
-        self._a_ms = a_ms
+        self._per_ms = growth_per_ms
         self._value = math.nan
         self._moved_ms = 0
         self._seen_ms = 0
@@ -133,56 +141,56 @@ class _Stillness:
         self._least_move = math.inf
 
     def is_flat(self, time_ms: int, counter: float, rate: float, step: float) -> bool:
-        """Whether the counter should have moved by now."""
+        """Return True if the counter should have moved by now."""
         if counter == self._value:
             lasted_ms = time_ms - self._seen_ms
             # A counter of what comes in does not see what goes out; NaN is not above 0.
             if rate > 0 and self._rate > 0 and 0 <= lasted_ms <= _LONGEST_MS:
-                self._missing += min(rate, self._rate) * self._a_ms * lasted_ms
+                self._missing += min(rate, self._rate) * self._per_ms * lasted_ms
         else:
             if 0 < (move := counter - self._value) < self._least_move:
                 self._least_move = move
             self._value, self._moved_ms, self._missing = counter, time_ms, 0.0
         self._seen_ms, self._rate = time_ms, rate
-        return time_ms - self._moved_ms > _RENEWED_MS and self._missing > self._bearable(step)
+        return time_ms - self._moved_ms > _RENEWED_MS and self._missing > self._tolerated(step)
 
-    def _bearable(self, step: float) -> float:
+    def _tolerated(self, step: float) -> float:
         if math.isinf(self._least_move):
             return max(_FLAT_STEPS_UNSEEN * step, _FLAT_UNSEEN)
         return _FLAT_STEPS * max(step, self._least_move)
 
 
-class Repetition:
+class RepetitionCheck:
     """Remembers since when one meter's samples are the same."""
 
-    __slots__ = ("_restless", "_said", "_since_ms", "_times")
+    __slots__ = ("_data", "_restless", "_since_ms", "_times")
 
     def __init__(self, quantities: Sequence[str]) -> None:
         """Take the names of a sample's values."""
         self._restless = tuple(
             place for place, name in enumerate(quantities) if name.startswith(_RESTLESS)
         )
-        self._said: Sequence[bytes | None] = ()
+        self._data: Sequence[bytes | None] = ()
         self._since_ms = 0
         self._times = 0
 
-    def quality(self, time_ms: int, said: Sequence[bytes | None], values: tuple[float, ...]) -> int:
+    def quality(self, time_ms: int, data: Sequence[bytes | None], values: tuple[float, ...]) -> int:
         """A `Quality` as its number.
 
         Args:
             time_ms: of the sample.
-            said: what it was made of, by read; None where there is no answer.
+            data: what it was made of, by read; None where there is no answer.
             values: what that says.
         """
-        if said != self._said:
-            self._said, self._since_ms, self._times = said, time_ms, 0
+        if data != self._data:
+            self._data, self._since_ms, self._times = data, time_ms, 0
             return 0
         self._times += 1
         long = self._times >= _REPEATED_POLLS and time_ms - self._since_ms >= _REPEATED_MS
         return Quality.STALE.value if long and self._is_restless(values) else 0
 
     def _is_restless(self, values: tuple[float, ...]) -> bool:
-        """Whether two are known, and of something that is there: 0 V stands still."""
+        """Return True if two restless quantities are present: 0 V stands still."""
         return sum(abs(values[place]) > 0 for place in self._restless) >= _RESTLESS_LEAST
 
 

@@ -1,4 +1,4 @@
-"""Which meter is due when. Pure: what the clocks say is passed in.
+"""Decide which meter of a bus is polled when. Pure: the clock readings are passed in.
 
 Laws:
 
@@ -44,7 +44,7 @@ _FAR: Final = 2  # ... where the next slot is so many times as far away
 
 
 class Slot(msgspec.Struct, frozen=True, gc=False):
-    """When something is asked.
+    """The time slot of a poll.
 
     Attributes:
         due_s: on the monotonic clock.
@@ -60,7 +60,7 @@ class Slot(msgspec.Struct, frozen=True, gc=False):
 
 
 def phase_s(phase: str, interval_s: float, wave: int = 0) -> float:
-    """How long after each whole interval something is due [s]."""
+    """Return the delay of a poll after each whole interval [s]."""
     later_s = min(wave * _WAVE_S, _LATEST_WAVE * interval_s)
     return _share(phase) * min(_SPREAD * interval_s, _WIDEST_S) + later_s
 
@@ -75,13 +75,13 @@ _Turn: TypeAlias = tuple[float, str]
 
 
 class _Round(msgspec.Struct, frozen=True):
-    """Those that are asked in one slot, in order."""
+    """The meters that are polled in one slot, in order."""
 
     slot: Slot
     turns: list[_Turn]
 
-    def take(self, turn: _Turn) -> None:
-        """One more."""
+    def add(self, turn: _Turn) -> None:
+        """Insert a meter in order."""
         if turn > self.turns[-1]:
             self.turns.append(turn)
         else:
@@ -90,7 +90,7 @@ class _Round(msgspec.Struct, frozen=True):
 
 #: Rounds by interval. Those of one interval end in the order in which they begin, save the few that
 #: are tried again: only the first of each line is looked at.
-_Lines: TypeAlias = Mapping[float, list[_Round]]
+_Queues: TypeAlias = Mapping[float, list[_Round]]
 
 
 class Schedule:
@@ -104,7 +104,7 @@ class Schedule:
         wave: int = 0,
         ahead_s: Callable[[], float],
         now_s: float,
-        face: PollSlots | None = None,
+        slots: PollSlots | None = None,
     ) -> None:
         """Begin; the first slots are the next ones from now on.
 
@@ -114,31 +114,31 @@ class Schedule:
             wave: which of its waves they are in.
             ahead_s: tells how much UTC [s since 1970] is ahead of the monotonic clock.
             now_s: the monotonic clock at this moment.
-            face: of the clock; where None, of one that shows all for the first time.
+            slots: of the clock; where None, of one that shows all for the first time.
         """
         meters = dict(intervals_s)
         self._count = len(meters)
         self._ahead_s = ahead_s
-        self._face = face or PollSlots(round(MILLISECONDS * (now_s + ahead_s())), now_s)
-        self._returns = self._face.returns
+        self._slots = slots or PollSlots(round(MILLISECONDS * (now_s + ahead_s())), now_s)
+        self._returns = self._slots.returns
         self._phases_s = {one: phase_s(phase, one, wave) for one in meters.values()}
-        self._sure: _Lines = {one: [] for one in self._phases_s}
-        self._doubted: _Lines = {one: [] for one in self._phases_s}
+        self._responsive: _Queues = {one: [] for one in self._phases_s}
+        self._unresponsive: _Queues = {one: [] for one in self._phases_s}
         self._line: list[_Round] = []  # whose first round it is now ...
         self._until_s = -math.inf  # ... as long as it has turns, and no other line's is due
         self._in_time_s = 0.0  # who of it is asked by then is in time for the next round ...
         self._following: _Round | None = None  # ... which is this for those that answer
-        self._passes_over = False  # whether one in doubt is due, and not asked now ...
-        self._passed_over = 0  # ... and how often in a row that was so
+        self._skips_unresponsive = False  # whether one in doubt is due, and not asked now ...
+        self._skipped = 0  # ... and how often in a row that was so
         for meter, interval_s in meters.items():
-            line = self._doubted[interval_s]
+            line = self._unresponsive[interval_s]
             slot = line[-1].slot if line else self._slot(interval_s, now_s)
             _put(line, slot, (_share(meter), meter))
 
     def next(self, now_s: float) -> tuple[str, Slot]:
-        """Which meter is asked next, and when: at this moment or when its slot is due."""
-        if self._face.returns != self._returns:
-            self._put_off(now_s)
+        """Return the meter to poll next and its slot, which is due now or later."""
+        if self._slots.returns != self._returns:
+            self._postpone(now_s)
         if now_s >= self._until_s:
             self._begin(now_s)
         now = self._line[0]
@@ -146,29 +146,29 @@ class Schedule:
 
     def _begin(self, now_s: float) -> None:
         """Find out whose turn it is, and for how long."""
-        line = _first(self._sure, now_s)
-        self._passes_over = False
-        if any(self._doubted.values()):
-            line = self._in_turn(line, _first(self._doubted, now_s), now_s)
+        line = _first(self._responsive, now_s)
+        self._skips_unresponsive = False
+        if any(self._unresponsive.values()):
+            line = self._in_turn(line, _first(self._unresponsive, now_s), now_s)
         if line is None:
             raise ValueError("a schedule without meters")
-        others = [*self._sure.values(), *self._doubted.values()]
+        others = [*self._responsive.values(), *self._unresponsive.values()]
         dues_s = [one[0].slot.due_s for one in others if one and one is not line]
         self._line, self._until_s = line, min(dues_s, default=math.inf)
         slot = line[0].slot
         self._in_time_s, self._following = slot.ends_s - slot.interval_s / 2, None
 
     def _in_turn(
-        self, sure: list[_Round] | None, doubted: list[_Round] | None, now_s: float
+        self, responsive: list[_Round] | None, unresponsive: list[_Round] | None, now_s: float
     ) -> list[_Round] | None:
-        """Which line goes first, that of meters that answered or that of those in doubt."""
-        if sure is None or doubted is None or self._passed_over >= self._count:
-            return doubted
-        due_s = doubted[0].slot.due_s
-        if sure[0].slot.due_s > max(now_s, due_s):
-            return doubted
-        self._passes_over = due_s <= now_s
-        return sure
+        """Return the queue that goes first: of responsive or of unresponsive meters."""
+        if responsive is None or unresponsive is None or self._skipped >= self._count:
+            return unresponsive
+        due_s = unresponsive[0].slot.due_s
+        if responsive[0].slot.due_s > max(now_s, due_s):
+            return unresponsive
+        self._skips_unresponsive = due_s <= now_s
+        return responsive
 
     def done(self, now_s: float, *, not_before_s: float = -math.inf, failures: int = 0) -> Slot:
         """Move the one that `next` gave the last time to its next slot, and return that.
@@ -184,18 +184,18 @@ class Schedule:
         if not now.turns:
             self._line.pop(0)
             self._until_s = -math.inf
-        if self._face.returns != self._returns:
-            self._put_off(now_s)
-        self._passed_over = self._passed_over + 1 if self._passes_over else 0
+        if self._slots.returns != self._returns:
+            self._postpone(now_s)
+        self._skipped = self._skipped + 1 if self._skips_unresponsive else 0
         after_s = self._in_time_s
         # Who was silent counts from the end of a time-out, which is always past the next slot.
         sooner_s = not_before_s - interval_s / 2
         if now_s > after_s or sooner_s > after_s:
             after_s = max(now_s, sooner_s)
         elif self._following is not None and not failures:
-            self._following.take(turn)
+            self._following.add(turn)
             return self._following.slot
-        line = (self._doubted if failures else self._sure)[interval_s]
+        line = (self._unresponsive if failures else self._responsive)[interval_s]
         slot = self._after(after_s, interval_s, line)
         if failures == 1 and slot.due_s - now_s >= _FAR * AGAIN_S:
             slot = Slot(now_s + AGAIN_S, slot.due_s, now.slot.number, interval_s)
@@ -206,11 +206,11 @@ class Schedule:
             self._following = following
         return slot
 
-    def _put_off(self, now_s: float) -> None:
+    def _postpone(self, now_s: float) -> None:
         """UTC comes again: what is planned would come where others were before."""
-        self._returns = self._face.returns
+        self._returns = self._slots.returns
         self._until_s, self._following = -math.inf, None
-        for lines in (self._sure, self._doubted):
+        for lines in (self._responsive, self._unresponsive):
             for interval_s, line in lines.items():
                 planned = line[:]
                 line.clear()
@@ -236,7 +236,7 @@ class Schedule:
     def _slot(self, interval_s: float, after_s: float, *, missed: bool = False) -> Slot:
         """The first one after a moment of the monotonic clock, on the face that UTC has now."""
         phase_s = self._phases_s[interval_s]
-        number, due_s = self._face.slot(
+        number, due_s = self._slots.slot(
             after_s, self._ahead_s(), phase_s, interval_s, missed=missed
         )
         return Slot(due_s, due_s + interval_s, number, interval_s)
@@ -246,14 +246,14 @@ def _put(line: list[_Round], slot: Slot, turn: _Turn) -> _Round:
     """Into the round of that slot."""
     for one in reversed(line):
         if one.slot == slot:
-            one.take(turn)
+            one.add(turn)
             return one
     own = _Round(slot, [turn])
     insort(line, own, key=_due_s)
     return own
 
 
-def _first(lines: _Lines, now_s: float) -> list[_Round] | None:
+def _first(lines: _Queues, now_s: float) -> list[_Round] | None:
     """The line with the round that goes first: of those that are due the one that ends first.
 
     Where none is due, the one that begins first.

@@ -23,9 +23,17 @@ from typing import Final
 
 import msgspec
 
-from edge_agent.protocols import LATE, Exchange, Framing, Question, Treatment
+from edge_agent.protocols.request_reply import (
+    SKIPPED_LATE_REPLY,
+    BusProtocol,
+    Exchange,
+    Framing,
+    Meaning,
+    Request,
+)
+from jieneng.metering.catalog.modbus_reads import ModbusRead
 from jieneng.metering.errors import DeviceRefused, ReplyError, StrayReply
-from jieneng.metering.read_plan import Read
+from jieneng.metering.site import Link, Meter
 
 #: The most that a read may count, by function: coils, discrete inputs, holding and input registers.
 _MOST: Final[Mapping[int, int]] = MappingProxyType({1: 2000, 2: 2000, 3: 125, 4: 125})
@@ -44,7 +52,7 @@ _LONGEST: Final = 254  # most that a TCP frame's length may say: unit and a PDU 
 _SHORTEST: Final = 3  # unit, function, exception code or byte count: what of it is in the head
 
 
-class _Question(msgspec.Struct, frozen=True, gc=False):
+class _EncodedRequest(msgspec.Struct, frozen=True, gc=False):
     """One read of one unit.
 
     Attributes:
@@ -62,10 +70,10 @@ class _Question(msgspec.Struct, frozen=True, gc=False):
     wanted: int
 
 
-class _TcpQuestion(_Question, frozen=True, gc=False):
+class _TcpRequest(_EncodedRequest, frozen=True, gc=False):
     """In TCP frames; request and head are what stands in them behind the question's number."""
 
-    def ask(self, number: int) -> Exchange:
+    def exchange(self, number: int) -> Exchange:
         transaction = (number & 0xFFFF).to_bytes(2, "big")
         right = transaction + self.head
         came = yield transaction + self.request, _TCP_HEAD_BYTES, False
@@ -78,12 +86,12 @@ class _TcpQuestion(_Question, frozen=True, gc=False):
                 return came[_TCP_HEAD_BYTES:end], came[end:]
             if came.startswith(transaction):
                 return _refusal(came, self.unit, self.function, self.wanted), came[end:]
-            came = came[end:] + (yield LATE)
+            came = came[end:] + (yield SKIPPED_LATE_REPLY)
             if len(came) < _TCP_HEAD_BYTES:
                 came += yield b"", _TCP_HEAD_BYTES - len(came), bool(came)
 
 
-def read_tcp(unit: int, read: Read) -> Question:
+def read_tcp(unit: int, read: ModbusRead) -> Request:
     """One read of one unit, in TCP frames.
 
     Args:
@@ -101,13 +109,13 @@ def read_tcp(unit: int, read: Read) -> Question:
     wanted = _wanted(read)
     request = _TCP_REQUEST.pack(0, 0, 6, unit, read.function, read.address, read.count)
     head = _TCP_HEAD.pack(0, 0, _SHORTEST + wanted, unit, read.function, wanted)
-    return _TcpQuestion(unit, read.function, request[_NUMBER:], head[_NUMBER:], wanted)
+    return _TcpRequest(unit, read.function, request[_NUMBER:], head[_NUMBER:], wanted)
 
 
-class _RtuQuestion(_Question, frozen=True, gc=False):
+class _RtuRequest(_EncodedRequest, frozen=True, gc=False):
     """In RTU frames."""
 
-    def ask(self, number: int) -> Exchange:  # noqa: ARG002 - RTU has none
+    def exchange(self, number: int) -> Exchange:  # noqa: ARG002 - RTU has none
         came = yield self.request, _RTU_HEAD_BYTES, False
         is_right = came.startswith(self.head)
         if not is_right:
@@ -124,16 +132,16 @@ class _RtuQuestion(_Question, frozen=True, gc=False):
         return (data[_RTU_HEAD_BYTES:] if is_right else DeviceRefused(data[-1])), rest
 
 
-def read_rtu(unit: int, read: Read) -> Question:
+def read_rtu(unit: int, read: ModbusRead) -> Request:
     """One read of one unit, in RTU frames. As `read_tcp`; no number is sent."""
     wanted = _wanted(read)
     request = _RTU_REQUEST.pack(unit, read.function, read.address, read.count)
     head = _RTU_HEAD.pack(unit, read.function, wanted)
-    return _RtuQuestion(unit, read.function, request + crc(request), head, wanted)
+    return _RtuRequest(unit, read.function, request + crc(request), head, wanted)
 
 
-def may_follow(data: bytes) -> bool:
-    """Whether what came behind a TCP reply can be another frame, late or repeated, or part of one.
+def may_be_next_frame(data: bytes) -> bool:
+    """Return True if trailing bytes could be the start of another Modbus TCP frame.
 
     If not, frames were lost: a reply that lacks its last bytes takes the first ones of a late frame
     for them, and there is no checksum that would tell.
@@ -147,31 +155,50 @@ def _number(data: bytes) -> int:
 
 
 #: Exception codes, as section 7 of the application protocol names them.
-_TREATMENTS: Final[Mapping[int, Treatment]] = MappingProxyType(
+_EXCEPTIONS: Final[Mapping[int, Meaning]] = MappingProxyType(
     {
-        0x01: Treatment.MISTAKEN,  # illegal function
-        0x02: Treatment.MISTAKEN,  # illegal data address
-        0x03: Treatment.MISTAKEN,  # illegal data value: here always the count
-        0x04: Treatment.REFUSED,  # server device failure
-        0x05: Treatment.LATER,  # acknowledge: accepted, takes its time
-        0x06: Treatment.LATER,  # server device busy
-        0x08: Treatment.REFUSED,  # memory parity error
-        0x0A: Treatment.UNREACHED,  # gateway path unavailable
-        0x0B: Treatment.UNREACHED,  # gateway target device failed to respond
-    }
-)
-
-#: By the `link` of a bus in `site.toml`.
-FRAMINGS: Final[Mapping[str, Framing]] = MappingProxyType(
-    {
-        "tcp": Framing(read_tcp, numbered=True, treatments=_TREATMENTS, follows=may_follow),
-        "rtu_tcp": Framing(read_rtu, numbered=False, treatments=_TREATMENTS),
-        "rtu": Framing(read_rtu, numbered=False, treatments=_TREATMENTS),
+        0x01: Meaning.NOT_THERE,  # illegal function
+        0x02: Meaning.NOT_THERE,  # illegal data address
+        0x03: Meaning.NOT_THERE,  # illegal data value: here always the count
+        0x04: Meaning.REFUSED,  # server device failure
+        0x05: Meaning.BUSY,  # acknowledge: accepted, takes its time
+        0x06: Meaning.BUSY,  # server device busy
+        0x08: Meaning.REFUSED,  # memory parity error
+        0x0A: Meaning.UNREACHABLE,  # gateway path unavailable
+        0x0B: Meaning.UNREACHABLE,  # gateway target device failed to respond
     }
 )
 
 
-def _wanted(read: Read) -> int:
+def encode(link: Link, unit: int, read: ModbusRead) -> Request:
+    """Return the request for one read of one unit, in the frames of a kind of link."""
+    return read_tcp(unit, read) if link == "tcp" else read_rtu(unit, read)
+
+
+def _framing(link: Link) -> Framing:
+    def request(meter: Meter, read: ModbusRead) -> Request:
+        return encode(link, meter.unit, read)
+
+    if link == "tcp":
+        return Framing(
+            request=request, numbered=True, refusals=_EXCEPTIONS, may_trail=may_be_next_frame
+        )
+    return Framing(request=request, numbered=False, refusals=_EXCEPTIONS)
+
+
+def _line_bytes(read: ModbusRead) -> int:
+    return _RTU_REQUEST.size + _CRC + _RTU_HEAD_BYTES + read.size + _CRC
+
+
+#: Framings by the `link` of a bus in `site.toml`.
+FRAMINGS: Final[Mapping[Link, Framing]] = MappingProxyType(
+    {"tcp": _framing("tcp"), "rtu_tcp": _framing("rtu_tcp"), "rtu": _framing("rtu")}
+)
+
+MODBUS: Final = BusProtocol(framings=FRAMINGS, line_bytes=_line_bytes)
+
+
+def _wanted(read: ModbusRead) -> int:
     """How many data bytes the answer to a read holds."""
     function, count = read.function, read.count
     if not 1 <= count <= _MOST.get(function, 0):

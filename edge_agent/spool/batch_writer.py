@@ -39,7 +39,7 @@ _ROOM_AGAIN: Final = 0.9  # share of what was pending when some gave way, below 
 
 
 class Polled(Protocol):
-    """What the keeper has to know of a poll (`meter.Heard`)."""
+    """What the keeper has to know of a poll (`meter.PollResult`)."""
 
     @property
     def time_ms(self) -> int:

@@ -71,6 +71,7 @@ def backfill(site_dir: Path, config_file: Path, first: datetime, last: datetime 
     from analytics import app
     from analytics.settings import AnalyticsSettings
     from jieneng.cli.progress import share_progress
+    from jieneng.locale.finding_text import finding_text, labels
     from jieneng.site_folder import load, read_settings
 
     folder = load(site_dir)
@@ -83,5 +84,5 @@ def backfill(site_dir: Path, config_file: Path, first: datetime, last: datetime 
     with share_progress(tr("Consumption by day")) as progress:
         findings = run_once(app.backfill(folder, settings, first.date(), end, clock, progress))
     for finding in findings:
-        click.echo(f"{finding.subject}: {finding.code} {finding.detail}")
+        click.echo(finding_text(finding, tr, labels(folder.site)))
     click.echo(tr("{first} to {last} computed.").format(first=first.date(), last=end))

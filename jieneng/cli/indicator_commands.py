@@ -37,29 +37,31 @@ _TABLE_WIDTH: Final = 110
 def indicators(
     site_dir: Path, config_file: Path, period: str, scope: str | None, form: str, strict: bool
 ) -> None:
-    import msgspec
     from rich.console import Console
 
     from analytics import app
-    from analytics.pipeline import report_reader
-    from analytics.report import csv_output, terminal_tables
+    from analytics.report import csv_output, figure_json, terminal_tables
     from analytics.settings import AnalyticsSettings
     from jieneng.clock import SystemClock
+    from jieneng.locale import preferred, translator
+    from jieneng.locale.finding_text import labels
     from jieneng.site_folder import load, read_settings
 
     folder = load(site_dir)
     settings = read_settings(site_dir / config_file, AnalyticsSettings)
+    names = labels(folder.site)
+    translate = translator(preferred(folder.site.site.language))
     figures = run_once(app.indicators(folder, settings, period, scope, SystemClock()))
     if form == "json":
-        text = msgspec.json.format(msgspec.json.encode(figures), indent=1).decode()
-        click.echo(text)
+        click.echo(figure_json.to_json(figures, translate, names))
     elif form == "csv":
-        click.echo(csv_output.to_csv(figures), nl=False)
+        click.echo(csv_output.to_csv(figures, translate, names), nl=False)
     else:
-        names = {one.id: one.name for one in report_reader.scopes(folder.site)}
         console = Console()
         console.width = max(console.width, _TABLE_WIDTH)  # a cut-off coverage would be a wrong one
-        console.print(terminal_tables.figures_table(figures, names, tr))
+        console.print(terminal_tables.figures_table(figures, names.names, tr))
+        if any(figure.findings for figure in figures):
+            console.print(terminal_tables.findings_table(figures, names, tr))
     if strict and any(figure.status in ("missed", "at_risk") for figure in figures):
         sys.exit(1)
 
@@ -79,10 +81,8 @@ def indicators(
     help=tr("Where the files are written."),
 )
 def report(site_dir: Path, config_file: Path, period: str, out: Path) -> None:
-    import msgspec
-
     from analytics import app
-    from analytics.report import csv_output, page
+    from analytics.report import csv_output, figure_json, page
     from analytics.settings import AnalyticsSettings
     from jieneng.clock import SystemClock
     from jieneng.locale import preferred, translator
@@ -96,10 +96,11 @@ def report(site_dir: Path, config_file: Path, period: str, out: Path) -> None:
     settings = read_settings(site_dir / config_file, AnalyticsSettings)
     data = run_once(app.report(folder, settings, period, SystemClock()))
     language = preferred(folder.site.site.language)
+    translate = translator(language)
     texts = {
-        "html": page.render(data, translator(language), language=language),
-        "json": msgspec.json.format(msgspec.json.encode(data.figures), indent=1).decode() + "\n",
-        "csv": csv_output.to_csv(data.figures),
+        "html": page.render(data, translate, language=language),
+        "json": figure_json.to_json(data.figures, translate, data.labels) + "\n",
+        "csv": csv_output.to_csv(data.figures, translate, data.labels),
     }
     out.mkdir(parents=True, exist_ok=True)
     for ending, text in texts.items():

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from jieneng.cli.agent_files import agent_files
 from jieneng.cli.options import examples, site_option, tr
 from jieneng.locale import say
 from jieneng.metering.errors import ConfigError, Problem, UsageError
@@ -103,7 +104,7 @@ def _tell_of_buses(folder: "SiteFolder") -> None:
     from jieneng import config_file
     from jieneng.site_folder import SITE_FILE
 
-    for one in bus_time_budget.rounds(folder.site, folder.models):
+    for one in bus_time_budget.bus_budgets(folder.site, folder.models):
         click.echo(
             tr(
                 "bus {bus}: {meters} meters, {questions} questions a round; by calculation "
@@ -111,7 +112,7 @@ def _tell_of_buses(folder: "SiteFolder") -> None:
             ).format(
                 bus=one.bus,
                 meters=one.meters,
-                questions=one.questions,
+                questions=one.requests,
                 cycle=one.cycle_s,
                 load=one.load,
             )
@@ -134,7 +135,7 @@ def _service_problems(site_dir: Path) -> list[Problem]:
 
     problems = list[Problem]()
     reads: list[tuple[Path, type[msgspec.Struct]]] = [
-        *((file, AgentSettings) for file in _agent_files(site_dir)),
+        *((file, AgentSettings) for file in agent_files(site_dir)),
         (site_dir / "ingest.toml", IngestSettings),
         (site_dir / "analytics.toml", AnalyticsSettings),
         (site_dir / "simulator.toml", SimulatorSettings),
@@ -150,10 +151,6 @@ def _service_problems(site_dir: Path) -> list[Problem]:
     except ConfigError as error:
         problems += error.problems
     return problems
-
-
-def _agent_files(site_dir: Path) -> list[Path]:
-    return sorted(site_dir.glob("agent*.toml")) or [site_dir / "agent.toml"]
 
 
 def _duty_problems(folder: "SiteFolder") -> list[Problem]:
@@ -186,7 +183,7 @@ def _agents(folder: "SiteFolder") -> dict[str, "AgentSettings"]:
     agents = sorted({bus.agent for bus in folder.site.bus})
     sole = agents[0] if len(agents) == 1 else None
     known = {agent: AgentSettings(agent=AgentHead(id=agent)) for agent in agents}
-    for file in _agent_files(folder.path):
+    for file in agent_files(folder.path):
         with suppress(ConfigError):  # told with the services' own files
             one = read_settings(file, AgentSettings)
             if agent := one.agent.id or sole:

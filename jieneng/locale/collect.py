@@ -4,6 +4,10 @@ Needs Babel, which a running service does not. Sentences are found in the syntax
 handed to `translate` or `tr`, the `text` and `fix` of a `Problem`, the text of an error, and what
 local makers of these are given. New ones are added to the catalogue without a translation, and
 the command says how many wait for one.
+
+A table's row that says its sentence in both languages (a call with the keywords `en=` and `zh=`,
+or `definition_en=` and `definition_zh=`) is the only place of both: its Chinese goes into the
+catalogue as it stands there.
 """
 
 import ast
@@ -45,19 +49,50 @@ _ERRORS: Final = {
 }
 
 
+#: What the keywords of a row that says a sentence in both languages begin with.
+_BILINGUAL: Final = ("", "definition_")
+
+
 def sentences() -> dict[str, list[tuple[str, int]]]:
     """Each msgid, and where it stands: (file, line)."""
     found: dict[str, list[tuple[str, int]]] = {}
-    for package in PACKAGES:
-        for path in sorted((ROOT / package).rglob("*.py")):
-            place = str(path.relative_to(ROOT))
-            for text, line in _in(ast.parse(path.read_text(encoding="utf-8"))):
-                found.setdefault(text, []).append((place, line))
+    for place, tree in _modules():
+        rows = [(english, line) for english, _, line in bilingual(tree)]
+        for text, line in (*_in(tree), *rows):
+            found.setdefault(text, []).append((place, line))
     return found
 
 
+def row_translations() -> dict[str, str]:
+    """The Chinese of every sentence that a row says in both languages, by msgid."""
+    return {english: chinese for _, tree in _modules() for english, chinese, _ in bilingual(tree)}
+
+
+def bilingual(tree: ast.Module) -> Iterator[tuple[str, str, int]]:
+    """Yield English, Chinese and line of each row that says a sentence in both languages."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            given = {word.arg: word.value for word in node.keywords}
+            for start in _BILINGUAL:
+                english, chinese = given.get(f"{start}en"), given.get(f"{start}zh")
+                if (
+                    isinstance(english, ast.Constant)
+                    and isinstance(chinese, ast.Constant)
+                    and isinstance(english.value, str)
+                    and isinstance(chinese.value, str)
+                ):
+                    yield english.value, chinese.value, node.lineno
+
+
+def _modules() -> Iterator[tuple[str, ast.Module]]:
+    """Yield every module of the packages: its path below the root, and its syntax tree."""
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            yield str(path.relative_to(ROOT)), ast.parse(path.read_text(encoding="utf-8"))
+
+
 def _is_fault(node: ast.ClassDef) -> bool:
-    """Whether a class is a kind of simulated fault: `simulate fault kinds` shows its first line."""
+    """Return True for a kind of simulated fault: `simulate fault kinds` shows its first line."""
     bases = [ast.unparse(base) for base in node.bases]
     return not node.name.endswith("Fault") and any(base.endswith("Fault") for base in bases)
 
@@ -113,9 +148,11 @@ def main() -> None:
         charset="utf-8",
         fuzzy=False,
     )
+    rows = row_translations()
     for text, places in sorted(sentences().items(), key=lambda item: item[1]):
         known = old.get(text)
-        new.add(text, known.string if known is not None else "", locations=[places[0]])
+        chinese = rows.get(text) or (known.string if known is not None else "")
+        new.add(text, chinese, locations=[places[0]])
     CATALOGUE.parent.mkdir(parents=True, exist_ok=True)
     with CATALOGUE.open("wb") as file:
         write_po(file, new, omit_header=False, width=100, include_lineno=False)

@@ -20,6 +20,7 @@ Positive = Annotated[float, Meta(gt=0)]
 NotNegative = Annotated[float, Meta(ge=0)]
 
 AreaKind = Literal["office", "canteen", "data_room", "dormitory", "plant", "other"]
+Link = Literal["tcp", "rtu_tcp", "rtu"]
 Category = Literal["01", "021", "022", "023", "024", "025", "026", "03"]
 
 _USUAL_BAUD: Final = 9600
@@ -78,7 +79,7 @@ class Bus(msgspec.Struct, frozen=True, kw_only=True):
 
     id: Id
     agent: Id
-    link: Literal["tcp", "rtu_tcp", "rtu"] = "tcp"
+    link: Link = "tcp"
     host: str | None = None
     port: Annotated[int, Meta(ge=1, le=65535)] = 502
     device: str | None = None
@@ -119,6 +120,7 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
         model: id of the model that hangs there now; None for one read by hand.
         bus: None for a meter that is read by hand or by import only.
         unit: Modbus unit on the bus.
+        address: address on the bus of a meter whose protocol has other addresses than units.
         parent: the meter above it; None for a main.
         item: the sub-item (lighting, hvac, power, special), where it is one.
         every: quantities that are asked for in every so many polls only, instead of what the model
@@ -133,6 +135,7 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
     model: str | None = None
     bus: Id | None = None
     unit: Annotated[int, Meta(ge=0, le=255)] = 1
+    address: Annotated[str, Meta(pattern=r"^[0-9A-Za-z]+$", max_length=32)] | None = None
     parent: Id | None = None
     item: str | None = None
     interval_s: Annotated[float, Meta(ge=0.1, le=86400)] = 10.0
@@ -142,6 +145,11 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
     pt: tuple[Dated, ...] = ()
     installed: date | None = None
     replaced: tuple[Replacement, ...] = ()
+
+    @property
+    def bus_address(self) -> dict[str, int | str]:
+        """Address on the bus, under the key by which `site.toml` gives it."""
+        return {"unit": self.unit} if self.address is None else {"address": self.address}
 
 
 class Site(msgspec.Struct, frozen=True, kw_only=True, dict=True):

@@ -11,11 +11,14 @@ from itertools import pairwise
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from msgspec.structs import replace
+
 from jieneng.metering.catalog.meter_model import Model
 from jieneng.metering.catalog.model_check import MOST_PACES
+from jieneng.metering.catalog.model_forms import form_of, protocol_of
 from jieneng.metering.errors import Problem
 from jieneng.metering.quantities import CONSUMPTION
-from jieneng.metering.read_plan import paces
+from jieneng.metering.read_plan import cadences
 from jieneng.metering.site import Dated, Meter, Site, cycle
 
 _YEARS: Final = range(1900, 2200)  # that a person can mean who writes of a meter
@@ -32,7 +35,7 @@ def check(site: Site, models: Mapping[str, Model]) -> list[Problem]:
         _cycles,
         _dates,
         _buses,
-        _units,
+        _addresses,
         _media,
         _paces,
         _replacements,
@@ -184,33 +187,55 @@ def _buses(site: Site, _: Mapping[str, Model]) -> Found:
             )
 
 
-def _units(site: Site, _: Mapping[str, Model]) -> Found:
-    taken: dict[tuple[str, int], Meter] = {}
+def _addresses(site: Site, models: Mapping[str, Model]) -> Found:
+    taken: dict[tuple[str, str, int | str | None], Meter] = {}
     for number, meter in enumerate(site.meter):
+        bus = site.buses.get(meter.bus or "")
         if meter.bus is None:
             continue
-        bus = site.buses.get(meter.bus)
-        # 248 to 255 are reserved, but there are meters that answer there.
-        if meter.unit == 0 and bus is not None and bus.link != "tcp":
+        model = models.get(meter.model or "")
+        protocol, form = protocol_of(model), form_of(model)
+        path = ("meter", number)
+        if bus is not None:
+            for problem in form.address_problems(meter, bus):
+                yield replace(problem, path=(*path, *problem.path))
+            if model is not None and bus.link not in form.links:
+                yield Problem(
+                    text="meter {meter} speaks {protocol}, which is not spoken on bus {bus} with "
+                    'link = "{link}".',
+                    fix="Correct the model of the meter or the link of the bus; the protocol is "
+                    "spoken on: {links}.",
+                    values={
+                        "meter": meter.id,
+                        "protocol": protocol,
+                        "bus": bus.id,
+                        "link": bus.link,
+                        "links": ", ".join(sorted(form.links)),
+                    },
+                    path=(*path, "bus"),
+                )
+        if (meter.address is None) is not (form.address_key == "unit"):
             yield Problem(
-                text="meter {meter} can't be unit 0 on bus {bus}: on a serial line that is the "
-                "broadcast address, which no device answers.",
-                fix="Write the unit that the device's display shows, 1 to 247.",
-                values={"meter": meter.id, "bus": meter.bus},
-                path=("meter", number, "unit"),
+                text="meter {meter} needs its {key} on bus {bus}.",
+                fix="Write {key} = ... as the device's display shows it, and no other address.",
+                values={"meter": meter.id, "key": form.address_key, "bus": meter.bus},
+                path=path,
             )
-        other = taken.setdefault((meter.bus, meter.unit), meter)
+            continue
+        address = meter.unit if form.address_key == "unit" else meter.address
+        other = taken.setdefault((meter.bus, protocol, address), meter)
         if other is not meter:
             yield Problem(
-                text="meters {other} and {meter} are both unit {unit} on bus {bus}.",
-                fix="Each meter on a bus has a unit of its own: look at the device's display.",
+                text="meters {other} and {meter} are both {key} {address} on bus {bus}.",
+                fix="Each meter on a bus has a {key} of its own: look at the device's display.",
                 values={
                     "other": other.id,
                     "meter": meter.id,
-                    "unit": meter.unit,
+                    "key": form.address_key,
+                    "address": address,
                     "bus": meter.bus,
                 },
-                path=("meter", number, "unit"),
+                path=(*path, form.address_key),
             )
 
 
@@ -265,7 +290,7 @@ def _paces(site: Site, models: Mapping[str, Model]) -> Found:
                 values={"meter": meter.id, "quantity": name, "near": near[0] if near else ""},
                 path=path,
             )
-        if model and len({1, *paces(model, meter.every).values()}) > MOST_PACES:
+        if model and len({1, *cadences(model, meter.every).values()}) > MOST_PACES:
             yield Problem(
                 text="meter {meter} has more than {most} different values of every, with those of "
                 "its model.",

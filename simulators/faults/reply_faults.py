@@ -6,7 +6,7 @@ Laws:
    comes what the answer says it is the answer to, then what becomes of its bytes; several faults
    apply one after the other, in the order of the script.
 2. An answer that nothing was changed of is as good as it was. One that comes late is judged by when
-   its last byte was sent (`bus.timely`).
+   its last byte was sent (`simulated_bus.timeliness`).
 3. Seconds on the wire are real ones: a socket does not know that a demonstration runs faster.
 """
 

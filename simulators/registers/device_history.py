@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from jieneng.metering.catalog.meter_model import Model
+from jieneng.metering.catalog.modbus_points import ModbusModel
 from jieneng.metering.quantities import CONSUMPTION
 from jieneng.metering.site import Dated, Meter, Site, value_on
 from simulators.load.load import DAY_MS, Load
@@ -29,7 +29,7 @@ def midnight_ms(site: Site, day: date) -> int:
 
 
 def stretches(
-    site: Site, models: Mapping[str, Model], one: Meter, load: Load, *, replayed: bool = False
+    site: Site, models: Mapping[str, ModbusModel], one: Meter, load: Load, *, replayed: bool = False
 ) -> list[Stretch]:
     """The devices and transformers of a meter over time, from its installation on.
 
@@ -60,7 +60,7 @@ def stretches(
 
 
 def _anchor(
-    site: Site, one: Meter, load: Load, model: Model, number: int, *, replayed: bool
+    site: Site, one: Meter, load: Load, model: ModbusModel, number: int, *, replayed: bool
 ) -> Anchor:
     """At which moment the device shows what."""
     if number > 0:
@@ -84,7 +84,7 @@ def _flowed(load: Load, time_ms: int) -> float:
     return float(load.consumption(np.asarray([time_ms]))[0])
 
 
-def _half_step(site: Site, one: Meter, model: Model, time_ms: int) -> float:
+def _half_step(site: Site, one: Meter, model: ModbusModel, time_ms: int) -> float:
     stretch = Stretch(time_ms, model, *ratios(site, one, time_ms - 1))
     counter = CONSUMPTION[one.medium]
     step = next(r for r in registers(stretch, one.medium) if r.row.quantity == counter)

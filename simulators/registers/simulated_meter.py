@@ -21,7 +21,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from jieneng.metering.catalog.meter_model import IdentityRow, Model, PointRow
+from jieneng.metering.catalog.modbus_points import IdentityRow, ModbusModel, PointRow
 from jieneng.metering.quantities import CONSUMPTION, Medium
 from simulators.encoding import register_words
 from simulators.faults.fault import Span
@@ -73,7 +73,7 @@ class Stretch(msgspec.Struct, frozen=True):
     """
 
     begin_ms: int
-    model: Model
+    model: ModbusModel
     ct: Fraction = Fraction(1)
     pt: Fraction = Fraction(1)
     since_ms: int = 0
@@ -367,7 +367,7 @@ def _life(stretches: Sequence[Stretch], number: int) -> Span:
     return Span(since_ms, next(ends, _NEVER_MS))
 
 
-def blocks(model: Model) -> Mapping[int, tuple[range, ...]]:
+def blocks(model: ModbusModel) -> Mapping[int, tuple[range, ...]]:
     """The registers that a device has, by function: those it is asked for, and small gaps between.
 
     A model says with `max_gap` what may be read along, so that much is there, but for what it says
@@ -407,7 +407,7 @@ def _identity_place(row: IdentityRow) -> range:
     return range(row.address, row.address + size)
 
 
-def identities(model: Model, name: str) -> Mapping[int, Sequence[tuple[int, list[int]]]]:
+def identities(model: ModbusModel, name: str) -> Mapping[int, Sequence[tuple[int, list[int]]]]:
     """What the device says of itself, by function: where, and the words.
 
     A text that the model leaves open is the meter's name, a number is 0.

@@ -21,7 +21,7 @@ import msgspec
 from jieneng.metering.errors import Unavailable
 from simulators.encoding.modbus_frames import Request
 from simulators.faults.reply_faults import Deed, worse
-from simulators.serving.simulated_bus import Asked, Bus, Seen, nobody_sees, timely
+from simulators.serving.simulated_bus import Asked, Bus, Seen, nobody_sees, timeliness
 
 _LONGEST: Final = 264  # bytes of the longest frame; what is longer is none
 _TERMINALS: Final = "/dev/pts/"
@@ -147,7 +147,7 @@ class Line:
     def _told(self, asked: Asked, sent: list[bytes | None], heard_s: float) -> None:
         """Record an exchange: when its answer was sent, and whether that was whole and in time."""
         verdict = worse(
-            asked.record.verdict, timely(self._loop.time() - heard_s, self._bus.timeout_s)
+            asked.record.verdict, timeliness(self._loop.time() - heard_s, self._bus.timeout_s)
         )
         self._seen(
             msgspec.structs.replace(

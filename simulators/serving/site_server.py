@@ -17,6 +17,7 @@ import numpy as np
 
 from jieneng import config_file as toml
 from jieneng.clock import Clock
+from jieneng.metering.catalog.modbus_points import modbus_models
 from jieneng.metering.errors import ConfigError, Problem
 from jieneng.site_folder import SiteFolder
 from simulators import simulated_site as campuses
@@ -44,9 +45,8 @@ def campus(folder: SiteFolder, settings: SimulatorSettings) -> SimulatedSite:
     if problems := campuses.check(folder.site, settings, book):
         raise ConfigError(problems)
     presence = packaged("presence.toml", Presence)
-    return campuses.build(
-        folder.site, folder.models, settings, presence, book, replays(folder, settings)
-    )
+    models = modbus_models(folder.models)
+    return campuses.build(folder.site, models, settings, presence, book, replays(folder, settings))
 
 
 def replays(folder: SiteFolder, settings: SimulatorSettings) -> dict[str, Load]:

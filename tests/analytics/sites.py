@@ -23,13 +23,13 @@ name = "office"
 
 
 def site(text: str, head: str = HEAD) -> Site:
-    """A site that `jieneng check` accepts."""
+    """Return a site that `jieneng check` accepts."""
     found = config_file.decode(config_file.parse(head + text, "site.toml"), Site)
     assert site_check.check(found, {}) == []
     return found
 
 
 def folder(path: Path, text: str, head: str = HEAD) -> SiteFolder:
-    """The same as a folder."""
+    """Write a site to a folder and load it."""
     (path / "site.toml").write_text(head + text, encoding="utf-8")
     return load(path)

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from analytics import app, periods
-from analytics.figures.figure import Finding
 from analytics.pipeline.pipeline import Pipeline
 from analytics.settings import AnalyticsSettings
 from jieneng.clock import Clock
 from jieneng.metering import schema
 from jieneng.metering.errors import ConfigError
+from jieneng.metering.findings import Finding
 from jieneng.metering.schema import Point
 from jieneng.site_folder import SiteFolder, read_settings
 from jieneng.storage import Store, StoreSettings, open_store
@@ -112,7 +112,7 @@ def start_of(small: SiteFolder, day: date) -> int:
 
 
 async def test_indicators_need_nothing_but_readings(small: SiteFolder) -> None:
-    """Someone imports a year and asks: what is missing is computed on the way."""
+    """After the import of a year, missing consumption is computed when figures are asked for."""
     start = start_of(small, date(2024, 1, 1))
     settings = AnalyticsSettings()
     async with opened(small, settings.store) as store:
@@ -179,7 +179,7 @@ async def test_one_bad_round_does_not_end_the_service(
 async def test_a_wrong_reading_of_a_meter_read_once_a_day_costs_no_day_anything(
     tmp_path: Path, wrong: list[int], shown: float
 ) -> None:
-    """What was believed until the next readings came is mended on the days before, too."""
+    """Days computed with a reading that later readings refute are computed again."""
     small = site_folder(tmp_path, SITE.replace("rated_max = 100.0", ""))
     start = start_of(small, date(2024, 1, 1))
     settings = AnalyticsSettings(every_s=12 * 3600)

@@ -21,12 +21,12 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from edge_agent.commissioning.bus_time_budget import round_of
+from edge_agent.commissioning.bus_time_budget import bus_budget
 from edge_agent.links.link import bus_link
 from edge_agent.links.serial_timing import character_s, frame_gap_s
 from edge_agent.polling.bus_poller import BusPoller
 from edge_agent.polling.polled_meter import PolledMeter
-from edge_agent.protocols.modbus import FRAMINGS, crc
+from edge_agent.protocols.modbus import crc
 from jieneng import observe
 from jieneng.clock import SystemClock
 from jieneng.metering.site import Bus, Meter
@@ -156,7 +156,7 @@ async def _compare(bus: Bus) -> tuple[float, float]:
             with suppress(asyncio.CancelledError):
                 await polling
     lasted = [later - earlier for earlier, later in pairwise(wire.firsts[1:])]
-    predicted = round_of(bus, [(meter, models[meter.model or ""]) for meter in meters])
+    predicted = bus_budget(bus, [(meter, models[meter.model or ""]) for meter in meters])
     return predicted.cycle_s, median(lasted)
 
 
@@ -168,9 +168,9 @@ def _poller(bus: Bus, meters: list[Meter]) -> BusPoller:
         [PolledMeter(meter, models[meter.model or ""], zone) for meter in meters],
         phase="agent",
         link=bus_link(bus, clock.now_ms),
-        framing=FRAMINGS[bus.link],
+        link_kind=bus.link,
         clock=clock,
-        keep=lambda _: None,
+        on_result=lambda _: None,
         log=observe.log("bench"),
     )
 

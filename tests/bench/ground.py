@@ -4,9 +4,9 @@ import struct
 from collections.abc import Iterator
 
 from jieneng.metering import line_protocol, mqtt_messages, schema
-from jieneng.metering.catalog.meter_model import Model, ModelHead, PointRow
+from jieneng.metering.catalog.modbus_points import ModbusHead, ModbusModel, PointRow
+from jieneng.metering.catalog.modbus_reads import plan
 from jieneng.metering.quantities import QUANTITIES
-from jieneng.metering.read_plan import plan
 from jieneng.metering.reading import Batch, Sample
 from tests.bench.result import Result, seconds
 
@@ -16,7 +16,7 @@ _ROUNDS = 2000
 
 def results() -> Iterator[Result]:
     """One poll is a meter with 20 float registers; one message is 20 such polls."""
-    head = ModelHead(
+    head = ModbusHead(
         id="bench", name="bench", medium="electricity", source="made for this bench",
         confidence="manual",
     )  # fmt: skip
@@ -24,7 +24,7 @@ def results() -> Iterator[Result]:
         PointRow(quantity=name, function=3, address=2 * i, type="f32")
         for i, name in enumerate(_NAMES)
     )
-    [read] = plan(Model(model=head, point=points))
+    [read] = plan(ModbusModel(model=head, point=points))
     block = struct.pack(">20f", *[float(i) + 0.5 for i in range(20)])
     yield _each("registers.decode_20_floats", lambda: read.decode(block), "us")
 

@@ -22,6 +22,7 @@ from jieneng import broker
 from jieneng.broker import BrokerSettings
 from jieneng.clock import SystemClock
 from jieneng.metering import mqtt_messages
+from jieneng.metering.catalog.modbus_points import modbus_models
 from jieneng.metering.reading import Ack, Batch, PollReport, Sample, Status
 from jieneng.metering.site import Area, Bus, Meter, Site, SiteInfo
 from jieneng.site_folder import SiteFolder, packaged_models
@@ -30,7 +31,7 @@ from tests.patience import PATIENCE_S
 SITE = "test-site"
 AGENT = "agent-1"
 
-_DTSD1352 = packaged_models()["acrel-dtsd1352"]
+_DTSD1352 = modbus_models(packaged_models())["acrel-dtsd1352"]
 #: A DTSD1352 of which every poll asks the same: three reads, of 2, 23 and 2 registers.
 EVEN = msgspec.structs.replace(
     _DTSD1352, point=tuple(row for row in _DTSD1352.point if row.every == 1)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from edge_agent.links.link import SerialLink, TcpLink, bus_link
+from edge_agent.protocols import framing
 from edge_agent.settings import AgentHead, AgentSettings, BusOverride, SpoolSettings, duty
 from jieneng import config_file
 from jieneng.metering.errors import ConfigError
@@ -190,13 +191,11 @@ def test_a_delay_that_no_bus_needs_is_refused(delay_s: float) -> None:
 def test_a_link_is_as_its_bus_says() -> None:
     tcp = bus_link(Bus(id="b", agent="a", host="h", timeout_s=0.7, delay_s=0.2), lambda: 0)
     assert isinstance(tcp, TcpLink)
-    assert (tcp._manner.timeout_s, tcp._manner.gap_s, tcp._manner.framing.numbered) == (
-        0.7,
-        0.2,
-        True,
-    )
+    assert (tcp._manner.timeout_s, tcp._manner.gap_s) == (0.7, 0.2)
+    assert framing("modbus", "tcp").numbered
     over = Bus(id="b", agent="a", link="rtu_tcp", host="h")
-    assert not bus_link(over, lambda: 0)._manner.framing.numbered
+    assert isinstance(bus_link(over, lambda: 0), TcpLink)
+    assert not framing("modbus", "rtu_tcp").numbered
     line = Bus(id="b", agent="a", link="rtu", device="/dev/ttyS1", baud=2400, parity="E")
     serial = bus_link(line, lambda: 0)
     assert isinstance(serial, SerialLink)

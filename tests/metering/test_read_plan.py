@@ -7,16 +7,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jieneng.metering.catalog.meter_model import (
+from jieneng.metering.catalog.modbus_points import (
     ForbiddenRow,
     FractionRow,
-    Model,
-    ModelHead,
+    ModbusHead,
+    ModbusModel,
     PartRow,
     PointRow,
+    modbus_models,
 )
+from jieneng.metering.catalog.modbus_reads import ModbusRead, plan
 from jieneng.metering.quantities import QUANTITIES
-from jieneng.metering.read_plan import Read, Rota, plan
+from jieneng.metering.read_plan import PollPlan
 from jieneng.site_folder import packaged_models
 
 NAMES = sorted(name for name, row in QUANTITIES.items() if "electricity" in row.media)
@@ -29,9 +31,9 @@ def model(
     max_gap: int = 16,
     forbidden: tuple[Span, ...] = (),
     every: tuple[int, ...] = (),
-) -> Model:
+) -> ModbusModel:
     """A point a span: a register at its begin, and one of its fraction at its end."""
-    head = ModelHead(
+    head = ModbusHead(
         id="m", name="m", medium="electricity", source="made for a test", confidence="manual",
         max_registers=max_registers, max_gap=max_gap,
     )  # fmt: skip
@@ -47,7 +49,7 @@ def model(
         ForbiddenRow(function=3, from_=first, to=end - 1, why="it hangs")
         for first, end in forbidden
     )
-    return Model(model=head, point=points, forbidden=rows)
+    return ModbusModel(model=head, point=points, forbidden=rows)
 
 
 # --- against brute force --------------------------------------------------------------------------
@@ -64,7 +66,7 @@ def partitions(spans: list[Span]) -> Iterator[list[list[Span]]]:
             yield [*rest[:number], [spans[0], *group], *rest[number + 1 :]]
 
 
-def cost(groups: list[list[Span]], device: Model) -> tuple[int, int] | None:
+def cost(groups: list[list[Span]], device: ModbusModel) -> tuple[int, int] | None:
     """Reads and registers of a plan; None where the device does not allow it."""
     registers = 0
     for group in groups:
@@ -137,13 +139,13 @@ def test_a_gap_is_read_along_up_to_the_limit_and_a_wall_never() -> None:
 
 def test_ratios_are_applied_where_the_model_asks_for_them_and_exactly() -> None:
     """CT 240 on a register of hundredths: 812345.6 kWh of the primary side."""
-    acrel = packaged_models()["acrel-dtsd1352"]
+    acrel = modbus_models(packaged_models())["acrel-dtsd1352"]
     first = plan(acrel, {"ct": Fraction(240), "pt": Fraction(1)}, ["energy_kwh"])[0]
     assert first.decode((338477).to_bytes(4, "big")) == (812344.8,)
 
 
-def of_points(*points: PointRow) -> tuple[Read, ...]:
-    return plan(Model(model=model([(0, 1)]).model, point=points))
+def of_points(*points: PointRow) -> tuple[ModbusRead, ...]:
+    return plan(ModbusModel(model=model([(0, 1)]).model, point=points))
 
 
 def test_functions_are_never_mixed_in_a_read() -> None:
@@ -177,7 +179,7 @@ def test_a_value_is_read_with_its_fraction_and_exponent_wherever_they_lie() -> N
 
 @pytest.mark.parametrize("name", sorted(packaged_models()))
 def test_every_packaged_model_can_be_planned(name: str) -> None:
-    packaged = packaged_models()[name]
+    packaged = modbus_models(packaged_models())[name]
     reads = plan(packaged)
     quantities = [quantity for read in reads for quantity in read.quantities]
     assert sorted(quantities) == sorted(point.quantity for point in packaged.point)
@@ -194,12 +196,12 @@ def test_each_quantity_is_read_at_its_pace_and_all_due_are_planned_together(
 ) -> None:
     """Where no poll is missed: when the pace divides its number."""
     device = model([(0, 2), (2, 4), (40, 42)], every=tuple(paces))
-    rota = Rota(device)
+    rota = PollPlan(device)
     due = [name for name, n in zip(NAMES, paces, strict=False) if (number + 1) % n == 0]
     found = rota.reads(rota.due(number + 1, number))
     wanted = plan(device, wanted=due)
-    assert [(read.address, read.count, read.quantities) for read in found] == [
-        (read.address, read.count, read.quantities) for read in wanted
+    assert [(read.request_key, read.quantities) for read in found] == [
+        (read.request_key, read.quantities) for read in wanted
     ]
 
 
@@ -208,8 +210,8 @@ def test_a_quantity_is_got_once_in_each_of_its_periods_whatever_polls_are_missed
     paces: list[int], answered: list[bool], start: int
 ) -> None:
     """In the first poll of the period that is answered; never twice, never skipped."""
-    rota = Rota(model([(0, 2), (2, 4), (40, 42)], every=tuple(paces)))
-    got: dict[int, list[int]] = {pace: [] for pace in rota.paces}
+    rota = PollPlan(model([(0, 2), (2, 4), (40, 42)], every=tuple(paces)))
+    got: dict[int, list[int]] = {pace: [] for pace in rota.cadences}
     last = None
     for number, ok in enumerate(answered, start):
         if ok:
@@ -222,15 +224,15 @@ def test_a_quantity_is_got_once_in_each_of_its_periods_whatever_polls_are_missed
 
 
 def test_a_meter_may_set_another_pace_than_its_model() -> None:
-    acrel = packaged_models()["acrel-dtsd1352"]
+    acrel = modbus_models(packaged_models())["acrel-dtsd1352"]
     slow: Mapping[str, int] = {
         point.quantity: 6 for point in acrel.point if point.quantity != "energy_kwh"
     }
-    rota = Rota(acrel, every=slow)
+    rota = PollPlan(acrel, every=slow)
     due = [rota.due(number, number - 1 if number else None) for number in range(8)]
     assert [len(rota.reads(one)) for one in due] == [4, 1, 1, 1, 1, 1, 4, 1]
 
 
 def test_a_slow_quantity_rides_along_with_a_fast_ones_read() -> None:
-    rota = Rota(model([(0, 2), (2, 4)], every=(1, 10)))
+    rota = PollPlan(model([(0, 2), (2, 4)], every=(1, 10)))
     assert [len(rota.reads(rota.due(0))), len(rota.reads(rota.due(1, 0)))] == [1, 1]

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from jieneng.metering.catalog.modbus_points import modbus_models
 from jieneng.metering.site import Area, Bus, Meter, Site, SiteInfo
 from jieneng.site_folder import packaged_models
 from simulators.faults.fault import Fault
@@ -28,7 +29,7 @@ from tests.simulators.clocks import StillClock
 
 BEGIN_MS = 1_748_916_000_000  # 2025-06-03 10:00 in Huai'an
 HOUR_MS = 3_600_000
-MODELS = packaged_models()
+MODELS = modbus_models(packaged_models())
 _RATES = {"e-1": 36.0, "e-2": 72.0, "w-1": 3.6, "e-b": 3.6}
 
 

@@ -4,8 +4,9 @@ from datetime import date, timedelta
 
 import numpy as np
 
+from jieneng.metering.catalog.modbus_points import modbus_models
+from jieneng.metering.catalog.modbus_reads import plan
 from jieneng.metering.quantities import CONSUMPTION, QUANTITIES
-from jieneng.metering.read_plan import plan
 from jieneng.metering.site import Site, SiteInfo
 from jieneng.site_folder import SiteFolder
 from simulators import meter_history
@@ -49,7 +50,7 @@ def test_the_agents_own_read_plan_reads_the_same_digits(
         readings = campus.meters[one.id].readings(moments)[CONSUMPTION[one.medium]]
         for moment, value in zip(moments.tolist(), readings.tolist(), strict=True):
             ct, pt = ratios(example.site, one, moment)
-            for read in plan(example.models[one.model or ""], {"ct": ct, "pt": pt}):
+            for read in plan(modbus_models(example.models)[one.model or ""], {"ct": ct, "pt": pt}):
                 words = campus.meters[one.id].words(read.function, read.address, read.count, moment)
                 assert campus.meters[one.id].has(read.function, read.address, read.count, moment)
                 said = read.decode(b"".join(word.to_bytes(2, "big") for word in words))

@@ -1,6 +1,5 @@
-"""From what a display shows to its registers, to the TOML for them, and to a person's signature."""
+"""Find the registers of displayed numbers, print TOML for them, and let a person sign them off."""
 
-import asyncio
 from collections.abc import Sequence
 from decimal import Decimal
 from difflib import get_close_matches
@@ -11,47 +10,63 @@ import click
 import msgspec
 
 from edge_agent.commissioning import display_search
-from edge_agent.commissioning.display_search import Display, Place
-from edge_agent.commissioning.search_ranges import allowed, everywhere, near
+from edge_agent.commissioning.display_search import (
+    DisplayReading,
+    FunctionCode,
+    RegisterLocation,
+    differing_keys,
+)
+from edge_agent.commissioning.search_ranges import (
+    around_quantity,
+    by_both_functions,
+    without_forbidden,
+)
 from jieneng.cli.options import tr
-from jieneng.cli.probe.printed_toml import blocks, to_paste
-from jieneng.cli.probe.probe_command import number
-from jieneng.cli.probe.probe_session import Session, row_of
-from jieneng.cli.probe.scan_steps import Recognised, recognised
-from jieneng.cli.probe.sign_off_steps import as_the_site_says, sign_off
+from jieneng.cli.probe.printed_toml import found_blocks, print_toml
+from jieneng.cli.probe.probe_request import parse_number
+from jieneng.cli.probe.probe_session import ProbeSession, point_of
+from jieneng.cli.probe.scan_steps import Recognition, recognise
+from jieneng.cli.probe.sign_off_steps import check_against_site, sign_off
 from jieneng.cli.progress import share_progress
-from jieneng.metering.catalog.meter_model import Model, PointRow, Ratio
+from jieneng.metering.catalog.meter_model import Ratio
+from jieneng.metering.catalog.modbus_points import ModbusModel, PointRow
+from jieneng.metering.catalog.modbus_reads import ModbusRead
 from jieneng.metering.errors import PeerError, Unanswered, UsageError
 from jieneng.metering.quantities import CONSUMPTION, QUANTITIES
-from jieneng.metering.read_plan import Read
 
-_SPAN: Final = range(256)  # searched where nothing else is said: most maps begin there
-_AROUND: Final = 16  # registers on either side of where the model has it
-_SHOWN: Final = 8  # places that are listed
-_WAVERS: Final = 0.01  # share by which a gauge moves while one looks
+_DEFAULT_ADDRESSES: Final = range(256)  # most register maps begin there
+_MARGIN: Final = 16  # registers searched on either side of the model's point
+_MAX_LISTED: Final = 8  # locations printed for one display
+_GAUGE_DRIFT: Final = 0.01  # share by which a gauge may change between looking and reading
 
 
-def found(session: Session, runner: asyncio.Runner) -> bool:
-    """Search, tell, and sign off; False where something is not as it should be."""
-    asked, meter = session.asked, session.meter
-    for quantity in filter(None, [asked.quantity, *(name for name, _ in asked.displays)]):
-        _known_quantity(quantity)
-    name = asked.model or (meter.model if meter else None)
-    model = session.model(name) if name else None
-    if asked.sign_off is not None:
-        as_the_site_says(session)
-    if not runner.run(session.probe.has(session.unit, model, asked.span)):
+def search_displays(session: ProbeSession) -> bool:
+    """Search the displayed numbers, report them, and sign them off if that was asked for.
+
+    Returns:
+        False if a number was not found or not signed off, or if the unit does not answer.
+    """
+    request, meter = session.request, session.meter
+    for quantity in filter(None, [request.quantity, *(name for name, _ in request.displays)]):
+        _check_quantity(quantity)
+    model_id = request.model or (meter.model if meter else None)
+    model = session.find_model(model_id) if model_id else None
+    if request.sign_off is not None:
+        check_against_site(session)
+    if not session.run(session.probe.is_present(session.unit, model, request.searched)):
         text = tr(
-            "unit {unit} does not answer at {where}. The same command without --unit and --display "
-            "looks for those that do; a longer --timeout helps with slow gateways."
+            "unit {unit} does not answer at {where}. Run the command without --unit and --display "
+            "to find the units that do. A longer --timeout helps with slow gateways."
         )
-        click.echo(text.format(unit=session.unit, where=session.where()))
+        click.echo(text.format(unit=session.unit, where=session.link_address()))
         return False
-    known = Recognised([model], sure=True) if model else recognised(session, runner, session.unit)
-    return _Work(session, runner, known).display()
+    recognition = (
+        Recognition([model], has_evidence=True) if model else recognise(session, session.unit)
+    )
+    return _DisplaySearch(session, recognition).run()
 
 
-def _known_quantity(quantity: str) -> None:
+def _check_quantity(quantity: str) -> None:
     if quantity not in QUANTITIES:
         close = get_close_matches(quantity, QUANTITIES, 1)
         raise UsageError(
@@ -64,200 +79,237 @@ def _known_quantity(quantity: str) -> None:
         )
 
 
-class _Work:
-    """The way from a display to its registers."""
+class _DisplaySearch:
+    """The search for the registers of one unit's displays."""
 
-    def __init__(self, session: Session, runner: asyncio.Runner, known: Recognised) -> None:
+    def __init__(self, session: ProbeSession, recognition: Recognition) -> None:
         self._session = session
-        self._runner = runner
-        self._asked = session.asked
-        self._known = known
-        self._named: Model | None = None
-        self._model: Model | None = None  # the same, as the unit lets itself be read
+        self._request = session.request
+        self._recognition = recognition
+        self._library_model: ModbusModel | None = None
+        self._model: ModbusModel | None = None  # the variant of it that the unit answers
 
-    def display(self) -> bool:
-        """Search, tell, and sign off where that is wanted."""
-        displays = self._displays()
-        agreed = [] if self._asked.span else [one for one in displays if self._agrees(one)]
-        others = [one for one in displays if one not in agreed]
-        found = self._found(others) if others else []
-        if self._asked.again:
-            still = [one for one in agreed if self._agrees(self._now(one, 1))]
-            for one in agreed:
-                if one not in still:
-                    self._tell(one, [])
-            agreed = still
-            found = self._once_more(others, found)
-        for one in agreed:
-            self._tell_agreed(one)
-        for one, places in zip(others, found, strict=True):
-            self._tell(one, places)
-        best = [places[0] for places in found if places]
-        if best or agreed:
-            models = self._named, self._model
-            to_paste(*blocks(self._session, self._runner, *models, agreed, best))
-        fine = len(agreed) + len(best) == len(displays)
-        if self._asked.sign_off is not None:
-            fine = sign_off(self._session, self._runner, self._asked.sign_off, displays)
-        return fine
+    def run(self) -> bool:
+        displays = self._choose_model()
+        confirmed = [] if self._request.searched else list(filter(self._model_agrees, displays))
+        others = [display for display in displays if display not in confirmed]
+        candidates = self._locate(others) if others else []
+        if self._request.again:
+            confirmed = self._confirm_again(confirmed)
+            candidates = self._narrow_down(others, candidates)
+        for display in confirmed:
+            self._report_confirmed(display)
+        for display, locations in zip(others, candidates, strict=True):
+            self._report_locations(display, locations)
+        best = [locations[0] for locations in candidates if locations]
+        if best or confirmed:
+            models = self._library_model, self._model
+            print_toml(*found_blocks(self._session, *models, confirmed, best))
+        succeeded = len(confirmed) + len(best) == len(displays)
+        if self._request.sign_off is not None:
+            succeeded = sign_off(self._session, self._request.sign_off, displays)
+        return succeeded
 
-    def _displays(self) -> list[Display]:
-        """By the first model that reads one of them rightly, else by the best that is any good."""
-        models, best = self._known.models, self._known.models[0] if self._known.sure else None
+    def _choose_model(self) -> list[DisplayReading]:
+        """Choose the first model that reads a display correctly, or else the best one.
+
+        Returns:
+            The displays by that model's medium and ratios.
+        """
+        models = self._recognition.models
         if len(models) > 1:
             for model in models:
                 displays = self._displays_by(model)
-                if any(map(self._agrees, displays)):
+                if any(map(self._model_agrees, displays)):
                     return displays
-        return self._displays_by(best)
+        return self._displays_by(models[0] if self._recognition.has_evidence else None)
 
-    def _displays_by(self, model: Model | None) -> list[Display]:
-        self._named = model
-        self._model = model and self._session.readable(self._runner, model)
-        return [self._display(name, shown) for name, shown in self._asked.displays]
+    def _displays_by(self, model: ModbusModel | None) -> list[DisplayReading]:
+        self._library_model = model
+        self._model = model and self._session.readable_variant(model)
+        return [self._display(quantity, shown) for quantity, shown in self._request.displays]
 
-    def _row(self, quantity: str) -> PointRow | None:
-        return row_of(self._model, quantity)
+    def _point(self, quantity: str) -> PointRow | None:
+        return point_of(self._model, quantity)
 
-    def _display(self, name: str | None, shown: Decimal) -> Display:
+    def _display(self, typed_quantity: str | None, shown: Decimal) -> DisplayReading:
         medium = self._model.model.medium if self._model else "electricity"
-        quantity = name or self._asked.quantity or CONSUMPTION[medium]
-        counts = QUANTITIES[quantity].kind == "counter"
-        return Display(
+        quantity = typed_quantity or self._request.quantity or CONSUMPTION[medium]
+        is_counter = QUANTITIES[quantity].kind == "counter"
+        return DisplayReading(
             quantity,
             shown,
-            flowed=self._session.flowed(quantity) if counts else 0.0,
-            wavers=0.0 if counts else _WAVERS * abs(float(shown)),
-            ratios=self._factors(quantity),
+            possible_increase=self._session.possible_increase(quantity) if is_counter else 0.0,
+            tolerance=0.0 if is_counter else _GAUGE_DRIFT * abs(float(shown)),
+            ratios=self._possible_ratios(quantity),
         )
 
-    def _factors(self, quantity: str) -> dict[tuple[Ratio, ...], float]:
-        """What a display of the primary side may have applied."""
-        row = self._row(quantity)
-        sets: list[tuple[Ratio, ...]] = [("ct",), ("pt",), ("ct", "pt")] if row is None else []
-        found: dict[tuple[Ratio, ...], float] = {(): 1.0}
-        for names in [*sets, *([row.ratio] if row else [])]:
+    def _possible_ratios(self, quantity: str) -> dict[tuple[Ratio, ...], float]:
+        """Return the ratios that a display of the primary side may have applied."""
+        row = self._point(quantity)
+        combinations: list[tuple[Ratio, ...]] = (
+            [row.ratio] if row else [("ct",), ("pt",), ("ct", "pt")]
+        )
+        ratios: dict[tuple[Ratio, ...], float] = {(): 1.0}
+        for names in combinations:
             factor = 1.0
             for name in names:
                 factor *= self._session.ratios[name]
-            if factor not in found.values():
-                found[names] = factor
-        return found
+            if factor not in ratios.values():
+                ratios[names] = factor
+        return ratios
 
-    def _agrees(self, one: Display) -> bool:
-        """Whether the model reads what is displayed, on either side of the transformers."""
-        if self._model is None or self._row(one.quantity) is None:
+    def _model_agrees(self, display: DisplayReading) -> bool:
+        """Return True if the model reads the displayed number on either transformer side."""
+        if self._model is None or self._point(display.quantity) is None:
             return False
         try:
-            sides = self._session.sides(self._runner, self._model, one.quantity)
-        except (Unanswered, PeerError):  # refused, or passed over in silence: it is not there
+            values = self._session.read_both_sides(self._model, display.quantity)
+        except (Unanswered, PeerError):  # the unit does not have these registers
             return False
-        return any(map(one.meant, sides.values()))
+        return any(map(display.matches, values.values()))
 
-    def _found(self, displays: Sequence[Display]) -> list[list[Place]]:
-        """The places of each display, the likely first."""
-        held: dict[tuple[display_search.Function, int], bytes] = {}
-        found: list[list[Place]] = [[] for _ in displays]
-        wanted = []
-        if self._asked.span is None and self._model is not None:
-            wanted.append([r for one in displays for r in near(self._model, one.quantity, _AROUND)])
-        wanted.append(list(everywhere(self._asked.span or _SPAN)))
-        for asked in wanted:
-            ranges = asked if self._model is None else list(allowed(self._model, asked))
-            with share_progress(tr("Reading registers")) as tell:
-                held |= self._runner.run(
-                    self._session.probe.registers(self._session.unit, ranges, tell)
+    def _locate(self, displays: Sequence[DisplayReading]) -> list[list[RegisterLocation]]:
+        """Return the locations of each display, the likeliest first."""
+        registers: dict[tuple[FunctionCode, int], bytes] = {}
+        locations: list[list[RegisterLocation]] = [[] for _ in displays]
+        for ranges in self._search_ranges(displays):
+            with share_progress(tr("Reading registers")) as report_progress:
+                registers |= self._session.run(
+                    self._session.probe.read_registers(self._session.unit, ranges, report_progress)
                 )
-            found = [list(display_search.found(one, held)) for one in displays]
-            if all(found):
+            locations = [
+                list(display_search.find_locations(display, registers)) for display in displays
+            ]
+            if all(locations):
                 break
-        pattern = display_search.common_pattern(found)
+        order_index = display_search.common_order_index(locations)
         return [
-            display_search.likely(places, self._row(one.quantity), pattern)
-            for one, places in zip(displays, found, strict=True)
+            display_search.rank(candidates, self._point(display.quantity), order_index)
+            for display, candidates in zip(displays, locations, strict=True)
         ]
 
-    def _once_more(
-        self, displays: Sequence[Display], found: Sequence[Sequence[Place]]
-    ) -> list[list[Place]]:
-        """Those that are right also for what the display shows now."""
+    def _search_ranges(
+        self, displays: Sequence[DisplayReading]
+    ) -> list[list[tuple[FunctionCode, range]]]:
+        """Return the ranges to search; the next ones only if the earlier ones do not suffice."""
+        searches = []
+        if self._request.searched is None and self._model is not None:
+            searches.append(
+                [
+                    span
+                    for display in displays
+                    for span in around_quantity(self._model, display.quantity, _MARGIN)
+                ]
+            )
+        searches.append(list(by_both_functions(self._request.searched or _DEFAULT_ADDRESSES)))
+        if self._model is None:
+            return searches
+        return [list(without_forbidden(self._model, ranges)) for ranges in searches]
+
+    def _confirm_again(self, confirmed: Sequence[DisplayReading]) -> list[DisplayReading]:
+        """Return the displays that the model still reads correctly after a second look."""
         still = []
-        for one, places in zip(displays, found, strict=True):
-            now = self._now(one, len(places))
-            still.append([place for place in places if now.meant(self._value(place))])
+        for display in confirmed:
+            if self._model_agrees(self._look_again(display, 1)):
+                still.append(display)
+            else:
+                self._report_locations(display, [])
         return still
 
-    def _now(self, one: Display, places: int) -> Display:
-        text = tr("{count} places fit. {quantity} on the display now").format(
-            count=places, quantity=one.quantity
+    def _narrow_down(
+        self,
+        displays: Sequence[DisplayReading],
+        candidates: Sequence[Sequence[RegisterLocation]],
+    ) -> list[list[RegisterLocation]]:
+        """Return the locations that also hold the number of a second look."""
+        narrowed = []
+        for display, locations in zip(displays, candidates, strict=True):
+            now = self._look_again(display, len(locations))
+            narrowed.append([found for found in locations if now.matches(self._read_value(found))])
+        return narrowed
+
+    def _look_again(self, display: DisplayReading, locations: int) -> DisplayReading:
+        """Return the display with the number that it shows now, which the person types."""
+        text = tr("{count} locations match. {quantity} on the display now").format(
+            count=locations, quantity=display.quantity
         )
-        return msgspec.structs.replace(one, shown=click.prompt(text, value_proc=number))
+        shown = click.prompt(text, value_proc=parse_number)
+        return msgspec.structs.replace(display, shown=shown)
 
-    def _value(self, place: Place) -> float:
-        read = Read(place.function, place.address, place.words, (), lambda _: ())
-        return place.value(self._runner.run(self._session.probe.ask(self._session.unit, read)))
+    def _read_value(self, location: RegisterLocation) -> float:
+        read = ModbusRead(location.function, location.address, location.words, (), lambda _: ())
+        data = self._session.run(self._session.probe.request(self._session.unit, read))
+        return location.decode(data)
 
-    def _tell_agreed(self, one: Display) -> None:
-        model = self._model.id if self._model else ""
+    def _report_confirmed(self, display: DisplayReading) -> None:
+        model_id = self._model.id if self._model else ""
         text = tr("{quantity} {shown}: as model {model} says.")
-        click.echo(text.format(quantity=one.quantity, shown=one.shown, model=model))
+        click.echo(text.format(quantity=display.quantity, shown=display.shown, model=model_id))
 
-    def _tell(self, one: Display, places: Sequence[Place]) -> None:
-        if not places:
+    def _report_locations(
+        self, display: DisplayReading, locations: Sequence[RegisterLocation]
+    ) -> None:
+        if not locations:
             text = tr(
-                "{quantity} {shown} stands nowhere in the registers that were read. Look further "
-                "with --from and --to; where transformers are connected give --ct and --pt; where "
-                "the counter runs fast give --rated-max."
+                "{quantity} {shown} is in none of the registers that were read. Search further "
+                "with --from and --to; give --ct and --pt if transformers are connected; give "
+                "--rated-max if the counter runs fast."
             )
-            click.echo(text.format(quantity=one.quantity, shown=one.shown))
+            click.echo(text.format(quantity=display.quantity, shown=display.shown))
             return
         click.echo(
-            tr("{quantity} {shown}: {count} places fit.").format(
-                quantity=one.quantity, shown=one.shown, count=len(places)
+            tr("{quantity} {shown}: {count} locations match.").format(
+                quantity=display.quantity, shown=display.shown, count=len(locations)
             )
         )
-        for place in islice(places, _SHOWN):
-            click.echo("  " + self._place(place))
-        if len(places) > _SHOWN:
-            click.echo("  " + tr("and {count} more").format(count=len(places) - _SHOWN))
-        best = places[0]
-        sure = self._row(one.quantity) and not self._differences(best)
-        if not sure and not all(place.overlaps(best) for place in places):
+        for location in islice(locations, _MAX_LISTED):
+            click.echo("  " + self._location_text(location))
+        if len(locations) > _MAX_LISTED:
+            click.echo("  " + tr("and {count} more").format(count=len(locations) - _MAX_LISTED))
+        best = locations[0]
+        is_models_point = self._point(display.quantity) and not self._differing_keys(best)
+        if not is_models_point and not all(location.overlaps(best) for location in locations):
             click.echo(
-                tr("Several places fit: --again, when the display has moved on, tells them apart.")
+                tr(
+                    "Several locations match: to tell them apart, use --again when the display has "
+                    "changed."
+                )
             )
 
-    def _differences(self, place: Place) -> tuple[str, ...]:
-        row = self._row(place.quantity)
-        return display_search.differences(place, row) if row else ()
+    def _differing_keys(self, location: RegisterLocation) -> tuple[str, ...]:
+        row = self._point(location.quantity)
+        return differing_keys(location, row) if row else ()
 
-    def _place(self, place: Place) -> str:
+    def _location_text(self, location: RegisterLocation) -> str:
         text = tr(
             "function {function}, address 0x{address:04X} ({address}), {type} {order}, "
             "scale {scale}"
         ).format(
-            function=place.function,
-            address=place.address,
-            type=place.type,
-            order=place.order,
-            scale=f"{10.0**place.ten:g}" + "".join(f" x {name}" for name in place.ratio),
+            function=location.function,
+            address=location.address,
+            type=location.type,
+            order=location.order,
+            scale=f"{10.0**location.exponent:g}" + "".join(f" x {name}" for name in location.ratio),
         )
-        remark = self._remark(place)
+        remark = self._remark(location)
         return f"{text}: {remark}" if remark else text
 
-    def _remark(self, place: Place) -> str:
-        row = self._row(place.quantity)
+    def _remark(self, location: RegisterLocation) -> str:
+        """Return how a location compares with the model's point; empty if it has none."""
+        row = self._point(location.quantity)
         if row is None or self._model is None:
             return ""
-        model, differing = self._model.id, self._differences(place)
-        off = place.address - row.address
+        model_id, differing = self._model.id, self._differing_keys(location)
+        offset = location.address - row.address
         if not differing:
-            return tr("as model {model} says").format(model=model)
-        if differing == ("address",) and abs(off) == 1:
+            return tr("as model {model} says").format(model=model_id)
+        if differing == ("address",) and abs(offset) == 1:
             text = (
                 tr("address base off by one: this device counts one higher than model {model}")
-                if off > 0
+                if offset > 0
                 else tr("address base off by one: this device counts one lower than model {model}")
             )
-            return text.format(model=model)
-        return tr("not as model {model}: {keys}").format(model=model, keys=", ".join(differing))
+            return text.format(model=model_id)
+        keys = ", ".join(differing)
+        return tr("not as model {model}: {keys}").format(model=model_id, keys=keys)

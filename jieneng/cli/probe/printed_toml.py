@@ -1,106 +1,110 @@
-"""What a person pastes of what was found by a display: points, model, bus and meter.
+"""Print the TOML of what was found: new points, a model if one is needed, the bus and the meter.
 
-Law: what is pasted the agent can read, and `jieneng check` takes it, but for the area, which only a
-person knows.
+Law: the agent can read the printed model, and `jieneng check` accepts the printed TOML. The area is
+left open, because only a person knows it. A point that the model already has is not printed again.
 """
 
-import asyncio
 from collections.abc import Sequence
 
 import click
 
-from edge_agent.commissioning import display_search, toml_output
-from edge_agent.commissioning.display_search import Display, Place
+from edge_agent.commissioning import toml_output
+from edge_agent.commissioning.display_search import (
+    DisplayReading,
+    RegisterLocation,
+    differing_keys,
+)
 from jieneng.cli.options import tr
-from jieneng.cli.probe.probe_session import Session, row_of
-from jieneng.metering.catalog.meter_model import Model, PointRow
+from jieneng.cli.probe.probe_session import ProbeSession, point_of
+from jieneng.metering.catalog.modbus_points import ModbusModel
 from jieneng.metering.quantities import CONSUMPTION, QUANTITIES
 
 
-def blocks(
-    session: Session,
-    runner: asyncio.Runner,
-    named: Model | None,
-    model: Model | None,
-    agreed: Sequence[Display],
-    best: Sequence[Place],
+def found_blocks(
+    session: ProbeSession,
+    library_model: ModbusModel | None,
+    model: ModbusModel | None,
+    confirmed: Sequence[DisplayReading],
+    located: Sequence[RegisterLocation],
 ) -> list[str]:
-    """The points that were found, a model where one must be written, bus and meter.
+    """Return the TOML of new points, of a model if one is needed, and of bus and meter.
 
     Args:
-        session: what was asked.
-        runner: of the loop that the link lives in.
-        named: what the unit is; None where nobody knows.
-        model: the same, as it lets itself be read.
-        agreed: displays that the model reads rightly.
-        best: where the others were found.
+        session: the running probe.
+        library_model: model of the unit; None if it is unknown.
+        model: variant of it that the unit answers.
+        confirmed: displays that the model reads correctly.
+        located: best location of each of the other displays.
     """
-    rows = [row for one in agreed if (row := row_of(model, one.quantity))]
-    points = [toml_output.point(row) for row in (*rows, *(place.row() for place in best))]
-    bus = toml_output.bus(session.bus)
-    own = _other(session, model, agreed, best)
-    if own is None:
-        return [*points, bus]
-    if own is model:
-        if named is not None and named is not own:
-            click.echo(less_at_once(named, own))
-        text = [] if own.id in session.models else [own_model(own)]
-    else:
-        own = session.readable(runner, own)
-        note = tr("# What the display did not show follows what it did: check another value.")
-        text = [own_model(own) if model is None else f"{note}\n{own_model(own)}"]
-    return [*points, *text, bus, toml_output.meter(session.as_meter(own))]
-
-
-def _other(
-    session: Session, model: Model | None, agreed: Sequence[Display], best: Sequence[Place]
-) -> Model | None:
-    """The model, one like it, or one of its own; None, after that was told, without a counter."""
+    new = [location for location in located if _is_new(location, model)]
+    points = [toml_output.point_toml(location.point_row()) for location in new]
+    bus = toml_output.bus_toml(session.bus)
     if model is None:
-        made = toml_output.unheard_of(best, session.unit)
-        if made is None:
-            _tell_counterless(best[0].quantity)
-        return made
-    rows = {row.quantity: row for row in model.point}
-    other = [one for one in best if _differs(one, rows.get(one.quantity))]
-    if not other:
-        return model
-    seen = ", ".join([one.quantity for one in agreed] + [one.quantity for one in best])
+        own = toml_output.new_model(located, session.unit)
+        if own is None:
+            _report_missing_counter(located[0].quantity)
+            return [*points, bus]
+        own = session.readable_variant(own)
+        files = [model_file(own)]
+    elif not new:
+        own = model
+        if library_model is not None and library_model is not own:
+            click.echo(variant_note(library_model, own))
+        files = [] if own.id in session.models else [model_file(own)]
+    else:
+        own = session.readable_variant(_corrected_model(session, model, confirmed, located, new))
+        note = tr("# Points that no display confirmed follow those that one did: check another.")
+        files = [f"{note}\n{model_file(own)}"]
+    return [*points, *files, bus, toml_output.meter_toml(session.meter_of(own))]
+
+
+def _is_new(location: RegisterLocation, model: ModbusModel | None) -> bool:
+    """Return True if the model lacks the point or has it otherwise."""
+    row = point_of(model, location.quantity)
+    return row is None or bool(differing_keys(location, row))
+
+
+def _corrected_model(
+    session: ProbeSession,
+    model: ModbusModel,
+    confirmed: Sequence[DisplayReading],
+    located: Sequence[RegisterLocation],
+    new: Sequence[RegisterLocation],
+) -> ModbusModel:
+    quantities = [display.quantity for display in confirmed]
+    quantities += [location.quantity for location in located]
     source = (
-        f"as {model.id}, but for what was found otherwise or besides on "
-        f"{session.moment():%Y-%m-%d}; seen on the display: {seen}"
+        f"as {model.id}, except for the points found to differ or to be missing on "
+        f"{session.local_time():%Y-%m-%d}; compared with the display: {', '.join(quantities)}"
     )
-    return toml_output.named(model, f"{model.id}-mine", source, toml_output.derived(model, other))
+    points = toml_output.derived_points(model, new)
+    return toml_output.derived_model(model, f"{model.id}-mine", source, points)
 
 
-def _differs(place: Place, row: PointRow | None) -> bool:
-    return row is None or bool(display_search.differences(place, row))
-
-
-def _tell_counterless(quantity: str) -> None:
+def _report_missing_counter(quantity: str) -> None:
     counter = CONSUMPTION[QUANTITIES[quantity].media[0]]
     text = tr(
-        "No counter was found, and a meter needs one: give what it shows as well, like "
+        "No counter was found, and a meter needs one: give the number that it shows as well, like "
         "--display {counter}=8123.45."
     )
     click.echo(text.format(counter=counter))
 
 
-def less_at_once(model: Model, instead: Model) -> str:
-    """What is said where the agent could not read what was found."""
+def variant_note(model: ModbusModel, variant: ModbusModel) -> str:
+    """Return the sentence that names the variant which the agent has to use for a model."""
     text = tr(
-        "The unit refuses what the agent asks for at once by model {model}: use {instead} below, "
-        "which asks for less."
+        "The unit refuses some of the agent's requests by model {model}: use {variant} below, "
+        "which requests fewer registers at once."
     )
-    return text.format(model=model.id, instead=instead.id)
+    return text.format(model=model.id, variant=variant.id)
 
 
-def own_model(model: Model) -> str:
-    """A file of the site's own."""
-    note = tr("# models/{id}.toml beside site.toml.").format(id=model.id)
-    return f"{note}\n{toml_output.model(model)}"
+def model_file(model: ModbusModel) -> str:
+    """Return the file of a model of the site's own, with the path to save it to."""
+    note = tr("# Save as models/{id}.toml beside site.toml.").format(id=model.id)
+    return f"{note}\n{toml_output.model_toml(model)}"
 
 
-def to_paste(*blocks: str) -> None:
-    """Say it, the last thing of all."""
+def print_toml(*blocks: str) -> None:
+    """Print the TOML under its heading. It is the last output, except for that of a sign-off."""
     click.echo("\n" + "\n\n".join([tr("# To paste:"), *blocks]))

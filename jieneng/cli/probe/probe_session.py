@@ -1,66 +1,89 @@
-"""What a probe was asked, with what the site knows of it, and the link it asks on."""
+"""The state that all steps of a probe share: request, site, models, bus and link.
+
+Law: an option that was typed takes precedence over the site, and the site over the defaults. A bus
+of the site is probed at the address where its agent reaches it, and printed as `site.toml` has it.
+"""
 
 import asyncio
+from collections.abc import Coroutine
 from datetime import datetime
 from difflib import get_close_matches
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
+from typing import Any, TypeVar
 
 import msgspec
 
 from edge_agent.commissioning import toml_output
 from edge_agent.commissioning.bus_probe import BusProbe
-from edge_agent.commissioning.sign_off import Side
-from jieneng.cli.probe.probe_command import Asked
+from edge_agent.commissioning.sign_off import TransformerSide
+from edge_agent.settings import reached_bus
+from jieneng.cli.agent_files import agent_settings
+from jieneng.cli.probe.probe_request import ProbeRequest
 from jieneng.clock import SystemClock
-from jieneng.metering.catalog.meter_model import Model, PointRow
+from jieneng.metering.catalog.modbus_points import ModbusModel, PointRow, modbus_models
+from jieneng.metering.catalog.modbus_reads import plan
 from jieneng.metering.errors import UsageError
 from jieneng.metering.quantities import AN_HOUR, QUANTITIES
-from jieneng.metering.read_plan import plan
 from jieneng.metering.site import Bus, Dated, Meter, value_on
 from jieneng.site_folder import SITE_FILE, SiteFolder, load, packaged_models
 
+_Result = TypeVar("_Result")
 
-class Session:
-    """What was asked, with what the site knows of it.
+
+class ProbeSession:
+    """One run of the command.
 
     Attributes:
-        models: that may be recognised, by id.
-        meter: of the site; None where none was named.
-        bus: where to ask, as a site has it.
+        request: options as typed.
+        models: candidate models by id.
+        meter: meter of the site that `--meter` names, if any.
+        bus: bus to probe, as a site has it.
+        probe: link to that bus.
     """
 
-    def __init__(self, asked: Asked) -> None:
-        self.asked = asked
-        self.clock = SystemClock()
-        self.began_s = self.clock.monotonic()
-        self.folder = _folder(asked)
-        self.models = packaged_models() if self.folder is None else self.folder.models
-        self.meter = _meter(asked, self.folder)
-        self.bus = _bus(asked, self.folder, self.meter)
-        hurried = msgspec.structs.replace(self.bus, timeout_s=asked.timeout_s)
-        self.probe = BusProbe(hurried, self.clock.now_ms, asked.delay_s)
+    def __init__(self, request: ProbeRequest, runner: asyncio.Runner) -> None:
+        """Take the options and the runner of the event loop that the link lives in."""
+        self.request = request
+        self._runner = runner
+        self._clock = SystemClock()
+        self._began_s = self._clock.monotonic()
+        self._folder = _site_folder(request)
+        self.models = modbus_models(
+            packaged_models() if self._folder is None else self._folder.models
+        )
+        self.meter = _site_meter(request, self._folder)
+        self.bus = _typed_bus(request) or _site_bus(self._folder, self.meter)
+        self._reached = self.bus
+        if self._folder is not None and self.bus is self._folder.site.buses.get(self.bus.id):
+            self._reached = reached_bus(self.bus, agent_settings(self._folder, self.bus.agent))
+        probed = msgspec.structs.replace(self._reached, timeout_s=request.timeout_s)
+        self.probe = BusProbe(probed, self._clock.now_ms, request.delay_s)
+
+    def run(self, work: Coroutine[Any, Any, _Result]) -> _Result:
+        """Run a coroutine of the probe to its end."""
+        return self._runner.run(work)
 
     @cached_property
     def unit(self) -> int:
-        """The one whose display was read."""
-        if self.asked.unit is not None:
-            return self.asked.unit
+        """Number of the unit whose display was read."""
+        if self.request.unit is not None:
+            return self.request.unit
         if self.meter is None:
             raise UsageError("--display needs --unit: the number of the unit that shows it.")
         return self.meter.unit
 
     @cached_property
     def ratios(self) -> dict[str, float]:
-        """CT and PT: as typed, else as the site has them."""
-        typed = {"ct": self.asked.ct, "pt": self.asked.pt}
-        return {name: typed[name] or known for name, known in self.site_ratios.items()}
+        """CT and PT as typed, or else as the site has them."""
+        typed = {"ct": self.request.ct, "pt": self.request.pt}
+        return {name: typed[name] or ratio for name, ratio in self.site_ratios.items()}
 
     @cached_property
     def site_ratios(self) -> dict[str, float]:
-        """CT and PT as the site has them today, else 1."""
-        today = self.moment().date()
+        """CT and PT as the site has them today; 1 without a meter of the site."""
+        today = self.local_time().date()
         rows = {"ct": self.meter.ct, "pt": self.meter.pt} if self.meter else {"ct": (), "pt": ()}
         return {
             name: value_on(row, today, row[0].value if row else 1.0) or 1.0
@@ -68,147 +91,157 @@ class Session:
         }
 
     @property
-    def fractions(self) -> dict[str, Fraction]:
-        """The same, exactly as they are written."""
+    def exact_ratios(self) -> dict[str, Fraction]:
+        """CT and PT as the exact decimals that were written."""
         return {name: Fraction(str(value)) for name, value in self.ratios.items()}
 
     @property
     def rated_max(self) -> float:
-        """The most that can flow; 0 where nobody knows."""
-        known = self.meter.rated_max if self.meter else None
-        return self.asked.rated_max or known or 0.0
+        """Rated maximum of the meter [kW or m3/h]; 0 if it is unknown."""
+        site_rated_max = self.meter.rated_max if self.meter else None
+        return self.request.rated_max or site_rated_max or 0.0
 
-    def flowed(self, quantity: str) -> float:
-        """What can have been counted since somebody looked."""
-        since_s = self.asked.ago_s + self.clock.monotonic() - self.began_s
-        return self.rated_max * AN_HOUR[QUANTITIES[quantity].unit] * since_s / 3600
+    def possible_increase(self, quantity: str) -> float:
+        """Return what can have been counted since the display was read [canonical unit]."""
+        elapsed_s = self.request.ago_s + self._clock.monotonic() - self._began_s
+        return self.rated_max * AN_HOUR[QUANTITIES[quantity].unit] * elapsed_s / 3600
 
-    def sides(self, runner: asyncio.Runner, model: Model, quantity: str) -> dict[Side, float]:
-        """A quantity as the agent reads it, with all that it asks for at once.
+    def read_both_sides(self, model: ModbusModel, quantity: str) -> dict[TransformerSide, float]:
+        """ModbusRead a quantity as the agent does, with everything that the agent requests with it.
 
         Args:
-            runner: of the loop that the link lives in.
             model: has a point for the quantity.
             quantity: its name.
 
         Returns:
-            From one answer: what it is behind the transformers, and before them.
+            Primary and secondary value, both from one reply.
         """
-        behind, before = (
+        primary, secondary = (
             next(read for read in plan(model, ratios) if quantity in read.quantities)
-            for ratios in (self.fractions, None)
+            for ratios in (self.exact_ratios, None)
         )
-        data = runner.run(self.probe.ask(self.unit, behind))
-        place = behind.quantities.index(quantity)
-        return {"primary": behind.decode(data)[place], "secondary": before.decode(data)[place]}
+        data = self.run(self.probe.request(self.unit, primary))
+        index = primary.quantities.index(quantity)
+        return {
+            "primary": primary.decode(data)[index],
+            "secondary": secondary.decode(data)[index],
+        }
 
-    def readable(self, runner: asyncio.Runner, model: Model) -> Model:
-        """A model as the unit lets itself be read; as it is, where it does not at all."""
-        return runner.run(self.probe.readable(self.unit, model)) or model
+    def readable_variant(self, model: ModbusModel) -> ModbusModel:
+        """Return the variant of a model that the unit answers; the model itself if none is."""
+        return self.run(self.probe.readable_variant(self.unit, model)) or model
 
-    def model(self, name: str) -> Model:
-        """A model by its id."""
-        if name not in self.models:
-            close = get_close_matches(name, self.models, 1)
+    def find_model(self, model_id: str) -> ModbusModel:
+        """Return the model with an id."""
+        if model_id not in self.models:
+            close = get_close_matches(model_id, self.models, 1)
             raise UsageError(
                 "{model} is no model. Did you mean {close}?"
                 if close
                 else "{model} is no model. Known are: {known}.",
-                model=name,
+                model=model_id,
                 close="".join(close),
                 known=", ".join(sorted(self.models)),
             )
-        return self.models[name]
+        return self.models[model_id]
 
-    def as_meter(self, model: Model) -> Meter:
-        """The unit as the site's meter, else as a new one; a ratio that was typed from today on."""
+    def meter_of(self, model: ModbusModel) -> Meter:
+        """Return the unit as a meter of the site: the named one, or else a new one.
+
+        A ratio that was typed and differs from the site's takes effect today.
+        """
         meter = self.meter or toml_output.new_meter(self.unit, model.model, self.bus.id)
-        today = self.moment().date()
+        today = self.local_time().date()
         rows = {"ct": meter.ct, "pt": meter.pt}
         for name in {name for row in model.point for name in row.ratio}:
             if self.ratios[name] != self.site_ratios[name]:
-                others = [row for row in rows[name] if row.from_ != today]
-                mended = [*others, Dated(today, self.ratios[name])]
-                rows[name] = tuple(sorted(mended, key=lambda row: row.from_))
+                earlier = [row for row in rows[name] if row.from_ != today]
+                corrected = [*earlier, Dated(today, self.ratios[name])]
+                rows[name] = tuple(sorted(corrected, key=lambda row: row.from_))
         return msgspec.structs.replace(
             meter, model=model.id, bus=self.bus.id, unit=self.unit, **rows
         )
 
-    def moment(self) -> datetime:
-        """Now, where the meter hangs."""
-        zone = self.folder.site.zone if self.folder else None
-        return datetime.fromtimestamp(self.clock.now_ms() / 1000, zone).astimezone(zone)
+    def local_time(self) -> datetime:
+        """Return the present time in the site's time zone, or else in that of this machine."""
+        zone = self._folder.site.zone if self._folder else None
+        return datetime.fromtimestamp(self._clock.now_ms() / 1000, zone).astimezone(zone)
 
-    async def wait(self, timeout_s: float) -> None:
-        """From now on, wait so long for an answer; an agent must as well."""
-        await self.probe.wait(timeout_s)
+    def lengthen_timeout(self, timeout_s: float) -> None:
+        """Wait that long for later replies; the printed bus then has at least that timeout."""
+        self.run(self.probe.set_timeout(timeout_s))
         longer_s = max(self.bus.timeout_s, timeout_s)
         self.bus = msgspec.structs.replace(self.bus, timeout_s=longer_s)
 
-    def where(self) -> str:
-        """The link, as it was typed or stands in the site."""
-        bus = self.bus
+    def link_address(self) -> str:
+        """Return kind and address of the link that is probed."""
+        bus = self._reached
         return f"{bus.link} {bus.device if bus.link == 'rtu' else f'{bus.host}:{bus.port}'}"
 
 
-def row_of(model: Model | None, quantity: str) -> PointRow | None:
-    """A model's point of a quantity; None where it has none, or there is no model."""
+def point_of(model: ModbusModel | None, quantity: str) -> PointRow | None:
+    """Return a model's point of a quantity; None if there is no model or it has no such point."""
     rows = model.point if model else ()
     return next((row for row in rows if row.quantity == quantity), None)
 
 
-def _folder(asked: Asked) -> SiteFolder | None:
-    if (asked.site_dir / SITE_FILE).exists():
-        return load(asked.site_dir)
-    if asked.meter is not None or asked.site_dir != Path():
+def _site_folder(request: ProbeRequest) -> SiteFolder | None:
+    if (request.site_dir / SITE_FILE).exists():
+        return load(request.site_dir)
+    if request.meter is not None or request.site_dir != Path():
         raise UsageError(
             "there is no site.toml in {folder}: say where it is with --site.",
-            folder=asked.site_dir.resolve(),
+            folder=request.site_dir.resolve(),
         )
     return None
 
 
-def _meter(asked: Asked, folder: SiteFolder | None) -> Meter | None:
-    if folder is None or asked.meter is None:
+def _site_meter(request: ProbeRequest, folder: SiteFolder | None) -> Meter | None:
+    if folder is None or request.meter is None:
         return None
-    if asked.meter not in folder.site.meters:
-        close = get_close_matches(asked.meter, folder.site.meters, 1)
+    if request.meter not in folder.site.meters:
+        close = get_close_matches(request.meter, folder.site.meters, 1)
         raise UsageError(
             "{meter} is no meter of the site. Did you mean {close}?"
             if close
             else "{meter} is no meter of the site: write it into site.toml first.",
-            meter=asked.meter,
+            meter=request.meter,
             close="".join(close),
         )
-    return folder.site.meters[asked.meter]
+    return folder.site.meters[request.meter]
 
 
-def _bus(asked: Asked, folder: SiteFolder | None, meter: Meter | None) -> Bus:
-    given = [text for text in (asked.tcp, asked.rtu_tcp, asked.serial) if text is not None]
-    if len(given) > 1:
+def _typed_bus(request: ProbeRequest) -> Bus | None:
+    typed = [text for text in (request.tcp, request.rtu_tcp, request.serial) if text is not None]
+    if len(typed) > 1:
         raise UsageError("one of --tcp, --rtu-tcp and --serial is enough.")
-    if not given:
-        if folder is None or meter is None or meter.bus is None:
-            raise UsageError(
-                "say where to look: --tcp HOST, --rtu-tcp HOST:PORT, --serial DEVICE, or --site "
-                "and --meter of a meter that hangs on a bus."
-            )
-        return folder.site.buses[meter.bus]
-    # A short time-out is for looking around; what needed a longer one needs it for good.
-    bus = {"id": "bus-1", "agent": "agent-1", "timeout_s": max(1.0, asked.timeout_s)}
-    if asked.serial is not None:
-        bus |= {"link": "rtu", "device": asked.serial, "baud": asked.baud}
-        return msgspec.convert({**bus, "parity": asked.parity, "stop_bits": asked.stop_bits}, Bus)
-    host, port = _address(given[0], None if asked.tcp is None else 502)
-    link = "rtu_tcp" if asked.tcp is None else "tcp"
+    if not typed:
+        return None
+    # The probe's timeout is short, for a quick scan. If it had to be longer, so has the agent's.
+    bus = {"id": "bus-1", "agent": "agent-1", "timeout_s": max(1.0, request.timeout_s)}
+    if request.serial is not None:
+        bus |= {"link": "rtu", "device": request.serial, "baud": request.baud}
+        line = {"parity": request.parity, "stop_bits": request.stop_bits}
+        return msgspec.convert({**bus, **line}, Bus)
+    host, port = _host_and_port(typed[0], None if request.tcp is None else 502)
+    link = "rtu_tcp" if request.tcp is None else "tcp"
     return msgspec.convert({**bus, "link": link, "host": host, "port": port}, Bus)
 
 
-def _address(text: str, default: int | None) -> tuple[str, int]:
-    """`host:port`, `host`, `[2001:db8::1]:502`."""
+def _site_bus(folder: SiteFolder | None, meter: Meter | None) -> Bus:
+    if folder is None or meter is None or meter.bus is None:
+        raise UsageError(
+            "say where to look: --tcp HOST, --rtu-tcp HOST:PORT, --serial DEVICE, or --site "
+            "and --meter of a meter that hangs on a bus."
+        )
+    return folder.site.buses[meter.bus]
+
+
+def _host_and_port(text: str, default_port: int | None) -> tuple[str, int]:
+    """Return host and port of `host:port`, `host` or `[2001:db8::1]:502`."""
     host, colon, port = text.rpartition(":")
     if not colon or "]" in port:
-        host, port = text, "" if default is None else str(default)
+        host, port = text, "" if default_port is None else str(default_port)
     if not host or not port.isdecimal() or not 1 <= int(port) <= 65535:
         raise UsageError("{text} is no HOST:PORT.", text=text)
     return host.strip("[]"), int(port)

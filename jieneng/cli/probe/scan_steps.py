@@ -1,9 +1,8 @@
-"""What a scan of a bus says: who is there, which model each may be, and the TOML for it.
+"""Scan a bus: report the units that are present, the models that fit them, and the TOML for both.
 
-Law: what was found goes to standard output, the TOML last; how far it is goes to standard error.
+Law: results go to standard output, the TOML last; progress goes to standard error.
 """
 
-import asyncio
 from collections.abc import Sequence
 from typing import Final
 
@@ -11,164 +10,191 @@ import click
 import msgspec
 
 from edge_agent.commissioning import model_match, toml_output
-from edge_agent.commissioning.bus_probe import LONGEST_S, Presence
-from edge_agent.commissioning.model_match import Against, Fit
+from edge_agent.commissioning.bus_probe import LONGEST_TIMEOUT_S, Presence
+from edge_agent.commissioning.model_match import Mismatch, ModelMatch
 from jieneng.cli.options import tr
-from jieneng.cli.probe.printed_toml import less_at_once, own_model, to_paste
-from jieneng.cli.probe.probe_session import Session
+from jieneng.cli.probe.printed_toml import model_file, print_toml, variant_note
+from jieneng.cli.probe.probe_session import ProbeSession
 from jieneng.cli.progress import share_progress
 from jieneng.locale import say
-from jieneng.metering.catalog.meter_model import Model
+from jieneng.metering.catalog.modbus_points import ModbusModel
 
-_AMPLE: Final = 1.5  # times as long as a gateway was held up, an answer is waited for
-_SOME_BITS: Final = 1.0  # what a coin would give: less is nothing
-_LITTLE_BITS: Final = 8.0  # evidence that one unit in 256 would give by chance
+_TIMEOUT_MARGIN: Final = 1.5  # timeout as a multiple of the time for which a gateway is blocked
+_NO_EVIDENCE_BITS: Final = 1.0  # below this, the match is worth no more than the toss of a coin
+_CLEAR_EVIDENCE_BITS: Final = 8.0  # from here on, fewer than 1 in 256 units would match by chance
 
 
-def scan(session: Session, runner: asyncio.Runner) -> bool:
-    """Who is there, and which model each may be; False where nobody is."""
-    there = _there(session, runner)
-    if not there:
+def scan_bus(session: ProbeSession) -> bool:
+    """Report units and models; return False if no unit answers."""
+    present = _find_units(session)
+    if not present:
         click.echo(
             tr(
-                "Nobody answers at {where}. Check the units, on a serial line baud rate and parity "
-                "and whether A and B are swapped; a longer --timeout helps with slow gateways."
-            ).format(where=session.where())
+                "No unit answers at {where}. Check the unit numbers; on a serial line also baud "
+                "rate, parity, and whether A and B are swapped. A longer --timeout helps with slow "
+                "gateways."
+            ).format(where=session.link_address())
         )
         return False
-    plain = [one.unit for one in there if one.how != "garbled"]
-    fits = _fits(session, runner, plain)
-    meters, own = [], dict[str, str]()
-    for one in there:
-        click.echo(_presence(one))
-        if one.unit in fits and (best := _best(session, one.unit, fits[one.unit])):
-            meters.append(
-                toml_output.meter(toml_output.new_meter(one.unit, best.model, session.bus.id))
-            )
-            if best.id not in session.models:
-                own[best.id] = own_model(best)
-    to_paste(toml_output.bus(session.bus), *meters, *own.values())
+    matches = _match_models(session, [row.unit for row in present if row.response != "garbled"])
+    meters, model_files = [], dict[str, str]()
+    for presence in present:
+        click.echo(_presence_text(presence))
+        unit = presence.unit
+        if unit in matches and (model := _best_model(session, unit, matches[unit])):
+            meter = toml_output.new_meter(unit, model.model, session.bus.id)
+            meters.append(toml_output.meter_toml(meter))
+            if model.id not in session.models:
+                model_files[model.id] = model_file(model)
+    print_toml(toml_output.bus_toml(session.bus), *meters, *model_files.values())
     return True
 
 
-def _best(session: Session, unit: int, fits: Sequence[Fit]) -> Model | None:
-    """The model of a unit as it lets itself be read; None where nothing speaks for one."""
-    known = _told(session, unit, fits)
-    if not known.sure:
+def _best_model(
+    session: ProbeSession, unit: int, matches: Sequence[ModelMatch]
+) -> ModbusModel | None:
+    """Return the best model, in the variant that the unit answers; None without any evidence."""
+    recognition = _report_matches(session, unit, matches)
+    if not recognition.has_evidence:
         return None
-    best = known.models[0]
-    apart = next(one.apart for one in fits if one.model == best.id)
-    if apart is None:
+    best = recognition.models[0]
+    variant = next(match.variant for match in matches if match.model == best.id)
+    if variant is None:
         return best
-    click.echo("  " + less_at_once(best, apart))
-    return apart
+    click.echo("  " + variant_note(best, variant))
+    return variant
 
 
-def _there(session: Session, runner: asyncio.Runner) -> Sequence[Presence]:
-    """Who is there; also behind a gateway that is slower than was thought."""
-    probe, units = session.probe, session.asked.units
-    with share_progress(tr("Looking for units")) as tell:
-        there = runner.run(probe.scan(units, tell))
-    known = {one.unit for one in there}
-    silent = [unit for unit in units if unit not in known]
-    plain = [one.unit for one in there if one.how != "garbled"]
-    held_s = runner.run(probe.held_up_s(silent[0], plain)) if silent else 0.0
-    if held_s == 0:
-        return there
-    hurried_s = probe.timeout_s
-    runner.run(session.wait(round(min(_AMPLE * held_s, LONGEST_S), 1)))
-    with share_progress(tr("Asking the silent ones again")) as tell:
-        there += runner.run(probe.scan(silent, tell))
+def _find_units(session: ProbeSession) -> Sequence[Presence]:
+    """Return the units that are present, also behind a gateway that is slower than the timeout."""
+    probe, units = session.probe, session.request.units
+    with share_progress(tr("Looking for units")) as report_progress:
+        present = session.run(probe.scan(units, report_progress))
+    found = {presence.unit for presence in present}
+    silent = [unit for unit in units if unit not in found]
+    answering = [presence.unit for presence in present if presence.response != "garbled"]
+    blocked_s = session.run(probe.measure_gateway_block_s(silent[0], answering)) if silent else 0.0
+    if blocked_s == 0:
+        return present
+    first_timeout_s = probe.timeout_s
+    session.lengthen_timeout(round(min(_TIMEOUT_MARGIN * blocked_s, LONGEST_TIMEOUT_S), 1))
+    with share_progress(tr("Asking the silent units again")) as report_progress:
+        present += session.run(probe.scan(silent, report_progress))
     text = tr(
-        "The gateway is held up for {held:.1f} s by a unit that is silent, longer than --timeout "
-        "{hurried:g}: the silent ones were asked again with a time-out of {timeout:g} s."
+        "A silent unit blocks the gateway for {blocked:.1f} s, longer than --timeout {first:g}. "
+        "The silent units were asked again with a timeout of {timeout:g} s."
     )
-    click.echo(text.format(held=held_s, hurried=hurried_s, timeout=probe.timeout_s))
-    return sorted(there, key=lambda one: units.index(one.unit))
+    click.echo(text.format(blocked=blocked_s, first=first_timeout_s, timeout=probe.timeout_s))
+    return sorted(present, key=lambda presence: units.index(presence.unit))
 
 
-def _presence(one: Presence) -> str:
+def _presence_text(presence: Presence) -> str:
     texts = {
         "answers": tr("unit {unit} answers."),
-        "refuses": tr("unit {unit} is there; what was asked first it refused ({error})."),
+        "refuses": tr("unit {unit} is present, but refused the first request ({error})."),
         "garbled": tr(
-            "unit {unit}: what comes back is no answer ({error}). Two devices of one number, or "
-            "another baud rate or parity?"
+            "unit {unit}: the reply is invalid ({error}). Do two devices have this unit number, or "
+            "is the baud rate or the parity wrong?"
         ),
     }
-    return texts[one.how].format(unit=one.unit, error=say(one.error, tr) if one.error else "")
+    error = say(presence.error, tr) if presence.error else ""
+    return texts[presence.response].format(unit=presence.unit, error=error)
 
 
-class Recognised(msgspec.Struct, frozen=True):
-    """Which models a unit may be.
+class Recognition(msgspec.Struct, frozen=True):
+    """The models that a unit may be.
 
     Attributes:
-        models: the one, or all that fit, the best first, where little tells them apart.
-        sure: whether anything speaks for the first.
+        models: the one that is clearly best, or else all that fit, the best first.
+        has_evidence: True if any value speaks for the first model.
     """
 
-    models: Sequence[Model]
-    sure: bool
+    models: Sequence[ModbusModel]
+    has_evidence: bool
 
 
-def recognised(session: Session, runner: asyncio.Runner, unit: int) -> Recognised:
-    """Which models a unit may be, after all that fit were told."""
-    return _told(session, unit, _fits(session, runner, [unit])[unit])
+def recognise(session: ProbeSession, unit: int) -> Recognition:
+    """Compare all models with a unit, report those that fit, and return them."""
+    return _report_matches(session, unit, _match_models(session, [unit])[unit])
 
 
-def _fits(
-    session: Session, runner: asyncio.Runner, units: Sequence[int]
-) -> dict[int, Sequence[Fit]]:
-    """How every model fits each unit."""
+def _match_models(session: ProbeSession, units: Sequence[int]) -> dict[int, Sequence[ModelMatch]]:
+    """Return the comparison of every model with each unit."""
     models = list(session.models.values())
-    found: dict[int, Sequence[Fit]] = {}
-    with share_progress(tr("Trying models")) as tell:
-        for number, unit in enumerate(units):
+    matches: dict[int, Sequence[ModelMatch]] = {}
+    with share_progress(tr("Trying models")) as report_progress:
+        for index, unit in enumerate(units):
 
-            def so_far(share: float, done: int = number) -> None:
-                tell((done + share) / len(units))
+            def report_share(share: float, done: int = index) -> None:
+                report_progress((done + share) / len(units))
 
-            found[unit] = runner.run(session.probe.fits(unit, models, so_far))
-    return found
-
-
-def _told(session: Session, unit: int, fits: Sequence[Fit]) -> Recognised:
-    good, alike = model_match.ranked(fits)
-    for one in good:
-        click.echo("  " + _fit(one))
-    if session.asked.why:
-        for one in fits:
-            if one.against is not None:
-                click.echo(f"  {one.model}: {_against(one.against)}")
-    more = tr("Tell what its display shows: --unit {unit} --display NUMBER.").format(unit=unit)
-    if not good:
-        click.echo("  " + tr("No model of the library fits.") + " " + more)
-        return Recognised((), sure=False)
-    bits = good[0].bits
-    if len(alike) > 1:
-        names = ", ".join(one.model for one in alike)
-        text = tr("Nothing tells these apart: {models}.").format(models=names)
-        click.echo(f"  {text} {more}")
-    elif bits < _LITTLE_BITS:
-        click.echo("  " + tr("That is little evidence.") + " " + more)
-    clear = len(alike) == 1 and bits >= _LITTLE_BITS
-    models = [session.model(one.model) for one in (good[:1] if clear else good)]
-    return Recognised(models, sure=bits >= _SOME_BITS)
+            matches[unit] = session.run(session.probe.match_models(unit, models, report_share))
+    return matches
 
 
-def _fit(one: Fit) -> str:
-    said = [f"{label} = {what}" for label, what in one.said]
-    values = ", ".join([*(f"{seen.quantity} = {seen.value:.8g}" for seen in one.seen), *said])
-    return tr("{model} fits, {bits:.0f} bits of evidence: {values}").format(
-        model=one.model, bits=one.bits, values=values
+def _report_matches(session: ProbeSession, unit: int, matches: Sequence[ModelMatch]) -> Recognition:
+    matching, rivals = model_match.rank(matches)
+    for match in matching:
+        click.echo("  " + _match_text(match))
+    if session.request.why:
+        for match in matches:
+            if match.mismatch is not None:
+                click.echo(f"  {match.model}: {_mismatch_text(match.mismatch)}")
+    is_clear = len(rivals) == 1 and rivals[0].evidence_bits >= _CLEAR_EVIDENCE_BITS
+    verdict = _verdict_text(matching, rivals)
+    if not is_clear:
+        advice = tr("Give the number on its display: --unit {unit} --display NUMBER.")
+        verdict = f"{verdict} {advice.format(unit=unit)}"
+    click.echo("  " + verdict)
+    if not matching:
+        return Recognition((), has_evidence=False)
+    models = [session.find_model(match.model) for match in (rivals if is_clear else matching)]
+    return Recognition(models, has_evidence=matching[0].evidence_bits >= _NO_EVIDENCE_BITS)
+
+
+def _verdict_text(matching: Sequence[ModelMatch], rivals: Sequence[ModelMatch]) -> str:
+    """Return the sentence that says how sure the recognition is."""
+    if not matching:
+        return tr("No model of the library fits.")
+    if len(rivals) > 1:
+        names = ", ".join(match.model for match in rivals)
+        return tr("These models can't be told apart by the replies: {models}.").format(models=names)
+    best = rivals[0]
+    if best.evidence_bits < _NO_EVIDENCE_BITS:
+        return tr("Nothing speaks for {model}: any device could answer so.").format(
+            model=best.model
+        )
+    if best.evidence_bits < _CLEAR_EVIDENCE_BITS:
+        text = tr("The evidence for {model} is weak: about 1 in {odds} units would fit by chance.")
+        return text.format(model=best.model, odds=round(2.0**best.evidence_bits))
+    if len(matching) == 1:
+        return tr("Only {model} fits, and clearly.").format(model=best.model)
+    return tr("{model} fits clearly better than the others.").format(model=best.model)
+
+
+def _match_text(match: ModelMatch) -> str:
+    values = [f"{row.quantity} = {row.value:.8g}" for row in match.values]
+    values += [f"{label} = {text}" for label, text in match.identity]
+    return tr(
+        "{model} fits: of {count} values {typical} are typical of a meter in use, {zeros} are 0, "
+        "{unusual} are possible but unusual. {values}"
+    ).format(
+        model=match.model,
+        count=len(match.values),
+        typical=match.typical,
+        zeros=match.zeros,
+        unusual=len(match.values) - match.typical - match.zeros,
+        values=", ".join(values),
     )
 
 
-def _against(one: Against) -> str:
-    if one.error is not None:
-        return f"{one.what}: {say(one.error, tr)}"
-    if isinstance(one.value, str):
-        return tr("it says of itself: {label} = {value}").format(label=one.what, value=one.value)
-    return tr("{quantity} = {value:.6g} is nothing that a meter shows").format(
-        quantity=one.what, value=one.value
+def _mismatch_text(mismatch: Mismatch) -> str:
+    if mismatch.error is not None:
+        return f"{mismatch.subject}: {say(mismatch.error, tr)}"
+    if isinstance(mismatch.value, str):
+        return tr("the device identifies itself otherwise: {label} = {value}").format(
+            label=mismatch.subject, value=mismatch.value
+        )
+    return tr("{quantity} = {value:.6g} is a value that no meter shows").format(
+        quantity=mismatch.subject, value=mismatch.value
     )

@@ -1,126 +1,144 @@
-"""The record of a display and its register, appended to a file that a person keeps.
+"""Compare displays with what the agent reads, and append the records to a file that is kept.
 
-Law: what is signed off is what the agent does by `site.toml`, and nothing that was typed beside it.
+Law: a sign-off covers what the agent does by `site.toml`. An option that differs from `site.toml`
+is refused.
 """
 
-import asyncio
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Final
 
 import click
 import msgspec
 
-from edge_agent.commissioning.display_search import Display
-from edge_agent.commissioning.sign_off import Record, Side, Subject, better, record
+from edge_agent.commissioning.display_search import DisplayReading
+from edge_agent.commissioning.sign_off import (
+    SignOffContext,
+    SignOffRecord,
+    TransformerSide,
+    closest,
+    compare,
+)
 from jieneng.cli.options import tr
-from jieneng.cli.probe.probe_session import Session, row_of
+from jieneng.cli.probe.probe_session import ProbeSession, point_of
 from jieneng.locale import say
-from jieneng.metering.catalog.meter_model import Model
+from jieneng.metering.catalog.modbus_points import ModbusModel
 from jieneng.metering.errors import PeerError, Unanswered, UsageError
 from jieneng.metering.quantities import QUANTITIES
 
-_ONE: Final = Fraction(1)
 
-
-def as_the_site_says(session: Session) -> Model:
-    """The model of the meter that is signed off; asks nobody.
+def check_against_site(session: ProbeSession) -> ModbusModel:
+    """Return the model of the meter to sign off; sends no request.
 
     Raises:
-        UsageError: the site has no such meter for an agent, or has it otherwise than was typed.
+        UsageError: no agent reads the meter, or an option differs from `site.toml`.
     """
-    asked, meter = session.asked, session.meter
+    request, meter = session.request, session.meter
     if meter is None or meter.model is None or meter.bus is None:
         raise UsageError(
             "no agent reads {meter}: give it bus and model in site.toml, then sign it off.",
-            meter=asked.meter,
+            meter=request.meter,
         )
-    typed = {"model": asked.model, "unit": asked.unit, "ct": asked.ct, "pt": asked.pt}
-    says = {"model": meter.model, "unit": meter.unit, **session.site_ratios}
+    typed = {"model": request.model, "unit": request.unit, "ct": request.ct, "pt": request.pt}
+    site = {"model": meter.model, "unit": meter.unit, **session.site_ratios}
     for key, value in typed.items():
-        if value not in {None, says[key]}:
+        if value not in {None, site[key]}:
             raise UsageError(
-                "the agent reads {meter} by {key} {known} of site.toml, not {typed}: mend "
+                "the agent reads {meter} by {key} {known} of site.toml, not {typed}: fix "
                 "site.toml first, then sign it off without --{key}.",
                 meter=meter.id,
                 key=key,
-                known=_plain(says[key]),
+                known=_plain(site[key]),
                 typed=_plain(value),
             )
-    return session.model(meter.model)
+    return session.find_model(meter.model)
 
 
-def sign_off(
-    session: Session, runner: asyncio.Runner, file: Path, displays: Sequence[Display]
-) -> bool:
-    """Read what the displays show as the agent would, and keep what came of it."""
-    model, fine = as_the_site_says(session), True
-    for one in displays:
-        if QUANTITIES[one.quantity].kind != "counter" or row_of(model, one.quantity) is None:
+def sign_off(session: ProbeSession, file: Path, displays: Sequence[DisplayReading]) -> bool:
+    """ModbusRead each displayed quantity as the agent would, and append the comparison to the file.
+
+    Returns:
+        True if display and register agree for every display.
+    """
+    model, all_agree = check_against_site(session), True
+    for display in displays:
+        is_counter = QUANTITIES[display.quantity].kind == "counter"
+        if not is_counter or point_of(model, display.quantity) is None:
             raise UsageError(
                 "{quantity} can't be signed off: name a counter that model {model} has.",
-                quantity=one.quantity,
+                quantity=display.quantity,
                 model=model.id,
             )
         try:
-            made = _record(session, runner, model, one)
+            record = _compare_sides(session, model, display)
         except (Unanswered, PeerError) as error:
             text = tr(
-                "Not signed off: {meter} does not answer what the agent asks for by model {model}: "
+                "Not signed off: {meter} does not answer the agent's requests by model {model}: "
                 "{error}."
             )
-            told = {"meter": session.asked.meter, "model": model.id, "error": say(error, tr)}
-            click.echo(text.format(**told), err=True)
+            values = {"meter": session.request.meter, "model": model.id, "error": say(error, tr)}
+            click.echo(text.format(**values), err=True)
             return False
-        with file.open("ab") as kept:
-            kept.write(made.line())
-        fine &= made.verdict == "ok"
-        signed = tr("Signed off: {meter} shows {display} and reads {read:.10g}; see {file}.")
-        secondary = tr(
-            "Signed off on the secondary side: {meter} shows {display} and reads {read:.10g}, "
-            "which the agent multiplies by {ratio:g}; see {file}."
-        )
-        refused = tr(
-            "Not signed off: {meter} shows {display} and reads {read:.10g}. {difference:+.6g} "
-            "is more than a step and what can have flowed meanwhile ({behind:.6g} behind, "
-            "{ahead:.6g} ahead); see {file}."
-        )
-        good = signed if made.side == "primary" else secondary
-        text = good if made.verdict == "ok" else refused
-        told = msgspec.structs.asdict(made)
-        click.echo(text.format(**told, file=file), err=made.verdict != "ok")
-        if session.rated_max == 0 and made.verdict != "ok":
-            click.echo(
-                tr("Without --rated-max nothing is allowed to have flowed meanwhile."), err=True
-            )
-    return fine
+        with file.open("ab") as records:
+            records.write(record.line())
+        all_agree &= record.verdict == "ok"
+        _report_record(session, record, file)
+    return all_agree
 
 
-def _record(session: Session, runner: asyncio.Runner, model: Model, one: Display) -> Record:
-    """On the side of the transformers that the display shows."""
-    sides = session.sides(runner, model, one.quantity)
-    moment, flowed = session.moment(), session.flowed(one.quantity)
-    subject = Subject(
-        by=session.asked.by or "",
-        link=session.where(),
-        meter=session.asked.meter or "",
+def _report_record(session: ProbeSession, record: SignOffRecord, file: Path) -> None:
+    signed = tr("Signed off: {meter} shows {display} and reads {read:.10g}; see {file}.")
+    secondary = tr(
+        "Signed off on the secondary side: {meter} shows {display} and reads {read:.10g}, "
+        "which the agent multiplies by {ratio:g}; see {file}."
+    )
+    refused = tr(
+        "Not signed off: {meter} shows {display} and reads {read:.10g}. The difference of "
+        "{difference:+.6g} exceeds one step plus what can have flowed meanwhile ({behind:.6g} "
+        "behind, {ahead:.6g} ahead); see {file}."
+    )
+    agrees = record.verdict == "ok"
+    text = (signed if record.side == "primary" else secondary) if agrees else refused
+    values = msgspec.structs.asdict(record)
+    click.echo(text.format(**values, file=file), err=not agrees)
+    if session.rated_max == 0 and not agrees:
+        click.echo(tr("Without --rated-max nothing is assumed to have flowed meanwhile."), err=True)
+
+
+def _compare_sides(
+    session: ProbeSession, model: ModbusModel, display: DisplayReading
+) -> SignOffRecord:
+    """Return the record on the side of the transformers that the display shows."""
+    values = session.read_both_sides(model, display.quantity)
+    read_at = session.local_time()
+    possible_increase = session.possible_increase(display.quantity)
+    context = SignOffContext(
+        by=session.request.by or "",
+        link=session.link_address(),
+        meter=session.request.meter or "",
         unit=session.unit,
         model=model.id,
         **session.ratios,
     )
-    row = next(row for row in model.point if row.quantity == one.quantity)
-    ct, pt = session.fractions["ct"], session.fractions["pt"]
-    ratio = row.canonical_scale(ct, pt) / row.canonical_scale()
+    row = next(row for row in model.point if row.quantity == display.quantity)
+    ct, pt = session.exact_ratios["ct"], session.exact_ratios["pt"]
+    transformer_ratio = row.canonical_scale(ct, pt) / row.canonical_scale()
 
-    def on(side: Side, by: Fraction, ct: Fraction, pt: Fraction) -> Record:
-        late = msgspec.structs.replace(one, flowed=flowed / float(by))
-        value = sides[side]
+    def compare_on(
+        side: TransformerSide, ratio: Fraction, ct: Fraction, pt: Fraction
+    ) -> SignOffRecord:
+        on_side = msgspec.structs.replace(
+            display, possible_increase=possible_increase / float(ratio)
+        )
+        value = values[side]
         step = row.step_at(value, ct, pt)
-        return record(subject, late, value, step, moment, side=side, ratio=float(by))
+        return compare(context, on_side, value, step, read_at, side=side, ratio=float(ratio))
 
-    primary = on("primary", _ONE, ct, pt)
-    return primary if ratio == 1 else better([primary, on("secondary", ratio, _ONE, _ONE)])
+    one = Fraction(1)
+    primary = compare_on("primary", one, ct, pt)
+    if transformer_ratio == 1:
+        return primary
+    return closest([primary, compare_on("secondary", transformer_ratio, one, one)])
 
 
 def _plain(value: object) -> str:

@@ -1,1 +1,6 @@
-"""jieneng/metering/catalog."""
+"""The meter models: a TOML document goes in, a checked model and its planned requests come out.
+
+`meter_model` has what is true of any model; each protocol adds one form for its points, and
+`model_forms` lists the forms. Nothing outside of a protocol's form knows how its numbers are
+addressed. A model that breaks a rule is refused with every problem at once.
+"""

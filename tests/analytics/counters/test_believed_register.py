@@ -9,31 +9,34 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from analytics.counters.believed_register import accept
-from analytics.counters.consumption import consume
-from analytics.counters.meter_devices import HOUR_MS, Device, Place
-from analytics.counters.register_lives import Accepted
+from analytics.counters.believed_register import believed_register
+from analytics.counters.consumption import consumption_between
+from analytics.counters.meter_devices import HOUR_MS, Device, MeterDevices
+from analytics.counters.register_segments import BelievedRegister
 
 DAY_MS = 24 * HOUR_MS
 #: 0.01 kWh, wraps at 100,000 kWh, at most 50 kW.
-METER = Place("m", (Device(step=0.01, modulus=100_000.0),), 50.0)
+METER = MeterDevices("m", (Device(step=0.01, modulus=100_000.0),), 50.0)
 #: Nobody knows anything about it.
-UNKNOWN = Place("m")
+UNKNOWN = MeterDevices("m")
 
 
 def read(
-    values: Sequence[float], place: Place = METER, step_ms: int = HOUR_MS, start_ms: int = 0
-) -> Accepted:
+    values: Sequence[float],
+    devices: MeterDevices = METER,
+    step_ms: int = HOUR_MS,
+    start_ms: int = 0,
+) -> BelievedRegister:
     times = start_ms + np.arange(len(values), dtype=np.int64) * step_ms
-    return accept(times, np.array(values, dtype=np.float64), place)
+    return believed_register(times, np.array(values, dtype=np.float64), devices)
 
 
-def counted(accepted: Accepted) -> float:
-    return float(accepted.total()[-1])
+def counted(register: BelievedRegister) -> float:
+    return float(register.total()[-1])
 
 
-def codes(accepted: Accepted) -> list[str]:
-    return [finding.code for finding in accepted.findings]
+def codes(register: BelievedRegister) -> list[str]:
+    return [finding.code for finding in register.findings]
 
 
 def rising(first: float, count: int, step: float = 1.0) -> list[float]:
@@ -48,97 +51,99 @@ class TestAStandstillKeepsWhatFlowed:
     def test_half_a_day_in_one_step(self) -> None:
         """20 kW at 50 rated: 12 hours frozen are 240 kWh in one hour's step."""
         values = [*rising(100.0, 5, 20.0), *[180.0] * 12, *rising(440.0, 5, 20.0)]
-        accepted = read(values)
-        assert counted(accepted) == 520.0 - 100.0
-        assert codes(accepted) == []
+        register = read(values)
+        assert counted(register) == 520.0 - 100.0
+        assert codes(register) == []
 
     def test_more_than_could_have_flowed_is_still_set_aside(self) -> None:
         """7 hours at a standstill, then 351 kWh more: 50 kW could make 350 of them."""
         values = [*rising(100.0, 5, 20.0), *[180.0] * 6, 531.02, *rising(200.0, 5, 20.0)]
-        accepted = read(values)
-        assert counted(accepted) == 280.0 - 100.0
-        assert codes(accepted) == ["set_aside"]
+        register = read(values)
+        assert counted(register) == 280.0 - 100.0
+        assert codes(register) == ["set_aside"]
 
     def test_a_spike_after_a_quiet_night_costs_nothing(self) -> None:
         """A plausible sum since the evening, but the morning's readings say otherwise."""
         values = [*rising(100.0, 5, 20.0), *[180.0] * 10, 500.0, *rising(182.0, 5, 2.0)]
-        accepted = read(values)
-        assert counted(accepted) == 190.0 - 100.0
-        assert codes(accepted) == ["set_aside"]
+        register = read(values)
+        assert counted(register) == 190.0 - 100.0
+        assert codes(register) == ["set_aside"]
 
 
-@pytest.mark.parametrize("place", [METER, UNKNOWN])
+@pytest.mark.parametrize("devices", [METER, UNKNOWN])
 class TestWrongValuesBetweenGoodOnesCostNothing:
-    def test_a_zero(self, place: Place) -> None:
-        accepted = read([10.0, 11.0, 0.0, 13.0, 14.0], place)
-        assert counted(accepted) == 4.0
-        assert codes(accepted) == ["set_aside"]
-        assert accepted.covered[:-1].all()
+    def test_a_zero(self, devices: MeterDevices) -> None:
+        register = read([10.0, 11.0, 0.0, 13.0, 14.0], devices)
+        assert counted(register) == 4.0
+        assert codes(register) == ["set_aside"]
+        assert register.covered[:-1].all()
 
-    def test_zeros_for_a_month(self, place: Place) -> None:
-        accepted = read([*rising(10.0, 48), *[0.0] * 720, *rising(900.0, 48)], place)
-        assert counted(accepted) == 947.0 - 10.0
-        assert not accepted.covered.all()
+    def test_zeros_for_a_month(self, devices: MeterDevices) -> None:
+        register = read([*rising(10.0, 48), *[0.0] * 720, *rising(900.0, 48)], devices)
+        assert counted(register) == 947.0 - 10.0
+        assert not register.covered.all()
 
-    def test_a_zero_at_every_second_reading(self, place: Place) -> None:
+    def test_a_zero_at_every_second_reading(self, devices: MeterDevices) -> None:
         values = [
             value for pair in zip(rising(10.0, 40), [0.0] * 40, strict=True) for value in pair
         ]
-        assert counted(read(values, place)) == 39.0
+        assert counted(read(values, devices)) == 39.0
 
-    def test_a_spike(self, place: Place) -> None:
-        assert counted(read([10.0, 11.0, 99_999.0, 13.0, 14.0], place)) == 4.0
+    def test_a_spike(self, devices: MeterDevices) -> None:
+        assert counted(read([10.0, 11.0, 99_999.0, 13.0, 14.0], devices)) == 4.0
 
-    def test_a_spike_after_an_outage_that_is_long_enough_for_it(self, place: Place) -> None:
+    def test_a_spike_after_an_outage_that_is_long_enough_for_it(
+        self, devices: MeterDevices
+    ) -> None:
         times = np.array([0, 1, 2, 1002, 1003, 1004], dtype=np.int64) * HOUR_MS
         values = np.array([10.0, 11.0, 12.0, 9_000.0, 500.0, 501.0])
-        assert float(accept(times, values, place).total()[-1]) == 491.0
+        assert float(believed_register(times, values, devices).total()[-1]) == 491.0
 
-    def test_a_spike_as_the_first_reading(self, place: Place) -> None:
-        assert counted(read([77_777.0, *rising(10.0, 5)], place)) == 4.0
+    def test_a_spike_as_the_first_reading(self, devices: MeterDevices) -> None:
+        assert counted(read([77_777.0, *rising(10.0, 5)], devices)) == 4.0
 
-    def test_a_spike_as_the_last_reading(self, place: Place) -> None:
-        """Where the nameplate is known; without one it is explained by the next reading."""
-        values = [*rising(10.0, 10), 99_999.0, *([] if place is METER else [20.0])]
-        assert counted(read(values, place)) == (9.0 if place is METER else 10.0)
+    def test_a_spike_as_the_last_reading(self, devices: MeterDevices) -> None:
+        """A nameplate shows it at once; without one the next reading does."""
+        values = [*rising(10.0, 10), 99_999.0, *([] if devices is METER else [20.0])]
+        assert counted(read(values, devices)) == (9.0 if devices is METER else 10.0)
 
     @pytest.mark.parametrize("level", [300.0, 60_000.0])
-    def test_another_meters_readings_for_an_hour(self, place: Place, level: float) -> None:
+    def test_another_meters_readings_for_an_hour(self, devices: MeterDevices, level: float) -> None:
         own, other = rising(5000.0, 24 * 60, 0.02), rising(level, 60, 0.02)
         values = [*own[:600], *other, *own[660:]]
-        assert counted(read(values, place, 60_000)) == pytest.approx(own[-1] - own[0])
+        assert counted(read(values, devices, 60_000)) == pytest.approx(own[-1] - own[0])
 
-    def test_nothing_known(self, place: Place) -> None:
-        accepted = read([10.0, math.nan, 12.0, math.inf, 14.0, -3.0, 16.0], place)
-        assert accepted.stored.tolist() == [10.0, 12.0, 14.0, 16.0]
-        assert counted(accepted) == 6.0
+    def test_nothing_known(self, devices: MeterDevices) -> None:
+        register = read([10.0, math.nan, 12.0, math.inf, 14.0, -3.0, 16.0], devices)
+        assert register.stored.tolist() == [10.0, 12.0, 14.0, 16.0]
+        assert counted(register) == 6.0
 
-    def test_no_reading_at_all(self, place: Place) -> None:
-        accepted = read([math.nan, math.nan], place)
+    def test_no_reading_at_all(self, devices: MeterDevices) -> None:
+        register = read([math.nan, math.nan], devices)
         edges = np.array([0, HOUR_MS, 2 * HOUR_MS], dtype=np.int64)
-        consumed = consume(accepted, edges)
-        assert np.isnan(consumed.amount).all()
-        assert consumed.coverage.tolist() == [0.0, 0.0]
+        consumption = consumption_between(register, edges)
+        assert np.isnan(consumption.amount).all()
+        assert consumption.coverage.tolist() == [0.0, 0.0]
 
 
 def test_jitter_within_the_resolution_holds() -> None:
-    accepted = read([10.0, 10.01, 10.0, 10.01, 10.02])
-    assert counted(accepted) == pytest.approx(0.02)
-    assert not accepted.findings
+    register = read([10.0, 10.01, 10.0, 10.01, 10.02])
+    assert counted(register) == pytest.approx(0.02)
+    assert not register.findings
 
 
 def test_jitter_of_a_float_register_is_as_wide_as_its_float() -> None:
     """Above 524,288 a 32-bit float steps by 0.0625."""
-    place = Place("m", (Device(step=1.0, single=True),), 50.0)
-    accepted = read([600_000.0625, 600_000.0, 600_000.125], place)
-    assert counted(accepted) == 0.0625
-    assert not accepted.findings
+    devices = MeterDevices("m", (Device(step=1.0, single=True),), 50.0)
+    register = read([600_000.0625, 600_000.0, 600_000.125], devices)
+    assert counted(register) == 0.0625
+    assert not register.findings
 
 
 def test_what_grows_faster_than_the_nameplate_is_set_aside() -> None:
-    accepted = read([10.0, 11.0, 62.5, 63.0, 64.0, 65.0, 66.0, 67.0, 68.0])
-    assert codes(accepted) == ["set_aside"]
-    assert counted(accepted) == 6.0 - 0.5  # 63.0 to 68.0 as one, 10.0 to 11.0 set aside
+    register = read([10.0, 11.0, 62.5, 63.0, 64.0, 65.0, 66.0, 67.0, 68.0])
+    assert codes(register) == ["set_aside"]
+    assert counted(register) == 6.0 - 0.5  # 63.0 to 68.0 as one, 10.0 to 11.0 set aside
 
 
 def test_at_the_nameplate_it_is_accepted() -> None:
@@ -150,77 +155,79 @@ def test_a_run_of_almost_fifteen_hours_is_not_settled_yet(off_s: int) -> None:
     """A dense meter's first 15 h ended in an IndexError: the bonus for readings founded the run."""
     start, length = 1_700_000_000_000, 15 * HOUR_MS + 1000 * off_s
     times = start + np.arange(0, length + 1, 2000, dtype=np.int64)
-    accepted = accept(times, 5 + np.arange(len(times), dtype=np.float64) / 100, Place("m"))
+    register = believed_register(
+        times, 5 + np.arange(len(times), dtype=np.float64) / 100, MeterDevices("m")
+    )
     if off_s < 0:
-        assert accepted.settled is None
+        assert register.stable_ms is None
     else:
-        assert accepted.settled == (start + 15 * HOUR_MS, start + 1000 * off_s)
+        assert register.stable_ms == (start + 15 * HOUR_MS, start + 1000 * off_s)
 
 
 class TestRollover:
     def test_is_counted_through(self) -> None:
-        accepted = read([99_980.0, 99_990.0, 5.0, 15.0])
-        assert counted(accepted) == pytest.approx(35.0)
-        assert codes(accepted) == ["counter_rollover"]
+        register = read([99_980.0, 99_990.0, 5.0, 15.0])
+        assert counted(register) == pytest.approx(35.0)
+        assert codes(register) == ["counter_rollover"]
         edges = np.array([0, 3], dtype=np.int64) * HOUR_MS
-        assert consume(accepted, edges).coverage.tolist() == [1.0]
+        assert consumption_between(register, edges).coverage.tolist() == [1.0]
 
     def test_through_zeros_that_are_real(self) -> None:
-        accepted = read([99_980.0, 99_990.0, 0.0, 0.0, 15.0])
-        assert counted(accepted) == pytest.approx(35.0)
+        register = read([99_980.0, 99_990.0, 0.0, 0.0, 15.0])
+        assert counted(register) == pytest.approx(35.0)
 
     def test_not_where_the_step_would_be_too_fast(self) -> None:
-        accepted = read([*rising(50_000.0, 10), *rising(5.0, 20)])
-        assert codes(accepted) == ["counter_reset"]
-        assert counted(accepted) == 9.0 + 19.0
+        register = read([*rising(50_000.0, 10), *rising(5.0, 20)])
+        assert codes(register) == ["counter_reset"]
+        assert counted(register) == 9.0 + 19.0
 
     def test_without_a_nameplate_only_near_the_modulus(self) -> None:
-        place = Place("m", (Device(step=0.01, modulus=100_000.0),))
-        assert counted(read([99_990.0, 5.0, 15.0], place)) == pytest.approx(25.0)
-        assert codes(read([*rising(50_000.0, 9), *rising(5.0, 9)], place)) == ["counter_reset"]
+        devices = MeterDevices("m", (Device(step=0.01, modulus=100_000.0),))
+        assert counted(read([99_990.0, 5.0, 15.0], devices)) == pytest.approx(25.0)
+        assert codes(read([*rising(50_000.0, 9), *rising(5.0, 9)], devices)) == ["counter_reset"]
 
     def test_is_laid_where_it_happened(self) -> None:
-        accepted = read([99_980.0, 99_990.0, 10.0, 20.0])
+        register = read([99_980.0, 99_990.0, 10.0, 20.0])
         edges = np.array([0, 1, 2, 3], dtype=np.int64) * HOUR_MS
-        assert consume(accepted, edges).amount == pytest.approx([10.0, 20.0, 10.0])
+        assert consumption_between(register, edges).amount == pytest.approx([10.0, 20.0, 10.0])
 
 
 class TestReset:
     values = (*rising(5000.0, 48), *rising(0.0, 48))
 
     def test_is_believed_once_the_register_goes_on_from_there(self) -> None:
-        accepted = read(self.values)
-        assert counted(accepted) == 47.0 + 47.0
-        assert codes(accepted) == ["counter_reset"]
-        assert "5047.0" in accepted.findings[0].detail
+        register = read(self.values)
+        assert counted(register) == 47.0 + 47.0
+        assert codes(register) == ["counter_reset"]
+        assert dict(register.findings[0].values)["before"] == 5047.0
 
     def test_is_set_aside_until_then(self) -> None:
-        accepted = read(self.values[: 48 + 4])
-        assert counted(accepted) == 47.0
-        assert codes(accepted) == ["set_aside"]
-        assert accepted.times_ms[-1] == 47 * HOUR_MS
+        register = read(self.values[: 48 + 4])
+        assert counted(register) == 47.0
+        assert codes(register) == ["set_aside"]
+        assert register.times_ms[-1] == 47 * HOUR_MS
 
     def test_leaves_its_hour_uncovered_and_uncounted(self) -> None:
         edges = np.array([46, 47, 48, 49], dtype=np.int64) * HOUR_MS
-        consumed = consume(read(self.values), edges)
-        assert consumed.amount[[0, 2]].tolist() == [1.0, 1.0]
-        assert math.isnan(consumed.amount[1])
-        assert consumed.coverage.tolist() == [1.0, 0.0, 1.0]
+        consumption = consumption_between(read(self.values), edges)
+        assert consumption.amount[[0, 2]].tolist() == [1.0, 1.0]
+        assert math.isnan(consumption.amount[1])
+        assert consumption.coverage.tolist() == [1.0, 0.0, 1.0]
 
     def test_of_a_meter_read_once_a_day(self) -> None:
-        accepted = read([*rising(5000.0, 30), *rising(3.0, 30)], METER, DAY_MS)
-        assert counted(accepted) == 29.0 + 29.0
+        register = read([*rising(5000.0, 30), *rising(3.0, 30)], METER, DAY_MS)
+        assert counted(register) == 29.0 + 29.0
 
     def test_upwards_is_no_consumption(self) -> None:
         """A register that was set to another value did not measure the difference."""
-        accepted = read([*rising(10.0, 48), *rising(90_000.0, 48)])
-        assert counted(accepted) == 47.0 + 47.0
-        assert codes(accepted) == ["counter_reset"]
+        register = read([*rising(10.0, 48), *rising(90_000.0, 48)])
+        assert counted(register) == 47.0 + 47.0
+        assert codes(register) == ["counter_reset"]
 
 
 class TestReplacement:
     at = 48 * HOUR_MS + HOUR_MS // 2
-    place = Place(
+    devices = MeterDevices(
         "m",
         (
             Device(until_ms=at, final=5048.0, step=0.01),
@@ -230,32 +237,34 @@ class TestReplacement:
     )
 
     def test_counts_to_the_final_and_from_the_initial(self) -> None:
-        accepted = read([*rising(5000.0, 49), *rising(2.4, 48)], self.place)
-        assert counted(accepted) == pytest.approx(48.0 + 47.4)
-        assert not accepted.findings
+        register = read([*rising(5000.0, 49), *rising(2.4, 48)], self.devices)
+        assert counted(register) == pytest.approx(48.0 + 47.4)
+        assert not register.findings
 
     def test_loses_nothing_where_the_new_one_answers_a_month_later(self) -> None:
         old, new = np.arange(49), np.arange(49, 97) + 720
         times = np.concatenate([old, new]).astype(np.int64) * HOUR_MS
         values = np.array([*rising(5000.0, 49), *rising(722.0, 48)])
-        accepted = accept(times, values, self.place)
-        assert float(accepted.total()[-1]) == pytest.approx(48.0 + 767.0)
+        register = believed_register(times, values, self.devices)
+        assert float(register.total()[-1]) == pytest.approx(48.0 + 767.0)
 
     def test_old_readings_after_the_recorded_moment_are_set_aside(self) -> None:
-        accepted = read([*rising(5000.0, 51), *rising(4.0, 48)], self.place)
-        assert counted(accepted) == pytest.approx(48.0 + 49.0)
-        assert codes(accepted) == ["set_aside"]
+        register = read([*rising(5000.0, 51), *rising(4.0, 48)], self.devices)
+        assert counted(register) == pytest.approx(48.0 + 49.0)
+        assert codes(register) == ["set_aside"]
 
     def test_a_final_that_was_written_down_wrong_invents_nothing(self) -> None:
-        wrong = Place("m", (Device(until_ms=self.at, final=9048.0), self.place.devices[1]), 50.0)
-        accepted = read([*rising(5000.0, 49), *rising(2.4, 48)], wrong)
-        assert counted(accepted) == pytest.approx(48.0 + 47.4)
-        assert codes(accepted) == ["set_aside"]
+        wrong = MeterDevices(
+            "m", (Device(until_ms=self.at, final=9048.0), self.devices.devices[1]), 50.0
+        )
+        register = read([*rising(5000.0, 49), *rising(2.4, 48)], wrong)
+        assert counted(register) == pytest.approx(48.0 + 47.4)
+        assert codes(register) == ["set_aside"]
 
 
 class TestTransformerRatio:
     at = 24 * HOUR_MS
-    place = Place("m", (Device(ratios=((-(2**62), 40.0), (at, 80.0)), step=0.01),), 4000.0)
+    devices = MeterDevices("m", (Device(ratios=((-(2**62), 40.0), (at, 80.0)), step=0.01),), 4000.0)
 
     def secondary(self, count: int) -> NDArray[np.float64]:
         return np.array(rising(100.0, count, 0.5))
@@ -264,32 +273,34 @@ class TestTransformerRatio:
         shown = self.secondary(48)
         times = np.arange(48, dtype=np.int64) * HOUR_MS + HOUR_MS // 2
         stored = shown * np.where(times < self.at, 40.0, 80.0)
-        accepted = accept(times, stored, self.place)
-        assert counted(accepted) == pytest.approx(0.5 * 23.5 * 40.0 + 0.5 * 23.5 * 80.0)
-        assert not accepted.findings
-        assert accepted.covered[:-1].sum() == len(accepted.times_ms) - 2  # all but the joint
+        register = believed_register(times, stored, self.devices)
+        assert counted(register) == pytest.approx(0.5 * 23.5 * 40.0 + 0.5 * 23.5 * 80.0)
+        assert not register.findings
+        assert register.covered[:-1].sum() == len(register.times_ms) - 2  # all but the joint
 
     def test_a_change_down_is_no_reset(self) -> None:
-        falls = Place("m", (Device(ratios=((-(2**62), 80.0), (self.at, 40.0)), step=0.01),), 4000.0)
+        falls = MeterDevices(
+            "m", (Device(ratios=((-(2**62), 80.0), (self.at, 40.0)), step=0.01),), 4000.0
+        )
         times = np.arange(48, dtype=np.int64) * HOUR_MS
         stored = self.secondary(48) * np.where(times < self.at, 80.0, 40.0)
-        accepted = accept(times, stored, falls)
-        assert counted(accepted) == pytest.approx(0.5 * 24 * 80.0 + 0.5 * 23 * 40.0)
-        assert not accepted.findings
+        register = believed_register(times, stored, falls)
+        assert counted(register) == pytest.approx(0.5 * 24 * 80.0 + 0.5 * 23 * 40.0)
+        assert not register.findings
 
     def test_a_gap_over_the_change_is_divided_at_it(self) -> None:
         times = np.array([0, 48], dtype=np.int64) * HOUR_MS
-        accepted = accept(times, np.array([100.0 * 40, 148.0 * 80]), self.place)
+        register = believed_register(times, np.array([100.0 * 40, 148.0 * 80]), self.devices)
         edges = np.array([0, 24, 48], dtype=np.int64) * HOUR_MS
-        assert consume(accepted, edges).amount.tolist() == [24.0 * 40, 24.0 * 80]
+        assert consumption_between(register, edges).amount.tolist() == [24.0 * 40, 24.0 * 80]
 
     def test_two_changes_in_one_gap(self) -> None:
         twice = ((-(2**62), 1.0), (10 * HOUR_MS, 2.0), (20 * HOUR_MS, 4.0))
-        place = Place("m", (Device(ratios=twice),))
+        devices = MeterDevices("m", (Device(ratios=twice),))
         times = np.array([0, 30], dtype=np.int64) * HOUR_MS
-        accepted = accept(times, np.array([0.0, 30.0 * 4]), place)
+        register = believed_register(times, np.array([0.0, 30.0 * 4]), devices)
         edges = np.array([0, 10, 20, 30], dtype=np.int64) * HOUR_MS
-        assert consume(accepted, edges).amount.tolist() == [10.0, 20.0, 40.0]
+        assert consumption_between(register, edges).amount.tolist() == [10.0, 20.0, 40.0]
 
 
 # --- properties ---------------------------------------------------------------------------------
@@ -309,18 +320,20 @@ def honest(draw: st.DrawFn) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
 def test_the_intervals_sum_to_last_minus_first(
     history: tuple[NDArray[np.int64], NDArray[np.float64]], random: object, length_min: int
 ) -> None:
-    """Whatever the gaps, the order, the duplicates and the intervals."""
+    """The sum holds for all gaps, orders, duplicates and intervals."""
     times, values = history
     order = np.random.default_rng(length_min).permutation(len(times))
     twice = np.concatenate([order, order[: len(order) // 2]])
-    accepted = accept(times[twice], values[twice], Place("m", (Device(step=0.01),), 50.0))
+    register = believed_register(
+        times[twice], values[twice], MeterDevices("m", (Device(step=0.01),), 50.0)
+    )
     edges = np.arange(-HOUR_MS, times[-1] + 6 * DAY_MS, length_min * 60_000, dtype=np.int64)
-    consumed = consume(accepted, edges)
-    known = np.nan_to_num(consumed.amount)
+    consumption = consumption_between(register, edges)
+    known = np.nan_to_num(consumption.amount)
     assert known.sum() == pytest.approx(values[-1] - values[0], abs=1e-7)
     assert (known >= 0).all()
-    assert (consumed.estimated <= known + 1e-9).all()
-    assert ((consumed.coverage >= 0) & (consumed.coverage <= 1)).all()
+    assert (consumption.estimated <= known + 1e-9).all()
+    assert ((consumption.coverage >= 0) & (consumption.coverage <= 1)).all()
 
 
 @given(
@@ -340,11 +353,11 @@ def test_no_energy_is_invented(
     values = values.copy()
     for where, value in wrong:
         values[where % len(values)] = value
-    accepted = accept(times, values, Place("m", (Device(step=0.01),), 50.0))
-    steps = np.diff(accepted.total())
+    register = believed_register(times, values, MeterDevices("m", (Device(step=0.01),), 50.0))
+    steps = np.diff(register.total())
     moved = np.append(True, steps > 0)[: len(steps)]
-    since_ms = np.maximum.accumulate(np.where(moved, accepted.times_ms[:-1], 0))
-    allowed = 50.0 * (accepted.times_ms[1:] - since_ms) / HOUR_MS + 0.01
+    since_ms = np.maximum.accumulate(np.where(moved, register.times_ms[:-1], 0))
+    allowed = 50.0 * (register.times_ms[1:] - since_ms) / HOUR_MS + 0.01
     assert (steps >= 0).all()
     assert (steps <= allowed + 1e-2).all()
 
@@ -381,15 +394,15 @@ def test_a_settled_window_has_the_same_digits_as_the_whole(
     history: tuple[NDArray[np.int64], NDArray[np.float64]], first: int, length: int, rated: bool
 ) -> None:
     times, values = history
-    place = METER if rated else UNKNOWN
-    whole = accept(times, values, place)
+    devices = METER if rated else UNKNOWN
+    whole = believed_register(times, values, devices)
     window = (first * HOUR_MS, (first + length) * HOUR_MS)
     inside = (times >= window[0]) & (times < window[1])
-    part = accept(times[inside], values[inside], place, window)
-    if part.settled is None or part.settled[1] - part.settled[0] < HOUR_MS:
+    part = believed_register(times[inside], values[inside], devices, window)
+    if part.stable_ms is None or part.stable_ms[1] - part.stable_ms[0] < HOUR_MS:
         return
-    edges = np.arange(part.settled[0], part.settled[1] + 1, HOUR_MS // 4, dtype=np.int64)
-    by_whole, by_part = consume(whole, edges), consume(part, edges)
+    edges = np.arange(part.stable_ms[0], part.stable_ms[1] + 1, HOUR_MS // 4, dtype=np.int64)
+    by_whole, by_part = consumption_between(whole, edges), consumption_between(part, edges)
     np.testing.assert_array_equal(by_whole.amount, by_part.amount)
     np.testing.assert_array_equal(by_whole.coverage, by_part.coverage)
     np.testing.assert_array_equal(by_whole.estimated, by_part.estimated)

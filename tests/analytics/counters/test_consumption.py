@@ -8,9 +8,9 @@ import pytest
 from numpy.typing import NDArray
 
 from analytics import periods
-from analytics.counters.believed_register import accept
-from analytics.counters.consumption import Imported, consume
-from analytics.counters.meter_devices import HOUR_MS, Place
+from analytics.counters.believed_register import believed_register
+from analytics.counters.consumption import ImportedConsumption, consumption_between
+from analytics.counters.meter_devices import HOUR_MS, MeterDevices
 
 DAY_MS = 24 * HOUR_MS
 
@@ -19,16 +19,18 @@ def hours(*of: float) -> NDArray[np.int64]:
     return np.round(np.array(of) * HOUR_MS).astype(np.int64)
 
 
-def imported(*rows: tuple[float, float, float]) -> Imported:
+def imported(*rows: tuple[float, float, float]) -> ImportedConsumption:
     start, end, amount = (np.array(column) for column in zip(*rows, strict=True))
-    return Imported(hours(*start), hours(*end), amount.astype(np.float64)).disjoint()
+    return ImportedConsumption(
+        hours(*start), hours(*end), amount.astype(np.float64)
+    ).without_overlaps()
 
 
 def test_registers_are_interpolated_at_edges() -> None:
-    accepted = accept(hours(0, 0.7, 1.7), np.array([0.0, 7.0, 17.0]), Place("m"))
-    consumed = consume(accepted, hours(0, 0.5, 1, 1.5))
-    assert consumed.amount == pytest.approx([5.0, 5.0, 5.0])
-    assert consumed.coverage.tolist() == [1.0, 1.0, 1.0]
+    register = believed_register(hours(0, 0.7, 1.7), np.array([0.0, 7.0, 17.0]), MeterDevices("m"))
+    consumption = consumption_between(register, hours(0, 0.5, 1, 1.5))
+    assert consumption.amount == pytest.approx([5.0, 5.0, 5.0])
+    assert consumption.coverage.tolist() == [1.0, 1.0, 1.0]
 
 
 def test_a_gap_over_midnight_keeps_its_energy_and_says_that_it_is_estimated() -> None:
@@ -36,81 +38,87 @@ def test_a_gap_over_midnight_keeps_its_energy_and_says_that_it_is_estimated() ->
     before, after = np.arange(21), np.arange(30, 49)
     times = hours(*before, *after)
     values = np.concatenate([before * 5.0, 200.0 + (after - 30) * 5.0])
-    consumed = consume(accept(times, values, Place("m")), hours(0, 24, 48))
-    assert consumed.amount == pytest.approx([140.0, 150.0])
-    assert consumed.estimated == pytest.approx([40.0, 60.0])
-    assert consumed.coverage == pytest.approx([20 / 24, 18 / 24])
+    consumption = consumption_between(
+        believed_register(times, values, MeterDevices("m")), hours(0, 24, 48)
+    )
+    assert consumption.amount == pytest.approx([140.0, 150.0])
+    assert consumption.estimated == pytest.approx([40.0, 60.0])
+    assert consumption.coverage == pytest.approx([20 / 24, 18 / 24])
 
 
 def test_a_meter_read_by_hand_once_a_day_is_covered() -> None:
-    accepted = accept(hours(*range(8, 24 * 30, 24)), np.arange(30.0) * 10.0, Place("m"))
-    consumed = consume(accepted, hours(*range(24, 24 * 28, 24)))
-    assert consumed.amount == pytest.approx([10.0] * 26)
-    assert (consumed.coverage == 1).all()
-    assert not consumed.estimated.any()
+    register = believed_register(
+        hours(*range(8, 24 * 30, 24)), np.arange(30.0) * 10.0, MeterDevices("m")
+    )
+    consumption = consumption_between(register, hours(*range(24, 24 * 28, 24)))
+    assert consumption.amount == pytest.approx([10.0] * 26)
+    assert (consumption.coverage == 1).all()
+    assert not consumption.estimated.any()
 
 
 def test_a_meter_read_once_a_month_is_covered_but_not_over_a_missing_month() -> None:
     days = np.array([0, 31, 59, 90, 120, 181, 212, 243, 273, 304])  # May's reading is missing
-    accepted = accept(hours(*(days * 24)), days * 2.0, Place("m"))
-    consumed = consume(accepted, hours(*(days * 24)))
-    assert consumed.coverage.tolist() == [1, 1, 1, 1, 0, 1, 1, 1, 1]
-    assert consumed.amount == pytest.approx(np.diff(days) * 2.0)
+    register = believed_register(hours(*(days * 24)), days * 2.0, MeterDevices("m"))
+    consumption = consumption_between(register, hours(*(days * 24)))
+    assert consumption.coverage.tolist() == [1, 1, 1, 1, 0, 1, 1, 1, 1]
+    assert consumption.amount == pytest.approx(np.diff(days) * 2.0)
 
 
 def test_daily_history_that_becomes_hourly_is_covered_throughout() -> None:
     times = hours(*range(0, 24 * 20, 24), *range(24 * 20, 24 * 30))
-    accepted = accept(times, times / HOUR_MS, Place("m"))
-    assert accepted.covered[:-1].all()
+    register = believed_register(times, times / HOUR_MS, MeterDevices("m"))
+    assert register.covered[:-1].all()
 
 
 def test_days_of_a_clock_change_have_their_own_length() -> None:
     zone = ZoneInfo("Europe/Berlin")
     edges = periods.edges_ms(date(2025, 3, 29), date(2025, 4, 1), "day", zone)
     times = np.arange(edges[0] - HOUR_MS, edges[-1] + 2 * HOUR_MS, HOUR_MS)
-    accepted = accept(times, (times - times[0]) / HOUR_MS, Place("m"))
-    assert consume(accepted, edges).amount.tolist() == [24.0, 23.0, 24.0]
+    register = believed_register(times, (times - times[0]) / HOUR_MS, MeterDevices("m"))
+    assert consumption_between(register, edges).amount.tolist() == [24.0, 23.0, 24.0]
 
 
 def test_an_unknown_interval_is_nan_and_a_partly_known_one_is_its_known_part() -> None:
-    accepted = accept(hours(6, 7, 8), np.array([0.0, 3.0, 6.0]), Place("m"))
-    consumed = consume(accepted, hours(-4, 0, 7.5, 12, 16))
-    assert np.isnan(consumed.amount).tolist() == [True, False, False, True]
-    assert consumed.amount[1:3] == pytest.approx([4.5, 1.5])
-    assert consumed.coverage == pytest.approx([0, 0.2, 0.5 / 4.5, 0])
+    register = believed_register(hours(6, 7, 8), np.array([0.0, 3.0, 6.0]), MeterDevices("m"))
+    consumption = consumption_between(register, hours(-4, 0, 7.5, 12, 16))
+    assert np.isnan(consumption.amount).tolist() == [True, False, False, True]
+    assert consumption.amount[1:3] == pytest.approx([4.5, 1.5])
+    assert consumption.coverage == pytest.approx([0, 0.2, 0.5 / 4.5, 0])
 
 
 def test_imported_consumption_is_used_as_it_is() -> None:
-    nothing = accept(hours(), np.zeros(0), Place("m"))
-    consumed = consume(nothing, hours(0, 1, 2, 3, 4), imported((0, 1, 0.1), (1, 2, 0.7), (3, 4, 0)))
-    assert consumed.amount[[0, 1, 3]].tolist() == [0.1, 0.7, 0.0]
-    assert np.isnan(consumed.amount[2])  # missing is missing
-    assert consumed.coverage.tolist() == [1, 1, 0, 1]
+    nothing = believed_register(hours(), np.zeros(0), MeterDevices("m"))
+    consumption = consumption_between(
+        nothing, hours(0, 1, 2, 3, 4), imported((0, 1, 0.1), (1, 2, 0.7), (3, 4, 0))
+    )
+    assert consumption.amount[[0, 1, 3]].tolist() == [0.1, 0.7, 0.0]
+    assert np.isnan(consumption.amount[2])  # missing is missing
+    assert consumption.coverage.tolist() == [1, 1, 0, 1]
 
 
 def test_imported_consumption_goes_before_the_register_where_it_is() -> None:
-    accepted = accept(hours(*range(25)), np.arange(25.0) * 10.0, Place("m"))
-    consumed = consume(accepted, hours(0, 24), imported((0, 8, 100.0)))
-    assert consumed.amount.tolist() == [100.0 + 160.0]
-    assert consumed.coverage.tolist() == [1.0]
+    register = believed_register(hours(*range(25)), np.arange(25.0) * 10.0, MeterDevices("m"))
+    consumption = consumption_between(register, hours(0, 24), imported((0, 8, 100.0)))
+    assert consumption.amount.tolist() == [100.0 + 160.0]
+    assert consumption.coverage.tolist() == [1.0]
 
 
 def test_imported_months_are_laid_on_their_days() -> None:
-    nothing = accept(hours(), np.zeros(0), Place("m"))
-    consumed = consume(nothing, hours(0, 24, 48), imported((0, 24 * 30, 900.0)))
-    assert consumed.amount == pytest.approx([30.0, 30.0])
-    assert consumed.coverage.tolist() == [1.0, 1.0]
+    nothing = believed_register(hours(), np.zeros(0), MeterDevices("m"))
+    consumption = consumption_between(nothing, hours(0, 24, 48), imported((0, 24 * 30, 900.0)))
+    assert consumption.amount == pytest.approx([30.0, 30.0])
+    assert consumption.coverage.tolist() == [1.0, 1.0]
 
 
 def test_a_year_of_one_number_is_no_coverage() -> None:
-    nothing = accept(hours(), np.zeros(0), Place("m"))
-    consumed = consume(nothing, hours(0, 24), imported((0, 24 * 365, 3650.0)))
-    assert consumed.amount == pytest.approx([10.0])
-    assert consumed.coverage.tolist() == [0.0]
-    assert consumed.estimated == pytest.approx([10.0])
+    nothing = believed_register(hours(), np.zeros(0), MeterDevices("m"))
+    consumption = consumption_between(nothing, hours(0, 24), imported((0, 24 * 365, 3650.0)))
+    assert consumption.amount == pytest.approx([10.0])
+    assert consumption.coverage.tolist() == [0.0]
+    assert consumption.estimated == pytest.approx([10.0])
 
 
 def test_an_import_that_overlaps_an_earlier_one_is_left_out() -> None:
-    nothing = accept(hours(), np.zeros(0), Place("m"))
+    nothing = believed_register(hours(), np.zeros(0), MeterDevices("m"))
     twice = imported((0, 24, 240.0), (5, 6, 10.0), (24, 25, 3.0))
-    assert consume(nothing, hours(0, 24, 25), twice).amount.tolist() == [240.0, 3.0]
+    assert consumption_between(nothing, hours(0, 24, 25), twice).amount.tolist() == [240.0, 3.0]

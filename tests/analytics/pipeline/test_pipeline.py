@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from analytics import periods
 from analytics.app import load_rules
-from analytics.figures.figure import Finding
-from analytics.pipeline import register_sources
+from analytics.pipeline import register_reader
 from analytics.pipeline.pipeline import Pipeline
 from jieneng.metering import schema
 from jieneng.metering.errors import UsageError
+from jieneng.metering.findings import Finding
 from jieneng.metering.schema import Point
 from jieneng.site_folder import SiteFolder
 from jieneng.storage import Store, StoreSettings, open_store
@@ -65,7 +65,7 @@ FIRST, LAST = date(2020, 1, 1), date(2020, 6, 30)
 
 
 def silent(_: float) -> None:
-    """Nobody watches."""
+    """Discard the progress."""
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ async def write_history(small: SiteFolder, store: Store) -> None:
 async def stored(
     store: Store, interval: str, **where: str
 ) -> dict[tuple[str, str, str], tuple[NDArray[np.int64], NDArray[np.float64]]]:
-    """Everything that is stored of consumption, by scope, medium and field."""
+    """Return all stored consumption, by scope, medium and field."""
     found = {}
     for field in ("energy_kwh", "volume_m3", schema.COVERAGE, schema.ESTIMATED):
         for series in await store.read(
@@ -166,7 +166,7 @@ async def test_the_same_digits_whatever_the_windows(small: SiteFolder, store: St
 
 
 async def test_day_by_day_is_as_good_as_all_at_once(small: SiteFolder, store: Store) -> None:
-    """As the running service does it: each day with what is there by then, then late days."""
+    """The running service computes each day with the readings it has by then, then late days."""
     await write_history(small, store)
     first, last = date(2020, 4, 18), date(2020, 4, 23)
     await pipeline(small, store).backfill(first, last, silent)
@@ -222,7 +222,7 @@ async def test_a_gap_over_a_windows_edge_keeps_its_energy_however_many_readings_
     small: SiteFolder, store: Store, monkeypatch: pytest.MonkeyPatch, limit: int
 ) -> None:
     """Half a year of 60-s readings passed the limit alone, so nothing around it was looked at."""
-    monkeypatch.setattr(register_sources, "_CONTEXT_READINGS", limit)
+    monkeypatch.setattr(register_reader, "_CONTEXT_READINGS", limit)
     start, edge = midnight(small, date(2020, 5, 1)), midnight(small, date(2020, 6, 1))
     times = np.arange(start, midnight(small, date(2020, 6, 30)) + 1, HOUR_MS // 4)
     times = times[np.abs(times - edge) > 36 * HOUR_MS]

@@ -18,7 +18,7 @@ from rich.cells import cell_len
 from rich.console import Console, RenderableType
 
 from analytics import report
-from analytics.figures.figure import FactorSeries, Figure, Finding, Status
+from analytics.figures.figure import FactorSeries, Figure, Status
 from analytics.report import (
     charts,
     csv_output,
@@ -30,6 +30,9 @@ from analytics.report import (
 )
 from analytics.report.chart_axis import axis
 from analytics.report.report_data import PageData, Reading, Scope
+from jieneng.locale import collect
+from jieneng.locale.finding_text import Labels
+from jieneng.metering.findings import Finding
 
 SCOPES = (
     Scope("centre", "行政中心（示例）", "site"),
@@ -48,8 +51,15 @@ BASES = {
     "carbon_per_floor_area": (61.94, "kgCO2/m2", -7.0),
 }
 CHANGES = (-8.412, -6.2, -9.31, -3.4)
-GAP = Finding("gap", "w-b3", "2025-03-04 10:00 – 2025-03-09 08:00, 118 h")
-ROLLED = Finding("baseline_counter_rollover", "e-b3", "99999.9 at 2020-05-10, then 3.2")
+GAP = Finding.of("gap", "w-b3", weight=0.25, coverage=0.8712)
+ROLLED = Finding.of(
+    "counter_rollover",
+    "e-b3",
+    before=99999.9,
+    before_ms=1_589_083_200_000,
+    after=3.2,
+    after_ms=1_589_083_260_000,
+).as_baseline()
 
 
 def figure(
@@ -106,7 +116,7 @@ def scope_figures(number: int, scope: Scope) -> list[Figure]:
                 target_pct=BASES[indicator][2],
                 operator=">",
                 status="insufficient_data",
-                findings=(Finding("no_headcount", scope.id),),
+                findings=(Finding.of("no_headcount", scope.id, known=0, days=365),),
             )
         found.append(made)
     return [*found, figure(scope.id, indicator, -12.1, "no_target", series="current")]
@@ -318,7 +328,9 @@ def test_no_name_becomes_markup(name: str) -> None:
 def named(name: str) -> PageData:
     data = sample()
     doubted = msgspec.structs.replace(
-        data.figures[0], findings=(Finding(name, name, name),), unit=name
+        data.figures[0],
+        findings=(Finding.of(name, name), Finding.of("not_begun", name)),
+        unit=name,
     )
     return msgspec.structs.replace(
         data,
@@ -407,7 +419,7 @@ def test_a_doubt_stands_once_with_all_that_it_touches() -> None:
 
 def test_the_sheet_says_what_the_figures_say() -> None:
     figures = sample().figures
-    rows = list(csv.DictReader(io.StringIO(csv_output.to_csv(figures))))
+    rows = list(csv.DictReader(io.StringIO(csv_output.to_csv(figures, str, Labels()))))
     for row, figure in zip(rows, figures, strict=True):
         assert row["value"] == ("" if figure.value is None else repr(figure.value))
         assert row["scope"] == figure.scope
@@ -420,6 +432,7 @@ def test_the_terminal_tables_fit_100_columns() -> None:
     for table in (
         terminal_tables.overview_table(data.figures, data.scopes, data.period, str),
         terminal_tables.figures_table(data.figures, names, str),
+        terminal_tables.findings_table(data.figures, data.labels, str),
         terminal_tables.caps_table(data.figures, "centre", data.period, str),
         terminal_tables.live_table(data.readings, str),
     ):
@@ -440,6 +453,7 @@ def test_every_text_for_people_stands_in_a_translate_call() -> None:
             ):
                 assert isinstance(node.args[0], ast.Constant), ast.unparse(node)
                 known.add(node.args[0].value)
+    known |= set(collect.sentences())  # a finding's sentence stands in its row
     asked: set[str] = set()
 
     def translate(text: str) -> str:

@@ -13,8 +13,8 @@ import pytest
 
 from edge_agent.commissioning import toml_output
 from jieneng.clock import SystemClock
-from jieneng.metering.catalog.meter_model import Model, PointRow
-from jieneng.metering.read_plan import plan
+from jieneng.metering.catalog.modbus_points import ModbusModel, PointRow, modbus_models
+from jieneng.metering.catalog.modbus_reads import plan
 from jieneng.metering.site import Bus, Meter, value_on
 from jieneng.site_folder import load, packaged_models
 from tests.cli.probe.probes import pasted, probe, records, site
@@ -31,7 +31,7 @@ from tests.edge_agent.commissioning.unknown_meters import (
 from tests.edge_agent.misbehaving import Act, Question, misbehaving
 from tests.servers import free_port
 
-MODELS = packaged_models()
+MODELS = modbus_models(packaged_models())
 DTSD = MODELS["acrel-dtsd1352"]
 SHOWN = "10800.00"
 
@@ -53,7 +53,7 @@ async def test_a_scan_names_every_unit_and_its_model(link: str, tmp_path: Path) 
     found = {one["unit"]: one["model"] for one in toml["meter"]}
     assert set(found) == set(range(1, len(MODELS) + 1))
     for name, unit in zip(MODELS, found, strict=True):
-        assert f"{name} fits, " in done.stdout.split(f"unit {unit} ")[1].split("\nunit ")[0]
+        assert f"{name} fits: " in done.stdout.split(f"unit {unit} ")[1].split("\nunit ")[0]
     assert "Looking for units: 100%" in done.stderr, "plain lines where there is no terminal"
 
 
@@ -103,8 +103,8 @@ async def test_the_silent_are_asked_again_where_the_gateway_is_slower_than_the_t
     assert done.returncode == 0, done.stderr
     assert {unit for unit in range(1, 7) if f"unit {unit} answers." in done.stdout} == units
     said = re.search(
-        r"The gateway is held up for ([\d.]+) s by a unit that is silent, longer than "
-        r"--timeout 0.3: the silent ones were asked again with a time-out of ([\d.]+) s.",
+        r"A silent unit blocks the gateway for ([\d.]+) s, longer than --timeout 0.3. "
+        r"The silent units were asked again with a timeout of ([\d.]+) s.",
         done.stdout,
     )  # fmt: skip
     assert said is not None, done.stdout
@@ -120,7 +120,7 @@ async def test_nobody_there_says_what_to_look_at(tmp_path: Path) -> None:
             "--rtu-tcp", f"127.0.0.1:{port}", "--units", "7,9", "--timeout", "0.05", cwd=tmp_path
         )
     assert done.returncode == 1
-    assert "Nobody answers at rtu_tcp 127.0.0.1" in done.stdout
+    assert "No unit answers at rtu_tcp 127.0.0.1" in done.stdout
     assert "A and B are swapped" in done.stdout
 
 
@@ -145,8 +145,8 @@ async def test_a_model_for_which_nothing_speaks_is_not_pasted(tmp_path: Path) ->
         shown = await probe(*where, *voltage, cwd=tmp_path)
     for done in (scan, shown):
         assert done.returncode == 0, done.stderr
-        assert "Nothing tells these apart: " in done.stdout
-        assert "Tell what its display shows: --unit 1 --display NUMBER." in done.stdout
+        assert "These models can't be told apart by the replies: " in done.stdout
+        assert "Give the number on its display: --unit 1 --display NUMBER." in done.stdout
         assert not {"model", "meter"} & set(pasted(done.stdout))
     assert "as model" not in shown.stdout
 
@@ -186,7 +186,7 @@ async def test_a_display_on_a_device_that_differs_gives_a_model_that_reads_it(
     assert done.returncode == 0, done.stderr
     toml = pasted(done.stdout)
     assert "u32 CDAB, scale 0.1: not as model acrel-dtsd1352: order, scale" in done.stdout
-    again = msgspec.convert({"model": toml["model"], "point": toml["point"][1:]}, Model)
+    again = msgspec.convert({"model": toml["model"], "point": toml["point"][1:]}, ModbusModel)
     rows = {row.quantity: row for row in again.point}
     expected = {row.quantity: row for row in device.point}
     assert toml["point"][0]["order"] == "CDAB"
@@ -214,7 +214,7 @@ async def test_without_any_model_the_point_alone_is_found(tmp_path: Path) -> Non
     def elsewhere(row: PointRow) -> dict[str, Any]:
         return {"address": row.address % 64 + 100, "function": 4}
 
-    device = Model(
+    device = ModbusModel(
         model=DTSD.model, point=altered(DTSD, "other", elsewhere).point[:1]
     )  # the counter alone, where no model has one
     async with served(device) as port:
@@ -234,7 +234,7 @@ async def test_what_the_model_lacks_is_added_to_it(tmp_path: Path) -> None:
     """Its other points stay, and the agent reads all of them."""
     held = {0: 5, 1: 10797, 0x61: 2310, 0x62: 2311, 0x63: 2312, 0x77: 5000, 0x40: 951}
     row = PointRow(quantity="reactive_power_kvar", function=3, address=0x40, type="u16")
-    device = Model(model=DTSD.model, point=(*DTSD.point, row))
+    device = ModbusModel(model=DTSD.model, point=(*DTSD.point, row))
     async with misbehaving(Documented(device, held)) as server:
         done = await probe(
             "--tcp", f"127.0.0.1:{server.port}", "--unit", "1", "--model", DTSD.id,
@@ -251,7 +251,7 @@ async def test_what_the_model_lacks_is_added_to_it(tmp_path: Path) -> None:
 
 async def test_a_device_that_no_model_fits_has_a_model_by_its_unit(tmp_path: Path) -> None:
     """A second one's file does not overwrite the first one's."""
-    device = Model(model=DTSD.model, point=DTSD.point[:1])
+    device = ModbusModel(model=DTSD.model, point=DTSD.point[:1])
     ids = set[str]()
     async with served(device, device) as port:
         for unit in (1, 2):
@@ -260,7 +260,7 @@ async def test_a_device_that_no_model_fits_has_a_model_by_its_unit(tmp_path: Pat
             )
             assert "No model of the library fits." in done.stdout
             toml = pasted(done.stdout)
-            assert f"# models/{toml['model']['id']}.toml" in done.stdout
+            assert f"models/{toml['model']['id']}.toml" in done.stdout
             assert [one["model"] for one in toml["meter"]] == [toml["model"]["id"]]
             ids.add(toml["model"]["id"])
             check_takes(toml, tmp_path / str(unit))
@@ -273,7 +273,7 @@ async def test_no_meter_is_printed_before_its_counter_is_found(
 ) -> None:
     """`jieneng check` would refuse it: nothing that it reads is consumption."""
     row = PointRow(quantity="voltage_a_v", function=3, address=50, type="u16", scale=Decimal("0.1"))
-    device = Model(model=DTSD.model, point=(row,))
+    device = ModbusModel(model=DTSD.model, point=(row,))
     async with misbehaving(Documented(device, {50: 2317})) as server:
         done = await probe(
             "--tcp", f"127.0.0.1:{server.port}", "--unit", "1", "--display", "voltage_a_v=231.7",
@@ -300,8 +300,133 @@ async def test_what_the_model_reads_rightly_is_not_searched_for(tmp_path: Path) 
     assert "Reading registers" not in done.stderr
     toml = pasted(done.stdout)
     assert "model" not in toml
-    assert [one["quantity"] for one in toml["point"]] == ["energy_kwh", "power_kw"]
+    assert "point" not in toml, "the model has both points"
     assert [one["model"] for one in toml["meter"]] == ["eastron-sdm630"]
+
+
+async def test_a_point_that_the_model_has_is_not_printed_again(tmp_path: Path) -> None:
+    """Also if it was searched for, as `--from` asks; a point that differs is printed."""
+    async with served(DTSD) as port:
+        where = ("--tcp", f"127.0.0.1:{port}", "--unit", "1", "--model", DTSD.id)
+        searched = await probe(*where, "--display", SHOWN, "--from", "0", cwd=tmp_path)
+    assert searched.returncode == 0, searched.stderr
+    assert "as model acrel-dtsd1352 says" in searched.stdout
+    assert set(pasted(searched.stdout)) == {"bus", "meter"}
+    async with served(altered(DTSD, "other", low_word_first)) as port:
+        where = ("--tcp", f"127.0.0.1:{port}", "--unit", "1", "--model", DTSD.id)
+        voltage = ("--display", "voltage_a_v=230")
+        other = await probe(*where, "--display", SHOWN, *voltage, cwd=tmp_path)
+    assert other.returncode == 0, other.stderr
+    alone = other.stdout.partition("# To paste:")[2].partition("[model]")[0]
+    assert alone.count("[[point]]") == 1
+    assert 'quantity = "energy_kwh"' in alone
+
+
+# --- how the agent reaches the bus --------------------------------------------------------------
+
+
+TUNNEL = """[[bus]]
+id = "b"
+host = "127.0.0.1"
+port = {port}
+"""
+
+
+@pytest.mark.parametrize(
+    ("file", "head", "agents"),
+    [
+        ("agent.toml", "", 1),
+        ("agent.toml", '[agent]\nid = "agent-1"\n', 1),
+        ("agent-1.toml", "", 1),
+        ("agent-1.toml", '[agent]\nid = "agent-1"\n', 2),
+        ("agent.toml", "", 2),
+    ],
+)
+async def test_a_meter_of_the_site_is_probed_where_its_agent_reaches_it(
+    file: str, head: str, agents: int, tmp_path: Path
+) -> None:
+    """The site's address leads nowhere; the printed bus is still the site's."""
+    elsewhere = free_port()
+    text = (site(tmp_path, elsewhere) / "site.toml").read_text()
+    if agents == 2:
+        text += '[[bus]]\nid = "c"\nagent = "agent-2"\nhost = "127.0.0.2"\nport = 1\n'
+        (tmp_path / "site.toml").write_text(text)
+        (tmp_path / "agent-2.toml").write_text('[agent]\nid = "agent-2"\n')
+    record_file = tmp_path / "sign-off.jsonl"
+    async with served(DTSD) as port:
+        (tmp_path / file).write_text(head + TUNNEL.format(port=port))
+        done = await probe(
+            "--meter", "m-1", "--display", SHOWN, "--sign-off", record_file, "--by", "me",
+            cwd=tmp_path,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    [bus] = pasted(done.stdout.partition("Signed off")[0])["bus"]
+    assert (bus["host"], bus["port"]) == ("127.0.0.1", elsewhere)
+    [record] = records(record_file)
+    assert record["link"] == f"tcp 127.0.0.1:{port}"
+
+
+async def test_another_agents_tunnel_is_not_taken(tmp_path: Path) -> None:
+    """Only the agent of the bus counts."""
+    async with served(DTSD) as port:
+        text = (site(tmp_path, port) / "site.toml").read_text()
+        text += '[[bus]]\nid = "c"\nagent = "agent-2"\nhost = "127.0.0.2"\nport = 1\n'
+        (tmp_path / "site.toml").write_text(text)
+        tunnel = '[agent]\nid = "agent-2"\n' + TUNNEL.format(port=free_port())
+        (tmp_path / "agent-2.toml").write_text(tunnel)
+        done = await probe("--meter", "m-1", "--display", SHOWN, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+async def test_a_mistake_in_the_agents_file_is_reported_by_a_probe_of_its_meter(
+    tmp_path: Path,
+) -> None:
+    site(tmp_path, 502)
+    (tmp_path / "agent.toml").write_text('[[bus]]\nid = "b"\nprot = 1\n')
+    done = await probe("--meter", "m-1", "--display", SHOWN, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "agent.toml:3: unknown key prot. Did you mean port?" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+# --- how sure it is -----------------------------------------------------------------------------
+
+
+async def test_how_sure_the_recognition_is_stands_in_a_sentence(tmp_path: Path) -> None:
+    """A count of values and a verdict, and no bits."""
+    async with served(DTSD) as port:
+        done = await probe("--tcp", f"127.0.0.1:{port}", "--units", "1", cwd=tmp_path)
+    said = re.search(
+        r"acrel-dtsd1352 fits: of (\d+) values (\d+) are typical of a meter in use, (\d+) are 0, "
+        r"(\d+) are possible but unusual\. energy_kwh = ",
+        done.stdout,
+    )
+    assert said is not None, done.stdout
+    count, *kinds = map(int, said.groups())
+    assert (count, sum(kinds)) == (len(DTSD.point), count)
+    assert "acrel-dtsd1352 fits clearly better than the others." in done.stdout
+    assert "bits" not in done.stdout
+
+
+async def test_weak_evidence_is_called_so_with_its_odds(tmp_path: Path) -> None:
+    """Any word may be a counter, and 4,351 of 65,536 look like a voltage."""
+    tenths = Decimal("0.1")
+    counter = PointRow(quantity="energy_kwh", function=3, address=49, type="u16", scale=tenths)
+    voltage = PointRow(quantity="voltage_a_v", function=3, address=50, type="u16", scale=tenths)
+    head = msgspec.structs.replace(DTSD.model, id="one-voltage", source="made up for a test")
+    model = ModbusModel(model=head, point=(counter, voltage))
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "one-voltage.toml").write_text(toml_output.model_toml(model))
+    async with misbehaving(Documented(model, {50: 2317})) as server:
+        site(tmp_path, server.port)
+        where = ("--tcp", f"127.0.0.1:{server.port}", "--units", "1")
+        done = await probe(*where, cwd=tmp_path)
+    said = re.search(
+        r"The evidence for one-voltage is weak: about 1 in (\d+) units would fit by chance\. Give",
+        done.stdout,
+    )
+    assert said is not None, done.stdout
+    assert int(said[1]) == pytest.approx(65536 / 4351, abs=5)
 
 
 def agent_multiplies_by(block: dict[str, Any]) -> dict[str, float]:
@@ -370,16 +495,16 @@ def check_takes(toml: dict[str, Any], path: Path) -> None:
     """A site of what was pasted, and the area that only a person knows, is right."""
     rows = {row["quantity"]: row for row in toml["point"]}
     model = msgspec.convert(
-        {"model": toml["model"], "point": [*rows.values()]}, Model, strict=False
+        {"model": toml["model"], "point": [*rows.values()]}, ModbusModel, strict=False
     )
     [bus], [meter] = toml["bus"], toml["meter"]
     folder = path / "pasted"
     (folder / "models").mkdir(parents=True)
-    (folder / "models" / f"{model.id}.toml").write_text(toml_output.model(model))
+    (folder / "models" / f"{model.id}.toml").write_text(toml_output.model_toml(model))
     text = [
         '[site]\nid = "s"\nname = "s"\n[[area]]\nid = "a"\nname = "a"',
-        toml_output.bus(msgspec.convert(bus, Bus)),
-        toml_output.meter(msgspec.convert({**meter, "area": "a"}, Meter)),
+        toml_output.bus_toml(msgspec.convert(bus, Bus)),
+        toml_output.meter_toml(msgspec.convert({**meter, "area": "a"}, Meter)),
     ]
     (folder / "site.toml").write_text("\n".join(text))
     assert load(folder).site.meter[0].model == model.id
@@ -389,13 +514,13 @@ async def agent_reads(toml: dict[str, Any], port: int) -> dict[str, float]:
     """What the agent reads by the model that was pasted last."""
     rows = {row["quantity"]: row for row in toml["point"]}  # those of the model stand last
     model = msgspec.convert(
-        {"model": toml["model"], "point": [*rows.values()]}, Model, strict=False
+        {"model": toml["model"], "point": [*rows.values()]}, ModbusModel, strict=False
     )
     assert [one["model"] for one in toml["meter"]] == [model.id]
     read = dict[str, float]()
-    async with probing(port) as asking:
+    async with probing(port) as bus_probe:
         for one in plan(model):
-            read |= zip(one.quantities, one.decode(await asking.ask(1, one)), strict=True)
+            read |= zip(one.quantities, one.decode(await bus_probe.request(1, one)), strict=True)
     return read
 
 
@@ -412,7 +537,7 @@ async def test_a_model_that_the_agent_can_not_read_is_printed_as_it_can(
         for done in (scan, recognised, known):
             assert done.returncode == 0, done.stderr
             said = done.stdout.partition("# To paste:")[0]
-            assert said.count(f"asks for at once by model {DTSD.id}: use {DTSD.id}-a") == 1
+            assert said.count(f"the agent's requests by model {DTSD.id}: use {DTSD.id}-a") == 1
             read = await agent_reads(pasted(done.stdout), server.port)
             assert (read["energy_kwh"], read["voltage_b_v"]) == (81.23, 231.1)
 
@@ -422,7 +547,7 @@ async def test_a_model_of_its_own_is_printed_as_the_agent_can_read_it(tmp_path: 
     tenths = altered(DTSD, "other", lambda _: {"scale": Decimal("0.1")})
     folder = tmp_path / "models"
     folder.mkdir()
-    (folder / "other.toml").write_text(toml_output.model(tenths))
+    (folder / "other.toml").write_text(toml_output.model_toml(tenths))
     async with misbehaving(documented()) as server:
         site(tmp_path, server.port)
         done = await probe("--meter", "m-1", "--model", "other", "--display", "81.23", cwd=tmp_path)
@@ -555,8 +680,8 @@ async def test_a_unit_that_is_silent_is_said_to_be_so_and_not_searched(tmp_path:
         zh = await probe(*where, "--unit", "99", "--model", DTSD.id, cwd=tmp_path, language="zh")
     assert (silent.returncode, zh.returncode) == (1, 1)
     assert silent.stdout == (
-        f"unit 99 does not answer at tcp 127.0.0.1:{server.port}. The same command without --unit "
-        "and --display looks for those that do; a longer --timeout helps with slow gateways.\n"
+        f"unit 99 does not answer at tcp 127.0.0.1:{server.port}. Run the command without --unit "
+        "and --display to find the units that do. A longer --timeout helps with slow gateways.\n"
     )
     assert asked < 10
     all_chinese(zh.stdout, zh.stderr)
@@ -581,7 +706,7 @@ async def test_a_unit_that_is_deaf_but_for_its_own_registers_is_there(
             "--tcp", f"127.0.0.1:{server.port}", "--timeout", "0.05", "--unit", "1", "--display",
             "77.7", *known, cwd=tmp_path,
         )  # fmt: skip
-    assert "energy_kwh 77.7 stands nowhere" in done.stdout
+    assert "energy_kwh 77.7 is in none of the registers that were read" in done.stdout
 
 
 @pytest.mark.parametrize("typed", [("--meter", "e-main"), ("--tcp", "127.0.0.1:1")])

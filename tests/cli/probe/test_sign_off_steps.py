@@ -6,14 +6,15 @@ from pathlib import Path
 import pytest
 
 from edge_agent.commissioning import toml_output
-from edge_agent.commissioning.read_variants import ways
+from edge_agent.commissioning.read_variants import read_variants
 from jieneng.clock import SystemClock
+from jieneng.metering.catalog.modbus_points import modbus_models
 from jieneng.site_folder import packaged_models
 from tests.cli.probe.probes import probe, records, site
 from tests.edge_agent.commissioning.unknown_meters import Documented, served
 from tests.edge_agent.misbehaving import misbehaving
 
-MODELS = packaged_models()
+MODELS = modbus_models(packaged_models())
 DTSD = MODELS["acrel-dtsd1352"]
 SHOWN = "10800.00"
 
@@ -90,12 +91,12 @@ async def test_what_the_agent_can_not_read_is_not_signed_off(tmp_path: Path) -> 
         site(tmp_path, server.port, model=model.id)
         refused = await probe(*wanted, cwd=tmp_path)
         (tmp_path / "models").mkdir()
-        _, apart, _ = ways(model)
-        (tmp_path / "models" / f"{apart.id}.toml").write_text(toml_output.model(apart))
+        _, apart, _ = read_variants(model)
+        (tmp_path / "models" / f"{apart.id}.toml").write_text(toml_output.model_toml(apart))
         site(tmp_path, server.port, model=apart.id)
         signed = await probe(*wanted, cwd=tmp_path)
     assert refused.returncode == 1
-    assert f"m-1 does not answer what the agent asks for by model {model.id}: " in refused.stderr
+    assert f"m-1 does not answer the agent's requests by model {model.id}: " in refused.stderr
     assert signed.returncode == 0, signed.stderr
     [record] = records(file)
     assert (record["model"], record["verdict"]) == (apart.id, "ok")
@@ -123,7 +124,7 @@ async def test_nothing_is_signed_off_that_is_not_as_the_site_has_it(
         )  # fmt: skip
     assert done.returncode == 2
     assert differs in done.stderr
-    assert "mend site.toml first" in done.stderr
+    assert "fix site.toml first" in done.stderr
     assert not file.exists()
 
 

@@ -8,11 +8,16 @@ import msgspec
 import pytest
 
 from edge_agent.commissioning import model_match, search_ranges
-from edge_agent.commissioning.model_match import PLAUSIBLE, Fit
-from jieneng.metering.catalog.meter_model import ForbiddenRow, IdentityRow, Model
+from edge_agent.commissioning.model_match import PLAUSIBLE_RANGES, ModelMatch
+from jieneng.metering.catalog.modbus_points import (
+    ForbiddenRow,
+    IdentityRow,
+    ModbusModel,
+    modbus_models,
+)
+from jieneng.metering.catalog.modbus_reads import ModbusRead, plan
 from jieneng.metering.errors import DeviceRefused, LinkDown
 from jieneng.metering.quantities import QUANTITIES
-from jieneng.metering.read_plan import Read, plan
 from jieneng.site_folder import packaged_models
 from tests.edge_agent.commissioning.unknown_meters import (
     Documented,
@@ -24,7 +29,7 @@ from tests.edge_agent.commissioning.unknown_meters import (
 from tests.edge_agent.misbehaving import Act, Question, misbehaving
 from tests.servers import free_port
 
-MODELS = packaged_models()
+MODELS = modbus_models(packaged_models())
 kinds = pytest.mark.parametrize("kind", ["tcp", "rtu_tcp"])
 
 
@@ -35,10 +40,10 @@ kinds = pytest.mark.parametrize("kind", ["tcp", "rtu_tcp"])
 async def test_units_are_found_among_silent_ones(kind: str) -> None:
     async with (
         served(*MODELS.values(), link=kind) as port,
-        probing(port, kind, timeout_s=0.03) as asking,
+        probing(port, kind, timeout_s=0.03) as bus_probe,
     ):
         shares: list[float] = []
-        there = await asking.scan(range(1, len(MODELS) + 4), shares.append)
+        there = await bus_probe.scan(range(1, len(MODELS) + 4), shares.append)
     assert [one.unit for one in there] == list(range(1, len(MODELS) + 1))
     assert shares[-1] == 1.0
     assert shares == sorted(shares)
@@ -61,10 +66,10 @@ async def test_who_refuses_and_who_is_garbled_is_there_too(kind: str) -> None:
 
     async with (
         misbehaving(behave, rtu=kind != "tcp") as server,
-        probing(server.port, kind, timeout_s=0.04) as asking,
+        probing(server.port, kind, timeout_s=0.04) as bus_probe,
     ):
-        there = await asking.scan(range(1, 7), quiet)
-    found = {one.unit: one.how for one in there}
+        there = await bus_probe.scan(range(1, 7), quiet)
+    found = {one.unit: one.response for one in there}
     assert found == {1: "answers", 2: "refuses", 3: "garbled", 4: "answers"}
     assert isinstance(there[1].error, DeviceRefused)
 
@@ -73,10 +78,10 @@ async def test_one_question_at_a_time_over_one_connection_and_only_reading() -> 
     def behave(question: Question) -> Iterator[Act]:
         yield question.reply(2310)
 
-    async with misbehaving(behave) as server, probing(server.port) as asking:
-        await asking.scan(range(1, 4), quiet)
-        await asking.fits(1, list(MODELS.values()), quiet)
-        await asking.registers(1, search_ranges.everywhere(range(100)), quiet)
+    async with misbehaving(behave) as server, probing(server.port) as bus_probe:
+        await bus_probe.scan(range(1, 4), quiet)
+        await bus_probe.match_models(1, list(MODELS.values()), quiet)
+        await bus_probe.read_registers(1, search_ranges.by_both_functions(range(100)), quiet)
         assert server.connections == 1
         assert {question.function for question in server.questions} <= {3, 4}
 
@@ -89,36 +94,39 @@ async def test_a_question_that_was_given_up_stands_before_no_other(
     """The gateway serves what a connection asks one after the other, and the silent take longer
     than they are waited for."""
     gateway = Gateway(there, 0.5, says=says, shared=False)
-    async with gateway.serving() as port, probing(port, timeout_s=0.15) as asking:
-        found = await asking.scan(range(1, 10), quiet)
+    async with gateway.serving() as port, probing(port, timeout_s=0.15) as bus_probe:
+        found = await bus_probe.scan(range(1, 10), quiet)
     assert {one.unit for one in found} == there
 
 
 @pytest.mark.parametrize("says", [True, False])
 async def test_how_long_a_silent_unit_holds_up_the_others_is_found_out(says: bool) -> None:
-    async with Gateway({2}, 0.6, says=says).serving() as port, probing(port) as asking:
-        assert 0.6 <= await asking.held_up_s(1, [2]) < 2.0
-        alone = await asking.held_up_s(1, [])
+    async with Gateway({2}, 0.6, says=says).serving() as port, probing(port) as bus_probe:
+        assert 0.6 <= await bus_probe.measure_gateway_block_s(1, [2]) < 2.0
+        alone = await bus_probe.measure_gateway_block_s(1, [])
         assert (0.6 <= alone < 2.0) if says else alone == 0.0, "where nobody is, a refusal tells"
 
 
 @kinds
 async def test_where_nobody_is_held_up_the_silent_are_silent(kind: str) -> None:
-    async with served(MODELS["acrel-dtsd1352"], link=kind) as port, probing(port, kind) as asking:
-        assert await asking.held_up_s(7, [1]) == 0.0
+    async with (
+        served(MODELS["acrel-dtsd1352"], link=kind) as port,
+        probing(port, kind) as bus_probe,
+    ):
+        assert await bus_probe.measure_gateway_block_s(7, [1]) == 0.0
 
 
 async def test_who_is_waited_for_longer_is_found_behind_a_slow_gateway() -> None:
-    async with Gateway({1, 4, 5}, 0.4, says=False).serving() as port, probing(port) as asking:
-        await asking.wait(await asking.held_up_s(2, [1]) * 1.5)
-        found = await asking.scan(range(1, 6), quiet)
+    async with Gateway({1, 4, 5}, 0.4, says=False).serving() as port, probing(port) as bus_probe:
+        await bus_probe.set_timeout(await bus_probe.measure_gateway_block_s(2, [1]) * 1.5)
+        found = await bus_probe.scan(range(1, 6), quiet)
     assert [one.unit for one in found] == [1, 4, 5]
 
 
 async def test_a_link_that_is_not_there_is_no_silence() -> None:
-    async with probing(free_port()) as asking:
+    async with probing(free_port()) as bus_probe:
         with pytest.raises(LinkDown):
-            await asking.scan(range(1, 3), quiet)
+            await bus_probe.scan(range(1, 3), quiet)
 
 
 # --- which model --------------------------------------------------------------------------------
@@ -127,22 +135,22 @@ async def test_a_link_that_is_not_there_is_no_silence() -> None:
 @kinds
 @pytest.mark.parametrize("name", MODELS)
 async def test_each_model_of_the_library_is_recognised(kind: str, name: str) -> None:
-    async with served(MODELS[name], link=kind) as port, probing(port, kind) as asking:
-        fits = await asking.fits(1, list(MODELS.values()), quiet)
-    good, alike = model_match.ranked(fits)
-    assert name in [one.model for one in alike], [(one.model, one.bits) for one in good]
-    assert good[0].bits > 1
+    async with served(MODELS[name], link=kind) as port, probing(port, kind) as bus_probe:
+        fits = await bus_probe.match_models(1, list(MODELS.values()), quiet)
+    good, alike = model_match.rank(fits)
+    assert name in [one.model for one in alike], [(one.model, one.evidence_bits) for one in good]
+    assert good[0].evidence_bits > 1
 
 
 async def test_a_unit_that_refuses_everything_is_no_model() -> None:
     def behave(question: Question) -> Iterator[Act]:
         yield question.refusal(2)
 
-    async with misbehaving(behave) as server, probing(server.port) as asking:
-        fits = await asking.fits(1, list(MODELS.values()), quiet)
+    async with misbehaving(behave) as server, probing(server.port) as bus_probe:
+        fits = await bus_probe.match_models(1, list(MODELS.values()), quiet)
         asked = len(server.questions)
-    assert model_match.ranked(fits) == ([], [])
-    assert all(isinstance(one.against and one.against.error, DeviceRefused) for one in fits)
+    assert model_match.rank(fits) == ([], [])
+    assert all(isinstance(one.mismatch and one.mismatch.error, DeviceRefused) for one in fits)
     assert asked <= 3 * len(MODELS), "what was refused once is not asked again"
 
 
@@ -152,13 +160,13 @@ async def test_a_unit_that_shows_only_zeros_can_not_be_told() -> None:
     def behave(question: Question) -> Iterator[Act]:
         yield question.reply(0)
 
-    async with misbehaving(behave) as server, probing(server.port) as asking:
-        _, alike = model_match.ranked(await asking.fits(1, list(MODELS.values()), quiet))
+    async with misbehaving(behave) as server, probing(server.port) as bus_probe:
+        _, alike = model_match.rank(await bus_probe.match_models(1, list(MODELS.values()), quiet))
     undemanding = {
         name for name, one in MODELS.items() if all(row.expect in (None, 0) for row in one.identity)
     }
     assert {one.model for one in alike} == undemanding
-    assert alike[0].bits == 0
+    assert alike[0].evidence_bits == 0
 
 
 #: What a DTSD1352 holds that counted 81.23 kWh at 231 V and 50 Hz.
@@ -171,29 +179,29 @@ async def test_a_model_fits_only_as_the_agent_will_read_it(most: int, how: str) 
     model = MODELS["acrel-dtsd1352"]
     async with (
         misbehaving(Documented(model, HELD, most)) as server,
-        probing(server.port) as asking,
+        probing(server.port) as bus_probe,
     ):
-        good, _ = model_match.ranked(await asking.fits(1, list(MODELS.values()), quiet))
+        good, _ = model_match.rank(await bus_probe.match_models(1, list(MODELS.values()), quiet))
         best = good[0]
         assert best.model == model.id
-        assert {one.quantity: one.value for one in best.seen}["voltage_b_v"] == 231.1
-        assert best.apart is not None
-        assert best.apart.id == f"{model.id}-{how}"
-        assert await asking.readable(1, model) == best.apart
-        for read in plan(best.apart):
-            await asking.ask(1, read)
+        assert {one.quantity: one.value for one in best.values}["voltage_b_v"] == 231.1
+        assert best.variant is not None
+        assert best.variant.id == f"{model.id}-{how}"
+        assert await bus_probe.readable_variant(1, model) == best.variant
+        for read in plan(best.variant):
+            await bus_probe.request(1, read)
 
 
 async def test_a_model_that_the_unit_answers_as_it_is_stays_so() -> None:
     model = MODELS["acrel-dtsd1352"]
-    async with served(model) as port, probing(port) as asking:
-        [fit] = await asking.fits(1, [model], quiet)
-        assert fit.apart is None
-        assert await asking.readable(1, model) is model
-        assert await asking.readable(1, MODELS["eastron-sdm630"]) is None
+    async with served(model) as port, probing(port) as bus_probe:
+        [fit] = await bus_probe.match_models(1, [model], quiet)
+        assert fit.variant is None
+        assert await bus_probe.readable_variant(1, model) is model
+        assert await bus_probe.readable_variant(1, MODELS["eastron-sdm630"]) is None
 
 
-def named(model: Model, *rows: IdentityRow) -> Model:
+def named(model: ModbusModel, *rows: IdentityRow) -> ModbusModel:
     return msgspec.structs.replace(model, identity=rows)
 
 
@@ -203,19 +211,19 @@ async def test_what_a_device_says_of_itself_decides() -> None:
     plain = MODELS["schneider-iem3155"]
     other = msgspec.structs.replace(row, expect=3150)
     right, wrong = named(plain, row), named(plain, other)
-    async with served(right) as port, probing(port) as asking:
-        fits = await asking.fits(1, [right, wrong, plain], quiet)
-    assert [one.against and one.against.value for one in fits] == [None, "3155", None]
-    assert fits[0].said == (("type", "3155"),)
-    assert fits[0].bits > fits[2].bits + 8
+    async with served(right) as port, probing(port) as bus_probe:
+        fits = await bus_probe.match_models(1, [right, wrong, plain], quiet)
+    assert [one.mismatch and one.mismatch.value for one in fits] == [None, "3155", None]
+    assert fits[0].identity == (("type", "3155"),)
+    assert fits[0].evidence_bits > fits[2].evidence_bits + 8
 
 
 async def test_a_value_that_a_model_lets_be_unknown_is_no_reason_against_it() -> None:
     model = MODELS["fronius-smart-meter"]
     [read] = plan(model, wanted=["voltage_a_v"])
-    unknown = model_match.fit(model, [(read, bytes.fromhex("8000") * (read.size // 2))])
-    assert unknown.against is None
-    assert unknown.bits == 0
+    unknown = model_match.match_values(model, [(read, bytes.fromhex("8000") * (read.size // 2))])
+    assert unknown.mismatch is None
+    assert unknown.evidence_bits == 0
 
 
 def test_what_is_forbidden_is_left_out() -> None:
@@ -224,22 +232,23 @@ def test_what_is_forbidden_is_left_out() -> None:
     model = msgspec.structs.replace(
         MODELS["acrel-dtsd1352"], forbidden=msgspec.convert(rows, tuple[ForbiddenRow, ...])
     )
-    assert list(search_ranges.allowed(model, search_ranges.everywhere(range(100)))) == [
+    wanted = search_ranges.by_both_functions(range(100))
+    assert list(search_ranges.without_forbidden(model, wanted)) == [
         (3, range(10)), (3, range(20, 90)), (4, range(100)),
     ]  # fmt: skip
 
 
 def test_every_quantity_has_its_plausible_range() -> None:
-    assert set(PLAUSIBLE) == set(QUANTITIES)
-    for plausible in PLAUSIBLE.values():
-        assert not plausible.possible(math.nan)
-        assert not plausible.possible(math.inf)
-        least, most = plausible.usual or (plausible.least, plausible.most)
-        assert plausible.least <= least < most <= plausible.most
+    assert set(PLAUSIBLE_RANGES) == set(QUANTITIES)
+    for plausible in PLAUSIBLE_RANGES.values():
+        assert not plausible.is_possible(math.nan)
+        assert not plausible.is_possible(math.inf)
+        least, most = plausible.typical or (plausible.minimum, plausible.maximum)
+        assert plausible.minimum <= least < most <= plausible.maximum
 
 
 @pytest.mark.parametrize(
-    ("quantity", "value", "possible", "telling"),
+    ("quantity", "value", "possible", "typical"),
     [
         ("voltage_a_v", 231.0, True, True),
         ("voltage_a_v", 57.7, True, True),
@@ -261,9 +270,9 @@ def test_every_quantity_has_its_plausible_range() -> None:
         ("energy_kwh", 4e9, False, False),
     ],
 )
-def test_what_a_meter_can_show(quantity: str, value: float, possible: bool, telling: bool) -> None:
-    assert PLAUSIBLE[quantity].possible(value) is possible
-    assert PLAUSIBLE[quantity].telling(value) is telling
+def test_what_a_meter_can_show(quantity: str, value: float, possible: bool, typical: bool) -> None:
+    assert PLAUSIBLE_RANGES[quantity].is_possible(value) is possible
+    assert PLAUSIBLE_RANGES[quantity].is_typical(value) is typical
 
 
 @pytest.mark.parametrize(("quantity", "shown"), [("voltage_b_v", 0.05), ("current_a_a", 0.00005)])
@@ -271,7 +280,7 @@ def test_a_float_that_is_all_but_zero_speaks_against_no_model(quantity: str, sho
     """The sum of the evidence is that of all but one value."""
     model = MODELS["eastron-sdm630"]
 
-    def fit(value: float) -> Fit:
+    def fit(value: float) -> ModelMatch:
         values = {"voltage_a_v": 231.0, "current_b_a": 5.0, "power_kw": 3.4, quantity: value}
         replies = []
         for read in plan(model):
@@ -285,10 +294,10 @@ def test_a_float_that_is_all_but_zero_speaks_against_no_model(quantity: str, sho
             span = range(read.address, read.address + read.count)
             held = [words.get(at, 0) for at in span]
             replies.append((read, struct.pack(f">{len(held)}H", *held)))
-        return model_match.fit(model, replies)
+        return model_match.match_values(model, replies)
 
-    assert fit(shown).against is None
-    assert fit(shown).bits == fit(0.0).bits > 8
+    assert fit(shown).mismatch is None
+    assert fit(shown).evidence_bits == fit(0.0).evidence_bits > 8
 
 
 def test_a_value_that_noise_would_show_as_well_is_little_evidence() -> None:
@@ -301,18 +310,18 @@ def test_a_value_that_noise_would_show_as_well_is_little_evidence() -> None:
 
 def _bits(model: str, data: bytes, nth: int) -> dict[str, float]:
     read = plan(MODELS[model])[nth]
-    fit = model_match.fit(
+    fit = model_match.match_values(
         MODELS[model], [(read, data[: 2 * read.count].ljust(2 * read.count, b"\0"))]
     )
-    assert fit.against is None, fit.against
-    return {one.quantity: one.bits for one in fit.seen}
+    assert fit.mismatch is None, fit.mismatch
+    return {one.quantity: one.evidence_bits for one in fit.values}
 
 
 def test_fits_that_are_told_apart_by_little_are_named_together() -> None:
-    def fit(name: str, bits: float) -> Fit:
-        return Fit(name, (model_match.Seen("energy_kwh", 1.0, bits),))
+    def fit(name: str, bits: float) -> ModelMatch:
+        return ModelMatch(name, (model_match.DecodedValue("energy_kwh", 1.0, bits),))
 
-    good, alike = model_match.ranked([fit("c", 9.0), fit("a", 20.0), fit("b", 18.0)])
+    good, alike = model_match.rank([fit("c", 9.0), fit("a", 20.0), fit("b", 18.0)])
     assert [one.model for one in good] == ["a", "b", "c"]
     assert [one.model for one in alike] == ["a", "b"]
 
@@ -342,15 +351,15 @@ class Strict:
 
 async def test_blocks_are_halved_until_only_what_is_there_is_read() -> None:
     has = {3, 4, *range(20, 29), 63, 64, 99}
-    async with misbehaving(Strict(has, 8)) as server, probing(server.port) as asking:
-        held = await asking.registers(1, search_ranges.everywhere(range(100)), quiet)
+    async with misbehaving(Strict(has, 8)) as server, probing(server.port) as bus_probe:
+        held = await bus_probe.read_registers(1, search_ranges.by_both_functions(range(100)), quiet)
     assert held == {(3, place): struct.pack(">H", place) for place in has}
 
 
 async def test_a_device_without_a_function_is_asked_once_with_it() -> None:
     behave = Strict(set(range(200)), 125, function=4)
-    async with misbehaving(behave) as server, probing(server.port) as asking:
-        held = await asking.registers(1, search_ranges.everywhere(range(200)), quiet)
+    async with misbehaving(behave) as server, probing(server.port) as bus_probe:
+        held = await bus_probe.read_registers(1, search_ranges.by_both_functions(range(200)), quiet)
         assert sum(question.function == 3 for question in server.questions) == 1
     assert len(held) == 200
 
@@ -359,8 +368,11 @@ async def test_a_device_that_falls_silent_is_given_up() -> None:
     def behave(question: Question) -> Iterator[Act]:
         return iter(())
 
-    async with misbehaving(behave) as server, probing(server.port, timeout_s=0.02) as asking:
-        assert await asking.registers(1, search_ranges.everywhere(range(1000)), quiet) == {}
+    async with misbehaving(behave) as server, probing(server.port, timeout_s=0.02) as bus_probe:
+        assert (
+            await bus_probe.read_registers(1, search_ranges.by_both_functions(range(1000)), quiet)
+            == {}
+        )
         assert len(server.questions) <= 30
 
 
@@ -368,6 +380,6 @@ async def test_a_busy_device_is_asked_once_more() -> None:
     def behave(question: Question) -> Iterator[Act]:
         yield question.refusal(6) if question.nth == 1 else question.reply(7)
 
-    async with misbehaving(behave) as server, probing(server.port) as asking:
-        data = await asking.ask(1, Read(3, 0, 1, (), lambda _: ()))
+    async with misbehaving(behave) as server, probing(server.port) as bus_probe:
+        data = await bus_probe.request(1, ModbusRead(3, 0, 1, (), lambda _: ()))
     assert data == b"\x00\x07"

@@ -7,9 +7,9 @@ import pytest
 
 from edge_agent.commissioning import bus_time_budget
 from edge_agent.links.serial_timing import frame_gap_s
-from jieneng.metering.catalog.meter_model import Model
+from jieneng.metering.catalog.modbus_points import ModbusModel
+from jieneng.metering.catalog.modbus_reads import ModbusRead
 from jieneng.metering.errors import Problem
-from jieneng.metering.read_plan import Read
 from jieneng.metering.site import Bus, Site
 from tests.edge_agent import scene
 from tests.edge_agent.polling import stepped_gateway
@@ -27,22 +27,24 @@ def site(on: Bus, count: int, **more: Any) -> Site:
     return scene.site(on, meters=meters)
 
 
-def read(registers: int, function: int = 3) -> Read:
-    return Read(function, 0, registers, (), lambda _: ())
+def read(registers: int, function: int = 3) -> ModbusRead:
+    return ModbusRead(function, 0, registers, (), lambda _: ())
 
 
-def models() -> dict[str, Model]:
+def request_s(on: Bus, planned: ModbusRead) -> float:
+    return bus_time_budget.request_s(on, planned, "modbus")
+
+
+def models() -> dict[str, ModbusModel]:
     return {MODEL.id: MODEL}
 
 
 def test_a_question_at_9600_baud_by_hand() -> None:
     """8 + 5 + 2 x 23 bytes of 10 bits: 61.46 ms; two silences: 7.29 ms; the device: 20 ms."""
-    assert bus_time_budget.question_s(bus(), read(23)) == pytest.approx(
-        0.06146 + 0.00729 + 0.020, abs=1e-5
-    )
-    over_tcp = bus_time_budget.question_s(bus("rtu_tcp"), read(23))
+    assert request_s(bus(), read(23)) == pytest.approx(0.06146 + 0.00729 + 0.020, abs=1e-5)
+    over_tcp = request_s(bus("rtu_tcp"), read(23))
     assert over_tcp == pytest.approx(0.06146 + 0.00729 + 0.022, abs=1e-5)
-    assert bus_time_budget.question_s(bus("tcp"), read(23)) == pytest.approx(0.022)
+    assert request_s(bus("tcp"), read(23)) == pytest.approx(0.022)
 
 
 @pytest.mark.parametrize(
@@ -52,15 +54,15 @@ def test_a_line_behind_a_modbus_tcp_gateway_counts_where_it_is_written(
     line: dict[str, Any],
 ) -> None:
     """The gateway speaks RTU there, as a serial server does."""
-    behind_s = bus_time_budget.question_s(bus("tcp", **line), read(23))
-    assert behind_s == bus_time_budget.question_s(bus("rtu_tcp", **line), read(23))
-    assert behind_s > bus_time_budget.question_s(bus("tcp"), read(23))
+    behind_s = request_s(bus("tcp", **line), read(23))
+    assert behind_s == request_s(bus("rtu_tcp", **line), read(23))
+    assert behind_s > request_s(bus("tcp"), read(23))
 
 
 def test_a_line_without_a_baud_has_9600() -> None:
     for link in ("rtu", "rtu_tcp"):
-        usual_s = bus_time_budget.question_s(bus(link), read(23))
-        assert usual_s == bus_time_budget.question_s(bus(link, baud=9600), read(23))
+        usual_s = request_s(bus(link), read(23))
+        assert usual_s == request_s(bus(link, baud=9600), read(23))
 
 
 def test_a_slow_line_behind_a_modbus_tcp_gateway_is_refused() -> None:
@@ -72,33 +74,33 @@ def test_a_slow_line_behind_a_modbus_tcp_gateway_is_refused() -> None:
 
 def test_what_the_bus_says_goes_before_what_is_assumed() -> None:
     usual, slow = bus(), bus(turnaround_s=0.15)
-    more_s = bus_time_budget.question_s(slow, read(2)) - bus_time_budget.question_s(usual, read(2))
+    more_s = request_s(slow, read(2)) - request_s(usual, read(2))
     assert more_s == pytest.approx(0.13)
 
 
 def test_a_delay_runs_within_the_silence_of_our_own_port_alone() -> None:
     silence_s = frame_gap_s(9600, "N", 1)
     for link, more_s in (("rtu", 0.05 - silence_s), ("rtu_tcp", 0.05), ("tcp", 0.05)):
-        longer_s = bus_time_budget.question_s(bus(link, delay_s=0.05), read(2))
-        assert longer_s - bus_time_budget.question_s(bus(link), read(2)) == pytest.approx(more_s)
+        longer_s = request_s(bus(link, delay_s=0.05), read(2))
+        assert longer_s - request_s(bus(link), read(2)) == pytest.approx(more_s)
 
 
 def test_bits_take_less_than_registers() -> None:
-    coils = bus_time_budget.question_s(bus(), read(16, function=1))
-    assert coils == pytest.approx(bus_time_budget.question_s(bus(), read(1)))
+    coils = request_s(bus(), read(16, function=1))
+    assert coils == pytest.approx(request_s(bus(), read(1)))
 
 
 def test_a_round_is_the_sum_and_the_load_its_share_of_the_intervals() -> None:
     on = bus()
-    one = bus_time_budget.round_of(
+    one = bus_time_budget.bus_budget(
         on, [(meter, MODEL) for meter in site(on, 4, interval_s=10.0).meter]
     )
-    a_meter_s = sum(bus_time_budget.question_s(on, read(registers)) for registers in (2, 23, 2))
-    assert (one.meters, one.questions) == (4, 12)
+    a_meter_s = sum(request_s(on, read(registers)) for registers in (2, 23, 2))
+    assert (one.meters, one.requests) == (4, 12)
     assert one.cycle_s == pytest.approx(4 * a_meter_s)
     assert one.load == pytest.approx(4 * a_meter_s / 10)
     assert one.silent_s == 2.0, "a time-out, and one of waiting for what comes late"
-    assert one.dark_s == 8.0
+    assert one.all_silent_s == 8.0
 
 
 def test_what_is_asked_in_every_tenth_poll_costs_a_tenth() -> None:
@@ -106,13 +108,12 @@ def test_what_is_asked_in_every_tenth_poll_costs_a_tenth() -> None:
         msgspec.structs.replace(row, every=1 if row.quantity == "energy_kwh" else 10)
         for row in MODEL.point
     ]
-    model = Model(model=MODEL.model, point=tuple(rows))
+    model = ModbusModel(model=MODEL.model, point=tuple(rows))
     on = bus()
     [meter] = site(on, 1, interval_s=1.0).meter
-    one = bus_time_budget.round_of(on, [(meter, model)])
+    one = bus_time_budget.bus_budget(on, [(meter, model)])
     energy_s, others_s = (
-        sum(bus_time_budget.question_s(on, read(count)) for count in counts)
-        for counts in ([2], [23, 2])
+        sum(request_s(on, read(count)) for count in counts) for counts in ([2], [23, 2])
     )
     assert one.cycle_s == pytest.approx(energy_s + others_s)
     assert one.load == pytest.approx(energy_s + others_s / 10)
@@ -120,7 +121,7 @@ def test_what_is_asked_in_every_tenth_poll_costs_a_tenth() -> None:
 
 def test_twice_the_baud_is_less_than_twice_as_fast() -> None:
     slow, fast = bus(baud=9600), bus(baud=19200)
-    ratio = bus_time_budget.question_s(slow, read(60)) / bus_time_budget.question_s(fast, read(60))
+    ratio = request_s(slow, read(60)) / request_s(fast, read(60))
     assert 1.6 < ratio < 2
 
 
@@ -135,7 +136,7 @@ def test_what_can_not_fit_is_refused_with_the_interval_that_would() -> None:
     interval_s = float(said(one).split("interval_s = ")[1].split(" ")[0])
     there = site(bus(), 60, interval_s=interval_s)
     assert not list(bus_time_budget.problems(there, models()))
-    [mended] = bus_time_budget.rounds(there, models())
+    [mended] = bus_time_budget.bus_budgets(there, models())
     assert mended.load <= bus_time_budget.BUSY
 
 
@@ -156,12 +157,12 @@ def in_every(polls: int) -> dict[str, int]:
 def test_a_round_in_which_everything_is_due_has_to_fit_as_well() -> None:
     """On average 30 such meters are busy for half of 3 s; in every twelfth round it is 5.4 s."""
     here = site(bus(), 30, interval_s=3.0, every=in_every(12))
-    [told] = bus_time_budget.rounds(here, models())
+    [told] = bus_time_budget.bus_budgets(here, models())
     assert told.load < bus_time_budget.BUSY
     [one] = bus_time_budget.problems(here, models())
     assert one.path == ("bus", 0)
     assert "bus b can't keep up in rounds in which all slow quantities (every) are due" in said(one)
-    assert "within 3 s then takes 5.36 s by calculation" in said(one)
+    assert "within 3 s then take 5.36 s by calculation" in said(one)
     assert not list(bus_time_budget.warnings(here, models())), "it is refused already"
     interval_s = float(said(one).split("interval_s = ")[1].split(" ")[0])
     there = site(bus(), 30, interval_s=interval_s, every=in_every(12))
@@ -172,8 +173,8 @@ def test_a_round_in_which_everything_is_due_has_to_fit_as_well() -> None:
 async def test_who_is_refused_would_miss_polls_and_who_passes_misses_none(units: int) -> None:
     """Late within its slot is not missed: the next slot is lost where a poll ends after its own."""
     here = site(bus(), units, interval_s=3.0, every=in_every(12))
-    [told] = bus_time_budget.rounds(here, models())
-    wire_s = told.cycle_s / told.questions
+    [told] = bus_time_budget.bus_budgets(here, models())
+    wire_s = told.cycle_s / told.requests
     polled = stepped_gateway.Bus(
         lambda question, _: question.reply(1),
         units=units, interval_s=3.0, wire_s=wire_s, every=in_every(12),
@@ -187,7 +188,7 @@ async def test_who_is_refused_would_miss_polls_and_who_passes_misses_none(units:
 def test_without_slow_quantities_the_fullest_interval_is_no_fuller_than_usual() -> None:
     on = bus()
     meters = [scene.meter(f"m{n}", "b", n, interval_s=s) for n, s in enumerate((0.9, 2.0, 7.0), 1)]
-    one = bus_time_budget.round_of(on, [(meter, MODEL) for meter in meters])
+    one = bus_time_budget.bus_budget(on, [(meter, MODEL) for meter in meters])
     assert one.fullest_s <= one.load * one.within_s
 
 
@@ -197,7 +198,7 @@ def test_a_slow_meter_may_take_longer_than_the_interval_of_a_fast_one() -> None:
     fast = scene.meter("fast", "b", 40, interval_s=1.0, every=in_every(10))
     slow = [scene.meter(f"m{unit}", "b", unit, interval_s=60.0) for unit in range(1, 31)]
     here = scene.site(on, meters=[fast, *slow])
-    [one] = bus_time_budget.rounds(here, models())
+    [one] = bus_time_budget.bus_budgets(here, models())
     assert one.cycle_s > one.shortest_s
     assert not list(bus_time_budget.problems(here, models()))
 
@@ -207,12 +208,12 @@ def test_the_fullest_interval_has_the_faster_meters_polls_in_it() -> None:
     on = bus()
     fast = scene.meter("fast", "b", 1, interval_s=1.0, every=in_every(2))
     slow = scene.meter("slow", "b", 2, interval_s=4.0, every=in_every(9))
-    one = bus_time_budget.round_of(on, [(fast, MODEL), (slow, MODEL)])
-    energy_s = bus_time_budget.question_s(on, read(2))
-    whole_s = sum(bus_time_budget.question_s(on, read(count)) for count in (2, 23, 2))
+    one = bus_time_budget.bus_budget(on, [(fast, MODEL), (slow, MODEL)])
+    energy_s = request_s(on, read(2))
+    whole_s = sum(request_s(on, read(count)) for count in (2, 23, 2))
     assert one.within_s == 1.0
     assert one.fullest_s == pytest.approx(whole_s)
-    much = bus_time_budget.round_of(on, [(fast, MODEL), *[(slow, MODEL)] * 9])
+    much = bus_time_budget.bus_budget(on, [(fast, MODEL), *[(slow, MODEL)] * 9])
     assert much.within_s == 4.0
     assert much.fullest_s == pytest.approx(11 * whole_s + 2 * energy_s)
 
@@ -226,4 +227,4 @@ def test_a_dead_unit_that_costs_a_neighbour_its_slot_is_warned_of() -> None:
 
 
 def test_a_meter_without_a_known_model_is_left_to_whoever_tells_of_that() -> None:
-    assert bus_time_budget.rounds(site(bus(), 2, model="none"), models()) == []
+    assert bus_time_budget.bus_budgets(site(bus(), 2, model="none"), models()) == []

@@ -11,11 +11,15 @@ import msgspec
 import pytest
 
 from edge_agent.commissioning import display_search, search_ranges, toml_output
-from edge_agent.commissioning.display_search import Display, Place
+from edge_agent.commissioning.display_search import (
+    DisplayReading,
+    RegisterLocation,
+    find_locations,
+)
 from jieneng.clock import FastClock
 from jieneng.metering.catalog import model_check
-from jieneng.metering.catalog.meter_model import Model, PointRow
-from jieneng.metering.read_plan import plan
+from jieneng.metering.catalog.modbus_points import ModbusModel, PointRow, modbus_models
+from jieneng.metering.catalog.modbus_reads import plan
 from jieneng.metering.registers import TYPES, orders
 from jieneng.metering.site import Bus, Dated, Meter, Replacement
 from jieneng.site_folder import packaged_models
@@ -31,23 +35,25 @@ from tests.edge_agent.commissioning.unknown_meters import (
     served,
 )
 
-MODELS = packaged_models()
+MODELS = modbus_models(packaged_models())
 DTSD = MODELS["acrel-dtsd1352"]
 SHOWN = "10800.00"  # 36 kW for 300 hours
 
 
-def row(model: Model, quantity: str = "energy_kwh") -> PointRow:
+def row(model: ModbusModel, quantity: str = "energy_kwh") -> PointRow:
     return next(row for row in model.point if row.quantity == quantity)
 
 
-def shown(text: str, quantity: str = "energy_kwh", **more: Any) -> Display:
-    return Display(quantity, Decimal(text), **more)
+def shown(text: str, quantity: str = "energy_kwh", **more: Any) -> DisplayReading:
+    return DisplayReading(quantity, Decimal(text), **more)
 
 
-async def places(model: Model, *displays: Display, span: range = range(200)) -> list[list[Place]]:
-    async with served(model) as port, probing(port) as asking:
-        held = await asking.registers(1, search_ranges.everywhere(span), quiet)
-    return [list(display_search.found(one, held)) for one in displays]
+async def locate(
+    model: ModbusModel, *displays: DisplayReading, span: range = range(200)
+) -> list[list[RegisterLocation]]:
+    async with served(model) as port, probing(port) as bus_probe:
+        held = await bus_probe.read_registers(1, search_ranges.by_both_functions(span), quiet)
+    return [list(find_locations(display, held)) for display in displays]
 
 
 @pytest.mark.parametrize(
@@ -57,10 +63,10 @@ async def test_each_model_of_the_library_is_found_where_it_says(name: str) -> No
     model = MODELS[name]
     around = range(max(row(model).address - 30, 0), row(model).address + 30)
     counts = campus([model], "tcp").meters["m-1"].values(NOW_MS)["energy_kwh"]
-    [found] = await places(model, shown(f"{counts:.1f}"), span=around)
-    best = display_search.likely(found, row(model))[0]
+    [found] = await locate(model, shown(f"{counts:.1f}"), span=around)
+    best = display_search.rank(found, row(model))[0]
     exotic = row(model).exponent is not None  # its scale is the device's, not the model's
-    assert display_search.differences(best, row(model)) == (("scale",) if exotic else ())
+    assert display_search.differing_keys(best, row(model)) == (("scale",) if exotic else ())
 
 
 async def test_another_word_order_and_scale_are_found() -> None:
@@ -68,43 +74,45 @@ async def test_another_word_order_and_scale_are_found() -> None:
         return {**low_word_first(point), "scale": Decimal("0.1")}
 
     device = altered(DTSD, "other", other)
-    [found] = await places(device, shown("10800.0"))
-    best = display_search.likely(found, row(DTSD))[0]
-    assert (best.function, best.address, best.type, best.order, best.ten) == (
+    [found] = await locate(device, shown("10800.0"))
+    best = display_search.rank(found, row(DTSD))[0]
+    assert (best.function, best.address, best.type, best.order, best.exponent) == (
         3,
         0,
         "u32",
         "CDAB",
         -1,
     )
-    assert display_search.differences(best, row(DTSD)) == ("order", "scale")
+    assert display_search.differing_keys(best, row(DTSD)) == ("order", "scale")
 
 
 async def test_a_base_that_is_off_by_one_is_found_and_the_other_points_follow() -> None:
     sdm = MODELS["schneider-iem3155"]
     device = altered(sdm, "other", one_lower)
-    [found] = await places(device, shown(SHOWN), span=range(0x0C70, 0x0CA0))
-    best = display_search.likely(found, row(sdm))[0]
-    assert display_search.differences(best, row(sdm)) == ("address",)
+    [found] = await locate(device, shown(SHOWN), span=range(0x0C70, 0x0CA0))
+    best = display_search.rank(found, row(sdm))[0]
+    assert display_search.differing_keys(best, row(sdm)) == ("address",)
     assert best.address - row(sdm).address == -1
-    mended = toml_output.derived(sdm, [best])
+    mended = toml_output.derived_points(sdm, [best])
     assert [one.address for one in mended] == [one.address for one in device.point]
     assert [one.unit for one in mended] == [one.unit for one in sdm.point]
 
 
 async def test_the_order_is_taken_over_by_the_other_points_and_they_read_right() -> None:
     device = altered(MODELS["eastron-sdm630"], "other", low_word_first)
-    [found] = await places(device, shown("10800.0"))
+    [found] = await locate(device, shown("10800.0"))
     base = MODELS["eastron-sdm630"]
-    best = display_search.likely(found, row(base))[0]
-    mine = toml_output.named(base, "my-sdm", "found by probing", toml_output.derived(base, [best]))
+    best = display_search.rank(found, row(base))[0]
+    mine = toml_output.derived_model(
+        base, "my-sdm", "found by probing", toml_output.derived_points(base, [best])
+    )
     assert model_check.check(mine) == []
-    async with served(device) as port, probing(port) as asking:
+    async with served(device) as port, probing(port) as bus_probe:
         values = {
             quantity: value
             for read in plan(mine)
             for quantity, value in zip(
-                read.quantities, read.decode(await asking.ask(1, read)), strict=True
+                read.quantities, read.decode(await bus_probe.request(1, read)), strict=True
             )
         }
     assert values["energy_kwh"] == 10800.0
@@ -113,12 +121,12 @@ async def test_the_order_is_taken_over_by_the_other_points_and_they_read_right()
 
 
 async def test_what_the_transformers_make_of_it_is_found() -> None:
-    async with served(DTSD, ct=40.0) as port, probing(port) as asking:
-        held = await asking.registers(1, search_ranges.everywhere(range(16)), quiet)
+    async with served(DTSD, ct=40.0) as port, probing(port) as bus_probe:
+        held = await bus_probe.read_registers(1, search_ranges.by_both_functions(range(16)), quiet)
     primary = shown("10800", ratios={(): 1.0, ("ct", "pt"): 40.0})
-    best = display_search.likely(display_search.found(primary, held), row(DTSD))[0]
-    assert (best.ratio, best.ten, best.address) == (("ct", "pt"), -2, 0)
-    assert best.value(held[3, 0] + held[3, 1]) == 10800.0
+    best = display_search.rank(find_locations(primary, held), row(DTSD))[0]
+    assert (best.ratio, best.exponent, best.address) == (("ct", "pt"), -2, 0)
+    assert best.decode(held[3, 0] + held[3, 1]) == 10800.0
 
 
 #: Types in which 1234 has a place; of the others a half register holds too little, and a float of
@@ -132,52 +140,56 @@ def test_every_type_and_order_is_searched(name: str) -> None:
     for order in orders(width):
         held = register_words.encode(1234.0, register_words.layout(name, order))
         registers = {(3, 7 + n): word.to_bytes(2, "big") for n, word in enumerate(held)}
-        found = list(display_search.found(shown("123.4"), registers))  # type: ignore[arg-type]  # function 3
-        wanted = Place("energy_kwh", 3, 7, name, order, -1)
+        found = list(find_locations(shown("123.4"), registers))  # type: ignore[arg-type]  # function 3
+        wanted = RegisterLocation("energy_kwh", 3, 7, name, order, -1)
         assert wanted in found, found
 
 
 def test_a_digit_too_far_is_another_number() -> None:
     held: Any = {(3, 0): b"\x00\x0c", (3, 1): (0x65F5).to_bytes(2, "big")}  # 812533
-    assert list(display_search.found(shown("8125.33"), held))
-    assert list(display_search.found(shown("8125.3"), held)), "the display hides the last digit"
-    assert not list(display_search.found(shown("8125.35"), held))
-    assert not list(display_search.found(shown("8125.29"), held))
-    assert list(display_search.found(shown("8125.29", flowed=0.05), held)), "it went on meanwhile"
-    assert not list(display_search.found(shown("8125.39", flowed=0.05), held)), "and never back"
+    assert list(find_locations(shown("8125.33"), held))
+    assert list(find_locations(shown("8125.3"), held)), "the display hides the last digit"
+    assert not list(find_locations(shown("8125.35"), held))
+    assert not list(find_locations(shown("8125.29"), held))
+    assert list(find_locations(shown("8125.29", possible_increase=0.05), held)), (
+        "it went on meanwhile"
+    )
+    assert not list(find_locations(shown("8125.39", possible_increase=0.05), held)), (
+        "and never back"
+    )
 
 
 def test_zeros_are_everywhere_and_so_nowhere() -> None:
     held: Any = {(3, n): bytes(2) for n in range(20)}
-    assert not list(display_search.found(shown("0.5"), held))
+    assert not list(find_locations(shown("0.5"), held))
 
 
 async def test_a_second_display_tells_places_apart() -> None:
     """36 kW: the counter went on, and what was like it by chance did not."""
     clock = FastClock(NOW_MS, 1000.0)
-    async with served(DTSD, clock=clock) as port, probing(port) as asking:
-        wanted = list(search_ranges.near(DTSD, "energy_kwh", 8))
-        held = await asking.registers(1, wanted, quiet)
+    async with served(DTSD, clock=clock) as port, probing(port) as bus_probe:
+        wanted = list(search_ranges.around_quantity(DTSD, "energy_kwh", 8))
+        held = await bus_probe.read_registers(1, wanted, quiet)
         raw = int.from_bytes(held[3, 0] + held[3, 1], "big")
         decoys: Any = {**held, (4, 50): held[3, 0], (4, 51): held[3, 1]}
-        first = list(display_search.found(shown(f"{raw / 100:.2f}"), decoys))
+        first = list(find_locations(shown(f"{raw / 100:.2f}"), decoys))
         assert {(one.function, one.address) for one in first} >= {(3, 0), (4, 50)}
-        while (later := await asking.registers(1, wanted, quiet))[3, 1] == held[3, 1]:
+        while (later := await bus_probe.read_registers(1, wanted, quiet))[3, 1] == held[3, 1]:
             pass
         raw = int.from_bytes(later[3, 0] + later[3, 1], "big")
         again: Any = {**decoys, **later}
-        second = set(display_search.found(shown(f"{raw / 100:.2f}"), again))
+        second = set(find_locations(shown(f"{raw / 100:.2f}"), again))
     assert {(one.function, one.address) for one in first if one in second} == {(3, 0)}
 
 
 def test_one_order_for_all_quantities_goes_first() -> None:
-    def place(order: str, kind: str = "u32") -> Place:
-        return Place("energy_kwh", 3, 0, kind, order, -2)
+    def place(order: str, kind: str = "u32") -> RegisterLocation:
+        return RegisterLocation("energy_kwh", 3, 0, kind, order, -2)
 
-    assert display_search.common_pattern([[place("ABCD"), place("CDAB")], [place("CDAB")]]) == 1
-    assert display_search.common_pattern([[place("ABCD")], [place("BA", "u16")]]) is None
-    assert display_search.common_pattern([[place("CDAB")], [place("AB", "u16")]]) == 1
-    assert display_search.likely([place("ABCD"), place("CDAB")], pattern=1)[0].order == "CDAB"
+    assert display_search.common_order_index([[place("ABCD"), place("CDAB")], [place("CDAB")]]) == 1
+    assert display_search.common_order_index([[place("ABCD")], [place("BA", "u16")]]) is None
+    assert display_search.common_order_index([[place("CDAB")], [place("AB", "u16")]]) == 1
+    assert display_search.rank([place("ABCD"), place("CDAB")], order_index=1)[0].order == "CDAB"
 
 
 # --- the text -----------------------------------------------------------------------------------
@@ -185,7 +197,9 @@ def test_one_order_for_all_quantities_goes_first() -> None:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_a_model_is_read_back_as_it_was(name: str) -> None:
-    again = msgspec.convert(tomllib.loads(toml_output.model(MODELS[name])), Model, strict=False)
+    again = msgspec.convert(
+        tomllib.loads(toml_output.model_toml(MODELS[name])), ModbusModel, strict=False
+    )
     assert again.model == MODELS[name].model
     assert (again.identity, again.forbidden) == (MODELS[name].identity, MODELS[name].forbidden)
     for ours, theirs in zip(again.point, MODELS[name].point, strict=True):
@@ -202,7 +216,7 @@ def test_a_model_is_read_back_as_it_was(name: str) -> None:
     ],
 )
 def test_a_bus_is_read_back_as_it_was(bus: Bus) -> None:
-    [again] = tomllib.loads(toml_output.bus(bus))["bus"]
+    [again] = tomllib.loads(toml_output.bus_toml(bus))["bus"]
     assert msgspec.convert(again, Bus) == bus
 
 
@@ -219,7 +233,7 @@ def test_a_bus_is_read_back_as_it_was(bus: Bus) -> None:
     ],
 )  # fmt: skip
 def test_a_meter_is_read_back_as_it_was(meter: Meter) -> None:
-    [again] = tomllib.loads(toml_output.meter(meter))["meter"]
+    [again] = tomllib.loads(toml_output.meter_toml(meter))["meter"]
     assert ("every" in again) is bool(meter.every)
     if meter.area == "...":
         again["area"], meter = "a", msgspec.structs.replace(meter, area="a")
@@ -227,16 +241,18 @@ def test_a_meter_is_read_back_as_it_was(meter: Meter) -> None:
 
 
 def test_a_modulus_follows_its_scale() -> None:
-    tenth = Place("energy_kwh", 3, 0, "u32", "ABCD", -1)
-    [energy, *_] = toml_output.derived(DTSD, [tenth])
+    tenth = RegisterLocation("energy_kwh", 3, 0, "u32", "ABCD", -1)
+    [energy, *_] = toml_output.derived_points(DTSD, [tenth])
     assert energy.modulus == pytest.approx(429496729.6)
     assert energy.ratio == ("ct", "pt")
-    [energy, *_] = toml_output.derived(DTSD, [Place("energy_kwh", 3, 0, "u16", "AB", -1)])
+    [energy, *_] = toml_output.derived_points(
+        DTSD, [RegisterLocation("energy_kwh", 3, 0, "u16", "AB", -1)]
+    )
     assert energy.modulus is None
 
 
-def place(quantity: str, address: int = 9) -> Place:
-    return Place(quantity, 4, address, "f32", "CDAB", 0)
+def place(quantity: str, address: int = 9) -> RegisterLocation:
+    return RegisterLocation(quantity, 4, address, "f32", "CDAB", 0)
 
 
 @pytest.mark.parametrize(
@@ -249,18 +265,18 @@ def place(quantity: str, address: int = 9) -> Place:
     ],
 )
 def test_what_no_model_knows_is_a_model_of_its_own(quantities: Sequence[str], medium: str) -> None:
-    mine = toml_output.unheard_of([place(name, 2 * n) for n, name in enumerate(quantities)], 3)
+    mine = toml_output.new_model([place(name, 2 * n) for n, name in enumerate(quantities)], 3)
     assert mine is not None
     assert (mine.model.medium, mine.model.id) == (medium, "my-model-3")
     assert model_check.check(mine) == []
-    assert 'order = "CDAB"' in toml_output.model(mine)
+    assert 'order = "CDAB"' in toml_output.model_toml(mine)
     assert math.isclose(float(mine.point[0].scale), 1.0)
 
 
 def test_what_has_no_counter_is_no_model() -> None:
-    assert toml_output.unheard_of([place("voltage_a_v")], 3) is None
+    assert toml_output.new_model([place("voltage_a_v")], 3) is None
 
 
 def test_what_a_model_lacks_is_added_and_the_others_stay() -> None:
-    points = toml_output.derived(DTSD, [place("reactive_power_kvar")])
-    assert points == (*DTSD.point, place("reactive_power_kvar").row())
+    points = toml_output.derived_points(DTSD, [place("reactive_power_kvar")])
+    assert points == (*DTSD.point, place("reactive_power_kvar").point_row())

@@ -2,17 +2,18 @@
 
 import pytest
 
-from edge_agent.commissioning.read_variants import ways
+from edge_agent.commissioning.read_variants import read_variants
 from jieneng.metering.catalog import model_check
-from jieneng.metering.read_plan import plan
+from jieneng.metering.catalog.modbus_points import modbus_models
+from jieneng.metering.catalog.modbus_reads import plan
 from jieneng.site_folder import packaged_models
 
-MODELS = packaged_models()
+MODELS = modbus_models(packaged_models())
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_every_way_of_a_model_has_its_points_and_asks_for_less(name: str) -> None:
-    usual, *narrow = ways(MODELS[name])
+    usual, *narrow = read_variants(MODELS[name])
     assert usual is MODELS[name]
     assert len({way.id for way in (usual, *narrow)}) == 3
     for way in narrow:
@@ -25,7 +26,7 @@ def test_every_way_of_a_model_has_its_points_and_asks_for_less(name: str) -> Non
 
 @pytest.mark.parametrize("name", MODELS)
 def test_between_the_registers_of_a_value_only_is_anything_read_along(name: str) -> None:
-    _, apart, alone = ways(MODELS[name])
+    _, apart, alone = read_variants(MODELS[name])
     rows = MODELS[name].point
     for read in plan(apart):
         inside = range(read.address, read.address + read.count)

@@ -11,7 +11,7 @@ import msgspec
 
 from edge_agent.commissioning.bus_probe import BusProbe
 from jieneng.clock import Clock, SystemClock
-from jieneng.metering.catalog.meter_model import Model, PointRow
+from jieneng.metering.catalog.modbus_points import ModbusModel, PointRow
 from jieneng.metering.registers import orders
 from jieneng.metering.site import Area, Bus, Meter, Site, SiteInfo
 from simulators.load.altered_load import Altered
@@ -28,7 +28,7 @@ NOW_MS = BEGIN_MS + 300 * 3_600_000
 _RATES = {"electricity": 36.0, "water": 3.6, "gas": 12.5, "heat": 0.4}
 
 
-def campus(models: Sequence[Model], link: Any, ct: float = 1.0) -> SimulatedSite:
+def campus(models: Sequence[ModbusModel], link: Any, ct: float = 1.0) -> SimulatedSite:
     """Unit 1 is the first model, unit 2 the second, and so on; all have run for 300 hours."""
     rows = [
         Meter(
@@ -54,7 +54,7 @@ def campus(models: Sequence[Model], link: Any, ct: float = 1.0) -> SimulatedSite
 
 @asynccontextmanager
 async def served(
-    *models: Model, link: Any = "tcp", ct: float = 1.0, clock: Clock | None = None
+    *models: ModbusModel, link: Any = "tcp", ct: float = 1.0, clock: Clock | None = None
 ) -> AsyncIterator[int]:
     """The port at which they are served; their registers stand still but for a clock that runs."""
     here = campus(models, link, ct)
@@ -63,7 +63,7 @@ async def served(
 
 
 @asynccontextmanager
-async def served_on_a_port(*models: Model) -> AsyncIterator[str]:
+async def served_on_a_port(*models: ModbusModel) -> AsyncIterator[str]:
     """The serial port at which they are served."""
     async with site_server.serving(campus(models, "rtu"), StillClock(NOW_MS)) as places:
         yield places["b"].device or ""
@@ -87,7 +87,7 @@ class Documented:
         most: registers that it gives at once.
     """
 
-    def __init__(self, model: Model, held: Mapping[int, int], most: int = 125) -> None:
+    def __init__(self, model: ModbusModel, held: Mapping[int, int], most: int = 125) -> None:
         """Its registers hold 50 where nothing else is said."""
         named = {
             (row.function, part.address + word)
@@ -180,7 +180,7 @@ def quiet(_: float) -> None:
     """Nobody wants to know how far it is."""
 
 
-def altered(model: Model, name: str, by: Any) -> Model:
+def altered(model: ModbusModel, name: str, by: Any) -> ModbusModel:
     """A device of a maker who did not keep to the manual.
 
     Args:
@@ -189,7 +189,7 @@ def altered(model: Model, name: str, by: Any) -> Model:
         by: what became of a point's keys.
     """
     rows = tuple(msgspec.structs.replace(row, **by(row)) for row in model.point)
-    return Model(model=msgspec.structs.replace(model.model, id=name), point=rows)
+    return ModbusModel(model=msgspec.structs.replace(model.model, id=name), point=rows)
 
 
 def low_word_first(row: PointRow) -> dict[str, Any]:

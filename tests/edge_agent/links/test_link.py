@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from edge_agent.links.link import TcpLink
-from edge_agent.protocols import Reply
-from edge_agent.protocols.modbus import FRAMINGS
+from edge_agent.protocols.modbus import FRAMINGS, encode
+from edge_agent.protocols.request_reply import Ask, Reply
+from jieneng.metering.catalog.modbus_reads import ModbusRead
 from jieneng.metering.errors import (
     DeviceRefused,
     HungUp,
@@ -20,7 +21,7 @@ from jieneng.metering.errors import (
     TurnedAway,
     Unanswered,
 )
-from jieneng.metering.read_plan import Read
+from jieneng.metering.site import Link
 from tests.edge_agent.misbehaving import Act, Misbehaving, Question, misbehaving
 from tests.servers import free_port
 
@@ -32,14 +33,13 @@ class Asker:
     """Asks over a link, as a poller does."""
 
     def __init__(
-        self, port: int, kind: str, timeout_s: float = TIMEOUT_S, delay_s: float = 0.0
+        self, port: int, kind: Link, timeout_s: float = TIMEOUT_S, delay_s: float = 0.0
     ) -> None:
-        self.framing = FRAMINGS[kind]
+        self.kind: Link = kind
         self.link = TcpLink(
             "127.0.0.1",
             port,
             timeout_s=timeout_s,
-            framing=self.framing,
             now_ms=lambda: 1_795_000_000_000,
             delay_s=delay_s,
         )
@@ -47,8 +47,9 @@ class Asker:
 
     async def ask(self, unit: int = 1, count: int = 2, address: int = 0) -> Reply:
         self.number += 1
-        asked = Read(3, address, count, (), lambda _: ())
-        return await self.link.exchange(self.framing.question(unit, asked).ask(self.number))
+        asked = ModbusRead(3, address, count, (), lambda _: ())
+        exchange = encode(self.kind, unit, asked).exchange(self.number)
+        return await self.link.exchange(Ask(exchange, FRAMINGS[self.kind]))
 
     async def value(self, unit: int = 1, count: int = 2) -> int:
         """The number that all registers of the reply hold."""
@@ -63,7 +64,7 @@ def right(question: Question) -> Iterator[Act]:
 
 
 @kinds
-async def test_one_connection_serves_many_questions(kind: str) -> None:
+async def test_one_connection_serves_many_questions(kind: Link) -> None:
     async with misbehaving(right, rtu=kind != "tcp") as server:
         asker = Asker(server.port, kind)
         assert [await asker.value() for _ in range(20)] == list(range(1, 21))
@@ -73,7 +74,7 @@ async def test_one_connection_serves_many_questions(kind: str) -> None:
 
 
 @kinds
-async def test_a_reply_in_pieces_is_whole(kind: str) -> None:
+async def test_a_reply_in_pieces_is_whole(kind: Link) -> None:
     def behave(question: Question) -> Iterator[Act]:
         for byte in question.reply(7, count=question.count):
             yield bytes([byte])
@@ -85,7 +86,7 @@ async def test_a_reply_in_pieces_is_whole(kind: str) -> None:
 
 
 @kinds
-async def test_a_late_reply_is_never_taken_for_the_next_one(kind: str) -> None:
+async def test_a_late_reply_is_never_taken_for_the_next_one(kind: Link) -> None:
     """The same unit, function and count: only number or silence can tell them apart."""
 
     def behave(question: Question) -> Iterator[Act]:
@@ -217,7 +218,7 @@ WRONG: dict[str, Callable[[Question], bytes]] = {
 
 @kinds
 @pytest.mark.parametrize("wrong", WRONG)
-async def test_a_wrong_reply_is_refused_and_the_next_is_right(kind: str, wrong: str) -> None:
+async def test_a_wrong_reply_is_refused_and_the_next_is_right(kind: Link, wrong: str) -> None:
     def behave(question: Question) -> Iterator[Act]:
         yield WRONG[wrong](question) if question.nth == 1 else question.reply(question.nth)
 
@@ -230,7 +231,7 @@ async def test_a_wrong_reply_is_refused_and_the_next_is_right(kind: str, wrong: 
 
 
 @kinds
-async def test_half_a_reply_is_silence_and_its_rest_reaches_nobody(kind: str) -> None:
+async def test_half_a_reply_is_silence_and_its_rest_reaches_nobody(kind: Link) -> None:
     def behave(question: Question) -> Iterator[Act]:
         whole = question.reply(question.nth)
         if question.nth == 1:
@@ -332,7 +333,7 @@ async def test_a_reply_that_is_sent_twice_is_an_answer_where_replies_have_number
 
 
 @kinds
-async def test_a_refusal_leaves_the_link_as_it_is(kind: str) -> None:
+async def test_a_refusal_leaves_the_link_as_it_is(kind: Link) -> None:
     def behave(question: Question) -> Iterator[Act]:
         yield question.refusal(2) if question.nth % 2 else question.reply(question.nth)
 
@@ -347,7 +348,7 @@ async def test_a_refusal_leaves_the_link_as_it_is(kind: str) -> None:
 
 
 @kinds
-async def test_a_reset_costs_one_question(kind: str) -> None:
+async def test_a_reset_costs_one_question(kind: Link) -> None:
     def behave(question: Question) -> Iterator[Act]:
         yield None if question.nth == 1 else question.reply(question.nth)
 
@@ -360,7 +361,7 @@ async def test_a_reset_costs_one_question(kind: str) -> None:
 
 
 @kinds
-async def test_a_question_that_closes_every_connection_is_no_link_that_is_down(kind: str) -> None:
+async def test_a_question_that_closes_every_connection_is_no_link_that_is_down(kind: Link) -> None:
     """There are gateways that hang up when they are asked for a unit that they don't know."""
 
     def behave(question: Question) -> Iterator[Act]:
@@ -379,7 +380,7 @@ async def test_a_question_that_closes_every_connection_is_no_link_that_is_down(k
 
 
 @kinds
-async def test_a_gateway_that_hangs_up_between_two_questions_costs_none(kind: str) -> None:
+async def test_a_gateway_that_hangs_up_between_two_questions_costs_none(kind: Link) -> None:
     async with misbehaving(right, rtu=kind != "tcp") as server:
         asker = Asker(server.port, kind)
         assert await asker.value() == 1
@@ -391,7 +392,7 @@ async def test_a_gateway_that_hangs_up_between_two_questions_costs_none(kind: st
 
 
 @kinds
-async def test_a_connection_without_a_word_is_given_up_and_never_doubled(kind: str) -> None:
+async def test_a_connection_without_a_word_is_given_up_and_never_doubled(kind: Link) -> None:
     """As after a power cut of the gateway: its end of the connection knows nothing of it."""
 
     def behave(question: Question) -> Iterator[Act]:
@@ -416,7 +417,7 @@ async def test_a_closed_port_is_a_link_that_is_down() -> None:
 
 
 @kinds
-async def test_a_question_that_is_cancelled_leaves_nothing_behind(kind: str) -> None:
+async def test_a_question_that_is_cancelled_leaves_nothing_behind(kind: Link) -> None:
     def behave(question: Question) -> Iterator[Act]:
         yield 0.05
         yield question.reply(question.nth)
@@ -468,7 +469,7 @@ async def test_a_gateway_that_gives_up_on_its_meter_has_not_hung_up_while_idle()
 
 
 @kinds
-async def test_the_bus_rests_between_a_reply_and_the_next_question(kind: str) -> None:
+async def test_the_bus_rests_between_a_reply_and_the_next_question(kind: Link) -> None:
     """Measured by the server, from before its reply left to after the question came."""
     replied_s: list[float] = []
     asked_s: list[float] = []

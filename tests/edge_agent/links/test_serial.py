@@ -19,12 +19,13 @@ from edge_agent.links.link import SerialLink, bus_link
 from edge_agent.links.serial_timing import Parity, character_s, frame_gap_s
 from edge_agent.polling.bus_poller import BusPoller
 from edge_agent.polling.polled_meter import PolledMeter
-from edge_agent.protocols.modbus import FRAMINGS
+from edge_agent.protocols.modbus import FRAMINGS, encode
+from edge_agent.protocols.request_reply import Ask
 from edge_agent.settings import BusOverride
 from jieneng import observe
 from jieneng.clock import SystemClock
+from jieneng.metering.catalog.modbus_reads import ModbusRead
 from jieneng.metering.errors import LinkDown, LinkError, ReplyError, Silent
-from jieneng.metering.read_plan import Read
 from jieneng.metering.reading import Sample
 from jieneng.metering.site import Bus
 from simulators.serving import site_server
@@ -126,7 +127,6 @@ def link(
 ) -> SerialLink:
     return SerialLink(
         str(device),
-        framing=FRAMINGS["rtu"],
         baud=baud,
         parity=parity,
         stop_bits=1,
@@ -138,8 +138,8 @@ def link(
 
 async def value(over: SerialLink, count: int = 2) -> int:
     """The number that all registers of the reply hold."""
-    asked = Read(3, 0, count, (), lambda _: ())
-    reply = await over.exchange(FRAMINGS["rtu"].question(1, asked).ask(0))
+    asked = ModbusRead(3, 0, count, (), lambda _: ())
+    reply = await over.exchange(Ask(encode("rtu", 1, asked).exchange(0), FRAMINGS["rtu"]))
     words = set(struct.unpack(f">{count}H", reply.data))
     assert len(words) == 1
     return int(words.pop())
@@ -363,9 +363,9 @@ async def test_simulated_meters_on_a_serial_port_are_polled_again_when_it_is_bac
         ],
         phase="agent",
         link=bus_link(msgspec.structs.replace(wired, device=str(device)), clock.now_ms),
-        framing=FRAMINGS["rtu"],
+        link_kind="rtu",
         clock=clock,
-        keep=into(kept),
+        on_result=into(kept),
         log=observe.log("test"),
     )
 

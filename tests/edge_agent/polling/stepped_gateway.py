@@ -8,9 +8,8 @@ from zoneinfo import ZoneInfo
 
 from edge_agent.polling.bus_poller import BusPoller
 from edge_agent.polling.poll_slots import PollSlots
-from edge_agent.polling.polled_meter import Heard, PolledMeter
-from edge_agent.protocols import Exchange, Reply, Talk
-from edge_agent.protocols.modbus import FRAMINGS
+from edge_agent.polling.polled_meter import PolledMeter, PollResult
+from edge_agent.protocols.request_reply import Ask, Pause, Reply, Talk
 from jieneng import observe
 from jieneng.metering.errors import DeviceRefused, LinkError, PeerError, Silent
 from jieneng.metering.reading import PollReport, Sample
@@ -61,8 +60,8 @@ class Gateway:
     async def converse(self, talk: Talk, sleep: Callable[[float], Awaitable[None]]) -> None:
         wish = next(talk)
         while True:
-            if isinstance(wish, float):
-                await sleep(wish)
+            if isinstance(wish, Pause):
+                await sleep(wish.seconds)
                 wish = next(talk)
                 continue
             try:
@@ -72,10 +71,11 @@ class Gateway:
             else:
                 wish = talk.send(reply)
 
-    async def _exchange(self, steps: Exchange) -> Reply:
+    async def _exchange(self, ask: Ask) -> Reply:
         if self._listens and not self._quiet:
             await self._clock.sleep(self._timeout_s)
         self._quiet = True
+        steps = ask.exchange
         frame, needed, _ = next(steps)
         question = Question(frame, False, len(self.questions) + 1, 1)
         self.questions.append(question)
@@ -133,7 +133,7 @@ class Bus:
         self.gateway = Gateway(
             self.clock, answer, timeout_s=timeout_s, wire_s=wire_s, listens=listens
         )
-        self.heard: list[Heard] = []
+        self.heard: list[PollResult] = []
         self.samples: list[Sample] = []
         self.poller = BusPoller(
             bus,
@@ -148,14 +148,14 @@ class Bus:
             phase="agent",
             wave=wave,
             link=self.gateway,
-            framing=FRAMINGS["tcp"],
+            link_kind="tcp",
             clock=self.clock,
-            face=self.face,
-            keep=self._keep,
+            slots=self.face,
+            on_result=self._keep,
             log=observe.log("test"),
         )
         if before:
-            self.poller.succeed(before.poller)
+            self.poller.take_over(before.poller)
 
     async def run(self, seconds: float) -> None:
         """Poll, until so many seconds after the beginning of the clock."""
@@ -167,12 +167,12 @@ class Bus:
             with suppress(asyncio.CancelledError):
                 await task
 
-    def _keep(self, poll: Heard) -> None:
+    def _keep(self, poll: PollResult) -> None:
         self.heard.append(poll)
         into(self.samples)(poll)
 
     def polls(self, unit: int) -> list[PollReport]:
-        return [one.poll() for one in self.heard if one.meter.unit == unit]
+        return [one.poll() for one in self.heard if one.meter.on_site.unit == unit]
 
     def of(self, unit: int) -> list[Sample]:
         return [one for one in self.samples if one.meter == f"m{unit}"]

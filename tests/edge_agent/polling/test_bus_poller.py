@@ -14,15 +14,15 @@ from structlog.testing import capture_logs
 
 from edge_agent.links.link import TcpLink
 from edge_agent.polling.bus_poller import BusPoller
-from edge_agent.polling.polled_meter import Heard, PolledMeter
+from edge_agent.polling.polled_meter import PolledMeter, PollResult
 from edge_agent.polling.schedule import phase_s
-from edge_agent.protocols import Exchange, Reply
-from edge_agent.protocols.modbus import FRAMINGS
+from edge_agent.protocols.request_reply import Ask, Reply
 from jieneng import observe
 from jieneng.clock import SystemClock
-from jieneng.metering.catalog.meter_model import Model
+from jieneng.metering.catalog.modbus_points import ModbusModel, modbus_models
 from jieneng.metering.errors import LinkDown
 from jieneng.metering.reading import Sample
+from jieneng.metering.site import Link
 from jieneng.site_folder import packaged_models
 from tests.edge_agent.misbehaving import Act, Question, misbehaving
 from tests.edge_agent.polling import stepped_gateway
@@ -38,9 +38,15 @@ class Bus:
     """A poller, and what it handed on."""
 
     def __init__(
-        self, port: int, kind: str, units: range, interval_s: float, timeout_s: float, model: Model
+        self,
+        port: int,
+        kind: Link,
+        units: range,
+        interval_s: float,
+        timeout_s: float,
+        model: ModbusModel,
     ) -> None:
-        clock, framing = SystemClock(), FRAMINGS[kind]
+        clock = SystemClock()
         self.samples: list[Sample] = []
         self.poller = BusPoller(
             "b",
@@ -57,12 +63,11 @@ class Bus:
                 "127.0.0.1",
                 port,
                 timeout_s=timeout_s,
-                framing=framing,
                 now_ms=clock.now_ms,
             ),
-            framing=framing,
+            link_kind=kind,
             clock=clock,
-            keep=into(self.samples),
+            on_result=into(self.samples),
             log=observe.log("test"),
         )
 
@@ -73,11 +78,11 @@ class Bus:
 @asynccontextmanager
 async def polled(
     port: int,
-    kind: str = "tcp",
+    kind: Link = "tcp",
     units: range = range(1, 2),
     interval_s: float = 0.1,
     timeout_s: float = 0.05,
-    model: Model = EVEN,
+    model: ModbusModel = EVEN,
 ) -> AsyncIterator[Bus]:
     one = Bus(port, kind, units, interval_s, timeout_s, model)
     async with running(one.poller.run()):
@@ -89,7 +94,7 @@ def faults(logs: Logs) -> list[str]:
 
 
 @kinds
-async def test_a_dead_unit_costs_its_neighbours_nothing(kind: str) -> None:
+async def test_a_dead_unit_costs_its_neighbours_nothing(kind: Link) -> None:
     """One of four never answers: the others miss no slot, and it is asked less and less."""
 
     def behave(question: Question) -> Iterator[Act]:
@@ -201,7 +206,7 @@ async def test_a_refused_read_costs_the_others_nothing_and_is_named() -> None:
 
 
 @kinds
-async def test_after_a_silence_a_meter_is_asked_nothing_more_in_this_poll(kind: str) -> None:
+async def test_after_a_silence_a_meter_is_asked_nothing_more_in_this_poll(kind: Link) -> None:
     """Its late answer could be taken for the answer to its next question."""
 
     def behave(question: Question) -> Iterator[Act]:
@@ -220,7 +225,7 @@ async def test_after_a_silence_a_meter_is_asked_nothing_more_in_this_poll(kind: 
 
 
 @kinds
-async def test_no_value_of_another_meter_or_moment_gets_through(kind: str) -> None:
+async def test_no_value_of_another_meter_or_moment_gets_through(kind: Link) -> None:
     """A gateway that mixes everything up: late, crossed, doubled, torn. Each meter's registers
     hold its own number, so a wrong one shows."""
 
@@ -262,7 +267,7 @@ def known(sample: Sample) -> dict[str, float]:
 
 
 @kinds
-async def test_an_answer_that_comes_whole_polls_late_is_no_other_registers(kind: str) -> None:
+async def test_an_answer_that_comes_whole_polls_late_is_no_other_registers(kind: Link) -> None:
     """Energy and power are of one size: without numbers, nothing else tells them apart."""
     late: list[bytes] = []
 
@@ -286,7 +291,7 @@ async def test_an_answer_that_comes_whole_polls_late_is_no_other_registers(kind:
 
 
 @kinds
-async def test_an_answer_that_comes_twice_is_no_other_registers(kind: str) -> None:
+async def test_an_answer_that_comes_twice_is_no_other_registers(kind: Link) -> None:
     """A radio bridge repeats itself, and from then on every answer is to the question before. Three
     reads of one size believe that; the fourth finds it out."""
     right = {0x0BB7: 12.5, 0x0BD3: 231.0, 0x0BF3: 8.6}
@@ -309,7 +314,10 @@ async def test_an_answer_that_comes_twice_is_no_other_registers(kind: str) -> No
     async with (
         misbehaving(behave, rtu=kind != "tcp") as server,
         polled(
-            server.port, kind, interval_s=0.3, model=packaged_models()["schneider-iem3155"]
+            server.port,
+            kind,
+            interval_s=0.3,
+            model=modbus_models(packaged_models())["schneider-iem3155"],
         ) as bus,
     ):
         await until(lambda: sum("energy_kwh" in known(sample) for sample in bus.samples) >= 2)
@@ -353,13 +361,13 @@ async def test_a_bus_of_a_later_wave_is_polled_a_wave_later() -> None:
 async def test_a_stall_of_the_agent_moves_no_slot() -> None:
     """A log that hung had the meter's next poll before its edge of the clock's face."""
     bus = stepped_gateway.Bus(lambda question, _: question.reply(1), units=2)
-    kept = bus.poller._keep
+    kept = bus.poller._on_result
 
-    def hang(poll: Heard) -> None:
+    def hang(poll: PollResult) -> None:
         kept(poll)
         bus.clock._now_ms += 700 if poll.meter.id == "m1" else 0
 
-    bus.poller._keep = hang
+    bus.poller._on_result = hang
     await bus.run(60.0)
     faces_s = [(one.time_ms / 1000) % 15 for one in bus.samples]
     assert len(faces_s) == 8
@@ -409,8 +417,8 @@ async def test_a_poll_takes_from_its_first_question_not_from_the_wish_for_a_link
     timeout_s = 0.4
     async with misbehaving(behave, rtu=True) as server:
         bus = Bus(server.port, "rtu_tcp", range(1, 2), 0.1, timeout_s, EVEN)
-        polls: list[tuple[float, Heard]] = []
-        bus.poller._keep = lambda heard: polls.append((time.monotonic(), heard))
+        polls: list[tuple[float, PollResult]] = []
+        bus.poller._on_result = lambda heard: polls.append((time.monotonic(), heard))
         began_s = time.monotonic()
         async with running(bus.poller.run()):
             await until(lambda: polls)
@@ -424,7 +432,7 @@ async def test_a_poll_whose_question_never_left_takes_as_long_as_it_was_tried(
 ) -> None:
     bus = stepped_gateway.Bus(lambda *_: None)
 
-    async def no_connection(_: Exchange) -> Reply:
+    async def no_connection(_: Ask) -> Reply:
         await bus.clock.sleep(5.0)
         raise LinkDown("it can't be opened")
 

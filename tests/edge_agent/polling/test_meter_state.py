@@ -4,8 +4,9 @@ from zoneinfo import ZoneInfo
 
 from edge_agent.polling.meter_state import MeterState
 from edge_agent.polling.polled_meter import PolledMeter
-from edge_agent.protocols.modbus import FRAMINGS
+from edge_agent.protocols.modbus import encode
 from jieneng import observe
+from jieneng.metering.catalog.modbus_reads import ModbusRead
 from jieneng.metering.errors import DeviceRefused
 from jieneng.site_folder import packaged_models
 from tests.edge_agent.scene import meter
@@ -16,16 +17,16 @@ def test_a_meter_whose_way_changed_is_asked_in_the_framing_of_the_new_one() -> N
     polled = PolledMeter(
         meter("m", "b", 7), packaged_models()["acrel-dtsd1352"], ZoneInfo("Asia/Shanghai")
     )
-    standing = MeterState(polled, "b", FRAMINGS["tcp"], observe.log("test"))
+    standing = MeterState(polled, "b", "tcp", observe.log("test"))
     before = standing.ask(0)
     for _ in range(3):
         before[0].refused(DeviceRefused(2), 100.0)
-    standing.moved(FRAMINGS["rtu_tcp"])
+    standing.change_link("rtu_tcp")
     after = standing.ask(1)
     for one in after:
+        assert isinstance(one.read, ModbusRead)
         (sent, _, _), (wanted, _, _) = (
-            next(question.ask(5))
-            for question in (one.question, FRAMINGS["rtu_tcp"].question(7, one.read))
+            next(request.exchange(5)) for request in (one.request, encode("rtu_tcp", 7, one.read))
         )
         assert sent == wanted
     assert after[0].breaker is before[0].breaker
@@ -39,12 +40,13 @@ def test_so_is_what_it_was_never_asked_for_before() -> None:
         packaged_models()["acrel-dtsd1352"],
         ZoneInfo("Asia/Shanghai"),
     )
-    standing = MeterState(polled, "b", FRAMINGS["tcp"], observe.log("test"))
-    before = {(one.read.address, one.read.count) for one in standing.ask(0)}
-    polled.got()
-    standing.moved(FRAMINGS["rtu_tcp"])
-    new = [one for one in standing.ask(1) if (one.read.address, one.read.count) not in before]
+    standing = MeterState(polled, "b", "tcp", observe.log("test"))
+    before = {one.read.request_key for one in standing.ask(0)}
+    polled.mark_complete()
+    standing.change_link("rtu_tcp")
+    new = [one for one in standing.ask(1) if one.read.request_key not in before]
     assert new
     for one in new:
-        wanted = FRAMINGS["rtu_tcp"].question(7, one.read)
-        assert next(one.question.ask(5)) == next(wanted.ask(5))
+        assert isinstance(one.read, ModbusRead)
+        wanted = encode("rtu_tcp", 7, one.read)
+        assert next(one.request.exchange(5)) == next(wanted.exchange(5))

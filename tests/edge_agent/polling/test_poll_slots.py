@@ -55,14 +55,14 @@ class JumpingBus(Bus):
             wire_s=0.004,
             clock=clock,
         )
-        keep, self.ended = self.poller._keep, 0
+        keep, self.ended = self.poller._on_result, 0
 
         def kept(poll: object) -> None:
             keep(poll)  # type: ignore[arg-type]
             self.ended += 1
             clock.set_by_ms += sum(by_ms for after, by_ms in jumps if after == self.ended)
 
-        self.poller._keep = kept
+        self.poller._on_result = kept
 
     def doubled(self) -> int:
         """Readings that others take the place of in the store."""
@@ -211,9 +211,9 @@ async def test_all_buses_of_an_agent_look_at_one_face(
     faces = []
 
     class Seen(BusPoller):
-        def __init__(self, *rest: Any, face: PollSlots | None = None, **more: Any) -> None:
-            faces.append(face)
-            super().__init__(*rest, face=face, **more)
+        def __init__(self, *rest: Any, slots: PollSlots | None = None, **more: Any) -> None:
+            faces.append(slots)
+            super().__init__(*rest, slots=slots, **more)
 
     monkeypatch.setattr("edge_agent.app.BusPoller", Seen)
     buses = [bus("a", free_port()), bus("b", free_port())]

@@ -4,13 +4,16 @@ import math
 import struct
 from collections.abc import Sequence
 from datetime import date, datetime
+from typing import cast
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from edge_agent.polling.polled_meter import Heard, PolledMeter
-from edge_agent.protocols import Reply
+from edge_agent.polling.polled_meter import PolledMeter, PollResult
+from edge_agent.protocols.request_reply import Reply
 from edge_agent.timekeeping.clock_trust import UP_MS
+from jieneng.metering.catalog.modbus_points import modbus_models
+from jieneng.metering.catalog.modbus_reads import ModbusRead
 from jieneng.metering.quantities import CONSUMPTION
 from jieneng.metering.reading import PollReport, Quality, Sample
 from jieneng.metering.site import Dated, Meter
@@ -18,12 +21,19 @@ from jieneng.site_folder import packaged_models
 from tests.edge_agent import scene
 
 ZONE = ZoneInfo("Asia/Shanghai")
-MODELS = packaged_models()
+MODELS = modbus_models(packaged_models())
 NOW = 1_795_000_000_000
 
 
 def polled(**more: object) -> PolledMeter:
     return PolledMeter(scene.meter("e-1", "b", 1, **more), scene.EVEN, ZONE)
+
+
+def asked(meter: PolledMeter, number: int) -> tuple[ModbusRead, ...]:
+    """The reads of a poll, which are Modbus reads."""
+    reads = meter.ask(number)
+    assert all(isinstance(read, ModbusRead) for read in reads)
+    return cast("tuple[ModbusRead, ...]", reads)
 
 
 def replies(meter: PolledMeter, *times_ms: int | None) -> list[Reply | None]:
@@ -32,14 +42,16 @@ def replies(meter: PolledMeter, *times_ms: int | None) -> list[Reply | None]:
         None
         if time_ms is None
         else Reply(struct.pack(">I", 123456).ljust(2 * read.count, b"\0"), time_ms)
-        for read, time_ms in zip(meter.ask(0), times_ms, strict=True)
+        for read, time_ms in zip(asked(meter, 0), times_ms, strict=True)
     ]
 
 
-def heard(meter: PolledMeter, replies: Sequence[Reply | None]) -> Heard:
+def heard(meter: PolledMeter, replies: Sequence[Reply | None]) -> PollResult:
     """A poll that ended this way."""
     stamp = meter.stamp(replies)
-    return Heard(meter, meter.due, replies, NOW if stamp is None else stamp.time_ms, True, 9, 1)
+    return PollResult(
+        meter, meter.due, replies, NOW if stamp is None else stamp.time_ms, True, 9, 1
+    )
 
 
 def understood(meter: PolledMeter, replies: Sequence[Reply | None]) -> Sample | None:
@@ -88,7 +100,7 @@ def test_the_samples_of_a_meter_share_one_tuple_of_names() -> None:
 def test_an_infinite_register_is_unknown() -> None:
     model = MODELS["eastron-sdm630"]
     meter = PolledMeter(scene.meter("e-1", "b", 1, model=model.id), model, ZONE)
-    blocks = [bytearray(2 * read.count) for read in meter.ask(0)]
+    blocks = [bytearray(2 * read.count) for read in asked(meter, 0)]
     blocks[0][0:4] = struct.pack(">f", math.inf)
     blocks[0][4:8] = struct.pack(">f", 230.5)
     sample = understood(meter, [Reply(bytes(block), NOW) for block in blocks])
@@ -142,7 +154,7 @@ def test_ratios_follow_the_reply_over_midnight_and_back() -> None:
 
 def test_a_jump_is_kept_and_marked() -> None:
     meter = polled(rated_max=100.0)
-    blocks = [bytes(2 * read.count) for read in meter.ask(0)]
+    blocks = [bytes(2 * read.count) for read in asked(meter, 0)]
     first = understood(meter, [Reply(block, NOW) for block in blocks])
     blocks[0] = struct.pack(">I", 911_300)
     second = understood(meter, [Reply(block, NOW + 10_000) for block in blocks])
@@ -158,7 +170,7 @@ def test_every_packaged_model_can_be_polled() -> None:
             id="m", name="m", medium=model.model.medium, area="a", model=model.id, rated_max=1.0
         )
         one = PolledMeter(meter, model, ZONE)
-        sample = understood(one, [Reply(bytes(2 * read.count), NOW) for read in one.ask(0)])
+        sample = understood(one, [Reply(bytes(2 * read.count), NOW) for read in asked(one, 0)])
         assert sample is not None
         assert CONSUMPTION[model.model.medium] in sample.quantities
 
@@ -169,12 +181,12 @@ def test_a_slow_quantity_is_asked_for_at_its_pace_and_again_until_it_was_got() -
     meter = polled(every=dict.fromkeys(slow, 6))
     sizes = []
     for number in range(60, 74):
-        reads = meter.ask(number)
+        reads = asked(meter, number)
         sizes.append(len(reads))
         lost = number == 66
         understood(meter, [None if lost else Reply(bytes(2 * read.count), NOW) for read in reads])
         if not lost:
-            meter.got()
+            meter.mark_complete()
     assert sizes == [3, 1, 1, 1, 1, 1, 3, 3, 1, 1, 1, 1, 3, 1]
 
 
@@ -184,9 +196,9 @@ def test_a_poll_without_the_slow_quantities_says_nothing_of_them() -> None:
     meter = polled(every=dict.fromkeys(slow, 6))
     found = []
     for number in (6, 7):
-        reads = meter.ask(number)
+        reads = asked(meter, number)
         sample = understood(meter, [Reply(bytes(2 * read.count), NOW) for read in reads])
-        meter.got()
+        meter.mark_complete()
         assert sample is not None
         found.append(sample.quantities)
     assert found[1] == ("energy_kwh",)
@@ -206,9 +218,10 @@ def test_polls_may_be_understood_later_in_the_order_in_which_they_were_heard() -
             time_ms = first_ms + 5000 * number  # over midnight
             registers = struct.pack(">I", 10 * number)
             said = [
-                Reply(registers.ljust(2 * read.count, b"\1"), time_ms) for read in meter.ask(number)
+                Reply(registers.ljust(2 * read.count, b"\1"), time_ms)
+                for read in asked(meter, number)
             ]
-            meter.got()
+            meter.mark_complete()
             if meter is later:
                 waiting.append(heard(meter, said))
             else:

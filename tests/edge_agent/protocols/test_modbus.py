@@ -20,10 +20,10 @@ from pymodbus.pdu.register_message import (
     ReadInputRegistersResponse,
 )
 
-from edge_agent.protocols import Answer, Exchange, Treatment
 from edge_agent.protocols.modbus import FRAMINGS, crc, read_rtu, read_tcp
+from edge_agent.protocols.request_reply import Answer, Exchange, Meaning
+from jieneng.metering.catalog.modbus_reads import ModbusRead
 from jieneng.metering.errors import DeviceRefused, ReplyError
-from jieneng.metering.read_plan import Read
 
 TCP = FramerSocket(DecodePDU(False))
 RTU = FramerRTU(DecodePDU(False))
@@ -38,8 +38,8 @@ counts = st.integers(1, 125)
 numbers = st.integers(0, 0xFFFF)
 
 
-def read(function: int, count: int, address: int = 0) -> Read:
-    return Read(function, address, count, (), lambda _: ())
+def read(function: int, count: int, address: int = 0) -> ModbusRead:
+    return ModbusRead(function, address, count, (), lambda _: ())
 
 
 def said(steps: Exchange, received: bytes, piece: int | None = None) -> bytes | None:
@@ -91,8 +91,8 @@ def test_requests_are_those_of_another_implementation(
 ) -> None:
     pdu = REQUESTS[function](address=address, count=count, dev_id=unit, transaction_id=number)
     asked = read(function, count, address)
-    assert next(read_tcp(unit, asked).ask(number))[0] == TCP.buildFrame(pdu)
-    assert next(read_rtu(unit, asked).ask(0))[0] == RTU.buildFrame(pdu)
+    assert next(read_tcp(unit, asked).exchange(number))[0] == TCP.buildFrame(pdu)
+    assert next(read_rtu(unit, asked).exchange(0))[0] == RTU.buildFrame(pdu)
 
 
 @given(units, functions, st.lists(numbers, min_size=1, max_size=125), numbers)
@@ -102,8 +102,8 @@ def test_replies_of_another_implementation_are_read(
     pdu = RESPONSES[function](registers=registers, dev_id=unit, transaction_id=number)
     data = struct.pack(f">{len(registers)}H", *registers)
     asked = read(function, len(registers))
-    assert said(read_tcp(unit, asked).ask(number), TCP.buildFrame(pdu)) == data
-    assert said(read_rtu(unit, asked).ask(0), RTU.buildFrame(pdu)) == data
+    assert said(read_tcp(unit, asked).exchange(number), TCP.buildFrame(pdu)) == data
+    assert said(read_rtu(unit, asked).exchange(0), RTU.buildFrame(pdu)) == data
 
 
 @given(
@@ -115,14 +115,14 @@ def test_bits_are_asked_for_and_read_as_another_implementation_does(
     """They come packed, the first one lowest in the first byte."""
     asked = read(function, count, address)
     pdu = BIT_REQUESTS[function](address=address, count=count, dev_id=unit, transaction_id=number)
-    assert next(read_tcp(unit, asked).ask(number))[0] == TCP.buildFrame(pdu)
-    assert next(read_rtu(unit, asked).ask(0))[0] == RTU.buildFrame(pdu)
+    assert next(read_tcp(unit, asked).exchange(number))[0] == TCP.buildFrame(pdu)
+    assert next(read_rtu(unit, asked).exchange(0))[0] == RTU.buildFrame(pdu)
     packed = draw.draw(st.integers(0, 2**count - 1))
     bits = [bool(packed >> place & 1) for place in range(count)]
     reply = BIT_RESPONSES[function](bits=bits, dev_id=unit, transaction_id=number)
     data = packed.to_bytes((count + 7) // 8, "little")
-    assert said(read_tcp(unit, asked).ask(number), TCP.buildFrame(reply)) == data
-    assert said(read_rtu(unit, asked).ask(0), RTU.buildFrame(reply)) == data
+    assert said(read_tcp(unit, asked).exchange(number), TCP.buildFrame(reply)) == data
+    assert said(read_rtu(unit, asked).exchange(0), RTU.buildFrame(reply)) == data
 
 
 @given(units, functions, st.data())
@@ -132,15 +132,15 @@ def test_a_truncated_reply_is_never_an_answer(
     data = draw.draw(st.binary(min_size=2, max_size=250).filter(lambda d: len(d) % 2 == 0))
     asked = read(function, len(data) // 2)
     whole = tcp_reply(unit, function, data, 7)
-    assert said(read_tcp(unit, asked).ask(7), whole) == data
+    assert said(read_tcp(unit, asked).exchange(7), whole) == data
     assert (
-        said(read_tcp(unit, asked).ask(7), whole[: draw.draw(st.integers(0, len(whole) - 1))])
+        said(read_tcp(unit, asked).exchange(7), whole[: draw.draw(st.integers(0, len(whole) - 1))])
         is None
     )
     whole = rtu_reply(unit, function, data)
-    assert said(read_rtu(unit, asked).ask(0), whole) == data
+    assert said(read_rtu(unit, asked).exchange(0), whole) == data
     assert (
-        said(read_rtu(unit, asked).ask(0), whole[: draw.draw(st.integers(0, len(whole) - 1))])
+        said(read_rtu(unit, asked).exchange(0), whole[: draw.draw(st.integers(0, len(whole) - 1))])
         is None
     )
 
@@ -156,7 +156,7 @@ def test_a_corrupted_rtu_reply_is_never_an_answer(
     if place + 1 < len(whole):
         whole[place + 1] ^= draw.draw(st.integers(0, 255))
     assert refused_or_waiting(
-        read_rtu(unit, read(function, count)).ask(0), bytes(whole) + bytes(300)
+        read_rtu(unit, read(function, count)).exchange(0), bytes(whole) + bytes(300)
     )
 
 
@@ -166,13 +166,13 @@ def test_a_corrupted_tcp_head_is_never_an_answer(
 ) -> None:
     whole = bytearray(tcp_reply(unit, function, bytes(2 * count), 7))
     whole[draw.draw(st.integers(0, 8))] ^= draw.draw(st.integers(1, 255))
-    assert refused_or_waiting(read_tcp(unit, read(function, count)).ask(7), bytes(whole))
+    assert refused_or_waiting(read_tcp(unit, read(function, count)).exchange(7), bytes(whole))
 
 
 @given(st.binary(max_size=600))
 def test_noise_is_never_an_answer(noise: bytes) -> None:
-    assert refused_or_waiting(read_tcp(17, read(3, 10)).ask(0xBEEF), noise)
-    assert refused_or_waiting(read_rtu(17, read(3, 10)).ask(0), noise)
+    assert refused_or_waiting(read_tcp(17, read(3, 10)).exchange(0xBEEF), noise)
+    assert refused_or_waiting(read_rtu(17, read(3, 10)).exchange(0), noise)
 
 
 def refused_or_waiting(steps: Exchange, received: bytes) -> bool:
@@ -200,19 +200,19 @@ def test_a_crossed_reply_is_never_an_answer(
     asked = read(function, count)
     if ours != theirs:
         with pytest.raises(ReplyError):
-            said(read_rtu(unit, asked).ask(0), rtu_reply(other_unit, other_function, reply))
+            said(read_rtu(unit, asked).exchange(0), rtu_reply(other_unit, other_function, reply))
         with pytest.raises(ReplyError):
-            said(read_tcp(unit, asked).ask(7), tcp_reply(other_unit, other_function, reply, 7))
+            said(read_tcp(unit, asked).exchange(7), tcp_reply(other_unit, other_function, reply, 7))
     assume(number != other_number)
     late = tcp_reply(other_unit, other_function, reply, other_number)
-    assert said(read_tcp(unit, asked).ask(number), late) is None
+    assert said(read_tcp(unit, asked).exchange(number), late) is None
 
 
 @given(st.lists(st.binary(min_size=1, max_size=251), max_size=4), st.binary(min_size=4, max_size=4))
 def test_late_frames_are_passed_over_whole(late: list[bytes], data: bytes) -> None:
     """However many are glued in front of the answer, and whatever they hold."""
     stream = b"".join(tcp_reply(9, 3, before, number) for number, before in enumerate(late))
-    assert said(read_tcp(1, read(3, 2)).ask(77), stream + tcp_reply(1, 3, data, 77)) == data
+    assert said(read_tcp(1, read(3, 2)).exchange(77), stream + tcp_reply(1, 3, data, 77)) == data
 
 
 @given(
@@ -226,41 +226,44 @@ def test_what_stands_behind_an_answer_is_given_back(
 ) -> None:
     """Behind a refusal, too, and in whatever pieces all of it comes."""
     stream = b"".join(tcp_reply(9, 3, before, number) for number, before in enumerate(late))
-    heard = answered(read_tcp(1, read(3, 2)).ask(77), stream + reply + behind, piece)
+    heard = answered(read_tcp(1, read(3, 2)).exchange(77), stream + reply + behind, piece)
     assert heard is not None
     what, rest = heard
     assert rest == behind
     assert what.code == 6 if isinstance(what, DeviceRefused) else what == b"data"
     rtu = rtu_reply(1, 3, b"data") + behind
-    assert answered(read_rtu(1, read(3, 2)).ask(0), rtu, piece) == (b"data", behind)
+    assert answered(read_rtu(1, read(3, 2)).exchange(0), rtu, piece) == (b"data", behind)
 
 
 @pytest.mark.parametrize("code", [1, 2, 3, 4, 5, 6, 10, 11])
 def test_a_refusal_names_its_code(code: int) -> None:
     refusal = bytes([1, 0x83, code])
     with pytest.raises(DeviceRefused) as tcp:
-        said(read_tcp(1, read(3, 2)).ask(7), struct.pack(">HHH", 7, 0, 3) + refusal)
+        said(read_tcp(1, read(3, 2)).exchange(7), struct.pack(">HHH", 7, 0, 3) + refusal)
     with pytest.raises(DeviceRefused) as rtu:
-        said(read_rtu(1, read(3, 2)).ask(0), refusal + crc(refusal))
+        said(read_rtu(1, read(3, 2)).exchange(0), refusal + crc(refusal))
     assert tcp.value.code == rtu.value.code == code
 
 
 def test_a_refusal_that_is_not_ours_is_not_believed() -> None:
     other = bytes([2, 0x83, 2])
     with pytest.raises(ReplyError):
-        said(read_rtu(1, read(3, 2)).ask(0), other + crc(other))
+        said(read_rtu(1, read(3, 2)).exchange(0), other + crc(other))
     with pytest.raises(ReplyError):
-        said(read_rtu(1, read(3, 2)).ask(0), bytes([1, 0x83, 2, 0, 0]))  # wrong checksum
+        said(read_rtu(1, read(3, 2)).exchange(0), bytes([1, 0x83, 2, 0, 0]))  # wrong checksum
     with pytest.raises(ReplyError):
-        said(read_tcp(1, read(3, 2)).ask(7), struct.pack(">HHH", 7, 0, 4) + bytes([1, 0x83, 2, 0]))
+        said(
+            read_tcp(1, read(3, 2)).exchange(7),
+            struct.pack(">HHH", 7, 0, 4) + bytes([1, 0x83, 2, 0]),
+        )
 
 
 def test_the_example_of_the_standard_for_bits() -> None:
     """MODBUS Application Protocol V1.1b3, section 6.1: coils 20-38 are CD 6B 05."""
-    steps = read_tcp(1, read(1, 19, 0x13)).ask(7)
+    steps = read_tcp(1, read(1, 19, 0x13)).exchange(7)
     assert next(steps)[0][7:] == bytes.fromhex("01 0013 0013")
     reply = struct.pack(">HHHB", 7, 0, 6, 1) + bytes.fromhex("01 03 CD6B05")
-    assert said(read_tcp(1, read(1, 19, 0x13)).ask(7), reply) == bytes.fromhex("CD6B05")
+    assert said(read_tcp(1, read(1, 19, 0x13)).exchange(7), reply) == bytes.fromhex("CD6B05")
 
 
 @pytest.mark.parametrize("function", [0, 5, 6, 15, 16, 22, 23, 0x83])
@@ -280,18 +283,18 @@ def test_more_than_a_frame_holds_can_not_be_asked_for(function: int, count: int)
 
 
 @pytest.mark.parametrize(
-    ("code", "treatment"),
+    ("code", "meaning"),
     [
-        (1, Treatment.MISTAKEN),
-        (2, Treatment.MISTAKEN),
-        (3, Treatment.MISTAKEN),
-        (4, Treatment.REFUSED),
-        (5, Treatment.LATER),
-        (6, Treatment.LATER),
-        (10, Treatment.UNREACHED),
-        (11, Treatment.UNREACHED),
-        (99, Treatment.REFUSED),  # of a manufacturer's own
+        (1, Meaning.NOT_THERE),
+        (2, Meaning.NOT_THERE),
+        (3, Meaning.NOT_THERE),
+        (4, Meaning.REFUSED),
+        (5, Meaning.BUSY),
+        (6, Meaning.BUSY),
+        (10, Meaning.UNREACHABLE),
+        (11, Meaning.UNREACHABLE),
+        (99, Meaning.REFUSED),  # of a manufacturer's own
     ],
 )
-def test_exceptions_are_told_apart(code: int, treatment: Treatment) -> None:
-    assert {one.treatment(DeviceRefused(code)) for one in FRAMINGS.values()} == {treatment}
+def test_exceptions_are_told_apart(code: int, meaning: Meaning) -> None:
+    assert {one.meaning(DeviceRefused(code)) for one in FRAMINGS.values()} == {meaning}

@@ -11,19 +11,18 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 from edge_agent.links.link import bus_link
 from edge_agent.polling.bus_poller import BusPoller
 from edge_agent.polling.polled_meter import PolledMeter
-from edge_agent.protocols.modbus import FRAMINGS
 from edge_agent.spool.batch_writer import Polled
 from jieneng import observe
 from jieneng.clock import SystemClock
-from jieneng.metering.catalog.meter_model import Model, VectorRow
+from jieneng.metering.catalog.modbus_points import ModbusModel, VectorRow, modbus_models
 from jieneng.metering.reading import Sample
 from jieneng.site_folder import packaged_models
 from tests.edge_agent.scene import bus, gateway, meter, running, until
 
-MODELS = packaged_models()
+MODELS = modbus_models(packaged_models())
 
 
-def showing(vector: VectorRow, model: Model, unit: int) -> SimDevice:
+def showing(vector: VectorRow, model: ModbusModel, unit: int) -> SimDevice:
     """A device that holds the words of a vector, and zeros from the first to the last of all."""
     begin = min(one.address for one in model.vector)
     end = max(one.address + len(one.data) // 2 for one in model.vector)
@@ -69,9 +68,9 @@ async def test_what_pymodbus_serves_is_what_the_vectors_say(
             phase="agent",
             # Short, for a connection whose replies have no numbers begins with so much silence.
             link=bus_link(bus("b", port, kind, timeout_s=0.2), clock.now_ms),
-            framing=FRAMINGS[kind],
+            link_kind=kind,
             clock=clock,
-            keep=keep,
+            on_result=keep,
             log=observe.log("test"),
         )
         async with running(poller.run()):

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from simulators.faults.connection_faults import OneConnection
-from simulators.faults.reply_faults import Reset
+from simulators.faults.reply_faults import LateAnswer, Reset
 from simulators.scenarios import scenario
 from tests.scenario_runs import NAMES, play, played, played_scenarios, scored
 
@@ -67,3 +67,17 @@ async def test_a_gateway_that_resets_after_every_answer_costs_no_poll() -> None:
         kept = [sample for sample in ran.kept if sample.meter == name]
         assert len(kept) == 60
         assert not any(math.isnan(value) for sample in kept for value in sample.values)
+
+
+async def test_answers_after_the_time_out_are_believed_and_are_not_called_wrong() -> None:
+    """An agent that has learned how slow the gateway is waits longer than the site's time-out."""
+    one = scenario.read("late-reply-tcp")
+    [late] = [row for row in one.fault if isinstance(row, LateAnswer)]
+    head = msgspec.structs.replace(one.scenario, duration_s=900.0)
+    timeout_s = one.bus[0].timeout_s
+    slow = msgspec.structs.replace(late, delay_s=2.0 * timeout_s, probability=1.0, duration_s=200.0)
+    faster = msgspec.structs.replace(late, delay_s=1.5 * timeout_s, probability=1.0, after_s=200.0)
+    ran = await play(msgspec.structs.replace(one, scenario=head, fault=(slow, faster)))
+    for score in scored(ran).meters:
+        assert score.counts.readings >= 8
+        assert score.counts.right == score.counts.readings, score.findings

@@ -6,7 +6,7 @@ import pytest
 
 from jieneng import config_file
 from jieneng.metering.catalog import model_check
-from jieneng.metering.catalog.meter_model import Model
+from jieneng.metering.catalog.modbus_points import ModbusModel
 
 HEAD = """[model]
 id = "m"
@@ -25,9 +25,9 @@ type = "u32"
 """
 
 
-def parsed(text: str) -> tuple[Model, list[str]]:
+def parsed(text: str) -> tuple[ModbusModel, list[str]]:
     document = config_file.parse(text, "m.toml")
-    model = config_file.decode(document, Model)
+    model = config_file.decode(document, ModbusModel)
     return model, [str(document.locate(problem)) for problem in model_check.check(model)]
 
 

@@ -5,19 +5,19 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from jieneng.metering.catalog.meter_model import Model, PointRow, VectorRow
+from jieneng.metering.catalog.modbus_points import ModbusModel, PointRow, VectorRow, modbus_models
+from jieneng.metering.catalog.modbus_reads import plan
 from jieneng.metering.quantities import CONSUMPTION, MEDIA, QUANTITIES
-from jieneng.metering.read_plan import plan
 from jieneng.metering.registers import TYPES
 from jieneng.site_folder import packaged_models
 
-MODELS: Mapping[str, Model] = packaged_models()
+MODELS: Mapping[str, ModbusModel] = modbus_models(packaged_models())
 VECTORS: Sequence[tuple[str, VectorRow]] = [
     (name, row) for name, model in sorted(MODELS.items()) for row in model.vector
 ]
 
 
-def counter(model: Model) -> PointRow:
+def counter(model: ModbusModel) -> PointRow:
     wanted = CONSUMPTION[model.model.medium]
     return next(row for row in model.point if row.quantity == wanted)
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 from pymodbus.client.mixin import ModbusClientMixin
 
-from jieneng.metering.catalog.meter_model import Model
+from jieneng.metering.catalog.modbus_points import ModbusModel, modbus_models
 from jieneng.metering.quantities import QUANTITIES
 from jieneng.metering.site import Site
 from jieneng.site_folder import SiteFolder, packaged_models
@@ -21,7 +21,7 @@ from simulators.registers.simulated_meter import Meter, Stretch
 from simulators.simulated_site import SimulatedSite
 
 T0 = 1_600_000_000_000
-MODELS = packaged_models()
+MODELS = modbus_models(packaged_models())
 
 
 class Steady:
@@ -263,6 +263,6 @@ def test_registers_may_be_shared_bit_by_bit() -> None:
         {"quantity": "frequency_hz", "function": 3, "address": 1, "type": "u16", "bits": [4, 11]},
     ]
     head = MODELS["acrel-dtsd1352"].model
-    model = msgspec.convert({"model": msgspec.to_builtins(head), "point": rows}, Model)
+    model = msgspec.convert({"model": msgspec.to_builtins(head), "point": rows}, ModbusModel)
     meter = Meter("m", "electricity", Steady(1.0), [Stretch(T0, model)])
     assert meter.words(3, 0, 2, T0 + 300 * HOUR_MS) == [92 << 8 | 300 % 256, 50 << 4]

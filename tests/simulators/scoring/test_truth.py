@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from jieneng.metering.catalog.modbus_points import modbus_models
 from jieneng.metering.errors import ConfigError, UsageError
 from jieneng.metering.quantities import CONSUMPTION
 from jieneng.site_folder import SiteFolder
@@ -144,7 +145,7 @@ def test_a_step_is_that_of_the_register_of_that_time(
     rows = read(folder).run.meters
     for one in example.site.meter:
         load = campus.meters[one.id].load
-        every = stretches(example.site, example.models, one, load)
+        every = stretches(example.site, modbus_models(example.models), one, load)
         stretch = [each for each in every if each.begin_ms <= begin_ms][-1]
         counter = CONSUMPTION[one.medium]
         register = next(r for r in registers(stretch, one.medium) if r.row.quantity == counter)

@@ -17,10 +17,10 @@ from pymodbus import FramerType, ModbusException
 from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.client.mixin import ModbusClientMixin
 
-from jieneng.metering.catalog.meter_model import ForbiddenRow, PartRow, PointRow
+from jieneng.metering.catalog.modbus_points import ForbiddenRow, PartRow, PointRow, modbus_models
+from jieneng.metering.catalog.modbus_reads import plan
 from jieneng.metering.errors import Unavailable
 from jieneng.metering.quantities import CONSUMPTION
-from jieneng.metering.read_plan import plan
 from jieneng.site_folder import SiteFolder, packaged_models
 from simulators.faults.fault import Framing
 from simulators.registers.simulated_meter import Meter, Stretch
@@ -34,7 +34,7 @@ from tests.simulators.clocks import StillClock
 from tests.simulators.registers.test_simulated_meter import Steady, a_meter
 
 NOW_MS = 1_763_953_200_000  # 2025-11-24, a Monday, 11:00 in Huai'an
-MODELS = packaged_models()
+MODELS = modbus_models(packaged_models())
 FRAMERS: dict[Framing, FramerType] = {"tcp": FramerType.SOCKET, "rtu_tcp": FramerType.RTU}
 
 _TYPES = ModbusClientMixin.DATATYPE
@@ -59,7 +59,7 @@ UNITS = {"W": 1e-3, "Wh": 1e-3, "VA": 1e-3, "var": 1e-3, "L/h": 1e-3, "bar": 100
 CT = 40.0
 
 
-def _read_by(part: PartRow, words: list[int]) -> float:
+def _read_by(part: PointRow | PartRow, words: list[int]) -> float:
     """The number in words, by pymodbus where it knows the type."""
     swapped, word_order = ORDERS[part.byte_order]
     if swapped:
@@ -72,7 +72,7 @@ def _read_by(part: PartRow, words: list[int]) -> float:
     return number
 
 
-def _value(row: PointRow, words_of: Callable[[PartRow], list[int]]) -> float:
+def _value(row: PointRow, words_of: Callable[[PointRow | PartRow], list[int]]) -> float:
     """What a person makes of a point, from its manual."""
     number = _read_by(row, words_of(row))
     if row.bits is not None:
@@ -140,7 +140,7 @@ async def test_pymodbus_reads_what_our_decoder_reads_of_every_point(
             for quantity, value in zip(read.quantities, ours, strict=True):
 
                 def words_of(
-                    part: PartRow, words: list[int] = words, first: int = read.address
+                    part: PointRow | PartRow, words: list[int] = words, first: int = read.address
                 ) -> list[int]:
                     begin = part.address - first
                     return words[begin : begin + part.words]

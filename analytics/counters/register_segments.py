@@ -1,0 +1,160 @@
+"""Join the believed readings of a meter's devices to segments: unbroken lines of the register.
+
+Laws:
+
+1. Along a segment the stored register never falls, and one transformer ratio holds: where CT or PT
+   change, the register is interpolated at that moment, and a new segment begins there with the
+   new ratio.
+2. Between segments nothing is known, unless the next begins in the moment in which the last ends
+   (a replacement, a rollover, a new ratio).
+3. Between two readings that lie further apart than is usual around them (three times the median
+   of the eleven nearest distances, at least a quarter of an hour, at most 35 days), the meter is
+   not covered: it counted, but nobody knows when. A meter read by hand every day or month is
+   covered, as that is usual there.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import numpy as np
+
+from analytics.counters.meter_devices import HOUR_MS, Device
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from jieneng.metering.findings import Finding
+
+#: A distance is usual up to so many times the median around it.
+_USUAL_FACTOR: Final = 3.0
+#: How many distances on each side of one are looked at.
+_NEIGHBOURS: Final = 5
+#: The shortest interval that is reported: a gap below it can't empty one.
+_SHORTEST_GAP_MS: Final = HOUR_MS / 4
+#: A month's reading, some days late: longer than this is always a gap.
+_LONGEST_USUAL_MS: Final = 35 * 24 * HOUR_MS
+
+
+class DeviceRegister(msgspec.Struct, frozen=True):
+    """The believed readings of one device.
+
+    Attributes:
+        device: the device that was read.
+        times_ms: shape (n,), UTC ms, ascending; the same twice at a rollover.
+        register: what the device counted, before ratios.
+        stored: register times the ratio in force.
+        begins: true if nothing is known between a reading and the one before it.
+        stable_ms: first and last time between which no reading outside the window could change
+            anything; None where that can't be said.
+    """
+
+    device: Device
+    times_ms: "NDArray[np.int64]"
+    register: "NDArray[np.float64]"
+    stored: "NDArray[np.float64]"
+    begins: "NDArray[np.bool_]"
+    stable_ms: tuple[int, int] | None
+
+
+class BelievedRegister(msgspec.Struct, frozen=True):
+    """The believed register of a meter, through all its devices.
+
+    Attributes:
+        times_ms: shape (n,), UTC ms, ascending; the same twice where a segment ends and the next
+            begins in one moment.
+        stored: shape (n,), the register in the unit in which it is stored; never falls along a
+            segment.
+        segment: shape (n,), the number of the segment.
+        covered: shape (n,), true if the time from this reading to the next is covered.
+        stable_ms: first and last time between which no reading outside the window could change
+            anything; None where that can't be said.
+        findings: what was wrong with the readings.
+    """
+
+    times_ms: "NDArray[np.int64]"
+    stored: "NDArray[np.float64]"
+    segment: "NDArray[np.int64]"
+    covered: "NDArray[np.bool_]"
+    stable_ms: tuple[int, int] | None = None
+    findings: "tuple[Finding, ...]" = ()
+
+    def total(self) -> "NDArray[np.float64]":
+        """Return what was counted since the first reading: monotone, through all segments."""
+        steps = np.diff(self.stored)
+        steps[np.diff(self.segment) != 0] = 0.0
+        total: NDArray[np.float64] = np.concatenate([np.zeros(1), np.cumsum(steps)])
+        return total[: len(self.stored)]
+
+
+def join_devices(
+    registers: Sequence[DeviceRegister], findings: "tuple[Finding, ...]" = ()
+) -> BelievedRegister:
+    """Join the registers of a meter's devices, in order of time."""
+    if not registers:
+        none = np.zeros(0)
+        return BelievedRegister(
+            none.astype(np.int64),
+            none,
+            none.astype(np.int64),
+            none.astype(np.bool_),
+            findings=findings,
+        )
+    parts = [_cut_by_ratio(register) for register in registers]
+    times = np.concatenate([part[0] for part in parts])
+    stored = np.concatenate([part[1] for part in parts])
+    segment = np.cumsum(np.concatenate([part[2] for part in parts]))
+    bounds = [0, *(np.flatnonzero(np.diff(segment)) + 1).tolist(), len(times)]
+    for first, end in pairwise(bounds):
+        stored[first:end] = np.maximum.accumulate(stored[first:end])
+    read = np.concatenate([register.times_ms for register in registers])
+    read = read[np.append(True, np.diff(read) > 0)]
+    usual = np.append(_usual(read), False)
+    covered = usual[np.searchsorted(read, times, side="right") - 1]
+    covered[:-1] &= segment[:-1] == segment[1:]
+    stable = [register.stable_ms for register in registers if register.stable_ms is not None]
+    return BelievedRegister(
+        times,
+        stored,
+        segment,
+        covered,
+        (stable[0][0], stable[-1][1]) if stable else None,
+        findings,
+    )
+
+
+def _cut_by_ratio(
+    device_register: DeviceRegister,
+) -> "tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]":
+    """Return times, stored values and beginnings, cut where the ratio changes (law 1)."""
+    times, register = device_register.times_ms, device_register.register
+    stored, begins = device_register.stored, device_register.begins
+    for (_, old_ratio), (moment, new_ratio) in pairwise(device_register.device.ratios):
+        later = int(np.searchsorted(times, moment))  # the first reading with the new ratio
+        if later == 0 or later == len(times) or begins[later]:
+            continue
+        share = (moment - times[later - 1]) / (times[later] - times[later - 1])
+        shown = register[later - 1] + (register[later] - register[later - 1]) * share
+        inserted = [later] if moment == times[later] else [later, later]
+        begins = begins.copy()
+        begins[later] = moment == times[later]
+        times = np.insert(times, inserted, moment)
+        register = np.insert(register, inserted, shown)
+        values = [shown * old_ratio, shown * new_ratio][: len(inserted)]
+        stored = np.insert(stored, inserted, values)
+        begins = np.insert(begins, inserted, [False, True][: len(inserted)])
+    return times, stored, begins
+
+
+def _usual(times: "NDArray[np.int64]") -> "NDArray[np.bool_]":
+    """Return True for each distance between two readings that is usual there (law 3)."""
+    distances = np.diff(times).astype(np.float64)
+    long = np.flatnonzero(distances > _SHORTEST_GAP_MS)
+    usual = np.ones(len(distances), dtype=np.bool_)
+    if len(long):
+        mirrored = np.pad(distances, _NEIGHBOURS, mode="reflect")
+        around = mirrored[long[:, None] + np.arange(2 * _NEIGHBOURS + 1)]
+        most = _USUAL_FACTOR * np.median(around, axis=1)
+        usual[long] = distances[long] <= np.clip(most, _SHORTEST_GAP_MS, _LONGEST_USUAL_MS)
+    return usual

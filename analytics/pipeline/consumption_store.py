@@ -1,0 +1,182 @@
+"""Read and write consumption in the store: the `consumption` measurement of one site.
+
+Laws:
+
+1. A series is rewritten whole within a window: what is known is written, and what was known once
+   and is no more is deleted. Nothing else is ever deleted.
+2. What the store refuses is logged with its reason, and stops nothing.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from analytics import periods
+from analytics.counters.consumption import Consumption
+from analytics.figures.scope_basis import Measured, Metered, blocks, from_rows, of_medium, on_grid
+from analytics.periods import Interval
+from analytics.pipeline.store_points import consumption_points
+from jieneng.metering import schema
+from jieneng.metering.quantities import CONSUMPTION, Medium
+from jieneng.metering.schema import Point
+from jieneng.metering.site import Site
+from jieneng.observe import log
+from jieneng.storage import Store
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+#: The edges of a window's intervals [UTC, ms], by their length.
+Grids = Mapping[Interval, "NDArray[np.int64]"]
+#: The times of the stored points of each series [UTC, ms], by the series' tags.
+StoredTimes = Mapping[frozenset[tuple[str, str]], "NDArray[np.int64]"]
+
+_POINTS_PER_WRITE: Final = 20_000
+
+
+class ConsumptionStore:
+    """The stored consumption of a site.
+
+    Args:
+        site: whose it is.
+        store: prepared.
+    """
+
+    def __init__(self, site: Site, store: Store) -> None:
+        self._site = site
+        self._store = store
+        self._log = log("analytics")
+
+    async def day_rows(
+        self, start: date, end: date, fields: Iterable[str], **where: str
+    ) -> "dict[tuple[str, str], NDArray[np.float64]]":
+        """Return what is stored of the meters by day, NaN where nothing is, by meter and field.
+
+        `where` are further tags that the series must have.
+        """
+        midnights = periods.edges_ms(start, end, "day", self._site.zone)
+        tags = {"site": self._site.id, "kind": "meter", "interval": "day", **where}
+        rows: dict[tuple[str, str], NDArray[np.float64]] = {}
+        for field in fields if start < end else ():
+            for series in await self._store.read(
+                schema.CONSUMPTION,
+                field,
+                where=tags,
+                start_ms=int(midnights[0]),
+                end_ms=int(midnights[-1]),
+            ):
+                row = on_grid(series.times_ms, series.values, midnights)
+                rows[series.tags["scope"], field] = row
+        return rows
+
+    async def intervals(
+        self, start: date, end: date, medium: Medium, interval: Interval
+    ) -> Metered:
+        """Return the stored consumption of a medium's meters by interval, on some local days."""
+        zone = self._site.zone
+        edges = periods.edges_ms(start, end, interval, zone)
+        rows: dict[tuple[str, str], NDArray[np.float64]] = {}
+        for field in (CONSUMPTION[medium], schema.COVERAGE, schema.ESTIMATED):
+            for series in await self._store.read(
+                schema.CONSUMPTION,
+                field,
+                where={
+                    "site": self._site.id,
+                    "kind": "meter",
+                    "medium": medium,
+                    "interval": interval,
+                },
+                start_ms=int(edges[0]),
+                end_ms=int(edges[-1]),
+            ):
+                row = on_grid(series.times_ms, series.values, edges)
+                rows[series.tags["scope"], field] = row
+        midnights = periods.edges_ms(start, end, "day", zone)
+        numbers = np.searchsorted(midnights, edges[:-1], side="right") - 1
+        interval_days = [start + timedelta(days=number) for number in numbers.tolist()]
+        return of_medium(self._site, medium, interval_days, rows)
+
+    async def measured(self, start: date, end: date) -> Measured:
+        """Return the stored day consumption of all meters."""
+        fields = {*CONSUMPTION.values(), schema.COVERAGE, schema.ESTIMATED}
+        return from_rows(self._site, start, end, await self.day_rows(start, end, fields))
+
+    async def day_span(self) -> tuple[date, date] | None:
+        """Return the first and the last local day that has consumption; None: there is none."""
+        span = await self._store.span(
+            schema.CONSUMPTION, where={"site": self._site.id, "interval": "day"}
+        )
+        if span is None:
+            return None
+        first_ms, last_ms = span
+        zone = self._site.zone
+        return periods.local_day(first_ms, zone), periods.local_day(last_ms, zone)
+
+    async def first_hourly_day(self, start: date, end: date) -> date | None:
+        """Return the first day from `start` up to `end` that is stored by hour; None: no day is."""
+        zone = self._site.zone
+        stored = await self._store.read(
+            schema.CONSUMPTION,
+            schema.COVERAGE,
+            where={"site": self._site.id, "interval": "hour"},
+            start_ms=periods.midnight_ms(start, zone),
+            end_ms=periods.midnight_ms(end, zone),
+        )
+        first_ms = min((int(series.times_ms[0]) for series in stored), default=None)
+        return None if first_ms is None else periods.local_day(first_ms, zone)
+
+    async def stored_times(self, grids: Grids) -> StoredTimes:
+        """Return the times of all consumption that is stored of a window, by series."""
+        return {
+            frozenset(series.tags.items()): series.times_ms
+            for interval, edges in grids.items()
+            for series in await self._store.read(
+                schema.CONSUMPTION,
+                schema.COVERAGE,
+                where={"site": self._site.id, "interval": interval},
+                start_ms=int(edges[0]),
+                end_ms=int(edges[-1]),
+            )
+        }
+
+    async def rewrite(
+        self,
+        series: Mapping[str, str],
+        consumption: Mapping[Interval, Consumption],
+        grids: Grids,
+        stored: StoredTimes,
+    ) -> None:
+        """Write what is known of a series, and remove what was known once and is no more.
+
+        Args:
+            series: its tags, but for site and interval.
+            consumption: by interval of `grids`.
+            grids: of the window.
+            stored: what `stored_times` said of the window.
+        """
+        medium: Medium = series["medium"]  # type: ignore[assignment]  # one of MEDIA
+        points: list[Point] = []
+        for interval, amounts in consumption.items():
+            tags = {"site": self._site.id, "interval": interval, **series}
+            edges = grids[interval]
+            points += consumption_points(tags, CONSUMPTION[medium], amounts, edges[:-1])
+            times = stored.get(frozenset(tags.items()), edges[:0])
+            for start, end in blocks(np.isnan(amounts.amount)):
+                first, last = np.searchsorted(times, (edges[start], edges[end]))
+                if first < last:
+                    await self._store.delete(
+                        schema.CONSUMPTION,
+                        where=tags,
+                        start_ms=int(edges[start]),
+                        end_ms=int(edges[end]),
+                    )
+        await self.write(points)
+
+    async def write(self, points: Sequence[Point]) -> None:
+        """Write points; what the store refuses is logged."""
+        for start in range(0, len(points), _POINTS_PER_WRITE):
+            result = await self._store.write(points[start : start + _POINTS_PER_WRITE])
+            for refused in result.rejected:
+                self._log.error("refused", series=refused.point.tags, reason=refused.reason)

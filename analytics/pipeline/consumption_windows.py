@@ -1,0 +1,114 @@
+"""Compute and write the consumption of meters and scopes, window by window.
+
+Laws:
+
+1. Scopes are written before their meters: where a run is cut off, the meters' days still differ
+   from what they should be, or are missing, and are found by `outdated_days`.
+2. The newest days are kept by hour and quarter of an hour, too. Where older ones are stored so,
+   they are kept up as well, so that no two lengths of interval contradict each other.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, timedelta
+
+from analytics import periods
+from analytics.counters.consumption import Consumption
+from analytics.figures.roll_up import Scope
+from analytics.periods import Interval
+from analytics.pipeline.consumption_store import ConsumptionStore, Grids, StoredTimes
+from analytics.pipeline.register_reader import MeterRecords, RegisterReader
+from analytics.pipeline.scope_consumption import scope_consumption
+from analytics.pipeline.store_points import unknown_days
+from jieneng.metering.findings import Finding
+from jieneng.metering.site import Site
+
+
+class ConsumptionWindows:
+    """Computes a site's consumption.
+
+    Args:
+        site: whose it is.
+        scopes: of the site.
+        consumption: where it is written.
+        registers: what it is computed from.
+        detail_days: how many of the newest days are kept by hour and quarter of an hour, too.
+        window_months: how much is computed at once.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        scopes: Sequence[Scope],
+        consumption: ConsumptionStore,
+        registers: RegisterReader,
+        *,
+        detail_days: int,
+        window_months: int,
+    ) -> None:
+        self._site = site
+        self._scopes = scopes
+        self._consumption = consumption
+        self._registers = registers
+        self._detail_days = detail_days
+        self._window_months = window_months
+
+    async def compute(
+        self,
+        meters: Sequence[MeterRecords],
+        start: date,
+        end: date,
+        progress: Callable[[float], None],
+    ) -> list[Finding]:
+        """Compute and write the local days from `start` up to, not including, `end`.
+
+        `progress` is told the share that is done. Returns what was found wrong in registers, each
+        finding once.
+        """
+        detail = self._detail_start(meters)
+        windows = list(periods.windows(start, end, self._window_months))
+        findings: dict[Finding, None] = {}
+        for number, window in enumerate(windows):
+            grids = await self._grids(*window, detail)
+            stored = await self._consumption.stored_times(grids)
+            computed: list[Mapping[Interval, Consumption]] = []
+            for index, meter in enumerate(meters):
+                consumption, found = await self._registers.consumption(meter, grids)
+                findings.update(dict.fromkeys(found))
+                computed.append(consumption)
+                progress((number + (index + 1) / len(meters)) / len(windows))
+            await self._write(meters, computed, grids, stored)
+        return list(findings)
+
+    async def _write(
+        self,
+        meters: Sequence[MeterRecords],
+        computed: Sequence[Mapping[Interval, Consumption]],
+        grids: Grids,
+        stored: StoredTimes,
+    ) -> None:
+        """Write a window: the scopes, then their meters (law 1)."""
+        for series, of_scope in scope_consumption(
+            self._scopes, [meter.meter for meter in meters], computed, self._site
+        ):
+            await self._consumption.rewrite(series, of_scope, grids, stored)
+        for meter, of_meter in zip(meters, computed, strict=True):
+            series = {"kind": "meter", "scope": meter.meter.id, "medium": meter.meter.medium}
+            await self._consumption.rewrite(series, of_meter, grids, stored)
+            await self._consumption.write(unknown_days(self._site.id, meter, of_meter, grids))
+
+    def _detail_start(self, meters: Sequence[MeterRecords]) -> date:
+        """Return the first day that is kept in detail, counted back from the newest reading."""
+        newest_ms = max((end for meter in meters for _, end in meter.spans()), default=0)
+        newest = periods.local_day(newest_ms, self._site.zone)
+        return newest - timedelta(days=self._detail_days - 1)
+
+    async def _grids(self, start: date, end: date, detail: date) -> Grids:
+        """Return the edges of a window's intervals; those below a day from `detail` on (law 2)."""
+        if start < detail:
+            detail = await self._consumption.first_hourly_day(start, detail) or detail
+        zone = self._site.zone
+        finer: tuple[Interval, ...] = ("hour", "15min") if end > detail else ()
+        return {
+            "day": periods.edges_ms(start, end, "day", zone),
+            **{each: periods.edges_ms(max(start, detail), end, each, zone) for each in finer},
+        }

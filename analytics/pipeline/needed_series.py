@@ -1,0 +1,65 @@
+"""Read the series that indicators need beside the daily sums, and roll them up to scopes.
+
+Laws:
+
+1. Only what is needed is read: one medium and interval, of the medium's meters.
+2. Memory is bounded by a month of the medium's meters, and by the series of the scopes.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+
+import numpy as np
+
+from analytics import periods
+from analytics.counters.consumption import Consumption
+from analytics.figures.interval_series import IntervalSeries, Need
+from analytics.figures.roll_up import Scope, of_scope, weights
+from analytics.pipeline.consumption_store import ConsumptionStore
+from jieneng.metering.site import Site
+
+
+async def needed_series(
+    needs: Iterable[Need],
+    scopes: Sequence[Scope],
+    site: Site,
+    consumption: ConsumptionStore,
+    days: tuple[date, date],
+) -> dict[Need, Mapping[str, IntervalSeries]]:
+    """Return each needed series of each scope that has a meter of its medium, by scope id.
+
+    `days` are the first local day, and the day after the last one.
+    """
+    return {need: await _of_scopes(need, scopes, site, consumption, days) for need in needs}
+
+
+async def _of_scopes(
+    need: Need,
+    scopes: Sequence[Scope],
+    site: Site,
+    consumption: ConsumptionStore,
+    days: tuple[date, date],
+) -> dict[str, IntervalSeries]:
+    meters = [meter for meter in site.meter if meter.medium == need.medium]
+    weighted = {scope.id: weights(scope, meters, site) for scope in scopes}
+    weighted = {scope_id: weight for scope_id, weight in weighted.items() if weight.any()}
+    parts: dict[str, list[Consumption]] = {scope_id: [] for scope_id in weighted}
+    for start, end in periods.windows(*days, months=1) if weighted else ():
+        metered = await consumption.intervals(start, end, need.medium, need.interval)
+        of_meters = [
+            Consumption(*columns)
+            for columns in zip(metered.amount, metered.coverage, metered.estimated, strict=True)
+        ]
+        for scope_id, weight in weighted.items():
+            parts[scope_id].append(of_scope(weight, of_meters))
+    starts_ms = periods.edges_ms(*days, need.interval, site.zone)[:-1]
+    return {
+        scope_id: IntervalSeries(
+            starts_ms,
+            *(
+                np.concatenate([np.zeros(0), *(getattr(part, column) for part in of_windows)])
+                for column in ("amount", "coverage", "estimated")
+            ),
+        )
+        for scope_id, of_windows in parts.items()
+    }

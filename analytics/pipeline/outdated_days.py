@@ -1,0 +1,107 @@
+"""Find the local days whose consumption has to be computed, or computed again.
+
+Law: a day that was computed has a stored coverage for each meter with readings, if only 0. So a
+day without one never was, and a day whose stored numbers differ from what its readings give now is
+outdated.
+"""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from analytics import periods
+from analytics.pipeline.consumption_store import ConsumptionStore
+from analytics.pipeline.register_reader import MeterRecords, RegisterReader
+from jieneng.metering import schema
+from jieneng.metering.quantities import CONSUMPTION
+from jieneng.metering.site import Site
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class OutdatedDays:
+    """The days of a site that are to be computed.
+
+    Args:
+        site: whose days they are.
+        consumption: what was computed.
+        registers: what it is computed from.
+    """
+
+    def __init__(
+        self, site: Site, consumption: ConsumptionStore, registers: RegisterReader
+    ) -> None:
+        self._zone = site.zone
+        self._consumption = consumption
+        self._registers = registers
+
+    async def affected(
+        self, meters: Sequence[MeterRecords], first: date, end: date
+    ) -> tuple[date, date]:
+        """Return the days from `first` up to `end`, extended by outdated ones around them.
+
+        Looked at are the days out to the readings that nothing in the given days can change.
+        """
+        edges = periods.midnight_ms(first, self._zone), periods.midnight_ms(end, self._zone)
+        low, high = first, end
+        for meter in meters:
+            low_ms, high_ms = await self._registers.affected_span(meter, *edges)
+            before = await self._outdated(meter, periods.local_day(low_ms, self._zone), first)
+            last = periods.local_day(high_ms - 1, self._zone)
+            after = await self._outdated(meter, end, last + timedelta(days=1))
+            low = min([low, *before])
+            high = max([high, *(day + timedelta(days=1) for day in after)])
+        return low, high
+
+    async def _outdated(self, meter: MeterRecords, start: date, end: date) -> list[date]:
+        """Return the days that were computed and would come out different now."""
+        if start >= end:
+            return []
+        midnights = periods.edges_ms(start, end, "day", self._zone)
+        quantity, meter_id = CONSUMPTION[meter.meter.medium], meter.meter.id
+        rows = await self._consumption.day_rows(
+            start, end, [quantity, schema.COVERAGE], scope=meter_id
+        )
+        if not rows:
+            return []
+        now = (await self._registers.consumption(meter, {"day": midnights}))[0]["day"]
+        never = np.full(len(midnights) - 1, np.nan)
+        amount = rows.get((meter_id, quantity), never)
+        coverage = rows.get((meter_id, schema.COVERAGE), never)
+        same = (amount == now.amount) | (np.isnan(amount) & np.isnan(now.amount))
+        outdated = np.isfinite(coverage) & ~(same & (coverage == now.coverage))
+        return [start + timedelta(days=day) for day in np.flatnonzero(outdated).tolist()]
+
+    async def never_computed(self, last: date) -> "tuple[date, NDArray[np.bool_]]":
+        """Find the days up to `last` for which a meter has readings, but which never were computed.
+
+        Returns:
+            The first day for which there are readings, and for each day from it to `last` whether
+            it is to be computed.
+        """
+        meters = await self._registers.meters()
+        spans = [span for meter in meters for span in meter.spans()]
+        if not spans:
+            return last, np.zeros(0, dtype=np.bool_)
+        first = periods.local_day(min(start for start, _ in spans), self._zone)
+        end = last + timedelta(days=1)
+        midnights = periods.edges_ms(first, end, "day", self._zone)
+        rows = await self._consumption.day_rows(first, end, [schema.COVERAGE])
+        never = np.full(len(midnights) - 1, np.nan)
+        missing = np.zeros(len(midnights) - 1, dtype=np.bool_)
+        for meter in meters:
+            computed = np.isfinite(rows.get((meter.meter.id, schema.COVERAGE), never))
+            missing |= ~computed & meter.has_records(midnights)
+        return first, missing
+
+    async def not_fully_covered(self, first: date, last: date) -> "NDArray[np.bool_]":
+        """Return for each day from `first` to `last` whether a meter is covered in part only."""
+        end = last + timedelta(days=1)
+        measured = await self._consumption.measured(first, end)
+        short = np.zeros(max((end - first).days, 0), dtype=np.bool_)
+        for metered in measured.media.values():
+            short |= (metered.coverage < 1).any(axis=0)
+        return short

@@ -1,0 +1,79 @@
+"""Compute the figures of a period from stored consumption.
+
+Law: figures need no readings, so they can be made again wherever the consumption is.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from analytics import periods
+from analytics.figures import indicators
+from analytics.figures.assessment import assess
+from analytics.figures.figure import Figure
+from analytics.figures.roll_up import Scope
+from analytics.figures.rule_files import Rules
+from analytics.figures.scope_basis import Measured
+from analytics.periods import Period
+from analytics.pipeline.consumption_store import ConsumptionStore
+from analytics.pipeline.needed_series import needed_series
+from jieneng.metering.errors import UsageError
+from jieneng.metering.site import Site
+
+
+class PeriodFigures:
+    """The figures of a site.
+
+    Args:
+        site: whose figures they are.
+        rules: what figures are made by.
+        scopes: of the site.
+        consumption: what figures are made from.
+    """
+
+    def __init__(
+        self, site: Site, rules: Rules, scopes: Sequence[Scope], consumption: ConsumptionStore
+    ) -> None:
+        self._site = site
+        self._rules = rules
+        self._scopes = {scope.id: scope for scope in scopes}
+        self._consumption = consumption
+
+    async def figures(
+        self, period: str, scope_ids: Sequence[str] | None, as_of_ms: int
+    ) -> list[Figure]:
+        """Return the figures of a period, as of a moment: see `Pipeline.figures`."""
+        wanted = periods.parse(period)
+        chosen = self._chosen(scope_ids)
+        today = periods.local_day(as_of_ms, self._site.zone)
+        elapsed = wanted.until(today)
+        base = self._rules.base_year(wanted)
+        return assess(
+            self._site,
+            self._rules,
+            chosen,
+            wanted,
+            today,
+            await self._measured(chosen, elapsed),
+            None if base is None else await self._measured(chosen, base),
+        )
+
+    async def _measured(self, chosen: Sequence[Scope], period: Period) -> Measured:
+        """Return a period's consumption by day, and what indicators need beside it."""
+        measured = await self._consumption.measured(period.start, period.end)
+        needs = {need for row in indicators.INDICATORS.values() for need in row.needs}
+        days = period.start, period.end
+        series = await needed_series(needs, chosen, self._site, self._consumption, days)
+        return msgspec.structs.replace(measured, series=series)
+
+    def _chosen(self, scope_ids: Sequence[str] | None) -> tuple[Scope, ...]:
+        if scope_ids is None:
+            return tuple(self._scopes.values())
+        for scope_id in scope_ids:
+            if scope_id not in self._scopes:
+                raise UsageError(
+                    "{scope} is no area, no institution and not the site; known are {known}.",
+                    scope=scope_id,
+                    known=", ".join(self._scopes),
+                )
+        return tuple(self._scopes[scope_id] for scope_id in scope_ids)

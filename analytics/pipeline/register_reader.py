@@ -1,0 +1,221 @@
+"""Read a meter's records from the store, as far around a window as it takes, and compute from them.
+
+Law: the same readings give the same digits, whatever the windows. So a window reads as far before
+and after itself as it takes until no reading further out could change it (`stable_ms`).
+"""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import numpy as np
+
+from analytics.counters.believed_register import believed_register
+from analytics.counters.consumption import Consumption, ImportedConsumption, consumption_between
+from analytics.counters.meter_devices import MeterDevices, devices_of
+from analytics.counters.register_segments import BelievedRegister
+from analytics.periods import Interval
+from jieneng.metering import schema
+from jieneng.metering.findings import Finding
+from jieneng.metering.quantities import CONSUMPTION
+from jieneng.metering.site import Meter
+from jieneng.site_folder import SiteFolder
+from jieneng.storage import Store
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_DAY_MS: Final = 86_400_000
+#: How far beyond its edges a window first reads. Hourly or denser readings are stable within it;
+#: for sparser ones it grows, each time by this factor ...
+_CONTEXT_MS: Final = _DAY_MS
+_CONTEXT_GROWTH: Final = 4
+#: ... until so many readings beyond the edges were read. A meter that answers nothing but zeros,
+#: or nothing that fits, is never stable.
+_CONTEXT_READINGS: Final = 250_000
+#: How long before a window an imported interval that reaches into it may begin [ms].
+_IMPORT_LOOK_BACK_MS: Final = 366 * _DAY_MS
+
+
+class MeterRecords(msgspec.Struct):
+    """The extent of a meter's records in the store.
+
+    Attributes:
+        meter: the meter.
+        devices: its devices.
+        readings: first and last time of its register [UTC, ms]; None where there is none.
+        imports: first and last start of its imported intervals; None where there is none.
+        context_ms: how far beyond a window's edges the last window had to read.
+        longest_ms: the longest imported interval so far; no earlier window has a longer one.
+    """
+
+    meter: Meter
+    devices: MeterDevices
+    readings: tuple[int, int] | None
+    imports: tuple[int, int] | None
+    context_ms: int = _CONTEXT_MS
+    longest_ms: int = _IMPORT_LOOK_BACK_MS
+
+    def spans(self) -> Iterator[tuple[int, int]]:
+        """Yield the first and the last time of readings and of imports, as far as there are any."""
+        yield from (span for span in (self.readings, self.imports) if span is not None)
+
+    def has_records(self, edges_ms: "NDArray[np.int64]") -> "NDArray[np.bool_]":
+        """Return True for each interval between edges that lies in a span, in part at least."""
+        inside = np.zeros(len(edges_ms) - 1, dtype=np.bool_)
+        for first_ms, last_ms in self.spans():
+            inside |= (edges_ms[1:] > first_ms) & (edges_ms[:-1] < last_ms)
+        return inside
+
+
+class RegisterReader:
+    """Reads the registers and imports of a site's meters.
+
+    Args:
+        folder: the site.
+        store: prepared.
+    """
+
+    def __init__(self, folder: SiteFolder, store: Store) -> None:
+        self._site = folder.site
+        self._models = folder.models
+        self._store = store
+
+    async def meters(self) -> list[MeterRecords]:
+        """Return the extent of the records of every meter of the site."""
+        found = []
+        for meter in self._site.meter:
+            where = {"site": self._site.id, "meter": meter.id}
+            found.append(
+                MeterRecords(
+                    meter,
+                    devices_of(meter, self._models, self._site.zone),
+                    await self._store.span(meter.medium, where=where),
+                    await self._store.span(schema.INTERVAL, where=where),
+                )
+            )
+        return found
+
+    async def consumption(
+        self, records: MeterRecords, grids: "Mapping[Interval, NDArray[np.int64]]"
+    ) -> tuple[dict[Interval, Consumption], tuple[Finding, ...]]:
+        """Return a meter's consumption on all grids of a window, and the register's findings."""
+        start_ms, end_ms = int(grids["day"][0]), int(grids["day"][-1])
+        imported = await self._imported(records, start_ms, end_ms)
+        register = await self._stable_register(records, start_ms, end_ms)
+
+        def compute() -> dict[Interval, Consumption]:
+            return {
+                interval: consumption_between(register, edges, imported)
+                for interval, edges in grids.items()
+            }
+
+        return await asyncio.to_thread(compute), register.findings
+
+    async def affected_span(
+        self, records: MeterRecords, start_ms: int, end_ms: int
+    ) -> tuple[int, int]:
+        """Return how far around a window its readings may matter [UTC, ms].
+
+        That is from the last stable reading before it to the first stable one after it.
+        """
+        if records.readings is None:
+            return start_ms, end_ms
+        first_ms, last_ms = records.readings
+        low_ms, high_ms = start_ms, end_ms
+        if first_ms < start_ms:
+            low_ms = await self._stable_reading(records, start_ms, first_ms)
+        if last_ms >= end_ms:
+            high_ms = await self._stable_reading(records, end_ms, last_ms)
+        return low_ms, high_ms
+
+    async def _stable_reading(self, records: MeterRecords, edge_ms: int, last_ms: int) -> int:
+        """Return the time of the reading nearest to an edge that nothing beyond it can change.
+
+        Args:
+            records: of the meter.
+            edge_ms: of a window.
+            last_ms: the last of the meter's readings on the side of the edge that is searched.
+        """
+        context_ms, sign = _CONTEXT_MS, 1 if last_ms >= edge_ms else -1
+        while True:
+            read_to_ms = edge_ms + sign * context_ms
+            window = min(edge_ms, read_to_ms), max(edge_ms, read_to_ms)
+            columns = await self._register(records.meter, window)
+            if columns is not None:
+                register = await asyncio.to_thread(
+                    believed_register, *columns, records.devices, window
+                )
+                if register.stable_ms is not None:
+                    return register.stable_ms[0] if sign > 0 else register.stable_ms[1]
+                if len(columns[0]) > _CONTEXT_READINGS:
+                    return read_to_ms
+            if sign * (read_to_ms - last_ms) > 0:
+                return last_ms
+            context_ms *= _CONTEXT_GROWTH
+
+    async def _stable_register(
+        self, records: MeterRecords, start_ms: int, end_ms: int
+    ) -> BelievedRegister:
+        """Return the believed register, read so far around a window that the window is stable."""
+        nothing = np.zeros(0, dtype=np.int64), np.zeros(0)
+        if records.readings is None:
+            return believed_register(*nothing, records.devices)
+        first_ms, last_ms = records.readings
+        before = after = records.context_ms
+        while True:
+            window = (start_ms - before, end_ms + after)
+            times, values = await self._register(records.meter, window) or nothing
+            register = await asyncio.to_thread(
+                believed_register, times, values, records.devices, window
+            )
+            low, high = register.stable_ms or (end_ms, start_ms)
+            early = low > start_ms and window[0] > first_ms
+            late = high < end_ms and window[1] <= last_ms
+            within = np.searchsorted(times, end_ms) - np.searchsorted(times, start_ms)
+            if not (early or late) or len(times) - within > _CONTEXT_READINGS:
+                records.context_ms = max(before, after)
+                return register
+            before *= _CONTEXT_GROWTH if early else 1
+            after *= _CONTEXT_GROWTH if late else 1
+
+    async def _register(
+        self, meter: Meter, window: tuple[int, int]
+    ) -> "tuple[NDArray[np.int64], NDArray[np.float64]] | None":
+        """Return times and values of the stored register in a window; None where there are none."""
+        found = await self._store.read(
+            meter.medium,
+            CONSUMPTION[meter.medium],
+            where={"site": self._site.id, "meter": meter.id},
+            start_ms=window[0],
+            end_ms=window[1],
+        )
+        return (found[0].times_ms, found[0].values) if found else None
+
+    async def _imported(
+        self, records: MeterRecords, start_ms: int, end_ms: int
+    ) -> ImportedConsumption | None:
+        """Return the imported intervals that reach into a window; None where there are none."""
+        if records.imports is None or records.imports[0] >= end_ms:
+            return None
+        if records.imports[1] + records.longest_ms <= start_ms:
+            return None
+        columns = []
+        for field in (schema.INTERVAL_S, CONSUMPTION[records.meter.medium]):
+            found = await self._store.read(
+                schema.INTERVAL,
+                field,
+                where={"site": self._site.id, "meter": records.meter.id},
+                start_ms=start_ms - records.longest_ms,
+                end_ms=end_ms,
+            )
+            if not found:
+                return None
+            columns.append(found[0])
+        lengths, amounts = columns
+        imported = ImportedConsumption.from_columns(
+            (lengths.times_ms, lengths.values), (amounts.times_ms, amounts.values)
+        )
+        records.longest_ms = int((imported.end_ms - imported.start_ms).max(initial=1))
+        return imported.without_overlaps()

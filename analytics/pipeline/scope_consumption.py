@@ -1,0 +1,38 @@
+"""Roll the consumption of meters up to the scopes that have a meter of a medium. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from analytics.counters.consumption import Consumption
+from analytics.figures.roll_up import Scope, of_scope, weights
+from analytics.periods import Interval
+from jieneng.metering.quantities import MEDIA
+from jieneng.metering.site import Meter, Site
+
+
+def scope_consumption(
+    scopes: Sequence[Scope],
+    meters: Sequence[Meter],
+    computed: Sequence[Mapping[Interval, Consumption]],
+    site: Site,
+) -> Iterator[tuple[dict[str, str], dict[Interval, Consumption]]]:
+    """Yield the tags and the consumption of each scope and medium.
+
+    Args:
+        scopes: of the site.
+        meters: all of the site's.
+        computed: their consumption, in the same order, by the same intervals.
+        site: whose they are.
+    """
+    for medium in MEDIA:
+        numbers = [number for number, meter in enumerate(meters) if meter.medium == medium]
+        of_medium = [meters[number] for number in numbers]
+        for scope in scopes:
+            weight = np.array(weights(scope, of_medium, site))
+            if weight.any():
+                consumption = {
+                    interval: of_scope(weight, [computed[number][interval] for number in numbers])
+                    for interval in computed[numbers[0]]
+                }
+                yield {"kind": scope.kind, "scope": scope.id, "medium": medium}, consumption

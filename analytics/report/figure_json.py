@@ -1,0 +1,36 @@
+"""Figures as JSON, as `jieneng indicators --format json` prints them and other programs read them.
+
+Law: what is unknown is null, never 0. A finding has its code, severity, subject, weight and, in
+the reader's language, its sentence.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from analytics.figures.figure import Figure
+from jieneng.locale import Translate
+from jieneng.locale.finding_text import Labels, finding_text
+from jieneng.metering.findings import Finding
+
+
+def to_json(figures: Sequence[Figure], translate: Translate, labels: Labels) -> str:
+    """Return the figures as the text of one JSON array."""
+    elements = [
+        {
+            **msgspec.structs.asdict(figure),
+            "findings": [_finding(finding, translate, labels) for finding in figure.findings],
+        }
+        for figure in figures
+    ]
+    return msgspec.json.format(msgspec.json.encode(elements), indent=1).decode()
+
+
+def _finding(finding: Finding, translate: Translate, labels: Labels) -> dict[str, object]:
+    return {
+        "code": finding.code,
+        "severity": finding.severity,
+        "subject": finding.subject,
+        "weight": finding.weight,
+        "text": finding_text(finding, translate, labels),
+    }

@@ -1,0 +1,91 @@
+"""Render findings as sentences in the reader's language, with names in place of ids.
+
+Law: the sentence is that of the finding's row in `jieneng.metering.findings`, so the page, the
+terminal, the JSON form and the commands say the same.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, tzinfo
+from string import Formatter
+from typing import Any
+
+import msgspec
+
+from jieneng.locale import Translate
+from jieneng.locale.number_texts import number, register, share, unit
+from jieneng.metering.findings import Finding
+from jieneng.metering.site import Site
+
+
+class Labels(msgspec.Struct, frozen=True):
+    """A site's names and time zone, as far as sentences need them.
+
+    Attributes:
+        names: for people, of meters, areas, institutions and the site, by id.
+        zone: in which times are shown.
+    """
+
+    names: Mapping[str, str] = {}
+    zone: tzinfo = UTC
+
+    def name(self, subject: str) -> str:
+        """Return the name of an id; the id where it has none."""
+        return self.names.get(subject, subject)
+
+
+def labels(site: Site) -> Labels:
+    """Return the names and the time zone of a site."""
+    named = (
+        *((meter.id, meter.name) for meter in site.meter),
+        *((area.id, area.name) for area in site.area),
+        *((institution.id, institution.name) for institution in site.institution),
+        (site.id, site.site.name),
+    )
+    return Labels({subject: name for subject, name in named if name}, site.zone)
+
+
+def finding_text(finding: Finding, translate: Translate, labels: Labels) -> str:
+    """Return the sentence of a finding; its code and subject where its code has no row."""
+    kind = finding.kind
+    if kind is None:
+        return f"{labels.name(finding.subject)}: {finding.code.replace('_', ' ')}"
+    values = {"subject": finding.subject, **dict(finding.values)}
+    text = _SentenceFormatter(translate, labels).vformat(translate(kind.en), (), values)
+    if finding.is_of_baseline:
+        return translate("Base period: {doubt}").format(doubt=text)
+    return text
+
+
+class _SentenceFormatter(Formatter):
+    """Format placeholders by the specs that `jieneng.metering.findings` lists."""
+
+    def __init__(self, translate: Translate, labels: Labels) -> None:
+        self._translate = translate
+        self._by_spec: Mapping[str, Callable[[Any], str]] = {
+            "name": labels.name,
+            "time": lambda ms: f"{datetime.fromtimestamp(ms / 1000, labels.zone):%Y-%m-%d %H:%M}",
+            "date": lambda day: f"{day:%Y-%m-%d}",
+            "share": share,
+            "number": number,
+            "register": register,
+            "unit": unit,
+            "word": lambda name: _word(name, translate),
+            "words": self._words,
+        }
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        return self._by_spec.get(format_spec, str)(value)
+
+    def _words(self, names: str) -> str:
+        return self._translate(", ").join(_word(name, self._translate) for name in names.split())
+
+
+def _word(name: str, translate: Translate) -> str:
+    return {
+        "electricity": translate("electricity"),
+        "water": translate("water"),
+        "gas": translate("natural gas"),
+        "heat": translate("heat"),
+        "coal": translate("coal equivalent factor"),
+        "carbon": translate("carbon emission factor"),
+    }.get(name, name)

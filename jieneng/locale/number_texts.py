@@ -1,0 +1,43 @@
+"""Numbers and units as people read them.
+
+Law: unknown reads "—", never 0.
+"""
+
+from typing import Final
+
+UNKNOWN: Final = "—"
+MINUS: Final = "\N{MINUS SIGN}"
+_SUPERSCRIPTS: Final = (("m2", "m²"), ("m3", "m³"), ("CO2", "CO₂"))
+
+
+def number(value: float | None) -> str:
+    """Write about four digits, thousands separated: `17.92`, `334.7`, `81,204`, `0.0451`."""
+    if value is None:
+        return UNKNOWN
+    size = abs(value)
+    if size >= 1000:
+        text = f"{value:,.0f}"
+    elif size >= 100:
+        text = f"{value:,.1f}"
+    elif size >= 1 or value == 0:
+        text = f"{value:.2f}"
+    else:
+        text = f"{value:.3g}"
+    return text.replace("-", MINUS)
+
+
+def register(value: float | None) -> str:
+    """Write a meter's counter with the digits that one sees moving."""
+    return UNKNOWN if value is None else f"{value:,.2f}"
+
+
+def share(value: float | None) -> str:
+    """Write a share of 1 as percent. Cut, not rounded: 99.97 % of the readings are not all."""
+    return UNKNOWN if value is None else f"{int(value * 1000 + 1e-9) / 10:.1f} %"
+
+
+def unit(name: str) -> str:
+    """Write `kgCO2/m2` as `kgCO₂/m²`."""
+    for plain, pretty in _SUPERSCRIPTS:
+        name = name.replace(plain, pretty)
+    return name

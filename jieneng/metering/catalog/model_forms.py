@@ -1,0 +1,79 @@
+"""The protocols that a meter model may be written for, and the form of each. Pure.
+
+A protocol costs one module beside this one, with the form of its points, and one row in
+`MODEL_FORMS`. Readers, checks and planners look the form up here and know no protocol by name.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from fractions import Fraction
+from typing import Any, Final, Literal
+
+import msgspec
+
+from jieneng.metering.catalog import modbus_check, modbus_reads
+from jieneng.metering.catalog.meter_model import Model
+from jieneng.metering.catalog.modbus_points import ModbusModel
+from jieneng.metering.catalog.planned_read import Read
+from jieneng.metering.errors import Problem
+from jieneng.metering.site import Bus, Link, Meter
+
+#: Protocol of a model that names none.
+DEFAULT_PROTOCOL: Final = "modbus"
+
+
+class ModelForm(msgspec.Struct, frozen=True, kw_only=True):
+    """How the models of one protocol are written, checked, and turned into requests.
+
+    Attributes:
+        model: form of the TOML file.
+        point_problems: rules for one point, given its model and its path in the file.
+        model_problems: rules for the other tables of the file.
+        reads: the requests for a model's quantities, as `read_plan.plan` describes them.
+        links: kinds of bus on which the protocol can be spoken.
+        address_key: key of `[[meter]]` that holds a meter's address on its bus.
+        address_problems: rules for that address; paths begin below the meter.
+    """
+
+    model: type[Model]
+    point_problems: Callable[[Any, Any, tuple[str | int, ...]], Iterator[Problem]]
+    model_problems: Callable[[Any], Iterable[Problem]]
+    reads: Callable[[Any, Mapping[str, Fraction] | None, Collection[str] | None], tuple[Read, ...]]
+    links: frozenset[Link]
+    address_key: Literal["unit", "address"]
+    address_problems: Callable[[Meter, Bus], Iterable[Problem]]
+
+
+#: Forms by `protocol` of `[model]`.
+MODEL_FORMS: Final[dict[str, ModelForm]] = {
+    "modbus": ModelForm(
+        model=ModbusModel,
+        point_problems=modbus_check.point_problems,
+        model_problems=modbus_check.identity_problems,
+        reads=modbus_reads.plan,
+        links=frozenset({"tcp", "rtu_tcp", "rtu"}),
+        address_key="unit",
+        address_problems=modbus_check.unit_problems,
+    ),
+}
+
+
+def protocol_of(model: Model | None) -> str:
+    """Return the protocol of a model; the default one where there is no model."""
+    return DEFAULT_PROTOCOL if model is None else model.protocol
+
+
+def form_of(model: Model | None) -> ModelForm:
+    """Return the form of a model; that of the default protocol where there is no model."""
+    return MODEL_FORMS[protocol_of(model)]
+
+
+def protocol_problem(protocol: object) -> Problem | None:
+    """Return what is wrong with the `protocol` that a model's file names; None if it is known."""
+    if isinstance(protocol, str) and protocol in MODEL_FORMS:
+        return None
+    return Problem(
+        text="{protocol} is no protocol that meters are polled with.",
+        fix="Use one of: {known}.",
+        values={"protocol": protocol, "known": ", ".join(sorted(MODEL_FORMS))},
+        path=("model", "protocol"),
+    )

@@ -1,0 +1,197 @@
+"""Findings: doubts and remarks about a figure, as values with parameters.
+
+Laws:
+
+1. A finding carries values, never a sentence. The sentence is its kind's, and is rendered at the
+   rim, in the reader's language and with the names of meters and areas:
+   `jieneng.locale.finding_text`.
+2. A kind is one row of `KINDS`, with its sentence in English and in Chinese. `make locale` takes
+   both from the row. To add a finding: a row here, and the code that finds it.
+3. A code, once published, keeps its meaning: other programs read it in the JSON form.
+4. What concerns the base period has the same kind, and `baseline_` before its code.
+
+A placeholder of a sentence names a value (`subject` is the finding's own), and after a colon how
+the value is shown:
+
+| spec | value | shown as |
+|---|---|---|
+| name | id of a meter, area, institution | its name |
+| time | UTC milliseconds | local date and time |
+| date | `datetime.date` | 2024-03-02 |
+| share | 0 to 1 | percent, cut and not rounded |
+| number | a number | about four digits |
+| register | a counter's value | two decimals |
+| exact | a number | all its digits |
+| unit | `kgCO2/m2` | kgCO₂/m² |
+| word | a medium, or a kind of factor | its word in the reader's language |
+| words | several of these, with spaces between them | their words, with commas |
+"""
+
+from collections.abc import Mapping
+from datetime import date
+from types import MappingProxyType
+from typing import Final, Literal, TypeAlias
+
+import msgspec
+
+Severity = Literal["info", "warning", "error"]
+Value: TypeAlias = float | int | str | date
+
+#: Before the code of a finding that concerns the base period.
+BASELINE: Final = "baseline_"
+
+
+class FindingKind(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of `KINDS`.
+
+    Attributes:
+        code: short name, for counting and for other programs.
+        severity: `info` to be known, `warning` the figure may be off, `error` it can't be right.
+        en: the sentence in English, which is also the msgid.
+        zh: the sentence in Chinese.
+    """
+
+    code: str
+    severity: Severity
+    en: str
+    zh: str
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """A doubt or remark that a reader of a figure should know.
+
+    Attributes:
+        code: that of a row of `KINDS`, with `baseline_` before it where it concerns the base
+            period.
+        subject: id of the meter, area, scope, factor or period that it is about.
+        values: the named values of the kind's sentence.
+        weight: share of the figure that it concerns, 0 to 1; None where that is not known.
+    """
+
+    code: str
+    subject: str
+    values: tuple[tuple[str, Value], ...] = ()
+    weight: float | None = None
+
+    @classmethod
+    def of(
+        cls, code: str, subject: str, /, *, weight: float | None = None, **values: Value
+    ) -> "Finding":
+        """Make a finding from named values."""
+        return cls(code, subject, tuple(values.items()), weight)
+
+    @property
+    def is_of_baseline(self) -> bool:
+        """True if it concerns the base period."""
+        return self.code.startswith(BASELINE)
+
+    @property
+    def kind(self) -> FindingKind | None:
+        """The row of its code; None where there is none."""
+        return KINDS.get(self.code.removeprefix(BASELINE))
+
+    @property
+    def severity(self) -> Severity:
+        """The severity of its kind; `warning` where there is no row."""
+        return "warning" if self.kind is None else self.kind.severity
+
+    def as_baseline(self) -> "Finding":
+        """Return the same finding about the base period."""
+        return msgspec.structs.replace(self, code=f"{BASELINE}{self.code}")
+
+
+_ROWS: Final = (
+    FindingKind(
+        code="gap",
+        severity="warning",
+        en="{subject:name}: readings are missing; accepted ones cover {coverage:share} of the"
+        " period.",
+        zh="{subject:name}：读数缺失，统计期内有效读数覆盖率为 {coverage:share}",
+    ),
+    FindingKind(
+        code="no_readings",
+        severity="warning",
+        en="{subject:name}: no accepted readings in the period.",
+        zh="{subject:name}：统计期内无有效读数",
+    ),
+    FindingKind(
+        code="set_aside",
+        severity="warning",
+        en="{subject:name}: some readings do not fit the others or the nameplate and are not"
+        " counted, the first at {first_ms:time}.",
+        zh="{subject:name}：部分读数与前后读数或铭牌量程不符，未计入，最早一条为 {first_ms:time}",
+    ),
+    FindingKind(
+        code="counter_reset",
+        severity="warning",
+        en="{subject:name}: the register was reset, from {before:register} at {before_ms:time} to"
+        " {after:register} at {after_ms:time}; consumption between them is unknown and not"
+        " counted.",
+        zh="{subject:name}：{after_ms:time} 读数回退，由 {before:register}（{before_ms:time}）"
+        "变为 {after:register}，其间用量不明，未计入",
+    ),
+    FindingKind(
+        code="counter_rollover",
+        severity="info",
+        en="{subject:name}: the register rolled over, from {before:register} at"
+        " {before_ms:time} to {after:register} at {after_ms:time}; consumption is counted"
+        " through.",
+        zh="{subject:name}：{after_ms:time} 计度器满量程翻转，由 {before:register}"
+        "（{before_ms:time}）变为 {after:register}，用量已连续计入",
+    ),
+    FindingKind(
+        code="negative_balance",
+        severity="error",
+        en="{subject:name}: sub-meters of {medium:word} measured more than the meters above them,"
+        " which leaves {amount:number} {unit:unit}.",
+        zh="{subject:name}：{medium:word}分表计量之和大于总表，差额为 {amount:number} {unit:unit}",
+    ),
+    FindingKind(
+        code="no_meter",
+        severity="warning",
+        en="{subject:name}: no meter for {media:words}.",
+        zh="{subject:name}：未安装{media:words}表计",
+    ),
+    FindingKind(
+        code="no_headcount",
+        severity="warning",
+        en="{subject:name}: the headcount is stated for {known} of {days} days.",
+        zh="{subject:name}：统计期 {days} 天中有 {known} 天填报了用能人数",
+    ),
+    FindingKind(
+        code="no_floor_area",
+        severity="warning",
+        en="{subject:name}: the floor area is stated for {known} of {days} days.",
+        zh="{subject:name}：统计期 {days} 天中有 {known} 天填报了建筑面积",
+    ),
+    FindingKind(
+        code="shared_area",
+        severity="info",
+        en="{subject:name} is shared by several institutions and counts in full for each of them.",
+        zh="{subject:name}由多家用能单位共用，在各单位均全额计入",
+    ),
+    FindingKind(
+        code="proxy_factor",
+        severity="info",
+        en="No {factor:word} of {medium:word} was published for {first:date} to {last:date}; a"
+        " later one stands in: {value:exact} {unit:unit} ({subject}).",
+        zh="{first:date} 至 {last:date} 未公布{medium:word}{factor:word}，以后续年份的"
+        " {value:exact} {unit:unit} 代替（{subject}）",
+    ),
+    FindingKind(
+        code="provisional_factor",
+        severity="info",
+        en="The {factor:word} of {medium:word} for {first:date} to {last:date} is not published"
+        " yet; the latest one stands in: {value:exact} {unit:unit} ({subject}).",
+        zh="{first:date} 至 {last:date} 的{medium:word}{factor:word}尚未公布，暂用最近一次公布的"
+        " {value:exact} {unit:unit}（{subject}）",
+    ),
+    FindingKind(
+        code="not_begun",
+        severity="info",
+        en="No day of {subject} is complete yet.",
+        zh="{subject} 尚无完整的一天",
+    ),
+)
+
+KINDS: Mapping[str, FindingKind] = MappingProxyType({row.code: row for row in _ROWS})
