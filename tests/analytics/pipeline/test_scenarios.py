@@ -4,6 +4,8 @@ import pytest
 
 from tests.scenario_runs import NAMES, counted, played, played_scenarios
 
+pytestmark = pytest.mark.server
+
 
 @played_scenarios(*NAMES)
 async def test_the_consumption_is_the_golden_one(name: str) -> None:

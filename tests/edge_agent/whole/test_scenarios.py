@@ -15,6 +15,8 @@ from simulators.faults.reply_faults import LateAnswer, Reset
 from simulators.scenarios import scenario
 from tests.scenario_runs import NAMES, play, played, played_scenarios, scored
 
+pytestmark = pytest.mark.server
+
 
 @played_scenarios(*NAMES)
 async def test_nothing_is_lost_invented_or_believed_wrongly(name: str) -> None:

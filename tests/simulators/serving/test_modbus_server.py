@@ -33,6 +33,8 @@ from tests.servers import need
 from tests.simulators.clocks import StillClock
 from tests.simulators.registers.test_simulated_meter import Steady, a_meter
 
+pytestmark = pytest.mark.server
+
 NOW_MS = 1_763_953_200_000  # 2025-11-24, a Monday, 11:00 in Huai'an
 MODELS = modbus_models(packaged_models())
 FRAMERS: dict[Framing, FramerType] = {"tcp": FramerType.SOCKET, "rtu_tcp": FramerType.RTU}
