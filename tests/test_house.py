@@ -55,10 +55,13 @@ IO_ROOMS = {
     "jieneng.systemd",
     "simulators.app",
     "simulators.scenarios.scenario",
-    "simulators.scoring.truth",
+    "simulators.scoring.truth_reader",
+    "simulators.scoring.truth_writer",
     "simulators.serving.control_http",
-    "simulators.serving.modbus_server",
+    "simulators.serving.line",
+    "simulators.serving.serial_port",
     "simulators.serving.site_server",
+    "simulators.serving.tcp_port",
 }
 
 #: What doing I/O looks like in an import.

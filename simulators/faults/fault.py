@@ -18,10 +18,6 @@ from simulators.load.seeded_noise import Ints
 Framing = Literal["tcp", "rtu_tcp", "rtu"]
 Layer = Literal["reply", "connection", "register", "flow"]
 
-#: What a reader may make of an answer. Good: whole, right and in time, it must be kept. Doubtful: a
-#: careful reader may take it or leave it. Bad: nothing that must be believed.
-Verdict = Literal["good", "doubtful", "bad"]
-
 Positive = Annotated[float, Meta(gt=0)]
 NotNegative = Annotated[float, Meta(ge=0)]
 Share = Annotated[float, Meta(gt=0, le=1)]

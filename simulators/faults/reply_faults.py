@@ -19,8 +19,9 @@ import msgspec
 from msgspec import Meta
 
 from simulators.encoding.modbus_frames import Codec, Request
-from simulators.faults.fault import CONNECTED, Fault, Framing, Layer, NotNegative, Positive, Verdict
+from simulators.faults.fault import CONNECTED, Fault, Framing, Layer, NotNegative, Positive
 from simulators.load.seeded_noise import key
+from simulators.verdict import Verdict
 
 Code = Annotated[int, Meta(ge=1, le=255)]
 UnitId = Annotated[int, Meta(ge=0, le=255)]

@@ -101,7 +101,7 @@ async def running(
     """Simulators, two agents and the ingest."""
     settings = read_settings(folder.path / "simulator.toml", SimulatorSettings)
     async with (
-        site_server.serving(site_server.campus(folder, settings), clock) as places,
+        site_server.serving(site_server.simulate_site(folder, settings), clock) as places,
         asyncio.TaskGroup() as group,
     ):
         overrides = tuple(

@@ -97,7 +97,7 @@ def test_what_is_fed_through_a_dark_meter_is_dark_too(
     example: SiteFolder, settings: SimulatorSettings
 ) -> None:
     """Block 2 feeds the data room, which is another area of the example centre."""
-    campus = site_server.campus(example, settings)
+    campus = site_server.simulate_site(example, settings)
     script = Script(campus, 1, BEGIN_MS)
     [cut] = script.place([flow_faults.PowerCut(meter="e-b2", duration_s=3600)])
     assert {"e-b2", "e-b2-light", "e-dr", "e-dr-it", "e-dr-cool"} <= cut.meters
