@@ -5,7 +5,7 @@ shares none of this: the simulator has to check the agent independently.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 from pymodbus.constants import ExcCodes
@@ -23,7 +23,8 @@ from pymodbus.pdu.register_message import (
     ReadInputRegistersResponse,
 )
 
-from simulators.faults.fault import Framing
+#: The ways in which frames travel on the links of `site.toml`.
+Framing = Literal["tcp", "rtu_tcp", "rtu"]
 
 _FRAMERS: Final[Mapping[Framing, type[FramerBase]]] = {
     "tcp": FramerSocket,

@@ -2,7 +2,8 @@
 
 from typing import ClassVar, Final, Literal
 
-from simulators.faults.fault import CONNECTED, Fault, Framing, Layer
+from simulators.encoding.modbus_frames import Framing
+from simulators.faults.fault import CONNECTED, Fault, Layer
 
 
 class OneConnection(Fault, frozen=True, kw_only=True):

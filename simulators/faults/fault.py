@@ -13,9 +13,9 @@ import numpy as np
 from msgspec import Meta
 
 from jieneng.metering.site import Id
+from simulators.encoding.modbus_frames import Framing
 from simulators.load.seeded_noise import Ints
 
-Framing = Literal["tcp", "rtu_tcp", "rtu"]
 Layer = Literal["reply", "connection", "register", "flow"]
 
 Positive = Annotated[float, Meta(gt=0)]

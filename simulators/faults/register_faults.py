@@ -13,7 +13,8 @@ import numpy as np
 from msgspec import Meta
 
 from simulators.encoding import register_words
-from simulators.faults.fault import CONNECTED, Fault, Framing, Layer, NotNegative, Positive, Span
+from simulators.encoding.modbus_frames import Framing
+from simulators.faults.fault import CONNECTED, Fault, Layer, NotNegative, Positive, Span
 from simulators.load.load import HOUR_MS
 from simulators.load.seeded_noise import Floats, Ints, key
 

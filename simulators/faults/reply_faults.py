@@ -18,8 +18,8 @@ from typing import Annotated, ClassVar, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from simulators.encoding.modbus_frames import Codec, Request
-from simulators.faults.fault import CONNECTED, Fault, Framing, Layer, NotNegative, Positive
+from simulators.encoding.modbus_frames import Codec, Framing, Request
+from simulators.faults.fault import CONNECTED, Fault, Layer, NotNegative, Positive
 from simulators.load.seeded_noise import key
 from simulators.verdict import Verdict
 

@@ -13,6 +13,8 @@ from jieneng.metering.errors import StoreUnavailable
 from jieneng.metering.schema import Point, Value
 from jieneng.storage import Store, StoreSettings, open_store
 
+pytestmark = pytest.mark.server
+
 START = 1_795_000_000_000
 Opener = Callable[[], Store]
 
