@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
+import pytest
 import structlog
 from numpy.typing import NDArray
 
@@ -80,6 +81,14 @@ class PlayedScenario(NamedTuple):
             np.asarray([row[1] for row in known]),
             np.asarray([row[2] for row in known], dtype=np.int64),
         )
+
+
+def played_scenarios(*names: str) -> pytest.MarkDecorator:
+    """Return the parameter `name`: tests of one scenario run where it was played, side by side."""
+    return pytest.mark.parametrize(
+        "name",
+        [pytest.param(name, marks=pytest.mark.xdist_group(f"scenario {name}")) for name in names],
+    )
 
 
 async def played(name: str) -> PlayedScenario:

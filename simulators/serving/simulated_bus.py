@@ -26,9 +26,9 @@ from simulators.encoding.modbus_frames import (
     ILLEGAL_FUNCTION,
     ILLEGAL_VALUE,
     Codec,
+    Framing,
     Request,
 )
-from simulators.faults.fault import Framing
 from simulators.faults.register_faults import Slip, SlipFault
 from simulators.faults.reply_faults import Answer, Question, ReplyFault
 from simulators.registers.simulated_meter import Meter, Register, Slips, no_slips

@@ -11,6 +11,8 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
 
+import pytest
+
 import edge_agent.app
 import ingest.app
 import simulators.app
@@ -26,6 +28,8 @@ from tests.cli.run import jieneng
 from tests.patience import PATIENCE_S
 from tests.servers import Mosquitto
 from tests.stepped_clock import SteppedClock
+
+pytestmark = [pytest.mark.long, pytest.mark.server]
 
 BEGIN = datetime.fromisoformat("2025-06-02T22:00:00+08:00")
 HOURS = 28  # a whole local day, and some hours on either side

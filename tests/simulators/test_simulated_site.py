@@ -50,6 +50,7 @@ def _week(folder: SiteFolder, settings: SimulatorSettings, meter: str) -> float:
     return float(np.diff(campus.meters[meter].load.consumption(times))[0])
 
 
+@pytest.mark.server
 def test_meters_that_measure_the_same_share_what_there_is(tmp_path: Path) -> None:
     one = _folder(tmp_path, METER.format(name="a", area="house"))
     alone = _week(one, SimulatorSettings(), "a")
@@ -94,6 +95,7 @@ def test_a_load_can_be_named_and_scaled(tmp_path: Path) -> None:
     assert week == pytest.approx(1000 * 0.5 * 5.0 * 7, rel=0.1)
 
 
+@pytest.mark.server
 @pytest.mark.parametrize(
     ("line", "says"),
     [

@@ -13,6 +13,8 @@ from jieneng.metering.schema import Point, Value
 from jieneng.storage import STORES, Store, open_store
 from tests.storage.conftest import settings_of
 
+pytestmark = pytest.mark.server
+
 START = 1_795_000_000_000
 Opener = Callable[[], Store]
 

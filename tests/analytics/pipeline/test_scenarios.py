@@ -2,10 +2,12 @@
 
 import pytest
 
-from tests.scenario_runs import NAMES, computed_consumption, played
+from tests.scenario_runs import NAMES, computed_consumption, played, played_scenarios
+
+pytestmark = pytest.mark.server
 
 
-@pytest.mark.parametrize("name", NAMES)
+@played_scenarios(*NAMES)
 async def test_the_consumption_is_the_golden_one(name: str) -> None:
     run = await played(name)
     for golden in run.scenario.golden:

@@ -25,6 +25,8 @@ from simulators.settings import SimulatorSettings
 from simulators.simulated_site import SETTINGS_FILE, SimulatedSite
 from tests.cli.run import jieneng
 
+pytestmark = pytest.mark.server
+
 ROOT = Path(__file__).parents[3]
 BEGIN = 1_748_755_020_000  # 2025-06-01T13:17 in Huai'an
 END = BEGIN + 7_200_000

@@ -35,6 +35,8 @@ from tests.edge_agent.scene import Ingest, agent, folder, into, meter, running, 
 from tests.patience import PATIENCE_S
 from tests.servers import Mosquitto
 
+pytestmark = pytest.mark.server
+
 TIMEOUT_S = 0.3
 
 

@@ -13,10 +13,12 @@ import pytest
 from simulators.faults.connection_faults import OneConnection
 from simulators.faults.reply_faults import LateAnswer, Reset
 from simulators.scenarios import scenario
-from tests.scenario_runs import NAMES, play, played, scored
+from tests.scenario_runs import NAMES, play, played, played_scenarios, scored
+
+pytestmark = pytest.mark.server
 
 
-@pytest.mark.parametrize("name", NAMES)
+@played_scenarios(*NAMES)
 async def test_nothing_is_lost_invented_or_believed_wrongly(name: str) -> None:
     run = await played(name)
     for meter in scored(run).meters:
@@ -25,16 +27,17 @@ async def test_nothing_is_lost_invented_or_believed_wrongly(name: str) -> None:
         assert mistakes == (0, 0, 0, 0), (meter.meter, counts, meter.findings)
 
 
-@pytest.mark.parametrize("name", ["spikes", "wrong-register"])
+@played_scenarios("spikes", "wrong-register")
 async def test_what_is_far_too_much_is_kept_and_marked(name: str) -> None:
     counts = scored(await played(name)).counts
     assert counts.untrue >= 2
     assert counts.untrue_marked == counts.untrue
 
 
-async def test_a_dead_unit_costs_its_neighbours_no_poll() -> None:
+@played_scenarios("one-dead-unit")
+async def test_a_dead_unit_costs_its_neighbours_no_poll(name: str) -> None:
     """60 polls in an hour, each of which is three questions."""
-    run = await played("one-dead-unit")
+    run = await played(name)
     kept = {name: len(run.series(name).times_ms) for name in ("e-1", "e-2", "e-3")}
     assert kept == {"e-1": 60, "e-2": 0, "e-3": 60}
     asked = sum(one.meter == "e-2" for one in run.exchanges)

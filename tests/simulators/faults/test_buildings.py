@@ -15,6 +15,8 @@ from simulators.settings import SimulatorSettings
 from tests.patience import PATIENCE_S
 from tests.simulators.scene import BEGIN_MS, HOUR_MS, Master, Scene, scene
 
+pytestmark = pytest.mark.server
+
 
 def _flowed(one: Scene, meter: str, after_s: int) -> float:
     at = np.asarray([BEGIN_MS + 1000 * after_s])

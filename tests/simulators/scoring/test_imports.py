@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.server
+
 #: Modules that a machine without the simulator's servers must be able to import.
 READING = ("reading_pairs", "consumption_comparison", "score", "truth_files", "truth_reader")
 

@@ -12,7 +12,7 @@ from pymodbus.client.mixin import ModbusClientMixin
 from jieneng.metering.catalog.modbus_points import PartRow, PointRow, modbus_models
 from jieneng.metering.quantities import CONSUMPTION
 from jieneng.site_folder import packaged_models
-from simulators.faults.fault import Framing
+from simulators.encoding.modbus_frames import Framing
 from simulators.registers.simulated_meter import Meter
 from simulators.serving.simulated_bus import SimulatedBus
 from simulators.serving.tcp_port import TcpPort

@@ -12,6 +12,8 @@ from simulators.serving.control_http import ExchangeLog, SimulatorControl
 from simulators.settings import ControlSettings
 from tests.simulators.scene import Scene, scene
 
+pytestmark = pytest.mark.server
+
 
 class Steered:
     """A scene with its control.

@@ -20,6 +20,8 @@ from tests.simulators.serving.independent_masters import (
     simulated_device,
 )
 
+pytestmark = pytest.mark.server
+
 
 @pytest.mark.parametrize("model", MODELS)
 async def test_mbpoll_reads_the_same_on_a_serial_port(model: str, tmp_path: Path) -> None:

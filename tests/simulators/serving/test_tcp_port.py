@@ -16,7 +16,7 @@ from pymodbus.client.mixin import ModbusClientMixin
 from jieneng.metering.catalog.modbus_points import ForbiddenRow, PartRow, PointRow
 from jieneng.metering.catalog.modbus_reads import plan
 from jieneng.site_folder import SiteFolder
-from simulators.faults.fault import Framing
+from simulators.encoding.modbus_frames import Framing
 from simulators.registers.simulated_meter import Meter, Stretch
 from simulators.serving import site_server
 from simulators.serving.bus_endpoint import BusEndpoint
@@ -43,6 +43,8 @@ from tests.simulators.serving.independent_masters import (
     simulated_device,
     value_of,
 )
+
+pytestmark = pytest.mark.server
 
 
 @pytest.mark.parametrize("framing", FRAMERS)
