@@ -77,7 +77,8 @@ def limits_are_those_of_its_manual(model: ModbusModel) -> None:
         for base, exponent, divisor in _POWER.findall(head.limits)
     ]
     wraps = {row.modulus for row in model.point if QUANTITIES[row.quantity].kind == "counter"}
-    assert wraps == ({float(power) for power in powers} or {None})
+    expected: set[float | None] = {float(power) for power in powers}
+    assert wraps == (expected or {None})
     assert str(head.max_registers) in re.findall(r"\d+", head.limits)
 
 
