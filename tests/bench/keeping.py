@@ -25,7 +25,7 @@ import msgspec
 
 from edge_agent.publishing.publisher import Publisher
 from edge_agent.settings import PublishSettings
-from edge_agent.spool.batch_queue import Row
+from edge_agent.spool.queued_batch import QueuedBatch
 from edge_agent.spool.spool import Spool
 from jieneng import broker, observe
 from jieneng.broker import BrokerSettings
@@ -144,10 +144,12 @@ class _Consumer:
                 return
 
 
-def _row(boot: str, seq: int, samples: int) -> Row:
+def _row(boot: str, seq: int, samples: int) -> QueuedBatch:
     now_ms = time.time_ns() // 1_000_000
     some = tuple(Sample(f"meter-{n:04}", now_ms, 0, _NAMES, _VALUES) for n in range(samples))
-    return Row(boot, seq, samples, mqtt_messages.encode_batch(Batch("agent", boot, seq, some)))
+    return QueuedBatch(
+        boot, seq, samples, mqtt_messages.encode_batch(Batch("agent", boot, seq, some))
+    )
 
 
 async def _agent(folder: Path, port: int, samples: int, interval_s: float) -> None:

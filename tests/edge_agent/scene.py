@@ -14,9 +14,9 @@ from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from edge_agent import app
-from edge_agent.health import BusLoad, Health
+from edge_agent.health import AgentHealth, BusLoad
 from edge_agent.settings import AgentSettings, PublishSettings, SpoolSettings
-from edge_agent.spool.batch_writer import Polled
+from edge_agent.spool.batch_writer import FinishedPoll
 from edge_agent.timekeeping.clock_trust import ClockTrust
 from jieneng import broker
 from jieneng.broker import BrokerSettings
@@ -88,10 +88,10 @@ def settings(port: int, **more: Any) -> AgentSettings:
     return AgentSettings(**given)
 
 
-def into(samples: list[Sample]) -> Callable[[Polled], None]:
+def into(samples: list[Sample]) -> Callable[[FinishedPoll], None]:
     """What a poller hands on to, where the samples in it are wanted."""
 
-    def keep(poll: Polled) -> None:
+    def keep(poll: FinishedPoll) -> None:
         sample = poll.sample()
         if sample is not None:
             samples.append(sample)
@@ -267,11 +267,11 @@ def never_undated(time_ms: int) -> int:
     raise AssertionError(f"{time_ms} is before 2018")
 
 
-def health() -> Health:
+def health() -> AgentHealth:
     """Of an agent without buses."""
     clock = SystemClock()
-    timekeeper = ClockTrust(clock.now_ms(), clock.up_ms())
-    return Health(BusLoad(lambda: (), clock), timekeeper, clock)
+    clock_trust = ClockTrust(clock.now_ms(), clock.up_ms())
+    return AgentHealth(BusLoad(lambda: (), clock), clock_trust, clock)
 
 
 def agent(where: SiteFolder, how: AgentSettings) -> Any:

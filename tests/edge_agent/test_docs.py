@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from edge_agent.settings import AgentSettings, BusOverride, duty
+from edge_agent.settings import AgentSettings, BusOverride, assignment
 from jieneng import config_file
 from jieneng.broker import BrokerSettings
 from jieneng.metering.site import Bus
@@ -56,7 +56,7 @@ def test_its_examples_load_and_mean_what_they_say() -> None:
     assert least == AgentSettings(broker=BrokerSettings(host="192.0.2.10"))
     lifts = Bus(id="lifts", agent=AGENT, link="rtu", device="/dev/ttyS1")
     meters = [meter("e-1", "plant-room", 1), meter("e-2", "lifts", 1)]
-    plant_room, lifts = duty(site(bus("plant-room", 502), lifts, meters=meters), full).buses
+    plant_room, lifts = assignment(site(bus("plant-room", 502), lifts, meters=meters), full).buses
     assert (plant_room.host, plant_room.port) == ("127.0.0.1", 15020)
     assert lifts.device == "/dev/ttyUSB0"
 

@@ -4,11 +4,11 @@ from typing import Any, cast
 
 import pytest
 
-from edge_agent.health import BusLoad, Health
+from edge_agent.health import AgentHealth, BusLoad
 from edge_agent.polling.poll import PollCounts
 from edge_agent.publishing.publisher import Publisher
 from edge_agent.settings import PublishSettings
-from edge_agent.spool.sample_counts import Counts
+from edge_agent.spool.sample_counts import SampleCounts
 from edge_agent.timekeeping.clock_trust import ClockTrust
 from jieneng import observe
 from jieneng.broker import BrokerSettings
@@ -54,7 +54,7 @@ class Agent:
         for one in self.buses:
             one.counts.seconds += busy_s.get(one.bus, 0.0)
         self.clock.now_s += passed_s
-        return self.load.look()
+        return self.load.measure()
 
 
 def test_load_is_the_share_of_the_time_since_the_last_question_in_which_a_bus_was_busy() -> None:
@@ -100,12 +100,12 @@ def test_two_askers_do_not_cut_each_others_time_short() -> None:
     other = agent.asker()
     agent.after(5.0, a=5.0)
     assert agent.after(5.0) == {"a": 0.0}
-    assert other.look() == {"a": 0.5}
+    assert other.measure() == {"a": 0.5}
 
 
 def test_uptime_counts_from_the_start_of_the_agent() -> None:
     agent = Agent()
-    health = Health(agent.load, ClockTrust(BEGIN_MS, 0), agent.clock)
+    health = AgentHealth(agent.load, ClockTrust(BEGIN_MS, 0), agent.clock)
     agent.clock.now_s += 90.5
     assert health.uptime_s == pytest.approx(90.5)
 
@@ -113,13 +113,13 @@ def test_uptime_counts_from_the_start_of_the_agent() -> None:
 class Spool:
     """One whose oldest batch is two minutes old."""
 
-    counts = Counts(read=9, stored=2, pending=6, old=1, size_bytes=480)
+    counts = SampleCounts(read=9, stored=2, pending=6, old=1, size_bytes=480)
     age_s = 120.5
 
 
 def test_the_status_says_what_spool_clock_and_buses_say() -> None:
     agent, spool = Agent(Poller("b")), Spool()
-    health = Health(agent.load, ClockTrust(BEGIN_MS, 0), agent.clock)
+    health = AgentHealth(agent.load, ClockTrust(BEGIN_MS, 0), agent.clock)
     publisher = Publisher(
         cast("Any", spool),
         site="site",
@@ -133,8 +133,8 @@ def test_the_status_says_what_spool_clock_and_buses_say() -> None:
     )
     agent.buses[0].counts.seconds = 3.0
     agent.clock.now_s += 12.0
-    health.timekeeper.look(BEGIN_MS + 60_000, 0)
-    assert publisher._status() == Status(
+    health.clock_trust.update(BEGIN_MS + 60_000, 0)
+    assert publisher._full_status() == Status(
         agent="agent-1",
         boot="aaaaaaaa",
         online=True,
@@ -150,5 +150,5 @@ def test_the_status_says_what_spool_clock_and_buses_say() -> None:
         clock_jumps=1,
         bus_load={"b": 0.25},
     )
-    health.timekeeper.look(0, 0)
-    assert not publisher._status().clock_ok
+    health.clock_trust.update(0, 0)
+    assert not publisher._full_status().clock_ok

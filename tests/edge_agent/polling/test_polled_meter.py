@@ -11,7 +11,7 @@ import pytest
 
 from edge_agent.polling.polled_meter import PolledMeter, PollResult
 from edge_agent.protocols.request_reply import Reply
-from edge_agent.timekeeping.clock_trust import UP_MS
+from edge_agent.timekeeping.clock_trust import RUNNING_TIME_EPOCH_MS
 from jieneng.metering.catalog.modbus_points import modbus_models
 from jieneng.metering.catalog.modbus_reads import ModbusRead
 from jieneng.metering.quantities import CONSUMPTION
@@ -242,7 +242,7 @@ def test_a_poll_reports_itself_whatever_it_found() -> None:
 def test_a_reading_without_a_time_has_the_ratio_of_the_earliest_that_a_clock_may_tell() -> None:
     """Its stamp is the machine's running time, which looks like a day of 2001."""
     meter = polled(ct=(Dated(date(2010, 1, 1), 40.0), Dated(date(2015, 1, 1), 60.0)))
-    one = heard(meter, replies(meter, 1_000, None, None)).at(UP_MS + 1_000)
+    one = heard(meter, replies(meter, 1_000, None, None)).at(RUNNING_TIME_EPOCH_MS + 1_000)
     sample = one.sample()
     assert sample is not None
-    assert (sample.time_ms, sample.values[0]) == (UP_MS + 1_000, 123456 * 60 / 100)
+    assert (sample.time_ms, sample.values[0]) == (RUNNING_TIME_EPOCH_MS + 1_000, 123456 * 60 / 100)

@@ -12,7 +12,7 @@ import pytest
 
 from edge_agent.publishing.publisher import Publisher
 from edge_agent.settings import PublishSettings
-from edge_agent.spool.batch_queue import Row
+from edge_agent.spool.queued_batch import QueuedBatch
 from edge_agent.spool.spool import Spool
 from jieneng import broker, observe
 from jieneng.broker import BrokerSettings
@@ -27,9 +27,9 @@ OLD, NEW = "aaaaaaaa", "bbbbbbbb"
 BACKLOG = 2000
 
 
-def row(boot: str, seq: int) -> Row:
+def row(boot: str, seq: int) -> QueuedBatch:
     sample = Sample("e-1", 1_795_000_000_000 + seq, 0, ("energy_kwh",), (float(seq),))
-    return Row(boot, seq, 1, mqtt_messages.encode_batch(Batch(AGENT, boot, seq, (sample,))))
+    return QueuedBatch(boot, seq, 1, mqtt_messages.encode_batch(Batch(AGENT, boot, seq, (sample,))))
 
 
 class Slow:

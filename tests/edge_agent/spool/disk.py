@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.spool.batch_queue import Row
-from edge_agent.spool.sample_counts import Counts
+from edge_agent.spool.queued_batch import QueuedBatch
+from edge_agent.spool.sample_counts import SampleCounts
 from edge_agent.spool.spool import Spool
 from jieneng import observe
 
@@ -18,8 +18,8 @@ LOG = observe.log("test")
 BOOT, OTHER = "aaaaaaaa", "bbbbbbbb"
 
 
-def row(seq: int, samples: int = 3, size: int = 100, boot: str = BOOT) -> Row:
-    return Row(boot, seq, samples, bytes([seq % 256]) * size)
+def row(seq: int, samples: int = 3, size: int = 100, boot: str = BOOT) -> QueuedBatch:
+    return QueuedBatch(boot, seq, samples, bytes([seq % 256]) * size)
 
 
 @asynccontextmanager
@@ -32,7 +32,7 @@ async def spool(path: Path, max_bytes: int = 10**6) -> AsyncIterator[Spool]:
         await one.close()
 
 
-def balanced(counts: Counts) -> bool:
+def balanced(counts: SampleCounts) -> bool:
     return counts.read == counts.stored + counts.pending + counts.dropped
 
 

@@ -33,7 +33,8 @@ def keeper(spool: Spool, delay_s: float, max_samples: int = 100) -> BatchWriter:
         boot=BOOT,
         delay_s=delay_s,
         max_samples=max_samples,
-        undated=never_undated,
+        to_running_time=never_undated,
+        is_clock_unset=lambda: False,
         log=LOG,
     )
 
@@ -52,7 +53,7 @@ async def test_what_comes_within_the_delay_is_one_batch(tmp_path: Path) -> None:
     one = keeper(spool, 0.05)
     async with running(one.run()):
         for number in range(5):
-            one.keep(Kept(sample(number)))
+            one.add(Kept(sample(number)))
         await spool.changed.wait()
         assert await kept(spool) == [[0.0, 1.0, 2.0, 3.0, 4.0]]
     await spool.close()
@@ -63,7 +64,7 @@ async def test_as_many_as_a_batch_holds_do_not_wait(tmp_path: Path) -> None:
     one = keeper(spool, 3600.0, max_samples=2)
     async with running(one.run()):
         for number in range(5):
-            one.keep(Kept(sample(number)))
+            one.add(Kept(sample(number)))
         await spool.changed.wait()
         assert await kept(spool) == [[0.0, 1.0], [2.0, 3.0], [4.0]]
     await spool.close()
@@ -73,7 +74,7 @@ async def test_a_batch_of_one_does_not_wait(tmp_path: Path) -> None:
     spool = Spool(tmp_path / "s", 10**6, LOG)
     one = keeper(spool, 3600.0, max_samples=1)
     async with running(one.run()):
-        one.keep(Kept(sample(0)))
+        one.add(Kept(sample(0)))
         await asyncio.wait_for(spool.changed.wait(), 10)
         assert await kept(spool) == [[0.0]]
     await spool.close()
@@ -84,7 +85,7 @@ async def test_what_is_left_at_the_end_goes_to_the_disk(tmp_path: Path) -> None:
     one = keeper(spool, 3600.0)
     async with running(one.run()):
         await asyncio.sleep(0)
-        one.keep(Kept(sample(0)))
+        one.add(Kept(sample(0)))
     assert await kept(spool) == [[0.0]]
     await spool.close()
 
@@ -98,11 +99,11 @@ async def test_what_the_disk_does_not_take_is_counted(tmp_path: Path) -> None:
     holder.execute("BEGIN EXCLUSIVE")
     async with running(one.run()):
         for number in range(3):
-            one.keep(Kept(sample(number)))
-        await until(lambda: one._owing)
+            one.add(Kept(sample(number)))
+        await until(lambda: one._has_unrecorded_refusals)
         holder.execute("ROLLBACK")
         holder.close()
-        one.keep(Kept(sample(9)))
+        one.add(Kept(sample(9)))
         await spool.changed.wait()
         counts = spool.counts
         assert (counts.read, counts.pending, counts.dropped) == (4, 1, 3)
@@ -135,11 +136,11 @@ async def test_a_cancel_in_the_middle_of_a_put_leaves_the_books_right(
     holder.execute("BEGIN EXCLUSIVE")
     keeping = asyncio.create_task(one.run())
     for number in range(100):
-        one.keep(Kept(sample(number)))
-    await until(lambda: one._owing)
+        one.add(Kept(sample(number)))
+    await until(lambda: one._has_unrecorded_refusals)
     let_go = await busy(spool)
     for number in range(10):
-        one.keep(Kept(sample(number)))
+        one.add(Kept(sample(number)))
     await until(spool._thread._work_queue.qsize)
     if takes:
         holder.execute("ROLLBACK")
@@ -166,10 +167,10 @@ async def test_a_second_cancel_in_the_middle_of_a_put_loses_nothing(tmp_path: Pa
     let_go = await busy(spool)
     keeping = asyncio.create_task(one.run())
     for number in range(100):
-        one.keep(Kept(sample(number)))
+        one.add(Kept(sample(number)))
     await until(spool._thread._work_queue.qsize)
     for number in range(100, 200):
-        one.keep(Kept(sample(number)))
+        one.add(Kept(sample(number)))
     for _ in range(4):
         keeping.cancel()
         await asyncio.sleep(0)
@@ -192,12 +193,12 @@ async def test_what_waits_for_too_long_is_said_once(tmp_path: Path) -> None:
     with capture_logs() as logs:
         for number in range(40):
             now_s[0] += 1.0
-            one.keep(Kept(sample(number)))
+            one.add(Kept(sample(number)))
             await one._commit()
         assert spool.counts.old == 29
         rows = await spool.peek(100)
         await spool.confirm([Ack(BOOT, stored=((1, rows[-1].seq),))])
-        one.keep(Kept(sample(40)))
+        one.add(Kept(sample(40)))
         await one._commit()
     name = "readings wait for too long: the oldest are dropped"
     assert [entry["event"] for entry in logs] == [name, f"{name}: over"]
@@ -208,26 +209,26 @@ async def test_a_disk_that_hangs_does_not_fill_the_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A put that never ends: what was read meanwhile had no bound."""
-    monkeypatch.setattr(keeping_room, "_MOST", 50)
+    monkeypatch.setattr(keeping_room, "_MAX_WAITING", 50)
     spool = Spool(tmp_path / "s", 10**6, LOG)
     await spool.open()
     one = keeper(spool, 0.001)
     with capture_logs() as logs:
         async with running(one.run()):
-            one.keep(Kept(sample(0)))
+            one.add(Kept(sample(0)))
             await until(lambda: spool.counts.pending == 1)
             let_go = await busy(spool)
-            one.keep(Kept(sample(1)))
+            one.add(Kept(sample(1)))
             await until(spool._thread._work_queue.qsize)
             for number in range(2, 90):
-                one.keep(Kept(sample(number)))
-            one.keep(Kept(PollReport("e-1", 1_795_000_000_000 + number, False, 10, 1)))
+                one.add(Kept(sample(number)))
+            one.add(Kept(PollReport("e-1", 1_795_000_000_000 + number, False, 10, 1)))
             assert len(one._dated) == 50
             counts = spool.counts
             assert (counts.read, counts.pending, counts.refused) == (39, 1, 38)
             let_go()
             await until(lambda: spool.counts.pending == 52)
-            one.keep(Kept(sample(90)))
+            one.add(Kept(sample(90)))
             await until(lambda: spool.counts.pending == 53)
             counts = spool.counts
             assert (counts.read, counts.pending, counts.refused) == (91, 53, 38)
@@ -243,12 +244,12 @@ async def test_a_disk_that_hangs_does_not_fill_the_memory(
 async def test_a_disk_that_hangs_before_the_clock_is_set_does_not_fill_the_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeping_room, "_MOST", 50)
-    spool = Spool(tmp_path / "s", 10**6, LOG, machine="m")
+    monkeypatch.setattr(keeping_room, "_MAX_WAITING", 50)
+    spool = Spool(tmp_path / "s", 10**6, LOG, machine_boot="m")
     one = keeper(spool, 3600.0)
-    one._running_time = lambda time_ms: time_ms
+    one._to_running_time = lambda time_ms: time_ms
     for number in range(60):
-        one.keep(Kept(Sample("e-1", number, 0, ("energy_kwh",), (1.0,))))
+        one.add(Kept(Sample("e-1", number, 0, ("energy_kwh",), (1.0,))))
     assert len(one._undated) == 50
     assert (spool.counts.read, spool.counts.refused) == (10, 10)
     await one._commit()
@@ -263,20 +264,20 @@ async def test_what_the_memory_had_no_room_for_is_counted_once_where_the_disk_re
     file = tmp_path / "s"
     spool = Spool(file, 10**6, LOG)
     await spool.open()
-    spool.refuse(5)
+    spool.count_refused(5)
     assert (spool.counts.read, spool.counts.refused) == (5, 5)
     await spool.close()
     spool = Spool(file, 10**6, LOG)
     holder = sqlite3.connect(file, isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")
-    spool.refuse(7)
+    spool.count_refused(7)
     for _ in range(2):
         with pytest.raises(SpoolUnavailable):
             await spool.put([])
         assert (spool.counts.read, spool.counts.refused) == (7, 7)
     holder.execute("ROLLBACK")
     holder.close()
-    spool.refuse(1)
+    spool.count_refused(1)
     await spool.put([])
     await spool.put([])
     assert (spool.counts.read, spool.counts.refused) == (8, 8)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from edge_agent.settings import SpoolSettings
-from edge_agent.spool.batch_queue import Row
-from edge_agent.spool.sample_counts import Counts
+from edge_agent.spool.queued_batch import QueuedBatch
+from edge_agent.spool.sample_counts import SampleCounts
 from edge_agent.spool.spool_file import SpoolFile
 from jieneng import observe
 from jieneng.metering import mqtt_messages
@@ -45,13 +45,13 @@ def samples(number: int, chance: random.Random) -> tuple[Sample, ...]:
     )
 
 
-def batch(seq: int, some: Sequence[Sample], *failed: PollReport) -> Row:
+def batch(seq: int, some: Sequence[Sample], *failed: PollReport) -> QueuedBatch:
     polls = tuple(PollReport(one.meter, one.time_ms, True, 123, 1) for one in some) + failed
     payload = mqtt_messages.encode_batch(Batch("agent-1", BOOT, seq, tuple(some), polls))
-    return Row(BOOT, seq, len(some), payload)
+    return QueuedBatch(BOOT, seq, len(some), payload)
 
 
-def rows(in_batch: int, reports: int = 0, days: int = DAYS) -> Iterator[list[Row]]:
+def rows(in_batch: int, reports: int = 0, days: int = DAYS) -> Iterator[list[QueuedBatch]]:
     """All rounds, some at a time; so many polls in each round find a link that is down."""
     chance, seq = random.Random(1), 0
     for number in range(days):
@@ -69,7 +69,7 @@ def rows(in_batch: int, reports: int = 0, days: int = DAYS) -> Iterator[list[Row
         yield day
 
 
-def kept(folder: Path, days: Iterable[list[Row]], parts: int = 1) -> Counts:
+def kept(folder: Path, days: Iterable[list[QueuedBatch]], parts: int = 1) -> SampleCounts:
     """What a spool of the default size, or one of so many parts of it, makes of them."""
     settings = SpoolSettings()
     assert settings.max_bytes <= BOUND

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from edge_agent.spool.batch_queue import Row
 from edge_agent.spool.batch_writer import BatchWriter
-from edge_agent.spool.sample_counts import Counts
+from edge_agent.spool.queued_batch import QueuedBatch
+from edge_agent.spool.sample_counts import SampleCounts
 from edge_agent.spool.spool import Spool
 from edge_agent.spool.spool_file import SpoolFile
 from jieneng.metering.errors import SpoolUnavailable
@@ -64,7 +64,7 @@ async def test_a_disk_that_the_spool_fills_is_said_once(small_disk: Path) -> Non
             keeper = keeper_of(one)
             for number in range(300):
                 for at in range(500 if number % 3 else 50):
-                    keeper.keep(Kept(sample(number * 500 + at)))
+                    keeper.add(Kept(sample(number * 500 + at)))
                 await keeper._commit()
             pending = one.counts.size_bytes
             assert one.counts.dropped
@@ -201,7 +201,8 @@ def keeper_of(one: Spool) -> BatchWriter:
         boot=BOOT,
         delay_s=0,
         max_samples=500,
-        undated=never_undated,
+        to_running_time=never_undated,
+        is_clock_unset=lambda: False,
         log=LOG,
     )
 
@@ -212,7 +213,7 @@ def sample(number: int) -> Sample:
 
 def keep(keeper: BatchWriter, samples: int) -> None:
     for at in range(samples):
-        keeper.keep(Kept(sample(at)))
+        keeper.add(Kept(sample(at)))
 
 
 # --- read-only ---
@@ -225,14 +226,14 @@ async def test_a_disk_that_is_read_only_from_the_start_is_used_when_it_no_longer
         await one.put([row(1)])
     remount(small_disk, "ro")
     async with spool(small_disk / "s") as one:
-        assert one.counts == Counts(read=3, pending=3, size_bytes=100)
+        assert one.counts == SampleCounts(read=3, pending=3, size_bytes=100)
         for seq in (2, 3):
             with pytest.raises(SpoolUnavailable, match="check the disk"):
                 await one.put([row(seq)])
-        assert one.counts == Counts(read=9, pending=3, refused=6, size_bytes=100)
+        assert one.counts == SampleCounts(read=9, pending=3, refused=6, size_bytes=100)
         remount(small_disk, "rw")
         await one.put([row(4)])
-        assert one.counts == Counts(read=12, pending=6, refused=6, size_bytes=200)
+        assert one.counts == SampleCounts(read=12, pending=6, refused=6, size_bytes=200)
         assert [kept.seq for kept in await one.peek(10)] == [1, 4]
 
 
@@ -243,7 +244,7 @@ async def test_a_new_spool_on_a_read_only_disk_is_made_later(small_disk: Path) -
             await one.put([row(1)])
         remount(small_disk, "rw")
         await one.put([row(2)])
-        assert one.counts == Counts(read=6, pending=3, refused=3, size_bytes=100)
+        assert one.counts == SampleCounts(read=6, pending=3, refused=3, size_bytes=100)
 
 
 async def test_what_was_refused_is_counted_although_the_agent_is_killed(tmp_path: Path) -> None:
@@ -281,7 +282,7 @@ async def test_a_disk_that_turns_read_only_still_gives_what_is_pending(tmp_path:
             assert [kept.seq for kept in await one.peek(10)] == [1, 2]
             with pytest.raises(SpoolUnavailable):
                 await one.confirm([Ack(BOOT, stored=((1, 1),))])
-            assert one.counts == Counts(read=12, pending=6, refused=6, size_bytes=200)
+            assert one.counts == SampleCounts(read=12, pending=6, refused=6, size_bytes=200)
 
 
 # --- damaged ---
@@ -345,12 +346,14 @@ async def test_a_digit_that_rotted_is_no_reading(tmp_path: Path) -> None:
     path = tmp_path / "s"
     payloads = [b"[812345.6]" * 10, b"[812346.7]" * 10]
     async with spool(path) as one:
-        await one.put([Row(BOOT, seq, 2, payload) for seq, payload in enumerate(payloads, 1)])
+        await one.put(
+            [QueuedBatch(BOOT, seq, 2, payload) for seq, payload in enumerate(payloads, 1)]
+        )
     path.write_bytes(path.read_bytes().replace(b"812346.7", b"912346.7", 1))
     with capture_logs() as logs:
         async with spool(path) as one:
             assert [kept.payload for kept in await one.peek(10)] == payloads[:1]
-            assert one.counts == Counts(read=4, pending=2, damaged=2, size_bytes=100)
+            assert one.counts == SampleCounts(read=4, pending=2, damaged=2, size_bytes=100)
     assert [entry["event"] for entry in logs] == ["batches were damaged on the disk, and dropped"]
 
 
@@ -387,7 +390,7 @@ async def test_a_log_whose_middle_rotted_is_not_cut_without_a_word(tmp_path: Pat
         async with spool(tmp_path / "killed") as one:
             lost = one.counts.damaged
             assert 0 < lost < 120
-            assert one.counts == Counts(
+            assert one.counts == SampleCounts(
                 read=120, pending=120 - lost, damaged=lost, size_bytes=(120 - lost) * 100 // 3
             )
     assert [(entry["event"], entry["dropped"]) for entry in logs] == [
@@ -428,7 +431,7 @@ async def test_a_letter_that_rotted_in_the_tables_own_text_costs_no_reading(
         async with spool(path) as one:
             assert [kept.seq for kept in await one.peek(10)] == [1, 2]
             await one.put([row(3)])
-            assert one.counts == Counts(read=9, pending=9, size_bytes=300)
+            assert one.counts == SampleCounts(read=9, pending=9, size_bytes=300)
             assert await one.confirm([Ack(BOOT, stored=((1, 3),))]) == 3
     assert [(entry["event"], entry["rescued"], entry["dropped"]) for entry in logs] == [
         ("spool was damaged, set aside, and begun anew", 6, 0)
@@ -446,7 +449,7 @@ async def test_a_ledger_that_does_not_add_up_is_no_ledger(tmp_path: Path, column
         db.execute(f"UPDATE ledger SET {column} = {column} + 32")  # noqa: S608 - ours
         db.commit()
     async with spool(path) as one:
-        assert one.counts == Counts(read=6, pending=6, size_bytes=200)
+        assert one.counts == SampleCounts(read=6, pending=6, size_bytes=200)
 
 
 @pytest.mark.parametrize("version", [0, 1, 2, 3, 7, 2**30])
@@ -460,7 +463,7 @@ async def test_a_version_that_rotted_is_no_other_version(tmp_path: Path, version
         data.write(version.to_bytes(4, "big"))
     async with spool(path) as one:
         assert [kept.seq for kept in await one.peek(10)] == [1, 2]
-        assert one.counts == Counts(read=6, pending=6, size_bytes=200)
+        assert one.counts == SampleCounts(read=6, pending=6, size_bytes=200)
 
 
 @pytest.mark.parametrize("at", [18, 47], ids=["forbids to write it", "of a later SQLite"])
@@ -503,7 +506,7 @@ async def test_a_spool_of_the_first_version_goes_on(tmp_path: Path) -> None:
             """
         )
     async with spool(path) as one:
-        assert one.counts == Counts(read=10, stored=5, pending=3, full=2, size_bytes=2)
+        assert one.counts == SampleCounts(read=10, stored=5, pending=3, full=2, size_bytes=2)
         await one.put([row(2)])
         assert [kept.seq for kept in await one.peek(10)] == [1, 2]
         assert await one.confirm([Ack(BOOT, stored=((1, 2),))]) == 2
@@ -542,4 +545,4 @@ async def test_a_name_that_rotted_blocks_nothing(tmp_path: Path, rotten: bytes) 
         assert (one.counts.read, one.counts.pending) == (15, 12)
         assert one.counts.damaged == 3
         assert await one.confirm([Ack(BOOT, stored=((1, 5),))]) == 4
-        assert one.counts == Counts(read=15, stored=12, damaged=3)
+        assert one.counts == SampleCounts(read=15, stored=12, damaged=3)

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from edge_agent.publishing.in_flight import Key
-from edge_agent.spool.sample_counts import Counts
+from edge_agent.spool.queued_batch import BatchKey
+from edge_agent.spool.sample_counts import SampleCounts
 from edge_agent.spool.spool_file import SpoolFile
 from jieneng.metering.errors import SpoolUnavailable
 from jieneng.metering.reading import Ack
@@ -49,7 +49,7 @@ def rot(file: Path) -> None:
         data.write(b"\xff" * 200)
 
 
-def state(folder: Path) -> tuple[Counts, list[Key]]:
+def state(folder: Path) -> tuple[SampleCounts, list[BatchKey]]:
     """What the next agent makes of it."""
     one = SpoolFile(folder / "s", BOUND, LOG)
     try:
@@ -170,7 +170,7 @@ def test_the_log_of_a_damaged_spool_is_never_written_over_what_was_rescued(tmp_p
     log = (tmp_path / "dead" / "s-wal").read_bytes()
     counts, keys = state(tmp_path / "dead")
     assert keys == [(BOOT, seq) for seq in range(500, 540)]
-    assert counts == Counts(read=120, pending=120, size_bytes=120_000)
+    assert counts == SampleCounts(read=120, pending=120, size_bytes=120_000)
     assert (tmp_path / "dead" / "s.damaged-wal").read_bytes() == log
 
 
@@ -221,7 +221,7 @@ def test_a_full_disk_while_a_spool_is_rescued_loses_nothing_that_was_pending(
     assert agent.put(2000)
     assert pending(agent.file) == [*(seq for _, seq in keys), 2000]
     assert balanced(agent.file.known)
-    assert agent.file.known == Counts(
+    assert agent.file.known == SampleCounts(
         read=expected.read + 33,
         stored=expected.stored,
         pending=expected.pending + 3,

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from structlog.testing import capture_logs
 
-from edge_agent.spool.batch_queue import Row
 from edge_agent.spool.batch_writer import BatchWriter
-from edge_agent.spool.sample_counts import Counts
+from edge_agent.spool.queued_batch import QueuedBatch
+from edge_agent.spool.sample_counts import SampleCounts
 from edge_agent.spool.spool import Spool
 from edge_agent.spool.spool_file import SpoolFile
-from edge_agent.timekeeping.clock_trust import EARLIEST_MS, UP_MS, ClockTrust
+from edge_agent.timekeeping.clock_trust import EARLIEST_MS, RUNNING_TIME_EPOCH_MS, ClockTrust
 from edge_agent.timekeeping.clock_watch import ClockWatch
 from jieneng.clock import SystemClock
 from jieneng.metering import mqtt_messages
@@ -31,28 +31,28 @@ THIS, EARLIER = "this start of the machine", "an earlier one"
 WAITS = "clock can't be believed: readings wait for their time"
 
 
-def batch(seq: int, *times_ms: int, machine: str | None = None, boot: str = BOOT) -> Row:
+def batch(seq: int, *times_ms: int, machine: str | None = None, boot: str = BOOT) -> QueuedBatch:
     """A row whose samples hold its number and theirs."""
     samples = [
         Sample("e-1", time_ms, 0, ("energy_kwh",), (100.0 * seq + number,))
         for number, time_ms in enumerate(times_ms)
     ]
     payload = mqtt_messages.encode_batch(Batch("a", boot, seq, tuple(samples)))
-    return Row(boot, seq, len(samples), payload, machine)
+    return QueuedBatch(boot, seq, len(samples), payload, machine)
 
 
-def early(seq: int, *up_ms: int, machine: str = THIS, boot: str = BOOT) -> Row:
+def early(seq: int, *up_ms: int, machine: str = THIS, boot: str = BOOT) -> QueuedBatch:
     """One that was read so many milliseconds after the machine started."""
-    return batch(seq, *(UP_MS + one for one in up_ms), machine=machine, boot=boot)
+    return batch(seq, *(RUNNING_TIME_EPOCH_MS + one for one in up_ms), machine=machine, boot=boot)
 
 
 def spool_file(path: Path, max_bytes: int = 10**6, machine: str = THIS) -> SpoolFile:
-    file = SpoolFile(path, max_bytes, LOG, machine=machine)
+    file = SpoolFile(path, max_bytes, LOG, machine_boot=machine)
     file.open()
     return file
 
 
-def sendable(file: SpoolFile) -> list[Row]:
+def sendable(file: SpoolFile) -> list[QueuedBatch]:
     oldest, newest = (getattr(file.ends(1000, ()), end) for end in ("oldest", "newest"))
     assert oldest == newest[::-1]
     return file.read([one.key for one in oldest])
@@ -67,7 +67,7 @@ def test_a_batch_that_waits_is_pending_and_not_sent(tmp_path: Path) -> None:
     file.put([early(2, 5000, 6000)])
     file.put([batch(3, START_MS + 9000)])
     assert [one.seq for one in sendable(file)] == [1, 3]
-    assert file.waits
+    assert file.has_undated
     assert (file.known.read, file.known.pending) == (4, 4)
     file.close()
 
@@ -76,14 +76,14 @@ def test_it_gets_its_time_once_and_is_a_batch_like_any_other(tmp_path: Path) -> 
     file = spool_file(tmp_path / "s")
     file.put([early(1, 5000, 6000), early(2, 7000)])
     before = file.known
-    file.date(START_MS)
-    assert not file.waits
+    file.assign_times(START_MS)
+    assert not file.has_undated
     assert sendable(file) == [batch(1, START_MS + 5000, START_MS + 6000), batch(2, START_MS + 7000)]
     assert file.known == before, "a batch that gets its time does not grow"
-    file.date(START_MS + 3_600_000)
+    file.assign_times(START_MS + 3_600_000)
     assert sendable(file)[1] == batch(2, START_MS + 7000)
     assert file.confirm([Ack(BOOT, stored=((1, 2),))]) == 2
-    assert file.known == Counts(read=3, stored=3)
+    assert file.known == SampleCounts(read=3, stored=3)
     file.close()
 
 
@@ -92,9 +92,9 @@ def test_an_agent_that_starts_again_goes_on_with_what_the_earlier_one_read(tmp_p
     file.put([early(1, 5000)])
     file.close()
     file = spool_file(tmp_path / "s")
-    assert file.waits
+    assert file.has_undated
     file.put([early(1, 9000, boot=OTHER)])
-    file.date(START_MS)
+    file.assign_times(START_MS)
     assert sendable(file) == [batch(1, START_MS + 5000), batch(1, START_MS + 9000, boot=OTHER)]
     file.close()
 
@@ -108,7 +108,7 @@ def test_what_waited_for_an_earlier_start_of_the_machine_is_dropped_and_said_onc
     with capture_logs() as logs:
         for _ in range(2):
             file = spool_file(tmp_path / "s")
-            assert not file.waits
+            assert not file.has_undated
             assert sendable(file) == [batch(1, START_MS)]
             assert (file.known.read, file.known.pending, file.known.undated) == (3, 1, 2)
             assert balanced(file.known)
@@ -123,7 +123,7 @@ def test_what_waited_for_an_earlier_start_of_the_machine_is_dropped_and_said_onc
 def test_what_got_its_time_before_the_machine_started_again_keeps_it(tmp_path: Path) -> None:
     file = spool_file(tmp_path / "s", machine=EARLIER)
     file.put([early(1, 5000, machine=EARLIER)])
-    file.date(START_MS)
+    file.assign_times(START_MS)
     file.close()
     file = spool_file(tmp_path / "s")
     assert sendable(file) == [batch(1, START_MS + 5000)]
@@ -144,9 +144,9 @@ def test_many_get_their_time_in_parts(tmp_path: Path) -> None:
     rows = [early(seq, *range(seq * 5000, seq * 5000 + 4000)) for seq in range(1, 41)]
     file.put(rows)
     parts = 0
-    while file.waits:
+    while file.has_undated:
         before = len(sendable(file))
-        file.date(START_MS)
+        file.assign_times(START_MS)
         assert len(sendable(file)) > before
         parts += 1
     assert 2 < parts < 20
@@ -162,7 +162,7 @@ def test_a_full_spool_drops_the_oldest_also_of_those_that_wait(tmp_path: Path) -
     for seq in range(1, 6):
         file.put([early(seq, 5000 + seq)])
     assert (file.known.read, file.known.pending, file.known.full) == (5, 3, 2)
-    file.date(START_MS)
+    file.assign_times(START_MS)
     assert [one.seq for one in sendable(file)] == [3, 4, 5]
     assert (file.known.full, file.known.size_bytes) == (2, 3 * size)
     file.close()
@@ -171,7 +171,7 @@ def test_a_full_spool_drops_the_oldest_also_of_those_that_wait(tmp_path: Path) -
 def test_what_waits_for_too_long_goes_as_well(tmp_path: Path) -> None:
     now_s = [0.0]
     file = SpoolFile(
-        tmp_path / "s", 10**6, LOG, machine=THIS, max_age_s=100, now_s=lambda: now_s[0]
+        tmp_path / "s", 10**6, LOG, machine_boot=THIS, max_age_s=100, now_s=lambda: now_s[0]
     )
     for seq in range(1, 6):
         file.put([early(seq, 5000)])
@@ -186,8 +186,8 @@ def test_on_a_disk_that_is_full_they_get_their_time_all_the_same(small_disk: Pat
     for seq in range(1, 41):
         file.put([early(seq, *range(400))])
     fill(small_disk)
-    while file.waits:
-        file.date(START_MS)
+    while file.has_undated:
+        file.assign_times(START_MS)
         fill(small_disk)
     found = sendable(file)
     assert balanced(file.known)
@@ -212,13 +212,13 @@ def test_a_damaged_file_gives_back_what_waits(tmp_path: Path, machine: str) -> N
     assert 18_000 <= saved < 20_000
     assert balanced(file.known)
     if machine == THIS:
-        file.date(START_MS)
+        file.assign_times(START_MS)
         assert sum(row.samples for row in sendable(file)) == saved
         assert all(
             row == batch(row.seq, *range(START_MS, START_MS + 200)) for row in sendable(file)
         )
     else:
-        assert (file.known.undated, file.known.pending, file.waits) == (saved, 0, False)
+        assert (file.known.undated, file.known.pending, file.has_undated) == (saved, 0, False)
     file.close()
 
 
@@ -236,7 +236,7 @@ def test_one_that_rotted_is_no_reading(tmp_path: Path, right: bytes, rotten: byt
     at = found.index(b"1000002001000" if right != THIS.encode() else right)
     path.write_bytes(found[:at] + found[at:].replace(right, rotten, 1))
     file = spool_file(path)
-    file.date(START_MS)
+    file.assign_times(START_MS)
     assert len(sendable(file)) == 2
     assert balanced(file.known)
     assert file.known.damaged + file.known.undated == 1
@@ -255,13 +255,13 @@ def test_whatever_rots_nothing_gets_a_wrong_time(tmp_path: Path, seed: int) -> N
         one = batch(seq, *(START_MS + at for at in samples))
         right[one.key] = one
         if chance.random() < 0.02:
-            file.date(START_MS)
+            file.assign_times(START_MS)
     read = file.known.read
     file.close()
     flip(path, chance)
     file = spool_file(path, max_bytes=10**8)
-    while file.waits:
-        file.date(START_MS)
+    while file.has_undated:
+        file.assign_times(START_MS)
     sendable(file)  # where a name leads to another row, that one is lost; then it leads nowhere
     found = sendable(file)
     assert all(right[one.key] == one for one in found)
@@ -277,7 +277,7 @@ def test_an_index_that_rotted_moves_nothing_twice(tmp_path: Path) -> None:
     path = tmp_path / "s"
     file = spool_file(path)
     file.put([early(1, 5000)])
-    file.date(START_MS)
+    file.assign_times(START_MS)
     file.put([early(2, 6000)])
     file.close()
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
@@ -289,8 +289,8 @@ def test_an_index_that_rotted_moves_nothing_twice(tmp_path: Path) -> None:
         db.execute("PRAGMA writable_schema = ON")
         db.execute(sql, ("NULL", "NOT NULL"))
     file = spool_file(path)
-    while file.waits:
-        file.date(START_MS)
+    while file.has_undated:
+        file.assign_times(START_MS)
     assert sendable(file) == [batch(1, START_MS + 5000), batch(2, START_MS + 6000)]
     assert file.known.damaged == 0
     file.close()
@@ -309,13 +309,13 @@ PRAGMA user_version = 2;
 """
 
 
-def of_second_version(path: Path, *rows: Row) -> None:
+def of_second_version(path: Path, *rows: QueuedBatch) -> None:
     with closing(sqlite3.connect(path)) as db:
         db.executescript(SECOND)
         for one in rows:
             db.execute(
                 "INSERT INTO batch (boot, seq, samples, payload, put_s, crc) VALUES (?,?,?,?,70,?)",
-                (one.boot, one.seq, one.samples, one.payload, one.check),
+                (one.boot, one.seq, one.samples, one.payload, one.checksum),
             )
         db.commit()
 
@@ -324,15 +324,15 @@ def test_a_spool_of_the_second_version_goes_on(tmp_path: Path) -> None:
     of_second_version(tmp_path / "s", row(7), row(8))
     for _ in range(2):
         file = spool_file(tmp_path / "s")
-        assert file.known == Counts(
+        assert file.known == SampleCounts(
             read=15, stored=5, pending=6, size_bytes=200, full=1, old=1, refused=1, damaged=1
         )
-        assert not file.waits
+        assert not file.has_undated
         assert sendable(file) == [row(7), row(8)]
         file.close()
     file = spool_file(tmp_path / "s")
     file.put([early(9, 5000)])
-    file.date(START_MS)
+    file.assign_times(START_MS)
     assert sendable(file)[2] == batch(9, START_MS + 5000)
     file.close()
 
@@ -374,7 +374,9 @@ class TheBox(RuleBasedStateMachine):
         self.up_ms = 1000
         self.offset_ms = 0  # what the clock shows less the running time
         self.seq = 0
-        self.rows: list[tuple[Row, int | None]] = []  # and the running time of those that wait
+        self.rows: list[
+            tuple[QueuedBatch, int | None]
+        ] = []  # and the running time of those that wait
         self.counts = {"read": 0, "stored": 0, "full": 0, "undated": 0}
         self.file = self.opened()
 
@@ -412,8 +414,8 @@ class TheBox(RuleBasedStateMachine):
     @precondition(lambda self: self.offset_ms)
     @rule()
     def look(self) -> None:
-        while self.file.waits:
-            self.file.date(self.offset_ms)
+        while self.file.has_undated:
+            self.file.assign_times(self.offset_ms)
         self.rows = [
             (
                 one
@@ -451,13 +453,13 @@ class TheBox(RuleBasedStateMachine):
     @invariant()
     def same(self) -> None:
         assert balanced(self.file.known)
-        assert self.file.known == Counts(
+        assert self.file.known == SampleCounts(
             **self.counts,
             pending=sum(one.samples for one, _ in self.rows),
             size_bytes=sum(len(one.payload) for one, _ in self.rows),
         )
         waiting = [number for number, (_, up_ms) in enumerate(self.rows) if up_ms is not None]
-        assert self.file.waits or not waiting
+        assert self.file.has_undated or not waiting
         dated = [one for one, up_ms in self.rows if up_ms is None]
         if waiting:  # what came among them waits with them
             dated = [*(one for one, _ in self.rows[: waiting[0]])]
@@ -489,7 +491,7 @@ class Box(SystemClock):
 @asynccontextmanager
 async def kept(path: Path, clock: Box) -> AsyncIterator[tuple[Spool, BatchWriter]]:
     """A keeper and a watch at work."""
-    spool = Spool(path / "s", 10**7, LOG, machine=clock.machine_boot())
+    spool = Spool(path / "s", 10**7, LOG, machine_boot=clock.machine_boot())
     await spool.open()
     watch = ClockWatch(ClockTrust(clock.now_ms(), clock.up_ms()), spool, clock, LOG)
     keeper = BatchWriter(
@@ -498,7 +500,8 @@ async def kept(path: Path, clock: Box) -> AsyncIterator[tuple[Spool, BatchWriter
         boot=BOOT,
         delay_s=0.0,
         max_samples=100,
-        undated=watch.undated,
+        to_running_time=watch.running_time_stamp,
+        is_clock_unset=lambda: False,
         log=LOG,
     )
     async with running(watch.run()), running(keeper.run()):
@@ -524,13 +527,13 @@ async def test_it_is_on_the_disk_like_any_other_with_its_poll(tmp_path: Path) ->
     with capture_logs() as logs:
         async with kept(tmp_path, clock) as (spool, keeper):
             one = reading(clock, 1.5)
-            keeper.keep(Kept(one))
-            keeper.keep(Kept(PollReport("e-2", clock.now_ms(), False, 1000, 1)))
+            keeper.add(Kept(one))
+            keeper.add(Kept(PollReport("e-2", clock.now_ms(), False, 1000, 1)))
             await until(lambda: spool.counts.pending)
             assert await sent(spool) == []
             await until(lambda: logs)
             clock.offset_ms = START_MS
-            await until(lambda: not spool.waits)
+            await until(lambda: not spool.has_undated)
             (found,) = await sent(spool)
             await until(lambda: any(entry["event"] == f"{WAITS}: over" for entry in logs))
     assert (found.samples[0].meter, found.samples[0].values) == ("e-1", (1.5,))
@@ -545,14 +548,14 @@ async def test_a_jump_that_does_not_help_keeps_them_waiting(tmp_path: Path) -> N
     clock = Box()
     async with kept(tmp_path, clock) as (spool, keeper):
         up_ms = clock.up_ms()
-        keeper.keep(Kept(reading(clock, 1.0)))
+        keeper.add(Kept(reading(clock, 1.0)))
         clock.offset_ms = 3_600_000
-        keeper.keep(Kept(reading(clock, 2.0)))
+        keeper.add(Kept(reading(clock, 2.0)))
         await until(lambda: spool.counts.pending == 2)
         assert await sent(spool) == []
         clock.offset_ms = START_MS
-        keeper.keep(Kept(reading(clock, 3.0)))
-        await until(lambda: spool.counts.pending == 3 and not spool.waits)
+        keeper.add(Kept(reading(clock, 3.0)))
+        await until(lambda: spool.counts.pending == 3 and not spool.has_undated)
         samples = [one for batch in await sent(spool) for one in batch.samples]
     assert sorted(one.values[0] for one in samples) == [1.0, 2.0, 3.0]
     assert all(0 <= one.time_ms - START_MS - up_ms < 5000 for one in samples)
@@ -564,17 +567,17 @@ async def test_a_clock_that_is_lost_and_set_again_moves_no_reading_that_has_its_
     clock = Box()
     async with kept(tmp_path, clock) as (spool, keeper):
         up_ms = clock.up_ms()
-        keeper.keep(Kept(reading(clock, 1.0)))
-        await until(lambda: spool.waits)
+        keeper.add(Kept(reading(clock, 1.0)))
+        await until(lambda: spool.has_undated)
         clock.offset_ms = START_MS
-        await until(lambda: not spool.waits)
+        await until(lambda: not spool.has_undated)
         clock.offset_ms = 0
-        keeper.keep(Kept(reading(clock, 2.0)))
-        await until(lambda: spool.waits)
+        keeper.add(Kept(reading(clock, 2.0)))
+        await until(lambda: spool.has_undated)
         clock.offset_ms = START_MS + 3_600_000
-        await until(lambda: not spool.waits)
+        await until(lambda: not spool.has_undated)
         clock.offset_ms -= 1_800_000
-        keeper.keep(Kept(reading(clock, 3.0)))
+        keeper.add(Kept(reading(clock, 3.0)))
         await until(lambda: spool.counts.pending == 3)
         samples = [one for batch in await sent(spool) for one in batch.samples]
     offsets_s = [(one.time_ms - START_MS - up_ms) / 1000 for one in samples]
@@ -585,10 +588,10 @@ async def test_the_clock_may_have_been_set_while_no_agent_ran(tmp_path: Path) ->
     clock = Box()
     async with kept(tmp_path, clock) as (spool, keeper):
         one = reading(clock, 1.0)
-        keeper.keep(Kept(one))
-        await until(lambda: spool.waits)
+        keeper.add(Kept(one))
+        await until(lambda: spool.has_undated)
     clock.offset_ms = START_MS
     async with kept(tmp_path, clock) as (spool, _):
-        await until(lambda: not spool.waits)
+        await until(lambda: not spool.has_undated)
         (found,) = await sent(spool)
     assert about(found.samples[0].time_ms, START_MS + one.time_ms)

@@ -84,12 +84,12 @@ async def test_what_was_read_between_two_commits_is_marked_where_one_of_them_was
         boot="0123abcd",
         delay_s=0.0,
         max_samples=9,
-        undated=never_undated,
-        in_doubt=lambda: next(doubts, after),
+        to_running_time=never_undated,
+        is_clock_unset=lambda: next(doubts, after),
         log=log,
     )
     async with running(keeper.run()):
-        keeper.keep(Kept(Sample("e-1", 1_795_000_000_000, Quality.FLAT, ("energy_kwh",), (1.0,))))
+        keeper.add(Kept(Sample("e-1", 1_795_000_000_000, Quality.FLAT, ("energy_kwh",), (1.0,))))
         await spool.changed.wait()
         (row,) = await spool.peek(9)
     (sample,) = mqtt_messages.decode_batch(row.payload).samples
@@ -99,10 +99,10 @@ async def test_what_was_read_between_two_commits_is_marked_where_one_of_them_was
 
 def test_a_clock_is_right_where_it_is_plausible_and_set() -> None:
     keeper = ClockTrust(1_795_000_000_000, 1000, is_set=False)
-    assert not keeper.ok
-    keeper.look(1_795_000_001_000, 2000, is_set=True)
-    assert keeper.ok
-    keeper.look(1_795_000_002_000, 3000, is_set=False)
-    assert not keeper.ok
-    keeper.look(3000, 4000, is_set=True)
-    assert not keeper.ok
+    assert not keeper.is_trusted
+    keeper.update(1_795_000_001_000, 2000, is_set=True)
+    assert keeper.is_trusted
+    keeper.update(1_795_000_002_000, 3000, is_set=False)
+    assert not keeper.is_trusted
+    keeper.update(3000, 4000, is_set=True)
+    assert not keeper.is_trusted

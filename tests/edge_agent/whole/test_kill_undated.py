@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from edge_agent.timekeeping.clock_trust import UP_MS
+from edge_agent.timekeeping.clock_trust import RUNNING_TIME_EPOCH_MS
 from jieneng.clock import SystemClock
 from jieneng.metering.reading import Batch
 from jieneng.storage import StoreSettings
@@ -82,7 +82,11 @@ async def test_what_dead_agents_read_before_the_clock_was_set_arrives_with_its_t
                 early = list(committed.values())
                 for batch in early:
                     for poll in batch.polls:
-                        assert UP_MS <= poll.time_ms < UP_MS + box.up_ms()
+                        assert (
+                            RUNNING_TIME_EPOCH_MS
+                            <= poll.time_ms
+                            < RUNNING_TIME_EPOCH_MS + box.up_ms()
+                        )
                 box.tell(START_MS)
             by_statement = number % 2 == 0
             agent = await births.born(BOX, moment(chance) if by_statement else 0)
