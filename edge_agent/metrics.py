@@ -48,22 +48,26 @@ class AgentMetrics(Collector):
         spool, sent = self._spool.counts, self._publisher.counts
         clock_trust = self._health.clock_trust
         counters = (
-            ("jieneng_edge_samples_read", "samples kept since the spool was made", spool.read),
-            ("jieneng_edge_samples_stored", "samples that the ingest has", spool.stored),
-            ("jieneng_edge_batches_published", "given to the broker, with repeats", sent.published),
-            ("jieneng_edge_batches_acked", "batches that the ingest stored", sent.acked),
-            ("jieneng_edge_batches_quarantined", "batches it set aside", sent.quarantined),
-            ("jieneng_edge_clock_jumps", "of the system's clock, seen so far", clock_trust.jumps),
+            ("jieneng_edge_samples_read", "samples read since the spool was made", spool.read),
+            ("jieneng_edge_samples_stored", "samples stored by the ingest", spool.stored),
+            ("jieneng_edge_batches_published", "batches published, with resends", sent.published),
+            ("jieneng_edge_batches_acked", "batches acknowledged by the ingest", sent.acked),
+            ("jieneng_edge_batches_quarantined", "batches that it set aside", sent.quarantined),
+            ("jieneng_edge_clock_jumps", "jumps of the system clock so far", clock_trust.jumps),
         )
         for name, text, count in counters:
             yield CounterMetricFamily(name, text, value=count)
         yield from self._dropped()
         gauges = (
-            ("jieneng_edge_uptime_seconds", "since the agent started", self._health.uptime_s),
-            ("jieneng_edge_clock_plausible", "1 while it may be believed", clock_trust.is_trusted),
+            ("jieneng_edge_uptime_seconds", "time since the agent started", self._health.uptime_s),
+            (
+                "jieneng_edge_clock_plausible",
+                "1 while the clock is trusted",
+                clock_trust.is_trusted,
+            ),
             ("jieneng_edge_spool_pending", "samples on the disk, not yet stored", spool.pending),
             ("jieneng_edge_spool_bytes", "payload bytes on the disk", spool.size_bytes),
-            ("jieneng_edge_spool_age_seconds", "of the oldest batch there", self._spool.age_s),
+            ("jieneng_edge_spool_age_seconds", "age of the oldest batch there", self._spool.age_s),
             ("jieneng_edge_broker_connected", "1 while connected", sent.connected),
         )
         for name, text, value in gauges:
@@ -71,7 +75,7 @@ class AgentMetrics(Collector):
 
     def _dropped(self) -> Iterable[Metric]:
         dropped = CounterMetricFamily(
-            "jieneng_edge_samples_dropped", "samples that were read and lost", labels=["reason"]
+            "jieneng_edge_samples_dropped", "samples read and dropped", labels=["reason"]
         )
         for reason in REASONS:
             dropped.add_metric([reason], getattr(self._spool.counts, reason))
@@ -80,7 +84,7 @@ class AgentMetrics(Collector):
     def _busy(self) -> Metric:
         busy = GaugeMetricFamily(
             "jieneng_edge_bus_busy_ratio",
-            "share of the time since the last question for this in which a bus was busy",
+            "share of the time since the last scrape in which a bus was busy",
             labels=["bus"],
         )
         for bus, share in self._bus_load.measure().items():

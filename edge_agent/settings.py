@@ -153,15 +153,15 @@ def check_same_agent(was: Assignment, now: Assignment, site_was: str, site_now: 
     """
     if now.agent != was.agent:
         problem = Problem(
-            text="this agent runs as {was}, and the files now make it {now}.",
-            fix="Restart it, or change them back.",
+            text="this agent runs as {was}, but the files now name it {now}.",
+            fix="Restart the agent, or restore the files.",
             values={"was": was.agent, "now": now.agent},
         )
         raise ConfigError([problem])
     if site_now != site_was:
         problem = Problem(
-            text="this agent runs for the site {was}, which is now named {now}.",
-            fix="Restart it, or change that back.",
+            text="this agent runs for the site {was}, whose id is now {now}.",
+            fix="Restart the agent, or restore the id of the site.",
             values={"was": site_was, "now": site_now},
             path=("site", "id"),
             file="site.toml",
@@ -184,13 +184,13 @@ def _agent_id(site: Site, wanted: str | None) -> str:
     if not known:
         problem = Problem(
             text="no bus of the site names an agent, so there is nothing to poll.",
-            fix="Add a [[bus]] with agent = ... and give it to the meters.",
+            fix="Add a [[bus]] with agent = ... and assign the meters to it.",
             path=("bus",),
             file="site.toml",
         )
     elif wanted is None:
         problem = Problem(
-            text="the site has several agents, and nothing says which of them this is.",
+            text="the site has several agents, but the settings do not name one of them.",
             fix='Add [agent] id = "..." with one of: {known}.',
             values={"known": names},
             path=("agent", "id"),

@@ -34,7 +34,7 @@ from simulators.serving import site_server
 from simulators.serving.modbus_server import Place
 from simulators.serving.simulated_bus import Exchange
 from simulators.simulated_site import SimulatedSite
-from tests.edge_agent.scene import into
+from tests.edge_agent.agent_setup import append_samples_to
 from tests.stepped_clock import SteppedClock
 
 NAMES = scenario.names()
@@ -130,7 +130,7 @@ def _poller(
         link=bus_link(found, clock.now_ms),
         link_kind=bus.link,
         clock=clock,
-        on_result=into(kept),
+        on_result=append_samples_to(kept),
         log=structlog.get_logger(),
     )
 

@@ -35,7 +35,7 @@ from jieneng.metering.quantities import QUANTITIES
 from jieneng.metering.reading import Ack, Batch, Sample
 from tests.bench.process import cpu_s
 from tests.bench.result import Result
-from tests.edge_agent.scene import health
+from tests.edge_agent.agent_setup import health
 from tests.servers import Mosquitto
 
 _READINGS = 1_000_000

@@ -13,7 +13,7 @@ from edge_agent.settings import AgentSettings, BusOverride, assignment
 from jieneng import config_file
 from jieneng.broker import BrokerSettings
 from jieneng.metering.site import Bus
-from tests.edge_agent.scene import AGENT, bus, meter, site
+from tests.edge_agent.agent_setup import AGENT, bus, meter, site
 
 TEXT = (Path(__file__).parents[2] / "docs" / "agent.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^```toml\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
@@ -27,7 +27,7 @@ def tables() -> dict[str, type[msgspec.Struct]]:
 
 
 def defaults(form: type[msgspec.Struct]) -> dict[str, str]:
-    """As they are to be written, by key."""
+    """Return the defaults by key, as the page has to write them."""
     found = {}
     for one in msgspec.structs.fields(form):
         value = "omitted" if one.default is None else f"`{json.dumps(one.default, default=str)}`"

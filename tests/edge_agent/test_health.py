@@ -1,4 +1,4 @@
-"""What an agent says of itself is so, to the second."""
+"""The reported load and uptime of an agent are right to the second."""
 
 from typing import Any, cast
 
@@ -39,7 +39,7 @@ class Poller:
 
 
 class Agent:
-    """Its buses and its clock, and one who asks how busy they are."""
+    """The buses and clock of an agent, and one reader of the bus load."""
 
     def __init__(self, *buses: Poller) -> None:
         self.buses: tuple[Any, ...] = buses
@@ -50,7 +50,7 @@ class Agent:
         return BusLoad(lambda: self.buses, self.clock)
 
     def after(self, passed_s: float, **busy_s: float) -> dict[str, float]:
-        """What is said after some time in which buses were busy for so long."""
+        """Return the load after some time in which buses were busy for so long."""
         for one in self.buses:
             one.counts.seconds += busy_s.get(one.bus, 0.0)
         self.clock.now_s += passed_s
@@ -65,12 +65,12 @@ def test_load_is_the_share_of_the_time_since_the_last_question_in_which_a_bus_wa
 
 
 def test_a_poll_that_is_longer_than_the_time_between_two_questions_is_all_of_it() -> None:
-    """It counts when it ends, with what lay before the last question too."""
+    """A poll is counted when it ends, also for the time before the last measurement."""
     assert Agent(Poller("a")).after(2.0, a=5.0) == {"a": 1.0}
 
 
 def test_what_a_bus_was_busy_for_before_it_was_first_asked_about_is_of_that_time() -> None:
-    """As of a bus that a reload adds."""
+    """A bus that a reload adds is in this case."""
     agent = Agent()
     assert agent.after(10.0) == {}
     agent.buses = (Poller("a", 3.0),)
@@ -111,7 +111,7 @@ def test_uptime_counts_from_the_start_of_the_agent() -> None:
 
 
 class Spool:
-    """One whose oldest batch is two minutes old."""
+    """A spool whose oldest batch is two minutes old."""
 
     counts = SampleCounts(read=9, stored=2, pending=6, old=1, size_bytes=480)
     age_s = 120.5

@@ -1,4 +1,4 @@
-"""What an agent has to do is clear before it starts, or it says what to mend."""
+"""The assignment of an agent is complete before it starts, or the error tells how to fix it."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from jieneng import config_file
 from jieneng.metering.errors import ConfigError
 from jieneng.metering.site import Bus, Site
 from jieneng.site_folder import SiteFolder
-from tests.edge_agent.scene import bus, meter, site
+from tests.edge_agent.agent_setup import bus, meter, site
 
 
 def refused(where: Site, how: AgentSettings) -> str:

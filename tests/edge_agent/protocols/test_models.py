@@ -17,7 +17,7 @@ from jieneng.clock import SystemClock
 from jieneng.metering.catalog.modbus_points import ModbusModel, VectorRow, modbus_models
 from jieneng.metering.reading import Sample
 from jieneng.site_folder import packaged_models
-from tests.edge_agent.scene import bus, gateway, meter, running, until
+from tests.edge_agent.agent_setup import bus, gateway, meter, running, until
 
 MODELS = modbus_models(packaged_models())
 

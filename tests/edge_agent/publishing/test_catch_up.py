@@ -19,7 +19,7 @@ from jieneng.broker import BrokerSettings
 from jieneng.clock import SystemClock
 from jieneng.metering import mqtt_messages
 from jieneng.metering.reading import Ack, Batch, Sample
-from tests.edge_agent.scene import AGENT, SITE, health, running, until
+from tests.edge_agent.agent_setup import AGENT, SITE, health, running, until
 from tests.servers import Mosquitto
 
 LOG = observe.log("test")
@@ -59,7 +59,7 @@ class Slow:
         return self._client is not None
 
     async def acknowledge_next(self) -> None:
-        """The one that came first of those not acknowledged."""
+        """Acknowledge the first batch that is not yet acknowledged."""
         await until(lambda: len(self.came) > self.acked)
         assert self._client is not None
         boot, seq = self.came[self.acked]

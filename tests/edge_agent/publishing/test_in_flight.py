@@ -1,4 +1,4 @@
-"""What is under way, what goes next, and when it goes again."""
+"""Batches in flight: which go next, and when one is sent again."""
 
 import math
 from itertools import count
@@ -15,7 +15,7 @@ MANY = 1000
 
 
 def spool(*keys: BatchKey, in_flight: InFlight | None = None, size_bytes: int = 100) -> QueueEnds:
-    """A spool that holds these."""
+    """Return both ends of a queue of these batches."""
     entries = [QueueEntry(key, size_bytes) for key in keys]
     size = MANY if in_flight is None else in_flight.size
     gone = [] if in_flight is None else [key for key in in_flight.keys if key not in keys]
@@ -25,7 +25,7 @@ def spool(*keys: BatchKey, in_flight: InFlight | None = None, size_bytes: int = 
 def sent_at(
     in_flight: InFlight, ends: QueueEnds, until_s: float, step_s: float = 1.0
 ) -> list[float]:
-    """When the first batch goes out, if nobody ever answers."""
+    """Return the times at which the first batch is sent if it is never acknowledged."""
     found, now_s = [], 0.0
     while now_s <= until_s:
         due = in_flight.due(ends, now_s, MANY)

@@ -1,4 +1,4 @@
-"""What the publisher does while its spool can't be read, and when it is told to end."""
+"""The publisher while its spool can't be read, and when it is cancelled."""
 
 import asyncio
 from collections.abc import Collection, Sequence
@@ -16,7 +16,7 @@ from jieneng import observe
 from jieneng.broker import BrokerSettings
 from jieneng.clock import SystemClock
 from jieneng.metering.errors import SpoolUnavailable
-from tests.edge_agent.scene import AGENT, SITE, health, running, until
+from tests.edge_agent.agent_setup import AGENT, SITE, health, running, until
 from tests.patience import PATIENCE_S
 
 LOG = observe.log("test")

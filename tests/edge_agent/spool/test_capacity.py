@@ -25,12 +25,12 @@ BOOT = "0123abcd"
 
 
 def as_float32(value: float) -> float:
-    """As a float register gives it: 231.7 is 231.6999969482422, 18 characters on the wire."""
+    """Return the value of a float register: 231.7 is 231.6999969482422, 18 characters in JSON."""
     return float(struct.unpack(">f", struct.pack(">f", value))[0])
 
 
 def samples(number: int, chance: random.Random) -> tuple[Sample, ...]:
-    """One round of polls, in the longest usual form: counters of six figures, gauges of four."""
+    """Return one round of polls, with the longest values that are usual."""
     time_ms = START_MS + number * QUARTER_MS
     noise = [as_float32(chance.uniform(0.1, 500.0)) for _ in range(40)]
     return tuple(
@@ -52,7 +52,7 @@ def batch(seq: int, some: Sequence[Sample], *failed: PollReport) -> QueuedBatch:
 
 
 def rows(in_batch: int, reports: int = 0, days: int = DAYS) -> Iterator[list[QueuedBatch]]:
-    """All rounds, some at a time; so many polls in each round find a link that is down."""
+    """Yield the batches of each day; `reports` failed polls come with each round."""
     chance, seq = random.Random(1), 0
     for number in range(days):
         day = []
@@ -70,7 +70,7 @@ def rows(in_batch: int, reports: int = 0, days: int = DAYS) -> Iterator[list[Que
 
 
 def kept(folder: Path, days: Iterable[list[QueuedBatch]], parts: int = 1) -> SampleCounts:
-    """What a spool of the default size, or one of so many parts of it, makes of them."""
+    """Put all days into a spool of a fraction of the default size, and return the counts."""
     settings = SpoolSettings()
     assert settings.max_bytes <= BOUND
     file = SpoolFile(

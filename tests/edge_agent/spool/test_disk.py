@@ -18,13 +18,13 @@ from edge_agent.spool.spool import Spool
 from edge_agent.spool.spool_file import SpoolFile
 from jieneng.metering.errors import SpoolUnavailable
 from jieneng.metering.reading import Ack, Sample
-from tests.edge_agent.scene import Kept, never_undated
-from tests.edge_agent.spool.disk import (
+from tests.edge_agent.agent_setup import StubPollResult, refuse_running_time
+from tests.edge_agent.spool.disk_faults import (
     BOOT,
     LOG,
     balanced,
-    fill,
-    flip,
+    fill_disk,
+    flip_bytes,
     mounted,
     remount,
     row,
@@ -36,7 +36,7 @@ from tests.edge_agent.spool.disk import (
 
 
 async def test_a_disk_that_the_spool_fills_keeps_the_newest_and_drains(small_disk: Path) -> None:
-    """It was locked for good: the log could not be written back, so nothing could be confirmed."""
+    """Earlier the WAL could not be checkpointed, so nothing could be confirmed any more."""
     file = small_disk / "s"
     async with spool(file, max_bytes=10**9) as one:
         for seq in range(1, 600):
@@ -61,11 +61,11 @@ async def test_a_disk_that_the_spool_fills_is_said_once(small_disk: Path) -> Non
     know whether the bound is too small or the disk."""
     with capture_logs() as logs:
         async with spool(small_disk / "s", max_bytes=10**9) as one:
-            keeper = keeper_of(one)
+            writer = new_writer(one)
             for number in range(300):
                 for at in range(500 if number % 3 else 50):
-                    keeper.add(Kept(sample(number * 500 + at)))
-                await keeper._commit()
+                    writer.add(StubPollResult(sample(number * 500 + at)))
+                await writer._commit()
             pending = one.counts.size_bytes
             assert one.counts.dropped
     (said,) = logs
@@ -77,9 +77,9 @@ async def test_a_disk_that_the_spool_fills_is_said_once(small_disk: Path) -> Non
 async def test_a_spool_that_has_reached_its_bound_says_nothing_of_the_disk(tmp_path: Path) -> None:
     with capture_logs() as logs:
         async with spool(tmp_path / "s", max_bytes=100_000) as one:
-            keeper = keeper_of(one)
-            keep(keeper, 5000)
-            await keeper._commit()
+            writer = new_writer(one)
+            keep(writer, 5000)
+            await writer._commit()
             assert one.counts.full
     assert logs[0]["reason"] == f"{one.counts.size_bytes} bytes are pending"
 
@@ -89,23 +89,23 @@ async def test_a_spool_that_has_reached_its_bound_says_nothing_of_the_disk(tmp_p
 async def test_a_disk_that_others_fill_does_not_lock_the_spool(
     small_disk: Path, before: int, restart: bool
 ) -> None:
-    """What was pending stays confirmable; a reading without room is refused, whole."""
+    """Pending batches can still be confirmed; a batch without space is refused as a whole."""
     file = small_disk / "s"
     async with AsyncExitStack() as agent:
         one = await agent.enter_async_context(spool(file, max_bytes=10**9))
         for seq in range(1, before + 1):
             await one.put([row(seq, size=20_000)])
-        fill(small_disk)
+        fill_disk(small_disk)
         seq = before
         for seq in range(before + 1, before + 200):
             try:
                 await one.put([row(seq, size=20_000)])
             except SpoolUnavailable:
                 assert await one.peek(1)
-            fill(small_disk)
+            fill_disk(small_disk)
         if restart:
             await agent.aclose()
-            fill(small_disk)
+            fill_disk(small_disk)
             one = await agent.enter_async_context(spool(file, max_bytes=10**9))
         assert balanced(one.counts)
         for kept in await one.peek(1000):
@@ -117,11 +117,11 @@ async def test_a_disk_that_others_fill_does_not_lock_the_spool(
 
 
 async def test_a_disk_with_less_room_than_the_reserve_costs_no_reading(small_disk: Path) -> None:
-    """Everything that was pending gave way to each reading, while the reserve lay idle."""
+    """Earlier all pending batches were dropped for new ones, while the reserve was not used."""
     async with spool(small_disk / "s", max_bytes=10**9) as one:
         await one.put([row(1)])
         reserve = (small_disk / "s-reserve").stat().st_size
-        fill(small_disk, but=reserve - 8192)
+        fill_disk(small_disk, leave_bytes=reserve - 8192)
         for seq in range(2, 152):
             await one.put([row(seq, size=4000)])
         assert (one.counts.pending, one.counts.dropped) == (453, 0)
@@ -140,14 +140,14 @@ async def test_an_empty_spool_on_a_full_disk_keeps_what_its_file_has_room_for(
         await one.confirm([Ack(BOOT, stored=((1, 1),))])
         taken = 512 * file.stat().st_blocks
         assert taken >= (small_disk / "s-reserve").stat().st_size, "written, and no hole"
-        fill(small_disk)
+        fill_disk(small_disk)
         if restart:
             await agent.aclose()
-            fill(small_disk)
+            fill_disk(small_disk)
             one = await agent.enter_async_context(spool(file, max_bytes=10**9))
         for seq in range(2, 102):
             await one.put([row(seq, size=4000)])
-            fill(small_disk)
+            fill_disk(small_disk)
         assert (one.counts.pending, one.counts.dropped) == (300, 0)
         for seq in range(102, 302):
             await one.put([row(seq, size=4000)])
@@ -174,18 +174,18 @@ async def test_a_write_that_fails_costs_what_was_in_it_and_is_over_when_it_works
 ) -> None:
     with capture_logs() as logs:
         async with spool(tmp_path / "s") as one:
-            keeper = keeper_of(one)
-            keep(keeper, 5)
-            await keeper._commit()
+            writer = new_writer(one)
+            keep(writer, 5)
+            await writer._commit()
             with files_end_at(8192):
                 for _ in range(3):
-                    keep(keeper, 500)
-                    await keeper._commit()
+                    keep(writer, 500)
+                    await writer._commit()
                 assert one.counts.refused == 1500
                 assert balanced(one.counts)
                 assert [kept.samples for kept in await one.peek(10)] == [5]
-            keep(keeper, 7)
-            await keeper._commit()
+            keep(writer, 7)
+            await writer._commit()
             assert [kept.samples for kept in await one.peek(10)] == [5, 7]
             assert (one.counts.read, one.counts.refused, one.counts.pending) == (1512, 1500, 12)
     said = [entry["event"] for entry in logs]
@@ -194,14 +194,14 @@ async def test_a_write_that_fails_costs_what_was_in_it_and_is_over_when_it_works
         assert (one.counts.read, one.counts.refused, one.counts.pending) == (1512, 1500, 12)
 
 
-def keeper_of(one: Spool) -> BatchWriter:
+def new_writer(one: Spool) -> BatchWriter:
     return BatchWriter(
         one,
         agent="a",
         boot=BOOT,
         delay_s=0,
         max_samples=500,
-        to_running_time=never_undated,
+        to_running_time=refuse_running_time,
         is_clock_unset=lambda: False,
         log=LOG,
     )
@@ -211,9 +211,9 @@ def sample(number: int) -> Sample:
     return Sample("e-1", 1_795_000_000_000 + number, 0, ("energy_kwh",), (1.0 / 3,))
 
 
-def keep(keeper: BatchWriter, samples: int) -> None:
+def keep(writer: BatchWriter, samples: int) -> None:
     for at in range(samples):
-        keeper.add(Kept(sample(at)))
+        writer.add(StubPollResult(sample(at)))
 
 
 # --- read-only ---
@@ -264,7 +264,7 @@ async def test_what_was_refused_is_counted_although_the_agent_is_killed(tmp_path
 
 
 async def test_a_disk_that_turns_read_only_still_gives_what_is_pending(tmp_path: Path) -> None:
-    """As ext4 does when it finds an error in itself: every open file turns read-only with it."""
+    """The file system is ext4: after an error in itself it turns read-only, with all open files."""
     image = tmp_path / "image"
     image.write_bytes(bytes(8 * 2**20))
     run("mkfs.ext4", "-q", "-F", str(image))
@@ -288,8 +288,8 @@ async def test_a_disk_that_turns_read_only_still_gives_what_is_pending(tmp_path:
 # --- damaged ---
 
 
-def tear(file: Path, chance: random.Random) -> None:
-    """Its end was never written."""
+def truncate_file(file: Path, chance: random.Random) -> None:
+    """Cut off the end of a file, as if it had never been written."""
     with file.open("r+b") as data:
         data.truncate(chance.randrange(file.stat().st_size))
 
@@ -299,7 +299,7 @@ def sizes(chance: random.Random) -> int:
 
 
 @pytest.mark.parametrize("seed", range(25))
-@pytest.mark.parametrize("spoil", [flip, tear])
+@pytest.mark.parametrize("spoil", [flip_bytes, truncate_file])
 @pytest.mark.parametrize("alive", [True, False], ids=["running", "killed before"])
 def test_whatever_rots_nothing_false_is_handed_out_and_nothing_uncounted(
     tmp_path: Path, seed: int, spoil: object, alive: bool
@@ -417,8 +417,7 @@ async def test_a_log_whose_middle_rotted_is_not_cut_without_a_word(tmp_path: Pat
 async def test_a_letter_that_rotted_in_the_tables_own_text_costs_no_reading(
     tmp_path: Path, sound: bytes, rotten: bytes, counted: bool
 ) -> None:
-    """It was a crash at every start, or every reading was refused for ever as if the question were
-    wrong, or all were taken and none was sent."""
+    """Earlier this crashed every start, refused every reading, or accepted all and sent none."""
     path = tmp_path / "s"
     async with spool(path) as one:
         await one.put([row(1), row(2)])
@@ -441,7 +440,7 @@ async def test_a_letter_that_rotted_in_the_tables_own_text_costs_no_reading(
 
 @pytest.mark.parametrize("column", ["read", "stored", "pending", "refused"])
 async def test_a_ledger_that_does_not_add_up_is_no_ledger(tmp_path: Path, column: str) -> None:
-    """One figure of it rotted: it was believed, and what was pending never ended."""
+    """Earlier one damaged count was trusted, and the pending count never reached 0."""
     path = tmp_path / "s"
     async with spool(path) as one:
         await one.put([row(1), row(2)])

@@ -1,4 +1,4 @@
-"""What the disk has is never lost and never miscounted."""
+"""The disk queue never loses and never miscounts a batch that it has taken."""
 
 import asyncio
 import sqlite3
@@ -16,7 +16,7 @@ from edge_agent.spool.sample_counts import SampleCounts
 from edge_agent.spool.spool_file import SpoolFile
 from jieneng.metering.errors import SpoolUnavailable
 from jieneng.metering.reading import Ack
-from tests.edge_agent.spool.disk import BOOT, LOG, OTHER, balanced, row, spool
+from tests.edge_agent.spool.disk_faults import BOOT, LOG, OTHER, balanced, row, spool
 
 
 async def test_what_was_put_is_there_after_a_restart(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ async def test_the_file_stays_within_its_bound_whatever_the_size_of_a_batch(
 
 
 class Watch:
-    """Time as the test has it."""
+    """A clock that the test sets."""
 
     def __init__(self) -> None:
         self.now_s = 1e6
@@ -141,7 +141,7 @@ def test_age_is_running_time_and_no_clock_that_jumps(tmp_path: Path) -> None:
 
 
 def test_the_age_is_that_of_the_oldest_batch_and_grows_while_nobody_looks(tmp_path: Path) -> None:
-    """So it does where the disk hangs, and it is known without asking that."""
+    """The age also grows while the disk hangs, and is known without a query."""
     watch = Watch()
     file = SpoolFile(tmp_path / "s", 10**6, LOG, now_s=watch)
     assert file.age_s == 0.0
@@ -193,7 +193,7 @@ async def test_a_spool_of_another_version_is_left_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("version", [0, 1, 3])
 async def test_a_database_of_another_program_is_left_alone(tmp_path: Path, version: int) -> None:
-    """It has none of our tables: that is a wrong path, and no spool that was damaged."""
+    """A database without any of the spool's tables means a wrong path, not a damaged spool."""
     file = tmp_path / "s"
     with closing(sqlite3.connect(file)) as db:
         db.executescript(f"CREATE TABLE theirs (it TEXT); PRAGMA user_version = {version};")

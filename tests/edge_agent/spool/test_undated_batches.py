@@ -1,4 +1,4 @@
-"""What is read before the clock can be believed waits on the disk, and gets its time there."""
+"""Readings taken before the clock was plausible wait on the disk, and get their times there."""
 
 import random
 import sqlite3
@@ -23,8 +23,16 @@ from edge_agent.timekeeping.clock_watch import ClockWatch
 from jieneng.clock import SystemClock
 from jieneng.metering import mqtt_messages
 from jieneng.metering.reading import Ack, Batch, PollReport, Sample
-from tests.edge_agent.scene import Kept, running, until
-from tests.edge_agent.spool.disk import BOOT, LOG, OTHER, balanced, fill, flip, row
+from tests.edge_agent.agent_setup import StubPollResult, running, until
+from tests.edge_agent.spool.disk_faults import (
+    BOOT,
+    LOG,
+    OTHER,
+    balanced,
+    fill_disk,
+    flip_bytes,
+    row,
+)
 
 START_MS = 1_795_000_000_000
 THIS, EARLIER = "this start of the machine", "an earlier one"
@@ -32,7 +40,7 @@ WAITS = "clock can't be believed: readings wait for their time"
 
 
 def batch(seq: int, *times_ms: int, machine: str | None = None, boot: str = BOOT) -> QueuedBatch:
-    """A row whose samples hold its number and theirs."""
+    """Return a batch whose values encode its number and those of its samples."""
     samples = [
         Sample("e-1", time_ms, 0, ("energy_kwh",), (100.0 * seq + number,))
         for number, time_ms in enumerate(times_ms)
@@ -42,7 +50,7 @@ def batch(seq: int, *times_ms: int, machine: str | None = None, boot: str = BOOT
 
 
 def early(seq: int, *up_ms: int, machine: str = THIS, boot: str = BOOT) -> QueuedBatch:
-    """One that was read so many milliseconds after the machine started."""
+    """Return an undated batch, read at these running times of the machine [ms]."""
     return batch(seq, *(RUNNING_TIME_EPOCH_MS + one for one in up_ms), machine=machine, boot=boot)
 
 
@@ -185,10 +193,10 @@ def test_on_a_disk_that_is_full_they_get_their_time_all_the_same(small_disk: Pat
     file = spool_file(small_disk / "s", max_bytes=10**9)
     for seq in range(1, 41):
         file.put([early(seq, *range(400))])
-    fill(small_disk)
+    fill_disk(small_disk)
     while file.has_undated:
         file.assign_times(START_MS)
-        fill(small_disk)
+        fill_disk(small_disk)
     found = sendable(file)
     assert balanced(file.known)
     assert found == [batch(seq, *range(START_MS, START_MS + 400)) for seq in range(1, 41)]
@@ -258,7 +266,7 @@ def test_whatever_rots_nothing_gets_a_wrong_time(tmp_path: Path, seed: int) -> N
             file.assign_times(START_MS)
     read = file.known.read
     file.close()
-    flip(path, chance)
+    flip_bytes(path, chance)
     file = spool_file(path, max_bytes=10**8)
     while file.has_undated:
         file.assign_times(START_MS)
@@ -272,8 +280,10 @@ def test_whatever_rots_nothing_gets_a_wrong_time(tmp_path: Path, seed: int) -> N
 
 
 def test_an_index_that_rotted_moves_nothing_twice(tmp_path: Path) -> None:
-    """It says of one that has its time that it waits, and not of one that does. SQLite's quick
-    check compares no index with its table."""
+    """The index lists a dated batch as undated, and omits an undated one.
+
+    SQLite's quick check compares no index with its table.
+    """
     path = tmp_path / "s"
     file = spool_file(path)
     file.put([early(1, 5000)])
@@ -340,7 +350,7 @@ def test_a_spool_of_the_second_version_goes_on(tmp_path: Path) -> None:
 def test_one_that_was_damaged_before_it_was_upgraded_gives_back_what_is_sound(
     tmp_path: Path,
 ) -> None:
-    """So much that the upgrade itself fails: what is rescued from is of the earlier version."""
+    """The damage makes the upgrade fail, so the rescue reads a file of the earlier version."""
     path = tmp_path / "s"
     of_second_version(path, *(row(seq, size=500) for seq in range(1, 201)))
     data = path.read_bytes()
@@ -361,8 +371,10 @@ def test_one_that_was_damaged_before_it_was_upgraded_gives_back_what_is_sound(
 
 
 class TheBox(RuleBasedStateMachine):
-    """A box whose clock is set, lost and set again, which restarts, and whose agent does: against a
-    list that knows when everything was read."""
+    """A machine whose clock is set and lost, and which restarts, as its agent does.
+
+    Its spool is compared with a list that knows when everything was read.
+    """
 
     bound = 3000
 
@@ -475,11 +487,11 @@ TestTheBox = TheBox.TestCase
 TestTheBox.settings = settings(max_examples=30, stateful_step_count=30)
 
 
-# --- keeper and watch ---------------------------------------------------------------------------
+# --- writer and watch ---------------------------------------------------------------------------
 
 
 class Box(SystemClock):
-    """Its clock shows what a test says, since a start that the test says, too."""
+    """A clock whose offset from the running time the test sets."""
 
     def __init__(self) -> None:
         self.offset_ms = 0
@@ -490,11 +502,11 @@ class Box(SystemClock):
 
 @asynccontextmanager
 async def kept(path: Path, clock: Box) -> AsyncIterator[tuple[Spool, BatchWriter]]:
-    """A keeper and a watch at work."""
+    """Run a batch writer and a clock watch."""
     spool = Spool(path / "s", 10**7, LOG, machine_boot=clock.machine_boot())
     await spool.open()
     watch = ClockWatch(ClockTrust(clock.now_ms(), clock.up_ms()), spool, clock, LOG)
-    keeper = BatchWriter(
+    writer = BatchWriter(
         spool,
         agent="a",
         boot=BOOT,
@@ -504,8 +516,8 @@ async def kept(path: Path, clock: Box) -> AsyncIterator[tuple[Spool, BatchWriter
         is_clock_unset=lambda: False,
         log=LOG,
     )
-    async with running(watch.run()), running(keeper.run()):
-        yield spool, keeper
+    async with running(watch.run()), running(writer.run()):
+        yield spool, writer
     await spool.close()
 
 
@@ -525,10 +537,10 @@ async def sent(spool: Spool) -> list[Batch]:
 async def test_it_is_on_the_disk_like_any_other_with_its_poll(tmp_path: Path) -> None:
     clock = Box()
     with capture_logs() as logs:
-        async with kept(tmp_path, clock) as (spool, keeper):
+        async with kept(tmp_path, clock) as (spool, writer):
             one = reading(clock, 1.5)
-            keeper.add(Kept(one))
-            keeper.add(Kept(PollReport("e-2", clock.now_ms(), False, 1000, 1)))
+            writer.add(StubPollResult(one))
+            writer.add(StubPollResult(PollReport("e-2", clock.now_ms(), False, 1000, 1)))
             await until(lambda: spool.counts.pending)
             assert await sent(spool) == []
             await until(lambda: logs)
@@ -546,15 +558,15 @@ async def test_it_is_on_the_disk_like_any_other_with_its_poll(tmp_path: Path) ->
 
 async def test_a_jump_that_does_not_help_keeps_them_waiting(tmp_path: Path) -> None:
     clock = Box()
-    async with kept(tmp_path, clock) as (spool, keeper):
+    async with kept(tmp_path, clock) as (spool, writer):
         up_ms = clock.up_ms()
-        keeper.add(Kept(reading(clock, 1.0)))
+        writer.add(StubPollResult(reading(clock, 1.0)))
         clock.offset_ms = 3_600_000
-        keeper.add(Kept(reading(clock, 2.0)))
+        writer.add(StubPollResult(reading(clock, 2.0)))
         await until(lambda: spool.counts.pending == 2)
         assert await sent(spool) == []
         clock.offset_ms = START_MS
-        keeper.add(Kept(reading(clock, 3.0)))
+        writer.add(StubPollResult(reading(clock, 3.0)))
         await until(lambda: spool.counts.pending == 3 and not spool.has_undated)
         samples = [one for batch in await sent(spool) for one in batch.samples]
     assert sorted(one.values[0] for one in samples) == [1.0, 2.0, 3.0]
@@ -565,19 +577,19 @@ async def test_a_clock_that_is_lost_and_set_again_moves_no_reading_that_has_its_
     tmp_path: Path,
 ) -> None:
     clock = Box()
-    async with kept(tmp_path, clock) as (spool, keeper):
+    async with kept(tmp_path, clock) as (spool, writer):
         up_ms = clock.up_ms()
-        keeper.add(Kept(reading(clock, 1.0)))
+        writer.add(StubPollResult(reading(clock, 1.0)))
         await until(lambda: spool.has_undated)
         clock.offset_ms = START_MS
         await until(lambda: not spool.has_undated)
         clock.offset_ms = 0
-        keeper.add(Kept(reading(clock, 2.0)))
+        writer.add(StubPollResult(reading(clock, 2.0)))
         await until(lambda: spool.has_undated)
         clock.offset_ms = START_MS + 3_600_000
         await until(lambda: not spool.has_undated)
         clock.offset_ms -= 1_800_000
-        keeper.add(Kept(reading(clock, 3.0)))
+        writer.add(StubPollResult(reading(clock, 3.0)))
         await until(lambda: spool.counts.pending == 3)
         samples = [one for batch in await sent(spool) for one in batch.samples]
     offsets_s = [(one.time_ms - START_MS - up_ms) / 1000 for one in samples]
@@ -586,9 +598,9 @@ async def test_a_clock_that_is_lost_and_set_again_moves_no_reading_that_has_its_
 
 async def test_the_clock_may_have_been_set_while_no_agent_ran(tmp_path: Path) -> None:
     clock = Box()
-    async with kept(tmp_path, clock) as (spool, keeper):
+    async with kept(tmp_path, clock) as (spool, writer):
         one = reading(clock, 1.0)
-        keeper.add(Kept(one))
+        writer.add(StubPollResult(one))
         await until(lambda: spool.has_undated)
     clock.offset_ms = START_MS
     async with kept(tmp_path, clock) as (spool, _):

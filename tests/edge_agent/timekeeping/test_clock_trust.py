@@ -1,4 +1,4 @@
-"""The system's clock jumps, slews and starts in 1970; it is believed only where it may be."""
+"""The system clock jumps, slews and starts in 1970; it is trusted only if it may be right."""
 
 from hypothesis import given
 from hypothesis import strategies as st
