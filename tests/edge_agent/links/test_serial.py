@@ -44,6 +44,8 @@ from tests.edge_agent.misbehaving import Act, Behaviour, Question
 from tests.patience import PATIENCE_S
 from tests.servers import Mosquitto
 
+pytestmark = pytest.mark.server
+
 TIMEOUT_S = 0.3
 
 
@@ -359,7 +361,7 @@ async def test_simulated_meters_on_a_serial_port_are_polled_again_when_it_is_bac
         tmp_path, wired, meters=[meter(f"m{unit}", "line", unit, interval_s=0.5) for unit in (1, 2)]
     )
     campus, clock, device = (
-        site_server.campus(place, SimulatorSettings()),
+        site_server.simulate_site(place, SimulatorSettings()),
         SystemClock(),
         tmp_path / "tty",
     )
@@ -402,7 +404,7 @@ async def test_an_agent_polls_a_serial_bus_at_the_device_that_its_settings_name(
     """From meter to ingest; site.toml names a device of the machine that it was written on."""
     wired = Bus(id="line", agent="agent-1", link="rtu", device="/dev/ttyS9", timeout_s=0.5)
     place = folder(tmp_path, wired, meters=[meter("m1", "line", 1, interval_s=0.5)])
-    campus, device = site_server.campus(place, SimulatorSettings()), tmp_path / "tty"
+    campus, device = site_server.simulate_site(place, SimulatorSettings()), tmp_path / "tty"
     ingest = Ingest(mosquitto.port)
     how = settings(mosquitto.port, bus=(BusOverride(id="line", device=str(device)),))
     async with (

@@ -29,6 +29,8 @@ from tests.edge_agent.misbehaving import Act, Question, misbehaving
 from tests.edge_agent.polling import stepped_gateway
 from tests.servers import free_port
 
+pytestmark = pytest.mark.server
+
 ENERGY, VOLTAGE, POWER = 0x0000, 0x0061, 0x016A  # where the three reads of a DTSD1352 begin
 kinds = pytest.mark.parametrize("kind", ["tcp", "rtu_tcp"])
 Logs = list[MutableMapping[str, Any]]

@@ -162,6 +162,7 @@ async def test_a_gateway_that_always_hangs_up_is_asked_once_more_and_no_more() -
     assert len(bus.gateway.questions) == 2
 
 
+@pytest.mark.server
 async def test_a_real_gateway_that_closes_idle_connections_costs_no_poll() -> None:
     """It does so when the next question is on its way: the worst moment of all."""
     refused: set[int] = set()

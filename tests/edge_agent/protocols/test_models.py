@@ -19,6 +19,8 @@ from jieneng.metering.reading import Sample
 from jieneng.site_folder import packaged_models
 from tests.edge_agent.agent_setup import bus, gateway, meter, running, until
 
+pytestmark = pytest.mark.server
+
 MODELS = modbus_models(packaged_models())
 
 

@@ -35,6 +35,7 @@ from tests.edge_agent.spool.disk_faults import (
 # --- full ---
 
 
+@pytest.mark.server
 async def test_a_disk_that_the_spool_fills_keeps_the_newest_and_drains(small_disk: Path) -> None:
     """Earlier the WAL could not be checkpointed, so nothing could be confirmed any more."""
     file = small_disk / "s"
@@ -56,6 +57,7 @@ async def test_a_disk_that_the_spool_fills_keeps_the_newest_and_drains(small_dis
         assert (one.counts.pending, one.counts.dropped) == (60, dropped)
 
 
+@pytest.mark.server
 async def test_a_disk_that_the_spool_fills_is_said_once(small_disk: Path) -> None:
     """Not every put has to drop something: that alone does not end the fault. Who is told has to
     know whether the bound is too small or the disk."""
@@ -84,6 +86,7 @@ async def test_a_spool_that_has_reached_its_bound_says_nothing_of_the_disk(tmp_p
     assert logs[0]["reason"] == f"{one.counts.size_bytes} bytes are pending"
 
 
+@pytest.mark.server
 @pytest.mark.parametrize("restart", [False, True], ids=["running", "after a restart"])
 @pytest.mark.parametrize("before", [3, 40, 90])
 async def test_a_disk_that_others_fill_does_not_lock_the_spool(
@@ -116,6 +119,7 @@ async def test_a_disk_that_others_fill_does_not_lock_the_spool(
         assert one.counts.pending == 3
 
 
+@pytest.mark.server
 async def test_a_disk_with_less_room_than_the_reserve_costs_no_reading(small_disk: Path) -> None:
     """Earlier all pending batches were dropped for new ones, while the reserve was not used."""
     async with spool(small_disk / "s", max_bytes=10**9) as one:
@@ -128,6 +132,7 @@ async def test_a_disk_with_less_room_than_the_reserve_costs_no_reading(small_dis
         assert (small_disk / "s").stat().st_size > reserve
 
 
+@pytest.mark.server
 @pytest.mark.parametrize("restart", [False, True], ids=["running", "after a restart"])
 async def test_an_empty_spool_on_a_full_disk_keeps_what_its_file_has_room_for(
     small_disk: Path, restart: bool
@@ -219,6 +224,7 @@ def keep(writer: BatchWriter, samples: int) -> None:
 # --- read-only ---
 
 
+@pytest.mark.server
 async def test_a_disk_that_is_read_only_from_the_start_is_used_when_it_no_longer_is(
     small_disk: Path,
 ) -> None:
@@ -237,6 +243,7 @@ async def test_a_disk_that_is_read_only_from_the_start_is_used_when_it_no_longer
         assert [kept.seq for kept in await one.peek(10)] == [1, 4]
 
 
+@pytest.mark.server
 async def test_a_new_spool_on_a_read_only_disk_is_made_later(small_disk: Path) -> None:
     remount(small_disk, "ro")
     async with spool(small_disk / "s") as one:
@@ -263,6 +270,7 @@ async def test_what_was_refused_is_counted_although_the_agent_is_killed(tmp_path
         assert one.counts.refused == 3
 
 
+@pytest.mark.server
 async def test_a_disk_that_turns_read_only_still_gives_what_is_pending(tmp_path: Path) -> None:
     """The file system is ext4: after an error in itself it turns read-only, with all open files."""
     image = tmp_path / "image"

@@ -203,6 +203,7 @@ def pending(one: SpoolFile) -> list[int]:
     return [entry.key[1] for entry in one.ends(10_000, ()).oldest]
 
 
+@pytest.mark.server
 def test_a_full_disk_while_a_spool_is_rescued_loses_nothing_that_was_pending(
     small_disk: Path, agent: Agent
 ) -> None:
@@ -234,6 +235,7 @@ def test_a_full_disk_while_a_spool_is_rescued_loses_nothing_that_was_pending(
     assert state(small_disk)[0] == before
 
 
+@pytest.mark.server
 def test_a_damaged_spool_that_has_no_room_beside_it_does_not_stay_locked(
     small_disk: Path, agent: Agent
 ) -> None:

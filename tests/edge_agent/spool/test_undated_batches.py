@@ -146,6 +146,7 @@ def test_an_acknowledgement_takes_nothing_that_was_never_sent(tmp_path: Path) ->
     file.close()
 
 
+@pytest.mark.server
 def test_many_get_their_time_in_parts(tmp_path: Path) -> None:
     """Between two of them others come to the disk; each part by the clock as it is then."""
     file = spool_file(tmp_path / "s", max_bytes=10**8)
@@ -189,6 +190,7 @@ def test_what_waits_for_too_long_goes_as_well(tmp_path: Path) -> None:
     file.close()
 
 
+@pytest.mark.server
 def test_on_a_disk_that_is_full_they_get_their_time_all_the_same(small_disk: Path) -> None:
     file = spool_file(small_disk / "s", max_bytes=10**9)
     for seq in range(1, 41):

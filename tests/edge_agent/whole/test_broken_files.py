@@ -19,6 +19,8 @@ from jieneng.metering.site import Meter
 from jieneng.site_folder import SiteFolder, load, read_settings
 from tests.edge_agent.agent_setup import Dtsd1352, gateway, running, until
 
+pytestmark = pytest.mark.server
+
 NESTED = f"a = {5000 * '['}{5000 * ']'}"
 METER = """[[bus]]
 id = "b-{name}"

@@ -25,7 +25,8 @@ from tests.edge_agent.whole.process_factory import Command, Kill, Spawn
 from tests.patience import PATIENCE_S
 from tests.servers import Influx, Mosquitto
 
-ROUNDS = 220
+ROUNDS = 110  # in each of the histories
+HISTORIES = 2
 STORE_DEATHS = 30
 SITE_TOML = f"""
 [site]
@@ -71,6 +72,9 @@ max_delay_s = {delay_s}
 kind = "{store.kind}"
 url = "{store.url}"
 """
+
+
+pytestmark = [pytest.mark.long, pytest.mark.server]
 
 
 class ProcessFactory:
@@ -245,8 +249,9 @@ def seeded() -> random.Random:
 
 
 @pytest.mark.timeout(900)
+@pytest.mark.parametrize("history", range(HISTORIES))
 async def test_what_was_on_the_disk_arrives_whatever_is_killed(
-    mosquitto: Mosquitto, tmp_path: Path
+    mosquitto: Mosquitto, tmp_path: Path, history: int
 ) -> None:
     """In every sixth round the broker is killed as well, and comes back a round later. Half of the
     ingests kill themselves at a statement of their work, and are missed while agents live: what
