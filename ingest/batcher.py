@@ -182,7 +182,7 @@ def _refused_by_store(rejected: RejectedPoint) -> SetAside:
 
 
 def _acks(deliveries: Iterable[Delivery]) -> list[tuple[str, Ack]]:
-    """One acknowledgement for each boot of each agent."""
+    """Return one acknowledgement for each boot of each agent."""
     stored: dict[tuple[str, str], list[int]] = {}
     quarantined: dict[tuple[str, str], list[tuple[int, str]]] = {}
     for one in deliveries:
