@@ -41,7 +41,7 @@ from jieneng.metering.errors import ConfigError, DeviceRefused, Problem, ReplyEr
 from jieneng.metering.reading import PollReport, Sample
 from jieneng.metering.site import Bus, Meter
 from jieneng.site_folder import SiteFolder
-from tests.edge_agent.scene import running, until
+from tests.edge_agent.agent_setup import running, until
 
 # --- form: what a real addition would put into jieneng/metering/catalog/dlt645_points.py ----------
 
