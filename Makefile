@@ -8,7 +8,10 @@ ARGS ?=
 # The tests that Hypothesis finds cases for.
 FUZZED = $(shell grep -l hypothesis -r tests --include='test_*.py')
 
-.PHONY: help venv demo test fuzz lint types bench grafana locale lock clean
+# Tests that run side by side: most of them wait for a server, not for the processor.
+WORKERS ?= 4
+
+.PHONY: help venv demo test quick fuzz lint types bench grafana locale lock clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -26,7 +29,10 @@ demo: venv  ## a simulated centre, end to end; ARGS="--for 60" ends it by itself
 	@$(BIN)/jieneng demo $(ARGS)
 
 test: venv lint types  ## the whole suite, lint and types
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+
+quick: venv lint types  ## lint, types and all tests that start no server: before each commit
+	$(BIN)/python -m pytest -n $(WORKERS) -m 'not server' $(ARGS)
 
 fuzz: venv  ## look for new failing cases, at length
 	$(BIN)/python -m pytest --hypothesis-profile=fuzz $(FUZZED) $(ARGS)

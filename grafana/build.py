@@ -1,24 +1,25 @@
-"""Boards and provisioning files as they stand in the repository, made from these builders.
+"""Build the boards and provisioning files that are committed in the repository.
 
-Law: the same source gives the same bytes; the committed files are what `build` writes, and
-`check` says which are not.
+A board is a module of `grafana/boards/` with a function `board()`. Adding the file is enough: the
+module is found here, and the board's JSON file is named after the module.
+
+Law: the same source gives the same bytes. The committed files are those that `build` writes, and
+`check` names every file that differs.
 """
 
+import importlib
 import json
-from collections.abc import Callable, Mapping
+import pkgutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from grafana import data_source
-from grafana.boards import targets_overview
+from grafana import boards, data_source
 from grafana.panels import Json
 
 #: Where the files are committed, and where Grafana's container looks for them.
 PROVISIONING: Final = Path(__file__).parent / "provisioning"
 MOUNTED: Final = "/etc/grafana/provisioning"
-
-#: A board is a row here: the file's name, and what makes it.
-BOARDS: Final[Mapping[str, Callable[[], Json]]] = {"targets-overview": targets_overview.board}
 
 _PROVIDER: Final = f"""\
 # Made by `jieneng grafana build`.
@@ -36,17 +37,34 @@ providers:
 """
 
 
+def board_functions() -> dict[str, Callable[[], Json]]:
+    """Return the `board` functions of the modules in `grafana/boards/`, by their file's name.
+
+    The name is the module's, with hyphens: `targets_overview` builds `targets-overview.json`. A
+    module without a `board` function is a helper of others, and is left out.
+    """
+    found = {}
+    for module in sorted(pkgutil.iter_modules(boards.__path__), key=lambda module: module.name):
+        board = getattr(importlib.import_module(f"{boards.__name__}.{module.name}"), "board", None)
+        if board is not None:
+            found[module.name.replace("_", "-")] = board
+    return found
+
+
 def files() -> dict[str, str]:
-    """Text by path within the provisioning folder."""
+    """Return the text of each file, by its path within the provisioning folder."""
     return {
         "datasources/jieneng.yaml": data_source.PROVISIONING,
         "dashboards/jieneng.yaml": _PROVIDER,
-        **{f"dashboards/jieneng/{name}.json": _text(board()) for name, board in BOARDS.items()},
+        **{
+            f"dashboards/jieneng/{name}.json": _text(board())
+            for name, board in board_functions().items()
+        },
     }
 
 
 def build(out: Path = PROVISIONING) -> list[Path]:
-    """Write all files; gives their paths."""
+    """Write all files, and return their paths."""
     written = []
     for name, text in files().items():
         path = out / name
@@ -57,7 +75,7 @@ def build(out: Path = PROVISIONING) -> list[Path]:
 
 
 def check(out: Path = PROVISIONING) -> list[Path]:
-    """The files that differ from a fresh build: changed, missing, or made by nobody."""
+    """Return the files that differ from a fresh build: changed, missing, or not made by it."""
     wanted = {out / name: text for name, text in files().items()}
     there = {path for path in out.rglob("*") if path.is_file()}
     return sorted(

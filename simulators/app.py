@@ -1,4 +1,7 @@
-"""`jieneng simulate`: a site's meters, served until stopped."""
+"""Run the simulator (`jieneng simulate`): serve a site's meters until cancelled.
+
+Each run has its control over HTTP, its metrics, and optionally a fault script and a truth folder.
+"""
 
 import asyncio
 import fcntl
@@ -22,29 +25,30 @@ from jieneng.observe import LoggedFault, log, serving_metrics
 from jieneng.site_folder import SiteFolder
 from simulators.faults import FaultsFile
 from simulators.load.simulated_days import unknown_years
-from simulators.scoring.truth import Served, TruthWriter
+from simulators.scoring.truth_files import ServedAnswer
+from simulators.scoring.truth_writer import TruthWriter
 from simulators.scripting.fault_script import Script
 from simulators.serving import control_http, site_server
-from simulators.serving.control_http import Chronicle, Control
-from simulators.serving.modbus_server import Place
-from simulators.serving.simulated_bus import Exchange, Seen
+from simulators.serving.bus_endpoint import BusEndpoint
+from simulators.serving.control_http import ExchangeLog, SimulatorControl
+from simulators.serving.simulated_bus import ExchangeListener, ExchangeRecord
 from simulators.settings import SimulatorSettings
 from simulators.simulated_site import SimulatedSite
 
-#: Beside site.toml while a simulator runs: where it is controlled, and where its buses are.
-RUN_FILE: Final = "simulator.json"
+#: File beside site.toml while a simulator runs: the URL of its control, and its buses' endpoints.
+ENDPOINTS_FILE: Final = "simulator.json"
 
 _log = log("simulators")
 
 
-class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """What is special about one run.
+class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """The command-line options of one run.
 
     Attributes:
-        script: the file of faults; none where None.
-        truth: the folder that tells afterwards what was true; none is written where None.
-        truth_interval_s: of the consumption in it [s].
-        speed: how many times faster than life the clock runs.
+        script: the fault script; None for no faults.
+        truth: folder to write the run's truth to; None to write none.
+        truth_interval_s: length of the intervals of consumption in it [s].
+        speed: speed of the clock passed in, times real time; only recorded in the truth.
     """
 
     script: Document | None = None
@@ -54,52 +58,58 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def run(
-    folder: SiteFolder, settings: SimulatorSettings, clock: Clock, how: Run | None = None
+    folder: SiteFolder,
+    settings: SimulatorSettings,
+    clock: Clock,
+    options: RunOptions | None = None,
 ) -> None:
     """Serve the meters of a site until cancelled.
 
     Raises:
-        ConfigError: what stands in `simulator.toml` or in the script can't be.
-        Unavailable: a port is taken.
-        UsageError: the port of `/metrics` or of the control is taken, or there is a truth already.
+        ConfigError: `simulator.toml` or the fault script has errors.
+        Unavailable: the port of a bus is taken.
+        UsageError: the port of `/metrics` or of the control is taken, another simulator runs in the
+            folder, or the truth's folder is in use.
     """
-    how = how or Run()
-    # What a careless master sends is counted as an exchange; nobody needs a line for each.
+    options = options or RunOptions()
+    # A master's malformed frames are recorded as exchanges; a log line for each says nothing more.
     logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)
-    campus = site_server.campus(folder, settings)
+    simulated = site_server.simulate_site(folder, settings)
     begin_ms = clock.now_ms()
-    script = Script(campus, settings.seed, begin_ms)
-    if how.script is not None:
-        _place(script, how.script)
+    script = Script(simulated, settings.seed, begin_ms)
+    if options.script is not None:
+        _place_faults(script, options.script)
     _warn_of_unknown_year(folder, begin_ms)
-    chronicle = Chronicle(settings.control.exchanges)
+    exchange_log = ExchangeLog(settings.control.exchanges)
     registry = CollectorRegistry()
-    watchers = [chronicle.see, _counting(registry)]
+    listeners = [exchange_log.add, _request_counter(registry)]
     async with AsyncExitStack() as stack:
-        stack.enter_context(_alone(folder.path))
-        if how.truth is not None:
-            watchers.append(stack.enter_context(_telling(how.truth, campus, clock, how)))
+        stack.enter_context(_only_simulator_in(folder.path))
+        if options.truth is not None:
+            listeners.append(
+                stack.enter_context(_writing_truth(options.truth, simulated, clock, options))
+            )
         await stack.enter_async_context(serving_metrics(settings.metrics, registry, _log))
-        places = await stack.enter_async_context(
+        endpoints = await stack.enter_async_context(
             site_server.serving(
-                campus,
+                simulated,
                 clock,
                 script=script,
                 host=settings.host,
                 ports=settings.ports,
                 devices={bus: folder.path / path for bus, path in settings.devices.items()},
-                seen=_all(watchers),
+                on_exchange=_call_all(listeners),
             )
         )
         script.started()
-        steering = Control(campus, script, chronicle, clock)
-        url = await stack.enter_async_context(control_http.serving(steering, settings.control))
-        stack.enter_context(_announced(folder, settings, places, url))
+        control = SimulatorControl(simulated, script, exchange_log, clock)
+        url = await stack.enter_async_context(control_http.serving(control, settings.control))
+        stack.enter_context(_announced(folder, settings, endpoints, url))
         await asyncio.Event().wait()
 
 
-def _place(script: Script, document: Document) -> None:
-    """Place the faults of a file; what can't be is told with its line."""
+def _place_faults(script: Script, document: Document) -> None:
+    """Place the faults of a file. Raises ConfigError with the line of each error."""
     faults = toml.decode(document, FaultsFile).fault
     try:
         script.place(faults)
@@ -113,56 +123,58 @@ def _warn_of_unknown_year(folder: SiteFolder, begin_ms: int) -> None:
         _log.warning("the holidays of this year are not known: only weekends count", year=year)
 
 
-# --- who is told of an exchange -----------------------------------------------------------------
+# --- listeners of exchanges ---------------------------------------------------------------------
 
 
-def _all(watchers: list[Seen]) -> Seen:
-    def see(exchange: Exchange) -> None:
-        for watcher in watchers:
-            watcher(exchange)
+def _call_all(listeners: list[ExchangeListener]) -> ExchangeListener:
+    def call(exchange: ExchangeRecord) -> None:
+        for listener in listeners:
+            listener(exchange)
 
-    return see
+    return call
 
 
-def _counting(registry: CollectorRegistry) -> Seen:
+def _request_counter(registry: CollectorRegistry) -> ExchangeListener:
     requests = Counter(
-        "simulator_requests", "Questions to simulated meters", ["bus", "verdict"], registry=registry
+        "simulator_requests", "Requests to simulated meters", ["bus", "verdict"], registry=registry
     )
 
-    def count(exchange: Exchange) -> None:
+    def count(exchange: ExchangeRecord) -> None:
         requests.labels(exchange.bus, exchange.verdict).inc()
 
     return count
 
 
 @contextmanager
-def _telling(folder: Path, campus: SimulatedSite, clock: Clock, how: Run) -> Iterator[Seen]:
-    """Write the truth while it happens."""
+def _writing_truth(
+    folder: Path, simulated: SimulatedSite, clock: Clock, options: RunOptions
+) -> Iterator[ExchangeListener]:
+    """Write a truth folder while the context is open. Yields the listener that feeds it."""
     writer = TruthWriter(
         folder,
-        campus,
+        simulated,
         begin_ms=clock.now_ms(),
-        speed=how.speed,
-        interval_s=how.truth_interval_s,
+        speed=options.speed,
+        interval_s=options.truth_interval_s,
     )
 
     fault = LoggedFault(_log, "truth can't be written", folder=str(folder))
 
-    def tell(exchange: Exchange) -> None:
+    def write_or_log(exchange: ExchangeRecord) -> None:
         try:
             write(exchange)
-        except OSError as error:  # the meters go on; a truth with a hole is no truth
+        except OSError as error:  # the meters go on; the log says that the truth has a gap
             fault.happened(error)
 
-    def write(exchange: Exchange) -> None:
+    def write(exchange: ExchangeRecord) -> None:
         writer.advance(exchange.time_ms)
         if exchange.meter is None or exchange.value is None:
             return
-        writer.served(
-            Served(
+        writer.write_answer(
+            ServedAnswer(
                 exchange.time_ms,
                 exchange.meter,
-                campus.meters[exchange.meter].counts,
+                simulated.meters[exchange.meter].counts,
                 exchange.value,
                 exchange.value if exchange.register is None else exchange.register,
                 exchange.verdict,
@@ -172,17 +184,17 @@ def _telling(folder: Path, campus: SimulatedSite, clock: Clock, how: Run) -> Ite
         )
 
     try:
-        yield tell
+        yield write_or_log
     finally:
         writer.close(clock.now_ms())
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """One simulator a folder: they would take each other's files and serial ports.
+def _only_simulator_in(folder: Path) -> Iterator[None]:
+    """Lock the site's folder: two simulators would take each other's files and serial ports.
 
     Raises:
-        UsageError: another one runs.
+        UsageError: another simulator runs in the folder.
     """
     handle = os.open(folder, os.O_RDONLY)
     try:
@@ -198,24 +210,33 @@ def _alone(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-# --- where everything is ------------------------------------------------------------------------
+# --- endpoints for masters ----------------------------------------------------------------------
 
 
 @contextmanager
 def _announced(
-    folder: SiteFolder, settings: SimulatorSettings, places: Mapping[str, Place], url: str
+    folder: SiteFolder,
+    settings: SimulatorSettings,
+    endpoints: Mapping[str, BusEndpoint],
+    url: str,
 ) -> Iterator[None]:
-    """Say where everything is, in the log and in files that last as long as it is true."""
-    for bus, place in places.items():
-        _log.info("bus is served", bus=bus, **_where(place))
+    """Publish the endpoints of buses and control, in the log and in files.
+
+    `simulator.json` is removed when the context closes; the file of `ports_file` stays.
+    """
+    for bus, endpoint in endpoints.items():
+        _log.info("bus is served", bus=bus, **_log_fields(endpoint))
     _log.info("control is served", url=url)
-    buses = {bus: place.device or [place.host, place.port] for bus, place in places.items()}
+    buses = {
+        bus: endpoint.device or [endpoint.host, endpoint.port]
+        for bus, endpoint in endpoints.items()
+    }
     if settings.ports_file is not None:
-        _write_whole(folder.path / settings.ports_file, buses)
-    file = folder.path / RUN_FILE
-    mine = {"control": url, "pid": os.getpid(), "buses": buses}
+        _write_atomically(folder.path / settings.ports_file, buses)
+    file = folder.path / ENDPOINTS_FILE
+    written = {"control": url, "pid": os.getpid(), "buses": buses}
     try:
-        _write_whole(file, mine)
+        _write_atomically(file, written)
     except OSError as error:
         _log.warning("the site's folder can't be written: give --url to jieneng simulate fault",
                      file=str(file), reason=error.strerror)  # fmt: skip
@@ -224,18 +245,18 @@ def _announced(
     try:
         yield
     finally:
-        if file.exists() and json.loads(file.read_text(encoding="utf-8")) == mine:
+        if file.exists() and json.loads(file.read_text(encoding="utf-8")) == written:
             file.unlink()
 
 
-def _where(place: Place) -> dict[str, object]:
-    if place.device is not None:
-        return {"device": place.device}
-    return {"host": place.host, "port": place.port}
+def _log_fields(endpoint: BusEndpoint) -> dict[str, object]:
+    if endpoint.device is not None:
+        return {"device": endpoint.device}
+    return {"host": endpoint.host, "port": endpoint.port}
 
 
-def _write_whole(path: Path, content: object) -> None:
-    """JSON that is there whole or not at all."""
+def _write_atomically(path: Path, content: object) -> None:
+    """Write JSON to a file that is there whole or not at all."""
     unfinished = path.with_name(path.name + ".new")
     unfinished.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     unfinished.replace(path)

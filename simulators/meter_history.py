@@ -1,6 +1,7 @@
-"""What meters showed in the past, without asking them one by one. Pure.
+"""Compute the past readings of simulated meters, many moments at a time. Pure.
 
-Law: a value of the history is what a poll at that moment would have read, to the last digit.
+Law: a value of the history equals the value that a poll at that moment would have read, to the last
+digit.
 """
 
 from collections.abc import Iterator
@@ -17,7 +18,10 @@ from simulators.simulated_site import SimulatedSite
 
 
 class Series(msgspec.Struct, frozen=True):
-    """Readings of one counter of one meter, canonical unit; NaN where there was no meter yet."""
+    """Readings of a meter's counter [canonical unit].
+
+    NaN before the meter was installed, and where its device lacks the quantity.
+    """
 
     meter: str
     quantity: str
@@ -26,18 +30,18 @@ class Series(msgspec.Struct, frozen=True):
 
 
 def midnights(site: Site, first: date, last: date) -> Ints:
-    """The local midnights with which the days from `first` to `last` begin, as UTC."""
+    """Return the local midnights at which the days from `first` to `last` begin, as UTC ms."""
     span = range((last - first).days + 1)
     return np.asarray([midnight_ms(site, first + timedelta(days)) for days in span])
 
 
 def full_hours(begin_ms: int, end_ms: int) -> Ints:
-    """The full hours from `begin_ms` to before `end_ms`."""
+    """Return the full hours from `begin_ms` to before `end_ms`, UTC ms."""
     return np.arange(-(-begin_ms // HOUR_MS), -(-end_ms // HOUR_MS)) * HOUR_MS
 
 
 def readings(campus: SimulatedSite, times_ms: Ints) -> Iterator[Series]:
-    """What every counter of every meter showed at these moments."""
+    """Yield the readings of every counter of every meter at these moments."""
     for meter in campus.meters.values():
         for quantity, values in meter.readings(times_ms).items():
             yield Series(meter.id, quantity, times_ms, values)

@@ -1,6 +1,7 @@
-"""A site -> meters that behave: each gets its load, and the devices that hung there. Pure.
+"""Build the simulated meters of a site, with their loads and devices. Pure.
 
-Law: a meter with sub-meters sees the sum of them and a remainder of its own, so balances hold.
+Law: the load of a meter with sub-meters is the sum of theirs and a remainder of its own, so
+balances hold.
 """
 
 from collections import Counter
@@ -31,14 +32,14 @@ _UNKNOWN_NAMEPLATE: Final = 10.0  # kW or m3/h, of a meter without rated_max
 
 
 class SimulatedSite(msgspec.Struct, frozen=True):
-    """A simulated site.
+    """A site with its simulated meters and their loads.
 
     Attributes:
         site: the site.
-        meters: by id, those that have a model.
-        flows: what flows through every meter, by id: where a pipe may burst.
-        leaves: what flows where it is used and not measured further below, by the id of the last
-            meter before it: where the power may be cut.
+        meters: simulated meters that have a model, by id.
+        flows: load of every meter, by id; leaks are applied to these.
+        leaves: load that no sub-meter measures, by the id of the meter that measures it; power
+            cuts are applied to these.
     """
 
     site: Site
@@ -55,15 +56,15 @@ def build(
     book: Book,
     replays: Mapping[str, Load],
 ) -> SimulatedSite:
-    """The campus of a site.
+    """Build the simulated site.
 
     Args:
         site: a site that was checked.
         models: Modbus models by id; a meter of another protocol is not simulated.
-        settings: trends, and what is special about some meters; checked.
+        settings: trends and settings of single meters, already checked.
         presence: when fewer people came than the calendar says.
         book: recipes.
-        replays: loads that are given already, by meter.
+        replays: loads from measured files, by meter.
     """
     maker = _Loads(site, settings, book, days(presence, settings.last_year, settings.seed, site.id))
     loads: dict[str, Altered] = {}
@@ -93,10 +94,10 @@ def build(
 
 
 class _Loads:
-    """Makes the loads of meters; holds what they have in common.
+    """Build the loads of meters, and keep the data that they share.
 
     Attributes:
-        leaves: see `Campus`.
+        leaves: see `SimulatedSite`.
     """
 
     def __init__(self, site: Site, settings: SimulatorSettings, book: Book, all_days: Days) -> None:
@@ -111,7 +112,7 @@ class _Loads:
         for one in site.meter:
             if one.parent is not None:
                 self._children.setdefault(one.parent, []).append(one.id)
-        # Meters that are guessed to measure the same share what there is.
+        # Meters with the same default recipe in the same area share the area's size.
         self._alike = Counter(
             (one.area, self._usual(one)) for one in site.meter if self._guessed(one)
         )
@@ -120,13 +121,13 @@ class _Loads:
         self._years = np.maximum(
             (all_days.dates - np.datetime64(_TREND_FROM)).astype(np.float64) / 365.25, 0.0
         )
-        # What is said for each day is there once: thousands of meters share it.
+        # Arrays of a number for each day are kept once, because thousands of meters share them.
         self._ones = np.ones(len(all_days.dates))
         self._sizes: dict[tuple[str, ...], Floats] = {}  # by what, and of which areas
         self._courses: dict[float, Floats] = {}  # by percent a year
 
     def load(self, one: Meter, loads: Mapping[str, Load]) -> Load:
-        """The load of a meter whose sub-meters have theirs."""
+        """Return the load of a meter; the loads of its sub-meters must be in `loads`."""
         row = self._row(one)
         own = self._own(one, row)
         children = [loads[child] for child in self._children.get(one.id, ())]
@@ -136,7 +137,11 @@ class _Loads:
         return Sum([Part(1.0 + percent / 100.0, child) for child in children])
 
     def _own(self, one: Meter, row: LoadRow) -> Altered | None:
-        """What flows past a meter's sub-meters, where its row says so; of one without, all."""
+        """Return the load that no sub-meter measures.
+
+        For a meter without sub-meters this is its whole load. For a meter with sub-meters it is the
+        load that the meter's row names; None if the row names none.
+        """
         if row.steady is not None:
             return self.leaf(one.id, Steady(row.steady, self._origin_ms))
         if row.recipe is not None:
@@ -157,12 +162,12 @@ class _Loads:
         return self._book.usual(one.medium, self._site.areas[one.area].kind, one.item)
 
     def leaf(self, meter: str, load: Load) -> Altered:
-        """A load that nothing is measured below."""
+        """Register a load that no sub-meter measures, and return it."""
         self.leaves[meter] = Altered(load)
         return self.leaves[meter]
 
     def _leaf(self, one: Meter, name: str, scale: float, alike: int = 1) -> Altered:
-        """A recipe's load; `alike` meters share its area."""
+        """Return the load of a recipe; `alike` meters share the size of the area."""
         bases = self._bases(one, scale, alike)
         recipe = self._book.named(name)
         if not any(bases[term.basis].size.any() for term in recipe.term):
@@ -185,7 +190,7 @@ class _Loads:
         }
 
     def _size(self, one: Meter, what: str) -> Floats:
-        """A dated number of the meter's area by day, or of the site where the area has none."""
+        """Return a dated number of the meter's area by day; the site's if the area has none."""
         area = self._site.areas[one.area]
         areas = [area] if getattr(area, what) else _tops(self._site)
         which = (what, *(each.id for each in areas))
@@ -214,7 +219,7 @@ def _tops(site: Site) -> list[Area]:
 
 
 def _by_day(rows: Sequence[Dated], all_days: Days) -> Floats:
-    """A dated number for each day; before the first row, what the first row says."""
+    """Return a dated number for each day; before the first row, the first row's value."""
     if not rows:
         return np.zeros(len(all_days.dates))
     begins = np.asarray([np.datetime64(row.from_) for row in rows])
@@ -223,7 +228,7 @@ def _by_day(rows: Sequence[Dated], all_days: Days) -> Floats:
 
 
 def check(site: Site, settings: SimulatorSettings, book: Book) -> list[Problem]:
-    """The settings that name a meter, an area, a bus or a recipe that is not there."""
+    """Return the problems of the settings: unknown names, and loads given twice."""
     known = {row.name for row in book.recipe}
     wanted: list[tuple[str, int, str, str, Collection[str]]] = [
         *(("trend", n, "area", row.area, site.areas) for n, row in enumerate(settings.trend)),

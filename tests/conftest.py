@@ -1,7 +1,11 @@
 """What every test may ask for: real servers, the example site, and where others' data lies."""
 
+import os
+import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from hypothesis import settings
@@ -18,6 +22,41 @@ settings.register_profile("usual", deadline=None)
 settings.register_profile("steady", settings.get_profile("usual"), derandomize=True)
 settings.register_profile("fuzz", settings.get_profile("usual"), max_examples=3000)
 settings.load_profile("usual")
+
+
+#: Fixtures that are a server.
+SERVERS = {"influx", "mosquitto"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a server, and begin with the longest tests.
+
+    A worker that begins a minute's test last would be waited for by all others.
+    """
+    for item in items:
+        if isinstance(item, pytest.Function) and SERVERS.intersection(item.fixturenames):
+            item.add_marker("server")
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+@pytest.fixture(autouse=True)
+def only_marked_tests_start_servers(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """`make quick` leaves out the tests with the mark `server`: no other test may start one."""
+    refused: list[str] = []
+
+    def refuse(*_: object, **__: object) -> NoReturn:
+        refused.append(request.node.nodeid)
+        raise RuntimeError("a test without the mark `server` starts one")
+
+    if request.node.get_closest_marker("server") is None:
+        monkeypatch.setattr(socket.socket, "listen", refuse)
+        monkeypatch.setattr(subprocess.Popen, "__init__", refuse)
+        monkeypatch.setattr(os, "openpty", refuse)
+    yield
+    if refused:
+        pytest.fail("it starts a server or a process: mark it with pytest.mark.server")
 
 
 @pytest.fixture

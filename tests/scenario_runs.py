@@ -1,7 +1,7 @@
-"""Scenarios, polled by the real agent's pollers over real sockets; each once a session.
+"""Play scenarios: the real agent's pollers poll them over real sockets, each once a session.
 
-The clock is stepped, so an hour of polls takes as long as its time-outs. What was seen at the
-meters and what the agent kept are then for everybody to judge.
+The clock is stepped, so an hour of polls takes only as long as its time-outs. The exchanges that
+the meters saw and the samples that the agent kept are there for every test.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
+import pytest
 import structlog
 from numpy.typing import NDArray
 
@@ -25,51 +26,54 @@ from jieneng.metering.reading import Sample
 from jieneng.metering.site import Bus
 from jieneng.site_folder import SiteFolder
 from simulators.scenarios import scenario
-from simulators.scenarios.scenario import Golden, Scenario
-from simulators.scoring.consumption_comparison import Amounts
-from simulators.scoring.reading_pairs import Answers, Readings, Rules
-from simulators.scoring.score import Case, Score, score
+from simulators.scenarios.scenario import GoldenAnswer, Scenario
+from simulators.scoring.consumption_comparison import IntervalAmounts
+from simulators.scoring.reading_pairs import Answers, Readings, ScoringRules
+from simulators.scoring.score import MeterData, Score, score
 from simulators.scripting.fault_script import Script
 from simulators.serving import site_server
-from simulators.serving.modbus_server import Place
-from simulators.serving.simulated_bus import Exchange
+from simulators.serving.bus_endpoint import BusEndpoint
+from simulators.serving.simulated_bus import ExchangeRecord
 from simulators.simulated_site import SimulatedSite
-from tests.edge_agent.scene import into
+from tests.edge_agent.agent_setup import append_samples_to
 from tests.stepped_clock import SteppedClock
 
-NAMES = scenario.names()
-_ran: dict[str, "Ran"] = {}
+NAMES = scenario.scenario_ids()
+_played: dict[str, "PlayedScenario"] = {}
 
 
 class Series(NamedTuple):
-    """What the agent kept of a meter's consumption counter."""
+    """The samples of a meter's consumption counter."""
 
     times_ms: NDArray[np.int64]
     values: NDArray[np.float64]
     quality: NDArray[np.int64]
 
 
-class Ran(NamedTuple):
+class PlayedScenario(NamedTuple):
     """A scenario that was played.
 
     Attributes:
-        seen: every exchange, as the simulator knows it.
-        kept: every sample, as the agent kept it.
+        scenario: the scenario.
+        folder: its site.
+        simulated: its simulated site.
+        exchanges: every exchange, as the simulator recorded it.
+        samples: every sample that the agent kept.
     """
 
     scenario: Scenario
     folder: SiteFolder
-    campus: SimulatedSite
-    seen: tuple[Exchange, ...]
-    kept: tuple[Sample, ...]
+    simulated: SimulatedSite
+    exchanges: tuple[ExchangeRecord, ...]
+    samples: tuple[Sample, ...]
 
     def series(self, meter: str) -> Series:
-        """A meter's consumption counter, where it was read."""
-        counter = self.campus.meters[meter].counts
+        """Return the samples of a meter's consumption counter."""
+        counter = self.simulated.meters[meter].counts
         rows = [
-            (one.time_ms, one.values[one.quantities.index(counter)], one.quality)
-            for one in self.kept
-            if one.meter == meter and counter in one.quantities
+            (sample.time_ms, sample.values[sample.quantities.index(counter)], sample.quality)
+            for sample in self.samples
+            if sample.meter == meter and counter in sample.quantities
         ]
         known = [row for row in rows if not np.isnan(row[1])]
         return Series(
@@ -79,25 +83,35 @@ class Ran(NamedTuple):
         )
 
 
-async def played(name: str) -> Ran:
-    """Play a scenario, or recall how it went."""
-    if name not in _ran:
-        _ran[name] = await play(scenario.read(name))
-    return _ran[name]
+def played_scenarios(*names: str) -> pytest.MarkDecorator:
+    """Return the parameter `name`: tests of one scenario run where it was played, side by side."""
+    return pytest.mark.parametrize(
+        "name",
+        [pytest.param(name, marks=pytest.mark.xdist_group(f"scenario {name}")) for name in names],
+    )
 
 
-async def play(one: Scenario) -> Ran:
-    """Play a scenario that may be one's own."""
-    folder = one.folder()
-    campus = site_server.campus(folder, one.settings())
-    begin_ms, end_ms = one.scenario.begin_ms, one.scenario.end_ms
-    clock = SteppedClock(begin_ms, sleepers=len(one.bus))
-    script = Script(campus, 1, begin_ms)
-    script.place(one.fault)
-    seen: list[Exchange] = []
-    kept: list[Sample] = []
-    async with site_server.serving(campus, clock, script=script, seen=seen.append) as places:
-        pollers = [_poller(folder, bus, places, clock, kept) for bus in one.bus]
+async def played(name: str) -> PlayedScenario:
+    """Play a scenario of the library, or return its earlier run."""
+    if name not in _played:
+        _played[name] = await play(scenario.read(name))
+    return _played[name]
+
+
+async def play(chosen: Scenario) -> PlayedScenario:
+    """Play a scenario, also one that is not in the library."""
+    folder = chosen.folder()
+    simulated = site_server.simulate_site(folder, chosen.settings())
+    begin_ms, end_ms = chosen.scenario.begin_ms, chosen.scenario.end_ms
+    clock = SteppedClock(begin_ms, sleepers=len(chosen.bus))
+    script = Script(simulated, 1, begin_ms)
+    script.place(chosen.fault)
+    exchanges: list[ExchangeRecord] = []
+    samples: list[Sample] = []
+    async with site_server.serving(
+        simulated, clock, script=script, on_exchange=exchanges.append
+    ) as endpoints:
+        pollers = [_poller(folder, bus, endpoints, clock, samples) for bus in chosen.bus]
         tasks = [asyncio.create_task(poller.run()) for poller in pollers]
         try:
             await clock.run_until(end_ms)
@@ -107,18 +121,20 @@ async def play(one: Scenario) -> Ran:
             for task in tasks:
                 with suppress(asyncio.CancelledError):
                     await task
-    return Ran(one, folder, campus, tuple(seen), tuple(kept))
+    return PlayedScenario(chosen, folder, simulated, tuple(exchanges), tuple(samples))
 
 
 def _poller(
     folder: SiteFolder,
     bus: Bus,
-    places: Mapping[str, Place],
+    endpoints: Mapping[str, BusEndpoint],
     clock: SteppedClock,
-    kept: list[Sample],
+    samples: list[Sample],
 ) -> BusPoller:
-    place = places[bus.id]
-    found = msgspec.structs.replace(bus, host=place.host, port=place.port, device=place.device)
+    endpoint = endpoints[bus.id]
+    simulated_bus = msgspec.structs.replace(
+        bus, host=endpoint.host, port=endpoint.port, device=endpoint.device
+    )
     return BusPoller(
         bus.id,
         [
@@ -127,65 +143,69 @@ def _poller(
             if meter.bus == bus.id
         ],
         phase=bus.id,
-        link=bus_link(found, clock.now_ms),
+        link=bus_link(simulated_bus, clock.now_ms),
         link_kind=bus.link,
         clock=clock,
-        on_result=into(kept),
+        on_result=append_samples_to(samples),
         log=structlog.get_logger(),
     )
 
 
-class Counted(NamedTuple):
-    """What the analytics makes of what the agent kept."""
+class ComputedConsumption(NamedTuple):
+    """The consumption that the analytics computes from the agent's samples, and its findings."""
 
     amount: float
     findings: tuple[Finding, ...]
 
 
-def counted(ran: Ran, golden: Golden) -> Counted:
-    """The consumption between the golden answer's moments."""
-    meter = ran.folder.site.meters[golden.meter]
-    devices = devices_of(meter, ran.folder.models, ran.folder.site.zone)
-    series = ran.series(golden.meter)
+def computed_consumption(run: PlayedScenario, golden: GoldenAnswer) -> ComputedConsumption:
+    """Return the consumption in the golden answer's span."""
+    meter = run.folder.site.meters[golden.meter]
+    devices = devices_of(meter, run.folder.models, run.folder.site.zone)
+    series = run.series(golden.meter)
     register = believed_register(series.times_ms, series.values, devices)
-    begin_ms = ran.scenario.scenario.begin_ms
+    begin_ms = run.scenario.scenario.begin_ms
     edges = np.asarray(
         [begin_ms + round(1000 * golden.from_s), begin_ms + round(1000 * golden.to_s)]
     )
     consumption = consumption_between(register, edges)
-    return Counted(float(np.nansum(consumption.amount)), register.findings)
+    return ComputedConsumption(float(np.nansum(consumption.amount)), register.findings)
 
 
-def scored(ran: Ran) -> Score:
-    """What the agent kept against what the meters answered."""
-    head = ran.scenario.scenario
-    rules = Rules(
+def scored(run: PlayedScenario) -> Score:
+    """Score the agent's samples against the meters' answers."""
+    head = run.scenario.scenario
+    rules = ScoringRules(
         begin_ms=head.begin_ms,
         end_ms=head.end_ms,
-        zone=ran.folder.site.zone,
+        zone=run.folder.site.zone,
         tolerance_ms=500,
         grace_ms=0,
     )
-    return score([_case(ran, meter.id) for meter in ran.folder.site.meter], rules)
+    return score([_meter_data(run, meter.id) for meter in run.folder.site.meter], rules)
 
 
-def _case(ran: Ran, meter: str) -> Case:
-    told = [one for one in ran.seen if one.meter == meter and one.value is not None]
-    series = ran.series(meter)
-    nothing = Amounts(np.asarray([], dtype=np.int64), np.asarray([]))
-    return Case(
+def _meter_data(run: PlayedScenario, meter: str) -> MeterData:
+    answers = [
+        exchange
+        for exchange in run.exchanges
+        if exchange.meter == meter and exchange.value is not None
+    ]
+    series = run.series(meter)
+    no_amounts = IntervalAmounts(np.asarray([], dtype=np.int64), np.asarray([]))
+    return MeterData(
         meter,
-        ran.campus.meters[meter].counts,
-        ran.campus.meters[meter].step(ran.scenario.scenario.begin_ms),
+        run.simulated.meters[meter].counts,
+        run.simulated.meters[meter].step(run.scenario.scenario.begin_ms),
         Answers(
-            np.asarray([one.time_ms for one in told], dtype=np.int64),
-            np.asarray([one.value for one in told], dtype=np.float64),
-            np.asarray([one.register for one in told], dtype=np.float64),
-            np.asarray([one.verdict for one in told], dtype=np.str_),
-            tuple(" ".join(one.faults) for one in told),
-            tuple(one.peer for one in told),
+            np.asarray([answer.time_ms for answer in answers], dtype=np.int64),
+            np.asarray([answer.value for answer in answers], dtype=np.float64),
+            np.asarray([answer.register for answer in answers], dtype=np.float64),
+            np.asarray([answer.verdict for answer in answers], dtype=np.str_),
+            tuple(" ".join(answer.faults) for answer in answers),
+            tuple(answer.peer for answer in answers),
         ),
         Readings(series.times_ms, series.values, series.quality),
-        nothing,
-        nothing,
+        no_amounts,
+        no_amounts,
     )

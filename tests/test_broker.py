@@ -10,6 +10,8 @@ from jieneng.broker import BrokerSettings, client
 from tests.patience import PATIENCE_S
 from tests.servers import Mosquitto
 
+pytestmark = pytest.mark.server
+
 
 async def test_a_cancellation_that_comes_with_the_answer_is_not_forgotten(
     mosquitto: Mosquitto,

@@ -27,6 +27,7 @@ def test_clocks_of_two_processes_given_the_same_numbers_show_the_same_time() -> 
     assert abs(one.up_ms() - other.up_ms()) < 60 * 100
 
 
+@pytest.mark.server
 @pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel of Linux")
 def test_the_machines_running_time_goes_on_from_one_process_to_the_next() -> None:
     clock = SystemClock()

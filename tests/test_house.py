@@ -2,8 +2,10 @@
 
 import ast
 import re
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,10 +55,13 @@ IO_ROOMS = {
     "jieneng.systemd",
     "simulators.app",
     "simulators.scenarios.scenario",
-    "simulators.scoring.truth",
+    "simulators.scoring.truth_reader",
+    "simulators.scoring.truth_writer",
     "simulators.serving.control_http",
-    "simulators.serving.modbus_server",
+    "simulators.serving.line",
+    "simulators.serving.serial_port",
     "simulators.serving.site_server",
+    "simulators.serving.tcp_port",
 }
 
 #: What doing I/O looks like in an import.
@@ -252,3 +257,136 @@ def test_every_module_opens_with_its_law() -> None:
     """A newcomer reads the first line and knows whether this is the room."""
     silent = [name for name, (_, tree) in modules().items() if not ast.get_docstring(tree)]
     assert not silent
+
+
+#: Words that stand for a noun, or only ask for one. A docstring that begins with them is a riddle.
+NO_NOUN = {
+    "anybody", "anyone", "anything", "as", "both", "everybody", "everything", "he", "here", "his",
+    "how", "it", "its", "nobody", "none", "nothing", "of", "one", "ones", "other", "others",
+    "same", "she", "so", "some", "somebody", "someone", "something", "such", "that", "their",
+    "them", "there", "these", "they", "this", "those", "to", "what", "whatever", "when",
+    "whenever", "where", "wherever", "whether", "which", "who", "whoever", "whom", "whose", "why",
+}  # fmt: skip
+
+#: Folders and modules whose prose was written before this rule: the list only gets shorter.
+OLD_PROSE = (
+    "analytics.figures", "analytics.report", "edge_agent", "grafana", "ingest", "jieneng",
+    "simulators",
+)  # fmt: skip
+
+#: A folder with more modules than this is a list in which nobody finds anything.
+MOST_MODULES = 15
+
+#: Fewer words can not say what goes in, what comes out, and the laws of a folder.
+FEWEST_WORDS = 20
+
+#: Names that stand in several services because they mean the same thing in each.
+SHARED_NAMES = frozenset({"__init__", "app", "settings", "metrics"})
+
+
+def docstrings(tree: ast.Module) -> Iterator[tuple[str, int, str]]:
+    """Yield (name, line, first line) of each docstring of a module."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            text = ast.get_docstring(node)
+            if text:
+                name = getattr(node, "name", "the module")
+                yield name, getattr(node, "lineno", 1), text.split("\n")[0]
+
+
+def test_every_docstring_begins_with_its_noun_or_its_verb() -> None:
+    """A first line that begins with "It", "What" or "Whether" must be read twice."""
+    found = []
+    for module, (_, tree) in modules().items():
+        if module.startswith(OLD_PROSE):
+            continue
+        for name, line, text in docstrings(tree):
+            words = re.findall(r"\w+", text.lower())[:2]
+            if words[:1] == ["the"]:
+                words = words[1:]
+            if words and words[0] in NO_NOUN:
+                found.append(f"{module}:{line} {name}: {text}")
+    assert not found, "Say what it does, with its noun.\n" + "\n".join(found)
+
+
+def folders() -> dict[Path, list[str]]:
+    """Return the modules of each folder, tests included."""
+    found: dict[Path, list[str]] = defaultdict(list)
+    for package in (*PACKAGES, "tests"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            if path.stem != "__init__":
+                found[path.parent.relative_to(ROOT)].append(path.stem)
+    return found
+
+
+def test_a_folder_holds_at_most_fifteen_modules() -> None:
+    crowded = {str(at): len(names) for at, names in folders().items() if len(names) > MOST_MODULES}
+    assert not crowded, f"More than {MOST_MODULES} modules: give them subfolders. {crowded}"
+
+
+def test_no_two_modules_share_a_name() -> None:
+    """One name, one thing: a search for it ends in one place."""
+    names = Counter(name.rsplit(".", 1)[-1] for name in modules())
+    packages = {package.rsplit(".", 1)[-1] for package in modules() if _is_package(package)}
+    shared = {name for name, count in names.items() if count > 1} - SHARED_NAMES - packages
+    assert not shared, f"Two modules have one of these names: {sorted(shared)}"
+
+
+def _is_package(module: str) -> bool:
+    return modules()[module][0].name == "__init__.py"
+
+
+def _circle(edges: set[tuple[str, str]]) -> list[str]:
+    """Return the names along one circle of a graph, none where there is no circle."""
+    graph: dict[str, set[str]] = defaultdict(set)
+    for source, target in edges:
+        if source != target:
+            graph[source].add(target)
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def test_no_module_imports_itself_in_a_circle() -> None:
+    """Also not inside a function: a circle means that two modules are one thought."""
+    own = {(one.module, one.target) for one in imports() if one.target in modules()}
+    assert not _circle(own), f"A circle of imports: {' <- '.join(_circle(own))}"
+
+
+def _folder_of(module: str) -> str:
+    """Return the folder of a module, or the module where its folder has subfolders.
+
+    Modules beside subfolders are below them (`settings`) or above them (`app`), so each stands for
+    itself.
+    """
+    package = module if _is_package(module) else module.rpartition(".")[0]
+    has_subfolders = any(
+        other != package and other.rpartition(".")[0] == package and _is_package(other)
+        for other in modules()
+    )
+    return module if has_subfolders else package
+
+
+def test_imports_between_folders_run_one_way() -> None:
+    """A reading goes one way through the folders, and so does what a newcomer has to read."""
+    edges = {
+        (_folder_of(one.module), _folder_of(one.target))
+        for one in imports()
+        if one.target in modules()
+    }
+    edges = {edge for edge in edges if not edge[0].startswith("edge_agent.")}
+    assert not _circle(edges), f"A circle of folders: {' <- '.join(_circle(edges))}"
+
+
+def test_every_folder_says_what_goes_in_and_what_comes_out() -> None:
+    """Three lines at the head of a folder tell a newcomer if a change belongs there."""
+    short = [
+        name
+        for name, (_, tree) in modules().items()
+        if not name.startswith(OLD_PROSE)
+        if _is_package(name) and "." in name and len(folders()[Path(*name.split("."))]) > 1
+        if len((ast.get_docstring(tree) or "").split()) < FEWEST_WORDS
+    ]
+    assert not short, f"The docstring of these folders says too little: {short}"

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Basis(msgspec.Struct, frozen=True, kw_only=True):
-    """What the indicators of one scope in one period are computed from.
+    """Input of all indicators of a single scope and period.
 
     Attributes:
         amount: consumption by day, of the media that are measured there; kWh, m3, m3, GJ.
@@ -84,7 +84,10 @@ def carbon_kg(basis: Basis) -> float:
 
 
 def _weighed(basis: Basis, factors: "Mapping[Medium, NDArray[np.float64]]") -> float:
-    """Nothing where a medium is measured but has no factor: a part is not the total."""
+    """Sum consumption times factor over the energy carriers that are measured.
+
+    NaN if a measured carrier has no factor, since a part is not the total, or if none is measured.
+    """
     parts = [
         float(basis.amount[medium] @ factors[medium]) if medium in factors else math.nan
         for medium in CARRIERS

@@ -57,7 +57,7 @@ def check(site_dir: Path) -> None:
         found = examine(site_dir)
     except ConfigError as error:
         raise ConfigError([*error.problems, *_service_problems(site_dir)]) from error
-    problems = [*found.problems, *_duty_problems(found, site_dir), *_bus_problems(found)]
+    problems = [*found.problems, *_assignment_problems(found, site_dir), *_bus_problems(found)]
     problems += _service_problems(site_dir)
     if problems:
         _print_warnings(found.warnings)
@@ -196,14 +196,14 @@ def _service_problems(site_dir: Path) -> list[Problem]:
     return problems
 
 
-def _duty_problems(found: "Examination", site_dir: Path) -> list[Problem]:
+def _assignment_problems(found: "Examination", site_dir: Path) -> list[Problem]:
     """Return what `edge run` would refuse, of every agent, and gateways that two agents share.
 
     Nothing is judged while a bus has a mistake: its agent or its address is not known. While the
     file of an agent has one, only the agents whose files could be read are judged.
     """
     from edge_agent.links import endpoints
-    from edge_agent.settings import duty
+    from edge_agent.settings import assignment
     from jieneng.site_folder import SITE_FILE
 
     if not found.is_sound("bus"):
@@ -212,7 +212,7 @@ def _duty_problems(found: "Examination", site_dir: Path) -> list[Problem]:
     problems = list[Problem]()
     for settings in agents.values():
         try:
-            duty(found.site, settings)
+            assignment(found.site, settings)
         except ConfigError as error:
             problems += error.problems
     if is_complete:

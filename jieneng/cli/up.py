@@ -93,7 +93,7 @@ async def _simulated(
 
     settings = read_settings(folder.path / "simulator.toml", SimulatorSettings)
     places = await stack.enter_async_context(
-        site_server.serving(site_server.campus(folder, settings), clock)
+        site_server.serving(site_server.simulate_site(folder, settings), clock)
     )
     return tuple(
         BusOverride(id=bus, host=place.host or None, port=place.port or None, device=place.device)

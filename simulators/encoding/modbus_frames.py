@@ -1,11 +1,11 @@
-"""Modbus frames, as pymodbus reads and writes them. Pure: bytes in, bytes out.
+"""Parse and build Modbus frames with pymodbus. Pure: bytes in, bytes out.
 
-Law: no frame is taken apart or put together by code of ours, nor by code that the agent shares: the
-simulator is a witness.
+Law: pymodbus alone parses and builds the frames. The project's own code does not, and the agent
+shares none of this: the simulator has to check the agent independently.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 from pymodbus.constants import ExcCodes
@@ -23,7 +23,8 @@ from pymodbus.pdu.register_message import (
     ReadInputRegistersResponse,
 )
 
-from simulators.faults.fault import Framing
+#: The ways in which frames travel on the links of `site.toml`.
+Framing = Literal["tcp", "rtu_tcp", "rtu"]
 
 _FRAMERS: Final[Mapping[Framing, type[FramerBase]]] = {
     "tcp": FramerSocket,
@@ -46,14 +47,14 @@ GATEWAY_NO_RESPONSE: Final = int(ExcCodes.GATEWAY_NO_RESPONSE)
 
 
 class Request(msgspec.Struct, frozen=True):
-    """A question to a unit.
+    """A Modbus request to a unit.
 
     Attributes:
-        transaction: its number; 0 where the framing has none.
-        unit: who is asked.
+        transaction: transaction number; 0 where the framing has none.
+        unit: address of the unit.
         function: Modbus function.
-        address: of the first register, coil or discrete input.
-        count: of those; 0 where it asks for none, or for more than Modbus can carry.
+        address: address of the first register, coil or discrete input.
+        count: number of those; 0 if the request asks for none, or for more than Modbus can carry.
     """
 
     transaction: int
@@ -64,12 +65,12 @@ class Request(msgspec.Struct, frozen=True):
 
     @property
     def reads(self) -> bool:
-        """Whether it is of a function that reads."""
+        """Return True if the function reads registers, coils or discrete inputs."""
         return self.function in _BITS or self.function in _REGISTERS
 
 
 class Codec:
-    """The frames of one kind of link."""
+    """Parser and builder of the frames of a framing."""
 
     def __init__(self, framing: Framing) -> None:
         self.framing: Final = framing
@@ -77,7 +78,7 @@ class Codec:
         self._framer = _FRAMERS[framing](self._decoder)
 
     def take(self, buffer: bytearray) -> Request | None:
-        """Take the first whole request out of what was received; None where there is none yet."""
+        """Remove the first complete request from the buffer and return it; None if incomplete."""
         while True:
             used, unit, transaction, data = self._framer.decode(bytes(buffer))
             del buffer[:used]
@@ -93,14 +94,14 @@ class Codec:
         return Request(transaction, unit, data[0])
 
     def reply(self, request: Request, held: Sequence[int]) -> bytes:
-        """The frame that answers a read with these words, or with these bits."""
+        """Return the frame that answers a read request with these words or bits."""
         if request.function in _BITS:
             bits = [bool(one) for one in held]
             return self._frame(request, _BITS[request.function](bits=bits))
         return self._frame(request, _REGISTERS[request.function](registers=list(held)))
 
     def refusal(self, request: Request, code: int) -> bytes:
-        """The frame that refuses with an exception code."""
+        """Return the frame that refuses a request with an exception code."""
         return self._frame(request, ExceptionResponse(request.function, code))
 
     def _frame(self, request: Request, pdu: ModbusPDU) -> bytes:

@@ -1,7 +1,7 @@
-"""Numbers -> register words, as a meter's firmware lays them out, and back.
+"""Encode numbers as register words, as a meter's firmware does, and decode them. Pure.
 
-Law: no line of this is shared with the agent's decoder. The simulator is a witness: if both sides
-came from one table, an error in it would agree with itself.
+Law: no line of this is shared with the agent's decoder. If both sides used the same table, an error
+in the table would go unnoticed.
 """
 
 import math
@@ -18,13 +18,13 @@ _COIL: Final = "bit"
 
 
 class Layout(msgspec.Struct, frozen=True):
-    """How one number lies in registers.
+    """The layout of a number in its registers.
 
     Attributes:
         kind: u, i, f, sm (sign and magnitude) or bcd.
-        bits: how many it takes.
-        order: of the registers' bytes on the wire, with A the most significant byte.
-        place: how far up its lowest bit lies, where it shares the registers with others.
+        bits: number of bits.
+        order: byte order on the wire, with A the most significant byte.
+        place: position of the lowest bit, for a number that shares its registers with others.
     """
 
     kind: str
@@ -34,26 +34,26 @@ class Layout(msgspec.Struct, frozen=True):
 
     @property
     def words(self) -> int:
-        """Registers it takes, or coils."""
+        """The number of registers or coils."""
         return len(self.order) // 2
 
     @property
     def lowest(self) -> int:
-        """The smallest number that fits, of kinds that are not f."""
+        """The smallest number that fits; not for kind f."""
         return -(1 << (self.bits - 1)) + (self.kind == "sm") if self.kind in ("i", "sm") else 0
 
     @property
     def capacity(self) -> int:
-        """One more than the largest number that fits, of kinds that are not f."""
+        """The largest number that fits, plus 1; not for kind f."""
         if self.kind == "bcd":
             return int(10 ** (self.bits // 4))
         return 1 << (self.bits - (self.kind in ("i", "sm")))
 
 
 def layout(name: str, order: str | None, bits: tuple[int, int] | None = None) -> Layout:
-    """The layout of a model's `type` (`u32`, `bcd48`, `u8h`, `bit`), `order` and `bits`.
+    """Return the layout for a model's `type` (`u32`, `bcd48`, `u8h`, `bit`), `order` and `bits`.
 
-    Big-endian where the order is None; the whole register where the bits are.
+    An order of None is big-endian; bits of None mean the whole register.
     """
     if name == _COIL:
         return Layout("u", 1, "AB")
@@ -68,7 +68,7 @@ def layout(name: str, order: str | None, bits: tuple[int, int] | None = None) ->
 
 
 def pattern(number: float, into: Layout) -> int:
-    """The bits of a number, most significant first, whatever the order on the wire."""
+    """Return the bit pattern of a number, before it is put into the order of the wire."""
     if into.kind == "f":
         return int.from_bytes(struct.pack(_FLOAT_CODES[into.bits], number), "big")
     if math.isnan(number):
@@ -82,7 +82,7 @@ def pattern(number: float, into: Layout) -> int:
 
 
 def number(bits: int, of: Layout) -> float:
-    """The number of a pattern, in steps of the register; NaN for digits that are none."""
+    """Return the number of a bit pattern [steps of the register]; NaN for invalid BCD digits."""
     if of.kind == "f":
         raw = bits.to_bytes(of.bits // 8, "big")
         return float(struct.unpack(_FLOAT_CODES[of.bits], raw)[0])
@@ -95,33 +95,33 @@ def number(bits: int, of: Layout) -> float:
 
 
 def decode(held: Sequence[int], of: Layout) -> float:
-    """What a reader who knows the layout makes of words, in steps of the register."""
+    """Decode words of a known layout into a number [steps of the register]."""
     wire = b"".join(word.to_bytes(2, "big") for word in held)
     big_endian = bytes(byte for _, byte in sorted(zip(of.order, wire, strict=True)))
     return number(int.from_bytes(big_endian, "big") >> of.place & (1 << of.bits) - 1, of)
 
 
 def encode(number: float, into: Layout) -> list[int]:
-    """The words of a number that fits; what does not fit shows the nearest that does.
+    """Encode a number as words; a number that does not fit becomes the nearest that does.
 
     Args:
-        number: in steps of the register; a whole number but for f.
-        into: the layout; what it leaves free of its registers is 0.
+        number: number of steps of the register; rounded to a whole number, except for kind f.
+        into: layout of the words; bits that it does not use are 0.
     """
     big_endian = (pattern(number, into) << into.place).to_bytes(2 * into.words, "big")
     return words(bytes(big_endian[ord(letter) - ord("A")] for letter in into.order))
 
 
 def words(wire: bytes) -> list[int]:
-    """Bytes of the wire as words."""
+    """Return the bytes of the wire as words."""
     return [wire[at] << 8 | wire[at + 1] for at in range(0, len(wire), 2)]
 
 
 def text(characters: str, size: int, order: str | None) -> list[int]:
-    """The words of a text, NUL behind it; `BA` swaps the bytes of each word.
+    """Encode a text as words, padded with NUL; `BA` swaps the bytes of each word.
 
     Args:
-        characters: cut where it is too long.
+        characters: the text; cut if it is too long.
         size: in bytes, an even number.
         order: None is AB.
     """

@@ -1,6 +1,9 @@
-"""What can be wrong with meters, buses and buildings: a module a layer, a class a kind.
+"""Kinds of simulated faults of meters, buses and buildings: a module per layer, a class per kind.
 
-A new fault is a class in the module of its layer, and its name in that module's table.
+In: answers, connections, counters or flows that are right, and the keys of a `[[fault]]` row.
+Out: the same with the fault applied, and a verdict on what a reader may still believe.
+Laws: faults are pure data; their random choices depend on seed and script alone, so every run can
+be repeated. A new fault is a class in the module of its layer and an entry in that module's table.
 """
 
 from collections.abc import Mapping

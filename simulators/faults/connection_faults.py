@@ -1,16 +1,17 @@
-"""Faults of making a connection. Pure."""
+"""Faults of opening a connection. Pure."""
 
 from typing import ClassVar, Final, Literal
 
-from simulators.faults.fault import CONNECTED, Fault, Framing, Layer
+from simulators.encoding.modbus_frames import Framing
+from simulators.faults.fault import CONNECTED, Fault, Layer
 
 
 class OneConnection(Fault, frozen=True, kw_only=True):
     """The gateway takes one connection at a time.
 
     Attributes:
-        newcomer: what happens to a second one: it is closed at once, it is ignored (opened, and
-            never answered), or it takes over and the first one is closed.
+        newcomer: fate of a second connection: it is closed at once, it is ignored (opened, but
+            never answered), or it takes over and the first connection is closed.
     """
 
     layer: ClassVar[Layer] = "connection"

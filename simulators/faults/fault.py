@@ -1,7 +1,7 @@
-"""What every fault is: a kind, a target, a time and a chance. Pure.
+"""The base class of all faults: kind, target, time and probability. Pure.
 
 Law: a fault is data. Two runs with the same seed, the same script and the same questions in the
-same order misbehave alike, so whatever a fault brought to light can be brought to light again.
+same order show the same faults, so any finding can be reproduced.
 """
 
 import re
@@ -13,14 +13,10 @@ import numpy as np
 from msgspec import Meta
 
 from jieneng.metering.site import Id
+from simulators.encoding.modbus_frames import Framing
 from simulators.load.seeded_noise import Ints
 
-Framing = Literal["tcp", "rtu_tcp", "rtu"]
 Layer = Literal["reply", "connection", "register", "flow"]
-
-#: What a reader may make of an answer. Good: whole, right and in time, it must be kept. Doubtful: a
-#: careful reader may take it or leave it. Bad: nothing that must be believed.
-Verdict = Literal["good", "doubtful", "bad"]
 
 Positive = Annotated[float, Meta(gt=0)]
 NotNegative = Annotated[float, Meta(ge=0)]
@@ -30,43 +26,46 @@ Share = Annotated[float, Meta(gt=0, le=1)]
 CONNECTED: Final[tuple[Framing, ...]] = ("tcp", "rtu_tcp")
 EVERY_FRAMING: Final[tuple[Framing, ...]] = (*CONNECTED, "rtu")
 
-#: The end of what does not end, UTC ms.
+#: The end of a fault that does not end, UTC ms.
 NEVER_MS: Final = 2**62
 
 
 class Span(msgspec.Struct, frozen=True):
-    """From `begin_ms` to before `end_ms`, UTC."""
+    """A period from `begin_ms` to before `end_ms`, UTC."""
 
     begin_ms: int
     end_ms: int
 
     def clip(self, t_ms: Ints) -> Ints:
-        """The times, moved to its edges where they lie outside."""
+        """Return the times, with those outside the period moved to its nearest edge."""
         return np.clip(t_ms, self.begin_ms, self.end_ms)
 
     def holds(self, t_ms: Ints) -> "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]":
-        """Which of the times lie in it."""
+        """Return for each time True if it lies in the period."""
         return (t_ms >= self.begin_ms) & (t_ms < self.end_ms)
 
 
 def kind_of(name: str) -> str:
-    """`LateAnswer` -> `late_answer`: the class is the kind."""
+    """Return the kind for the name of a class: `LateAnswer` -> `late_answer`."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=kind_of):
-    """A `[[fault]]`. What its kind needs besides stands in the kind's own class.
+    """A row `[[fault]]` of a script, with the keys that all kinds share.
+
+    The keys of a single kind are attributes of its own class.
 
     Attributes:
-        id: by which it is switched off and named in the truth; made up where omitted.
-        meter: the meter that it touches. At most one of meter, bus and area is given; where none
-            is, it touches everything.
+        id: id for switching the fault off and for the record of the truth; generated if omitted.
+        meter: the meter that the fault affects. At most one of meter, bus and area is given.
+            Without any of them the fault affects everything.
         bus: all meters of this bus.
-        area: all meters of this area and of what lies in it.
-        start: when it begins; with the simulation where neither this nor `after_s` is given.
-        after_s: when it begins, counted from the start of the simulation [s].
-        duration_s: how long it lasts; to the end of the simulation where omitted [s].
-        probability: of each answer to be touched.
+        area: all meters of this area and of the areas inside it.
+        start: moment at which the fault begins. Without this and `after_s` it begins with the
+            simulation.
+        after_s: time from the start of the simulation to the beginning of the fault [s].
+        duration_s: duration of the fault [s]; to the end of the simulation if omitted.
+        probability: probability with which each answer is affected.
     """
 
     id: Id | None = None
@@ -78,24 +77,24 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=kin
     duration_s: Positive | None = None
     probability: Share = 1.0
 
-    #: What it touches.
+    #: The layer that the fault affects.
     layer: ClassVar[Layer]
-    #: Whether each answer is drawn for; a state is there or it is not.
+    #: True if chance decides for each answer; False for a state, which lasts without gaps.
     drawn: ClassVar[bool] = True
-    #: Whether it can end: a meter that was replaced stays so.
+    #: True if the fault can end. A replacement can't: the meter stays replaced.
     ends: ClassVar[bool] = True
-    #: Whether it may be switched on while the simulation runs.
+    #: True if the fault may be switched on while the simulation runs.
     switchable: ClassVar[bool] = True
-    #: The framings that know of what it touches.
+    #: The framings of the links on which the fault is possible.
     framings: ClassVar[tuple[Framing, ...]] = EVERY_FRAMING
 
     @classmethod
     def kind(cls) -> str:
-        """Its name in a script."""
+        """Return the name of this kind in a script."""
         return str(cls.__struct_config__.tag)
 
     def span(self, begin_ms: int) -> Span:
-        """When it is, in a simulation that begins then."""
+        """Return the period of the fault, in a simulation that begins at `begin_ms`."""
         at_ms = begin_ms + round(1000 * (self.after_s or 0.0))
         if self.start is not None:
             at_ms = round(self.start.timestamp() * 1000)
@@ -105,7 +104,10 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=kin
 
     @classmethod
     def own_keys(cls) -> dict[str, object]:
-        """The keys that only this kind has, each with its default; `msgspec.NODEFAULT`: needed."""
+        """Return the keys that only this kind has, with their defaults.
+
+        A key that must be given has the default `msgspec.NODEFAULT`.
+        """
         shared = {field.name for field in msgspec.structs.fields(Fault)}
         return {
             field.encode_name: field.default

@@ -1,4 +1,4 @@
-"""Faults of what flows: these change the truth, not only what is said of it. Pure."""
+"""Faults of the flow: these change the true consumption, not only its readings. Pure."""
 
 from typing import ClassVar, Final
 
@@ -21,10 +21,10 @@ class PowerCut(FlowFault, frozen=True, kw_only=True):
 
 
 class Leak(FlowFault, frozen=True, kw_only=True):
-    """More flows, behind one meter: a pipe burst, a heater was forgotten.
+    """Additional flow behind a meter: a burst pipe, or a heater left on.
 
     Attributes:
-        rate: in the meter's medium: m3/h, kW or GJ/h.
+        rate: additional flow, in the unit of the meter's medium [m3/h, kW or GJ/h].
     """
 
     rate: Positive

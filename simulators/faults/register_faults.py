@@ -1,8 +1,8 @@
-"""Faults of the register: the frame is right, and what stands in it is not. Pure.
+"""Faults of the register: the frame is right, but its contents are wrong. Pure.
 
-Law: a state (stuck, wrong ratio, replaced, ...) is a function of time, so that the past can be
-asked for it as well; a slip (spike, jitter, torn, ...) happens to one answer and leaves no trace.
-Neither changes what really flowed.
+Law: a state (stuck, wrong ratio, replaced, ...) is a function of time, so the history can contain
+it as well. A slip (spike, jitter, torn, ...) affects a single answer and leaves no trace. Neither
+changes the true consumption.
 """
 
 from collections.abc import Callable
@@ -13,11 +13,12 @@ import numpy as np
 from msgspec import Meta
 
 from simulators.encoding import register_words
-from simulators.faults.fault import CONNECTED, Fault, Framing, Layer, NotNegative, Positive, Span
+from simulators.encoding.modbus_frames import Framing
+from simulators.faults.fault import CONNECTED, Fault, Layer, NotNegative, Positive, Span
 from simulators.load.load import HOUR_MS
 from simulators.load.seeded_noise import Floats, Ints, key
 
-#: A function of UTC milliseconds: what a meter has counted, or what flows [canonical unit].
+#: A function of UTC milliseconds: a meter's counter [canonical unit], or a rate.
 Counts = Callable[[Ints], Floats]
 _WORD: Final = 1 << 16
 _BCD_WORD: Final = 10_000
@@ -25,15 +26,15 @@ _DAY_MS: Final = 24 * HOUR_MS
 
 
 class Slip(msgspec.Struct, frozen=True):
-    """What a slip has to know of the answer that it happens to.
+    """The answer and the register that a slip affects.
 
     Attributes:
-        quantity: of the register.
-        counter: whether that is the consumption counter.
-        layout: how the number lies in the register.
-        step: what one unit of the register is worth [canonical unit].
-        asked: how often the meter was asked on this connection, this question included.
-        number: of this question to this meter.
+        quantity: quantity of the register.
+        counter: True for the consumption counter.
+        layout: layout of the number in the register.
+        step: value of one unit of the register [canonical unit].
+        asked: number of questions to the meter on this connection, this one included.
+        number: number of this question to this meter.
     """
 
     quantity: str
@@ -45,22 +46,22 @@ class Slip(msgspec.Struct, frozen=True):
 
 
 class RegisterFault(Fault, frozen=True, kw_only=True):
-    """A fault of what a register shows."""
+    """A fault of the contents of a register."""
 
     layer: ClassVar[Layer] = "register"
 
 
 class StateFault(RegisterFault, frozen=True, kw_only=True):
-    """A state of the device, from its beginning to its end."""
+    """A fault that lasts from its beginning to its end, as a state of the device."""
 
     drawn: ClassVar[bool] = False
-    #: Whether it goes with the device when that is replaced.
+    #: True if the fault goes away with the device when the device is replaced.
     of_device: ClassVar[bool] = True
 
     def within(self, span: Span, life: Span) -> Span | None:
-        """The part of its time in which it is a device's; None where there is none.
+        """Return the part of the fault's time that lies in a device's life; None if there is none.
 
-        What does not end is of the device that hung there when it began, and of no later one.
+        A fault that does not end belongs to the device in place when it began, and to no later one.
         """
         begin_ms, end_ms = max(span.begin_ms, life.begin_ms), min(span.end_ms, life.end_ms)
         if begin_ms >= end_ms or (not self.ends and begin_ms != span.begin_ms):
@@ -68,39 +69,39 @@ class StateFault(RegisterFault, frozen=True, kw_only=True):
         return Span(begin_ms, end_ms)
 
     def counted(self, counts: Counts, span: Span, wraps: float | None, /) -> Counts:
-        """What the device has counted then.
+        """Return the device's counter with this fault, as a function of time.
 
         Args:
-            counts: what it would have without this.
-            span: when it is so.
-            wraps: at how much its consumption counter starts again [canonical unit]; None: never.
+            counts: the counter without this fault.
+            span: time of the fault.
+            wraps: value at which the consumption counter rolls over [canonical unit]; None: never.
         """
         raise NotImplementedError
 
     def flows(self, rate: Counts, _: Span, /) -> Counts:
-        """What its gauges follow."""
+        """Return the rate that the device's gauges follow with this fault."""
         return rate
 
 
 class SlipFault(RegisterFault, frozen=True, kw_only=True):
-    """Something that happens to one answer.
+    """A fault of the register contents in a single answer.
 
     Attributes:
-        quantity: whose register; the consumption counter where omitted.
+        quantity: quantity of the affected register; the consumption counter if omitted.
     """
 
     quantity: str | None = None
 
     def moved(self, address: int) -> int:
-        """The register from which on the answer is taken, instead of that one."""
+        """Return the address from which the answer is taken, instead of `address`."""
         return address
 
     def concerns(self, slip: Slip) -> bool:
-        """Whether it is about that register."""
+        """Return True if the fault affects that register."""
         return slip.counter if self.quantity is None else slip.quantity == self.quantity
 
     def shown(self, units: float, _: Slip, /) -> float:
-        """What the register shows instead of so many units."""
+        """Return the units that the register shows instead of `units`."""
         return units
 
 
@@ -141,12 +142,12 @@ class Rollover(StateFault, frozen=True, kw_only=True):
 
 
 class Replacement(StateFault, frozen=True, kw_only=True):
-    """The device is replaced by another one, and nobody writes it down.
+    """The device is replaced, and the replacement is not recorded.
 
-    A replacement that is announced stands in site.toml, where the simulator follows it.
+    A recorded replacement belongs in site.toml; the simulator follows it from there.
 
     Attributes:
-        initial: what the new device shows first [canonical unit].
+        initial: initial reading of the new device [canonical unit].
     """
 
     ends: ClassVar[bool] = False
@@ -163,10 +164,10 @@ class Replacement(StateFault, frozen=True, kw_only=True):
 
 
 class WrongCt(StateFault, frozen=True, kw_only=True):
-    """The current transformers are others than those in the file: all is too much or too little.
+    """The current transformers differ from those on file: all values are too large or too small.
 
     Attributes:
-        factor: what the meter counts, against what flows.
+        factor: consumption that the meter counts, divided by the true consumption.
     """
 
     of_device: ClassVar[bool] = False
@@ -193,12 +194,12 @@ class WrongCt(StateFault, frozen=True, kw_only=True):
 class ClockDrift(StateFault, frozen=True, kw_only=True):
     """The device renews its registers by a clock of its own, which is wrong and drifts.
 
-    Data loggers and gateways with a cache do: what they show is that of their last full interval.
+    Data loggers and gateways with a cache do so: they show the values of the last full interval.
 
     Attributes:
-        every_s: the interval, on the device's clock [s].
-        offset_s: how far that clock is ahead in the beginning; negative: behind [s].
-        drift_s_per_day: how much more it is ahead each day [s].
+        every_s: interval between renewals, on the device's clock [s].
+        offset_s: lead of that clock when the fault begins [s]; negative: the clock is behind.
+        drift_s_per_day: increase of that lead per day [s].
     """
 
     every_s: Positive = 60.0
@@ -222,7 +223,7 @@ class ClockDrift(StateFault, frozen=True, kw_only=True):
         return latched
 
     def _renewed(self, t_ms: Ints, span: Span) -> Ints:
-        """When the registers were renewed last; never before the fault began."""
+        """Return the moment of the last renewal of the registers; not before the fault began."""
         pace = 1.0 + self.drift_s_per_day * 1000 / _DAY_MS
         since = (t_ms - span.begin_ms).astype(np.float64)
         shown = span.begin_ms + 1000 * self.offset_s + since * pace
@@ -240,7 +241,7 @@ class ZeroOnReconnect(SlipFault, frozen=True, kw_only=True):
     """The first answers on a new connection hold zeros: the gateway has not asked the meter yet.
 
     Attributes:
-        answers: how many, each meter.
+        answers: number of such answers for each meter.
     """
 
     framings: ClassVar[tuple[Framing, ...]] = CONNECTED
@@ -258,11 +259,11 @@ class ZeroOnReconnect(SlipFault, frozen=True, kw_only=True):
 
 
 class Spike(SlipFault, frozen=True, kw_only=True):
-    """One answer shows far too much.
+    """A single answer shows far too large a value.
 
     Attributes:
-        factor: times the right value, and
-        plus: so much more [canonical unit].
+        factor: factor by which the right value is multiplied.
+        plus: amount that is added to the product [canonical unit].
     """
 
     factor: NotNegative = 1.0
@@ -277,7 +278,7 @@ class Jitter(SlipFault, frozen=True, kw_only=True):
     """The counter falls back a little and is right again at the next answer.
 
     Attributes:
-        steps: the most that it falls back [units of the register].
+        steps: greatest fall [units of the register].
     """
 
     steps: Annotated[int, Meta(ge=1)] = 1
@@ -289,7 +290,7 @@ class Jitter(SlipFault, frozen=True, kw_only=True):
 
 
 class Torn(SlipFault, frozen=True, kw_only=True):
-    """The words of one number are of two moments: the high ones from before the last carry."""
+    """The words of a number come from two moments: the high words from before the last carry."""
 
     def shown(self, units: float, slip: Slip, /) -> float:
         """See `SlipFault`."""
@@ -303,10 +304,10 @@ class Torn(SlipFault, frozen=True, kw_only=True):
 
 
 class WrongRegister(SlipFault, frozen=True, kw_only=True):
-    """A whole answer with the contents of other registers: no protocol can tell.
+    """The answer holds the contents of other registers; no protocol can detect this.
 
     Attributes:
-        offset: how far further on they lie [registers].
+        offset: distance from the right registers to the wrong ones [registers].
     """
 
     offset: Annotated[int, Meta(ge=-65535, le=65535)] = 2

@@ -1,13 +1,13 @@
-"""Faults of the answer on its way: what a bad bus or gateway makes of a right reply. Pure.
+"""Faults of the answer on its way: the damage that a bad bus or gateway does to it. Pure.
 
 Laws:
 
-1. A fault takes the answer that was to be sent, and gives the one that is sent instead. First
-   comes what the answer says it is the answer to, then what becomes of its bytes; several faults
-   apply one after the other, in the order of the script.
-2. An answer that nothing was changed of is as good as it was. One that comes late is judged by when
-   its last byte was sent (`simulated_bus.timeliness`).
-3. Seconds on the wire are real ones: a socket does not know that a demonstration runs faster.
+1. A fault takes the answer that was to be sent, and returns the answer that is sent instead. First
+   the faults change the header (the question that the answer claims to answer), then its bytes.
+   Several faults apply one after the other, in the order of the script.
+2. An unchanged answer keeps its verdict. A late answer is judged by the moment at which its last
+   byte was sent (`simulated_bus.timeliness`).
+3. Seconds on the wire are real seconds, even if the simulated clock runs faster.
 """
 
 from collections.abc import Callable, Iterable
@@ -18,9 +18,10 @@ from typing import Annotated, ClassVar, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from simulators.encoding.modbus_frames import Codec, Request
-from simulators.faults.fault import CONNECTED, Fault, Framing, Layer, NotNegative, Positive, Verdict
+from simulators.encoding.modbus_frames import Codec, Framing, Request
+from simulators.faults.fault import CONNECTED, Fault, Layer, NotNegative, Positive
 from simulators.load.seeded_noise import key
+from simulators.verdict import Verdict
 
 Code = Annotated[int, Meta(ge=1, le=255)]
 UnitId = Annotated[int, Meta(ge=0, le=255)]
@@ -30,24 +31,24 @@ _WORSE: Final[tuple[Verdict, ...]] = ("good", "doubtful", "bad")
 
 
 class Deed(Enum):
-    """What happens to the connection."""
+    """An act on the connection itself."""
 
     HANG_UP = "the connection is reset"
     GO_DEAD = "nothing is sent or understood on this connection any more"
 
 
-#: Bytes are sent, seconds are waited for, a deed is done.
+#: A step of an answer: bytes to send, seconds to wait, or an act on the connection.
 Act = bytes | float | Deed
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What is done about a question.
+    """The steps that answer a question, and the verdict on them.
 
     Attributes:
-        acts: in this order.
-        verdict: what a reader may make of it.
-        waits: whether the next question waits until all is done.
-        empty: whether no registers are in it.
+        acts: the steps, in their order.
+        verdict: judgement on the answer.
+        waits: True if the next question waits until all steps are done.
+        empty: True if the answer contains no registers.
     """
 
     acts: tuple[Act, ...]
@@ -56,15 +57,15 @@ class Answer(msgspec.Struct, frozen=True):
     empty: bool = False
 
     def changed(self, acts: Iterable[Act], verdict: Verdict = "good") -> "Answer":
-        """Other acts; the verdict never becomes better."""
+        """Return a copy with other acts; the verdict never becomes better."""
         return msgspec.structs.replace(self, acts=tuple(acts), verdict=worse(self.verdict, verdict))
 
     def without_registers(self, *acts: Act) -> "Answer":
-        """Something else altogether."""
+        """Return a bad answer that consists of these acts and contains no registers."""
         return msgspec.structs.replace(self, acts=acts, verdict="bad", empty=True)
 
     def cut(self, change: Callable[[bytes], Iterable[Act]], verdict: Verdict) -> "Answer":
-        """Each piece of bytes replaced by what `change` makes of it."""
+        """Return a copy in which `change` has replaced each piece of bytes."""
         acts: list[Act] = []
         for act in self.acts:
             acts.extend(change(act) if isinstance(act, bytes) else (act,))
@@ -72,17 +73,17 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 def worse(one: Verdict, other: Verdict) -> Verdict:
-    """The worse of two verdicts."""
+    """Return the worse of two verdicts."""
     return max(one, other, key=_WORSE.index)
 
 
 class Question(msgspec.Struct, frozen=True):
-    """What a fault may have to know of what was asked.
+    """The question to which a fault changes the answer.
 
     Attributes:
-        codec: of the bus.
-        request: what the answer says was asked.
-        number: of this question to this meter, which makes random bytes its own.
+        codec: codec of the bus.
+        request: the request that the answer claims to answer.
+        number: number of this question to this meter; seeds the random bytes.
     """
 
     codec: Codec
@@ -90,26 +91,26 @@ class Question(msgspec.Struct, frozen=True):
     number: int
 
     def refused(self, code: int) -> bytes:
-        """The frame with an exception code."""
+        """Return the frame that refuses the request with an exception code."""
         return self.codec.refusal(self.request, code)
 
 
 class ReplyFault(Fault, frozen=True, kw_only=True):
-    """A fault of the answer."""
+    """A fault of the answer on its way."""
 
     layer: ClassVar[Layer] = "reply"
 
     def heading(self, request: Request, /) -> Request:
-        """The question that the answer says it is the answer to."""
+        """Return the request that the answer claims to answer."""
         return request
 
     def change(self, answer: Answer, _: Question, /) -> Answer:
-        """What is sent instead of the answer."""
+        """Return the answer that is sent instead."""
         return answer
 
 
 class NoAnswer(ReplyFault, frozen=True, kw_only=True):
-    """Nothing comes back."""
+    """The meter does not answer."""
 
     def change(self, answer: Answer, _: Question, /) -> Answer:
         """See `ReplyFault`."""
@@ -138,10 +139,10 @@ class LateAnswer(ReplyFault, frozen=True, kw_only=True):
 
 
 class WrongUnit(ReplyFault, frozen=True, kw_only=True):
-    """A whole answer that says it is another unit's.
+    """The answer is complete, but it names another unit.
 
     Attributes:
-        unit: the one that it names.
+        unit: unit address in the answer.
     """
 
     unit: UnitId = 247
@@ -152,10 +153,10 @@ class WrongUnit(ReplyFault, frozen=True, kw_only=True):
 
 
 class WrongTransaction(ReplyFault, frozen=True, kw_only=True):
-    """A whole answer with another transaction's number.
+    """The answer is complete, but it has the number of another transaction.
 
     Attributes:
-        offset: from the right one.
+        offset: difference from the right number.
     """
 
     framings: ClassVar[tuple[Framing, ...]] = ("tcp",)
@@ -171,7 +172,7 @@ class Truncated(ReplyFault, frozen=True, kw_only=True):
     """The answer ends too early.
 
     Attributes:
-        missing: at its end [bytes].
+        missing: number of bytes missing at the end.
     """
 
     missing: Annotated[int, Meta(ge=1, le=255)] = 3
@@ -185,8 +186,8 @@ class Split(ReplyFault, frozen=True, kw_only=True):
     """The answer comes in pieces, as serial servers and TCP cut it; it is whole in the end.
 
     Attributes:
-        pieces: how many.
-        delay_s: between two of them.
+        pieces: number of pieces.
+        delay_s: pause between two pieces [s].
     """
 
     pieces: Annotated[int, Meta(ge=2, le=64)] = 3
@@ -226,7 +227,7 @@ class ExceptionCode(ReplyFault, frozen=True, kw_only=True, tag="exception"):
     """The meter refuses with an exception code.
 
     Attributes:
-        code: Modbus application protocol V1.1b3, section 7.
+        code: exception code; see Modbus application protocol V1.1b3, section 7.
     """
 
     code: Code = 4
@@ -245,12 +246,12 @@ class Busy(ReplyFault, frozen=True, kw_only=True):
 
 
 class Noise(ReplyFault, frozen=True, kw_only=True):
-    """Bytes that nobody sent, on the wire with the answer.
+    """Random bytes are on the wire, with the answer or instead of it.
 
     Attributes:
-        count: how many.
-        place: before the answer, after it, or instead of it.
-        delay_s: between the answer and noise that comes after it.
+        count: number of bytes.
+        place: position of the noise: before the answer, after it, or instead of it.
+        delay_s: pause between the answer and noise that comes after it [s].
     """
 
     count: Annotated[int, Meta(ge=1, le=255)] = 5
@@ -271,7 +272,7 @@ class Reset(ReplyFault, frozen=True, kw_only=True):
     """The connection is reset.
 
     Attributes:
-        place: instead of the answer, in the middle of it, or after it.
+        place: moment of the reset: instead of the answer, within it, or after it.
     """
 
     framings: ClassVar[tuple[Framing, ...]] = CONNECTED
@@ -288,9 +289,9 @@ class Reset(ReplyFault, frozen=True, kw_only=True):
 
 
 class HalfOpen(ReplyFault, frozen=True, kw_only=True):
-    """The other end has forgotten the connection without a word: it stays open, and dead.
+    """The connection stays open but dead: the gateway has dropped it without telling the client.
 
-    A connection that was used in the meantime stays dead afterwards; a new one lives.
+    A connection that was used during the fault stays dead afterwards; a new connection works.
     """
 
     framings: ClassVar[tuple[Framing, ...]] = CONNECTED
@@ -308,7 +309,10 @@ KINDS: Final[tuple[type[ReplyFault], ...]] = (
 
 
 def _with_a_bit_lost(frame: bytes, number: int) -> bytes:
-    """Neither in the first three bytes, which say whose the frame is and how long, nor twice."""
+    """Return the frame with a single bit inverted.
+
+    The first three bytes are left alone: they name the unit, the function and the length.
+    """
     place = 3 + number % max(len(frame) - 3, 1)
     return frame[:place] + bytes([frame[place] ^ 0x10]) + frame[place + 1 :]
 

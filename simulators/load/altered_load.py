@@ -1,7 +1,7 @@
-"""What becomes of a load when somebody cuts the power or a pipe bursts. Pure, but for `alter`.
+"""Change a load by power cuts and leaks. Pure, but for `alter`.
 
-Law: what really flows changes here and nowhere else, so whatever stands above in the meter tree
-sees it too, and the truth is told as it was.
+Law: the real flow changes here and nowhere else. Meters higher up in the meter tree therefore see
+the change too, and the simulator's record of the truth includes it.
 """
 
 from collections.abc import Iterable
@@ -14,21 +14,21 @@ from simulators.load.seeded_noise import Floats, Ints
 
 
 class Cut(msgspec.Struct, frozen=True, order=True):
-    """A time in which nothing flows, UTC ms."""
+    """A period in which nothing flows, UTC ms."""
 
     begin_ms: int
     end_ms: int
 
 
 class Leak(msgspec.Struct, frozen=True):
-    """A time in which more flows [canonical unit an hour]."""
+    """A period with an additional flow of `rate` [canonical unit an hour], UTC ms."""
 
     begin_ms: int
     end_ms: int
     rate: float
 
     def without(self, cuts: Iterable[Cut]) -> "list[Leak]":
-        """What is left of it outside of cuts."""
+        """Return the parts of this leak that lie outside all cuts."""
         left, begin_ms = list[Leak](), self.begin_ms
         for cut in _united(cuts):
             if begin_ms < min(cut.begin_ms, self.end_ms):
@@ -40,10 +40,10 @@ class Leak(msgspec.Struct, frozen=True):
 
 
 class Altered:
-    """A load (see `load.Load`) that may be cut off, or leak.
+    """A load (see `load.Load`) with cuts and leaks applied.
 
     Attributes:
-        load: what flows where nobody interferes.
+        load: the load without any cut or leak.
     """
 
     def __init__(self, load: Load) -> None:
@@ -54,7 +54,7 @@ class Altered:
 
     @property
     def plain(self) -> bool:
-        """Whether nothing interferes."""
+        """Return True if the load has neither cuts nor leaks."""
         return not self._cuts and not self._leaks
 
     def parts(self) -> tuple[Part, ...]:
@@ -62,7 +62,7 @@ class Altered:
         return self._through if self.plain else ()
 
     def alter(self, cuts: Iterable[Cut], leaks: Iterable[Leak]) -> None:
-        """From now on, and in the past, it is so: all cuts and leaks there are."""
+        """Replace all cuts and leaks, for the past as well as for the future."""
         self._cuts = tuple(_united(cuts))
         self._leaks = tuple(leaks)
 
@@ -89,7 +89,7 @@ class Altered:
 
 
 def _united(cuts: Iterable[Cut]) -> list[Cut]:
-    """Cuts that overlap, as one."""
+    """Return the cuts in order of time, with overlapping or touching ones joined."""
     united: list[Cut] = []
     for cut in sorted(cuts):
         if united and cut.begin_ms <= united[-1].end_ms:

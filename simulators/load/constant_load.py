@@ -1,4 +1,4 @@
-"""A load that flows evenly: for answers that can be worked out by hand. Pure."""
+"""A load with a constant rate, for readings that can be worked out by hand. Pure."""
 
 import numpy as np
 
@@ -7,10 +7,10 @@ from simulators.load.seeded_noise import Floats, Ints
 
 
 class Steady:
-    """A load (see `load.Load`) of one rate, from a moment on."""
+    """A load (see `load.Load`) with a constant rate from a given moment on."""
 
     def __init__(self, rate: float, begin_ms: int) -> None:
-        """So much flows [canonical unit an hour] from `begin_ms` on."""
+        """Start flowing at `begin_ms`, with a constant `rate` [canonical unit an hour]."""
         self._rate = rate
         self._begin_ms = begin_ms
 

@@ -1,9 +1,9 @@
-"""What the terms of a load come to, day by day. Pure.
+"""Compute the daily totals of a load's terms, and their running sums. Pure.
 
-Law: any day's figures can be had without keeping those of all days, and are the same however they
-are asked for. Totals are worked out when they are wanted. What had flowed before is remembered for
-the first day of each page only, and is added up from there as it was added up to there, day by day;
-so it is the running sum since the first day, to the last digit.
+Law: the figures of a day are available without keeping those of all days, and do not depend on the
+order of the queries. Totals are computed on demand. The running sum is kept for the first day of
+each page only. From there it is added up day by day, in the same order as before; so it equals the
+running sum since the first day, to the last digit.
 """
 
 from collections.abc import Sequence
@@ -19,22 +19,22 @@ KEPT: Final = 2  # pages: around midnight, the last day of one and the first day
 
 
 class ByDay(Protocol):
-    """A number for each day, of which a stretch is asked for. An array is one."""
+    """A sequence with a number for each day, read in slices. A NumPy array is one."""
 
     def __len__(self) -> int:
-        """How many days there are."""
+        """Return the number of days."""
 
     def __getitem__(self, days: slice, /) -> Floats:
-        """The numbers of these days."""
+        """Return the numbers of these days."""
 
 
 class Table(msgspec.Struct, frozen=True):
     """The days of consecutive pages.
 
     Attributes:
-        pages: their numbers.
-        totals: (terms, days), what flows on each day [canonical unit].
-        before: (terms, days), what had flowed when it began.
+        pages: numbers of the pages.
+        totals: consumption of each day, (terms, days) [canonical unit].
+        before: consumption up to the beginning of each day, (terms, days) [canonical unit].
     """
 
     pages: range
@@ -43,21 +43,21 @@ class Table(msgspec.Struct, frozen=True):
 
     @property
     def first(self) -> int:
-        """The number of its first day."""
+        """The number of the first day in this table."""
         return self.pages.start * PAGE
 
     def holds(self, pages: range) -> bool:
-        """Whether it has these pages."""
+        """Return True if the table contains all of these pages."""
         return pages.start in self.pages and pages[-1] in self.pages
 
     def cut(self, pages: range) -> "Table":
-        """Some of its pages, copied, so that the others can be forgotten."""
+        """Return a copy of some pages, so that the memory of the others can be freed."""
         days = slice(pages.start * PAGE - self.first, pages.stop * PAGE - self.first)
         return Table(pages, self.totals[:, days].copy(), self.before[:, days].copy())
 
     @classmethod
     def stacked(cls, tables: Sequence["Table"]) -> Self:
-        """Tables of the same pages, one below the other."""
+        """Stack tables of the same pages, one below the other."""
         return cls(
             tables[0].pages,
             np.concatenate([one.totals for one in tables]),
@@ -69,14 +69,14 @@ NO_TABLE: Final = Table(range(0), np.zeros((0, 0)), np.zeros((0, 0)))
 
 
 class Tally:
-    """The terms of one load."""
+    """Daily totals and running sums of the terms of a load."""
 
     def __init__(self, terms: Sequence[ByDay], wobble: ByDay | None = None) -> None:
-        """Terms of equal length.
+        """Take the terms, which must be of equal length.
 
         Args:
             terms: the total of each day [canonical unit].
-            wobble: what all of them are multiplied with, if with anything.
+            wobble: a factor for each day, common to all terms; None for no factor.
         """
         self._terms = tuple(terms)
         self._wobble = wobble
@@ -85,7 +85,10 @@ class Tally:
         self._latest = NO_TABLE
 
     def table(self, pages: range) -> Table:
-        """The days of these pages. The latest are kept: who reads live needs them for months."""
+        """Return the table of these pages, from the cache where possible.
+
+        The latest pages are kept, because live readings ask for the same pages for months.
+        """
         if self._latest.holds(pages):
             return self._latest.cut(pages)
         made = self._made(pages)
@@ -102,7 +105,7 @@ class Tally:
         return run.cut(pages)
 
     def _added(self, pages: range) -> Table:
-        """Pages, of which it is known what had flowed before the first one."""
+        """Add up pages; the running sum before the first of them must be known already."""
         days = slice(pages.start * PAGE, min(pages.stop * PAGE, self._days))
         totals = np.stack([term[days] for term in self._terms])
         if self._wobble is not None:

@@ -1,16 +1,17 @@
-"""What flows through a meter, at any moment of any year. Pure.
+"""Compute the flow through a meter, at any moment of any year. Pure.
 
-Law: a load is a function of time alone. `consumption` is what has flowed since the load began, and
-never falls; `rate` is its derivative. History and live readings ask the same function, so they
-agree to the last digit.
+Law: a load is a function of time alone. `consumption` is the amount since the load began, and never
+falls; `rate` is its derivative. History and live readings ask the same function, so they agree to
+the last digit.
 
 A shaped load is a sum of terms. A term has a total for each day, and a shape that spreads it over
 the day; so any moment costs one look-up. The shape's rate is linear between full hours. Days have
 24 hours everywhere: where summer time is kept, a load stays with the offset from UTC of its first
-day. On top of that time itself runs a little unevenly (a sum of slow waves), which makes the power
-ripple as on a real board without losing anything: a bent clock can't.
+day. In addition, the load's clock runs a little unevenly (a sum of slow waves). The power therefore
+ripples as on a real switchboard, but the totals stay exact: an uneven clock only shifts consumption
+in time, it neither adds nor removes any.
 
-One load and a thousand, one moment and a year of them take the same way, through a `Stack`.
+All queries go through a `Stack`: for a single load or a thousand, for a moment or a whole year.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,41 +28,41 @@ DAY_MS: Final = 86_400_000
 HOUR_MS: Final = 3_600_000
 
 _TURN: Final = 2.0 * np.pi
-# Periods [ms] of the waves, none a multiple of another, and how far each bends the rate.
+# Periods [ms] of the waves, none a multiple of another, and the share of the rate that each adds.
 _WAVES: Final = ((2_820_000, 0.05), (437_000, 0.04), (61_000, 0.03))
 _PERIODS: Final = np.asarray([period for period, _ in _WAVES]).reshape(-1, 1, 1)
 CELLS: Final = 2**14  # loads x moments that are best worked out at once, to stay in the cache
 
 
 class Load(Protocol):
-    """What flows through a meter.
+    """The flow through a meter, as a function of time.
 
-    A load that is but a sum of others may say so with a method `parts() -> Sequence[Part]`: those
-    that it consists of at this moment, in the order in which it adds them up. None at all means
-    that it has to be asked itself. A `Sum` looks through such loads, down to the shaped ones, and
-    asks those all at once; it asks anew for each reading, so a load may change its mind.
+    A load that is only a sum of others may have a method `parts() -> Sequence[Part]`. It returns
+    the parts of the moment, in the order in which they are added up. An empty sequence means that
+    the load has to be asked itself. A `Sum` follows these parts down to the shaped loads and asks
+    all of those at once. It calls `parts` again for each reading, as the parts may change.
     """
 
     def consumption(self, t_ms: Ints) -> Floats:
-        """What has flowed until then [canonical unit], for UTC milliseconds."""
+        """Return the consumption up to each moment (UTC milliseconds) [canonical unit]."""
 
     def rate(self, t_ms: Ints) -> Floats:
-        """What flows at that moment [canonical unit an hour]."""
+        """Return the rate at each moment (UTC milliseconds) [canonical unit an hour]."""
 
 
 class Part(msgspec.Struct, frozen=True):
-    """A load that counts `times` in a sum."""
+    """A load and the factor (`times`) with which a sum counts it."""
 
     times: float
     load: Load
 
 
 class Shape:
-    """How a day's total is spread over its hours.
+    """The distribution of a day's total over its hours.
 
     Attributes:
-        hours: the relative rate at each full hour, (24,); or (shapes, 24), to be asked for the
-            hours of as many rows.
+        hours: relative rate at each full hour, (24,); or (shapes, 24) for several shapes, with a
+            row of hours for each of them in every query.
     """
 
     def __init__(self, hours: Sequence[float] | Floats) -> None:
@@ -70,18 +71,18 @@ class Shape:
         areas = (rates[..., 1:] + rates[..., :-1]) / 2.0
         day = areas.sum(axis=-1, keepdims=True)
         until = np.cumsum(areas / day, axis=-1)
-        # Both midnights are included, and rows stand one behind the other.
+        # Both midnights are included; the rows are joined into a flat array.
         self._rates = (rates / day).ravel()
         self._until = np.concatenate([np.zeros_like(day), until], axis=-1).ravel()
         self._begins = np.arange(0, rates.size, rates.shape[-1]).reshape(day.shape)
 
     def until(self, hour: Floats) -> Floats:
-        """The share of the day's total that has flowed by that hour, 0 to 1."""
+        """Return the share of the day's total that has flowed by that hour, 0 to 1."""
         at, past, begin, slope = self._place(hour)
         return np.asarray(self._until[at] + begin * past + slope * past * past / 2.0)
 
     def rate(self, hour: Floats) -> Floats:
-        """The share of the day's total that flows an hour."""
+        """Return the rate at that hour, as a share of the day's total an hour."""
         _, past, begin, slope = self._place(hour)
         return np.asarray(begin + slope * past)
 
@@ -93,28 +94,28 @@ class Shape:
 
 
 class Term(msgspec.Struct, frozen=True):
-    """One part of a load: a total for each day [canonical unit], and its shape."""
+    """A term of a load: a total for each day [canonical unit], and the shape of the days."""
 
     totals: ByDay
     shape: Shape
 
 
 class Shaped:
-    """Terms over consecutive days.
+    """A load that is a sum of terms over consecutive days.
 
-    Before the first day nothing has flowed, and after the last one nothing flows any more.
+    Its rate is 0 before the first day and after the last one.
     """
 
     def __init__(
         self, origin_ms: int, terms: Sequence[Term], of: int, wobble: ByDay | None = None
     ) -> None:
-        """Terms of equal length.
+        """Take the terms, which must be of equal length.
 
         Args:
             origin_ms: the first day's local midnight, as UTC.
             terms: at least one.
-            of: a key of `noise`, from which the ripple's phases come.
-            wobble: what the totals of each day are multiplied with, if with anything.
+            of: key of `seeded_noise`, from which the phases of the ripple are drawn.
+            wobble: a factor for each day, common to all terms; None for no factor.
         """
         self.span = (origin_ms, len(terms[0].totals))
         self.shapes = tuple(term.shape for term in terms)
@@ -135,10 +136,10 @@ class Shaped:
 
 
 class Stack:
-    """Shaped loads of the same days, asked at once: a row each, (loads, moments)."""
+    """Shaped loads of the same days, computed together: a row for each, (loads, moments)."""
 
     def __init__(self, loads: Sequence[Shaped]) -> None:
-        """At least one."""
+        """Take at least one load."""
         self._origin_ms, self._days = loads[0].span
         self._tallies = [load.tally for load in loads]
         self._phases = np.stack([load.phases for load in loads], axis=1)[:, :, np.newaxis]
@@ -147,7 +148,7 @@ class Stack:
         self._load_of = np.repeat(np.arange(len(loads)), counts)  # by term
         self._terms = np.arange(len(self._load_of))[:, np.newaxis]
         # The first term of every load, the second one of those that have two, and so on: terms
-        # are added up in their order, so a load gives the same digits in every company.
+        # are added up in their order, so a load gives the same digits in any stack.
         begins = np.cumsum(counts) - counts
         self._turns = [
             (np.flatnonzero(counts > turn), begins[counts > turn] + turn)
@@ -181,7 +182,10 @@ class Stack:
         return flows * np.where(inside, pace, 0.0)
 
     def _bend(self, t_ms: Ints) -> tuple[Floats, Floats]:
-        """Bent time since the first day [ms], and the waves' angles, (waves, loads, moments)."""
+        """Return the uneven clock's time since the first day [ms], and the angles of its waves.
+
+        The angles have the shape (waves, loads, moments).
+        """
         since = np.asarray(t_ms - self._origin_ms, dtype=np.float64)
         angles = _TURN * since / _PERIODS + self._phases
         bent = since
@@ -190,7 +194,7 @@ class Stack:
         return bent, angles
 
     def _place(self, bent: Floats) -> tuple[Table, Ints, Floats]:
-        """A table, and for each term its column there and the hour of that day."""
+        """Return a table, and for each term its column in the table and the hour of that day."""
         bent = np.clip(bent, 0.0, self._days * DAY_MS)
         day = np.minimum((bent // DAY_MS).astype(np.int64), self._days - 1)
         hour = (bent - day * float(DAY_MS)) / HOUR_MS
@@ -198,7 +202,7 @@ class Stack:
         return table, day[self._load_of] - table.first, hour[self._load_of]
 
     def _table(self, pages: range) -> Table:
-        """The days of all loads; the latest are kept, as in a `Tally`."""
+        """Return the table of all loads; the latest pages are kept, as in a `Tally`."""
         if self._latest.holds(pages):
             return self._latest
         table = Table.stacked([tally.table(pages) for tally in self._tallies])
@@ -208,16 +212,16 @@ class Stack:
 
 
 def in_pieces(asked: Callable[[Ints], Floats], t_ms: Ints, most: int) -> Floats:
-    """What is asked for many moments, without working out too much at once.
+    """Call a function of many moments in pieces, to limit the memory it takes.
 
     Args:
-        asked: gives a number for each moment.
-        t_ms: the moments.
-        most: how many may be asked at once.
+        asked: function that returns a number for each moment.
+        t_ms: the moments, UTC.
+        most: greatest number of moments in a piece.
     """
     if len(t_ms) == 1:
         return asked(t_ms)
-    # Where moments lie far apart, the days in between would be worked out in vain.
+    # Between moments that are far apart, the days would be computed in vain.
     far = np.flatnonzero(np.abs(np.diff(t_ms)) > PAGE * DAY_MS) + 1
     pieces = [run[at : at + most] for run in np.split(t_ms, far) for at in range(0, len(run), most)]
     return np.concatenate([np.zeros(0), *map(asked, pieces)])

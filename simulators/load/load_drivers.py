@@ -1,7 +1,7 @@
-"""What makes a day's consumption: a table of names to functions of the days. Pure.
+"""Drivers of the daily consumption: a table from names to functions of the days. Pure.
 
-Degrees are differences of the day's mean outdoor temperature to a base; machines have a largest
-output, so they stop growing at a cap.
+Heating and cooling follow the difference between the day's mean outdoor temperature and a base, in
+degrees. Machines have a greatest output, so the difference counts up to a cap only.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,13 +30,13 @@ def _below(days: Days, base_c: float, cap: float) -> Floats:
 
 
 def _boiler(days: Days) -> Floats:
-    """Boilers run from November to March only."""
+    """Return the demand on boilers, which run from November to March only."""
     season = (days.month >= 11) | (days.month <= 3)
     return np.asarray(_below(days, 14.0, 12.0) * _occupied(days) * season)
 
 
 def _growing(days: Days) -> Floats:
-    """The gardens are watered from April to October."""
+    """Return the demand of gardens, which are watered from April to October only."""
     season = (days.month >= 4) & (days.month <= 10)
     return np.asarray(_above(days, 12.0, 18.0) * season)
 

@@ -1,4 +1,4 @@
-"""What loads are made of, as `data/loads.toml` says it, and a load made of it. Pure."""
+"""Recipes of loads, as `data/loads.toml` lists them, and the loads built from them. Pure."""
 
 from collections.abc import Mapping
 from typing import Final, Literal
@@ -15,9 +15,9 @@ from simulators.load.simulated_days import Days
 
 Basis = Literal["m2", "person", "rated"]
 
-#: For what no recipe is usual for, and where an area says nothing of its size.
+#: The recipe for meters without a default recipe, and for areas without a recorded size.
 FALLBACK: Final = "nameplate"
-_DAY_DEVIATION: Final = 0.04  # of a day's total, as no two days are alike
+_DAY_DEVIATION: Final = 0.04  # share of a day's total, as no two days are alike
 
 
 class ShapeRow(msgspec.Struct, frozen=True):
@@ -37,7 +37,7 @@ class TermRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Usual(msgspec.Struct, frozen=True, kw_only=True):
-    """Which meters a recipe is usual for."""
+    """The meters for which a recipe is the default: by medium, kind of area and item."""
 
     medium: Medium
     kind: AreaKind
@@ -59,11 +59,11 @@ class Book(msgspec.Struct, frozen=True):
     recipe: tuple[Recipe, ...]
 
     def named(self, name: str) -> Recipe:
-        """The recipe of that name, which is there."""
+        """Return the recipe of that name, which must exist."""
         return next(recipe for recipe in self.recipe if recipe.name == name)
 
     def usual(self, medium: str, kind: str, item: str | None) -> str:
-        """The name of the recipe for a meter of that medium and item in that kind of area."""
+        """Return the name of the default recipe for a medium, a kind of area and an item."""
         for recipe in self.recipe:
             for usual in recipe.usual:
                 if (usual.medium, usual.kind, usual.item) == (medium, kind, item):
@@ -72,14 +72,14 @@ class Book(msgspec.Struct, frozen=True):
 
 
 class Base(msgspec.Struct, frozen=True):
-    """What one unit of amount stands for on each day: `scale` x `size`."""
+    """The factor of a term's amount on each day: `scale` x `size`."""
 
     scale: float
     size: Floats
 
 
 class Totals(msgspec.Struct, frozen=True):
-    """What a term comes to on each day (see `tally.ByDay`): the product of all that stands here."""
+    """The total of a term on each day (see `daily_totals.ByDay`): the product of these fields."""
 
     base: Base
     amount: float
@@ -95,7 +95,7 @@ class Totals(msgspec.Struct, frozen=True):
 
 
 class Wobble(msgspec.Struct, frozen=True):
-    """How much more than usual flows on each day, as no two are alike (see `tally.ByDay`)."""
+    """A random factor around 1 for each day, as no two days are alike (`daily_totals.ByDay`)."""
 
     of: int
     number: Ints
@@ -108,7 +108,7 @@ class Wobble(msgspec.Struct, frozen=True):
 
 
 class Makings:
-    """What all loads of a centre are made of; each thing is there once."""
+    """The shapes and drivers that all loads of a site share; each is kept once."""
 
     def __init__(self, book: Book, days: Days) -> None:
         self._shapes = {row.name: Shape(row.hours) for row in book.shape}
@@ -124,14 +124,14 @@ class Makings:
         origin_ms: int,
         of: str,
     ) -> Shaped:
-        """The load of a recipe.
+        """Return the load of a recipe.
 
         Args:
-            recipe: what it is made of.
-            bases: what the amounts are of.
-            trend: for each day, how much more flows than on the first one.
+            recipe: the terms of the load.
+            bases: factor of the amounts on each day, by basis.
+            trend: growth factor of the consumption for each day.
             origin_ms: the first day's local midnight, as UTC.
-            of: what the noise is a function of: seed, site, meter.
+            of: text from which the keys of the noise are made: seed, site, meter.
         """
         terms = [
             Term(

@@ -1,4 +1,4 @@
-"""A CSV of measured values -> arrays. Pure: lines in.
+"""Read a CSV file of measured values into arrays. Pure: lines in, arrays out.
 
 Law: a value that is empty, or is one of the texts that mean "missing", becomes NaN, never 0; a
 value or time that can't be read is refused with its line, never skipped.
@@ -18,7 +18,7 @@ from simulators.load.seeded_noise import Floats, Ints
 
 
 class Table(msgspec.Struct, frozen=True):
-    """A file's texts.
+    """The header and the rows of a CSV file, as texts.
 
     Attributes:
         name: of the file, for messages.
@@ -31,11 +31,11 @@ class Table(msgspec.Struct, frozen=True):
     rows: tuple[tuple[str, ...], ...]
 
     def times(self, column: str | None, zone: ZoneInfo) -> Ints:
-        """A column's moments [UTC ms]; the first column's where None.
+        """Return the times of a column [UTC ms]; None means the first column.
 
         Args:
             column: its name.
-            zone: of times that are written without an offset.
+            zone: time zone of times that are written without an offset.
         """
         at = 0 if column is None else self._column(column)
         return np.asarray(
@@ -44,12 +44,12 @@ class Table(msgspec.Struct, frozen=True):
         )
 
     def values(self, column: str, missing: Collection[str] = ()) -> Floats:
-        """A column's numbers; NaN where missing.
+        """Return the numbers of a column; NaN for missing values.
 
         Args:
             column: its name.
-            missing: texts that mean a missing value, besides the empty one; compared as numbers
-                where they are some.
+            missing: texts that mean a missing value, besides the empty text; those that are
+                numbers are compared as numbers.
         """
         at = self._column(column)
         holes = {_number_or(text) for text in missing}
@@ -90,7 +90,7 @@ class Table(msgspec.Struct, frozen=True):
 
 
 def parse(lines: Iterable[str], name: str) -> Table:
-    """The table of a file's lines.
+    """Parse the lines of a file into a table.
 
     Raises:
         ConfigError: there is no header, or a line has another number of columns.

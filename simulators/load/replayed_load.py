@@ -1,10 +1,9 @@
-"""Measured values as a meter's load. Pure: arrays in, a load out.
+"""Replay measured values as a meter's load. Pure: arrays in, a load out.
 
-Law: over any of the file's intervals the load flows exactly what the file says. A missing value
-adds nothing. What happened inside an interval is unknown, so it is ours to choose: it all flows in
-the interval's middle, and the load rests at both edges for `rest` of the interval's length. A
-register that rests at the edges can be compared with the file exactly, whoever reads it a little
-before or after the full hour.
+Law: the consumption over each interval of the file is exactly the file's value. A missing value
+adds nothing. The file does not say how the flow varied inside an interval, so the replay chooses:
+everything flows in the middle, and nothing flows at both edges for `rest` of the interval's length.
+A reading taken a little before or after the full hour therefore still agrees exactly with the file.
 """
 
 from typing import Final
@@ -22,12 +21,12 @@ class Replay:
     """A load (see `load.Load`) that follows measured values."""
 
     def __init__(self, begins_ms: Ints, ends_ms: Ints, amounts: Floats, rest: float = REST) -> None:
-        """Intervals in the order of time.
+        """Take intervals in the order of time.
 
         Args:
-            begins_ms: where each interval begins, UTC.
-            ends_ms: where it ends: not after the next one's beginning.
-            amounts: what flows in each [canonical unit]; NaN where it is missing.
+            begins_ms: beginning of each interval, UTC.
+            ends_ms: end of each interval, UTC; not after the beginning of the next interval.
+            amounts: consumption in each interval [canonical unit]; NaN where it is missing.
             rest: share of an interval, at each edge, in which nothing flows.
 
         Raises:
@@ -41,7 +40,7 @@ class Replay:
         if (amounts[known] < 0).any():
             raise ValueError("a counter can't fall: there is a negative amount in the replay")
         pause = (rest * (ends_ms - begins_ms)).astype(np.int64)
-        # A last, empty interval that never begins, so that every moment has one that is not over.
+        # An empty last interval that never begins, so that every moment has a next interval.
         self._from = np.append((begins_ms + pause)[known], _NEVER_MS - 1)
         self._to = np.append((ends_ms - pause)[known], _NEVER_MS)
         self._amounts = np.append(amounts[known], 0.0)
@@ -60,7 +59,7 @@ class Replay:
         return np.where(flowing, self._amounts[at] / lasts_h, 0.0)
 
     def _place(self, t_ms: Ints) -> tuple[Ints, Floats]:
-        """The first interval that has not ended, and the share of it that has flowed."""
+        """Return the first interval that has not ended, and the share of it that has flowed."""
         at = np.searchsorted(self._to, t_ms, side="right")
         passed = (t_ms - self._from[at]) / (self._to - self._from)[at]
         return at, np.clip(passed, 0.0, 1.0)
@@ -69,12 +68,12 @@ class Replay:
 def from_intervals(
     times_ms: Ints, amounts: Floats, interval_ms: int | None = None, rest: float = REST
 ) -> Replay:
-    """A replay of amounts, each with the moment at which its interval begins.
+    """Return a replay of amounts, each with the moment at which its interval begins.
 
     Args:
-        times_ms: UTC.
-        amounts: canonical unit; NaN where missing.
-        interval_ms: how long each interval lasts; the usual distance of two times where None.
+        times_ms: beginning of each interval, UTC.
+        amounts: consumption in each interval [canonical unit]; NaN where it is missing.
+        interval_ms: length of the intervals; None: the median distance between two times.
         rest: see `Replay`.
     """
     length = interval_ms or int(np.median(np.diff(times_ms)))
@@ -82,7 +81,10 @@ def from_intervals(
 
 
 def from_registers(times_ms: Ints, readings: Floats, rest: float = REST) -> Replay:
-    """A replay of a register's readings; missing ones (NaN) are bridged, as nothing got lost."""
+    """Return a replay of a register's readings.
+
+    Missing readings (NaN) are bridged: the next reading contains what flowed in the gap.
+    """
     known = ~np.isnan(readings)
     times, values = times_ms[known], readings[known]
     return Replay(times[:-1], times[1:], np.diff(values), rest)

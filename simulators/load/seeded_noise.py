@@ -1,4 +1,6 @@
-"""Random numbers that are a function of their place: any one can be asked without the others.
+"""Random numbers as a function of a key and an index. Pure.
+
+Any number of a sequence can be computed without the others.
 
 Law: the same key and index give the same number on every machine and in every version of numpy,
 which does not promise that of its own generators. The mixing is SplitMix64 (Steele, Lea and
@@ -22,13 +24,13 @@ _MIX: Final = (
 
 
 def key(*parts: object) -> int:
-    """A 64-bit key of what is named: the seed, the site, the meter, the purpose."""
+    """Return a 64-bit key made from the parts, such as seed, site, meter and purpose."""
     text = "\x1f".join(str(part) for part in parts)
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
 
 
 def uniform(of: int, index: Ints) -> Floats:
-    """Numbers in [0, 1)."""
+    """Return uniformly distributed numbers in [0, 1)."""
     state = index.astype(np.uint64) * _GAMMA + np.uint64(of)
     for shift, factor in _MIX:
         state = (state ^ (state >> shift)) * factor
@@ -37,7 +39,10 @@ def uniform(of: int, index: Ints) -> Floats:
 
 
 def bell(of: int, index: Ints) -> Floats:
-    """Mean 0, deviation 1, within +-3.46: four uniform ones added up (Irwin-Hall)."""
+    """Return bell-shaped numbers: mean 0, standard deviation 1, within +-3.46.
+
+    Each is the scaled sum of four uniform numbers (Irwin-Hall).
+    """
     total = uniform(of, 4 * index)
     for part in (1, 2, 3):
         total = total + uniform(of, 4 * index + part)

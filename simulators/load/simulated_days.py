@@ -1,4 +1,4 @@
-"""The simulated days: who is at work, and how warm it is. Pure.
+"""The simulated days: presence at work and outdoor temperature. Pure.
 
 Law: a day's facts depend on its date, the seed and the site alone, so any day of any year can be
 asked directly, and a longer span never changes an earlier day.
@@ -39,7 +39,7 @@ _WORKED: Final[Dates] = np.array(list(chinese_calendar.workdays), "datetime64[D]
 
 
 class Reduced(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
-    """Days on which only a part of the people came, both ends included."""
+    """A period of days on which only a part of the staff came, both ends included."""
 
     from_: date
     to: date
@@ -48,7 +48,7 @@ class Reduced(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"
 
 
 class Presence(msgspec.Struct, frozen=True):
-    """The whole of `data/presence.toml`: what the calendar does not say."""
+    """The contents of `data/presence.toml`: reduced presence, which no calendar lists."""
 
     reduced: tuple[Reduced, ...] = ()
 
@@ -58,7 +58,7 @@ class Days(msgspec.Struct, frozen=True):
 
     Attributes:
         month: 1 to 12.
-        presence: share of the people who are at work, 0 to 1.
+        presence: share of the staff at work, 0 to 1.
         mean_c: outdoor temperature, mean of the day.
     """
 
@@ -69,14 +69,14 @@ class Days(msgspec.Struct, frozen=True):
 
 
 def days(presence: Presence, last_year: int, seed: int, site: str) -> Days:
-    """The days from 2019 to the end of `last_year`."""
+    """Return the days from 2019 to the end of `last_year`."""
     dates = np.arange(np.datetime64(FIRST), np.datetime64(date(last_year + 1, 1, 1)))
     month = dates.astype("datetime64[M]").astype(np.int64) % 12 + 1
     return Days(dates, month, _presence(presence, dates), _mean_c(dates, month, seed, site))
 
 
 def unknown_years(years: Iterable[int]) -> list[int]:
-    """The years whose arrangement the library does not know: they have weekends only."""
+    """Return the years whose holidays the library does not know; they have weekends only."""
     known = {day.year for day in chinese_calendar.holidays}
     return [year for year in years if year not in known]
 
@@ -91,7 +91,7 @@ def _presence(presence: Presence, dates: Dates) -> Floats:
 
 
 def _mean_c(dates: Dates, month: Ints, seed: int, site: str) -> Floats:
-    """The climate, linear between the middles of the months, and the weather upon it."""
+    """Return the climate, linear between the middles of the months, plus the weather."""
     first_of_month = dates.astype("datetime64[M]")
     length = (first_of_month + 1).astype("datetime64[D]") - first_of_month.astype("datetime64[D]")
     passed = (dates - first_of_month.astype("datetime64[D]")).astype(np.float64) + 0.5

@@ -1,7 +1,7 @@
-"""What a meter sees that stands above others. Pure.
+"""Add up the loads below a meter that has sub-meters. Pure.
 
-Law: a sum adds up its parts in their order, the sums below it first. That it asks all shaped loads
-below at once, however deep they lie, changes no digit.
+Law: a sum adds up its parts in their order, the sums below it first. All shaped loads below it, at
+any depth, are computed together; the result is the same to the last digit as one by one.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +18,7 @@ _Ask = Callable[[Load, Ints], Floats]
 
 
 class Sum:
-    """Loads added up, at least one."""
+    """The sum of at least one load."""
 
     def __init__(self, parts: Sequence[Part]) -> None:
         self._parts = tuple(parts)
@@ -44,15 +44,15 @@ class Sum:
 
 
 class _Tree:
-    """All that lies below a sum, as a table: a row for each load that is asked, then for each sum.
+    """All loads below a sum, as a table: a row for each load, then a row for each sum.
 
     Attributes:
-        rows: how many.
+        rows: number of rows.
     """
 
     def __init__(self, top: Sum) -> None:
         self._loads: list[Load] = []
-        # How often each part counts, (parts, 1), and its row; the top is the last sum of all.
+        # Factor of each part, (parts, 1), and its row; the top is the last of all sums.
         self._sums: list[tuple[Floats, Ints]] = []
         self._looks: list[Callable[[], Sequence[Part]]] = []
         self._seen: list[Sequence[Part]] = []
@@ -62,23 +62,23 @@ class _Tree:
 
     @property
     def changed(self) -> bool:
-        """Whether a load consists of other parts than it did."""
+        """Return True if the parts of any load have changed since this table was built."""
         return [look() for look in self._looks] != self._seen
 
     def added(self, ask: _Ask, t_ms: Ints) -> Floats:
-        """The whole sum of what is asked of each load, (moments,)."""
+        """Return the sum of the answers of all loads, (moments,)."""
         flows = np.empty((self.rows, len(t_ms)))
-        # A moment of all loads at once, but a year of a few at a time.
+        # For a single moment all loads at once; for a whole year a few loads at a time.
         most = max(CELLS // len(t_ms), 1)
         for rows, load in self._asked if self.rows <= most else _gathered(self._loads, most):
             flows[rows] = ask(load, t_ms)
         for number, (times, rows) in enumerate(self._sums):
-            # Not `np.sum`, whose order is another one for one moment than for many.
+            # Not `np.sum`: its order of addition for a single moment differs from that for many.
             flows[~number] = np.add.accumulate(times * flows[rows])[-1]
         return np.asarray(flows[len(self._loads)])  # the last sum stands right behind the loads
 
     def _row(self, load: Load) -> int:
-        """Gives a load a row, which for a sum is counted from the table's end."""
+        """Return the row of a load; rows of sums are negative, counted from the table's end."""
         parts = self._parts(load)
         if not parts:
             self._loads.append(load)
@@ -100,7 +100,10 @@ class _Tree:
 
 
 def _gathered(loads: Sequence[Load], most: int) -> Iterator[tuple[Ints, Load]]:
-    """Who is asked for which rows: stacks of shaped loads of the same days, others alone."""
+    """Yield the rows with the load to ask for them.
+
+    Shaped loads of the same days are stacked, up to `most` at a time; other loads stand alone.
+    """
     alike: dict[object, dict[int, Shaped]] = {}
     for row, load in enumerate(loads):
         if isinstance(load, Shaped):

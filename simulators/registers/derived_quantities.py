@@ -1,8 +1,8 @@
-"""What a meter shows besides its consumption, from the consumption alone. Pure.
+"""Derive every quantity that a meter shows from its consumption and rate. Pure.
 
-Two tables, and every quantity stands in one of them. A counter of the first grows as a fixed share
-of the consumption; a gauge of the second is a function of what flows at the moment, so power is the
-derivative of the energy register, and current follows from power.
+There are two tables, and every quantity is in one of them. A counter of the first grows as a fixed
+share of the consumption. A gauge of the second is a function of the rate at the moment: power is
+the derivative of the energy register, and current follows from power.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ import numpy as np
 from simulators.load.seeded_noise import bell
 
 # Gas lines run a little above the atmosphere; standard conditions are 101.325 kPa and 20 degrees
-# (GB/T 19205-2008). The line's temperature is held, so that both totals keep one ratio.
+# (GB/T 19205-2008). The line's temperature is constant here, so the ratio of the totals is, too.
 _LINE_KPA: Final = 104.0
 _LINE_C: Final = 12.0
 _WORKING_PER_STANDARD: Final = (101.325 / _LINE_KPA) * (273.15 + _LINE_C) / 293.15
@@ -28,7 +28,7 @@ _M3_PER_GJ: Final = 1e6 / (4.19 * 983.0 * (_SUPPLY_C - _RETURN_C))
 _POWER_FACTOR: Final = 0.92
 _TAN_PHI: Final = 0.426  # of that power factor
 
-#: Counters: how much of each grows while the consumption grows by 1. The time-of-use split is
+#: Counters: growth of each while the consumption grows by 1. The time-of-use split is
 #: fixed; a tariff's hours are not the meter's business here.
 SHARES: Final[Mapping[str, float]] = MappingProxyType(
     {
@@ -48,15 +48,15 @@ SHARES: Final[Mapping[str, float]] = MappingProxyType(
 
 
 class Moment(msgspec.Struct, frozen=True):
-    """What is true of a meter at one moment.
+    """The inputs of a meter's gauges at a moment.
 
     Attributes:
-        medium: of the meter.
-        rate: what flows: kW, m3/h or GJ/h.
+        medium: medium of the meter.
+        rate: rate of the load [kW, m3/h or GJ/h].
         phases: 3, or 1 for a single-phase meter.
-        pt: ratio of the voltage transformer.
+        pt: ratio of the voltage transformer; 1 where there is none.
         time_ms: UTC.
-        of: a key of `noise`.
+        of: key of `seeded_noise`.
     """
 
     medium: str
@@ -67,21 +67,21 @@ class Moment(msgspec.Struct, frozen=True):
     of: int
 
     def wobble(self, place: int) -> float:
-        """A small number that changes every second, for what no load decides."""
+        """Return a random number that changes every second, for values that no load determines."""
         return float(bell(self.of + place, np.asarray([self.time_ms // 1000]))[0])
 
     @property
     def power_kw(self) -> float:
-        """Electric power, or heat."""
+        """Electric or thermal power [kW]."""
         return self.rate / 0.0036 if self.medium == "heat" else self.rate
 
     def voltage_v(self, phase: int) -> float:
-        """Phase to neutral: 230 V, or 57.7 V times the ratio of a voltage transformer."""
+        """Return the voltage to neutral: about 230 V, or 57.7 V times the transformer's ratio."""
         nominal = 230.0 if self.pt == 1.0 else 57.735 * self.pt
         return nominal * (1.0 + 0.006 * self.wobble(phase))
 
     def current_a(self, phase: int) -> float:
-        """What the power takes at that voltage."""
+        """Return the current of a phase, from its share of the power and its voltage."""
         through = 1000.0 * self.power_kw / self.phases / _POWER_FACTOR
         return through / self.voltage_v(phase)
 
@@ -116,7 +116,7 @@ GAUGES: Final[Mapping[str, Callable[[Moment], float]]] = MappingProxyType(
 
 
 def share(quantity: str, medium: str) -> float | None:
-    """How much a counter grows while the consumption grows by 1; None for a gauge."""
+    """Return the growth of a counter while the consumption grows by 1; None for a gauge."""
     if medium == "heat" and quantity == "volume_m3":
         return _M3_PER_GJ
     return SHARES.get(quantity)

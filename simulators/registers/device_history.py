@@ -1,8 +1,9 @@
-"""Which devices hung at a meter's place, behind which transformers. Pure.
+"""List the devices of a meter over time, with their transformer ratios. Pure.
 
-Law: the first device ends at the recorded final reading, each later one begins at the recorded
-first one. In between it counts what flowed; so of a middle one, begin and load decide the end, and
-a final reading below what flowed before it keeps the first device at 0 for so long.
+Law: the first device ends at its recorded final reading; each later device begins at its recorded
+initial reading. Between these a device counts the load's consumption. The end of a middle device
+therefore follows from its initial reading and the load. If the final reading of the first device is
+smaller than the consumption before it, that device shows 0 until the remaining consumption fits.
 """
 
 from collections.abc import Mapping
@@ -20,30 +21,30 @@ from simulators.load.simulated_days import FIRST
 from simulators.registers.simulated_meter import Anchor, Stretch, registers
 
 _A_YEAR: Final = 365
-_ALWAYS_MS: Final = 0  # since when a meter is there whose installation nobody wrote down
+_ALWAYS_MS: Final = 0  # beginning of meters without a recorded installation, UTC
 
 
 def midnight_ms(site: Site, day: date) -> int:
-    """A day's local midnight, as UTC."""
+    """Return the local midnight at which a day begins, as UTC ms."""
     return round(datetime.combine(day, time(), site.zone).timestamp() * 1000)
 
 
 def stretches(
     site: Site, models: Mapping[str, ModbusModel], one: Meter, load: Load, *, replayed: bool = False
 ) -> list[Stretch]:
-    """The devices and transformers of a meter over time, from its installation on.
+    """Return the devices and transformers of a meter over time, from its installation on.
 
     Args:
-        site: where the meter is.
-        models: by id.
+        site: site of the meter.
+        models: device models, by id.
         one: a meter with a model.
-        load: what flows through it.
-        replayed: that load comes from a file; the first device then starts at 0.
+        load: load of the meter.
+        replayed: True if the load comes from a file; the first device then starts at 0.
     """
     installed = _ALWAYS_MS if one.installed is None else midnight_ms(site, one.installed)
     swaps = [round(row.at.timestamp() * 1000) for row in one.replaced]
     hangs = [row.model or one.model or "" for row in one.replaced]
-    # Nobody wrote down the first one's model: it is taken to be that of today.
+    # The model of the first device is not recorded; it is assumed to be today's model.
     names = [one.model or "", *hangs]
     ratio_changes = [midnight_ms(site, row.from_) for row in (*one.ct, *one.pt)]
     found: list[Stretch] = []
@@ -62,14 +63,14 @@ def stretches(
 def _anchor(
     site: Site, one: Meter, load: Load, model: ModbusModel, number: int, *, replayed: bool
 ) -> Anchor:
-    """At which moment the device shows what."""
+    """Return a moment of a device at which its reading is known, and that reading."""
     if number > 0:
         earlier = one.replaced[number - 1]
         return Anchor(round(earlier.at.timestamp() * 1000), earlier.initial)
     if one.replaced:
         last = one.replaced[0]
         at = round(last.at.timestamp() * 1000)
-        # Half a step more, so that the final reading stands there before the device is taken off.
+        # Half a step more, so that the device shows its final reading before it is removed.
         return Anchor(at, last.final + _half_step(site, one, model, at))
     if one.installed is None:
         return Anchor()
@@ -92,7 +93,7 @@ def _half_step(site: Site, one: Meter, model: ModbusModel, time_ms: int) -> floa
 
 
 def ratios(site: Site, one: Meter, time_ms: int) -> tuple[Fraction, Fraction]:
-    """CT and PT in force on the local day of a moment."""
+    """Return the CT and PT ratios in force on the local day of a moment."""
     day = datetime.fromtimestamp(time_ms / 1000, site.zone).date()
     return _ratio(one.ct, day), _ratio(one.pt, day)
 

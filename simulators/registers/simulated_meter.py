@@ -1,14 +1,14 @@
-"""A meter: a load, seen through the registers of the device that hangs there. Pure.
+"""Simulate a meter: its load, seen through the registers of the installed device. Pure.
 
-Law: a register holds whole steps, rounded down; it starts again where its width or its digits end;
-transformer ratios that the model names are taken out of it, as in force at that moment. What
-`readings` says for an array of times is what `words` serves at each of them.
+Law: a register holds whole steps, rounded down. It rolls over to 0 at the end of its width or its
+digits. Transformer ratios that the model names are divided out, as in force at that moment. The
+values that `readings` returns for an array of times are those that `words` serves at each of them.
 
 A device that was replaced ends at the recorded final reading (its last seconds show exactly that),
-and the new one begins at the recorded first one.
+and the new device begins at the recorded initial reading.
 
-What is wrong with a device for a while (`states`) is a function of time as well, so the history has
-it too; what slips in a single answer is handed to `words` with the question.
+Faults that last for a while (`states`) are functions of time as well, so the history contains them
+too. Faults of a single answer (slips) are handed to `words` with the question.
 """
 
 import math
@@ -30,30 +30,32 @@ from simulators.load.load import Load
 from simulators.load.seeded_noise import Floats, Ints, key
 from simulators.registers.derived_quantities import GAUGES, Moment, share
 
-#: Steps that a float behind the decimal point takes from 0 to 1: it holds each exactly.
+#: Steps between 0 and 1 of a float that holds a fraction: it holds each of them exactly.
 _FINE: Final = 1024
-# Of a step: floats that stand for whole steps may lie this much below them.
+# Share of a step: a float that stands for whole steps may be smaller by this much.
 _TOLERANCE: Final = 1e-6
 _NEVER_MS: Final = 2**62
 
-#: What is wrong with a device, and when; in the order in which it adds up.
+#: State faults of a device with their times, in the order in which they are applied.
 States = tuple[tuple[StateFault, Span], ...]
 
-#: What a register shows instead of so many units.
+#: A function that returns the units a register shows, from the units that it should show.
 Slips = Callable[["Register", float], float]
 
 
 def no_slips(_: "Register", units: float) -> float:
-    """A register that shows what it holds."""
+    """Return the units unchanged: the register shows what it holds."""
     return units
 
 
 class Anchor(msgspec.Struct, frozen=True):
-    """What fixes a device's register to what flows.
+    """A known reading of a device at a known moment.
+
+    It ties the device's counter to the consumption of the load.
 
     Attributes:
-        at_ms: when, UTC; None: before anything flowed.
-        shows: what the device shows then [canonical unit].
+        at_ms: moment of the reading, UTC; None: the beginning of the load.
+        shows: the reading [canonical unit].
     """
 
     at_ms: int | None = None
@@ -61,15 +63,15 @@ class Anchor(msgspec.Struct, frozen=True):
 
 
 class Stretch(msgspec.Struct, frozen=True):
-    """A time in which one device hangs there, with the same transformers.
+    """A period with the same device and the same transformers.
 
     Attributes:
-        begin_ms: UTC; it lasts until the next one begins.
-        model: the device's.
-        ct: ratio in force; 1 where there is none.
-        pt: the same of the voltage transformer.
-        since_ms: when the device was hung there.
-        anchor: what it shows when.
+        begin_ms: beginning, UTC; the stretch lasts until the next one begins.
+        model: model of the device.
+        ct: ratio of the current transformer; 1 where there is none.
+        pt: ratio of the voltage transformer; 1 where there is none.
+        since_ms: moment at which the device was installed, UTC.
+        anchor: a known reading of the device.
     """
 
     begin_ms: int
@@ -81,13 +83,13 @@ class Stretch(msgspec.Struct, frozen=True):
 
 
 class Part(msgspec.Struct, frozen=True):
-    """A number in one place that belongs to a register.
+    """A part of a register's number: the number itself, its fraction or its exponent.
 
     Attributes:
-        address: of its first word.
-        layout: how it lies there.
-        per: units of the register that one unit of it stands for; 0 of an exponent.
-        constant: what an exponent says.
+        address: address of the first word.
+        layout: layout of the part in its words.
+        per: units of the register for each unit of this part; 0 for an exponent.
+        constant: value of an exponent; 0 for other parts.
     """
 
     address: int
@@ -97,20 +99,20 @@ class Part(msgspec.Struct, frozen=True):
 
     @property
     def place(self) -> range:
-        """The addresses that it takes."""
+        """The addresses that this part takes."""
         return range(self.address, self.address + self.layout.words)
 
 
 class Register(msgspec.Struct, frozen=True):
-    """A point of a model under certain transformers.
+    """A point of a model, with given transformer ratios.
 
     Attributes:
-        row: where it lies.
-        parts: its number, and what lies elsewhere of it: fraction, exponent.
-        step: what one unit of it, the finest that it shows, is worth in the canonical unit.
-        ends: units at which it starts again; None if it never does.
-        share: of the consumption; None for a gauge.
-        counts: whether it is the counter that consumption is taken from.
+        row: the point in the model.
+        parts: the number, and its fraction or exponent where these have addresses of their own.
+        step: value of one unit, the smallest that the register shows [canonical unit].
+        ends: number of units at which the register rolls over to 0; None: never.
+        share: growth while the consumption grows by 1; None for a gauge.
+        counts: True for the meter's consumption counter.
     """
 
     row: PointRow
@@ -122,16 +124,16 @@ class Register(msgspec.Struct, frozen=True):
 
     @property
     def layout(self) -> register_words.Layout:
-        """How its number lies, without fraction and exponent."""
+        """The layout of the number, without fraction and exponent."""
         return self.parts[0].layout
 
     @property
     def single(self) -> bool:
-        """Whether it holds a float of single precision."""
+        """Return True if the register holds a float of single precision."""
         return self.layout.kind == "f" and self.layout.bits == 32
 
     def units(self, value: Floats) -> Floats:
-        """Units of the register that show a counter's value [canonical unit]."""
+        """Return the units of the register that show a counter's value [canonical unit]."""
         steps = value * (self.step.denominator / self.step.numerator)
         if self.layout.kind != "f":
             steps = np.floor(steps + _TOLERANCE)
@@ -140,11 +142,11 @@ class Register(msgspec.Struct, frozen=True):
         return steps.astype(np.float32).astype(np.float64) if self.single else steps
 
     def value(self, units: Floats) -> Floats:
-        """What a reader makes of units [canonical unit]."""
+        """Return the value that a reader computes from units [canonical unit]."""
         return np.asarray(units * self.step.numerator / self.step.denominator, dtype=np.float64)
 
     def held(self, units: float) -> Iterator[tuple[int, list[int]]]:
-        """What stands at which address when it shows so many units."""
+        """Yield the addresses of the parts with their words, when the register shows `units`."""
         number, *others = self.parts
         alone = number.per == 1
         whole, rest = (units, 0) if alone else divmod(round(units), int(number.per))
@@ -154,7 +156,7 @@ class Register(msgspec.Struct, frozen=True):
             yield part.address, register_words.encode(shown, part.layout)
 
     def read(self, held: Sequence[int], address: int) -> float:
-        """The units of an answer from an address on; NaN where it does not hold all of them."""
+        """Return the units in an answer that begins at `address`; NaN if a part is missing."""
         units = 0.0
         for part in self.parts:
             begin = part.address - address
@@ -166,22 +168,22 @@ class Register(msgspec.Struct, frozen=True):
 
 
 class Meter:
-    """One meter, from its installation on.
+    """A simulated meter, from its installation on.
 
     Attributes:
-        load: what flows through it.
-        states: what is wrong with the device, and when; in the order in which it adds up.
-        stretches: which device hung there when.
+        load: load of the meter.
+        states: state faults with their times, in the order in which they are applied.
+        stretches: devices and transformers, in the order of time.
     """
 
     def __init__(self, name: str, medium: Medium, load: Load, stretches: Sequence[Stretch]) -> None:
-        """A meter.
+        """Build a meter without faults.
 
         Args:
-            name: its id.
-            medium: of the site's meter.
-            load: what flows.
-            stretches: at least one, in the order of time.
+            name: id of the meter.
+            medium: medium of the meter.
+            load: load of the meter.
+            stretches: devices and transformers, at least one, in the order of time.
         """
         self.id = name
         self.medium = medium
@@ -199,31 +201,31 @@ class Meter:
 
     @property
     def counts(self) -> str:
-        """The quantity of its consumption counter."""
+        """The quantity of the consumption counter."""
         return CONSUMPTION[self.medium]
 
     @property
     def quantities(self) -> frozenset[str]:
-        """What any of the devices has registers for."""
+        """The quantities for which any of the devices has a register."""
         return frozenset(one.row.quantity for group in self._registers for one in group)
 
     def most(self, time_ms: int) -> int:
-        """The most registers that the device gives at once."""
+        """Return the greatest number of registers that the device serves in an answer."""
         return self.stretches[self._at(time_ms)].model.model.max_registers
 
     def answers(self, function: int, time_ms: int) -> bool:
-        """Whether the device knows a function; those that read registers every device does."""
+        """Return True if the device supports a Modbus function; all support 3 and 4."""
         return function in (3, 4) or function in self._blocks[self._at(time_ms)]
 
     def has(self, function: int, address: int, count: int, time_ms: int) -> bool:
-        """Whether the device has all these registers."""
+        """Return True if the device has all of these registers."""
         return any(
             block.start <= address and address + count <= block.stop
             for block in self._blocks[self._at(time_ms)].get(function, ())
         )
 
     def readings(self, t_ms: Ints) -> dict[str, Floats]:
-        """What each counter shows, as a reader sees it: primary side, canonical unit.
+        """Return the readings of each counter, by quantity: primary side, canonical unit.
 
         NaN before the meter was installed, and where the device of that time lacks the quantity.
         """
@@ -238,18 +240,18 @@ class Meter:
         return read
 
     def undisturbed(self, time_ms: int) -> float:
-        """What the consumption counter would show with nothing wrong [canonical unit]."""
+        """Return the reading of the consumption counter without state faults [canonical unit]."""
         number = self._at(time_ms)
         counter = self._counters[number]
         counted = self._counted(number, states=())(np.asarray([time_ms]))
         return float(counter.value(counter.units(counted))[0])
 
     def values(self, time_ms: int, states: States | None = None) -> dict[str, float]:
-        """What every register says at a moment, by quantity [canonical unit].
+        """Return the values of all registers at a moment, by quantity [canonical unit].
 
         Args:
             time_ms: UTC.
-            states: what is wrong with the device; what is known of it where None.
+            states: state faults to apply; None: those of the meter.
         """
         number = self._at(time_ms)
         shown = self._shown(number, time_ms, states)
@@ -259,9 +261,9 @@ class Meter:
         }
 
     def counter(self, held: Sequence[int], function: int, address: int, time_ms: int) -> float:
-        """What a reader makes of the consumption counter in an answer [canonical unit].
+        """Return the consumption counter as a reader decodes it from an answer [canonical unit].
 
-        NaN where the counter does not lie wholly in it, or holds no digits.
+        NaN if the answer does not contain the whole counter, or if its digits are not decimal.
         """
         one = self._counters[self._at(time_ms)]
         if one.row.function != function:
@@ -269,19 +271,19 @@ class Meter:
         return float(one.read(held, address) * one.step.numerator / one.step.denominator)
 
     def step(self, time_ms: int) -> float:
-        """What one step of the consumption counter is worth [canonical unit]; 0 of a float."""
+        """Return the value of a step of the consumption counter [canonical unit]; 0 for a float."""
         counter = self._counters[self._at(time_ms)]
         return 0.0 if counter.layout.kind == "f" else float(counter.step)
 
     def wraps(self, time_ms: int) -> float | None:
-        """At how much the consumption counter starts again [canonical unit]; None: never."""
+        """Return the value at which the consumption counter rolls over to 0; None: never."""
         counter = self._counters[self._at(time_ms)]
         return None if counter.ends is None else float(counter.ends * counter.step)
 
     def words(
         self, function: int, address: int, count: int, time_ms: int, slips: Slips = no_slips
     ) -> list[int]:
-        """What registers or coils hold at a moment; 0 where the model names nothing."""
+        """Return the contents of registers or coils at a moment; 0 for those not in the model."""
         number = self._at(time_ms)
         asked = range(address, address + count)
         held = [0] * count
@@ -303,11 +305,11 @@ class Meter:
         return max(bisect_right(self._begins, time_ms) - 1, 0)
 
     def settle(self) -> None:
-        """What flowed in the past is other than it was: work out anew what the devices show."""
+        """Forget the cached offsets of the devices, after the load's past has changed."""
         self._offsets.clear()
 
     def _counted(self, number: int, states: States | None = None) -> Counts:
-        """What a device has counted since it began at 0, as a function of time."""
+        """Return the counter of a device as a function of time, state faults included."""
         offset = self._offset(self.stretches[number].anchor)
 
         def counted(t_ms: Ints) -> Floats:
@@ -321,7 +323,7 @@ class Meter:
         return counts
 
     def _offset(self, anchor: Anchor) -> float:
-        """What a device shows more than has flowed since the load began."""
+        """Return the difference between a device's counter and the load's consumption."""
         if anchor.at_ms is None:
             return anchor.shows
         if anchor not in self._offsets:
@@ -338,7 +340,7 @@ class Meter:
     def _shown(
         self, number: int, time_ms: int, states: States | None = None
     ) -> Callable[[Register], float]:
-        """What each register shows at a moment [its units]; the load is asked once."""
+        """Return a function from a register to its units at a moment; the load is asked once."""
         at = np.asarray([time_ms])
         counted = self._counted(number, states)(at)
         stretch = self.stretches[number]
@@ -361,17 +363,17 @@ class Meter:
 
 
 def _life(stretches: Sequence[Stretch], number: int) -> Span:
-    """From when until when the device of a stretch hung there."""
+    """Return the time in which the device of a stretch was installed."""
     since_ms = stretches[number].since_ms
     ends = (one.begin_ms for one in stretches[number:] if one.since_ms != since_ms)
     return Span(since_ms, next(ends, _NEVER_MS))
 
 
 def blocks(model: ModbusModel) -> Mapping[int, tuple[range, ...]]:
-    """The registers that a device has, by function: those it is asked for, and small gaps between.
+    """Return the register ranges that a device serves, by function.
 
-    A model says with `max_gap` what may be read along, so that much is there, but for what it says
-    is forbidden.
+    These are the registers of its points and identities, and the gaps between them up to the
+    model's `max_gap`. Ranges that the model forbids are never bridged.
     """
     places = [
         *((row.function, part.place) for row in model.point for part in _parts(row)),
@@ -395,7 +397,7 @@ def _meet(one: range, other: range) -> bool:
 
 
 def _lay(found: Sequence[int], where: int, held: list[int], asked: range) -> None:
-    """Put words where they were asked for; registers may be shared, so bits are added."""
+    """Copy words into the answer; registers may be shared, so their bits are combined."""
     for address, word in enumerate(found, where):
         if address in asked:
             held[address - asked.start] |= word
@@ -408,9 +410,9 @@ def _identity_place(row: IdentityRow) -> range:
 
 
 def identities(model: ModbusModel, name: str) -> Mapping[int, Sequence[tuple[int, list[int]]]]:
-    """What the device says of itself, by function: where, and the words.
+    """Return the identity registers of a device, by function: addresses and words.
 
-    A text that the model leaves open is the meter's name, a number is 0.
+    A text that the model leaves open is the meter's id; a number that it leaves open is 0.
     """
     found: dict[int, list[tuple[int, list[int]]]] = {}
     for row in model.identity:
@@ -426,7 +428,7 @@ def identities(model: ModbusModel, name: str) -> Mapping[int, Sequence[tuple[int
 
 
 def registers(stretch: Stretch, medium: Medium) -> tuple[Register, ...]:
-    """The registers of a device under the transformers of a stretch."""
+    """Return the registers of a device, with the transformer ratios of a stretch."""
     return tuple(_register(row, stretch, medium) for row in stretch.model.point)
 
 
@@ -445,10 +447,10 @@ def _register(row: PointRow, stretch: Stretch, medium: Medium) -> Register:
 
 
 def _parts(row: PointRow) -> tuple[Part, ...]:
-    """Where a point's number lies.
+    """Return the parts of a point's number: the number, then its fraction and exponent.
 
-    Behind the decimal point a float shows binary fractions of `_FINE`, all of which it can hold.
-    An exponent is the one with which a unit is about a hundredth of the quantity's.
+    A float that holds the fraction counts in steps of 1 / `_FINE`, each of which it holds exactly.
+    An exponent is chosen so that a unit is about a hundredth of the quantity's unit.
     """
     lies = register_words.layout(row.type, row.order, row.bits)
     fraction, exponent = row.fraction, row.exponent

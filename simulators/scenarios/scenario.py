@@ -1,7 +1,7 @@
-"""The library of named scenarios: what goes wrong in the field, one file each, with the answer.
+"""Read the library of named scenarios: faults known from the field, one file each.
 
-A scenario is a small site, its loads, its faults, and the golden answers: what really flowed,
-worked out by hand, and what a right pipeline can make of it.
+A scenario is a small site, its loads, its faults, and the golden answers: the true consumption,
+worked out by hand, and the consumption that a right pipeline can find.
 """
 
 import re
@@ -24,8 +24,8 @@ from simulators.faults import AnyFault
 from simulators.faults.fault import NotNegative, Positive
 from simulators.settings import LoadRow, SimulatorSettings
 
-#: Which file of a site's folder a table of a scenario belongs to.
-_FILES: Final[Mapping[str, str]] = MappingProxyType(
+#: File of a site folder that each table of a scenario is written to.
+_FILE_OF_TABLE: Final[Mapping[str, str]] = MappingProxyType(
     {
         "site": "site.toml",
         "area": "site.toml",
@@ -45,11 +45,12 @@ class ScenarioHead(msgspec.Struct, frozen=True, kw_only=True):
     """The table `[scenario]`.
 
     Attributes:
-        title: in Chinese.
-        about: in English.
-        sources: the threads of those whom it hurt.
-        start: when it begins.
-        duration_s: how long it lasts [s].
+        id: name of the scenario and of its file.
+        title: title, in Chinese.
+        about: description, in English.
+        sources: issues and forum threads of users whom the fault hurt.
+        start: begin of the scenario.
+        duration_s: length of the scenario [s].
     """
 
     id: Id
@@ -61,25 +62,27 @@ class ScenarioHead(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def begin_ms(self) -> int:
-        """When it begins, UTC ms."""
+        """Begin of the scenario, UTC ms."""
         return round(self.start.timestamp() * 1000)
 
     @property
     def end_ms(self) -> int:
-        """When it ends, UTC ms."""
+        """End of the scenario, UTC ms."""
         return self.begin_ms + round(1000 * self.duration_s)
 
 
-class Golden(msgspec.Struct, frozen=True, kw_only=True):
-    """A `[[golden]]` answer for one meter.
+class GoldenAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A `[[golden]]` table: the right consumption of one meter in one span.
 
     Attributes:
-        from_s: seconds after the start.
-        to_s: seconds after the start.
-        flowed: between them [canonical unit].
-        counted: what a right pipeline makes of it, where that is something else.
-        tolerance: of what is counted: steps of the register at both edges [canonical unit].
-        how: the sum by which `flowed` was worked out.
+        meter: the meter's id.
+        from_s: begin of the span, after the scenario's start [s].
+        to_s: end of the span, after the scenario's start [s].
+        flowed: true consumption in the span [canonical unit].
+        counted: consumption that a right pipeline finds [canonical unit], if that differs.
+        tolerance: allowed error of what a pipeline finds: the register's steps at both ends
+            [canonical unit].
+        how: the calculation of `flowed`.
     """
 
     meter: Id
@@ -102,18 +105,18 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     load: tuple[LoadRow, ...]
     ports: dict[str, int]
     fault: tuple[AnyFault, ...] = ()
-    golden: Annotated[tuple[Golden, ...], Meta(min_length=1)]
+    golden: Annotated[tuple[GoldenAnswer, ...], Meta(min_length=1)]
 
     @property
     def id(self) -> str:
-        """Its name."""
+        """The scenario's id."""
         return self.scenario.id
 
     def folder(self, path: Path = Path()) -> SiteFolder:
-        """Its site, as if it stood in a folder.
+        """Return the scenario's site as a site folder; nothing is written.
 
         Raises:
-            ConfigError: the site is wrong.
+            ConfigError: the site has errors.
         """
         site = Site(site=self.site, area=self.area, bus=self.bus, meter=self.meter)
         models = packaged_models()
@@ -122,21 +125,23 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
         return SiteFolder(path, site, models)
 
     def settings(self) -> SimulatorSettings:
-        """How its meters are simulated."""
+        """Return the simulator's settings of the scenario."""
         return SimulatorSettings(load=self.load, ports=self.ports)
 
 
-def names() -> list[str]:
-    """All scenarios there are."""
+def scenario_ids() -> list[str]:
+    """Return the ids of all scenarios, sorted."""
     entries = (resources.files("simulators") / "scenarios").iterdir()
-    return sorted(one.name.removesuffix(".toml") for one in entries if one.name.endswith(".toml"))
+    return sorted(
+        entry.name.removesuffix(".toml") for entry in entries if entry.name.endswith(".toml")
+    )
 
 
 def read(name: str) -> Scenario:
-    """A scenario by its name.
+    """Read a scenario by its id.
 
     Raises:
-        UsageError: there is none of that name.
+        UsageError: there is no scenario of that id.
     """
     return config_file.decode(config_file.parse(_text(name), f"{name}.toml"), Scenario)
 
@@ -145,20 +150,20 @@ def write(name: str, folder: Path) -> list[Path]:
     """Write a scenario as a site's folder that any simulator and agent can be started on.
 
     Raises:
-        UsageError: there is none of that name, or something stands in the folder already.
+        UsageError: there is no scenario of that id, or the folder has one of the files already.
     """
     files: dict[str, list[str]] = {}
-    file = _FILES["scenario"]
-    waiting: list[str] = []  # comments belong to the table that follows them
+    file = _FILE_OF_TABLE["scenario"]
+    comments: list[str] = []  # they belong to the table that follows them
     for line in _text(name).splitlines(keepends=True):
         if line.startswith("#"):
-            waiting.append(line)
+            comments.append(line)
             continue
         if header := _HEADER.match(line):
-            file = _FILES[header[1]]
-        files.setdefault(file, []).extend([*waiting, line])
-        waiting.clear()
-    taken = [one for one in files if (folder / one).exists()]
+            file = _FILE_OF_TABLE[header[1]]
+        files.setdefault(file, []).extend([*comments, line])
+        comments.clear()
+    taken = [file_name for file_name in files if (folder / file_name).exists()]
     if taken:
         raise UsageError(
             "{folder} already has {files}, which is not overwritten: choose another folder.",
@@ -168,12 +173,14 @@ def write(name: str, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     for file_name, lines in files.items():
         (folder / file_name).write_text("".join(lines), encoding="utf-8")
-    return [folder / one for one in sorted(files)]
+    return [folder / file_name for file_name in sorted(files)]
 
 
 def _text(name: str) -> str:
-    if name not in names():
+    if name not in scenario_ids():
         raise UsageError(
-            "there is no scenario {name}; known are: {known}.", name=name, known=", ".join(names())
+            "there is no scenario {name}; known are: {known}.",
+            name=name,
+            known=", ".join(scenario_ids()),
         )
     return (resources.files("simulators") / "scenarios" / f"{name}.toml").read_text("utf-8")

@@ -1,4 +1,7 @@
-"""What a store holds, against what the meters answered and what flowed. Pure: arrays in."""
+"""Score a store: its readings against the meters' answers, its consumption against the true one.
+
+Pure: arrays in.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
@@ -9,26 +12,39 @@ import msgspec
 import numpy as np
 
 from simulators.load.seeded_noise import Ints
-from simulators.scoring.consumption_comparison import Amounts, Compared, Day, consumption
-from simulators.scoring.reading_pairs import Answers, Bools, Paired, Readings, Rules, pair, slack
+from simulators.scoring.consumption_comparison import (
+    ConsumptionComparison,
+    DayComparison,
+    IntervalAmounts,
+    compare_consumption,
+)
+from simulators.scoring.reading_pairs import (
+    Answers,
+    Bools,
+    Pairing,
+    Readings,
+    ScoringRules,
+    half_step,
+    pair,
+)
 
-Mistake = Literal["lost", "invented", "wrong", "late"]
+MistakeKind = Literal["lost", "invented", "wrong", "late"]
 
-#: Of the mistakes of a kind with a meter, so many are told of one by one.
-TOLD: Final = 20
+#: Mistakes of one kind that are listed one by one for a meter; the others are only counted.
+MAX_LISTED: Final = 20
 
 
-class Case(msgspec.Struct, frozen=True):
-    """A meter: what it answered and what is stored, what flowed and what was computed of that.
+class MeterData(msgspec.Struct, frozen=True):
+    """The truth of a meter, and a store's data of it.
 
     Attributes:
-        meter: its id.
+        meter: the meter's id.
         quantity: its consumption counter.
-        step: what one unit of that register is worth [canonical unit]; 0 where it holds a float.
-        answers: all of them.
-        readings: what is stored.
-        flowed: in the whole intervals of the run.
-        computed: the consumption of such intervals that is stored.
+        step: one step of the counter's register [canonical unit]; 0 if it holds a float.
+        answers: all answers of the run.
+        readings: stored readings.
+        flowed: true consumption in the whole intervals of the run.
+        computed: stored consumption of intervals of that length.
     """
 
     meter: str
@@ -36,25 +52,25 @@ class Case(msgspec.Struct, frozen=True):
     step: float
     answers: Answers
     readings: Readings
-    flowed: Amounts
-    computed: Amounts
+    flowed: IntervalAmounts
+    computed: IntervalAmounts
 
 
-class Counts(msgspec.Struct, frozen=True, kw_only=True):
+class ScoreCounts(msgspec.Struct, frozen=True, kw_only=True):
     """Numbers of answers and of stored readings.
 
     Attributes:
-        good: answers that had to be kept, where they were not given in the last moment.
-        doubtful: answers that may be kept or not.
+        good: answers that must be stored (unless given within the grace at the run's end).
+        doubtful: answers that may be stored or not.
         bad: answers that must not be believed.
-        readings: stored in the run's span: right, wrong, late or invented.
-        right: readings that say what an answer said.
+        readings: readings stored within the run; each is right, wrong, late or invented.
+        right: readings with the value of an answer of that time.
         lost: good answers that are not stored.
-        invented: readings that nobody gave.
-        wrong: readings that say what no answer of that time said.
-        late: readings that are stored with another time than that of the answer.
-        untrue: readings that are right about an answer whose register was disturbed.
-        untrue_marked: those of them that bear a doubt.
+        invented: readings that no meter gave.
+        wrong: readings with a value that no answer of that time had.
+        late: readings stored with another time than their answer's.
+        untrue: right readings of an answer whose register was disturbed by a fault.
+        untrue_marked: untrue readings that carry a quality code.
     """
 
     good: int = 0
@@ -71,27 +87,27 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def mistakes(self) -> int:
-        """What a pipeline without faults of its own has none of."""
+        """Number of mistakes; a pipeline without faults has 0."""
         return self.lost + self.invented + self.wrong + self.late
 
-    def plus(self, other: "Counts") -> "Counts":
-        """The sum."""
-        mine, theirs = msgspec.structs.asdict(self), msgspec.structs.asdict(other)
-        return Counts(**{name: mine[name] + theirs[name] for name in mine})
+    def plus(self, other: "ScoreCounts") -> "ScoreCounts":
+        """Return the sum of two counts."""
+        counts, other_counts = msgspec.structs.asdict(self), msgspec.structs.asdict(other)
+        return ScoreCounts(**{name: counts[name] + other_counts[name] for name in counts})
 
 
-class Finding(msgspec.Struct, frozen=True):
-    """One mistake.
+class Mistake(msgspec.Struct, frozen=True):
+    """A lost answer, or a stored reading that is invented, wrong or late.
 
     Attributes:
-        mistake: which kind.
-        time: of the answer that is lost, or of the reading that should not be there.
-        value: that it says [canonical unit].
-        faults: of the answer, separated by spaces.
-        peer: who was given the answer; None of a reading.
+        mistake: its kind.
+        time: time of the lost answer or of the stored reading.
+        value: value of the answer or reading [canonical unit].
+        faults: ids of the faults that touched the answer, separated by spaces.
+        peer: address of the master that was answered; None for a reading.
     """
 
-    mistake: Mistake
+    mistake: MistakeKind
     time: datetime
     value: float
     faults: str = ""
@@ -102,32 +118,32 @@ class MeterScore(msgspec.Struct, frozen=True, kw_only=True):
     """A meter's score.
 
     Attributes:
-        meter: its id.
+        meter: the meter's id.
         quantity: its consumption counter.
-        counts: of answers and readings.
-        whole: consumption of the whole run; None where no interval lies wholly in it.
+        counts: counts of its answers and readings.
+        whole: consumption of the whole run; None if no whole interval lies in the run.
         days: consumption by day.
         findings: the first mistakes of each kind, by time.
     """
 
     meter: str
     quantity: str
-    counts: Counts
-    whole: Compared | None
-    days: tuple[Day, ...]
-    findings: tuple[Finding, ...]
+    counts: ScoreCounts
+    whole: ConsumptionComparison | None
+    days: tuple[DayComparison, ...]
+    findings: tuple[Mistake, ...]
 
 
 class DayScore(msgspec.Struct, frozen=True):
-    """A local day of all meters.
+    """A local day, over all meters.
 
     Attributes:
-        day: which.
-        meters: of how many the error is known.
-        mean_error_pct: mean of their errors' sizes; None where none is known.
-        worst_error_pct: the largest of them.
-        worst_meter: whose that is.
-        coverage: mean over all meters.
+        day: the local date.
+        meters: number of meters whose error is known.
+        mean_error_pct: mean of their absolute errors; None if none is known.
+        worst_error_pct: largest of their absolute errors.
+        worst_meter: meter with the largest error.
+        coverage: mean coverage of all meters.
     """
 
     day: date
@@ -139,100 +155,100 @@ class DayScore(msgspec.Struct, frozen=True):
 
 
 class Score(msgspec.Struct, frozen=True):
-    """The sum of all meters, each meter, and each day."""
+    """The score of a run: the sum over all meters, each meter, and each day."""
 
-    counts: Counts
+    counts: ScoreCounts
     meters: tuple[MeterScore, ...]
     days: tuple[DayScore, ...]
 
 
-def score(cases: Iterable[Case], rules: Rules) -> Score:
-    """Score meters."""
-    meters = tuple(_of_meter(case, rules) for case in cases)
-    total = Counts()
-    for one in meters:
-        total = total.plus(one.counts)
-    return Score(total, meters, _by_day(meters))
+def score(meters: Iterable[MeterData], rules: ScoringRules) -> Score:
+    """Score the stored data of meters."""
+    scores = tuple(_score_meter(meter, rules) for meter in meters)
+    total = ScoreCounts()
+    for meter_score in scores:
+        total = total.plus(meter_score.counts)
+    return Score(total, scores, _by_day(scores))
 
 
-def _of_meter(case: Case, rules: Rules) -> MeterScore:
-    readings = _inside(case.readings, rules)
-    paired = pair(case.answers, readings, case.step, rules)
-    whole, days = consumption(case.flowed, case.computed, rules.zone)
+def _score_meter(meter: MeterData, rules: ScoringRules) -> MeterScore:
+    readings = _within_run(meter.readings, rules)
+    pairing = pair(meter.answers, readings, meter.step, rules)
+    whole, days = compare_consumption(meter.flowed, meter.computed, rules.zone)
     return MeterScore(
-        meter=case.meter,
-        quantity=case.quantity,
-        counts=_counts(case, readings, paired),
+        meter=meter.meter,
+        quantity=meter.quantity,
+        counts=_counts(meter, readings, pairing),
         whole=whole,
         days=days,
-        findings=tuple(_findings(case.answers, readings, paired, rules.zone)),
+        findings=tuple(_mistakes(meter.answers, readings, pairing, rules.zone)),
     )
 
 
-def _inside(readings: Readings, rules: Rules) -> Readings:
+def _within_run(readings: Readings, rules: ScoringRules) -> Readings:
     inside = (readings.times_ms >= rules.begin_ms) & (readings.times_ms <= rules.end_ms)
     return Readings(readings.times_ms[inside], readings.values[inside], readings.quality[inside])
 
 
-def _counts(case: Case, readings: Readings, paired: Paired) -> Counts:
-    answers = case.answers
-    apart = np.abs(answers.values - answers.registers)
-    disturbed = apart > 3.0 * slack(answers.registers, case.step)  # more than one step
-    untrue = paired.right.copy()
-    untrue[paired.right] = disturbed[paired.answer[paired.right]]
-    return Counts(
+def _counts(meter: MeterData, readings: Readings, pairing: Pairing) -> ScoreCounts:
+    answers = meter.answers
+    difference = np.abs(answers.values - answers.registers)
+    disturbed = difference > 3.0 * half_step(answers.registers, meter.step)  # more than one step
+    untrue = pairing.right.copy()
+    untrue[pairing.right] = disturbed[pairing.answer[pairing.right]]
+    return ScoreCounts(
         good=int((answers.verdicts == "good").sum()),
         doubtful=int((answers.verdicts == "doubtful").sum()),
         bad=int((answers.verdicts == "bad").sum()),
-        readings=len(paired.right),
-        right=int(paired.right.sum()),
-        lost=int(paired.lost.sum()),
-        invented=int(paired.invented.sum()),
-        wrong=int(paired.wrong.sum()),
-        late=int(paired.late.sum()),
+        readings=len(pairing.right),
+        right=int(pairing.right.sum()),
+        lost=int(pairing.lost.sum()),
+        invented=int(pairing.invented.sum()),
+        wrong=int(pairing.wrong.sum()),
+        late=int(pairing.late.sum()),
         untrue=int(untrue.sum()),
         untrue_marked=int((untrue & (readings.quality != 0)).sum()),
     )
 
 
-def _findings(
-    answers: Answers, readings: Readings, paired: Paired, zone: ZoneInfo
-) -> list[Finding]:
-    """The first mistakes of each kind, by time."""
+def _mistakes(
+    answers: Answers, readings: Readings, pairing: Pairing, zone: ZoneInfo
+) -> list[Mistake]:
+    """Return the first mistakes of each kind, by time."""
 
     def first(mistaken: Bools, times_ms: Ints) -> Iterator[tuple[int, datetime]]:
         found = np.flatnonzero(mistaken)
-        for at in found[np.argsort(times_ms[found], kind="stable")][:TOLD].tolist():
-            yield at, datetime.fromtimestamp(int(times_ms[at]) / 1000, zone)
+        for row in found[np.argsort(times_ms[found], kind="stable")][:MAX_LISTED].tolist():
+            yield row, datetime.fromtimestamp(int(times_ms[row]) / 1000, zone)
 
-    told = [
-        Finding("lost", time, float(answers.values[at]), answers.faults[at], answers.peers[at])
-        for at, time in first(paired.lost, answers.times_ms)
+    listed = [
+        Mistake("lost", time, float(answers.values[row]), answers.faults[row], answers.peers[row])
+        for row, time in first(pairing.lost, answers.times_ms)
     ]
-    kinds: tuple[tuple[Mistake, Bools], ...] = (
-        ("invented", paired.invented),
-        ("wrong", paired.wrong),
-        ("late", paired.late),
+    kinds: tuple[tuple[MistakeKind, Bools], ...] = (
+        ("invented", pairing.invented),
+        ("wrong", pairing.wrong),
+        ("late", pairing.late),
     )
     for kind, mistaken in kinds:
-        told += [
-            Finding(kind, time, float(readings.values[at]))
-            for at, time in first(mistaken, readings.times_ms)
+        listed += [
+            Mistake(kind, time, float(readings.values[row]))
+            for row, time in first(mistaken, readings.times_ms)
         ]
-    return sorted(told, key=lambda one: one.time)
+    return sorted(listed, key=lambda mistake: mistake.time)
 
 
 def _by_day(meters: Iterable[MeterScore]) -> tuple[DayScore, ...]:
-    days: dict[date, list[tuple[str, Day]]] = {}
-    for one in meters:
-        for day in one.days:
-            days.setdefault(day.day, []).append((one.meter, day))
-    return tuple(_of_day(day, days[day]) for day in sorted(days))
+    days: dict[date, list[tuple[str, DayComparison]]] = {}
+    for meter in meters:
+        for day in meter.days:
+            days.setdefault(day.day, []).append((meter.meter, day))
+    return tuple(_score_day(day, days[day]) for day in sorted(days))
 
 
-def _of_day(day: date, rows: Sequence[tuple[str, Day]]) -> DayScore:
-    known = [(abs(one.error_pct), meter) for meter, one in rows if one.error_pct is not None]
-    mean = sum(size for size, _ in known) / len(known) if known else None
-    worst, meter = max(known, default=(None, None))
-    coverage = sum(one.coverage for _, one in rows) / len(rows)
-    return DayScore(day, len(known), mean, worst, meter, coverage)
+def _score_day(day: date, rows: Sequence[tuple[str, DayComparison]]) -> DayScore:
+    errors = [(abs(row.error_pct), meter) for meter, row in rows if row.error_pct is not None]
+    mean = sum(error for error, _ in errors) / len(errors) if errors else None
+    worst, meter = max(errors, default=(None, None))
+    coverage = sum(row.coverage for _, row in rows) / len(rows)
+    return DayScore(day, len(errors), mean, worst, meter, coverage)

@@ -1,4 +1,4 @@
-"""What a row of a script says that can't be. Pure: rows and a campus in, problems out."""
+"""Check the rows of a fault script. Pure: rows and a simulated site in, problems out."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -15,17 +15,17 @@ from simulators.faults.register_faults import Rollover
 from simulators.simulated_site import SimulatedSite
 
 SCRIPT_FILE: Final = "faults.toml"
-# Beyond these no date can be written, nor shown [UTC ms]: 1970 and 9000.
+# Dates outside of 1970 to 9000 can neither be written nor shown [UTC ms].
 _EARLIEST_MS: Final = 0
 _LATEST_MS: Final = 221_845_392_000_000
 
 
 class Times(msgspec.Struct, frozen=True):
-    """When a script is placed.
+    """The moments against which the times of a script are checked.
 
     Attributes:
-        begin_ms: when the simulation began or begins, UTC.
-        now_ms: the moment, where it runs already; None before.
+        begin_ms: beginning of the simulation, UTC.
+        now_ms: the present moment, UTC; None before the simulation runs.
     """
 
     begin_ms: int
@@ -33,14 +33,14 @@ class Times(msgspec.Struct, frozen=True):
 
 
 class _Row(msgspec.Struct, frozen=True):
-    """A fault, and where it stands."""
+    """A fault with its place in a file."""
 
     fault: Fault
     number: int
     file: str
 
     def problem(self, text: str, fix: str, key: str | None = None, /, **values: object) -> Problem:
-        """Something wrong with one of its keys, or with all of it."""
+        """Return a problem of one of the row's keys, or of the whole row."""
         path = ("fault", self.number)
         return Problem(
             text=text,
@@ -54,14 +54,14 @@ class _Row(msgspec.Struct, frozen=True):
 def check(
     campus: SimulatedSite, fault: Fault, number: int, file: str, times: Times
 ) -> Iterator[Problem]:
-    """What a fault says that can't be.
+    """Yield the problems of a fault: targets, times, links and registers that can't be.
 
     Args:
-        campus: what it touches.
+        campus: the simulated site.
         fault: the row.
-        number: of the row in its file.
-        file: the file's name.
-        times: when it is placed.
+        number: number of the row in its file, from 0.
+        file: name of the file.
+        times: beginning of the simulation, and the present moment.
     """
     row = _Row(fault, number, file)
     wrong = [*_target_problems(campus.site, row), *_time_problems(row, times)]
@@ -73,7 +73,7 @@ def check(
 
 
 def same_ids(faults: Sequence[Fault], taken: Iterable[str], file: str) -> Iterator[Problem]:
-    """The ids that are given twice."""
+    """Yield a problem for each fault whose id is used twice."""
     count = Counter([*taken, *(fault.id for fault in faults if fault.id)])
     for number, fault in enumerate(faults):
         if fault.id and count[fault.id] > 1:
@@ -222,11 +222,11 @@ def _buses_of(site: Site, meters: frozenset[str]) -> set[str]:
 
 
 def targets(campus: SimulatedSite, fault: Fault) -> frozenset[str]:
-    """The meters that a fault touches."""
+    """Return the ids of the meters that a fault affects."""
     named = _named(campus.site, fault)
     if not isinstance(fault, PowerCut):
         return named
-    # Whatever electricity is fed through a meter without power has none either.
+    # Electricity meters below a meter without power have no power either.
     site = campus.site
     parents = {one.id: one.parent for one in site.meter if one.medium == "electricity"}
     fed = below(parents, [name for name in parents if name in named])

@@ -1,7 +1,9 @@
-"""Which faults touch what, and since when. Switched on and off while the simulation runs.
+"""Keep the faults of a simulation, with their targets and times.
 
-Law: a fault that has begun stays in the books when it ends, because states leave traces: what a
-meter counted too much while its ratio was wrong stays counted.
+Faults can be switched on and off while the simulation runs.
+
+Law: a fault that has begun stays on record when it ends, because states leave traces: consumption
+that a meter counted in excess while its ratio was wrong stays in its counter.
 """
 
 from collections import Counter
@@ -31,10 +33,10 @@ class Placed(msgspec.Struct, frozen=True):
     """A fault with its time and its targets.
 
     Attributes:
-        fault: with an id.
-        span: from when to when, UTC.
-        meters: that it touches, by id.
-        buses: all of whose meters it touches.
+        fault: the fault, with an id.
+        span: period of the fault, UTC.
+        meters: ids of the meters that the fault affects.
+        buses: ids of the buses all of whose meters the fault affects.
     """
 
     fault: Fault
@@ -48,20 +50,20 @@ class Placed(msgspec.Struct, frozen=True):
         return self.fault.id or ""
 
     def on(self, now_ms: int) -> bool:
-        """Whether it is under way."""
+        """Return True if the fault is in force at that moment."""
         return self.span.begin_ms <= now_ms < self.span.end_ms
 
 
 class Script:
-    """The faults of a simulation."""
+    """All faults of a simulation, by target and time."""
 
     def __init__(self, campus: SimulatedSite, seed: int, begin_ms: int) -> None:
-        """No fault yet.
+        """Begin without any fault.
 
         Args:
-            campus: what they touch.
-            seed: of what is drawn.
-            begin_ms: when the simulation begins, UTC.
+            campus: the simulated site.
+            seed: seed of the random draws.
+            begin_ms: beginning of the simulation, UTC.
         """
         self._campus = campus
         self._seed = seed
@@ -81,15 +83,15 @@ class Script:
     def place(
         self, faults: Sequence[Fault], now_ms: int | None = None, file: str = SCRIPT_FILE
     ) -> list[Placed]:
-        """Take in faults, all or none.
+        """Add faults, all or none, and return them with their times and targets.
 
         Args:
             faults: the rows.
-            now_ms: the moment, where the simulation runs already.
-            file: where they stand.
+            now_ms: the present moment, UTC, if the simulation runs already.
+            file: name of the file of the rows, for messages.
 
         Raises:
-            ConfigError: with every problem of every fault.
+            ConfigError: a fault has a problem; the error lists every problem of every fault.
         """
         times = Times(self._begin_ms, now_ms if self._running else None)
         problems = [
@@ -108,14 +110,14 @@ class Script:
         return new
 
     def started(self) -> None:
-        """From now on questions are answered."""
+        """Note that the simulation runs: from now on no fault may begin in the past."""
         self._running = True
 
     def switch_on(self, fault: Fault, now_ms: int) -> Placed:
-        """Place a fault that begins now, unless it says when.
+        """Place a fault; it begins now unless it has a start of its own.
 
         Raises:
-            ConfigError: it can't be.
+            ConfigError: the fault has a problem.
         """
         if fault.start is None and fault.after_s is None:
             after_s = (now_ms - self._begin_ms) / 1000
@@ -123,10 +125,12 @@ class Script:
         return self.place([fault], now_ms, "fault")[0]
 
     def switch_off(self, name: str, now_ms: int) -> Placed | None:
-        """End a fault now; None where there is none of that id. One that has not begun is gone.
+        """End a fault now and return it; return None if no fault has that id.
+
+        A fault that has not begun yet is removed.
 
         Raises:
-            UsageError: its kind does not end.
+            UsageError: a fault of this kind can't end.
         """
         one = self._placed.get(name)
         if one is None:
@@ -144,30 +148,30 @@ class Script:
         return self._placed.get(name, one)
 
     def replies(self, meter: str, now_ms: int) -> Iterator[ReplyFault]:
-        """The faults that touch this answer of a meter; each asked for once an answer."""
+        """Yield the reply faults of an answer of a meter. Call once per answer: each call draws."""
         return self._drawn(ReplyFault, meter, now_ms)
 
     def slips(self, meter: str, now_ms: int) -> Iterator[SlipFault]:
-        """What slips in this answer's registers; each asked for once an answer."""
+        """Yield the slips of an answer of a meter. Call once per answer: each call draws."""
         return self._drawn(SlipFault, meter, now_ms)
 
     def states(self, meter: str, now_ms: int) -> Iterator[Fault]:
-        """What is wrong with a meter or its building for a while."""
+        """Yield the lasting faults that affect a meter at that moment: all that are not drawn."""
         for one in self._by_meter.get(meter, ()):
             if not one.fault.drawn and one.on(now_ms):
                 yield one.fault
 
     def dark(self, meter: str, now_ms: int) -> bool:
-        """Whether the power of a meter's building is cut."""
+        """Return True if the power of a meter's building is cut."""
         return any(isinstance(one, flow_faults.PowerCut) for one in self.states(meter, now_ms))
 
     def dark_bus(self, bus: str, now_ms: int) -> bool:
-        """Whether there is no power at a whole bus: all of its meters are dark."""
+        """Return True if a whole bus has no power: all of its meters are dark."""
         meters = self._on_bus.get(bus, ())
         return bool(meters) and all(self.dark(meter, now_ms) for meter in meters)
 
     def whole_bus_replies(self, bus: str, now_ms: int) -> Iterator[ReplyFault]:
-        """The faults that touch an answer for a unit that is not there."""
+        """Yield the reply faults of a whole bus, for an answer on behalf of a missing unit."""
         for one in self._placed.values():
             if (
                 isinstance(one.fault, ReplyFault)
@@ -178,7 +182,7 @@ class Script:
                 yield one.fault
 
     def one_connection(self, bus: str, now_ms: int) -> connection_faults.OneConnection | None:
-        """What a gateway does with a second connection, where it takes only one."""
+        """Return the fault that limits a gateway to one connection; None if there is none."""
         return next(self._of_bus(connection_faults.OneConnection, bus, now_ms), None)
 
     def _of_bus(self, kind: type[_Kind], bus: str, now_ms: int) -> Iterator[_Kind]:
@@ -212,7 +216,7 @@ class Script:
         return one
 
     def _apply(self) -> None:
-        """Hand states and flows to the meters."""
+        """Pass the states on to the meters, and the cuts and leaks to their loads."""
         by_meter: dict[str, list[Placed]] = {}
         for one in self._placed.values():
             for name in one.meters:
@@ -239,7 +243,7 @@ class Script:
             meter.settle()
 
     def _cuts(self, meter: str) -> list[Cut]:
-        """When no power reaches a meter. Only electricity needs it: water and gas flow on."""
+        """Return the power cuts of a meter. Water, gas and heat flow on, so they have none."""
         if self._campus.site.meters[meter].medium != "electricity":
             return []
         return [
@@ -250,7 +254,10 @@ class Script:
 
 
 def _states(placed: Sequence[Placed]) -> States:
-    """A device's states in the order in which they begin; what goes with it ends with it."""
+    """Return the states of a meter, in the order in which they begin.
+
+    A state that goes away with the device ends when the device is replaced.
+    """
     states = [
         (one.fault, one.span)
         for one in sorted(placed, key=lambda one: one.span.begin_ms)
@@ -268,7 +275,7 @@ def _until_swap(fault: StateFault, span: Span, swaps: Sequence[int]) -> Span:
 
 
 def _on_bus(site: Site) -> dict[str, frozenset[str]]:
-    """The meters of each bus that has any."""
+    """Return the ids of the meters on each bus; buses without meters are left out."""
     on: dict[str, set[str]] = {}
     for one in site.meter:
         if one.bus is not None:

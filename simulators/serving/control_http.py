@@ -1,16 +1,16 @@
-"""Control while the simulation runs: a small HTTP interface, on loopback unless told otherwise.
+"""Control a running simulation over HTTP; on loopback unless `[control]` says otherwise.
 
-    GET    /                what there is
+    GET    /                site, time and counts
     GET    /kinds           the kinds of faults, with their keys
-    GET    /faults          all faults, also those that are over
-    POST   /faults          a fault, as a row of a script; it begins now unless it says when
-    DELETE /faults/{id}     end one now
-    DELETE /faults          end all
-    GET    /meters          what every meter really counted, and what it shows; ?at=ISO8601
-    GET    /meters/{id}     of one
-    GET    /exchanges       who asked what, and what was served; ?meter=&bus=&limit=
+    GET    /faults          all faults, including those that have ended
+    POST   /faults          add a fault, as a row of a script; it begins now unless it says when
+    DELETE /faults/{id}     end one fault now
+    DELETE /faults          end all faults
+    GET    /meters          each meter's true consumption and its registers; ?at=ISO8601
+    GET    /meters/{id}     the same of one meter
+    GET    /exchanges       requests and the replies to them; ?meter=&bus=&limit=
 
-Answers are JSON. A refusal is `{"problems": ["..."]}` with one sentence each.
+Answers are JSON. A refused request gets `{"problems": ["..."]}`, with one sentence each.
 """
 
 from collections import deque
@@ -33,50 +33,50 @@ from simulators.faults import KINDS, FaultsFile
 from simulators.faults.fault import NEVER_MS, Fault
 from simulators.registers.simulated_meter import Meter
 from simulators.scripting.fault_script import Placed, Script
-from simulators.serving.simulated_bus import Exchange
+from simulators.serving.simulated_bus import ExchangeRecord
 from simulators.settings import ControlSettings
 from simulators.simulated_site import SimulatedSite
 
-_ROW: Final = "fault"  # where a row that came over HTTP stands
-_MOST: Final = 1000  # exchanges in an answer
-_DIGITS: Final = 9  # of a number that makes sense
+_DOCUMENT: Final = "fault"  # the name under which problems mention a row that came over HTTP
+_MAX_EXCHANGES: Final = 1000  # in one answer
+_MAX_DIGITS: Final = 9  # of a limit that is taken seriously
 _SHOWN_AS_SPAN: Final = ("start", "after_s", "duration_s")
 
 
-class Chronicle:
-    """The latest exchanges."""
+class ExchangeLog:
+    """The latest exchanges, up to a fixed number."""
 
-    def __init__(self, most: int) -> None:
-        self._latest: deque[Exchange] = deque(maxlen=most)
+    def __init__(self, max_exchanges: int) -> None:
+        self._latest: deque[ExchangeRecord] = deque(maxlen=max_exchanges)
 
-    def see(self, exchange: Exchange) -> None:
-        """One more."""
+    def add(self, exchange: ExchangeRecord) -> None:
+        """Keep an exchange; the oldest goes if the log is full."""
         self._latest.append(exchange)
 
-    def latest(self, meter: str | None, bus: str | None, limit: int) -> list[Exchange]:
-        """The latest of a meter or bus, the latest last."""
-        wanted: Iterator[Exchange] = (
-            one
-            for one in reversed(self._latest)
-            if meter in (None, one.meter) and bus in (None, one.bus)
+    def latest(self, meter: str | None, bus: str | None, limit: int) -> list[ExchangeRecord]:
+        """Return the latest exchanges of a meter or bus, the latest last."""
+        wanted: Iterator[ExchangeRecord] = (
+            exchange
+            for exchange in reversed(self._latest)
+            if meter in (None, exchange.meter) and bus in (None, exchange.bus)
         )
-        return [one for one, _ in zip(wanted, range(limit), strict=False)][::-1]
+        return [exchange for exchange, _ in zip(wanted, range(limit), strict=False)][::-1]
 
 
-class Control:
-    """What may be asked and told."""
+class SimulatorControl:
+    """The HTTP handlers of one running simulation."""
 
     def __init__(
-        self, campus: SimulatedSite, script: Script, chronicle: Chronicle, clock: Clock
+        self, simulated: SimulatedSite, script: Script, exchanges: ExchangeLog, clock: Clock
     ) -> None:
-        self._campus = campus
+        self._simulated = simulated
         self._script = script
-        self._chronicle = chronicle
+        self._exchange_log = exchanges
         self._clock = clock
 
     def application(self) -> web.Application:
-        """For a web server."""
-        application = web.Application(middlewares=[self._refusals])
+        """Return the application for a web server."""
+        application = web.Application(middlewares=[self._refuse_in_sentences])
         application.add_routes(
             [
                 web.get("/", self._overview),
@@ -96,10 +96,10 @@ class Control:
         now_ms = self._clock.now_ms()
         return _json(
             {
-                "site": self._campus.site.id,
-                "time": moment(now_ms),
-                "meters": len(self._campus.meters),
-                "faults": sum(one.on(now_ms) for one in self._script.placed),
+                "site": self._simulated.site.id,
+                "time": utc_text(now_ms),
+                "meters": len(self._simulated.meters),
+                "faults": sum(placed.on(now_ms) for placed in self._script.placed),
                 "see": ["/kinds", "/faults", "/meters", "/exchanges"],
             }
         )
@@ -109,7 +109,7 @@ class Control:
 
     async def _faults(self, _: web.Request) -> web.Response:
         now_ms = self._clock.now_ms()
-        return _json([placed_row(one, now_ms) for one in self._script.placed])
+        return _json([placed_row(placed, now_ms) for placed in self._script.placed])
 
     async def _switch_on(self, request: web.Request) -> web.Response:
         try:
@@ -117,7 +117,7 @@ class Control:
         except msgspec.DecodeError as error:
             raise UsageError("a fault is sent as a JSON object: {error}.", error=error) from error
         now_ms = self._clock.now_ms()
-        document = toml.Document(_ROW, {"fault": [row]}, {})
+        document = toml.Document(_DOCUMENT, {"fault": [row]}, {})
         [fault] = toml.decode(document, FaultsFile).fault
         placed = self._script.switch_on(fault, now_ms)
         return _json(placed_row(placed, now_ms), status=201)
@@ -127,51 +127,55 @@ class Control:
 
     async def _switch_all_off(self, _: web.Request) -> web.Response:
         now_ms = self._clock.now_ms()
-        ending = [
-            one.id for one in self._script.placed if one.fault.ends and one.span.end_ms > now_ms
+        active = [
+            placed.id
+            for placed in self._script.placed
+            if placed.fault.ends and placed.span.end_ms > now_ms
         ]
-        return _json(self._end(ending))
+        return _json(self._end(active))
 
-    def _end(self, names: Iterable[str]) -> list[dict[str, object]]:
+    def _end(self, fault_ids: Iterable[str]) -> list[dict[str, object]]:
         now_ms = self._clock.now_ms()
         rows = []
-        for name in names:
-            placed = self._script.switch_off(name, now_ms)
+        for fault_id in fault_ids:
+            placed = self._script.switch_off(fault_id, now_ms)
             if placed is None:
-                known = ", ".join(one.id for one in self._script.placed) or "-"
-                raise _NotFound("there is no fault {id}. Known are: {known}.", id=name, known=known)
+                known = ", ".join(placed.id for placed in self._script.placed) or "-"
+                raise _NotFound(
+                    "there is no fault {id}. Known are: {known}.", id=fault_id, known=known
+                )
             rows.append(placed_row(placed, now_ms))
         return rows
 
     async def _meters(self, request: web.Request) -> web.Response:
-        at_ms = self._moment(request)
-        return _json([self._truth(meter, at_ms) for meter in self._campus.meters.values()])
+        at_ms = self._requested_time_ms(request)
+        return _json([self._truth(meter, at_ms) for meter in self._simulated.meters.values()])
 
     async def _meter(self, request: web.Request) -> web.Response:
         meter = self._known_meter(request.match_info["id"])
-        return _json(self._truth(meter, self._moment(request)))
+        return _json(self._truth(meter, self._requested_time_ms(request)))
 
     async def _exchanges(self, request: web.Request) -> web.Response:
         query = request.query
         limit = query.get("limit", "100")
-        if not limit.isdecimal() or len(limit) > _DIGITS:
+        if not limit.isdecimal() or len(limit) > _MAX_DIGITS:
             raise UsageError("limit = {limit} is no number.", limit=limit[:20])
         meter, bus = query.get("meter"), query.get("bus")
         if meter is not None:
             self._known_meter(meter)
-        if bus is not None and bus not in self._campus.site.buses:
-            known = ", ".join(self._campus.site.buses)
+        if bus is not None and bus not in self._simulated.site.buses:
+            known = ", ".join(self._simulated.site.buses)
             raise _NotFound("there is no bus {id}. Known are: {known}.", id=bus, known=known)
-        found = self._chronicle.latest(meter, bus, min(int(limit), _MOST))
-        return _json([exchange_row(one) for one in found])
+        found = self._exchange_log.latest(meter, bus, min(int(limit), _MAX_EXCHANGES))
+        return _json([exchange_row(exchange) for exchange in found])
 
     def _known_meter(self, name: str) -> Meter:
-        if name not in self._campus.meters:
-            known = ", ".join(self._campus.meters)
+        if name not in self._simulated.meters:
+            known = ", ".join(self._simulated.meters)
             raise _NotFound("there is no meter {id}. Known are: {known}.", id=name, known=known)
-        return self._campus.meters[name]
+        return self._simulated.meters[name]
 
-    def _moment(self, request: web.Request) -> int:
+    def _requested_time_ms(self, request: web.Request) -> int:
         text = request.query.get("at")
         if text is None:
             return self._clock.now_ms()
@@ -186,12 +190,12 @@ class Control:
         return round(at.timestamp() * 1000)
 
     def _truth(self, meter: Meter, at_ms: int) -> dict[str, object]:
-        """What is true of a meter at a moment, and what each of its registers says."""
+        """Return a meter's true consumption, and its registers with and without faults."""
         at = np.asarray([at_ms])
         really, shown = meter.values(at_ms, states=()), meter.values(at_ms)
         return {
             "meter": meter.id,
-            "time": moment(at_ms),
+            "time": utc_text(at_ms),
             "quantity": meter.counts,
             "flowed": float(meter.load.consumption(at)[0]),
             "rate": float(meter.load.rate(at)[0]),
@@ -199,15 +203,17 @@ class Control:
                 name: {"really": really[name], "shown": value} for name, value in shown.items()
             },
             "faults": [
-                one.id for one in self._script.placed if meter.id in one.meters and one.on(at_ms)
+                placed.id
+                for placed in self._script.placed
+                if meter.id in placed.meters and placed.on(at_ms)
             ],
         }
 
     @web.middleware
-    async def _refusals(
+    async def _refuse_in_sentences(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        """What can't be as asked is said in sentences."""
+        """Turn the errors of a handler into a JSON answer in the reader's language."""
         try:
             return await handler(request)
         except ConfigError as error:
@@ -217,14 +223,14 @@ class Control:
             problems, status = [error], 404 if isinstance(error, _NotFound) else 400
         except web.HTTPException as error:
             return _json({"problems": [error.reason]}, error.status)
-        language = request.headers.get("Accept-Language", self._campus.site.site.language)
+        language = request.headers.get("Accept-Language", self._simulated.site.site.language)
         translate = translator("en" if language.startswith("en") else "zh")
-        return _json({"problems": [say(one, translate) for one in problems]}, status)
+        return _json({"problems": [say(problem, translate) for problem in problems]}, status)
 
 
 @asynccontextmanager
-async def serving(control: Control, settings: ControlSettings) -> AsyncIterator[str]:
-    """Serve it meanwhile; gives its URL.
+async def serving(control: SimulatorControl, settings: ControlSettings) -> AsyncIterator[str]:
+    """Serve the control while the context is open. Yields its URL.
 
     Raises:
         UsageError: the port is taken.
@@ -241,13 +247,13 @@ async def serving(control: Control, settings: ControlSettings) -> AsyncIterator[
 # --- rows ---------------------------------------------------------------------------------------
 
 
-def moment(time_ms: int) -> str:
-    """ISO 8601, UTC, to the millisecond."""
+def utc_text(time_ms: int) -> str:
+    """Return a time in ISO 8601, UTC, to the millisecond."""
     return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="milliseconds")
 
 
 def kind_row(kind: type[Fault]) -> dict[str, object]:
-    """A kind: its name, what it is, and its own keys with their defaults."""
+    """Return a fault kind's name, description, and own keys with their defaults."""
     return {
         "kind": kind.kind(),
         "layer": kind.layer,
@@ -261,32 +267,32 @@ def kind_row(kind: type[Fault]) -> dict[str, object]:
     }
 
 
-def placed_row(one: Placed, now_ms: int) -> dict[str, object]:
-    """A fault, with its time and whether it is under way."""
+def placed_row(placed: Placed, now_ms: int) -> dict[str, object]:
+    """Return a fault with its begin, its end, and whether it is active now."""
     given = {
         name: value
-        for name, value in msgspec.to_builtins(one.fault).items()
+        for name, value in msgspec.to_builtins(placed.fault).items()
         if value is not None and name not in _SHOWN_AS_SPAN
     }
     return {
         **given,
-        "begin": moment(one.span.begin_ms),
-        "end": None if one.span.end_ms == NEVER_MS else moment(one.span.end_ms),
-        "on": one.on(now_ms),
-        "meters": sorted(one.meters),
+        "begin": utc_text(placed.span.begin_ms),
+        "end": None if placed.span.end_ms == NEVER_MS else utc_text(placed.span.end_ms),
+        "on": placed.on(now_ms),
+        "meters": sorted(placed.meters),
     }
 
 
-def exchange_row(one: Exchange) -> dict[str, object]:
-    """An exchange, its bytes in hexadecimal."""
+def exchange_row(exchange: ExchangeRecord) -> dict[str, object]:
+    """Return an exchange with its bytes in hexadecimal."""
     return {
-        "time": moment(one.time_ms),
+        "time": utc_text(exchange.time_ms),
         **{
             name: value
-            for name, value in msgspec.structs.asdict(one).items()
+            for name, value in msgspec.structs.asdict(exchange).items()
             if name not in ("time_ms", "sent")
         },
-        "sent": one.sent.hex(" "),
+        "sent": exchange.sent.hex(" "),
     }
 
 
@@ -297,4 +303,4 @@ def _json(body: object, status: int = 200) -> web.Response:
 
 
 class _NotFound(UsageError):
-    """What was named is not there."""
+    """A fault, meter or bus that does not exist."""

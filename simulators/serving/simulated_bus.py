@@ -1,14 +1,15 @@
-"""A bus of meters: a question in, what is done about it out. No socket.
+"""Decide how a simulated bus answers a Modbus request. No socket: a request in, a reply plan out.
 
 Laws:
 
-1. Values are computed at the moment of the question, by the clock passed in; nothing runs between.
-2. A meter is strict, as real ones are: a request for registers that it lacks, for more of them than
-   it gives at once, or to write, is refused with the exception code of the Modbus application
-   protocol.
+1. Values are computed at the moment of the request, by the clock passed in. Nothing runs between
+   requests.
+2. A meter is strict, as real ones are. It refuses requests for registers that it lacks, for more
+   registers than it gives at once, and to write, with the exception codes of the Modbus
+   application protocol.
 3. A unit that is not there is answered over Modbus TCP as a gateway does ("gateway target failed to
    respond"), and on a serial line by silence.
-4. Of every question a record is made that tells what the register really was and what was served.
+4. Every request leaves a record of what the register really was and what was served.
 """
 
 import math
@@ -25,36 +26,38 @@ from simulators.encoding.modbus_frames import (
     ILLEGAL_FUNCTION,
     ILLEGAL_VALUE,
     Codec,
+    Framing,
     Request,
 )
-from simulators.faults.fault import Framing, Verdict
 from simulators.faults.register_faults import Slip, SlipFault
 from simulators.faults.reply_faults import Answer, Question, ReplyFault
 from simulators.registers.simulated_meter import Meter, Register, Slips, no_slips
 from simulators.scripting.fault_script import Script
+from simulators.verdict import Verdict
 
 #: Share of the bus's `timeout_s` within which every reader must take an answer.
 _IN_TIME: Final = 0.7
 
 
-class Exchange(msgspec.Struct, frozen=True):
-    """One question and what became of it.
+class ExchangeRecord(msgspec.Struct, frozen=True):
+    """A request and its reply.
 
     Attributes:
-        time_ms: when the last byte of the answer was sent, or the question came; UTC.
+        time_ms: when the last byte of the reply was sent, or, without a reply, when the request
+            arrived; UTC.
         bus: the bus's id.
-        meter: the meter's id; None where there is none.
-        peer: who asked.
-        unit: who was asked.
+        meter: the meter's id; None if the unit is no meter.
+        peer: the master's address, host:port.
+        unit: the Modbus unit that was addressed.
         function: Modbus function.
-        address: of the first register.
-        count: of registers.
-        verdict: what a reader may make of the answer; before it was sent, if it comes in time.
-        faults: the ids of those that touched it; states of the device are not named.
-        sent: the bytes of the answer.
-        value: what the consumption counter in the answer says [canonical unit]; None where the
-            answer does not hold it.
-        register: what that register would have shown with nothing wrong.
+        address: first register of the request.
+        count: number of registers of the request.
+        verdict: whether a reader must keep the reply's values, may, or must not believe them.
+        faults: ids of the faults that touched the reply; states of the device are not named.
+        sent: bytes of the reply.
+        value: consumption counter according to the reply [canonical unit]; None if the reply does
+            not hold it.
+        register: value that the register would have had without faults; None as above.
     """
 
     time_ms: int
@@ -72,22 +75,31 @@ class Exchange(msgspec.Struct, frozen=True):
     register: float | None = None
 
 
-Seen = Callable[[Exchange], None]
+#: A function that is called with each exchange once it is over.
+ExchangeListener = Callable[[ExchangeRecord], None]
 
 
-def nobody_sees(_: Exchange) -> None:
-    """Nobody wants to know of exchanges."""
+def ignore_exchange(_: ExchangeRecord) -> None:
+    """Do nothing: the listener of a bus whose exchanges nobody needs."""
 
 
-class Asked(msgspec.Struct, frozen=True):
-    """What a question led to: what is to be done, and the record of it once that is done."""
+class PlannedReply(msgspec.Struct, frozen=True):
+    """The steps of a reply, and the record of the exchange to complete when they are done."""
 
     answer: Answer
-    record: Exchange
+    record: ExchangeRecord
 
 
-class Bus:
-    """The meters behind one link."""
+class SimulatedBus:
+    """The meters behind one link.
+
+    Attributes:
+        name: the bus's id.
+        codec: frames of its link.
+        clock: time of the simulation.
+        script: faults; None if there are none.
+        timeout_s: the bus's time-out according to the site [real s].
+    """
 
     def __init__(
         self,
@@ -99,115 +111,107 @@ class Bus:
         script: Script | None = None,
         timeout_s: float = math.inf,
     ) -> None:
-        """A bus.
-
-        Args:
-            name: its id.
-            meters: by unit.
-            clock: tells the moment of a question.
-            framing: of its link.
-            script: what is wrong; nothing where None.
-            timeout_s: how long a reader waits for an answer, in real seconds.
-        """
+        """Make a bus of these meters, by unit."""
         self.name: Final = name
         self.codec: Final = Codec(framing)
         self.clock: Final = clock
         self.script: Final = script
         self._meters = meters
         self.timeout_s: Final = timeout_s
-        self._numbers = Counter[int]()
+        self._read_counts = Counter[int]()
 
     @property
     def dark(self) -> bool:
-        """Whether the power is cut for all of its meters."""
+        """Return True while the power of the whole bus is cut."""
         return self.script is not None and self.script.dark_bus(self.name, self.clock.now_ms())
 
-    def ask(self, request: Request, asked: int, peer: str) -> Asked:
-        """What is done about a question.
+    def reply_to(self, request: Request, nth_of_unit: int, peer: str) -> PlannedReply:
+        """Return the reply to a request.
 
         Args:
-            request: the question.
-            asked: how often the unit was asked on this connection, this question included.
-            peer: who asks.
+            request: the request.
+            nth_of_unit: number of requests to this unit on this connection, this one included.
+            peer: the master's address.
         """
         now_ms = self.clock.now_ms()
         meter = self._meters.get(request.unit)
-        record = Exchange(
+        record = ExchangeRecord(
             now_ms, self.name, meter.id if meter else None, peer, request.unit, request.function,
             request.address, request.count,
         )  # fmt: skip
         if self.dark or (meter is not None and self._is_dark(meter, now_ms)):
-            return Asked(Answer((), "bad", empty=True), record)
+            return PlannedReply(Answer((), "bad", empty=True), record)
         replies = self._replies(meter, now_ms)
         if meter is None:
-            # On a serial line nobody answers; over Modbus TCP the gateway does.
             code = GATEWAY_NO_RESPONSE if self.codec.framing == "tcp" else None
-            return self._refused(request, code, replies, record)
-        code = refusal(meter, request, now_ms)
+            return self._refuse(request, code, replies, record)
+        code = exception_code(meter, request, now_ms)
         if code is not None:
-            return self._refused(request, code, replies, record)
-        return self._read(meter, request, asked, replies, record)
+            return self._refuse(request, code, replies, record)
+        return self._reply_with_registers(meter, request, nth_of_unit, replies, record)
 
-    def _refused(
+    def _refuse(
         self,
         request: Request,
         code: int | None,
         replies: tuple[ReplyFault, ...],
-        record: Exchange,
-    ) -> Asked:
-        """What is done about a question that is answered with a code, or not at all."""
-        headed = _headed(request, replies)
-        acts = () if code is None else (self.codec.refusal(headed, code),)
+        record: ExchangeRecord,
+    ) -> PlannedReply:
+        """Return a reply with an exception code, or silence if the code is None."""
+        answered = _with_reply_header(request, replies)
+        acts = () if code is None else (self.codec.refusal(answered, code),)
         answer = Answer(acts, "bad", empty=True)
-        return self._changed(answer, Question(self.codec, headed, 0), replies, record)
+        return self._with_faults(answer, Question(self.codec, answered, 0), replies, record)
 
-    def _read(
+    def _reply_with_registers(
         self,
         meter: Meter,
         request: Request,
-        asked: int,
+        nth_of_unit: int,
         replies: tuple[ReplyFault, ...],
-        record: Exchange,
-    ) -> Asked:
-        """What is done about a read that the meter does not refuse."""
-        self._numbers[request.unit] += 1
-        number, now_ms = self._numbers[request.unit], record.time_ms
+        record: ExchangeRecord,
+    ) -> PlannedReply:
+        """Return the reply to a read that the meter does not refuse."""
+        self._read_counts[request.unit] += 1
+        number, now_ms = self._read_counts[request.unit], record.time_ms
         slips = self._slips(meter, now_ms)
         address = request.address
         for fault in slips:
             address = fault.moved(address)
         held = meter.words(
-            request.function, address, request.count, now_ms, _slipping(slips, asked, number)
+            request.function, address, request.count, now_ms, _slipping(slips, nth_of_unit, number)
         )
-        headed = _headed(request, replies)
-        answer = Answer((self.codec.reply(headed, held),), "good" if headed == request else "bad")
+        answered = _with_reply_header(request, replies)
+        answer = Answer(
+            (self.codec.reply(answered, held),), "good" if answered == request else "bad"
+        )
         value = meter.counter(held, request.function, request.address, now_ms)
-        told = None if math.isnan(value) else value
-        disturbed = told is not None and bool(slips or meter.states)
+        known_value = None if math.isnan(value) else value
+        disturbed = known_value is not None and bool(slips or meter.states)
         record = msgspec.structs.replace(
             record,
             faults=tuple(fault.id or "" for fault in slips),
-            value=told,
-            register=meter.undisturbed(now_ms) if disturbed else told,
+            value=known_value,
+            register=meter.undisturbed(now_ms) if disturbed else known_value,
         )
-        return self._changed(answer, Question(self.codec, headed, number), replies, record)
+        return self._with_faults(answer, Question(self.codec, answered, number), replies, record)
 
-    def _changed(
+    def _with_faults(
         self,
         answer: Answer,
         question: Question,
         replies: tuple[ReplyFault, ...],
-        record: Exchange,
-    ) -> Asked:
-        """The answer as its faults leave it."""
+        record: ExchangeRecord,
+    ) -> PlannedReply:
+        """Return the reply that the faults make of the right one."""
         for reply in replies:
             answer = reply.change(answer, question)
-        known = {} if not answer.empty else {"value": None, "register": None}
+        cleared = {} if not answer.empty else {"value": None, "register": None}
         names = tuple(fault.id or "" for fault in replies)
-        return Asked(
+        return PlannedReply(
             answer,
             msgspec.structs.replace(
-                record, verdict=answer.verdict, faults=record.faults + names, **known
+                record, verdict=answer.verdict, faults=record.faults + names, **cleared
             ),
         )
 
@@ -222,7 +226,7 @@ class Bus:
         return tuple(fault for fault in found if framing in fault.framings)
 
     def _replies(self, meter: Meter | None, now_ms: int) -> tuple[ReplyFault, ...]:
-        """The faults of an answer; of a unit that is not there, those of the whole bus."""
+        """Return the active faults of a meter's replies; for None, those of the whole bus."""
         if self.script is None:
             return ()
         found = (
@@ -233,15 +237,15 @@ class Bus:
         return tuple(fault for fault in found if self.codec.framing in fault.framings)
 
 
-def _headed(request: Request, replies: tuple[ReplyFault, ...]) -> Request:
-    """The question that an answer says it is the answer to."""
+def _with_reply_header(request: Request, replies: tuple[ReplyFault, ...]) -> Request:
+    """Return the request that the reply's header will claim to answer."""
     for reply in replies:
         request = reply.heading(request)
     return request
 
 
-def refusal(meter: Meter, request: Request, now_ms: int) -> int | None:
-    """The exception code with which a meter refuses a question; None where it answers."""
+def exception_code(meter: Meter, request: Request, now_ms: int) -> int | None:
+    """Return the exception code with which a meter refuses a request; None if it answers."""
     if not request.reads or not meter.answers(request.function, now_ms):
         return ILLEGAL_FUNCTION
     if not 1 <= request.count <= meter.most(now_ms):
@@ -251,13 +255,13 @@ def refusal(meter: Meter, request: Request, now_ms: int) -> int | None:
     return None
 
 
-def _slipping(faults: tuple[SlipFault, ...], asked: int, number: int) -> Slips:
-    """What these faults make of each register of an answer."""
+def _slipping(faults: tuple[SlipFault, ...], nth_of_unit: int, number: int) -> Slips:
+    """Return the function that applies these faults to each register of a reply."""
     if not faults:
         return no_slips
 
     def slips(one: Register, units: float) -> float:
-        slip = Slip(one.row.quantity, one.counts, one.layout, float(one.step), asked, number)
+        slip = Slip(one.row.quantity, one.counts, one.layout, float(one.step), nth_of_unit, number)
         for fault in faults:
             if fault.concerns(slip):
                 units = fault.shown(units, slip)

@@ -1,7 +1,7 @@
-"""A site's folder -> its meters, served on ports of this machine.
+"""Build the simulated site of a site folder, and serve its buses on ports of this machine.
 
-It reads what a campus is made of: presence and the recipes of the package, and the files that are
-replayed.
+The package's load recipes and presence, and the measured files that `simulator.toml` replays, are
+read here.
 """
 
 import gzip
@@ -20,37 +20,41 @@ from jieneng.clock import Clock
 from jieneng.metering.catalog.modbus_points import modbus_models
 from jieneng.metering.errors import ConfigError, Problem
 from jieneng.site_folder import SiteFolder
-from simulators import simulated_site as campuses
+from simulators import simulated_site
 from simulators.load import replayed_load
 from simulators.load.load import Load
 from simulators.load.load_recipes import Book
 from simulators.load.measured_csv import Table, parse
 from simulators.load.simulated_days import Presence
 from simulators.scripting.fault_script import Script
-from simulators.serving.modbus_server import Place, SerialPort, TcpPort
-from simulators.serving.simulated_bus import Bus, Seen, nobody_sees
+from simulators.serving.bus_endpoint import BusEndpoint
+from simulators.serving.serial_port import SerialPort
+from simulators.serving.simulated_bus import ExchangeListener, SimulatedBus, ignore_exchange
+from simulators.serving.tcp_port import TcpPort
 from simulators.settings import SimulatorSettings
 from simulators.simulated_site import SETTINGS_FILE, SimulatedSite
 
 _Form = TypeVar("_Form", bound=msgspec.Struct)
 
 
-def campus(folder: SiteFolder, settings: SimulatorSettings) -> SimulatedSite:
-    """The simulated site of a folder.
+def simulate_site(folder: SiteFolder, settings: SimulatorSettings) -> SimulatedSite:
+    """Return the simulated site of a folder.
 
     Raises:
-        ConfigError: what is wrong in `simulator.toml` or in a replayed file.
+        ConfigError: `simulator.toml` or a replayed file has errors.
     """
-    book = packaged("loads.toml", Book)
-    if problems := campuses.check(folder.site, settings, book):
+    book = read_package_data("loads.toml", Book)
+    if problems := simulated_site.check(folder.site, settings, book):
         raise ConfigError(problems)
-    presence = packaged("presence.toml", Presence)
+    presence = read_package_data("presence.toml", Presence)
     models = modbus_models(folder.models)
-    return campuses.build(folder.site, models, settings, presence, book, replays(folder, settings))
+    return simulated_site.build(
+        folder.site, models, settings, presence, book, replays(folder, settings)
+    )
 
 
 def replays(folder: SiteFolder, settings: SimulatorSettings) -> dict[str, Load]:
-    """The loads that follow measured files, by meter; each file is read once."""
+    """Return the loads that follow measured files, by meter. Each file is read once."""
     tables: dict[str, Table] = {}
     loads: dict[str, Load] = {}
     for number, row in enumerate(settings.replay):
@@ -92,8 +96,8 @@ def _problem(number: int, key: str, reason: str, file: str) -> Problem:
     )
 
 
-def packaged(name: str, form: type[_Form]) -> _Form:
-    """A data file of the simulators."""
+def read_package_data(name: str, form: type[_Form]) -> _Form:
+    """Read a TOML file of `simulators/data`."""
     text = (resources.files("simulators") / "data" / name).read_text(encoding="utf-8")
     return toml.decode(toml.parse(text, name), form)
 
@@ -107,21 +111,21 @@ async def serving(
     host: str = "127.0.0.1",
     ports: Mapping[str, int] | None = None,
     devices: Mapping[str, Path] | None = None,
-    seen: Seen = nobody_sees,
-) -> AsyncIterator[dict[str, Place]]:
-    """Serve every bus of a campus; gives where each is to be found, by bus.
+    on_exchange: ExchangeListener = ignore_exchange,
+) -> AsyncIterator[dict[str, BusEndpoint]]:
+    """Serve every bus of a simulated site while the context is open. Yields the endpoints, by bus.
 
-    A bus of link `tcp` speaks Modbus TCP; one of `rtu_tcp` RTU frames over TCP; one of `rtu` is a
-    serial port of this machine, a pseudo-terminal.
+    A bus of link `tcp` speaks Modbus TCP, one of `rtu_tcp` sends RTU frames over TCP, and one of
+    `rtu` is a serial port of this machine, a pseudo-terminal.
 
     Args:
-        simulated: the campus.
-        clock: tells the moment of each request.
-        script: what is wrong with it; nothing where None.
-        host: where to listen.
-        ports: bus -> port; a bus that is not here takes a free one.
-        devices: bus -> the path under which its serial port is to be found besides.
-        seen: told of each exchange.
+        simulated: the simulated site.
+        clock: time of the simulation; each request is answered for its moment.
+        script: faults; None for none.
+        host: address to listen on.
+        ports: bus -> port; any other bus takes a free one.
+        devices: bus -> path of a symbolic link to its serial port.
+        on_exchange: called with each exchange.
 
     Raises:
         Unavailable: a port is taken.
@@ -129,26 +133,28 @@ async def serving(
     site = simulated.site
     _warm_up(simulated, clock.now_ms())
     async with AsyncExitStack() as stack:
-        places: dict[str, Place] = {}
+        endpoints: dict[str, BusEndpoint] = {}
         for row in site.bus:
             meters = {
-                one.unit: simulated.meters[one.id]
-                for one in site.meter
-                if one.bus == row.id and one.id in simulated.meters
+                meter.unit: simulated.meters[meter.id]
+                for meter in site.meter
+                if meter.bus == row.id and meter.id in simulated.meters
             }
-            bus = Bus(row.id, meters, clock, row.link, script=script, timeout_s=row.timeout_s)
+            bus = SimulatedBus(
+                row.id, meters, clock, row.link, script=script, timeout_s=row.timeout_s
+            )
             if row.link == "rtu":
-                serial = SerialPort(bus, seen)
+                serial = SerialPort(bus, on_exchange)
                 stack.push_async_callback(serial.stop)
-                places[row.id] = await serial.start((devices or {}).get(row.id))
+                endpoints[row.id] = await serial.start((devices or {}).get(row.id))
             else:
-                port = TcpPort(bus, seen)
+                port = TcpPort(bus, on_exchange)
                 stack.push_async_callback(port.stop)
-                places[row.id] = await port.start(host, (ports or {}).get(row.id, 0))
-        yield places
+                endpoints[row.id] = await port.start(host, (ports or {}).get(row.id, 0))
+        yield endpoints
 
 
 def _warm_up(simulated: SimulatedSite, now_ms: int) -> None:
-    """Ask every load once, so that no master waits for what is worked out at the first question."""
+    """Ask every load once: the first question is slow, and no master should wait for it."""
     for load in simulated.flows.values():
         load.consumption(np.asarray([now_ms]))

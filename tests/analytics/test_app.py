@@ -111,6 +111,7 @@ def start_of(small: SiteFolder, day: date) -> int:
     return periods.midnight_ms(day, small.site.zone)
 
 
+@pytest.mark.server
 async def test_indicators_need_nothing_but_readings(small: SiteFolder) -> None:
     """After the import of a year, missing consumption is computed when figures are asked for."""
     start = start_of(small, date(2024, 1, 1))
@@ -315,6 +316,7 @@ async def test_the_same_consumption_from_either_store(small: SiteFolder, influx:
     assert len(found[0][0]) == 40
 
 
+@pytest.mark.server
 async def test_metrics_are_served(small: SiteFolder) -> None:
     import aiohttp
 

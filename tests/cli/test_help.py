@@ -8,6 +8,8 @@ import pytest
 from jieneng.cli import jieneng
 from tests.cli import run
 
+pytestmark = pytest.mark.server
+
 
 def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     for name, command in group.commands.items():

@@ -8,6 +8,8 @@ import pytest
 
 from tests.cli.run import jieneng
 
+pytestmark = pytest.mark.server
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -6,6 +6,8 @@ import pytest
 
 from tests.cli.run import jieneng
 
+pytestmark = pytest.mark.server
+
 OTHERS = (
     "agent.toml", "ingest.toml", "analytics.toml", "simulator.toml", "plan.toml", "factors.toml",
 )  # fmt: skip

@@ -109,6 +109,7 @@ def test_a_unit_starts_a_command_that_jieneng_knows(unit: Path) -> None:
     assert understood(line.split())
 
 
+@pytest.mark.server
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
 def test_systemd_understands_the_unit(unit: Path, tmp_path: Path) -> None:
     """Its own checker says so; program and user, which are not on this machine, stood in for."""

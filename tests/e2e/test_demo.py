@@ -9,8 +9,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.cli.run import jieneng
 from tests.patience import PATIENCE_S
+
+pytestmark = [pytest.mark.long, pytest.mark.server]
 
 
 def until(condition: Callable[[], object]) -> None:

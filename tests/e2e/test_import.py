@@ -16,6 +16,8 @@ import pytest
 from tests.cli.run import jieneng
 from tests.e2e import measured as files
 
+pytestmark = [pytest.mark.long, pytest.mark.server, pytest.mark.xdist_group("measured years")]
+
 ZONE = ZoneInfo("Asia/Shanghai")
 YEARS = (2020, 2021, 2022)
 #: Gas is measured in kWh there; m3 at 10.8 kWh, rounded to what a meter shows.

@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 import edge_agent.app
 import ingest.app
 from analytics.app import load_rules
@@ -22,6 +24,8 @@ from simulators.settings import SimulatorSettings
 from tests.e2e import measured as files
 from tests.servers import Influx, Mosquitto
 from tests.stepped_clock import SteppedClock
+
+pytestmark = [pytest.mark.long, pytest.mark.server]
 
 INTERVAL_S = 900
 FIRST_DAY = datetime(2019, 3, 4)  # noqa: DTZ001 - a local day; a Monday, with all buildings at work
@@ -97,7 +101,7 @@ async def running(
     """Simulators, two agents and the ingest."""
     settings = read_settings(folder.path / "simulator.toml", SimulatorSettings)
     async with (
-        site_server.serving(site_server.campus(folder, settings), clock) as places,
+        site_server.serving(site_server.simulate_site(folder, settings), clock) as places,
         asyncio.TaskGroup() as group,
     ):
         overrides = tuple(

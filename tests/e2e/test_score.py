@@ -11,6 +11,8 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
 
+import pytest
+
 import edge_agent.app
 import ingest.app
 import simulators.app
@@ -26,6 +28,8 @@ from tests.cli.run import jieneng
 from tests.patience import PATIENCE_S
 from tests.servers import Mosquitto
 from tests.stepped_clock import SteppedClock
+
+pytestmark = [pytest.mark.long, pytest.mark.server]
 
 BEGIN = datetime.fromisoformat("2025-06-02T22:00:00+08:00")
 HOURS = 28  # a whole local day, and some hours on either side
@@ -184,7 +188,7 @@ async def test_a_day_of_every_fault_is_scored_without_a_mistake(
     end_ms = begin_ms + HOURS * 3_600_000
     clock = SteppedClock(begin_ms, sleepers=len(folder.site.bus))
     truth = tmp_path / "truth"
-    how = simulators.app.Run(script=documents.read(folder.path / "faults.toml"), truth=truth)
+    how = simulators.app.RunOptions(script=documents.read(folder.path / "faults.toml"), truth=truth)
     simulated = read_settings(folder.path / "simulator.toml", SimulatorSettings)
     store = open_store(StoreSettings(), folder.path)
     await store.prepare()
@@ -192,7 +196,7 @@ async def test_a_day_of_every_fault_is_scored_without_a_mistake(
         simulators.app.run(folder, simulated, clock, how), name="simulators"
     )
     try:
-        run_file = folder.path / simulators.app.RUN_FILE
+        run_file = folder.path / simulators.app.ENDPOINTS_FILE
 
         async def served() -> bool:
             return run_file.exists()

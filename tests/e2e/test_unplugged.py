@@ -22,6 +22,8 @@ from jieneng.storage import StoreSettings, open_store
 from tests.patience import PATIENCE_S
 from tests.servers import Mosquitto, free_port
 
+pytestmark = [pytest.mark.long, pytest.mark.server]
+
 SITE = """
 [site]
 id = "small"

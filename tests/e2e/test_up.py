@@ -8,9 +8,13 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.cli.run import jieneng
 from tests.patience import PATIENCE_S
 from tests.servers import free_port
+
+pytestmark = [pytest.mark.long, pytest.mark.server]
 
 
 def test_a_site_runs_in_one_process_and_ends_when_told(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any, get_args
 import pytest
 
 from analytics.figures.figure import Status
-from grafana import build, data_source, queries
+from grafana import boards, build, data_source, queries
 from grafana.panel_layout import Row, place
 from grafana.panels import GRID, VERDICTS
 from jieneng.metering import line_protocol, schema
@@ -20,7 +20,7 @@ from jieneng.metering.schema import Point
 from tests.servers import Influx
 
 Json = dict[str, Any]
-BOARDS = {name: make() for name, make in build.BOARDS.items()}
+BOARDS = {name: board() for name, board in build.board_functions().items()}
 PANELS = [
     pytest.param(panel, id=f"{name}-{panel['id']}-{panel['title']}")
     for name, board in BOARDS.items()
@@ -44,6 +44,20 @@ def test_check_names_what_was_changed_what_is_missing_and_what_nobody_made(tmp_p
     stray = tmp_path / "dashboards" / "jieneng" / "old.json"
     stray.write_text("{}")
     assert build.check(tmp_path) == sorted([changed, missing, stray])
+
+
+def test_a_file_in_the_folder_of_boards_is_a_board(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "boards"
+    folder.mkdir()
+    (folder / "water_of_a_day.py").write_text('def board():\n    return {"title": "用水"}\n')
+    (folder / "shared_rows.py").write_text("ROWS = ()\n")
+    monkeypatch.setattr(boards, "__path__", [*boards.__path__, str(folder)])
+    assert set(build.board_functions()) == {*BOARDS, "water-of-a-day"}
+    build.build(tmp_path / "out")
+    built = tmp_path / "out" / "dashboards" / "jieneng" / "water-of-a-day.json"
+    assert json.loads(built.read_text(encoding="utf-8")) == {"title": "用水"}
 
 
 @pytest.mark.parametrize("panel", PANELS)

@@ -81,6 +81,7 @@ for number in range(200):
 """
 
 
+@pytest.mark.server
 def test_copies_share_one_folder(tmp_path: Path) -> None:
     root = Path(__file__).parents[2]
     writers = [

@@ -15,4 +15,4 @@ def settings(example: SiteFolder) -> SimulatorSettings:
 
 @pytest.fixture(scope="session")
 def campus(example: SiteFolder, settings: SimulatorSettings) -> SimulatedSite:
-    return site_server.campus(example, settings)
+    return site_server.simulate_site(example, settings)

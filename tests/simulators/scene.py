@@ -21,8 +21,8 @@ from simulators.registers import simulated_meter as metered
 from simulators.registers.simulated_meter import Stretch
 from simulators.scripting.fault_script import Script
 from simulators.serving import site_server
-from simulators.serving.modbus_server import Place
-from simulators.serving.simulated_bus import Exchange, Seen, nobody_sees
+from simulators.serving.bus_endpoint import BusEndpoint
+from simulators.serving.simulated_bus import ExchangeListener, ExchangeRecord, ignore_exchange
 from simulators.simulated_site import SimulatedSite
 from tests.patience import PATIENCE_S
 from tests.simulators.clocks import StillClock
@@ -87,11 +87,11 @@ class Scene:
         self.campus = campus(link)
         self.clock = StillClock(BEGIN_MS)
         self.script = Script(self.campus, 1, BEGIN_MS)
-        self.seen: list[Exchange] = []
-        self.also: Seen = nobody_sees
-        self.places: dict[str, Place] = {}
+        self.seen: list[ExchangeRecord] = []
+        self.also: ExchangeListener = ignore_exchange
+        self.places: dict[str, BusEndpoint] = {}
 
-    def see(self, exchange: Exchange) -> None:
+    def see(self, exchange: ExchangeRecord) -> None:
         self.seen.append(exchange)
         self.also(exchange)
 
@@ -170,7 +170,7 @@ async def scene(*faults: Fault, link: Any = "tcp") -> AsyncIterator[Scene]:
     one = Scene(link)
     one.script.place(faults)
     async with site_server.serving(
-        one.campus, one.clock, script=one.script, seen=one.see
+        one.campus, one.clock, script=one.script, on_exchange=one.see
     ) as places:
         one.places = places
         one.script.started()

@@ -22,6 +22,8 @@ from simulators.simulated_site import SimulatedSite
 from tests.patience import PATIENCE_S
 from tests.servers import free_port
 
+pytestmark = pytest.mark.server
+
 NOON_MS = 1_763_870_400_000
 
 

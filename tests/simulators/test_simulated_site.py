@@ -46,10 +46,11 @@ def _folder(
 
 def _week(folder: SiteFolder, settings: SimulatorSettings, meter: str) -> float:
     times = np.asarray([MONDAY_NOON, MONDAY_NOON + WEEK_MS])
-    campus = site_server.campus(folder, settings)
+    campus = site_server.simulate_site(folder, settings)
     return float(np.diff(campus.meters[meter].load.consumption(times))[0])
 
 
+@pytest.mark.server
 def test_meters_that_measure_the_same_share_what_there_is(tmp_path: Path) -> None:
     one = _folder(tmp_path, METER.format(name="a", area="house"))
     alone = _week(one, SimulatorSettings(), "a")
@@ -94,6 +95,7 @@ def test_a_load_can_be_named_and_scaled(tmp_path: Path) -> None:
     assert week == pytest.approx(1000 * 0.5 * 5.0 * 7, rel=0.1)
 
 
+@pytest.mark.server
 @pytest.mark.parametrize(
     ("line", "says"),
     [
@@ -112,5 +114,7 @@ def test_wrong_settings_are_refused(tmp_path: Path, line: str, says: str) -> Non
     folder = _folder(tmp_path, METER.format(name="a", area="house"))
     (tmp_path / SETTINGS_FILE).write_text(line)
     with pytest.raises(ConfigError) as refused:
-        site_server.campus(folder, read_settings(tmp_path / SETTINGS_FILE, SimulatorSettings))
+        site_server.simulate_site(
+            folder, read_settings(tmp_path / SETTINGS_FILE, SimulatorSettings)
+        )
     assert says in str(refused.value)

@@ -15,6 +15,8 @@ from jieneng.storage.influx import InfluxStore
 from jieneng.storage.settings import StoreSettings
 from tests.servers import Influx
 
+pytestmark = pytest.mark.server
+
 START = 1_795_000_000_000
 
 

@@ -48,6 +48,7 @@ asyncio.run(main(sys.argv[1], int(sys.argv[2])))
 """
 
 
+@pytest.mark.server
 async def test_processes_write_at_once_and_all_of_it_is_there(tmp_path: Path) -> None:
     path = tmp_path / "store.sqlite"
     writers = [
@@ -64,6 +65,7 @@ async def test_processes_write_at_once_and_all_of_it_is_there(tmp_path: Path) ->
     await store.close()
 
 
+@pytest.mark.server
 async def test_a_new_file_is_made_by_many_at_once(tmp_path: Path) -> None:
     """SQLite does not wait for a lock when it turns a file to WAL; the store does."""
     for round_ in range(20):
@@ -73,6 +75,7 @@ async def test_a_new_file_is_made_by_many_at_once(tmp_path: Path) -> None:
         await asyncio.gather(*(store.close() for store in stores))
 
 
+@pytest.mark.server
 async def test_a_writer_killed_in_the_middle_leaves_whole_writes(tmp_path: Path) -> None:
     path = tmp_path / "store.sqlite"
     store = SqliteStore(path)
@@ -129,6 +132,7 @@ asyncio.run(main(sys.argv[1]))
 """
 
 
+@pytest.mark.server
 async def test_a_full_disk_is_unavailable_loses_nothing_and_the_write_can_be_repeated(
     tmp_path: Path,
 ) -> None:

@@ -60,7 +60,7 @@ async def run(path: Path, for_s: float | None) -> None:
 async def _prepare(folder: SiteFolder, store: Store, pipeline: Pipeline, console: Console) -> None:
     """Load the history, then compute its consumption, both with progress shown."""
     today = datetime.fromtimestamp(SystemClock().now_ms() / 1000, folder.site.zone).date()
-    campus = site_server.campus(
+    campus = site_server.simulate_site(
         folder, read_settings(folder.path / "simulator.toml", SimulatorSettings)
     )
     with bars(console) as progress:

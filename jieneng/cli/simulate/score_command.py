@@ -1,4 +1,4 @@
-"""`jieneng simulate score`: a store against the truth of a simulated run."""
+"""`jieneng simulate score`: compare a store with the truth of a simulated run."""
 
 import sys
 from collections.abc import Mapping
@@ -19,15 +19,15 @@ if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
 
     from jieneng.site_folder import SiteFolder
     from jieneng.storage import Store, StoreSettings
-    from simulators.scoring.consumption_comparison import Amounts
-    from simulators.scoring.reading_pairs import Rules
-    from simulators.scoring.score import Case, Score
-    from simulators.scoring.truth import Truth
+    from simulators.scoring.consumption_comparison import IntervalAmounts
+    from simulators.scoring.reading_pairs import ScoringRules
+    from simulators.scoring.score import MeterData, Score
+    from simulators.scoring.truth_reader import Truth
 
-#: Consumption is compared by these stored intervals, and their length [s].
+#: Stored interval by which consumption is compared, and its length [s].
 _INTERVAL: Final = "15min"
 _INTERVAL_S: Final = 900
-#: An answer may be on its way for so long when the run ends [real s].
+#: Answers this short before the end of the run need not be stored yet [real s].
 _GRACE_S: Final = 10.0
 
 
@@ -90,11 +90,11 @@ def score(
 ) -> None:
     from analytics.settings import AnalyticsSettings
     from jieneng.site_folder import load, read_settings
-    from simulators.scoring import truth as truths
+    from simulators.scoring.truth_reader import read_truth
 
     folder = load(site_dir)
     settings = read_settings(site_dir / config_file, AnalyticsSettings)
-    truth = truths.read(truth_dir)
+    truth = read_truth(truth_dir)
     if truth.run.site != folder.site.id:
         raise UsageError(
             "the truth in {folder} is of site {site}, not of {other}: name its folder with --site.",
@@ -103,39 +103,41 @@ def score(
             other=folder.site.id,
         )
     rules = _rules(truth, tolerance_s)
-    _must_be_there(folder, settings.store)
-    answers = {name: one.asked_by(peers) for name, one in truth.answers.items()}
+    _require_store(folder, settings.store)
+    answers = {meter: rows.asked_by(peers) for meter, rows in truth.answers.items()}
     truth = msgspec.structs.replace(truth, answers=answers)
-    result = run_once(_scored(folder, settings.store, truth, rules))
+    result = run_once(_score_store(folder, settings.store, truth, rules))
     if form == "json":
         score_output.print_json(result, truth, rules)
     elif form == "csv":
         score_output.print_csv(result)
     else:
         score_output.print_tables(result, truth, rules)
-    _print_doubts(result, truth)
+    _print_reservations(result, truth)
     sys.exit(1 if result.counts.mistakes else 0)
 
 
-def _must_be_there(folder: "SiteFolder", settings: "StoreSettings") -> None:
-    """An embedded store would be made by asking for it, and all would be lost."""
-    file = folder.path / settings.path
-    if settings.kind == "sqlite" and not file.exists():
+def _require_store(folder: "SiteFolder", settings: "StoreSettings") -> None:
+    """Raise UsageError if there is no embedded store; opening it would create an empty one."""
+    from jieneng.storage import embedded_file
+
+    file = embedded_file(settings, folder.path)
+    if file is not None and not file.exists():
         raise UsageError(
             "there is no store at {file}: name the folder of the site whose pipeline ran.",
             file=file,
         )
 
 
-def _rules(truth: "Truth", tolerance_s: float | None) -> "Rules":
+def _rules(truth: "Truth", tolerance_s: float | None) -> "ScoringRules":
     from zoneinfo import ZoneInfo
 
-    from simulators.scoring.reading_pairs import Rules
+    from simulators.scoring.reading_pairs import ScoringRules
 
     speed = truth.run.speed
     if tolerance_s is None:
         tolerance_s = max(1.0, 0.05 * speed)
-    return Rules(
+    return ScoringRules(
         begin_ms=truth.begin_ms,
         end_ms=truth.end_ms,
         zone=ZoneInfo(truth.run.timezone),
@@ -147,42 +149,51 @@ def _rules(truth: "Truth", tolerance_s: float | None) -> "Rules":
 # --- the store ------------------------------------------------------------------------------------
 
 
-async def _scored(
-    folder: "SiteFolder", settings: "StoreSettings", truth: "Truth", rules: "Rules"
+async def _score_store(
+    folder: "SiteFolder", settings: "StoreSettings", truth: "Truth", rules: "ScoringRules"
 ) -> "Score":
     from jieneng.storage import open_store
-    from simulators.scoring.score import score as scored
+    from simulators.scoring.score import score as score_meters
 
     store = open_store(settings, folder.path)
     try:
         await store.prepare()
-        cases = [await _case(store, truth, name) for name in truth.run.meters]
+        meters = [await _meter_data(store, truth, meter) for meter in truth.run.meters]
     finally:
         await store.close()
-    return scored(cases, rules)
+    return score_meters(meters, rules)
 
 
-async def _case(store: "Store", truth: "Truth", name: str) -> "Case":
-    """A meter's truth, and what the store has of it."""
+async def _meter_data(store: "Store", truth: "Truth", meter: str) -> "MeterData":
+    """Return a meter's truth and the store's data of it."""
     import numpy as np
 
-    from simulators.scoring.consumption_comparison import Amounts, at
+    from simulators.scoring.consumption_comparison import IntervalAmounts, values_at
     from simulators.scoring.reading_pairs import Readings
-    from simulators.scoring.score import Case
+    from simulators.scoring.score import MeterData
 
-    row = truth.run.meters[name]
-    meter = {"site": truth.run.site, "meter": name}
-    times, values = await _read(store, truth, row.medium, row.quantity, meter)
-    doubts = await _read(store, truth, row.medium, schema.QUALITY, meter)
-    consumed = {"site": truth.run.site, "kind": "meter", "scope": name, "interval": _INTERVAL}
-    stored = Amounts(*await _read(store, truth, schema.CONSUMPTION, row.quantity, consumed))
-    flowed, computed = _fitted(truth.consumption[name], truth.run.interval_s, stored)
-    return Case(
-        meter=name,
+    row = truth.run.meters[meter]
+    tags = {"site": truth.run.site, "meter": meter}
+    times, values = await _read(store, truth, row.medium, row.quantity, tags)
+    quality = await _read(store, truth, row.medium, schema.QUALITY, tags)
+    consumption_tags = {
+        "site": truth.run.site,
+        "kind": "meter",
+        "scope": meter,
+        "interval": _INTERVAL,
+    }
+    stored = IntervalAmounts(
+        *await _read(store, truth, schema.CONSUMPTION, row.quantity, consumption_tags)
+    )
+    flowed, computed = _to_common_length(truth.consumption[meter], truth.run.interval_s, stored)
+    return MeterData(
+        meter=meter,
         quantity=row.quantity,
         step=row.step,
-        answers=truth.answers[name],
-        readings=Readings(times, values, np.nan_to_num(at(times, *doubts)).astype(np.int64)),
+        answers=truth.answers[meter],
+        readings=Readings(
+            times, values, np.nan_to_num(values_at(times, *quality)).astype(np.int64)
+        ),
         flowed=flowed,
         computed=computed,
     )
@@ -192,21 +203,23 @@ def _fits(length_s: int) -> bool:
     return _INTERVAL_S % length_s == 0 or length_s % _INTERVAL_S == 0
 
 
-def _fitted(flowed: "Amounts", length_s: int, stored: "Amounts") -> "tuple[Amounts, Amounts]":
-    """The truth's intervals and the store's, both of the longer length; none that do not fit."""
-    from simulators.scoring.consumption_comparison import Amounts, regrouped
+def _to_common_length(
+    flowed: "IntervalAmounts", length_s: int, stored: "IntervalAmounts"
+) -> "tuple[IntervalAmounts, IntervalAmounts]":
+    """Return both series by the longer interval; the store's is empty if the lengths do not fit."""
+    from simulators.scoring.consumption_comparison import IntervalAmounts, sum_intervals
 
     if not _fits(length_s):
-        return flowed, Amounts(stored.starts_ms[:0], stored.values[:0])
+        return flowed, IntervalAmounts(stored.starts_ms[:0], stored.values[:0])
     if length_s <= _INTERVAL_S:
-        return regrouped(flowed, 1000 * length_s, 1000 * _INTERVAL_S), stored
-    return flowed, regrouped(stored, 1000 * _INTERVAL_S, 1000 * length_s)
+        return sum_intervals(flowed, 1000 * length_s, 1000 * _INTERVAL_S), stored
+    return flowed, sum_intervals(stored, 1000 * _INTERVAL_S, 1000 * length_s)
 
 
 async def _read(
     store: "Store", truth: "Truth", measurement: str, field: str, where: Mapping[str, str]
 ) -> "tuple[NDArray[int64], NDArray[float64]]":
-    """Times and values of the one series that has these tags; empty where there is none."""
+    """Return times and values of the series with these tags; empty arrays if there is none."""
     import numpy as np
 
     found = await store.read(
@@ -217,17 +230,17 @@ async def _read(
     return found[0].times_ms, found[0].values
 
 
-def _print_doubts(result: "Score", truth: "Truth") -> None:
-    """What the numbers do not say, on stderr."""
-    for name in truth.torn:
+def _print_reservations(result: "Score", truth: "Truth") -> None:
+    """Print on stderr what limits the numbers: torn files, intervals that were not compared."""
+    for file in truth.torn:
         text = tr("{file}: its last line was torn when the run was killed, and is left out.")
-        click.echo(text.format(file=name), err=True)
+        click.echo(text.format(file=file), err=True)
     if not _fits(truth.run.interval_s):
         text = tr(
             "Consumption is not compared: the truth's intervals of {length} s and the store's of "
             "{stored} s do not fit into each other."
         )
         click.echo(text.format(length=truth.run.interval_s, stored=_INTERVAL_S), err=True)
-    elif result.days and not any(one.coverage for one in result.days):
+    elif result.days and not any(day.coverage for day in result.days):
         text = tr("The store has no consumption of this run: jieneng analytics once computes it.")
         click.echo(text, err=True)

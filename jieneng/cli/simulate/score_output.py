@@ -1,4 +1,4 @@
-"""How a score is printed: JSON and CSV for programs, tables for people."""
+"""Print a score: JSON and CSV for programs, tables for people."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -13,18 +13,19 @@ if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
     from rich.table import Table
     from rich.text import Text
 
-    from simulators.scoring.reading_pairs import Rules
-    from simulators.scoring.score import Counts, Score
-    from simulators.scoring.truth import Truth
+    from simulators.scoring.reading_pairs import ScoringRules
+    from simulators.scoring.score import Score, ScoreCounts
+    from simulators.scoring.truth_reader import Truth
 
-#: All columns of the tables, in either language; so many mistakes are told below them.
+#: Width at which all columns of the tables fit, in either language [characters].
 _TABLE_WIDTH: Final = 120
-_TOLD: Final = 10
+#: Mistakes that are listed below the tables; the others are only counted.
+_MAX_LISTED: Final = 10
 _UNKNOWN: Final = "—"
 
 
-def print_json(result: "Score", truth: "Truth", rules: "Rules") -> None:
-    """The whole of it, with what it was measured by."""
+def print_json(result: "Score", truth: "Truth", rules: "ScoringRules") -> None:
+    """Print the whole score, with the run and the tolerance that it was measured by."""
     report = {
         "site": truth.run.site,
         "begin": truth.run.begin,
@@ -38,30 +39,30 @@ def print_json(result: "Score", truth: "Truth", rules: "Rules") -> None:
 
 
 def print_csv(result: "Score") -> None:
-    """A line for each meter, and one for each of its days; unknown is an empty cell."""
+    """Print a line for each meter, and one for each of its days; unknown is an empty cell."""
     import csv
     import io
 
     from msgspec.structs import asdict, fields
 
-    from simulators.scoring.consumption_comparison import Compared
-    from simulators.scoring.score import Counts
+    from simulators.scoring.consumption_comparison import ConsumptionComparison
+    from simulators.scoring.score import ScoreCounts
 
-    counts = [field.name for field in fields(Counts)]
-    compared = [field.name for field in fields(Compared)]
+    counts = [field.name for field in fields(ScoreCounts)]
+    compared = [field.name for field in fields(ConsumptionComparison)]
     out = io.StringIO()
     writer = csv.DictWriter(out, ["meter", "quantity", "day", *counts, *compared], restval="")
     writer.writeheader()
-    for one in result.meters:
-        head = {"meter": one.meter, "quantity": one.quantity}
-        whole = asdict(one.whole) if one.whole else {}
-        writer.writerow({**head, **asdict(one.counts), **whole})
-        writer.writerows({**head, **asdict(day)} for day in one.days)
+    for meter in result.meters:
+        names = {"meter": meter.meter, "quantity": meter.quantity}
+        whole = asdict(meter.whole) if meter.whole else {}
+        writer.writerow({**names, **asdict(meter.counts), **whole})
+        writer.writerows({**names, **asdict(day)} for day in meter.days)
     click.echo(out.getvalue(), nl=False)
 
 
-def print_tables(result: "Score", truth: "Truth", rules: "Rules") -> None:
-    """For people: readings by meter, consumption by day, and the first mistakes."""
+def print_tables(result: "Score", truth: "Truth", rules: "ScoringRules") -> None:
+    """Print readings by meter, consumption by day, and the first mistakes."""
     from rich.console import Console
 
     console = Console()
@@ -69,21 +70,21 @@ def print_tables(result: "Score", truth: "Truth", rules: "Rules") -> None:
     console.print(_readings_table(result, truth, rules))
     if result.days:
         console.print(_days_table(result))
-    found = sorted(
-        ((finding, one.meter) for one in result.meters for finding in one.findings),
+    mistakes = sorted(
+        ((mistake, meter.meter) for meter in result.meters for mistake in meter.findings),
         key=lambda pair: pair[0].time,
     )
-    names = _mistakes()
-    for finding, meter in found[:_TOLD]:
-        time = finding.time.isoformat(timespec="milliseconds")
-        head = f"{time}  {meter}  {names[finding.mistake]}  {finding.value:.10g}"
-        click.echo(f"{head}  {finding.faults}".rstrip())
-    if result.counts.mistakes > _TOLD:
-        more = result.counts.mistakes - _TOLD
+    names = _mistake_names()
+    for mistake, meter_id in mistakes[:_MAX_LISTED]:
+        time = mistake.time.isoformat(timespec="milliseconds")
+        line = f"{time}  {meter_id}  {names[mistake.mistake]}  {mistake.value:.10g}"
+        click.echo(f"{line}  {mistake.faults}".rstrip())
+    if result.counts.mistakes > _MAX_LISTED:
+        more = result.counts.mistakes - _MAX_LISTED
         click.echo(tr("... and {count} more problems.").format(count=more))
 
 
-def _mistakes() -> dict[str, str]:
+def _mistake_names() -> dict[str, str]:
     return {
         "lost": tr("Lost"),
         "invented": tr("Invented"),
@@ -92,7 +93,7 @@ def _mistakes() -> dict[str, str]:
     }
 
 
-def _readings_table(result: "Score", truth: "Truth", rules: "Rules") -> "Table":
+def _readings_table(result: "Score", truth: "Truth", rules: "ScoringRules") -> "Table":
     run = truth.run
     begin, end = (
         datetime.fromtimestamp(ms / 1000, rules.zone).isoformat(sep=" ", timespec="seconds")
@@ -101,30 +102,30 @@ def _readings_table(result: "Score", truth: "Truth", rules: "Rules") -> "Table":
     title = tr("{site}: readings from {begin} to {end}, within {tolerance} s").format(
         site=run.site, begin=begin, end=end, tolerance=f"{rules.tolerance_ms / 1000:g}"
     )
-    mistakes = _mistakes()
+    mistakes = _mistake_names()
     table = _table(
         title,
         tr("Meter"), tr("Good answers"), tr("Stored"), tr("Right"), *mistakes.values(),
         tr("Untrue"), tr("marked"), tr("Consumption error"), tr("Coverage"),
     )  # fmt: skip
-    for one in result.meters:
-        whole = one.whole
+    for meter in result.meters:
+        whole = meter.whole
         table.add_row(
-            one.meter,
-            *_counts(one.counts),
+            meter.meter,
+            *_count_cells(meter.counts),
             _percent(whole.error_pct if whole else None),
             _share(whole.coverage if whole else None),
         )
     table.add_section()
-    table.add_row(tr("Sum"), *_counts(result.counts), style="bold")
+    table.add_row(tr("Sum"), *_count_cells(result.counts), style="bold")
     return table
 
 
-def _counts(counts: "Counts") -> Iterator["str | Text"]:
+def _count_cells(counts: "ScoreCounts") -> Iterator["str | Text"]:
     from rich.text import Text
 
     yield from (str(count) for count in (counts.good, counts.readings, counts.right))
-    for name in _mistakes():
+    for name in _mistake_names():
         count = getattr(counts, name)
         yield Text(str(count), style="bold red" if count else "")
     yield from (str(counts.untrue), str(counts.untrue_marked))
@@ -135,14 +136,14 @@ def _days_table(result: "Score") -> "Table":
         tr("Consumption by day"),
         tr("Day"), tr("Meters"), tr("Mean error"), tr("Largest error"), tr("Meter"), tr("Coverage"),
     )  # fmt: skip
-    for one in result.days:
+    for day in result.days:
         table.add_row(
-            one.day.isoformat(),
-            str(one.meters),
-            _percent(one.mean_error_pct),
-            _percent(one.worst_error_pct),
-            one.worst_meter or _UNKNOWN,
-            _share(one.coverage),
+            day.day.isoformat(),
+            str(day.meters),
+            _percent(day.mean_error_pct),
+            _percent(day.worst_error_pct),
+            day.worst_meter or _UNKNOWN,
+            _share(day.coverage),
         )
     return table
 

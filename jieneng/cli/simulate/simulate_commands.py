@@ -1,4 +1,4 @@
-"""`jieneng simulate`: meters that behave, and that misbehave on demand."""
+"""`jieneng simulate`: serve simulated meters, switch their faults, and list scenarios."""
 
 import json
 from datetime import datetime
@@ -92,14 +92,17 @@ def simulate(
     from simulators.settings import SimulatorSettings
 
     folder = load(site_dir)
-    chosen = read_settings(site_dir / config_file, SimulatorSettings)
-    script = None if faults_file is None else read(_beside(site_dir, faults_file))
-    how = app.Run(script=script, truth=truth, truth_interval_s=truth_interval, speed=speed)
-    serve(partial(app.run, how=how), folder, chosen, (log_level, log_json), _clock(speed, start))
+    settings = read_settings(site_dir / config_file, SimulatorSettings)
+    script = None if faults_file is None else read(_script_path(site_dir, faults_file))
+    options = app.RunOptions(
+        script=script, truth=truth, truth_interval_s=truth_interval, speed=speed
+    )
+    run = partial(app.run, options=options)
+    serve(run, folder, settings, (log_level, log_json), _clock(speed, start))
 
 
-def _beside(site_dir: Path, file: Path) -> Path:
-    """Where a person means it: as typed, or else beside site.toml."""
+def _script_path(site_dir: Path, file: Path) -> Path:
+    """Return the file as typed if it exists, else the file of that name beside site.toml."""
     return file if file.exists() else site_dir / file
 
 
@@ -159,7 +162,7 @@ def fault_kinds() -> None:
 @site_option
 @_url_option
 def fault_list(site_dir: Path, url: str | None) -> None:
-    _show(_ask(_base(site_dir, url) + "/faults"))
+    _print_rows(_request(_control_url(site_dir, url) + "/faults"))
 
 
 @fault.command(
@@ -199,10 +202,10 @@ def fault_on(
         "duration_s": duration,
         "probability": probability,
         **target,
-        **dict(_key(text) for text in keys),
+        **dict(_key_and_value(text) for text in keys),
     }
     given = {key: value for key, value in row.items() if value is not None}
-    _show(_ask(_base(site_dir, url) + "/faults", "POST", given))
+    _print_rows(_request(_control_url(site_dir, url) + "/faults", "POST", given))
 
 
 @fault.command(
@@ -217,8 +220,8 @@ def fault_on(
 def fault_off(name: str | None, everything: bool, site_dir: Path, url: str | None) -> None:
     if (name is None) is not everything:
         raise UsageError("say which fault ends: its id, or --all.")
-    one = "" if name is None else f"/{quote(name, safe='')}"
-    _show(_ask(f"{_base(site_dir, url)}/faults{one}", "DELETE"))
+    fault_path = "" if name is None else f"/{quote(name, safe='')}"
+    _print_rows(_request(f"{_control_url(site_dir, url)}/faults{fault_path}", "DELETE"))
 
 
 @simulate.command(
@@ -231,9 +234,9 @@ def fault_off(name: str | None, everything: bool, site_dir: Path, url: str | Non
 @site_option
 @_url_option
 def truth_now(meter: str | None, at: str | None, site_dir: Path, url: str | None) -> None:
-    one = "" if meter is None else f"/{quote(meter, safe='')}"
-    asked = "" if at is None else "?" + urlencode({"at": at})
-    _show(_ask(f"{_base(site_dir, url)}/meters{one}{asked}"))
+    meter_path = "" if meter is None else f"/{quote(meter, safe='')}"
+    query = "" if at is None else "?" + urlencode({"at": at})
+    _print_rows(_request(f"{_control_url(site_dir, url)}/meters{meter_path}{query}"))
 
 
 @simulate.command(
@@ -248,13 +251,13 @@ def truth_now(meter: str | None, at: str | None, site_dir: Path, url: str | None
 @site_option
 @_url_option
 def served(meter: str | None, bus: str | None, last: int, site_dir: Path, url: str | None) -> None:
-    query = {"meter": meter, "bus": bus, "limit": last}
-    asked = urlencode({key: value for key, value in query.items() if value is not None})
-    _show(_ask(f"{_base(site_dir, url)}/exchanges?{asked}"))
+    options = {"meter": meter, "bus": bus, "limit": last}
+    query = urlencode({key: value for key, value in options.items() if value is not None})
+    _print_rows(_request(f"{_control_url(site_dir, url)}/exchanges?{query}"))
 
 
-def _key(text: str) -> tuple[str, object]:
-    """`delay_s=1.5`: the value as TOML would read it, or else as text."""
+def _key_and_value(text: str) -> tuple[str, object]:
+    """Split `delay_s=1.5`; the value is read as TOML, or taken as text if it is no TOML."""
     import tomllib
 
     key, equals, value = text.partition("=")
@@ -266,13 +269,13 @@ def _key(text: str) -> tuple[str, object]:
         return key, value
 
 
-def _base(site_dir: Path, url: str | None) -> str:
-    """The URL of the running simulator's control."""
-    from simulators.app import RUN_FILE
+def _control_url(site_dir: Path, url: str | None) -> str:
+    """Return the URL of the running simulator's control."""
+    from simulators.app import ENDPOINTS_FILE
 
     if url is not None:
         return url.rstrip("/")
-    file = site_dir / RUN_FILE
+    file = site_dir / ENDPOINTS_FILE
     try:
         return str(json.loads(file.read_text(encoding="utf-8"))["control"])
     except (OSError, ValueError, KeyError) as error:
@@ -283,8 +286,8 @@ def _base(site_dir: Path, url: str | None) -> str:
         ) from error
 
 
-def _ask(url: str, method: str = "GET", body: object = None) -> list[dict[str, Any]]:
-    """What the simulator answers, always as rows."""
+def _request(url: str, method: str = "GET", body: object = None) -> list[dict[str, Any]]:
+    """Return the rows of the control's answer; a single object is one row."""
     data = None if body is None else json.dumps(body, default=str).encode()
     if not url.startswith(("http://", "https://")):
         raise UsageError("{url} is no URL: write it like http://127.0.0.1:8080.", url=url)
@@ -295,7 +298,7 @@ def _ask(url: str, method: str = "GET", body: object = None) -> list[dict[str, A
         with build_opener(ProxyHandler({})).open(request, timeout=_TIMEOUT_S) as answer:
             found = json.loads(answer.read())
     except HTTPError as error:
-        raise _refused(error.read()) from error
+        raise _refusal(error.read()) from error
     except (URLError, OSError, ValueError, HTTPException) as error:
         raise Unavailable(
             "the simulator does not answer at {url}: {reason}. Does it still run?",
@@ -305,7 +308,7 @@ def _ask(url: str, method: str = "GET", body: object = None) -> list[dict[str, A
     return found if isinstance(found, list) else [found]
 
 
-def _refused(body: bytes) -> UsageError:
+def _refusal(body: bytes) -> UsageError:
     try:
         sentences = json.loads(body)["problems"]
     except (ValueError, KeyError):
@@ -313,8 +316,8 @@ def _refused(body: bytes) -> UsageError:
     return UsageError("{sentences}", sentences="\n".join(sentences))
 
 
-def _show(rows: list[dict[str, Any]]) -> None:
-    """A JSON object a line: for eyes and for jq."""
+def _print_rows(rows: list[dict[str, Any]]) -> None:
+    """Print a JSON object per line, readable and fit for jq."""
     for row in rows:
         click.echo(json.dumps(row, ensure_ascii=False))
 
@@ -341,20 +344,20 @@ simulate.add_command(score)
     help=tr("Write the scenario there: site.toml, simulator.toml, faults.toml, golden.toml."),
 )
 def scenarios(name: str | None, out: Path | None) -> None:
-    from simulators.scenarios import scenario
+    from simulators.scenarios import scenario as library
 
     if name is None and out is not None:
         raise UsageError("say which scenario is to be written: its name comes before --out.")
     if name is None:
-        for one in scenario.names():
-            head = scenario.read(one).scenario
-            click.echo(f"{one:24} {head.title if preferred() == 'zh' else head.about}")
+        for scenario_id in library.scenario_ids():
+            head = library.read(scenario_id).scenario
+            click.echo(f"{scenario_id:24} {head.title if preferred() == 'zh' else head.about}")
         return
-    head = scenario.read(name).scenario
+    head = library.read(name).scenario
     if out is None:
         click.echo(f"{head.id}: {head.title}\n{head.about}\n" + "\n".join(head.sources))
         return
-    scenario.write(name, out)
+    library.write(name, out)
     click.echo(
         tr("{folder} is ready. Run: jieneng simulate --site {folder} {rest}").format(
             folder=out, rest="--faults faults.toml"

@@ -2,13 +2,15 @@
 
 import pytest
 
-from tests.scenario_runs import NAMES, counted, played
+from tests.scenario_runs import NAMES, computed_consumption, played, played_scenarios
+
+pytestmark = pytest.mark.server
 
 
-@pytest.mark.parametrize("name", NAMES)
+@played_scenarios(*NAMES)
 async def test_the_consumption_is_the_golden_one(name: str) -> None:
-    ran = await played(name)
-    for golden in ran.scenario.golden:
-        found = counted(ran, golden)
+    run = await played(name)
+    for golden in run.scenario.golden:
+        found = computed_consumption(run, golden)
         wanted = golden.flowed if golden.counted is None else golden.counted
         assert found.amount == pytest.approx(wanted, abs=golden.tolerance), (golden, found)

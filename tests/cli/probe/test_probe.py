@@ -31,6 +31,8 @@ from tests.edge_agent.commissioning.unknown_meters import (
 from tests.edge_agent.misbehaving import Act, Question, misbehaving
 from tests.servers import free_port
 
+pytestmark = pytest.mark.server
+
 MODELS = modbus_models(packaged_models())
 DTSD = MODELS["acrel-dtsd1352"]
 SHOWN = "10800.00"

@@ -14,6 +14,8 @@ from tests.cli.probe.probes import probe, records, site
 from tests.edge_agent.commissioning.unknown_meters import Documented, served
 from tests.edge_agent.misbehaving import misbehaving
 
+pytestmark = pytest.mark.server
+
 MODELS = modbus_models(packaged_models())
 DTSD = MODELS["acrel-dtsd1352"]
 SHOWN = "10800.00"

@@ -18,11 +18,14 @@ from jieneng.metering.quantities import CONSUMPTION
 from jieneng.metering.reading import Sample
 from jieneng.site_folder import load, read_settings
 from jieneng.storage.sqlite import SqliteStore
-from simulators.scoring.truth import CONSUMPTION_FILE, SERVED_FILE, Served, TruthWriter
+from simulators.scoring.truth_files import CONSUMPTION_FILE, SERVED_FILE, ServedAnswer
+from simulators.scoring.truth_writer import TruthWriter
 from simulators.serving import site_server
 from simulators.settings import SimulatorSettings
 from simulators.simulated_site import SETTINGS_FILE, SimulatedSite
 from tests.cli.run import jieneng
+
+pytestmark = pytest.mark.server
 
 ROOT = Path(__file__).parents[3]
 BEGIN = 1_748_755_020_000  # 2025-06-01T13:17 in Huai'an
@@ -48,7 +51,9 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def campus(empty: Path) -> SimulatedSite:
     folder = load(empty)
-    return site_server.campus(folder, read_settings(empty / SETTINGS_FILE, SimulatorSettings))
+    return site_server.simulate_site(
+        folder, read_settings(empty / SETTINGS_FILE, SimulatorSettings)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +81,9 @@ def truth(
         (quantity,), (value,) = one.quantities, one.values
         peer = "127.0.0.1:40000"
         writer.advance(one.time_ms)
-        writer.served(Served(one.time_ms - 3, one.meter, quantity, value, value, "good", (), peer))
+        writer.write_answer(
+            ServedAnswer(one.time_ms - 3, one.meter, quantity, value, value, "good", (), peer)
+        )
     writer.close(END)
     return folder
 

@@ -13,6 +13,8 @@ import pytest
 from tests.cli.run import jieneng
 from tests.patience import PATIENCE_S
 
+pytestmark = pytest.mark.server
+
 
 @pytest.fixture
 def crossed(tmp_path: Path) -> Path:

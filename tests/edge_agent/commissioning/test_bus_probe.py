@@ -29,6 +29,8 @@ from tests.edge_agent.commissioning.unknown_meters import (
 from tests.edge_agent.misbehaving import Act, Question, misbehaving
 from tests.servers import free_port
 
+pytestmark = pytest.mark.server
+
 MODELS = modbus_models(packaged_models())
 kinds = pytest.mark.parametrize("kind", ["tcp", "rtu_tcp"])
 

@@ -56,6 +56,7 @@ async def locate(
     return [list(find_locations(display, held)) for display in displays]
 
 
+@pytest.mark.server
 @pytest.mark.parametrize(
     "name", [name for name, one in MODELS.items() if one.model.medium == "electricity"]
 )
@@ -69,6 +70,7 @@ async def test_each_model_of_the_library_is_found_where_it_says(name: str) -> No
     assert display_search.differing_keys(best, row(model)) == (("scale",) if exotic else ())
 
 
+@pytest.mark.server
 async def test_another_word_order_and_scale_are_found() -> None:
     def other(point: PointRow) -> dict[str, Any]:
         return {**low_word_first(point), "scale": Decimal("0.1")}
@@ -86,6 +88,7 @@ async def test_another_word_order_and_scale_are_found() -> None:
     assert display_search.differing_keys(best, row(DTSD)) == ("order", "scale")
 
 
+@pytest.mark.server
 async def test_a_base_that_is_off_by_one_is_found_and_the_other_points_follow() -> None:
     sdm = MODELS["schneider-iem3155"]
     device = altered(sdm, "other", one_lower)
@@ -98,6 +101,7 @@ async def test_a_base_that_is_off_by_one_is_found_and_the_other_points_follow() 
     assert [one.unit for one in mended] == [one.unit for one in sdm.point]
 
 
+@pytest.mark.server
 async def test_the_order_is_taken_over_by_the_other_points_and_they_read_right() -> None:
     device = altered(MODELS["eastron-sdm630"], "other", low_word_first)
     [found] = await locate(device, shown("10800.0"))
@@ -120,6 +124,7 @@ async def test_the_order_is_taken_over_by_the_other_points_and_they_read_right()
     assert values["voltage_a_v"] == pytest.approx(230, abs=8)
 
 
+@pytest.mark.server
 async def test_what_the_transformers_make_of_it_is_found() -> None:
     async with served(DTSD, ct=40.0) as port, probing(port) as bus_probe:
         held = await bus_probe.read_registers(1, search_ranges.by_both_functions(range(16)), quiet)
@@ -164,6 +169,7 @@ def test_zeros_are_everywhere_and_so_nowhere() -> None:
     assert not list(find_locations(shown("0.5"), held))
 
 
+@pytest.mark.server
 async def test_a_second_display_tells_places_apart() -> None:
     """36 kW: the counter went on, and what was like it by chance did not."""
     clock = FastClock(NOW_MS, 1000.0)

@@ -25,6 +25,8 @@ from jieneng.metering.site import Link
 from tests.edge_agent.misbehaving import Act, Misbehaving, Question, misbehaving
 from tests.servers import free_port
 
+pytestmark = pytest.mark.server
+
 TIMEOUT_S = 0.1
 kinds = pytest.mark.parametrize("kind", ["tcp", "rtu_tcp"])
 

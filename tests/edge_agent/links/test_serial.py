@@ -30,10 +30,21 @@ from jieneng.metering.reading import Sample
 from jieneng.metering.site import Bus
 from simulators.serving import site_server
 from simulators.settings import SimulatorSettings
+from tests.edge_agent.agent_setup import (
+    Ingest,
+    agent,
+    append_samples_to,
+    folder,
+    meter,
+    running,
+    settings,
+    until,
+)
 from tests.edge_agent.misbehaving import Act, Behaviour, Question
-from tests.edge_agent.scene import Ingest, agent, folder, into, meter, running, settings, until
 from tests.patience import PATIENCE_S
 from tests.servers import Mosquitto
+
+pytestmark = pytest.mark.server
 
 TIMEOUT_S = 0.3
 
@@ -350,7 +361,7 @@ async def test_simulated_meters_on_a_serial_port_are_polled_again_when_it_is_bac
         tmp_path, wired, meters=[meter(f"m{unit}", "line", unit, interval_s=0.5) for unit in (1, 2)]
     )
     campus, clock, device = (
-        site_server.campus(place, SimulatorSettings()),
+        site_server.simulate_site(place, SimulatorSettings()),
         SystemClock(),
         tmp_path / "tty",
     )
@@ -365,7 +376,7 @@ async def test_simulated_meters_on_a_serial_port_are_polled_again_when_it_is_bac
         link=bus_link(msgspec.structs.replace(wired, device=str(device)), clock.now_ms),
         link_kind="rtu",
         clock=clock,
-        on_result=into(kept),
+        on_result=append_samples_to(kept),
         log=observe.log("test"),
     )
 
@@ -393,7 +404,7 @@ async def test_an_agent_polls_a_serial_bus_at_the_device_that_its_settings_name(
     """From meter to ingest; site.toml names a device of the machine that it was written on."""
     wired = Bus(id="line", agent="agent-1", link="rtu", device="/dev/ttyS9", timeout_s=0.5)
     place = folder(tmp_path, wired, meters=[meter("m1", "line", 1, interval_s=0.5)])
-    campus, device = site_server.campus(place, SimulatorSettings()), tmp_path / "tty"
+    campus, device = site_server.simulate_site(place, SimulatorSettings()), tmp_path / "tty"
     ingest = Ingest(mosquitto.port)
     how = settings(mosquitto.port, bus=(BusOverride(id="line", device=str(device)),))
     async with (

@@ -48,6 +48,7 @@ async def test_six_dead_units_of_thirty_cost_the_others_less_than_a_hundredth(
     assert min(len(bus.gateway.asked[unit]) for unit in DEAD) >= 12, "none is given up"
 
 
+@pytest.mark.server
 @listens
 async def test_six_units_that_die_at_once_cost_the_others_less_than_a_hundredth(
     listens: bool,
@@ -64,6 +65,7 @@ async def test_six_units_that_die_at_once_cost_the_others_less_than_a_hundredth(
         assert sum(time_s > back_s for time_s in bus.times_s(unit)) >= (HOUR_S - back_s) / 15 - 2
 
 
+@pytest.mark.server
 @listens
 async def test_units_that_come_and_go_cost_the_others_less_than_a_hundredth(listens: bool) -> None:
     """Each is there for a minute of every two, and never two of them at the same times."""

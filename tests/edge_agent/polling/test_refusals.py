@@ -9,10 +9,10 @@ from structlog.testing import capture_logs
 
 from jieneng.metering.errors import DeviceRefused, HungUp, LinkDown
 from jieneng.metering.reading import Sample
+from tests.edge_agent.agent_setup import until
 from tests.edge_agent.misbehaving import Act, Question, misbehaving
 from tests.edge_agent.polling.stepped_gateway import Answer, Bus
 from tests.edge_agent.polling.test_bus_poller import polled
-from tests.edge_agent.scene import until
 
 ENERGY, VOLTAGE, POWER = 0x0000, 0x0061, 0x016A  # where the three reads of a DTSD1352 begin
 BUSY, ACKNOWLEDGE, ILLEGAL_ADDRESS, NO_PATH, NO_RESPONSE = 6, 5, 2, 10, 11
@@ -162,6 +162,7 @@ async def test_a_gateway_that_always_hangs_up_is_asked_once_more_and_no_more() -
     assert len(bus.gateway.questions) == 2
 
 
+@pytest.mark.server
 async def test_a_real_gateway_that_closes_idle_connections_costs_no_poll() -> None:
     """It does so when the next question is on its way: the worst moment of all."""
     refused: set[int] = set()

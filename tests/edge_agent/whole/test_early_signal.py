@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.edge_agent.scene import Dtsd1352, gateway
+from tests.edge_agent.agent_setup import Dtsd1352, gateway
 from tests.edge_agent.whole.test_broken_files import Files
 from tests.patience import PATIENCE_S
+
+pytestmark = pytest.mark.server
 
 # The agent as it is typed, hung up on by itself at the first call of one of its parts.
 CODE = """

@@ -1,4 +1,4 @@
-"""What hurt users of other systems does not hurt this agent: scenarios of the library, polled.
+"""Faults that hurt users of other systems do not hurt this agent: scenarios, polled.
 
 An answer that is whole, right and in time is kept; nothing else is. (A reply with other registers'
 contents is whole and right for all that a protocol can tell: it is kept and marked.)
@@ -13,31 +13,34 @@ import pytest
 from simulators.faults.connection_faults import OneConnection
 from simulators.faults.reply_faults import LateAnswer, Reset
 from simulators.scenarios import scenario
-from tests.scenario_runs import NAMES, play, played, scored
+from tests.scenario_runs import NAMES, play, played, played_scenarios, scored
+
+pytestmark = pytest.mark.server
 
 
-@pytest.mark.parametrize("name", NAMES)
+@played_scenarios(*NAMES)
 async def test_nothing_is_lost_invented_or_believed_wrongly(name: str) -> None:
-    ran = await played(name)
-    for meter in scored(ran).meters:
+    run = await played(name)
+    for meter in scored(run).meters:
         counts = meter.counts
         mistakes = (counts.lost, counts.invented, counts.wrong, counts.late)
         assert mistakes == (0, 0, 0, 0), (meter.meter, counts, meter.findings)
 
 
-@pytest.mark.parametrize("name", ["spikes", "wrong-register"])
+@played_scenarios("spikes", "wrong-register")
 async def test_what_is_far_too_much_is_kept_and_marked(name: str) -> None:
     counts = scored(await played(name)).counts
     assert counts.untrue >= 2
     assert counts.untrue_marked == counts.untrue
 
 
-async def test_a_dead_unit_costs_its_neighbours_no_poll() -> None:
+@played_scenarios("one-dead-unit")
+async def test_a_dead_unit_costs_its_neighbours_no_poll(name: str) -> None:
     """60 polls in an hour, each of which is three questions."""
-    ran = await played("one-dead-unit")
-    kept = {name: len(ran.series(name).times_ms) for name in ("e-1", "e-2", "e-3")}
+    run = await played(name)
+    kept = {name: len(run.series(name).times_ms) for name in ("e-1", "e-2", "e-3")}
     assert kept == {"e-1": 60, "e-2": 0, "e-3": 60}
-    asked = sum(one.meter == "e-2" for one in ran.seen)
+    asked = sum(one.meter == "e-2" for one in run.exchanges)
     assert asked <= 16, "a silent unit is asked less and less"
 
 
@@ -51,9 +54,9 @@ async def test_a_gateway_that_takes_one_connection_is_asked_over_one(
         for row in one.fault
     ]
     assert rules != list(one.fault) or newcomer == "closed"
-    ran = await play(msgspec.structs.replace(one, fault=tuple(rules)))
-    assert len({one.peer for one in ran.seen}) == 1
-    assert len(ran.series("e-1").times_ms) == 60
+    run = await play(msgspec.structs.replace(one, fault=tuple(rules)))
+    assert len({one.peer for one in run.exchanges}) == 1
+    assert len(run.series("e-1").times_ms) == 60
 
 
 async def test_a_gateway_that_resets_after_every_answer_costs_no_poll() -> None:
@@ -61,9 +64,9 @@ async def test_a_gateway_that_resets_after_every_answer_costs_no_poll() -> None:
     one = scenario.read("connection-reset")
     resets = [row for row in one.fault if isinstance(row, Reset) and row.place == "after"]
     after = msgspec.structs.replace(resets[0], probability=1.0)
-    ran = await play(msgspec.structs.replace(one, fault=(after,)))
+    run = await play(msgspec.structs.replace(one, fault=(after,)))
     for name in ("e-1", "e-2"):
-        kept = [sample for sample in ran.kept if sample.meter == name]
+        kept = [sample for sample in run.samples if sample.meter == name]
         assert len(kept) == 60
         assert not any(math.isnan(value) for sample in kept for value in sample.values)
 
@@ -76,7 +79,7 @@ async def test_answers_after_the_time_out_are_believed_and_are_not_called_wrong(
     timeout_s = one.bus[0].timeout_s
     slow = msgspec.structs.replace(late, delay_s=2.0 * timeout_s, probability=1.0, duration_s=200.0)
     faster = msgspec.structs.replace(late, delay_s=1.5 * timeout_s, probability=1.0, after_s=200.0)
-    ran = await play(msgspec.structs.replace(one, scenario=head, fault=(slow, faster)))
-    for score in scored(ran).meters:
+    run = await play(msgspec.structs.replace(one, scenario=head, fault=(slow, faster)))
+    for score in scored(run).meters:
         assert score.counts.readings >= 8
         assert score.counts.right == score.counts.readings, score.findings

@@ -15,6 +15,8 @@ from simulators.settings import SimulatorSettings
 from tests.patience import PATIENCE_S
 from tests.simulators.scene import BEGIN_MS, HOUR_MS, Master, Scene, scene
 
+pytestmark = pytest.mark.server
+
 
 def _flowed(one: Scene, meter: str, after_s: int) -> float:
     at = np.asarray([BEGIN_MS + 1000 * after_s])
@@ -95,7 +97,7 @@ def test_what_is_fed_through_a_dark_meter_is_dark_too(
     example: SiteFolder, settings: SimulatorSettings
 ) -> None:
     """Block 2 feeds the data room, which is another area of the example centre."""
-    campus = site_server.campus(example, settings)
+    campus = site_server.simulate_site(example, settings)
     script = Script(campus, 1, BEGIN_MS)
     [cut] = script.place([flow_faults.PowerCut(meter="e-b2", duration_s=3600)])
     assert {"e-b2", "e-b2-light", "e-dr", "e-dr-it", "e-dr-cool"} <= cut.meters

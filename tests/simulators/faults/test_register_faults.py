@@ -17,6 +17,8 @@ from simulators.registers.simulated_meter import Anchor, Meter, Stretch
 from simulators.scripting.fault_script import Script
 from tests.simulators.scene import BEGIN_MS, HOUR_MS, Scene, scene
 
+pytestmark = pytest.mark.server
+
 SECONDS = np.arange(0, 7200, 60)
 
 

@@ -11,6 +11,8 @@ from simulators.faults import reply_faults
 from simulators.faults.fault import Fault
 from tests.simulators.scene import Scene, checksum, scene
 
+pytestmark = pytest.mark.server
+
 # 72 kW through unit 2 for an hour: 7200 steps. The answer to a read of 0x0000, two words.
 HOUR_MS = 3_600_000
 WORDS = struct.pack(">I", 7200)

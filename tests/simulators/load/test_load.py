@@ -40,8 +40,8 @@ def test_the_same_seed_is_the_same_centre_and_another_one_is_not(
     example: SiteFolder, settings: SimulatorSettings, campus: SimulatedSite
 ) -> None:
     times = BEGIN_MS + 7_654_321 * np.arange(2000)
-    again = site_server.campus(example, settings)
-    other = site_server.campus(example, SimulatorSettings(seed=9))
+    again = site_server.simulate_site(example, settings)
+    other = site_server.simulate_site(example, SimulatorSettings(seed=9))
     for name, meter in campus.meters.items():
         ours = meter.load.consumption(times)
         assert (again.meters[name].load.consumption(times) == ours).all()
@@ -51,8 +51,8 @@ def test_the_same_seed_is_the_same_centre_and_another_one_is_not(
 def test_a_later_last_year_changes_nothing_before_it(
     example: SiteFolder, campus: SimulatedSite
 ) -> None:
-    short = site_server.campus(example, SimulatorSettings(last_year=2026))
-    long = site_server.campus(example, SimulatorSettings(last_year=2033))
+    short = site_server.simulate_site(example, SimulatorSettings(last_year=2026))
+    long = site_server.simulate_site(example, SimulatorSettings(last_year=2033))
     times = BEGIN_MS + 3_600_007 * np.arange(24 * 365 * 6)
     for name in ("e-b1-light", "g-boiler", "w-main"):
         ours = short.meters[name].load.consumption(times)

@@ -124,7 +124,7 @@ def test_sums_of_hours_and_days_equal_the_cambridge_file(
     file = measured / "cambridge" / "electricity_hourly_kwh.csv.gz"
     row = ReplayRow(meter="e", file=str(file), column="b4", timezone="UTC", missing=("0",))
     folder = _folder(tmp_path, model)
-    meter = site_server.campus(folder, SimulatorSettings(replay=(row,))).meters["e"]
+    meter = site_server.simulate_site(folder, SimulatorSettings(replay=(row,))).meters["e"]
 
     lines = gzip.decompress(file.read_bytes()).decode().splitlines()
     at = lines[0].split(",").index("b4")
@@ -150,7 +150,7 @@ def test_water_by_the_minute_with_summer_time_inside(measured: Path, tmp_path: P
     )
     file = measured / "opengrid" / "water_march2015_min.csv.gz"
     row = ReplayRow(meter="e", file=str(file), column="a805", scale=0.001)
-    meter = site_server.campus(load(tmp_path), SimulatorSettings(replay=(row,))).meters["e"]
+    meter = site_server.simulate_site(load(tmp_path), SimulatorSettings(replay=(row,))).meters["e"]
     lines = [line.split(",") for line in gzip.decompress(file.read_bytes()).decode().splitlines()]
     at = lines[0].index("a805")
     noon = round(datetime(2015, 3, 28, 11, tzinfo=UTC).timestamp() * 1000)

@@ -13,12 +13,12 @@ from simulators.load.simulated_days import (
     days,
     unknown_years,
 )
-from simulators.serving.site_server import packaged
+from simulators.serving.site_server import read_package_data
 
 
 @pytest.fixture(scope="module")
 def presence() -> Presence:
-    return packaged("presence.toml", Presence)
+    return read_package_data("presence.toml", Presence)
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from simulators.settings import SimulatorSettings
 
 
 def test_there_are_enough_and_each_names_whom_it_hurt() -> None:
-    names = scenario.names()
+    names = scenario.scenario_ids()
     assert len(names) >= 15
     for name in names:
         one = scenario.read(name)
@@ -25,10 +25,10 @@ def test_there_are_enough_and_each_names_whom_it_hurt() -> None:
         assert one.scenario.about.endswith(".")
 
 
-@pytest.mark.parametrize("name", scenario.names())
+@pytest.mark.parametrize("name", scenario.scenario_ids())
 def test_what_flows_is_what_was_worked_out_by_hand(name: str) -> None:
     one = scenario.read(name)
-    campus = site_server.campus(one.folder(), one.settings())
+    campus = site_server.simulate_site(one.folder(), one.settings())
     Script(campus, 1, one.scenario.begin_ms).place(one.fault)
     for golden in one.golden:
         edges = one.scenario.begin_ms + np.asarray(
@@ -39,7 +39,9 @@ def test_what_flows_is_what_was_worked_out_by_hand(name: str) -> None:
 
 
 def test_together_they_have_every_kind_of_fault() -> None:
-    played = {fault.kind() for name in scenario.names() for fault in scenario.read(name).fault}
+    played = {
+        fault.kind() for name in scenario.scenario_ids() for fault in scenario.read(name).fault
+    }
     assert set(KINDS) - played == {"exception"} - played
 
 

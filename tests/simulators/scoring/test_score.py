@@ -10,17 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulators.faults.fault import Verdict
-from simulators.scoring.consumption_comparison import Amounts, regrouped
-from simulators.scoring.reading_pairs import Answers, Readings, Rules
-from simulators.scoring.score import TOLD, Case, Counts, MeterScore, Score, score
+from simulators.scoring.consumption_comparison import IntervalAmounts, sum_intervals
+from simulators.scoring.reading_pairs import Answers, Readings, ScoringRules
+from simulators.scoring.score import MAX_LISTED, MeterData, MeterScore, Score, ScoreCounts, score
+from simulators.verdict import Verdict
 
 ZONE = ZoneInfo("Asia/Shanghai")
 BEGIN = 1_748_707_200_000  # 2025-06-01, 00:00 in Huai'an
 HOUR = 3_600_000
 QUARTER = 900_000
-RULES = Rules(begin_ms=BEGIN, end_ms=BEGIN + 24 * HOUR, zone=ZONE, tolerance_ms=1000)
-NO_AMOUNTS = Amounts(np.zeros(0, np.int64), np.zeros(0))
+RULES = ScoringRules(begin_ms=BEGIN, end_ms=BEGIN + 24 * HOUR, zone=ZONE, tolerance_ms=1000)
+NO_AMOUNTS = IntervalAmounts(np.zeros(0, np.int64), np.zeros(0))
 
 #: Second of the run, value, and where they matter: quality; verdict, undisturbed register.
 Held = tuple[float, float] | tuple[float, float, int]
@@ -51,10 +51,12 @@ def scored(
     said: Sequence[Row],
     stored: Sequence[Held],
     *,
-    rules: Rules = RULES,
+    rules: ScoringRules = RULES,
     step: float = 1.0,
 ) -> MeterScore:
-    case = Case("e", "energy_kwh", step, answers(said), readings(stored), NO_AMOUNTS, NO_AMOUNTS)
+    case = MeterData(
+        "e", "energy_kwh", step, answers(said), readings(stored), NO_AMOUNTS, NO_AMOUNTS
+    )
     return score([case], rules).meters[0]
 
 
@@ -62,7 +64,7 @@ def mistakes(
     said: Sequence[Row],
     stored: Sequence[Held],
     *,
-    rules: Rules = RULES,
+    rules: ScoringRules = RULES,
     step: float = 1.0,
 ) -> dict[str, int]:
     """The counts that are not 0, without those of what was given."""
@@ -78,14 +80,14 @@ THREE: list[Row] = [(10, 100.0), (20, 101.0), (30, 102.0)]
 
 def test_what_is_stored_as_it_was_read_is_right() -> None:
     found = scored(THREE, [(10.2, 100.0), (19.6, 101.0), (31, 102.0)])
-    assert found.counts == Counts(good=3, readings=3, right=3)
+    assert found.counts == ScoreCounts(good=3, readings=3, right=3)
     assert found.counts.mistakes == 0
     assert found.findings == ()
 
 
 def test_an_answer_that_is_not_stored_is_lost() -> None:
     found = scored(THREE, [(10, 100.0), (30, 102.0)])
-    assert found.counts == Counts(good=3, readings=2, right=2, lost=1)
+    assert found.counts == ScoreCounts(good=3, readings=2, right=2, lost=1)
     (finding,) = found.findings
     assert (finding.mistake, finding.value, finding.faults) == ("lost", 101.0, "fault-1")
     assert finding.peer == "127.0.0.1:40000"
@@ -202,7 +204,7 @@ def test_what_another_master_was_told_nobody_has_to_store() -> None:
     peers = (*("10.0.0.2:502",) * 3, *("10.0.0.9:40000",) * 2)
     told = msgspec.structs.replace(told, peers=peers)
     for wanted, lost in (((), 2), (("10.0.0.2",), 0), (("10.0.0.2:502", "10.0.0.3"), 0)):
-        case = Case(
+        case = MeterData(
             "e",
             "energy_kwh",
             1.0,
@@ -278,7 +280,7 @@ def test_of_many_mistakes_the_first_are_told() -> None:
     said: list[Row] = [(10 * n, 100.0 + n) for n in range(1, 101)]
     found = scored(said, [(10 * n + 5, -1.0) for n in range(1, 101)])
     assert (found.counts.lost, found.counts.invented) == (100, 100)
-    assert len(found.findings) == 2 * TOLD
+    assert len(found.findings) == 2 * MAX_LISTED
     assert [one.mistake for one in found.findings[:4]] == ["lost", "invented"] * 2
 
 
@@ -290,11 +292,11 @@ def test_nothing_said_and_nothing_stored_is_fine() -> None:
 
 def test_the_sum_is_over_all_meters() -> None:
     cases = [
-        Case(name, "energy_kwh", 1.0, answers(THREE), readings(stored), NO_AMOUNTS, NO_AMOUNTS)
+        MeterData(name, "energy_kwh", 1.0, answers(THREE), readings(stored), NO_AMOUNTS, NO_AMOUNTS)
         for name, stored in (("a", [(10.0, 100.0)]), ("b", [(10.0, 100.0), (20.0, 101.0)]))
     ]
     found = score(cases, RULES)
-    assert found.counts == Counts(good=6, readings=3, right=3, lost=3)
+    assert found.counts == ScoreCounts(good=6, readings=3, right=3, lost=3)
     assert [one.meter for one in found.meters] == ["a", "b"]
 
 
@@ -361,7 +363,7 @@ def test_known_mistakes_are_counted_as_they_were_made(
     fates = [poll.fate for poll in made]
     rules = msgspec.structs.replace(RULES, end_ms=BEGIN + int(times[-1]) + 20_000)
     counts = scored(said, stored, rules=rules, step=step).counts
-    assert counts == Counts(
+    assert counts == ScoreCounts(
         good=sum(verdict == "good" for verdict, _ in fates),
         doubtful=sum(verdict == "doubtful" for verdict, _ in fates),
         bad=sum(verdict == "bad" for verdict, _ in fates),
@@ -416,19 +418,21 @@ def test_as_many_are_explained_as_can_be(
 # --- consumption ----------------------------------------------------------------------------------
 
 
-def consumption(flowed: Amounts, computed: Amounts) -> Score:
+def consumption(flowed: IntervalAmounts, computed: IntervalAmounts) -> Score:
     none = (answers([]), readings([]))
     return score(
         [
-            Case("a", "energy_kwh", 1.0, *none, flowed, computed),
-            Case("b", "energy_kwh", 1.0, *none, flowed, flowed),
+            MeterData("a", "energy_kwh", 1.0, *none, flowed, computed),
+            MeterData("b", "energy_kwh", 1.0, *none, flowed, flowed),
         ],
         RULES,
     )
 
 
-def quarters(begin_ms: int, *values: float) -> Amounts:
-    return Amounts(begin_ms + QUARTER * np.arange(len(values)), np.asarray(values, dtype=float))
+def quarters(begin_ms: int, *values: float) -> IntervalAmounts:
+    return IntervalAmounts(
+        begin_ms + QUARTER * np.arange(len(values)), np.asarray(values, dtype=float)
+    )
 
 
 def test_each_local_day_has_its_error() -> None:
@@ -480,11 +484,11 @@ def test_where_nothing_flowed_an_error_has_no_percent() -> None:
 
 def test_short_intervals_are_summed_where_all_of_a_longer_one_are_there() -> None:
     begin = BEGIN + 600_000
-    minutes = Amounts(begin + 60_000 * np.arange(30), np.arange(30.0))
-    found = regrouped(minutes, 60_000, QUARTER)
+    minutes = IntervalAmounts(begin + 60_000 * np.arange(30), np.arange(30.0))
+    found = sum_intervals(minutes, 60_000, QUARTER)
     assert found.starts_ms.tolist() == [BEGIN + QUARTER]
     assert found.values.tolist() == [sum(range(5, 20))]
-    assert not len(regrouped(NO_AMOUNTS, 60_000, QUARTER).starts_ms)
+    assert not len(sum_intervals(NO_AMOUNTS, 60_000, QUARTER).starts_ms)
 
 
 def test_a_run_shorter_than_an_interval_has_no_days() -> None:

@@ -8,9 +8,11 @@ import pytest
 
 from simulators.faults import KINDS
 from simulators.serving import control_http
-from simulators.serving.control_http import Chronicle, Control
+from simulators.serving.control_http import ExchangeLog, SimulatorControl
 from simulators.settings import ControlSettings
 from tests.simulators.scene import Scene, scene
+
+pytestmark = pytest.mark.server
 
 
 class Steered:
@@ -38,9 +40,9 @@ class Steered:
 @pytest.fixture
 async def steered() -> AsyncIterator[Steered]:
     async with scene() as one, aiohttp.ClientSession() as session:
-        chronicle = Chronicle(100)
-        steering = Control(one.campus, one.script, chronicle, one.clock)
-        one.also = chronicle.see
+        exchange_log = ExchangeLog(100)
+        steering = SimulatorControl(one.campus, one.script, exchange_log, one.clock)
+        one.also = exchange_log.add
         async with control_http.serving(steering, ControlSettings()) as url:
             yield Steered(one, url, session)
 
