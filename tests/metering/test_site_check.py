@@ -265,10 +265,10 @@ def test_a_ratio_that_no_point_of_the_model_is_multiplied_by_is_told(tmp_path: P
     assert found(tmp_path, SITE + METER + CT) == [], "by hand, its values were multiplied"
 
 
-def test_a_ratio_of_the_device_that_was_replaced_is_none_too_many(tmp_path: Path) -> None:
+def test_a_ratio_of_any_device_of_the_meter_is_none_too_many(tmp_path: Path) -> None:
     (tmp_path / "own.toml").write_text(OWN_CT)
-    old = 'replaced = [{at = 2022-05-10T09:30:00+08:00, final = 1.0, model = "own"}]\n'
-    assert found(tmp_path, SITE + WATER + TUF + CT + old) == []
+    another = 'replaced = [{at = 2022-05-10T09:30:00+08:00, final = 1.0, model = "own"}]\n'
+    assert found(tmp_path, SITE + WATER + TUF + CT + another) == []
 
 
 @pytest.mark.parametrize("place", ["own.toml", "models/own.toml"])
