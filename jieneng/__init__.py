@@ -1,1 +1,1 @@
-"""节能: metering of public buildings, and whether they meet the plan."""
+"""节能 (jieneng): meter public buildings and report whether they meet the plan."""

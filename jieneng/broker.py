@@ -17,7 +17,7 @@ from msgspec import Meta
 from jieneng.metering.errors import ConfigError, Problem
 from jieneng.metering.site import Host
 
-# Without it each small message waits for the broker's delayed TCP acknowledgement: 40 ms.
+# Without TCP_NODELAY, each small message waits 40 ms for the broker's delayed acknowledgement.
 _NO_DELAY: Final = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 _T = TypeVar("_T")
 
@@ -25,12 +25,14 @@ _T = TypeVar("_T")
 class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The table `[broker]` of `agent.toml` and `ingest.toml`.
 
-    A password never stands here: it comes from `password_file`, or from the environment
-    variable `JIENENG_MQTT_PASSWORD`.
+    A password never stands here. It comes from `password_file`, or from the environment variable
+    `JIENENG_MQTT_PASSWORD`.
 
     Attributes:
-        keepalive_s: after one and a half of it without a word, the broker tells our will.
-        ca_file: certificate authority of a TLS broker; with it TLS is used.
+        keepalive_s: longest silence of the client [s]. After one and a half times as long, the
+            broker publishes the client's last will.
+        timeout_s: time that the broker may take to answer [s].
+        ca_file: certificate authority of a TLS broker; if given, TLS is used.
     """
 
     host: Host = "127.0.0.1"
@@ -45,10 +47,10 @@ class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Client(aiomqtt.Client):
-    """aiomqtt's client, which can be cancelled at any moment.
+    """A client of aiomqtt that can be cancelled at any moment.
 
-    aiomqtt waits with `asyncio.wait_for`, which in Python 3.11 forgets a cancellation that comes
-    together with the answer (bpo-42130): a service that is told to end then goes on for ever.
+    aiomqtt waits with `asyncio.wait_for`. In Python 3.11 that forgets a cancellation that comes
+    together with the answer (bpo-42130), and a service that is told to end goes on for ever.
     """
 
     async def _wait_for(self, fut: Awaitable[_T], timeout: float | None) -> _T:  # noqa: ASYNC109 - its signature
@@ -65,7 +67,7 @@ class _Client(aiomqtt.Client):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Disconnect. That the broker went first was told by whatever was under way."""
+        """Disconnect; a broker that left first was already noticed by what was under way."""
         await super().__aexit__(exc_type, exc, traceback)
         if self._disconnected.done() and not self._disconnected.cancelled():
             self._disconnected.exception()
@@ -74,10 +76,10 @@ class _Client(aiomqtt.Client):
 async def cancellable(connection: Coroutine[None, None, None]) -> None:
     """Run a connection to its end, with its errors, or until cancelled.
 
-    It has a task of its own, so that a cancellation reaches whoever waits here, whatever becomes of
-    the connection. Inside it may be lost: asyncio's task group (3.11) forgets it where one of its
-    tasks fails in the same moment, and aiomqtt where the broker breaks off its leave. Whoever then
-    connects anew goes on for ever.
+    The connection has a task of its own, so that a cancellation always reaches the caller. Inside
+    the connection a cancellation may be lost: by asyncio's task group (3.11) if one of its tasks
+    fails at the same moment, and by aiomqtt if the broker breaks off while the client disconnects.
+    A caller that then connects again would go on for ever.
     """
     task = asyncio.create_task(connection)
     try:
@@ -86,7 +88,7 @@ async def cancellable(connection: Coroutine[None, None, None]) -> None:
         task.cancel()
         await asyncio.wait([task])
         if not task.cancelled():
-            task.exception()  # of a connection that is not wanted any more
+            task.exception()  # retrieved, so that asyncio does not log it
         raise
     task.result()
 
@@ -94,7 +96,7 @@ async def cancellable(connection: Coroutine[None, None, None]) -> None:
 def client(
     settings: BrokerSettings, identifier: str, *, will: aiomqtt.Will | None = None
 ) -> aiomqtt.Client:
-    """An unconnected client; `async with` connects it or raises `aiomqtt.MqttError`."""
+    """Return an unconnected client; `async with` connects it or raises `aiomqtt.MqttError`."""
     return _Client(
         settings.host,
         settings.port,

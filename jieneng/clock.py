@@ -1,12 +1,14 @@
-"""The clock that is passed in. Nothing else in the project asks the operating system for the time.
+"""Clocks that are passed to whoever needs the time. Nothing else asks the operating system for it.
 
-Law: `monotonic()` never jumps, whatever happens to the system's clock; schedules live on it.
-`now_ms()` is UTC and stamps. `up_ms()` never jumps either, and goes on from one process to the next
-as long as `machine_boot()` is the same: what one of them has noted, another can place in time.
-`is_set()` is false only where something is there to set the clock and has not: a box starts with
-the time at which it was last switched off, which looks as right as any.
-Links keep their time-outs in real seconds: a socket does not know that a demonstration runs faster
-than life.
+Laws:
+
+1. `monotonic()` never jumps, whatever happens to the system's clock. Schedules use it.
+2. `now_ms()` is UTC. Time stamps use it.
+3. `up_ms()` never jumps either. It continues from one process to the next while `machine_boot()` is
+   the same, so a time that one process has noted means something to the next.
+4. `is_set()` is False only if a time service runs and has not set the clock yet. A box starts with
+   the time at which it was last switched off, which looks like any other time.
+5. Links keep their timeouts in real seconds: a socket does not know that a demo runs faster.
 """
 
 import asyncio
@@ -19,10 +21,10 @@ from functools import cache
 from pathlib import Path
 from typing import Final, Protocol
 
-# Where the services are seen that set clocks, while they run: systemd-timesyncd, chrony, ntpd.
+# Paths below /run that exist while a time service runs: systemd-timesyncd, chrony, ntpd.
 _TIME_SERVICES: Final = ("systemd/timesync", "chrony", "ntpd*")
 _RUN: Final = Path("/run")
-_UNSURE_US: Final = 16_000_000  # where the kernel stops to count how wrong the clock may be
+_UNSURE_US: Final = 16_000_000  # clock error at which the kernel stops to count [us]
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")  # random(4)
 
 
@@ -30,36 +32,36 @@ class Clock(Protocol):
     """Source of wall-clock and monotonic time."""
 
     def now_ms(self) -> int:
-        """UTC, milliseconds since 1970-01-01."""
+        """Return the time [UTC, ms since 1970-01-01]."""
 
     def monotonic(self) -> float:
-        """Seconds since some moment; never goes back."""
+        """Return the seconds since some moment; never goes back."""
 
     def up_ms(self) -> int:
-        """Milliseconds since the machine started, those in which it slept included."""
+        """Return the milliseconds since the machine started, including those in which it slept."""
 
     def machine_boot(self) -> str:
-        """The name of that start of the machine."""
+        """Return the id of that start of the machine."""
 
     def is_set(self) -> bool:
-        """Return True if UTC is as right as it can be known to be."""
+        """Return True unless a time service runs and has not set the clock yet."""
 
     async def sleep(self, seconds: float) -> None:
-        """Return after that many seconds of this clock."""
+        """Wait for so many seconds of this clock."""
 
 
 class SystemClock:
-    """The real one."""
+    """The operating system's clock."""
 
     def now_ms(self) -> int:
-        """UTC, milliseconds since 1970-01-01."""
+        """Return the time [UTC, ms since 1970-01-01]."""
         return time.time_ns() // 1_000_000
 
     #: Seconds since the machine started.
     monotonic = staticmethod(time.monotonic)
 
     def up_ms(self) -> int:
-        """Milliseconds since the machine started, those in which it slept included."""
+        """Return the milliseconds since the machine started, including those in which it slept."""
         return _up_ns() // 1_000_000
 
     def machine_boot(self) -> str:
@@ -71,14 +73,15 @@ class SystemClock:
         return set_by_its_service(_RUN, kernels_error_us)
 
     async def sleep(self, seconds: float) -> None:
-        """`asyncio.sleep`."""
+        """Wait for so many real seconds."""
         await asyncio.sleep(seconds)
 
 
 class FastClock:
-    """Faster than life: shows `start_ms` at the real moment `origin_ms`, then runs `speed` times.
+    """A clock for demos and tests, which runs `speed` times as fast as the real one.
 
-    Processes that are given the same three numbers show the same time.
+    It shows `start_ms` at the real time `origin_ms`. Processes with the same three numbers show the
+    same time.
     """
 
     def __init__(self, start_ms: int, speed: float, origin_ms: int | None = None) -> None:
@@ -88,31 +91,31 @@ class FastClock:
         self.start_ms = start_ms
         self.speed = speed
         self.origin_ms = real_ms if origin_ms is None else origin_ms
-        # Read once: from here on only the monotonic clock counts.
+        # The system's clock is read once: it may jump, the monotonic one does not.
         self._real_s = time.monotonic() - (real_ms - self.origin_ms) / 1000
 
     def now_ms(self) -> int:
-        """UTC of the fast world, milliseconds since 1970-01-01."""
+        """Return the fast time [UTC, ms since 1970-01-01]."""
         return self.start_ms + round(self.monotonic() * 1000)
 
     def monotonic(self) -> float:
-        """Fast seconds since `origin_ms`."""
+        """Return the fast seconds since `origin_ms`."""
         return (time.monotonic() - self._real_s) * self.speed
 
     def up_ms(self) -> int:
-        """Fast milliseconds since `origin_ms`."""
+        """Return the fast milliseconds since `origin_ms`."""
         return round(self.monotonic() * 1000)
 
     def machine_boot(self) -> str:
-        """The three numbers."""
+        """Return the three numbers that define this clock."""
         return f"{self.start_ms} {self.speed} {self.origin_ms}"
 
     def is_set(self) -> bool:
-        """Always: nobody sets it."""
+        """Return True: no service sets this clock."""
         return True
 
     async def sleep(self, seconds: float) -> None:
-        """Return after that many fast seconds."""
+        """Wait for so many fast seconds."""
         await asyncio.sleep(seconds / self.speed)
 
 
@@ -135,10 +138,10 @@ def set_by_its_service(run: Path, error_us: Callable[[], int | None]) -> bool:
     """Return True if the time service has set the clock, or if none runs.
 
     Args:
-        run: the folder in which what runs is seen.
-        error_us: tells how wrong the kernel takes its clock to be; None where it does not say.
+        run: folder in which running services leave files, `/run`.
+        error_us: returns the kernel's bound on its clock error [us]; None if it is unknown.
     """
-    if not any(next(run.glob(one), None) for one in _TIME_SERVICES):
+    if not any(next(run.glob(path), None) for path in _TIME_SERVICES):
         return True
     error = error_us()
     return error is None or error < _UNSURE_US
@@ -147,19 +150,19 @@ def set_by_its_service(run: Path, error_us: Callable[[], int | None]) -> bool:
 def kernels_error_us() -> int | None:
     """Return the kernel's bound on its clock error [us]; None if unknown (adjtimex(2)).
 
-    From `_UNSURE_US` on, nobody has set it, or not for hours. The status STA_UNSYNC would say as
-    much, but chrony without `rtcsync` leaves that standing for ever.
+    From `_UNSURE_US` on, the clock has not been set, or not for hours. The status STA_UNSYNC would
+    mean the same, but chrony without `rtcsync` never clears it.
     """
     if sys.platform != "linux":
         return None
-    told = _Timex()
-    if ctypes.CDLL(None).adjtimex(ctypes.byref(told)) < 0:  # forbidden, as in some containers
+    timex = _Timex()
+    if ctypes.CDLL(None).adjtimex(ctypes.byref(timex)) < 0:  # forbidden, as in some containers
         return None
-    return int(told.maxerror)
+    return int(timex.maxerror)
 
 
 class _Timex(ctypes.Structure):
-    """The beginning of `struct timex`, and room for the rest. All zero, it sets nothing."""
+    """Beginning of `struct timex`, and room for its rest. All zero, it sets nothing."""
 
     _fields_ = (
         ("modes", ctypes.c_uint),

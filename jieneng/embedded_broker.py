@@ -1,9 +1,9 @@
-"""An MQTT broker inside the process, for `demo` and for `up` on a small site.
+"""Run an MQTT broker inside the process, for `demo` and for `up` on a small site.
 
-It keeps nothing on a disk, and need not: an agent keeps every batch until the ingest has stored
-it, so this broker may be killed at any moment. It speaks MQTT 3.1.1, on loopback unless told
-otherwise, and knows no shared subscriptions: one ingest is enough for what it can carry (about
-4,000 messages a second).
+The broker keeps nothing on a disk. It may be killed at any moment, because an agent keeps every
+batch until the ingest has stored it. It speaks MQTT 3.1.1, on loopback unless told otherwise. It
+knows no shared subscriptions: one ingest is enough for what it can carry, about 4,000 messages a
+second.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ async def run(host: str, port: int) -> None:
     Raises:
         BrokerUnavailable: the port is taken.
     """
-    # A client that goes away without a word is everyday life here, not news.
+    # amqtt logs every client that disconnects without a word, which happens all the time here.
     logging.getLogger("amqtt").setLevel(logging.CRITICAL)
     logging.getLogger("transitions").setLevel(logging.CRITICAL)
     broker = Broker(

@@ -1,4 +1,4 @@
-"""Logs and metrics of a service, set up once. Log lines and metric names are English.
+"""Set up the logs and the metrics of a service. Log lines and metric names are English.
 
 A log line is one JSON object, or coloured text on a terminal. Metrics are the service's own
 `CollectorRegistry`, served as `/metrics` for Prometheus; several services in one process do not
@@ -25,8 +25,8 @@ if TYPE_CHECKING:  # aiohttp takes 10 MB, and an agent on a small box may serve 
 
 Log = structlog.stdlib.BoundLogger
 
-_SOON_S: Final = 3600.0  # a fault that comes back within this lingers ...
-_CALM_S: Final = 900.0  # ... until it has stayed away for this
+_SOON_S: Final = 3600.0  # a fault that recurs within this time after its end lingers
+_CALM_S: Final = 900.0  # a lingering fault ends when it has stayed away for this time
 
 
 def set_up_logs(level: str = "info", *, json: bool | None = None) -> None:
@@ -34,7 +34,7 @@ def set_up_logs(level: str = "info", *, json: bool | None = None) -> None:
 
     Args:
         level: debug, info, warning or error.
-        json: one JSON object a line; where None, text on a terminal and JSON elsewhere.
+        json: True for one JSON object a line; None for text on a terminal and JSON elsewhere.
     """
     as_json = not sys.stderr.isatty() if json is None else json
     renderer: structlog.typing.Processor = (
@@ -53,7 +53,7 @@ def set_up_logs(level: str = "info", *, json: bool | None = None) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[level.upper()]
         ),
-        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", _Lossy(sys.stderr))),
+        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", _LossyStream(sys.stderr))),
         cache_logger_on_first_use=False,
     )
     # Libraries log through the standard library; only what is wrong there is ours to show.
@@ -62,10 +62,10 @@ def set_up_logs(level: str = "info", *, json: bool | None = None) -> None:
     )
 
 
-class _Lossy:
-    """A file on which a line that can't be written is lost, so that saying it ends nobody.
+class _LossyStream:
+    """A text stream that loses a line which can't be written, instead of ending the service.
 
-    What is worst to say, that the disk is full, is said on the very disk that is full.
+    The log may be on the very disk of which it reports that it is full.
     """
 
     def __init__(self, file: TextIO) -> None:
@@ -81,23 +81,24 @@ class _Lossy:
 
 
 def log(service: str) -> Log:
-    """The logger of a service or of a room in it."""
+    """Return the logger of a service, or of a part of it."""
     return structlog.get_logger(service=service)  # type: ignore[no-any-return]  # structlog types it as Any
 
 
 def timeless() -> float:
-    """The clock of a fault that is given none: nothing is soon after another."""
+    """Return NaN, as the clock of a fault without one: no occurrence is soon after another."""
     return math.nan
 
 
 class LoggedFault:
-    """A condition that can be wrong for a while: logged once at its begin and once at its end.
+    """A condition that lasts for a while, logged once when it begins and once when it ends.
 
-    Where a clock is given, one that comes back soon after it was over has not ended until it has
-    stayed away for a while: a cable that loses answers now and then fills no log.
+    With a clock, a fault that recurs within an hour after its end is a lingering one: it ends only
+    when it has stayed away for a quarter of an hour. A cable that loses replies now and then does
+    not fill the log.
 
     Attributes:
-        times: that it has happened; 0 where it is over.
+        times: number of occurrences since it began; 0 while it is absent.
     """
 
     __slots__ = (
@@ -121,23 +122,24 @@ class LoggedFault:
         now_s: Callable[[], float] = timeless,
         **context: object,
     ) -> None:
-        """Name it, as in `store unavailable`; its end is said as `<name>: over`.
+        """Create a fault that is absent.
 
         Args:
-            log: where it is said.
-            name: of the fault.
-            after: how often in a row it has to happen to be one.
-            now_s: a monotonic clock; without one, each end is said.
-            context: what is to stand in both lines.
+            log: logger that reports it.
+            name: event that reports its begin, as in `store unavailable`; its end is reported as
+                `<name>: over`.
+            after: number of occurrences in a row from which it is reported.
+            now_s: a monotonic clock; without one, each end is reported.
+            context: fields of both log lines.
         """
         self._log = log
         self._name = name
         self._after = after
         self._now_s = now_s
         self._context = context
-        self._last_s = -math.inf  # when it happened
-        self._over_s = -math.inf  # when it was over, and that was said
-        self._lingers = False  # it came back soon
+        self._last_s = -math.inf  # time of the last occurrence
+        self._over_s = -math.inf  # time of the last reported end
+        self._lingers = False  # True if it recurred soon after an end
         self.times = 0
 
     def happened(self, reason: object, **evidence: object) -> None:
@@ -165,8 +167,8 @@ class MetricsSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The table `[metrics]` of every service's file.
 
     Attributes:
-        port: where `/metrics` and `/health` are served; not at all where omitted, on any free
-            one where 0.
+        host: address on which they are served.
+        port: port of `/metrics` and `/health`. Omitted: they are not served. 0: any free port.
     """
 
     host: Host = "127.0.0.1"
@@ -177,7 +179,7 @@ class MetricsSettings(msgspec.Struct, frozen=True, kw_only=True):
 async def serving_metrics(
     settings: MetricsSettings, registry: CollectorRegistry, log: Log
 ) -> AsyncIterator[None]:
-    """Serve `/metrics` and `/health` meanwhile, where that is wanted.
+    """Serve `/metrics` and `/health` inside the block, if the settings name a port.
 
     Raises:
         UsageError: the port is taken.
@@ -199,13 +201,13 @@ async def serving_metrics(
 async def serving_http(
     application: "web.Application", host: str, port: int, refusal: str
 ) -> AsyncIterator[int]:
-    """Serve an application meanwhile; gives its port, which is a free one for 0.
+    """Serve an application inside the block; yield its port, a free one if `port` is 0.
 
     Args:
-        application: what is served.
-        host: where.
-        port: where.
-        refusal: the sentence of the error, with places for host, port and error.
+        application: the application.
+        host: address to listen on.
+        port: port to listen on.
+        refusal: sentence of the error, with placeholders for host, port and error.
 
     Raises:
         UsageError: the port is taken.

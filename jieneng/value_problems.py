@@ -11,6 +11,7 @@ import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from functools import cache
 from ipaddress import ip_address
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
@@ -98,7 +99,8 @@ def form_of(annotation: Any, default: object = None) -> Form:
             return Form(annotation, limits, default)
 
 
-def forms_of(struct: type[msgspec.Struct]) -> dict[str, Form]:
+@cache  # a table may have thousands of rows
+def forms_of(struct: type[msgspec.Struct]) -> Mapping[str, Form]:
     """Return the form of each key of a table, by key."""
     return {
         field.encode_name: form_of(

@@ -1,8 +1,9 @@
-"""The command `jieneng`: arguments in, exit codes out. One module a group of commands.
+"""The command `jieneng`: arguments in, exit codes out. One module for each group of commands.
 
-Exit codes: 0 fine, 1 the thing asked about is not fine, 2 the command was wrong, 3 a service
-that it needs is not there. Errors are one sentence with the mend; `--debug` shows the traceback.
-What a command needs is imported when it runs, so `--help` is quick.
+Laws: exit code 0 is fine, 1 means that the thing asked about is not fine, 2 that the command was
+wrong, 3 that a service which it needs is not there. An error is one sentence that says how to fix
+it; `--debug` shows the traceback. A command imports what it needs when it runs, so `--help` is
+quick.
 """
 
 import sys
@@ -73,7 +74,7 @@ def main() -> None:
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
-    except BrokenPipeError:  # `jieneng ... | head` is a fine way to read
+    except BrokenPipeError:  # of `jieneng ... | head`
         sys.stderr.close()
         sys.exit(0)
     except OSError as error:
@@ -85,12 +86,12 @@ def main() -> None:
     except JienengError as error:
         if reader.debug:
             raise
-        _tell(error)
+        _print_error(error)
         sys.exit(next((c for kind, c in _EXIT_CODES.items() if isinstance(error, kind)), 1))
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _tell(error: JienengError) -> None:
+def _print_error(error: JienengError) -> None:
     if not isinstance(error, ConfigError):
         click.echo(say(error, tr), err=True)
         return

@@ -1,4 +1,4 @@
-"""`jieneng analytics`: the service, and its work done once."""
+"""The commands `jieneng analytics`: the service, and its work done once."""
 
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from jieneng.clock import SystemClock
 from jieneng.metering.errors import UsageError
 
 
-@click.group(help=tr("The analytics: readings into consumption and indicators."))
+@click.group(help=tr("Analytics: compute consumption and indicators from readings."))
 def analytics() -> None: ...
 
 
@@ -53,14 +53,17 @@ def once(site_dir: Path, config_file: Path) -> None:
 
     settings = read_settings(site_dir / config_file, AnalyticsSettings)
     figures = run_once(app.once(load(site_dir), settings, SystemClock()))
-    click.echo(tr("{count} figures published.").format(count=len(figures)))
+    text = tr("{count} figure published." if len(figures) == 1 else "{count} figures published.")
+    click.echo(text.format(count=len(figures)))
 
 
 _DAY = click.DateTime(["%Y-%m-%d"])
 
 
 @analytics.command(
-    help=tr("Compute the consumption of days anew, e.g. after readings or factors were corrected."),
+    help=tr(
+        "Compute the consumption of days again, for example after readings or factors were corrected."
+    ),
     epilog=examples("jieneng analytics backfill --site my-site --from 2024-01-01 --to 2024-12-31"),
 )
 @site_option

@@ -1,4 +1,4 @@
-"""The edge agent, and the embedded broker alone."""
+"""The commands `jieneng edge`, and `jieneng broker` for the embedded broker alone."""
 
 import signal
 from functools import partial
@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
     from jieneng.site_folder import SiteFolder
 
 
-@click.group(help=tr("The edge agent: polls meters, keeps what they say, publishes it."))
+@click.group(help=tr("Edge agent: poll meters, keep their readings on disk, publish them."))
 def edge() -> None: ...
 
 
@@ -39,13 +39,13 @@ edge.add_command(probe)
 @site_option
 @config_option("agent.toml")
 @click.option(
-    "--agent", help=tr("Which agent of site.toml this is; may be omitted where there is one.")
+    "--agent", help=tr("Id of the agent in site.toml; may be omitted if there is only one.")
 )
 @log_options
 def edge_run(
     site_dir: Path, config_file: Path, agent: str | None, log_level: str, log_json: bool | None
 ) -> None:
-    # One that comes too early would end us. The kernel keeps it until the agent heeds them.
+    # A SIGHUP before the agent handles it would end the process. The kernel keeps it until then.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     from edge_agent import app
     from edge_agent.settings import AgentSettings

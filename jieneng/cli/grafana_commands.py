@@ -1,4 +1,4 @@
-"""`jieneng grafana`: boards as Python, built into the files that Grafana reads."""
+"""The commands `jieneng grafana`: build the files that Grafana reads from boards in Python."""
 
 import sys
 from pathlib import Path
@@ -15,7 +15,7 @@ def grafana() -> None: ...
 
 
 @grafana.command(
-    help=tr("Write boards, data source and provisioning files anew."),
+    help=tr("Write boards, data source and provisioning files."),
     epilog=examples("jieneng grafana build", "jieneng grafana build --check"),
 )
 @click.option(
@@ -23,7 +23,7 @@ def grafana() -> None: ...
     type=click.Path(path_type=Path, file_okay=False),
     default=_COMMITTED,
     metavar=tr("DIR"),
-    help=tr("Where to; grafana/provisioning where omitted."),
+    help=tr("Folder for the files; grafana/provisioning if omitted."),
 )
 @click.option(
     "--check", "only_check", is_flag=True, help=tr("Write nothing; fail if a file differs.")

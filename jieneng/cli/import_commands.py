@@ -1,4 +1,4 @@
-"""`jieneng import`: history that was measured elsewhere, from CSV or XLSX."""
+"""The command `jieneng import`: store history that was measured elsewhere, from CSV or XLSX."""
 
 import sys
 from datetime import date, datetime, timedelta
@@ -18,12 +18,12 @@ if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
     from jieneng.site_folder import SiteFolder
 
 
-@click.group("import", help=tr("History from CSV or XLSX into the store."))
+@click.group("import", help=tr("Import history from CSV or XLSX into the store."))
 def import_() -> None: ...
 
 
 @import_.command(
-    help=tr("Readings of meters: registers, or consumption by interval."),
+    help=tr("Import readings of meters: registers, or consumption by interval."),
     epilog=examples(
         "jieneng import readings 2024.csv --site my-site --dry-run",
         "jieneng import readings 2024.csv --site my-site",
@@ -37,27 +37,28 @@ def import_() -> None: ...
     type=click.Choice(["register", "interval"]),
     default="register",
     show_default=True,
-    help=tr("What the values are: the meter's display, or the consumption of an interval."),
+    help=tr("Kind of the values: readings of a register, or consumption of intervals."),
 )
 @click.option(
-    "--quantity", help=tr("Of the wide form, with a column a meter: what the columns hold.")
+    "--quantity",
+    help=tr("Quantity of the columns in the wide form, which has a column for each meter."),
 )
 @click.option(
     "--interval-s",
     type=click.FloatRange(min=1),
     help=tr("Length of an interval [s]; found in the file where omitted."),
 )
-@click.option("--unit", help=tr("Of the values; the quantity's own where omitted."))
-@click.option("--zone", help=tr("Of times without an offset; the site's where omitted."))
-@click.option("--time-column", help=tr("Its header, where it is not one of the usual ones."))
+@click.option("--unit", help=tr("Unit of the values; the quantity's own if omitted."))
+@click.option("--zone", help=tr("Time zone of times without an offset; the site's if omitted."))
+@click.option("--time-column", help=tr("Header of the time column, if it is not a usual one."))
 @click.option(
     "--column",
     "columns",
     multiple=True,
     metavar="NAME=METER",
-    help=tr("Of the wide form: which meter a column is; NAME= leaves it out."),
+    help=tr("Meter of a column in the wide form; NAME= leaves the column out."),
 )
-@click.option("--sheet", help=tr("Of an XLSX file; its first where omitted."))
+@click.option("--sheet", help=tr("Sheet of an XLSX file; the first one if omitted."))
 @click.option(
     "--missing",
     multiple=True,
@@ -84,7 +85,7 @@ def readings(
         **options,  # type: ignore[arg-type]  # click checked them
     )
     report = run_once(_import(file, folder, wanted))
-    _tell(report, folder)
+    _print_report(report, folder)
     if report.written and not no_backfill:
         run_once(_backfill(folder, report))
     sys.exit(1 if report.problem_count and not wanted.skip_bad else 0)
@@ -125,7 +126,10 @@ async def _import(file: Path, folder: "SiteFolder", options: "ImportOptions") ->
 
 
 async def _backfill(folder: "SiteFolder", report: "ImportReport") -> None:
-    """Compute the days that the file tells of, and the day after, whose midnight it may give."""
+    """Compute the days of the imported readings, and the days before and after them.
+
+    A first or last reading at midnight belongs to those, too.
+    """
     from analytics import app
     from analytics.settings import AnalyticsSettings
     from jieneng.cli.progress import share_progress
@@ -133,8 +137,8 @@ async def _backfill(folder: "SiteFolder", report: "ImportReport") -> None:
     from jieneng.site_folder import read_settings
 
     settings = read_settings(folder.path / "analytics.toml", AnalyticsSettings)
-    first = _day(folder, min(one.first_ms for one in report.series))
-    last = _day(folder, max(one.last_ms for one in report.series))
+    first = _day(folder, min(series.first_ms for series in report.series))
+    last = _day(folder, max(series.last_ms for series in report.series))
     with share_progress(tr("Consumption by day")) as progress:
         await app.backfill(
             folder,
@@ -150,25 +154,30 @@ def _day(folder: "SiteFolder", time_ms: int) -> date:
     return datetime.fromtimestamp(time_ms / 1000, folder.site.zone).date()
 
 
-def _tell(report: "ImportReport", folder: "SiteFolder") -> None:
+def _print_report(report: "ImportReport", folder: "SiteFolder") -> None:
     for problem in report.problems:
         click.echo(f"{problem.where()}: {say(problem, tr)}", err=True)
     if report.problem_count > len(report.problems):
         more = report.problem_count - len(report.problems)
-        click.echo(tr("... and {count} more problems.").format(count=more), err=True)
+        click.echo(
+            tr(
+                "... and {count} more problem." if more == 1 else "... and {count} more problems."
+            ).format(count=more),
+            err=True,
+        )
     zone = folder.site.zone
-    for one in report.series:
+    for series in report.series:
         first, last = (
             datetime.fromtimestamp(ms / 1000, zone).isoformat(timespec="seconds")
-            for ms in (one.first_ms, one.last_ms)
+            for ms in (series.first_ms, series.last_ms)
         )
         line = tr("{meter} {quantity}: {values} values, {missing} missing, {first} to {last}")
         click.echo(
             line.format(
-                meter=one.meter,
-                quantity=one.quantity,
-                values=one.values,
-                missing=one.missing,
+                meter=series.meter,
+                quantity=series.quantity,
+                values=series.values,
+                missing=series.missing,
                 first=first,
                 last=last,
             )
@@ -181,8 +190,12 @@ def _outcome(report: "ImportReport") -> str:
         text = tr("Dry run: {values} values would be written; nothing was.")
     elif report.problem_count and not report.written:
         text = tr(
-            "Nothing was written: mend the {problems} problem(s), or leave them out: --skip-bad."
+            "Nothing was written: fix the problem, or leave the row out: --skip-bad."
+            if report.problem_count == 1
+            else "Nothing was written: fix the {problems} problems, or leave them out: --skip-bad."
         )
     else:
-        text = tr("{written} points written.")
+        text = tr(
+            "{written} point written." if report.written == 1 else "{written} points written."
+        )
     return text.format(values=report.values, problems=report.problem_count, written=report.written)

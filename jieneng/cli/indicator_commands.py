@@ -1,4 +1,4 @@
-"""`jieneng indicators` and `jieneng report`: figures, as they are published."""
+"""The commands `jieneng indicators` and `jieneng report`: figures as they are published."""
 
 import sys
 from pathlib import Path
@@ -9,12 +9,12 @@ import click
 from jieneng.cli.options import config_option, examples, run_once, site_option, tr
 from jieneng.metering.errors import UsageError
 
-#: All columns of the figures' table, in either language.
+#: Width of all columns of the figures' table, in either language.
 _TABLE_WIDTH: Final = 110
 
 
 @click.command(
-    help=tr("The figures of a period, against the plan."),
+    help=tr("Print the figures of a period, compared with the plan."),
     epilog=examples(
         "jieneng indicators --period 2025",
         "jieneng indicators --site my-site --period 2025-06 --scope block-1 --format json",
@@ -31,9 +31,9 @@ _TABLE_WIDTH: Final = 110
     type=click.Choice(["table", "json", "csv"]),
     default="table",
     show_default=True,
-    help=tr("How it is printed."),
+    help=tr("Format of the output."),
 )
-@click.option("--strict", is_flag=True, help=tr("Exit with 1 where a target is missed or at risk."))
+@click.option("--strict", is_flag=True, help=tr("Exit with 1 if a target is missed or at risk."))
 def indicators(
     site_dir: Path, config_file: Path, period: str, scope: str | None, form: str, strict: bool
 ) -> None:
@@ -67,7 +67,7 @@ def indicators(
 
 
 @click.command(
-    help=tr("A page of the figures of a year, to print or send: HTML, JSON and CSV."),
+    help=tr("Write a page with the figures of a year, to print or send: HTML, JSON and CSV."),
     epilog=examples("jieneng report --period 2025 --out reports"),
 )
 @site_option
@@ -78,7 +78,7 @@ def indicators(
     type=click.Path(path_type=Path, file_okay=False),
     required=True,
     metavar=tr("DIR"),
-    help=tr("Where the files are written."),
+    help=tr("Folder for the files."),
 )
 def report(site_dir: Path, config_file: Path, period: str, out: Path) -> None:
     from analytics import app

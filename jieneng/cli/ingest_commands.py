@@ -1,4 +1,4 @@
-"""`jieneng ingest`: the service, what it set aside, and the agents' books."""
+"""The commands `jieneng ingest`: the service, its quarantine, and the ledger of the agents."""
 
 import sys
 from collections import deque
@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
     from jieneng.site_folder import SiteFolder
 
 
-@click.group(help=tr("The ingest: MQTT into the store; acknowledges what is stored."))
+@click.group(help=tr("Ingest: store readings from MQTT, and acknowledge what is stored."))
 def ingest() -> None: ...
 
 
@@ -48,7 +48,9 @@ def ingest_run(site_dir: Path, config_file: Path, log_level: str, log_json: bool
 
 
 @ingest.command(
-    help=tr("What was set aside, and why: the latest entries, then a count by reason."),
+    help=tr(
+        "List what was quarantined: the latest entries with their reason, then a count by reason."
+    ),
     epilog=examples("jieneng ingest quarantine --site my-site --last 5"),
 )
 @site_option
@@ -71,11 +73,13 @@ def quarantine(site_dir: Path, config_file: Path, last: int) -> None:
     for reason, count in sorted(counts.items()):
         click.echo(f"{reason}: {count}")
     if not counts:
-        click.echo(tr("Nothing was set aside."))
+        click.echo(tr("Nothing was quarantined."))
 
 
 @ingest.command(
-    help=tr("Each agent's book: read = stored + pending + dropped. Exit 1 where it does not hold."),
+    help=tr(
+        "Check each agent's ledger: read = stored + pending + dropped. Exit with 1 if it fails."
+    ),
     epilog=examples("jieneng ingest ledger --site my-site"),
 )
 @site_option
@@ -85,7 +89,7 @@ def quarantine(site_dir: Path, config_file: Path, last: int) -> None:
     type=click.FloatRange(min=0.1),
     default=24.0,
     show_default=True,
-    help=tr("How far back to look."),
+    help=tr("Number of hours to look back."),
 )
 def ledger(site_dir: Path, config_file: Path, hours: float) -> None:
     from ingest.settings import IngestSettings
@@ -94,16 +98,19 @@ def ledger(site_dir: Path, config_file: Path, hours: float) -> None:
     folder = load(site_dir)
     settings = read_settings(site_dir / config_file, IngestSettings)
     accounts = run_once(_accounts(folder, settings, hours))
-    for one in accounts:
-        verdict = tr("holds") if one.holds else tr("does not hold")
+    for account in accounts:
+        verdict = tr("holds") if account.holds else tr("does not hold")
         line = tr("samples: read {read} = stored {stored} + pending {pending} + dropped {dropped}")
         counts = line.format(
-            read=one.read, stored=one.stored, pending=one.pending, dropped=one.dropped
+            read=account.read,
+            stored=account.stored,
+            pending=account.pending,
+            dropped=account.dropped,
         )
-        click.echo(f"{one.agent}: {counts}: {verdict}")
+        click.echo(f"{account.agent}: {counts}: {verdict}")
     if not accounts:
         click.echo(tr("No agent has reported in the last {hours} hours.").format(hours=hours))
-    sys.exit(0 if accounts and all(one.holds for one in accounts) else 1)
+    sys.exit(0 if accounts and all(account.holds for account in accounts) else 1)
 
 
 async def _accounts(

@@ -1,4 +1,4 @@
-"""What the commands share: the reader's language, the site's folder, how a service is run."""
+"""Options that commands share, and running a service: language, site folder, logs, signals."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ from jieneng.clock import Clock, SystemClock
 from jieneng.locale import preferred, translator
 from jieneng.site_folder import SiteFolder
 
-#: Texts of the command line, in the language of `JIENENG_LANGUAGE`: zh (default) or en.
+#: Translate a sentence into the language of `JIENENG_LANGUAGE`: zh (default) or en.
 tr: Final = translator(preferred())
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -24,13 +24,13 @@ _Settings = TypeVar("_Settings", bound=msgspec.Struct)
 
 
 class Reader:
-    """What the command line knows of who reads it."""
+    """Options that hold for every command."""
 
     debug: bool = False
 
 
 def site_option(command: _Command) -> _Command:
-    """`--site DIR`: the site's folder; the current one by default."""
+    """Add `--site DIR`: the site's folder, by default the current one."""
     return click.option(
         "--site",
         "site_dir",
@@ -42,7 +42,7 @@ def site_option(command: _Command) -> _Command:
 
 
 def config_option(default: str) -> Callable[[_Command], _Command]:
-    """`--config FILE`: a service's own settings, beside site.toml where the path is relative."""
+    """Add `--config FILE`: a service's settings; a relative path begins at the site's folder."""
     return click.option(
         "--config",
         "config_file",
@@ -55,7 +55,7 @@ def config_option(default: str) -> Callable[[_Command], _Command]:
 
 
 def log_options(command: _Command) -> _Command:
-    """`--log-level` and `--log-json`."""
+    """Add `--log-level` and `--log-json`."""
     levels = click.Choice(["debug", "info", "warning", "error"])
     for option in (
         click.option(
@@ -63,7 +63,7 @@ def log_options(command: _Command) -> _Command:
             type=levels,
             default="info",
             show_default=True,
-            help=tr("How much is logged."),
+            help=tr("Lowest level that is logged."),
         ),
         click.option("--log-json/--log-text", default=None, help=tr("Form of the logs.")),
     ):
@@ -72,13 +72,13 @@ def log_options(command: _Command) -> _Command:
 
 
 def examples(*lines: str) -> str:
-    """The end of a command's help: how it is typed."""
+    """Return the end of a command's help, with examples of the command."""
     # \b keeps click from filling the lines into a paragraph.
     return "\b\n" + tr("Examples:") + "\n" + "\n".join(f"  {line}" for line in lines)
 
 
 def run_service(service: Coroutine[Any, Any, None]) -> None:
-    """Run until SIGINT or SIGTERM, then let it close cleanly. uvloop where it is installed."""
+    """Run a service until SIGINT or SIGTERM, then let it close; on uvloop if it is installed."""
     factory: Callable[[], asyncio.AbstractEventLoop] | None = None
     with contextlib.suppress(ImportError):
         import uvloop
@@ -88,20 +88,20 @@ def run_service(service: Coroutine[Any, Any, None]) -> None:
     async def until_signal() -> None:
         task = asyncio.ensure_future(service)
         loop = asyncio.get_running_loop()
-        asked = False
+        is_ending = False
 
-        def ask() -> None:
-            nonlocal asked
-            asked = True
+        def end() -> None:
+            nonlocal is_ending
+            is_ending = True
             task.cancel()
 
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, ask)
-        watcher = asyncio.ensure_future(_until_orphaned(ask))
+            loop.add_signal_handler(number, end)
+        watcher = asyncio.ensure_future(_until_orphaned(end))
         try:
             await task
         except asyncio.CancelledError:
-            if not asked:
+            if not is_ending:
                 raise
         except BaseExceptionGroup as group:
             raise _first(group) from group
@@ -113,7 +113,7 @@ def run_service(service: Coroutine[Any, Any, None]) -> None:
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """What went wrong first: the rest of a task group ended because of it."""
+    """Return the first error of a task group: its other tasks ended because of that one."""
     error: BaseException = group
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
@@ -121,7 +121,10 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 
 async def _until_orphaned(then: Callable[[], None]) -> None:
-    """Where the environment asks for it: a demo that is killed takes its services with it."""
+    """Call `then` when the parent process is gone, if the environment asks for it.
+
+    A demo that is killed takes its services with it in this way.
+    """
     parent = os.getppid()
     while os.environ.get("JIENENG_END_WITH_PARENT") == "1":
         await asyncio.sleep(1.0)
@@ -140,11 +143,11 @@ def serve(
     """Run a service of a site until it is told to end.
 
     Args:
-        run: the service's `app.run`.
+        run: function `run` of the service's `app`.
         folder: the site.
-        settings: the service's own.
-        logs: `--log-level` and `--log-json`.
-        clock: the real one where None.
+        settings: settings of the service.
+        logs: values of `--log-level` and `--log-json`.
+        clock: clock of the service; the system's if None.
     """
     from jieneng.observe import set_up_logs
 
@@ -154,5 +157,5 @@ def serve(
 
 
 def run_once(work: Coroutine[Any, Any, _Result]) -> _Result:
-    """Run something that ends by itself."""
+    """Run a coroutine to its end, and return its result."""
     return asyncio.run(work)

@@ -1,4 +1,4 @@
-"""Progress of long work: a bar on a terminal, a plain line now and then elsewhere. On stderr."""
+"""Show the progress of long work on stderr: a bar on a terminal, plain lines elsewhere."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ from jieneng.locale import number_texts
 
 
 def bars(console: Console) -> Progress:
-    """Bars with their share and time; add the tasks."""
+    """Return progress bars without tasks, with share and elapsed time."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -29,7 +29,7 @@ def bars(console: Console) -> Progress:
 
 @contextmanager
 def share_progress(title: str) -> Iterator[Callable[[float], None]]:
-    """Of work whose end is known: give it the share done, 0 to 1."""
+    """Yield a function that takes the share done, 0 to 1."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield _plain_share(console, title)
@@ -41,10 +41,10 @@ def share_progress(title: str) -> Iterator[Callable[[float], None]]:
 
 @contextmanager
 def rows_progress(title: str) -> Iterator[Callable[[int], None]]:
-    """Of work whose end is not known: give it the count done."""
+    """Yield a function that takes the count done, for work of unknown length."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield lambda _: None  # the report that follows says it all
+        yield lambda _: None  # the report that follows has the counts
         return
     columns = (
         SpinnerColumn(),
@@ -57,14 +57,14 @@ def rows_progress(title: str) -> Iterator[Callable[[int], None]]:
 
 
 def _plain_share(console: Console, title: str) -> Callable[[float], None]:
-    """A line each quarter."""
-    told = -1
+    """Return a function that prints a line at each quarter."""
+    printed = -1
 
-    def tell(share: float) -> None:
-        nonlocal told
+    def print_quarter(share: float) -> None:
+        nonlocal printed
         quarter = int(share * 4)
-        if quarter > told:
-            told = quarter
+        if quarter > printed:
+            printed = quarter
             console.print(f"{title}: {number_texts.percent(share)}", soft_wrap=True)
 
-    return tell
+    return print_quarter

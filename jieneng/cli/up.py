@@ -1,4 +1,4 @@
-"""`jieneng up`: all of a small site in one process."""
+"""The command `jieneng up`: all services of a small site in one process."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
 
 
 @click.command(
-    help=tr("A small site in one process: all its agents, ingest and analytics."),
+    help=tr("Run a small site in one process: all its agents, ingest and analytics."),
     epilog=examples(
         "jieneng up --site my-site",
         "jieneng up --site my-site --simulated",
@@ -62,30 +62,30 @@ async def _run(folder: "SiteFolder", clock: Clock, embedded: bool, simulated: bo
 
     path = folder.path
     agent = read_settings(path / "agent.toml", AgentSettings)
-    coming = read_settings(path / "ingest.toml", IngestSettings)
+    ingestion = read_settings(path / "ingest.toml", IngestSettings)
     figures = read_settings(path / "analytics.toml", AnalyticsSettings)
-    if embedded:  # which knows no shared subscriptions
-        alone = msgspec.structs.replace(coming.subscription, share=False)
-        coming = msgspec.structs.replace(coming, subscription=alone)
-        agent = msgspec.structs.replace(agent, broker=coming.broker)
+    if embedded:  # the embedded broker knows no shared subscriptions
+        alone = msgspec.structs.replace(ingestion.subscription, share=False)
+        ingestion = msgspec.structs.replace(ingestion, subscription=alone)
+        agent = msgspec.structs.replace(agent, broker=ingestion.broker)
     async with AsyncExitStack() as stack:
         if simulated:
             agent = msgspec.structs.replace(agent, bus=await _simulated(folder, clock, stack))
         group = await stack.enter_async_context(asyncio.TaskGroup())
         if embedded:
-            at = coming.broker
-            group.create_task(embedded_broker.run(at.host, at.port), name="broker")
-        group.create_task(ingest.app.run(folder, coming, clock), name="ingest")
+            address = ingestion.broker
+            group.create_task(embedded_broker.run(address.host, address.port), name="broker")
+        group.create_task(ingest.app.run(folder, ingestion, clock), name="ingest")
         group.create_task(analytics.app.run(folder, figures, clock), name="analytics")
         for agent_id in sorted({bus.agent for bus in folder.site.bus}):
-            one = msgspec.structs.replace(agent, agent=AgentHead(id=agent_id))
-            group.create_task(edge_agent.app.run(folder, one, clock), name=agent_id)
+            settings = msgspec.structs.replace(agent, agent=AgentHead(id=agent_id))
+            group.create_task(edge_agent.app.run(folder, settings, clock), name=agent_id)
 
 
 async def _simulated(
     folder: "SiteFolder", clock: Clock, stack: AsyncExitStack
 ) -> "tuple[BusOverride, ...]":
-    """Serve the site's meters on this machine; gives where each bus is."""
+    """Simulate the site's meters on this machine; return the address of each bus."""
     from edge_agent.settings import BusOverride
     from jieneng.site_folder import read_settings
     from simulators.serving import site_server

@@ -1,1 +1,5 @@
-"""What is true of meters. Pure: no clock, no socket, no event loop, no files, no numpy."""
+"""Meters, sites and readings: what every service knows of them.
+
+In: values read from files, meters and messages. Out: structs, checked, and the names in the store.
+Laws: pure, so no clock, socket, event loop, files or numpy; unknown is missing or NaN, never 0.
+"""

@@ -1,24 +1,25 @@
-"""Everything that can go wrong, in one tree.
+"""The tree of errors, and the problem that a person can fix.
 
     JienengError
-    ├── ConfigError          what a person wrote is wrong: our side, mend the file    (exit 1)
-    ├── UsageError           what was asked can't be done as asked                    (exit 2)
-    ├── PeerError            what another machine sent is wrong: their side, refuse it
-    │   ├── ReplyError         a meter's reply that is not the answer to the request
-    │   ├── DeviceRefused      a meter answered with an exception code
-    │   └── WireError          an MQTT payload that is not ours
-    └── Unavailable          something that must be there is not: try again           (exit 3)
-        ├── LinkError          a meter's link broke
-        │   ├── LinkDown         it can't be opened or used: no fault of its meters
-        │   └── Unanswered       it was there, and a question on it has no answer
-        │       ├── HungUp         it had been closed while idle, as the next question finds out
-        │       ├── TurnedAway     it is closed as soon as it is made, or by its first question
-        │       └── Silent         it is open, and no whole reply came in time
-        ├── SpoolUnavailable   the disk does not take or give what the agent keeps
-        ├── BrokerUnavailable
-        └── StoreUnavailable
+    ├── ConfigError          a file that a person wrote is wrong: fix the file      (exit 1)
+    ├── UsageError           a command can't be carried out as it was typed         (exit 2)
+    ├── PeerError            another machine sent something wrong: refuse it
+    │   ├── ReplyError         a meter's reply does not answer the request
+    │   │   └── StrayReply       the reply answers another request
+    │   ├── DeviceRefused      a meter replied with an exception code
+    │   └── WireError          an MQTT payload has another form than ours
+    └── Unavailable          something that is needed is not there: try again       (exit 3)
+        ├── LinkError          a meter's link broke, or is not there
+        │   ├── LinkDown         the link can't be opened or used: no fault of its meters
+        │   └── Unanswered       the link was there, but a request got no reply
+        │       ├── HungUp         the peer had closed an idle link before the next request
+        │       ├── TurnedAway     the peer closes a link at once, or at its first request
+        │       └── Silent         the link is open, but no whole reply came in time
+        ├── SpoolUnavailable   the agent's disk can't be written or read
+        ├── BrokerUnavailable  the MQTT broker can't be reached
+        └── StoreUnavailable   the database can't be reached
 
-Law: a `PeerError` is never retried blindly, an `Unavailable` always may be.
+Law: an `Unavailable` may always be retried; a `PeerError` is never retried blindly.
 
 Messages for people are msgids: English sentences with `{placeholders}`, which
 `jieneng.locale` renders in the reader's language; `str()` renders English.
@@ -33,15 +34,15 @@ KeyPath = tuple[str | int, ...]
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing wrong in what a person wrote, and its mend.
+    """A mistake in a file that a person wrote, and how to fix it.
 
     Attributes:
         text: msgid of the sentence that says what is wrong.
         fix: msgid of the sentence that says what to do.
-        values: what fills the placeholders of both.
-        path: the keys that lead to the place, e.g. `("meter", 3, "parent")`.
-        file: the file's name as the person knows it.
-        line: its line, 1-based; None where the file has no such line.
+        values: values of the placeholders of both.
+        path: keys that lead to the place, such as `("meter", 3, "parent")`.
+        file: name of the file as the person knows it.
+        line: line in it, 1-based; None if the file has no such line.
     """
 
     text: str
@@ -52,7 +53,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     line: int | None = None
 
     def where(self) -> str:
-        """`site.toml:41`, or as much of it as is known."""
+        """Return `site.toml:41`, or as much of it as is known."""
         return f"{self.file}:{self.line}" if self.line else self.file
 
     def __str__(self) -> str:
@@ -86,7 +87,7 @@ class UnreadKeys(msgspec.Struct, frozen=True):
 
 
 class JienengError(Exception):
-    """The root. `text` is a msgid, `values` fill it."""
+    """Root of the tree. `text` is a msgid, `values` are those of its placeholders."""
 
     def __init__(self, text: str, /, **values: object) -> None:
         super().__init__(text)
@@ -98,7 +99,7 @@ class JienengError(Exception):
 
 
 class ConfigError(JienengError):
-    """What people wrote is wrong. Carries every problem found, not only the first."""
+    """Mistakes in files that people wrote: every problem found, not only the first."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("{count} problem(s) in the configuration", count=len(problems))
@@ -109,23 +110,23 @@ class ConfigError(JienengError):
 
 
 class UsageError(JienengError):
-    """What was asked can't be done as asked."""
+    """A command that can't be carried out as it was typed."""
 
 
 class PeerError(JienengError):
-    """Another machine sent what it should not have."""
+    """A message of another machine that is wrong."""
 
 
 class ReplyError(PeerError):
-    """A reply that can't be the answer to our request; its bytes must not be believed."""
+    """A reply that can't answer our request; its bytes must not be believed."""
 
 
 class StrayReply(ReplyError):
-    """The reply to another question. Where replies carry no number, those before may be, too."""
+    """A reply to another request. If replies carry no number, earlier ones may be stray too."""
 
 
 class DeviceRefused(PeerError):
-    """The device answered with an exception code.
+    """A device's reply that is an exception code.
 
     Attributes:
         code: Modbus exception code (Modbus application protocol V1.1b3, section 7).
@@ -137,7 +138,7 @@ class DeviceRefused(PeerError):
 
 
 class WireError(PeerError):
-    """A payload that is not a message of ours. `reason` is a short name for counting."""
+    """A payload that is no message of this project. `reason` is a short name for counting."""
 
     def __init__(self, reason: str, text: str, **values: object) -> None:
         super().__init__(text, **values)
@@ -145,35 +146,35 @@ class WireError(PeerError):
 
 
 class Unavailable(JienengError):
-    """Something that must be there is not, for now."""
+    """Something that is needed and is not there for now."""
 
 
 class LinkError(Unavailable):
-    """A meter's link is not there, or broke while it was in use."""
+    """A meter's link that is not there, or broke while it was in use."""
 
 
 class LinkDown(LinkError):
-    """A meter's link can't be opened or used; says nothing about the meters on it."""
+    """A meter's link that can't be opened or used; says nothing about the meters on it."""
 
 
 class Unanswered(LinkError):
-    """A question on a link that was there has no answer."""
+    """A request without a reply, on a link that was there."""
 
 
 class HungUp(Unanswered):
-    """A link that had served before was closed at once when it was to be used again."""
+    """A link that had served before, and was closed when it was to be used again."""
 
 
 class TurnedAway(Unanswered):
-    """A link was closed as soon as it was made, or by the first question on it."""
+    """A link that was closed as soon as it was made, or at its first request."""
 
 
 class Silent(Unanswered):
-    """No whole reply came before the deadline."""
+    """A request to which no whole reply came before the deadline."""
 
 
 class SpoolUnavailable(Unavailable):
-    """The disk does not take, or does not give, what the agent keeps on it."""
+    """The agent's disk queue can't be written or read."""
 
 
 class BrokerUnavailable(Unavailable):

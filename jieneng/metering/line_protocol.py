@@ -1,8 +1,9 @@
-"""Points -> InfluxDB line protocol. Pure: points in, bytes out.
+"""Encode points as InfluxDB line protocol. Pure: points in, bytes out.
 
-Law: what can't be said exactly is refused, never sent: a NaN, an infinity, an empty name, a
-name that ends in a backslash or holds a line break. Floats are written with `repr`, the shortest
-text that reads back as the same number, and never as integers, which would fix a field's type.
+Laws: what the protocol can't express exactly is refused, never sent: a NaN, an infinity, an empty
+name, a name that ends in a backslash or holds a line break. Floats are written with `repr`, the
+shortest text that reads back as the same number. They are never written as integers, which would
+fix the type of a field.
 
 Source: InfluxDB line protocol reference (v1.8 and v2), section "Special characters".
 """
@@ -19,16 +20,16 @@ _TEXT = str.maketrans({'"': '\\"', "\\": "\\\\"})
 
 
 def encode(points: Iterable[Point]) -> bytes:
-    """One line a point, joined by line feeds, times in milliseconds.
+    """Return a line for each point, joined by line feeds, with times in milliseconds.
 
     Raises:
-        ValueError: a name or value that line protocol can't hold.
+        ValueError: line protocol can't express a name or value.
     """
     return "\n".join([encode_point(point) for point in points]).encode()
 
 
 def encode_point(point: Point) -> str:
-    """One line, without its line feed. Raises as `encode`."""
+    """Return the line of a point, without a line feed. Raises as `encode`."""
     if not point.fields:
         raise ValueError(f"a point of {point.measurement} without fields")
     fields = ",".join([f"{_key(name)}={_value(value)}" for name, value in point.fields])
@@ -37,7 +38,7 @@ def encode_point(point: Point) -> str:
 
 @lru_cache(maxsize=65536)
 def _series(measurement: str, tags: tuple[tuple[str, str], ...]) -> str:
-    """Measurement and tags: the same for all points of a series, so built once."""
+    """Return measurement and tags: equal for all points of a series, so built once."""
     parts = [_checked(measurement).translate(_MEASUREMENT)]
     parts += [f"{_key(name)}={_key(value)}" for name, value in tags]
     return ",".join(parts)

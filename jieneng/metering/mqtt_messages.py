@@ -1,11 +1,11 @@
-"""Batch, Ack and Status <-> MQTT topic and payload. Pure: bytes in, structs out.
+"""Encode and decode MQTT topics and payloads: Batch, Ack and Status. Pure.
 
 Law: nothing undecodable gets past this module, and nothing decodable is changed by it:
 `decode_batch(encode_batch(batch)) == batch` for every batch (NaN travels as null).
 
-The payload is JSON, readable with `mosquitto_sub`. The quantity names stand once in a message,
-then arrays; that was measured to be the fastest form that stays readable. The version stands
-inside, and an unknown version is refused: an old ingest must not guess at a new agent.
+The payload is JSON, readable with `mosquitto_sub`. Quantity names stand once in a message, and
+values in arrays. That was measured to be the fastest form that stays readable. The payload holds
+its version. An unknown version is refused: an old ingest must not guess what a new agent means.
 """
 
 import math
@@ -22,24 +22,24 @@ from jieneng.metering.reading import Ack, Batch, PollReport, Sample, Status
 VERSION: Final = 1
 Channel = Literal["batch", "ack", "status"]
 
-#: A payload past this is refused unread [bytes]; agents stay far below it.
+#: Size from which a payload is refused unread [bytes]. Agents stay far below it.
 MAX_PAYLOAD: Final = 4 * 1024 * 1024
 
-# 2000-01-01 and 2100-01-01: a stamp outside is no time of a reading [ms since 1970].
+# 2000-01-01 and 2100-01-01 [ms since 1970]: a time outside is not that of a reading.
 _EARLIEST_MS: Final = 946_684_800_000
 _LATEST_MS: Final = 4_102_444_800_000
 
 
 def topic(site: str, agent: str, channel: Channel) -> str:
-    """`jieneng/1/<site>/<agent>/<channel>`. `+` for site or agent makes a subscription."""
+    """Return `jieneng/1/<site>/<agent>/<channel>`; with `+` for site or agent, a subscription."""
     return f"jieneng/{VERSION}/{site}/{agent}/{channel}"
 
 
 def parse_topic(name: str) -> tuple[str, str, str]:
-    """Site, agent and channel of a topic.
+    """Return site, agent and channel of a topic.
 
     Raises:
-        WireError: `topic`, where it is not one of ours.
+        WireError: with reason `topic`, if it is not a topic of this project.
     """
     match name.split("/"):
         case ["jieneng", "1", site, agent, "batch" | "ack" | "status" as channel]:
@@ -48,8 +48,8 @@ def parse_topic(name: str) -> tuple[str, str, str]:
             raise WireError("topic", "{topic} is not a topic of ours", topic=name)
 
 
-# What the receiver stores as a float or sends back is bounded here: a JSON integer is not. Counts
-# stay below 2**53, up to where a float holds every integer.
+# JSON integers have no bounds, so those that are stored as floats or sent back get some. Counts
+# stay below 2**53: up to there, a float holds every integer.
 _Count = Annotated[int, Meta(ge=0, lt=2**53)]
 _Number = Annotated[int, Meta(ge=1, lt=2**53)]
 _Quality = Annotated[int, Meta(ge=0, lt=2**16)]
@@ -122,7 +122,7 @@ _decode_version: Final = msgspec.json.Decoder(_Version).decode
 
 
 def encode_batch(batch: Batch) -> bytes:
-    """The payload of topic `batch`."""
+    """Return the payload of a batch, for topic `batch`."""
     layouts: dict[tuple[str, ...], int] = {}
     samples = [
         (
@@ -151,11 +151,11 @@ def encode_batch(batch: Batch) -> bytes:
 
 
 def decode_batch(payload: bytes) -> Batch:
-    """The batch of a payload.
+    """Return the batch of a payload.
 
     Raises:
         WireError: with `reason` one of `too_large`, `not_json`, `version`, `form`, `layout`,
-            `quantity`, `time`, `empty`; whatever the bytes are, nothing else.
+            `quantity`, `time`, `empty`. No bytes cause any other exception.
     """
     form = _decode(_decode_batch, payload)
     if not form.samples and not form.polls:
@@ -172,17 +172,17 @@ def decode_batch(payload: bytes) -> Batch:
 
 
 def encode_ack(ack: Ack) -> bytes:
-    """The payload of topic `ack`."""
+    """Return the payload of an acknowledgement, for topic `ack`."""
     return _encoder.encode(
         _AckForm(VERSION, ack.boot, list(ack.stored), list(ack.quarantined)),
     )
 
 
 def decode_ack(payload: bytes) -> Ack:
-    """The acknowledgement of a payload.
+    """Return the acknowledgement of a payload.
 
     Raises:
-        WireError: as `decode_batch`; `form` also where a range ends before it starts.
+        WireError: as `decode_batch`; with reason `form` also if a range ends before it starts.
     """
     form = _decode(_decode_ack, payload)
     for first, last in form.stored:
@@ -194,12 +194,12 @@ def decode_ack(payload: bytes) -> Ack:
 
 
 def encode_status(status: Status) -> bytes:
-    """The payload of topic `status`."""
+    """Return the payload of a status, for topic `status`."""
     return _encoder.encode(_StatusForm(v=VERSION, **msgspec.structs.asdict(status)))
 
 
 def decode_status(payload: bytes) -> Status:
-    """The status of a payload.
+    """Return the status of a payload.
 
     Raises:
         WireError: as `decode_batch`.
@@ -227,7 +227,7 @@ def _decode(decode: Callable[[bytes], _Form], payload: bytes) -> _Form:
 
 
 def _refusal(payload: bytes, error: msgspec.ValidationError) -> WireError:
-    """A later version may have another form: then the version is what is wrong with it."""
+    """Return the error for a payload of another form: a later version may have one."""
     try:
         version = _decode_version(payload).v
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

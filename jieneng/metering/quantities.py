@@ -1,4 +1,4 @@
-"""The closed table of what is measured. A quantity that is not a row here does not exist.
+"""Quantities that meters measure: a closed table. What is not a row here does not exist.
 
 The name is the name everywhere: in models, samples, on the wire, in the store, on boards.
 Its unit is the last part of the name. Counters only grow (rollovers and replacements aside)
@@ -20,13 +20,13 @@ MEDIA: Final[tuple[Medium, ...]] = ("electricity", "water", "gas", "heat")
 
 
 class Quantity(msgspec.Struct, frozen=True):
-    """One row.
+    """A row of the table.
 
     Attributes:
-        name: lower case, ends in its unit.
+        name: name in lower case, which ends in the unit.
         unit: canonical unit, a name of `units.py`.
         kind: counter or gauge.
-        media: the media whose meters can have it.
+        media: media whose meters can measure it.
     """
 
     name: str
@@ -83,7 +83,7 @@ _ROWS: Final = (
 
 QUANTITIES: Final[Mapping[str, Quantity]] = MappingProxyType({row.name: row for row in _ROWS})
 
-#: The counter that a medium's consumption is taken from.
+#: Counter from which the consumption of a medium is computed.
 CONSUMPTION: Final[Mapping[Medium, str]] = MappingProxyType(
     {
         "electricity": "energy_kwh",
@@ -93,7 +93,7 @@ CONSUMPTION: Final[Mapping[Medium, str]] = MappingProxyType(
     }
 )
 
-#: What a counter grows by in an hour at a rate of 1 kW, kvar or m3/h, by its unit.
+#: Growth of a counter in an hour at a rate of 1 kW, kvar or m3/h, by the counter's unit.
 AN_HOUR: Final[Mapping[str, float]] = MappingProxyType(
     {"kWh": 1.0, "kvarh": 1.0, "m3": 1.0, "GJ": float(units.factor("kWh(heat)", "GJ"))}
 )

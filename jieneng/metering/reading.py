@@ -1,7 +1,7 @@
-"""The one currency: what a meter said, and when.
+"""Samples, and the batches, acknowledgements and statuses in which they travel.
 
-Law: a `Sample`'s time is the moment of the meter's reply, and nobody ever replaces it.
-A value that is not known is NaN, never 0.
+Laws: the time of a `Sample` is the moment of the meter's reply and is never replaced. A value that
+is not known is NaN, never 0.
 """
 
 from collections.abc import Mapping
@@ -12,30 +12,30 @@ import msgspec
 
 
 class Quality(IntFlag):
-    """What is to be said against a sample; 0 is nothing. A doubted value is kept, not dropped."""
+    """Reasons to doubt a sample, as flags; 0 is none. A doubted value is kept, not dropped."""
 
     GOOD = 0
-    STALE = 1  # repeats itself in every bit, though what it measures never stands still
-    FLAT = 2  # a counter that stands still for longer than it plausibly can
-    OUT_OF_RANGE = 4  # past what the nameplate allows
-    TOO_FAST = 8  # a counter that grew faster than the rated maximum
-    CLOCK = 16  # stamped while the agent's clock was not to be trusted
+    STALE = 1  # every bit is repeated, though the measured quantity never stands still
+    FLAT = 2  # a counter stands still for longer than is plausible
+    OUT_OF_RANGE = 4  # a value exceeds the nameplate
+    TOO_FAST = 8  # a counter grew faster than the rated maximum
+    CLOCK = 16  # stamped while the agent's clock could not be trusted
     MANUAL = 32  # read by a person, or imported from a file
 
 
-#: The agent stamps in milliseconds since 1970-01-01T00:00:00Z.
+#: Milliseconds in a second; times are milliseconds since 1970-01-01T00:00:00Z.
 MILLISECONDS: Final = 1000
 
 
 class Sample(msgspec.Struct, frozen=True, gc=False):
-    """One reply of one meter.
+    """A reply of a meter.
 
     Attributes:
         meter: id of the meter in `site.toml`.
-        time_ms: UTC, milliseconds since 1970, of the meter's reply.
-        quality: a `Quality` as its number.
-        quantities: names, rows of `quantities.py`. The samples of one plan share one tuple.
-        values: as many, in canonical units; NaN where the meter had none.
+        time_ms: time of the meter's reply [UTC, ms since 1970].
+        quality: flags of `Quality`, as a number.
+        quantities: names of rows of `quantities.py`. Samples of one plan share one tuple.
+        values: a value for each quantity, in canonical units; NaN if the meter had none.
     """
 
     meter: str
@@ -46,15 +46,15 @@ class Sample(msgspec.Struct, frozen=True, gc=False):
 
 
 class PollReport(msgspec.Struct, frozen=True, gc=False):
-    """How one poll of one meter went; it reports itself whether or not anything was read.
+    """Outcome of a poll of a meter, reported whether or not anything was read.
 
     Attributes:
         meter: id of the meter in `site.toml`.
-        time_ms: UTC, milliseconds since 1970: of its sample, or of its end where there is none.
-        ok: whether every read was answered as it should.
-        duration_ms: from the first question to the last answer or time-out; where none could be
-            sent, for as long as that was tried.
-        attempts: questions asked, repeated ones included.
+        time_ms: time of its sample, or of its end if there is none [UTC, ms since 1970].
+        ok: True if every request was answered correctly.
+        duration_ms: time from the first request to the last reply or timeout; if none could be
+            sent, the time for which that was tried [ms].
+        attempts: number of requests sent, repeated ones included.
     """
 
     meter: str
@@ -65,14 +65,14 @@ class PollReport(msgspec.Struct, frozen=True, gc=False):
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """Samples on their way, numbered by the agent that read them.
+    """Samples in transit, numbered by the agent that read them.
 
     Attributes:
         agent: id of the agent.
-        boot: one run of the agent: 8 hex digits, new at each start.
-        seq: 1, 2, 3 ... within the boot.
-        samples: what was read.
-        polls: how it was read. A batch has at least one of both.
+        boot: id of one run of the agent: 8 hex digits, new at each start.
+        seq: sequence number 1, 2, 3 ... within the boot.
+        samples: the samples.
+        polls: reports of the polls. A batch has at least one sample or one report.
     """
 
     agent: str
@@ -83,11 +83,11 @@ class Batch(msgspec.Struct, frozen=True):
 
 
 class Ack(msgspec.Struct, frozen=True):
-    """What the ingest did with batches of one boot of one agent.
+    """Acknowledgement of batches of one boot of an agent by the ingest.
 
     Attributes:
         stored: closed ranges of sequence numbers that are in the store.
-        quarantined: (sequence number, reason): set aside whole, on the ingest's disk.
+        quarantined: (sequence number, reason) of batches set aside whole, on the ingest's disk.
     """
 
     boot: str
@@ -96,17 +96,17 @@ class Ack(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """How an agent is: retained on the broker, and its last will.
+    """State of an agent: the retained message on the broker, and its last will.
 
-    The counts are of samples, since the spool was made: `read = stored + pending + dropped`.
+    Counts are of samples since the spool was created: `read = stored + pending + dropped`.
 
     Attributes:
-        uptime_s: since the agent started.
-        spool_bytes: payload on its disk.
-        spool_age_s: of the oldest batch there; 0 where there is none.
-        clock_ok: whether its clock may be believed.
-        clock_jumps: jumps of the system's clock that it noticed, since it started.
-        bus_load: share of the time in which a bus was busy, since the last status, by bus.
+        uptime_s: time since the agent started [s].
+        spool_bytes: size of the payloads on its disk [bytes].
+        spool_age_s: age of the oldest batch there; 0 if there is none [s].
+        clock_ok: True if its clock can be trusted.
+        clock_jumps: jumps of the system's clock noticed since the start.
+        bus_load: share of the time since the last status in which a bus was busy, by bus.
     """
 
     agent: str

@@ -1,4 +1,4 @@
-"""The names in the store: measurements, tags, fields. The only place where they stand.
+"""Names in the store: measurements, tags and fields. They stand nowhere else.
 
 Law: one writer a measurement. Fields are floats, but for those named here as text; times are
 UTC milliseconds. Meter + quantity + time is one point, so every write may be repeated.
@@ -107,13 +107,13 @@ TEXT_FIELDS: Final = frozenset({"status", "boot"})
 
 
 class Point(msgspec.Struct, frozen=True, gc=False):
-    """One row in the store.
+    """A row in the store.
 
     Attributes:
         measurement: one of `MEASUREMENTS`.
-        tags: (name, value), sorted by name: two points with equal tags are of one series.
+        tags: (name, value), sorted by name. Points with equal tags belong to one series.
         fields: (name, value), at least one; never NaN or infinite.
-        time_ms: UTC, milliseconds since 1970.
+        time_ms: time [UTC, ms since 1970].
     """
 
     measurement: str
@@ -125,10 +125,7 @@ class Point(msgspec.Struct, frozen=True, gc=False):
 def point(
     measurement: str, tags: Mapping[str, str], fields: Mapping[str, Value | None], time_ms: int
 ) -> Point | None:
-    """A point of what is known: fields that are None or not finite are left out.
-
-    Returns None where nothing is left.
-    """
+    """Return a point without the fields that are None or not finite; None if no field is left."""
     known = tuple(
         (name, value)
         for name, value in fields.items()
@@ -138,7 +135,7 @@ def point(
 
 
 def reading_point(site: str, medium: Medium, sample: Sample) -> Point | None:
-    """A sample as it is stored; None where the meter said nothing that is known."""
+    """Return the point of a sample; None if none of its values is known."""
     known = tuple(
         (name, value)
         for name, value in zip(sample.quantities, sample.values, strict=True)
@@ -151,7 +148,7 @@ def reading_point(site: str, medium: Medium, sample: Sample) -> Point | None:
 
 
 def poll_point(site: str, poll: PollReport) -> Point:
-    """A poll as it is stored."""
+    """Return the point of a poll report."""
     fields: tuple[tuple[str, Value], ...] = (
         ("ok", float(poll.ok)),
         ("duration_s", poll.duration_ms / 1000),
@@ -161,7 +158,7 @@ def poll_point(site: str, poll: PollReport) -> Point:
 
 
 def agent_point(site: str, status: Status, time_ms: int) -> Point:
-    """How an agent is. One that is not there any more says nothing of itself but that."""
+    """Return the point of an agent's state; of an offline agent, only that and its boot."""
     fields: tuple[tuple[str, Value], ...] = (
         ("online", float(status.online)),
         ("boot", status.boot),
@@ -178,7 +175,7 @@ def agent_point(site: str, status: Status, time_ms: int) -> Point:
 
 
 def bus_points(site: str, status: Status) -> tuple[Point, ...]:
-    """How busy an agent's buses were."""
+    """Return a point for the load of each of an agent's buses."""
     return tuple(
         Point(
             BUS,
@@ -191,7 +188,7 @@ def bus_points(site: str, status: Status) -> tuple[Point, ...]:
 
 
 def ledger_point(site: str, status: Status) -> Point:
-    """The agent's own count of samples, as its status says it."""
+    """Return the point of an agent's own counts of samples."""
     fields: tuple[tuple[str, Value], ...] = (
         ("read", float(status.read)),
         ("stored", float(status.stored)),

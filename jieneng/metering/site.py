@@ -1,7 +1,7 @@
-"""What stands there: site > area > meter, institutions, buses. As people write it in `site.toml`.
+"""Structs of `site.toml`: site, areas, institutions, buses and meters. Pure.
 
-Pure: structs and the rules that hold between them. What changes over the years (floor area,
-headcount, CT and PT ratios, the device itself) is a dated list, and is asked for a day.
+What changes over the years (floor area, headcount, CT and PT ratios, the device itself) is a list
+of dated values, from which `value_on` takes the value of a day.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -70,7 +70,11 @@ class SiteInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Institution(msgspec.Struct, frozen=True, kw_only=True):
-    """用能单位: answers for its figures. Category: 国家机关 01, 事业单位 021..026, 团体 03."""
+    """An institution (用能单位), which answers for its figures.
+
+    Attributes:
+        category: 国家机关 01, 事业单位 021..026, 团体 03.
+    """
 
     id: Id
     name: str
@@ -78,7 +82,7 @@ class Institution(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Area(msgspec.Struct, frozen=True, kw_only=True):
-    """A building, a floor, a let shop. Its floor area and headcount include its sub-areas'."""
+    """A building, a floor or a let shop. Floor area and headcount include those of sub-areas."""
 
     id: Id
     name: str
@@ -90,17 +94,17 @@ class Area(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Bus(msgspec.Struct, frozen=True, kw_only=True):
-    """One link with one or more meters on it. One request is in flight on it at a time.
+    """A link with one or more meters. One request is in flight on it at a time.
 
     Attributes:
-        baud: of the serial line, be it on a port of ours or behind a gateway; so are `parity` and
-            `stop_bits`.
-        timeout_s: how long a meter may take to answer; what bytes take on a serial port's wire
-            comes on top.
-        delay_s: from the end of an answer to the next request, for meters that need a rest. On a
-            serial port it is never less than the silence between two frames.
-        turnaround_s: how long its meters usually take before they answer; only `check` calculates
-            with it. What `edge_agent.commissioning.bus_time_budget` assumes where omitted.
+        baud: bit rate of the serial line, on a port of the agent's machine or behind a gateway;
+            `parity` and `stop_bits` are of that line, too.
+        timeout_s: time that a meter may take to reply [s]. On a serial port, the time of the bytes
+            on the wire is added.
+        delay_s: pause from the end of a reply to the next request [s], for meters that need one. On
+            a serial port it is never less than the silence between two frames.
+        turnaround_s: time that its meters usually take before they reply [s]. Only `check`
+            calculates with it; omitted, `edge_agent.commissioning.bus_time_budget` assumes one.
     """
 
     id: Id
@@ -118,19 +122,23 @@ class Bus(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def has_line(self) -> bool:
-        """Whether its meters hang on a serial line. Behind Modbus TCP only if one is described."""
+        """Return True if its meters are on a serial line; behind Modbus TCP, if one is described."""
         return self.link != "tcp" or (self.baud, self.parity, self.stop_bits) != (None, "N", 1)
 
     @property
     def line_baud(self) -> int:
-        """What that line has, never omitted."""
+        """Bit rate of that line, also where it is omitted."""
         return self.baud or _USUAL_BAUD
 
 
 class Replacement(msgspec.Struct, frozen=True, kw_only=True):
-    """A meter changed for another: what the old one showed last, the new one first.
+    """A replacement of a meter's device by another one.
 
-    `final` and `initial` are in the consumption quantity's canonical unit, as stored.
+    Attributes:
+        at: moment of the replacement.
+        final: last reading of the old device, in the canonical unit of the consumption quantity.
+        initial: first reading of the new device, in the same unit.
+        model: model of the new device; None if it is that of the meter.
     """
 
     at: datetime
@@ -140,18 +148,18 @@ class Replacement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Meter(msgspec.Struct, frozen=True, kw_only=True):
-    """A place where a medium is measured. It keeps its id when the device is replaced.
+    """A place where a medium is measured; keeps its id when the device is replaced.
 
     Attributes:
-        model: id of the model that hangs there now; None for one read by hand.
-        bus: None for a meter that is read by hand or by import only.
+        model: id of the device's model; None for a meter that is read by hand.
+        bus: id of the bus; None for a meter that is read by hand or by import only.
         unit: Modbus unit on the bus.
         address: address on the bus of a meter whose protocol has other addresses than units.
-        parent: the meter above it; None for a main.
-        item: the sub-item (lighting, hvac, power, special), where it is one.
-        every: quantities that are asked for in every so many polls only, instead of what the model
-            says.
-        rated_max: nameplate maximum, in kW or m3/h; None if it can't be read.
+        parent: id of the meter above it; None for a main.
+        item: sub-item that it measures; None if it measures none alone.
+        interval_s: polling interval [s].
+        every: quantities that are read in every so many polls only; overrides the model.
+        rated_max: nameplate maximum [kW or m3/h]; None if it can't be read.
     """
 
     id: Id
@@ -203,12 +211,12 @@ class Site(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @property
     def id(self) -> str:
-        """The site's id, first level of every topic and a tag of every point."""
+        """Id of the site: a level of every topic and a tag of every point."""
         return self.site.id
 
     @cached_property
     def zone(self) -> ZoneInfo:
-        """The time zone in which days, months and years begin."""
+        """Time zone in which days, months and years begin."""
         return ZoneInfo(self.site.timezone)
 
     @cached_property
@@ -228,7 +236,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
 
 def value_on(dated: Sequence[Dated], day: date, default: float | None = None) -> float | None:
-    """The value in force on a local day; `default` before the first one."""
+    """Return the value in force on a local day; `default` before the first one."""
     found = default
     for row in dated:
         if row.from_ > day:
@@ -238,24 +246,26 @@ def value_on(dated: Sequence[Dated], day: date, default: float | None = None) ->
 
 
 def cycle(parents: Mapping[str, str | None], start: str) -> tuple[str, ...]:
-    """The ids on the way up from `start` back to it, `start` at both ends; () if it ends.
+    """Return the ids on the way up from `start` back to it, with `start` at both ends.
+
+    The result is empty if the way ends at a top.
 
     Args:
-        parents: the parent's id by id; None at the top.
-        start: where to begin.
+        parents: id of the parent, by id; None at the top.
+        start: id at which the way begins.
     """
     way = [start]
     while (parent := parents[way[-1]]) is not None and parent in parents:
         way.append(parent)
         if parent == start:
             return tuple(way)
-        if len(way) > len(parents):  # a circle further up: found from its own members
+        if len(way) > len(parents):  # a circle further up is found from its own members
             return ()
     return ()
 
 
 def below(parents: Mapping[str, str | None], tops: Iterable[str]) -> Iterator[str]:
-    """The given ids and everything under them, each once, parents first."""
+    """Yield the given ids and all ids below them, each once, parents first."""
     children: dict[str | None, list[str]] = {}
     for node, parent in parents.items():
         children.setdefault(parent, []).append(node)

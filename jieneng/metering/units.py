@@ -1,11 +1,11 @@
-"""Exact conversion between units of one dimension. Factors are fractions, so nothing is rounded."""
+"""Convert between units of one dimension, exactly: factors are fractions."""
 
 from collections.abc import Mapping
 from fractions import Fraction
 from types import MappingProxyType
 from typing import Final
 
-# unit -> (dimension, how many canonical units it is). The canonical unit of a dimension is 1.
+# unit -> (dimension, its value in canonical units). The canonical unit of a dimension is 1.
 # Sources: SI brochure, 9th edition (2019), tables 5 and 7; cal_IT: 4.1868 J.
 _TABLE: Final[Mapping[str, tuple[str, Fraction]]] = MappingProxyType(
     {
@@ -54,16 +54,16 @@ UNITS: Final = frozenset(_TABLE)
 
 
 def alike(unit: str) -> list[str]:
-    """The units of a unit's dimension, itself among them."""
+    """Return all units of a unit's dimension, itself among them."""
     dimension = _TABLE[unit][0]
     return sorted(name for name, (other, _) in _TABLE.items() if other == dimension)
 
 
 def factor(unit: str, to: str) -> Fraction:
-    """How many `to` one `unit` is: `factor("Wh", "kWh") == 1/1000`.
+    """Return the value of one `unit` in `to`: `factor("Wh", "kWh") == 1/1000`.
 
     Raises:
-        ValueError: an unknown unit, or two units of different dimensions.
+        ValueError: a unit is unknown, or the two have different dimensions.
     """
     for name in (unit, to):
         if name not in _TABLE:

@@ -1,4 +1,4 @@
-"""Runs the command as its user does: a process, its output and its exit code."""
+"""Run the command as a user does: in a process, with its output and its exit code."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ from pathlib import Path
 def jieneng(
     *arguments: object, language: str = "en", cwd: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run `jieneng` to its end."""
+    """Run `jieneng` to its end and return its output and exit code."""
     return subprocess.run(
         [sys.executable, "-m", "jieneng", *map(str, arguments)],
         capture_output=True,

@@ -1,6 +1,7 @@
-"""`jieneng demo`: a simulated centre, end to end, with an embedded broker and store.
+"""The command `jieneng demo`: a simulated centre, end to end, with embedded broker and store.
 
-Every service is the real one in a process of its own, so that each can be killed and watched.
+In: a folder, or none for a temporary one. Out: a live screen, and the page of the plan's last year.
+Law: every service is the real one in a process of its own, so that each can be killed and watched.
 """
 
 import shutil
@@ -13,7 +14,7 @@ from jieneng.cli.options import examples, run_service, tr
 
 
 @click.command(
-    help=tr("A simulated administrative centre, end to end. Ctrl-C ends it."),
+    help=tr("Run a simulated administrative centre, end to end. Ctrl-C ends it."),
     epilog=examples("jieneng demo", "jieneng demo --for 60", "jieneng demo --dir my-demo"),
 )
 @click.option(

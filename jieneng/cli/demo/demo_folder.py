@@ -1,4 +1,4 @@
-"""The demo's folder: the example centre, set up for free ports of this machine."""
+"""Write the demo's folder: the example centre, set up for free ports of this machine."""
 
 import json
 import shutil
@@ -16,12 +16,12 @@ STORE_FILE: Final = "store.sqlite"
 PAGE_FILE: Final = "figures.html"
 _MARK: Final = ".jieneng-demo"
 
-#: The demo reads every meter this often: a person wants to see the registers move [s].
+#: Polling interval of every meter: short enough to see the registers move [s].
 INTERVAL_S: Final = 5
 
 
 def copy_example(folder: Path) -> None:
-    """The example centre's files, those that are there already left alone.
+    """Copy the example centre's files, except those that are there already.
 
     Raises:
         UsageError: the folder holds a site that no demo made, whose data must stay its own.
@@ -47,7 +47,7 @@ def copy_example(folder: Path) -> None:
 
 
 def write_services(folder: Path, broker_port: int) -> None:
-    """The settings of simulator, ingest and analytics."""
+    """Write the settings of simulator and ingest."""
     (folder / PORTS_FILE).unlink(missing_ok=True)
     simulator = folder / "simulator.toml"
     settings = simulator.read_text(encoding="utf-8")
@@ -60,7 +60,7 @@ def write_services(folder: Path, broker_port: int) -> None:
 
 
 def write_agents(folder: Path, site: Site, broker_port: int) -> list[str]:
-    """A settings file for each agent, with where the simulated buses listen; gives their ids.
+    """Write a settings file for each agent, with the ports of the simulated buses; return the ids.
 
     Raises:
         FileNotFoundError: the simulator has not written its ports yet.
@@ -84,7 +84,7 @@ def write_agents(folder: Path, site: Site, broker_port: int) -> list[str]:
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on."""
+    """Return a port of this machine that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -1,4 +1,4 @@
-"""The demo's history: what the simulated meters showed from 2020 on, put into the store."""
+"""Fill the demo's store with the readings of the simulated meters from 2020 on."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -15,9 +15,9 @@ from jieneng.storage import Store
 from simulators.meter_history import Series, full_hours, midnights, readings
 from simulators.simulated_site import SimulatedSite
 
-#: The base year of the plan begins here.
+#: First day of the plan's base year.
 FIRST_DAY: Final = date(2020, 1, 1)
-#: Before that many days ago one reading a day is enough; since then there is one an hour.
+#: Number of latest days with hourly readings; earlier days have one reading each.
 _HOURLY_DAYS: Final = 45
 _POINTS_A_WRITE: Final = 20_000
 
@@ -25,24 +25,26 @@ _POINTS_A_WRITE: Final = 20_000
 async def load(
     store: Store, campus: SimulatedSite, today: date, progress: Callable[[float], None]
 ) -> date | None:
-    """Fill the store up to last midnight; gives the first day filled, None where nothing was due.
+    """Fill the store up to last midnight; return the first day filled, or None if none was due.
 
-    A folder that was kept from an earlier run is continued: the meters went on, nobody read them.
+    A folder that was kept from an earlier run is continued from its last day with readings.
 
     Args:
-        store: prepared.
+        store: the prepared store.
         campus: the simulated centre.
-        today: local.
-        progress: told the share done, 0 to 1.
+        today: the local date.
+        progress: called with the share done, 0 to 1.
     """
     site = campus.site
     first = await _first_day(store, site)
     if first >= today:
         return None
     times = moments(site, first, today)
-    # Those that figures are computed from; nobody noted tariffs and export, and loading takes time.
+    # Only the counters from which figures are computed: loading takes time.
     rows = [
-        one for one in readings(campus, times) if one.quantity == campus.meters[one.meter].counts
+        series
+        for series in readings(campus, times)
+        if series.quantity == campus.meters[series.meter].counts
     ]
     for number, series in enumerate(rows):
         for chunk in _chunks(list(points(site, series))):
@@ -52,7 +54,7 @@ async def load(
 
 
 def moments(site: Site, first: date, today: date) -> NDArray[np.int64]:
-    """Midnights from `first` to `today`, and the full hours of the latest days, as UTC ms."""
+    """Return midnights from `first` to `today`, and full hours of the latest days [UTC, ms]."""
     days = midnights(site, first, today)
     hourly_from = max(first, today - timedelta(days=_HOURLY_DAYS))
     hours = full_hours(int(midnights(site, hourly_from, hourly_from)[0]), int(days[-1]))
@@ -60,7 +62,7 @@ def moments(site: Site, first: date, today: date) -> NDArray[np.int64]:
 
 
 def points(site: Site, series: Series) -> Iterator[Point]:
-    """A counter's readings, as a person who walked by would have noted them."""
+    """Yield a counter's readings as points, marked as read by hand."""
     medium = site.meters[series.meter].medium
     tags = (("meter", series.meter), ("site", site.id))
     quality = (QUALITY, float(Quality.MANUAL))
@@ -70,7 +72,7 @@ def points(site: Site, series: Series) -> Iterator[Point]:
 
 
 async def _first_day(store: Store, site: Site) -> date:
-    """The day after the last one that has a reading, or the base year's first."""
+    """Return the day after the last one that has readings; the base year's first if none has."""
     last = FIRST_DAY
     for medium in {meter.medium for meter in site.meter}:
         span = await store.span(medium, where={"site": site.id})

@@ -1,4 +1,4 @@
-"""The demo's services as processes: started, started again when they die, ended together."""
+"""Run the demo's services as processes: start, restart after a death, end all together."""
 
 import asyncio
 import contextlib
@@ -9,14 +9,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-#: How long a dead service stays dead: long enough to see what the others make of it [s].
+#: Time before a dead service is restarted: long enough to see what the others do [s].
 RESTART_S: Final = 5.0
-#: How long a service may take to close before it is killed [s].
+#: Time that a service may take to close before it is killed [s].
 _CLOSE_S: Final = 10.0
 
 
 class Service:
-    """One command of `jieneng` in a process of its own; its logs go to a file."""
+    """A command of `jieneng` in a process of its own. Its logs go to a file."""
 
     def __init__(self, name: str, arguments: Sequence[str], log: Path) -> None:
         self.name = name
@@ -27,7 +27,7 @@ class Service:
 
     @property
     def pid(self) -> int | None:
-        """Of the living process; None while it is dead."""
+        """Process id; None while the service is dead."""
         process = self._process
         return process.pid if process is not None and process.returncode is None else None
 
@@ -71,11 +71,14 @@ class Service:
             await process.wait()
 
 
-async def until(condition: Callable[[], bool], service: Service, seconds: float = 30.0) -> None:
-    """Wait until a service has done something.
+async def wait_until(
+    condition: Callable[[], bool], service: Service, seconds: float = 30.0
+) -> None:
+    """Wait until a condition holds that a service brings about.
 
     Raises:
-        TimeoutError: it has not, or it died; the message says where its log is.
+        TimeoutError: the condition does not hold in time, or the service died; the message names
+            its log.
     """
     deadline = asyncio.get_running_loop().time() + seconds
     while not condition():

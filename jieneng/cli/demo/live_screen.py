@@ -1,6 +1,6 @@
-"""What the demo shows: figures, then a living screen on a terminal or plain lines elsewhere.
+"""Render the demo's output: figures, then a live screen on a terminal or plain lines elsewhere.
 
-Pure: views in, renderables out.
+Pure: snapshots in, renderables out.
 """
 
 from collections.abc import Sequence
@@ -21,8 +21,15 @@ from jieneng.locale import Translate
 _LIVE_ROWS: Final = 8
 
 
-class View(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything on the screen at one moment."""
+class DemoSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """Data of the screen at one moment.
+
+    Attributes:
+        elapsed_s: time since the demo began [s].
+        scopes: the site first.
+        periods: the year of the verdict first, the running year last.
+        services: name, process id (None while it is dead) and restarts of each.
+    """
 
     site_name: str
     folder: Path
@@ -36,65 +43,69 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     services: tuple[tuple[str, int | None, int], ...]
 
 
-def figures_screen(view: View, translate: Translate) -> RenderableType:
-    """What stands still for a while: the indicators of centre and buildings, and the caps."""
-    site, verdict, running = view.scopes[0], view.periods[0], view.periods[-1]
-    buildings = [scope for scope in view.scopes if scope.kind != "institution"]
+def figures_screen(snapshot: DemoSnapshot, translate: Translate) -> RenderableType:
+    """Render what changes rarely: the indicators of centre and buildings, and the caps."""
+    site, verdict, running = snapshot.scopes[0], snapshot.periods[0], snapshot.periods[-1]
+    buildings = [scope for scope in snapshot.scopes if scope.kind != "institution"]
     return Group(
-        Text(view.site_name, style="bold"),
-        terminal_tables.overview_table(_of(view.figures, verdict), buildings, verdict, translate),
-        terminal_tables.caps_table(view.figures, site.id, verdict, translate),
-        terminal_tables.overview_table(_of(view.figures, running), [site], running, translate),
+        Text(snapshot.site_name, style="bold"),
+        terminal_tables.overview_table(
+            _of_period(snapshot.figures, verdict), buildings, verdict, translate
+        ),
+        terminal_tables.caps_table(snapshot.figures, site.id, verdict, translate),
+        terminal_tables.overview_table(
+            _of_period(snapshot.figures, running), [site], running, translate
+        ),
     )
 
 
-def live_screen(view: View, translate: Translate) -> RenderableType:
-    """What moves; short enough for a small terminal."""
+def live_screen(snapshot: DemoSnapshot, translate: Translate) -> RenderableType:
+    """Render what changes all the time, short enough for a small terminal."""
     return Group(
-        terminal_tables.live_table(moving(view.readings), translate),
-        Text(counts_line(view.accounts, translate)),
-        Text(services_line(view, translate), style="dim"),
-        Text(translate("Page: {page}").format(page=view.page.as_uri()), style="bold"),
+        terminal_tables.live_table(live_readings(snapshot.readings), translate),
+        Text(counts_line(snapshot.accounts, translate)),
+        Text(services_line(snapshot, translate), style="dim"),
+        Text(translate("Page: {page}").format(page=snapshot.page.as_uri()), style="bold"),
     )
 
 
-def plain_line(view: View, translate: Translate) -> str:
-    """One line for a log: what came in, and a reading that grows."""
+def plain_line(snapshot: DemoSnapshot, translate: Translate) -> str:
+    """Return a line for a log: counts of samples, and some readings."""
     shown = "  ".join(
         f"{reading.meter} {reading.register:.2f} {reading.unit}"
-        for reading in moving(view.readings)[:3]
+        for reading in live_readings(snapshot.readings)[:3]
         if reading.register is not None
     )
-    return f"{view.elapsed_s:5.0f} s  {counts_line(view.accounts, translate)}  {shown}"
+    return f"{snapshot.elapsed_s:5.0f} s  {counts_line(snapshot.accounts, translate)}  {shown}"
 
 
-def moving(readings: Sequence[Reading]) -> list[Reading]:
-    """The meters shown live: the mains of each medium first, those that answered before others."""
+def live_readings(readings: Sequence[Reading]) -> list[Reading]:
+    """Return the readings to show: of meters that have answered, those with the highest rates."""
     answered = [reading for reading in readings if reading.time is not None]
     return sorted(answered, key=lambda reading: -(reading.rate or 0.0))[:_LIVE_ROWS]
 
 
 def counts_line(accounts: Sequence[Account], translate: Translate) -> str:
-    """The ledger, summed over the agents: read = stored + pending + dropped."""
+    """Return the ledger summed over all agents: read = stored + pending + dropped."""
     return translate(
         "samples: read {read} = stored {stored} + pending {pending} + dropped {dropped}"
     ).format(
-        read=sum(one.read for one in accounts),
-        stored=sum(one.stored for one in accounts),
-        pending=sum(one.pending for one in accounts),
-        dropped=sum(one.dropped for one in accounts),
+        read=sum(account.read for account in accounts),
+        stored=sum(account.stored for account in accounts),
+        pending=sum(account.pending for account in accounts),
+        dropped=sum(account.dropped for account in accounts),
     )
 
 
-def services_line(view: View, translate: Translate) -> str:
-    """The processes, so that a tester can kill one and watch."""
+def services_line(snapshot: DemoSnapshot, translate: Translate) -> str:
+    """Return the process ids, so that a tester can kill a service and watch."""
     shown = ", ".join(
         f"{name} {pid if pid is not None else translate('down')}"
         + (f" (×{restarts})" if restarts else "")
-        for name, pid, restarts in view.services
+        for name, pid, restarts in snapshot.services
     )
     return translate("processes (kill one: nothing is lost): {services}").format(services=shown)
 
 
-def _of(figures: Sequence[Figure], period: str) -> list[Figure]:
+def _of_period(figures: Sequence[Figure], period: str) -> list[Figure]:
     return [figure for figure in figures if figure.period == period]

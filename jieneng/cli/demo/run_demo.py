@@ -1,4 +1,4 @@
-"""The demo itself: prepare, start the services, show what comes in, end cleanly."""
+"""Run the demo: prepare its data, start the services, show what they do, end cleanly."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,9 +14,9 @@ from analytics.app import load_rules
 from analytics.pipeline.pipeline import Pipeline
 from jieneng.cli.demo import demo_folder as folders
 from jieneng.cli.demo import demo_history
-from jieneng.cli.demo.demo_processes import Service, until
+from jieneng.cli.demo.demo_processes import Service, wait_until
 from jieneng.cli.demo.live_screen import figures_screen, live_screen, plain_line
-from jieneng.cli.demo.store_watch import Watch
+from jieneng.cli.demo.store_watch import StoreWatch
 from jieneng.cli.options import tr
 from jieneng.cli.progress import bars
 from jieneng.clock import SystemClock
@@ -25,12 +25,12 @@ from jieneng.storage import Store, StoreSettings, open_store
 from simulators.serving import site_server
 from simulators.settings import SimulatorSettings
 
-#: How often the screen is renewed, and how often a line is printed where there is none [s].
+#: Interval at which the screen is renewed, or a line is printed where there is no terminal [s].
 _SCREEN_S: Final = 2.0
 _LINE_S: Final = 10.0
-#: Of what is printed where there is no terminal [columns].
+#: Width of the output where there is no terminal [columns].
 _PLAIN_WIDTH: Final = 100
-#: The first screen waits that long for the first readings [s].
+#: Longest time for which the first screen waits for readings [s].
 _FIRST_S: Final = 15.0
 
 
@@ -50,7 +50,7 @@ async def run(path: Path, for_s: float | None) -> None:
     try:
         pipeline = Pipeline(folder, load_rules(path), store)
         await _prepare(folder, store, pipeline, console)
-        watch = Watch(folder, store, pipeline, SystemClock(), path / folders.PAGE_FILE)
+        watch = StoreWatch(folder, store, pipeline, SystemClock(), path / folders.PAGE_FILE)
         async with _services(folder, broker_port) as services:
             await _show(watch, services, console, deadline)
     finally:
@@ -81,7 +81,7 @@ async def _prepare(folder: SiteFolder, store: Store, pipeline: Pipeline, console
 
 @asynccontextmanager
 async def _services(folder: SiteFolder, broker_port: int) -> AsyncIterator[list[Service]]:
-    """All services as processes; ended, the sources first, when the block is left."""
+    """Run all services as processes, and end them in reverse order when the block is left."""
     path = folder.path
     logs = path / "logs"
     logs.mkdir(exist_ok=True)
@@ -101,40 +101,40 @@ async def _services(folder: SiteFolder, broker_port: int) -> AsyncIterator[list[
         start("ingest", "ingest", "run", *site)
         start("analytics", "analytics", "run", *site)
         try:
-            await until((path / folders.PORTS_FILE).exists, simulator)
+            await wait_until((path / folders.PORTS_FILE).exists, simulator)
             for agent in folders.write_agents(path, folder.site, broker_port):
                 start(agent, "edge", "run", *site, "--config", f"{agent}.toml")
             yield services
         finally:
-            # The sources first: what they say last still finds its way.
+            # Agents before ingest and broker: their last batches are still stored.
             for task in reversed(tasks):
                 task.cancel()
                 await asyncio.wait([task])
 
 
 async def _show(
-    watch: Watch, services: list[Service], console: Console, deadline: float | None
+    watch: StoreWatch, services: list[Service], console: Console, deadline: float | None
 ) -> None:
-    """Show what comes in until the deadline: a living screen, or plain lines."""
+    """Show readings and counts until the deadline: on a live screen, or in plain lines."""
     loop = asyncio.get_running_loop()
-    view = await watch.look(services)
+    snapshot = await watch.snapshot(services)
     first_s = loop.time() + _FIRST_S
-    while not any(one.time for one in view.readings) and loop.time() < min(
+    while not any(reading.time for reading in snapshot.readings) and loop.time() < min(
         first_s, deadline or first_s
     ):
         await asyncio.sleep(_SCREEN_S / 10)
-        view = await watch.look(services)
-    console.print(figures_screen(view, tr))
+        snapshot = await watch.snapshot(services)
+    console.print(figures_screen(snapshot, tr))
     if not console.is_terminal:
-        console.print(live_screen(view, tr), soft_wrap=True)
+        console.print(live_screen(snapshot, tr), soft_wrap=True)
         while deadline is None or loop.time() < deadline:
             await asyncio.sleep(_pause(_LINE_S, deadline))
-            console.print(plain_line(await watch.look(services), tr), soft_wrap=True)
+            console.print(plain_line(await watch.snapshot(services), tr), soft_wrap=True)
         return
-    with Live(live_screen(view, tr), console=console, auto_refresh=False) as live:
+    with Live(live_screen(snapshot, tr), console=console, auto_refresh=False) as live:
         while deadline is None or loop.time() < deadline:
             await asyncio.sleep(_pause(_SCREEN_S, deadline))
-            live.update(live_screen(await watch.look(services), tr), refresh=True)
+            live.update(live_screen(await watch.snapshot(services), tr), refresh=True)
 
 
 def _pause(seconds: float, deadline: float | None) -> float:

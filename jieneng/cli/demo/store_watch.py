@@ -1,4 +1,4 @@
-"""Looks at the store while the demo runs: the latest readings, counts and figures."""
+"""Read readings, counts and figures from the store while the demo runs."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,22 +12,22 @@ from analytics.report import page
 from analytics.report.report_data import PageData
 from ingest import ledger
 from jieneng.cli.demo.demo_processes import Service
-from jieneng.cli.demo.live_screen import View
+from jieneng.cli.demo.live_screen import DemoSnapshot
 from jieneng.cli.options import tr
 from jieneng.clock import Clock
 from jieneng.locale import preferred
 from jieneng.site_folder import SiteFolder
 from jieneng.storage import Store
 
-#: How often the running year's figures and the page are renewed [s].
+#: Interval at which the running year's figures and the page are renewed [s].
 _FIGURES_S: Final = 20.0
-#: The plan's last year: its verdicts stand, and the page is about it.
+#: The plan's last year. Its verdicts are final, and the page reports it.
 _VERDICT: Final = "2025"
 _LEDGER_MS: Final = 10 * 60 * 1000
 
 
-class Watch:
-    """What there is to see, without asking the store for more than has changed."""
+class StoreWatch:
+    """A reader of the demo's store that computes figures only when they are due."""
 
     def __init__(
         self, folder: SiteFolder, store: Store, pipeline: Pipeline, clock: Clock, page_file: Path
@@ -42,11 +42,11 @@ class Watch:
         self._verdict: PageData | None = None
         self._running: PageData | None = None
 
-    async def look(self, services: Sequence[Service]) -> View:
-        """Everything on the screen now."""
+    async def snapshot(self, services: Sequence[Service]) -> DemoSnapshot:
+        """Return what the screen shows now."""
         site, now_ms = self._folder.site, self._clock.now_ms()
         verdict, running = await self._figures(now_ms)
-        return View(
+        return DemoSnapshot(
             site_name=site.site.name,
             folder=self._folder.path,
             page=self._page_file,
@@ -58,11 +58,11 @@ class Watch:
             accounts=await ledger.accounts(
                 self._store, site.id, start_ms=now_ms - _LEDGER_MS, end_ms=now_ms + 1
             ),
-            services=tuple((one.name, one.pid, one.restarts) for one in services),
+            services=tuple((service.name, service.pid, service.restarts) for service in services),
         )
 
     async def _figures(self, now_ms: int) -> tuple[PageData, PageData]:
-        """The plan's last year, and the running one; the page is written with them."""
+        """Return the data of the plan's last year and the running year; write the page if due."""
         if self._verdict is None:
             self._verdict = await self._page_data(_VERDICT, now_ms)
         if self._running is None or self._clock.monotonic() - self._renewed_s > _FIGURES_S:

@@ -78,7 +78,7 @@ _GRACE_S: Final = 10.0
     type=click.Choice(["table", "json", "csv"]),
     default="table",
     show_default=True,
-    help=tr("How it is printed."),
+    help=tr("Format of the output."),
 )
 def score(
     site_dir: Path,
