@@ -1,6 +1,6 @@
-"""The one data source: the store, over InfluxQL.
+"""Provision the boards' only data source: the store, over InfluxQL.
 
-Where it is comes from Grafana's environment: `INFLUX_URL`, `INFLUX_DATABASE`, `INFLUX_TOKEN`.
+Its address comes from Grafana's environment: `INFLUX_URL`, `INFLUX_DATABASE`, `INFLUX_TOKEN`.
 InfluxDB 2.x maps the database to a bucket (DBRP) and wants the token; 1.x ignores it.
 """
 

@@ -36,7 +36,7 @@ ONLINE: Final = {"1": ("在线", _GREEN), "0": ("离线", _ORANGE)}
 
 
 class Column(msgspec.Struct, frozen=True):
-    """How one field is shown.
+    """Display of a field on a panel.
 
     Attributes:
         title: its name for people; empty: the series' own.
@@ -191,7 +191,7 @@ def _target(ref: str, query: Query) -> Json:
 
 
 def _override(kind: str, name: str, column: Column) -> Json:
-    """What differs for one field from the panel's defaults."""
+    """Return a field's differences from the panel's defaults, as Grafana's JSON."""
     wanted: dict[str, object] = {
         "displayName": column.title or None,
         "unit": column.unit,

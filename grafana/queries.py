@@ -14,12 +14,12 @@ from jieneng.metering import schema
 
 
 class Query(msgspec.Struct, frozen=True):
-    """One target of a panel.
+    """Query of a panel, which Grafana calls a target.
 
     Attributes:
         text: InfluxQL with Grafana's `$variables`.
-        table: rows as they are, where True; a series a field, where False.
-        alias: of a series, e.g. `$tag_agent`; empty: its field's name.
+        table: True for rows as they are, False for a time series of each field.
+        alias: name of a series, e.g. `$tag_agent`; empty: its field's name.
     """
 
     text: str

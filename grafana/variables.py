@@ -19,7 +19,7 @@ def choice(
     pattern: str = "",
     newest_first: bool = False,
 ) -> Json:
-    """One value of a tag of the indicators.
+    """Return a variable whose value is chosen among those of a tag of the indicators.
 
     Args:
         name: as queries name it, `$name`.

@@ -1,4 +1,4 @@
-"""What came over MQTT -> what is to be done with it. Pure: topic and bytes in, a `Delivery` out.
+"""Judge MQTT messages. Pure: topic and bytes in, a `Delivery` out.
 
 Laws:
 
@@ -27,7 +27,7 @@ from jieneng.metering.site import Site
 
 
 class SetAside(msgspec.Struct, frozen=True, kw_only=True):
-    """What is not stored, for the quarantine.
+    """A message, or part of one, for the quarantine.
 
     Attributes:
         reason: short name, for counting.
@@ -44,7 +44,7 @@ class SetAside(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """One message, judged.
+    """A judged message.
 
     Attributes:
         agent: of the topic; "" where there is none.
@@ -77,7 +77,7 @@ class Gate:
         self._misfits: dict[tuple[Medium, tuple[str, ...]], str | None] = {}
 
     def judge(self, topic: str, payload: bytes, now_ms: int) -> Delivery:
-        """What is to be done with a message that came at `now_ms`."""
+        """Judge a message that came at `now_ms`."""
         agent = ""
         try:
             site, agent, channel = mqtt_messages.parse_topic(topic)

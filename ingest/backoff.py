@@ -1,4 +1,4 @@
-"""How long to wait before the next try. Real seconds: networks know no faster clock."""
+"""Delay before the next try. Real seconds: networks know no faster clock."""
 
 import random
 from typing import Final

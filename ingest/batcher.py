@@ -26,7 +26,7 @@ from jieneng.metering.errors import StoreUnavailable
 from jieneng.metering.reading import Ack
 from jieneng.metering.schema import Point
 from jieneng.observe import Log, LoggedFault
-from jieneng.storage import Rejected, Store
+from jieneng.storage import RejectedPoint, Store
 
 #: What a point takes in memory, so that what waits for the quarantine can be weighed [bytes].
 _POINT_BYTES: Final = 200
@@ -124,7 +124,7 @@ class Batcher:
         for agent, ack in _acks(done):
             await self._acknowledge(agent, ack)
 
-    async def _write(self, points: Sequence[Point]) -> Sequence[Rejected]:
+    async def _write(self, points: Sequence[Point]) -> Sequence[RejectedPoint]:
         """Write until the store has them, however long that takes."""
         failures = 0
         while points:
@@ -172,7 +172,7 @@ def _weight(delivery: Delivery) -> int:
     return 1 + len(delivery.points) + aside // _POINT_BYTES
 
 
-def _refused_by_store(rejected: Rejected) -> SetAside:
+def _refused_by_store(rejected: RejectedPoint) -> SetAside:
     return SetAside(
         topic="",
         reason="store",
@@ -182,7 +182,7 @@ def _refused_by_store(rejected: Rejected) -> SetAside:
 
 
 def _acks(deliveries: Iterable[Delivery]) -> list[tuple[str, Ack]]:
-    """One acknowledgement for each boot of each agent."""
+    """Return one acknowledgement for each boot of each agent."""
     stored: dict[tuple[str, str], list[int]] = {}
     quarantined: dict[tuple[str, str], list[tuple[int, str]]] = {}
     for one in deliveries:

@@ -54,7 +54,7 @@ class Account(msgspec.Struct, frozen=True):
 
     @property
     def holds(self) -> bool:
-        """Whether nothing is unaccounted for."""
+        """Return True if read = stored + pending + dropped."""
         return self.read == self.stored + self.pending + self.dropped
 
 

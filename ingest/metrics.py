@@ -1,4 +1,4 @@
-"""What the ingest counts for Prometheus. Names are English and end in their unit."""
+"""Counters of the ingest for Prometheus. Names are English and end in their unit."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 

@@ -1,4 +1,4 @@
-"""What was set aside, on disk: JSON lines in two files, so bounded.
+"""Keep refused messages on disk: JSON lines in two files, so the size is bounded.
 
 Laws:
 
@@ -89,14 +89,14 @@ class Quarantine:
         return gone
 
     def entries(self) -> Iterator[Entry]:
-        """Everything that is kept, oldest first."""
+        """Yield all entries, oldest first."""
         for path in (self._older, self._current):
             if path.exists():
                 with path.open("rb") as file:
                     yield from filter(None, map(_decode, file))
 
     def counts(self) -> Mapping[str, int]:
-        """How many entries are kept, by reason, most first."""
+        """Return the number of entries by reason, most frequent first."""
         return dict(Counter(one.reason for one in self.entries()).most_common())
 
     @contextmanager
@@ -119,7 +119,7 @@ class Quarantine:
 
 
 def _ending(file: IO[bytes]) -> bytes:
-    """What ends a line that a power cut tore, so that it does not take the next one along."""
+    """Return the line end that closes a line torn by a power cut, so the next one stays whole."""
     if not file.seek(0, os.SEEK_END):
         return b""
     file.seek(-1, os.SEEK_END)

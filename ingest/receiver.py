@@ -27,7 +27,7 @@ from jieneng.observe import Log, LoggedFault
 
 
 class Receiver:
-    """One copy's connection to the broker."""
+    """The broker connection of one copy of the ingest."""
 
     def __init__(
         self, settings: IngestSettings, site: str, *, metrics: Metrics, clock: Clock, log: Log

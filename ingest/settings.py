@@ -1,4 +1,4 @@
-"""How the ingest runs: `ingest.toml`. Everything has a default."""
+"""Settings of the ingest: `ingest.toml`. Every key has a default."""
 
 from typing import Annotated, Final
 

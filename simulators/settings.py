@@ -1,4 +1,4 @@
-"""How the simulators run: `simulator.toml` in the site's folder. Every key has a default."""
+"""Settings of the simulators: `simulator.toml` in the site's folder. Every key has a default."""
 
 from typing import Annotated, Literal
 
@@ -10,7 +10,7 @@ from jieneng.observe import MetricsSettings
 
 
 class Trend(msgspec.Struct, frozen=True, kw_only=True):
-    """How an area's consumption changes from 2020-01-01 on, compounded [percent a year].
+    """Change of an area's consumption from 2020-01-01 on, compounded [percent a year].
 
     It holds for the area and what lies in it, unless that has a trend of its own.
     """
@@ -21,7 +21,7 @@ class Trend(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LoadRow(msgspec.Struct, frozen=True, kw_only=True):
-    """What flows through one meter, where the usual guess from its area and item is wrong.
+    """Load of one meter, for meters whose default load (by area and item) is wrong.
 
     Attributes:
         recipe: a name in `simulators/data/loads.toml`. On a meter with sub-meters it is what the

@@ -44,12 +44,12 @@ class _Side(msgspec.Struct, frozen=True):
 
 
 class _Case(msgspec.Struct, frozen=True):
-    """One scope in one period.
+    """Input of the figures of a single scope and period.
 
     Attributes:
-        period: the whole of it.
-        plan: the plan that it lies in; None where it lies in none.
-        now: its complete days.
+        period: the whole period, days to come included.
+        plan: the plan that holds in the period; None if there is none.
+        now: the complete days of the period.
         base: the same days of the base year.
         whole: the whole base year.
     """
@@ -64,7 +64,10 @@ class _Case(msgspec.Struct, frozen=True):
 
     @property
     def final(self) -> bool:
-        """Whether it is the plan's complete end year, the only one that is met or missed."""
+        """Return True if the period is the plan's end year, and complete.
+
+        Only then is a target met or missed.
+        """
         ends = self.plan is not None and self.plan.to == self.period.year
         return ends and self.period.whole_year and self.now.period.end == self.period.end
 
@@ -78,7 +81,7 @@ class _Told(msgspec.Struct, frozen=True):
     findings: tuple[Finding, ...]
 
     def enough(self, floor: float) -> bool:
-        """Whether a verdict may be based on it."""
+        """Return True if a verdict may be based on the value: known, and covered enough."""
         return math.isfinite(self.value) and self.coverage >= floor
 
 

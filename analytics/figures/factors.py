@@ -93,7 +93,7 @@ class Applied(msgspec.Struct, frozen=True):
 
 
 def check(rows: Sequence[Factor]) -> Iterator[tuple[int, Problem]]:
-    """What is wrong with rows: the row's number, and the problem."""
+    """Yield the problems of factor rows, each with its row's number."""
     for number, row in enumerate(rows):
         unit = f"{_PRODUCT[row.kind]}/{QUANTITIES[CONSUMPTION[row.medium]].unit}"
         if row.unit != unit:

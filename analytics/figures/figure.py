@@ -1,7 +1,7 @@
-"""What the analytics says: a figure with its coverage, its convention and its doubts.
+"""Define the figure: an indicator's value with its coverage, its convention and its findings.
 
-Law: what is unknown is None, never 0; a verdict without enough data is `insufficient_data`.
-`analytics.report.figure_json` makes of it what `jieneng indicators --format json` prints.
+Law: an unknown value is None, never 0; a verdict without enough data is `insufficient_data`.
+`analytics.report.figure_json` turns figures into the JSON of `jieneng indicators --format json`.
 """
 
 from typing import Literal
@@ -16,7 +16,7 @@ FactorSeries = Literal["fixed", "current"]
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
-    """One indicator of one scope in one period.
+    """Value of an indicator for a scope and a period, with target and verdict.
 
     Attributes:
         scope: id of an area, an institution or the site.

@@ -32,7 +32,7 @@ _WEIGHT_AT_LEAST: Final = 0.1
 
 
 class Scope(msgspec.Struct, frozen=True):
-    """Something that figures are of.
+    """Subject of figures: the site, an area with all areas below it, or an institution.
 
     Attributes:
         areas: ids of all areas in it.

@@ -22,11 +22,11 @@ from jieneng.metering.errors import ConfigError, Problem
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
-    """What figures are made by.
+    """Factors, plans, targets and caps by which figures are computed and judged.
 
     Attributes:
-        convention: which coal equivalent of electricity.
-        coverage_floor: no verdict below it, 0 to 1.
+        convention: of electricity's coal equivalent.
+        coverage_floor: least coverage for a verdict, 0 to 1.
     """
 
     factors: tuple[Factor, ...]
@@ -48,7 +48,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """Where plans and factors in use come from, a sentence each."""
+        """Sources of the plans and of the factors in use, a sentence each."""
         plans = [f"{plan.name or plan.id}: {plan.source}" for plan in self.plans]
         used = [
             row for row in self.factors if row.in_use and row.convention in (None, self.convention)

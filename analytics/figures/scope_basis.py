@@ -47,7 +47,7 @@ _NOT_STATED: Final[Mapping[Denominator, str]] = {
 
 
 class Metered(msgspec.Struct, frozen=True):
-    """One medium's consumption by meter and day, shape (meters, days) each.
+    """Consumption of a single medium by meter and day, in arrays of shape (meters, days).
 
     Attributes:
         meters: their ids.
@@ -104,7 +104,14 @@ def on_grid(
 def from_rows(
     site: Site, start: date, end: date, rows: "Mapping[tuple[str, str], NDArray[np.float64]]"
 ) -> Measured:
-    """What the store has of the days `start` up to `end`: rows by day, by meter and field."""
+    """Return the stored consumption of all media on the days from `start` up to `end`.
+
+    Args:
+        site: whose meters they are.
+        start: the first local day.
+        end: the local day after the last.
+        rows: stored values by day, by meter and field.
+    """
     each = days(start, end)
     media = {
         medium: of_medium(site, medium, each, rows)
@@ -147,7 +154,7 @@ def of_medium(
 
 
 def blocks(wanted: "NDArray[np.bool_]") -> list[tuple[int, int]]:
-    """Where neighbours are wanted: first, and one past the last."""
+    """Return the runs of wanted neighbours: index of the first, and one past the last."""
     steps = np.diff(wanted.astype(np.int8), prepend=0, append=0)
     return list(
         zip(np.flatnonzero(steps > 0).tolist(), np.flatnonzero(steps < 0).tolist(), strict=True)
@@ -192,7 +199,7 @@ def factor_days(rules: Rules, site: Site, period: Period, locked: date) -> Facto
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
-    """One scope in one period.
+    """Basis, coverage and findings of a single scope and period.
 
     Attributes:
         basis: what its indicators are computed from, carbon factors and series aside.

@@ -46,7 +46,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
     source: str
 
     def holds(self, year: int) -> bool:
-        """Whether a year lies in it."""
+        """Return True if the plan holds in a year."""
         return self.from_ <= year <= self.to
 
 
@@ -89,7 +89,7 @@ class PlanFile(msgspec.Struct, frozen=True):
 
 
 def check_plans(rows: Sequence[Plan]) -> Iterator[tuple[int, Problem]]:
-    """What is wrong with plans: the row's number, and the problem."""
+    """Yield the problems of plans, each with its row's number."""
     for number, row in enumerate(rows):
         if not row.base < row.from_ <= row.to:
             yield (

@@ -1,4 +1,4 @@
-"""Which figures make which chart."""
+"""Choose the figures of each chart on the page, and draw it."""
 
 from analytics.figures.figure import Figure
 from analytics.report import figure_selection, figure_texts, svg_charts

@@ -1,4 +1,4 @@
-"""Which of a report's figures belongs where. Pure selection; nothing is computed."""
+"""Select the figures of a report that belong in a table or chart; nothing is computed."""
 
 from collections.abc import Iterable, Sequence
 
@@ -66,7 +66,10 @@ def findings(figures: Sequence[Figure]) -> list[tuple[Finding, list[str]]]:
 
 
 def _periods(data: PageData, scope: str, indicator: str, length: int) -> list[Figure]:
-    """Of history and of the period itself, which goes before; by period."""
+    """Return the figures whose period is so many characters long, in the order of time.
+
+    If the report's own figures and its history both have a period, the report's own is taken.
+    """
     found: dict[str, Figure] = {}
     for figure in (*data.figures, *data.history):
         if (

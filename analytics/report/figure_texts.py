@@ -93,7 +93,7 @@ def used(figure: Figure) -> float | None:
 
 
 def target(figure: Figure) -> str:
-    """What the plan asks for: `> 7 %` less, or a cap `≤ 80,000`."""
+    """Return the plan's target as text: a decrease as `> 7 %`, a cap as `≤ 80,000`."""
     if figure.target_pct is not None:
         operator = (figure.operator or "").replace(">=", "≥")
         return f"{operator} {abs(figure.target_pct):g} %".strip()
@@ -138,7 +138,7 @@ def medium(name: Medium, translate: Translate) -> str:
 
 
 def basis(figure: Figure, translate: Translate) -> str:
-    """How electricity was made coal, and which of the grid's factors made it carbon."""
+    """Return the names of a figure's convention for coal and of its carbon factor series."""
     convention = {
         None: "",
         "equivalent": translate("equivalent value"),
@@ -148,7 +148,7 @@ def basis(figure: Figure, translate: Translate) -> str:
 
 
 def series(figure: Figure, translate: Translate) -> str:
-    """Which of the grid's factors made electricity carbon; empty where none did."""
+    """Return the name of the grid's carbon factor series; empty if the figure uses none."""
     return {
         None: "",
         "fixed": translate("base year's factor"),

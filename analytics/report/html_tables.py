@@ -46,7 +46,7 @@ def details(data: PageData, translate: Translate) -> Html:
 
 
 def live(readings: Sequence[Reading], translate: Translate) -> Html:
-    """What each meter said last."""
+    """Return the table of each meter's latest reading."""
     heads = [
         translate("Meter"),
         translate("Medium"),
@@ -73,7 +73,7 @@ def live(readings: Sequence[Reading], translate: Translate) -> Html:
 
 
 def doubts(data: PageData, translate: Translate) -> Html:
-    """What a reader of the figures should know."""
+    """Return the table of findings about the figures, or a sentence that there are none."""
     heads = [
         translate("Kind"),
         translate("Finding"),

@@ -1,7 +1,7 @@
-"""One self-contained HTML page of a period's figures: no network, no script, ready to print.
+"""Render a period's figures as an HTML page: self-contained, without script, ready to print.
 
 Law: the same data give the same bytes. Every figure stands with its unit, base, change, target,
-verdict and coverage; what it rests on is said at the foot.
+verdict and coverage. The foot of the page names the sources and conventions.
 """
 
 from analytics.figures.figure import Figure
@@ -74,7 +74,7 @@ def _header(data: PageData, translate: Translate) -> Html:
 
 
 def _verdicts(data: PageData, translate: Translate) -> Html:
-    """How many of the binding targets have which verdict, in the order of the table."""
+    """Count the binding targets by verdict, in the order of `figure_texts.SIGNS`."""
     found = [_headline(data, data.scopes[0], indicator) for indicator in HEADLINES]
     statuses = [figure.status for figure in found if figure is not None]
     counts = [

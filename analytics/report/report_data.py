@@ -1,7 +1,7 @@
-"""What a report is made from: figures, the names of their scopes, and the latest readings.
+"""Data of a report: figures, the names of their scopes, and the latest readings.
 
-Law: a report shows figures and never computes one. What its charts draw are figures too, of
-other periods than the one reported on.
+Law: a report shows figures and never computes one. Its charts draw figures too: those of other
+periods than the one reported on.
 """
 
 from datetime import datetime
@@ -17,7 +17,7 @@ ScopeKind = Literal["site", "area", "institution"]
 
 
 class Scope(msgspec.Struct, frozen=True):
-    """What figures are of: the centre, a building, an institution."""
+    """Subject of figures, with its name: the centre, a building or an institution."""
 
     id: str
     name: str
@@ -25,11 +25,11 @@ class Scope(msgspec.Struct, frozen=True):
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
-    """The latest that a meter said.
+    """Latest reading of a meter.
 
     Attributes:
         meter: its name for people.
-        time: of the meter's reply, in the site's zone; None where it never said anything.
+        time: of the meter's reply, in the site's zone; None if it has never replied.
         register: of its consumption counter, in `unit`.
         rate: power or flow, in `rate_unit`.
     """
@@ -44,7 +44,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PageData(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that the page shows.
+    """Data of the whole page.
 
     Attributes:
         site_name: for people.

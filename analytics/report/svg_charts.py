@@ -18,7 +18,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 56.0, 14.0, 24.0, 22.0
 
 
 class Bar(msgspec.Struct, frozen=True):
-    """One month.
+    """Bar of a month in a chart.
 
     Attributes:
         label: below it.
@@ -34,7 +34,7 @@ class Bar(msgspec.Struct, frozen=True):
 
 
 class Mark(msgspec.Struct, frozen=True):
-    """One year: what was, and what the path asks for."""
+    """Point of a year in a chart: the value, and the value that the glide path asks for."""
 
     label: str
     value: float | None
@@ -106,7 +106,7 @@ def coverage_strip(
 
 
 def progress(title: str, change_pct: float | None, target_pct: float) -> Html:
-    """How much of the wanted decrease is reached: from the base at 0 towards the target."""
+    """Draw the change reached so far as a bar, from the base at 0 towards the target."""
     room = abs(target_pct)
     shown = 0.0 if change_pct is None else change_pct
     # Left is a rise, right is a fall; past the ends the bar stops at the edge.
@@ -127,7 +127,7 @@ def progress(title: str, change_pct: float | None, target_pct: float) -> Html:
 
 
 def cap(title: str, value: float | None, limit: float) -> Html:
-    """How much of a cap is used up."""
+    """Draw the share of a cap that is used up as a bar."""
     scale = Axis(0.0, limit * 1.2, 1.0, _WIDTH - 1, limit)
     used = 0.0 if value is None else value
     edge = min(scale.at(used), scale.end)

@@ -143,7 +143,7 @@ def caps_table(figures: Sequence[Figure], scope: str, period: str, translate: Tr
 
 
 def live_table(readings: Sequence[Reading], translate: Translate) -> Table:
-    """What each meter said last."""
+    """Return the table of each meter's latest reading."""
     table = _table(translate("Live readings"), "")
     table.add_column(translate("Meter"), no_wrap=True)
     for head in (translate("Register"), translate("Power or flow"), translate("Time")):

@@ -1,25 +1,23 @@
-"""The only door to a database."""
+"""The only door to a database.
 
-from pathlib import Path
+In: points (`write`), and questions bounded in time (`read`). Out: series as float64 arrays, and the
+points that were rejected, with reasons. Laws: `store.Store` lists them; a store is one module and
+one row of `registry`, and the shared contract test holds each row to the laws.
+"""
 
-from jieneng.storage.base import Rejected, Series, Store, WriteResult
+from jieneng.storage.factory import embedded_file, open_store
+from jieneng.storage.registry import STORES, StoreRow
 from jieneng.storage.settings import StoreSettings
+from jieneng.storage.store import RejectedPoint, Series, Store, WriteResult
 
-
-def open_store(settings: StoreSettings, folder: Path) -> Store:
-    """The store that the settings name. Opens nothing yet: `prepare` and the first call do.
-
-    Args:
-        settings: which one.
-        folder: what a relative `path` is relative to.
-    """
-    if settings.kind == "sqlite":
-        from jieneng.storage.sqlite import SqliteStore
-
-        return SqliteStore(folder / settings.path)
-    from jieneng.storage.influx import InfluxStore
-
-    return InfluxStore(settings)
-
-
-__all__ = ["Rejected", "Series", "Store", "StoreSettings", "WriteResult", "open_store"]
+__all__ = [
+    "STORES",
+    "RejectedPoint",
+    "Series",
+    "Store",
+    "StoreRow",
+    "StoreSettings",
+    "WriteResult",
+    "embedded_file",
+    "open_store",
+]

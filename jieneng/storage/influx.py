@@ -1,13 +1,14 @@
-"""Line protocol in, InfluxQL out, over HTTP: InfluxDB 1.x, 2.x and openGemini by one path.
+"""Store points in InfluxDB 1.x, 2.x or openGemini: line protocol and InfluxQL over HTTP.
 
 Laws:
 
-- Every answer is read to its end, and only one that we know is believed. Refused points are told
-  from a server or proxy in trouble by the words of the answer, so that trouble never makes a
-  reading look refused.
-- A refusal names no lines: the batch is halved and written again until each refused point stands
-  alone. Writing again is harmless (law 1 of a store).
-- A database that is missing is made, once a call; where the server can't (2.x), it is said how.
+- Every answer is read to its end, and only known answers are believed. The words of the answer tell
+  rejected points from a server or proxy in trouble, so that trouble never makes a reading look
+  rejected.
+- A rejection names no lines. The batch is halved and written again until each rejected point is
+  alone; writing again is harmless (law 1 of a store).
+- A missing database is created, once per call. Where the server can't do that (2.x), the error says
+  how to create it.
 
 Source: InfluxDB 1.8 HTTP API reference (/write, /query); InfluxDB 2 "1.x compatibility API".
 """
@@ -27,22 +28,22 @@ from jieneng.metering.errors import ConfigError, Problem, StoreUnavailable
 from jieneng.metering.line_protocol import encode_point
 from jieneng.metering.schema import Point
 from jieneng.storage import influxql
-from jieneng.storage.base import Rejected, Series, WriteResult
-from jieneng.storage.point_rules import reason_against
+from jieneng.storage.point_rules import rejection_reason
 from jieneng.storage.settings import StoreSettings
+from jieneng.storage.store import RejectedPoint, Series, WriteResult
 
 _Result = TypeVar("_Result")
 
-#: Lines a request. Measured on InfluxDB 1.6.7: 416,000 points/s; twice as many gain a fifth.
+#: Lines per request. Measured on InfluxDB 1.6.7: 416,000 points/s; twice as many gain a fifth.
 _LINES: Final = 5000
-#: Rows a block of a streamed answer, about half a megabyte.
+#: Rows per block of a streamed answer, about half a megabyte.
 _ROWS: Final = "20000"
 
 #: 1.x and 2.x refuse points with 400, 2.x also with 422; a request that is too large gets 413.
 _TOO_LARGE: Final = 413
-_REFUSING: Final = (400, 422, _TOO_LARGE)
-_REFUSAL: Final = re.compile(r"partial write|unable to parse|field type conflict", re.IGNORECASE)
-#: What looks like a refusal, but is the server's own limit: it takes the points once it is raised.
+_REJECTING_STATUS: Final = (400, 422, _TOO_LARGE)
+_REJECTION: Final = re.compile(r"partial write|unable to parse|field type conflict", re.IGNORECASE)
+#: The server's own limit: it takes the points once the limit is raised, so this is no rejection.
 _LIMIT: Final = re.compile(r"max-(?:series|values)-per", re.IGNORECASE)
 _DROPPED: Final = re.compile(r"dropped=(\d+)")
 _NO_DATABASE: Final = re.compile(
@@ -51,7 +52,12 @@ _NO_DATABASE: Final = re.compile(
 
 
 class _DatabaseMissing(Exception):
-    """The server is there, the database is not."""
+    """The server answers, but has no such database."""
+
+
+def open_store(settings: StoreSettings, _: Path) -> "InfluxStore":
+    """Return a store on the server of `url`."""
+    return InfluxStore(settings)
 
 
 class InfluxStore:
@@ -63,21 +69,21 @@ class InfluxStore:
         self._opened: aiohttp.ClientSession | None = None
 
     async def prepare(self) -> None:
-        """Make the database, where the server lets it be made from here."""
+        """Create the database, if the server allows that over InfluxQL."""
         query = influxql.create_database(self._settings.database)
         for answer in await self._answers("POST", query):
-            # 2.x says so with status 200: its buckets are made by its own means, and may be there.
-            if (error := answer.whole_error) and "not implemented" not in error:
+            # 2.x answers "not implemented" with status 200; its bucket may exist all the same.
+            if (error := answer.any_error) and "not implemented" not in error:
                 raise self._trouble(error)
 
     async def write(self, points: Sequence[Point]) -> WriteResult:
-        """Write points; each refused one is named."""
-        rejected: list[Rejected] = []
+        """Write points, and return each rejected one."""
+        rejected: list[RejectedPoint] = []
         for start in range(0, len(points), _LINES):
             lines: list[tuple[Point, str]] = []
             for point in points[start : start + _LINES]:
-                if reason := reason_against(point):
-                    rejected.append(Rejected(point, reason))
+                if reason := rejection_reason(point):
+                    rejected.append(RejectedPoint(point, reason))
                 else:
                     lines.append((point, encode_point(point)))
             rejected += await self._write_lines(lines)
@@ -92,40 +98,40 @@ class InfluxStore:
         start_ms: int,
         end_ms: int,
     ) -> list[Series]:
-        """The series of a float field in `start_ms <= time < end_ms`."""
+        """Return the series of a float field in `start_ms <= time < end_ms`."""
         query = influxql.select(measurement, field, where, start_ms, end_ms)
-        return influxql.joined(await self._ask("GET", query))
+        return influxql.series_of(await self._ask("GET", query))
 
     async def span(self, measurement: str, *, where: Mapping[str, str]) -> tuple[int, int] | None:
-        """First and last time of any point of the measurement [ms]."""
-        first = await self._ask("GET", influxql.end_of(measurement, where, "ASC"))
-        last = await self._ask("GET", influxql.end_of(measurement, where, "DESC"))
+        """Return the first and last time of any point of the measurement [ms]."""
+        first = await self._ask("GET", influxql.first_point(measurement, where, "ASC"))
+        last = await self._ask("GET", influxql.first_point(measurement, where, "DESC"))
         return (influxql.time_of(first), influxql.time_of(last)) if first and last else None
 
     async def delete(
         self, measurement: str, *, where: Mapping[str, str], start_ms: int, end_ms: int
     ) -> None:
-        """Remove what lies in `start_ms <= time < end_ms`."""
+        """Remove the points in `start_ms <= time < end_ms`."""
         await self._ask("POST", influxql.delete(measurement, where, start_ms, end_ms))
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Close the connections."""
         session, self._opened = self._opened, None
         if session is not None:
             await session.close()
 
     # --- writing ------------------------------------------------------------------------------
 
-    async def _write_lines(self, lines: Sequence[tuple[Point, str]]) -> list[Rejected]:
+    async def _write_lines(self, lines: Sequence[tuple[Point, str]]) -> list[RejectedPoint]:
         if not lines:
             return []
         body = "\n".join([line for _, line in lines]).encode()
-        refusal = await self._with_database(lambda: self._post(body))
-        if refusal is None:
+        rejection = await self._with_database(lambda: self._post(body))
+        if rejection is None:
             return []
-        dropped = _DROPPED.search(refusal)
+        dropped = _DROPPED.search(rejection)
         if len(lines) == 1 or (dropped and int(dropped[1]) == len(lines)):
-            return [Rejected(point, refusal) for point, _ in lines]
+            return [RejectedPoint(point, rejection) for point, _ in lines]
         middle = len(lines) // 2
         return [
             *await self._write_lines(lines[:middle]),
@@ -133,7 +139,7 @@ class InfluxStore:
         ]
 
     async def _post(self, body: bytes) -> str | None:
-        """None where every line is stored, else why some of them are not."""
+        """Send lines. Return None if every line is stored, else the reason why some are not."""
         parameters = {"db": self._settings.database, "precision": "ms"}
         timeout = aiohttp.ClientTimeout(total=self._settings.timeout_s)
         async with self._request(
@@ -144,20 +150,24 @@ class InfluxStore:
             return None
         if response.status == 404:
             raise _DatabaseMissing
-        refused = response.status in _REFUSING and _REFUSAL.search(text) and not _LIMIT.search(text)
-        if refused or response.status == _TOO_LARGE:
+        rejects = (
+            response.status in _REJECTING_STATUS
+            and _REJECTION.search(text)
+            and not _LIMIT.search(text)
+        )
+        if rejects or response.status == _TOO_LARGE:
             return text
         raise self._trouble(f"{response.status} {text}")
 
-    # --- asking -------------------------------------------------------------------------------
+    # --- queries-------------------------------------------------------------------------------
 
-    async def _ask(self, method: str, query: str) -> list[influxql.Block]:
-        """The whole answer to a statement."""
+    async def _ask(self, method: str, query: str) -> list[influxql.SeriesBlock]:
+        """Return the blocks of the whole answer to a statement."""
 
-        async def ask() -> list[influxql.Block]:
-            blocks: list[influxql.Block] = []
+        async def ask() -> list[influxql.SeriesBlock]:
+            blocks: list[influxql.SeriesBlock] = []
             for answer in await self._answers(method, query):
-                if (error := answer.whole_error) is not None:
+                if (error := answer.any_error) is not None:
                     raise _DatabaseMissing if _NO_DATABASE.search(error) else self._trouble(error)
                 for result in answer.results:
                     blocks += result.series
@@ -165,31 +175,31 @@ class InfluxStore:
 
         return await self._with_database(ask)
 
-    async def _answers(self, method: str, query: str) -> list[influxql.Answer]:
-        """The lines of an answer, decoded as they stream in."""
+    async def _answers(self, method: str, query: str) -> list[influxql.AnswerLine]:
+        """Return the lines of an answer, decoded as they stream in."""
         parameters = {"db": self._settings.database, "q": query, "epoch": "ms"}
         parameters |= {"chunked": "true", "chunk_size": _ROWS}
-        # Between two bytes, not for the whole: a long answer is no silent server.
+        # The time-out holds between two parts: a long answer is no silent server.
         timeout = aiohttp.ClientTimeout(
             total=None, connect=self._settings.timeout_s, sock_read=self._settings.timeout_s
         )
-        answers, rest = list[influxql.Answer](), b""
+        answers, rest = list[influxql.AnswerLine](), b""
         async with self._request(method, "/query", params=parameters, timeout=timeout) as response:
             async for part in response.content.iter_any():
                 *lines, rest = (rest + part).split(b"\n")
                 answers += [self._answer(response.status, line) for line in lines if line]
         if rest:
             answers.append(self._answer(response.status, rest))
-        if not answers:  # a server that knows InfluxQL says even "nothing" in words
+        if not answers:  # an InfluxQL server answers with JSON even if it found nothing
             raise self._trouble(f"{response.status} and nothing else")
         return answers
 
-    def _answer(self, status: int, line: bytes) -> influxql.Answer:
+    def _answer(self, status: int, line: bytes) -> influxql.AnswerLine:
         try:
             answer = influxql.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise self._trouble(f"{status} {_text(line)}") from error
-        if status != 200 and not answer.whole_error:
+        if status != 200 and not answer.any_error:
             raise self._trouble(f"{status} {_text(line)}")
         return answer
 
@@ -262,7 +272,7 @@ class InfluxStore:
 
 
 def _text(body: bytes) -> str:
-    """What an answer says is wrong, short enough for a log."""
+    """Return the error in an answer's body, short enough for a log."""
     text = body[:2000].decode("utf-8", "replace").strip()
     try:
         form = msgspec.json.decode(body, type=dict[str, object])
@@ -273,7 +283,7 @@ def _text(body: bytes) -> str:
 
 
 def _basic(username: str | None, password: str | None) -> str | None:
-    """HTTP basic authentication (RFC 7617)."""
+    """Return the header of HTTP basic authentication (RFC 7617)."""
     if username is None:
         return None
     return "Basic " + b64encode(f"{username}:{password or ''}".encode()).decode()

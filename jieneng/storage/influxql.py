@@ -1,10 +1,10 @@
-"""What is asked of an InfluxQL server, and what it answers. Pure: text and bytes in and out.
+"""Build InfluxQL statements and decode the server's answers. Pure: text and bytes in and out.
 
 Law: no name or value is ever pasted into a query unquoted, and every query is bounded in time.
 
-Answers are JSON, not CSV: InfluxDB's CSV leaves out the error of a statement, so that a missing
-database or a query that was killed would read as "no data". The values are handed to numpy as the
-bytes they came in; that is also the smaller form, as name and tags stand once a block.
+Answers are JSON, not CSV: InfluxDB's CSV leaves out the error of a statement, so a missing
+database or a query that was killed would read as "no data". numpy parses the values from the bytes
+received. JSON is also the smaller form, as name and tags stand once per block.
 
 Source: InfluxDB 1.8 documentation, "InfluxQL reference", sections "Strings" and "Identifiers".
 """
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 
-from jieneng.storage.base import Series
 from jieneng.storage.point_rules import EARLIEST_MS, LATEST_MS
+from jieneng.storage.store import Series
 
 if TYPE_CHECKING:
     from numpy import float64
@@ -23,80 +23,80 @@ if TYPE_CHECKING:
 
 _IDENTIFIER: Final = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
 _STRING: Final = str.maketrans({"\\": "\\\\", "'": "\\'", "\n": "\\n"})
-#: What separates numbers in a JSON array of arrays, as blanks.
-_BLANKS: Final = bytes.maketrans(b"[],", b"   ")
+#: Turns the separators of a JSON array of arrays into blanks.
+_SEPARATORS_TO_BLANKS: Final = bytes.maketrans(b"[],", b"   ")
 
 _Tags: TypeAlias = tuple[tuple[str, str], ...]
 
 
-class Block(msgspec.Struct):
+class SeriesBlock(msgspec.Struct):
     """A part of one series in an answer."""
 
     values: msgspec.Raw = msgspec.Raw(b"[]")
     tags: dict[str, str] = {}
 
 
-class Result(msgspec.Struct):
+class StatementResult(msgspec.Struct):
     """The answer to one statement, or a part of it."""
 
-    series: list[Block] = []
+    series: list[SeriesBlock] = []
     error: str | None = None
 
 
-class Answer(msgspec.Struct):
+class AnswerLine(msgspec.Struct):
     """A line of a streamed answer."""
 
-    results: list[Result] = []
+    results: list[StatementResult] = []
     error: str | None = None
     message: str | None = None
 
     @property
-    def whole_error(self) -> str | None:
-        """What is wrong with the request (2.x: `message`) or with one of its statements."""
-        of_statements = next((one.error for one in self.results if one.error), None)
-        return self.error or self.message or of_statements
+    def any_error(self) -> str | None:
+        """The error of the request (2.x: `message`) or of one of its statements, if any."""
+        statement_error = next((result.error for result in self.results if result.error), None)
+        return self.error or self.message or statement_error
 
 
-decode: Final = msgspec.json.Decoder(Answer).decode
+decode: Final = msgspec.json.Decoder(AnswerLine).decode
 
 
 def create_database(name: str) -> str:
-    """Makes a database; one that is there stays as it is."""
+    """Return the statement that creates a database; an existing one stays as it is."""
     return f"CREATE DATABASE {_identifier(name)}"
 
 
 def select(
     measurement: str, field: str, where: Mapping[str, str], start_ms: int, end_ms: int
 ) -> str:
-    """One field, by series."""
+    """Return the statement that selects one field, by series."""
     return (
         f"SELECT {_identifier(field)} FROM {_identifier(measurement)} "  # noqa: S608 - quoted
         f"WHERE {_condition(where, start_ms, end_ms)} GROUP BY *"
     )
 
 
-def end_of(measurement: str, where: Mapping[str, str], direction: str) -> str:
-    """The first (`ASC`) or last (`DESC`) point, whatever its fields are."""
+def first_point(measurement: str, where: Mapping[str, str], order: str) -> str:
+    """Return the statement that selects the first point in the order `ASC` or `DESC` of time."""
     return (
         f"SELECT * FROM {_identifier(measurement)} "  # noqa: S608 - quoted
-        f"WHERE {_condition(where, EARLIEST_MS, LATEST_MS)} ORDER BY time {direction} LIMIT 1"
+        f"WHERE {_condition(where, EARLIEST_MS, LATEST_MS)} ORDER BY time {order} LIMIT 1"
     )
 
 
 def delete(measurement: str, where: Mapping[str, str], start_ms: int, end_ms: int) -> str:
-    """Removes points."""
+    """Return the statement that removes points."""
     return f"DELETE FROM {_identifier(measurement)} WHERE {_condition(where, start_ms, end_ms)}"  # noqa: S608 - quoted
 
 
-def joined(blocks: Sequence[Block]) -> list[Series]:
-    """The series of an answer to `select`."""
+def series_of(blocks: Sequence[SeriesBlock]) -> list[Series]:
+    """Join the blocks of an answer to `select` into series."""
     import numpy as np
 
     parts: dict[_Tags, list[NDArray[float64]]] = {}
     for block in blocks:
         # A tag that only other series of the measurement have stands here as an empty one.
         tags = tuple(sorted((name, value) for name, value in block.tags.items() if value))
-        numbers = np.fromstring(bytes(block.values).translate(_BLANKS), sep=" ")
+        numbers = np.fromstring(bytes(block.values).translate(_SEPARATORS_TO_BLANKS), sep=" ")
         parts.setdefault(tags, []).append(numbers.reshape(-1, 2))
     series = []
     for tags, arrays in parts.items():
@@ -106,8 +106,8 @@ def joined(blocks: Sequence[Block]) -> list[Series]:
     return series
 
 
-def time_of(blocks: Sequence[Block]) -> int:
-    """The time of an answer's only row [ms]."""
+def time_of(blocks: Sequence[SeriesBlock]) -> int:
+    """Return the time of an answer's only row [ms]."""
     ((first, *_),) = msgspec.json.decode(blocks[0].values, type=list[list[msgspec.Raw]])
     return int(bytes(first))
 

@@ -1,9 +1,9 @@
-"""What no store takes. Pure: a point in, the reason out.
+"""Reject points that no store takes. Pure: a point in, the reason out.
 
-Law: every store refuses the same points for the same reasons, whatever its server would make of
-them. InfluxDB lets the first write decide whether a field is a number or text, drops a field that
-is called `time`, and reads an empty tag as none; SQLite's names know no capitals. None of that
-may decide what becomes of a reading.
+Law: every store rejects the same points for the same reasons, whatever its server would do with
+them. In InfluxDB the first write decides whether a field is a number or text, a field called `time`
+is dropped, and an empty tag is no tag; names in SQLite have no capitals. None of that may decide
+whether a reading is stored.
 """
 
 import math
@@ -15,7 +15,7 @@ from jieneng.metering.schema import TEXT_FIELDS, Point
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*\Z")
 
-#: Columns of every table, and InfluxDB's own name of the time.
+#: Columns of every SQLite table, and InfluxDB's name for the time.
 _RESERVED: Final = frozenset({"series", "time", "time_ms"})
 
 #: InfluxDB keeps nanoseconds in 64 bits: 1677-09-21 to 2262-04-11 [ms since 1970].
@@ -23,13 +23,13 @@ EARLIEST_MS: Final = -9_223_372_036_854
 LATEST_MS: Final = 9_223_372_036_854
 
 
-def reason_against(point: Point) -> str | None:
-    """Why no store takes this point; None where every store does."""
+def rejection_reason(point: Point) -> str | None:
+    """Return the reason why no store takes this point; None if every store takes it."""
     if not point.fields:
         return "no fields"
     if not EARLIEST_MS < point.time_ms < LATEST_MS:
         return f"time {point.time_ms} ms is out of range"
-    if reason := _against_series(point.measurement, point.tags):
+    if reason := _series_reason(point.measurement, point.tags):
         return reason
     for name, value in point.fields:
         is_text = isinstance(value, str)
@@ -37,7 +37,7 @@ def reason_against(point: Point) -> str | None:
             return f"field {name} holds {'a number' if is_text else 'text'}, not {value!r}"
         if not is_text and not math.isfinite(value):  # type: ignore[arg-type]  # not text
             return f"field {name} is {value}: unknown is a missing field"
-    return _against_fields(tuple([name for name, _ in point.fields]))
+    return _field_reason(tuple([name for name, _ in point.fields]))
 
 
 @lru_cache(maxsize=4096)
@@ -46,7 +46,7 @@ def _holds_text(field: str) -> bool:
 
 
 @lru_cache(maxsize=65536)
-def _against_series(measurement: str, tags: tuple[tuple[str, str], ...]) -> str | None:
+def _series_reason(measurement: str, tags: tuple[tuple[str, str], ...]) -> str | None:
     for name in (measurement, *(name for name, _ in tags)):
         if not _NAME.match(name):
             return f"{name!r} is no name: a-z, 0-9 and _"
@@ -59,7 +59,7 @@ def _against_series(measurement: str, tags: tuple[tuple[str, str], ...]) -> str 
 
 
 @lru_cache(maxsize=4096)
-def _against_fields(names: tuple[str, ...]) -> str | None:
+def _field_reason(names: tuple[str, ...]) -> str | None:
     for name in names:
         if name in _RESERVED or not _NAME.match(name):
             return f"{name!r} is no name of a field"

@@ -1,9 +1,16 @@
-"""Which store, and where it is."""
+"""Settings of the store: the table `[store]`."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 from msgspec import Meta
+
+from jieneng.storage.registry import STORES
+
+if TYPE_CHECKING:  # a type checker can't know the registry's rows
+    StoreKind = str
+else:
+    StoreKind = Literal[tuple(STORES)]
 
 
 class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -13,12 +20,17 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
     the environment variables `JIENENG_STORE_TOKEN` and `JIENENG_STORE_PASSWORD`.
 
     Attributes:
-        path: the file of an SQLite store, relative to the site's folder.
+        kind: a row of `registry`.
+        path: file of an embedded store, relative to the site's folder.
         url: of InfluxDB or openGemini, e.g. `http://127.0.0.1:8086`.
-        database: its database (1.x, openGemini, 3) or bucket (2.x).
+        database: database (1.x, openGemini, 3) or bucket (2.x).
+        username: name to log in with, where the server wants one.
+        password_file: file that holds the password.
+        token_file: file that holds the token.
+        timeout_s: time-out of a request, and between two parts of a long answer [s].
     """
 
-    kind: Literal["sqlite", "influx"] = "sqlite"
+    kind: StoreKind = "sqlite"
     path: str = "store.sqlite"
     url: str = "http://127.0.0.1:8086"
     database: str = "jieneng"

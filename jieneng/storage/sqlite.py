@@ -1,17 +1,17 @@
-"""The embedded store: one SQLite file, usable from several processes at once.
+"""Store points in one SQLite file, usable from several processes at once: the embedded store.
 
-A table a measurement, with a column a field, added when the field is first met; the key is series
-and time, so a point written again meets itself. Tags stand once a series, as JSON, in `_series`.
+Each measurement is a table, and each field a column, added when the field is first written. The key
+is series and time, so a point written again replaces itself. The tags of a series stand once, as
+JSON, in the table `_series`.
 
 Laws:
 
-- Everything touches the file in one thread of the store's own, never in the event loop.
-- A write is one transaction: `BEGIN IMMEDIATE` takes the lock before anything is looked up, so
-  that no other process can add the same series or column in between. What is remembered of the
-  file never vanishes from it, so it may be remembered across transactions; a failed transaction
-  forgets all of it.
-- WAL with `synchronous = FULL`: readers never wait for a writer, and what `write` returned from
-  survives a power cut.
+- The file is used in one thread of the store's own only, never in the event loop.
+- A write is one transaction. `BEGIN IMMEDIATE` takes the lock before anything is looked up, so no
+  other process can add the same series or column in between. Series and columns never vanish from
+  the file, so they may be cached across transactions; a failed transaction clears the cache.
+- WAL with `synchronous = FULL`: readers never wait for a writer, and once `write` has returned its
+  points survive a power cut.
 
 Measured (2 cores, SQLite 3.40): `WITHOUT ROWID` takes 24 bytes a single-field point where a rowid
 table takes 42, and is 20 % faster to write; a larger page changes neither.
@@ -31,8 +31,9 @@ from typing import Final, TypeAlias, TypeVar
 from jieneng.metering.errors import StoreUnavailable
 from jieneng.metering.schema import TEXT_FIELDS, Point
 from jieneng.storage import sqlite_statements
-from jieneng.storage.base import Rejected, Series, WriteResult
-from jieneng.storage.point_rules import reason_against
+from jieneng.storage.point_rules import rejection_reason
+from jieneng.storage.settings import StoreSettings
+from jieneng.storage.store import RejectedPoint, Series, WriteResult
 
 _Result = TypeVar("_Result")
 _Tags: TypeAlias = tuple[tuple[str, str], ...]
@@ -54,12 +55,17 @@ _PAUSE_S: Final = 0.01
 _NOT_OURS: Final = ("SQLITE_NOTADB", "SQLITE_CORRUPT")
 
 
+def open_store(settings: StoreSettings, folder: Path) -> "SqliteStore":
+    """Return a store in the file of `path`."""
+    return SqliteStore(folder / settings.path)
+
+
 class SqliteStore:
     """A `Store` in a file.
 
     Args:
-        path: the file; it and its folder are made where they are not there.
-        busy_timeout_s: how long to wait for another process's write.
+        path: the file; it and its folder are created if they do not exist.
+        busy_timeout_s: longest wait for another process's write [s].
     """
 
     def __init__(self, path: Path, busy_timeout_s: float = 10.0) -> None:
@@ -71,7 +77,7 @@ class SqliteStore:
         self._columns: dict[str, set[str]] = {}
 
     async def prepare(self) -> None:
-        """Make the file."""
+        """Create the file."""
         await self._in_thread(lambda _: None)
 
     async def write(self, points: Sequence[Point]) -> WriteResult:
@@ -87,26 +93,26 @@ class SqliteStore:
         start_ms: int,
         end_ms: int,
     ) -> list[Series]:
-        """The series of a float field in `start_ms <= time < end_ms`."""
+        """Return the series of a float field in `start_ms <= time < end_ms`."""
         return await self._in_thread(
             lambda c: sqlite_statements.read(c, measurement, field, where, start_ms, end_ms)
         )
 
     async def span(self, measurement: str, *, where: Mapping[str, str]) -> tuple[int, int] | None:
-        """First and last time of any point of the measurement [ms]."""
+        """Return the first and last time of any point of the measurement [ms]."""
         return await self._in_thread(lambda c: sqlite_statements.span(c, measurement, where))
 
     async def delete(
         self, measurement: str, *, where: Mapping[str, str], start_ms: int, end_ms: int
     ) -> None:
-        """Remove what lies in `start_ms <= time < end_ms`."""
+        """Remove the points in `start_ms <= time < end_ms`."""
         await self._in_thread(
             lambda c: sqlite_statements.delete(c, measurement, where, start_ms, end_ms)
         )
 
     async def close(self) -> None:
-        """Close the file. The store is not used again."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._forget)
+        """Close the file. The store can't be used again."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._close_file)
         self._thread.shutdown(wait=False)
 
     # --- in the thread ------------------------------------------------------------------------
@@ -116,11 +122,11 @@ class SqliteStore:
         return await loop.run_in_executor(self._thread, self._guarded, work)
 
     def _guarded(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
-        """Do the work; after a failure the file is opened anew, as it may be another one."""
+        """Run the work; after a failure the file is opened anew, as it may have been replaced."""
         try:
             return work(self._open())
         except sqlite3.DatabaseError as error:
-            self._forget()
+            self._close_file()
             if isinstance(error, sqlite3.OperationalError) or error.sqlite_errorname in _NOT_OURS:
                 raise StoreUnavailable(
                     "the store {path} can't be used: {reason}. Check the disk's free space and "
@@ -142,15 +148,16 @@ class SqliteStore:
             self._connection = sqlite3.connect(
                 self._path, timeout=self._busy_timeout_s, isolation_level=None
             )
-            self._turn_to_wal(self._connection)
+            self._switch_to_wal(self._connection)
             self._connection.execute("PRAGMA synchronous = FULL")
             self._connection.execute(_SERIES_TABLE)
         return self._connection
 
-    def _turn_to_wal(self, connection: sqlite3.Connection) -> None:
-        """Once for a file; from then on this changes nothing.
+    def _switch_to_wal(self, connection: sqlite3.Connection) -> None:
+        """Switch a new file to WAL; an older one is in WAL already.
 
-        Where several make it at once, SQLite tells all but one that it is locked, without waiting.
+        If several processes create the file at once, SQLite tells all but one of them without
+        waiting that it is locked; so the wait is here.
         """
         deadline_s = time.monotonic() + self._busy_timeout_s
         while True:
@@ -163,7 +170,7 @@ class SqliteStore:
             else:
                 return
 
-    def _forget(self) -> None:
+    def _close_file(self) -> None:
         connection, self._connection = self._connection, None
         self._ids.clear()
         self._columns.clear()
@@ -171,15 +178,15 @@ class SqliteStore:
             connection.close()
 
     def _write(self, connection: sqlite3.Connection, points: Sequence[Point]) -> WriteResult:
-        reasons = [reason_against(point) for point in points]
+        reasons = [rejection_reason(point) for point in points]
         accepted = [p for p, reason in zip(points, reasons, strict=True) if reason is None]
         with sqlite_statements.transaction(connection, "IMMEDIATE"):
             rows = [self._row(connection, point) for point in accepted]
             for shape, group in _grouped(rows):
-                self._need_columns(connection, shape)
+                self._add_missing_columns(connection, shape)
                 connection.executemany(_upsert(shape), group)
         rejected = [
-            Rejected(point, reason)
+            RejectedPoint(point, reason)
             for point, reason in zip(points, reasons, strict=True)
             if reason is not None
         ]
@@ -187,11 +194,11 @@ class SqliteStore:
 
     def _row(self, connection: sqlite3.Connection, point: Point) -> tuple[_Shape, _Row]:
         key = (point.measurement, point.tags)
-        series = self._ids.get(key) or self._need_series(connection, key)
+        series = self._ids.get(key) or self._series_id(connection, key)
         names, values = zip(*point.fields, strict=True)
         return (point.measurement, names), (series, point.time_ms, *values)
 
-    def _need_series(self, connection: sqlite3.Connection, key: tuple[str, _Tags]) -> int:
+    def _series_id(self, connection: sqlite3.Connection, key: tuple[str, _Tags]) -> int:
         measurement, tags = key
         row = (measurement, json.dumps(dict(tags), ensure_ascii=False))
         connection.execute("INSERT OR IGNORE INTO _series (measurement, tags) VALUES (?, ?)", row)
@@ -199,7 +206,7 @@ class SqliteStore:
         self._ids[key] = int(found.fetchone()[0])
         return self._ids[key]
 
-    def _need_columns(self, connection: sqlite3.Connection, shape: _Shape) -> None:
+    def _add_missing_columns(self, connection: sqlite3.Connection, shape: _Shape) -> None:
         table, fields = shape
         if self._columns.get(table, set()).issuperset(fields):
             return
@@ -217,7 +224,7 @@ class SqliteStore:
 
 
 def _upsert(shape: _Shape) -> str:
-    """Names were found to be plain words by `reason_against`, so quotes are all they need."""
+    """Return the statement that writes rows; `rejection_reason` lets only plain words be names."""
     table, fields = shape
     columns = ", ".join(f'"{field}"' for field in fields)
     marks = ", ".join("?" * (2 + len(fields)))
@@ -229,10 +236,10 @@ def _upsert(shape: _Shape) -> str:
 
 
 def _grouped(rows: Sequence[tuple[_Shape, _Row]]) -> Iterable[tuple[_Shape, Iterable[_Row]]]:
-    """Rows by shape, as few groups as possible, so that the later of two values still comes later.
+    """Group rows by shape, so that of two values for a field the later one is still written later.
 
-    Series and time in two shapes, so perhaps a field twice, is rare: then only neighbours go
-    together.
+    The same series and time in two shapes may hold a field twice. That is rare; then only
+    neighbouring rows of equal shape are grouped.
     """
     groups: dict[_Shape, list[_Row]] = {}
     for shape, row in rows:
@@ -240,10 +247,12 @@ def _grouped(rows: Sequence[tuple[_Shape, _Row]]) -> Iterable[tuple[_Shape, Iter
     if len(groups) > 1:
         keys = [set(map(itemgetter(0, 1), group)) for group in groups.values()]
         if sum(map(len, keys)) > len(set().union(*keys)):
-            return _neighbours(rows)
+            return _neighbour_groups(rows)
     return groups.items()
 
 
-def _neighbours(rows: Sequence[tuple[_Shape, _Row]]) -> Iterator[tuple[_Shape, Iterable[_Row]]]:
+def _neighbour_groups(
+    rows: Sequence[tuple[_Shape, _Row]],
+) -> Iterator[tuple[_Shape, Iterable[_Row]]]:
     for shape, run in groupby(rows, itemgetter(0)):
         yield shape, map(itemgetter(1), run)

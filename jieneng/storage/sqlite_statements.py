@@ -1,9 +1,9 @@
-"""What the embedded store asks of its file: statements on an open connection.
+"""Run the embedded store's statements on an open connection.
 
 Laws:
 
-- A name goes into a statement only where a table or column of that name is there.
-- A series stands in `_series` only if its measurement's table is there: both are made in one
+- A name goes into a statement only if a table or column of that name exists.
+- A series stands in `_series` only if the table of its measurement exists: both are created in one
   transaction, and nothing ever removes them.
 """
 
@@ -12,8 +12,8 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from jieneng.storage.base import Series
 from jieneng.storage.point_rules import EARLIEST_MS, LATEST_MS
+from jieneng.storage.store import Series
 
 
 def read(
@@ -24,7 +24,7 @@ def read(
     start_ms: int,
     end_ms: int,
 ) -> list[Series]:
-    """`Store.read`."""
+    """Return series as `Store.read` does."""
     import numpy as np
 
     if field not in columns(connection, table):
@@ -46,8 +46,8 @@ def read(
 def span(
     connection: sqlite3.Connection, table: str, where: Mapping[str, str]
 ) -> tuple[int, int] | None:
-    """`Store.span`."""
-    # Two questions: SQLite looks only at the key's end for one min or max, but not for both.
+    """Return the first and last time as `Store.span` does."""
+    # Two subqueries: SQLite looks only at the end of the key for one min or max, but not for both.
     ends = [
         connection.execute(
             f'SELECT (SELECT min(time_ms) FROM "{table}" WHERE series = :id), '  # noqa: S608 - a table that is there
@@ -67,7 +67,7 @@ def delete(
     start_ms: int,
     end_ms: int,
 ) -> None:
-    """`Store.delete`."""
+    """Remove points as `Store.delete` does."""
     statement = f'DELETE FROM "{table}" WHERE series = ? AND time_ms >= ? AND time_ms < ?'  # noqa: S608 - a table that is there
     with transaction(connection, "IMMEDIATE"):
         for series, _ in _matching(connection, table, where):
@@ -77,28 +77,28 @@ def delete(
 def _matching(
     connection: sqlite3.Connection, measurement: str, where: Mapping[str, str]
 ) -> list[tuple[int, dict[str, str]]]:
-    """Series that have the tags, by id; a series stands here only if its table does."""
+    """Return id and tags of the series that have these tags."""
     rows = connection.execute(
         "SELECT id, tags FROM _series WHERE measurement = ? ORDER BY id", (measurement,)
     )
-    every = ((series, json.loads(tags)) for series, tags in rows)
-    return [(series, tags) for series, tags in every if where.items() <= tags.items()]
+    all_series = ((series, json.loads(tags)) for series, tags in rows)
+    return [(series, tags) for series, tags in all_series if where.items() <= tags.items()]
 
 
 def columns(connection: sqlite3.Connection, table: str) -> set[str]:
-    """The fields that a measurement has; none where it was never written."""
+    """Return the fields that a measurement has; none if it was never written."""
     rows = connection.execute("SELECT name FROM pragma_table_info(?)", (table,))
     return {name for (name,) in rows} - {"series", "time_ms"}
 
 
 def _bounds(start_ms: int, end_ms: int) -> tuple[int, int]:
-    """Within what a stored time can be, so that SQLite's integers hold them."""
+    """Limit the times to those that a point can have, so that SQLite's integers hold them."""
     return max(start_ms, EARLIEST_MS), min(end_ms, LATEST_MS)
 
 
 @contextmanager
 def transaction(connection: sqlite3.Connection, kind: str) -> Iterator[None]:
-    """Commits at the end; an error is rolled back, by hand where SQLite has not done it itself."""
+    """Commit at the end; roll back after an error, unless SQLite has done so itself."""
     connection.execute(f"BEGIN {kind}")
     try:
         yield

@@ -19,8 +19,8 @@ from jieneng import observe
 from jieneng.metering.errors import StoreUnavailable
 from jieneng.metering.reading import Ack
 from jieneng.metering.schema import Point
-from jieneng.storage.base import WriteResult
 from jieneng.storage.sqlite import SqliteStore
+from jieneng.storage.store import WriteResult
 from tests.ingest.agent import BOOT, START
 from tests.patience import PATIENCE_S
 

@@ -1,17 +1,17 @@
-"""Every store keeps every law of `jieneng.storage.base`: one test, all stores."""
+"""Every store of the registry keeps every law of `jieneng.storage.store`."""
 
 import asyncio
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 import pytest
 
 from jieneng.metering.errors import StoreUnavailable
 from jieneng.metering.schema import Point, Value
-from jieneng.storage import Store, StoreSettings, open_store
+from jieneng.storage import STORES, Store, open_store
+from tests.storage.conftest import settings_of
 
 pytestmark = pytest.mark.server
 
@@ -19,30 +19,26 @@ START = 1_795_000_000_000
 Opener = Callable[[], Store]
 
 
-@pytest.fixture(params=["sqlite", "influx"])
+@pytest.fixture(params=list(STORES))
 async def open_again(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Opener]:
-    """Opens the same store again and again, as several processes would."""
-    if request.param == "sqlite":
-        chosen = StoreSettings(kind="sqlite", path="store.sqlite")
-    else:
-        server = request.getfixturevalue("influx")
-        chosen = StoreSettings(kind="influx", url=server.url, database=f"t{uuid4().hex}")
+    """Return a function that opens the same empty store again, as several processes would."""
+    settings = settings_of(request, request.param)
     opened: list[Store] = []
 
     def opener() -> Store:
-        opened.append(open_store(chosen, tmp_path))
+        opened.append(open_store(settings, tmp_path))
         return opened[-1]
 
     yield opener
-    for one in opened:
-        await one.close()
+    for store in opened:
+        await store.close()
 
 
 @pytest.fixture
 async def store(open_again: Opener) -> Store:
-    one = open_again()
-    await one.prepare()
-    return one
+    opened = open_again()
+    await opened.prepare()
+    return opened
 
 
 def reading(
@@ -59,7 +55,7 @@ def reading(
 async def rows(
     store: Store, field: str = "energy_kwh", measurement: str = "electricity", **where: str
 ) -> dict[tuple[str, int], float]:
-    """(meter, time) -> value, of everything there is."""
+    """Return the value of every stored point, by meter and time."""
     found = await store.read(
         measurement, field, where=where, start_ms=START - 10**9, end_ms=START + 10**9
     )
@@ -133,7 +129,7 @@ async def test_a_refused_point_is_named_with_its_reason_and_costs_no_other(
     good = [reading(START + i) for i in range(1, 8)]
     result = await store.write([*good[:3], bad, *good[3:]])
     assert result.written == 7
-    assert [one.point for one in result.rejected] == [bad]
+    assert [rejected.point for rejected in result.rejected] == [bad]
     assert result.rejected[0].reason
     assert len(await rows(store)) == 7
 
@@ -310,17 +306,14 @@ async def test_a_long_answer_is_whole_and_in_order(store: Store) -> None:
     ],
     ids=["prepare", "write", "read", "span", "delete"],
 )
-@pytest.mark.parametrize("kind", ["sqlite", "influx"])
+@pytest.mark.parametrize("kind", list(STORES))
 async def test_a_store_that_is_not_there_is_unavailable(
-    kind: str, call: Callable[[Store], Awaitable[object]], tmp_path: Path
+    kind: str,
+    call: Callable[[Store], Awaitable[object]],
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
 ) -> None:
-    (tmp_path / "file").touch()
-    chosen = (
-        StoreSettings(path="file/store.sqlite")
-        if kind == "sqlite"
-        else StoreSettings(kind="influx", url="http://127.0.0.1:1", timeout_s=2.0)
-    )
-    store = open_store(chosen, tmp_path)
+    store = open_store(settings_of(request, kind, reachable=False), tmp_path)
     with pytest.raises(StoreUnavailable) as caught:
         await call(store)
     assert str(caught.value)

@@ -119,8 +119,10 @@ def score(
 
 def _require_store(folder: "SiteFolder", settings: "StoreSettings") -> None:
     """Raise UsageError if there is no embedded store; opening it would create an empty one."""
-    file = folder.path / settings.path
-    if settings.kind == "sqlite" and not file.exists():
+    from jieneng.storage import embedded_file
+
+    file = embedded_file(settings, folder.path)
+    if file is not None and not file.exists():
         raise UsageError(
             "there is no store at {file}: name the folder of the site whose pipeline ran.",
             file=file,

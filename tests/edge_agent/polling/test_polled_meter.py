@@ -101,8 +101,13 @@ def test_an_infinite_register_is_unknown() -> None:
     model = MODELS["eastron-sdm630"]
     meter = PolledMeter(scene.meter("e-1", "b", 1, model=model.id), model, ZONE)
     blocks = [bytearray(2 * read.count) for read in asked(meter, 0)]
-    blocks[0][0:4] = struct.pack(">f", math.inf)
-    blocks[0][4:8] = struct.pack(">f", 230.5)
+    [voltages] = [
+        block
+        for block, read in zip(blocks, asked(meter, 0), strict=True)
+        if "voltage_a_v" in read.quantities
+    ]
+    voltages[0:4] = struct.pack(">f", math.inf)
+    voltages[4:8] = struct.pack(">f", 230.5)
     sample = understood(meter, [Reply(bytes(block), NOW) for block in blocks])
     assert sample is not None
     values = dict(zip(sample.quantities, sample.values, strict=True))

@@ -1,0 +1,25 @@
+"""Open the store that `[store]` names."""
+
+from importlib import import_module
+from pathlib import Path
+from typing import cast
+
+from jieneng.storage.registry import STORES
+from jieneng.storage.settings import StoreSettings
+from jieneng.storage.store import Store
+
+
+def open_store(settings: StoreSettings, folder: Path) -> Store:
+    """Return the store that the settings name. Nothing is opened before the first call to it.
+
+    Args:
+        settings: the table `[store]`.
+        folder: the site's folder; a relative `path` lies in it.
+    """
+    module = import_module(STORES[settings.kind].module)
+    return cast("Store", module.open_store(settings, folder))
+
+
+def embedded_file(settings: StoreSettings, folder: Path) -> Path | None:
+    """Return the file of an embedded store, which may not exist yet; None for a server."""
+    return folder / settings.path if STORES[settings.kind].embedded else None

@@ -1,0 +1,105 @@
+"""A third store, in memory: all that a new store costs, in one module and one row.
+
+This module is a pytest plugin (`-p tests.storage.toy_store`). It adds its row to the registry
+before the contract test is collected, and has the fixtures that the contract test asks for.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jieneng.metering.errors import StoreUnavailable
+from jieneng.metering.schema import Point, Value
+from jieneng.storage import STORES, RejectedPoint, Series, StoreRow, StoreSettings, WriteResult
+from jieneng.storage.point_rules import rejection_reason
+
+SeriesKey = tuple[str, tuple[tuple[str, str], ...]]  # measurement and tags
+#: The "server": fields by time, by series, by path.
+_MEMORY: dict[Path, dict[SeriesKey, dict[int, dict[str, Value]]]] = {}
+
+
+def open_store(settings: StoreSettings, folder: Path) -> "ToyStore":
+    return ToyStore(folder / settings.path)
+
+
+class ToyStore:
+    """A `Store` that lasts as long as the process."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    async def prepare(self) -> None:
+        self._series()
+
+    async def write(self, points: Sequence[Point]) -> WriteResult:
+        series, rejected = self._series(), list[RejectedPoint]()
+        for point in points:
+            if reason := rejection_reason(point):
+                rejected.append(RejectedPoint(point, reason))
+            else:
+                rows = series[point.measurement, point.tags]
+                rows.setdefault(point.time_ms, {}).update(point.fields)
+        return WriteResult(len(points) - len(rejected), tuple(rejected))
+
+    async def read(
+        self,
+        measurement: str,
+        field: str,
+        *,
+        where: Mapping[str, str],
+        start_ms: int,
+        end_ms: int,
+    ) -> list[Series]:
+        found = []
+        for tags, rows in self._matching(measurement, where):
+            known = {t: row[field] for t, row in sorted(rows.items()) if field in row}
+            times = [time_ms for time_ms in known if start_ms <= time_ms < end_ms]
+            if times:
+                values = np.asarray([known[time_ms] for time_ms in times], dtype=np.float64)
+                found.append(Series(tags, np.asarray(times, dtype=np.int64), values))
+        return found
+
+    async def span(self, measurement: str, *, where: Mapping[str, str]) -> tuple[int, int] | None:
+        times = [time_ms for _, rows in self._matching(measurement, where) for time_ms in rows]
+        return (min(times), max(times)) if times else None
+
+    async def delete(
+        self, measurement: str, *, where: Mapping[str, str], start_ms: int, end_ms: int
+    ) -> None:
+        for _, rows in self._matching(measurement, where):
+            for time_ms in [time_ms for time_ms in rows if start_ms <= time_ms < end_ms]:
+                del rows[time_ms]
+
+    async def close(self) -> None:
+        return
+
+    def _series(self) -> dict[SeriesKey, dict[int, dict[str, Value]]]:
+        if not self._path.parent.is_dir():
+            raise StoreUnavailable("there is no folder for {path}", path=self._path)
+        return _MEMORY.setdefault(self._path, defaultdict(dict))
+
+    def _matching(
+        self, measurement: str, where: Mapping[str, str]
+    ) -> Iterator[tuple[dict[str, str], dict[int, dict[str, Value]]]]:
+        for (name, tags), rows in self._series().items():
+            if name == measurement and where.items() <= dict(tags).items():
+                yield dict(tags), rows
+
+
+def pytest_configure() -> None:
+    """Add the row. Called by pytest where this module is a plugin."""
+    STORES["toy"] = StoreRow(module=__name__)
+
+
+@pytest.fixture
+def toy_settings() -> StoreSettings:
+    return StoreSettings(kind="toy", path="toy")
+
+
+@pytest.fixture
+def toy_unreachable_settings(tmp_path: Path) -> StoreSettings:
+    (tmp_path / "file").touch()
+    return StoreSettings(kind="toy", path="file/toy")
