@@ -73,7 +73,7 @@ def check(site_dir: Path) -> None:
         )
     media = [meter.medium for meter in folder.site.meter]
     counts = ", ".join(
-        f"{figure_texts.indicator(medium, tr)} {media.count(medium)}" for medium in MEDIA
+        f"{figure_texts.medium(medium, tr)} {media.count(medium)}" for medium in MEDIA
     )
     click.echo(
         tr(
