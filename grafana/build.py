@@ -1,10 +1,10 @@
 """Build the boards and provisioning files that are committed in the repository.
 
-A board is a module of `grafana/boards/` with a function `board()`. Adding the file is enough: the
-module is found here, and the board's JSON file is named after the module.
+A board is a module of `grafana/boards/` with a function `board(translate)`. Adding the file is
+enough: the module is found here, and the board's JSON file is named after the module.
 
-Law: the same source gives the same bytes. The committed files are those that `build` writes, and
-`check` names every file that differs.
+Law: the same source gives the same bytes. The committed files are those that `build` writes in
+Chinese, and `check` names every file that differs.
 """
 
 import importlib
@@ -16,10 +16,14 @@ from typing import Final
 
 from grafana import boards, data_source
 from grafana.panels import Json
+from jieneng.locale import Translate, translator
 
 #: Where the files are committed, and where Grafana's container looks for them.
 PROVISIONING: Final = Path(__file__).parent / "provisioning"
 MOUNTED: Final = "/etc/grafana/provisioning"
+
+#: Language of the committed boards.
+LANGUAGE: Final = "zh"
 
 _PROVIDER: Final = f"""\
 # Made by `jieneng grafana build`.
@@ -37,7 +41,7 @@ providers:
 """
 
 
-def board_functions() -> dict[str, Callable[[], Json]]:
+def board_functions() -> dict[str, Callable[[Translate], Json]]:
     """Return the `board` functions of the modules in `grafana/boards/`, by their file's name.
 
     The name is the module's, with hyphens: `targets_overview` builds `targets-overview.json`. A
@@ -51,22 +55,25 @@ def board_functions() -> dict[str, Callable[[], Json]]:
     return found
 
 
-def files() -> dict[str, str]:
-    """Return the text of each file, by its path within the provisioning folder."""
+def files(translate: Translate) -> dict[str, str]:
+    """Return the text of each file, by its path within the provisioning folder.
+
+    `translate` gives the sentences of the boards in their readers' language.
+    """
     return {
         "datasources/jieneng.yaml": data_source.PROVISIONING,
         "dashboards/jieneng.yaml": _PROVIDER,
         **{
-            f"dashboards/jieneng/{name}.json": _text(board())
+            f"dashboards/jieneng/{name}.json": _text(board(translate))
             for name, board in board_functions().items()
         },
     }
 
 
-def build(out: Path = PROVISIONING) -> list[Path]:
-    """Write all files, and return their paths."""
+def build(out: Path = PROVISIONING, language: str = LANGUAGE) -> list[Path]:
+    """Write all files in a language, and return their paths."""
     written = []
-    for name, text in files().items():
+    for name, text in files(translator(language)).items():
         path = out / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
@@ -74,9 +81,9 @@ def build(out: Path = PROVISIONING) -> list[Path]:
     return written
 
 
-def check(out: Path = PROVISIONING) -> list[Path]:
+def check(out: Path = PROVISIONING, language: str = LANGUAGE) -> list[Path]:
     """Return the files that differ from a fresh build: changed, missing, or not made by it."""
-    wanted = {out / name: text for name, text in files().items()}
+    wanted = {out / name: text for name, text in files(translator(language)).items()}
     there = {path for path in out.rglob("*") if path.is_file()}
     return sorted(
         path

@@ -11,6 +11,7 @@ import msgspec
 
 from grafana import data_source
 from grafana.queries import Query
+from jieneng.locale import Translate
 
 #: A piece of Grafana's JSON.
 Json = dict[str, Any]
@@ -23,16 +24,33 @@ _GREEN, _BLUE, _AMBER, _ORANGE, _GREY = "#1a9e75", "#3274d9", "#e0a010", "#d9480
 #: Grafana's own colour of text, light or dark.
 NEUTRAL: Final = "text"
 
-#: Words of `analytics.figures.figure.Status`, with the same hues as the report's page.
-VERDICTS: Final = {
-    "met": ("✓ 达标", _GREEN),
-    "on_track": ("↘ 进度正常", _BLUE),
-    "at_risk": ("! 有风险", _AMBER),
-    "missed": ("✕ 未达标", _ORANGE),
-    "insufficient_data": ("? 数据不足", _GREY),
-    "no_target": ("– 无目标", _GREY),
+#: Colours by verdict, the same hues as on the report's page.
+_VERDICT_COLOURS: Final = {
+    "met": _GREEN,
+    "on_track": _BLUE,
+    "at_risk": _AMBER,
+    "missed": _ORANGE,
+    "insufficient_data": _GREY,
+    "no_target": _GREY,
 }
-ONLINE: Final = {"1": ("在线", _GREEN), "0": ("离线", _ORANGE)}
+
+
+def verdicts(translate: Translate) -> dict[str, tuple[str, str]]:
+    """Return text and colour of each value of `analytics.figures.figure.Status`."""
+    words = {
+        "met": f"✓ {translate('Met')}",
+        "on_track": f"↘ {translate('On track')}",
+        "at_risk": f"! {translate('At risk')}",
+        "missed": f"✕ {translate('Missed')}",
+        "insufficient_data": f"? {translate('Insufficient data')}",
+        "no_target": f"– {translate('No target')}",
+    }
+    return {status: (word, _VERDICT_COLOURS[status]) for status, word in words.items()}
+
+
+def connection_states(translate: Translate) -> dict[str, tuple[str, str]]:
+    """Return text and colour of an agent's `online` field."""
+    return {"1": (translate("online"), _GREEN), "0": (translate("offline"), _ORANGE)}
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -55,15 +73,18 @@ class Column(msgspec.Struct, frozen=True):
     colour: str | None = None
 
 
-#: The fields of an indicator, as every panel shows them.
-VALUE: Final = Column("数值", colour=_BLUE)
-BASELINE: Final = Column("基期值")
-TARGET: Final = Column("目标值", dashed=True, colour=_ORANGE)
-PATH: Final = Column("目标路径", dashed=True, colour=_GREY)
-CHANGE: Final = Column("较基期", "percent", 2)
-COVERAGE: Final = Column("覆盖率", "percentunit", 1)
-ESTIMATED: Final = Column("估算占比", "percentunit", 1)
-STATUS: Final = Column("状态", words=VERDICTS)
+def indicator_columns(translate: Translate) -> dict[str, Column]:
+    """Return the columns of an indicator's fields, as every panel shows them."""
+    return {
+        "value": Column(translate("Value"), colour=_BLUE),
+        "baseline": Column(translate("Base value")),
+        "change_pct": Column(translate("Change"), "percent", 2),
+        "target": Column(translate("Target value"), dashed=True, colour=_ORANGE),
+        "path": Column(translate("Glide path"), dashed=True, colour=_GREY),
+        "status": Column(translate("Verdict"), words=verdicts(translate)),
+        "coverage": Column(translate("Coverage"), "percentunit", 1),
+        "estimated": Column(translate("Estimated"), "percentunit", 1),
+    }
 
 
 def stat(

@@ -19,12 +19,13 @@ from typing import Final, TypeVar
 import msgspec
 
 from jieneng import config_file
-from jieneng.metering import site_check, site_warnings
+from jieneng.metering import site_check
 from jieneng.metering.catalog import model_check
 from jieneng.metering.catalog.meter_model import Model
 from jieneng.metering.catalog.model_forms import DEFAULT_PROTOCOL, MODEL_FORMS, protocol_problem
 from jieneng.metering.errors import ConfigError, KeyPath, Problem, UnreadKeys
 from jieneng.metering.site import Site
+from jieneng.metering.site_rules import site_warnings
 
 SITE_FILE: Final = "site.toml"
 _MODEL_HEADER: Final = re.compile(rb"^\s*\[model\]", re.MULTILINE)

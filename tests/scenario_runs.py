@@ -84,7 +84,7 @@ class PlayedScenario(NamedTuple):
 
 
 def played_scenarios(*names: str) -> pytest.MarkDecorator:
-    """Return the parameter `name`: tests of one scenario run where it was played, side by side."""
+    """Return the parameter `name`, with the tests of one scenario in one group of workers."""
     return pytest.mark.parametrize(
         "name",
         [pytest.param(name, marks=pytest.mark.xdist_group(f"scenario {name}")) for name in names],

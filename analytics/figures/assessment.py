@@ -17,16 +17,18 @@ from typing import Final
 
 import msgspec
 
-from analytics.figures import indicators, targets
+from analytics.figures import indicator_values, targets
 from analytics.figures.factors import Applied
 from analytics.figures.figure import FactorSeries, Figure, Status
-from analytics.figures.indicators import Basis, Indicator
+from analytics.figures.indicator_values import Basis
 from analytics.figures.roll_up import Scope
 from analytics.figures.rule_files import Rules
 from analytics.figures.scope_basis import FactorDays, Measured, View, factor_days, view
 from analytics.figures.targets import Cap, Plan, Target
 from analytics.periods import Period, of_year
+from jieneng.metering import indicators
 from jieneng.metering.findings import Finding
+from jieneng.metering.indicators import Indicator
 from jieneng.metering.quantities import Medium
 from jieneng.metering.site import Site
 
@@ -131,7 +133,7 @@ def assess(
 
 
 def _series(indicator: Indicator) -> tuple[FactorSeries | None, ...]:
-    return ("fixed", "current") if indicator.carbon else (None,)
+    return ("fixed", "current") if indicator.has_factor_series else (None,)
 
 
 def _figure(case: _Case, indicator: Indicator, series: FactorSeries | None) -> Figure:
@@ -149,7 +151,7 @@ def _figure(case: _Case, indicator: Indicator, series: FactorSeries | None) -> F
         change_pct=_number(change),
         coverage=_number(now.coverage),
         estimated=_number(now.estimated),
-        convention=case.rules.convention if indicator.coal else None,
+        convention=case.rules.convention if indicator.has_convention else None,
         factor_series=series,
         findings=now.findings + _of_baseline(base),
     )
@@ -217,20 +219,22 @@ def _told(
         return _Told(math.nan, math.nan, math.nan, ())
     seen = side.views[scope.id]
     carbon = side.factors.carbon[series] if series else {}
-    used = {**side.factors.coal, **carbon} if indicator.coal else carbon
+    used = {**side.factors.coal, **carbon} if indicator.has_convention else carbon
     factors = {medium: applied.values for medium, applied in carbon.items()}
-    series_needed = {need: seen.series[need] for need in indicator.needs if need in seen.series}
+    needs = indicator_values.needs(indicator)
+    series_needed = {need: seen.series[need] for need in needs if need in seen.series}
     basis = msgspec.structs.replace(seen.basis, carbon=factors, series=series_needed)
-    value = indicator.value(basis)
+    value = indicator_values.value(indicator, basis)
     media = [medium for medium in indicator.media if medium in seen.coverage]
     coverages = [needed.mean_coverage() for needed in series_needed.values()]
-    if indicator.needs:
+    if indicator.sum_of is None:
         estimated = max(
             (needed.estimated_share() for needed in series_needed.values()), default=0.0
         )
         shares = dict.fromkeys(media, 1.0) if len(media) == 1 else {}
     else:
-        spread = indicator.value(msgspec.structs.replace(seen.spread, carbon=factors))
+        spread_basis = msgspec.structs.replace(seen.spread, carbon=factors)
+        spread = indicator_values.value(indicator, spread_basis)
         estimated = min(abs(spread / value), 1.0) if value else 0.0
         shares = _medium_shares(basis, indicator, media, value)
     return _Told(
@@ -289,7 +293,7 @@ def _medium_shares(
     for medium in media:
         if medium in basis.amount and whole:
             alone = msgspec.structs.replace(basis, amount={medium: basis.amount[medium]})
-            share = abs(indicator.value(alone) / whole)
+            share = abs(indicator_values.value(indicator, alone) / whole)
             if math.isfinite(share):
                 shares[medium] = min(share, 1.0)
     return shares

@@ -20,15 +20,13 @@ from msgspec import Meta
 from analytics.figures.figure import Convention
 from jieneng.metering.errors import Problem
 from jieneng.metering.findings import Finding
-from jieneng.metering.quantities import CONSUMPTION, QUANTITIES
+from jieneng.metering.quantities import CONSUMPTION, QUANTITIES, Carrier
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Kind = Literal["coal", "carbon"]
-Carrier = Literal["electricity", "gas", "heat"]
 
-CARRIERS: Final[tuple[Carrier, ...]] = ("electricity", "gas", "heat")
 _PRODUCT: Final = {"coal": "kgce", "carbon": "kgCO2"}
 
 

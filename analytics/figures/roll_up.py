@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from analytics.counters.consumption import Consumption
+from jieneng.metering.indicators import Denominator
 from jieneng.metering.site import Area, Dated, Meter, Site, below
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ScopeKind = Literal["site", "area", "institution"]
-Denominator = Literal["floor_area_m2", "headcount"]
 
 #: A meter weighs in its scope's coverage by its consumption, but not less than this share of the
 #: average meter: a meter that stands still must be read, too.

@@ -11,12 +11,13 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from analytics.figures import factors, indicators, targets
+from analytics.figures import factors, targets
 from analytics.figures.factors import Factor, FactorsFile
 from analytics.figures.figure import Convention
 from analytics.figures.targets import Cap, Plan, PlanFile, Target
 from analytics.periods import Period, of_year
 from jieneng.config_file import Document, decode
+from jieneng.metering import indicators
 from jieneng.metering.errors import ConfigError, Problem
 
 _File = TypeVar("_File", bound=msgspec.Struct)

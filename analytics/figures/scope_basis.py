@@ -17,12 +17,11 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import numpy as np
 
-from analytics.figures.factors import CARRIERS, Applied, Kind, by_day
+from analytics.figures.factors import Applied, Kind, by_day
 from analytics.figures.figure import FactorSeries
-from analytics.figures.indicators import Basis
+from analytics.figures.indicator_values import Basis
 from analytics.figures.interval_series import IntervalSeries, Need
 from analytics.figures.roll_up import (
-    Denominator,
     Scope,
     denominator,
     not_there_yet,
@@ -34,7 +33,8 @@ from analytics.figures.rule_files import Rules
 from analytics.periods import Period, days, midnight_ms
 from jieneng.metering import schema
 from jieneng.metering.findings import Finding
-from jieneng.metering.quantities import CONSUMPTION, MEDIA, QUANTITIES, Medium
+from jieneng.metering.indicators import Denominator
+from jieneng.metering.quantities import CARRIERS, CONSUMPTION, MEDIA, QUANTITIES, Medium
 from jieneng.metering.site import Site
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from analytics import periods
-from analytics.figures import indicators
+from analytics.figures import indicator_values
 from analytics.figures.assessment import assess
 from analytics.figures.figure import Figure
 from analytics.figures.roll_up import Scope
@@ -17,6 +17,7 @@ from analytics.figures.scope_basis import Measured
 from analytics.periods import Period
 from analytics.pipeline.consumption_store import ConsumptionStore
 from analytics.pipeline.needed_series import needed_series
+from jieneng.metering import indicators
 from jieneng.metering.errors import UsageError
 from jieneng.metering.site import Site
 
@@ -61,7 +62,8 @@ class PeriodFigures:
     async def _measured(self, chosen: Sequence[Scope], period: Period) -> Measured:
         """Return a period's consumption by day, and what indicators need beside it."""
         measured = await self._consumption.measured(period.start, period.end)
-        needs = {need for row in indicators.INDICATORS.values() for need in row.needs}
+        rows = indicators.INDICATORS.values()
+        needs = {need for row in rows for need in indicator_values.needs(row)}
         days = period.start, period.end
         series = await needed_series(needs, chosen, self._site, self._consumption, days)
         return msgspec.structs.replace(measured, series=series)

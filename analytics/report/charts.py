@@ -3,8 +3,9 @@
 from analytics.figures.figure import Figure
 from analytics.report import figure_selection, figure_texts, svg_charts
 from analytics.report.html_elements import Html, join, tag
-from analytics.report.report_data import HEADLINES, MEDIA_FIGURES, PageData, Scope
+from analytics.report.report_data import PageData, Scope
 from jieneng.locale import Translate
+from jieneng.metering.indicators import CONSUMED, HEADLINES
 
 _MONTHS = tuple(f"{month:02}" for month in range(1, 13))
 
@@ -19,7 +20,7 @@ def consumption(data: PageData, scope: Scope, translate: Translate) -> Html:
     """A scope's consumption by month, a chart a medium, with its coverage below."""
     charts = [
         _consumption(data, scope, indicator, translate)
-        for indicator in MEDIA_FIGURES
+        for indicator in CONSUMED
         if figure_selection.months(data, scope.id, indicator, data.period[:4])
     ]
     return tag("div", join(charts), class_="charts three") if charts else Html("")

@@ -1,4 +1,4 @@
-"""Figures as CSV: one line a figure, names and numbers as in the JSON form.
+"""Write figures as CSV: one line a figure, with the names and numbers of the JSON form.
 
 Law: what is unknown is an empty cell, never 0; numbers keep all their digits, so that what a
 person computes from the sheet is what the system computed.
@@ -12,14 +12,19 @@ from typing import Final
 import msgspec
 
 from analytics.figures.figure import Figure
+from analytics.report import figure_texts
 from jieneng.locale import Translate
 from jieneng.locale.finding_text import Labels, finding_text
 
-COLUMNS: Final = tuple(field.name for field in msgspec.structs.fields(Figure))
+COLUMNS: Final = (
+    *(field.name for field in msgspec.structs.fields(Figure)),
+    "name",
+    "definition",
+)
 
 
 def to_csv(figures: Iterable[Figure], translate: Translate, labels: Labels) -> str:
-    """The sheet's text, with a header; lines end as RFC 4180 says.
+    """Return the sheet's text, with a header; lines end as RFC 4180 says.
 
     Findings stand in one cell, `code: sentence` each, separated by semicolons.
     """
@@ -32,5 +37,7 @@ def to_csv(figures: Iterable[Figure], translate: Translate, labels: Labels) -> s
             f"{finding.code}: {finding_text(finding, translate, labels)}"
             for finding in figure.findings
         )
+        cells["name"] = figure_texts.indicator(figure.indicator, translate)
+        cells["definition"] = figure_texts.definition(figure.indicator, translate)
         writer.writerow(["" if value is None else str(value) for value in cells.values()])
     return out.getvalue()

@@ -1,7 +1,7 @@
 """Figures as JSON, as `jieneng indicators --format json` prints them and other programs read them.
 
 Law: what is unknown is null, never 0. A finding has its code, severity, subject, weight and, in
-the reader's language, its sentence.
+the reader's language, its sentence. An indicator's name and definition are in that language, too.
 """
 
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 from analytics.figures.figure import Figure
+from analytics.report import figure_texts
 from jieneng.locale import Translate
 from jieneng.locale.finding_text import Labels, finding_text
 from jieneng.metering.findings import Finding
@@ -20,6 +21,8 @@ def to_json(figures: Sequence[Figure], translate: Translate, labels: Labels) -> 
         {
             **msgspec.structs.asdict(figure),
             "findings": [_finding(finding, translate, labels) for finding in figure.findings],
+            "name": figure_texts.indicator(figure.indicator, translate),
+            "definition": figure_texts.definition(figure.indicator, translate),
         }
         for figure in figures
     ]

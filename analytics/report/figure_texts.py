@@ -11,14 +11,18 @@ import msgspec
 from analytics.figures.figure import Figure, Status
 from jieneng.locale import Translate
 from jieneng.locale.number_texts import MINUS, UNKNOWN, number, register, share, unit
+from jieneng.metering import indicators
 from jieneng.metering.findings import Severity
+from jieneng.metering.quantities import Medium
 
 __all__ = [
     "SIGNS",
     "UNKNOWN",
     "Row",
     "basis",
+    "definition",
     "indicator",
+    "medium",
     "number",
     "percent",
     "register",
@@ -112,20 +116,25 @@ def status(name: Status, translate: Translate) -> str:
 
 
 def indicator(name: str, translate: Translate) -> str:
-    """An indicator's name; its id where it is none of ours."""
+    """Return an indicator's name; its id where no row has that id."""
+    row = indicators.INDICATORS.get(name)
+    return name if row is None else translate(row.en)
+
+
+def definition(name: str, translate: Translate) -> str:
+    """Return an indicator's definition; empty where no row has its id."""
+    row = indicators.INDICATORS.get(name)
+    return "" if row is None else translate(row.definition_en)
+
+
+def medium(name: Medium, translate: Translate) -> str:
+    """Return the word of a medium."""
     return {
-        "energy_per_floor_area": translate("Energy per floor area"),
-        "energy_per_capita": translate("Energy per capita"),
-        "water_per_capita": translate("Water per capita"),
-        "carbon_per_floor_area": translate("Carbon per floor area"),
-        "energy_total": translate("Total energy"),
-        "water_total": translate("Total water"),
-        "carbon_total": translate("Total carbon"),
         "electricity": translate("Electricity"),
-        "gas": translate("Natural gas"),
         "water": translate("Water"),
+        "gas": translate("Natural gas"),
         "heat": translate("Heat"),
-    }.get(name, name)
+    }[name]
 
 
 def basis(figure: Figure, translate: Translate) -> str:

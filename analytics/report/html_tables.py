@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from analytics.figures.figure import Figure, Status
 from analytics.report import figure_selection, figure_texts
 from analytics.report.html_elements import Html, join, tag
-from analytics.report.report_data import HEADLINES, PageData, Reading, Scope
+from analytics.report.report_data import PageData, Reading, Scope
 from jieneng.locale import Translate
 from jieneng.locale.finding_text import finding_text
+from jieneng.metering.indicators import HEADLINES
 
 
 def badge(status: Status, translate: Translate) -> Html:
@@ -57,7 +58,7 @@ def live(readings: Sequence[Reading], translate: Translate) -> Html:
         tag(
             "tr",
             _cell(heads[0], reading.meter, "name"),
-            _cell(heads[1], figure_texts.indicator(reading.medium, translate)),
+            _cell(heads[1], figure_texts.medium(reading.medium, translate)),
             _cell(
                 heads[2], _amount(figure_texts.register(reading.register), reading.unit), "number"
             ),

@@ -8,8 +8,9 @@ from analytics.figures.figure import Figure
 from analytics.report import charts, figure_selection, figure_texts, html_tables, svg_charts
 from analytics.report.html_elements import Html, join, tag
 from analytics.report.page_style import CSS
-from analytics.report.report_data import CAPS, HEADLINES, PageData, Scope
+from analytics.report.report_data import PageData, Scope
 from jieneng.locale import Translate, number_texts
+from jieneng.metering.indicators import CAPS, HEADLINES
 
 
 def render(data: PageData, translate: Translate, *, language: str = "zh") -> str:
@@ -232,7 +233,21 @@ def _notes(data: PageData, translate: Translate) -> Html:
         translate("Floor areas and headcounts are time-weighted means of dated values."),
         *data.sources,
     ]
-    return tag("ol", join([tag("li", note) for note in notes]), class_="notes")
+    used = dict.fromkeys(figure.indicator for figure in data.figures)
+    definitions = [
+        tag(
+            "div",
+            tag("dt", figure_texts.indicator(name, translate)),
+            tag("dd", figure_texts.definition(name, translate)),
+        )
+        for name in used
+    ]
+    return join(
+        (
+            tag("dl", join(definitions), class_="definitions"),
+            tag("ol", join([tag("li", note) for note in notes]), class_="notes"),
+        )
+    )
 
 
 def _legend(*entries: tuple[str, str]) -> Html:

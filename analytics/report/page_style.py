@@ -78,6 +78,8 @@ dl { margin: 6px 0 0; font-size: 13px; }
 dl div { display: flex; justify-content: space-between; gap: 12px; padding: 3px 0;
   border-top: 1px solid var(--grid); }
 dt { color: var(--soft); } dd { margin: 0; text-align: right; white-space: nowrap; }
+.definitions div { justify-content: flex-start; }
+.definitions dt { flex: 0 0 11em; } .definitions dd { text-align: left; white-space: normal; }
 table { width: 100%; border-collapse: collapse; background: var(--card); font-size: 13.5px;
   border: 1px solid var(--line); }
 th, td { padding: 6px 10px; text-align: left; vertical-align: baseline;

@@ -5,25 +5,13 @@ periods than the one reported on.
 """
 
 from datetime import datetime
-from typing import Final, Literal
+from typing import Literal
 
 import msgspec
 
 from analytics.figures.figure import Figure
 from jieneng.locale.finding_text import Labels
 from jieneng.metering.quantities import Medium
-
-#: The plan's four binding indicators, in the order of its table (domain.md section 3).
-HEADLINES: Final = (
-    "energy_per_floor_area",
-    "energy_per_capita",
-    "water_per_capita",
-    "carbon_per_floor_area",
-)
-#: The plan's two expected caps.
-CAPS: Final = ("energy_total", "water_total")
-#: Metered consumption, as it is shown by month.
-MEDIA_FIGURES: Final = ("electricity", "gas", "water")
 
 ScopeKind = Literal["site", "area", "institution"]
 

@@ -14,9 +14,10 @@ from rich.text import Text
 
 from analytics.figures.figure import Figure, Status
 from analytics.report import figure_selection, figure_texts
-from analytics.report.report_data import CAPS, HEADLINES, Reading, Scope
+from analytics.report.report_data import Reading, Scope
 from jieneng.locale import Translate
 from jieneng.locale.finding_text import Labels, finding_text
+from jieneng.metering.indicators import CAPS, HEADLINES
 
 _COLOURS: Final[dict[Status, str]] = {
     "met": "green",
@@ -97,6 +98,18 @@ def findings_table(figures: Sequence[Figure], labels: Labels, translate: Transla
             figure_texts.severity(finding.severity, translate),
             Text(finding_text(finding, translate, labels)),
             Text(translate(", ").join(map(labels.name, touched))),
+        )
+    return table
+
+
+def definitions_table(figures: Sequence[Figure], translate: Translate) -> Table:
+    """Return the definitions of the indicators that figures are of."""
+    table = _table(translate("Definitions"), "")
+    table.add_column(translate("Indicator"), overflow="fold", min_width=21)
+    table.add_column(translate("Definition"), overflow="fold")
+    for name in dict.fromkeys(figure.indicator for figure in figures):
+        table.add_row(
+            figure_texts.indicator(name, translate), figure_texts.definition(name, translate)
         )
     return table
 

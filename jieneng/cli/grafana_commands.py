@@ -1,4 +1,4 @@
-"""The commands `jieneng grafana`: build the files that Grafana reads from boards in Python."""
+"""`jieneng grafana`: build the boards, which are Python, into the files that Grafana reads."""
 
 import sys
 from pathlib import Path
@@ -28,14 +28,21 @@ def grafana() -> None: ...
 @click.option(
     "--check", "only_check", is_flag=True, help=tr("Write nothing; fail if a file differs.")
 )
-def build(out: Path, only_check: bool) -> None:
+@click.option(
+    "--language",
+    default="zh",
+    show_default=True,
+    metavar="LANG",
+    help=tr("Language of the boards; the committed ones are in Chinese."),
+)
+def build(out: Path, only_check: bool, language: str) -> None:
     from grafana import build as builder
 
     if not only_check:
-        for file in builder.build(out):
+        for file in builder.build(out, language):
             click.echo(file)
         return
-    differing = builder.check(out)
+    differing = builder.check(out, language)
     for file in differing:
         click.echo(
             tr("{file} differs from what Python builds: run jieneng grafana build.").format(

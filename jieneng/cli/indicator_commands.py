@@ -59,9 +59,10 @@ def indicators(
     else:
         console = Console()
         console.width = max(console.width, _TABLE_WIDTH)  # a cut-off coverage would be a wrong one
-        console.print(terminal_tables.figures_table(figures, names.names, tr))
+        console.print(terminal_tables.figures_table(figures, names.names, translate))
         if any(figure.findings for figure in figures):
-            console.print(terminal_tables.findings_table(figures, names, tr))
+            console.print(terminal_tables.findings_table(figures, names, translate))
+        console.print(terminal_tables.definitions_table(figures, translate))
     if strict and any(figure.status in ("missed", "at_risk") for figure in figures):
         sys.exit(1)
 

@@ -18,6 +18,11 @@ Kind = Literal["counter", "gauge"]
 
 MEDIA: Final[tuple[Medium, ...]] = ("electricity", "water", "gas", "heat")
 
+Carrier = Literal["electricity", "gas", "heat"]
+
+#: The media that are energy. Water is not.
+CARRIERS: Final[tuple[Carrier, ...]] = ("electricity", "gas", "heat")
+
 
 class Quantity(msgspec.Struct, frozen=True):
     """A row of the table.

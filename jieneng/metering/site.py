@@ -122,7 +122,7 @@ class Bus(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def has_line(self) -> bool:
-        """Return True if its meters are on a serial line; behind Modbus TCP, if one is described."""
+        """Return True if its meters are on a serial line; behind Modbus TCP, if it is described."""
         return self.link != "tcp" or (self.baud, self.parity, self.stop_bits) != (None, "N", 1)
 
     @property

@@ -22,13 +22,13 @@ from jieneng.metering.catalog.model_forms import form_of, protocol_of
 from jieneng.metering.errors import KeyPath, Problem, UnreadKeys
 from jieneng.metering.quantities import CONSUMPTION
 from jieneng.metering.read_plan import cadences
-from jieneng.metering.reference_check import (
+from jieneng.metering.site import Bus, Dated, Meter, Site
+from jieneng.metering.site_rules.reference_check import (
     dangling_references,
     duplicate_ids,
     missing_models,
     parent_cycles,
 )
-from jieneng.metering.site import Bus, Dated, Meter, Site
 from jieneng.metering.spelling import nearest
 
 _YEARS: Final = range(1900, 2200)  # years of which a person who describes a meter can speak

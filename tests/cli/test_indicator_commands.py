@@ -19,13 +19,11 @@ def readme_site(name: str) -> str:
     return text.split("```toml\n")[1].split("```")[0]
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The README's two buildings, with registers read at each month's first midnight since 2020.
+def write_site(folder: Path) -> Path:
+    """Write the README's two buildings, with registers read at each month's first midnight.
 
     House A uses 10,000 kWh and 100 m3 a month in 2020, a tenth less in 2021; house B is steady.
     """
-    folder = tmp_path_factory.mktemp("county")
     (folder / "site.toml").write_text(readme_site("README.md"), encoding="utf-8")
     rows = ["time,meter,quantity,value"]
     registers = {"e-a": 500.0, "e-b": 70.0, "w-a": 12.0}
@@ -42,22 +40,37 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture
+def new_site(tmp_path: Path) -> Path:
+    """The site before anything is imported."""
+    return write_site(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site with its readings imported."""
+    folder = write_site(tmp_path_factory.mktemp("county"))
+    done = jieneng("import", "readings", folder / "readings.csv", "--site", folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
 def test_the_readmes_show_the_same_site() -> None:
     assert readme_site("README.md") == readme_site("README.zh-CN.md")
 
 
-def test_a_dry_run_says_what_would_be_done_and_does_nothing(site: Path) -> None:
-    done = jieneng("import", "readings", site / "readings.csv", "--site", site, "--dry-run")
+def test_a_dry_run_says_what_would_be_done_and_does_nothing(new_site: Path) -> None:
+    done = jieneng("import", "readings", new_site / "readings.csv", "--site", new_site, "--dry-run")
     assert done.returncode == 0, done.stderr
     assert "e-a energy_kwh: 25 values" in done.stdout
     assert "75 values would be written" in done.stdout
-    assert not (site / "store.sqlite").exists()
+    assert not (new_site / "store.sqlite").exists()
 
 
-def test_import_then_indicators_as_json(site: Path) -> None:
-    done = jieneng("import", "readings", site / "readings.csv", "--site", site)
+def test_import_then_indicators_as_json(new_site: Path) -> None:
+    done = jieneng("import", "readings", new_site / "readings.csv", "--site", new_site)
     assert done.returncode == 0, done.stderr
-    done = jieneng("indicators", "--site", site, "--period", "2021", "--format", "json")
+    done = jieneng("indicators", "--site", new_site, "--period", "2021", "--format", "json")
     assert done.returncode == 0, done.stderr
     found = {(f["scope"], f["indicator"], f["factor_series"]): f for f in json.loads(done.stdout)}
     figure = found["house-a", "energy_per_floor_area", None]

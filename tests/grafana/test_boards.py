@@ -14,13 +14,14 @@ import pytest
 from analytics.figures.figure import Status
 from grafana import boards, build, data_source, queries
 from grafana.panel_layout import Row, place
-from grafana.panels import GRID, VERDICTS
+from grafana.panels import GRID, verdicts
+from jieneng.locale import translator
 from jieneng.metering import line_protocol, schema
 from jieneng.metering.schema import Point
 from tests.servers import Influx
 
 Json = dict[str, Any]
-BOARDS = {name: board() for name, board in build.board_functions().items()}
+BOARDS = {name: board(translator("zh")) for name, board in build.board_functions().items()}
 PANELS = [
     pytest.param(panel, id=f"{name}-{panel['id']}-{panel['title']}")
     for name, board in BOARDS.items()
@@ -51,7 +52,9 @@ def test_a_file_in_the_folder_of_boards_is_a_board(
 ) -> None:
     folder = tmp_path / "boards"
     folder.mkdir()
-    (folder / "water_of_a_day.py").write_text('def board():\n    return {"title": "用水"}\n')
+    (folder / "water_of_a_day.py").write_text(
+        'def board(translate):\n    return {"title": "用水"}\n'
+    )
     (folder / "shared_rows.py").write_text("ROWS = ()\n")
     monkeypatch.setattr(boards, "__path__", [*boards.__path__, str(folder)])
     assert set(build.board_functions()) == {*BOARDS, "water-of-a-day"}
@@ -122,7 +125,13 @@ def test_a_row_of_panels_fills_the_width(count: int) -> None:
 
 def test_uids_are_fixed_and_verdicts_are_all_worded() -> None:
     assert BOARDS["targets-overview"]["uid"] == "jieneng-targets-overview"
-    assert set(VERDICTS) == set(get_args(Status))
+    assert set(verdicts(str)) == set(get_args(Status))
+
+
+def test_a_board_in_english_has_no_chinese_in_it() -> None:
+    for board in build.board_functions().values():
+        text = json.dumps(board(translator("en")), ensure_ascii=False)
+        assert not re.search("[\u4e00-\u9fff]", text)
 
 
 def test_no_secret_stands_in_the_data_source() -> None:

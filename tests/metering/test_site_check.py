@@ -10,10 +10,11 @@ import pytest
 
 from jieneng import config_file
 from jieneng.config_file import Document
-from jieneng.metering import site_check, site_warnings
+from jieneng.metering import site_check
 from jieneng.metering.catalog.model_check import MOST_PACES
 from jieneng.metering.errors import ConfigError, KeyPath
 from jieneng.metering.site import Site
+from jieneng.metering.site_rules import site_warnings
 from jieneng.site_folder import SiteFolder, examine, load, packaged_models
 
 SITE = """[site]

@@ -8,8 +8,9 @@ import msgspec
 import pytest
 
 from jieneng import config_file
-from jieneng.metering import site_check, site_warnings
+from jieneng.metering import site_check
 from jieneng.metering.site import Area, Bus, Institution, Meter, Replacement, Site, SiteInfo
+from jieneng.metering.site_rules import site_warnings
 from jieneng.site_folder import packaged_models
 
 TEXT = (Path(__file__).parents[2] / "docs" / "site.md").read_text(encoding="utf-8")

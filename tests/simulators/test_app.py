@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ from pymodbus.client import AsyncModbusTcpClient
 from jieneng.clock import FastClock
 from jieneng.metering.errors import Unavailable
 from jieneng.observe import MetricsSettings
-from jieneng.site_folder import SiteFolder
+from jieneng.site_folder import SiteFolder, load
 from simulators import app
 from simulators.serving import site_server
 from simulators.settings import SimulatorSettings
@@ -25,6 +26,13 @@ from tests.servers import free_port
 pytestmark = pytest.mark.server
 
 NOON_MS = 1_763_870_400_000
+
+
+@pytest.fixture
+def own_site(example: SiteFolder, tmp_path: Path) -> SiteFolder:
+    """A copy of the example centre: only one simulator may serve a folder at a time."""
+    shutil.copytree(example.path, tmp_path / "site")
+    return load(tmp_path / "site")
 
 
 def _read(path: Path) -> dict[str, tuple[str, int]]:
@@ -38,15 +46,15 @@ async def _until(done: Callable[[], bool]) -> None:
 
 
 async def test_ports_are_written_once_all_listen_and_closed_on_cancellation(
-    example: SiteFolder, settings: SimulatorSettings, tmp_path: Path
+    own_site: SiteFolder, settings: SimulatorSettings, tmp_path: Path
 ) -> None:
     path = tmp_path / "ports.json"
     chosen = msgspec.structs.replace(settings, ports_file=str(path))
     before = asyncio.all_tasks()
-    running = asyncio.create_task(app.run(example, chosen, FastClock(NOON_MS, 1.0)))
+    running = asyncio.create_task(app.run(own_site, chosen, FastClock(NOON_MS, 1.0)))
     await _until(path.exists)
     addresses = _read(path)
-    assert set(addresses) == set(example.site.buses)
+    assert set(addresses) == set(own_site.site.buses)
     for host, port in addresses.values():
         _, writer = await asyncio.open_connection(host, port)
         writer.close()
@@ -71,7 +79,7 @@ async def test_a_taken_port_is_said_and_the_other_buses_are_closed_again(
 
 
 async def test_requests_are_counted_and_an_unknown_year_is_said(
-    example: SiteFolder,
+    own_site: SiteFolder,
     settings: SimulatorSettings,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -81,7 +89,7 @@ async def test_requests_are_counted_and_an_unknown_year_is_said(
         settings, ports_file=str(path), metrics=MetricsSettings(port=metrics)
     )
     in_2031 = FastClock(NOON_MS + 6 * 365 * 86_400_000, 1.0)
-    running = asyncio.create_task(app.run(example, chosen, in_2031))
+    running = asyncio.create_task(app.run(own_site, chosen, in_2031))
     await _until(path.exists)
     port = _read(path)["data-room-lan"][1]
     client = AsyncModbusTcpClient("127.0.0.1", port=port)

@@ -10,12 +10,13 @@ import pytest
 
 from analytics import periods
 from analytics.app import load_rules
-from analytics.figures import indicators
+from analytics.figures import indicator_values
 from analytics.figures.figure import Figure
-from analytics.figures.indicators import Basis, Indicator
+from analytics.figures.indicator_values import Basis, IndicatorFunction
 from analytics.figures.interval_series import Need
 from analytics.pipeline.pipeline import Pipeline
-from jieneng.metering import schema
+from jieneng.metering import indicators, schema
+from jieneng.metering.indicators import Indicator
 from jieneng.metering.schema import Point
 from jieneng.site_folder import SiteFolder
 from jieneng.storage import Store, StoreSettings, open_store
@@ -74,13 +75,20 @@ def peak_demand_per_floor_area(basis: Basis) -> float:
 ROW = Indicator(
     id="peak_demand_per_floor_area",
     unit="W/m2",
-    zh="单位建筑面积最大需量：15 分钟平均功率的最大值 ÷ 建筑面积",
-    en="Peak demand per floor area: highest mean power of a quarter of an hour / floor area",
-    value=peak_demand_per_floor_area,
-    media=("electricity",),
+    en="Peak demand per floor area",
+    zh="单位建筑面积最大需量",
+    definition_en="Highest mean power of a quarter of an hour, divided by the floor area.",
+    definition_zh="15 分钟平均功率的最大值，除以建筑面积。",
+    inputs=("electricity",),
     per="floor_area_m2",
-    needs=(POWER,),
 )
+
+
+def register(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Add the row and its function, as a change of the two tables would."""
+    monkeypatch.setattr(indicators, "INDICATORS", {**indicators.INDICATORS, ROW.id: ROW})
+    function = IndicatorFunction(peak_demand_per_floor_area, (POWER,))
+    monkeypatch.setattr(indicator_values, "FUNCTIONS", {ROW.id: function})
 
 
 @pytest.fixture
@@ -133,7 +141,7 @@ async def test_peak_demand_is_one_row_and_one_function(
     The shop's peak is at another time: 6 kWh, 24 kW on 100 m2. The bureau has the block without
     the shop: 12.5 - 4 = 8.5 kWh, 34 kW on 900 m2.
     """
-    monkeypatch.setattr(indicators, "INDICATORS", {**indicators.INDICATORS, ROW.id: ROW})
+    register(monkeypatch)
     found = await figures(small, store)
     values = {scope: found[scope, ROW.id].value for scope in ("block", "centre", "shop", "bureau")}
     assert values == {
@@ -164,7 +172,7 @@ async def test_the_other_indicators_are_unchanged_and_nothing_is_read_for_them(
     await runner.figures(PERIOD, None, as_of)
     assert {where["interval"] for where in read} == {"day"}
     read.clear()
-    monkeypatch.setattr(indicators, "INDICATORS", {**indicators.INDICATORS, ROW.id: ROW})
+    register(monkeypatch)
     after = {(one.scope, one.indicator): one for one in await runner.figures(PERIOD, None, as_of)}
     assert {(where["interval"], where.get("medium")) for where in read} == {
         ("day", None),
@@ -177,7 +185,7 @@ async def test_a_quarter_without_readings_lowers_the_coverage(
     small: SiteFolder, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Twelve of 96 quarters are gone from the store: a peak may have been among them."""
-    monkeypatch.setattr(indicators, "INDICATORS", {**indicators.INDICATORS, ROW.id: ROW})
+    register(monkeypatch)
     await figures(small, store)
     start_ms = periods.midnight_ms(FIRST, small.site.zone)
     await store.delete(

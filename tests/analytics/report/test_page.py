@@ -423,7 +423,8 @@ def test_the_sheet_says_what_the_figures_say() -> None:
     for row, figure in zip(rows, figures, strict=True):
         assert row["value"] == ("" if figure.value is None else repr(figure.value))
         assert row["scope"] == figure.scope
-    assert rows[0].keys() == set(msgspec.json.decode(msgspec.json.encode(figures[0])))
+    fields = msgspec.json.decode(msgspec.json.encode(figures[0])).keys()
+    assert list(rows[0]) == [*fields, "name", "definition"]
 
 
 def test_the_terminal_tables_fit_100_columns() -> None:
@@ -451,6 +452,8 @@ def test_every_text_for_people_stands_in_a_translate_call() -> None:
                 and isinstance(node.func, ast.Name)
                 and node.func.id == "translate"
             ):
+                if ast.unparse(node.args[0]) in ("row.en", "row.definition_en"):
+                    continue  # the row says both languages
                 assert isinstance(node.args[0], ast.Constant), ast.unparse(node)
                 known.add(node.args[0].value)
     known |= set(collect.sentences())  # a finding's sentence stands in its row

@@ -43,6 +43,8 @@ from jieneng.metering.site import Bus, Meter
 from jieneng.site_folder import SiteFolder
 from tests.edge_agent.agent_setup import running, until
 
+pytestmark = pytest.mark.server
+
 # --- form: what a real addition would put into jieneng/metering/catalog/dlt645_points.py ----------
 
 

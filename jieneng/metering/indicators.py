@@ -1,0 +1,190 @@
+"""The table of indicators: each a row with its unit, its name and its definition in two languages.
+
+Laws:
+
+1. The row is the only place of an indicator's names. The terminal, the page, CSV, JSON and the
+   Grafana boards take them from here, and `make locale` takes the Chinese from here.
+2. An indicator that is linear in consumption is its row and nothing else: a sum, divided by floor
+   area, by headcount or by nothing. `analytics.figures.indicator_values` computes every such row.
+3. An indicator that is not linear has a row without `sum_of`, and a function of the same id in
+   `analytics.figures.indicator_values.FUNCTIONS`.
+4. An id, once published, keeps its meaning: plans, boards and other programs refer to it.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, Literal
+
+import msgspec
+
+from jieneng.metering.quantities import CARRIERS, Medium
+
+SumOf = Literal["coal_equivalent", "carbon", "electricity", "gas", "heat", "water"]
+Denominator = Literal["floor_area_m2", "headcount"]
+
+
+class Indicator(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of `INDICATORS`.
+
+    Attributes:
+        unit: of its values, e.g. `kgce/m2`.
+        en: name in English, which is also the msgid.
+        zh: name in Chinese.
+        definition_en: definition in English, which is also the msgid.
+        definition_zh: definition in Chinese.
+        sum_of: the sum over the period: coal equivalent [kgce] or carbon dioxide [kgCO2] of all
+            energy carriers, or the consumption of a medium [kWh, m3, GJ]; None where a function
+            computes the indicator.
+        per: the denominator, a mean over the period; None where there is none.
+        scale: factor from the unit of the sum to that of the indicator: 0.001 from kgce to tce.
+        inputs: the media that a function takes; empty where `sum_of` says it.
+    """
+
+    id: str
+    unit: str
+    en: str
+    zh: str
+    definition_en: str
+    definition_zh: str
+    sum_of: SumOf | None = None
+    per: Denominator | None = None
+    scale: float = 1.0
+    inputs: tuple[Medium, ...] = ()
+
+    @property
+    def media(self) -> tuple[Medium, ...]:
+        """The media that go into it."""
+        match self.sum_of:
+            case None:
+                return self.inputs
+            case "coal_equivalent" | "carbon":
+                return CARRIERS
+            case medium:
+                return (medium,)
+
+    @property
+    def has_convention(self) -> bool:
+        """True if it depends on the convention of electricity's coal equivalent."""
+        return self.sum_of == "coal_equivalent"
+
+    @property
+    def has_factor_series(self) -> bool:
+        """True if it is computed with both series of carbon factors."""
+        return self.sum_of == "carbon"
+
+
+_ROWS: Final = (
+    Indicator(
+        id="energy_per_floor_area",
+        unit="kgce/m2",
+        en="Energy per floor area",
+        zh="单位建筑面积能耗",
+        definition_en="Coal equivalent of electricity, gas and heat, divided by the mean floor"
+        " area of the period.",
+        definition_zh="电、气、热消费量折标准煤之和，除以统计期平均建筑面积。",
+        sum_of="coal_equivalent",
+        per="floor_area_m2",
+    ),
+    Indicator(
+        id="energy_per_capita",
+        unit="kgce",
+        en="Energy per capita",
+        zh="人均综合能耗",
+        definition_en="Coal equivalent of electricity, gas and heat, divided by the mean headcount"
+        " of the period.",
+        definition_zh="电、气、热消费量折标准煤之和，除以统计期平均用能人数。",
+        sum_of="coal_equivalent",
+        per="headcount",
+    ),
+    Indicator(
+        id="water_per_capita",
+        unit="m3",
+        en="Water per capita",
+        zh="人均用水量",
+        definition_en="Water consumption, divided by the mean headcount of the period.",
+        definition_zh="用水量，除以统计期平均用能人数。",
+        sum_of="water",
+        per="headcount",
+    ),
+    Indicator(
+        id="carbon_per_floor_area",
+        unit="kgCO2/m2",
+        en="Carbon per floor area",
+        zh="单位建筑面积碳排放",
+        definition_en="Carbon dioxide of electricity, gas and heat, divided by the mean floor area"
+        " of the period.",
+        definition_zh="电、气、热消费产生的二氧化碳排放之和，除以统计期平均建筑面积。",
+        sum_of="carbon",
+        per="floor_area_m2",
+    ),
+    Indicator(
+        id="energy_total",
+        unit="tce",
+        en="Total energy",
+        zh="能源消费总量",
+        definition_en="Coal equivalent of electricity, gas and heat. Water is not energy.",
+        definition_zh="电、气、热消费量折标准煤之和，不含水。",
+        sum_of="coal_equivalent",
+        scale=0.001,
+    ),
+    Indicator(
+        id="water_total",
+        unit="m3",
+        en="Total water",
+        zh="用水总量",
+        definition_en="Water consumption, to be compared with the plan's cap.",
+        definition_zh="用水量，用于与规划的用水总量控制目标比较。",
+        sum_of="water",
+    ),
+    Indicator(
+        id="carbon_total",
+        unit="tCO2",
+        en="Total carbon",
+        zh="碳排放总量",
+        definition_en="Carbon dioxide of electricity, gas and heat.",
+        definition_zh="电、气、热消费产生的二氧化碳排放之和。",
+        sum_of="carbon",
+        scale=0.001,
+    ),
+    Indicator(
+        id="electricity",
+        unit="kWh",
+        en="Electricity consumption",
+        zh="用电量",
+        definition_en="Electricity by the meters' active energy registers.",
+        definition_zh="按电表有功电能底数计算的用电量。",
+        sum_of="electricity",
+    ),
+    Indicator(
+        id="gas",
+        unit="m3",
+        en="Gas consumption",
+        zh="用气量",
+        definition_en="Natural gas by volume at standard conditions.",
+        definition_zh="按标准状态体积计算的天然气用量。",
+        sum_of="gas",
+    ),
+    Indicator(
+        id="water",
+        unit="m3",
+        en="Water consumption",
+        zh="用水量",
+        definition_en="Water by the meters' volume registers.",
+        definition_zh="按水表体积底数计算的用水量。",
+        sum_of="water",
+    ),
+)
+
+INDICATORS: Mapping[str, Indicator] = MappingProxyType({row.id: row for row in _ROWS})
+
+#: The plan's four binding indicators, in the order of its table.
+HEADLINES: Final = (
+    "energy_per_floor_area",
+    "energy_per_capita",
+    "water_per_capita",
+    "carbon_per_floor_area",
+)
+#: The plan's two expected caps.
+CAPS: Final = ("energy_total", "water_total")
+#: Metered consumption, as it is shown by month.
+CONSUMED: Final = ("electricity", "gas", "water")
