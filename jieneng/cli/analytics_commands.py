@@ -62,7 +62,8 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 
 @analytics.command(
     help=tr(
-        "Compute the consumption of days again, for example after readings or factors were corrected."
+        "Compute the consumption of days again, for example after readings or factors were "
+        "corrected."
     ),
     epilog=examples("jieneng analytics backfill --site my-site --from 2024-01-01 --to 2024-12-31"),
 )
