@@ -140,7 +140,7 @@ def test_a_number_of_thousands_of_digits_is_told() -> None:
 
 
 def test_the_lines_of_texts_with_many_dots_are_read_at_once() -> None:
-    """They look like the beginning of a key, and took twice as long with each dot."""
+    """Such lines look like the beginning of a key, and took twice as long with each dot."""
     text = 'name = """\n"""\ninner = [\n"' + ".".join(50 * "a") + '",\n]\ncount = 1.5\n'
     assert [one.line for one in problems(text)] == [3, 6]
 
@@ -184,7 +184,7 @@ def test_a_row_that_is_no_table_keeps_its_number() -> None:
 
 
 def test_the_key_that_a_misspelt_one_was_meant_to_be_is_unread() -> None:
-    """It has its default, which nobody wrote."""
+    """The meant key has its default, which nobody wrote."""
     text = 'name = "x"\n[only]\nsize_mm = 1\nknd = "canteen"\n[[iner]]\nsize_mm = 1\n'
     draft = config_file.decode_draft(config_file.parse(text, "a.toml"), Outer)
     assert draft.unread.paths == {("only", "kind"), ("inner",)}

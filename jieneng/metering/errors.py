@@ -146,7 +146,7 @@ class WireError(PeerError):
 
 
 class Unavailable(JienengError):
-    """Something that is needed and is not there for now."""
+    """A service, link or disk that is needed and is not there for now."""
 
 
 class LinkError(Unavailable):

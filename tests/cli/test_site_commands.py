@@ -112,7 +112,7 @@ def test_buses_are_judged_although_a_meter_has_a_mistake(site: Path) -> None:
 
 
 def test_an_agents_broken_file_is_not_reported_again_as_a_shared_gateway(site: Path) -> None:
-    """It may reach the bus in a way of its own."""
+    """The agent may reach the bus at an address of its own."""
     with_buses(
         site, BUS.format("attic", "agent-1", "10.0.0.7"), BUS.format("loft", "agent-2", "10.0.0.7")
     )
@@ -233,7 +233,7 @@ def with_buses(site: Path, *texts: str) -> list[str]:
 
 
 def test_check_refuses_a_gateway_of_two_agents(site: Path) -> None:
-    """Where it serves one connection, one of them would starve."""
+    """A gateway may serve one connection only, and one of the agents would starve."""
     one = BUS.format("attic", "agent-1", "Gw.local")
     other = BUS.format("loft", "agent-2", "gw.local.")
     lines = with_buses(site, one, other)

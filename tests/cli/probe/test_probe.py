@@ -56,7 +56,7 @@ async def test_a_scan_names_every_unit_and_its_model(link: str, tmp_path: Path) 
     assert set(found) == set(range(1, len(MODELS) + 1))
     for name, unit in zip(MODELS, found, strict=True):
         assert f"{name} fits: " in done.stdout.split(f"unit {unit} ")[1].split("\nunit ")[0]
-    assert "Looking for units: 100%" in done.stderr, "plain lines where there is no terminal"
+    assert "Looking for units: 100 %" in done.stderr, "plain lines where there is no terminal"
 
 
 async def test_a_bus_is_printed_as_patient_as_it_was_found(tmp_path: Path) -> None:

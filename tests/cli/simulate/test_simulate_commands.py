@@ -69,7 +69,7 @@ def test_a_running_simulator_is_steered_and_asked(running: Path) -> None:
     assert len(_rows("fault", "off", "--all", *site)) == 1
     assert _rows("served", *site) == []
     for arguments, code, said in (
-        (("fault", "on", "no_answr"), 2, "Did you mean no_answer?"),
+        (("fault", "on", "no_answr"), 2, 'Did you mean "no_answer"?'),
         (("fault", "on", "slow_answer", "delay_s"), 2, "write it like delay_s=1.5"),
         (("fault", "off"), 2, "its id, or --all"),
         (("fault", "off", "nothing"), 2, "Known are: late-answer-1, exception-1"),

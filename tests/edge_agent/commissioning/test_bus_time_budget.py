@@ -68,7 +68,7 @@ def test_a_line_without_a_baud_has_9600() -> None:
 def test_a_slow_line_behind_a_modbus_tcp_gateway_is_refused() -> None:
     here = site(bus("tcp", baud=1200), 30, interval_s=3.0)
     [one] = bus_time_budget.problems(here, models())
-    assert "bus b can't keep up: a round of its 30 meters" in said(one)
+    assert "bus b can't keep up: a round of all meters (30)" in said(one)
     assert not list(bus_time_budget.problems(site(bus("tcp"), 30, interval_s=3.0), models()))
 
 
@@ -132,7 +132,7 @@ def said(one: Problem) -> str:
 def test_what_can_not_fit_is_refused_with_the_interval_that_would() -> None:
     [one] = bus_time_budget.problems(site(bus(), 60, interval_s=5.0), models())
     assert one.path == ("bus", 0)
-    assert "bus b can't keep up: a round of its 60 meters takes 10." in said(one)
+    assert "bus b can't keep up: a round of all meters (60) takes 10." in said(one)
     interval_s = float(said(one).split("interval_s = ")[1].split(" ")[0])
     there = site(bus(), 60, interval_s=interval_s)
     assert not list(bus_time_budget.problems(there, models()))
