@@ -99,13 +99,18 @@ name = "e"
 medium = "electricity"
 area = "b4"
 model = "{model}"
-ct = [{{from = 2018-01-01, value = 20.0}}]
-installed = 2018-01-01
+{ct}installed = 2018-01-01
 """
 
 
+#: A meter that is connected directly has no ratio, and `check` refuses one.
+DIRECT = "schneider-iem3155"
+CT = "ct = [{from = 2018-01-01, value = 20.0}]\n"
+
+
 def _folder(path: Path, model: str) -> SiteFolder:
-    (path / "site.toml").write_text(SITE.format(model=model))
+    ct = "" if model == DIRECT else CT
+    (path / "site.toml").write_text(SITE.format(model=model, ct=ct))
     return load(path)
 
 
@@ -113,7 +118,7 @@ def _folder(path: Path, model: str) -> SiteFolder:
     ("model", "step"),
     [
         ("acrel-dtsd1352", 0.2),  # 0.01 kWh behind CT 20
-        ("schneider-iem3155", 0.001),
+        (DIRECT, 0.001),
         ("chint-dtsu666", 20 * 2.0**-6 * 1.0001),  # float32 of some 100,000 kWh / 20
     ],
 )
@@ -144,9 +149,8 @@ def test_water_by_the_minute_with_summer_time_inside(measured: Path, tmp_path: P
     """OpenGrid, March 2015: offsets change on the 29th; litres become m3 by the scale."""
     (tmp_path / "site.toml").write_text(
         SITE.replace("electricity", "water")
-        .replace("ct =", "# ct =")
         .replace("installed", "# installed")
-        .format(model="tuf-2000m-water")
+        .format(model="tuf-2000m-water", ct="")
     )
     file = measured / "opengrid" / "water_march2015_min.csv.gz"
     row = ReplayRow(meter="e", file=str(file), column="a805", scale=0.001)
