@@ -97,7 +97,7 @@ class ScoreCounts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Mistake(msgspec.Struct, frozen=True):
-    """One lost answer, or one stored reading that is invented, wrong or late.
+    """A lost answer, or a stored reading that is invented, wrong or late.
 
     Attributes:
         mistake: its kind.

@@ -35,6 +35,7 @@ def _contract(*arguments: str, path: Path = ROOT) -> subprocess.CompletedProcess
     )  # fmt: skip
 
 
+@pytest.mark.server
 def test_a_new_store_costs_one_module_and_one_row() -> None:
     """The contract test finds a store that it does not know, and holds it to every law."""
     collected = _contract("--collect-only", "-k", "sqlite").stdout
@@ -53,6 +54,7 @@ def test_a_new_store_costs_one_module_and_one_row() -> None:
     assert naming == {"toy_store.py", "test_registry.py"}
 
 
+@pytest.mark.server
 def test_a_row_without_a_test_store_fails_and_says_what_is_missing(tmp_path: Path) -> None:
     plugin = tmp_path / "row_without_fixtures.py"
     plugin.write_text(
