@@ -1,12 +1,12 @@
-"""The agent as a whole: what it is made of, and in which order that starts and ends.
+"""Build the agent from its parts, run it, reload its site on SIGHUP, and end it in order.
 
-On SIGHUP the site's file and the agent's own are read anew: which buses it polls, where it reaches
-them, and which meters hang on them. Buses that are as they were go on without a gap. Files that are
-wrong are refused with all their problems, and so are such as make this agent another, or its site;
-all stays as it was then, also where a mistake is ours. How the agent itself runs (broker, spool,
-publish, metrics) is read at its start only: where that has changed, the log says which tables wait
-for the next one. A SIGHUP that is blocked when the agent is run waits until it polls, and one that
-comes while it ends cuts no commit short.
+On SIGHUP the site's file and the agent's own file are read again: which buses it polls, where it
+reaches them, and which meters are on them. Unchanged buses continue without a gap. Files with
+errors are refused with all their problems, and so are files that would change the id of the agent
+or of the site; then everything stays as it was, even if the error is in this program. The way in
+which the agent itself runs (broker, spool, publish, metrics) is read at its start only: if that has
+changed, the log names the tables that wait for the next start. A SIGHUP that is blocked when the
+agent is started waits until it polls, and one that comes while it ends interrupts no commit.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from functools import partial
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from edge_agent.health import BusLoad, Health
+from edge_agent.health import AgentHealth, BusLoad
 from edge_agent.links.link import bus_link
 from edge_agent.metrics import AgentMetrics
 from edge_agent.polling.bus_poller import BusPoller
@@ -26,7 +26,13 @@ from edge_agent.polling.bus_tasks import BusDuty, BusTasks, duties
 from edge_agent.polling.poll_slots import PollSlots
 from edge_agent.polling.polled_meter import PolledMeter
 from edge_agent.publishing.publisher import Publisher
-from edge_agent.settings import AgentSettings, Duty, check_same, duty, waiting_tables
+from edge_agent.settings import (
+    AgentSettings,
+    Assignment,
+    assignment,
+    changed_start_tables,
+    check_same_agent,
+)
 from edge_agent.spool.batch_writer import BatchWriter
 from edge_agent.spool.spool import Spool
 from edge_agent.timekeeping.clock_trust import ClockTrust
@@ -40,61 +46,63 @@ from jieneng.systemd import Supervisor
 
 _REFUSED: Final = "the site's file is refused, the old one stays"
 
-#: Reads the site and the agent's settings anew.
+#: Reads the site and the settings of the agent again.
 Reload = Callable[[], tuple[SiteFolder, AgentSettings]]
 
 
 async def run(
     folder: SiteFolder, settings: AgentSettings, clock: Clock, reload: Reload | None = None
 ) -> None:
-    """Poll, keep and publish until cancelled; what was read by then is on the disk.
+    """Poll, keep and publish until cancelled; by then all readings are on the disk.
 
     Args:
         folder: the site.
-        settings: the agent's own.
-        clock: tells the time.
-        reload: what SIGHUP does; nothing where None.
+        settings: settings of the agent.
+        clock: the clock.
+        reload: reads the files again on SIGHUP; None: SIGHUP is not handled.
 
     Raises:
         ConfigError: the settings do not fit the site.
-        SpoolUnavailable: the spool can't be opened, or another agent has it.
+        SpoolUnavailable: the spool can't be opened, or another agent uses it.
         UsageError: the port of `/metrics` is taken.
     """
-    mine = duty(folder.site, settings)
+    assigned = assignment(folder.site, settings)
     boot = secrets.token_hex(4)
-    log = observe.log("edge").bind(agent=mine.agent, boot=boot)
+    log = observe.log("edge").bind(agent=assigned.agent, boot=boot)
     supervisor = Supervisor()
-    file = settings.spool.file(folder.path, mine.agent)
+    file = settings.spool.file(folder.path, assigned.agent)
     spool = Spool(
         file,
         settings.spool.max_bytes,
         log,
-        machine=clock.machine_boot(),
+        machine_boot=clock.machine_boot(),
         max_age_s=settings.spool.max_age_s,
     )
     try:
         await spool.open()
-        timekeeper = ClockTrust(clock.now_ms(), clock.up_ms(), is_set=clock.is_set())
-        watch = ClockWatch(timekeeper, spool, clock, log)
-        keeper = BatchWriter(
+        clock_trust = ClockTrust(clock.now_ms(), clock.up_ms(), is_set=clock.is_set())
+        watch = ClockWatch(clock_trust, spool, clock, log)
+        writer = BatchWriter(
             spool,
-            agent=mine.agent,
+            agent=assigned.agent,
             boot=boot,
             delay_s=settings.spool.commit_delay_s,
             max_samples=settings.publish.max_samples,
-            undated=watch.undated,
-            in_doubt=watch.in_doubt,
+            to_running_time=watch.running_time_stamp,
+            is_clock_unset=watch.is_clock_unset,
             log=log,
         )
-        phase = f"{folder.site.id}/{mine.agent}"  # most sites have an agent-1
-        face = PollSlots(clock.now_ms(), clock.monotonic())
-        buses = BusTasks(lambda one, wave: _poller(one, phase, wave, keeper, clock, face, log))
+        phase = f"{folder.site.id}/{assigned.agent}"  # an agent's id alone is not unique
+        slots = PollSlots(clock.now_ms(), clock.monotonic())
+        buses = BusTasks(
+            lambda one, start_group: _poller(one, phase, start_group, writer, clock, slots, log)
+        )
         bus_load = partial(BusLoad, lambda: buses.pollers, clock)
-        health = Health(bus_load(), timekeeper, clock)
+        health = AgentHealth(bus_load(), clock_trust, clock)
         publisher = Publisher(
             spool,
             site=folder.site.id,
-            agent=mine.agent,
+            agent=assigned.agent,
             boot=boot,
             broker_settings=settings.broker,
             settings=settings.publish,
@@ -106,18 +114,19 @@ async def run(
         async with observe.serving_metrics(settings.metrics, registry, log):
             log.info("agent started", spool=str(file), pending=spool.counts.pending)
             async with asyncio.TaskGroup() as services:
-                services.create_task(keeper.run(), name="keeper")
+                services.create_task(writer.run(), name="writer")
                 services.create_task(publisher.run(), name="publisher")
                 services.create_task(supervisor.stay_alive(), name="watchdog")
                 services.create_task(watch.run(), name="clock")
                 if reload is not None:
-                    read_anew = _reading_anew(reload, folder, settings, mine, log)
+                    read_assignment = _assignment_reader(reload, folder, settings, assigned, log)
                     services.create_task(
-                        _reload_on_signal(read_anew, buses, supervisor, clock, log), name="reload"
+                        _reload_on_signal(read_assignment, buses, supervisor, clock, log),
+                        name="reload",
                     )
                 supervisor.ready()
-                # Until cancelled: first the polling ends, then what it read is kept.
-                await buses.run(duties(folder, mine))
+                # Until cancelled: first the polling ends, then its last readings are committed.
+                await buses.run(duties(folder, assigned))
     finally:
         supervisor.stopping()
         await spool.close()
@@ -127,10 +136,10 @@ async def run(
 def _poller(
     one: BusDuty,
     phase: str,
-    wave: int,
-    keeper: BatchWriter,
+    start_group: int,
+    writer: BatchWriter,
     clock: Clock,
-    face: PollSlots,
+    slots: PollSlots,
     log: Log,
 ) -> BusPoller:
     zone = ZoneInfo(one.zone)
@@ -141,27 +150,27 @@ def _poller(
             for meter, model in zip(one.meters, one.models, strict=True)
         ],
         phase=phase,
-        wave=wave,
+        wave=start_group,
         link=bus_link(one.bus, clock.now_ms),
         link_kind=one.bus.link,
         clock=clock,
-        slots=face,
-        on_result=keeper.keep,
+        slots=slots,
+        on_result=writer.add,
         log=log,
     )
 
 
-def _reading_anew(
-    reload: Reload, folder: SiteFolder, settings: AgentSettings, mine: Duty, log: Log
+def _assignment_reader(
+    reload: Reload, folder: SiteFolder, settings: AgentSettings, assigned: Assignment, log: Log
 ) -> Callable[[], tuple[BusDuty, ...]]:
-    """Reads what this agent, which was started so, has to do now."""
+    """Return a function that reads what this agent has to do now."""
 
     def read() -> tuple[BusDuty, ...]:
         folder_now, settings_now = reload()
-        mine_now = duty(folder_now.site, settings_now)
-        check_same(mine, mine_now, folder.site.id, folder_now.site.id)
-        wanted = duties(folder_now, mine_now)
-        if tables := waiting_tables(settings, settings_now):
+        assigned_now = assignment(folder_now.site, settings_now)
+        check_same_agent(assigned, assigned_now, folder.site.id, folder_now.site.id)
+        wanted = duties(folder_now, assigned_now)
+        if tables := changed_start_tables(settings, settings_now):
             log.warning("changed settings take effect at the next start only", tables=tables)
         return wanted
 
@@ -175,8 +184,8 @@ async def _reload_on_signal(
     clock: Clock,
     log: Log,
 ) -> None:
-    """Read the files anew whenever that is asked for, until cancelled."""
-    with _hang_ups() as asked:
+    """Reload the files on each SIGHUP, until cancelled."""
+    with _sighup_event() as asked:
         while True:
             await asked.wait()
             asked.clear()
@@ -185,7 +194,7 @@ async def _reload_on_signal(
                 prepared = buses.prepare(read())
             except ConfigError as error:
                 log.warning(_REFUSED, problems=[str(one) for one in error.problems])
-            except Exception as error:  # a mistake that `check` does not know ends no polling
+            except Exception as error:  # an error that `check` misses must not end the polling
                 log.warning(_REFUSED, problems=[repr(error)], exc_info=True)
             else:
                 change = await buses.change(prepared)
@@ -199,8 +208,8 @@ async def _reload_on_signal(
 
 
 @contextmanager
-def _hang_ups() -> Iterator[asyncio.Event]:
-    """Set at each SIGHUP, and at one that has waited for that because it was blocked."""
+def _sighup_event() -> Iterator[asyncio.Event]:
+    """Provide an event that each SIGHUP sets, also one that was blocked until now."""
     loop, asked = asyncio.get_running_loop(), asyncio.Event()
     loop.add_signal_handler(signal.SIGHUP, asked.set)
     before = signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})

@@ -1,7 +1,7 @@
-"""How an agent is, for its status and for `/metrics`: numbers of others, read when asked.
+"""Report the load of the buses and the state of an agent, for its status and for `/metrics`.
 
-Law: a bus's load is of the time since the same asker's last question. So each asker has a `BusLoad`
-of its own: of two that shared one, each would cut the other's time short.
+Law: a bus's load covers the time since the same reader's last measurement. So each reader has its
+own `BusLoad`: two that shared one would shorten each other's time.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,57 +12,58 @@ from jieneng.clock import Clock
 
 
 class BusLoad:
-    """How busy the buses are, for one asker."""
+    """The load of the buses, as measured by one reader."""
 
     def __init__(self, pollers: Callable[[], Sequence[BusPoller]], clock: Clock) -> None:
-        """Begin.
+        """Begin the first measurement.
 
         Args:
-            pollers: those that run at the moment.
-            clock: the agent's.
+            pollers: returns the pollers that run at the moment.
+            clock: the agent's clock.
         """
         self._pollers = pollers
         self._clock = clock
-        self._looked_s = clock.monotonic()
+        self._measured_s = clock.monotonic()
         self._busy_s: dict[str, float] = {}
 
-    def look(self) -> dict[str, float]:
-        """The share of the time since the last look in which each bus was busy."""
+    def measure(self) -> dict[str, float]:
+        """Return the share of the time since the last measurement in which each bus was busy."""
         now_s = self._clock.monotonic()
-        passed_s = now_s - self._looked_s
+        passed_s = now_s - self._measured_s
         if passed_s <= 0:
             return {}
         busy_s = {one.bus: one.counts.seconds for one in self._pollers()}
-        before_s, self._busy_s, self._looked_s = self._busy_s, busy_s, now_s
-        # A poll counts when it ends: one that began before the last look may be longer than this.
+        before_s, self._busy_s, self._measured_s = self._busy_s, busy_s, now_s
+        # A poll is counted when it ends: one that began before the last measurement may have taken
+        # longer than the time since then.
         return {
-            bus: min(_grown(before_s.get(bus, 0.0), seconds) / passed_s, 1.0)
+            bus: min(_increase(before_s.get(bus, 0.0), seconds) / passed_s, 1.0)
             for bus, seconds in busy_s.items()
         }
 
 
-def _grown(before: float, now: float) -> float:
-    """By how much; a bus that was gone and came back counts from 0 again."""
+def _increase(before: float, now: float) -> float:
+    """Return the growth of a count; a bus that was removed and came back counts from 0 again."""
     return now - before if now >= before else now
 
 
-class Health:
-    """What an agent can say of itself besides its books."""
+class AgentHealth:
+    """The state of an agent, apart from the counts of its samples."""
 
-    def __init__(self, bus_load: BusLoad, timekeeper: ClockTrust, clock: Clock) -> None:
-        """Begin.
+    def __init__(self, bus_load: BusLoad, clock_trust: ClockTrust, clock: Clock) -> None:
+        """Begin to count the uptime.
 
         Args:
-            bus_load: for the status.
-            timekeeper: knows whether the clock may be believed.
-            clock: the agent's.
+            bus_load: load of the buses, for the status.
+            clock_trust: trust in the system clock.
+            clock: the agent's clock.
         """
         self._clock = clock
         self._began_s = clock.monotonic()
         self.bus_load = bus_load
-        self.timekeeper = timekeeper
+        self.clock_trust = clock_trust
 
     @property
     def uptime_s(self) -> float:
-        """Since the agent started."""
+        """Seconds since the agent started."""
         return self._clock.monotonic() - self._began_s

@@ -1,7 +1,7 @@
-"""Figures for Prometheus.
+"""Export the agent's figures to Prometheus.
 
-They are counted as plain numbers where things happen, and read here when somebody asks: a poll pays
-nothing for being counted.
+The figures are counted as plain numbers where things happen, and read here when Prometheus asks: a
+poll pays nothing for being counted.
 """
 
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from edge_agent.health import BusLoad, Health
+from edge_agent.health import AgentHealth, BusLoad
 from edge_agent.polling.bus_tasks import BusTasks
 from edge_agent.publishing.publisher import Publisher
 from edge_agent.spool.sample_counts import REASONS
@@ -19,11 +19,11 @@ from edge_agent.spool.spool import Spool
 
 
 class AgentMetrics(Collector):
-    """The agent's figures at the moment of the question."""
+    """The agent's figures at the moment of a scrape."""
 
     def __init__(
         self,
-        health: Health,
+        health: AgentHealth,
         bus_load: BusLoad,
         buses: BusTasks,
         spool: Spool,
@@ -36,34 +36,38 @@ class AgentMetrics(Collector):
         self._publisher = publisher
 
     def registry(self) -> CollectorRegistry:
-        """A registry with these figures in it."""
+        """Return a registry with these figures in it."""
         registry = CollectorRegistry()
         registry.register(self)
         return registry
 
     def collect(self) -> Iterable[Metric]:
-        """prometheus_client: all figures."""
+        """Yield all figures, as prometheus_client asks for them."""
         yield from self._polls()
         yield self._busy()
         spool, sent = self._spool.counts, self._publisher.counts
-        timekeeper = self._health.timekeeper
+        clock_trust = self._health.clock_trust
         counters = (
-            ("jieneng_edge_samples_read", "samples kept since the spool was made", spool.read),
-            ("jieneng_edge_samples_stored", "samples that the ingest has", spool.stored),
-            ("jieneng_edge_batches_published", "given to the broker, with repeats", sent.published),
-            ("jieneng_edge_batches_acked", "batches that the ingest stored", sent.acked),
-            ("jieneng_edge_batches_quarantined", "batches it set aside", sent.quarantined),
-            ("jieneng_edge_clock_jumps", "of the system's clock, seen so far", timekeeper.jumps),
+            ("jieneng_edge_samples_read", "samples read since the spool was made", spool.read),
+            ("jieneng_edge_samples_stored", "samples stored by the ingest", spool.stored),
+            ("jieneng_edge_batches_published", "batches published, with resends", sent.published),
+            ("jieneng_edge_batches_acked", "batches acknowledged by the ingest", sent.acked),
+            ("jieneng_edge_batches_quarantined", "batches that it set aside", sent.quarantined),
+            ("jieneng_edge_clock_jumps", "jumps of the system clock so far", clock_trust.jumps),
         )
         for name, text, count in counters:
             yield CounterMetricFamily(name, text, value=count)
         yield from self._dropped()
         gauges = (
-            ("jieneng_edge_uptime_seconds", "since the agent started", self._health.uptime_s),
-            ("jieneng_edge_clock_plausible", "1 while it may be believed", timekeeper.ok),
+            ("jieneng_edge_uptime_seconds", "time since the agent started", self._health.uptime_s),
+            (
+                "jieneng_edge_clock_plausible",
+                "1 while the clock is trusted",
+                clock_trust.is_trusted,
+            ),
             ("jieneng_edge_spool_pending", "samples on the disk, not yet stored", spool.pending),
             ("jieneng_edge_spool_bytes", "payload bytes on the disk", spool.size_bytes),
-            ("jieneng_edge_spool_age_seconds", "of the oldest batch there", self._spool.age_s),
+            ("jieneng_edge_spool_age_seconds", "age of the oldest batch there", self._spool.age_s),
             ("jieneng_edge_broker_connected", "1 while connected", sent.connected),
         )
         for name, text, value in gauges:
@@ -71,7 +75,7 @@ class AgentMetrics(Collector):
 
     def _dropped(self) -> Iterable[Metric]:
         dropped = CounterMetricFamily(
-            "jieneng_edge_samples_dropped", "samples that were read and lost", labels=["reason"]
+            "jieneng_edge_samples_dropped", "samples read and dropped", labels=["reason"]
         )
         for reason in REASONS:
             dropped.add_metric([reason], getattr(self._spool.counts, reason))
@@ -80,10 +84,10 @@ class AgentMetrics(Collector):
     def _busy(self) -> Metric:
         busy = GaugeMetricFamily(
             "jieneng_edge_bus_busy_ratio",
-            "share of the time since the last question for this in which a bus was busy",
+            "share of the time since the last scrape in which a bus was busy",
             labels=["bus"],
         )
-        for bus, share in self._bus_load.look().items():
+        for bus, share in self._bus_load.measure().items():
             busy.add_metric([bus], share)
         return busy
 

@@ -1,4 +1,4 @@
-"""How an agent runs, and which buses and meters are its own. Pure: settings and a site in."""
+"""Settings of an agent, and the buses and meters that a site assigns to it. Pure."""
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
@@ -15,7 +15,8 @@ from jieneng.metering.site import Bus, Id, Meter, Site
 from jieneng.observe import MetricsSettings
 
 SETTINGS_FILE: Final = "agent.toml"
-AT_START: Final = ("broker", "spool", "publish", "metrics")  # tables that a reload leaves alone
+#: Tables that are read at the start only; a reload ignores them.
+READ_AT_START: Final = ("broker", "spool", "publish", "metrics")
 _DAY_S: Final = 86_400
 
 
@@ -23,8 +24,8 @@ class AgentHead(msgspec.Struct, frozen=True, kw_only=True):
     """The table `[agent]`.
 
     Attributes:
-        id: the agent that this is, as the buses of `site.toml` name it; may be omitted where all
-            buses name the same.
+        id: id of this agent, as the buses of `site.toml` name it; may be omitted if all buses name
+            the same agent.
     """
 
     id: Id | None = None
@@ -34,13 +35,14 @@ class SpoolSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The table `[spool]`.
 
     Attributes:
-        path: of the file, relative to the site's folder; `spool-<agent>.sqlite` where omitted.
-        max_bytes: of pending payload; past it the oldest readings are dropped, and counted. The
-            default holds 30 days of 64 meters with 20 quantities, each read every 15 minutes.
-        max_age_days: that a reading waits, in days of a running agent; an older one is dropped, and
-            counted. The default is a year and the month in which its figures are collected: nothing
-            that these still need is dropped while the disk has room.
-        commit_delay_s: how long a reading may wait for others before it goes to the disk [s].
+        path: path of the file, relative to the site's folder; `spool-<agent>.sqlite` if omitted.
+        max_bytes: most pending payload [bytes]; beyond it the oldest readings are dropped and
+            counted. The default holds 30 days of 64 meters with 20 quantities, each read every 15
+        minutes.
+        max_age_days: longest time that a reading waits, in days of a running agent; an older one is
+            dropped and counted. The default is a year and the month in which its figures are
+            collected: no reading that these still need is dropped while the disk has room.
+        commit_delay_s: longest time that a reading waits for others before it goes to the disk [s].
     """
 
     path: str | None = None
@@ -50,11 +52,11 @@ class SpoolSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def max_age_s(self) -> float:
-        """The age in seconds."""
+        """The largest age in seconds."""
         return self.max_age_days * _DAY_S
 
     def file(self, folder: Path, agent: str) -> Path:
-        """Where it is."""
+        """Return the path of the spool of an agent."""
         return folder / (self.path or f"spool-{agent}.sqlite")
 
 
@@ -62,15 +64,16 @@ class PublishSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The table `[publish]`.
 
     Attributes:
-        window: batches under way at a time. All agents of a site together should stay below what
-            the broker queues for the ingest: 1020 with mosquitto's defaults. An ingest answers
-            about twice a second, so that this is also half of what a second can clear away.
-        catch_up: which end of a backlog goes first. With `oldest` every other place in the window
-            is for what is newest, so that live readings arrive while the backlog goes; with
-            `newest` every place is.
-        ack_timeout_s: a batch that is not acknowledged by then is sent again [s].
-        status_interval_s: between two `status` messages [s].
-        max_samples: in a batch; 5000 of 30 quantities stay below the largest payload.
+        window: most batches in flight at a time. All agents of a site together should stay below
+            what the broker queues for the ingest: 1020 with mosquitto's defaults. An ingest
+            acknowledges about twice a second, so this is also half of what can be cleared in a
+        second.
+        catch_up: end of a backlog that is sent first. With `oldest` every other place in the
+            window is for the newest batches, so live readings arrive while the backlog is sent;
+            with `newest` every place is.
+        ack_timeout_s: time after which a batch that is not acknowledged is sent again [s].
+        status_interval_s: time between two `status` messages [s].
+        max_samples: most samples in a batch; 5000 of 30 quantities stay below the largest payload.
     """
 
     window: Annotated[int, Meta(ge=1, le=1000)] = 100
@@ -81,7 +84,7 @@ class PublishSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BusOverride(msgspec.Struct, frozen=True, kw_only=True):
-    """A `[[bus]]`: where this agent reaches a bus, if not where `site.toml` says (a tunnel)."""
+    """A `[[bus]]`: the address of a bus as this agent reaches it, for instance through a tunnel."""
 
     id: Id
     host: str | None = None
@@ -100,13 +103,13 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     bus: tuple[BusOverride, ...] = ()
 
 
-class Duty(msgspec.Struct, frozen=True):
-    """What one agent has to do.
+class Assignment(msgspec.Struct, frozen=True):
+    """The buses and meters of one agent.
 
     Attributes:
-        agent: its id.
-        buses: its own, at the addresses where it reaches them.
-        meters: by the id of their bus; no bus is without one.
+        agent: id of the agent.
+        buses: its buses, at the addresses where it reaches them.
+        meters: its meters, by the id of their bus; every bus has at least one.
     """
 
     agent: str
@@ -114,19 +117,19 @@ class Duty(msgspec.Struct, frozen=True):
     meters: Mapping[str, tuple[Meter, ...]]
 
 
-def duty(site: Site, settings: AgentSettings) -> Duty:
-    """What the agent of these settings has to do on a site.
+def assignment(site: Site, settings: AgentSettings) -> Assignment:
+    """Return the buses and meters that a site assigns to the agent of these settings.
 
     Raises:
         ConfigError: with every problem, each in terms of `agent.toml` or `site.toml`.
     """
-    agent = _agent(site, settings.agent.id)
+    agent = _agent_id(site, settings.agent.id)
     buses = tuple(reached_bus(bus, settings) for bus in site.bus if bus.agent == agent)
     problems = [*_unknown_buses(site, settings), *endpoints.shared(site, buses)]
     if problems:
         raise ConfigError(problems)
     meters = {bus.id: tuple(one for one in site.meter if one.bus == bus.id) for bus in buses}
-    return Duty(agent, tuple(bus for bus in buses if meters[bus.id]), meters)
+    return Assignment(agent, tuple(bus for bus in buses if meters[bus.id]), meters)
 
 
 def reached_bus(bus: Bus, settings: AgentSettings) -> Bus:
@@ -142,23 +145,23 @@ def reached_bus(bus: Bus, settings: AgentSettings) -> Bus:
     return bus
 
 
-def check_same(was: Duty, now: Duty, site_was: str, site_now: str) -> None:
-    """See that a reload leaves an agent the one that it is: its batches bear both names.
+def check_same_agent(was: Assignment, now: Assignment, site_was: str, site_now: str) -> None:
+    """Check that a reload keeps the id of the agent and of its site, which its batches bear.
 
     Raises:
-        ConfigError: it would be another.
+        ConfigError: a reload would change one of them.
     """
     if now.agent != was.agent:
         problem = Problem(
-            text="this agent runs as {was}, and the files now make it {now}.",
-            fix="Restart it, or change them back.",
+            text="this agent runs as {was}, but the files now name it {now}.",
+            fix="Restart the agent, or restore the files.",
             values={"was": was.agent, "now": now.agent},
         )
         raise ConfigError([problem])
     if site_now != site_was:
         problem = Problem(
-            text="this agent runs for the site {was}, which is now named {now}.",
-            fix="Restart it, or change that back.",
+            text="this agent runs for the site {was}, whose id is now {now}.",
+            fix="Restart the agent, or restore the id of the site.",
             values={"was": site_was, "now": site_now},
             path=("site", "id"),
             file="site.toml",
@@ -166,12 +169,12 @@ def check_same(was: Duty, now: Duty, site_was: str, site_now: str) -> None:
         raise ConfigError([problem])
 
 
-def waiting_tables(was: AgentSettings, now: AgentSettings) -> list[str]:
-    """The tables that differ and are read at the start of an agent only."""
-    return [name for name in AT_START if getattr(was, name) != getattr(now, name)]
+def changed_start_tables(was: AgentSettings, now: AgentSettings) -> list[str]:
+    """Return the tables that differ but are only read at the start of an agent."""
+    return [name for name in READ_AT_START if getattr(was, name) != getattr(now, name)]
 
 
-def _agent(site: Site, wanted: str | None) -> str:
+def _agent_id(site: Site, wanted: str | None) -> str:
     known = sorted({bus.agent for bus in site.bus})
     if wanted is not None and wanted in known:
         return wanted
@@ -181,13 +184,13 @@ def _agent(site: Site, wanted: str | None) -> str:
     if not known:
         problem = Problem(
             text="no bus of the site names an agent, so there is nothing to poll.",
-            fix="Add a [[bus]] with agent = ... and give it to the meters.",
+            fix="Add a [[bus]] with agent = ... and assign the meters to it.",
             path=("bus",),
             file="site.toml",
         )
     elif wanted is None:
         problem = Problem(
-            text="the site has several agents, and nothing says which of them this is.",
+            text="the site has several agents, but the settings do not name one of them.",
             fix='Add [agent] id = "..." with one of: {known}.',
             values={"known": names},
             path=("agent", "id"),

@@ -1,4 +1,4 @@
-"""How a service reaches the MQTT broker: settings, and the client made from them."""
+"""Connection to the MQTT broker: settings, and the client made from them."""
 
 import asyncio
 import math

@@ -27,7 +27,7 @@ _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")  # random(4)
 
 
 class Clock(Protocol):
-    """What tells the time."""
+    """Source of wall-clock and monotonic time."""
 
     def now_ms(self) -> int:
         """UTC, milliseconds since 1970-01-01."""
@@ -42,7 +42,7 @@ class Clock(Protocol):
         """The name of that start of the machine."""
 
     def is_set(self) -> bool:
-        """Whether UTC is as right as it will be, as far as one can know."""
+        """Return True if UTC is as right as it can be known to be."""
 
     async def sleep(self, seconds: float) -> None:
         """Return after that many seconds of this clock."""
@@ -63,11 +63,11 @@ class SystemClock:
         return _up_ns() // 1_000_000
 
     def machine_boot(self) -> str:
-        """As the kernel names it; elsewhere than on Linux of this process alone."""
+        """Return the kernel's boot id; outside Linux, an id of this process alone."""
         return _machine_boot()
 
     def is_set(self) -> bool:
-        """Whether its time service has set it, where one runs."""
+        """Return True if the time service has set the clock, or if none runs."""
         return set_by_its_service(_RUN, kernels_error_us)
 
     async def sleep(self, seconds: float) -> None:
@@ -132,7 +132,7 @@ def _machine_boot() -> str:
 
 
 def set_by_its_service(run: Path, error_us: Callable[[], int | None]) -> bool:
-    """Whether a clock is set, where a service is there to set it.
+    """Return True if the time service has set the clock, or if none runs.
 
     Args:
         run: the folder in which what runs is seen.
@@ -145,7 +145,7 @@ def set_by_its_service(run: Path, error_us: Callable[[], int | None]) -> bool:
 
 
 def kernels_error_us() -> int | None:
-    """How wrong Linux takes its clock to be, at most; None where nobody says (adjtimex(2)).
+    """Return the kernel's bound on its clock error [us]; None if unknown (adjtimex(2)).
 
     From `_UNSURE_US` on, nobody has set it, or not for hours. The status STA_UNSYNC would say as
     much, but chrony without `rtcsync` leaves that standing for ever.

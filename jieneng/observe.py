@@ -90,7 +90,7 @@ def timeless() -> float:
 
 
 class LoggedFault:
-    """One thing that can be wrong for a while: said once when it begins and once when it ends.
+    """A condition that can be wrong for a while: logged once at its begin and once at its end.
 
     Where a clock is given, one that comes back soon after it was over has not ended until it has
     stayed away for a while: a cable that loses answers now and then fills no log.
@@ -140,7 +140,7 @@ class LoggedFault:
         self.times = 0
 
     def happened(self, reason: object, **evidence: object) -> None:
-        """It is so, again."""
+        """Record an occurrence of the fault."""
         self.times += 1
         self._last_s = self._now_s()
         if self.times == self._after:
@@ -148,12 +148,12 @@ class LoggedFault:
             self._log.warning(self._name, reason=str(reason), **self._context, **evidence)
 
     def over(self) -> None:
-        """It is not, or no longer."""
+        """Record that the fault is absent."""
         if not (self._lingers and self._now_s() < self._last_s + _CALM_S):
             self.end()
 
     def end(self, **why: object) -> None:
-        """It is over, however often it came back."""
+        """End the fault at once, however often it came back."""
         if self.times >= self._after:
             self._log.info(f"{self._name}: over", times=self.times, **self._context, **why)
             self._over_s = self._now_s()

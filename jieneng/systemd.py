@@ -1,4 +1,4 @@
-"""What systemd is told of a service: that it is ready, alive, reloading, leaving.
+"""Notify systemd that a service is ready, alive, reloading or stopping (sd_notify).
 
 The protocol of sd_notify(3): lines of `KEY=value` in a datagram to the socket that the environment
 names. Without a supervisor nothing is said, and nothing is missing.

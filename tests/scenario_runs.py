@@ -35,7 +35,7 @@ from simulators.serving import site_server
 from simulators.serving.bus_endpoint import BusEndpoint
 from simulators.serving.simulated_bus import ExchangeRecord
 from simulators.simulated_site import SimulatedSite
-from tests.edge_agent.scene import into
+from tests.edge_agent.agent_setup import append_samples_to
 from tests.stepped_clock import SteppedClock
 
 NAMES = scenario.scenario_ids()
@@ -146,7 +146,7 @@ def _poller(
         link=bus_link(simulated_bus, clock.now_ms),
         link_kind=bus.link,
         clock=clock,
-        on_result=into(samples),
+        on_result=append_samples_to(samples),
         log=structlog.get_logger(),
     )
 

@@ -93,7 +93,7 @@ class RegisterLocation(msgspec.Struct, frozen=True):
 
     @property
     def order_indexes(self) -> frozenset[int]:
-        """Which of the four byte orders it may be; one register alone leaves several open."""
+        """Indexes of the byte orders that fit; a single register leaves several possible."""
         known = enumerate(orders(self.words))
         return frozenset(index for index, order in known if order == self.order)
 

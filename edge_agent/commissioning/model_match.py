@@ -98,7 +98,7 @@ _INDISTINGUISHABLE_BITS: Final = 4.0  # a lead of less than 16 to 1 does not tel
 
 
 class DecodedValue(msgspec.Struct, frozen=True):
-    """One value of a model, decoded from the unit's reply.
+    """Value of a model's point, decoded from the unit's reply.
 
     Attributes:
         evidence_bits: evidence that the register is what the model says [bits].

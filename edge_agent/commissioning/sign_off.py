@@ -18,7 +18,7 @@ TransformerSide: TypeAlias = Literal["primary", "secondary"]
 
 
 class SignOffRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the sign-off file.
+    """Line of the sign-off file.
 
     Attributes:
         time: time at which the register was read, with its offset from UTC.

@@ -1,4 +1,4 @@
-"""Where a bus's gateway or serial port is, however it is spelled. Pure: nothing is looked up.
+"""Identity of a gateway or serial port, however it is spelled. Pure: no name is looked up.
 
 Laws:
 

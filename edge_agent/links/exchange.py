@@ -1,4 +1,4 @@
-"""One open connection or serial port, and the exchange that is under way on it.
+"""Drive one request and its reply over an open connection or serial port.
 
 Laws:
 
@@ -41,7 +41,7 @@ _AT_ONCE: Final = 0.5
 
 
 class Manner(msgspec.Struct, frozen=True):
-    """How a link is used.
+    """Timing rules of a link: timeout, gap between exchanges, time of a byte.
 
     Attributes:
         timeout_s: how long a device may think.
@@ -57,7 +57,7 @@ class Manner(msgspec.Struct, frozen=True):
 
 
 class Wire(asyncio.Protocol):
-    """One connection, and the exchange that is under way on it.
+    """An open connection and the exchange in progress on it.
 
     Attributes:
         gone: set when the other end, too, has nothing of it any more.
@@ -126,17 +126,17 @@ class Wire(asyncio.Protocol):
 
     @property
     def torn(self) -> bool:
-        """Whether what came last is a part of a reply."""
+        """Return True if the last bytes received are part of a reply."""
         return self._begun or bool(self._buffer)
 
     @property
     def exhausted(self) -> bool:
-        """Whether it is to be given up."""
+        """Return True if the connection must be given up."""
         return self._silences >= _SILENCES
 
     @property
     def closed(self) -> bool:
-        """Whether nothing can be sent any more."""
+        """Return True if nothing can be sent any more."""
         return self._transport.is_closing()
 
     def carry_on(self, talk: Talk, ask: Ask) -> "asyncio.Future[Ask | Pause | None]":
@@ -216,7 +216,7 @@ class Wire(asyncio.Protocol):
         self._transport.write(send)
 
     def _last_wait_s(self) -> float:
-        """How long to wait where it may be the last time."""
+        """Return the longest wait for a reply that may be the last chance [s]."""
         has_served = self.asked > self._silences
         if self.framing.numbered and has_served and self._silences == _SILENCES - 1:
             return self._patience.longest_s
@@ -271,7 +271,7 @@ class Wire(asyncio.Protocol):
                 self._deadline_s += self._manner.byte_s * more
 
     def _passed_over(self) -> None:
-        """What came is the answer to a question before."""
+        """Skip a reply that answers an earlier request."""
         came_s = min(self._unasked_s, self.loop.time())
         if came_s > self._silent_s:  # else it is the same answer again
             self._patience.came_late(came_s - self._silent_s)
@@ -309,7 +309,7 @@ class Wire(asyncio.Protocol):
             self._next.set_exception(error)
 
     def _fail(self, error: LinkError | PeerError) -> None:
-        """There is no reply, or none that counts."""
+        """End the exchange with an error: no reply, or none that counts."""
         if self._steps is not None:
             self._steps.close()
             self._steps = None

@@ -58,7 +58,7 @@ _PSEUDO: Final = "/dev/pts/"  # where pseudo-terminals are: simulators, drivers 
 
 
 class Link:
-    """What links have in common. Opened when it is first used."""
+    """Base of all links; a connection is opened on first use."""
 
     def __init__(self, place: str, manner: Manner) -> None:
         self._place = place

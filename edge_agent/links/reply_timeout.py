@@ -1,4 +1,4 @@
-"""How long an answer is waited for, where replies carry numbers. Pure: times are passed in.
+"""Adaptive reply timeout for links whose replies carry numbers. Pure: times are passed in.
 
 A gateway asks its meters one after the other. If it gives a dead one more time than we give it, the
 questions behind that one come too late, and meters look dead that are not.
@@ -28,15 +28,15 @@ class ReplyTimeout:
     """
 
     def __init__(self, timeout_s: float) -> None:
-        """As the site says."""
+        """Begin with the timeout of `site.toml`."""
         self.wait_s = timeout_s
         self.longest_s: Final = _MOST * timeout_s
         self._timeout_s = timeout_s
 
     def came_late(self, after_s: float) -> None:
-        """An answer came so long after its question, or after the late one before it."""
+        """Lengthen the wait after an answer that came `after_s` after its request."""
         self.wait_s = min(max(self.wait_s, after_s), self.longest_s)
 
     def fell_silent(self) -> None:
-        """None came."""
+        """Shorten the wait a little after a timeout without any reply."""
         self.wait_s = max(self._timeout_s, _KEPT * self.wait_s)

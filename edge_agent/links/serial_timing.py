@@ -1,4 +1,4 @@
-"""How long things take on a serial wire. Pure.
+"""Timing of a serial line: characters and the gap between frames. Pure.
 
 Source: MODBUS over Serial Line V1.02, sections 2.5.1 and 2.5.1.1.
 """
@@ -13,7 +13,7 @@ _FAST_GAP_S: Final = 0.00175  # ... and above that many baud this, whatever the 
 
 
 def character_s(baud: int, parity: Parity, stop_bits: int) -> float:
-    """What one byte takes: a start bit, eight of data, parity, stop bits."""
+    """Return the time of one byte [s]: a start bit, eight data bits, parity, stop bits."""
     return (1 + 8 + (parity != "N") + stop_bits) / baud
 
 

@@ -18,7 +18,7 @@ from typing import Final
 import msgspec
 
 from edge_agent.polling.bus_poller import BusPoller
-from edge_agent.settings import Duty
+from edge_agent.settings import Assignment
 from jieneng.metering.catalog.meter_model import Model
 from jieneng.metering.site import Bus, Meter
 from jieneng.site_folder import SiteFolder
@@ -129,7 +129,7 @@ class BusTasks:
         self._running[duty.bus.id] = _Running(duty, poller, task)
 
 
-def duties(folder: SiteFolder, mine: Duty) -> tuple[BusDuty, ...]:
+def duties(folder: SiteFolder, mine: Assignment) -> tuple[BusDuty, ...]:
     """Return the duty of an agent as one duty for each bus."""
     return tuple(
         BusDuty(

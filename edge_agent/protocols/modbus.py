@@ -53,7 +53,7 @@ _SHORTEST: Final = 3  # unit, function, exception code or byte count: what of it
 
 
 class _EncodedRequest(msgspec.Struct, frozen=True, gc=False):
-    """One read of one unit.
+    """A read of one unit, encoded.
 
     Attributes:
         unit: that is asked.
@@ -92,7 +92,7 @@ class _TcpRequest(_EncodedRequest, frozen=True, gc=False):
 
 
 def read_tcp(unit: int, read: ModbusRead) -> Request:
-    """One read of one unit, in TCP frames.
+    """Encode a read of one unit for TCP frames.
 
     Args:
         unit: 0 to 255.
@@ -133,7 +133,7 @@ class _RtuRequest(_EncodedRequest, frozen=True, gc=False):
 
 
 def read_rtu(unit: int, read: ModbusRead) -> Request:
-    """One read of one unit, in RTU frames. As `read_tcp`; no number is sent."""
+    """Encode a read of one unit for RTU frames. Like `read_tcp`, but no number is sent."""
     wanted = _wanted(read)
     request = _RTU_REQUEST.pack(unit, read.function, read.address, read.count)
     head = _RTU_HEAD.pack(unit, read.function, wanted)
@@ -199,7 +199,7 @@ MODBUS: Final = BusProtocol(framings=FRAMINGS, line_bytes=_line_bytes)
 
 
 def _wanted(read: ModbusRead) -> int:
-    """How many data bytes the answer to a read holds."""
+    """Return the number of data bytes in the answer to a read."""
     function, count = read.function, read.count
     if not 1 <= count <= _MOST.get(function, 0):
         raise ValueError(f"Modbus can't read {count} at once with function {function}")
@@ -207,7 +207,7 @@ def _wanted(read: ModbusRead) -> int:
 
 
 def _missing(frame: bytes) -> int:
-    """How many bytes of a TCP frame come after its head."""
+    """Return the number of bytes of a TCP frame that follow its head."""
     _, protocol, length, *_ = _TCP_HEAD.unpack_from(frame)
     if protocol != 0 or not _SHORTEST <= length <= _LONGEST:
         head = frame[:_TCP_HEAD_BYTES].hex(" ")
@@ -216,7 +216,7 @@ def _missing(frame: bytes) -> int:
 
 
 def _refusal(frame: bytes, unit: int, asked: int, wanted: int) -> DeviceRefused:
-    """What a TCP frame says that has the question's number, and is not what was asked for."""
+    """Return the error for a TCP frame with the right number that is not the wanted reply."""
     _, _, length, who, function, size = _TCP_HEAD.unpack_from(frame)
     _match(unit, who, asked, function)
     if not function & _REFUSED:

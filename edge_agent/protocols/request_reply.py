@@ -47,7 +47,7 @@ def checked_for_second_reply(exchange: Exchange) -> Exchange:
 
 
 class Request(Protocol):
-    """One read of one device, encoded once and asked many times."""
+    """A read of one device, encoded once and sent many times."""
 
     def exchange(self, number: int) -> Exchange:
         """Return a new exchange; the number differs from that of the exchange before."""
@@ -81,7 +81,7 @@ def no_trailing_bytes(_: bytes) -> bool:
 
 
 class Framing(msgspec.Struct, frozen=True, kw_only=True):
-    """How a protocol's requests travel on one kind of link.
+    """Framing of a protocol's requests on one kind of link.
 
     Attributes:
         request: meter and read -> the encoded request; called once, at start.

@@ -1,71 +1,39 @@
-"""What is done to the tables of the spool within a transaction that is open.
+"""Read and change the tables of the spool within an open transaction.
 
-Law: whatever comes into `batch` or leaves it is counted in `ledger` by the same function.
+Law: the function that adds a batch to `batch`, or removes one, also counts it in `ledger`.
 """
 
 import sqlite3
-import zlib
 from collections.abc import Callable, Collection, Sequence
 from typing import Final, TypeVar
 
 import msgspec
 
-from edge_agent.publishing.in_flight import Ends, Entry, Key
 from edge_agent.spool import sqlite_file
-from edge_agent.spool.sample_counts import Counts
+from edge_agent.spool.queued_batch import BatchKey, QueuedBatch, QueueEnds, QueueEntry
+from edge_agent.spool.sample_counts import SampleCounts
 
-_COUNTS: Final = ", ".join(f'"{name}"' for name in Counts.__struct_fields__)
-_LEAST_FILE_BYTES: Final = 65536  # less than the empty tables and a few batches is no bound
-_MOST_UNDER_WAY: Final = 1000  # of any window
-_ROW_PAGES: Final = 4  # that a row may need beyond its payload: table, index, overflow, list
+_COUNTS: Final = ", ".join(f'"{name}"' for name in SampleCounts.__struct_fields__)
+_MIN_FILE_BYTES: Final = 65536  # empty tables and a few batches take as much
+_MAX_IN_FLIGHT: Final = 1000  # largest window
+_ROW_PAGES: Final = 4  # pages a row may need beyond its payload: table, index, overflow, list
 _OLDEST: Final = "id = (SELECT min(id) FROM batch)"
-# A report of polls that read nothing is no reading: no reading gives way to one.
-_LEAST: Final = (
+# Batches without samples go first: no reading is dropped for the report of a failed poll.
+_FIRST_TO_DROP: Final = (
     "id = coalesce((SELECT min(id) FROM batch INDEXED BY reports WHERE samples = 0),"
     " (SELECT min(id) FROM batch))"
 )
 _T = TypeVar("_T")
 
 
-class Row(msgspec.Struct, frozen=True, array_like=True):
-    """A batch in the spool.
-
-    Attributes:
-        boot: with `seq` the name of the batch.
-        samples: how many the payload holds.
-        payload: as it is published.
-        machine: the start of the machine in whose running time it is stamped, while it waits for
-            its time; None where it has that.
-    """
-
-    boot: str
-    seq: int
-    samples: int
-    payload: bytes
-    machine: str | None = None
-
-    @property
-    def key(self) -> tuple[str, int]:
-        """Its name."""
-        return self.boot, self.seq
-
-    @property
-    def check(self) -> int:
-        """Its checksum."""
-        head = f"{self.boot} {self.seq} {self.samples}"
-        if self.machine is not None:
-            head += f" {self.machine}"
-        return zlib.crc32(self.payload, zlib.crc32(head.encode()))
-
-
-def whole_or_not(
+def run_transaction(
     db: sqlite3.Connection, work: Callable[[sqlite3.Connection], _T]
-) -> tuple[Counts, _T]:
-    """Work in one transaction; the counts after it."""
+) -> tuple[SampleCounts, _T]:
+    """Run `work` in one transaction; return the counts after it, and the result of `work`."""
     db.execute("BEGIN IMMEDIATE")
     try:
         result = work(db)
-        now = counts(db)
+        now = read_counts(db)
         db.execute("COMMIT")
     except BaseException:
         if db.in_transaction:
@@ -74,24 +42,24 @@ def whole_or_not(
     return now, result
 
 
-def counts(db: sqlite3.Connection) -> Counts:
-    """What the ledger says."""
+def read_counts(db: sqlite3.Connection) -> SampleCounts:
+    """Return the counts of the ledger."""
     found = db.execute(f"SELECT {_COUNTS} FROM ledger").fetchone()  # noqa: S608 - ours
     if found is None or not all(isinstance(one, int) and one >= 0 for one in found):
-        raise sqlite_file.damaged("the ledger holds no counts")
-    return Counts(*found)
+        raise sqlite_file.corruption_error("the ledger holds no counts")
+    return SampleCounts(*found)
 
 
-def sound_counts(db: sqlite3.Connection) -> Counts:
-    """The same of a file that somebody else left behind."""
-    said = counts(db)
-    if not said.add_up:
-        raise sqlite_file.damaged("the counts of the ledger do not add up")
+def read_checked_counts(db: sqlite3.Connection) -> SampleCounts:
+    """Return the counts of the ledger of a file from an earlier run, if they are consistent."""
+    said = read_counts(db)
+    if not said.is_balanced:
+        raise sqlite_file.corruption_error("the counts of the ledger do not add up")
     return said
 
 
-def write_counts(db: sqlite3.Connection, now: Counts) -> None:
-    """Make the ledger say this."""
+def write_counts(db: sqlite3.Connection, now: SampleCounts) -> None:
+    """Write the counts to the ledger."""
     form = msgspec.structs.asdict(now)
     db.execute(
         "UPDATE ledger SET " + ", ".join(f'"{name}" = ?' for name in form),  # noqa: S608 - ours
@@ -100,17 +68,17 @@ def write_counts(db: sqlite3.Connection, now: Counts) -> None:
 
 
 def running_s(db: sqlite3.Connection) -> float:
-    """How long agents had run on this file when the last batch was put."""
+    """Return how long agents had run on this file at the last put [s]."""
     (found,) = db.execute("SELECT running_s FROM ledger").fetchone()
     return float(found)
 
 
-def insert(db: sqlite3.Connection, rows: Sequence[Row], at_s: float) -> None:
-    """Put batches at the end of the queue: pending, but nobody's reading yet."""
+def insert_batches(db: sqlite3.Connection, rows: Sequence[QueuedBatch], at_s: float) -> None:
+    """Append batches to the queue as pending; `count_read` counts them as read."""
     db.executemany(
         "INSERT INTO batch (boot, seq, samples, payload, machine, put_s, crc)"
         " VALUES (?, ?, ?, ?, ?, ?, ?)",
-        [(*msgspec.structs.astuple(row), at_s, row.check) for row in rows],
+        [(*msgspec.structs.astuple(row), at_s, row.checksum) for row in rows],
     )
     db.execute(
         "UPDATE ledger SET pending = pending + ?, size_bytes = size_bytes + ?",
@@ -119,42 +87,42 @@ def insert(db: sqlite3.Connection, rows: Sequence[Row], at_s: float) -> None:
 
 
 def count_read(db: sqlite3.Connection, samples: int, refused: int, at_s: float) -> None:
-    """So many came into the queue now, and so many did not get there earlier."""
+    """Count samples that were put now, and samples that were refused earlier, as read."""
     db.execute(
         "UPDATE ledger SET read = read + ?, refused = refused + ?, running_s = ?",
         (samples + refused, refused, at_s),
     )
 
 
-def drop_full(db: sqlite3.Connection, max_bytes: int) -> None:
-    """Drop the least until the rest is within the bound, as payload and as pages of the file.
+def drop_above_max_bytes(db: sqlite3.Connection, max_bytes: int) -> None:
+    """Drop batches until the rest is within the limit, both as payload and as pages of the file.
 
-    Batches of half a page leave the other half empty, so payload alone would bound nothing.
+    A batch of half a page leaves the other half empty, so payload alone would limit nothing.
     """
     while True:
         (size,) = db.execute("SELECT size_bytes FROM ledger").fetchone()
         used = _pragma(db, "page_count") - _pragma(db, "freelist_count")
-        if size <= max_bytes and used * sqlite_file.PAGE_BYTES <= max(max_bytes, _LEAST_FILE_BYTES):
+        if size <= max_bytes and used * sqlite_file.PAGE_BYTES <= max(max_bytes, _MIN_FILE_BYTES):
             return
-        if not remove(db, "full", _LEAST, ()):
+        if not remove_batches(db, "full", _FIRST_TO_DROP, ()):
             return
 
 
-def pages(rows: Sequence[Row]) -> int:
-    """How many pages they take at most."""
+def pages_needed(rows: Sequence[QueuedBatch]) -> int:
+    """Return how many pages the batches take at most."""
     return sum(len(row.payload) // sqlite_file.PAGE_BYTES + _ROW_PAGES for row in rows)
 
 
 def has_room(db: sqlite3.Connection, pages: int, max_bytes: int) -> bool:
-    """Whether the file can take so many pages more and stays within so many bytes."""
+    """Return True if the file stays within `max_bytes` with so many pages more."""
     used = _pragma(db, "page_count") - _pragma(db, "freelist_count")
     return (used + pages) * sqlite_file.PAGE_BYTES <= max_bytes
 
 
-def widen(db: sqlite3.Connection, size: int) -> None:
-    """Have the file hold so many bytes, in pages that are free unless something is in them already.
+def preallocate(db: sqlite3.Connection, size: int) -> None:
+    """Grow the file to a size in bytes; the new pages are free.
 
-    They are written, to the log and to the file: only so is the disk's room taken.
+    They are written, to the WAL and to the file: only then is the disk space really taken.
     """
     missing = size // sqlite_file.PAGE_BYTES - _pragma(db, "page_count")
     if missing <= 0:
@@ -166,48 +134,52 @@ def widen(db: sqlite3.Connection, size: int) -> None:
         db.execute("INSERT INTO room VALUES (zeroblob(?))", (taken,))
         db.execute("DROP TABLE room")
 
-    whole_or_not(db, work)
+    run_transaction(db, work)
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-def drop_for_pages(db: sqlite3.Connection, pages: int) -> None:
-    """Drop the least until the file has so many pages free."""
+def drop_to_free_pages(db: sqlite3.Connection, pages: int) -> None:
+    """Drop batches until the file has so many pages free."""
     while _pragma(db, "freelist_count") < pages:
-        if not remove(db, "full", _LEAST, ()):
+        if not remove_batches(db, "full", _FIRST_TO_DROP, ()):
             return
 
 
-def drop_old(db: sqlite3.Connection, before_s: float) -> None:
-    """Drop what was put before a moment of the running time."""
-    while (first_s := oldest_s(db)) is not None and first_s < before_s:
-        remove(db, "old", _OLDEST, ())
+def drop_put_before(db: sqlite3.Connection, before_s: float) -> None:
+    """Drop batches that were put before a moment of the running time."""
+    while (first_s := oldest_put_s(db)) is not None and first_s < before_s:
+        remove_batches(db, "old", _OLDEST, ())
 
 
-def ends(
+def queue_ends(
     db: sqlite3.Connection,
-    most: int,
-    under_way: Collection[Key],
-    but: tuple[int, int] | None = None,
-) -> Ends:
-    """Both ends of the queue, without what stands from one number to another in it."""
-    parts = ("TRUE",) if but is None else (f"id < {but[0]}", f"id > {but[1]}")
-    oldest = _entries(db, parts, "ASC", most)
-    newest = _entries(db, parts[::-1], "DESC", most)
+    limit: int,
+    in_flight: Collection[BatchKey],
+    excluded_ids: tuple[int, int] | None = None,
+) -> QueueEnds:
+    """Return both ends of the queue, without the rows in a range of row ids."""
+    parts = (
+        ("TRUE",)
+        if excluded_ids is None
+        else (f"id < {excluded_ids[0]}", f"id > {excluded_ids[1]}")
+    )
+    oldest = _select_entries(db, parts, "ASC", limit)
+    newest = _select_entries(db, parts[::-1], "DESC", limit)
     there = {entry.key for entry in (*oldest, *newest)}
-    gone = [key for key in under_way if key not in there and not _has(db, key)]
-    return Ends(oldest, newest, gone)
+    gone = [key for key in in_flight if key not in there and not _contains(db, key)]
+    return QueueEnds(oldest, newest, gone)
 
 
-def oldest_s(db: sqlite3.Connection) -> float | None:
-    """When the oldest batch was put, in running time; None where there is none."""
+def oldest_put_s(db: sqlite3.Connection) -> float | None:
+    """Return the running time at which the oldest batch was put; None if there is none."""
     oldest = db.execute("SELECT put_s FROM batch ORDER BY id LIMIT 1").fetchone()
     if oldest is None:
         return None
-    return oldest[0] if isinstance(oldest[0], float) else 0.0  # the disk changed it
+    return oldest[0] if isinstance(oldest[0], float) else 0.0  # damaged
 
 
-def read(db: sqlite3.Connection, keys: Sequence[Key]) -> list[Row]:
-    """Batches by name. Damaged ones leave the queue."""
+def read_batches(db: sqlite3.Connection, keys: Sequence[BatchKey]) -> list[QueuedBatch]:
+    """Return batches by name. Damaged ones leave the queue."""
     rows, missing = [], []
     for key in keys:
         found = db.execute(
@@ -217,36 +189,52 @@ def read(db: sqlite3.Connection, keys: Sequence[Key]) -> list[Row]:
         ).fetchone()
         if found is None:
             missing.append(key)
-        elif (row := whole(found)) is None:
+        elif (row := intact_batch(found)) is None:
             db.execute("DELETE FROM batch WHERE boot = ? AND seq = ?", key)
-            count_damaged(db)
-        elif row.machine is None:
+            count_missing_as_damaged(db)
+        elif row.machine_boot is None:
             rows.append(row)
-        else:  # it waits, and nobody who knows that asks for it
+        else:  # undated, and never asked for under its name
             missing.append(key)
-    if missing and not set(missing).isdisjoint(_names_at_ends(db)):
-        raise sqlite_file.damaged("a batch can't be found by the name that it has")
+    if missing and not set(missing).isdisjoint(_keys_at_ends(db)):
+        raise sqlite_file.corruption_error("a batch can't be found by the name that it has")
     return rows
 
 
 def remove_stored(db: sqlite3.Connection, boot: str, first: int, last: int) -> int:
-    """Remove a range of one run; how many batches it were. What was never sent is not in it."""
+    """Remove a range of batches of one run as stored; undated ones were never sent, and stay.
+
+    Returns:
+        The number of batches removed.
+    """
     where = "boot = ? AND seq BETWEEN ? AND ? AND machine IS NULL"
-    return remove(db, "stored", where, (boot, first, last))
+    return remove_batches(db, "stored", where, (boot, first, last))
 
 
-def whole(found: Sequence[object]) -> Row | None:
-    """The batch of a table's row, which ends with its checksum, if it is as it was put."""
+def intact_batch(found: Sequence[object]) -> QueuedBatch | None:
+    """Return the batch of a row that ends with its checksum; None if it is damaged."""
     *parts, check = found
     try:
-        row = msgspec.convert(parts, Row)
+        row = msgspec.convert(parts, QueuedBatch)
     except msgspec.ValidationError:
         return None
-    return row if check in {None, row.check} else None  # the first version kept no checksums
+    return row if check in {None, row.checksum} else None  # the first version kept no checksums
 
 
-def remove(db: sqlite3.Connection, counted_as: str, where: str, values: Sequence[object]) -> int:
-    """Delete batches and count their samples; how many batches it were."""
+def remove_batches(
+    db: sqlite3.Connection, counted_as: str, where: str, values: Sequence[object]
+) -> int:
+    """Delete batches and count their samples.
+
+    Args:
+        db: in a transaction.
+        counted_as: column of the ledger that counts them.
+        where: condition on rows of `batch`.
+        values: parameters of the condition.
+
+    Returns:
+        The number of batches removed.
+    """
     samples, size = db.execute(
         f"SELECT total(samples), total(length(payload)) FROM batch WHERE {where}",  # noqa: S608 - ours
         values,
@@ -260,8 +248,11 @@ def remove(db: sqlite3.Connection, counted_as: str, where: str, values: Sequence
     return removed
 
 
-def count_damaged(db: sqlite3.Connection) -> None:
-    """What is missing of the pending is damaged. Its own row is no witness of how many it held."""
+def count_missing_as_damaged(db: sqlite3.Connection) -> None:
+    """Count pending samples that are no longer in the table as damaged.
+
+    A damaged row can't be trusted to tell how many samples it held.
+    """
     left = db.execute("SELECT total(samples), total(length(payload)) FROM batch").fetchone()
     samples, size = map(int, left)
     db.execute(
@@ -270,16 +261,18 @@ def count_damaged(db: sqlite3.Connection) -> None:
     )
 
 
-def _entries(db: sqlite3.Connection, parts: Sequence[str], order: str, most: int) -> list[Entry]:
-    """The names of so many at most, from one part of the queue after the other."""
-    found: list[Entry] = []
+def _select_entries(
+    db: sqlite3.Connection, parts: Sequence[str], order: str, limit: int
+) -> list[QueueEntry]:
+    """Return up to `limit` entries, from one part of the queue after the other."""
+    found: list[QueueEntry] = []
     for part in parts:
         found += [
-            Entry((boot, seq), size)
+            QueueEntry((boot, seq), size)
             for boot, seq, size in db.execute(
                 f"SELECT boot, seq, length(payload) FROM batch WHERE {part}"  # noqa: S608 - ours
                 f" ORDER BY id {order} LIMIT ?",
-                (most - len(found),),
+                (limit - len(found),),
             )
         ]
     return found
@@ -290,11 +283,11 @@ def _pragma(db: sqlite3.Connection, name: str) -> int:
     return int(found)
 
 
-def _names_at_ends(db: sqlite3.Connection) -> set[Key]:
-    found = ends(db, _MOST_UNDER_WAY, ())
+def _keys_at_ends(db: sqlite3.Connection) -> set[BatchKey]:
+    found = queue_ends(db, _MAX_IN_FLIGHT, ())
     return {entry.key for entry in (*found.oldest, *found.newest)}
 
 
-def _has(db: sqlite3.Connection, key: Key) -> bool:
+def _contains(db: sqlite3.Connection, key: BatchKey) -> bool:
     found = db.execute("SELECT 1 FROM batch WHERE boot = ? AND seq = ?", key)
     return found.fetchone() is not None

@@ -1,15 +1,15 @@
-"""A damaged spool is set aside, and what it still gives back stands in its place.
+"""Set a damaged spool aside, and put a new file with its readable batches in its place.
 
 Laws:
 
-1. A batch whose checksum is wrong is not given back.
-2. The damaged file stays where it is until all that it gives back lies on the disk under another
-   name, with its counts. Who is killed before that begins again; who is killed after it goes on.
-   At no moment is there a batch in the place of the spool that is not counted there.
-3. A log is moved away before another file takes the place of its own: SQLite would write it over
-   whatever stands there.
-4. What the disk has no room for waits for a while; then the oldest give way, as they do in a spool
-   that is full.
+1. A batch whose checksum is wrong is never copied.
+2. The damaged file stays in its place until all its readable batches are on the disk under another
+   name, with their counts. A rescue that is killed before that begins again; one that is killed
+   after it continues. At no moment is there a batch in the spool's place that is not counted there.
+3. A write-ahead log (WAL) is moved away before another file takes the place of its own: SQLite
+   would write it over whatever file is there.
+4. If the disk has too little space, the rescue waits for some time; after that the oldest batches
+   are dropped, as in a full spool.
 """
 
 import os
@@ -25,17 +25,18 @@ import msgspec
 
 from edge_agent.polling.circuit_breaker import CircuitBreaker
 from edge_agent.spool import batch_queue, spool_tables, sqlite_file
-from edge_agent.spool.batch_queue import Row, whole
-from edge_agent.spool.sample_counts import Counts, settled, youngest
+from edge_agent.spool.batch_queue import intact_batch
+from edge_agent.spool.queued_batch import QueuedBatch
+from edge_agent.spool.sample_counts import SampleCounts, most_recent, reconciled
 from jieneng.observe import Log
 
-_NO_ROOM_S: Final = 60.0  # where there is no room, it is looked for again after this ...
-_NO_ROOM_TRIES: Final = 60  # ... so often, before the oldest give way
-_LOGS: Final = 3  # how much stays free, in logs: one outgrows its bound by a transaction
+_SPACE_RETRY_S: Final = 60.0  # wait before the next attempt if there is too little space ...
+_SPACE_RETRIES: Final = 60  # ... attempts before the oldest batches are dropped
+_FREE_WALS: Final = 3  # space kept free, in WALs: a WAL outgrows its limit by a transaction
 
-# The table and the index of names both know the numbers of all batches: each is walked from both
-# ends, as far as it goes.
-_WALKS: Final = tuple(
+# The table and the index of names both contain the row ids of all batches: each is read from both
+# ends, as far as it is readable.
+_ROW_ID_QUERIES: Final = tuple(
     f"SELECT rowid FROM batch {by} {order}"  # noqa: S608 - ours
     for by, order in (
         ("NOT INDEXED", "ORDER BY rowid"),
@@ -47,48 +48,48 @@ _WALKS: Final = tuple(
 
 
 class Rescue:
-    """Of one spool. How often there was no room for it is remembered."""
+    """The rescue of one spool. It remembers how often there was too little space."""
 
     def __init__(self, path: Path, log: Log, now_s: Callable[[], float]) -> None:
         self._path = path
         self._log = log
         self._now_s = now_s
-        self._room = CircuitBreaker(_NO_ROOM_S, _NO_ROOM_S, trip=1)
+        self._space_breaker = CircuitBreaker(_SPACE_RETRY_S, _SPACE_RETRY_S, trip=1)
 
-    def check(self) -> None:
-        """Fail at once where it is too early to look for room again."""
-        if self._now_s() < self._room.not_before_s:
-            raise sqlite_file.full()
+    def raise_if_waiting_for_space(self) -> None:
+        """Raise "disk full" if it is too early to look for space again."""
+        if self._now_s() < self._space_breaker.not_before_s:
+            raise sqlite_file.full_error()
 
-    def anew(self, log_bytes: int, known: Counts, reason: str) -> Counts:
-        """Set the damaged file aside, and put what it gives back in its place.
+    def replace_damaged(self, wal_bytes: int, known: SampleCounts, reason: str) -> SampleCounts:
+        """Set the damaged file aside, and put a new file with its readable batches in its place.
 
         Args:
-            log_bytes: how large a log may grow before it is written back.
-            known: the youngest counts that are to be had elsewhere.
-            reason: why it is taken for damaged.
+            wal_bytes: size at which the WAL is checkpointed.
+            known: the most recent counts that are available elsewhere.
+            reason: why the file is regarded as damaged.
 
         Returns:
-            The counts from which those of the new file go on.
+            The counts from which those of the new file continue.
 
         Raises:
             sqlite3.Error: the disk takes no more, or nothing at all; all is as it was.
             OSError: the same.
         """
-        _remove(_beside(self._path, "damaged"))  # it has been rescued from, and takes room
-        before = youngest(known, counts_of(self._path))
-        new = _beside(self._path, "new")
+        _remove(_sibling(self._path, "damaged"))  # it was rescued from earlier, and takes space
+        before = most_recent(known, counts_in_file(self._path))
+        new = _sibling(self._path, "new")
         try:
-            after = self._made(new, log_bytes, before)
+            after = self._write_new_file(new, wal_bytes, before)
         except BaseException as error:
             with suppress(OSError):
                 _remove(new)
-            if sqlite_file.code(error) == sqlite3.SQLITE_FULL:
-                self._room.failed(self._now_s())
+            if sqlite_file.primary_code(error) == sqlite3.SQLITE_FULL:
+                self._space_breaker.failed(self._now_s())
             raise
-        _move(new, _beside(self._path, "rescued"))
-        aside = finish(self._path)
-        self._room.answered()
+        _move(new, _sibling(self._path, "rescued"))
+        aside = finish_interrupted(self._path)
+        self._space_breaker.answered()
         self._log.error(
             "spool was damaged, set aside, and begun anew",
             reason=reason,
@@ -98,74 +99,74 @@ class Rescue:
         )
         return before
 
-    def _made(self, new: Path, log_bytes: int, before: Counts) -> Counts:
-        """Make the new file; its counts."""
+    def _write_new_file(self, new: Path, wal_bytes: int, before: SampleCounts) -> SampleCounts:
+        """Write the new file, and return its counts."""
         _remove(new)
-        patient = self._room.failures < _NO_ROOM_TRIES
-        with closing(sqlite_file.opened(new, log_bytes)) as db:
-            _bring_over(db, self._path, log_bytes, patient=patient)
-            after = _settle(db, before)
-            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # its log does not move with it
+        may_wait = self._space_breaker.failures < _SPACE_RETRIES
+        with closing(sqlite_file.open_file(new, wal_bytes)) as db:
+            _copy_batches(db, self._path, wal_bytes, may_wait=may_wait)
+            after = _write_reconciled_counts(db, before)
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # the WAL is not moved with the file
         return after
 
 
-def finish(path: Path) -> Path:
-    """Go on where a rescue was cut off, if one was; the name of what was set aside."""
-    aside, rescued = _beside(path, "damaged"), _beside(path, "rescued")
+def finish_interrupted(path: Path) -> Path:
+    """Finish a rescue that was interrupted, if any; return the name of the file set aside."""
+    aside, rescued = _sibling(path, "damaged"), _sibling(path, "rescued")
     if rescued.exists():
-        if _log(path).exists():
-            _move(_log(path), _log(aside))
+        if _wal(path).exists():
+            _move(_wal(path), _wal(aside))
         if path.exists():
             _move(path, aside)
         _move(rescued, path)
     return aside
 
 
-def counts_of(path: Path) -> Counts:
-    """What a damaged file says of itself, if it says anything that can be."""
+def counts_in_file(path: Path) -> SampleCounts:
+    """Return the counts in a damaged file; zeros if they are unreadable or inconsistent."""
     if not path.exists():
-        return Counts()
+        return SampleCounts()
     try:
-        with closing(_opened(path)) as db:
-            return batch_queue.sound_counts(db)
+        with closing(_open_damaged(path)) as db:
+            return batch_queue.read_checked_counts(db)
     except sqlite_file.FAILURES:
-        return Counts()
+        return SampleCounts()
 
 
-def given_back(path: Path) -> Generator[Row, None, None]:
-    """The whole batches of a damaged file, in the order in which they were put."""
-    with closing(_opened(path)) as db:
-        _believe_ourselves(db)
-        for number in _numbers(db):
+def readable_batches(path: Path) -> Generator[QueuedBatch, None, None]:
+    """Yield the intact batches of a damaged file, in the order in which they were put."""
+    with closing(_open_damaged(path)) as db:
+        _override_schema(db)
+        for number in _row_ids(db):
             with suppress(*sqlite_file.FAILURES):
                 found = db.execute(
                     "SELECT boot, seq, samples, payload, machine, crc FROM batch WHERE rowid = ?",
                     (number,),
                 ).fetchone()
-                if found is not None and (row := whole(found)) is not None:
+                if found is not None and (row := intact_batch(found)) is not None:
                     yield row
 
 
-def _bring_over(db: sqlite3.Connection, path: Path, log_bytes: int, *, patient: bool) -> None:
-    """Take what the damaged file gives back, in transactions of a log at most."""
-    room = shutil.disk_usage(path.parent).free - _LOGS * log_bytes
-    if room < log_bytes:
-        raise sqlite_file.full()
-    with closing(given_back(path)) as rows:
-        for some in _in_parts(rows, log_bytes):
-            put = partial(_put, room=room, patient=patient)
+def _copy_batches(db: sqlite3.Connection, path: Path, wal_bytes: int, *, may_wait: bool) -> None:
+    """Copy the readable batches of the damaged file, in transactions of a WAL at most."""
+    room = shutil.disk_usage(path.parent).free - _FREE_WALS * wal_bytes
+    if room < wal_bytes:
+        raise sqlite_file.full_error()
+    with closing(readable_batches(path)) as rows:
+        for some in _chunks(rows, wal_bytes):
+            put = partial(_insert_within, room=room, may_wait=may_wait)
             try:
-                batch_queue.whole_or_not(db, partial(put, rows=some))
-            except sqlite3.IntegrityError:  # a name rotted into another's
+                batch_queue.run_transaction(db, partial(put, rows=some))
+            except sqlite3.IntegrityError:  # a damaged name equals that of another batch
                 for one in some:
                     with suppress(sqlite3.IntegrityError):
-                        batch_queue.whole_or_not(db, partial(put, rows=[one]))
+                        batch_queue.run_transaction(db, partial(put, rows=[one]))
 
 
-def _in_parts(rows: Iterable[Row], most_bytes: int) -> Iterator[list[Row]]:
-    part: list[Row] = []
+def _chunks(rows: Iterable[QueuedBatch], most_bytes: int) -> Iterator[list[QueuedBatch]]:
+    part: list[QueuedBatch] = []
     for row in rows:
-        if part and batch_queue.pages([*part, row]) * sqlite_file.PAGE_BYTES > most_bytes:
+        if part and batch_queue.pages_needed([*part, row]) * sqlite_file.PAGE_BYTES > most_bytes:
             yield part
             part = []
         part.append(row)
@@ -173,38 +174,43 @@ def _in_parts(rows: Iterable[Row], most_bytes: int) -> Iterator[list[Row]]:
         yield part
 
 
-def _put(db: sqlite3.Connection, *, rows: Sequence[Row], room: int, patient: bool) -> None:
-    pages = batch_queue.pages(rows)
+def _insert_within(
+    db: sqlite3.Connection, *, rows: Sequence[QueuedBatch], room: int, may_wait: bool
+) -> None:
+    pages = batch_queue.pages_needed(rows)
     if not batch_queue.has_room(db, pages, room):
-        if patient:
-            raise sqlite_file.full()
-        batch_queue.drop_for_pages(db, pages)
-    batch_queue.insert(db, rows, at_s=0.0)
+        if may_wait:
+            raise sqlite_file.full_error()
+        batch_queue.drop_to_free_pages(db, pages)
+    batch_queue.insert_batches(db, rows, at_s=0.0)
 
 
-def _settle(db: sqlite3.Connection, before: Counts) -> Counts:
-    """Give the new file the counts of the old one, and of what became of the rest."""
-    found = batch_queue.counts(db)
+def _write_reconciled_counts(db: sqlite3.Connection, before: SampleCounts) -> SampleCounts:
+    """Write the counts of the old file, and of what became of the rest, to the new one."""
+    found = batch_queue.read_counts(db)
     gone = min(found.full, before.pending)
     known = msgspec.structs.replace(before, pending=before.pending - gone, full=before.full + gone)
-    after = settled(known, found)
-    batch_queue.whole_or_not(db, lambda db: batch_queue.write_counts(db, after))
+    after = reconciled(known, found)
+    batch_queue.run_transaction(db, lambda db: batch_queue.write_counts(db, after))
     return after
 
 
-def _opened(path: Path) -> sqlite3.Connection:
-    """For reading. Exclusively: a shared one needs room on the disk, for the index of its log."""
+def _open_damaged(path: Path) -> sqlite3.Connection:
+    """Open a file for reading, and lock it exclusively.
+
+    A shared lock would need space on the disk, for the index of the WAL.
+    """
     db = sqlite3.connect(path, timeout=0, isolation_level=None)
-    db.execute("PRAGMA writable_schema = ON")  # that it has rotted keeps nobody from the rest
+    db.execute("PRAGMA writable_schema = ON")  # a damaged schema must not block the rest
     db.execute("PRAGMA locking_mode = EXCLUSIVE")
     db.text_factory = _text
     return db
 
 
-def _believe_ourselves(db: sqlite3.Connection) -> None:
-    """Read the tables as we know them, in a transaction that nobody ever commits.
+def _override_schema(db: sqlite3.Connection) -> None:
+    """Read the tables by our own schema, in a transaction that is never committed.
 
-    What the file says of them may have rotted, or be of an earlier version.
+    The schema in the file may be damaged, or be of an earlier version.
     """
     try:
         db.execute("BEGIN IMMEDIATE")
@@ -218,39 +224,39 @@ def _believe_ourselves(db: sqlite3.Connection) -> None:
         )
         db.execute("PRAGMA writable_schema = RESET")
     except sqlite_file.FAILURES as error:
-        if sqlite_file.code(error) == sqlite3.SQLITE_BUSY:
+        if sqlite_file.primary_code(error) == sqlite3.SQLITE_BUSY:
             raise  # another agent has it
         if db.in_transaction:
             db.execute("ROLLBACK")
 
 
-def _numbers(db: sqlite3.Connection) -> list[int]:
+def _row_ids(db: sqlite3.Connection) -> list[int]:
     found: set[int] = set()
-    for walk in _WALKS:
+    for walk in _ROW_ID_QUERIES:
         with suppress(*sqlite_file.FAILURES):
             found.update(one for (one,) in db.execute(walk))
     return sorted(found)
 
 
 def _text(data: bytes) -> str:
-    return data.decode(errors="replace")  # what rotted may be no text
+    return data.decode(errors="replace")  # damaged text may be no UTF-8
 
 
-def _beside(path: Path, what: str) -> Path:
+def _sibling(path: Path, what: str) -> Path:
     return path.with_name(f"{path.name}.{what}")
 
 
-def _log(path: Path) -> Path:
+def _wal(path: Path) -> Path:
     return path.with_name(f"{path.name}-wal")
 
 
 def _remove(path: Path) -> None:
-    for one in (path, _log(path)):
+    for one in (path, _wal(path)):
         one.unlink(missing_ok=True)
 
 
 def _move(from_: Path, to: Path) -> None:
-    """Rename it, and see that the disk keeps the order of such steps."""
+    """Rename a file, and have the disk keep the order of such steps."""
     from_.rename(to)
     folder = os.open(to.parent, os.O_RDONLY)
     try:

@@ -1,12 +1,12 @@
-"""What became of every sample, and a second copy of these counts beside the spool.
+"""Count what became of every sample, and keep a second copy of these counts beside the spool.
 
 Laws:
 
 1. `read = stored + pending + dropped`, and every dropped sample has its reason.
-2. The copy is written after the spool's own transaction and never forced to the disk: it is as old
-   as the spool, or older. Where it is younger, the spool has lost what it had: a log whose middle
-   rotted is read up to there and no further, and says nothing about it.
-3. A copy that is torn or missing is no copy.
+2. The copy is written after the spool's own transaction and never forced to the disk: it is as
+   recent as the spool, or older. If it is more recent, the spool has lost data that it had: SQLite
+   reads a WAL that is damaged in the middle up to there and no further, without an error.
+3. A copy that is torn or missing counts as no copy.
 """
 
 import os
@@ -17,24 +17,24 @@ from typing import Final
 
 import msgspec
 
-#: Why a sample is dropped: each is a count of its own, and a column of the ledger.
+#: Reasons to drop a sample: each has its own count and its own column of the ledger.
 REASONS: Final = ("full", "old", "refused", "damaged", "undated")
-_BYTES: Final = 512  # of the file, always: it is written over in place, which a full disk allows
+_BYTES: Final = 512  # fixed size: it is overwritten in place, which a full disk allows
 
 
-class Counts(msgspec.Struct, frozen=True):
+class SampleCounts(msgspec.Struct, frozen=True):
     """Samples since the spool was made, and the payload bytes that are in it now.
 
     Attributes:
-        read: all of them.
-        stored: that the ingest has, in its store or set aside on its disk.
-        pending: that are in the spool.
-        size_bytes: of their payloads.
-        full: dropped as the oldest of a full spool, or of one whose disk is full.
+        read: all samples.
+        stored: samples that the ingest has, in its store or set aside on its disk.
+        pending: samples that are in the spool.
+        size_bytes: size of their payloads.
+        full: dropped as the oldest of a full spool, or of a spool whose disk is full.
         old: dropped as older than the spool keeps them.
-        refused: dropped because the disk did not take them.
-        damaged: dropped because the disk did not give them back.
-        undated: dropped because nobody will ever know when they were read.
+        refused: dropped because the disk did not accept them.
+        damaged: dropped because the disk did not return them as they were written.
+        undated: dropped because the time at which they were read can never be known.
     """
 
     read: int = 0
@@ -49,40 +49,40 @@ class Counts(msgspec.Struct, frozen=True):
 
     @property
     def dropped(self) -> int:
-        """For whatever reason."""
+        """Dropped samples, for all reasons."""
         return sum(getattr(self, reason) for reason in REASONS)
 
     @property
-    def add_up(self) -> bool:
-        """Whether each sample that was read is somewhere, and once."""
+    def is_balanced(self) -> bool:
+        """True if each sample that was read is counted in exactly one place."""
         return self.read == self.stored + self.pending + self.dropped
 
     @property
     def progress(self) -> int:
-        """Grows with everything that happens to a sample, and never falls."""
+        """Count that grows with each sample read, stored or dropped, and never falls."""
         return self.read + self.stored + self.dropped
 
-    def with_refused(self, samples: int) -> "Counts":
-        """After so many more were read and refused."""
+    def with_refused(self, samples: int) -> "SampleCounts":
+        """Return the counts after more samples were read and refused."""
         return msgspec.structs.replace(
             self, read=self.read + samples, refused=self.refused + samples
         )
 
 
-def youngest(*copies: Counts) -> Counts:
-    """The one of them that has seen most; the first where several have."""
+def most_recent(*copies: SampleCounts) -> SampleCounts:
+    """Return the counts with the most progress; the first of those that are equal."""
     return max(copies, key=lambda one: one.progress)
 
 
-def settled(known: Counts, found: Counts) -> Counts:
-    """The counts of a spool that holds less, or more, than was known of it.
+def reconciled(known: SampleCounts, found: SampleCounts) -> SampleCounts:
+    """Return the counts of a spool that holds fewer, or more, samples than was known of it.
 
     Args:
-        known: the youngest counts that are to be had.
-        found: what is pending now, and its bytes.
+        known: the most recent counts that are available.
+        found: the counts in the file, of which `pending` and `size_bytes` are used.
     """
     missing = known.pending - found.pending
-    # More than was known: what had left is there once more, and will be acknowledged once more.
+    # More than was known: batches that had left are back, and will be acknowledged once more.
     stored = max(0, known.stored + min(missing, 0))
     damaged = known.damaged + max(missing, 0)
     dropped = known.dropped - known.damaged + damaged
@@ -96,23 +96,23 @@ def settled(known: Counts, found: Counts) -> Counts:
     )
 
 
-class Tally:
-    """The copy."""
+class CountsCopy:
+    """The copy of the counts in a small file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file: int | None = None
 
-    def read(self) -> Counts | None:
-        """What it says, if it says anything."""
+    def read(self) -> SampleCounts | None:
+        """Return the counts in the file; None if it is missing or torn."""
         try:
             text, check = self._path.read_bytes().rstrip().rsplit(b" ", 1)
-            return msgspec.json.decode(text, type=Counts) if check == _check(text) else None
+            return msgspec.json.decode(text, type=SampleCounts) if check == _check(text) else None
         except (OSError, ValueError, msgspec.DecodeError):
             return None
 
-    def write(self, counts: Counts) -> None:
-        """Make it say this; where the disk has no room for it, it stays as it is."""
+    def write(self, counts: SampleCounts) -> None:
+        """Overwrite the counts in the file; if the disk has no room, the file stays as it is."""
         text = msgspec.json.encode(counts)
         with suppress(OSError):
             if self._file is None:
@@ -120,7 +120,7 @@ class Tally:
             os.pwrite(self._file, (text + b" " + _check(text)).ljust(_BYTES - 1) + b"\n", 0)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         if self._file is not None:
             os.close(self._file)
             self._file = None

@@ -1,25 +1,25 @@
-"""The spool's file: batches and their ledger in SQLite, for the one thread that works on it.
+"""The spool's file for the one thread that works on it: batches and their ledger in SQLite.
 
 Laws:
 
-1. A batch carries a checksum. One that the disk gives back changed is dropped and counted, never
-   handed out: a flipped digit would be a reading that nobody read.
-2. A damaged file is set aside under another name, what it still gives back stands in its place
-   (`rescue`), and what it does not counts as dropped. The counts go on; where the file lost some of
-   its own without a word, the copy beside it (`tally`) says so.
-3. A full disk never locks the queue. From its beginning the file holds as many pages as the
-   reserve (see there), free ones where nothing is in them yet: so much it takes on any disk. Where
-   less is free than a log takes, it grows no more, and when its pages are used up, the oldest give
-   way to the new. Where others fill the disk to the last byte, the reserve is given up for as long
-   as a transaction takes, and the log is cut and gives back what the file grew by. A new reading
-   that even so finds no room is refused.
-4. A disk that can't be written, or can't be read, is tried again with every call. Where opening the
-   file anew may help, that is done; otherwise it stays open, so that what is pending on a file
-   system that turned read-only can still be read and sent.
-5. Age is what the agent's own running time adds up to while a batch lies here. A clock that jumps
-   ages nothing: years pass in one moment when a box without a battery hears the time at last.
+1. A batch carries a checksum. A batch that the disk returns changed is dropped and counted, never
+   handed out: a flipped digit would be a reading that no meter gave.
+2. A damaged file is set aside under another name. Its readable batches go into a new file
+   (`rescue`), and the others count as dropped. The counts continue; if the file lost some of its
+   own without an error, the copy beside it (`CountsCopy`) tells.
+3. A full disk never locks the queue. From its beginning the file holds as many pages as the reserve
+   (`disk_reserve`), free ones until they are used: so many batches fit on any disk. If less space
+   is free than a write-ahead log (WAL) takes, the file grows no more, and when its pages are used
+   up, the oldest batches are dropped for the new ones. If other programs fill the disk to the last
+   byte, the reserve is released for the length of one transaction; then the WAL is truncated, which
+   returns the space by which the file grew. A new reading without space even then is refused.
+4. A disk that can't be written, or can't be read, is tried again with every call. The file is
+   opened again if that may help. Otherwise it stays open, so that pending batches on a file system
+   that turned read-only can still be read and sent.
+5. The age of a batch is the time that agents have run while it was here. A clock that jumps does
+   not change it: years pass in one moment when a machine without a battery learns the time.
 
-The file stays within the bound on bytes; its log and the reserve come on top.
+The file stays within the limit in bytes; its WAL and the reserve come on top.
 """
 
 import math
@@ -33,12 +33,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
-from edge_agent.publishing.in_flight import Ends, Key
 from edge_agent.spool import batch_queue, rescue, sqlite_file, undated_batches
-from edge_agent.spool.batch_queue import Row
-from edge_agent.spool.disk_reserve import Reserve
+from edge_agent.spool.disk_reserve import DiskReserve
+from edge_agent.spool.queued_batch import BatchKey, QueuedBatch, QueueEnds
 from edge_agent.spool.rescue import Rescue
-from edge_agent.spool.sample_counts import Counts, Tally, settled, youngest
+from edge_agent.spool.sample_counts import CountsCopy, SampleCounts, most_recent, reconciled
 from jieneng.metering.errors import SpoolUnavailable
 from jieneng.metering.reading import Ack
 from jieneng.observe import Log, LoggedFault
@@ -47,13 +46,14 @@ _T = TypeVar("_T")
 
 
 class SpoolFile:
-    """The queue, for its thread. Whatever goes wrong is raised as `SpoolUnavailable`.
+    """The queue, for its thread. Every failure is raised as `SpoolUnavailable`.
 
     Attributes:
-        said: the counts, with what was refused and is not on the disk yet; and how many of the
-            refused were so before they came here. One value, as another thread reads it.
-        waits: whether some wait for their time. Perhaps none, until they are next given it.
-        on_full_disk: whether the last `put` found that the disk has no room for a larger file.
+        snapshot: the counts, with refused samples that the disk does not know of, and how many
+            samples had been refused before they reached this thread. One value, because another
+            thread reads it.
+        has_undated: True if batches may be waiting for their times; `assign_times` finds out.
+        is_disk_full: True if the last `put` found no space on the disk for a larger file.
     """
 
     def __init__(
@@ -62,196 +62,220 @@ class SpoolFile:
         max_bytes: int,
         log: Log,
         *,
-        machine: str = "",
+        machine_boot: str = "",
         max_age_s: float = math.inf,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.said = (Counts(), 0)
-        self.waits = False
-        self.on_full_disk = False
-        self._machine = machine
+        self.snapshot = (SampleCounts(), 0)
+        self.has_undated = False
+        self.is_disk_full = False
+        self._machine_boot = machine_boot
         self._path = path
         self._max_bytes = max_bytes
         self._max_age_s = max_age_s
         self._log = log
         self._now_s = now_s
-        self._began_s = 0.0  # the moment on `now_s` at which the running time was 0 ...
-        self._since_s: float | None = None  # ... and at which the oldest batch was put, if any
+        self._began_s = 0.0  # time on `now_s` at which the running time was 0 ...
+        self._oldest_put_s: float | None = None  # ... and of the oldest put
         self._db: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None  # of the file when it was opened
-        self._is_wide = False  # it was tried to give it the pages that it is to have on any disk
-        self._tally = Tally(path.with_name(f"{path.name}-counts"))
-        self._refused = 0  # samples, that the ledger does not know of
+        self._is_preallocated = False  # True once growing the file was tried
+        self._counts_copy = CountsCopy(path.with_name(f"{path.name}-counts"))
+        self._refused = 0  # samples that the ledger does not know of
         self._rescue = Rescue(path, log, now_s)
         self._damage = LoggedFault(log, "batches were damaged on the disk, and dropped")
 
     @property
-    def known(self) -> Counts:
-        """The counts, with what was refused and is not on the disk yet."""
-        return self.said[0]
+    def known(self) -> SampleCounts:
+        """Counts, with refused samples that the disk does not know of."""
+        return self.snapshot[0]
 
     @property
     def age_s(self) -> float:
-        """How long the oldest batch has been here, in running time; 0 where there is none."""
-        since_s = self._since_s
+        """Age of the oldest batch in running time [s]; 0 if there is none."""
+        since_s = self._oldest_put_s
         return 0.0 if since_s is None else max(self._now_s() - since_s, 0.0)
 
     def open(self) -> None:
-        """Open or make the file, unless the disk is what keeps us from it: that is tried again."""
+        """Open or make the file. A disk that is full or failing is no error: it is tried again."""
         try:
             self._transact(lambda _: None)
         except SpoolUnavailable as error:
-            if not self._may_pass(error.__cause__):
+            if not self._is_transient(error.__cause__):
                 raise
-            self.said = (self._tally.read() or rescue.counts_of(self._path), self.said[1])
+            self.snapshot = (
+                self._counts_copy.read() or rescue.counts_in_file(self._path),
+                self.snapshot[1],
+            )
 
-    def put(self, rows: Sequence[Row], unfit: int = 0) -> None:
-        """Keep batches, drop what is too much or too old; `unfit` samples never got here so far."""
-        if new := unfit - self.said[1]:
+    def put(self, rows: Sequence[QueuedBatch], refused_in_memory: int = 0) -> None:
+        """Append batches, and drop those that are too many or too old.
+
+        Args:
+            rows: the batches, in the order in which they were read.
+            refused_in_memory: samples refused since the start before they reached this thread.
+        """
+        if new := refused_in_memory - self.snapshot[1]:
             self._refused += new
-            self._know(self.known.with_refused(new), new)
+            self._set_counts(self.known.with_refused(new), new)
         samples = sum(row.samples for row in rows)
-        waits = any(row.machine is not None for row in rows)
+        has_undated = any(row.machine_boot is not None for row in rows)
 
         def work(db: sqlite3.Connection) -> None:
-            # Before it is done: what the disk has taken may be said to have failed all the same.
-            self.waits = self.waits or waits
+            # Set beforehand: a commit that reports an error may have reached the disk all the same.
+            self.has_undated = self.has_undated or has_undated
             running_s = self._now_s() - self._began_s
-            self.on_full_disk = self._reserve.is_tight()
-            if self.on_full_disk:  # the file grows no more
-                batch_queue.drop_for_pages(db, batch_queue.pages(rows))
-            batch_queue.insert(db, rows, running_s)
+            self.is_disk_full = self._reserve.is_disk_nearly_full()
+            if self.is_disk_full:  # the file grows no more
+                batch_queue.drop_to_free_pages(db, batch_queue.pages_needed(rows))
+            batch_queue.insert_batches(db, rows, running_s)
             batch_queue.count_read(db, samples, self._refused, running_s)
-            batch_queue.drop_old(db, running_s - self._max_age_s)
-            batch_queue.drop_full(db, self._max_bytes)
+            batch_queue.drop_put_before(db, running_s - self._max_age_s)
+            batch_queue.drop_above_max_bytes(db, self._max_bytes)
 
         try:
-            self._transact(work, settles_refused=True)
+            self._transact(work, records_refused=True)
         except SpoolUnavailable:
             self._refused += samples
-            self._know(self.known.with_refused(samples))
+            self._set_counts(self.known.with_refused(samples))
             raise
 
-    def ends(self, most: int, under_way: Collection[Key]) -> Ends:
-        """Both ends of the queue, as far as it can be sent."""
+    def ends(self, limit: int, in_flight: Collection[BatchKey]) -> QueueEnds:
+        """Return both ends of the part of the queue that can be sent."""
 
-        def work(db: sqlite3.Connection) -> Ends:
-            return batch_queue.ends(
-                db, most, under_way, undated_batches.span(db) if self.waits else None
+        def work(db: sqlite3.Connection) -> QueueEnds:
+            return batch_queue.queue_ends(
+                db,
+                limit,
+                in_flight,
+                undated_batches.undated_id_range(db) if self.has_undated else None,
             )
 
         return self._transact(work)
 
-    def read(self, keys: Sequence[Key]) -> list[Row]:
-        """Batches by name. Damaged ones leave the queue, and are counted."""
+    def read(self, keys: Sequence[BatchKey]) -> list[QueuedBatch]:
+        """Return batches by name. Damaged ones leave the queue, and are counted."""
         before = self.known.damaged
-        rows = self._transact(lambda db: batch_queue.read(db, keys))
-        self._say_damaged(before)
+        rows = self._transact(lambda db: batch_queue.read_batches(db, keys))
+        self._log_damaged(before)
         return rows
 
-    def date(self, start_ms: int) -> None:
-        """Give some of those that wait their time: UTC of the moment when the machine started."""
+    def assign_times(self, machine_started_ms: int) -> None:
+        """Give some undated batches their times, from the UTC start time of the machine."""
         before = self.known.damaged
-        self.waits = self._transact(lambda db: undated_batches.date(db, start_ms))
-        self._say_damaged(before)
+        self.has_undated = self._transact(
+            lambda db: undated_batches.assign_times(db, machine_started_ms)
+        )
+        self._log_damaged(before)
 
     def confirm(self, acks: Sequence[Ack]) -> int:
-        """Remove what was acknowledged; how many batches it were."""
+        """Remove acknowledged batches, and return how many were removed."""
         ranges = [(ack.boot, *range_) for ack in acks for range_ in ack.stored]
         ranges += [(ack.boot, seq, seq) for ack in acks for seq, _ in ack.quarantined]
         return self._transact(lambda db: sum(batch_queue.remove_stored(db, *one) for one in ranges))
 
     def close(self) -> None:
-        """Let go of the file."""
-        self._tally.close()
+        """Close the file."""
+        self._counts_copy.close()
         self._disconnect()
 
     def _transact(
-        self, work: Callable[[sqlite3.Connection], _T], *, settles_refused: bool = False
+        self, work: Callable[[sqlite3.Connection], _T], *, records_refused: bool = False
     ) -> _T:
-        """Do it whole or not at all, in a new file where this one turns out to be damaged."""
+        """Run `work` in one transaction, in a new file if this one turns out to be damaged.
+
+        Args:
+            work: what to do.
+            records_refused: True if `work` writes the refused samples to the ledger.
+        """
         try:
-            counts, (done, oldest_s) = self._attempt_hard(
-                lambda db: (work(db), batch_queue.oldest_s(db))
+            counts, (done, oldest_s) = self._attempt_with_recovery(
+                lambda db: (work(db), batch_queue.oldest_put_s(db))
             )
         except sqlite_file.FAILURES as error:
-            if self._may_be_another(error):
+            if self._reopening_may_help(error):
                 self._disconnect()
             raise self._unavailable(error) from error
-        if settles_refused:
+        if records_refused:
             self._refused = 0
-        self._since_s = None if oldest_s is None else self._began_s + oldest_s
-        self._know(counts.with_refused(self._refused))
+        self._oldest_put_s = None if oldest_s is None else self._began_s + oldest_s
+        self._set_counts(counts.with_refused(self._refused))
         return done
 
-    def _say_damaged(self, before: int) -> None:
+    def _log_damaged(self, before: int) -> None:
         if self.known.damaged > before:
             self._damage.happened("their checksums are wrong", path=str(self._path))
 
-    def _know(self, counts: Counts, unfit: int = 0) -> None:
+    def _set_counts(self, counts: SampleCounts, refused_in_memory: int = 0) -> None:
         if counts != self.known:
-            self.said = (counts, self.said[1] + unfit)
-            self._tally.write(counts)
+            self.snapshot = (counts, self.snapshot[1] + refused_in_memory)
+            self._counts_copy.write(counts)
 
-    def _attempt_hard(self, work: Callable[[sqlite3.Connection], _T]) -> tuple[Counts, _T]:
-        self._rescue.check()
+    def _attempt_with_recovery(
+        self, work: Callable[[sqlite3.Connection], _T]
+    ) -> tuple[SampleCounts, _T]:
+        self._rescue.raise_if_waiting_for_space()
         try:
-            self._reserve.make()
+            self._reserve.create()
             return self._attempt(work)
         except sqlite_file.FAILURES as error:
-            if sqlite_file.code(error) == sqlite3.SQLITE_FULL:
+            if sqlite_file.primary_code(error) == sqlite3.SQLITE_FULL:
                 return self._attempt_in_reserve(work)
-            if sqlite_file.is_damage(error):
-                self._begin_anew(error)
+            if sqlite_file.is_corruption(error):
+                self._replace_damaged(error)
                 return self._attempt(work)
             raise
 
     @cached_property
-    def _reserve(self) -> Reserve:
-        return Reserve(self._path.with_name(f"{self._path.name}-reserve"), self._max_bytes)
+    def _reserve(self) -> DiskReserve:
+        return DiskReserve(self._path.with_name(f"{self._path.name}-reserve"), self._max_bytes)
 
-    def _attempt_in_reserve(self, work: Callable[[sqlite3.Connection], _T]) -> tuple[Counts, _T]:
+    def _attempt_in_reserve(
+        self, work: Callable[[sqlite3.Connection], _T]
+    ) -> tuple[SampleCounts, _T]:
         self._reserve.release()
         try:
-            self._write_back()
+            self._checkpoint()
             done = self._attempt(work)
-            with suppress(sqlite3.Error):  # it is done, whether or not the log can be cut now
-                self._write_back()
+            with suppress(
+                sqlite3.Error
+            ):  # the work is done, whether or not the WAL can be truncated
+                self._checkpoint()
             return done
         finally:
-            self._reserve.make()
+            self._reserve.create()
 
-    def _write_back(self) -> None:
-        """Bring the log into the file, and cut it to nothing."""
+    def _checkpoint(self) -> None:
+        """Copy the WAL into the file, and truncate it to nothing."""
         if self._db is not None:
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
-    def _attempt(self, work: Callable[[sqlite3.Connection], _T]) -> tuple[Counts, _T]:
+    def _attempt(self, work: Callable[[sqlite3.Connection], _T]) -> tuple[SampleCounts, _T]:
         if self._db is None:
-            self._db = self._open_settled()
+            self._db = self._open_reconciled()
             self._identity = sqlite_file.identity(self._path)
-            self._is_wide = False
-        if not self._is_wide and self._reserve.has_plenty():
-            self._is_wide = True
-            with suppress(sqlite3.Error):  # what is to be done says what is wrong
-                batch_queue.widen(self._db, min(self._reserve.size_bytes, self._max_bytes))
-        return batch_queue.whole_or_not(self._db, work)
+            self._is_preallocated = False
+        if not self._is_preallocated and self._reserve.has_ample_space():
+            self._is_preallocated = True
+            with suppress(sqlite3.Error):  # the work itself reports the error
+                batch_queue.preallocate(self._db, min(self._reserve.size_bytes, self._max_bytes))
+        return batch_queue.run_transaction(self._db, work)
 
-    def _open_settled(self) -> sqlite3.Connection:
-        """Open it, and see that it holds what was last known of it, here or beside it."""
-        rescue.finish(self._path)
-        db = sqlite_file.opened(self._path, self._reserve.log_bytes)
+    def _open_reconciled(self) -> sqlite3.Connection:
+        """Open the file, and reconcile its counts with those known here or beside it."""
+        rescue.finish_interrupted(self._path)
+        db = sqlite_file.open_file(self._path, self._reserve.wal_bytes)
         try:
             self._began_s = self._now_s() - batch_queue.running_s(db)
-            found = batch_queue.sound_counts(db)
-            copies = (found, self.known, self._tally.read() or found)
-            known = youngest(*copies)
-            now = settled(known, found)
+            found = batch_queue.read_checked_counts(db)
+            copies = (found, self.known, self._counts_copy.read() or found)
+            known = most_recent(*copies)
+            now = reconciled(known, found)
             if now != found:
-                batch_queue.whole_or_not(db, lambda db: batch_queue.write_counts(db, now))
+                batch_queue.run_transaction(db, lambda db: batch_queue.write_counts(db, now))
                 self._refused = 0
-            lost = undated_batches.drop_of_other_starts(db, self._machine)
-            self.waits = undated_batches.span(db) is not None
+            lost = undated_batches.drop_from_other_boots(db, self._machine_boot)
+            self.has_undated = undated_batches.undated_id_range(db) is not None
         except BaseException:
             db.close()
             raise
@@ -269,26 +293,33 @@ class SpoolFile:
             )
         return db
 
-    def _begin_anew(self, error: Exception) -> None:
-        # What was going on when it came up still holds a cursor, and with it the file's lock.
+    def _replace_damaged(self, error: Exception) -> None:
+        # The frames of the failed work still hold a cursor, and with it the file's lock.
         traceback.clear_frames(error.__traceback__)
         self._disconnect()
-        known = youngest(self.known, self._tally.read() or self.known)
+        known = most_recent(self.known, self._counts_copy.read() or self.known)
         self._reserve.release()
         try:
-            if self._rescue.anew(self._reserve.log_bytes, known, reason=str(error)) == self.known:
-                self._refused = 0  # the new file knows of them
+            if (
+                self._rescue.replace_damaged(self._reserve.wal_bytes, known, reason=str(error))
+                == self.known
+            ):
+                self._refused = 0  # the new file contains them
         finally:
-            self._reserve.make()
+            self._reserve.create()
 
-    def _may_pass(self, error: BaseException | None) -> bool:
-        """Whether it is the disk's state rather than a wrong path or another agent."""
+    def _is_transient(self, error: BaseException | None) -> bool:
+        """Return True if the state of the disk is the cause, not a wrong path or another agent."""
         full_or_failing = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
-        return sqlite_file.code(error) in full_or_failing or sqlite_file.is_read_only(self._path)
+        return sqlite_file.primary_code(error) in full_or_failing or sqlite_file.is_read_only(
+            self._path
+        )
 
-    def _may_be_another(self, error: Exception) -> bool:
-        """Whether the file, opened anew, might not give this error again."""
-        if sqlite_file.code(error) == sqlite3.SQLITE_READONLY:  # it was so when it was opened
+    def _reopening_may_help(self, error: Exception) -> bool:
+        """Return True if the error may be gone once the file is opened again."""
+        if (
+            sqlite_file.primary_code(error) == sqlite3.SQLITE_READONLY
+        ):  # it was so when it was opened
             return os.access(self._path, os.W_OK)
         changed = self._identity != sqlite_file.identity(self._path)
         return changed or sqlite_file.is_unreadable(error)

@@ -1,7 +1,7 @@
-"""The tables of the spool's file, and how those of earlier versions become them.
+"""Define the tables of the spool's file, and upgrade those of earlier versions.
 
-Law: a version is known by its tables, too. None has the texts of another, so that a number which
-rotted is told from a version of its own.
+Law: a version is known by its tables, too. No two versions have the same table texts, so a damaged
+version number is told from the number of another version.
 """
 
 from collections.abc import Collection, Iterable
@@ -35,17 +35,17 @@ CREATE TABLE batch (
     UNIQUE (boot, seq)
 );
 """
-# Those that wait for their time are looked for by themselves, and cost the others nothing.
+# An index of the undated batches alone, which costs the others nothing.
 _WAITING: Final = "CREATE INDEX waiting ON batch (id) WHERE machine IS NOT NULL;"
-# Those that hold no reading: the first to give way, and found at once.
+# An index of the batches without samples: the first to be dropped, and found at once.
 _REPORTS: Final = "CREATE INDEX reports ON batch (id) WHERE samples = 0;"
 _EMPTY: Final = "INSERT INTO ledger VALUES (0, 0, 0, 0, 0, 0, 0, 0, 0, 0);"
-# The second version kept nothing that had no time.
+# The second version had no undated batches.
 _FROM_SECOND: Final = """
 ALTER TABLE batch ADD COLUMN machine TEXT;
 ALTER TABLE ledger ADD COLUMN undated INTEGER NOT NULL DEFAULT 0;
 """
-# The first version told no reasons either, no ages and no checksums.
+# The first version also had no reasons of drops, no ages and no checksums.
 _FROM_FIRST: Final = """
 ALTER TABLE batch ADD COLUMN put_s REAL NOT NULL DEFAULT 0;
 ALTER TABLE batch ADD COLUMN crc INTEGER;
@@ -56,16 +56,16 @@ _COUNTS_OF_FIRST: Final = """
 INSERT INTO ledger SELECT read, stored, pending, bytes, dropped, 0, 0, 0, 0, 0 FROM first_ledger;
 DROP TABLE first_ledger;
 """
-#: How a file of an earlier version becomes one of ours; a new file is of version 0.
-TO_VERSION: Final = {
+#: Statements that upgrade a file from each earlier version; a new file is of version 0.
+UPGRADES: Final = {
     0: _BATCH + _WAITING + _REPORTS + _LEDGER + _EMPTY,
     1: _FROM_FIRST + _WAITING + _REPORTS + _LEDGER + _COUNTS_OF_FIRST,
     2: _FROM_SECOND + _WAITING + _REPORTS,
     3: _REPORTS,
 }
 
-#: Where the rows of `batch` and its index of names stand in a file of any version, and how those
-#: are read where the file no longer says it right.
+#: Root pages of `batch` and of its index of names in a file of any version, and their definitions:
+#: with these a file is read whose own schema is damaged.
 BATCH_PAGE, NAMES_PAGE = 2, 3
 NAMES: Final = "sqlite_autoindex_batch_1"
 BATCH: Final = _BATCH.strip(" \n;")
@@ -77,27 +77,34 @@ _LEDGER_OF_SECOND: Final = _LEDGER.replace(_UNDATED, "").replace(
 )
 
 
-def are_others(names: Collection[str]) -> bool:
-    """Whether another program made these tables: a letter of ours may have rotted, not all."""
+def is_foreign(names: Collection[str]) -> bool:
+    """Return True if another program made these tables.
+
+    Damage may change a letter in one of our names, but not in all of them.
+    """
     return bool(names) and {"batch", "ledger", "waiting", NAMES}.isdisjoint(names)
 
 
-def are_ours(found: Iterable[tuple[str | None, ...]]) -> bool:
-    """Whether these are the tables of this version: type, name, table and text of each thing."""
-    there = {(*names, _squeezed(text or "")) for *names, text in found}
+def match_current_version(found: Iterable[tuple[str | None, ...]]) -> bool:
+    """Return True if these are the tables of the current version.
+
+    Args:
+        found: type, name, table and text of each entry of the schema.
+    """
+    there = {(*names, _without_spaces(text or "")) for *names, text in found}
     return any(
         there
         == {
-            ("table", "batch", "batch", _squeezed(_BATCH)),
+            ("table", "batch", "batch", _without_spaces(_BATCH)),
             ("index", NAMES, "batch", ""),
-            ("index", "waiting", "batch", _squeezed(_WAITING)),
-            ("index", "reports", "batch", _squeezed(_REPORTS)),
-            ("table", "ledger", "ledger", _squeezed(ledger)),
+            ("index", "waiting", "batch", _without_spaces(_WAITING)),
+            ("index", "reports", "batch", _without_spaces(_REPORTS)),
+            ("table", "ledger", "ledger", _without_spaces(ledger)),
         }
         for ledger in (_LEDGER, _LEDGER_OF_SECOND)
     )
 
 
-def _squeezed(text: str) -> str:
-    """Without its spaces, which an upgrade does not set as we do, and its end."""
+def _without_spaces(text: str) -> str:
+    """Return the text without spaces, which an upgrade sets differently, and without its end."""
     return "".join(text.split()).rstrip(";")

@@ -1,18 +1,18 @@
-"""Batches that were read before the clock could be believed: they wait in the queue for their time.
+"""Batches that were read before the clock was plausible: they wait in the queue for their times.
 
 Laws:
 
-1. Such a batch is stamped with the machine's running time (`timekeeper`), and carries the name of
-   the machine's start from which that counts. It is pending, and not sent.
-2. When it is known when the machine started, each gets its time, once: from then on it is a batch
-   like any other, and keeps that time whatever the clock does. An agent that is killed meanwhile
-   goes on where it was.
-3. When an earlier start was, nobody will ever know. What still waits of one is dropped and counted:
-   between the last reading before it and the first one after it any time would be invented, and
-   the register's next reading says as much of the consumption.
+1. An undated batch is stamped with the machine's running time (`clock_trust`), and carries the boot
+   id of the machine start from which that time counts. It is pending, and is not sent.
+2. Once the start time of the machine is known, each undated batch gets its times, exactly once.
+   From then on it is a batch like any other, and keeps these times whatever the clock does. An
+   agent that is killed meanwhile continues where it stopped.
+3. The start time of an earlier start of the machine can never be known. Batches that still wait for
+   it are dropped and counted: any time between the last reading before them and the first one after
+   them would be invented, and the register's next reading tells as much of the consumption.
 
-A batch that has its time and came among some that wait is sent when these are. Nothing comes so,
-unless the clock is believed for less than the watch needs to see it.
+A dated batch that was queued between undated ones is sent when these are sent. That happens only if
+the clock is plausible for a shorter time than the watch needs to notice.
 """
 
 import sqlite3
@@ -21,70 +21,78 @@ from typing import Final
 import msgspec
 
 from edge_agent.spool import batch_queue, sqlite_file
-from edge_agent.timekeeping.clock_trust import UP_MS
+from edge_agent.timekeeping.clock_trust import RUNNING_TIME_EPOCH_MS
 from jieneng.metering import mqtt_messages
 from jieneng.metering.errors import WireError
 
-_AT_ONCE_BYTES: Final = 1024 * 1024  # of payload in a transaction: others want the disk, too
+# Payload in one transaction: a larger one would keep the writer from the disk for too long.
+_TRANSACTION_BYTES: Final = 1024 * 1024
 _FIRST, _LAST = (
     f"(SELECT {end}(id) FROM batch INDEXED BY waiting WHERE machine IS NOT NULL)"  # noqa: S608 - ours
     for end in ("min", "max")
 )
 
 
-def span(db: sqlite3.Connection) -> tuple[int, int] | None:
-    """From which number in the queue to which they wait; None where none does."""
+def undated_id_range(db: sqlite3.Connection) -> tuple[int, int] | None:
+    """Return the first and the last row id of undated batches; None if there are none."""
     first, last = db.execute(f"SELECT {_FIRST}, {_LAST}").fetchone()
     return None if first is None else (first, last)
 
 
-def date(db: sqlite3.Connection, start_ms: int) -> bool:
-    """Give some of them their time, the oldest first; whether others still wait.
+def assign_times(db: sqlite3.Connection, machine_started_ms: int) -> bool:
+    """Give some undated batches their times, the oldest first.
 
     Args:
         db: in a transaction.
-        start_ms: when the machine started, UTC.
+        machine_started_ms: UTC at which the machine started.
+
+    Returns:
+        True if others still wait.
     """
-    for number, found in _oldest(db):
-        row = batch_queue.whole(found)
-        payload = None if row is None else _moved(row.payload, start_ms - UP_MS)
-        if row is not None and row.machine is None:
-            raise sqlite_file.damaged("a batch that has its time is said to wait for it")
+    for number, found in _next_rows(db):
+        row = batch_queue.intact_batch(found)
+        payload = (
+            None
+            if row is None
+            else _payload_shifted(row.payload, machine_started_ms - RUNNING_TIME_EPOCH_MS)
+        )
+        if row is not None and row.machine_boot is None:
+            raise sqlite_file.corruption_error("the index lists a batch with its time as undated")
         if row is None or payload is None:
             db.execute("DELETE FROM batch WHERE id = ?", (number,))
-            batch_queue.count_damaged(db)
+            batch_queue.count_missing_as_damaged(db)
             continue
-        dated = msgspec.structs.replace(row, payload=payload, machine=None)
+        dated = msgspec.structs.replace(row, payload=payload, machine_boot=None)
         db.execute(
             "UPDATE batch SET payload = ?, machine = NULL, crc = ? WHERE id = ?",
-            (payload, dated.check, number),
+            (payload, dated.checksum, number),
         )
         if grown := len(payload) - len(row.payload):  # past the year 2286
             db.execute("UPDATE ledger SET size_bytes = size_bytes + ?", (grown,))
-    return span(db) is not None
+    return undated_id_range(db) is not None
 
 
-def drop_of_other_starts(db: sqlite3.Connection, machine: str) -> int:
-    """Drop what waits, but not for this start of the machine; how many samples.
+def drop_from_other_boots(db: sqlite3.Connection, machine_boot: str) -> int:
+    """Drop undated batches of other starts of the machine, and return the number of their samples.
 
-    No transaction is open, and none is begun where there is nothing to drop.
+    Must be called outside a transaction; none is begun if there is nothing to drop.
     """
     where = "machine <> ?"
     count, samples = db.execute(
         f"SELECT count(*), total(samples) FROM batch WHERE {where}",  # noqa: S608 - ours
-        (machine,),
+        (machine_boot,),
     ).fetchone()
     if count:
-        batch_queue.whole_or_not(
-            db, lambda db: batch_queue.remove(db, "undated", where, (machine,))
+        batch_queue.run_transaction(
+            db, lambda db: batch_queue.remove_batches(db, "undated", where, (machine_boot,))
         )
     return int(samples)
 
 
-def _oldest(db: sqlite3.Connection) -> list[tuple[int, list[object]]]:
-    """As many as go into a transaction: the number of each, and its row."""
+def _next_rows(db: sqlite3.Connection) -> list[tuple[int, list[object]]]:
+    """Return the row id and the row of as many undated batches as fit into a transaction."""
     found = []
-    left = _AT_ONCE_BYTES
+    left = _TRANSACTION_BYTES
     for *row, size, number in db.execute(
         "SELECT boot, seq, samples, payload, machine, crc, length(payload), id"
         " FROM batch INDEXED BY waiting WHERE machine IS NOT NULL ORDER BY id"
@@ -96,8 +104,8 @@ def _oldest(db: sqlite3.Connection) -> list[tuple[int, list[object]]]:
     return found
 
 
-def _moved(payload: bytes, by_ms: int) -> bytes | None:
-    """The same with all its times so much later; None where it can't be understood."""
+def _payload_shifted(payload: bytes, by_ms: int) -> bytes | None:
+    """Return the payload with all its times later by `by_ms`; None if it can't be decoded."""
     try:
         batch = mqtt_messages.decode_batch(payload)
     except WireError:

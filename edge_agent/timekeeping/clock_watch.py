@@ -1,70 +1,99 @@
-"""Looks at the system's clock, says when it jumps, and lets what waits for its time have it.
+"""Watch the system clock: log its jumps, and let undated batches have their times.
 
 Laws:
 
-1. Whatever waits gets its time while the clock is plausible, each part by the latest look at it.
-   Whether that began just now, or before this agent did, is the same.
-2. That a clock is not set by whom it should be is said, and marks what is read. It holds nothing
-   up: the service may not be reached for years, and the clock be nearly right all the same.
+1. Undated batches get their times while the clock is plausible, each part of them by the latest
+   reading of the clock. It does not matter whether the clock became plausible just now, or before
+   this agent started.
+2. A clock that its time service has not set is reported, and what is read meanwhile is marked.
+   Nothing waits for it: the service may be out of reach for years, and the clock nearly right all
+   the same.
 """
 
 import asyncio
 from contextlib import suppress
-from typing import Final
+from typing import Final, Protocol
 
-from edge_agent.spool.spool import Spool
 from edge_agent.timekeeping.clock_trust import ClockTrust
 from jieneng.clock import Clock
 from jieneng.metering.errors import SpoolUnavailable
 from jieneng.observe import Log, LoggedFault
 
-_LOOK_S: Final = 1.0  # between two looks at the clock, in real seconds
+_CHECK_INTERVAL_S: Final = 1.0  # between two readings of the clock, in real seconds
+
+
+class UndatedBatches(Protocol):
+    """The queue of batches that wait for their UTC times, as far as the watch needs it."""
+
+    @property
+    def has_undated(self) -> bool:
+        """True if batches may be waiting for their times."""
+
+    async def assign_times(self, machine_started_ms: int) -> None:
+        """Give some of them their times.
+
+        Args:
+            machine_started_ms: UTC at which the machine started.
+
+        Raises:
+            SpoolUnavailable: the disk can't be used.
+        """
 
 
 class ClockWatch:
-    """Watches for one agent."""
+    """The watch over one agent's clock."""
 
-    def __init__(self, timekeeper: ClockTrust, spool: Spool, clock: Clock, log: Log) -> None:
-        self._timekeeper = timekeeper
-        self._spool = spool
+    def __init__(
+        self, clock_trust: ClockTrust, undated: UndatedBatches, clock: Clock, log: Log
+    ) -> None:
+        self._clock_trust = clock_trust
+        self._undated = undated
         self._clock = clock
         self._log = log
-        self._fault = LoggedFault(log, "clock can't be believed: readings wait for their time")
-        self._unset = LoggedFault(log, "clock is not set: readings are marked")
+        self._implausible_fault = LoggedFault(
+            log, "clock can't be believed: readings wait for their time"
+        )
+        self._unset_fault = LoggedFault(log, "clock is not set: readings are marked")
 
-    def undated(self, time_ms: int) -> int:
-        """What a stamp of just now becomes that can't be believed (see `Timekeeper.undated`)."""
-        return self._timekeeper.undated(time_ms, self._clock.now_ms(), self._clock.up_ms())
+    def running_time_stamp(self, time_ms: int) -> int:
+        """Convert a recent implausible stamp to running time (see `ClockTrust`)."""
+        return self._clock_trust.running_time_stamp(
+            time_ms, self._clock.now_ms(), self._clock.up_ms()
+        )
 
-    def in_doubt(self) -> bool:
-        """Whether a stamp that was given just now may be wrong."""
-        return not self._timekeeper.is_set
+    def is_clock_unset(self) -> bool:
+        """Return True if stamps given just now may be wrong."""
+        return not self._clock_trust.is_set
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Watch the clock until cancelled."""
         while True:
-            self._look()
-            if not await self._date():
-                await asyncio.sleep(_LOOK_S)
+            self._check_clock()
+            if not await self._assign_times():
+                await asyncio.sleep(_CHECK_INTERVAL_S)
 
-    def _look(self) -> None:
+    def _check_clock(self) -> None:
         is_set = self._clock.is_set()
-        jumped_ms = self._timekeeper.look(self._clock.now_ms(), self._clock.up_ms(), is_set=is_set)
+        jumped_ms = self._clock_trust.update(
+            self._clock.now_ms(), self._clock.up_ms(), is_set=is_set
+        )
         if jumped_ms is not None:
             self._log.warning("the system's clock has jumped", by_s=jumped_ms / 1000)
         if is_set:
-            self._unset.over()
+            self._unset_fault.over()
         else:
-            self._unset.happened("the machine's time service has not set it, or not for hours")
+            self._unset_fault.happened(
+                "the machine's time service has not set it, or not for hours"
+            )
 
-    async def _date(self) -> bool:
-        """Whether some got their time and others could at once."""
-        if not self._spool.waits:
-            self._fault.over()
-        elif not self._timekeeper.plausible:
-            self._fault.happened("the clock shows a time before 2018")
+    async def _assign_times(self) -> bool:
+        """Return True if some batches got their times and others can get theirs at once."""
+        if not self._undated.has_undated:
+            self._implausible_fault.over()
+        elif not self._clock_trust.is_plausible:
+            self._implausible_fault.happened("the clock shows a time before 2018")
         else:
-            with suppress(SpoolUnavailable):  # whoever puts or sends says so
-                await self._spool.date(self._timekeeper.offset_ms)
-                return self._spool.waits
+            with suppress(SpoolUnavailable):  # reported by those who write and send
+                await self._undated.assign_times(self._clock_trust.offset_ms)
+                return self._undated.has_undated
         return False

@@ -156,7 +156,7 @@ def _service_problems(site_dir: Path) -> list[Problem]:
 def _duty_problems(folder: "SiteFolder") -> list[Problem]:
     """What `edge run` would refuse, for every agent, and what agents would take from each other."""
     from edge_agent.links import endpoints
-    from edge_agent.settings import duty
+    from edge_agent.settings import assignment
     from jieneng import config_file
     from jieneng.site_folder import SITE_FILE
 
@@ -164,7 +164,7 @@ def _duty_problems(folder: "SiteFolder") -> list[Problem]:
     problems = list[Problem]()
     for one in known.values():
         try:
-            duty(folder.site, one)
+            assignment(folder.site, one)
         except ConfigError as error:
             problems += error.problems
     own_ways = {(agent, way.id) for agent, one in known.items() for way in one.bus}

@@ -10,6 +10,7 @@ from typing import Final
 from jieneng.metering.catalog.meter_model import Model
 from jieneng.metering.catalog.model_forms import form_of
 from jieneng.metering.catalog.planned_read import Read
+from jieneng.metering.quantities import CONSUMPTION
 
 
 def plan(
@@ -34,7 +35,7 @@ class PollPlan:
     is due in the first poll of each n intervals that begin at a multiple of n. So a slow series
     lines up with the clock and with others, and what one poll did not get is due in the next.
     Quantities that are due together are planned together: a slow one shares the request of a fast
-    one where that is possible.
+    one where that is possible. The order of requests is that of `_in_order`.
 
     Attributes:
         cadences: the different `every` of the quantities, ascending.
@@ -74,8 +75,31 @@ class PollPlan:
         """Return the requests of a poll in which these cadences are due; planned once."""
         if due not in self._plans:
             wanted = [name for name, cadence in self._every.items() if cadence in due]
-            self._plans[due] = plan(self._model, self._ratios, wanted)
+            reads = plan(self._model, self._ratios, wanted)
+            self._plans[due] = _in_order(reads, CONSUMPTION[self._model.model.medium])
         return self._plans[due]
+
+
+def _in_order(reads: tuple[Read, ...], counter: str) -> tuple[Read, ...]:
+    """Return the requests of a poll in the order in which they are asked.
+
+    The consumption counter goes first, because after a silence nothing more is asked in a poll.
+
+    Where a line repeats replies, each request gets the reply to the one before, and only a reply of
+    another shape reveals that. So the last two requests differ in shape if that can be had; if the
+    counter's request is the only one that differs, it goes last instead.
+    """
+    first = [read for read in reads if counter in read.quantities]
+    others = [read for read in reads if counter not in read.quantities]
+    if len(others) > 1 and others[-1].reply_shape == others[-2].reply_shape:
+        shape = others[-1].reply_shape
+        differing = [read for read in others if read.reply_shape != shape]
+        if not differing:
+            unlike = [read for read in first if read.reply_shape != shape]
+            return (*others, *unlike) if unlike else (*first, *others)
+        others.remove(differing[-1])
+        others.append(differing[-1])
+    return (*first, *others)
 
 
 def cadences(model: Model, every: Mapping[str, int] | None = None) -> dict[str, int]:

@@ -30,7 +30,7 @@ import aiomqtt
 import msgspec
 
 from edge_agent.settings import SpoolSettings
-from edge_agent.spool.batch_queue import Row
+from edge_agent.spool.queued_batch import QueuedBatch
 from edge_agent.spool.spool import Spool
 from jieneng import broker, observe
 from jieneng.broker import BrokerSettings
@@ -182,12 +182,12 @@ async def _fill(file: Path, meters: Meters, first_ms: int) -> None:
     ids = [meter_id(link, unit) for link, unit in meters]
     between_ms = _INTERVAL_S * 1000 / _METERS
 
-    def row(number: int) -> Row:
+    def row(number: int) -> QueuedBatch:
         values = tuple(round(chance.uniform(200, 240), 2) for _ in NAMES)
         time_ms = first_ms + int(number * between_ms)
         sample = Sample(ids[number % _METERS], time_ms, 0, tuple(NAMES), values)
         batch = Batch(AGENT, _OLD, number + 1, (sample,))
-        return Row(_OLD, batch.seq, 1, mqtt_messages.encode_batch(batch))
+        return QueuedBatch(_OLD, batch.seq, 1, mqtt_messages.encode_batch(batch))
 
     spool = Spool(file, SpoolSettings().max_bytes, observe.log("bench"))
     for first in range(0, _BATCHES, 1000):

@@ -25,7 +25,7 @@ import msgspec
 
 from edge_agent.publishing.publisher import Publisher
 from edge_agent.settings import PublishSettings
-from edge_agent.spool.batch_queue import Row
+from edge_agent.spool.queued_batch import QueuedBatch
 from edge_agent.spool.spool import Spool
 from jieneng import broker, observe
 from jieneng.broker import BrokerSettings
@@ -35,7 +35,7 @@ from jieneng.metering.quantities import QUANTITIES
 from jieneng.metering.reading import Ack, Batch, Sample
 from tests.bench.process import cpu_s
 from tests.bench.result import Result
-from tests.edge_agent.scene import health
+from tests.edge_agent.agent_setup import health
 from tests.servers import Mosquitto
 
 _READINGS = 1_000_000
@@ -144,10 +144,12 @@ class _Consumer:
                 return
 
 
-def _row(boot: str, seq: int, samples: int) -> Row:
+def _row(boot: str, seq: int, samples: int) -> QueuedBatch:
     now_ms = time.time_ns() // 1_000_000
     some = tuple(Sample(f"meter-{n:04}", now_ms, 0, _NAMES, _VALUES) for n in range(samples))
-    return Row(boot, seq, samples, mqtt_messages.encode_batch(Batch("agent", boot, seq, some)))
+    return QueuedBatch(
+        boot, seq, samples, mqtt_messages.encode_batch(Batch("agent", boot, seq, some))
+    )
 
 
 async def _agent(folder: Path, port: int, samples: int, interval_s: float) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.edge_agent.spool.disk import mounted
+from tests.edge_agent.spool.disk_faults import mounted
 
 
 @pytest.fixture

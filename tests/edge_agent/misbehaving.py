@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 
 from edge_agent.protocols.modbus import crc
-from tests.edge_agent.scene import until
+from tests.edge_agent.agent_setup import until
 
 #: Bytes are sent, seconds are waited for, None breaks the connection off.
 Act = bytes | float | None

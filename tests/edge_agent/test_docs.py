@@ -9,11 +9,11 @@ from typing import Any
 
 import msgspec
 
-from edge_agent.settings import AgentSettings, BusOverride, duty
+from edge_agent.settings import AgentSettings, BusOverride, assignment
 from jieneng import config_file
 from jieneng.broker import BrokerSettings
 from jieneng.metering.site import Bus
-from tests.edge_agent.scene import AGENT, bus, meter, site
+from tests.edge_agent.agent_setup import AGENT, bus, meter, site
 
 TEXT = (Path(__file__).parents[2] / "docs" / "agent.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^```toml\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
@@ -27,7 +27,7 @@ def tables() -> dict[str, type[msgspec.Struct]]:
 
 
 def defaults(form: type[msgspec.Struct]) -> dict[str, str]:
-    """As they are to be written, by key."""
+    """Return the defaults by key, as the page has to write them."""
     found = {}
     for one in msgspec.structs.fields(form):
         value = "omitted" if one.default is None else f"`{json.dumps(one.default, default=str)}`"
@@ -56,7 +56,7 @@ def test_its_examples_load_and_mean_what_they_say() -> None:
     assert least == AgentSettings(broker=BrokerSettings(host="192.0.2.10"))
     lifts = Bus(id="lifts", agent=AGENT, link="rtu", device="/dev/ttyS1")
     meters = [meter("e-1", "plant-room", 1), meter("e-2", "lifts", 1)]
-    plant_room, lifts = duty(site(bus("plant-room", 502), lifts, meters=meters), full).buses
+    plant_room, lifts = assignment(site(bus("plant-room", 502), lifts, meters=meters), full).buses
     assert (plant_room.host, plant_room.port) == ("127.0.0.1", 15020)
     assert lifts.device == "/dev/ttyUSB0"
 

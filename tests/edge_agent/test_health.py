@@ -1,14 +1,14 @@
-"""What an agent says of itself is so, to the second."""
+"""The reported load and uptime of an agent are right to the second."""
 
 from typing import Any, cast
 
 import pytest
 
-from edge_agent.health import BusLoad, Health
+from edge_agent.health import AgentHealth, BusLoad
 from edge_agent.polling.poll import PollCounts
 from edge_agent.publishing.publisher import Publisher
 from edge_agent.settings import PublishSettings
-from edge_agent.spool.sample_counts import Counts
+from edge_agent.spool.sample_counts import SampleCounts
 from edge_agent.timekeeping.clock_trust import ClockTrust
 from jieneng import observe
 from jieneng.broker import BrokerSettings
@@ -39,7 +39,7 @@ class Poller:
 
 
 class Agent:
-    """Its buses and its clock, and one who asks how busy they are."""
+    """The buses and clock of an agent, and one reader of the bus load."""
 
     def __init__(self, *buses: Poller) -> None:
         self.buses: tuple[Any, ...] = buses
@@ -50,11 +50,11 @@ class Agent:
         return BusLoad(lambda: self.buses, self.clock)
 
     def after(self, passed_s: float, **busy_s: float) -> dict[str, float]:
-        """What is said after some time in which buses were busy for so long."""
+        """Return the load after some time in which buses were busy for so long."""
         for one in self.buses:
             one.counts.seconds += busy_s.get(one.bus, 0.0)
         self.clock.now_s += passed_s
-        return self.load.look()
+        return self.load.measure()
 
 
 def test_load_is_the_share_of_the_time_since_the_last_question_in_which_a_bus_was_busy() -> None:
@@ -65,12 +65,12 @@ def test_load_is_the_share_of_the_time_since_the_last_question_in_which_a_bus_wa
 
 
 def test_a_poll_that_is_longer_than_the_time_between_two_questions_is_all_of_it() -> None:
-    """It counts when it ends, with what lay before the last question too."""
+    """A poll is counted when it ends, also for the time before the last measurement."""
     assert Agent(Poller("a")).after(2.0, a=5.0) == {"a": 1.0}
 
 
 def test_what_a_bus_was_busy_for_before_it_was_first_asked_about_is_of_that_time() -> None:
-    """As of a bus that a reload adds."""
+    """A bus that a reload adds is in this case."""
     agent = Agent()
     assert agent.after(10.0) == {}
     agent.buses = (Poller("a", 3.0),)
@@ -100,26 +100,26 @@ def test_two_askers_do_not_cut_each_others_time_short() -> None:
     other = agent.asker()
     agent.after(5.0, a=5.0)
     assert agent.after(5.0) == {"a": 0.0}
-    assert other.look() == {"a": 0.5}
+    assert other.measure() == {"a": 0.5}
 
 
 def test_uptime_counts_from_the_start_of_the_agent() -> None:
     agent = Agent()
-    health = Health(agent.load, ClockTrust(BEGIN_MS, 0), agent.clock)
+    health = AgentHealth(agent.load, ClockTrust(BEGIN_MS, 0), agent.clock)
     agent.clock.now_s += 90.5
     assert health.uptime_s == pytest.approx(90.5)
 
 
 class Spool:
-    """One whose oldest batch is two minutes old."""
+    """A spool whose oldest batch is two minutes old."""
 
-    counts = Counts(read=9, stored=2, pending=6, old=1, size_bytes=480)
+    counts = SampleCounts(read=9, stored=2, pending=6, old=1, size_bytes=480)
     age_s = 120.5
 
 
 def test_the_status_says_what_spool_clock_and_buses_say() -> None:
     agent, spool = Agent(Poller("b")), Spool()
-    health = Health(agent.load, ClockTrust(BEGIN_MS, 0), agent.clock)
+    health = AgentHealth(agent.load, ClockTrust(BEGIN_MS, 0), agent.clock)
     publisher = Publisher(
         cast("Any", spool),
         site="site",
@@ -133,8 +133,8 @@ def test_the_status_says_what_spool_clock_and_buses_say() -> None:
     )
     agent.buses[0].counts.seconds = 3.0
     agent.clock.now_s += 12.0
-    health.timekeeper.look(BEGIN_MS + 60_000, 0)
-    assert publisher._status() == Status(
+    health.clock_trust.update(BEGIN_MS + 60_000, 0)
+    assert publisher._full_status() == Status(
         agent="agent-1",
         boot="aaaaaaaa",
         online=True,
@@ -150,5 +150,5 @@ def test_the_status_says_what_spool_clock_and_buses_say() -> None:
         clock_jumps=1,
         bus_load={"b": 0.25},
     )
-    health.timekeeper.look(0, 0)
-    assert not publisher._status().clock_ok
+    health.clock_trust.update(0, 0)
+    assert not publisher._full_status().clock_ok

@@ -8,15 +8,15 @@ from typing import Any
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from edge_agent.health import BusLoad, Health
+from edge_agent.health import AgentHealth, BusLoad
 from edge_agent.metrics import AgentMetrics
 from edge_agent.polling.poll import PollCounts
 from edge_agent.publishing.publisher import PublishCounts
-from edge_agent.spool.sample_counts import Counts
+from edge_agent.spool.sample_counts import SampleCounts
 from edge_agent.timekeeping.clock_trust import ClockTrust
 
 BEGIN_MS = 1_795_000_000_000
-SPOOL = Counts(
+SPOOL = SampleCounts(
     read=100,
     stored=31,
     pending=40,
@@ -40,9 +40,9 @@ class Agent:
             SimpleNamespace(bus="a", counts=PollCounts(ok=11, failed=12, seconds=2.5)),
             SimpleNamespace(bus="b", counts=PollCounts(ok=21, failed=22, seconds=7.5)),
         ]
-        self.timekeeper = ClockTrust(BEGIN_MS, 0)
-        self.timekeeper.look(BEGIN_MS + 60_000, 0)
-        health = Health(BusLoad(lambda: self.pollers, clock), self.timekeeper, clock)
+        self.clock_trust = ClockTrust(BEGIN_MS, 0)
+        self.clock_trust.update(BEGIN_MS + 60_000, 0)
+        health = AgentHealth(BusLoad(lambda: self.pollers, clock), self.clock_trust, clock)
         buses: Any = SimpleNamespace(pollers=self.pollers)
         spool: Any = SimpleNamespace(counts=SPOOL, age_s=120.5)
         publisher: Any = SimpleNamespace(counts=SENT)
@@ -115,7 +115,7 @@ def test_what_is_asked_again_is_said_as_it_is_then() -> None:
     agent.says()
     agent.now_s += 10.0
     agent.pollers[0].counts.add(4.0, complete=True)
-    agent.timekeeper.look(0, 0)
+    agent.clock_trust.update(0, 0)
     said = agent.says()
     assert said["jieneng_edge_polls_total a ok"] == 12
     assert said["jieneng_edge_poll_seconds_total a"] == 6.5

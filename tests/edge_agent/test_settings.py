@@ -1,4 +1,4 @@
-"""What an agent has to do is clear before it starts, or it says what to mend."""
+"""The assignment of an agent is complete before it starts, or the error tells how to fix it."""
 
 from pathlib import Path
 
@@ -6,17 +6,17 @@ import pytest
 
 from edge_agent.links.link import SerialLink, TcpLink, bus_link
 from edge_agent.protocols import framing
-from edge_agent.settings import AgentHead, AgentSettings, BusOverride, SpoolSettings, duty
+from edge_agent.settings import AgentHead, AgentSettings, BusOverride, SpoolSettings, assignment
 from jieneng import config_file
 from jieneng.metering.errors import ConfigError
 from jieneng.metering.site import Bus, Site
 from jieneng.site_folder import SiteFolder
-from tests.edge_agent.scene import bus, meter, site
+from tests.edge_agent.agent_setup import bus, meter, site
 
 
 def refused(where: Site, how: AgentSettings) -> str:
     with pytest.raises(ConfigError) as error:
-        duty(where, how)
+        assignment(where, how)
     return str(error.value)
 
 
@@ -64,7 +64,7 @@ def test_two_agents_in_one_folder_have_two_spools() -> None:
 
 
 def test_an_agent_of_the_example_has_its_buses_and_their_meters(example: SiteFolder) -> None:
-    mine = duty(example.site, agent("agent-2"))
+    mine = assignment(example.site, agent("agent-2"))
     assert [one.id for one in mine.buses] == ["block-3-gateway", "canteen-lan", "data-room-lan"]
     units = {one.unit for one in mine.meters["data-room-lan"]}
     assert units == {1, 2, 3}
@@ -72,7 +72,7 @@ def test_an_agent_of_the_example_has_its_buses_and_their_meters(example: SiteFol
 
 def test_the_only_agent_need_not_be_named() -> None:
     where = site(bus("b", 502), meters=[meter("m", "b", 1)])
-    assert duty(where, agent(None)).agent == "agent-1"
+    assert assignment(where, agent(None)).agent == "agent-1"
 
 
 def test_one_of_several_has_to_be_named(example: SiteFolder) -> None:
@@ -92,7 +92,7 @@ def test_a_site_without_buses_has_nothing_to_poll() -> None:
 
 def test_a_bus_is_reached_where_the_agent_says() -> None:
     where = site(bus("b", 502), bus("c", 503), meters=[meter("m", "b", 1), meter("n", "c", 1)])
-    mine = duty(where, agent(None, BusOverride(id="c", host="10.0.0.9", port=1502)))
+    mine = assignment(where, agent(None, BusOverride(id="c", host="10.0.0.9", port=1502)))
     assert [(one.host, one.port) for one in mine.buses] == [("127.0.0.1", 502), ("10.0.0.9", 1502)]
 
 
@@ -107,13 +107,13 @@ def serial(name: str, device: str) -> Bus:
 
 def test_a_serial_bus_is_polled() -> None:
     where = site(serial("s", "/dev/ttyS1"), meters=[meter("m", "s", 1)])
-    (mine,) = duty(where, agent(None)).buses
+    (mine,) = assignment(where, agent(None)).buses
     assert (mine.link, mine.device) == ("rtu", "/dev/ttyS1")
 
 
 def test_a_serial_bus_is_reached_where_the_agent_says() -> None:
     where = site(serial("s", "/dev/ttyS1"), meters=[meter("m", "s", 1)])
-    mine = duty(where, agent(None, BusOverride(id="s", device="/dev/ttyUSB0")))
+    mine = assignment(where, agent(None, BusOverride(id="s", device="/dev/ttyUSB0")))
     assert [one.device for one in mine.buses] == ["/dev/ttyUSB0"]
 
 
@@ -167,7 +167,7 @@ def test_names_of_serial_ports_that_differ_in_case_are_two_ports() -> None:
         serial("c", "/dev/ttys1"),
         meters=[meter("m", "b", 1), meter("n", "c", 1)],
     )
-    assert len(duty(where, agent(None)).buses) == 2
+    assert len(assignment(where, agent(None)).buses) == 2
 
 
 def test_all_problems_are_said_at_once() -> None:
@@ -178,7 +178,7 @@ def test_all_problems_are_said_at_once() -> None:
 
 def test_a_bus_without_meters_is_left_alone() -> None:
     where = site(bus("b", 502), bus("c", 503), meters=[meter("m", "b", 1)])
-    assert [one.id for one in duty(where, agent(None)).buses] == ["b"]
+    assert [one.id for one in assignment(where, agent(None)).buses] == ["b"]
 
 
 @pytest.mark.parametrize("delay_s", [-0.1, 11.0])

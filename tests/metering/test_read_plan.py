@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jieneng.metering import read_plan
 from jieneng.metering.catalog.modbus_points import (
     ForbiddenRow,
     FractionRow,
@@ -17,7 +18,7 @@ from jieneng.metering.catalog.modbus_points import (
     modbus_models,
 )
 from jieneng.metering.catalog.modbus_reads import ModbusRead, plan
-from jieneng.metering.quantities import QUANTITIES
+from jieneng.metering.quantities import CONSUMPTION, QUANTITIES
 from jieneng.metering.read_plan import PollPlan
 from jieneng.site_folder import packaged_models
 
@@ -144,8 +145,12 @@ def test_ratios_are_applied_where_the_model_asks_for_them_and_exactly() -> None:
     assert first.decode((338477).to_bytes(4, "big")) == (812344.8,)
 
 
+def of_points_model(*points: PointRow) -> ModbusModel:
+    return ModbusModel(model=model([(0, 1)]).model, point=points)
+
+
 def of_points(*points: PointRow) -> tuple[ModbusRead, ...]:
-    return plan(ModbusModel(model=model([(0, 1)]).model, point=points))
+    return plan(of_points_model(*points))
 
 
 def test_functions_are_never_mixed_in_a_read() -> None:
@@ -236,3 +241,69 @@ def test_a_meter_may_set_another_pace_than_its_model() -> None:
 def test_a_slow_quantity_rides_along_with_a_fast_ones_read() -> None:
     rota = PollPlan(model([(0, 2), (2, 4)], every=(1, 10)))
     assert [len(rota.reads(rota.due(0))), len(rota.reads(rota.due(1, 0)))] == [1, 1]
+
+
+def test_the_consumption_counter_is_asked_for_first() -> None:
+    """After a silence nothing more is asked in a poll. A voltage that is lost is only a gap."""
+    device = of_points_model(
+        PointRow(quantity="voltage_v", function=3, address=0, type="u16"),
+        PointRow(quantity="energy_kwh", function=3, address=100, type="u32"),
+        PointRow(quantity="power_kw", function=4, address=0, type="f32"),
+    )
+    polls = PollPlan(device)
+    assert [read.quantities for read in polls.reads(polls.due(0))] == [
+        ("energy_kwh",),
+        ("voltage_v",),
+        ("power_kw",),
+    ]
+
+
+def quantities_in_order(*points: PointRow) -> list[tuple[str, ...]]:
+    polls = PollPlan(of_points_model(*points))
+    return [read.quantities for read in polls.reads(polls.due(0))]
+
+
+def test_the_last_two_requests_differ_so_that_repeated_replies_are_found_out() -> None:
+    """Without numbers, a reply that is late by one is told apart by its shape only."""
+    counter = PointRow(quantity="energy_kwh", function=3, address=0, type="u64")
+    alike = [
+        PointRow(quantity=name, function=3, address=100 * n, type="f32")
+        for n, name in enumerate(("current_a_a", "voltage_a_v"), 1)
+    ]
+    wide = PointRow(quantity="power_kw", function=3, address=50, type="f64")
+    assert quantities_in_order(counter, wide, *alike) == [
+        ("energy_kwh",),
+        ("current_a_a",),
+        ("voltage_a_v",),
+        ("power_kw",),
+    ]
+    # Nothing but the counter differs.
+    assert quantities_in_order(counter, *alike) == [
+        ("current_a_a",),
+        ("voltage_a_v",),
+        ("energy_kwh",),
+    ]
+    # Nothing differs at all.
+    same = PointRow(quantity="energy_kwh", function=3, address=0, type="u32")
+    assert quantities_in_order(same, *alike) == [
+        ("energy_kwh",),
+        ("current_a_a",),
+        ("voltage_a_v",),
+    ]
+
+
+@pytest.mark.parametrize("name", sorted(packaged_models()))
+def test_every_packaged_model_is_asked_for_its_counter_first_and_by_the_same_reads(
+    name: str,
+) -> None:
+    """Except where all other reads have one shape, and only the counter's differs from it."""
+    device = packaged_models()[name]
+    polls = PollPlan(device)
+    reads = polls.reads(polls.due(0))
+    counter = CONSUMPTION[device.model.medium]
+    others = [read.reply_shape for read in reads if counter not in read.quantities]
+    place = -1 if len(others) > 1 and len(set(others)) == 1 else 0
+    assert counter in reads[place].quantities
+    assert {read.request_key for read in reads} == {
+        read.request_key for read in read_plan.plan(device)
+    }

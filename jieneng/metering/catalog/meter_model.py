@@ -97,6 +97,8 @@ class ModelHead(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         source: the manual, with table and page, or the implementation it was taken from.
         confidence: kind of that source.
+        limits: origin of the limits, in words: the value at which the counter starts again, as a
+            power such as `2^32 / 100`, and the size of a request. Required in the library.
         protocol: protocol that the meter speaks, a key of `model_forms.MODEL_FORMS`.
     """
 
@@ -105,6 +107,7 @@ class ModelHead(msgspec.Struct, frozen=True, kw_only=True):
     medium: Medium
     source: Annotated[str, Meta(min_length=8)]
     confidence: Confidence
+    limits: str = ""
     protocol: str = "modbus"
 
 

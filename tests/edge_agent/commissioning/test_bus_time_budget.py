@@ -11,10 +11,10 @@ from jieneng.metering.catalog.modbus_points import ModbusModel
 from jieneng.metering.catalog.modbus_reads import ModbusRead
 from jieneng.metering.errors import Problem
 from jieneng.metering.site import Bus, Site
-from tests.edge_agent import scene
+from tests.edge_agent import agent_setup
 from tests.edge_agent.polling import stepped_gateway
 
-MODEL = scene.EVEN  # 2, 23 and 2 registers, in three questions
+MODEL = agent_setup.EVEN  # 2, 23 and 2 registers, in three questions
 
 
 def bus(link: Any = "rtu", **more: Any) -> Bus:
@@ -23,8 +23,8 @@ def bus(link: Any = "rtu", **more: Any) -> Bus:
 
 
 def site(on: Bus, count: int, **more: Any) -> Site:
-    meters = [scene.meter(f"m{unit}", "b", unit, **more) for unit in range(1, count + 1)]
-    return scene.site(on, meters=meters)
+    meters = [agent_setup.meter(f"m{unit}", "b", unit, **more) for unit in range(1, count + 1)]
+    return agent_setup.site(on, meters=meters)
 
 
 def read(registers: int, function: int = 3) -> ModbusRead:
@@ -187,7 +187,9 @@ async def test_who_is_refused_would_miss_polls_and_who_passes_misses_none(units:
 
 def test_without_slow_quantities_the_fullest_interval_is_no_fuller_than_usual() -> None:
     on = bus()
-    meters = [scene.meter(f"m{n}", "b", n, interval_s=s) for n, s in enumerate((0.9, 2.0, 7.0), 1)]
+    meters = [
+        agent_setup.meter(f"m{n}", "b", n, interval_s=s) for n, s in enumerate((0.9, 2.0, 7.0), 1)
+    ]
     one = bus_time_budget.bus_budget(on, [(meter, MODEL) for meter in meters])
     assert one.fullest_s <= one.load * one.within_s
 
@@ -195,9 +197,9 @@ def test_without_slow_quantities_the_fullest_interval_is_no_fuller_than_usual() 
 def test_a_slow_meter_may_take_longer_than_the_interval_of_a_fast_one() -> None:
     """Who has the shorter interval goes first, and its polls are asked between the others'."""
     on = bus()
-    fast = scene.meter("fast", "b", 40, interval_s=1.0, every=in_every(10))
-    slow = [scene.meter(f"m{unit}", "b", unit, interval_s=60.0) for unit in range(1, 31)]
-    here = scene.site(on, meters=[fast, *slow])
+    fast = agent_setup.meter("fast", "b", 40, interval_s=1.0, every=in_every(10))
+    slow = [agent_setup.meter(f"m{unit}", "b", unit, interval_s=60.0) for unit in range(1, 31)]
+    here = agent_setup.site(on, meters=[fast, *slow])
     [one] = bus_time_budget.bus_budgets(here, models())
     assert one.cycle_s > one.shortest_s
     assert not list(bus_time_budget.problems(here, models()))
@@ -206,8 +208,8 @@ def test_a_slow_meter_may_take_longer_than_the_interval_of_a_fast_one() -> None:
 def test_the_fullest_interval_has_the_faster_meters_polls_in_it() -> None:
     """Within 4 s: a whole poll of each, and three more of the fast one, of which one is whole."""
     on = bus()
-    fast = scene.meter("fast", "b", 1, interval_s=1.0, every=in_every(2))
-    slow = scene.meter("slow", "b", 2, interval_s=4.0, every=in_every(9))
+    fast = agent_setup.meter("fast", "b", 1, interval_s=1.0, every=in_every(2))
+    slow = agent_setup.meter("slow", "b", 2, interval_s=4.0, every=in_every(9))
     one = bus_time_budget.bus_budget(on, [(fast, MODEL), (slow, MODEL)])
     energy_s = request_s(on, read(2))
     whole_s = sum(request_s(on, read(count)) for count in (2, 23, 2))

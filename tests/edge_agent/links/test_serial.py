@@ -30,8 +30,17 @@ from jieneng.metering.reading import Sample
 from jieneng.metering.site import Bus
 from simulators.serving import site_server
 from simulators.settings import SimulatorSettings
+from tests.edge_agent.agent_setup import (
+    Ingest,
+    agent,
+    append_samples_to,
+    folder,
+    meter,
+    running,
+    settings,
+    until,
+)
 from tests.edge_agent.misbehaving import Act, Behaviour, Question
-from tests.edge_agent.scene import Ingest, agent, folder, into, meter, running, settings, until
 from tests.patience import PATIENCE_S
 from tests.servers import Mosquitto
 
@@ -367,7 +376,7 @@ async def test_simulated_meters_on_a_serial_port_are_polled_again_when_it_is_bac
         link=bus_link(msgspec.structs.replace(wired, device=str(device)), clock.now_ms),
         link_kind="rtu",
         clock=clock,
-        on_result=into(kept),
+        on_result=append_samples_to(kept),
         log=observe.log("test"),
     )
 

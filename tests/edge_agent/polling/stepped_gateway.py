@@ -13,8 +13,8 @@ from edge_agent.protocols.request_reply import Ask, Pause, Reply, Talk
 from jieneng import observe
 from jieneng.metering.errors import DeviceRefused, LinkError, PeerError, Silent
 from jieneng.metering.reading import PollReport, Sample
+from tests.edge_agent.agent_setup import EVEN, append_samples_to, meter
 from tests.edge_agent.misbehaving import Question
-from tests.edge_agent.scene import EVEN, into, meter
 from tests.stepped_clock import SteppedClock
 
 BEGIN_MS = 1_795_000_000_000
@@ -169,7 +169,7 @@ class Bus:
 
     def _keep(self, poll: PollResult) -> None:
         self.heard.append(poll)
-        into(self.samples)(poll)
+        append_samples_to(self.samples)(poll)
 
     def polls(self, unit: int) -> list[PollReport]:
         return [one.poll() for one in self.heard if one.meter.on_site.unit == unit]

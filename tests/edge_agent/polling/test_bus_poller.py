@@ -24,9 +24,9 @@ from jieneng.metering.errors import LinkDown
 from jieneng.metering.reading import Sample
 from jieneng.metering.site import Link
 from jieneng.site_folder import packaged_models
+from tests.edge_agent.agent_setup import EVEN, append_samples_to, meter, running, until
 from tests.edge_agent.misbehaving import Act, Question, misbehaving
 from tests.edge_agent.polling import stepped_gateway
-from tests.edge_agent.scene import EVEN, into, meter, running, until
 from tests.servers import free_port
 
 pytestmark = pytest.mark.server
@@ -69,7 +69,7 @@ class Bus:
             ),
             link_kind=kind,
             clock=clock,
-            on_result=into(self.samples),
+            on_result=append_samples_to(self.samples),
             log=observe.log("test"),
         )
 

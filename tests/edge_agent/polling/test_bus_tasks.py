@@ -5,7 +5,7 @@ from typing import cast
 
 from edge_agent.polling.bus_poller import BusPoller
 from edge_agent.polling.bus_tasks import BusDuty, BusTasks
-from tests.edge_agent.scene import bus, running, until
+from tests.edge_agent.agent_setup import bus, running, until
 
 
 class Idle:

@@ -9,7 +9,7 @@ from jieneng import observe
 from jieneng.metering.catalog.modbus_reads import ModbusRead
 from jieneng.metering.errors import DeviceRefused
 from jieneng.site_folder import packaged_models
-from tests.edge_agent.scene import meter
+from tests.edge_agent.agent_setup import meter
 
 
 def test_a_meter_whose_way_changed_is_asked_in_the_framing_of_the_new_one() -> None:

@@ -10,9 +10,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from jieneng.metering.errors import LinkDown, LinkError, PeerError, ReplyError, TurnedAway
+from tests.edge_agent.agent_setup import EVEN
 from tests.edge_agent.misbehaving import Question
 from tests.edge_agent.polling.stepped_gateway import Answer, Bus
-from tests.edge_agent.scene import EVEN
 
 HOUR_S = 3600.0
 

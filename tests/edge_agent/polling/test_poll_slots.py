@@ -12,9 +12,9 @@ from edge_agent.polling.bus_poller import BusPoller
 from edge_agent.polling.poll_slots import PollSlots
 from edge_agent.polling.schedule import phase_s
 from jieneng.clock import SystemClock
+from tests.edge_agent.agent_setup import bus, folder, meter, running, until
+from tests.edge_agent.agent_setup import settings as agent_settings
 from tests.edge_agent.polling.stepped_gateway import BEGIN_MS, Bus
-from tests.edge_agent.scene import bus, folder, meter, running, until
-from tests.edge_agent.scene import settings as scene_settings
 from tests.servers import free_port
 from tests.stepped_clock import SteppedClock
 
@@ -218,7 +218,7 @@ async def test_all_buses_of_an_agent_look_at_one_face(
     monkeypatch.setattr("edge_agent.app.BusPoller", Seen)
     buses = [bus("a", free_port()), bus("b", free_port())]
     where = folder(tmp_path, *buses, meters=[meter("e-a", "a", 1), meter("e-b", "b", 1)])
-    async with running(app.run(where, scene_settings(free_port()), SystemClock())):
+    async with running(app.run(where, agent_settings(free_port()), SystemClock())):
         await until(lambda: len(faces) == 2)
     assert faces[0] is not None
     assert faces[0] is faces[1]

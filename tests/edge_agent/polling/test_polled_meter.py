@@ -11,14 +11,14 @@ import pytest
 
 from edge_agent.polling.polled_meter import PolledMeter, PollResult
 from edge_agent.protocols.request_reply import Reply
-from edge_agent.timekeeping.clock_trust import UP_MS
+from edge_agent.timekeeping.clock_trust import RUNNING_TIME_EPOCH_MS
 from jieneng.metering.catalog.modbus_points import modbus_models
 from jieneng.metering.catalog.modbus_reads import ModbusRead
 from jieneng.metering.quantities import CONSUMPTION
 from jieneng.metering.reading import PollReport, Quality, Sample
 from jieneng.metering.site import Dated, Meter
 from jieneng.site_folder import packaged_models
-from tests.edge_agent import scene
+from tests.edge_agent import agent_setup
 
 ZONE = ZoneInfo("Asia/Shanghai")
 MODELS = modbus_models(packaged_models())
@@ -26,7 +26,7 @@ NOW = 1_795_000_000_000
 
 
 def polled(**more: object) -> PolledMeter:
-    return PolledMeter(scene.meter("e-1", "b", 1, **more), scene.EVEN, ZONE)
+    return PolledMeter(agent_setup.meter("e-1", "b", 1, **more), agent_setup.EVEN, ZONE)
 
 
 def asked(meter: PolledMeter, number: int) -> tuple[ModbusRead, ...]:
@@ -99,10 +99,15 @@ def test_the_samples_of_a_meter_share_one_tuple_of_names() -> None:
 
 def test_an_infinite_register_is_unknown() -> None:
     model = MODELS["eastron-sdm630"]
-    meter = PolledMeter(scene.meter("e-1", "b", 1, model=model.id), model, ZONE)
+    meter = PolledMeter(agent_setup.meter("e-1", "b", 1, model=model.id), model, ZONE)
     blocks = [bytearray(2 * read.count) for read in asked(meter, 0)]
-    blocks[0][0:4] = struct.pack(">f", math.inf)
-    blocks[0][4:8] = struct.pack(">f", 230.5)
+    [voltages] = [
+        block
+        for block, read in zip(blocks, asked(meter, 0), strict=True)
+        if "voltage_a_v" in read.quantities
+    ]
+    voltages[0:4] = struct.pack(">f", math.inf)
+    voltages[4:8] = struct.pack(">f", 230.5)
     sample = understood(meter, [Reply(bytes(block), NOW) for block in blocks])
     assert sample is not None
     values = dict(zip(sample.quantities, sample.values, strict=True))
@@ -177,7 +182,7 @@ def test_every_packaged_model_can_be_polled() -> None:
 
 def test_a_slow_quantity_is_asked_for_at_its_pace_and_again_until_it_was_got() -> None:
     """Of the polls 60, 61, ... the one of 66 is lost: what was due in it is due in 67."""
-    slow = [row.quantity for row in scene.EVEN.point if row.quantity != "energy_kwh"]
+    slow = [row.quantity for row in agent_setup.EVEN.point if row.quantity != "energy_kwh"]
     meter = polled(every=dict.fromkeys(slow, 6))
     sizes = []
     for number in range(60, 74):
@@ -192,7 +197,7 @@ def test_a_slow_quantity_is_asked_for_at_its_pace_and_again_until_it_was_got() -
 
 def test_a_poll_without_the_slow_quantities_says_nothing_of_them() -> None:
     """They are absent from its sample: neither zero nor NaN, which would be a failed reading."""
-    slow = [row.quantity for row in scene.EVEN.point if row.quantity != "energy_kwh"]
+    slow = [row.quantity for row in agent_setup.EVEN.point if row.quantity != "energy_kwh"]
     meter = polled(every=dict.fromkeys(slow, 6))
     found = []
     for number in (6, 7):
@@ -207,7 +212,7 @@ def test_a_poll_without_the_slow_quantities_says_nothing_of_them() -> None:
 
 def test_polls_may_be_understood_later_in_the_order_in_which_they_were_heard() -> None:
     """Whatever is due at that time, and whichever ratio holds."""
-    slow = [row.quantity for row in scene.EVEN.point if row.quantity != "energy_kwh"]
+    slow = [row.quantity for row in agent_setup.EVEN.point if row.quantity != "energy_kwh"]
     at_once, later = (
         polled(every=dict.fromkeys(slow, 6), ct=CT, rated_max=100.0) for _ in range(2)
     )
@@ -242,7 +247,7 @@ def test_a_poll_reports_itself_whatever_it_found() -> None:
 def test_a_reading_without_a_time_has_the_ratio_of_the_earliest_that_a_clock_may_tell() -> None:
     """Its stamp is the machine's running time, which looks like a day of 2001."""
     meter = polled(ct=(Dated(date(2010, 1, 1), 40.0), Dated(date(2015, 1, 1), 60.0)))
-    one = heard(meter, replies(meter, 1_000, None, None)).at(UP_MS + 1_000)
+    one = heard(meter, replies(meter, 1_000, None, None)).at(RUNNING_TIME_EPOCH_MS + 1_000)
     sample = one.sample()
     assert sample is not None
-    assert (sample.time_ms, sample.values[0]) == (UP_MS + 1_000, 123456 * 60 / 100)
+    assert (sample.time_ms, sample.values[0]) == (RUNNING_TIME_EPOCH_MS + 1_000, 123456 * 60 / 100)

@@ -9,10 +9,10 @@ from structlog.testing import capture_logs
 
 from jieneng.metering.errors import DeviceRefused, HungUp, LinkDown
 from jieneng.metering.reading import Sample
+from tests.edge_agent.agent_setup import until
 from tests.edge_agent.misbehaving import Act, Question, misbehaving
 from tests.edge_agent.polling.stepped_gateway import Answer, Bus
 from tests.edge_agent.polling.test_bus_poller import polled
-from tests.edge_agent.scene import until
 
 ENERGY, VOLTAGE, POWER = 0x0000, 0x0061, 0x016A  # where the three reads of a DTSD1352 begin
 BUSY, ACKNOWLEDGE, ILLEGAL_ADDRESS, NO_PATH, NO_RESPONSE = 6, 5, 2, 10, 11

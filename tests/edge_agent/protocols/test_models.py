@@ -11,13 +11,13 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 from edge_agent.links.link import bus_link
 from edge_agent.polling.bus_poller import BusPoller
 from edge_agent.polling.polled_meter import PolledMeter
-from edge_agent.spool.batch_writer import Polled
+from edge_agent.spool.batch_writer import FinishedPoll
 from jieneng import observe
 from jieneng.clock import SystemClock
 from jieneng.metering.catalog.modbus_points import ModbusModel, VectorRow, modbus_models
 from jieneng.metering.reading import Sample
 from jieneng.site_folder import packaged_models
-from tests.edge_agent.scene import bus, gateway, meter, running, until
+from tests.edge_agent.agent_setup import bus, gateway, meter, running, until
 
 pytestmark = pytest.mark.server
 
@@ -49,7 +49,7 @@ async def test_what_pymodbus_serves_is_what_the_vectors_say(
     model, clock, heard = MODELS[name], SystemClock(), dict[str, Sample]()
     vectors = dict(enumerate(model.vector, 1))
 
-    def keep(poll: Polled) -> None:
+    def keep(poll: FinishedPoll) -> None:
         sample = poll.sample()
         if sample is not None and poll.poll().ok:
             heard.setdefault(sample.meter, sample)

@@ -12,14 +12,14 @@ import pytest
 
 from edge_agent.publishing.publisher import Publisher
 from edge_agent.settings import PublishSettings
-from edge_agent.spool.batch_queue import Row
+from edge_agent.spool.queued_batch import QueuedBatch
 from edge_agent.spool.spool import Spool
 from jieneng import broker, observe
 from jieneng.broker import BrokerSettings
 from jieneng.clock import SystemClock
 from jieneng.metering import mqtt_messages
 from jieneng.metering.reading import Ack, Batch, Sample
-from tests.edge_agent.scene import AGENT, SITE, health, running, until
+from tests.edge_agent.agent_setup import AGENT, SITE, health, running, until
 from tests.servers import Mosquitto
 
 LOG = observe.log("test")
@@ -27,9 +27,9 @@ OLD, NEW = "aaaaaaaa", "bbbbbbbb"
 BACKLOG = 2000
 
 
-def row(boot: str, seq: int) -> Row:
+def row(boot: str, seq: int) -> QueuedBatch:
     sample = Sample("e-1", 1_795_000_000_000 + seq, 0, ("energy_kwh",), (float(seq),))
-    return Row(boot, seq, 1, mqtt_messages.encode_batch(Batch(AGENT, boot, seq, (sample,))))
+    return QueuedBatch(boot, seq, 1, mqtt_messages.encode_batch(Batch(AGENT, boot, seq, (sample,))))
 
 
 class Slow:
@@ -59,7 +59,7 @@ class Slow:
         return self._client is not None
 
     async def acknowledge_next(self) -> None:
-        """The one that came first of those not acknowledged."""
+        """Acknowledge the first batch that is not yet acknowledged."""
         await until(lambda: len(self.came) > self.acked)
         assert self._client is not None
         boot, seq = self.came[self.acked]

@@ -1,4 +1,4 @@
-"""What is under way, what goes next, and when it goes again."""
+"""Batches in flight: which go next, and when one is sent again."""
 
 import math
 from itertools import count
@@ -7,37 +7,40 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.publishing.in_flight import Ends, Entry, InFlight, Key
+from edge_agent.publishing.in_flight import InFlight
+from edge_agent.spool.queued_batch import BatchKey, QueueEnds, QueueEntry
 
 ONE, TWO, THREE = ("aaaaaaaa", 1), ("aaaaaaaa", 2), ("bbbbbbbb", 1)
 MANY = 1000
 
 
-def spool(*keys: Key, window: InFlight | None = None, size_bytes: int = 100) -> Ends:
-    """A spool that holds these."""
-    entries = [Entry(key, size_bytes) for key in keys]
-    size = MANY if window is None else window.size
-    gone = [] if window is None else [key for key in window.under_way if key not in keys]
-    return Ends(entries[:size], entries[::-1][:size], gone)
+def spool(*keys: BatchKey, in_flight: InFlight | None = None, size_bytes: int = 100) -> QueueEnds:
+    """Return both ends of a queue of these batches."""
+    entries = [QueueEntry(key, size_bytes) for key in keys]
+    size = MANY if in_flight is None else in_flight.size
+    gone = [] if in_flight is None else [key for key in in_flight.keys if key not in keys]
+    return QueueEnds(entries[:size], entries[::-1][:size], gone)
 
 
-def sent_at(window: InFlight, ends: Ends, until_s: float, step_s: float = 1.0) -> list[float]:
-    """When the first batch goes out, if nobody ever answers."""
+def sent_at(
+    in_flight: InFlight, ends: QueueEnds, until_s: float, step_s: float = 1.0
+) -> list[float]:
+    """Return the times at which the first batch is sent if it is never acknowledged."""
     found, now_s = [], 0.0
     while now_s <= until_s:
-        due = window.due(ends, now_s, MANY)
+        due = in_flight.due(ends, now_s, MANY)
         if ends.oldest[0].key in due:
             found.append(now_s)
-        window.sent(due, now_s)
+        in_flight.mark_sent(due, now_s)
         now_s += step_s
     return found
 
 
 def test_new_batches_are_due_at_once_and_only_once() -> None:
-    window = InFlight(10.0, 20)
-    assert set(window.due(spool(ONE, TWO), 0.0, MANY)) == {ONE, TWO}
-    window.sent([ONE, TWO], 0.0)
-    assert window.due(spool(ONE, TWO, THREE), 1.0, MANY) == [THREE]
+    in_flight = InFlight(10.0, 20)
+    assert set(in_flight.due(spool(ONE, TWO), 0.0, MANY)) == {ONE, TWO}
+    in_flight.mark_sent([ONE, TWO], 0.0)
+    assert in_flight.due(spool(ONE, TWO, THREE), 1.0, MANY) == [THREE]
 
 
 def test_a_batch_without_an_answer_goes_again_ever_later() -> None:
@@ -47,56 +50,56 @@ def test_a_batch_without_an_answer_goes_again_ever_later() -> None:
 
 def test_any_answer_sends_again_what_has_waited() -> None:
     """Hours of silence end with the first acknowledgement, not with the longest time-out."""
-    window = InFlight(10.0, 20)
-    sent_at(window, spool(ONE, TWO), 500.0)
-    assert window.due(spool(ONE, TWO), 501.0, MANY) == []
-    window.heard(501.0)
-    assert window.due(spool(TWO, window=window), 501.0, MANY) == [TWO]
+    in_flight = InFlight(10.0, 20)
+    sent_at(in_flight, spool(ONE, TWO), 500.0)
+    assert in_flight.due(spool(ONE, TWO), 501.0, MANY) == []
+    in_flight.acknowledged(501.0)
+    assert in_flight.due(spool(TWO, in_flight=in_flight), 501.0, MANY) == [TWO]
 
 
 def test_a_batch_that_left_the_spool_is_forgotten() -> None:
-    window = InFlight(10.0, 20)
-    window.sent(window.due(spool(ONE, TWO), 0.0, MANY), 0.0)
-    assert window.due(spool(TWO, window=window), 1.0, MANY) == []
-    assert window.due(spool(window=window), 2.0, MANY) == []
-    assert window.next_due_s() == math.inf
+    in_flight = InFlight(10.0, 20)
+    in_flight.mark_sent(in_flight.due(spool(ONE, TWO), 0.0, MANY), 0.0)
+    assert in_flight.due(spool(TWO, in_flight=in_flight), 1.0, MANY) == []
+    assert in_flight.due(spool(in_flight=in_flight), 2.0, MANY) == []
+    assert in_flight.next_due_s() == math.inf
 
 
 def test_a_batch_that_could_not_be_read_is_asked_for_again() -> None:
-    window = InFlight(10.0, 20)
-    assert window.due(spool(ONE), 0.0, MANY) == [ONE]  # and never sent
-    assert window.next_due_s() == 10.0
-    assert window.due(spool(ONE), 10.0, MANY) == [ONE]
+    in_flight = InFlight(10.0, 20)
+    assert in_flight.due(spool(ONE), 0.0, MANY) == [ONE]  # and never sent
+    assert in_flight.next_due_s() == 10.0
+    assert in_flight.due(spool(ONE), 10.0, MANY) == [ONE]
 
 
 def test_the_next_due_time_is_the_earliest() -> None:
-    window = InFlight(10.0, 20)
-    assert window.next_due_s() == math.inf
-    window.sent(window.due(spool(ONE), 0.0, MANY), 0.0)
-    window.sent(window.due(spool(ONE, TWO), 4.0, MANY), 4.0)
-    assert window.next_due_s() == 10.0
+    in_flight = InFlight(10.0, 20)
+    assert in_flight.next_due_s() == math.inf
+    in_flight.mark_sent(in_flight.due(spool(ONE), 0.0, MANY), 0.0)
+    in_flight.mark_sent(in_flight.due(spool(ONE, TWO), 4.0, MANY), 4.0)
+    assert in_flight.next_due_s() == 10.0
 
 
 def test_both_ends_go_in_turn() -> None:
     keys = [(ONE[0], number) for number in range(1, 101)]
-    window = InFlight(10.0, 6)
-    due = window.due(spool(*keys, window=window), 0.0, MANY)
+    in_flight = InFlight(10.0, 6)
+    due = in_flight.due(spool(*keys, in_flight=in_flight), 0.0, MANY)
     assert [seq for _, seq in due] == [100, 1, 99, 2, 98, 3]
 
 
 def test_newest_first_leaves_the_oldest_for_last() -> None:
     keys = [(ONE[0], number) for number in range(1, 101)]
-    window = InFlight(10.0, 6, newest_first=True)
-    due = window.due(spool(*keys, window=window), 0.0, MANY)
+    in_flight = InFlight(10.0, 6, newest_first=True)
+    due = in_flight.due(spool(*keys, in_flight=in_flight), 0.0, MANY)
     assert [seq for _, seq in due] == [100, 99, 98, 97, 96, 95]
 
 
 def test_bytes_bound_what_is_under_way_but_a_large_batch_goes_alone() -> None:
     keys = [(ONE[0], number) for number in range(1, 101)]
-    window = InFlight(10.0, 50)
-    assert len(window.due(spool(*keys, window=window, size_bytes=2**20), 0.0, MANY)) == 4
-    window = InFlight(10.0, 50)
-    assert len(window.due(spool(*keys, window=window, size_bytes=2**30), 0.0, MANY)) == 1
+    in_flight = InFlight(10.0, 50)
+    assert len(in_flight.due(spool(*keys, in_flight=in_flight, size_bytes=2**20), 0.0, MANY)) == 4
+    in_flight = InFlight(10.0, 50)
+    assert len(in_flight.due(spool(*keys, in_flight=in_flight, size_bytes=2**30), 0.0, MANY)) == 1
 
 
 @pytest.mark.parametrize("newest_first", [False, True])
@@ -111,31 +114,31 @@ def test_live_batches_are_never_starved_and_the_backlog_always_ends(
     """
     backlog = [(ONE[0], number) for number in range(1, data.draw(st.integers(0, 60)) + 1)]
     pending, live = list(backlog), count(1)
-    window, now_s = InFlight(10.0, size, newest_first=newest_first), 0.0
-    last_live: Key | None = None
+    in_flight, now_s = InFlight(10.0, size, newest_first=newest_first), 0.0
+    last_live: BatchKey | None = None
     waited = 0
     for _ in range(200):
         now_s += 1.0
-        due = window.due(spool(*pending, window=window), now_s, most)
+        due = in_flight.due(spool(*pending, in_flight=in_flight), now_s, most)
         assert len(due) <= most
         assert len(set(due)) == len(due)
-        assert len(window.under_way) <= size
+        assert len(in_flight.keys) <= size
         assert set(due) <= set(pending)
-        window.sent(due, now_s)
-        if last_live in window.under_way or last_live not in pending:
+        in_flight.mark_sent(due, now_s)
+        if last_live in in_flight.keys or last_live not in pending:
             last_live, waited = (THREE[0], next(live)), 0
             if len(pending) < 80:
                 pending.append(last_live)
         else:
             waited += 1
         assert waited <= 2
-        if window.under_way:
-            answered = data.draw(st.sampled_from(sorted(window.under_way)))
+        if in_flight.keys:
+            answered = data.draw(st.sampled_from(sorted(in_flight.keys)))
             pending.remove(answered)
-            window.heard(now_s)
+            in_flight.acknowledged(now_s)
     for _ in range(500):
         now_s += 1.0
-        window.sent(window.due(spool(*pending, window=window), now_s, most), now_s)
-        for key in list(window.under_way):
+        in_flight.mark_sent(in_flight.due(spool(*pending, in_flight=in_flight), now_s, most), now_s)
+        for key in list(in_flight.keys):
             pending.remove(key)
     assert pending == []

@@ -1,4 +1,4 @@
-"""What the publisher does while its spool can't be read, and when it is told to end."""
+"""The publisher while its spool can't be read, and when it is cancelled."""
 
 import asyncio
 from collections.abc import Collection, Sequence
@@ -7,16 +7,16 @@ from typing import Any
 import aiomqtt
 import pytest
 
-from edge_agent.publishing.in_flight import Ends, Entry, InFlight, Key
+from edge_agent.publishing.in_flight import InFlight
 from edge_agent.publishing.publisher import Publisher
 from edge_agent.settings import PublishSettings
-from edge_agent.spool.batch_queue import Row
-from edge_agent.spool.sample_counts import Counts
+from edge_agent.spool.queued_batch import BatchKey, QueuedBatch, QueueEnds, QueueEntry
+from edge_agent.spool.sample_counts import SampleCounts
 from jieneng import observe
 from jieneng.broker import BrokerSettings
 from jieneng.clock import SystemClock
 from jieneng.metering.errors import SpoolUnavailable
-from tests.edge_agent.scene import AGENT, SITE, health, running, until
+from tests.edge_agent.agent_setup import AGENT, SITE, health, running, until
 from tests.patience import PATIENCE_S
 
 LOG = observe.log("test")
@@ -35,18 +35,18 @@ class Broken:
         self.readable = readable
         self.looks = 0
         self.changed = asyncio.Event()
-        self.counts = Counts(size_bytes=10)
+        self.counts = SampleCounts(size_bytes=10)
 
-    async def ends(self, _: int, under_way: Collection[Key] = ()) -> Ends:
+    async def ends(self, _: int, under_way: Collection[BatchKey] = ()) -> QueueEnds:
         self.looks += 1
         await asyncio.sleep(0)
         if not self.readable:
             raise SpoolUnavailable("disk I/O error")
-        only = [Entry((BOOT, 1), 10)]
-        return Ends(only, only)
+        only = [QueueEntry((BOOT, 1), 10)]
+        return QueueEnds(only, only)
 
-    async def read(self, keys: Sequence[Key]) -> list[Row]:
-        return [Row(*key, 1, b"x") for key in keys]
+    async def read(self, keys: Sequence[BatchKey]) -> list[QueuedBatch]:
+        return [QueuedBatch(*key, 1, b"x") for key in keys]
 
 
 class Client:
@@ -77,7 +77,7 @@ def sending(spool: Any, client: Any) -> Any:
 async def test_a_spool_that_can_not_be_read_is_not_looked_at_without_a_pause(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("edge_agent.publishing.publisher._UNREADABLE_S", 3600.0)
+    monkeypatch.setattr("edge_agent.publishing.publisher._UNREADABLE_RETRY_S", 3600.0)
     spool, client = Broken(readable=True), Client()
     async with sending(spool, client):
         await until(lambda: client.published == 1)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from edge_agent.settings import SpoolSettings
-from edge_agent.spool.batch_queue import Row
-from edge_agent.spool.sample_counts import Counts
+from edge_agent.spool.queued_batch import QueuedBatch
+from edge_agent.spool.sample_counts import SampleCounts
 from edge_agent.spool.spool_file import SpoolFile
 from jieneng import observe
 from jieneng.metering import mqtt_messages
@@ -25,12 +25,12 @@ BOOT = "0123abcd"
 
 
 def as_float32(value: float) -> float:
-    """As a float register gives it: 231.7 is 231.6999969482422, 18 characters on the wire."""
+    """Return the value of a float register: 231.7 is 231.6999969482422, 18 characters in JSON."""
     return float(struct.unpack(">f", struct.pack(">f", value))[0])
 
 
 def samples(number: int, chance: random.Random) -> tuple[Sample, ...]:
-    """One round of polls, in the longest usual form: counters of six figures, gauges of four."""
+    """Return one round of polls, with the longest values that are usual."""
     time_ms = START_MS + number * QUARTER_MS
     noise = [as_float32(chance.uniform(0.1, 500.0)) for _ in range(40)]
     return tuple(
@@ -45,14 +45,14 @@ def samples(number: int, chance: random.Random) -> tuple[Sample, ...]:
     )
 
 
-def batch(seq: int, some: Sequence[Sample], *failed: PollReport) -> Row:
+def batch(seq: int, some: Sequence[Sample], *failed: PollReport) -> QueuedBatch:
     polls = tuple(PollReport(one.meter, one.time_ms, True, 123, 1) for one in some) + failed
     payload = mqtt_messages.encode_batch(Batch("agent-1", BOOT, seq, tuple(some), polls))
-    return Row(BOOT, seq, len(some), payload)
+    return QueuedBatch(BOOT, seq, len(some), payload)
 
 
-def rows(in_batch: int, reports: int = 0, days: int = DAYS) -> Iterator[list[Row]]:
-    """All rounds, some at a time; so many polls in each round find a link that is down."""
+def rows(in_batch: int, reports: int = 0, days: int = DAYS) -> Iterator[list[QueuedBatch]]:
+    """Yield the batches of each day; `reports` failed polls come with each round."""
     chance, seq = random.Random(1), 0
     for number in range(days):
         day = []
@@ -69,8 +69,8 @@ def rows(in_batch: int, reports: int = 0, days: int = DAYS) -> Iterator[list[Row
         yield day
 
 
-def kept(folder: Path, days: Iterable[list[Row]], parts: int = 1) -> Counts:
-    """What a spool of the default size, or one of so many parts of it, makes of them."""
+def kept(folder: Path, days: Iterable[list[QueuedBatch]], parts: int = 1) -> SampleCounts:
+    """Put all days into a spool of a fraction of the default size, and return the counts."""
     settings = SpoolSettings()
     assert settings.max_bytes <= BOUND
     file = SpoolFile(

@@ -11,20 +11,20 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from edge_agent.spool.batch_queue import Row
 from edge_agent.spool.batch_writer import BatchWriter
-from edge_agent.spool.sample_counts import Counts
+from edge_agent.spool.queued_batch import QueuedBatch
+from edge_agent.spool.sample_counts import SampleCounts
 from edge_agent.spool.spool import Spool
 from edge_agent.spool.spool_file import SpoolFile
 from jieneng.metering.errors import SpoolUnavailable
 from jieneng.metering.reading import Ack, Sample
-from tests.edge_agent.scene import Kept, never_undated
-from tests.edge_agent.spool.disk import (
+from tests.edge_agent.agent_setup import StubPollResult, refuse_running_time
+from tests.edge_agent.spool.disk_faults import (
     BOOT,
     LOG,
     balanced,
-    fill,
-    flip,
+    fill_disk,
+    flip_bytes,
     mounted,
     remount,
     row,
@@ -37,7 +37,7 @@ from tests.edge_agent.spool.disk import (
 
 @pytest.mark.server
 async def test_a_disk_that_the_spool_fills_keeps_the_newest_and_drains(small_disk: Path) -> None:
-    """It was locked for good: the log could not be written back, so nothing could be confirmed."""
+    """Earlier the WAL could not be checkpointed, so nothing could be confirmed any more."""
     file = small_disk / "s"
     async with spool(file, max_bytes=10**9) as one:
         for seq in range(1, 600):
@@ -63,11 +63,11 @@ async def test_a_disk_that_the_spool_fills_is_said_once(small_disk: Path) -> Non
     know whether the bound is too small or the disk."""
     with capture_logs() as logs:
         async with spool(small_disk / "s", max_bytes=10**9) as one:
-            keeper = keeper_of(one)
+            writer = new_writer(one)
             for number in range(300):
                 for at in range(500 if number % 3 else 50):
-                    keeper.keep(Kept(sample(number * 500 + at)))
-                await keeper._commit()
+                    writer.add(StubPollResult(sample(number * 500 + at)))
+                await writer._commit()
             pending = one.counts.size_bytes
             assert one.counts.dropped
     (said,) = logs
@@ -79,9 +79,9 @@ async def test_a_disk_that_the_spool_fills_is_said_once(small_disk: Path) -> Non
 async def test_a_spool_that_has_reached_its_bound_says_nothing_of_the_disk(tmp_path: Path) -> None:
     with capture_logs() as logs:
         async with spool(tmp_path / "s", max_bytes=100_000) as one:
-            keeper = keeper_of(one)
-            keep(keeper, 5000)
-            await keeper._commit()
+            writer = new_writer(one)
+            keep(writer, 5000)
+            await writer._commit()
             assert one.counts.full
     assert logs[0]["reason"] == f"{one.counts.size_bytes} bytes are pending"
 
@@ -92,23 +92,23 @@ async def test_a_spool_that_has_reached_its_bound_says_nothing_of_the_disk(tmp_p
 async def test_a_disk_that_others_fill_does_not_lock_the_spool(
     small_disk: Path, before: int, restart: bool
 ) -> None:
-    """What was pending stays confirmable; a reading without room is refused, whole."""
+    """Pending batches can still be confirmed; a batch without space is refused as a whole."""
     file = small_disk / "s"
     async with AsyncExitStack() as agent:
         one = await agent.enter_async_context(spool(file, max_bytes=10**9))
         for seq in range(1, before + 1):
             await one.put([row(seq, size=20_000)])
-        fill(small_disk)
+        fill_disk(small_disk)
         seq = before
         for seq in range(before + 1, before + 200):
             try:
                 await one.put([row(seq, size=20_000)])
             except SpoolUnavailable:
                 assert await one.peek(1)
-            fill(small_disk)
+            fill_disk(small_disk)
         if restart:
             await agent.aclose()
-            fill(small_disk)
+            fill_disk(small_disk)
             one = await agent.enter_async_context(spool(file, max_bytes=10**9))
         assert balanced(one.counts)
         for kept in await one.peek(1000):
@@ -121,11 +121,11 @@ async def test_a_disk_that_others_fill_does_not_lock_the_spool(
 
 @pytest.mark.server
 async def test_a_disk_with_less_room_than_the_reserve_costs_no_reading(small_disk: Path) -> None:
-    """Everything that was pending gave way to each reading, while the reserve lay idle."""
+    """Earlier all pending batches were dropped for new ones, while the reserve was not used."""
     async with spool(small_disk / "s", max_bytes=10**9) as one:
         await one.put([row(1)])
         reserve = (small_disk / "s-reserve").stat().st_size
-        fill(small_disk, but=reserve - 8192)
+        fill_disk(small_disk, leave_bytes=reserve - 8192)
         for seq in range(2, 152):
             await one.put([row(seq, size=4000)])
         assert (one.counts.pending, one.counts.dropped) == (453, 0)
@@ -145,14 +145,14 @@ async def test_an_empty_spool_on_a_full_disk_keeps_what_its_file_has_room_for(
         await one.confirm([Ack(BOOT, stored=((1, 1),))])
         taken = 512 * file.stat().st_blocks
         assert taken >= (small_disk / "s-reserve").stat().st_size, "written, and no hole"
-        fill(small_disk)
+        fill_disk(small_disk)
         if restart:
             await agent.aclose()
-            fill(small_disk)
+            fill_disk(small_disk)
             one = await agent.enter_async_context(spool(file, max_bytes=10**9))
         for seq in range(2, 102):
             await one.put([row(seq, size=4000)])
-            fill(small_disk)
+            fill_disk(small_disk)
         assert (one.counts.pending, one.counts.dropped) == (300, 0)
         for seq in range(102, 302):
             await one.put([row(seq, size=4000)])
@@ -179,18 +179,18 @@ async def test_a_write_that_fails_costs_what_was_in_it_and_is_over_when_it_works
 ) -> None:
     with capture_logs() as logs:
         async with spool(tmp_path / "s") as one:
-            keeper = keeper_of(one)
-            keep(keeper, 5)
-            await keeper._commit()
+            writer = new_writer(one)
+            keep(writer, 5)
+            await writer._commit()
             with files_end_at(8192):
                 for _ in range(3):
-                    keep(keeper, 500)
-                    await keeper._commit()
+                    keep(writer, 500)
+                    await writer._commit()
                 assert one.counts.refused == 1500
                 assert balanced(one.counts)
                 assert [kept.samples for kept in await one.peek(10)] == [5]
-            keep(keeper, 7)
-            await keeper._commit()
+            keep(writer, 7)
+            await writer._commit()
             assert [kept.samples for kept in await one.peek(10)] == [5, 7]
             assert (one.counts.read, one.counts.refused, one.counts.pending) == (1512, 1500, 12)
     said = [entry["event"] for entry in logs]
@@ -199,14 +199,15 @@ async def test_a_write_that_fails_costs_what_was_in_it_and_is_over_when_it_works
         assert (one.counts.read, one.counts.refused, one.counts.pending) == (1512, 1500, 12)
 
 
-def keeper_of(one: Spool) -> BatchWriter:
+def new_writer(one: Spool) -> BatchWriter:
     return BatchWriter(
         one,
         agent="a",
         boot=BOOT,
         delay_s=0,
         max_samples=500,
-        undated=never_undated,
+        to_running_time=refuse_running_time,
+        is_clock_unset=lambda: False,
         log=LOG,
     )
 
@@ -215,9 +216,9 @@ def sample(number: int) -> Sample:
     return Sample("e-1", 1_795_000_000_000 + number, 0, ("energy_kwh",), (1.0 / 3,))
 
 
-def keep(keeper: BatchWriter, samples: int) -> None:
+def keep(writer: BatchWriter, samples: int) -> None:
     for at in range(samples):
-        keeper.keep(Kept(sample(at)))
+        writer.add(StubPollResult(sample(at)))
 
 
 # --- read-only ---
@@ -231,14 +232,14 @@ async def test_a_disk_that_is_read_only_from_the_start_is_used_when_it_no_longer
         await one.put([row(1)])
     remount(small_disk, "ro")
     async with spool(small_disk / "s") as one:
-        assert one.counts == Counts(read=3, pending=3, size_bytes=100)
+        assert one.counts == SampleCounts(read=3, pending=3, size_bytes=100)
         for seq in (2, 3):
             with pytest.raises(SpoolUnavailable, match="check the disk"):
                 await one.put([row(seq)])
-        assert one.counts == Counts(read=9, pending=3, refused=6, size_bytes=100)
+        assert one.counts == SampleCounts(read=9, pending=3, refused=6, size_bytes=100)
         remount(small_disk, "rw")
         await one.put([row(4)])
-        assert one.counts == Counts(read=12, pending=6, refused=6, size_bytes=200)
+        assert one.counts == SampleCounts(read=12, pending=6, refused=6, size_bytes=200)
         assert [kept.seq for kept in await one.peek(10)] == [1, 4]
 
 
@@ -250,7 +251,7 @@ async def test_a_new_spool_on_a_read_only_disk_is_made_later(small_disk: Path) -
             await one.put([row(1)])
         remount(small_disk, "rw")
         await one.put([row(2)])
-        assert one.counts == Counts(read=6, pending=3, refused=3, size_bytes=100)
+        assert one.counts == SampleCounts(read=6, pending=3, refused=3, size_bytes=100)
 
 
 async def test_what_was_refused_is_counted_although_the_agent_is_killed(tmp_path: Path) -> None:
@@ -271,7 +272,7 @@ async def test_what_was_refused_is_counted_although_the_agent_is_killed(tmp_path
 
 @pytest.mark.server
 async def test_a_disk_that_turns_read_only_still_gives_what_is_pending(tmp_path: Path) -> None:
-    """As ext4 does when it finds an error in itself: every open file turns read-only with it."""
+    """The file system is ext4: after an error in itself it turns read-only, with all open files."""
     image = tmp_path / "image"
     image.write_bytes(bytes(8 * 2**20))
     run("mkfs.ext4", "-q", "-F", str(image))
@@ -289,14 +290,14 @@ async def test_a_disk_that_turns_read_only_still_gives_what_is_pending(tmp_path:
             assert [kept.seq for kept in await one.peek(10)] == [1, 2]
             with pytest.raises(SpoolUnavailable):
                 await one.confirm([Ack(BOOT, stored=((1, 1),))])
-            assert one.counts == Counts(read=12, pending=6, refused=6, size_bytes=200)
+            assert one.counts == SampleCounts(read=12, pending=6, refused=6, size_bytes=200)
 
 
 # --- damaged ---
 
 
-def tear(file: Path, chance: random.Random) -> None:
-    """Its end was never written."""
+def truncate_file(file: Path, chance: random.Random) -> None:
+    """Cut off the end of a file, as if it had never been written."""
     with file.open("r+b") as data:
         data.truncate(chance.randrange(file.stat().st_size))
 
@@ -306,7 +307,7 @@ def sizes(chance: random.Random) -> int:
 
 
 @pytest.mark.parametrize("seed", range(25))
-@pytest.mark.parametrize("spoil", [flip, tear])
+@pytest.mark.parametrize("spoil", [flip_bytes, truncate_file])
 @pytest.mark.parametrize("alive", [True, False], ids=["running", "killed before"])
 def test_whatever_rots_nothing_false_is_handed_out_and_nothing_uncounted(
     tmp_path: Path, seed: int, spoil: object, alive: bool
@@ -353,12 +354,14 @@ async def test_a_digit_that_rotted_is_no_reading(tmp_path: Path) -> None:
     path = tmp_path / "s"
     payloads = [b"[812345.6]" * 10, b"[812346.7]" * 10]
     async with spool(path) as one:
-        await one.put([Row(BOOT, seq, 2, payload) for seq, payload in enumerate(payloads, 1)])
+        await one.put(
+            [QueuedBatch(BOOT, seq, 2, payload) for seq, payload in enumerate(payloads, 1)]
+        )
     path.write_bytes(path.read_bytes().replace(b"812346.7", b"912346.7", 1))
     with capture_logs() as logs:
         async with spool(path) as one:
             assert [kept.payload for kept in await one.peek(10)] == payloads[:1]
-            assert one.counts == Counts(read=4, pending=2, damaged=2, size_bytes=100)
+            assert one.counts == SampleCounts(read=4, pending=2, damaged=2, size_bytes=100)
     assert [entry["event"] for entry in logs] == ["batches were damaged on the disk, and dropped"]
 
 
@@ -395,7 +398,7 @@ async def test_a_log_whose_middle_rotted_is_not_cut_without_a_word(tmp_path: Pat
         async with spool(tmp_path / "killed") as one:
             lost = one.counts.damaged
             assert 0 < lost < 120
-            assert one.counts == Counts(
+            assert one.counts == SampleCounts(
                 read=120, pending=120 - lost, damaged=lost, size_bytes=(120 - lost) * 100 // 3
             )
     assert [(entry["event"], entry["dropped"]) for entry in logs] == [
@@ -422,8 +425,7 @@ async def test_a_log_whose_middle_rotted_is_not_cut_without_a_word(tmp_path: Pat
 async def test_a_letter_that_rotted_in_the_tables_own_text_costs_no_reading(
     tmp_path: Path, sound: bytes, rotten: bytes, counted: bool
 ) -> None:
-    """It was a crash at every start, or every reading was refused for ever as if the question were
-    wrong, or all were taken and none was sent."""
+    """Earlier this crashed every start, refused every reading, or accepted all and sent none."""
     path = tmp_path / "s"
     async with spool(path) as one:
         await one.put([row(1), row(2)])
@@ -436,7 +438,7 @@ async def test_a_letter_that_rotted_in_the_tables_own_text_costs_no_reading(
         async with spool(path) as one:
             assert [kept.seq for kept in await one.peek(10)] == [1, 2]
             await one.put([row(3)])
-            assert one.counts == Counts(read=9, pending=9, size_bytes=300)
+            assert one.counts == SampleCounts(read=9, pending=9, size_bytes=300)
             assert await one.confirm([Ack(BOOT, stored=((1, 3),))]) == 3
     assert [(entry["event"], entry["rescued"], entry["dropped"]) for entry in logs] == [
         ("spool was damaged, set aside, and begun anew", 6, 0)
@@ -446,7 +448,7 @@ async def test_a_letter_that_rotted_in_the_tables_own_text_costs_no_reading(
 
 @pytest.mark.parametrize("column", ["read", "stored", "pending", "refused"])
 async def test_a_ledger_that_does_not_add_up_is_no_ledger(tmp_path: Path, column: str) -> None:
-    """One figure of it rotted: it was believed, and what was pending never ended."""
+    """Earlier one damaged count was trusted, and the pending count never reached 0."""
     path = tmp_path / "s"
     async with spool(path) as one:
         await one.put([row(1), row(2)])
@@ -454,7 +456,7 @@ async def test_a_ledger_that_does_not_add_up_is_no_ledger(tmp_path: Path, column
         db.execute(f"UPDATE ledger SET {column} = {column} + 32")  # noqa: S608 - ours
         db.commit()
     async with spool(path) as one:
-        assert one.counts == Counts(read=6, pending=6, size_bytes=200)
+        assert one.counts == SampleCounts(read=6, pending=6, size_bytes=200)
 
 
 @pytest.mark.parametrize("version", [0, 1, 2, 3, 7, 2**30])
@@ -468,7 +470,7 @@ async def test_a_version_that_rotted_is_no_other_version(tmp_path: Path, version
         data.write(version.to_bytes(4, "big"))
     async with spool(path) as one:
         assert [kept.seq for kept in await one.peek(10)] == [1, 2]
-        assert one.counts == Counts(read=6, pending=6, size_bytes=200)
+        assert one.counts == SampleCounts(read=6, pending=6, size_bytes=200)
 
 
 @pytest.mark.parametrize("at", [18, 47], ids=["forbids to write it", "of a later SQLite"])
@@ -511,7 +513,7 @@ async def test_a_spool_of_the_first_version_goes_on(tmp_path: Path) -> None:
             """
         )
     async with spool(path) as one:
-        assert one.counts == Counts(read=10, stored=5, pending=3, full=2, size_bytes=2)
+        assert one.counts == SampleCounts(read=10, stored=5, pending=3, full=2, size_bytes=2)
         await one.put([row(2)])
         assert [kept.seq for kept in await one.peek(10)] == [1, 2]
         assert await one.confirm([Ack(BOOT, stored=((1, 2),))]) == 2
@@ -550,4 +552,4 @@ async def test_a_name_that_rotted_blocks_nothing(tmp_path: Path, rotten: bytes) 
         assert (one.counts.read, one.counts.pending) == (15, 12)
         assert one.counts.damaged == 3
         assert await one.confirm([Ack(BOOT, stored=((1, 5),))]) == 4
-        assert one.counts == Counts(read=15, stored=12, damaged=3)
+        assert one.counts == SampleCounts(read=15, stored=12, damaged=3)

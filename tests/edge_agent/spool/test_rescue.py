@@ -1,6 +1,4 @@
-"""The rescue of a damaged spool is cut off at any moment, or finds no room: nothing committed is
-lost by that.
-"""
+"""The rescue of a damaged spool loses no committed batch, killed at any moment or without space."""
 
 import os
 import random
@@ -14,18 +12,18 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from edge_agent.publishing.in_flight import Key
-from edge_agent.spool.sample_counts import Counts
+from edge_agent.spool.queued_batch import BatchKey
+from edge_agent.spool.sample_counts import SampleCounts
 from edge_agent.spool.spool_file import SpoolFile
 from jieneng.metering.errors import SpoolUnavailable
 from jieneng.metering.reading import Ack
-from tests.edge_agent.spool.disk import BOOT, LOG, balanced, fill, row
+from tests.edge_agent.spool.disk_faults import BOOT, LOG, balanced, fill_disk, row
 
 PAGE, BOUND = 4096, 4_000_000  # so small that its log is written back soon
 
 
 def damaged_spool(folder: Path, rows: int = 36) -> None:
-    """As a killed agent left it: part of it in the log, some sent, and then a page rots."""
+    """Copy the spool of a killed agent, partly in the WAL and partly sent, with one bad page."""
     folder.mkdir(exist_ok=True)
     life = folder.with_name(f"life of {folder.name}")
     life.mkdir()
@@ -43,14 +41,14 @@ def damaged_spool(folder: Path, rows: int = 36) -> None:
 
 
 def rot(file: Path) -> None:
-    """The page on which most of the eighth batch stands."""
+    """Damage the page that holds most of the eighth batch."""
     with file.open("r+b") as data:
         data.seek(file.read_bytes().index(bytes([8]) * 1000) // PAGE * PAGE)
         data.write(b"\xff" * 200)
 
 
-def state(folder: Path) -> tuple[Counts, list[Key]]:
-    """What the next agent makes of it."""
+def state(folder: Path) -> tuple[SampleCounts, list[BatchKey]]:
+    """Return the counts and batches that the next agent finds."""
     one = SpoolFile(folder / "s", BOUND, LOG)
     try:
         one.open()
@@ -66,7 +64,7 @@ def state(folder: Path) -> tuple[Counts, list[Key]]:
 
 @contextmanager
 def at_every_moment(then: Callable[[str], None]) -> Iterator[None]:
-    """Before and after each statement of SQLite and each call that moves, removes or syncs."""
+    """Call `then` before and after each SQLite statement and each rename, removal or sync."""
 
     def watched(call: Callable[..., Any], name: str) -> Callable[..., Any]:
         def watching(*given: Any, **named: Any) -> Any:
@@ -94,7 +92,7 @@ def at_every_moment(then: Callable[[str], None]) -> Iterator[None]:
 
 
 class Deaths:
-    """Copies of a folder, as a process that is killed at that moment leaves it."""
+    """Copies of a folder at each moment, as a process that is killed then leaves it."""
 
     def __init__(self, folder: Path, into: Path) -> None:
         self.found: list[Path] = []
@@ -118,8 +116,10 @@ def names(folder: Path) -> tuple[str, ...]:
 
 @pytest.mark.parametrize("counted", [True, False], ids=["", "without the copy of the counts"])
 def test_a_rescue_that_is_killed_at_any_moment_loses_nothing(tmp_path: Path, counted: bool) -> None:
-    """It was renamed first and looked into later: killed in between, all that was pending was
-    gone, and what it held was removed by the next damage."""
+    """Earlier the file was renamed first and read later.
+
+    A kill in between lost all pending batches, and the next damage removed the renamed file.
+    """
     damaged_spool(tmp_path / "dead")
     if not counted:
         (tmp_path / "dead" / "s-counts").unlink()
@@ -170,7 +170,7 @@ def test_the_log_of_a_damaged_spool_is_never_written_over_what_was_rescued(tmp_p
     log = (tmp_path / "dead" / "s-wal").read_bytes()
     counts, keys = state(tmp_path / "dead")
     assert keys == [(BOOT, seq) for seq in range(500, 540)]
-    assert counts == Counts(read=120, pending=120, size_bytes=120_000)
+    assert counts == SampleCounts(read=120, pending=120, size_bytes=120_000)
     assert (tmp_path / "dead" / "s.damaged-wal").read_bytes() == log
 
 
@@ -178,7 +178,7 @@ def test_the_log_of_a_damaged_spool_is_never_written_over_what_was_rescued(tmp_p
 
 
 class Agent:
-    """A spool whose running time passes as it is told."""
+    """A spool whose clock the test sets."""
 
     def __init__(self, folder: Path) -> None:
         self.now_s = 0.0
@@ -207,11 +207,11 @@ def pending(one: SpoolFile) -> list[int]:
 def test_a_full_disk_while_a_spool_is_rescued_loses_nothing_that_was_pending(
     small_disk: Path, agent: Agent
 ) -> None:
-    """The new file could not be made, and nobody looked into the old one any more."""
+    """Earlier the new file failed for lack of space, and the old one was never read again."""
     damaged_spool(small_disk, 300)
     shutil.copytree(small_disk, small_disk.parent / "undisturbed")
     expected, keys = state(small_disk.parent / "undisturbed")
-    fill(small_disk)
+    fill_disk(small_disk)
     agent.file.open()
     for minute in range(10):
         agent.now_s = 60.0 * minute
@@ -222,7 +222,7 @@ def test_a_full_disk_while_a_spool_is_rescued_loses_nothing_that_was_pending(
     assert agent.put(2000)
     assert pending(agent.file) == [*(seq for _, seq in keys), 2000]
     assert balanced(agent.file.known)
-    assert agent.file.known == Counts(
+    assert agent.file.known == SampleCounts(
         read=expected.read + 33,
         stored=expected.stored,
         pending=expected.pending + 3,
@@ -239,7 +239,7 @@ def test_a_full_disk_while_a_spool_is_rescued_loses_nothing_that_was_pending(
 def test_a_damaged_spool_that_has_no_room_beside_it_does_not_stay_locked(
     small_disk: Path, agent: Agent
 ) -> None:
-    """It fills more than half of the disk, so it never fits twice: the newest are taken over."""
+    """The file fills over half of the disk, so a copy never fits: the newest batches are kept."""
     damaged_spool(small_disk, 750)
     with capture_logs() as logs:
         agent.file.open()

@@ -1,4 +1,4 @@
-"""What the disk has is never lost and never miscounted."""
+"""The disk queue never loses and never miscounts a batch that it has taken."""
 
 import asyncio
 import sqlite3
@@ -11,12 +11,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from edge_agent.spool.batch_queue import Row
-from edge_agent.spool.sample_counts import Counts
+from edge_agent.spool.queued_batch import QueuedBatch
+from edge_agent.spool.sample_counts import SampleCounts
 from edge_agent.spool.spool_file import SpoolFile
 from jieneng.metering.errors import SpoolUnavailable
 from jieneng.metering.reading import Ack
-from tests.edge_agent.spool.disk import BOOT, LOG, OTHER, balanced, row, spool
+from tests.edge_agent.spool.disk_faults import BOOT, LOG, OTHER, balanced, row, spool
 
 
 async def test_what_was_put_is_there_after_a_restart(tmp_path: Path) -> None:
@@ -25,7 +25,7 @@ async def test_what_was_put_is_there_after_a_restart(tmp_path: Path) -> None:
         await one.put([row(1), row(2)])
         before = one.counts
     async with spool(file) as one:
-        assert one.counts == before == Counts(read=6, pending=6, size_bytes=200)
+        assert one.counts == before == SampleCounts(read=6, pending=6, size_bytes=200)
         assert await one.peek(10) == [row(1), row(2)]
 
 
@@ -51,7 +51,7 @@ async def test_an_acknowledgement_removes_its_own_boot_and_range_only(tmp_path: 
         await one.put([row(seq) for seq in range(1, 6)] + [row(2, boot=OTHER)])
         assert await one.confirm([Ack(BOOT, stored=((2, 3),), quarantined=((5, "bad"),))]) == 3
         assert [kept.key for kept in await one.peek(10)] == [(BOOT, 1), (BOOT, 4), (OTHER, 2)]
-        assert one.counts == Counts(read=18, stored=9, pending=9, size_bytes=300)
+        assert one.counts == SampleCounts(read=18, stored=9, pending=9, size_bytes=300)
 
 
 async def test_an_acknowledgement_counts_once(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ async def test_an_acknowledgement_counts_once(tmp_path: Path) -> None:
         ack = Ack(BOOT, stored=((1, 2**53 - 1), (1, 1)))
         assert await one.confirm([ack, ack]) == 1
         assert await one.confirm([ack]) == 0
-        assert one.counts == Counts(read=3, stored=3)
+        assert one.counts == SampleCounts(read=3, stored=3)
 
 
 async def test_a_full_spool_drops_the_oldest_and_counts_them(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ async def test_a_full_spool_drops_the_oldest_and_counts_them(tmp_path: Path) -> 
         for seq in range(1, 5):
             await one.put([row(seq)])
         assert [kept.seq for kept in await one.peek(10)] == [3, 4]
-        assert one.counts == Counts(read=12, pending=6, full=6, size_bytes=200)
+        assert one.counts == SampleCounts(read=12, pending=6, full=6, size_bytes=200)
 
 
 async def test_reports_of_polls_that_read_nothing_give_way_before_any_reading(
@@ -81,12 +81,12 @@ async def test_reports_of_polls_that_read_nothing_give_way_before_any_reading(
             await one.put([row(seq, samples=int(seq % 5 == 0))])
         kept = [found.seq for found in await one.peek(100)]
         assert kept == [1, 2, *range(5, 40, 5), *range(39, 50)]
-        assert one.counts == Counts(read=15, pending=15, size_bytes=2000)
+        assert one.counts == SampleCounts(read=15, pending=15, size_bytes=2000)
         for seq in range(50, 70):
             await one.put([row(seq)])
         kept = [found.seq for found in await one.peek(100)]
         assert kept == list(range(50, 70)), "then the oldest"
-        assert one.counts == Counts(read=75, pending=60, full=15, size_bytes=2000)
+        assert one.counts == SampleCounts(read=75, pending=60, full=15, size_bytes=2000)
 
 
 @pytest.mark.parametrize("size", [100, 900, 2100, 5000, 100_000])
@@ -105,7 +105,7 @@ async def test_the_file_stays_within_its_bound_whatever_the_size_of_a_batch(
 
 
 class Watch:
-    """Time as the test has it."""
+    """A clock that the test sets."""
 
     def __init__(self) -> None:
         self.now_s = 1e6
@@ -121,7 +121,7 @@ def test_what_is_too_old_goes_with_the_next_put_and_is_counted(tmp_path: Path) -
         file.put([row(seq)])
         watch.now_s += 50
     assert [one.key[1] for one in file.ends(10, ()).oldest] == [3, 4, 5]
-    assert file.known == Counts(read=15, pending=9, old=6, size_bytes=300)
+    assert file.known == SampleCounts(read=15, pending=9, old=6, size_bytes=300)
     file.close()
 
 
@@ -141,7 +141,7 @@ def test_age_is_running_time_and_no_clock_that_jumps(tmp_path: Path) -> None:
 
 
 def test_the_age_is_that_of_the_oldest_batch_and_grows_while_nobody_looks(tmp_path: Path) -> None:
-    """So it does where the disk hangs, and it is known without asking that."""
+    """The age also grows while the disk hangs, and is known without a query."""
     watch = Watch()
     file = SpoolFile(tmp_path / "s", 10**6, LOG, now_s=watch)
     assert file.age_s == 0.0
@@ -193,7 +193,7 @@ async def test_a_spool_of_another_version_is_left_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("version", [0, 1, 3])
 async def test_a_database_of_another_program_is_left_alone(tmp_path: Path, version: int) -> None:
-    """It has none of our tables: that is a wrong path, and no spool that was damaged."""
+    """A database without any of the spool's tables means a wrong path, not a damaged spool."""
     file = tmp_path / "s"
     with closing(sqlite3.connect(file)) as db:
         db.executescript(f"CREATE TABLE theirs (it TEXT); PRAGMA user_version = {version};")
@@ -250,7 +250,7 @@ async def test_damage_while_running_is_counted_and_set_aside(tmp_path: Path) -> 
         await one._run(lambda: db.executescript("PRAGMA wal_checkpoint; PRAGMA shrink_memory"))
         damage(file, 0, 10**9)
         await one.put([row(30)])
-        assert one.counts == Counts(read=90, stored=6, pending=3, damaged=81, size_bytes=100)
+        assert one.counts == SampleCounts(read=90, stored=6, pending=3, damaged=81, size_bytes=100)
         assert [kept.seq for kept in await one.peek(10)] == [30]
 
 
@@ -264,7 +264,7 @@ class TheSpool(RuleBasedStateMachine):
         self.folder = TemporaryDirectory()
         self.path = Path(self.folder.name) / "s"
         self.file = SpoolFile(self.path, self.bound, LOG)
-        self.rows: list[Row] = []
+        self.rows: list[QueuedBatch] = []
         self.counts = {"read": 0, "stored": 0, "full": 0, "refused": 0}
         self.seq = 0
 
@@ -306,7 +306,7 @@ class TheSpool(RuleBasedStateMachine):
         self.file.open()
         counts = self.file.known
         assert balanced(counts)
-        assert counts == Counts(
+        assert counts == SampleCounts(
             **self.counts,
             pending=sum(one.samples for one in self.rows),
             size_bytes=sum(len(one.payload) for one in self.rows),

@@ -1,4 +1,4 @@
-"""What is read before the clock can be believed waits on the disk, and gets its time there."""
+"""Readings taken before the clock was plausible wait on the disk, and get their times there."""
 
 import random
 import sqlite3
@@ -13,46 +13,54 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from structlog.testing import capture_logs
 
-from edge_agent.spool.batch_queue import Row
 from edge_agent.spool.batch_writer import BatchWriter
-from edge_agent.spool.sample_counts import Counts
+from edge_agent.spool.queued_batch import QueuedBatch
+from edge_agent.spool.sample_counts import SampleCounts
 from edge_agent.spool.spool import Spool
 from edge_agent.spool.spool_file import SpoolFile
-from edge_agent.timekeeping.clock_trust import EARLIEST_MS, UP_MS, ClockTrust
+from edge_agent.timekeeping.clock_trust import EARLIEST_MS, RUNNING_TIME_EPOCH_MS, ClockTrust
 from edge_agent.timekeeping.clock_watch import ClockWatch
 from jieneng.clock import SystemClock
 from jieneng.metering import mqtt_messages
 from jieneng.metering.reading import Ack, Batch, PollReport, Sample
-from tests.edge_agent.scene import Kept, running, until
-from tests.edge_agent.spool.disk import BOOT, LOG, OTHER, balanced, fill, flip, row
+from tests.edge_agent.agent_setup import StubPollResult, running, until
+from tests.edge_agent.spool.disk_faults import (
+    BOOT,
+    LOG,
+    OTHER,
+    balanced,
+    fill_disk,
+    flip_bytes,
+    row,
+)
 
 START_MS = 1_795_000_000_000
 THIS, EARLIER = "this start of the machine", "an earlier one"
 WAITS = "clock can't be believed: readings wait for their time"
 
 
-def batch(seq: int, *times_ms: int, machine: str | None = None, boot: str = BOOT) -> Row:
-    """A row whose samples hold its number and theirs."""
+def batch(seq: int, *times_ms: int, machine: str | None = None, boot: str = BOOT) -> QueuedBatch:
+    """Return a batch whose values encode its number and those of its samples."""
     samples = [
         Sample("e-1", time_ms, 0, ("energy_kwh",), (100.0 * seq + number,))
         for number, time_ms in enumerate(times_ms)
     ]
     payload = mqtt_messages.encode_batch(Batch("a", boot, seq, tuple(samples)))
-    return Row(boot, seq, len(samples), payload, machine)
+    return QueuedBatch(boot, seq, len(samples), payload, machine)
 
 
-def early(seq: int, *up_ms: int, machine: str = THIS, boot: str = BOOT) -> Row:
-    """One that was read so many milliseconds after the machine started."""
-    return batch(seq, *(UP_MS + one for one in up_ms), machine=machine, boot=boot)
+def early(seq: int, *up_ms: int, machine: str = THIS, boot: str = BOOT) -> QueuedBatch:
+    """Return an undated batch, read at these running times of the machine [ms]."""
+    return batch(seq, *(RUNNING_TIME_EPOCH_MS + one for one in up_ms), machine=machine, boot=boot)
 
 
 def spool_file(path: Path, max_bytes: int = 10**6, machine: str = THIS) -> SpoolFile:
-    file = SpoolFile(path, max_bytes, LOG, machine=machine)
+    file = SpoolFile(path, max_bytes, LOG, machine_boot=machine)
     file.open()
     return file
 
 
-def sendable(file: SpoolFile) -> list[Row]:
+def sendable(file: SpoolFile) -> list[QueuedBatch]:
     oldest, newest = (getattr(file.ends(1000, ()), end) for end in ("oldest", "newest"))
     assert oldest == newest[::-1]
     return file.read([one.key for one in oldest])
@@ -67,7 +75,7 @@ def test_a_batch_that_waits_is_pending_and_not_sent(tmp_path: Path) -> None:
     file.put([early(2, 5000, 6000)])
     file.put([batch(3, START_MS + 9000)])
     assert [one.seq for one in sendable(file)] == [1, 3]
-    assert file.waits
+    assert file.has_undated
     assert (file.known.read, file.known.pending) == (4, 4)
     file.close()
 
@@ -76,14 +84,14 @@ def test_it_gets_its_time_once_and_is_a_batch_like_any_other(tmp_path: Path) -> 
     file = spool_file(tmp_path / "s")
     file.put([early(1, 5000, 6000), early(2, 7000)])
     before = file.known
-    file.date(START_MS)
-    assert not file.waits
+    file.assign_times(START_MS)
+    assert not file.has_undated
     assert sendable(file) == [batch(1, START_MS + 5000, START_MS + 6000), batch(2, START_MS + 7000)]
     assert file.known == before, "a batch that gets its time does not grow"
-    file.date(START_MS + 3_600_000)
+    file.assign_times(START_MS + 3_600_000)
     assert sendable(file)[1] == batch(2, START_MS + 7000)
     assert file.confirm([Ack(BOOT, stored=((1, 2),))]) == 2
-    assert file.known == Counts(read=3, stored=3)
+    assert file.known == SampleCounts(read=3, stored=3)
     file.close()
 
 
@@ -92,9 +100,9 @@ def test_an_agent_that_starts_again_goes_on_with_what_the_earlier_one_read(tmp_p
     file.put([early(1, 5000)])
     file.close()
     file = spool_file(tmp_path / "s")
-    assert file.waits
+    assert file.has_undated
     file.put([early(1, 9000, boot=OTHER)])
-    file.date(START_MS)
+    file.assign_times(START_MS)
     assert sendable(file) == [batch(1, START_MS + 5000), batch(1, START_MS + 9000, boot=OTHER)]
     file.close()
 
@@ -108,7 +116,7 @@ def test_what_waited_for_an_earlier_start_of_the_machine_is_dropped_and_said_onc
     with capture_logs() as logs:
         for _ in range(2):
             file = spool_file(tmp_path / "s")
-            assert not file.waits
+            assert not file.has_undated
             assert sendable(file) == [batch(1, START_MS)]
             assert (file.known.read, file.known.pending, file.known.undated) == (3, 1, 2)
             assert balanced(file.known)
@@ -123,7 +131,7 @@ def test_what_waited_for_an_earlier_start_of_the_machine_is_dropped_and_said_onc
 def test_what_got_its_time_before_the_machine_started_again_keeps_it(tmp_path: Path) -> None:
     file = spool_file(tmp_path / "s", machine=EARLIER)
     file.put([early(1, 5000, machine=EARLIER)])
-    file.date(START_MS)
+    file.assign_times(START_MS)
     file.close()
     file = spool_file(tmp_path / "s")
     assert sendable(file) == [batch(1, START_MS + 5000)]
@@ -145,9 +153,9 @@ def test_many_get_their_time_in_parts(tmp_path: Path) -> None:
     rows = [early(seq, *range(seq * 5000, seq * 5000 + 4000)) for seq in range(1, 41)]
     file.put(rows)
     parts = 0
-    while file.waits:
+    while file.has_undated:
         before = len(sendable(file))
-        file.date(START_MS)
+        file.assign_times(START_MS)
         assert len(sendable(file)) > before
         parts += 1
     assert 2 < parts < 20
@@ -163,7 +171,7 @@ def test_a_full_spool_drops_the_oldest_also_of_those_that_wait(tmp_path: Path) -
     for seq in range(1, 6):
         file.put([early(seq, 5000 + seq)])
     assert (file.known.read, file.known.pending, file.known.full) == (5, 3, 2)
-    file.date(START_MS)
+    file.assign_times(START_MS)
     assert [one.seq for one in sendable(file)] == [3, 4, 5]
     assert (file.known.full, file.known.size_bytes) == (2, 3 * size)
     file.close()
@@ -172,7 +180,7 @@ def test_a_full_spool_drops_the_oldest_also_of_those_that_wait(tmp_path: Path) -
 def test_what_waits_for_too_long_goes_as_well(tmp_path: Path) -> None:
     now_s = [0.0]
     file = SpoolFile(
-        tmp_path / "s", 10**6, LOG, machine=THIS, max_age_s=100, now_s=lambda: now_s[0]
+        tmp_path / "s", 10**6, LOG, machine_boot=THIS, max_age_s=100, now_s=lambda: now_s[0]
     )
     for seq in range(1, 6):
         file.put([early(seq, 5000)])
@@ -187,10 +195,10 @@ def test_on_a_disk_that_is_full_they_get_their_time_all_the_same(small_disk: Pat
     file = spool_file(small_disk / "s", max_bytes=10**9)
     for seq in range(1, 41):
         file.put([early(seq, *range(400))])
-    fill(small_disk)
-    while file.waits:
-        file.date(START_MS)
-        fill(small_disk)
+    fill_disk(small_disk)
+    while file.has_undated:
+        file.assign_times(START_MS)
+        fill_disk(small_disk)
     found = sendable(file)
     assert balanced(file.known)
     assert found == [batch(seq, *range(START_MS, START_MS + 400)) for seq in range(1, 41)]
@@ -214,13 +222,13 @@ def test_a_damaged_file_gives_back_what_waits(tmp_path: Path, machine: str) -> N
     assert 18_000 <= saved < 20_000
     assert balanced(file.known)
     if machine == THIS:
-        file.date(START_MS)
+        file.assign_times(START_MS)
         assert sum(row.samples for row in sendable(file)) == saved
         assert all(
             row == batch(row.seq, *range(START_MS, START_MS + 200)) for row in sendable(file)
         )
     else:
-        assert (file.known.undated, file.known.pending, file.waits) == (saved, 0, False)
+        assert (file.known.undated, file.known.pending, file.has_undated) == (saved, 0, False)
     file.close()
 
 
@@ -238,7 +246,7 @@ def test_one_that_rotted_is_no_reading(tmp_path: Path, right: bytes, rotten: byt
     at = found.index(b"1000002001000" if right != THIS.encode() else right)
     path.write_bytes(found[:at] + found[at:].replace(right, rotten, 1))
     file = spool_file(path)
-    file.date(START_MS)
+    file.assign_times(START_MS)
     assert len(sendable(file)) == 2
     assert balanced(file.known)
     assert file.known.damaged + file.known.undated == 1
@@ -257,13 +265,13 @@ def test_whatever_rots_nothing_gets_a_wrong_time(tmp_path: Path, seed: int) -> N
         one = batch(seq, *(START_MS + at for at in samples))
         right[one.key] = one
         if chance.random() < 0.02:
-            file.date(START_MS)
+            file.assign_times(START_MS)
     read = file.known.read
     file.close()
-    flip(path, chance)
+    flip_bytes(path, chance)
     file = spool_file(path, max_bytes=10**8)
-    while file.waits:
-        file.date(START_MS)
+    while file.has_undated:
+        file.assign_times(START_MS)
     sendable(file)  # where a name leads to another row, that one is lost; then it leads nowhere
     found = sendable(file)
     assert all(right[one.key] == one for one in found)
@@ -274,12 +282,14 @@ def test_whatever_rots_nothing_gets_a_wrong_time(tmp_path: Path, seed: int) -> N
 
 
 def test_an_index_that_rotted_moves_nothing_twice(tmp_path: Path) -> None:
-    """It says of one that has its time that it waits, and not of one that does. SQLite's quick
-    check compares no index with its table."""
+    """The index lists a dated batch as undated, and omits an undated one.
+
+    SQLite's quick check compares no index with its table.
+    """
     path = tmp_path / "s"
     file = spool_file(path)
     file.put([early(1, 5000)])
-    file.date(START_MS)
+    file.assign_times(START_MS)
     file.put([early(2, 6000)])
     file.close()
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
@@ -291,8 +301,8 @@ def test_an_index_that_rotted_moves_nothing_twice(tmp_path: Path) -> None:
         db.execute("PRAGMA writable_schema = ON")
         db.execute(sql, ("NULL", "NOT NULL"))
     file = spool_file(path)
-    while file.waits:
-        file.date(START_MS)
+    while file.has_undated:
+        file.assign_times(START_MS)
     assert sendable(file) == [batch(1, START_MS + 5000), batch(2, START_MS + 6000)]
     assert file.known.damaged == 0
     file.close()
@@ -311,13 +321,13 @@ PRAGMA user_version = 2;
 """
 
 
-def of_second_version(path: Path, *rows: Row) -> None:
+def of_second_version(path: Path, *rows: QueuedBatch) -> None:
     with closing(sqlite3.connect(path)) as db:
         db.executescript(SECOND)
         for one in rows:
             db.execute(
                 "INSERT INTO batch (boot, seq, samples, payload, put_s, crc) VALUES (?,?,?,?,70,?)",
-                (one.boot, one.seq, one.samples, one.payload, one.check),
+                (one.boot, one.seq, one.samples, one.payload, one.checksum),
             )
         db.commit()
 
@@ -326,15 +336,15 @@ def test_a_spool_of_the_second_version_goes_on(tmp_path: Path) -> None:
     of_second_version(tmp_path / "s", row(7), row(8))
     for _ in range(2):
         file = spool_file(tmp_path / "s")
-        assert file.known == Counts(
+        assert file.known == SampleCounts(
             read=15, stored=5, pending=6, size_bytes=200, full=1, old=1, refused=1, damaged=1
         )
-        assert not file.waits
+        assert not file.has_undated
         assert sendable(file) == [row(7), row(8)]
         file.close()
     file = spool_file(tmp_path / "s")
     file.put([early(9, 5000)])
-    file.date(START_MS)
+    file.assign_times(START_MS)
     assert sendable(file)[2] == batch(9, START_MS + 5000)
     file.close()
 
@@ -342,7 +352,7 @@ def test_a_spool_of_the_second_version_goes_on(tmp_path: Path) -> None:
 def test_one_that_was_damaged_before_it_was_upgraded_gives_back_what_is_sound(
     tmp_path: Path,
 ) -> None:
-    """So much that the upgrade itself fails: what is rescued from is of the earlier version."""
+    """The damage makes the upgrade fail, so the rescue reads a file of the earlier version."""
     path = tmp_path / "s"
     of_second_version(path, *(row(seq, size=500) for seq in range(1, 201)))
     data = path.read_bytes()
@@ -363,8 +373,10 @@ def test_one_that_was_damaged_before_it_was_upgraded_gives_back_what_is_sound(
 
 
 class TheBox(RuleBasedStateMachine):
-    """A box whose clock is set, lost and set again, which restarts, and whose agent does: against a
-    list that knows when everything was read."""
+    """A machine whose clock is set and lost, and which restarts, as its agent does.
+
+    Its spool is compared with a list that knows when everything was read.
+    """
 
     bound = 3000
 
@@ -376,7 +388,9 @@ class TheBox(RuleBasedStateMachine):
         self.up_ms = 1000
         self.offset_ms = 0  # what the clock shows less the running time
         self.seq = 0
-        self.rows: list[tuple[Row, int | None]] = []  # and the running time of those that wait
+        self.rows: list[
+            tuple[QueuedBatch, int | None]
+        ] = []  # and the running time of those that wait
         self.counts = {"read": 0, "stored": 0, "full": 0, "undated": 0}
         self.file = self.opened()
 
@@ -414,8 +428,8 @@ class TheBox(RuleBasedStateMachine):
     @precondition(lambda self: self.offset_ms)
     @rule()
     def look(self) -> None:
-        while self.file.waits:
-            self.file.date(self.offset_ms)
+        while self.file.has_undated:
+            self.file.assign_times(self.offset_ms)
         self.rows = [
             (
                 one
@@ -453,13 +467,13 @@ class TheBox(RuleBasedStateMachine):
     @invariant()
     def same(self) -> None:
         assert balanced(self.file.known)
-        assert self.file.known == Counts(
+        assert self.file.known == SampleCounts(
             **self.counts,
             pending=sum(one.samples for one, _ in self.rows),
             size_bytes=sum(len(one.payload) for one, _ in self.rows),
         )
         waiting = [number for number, (_, up_ms) in enumerate(self.rows) if up_ms is not None]
-        assert self.file.waits or not waiting
+        assert self.file.has_undated or not waiting
         dated = [one for one, up_ms in self.rows if up_ms is None]
         if waiting:  # what came among them waits with them
             dated = [*(one for one, _ in self.rows[: waiting[0]])]
@@ -475,11 +489,11 @@ TestTheBox = TheBox.TestCase
 TestTheBox.settings = settings(max_examples=30, stateful_step_count=30)
 
 
-# --- keeper and watch ---------------------------------------------------------------------------
+# --- writer and watch ---------------------------------------------------------------------------
 
 
 class Box(SystemClock):
-    """Its clock shows what a test says, since a start that the test says, too."""
+    """A clock whose offset from the running time the test sets."""
 
     def __init__(self) -> None:
         self.offset_ms = 0
@@ -490,21 +504,22 @@ class Box(SystemClock):
 
 @asynccontextmanager
 async def kept(path: Path, clock: Box) -> AsyncIterator[tuple[Spool, BatchWriter]]:
-    """A keeper and a watch at work."""
-    spool = Spool(path / "s", 10**7, LOG, machine=clock.machine_boot())
+    """Run a batch writer and a clock watch."""
+    spool = Spool(path / "s", 10**7, LOG, machine_boot=clock.machine_boot())
     await spool.open()
     watch = ClockWatch(ClockTrust(clock.now_ms(), clock.up_ms()), spool, clock, LOG)
-    keeper = BatchWriter(
+    writer = BatchWriter(
         spool,
         agent="a",
         boot=BOOT,
         delay_s=0.0,
         max_samples=100,
-        undated=watch.undated,
+        to_running_time=watch.running_time_stamp,
+        is_clock_unset=lambda: False,
         log=LOG,
     )
-    async with running(watch.run()), running(keeper.run()):
-        yield spool, keeper
+    async with running(watch.run()), running(writer.run()):
+        yield spool, writer
     await spool.close()
 
 
@@ -524,15 +539,15 @@ async def sent(spool: Spool) -> list[Batch]:
 async def test_it_is_on_the_disk_like_any_other_with_its_poll(tmp_path: Path) -> None:
     clock = Box()
     with capture_logs() as logs:
-        async with kept(tmp_path, clock) as (spool, keeper):
+        async with kept(tmp_path, clock) as (spool, writer):
             one = reading(clock, 1.5)
-            keeper.keep(Kept(one))
-            keeper.keep(Kept(PollReport("e-2", clock.now_ms(), False, 1000, 1)))
+            writer.add(StubPollResult(one))
+            writer.add(StubPollResult(PollReport("e-2", clock.now_ms(), False, 1000, 1)))
             await until(lambda: spool.counts.pending)
             assert await sent(spool) == []
             await until(lambda: logs)
             clock.offset_ms = START_MS
-            await until(lambda: not spool.waits)
+            await until(lambda: not spool.has_undated)
             (found,) = await sent(spool)
             await until(lambda: any(entry["event"] == f"{WAITS}: over" for entry in logs))
     assert (found.samples[0].meter, found.samples[0].values) == ("e-1", (1.5,))
@@ -545,16 +560,16 @@ async def test_it_is_on_the_disk_like_any_other_with_its_poll(tmp_path: Path) ->
 
 async def test_a_jump_that_does_not_help_keeps_them_waiting(tmp_path: Path) -> None:
     clock = Box()
-    async with kept(tmp_path, clock) as (spool, keeper):
+    async with kept(tmp_path, clock) as (spool, writer):
         up_ms = clock.up_ms()
-        keeper.keep(Kept(reading(clock, 1.0)))
+        writer.add(StubPollResult(reading(clock, 1.0)))
         clock.offset_ms = 3_600_000
-        keeper.keep(Kept(reading(clock, 2.0)))
+        writer.add(StubPollResult(reading(clock, 2.0)))
         await until(lambda: spool.counts.pending == 2)
         assert await sent(spool) == []
         clock.offset_ms = START_MS
-        keeper.keep(Kept(reading(clock, 3.0)))
-        await until(lambda: spool.counts.pending == 3 and not spool.waits)
+        writer.add(StubPollResult(reading(clock, 3.0)))
+        await until(lambda: spool.counts.pending == 3 and not spool.has_undated)
         samples = [one for batch in await sent(spool) for one in batch.samples]
     assert sorted(one.values[0] for one in samples) == [1.0, 2.0, 3.0]
     assert all(0 <= one.time_ms - START_MS - up_ms < 5000 for one in samples)
@@ -564,19 +579,19 @@ async def test_a_clock_that_is_lost_and_set_again_moves_no_reading_that_has_its_
     tmp_path: Path,
 ) -> None:
     clock = Box()
-    async with kept(tmp_path, clock) as (spool, keeper):
+    async with kept(tmp_path, clock) as (spool, writer):
         up_ms = clock.up_ms()
-        keeper.keep(Kept(reading(clock, 1.0)))
-        await until(lambda: spool.waits)
+        writer.add(StubPollResult(reading(clock, 1.0)))
+        await until(lambda: spool.has_undated)
         clock.offset_ms = START_MS
-        await until(lambda: not spool.waits)
+        await until(lambda: not spool.has_undated)
         clock.offset_ms = 0
-        keeper.keep(Kept(reading(clock, 2.0)))
-        await until(lambda: spool.waits)
+        writer.add(StubPollResult(reading(clock, 2.0)))
+        await until(lambda: spool.has_undated)
         clock.offset_ms = START_MS + 3_600_000
-        await until(lambda: not spool.waits)
+        await until(lambda: not spool.has_undated)
         clock.offset_ms -= 1_800_000
-        keeper.keep(Kept(reading(clock, 3.0)))
+        writer.add(StubPollResult(reading(clock, 3.0)))
         await until(lambda: spool.counts.pending == 3)
         samples = [one for batch in await sent(spool) for one in batch.samples]
     offsets_s = [(one.time_ms - START_MS - up_ms) / 1000 for one in samples]
@@ -585,12 +600,12 @@ async def test_a_clock_that_is_lost_and_set_again_moves_no_reading_that_has_its_
 
 async def test_the_clock_may_have_been_set_while_no_agent_ran(tmp_path: Path) -> None:
     clock = Box()
-    async with kept(tmp_path, clock) as (spool, keeper):
+    async with kept(tmp_path, clock) as (spool, writer):
         one = reading(clock, 1.0)
-        keeper.keep(Kept(one))
-        await until(lambda: spool.waits)
+        writer.add(StubPollResult(one))
+        await until(lambda: spool.has_undated)
     clock.offset_ms = START_MS
     async with kept(tmp_path, clock) as (spool, _):
-        await until(lambda: not spool.waits)
+        await until(lambda: not spool.has_undated)
         (found,) = await sent(spool)
     assert about(found.samples[0].time_ms, START_MS + one.time_ms)

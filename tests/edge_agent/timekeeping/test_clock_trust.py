@@ -1,42 +1,42 @@
-"""The system's clock jumps, slews and starts in 1970; it is believed only where it may be."""
+"""The system clock jumps, slews and starts in 1970; it is trusted only if it may be right."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.timekeeping.clock_trust import EARLIEST_MS, UP_MS, ClockTrust
+from edge_agent.timekeeping.clock_trust import EARLIEST_MS, RUNNING_TIME_EPOCH_MS, ClockTrust
 
 START_MS = 1_795_000_000_000
 
 
 def test_a_clock_that_runs_is_believed_and_does_not_jump() -> None:
-    keeper = ClockTrust(START_MS, 100_000)
-    assert keeper.plausible
+    trust = ClockTrust(START_MS, 100_000)
+    assert trust.is_plausible
     # A time service that slews as fast as it may: half a millisecond a second.
     for second in range(1, 600):
-        assert keeper.look(START_MS + round(1000.5 * second), 100_000 + 1000 * second) is None
-    assert keeper.jumps == 0
+        assert trust.update(START_MS + round(1000.5 * second), 100_000 + 1000 * second) is None
+    assert trust.jumps == 0
 
 
 def test_a_jump_is_told_once_with_its_size_in_either_direction() -> None:
-    keeper = ClockTrust(START_MS, 100_000)
-    assert keeper.look(START_MS + 3_601_000, 101_000) == 3_600_000
-    assert keeper.look(START_MS + 3_602_000, 102_000) is None
-    assert keeper.look(START_MS + 3000, 103_000) == -3_600_000
-    assert keeper.jumps == 2
+    trust = ClockTrust(START_MS, 100_000)
+    assert trust.update(START_MS + 3_601_000, 101_000) == 3_600_000
+    assert trust.update(START_MS + 3_602_000, 102_000) is None
+    assert trust.update(START_MS + 3000, 103_000) == -3_600_000
+    assert trust.jumps == 2
 
 
 def test_a_box_without_a_battery_is_believed_once_its_clock_is_set() -> None:
-    keeper = ClockTrust(40_000, 40_000)
-    assert not keeper.plausible
-    assert keeper.look(41_000, 41_000) is None
-    assert keeper.look(START_MS, 42_000) is not None
-    assert keeper.plausible
-    assert keeper.offset_ms == START_MS - 42_000
+    trust = ClockTrust(40_000, 40_000)
+    assert not trust.is_plausible
+    assert trust.update(41_000, 41_000) is None
+    assert trust.update(START_MS, 42_000) is not None
+    assert trust.is_plausible
+    assert trust.offset_ms == START_MS - 42_000
 
 
 def test_no_clock_of_before_2018_is_believed() -> None:
-    assert not ClockTrust(EARLIEST_MS - 1, 5000).plausible
-    assert ClockTrust(EARLIEST_MS, 5000).plausible
+    assert not ClockTrust(EARLIEST_MS - 1, 5000).is_plausible
+    assert ClockTrust(EARLIEST_MS, 5000).is_plausible
 
 
 @given(
@@ -44,12 +44,12 @@ def test_no_clock_of_before_2018_is_believed() -> None:
 )
 def test_the_offset_is_always_the_distance_of_the_clocks(steps: list[tuple[int, int]]) -> None:
     now_ms, up_ms = START_MS, 10_000
-    keeper = ClockTrust(now_ms, up_ms)
+    trust = ClockTrust(now_ms, up_ms)
     for passed_ms, slew_ms in steps:
         up_ms += passed_ms
         now_ms += passed_ms + slew_ms
-        keeper.look(now_ms, up_ms)
-        assert keeper.offset_ms == now_ms - up_ms
+        trust.update(now_ms, up_ms)
+        assert trust.offset_ms == now_ms - up_ms
 
 
 @given(
@@ -69,9 +69,9 @@ def test_a_stamp_of_before_the_clock_is_the_running_time_whenever_the_clock_jump
     def shown_ms(up_ms: int) -> int:
         return began_ms + up_ms + (jump_ms if up_ms >= looked_ms + jumped_ms else 0)
 
-    keeper = ClockTrust(shown_ms(looked_ms) if jumped_ms else began_ms + looked_ms, looked_ms)
+    trust = ClockTrust(shown_ms(looked_ms) if jumped_ms else began_ms + looked_ms, looked_ms)
     then_ms = looked_ms + read_ms
     now_ms = then_ms + lasted_ms
-    stamp = keeper.undated(shown_ms(then_ms), shown_ms(now_ms), now_ms)
-    assert stamp == UP_MS + then_ms
+    stamp = trust.running_time_stamp(shown_ms(then_ms), shown_ms(now_ms), now_ms)
+    assert stamp == RUNNING_TIME_EPOCH_MS + then_ms
     assert stamp < EARLIEST_MS

@@ -1,4 +1,4 @@
-"""What is read while a time service has not set the clock is marked, and nothing else is done."""
+"""Samples read while a time service has not set the clock are marked, and kept as usual."""
 
 from pathlib import Path
 
@@ -13,15 +13,15 @@ from jieneng import observe
 from jieneng.clock import SystemClock
 from jieneng.metering import mqtt_messages
 from jieneng.metering.reading import Quality, Sample
-from tests.edge_agent.scene import (
+from tests.edge_agent.agent_setup import (
     Dtsd1352,
     Ingest,
-    Kept,
+    StubPollResult,
     bus,
     folder,
     gateway,
     meter,
-    never_undated,
+    refuse_running_time,
     running,
     settings,
     until,
@@ -33,7 +33,7 @@ MONTH_MS = 30 * 86_400_000
 
 
 class Unset(SystemClock):
-    """It shows the time of a power cut a month ago, and its service does not reach anybody yet."""
+    """A clock that is a month behind, and not set by its time service."""
 
     def __init__(self) -> None:
         self.behind_ms = MONTH_MS
@@ -78,18 +78,20 @@ async def test_what_was_read_between_two_commits_is_marked_where_one_of_them_was
     doubts = iter([before, after])
     log = observe.log("test")
     spool = Spool(tmp_path / "s", 10**6, log)
-    keeper = BatchWriter(
+    writer = BatchWriter(
         spool,
         agent="a",
         boot="0123abcd",
         delay_s=0.0,
         max_samples=9,
-        undated=never_undated,
-        in_doubt=lambda: next(doubts, after),
+        to_running_time=refuse_running_time,
+        is_clock_unset=lambda: next(doubts, after),
         log=log,
     )
-    async with running(keeper.run()):
-        keeper.keep(Kept(Sample("e-1", 1_795_000_000_000, Quality.FLAT, ("energy_kwh",), (1.0,))))
+    async with running(writer.run()):
+        writer.add(
+            StubPollResult(Sample("e-1", 1_795_000_000_000, Quality.FLAT, ("energy_kwh",), (1.0,)))
+        )
         await spool.changed.wait()
         (row,) = await spool.peek(9)
     (sample,) = mqtt_messages.decode_batch(row.payload).samples
@@ -98,11 +100,11 @@ async def test_what_was_read_between_two_commits_is_marked_where_one_of_them_was
 
 
 def test_a_clock_is_right_where_it_is_plausible_and_set() -> None:
-    keeper = ClockTrust(1_795_000_000_000, 1000, is_set=False)
-    assert not keeper.ok
-    keeper.look(1_795_000_001_000, 2000, is_set=True)
-    assert keeper.ok
-    keeper.look(1_795_000_002_000, 3000, is_set=False)
-    assert not keeper.ok
-    keeper.look(3000, 4000, is_set=True)
-    assert not keeper.ok
+    trust = ClockTrust(1_795_000_000_000, 1000, is_set=False)
+    assert not trust.is_trusted
+    trust.update(1_795_000_001_000, 2000, is_set=True)
+    assert trust.is_trusted
+    trust.update(1_795_000_002_000, 3000, is_set=False)
+    assert not trust.is_trusted
+    trust.update(3000, 4000, is_set=True)
+    assert not trust.is_trusted

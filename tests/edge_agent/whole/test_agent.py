@@ -18,7 +18,7 @@ from edge_agent.settings import PublishSettings, SpoolSettings
 from jieneng.metering import mqtt_messages
 from jieneng.metering.errors import SpoolUnavailable
 from jieneng.observe import MetricsSettings
-from tests.edge_agent.scene import (
+from tests.edge_agent.agent_setup import (
     AGENT,
     SITE,
     Dtsd1352,
@@ -32,7 +32,7 @@ from tests.edge_agent.scene import (
     settings,
     until,
 )
-from tests.edge_agent.spool.disk import fill, remount
+from tests.edge_agent.spool.disk_faults import fill_disk, remount
 from tests.servers import Mosquitto, free_port
 
 
@@ -104,7 +104,7 @@ async def test_a_broker_that_is_killed_costs_nothing(mosquitto: Mosquitto, tmp_p
 
 
 async def test_a_broker_that_throws_out_is_said_once(mosquitto: Mosquitto, tmp_path: Path) -> None:
-    """As when two agents have one name, and each throws the other out."""
+    """Two agents with one name disconnect each other in turn."""
     ingest = Ingest(mosquitto.port)
     how = settings(mosquitto.port, publish=PublishSettings(status_interval_s=60))
     name = f"jieneng-{SITE}-{AGENT}"
@@ -266,7 +266,7 @@ async def test_a_disk_that_is_read_only_costs_readings_but_no_polls(
 async def test_a_disk_that_others_fill_stops_no_poll(
     mosquitto: Mosquitto, small_disk: Path, tmp_path: Path
 ) -> None:
-    """What is pending stays, what came in between is counted, and all of it is accounted for."""
+    """Pending samples stay, later ones are refused, and every sample is counted."""
     ingest, source = Ingest(mosquitto.port), Dtsd1352(1)
     ingest.deaf = True
     how = settings(
@@ -277,10 +277,10 @@ async def test_a_disk_that_others_fill_stops_no_poll(
             where = folder(tmp_path, bus("b", port), meters=[meter("e-1", "b", 1)])
             async with running(agent(where, how)):
                 await until(lambda: ingest.status and ingest.status.pending > 3)
-                fill(small_disk)
+                fill_disk(small_disk)
                 for _ in range(5):
                     await asks(source, 3)
-                    fill(small_disk)
+                    fill_disk(small_disk)
                 (small_disk / "others").unlink()
                 ingest.deaf = False
                 enough = source.asked

@@ -23,8 +23,7 @@ from jieneng.metering.errors import ConfigError, Problem
 from jieneng.metering.reading import PollReport
 from jieneng.metering.site import SiteInfo
 from jieneng.site_folder import SiteFolder
-from tests.edge_agent.misbehaving import Act, Question, misbehaving
-from tests.edge_agent.scene import (
+from tests.edge_agent.agent_setup import (
     AGENT,
     Dtsd1352,
     Ingest,
@@ -36,6 +35,7 @@ from tests.edge_agent.scene import (
     settings,
     until,
 )
+from tests.edge_agent.misbehaving import Act, Question, misbehaving
 from tests.servers import Mosquitto, free_port
 
 START_MS = 1_795_000_000_000
@@ -89,7 +89,7 @@ async def test_how_long_a_poll_took_and_how_often_it_asked_are_told(
 async def test_an_agent_of_which_no_meter_answers_still_tells_of_its_polls(
     mosquitto: Mosquitto, tmp_path: Path
 ) -> None:
-    """Nothing is read and nothing is pending; the ingest hears of it all the same."""
+    """No sample is read and none is pending; the ingest gets the poll reports all the same."""
     ingest = Ingest(mosquitto.port)
     async with running(ingest.run()):
         where = folder(tmp_path, bus("b", free_port()), meters=[meter("e-1", "b", 1)])
@@ -193,7 +193,7 @@ async def test_a_new_site_file_touches_only_the_buses_that_it_changes(
 async def test_a_reload_says_no_fault_again_and_ends_those_of_what_is_gone(
     mosquitto: Mosquitto, tmp_path: Path
 ) -> None:
-    """Of b, e-8 and e-9 are dead, and the gateway of c is not there; e-8 and c are given up."""
+    """Meters e-8 and e-9 and the gateway of bus c are dead; the reload removes e-8 and c."""
     async with gateway(Dtsd1352(1), Dtsd1352(2)) as port:
         b, c = bus("b", port, timeout_s=0.05), bus("c", free_port())
         alive, new = meter("e-1", "b", 1), meter("e-2", "b", 2)
@@ -218,7 +218,7 @@ async def test_a_reload_says_no_fault_again_and_ends_those_of_what_is_gone(
 
 
 def _said(logs: Sequence[Mapping[str, Any]], level: str) -> list[tuple[str, str]]:
-    """What a log says of meters and buses."""
+    """Return the log events about meters and buses."""
     about = [one for one in logs if one["log_level"] == level and "bus" in one]
     return [(one["event"], one.get("meter", one["bus"])) for one in about]
 
@@ -226,7 +226,7 @@ def _said(logs: Sequence[Mapping[str, Any]], level: str) -> list[tuple[str, str]
 async def test_a_reload_that_makes_the_agent_another_is_refused(
     mosquitto: Mosquitto, tmp_path: Path
 ) -> None:
-    """The buses took it up, and what they read went out under the old names."""
+    """Earlier, the pollers took the new files, and their samples were sent under the old ids."""
     source, other = Dtsd1352(1), Dtsd1352(1)
     async with gateway(source) as port, gateway(other) as far:
         meters = [meter("e-1", "b", 1), meter("e-2", "c", 1)]
@@ -248,12 +248,12 @@ async def test_a_reload_that_makes_the_agent_another_is_refused(
     said = [one for one in logs if "refused" in one["event"]]
     (agent,), (of_site,) = (one["problems"] for one in said)
     assert agent == (
-        "this agent runs as agent-1, and the files now make it agent-2."
-        " Restart it, or change them back."
+        "this agent runs as agent-1, but the files now name it agent-2."
+        " Restart the agent, or restore the files."
     )
     assert of_site == (
-        "site.toml: this agent runs for the site test-site, which is now named new."
-        " Restart it, or change that back."
+        "site.toml: this agent runs for the site test-site, whose id is now new."
+        " Restart the agent, or restore the id of the site."
     )
     assert not [one for one in logs if "read anew" in one["event"]]
 
@@ -261,7 +261,7 @@ async def test_a_reload_that_makes_the_agent_another_is_refused(
 async def test_a_reload_says_which_tables_wait_for_the_next_start(
     mosquitto: Mosquitto, tmp_path: Path
 ) -> None:
-    """They were ignored without a word."""
+    """Changes of these tables used to be ignored silently."""
     source = Dtsd1352(1)
     async with gateway(source) as port:
         where = folder(tmp_path, bus("b", port), meters=[meter("e-1", "b", 1)])

@@ -1,4 +1,4 @@
-"""Whatever stands in the files, a reload leaves the agent polling as it did, and says why once."""
+"""A reload of broken files leaves the agent polling as before, and logs the reason once."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ from jieneng.clock import SystemClock
 from jieneng.metering.catalog.meter_model import Model
 from jieneng.metering.site import Meter
 from jieneng.site_folder import SiteFolder, load, read_settings
-from tests.edge_agent.scene import Dtsd1352, gateway, running, until
+from tests.edge_agent.agent_setup import Dtsd1352, gateway, running, until
 
 pytestmark = pytest.mark.server
 

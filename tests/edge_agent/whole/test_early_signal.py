@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.edge_agent.scene import Dtsd1352, gateway
+from tests.edge_agent.agent_setup import Dtsd1352, gateway
 from tests.edge_agent.whole.test_broken_files import Files
 from tests.patience import PATIENCE_S
 

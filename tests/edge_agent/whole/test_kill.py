@@ -20,8 +20,8 @@ import pytest
 from jieneng.metering import mqtt_messages
 from jieneng.metering.reading import Batch
 from jieneng.storage import StoreSettings, open_store
-from tests.edge_agent.scene import AGENT, SITE, Dtsd1352, gateway
-from tests.edge_agent.whole.nursery import Bear, End, Order
+from tests.edge_agent.agent_setup import AGENT, SITE, Dtsd1352, gateway
+from tests.edge_agent.whole.process_factory import Command, Kill, Spawn
 from tests.patience import PATIENCE_S
 from tests.servers import Influx, Mosquitto
 
@@ -77,40 +77,40 @@ url = "{store.url}"
 pytestmark = [pytest.mark.long, pytest.mark.server]
 
 
-class Nursery:
-    """The process that bears the others, as a test sees it."""
+class ProcessFactory:
+    """The process that starts and kills the others, as a test sees it."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
 
-    async def born(self, service: str, moment: int = 0) -> int:
-        return int(await self._do(Bear(service, moment)))
+    async def spawn(self, service: str, moment: int = 0) -> int:
+        return int(await self._do(Spawn(service, moment)))
 
-    async def end(self, pid: int, after_s: float = 0.0) -> str:
-        return str(await self._do(End(pid, after_s)))
+    async def kill(self, pid: int, after_s: float = 0.0) -> str:
+        return str(await self._do(Kill(pid, after_s)))
 
-    async def _do(self, order: Order) -> Any:
+    async def _do(self, command: Command) -> Any:
         to, back = self._process.stdin, self._process.stdout
         assert to is not None
         assert back is not None
-        to.write(msgspec.json.encode(order) + b"\n")
+        to.write(msgspec.json.encode(command) + b"\n")
         return msgspec.json.decode(await back.readline())
 
 
 @asynccontextmanager
-async def nursery(folder: Path) -> AsyncIterator[Nursery]:
+async def process_factory(folder: Path) -> AsyncIterator[ProcessFactory]:
     with (folder / "services.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "tests.edge_agent.whole.nursery",
+            "tests.edge_agent.whole.process_factory",
             str(folder),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=log,
         )
     try:
-        yield Nursery(process)
+        yield ProcessFactory(process)
     finally:
         assert process.stdin is not None
         process.stdin.close()
@@ -118,7 +118,7 @@ async def nursery(folder: Path) -> AsyncIterator[Nursery]:
 
 
 def on_disk(folder: Path) -> tuple[dict[tuple[str, int], Batch], dict[str, int]]:
-    """What a dead agent left behind, and its book. Read off a copy: the original is the next's."""
+    """Return a dead agent's batches and ledger, from a copy: the next agent needs the original."""
     copy = folder / "copy"
     shutil.rmtree(copy, ignore_errors=True)
     copy.mkdir()
@@ -157,15 +157,15 @@ async def stored(folder: Path, settings: StoreSettings) -> dict[tuple[str, int],
 
 
 def moment(chance: random.Random) -> int:
-    """Of the agent's death: mostly at work, often while it opens its spool."""
+    """Return a random moment of death: mostly at work, often while the spool is opened."""
     return chance.randint(1, 40) if chance.random() < 0.3 else chance.randint(40, 400)
 
 
 @asynccontextmanager
 async def living(
     folder: Path, broker_port: int, store: StoreSettings, delay_s: float
-) -> AsyncIterator[Nursery]:
-    """Two meters, and the nursery of who reads and stores them."""
+) -> AsyncIterator[ProcessFactory]:
+    """Run two meters, and the factory of the processes that read and store them."""
     (folder / "agent.toml").write_text(AGENT_TOML.format(port=broker_port))
     (folder / "ingest.toml").write_text(
         INGEST_TOML.format(port=broker_port, delay_s=delay_s, store=store)
@@ -173,8 +173,8 @@ async def living(
     async with gateway(Dtsd1352(1)) as one, gateway(Dtsd1352(1)) as two:
         buses = [BUS_TOML.format(number=n, agent=AGENT, port=p) for n, p in enumerate((one, two))]
         (folder / "site.toml").write_text(SITE_TOML + "".join(buses))
-        async with nursery(folder) as births:
-            yield births
+        async with process_factory(folder) as processes:
+            yield processes
 
 
 class Agents:
@@ -185,38 +185,38 @@ class Agents:
         died: how often, by the statement at which it was.
     """
 
-    def __init__(self, births: Nursery, folder: Path, chance: random.Random) -> None:
+    def __init__(self, processes: ProcessFactory, folder: Path, chance: random.Random) -> None:
         self.committed: dict[tuple[str, int], Batch] = {}
         self.died: Counter[str] = Counter()
-        self._births = births
+        self._processes = processes
         self._folder = folder
         self._chance = chance
         self._count = 0
 
     def fate(self) -> tuple[int, float]:
-        """How the next one dies: half of them at a random statement, half at a random time [s]."""
+        """Return how the next agent dies: at a statement, or at a random time [s]."""
         self._count += 1
         if self._count % 2:
             return moment(self._chance), 1.0
         return 0, self._chance.uniform(0.0, 0.7)
 
     async def live(self, statement: int, life_s: float) -> None:
-        """Live and die so; what is on the disk then counts as committed."""
-        agent = await self._births.born("agent", statement)
-        self.died[await self._births.end(agent, life_s) or "at a random time"] += 1
+        """Run one agent until it dies; the batches then on the disk count as committed."""
+        agent = await self._processes.spawn("agent", statement)
+        self.died[await self._processes.kill(agent, life_s) or "at a random time"] += 1
         batches, _ = on_disk(self._folder)
         self.committed |= batches
 
     async def drain(self) -> tuple[set[tuple[str, int]], dict[str, int]]:
-        """Live until all that was committed is off the disk.
+        """Run agents until all committed batches have left the disk.
 
         Returns:
-            Meter and time of what is there now, and the book.
+            Meter and time of the samples that are there now, and the ledger.
         """
         life_s = 1.0
         batches, book = on_disk(self._folder)
         while batches.keys() & self.committed.keys():
-            await self._births.end(await self._births.born("agent"), life_s)
+            await self._processes.kill(await self._processes.spawn("agent"), life_s)
             batches, book = on_disk(self._folder)
             life_s *= 1.5  # on a slow machine it takes a while to begin
         samples = [sample for batch in batches.values() for sample in batch.samples]
@@ -228,7 +228,7 @@ class Agents:
         left: Set[tuple[str, int]],
         book: Mapping[str, int],
     ) -> None:
-        """The store has what was committed and is not left, and has it once."""
+        """Check that all committed samples are in the store or on the disk, exactly once."""
         print(sum(self.died.values()), "deaths:", dict(self.died.most_common()))
         print(len(self.committed), "batches seen on the disk,", len(found), "samples in the store")
         for batch in self.committed.values():
@@ -242,7 +242,7 @@ class Agents:
 
 
 def seeded() -> random.Random:
-    """Another course of events each time, and the same again where that is wanted."""
+    """Return a generator with a new seed, or with the seed in the environment."""
     seed = int(os.environ.get("JIENENG_KILL_SEED", random.randrange(10**6)))
     print(f"JIENENG_KILL_SEED={seed}")
     return random.Random(seed)
@@ -260,9 +260,9 @@ async def test_what_was_on_the_disk_arrives_whatever_is_killed(
     """
     chance, store = seeded(), StoreSettings()
     ingests: Counter[str] = Counter()
-    async with living(tmp_path, mosquitto.port, store, delay_s=0.1) as births:
-        agents = Agents(births, tmp_path, chance)
-        storing = await births.born("ingest")
+    async with living(tmp_path, mosquitto.port, store, delay_s=0.1) as processes:
+        agents = Agents(processes, tmp_path, chance)
+        storing = await processes.spawn("ingest")
         for _ in range(ROUNDS):
             statement, life_s = agents.fate()
             also = chance.choice(["broker", "ingest", "ingest", "", "", ""])
@@ -272,14 +272,16 @@ async def test_what_was_on_the_disk_arrives_whatever_is_killed(
                 mosquitto.kill()
             await life
             if also == "ingest":
-                ingests[await births.end(storing) or "when it was told"] += 1
-                storing = await births.born("ingest", chance.choice([0, chance.randint(1, 100)]))
+                ingests[await processes.kill(storing) or "when it was told"] += 1
+                storing = await processes.spawn(
+                    "ingest", chance.choice([0, chance.randint(1, 100)])
+                )
             if also == "broker":
                 await asyncio.to_thread(mosquitto.start)
-        await births.end(storing)
-        storing = await births.born("ingest")
+        await processes.kill(storing)
+        storing = await processes.spawn("ingest")
         left, book = await agents.drain()
-        await births.end(storing)
+        await processes.kill(storing)
     found = await stored(tmp_path, store)
     agents.check(found, left, book)
     print("ingests:", dict(ingests.most_common()))
@@ -293,7 +295,7 @@ async def test_what_was_on_the_disk_arrives_whatever_is_killed(
 async def test_what_was_on_the_disk_arrives_in_a_database_that_is_killed(
     mosquitto: Mosquitto, tmp_path: Path
 ) -> None:
-    """It is killed while agents and ingests are, and once more when all was acknowledged."""
+    """The database is killed while agents and ingests are, and once more after the last ack."""
     chance, influx = seeded(), Influx(tmp_path / "influx").start()
     store = StoreSettings(kind="influx", url=influx.url)
 
@@ -310,18 +312,18 @@ async def test_what_was_on_the_disk_arrives_in_a_database_that_is_killed(
 
     try:
         # Without a delay it is nearly always being written to.
-        async with living(tmp_path, mosquitto.port, store, delay_s=0) as births:
-            agents = Agents(births, tmp_path, chance)
-            storing = await births.born("ingest")
+        async with living(tmp_path, mosquitto.port, store, delay_s=0) as processes:
+            agents = Agents(processes, tmp_path, chance)
+            storing = await processes.spawn("ingest")
             async with asyncio.TaskGroup() as tasks:
                 killing = tasks.create_task(kill_again_and_again())
                 while not killing.done():
                     await agents.live(*agents.fate())
                     if chance.random() < 0.2:
-                        await births.end(storing)
-                        storing = await births.born("ingest")
+                        await processes.kill(storing)
+                        storing = await processes.spawn("ingest")
             left, book = await agents.drain()
-            await births.end(storing)
+            await processes.kill(storing)
         influx.kill()
         await asyncio.to_thread(influx.start)
         agents.check(await stored(tmp_path, store), left, book)

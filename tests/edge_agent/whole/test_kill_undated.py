@@ -9,26 +9,26 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from edge_agent.timekeeping.clock_trust import UP_MS
+from edge_agent.timekeeping.clock_trust import RUNNING_TIME_EPOCH_MS
 from jieneng.clock import SystemClock
 from jieneng.metering.reading import Batch
 from jieneng.storage import StoreSettings
-from tests.edge_agent.scene import AGENT, Dtsd1352, Ingest, gateway, running, until
-from tests.edge_agent.timekeeping.told_clock import ToldClock
+from tests.edge_agent.agent_setup import AGENT, Dtsd1352, Ingest, gateway, running, until
+from tests.edge_agent.timekeeping.file_clock import FileClock
 from tests.edge_agent.whole.test_kill import (
     AGENT_TOML,
     BUS_TOML,
     INGEST_TOML,
     SITE_TOML,
-    Nursery,
+    ProcessFactory,
     moment,
-    nursery,
     on_disk,
+    process_factory,
 )
 from tests.servers import Mosquitto
 
 START_MS = 1_795_000_000_000
-BOX = "agent of a box"
+BOX = "agent without battery"
 ROUNDS = 24
 
 
@@ -47,9 +47,9 @@ class Remembering(Dtsd1352):
 
 
 @asynccontextmanager
-async def scene(
+async def running_box(
     mosquitto: Mosquitto, path: Path
-) -> AsyncIterator[tuple[Nursery, Remembering, Ingest]]:
+) -> AsyncIterator[tuple[ProcessFactory, Remembering, Ingest]]:
     """A box with one meter, and an ingest that is always there."""
     source, ingest = Remembering(1), Ingest(mosquitto.port)
     (path / "agent.toml").write_text(AGENT_TOML.format(port=mosquitto.port))
@@ -59,8 +59,8 @@ async def scene(
     async with gateway(source) as port, running(ingest.run()):
         bus = BUS_TOML.format(number=0, agent=AGENT, port=port)
         (path / "site.toml").write_text(SITE_TOML + bus)
-        async with nursery(path) as births:
-            yield births, source, ingest
+        async with process_factory(path) as processes:
+            yield processes, source, ingest
 
 
 @pytest.mark.timeout(300)
@@ -72,25 +72,29 @@ async def test_what_dead_agents_read_before_the_clock_was_set_arrives_with_its_t
     seed = int(os.environ.get("JIENENG_KILL_SEED", random.randrange(10**6)))
     print(f"JIENENG_KILL_SEED={seed}")
     chance = random.Random(seed)
-    box = ToldClock(tmp_path)
+    box = FileClock(tmp_path)
     committed: dict[tuple[str, int], Batch] = {}
     early: list[Batch] = []
-    async with scene(mosquitto, tmp_path) as (births, source, ingest):
+    async with running_box(mosquitto, tmp_path) as (processes, source, ingest):
         for number in range(ROUNDS):
             if number == ROUNDS * 2 // 3:
                 assert not ingest.batches, "nothing is sent before it has its time"
                 early = list(committed.values())
                 for batch in early:
                     for poll in batch.polls:
-                        assert UP_MS <= poll.time_ms < UP_MS + box.up_ms()
-                box.tell(START_MS)
+                        assert (
+                            RUNNING_TIME_EPOCH_MS
+                            <= poll.time_ms
+                            < RUNNING_TIME_EPOCH_MS + box.up_ms()
+                        )
+                box.set_start(START_MS)
             by_statement = number % 2 == 0
-            agent = await births.born(BOX, moment(chance) if by_statement else 0)
-            await births.end(agent, 1.0 if by_statement else chance.uniform(0.2, 0.7))
+            agent = await processes.spawn(BOX, moment(chance) if by_statement else 0)
+            await processes.kill(agent, 1.0 if by_statement else chance.uniform(0.2, 0.7))
             committed |= on_disk(tmp_path)[0]
-        agent = await births.born(BOX)
+        agent = await processes.spawn(BOX)
         await until(lambda: ingest.batches.keys() >= committed.keys())
-        await births.end(agent)
+        await processes.kill(agent)
         _, book = on_disk(tmp_path)
     values = [sample.values[0] for batch in early for sample in batch.samples]
     assert len(values) > ROUNDS
@@ -108,17 +112,17 @@ async def test_what_dead_agents_read_before_the_clock_was_set_arrives_with_its_t
 async def test_what_was_read_before_the_machine_started_again_is_counted_and_not_made_up(
     mosquitto: Mosquitto, tmp_path: Path
 ) -> None:
-    box = ToldClock(tmp_path)
-    async with scene(mosquitto, tmp_path) as (births, source, ingest):
-        agent = await births.born(BOX)
+    box = FileClock(tmp_path)
+    async with running_box(mosquitto, tmp_path) as (processes, source, ingest):
+        agent = await processes.spawn(BOX)
         await until(lambda: ingest.status and ingest.status.pending > 3)
-        await births.end(agent)
+        await processes.kill(agent)
         earlier, book = on_disk(tmp_path)
         assert book["pending"] > 3
-        box.start_machine("another start")
+        box.restart_machine("another start")
         asked = source.asked
         for _ in range(2):
-            agent = await births.born(BOX)
+            agent = await processes.spawn(BOX)
             await until(
                 lambda: (
                     ingest.status
@@ -126,12 +130,12 @@ async def test_what_was_read_before_the_machine_started_again_is_counted_and_not
                     and ingest.status.pending > 3
                 )
             )
-            await births.end(agent)
-        box.tell(START_MS)
-        agent = await births.born(BOX)
+            await processes.kill(agent)
+        box.set_start(START_MS)
+        agent = await processes.spawn(BOX)
         await until(lambda: ingest.status and ingest.status.stored > 6)
         status = ingest.status
-        await births.end(agent)
+        await processes.kill(agent)
     assert status is not None
     assert status.read == status.stored + status.pending + status.dropped
     assert not ingest.batches.keys() & earlier.keys()

@@ -1,4 +1,4 @@
-"""What hurt users of other systems does not hurt this agent: scenarios of the library, polled.
+"""Faults that hurt users of other systems do not hurt this agent: scenarios, polled.
 
 An answer that is whole, right and in time is kept; nothing else is. (A reply with other registers'
 contents is whole and right for all that a protocol can tell: it is kept and marked.)

@@ -16,13 +16,13 @@ from edge_agent.settings import AgentSettings
 from jieneng.clock import SystemClock
 from jieneng.metering.errors import ConfigError, Problem
 from jieneng.site_folder import SiteFolder
-from tests.edge_agent.scene import bus, folder, meter, running, settings
+from tests.edge_agent.agent_setup import bus, folder, meter, running, settings
 from tests.patience import PATIENCE_S
 from tests.servers import free_port
 
 
 class Systemd:
-    """The other end of `NOTIFY_SOCKET`."""
+    """A fake of systemd: the receiving end of `NOTIFY_SOCKET`."""
 
     def __init__(self, path: Path) -> None:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -30,7 +30,7 @@ class Systemd:
         self.socket.setblocking(False)
 
     async def hears(self, *keys: str) -> list[str]:
-        """The next messages that begin with one of these; what else is said is passed over."""
+        """Return the next messages that begin with one of these keys, and skip all others."""
         loop, said = asyncio.get_running_loop(), list[str]()
         async with asyncio.timeout(PATIENCE_S):
             while len(said) < len(keys):
@@ -51,7 +51,7 @@ def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Systemd
 
 @asynccontextmanager
 async def agent(path: Path, *rereads: ConfigError | None) -> AsyncIterator[None]:
-    """One that reaches nobody, broker or meter; at each SIGHUP its site is as before, or wrong."""
+    """Run an agent without broker and meters; each SIGHUP reads the old site, or fails."""
     where = folder(path, bus("b", free_port()), meters=[meter("e-1", "b", 1)])
     how = settings(free_port())
     left = iter(rereads)

@@ -1,4 +1,4 @@
-"""What tests of the spool play with: rows, and file systems that can be spoilt."""
+"""Batches for tests of the spool, and file systems and files that can be broken."""
 
 import random
 import shutil
@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.spool.batch_queue import Row
-from edge_agent.spool.sample_counts import Counts
+from edge_agent.spool.queued_batch import QueuedBatch
+from edge_agent.spool.sample_counts import SampleCounts
 from edge_agent.spool.spool import Spool
 from jieneng import observe
 
@@ -18,8 +18,8 @@ LOG = observe.log("test")
 BOOT, OTHER = "aaaaaaaa", "bbbbbbbb"
 
 
-def row(seq: int, samples: int = 3, size: int = 100, boot: str = BOOT) -> Row:
-    return Row(boot, seq, samples, bytes([seq % 256]) * size)
+def row(seq: int, samples: int = 3, size: int = 100, boot: str = BOOT) -> QueuedBatch:
+    return QueuedBatch(boot, seq, samples, bytes([seq % 256]) * size)
 
 
 @asynccontextmanager
@@ -32,21 +32,21 @@ async def spool(path: Path, max_bytes: int = 10**6) -> AsyncIterator[Spool]:
         await one.close()
 
 
-def balanced(counts: Counts) -> bool:
+def balanced(counts: SampleCounts) -> bool:
     return counts.read == counts.stored + counts.pending + counts.dropped
 
 
-def fill(folder: Path, but: int = 0) -> None:
-    """Somebody else takes what is left of the disk, to the last byte, or but for so many."""
+def fill_disk(folder: Path, leave_bytes: int = 0) -> None:
+    """Fill the disk as another program would, to the last byte or down to `leave_bytes`."""
     with (folder / "others").open("ab", buffering=0) as others:
         for size in (4096, 1):
             with suppress(OSError):
-                while shutil.disk_usage(folder).free > but or not but:
+                while shutil.disk_usage(folder).free > leave_bytes or not leave_bytes:
                     others.write(bytes(size))
 
 
-def flip(file: Path, chance: random.Random) -> None:
-    """Some bytes anywhere in it change."""
+def flip_bytes(file: Path, chance: random.Random) -> None:
+    """Overwrite a few random bytes of a file."""
     with file.open("r+b") as data:
         size = file.stat().st_size
         for _ in range(chance.randint(1, 8)):
@@ -56,7 +56,7 @@ def flip(file: Path, chance: random.Random) -> None:
 
 @contextmanager
 def mounted(folder: Path, *what: str) -> Iterator[Path]:
-    """A real file system in this folder; the test is skipped where none can be mounted."""
+    """Mount a real file system in this folder, or skip the test."""
     folder.mkdir()
     run("mount", *what, str(folder))
     try:
@@ -70,7 +70,7 @@ def remount(folder: Path, how: str) -> None:
 
 
 def run(*command: str) -> str:
-    """What a program says that only root can use; the test is skipped where it can't be used."""
+    """Return the output of a program that needs root, or skip the test."""
     if shutil.which(command[0]) is None:
         pytest.skip(f"{command[0]} is not installed")
     done = subprocess.run(command, check=False, capture_output=True, text=True)

@@ -1,9 +1,12 @@
-"""Where agents and ingests of the kill test are born: a process that has imported everything, and
-forks. What it bears is a process of its own with a disk, sockets and threads of its own, and dies
-by a real SIGKILL; only the second that an interpreter needs to start is saved.
+"""Start and kill agents and ingests for the kill tests, as forks of a loaded process.
 
-Orders come as JSON lines on standard input, answers go out on standard output. When the input ends,
-everything born here dies.
+The process has imported everything that they need.
+
+A fork is a process with a disk, sockets and threads of its own, and dies by a real SIGKILL; only
+the second that an interpreter needs to start is saved.
+
+Commands come as JSON lines on standard input, answers go to standard output. When the input ends,
+all forks are killed.
 """
 
 import asyncio
@@ -23,80 +26,80 @@ import ingest.app
 from edge_agent.settings import AgentSettings
 from ingest.settings import IngestSettings
 from jieneng import clock, observe, site_folder
-from tests.edge_agent.timekeeping.told_clock import ToldClock
+from tests.edge_agent.timekeeping.file_clock import FileClock
 
 
-class Order(msgspec.Struct, tag=True):
-    """To be done."""
+class Command(msgspec.Struct, tag=True):
+    """A command to this process."""
 
 
-class Bear(Order):
+class Spawn(Command):
     """Start a service; the answer is its process id.
 
     Attributes:
-        service: `agent`, `agent of a box` that has no battery (`told_clock`), or `ingest`.
-        moment: the service kills itself at so many moments of its work on its SQLite file, spool or
-            store: before and after each statement. Never, where 0.
+        service: `agent`, `agent without battery` (`file_clock`), or `ingest`.
+        moment: number of the moment at which the service kills itself. Each statement on its SQLite
+            file, spool or store, makes two: before it and after it. 0: never.
     """
 
     service: str
     moment: int = 0
 
 
-class End(Order):
-    """Kill a process after a while; the answer is the statement at which it died before that."""
+class Kill(Command):
+    """Kill a process after some time; the answer is the statement at which it died before that."""
 
     pid: int
     after_s: float = 0.0
 
 
 def main(folder: Path) -> None:
-    """Until the orders end."""
+    """Execute commands until the input ends."""
     observe.set_up_logs()
     site = site_folder.load(folder)
     how = site_folder.read_settings(folder / "agent.toml", AgentSettings)
     how_ingest = site_folder.read_settings(folder / "ingest.toml", IngestSettings)
     services: dict[str, Callable[[], Any]] = {
         "agent": lambda: edge_agent.app.run(site, how, clock.SystemClock()),
-        "agent of a box": lambda: edge_agent.app.run(site, how, ToldClock(folder)),
+        "agent without battery": lambda: edge_agent.app.run(site, how, FileClock(folder)),
         "ingest": lambda: ingest.app.run(site, how_ingest, clock.SystemClock()),
     }
     alive: set[int] = set()
     for line in sys.stdin:
-        match msgspec.json.decode(line, type=Bear | End):
-            case Bear(service, moment):
-                answer: object = _born(services[service], moment, folder)
+        match msgspec.json.decode(line, type=Spawn | Kill):
+            case Spawn(service, moment):
+                answer: object = _spawn(services[service], moment, folder)
                 alive.add(answer)  # type: ignore[arg-type]  # it is a number
-            case End(pid, after_s):
-                _end(pid, after_s)
+            case Kill(pid, after_s):
+                _kill(pid, after_s)
                 alive.discard(pid)
-                last_words = _last_words(folder, pid)
-                answer = last_words.read_text() if last_words.exists() else ""
-                last_words.unlink(missing_ok=True)
+                death_note = _death_note(folder, pid)
+                answer = death_note.read_text() if death_note.exists() else ""
+                death_note.unlink(missing_ok=True)
         print(msgspec.json.encode(answer).decode(), flush=True)
     for pid in alive:
         os.kill(pid, signal.SIGKILL)
 
 
-def _last_words(folder: Path, pid: int) -> Path:
-    return folder / f"last-words-{pid}"
+def _death_note(folder: Path, pid: int) -> Path:
+    return folder / f"death-note-{pid}"
 
 
-def _born(service: Callable[[], Any], moment: int, folder: Path) -> int:
+def _spawn(service: Callable[[], Any], moment: int, folder: Path) -> int:
     pid = os.fork()
     if pid == 0:
         try:
             os.dup2(os.open(os.devnull, os.O_RDWR), 0)
             os.dup2(2, 1)
             if moment:
-                _die_at(moment, _last_words(folder, os.getpid()))
+                _die_at(moment, _death_note(folder, os.getpid()))
             asyncio.run(service())
         finally:
             os._exit(1)
     return pid
 
 
-def _end(pid: int, after_s: float) -> None:
+def _kill(pid: int, after_s: float) -> None:
     deadline_s = time.monotonic() + after_s
     while time.monotonic() < deadline_s:
         if os.waitpid(pid, os.WNOHANG)[0]:
@@ -106,14 +109,14 @@ def _end(pid: int, after_s: float) -> None:
     os.waitpid(pid, 0)
 
 
-def _die_at(moment: int, last_words: Path) -> None:
-    """From now on each statement of SQLite counts, before it and after it."""
+def _die_at(moment: int, death_note: Path) -> None:
+    """Count each SQLite statement twice, before and after it, and die at the given count."""
     left = [moment]
 
     def passed(when: str, statement: str) -> None:
         left[0] -= 1
         if left[0] == 0:
-            last_words.write_text(f"{when} {' '.join(statement.split()[:2])}")
+            death_note.write_text(f"{when} {' '.join(statement.split()[:2])}")
             os.kill(os.getpid(), signal.SIGKILL)
 
     class Mortal(sqlite3.Connection):

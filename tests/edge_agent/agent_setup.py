@@ -1,4 +1,4 @@
-"""What the agent's tests play with: a small site, meters that obey, and an ingest that stores."""
+"""A small site, meters under control, and a storing ingest, for tests of the agent."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -14,9 +14,9 @@ from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from edge_agent import app
-from edge_agent.health import BusLoad, Health
+from edge_agent.health import AgentHealth, BusLoad
 from edge_agent.settings import AgentSettings, PublishSettings, SpoolSettings
-from edge_agent.spool.batch_writer import Polled
+from edge_agent.spool.batch_writer import FinishedPoll
 from edge_agent.timekeeping.clock_trust import ClockTrust
 from jieneng import broker
 from jieneng.broker import BrokerSettings
@@ -39,7 +39,7 @@ EVEN = msgspec.structs.replace(
 
 
 async def until(happened: Callable[[], object]) -> None:
-    """Wait until something holds that tells nobody when it begins to."""
+    """Poll a condition until it holds."""
     async with asyncio.timeout(PATIENCE_S):
         while not happened():  # noqa: ASYNC110 - conditions of others' making
             await asyncio.sleep(0.005)
@@ -56,7 +56,7 @@ def site(*buses: Bus, meters: Sequence[Meter]) -> Site:
 
 
 def folder(path: Path, *buses: Bus, meters: Sequence[Meter]) -> SiteFolder:
-    """Its folder."""
+    """Return the site folder of these buses and meters."""
     models = {**packaged_models(), EVEN.id: EVEN}
     return SiteFolder(path, site(*buses, meters=meters), models)
 
@@ -78,7 +78,7 @@ def meter(name: str, on: str, unit: int, **more: Any) -> Meter:
 
 
 def settings(port: int, **more: Any) -> AgentSettings:
-    """Of an agent in a hurry, with a broker at this port."""
+    """Return settings with short delays, for a broker at this port."""
     given: dict[str, Any] = {
         "broker": BrokerSettings(port=port, timeout_s=2.0),
         "spool": SpoolSettings(commit_delay_s=0.02),
@@ -88,10 +88,10 @@ def settings(port: int, **more: Any) -> AgentSettings:
     return AgentSettings(**given)
 
 
-def into(samples: list[Sample]) -> Callable[[Polled], None]:
-    """What a poller hands on to, where the samples in it are wanted."""
+def append_samples_to(samples: list[Sample]) -> Callable[[FinishedPoll], None]:
+    """Return a result handler for a poller that collects the samples."""
 
-    def keep(poll: Polled) -> None:
+    def keep(poll: FinishedPoll) -> None:
         sample = poll.sample()
         if sample is not None:
             samples.append(sample)
@@ -99,8 +99,8 @@ def into(samples: list[Sample]) -> Callable[[Polled], None]:
     return keep
 
 
-class Kept(msgspec.Struct, frozen=True):
-    """A poll as the keeper takes it: a sample, or how a poll went that found none."""
+class StubPollResult(msgspec.Struct, frozen=True):
+    """A poll result as the batch writer takes it: a sample, or the report of a failed poll."""
 
     found: Sample | PollReport
 
@@ -112,8 +112,8 @@ class Kept(msgspec.Struct, frozen=True):
     def answered(self) -> bool:
         return isinstance(self.found, Sample)
 
-    def at(self, time_ms: int) -> "Kept":
-        return Kept(msgspec.structs.replace(self.found, time_ms=time_ms))
+    def at(self, time_ms: int) -> "StubPollResult":
+        return StubPollResult(msgspec.structs.replace(self.found, time_ms=time_ms))
 
     def sample(self) -> Sample | None:
         return self.found if isinstance(self.found, Sample) else None
@@ -140,7 +140,7 @@ class Dtsd1352:
         registers: list[int],
         values: list[int] | list[bool] | None,
     ) -> ExcCodes | None:
-        """pymodbus: registers are about to be read."""
+        """Handle a read of registers, as pymodbus calls it."""
         assert values is None, "the edge can't write"
         if address == 0:
             self.asked += 1
@@ -148,7 +148,7 @@ class Dtsd1352:
         return None
 
     def device(self) -> SimDevice:
-        """For a pymodbus server."""
+        """Return the device for a pymodbus server."""
         phases = [2317, 2318, 2319, 500, 501, 502]
         words = DataType.REGISTERS
         return SimDevice(
@@ -181,15 +181,15 @@ async def gateway(*meters: Dtsd1352 | SimDevice, rtu: bool = False) -> AsyncIter
 
 
 class Ingest:
-    """Stores what comes in a dict, and acknowledges it; comes back when the broker does.
+    """An ingest that stores batches in a dict and acknowledges them, and reconnects by itself.
 
     Attributes:
         batches: by boot and sequence number.
-        received: how often a batch came, repetitions included.
-        points: each meter, time and first value that ever came.
-        status: the latest.
-        deaf: whether batches are left unanswered.
-        quarantines: whether they are set aside.
+        received: number of batches received, repetitions included.
+        points: meter, time and first value of each sample ever received.
+        status: the latest status.
+        deaf: True if batches are left unanswered.
+        quarantines: True if batches are quarantined.
     """
 
     def __init__(self, port: int) -> None:
@@ -203,19 +203,19 @@ class Ingest:
 
     @property
     def samples(self) -> list[Sample]:
-        """All that is stored."""
+        """All samples stored."""
         return [sample for batch in self.batches.values() for sample in batch.samples]
 
     def energies(self, of: str) -> list[float]:
-        """What a meter of `Dtsd1352` counted, sorted."""
+        """Return the sorted counts of a `Dtsd1352`."""
         return sorted(one.values[0] for one in self.samples if one.meter == of)
 
     def has(self, of: str, count: int) -> bool:
-        """Whether the first so many answers of a `Dtsd1352` are stored, none missing or doubled."""
+        """Return True if the first answers of a `Dtsd1352` are stored, none missing or doubled."""
         return self.energies(of)[:count] == [number / 100 for number in range(1, count + 1)]
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Store until cancelled."""
         while True:
             with suppress(aiomqtt.MqttError):
                 settings = BrokerSettings(port=self._port, timeout_s=2.0)
@@ -250,7 +250,7 @@ class Ingest:
 
 @asynccontextmanager
 async def running(coroutine: Any) -> AsyncIterator[asyncio.Task[None]]:
-    """A service in the background; what it raises ends the test."""
+    """Run a service in the background; an error in it fails the test."""
     task = asyncio.create_task(coroutine)
     try:
         yield task
@@ -262,16 +262,16 @@ async def running(coroutine: Any) -> AsyncIterator[asyncio.Task[None]]:
             await task
 
 
-def never_undated(time_ms: int) -> int:
-    """For a keeper whose clock can be believed."""
+def refuse_running_time(time_ms: int) -> int:
+    """Fail the test: the clock of this writer is always plausible."""
     raise AssertionError(f"{time_ms} is before 2018")
 
 
-def health() -> Health:
-    """Of an agent without buses."""
+def health() -> AgentHealth:
+    """Return the health of an agent without buses."""
     clock = SystemClock()
-    timekeeper = ClockTrust(clock.now_ms(), clock.up_ms())
-    return Health(BusLoad(lambda: (), clock), timekeeper, clock)
+    clock_trust = ClockTrust(clock.now_ms(), clock.up_ms())
+    return AgentHealth(BusLoad(lambda: (), clock), clock_trust, clock)
 
 
 def agent(where: SiteFolder, how: AgentSettings) -> Any:

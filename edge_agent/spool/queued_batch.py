@@ -1,0 +1,68 @@
+"""The batches of the disk queue, their names, and the two ends of the queue. Pure values."""
+
+import zlib
+from collections.abc import Collection, Sequence
+from typing import TypeAlias
+
+import msgspec
+
+#: Name of a batch: boot id of the agent's run, and sequence number within that run.
+BatchKey: TypeAlias = tuple[str, int]
+
+
+class QueuedBatch(msgspec.Struct, frozen=True, array_like=True):
+    """A batch in the queue.
+
+    Attributes:
+        boot: boot id of the agent's run; together with `seq` it names the batch.
+        seq: sequence number within that run.
+        samples: number of samples in the payload.
+        payload: the bytes as they are published.
+        machine_boot: boot id of the machine in whose running time the batch is stamped, while it
+            waits for its UTC times; None once it has them.
+    """
+
+    boot: str
+    seq: int
+    samples: int
+    payload: bytes
+    machine_boot: str | None = None
+
+    @property
+    def key(self) -> BatchKey:
+        """Name of the batch."""
+        return self.boot, self.seq
+
+    @property
+    def checksum(self) -> int:
+        """CRC-32 over all fields."""
+        head = f"{self.boot} {self.seq} {self.samples}"
+        if self.machine_boot is not None:
+            head += f" {self.machine_boot}"
+        return zlib.crc32(self.payload, zlib.crc32(head.encode()))
+
+
+class QueueEntry(msgspec.Struct, frozen=True):
+    """A batch in the queue, without its payload.
+
+    Attributes:
+        key: name of the batch.
+        size_bytes: size of its payload.
+    """
+
+    key: BatchKey
+    size_bytes: int
+
+
+class QueueEnds(msgspec.Struct, frozen=True):
+    """The two ends of the queue, as far as a publisher needs them.
+
+    Attributes:
+        oldest: the oldest batches, oldest first.
+        newest: the newest batches, newest first.
+        gone: batches that are in flight but no longer in the queue.
+    """
+
+    oldest: Sequence[QueueEntry]
+    newest: Sequence[QueueEntry]
+    gone: Collection[BatchKey] = ()
