@@ -1,14 +1,16 @@
-"""Judge MQTT messages. Pure: topic and bytes in, a `Delivery` out.
+"""Check messages from MQTT: which points to store, and what to quarantine.
+
+Pure: topic and bytes in, a `CheckedMessage` out.
 
 Laws:
 
-1. Whatever the bytes are, the answer is a `Delivery`, never an exception.
-2. A sample of a meter or medium that does not fit is set aside alone; its neighbours are stored. A
-   batch of which nothing fits, or whose form is wrong (`wire`), is set aside whole, and its agent
-   is told why.
-3. Nobody speaks for another: an agent's messages come on its own topics, and hold readings of
-   the meters on its own buses. What it says of polls or buses of others is passed over.
-4. What is set aside can be sent again: it is kept as the payload of a batch.
+1. Any bytes result in a `CheckedMessage`, never in an exception.
+2. A sample whose meter or quantity does not fit is quarantined alone; its neighbours are stored. A
+   batch of which nothing fits, or whose form is wrong (`mqtt_messages`), is quarantined whole, and
+   its agent is told why.
+3. No agent speaks for another: its messages come on its own topics, and hold readings of meters on
+   its own buses. Polls of other agents' meters and the load of other agents' buses are ignored.
+4. Quarantined samples can be sent again: they are kept as the payload of a batch.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,14 +28,15 @@ from jieneng.metering.schema import Point, poll_point, reading_point
 from jieneng.metering.site import Site
 
 
-class SetAside(msgspec.Struct, frozen=True, kw_only=True):
-    """A message, or part of one, for the quarantine.
+class QuarantineItem(msgspec.Struct, frozen=True, kw_only=True):
+    """A message, or a part of it, that goes to the quarantine.
 
     Attributes:
-        reason: short name, for counting.
-        detail: what is wrong with it, in a sentence.
+        topic: topic of the message; "" for a point that the store rejected.
+        reason: short name of the reason, for counting.
+        detail: the reason in a sentence.
         payload: the message, or a batch of those of its samples that did not fit.
-        samples: how many that are; 1 for a message that can't be read.
+        samples: number of samples in the payload; 1 for a message that can't be read.
     """
 
     topic: str
@@ -43,26 +46,26 @@ class SetAside(msgspec.Struct, frozen=True, kw_only=True):
     samples: int = 1
 
 
-class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """A judged message.
+class CheckedMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of checking one message.
 
     Attributes:
-        agent: of the topic; "" where there is none.
-        number: boot and sequence number to acknowledge; None where there is nothing to.
-        refused: why all of it is set aside; None where its points are to be stored.
-        points: for the store.
-        aside: for the quarantine.
+        agent: agent of the topic; "" if the topic has none.
+        batch_id: boot and sequence number to acknowledge; None if there is nothing to acknowledge.
+        rejection: reason why the whole message is quarantined; None if its points are to be stored.
+        points: points for the store.
+        to_quarantine: items for the quarantine.
     """
 
     agent: str = ""
-    number: tuple[str, int] | None = None
-    refused: str | None = None
+    batch_id: tuple[str, int] | None = None
+    rejection: str | None = None
     points: tuple[Point, ...] = ()
-    aside: tuple[SetAside, ...] = ()
+    to_quarantine: tuple[QuarantineItem, ...] = ()
 
 
-class Gate:
-    """Knows the site's meters and whose they are."""
+class MessageChecker:
+    """Checks messages against the site's meters, buses and agents."""
 
     def __init__(self, site: Site) -> None:
         self._site: Final = site.id
@@ -74,10 +77,10 @@ class Gate:
         for bus in site.bus:
             self._buses.setdefault(bus.agent, set()).add(bus.id)
         self._known: Final = frozenset(site.meters)
-        self._misfits: dict[tuple[Medium, tuple[str, ...]], str | None] = {}
+        self._misfit_reasons: dict[tuple[Medium, tuple[str, ...]], str | None] = {}
 
-    def judge(self, topic: str, payload: bytes, now_ms: int) -> Delivery:
-        """Judge a message that came at `now_ms`."""
+    def check(self, topic: str, payload: bytes, now_ms: int) -> CheckedMessage:
+        """Return what to do with a message that arrived at `now_ms`."""
         agent = ""
         try:
             site, agent, channel = mqtt_messages.parse_topic(topic)
@@ -90,32 +93,36 @@ class Gate:
                 return self._status(agent, payload, now_ms)
             return self._batch(agent, meters, topic, payload)
         except WireError as error:
-            whole = SetAside(topic=topic, reason=error.reason, detail=str(error), payload=payload)
-            # What is too large to be kept whole is not acknowledged: its agent keeps it.
-            kept = topic.endswith("/batch") and error.reason != "too_large"
-            number = _number(payload) if kept else None
-            return Delivery(agent=agent, number=number, refused=error.reason, aside=(whole,))
+            whole = QuarantineItem(
+                topic=topic, reason=error.reason, detail=str(error), payload=payload
+            )
+            # A message too large to be kept whole is not acknowledged: its agent keeps it.
+            kept_whole = topic.endswith("/batch") and error.reason != "too_large"
+            batch_id = _batch_id(payload) if kept_whole else None
+            return CheckedMessage(
+                agent=agent, batch_id=batch_id, rejection=error.reason, to_quarantine=(whole,)
+            )
 
-    def _status(self, agent: str, payload: bytes, now_ms: int) -> Delivery:
-        if not payload:  # how MQTT takes back a retained message
-            return Delivery(agent=agent)
+    def _status(self, agent: str, payload: bytes, now_ms: int) -> CheckedMessage:
+        if not payload:  # MQTT's way to delete a retained message
+            return CheckedMessage(agent=agent)
         status = mqtt_messages.decode_status(payload)
-        _same_agent(agent, status.agent)
+        _require_same_agent(agent, status.agent)
         buses = self._buses[agent]
         load = {bus: share for bus, share in status.bus_load.items() if bus in buses}
         status = msgspec.structs.replace(status, bus_load=load)
-        return Delivery(agent=agent, points=ledger.points(self._site, status, now_ms))
+        return CheckedMessage(agent=agent, points=ledger.status_points(self._site, status, now_ms))
 
     def _batch(
         self, agent: str, meters: Mapping[str, Medium], topic: str, payload: bytes
-    ) -> Delivery:
+    ) -> CheckedMessage:
         batch = mqtt_messages.decode_batch(payload)
-        _same_agent(agent, batch.agent)
+        _require_same_agent(agent, batch.agent)
         points: list[Point] = []
         misfits: dict[str, list[Sample]] = {}
         for sample in batch.samples:
             medium = meters.get(sample.meter)
-            reason = self._against(sample, medium)
+            reason = self._misfit_reason(sample, medium)
             if medium is None or reason is not None:
                 misfits.setdefault(reason or "unknown_meter", []).append(sample)
             elif point := reading_point(self._site, medium, sample):
@@ -123,57 +130,62 @@ class Gate:
         if misfits and sum(map(len, misfits.values())) == len(batch.samples):
             reason, samples = next(iter(misfits.items()))
             raise WireError(reason, "meter {meter}; nothing fits", meter=samples[0].meter[:64])
-        points += [poll_point(self._site, one) for one in batch.polls if one.meter in meters]
-        return Delivery(
+        points += [poll_point(self._site, poll) for poll in batch.polls if poll.meter in meters]
+        return CheckedMessage(
             agent=agent,
-            number=(batch.boot, batch.seq),
+            batch_id=(batch.boot, batch.seq),
             points=tuple(points),
-            aside=tuple(_part(topic, batch, why, them) for why, them in misfits.items()),
+            to_quarantine=tuple(
+                _quarantine_part(topic, batch, reason, samples)
+                for reason, samples in misfits.items()
+            ),
         )
 
-    def _against(self, sample: Sample, medium: Medium | None) -> str | None:
+    def _misfit_reason(self, sample: Sample, medium: Medium | None) -> str | None:
         if medium is None:
             return "other_agent" if sample.meter in self._known else "unknown_meter"
         key = (medium, sample.quantities)
-        if key not in self._misfits:
-            if len(self._misfits) > _LAYOUTS:
-                self._misfits.clear()
+        if key not in self._misfit_reasons:
+            if len(self._misfit_reasons) > _MAX_LAYOUTS:
+                self._misfit_reasons.clear()
             fits = all(medium in QUANTITIES[name].media for name in sample.quantities)
-            self._misfits[key] = None if fits else "quantity"
-        return self._misfits[key]
+            self._misfit_reasons[key] = None if fits else "quantity"
+        return self._misfit_reasons[key]
 
 
-#: Layouts remembered; a site has a few dozen, and a hostile sender must not fill the memory.
-_LAYOUTS: Final = 4096
+#: Layouts cached. A site has a few dozen, and a hostile sender must not fill the memory.
+_MAX_LAYOUTS: Final = 4096
 
 
-class _Number(msgspec.Struct):
+class _BatchId(msgspec.Struct):
     boot: Annotated[str, Meta(pattern=r"^[0-9a-f]{8}\Z")]
     seq: Annotated[int, Meta(ge=1, lt=2**53)]
 
 
-_decode_number: Final = msgspec.json.Decoder(_Number).decode
+_decode_batch_id: Final = msgspec.json.Decoder(_BatchId).decode
 
 
-def _number(payload: bytes) -> tuple[str, int] | None:
-    """Boot and sequence number, where they can be read in a message that is otherwise wrong."""
+def _batch_id(payload: bytes) -> tuple[str, int] | None:
+    """Return boot and sequence number if a message that is otherwise wrong has them."""
     try:
-        number = _decode_number(payload)
+        found = _decode_batch_id(payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    return number.boot, number.seq
+    return found.boot, found.seq
 
 
-def _same_agent(topic: str, payload: str) -> None:
+def _require_same_agent(topic: str, payload: str) -> None:
     if topic != payload:
         raise WireError(
             "other_agent", "{payload} on the topic of {topic}", payload=payload[:64], topic=topic
         )
 
 
-def _part(topic: str, batch: Batch, reason: str, samples: Sequence[Sample]) -> SetAside:
-    """The samples that did not fit for one reason, as a batch of their own."""
-    return SetAside(
+def _quarantine_part(
+    topic: str, batch: Batch, reason: str, samples: Sequence[Sample]
+) -> QuarantineItem:
+    """Return the samples that did not fit for one reason, as a batch of their own."""
+    return QuarantineItem(
         topic=topic,
         reason=reason,
         detail=f"meter {samples[0].meter[:64]}",

@@ -1,13 +1,13 @@
-"""The ingest as a service. Any number of copies may run; none holds anything that is missed."""
+"""Run the ingest service. Any number of copies may run; none holds data that would be missed."""
 
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
-from ingest.admission import Gate, SetAside
+from ingest.admission import MessageChecker, QuarantineItem
 from ingest.batcher import Batcher
 from ingest.metrics import Metrics
-from ingest.quarantine import Quarantine, entry
+from ingest.quarantine import Quarantine, new_entry
 from ingest.receiver import Receiver
 from ingest.settings import IngestSettings
 from jieneng import observe
@@ -21,7 +21,7 @@ async def run(folder: SiteFolder, settings: IngestSettings, clock: Clock) -> Non
     """Receive, store and acknowledge until cancelled.
 
     Raises:
-        ConfigError: a secret's file can't be read.
+        ConfigError: the file of a secret can't be read.
         UsageError: the port of the metrics is taken.
     """
     log = observe.log("ingest").bind(site=folder.site.id)
@@ -29,21 +29,25 @@ async def run(folder: SiteFolder, settings: IngestSettings, clock: Clock) -> Non
     store = open_store(settings.store, folder.path)
     quarantine = Quarantine(folder.path / settings.quarantine.path, settings.quarantine.max_bytes)
 
-    async def keep(aside: Sequence[SetAside]) -> None:
+    async def write_quarantine(items: Sequence[QuarantineItem]) -> None:
         now_ms = clock.now_ms()
-        entries = [entry(now_ms, one.topic, one.reason, one.detail, one.payload) for one in aside]
+        entries = [
+            new_entry(now_ms, item.topic, item.reason, item.detail, item.payload) for item in items
+        ]
         metrics.quarantine_lost.inc(await asyncio.to_thread(quarantine.append, entries))
 
     receiver = Receiver(settings, folder.site.id, metrics=metrics, clock=clock, log=log)
-    batcher = Batcher(settings.batch, store, keep, receiver.acknowledge, metrics=metrics, log=log)
+    batcher = Batcher(
+        settings.batch, store, write_quarantine, receiver.acknowledge, metrics=metrics, log=log
+    )
     try:
-        with suppress(StoreUnavailable):  # the first write says so, and waits for it
+        with suppress(StoreUnavailable):  # the first write logs it, and waits for the store
             await store.prepare()
         async with (
             observe.serving_metrics(settings.metrics, metrics.registry, log),
             asyncio.TaskGroup() as tasks,
         ):
             tasks.create_task(batcher.run(), name="batcher")
-            tasks.create_task(receiver.run(Gate(folder.site), batcher), name="receiver")
+            tasks.create_task(receiver.run(MessageChecker(folder.site), batcher), name="receiver")
     finally:
         await store.close()

@@ -1,15 +1,15 @@
-"""Deliveries from many agents -> few writes to the store, and acknowledgements back.
+"""Collect messages of many agents into few writes to the store, and acknowledge them.
 
 Laws:
 
-1. An acknowledgement follows the store, never goes before it: `stored` once the points are there,
-   `quarantined` once the entry is on the disk.
-2. Nothing here is worth keeping. What is lost with this process, or let go because the memory is
-   full, was not acknowledged and comes again; what was stored but not acknowledged comes again
-   too, and the store makes that harmless.
-3. A batch waits here at most once, however often it comes while the store is away.
+1. A batch is acknowledged only afterwards: as `stored` once the store has its points, as
+   `quarantined` once its entry is on disk.
+2. Losing this process loses no data. Batches that were lost with it, or dropped because the memory
+   was full, were not acknowledged, so their agents send them again. So do agents whose batches were
+   stored and not acknowledged; the store makes that harmless.
+3. A batch waits here at most once, however often it arrives while the store is away.
 
-Delays are real seconds: a database does not know that a demonstration runs faster than life.
+Delays are real seconds: a database knows no simulated clock.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from ingest.admission import Delivery, SetAside
+from ingest.admission import CheckedMessage, QuarantineItem
 from ingest.backoff import backoff_s
 from ingest.metrics import Metrics
 from ingest.settings import BatchSettings
@@ -28,26 +28,26 @@ from jieneng.metering.schema import Point
 from jieneng.observe import Log, LoggedFault
 from jieneng.storage import RejectedPoint, Store
 
-#: What a point takes in memory, so that what waits for the quarantine can be weighed [bytes].
+#: Memory of a point [bytes], to express the size of quarantined payloads in points.
 _POINT_BYTES: Final = 200
 
 #: Agent, boot, sequence number.
 _Key: TypeAlias = tuple[str, str, int]
 
-#: Keeps what was set aside, durably; raises OSError where it can't.
-Keep: TypeAlias = Callable[[Sequence[SetAside]], Awaitable[None]]
-#: Tells an agent; where it can't be told, nothing happens.
+#: Writes items to the quarantine, durably; raises OSError if the disk does not take them.
+WriteQuarantine: TypeAlias = Callable[[Sequence[QuarantineItem]], Awaitable[None]]
+#: Sends an acknowledgement to an agent; does nothing if there is no connection.
 Acknowledge: TypeAlias = Callable[[str, Ack], Awaitable[None]]
 
 
 class Batcher:
-    """Between the receiver, which offers deliveries, and the store."""
+    """Takes checked messages from the receiver, and writes them to store and quarantine."""
 
     def __init__(
         self,
         settings: BatchSettings,
         store: Store,
-        keep: Keep,
+        write_quarantine: WriteQuarantine,
         acknowledge: Acknowledge,
         *,
         metrics: Metrics,
@@ -55,77 +55,81 @@ class Batcher:
     ) -> None:
         self._settings = settings
         self._store = store
-        self._keep = keep
+        self._write_quarantine = write_quarantine
         self._acknowledge = acknowledge
         self._metrics = metrics
         self._store_fault = LoggedFault(log, "store unavailable")
         self._disk_fault = LoggedFault(log, "quarantine can't be written")
-        self._waiting: list[Delivery] = []
-        self._weight = 0  # of what waits and of what is being written [points]
+        self._waiting: list[CheckedMessage] = []
+        self._weight = 0  # of waiting messages and of those being written [points]
         self._waiting_weight = 0
         self._keys: set[_Key] = set()
-        self._oldest_s = 0.0  # when the first of the waiting came, on the loop's clock
-        self._news = asyncio.Event()
+        self._oldest_s = 0.0  # arrival of the first waiting message, on the loop's clock
+        self._message_added = asyncio.Event()
 
-    def offer(self, delivery: Delivery) -> str:
-        """Take a delivery, or leave it. Returns what became of it, as `metrics.received` counts."""
-        if not delivery.points and not delivery.aside and delivery.number is None:
+    def add(self, checked: CheckedMessage) -> str:
+        """Take a message, unless it is empty, waiting already, or memory is full.
+
+        Returns:
+            The outcome, by its name in `metrics.received`.
+        """
+        if not checked.points and not checked.to_quarantine and checked.batch_id is None:
             return "ignored"
-        key = _key(delivery)
+        key = _key(checked)
         if key is not None and key in self._keys:
             return "repeated"
-        weight = _weight(delivery)
-        # What is larger than the whole memory is let in alone, or it would never get in.
+        weight = _weight(checked)
+        # A message larger than the whole memory is taken alone, or it would never be.
         if self._weight and self._weight + weight > self._settings.max_waiting:
             return "overflow"
         if not self._waiting:
             self._oldest_s = asyncio.get_running_loop().time()
-        self._waiting.append(delivery)
+        self._waiting.append(checked)
         self._waiting_weight += weight
-        self._weigh(weight)
+        self._add_weight(weight)
         if key is not None:
             self._keys.add(key)
-        self._news.set()
-        return "refused" if delivery.refused else "stored"
+        self._message_added.set()
+        return "refused" if checked.rejection else "stored"
 
     async def run(self) -> None:
-        """Write until cancelled. What waits then is not written, and comes again."""
+        """Write until cancelled. Messages still waiting then are not written but sent again."""
         while True:
-            await self._due()
-            some, self._waiting = self._waiting, []
+            await self._wait_until_due()
+            batch, self._waiting = self._waiting, []
             self._waiting_weight = 0
-            await self._settle(some)
-            self._weigh(-sum(map(_weight, some)))
-            self._keys.difference_update(filter(None, map(_key, some)))
+            await self._store_and_acknowledge(batch)
+            self._add_weight(-sum(map(_weight, batch)))
+            self._keys.difference_update(filter(None, map(_key, batch)))
 
-    async def _due(self) -> None:
-        """Return when enough waits, or the oldest has waited for long enough."""
+    async def _wait_until_due(self) -> None:
+        """Return once enough points wait, or the oldest message has waited long enough."""
         while not self._waiting:
-            self._news.clear()
-            await self._news.wait()
+            self._message_added.clear()
+            await self._message_added.wait()
         try:
             async with asyncio.timeout_at(self._oldest_s + self._settings.max_delay_s):
                 while self._waiting_weight < self._settings.max_points:
-                    self._news.clear()
-                    await self._news.wait()
+                    self._message_added.clear()
+                    await self._message_added.wait()
         except TimeoutError:
             pass
 
-    async def _settle(self, deliveries: Sequence[Delivery]) -> None:
-        """Store and set aside, then say so."""
-        rejected = await self._write([p for one in deliveries for p in one.points])
-        aside = [one for delivery in deliveries for one in delivery.aside]
-        if await self._set_aside([*aside, *map(_refused_by_store, rejected)]):
-            done: Iterable[Delivery] = deliveries
+    async def _store_and_acknowledge(self, messages: Sequence[CheckedMessage]) -> None:
+        """Write to store and quarantine, then acknowledge."""
+        rejected = await self._write([p for one in messages for p in one.points])
+        items = [item for checked in messages for item in checked.to_quarantine]
+        if await self._quarantine([*items, *map(_item_of_rejected, rejected)]):
+            done: Iterable[CheckedMessage] = messages
         elif rejected:
             done = ()
         else:
-            done = [one for one in deliveries if not one.aside]
+            done = [one for one in messages if not one.to_quarantine]
         for agent, ack in _acks(done):
             await self._acknowledge(agent, ack)
 
     async def _write(self, points: Sequence[Point]) -> Sequence[RejectedPoint]:
-        """Write until the store has them, however long that takes."""
+        """Write until the store has the points, however long it takes. Return the rejected ones."""
         failures = 0
         while points:
             try:
@@ -144,36 +148,37 @@ class Batcher:
                 return result.rejected
         return ()
 
-    async def _set_aside(self, entries: Sequence[SetAside]) -> bool:
-        if not entries:
+    async def _quarantine(self, items: Sequence[QuarantineItem]) -> bool:
+        """Write to the quarantine. Return False if the disk does not take the items."""
+        if not items:
             return True
         try:
-            await self._keep(entries)
+            await self._write_quarantine(items)
         except OSError as error:
             self._disk_fault.happened(error)
             return False
         self._disk_fault.over()
-        for one in entries:
-            self._metrics.set_aside.labels(one.reason).inc(one.samples)
+        for item in items:
+            self._metrics.set_aside.labels(item.reason).inc(item.samples)
         return True
 
-    def _weigh(self, weight: int) -> None:
+    def _add_weight(self, weight: int) -> None:
         self._weight += weight
         self._metrics.waiting.set(self._weight)
 
 
-def _key(delivery: Delivery) -> _Key | None:
-    return (delivery.agent, *delivery.number) if delivery.number else None
+def _key(checked: CheckedMessage) -> _Key | None:
+    return (checked.agent, *checked.batch_id) if checked.batch_id else None
 
 
-def _weight(delivery: Delivery) -> int:
-    """In points; at least 1."""
-    aside = sum(len(one.payload) for one in delivery.aside)
-    return 1 + len(delivery.points) + aside // _POINT_BYTES
+def _weight(checked: CheckedMessage) -> int:
+    """Return the size of a message [points], at least 1."""
+    quarantine_bytes = sum(len(item.payload) for item in checked.to_quarantine)
+    return 1 + len(checked.points) + quarantine_bytes // _POINT_BYTES
 
 
-def _refused_by_store(rejected: RejectedPoint) -> SetAside:
-    return SetAside(
+def _item_of_rejected(rejected: RejectedPoint) -> QuarantineItem:
+    return QuarantineItem(
         topic="",
         reason="store",
         detail=rejected.reason,
@@ -181,18 +186,18 @@ def _refused_by_store(rejected: RejectedPoint) -> SetAside:
     )
 
 
-def _acks(deliveries: Iterable[Delivery]) -> list[tuple[str, Ack]]:
+def _acks(messages: Iterable[CheckedMessage]) -> list[tuple[str, Ack]]:
     """Return one acknowledgement for each boot of each agent."""
     stored: dict[tuple[str, str], list[int]] = {}
     quarantined: dict[tuple[str, str], list[tuple[int, str]]] = {}
-    for one in deliveries:
-        if one.number is None:
+    for checked in messages:
+        if checked.batch_id is None:
             continue
-        boot, seq = one.number
-        if one.refused is None:
-            stored.setdefault((one.agent, boot), []).append(seq)
+        boot, seq = checked.batch_id
+        if checked.rejection is None:
+            stored.setdefault((checked.agent, boot), []).append(seq)
         else:
-            quarantined.setdefault((one.agent, boot), []).append((seq, one.refused))
+            quarantined.setdefault((checked.agent, boot), []).append((seq, checked.rejection))
     return [
         (
             agent,
@@ -207,7 +212,7 @@ def _acks(deliveries: Iterable[Delivery]) -> list[tuple[str, Ack]]:
 
 
 def ranges(numbers: Iterable[int]) -> tuple[tuple[int, int], ...]:
-    """The closed ranges that hold these numbers and no others, ascending."""
+    """Return the closed ranges that hold exactly these numbers, ascending."""
     found: list[tuple[int, int]] = []
     for number in sorted(set(numbers)):
         if found and number == found[-1][1] + 1:

@@ -1,7 +1,7 @@
-"""The agents' books: what each has read, and what became of it.
+"""Store and read the agents' ledgers: how many samples each has read, and what became of them.
 
-Law: `read = stored + pending + dropped` holds for each agent at each moment it speaks; a book that
-does not balance is shown as it is.
+Law: `read = stored + pending + dropped` holds in each status of an agent; a ledger that does not
+balance is shown as it is.
 """
 
 from collections.abc import Mapping
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 _FIELDS: Final = ("read", "stored", "pending", "dropped")
 
 
-def points(site: str, status: Status, now_ms: int) -> tuple[Point, ...]:
-    """A status as it is stored.
+def status_points(site: str, status: Status, now_ms: int) -> tuple[Point, ...]:
+    """Return the points of a status.
 
     Args:
         site: id of the site.
-        status: as it came.
-        now_ms: when it came. An agent that vanished is offline from then on: its last will was
-            written when it connected, and can't know when.
+        status: the status as received.
+        now_ms: time of arrival. An agent that vanished is offline from then on; its last will was
+            written when it connected, so it does not hold that time.
     """
     at_ms = status.time_ms if status.online else now_ms
     return (
@@ -35,13 +35,17 @@ def points(site: str, status: Status, now_ms: int) -> tuple[Point, ...]:
     )
 
 
-class Account(msgspec.Struct, frozen=True):
-    """An agent's book at the moment it spoke last.
+class AgentLedger(msgspec.Struct, frozen=True):
+    """The ledger in an agent's latest status.
 
     Attributes:
-        time_ms: of that moment [ms since 1970].
-        online: as it or the broker said last; None where neither did.
-        read: samples, since the agent's spool was made; so are the others.
+        agent: the agent's id.
+        time_ms: time of the status [ms since 1970].
+        online: state according to the agent or its last will; None if unknown.
+        read: samples read since the agent's spool was created.
+        stored: samples of these that are acknowledged, as stored or as quarantined.
+        pending: samples of these that wait in the spool.
+        dropped: samples of these that were dropped.
     """
 
     agent: str
@@ -53,24 +57,28 @@ class Account(msgspec.Struct, frozen=True):
     dropped: int
 
     @property
-    def holds(self) -> bool:
-        """Return True if read = stored + pending + dropped."""
+    def is_balanced(self) -> bool:
+        """True if every sample that was read is accounted for."""
         return self.read == self.stored + self.pending + self.dropped
 
 
-async def accounts(store: "Store", site: str, *, start_ms: int, end_ms: int) -> list[Account]:
-    """The last account in `start_ms <= time < end_ms` of each agent, by name.
+async def latest_ledgers(
+    store: "Store", site: str, *, start_ms: int, end_ms: int
+) -> list[AgentLedger]:
+    """Return the last ledger of each agent in `start_ms <= time < end_ms`, by agent id.
 
     Raises:
-        StoreUnavailable
+        StoreUnavailable: the store can't be read.
     """
-    books = {field: await _last(store, LEDGER, field, site, start_ms, end_ms) for field in _FIELDS}
+    counts_by_field = {
+        field: await _last(store, LEDGER, field, site, start_ms, end_ms) for field in _FIELDS
+    }
     online = await _last(store, AGENT, "online", site, start_ms, end_ms)
     found = []
-    for agent, (time_ms, _) in sorted(books["read"].items()):
-        counts = {field: round(books[field][agent][1]) for field in _FIELDS}
+    for agent, (time_ms, _) in sorted(counts_by_field["read"].items()):
+        counts = {field: round(counts_by_field[field][agent][1]) for field in _FIELDS}
         state = bool(online[agent][1]) if agent in online else None
-        found.append(Account(agent=agent, time_ms=time_ms, online=state, **counts))
+        found.append(AgentLedger(agent=agent, time_ms=time_ms, online=state, **counts))
     return found
 
 
@@ -80,4 +88,6 @@ async def _last(
     series = await store.read(
         measurement, field, where={"site": site}, start_ms=start_ms, end_ms=end_ms
     )
-    return {one.tags["agent"]: (int(one.times_ms[-1]), float(one.values[-1])) for one in series}
+    return {
+        agent.tags["agent"]: (int(agent.times_ms[-1]), float(agent.values[-1])) for agent in series
+    }

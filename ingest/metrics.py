@@ -1,40 +1,40 @@
-"""Counters of the ingest for Prometheus. Names are English and end in their unit."""
+"""Define the metrics of the ingest for Prometheus. Names are English and end in their unit."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 
 class Metrics:
-    """The counters of one ingest, in a registry of its own."""
+    """The metrics of one ingest, in a registry of its own."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.received = Counter(
             "jieneng_ingest_messages",
-            "Messages received: stored, ignored (nothing in them to store or keep), refused (set "
-            "aside whole), repeated (already waiting), overflow (let go, comes again).",
+            "Messages received: stored, ignored (nothing to store or quarantine), refused "
+            "(quarantined whole), repeated (already waiting), overflow (dropped, sent again).",
             ["outcome"],
             registry=self.registry,
         )
         self.points = Counter(
             "jieneng_ingest_points",
-            "Points that the store took or refused; one that is written again counts again.",
+            "Points that the store took or rejected; a point written again counts again.",
             ["outcome"],
             registry=self.registry,
         )
         self.set_aside = Counter(
             "jieneng_ingest_set_aside",
-            "Samples, messages and points that went into quarantine.",
+            "Samples, messages and points put into quarantine.",
             ["reason"],
             registry=self.registry,
         )
         self.quarantine_lost = Counter(
             "jieneng_ingest_quarantine_lost",
-            "Quarantined entries that had to go for newer ones.",
+            "Quarantined entries deleted to make room for newer ones.",
             registry=self.registry,
         )
         self.acknowledged = Counter(
             "jieneng_ingest_acknowledged_batches",
-            "Batches whose agent was told what became of them.",
+            "Batches acknowledged to their agent, by outcome.",
             ["agent", "outcome"],
             registry=self.registry,
         )
@@ -46,11 +46,11 @@ class Metrics:
         )
         self.waiting = Gauge(
             "jieneng_ingest_waiting_points",
-            "Points in memory that are not yet in the store.",
+            "Points in memory that are not in the store yet.",
             registry=self.registry,
         )
         self.store_up = Gauge(
-            "jieneng_ingest_store_up", "1 where the last write succeeded.", registry=self.registry
+            "jieneng_ingest_store_up", "1 if the last write succeeded.", registry=self.registry
         )
         self.broker_up = Gauge(
             "jieneng_ingest_broker_up", "1 while connected.", registry=self.registry

@@ -1,12 +1,12 @@
-"""MQTT -> deliveries, and acknowledgements -> MQTT.
+"""Receive messages over MQTT, and publish acknowledgements.
 
 Laws:
 
-- What arrives is judged and offered at once; nothing queues up here. What the batcher leaves comes
-  again from its agent.
-- A lost connection is made anew, for ever. No session is kept on the broker: it could only hold
-  back what another copy would store, and what was not acknowledged comes again anyway.
-- Acknowledgements go out with QoS 0: a lost one costs one repetition.
+- A message is checked and handed to the batcher at once; no queue builds up here. A message that
+  the batcher does not take is sent again by its agent.
+- A lost connection is made again, for ever. No session is kept on the broker: it could only hold
+  back messages that another copy would store, and unacknowledged batches are sent again anyway.
+- Acknowledgements are sent with QoS 0: a lost one costs one repetition.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ import secrets
 
 import aiomqtt
 
-from ingest.admission import Gate
+from ingest.admission import MessageChecker
 from ingest.backoff import backoff_s
 from ingest.batcher import Batcher
 from ingest.metrics import Metrics
@@ -27,7 +27,7 @@ from jieneng.observe import Log, LoggedFault
 
 
 class Receiver:
-    """The broker connection of one copy of the ingest."""
+    """The connection of one copy of the ingest to the broker."""
 
     def __init__(
         self, settings: IngestSettings, site: str, *, metrics: Metrics, clock: Clock, log: Log
@@ -42,11 +42,11 @@ class Receiver:
         self._failures = 0
         self._fault = LoggedFault(log, "broker can't be reached", host=settings.broker.host)
 
-    async def run(self, gate: Gate, batcher: Batcher) -> None:
-        """Receive until cancelled, over as many connections as it takes."""
+    async def run(self, checker: MessageChecker, batcher: Batcher) -> None:
+        """Receive until cancelled; connect again whenever the connection is lost."""
         while True:
             try:
-                await broker.cancellable(self._connection(gate, batcher))
+                await broker.cancellable(self._connection(checker, batcher))
             except (aiomqtt.MqttError, OSError) as error:
                 self._fault.happened(error)
             finally:
@@ -56,19 +56,19 @@ class Receiver:
             await asyncio.sleep(backoff_s(self._failures))
 
     async def acknowledge(self, agent: str, ack: Ack) -> None:
-        """Tell an agent; without a connection it is not told, and repeats."""
+        """Publish an acknowledgement; without a connection do nothing, and the agent repeats."""
         if self._client is None:
             return
         topic = mqtt_messages.topic(self._site, agent, "ack")
         try:
             await self._client.publish(topic, mqtt_messages.encode_ack(ack), qos=0)
         except aiomqtt.MqttError:
-            return  # the connection is gone, which `run` notices and says
+            return  # the connection is lost, which `run` notices and logs
         counted = self._metrics.acknowledged
         counted.labels(agent, "stored").inc(sum(last - first + 1 for first, last in ack.stored))
         counted.labels(agent, "quarantined").inc(len(ack.quarantined))
 
-    async def _connection(self, gate: Gate, batcher: Batcher) -> None:
+    async def _connection(self, checker: MessageChecker, batcher: Batcher) -> None:
         async with broker.client(self._settings.broker, self._identifier) as client:
             self._client = client
             for topic in self._topics():
@@ -79,12 +79,12 @@ class Receiver:
             self._log.info("receiving", site=self._site, share=self._settings.subscription.share)
             async for message in client.messages:
                 payload = message.payload if isinstance(message.payload, bytes) else b""
-                delivery = gate.judge(message.topic.value, payload, self._clock.now_ms())
-                self._metrics.received.labels(batcher.offer(delivery)).inc()
+                checked = checker.check(message.topic.value, payload, self._clock.now_ms())
+                self._metrics.received.labels(batcher.add(checked)).inc()
 
     def _topics(self) -> tuple[str, str]:
-        # Every copy hears every status: brokers hand no retained message to a shared subscription,
-        # and to write the same account twice is harmless.
+        # Every copy receives every status: brokers send no retained message to a shared
+        # subscription, and writing the same ledger twice is harmless.
         batch = mqtt_messages.topic(self._site, "+", "batch")
         shared = self._settings.subscription
         return (

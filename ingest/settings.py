@@ -17,9 +17,9 @@ class SubscriptionSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The table `[subscription]`.
 
     Attributes:
-        share: each batch goes to one of all running copies. False for a broker that does not know
-            shared subscriptions, such as the embedded one; then a second copy does all work twice.
-        group: the copies that share; copies for another store are another group.
+        share: True if each batch goes to only one of the running copies. False for a broker without
+            shared subscriptions, such as the embedded one; a second copy then repeats all work.
+        group: name of the copies that share; copies for another store are another group.
     """
 
     share: bool = True
@@ -30,10 +30,10 @@ class BatchSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The table `[batch]`.
 
     Attributes:
-        max_points: a write is made as soon as so many points wait ...
-        max_delay_s: ... or the oldest has waited so long [s].
-        max_waiting: points kept in memory while the store is away. What comes beyond is let go
-            unacknowledged, and comes again from its agent.
+        max_points: number of waiting points at which a write begins.
+        max_delay_s: age of the oldest waiting message at which a write begins [s].
+        max_waiting: points kept in memory while the store is away. Further messages are dropped
+            unacknowledged, and sent again by their agents.
     """
 
     max_points: Annotated[int, Meta(ge=1, le=100_000)] = 5000
@@ -45,8 +45,9 @@ class QuarantineSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The table `[quarantine]`.
 
     Attributes:
-        path: of the folder, relative to the site's.
-        max_bytes: of one file; there are two, and the older one goes when both are full.
+        path: the folder, relative to the site's folder.
+        max_bytes: size limit of a file [bytes]. There are two; the older one is deleted when both
+            are full.
     """
 
     path: str = "quarantine"
@@ -54,7 +55,7 @@ class QuarantineSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class IngestSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole of `ingest.toml`."""
+    """The content of `ingest.toml`."""
 
     broker: BrokerSettings = BrokerSettings()
     store: StoreSettings = StoreSettings()

@@ -10,9 +10,14 @@ from jieneng.observe import MetricsSettings
 
 
 class Trend(msgspec.Struct, frozen=True, kw_only=True):
-    """Change of an area's consumption from 2020-01-01 on, compounded [percent a year].
+    """A `[[trend]]`: yearly change of an area's consumption from 2020-01-01 on, compounded.
 
-    It holds for the area and what lies in it, unless that has a trend of its own.
+    A trend holds for the area and the areas in it, except for those with a trend of their own.
+
+    Attributes:
+        area: id of the area.
+        energy_pct_per_year: change of electricity, gas and heat [percent a year].
+        water_pct_per_year: change of water [percent a year].
     """
 
     area: Id
@@ -21,15 +26,16 @@ class Trend(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LoadRow(msgspec.Struct, frozen=True, kw_only=True):
-    """Load of one meter, for meters whose default load (by area and item) is wrong.
+    """A `[[load]]`: the load of one meter, instead of the one derived from its area and item.
 
     Attributes:
-        recipe: a name in `simulators/data/loads.toml`. On a meter with sub-meters it is what the
-            meter has of its own.
-        scale: multiplies the recipe.
-        steady: flows evenly instead of as a recipe [canonical unit an hour].
-        remainder_pct: of a meter with sub-meters and no recipe: what flows past them [percent of
-            their sum].
+        meter: id of the meter.
+        recipe: name of a recipe in `simulators/data/loads.toml`. For a meter with sub-meters it is
+            the load that no sub-meter measures.
+        scale: factor of the recipe.
+        steady: constant load instead of a recipe [canonical unit an hour].
+        remainder_pct: for a meter with sub-meters and without a recipe: load that no sub-meter
+            measures [percent of their sum].
     """
 
     meter: Id
@@ -40,20 +46,21 @@ class LoadRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReplayRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A file of measured values as one meter's load.
+    """A `[[replay]]`: a file of measured values as the load of one meter.
 
     Attributes:
-        file: CSV, also as .gz; relative to the site's folder.
-        column: the values' header.
-        time_column: the times' header; the first column where omitted.
-        timezone: of times without an offset; the site's where omitted.
-        kind: what the values are: the consumption of intervals, each with the time at which it
-            begins, or readings of a register.
-        scale: what one unit of the file is worth, in the canonical unit.
+        meter: id of the meter.
+        file: CSV file, also as .gz, relative to the site's folder.
+        column: header of the column of values.
+        time_column: header of the column of times; the first column if omitted.
+        timezone: time zone of times without an offset; the site's if omitted.
+        kind: meaning of the values: "interval" for the consumption of intervals, each with the
+            time of its start; "register" for readings of a register.
+        scale: canonical units per unit of the file.
         missing: texts that mean a missing value, besides the empty one. Numbers are compared as
             numbers: "0" is also 0.0.
-        interval_s: length of an interval; the usual distance of two times where omitted.
-        rest: share of an interval, at each edge, in which nothing flows.
+        interval_s: length of an interval [s]; the most common step between times if omitted.
+        rest: share of an interval, at each end, in which nothing flows.
     """
 
     meter: Id
@@ -69,12 +76,12 @@ class ReplayRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ControlSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The table `[control]`: faults are switched and the truth is read over HTTP there.
+    """The table `[control]`: the HTTP interface that switches faults and tells the truth.
 
     Attributes:
-        host: loopback, unless other machines may misbehave as well.
-        port: 0 takes a free one, which `simulator.json` in the site's folder names.
-        exchanges: how many of the latest can be read.
+        host: address to listen on; loopback, unless other machines may switch faults.
+        port: port to listen on; 0 takes a free one, which `simulator.json` names.
+        exchanges: number of exchanges that are kept for `GET /exchanges`.
     """
 
     host: Host = "127.0.0.1"
@@ -83,18 +90,23 @@ class ControlSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SimulatorSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole of `simulator.toml`.
+    """The content of `simulator.toml`.
 
     Attributes:
-        seed: another one is another centre of the same kind.
-        host: where the simulated buses listen.
-        ports: bus -> port; a bus that is not here takes a free one.
-        devices: bus -> path of its serial port, relative to the site's folder; where the bus is not
-            here, only the log and `simulator.json` tell it.
-        ports_file: where to write bus -> [host, port] as JSON once all listen (of a serial bus its
-            path); relative to the site's folder.
-        last_year: the loads end with it.
-        remainder_pct: see `LoadRow`, for meters that have no row.
+        seed: seed of the random loads; another seed makes other loads of the same kind.
+        host: address that the simulated buses listen on.
+        ports: bus -> port; any other bus takes a free one.
+        devices: bus -> path of a link to its serial port, relative to the site's folder. The
+            path of any other serial bus stands only in the log and in `simulator.json`.
+        ports_file: JSON file to write once all buses listen: bus -> [host, port], or the path of a
+            serial bus; relative to the site's folder.
+        last_year: last year that has loads.
+        remainder_pct: default of `remainder_pct` in `[[load]]`.
+        metrics: the table `[metrics]`.
+        control: the table `[control]`.
+        trend: the `[[trend]]` tables.
+        load: the `[[load]]` tables.
+        replay: the `[[replay]]` tables.
     """
 
     seed: int = 1

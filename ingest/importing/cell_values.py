@@ -1,10 +1,11 @@
-"""Cells of a sheet -> times and numbers. Pure.
+"""Read times and numbers from the cells of a sheet. Pure.
 
 Laws:
 
-- A local time that the clocks showed twice, or never, is refused: which one it was can't be told.
-- Empty is missing, and so are the texts that the user names; everything else is a number or bad.
-- What is bad is said with its fix (`BadCell`), never guessed at.
+- A local time that the clocks showed twice, or never, is refused: it can't be told which was meant.
+- Empty cells are missing, and so are the texts that the user names. Every other cell is a number or
+  an error.
+- A wrong cell is reported with its fix (`BadCell`); its meaning is never guessed.
 """
 
 import math
@@ -14,27 +15,27 @@ from functools import lru_cache
 from typing import Final, TypeAlias
 from zoneinfo import ZoneInfo
 
-#: What a CSV (always text) or XLSX file holds.
+#: Value of a cell in a CSV (always text) or XLSX file.
 Cell: TypeAlias = str | float | datetime | date | None
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MS: Final = timedelta(milliseconds=1)
 
-#: 2000-01-01 and 2100-01-01, as on the wire [ms since 1970].
+#: 2000-01-01 and 2100-01-01, the limits that MQTT messages have too [ms since 1970].
 _EARLIEST_MS: Final = 946_684_800_000
 _LATEST_MS: Final = 4_102_444_800_000
 
-#: How spreadsheets in China write a time: 2024/1/5 8:00.
+#: Time as spreadsheets in China write it: 2024/1/5 8:00.
 _SLASHED: Final = re.compile(
     r"(\d{4})[/-](\d{1,2})[/-](\d{1,2})(?:[ T]+(\d{1,2}):(\d{2})(?::(\d{2}))?)?"
 )
 
 
 class BadCell(Exception):
-    """A cell that can't be taken.
+    """A cell that can't be read.
 
-    `text` and `fix` are msgids of a `Problem`; `values` fill them, but for `{column}`, which only
-    the table knows.
+    `text` and `fix` are msgids of a `Problem`, filled with `values`. The parser of the row adds
+    `{column}`.
     """
 
     def __init__(self, text: str, fix: str, **values: object) -> None:
@@ -44,16 +45,16 @@ class BadCell(Exception):
         self.values = values
 
 
-class Times:
-    """Reads times; what bears no offset is local to `zone`."""
+class TimeReader:
+    """Reads times; a time without an offset is local to `zone`."""
 
     def __init__(self, zone: ZoneInfo) -> None:
         self._zone: Final = zone
-        # In a long form the same time stands in the lines of many meters, one after the other.
+        # In the long form many lines in a row, one for each meter, have the same time.
         self._of_text = lru_cache(maxsize=1024)(self._parse)
 
     def read(self, cell: Cell) -> int:
-        """Milliseconds since 1970, UTC. Raises `BadCell`."""
+        """Return the time of a cell [ms since 1970, UTC]. Raises `BadCell`."""
         if isinstance(cell, datetime):
             return self._utc_ms(cell, str(cell))
         if isinstance(cell, date):
@@ -76,8 +77,8 @@ class Times:
 
     def _utc_ms(self, moment: datetime, text: str) -> int:
         if moment.tzinfo is None:
-            moment = self._placed(moment, text)
-        # Spreadsheets keep days as floats: half a millisecond mends what that costs.
+            moment = self._localize(moment, text)
+        # Spreadsheets keep days as floats: half a millisecond makes up for their rounding.
         time_ms = (moment - _EPOCH + _MS / 2) // _MS
         if not _EARLIEST_MS <= time_ms < _LATEST_MS:
             raise BadCell(
@@ -87,7 +88,7 @@ class Times:
             )
         return time_ms
 
-    def _placed(self, local: datetime, text: str) -> datetime:
+    def _localize(self, local: datetime, text: str) -> datetime:
         first = local.replace(tzinfo=self._zone, fold=0)
         second = local.replace(tzinfo=self._zone, fold=1)
         before, after = first.utcoffset(), second.utcoffset()
@@ -104,10 +105,10 @@ class Times:
         )
 
 
-class Numbers:
+class NumberReader:
     """Reads values; empty cells and the given texts are missing.
 
-    A text that is a number goes for every way to write it: with "0", the cell 0.0 is missing too.
+    A text that is a number stands for every spelling of it: with "0", the cell 0.0 is missing too.
     """
 
     def __init__(self, missing: tuple[str, ...]) -> None:
@@ -115,7 +116,7 @@ class Numbers:
         self._numbers: Final = {float(text) for text in self._texts if _is_number(text)}
 
     def read(self, cell: Cell) -> float | None:
-        """The number, None where it is missing. Raises `BadCell`."""
+        """Return the number of a cell, None if it is missing. Raises `BadCell`."""
         text = cell.strip() if isinstance(cell, str) else cell
         if text is None or text in self._texts:
             return None
@@ -124,13 +125,13 @@ class Numbers:
                 raise ValueError(text)
             number = float(text)
         except ValueError as error:
-            raise _no_number(text) from error
+            raise _not_a_number(text) from error
         if not math.isfinite(number):
-            raise _no_number(text)
+            raise _not_a_number(text)
         return None if number in self._numbers else number
 
 
-def _no_number(cell: Cell) -> BadCell:
+def _not_a_number(cell: Cell) -> BadCell:
     return BadCell(
         "column {column}: {cell} is no number.",
         "Correct it, leave it empty, or name it as a text that means missing.",
@@ -146,5 +147,5 @@ def _is_number(text: str) -> bool:
 
 
 def _shown(text: str) -> str:
-    """Short enough for a message, and visible where it is empty."""
+    """Return a cell's text for a message: shortened, and in quotes, so that an empty one shows."""
     return repr(text if len(text) <= 40 else text[:40] + "…")

@@ -1,6 +1,6 @@
-"""Files -> rows of cells, each with its line number. Part of the importer: it alone uses this.
+"""Read a file's rows of cells, each with its line number.
 
-Law: a file goes through row by row, and is closed whatever happens.
+Law: a file is read row by row, and closed whatever happens.
 """
 
 import csv
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, TypeAlias
 from zipfile import BadZipFile
 
-from ingest.importing.row_parser import Row, Say
+from ingest.importing.row_parser import ProblemHandler, Row
 from jieneng.metering.errors import Problem, UsageError
 
 if TYPE_CHECKING:
@@ -25,26 +25,26 @@ _DELIMITERS: Final = ",;\t"
 
 
 @contextmanager
-def rows(path: Path, sheet: str | None, say: Say) -> Iterator[Rows]:
-    """The rows of a CSV, gzipped CSV or XLSX file, its header among them.
+def open_rows(path: Path, sheet: str | None, on_problem: ProblemHandler) -> Iterator[Rows]:
+    """Open a CSV, gzipped CSV or XLSX file. Yields its rows, the header first.
 
     Args:
         path: the file.
-        sheet: of an XLSX file; its first where None.
-        say: told what is wrong in the middle of it; the rows end there.
+        sheet: sheet of an XLSX file; None for the first one.
+        on_problem: called with an error in the middle of the file; the rows end there.
 
     Raises:
-        UsageError: it can't be read as what its name says.
+        UsageError: the file can't be read in the format that its name says.
     """
     name = path.name.lower()
     if name.endswith((".csv", ".txt")):
-        with _opened(path) as file, _text(file) as text:
-            yield _text_rows(text, say)
+        with _open(path) as file, _decoded(file) as text:
+            yield _csv_rows(text, on_problem)
     elif name.endswith((".csv.gz", ".txt.gz")):
-        with _opened(path) as file, _text(gzip.GzipFile(fileobj=file)) as text:
-            yield _text_rows(text, say)
+        with _open(path) as file, _decoded(gzip.GzipFile(fileobj=file)) as text:
+            yield _csv_rows(text, on_problem)
     elif name.endswith(".xlsx"):
-        with _opened(path) as sheets, closing(_book(path, sheets)) as book:
+        with _open(path) as file, closing(_workbook(path, file)) as book:
             yield _sheet_rows(path, book, sheet)
     else:
         raise UsageError(
@@ -52,7 +52,7 @@ def rows(path: Path, sheet: str | None, say: Say) -> Iterator[Rows]:
         )
 
 
-def _opened(path: Path) -> IO[bytes]:
+def _open(path: Path) -> IO[bytes]:
     try:
         return path.open("rb")
     except FileNotFoundError as error:
@@ -63,17 +63,17 @@ def _opened(path: Path) -> IO[bytes]:
         ) from error
 
 
-def _text(file: IO[bytes] | gzip.GzipFile) -> io.TextIOWrapper:
+def _decoded(file: IO[bytes] | gzip.GzipFile) -> io.TextIOWrapper:
     # utf-8-sig: Excel writes a byte order mark before the first column's name.
     return io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
 
 
-def _text_rows(text: io.TextIOWrapper, say: Say) -> Rows:
+def _csv_rows(text: io.TextIOWrapper, on_problem: ProblemHandler) -> Rows:
     line = 0
     try:
         header = text.readline()
         if not header:
-            say(_broken(1, "it is empty", "Choose another file."))
+            on_problem(_broken(1, "it is empty", "Choose another file."))
             return
         delimiter = max(_DELIMITERS, key=header.count)
         yield 1, next(csv.reader([header], delimiter=delimiter))
@@ -82,11 +82,11 @@ def _text_rows(text: io.TextIOWrapper, say: Say) -> Rows:
             line = reader.line_num
             yield line + 1, row
     except UnicodeDecodeError:
-        say(_broken(line + 1, "it is not UTF-8", 'Save it as "CSV UTF-8".'))
+        on_problem(_broken(line + 1, "it is not UTF-8", 'Save it as "CSV UTF-8".'))
     except csv.Error as error:
-        say(_broken(line + 1, str(error), "Correct the quotes of this line."))
+        on_problem(_broken(line + 1, str(error), "Correct the quotes of this line."))
     except (EOFError, zlib.error, OSError) as error:
-        say(_broken(line + 1, str(error), "Copy the file again."))
+        on_problem(_broken(line + 1, str(error), "Copy the file again."))
 
 
 def _broken(line: int, reason: str, fix: str) -> Problem:
@@ -98,8 +98,8 @@ def _broken(line: int, reason: str, fix: str) -> Problem:
     )
 
 
-def _book(path: Path, file: IO[bytes]) -> "Workbook":
-    import openpyxl  # a tenth of a second that CSV does not need
+def _workbook(path: Path, file: IO[bytes]) -> "Workbook":
+    import openpyxl  # imported here: it takes 0.1 s that CSV does not need
 
     try:
         return openpyxl.load_workbook(file, read_only=True, data_only=True)
@@ -124,5 +124,5 @@ def _sheet_rows(path: Path, book: "Workbook", sheet: str | None) -> Rows:
         filled = len(cells)
         while filled > width and cells[filled - 1] is None:
             filled -= 1
-        width = width or filled  # the header's; what lies empty beside it is no cell
+        width = width or filled  # of the header; empty cells beyond it are no cells
         yield line, (*cells[:filled], *[None] * (width - filled))

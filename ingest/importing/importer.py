@@ -1,12 +1,12 @@
-"""History in files -> the store: `import readings`.
+"""Import a file of history into the store (`jieneng import readings`).
 
 Laws:
 
-1. A file is read twice: first it is only checked, and nothing is written unless all of it is good
-   (or the user said to skip what is not). So a file is imported whole, or it is not.
-2. Memory does not grow with the file. Rows go through one by one; problems are counted, and the
-   first ones are kept.
-3. To import a file again changes nothing; an import that was cut short is done again.
+1. A file is read twice. The first pass only checks it, and nothing is written unless all of it is
+   good, or the user wants bad rows skipped. So a file is imported whole or not at all.
+2. Memory does not grow with the file. Rows are read one by one; problems are counted, and the first
+   ones are listed.
+3. Importing a file again changes nothing, so an import that was cut short can be repeated.
 """
 
 import asyncio
@@ -18,29 +18,40 @@ from typing import Final, TypeAlias
 import msgspec
 
 from ingest.importing import file_reader
-from ingest.importing.row_parser import Form, ImportOptions, Kind, Reading, Say, Table, Target
-from ingest.importing.series_check import Problems, Tally
+from ingest.importing.row_parser import (
+    FileForm,
+    ImportOptions,
+    ImportSeries,
+    Kind,
+    ParsedValue,
+    ProblemHandler,
+    RowParser,
+)
+from ingest.importing.series_check import ProblemList, SeriesCheck
 from jieneng.metering.errors import Problem
 from jieneng.metering.reading import Quality, Sample
 from jieneng.metering.schema import INTERVAL, INTERVAL_S, Point, reading_point
 from jieneng.site_folder import SiteFolder
 from jieneng.storage import Store
 
-#: Points a write.
-_CHUNK: Final = 10_000
-#: Rows between two words of progress.
-_PACE: Final = 2000
+#: Points per write.
+_POINTS_PER_WRITE: Final = 10_000
+#: Rows between two calls of progress.
+_ROWS_PER_PROGRESS: Final = 2000
 
 Progress: TypeAlias = Callable[[int], None]
 
 
-class Imported(msgspec.Struct, frozen=True, kw_only=True):
-    """What a file has of one quantity of one meter.
+class ImportedSeries(msgspec.Struct, frozen=True, kw_only=True):
+    """The values of one quantity of one meter in a file.
 
     Attributes:
-        values: how many there are.
-        missing: how many cells were empty, or said missing.
-        first_ms, last_ms: times of the first and last value, UTC.
+        meter: the meter's id.
+        quantity: the quantity.
+        values: number of values.
+        missing: number of cells that were empty or marked as missing.
+        first_ms: time of the first value, UTC.
+        last_ms: time of the last value, UTC.
         interval_s: length of the intervals [s]; None for a register.
     """
 
@@ -54,26 +65,31 @@ class Imported(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What was done, or with `dry_run` what would be.
+    """The result of an import, or with `dry_run` of its check.
 
     Attributes:
-        rows: lines below the header that are not blank.
-        values: good ones.
-        missing: cells that were empty, or said missing.
-        written: points that the store took; 0 where nothing was to be written.
-        series: by meter and quantity.
-        problems: the first ones; `problem_count` counts all.
+        file: name of the file.
+        kind: register or interval.
+        form: long or wide.
+        dry_run: True if nothing was to be written.
+        rows: number of lines below the header that are not blank.
+        values: number of good values.
+        missing: number of cells that were empty or marked as missing.
+        written: number of points that the store took; 0 if nothing was to be written.
+        series: the file's series, by meter and quantity.
+        problems: the first problems.
+        problem_count: number of all problems.
     """
 
     file: str
     kind: Kind
-    form: Form
+    form: FileForm
     dry_run: bool
     rows: int
     values: int
     missing: int
     written: int
-    series: tuple[Imported, ...]
+    series: tuple[ImportedSeries, ...]
     problems: tuple[Problem, ...]
     problem_count: int
 
@@ -81,36 +97,36 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
 async def import_readings(
     file: Path, folder: SiteFolder, store: Store, options: ImportOptions, progress: Progress
 ) -> ImportReport:
-    """Check a file, and write what it holds.
+    """Check a file, and write its values.
 
     Args:
         file: CSV, CSV in gzip, or XLSX.
         folder: the site.
-        store: prepared or not.
-        options: how to read it.
-        progress: told now and then how many rows were gone through, in both passes together.
+        store: the store; it need not be prepared.
+        options: how to read the file.
+        progress: called from time to time with the number of rows read, in both passes together.
 
     Raises:
         UsageError: the file can't be read at all.
-        StoreUnavailable: the import can be repeated.
+        StoreUnavailable: the store failed; the import can be repeated.
     """
-    problems = Problems(file.name)
-    job = _Job(file, folder, options, problems, progress)
-    await job.check()
+    problems = ProblemList(file.name)
+    file_import = _FileImport(file, folder, options, problems, progress)
+    await file_import.check()
     may_write = not options.dry_run and (options.skip_bad or not problems.count)
-    written = await job.write(store) if may_write else 0
-    return job.report(written)
+    written = await file_import.write(store) if may_write else 0
+    return file_import.report(written)
 
 
-class _Job:
-    """One file on its way."""
+class _FileImport:
+    """The import of one file."""
 
     def __init__(
         self,
         file: Path,
         folder: SiteFolder,
         options: ImportOptions,
-        problems: Problems,
+        problems: ProblemList,
         progress: Progress,
     ) -> None:
         self._file = file
@@ -118,89 +134,91 @@ class _Job:
         self._options = options
         self._problems = problems
         self._progress = progress
-        self._tally = Tally(options, problems)
-        self._intervals: dict[Target, float] = {}
-        self._form: Form = "long"
+        self._check = SeriesCheck(options, problems)
+        self._intervals: dict[ImportSeries, float] = {}
+        self._form: FileForm = "long"
         self._rows = 0
-        self._passed = 0
+        self._rows_read = 0
 
     async def check(self) -> None:
-        """Go through all of it, and write nothing."""
-        async with aclosing(self._lines(self._problems.add)) as lines:
-            async for line, readings in lines:
+        """Read the whole file, and write nothing."""
+        async with aclosing(self._parsed_lines(self._problems.add)) as lines:
+            async for line, parsed_values in lines:
                 self._rows += 1
-                for reading in readings:
-                    self._tally.add(line, reading)
+                for parsed in parsed_values:
+                    self._check.add(line, parsed)
         if self._options.kind == "interval":
-            self._intervals = self._tally.intervals()
+            self._intervals = self._check.intervals()
         else:
-            self._tally.judge_registers()
-        if self._tally.doubtful:
-            async with aclosing(self._lines(lambda _: None)) as lines:  # problems were said
-                async for line, readings in lines:
-                    for reading in readings:
-                        self._tally.compare(line, reading)
+            self._check.check_registers()
+        if self._check.needs_second_pass:
+            async with aclosing(self._parsed_lines(lambda _: None)) as lines:  # reported in `check`
+                async for line, parsed_values in lines:
+                    for parsed in parsed_values:
+                        self._check.check_repeated(line, parsed)
 
     async def write(self, store: Store) -> int:
-        """Go through it again, and write what is good. Returns the points that were taken."""
+        """Read the file again, and write its good values. Return the number of points taken."""
         written, points = 0, list[Point]()
-        async with aclosing(self._lines(lambda _: None)) as lines:  # problems were said
-            async for _, readings in lines:
-                points += filter(None, map(self._point, readings))
-                if len(points) >= _CHUNK:
-                    written += await self._store(store, points)
+        async with aclosing(self._parsed_lines(lambda _: None)) as lines:  # reported in `check`
+            async for _, parsed_values in lines:
+                points += filter(None, map(self._point, parsed_values))
+                if len(points) >= _POINTS_PER_WRITE:
+                    written += await self._write_points(store, points)
                     points = []
-        return written + await self._store(store, points)
+        return written + await self._write_points(store, points)
 
     def report(self, written: int) -> ImportReport:
-        """What came of it."""
-        seen = [(target, one) for target, one in self._tally.series.items() if one.values]
+        """Return the result."""
+        with_values = [(target, row) for target, row in self._check.series.items() if row.values]
         return ImportReport(
             file=self._file.name,
             kind=self._options.kind,
             form=self._form,
             dry_run=self._options.dry_run,
             rows=self._rows,
-            values=sum(one.values for _, one in seen),
-            missing=sum(one.missing for one in self._tally.series.values()),
+            values=sum(row.values for _, row in with_values),
+            missing=sum(row.missing for row in self._check.series.values()),
             written=written,
             series=tuple(
-                Imported(
+                ImportedSeries(
                     meter=target.meter,
                     quantity=target.quantity,
-                    values=one.values,
-                    missing=one.missing,
-                    first_ms=one.first_ms,
-                    last_ms=one.last_ms,
+                    values=row.values,
+                    missing=row.missing,
+                    first_ms=row.first_ms,
+                    last_ms=row.last_ms,
                     interval_s=self._intervals.get(target),
                 )
-                for target, one in seen
+                for target, row in with_values
             ),
-            problems=tuple(self._problems.kept),
+            problems=tuple(self._problems.listed),
             problem_count=self._problems.count,
         )
 
-    async def _lines(self, say: Say) -> AsyncGenerator[tuple[int, list[Reading]], None]:
-        """Number and readings of each line below the header that is not blank."""
-        with file_reader.rows(self._file, self._options.sheet, say) as rows:
+    async def _parsed_lines(
+        self, on_problem: ProblemHandler
+    ) -> AsyncGenerator[tuple[int, list[ParsedValue]], None]:
+        """Yield number and values of each line below the header that is not blank."""
+        with file_reader.open_rows(self._file, self._options.sheet, on_problem) as rows:
             _, header = next(rows, (1, None))
-            if header is None:  # empty, or said why it ends before it begins
+            if header is None:  # empty, or unreadable from the first line on, which was reported
                 return
-            table = Table(header, self._site, self._options, say)
-            self._form = table.form
-            if not table.usable:
+            parser = RowParser(header, self._site, self._options, on_problem)
+            self._form = parser.form
+            if not parser.has_values:
                 return
             for line, row in rows:
-                self._passed += 1
-                if self._passed % _PACE == 0:
-                    self._progress(self._passed)
-                    await asyncio.sleep(0)  # others in this loop go on
+                self._rows_read += 1
+                if self._rows_read % _ROWS_PER_PROGRESS == 0:
+                    self._progress(self._rows_read)
+                    await asyncio.sleep(0)  # lets other tasks of the loop run
                 if any(cell not in (None, "") for cell in row):
-                    yield line, list(table.readings(line, row))
-        self._progress(self._passed)
+                    yield line, list(parser.parse(line, row))
+        self._progress(self._rows_read)
 
-    def _point(self, reading: Reading) -> Point | None:
-        target, time_ms, value = reading
+    def _point(self, parsed: ParsedValue) -> Point | None:
+        target, time_ms, value = parsed
         if value is None:
             return None
         if self._options.kind == "register":
@@ -213,16 +231,16 @@ class _Job:
         fields = ((target.quantity, value), (INTERVAL_S, interval_s))
         return Point(INTERVAL, tags, fields, time_ms)
 
-    async def _store(self, store: Store, points: list[Point]) -> int:
+    async def _write_points(self, store: Store, points: list[Point]) -> int:
         if not points:
             return 0
         result = await store.write(points)
-        for one in result.rejected:
+        for rejected in result.rejected:
             self._problems.add(
                 Problem(
                     text="the store refuses a value of meter {meter}: {reason}.",
                     fix="Correct it, and import the file again.",
-                    values={"meter": dict(one.point.tags)["meter"], "reason": one.reason},
+                    values={"meter": dict(rejected.point.tags)["meter"], "reason": rejected.reason},
                 )
             )
         return result.written

@@ -1,8 +1,8 @@
-"""A sheet's rows -> readings. Pure: header and cells in, readings and problems out.
+"""Parse the rows of a sheet. Pure: header and cells in, values and problems out.
 
-Two forms: long, with columns `time`, `meter`, `quantity` and `value`; wide, with a time column and
-a column a meter. What is wrong is said with line, column and mend; a meter or column that is
-wrong everywhere is said once.
+There are two forms: long, with columns `time`, `meter`, `quantity` and `value`; wide, with a time
+column and a column for each meter. Errors are reported with line, column and fix. A meter or column
+that is wrong in every line is reported once.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from ingest.importing.cell_values import BadCell, Cell, Numbers, Times
+from ingest.importing.cell_values import BadCell, Cell, NumberReader, TimeReader
 from jieneng.metering import units
 from jieneng.metering.errors import Problem
 from jieneng.metering.quantities import CONSUMPTION, QUANTITIES, Medium
@@ -20,31 +20,31 @@ from jieneng.metering.site import Site
 from jieneng.metering.spelling import nearest
 
 Kind = Literal["register", "interval"]
-Form = Literal["long", "wide"]
+FileForm = Literal["long", "wide"]
 Row: TypeAlias = Sequence[Cell]
 
-#: How a time column may be called; the first column may have no name at all.
+#: Names of a time column; the first column may also have no name at all.
 TIME_NAMES: Final = ("time", "datetime", "timestamp", "date", "时间", "日期", "日期时间")
 
 
 class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How a file is to be read.
+    """Options for reading a file.
 
     Attributes:
-        kind: what the values are: a register's readings, or consumptions of intervals whose start
-            the time is.
-        quantity: of a wide form, and of a long one without that column; the consumption quantity
-            of each meter's medium where None.
-        interval_s: of `interval`; the most common step of each meter where None [s].
-        unit: of the values, a name of `units.py`; the quantity's canonical one where None.
-        zone: of times without an offset; the site's where None.
-        time_column: its name, where it is none of `TIME_NAMES`.
-        columns: in the wide form, the column's name -> the meter's id; "" leaves the column out.
-            A column that is not here is called as its meter.
-        missing: texts that mean missing, beside the empty one.
-        sheet: of an XLSX file; its first where None.
-        skip_bad: write what is good, and list what is not.
-        dry_run: say what would be done, and do nothing.
+        kind: meaning of the values: readings of a register, or the consumption of intervals, each
+            with the time of its start.
+        quantity: quantity of a wide form, and of a long form without that column; None for the
+            consumption quantity of each meter's medium.
+        interval_s: length of intervals [s]; None for the most common step of each series.
+        unit: unit of the values, a name of `units.py`; None for the quantity's canonical unit.
+        zone: time zone of times without an offset; None for the site's.
+        time_column: name of the time column; None for one of `TIME_NAMES`.
+        columns: in the wide form, name of a column -> id of its meter; "" leaves the column out.
+            A column that is not listed is named after its meter.
+        missing: texts that mean a missing value, besides the empty one.
+        sheet: sheet of an XLSX file; None for the first one.
+        skip_bad: write good values although others are wrong.
+        dry_run: check only, and write nothing.
     """
 
     kind: Kind = "register"
@@ -60,11 +60,14 @@ class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):
     dry_run: bool = False
 
 
-class Target(msgspec.Struct, frozen=True):
-    """One series that the file has values of.
+class ImportSeries(msgspec.Struct, frozen=True):
+    """A series of the file.
 
     Attributes:
-        scale: canonical units in one of the file's.
+        meter: the meter's id.
+        quantity: the quantity.
+        medium: the meter's medium.
+        scale: canonical units per unit of the file.
     """
 
     meter: str
@@ -73,48 +76,56 @@ class Target(msgspec.Struct, frozen=True):
     scale: Fraction
 
 
-#: Where the target of a value stands, what it is, when; None for a missing one.
-Reading: TypeAlias = tuple[Target, int, float | None]
-Say: TypeAlias = Callable[[Problem], None]
+#: Series, time [ms since 1970, UTC], and value; None for a missing one.
+ParsedValue: TypeAlias = tuple[ImportSeries, int, float | None]
+#: A function that is called with each problem.
+ProblemHandler: TypeAlias = Callable[[Problem], None]
 
 
-class Table:
-    """The form of one file, made from its header.
+class RowParser:
+    """Parses the rows of one file, according to its header.
+
+    Attributes:
+        form: long or wide.
 
     Args:
-        header: the cells of its first line.
-        site: whose meters they are.
-        options: as the user gave them.
-        say: told every problem.
+        header: the cells of the first line.
+        site: the site, for its meters.
+        options: options as the user gave them.
+        on_problem: called with each problem.
     """
 
-    def __init__(self, header: Row, site: Site, options: ImportOptions, say: Say) -> None:
+    def __init__(
+        self, header: Row, site: Site, options: ImportOptions, on_problem: ProblemHandler
+    ) -> None:
         self._site = site
         self._options = options
-        self._say = say
-        self._times = Times(options.zone or site.zone)
-        self._numbers = Numbers(options.missing)
-        self._targets: dict[tuple[str, str], Target | None] = {}
+        self._on_problem = on_problem
+        self._times = TimeReader(options.zone or site.zone)
+        self._numbers = NumberReader(options.missing)
+        self._series: dict[tuple[str, str], ImportSeries | None] = {}
         self._header = [str(cell if cell is not None else "").strip() for cell in header]
-        self._places = {name.casefold(): i for i, name in reversed([*enumerate(self._header)])}
-        self._time = self._time_place()
-        self.form: Form = "long" if {"meter", "value"} <= self._places.keys() else "wide"
+        self._columns = {
+            name.casefold(): column for column, name in reversed([*enumerate(self._header)])
+        }
+        self._time = self._find_time_column()
+        self.form: FileForm = "long" if {"meter", "value"} <= self._columns.keys() else "wide"
         self._wide = self._wide_columns() if self.form == "wide" and self._time is not None else ()
         self._nameless = tuple(
-            place for place, name in enumerate(self._header) if not name and place != self._time
+            column for column, name in enumerate(self._header) if not name and column != self._time
         )
 
     @property
-    def usable(self) -> bool:
-        """Whether any row can hold a reading."""
+    def has_values(self) -> bool:
+        """True if rows can hold values: there is a time column, and a column of values."""
         return self._time is not None and (self.form == "long" or bool(self._wide))
 
-    def readings(self, line: int, row: Row) -> Iterator[Reading]:
-        """The readings of a row, missing ones included; bad ones are said and left out."""
+    def parse(self, line: int, row: Row) -> Iterator[ParsedValue]:
+        """Yield the values of a row, also missing ones. Wrong ones are reported and left out."""
         if self._time is None:
             return
         if len(row) != len(self._header):
-            self._bad(
+            self._report(
                 line,
                 "this line has {cells} cells, the header {expected}.",
                 "Complete it, or remove it.",
@@ -122,31 +133,33 @@ class Table:
                 expected=len(self._header),
             )
             return
-        if any(row[place] not in (None, "") for place in self._nameless):
-            self._bad(line, "there is a value below a column without a name.", "Name the column.")
+        if any(row[column] not in (None, "") for column in self._nameless):
+            self._report(
+                line, "there is a value below a column without a name.", "Name the column."
+            )
         try:
             time_ms = self._times.read(row[self._time])
         except BadCell as error:
-            self._bad_cell(line, self._header[self._time], error)
+            self._report_cell(line, self._header[self._time], error)
             return
-        for place, target in self._wide or self._long(line, row):
+        for column, target in self._wide or self._long(line, row):
             try:
-                value = self._numbers.read(row[place])
+                value = self._numbers.read(row[column])
             except BadCell as error:
-                self._bad_cell(line, self._header[place], error)
+                self._report_cell(line, self._header[column], error)
             else:
                 yield target, time_ms, None if value is None else _scaled(value, target.scale)
 
     # --- columns ------------------------------------------------------------------------------
 
-    def _time_place(self) -> int | None:
+    def _find_time_column(self) -> int | None:
         names = (self._options.time_column,) if self._options.time_column else TIME_NAMES
         for name in names:
-            if name.casefold() in self._places:
-                return self._places[name.casefold()]
+            if name.casefold() in self._columns:
+                return self._columns[name.casefold()]
         if self._header and not self._header[0] and not self._options.time_column:
             return 0
-        self._bad(
+        self._report(
             1,
             "there is no column {names} in this file; its first line is {header}.",
             "Name the column of the times.",
@@ -155,17 +168,17 @@ class Table:
         )
         return None
 
-    def _wide_columns(self) -> tuple[tuple[int, Target], ...]:
-        found: dict[Target, int] = {}
-        for place, name in enumerate(self._header):
+    def _wide_columns(self) -> tuple[tuple[int, ImportSeries], ...]:
+        found: dict[ImportSeries, int] = {}
+        for column, name in enumerate(self._header):
             meter = self._options.columns.get(name, name)
-            if place == self._time or not meter:
+            if column == self._time or not meter:
                 continue
             target = self._target(1, meter, "", name)
             if target is None:
                 continue
             if target in found:
-                self._bad(
+                self._report(
                     1,
                     "columns {one} and {other} are both {quantity} of meter {meter}.",
                     "Remove one of them, or name it as left out.",
@@ -174,26 +187,28 @@ class Table:
                     quantity=target.quantity,
                     meter=meter,
                 )
-            found.setdefault(target, place)
-        if not any(name for place, name in enumerate(self._header) if place != self._time):
-            self._bad(1, "this file has times, but nothing beside them.", "Add a column a meter.")
-        return tuple((place, target) for target, place in found.items())
+            found.setdefault(target, column)
+        if not any(name for column, name in enumerate(self._header) if column != self._time):
+            self._report(
+                1, "this file has times, but nothing beside them.", "Add a column a meter."
+            )
+        return tuple((column, target) for target, column in found.items())
 
-    def _long(self, line: int, row: Row) -> Iterator[tuple[int, Target]]:
-        place = self._places.get("quantity")
-        meter = str(row[self._places["meter"]] or "").strip()
-        quantity = str(row[place] or "").strip() if place is not None else ""
+    def _long(self, line: int, row: Row) -> Iterator[tuple[int, ImportSeries]]:
+        column = self._columns.get("quantity")
+        meter = str(row[self._columns["meter"]] or "").strip()
+        quantity = str(row[column] or "").strip() if column is not None else ""
         key = (meter, quantity)
-        if key not in self._targets:
-            self._targets[key] = self._target(line, meter, quantity, "meter")
-        if target := self._targets[key]:
-            yield self._places["value"], target
+        if key not in self._series:
+            self._series[key] = self._target(line, meter, quantity, "meter")
+        if target := self._series[key]:
+            yield self._columns["value"], target
 
-    def _target(self, line: int, meter_id: str, quantity: str, column: str) -> Target | None:
-        """The series, or None once it was said why there is none."""
+    def _target(self, line: int, meter_id: str, quantity: str, column: str) -> ImportSeries | None:
+        """Return the series, or report why there is none and return None."""
         meter = self._site.meters.get(meter_id)
         if meter is None:
-            self._unknown(
+            self._report_unknown(
                 line,
                 "column {column}: {name} is no meter of the site.",
                 meter_id,
@@ -202,25 +217,25 @@ class Table:
             )
             return None
         quantity = quantity or self._options.quantity or CONSUMPTION[meter.medium]
-        fitting = [
+        known_quantities = [
             row.name
             for row in QUANTITIES.values()
             if meter.medium in row.media
             and (self._options.kind == "register" or row.kind == "counter")
         ]
-        if quantity not in fitting:
+        if quantity not in known_quantities:
             text = (
                 "{name} is nothing that meter {meter} can count over an interval."
                 if self._options.kind == "interval"
                 else "{name} is no quantity of meter {meter}."
             )
-            self._unknown(line, text, quantity, fitting, meter=meter.id)
+            self._report_unknown(line, text, quantity, known_quantities, meter=meter.id)
             return None
         canonical = QUANTITIES[quantity].unit
         try:
             scale = units.factor(self._options.unit or canonical, canonical)
         except ValueError:
-            self._bad(
+            self._report(
                 line,
                 "{unit} is no unit of {quantity}, whose unit is {canonical}.",
                 "Name the unit that the file's values have.",
@@ -229,11 +244,11 @@ class Table:
                 canonical=canonical,
             )
             return None
-        return Target(meter.id, quantity, meter.medium, scale)
+        return ImportSeries(meter.id, quantity, meter.medium, scale)
 
     # --- problems -----------------------------------------------------------------------------
 
-    def _unknown(
+    def _report_unknown(
         self,
         line: int,
         text: str,
@@ -244,13 +259,13 @@ class Table:
         close = nearest(name, known)
         fix = "Did you mean {close}?" if close else "Known are: {known}."
         shown = ", ".join(sorted(known))[:300]
-        self._bad(line, text, fix, name=name, close=close, known=shown, **values)
+        self._report(line, text, fix, name=name, close=close, known=shown, **values)
 
-    def _bad_cell(self, line: int, column: str, error: BadCell) -> None:
-        self._bad(line, error.text, error.fix, column=column, **error.values)
+    def _report_cell(self, line: int, column: str, error: BadCell) -> None:
+        self._report(line, error.text, error.fix, column=column, **error.values)
 
-    def _bad(self, line: int, text: str, fix: str, **values: object) -> None:
-        self._say(Problem(text=text, fix=fix, values=values, line=line))
+    def _report(self, line: int, text: str, fix: str, **values: object) -> None:
+        self._on_problem(Problem(text=text, fix=fix, values=values, line=line))
 
 
 def _scaled(value: float, scale: Fraction) -> float:

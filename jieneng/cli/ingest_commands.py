@@ -20,7 +20,7 @@ from jieneng.cli.options import (
 from jieneng.clock import SystemClock
 
 if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
-    from ingest.ledger import Account
+    from ingest.ledger import AgentLedger
     from ingest.settings import IngestSettings
     from jieneng.site_folder import SiteFolder
 
@@ -99,7 +99,7 @@ def ledger(site_dir: Path, config_file: Path, hours: float) -> None:
     settings = read_settings(site_dir / config_file, IngestSettings)
     accounts = run_once(_accounts(folder, settings, hours))
     for account in accounts:
-        verdict = tr("holds") if account.holds else tr("does not hold")
+        verdict = tr("holds") if account.is_balanced else tr("does not hold")
         line = tr("samples: read {read} = stored {stored} + pending {pending} + dropped {dropped}")
         counts = line.format(
             read=account.read,
@@ -110,12 +110,12 @@ def ledger(site_dir: Path, config_file: Path, hours: float) -> None:
         click.echo(f"{account.agent}: {counts}: {verdict}")
     if not accounts:
         click.echo(tr("No agent has reported in the last {hours} hours.").format(hours=hours))
-    sys.exit(0 if accounts and all(account.holds for account in accounts) else 1)
+    sys.exit(0 if accounts and all(account.is_balanced for account in accounts) else 1)
 
 
 async def _accounts(
     folder: "SiteFolder", settings: "IngestSettings", hours: float
-) -> "list[Account]":
+) -> "list[AgentLedger]":
     from ingest import ledger
     from jieneng.storage import open_store
 
@@ -124,6 +124,8 @@ async def _accounts(
     begin_ms = now_ms - round(hours * 3_600_000)
     try:
         await store.prepare()
-        return await ledger.accounts(store, folder.site.id, start_ms=begin_ms, end_ms=now_ms + 1)
+        return await ledger.latest_ledgers(
+            store, folder.site.id, start_ms=begin_ms, end_ms=now_ms + 1
+        )
     finally:
         await store.close()

@@ -41,7 +41,7 @@ class WriteResult(msgspec.Struct, frozen=True):
 
 
 class Series(msgspec.Struct, frozen=True):
-    """Times and values of one field of one series.
+    """The values of one field of a series.
 
     Attributes:
         tags: all tags of the series, by name.

@@ -74,7 +74,7 @@ class TcpPort:
 
 
 class _Connection(asyncio.Protocol):
-    """The connection of a master; the `LineTransport` of its line."""
+    """A master's connection; the `LineTransport` of its line."""
 
     line: Line
 

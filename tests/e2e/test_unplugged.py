@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.ledger import Account, accounts
+from ingest.ledger import AgentLedger, latest_ledgers
 from jieneng.clock import SystemClock
 from jieneng.metering.quantities import CONSUMPTION
 from jieneng.site_folder import SiteFolder, load
@@ -116,13 +116,13 @@ def services(folder: SiteFolder) -> Iterator[dict[str, Process]]:
         process.end(signal.SIGTERM)
 
 
-async def account(folder: SiteFolder) -> Account | None:
+async def account(folder: SiteFolder) -> AgentLedger | None:
     """The agent's book, as the store has it."""
     now_ms = SystemClock().now_ms()
     store = open_store(StoreSettings(), folder.path)
     try:
         await store.prepare()
-        found = await accounts(
+        found = await latest_ledgers(
             store, folder.site.id, start_ms=now_ms - 3_600_000, end_ms=now_ms + 1000
         )
         return found[0] if found else None
@@ -177,12 +177,12 @@ async def test_nothing_is_lost_whatever_is_unplugged(
     services["simulator"].end(signal.SIGTERM)  # so that nothing more comes in
     book = await settled(folder)
     services["simulator"].start()
-    assert (book.holds, book.dropped) == (True, 0)
+    assert (book.is_balanced, book.dropped) == (True, 0)
     assert book.read == book.stored > 100
     assert await readings(folder) == book.stored
 
 
-async def settled(folder: SiteFolder) -> Account:
+async def settled(folder: SiteFolder) -> AgentLedger:
     """The book once nothing is pending any more and nothing comes in."""
     book, same = await account(folder), 0
     for _ in range(100):

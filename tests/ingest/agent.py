@@ -1,4 +1,4 @@
-"""A fake agent: publishes batches as a real one would, and hears its acknowledgements."""
+"""A fake agent: it publishes batches as a real agent would, and receives acknowledgements."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -26,18 +26,22 @@ def batch(seq: int, samples: Iterable[Sample] = (), *, agent: str = "agent-1") -
 
 
 class FakeAgent:
-    """Connected; `acks` grow as they come."""
+    """An agent connected to the broker.
+
+    Attributes:
+        acks: acknowledgements received so far.
+    """
 
     def __init__(self, client: aiomqtt.Client, name: str) -> None:
         self.client = client
         self.name = name
         self.acks: list[Ack] = []
-        self._heard = asyncio.Event()
+        self._received = asyncio.Event()
 
-    async def send(self, one: Batch) -> None:
-        await self.publish("batch", mqtt_messages.encode_batch(one))
+    async def send(self, batch: Batch) -> None:
+        await self.publish("batch", mqtt_messages.encode_batch(batch))
 
-    async def say(self, status: Status) -> None:
+    async def publish_status(self, status: Status) -> None:
         topic = mqtt_messages.topic(SITE, self.name, "status")
         await self.client.publish(topic, mqtt_messages.encode_status(status), qos=1, retain=True)
 
@@ -48,7 +52,7 @@ class FakeAgent:
         async for message in self.client.messages:
             assert isinstance(message.payload, bytes)
             self.acks.append(mqtt_messages.decode_ack(message.payload))
-            self._heard.set()
+            self._received.set()
 
     @property
     def stored(self) -> set[int]:
@@ -58,25 +62,25 @@ class FakeAgent:
 
     @property
     def quarantined(self) -> dict[int, str]:
-        return dict(one for ack in self.acks for one in ack.quarantined)
+        return dict(reason for ack in self.acks for reason in ack.quarantined)
 
-    async def until(self, true: Callable[[], bool]) -> None:
-        """Return when it is true of what was heard."""
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until a condition on the acknowledgements holds."""
         async with asyncio.timeout(PATIENCE_S):
-            while not true():
-                self._heard.clear()
-                await self._heard.wait()
+            while not condition():
+                self._received.clear()
+                await self._received.wait()
 
     async def resend_until_stored(self, *batches: Batch, every_s: float = 0.2) -> None:
-        """What a real agent does: again and again until it hears that all are stored."""
+        """Send batches again, as a real agent does, until all are acknowledged as stored."""
         async with asyncio.timeout(PATIENCE_S):
-            while missing := [one for one in batches if one.seq not in self.stored]:
-                for one in missing:
-                    await self.send(one)
-                self._heard.clear()
+            while missing := [batch for batch in batches if batch.seq not in self.stored]:
+                for batch in missing:
+                    await self.send(batch)
+                self._received.clear()
                 with suppress(TimeoutError):
                     async with asyncio.timeout(every_s):
-                        await self._heard.wait()
+                        await self._received.wait()
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""Whatever comes is judged; what fits is stored, what does not is set aside with its reason."""
+"""Every message is checked: points that fit are stored, others are quarantined with a reason."""
 
 import math
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.admission import Delivery, Gate
+from ingest.admission import CheckedMessage, MessageChecker
 from jieneng.metering import mqtt_messages
 from jieneng.metering.reading import Batch, PollReport, Sample, Status
 from jieneng.site_folder import SiteFolder
@@ -19,42 +19,50 @@ GOOD = mqtt_messages.encode_batch(batch(5))
 
 
 @pytest.fixture(scope="session")
-def gate(example: SiteFolder) -> Gate:
-    return Gate(example.site)
+def checker(example: SiteFolder) -> MessageChecker:
+    return MessageChecker(example.site)
 
 
-def test_a_good_batch_becomes_points_and_a_number_to_acknowledge(gate: Gate) -> None:
-    delivery = gate.judge(
+def test_a_good_batch_becomes_points_and_a_number_to_acknowledge(checker: MessageChecker) -> None:
+    checked = checker.check(
         BATCH, mqtt_messages.encode_batch(batch(5, [sample(1), sample(2)])), START
     )
-    assert (delivery.agent, delivery.number, delivery.refused) == ("agent-1", (BOOT, 5), None)
-    assert [point.time_ms for point in delivery.points] == [START + 1000, START + 2000]
-    assert delivery.points[0].tags == (("meter", "e-main"), ("site", SITE))
-    assert delivery.aside == ()
+    assert (checked.agent, checked.batch_id, checked.rejection) == ("agent-1", (BOOT, 5), None)
+    assert [point.time_ms for point in checked.points] == [START + 1000, START + 2000]
+    assert checked.points[0].tags == (("meter", "e-main"), ("site", SITE))
+    assert checked.to_quarantine == ()
 
 
-def test_a_sample_in_which_nothing_is_known_is_neither_stored_nor_set_aside(gate: Gate) -> None:
+def test_a_sample_in_which_nothing_is_known_is_neither_stored_nor_set_aside(
+    checker: MessageChecker,
+) -> None:
     silent = Sample("e-main", START, 0, ("energy_kwh",), (math.nan,))
-    delivery = gate.judge(BATCH, mqtt_messages.encode_batch(batch(5, [silent])), START)
-    assert (delivery.number, delivery.points, delivery.aside) == ((BOOT, 5), (), ())
+    checked = checker.check(BATCH, mqtt_messages.encode_batch(batch(5, [silent])), START)
+    assert (checked.batch_id, checked.points, checked.to_quarantine) == ((BOOT, 5), (), ())
 
 
-def test_misfits_are_kept_by_reason_as_batches_that_can_be_sent_again(gate: Gate) -> None:
+def test_misfits_are_kept_by_reason_as_batches_that_can_be_sent_again(
+    checker: MessageChecker,
+) -> None:
     odd = [sample(1, "nosuch"), sample(2), sample(3, "nosuch"), sample(4, "e-main", "volume_m3")]
-    delivery = gate.judge(BATCH, mqtt_messages.encode_batch(batch(5, odd)), START)
-    assert [point.time_ms for point in delivery.points] == [START + 2000]
-    assert [(one.reason, one.samples) for one in delivery.aside] == [
+    checked = checker.check(BATCH, mqtt_messages.encode_batch(batch(5, odd)), START)
+    assert [point.time_ms for point in checked.points] == [START + 2000]
+    assert [(one.reason, one.samples) for one in checked.to_quarantine] == [
         ("unknown_meter", 2),
         ("quantity", 1),
     ]
-    assert mqtt_messages.decode_batch(delivery.aside[0].payload) == batch(5, [odd[0], odd[2]])
+    assert mqtt_messages.decode_batch(checked.to_quarantine[0].payload) == batch(
+        5, [odd[0], odd[2]]
+    )
 
 
-def test_many_different_misfits_do_not_fill_the_memory(gate: Gate, example: SiteFolder) -> None:
-    own = Gate(example.site)
+def test_many_different_misfits_do_not_fill_the_memory(
+    checker: MessageChecker, example: SiteFolder
+) -> None:
+    own = MessageChecker(example.site)
     for number in range(5000):
-        own._against(Sample("e-main", START, 0, ("energy_kwh",) * number, ()), "electricity")
-    assert len(own._misfits) <= 4097
+        own._misfit_reason(Sample("e-main", START, 0, ("energy_kwh",) * number, ()), "electricity")
+    assert len(own._misfit_reasons) <= 4097
 
 
 @pytest.mark.parametrize(
@@ -79,35 +87,35 @@ def test_many_different_misfits_do_not_fill_the_memory(gate: Gate, example: Site
     ],
 )
 def test_what_is_refused_whole_is_set_aside_whole(
-    gate: Gate, topic: str, payload: bytes, reason: str, number: tuple[str, int] | None
+    checker: MessageChecker, topic: str, payload: bytes, reason: str, number: tuple[str, int] | None
 ) -> None:
-    delivery = gate.judge(topic, payload, START)
-    assert (delivery.refused, delivery.number, delivery.points) == (reason, number, ())
-    assert [(one.reason, one.payload) for one in delivery.aside] == [(reason, payload)]
+    checked = checker.check(topic, payload, START)
+    assert (checked.rejection, checked.batch_id, checked.points) == (reason, number, ())
+    assert [(one.reason, one.payload) for one in checked.to_quarantine] == [(reason, payload)]
 
 
-def test_a_status_that_is_taken_back_is_nothing(gate: Gate) -> None:
-    assert gate.judge(STATUS, b"", START) == Delivery(agent="agent-1")
+def test_a_status_that_is_taken_back_is_nothing(checker: MessageChecker) -> None:
+    assert checker.check(STATUS, b"", START) == CheckedMessage(agent="agent-1")
 
 
-def test_an_agent_that_vanished_is_offline_from_when_its_will_came(gate: Gate) -> None:
+def test_an_agent_that_vanished_is_offline_from_when_its_will_came(checker: MessageChecker) -> None:
     will = Status(agent="agent-1", boot=BOOT, online=False, time_ms=START, read=4, stored=4)
-    delivery = gate.judge(STATUS, mqtt_messages.encode_status(will), START + 60_000)
-    times = {point.measurement: point.time_ms for point in delivery.points}
+    checked = checker.check(STATUS, mqtt_messages.encode_status(will), START + 60_000)
+    times = {point.measurement: point.time_ms for point in checked.points}
     assert times == {"ledger": START, "agent": START + 60_000}
 
 
-def test_a_poll_reports_itself_even_if_nothing_was_read(gate: Gate) -> None:
+def test_a_poll_reports_itself_even_if_nothing_was_read(checker: MessageChecker) -> None:
     polls = (PollReport("e-main", START, False, 1003, 2), PollReport("e-b3", START, True, 9, 1))
     payload = mqtt_messages.encode_batch(Batch("agent-1", BOOT, 5, (), polls))
-    delivery = gate.judge(BATCH, payload, START)
-    assert delivery.number == (BOOT, 5)
-    [point] = delivery.points  # e-b3 is another agent's, who alone may speak of it
+    checked = checker.check(BATCH, payload, START)
+    assert checked.batch_id == (BOOT, 5)
+    [point] = checked.points  # e-b3 is another agent's, who alone may speak of it
     assert (point.measurement, dict(point.tags)["meter"]) == ("poll", "e-main")
     assert dict(point.fields) == {"ok": 0.0, "duration_s": 1.003, "attempts": 2.0}
 
 
-def test_an_agents_health_is_stored_and_only_of_its_own_buses(gate: Gate) -> None:
+def test_an_agents_health_is_stored_and_only_of_its_own_buses(checker: MessageChecker) -> None:
     status = Status(
         agent="agent-1",
         boot=BOOT,
@@ -120,7 +128,7 @@ def test_an_agents_health_is_stored_and_only_of_its_own_buses(gate: Gate) -> Non
         clock_jumps=1,
         bus_load={"plant-room": 0.25, "canteen-lan": 0.9, "no-bus": 1.0},
     )
-    points = gate.judge(STATUS, mqtt_messages.encode_status(status), START).points
+    points = checker.check(STATUS, mqtt_messages.encode_status(status), START).points
     fields = {point.measurement: dict(point.fields) for point in points}
     assert fields["agent"] == {
         "online": 1.0,
@@ -147,8 +155,8 @@ PIECES = st.sampled_from([b"[", b"]", b"{", b"}", b",", b'"', b"\xff", b"null", 
 def test_whatever_the_bytes_are_the_answer_is_a_delivery(
     example: SiteFolder, topic: str, payload: bytes
 ) -> None:
-    delivery = Gate(example.site).judge(topic, payload, START)
-    assert (delivery.refused is None) or delivery.aside[0].payload == payload
+    checked = MessageChecker(example.site).check(topic, payload, START)
+    assert (checked.rejection is None) or checked.to_quarantine[0].payload == payload
 
 
 @given(st.binary(min_size=1, max_size=3), st.data())
@@ -157,7 +165,7 @@ def test_a_damaged_batch_is_stored_or_set_aside_never_both_whole(
 ) -> None:
     place = data.draw(st.integers(0, len(GOOD) - 1))
     payload = GOOD[:place] + damage + GOOD[place + len(damage) :]
-    delivery = Gate(example.site).judge(BATCH, payload, START)
-    assert (delivery.refused is None) == (not delivery.aside)
-    for point in delivery.points:
+    checked = MessageChecker(example.site).check(BATCH, payload, START)
+    assert (checked.rejection is None) == (not checked.to_quarantine)
+    for point in checked.points:
         assert msgspec.json.encode(point)

@@ -347,17 +347,17 @@ async def test_the_books_of_the_agents_are_kept(folder: SiteFolder, mosquitto: M
     )
     async with running(folder, settings), connected(mosquitto.port) as agent:
         await until_up(settings)
-        await agent.say(said)
-        await agent.say(msgspec.structs.replace(said, time_ms=START + 1000, dropped=1))
-        await agent.say(msgspec.structs.replace(said, online=False))  # its will, as it connected
+        await agent.publish_status(said)
+        await agent.publish_status(msgspec.structs.replace(said, time_ms=START + 1000, dropped=1))
+        await agent.publish_status(msgspec.structs.replace(said, online=False))  # its last will
         await until(settings, WRITTEN, 6)
         async with reading(folder, settings) as store:
             end_ms = SystemClock().now_ms() + 1
-            (account,) = await ledger.accounts(store, SITE, start_ms=0, end_ms=end_ms)
-    assert (account.agent, account.time_ms, account.holds) == ("agent-1", START + 1000, True)
+            (account,) = await ledger.latest_ledgers(store, SITE, start_ms=0, end_ms=end_ms)
+    assert (account.agent, account.time_ms, account.is_balanced) == ("agent-1", START + 1000, True)
     assert (account.read, account.stored, account.pending, account.dropped) == (10, 6, 3, 1)
     assert account.online is False
-    assert not msgspec.structs.replace(account, dropped=0).holds
+    assert not msgspec.structs.replace(account, dropped=0).is_balanced
 
 
 async def test_a_secret_that_can_t_be_read_ends_the_ingest_with_its_mend(

@@ -1,4 +1,4 @@
-"""Between receiver and store: acknowledged after, held once, bounded, and by size or delay."""
+"""Batches are acknowledged after the store, held once, bounded, and written by size or delay."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.admission import Delivery, SetAside
+from ingest.admission import CheckedMessage, QuarantineItem
 from ingest.backoff import backoff_s
 from ingest.batcher import Batcher, ranges
 from ingest.metrics import Metrics
@@ -25,16 +25,16 @@ from tests.ingest.agent import BOOT, START
 from tests.patience import PATIENCE_S
 
 
-def delivery(
+def checked_message(
     seq: int, points: int = 1, *, agent: str = "a", refused: str | None = None
-) -> Delivery:
+) -> CheckedMessage:
     tags = (("meter", "m"), ("site", "s"))
-    aside = SetAside(topic="t", reason=refused or "", detail="", payload=b"x" * 10)
-    return Delivery(
+    aside = QuarantineItem(topic="t", reason=refused or "", detail="", payload=b"x" * 10)
+    return CheckedMessage(
         agent=agent,
-        number=(BOOT, seq),
-        refused=refused,
-        aside=(aside,) if refused else (),
+        batch_id=(BOOT, seq),
+        rejection=refused,
+        to_quarantine=(aside,) if refused else (),
         points=tuple(
             Point("electricity", tags, (("energy_kwh", 1.0),), START + 1000 * seq + i)
             for i in range(0 if refused else points)
@@ -42,8 +42,8 @@ def delivery(
     )
 
 
-class MoodyStore(SqliteStore):
-    """A real store that is away while `away` is set, and whose writes can be held up."""
+class InterruptibleStore(SqliteStore):
+    """A real store that is unavailable while `away` is set; `gate` holds up its writes."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -62,48 +62,48 @@ class MoodyStore(SqliteStore):
         return await super().write(points)
 
 
-class World:
-    """A batcher and what it did to the world around it."""
+class BatcherRig:
+    """A batcher, and the store, quarantine and acknowledgements that it writes."""
 
-    def __init__(self, store: MoodyStore, settings: BatchSettings) -> None:
+    def __init__(self, store: InterruptibleStore, settings: BatchSettings) -> None:
         self.store = store
         self.disk_full = False
-        self.kept: list[SetAside] = []
+        self.quarantined: list[QuarantineItem] = []
         self.acks: list[tuple[str, Ack]] = []
-        self._news = asyncio.Event()
+        self._acknowledged = asyncio.Event()
         self.metrics = Metrics()
         self.batcher = Batcher(
             settings,
             store,
-            self._keep,
+            self._write_quarantine,
             self._acknowledge,
             metrics=self.metrics,
             log=observe.log("test"),
         )
 
-    async def _keep(self, entries: Sequence[SetAside]) -> None:
+    async def _write_quarantine(self, items: Sequence[QuarantineItem]) -> None:
         if self.disk_full:
             raise OSError(28, "No space left on device")
-        self.kept += entries
+        self.quarantined += items
 
     async def _acknowledge(self, agent: str, ack: Ack) -> None:
         self.acks.append((agent, ack))
-        self._news.set()
+        self._acknowledged.set()
 
     async def until(self, true: Callable[[], bool]) -> None:
         async with asyncio.timeout(PATIENCE_S):
             while not true():
-                self._news.clear()
-                await self._news.wait()
+                self._acknowledged.clear()
+                await self._acknowledged.wait()
 
 
 @asynccontextmanager
-async def world(tmp_path: Path, **settings: float) -> AsyncIterator[World]:
-    store = MoodyStore(tmp_path / "store.sqlite")
-    one = World(store, BatchSettings(**({"max_delay_s": 0.01} | settings)))  # type: ignore[arg-type]
-    running = asyncio.create_task(one.batcher.run())
+async def batcher_rig(tmp_path: Path, **settings: float) -> AsyncIterator[BatcherRig]:
+    store = InterruptibleStore(tmp_path / "store.sqlite")
+    rig = BatcherRig(store, BatchSettings(**({"max_delay_s": 0.01} | settings)))  # type: ignore[arg-type]
+    running = asyncio.create_task(rig.batcher.run())
     try:
-        yield one
+        yield rig
     finally:
         running.cancel()
         with suppress(asyncio.CancelledError):
@@ -112,96 +112,98 @@ async def world(tmp_path: Path, **settings: float) -> AsyncIterator[World]:
 
 
 async def test_acknowledgements_are_merged_by_agent_and_boot(tmp_path: Path) -> None:
-    async with world(tmp_path, max_delay_s=0.05) as w:
+    async with batcher_rig(tmp_path, max_delay_s=0.05) as rig:
         for seq in (3, 1, 2, 7):
-            assert w.batcher.offer(delivery(seq)) == "stored"
-        assert w.batcher.offer(delivery(1, agent="b")) == "stored"
-        assert w.batcher.offer(delivery(4, refused="version")) == "refused"
-        await w.until(lambda: len(w.acks) == 2)
-        assert dict(w.acks) == {
+            assert rig.batcher.add(checked_message(seq)) == "stored"
+        assert rig.batcher.add(checked_message(1, agent="b")) == "stored"
+        assert rig.batcher.add(checked_message(4, refused="version")) == "refused"
+        await rig.until(lambda: len(rig.acks) == 2)
+        assert dict(rig.acks) == {
             "a": Ack(BOOT, ((1, 3), (7, 7)), ((4, "version"),)),
             "b": Ack(BOOT, ((1, 1),)),
         }
-        assert w.store.writes == [5]
-        assert len(w.kept) == 1
+        assert rig.store.writes == [5]
+        assert len(rig.quarantined) == 1
 
 
 async def test_enough_points_do_not_wait_for_the_delay(tmp_path: Path) -> None:
-    async with world(tmp_path, max_points=10, max_delay_s=60) as w:
-        w.batcher.offer(delivery(1, points=5))
-        w.batcher.offer(delivery(2, points=5))
-        await w.until(lambda: bool(w.acks))
-        assert w.store.writes == [10]
+    async with batcher_rig(tmp_path, max_points=10, max_delay_s=60) as rig:
+        rig.batcher.add(checked_message(1, points=5))
+        rig.batcher.add(checked_message(2, points=5))
+        await rig.until(lambda: bool(rig.acks))
+        assert rig.store.writes == [10]
 
 
 async def test_nothing_is_acknowledged_while_the_store_is_away(tmp_path: Path) -> None:
-    async with world(tmp_path) as w:
-        w.store.away = True
-        w.batcher.offer(delivery(1))
-        await w.store.tried.wait()
-        w.store.tried.clear()
-        await w.store.tried.wait()  # it is tried again
-        assert w.acks == []
-        assert w.metrics.registry.get_sample_value("jieneng_ingest_waiting_points") == 2
-        w.store.away = False
-        await w.until(lambda: bool(w.acks))
-        assert w.acks == [("a", Ack(BOOT, ((1, 1),)))]
+    async with batcher_rig(tmp_path) as rig:
+        rig.store.away = True
+        rig.batcher.add(checked_message(1))
+        await rig.store.tried.wait()
+        rig.store.tried.clear()
+        await rig.store.tried.wait()  # it is tried again
+        assert rig.acks == []
+        assert rig.metrics.registry.get_sample_value("jieneng_ingest_waiting_points") == 2
+        rig.store.away = False
+        await rig.until(lambda: bool(rig.acks))
+        assert rig.acks == [("a", Ack(BOOT, ((1, 1),)))]
 
 
 async def test_a_batch_waits_at_most_once_and_memory_is_bounded(tmp_path: Path) -> None:
-    async with world(tmp_path, max_waiting=20) as w:
-        w.store.gate.clear()
-        assert w.batcher.offer(delivery(1, points=8)) == "stored"
-        assert w.batcher.offer(delivery(1, points=8)) == "repeated"
-        await w.store.tried.wait()  # it is being written now
-        assert w.batcher.offer(delivery(1, points=8)) == "repeated"
-        assert w.batcher.offer(delivery(2, points=8)) == "stored"
-        assert w.batcher.offer(delivery(3, points=8)) == "overflow"
-        assert w.batcher.offer(delivery(1, points=1, agent="b")) == "stored"
-        w.store.gate.set()
-        await w.until(lambda: sum(len(ack.stored) for _, ack in w.acks) == 3)
-        assert w.batcher.offer(delivery(3, points=8)) == "stored"
-        assert w.batcher.offer(delivery(1, points=8)) == "stored"  # written again, harmlessly
-        await w.until(lambda: sum(len(ack.stored) for _, ack in w.acks) == 5)
+    async with batcher_rig(tmp_path, max_waiting=20) as rig:
+        rig.store.gate.clear()
+        assert rig.batcher.add(checked_message(1, points=8)) == "stored"
+        assert rig.batcher.add(checked_message(1, points=8)) == "repeated"
+        await rig.store.tried.wait()  # it is being written now
+        assert rig.batcher.add(checked_message(1, points=8)) == "repeated"
+        assert rig.batcher.add(checked_message(2, points=8)) == "stored"
+        assert rig.batcher.add(checked_message(3, points=8)) == "overflow"
+        assert rig.batcher.add(checked_message(1, points=1, agent="b")) == "stored"
+        rig.store.gate.set()
+        await rig.until(lambda: sum(len(ack.stored) for _, ack in rig.acks) == 3)
+        assert rig.batcher.add(checked_message(3, points=8)) == "stored"
+        assert rig.batcher.add(checked_message(1, points=8)) == "stored"  # written again
+        await rig.until(lambda: sum(len(ack.stored) for _, ack in rig.acks) == 5)
 
 
 async def test_a_batch_larger_than_the_memory_is_let_in_alone(tmp_path: Path) -> None:
-    async with world(tmp_path, max_waiting=5) as w:
-        assert w.batcher.offer(delivery(1, points=50)) == "stored"
-        assert w.batcher.offer(delivery(2)) == "overflow"
-        await w.until(lambda: bool(w.acks))
-        assert w.store.writes == [50]
+    async with batcher_rig(tmp_path, max_waiting=5) as rig:
+        assert rig.batcher.add(checked_message(1, points=50)) == "stored"
+        assert rig.batcher.add(checked_message(2)) == "overflow"
+        await rig.until(lambda: bool(rig.acks))
+        assert rig.store.writes == [50]
 
 
 async def test_a_full_quarantine_disk_costs_good_batches_nothing(tmp_path: Path) -> None:
-    async with world(tmp_path) as w:
-        w.disk_full = True
-        w.batcher.offer(delivery(1))
-        w.batcher.offer(delivery(2, refused="version"))
-        await w.until(lambda: bool(w.acks))
-        assert w.acks == [("a", Ack(BOOT, ((1, 1),)))]
-        w.disk_full = False
-        w.batcher.offer(delivery(2, refused="version"))  # it was not acknowledged, so it comes
-        await w.until(lambda: len(w.acks) == 2)
-        assert w.acks[1] == ("a", Ack(BOOT, (), ((2, "version"),)))
+    async with batcher_rig(tmp_path) as rig:
+        rig.disk_full = True
+        rig.batcher.add(checked_message(1))
+        rig.batcher.add(checked_message(2, refused="version"))
+        await rig.until(lambda: bool(rig.acks))
+        assert rig.acks == [("a", Ack(BOOT, ((1, 1),)))]
+        rig.disk_full = False
+        rig.batcher.add(checked_message(2, refused="version"))  # not acknowledged, so sent again
+        await rig.until(lambda: len(rig.acks) == 2)
+        assert rig.acks[1] == ("a", Ack(BOOT, (), ((2, "version"),)))
 
 
 async def test_a_point_that_the_store_refuses_is_kept_and_costs_its_batch_nothing(
     tmp_path: Path,
 ) -> None:
     bad = Point("electricity", (("meter", "m"),), (("energy_kwh", "text"),), START)
-    async with world(tmp_path) as w:
-        good = delivery(1)
-        w.batcher.offer(Delivery(agent="a", number=good.number, points=(bad, *good.points)))
-        await w.until(lambda: bool(w.acks))
-        assert w.acks == [("a", Ack(BOOT, ((1, 1),)))]
-        assert [one.reason for one in w.kept] == ["store"]
-        assert b"text" in w.kept[0].payload
+    async with batcher_rig(tmp_path) as rig:
+        good = checked_message(1)
+        rig.batcher.add(
+            CheckedMessage(agent="a", batch_id=good.batch_id, points=(bad, *good.points))
+        )
+        await rig.until(lambda: bool(rig.acks))
+        assert rig.acks == [("a", Ack(BOOT, ((1, 1),)))]
+        assert [one.reason for one in rig.quarantined] == ["store"]
+        assert b"text" in rig.quarantined[0].payload
 
 
 async def test_what_holds_nothing_is_ignored(tmp_path: Path) -> None:
-    async with world(tmp_path) as w:
-        assert w.batcher.offer(Delivery(agent="a")) == "ignored"
+    async with batcher_rig(tmp_path) as rig:
+        assert rig.batcher.add(CheckedMessage(agent="a")) == "ignored"
 
 
 @given(st.lists(st.integers(1, 60)))

@@ -1,4 +1,4 @@
-"""What is set aside is on the disk, whole, bounded, and can be read whatever happened to it."""
+"""Quarantined entries are on disk, whole and bounded, and damaged files can be read."""
 
 import os
 import subprocess
@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from ingest.quarantine import MAX_PAYLOAD, Entry, Quarantine, entry
+from ingest.quarantine import MAX_PAYLOAD, Quarantine, QuarantineEntry, new_entry
 
 
-def one(number: int, payload: bytes = b"\x00\xffpayload") -> Entry:
-    return entry(number, "jieneng/1/s/a/batch", "version", "version 2, not 1", payload)
+def one(number: int, payload: bytes = b"\x00\xffpayload") -> QuarantineEntry:
+    return new_entry(number, "jieneng/1/s/a/batch", "version", "version 2, not 1", payload)
 
 
 def test_entries_come_back_as_they_were_oldest_first(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_the_folder_stays_bounded_and_says_what_had_to_go(tmp_path: Path) -> Non
 
 def test_a_large_payload_is_cut_and_its_size_kept(tmp_path: Path) -> None:
     kept = Quarantine(tmp_path, 10**7)
-    kept.append([entry(1, "t" * 9999, "too_large", "d" * 9999, b"x" * (MAX_PAYLOAD + 5))])
+    kept.append([new_entry(1, "t" * 9999, "too_large", "d" * 9999, b"x" * (MAX_PAYLOAD + 5))])
     (read,) = kept.entries()
     assert (read.size, len(read.body)) == (MAX_PAYLOAD + 5, MAX_PAYLOAD)
     assert len(read.topic) == len(read.detail) == 500

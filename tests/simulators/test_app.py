@@ -1,4 +1,4 @@
-"""The service: it says where its buses are, once they listen, and leaves nothing behind."""
+"""The service announces its buses once they listen, and leaves nothing behind."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""What only a server can do: refuse on its own grounds, be away, want a password, talk nonsense."""
+"""The store on a server: rejections of its own, outages, passwords, and nonsense answers."""
 
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -44,7 +44,7 @@ async def opened(url: str, **chosen: str) -> AsyncIterator[InfluxStore]:
 
 @pytest.fixture
 def own_influx(tmp_path: Path) -> Influx:
-    """One that this test may stop."""
+    """A server that this test may stop."""
     return Influx(tmp_path / "influx")
 
 
@@ -225,7 +225,7 @@ async def test_a_bucket_that_is_missing_is_told_with_its_mend() -> None:
 async def test_influxdb_2_says_not_implemented_to_create_database_and_wants_its_token(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """As InfluxDB 2.9 answers: ecosystem notes of the project, "Real servers for tests"."""
+    """The answers are those of InfluxDB 2.9."""
     seen: list[str] = []
 
     async def answer(request: web.Request) -> web.StreamResponse:

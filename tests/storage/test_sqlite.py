@@ -1,4 +1,4 @@
-"""What only a file can suffer: other processes, a full disk, a lock, being no store at all."""
+"""The store in a file: other processes, a full disk, a lock, and files that are no store."""
 
 import asyncio
 import sqlite3
@@ -190,7 +190,7 @@ async def test_the_event_loop_goes_on_while_sqlite_waits(tmp_path: Path) -> None
 
 
 async def test_a_write_is_forced_to_the_disk(tmp_path: Path) -> None:
-    """What is acknowledged after it survives a power cut, which no test can make."""
+    """A test can't cut the power, so it looks for the call that makes points survive it."""
     store = SqliteStore(tmp_path / "store.sqlite")
     await store.write(points(3))
     pragmas = ("synchronous", "journal_mode")

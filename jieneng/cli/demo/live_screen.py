@@ -14,7 +14,7 @@ from rich.text import Text
 from analytics.figures.figure import Figure
 from analytics.report import terminal_tables
 from analytics.report.report_data import Reading, Scope
-from ingest.ledger import Account
+from ingest.ledger import AgentLedger
 from jieneng.locale import Translate
 
 #: The live table shows this many meters, so that all fits on a screen.
@@ -39,7 +39,7 @@ class DemoSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     periods: tuple[str, ...]
     figures: tuple[Figure, ...]
     readings: tuple[Reading, ...]
-    accounts: Sequence[Account]
+    accounts: Sequence[AgentLedger]
     services: tuple[tuple[str, int | None, int], ...]
 
 
@@ -85,7 +85,7 @@ def live_readings(readings: Sequence[Reading]) -> list[Reading]:
     return sorted(answered, key=lambda reading: -(reading.rate or 0.0))[:_LIVE_ROWS]
 
 
-def counts_line(accounts: Sequence[Account], translate: Translate) -> str:
+def counts_line(accounts: Sequence[AgentLedger], translate: Translate) -> str:
     """Return the ledger summed over all agents: read = stored + pending + dropped."""
     return translate(
         "samples: read {read} = stored {stored} + pending {pending} + dropped {dropped}"

@@ -55,7 +55,7 @@ class StoreWatch:
             periods=tuple(dict.fromkeys((verdict.period, running.period))),
             figures=(*verdict.figures, *running.figures),
             readings=await report_reader.latest(self._store, site, now_ms),
-            accounts=await ledger.accounts(
+            accounts=await ledger.latest_ledgers(
                 self._store, site.id, start_ms=now_ms - _LEDGER_MS, end_ms=now_ms + 1
             ),
             services=tuple((service.name, service.pid, service.restarts) for service in services),

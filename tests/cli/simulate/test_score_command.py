@@ -58,7 +58,7 @@ def campus(empty: Path) -> SimulatedSite:
 
 @pytest.fixture(scope="module")
 def samples(campus: SimulatedSite) -> Samples:
-    """What a faultless agent reads in two hours: each meter every minute."""
+    """The readings of a faultless agent in two hours: each meter every minute."""
     times = BEGIN + 30_000 + 60_000 * np.arange(POLLS)
     found = []
     for name in POLLED:

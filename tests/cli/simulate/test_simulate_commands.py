@@ -111,7 +111,7 @@ def test_kinds_and_scenarios_are_listed_in_both_languages() -> None:
 
 
 def test_a_second_simulator_of_a_folder_is_refused(running: Path) -> None:
-    """They would take each other's files and serial ports."""
+    """Two simulators would take each other's files and serial ports."""
     before = (running / "simulator.json").read_text()
     done = jieneng("simulate", "--site", running)
     assert done.returncode == 2

@@ -1,4 +1,4 @@
-"""The library of scenarios: each golden answer, worked out by hand, is what the simulation does."""
+"""Each golden answer, worked out by hand, is what the simulation does."""
 
 from pathlib import Path
 

@@ -186,7 +186,7 @@ def test_a_good_answer_is_not_lost_because_a_doubtful_one_says_the_same() -> Non
 
 
 def test_an_altered_reading_stands_in_its_own_place_where_the_counter_stands_still() -> None:
-    """One is altered and one is moved, and both would do for either answer."""
+    """Two readings, one altered and one moved, would each do for either answer."""
     said: list[Row] = [(10 * n, 100.0) for n in range(1, 6)]
     stored = [(10, 100.0), (20, 3.0), (30, 100.0), (45, 100.0), (50, 100.0)]
     assert mistakes(said, stored) == {"right": 3, "wrong": 1, "late": 1}
@@ -377,7 +377,7 @@ def test_known_mistakes_are_counted_as_they_were_made(
 
 
 def largest(stored: list[tuple[int, int]], said: list[tuple[int, int]], within: int) -> int:
-    """How many pairs there can be, found the long way: augmenting paths."""
+    """Return the largest number of pairs, found the slow way: augmenting paths."""
     partner: dict[int, int] = {}
 
     def place(reading: int, tried: set[int]) -> bool:

@@ -52,7 +52,7 @@ def test_answers_are_read_as_they_were_written(folder: Path, writer: TruthWriter
 
 
 def killed(folder: Path, tmp_path: Path) -> Path:
-    """What is on the disk now."""
+    """Return a copy of the files as they are on the disk now."""
     return Path(shutil.copytree(folder, tmp_path / "killed"))
 
 

@@ -92,7 +92,7 @@ def test_run_json_says_what_was_run(
 def test_a_step_is_that_of_the_register_of_that_time(
     folder: Path, campus: SimulatedSite, example: SiteFolder, begin_ms: int
 ) -> None:
-    """Of every layout that the example has: whole numbers, words swapped, BCD and floats."""
+    """The example has meters of every layout: whole numbers, words swapped, BCD and floats."""
     TruthWriter(folder, campus, begin_ms=begin_ms, speed=1.0).close(begin_ms)
     rows = read_truth(folder).run.meters
     for one in example.site.meter:

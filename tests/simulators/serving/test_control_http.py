@@ -1,4 +1,4 @@
-"""Control while it runs: faults are switched and the truth is read over HTTP."""
+"""Faults are switched and the truth is read over HTTP while the simulation runs."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -15,12 +15,12 @@ from tests.simulators.scene import Scene, scene
 pytestmark = pytest.mark.server
 
 
-class Steered:
+class ControlledScene:
     """A scene with its control.
 
     Attributes:
         scene: the scene.
-        url: of the control.
+        url: URL of the control.
     """
 
     def __init__(self, scene_: Scene, url: str, session: aiohttp.ClientSession) -> None:
@@ -38,24 +38,24 @@ class Steered:
 
 
 @pytest.fixture
-async def steered() -> AsyncIterator[Steered]:
+async def controlled() -> AsyncIterator[ControlledScene]:
     async with scene() as one, aiohttp.ClientSession() as session:
         exchange_log = ExchangeLog(100)
-        steering = SimulatorControl(one.campus, one.script, exchange_log, one.clock)
+        control = SimulatorControl(one.campus, one.script, exchange_log, one.clock)
         one.also = exchange_log.add
-        async with control_http.serving(steering, ControlSettings()) as url:
-            yield Steered(one, url, session)
+        async with control_http.serving(control, ControlSettings()) as url:
+            yield ControlledScene(one, url, session)
 
 
-async def test_a_fault_is_switched_on_and_off(steered: Steered) -> None:
-    one = steered.scene
+async def test_a_fault_is_switched_on_and_off(controlled: ControlledScene) -> None:
+    one = controlled.scene
     master = await one.connect()
     assert len(await master.ask()) == 13
-    status, row = await steered.ask("POST", "/faults", {"kind": "busy", "meter": "e-1"})
+    status, row = await controlled.ask("POST", "/faults", {"kind": "busy", "meter": "e-1"})
     assert (status, row["id"], row["on"], row["meters"]) == (201, "busy-1", True, ["e-1"])
     assert (await master.ask())[-1] == 6
     one.clock.time_ms += 5000
-    status, row = await steered.ask("DELETE", "/faults/busy-1")
+    status, row = await controlled.ask("DELETE", "/faults/busy-1")
     assert (status, row["on"]) == (200, False)
     assert (row["begin"], row["end"]) == (
         "2025-06-03T02:00:00.000+00:00", "2025-06-03T02:00:05.000+00:00",
@@ -64,13 +64,13 @@ async def test_a_fault_is_switched_on_and_off(steered: Steered) -> None:
     master.writer.close()
 
 
-async def test_all_faults_end_at_once_and_stay_in_the_books(steered: Steered) -> None:
+async def test_all_faults_end_at_once_and_stay_in_the_books(controlled: ControlledScene) -> None:
     for meter in ("e-1", "e-2"):
-        await steered.ask("POST", "/faults", {"kind": "no_answer", "meter": meter})
-    steered.scene.clock.time_ms += 1000
-    status, rows = await steered.ask("DELETE", "/faults")
+        await controlled.ask("POST", "/faults", {"kind": "no_answer", "meter": meter})
+    controlled.scene.clock.time_ms += 1000
+    status, rows = await controlled.ask("DELETE", "/faults")
     assert (status, [row["id"] for row in rows]) == (200, ["no-answer-1", "no-answer-2"])
-    _, rows = await steered.ask("GET", "/faults")
+    _, rows = await controlled.ask("GET", "/faults")
     assert [row["on"] for row in rows] == [False, False]
 
 
@@ -84,58 +84,62 @@ async def test_all_faults_end_at_once_and_stay_in_the_books(steered: Steered) ->
     ],
 )
 async def test_what_cannot_be_is_refused_in_the_readers_language(
-    steered: Steered, body: dict[str, Any], said: str
+    controlled: ControlledScene, body: dict[str, Any], said: str
 ) -> None:
-    status, answer = await steered.ask("POST", "/faults", body, **{"Accept-Language": "en"})
+    status, answer = await controlled.ask("POST", "/faults", body, **{"Accept-Language": "en"})
     assert status == 400
     assert said in answer["problems"][0]
-    _, answer = await steered.ask("POST", "/faults", body, **{"Accept-Language": "zh-CN"})
+    _, answer = await controlled.ask("POST", "/faults", body, **{"Accept-Language": "zh-CN"})
     assert said not in answer["problems"][0]
 
 
-async def test_what_is_not_there_is_said_with_what_is(steered: Steered) -> None:
+async def test_what_is_not_there_is_said_with_what_is(controlled: ControlledScene) -> None:
     for path in ("/faults/none", "/meters/none"):
         method = "DELETE" if "faults" in path else "GET"
-        status, answer = await steered.ask(method, path, **{"Accept-Language": "en"})
+        status, answer = await controlled.ask(method, path, **{"Accept-Language": "en"})
         assert status == 404
         assert "Known are:" in answer["problems"][0]
 
 
 @pytest.mark.parametrize("path", ["/meters?at=yesterday", "/exchanges?limit=many"])
-async def test_a_question_that_makes_no_sense_is_refused(steered: Steered, path: str) -> None:
-    status, answer = await steered.ask("GET", path)
+async def test_a_question_that_makes_no_sense_is_refused(
+    controlled: ControlledScene, path: str
+) -> None:
+    status, answer = await controlled.ask("GET", path)
     assert status == 400
     assert len(answer["problems"]) == 1
 
 
-async def test_what_is_no_json_is_refused(steered: Steered) -> None:
+async def test_what_is_no_json_is_refused(controlled: ControlledScene) -> None:
     async with (
         aiohttp.ClientSession() as session,
-        session.post(steered.url + "/faults", data=b"kind = busy") as answer,
+        session.post(controlled.url + "/faults", data=b"kind = busy") as answer,
     ):
         assert answer.status == 400
 
 
 async def test_the_truth_says_what_flowed_what_the_register_is_and_what_it_shows(
-    steered: Steered,
+    controlled: ControlledScene,
 ) -> None:
-    await steered.ask("POST", "/faults", {"kind": "stuck", "meter": "e-1"})
-    steered.scene.clock.time_ms += 100_000
-    _, row = await steered.ask("GET", "/meters/e-1")
+    await controlled.ask("POST", "/faults", {"kind": "stuck", "meter": "e-1"})
+    controlled.scene.clock.time_ms += 100_000
+    _, row = await controlled.ask("GET", "/meters/e-1")
     assert (row["flowed"], row["rate"]) == (1.0, 36.0)
     assert row["faults"] == ["stuck-1"]
     assert row["registers"]["energy_kwh"] == {"really": 1.0, "shown": 0.0}
     assert row["registers"]["power_kw"]["shown"] == 36.0
     assert 220 < row["registers"]["voltage_a_v"]["shown"] < 240
-    _, rows = await steered.ask("GET", "/meters?at=2025-06-03T11:00:00%2B08:00")
+    _, rows = await controlled.ask("GET", "/meters?at=2025-06-03T11:00:00%2B08:00")
     assert {row["meter"]: row["flowed"] for row in rows}["e-2"] == 72.0
 
 
-async def test_exchanges_say_who_asked_what_and_which_bytes_were_served(steered: Steered) -> None:
-    one = steered.scene
+async def test_exchanges_say_who_asked_what_and_which_bytes_were_served(
+    controlled: ControlledScene,
+) -> None:
+    one = controlled.scene
     master = await one.connect()
     answers = [await master.ask(unit=unit) for unit in (1, 2, 2)]
-    _, rows = await steered.ask("GET", "/exchanges?meter=e-2&limit=1")
+    _, rows = await controlled.ask("GET", "/exchanges?meter=e-2&limit=1")
     [row] = rows
     assert row["sent"] == answers[2].hex(" ")
     host, port = master.writer.get_extra_info("sockname")
@@ -143,16 +147,16 @@ async def test_exchanges_say_who_asked_what_and_which_bytes_were_served(steered:
     assert (row["time"], row["verdict"], row["unit"]) == (
         "2025-06-03T02:00:00.000+00:00", "good", 2,
     )  # fmt: skip
-    _, rows = await steered.ask("GET", "/exchanges?bus=bus-a")
+    _, rows = await controlled.ask("GET", "/exchanges?bus=bus-a")
     assert len(rows) == 3
     master.writer.close()
 
 
-async def test_the_overview_and_the_kinds_lead_on(steered: Steered) -> None:
-    _, overview = await steered.ask("GET", "/")
+async def test_the_overview_and_the_kinds_lead_on(controlled: ControlledScene) -> None:
+    _, overview = await controlled.ask("GET", "/")
     assert overview["site"] == "scene"
     for path in overview["see"]:
-        status, _ = await steered.ask("GET", path)
+        status, _ = await controlled.ask("GET", path)
         assert status == 200
-    _, kinds = await steered.ask("GET", "/kinds")
+    _, kinds = await controlled.ask("GET", "/kinds")
     assert [kind["kind"] for kind in kinds] == list(KINDS)
