@@ -125,7 +125,7 @@ def assignment(site: Site, settings: AgentSettings) -> Assignment:
     """
     agent = _agent_id(site, settings.agent.id)
     buses = tuple(reached_bus(bus, settings) for bus in site.bus if bus.agent == agent)
-    problems = [*_unknown_buses(site, settings), *endpoints.shared(site, buses)]
+    problems = [*_unknown_buses(site, settings), *endpoints.shared_endpoints(site, buses)]
     if problems:
         raise ConfigError(problems)
     meters = {bus.id: tuple(one for one in site.meter if one.bus == bus.id) for bus in buses}

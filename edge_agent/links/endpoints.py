@@ -2,10 +2,10 @@
 
 Laws:
 
-1. Gateways take one connection, and one question at a time: what is at one place is one bus.
-2. Two spellings of one place are that place. Two names are two places: which of them lead to the
-   same one only a network knows.
-3. Two machines share no serial port and no loopback, and what an agent's own file calls a gateway
+1. A gateway takes one connection, and one request at a time: one endpoint is one bus.
+2. Two spellings of one endpoint are the same endpoint. Two host names are two endpoints: only the
+   network knows whether they lead to the same gateway.
+3. Two machines share no serial port and no loopback address. An address in an agent's own file
    means nothing to another agent.
 """
 
@@ -17,11 +17,16 @@ from jieneng.metering.errors import Problem
 from jieneng.metering.site import Bus, Site
 
 
-def shared(site: Site, buses: Iterable[Bus]) -> Iterator[Problem]:
-    """Buses of one agent that are at one place, at the addresses where it reaches them."""
+def shared_endpoints(site: Site, buses: Iterable[Bus]) -> Iterator[Problem]:
+    """Yield a problem for each bus whose endpoint another bus of the same agent has.
+
+    Args:
+        site: the whole site.
+        buses: the agent's buses, at the addresses where it reaches them.
+    """
     taken: dict[str, str] = {}
     for bus in buses:
-        place = _port(bus) if bus.link == "rtu" else _gateway(bus)
+        place = _serial_port(bus) if bus.link == "rtu" else _gateway(bus)
         other = taken.setdefault(place, bus.id)
         if other != bus.id:
             yield Problem(
@@ -33,16 +38,16 @@ def shared(site: Site, buses: Iterable[Bus]) -> Iterator[Problem]:
             )
 
 
-def contested(site: Site, own_ways: Collection[str]) -> Iterator[Problem]:
-    """Gateways that two agents would connect to.
+def contested_gateways(site: Site, overridden: Collection[str]) -> Iterator[Problem]:
+    """Yield a problem for each bus to whose gateway two agents would connect.
 
     Args:
-        site: the buses, where they are for everybody.
-        own_ways: ids of those that their agent reaches at an address of its own file.
+        site: the buses, at the addresses of `site.toml`.
+        overridden: ids of the buses that their agent reaches at an address of its own file.
     """
     taken: dict[str, Bus] = {}
     for bus in site.bus:
-        if bus.link == "rtu" or bus.id in own_ways or _is_loopback(bus):
+        if bus.link == "rtu" or bus.id in overridden or _is_loopback(bus):
             continue
         place = _gateway(bus)
         other = taken.setdefault(place, bus)
@@ -65,11 +70,11 @@ def contested(site: Site, own_ways: Collection[str]) -> Iterator[Problem]:
 
 
 def _path(site: Site, bus: Bus) -> tuple[str | int, ...]:
-    return ("bus", [one.id for one in site.bus].index(bus.id), "id")
+    return ("bus", [row.id for row in site.bus].index(bus.id), "id")
 
 
-def _port(bus: Bus) -> str:
-    # POSIX gives two slashes at the beginning a meaning of their own, Linux gives them none.
+def _serial_port(bus: Bus) -> str:
+    # In POSIX two slashes at the beginning may mean something else than one; in Linux they do not.
     return normpath(bus.device or "").replace("//", "/")
 
 

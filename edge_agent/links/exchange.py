@@ -3,13 +3,13 @@
 Laws:
 
 1. An exchange runs inside `data_received`, so that a reply is stamped when its last byte arrives.
-   So does the talk that it belongs to: as long as replies are as they should be and nothing has to
-   be waited for, the next question leaves in the same moment, and the event loop is not troubled.
-2. An exchange ends once: with its reply, with what it refused, at its deadline, or with the
-   connection. Whoever asked is told, and nobody else.
-3. Where replies carry no number, bytes that belong to no exchange are trouble: from the last of
-   them on silence is waited for.
-4. A connection on which several questions in a row found nothing at all is `exhausted`: the other
+   The talk that it belongs to runs there as well: as long as replies are right and no pause is
+   wanted, the next request leaves in the same moment, without a turn of the event loop.
+2. An exchange ends once: with its reply, with the error that refused it, at its deadline, or with
+   the connection. Whoever asked is told, and nobody else.
+3. Where replies carry no number, bytes that belong to no exchange are trouble: silence is waited
+   for, counted from the last of them.
+4. A connection on which several requests in a row found no byte at all is `exhausted`: the other
    end may have been switched off without a word.
 """
 
@@ -33,21 +33,21 @@ from jieneng.metering.errors import (
     Unanswered,
 )
 
-_SILENCES: Final = 3  # questions without a byte, after which there may be nobody any more
-_UNREAD: Final = 65536  # bytes past which the other end is talking to itself
-# A connection that was closed while idle is reset as soon as a question gets there. After more than
-# this share of the time-out it is a gateway that has given up on its meter.
+_MAX_SILENCES: Final = 3  # requests without a byte, after which the other end may be gone
+_MAX_UNREAD_BYTES: Final = 65536  # unasked bytes past which the other end talks to itself
+# A connection that was closed while idle is reset as soon as a request arrives there. A close after
+# more than this share of the time-out comes from a gateway that has given up on its meter.
 _AT_ONCE: Final = 0.5
 
 
-class Manner(msgspec.Struct, frozen=True):
-    """Timing rules of a link: timeout, gap between exchanges, time of a byte.
+class LinkTiming(msgspec.Struct, frozen=True):
+    """The times of a link, and the clock that stamps its replies.
 
     Attributes:
-        timeout_s: how long a device may think.
-        now_ms: UTC, stamps replies.
-        gap_s: from the end of an exchange to the next question.
-        byte_s: that a byte is on its way.
+        timeout_s: time that a device may take before it replies [s].
+        now_ms: returns UTC [ms].
+        gap_s: pause from the end of an exchange to the next request [s].
+        byte_s: time that a byte takes on the line [s].
     """
 
     timeout_s: float
@@ -56,236 +56,237 @@ class Manner(msgspec.Struct, frozen=True):
     byte_s: float = 0.0
 
 
-class Wire(asyncio.Protocol):
-    """An open connection and the exchange in progress on it.
+class Connection(asyncio.Protocol):
+    """An open connection or serial port, and the exchange that is under way on it.
 
     Attributes:
-        gone: set when the other end, too, has nothing of it any more.
-        asked: questions that were sent on it.
-        heard: something came for the exchange.
-        quiet_from: since when silence is waited for; None where there is no need to.
-        framing: of the meter that is asked, or was asked last.
+        closed: set once the connection is closed at both ends.
+        requests: number of requests that were sent on it.
+        heard: True if bytes came for the exchange.
+        silence_from_s: loop time from which silence is waited for; None if there is no need to.
+        framing: framing of the meter that is asked, or was asked last.
     """
 
     __slots__ = (
-        "_asked_s",
         "_begun",
         "_buffer",
         "_came_ms",
         "_deadline_s",
-        "_looks_s",
-        "_manner",
+        "_exchange",
         "_needed",
         "_next",
-        "_patience",
+        "_reply_timeout",
+        "_sent_s",
         "_silences",
-        "_silent_s",
-        "_steps",
         "_talk",
         "_timer",
+        "_timer_s",
+        "_timing",
         "_transport",
+        "_unanswered_s",
         "_unasked_s",
-        "asked",
+        "closed",
         "framing",
-        "gone",
         "heard",
         "loop",
-        "quiet_from",
+        "requests",
+        "silence_from_s",
     )
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        manner: Manner,
-        patience: ReplyTimeout,
+        timing: LinkTiming,
+        reply_timeout: ReplyTimeout,
         framing: Framing,
     ) -> None:
         self.loop = loop
         self.framing = framing
-        self.gone = asyncio.Event()
-        self.asked = 0
+        self.closed = asyncio.Event()
+        self.requests = 0
         self.heard = False
-        self.quiet_from: float | None = None
-        self._manner = manner
-        self._patience = patience
-        self._silences = 0  # questions in a row for which nothing came
-        self._silent_s = math.inf  # since when an answer is owed
-        self._unasked_s = math.inf  # when the first of what is unread came, if to no question
+        self.silence_from_s: float | None = None
+        self._timing = timing
+        self._reply_timeout = reply_timeout
+        self._silences = 0  # requests in a row for which no byte came
+        self._unanswered_s = math.inf  # loop time of the first request that lacks its reply
+        self._unasked_s = math.inf  # loop time of the first unread byte that came unasked
         self._transport: asyncio.Transport
         self._buffer = b""
         self._came_ms = 0
         self._talk: Talk
         self._next: asyncio.Future[Ask | Pause | None]
-        self._steps: Exchange | None = None
+        self._exchange: Exchange | None = None
         self._needed = 0
         self._begun = False
         self._timer: asyncio.TimerHandle | None = None
-        self._looks_s = math.inf  # when the timer is due
-        self._asked_s = 0.0
+        self._timer_s = math.inf  # loop time at which the timer fires
+        self._sent_s = 0.0
         self._deadline_s = 0.0
 
     @property
-    def torn(self) -> bool:
-        """Return True if the last bytes received are part of a reply."""
+    def is_mid_reply(self) -> bool:
+        """Return True if the last bytes are a part of a reply."""
         return self._begun or bool(self._buffer)
 
     @property
-    def exhausted(self) -> bool:
-        """Return True if the connection must be given up."""
-        return self._silences >= _SILENCES
+    def is_exhausted(self) -> bool:
+        """Return True if the connection is to be given up."""
+        return self._silences >= _MAX_SILENCES
 
     @property
-    def closed(self) -> bool:
+    def is_closing(self) -> bool:
         """Return True if nothing can be sent any more."""
         return self._transport.is_closing()
 
-    def carry_on(self, talk: Talk, ask: Ask) -> "asyncio.Future[Ask | Pause | None]":
-        """Ask what a talk wants to ask, and whatever it wants to ask then.
+    def drive(self, talk: Talk, ask: Ask) -> "asyncio.Future[Ask | Pause | None]":
+        """Ask what a talk wants to ask, and then whatever it wants to ask next.
 
         Returns:
-            What it wants that can't be had at once; None at its end. Or why there was no reply.
+            A future of the talk's first wish that can't be granted at once, or of None at its end.
+            Its exception says why a request has no reply.
         """
         self._talk = talk
         self._next = self.loop.create_future()
-        self._ask(ask)
-        self._advance(b"")
+        self._send(ask)
+        self._feed(b"")
         return self._next
 
+    def use_framing(self, framing: Framing) -> None:
+        """Take the framing of the next request.
+
+        Between a framing with numbers and one without, unread bytes are trouble.
+        """
+        if framing.numbered is not self.framing.numbered:
+            self._buffer = b""
+            self.silence_from_s = self.loop.time()
+        self.framing = framing
+
     def abort(self) -> None:
-        """Close without waiting for what was not sent."""
-        if not self._transport.is_closing():  # else it would call us twice
+        """Close the connection without waiting for unsent bytes."""
+        if not self._transport.is_closing():  # else asyncio would call `connection_lost` twice
             self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """asyncio: the connection is there."""
+        """Take the transport of the new connection (called by asyncio)."""
         self._transport = cast("asyncio.Transport", transport)
-        self._mistrust()
+        self._require_silence()
 
     def data_received(self, data: bytes) -> None:
-        """asyncio: bytes came."""
-        if self._steps is not None:
+        """Take received bytes (called by asyncio)."""
+        if self._exchange is not None:
             self.heard = True
-            self._came_ms = self._manner.now_ms()
-            self._advance(data)
+            self._came_ms = self._timing.now_ms()
+            self._feed(data)
         elif not self.framing.numbered:
-            self._mistrust()
+            self._require_silence()
         else:
             if not self._buffer:
                 self._unasked_s = self.loop.time()
             self._buffer += data
-            if len(self._buffer) > _UNREAD:
+            if len(self._buffer) > _MAX_UNREAD_BYTES:
                 self.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """asyncio: the connection is no more."""
+        """End the exchange under way (called by asyncio)."""
         if self._timer is not None:
             self._timer.cancel()
-        self.gone.set()
-        if self._steps is not None:
-            waited_s = self.loop.time() - self._asked_s
-            why = exc or "closed by the other end"
-            if not self.heard and waited_s < _AT_ONCE * self._manner.timeout_s:
-                self._fail(HungUp("the connection was closed at once: {error}", error=why))
+        self.closed.set()
+        if self._exchange is not None:
+            waited_s = self.loop.time() - self._sent_s
+            reason = exc or "closed by the other end"
+            if not self.heard and waited_s < _AT_ONCE * self._timing.timeout_s:
+                self._fail(HungUp("the connection was closed at once: {error}", error=reason))
             else:
-                self._fail(Unanswered("the connection broke: {error}", error=why))
+                self._fail(Unanswered("the connection broke: {error}", error=reason))
 
-    def prepare(self, framing: Framing) -> None:
-        """Take the framing of the next question.
-
-        Where one carries numbers and the other does not, what is still unread is trouble.
-        """
-        if framing.numbered is not self.framing.numbered:
-            self._buffer = b""
-            self.quiet_from = self.loop.time()
-        self.framing = framing
-
-    def _ask(self, ask: Ask) -> None:
-        """Send an exchange's question."""
-        steps, self.framing = ask.exchange, ask.framing
-        send, self._needed, self._begun = next(steps)
-        self._steps = steps
+    def _send(self, ask: Ask) -> None:
+        """Begin an exchange: send its request and set its deadline."""
+        exchange, self.framing = ask.exchange, ask.framing
+        request, self._needed, self._begun = next(exchange)
+        self._exchange = exchange
         self.heard = bool(self._buffer)  # a late frame, or the beginning of one
-        wait_s = self._last_wait_s() if self._silences else self._patience.wait_s
-        self.asked += 1
-        self._asked_s = self.loop.time()
-        # A device may think; bytes take their time on the wire.
-        on_wire_s = self._manner.byte_s * (len(send) + self._needed)
-        self._deadline_s = self._asked_s + wait_s + on_wire_s
-        if self._deadline_s < self._looks_s:
-            self._watch()
-        self._transport.write(send)
+        wait_s = self._wait_after_silence_s() if self._silences else self._reply_timeout.wait_s
+        self.requests += 1
+        self._sent_s = self.loop.time()
+        # The device may take its time; the bytes need theirs on the line.
+        on_line_s = self._timing.byte_s * (len(request) + self._needed)
+        self._deadline_s = self._sent_s + wait_s + on_line_s
+        if self._deadline_s < self._timer_s:
+            self._set_timer()
+        self._transport.write(request)
 
-    def _last_wait_s(self) -> float:
-        """Return the longest wait for a reply that may be the last chance [s]."""
-        has_served = self.asked > self._silences
-        if self.framing.numbered and has_served and self._silences == _SILENCES - 1:
-            return self._patience.longest_s
-        return self._patience.wait_s
+    def _wait_after_silence_s(self) -> float:
+        """Return the time to wait for a reply, longest before the connection is given up [s]."""
+        has_served = self.requests > self._silences
+        if self.framing.numbered and has_served and self._silences == _MAX_SILENCES - 1:
+            return self._reply_timeout.longest_s
+        return self._reply_timeout.wait_s
 
-    def _watch(self) -> None:
-        """Have a timer that is not due after the deadline; an earlier one looks again then.
+    def _set_timer(self) -> None:
+        """Have a timer that fires no later than the deadline; one that fires earlier is reset then.
 
-        Setting and cancelling one for each question took a fifth of an exchange's own time.
+        Setting and cancelling a timer for each request took a fifth of an exchange's own time.
         """
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self.loop.call_at(self._deadline_s, self._expire)
-        self._looks_s = self._deadline_s
+        self._timer = self.loop.call_at(self._deadline_s, self._on_timer)
+        self._timer_s = self._deadline_s
 
-    def _expire(self) -> None:
-        """The deadline, as it was when this timer was set."""
-        self._looks_s = math.inf
-        if self._steps is None:
+    def _on_timer(self) -> None:
+        """End the exchange if its deadline has passed."""
+        self._timer_s = math.inf
+        if self._exchange is None:
             return
         if self.loop.time() < self._deadline_s:
-            self._watch()
+            self._set_timer()
             return
         try:
-            self._steps.throw(Silent("no reply in time"))
+            self._exchange.throw(Silent("no reply in time"))
         except StopIteration as end:
             answer, self._buffer = end.value
-            self._answered(answer)
+            self._on_answer(answer)
         except Silent as error:
             self._silences = 0 if self.heard else self._silences + 1
-            self._silent_s = min(self._silent_s, self._asked_s)
-            self._patience.fell_silent()
+            self._unanswered_s = min(self._unanswered_s, self._sent_s)
+            self._reply_timeout.no_reply()
             self._fail(error)
 
-    def _advance(self, data: bytes) -> None:
-        """Feed what is under way as long as there is what it needs."""
+    def _feed(self, data: bytes) -> None:
+        """Hand received bytes to the exchange as long as there are as many as it needs."""
         self._buffer += data
-        while self._steps is not None and len(self._buffer) >= self._needed:
-            came, self._buffer = self._buffer, b""
+        while self._exchange is not None and len(self._buffer) >= self._needed:
+            received, self._buffer = self._buffer, b""
             try:
-                _, needed, self._begun = self._steps.send(came)
+                _, needed, self._begun = self._exchange.send(received)
             except StopIteration as end:
                 answer, self._buffer = end.value
-                self._answered(answer)
+                self._on_answer(answer)
             except ReplyError as error:
                 self._fail(error)
             else:
                 if not needed:
-                    self._passed_over()
-                more = len(came) - self._needed + needed
+                    self._on_late_reply()
+                more = len(received) - self._needed + needed
                 self._needed = needed
-                self._deadline_s += self._manner.byte_s * more
+                self._deadline_s += self._timing.byte_s * more
 
-    def _passed_over(self) -> None:
-        """Skip a reply that answers an earlier request."""
+    def _on_late_reply(self) -> None:
+        """Measure how late the reply to an earlier request was."""
         came_s = min(self._unasked_s, self.loop.time())
-        if came_s > self._silent_s:  # else it is the same answer again
-            self._patience.came_late(came_s - self._silent_s)
-            self._silent_s = came_s
+        if came_s > self._unanswered_s:  # else the same reply was repeated
+            self._reply_timeout.late_reply(came_s - self._unanswered_s)
+            self._unanswered_s = came_s
         self._unasked_s = math.inf
 
-    def _answered(self, answer: bytes | DeviceRefused) -> None:
-        """The reply is whole: the talk goes on."""
-        self._steps = None
+    def _on_answer(self, answer: bytes | DeviceRefused) -> None:
+        """End the exchange with its whole reply, and go on with the talk."""
+        self._exchange = None
         self._silences = 0
-        self._silent_s = math.inf
+        self._unanswered_s = math.inf
         if self._buffer and not self.framing.may_trail(self._buffer):
-            # Two replies to one question: the first may well be the late one. Or half a frame:
-            # what it lacked is in the reply.
+            # Of two replies to one request, the first may well be the late one. Of half a frame,
+            # the missing bytes stand in the reply.
             self._fail(StrayReply("{count} bytes follow the reply", count=len(self._buffer)))
             return
         if isinstance(answer, DeviceRefused):
@@ -297,31 +298,31 @@ class Wire(asyncio.Protocol):
             wish = self._talk.send(Reply(answer, self._came_ms))
             if (
                 isinstance(wish, Pause)
-                or self._manner.gap_s
+                or self._timing.gap_s
                 or wish.framing.numbered is not self.framing.numbered
             ):
                 self._next.set_result(wish)
             else:
-                self._ask(wish)
+                self._send(wish)
         except StopIteration:
             self._next.set_result(None)
-        except Exception as error:  # noqa: BLE001 - whoever waits for the talk is to have it
+        except Exception as error:  # noqa: BLE001 - whoever waits for the talk gets it
             self._next.set_exception(error)
 
     def _fail(self, error: LinkError | PeerError) -> None:
-        """End the exchange with an error: no reply, or none that counts."""
-        if self._steps is not None:
-            self._steps.close()
-            self._steps = None
+        """End the exchange without a reply, or without one that counts."""
+        if self._exchange is not None:
+            self._exchange.close()
+            self._exchange = None
         if isinstance(error, ReplyError):
             self._silences = 0
         if not isinstance(error, DeviceRefused):
-            self._mistrust()
+            self._require_silence()
         if not self._next.done():
             self._next.set_exception(error)
 
-    def _mistrust(self) -> None:
-        """From now on silence is waited for, where replies carry no number."""
+    def _require_silence(self) -> None:
+        """Drop unread bytes and wait for silence from now on, if replies carry no number."""
         if not self.framing.numbered:
             self._buffer = b""
-            self.quiet_from = self.loop.time()
+            self.silence_from_s = self.loop.time()

@@ -1,21 +1,21 @@
-"""The bytes of a bus: one connection or serial port, and one exchange at a time driven over it.
+"""A link to the meters of a bus: one connection or serial port, and the talk driven over it.
 
 Laws:
 
-1. There is at most one connection, and at most one question under way on it.
-2. After trouble, what a device still sends late reaches nobody. Where replies are numbered, the
-   protocol passes late ones over, and only a stream that lost its frames is closed. Where they
-   are not, the link is first listened to until it has been silent for one time-out; a connection
-   that is fresh, or on which something came unasked, counts as trouble, because a serial server
-   hands on whatever the wire says.
-3. A connection on which several questions in a row found nothing at all is given up: the other
-   end may have been switched off without a word. Where replies are numbered, late ones show how
-   long it takes, and it is waited for so long from then on (`patience`).
-4. From the end of an exchange to the next question there is the bus's delay, and on a serial port
-   at least the silence by which devices tell one frame from the next.
-5. A connection that the other end closed while it was idle is told from one that breaks: what was
-   asked may be asked again at once. One that is closed as soon as it was made is told as well: the
-   link is down, or the question is what closes it.
+1. There is at most one connection, and at most one request under way on it.
+2. After trouble, a device's late bytes reach nobody. Where replies are numbered, the protocol skips
+   late ones, and only a stream that lost its frames is closed. Where they are not, the link first
+   listens until it has been silent for one time-out. A connection that is fresh, or on which bytes
+   came unasked, counts as trouble, because a serial server hands on whatever is on the line.
+3. A connection on which several requests in a row found no byte at all is given up: the other end
+   may have been switched off without a word. Where replies are numbered, late ones show how long
+   the other end takes, and from then on they are waited for that long (`reply_timeout`).
+4. From the end of an exchange to the next request there is the bus's delay, and on a serial port at
+   least the silence by which devices tell one frame from the next.
+5. A connection that the other end closed while it was idle is told from one that breaks: the same
+   request may be sent again at once. One that is closed as soon as it was made is told as well:
+   either the link is down, or the request is what closes it.
+6. The framing is that of the meter that is asked: meters of different protocols may share a bus.
 
 Time-outs are real seconds: a socket does not know that a demonstration runs faster than life.
 """
@@ -26,7 +26,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
-from edge_agent.links.exchange import Manner, Wire
+from edge_agent.links.exchange import Connection, LinkTiming
 from edge_agent.links.reply_timeout import ReplyTimeout
 from edge_agent.links.serial_timing import Parity, character_s, frame_gap_s
 from edge_agent.protocols.request_reply import Ask, Framing, Pause, Reply, Talk
@@ -44,8 +44,8 @@ from jieneng.metering.site import Bus
 if TYPE_CHECKING:  # most agents have no serial port
     import serial
 
-_CONNECT_S: Final = 5.0  # to open a connection: three SYNs, sent at 0, 1 and 3 s (RFC 6298)
-_BABBLE: Final = 10  # time-outs that silence is waited for before the connection is given up
+_CONNECT_TIMEOUT_S: Final = 5.0  # three SYNs, sent at 0, 1 and 3 s (RFC 6298)
+_LONGEST_WAIT_FOR_SILENCE: Final = 10  # time-outs, after which the connection is given up
 # Firewalls forget a connection on which nothing has moved for some minutes, and tell nobody.
 _KEEP_ALIVE: Final = (
     (socket.SOL_SOCKET, "SO_KEEPALIVE", 1),
@@ -54,34 +54,34 @@ _KEEP_ALIVE: Final = (
     (socket.IPPROTO_TCP, "TCP_KEEPCNT", 3),
 )
 
-_PSEUDO: Final = "/dev/pts/"  # where pseudo-terminals are: simulators, drivers of serial servers
+_PSEUDO_TERMINALS: Final = "/dev/pts/"  # of simulators, and of drivers of serial servers
 
 
 class Link:
-    """Base of all links; a connection is opened on first use."""
+    """The part of a link that TCP and serial ports share. Opened when it is first used."""
 
-    def __init__(self, place: str, manner: Manner) -> None:
-        self._place = place
-        self._manner = manner
-        self._patience = ReplyTimeout(manner.timeout_s)
-        self._wire: Wire | None = None
-        self._free_s = 0.0  # when the next question may be asked
+    def __init__(self, endpoint: str, timing: LinkTiming) -> None:
+        self._endpoint = endpoint
+        self._timing = timing
+        self._reply_timeout = ReplyTimeout(timing.timeout_s)
+        self._connection: Connection | None = None
+        self._free_s = 0.0  # loop time from which the next request may be sent
 
     async def converse(self, talk: Talk, sleep: Callable[[float], Awaitable[None]]) -> None:
         """Drive a talk to its end.
 
-        The errors thrown into it, and out of here where it does not catch them:
+        These errors are thrown into the talk, and raised here if the talk does not catch them:
 
             LinkDown: there is no connection and none can be made, or it does not fall silent.
             TurnedAway: a new connection was closed at once.
-            HungUp: the connection had been closed; what was asked may be asked again at once.
-            Silent: no whole reply before the deadline.
+            HungUp: the connection had been closed; the same request may be sent again at once.
+            Silent: no whole reply came before the deadline.
             Unanswered: the connection broke.
-            DeviceRefused, ReplyError: what an exchange returns or raises.
+            DeviceRefused, ReplyError: results of an exchange.
 
         Args:
-            talk: what is asked, one exchange after the other.
-            sleep: for its pauses.
+            talk: yields the exchanges to run and the pauses to make.
+            sleep: sleeps for the seconds of a pause.
         """
         try:
             wish: Ask | Pause | None = next(talk)
@@ -91,7 +91,7 @@ class Link:
                     wish = next(talk)
                     continue
                 try:
-                    wish = await self._carry_on(talk, wish)
+                    wish = await self._drive(talk, wish)
                 except (LinkError, PeerError) as error:
                     wish = talk.throw(error)
         except StopIteration:
@@ -100,105 +100,108 @@ class Link:
             talk.close()
 
     async def exchange(self, ask: Ask) -> Reply:
-        """The reply to one question. Raises what `converse` throws."""
+        """Return the reply to one request. Raises the errors that `converse` throws."""
         replies: list[Reply] = []
 
-        def once() -> Talk:
+        def single_exchange() -> Talk:
             reply = yield ask
             replies.extend([reply] if reply else [])
 
-        await self.converse(once(), asyncio.sleep)
+        await self.converse(single_exchange(), asyncio.sleep)
         return replies[0]
 
-    async def _carry_on(self, talk: Talk, ask: Ask) -> Ask | Pause | None:
-        """Ask this, and what the talk wants to ask then, up to what can't be had at once."""
-        wire = await self._ready(ask.framing)
+    async def _drive(self, talk: Talk, ask: Ask) -> Ask | Pause | None:
+        """Run an exchange and those that follow, up to a wish that can't be granted at once."""
+        connection = await self._ready_connection(ask.framing)
         try:
-            return await wire.carry_on(talk, ask)
+            return await connection.drive(talk, ask)
         except Silent:
-            # A time-out within a frame: the next one would begin in the middle of this.
-            lost_frames = wire.torn and wire.framing.numbered
-            if lost_frames or wire.exhausted:
+            # After a time-out within a frame, the next frame would begin in the middle of this one.
+            lost_frames = connection.is_mid_reply and connection.framing.numbered
+            if lost_frames or connection.is_exhausted:
                 self.close()
             raise
         except ReplyError:
-            if wire.framing.numbered:
+            if connection.framing.numbered:
                 self.close()
             raise
         except HungUp as error:
             self.close()
-            if wire.asked == 1:
-                raise TurnedAway("{place} closes new connections", place=self._place) from error
+            if connection.requests == 1:
+                raise self._turned_away() from error
             raise
         except (LinkError, asyncio.CancelledError):
             self.close()
             raise
         finally:
-            self._free_s = wire.loop.time() + self._manner.gap_s
+            self._free_s = connection.loop.time() + self._timing.gap_s
 
     def close(self) -> None:
-        """Let go of the connection; the next exchange opens another."""
-        if self._wire is not None:
-            self._wire.abort()
-            self._wire = None
+        """Close the connection; the next exchange opens another."""
+        if self._connection is not None:
+            self._connection.abort()
+            self._connection = None
 
-    async def _ready(self, framing: Framing) -> Wire:
-        """A connection that may be used now."""
+    async def _ready_connection(self, framing: Framing) -> Connection:
+        """Return a connection on which a request of this framing may be sent now."""
         wait_s = self._free_s - asyncio.get_running_loop().time()
         if wait_s > 0:
             await asyncio.sleep(wait_s)
-        if self._wire is None or self._wire.closed:
-            self._wire = await self._connection(framing)
-        wire = self._wire
-        wire.prepare(framing)
-        if wire.quiet_from is not None and not await self._falls_silent(wire):
-            closed = wire.closed
+        if self._connection is None or self._connection.is_closing:
+            self._connection = await self._new_connection(framing)
+        connection = self._connection
+        connection.use_framing(framing)
+        if connection.silence_from_s is not None and not await self._is_silent(connection):
+            was_closed = connection.is_closing
             self.close()
-            if not closed:
-                raise LinkDown("{place} does not fall silent", place=self._place)
-            if wire.asked == 0:
-                raise TurnedAway("{place} closes new connections", place=self._place)
-            raise HungUp("{place} closed the connection", place=self._place)
-        return wire
+            if not was_closed:
+                raise LinkDown("{place} does not fall silent", place=self._endpoint)
+            if connection.requests == 0:
+                raise self._turned_away()
+            raise HungUp("{place} closed the connection", place=self._endpoint)
+        return connection
 
-    async def _connection(self, framing: Framing) -> Wire:
+    def _turned_away(self) -> TurnedAway:
+        return TurnedAway("{place} closes new connections", place=self._endpoint)
+
+    async def _new_connection(self, framing: Framing) -> Connection:
         try:
-            async with asyncio.timeout(_CONNECT_S):
+            async with asyncio.timeout(_CONNECT_TIMEOUT_S):
                 return await self._open(framing)
         except (OSError, ValueError) as error:  # a time-out is an OSError
             raise LinkDown(
                 "{place} can't be opened: {error}",
-                place=self._place,
+                place=self._endpoint,
                 error=str(error) or "no answer",
             ) from error
 
-    async def _open(self, framing: Framing) -> Wire:
+    async def _open(self, framing: Framing) -> Connection:
         """Open a connection.
 
         Raises:
             OSError: it can't be opened.
-            ValueError: it can't be set up as is wanted.
+            ValueError: it can't be set up with these settings.
         """
         raise NotImplementedError
 
-    async def _falls_silent(self, wire: Wire) -> bool:
-        """Wait until nothing has come for one time-out; False where that does not happen."""
-        timeout_s = self._manner.timeout_s
-        give_up = wire.loop.time() + _BABBLE * timeout_s
-        while wire.quiet_from is not None and not wire.closed:
-            now = wire.loop.time()
-            wait = wire.quiet_from + timeout_s - now
-            if wait <= 0:
-                wire.quiet_from = None
-            elif now > give_up:
+    async def _is_silent(self, connection: Connection) -> bool:
+        """Wait until no byte has come for one time-out. Return False if that does not happen."""
+        timeout_s = self._timing.timeout_s
+        give_up_s = connection.loop.time() + _LONGEST_WAIT_FOR_SILENCE * timeout_s
+        while connection.silence_from_s is not None and not connection.is_closing:
+            now_s = connection.loop.time()
+            wait_s = connection.silence_from_s + timeout_s - now_s
+            if wait_s <= 0:
+                connection.silence_from_s = None
+            elif now_s > give_up_s:
                 return False
             else:
-                await asyncio.sleep(wait)
-        return not wire.closed
+                await asyncio.sleep(wait_s)
+        return not connection.is_closing
 
 
 class TcpLink(Link):
-    """A link to one gateway or meter."""
+    """A link to one gateway or meter over TCP."""
 
     def __init__(
         self,
@@ -209,25 +212,28 @@ class TcpLink(Link):
         now_ms: Callable[[], int],
         delay_s: float = 0.0,
     ) -> None:
-        super().__init__(f"{host}:{port}", Manner(timeout_s, now_ms, delay_s))
+        super().__init__(f"{host}:{port}", LinkTiming(timeout_s, now_ms, delay_s))
         self._host = host
         self._port = port
 
-    async def _open(self, framing: Framing) -> Wire:
+    async def _open(self, framing: Framing) -> Connection:
         loop = asyncio.get_running_loop()
-        transport, wire = await loop.create_connection(
-            lambda: Wire(loop, self._manner, self._patience, framing), self._host, self._port
+        transport, connection = await loop.create_connection(
+            lambda: Connection(loop, self._timing, self._reply_timeout, framing),
+            self._host,
+            self._port,
         )
         for level, option, value in _KEEP_ALIVE:
             if hasattr(socket, option):  # not every system has all of them
                 transport.get_extra_info("socket").setsockopt(level, getattr(socket, option), value)
-        return wire
+        return connection
 
 
 class SerialLink(Link):
-    """A serial port of this machine with the meters that hang on its wire.
+    """A serial port of this machine, with the meters on its line.
 
-    A time-out is how long a meter may think; what the bytes take on the wire comes on top.
+    The time-out is the time that a meter may take before it replies; the bytes' time on the line
+    is added to it.
     """
 
     def __init__(
@@ -243,30 +249,37 @@ class SerialLink(Link):
     ) -> None:
         byte_s = character_s(baud, parity, stop_bits)
         gap_s = max(delay_s, frame_gap_s(baud, parity, stop_bits))
-        super().__init__(device, Manner(timeout_s, now_ms, gap_s, byte_s))
+        super().__init__(device, LinkTiming(timeout_s, now_ms, gap_s, byte_s))
         self._settings: dict[str, object] = {
             "baudrate": baud,
             "parity": parity,
             "stopbits": stop_bits,
         }
-        self._last: Wire | None = None
+        self._previous: Connection | None = None
 
-    async def _open(self, framing: Framing) -> Wire:
+    async def _open(self, framing: Framing) -> Connection:
         from serial_asyncio_fast import SerialTransport
 
         loop = asyncio.get_running_loop()
-        if self._last is not None:
-            await self._last.gone.wait()  # a port is closed in a thread, and is ours until then
-        port = await loop.run_in_executor(None, _port, self._place, self._settings)
-        wire = Wire(loop, self._manner, self._patience, framing)
-        SerialTransport(loop, wire, port)
-        await asyncio.sleep(0)  # one turn of the loop, in which the transport calls the wire
-        self._last = wire
-        return wire
+        if self._previous is not None:
+            await (
+                self._previous.closed.wait()
+            )  # a port is closed in a thread, and is held until then
+        port = await loop.run_in_executor(None, _open_port, self._endpoint, self._settings)
+        connection = Connection(loop, self._timing, self._reply_timeout, framing)
+        SerialTransport(loop, connection, port)
+        await asyncio.sleep(0)  # one turn of the loop, in which `connection_made` is called
+        self._previous = connection
+        return connection
 
 
 def bus_link(bus: Bus, now_ms: Callable[[], int]) -> TcpLink | SerialLink:
-    """The link of a bus; `now_ms` stamps its replies."""
+    """Return the link of a bus.
+
+    Args:
+        bus: the bus, with its endpoint and its times.
+        now_ms: returns UTC, which stamps the replies [ms].
+    """
     if bus.link == "rtu":
         return SerialLink(
             bus.device or "",
@@ -286,15 +299,15 @@ def bus_link(bus: Bus, now_ms: Callable[[], int]) -> TcpLink | SerialLink:
     )
 
 
-def _port(device: str, settings: dict[str, object]) -> "serial.Serial":
-    """Open a serial port, for nobody else meanwhile."""
+def _open_port(device: str, settings: dict[str, object]) -> "serial.Serial":
+    """Open a serial port, and lock it against other programs."""
     import termios
 
     import serial
 
-    if os.path.realpath(device).startswith(_PSEUDO):
-        settings = {**settings, "parity": "N"}  # it has none, and refuses to be given one
+    if os.path.realpath(device).startswith(_PSEUDO_TERMINALS):
+        settings = {**settings, "parity": "N"}  # a pseudo-terminal has none, and refuses one
     try:
         return serial.Serial(device, exclusive=True, **settings)
-    except termios.error as error:  # it vanished while it was set up
+    except termios.error as error:  # the device vanished while it was set up
         raise OSError(*error.args) from error

@@ -1,16 +1,16 @@
-"""Modbus, reading only: functions 1 to 4 in TCP and RTU frames, encoded and parsed here.
+"""Modbus, reading only: encode and parse functions 1 to 4 in TCP and RTU frames.
 
-A read with function 1 or 2 counts bits, and gets them packed: `(count + 7) // 8` bytes, the first
-bit lowest in the first byte. One with function 3 or 4 counts registers of two bytes.
+A read with function 1 or 2 counts bits. Its reply has them packed into `(count + 7) // 8` bytes,
+the first bit lowest in the first byte. One with function 3 or 4 counts registers of two bytes.
 
 Laws:
 
-1. A reply counts only if everything in it that the question determines is as it must be: number
-   of the question (TCP), protocol, unit, function, byte count, length, checksum (RTU).
-2. Over TCP, a well-formed reply with another number is a late one: it is passed over whole, and
-   the stream goes on. Anything else that does not match is refused with `ReplyError`, after which
-   the bytes that follow mean nothing.
-3. There is no function here that makes a writing request, and none that could be told to.
+1. A reply counts only if everything in it that the request determines is right: transaction number
+   (TCP), protocol, unit, function, byte count, length, checksum (RTU).
+2. Over TCP, a well-formed reply with another transaction number is a late one: it is skipped whole,
+   and the stream goes on. Anything else that does not match is refused with `ReplyError`, after
+   which the bytes that follow mean nothing.
+3. No function here encodes a request that writes, and none takes the function code of one.
 
 Sources: MODBUS Application Protocol V1.1b3, sections 6.1 to 6.4 and 7; MODBUS Messaging on TCP/IP
 V1.0b, section 3.1.3; MODBUS over Serial Line V1.02, sections 2.5.1 and 6.2.2.
@@ -35,60 +35,60 @@ from jieneng.metering.catalog.modbus_reads import ModbusRead
 from jieneng.metering.errors import DeviceRefused, ReplyError, StrayReply
 from jieneng.metering.site import Link, Meter
 
-#: The most that a read may count, by function: coils, discrete inputs, holding and input registers.
-_MOST: Final[Mapping[int, int]] = MappingProxyType({1: 2000, 2: 2000, 3: 125, 4: 125})
+#: Largest count of a read by function: coils, discrete inputs, holding and input registers.
+_MAX_COUNT: Final[Mapping[int, int]] = MappingProxyType({1: 2000, 2: 2000, 3: 125, 4: 125})
 _BITS: Final = frozenset({1, 2})  # the functions that count bits
-_REFUSED: Final = 0x80  # set in the function of an exception reply
+_EXCEPTION_BIT: Final = 0x80  # set in the function of an exception reply
 
 _TCP_REQUEST: Final = struct.Struct(">HHHBBHH")
-_TCP_HEAD: Final = struct.Struct(">HHHBBB")  # up to byte count or exception code, in both replies
+_TCP_HEAD: Final = struct.Struct(">HHHBBB")  # of a reply, to its byte count or exception code
 _TCP_HEAD_BYTES: Final = _TCP_HEAD.size
 _RTU_REQUEST: Final = struct.Struct(">BBHH")
-_RTU_HEAD: Final = struct.Struct(">BBB")  # as much of its replies
+_RTU_HEAD: Final = struct.Struct(">BBB")  # the same of an RTU reply
 _RTU_HEAD_BYTES: Final = _RTU_HEAD.size
-_CRC: Final = 2  # bytes of a checksum
-_NUMBER: Final = 2  # bytes of it, at the beginning of a TCP frame
-_LONGEST: Final = 254  # most that a TCP frame's length may say: unit and a PDU of 253 bytes
-_SHORTEST: Final = 3  # unit, function, exception code or byte count: what of it is in the head
+_CRC_BYTES: Final = 2
+_TRANSACTION_BYTES: Final = 2  # at the beginning of a TCP frame
+_MAX_LENGTH: Final = 254  # of a TCP frame's length field: unit and a PDU of 253 bytes
+_MIN_LENGTH: Final = 3  # of that field: unit, function, exception code or byte count
 
 
 class _EncodedRequest(msgspec.Struct, frozen=True, gc=False):
     """A read of one unit, encoded.
 
     Attributes:
-        unit: that is asked.
-        function: of the read.
-        request: what is sent.
-        head: how the answer begins.
-        wanted: data bytes that it has.
+        unit: Modbus unit that is asked.
+        function: function code of the read.
+        request: the request's frame; in TCP without its transaction number.
+        head: first bytes of the right reply; in TCP without its transaction number.
+        data_bytes: number of data bytes in the reply.
     """
 
     unit: int
     function: int
     request: bytes
     head: bytes
-    wanted: int
+    data_bytes: int
 
 
 class _TcpRequest(_EncodedRequest, frozen=True, gc=False):
-    """In TCP frames; request and head are what stands in them behind the question's number."""
+    """An encoded request in Modbus TCP frames."""
 
     def exchange(self, number: int) -> Exchange:
         transaction = (number & 0xFFFF).to_bytes(2, "big")
         right = transaction + self.head
-        came = yield transaction + self.request, _TCP_HEAD_BYTES, False
+        received = yield transaction + self.request, _TCP_HEAD_BYTES, False
         while True:
-            is_right = came.startswith(right)
-            end = _TCP_HEAD_BYTES + (self.wanted if is_right else _missing(came))
-            if len(came) < end:
-                came += yield b"", end - len(came), True
-            if is_right:
-                return came[_TCP_HEAD_BYTES:end], came[end:]
-            if came.startswith(transaction):
-                return _refusal(came, self.unit, self.function, self.wanted), came[end:]
-            came = came[end:] + (yield SKIPPED_LATE_REPLY)
-            if len(came) < _TCP_HEAD_BYTES:
-                came += yield b"", _TCP_HEAD_BYTES - len(came), bool(came)
+            is_data = received.startswith(right)
+            end = _TCP_HEAD_BYTES + (self.data_bytes if is_data else _rest_bytes(received))
+            if len(received) < end:
+                received += yield b"", end - len(received), True
+            if is_data:
+                return received[_TCP_HEAD_BYTES:end], received[end:]
+            if received.startswith(transaction):
+                return _refusal(received, self.unit, self.function, self.data_bytes), received[end:]
+            received = received[end:] + (yield SKIPPED_LATE_REPLY)
+            if len(received) < _TCP_HEAD_BYTES:
+                received += yield b"", _TCP_HEAD_BYTES - len(received), bool(received)
 
 
 def read_tcp(unit: int, read: ModbusRead) -> Request:
@@ -99,55 +99,58 @@ def read_tcp(unit: int, read: ModbusRead) -> Request:
         read: function, address and count.
 
     Returns:
-        What asks it; of a number the lowest 16 bits are sent. Its exchanges return the bytes of the
-        registers or of the packed bits, or the unit's exception code. They raise `ReplyError` where
+        The request. Its exchanges send the lowest 16 bits of their number. They return the bytes of
+        the registers or of the packed bits, or the unit's exception code, and raise `ReplyError` if
         the reply can't be the answer.
 
     Raises:
-        ValueError: the read is not one that Modbus can ask for.
+        ValueError: Modbus can't ask for as much at once.
     """
-    wanted = _wanted(read)
+    data_bytes = _data_bytes(read)
     request = _TCP_REQUEST.pack(0, 0, 6, unit, read.function, read.address, read.count)
-    head = _TCP_HEAD.pack(0, 0, _SHORTEST + wanted, unit, read.function, wanted)
-    return _TcpRequest(unit, read.function, request[_NUMBER:], head[_NUMBER:], wanted)
+    head = _TCP_HEAD.pack(0, 0, _MIN_LENGTH + data_bytes, unit, read.function, data_bytes)
+    return _TcpRequest(
+        unit, read.function, request[_TRANSACTION_BYTES:], head[_TRANSACTION_BYTES:], data_bytes
+    )
 
 
 class _RtuRequest(_EncodedRequest, frozen=True, gc=False):
-    """In RTU frames."""
+    """An encoded request in Modbus RTU frames."""
 
     def exchange(self, number: int) -> Exchange:  # noqa: ARG002 - RTU has none
-        came = yield self.request, _RTU_HEAD_BYTES, False
-        is_right = came.startswith(self.head)
-        if not is_right:
-            who, function, size = _RTU_HEAD.unpack_from(came)
+        received = yield self.request, _RTU_HEAD_BYTES, False
+        is_data = received.startswith(self.head)
+        if not is_data:
+            who, function, size = _RTU_HEAD.unpack_from(received)
             _match(self.unit, who, self.function, function)
-            if not function & _REFUSED:
-                raise _wrong_size(size, size, self.wanted)
-        end = _RTU_HEAD_BYTES + (self.wanted if is_right else 0)
-        if len(came) < end + _CRC:
-            came += yield b"", end + _CRC - len(came), True
-        data, sent, rest = came[:end], came[end : end + _CRC], came[end + _CRC :]
+            if not function & _EXCEPTION_BIT:
+                raise _wrong_size(size, size, self.data_bytes)
+        end = _RTU_HEAD_BYTES + (self.data_bytes if is_data else 0)
+        frame_end = end + _CRC_BYTES
+        if len(received) < frame_end:
+            received += yield b"", frame_end - len(received), True
+        data, sent, rest = received[:end], received[end:frame_end], received[frame_end:]
         if crc(data) != sent:
             raise ReplyError("wrong checksum of {data}", data=(data + sent).hex(" "))
-        return (data[_RTU_HEAD_BYTES:] if is_right else DeviceRefused(data[-1])), rest
+        return (data[_RTU_HEAD_BYTES:] if is_data else DeviceRefused(data[-1])), rest
 
 
 def read_rtu(unit: int, read: ModbusRead) -> Request:
     """Encode a read of one unit for RTU frames. Like `read_tcp`, but no number is sent."""
-    wanted = _wanted(read)
+    data_bytes = _data_bytes(read)
     request = _RTU_REQUEST.pack(unit, read.function, read.address, read.count)
-    head = _RTU_HEAD.pack(unit, read.function, wanted)
-    return _RtuRequest(unit, read.function, request + crc(request), head, wanted)
+    head = _RTU_HEAD.pack(unit, read.function, data_bytes)
+    return _RtuRequest(unit, read.function, request + crc(request), head, data_bytes)
 
 
 def may_be_next_frame(data: bytes) -> bool:
     """Return True if trailing bytes could be the start of another Modbus TCP frame.
 
-    If not, frames were lost: a reply that lacks its last bytes takes the first ones of a late frame
-    for them, and there is no checksum that would tell.
+    If they could not, frames were lost: a reply that lacks its last bytes takes the first bytes of
+    a late frame in their place, and there is no checksum that would tell.
     """
     protocol, length = data[2:4], data[4:6]
-    return not any(protocol) and (len(length) < 2 or _SHORTEST <= _number(length) <= _LONGEST)
+    return not any(protocol) and (len(length) < 2 or _MIN_LENGTH <= _number(length) <= _MAX_LENGTH)
 
 
 def _number(data: bytes) -> int:
@@ -187,7 +190,7 @@ def _framing(link: Link) -> Framing:
 
 
 def _line_bytes(read: ModbusRead) -> int:
-    return _RTU_REQUEST.size + _CRC + _RTU_HEAD_BYTES + read.size + _CRC
+    return _RTU_REQUEST.size + _CRC_BYTES + _RTU_HEAD_BYTES + read.size + _CRC_BYTES
 
 
 #: Framings by the `link` of a bus in `site.toml`.
@@ -198,30 +201,30 @@ FRAMINGS: Final[Mapping[Link, Framing]] = MappingProxyType(
 MODBUS: Final = BusProtocol(framings=FRAMINGS, line_bytes=_line_bytes)
 
 
-def _wanted(read: ModbusRead) -> int:
+def _data_bytes(read: ModbusRead) -> int:
     """Return the number of data bytes in the answer to a read."""
     function, count = read.function, read.count
-    if not 1 <= count <= _MOST.get(function, 0):
+    if not 1 <= count <= _MAX_COUNT.get(function, 0):
         raise ValueError(f"Modbus can't read {count} at once with function {function}")
     return (count + 7) // 8 if function in _BITS else 2 * count
 
 
-def _missing(frame: bytes) -> int:
+def _rest_bytes(frame: bytes) -> int:
     """Return the number of bytes of a TCP frame that follow its head."""
     _, protocol, length, *_ = _TCP_HEAD.unpack_from(frame)
-    if protocol != 0 or not _SHORTEST <= length <= _LONGEST:
+    if protocol != 0 or not _MIN_LENGTH <= length <= _MAX_LENGTH:
         head = frame[:_TCP_HEAD_BYTES].hex(" ")
         raise ReplyError("not a Modbus TCP frame: {head}", head=head)
-    return int(length) - _SHORTEST
+    return int(length) - _MIN_LENGTH
 
 
-def _refusal(frame: bytes, unit: int, asked: int, wanted: int) -> DeviceRefused:
+def _refusal(frame: bytes, unit: int, asked: int, data_bytes: int) -> DeviceRefused:
     """Return the error for a TCP frame with the right number that is not the wanted reply."""
     _, _, length, who, function, size = _TCP_HEAD.unpack_from(frame)
     _match(unit, who, asked, function)
-    if not function & _REFUSED:
-        raise _wrong_size(size, length - _SHORTEST, wanted)
-    if length != _SHORTEST:
+    if not function & _EXCEPTION_BIT:
+        raise _wrong_size(size, length - _MIN_LENGTH, data_bytes)
+    if length != _MIN_LENGTH:
         raise ReplyError("an exception reply of {length} bytes", length=length)
     return DeviceRefused(size)
 
@@ -229,7 +232,7 @@ def _refusal(frame: bytes, unit: int, asked: int, wanted: int) -> DeviceRefused:
 def _match(unit: int, who: int, asked: int, function: int) -> None:
     if who != unit:
         raise StrayReply("unit {who} answered instead of {unit}", who=who, unit=unit)
-    if function & ~_REFUSED != asked:
+    if function & ~_EXCEPTION_BIT != asked:
         raise StrayReply(
             "function {function} was answered instead of {asked}", function=function, asked=asked
         )
@@ -247,18 +250,18 @@ def _wrong_size(size: int, length: int, wanted: int) -> StrayReply:
 # --- checksum -----------------------------------------------------------------------------------
 
 
-def _remainder(byte: int) -> int:
+def _crc_of_byte(byte: int) -> int:
     for _ in range(8):
         byte = (byte >> 1) ^ (0xA001 if byte & 1 else 0)
     return byte
 
 
-_REMAINDERS: Final = tuple(_remainder(byte) for byte in range(256))
+_CRC_TABLE: Final = tuple(_crc_of_byte(byte) for byte in range(256))
 
 
 def crc(data: bytes) -> bytes:
-    """The two checksum bytes of an RTU frame, as sent: low byte first."""
+    """Return the two checksum bytes of an RTU frame, as sent: low byte first."""
     value = 0xFFFF
     for byte in data:
-        value = (value >> 8) ^ _REMAINDERS[(value ^ byte) & 0xFF]
+        value = (value >> 8) ^ _CRC_TABLE[(value ^ byte) & 0xFF]
     return value.to_bytes(2, "little")

@@ -218,7 +218,7 @@ def _assignment_problems(found: "Examination", site_dir: Path) -> list[Problem]:
     if is_complete:
         overridden = {(agent, bus.id) for agent, one in agents.items() for bus in one.bus}
         own_ways = {bus.id for bus in found.site.bus if (bus.agent, bus.id) in overridden}
-        problems += endpoints.contested(found.site, own_ways)
+        problems += endpoints.contested_gateways(found.site, own_ways)
     return [
         found.document.locate(problem) if problem.file == SITE_FILE else problem
         for problem in problems

@@ -191,7 +191,7 @@ def test_a_delay_that_no_bus_needs_is_refused(delay_s: float) -> None:
 def test_a_link_is_as_its_bus_says() -> None:
     tcp = bus_link(Bus(id="b", agent="a", host="h", timeout_s=0.7, delay_s=0.2), lambda: 0)
     assert isinstance(tcp, TcpLink)
-    assert (tcp._manner.timeout_s, tcp._manner.gap_s) == (0.7, 0.2)
+    assert (tcp._timing.timeout_s, tcp._timing.gap_s) == (0.7, 0.2)
     assert framing("modbus", "tcp").numbered
     over = Bus(id="b", agent="a", link="rtu_tcp", host="h")
     assert isinstance(bus_link(over, lambda: 0), TcpLink)
@@ -200,4 +200,4 @@ def test_a_link_is_as_its_bus_says() -> None:
     serial = bus_link(line, lambda: 0)
     assert isinstance(serial, SerialLink)
     assert serial._settings == {"baudrate": 2400, "parity": "E", "stopbits": 1}
-    assert serial._manner.gap_s == pytest.approx(3.5 * 11 / 2400)
+    assert serial._timing.gap_s == pytest.approx(3.5 * 11 / 2400)

@@ -498,7 +498,7 @@ async def test_a_connection_is_kept_alive_through_firewalls() -> None:
     async with misbehaving(right) as server:
         asker = Asker(server.port, "tcp")
         await asker.ask()
-        wire = asker.link._wire
+        wire = asker.link._connection
         assert wire is not None
         end = wire._transport.get_extra_info("socket")
         assert end.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)

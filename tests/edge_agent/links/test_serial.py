@@ -159,8 +159,8 @@ async def value(over: SerialLink, count: int = 2) -> int:
 async def closed(one: SerialLink) -> None:
     """Close it, and wait until the port is free."""
     one.close()
-    if one._last is not None:
-        await one._last.gone.wait()
+    if one._previous is not None:
+        await one._previous.closed.wait()
 
 
 def right(question: Question) -> Iterator[Act]:
