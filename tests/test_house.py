@@ -268,9 +268,6 @@ NO_NOUN = {
     "whenever", "where", "wherever", "whether", "which", "who", "whoever", "whom", "whose", "why",
 }  # fmt: skip
 
-#: Folders and modules whose prose was written before this rule: the list only gets shorter.
-OLD_PROSE = ("ingest.importing", "jieneng.cli", "jieneng.metering")
-
 #: A folder with more modules than this is a list in which nobody finds anything.
 MOST_MODULES = 15
 
@@ -295,8 +292,6 @@ def test_every_docstring_begins_with_its_noun_or_its_verb() -> None:
     """A first line that begins with "It", "What" or "Whether" must be read twice."""
     found = []
     for module, (_, tree) in modules().items():
-        if module.startswith(OLD_PROSE):
-            continue
         for name, line, text in docstrings(tree):
             words = re.findall(r"\w+", text.lower())[:2]
             if words[:1] == ["the"]:
@@ -381,7 +376,6 @@ def test_every_folder_says_what_goes_in_and_what_comes_out() -> None:
     short = [
         name
         for name, (_, tree) in modules().items()
-        if not name.startswith(OLD_PROSE)
         if _is_package(name) and "." in name and len(folders()[Path(*name.split("."))]) > 1
         if len((ast.get_docstring(tree) or "").split()) < FEWEST_WORDS
     ]

@@ -32,7 +32,7 @@ _FLOAT_STEPS: Final = MappingProxyType({"e": 2.0**-10, "f": 2.0**-23, "d": 2.0**
 
 
 class RegisterType(msgspec.Struct, frozen=True):
-    """How a number lies in registers.
+    """Layout of a number in registers.
 
     Attributes:
         words: 16-bit registers it takes.
@@ -51,7 +51,7 @@ class RegisterType(msgspec.Struct, frozen=True):
 
     @property
     def floating(self) -> bool:
-        """Whether it holds a float, whose steps grow with its value."""
+        """Return True if it holds a float, whose steps grow with its value."""
         return self.float_step > 0
 
     @property
@@ -240,7 +240,10 @@ def _places(order: str, words: int) -> list[int]:
 
 
 def _finish(field: Field) -> Callable[..., float]:
-    """What was unpacked -> value. Divides where the scale is 1/n: 0.01 is not a hundredth."""
+    """Return a function from an unpacked number to its value.
+
+    A scale of 1/n divides by n, because 0.01 as a float is not exactly a hundredth.
+    """
     over, under = field.scale.numerator, field.scale.denominator
     if len(field.parts) > 1:
         return _joined(field)
@@ -253,7 +256,7 @@ def _finish(field: Field) -> Callable[..., float]:
 
 
 def _joined(field: Field) -> Callable[..., float]:
-    """Of several registers; rounded once, at the end, where they are whole numbers."""
+    """Return a function that joins several registers; whole numbers are rounded once, last."""
     readers = [_number(part) or _as_it_is for part in field.parts]
     over, under = field.scale.numerator, field.scale.denominator
     fine = field.fraction.scale if field.fraction else None
@@ -273,7 +276,7 @@ def _joined(field: Field) -> Callable[..., float]:
 
 
 def _number(field: Field) -> Callable[[Any], Raw] | None:
-    """What was unpacked -> the register's number; None where it is that already."""
+    """Return a function from what was unpacked to the register's number; None if none is needed."""
     kind = TYPES[field.type]
     if field.bits is None and field.unknown is None:
         return kind.decode

@@ -33,7 +33,7 @@ _Result = TypeVar("_Result")
 
 
 class ProbeSession:
-    """One run of the command.
+    """State of one run of `jieneng edge probe`.
 
     Attributes:
         request: options as typed.

@@ -26,7 +26,7 @@ _ONE: Final = Fraction(1)
 
 
 class ModbusRead(msgspec.Struct, frozen=True):
-    """One Modbus request, and what its reply says.
+    """A Modbus request and the quantities in its reply.
 
     Attributes:
         function: Modbus function, 1 to 4.

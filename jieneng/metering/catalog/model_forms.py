@@ -22,7 +22,7 @@ DEFAULT_PROTOCOL: Final = "modbus"
 
 
 class ModelForm(msgspec.Struct, frozen=True, kw_only=True):
-    """How the models of one protocol are written, checked, and turned into requests.
+    """Form of a protocol's models: how they are written, checked, and turned into requests.
 
     Attributes:
         model: form of the TOML file.

@@ -1,4 +1,4 @@
-"""One request of a poll, and what its reply says: the part that is the same for every protocol.
+"""A request of a poll and the quantities in its reply: the part common to all protocols.
 
 Law: whoever polls knows a request only through these attributes. What a request looks like in bytes
 is between the model's form and the protocol's implementation.
@@ -9,7 +9,7 @@ from typing import Protocol
 
 
 class Read(Protocol):
-    """One request for some quantities of one meter, prepared once and asked many times."""
+    """A request for some quantities of a meter, prepared once and sent many times."""
 
     @property
     def quantities(self) -> tuple[str, ...]:
@@ -25,7 +25,7 @@ class Read(Protocol):
 
     @property
     def reply_shape(self) -> Hashable:
-        """Everything by which a late reply could be told from another's: equal means it can't."""
+        """Return what tells the replies of two requests apart; equal shapes can't be told apart."""
 
     @property
     def log_fields(self) -> Mapping[str, object]:
