@@ -317,7 +317,7 @@ def test_a_folder_holds_at_most_fifteen_modules() -> None:
 
 
 def test_no_two_modules_share_a_name() -> None:
-    """One name, one thing: a search for it ends in one place."""
+    """A search for a module's name ends in one place."""
     names = Counter(name.rsplit(".", 1)[-1] for name in modules())
     packages = {package.rsplit(".", 1)[-1] for package in modules() if _is_package(package)}
     shared = {name for name, count in names.items() if count > 1} - SHARED_NAMES - packages

@@ -18,7 +18,8 @@ from jieneng.metering.quantities import CONSUMPTION
 from jieneng.metering.site import Dated, Meter, Site, value_on
 from simulators.load.load import DAY_MS, Load
 from simulators.load.simulated_days import FIRST
-from simulators.registers.simulated_meter import Anchor, Stretch, registers
+from simulators.registers.device_stretch import Anchor, Stretch
+from simulators.registers.register_layout import registers
 
 _A_YEAR: Final = 365
 _ALWAYS_MS: Final = 0  # beginning of meters without a recorded installation, UTC

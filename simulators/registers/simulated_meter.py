@@ -1,8 +1,7 @@
 """Simulate a meter: its load, seen through the registers of the installed device. Pure.
 
-Law: a register holds whole steps, rounded down. It rolls over to 0 at the end of its width or its
-digits. Transformer ratios that the model names are divided out, as in force at that moment. The
-values that `readings` returns for an array of times are those that `words` serves at each of them.
+Law: the values that `readings` returns for an array of times are those that `words` serves at each
+of them, with the device and the transformer ratios of that moment.
 
 A device that was replaced ends at the recorded final reading (its last seconds show exactly that),
 and the new device begins at the recorded initial reading.
@@ -13,158 +12,34 @@ too. Faults of a single answer (slips) are handed to `words` with the question.
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from fractions import Fraction
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Final
 
-import msgspec
 import numpy as np
 
-from jieneng.metering.catalog.modbus_points import IdentityRow, ModbusModel, PointRow
 from jieneng.metering.quantities import CONSUMPTION, Medium
-from simulators.encoding import register_words
 from simulators.faults.fault import Span
 from simulators.faults.register_faults import Counts, StateFault
 from simulators.load.load import Load
 from simulators.load.seeded_noise import Floats, Ints, key
-from simulators.registers.derived_quantities import GAUGES, Moment, share
+from simulators.registers.address_blocks import blocks, copy_words, identities, overlap
+from simulators.registers.derived_quantities import GAUGES, Moment
+from simulators.registers.device_stretch import Anchor, Stretch
+from simulators.registers.register_layout import Register, registers
 
-#: Steps between 0 and 1 of a float that holds a fraction: it holds each of them exactly.
-_FINE: Final = 1024
-# Share of a step: a float that stands for whole steps may be smaller by this much.
-_TOLERANCE: Final = 1e-6
 _NEVER_MS: Final = 2**62
 
 #: State faults of a device with their times, in the order in which they are applied.
 States = tuple[tuple[StateFault, Span], ...]
 
 #: A function that returns the units a register shows, from the units that it should show.
-Slips = Callable[["Register", float], float]
+Slips = Callable[[Register, float], float]
 
 
-def no_slips(_: "Register", units: float) -> float:
+def no_slips(_: Register, units: float) -> float:
     """Return the units unchanged: the register shows what it holds."""
     return units
-
-
-class Anchor(msgspec.Struct, frozen=True):
-    """A known reading of a device at a known moment.
-
-    It ties the device's counter to the consumption of the load.
-
-    Attributes:
-        at_ms: moment of the reading, UTC; None: the beginning of the load.
-        shows: the reading [canonical unit].
-    """
-
-    at_ms: int | None = None
-    shows: float = 0.0
-
-
-class Stretch(msgspec.Struct, frozen=True):
-    """A period with the same device and the same transformers.
-
-    Attributes:
-        begin_ms: beginning, UTC; the stretch lasts until the next one begins.
-        model: model of the device.
-        ct: ratio of the current transformer; 1 where there is none.
-        pt: ratio of the voltage transformer; 1 where there is none.
-        since_ms: moment at which the device was installed, UTC.
-        anchor: a known reading of the device.
-    """
-
-    begin_ms: int
-    model: ModbusModel
-    ct: Fraction = Fraction(1)
-    pt: Fraction = Fraction(1)
-    since_ms: int = 0
-    anchor: Anchor = Anchor()
-
-
-class Part(msgspec.Struct, frozen=True):
-    """A part of a register's number: the number itself, its fraction or its exponent.
-
-    Attributes:
-        address: address of the first word.
-        layout: layout of the part in its words.
-        per: units of the register for each unit of this part; 0 for an exponent.
-        constant: value of an exponent; 0 for other parts.
-    """
-
-    address: int
-    layout: register_words.Layout
-    per: Fraction = Fraction(1)
-    constant: int = 0
-
-    @property
-    def place(self) -> range:
-        """The addresses that this part takes."""
-        return range(self.address, self.address + self.layout.words)
-
-
-class Register(msgspec.Struct, frozen=True):
-    """A point of a model, with given transformer ratios.
-
-    Attributes:
-        row: the point in the model.
-        parts: the number, and its fraction or exponent where these have addresses of their own.
-        step: value of one unit, the smallest that the register shows [canonical unit].
-        ends: number of units at which the register rolls over to 0; None: never.
-        share: growth while the consumption grows by 1; None for a gauge.
-        counts: True for the meter's consumption counter.
-    """
-
-    row: PointRow
-    parts: tuple[Part, ...]
-    step: Fraction
-    ends: int | None
-    share: float | None
-    counts: bool
-
-    @property
-    def layout(self) -> register_words.Layout:
-        """The layout of the number, without fraction and exponent."""
-        return self.parts[0].layout
-
-    @property
-    def single(self) -> bool:
-        """Return True if the register holds a float of single precision."""
-        return self.layout.kind == "f" and self.layout.bits == 32
-
-    def units(self, value: Floats) -> Floats:
-        """Return the units of the register that show a counter's value [canonical unit]."""
-        steps = value * (self.step.denominator / self.step.numerator)
-        if self.layout.kind != "f":
-            steps = np.floor(steps + _TOLERANCE)
-        if self.ends is not None:
-            steps = np.mod(steps, self.ends)
-        return steps.astype(np.float32).astype(np.float64) if self.single else steps
-
-    def value(self, units: Floats) -> Floats:
-        """Return the value that a reader computes from units [canonical unit]."""
-        return np.asarray(units * self.step.numerator / self.step.denominator, dtype=np.float64)
-
-    def held(self, units: float) -> Iterator[tuple[int, list[int]]]:
-        """Yield the addresses of the parts with their words, when the register shows `units`."""
-        number, *others = self.parts
-        alone = number.per == 1
-        whole, rest = (units, 0) if alone else divmod(round(units), int(number.per))
-        yield number.address, register_words.encode(whole, number.layout)
-        for part in others:
-            shown = float(rest / part.per) if part.per else part.constant
-            yield part.address, register_words.encode(shown, part.layout)
-
-    def read(self, held: Sequence[int], address: int) -> float:
-        """Return the units in an answer that begins at `address`; NaN if a part is missing."""
-        units = 0.0
-        for part in self.parts:
-            begin = part.address - address
-            if begin < 0 or begin + part.layout.words > len(held):
-                return math.nan
-            shown = register_words.decode(held[begin : begin + part.layout.words], part.layout)
-            units += shown * float(part.per)
-        return units
 
 
 class Meter:
@@ -288,17 +163,18 @@ class Meter:
         asked = range(address, address + count)
         held = [0] * count
         for where, text in self._identities[number].get(function, ()):
-            _lay(text, where, held, asked)
+            copy_words(text, where, held, asked)
         wanted = [
             one
             for one in self._registers[number]
-            if one.row.function == function and any(_meet(part.place, asked) for part in one.parts)
+            if one.row.function == function
+            and any(overlap(part.place, asked) for part in one.parts)
         ]
         if wanted:
             shown = self._shown(number, time_ms)
             for one in wanted:
                 for where, found in one.held(slips(one, shown(one))):
-                    _lay(found, where, held, asked)
+                    copy_words(found, where, held, asked)
         return held
 
     def _at(self, time_ms: int) -> int:
@@ -367,101 +243,3 @@ def _life(stretches: Sequence[Stretch], number: int) -> Span:
     since_ms = stretches[number].since_ms
     ends = (one.begin_ms for one in stretches[number:] if one.since_ms != since_ms)
     return Span(since_ms, next(ends, _NEVER_MS))
-
-
-def blocks(model: ModbusModel) -> Mapping[int, tuple[range, ...]]:
-    """Return the register ranges that a device serves, by function.
-
-    These are the registers of its points and identities, and the gaps between them up to the
-    model's `max_gap`. Ranges that the model forbids are never bridged.
-    """
-    places = [
-        *((row.function, part.place) for row in model.point for part in _parts(row)),
-        *((row.function, _identity_place(row)) for row in model.identity),
-    ]
-    walls = [(row.function, range(row.from_, row.to + 1)) for row in model.forbidden]
-    found: dict[int, list[range]] = {}
-    for function, place in sorted(places, key=lambda one: (one[0], one[1].start)):
-        known = found.setdefault(function, [])
-        joined = range(known[-1].start, max(known[-1].stop, place.stop)) if known else place
-        walled = any(wall[0] == function and _meet(wall[1], joined) for wall in walls)
-        if known and place.start - known[-1].stop <= model.model.max_gap and not walled:
-            known[-1] = joined
-        else:
-            known.append(place)
-    return {function: tuple(known) for function, known in found.items()}
-
-
-def _meet(one: range, other: range) -> bool:
-    return one.start < other.stop and other.start < one.stop
-
-
-def _lay(found: Sequence[int], where: int, held: list[int], asked: range) -> None:
-    """Copy words into the answer; registers may be shared, so their bits are combined."""
-    for address, word in enumerate(found, where):
-        if address in asked:
-            held[address - asked.start] |= word
-
-
-def _identity_place(row: IdentityRow) -> range:
-    text = row.type.startswith("str")
-    size = int(row.type[3:]) // 2 if text else register_words.layout(row.type, row.order).words
-    return range(row.address, row.address + size)
-
-
-def identities(model: ModbusModel, name: str) -> Mapping[int, Sequence[tuple[int, list[int]]]]:
-    """Return the identity registers of a device, by function: addresses and words.
-
-    A text that the model leaves open is the meter's id; a number that it leaves open is 0.
-    """
-    found: dict[int, list[tuple[int, list[int]]]] = {}
-    for row in model.identity:
-        place = _identity_place(row)
-        if row.type.startswith("str"):
-            held = register_words.text(str(row.expect or name), 2 * len(place), row.order)
-        else:
-            held = register_words.encode(
-                int(row.expect or 0), register_words.layout(row.type, row.order)
-            )
-        found.setdefault(row.function, []).append((row.address, held))
-    return found
-
-
-def registers(stretch: Stretch, medium: Medium) -> tuple[Register, ...]:
-    """Return the registers of a device, with the transformer ratios of a stretch."""
-    return tuple(_register(row, stretch, medium) for row in stretch.model.point)
-
-
-def _register(row: PointRow, stretch: Stretch, medium: Medium) -> Register:
-    parts = _parts(row)
-    lies = parts[0].layout
-    ends = None if lies.kind == "f" else lies.capacity * parts[0].per
-    ten = Fraction(10) ** parts[-1].constant
-    unit = ten / parts[0].per
-    if row.modulus is not None:
-        ends = Fraction(row.modulus) / (row.canonical_scale() * unit)
-    step = row.canonical_scale(stretch.ct, stretch.pt) * unit
-    counts = row.quantity == CONSUMPTION[medium]
-    whole = None if ends is None else round(ends)
-    return Register(row, parts, step, whole, share(row.quantity, medium), counts)
-
-
-def _parts(row: PointRow) -> tuple[Part, ...]:
-    """Return the parts of a point's number: the number, then its fraction and exponent.
-
-    A float that holds the fraction counts in steps of 1 / `_FINE`, each of which it holds exactly.
-    An exponent is chosen so that a unit is about a hundredth of the quantity's unit.
-    """
-    lies = register_words.layout(row.type, row.order, row.bits)
-    fraction, exponent = row.fraction, row.exponent
-    parts = [Part(row.address, lies)]
-    if fraction is not None:
-        finer = register_words.layout(fraction.type, fraction.order)
-        per = Fraction(_FINE) if finer.kind == "f" else 1 / Fraction(fraction.scale)
-        one = per * Fraction(fraction.scale)
-        parts = [Part(row.address, lies, per), Part(fraction.address, finer, one)]
-    if exponent is not None:
-        lies = register_words.layout(exponent.type, exponent.order)
-        ten = round(math.log10(0.01 / row.canonical_scale()))
-        parts.append(Part(exponent.address, lies, Fraction(0), max(ten, lies.lowest)))
-    return tuple(parts)

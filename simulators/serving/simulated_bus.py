@@ -31,7 +31,8 @@ from simulators.encoding.modbus_frames import (
 )
 from simulators.faults.register_faults import Slip, SlipFault
 from simulators.faults.reply_faults import Answer, Question, ReplyFault
-from simulators.registers.simulated_meter import Meter, Register, Slips, no_slips
+from simulators.registers.register_layout import Register
+from simulators.registers.simulated_meter import Meter, Slips, no_slips
 from simulators.scripting.fault_script import Script
 from simulators.verdict import Verdict
 

@@ -18,7 +18,7 @@ from simulators.faults.fault import Fault
 from simulators.load.altered_load import Altered
 from simulators.load.constant_load import Steady
 from simulators.registers import simulated_meter as metered
-from simulators.registers.simulated_meter import Stretch
+from simulators.registers.device_stretch import Stretch
 from simulators.scripting.fault_script import Script
 from simulators.serving import site_server
 from simulators.serving.bus_endpoint import BusEndpoint

@@ -17,7 +17,7 @@ from jieneng.metering.site import Area, Bus, Meter, Site, SiteInfo
 from simulators.load.altered_load import Altered
 from simulators.load.constant_load import Steady
 from simulators.registers import simulated_meter as metered
-from simulators.registers.simulated_meter import Stretch
+from simulators.registers.device_stretch import Stretch
 from simulators.serving import site_server
 from simulators.simulated_site import SimulatedSite
 from tests.edge_agent.misbehaving import Act, Question

@@ -1,4 +1,4 @@
-"""Another protocol on a bus beside Modbus costs one protocol, one form for points, one simulator.
+"""Add a protocol to a bus: it costs one protocol file, one form for points, and one simulator.
 
 The example is DL/T 645-2007, the protocol of Chinese electricity meters, on the same pair of wires
 as Modbus meters. This file brings all that a real addition would bring:
@@ -68,7 +68,7 @@ class Dlt645Model(Model, frozen=True, kw_only=True):
 
 
 class Dlt645Read(msgspec.Struct, frozen=True):
-    """One request for one data identifier."""
+    """A request for a data identifier."""
 
     identifier: str
     size: int
@@ -144,7 +144,7 @@ def frame(address: bytes, control: int, data: bytes) -> bytes:
 
 
 class Dlt645Request(msgspec.Struct, frozen=True):
-    """One read of one meter, encoded."""
+    """A read of a meter, encoded."""
 
     address: bytes
     identifier: bytes
@@ -326,7 +326,7 @@ def folder(
 
 
 class Polls:
-    """What a bus poller heard."""
+    """Samples and reports that a bus poller handed on."""
 
     def __init__(self, place: SiteFolder) -> None:
         self.samples: list[Sample] = []

@@ -13,7 +13,8 @@ from simulators.encoding import register_words
 from simulators.faults import flow_faults, register_faults
 from simulators.faults.fault import Fault
 from simulators.faults.register_faults import Slip
-from simulators.registers.simulated_meter import Anchor, Meter, Stretch
+from simulators.registers.device_stretch import Anchor, Stretch
+from simulators.registers.simulated_meter import Meter
 from simulators.scripting.fault_script import Script
 from tests.simulators.scene import BEGIN_MS, HOUR_MS, Scene, scene
 

@@ -17,7 +17,8 @@ from jieneng.site_folder import SiteFolder, packaged_models
 from simulators.load.load import HOUR_MS
 from simulators.registers.derived_quantities import GAUGES, SHARES
 from simulators.registers.device_history import stretches
-from simulators.registers.simulated_meter import Meter, Stretch
+from simulators.registers.device_stretch import Stretch
+from simulators.registers.simulated_meter import Meter
 from simulators.simulated_site import SimulatedSite
 
 T0 = 1_600_000_000_000

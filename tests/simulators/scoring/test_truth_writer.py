@@ -11,7 +11,7 @@ from jieneng.metering.errors import UsageError
 from jieneng.metering.quantities import CONSUMPTION
 from jieneng.site_folder import SiteFolder
 from simulators.registers.device_history import stretches
-from simulators.registers.simulated_meter import registers
+from simulators.registers.register_layout import registers
 from simulators.scoring.truth_files import CONSUMPTION_FILE, RUN_FILE, SERVED_FILE
 from simulators.scoring.truth_reader import read_truth
 from simulators.scoring.truth_writer import TruthWriter

@@ -17,7 +17,8 @@ from jieneng.metering.catalog.modbus_points import ForbiddenRow, PartRow, PointR
 from jieneng.metering.catalog.modbus_reads import plan
 from jieneng.site_folder import SiteFolder
 from simulators.encoding.modbus_frames import Framing
-from simulators.registers.simulated_meter import Meter, Stretch
+from simulators.registers.device_stretch import Stretch
+from simulators.registers.simulated_meter import Meter
 from simulators.serving import site_server
 from simulators.serving.bus_endpoint import BusEndpoint
 from simulators.serving.simulated_bus import ExchangeRecord, SimulatedBus

@@ -1,0 +1,41 @@
+"""Periods in which one device with the same transformers stands in a meter's place. Pure."""
+
+from fractions import Fraction
+
+import msgspec
+
+from jieneng.metering.catalog.modbus_points import ModbusModel
+
+
+class Anchor(msgspec.Struct, frozen=True):
+    """A known reading of a device at a known moment.
+
+    It ties the device's counter to the consumption of the load.
+
+    Attributes:
+        at_ms: moment of the reading, UTC; None: the beginning of the load.
+        shows: the reading [canonical unit].
+    """
+
+    at_ms: int | None = None
+    shows: float = 0.0
+
+
+class Stretch(msgspec.Struct, frozen=True):
+    """A period with the same device and the same transformers.
+
+    Attributes:
+        begin_ms: beginning, UTC; the stretch lasts until the next one begins.
+        model: model of the device.
+        ct: ratio of the current transformer; 1 where there is none.
+        pt: ratio of the voltage transformer; 1 where there is none.
+        since_ms: moment at which the device was installed, UTC.
+        anchor: a known reading of the device.
+    """
+
+    begin_ms: int
+    model: ModbusModel
+    ct: Fraction = Fraction(1)
+    pt: Fraction = Fraction(1)
+    since_ms: int = 0
+    anchor: Anchor = Anchor()
