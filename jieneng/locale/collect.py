@@ -160,6 +160,7 @@ def main() -> None:
     for source in CATALOGUE.parent.glob("*.po"):
         with source.open("rb") as file:
             catalogue = read_po(file, locale="zh")
+        catalogue.creation_date = catalogue.revision_date = _DATE  # a .po may state none
         with source.with_suffix(".mo").open("wb") as file:
             write_mo(file, catalogue)
     waiting = [message.id for message in new if message.id and not message.string]
