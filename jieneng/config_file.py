@@ -22,7 +22,7 @@ from jieneng import value_problems
 from jieneng.metering.errors import ConfigError, KeyPath, Problem, UnreadKeys
 from jieneng.metering.spelling import nearest
 from jieneng.toml_lines import key_lines
-from jieneng.value_problems import Form, forms_of
+from jieneng.value_forms import Form, form_of, forms_of
 
 _DEEPEST: Final = 20  # tables and lists in one another: none of our files needs half as many
 _Settings = TypeVar("_Settings", bound=msgspec.Struct)
@@ -230,7 +230,7 @@ class _Decoder:
         by_tag = {str(struct.__struct_config__.tag): struct for struct in structs}
         tag_key = structs[0].__struct_config__.tag_field or ""
         tag = data.get(tag_key)
-        tags = value_problems.form_of(typing.Literal[tuple(by_tag)])
+        tags = form_of(typing.Literal[tuple(by_tag)])
         if tag_key not in data:
             return self._refuse(value_problems.missing_key(tag_key, tags, path), path)
         if not isinstance(tag, str) or tag not in by_tag:

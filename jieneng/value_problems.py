@@ -5,139 +5,27 @@ example is the form's own (`Meta(examples=...)`), the key's default, or made fro
 a pattern says more than a limit can, `Meta(description=...)` is the sentence of the fix. Pure.
 """
 
-import re
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from functools import cache
-from ipaddress import ip_address
-from typing import Annotated, Any, Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
-import msgspec
 from msgspec import Meta
 
 from jieneng.metering.errors import KeyPath, Problem
 from jieneng.metering.spelling import nearest
+from jieneng.value_examples import assignment, toml_text
+from jieneng.value_forms import Form, forms_of
 
 _MAX_SHOWN: Final = 60  # characters of a wrong value that are shown
-_BARE_KEY: Final = re.compile(r"^[A-Za-z0-9_-]+$")
-_HOST_LABEL: Final = re.compile(r"(?!-)[\w-]{1,63}(?<!-)")
-_LONGEST_HOST: Final = 253  # characters of a name (RFC 1035, section 2.3.4, less the length bytes)
-_NOT_OF_AN_ID: Final = re.compile(r"[^a-z0-9]+")
-
-
-class Form(NamedTuple):
-    """The form of a key's value.
-
-    Attributes:
-        base: its type, without limits and without None.
-        limits: its limits.
-        default: the key's default; None where it has none.
-    """
-
-    base: Any
-    limits: Meta
-    default: object = None
-
-    @property
-    def items(self) -> "Form | None":
-        """Return the form of a list's items; None if this is no list of any length."""
-        arguments = typing.get_args(self.base)
-        if typing.get_origin(self.base) is tuple and len(arguments) == 2 and arguments[1] is ...:
-            return form_of(arguments[0])
-        return None
-
-    @property
-    def mapped(self) -> "Form | None":
-        """Return the form of the values under names of any kind; None if this is no such table."""
-        if typing.get_origin(self.base) in (dict, Mapping):
-            return form_of(typing.get_args(self.base)[1])
-        return None
-
-    @property
-    def structs(self) -> Sequence[type[msgspec.Struct]]:
-        """Return the struct, or the structs of a tagged union; none if this is something else."""
-        is_union = typing.get_origin(self.base) in (typing.Union, types.UnionType)
-        members = typing.get_args(self.base) if is_union else (self.base,)
-        found = [
-            one for one in members if isinstance(one, type) and issubclass(one, msgspec.Struct)
-        ]
-        return found if len(found) == len(members) else ()
-
-    def accepts(self, value: object) -> bool:
-        """Return True if a value has this form, and meets the condition that its limits name."""
-        try:
-            converted = msgspec.convert(value, self.annotation)
-        except msgspec.ValidationError:
-            return False
-        condition = (self.limits.extra or {}).get("condition")
-        return condition is None or _CONDITIONS[condition](converted)
-
-    @property
-    def annotation(self) -> Any:
-        """Return the type with its limits, as msgspec takes it."""
-        return Annotated[self.base, self.limits]
-
-
-def form_of(annotation: Any, default: object = None) -> Form:
-    """Return the form of an annotated type. `X | None` is X: TOML can't write None."""
-    limits = Meta()
-    while True:
-        origin = typing.get_origin(annotation)
-        if origin is Annotated:
-            annotation, *metas = typing.get_args(annotation)
-            limits = next((meta for meta in metas if isinstance(meta, Meta)), limits)
-        elif origin in (typing.Union, types.UnionType):
-            members = [one for one in typing.get_args(annotation) if one is not type(None)]
-            if len(members) > 1:
-                union: Any = typing.Union[tuple(members)]  # noqa: UP007 - built at run time
-                return Form(union, limits, default)
-            annotation = members[0]
-        else:
-            return Form(annotation, limits, default)
-
-
-@cache  # a table may have thousands of rows
-def forms_of(struct: type[msgspec.Struct]) -> Mapping[str, Form]:
-    """Return the form of each key of a table, by key."""
-    return {
-        field.encode_name: form_of(
-            field.type, None if field.default is msgspec.NODEFAULT else field.default
-        )
-        for field in msgspec.structs.fields(struct)
-    }
-
-
-def is_host(text: str) -> bool:
-    """Return True for an IP address, and for a name that can be a host's (RFC 1123, section 2.1).
-
-    A name whose last part is a number is a mistyped address.
-    """
-    try:
-        ip_address(text)
-    except ValueError:
-        labels = text.removesuffix(".").split(".")
-        return (
-            len(text) <= _LONGEST_HOST
-            and all(_HOST_LABEL.fullmatch(label) for label in labels)
-            and not labels[-1].isdecimal()
-        )
-    return True
-
-
-#: Conditions that `Meta(extra={"condition": name})` may name, beside the limits of msgspec.
-_CONDITIONS: Final[Mapping[str, Callable[[Any], bool]]] = {"host": is_host}
-
-
-# --- problems -----------------------------------------------------------------------------------
 
 
 def missing_key(key: str, form: Form, path: KeyPath) -> Problem:
     """Return the problem of a table at `path` that lacks a key."""
     header = _header((*path, key))
-    values = {"key": key, "header": header, "keys": _keys(form), "example": _assignment(key, form)}
+    values = {"key": key, "header": header, "keys": _keys(form), "example": assignment(key, form)}
     if form.structs and not any(isinstance(part, int) for part in path):
         return Problem(
             text="{key} is missing.",
@@ -222,7 +110,7 @@ def wrong_value(value: object, form: Form, path: KeyPath) -> Problem:
         values={
             **values,
             "keys": _keys(form) or _keys(items),
-            "example": _assignment(key, shown, value),
+            "example": assignment(key, shown, value),
             "low": limits.ge if limits.gt is None else limits.gt,
             "high": limits.le if limits.lt is None else limits.lt,
             "least": limits.min_length,
@@ -318,80 +206,6 @@ def _fix(form: Form, *, is_top: bool) -> str:
         given = [name for name in _LIMITS.get(kind, ()) if getattr(form.limits, name) is not None]
         kind = " ".join([kind, *given])
     return next(row.fix for row in _FIXES if row.kind == kind)
-
-
-# --- examples -----------------------------------------------------------------------------------
-
-
-def example(form: Form, wrong: object = None) -> object:
-    """Return a value that a form accepts; where text is wanted, the wrong value as text."""
-    if isinstance(wrong, int | Decimal | date) and form.accepts(str(wrong)):
-        return str(wrong)
-    if isinstance(wrong, str) and form.limits.pattern and form.accepts(_as_id(wrong)):
-        return _as_id(wrong)
-    return next((value for value in _examples(form) if form.accepts(value)), "...")
-
-
-def _as_id(text: str) -> str:
-    """Return the id that a text was meant to be: `Plant Room` is `plant-room`."""
-    return _NOT_OF_AN_ID.sub("-", text.casefold()).strip("-")
-
-
-def _examples(form: Form) -> Iterator[object]:
-    """Yield values that a form may accept, the most telling ones first."""
-    limits = form.limits
-    yield from limits.examples or ()
-    if form.default not in (None, msgspec.UNSET, ()):
-        yield form.default
-    if form.items:
-        yield [example(form.items)]
-    elif form.mapped:
-        yield {"name": example(form.mapped)}
-    elif form.structs:
-        struct = form.structs[0]
-        required = [field for field in msgspec.structs.fields(struct) if field.required]
-        config = struct.__struct_config__
-        tag = {config.tag_field: config.tag} if config.tag_field else {}
-        yield tag | {field.encode_name: example(form_of(field.type)) for field in required}
-    elif typing.get_origin(form.base) is Literal:
-        yield typing.get_args(form.base)[0]
-    elif typing.get_origin(form.base) is tuple:
-        yield [example(form_of(one)) for one in typing.get_args(form.base)]
-    yield from (1, 10, limits.ge, limits.le)
-    if limits.gt is not None and limits.lt is not None:
-        yield (limits.gt + limits.lt) / 2
-    yield from ("...", "." * (limits.min_length or 0), True)
-    yield from (date(2020, 1, 1), datetime.fromisoformat("2022-05-10T09:30:00+08:00"))
-
-
-def _assignment(key: str, form: Form, wrong: object = None) -> str:
-    """Return the line that gives a key an example of its form."""
-    return f"{_key_text(key)} = {toml_text(example(form, wrong))}"
-
-
-def toml_text(value: object, longest: int | None = None) -> str:
-    """Write a value as TOML does; cut where it is longer than so many characters."""
-    text = _toml_text(value)
-    return text if longest is None or len(text) <= longest else f"{text[: longest - 1]}…"
-
-
-def _toml_text(value: object) -> str:
-    if isinstance(value, str):
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-        return f'"{escaped}"'
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{_key_text(k)} = {_toml_text(v)}" for k, v in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(_toml_text(item) for item in value) + "]"
-    if isinstance(value, date):  # `datetime` is one
-        return value.isoformat()
-    return str(value)
-
-
-def _key_text(key: str) -> str:
-    return key if _BARE_KEY.match(key) else f'"{key}"'
 
 
 def _last_key(path: KeyPath) -> str:

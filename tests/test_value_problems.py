@@ -18,7 +18,8 @@ from jieneng.locale import say, translator
 from jieneng.metering.catalog.model_forms import MODEL_FORMS
 from jieneng.metering.errors import Problem
 from jieneng.metering.site import Site
-from jieneng.value_problems import Form, form_of, forms_of, is_host, missing_key, wrong_value
+from jieneng.value_forms import Form, form_of, forms_of, is_host
+from jieneng.value_problems import missing_key, wrong_value
 from simulators.faults import FaultsFile
 from simulators.scenarios.scenario import Scenario
 from simulators.settings import SimulatorSettings

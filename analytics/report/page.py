@@ -224,7 +224,7 @@ def _notes(data: PageData, translate: Translate) -> Html:
         translate(
             "Coverage is the share of meter time with accepted readings. Below {floor} of the "
             "period so far there is no verdict."
-        ).format(floor=number_texts.percent(data.coverage_floor)),
+        ).format(floor=number_texts.whole_percent(data.coverage_floor)),
         translate(
             "Estimated is the share of the value that was spread over gaps between two readings "
             "of a register. The energy itself is measured; only its distribution over time is not."

@@ -65,6 +65,6 @@ def _plain_share(console: Console, title: str) -> Callable[[float], None]:
         quarter = int(share * 4)
         if quarter > printed:
             printed = quarter
-            console.print(f"{title}: {number_texts.percent(share)}", soft_wrap=True)
+            console.print(f"{title}: {number_texts.whole_percent(share)}", soft_wrap=True)
 
     return print_quarter

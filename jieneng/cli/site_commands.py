@@ -95,7 +95,7 @@ def _budget_text(budget: "BusBudget") -> str:
         meters=meters.format(count=budget.meters),
         requests=requests.format(count=budget.requests),
         cycle=budget.cycle_s,
-        load=number_texts.percent(budget.load),
+        load=number_texts.whole_percent(budget.load),
     )
 
 

@@ -36,7 +36,7 @@ def share(value: float | None) -> str:
     return UNKNOWN if value is None else f"{int(value * 1000 + 1e-9) / 10:.1f} %"
 
 
-def percent(value: float) -> str:
+def whole_percent(value: float) -> str:
     """Write a share of 1 as whole percent, rounded: `2 %`."""
     return f"{100 * value:.0f} %"
 

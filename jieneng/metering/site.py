@@ -31,7 +31,7 @@ Host = Annotated[
         description="Write a host name or an IP address in quotes, without port and without "
         "http://, for example: {example}",
         examples=["192.0.2.11"],
-        extra={"condition": "host"},  # named in `jieneng.value_problems`
+        extra={"condition": "host"},  # named in `jieneng.value_forms`
     ),
 ]
 Positive = Annotated[float, Meta(gt=0)]

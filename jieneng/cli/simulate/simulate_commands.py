@@ -1,24 +1,19 @@
 """`jieneng simulate`: serve simulated meters, switch their faults, and list scenarios."""
 
-import json
 from datetime import datetime
 from functools import partial
-from http.client import HTTPException
 from pathlib import Path
-from typing import Any, Final, cast
-from urllib.error import HTTPError, URLError
+from typing import Any, cast
 from urllib.parse import quote, urlencode
-from urllib.request import ProxyHandler, Request, build_opener
 
 import click
 
 from jieneng.cli.options import config_option, examples, log_options, serve, site_option, tr
+from jieneng.cli.simulate.control_requests import control_url, print_rows, request_control
 from jieneng.cli.simulate.score_command import score
 from jieneng.clock import Clock, FastClock, SystemClock
 from jieneng.locale import preferred
-from jieneng.metering.errors import Unavailable, UsageError
-
-_TIMEOUT_S: Final = 10.0
+from jieneng.metering.errors import UsageError
 
 
 @click.group(
@@ -162,7 +157,7 @@ def fault_kinds() -> None:
 @site_option
 @_url_option
 def fault_list(site_dir: Path, url: str | None) -> None:
-    _print_rows(_request(_control_url(site_dir, url) + "/faults"))
+    print_rows(request_control(control_url(site_dir, url) + "/faults"))
 
 
 @fault.command(
@@ -205,7 +200,7 @@ def fault_on(
         **dict(_key_and_value(text) for text in keys),
     }
     given = {key: value for key, value in row.items() if value is not None}
-    _print_rows(_request(_control_url(site_dir, url) + "/faults", "POST", given))
+    print_rows(request_control(control_url(site_dir, url) + "/faults", "POST", given))
 
 
 @fault.command(
@@ -221,7 +216,7 @@ def fault_off(name: str | None, everything: bool, site_dir: Path, url: str | Non
     if (name is None) is not everything:
         raise UsageError("say which fault ends: its id, or --all.")
     fault_path = "" if name is None else f"/{quote(name, safe='')}"
-    _print_rows(_request(f"{_control_url(site_dir, url)}/faults{fault_path}", "DELETE"))
+    print_rows(request_control(f"{control_url(site_dir, url)}/faults{fault_path}", "DELETE"))
 
 
 @simulate.command(
@@ -236,7 +231,7 @@ def fault_off(name: str | None, everything: bool, site_dir: Path, url: str | Non
 def truth_now(meter: str | None, at: str | None, site_dir: Path, url: str | None) -> None:
     meter_path = "" if meter is None else f"/{quote(meter, safe='')}"
     query = "" if at is None else "?" + urlencode({"at": at})
-    _print_rows(_request(f"{_control_url(site_dir, url)}/meters{meter_path}{query}"))
+    print_rows(request_control(f"{control_url(site_dir, url)}/meters{meter_path}{query}"))
 
 
 @simulate.command(
@@ -253,7 +248,7 @@ def truth_now(meter: str | None, at: str | None, site_dir: Path, url: str | None
 def served(meter: str | None, bus: str | None, last: int, site_dir: Path, url: str | None) -> None:
     options = {"meter": meter, "bus": bus, "limit": last}
     query = urlencode({key: value for key, value in options.items() if value is not None})
-    _print_rows(_request(f"{_control_url(site_dir, url)}/exchanges?{query}"))
+    print_rows(request_control(f"{control_url(site_dir, url)}/exchanges?{query}"))
 
 
 def _key_and_value(text: str) -> tuple[str, object]:
@@ -267,59 +262,6 @@ def _key_and_value(text: str) -> tuple[str, object]:
         return key, tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         return key, value
-
-
-def _control_url(site_dir: Path, url: str | None) -> str:
-    """Return the URL of the running simulator's control."""
-    from simulators.app import ENDPOINTS_FILE
-
-    if url is not None:
-        return url.rstrip("/")
-    file = site_dir / ENDPOINTS_FILE
-    try:
-        return str(json.loads(file.read_text(encoding="utf-8"))["control"])
-    except (OSError, ValueError, KeyError) as error:
-        raise Unavailable(
-            "no simulator runs for the site in {folder}: start jieneng simulate --site {folder}, "
-            "or name it with --url.",
-            folder=site_dir,
-        ) from error
-
-
-def _request(url: str, method: str = "GET", body: object = None) -> list[dict[str, Any]]:
-    """Return the rows of the control's answer; a single object is one row."""
-    data = None if body is None else json.dumps(body, default=str).encode()
-    if not url.startswith(("http://", "https://")):
-        raise UsageError("{url} is no URL: write it like http://127.0.0.1:8080.", url=url)
-    headers = {"Accept-Language": preferred()}
-    request = Request(url, data=data, headers=headers, method=method)  # noqa: S310 - http or https, as just checked
-    try:
-        # No proxy: the simulator is on this machine, or on one that is named.
-        with build_opener(ProxyHandler({})).open(request, timeout=_TIMEOUT_S) as answer:
-            found = json.loads(answer.read())
-    except HTTPError as error:
-        raise _refusal(error.read()) from error
-    except (URLError, OSError, ValueError, HTTPException) as error:
-        raise Unavailable(
-            "the simulator does not answer at {url}: {reason}. Does it still run?",
-            url=url,
-            reason=error,
-        ) from error
-    return found if isinstance(found, list) else [found]
-
-
-def _refusal(body: bytes) -> UsageError:
-    try:
-        sentences = json.loads(body)["problems"]
-    except (ValueError, KeyError):
-        sentences = [body.decode(errors="replace")]
-    return UsageError("{sentences}", sentences="\n".join(sentences))
-
-
-def _print_rows(rows: list[dict[str, Any]]) -> None:
-    """Print a JSON object per line, readable and fit for jq."""
-    for row in rows:
-        click.echo(json.dumps(row, ensure_ascii=False))
 
 
 simulate.add_command(score)
