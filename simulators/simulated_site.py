@@ -15,15 +15,15 @@ import numpy as np
 from jieneng.metering.catalog.modbus_points import ModbusModel
 from jieneng.metering.errors import Problem
 from jieneng.metering.site import Area, Dated, Meter, Site, below
-from simulators.load.altered_load import Altered
-from simulators.load.constant_load import Steady
+from simulators.load.altered_load import AlteredLoad
+from simulators.load.constant_load import ConstantLoad
 from simulators.load.load import Load, Part
-from simulators.load.load_recipes import FALLBACK, Base, Basis, Book, Makings
+from simulators.load.load_recipes import FALLBACK, Basis, DailyBasis, LoadFactory, LoadRecipes
 from simulators.load.seeded_noise import Floats
-from simulators.load.simulated_days import FIRST, Days, Presence, days
-from simulators.load.summed_load import Sum
+from simulators.load.simulated_days import FIRST_DAY, PresenceFile, SimulatedDays, days
+from simulators.load.summed_load import SummedLoad
 from simulators.registers import simulated_meter as metered
-from simulators.registers.device_history import midnight_ms, stretches
+from simulators.registers.device_history import device_periods, midnight_ms
 from simulators.settings import LoadRow, SimulatorSettings
 
 SETTINGS_FILE: Final = "simulator.toml"
@@ -44,16 +44,16 @@ class SimulatedSite(msgspec.Struct, frozen=True):
 
     site: Site
     meters: Mapping[str, metered.Meter]
-    flows: Mapping[str, Altered]
-    leaves: Mapping[str, Altered]
+    flows: Mapping[str, AlteredLoad]
+    leaves: Mapping[str, AlteredLoad]
 
 
 def build(
     site: Site,
     models: Mapping[str, ModbusModel],
     settings: SimulatorSettings,
-    presence: Presence,
-    book: Book,
+    presence: PresenceFile,
+    book: LoadRecipes,
     replays: Mapping[str, Load],
 ) -> SimulatedSite:
     """Build the simulated site.
@@ -67,11 +67,11 @@ def build(
         replays: loads from measured files, by meter.
     """
     maker = _Loads(site, settings, book, days(presence, settings.last_year, settings.seed, site.id))
-    loads: dict[str, Altered] = {}
+    loads: dict[str, AlteredLoad] = {}
     parents = {one.id: one.parent for one in site.meter}
     tops = [one.id for one in site.meter if one.parent is None]
     for name in reversed(list(below(parents, tops))):  # sub-meters first
-        loads[name] = Altered(
+        loads[name] = AlteredLoad(
             maker.leaf(name, replays[name])
             if name in replays
             else maker.load(site.meters[name], loads)
@@ -83,7 +83,7 @@ def build(
                 one.id,
                 one.medium,
                 loads[one.id],
-                stretches(site, models, one, loads[one.id], replayed=one.id in replays),
+                device_periods(site, models, one, loads[one.id], replayed=one.id in replays),
             )
             for one in site.meter
             if one.model in models
@@ -100,14 +100,16 @@ class _Loads:
         leaves: see `SimulatedSite`.
     """
 
-    def __init__(self, site: Site, settings: SimulatorSettings, book: Book, all_days: Days) -> None:
+    def __init__(
+        self, site: Site, settings: SimulatorSettings, book: LoadRecipes, all_days: SimulatedDays
+    ) -> None:
         self._site = site
         self._settings = settings
         self._book = book
         self._days = all_days
-        self._makings = Makings(book, all_days)
+        self._makings = LoadFactory(book, all_days)
         self._rows = {row.meter: row for row in settings.load}
-        self.leaves: dict[str, Altered] = {}
+        self.leaves: dict[str, AlteredLoad] = {}
         self._children: dict[str, list[str]] = {}
         for one in site.meter:
             if one.parent is not None:
@@ -117,7 +119,7 @@ class _Loads:
             (one.area, self._usual(one)) for one in site.meter if self._guessed(one)
         )
         self._trends = {row.area: row for row in settings.trend}
-        self._origin_ms = midnight_ms(site, FIRST)
+        self._origin_ms = midnight_ms(site, FIRST_DAY)
         self._years = np.maximum(
             (all_days.dates - np.datetime64(_TREND_FROM)).astype(np.float64) / 365.25, 0.0
         )
@@ -132,18 +134,18 @@ class _Loads:
         own = self._own(one, row)
         children = [loads[child] for child in self._children.get(one.id, ())]
         if own is not None:
-            return Sum([Part(1.0, each) for each in (*children, own)]) if children else own
+            return SummedLoad([Part(1.0, each) for each in (*children, own)]) if children else own
         percent = self._settings.remainder_pct if row.remainder_pct is None else row.remainder_pct
-        return Sum([Part(1.0 + percent / 100.0, child) for child in children])
+        return SummedLoad([Part(1.0 + percent / 100.0, child) for child in children])
 
-    def _own(self, one: Meter, row: LoadRow) -> Altered | None:
+    def _own(self, one: Meter, row: LoadRow) -> AlteredLoad | None:
         """Return the load that no sub-meter measures.
 
         For a meter without sub-meters this is its whole load. For a meter with sub-meters it is the
         load that the meter's row names; None if the row names none.
         """
         if row.steady is not None:
-            return self.leaf(one.id, Steady(row.steady, self._origin_ms))
+            return self.leaf(one.id, ConstantLoad(row.steady, self._origin_ms))
         if row.recipe is not None:
             return self._leaf(one, row.recipe, row.scale)
         if one.id in self._children:
@@ -161,12 +163,12 @@ class _Loads:
     def _usual(self, one: Meter) -> str:
         return self._book.usual(one.medium, self._site.areas[one.area].kind, one.item)
 
-    def leaf(self, meter: str, load: Load) -> Altered:
+    def leaf(self, meter: str, load: Load) -> AlteredLoad:
         """Register a load that no sub-meter measures, and return it."""
-        self.leaves[meter] = Altered(load)
+        self.leaves[meter] = AlteredLoad(load)
         return self.leaves[meter]
 
-    def _leaf(self, one: Meter, name: str, scale: float, alike: int = 1) -> Altered:
+    def _leaf(self, one: Meter, name: str, scale: float, alike: int = 1) -> AlteredLoad:
         """Return the load of a recipe; `alike` meters share the size of the area."""
         bases = self._bases(one, scale, alike)
         recipe = self._book.named(name)
@@ -181,12 +183,12 @@ class _Loads:
         )
         return self.leaf(one.id, load)
 
-    def _bases(self, one: Meter, scale: float, alike: int) -> Mapping[Basis, Base]:
+    def _bases(self, one: Meter, scale: float, alike: int) -> Mapping[Basis, DailyBasis]:
         rated = one.rated_max or _UNKNOWN_NAMEPLATE
         return {
-            "m2": Base(scale / alike, self._size(one, "floor_area_m2")),
-            "person": Base(scale / alike, self._size(one, "headcount")),
-            "rated": Base(scale * rated, self._ones),
+            "m2": DailyBasis(scale / alike, self._size(one, "floor_area_m2")),
+            "person": DailyBasis(scale / alike, self._size(one, "headcount")),
+            "rated": DailyBasis(scale * rated, self._ones),
         }
 
     def _size(self, one: Meter, what: str) -> Floats:
@@ -218,7 +220,7 @@ def _tops(site: Site) -> list[Area]:
     return [area for area in site.area if area.parent is None]
 
 
-def _by_day(rows: Sequence[Dated], all_days: Days) -> Floats:
+def _by_day(rows: Sequence[Dated], all_days: SimulatedDays) -> Floats:
     """Return a dated number for each day; before the first row, the first row's value."""
     if not rows:
         return np.zeros(len(all_days.dates))
@@ -227,7 +229,7 @@ def _by_day(rows: Sequence[Dated], all_days: Days) -> Floats:
     return np.asarray([row.value for row in rows])[np.maximum(at, 0)]
 
 
-def check(site: Site, settings: SimulatorSettings, book: Book) -> list[Problem]:
+def check(site: Site, settings: SimulatorSettings, book: LoadRecipes) -> list[Problem]:
     """Return the problems of the settings: unknown names, and loads given twice."""
     known = {row.name for row in book.recipe}
     wanted: list[tuple[str, int, str, str, Collection[str]]] = [

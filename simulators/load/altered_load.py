@@ -13,7 +13,7 @@ from simulators.load.load import HOUR_MS, Load, Part
 from simulators.load.seeded_noise import Floats, Ints
 
 
-class Cut(msgspec.Struct, frozen=True, order=True):
+class Outage(msgspec.Struct, frozen=True, order=True):
     """A period in which nothing flows, UTC ms."""
 
     begin_ms: int
@@ -27,7 +27,7 @@ class Leak(msgspec.Struct, frozen=True):
     end_ms: int
     rate: float
 
-    def without(self, cuts: Iterable[Cut]) -> "list[Leak]":
+    def without(self, cuts: Iterable[Outage]) -> "list[Leak]":
         """Return the parts of this leak that lie outside all cuts."""
         left, begin_ms = list[Leak](), self.begin_ms
         for cut in _united(cuts):
@@ -39,7 +39,7 @@ class Leak(msgspec.Struct, frozen=True):
         return left
 
 
-class Altered:
+class AlteredLoad:
     """A load (see `load.Load`) with cuts and leaks applied.
 
     Attributes:
@@ -49,7 +49,7 @@ class Altered:
     def __init__(self, load: Load) -> None:
         self.load = load
         self._through = (Part(1.0, load),)
-        self._cuts: tuple[Cut, ...] = ()
+        self._cuts: tuple[Outage, ...] = ()
         self._leaks: tuple[Leak, ...] = ()
 
     @property
@@ -61,7 +61,7 @@ class Altered:
         """See `Load`."""
         return self._through if self.plain else ()
 
-    def alter(self, cuts: Iterable[Cut], leaks: Iterable[Leak]) -> None:
+    def alter(self, cuts: Iterable[Outage], leaks: Iterable[Leak]) -> None:
         """Replace all cuts and leaks, for the past as well as for the future."""
         self._cuts = tuple(_united(cuts))
         self._leaks = tuple(leaks)
@@ -88,13 +88,13 @@ class Altered:
         return flows
 
 
-def _united(cuts: Iterable[Cut]) -> list[Cut]:
+def _united(cuts: Iterable[Outage]) -> list[Outage]:
     """Return the cuts in order of time, with overlapping or touching ones joined."""
-    united: list[Cut] = []
+    united: list[Outage] = []
     for cut in sorted(cuts):
         if united and cut.begin_ms <= united[-1].end_ms:
             last = united[-1]
-            united[-1] = Cut(last.begin_ms, max(last.end_ms, cut.end_ms))
+            united[-1] = Outage(last.begin_ms, max(last.end_ms, cut.end_ms))
         else:
             united.append(cut)
     return united

@@ -14,11 +14,11 @@ import numpy as np
 
 from simulators.load.seeded_noise import Floats
 
-PAGE: Final = 64  # days
-KEPT: Final = 2  # pages: around midnight, the last day of one and the first day of the next
+PAGE_DAYS: Final = 64  # days
+CACHED_PAGES: Final = 2  # pages: around midnight, the last day of one and the first day of the next
 
 
-class ByDay(Protocol):
+class DailyValues(Protocol):
     """A sequence with a number for each day, read in slices. A NumPy array is one."""
 
     def __len__(self) -> int:
@@ -44,7 +44,7 @@ class Table(msgspec.Struct, frozen=True):
     @property
     def first(self) -> int:
         """The number of the first day in this table."""
-        return self.pages.start * PAGE
+        return self.pages.start * PAGE_DAYS
 
     def holds(self, pages: range) -> bool:
         """Return True if the table contains all of these pages."""
@@ -52,7 +52,7 @@ class Table(msgspec.Struct, frozen=True):
 
     def cut(self, pages: range) -> "Table":
         """Return a copy of some pages, so that the memory of the others can be freed."""
-        days = slice(pages.start * PAGE - self.first, pages.stop * PAGE - self.first)
+        days = slice(pages.start * PAGE_DAYS - self.first, pages.stop * PAGE_DAYS - self.first)
         return Table(pages, self.totals[:, days].copy(), self.before[:, days].copy())
 
     @classmethod
@@ -65,13 +65,13 @@ class Table(msgspec.Struct, frozen=True):
         )
 
 
-NO_TABLE: Final = Table(range(0), np.zeros((0, 0)), np.zeros((0, 0)))
+EMPTY_TABLE: Final = Table(range(0), np.zeros((0, 0)), np.zeros((0, 0)))
 
 
-class Tally:
+class DailyTotals:
     """Daily totals and running sums of the terms of a load."""
 
-    def __init__(self, terms: Sequence[ByDay], wobble: ByDay | None = None) -> None:
+    def __init__(self, terms: Sequence[DailyValues], wobble: DailyValues | None = None) -> None:
         """Take the terms, which must be of equal length.
 
         Args:
@@ -82,7 +82,7 @@ class Tally:
         self._wobble = wobble
         self._days = len(terms[0])
         self._before = np.zeros((1, len(terms)))  # (pages, terms), as far as they were wanted
-        self._latest = NO_TABLE
+        self._latest = EMPTY_TABLE
 
     def table(self, pages: range) -> Table:
         """Return the table of these pages, from the cache where possible.
@@ -92,7 +92,7 @@ class Tally:
         if self._latest.holds(pages):
             return self._latest.cut(pages)
         made = self._made(pages)
-        if len(pages) <= KEPT:
+        if len(pages) <= CACHED_PAGES:
             self._latest = made
         return made
 
@@ -100,13 +100,13 @@ class Tally:
         known = len(self._before) - 1
         run = self._added(range(min(pages.start, known), pages.stop))
         if pages.stop > known:
-            ends = (run.before + run.totals)[:, PAGE - 1 :: PAGE]
+            ends = (run.before + run.totals)[:, PAGE_DAYS - 1 :: PAGE_DAYS]
             self._before = np.concatenate([self._before[: run.pages.start + 1], ends.T])
         return run.cut(pages)
 
     def _added(self, pages: range) -> Table:
         """Add up pages; the running sum before the first of them must be known already."""
-        days = slice(pages.start * PAGE, min(pages.stop * PAGE, self._days))
+        days = slice(pages.start * PAGE_DAYS, min(pages.stop * PAGE_DAYS, self._days))
         totals = np.stack([term[days] for term in self._terms])
         if self._wobble is not None:
             totals = totals * self._wobble[days]

@@ -11,7 +11,7 @@ day. In addition, the load's clock runs a little unevenly (a sum of slow waves).
 ripples as on a real switchboard, but the totals stay exact: an uneven clock only shifts consumption
 in time, it neither adds nor removes any.
 
-All queries go through a `Stack`: for a single load or a thousand, for a moment or a whole year.
+All queries go through a `LoadStack`: for a single load or a thousand, for a moment or a whole year.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +21,14 @@ from typing import Final, Protocol
 import msgspec
 import numpy as np
 
-from simulators.load.daily_totals import KEPT, NO_TABLE, PAGE, ByDay, Table, Tally
+from simulators.load.daily_totals import (
+    CACHED_PAGES,
+    EMPTY_TABLE,
+    PAGE_DAYS,
+    DailyTotals,
+    DailyValues,
+    Table,
+)
 from simulators.load.seeded_noise import Floats, Ints, uniform
 
 DAY_MS: Final = 86_400_000
@@ -31,7 +38,7 @@ _TURN: Final = 2.0 * np.pi
 # Periods [ms] of the waves, none a multiple of another, and the share of the rate that each adds.
 _WAVES: Final = ((2_820_000, 0.05), (437_000, 0.04), (61_000, 0.03))
 _PERIODS: Final = np.asarray([period for period, _ in _WAVES]).reshape(-1, 1, 1)
-CELLS: Final = 2**14  # loads x moments that are best worked out at once, to stay in the cache
+CHUNK_CELLS: Final = 2**14  # loads x moments that are best worked out at once, to stay in the cache
 
 
 class Load(Protocol):
@@ -39,7 +46,7 @@ class Load(Protocol):
 
     A load that is only a sum of others may have a method `parts() -> Sequence[Part]`. It returns
     the parts of the moment, in the order in which they are added up. An empty sequence means that
-    the load has to be asked itself. A `Sum` follows these parts down to the shaped loads and asks
+    the load has to be asked itself. A `SummedLoad` follows these parts down to the shaped loads and asks
     all of those at once. It calls `parts` again for each reading, as the parts may change.
     """
 
@@ -57,7 +64,7 @@ class Part(msgspec.Struct, frozen=True):
     load: Load
 
 
-class Shape:
+class DayShape:
     """The distribution of a day's total over its hours.
 
     Attributes:
@@ -93,21 +100,21 @@ class Shape:
         return at, hour - full, begin, self._rates[at + 1] - begin
 
 
-class Term(msgspec.Struct, frozen=True):
+class LoadTerm(msgspec.Struct, frozen=True):
     """A term of a load: a total for each day [canonical unit], and the shape of the days."""
 
-    totals: ByDay
-    shape: Shape
+    totals: DailyValues
+    shape: DayShape
 
 
-class Shaped:
+class ShapedLoad:
     """A load that is a sum of terms over consecutive days.
 
     Its rate is 0 before the first day and after the last one.
     """
 
     def __init__(
-        self, origin_ms: int, terms: Sequence[Term], of: int, wobble: ByDay | None = None
+        self, origin_ms: int, terms: Sequence[LoadTerm], of: int, wobble: DailyValues | None = None
     ) -> None:
         """Take the terms, which must be of equal length.
 
@@ -119,31 +126,31 @@ class Shaped:
         """
         self.span = (origin_ms, len(terms[0].totals))
         self.shapes = tuple(term.shape for term in terms)
-        self.tally = Tally([term.totals for term in terms], wobble)
+        self.tally = DailyTotals([term.totals for term in terms], wobble)
         self.phases = _TURN * uniform(of, np.arange(len(_WAVES)))
 
     def consumption(self, t_ms: Ints) -> Floats:
         """See `Load`."""
-        return in_pieces(lambda some: self._alone.consumption(some)[0], t_ms, CELLS)
+        return evaluate_in_chunks(lambda some: self._alone.consumption(some)[0], t_ms, CHUNK_CELLS)
 
     def rate(self, t_ms: Ints) -> Floats:
         """See `Load`."""
-        return in_pieces(lambda some: self._alone.rate(some)[0], t_ms, CELLS)
+        return evaluate_in_chunks(lambda some: self._alone.rate(some)[0], t_ms, CHUNK_CELLS)
 
     @cached_property
-    def _alone(self) -> "Stack":
-        return Stack([self])
+    def _alone(self) -> "LoadStack":
+        return LoadStack([self])
 
 
-class Stack:
+class LoadStack:
     """Shaped loads of the same days, computed together: a row for each, (loads, moments)."""
 
-    def __init__(self, loads: Sequence[Shaped]) -> None:
+    def __init__(self, loads: Sequence[ShapedLoad]) -> None:
         """Take at least one load."""
         self._origin_ms, self._days = loads[0].span
         self._tallies = [load.tally for load in loads]
         self._phases = np.stack([load.phases for load in loads], axis=1)[:, :, np.newaxis]
-        self._shape = Shape(np.stack([one.hours for load in loads for one in load.shapes]))
+        self._shape = DayShape(np.stack([one.hours for load in loads for one in load.shapes]))
         counts = np.asarray([len(load.shapes) for load in loads])
         self._load_of = np.repeat(np.arange(len(loads)), counts)  # by term
         self._terms = np.arange(len(self._load_of))[:, np.newaxis]
@@ -154,7 +161,7 @@ class Stack:
             (np.flatnonzero(counts > turn), begins[counts > turn] + turn)
             for turn in range(counts.max())
         ]
-        self._latest = NO_TABLE
+        self._latest = EMPTY_TABLE
 
     def consumption(self, t_ms: Ints) -> Floats:
         """See `Load`."""
@@ -198,20 +205,20 @@ class Stack:
         bent = np.clip(bent, 0.0, self._days * DAY_MS)
         day = np.minimum((bent // DAY_MS).astype(np.int64), self._days - 1)
         hour = (bent - day * float(DAY_MS)) / HOUR_MS
-        table = self._table(range(int(day.min()) // PAGE, int(day.max()) // PAGE + 1))
+        table = self._table(range(int(day.min()) // PAGE_DAYS, int(day.max()) // PAGE_DAYS + 1))
         return table, day[self._load_of] - table.first, hour[self._load_of]
 
     def _table(self, pages: range) -> Table:
-        """Return the table of all loads; the latest pages are kept, as in a `Tally`."""
+        """Return the table of all loads; the latest pages are kept, as in a `DailyTotals`."""
         if self._latest.holds(pages):
             return self._latest
         table = Table.stacked([tally.table(pages) for tally in self._tallies])
-        if len(pages) <= KEPT:
+        if len(pages) <= CACHED_PAGES:
             self._latest = table
         return table
 
 
-def in_pieces(asked: Callable[[Ints], Floats], t_ms: Ints, most: int) -> Floats:
+def evaluate_in_chunks(asked: Callable[[Ints], Floats], t_ms: Ints, most: int) -> Floats:
     """Call a function of many moments in pieces, to limit the memory it takes.
 
     Args:
@@ -222,6 +229,6 @@ def in_pieces(asked: Callable[[Ints], Floats], t_ms: Ints, most: int) -> Floats:
     if len(t_ms) == 1:
         return asked(t_ms)
     # Between moments that are far apart, the days would be computed in vain.
-    far = np.flatnonzero(np.abs(np.diff(t_ms)) > PAGE * DAY_MS) + 1
+    far = np.flatnonzero(np.abs(np.diff(t_ms)) > PAGE_DAYS * DAY_MS) + 1
     pieces = [run[at : at + most] for run in np.split(t_ms, far) for at in range(0, len(run), most)]
     return np.concatenate([np.zeros(0), *map(asked, pieces)])

@@ -8,10 +8,10 @@ import numpy as np
 
 from jieneng.metering.quantities import Medium
 from jieneng.metering.site import AreaKind
-from simulators.load.load import Shape, Shaped, Term
+from simulators.load.load import DayShape, LoadTerm, ShapedLoad
 from simulators.load.load_drivers import DRIVERS
-from simulators.load.seeded_noise import Floats, Ints, bell, key
-from simulators.load.simulated_days import Days
+from simulators.load.seeded_noise import Floats, Ints, key, near_normal
+from simulators.load.simulated_days import SimulatedDays
 
 Basis = Literal["m2", "person", "rated"]
 
@@ -36,7 +36,7 @@ class TermRow(msgspec.Struct, frozen=True, kw_only=True):
     shape: str
 
 
-class Usual(msgspec.Struct, frozen=True, kw_only=True):
+class DefaultFor(msgspec.Struct, frozen=True, kw_only=True):
     """The meters for which a recipe is the default: by medium, kind of area and item."""
 
     medium: Medium
@@ -49,10 +49,10 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     term: tuple[TermRow, ...]
-    usual: tuple[Usual, ...] = ()
+    usual: tuple[DefaultFor, ...] = ()
 
 
-class Book(msgspec.Struct, frozen=True):
+class LoadRecipes(msgspec.Struct, frozen=True):
     """The whole of `data/loads.toml`."""
 
     shape: tuple[ShapeRow, ...]
@@ -71,17 +71,17 @@ class Book(msgspec.Struct, frozen=True):
         return FALLBACK
 
 
-class Base(msgspec.Struct, frozen=True):
+class DailyBasis(msgspec.Struct, frozen=True):
     """The factor of a term's amount on each day: `scale` x `size`."""
 
     scale: float
     size: Floats
 
 
-class Totals(msgspec.Struct, frozen=True):
-    """The total of a term on each day (see `daily_totals.ByDay`): the product of these fields."""
+class TermTotals(msgspec.Struct, frozen=True):
+    """The total of a term on each day (see `daily_totals.DailyValues`): the product of these fields."""
 
-    base: Base
+    base: DailyBasis
     amount: float
     driver: Floats
     trend: Floats
@@ -94,8 +94,8 @@ class Totals(msgspec.Struct, frozen=True):
         return np.asarray(sized * self.driver[days] * self.trend[days])
 
 
-class Wobble(msgspec.Struct, frozen=True):
-    """A random factor around 1 for each day, as no two days are alike (`daily_totals.ByDay`)."""
+class DailyNoise(msgspec.Struct, frozen=True):
+    """A random factor around 1 for each day, as no two days are alike (`daily_totals.DailyValues`)."""
 
     of: int
     number: Ints
@@ -104,26 +104,26 @@ class Wobble(msgspec.Struct, frozen=True):
         return len(self.number)
 
     def __getitem__(self, days: slice) -> Floats:
-        return np.asarray(1.0 + _DAY_DEVIATION * bell(self.of, self.number[days]))
+        return np.asarray(1.0 + _DAY_DEVIATION * near_normal(self.of, self.number[days]))
 
 
-class Makings:
+class LoadFactory:
     """The shapes and drivers that all loads of a site share; each is kept once."""
 
-    def __init__(self, book: Book, days: Days) -> None:
-        self._shapes = {row.name: Shape(row.hours) for row in book.shape}
+    def __init__(self, book: LoadRecipes, days: SimulatedDays) -> None:
+        self._shapes = {row.name: DayShape(row.hours) for row in book.shape}
         self._drivers = {name: driver(days) for name, driver in DRIVERS.items()}
         self._number = np.arange(len(days.dates))
 
     def load(
         self,
         recipe: Recipe,
-        bases: Mapping[Basis, Base],
+        bases: Mapping[Basis, DailyBasis],
         *,
         trend: Floats,
         origin_ms: int,
         of: str,
-    ) -> Shaped:
+    ) -> ShapedLoad:
         """Return the load of a recipe.
 
         Args:
@@ -134,10 +134,12 @@ class Makings:
             of: text from which the keys of the noise are made: seed, site, meter.
         """
         terms = [
-            Term(
-                Totals(bases[row.basis], row.amount, self._drivers[row.driver], trend),
+            LoadTerm(
+                TermTotals(bases[row.basis], row.amount, self._drivers[row.driver], trend),
                 self._shapes[row.shape],
             )
             for row in recipe.term
         ]
-        return Shaped(origin_ms, terms, key(of, "ripple"), Wobble(key(of, "days"), self._number))
+        return ShapedLoad(
+            origin_ms, terms, key(of, "ripple"), DailyNoise(key(of, "days"), self._number)
+        )

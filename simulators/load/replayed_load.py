@@ -17,7 +17,7 @@ REST: Final = 0.25
 _NEVER_MS: Final = 2**62
 
 
-class Replay:
+class ReplayedLoad:
     """A load (see `load.Load`) that follows measured values."""
 
     def __init__(self, begins_ms: Ints, ends_ms: Ints, amounts: Floats, rest: float = REST) -> None:
@@ -67,24 +67,24 @@ class Replay:
 
 def from_intervals(
     times_ms: Ints, amounts: Floats, interval_ms: int | None = None, rest: float = REST
-) -> Replay:
+) -> ReplayedLoad:
     """Return a replay of amounts, each with the moment at which its interval begins.
 
     Args:
         times_ms: beginning of each interval, UTC.
         amounts: consumption in each interval [canonical unit]; NaN where it is missing.
         interval_ms: length of the intervals; None: the median distance between two times.
-        rest: see `Replay`.
+        rest: see `ReplayedLoad`.
     """
     length = interval_ms or int(np.median(np.diff(times_ms)))
-    return Replay(times_ms, times_ms + length, amounts, rest)
+    return ReplayedLoad(times_ms, times_ms + length, amounts, rest)
 
 
-def from_registers(times_ms: Ints, readings: Floats, rest: float = REST) -> Replay:
+def from_registers(times_ms: Ints, readings: Floats, rest: float = REST) -> ReplayedLoad:
     """Return a replay of a register's readings.
 
     Missing readings (NaN) are bridged: the next reading contains what flowed in the gap.
     """
     known = ~np.isnan(readings)
     times, values = times_ms[known], readings[known]
-    return Replay(times[:-1], times[1:], np.diff(values), rest)
+    return ReplayedLoad(times[:-1], times[1:], np.diff(values), rest)

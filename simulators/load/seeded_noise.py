@@ -38,7 +38,7 @@ def uniform(of: int, index: Ints) -> Floats:
     return (state >> np.uint64(11)).astype(np.float64) / 2.0**53
 
 
-def bell(of: int, index: Ints) -> Floats:
+def near_normal(of: int, index: Ints) -> Floats:
     """Return bell-shaped numbers: mean 0, standard deviation 1, within +-3.46.
 
     Each is the scaled sum of four uniform numbers (Irwin-Hall).

@@ -22,11 +22,11 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from simulators.load.seeded_noise import Floats, Ints, bell, key
+from simulators.load.seeded_noise import Floats, Ints, key, near_normal
 
 Dates = npt.NDArray[np.datetime64]
 
-FIRST: Final = date(2019, 1, 1)
+FIRST_DAY: Final = date(2019, 1, 1)
 
 MONTHLY_MEAN_C: Final = (
     (0.4, 3.4, 9.1, 14.6, 20.6, 23.5, 27.0, 25.6, 22.4, 18.1, 8.5, 3.6)
@@ -38,7 +38,7 @@ _OFF: Final[Dates] = np.array(list(chinese_calendar.holidays), "datetime64[D]")
 _WORKED: Final[Dates] = np.array(list(chinese_calendar.workdays), "datetime64[D]")  # on weekends
 
 
-class Reduced(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
+class ReducedPresence(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
     """A period of days on which only a part of the staff came, both ends included."""
 
     from_: date
@@ -47,14 +47,14 @@ class Reduced(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"
     source: str
 
 
-class Presence(msgspec.Struct, frozen=True):
+class PresenceFile(msgspec.Struct, frozen=True):
     """The contents of `data/presence.toml`: reduced presence, which no calendar lists."""
 
-    reduced: tuple[Reduced, ...] = ()
+    reduced: tuple[ReducedPresence, ...] = ()
 
 
-class Days(msgspec.Struct, frozen=True):
-    """Consecutive days from `FIRST`, as arrays.
+class SimulatedDays(msgspec.Struct, frozen=True):
+    """Consecutive days from `FIRST_DAY`, as arrays.
 
     Attributes:
         month: 1 to 12.
@@ -68,20 +68,22 @@ class Days(msgspec.Struct, frozen=True):
     mean_c: Floats
 
 
-def days(presence: Presence, last_year: int, seed: int, site: str) -> Days:
+def days(presence: PresenceFile, last_year: int, seed: int, site: str) -> SimulatedDays:
     """Return the days from 2019 to the end of `last_year`."""
-    dates = np.arange(np.datetime64(FIRST), np.datetime64(date(last_year + 1, 1, 1)))
+    dates = np.arange(np.datetime64(FIRST_DAY), np.datetime64(date(last_year + 1, 1, 1)))
     month = dates.astype("datetime64[M]").astype(np.int64) % 12 + 1
-    return Days(dates, month, _presence(presence, dates), _mean_c(dates, month, seed, site))
+    return SimulatedDays(
+        dates, month, _presence(presence, dates), _mean_c(dates, month, seed, site)
+    )
 
 
-def unknown_years(years: Iterable[int]) -> list[int]:
+def years_with_unknown_holidays(years: Iterable[int]) -> list[int]:
     """Return the years whose holidays the library does not know; they have weekends only."""
     known = {day.year for day in chinese_calendar.holidays}
     return [year for year in years if year not in known]
 
 
-def _presence(presence: Presence, dates: Dates) -> Floats:
+def _presence(presence: PresenceFile, dates: Dates) -> Floats:
     workday = np.is_busday(dates, holidays=_OFF) | np.isin(dates, _WORKED)
     share = workday.astype(np.float64)
     for part in presence.reduced:
@@ -101,7 +103,7 @@ def _mean_c(dates: Dates, month: Ints, seed: int, site: str) -> Floats:
     number = dates.astype(np.int64)
     weather, weight = np.zeros(len(dates)), 1.0
     for back in range(12):
-        weather += weight * bell(key(seed, site, "weather"), number - back)
+        weather += weight * near_normal(key(seed, site, "weather"), number - back)
         weight *= _WEATHER_MEMORY
     scale = _WEATHER_DEVIATION_C * np.sqrt(1.0 - _WEATHER_MEMORY**2)
     return np.asarray(climate + scale * weather)

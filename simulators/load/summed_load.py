@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from simulators.load.load import CELLS, Load, Part, Shaped, Stack, in_pieces
+from simulators.load.load import CHUNK_CELLS, Load, LoadStack, Part, ShapedLoad, evaluate_in_chunks
 from simulators.load.seeded_noise import Floats, Ints
 
 _TABLE: Final = 2**22  # rows x moments of a table that is not too large
@@ -17,7 +17,7 @@ _TABLE: Final = 2**22  # rows x moments of a table that is not too large
 _Ask = Callable[[Load, Ints], Floats]
 
 
-class Sum:
+class SummedLoad:
     """The sum of at least one load."""
 
     def __init__(self, parts: Sequence[Part]) -> None:
@@ -40,7 +40,9 @@ class Sum:
         if self._tree is None or self._tree.changed:
             self._tree = _Tree(self)
         tree = self._tree
-        return in_pieces(lambda some: tree.added(ask, some), t_ms, max(_TABLE // tree.rows, 1))
+        return evaluate_in_chunks(
+            lambda some: tree.added(ask, some), t_ms, max(_TABLE // tree.rows, 1)
+        )
 
 
 class _Tree:
@@ -50,7 +52,7 @@ class _Tree:
         rows: number of rows.
     """
 
-    def __init__(self, top: Sum) -> None:
+    def __init__(self, top: SummedLoad) -> None:
         self._loads: list[Load] = []
         # Factor of each part, (parts, 1), and its row; the top is the last of all sums.
         self._sums: list[tuple[Floats, Ints]] = []
@@ -58,7 +60,7 @@ class _Tree:
         self._seen: list[Sequence[Part]] = []
         self._row(top)
         self.rows = len(self._loads) + len(self._sums)
-        self._asked = list(_gathered(self._loads, CELLS))
+        self._asked = list(_gathered(self._loads, CHUNK_CELLS))
 
     @property
     def changed(self) -> bool:
@@ -69,7 +71,7 @@ class _Tree:
         """Return the sum of the answers of all loads, (moments,)."""
         flows = np.empty((self.rows, len(t_ms)))
         # For a single moment all loads at once; for a whole year a few loads at a time.
-        most = max(CELLS // len(t_ms), 1)
+        most = max(CHUNK_CELLS // len(t_ms), 1)
         for rows, load in self._asked if self.rows <= most else _gathered(self._loads, most):
             flows[rows] = ask(load, t_ms)
         for number, (times, rows) in enumerate(self._sums):
@@ -104,13 +106,13 @@ def _gathered(loads: Sequence[Load], most: int) -> Iterator[tuple[Ints, Load]]:
 
     Shaped loads of the same days are stacked, up to `most` at a time; other loads stand alone.
     """
-    alike: dict[object, dict[int, Shaped]] = {}
+    alike: dict[object, dict[int, ShapedLoad]] = {}
     for row, load in enumerate(loads):
-        if isinstance(load, Shaped):
+        if isinstance(load, ShapedLoad):
             alike.setdefault(load.span, {})[row] = load
         else:
             yield np.asarray([row]), load
     for stack in alike.values():
         for at in range(0, len(stack), most):
             rows = list(stack)[at : at + most]
-            yield np.asarray(rows), Stack([stack[row] for row in rows])
+            yield np.asarray(rows), LoadStack([stack[row] for row in rows])

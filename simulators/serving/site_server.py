@@ -23,10 +23,10 @@ from jieneng.site_folder import SiteFolder
 from simulators import simulated_site
 from simulators.load import replayed_load
 from simulators.load.load import Load
-from simulators.load.load_recipes import Book
+from simulators.load.load_recipes import LoadRecipes
 from simulators.load.measured_csv import Table, parse
-from simulators.load.simulated_days import Presence
-from simulators.scripting.fault_script import Script
+from simulators.load.simulated_days import PresenceFile
+from simulators.scripting.fault_script import FaultScript
 from simulators.serving.bus_endpoint import BusEndpoint
 from simulators.serving.serial_port import SerialPort
 from simulators.serving.simulated_bus import ExchangeListener, SimulatedBus, ignore_exchange
@@ -43,10 +43,10 @@ def simulate_site(folder: SiteFolder, settings: SimulatorSettings) -> SimulatedS
     Raises:
         ConfigError: `simulator.toml` or a replayed file has errors.
     """
-    book = read_package_data("loads.toml", Book)
+    book = read_package_data("loads.toml", LoadRecipes)
     if problems := simulated_site.check(folder.site, settings, book):
         raise ConfigError(problems)
-    presence = read_package_data("presence.toml", Presence)
+    presence = read_package_data("presence.toml", PresenceFile)
     models = modbus_models(folder.models)
     return simulated_site.build(
         folder.site, models, settings, presence, book, replays(folder, settings)
@@ -107,7 +107,7 @@ async def serving(
     simulated: SimulatedSite,
     clock: Clock,
     *,
-    script: Script | None = None,
+    script: FaultScript | None = None,
     host: str = "127.0.0.1",
     ports: Mapping[str, int] | None = None,
     devices: Mapping[str, Path] | None = None,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from simulators.load.seeded_noise import bell, key, uniform
+from simulators.load.seeded_noise import key, near_normal, uniform
 
 
 def test_the_published_test_vector_of_splitmix64() -> None:
@@ -14,12 +14,12 @@ def test_the_published_test_vector_of_splitmix64() -> None:
 
 def test_any_number_can_be_asked_without_the_others() -> None:
     of = key(1, "huaian-centre", "e-main")
-    together = bell(of, np.arange(-50, 5000))
-    assert bell(of, np.asarray([3210])).tolist() == [together[3260]]
+    together = near_normal(of, np.arange(-50, 5000))
+    assert near_normal(of, np.asarray([3210])).tolist() == [together[3260]]
 
 
 def test_the_bell_has_mean_zero_and_deviation_one() -> None:
-    numbers = bell(key("a"), np.arange(100_000))
+    numbers = near_normal(key("a"), np.arange(100_000))
     assert abs(numbers.mean()) < 0.02
     assert abs(numbers.std() - 1.0) < 0.01
     assert np.abs(numbers).max() < 3.47

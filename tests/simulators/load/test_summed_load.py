@@ -5,15 +5,15 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from simulators.load.daily_totals import PAGE
-from simulators.load.load import DAY_MS, HOUR_MS, Load, Part, Shape, Shaped, Term
+from simulators.load.daily_totals import PAGE_DAYS
+from simulators.load.load import DAY_MS, HOUR_MS, DayShape, Load, LoadTerm, Part, ShapedLoad
 from simulators.load.replayed_load import from_intervals
 from simulators.load.seeded_noise import Floats, Ints, key, uniform
-from simulators.load.summed_load import Sum
+from simulators.load.summed_load import SummedLoad
 
-DAYS = 3 * PAGE
-SHAPES = [Shape(1.0 + uniform(9, 24 * number + np.arange(24))) for number in range(4)]
-EDGE_MS = PAGE * DAY_MS
+DAYS = 3 * PAGE_DAYS
+SHAPES = [DayShape(1.0 + uniform(9, 24 * number + np.arange(24))) for number in range(4)]
+EDGE_MS = PAGE_DAYS * DAY_MS
 MOMENTS = {
     "a moment": np.asarray([EDGE_MS + 12_345_678]),
     "midnight between two pages": EDGE_MS + 500 * np.arange(-100, 100),
@@ -44,24 +44,24 @@ class Veiled:
         return self.load.rate(t_ms)
 
 
-def leaf(number: int, days: int = DAYS) -> Shaped:
+def leaf(number: int, days: int = DAYS) -> ShapedLoad:
     """A load of one to four terms."""
     terms = [
-        Term(10.0 * uniform(key(number, turn), np.arange(days)), SHAPES[turn])
+        LoadTerm(10.0 * uniform(key(number, turn), np.arange(days)), SHAPES[turn])
         for turn in range(1 + number % 4)
     ]
-    return Shaped(0, terms, of=key(number))
+    return ShapedLoad(0, terms, of=key(number))
 
 
-def of(parts: Sequence[Load], *, times: float) -> Sum:
-    return Sum([Part(times, part) for part in parts])
+def of(parts: Sequence[Load], *, times: float) -> SummedLoad:
+    return SummedLoad([Part(times, part) for part in parts])
 
 
 def one_by_one(load: Load, what: str, t_ms: Ints) -> Floats:
     """What a sum is, by its definition."""
     if isinstance(load, Veiled):
         return one_by_one(load.load, what, t_ms)
-    if not isinstance(load, Sum):
+    if not isinstance(load, SummedLoad):
         return load.consumption(t_ms) if what == "consumption" else load.rate(t_ms)
     added = np.zeros(len(t_ms))
     for part in load.parts():
@@ -70,7 +70,7 @@ def one_by_one(load: Load, what: str, t_ms: Ints) -> Floats:
 
 
 @pytest.fixture(scope="module")
-def main() -> Sum:
+def main() -> SummedLoad:
     """A main of 12 buildings with 25 loads each, of a load of its own, and of strange ones."""
     hours = HOUR_MS * np.arange(24 * 100)
     replayed = from_intervals(hours, 7.0 * uniform(4, np.arange(24 * 100)))
@@ -82,7 +82,7 @@ def main() -> Sum:
 
 
 @pytest.mark.parametrize("moments", MOMENTS.values(), ids=MOMENTS)
-def test_a_sum_is_its_parts_one_by_one(main: Sum, moments: Ints) -> None:
+def test_a_sum_is_its_parts_one_by_one(main: SummedLoad, moments: Ints) -> None:
     """Bit for bit."""
     consumption, rate = main.consumption(moments), main.rate(moments)
     assert (consumption == one_by_one(main, "consumption", moments)).all()
