@@ -16,7 +16,7 @@ from simulators.encoding import register_words
 from simulators.encoding.modbus_frames import Framing
 from simulators.faults.fault import CONNECTED, Fault, Layer, NotNegative, Positive, Span
 from simulators.load.load import HOUR_MS
-from simulators.load.seeded_noise import Floats, Ints, key
+from simulators.load.seeded_noise import Floats, Ints, noise_key
 
 #: A function of UTC milliseconds: a meter's counter [canonical unit], or a rate.
 TimeFunction = Callable[[Ints], Floats]
@@ -285,7 +285,7 @@ class Jitter(SlipFault, frozen=True, kw_only=True):
 
     def shown(self, units: float, slip: SlipContext, /) -> float:
         """See `SlipFault`."""
-        back = 1 + key("jitter", slip.quantity, slip.number) % self.steps
+        back = 1 + noise_key("jitter", slip.quantity, slip.number) % self.steps
         return max(units - back, 0.0)
 
 

@@ -20,7 +20,7 @@ from msgspec import Meta
 
 from simulators.encoding.modbus_frames import Codec, Framing, Request
 from simulators.faults.fault import CONNECTED, Fault, Layer, NotNegative, Positive
-from simulators.load.seeded_noise import key
+from simulators.load.seeded_noise import noise_key
 from simulators.verdict import Verdict
 
 Code = Annotated[int, Meta(ge=1, le=255)]
@@ -319,4 +319,4 @@ def _with_a_bit_lost(frame: bytes, number: int) -> bytes:
 
 def _random_bytes(of: str, number: int, count: int) -> bytes:
     eights = range(-(-count // 8))
-    return b"".join(key(of, number, nth).to_bytes(8, "big") for nth in eights)[:count]
+    return b"".join(noise_key(of, number, nth).to_bytes(8, "big") for nth in eights)[:count]

@@ -22,7 +22,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from simulators.load.seeded_noise import Floats, Ints, key, near_normal
+from simulators.load.seeded_noise import Floats, Ints, near_normal, noise_key
 
 Dates = npt.NDArray[np.datetime64]
 
@@ -34,8 +34,10 @@ MONTHLY_MEAN_C: Final = (
 _WEATHER_DEVIATION_C: Final = 2.5
 _WEATHER_MEMORY: Final = 0.7  # how much of a day's deviation is left on the next one
 
-_OFF: Final[Dates] = np.array(list(chinese_calendar.holidays), "datetime64[D]")
-_WORKED: Final[Dates] = np.array(list(chinese_calendar.workdays), "datetime64[D]")  # on weekends
+_HOLIDAYS: Final[Dates] = np.array(list(chinese_calendar.holidays), "datetime64[D]")
+_WORKED_WEEKENDS: Final[Dates] = np.array(
+    list(chinese_calendar.workdays), "datetime64[D]"
+)  # on weekends
 
 
 class ReducedPresence(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
@@ -68,7 +70,7 @@ class SimulatedDays(msgspec.Struct, frozen=True):
     mean_c: Floats
 
 
-def days(presence: PresenceFile, last_year: int, seed: int, site: str) -> SimulatedDays:
+def simulate_days(presence: PresenceFile, last_year: int, seed: int, site: str) -> SimulatedDays:
     """Return the days from 2019 to the end of `last_year`."""
     dates = np.arange(np.datetime64(FIRST_DAY), np.datetime64(date(last_year + 1, 1, 1)))
     month = dates.astype("datetime64[M]").astype(np.int64) % 12 + 1
@@ -84,26 +86,30 @@ def years_with_unknown_holidays(years: Iterable[int]) -> list[int]:
 
 
 def _presence(presence: PresenceFile, dates: Dates) -> Floats:
-    workday = np.is_busday(dates, holidays=_OFF) | np.isin(dates, _WORKED)
+    workday = np.is_busday(dates, holidays=_HOLIDAYS) | np.isin(dates, _WORKED_WEEKENDS)
     share = workday.astype(np.float64)
-    for part in presence.reduced:
-        within = (dates >= np.datetime64(part.from_)) & (dates <= np.datetime64(part.to))
-        share[within] *= part.presence
+    for period in presence.reduced:
+        in_period = (dates >= np.datetime64(period.from_)) & (dates <= np.datetime64(period.to))
+        share[in_period] *= period.presence
     return share
 
 
 def _mean_c(dates: Dates, month: Ints, seed: int, site: str) -> Floats:
     """Return the climate, linear between the middles of the months, plus the weather."""
     first_of_month = dates.astype("datetime64[M]")
-    length = (first_of_month + 1).astype("datetime64[D]") - first_of_month.astype("datetime64[D]")
-    passed = (dates - first_of_month.astype("datetime64[D]")).astype(np.float64) + 0.5
-    place = month - 1.5 + passed / length.astype(np.float64)  # 0.0: the middle of January
+    days_of_month = (first_of_month + 1).astype("datetime64[D]") - first_of_month.astype(
+        "datetime64[D]"
+    )
+    days_passed = (dates - first_of_month.astype("datetime64[D]")).astype(np.float64) + 0.5
+    month_position = (
+        month - 1.5 + days_passed / days_of_month.astype(np.float64)
+    )  # 0.0: the middle of January
     means = np.asarray([MONTHLY_MEAN_C[-1], *MONTHLY_MEAN_C, MONTHLY_MEAN_C[0]])
-    climate = np.interp(place, np.arange(-1.0, 13.0), means)
-    number = dates.astype(np.int64)
+    climate = np.interp(month_position, np.arange(-1.0, 13.0), means)
+    day_number = dates.astype(np.int64)
     weather, weight = np.zeros(len(dates)), 1.0
-    for back in range(12):
-        weather += weight * near_normal(key(seed, site, "weather"), number - back)
+    for days_back in range(12):
+        weather += weight * near_normal(noise_key(seed, site, "weather"), day_number - days_back)
         weight *= _WEATHER_MEMORY
     scale = _WEATHER_DEVIATION_C * np.sqrt(1.0 - _WEATHER_MEMORY**2)
     return np.asarray(climate + scale * weather)

@@ -22,7 +22,7 @@ from jieneng.metering.quantities import CONSUMPTION, Medium
 from simulators.faults.fault import Span
 from simulators.faults.register_faults import StateFault, TimeFunction
 from simulators.load.load import Load
-from simulators.load.seeded_noise import Floats, Ints, key
+from simulators.load.seeded_noise import Floats, Ints, noise_key
 from simulators.registers.address_blocks import blocks, copy_words, identities, overlap
 from simulators.registers.derived_quantities import GAUGES, GaugeInputs
 from simulators.registers.device_period import CounterAnchor, DevicePeriod
@@ -48,7 +48,7 @@ class Meter:
     Attributes:
         load: load of the meter.
         states: state faults with their times, in the order in which they are applied.
-        stretches: devices and transformers, in the order of time.
+        periods: devices and transformers, in the order of time.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Meter:
             name: id of the meter.
             medium: medium of the meter.
             load: load of the meter.
-            stretches: devices and transformers, at least one, in the order of time.
+            device_periods: devices and transformers, at least one, in the order of time.
         """
         self.id = name
         self.medium = medium
@@ -73,7 +73,7 @@ class Meter:
         self._counters = [next(one for one in group if one.counts) for group in self._registers]
         self._lives = [_life(device_periods, number) for number in range(len(device_periods))]
         self._offsets: dict[CounterAnchor, float] = {}
-        self._key = key(name, "gauges")
+        self._key = noise_key(name, "gauges")
         self.states: TimedStates = ()
 
     @property

@@ -20,8 +20,8 @@ from simulators.faults import connection_faults, flow_faults
 from simulators.faults.fault import Fault, Span
 from simulators.faults.register_faults import Replacement, SlipFault, StateFault
 from simulators.faults.reply_faults import ReplyFault
-from simulators.load.altered_load import Leak, Outage
-from simulators.load.seeded_noise import key, uniform
+from simulators.load.altered_load import LeakPeriod, Outage
+from simulators.load.seeded_noise import noise_key, uniform
 from simulators.registers.simulated_meter import TimedStates
 from simulators.scripting.fault_check import (
     SCRIPT_FILE,
@@ -206,7 +206,7 @@ class FaultScript:
             return True
         number = self._draws[one.id, meter]
         self._draws[one.id, meter] += 1
-        drawn = uniform(key(self._seed, "fault", one.id, meter), np.asarray([number]))
+        drawn = uniform(noise_key(self._seed, "fault", one.id, meter), np.asarray([number]))
         return bool(drawn[0] < one.fault.probability)
 
     def _place(self, fault: Fault, taken: set[str]) -> PlacedFault:
@@ -236,15 +236,15 @@ class FaultScript:
         self._flows_altered = flows
 
     def _alter_flows(self) -> None:
-        for name, load in self._simulated.leaves.items():
+        for name, load in self._simulated.own_loads.items():
             load.alter(self._cuts(name), ())
-        for name, load in self._simulated.flows.items():
+        for name, load in self._simulated.loads.items():
             leaks = [
-                Leak(one.span.begin_ms, one.span.end_ms, one.fault.rate)
+                LeakPeriod(one.span.begin_ms, one.span.end_ms, one.fault.rate)
                 for one in self._by_meter.get(name, ())
                 if isinstance(one.fault, flow_faults.Leak)
             ]
-            load.alter((), [part for leak in leaks for part in leak.without(self._cuts(name))])
+            load.alter((), [part for leak in leaks for part in leak.outside(self._cuts(name))])
         for meter in self._simulated.meters.values():
             meter.settle()
 

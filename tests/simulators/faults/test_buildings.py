@@ -7,7 +7,7 @@ import pytest
 
 from jieneng.site_folder import SiteFolder
 from simulators.faults import connection_faults, flow_faults
-from simulators.load.altered_load import AlteredLoad, Leak, Outage
+from simulators.load.altered_load import AlteredLoad, LeakPeriod, Outage
 from simulators.load.constant_load import ConstantLoad
 from simulators.scripting.fault_script import FaultScript
 from simulators.serving import site_server
@@ -129,7 +129,7 @@ def test_cuts_that_overlap_are_cut_once() -> None:
     at = np.asarray([0, HOUR_MS, 2 * HOUR_MS, 4 * HOUR_MS, 5 * HOUR_MS])
     assert load.consumption(at).tolist() == [0.0, 10.0, 10.0, 10.0, 20.0]
     assert load.rate(at).tolist() == [10.0, 0.0, 0.0, 10.0, 10.0]
-    load.alter([], [Leak(0, HOUR_MS, 1.0)])
+    load.alter([], [LeakPeriod(0, HOUR_MS, 1.0)])
     assert load.consumption(at).tolist() == [0.0, 11.0, 21.0, 41.0, 51.0]
     load.alter([], [])
     assert load.consumption(at).tolist() == [0.0, 10.0, 20.0, 40.0, 50.0]

@@ -231,7 +231,7 @@ def _swapped(*faults: Fault) -> tuple[float, float, float]:
         DevicePeriod(0, model, anchor=CounterAnchor(at_ms, 500.0)),
         DevicePeriod(at_ms, model, since_ms=at_ms, anchor=CounterAnchor(at_ms, 1000.0)),
     ]
-    meter = Meter("e-1", "electricity", one.simulated.flows["e-1"], device_periods)
+    meter = Meter("e-1", "electricity", one.simulated.loads["e-1"], device_periods)
     simulated = msgspec.structs.replace(
         one.simulated, meters={**one.simulated.meters, "e-1": meter}
     )

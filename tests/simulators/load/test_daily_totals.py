@@ -36,9 +36,9 @@ def test_pages_in_any_order_are_the_running_sum(asked: list[tuple[int, int]]) ->
     for begin, count in asked:
         pages = range(begin, min(begin + count, LAST + 1))
         table = tally.table(pages)
-        days = slice(table.first, min(pages.stop * PAGE_DAYS, DAYS))
+        days = slice(table.first_day, min(pages.stop * PAGE_DAYS, DAYS))
         assert (table.totals == totals[:, days]).all()
-        assert (table.before == before[:, days]).all()
+        assert (table.consumed_before == before[:, days]).all()
 
 
 def test_who_reads_live_makes_a_page_once_and_goes_on_from_there() -> None:
@@ -53,4 +53,4 @@ def test_who_reads_live_makes_a_page_once_and_goes_on_from_there() -> None:
 def test_a_table_keeps_nothing_alive_but_its_own_days() -> None:
     table = DailyTotals(TOTALS).table(range(8, 9))
     assert table.totals.base is None
-    assert table.before.base is None
+    assert table.consumed_before.base is None

@@ -10,7 +10,7 @@ from simulators.load.simulated_days import (
     MONTHLY_MEAN_C,
     PresenceFile,
     SimulatedDays,
-    days,
+    simulate_days,
     years_with_unknown_holidays,
 )
 from simulators.serving.site_server import read_package_data
@@ -23,7 +23,7 @@ def presence() -> PresenceFile:
 
 @pytest.fixture(scope="module")
 def span(presence: PresenceFile) -> SimulatedDays:
-    return days(presence, 2026, seed=1, site="centre")
+    return simulate_days(presence, 2026, seed=1, site="centre")
 
 
 def _at(day: date) -> int:
@@ -49,7 +49,7 @@ def test_moved_days_are_worked_elsewhere_so_only_statutory_ones_are_lost(
 ) -> None:
     """A mistyped date would break the sum: what is moved must be worked on another day."""
     plain = PresenceFile()  # 2020 without its duty rosters
-    presence = days(plain, year, 1, "x").presence[_at(date(year, 1, 1)) :]
+    presence = simulate_days(plain, year, 1, "x").presence[_at(date(year, 1, 1)) :]
     dates = np.arange(np.datetime64(f"{year}-01-01"), np.datetime64(f"{year + 1}-01-01"))
     assert presence.sum() == np.is_busday(dates).sum() - statutory
 
@@ -121,7 +121,7 @@ def test_a_year_that_is_not_known_is_said() -> None:
 
 
 def test_a_year_that_is_not_known_has_weekends_only(presence: PresenceFile) -> None:
-    of_2040 = days(presence, 2040, seed=1, site="centre").presence[_at(date(2040, 1, 1)) :]
+    of_2040 = simulate_days(presence, 2040, seed=1, site="centre").presence[_at(date(2040, 1, 1)) :]
     assert len(of_2040) == 366
     assert of_2040[0] == 0.0  # a Sunday
     assert of_2040[1:7].tolist() == [1, 1, 1, 1, 1, 0]
@@ -129,7 +129,7 @@ def test_a_year_that_is_not_known_has_weekends_only(presence: PresenceFile) -> N
 
 
 def test_a_longer_span_changes_no_earlier_day(presence: PresenceFile, span: SimulatedDays) -> None:
-    longer = days(presence, 2040, seed=1, site="centre")
+    longer = simulate_days(presence, 2040, seed=1, site="centre")
     assert (longer.mean_c[: len(span.mean_c)] == span.mean_c).all()
     assert (longer.presence[: len(span.mean_c)] == span.presence).all()
 
@@ -144,7 +144,7 @@ def test_the_climate_is_that_of_huaian(span: SimulatedDays) -> None:
 
 
 def test_weather_lasts_and_differs_by_seed(presence: PresenceFile, span: SimulatedDays) -> None:
-    other = days(presence, 2026, seed=2, site="centre")
+    other = simulate_days(presence, 2026, seed=2, site="centre")
     assert not np.allclose(other.mean_c, span.mean_c)
     deviation = other.mean_c - span.mean_c  # without the climate
     assert 0.5 < np.corrcoef(deviation[1:], deviation[:-1])[0, 1] < 0.9
