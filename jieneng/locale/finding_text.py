@@ -68,7 +68,7 @@ class _SentenceFormatter(Formatter):
             "share": share,
             "number": number,
             "register": register,
-            "unit": unit,
+            "unit": lambda name: unit(name, translate),
             "word": lambda name: _word(name, translate),
             "words": self._words,
         }

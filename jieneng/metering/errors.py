@@ -3,6 +3,7 @@
     JienengError
     ├── ConfigError          a file that a person wrote is wrong: fix the file      (exit 1)
     ├── UsageError           a command can't be carried out as it was typed         (exit 2)
+    ├── NoData               nothing is stored of the period that is asked for      (exit 1)
     ├── PeerError            another machine sent something wrong: refuse it
     │   ├── ReplyError         a meter's reply does not answer the request
     │   │   └── StrayReply       the reply answers another request
@@ -116,6 +117,10 @@ class ConfigError(JienengError):
 
 class UsageError(JienengError):
     """A command that can't be carried out as it was typed."""
+
+
+class NoData(JienengError):
+    """A period of which the store holds nothing."""
 
 
 class PeerError(JienengError):

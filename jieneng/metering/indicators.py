@@ -88,7 +88,7 @@ _ROWS: Final = (
     ),
     Indicator(
         id="energy_per_capita",
-        unit="kgce",
+        unit="kgce/person",
         en="Energy per capita",
         zh="人均综合能耗",
         definition_en="Coal equivalent of electricity, gas and heat, divided by the mean headcount"
@@ -99,7 +99,7 @@ _ROWS: Final = (
     ),
     Indicator(
         id="water_per_capita",
-        unit="m3",
+        unit="m3/person",
         en="Water per capita",
         zh="人均用水量",
         definition_en="Water consumption, divided by the mean headcount of the period.",

@@ -32,7 +32,7 @@ from jieneng.observe import serving_http
 from simulators.faults import KINDS, FaultsFile
 from simulators.faults.fault import NEVER_MS, Fault
 from simulators.registers.simulated_meter import Meter
-from simulators.scripting.fault_script import Placed, Script
+from simulators.scripting.fault_script import FaultScript, PlacedFault
 from simulators.serving.simulated_bus import ExchangeRecord
 from simulators.settings import ControlSettings
 from simulators.simulated_site import SimulatedSite
@@ -67,7 +67,7 @@ class SimulatorControl:
     """The HTTP handlers of one running simulation."""
 
     def __init__(
-        self, simulated: SimulatedSite, script: Script, exchanges: ExchangeLog, clock: Clock
+        self, simulated: SimulatedSite, script: FaultScript, exchanges: ExchangeLog, clock: Clock
     ) -> None:
         self._simulated = simulated
         self._script = script
@@ -268,7 +268,7 @@ def kind_row(kind: type[Fault]) -> dict[str, object]:
     }
 
 
-def placed_row(placed: Placed, now_ms: int) -> dict[str, object]:
+def placed_row(placed: PlacedFault, now_ms: int) -> dict[str, object]:
     """Return a fault with its begin, its end, and whether it is active now."""
     given = {
         name: value
