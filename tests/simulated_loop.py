@@ -27,7 +27,7 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
         self._simulated_s += seconds
 
 
-class _JumpingSelector(selectors.DefaultSelector):  # type: ignore[misc, valid-type]  # one of several
+class _JumpingSelector(selectors.DefaultSelector):
     """A selector that moves the time of its loop on instead of waiting."""
 
     def __init__(self, loop: SimulatedLoop) -> None:

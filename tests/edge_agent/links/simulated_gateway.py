@@ -16,7 +16,7 @@ from tests.edge_agent.misbehaving import Question
 
 BEGIN_MS = 1_795_000_000_000
 
-#: Time that the gateway needs for a request [s], and the bytes of its reply; None for no reply.
+#: Time that a request takes [s], and the bytes of the reply; None for no reply.
 Answer = tuple[float, bytes | None]
 
 
@@ -53,13 +53,13 @@ class _Transport(asyncio.Transport):
         connection.connection_made(self)
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        asyncio.get_running_loop().call_later(
-            *self._gateway.answer_after(bytes(data), self._deliver)
-        )
+        after_s, reply = self._gateway.take_request(bytes(data))
+        if reply is not None:
+            asyncio.get_running_loop().call_later(after_s, self._deliver, reply)
 
-    def _deliver(self, data: bytes | None) -> None:
-        if data is not None and not self._closing:
-            self._connection.data_received(data)
+    def _deliver(self, reply: bytes) -> None:
+        if not self._closing:
+            self._connection.data_received(reply)
 
     def is_closing(self) -> bool:
         return self._closing
@@ -98,17 +98,15 @@ class SimulatedGateway(Link):
         self._one_at_a_time = one_at_a_time
         self._free_at_s = 0.0
 
-    def answer_after(
-        self, frame: bytes, deliver: Callable[[bytes | None], None]
-    ) -> tuple[float, Callable[[bytes | None], None], bytes | None]:
-        """Return when to deliver the reply to a request, to whom, and the reply."""
+    def take_request(self, frame: bytes) -> Answer:
+        """Return the time until the reply to a request, and the reply; None for no reply."""
         now_s = asyncio.get_running_loop().time()
         question = Question(frame, False, len(self.asked) + 1, self.connections)
         self.asked.append((question.unit, now_s))
         needs_s, reply = self._answer(question)
         begins_s = max(now_s, self._free_at_s) if self._one_at_a_time else now_s
         self._free_at_s = begins_s + needs_s
-        return self._free_at_s - now_s, deliver, reply
+        return self._free_at_s - now_s, reply
 
     async def _open(self, framing: Framing) -> Connection:
         self.connections += 1

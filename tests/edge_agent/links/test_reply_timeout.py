@@ -1,4 +1,4 @@
-"""A gateway that is slower than the time-out of its bus is waited for: an hour of each, simulated."""
+"""A gateway slower than the time-out of its bus is waited for: an hour of each, simulated."""
 
 import random
 
