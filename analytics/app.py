@@ -88,19 +88,32 @@ async def indicators(
     period: str,
     scope: str | None,
     clock: Clock,
+    *,
+    require_data: bool = False,
 ) -> list[Figure]:
-    """Return the figures of a period, of one scope or all; compute missing consumption first."""
+    """Return the figures of a period, of one scope or all; compute missing consumption first.
+
+    Raises:
+        NoData: with `require_data`, if no consumption is stored of the period.
+    """
     async with _open(folder, settings) as (_, pipeline):
         await pipeline.catch_up(_today(folder, clock), _silent)
+        if require_data:
+            await pipeline.require_data(period)
         return await pipeline.figures(period, None if scope is None else [scope], clock.now_ms())
 
 
 async def report(
     folder: SiteFolder, settings: AnalyticsSettings, period: str, clock: Clock
 ) -> PageData:
-    """Return the data of a year's page, after computing missing consumption."""
+    """Return the data of a year's page, after computing missing consumption.
+
+    Raises:
+        NoData: no consumption is stored of the year.
+    """
     async with _open(folder, settings) as (store, pipeline):
         await pipeline.catch_up(_today(folder, clock), _silent)
+        await pipeline.require_data(period)
         return await report_reader.page_data(pipeline, store, period, clock.now_ms())
 
 

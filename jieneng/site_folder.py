@@ -18,7 +18,8 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from jieneng import config_file
+from jieneng import config_file, value_problems
+from jieneng.locale import languages
 from jieneng.metering import site_check
 from jieneng.metering.catalog import model_check
 from jieneng.metering.catalog.meter_model import Model
@@ -97,7 +98,9 @@ def examine(path: Path) -> Examination:
         raise ConfigError([*error.problems, *model_problems]) from error
     draft = config_file.decode_draft(document, Site)
     unread = UnreadKeys(draft.unread.paths | unread_models)
-    rules = site_check.check(draft.settings, models, unread)
+    rules = [*site_check.check(draft.settings, models, unread)]
+    if not unread.covers("site", "language"):
+        rules += _language_problems(draft.settings)
     warnings = site_warnings.warnings(draft.settings, unread)
     return Examination(
         document,
@@ -172,6 +175,13 @@ def _stated_id(document: config_file.Document) -> str | None:
     head = document.data.get("model")
     model_id = head.get("id") if isinstance(head, dict) else None
     return model_id if isinstance(model_id, str) else None
+
+
+def _language_problems(site: Site) -> list[Problem]:
+    language = site.site.language
+    if language in languages():
+        return []
+    return [value_problems.no_choice(language, languages(), ("site", "language"))]
 
 
 def _decode_model(document: config_file.Document) -> Model:

@@ -149,6 +149,7 @@ def _figure(case: _Case, indicator: Indicator, series: FactorSeries | None) -> F
         baseline=_number(base.value),
         baseline_period=None if case.base is None else case.base.period.id,
         change_pct=_number(change),
+        decrease_pct=_number(-change),
         coverage=_number(now.coverage),
         estimated=_number(now.estimated),
         convention=case.rules.convention if indicator.has_convention else None,
@@ -178,7 +179,7 @@ def _against_target(
     share = targets.path_share(plan, target.decrease_pct, year)
     return msgspec.structs.replace(
         figure,
-        target_pct=-target.decrease_pct,
+        target_pct=target.decrease_pct,
         operator=target.operator,
         target=_number(base.value * (1 - target.decrease_pct / 100)),
         path=_number(base.value * share),
@@ -305,4 +306,5 @@ def _of_baseline(base: _Told) -> tuple[Finding, ...]:
 
 
 def _number(value: float) -> float | None:
-    return round(value, _DECIMALS) if math.isfinite(value) else None
+    """Return a value as figures have it: rounded, never -0.0; None where it is not known."""
+    return round(value, _DECIMALS) + 0.0 if math.isfinite(value) else None

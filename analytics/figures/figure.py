@@ -26,7 +26,8 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
         unit: of value, baseline, target and path.
         baseline: the same days of the base period.
         change_pct: value against baseline [%], negative where it fell.
-        target_pct: the plan's change at its end [%]; None for a cap.
+        decrease_pct: the same, positive where it fell: what operator and target_pct are about.
+        target_pct: the decrease that the plan asks for at its end [%]; None for a cap.
         operator: how the plan compares a decrease (`>` 7 %) or a cap (`<=`).
         target: the value that the plan asks for at its end, or its cap.
         path: the value that the glide path asks for in this period.
@@ -44,6 +45,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     baseline: float | None = None
     baseline_period: str | None = None
     change_pct: float | None = None
+    decrease_pct: float | None = None
     target_pct: float | None = None
     operator: str | None = None
     target: float | None = None

@@ -114,6 +114,11 @@ class ConsumptionStore:
         zone = self._site.zone
         return periods.local_day(first_ms, zone), periods.local_day(last_ms, zone)
 
+    async def is_empty(self, start: date, end: date) -> bool:
+        """Return True if no consumption is stored of the days from `start` up to `end`."""
+        rows = await self.day_rows(start, end, set(CONSUMPTION.values()))
+        return not any(np.isfinite(row).any() for row in rows.values())
+
     async def first_hourly_day(self, start: date, end: date) -> date | None:
         """Return the first day from `start` up to `end` that is stored by hour; None: no day is."""
         zone = self._site.zone

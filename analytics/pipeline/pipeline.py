@@ -32,6 +32,7 @@ from analytics.pipeline.outdated_days import OutdatedDays
 from analytics.pipeline.period_figures import PeriodFigures
 from analytics.pipeline.register_reader import RegisterReader
 from analytics.pipeline.store_points import indicator_points
+from jieneng.metering.errors import NoData
 from jieneng.metering.findings import Finding
 from jieneng.observe import log
 from jieneng.site_folder import SiteFolder
@@ -140,6 +141,29 @@ class Pipeline:
             UsageError: no such period, no such scope.
         """
         return await self._figures.figures(period, scope_ids, as_of_ms)
+
+    async def require_data(self, period: str) -> None:
+        """Check that there is something to compute a period's figures from.
+
+        Raises:
+            NoData: no consumption of any meter is stored of the period.
+        """
+        wanted = periods.parse(period)
+        if not await self._consumption.is_empty(wanted.start, wanted.end):
+            return
+        span = await self._consumption.day_span()
+        if span is None:
+            raise NoData(
+                "there is no data for {period}: the store is empty. Import readings with"
+                " `jieneng import readings`, or start the agent and the ingest.",
+                period=period,
+            )
+        raise NoData(
+            "there is no data for {period}: the store has data from {first} to {last}.",
+            period=period,
+            first=span[0],
+            last=span[1],
+        )
 
     async def publish(self, shown: Sequence[str], as_of_ms: int) -> list[Figure]:
         """Write the figures of some periods as `indicator`, at the start of `as_of`'s local day.

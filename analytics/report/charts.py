@@ -41,7 +41,9 @@ def _glide_path(data: PageData, indicator: str, translate: Translate) -> Html:
         for f in figures
     ]
     target = next((f.target for f in reversed(figures) if f.target is not None), None)
-    chart = svg_charts.glide_path(name, figure_texts.unit(figures[0].unit), marks, target)
+    chart = svg_charts.glide_path(
+        name, figure_texts.unit(figures[0].unit, translate), marks, target
+    )
     return tag("figure", tag("figcaption", name), chart)
 
 
@@ -49,7 +51,7 @@ def _consumption(data: PageData, scope: Scope, indicator: str, translate: Transl
     year = data.period[:4]
     figures = {f.period[5:]: f for f in figure_selection.months(data, scope.id, indicator, year)}
     bars = [_bar(month, figures.get(month), data) for month in _MONTHS]
-    unit = figure_texts.unit(next(iter(figures.values())).unit)
+    unit = figure_texts.unit(next(iter(figures.values())).unit, translate)
     name = figure_texts.indicator(indicator, translate)
     coverage = [(m, figures[m].coverage if m in figures else None) for m in _MONTHS]
     covered = translate("Coverage")

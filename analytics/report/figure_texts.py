@@ -10,7 +10,7 @@ import msgspec
 
 from analytics.figures.figure import Figure, Status
 from jieneng.locale import Translate
-from jieneng.locale.number_texts import MINUS, UNKNOWN, number, register, share, unit
+from jieneng.locale.number_texts import UNKNOWN, change, number, percent, register, share, unit
 from jieneng.metering import indicators
 from jieneng.metering.findings import Severity
 from jieneng.metering.quantities import Medium
@@ -20,6 +20,7 @@ __all__ = [
     "UNKNOWN",
     "Row",
     "basis",
+    "change",
     "definition",
     "indicator",
     "medium",
@@ -68,9 +69,9 @@ def row(figure: Figure, translate: Translate) -> Row:
     return Row(
         label=indicator(figure.indicator, translate),
         value=number(figure.value),
-        unit=unit(figure.unit),
+        unit=unit(figure.unit, translate),
         baseline=number(figure.baseline),
-        change=percent(figure.change_pct, signed=True),
+        change=change(figure.change_pct),
         target=target(figure),
         path=number(figure.path),
         status=status(figure.status, translate),
@@ -78,13 +79,6 @@ def row(figure: Figure, translate: Translate) -> Row:
         estimated=share(figure.estimated),
         basis=basis(figure, translate),
     )
-
-
-def percent(value: float | None, *, signed: bool = False) -> str:
-    """A change [%]."""
-    if value is None:
-        return UNKNOWN
-    return (f"{value:+.2f} %" if signed else f"{value:g} %").replace("-", MINUS)
 
 
 def used(figure: Figure) -> float | None:
@@ -96,7 +90,7 @@ def target(figure: Figure) -> str:
     """Return the plan's target as text: a decrease as `> 7 %`, a cap as `≤ 80,000`."""
     if figure.target_pct is not None:
         operator = (figure.operator or "").replace(">=", "≥")
-        return f"{operator} {abs(figure.target_pct):g} %".strip()
+        return f"{operator} {percent(figure.target_pct)}".strip()
     if figure.target is not None:
         operator = (figure.operator or "").replace("<=", "≤")
         return f"{operator} {number(figure.target)}".strip()

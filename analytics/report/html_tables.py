@@ -60,10 +60,20 @@ def live(readings: Sequence[Reading], translate: Translate) -> Html:
             _cell(heads[0], reading.meter, "name"),
             _cell(heads[1], figure_texts.medium(reading.medium, translate)),
             _cell(
-                heads[2], _amount(figure_texts.register(reading.register), reading.unit), "number"
+                heads[2],
+                _amount(
+                    figure_texts.register(reading.register),
+                    figure_texts.unit(reading.unit, translate),
+                ),
+                "number",
             ),
             _cell(
-                heads[3], _amount(figure_texts.number(reading.rate), reading.rate_unit), "number"
+                heads[3],
+                _amount(
+                    figure_texts.number(reading.rate),
+                    figure_texts.unit(reading.rate_unit, translate),
+                ),
+                "number",
             ),
             _cell(heads[4], _time(reading), "number"),
         )
@@ -155,7 +165,7 @@ def _amount(number: str, unit: str) -> Html:
     """A number and its unit; what is unknown has none."""
     if figure_texts.UNKNOWN in number or not unit:
         return join((number,))
-    return join((number, " ", tag("small", figure_texts.unit(unit))))
+    return join((number, " ", tag("small", unit)))
 
 
 def _time(reading: Reading) -> str:

@@ -9,7 +9,7 @@ from analytics.report import charts, figure_selection, figure_texts, html_tables
 from analytics.report.html_elements import Html, join, tag
 from analytics.report.page_style import CSS
 from analytics.report.report_data import PageData, Scope
-from jieneng.locale import Translate, number_texts
+from jieneng.locale import Translate
 from jieneng.metering.indicators import CAPS, HEADLINES
 
 
@@ -224,7 +224,7 @@ def _notes(data: PageData, translate: Translate) -> Html:
         translate(
             "Coverage is the share of meter time with accepted readings. Below {floor} of the "
             "period so far there is no verdict."
-        ).format(floor=number_texts.whole_percent(data.coverage_floor)),
+        ).format(floor=figure_texts.percent(100 * data.coverage_floor)),
         translate(
             "Estimated is the share of the value that was spread over gaps between two readings "
             "of a register. The energy itself is measured; only its distribution over time is not."

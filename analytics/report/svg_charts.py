@@ -107,23 +107,22 @@ def coverage_strip(
 
 def progress(title: str, change_pct: float | None, target_pct: float) -> Html:
     """Draw the change reached so far as a bar, from the base at 0 towards the target."""
-    room = abs(target_pct)
     shown = 0.0 if change_pct is None else change_pct
     # Left is a rise, right is a fall; past the ends the bar stops at the edge.
-    scale = Axis(room * 0.5, -room * 1.5, 1.0, _WIDTH - 1, room)
+    scale = Axis(target_pct * 0.5, -target_pct * 1.5, 1.0, _WIDTH - 1, target_pct)
     edge = min(max(scale.at(shown), scale.start), scale.end)
-    zero, aim = scale.at(0.0), scale.at(-room)
+    zero, aim = scale.at(0.0), scale.at(-target_pct)
     drawn: list[str] = [
         tag("rect", x=1, y=7, width=_WIDTH - 2, height=6, rx=3, class_="track"),
         tag("rect", x=min(zero, edge), y=7, width=abs(edge - zero), height=6, class_="fill"),
         _line(zero, 3, zero, 17, "axis"),
         _line(aim, 1, aim, 19, "target"),
         _label(zero, 31, "0", "middle"),
-        _label(aim, 31, figure_texts.percent(-room), "middle"),
+        _label(aim, 31, figure_texts.percent(-target_pct), "middle"),
     ]
     if change_pct is not None:
         drawn.append(tag("circle", cx=edge, cy=10, r=5, class_="dot"))
-    return _chart(title, figure_texts.percent(change_pct, signed=True), drawn, height=34)
+    return _chart(title, figure_texts.change(change_pct), drawn, height=34)
 
 
 def cap(title: str, value: float | None, limit: float) -> Html:
@@ -136,7 +135,7 @@ def cap(title: str, value: float | None, limit: float) -> Html:
         tag("rect", x=1, y=4, width=edge - 1, height=12, rx=3, class_="fill"),
         _line(scale.at(limit), 0, scale.at(limit), 20, "target"),
     ]
-    spoken = figure_texts.UNKNOWN if value is None else f"{100 * value / limit:.1f} %"
+    spoken = figure_texts.share(None if value is None else value / limit)
     return _chart(title, spoken, drawn, height=20)
 
 

@@ -151,8 +151,12 @@ def live_table(readings: Sequence[Reading], translate: Translate) -> Table:
     for reading in readings:
         table.add_row(
             Text(reading.meter),
-            _amount(figure_texts.register(reading.register), figure_texts.unit(reading.unit)),
-            _amount(figure_texts.number(reading.rate), figure_texts.unit(reading.rate_unit)),
+            _amount(
+                figure_texts.register(reading.register), figure_texts.unit(reading.unit, translate)
+            ),
+            _amount(
+                figure_texts.number(reading.rate), figure_texts.unit(reading.rate_unit, translate)
+            ),
             figure_texts.UNKNOWN if reading.time is None else f"{reading.time:%H:%M:%S}",
         )
     return table
@@ -177,7 +181,7 @@ def _overview(figure: Figure | None, translate: Translate) -> Text:
     row = figure_texts.row(figure, translate)
     return Text.assemble(
         (row.value, "bold"),
-        f" {row.change.replace(' ', '')}\n",  # four of them share a line
+        f" {row.change}\n",
         _verdict(figure.status, translate),
     )
 

@@ -96,9 +96,9 @@ def _definition(indicator: str, translate: Translate) -> str:
     return translate(indicators.INDICATORS[indicator].definition_en)
 
 
-def _unit(indicator: str) -> str:
+def _unit(indicator: str, translate: Translate) -> str:
     """Return an indicator's unit as Grafana writes it after the number."""
-    return f"suffix:{unit(indicators.INDICATORS[indicator].unit)}"
+    return f"suffix:{unit(indicators.INDICATORS[indicator].unit, translate)}"
 
 
 def _where(name: str, period: str) -> dict[str, str]:
@@ -118,7 +118,7 @@ def _verdict(name: str, translate: Translate) -> Json:
         " floor there is no verdict."
     )
     description = f"{_definition(name, translate)} {note}"
-    return stat(_name(name, translate), description, _unit(name), query, columns)
+    return stat(_name(name, translate), description, _unit(name, translate), query, columns)
 
 
 def _all_indicators(translate: Translate) -> Json:
@@ -139,7 +139,7 @@ def _all_indicators(translate: Translate) -> Json:
         " inventory takes each year's factor."
     )
     definitions = [
-        f"- {translate(row.en)} [{unit(row.unit)}]: {translate(row.definition_en)}"
+        f"- {translate(row.en)} [{unit(row.unit, translate)}]: {translate(row.definition_en)}"
         for row in indicators.INDICATORS.values()
     ]
     description = "\n".join((note, "", *definitions))
@@ -151,7 +151,7 @@ def _cap(name: str, translate: Translate) -> Json:
     query = newest(schema.INDICATOR, tuple(columns), _where(name, "$period"))
     note = translate("Value so far this year and the plan's cap.")
     description = f"{_definition(name, translate)} {note}"
-    return stat(_name(name, translate), description, _unit(name), query, columns)
+    return stat(_name(name, translate), description, _unit(name, translate), query, columns)
 
 
 def _glide_path(name: str, translate: Translate) -> Json:
@@ -160,7 +160,7 @@ def _glide_path(name: str, translate: Translate) -> Json:
     description = translate(
         "Value of each year, the glide path in that year and the target at the end of the plan."
     )
-    return lines(_name(name, translate), description, _unit(name), [query], columns)
+    return lines(_name(name, translate), description, _unit(name, translate), [query], columns)
 
 
 def _by_month(name: str, translate: Translate) -> Json:
@@ -178,7 +178,7 @@ def _by_month(name: str, translate: Translate) -> Json:
     description = translate(
         "Consumption in each month of the year, and in the same month of the base year."
     )
-    return bars(title, description, _unit(name), query, columns, "period")
+    return bars(title, description, _unit(name, translate), query, columns, "period")
 
 
 def _by_day(medium: Medium, translate: Translate) -> Json:
@@ -195,7 +195,7 @@ def _by_day(medium: Medium, translate: Translate) -> Json:
     description = translate(
         "Differences of the meters' registers. Choose a shorter time range to see single days."
     )
-    unit_name = f"suffix:{unit(QUANTITIES[field].unit)}"
+    unit_name = f"suffix:{unit(QUANTITIES[field].unit, translate)}"
     return bars_over_time(title, description, unit_name, [query], {field: value})
 
 

@@ -51,7 +51,9 @@ def indicators(
     settings = read_settings(site_dir / config_file, AnalyticsSettings)
     names = labels(folder.site)
     translate = translator(preferred(folder.site.site.language))
-    figures = run_once(app.indicators(folder, settings, period, scope, SystemClock()))
+    figures = run_once(
+        app.indicators(folder, settings, period, scope, SystemClock(), require_data=form == "table")
+    )
     if form == "json":
         click.echo(figure_json.to_json(figures, translate, names))
     elif form == "csv":

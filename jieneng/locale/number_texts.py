@@ -1,9 +1,11 @@
 """Numbers and units as people read them.
 
-Law: unknown reads "—", never 0.
+Laws: unknown reads "—", never 0; a percent has a space before its sign, everywhere.
 """
 
 from typing import Final
+
+from jieneng.locale import Translate
 
 UNKNOWN: Final = "—"
 MINUS: Final = "\N{MINUS SIGN}"
@@ -41,8 +43,18 @@ def whole_percent(value: float) -> str:
     return f"{100 * value:.0f} %"
 
 
-def unit(name: str) -> str:
-    """Write `kgCO2/m2` as `kgCO₂/m²`."""
+def percent(value: float | None) -> str:
+    """Write a percentage with the digits that it has: `7 %`, `95.5 %`."""
+    return UNKNOWN if value is None else f"{value:g} %".replace("-", MINUS)
+
+
+def change(value: float | None) -> str:
+    """Write a change in percent, with its sign and two decimals: `+0.27 %`."""
+    return UNKNOWN if value is None else f"{value:+.2f} %".replace("-", MINUS)
+
+
+def unit(name: str, translate: Translate) -> str:
+    """Write `kgCO2/m2` as `kgCO₂/m²`, and a person in the reader's language."""
     for plain, pretty in _SUPERSCRIPTS:
         name = name.replace(plain, pretty)
-    return name
+    return name.replace("person", translate("person"))

@@ -17,6 +17,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from jieneng.metering.errors import Msgid
 from jieneng.metering.quantities import CARRIERS, Medium
 
 SumOf = Literal["coal_equivalent", "carbon", "electricity", "gas", "heat", "water"]
@@ -42,9 +43,9 @@ class Indicator(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     unit: str
-    en: str
+    en: Msgid
     zh: str
-    definition_en: str
+    definition_en: Msgid
     definition_zh: str
     sum_of: SumOf | None = None
     per: Denominator | None = None
@@ -87,7 +88,7 @@ _ROWS: Final = (
     ),
     Indicator(
         id="energy_per_capita",
-        unit="kgce",
+        unit="kgce/person",
         en="Energy per capita",
         zh="人均综合能耗",
         definition_en="Coal equivalent of electricity, gas and heat, divided by the mean headcount"
@@ -98,7 +99,7 @@ _ROWS: Final = (
     ),
     Indicator(
         id="water_per_capita",
-        unit="m3",
+        unit="m3/person",
         en="Water per capita",
         zh="人均用水量",
         definition_en="Water consumption, divided by the mean headcount of the period.",

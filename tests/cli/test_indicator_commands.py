@@ -81,8 +81,62 @@ def test_import_then_indicators_as_json(new_site: Path) -> None:
     assert figure["coverage"] == pytest.approx(1.0, abs=1e-3)
     water = found["house-a", "water_per_capita", None]
     assert water["value"] == pytest.approx(0.9 * 1200 / 180, rel=1e-6)
+    assert water["unit"] == "m3/person"
     whole = found["county-office", "energy_total", None]
     assert whole["value"] == pytest.approx((108_000 + 60_000) * 0.1229 / 1000, rel=1e-6)
+
+
+def test_an_element_of_the_json_has_the_keys_and_signs_that_programs_hold_on_to(
+    site: Path,
+) -> None:
+    done = jieneng("indicators", "--site", site, "--period", "2021", "--format", "json")
+    elements = json.loads(done.stdout)
+    keys = [
+        "scope", "indicator", "period", "value", "unit", "baseline", "baseline_period",
+        "change_pct", "decrease_pct", "target_pct", "operator", "target", "path", "status",
+        "coverage", "estimated", "convention", "factor_series", "findings", "name", "definition",
+    ]  # fmt: skip
+    assert all(list(element) == keys for element in elements)
+    (figure,) = (
+        one
+        for one in elements
+        if (one["scope"], one["indicator"]) == ("house-a", "energy_per_capita")
+    )
+    assert figure["unit"] == "kgce/person"
+    assert (figure["change_pct"], figure["decrease_pct"]) == (-10.0, 10.0)
+    assert (figure["target_pct"], figure["operator"]) == (8.0, ">")
+    assert (figure["convention"], figure["factor_series"]) == ("equivalent", None)
+    finding = next(f for one in elements for f in one["findings"] if f["code"] == "no_meter")
+    assert list(finding) == ["code", "severity", "subject", "weight", "text"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("report", "--period", "2019", "--out", "out"), ("indicators", "--period", "2019")],
+)
+def test_a_period_without_data_is_told_in_a_sentence_and_exits_with_1(
+    site: Path, arguments: tuple[str, ...]
+) -> None:
+    done = jieneng(*arguments, cwd=site)
+    assert done.returncode == 1, done.stdout
+    assert done.stdout == ""
+    assert done.stderr == (
+        "there is no data for 2019: the store has data from 2020-01-01 to 2021-12-31.\n"
+    )
+    assert not (site / "out").exists()
+
+
+def test_a_site_without_any_data_is_told_how_to_get_some(new_site: Path) -> None:
+    done = jieneng("report", "--period", "2021", "--out", "out", cwd=new_site)
+    assert done.returncode == 1, done.stdout
+    assert "there is no data for 2021: the store is empty." in done.stderr
+    assert "jieneng import readings" in done.stderr
+
+
+def test_programs_are_given_a_period_without_data_as_null(site: Path) -> None:
+    done = jieneng("indicators", "--site", site, "--period", "2019", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    assert {element["value"] for element in json.loads(done.stdout)} == {None}
 
 
 def test_importing_again_changes_nothing(site: Path) -> None:

@@ -234,7 +234,8 @@ class TestVerdict:
     def test_of_the_complete_end_year(self, tmp_path: Path, factor: float, status: str) -> None:
         found = figures(rules(tmp_path), now=less(factor))["centre", "energy_per_floor_area"]
         assert found.status == status
-        assert (found.target_pct, found.operator) == (-7.0, ">")
+        assert found.decrease_pct == pytest.approx(-(found.change_pct or 0))
+        assert (found.target_pct, found.operator) == (7.0, ">")
         assert found.baseline is not None
         assert found.target == pytest.approx(found.baseline * 0.93, abs=1e-5)
         assert found.path == found.target

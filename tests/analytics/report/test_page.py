@@ -4,6 +4,7 @@ import ast
 import csv
 import io
 import math
+import re
 from datetime import datetime
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -30,7 +31,7 @@ from analytics.report import (
 )
 from analytics.report.chart_axis import axis
 from analytics.report.report_data import PageData, Reading, Scope
-from jieneng.locale import collect
+from jieneng.locale import collect, translator
 from jieneng.locale.finding_text import Labels
 from jieneng.metering.findings import Finding
 
@@ -45,10 +46,10 @@ SCOPES = (
     Scope("government-office", "政府办公室", "institution"),
 )
 BASES = {
-    "energy_per_floor_area": (18.8, "kgce/m2", -7.0),
-    "energy_per_capita": (331.4, "kgce", -8.0),
-    "water_per_capita": (21.53, "m3", -8.0),
-    "carbon_per_floor_area": (61.94, "kgCO2/m2", -7.0),
+    "energy_per_floor_area": (18.8, "kgce/m2", 7.0),
+    "energy_per_capita": (331.4, "kgce/person", 8.0),
+    "water_per_capita": (21.53, "m3/person", 8.0),
+    "carbon_per_floor_area": (61.94, "kgCO2/m2", 7.0),
 }
 CHANGES = (-8.412, -6.2, -9.31, -3.4)
 GAP = Finding.of("gap", "w-b3", weight=0.25, coverage=0.8712)
@@ -83,9 +84,10 @@ def figure(
         baseline=base,
         baseline_period="2020",
         change_pct=change,
+        decrease_pct=None if change is None else -change,
         target_pct=target,
         operator=">",
-        target=base * (1 + target / 100),
+        target=base * (1 - target / 100),
         path=base * path,
         status=status,
         coverage=coverage,
@@ -132,6 +134,7 @@ def total(indicator: str, value: float, unit: str, cap: float | None, status: St
         baseline=value * 1.05,
         baseline_period="2020",
         change_pct=-4.76,
+        decrease_pct=4.76,
         operator="<=",
         target=cap,
         status=status,
@@ -155,9 +158,9 @@ def years(indicator: str) -> list[Figure]:
             baseline=base if number else None,
             baseline_period="2020" if number else None,
             coverage=0.91 if number == 2 else 0.99,
-            target=base * (1 + target / 100) if number else None,
+            target=base * (1 - target / 100) if number else None,
             target_pct=target if number else None,
-            path=base * (1 + target / 100) ** (number / 5) if number else None,
+            path=base * (1 - target / 100) ** (number / 5) if number else None,
             factor_series="fixed" if indicator.startswith("carbon") else None,
         )
         for number, share in enumerate((1.0, 1.021, 0.984, None, 0.951))
@@ -411,6 +414,26 @@ def test_coverage_is_cut_not_rounded(share: float | None, text: str) -> None:
     assert figure_texts.share(share) == text
 
 
+def test_every_percent_on_the_page_has_a_space_before_its_sign() -> None:
+    """One form for all: coverage, change, target, and what is read aloud of a chart."""
+    text = page.render(sample(), str)
+    body = text[text.index("<body") :]
+    found = re.findall(r"[\d.]+.?%", body)
+    assert len(found) > 50
+    assert all(re.fullmatch(r"\d+(\.\d{1,2})? %", percent) for percent in found)
+    assert svg_charts.cap("t", 93.84, 100.0).count("t: 93.8 %") == 1
+    overview = rendered(
+        terminal_tables.overview_table(sample().figures, SCOPES, sample().period, str)
+    )
+    assert not re.search(r"\d%", overview)
+
+
+def test_a_figure_per_person_names_its_unit_in_the_readers_language() -> None:
+    one = sample().figures[1]
+    assert figure_texts.row(one, str).unit == "kgce/person"
+    assert figure_texts.row(one, translator("zh")).unit == "kgce/人"
+
+
 def test_a_doubt_stands_once_with_all_that_it_touches() -> None:
     found = figure_selection.findings(sample().figures)
     assert len({finding for finding, _ in found}) == len(found)
@@ -456,7 +479,7 @@ def test_every_text_for_people_stands_in_a_translate_call() -> None:
                     continue  # the row says both languages
                 assert isinstance(node.args[0], ast.Constant), ast.unparse(node)
                 known.add(node.args[0].value)
-    known |= set(collect.sentences())  # a finding's sentence stands in its row
+    known |= set(collect.found().places)  # a finding's sentence stands in its row
     asked: set[str] = set()
 
     def translate(text: str) -> str:

@@ -435,8 +435,8 @@ async def test_weak_evidence_is_called_so_with_its_odds(tmp_path: Path) -> None:
 def agent_multiplies_by(block: dict[str, Any]) -> dict[str, float]:
     """The ratios in force that stand in a meter's block."""
     meter = msgspec.convert({**block, "area": "a"}, Meter)
-    zone = ZoneInfo("Asia/Shanghai")  # of the site: from 16:00 UTC on its day is the next one
-    today = datetime.fromtimestamp(SystemClock().now_ms() / 1000, zone).date()
+    # The site's day, which may be another than that of the machine.
+    today = datetime.fromtimestamp(SystemClock().now_ms() / 1000, ZoneInfo("Asia/Shanghai")).date()
     return {name: value_on(getattr(meter, name), today, 1.0) or 0.0 for name in ("ct", "pt")}
 
 
