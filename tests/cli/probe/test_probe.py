@@ -311,7 +311,9 @@ async def test_a_point_that_the_model_has_is_not_printed_again(tmp_path: Path) -
     """Also if it was searched for, as `--from` asks; a point that differs is printed."""
     async with served(DTSD) as port:
         where = ("--tcp", f"127.0.0.1:{port}", "--unit", "1", "--model", DTSD.id)
-        searched = await probe(*where, "--display", SHOWN, "--from", "0", cwd=tmp_path)
+        searched = await probe(
+            *where, "--display", SHOWN, "--from", "0", "--to", "200", cwd=tmp_path
+        )
     assert searched.returncode == 0, searched.stderr
     assert "as model acrel-dtsd1352 says" in searched.stdout
     assert set(pasted(searched.stdout)) == {"bus", "meter"}
