@@ -24,10 +24,10 @@ from jieneng.metering.errors import ConfigError, UsageError
 from jieneng.observe import LoggedFault, log, serving_metrics
 from jieneng.site_folder import SiteFolder
 from simulators.faults import FaultsFile
-from simulators.load.simulated_days import unknown_years
+from simulators.load.simulated_days import years_with_unknown_holidays
 from simulators.scoring.truth_files import ServedAnswer
 from simulators.scoring.truth_writer import TruthWriter
-from simulators.scripting.fault_script import Script
+from simulators.scripting.fault_script import FaultScript
 from simulators.serving import control_http, site_server
 from simulators.serving.bus_endpoint import BusEndpoint
 from simulators.serving.control_http import ExchangeLog, SimulatorControl
@@ -76,7 +76,7 @@ async def run(
     logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)
     simulated = site_server.simulate_site(folder, settings)
     begin_ms = clock.now_ms()
-    script = Script(simulated, settings.seed, begin_ms)
+    script = FaultScript(simulated, settings.seed, begin_ms)
     if options.script is not None:
         _place_faults(script, options.script)
     _warn_of_unknown_year(folder, begin_ms)
@@ -108,7 +108,7 @@ async def run(
         await asyncio.Event().wait()
 
 
-def _place_faults(script: Script, document: Document) -> None:
+def _place_faults(script: FaultScript, document: Document) -> None:
     """Place the faults of a file. Raises ConfigError with the line of each error."""
     faults = toml.decode(document, FaultsFile).fault
     try:
@@ -119,7 +119,7 @@ def _place_faults(script: Script, document: Document) -> None:
 
 def _warn_of_unknown_year(folder: SiteFolder, begin_ms: int) -> None:
     year = datetime.fromtimestamp(begin_ms / 1000, folder.site.zone).year
-    if unknown_years([year]):
+    if years_with_unknown_holidays([year]):
         _log.warning("the holidays of this year are not known: only weekends count", year=year)
 
 

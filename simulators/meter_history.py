@@ -17,7 +17,7 @@ from simulators.registers.device_history import midnight_ms
 from simulators.simulated_site import SimulatedSite
 
 
-class Series(msgspec.Struct, frozen=True):
+class CounterSeries(msgspec.Struct, frozen=True):
     """Readings of a meter's counter [canonical unit].
 
     NaN before the meter was installed, and where its device lacks the quantity.
@@ -40,8 +40,8 @@ def full_hours(begin_ms: int, end_ms: int) -> Ints:
     return np.arange(-(-begin_ms // HOUR_MS), -(-end_ms // HOUR_MS)) * HOUR_MS
 
 
-def readings(campus: SimulatedSite, times_ms: Ints) -> Iterator[Series]:
+def readings(simulated: SimulatedSite, times_ms: Ints) -> Iterator[CounterSeries]:
     """Yield the readings of every counter of every meter at these moments."""
-    for meter in campus.meters.values():
+    for meter in simulated.meters.values():
         for quantity, values in meter.readings(times_ms).items():
-            yield Series(meter.id, quantity, times_ms, values)
+            yield CounterSeries(meter.id, quantity, times_ms, values)

@@ -15,15 +15,15 @@ import numpy as np
 from jieneng.metering.catalog.modbus_points import ModbusModel
 from jieneng.metering.errors import Problem
 from jieneng.metering.site import Area, Dated, Meter, Site, below
-from simulators.load.altered_load import Altered
-from simulators.load.constant_load import Steady
-from simulators.load.load import Load, Part
-from simulators.load.load_recipes import FALLBACK, Base, Basis, Book, Makings
+from simulators.load.altered_load import AlteredLoad
+from simulators.load.constant_load import ConstantLoad
+from simulators.load.load import Load, LoadPart
+from simulators.load.load_recipes import FALLBACK, Basis, DailyBasis, LoadFactory, LoadRecipes
 from simulators.load.seeded_noise import Floats
-from simulators.load.simulated_days import FIRST, Days, Presence, days
-from simulators.load.summed_load import Sum
+from simulators.load.simulated_days import FIRST_DAY, PresenceFile, SimulatedDays, simulate_days
+from simulators.load.summed_load import SummedLoad
 from simulators.registers import simulated_meter as metered
-from simulators.registers.device_history import midnight_ms, stretches
+from simulators.registers.device_history import device_periods, midnight_ms
 from simulators.settings import LoadRow, SimulatorSettings
 
 SETTINGS_FILE: Final = "simulator.toml"
@@ -37,23 +37,23 @@ class SimulatedSite(msgspec.Struct, frozen=True):
     Attributes:
         site: the site.
         meters: simulated meters that have a model, by id.
-        flows: load of every meter, by id; leaks are applied to these.
-        leaves: load that no sub-meter measures, by the id of the meter that measures it; power
+        loads: load of every meter, by id; leaks are applied to these.
+        own_loads: load that no sub-meter measures, by the id of the meter that measures it; power
             cuts are applied to these.
     """
 
     site: Site
     meters: Mapping[str, metered.Meter]
-    flows: Mapping[str, Altered]
-    leaves: Mapping[str, Altered]
+    loads: Mapping[str, AlteredLoad]
+    own_loads: Mapping[str, AlteredLoad]
 
 
 def build(
     site: Site,
     models: Mapping[str, ModbusModel],
     settings: SimulatorSettings,
-    presence: Presence,
-    book: Book,
+    presence: PresenceFile,
+    recipes: LoadRecipes,
     replays: Mapping[str, Load],
 ) -> SimulatedSite:
     """Build the simulated site.
@@ -63,162 +63,172 @@ def build(
         models: Modbus models by id; a meter of another protocol is not simulated.
         settings: trends and settings of single meters, already checked.
         presence: when fewer people came than the calendar says.
-        book: recipes.
+        recipes: recipes of loads.
         replays: loads from measured files, by meter.
     """
-    maker = _Loads(site, settings, book, days(presence, settings.last_year, settings.seed, site.id))
-    loads: dict[str, Altered] = {}
-    parents = {one.id: one.parent for one in site.meter}
-    tops = [one.id for one in site.meter if one.parent is None]
-    for name in reversed(list(below(parents, tops))):  # sub-meters first
-        loads[name] = Altered(
-            maker.leaf(name, replays[name])
-            if name in replays
-            else maker.load(site.meters[name], loads)
+    all_days = simulate_days(presence, settings.last_year, settings.seed, site.id)
+    builder = _LoadBuilder(site, settings, recipes, all_days)
+    loads: dict[str, AlteredLoad] = {}
+    parents = {meter.id: meter.parent for meter in site.meter}
+    mains = [meter.id for meter in site.meter if meter.parent is None]
+    for meter_id in reversed(list(below(parents, mains))):  # sub-meters first
+        loads[meter_id] = AlteredLoad(
+            builder.add_own_load(meter_id, replays[meter_id])
+            if meter_id in replays
+            else builder.load(site.meters[meter_id], loads)
         )
     return SimulatedSite(
         site,
         {
-            one.id: metered.Meter(
-                one.id,
-                one.medium,
-                loads[one.id],
-                stretches(site, models, one, loads[one.id], replayed=one.id in replays),
+            meter.id: metered.Meter(
+                meter.id,
+                meter.medium,
+                loads[meter.id],
+                device_periods(site, models, meter, loads[meter.id], replayed=meter.id in replays),
             )
-            for one in site.meter
-            if one.model in models
+            for meter in site.meter
+            if meter.model in models
         },
         loads,
-        maker.leaves,
+        builder.own_loads,
     )
 
 
-class _Loads:
+class _LoadBuilder:
     """Build the loads of meters, and keep the data that they share.
 
     Attributes:
-        leaves: see `SimulatedSite`.
+        own_loads: see `SimulatedSite`.
     """
 
-    def __init__(self, site: Site, settings: SimulatorSettings, book: Book, all_days: Days) -> None:
+    def __init__(
+        self, site: Site, settings: SimulatorSettings, recipes: LoadRecipes, all_days: SimulatedDays
+    ) -> None:
         self._site = site
         self._settings = settings
-        self._book = book
+        self._recipes = recipes
         self._days = all_days
-        self._makings = Makings(book, all_days)
+        self._factory = LoadFactory(recipes, all_days)
         self._rows = {row.meter: row for row in settings.load}
-        self.leaves: dict[str, Altered] = {}
+        self.own_loads: dict[str, AlteredLoad] = {}
         self._children: dict[str, list[str]] = {}
-        for one in site.meter:
-            if one.parent is not None:
-                self._children.setdefault(one.parent, []).append(one.id)
+        for meter in site.meter:
+            if meter.parent is not None:
+                self._children.setdefault(meter.parent, []).append(meter.id)
         # Meters with the same default recipe in the same area share the area's size.
-        self._alike = Counter(
-            (one.area, self._usual(one)) for one in site.meter if self._guessed(one)
+        self._sharing = Counter(
+            (meter.area, self._default_recipe(meter))
+            for meter in site.meter
+            if self._uses_default_recipe(meter)
         )
         self._trends = {row.area: row for row in settings.trend}
-        self._origin_ms = midnight_ms(site, FIRST)
+        self._origin_ms = midnight_ms(site, FIRST_DAY)
         self._years = np.maximum(
             (all_days.dates - np.datetime64(_TREND_FROM)).astype(np.float64) / 365.25, 0.0
         )
         # Arrays of a number for each day are kept once, because thousands of meters share them.
         self._ones = np.ones(len(all_days.dates))
-        self._sizes: dict[tuple[str, ...], Floats] = {}  # by what, and of which areas
-        self._courses: dict[float, Floats] = {}  # by percent a year
+        self._sizes: dict[tuple[str, ...], Floats] = {}  # by attribute and ids of areas
+        self._trend_factors: dict[float, Floats] = {}  # by percent a year
 
-    def load(self, one: Meter, loads: Mapping[str, Load]) -> Load:
+    def load(self, meter: Meter, loads: Mapping[str, Load]) -> Load:
         """Return the load of a meter; the loads of its sub-meters must be in `loads`."""
-        row = self._row(one)
-        own = self._own(one, row)
-        children = [loads[child] for child in self._children.get(one.id, ())]
+        row = self._row(meter)
+        own = self._own(meter, row)
+        children = [loads[child] for child in self._children.get(meter.id, ())]
         if own is not None:
-            return Sum([Part(1.0, each) for each in (*children, own)]) if children else own
+            parts = [LoadPart(1.0, load) for load in (*children, own)]
+            return SummedLoad(parts) if children else own
         percent = self._settings.remainder_pct if row.remainder_pct is None else row.remainder_pct
-        return Sum([Part(1.0 + percent / 100.0, child) for child in children])
+        return SummedLoad([LoadPart(1.0 + percent / 100.0, child) for child in children])
 
-    def _own(self, one: Meter, row: LoadRow) -> Altered | None:
+    def _own(self, meter: Meter, row: LoadRow) -> AlteredLoad | None:
         """Return the load that no sub-meter measures.
 
         For a meter without sub-meters this is its whole load. For a meter with sub-meters it is the
         load that the meter's row names; None if the row names none.
         """
         if row.steady is not None:
-            return self.leaf(one.id, Steady(row.steady, self._origin_ms))
+            return self.add_own_load(meter.id, ConstantLoad(row.steady, self._origin_ms))
         if row.recipe is not None:
-            return self._leaf(one, row.recipe, row.scale)
-        if one.id in self._children:
+            return self._recipe_load(meter, row.recipe, row.scale)
+        if meter.id in self._children:
             return None
-        usual = self._usual(one)
-        return self._leaf(one, usual, row.scale, self._alike[one.area, usual])
+        default_recipe = self._default_recipe(meter)
+        return self._recipe_load(
+            meter, default_recipe, row.scale, self._sharing[meter.area, default_recipe]
+        )
 
-    def _row(self, one: Meter) -> LoadRow:
-        return self._rows.get(one.id) or LoadRow(meter=one.id)
+    def _row(self, meter: Meter) -> LoadRow:
+        return self._rows.get(meter.id) or LoadRow(meter=meter.id)
 
-    def _guessed(self, one: Meter) -> bool:
-        row = self._row(one)
-        return one.id not in self._children and row.recipe is None and row.steady is None
+    def _uses_default_recipe(self, meter: Meter) -> bool:
+        row = self._row(meter)
+        return meter.id not in self._children and row.recipe is None and row.steady is None
 
-    def _usual(self, one: Meter) -> str:
-        return self._book.usual(one.medium, self._site.areas[one.area].kind, one.item)
+    def _default_recipe(self, meter: Meter) -> str:
+        return self._recipes.default_recipe(
+            meter.medium, self._site.areas[meter.area].kind, meter.item
+        )
 
-    def leaf(self, meter: str, load: Load) -> Altered:
+    def add_own_load(self, meter_id: str, load: Load) -> AlteredLoad:
         """Register a load that no sub-meter measures, and return it."""
-        self.leaves[meter] = Altered(load)
-        return self.leaves[meter]
+        self.own_loads[meter_id] = AlteredLoad(load)
+        return self.own_loads[meter_id]
 
-    def _leaf(self, one: Meter, name: str, scale: float, alike: int = 1) -> Altered:
-        """Return the load of a recipe; `alike` meters share the size of the area."""
-        bases = self._bases(one, scale, alike)
-        recipe = self._book.named(name)
+    def _recipe_load(self, meter: Meter, name: str, scale: float, sharing: int = 1) -> AlteredLoad:
+        """Return the load of a recipe; `sharing` meters share the size of the area."""
+        bases = self._bases(meter, scale, sharing)
+        recipe = self._recipes.by_name(name)
         if not any(bases[term.basis].size.any() for term in recipe.term):
-            recipe = self._book.named(FALLBACK)
-        load = self._makings.load(
+            recipe = self._recipes.by_name(FALLBACK)
+        load = self._factory.load(
             recipe,
             bases,
-            trend=self._trend(one),
+            trend=self._trend_by_day(meter),
             origin_ms=self._origin_ms,
-            of=f"{self._settings.seed} {self._site.id} {one.id}",
+            noise_name=f"{self._settings.seed} {self._site.id} {meter.id}",
         )
-        return self.leaf(one.id, load)
+        return self.add_own_load(meter.id, load)
 
-    def _bases(self, one: Meter, scale: float, alike: int) -> Mapping[Basis, Base]:
-        rated = one.rated_max or _UNKNOWN_NAMEPLATE
+    def _bases(self, meter: Meter, scale: float, sharing: int) -> Mapping[Basis, DailyBasis]:
+        rated = meter.rated_max or _UNKNOWN_NAMEPLATE
         return {
-            "m2": Base(scale / alike, self._size(one, "floor_area_m2")),
-            "person": Base(scale / alike, self._size(one, "headcount")),
-            "rated": Base(scale * rated, self._ones),
+            "m2": DailyBasis(scale / sharing, self._size_by_day(meter, "floor_area_m2")),
+            "person": DailyBasis(scale / sharing, self._size_by_day(meter, "headcount")),
+            "rated": DailyBasis(scale * rated, self._ones),
         }
 
-    def _size(self, one: Meter, what: str) -> Floats:
-        """Return a dated number of the meter's area by day; the site's if the area has none."""
-        area = self._site.areas[one.area]
-        areas = [area] if getattr(area, what) else _tops(self._site)
-        which = (what, *(each.id for each in areas))
-        if which not in self._sizes:
+    def _size_by_day(self, meter: Meter, attribute: str) -> Floats:
+        """Return floor area or headcount of the meter's area by day; the site's if it has none."""
+        area = self._site.areas[meter.area]
+        areas = [area] if getattr(area, attribute) else _top_areas(self._site)
+        cache_key = (attribute, *(one.id for one in areas))
+        if cache_key not in self._sizes:
             total = np.zeros(len(self._days.dates))
-            for each in areas:
-                total += _by_day(getattr(each, what), self._days)
-            self._sizes[which] = total
-        return self._sizes[which]
+            for one in areas:
+                total += _by_day(getattr(one, attribute), self._days)
+            self._sizes[cache_key] = total
+        return self._sizes[cache_key]
 
-    def _trend(self, one: Meter) -> Floats:
-        area: Area | None = self._site.areas[one.area]
+    def _trend_by_day(self, meter: Meter) -> Floats:
+        area: Area | None = self._site.areas[meter.area]
         while area is not None and area.id not in self._trends:
             area = self._site.areas.get(area.parent or "")
         if area is None:
             return self._ones
         row = self._trends[area.id]
-        percent = row.water_pct_per_year if one.medium == "water" else row.energy_pct_per_year
-        if percent not in self._courses:
-            self._courses[percent] = (1.0 + percent / 100.0) ** self._years
-        return self._courses[percent]
+        percent = row.water_pct_per_year if meter.medium == "water" else row.energy_pct_per_year
+        if percent not in self._trend_factors:
+            self._trend_factors[percent] = (1.0 + percent / 100.0) ** self._years
+        return self._trend_factors[percent]
 
 
-def _tops(site: Site) -> list[Area]:
+def _top_areas(site: Site) -> list[Area]:
     return [area for area in site.area if area.parent is None]
 
 
-def _by_day(rows: Sequence[Dated], all_days: Days) -> Floats:
+def _by_day(rows: Sequence[Dated], all_days: SimulatedDays) -> Floats:
     """Return a dated number for each day; before the first row, the first row's value."""
     if not rows:
         return np.zeros(len(all_days.dates))
@@ -227,14 +237,14 @@ def _by_day(rows: Sequence[Dated], all_days: Days) -> Floats:
     return np.asarray([row.value for row in rows])[np.maximum(at, 0)]
 
 
-def check(site: Site, settings: SimulatorSettings, book: Book) -> list[Problem]:
+def check(site: Site, settings: SimulatorSettings, recipes: LoadRecipes) -> list[Problem]:
     """Return the problems of the settings: unknown names, and loads given twice."""
-    known = {row.name for row in book.recipe}
+    recipe_names = {row.name for row in recipes.recipe}
     wanted: list[tuple[str, int, str, str, Collection[str]]] = [
         *(("trend", n, "area", row.area, site.areas) for n, row in enumerate(settings.trend)),
         *(("load", n, "meter", row.meter, site.meters) for n, row in enumerate(settings.load)),
         *(
-            ("load", n, "recipe", row.recipe, known)
+            ("load", n, "recipe", row.recipe, recipe_names)
             for n, row in enumerate(settings.load)
             if row.recipe is not None
         ),
@@ -242,7 +252,7 @@ def check(site: Site, settings: SimulatorSettings, book: Book) -> list[Problem]:
         *(("ports", 0, bus, bus, site.buses) for bus in settings.ports),
         *(("devices", 0, bus, bus, site.buses) for bus in settings.devices),
     ]
-    twice = [
+    given_twice = [
         Problem(
             text="{table}: {key} flows evenly, and by a recipe.",
             fix="Keep steady or recipe.",
@@ -253,14 +263,14 @@ def check(site: Site, settings: SimulatorSettings, book: Book) -> list[Problem]:
         for n, row in enumerate(settings.load)
         if row.steady is not None and row.recipe is not None
     ]
-    return twice + [
+    return given_twice + [
         Problem(
             text="{table}: {key} = {name} refers to nothing.",
             fix="Known are: {known}.",
-            values={"table": table, "key": key, "name": name, "known": ", ".join(sorted(there))},
+            values={"table": table, "key": key, "name": name, "known": ", ".join(sorted(known))},
             path=(table, number, key),
             file=SETTINGS_FILE,
         )
-        for table, number, key, name, there in wanted
-        if name not in there
+        for table, number, key, name, known in wanted
+        if name not in known
     ]

@@ -30,7 +30,7 @@ from simulators.scenarios.scenario import GoldenAnswer, Scenario
 from simulators.scoring.consumption_comparison import IntervalAmounts
 from simulators.scoring.reading_pairs import Answers, Readings, ScoringRules
 from simulators.scoring.score import MeterData, Score, score
-from simulators.scripting.fault_script import Script
+from simulators.scripting.fault_script import FaultScript
 from simulators.serving import site_server
 from simulators.serving.bus_endpoint import BusEndpoint
 from simulators.serving.simulated_bus import ExchangeRecord
@@ -104,7 +104,7 @@ async def play(chosen: Scenario) -> PlayedScenario:
     simulated = site_server.simulate_site(folder, chosen.settings())
     begin_ms, end_ms = chosen.scenario.begin_ms, chosen.scenario.end_ms
     clock = SteppedClock(begin_ms, sleepers=len(chosen.bus))
-    script = Script(simulated, 1, begin_ms)
+    script = FaultScript(simulated, 1, begin_ms)
     script.place(chosen.fault)
     exchanges: list[ExchangeRecord] = []
     samples: list[Sample] = []

@@ -15,6 +15,8 @@ from functools import lru_cache
 from typing import Final, TypeAlias
 from zoneinfo import ZoneInfo
 
+from jieneng.metering.errors import Msgid
+
 #: Value of a cell in a CSV (always text) or XLSX file.
 Cell: TypeAlias = str | float | datetime | date | None
 
@@ -38,10 +40,10 @@ class BadCell(Exception):
     `{column}`.
     """
 
-    def __init__(self, text: str, fix: str, **values: object) -> None:
+    def __init__(self, text: Msgid, fix: Msgid, **values: object) -> None:
         super().__init__(text)
-        self.text = text
-        self.fix = fix
+        self.text: Msgid = text
+        self.fix: Msgid = fix
         self.values = values
 
 

@@ -14,7 +14,7 @@ import msgspec
 
 from ingest.importing.cell_values import BadCell, Cell, NumberReader, TimeReader
 from jieneng.metering import units
-from jieneng.metering.errors import Problem
+from jieneng.metering.errors import Msgid, Problem
 from jieneng.metering.quantities import CONSUMPTION, QUANTITIES, Medium
 from jieneng.metering.site import Site
 from jieneng.metering.spelling import nearest
@@ -226,7 +226,7 @@ class RowParser:
             and (self._options.kind == "register" or row.kind == "counter")
         ]
         if quantity not in known_quantities:
-            text = (
+            text: Msgid = (
                 "{name} is nothing that meter {meter} can count over an interval."
                 if self._options.kind == "interval"
                 else "{name} is no quantity of meter {meter}."
@@ -253,20 +253,20 @@ class RowParser:
     def _report_unknown(
         self,
         line: int,
-        text: str,
+        text: Msgid,
         name: str,
         known: Mapping[str, object] | Sequence[str],
         **values: object,
     ) -> None:
         close = nearest(name, known)
-        fix = "Did you mean {close}?" if close else "Known are: {known}."
+        fix: Msgid = "Did you mean {close}?" if close else "Known are: {known}."
         shown = ", ".join(sorted(known))[:300]
         self._report(line, text, fix, name=name, close=close, known=shown, **values)
 
     def _report_cell(self, line: int, column: str, error: BadCell) -> None:
         self._report(line, error.text, error.fix, column=column, **error.values)
 
-    def _report(self, line: int, text: str, fix: str, **values: object) -> None:
+    def _report(self, line: int, text: Msgid, fix: Msgid, **values: object) -> None:
         self._on_problem(Problem(text=text, fix=fix, values=values, line=line))
 
 

@@ -16,16 +16,16 @@ from simulators.encoding import register_words
 from simulators.encoding.modbus_frames import Framing
 from simulators.faults.fault import CONNECTED, Fault, Layer, NotNegative, Positive, Span
 from simulators.load.load import HOUR_MS
-from simulators.load.seeded_noise import Floats, Ints, key
+from simulators.load.seeded_noise import Floats, Ints, noise_key
 
 #: A function of UTC milliseconds: a meter's counter [canonical unit], or a rate.
-Counts = Callable[[Ints], Floats]
+TimeFunction = Callable[[Ints], Floats]
 _WORD: Final = 1 << 16
 _BCD_WORD: Final = 10_000
 _DAY_MS: Final = 24 * HOUR_MS
 
 
-class Slip(msgspec.Struct, frozen=True):
+class SlipContext(msgspec.Struct, frozen=True):
     """The answer and the register that a slip affects.
 
     Attributes:
@@ -68,7 +68,7 @@ class StateFault(RegisterFault, frozen=True, kw_only=True):
             return None
         return Span(begin_ms, end_ms)
 
-    def counted(self, counts: Counts, span: Span, wraps: float | None, /) -> Counts:
+    def counted(self, counts: TimeFunction, span: Span, wraps: float | None, /) -> TimeFunction:
         """Return the device's counter with this fault, as a function of time.
 
         Args:
@@ -78,7 +78,7 @@ class StateFault(RegisterFault, frozen=True, kw_only=True):
         """
         raise NotImplementedError
 
-    def flows(self, rate: Counts, _: Span, /) -> Counts:
+    def flows(self, rate: TimeFunction, _: Span, /) -> TimeFunction:
         """Return the rate that the device's gauges follow with this fault."""
         return rate
 
@@ -96,11 +96,11 @@ class SlipFault(RegisterFault, frozen=True, kw_only=True):
         """Return the address from which the answer is taken, instead of `address`."""
         return address
 
-    def concerns(self, slip: Slip) -> bool:
+    def concerns(self, slip: SlipContext) -> bool:
         """Return True if the fault affects that register."""
         return slip.counter if self.quantity is None else slip.quantity == self.quantity
 
-    def shown(self, units: float, _: Slip, /) -> float:
+    def shown(self, units: float, _: SlipContext, /) -> float:
         """Return the units that the register shows instead of `units`."""
         return units
 
@@ -111,7 +111,7 @@ class SlipFault(RegisterFault, frozen=True, kw_only=True):
 class Stuck(StateFault, frozen=True, kw_only=True):
     """The counters stand still while power and flow go on."""
 
-    def counted(self, counts: Counts, span: Span, _: float | None, /) -> Counts:
+    def counted(self, counts: TimeFunction, span: Span, _: float | None, /) -> TimeFunction:
         """See `StateFault`."""
 
         def stuck(t_ms: Ints) -> Floats:
@@ -129,7 +129,7 @@ class Rollover(StateFault, frozen=True, kw_only=True):
     ends: ClassVar[bool] = False
     switchable: ClassVar[bool] = False
 
-    def counted(self, counts: Counts, span: Span, wraps: float | None, /) -> Counts:
+    def counted(self, counts: TimeFunction, span: Span, wraps: float | None, /) -> TimeFunction:
         """See `StateFault`."""
         if wraps is None:
             return counts
@@ -153,7 +153,7 @@ class Replacement(StateFault, frozen=True, kw_only=True):
     ends: ClassVar[bool] = False
     initial: NotNegative = 0.0
 
-    def counted(self, counts: Counts, span: Span, _: float | None, /) -> Counts:
+    def counted(self, counts: TimeFunction, span: Span, _: float | None, /) -> TimeFunction:
         """See `StateFault`."""
 
         def replaced(t_ms: Ints) -> Floats:
@@ -173,7 +173,7 @@ class WrongCt(StateFault, frozen=True, kw_only=True):
     of_device: ClassVar[bool] = False
     factor: Positive
 
-    def counted(self, counts: Counts, span: Span, _: float | None, /) -> Counts:
+    def counted(self, counts: TimeFunction, span: Span, _: float | None, /) -> TimeFunction:
         """See `StateFault`."""
 
         def scaled(t_ms: Ints) -> Floats:
@@ -182,7 +182,7 @@ class WrongCt(StateFault, frozen=True, kw_only=True):
 
         return scaled
 
-    def flows(self, rate: Counts, span: Span, /) -> Counts:
+    def flows(self, rate: TimeFunction, span: Span, /) -> TimeFunction:
         """See `StateFault`."""
 
         def scaled(t_ms: Ints) -> Floats:
@@ -206,7 +206,7 @@ class ClockDrift(StateFault, frozen=True, kw_only=True):
     offset_s: float = 0.0
     drift_s_per_day: Annotated[float, Meta(gt=-3600, lt=3600)] = 5.0
 
-    def counted(self, counts: Counts, span: Span, _: float | None, /) -> Counts:
+    def counted(self, counts: TimeFunction, span: Span, _: float | None, /) -> TimeFunction:
         """See `StateFault`."""
 
         def latched(t_ms: Ints) -> Floats:
@@ -214,7 +214,7 @@ class ClockDrift(StateFault, frozen=True, kw_only=True):
 
         return latched
 
-    def flows(self, rate: Counts, span: Span, /) -> Counts:
+    def flows(self, rate: TimeFunction, span: Span, /) -> TimeFunction:
         """See `StateFault`."""
 
         def latched(t_ms: Ints) -> Floats:
@@ -247,13 +247,13 @@ class ZeroOnReconnect(SlipFault, frozen=True, kw_only=True):
     framings: ClassVar[tuple[Framing, ...]] = CONNECTED
     answers: Annotated[int, Meta(ge=1)] = 1
 
-    def concerns(self, slip: Slip) -> bool:
+    def concerns(self, slip: SlipContext) -> bool:
         """See `SlipFault`; all registers, where no quantity is named."""
         return slip.asked <= self.answers and (
             self.quantity is None or slip.quantity == self.quantity
         )
 
-    def shown(self, units: float, _: Slip, /) -> float:
+    def shown(self, units: float, _: SlipContext, /) -> float:
         """See `SlipFault`."""
         return 0.0 * units
 
@@ -269,7 +269,7 @@ class Spike(SlipFault, frozen=True, kw_only=True):
     factor: NotNegative = 1.0
     plus: float = 1000.0
 
-    def shown(self, units: float, slip: Slip, /) -> float:
+    def shown(self, units: float, slip: SlipContext, /) -> float:
         """See `SlipFault`."""
         return units * self.factor + self.plus / slip.step
 
@@ -283,16 +283,16 @@ class Jitter(SlipFault, frozen=True, kw_only=True):
 
     steps: Annotated[int, Meta(ge=1)] = 1
 
-    def shown(self, units: float, slip: Slip, /) -> float:
+    def shown(self, units: float, slip: SlipContext, /) -> float:
         """See `SlipFault`."""
-        back = 1 + key("jitter", slip.quantity, slip.number) % self.steps
+        back = 1 + noise_key("jitter", slip.quantity, slip.number) % self.steps
         return max(units - back, 0.0)
 
 
 class Torn(SlipFault, frozen=True, kw_only=True):
     """The words of a number come from two moments: the high words from before the last carry."""
 
-    def shown(self, units: float, slip: Slip, /) -> float:
+    def shown(self, units: float, slip: SlipContext, /) -> float:
         """See `SlipFault`."""
         carry = _BCD_WORD if slip.layout.kind == "bcd" else _WORD
         pattern = register_words.pattern(units, slip.layout)

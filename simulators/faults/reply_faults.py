@@ -20,7 +20,7 @@ from msgspec import Meta
 
 from simulators.encoding.modbus_frames import Codec, Framing, Request
 from simulators.faults.fault import CONNECTED, Fault, Layer, NotNegative, Positive
-from simulators.load.seeded_noise import key
+from simulators.load.seeded_noise import noise_key
 from simulators.verdict import Verdict
 
 Code = Annotated[int, Meta(ge=1, le=255)]
@@ -30,15 +30,15 @@ _BUSY: Final = 6  # Modbus application protocol V1.1b3, section 7: server device
 _WORSE: Final[tuple[Verdict, ...]] = ("good", "doubtful", "bad")
 
 
-class Deed(Enum):
+class ConnectionAction(Enum):
     """An act on the connection itself."""
 
-    HANG_UP = "the connection is reset"
-    GO_DEAD = "nothing is sent or understood on this connection any more"
+    RESET = "the connection is reset"
+    GO_SILENT = "nothing is sent or understood on this connection any more"
 
 
 #: A step of an answer: bytes to send, seconds to wait, or an act on the connection.
-Act = bytes | float | Deed
+ReplyStep = bytes | float | ConnectionAction
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -51,22 +51,22 @@ class Answer(msgspec.Struct, frozen=True):
         empty: True if the answer contains no registers.
     """
 
-    acts: tuple[Act, ...]
+    acts: tuple[ReplyStep, ...]
     verdict: Verdict = "good"
     waits: bool = True
     empty: bool = False
 
-    def changed(self, acts: Iterable[Act], verdict: Verdict = "good") -> "Answer":
+    def changed(self, acts: Iterable[ReplyStep], verdict: Verdict = "good") -> "Answer":
         """Return a copy with other acts; the verdict never becomes better."""
         return msgspec.structs.replace(self, acts=tuple(acts), verdict=worse(self.verdict, verdict))
 
-    def without_registers(self, *acts: Act) -> "Answer":
+    def without_registers(self, *acts: ReplyStep) -> "Answer":
         """Return a bad answer that consists of these acts and contains no registers."""
         return msgspec.structs.replace(self, acts=acts, verdict="bad", empty=True)
 
-    def cut(self, change: Callable[[bytes], Iterable[Act]], verdict: Verdict) -> "Answer":
+    def cut(self, change: Callable[[bytes], Iterable[ReplyStep]], verdict: Verdict) -> "Answer":
         """Return a copy in which `change` has replaced each piece of bytes."""
-        acts: list[Act] = []
+        acts: list[ReplyStep] = []
         for act in self.acts:
             acts.extend(change(act) if isinstance(act, bytes) else (act,))
         return self.changed(acts, verdict)
@@ -77,7 +77,7 @@ def worse(one: Verdict, other: Verdict) -> Verdict:
     return max(one, other, key=_WORSE.index)
 
 
-class Question(msgspec.Struct, frozen=True):
+class RequestContext(msgspec.Struct, frozen=True):
     """The question to which a fault changes the answer.
 
     Attributes:
@@ -104,7 +104,7 @@ class ReplyFault(Fault, frozen=True, kw_only=True):
         """Return the request that the answer claims to answer."""
         return request
 
-    def change(self, answer: Answer, _: Question, /) -> Answer:
+    def change(self, answer: Answer, _: RequestContext, /) -> Answer:
         """Return the answer that is sent instead."""
         return answer
 
@@ -112,7 +112,7 @@ class ReplyFault(Fault, frozen=True, kw_only=True):
 class NoAnswer(ReplyFault, frozen=True, kw_only=True):
     """The meter does not answer."""
 
-    def change(self, answer: Answer, _: Question, /) -> Answer:
+    def change(self, answer: Answer, _: RequestContext, /) -> Answer:
         """See `ReplyFault`."""
         return answer.without_registers()
 
@@ -122,7 +122,7 @@ class SlowAnswer(ReplyFault, frozen=True, kw_only=True):
 
     delay_s: Positive
 
-    def change(self, answer: Answer, _: Question, /) -> Answer:
+    def change(self, answer: Answer, _: RequestContext, /) -> Answer:
         """See `ReplyFault`."""
         return answer.changed((self.delay_s, *answer.acts))
 
@@ -132,7 +132,7 @@ class LateAnswer(ReplyFault, frozen=True, kw_only=True):
 
     delay_s: Positive
 
-    def change(self, answer: Answer, _: Question, /) -> Answer:
+    def change(self, answer: Answer, _: RequestContext, /) -> Answer:
         """See `ReplyFault`."""
         late = answer.changed((self.delay_s, *answer.acts))
         return msgspec.structs.replace(late, waits=False)
@@ -177,7 +177,7 @@ class Truncated(ReplyFault, frozen=True, kw_only=True):
 
     missing: Annotated[int, Meta(ge=1, le=255)] = 3
 
-    def change(self, answer: Answer, _: Question, /) -> Answer:
+    def change(self, answer: Answer, _: RequestContext, /) -> Answer:
         """See `ReplyFault`."""
         return answer.cut(lambda frame: [frame[: -self.missing]], "bad")
 
@@ -193,11 +193,11 @@ class Split(ReplyFault, frozen=True, kw_only=True):
     pieces: Annotated[int, Meta(ge=2, le=64)] = 3
     delay_s: NotNegative = 0.005
 
-    def change(self, answer: Answer, _: Question, /) -> Answer:
+    def change(self, answer: Answer, _: RequestContext, /) -> Answer:
         """See `ReplyFault`."""
         return answer.cut(self._pieces, "good")
 
-    def _pieces(self, frame: bytes) -> Iterable[Act]:
+    def _pieces(self, frame: bytes) -> Iterable[ReplyStep]:
         edges = [len(frame) * nth // self.pieces for nth in range(self.pieces + 1)]
         for begin, end in pairwise(edges):
             if begin:
@@ -208,7 +208,7 @@ class Split(ReplyFault, frozen=True, kw_only=True):
 class Glued(ReplyFault, frozen=True, kw_only=True):
     """The answer comes twice in one piece, as a gateway that repeats sends it."""
 
-    def change(self, answer: Answer, _: Question, /) -> Answer:
+    def change(self, answer: Answer, _: RequestContext, /) -> Answer:
         """See `ReplyFault`."""
         return answer.cut(lambda frame: [frame + frame], "doubtful")
 
@@ -218,7 +218,7 @@ class BadChecksum(ReplyFault, frozen=True, kw_only=True):
 
     framings: ClassVar[tuple[Framing, ...]] = ("rtu_tcp", "rtu")
 
-    def change(self, answer: Answer, question: Question, /) -> Answer:
+    def change(self, answer: Answer, question: RequestContext, /) -> Answer:
         """See `ReplyFault`."""
         return answer.cut(lambda frame: [_with_a_bit_lost(frame, question.number)], "bad")
 
@@ -232,7 +232,7 @@ class ExceptionCode(ReplyFault, frozen=True, kw_only=True, tag="exception"):
 
     code: Code = 4
 
-    def change(self, answer: Answer, question: Question, /) -> Answer:
+    def change(self, answer: Answer, question: RequestContext, /) -> Answer:
         """See `ReplyFault`."""
         return answer.without_registers(question.refused(self.code))
 
@@ -240,7 +240,7 @@ class ExceptionCode(ReplyFault, frozen=True, kw_only=True, tag="exception"):
 class Busy(ReplyFault, frozen=True, kw_only=True):
     """The meter says that it is busy (exception code 6)."""
 
-    def change(self, answer: Answer, question: Question, /) -> Answer:
+    def change(self, answer: Answer, question: RequestContext, /) -> Answer:
         """See `ReplyFault`."""
         return answer.without_registers(question.refused(_BUSY))
 
@@ -258,7 +258,7 @@ class Noise(ReplyFault, frozen=True, kw_only=True):
     place: Literal["before", "after", "instead"] = "before"
     delay_s: NotNegative = 0.0
 
-    def change(self, answer: Answer, question: Question, /) -> Answer:
+    def change(self, answer: Answer, question: RequestContext, /) -> Answer:
         """See `ReplyFault`."""
         noise = _random_bytes(self.id or "", question.number, self.count)
         if self.place == "instead":
@@ -278,14 +278,14 @@ class Reset(ReplyFault, frozen=True, kw_only=True):
     framings: ClassVar[tuple[Framing, ...]] = CONNECTED
     place: Literal["instead", "within", "after"] = "instead"
 
-    def change(self, answer: Answer, _: Question, /) -> Answer:
+    def change(self, answer: Answer, _: RequestContext, /) -> Answer:
         """See `ReplyFault`."""
         if self.place == "after":
-            return answer.changed((*answer.acts, Deed.HANG_UP), "doubtful")
+            return answer.changed((*answer.acts, ConnectionAction.RESET), "doubtful")
         if self.place == "instead":
-            return answer.without_registers(Deed.HANG_UP)
+            return answer.without_registers(ConnectionAction.RESET)
         cut = answer.cut(lambda frame: [frame[: len(frame) // 2]], "bad")
-        return cut.changed((*cut.acts, Deed.HANG_UP))
+        return cut.changed((*cut.acts, ConnectionAction.RESET))
 
 
 class HalfOpen(ReplyFault, frozen=True, kw_only=True):
@@ -296,9 +296,9 @@ class HalfOpen(ReplyFault, frozen=True, kw_only=True):
 
     framings: ClassVar[tuple[Framing, ...]] = CONNECTED
 
-    def change(self, answer: Answer, _: Question, /) -> Answer:
+    def change(self, answer: Answer, _: RequestContext, /) -> Answer:
         """See `ReplyFault`."""
-        return answer.without_registers(Deed.GO_DEAD)
+        return answer.without_registers(ConnectionAction.GO_SILENT)
 
 
 #: By the name that a script uses.
@@ -319,4 +319,4 @@ def _with_a_bit_lost(frame: bytes, number: int) -> bytes:
 
 def _random_bytes(of: str, number: int, count: int) -> bytes:
     eights = range(-(-count // 8))
-    return b"".join(key(of, number, nth).to_bytes(8, "big") for nth in eights)[:count]
+    return b"".join(noise_key(of, number, nth).to_bytes(8, "big") for nth in eights)[:count]

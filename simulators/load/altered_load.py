@@ -1,7 +1,7 @@
-"""Change a load by power cuts and leaks. Pure, but for `alter`.
+"""Change a load by outages and leaks. Pure, except for `alter`.
 
-Law: the real flow changes here and nowhere else. Meters higher up in the meter tree therefore see
-the change too, and the simulator's record of the truth includes it.
+Law: the true flow is changed here and nowhere else. Meters higher up in the meter tree therefore
+see the change too, and the simulator's record of the truth includes it.
 """
 
 from collections.abc import Iterable
@@ -9,92 +9,92 @@ from collections.abc import Iterable
 import msgspec
 import numpy as np
 
-from simulators.load.load import HOUR_MS, Load, Part
+from simulators.load.load import HOUR_MS, Load, LoadPart
 from simulators.load.seeded_noise import Floats, Ints
 
 
-class Cut(msgspec.Struct, frozen=True, order=True):
+class Outage(msgspec.Struct, frozen=True, order=True):
     """A period in which nothing flows, UTC ms."""
 
     begin_ms: int
     end_ms: int
 
 
-class Leak(msgspec.Struct, frozen=True):
+class LeakPeriod(msgspec.Struct, frozen=True):
     """A period with an additional flow of `rate` [canonical unit an hour], UTC ms."""
 
     begin_ms: int
     end_ms: int
     rate: float
 
-    def without(self, cuts: Iterable[Cut]) -> "list[Leak]":
-        """Return the parts of this leak that lie outside all cuts."""
-        left, begin_ms = list[Leak](), self.begin_ms
-        for cut in _united(cuts):
-            if begin_ms < min(cut.begin_ms, self.end_ms):
-                left.append(Leak(begin_ms, min(cut.begin_ms, self.end_ms), self.rate))
-            begin_ms = max(begin_ms, cut.end_ms)
+    def outside(self, outages: Iterable[Outage]) -> "list[LeakPeriod]":
+        """Return the parts of this leak that lie outside all outages."""
+        parts, begin_ms = list[LeakPeriod](), self.begin_ms
+        for outage in _merged(outages):
+            if begin_ms < min(outage.begin_ms, self.end_ms):
+                parts.append(LeakPeriod(begin_ms, min(outage.begin_ms, self.end_ms), self.rate))
+            begin_ms = max(begin_ms, outage.end_ms)
         if begin_ms < self.end_ms:
-            left.append(Leak(begin_ms, self.end_ms, self.rate))
-        return left
+            parts.append(LeakPeriod(begin_ms, self.end_ms, self.rate))
+        return parts
 
 
-class Altered:
-    """A load (see `load.Load`) with cuts and leaks applied.
+class AlteredLoad:
+    """A load (see `load.Load`) with outages and leaks applied.
 
     Attributes:
-        load: the load without any cut or leak.
+        load: the load without any outage or leak.
     """
 
     def __init__(self, load: Load) -> None:
         self.load = load
-        self._through = (Part(1.0, load),)
-        self._cuts: tuple[Cut, ...] = ()
-        self._leaks: tuple[Leak, ...] = ()
+        self._as_part = (LoadPart(1.0, load),)
+        self._outages: tuple[Outage, ...] = ()
+        self._leaks: tuple[LeakPeriod, ...] = ()
 
     @property
-    def plain(self) -> bool:
-        """Return True if the load has neither cuts nor leaks."""
-        return not self._cuts and not self._leaks
+    def is_unaltered(self) -> bool:
+        """Return True if the load has neither outages nor leaks."""
+        return not self._outages and not self._leaks
 
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[LoadPart, ...]:
         """See `Load`."""
-        return self._through if self.plain else ()
+        return self._as_part if self.is_unaltered else ()
 
-    def alter(self, cuts: Iterable[Cut], leaks: Iterable[Leak]) -> None:
-        """Replace all cuts and leaks, for the past as well as for the future."""
-        self._cuts = tuple(_united(cuts))
+    def alter(self, outages: Iterable[Outage], leaks: Iterable[LeakPeriod]) -> None:
+        """Replace all outages and leaks, for the past as well as for the future."""
+        self._outages = tuple(_merged(outages))
         self._leaks = tuple(leaks)
 
     def consumption(self, t_ms: Ints) -> Floats:
         """See `Load`."""
-        flowed = self.load.consumption(t_ms)
-        for cut in self._cuts:
-            begin = self.load.consumption(np.minimum(t_ms, cut.begin_ms))
-            flowed = flowed - (self.load.consumption(np.minimum(t_ms, cut.end_ms)) - begin)
+        consumed = self.load.consumption(t_ms)
+        for outage in self._outages:
+            before = self.load.consumption(np.minimum(t_ms, outage.begin_ms))
+            consumed = consumed - (self.load.consumption(np.minimum(t_ms, outage.end_ms)) - before)
         for leak in self._leaks:
-            lasted = np.clip(t_ms, leak.begin_ms, leak.end_ms) - leak.begin_ms
-            flowed = flowed + leak.rate * lasted / HOUR_MS
-        return flowed
+            lasted_ms = np.clip(t_ms, leak.begin_ms, leak.end_ms) - leak.begin_ms
+            consumed = consumed + leak.rate * lasted_ms / HOUR_MS
+        return consumed
 
     def rate(self, t_ms: Ints) -> Floats:
         """See `Load`."""
-        flows = self.load.rate(t_ms)
-        for cut in self._cuts:
-            flows = np.where((t_ms >= cut.begin_ms) & (t_ms < cut.end_ms), 0.0, flows)
+        rates = self.load.rate(t_ms)
+        for outage in self._outages:
+            rates = np.where((t_ms >= outage.begin_ms) & (t_ms < outage.end_ms), 0.0, rates)
         for leak in self._leaks:
-            leaking = (t_ms >= leak.begin_ms) & (t_ms < leak.end_ms)
-            flows = flows + np.where(leaking, leak.rate, 0.0)
-        return flows
+            in_leak = (t_ms >= leak.begin_ms) & (t_ms < leak.end_ms)
+            rates = rates + np.where(in_leak, leak.rate, 0.0)
+        return rates
 
 
-def _united(cuts: Iterable[Cut]) -> list[Cut]:
-    """Return the cuts in order of time, with overlapping or touching ones joined."""
-    united: list[Cut] = []
-    for cut in sorted(cuts):
-        if united and cut.begin_ms <= united[-1].end_ms:
-            last = united[-1]
-            united[-1] = Cut(last.begin_ms, max(last.end_ms, cut.end_ms))
+def _merged(outages: Iterable[Outage]) -> list[Outage]:
+    """Return the outages in order of time, with overlapping or touching ones joined."""
+    merged: list[Outage] = []
+    for outage in sorted(outages):
+        if merged and outage.begin_ms <= merged[-1].end_ms:
+            last = merged[-1]
+            merged[-1] = Outage(last.begin_ms, max(last.end_ms, outage.end_ms))
         else:
-            united.append(cut)
-    return united
+            merged.append(outage)
+    return merged

@@ -6,7 +6,7 @@ from simulators.load.load import HOUR_MS
 from simulators.load.seeded_noise import Floats, Ints
 
 
-class Steady:
+class ConstantLoad:
     """A load (see `load.Load`) with a constant rate from a given moment on."""
 
     def __init__(self, rate: float, begin_ms: int) -> None:

@@ -1,9 +1,9 @@
 """Compute the daily totals of a load's terms, and their running sums. Pure.
 
-Law: the figures of a day are available without keeping those of all days, and do not depend on the
-order of the queries. Totals are computed on demand. The running sum is kept for the first day of
-each page only. From there it is added up day by day, in the same order as before; so it equals the
-running sum since the first day, to the last digit.
+Law: the figures of a day do not depend on the order of the queries, although not all days are kept.
+Totals are computed on demand. Of the running sum only the value at the start of each page is kept.
+From there it is added up day by day, always in the same order. It therefore equals the sum since
+the first day, to the last digit.
 """
 
 from collections.abc import Sequence
@@ -14,11 +14,13 @@ import numpy as np
 
 from simulators.load.seeded_noise import Floats
 
-PAGE: Final = 64  # days
-KEPT: Final = 2  # pages: around midnight, the last day of one and the first day of the next
+#: Days of a page.
+PAGE_DAYS: Final = 64
+#: Pages that are kept: around midnight, the last day of one and the first day of the next.
+CACHED_PAGES: Final = 2
 
 
-class ByDay(Protocol):
+class DailyValues(Protocol):
     """A sequence with a number for each day, read in slices. A NumPy array is one."""
 
     def __len__(self) -> int:
@@ -28,88 +30,95 @@ class ByDay(Protocol):
         """Return the numbers of these days."""
 
 
-class Table(msgspec.Struct, frozen=True):
+class DailyTotalsTable(msgspec.Struct, frozen=True):
     """The days of consecutive pages.
 
     Attributes:
         pages: numbers of the pages.
         totals: consumption of each day, (terms, days) [canonical unit].
-        before: consumption up to the beginning of each day, (terms, days) [canonical unit].
+        consumed_before: consumption up to the start of each day, (terms, days) [canonical unit].
     """
 
     pages: range
     totals: Floats
-    before: Floats
+    consumed_before: Floats
 
     @property
-    def first(self) -> int:
+    def first_day(self) -> int:
         """The number of the first day in this table."""
-        return self.pages.start * PAGE
+        return self.pages.start * PAGE_DAYS
 
-    def holds(self, pages: range) -> bool:
+    def covers(self, pages: range) -> bool:
         """Return True if the table contains all of these pages."""
         return pages.start in self.pages and pages[-1] in self.pages
 
-    def cut(self, pages: range) -> "Table":
+    def copy_of(self, pages: range) -> "DailyTotalsTable":
         """Return a copy of some pages, so that the memory of the others can be freed."""
-        days = slice(pages.start * PAGE - self.first, pages.stop * PAGE - self.first)
-        return Table(pages, self.totals[:, days].copy(), self.before[:, days].copy())
+        begin, end = pages.start * PAGE_DAYS, pages.stop * PAGE_DAYS
+        days = slice(begin - self.first_day, end - self.first_day)
+        return DailyTotalsTable(
+            pages, self.totals[:, days].copy(), self.consumed_before[:, days].copy()
+        )
 
     @classmethod
-    def stacked(cls, tables: Sequence["Table"]) -> Self:
+    def stacked(cls, tables: Sequence["DailyTotalsTable"]) -> Self:
         """Stack tables of the same pages, one below the other."""
         return cls(
             tables[0].pages,
-            np.concatenate([one.totals for one in tables]),
-            np.concatenate([one.before for one in tables]),
+            np.concatenate([table.totals for table in tables]),
+            np.concatenate([table.consumed_before for table in tables]),
         )
 
 
-NO_TABLE: Final = Table(range(0), np.zeros((0, 0)), np.zeros((0, 0)))
+EMPTY_TABLE: Final = DailyTotalsTable(range(0), np.zeros((0, 0)), np.zeros((0, 0)))
 
 
-class Tally:
+class DailyTotals:
     """Daily totals and running sums of the terms of a load."""
 
-    def __init__(self, terms: Sequence[ByDay], wobble: ByDay | None = None) -> None:
+    def __init__(
+        self, terms: Sequence[DailyValues], daily_factors: DailyValues | None = None
+    ) -> None:
         """Take the terms, which must be of equal length.
 
         Args:
             terms: the total of each day [canonical unit].
-            wobble: a factor for each day, common to all terms; None for no factor.
+            daily_factors: a factor for each day, common to all terms; None for no factor.
         """
         self._terms = tuple(terms)
-        self._wobble = wobble
+        self._daily_factors = daily_factors
         self._days = len(terms[0])
-        self._before = np.zeros((1, len(terms)))  # (pages, terms), as far as they were wanted
-        self._latest = NO_TABLE
+        # (pages, terms), up to the latest page that was needed.
+        self._consumed_before_pages = np.zeros((1, len(terms)))
+        self._latest = EMPTY_TABLE
 
-    def table(self, pages: range) -> Table:
+    def table(self, pages: range) -> DailyTotalsTable:
         """Return the table of these pages, from the cache where possible.
 
         The latest pages are kept, because live readings ask for the same pages for months.
         """
-        if self._latest.holds(pages):
-            return self._latest.cut(pages)
-        made = self._made(pages)
-        if len(pages) <= KEPT:
-            self._latest = made
-        return made
+        if self._latest.covers(pages):
+            return self._latest.copy_of(pages)
+        computed = self._computed(pages)
+        if len(pages) <= CACHED_PAGES:
+            self._latest = computed
+        return computed
 
-    def _made(self, pages: range) -> Table:
-        known = len(self._before) - 1
-        run = self._added(range(min(pages.start, known), pages.stop))
-        if pages.stop > known:
-            ends = (run.before + run.totals)[:, PAGE - 1 :: PAGE]
-            self._before = np.concatenate([self._before[: run.pages.start + 1], ends.T])
-        return run.cut(pages)
+    def _computed(self, pages: range) -> DailyTotalsTable:
+        known_pages = len(self._consumed_before_pages) - 1
+        summed = self._summed(range(min(pages.start, known_pages), pages.stop))
+        if pages.stop > known_pages:
+            page_ends = (summed.consumed_before + summed.totals)[:, PAGE_DAYS - 1 :: PAGE_DAYS]
+            before = self._consumed_before_pages[: summed.pages.start + 1]
+            self._consumed_before_pages = np.concatenate([before, page_ends.T])
+        return summed.copy_of(pages)
 
-    def _added(self, pages: range) -> Table:
-        """Add up pages; the running sum before the first of them must be known already."""
-        days = slice(pages.start * PAGE, min(pages.stop * PAGE, self._days))
+    def _summed(self, pages: range) -> DailyTotalsTable:
+        """Add up the days of these pages; the running sum before the first page must be known."""
+        days = slice(pages.start * PAGE_DAYS, min(pages.stop * PAGE_DAYS, self._days))
         totals = np.stack([term[days] for term in self._terms])
-        if self._wobble is not None:
-            totals = totals * self._wobble[days]
-        before = self._before[pages.start][:, np.newaxis]
-        steps = np.concatenate([before, totals[:, :-1]], axis=1)
-        return Table(pages, totals, np.cumsum(steps, axis=1))
+        if self._daily_factors is not None:
+            totals = totals * self._daily_factors[days]
+        consumed_before = self._consumed_before_pages[pages.start][:, np.newaxis]
+        increments = np.concatenate([consumed_before, totals[:, :-1]], axis=1)
+        return DailyTotalsTable(pages, totals, np.cumsum(increments, axis=1))

@@ -11,45 +11,45 @@ from typing import Final
 import numpy as np
 
 from simulators.load.seeded_noise import Floats
-from simulators.load.simulated_days import Days
+from simulators.load.simulated_days import SimulatedDays
 
 _KEPT_ON_WHEN_EMPTY: Final = 0.2  # of heating and cooling, for guards and against frost and damp
 _DUTY_MEALS: Final = 0.1  # of the meals of a worked day
 
 
-def _occupied(days: Days) -> Floats:
+def _occupancy(days: SimulatedDays) -> Floats:
     return _KEPT_ON_WHEN_EMPTY + (1.0 - _KEPT_ON_WHEN_EMPTY) * days.presence
 
 
-def _above(days: Days, base_c: float, cap: float) -> Floats:
+def _degrees_above(days: SimulatedDays, base_c: float, cap: float) -> Floats:
     return np.clip(days.mean_c - base_c, 0.0, cap)
 
 
-def _below(days: Days, base_c: float, cap: float) -> Floats:
+def _degrees_below(days: SimulatedDays, base_c: float, cap: float) -> Floats:
     return np.clip(base_c - days.mean_c, 0.0, cap)
 
 
-def _boiler(days: Days) -> Floats:
+def _boiler(days: SimulatedDays) -> Floats:
     """Return the demand on boilers, which run from November to March only."""
     season = (days.month >= 11) | (days.month <= 3)
-    return np.asarray(_below(days, 14.0, 12.0) * _occupied(days) * season)
+    return np.asarray(_degrees_below(days, 14.0, 12.0) * _occupancy(days) * season)
 
 
-def _growing(days: Days) -> Floats:
+def _irrigation(days: SimulatedDays) -> Floats:
     """Return the demand of gardens, which are watered from April to October only."""
     season = (days.month >= 4) & (days.month <= 10)
-    return np.asarray(_above(days, 12.0, 18.0) * season)
+    return np.asarray(_degrees_above(days, 12.0, 18.0) * season)
 
 
-DRIVERS: Final[Mapping[str, Callable[[Days], Floats]]] = MappingProxyType(
+DRIVERS: Final[Mapping[str, Callable[[SimulatedDays], Floats]]] = MappingProxyType(
     {
         "day": lambda days: np.ones_like(days.presence),
         "presence": lambda days: days.presence,
         "meals": lambda days: _DUTY_MEALS + (1.0 - _DUTY_MEALS) * days.presence,
-        "cooling": lambda days: _above(days, 22.0, 6.0) * _occupied(days),
-        "heating": lambda days: _below(days, 14.0, 14.0) * _occupied(days),
-        "warmth": lambda days: _above(days, 10.0, 20.0),
+        "cooling": lambda days: _degrees_above(days, 22.0, 6.0) * _occupancy(days),
+        "heating": lambda days: _degrees_below(days, 14.0, 14.0) * _occupancy(days),
+        "warmth": lambda days: _degrees_above(days, 10.0, 20.0),
         "boiler": _boiler,
-        "growing": _growing,
+        "growing": _irrigation,
     }
 )

@@ -8,16 +8,17 @@ import numpy as np
 
 from jieneng.metering.quantities import Medium
 from jieneng.metering.site import AreaKind
-from simulators.load.load import Shape, Shaped, Term
+from simulators.load.load import DayShape, LoadTerm, ShapedLoad
 from simulators.load.load_drivers import DRIVERS
-from simulators.load.seeded_noise import Floats, Ints, bell, key
-from simulators.load.simulated_days import Days
+from simulators.load.seeded_noise import Floats, Ints, near_normal, noise_key
+from simulators.load.simulated_days import SimulatedDays
 
 Basis = Literal["m2", "person", "rated"]
 
 #: The recipe for meters without a default recipe, and for areas without a recorded size.
 FALLBACK: Final = "nameplate"
-_DAY_DEVIATION: Final = 0.04  # share of a day's total, as no two days are alike
+#: Standard deviation of the random factor of a day.
+_DAY_DEVIATION: Final = 0.04
 
 
 class ShapeRow(msgspec.Struct, frozen=True):
@@ -36,7 +37,7 @@ class TermRow(msgspec.Struct, frozen=True, kw_only=True):
     shape: str
 
 
-class Usual(msgspec.Struct, frozen=True, kw_only=True):
+class DefaultFor(msgspec.Struct, frozen=True, kw_only=True):
     """The meters for which a recipe is the default: by medium, kind of area and item."""
 
     medium: Medium
@@ -49,39 +50,39 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     term: tuple[TermRow, ...]
-    usual: tuple[Usual, ...] = ()
+    default_for: tuple[DefaultFor, ...] = ()
 
 
-class Book(msgspec.Struct, frozen=True):
+class LoadRecipes(msgspec.Struct, frozen=True):
     """The whole of `data/loads.toml`."""
 
     shape: tuple[ShapeRow, ...]
     recipe: tuple[Recipe, ...]
 
-    def named(self, name: str) -> Recipe:
+    def by_name(self, name: str) -> Recipe:
         """Return the recipe of that name, which must exist."""
         return next(recipe for recipe in self.recipe if recipe.name == name)
 
-    def usual(self, medium: str, kind: str, item: str | None) -> str:
+    def default_recipe(self, medium: str, kind: str, item: str | None) -> str:
         """Return the name of the default recipe for a medium, a kind of area and an item."""
         for recipe in self.recipe:
-            for usual in recipe.usual:
-                if (usual.medium, usual.kind, usual.item) == (medium, kind, item):
+            for row in recipe.default_for:
+                if (row.medium, row.kind, row.item) == (medium, kind, item):
                     return recipe.name
         return FALLBACK
 
 
-class Base(msgspec.Struct, frozen=True):
-    """The factor of a term's amount on each day: `scale` x `size`."""
+class DailyBasis(msgspec.Struct, frozen=True):
+    """The factor by which a term's amount is multiplied on each day: `scale` x `size`."""
 
     scale: float
     size: Floats
 
 
-class Totals(msgspec.Struct, frozen=True):
-    """The total of a term on each day (see `daily_totals.ByDay`): the product of these fields."""
+class TermTotals(msgspec.Struct, frozen=True):
+    """The total of a term on each day, the product of these fields; see `DailyValues`."""
 
-    base: Base
+    basis: DailyBasis
     amount: float
     driver: Floats
     trend: Floats
@@ -90,40 +91,40 @@ class Totals(msgspec.Struct, frozen=True):
         return len(self.driver)
 
     def __getitem__(self, days: slice) -> Floats:
-        sized = self.base.scale * self.base.size[days] * self.amount
-        return np.asarray(sized * self.driver[days] * self.trend[days])
+        amounts = self.basis.scale * self.basis.size[days] * self.amount
+        return np.asarray(amounts * self.driver[days] * self.trend[days])
 
 
-class Wobble(msgspec.Struct, frozen=True):
-    """A random factor around 1 for each day, as no two days are alike (`daily_totals.ByDay`)."""
+class DailyNoise(msgspec.Struct, frozen=True):
+    """A random factor around 1 for each day, as no two days are alike; see `DailyValues`."""
 
-    of: int
-    number: Ints
+    key: int
+    day_numbers: Ints
 
     def __len__(self) -> int:
-        return len(self.number)
+        return len(self.day_numbers)
 
     def __getitem__(self, days: slice) -> Floats:
-        return np.asarray(1.0 + _DAY_DEVIATION * bell(self.of, self.number[days]))
+        return np.asarray(1.0 + _DAY_DEVIATION * near_normal(self.key, self.day_numbers[days]))
 
 
-class Makings:
+class LoadFactory:
     """The shapes and drivers that all loads of a site share; each is kept once."""
 
-    def __init__(self, book: Book, days: Days) -> None:
-        self._shapes = {row.name: Shape(row.hours) for row in book.shape}
+    def __init__(self, recipes: LoadRecipes, days: SimulatedDays) -> None:
+        self._shapes = {row.name: DayShape(row.hours) for row in recipes.shape}
         self._drivers = {name: driver(days) for name, driver in DRIVERS.items()}
-        self._number = np.arange(len(days.dates))
+        self._day_numbers = np.arange(len(days.dates))
 
     def load(
         self,
         recipe: Recipe,
-        bases: Mapping[Basis, Base],
+        bases: Mapping[Basis, DailyBasis],
         *,
         trend: Floats,
         origin_ms: int,
-        of: str,
-    ) -> Shaped:
+        noise_name: str,
+    ) -> ShapedLoad:
         """Return the load of a recipe.
 
         Args:
@@ -131,13 +132,18 @@ class Makings:
             bases: factor of the amounts on each day, by basis.
             trend: growth factor of the consumption for each day.
             origin_ms: the first day's local midnight, as UTC.
-            of: text from which the keys of the noise are made: seed, site, meter.
+            noise_name: text from which the keys of the noise are made: seed, site, meter.
         """
         terms = [
-            Term(
-                Totals(bases[row.basis], row.amount, self._drivers[row.driver], trend),
+            LoadTerm(
+                TermTotals(bases[row.basis], row.amount, self._drivers[row.driver], trend),
                 self._shapes[row.shape],
             )
             for row in recipe.term
         ]
-        return Shaped(origin_ms, terms, key(of, "ripple"), Wobble(key(of, "days"), self._number))
+        return ShapedLoad(
+            origin_ms,
+            terms,
+            noise_key(noise_name, "ripple"),
+            DailyNoise(noise_key(noise_name, "days"), self._day_numbers),
+        )

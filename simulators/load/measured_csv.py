@@ -13,11 +13,11 @@ from zoneinfo import ZoneInfo
 import msgspec
 import numpy as np
 
-from jieneng.metering.errors import ConfigError, Problem
+from jieneng.metering.errors import ConfigError, Msgid, Problem
 from simulators.load.seeded_noise import Floats, Ints
 
 
-class Table(msgspec.Struct, frozen=True):
+class CsvTable(msgspec.Struct, frozen=True):
     """The header and the rows of a CSV file, as texts.
 
     Attributes:
@@ -52,14 +52,14 @@ class Table(msgspec.Struct, frozen=True):
                 numbers are compared as numbers.
         """
         at = self._column(column)
-        holes = {_number_or(text) for text in missing}
+        missing_values = {_number_or_text(text) for text in missing}
         return np.asarray(
-            [self._value(text[at], holes, line) for line, text in enumerate(self.rows, 2)]
+            [self._value(text[at], missing_values, line) for line, text in enumerate(self.rows, 2)]
         )
 
     def _column(self, name: str) -> int:
         if name not in self.header:
-            raise self._refuse(
+            raise self._error(
                 "the file has no column {column}.", "It has: {known}.", 1,
                 column=name, known=", ".join(self.header),
             )  # fmt: skip
@@ -69,27 +69,27 @@ class Table(msgspec.Struct, frozen=True):
         try:
             moment = datetime.fromisoformat(text)
         except ValueError as error:
-            raise self._refuse(
+            raise self._error(
                 "{time} is no time.", "Write it as 2020-01-31 23:00:00.", line, time=text
             ) from error
         local = moment.replace(tzinfo=zone) if moment.tzinfo is None else moment
         return round(local.timestamp() * 1000)
 
-    def _value(self, text: str, holes: Collection[float | str], line: int) -> float:
-        number = _number_or(text)
-        if text == "" or number in holes:
+    def _value(self, text: str, missing_values: Collection[float | str], line: int) -> float:
+        number = _number_or_text(text)
+        if text == "" or number in missing_values:
             return math.nan
         if isinstance(number, str):
-            raise self._refuse(
+            raise self._error(
                 "{value} is no number.", "List it as missing, if it means so.", line, value=text
             )
         return number
 
-    def _refuse(self, text: str, fix: str, line: int, **values: object) -> ConfigError:
+    def _error(self, text: Msgid, fix: Msgid, line: int, **values: object) -> ConfigError:
         return ConfigError([Problem(text=text, fix=fix, values=values, file=self.name, line=line)])
 
 
-def parse(lines: Iterable[str], name: str) -> Table:
+def parse(lines: Iterable[str], name: str) -> CsvTable:
     """Parse the lines of a file into a table.
 
     Raises:
@@ -111,10 +111,10 @@ def parse(lines: Iterable[str], name: str) -> Table:
                     )
                 ]
             )
-    return Table(name, rows[0], tuple(rows[1:]))
+    return CsvTable(name, rows[0], tuple(rows[1:]))
 
 
-def _number_or(text: str) -> float | str:
+def _number_or_text(text: str) -> float | str:
     try:
         return float(text)
     except ValueError:

@@ -1,9 +1,11 @@
 """Replay measured values as a meter's load. Pure: arrays in, a load out.
 
 Law: the consumption over each interval of the file is exactly the file's value. A missing value
-adds nothing. The file does not say how the flow varied inside an interval, so the replay chooses:
-everything flows in the middle, and nothing flows at both edges for `rest` of the interval's length.
-A reading taken a little before or after the full hour therefore still agrees exactly with the file.
+adds nothing.
+
+The file does not say how the flow varied inside an interval. The replay lets everything flow in the
+middle and nothing at the two edges, each of which is a share `rest` of the interval. A reading that
+is taken a little before or after the full hour therefore agrees exactly with the file, too.
 """
 
 from typing import Final
@@ -17,7 +19,7 @@ REST: Final = 0.25
 _NEVER_MS: Final = 2**62
 
 
-class Replay:
+class ReplayedLoad:
     """A load (see `load.Load`) that follows measured values."""
 
     def __init__(self, begins_ms: Ints, ends_ms: Ints, amounts: Floats, rest: float = REST) -> None:
@@ -39,52 +41,52 @@ class Replay:
         known = ~np.isnan(amounts)
         if (amounts[known] < 0).any():
             raise ValueError("a counter can't fall: there is a negative amount in the replay")
-        pause = (rest * (ends_ms - begins_ms)).astype(np.int64)
-        # An empty last interval that never begins, so that every moment has a next interval.
-        self._from = np.append((begins_ms + pause)[known], _NEVER_MS - 1)
-        self._to = np.append((ends_ms - pause)[known], _NEVER_MS)
+        rest_ms = (rest * (ends_ms - begins_ms)).astype(np.int64)
+        # An empty interval at the end of time, so that every moment has a next interval.
+        self._begins_ms = np.append((begins_ms + rest_ms)[known], _NEVER_MS - 1)
+        self._ends_ms = np.append((ends_ms - rest_ms)[known], _NEVER_MS)
         self._amounts = np.append(amounts[known], 0.0)
-        self._before = np.concatenate([[0.0], np.cumsum(self._amounts[:-1])])
+        self._consumed_before = np.concatenate([[0.0], np.cumsum(self._amounts[:-1])])
 
     def consumption(self, t_ms: Ints) -> Floats:
         """See `Load`."""
-        at, share = self._place(t_ms)
-        return np.asarray(self._before[at] + share * self._amounts[at])
+        index, share = self._interval_at(t_ms)
+        return np.asarray(self._consumed_before[index] + share * self._amounts[index])
 
     def rate(self, t_ms: Ints) -> Floats:
         """See `Load`."""
-        at, share = self._place(t_ms)
-        lasts_h = (self._to - self._from)[at] / HOUR_MS
+        index, share = self._interval_at(t_ms)
+        hours = (self._ends_ms - self._begins_ms)[index] / HOUR_MS
         flowing = (share > 0.0) & (share < 1.0)
-        return np.where(flowing, self._amounts[at] / lasts_h, 0.0)
+        return np.where(flowing, self._amounts[index] / hours, 0.0)
 
-    def _place(self, t_ms: Ints) -> tuple[Ints, Floats]:
+    def _interval_at(self, t_ms: Ints) -> tuple[Ints, Floats]:
         """Return the first interval that has not ended, and the share of it that has flowed."""
-        at = np.searchsorted(self._to, t_ms, side="right")
-        passed = (t_ms - self._from[at]) / (self._to - self._from)[at]
-        return at, np.clip(passed, 0.0, 1.0)
+        index = np.searchsorted(self._ends_ms, t_ms, side="right")
+        flowed_share = (t_ms - self._begins_ms[index]) / (self._ends_ms - self._begins_ms)[index]
+        return index, np.clip(flowed_share, 0.0, 1.0)
 
 
 def from_intervals(
     times_ms: Ints, amounts: Floats, interval_ms: int | None = None, rest: float = REST
-) -> Replay:
+) -> ReplayedLoad:
     """Return a replay of amounts, each with the moment at which its interval begins.
 
     Args:
         times_ms: beginning of each interval, UTC.
         amounts: consumption in each interval [canonical unit]; NaN where it is missing.
         interval_ms: length of the intervals; None: the median distance between two times.
-        rest: see `Replay`.
+        rest: see `ReplayedLoad`.
     """
     length = interval_ms or int(np.median(np.diff(times_ms)))
-    return Replay(times_ms, times_ms + length, amounts, rest)
+    return ReplayedLoad(times_ms, times_ms + length, amounts, rest)
 
 
-def from_registers(times_ms: Ints, readings: Floats, rest: float = REST) -> Replay:
+def from_registers(times_ms: Ints, readings: Floats, rest: float = REST) -> ReplayedLoad:
     """Return a replay of a register's readings.
 
     Missing readings (NaN) are bridged: the next reading contains what flowed in the gap.
     """
     known = ~np.isnan(readings)
     times, values = times_ms[known], readings[known]
-    return Replay(times[:-1], times[1:], np.diff(values), rest)
+    return ReplayedLoad(times[:-1], times[1:], np.diff(values), rest)

@@ -23,27 +23,27 @@ _MIX: Final = (
 )
 
 
-def key(*parts: object) -> int:
+def noise_key(*parts: object) -> int:
     """Return a 64-bit key made from the parts, such as seed, site, meter and purpose."""
     text = "\x1f".join(str(part) for part in parts)
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
 
 
-def uniform(of: int, index: Ints) -> Floats:
+def uniform(key: int, index: Ints) -> Floats:
     """Return uniformly distributed numbers in [0, 1)."""
-    state = index.astype(np.uint64) * _GAMMA + np.uint64(of)
+    state = index.astype(np.uint64) * _GAMMA + np.uint64(key)
     for shift, factor in _MIX:
         state = (state ^ (state >> shift)) * factor
     state ^= state >> np.uint64(31)
     return (state >> np.uint64(11)).astype(np.float64) / 2.0**53
 
 
-def bell(of: int, index: Ints) -> Floats:
+def near_normal(key: int, index: Ints) -> Floats:
     """Return bell-shaped numbers: mean 0, standard deviation 1, within +-3.46.
 
     Each is the scaled sum of four uniform numbers (Irwin-Hall).
     """
-    total = uniform(of, 4 * index)
+    total = uniform(key, 4 * index)
     for part in (1, 2, 3):
-        total = total + uniform(of, 4 * index + part)
+        total = total + uniform(key, 4 * index + part)
     return np.asarray((total - 2.0) * np.sqrt(3.0))

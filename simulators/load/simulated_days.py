@@ -22,11 +22,11 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from simulators.load.seeded_noise import Floats, Ints, bell, key
+from simulators.load.seeded_noise import Floats, Ints, near_normal, noise_key
 
 Dates = npt.NDArray[np.datetime64]
 
-FIRST: Final = date(2019, 1, 1)
+FIRST_DAY: Final = date(2019, 1, 1)
 
 MONTHLY_MEAN_C: Final = (
     (0.4, 3.4, 9.1, 14.6, 20.6, 23.5, 27.0, 25.6, 22.4, 18.1, 8.5, 3.6)
@@ -34,11 +34,13 @@ MONTHLY_MEAN_C: Final = (
 _WEATHER_DEVIATION_C: Final = 2.5
 _WEATHER_MEMORY: Final = 0.7  # how much of a day's deviation is left on the next one
 
-_OFF: Final[Dates] = np.array(list(chinese_calendar.holidays), "datetime64[D]")
-_WORKED: Final[Dates] = np.array(list(chinese_calendar.workdays), "datetime64[D]")  # on weekends
+_HOLIDAYS: Final[Dates] = np.array(list(chinese_calendar.holidays), "datetime64[D]")
+_WORKED_WEEKENDS: Final[Dates] = np.array(
+    list(chinese_calendar.workdays), "datetime64[D]"
+)  # on weekends
 
 
-class Reduced(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
+class ReducedPresence(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
     """A period of days on which only a part of the staff came, both ends included."""
 
     from_: date
@@ -47,14 +49,14 @@ class Reduced(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"
     source: str
 
 
-class Presence(msgspec.Struct, frozen=True):
+class PresenceFile(msgspec.Struct, frozen=True):
     """The contents of `data/presence.toml`: reduced presence, which no calendar lists."""
 
-    reduced: tuple[Reduced, ...] = ()
+    reduced: tuple[ReducedPresence, ...] = ()
 
 
-class Days(msgspec.Struct, frozen=True):
-    """Consecutive days from `FIRST`, as arrays.
+class SimulatedDays(msgspec.Struct, frozen=True):
+    """Consecutive days from `FIRST_DAY`, as arrays.
 
     Attributes:
         month: 1 to 12.
@@ -68,40 +70,46 @@ class Days(msgspec.Struct, frozen=True):
     mean_c: Floats
 
 
-def days(presence: Presence, last_year: int, seed: int, site: str) -> Days:
+def simulate_days(presence: PresenceFile, last_year: int, seed: int, site: str) -> SimulatedDays:
     """Return the days from 2019 to the end of `last_year`."""
-    dates = np.arange(np.datetime64(FIRST), np.datetime64(date(last_year + 1, 1, 1)))
+    dates = np.arange(np.datetime64(FIRST_DAY), np.datetime64(date(last_year + 1, 1, 1)))
     month = dates.astype("datetime64[M]").astype(np.int64) % 12 + 1
-    return Days(dates, month, _presence(presence, dates), _mean_c(dates, month, seed, site))
+    return SimulatedDays(
+        dates, month, _presence(presence, dates), _mean_c(dates, month, seed, site)
+    )
 
 
-def unknown_years(years: Iterable[int]) -> list[int]:
+def years_with_unknown_holidays(years: Iterable[int]) -> list[int]:
     """Return the years whose holidays the library does not know; they have weekends only."""
     known = {day.year for day in chinese_calendar.holidays}
     return [year for year in years if year not in known]
 
 
-def _presence(presence: Presence, dates: Dates) -> Floats:
-    workday = np.is_busday(dates, holidays=_OFF) | np.isin(dates, _WORKED)
+def _presence(presence: PresenceFile, dates: Dates) -> Floats:
+    workday = np.is_busday(dates, holidays=_HOLIDAYS) | np.isin(dates, _WORKED_WEEKENDS)
     share = workday.astype(np.float64)
-    for part in presence.reduced:
-        within = (dates >= np.datetime64(part.from_)) & (dates <= np.datetime64(part.to))
-        share[within] *= part.presence
+    for period in presence.reduced:
+        in_period = (dates >= np.datetime64(period.from_)) & (dates <= np.datetime64(period.to))
+        share[in_period] *= period.presence
     return share
 
 
 def _mean_c(dates: Dates, month: Ints, seed: int, site: str) -> Floats:
     """Return the climate, linear between the middles of the months, plus the weather."""
     first_of_month = dates.astype("datetime64[M]")
-    length = (first_of_month + 1).astype("datetime64[D]") - first_of_month.astype("datetime64[D]")
-    passed = (dates - first_of_month.astype("datetime64[D]")).astype(np.float64) + 0.5
-    place = month - 1.5 + passed / length.astype(np.float64)  # 0.0: the middle of January
+    days_of_month = (first_of_month + 1).astype("datetime64[D]") - first_of_month.astype(
+        "datetime64[D]"
+    )
+    days_passed = (dates - first_of_month.astype("datetime64[D]")).astype(np.float64) + 0.5
+    month_position = (
+        month - 1.5 + days_passed / days_of_month.astype(np.float64)
+    )  # 0.0: the middle of January
     means = np.asarray([MONTHLY_MEAN_C[-1], *MONTHLY_MEAN_C, MONTHLY_MEAN_C[0]])
-    climate = np.interp(place, np.arange(-1.0, 13.0), means)
-    number = dates.astype(np.int64)
+    climate = np.interp(month_position, np.arange(-1.0, 13.0), means)
+    day_number = dates.astype(np.int64)
     weather, weight = np.zeros(len(dates)), 1.0
-    for back in range(12):
-        weather += weight * bell(key(seed, site, "weather"), number - back)
+    for days_back in range(12):
+        weather += weight * near_normal(noise_key(seed, site, "weather"), day_number - days_back)
         weight *= _WEATHER_MEMORY
     scale = _WEATHER_DEVIATION_C * np.sqrt(1.0 - _WEATHER_MEMORY**2)
     return np.asarray(climate + scale * weather)

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from simulators.load.seeded_noise import bell
+from simulators.load.seeded_noise import near_normal
 
 # Gas lines run a little above the atmosphere; standard conditions are 101.325 kPa and 20 degrees
 # (GB/T 19205-2008). The line's temperature is constant here, so the ratio of the totals is, too.
@@ -47,7 +47,7 @@ SHARES: Final[Mapping[str, float]] = MappingProxyType(
 )
 
 
-class Moment(msgspec.Struct, frozen=True):
+class GaugeInputs(msgspec.Struct, frozen=True):
     """The inputs of a meter's gauges at a moment.
 
     Attributes:
@@ -68,7 +68,7 @@ class Moment(msgspec.Struct, frozen=True):
 
     def wobble(self, place: int) -> float:
         """Return a random number that changes every second, for values that no load determines."""
-        return float(bell(self.of + place, np.asarray([self.time_ms // 1000]))[0])
+        return float(near_normal(self.of + place, np.asarray([self.time_ms // 1000]))[0])
 
     @property
     def power_kw(self) -> float:
@@ -86,7 +86,7 @@ class Moment(msgspec.Struct, frozen=True):
         return through / self.voltage_v(phase)
 
 
-GAUGES: Final[Mapping[str, Callable[[Moment], float]]] = MappingProxyType(
+GAUGES: Final[Mapping[str, Callable[[GaugeInputs], float]]] = MappingProxyType(
     {
         "power_kw": lambda at: at.power_kw,
         "power_a_kw": lambda at: at.power_kw / 3.0,

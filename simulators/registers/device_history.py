@@ -17,8 +17,8 @@ from jieneng.metering.catalog.modbus_points import ModbusModel
 from jieneng.metering.quantities import CONSUMPTION
 from jieneng.metering.site import Dated, Meter, Site, value_on
 from simulators.load.load import DAY_MS, Load
-from simulators.load.simulated_days import FIRST
-from simulators.registers.device_stretch import Anchor, Stretch
+from simulators.load.simulated_days import FIRST_DAY
+from simulators.registers.device_period import CounterAnchor, DevicePeriod
 from simulators.registers.register_layout import registers
 
 _A_YEAR: Final = 365
@@ -30,9 +30,9 @@ def midnight_ms(site: Site, day: date) -> int:
     return round(datetime.combine(day, time(), site.zone).timestamp() * 1000)
 
 
-def stretches(
+def device_periods(
     site: Site, models: Mapping[str, ModbusModel], one: Meter, load: Load, *, replayed: bool = False
-) -> list[Stretch]:
+) -> list[DevicePeriod]:
     """Return the devices and transformers of a meter over time, from its installation on.
 
     Args:
@@ -48,14 +48,14 @@ def stretches(
     # The model of the first device is not recorded; it is assumed to be today's model.
     names = [one.model or "", *hangs]
     ratio_changes = [midnight_ms(site, row.from_) for row in (*one.ct, *one.pt)]
-    found: list[Stretch] = []
+    found: list[DevicePeriod] = []
     for number, begin in enumerate([installed, *swaps]):
         end = swaps[number] if number < len(swaps) else None
         model = models[names[number]]
         anchor = _anchor(site, one, load, model, number, replayed=replayed)
         inside = [at for at in ratio_changes if begin < at and (end is None or at < end)]
         found += [
-            Stretch(at, model, *ratios(site, one, at), since_ms=begin, anchor=anchor)
+            DevicePeriod(at, model, *ratios(site, one, at), since_ms=begin, anchor=anchor)
             for at in [begin, *sorted(set(inside))]
         ]
     return found
@@ -63,23 +63,23 @@ def stretches(
 
 def _anchor(
     site: Site, one: Meter, load: Load, model: ModbusModel, number: int, *, replayed: bool
-) -> Anchor:
+) -> CounterAnchor:
     """Return a moment of a device at which its reading is known, and that reading."""
     if number > 0:
         earlier = one.replaced[number - 1]
-        return Anchor(round(earlier.at.timestamp() * 1000), earlier.initial)
+        return CounterAnchor(round(earlier.at.timestamp() * 1000), earlier.initial)
     if one.replaced:
         last = one.replaced[0]
         at = round(last.at.timestamp() * 1000)
         # Half a step more, so that the device shows its final reading before it is removed.
-        return Anchor(at, last.final + _half_step(site, one, model, at))
+        return CounterAnchor(at, last.final + _half_step(site, one, model, at))
     if one.installed is None:
-        return Anchor()
-    installed, epoch = midnight_ms(site, one.installed), midnight_ms(site, FIRST)
+        return CounterAnchor()
+    installed, epoch = midnight_ms(site, one.installed), midnight_ms(site, FIRST_DAY)
     if replayed or installed >= epoch:
-        return Anchor(installed)
+        return CounterAnchor(installed)
     a_day = _flowed(load, epoch + _A_YEAR * DAY_MS) / _A_YEAR
-    return Anchor(shows=a_day * (epoch - installed) / DAY_MS)
+    return CounterAnchor(shows=a_day * (epoch - installed) / DAY_MS)
 
 
 def _flowed(load: Load, time_ms: int) -> float:
@@ -87,7 +87,7 @@ def _flowed(load: Load, time_ms: int) -> float:
 
 
 def _half_step(site: Site, one: Meter, model: ModbusModel, time_ms: int) -> float:
-    stretch = Stretch(time_ms, model, *ratios(site, one, time_ms - 1))
+    stretch = DevicePeriod(time_ms, model, *ratios(site, one, time_ms - 1))
     counter = CONSUMPTION[one.medium]
     step = next(r for r in registers(stretch, one.medium) if r.row.quantity == counter)
     return 0.0 if step.layout.kind == "f" else float(step.step) / 2.0

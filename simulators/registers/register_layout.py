@@ -17,7 +17,7 @@ from jieneng.metering.quantities import CONSUMPTION, Medium
 from simulators.encoding import register_words
 from simulators.load.seeded_noise import Floats
 from simulators.registers.derived_quantities import share
-from simulators.registers.device_stretch import Stretch
+from simulators.registers.device_period import DevicePeriod
 
 #: Steps between 0 and 1 of a float that holds a fraction: it holds each of them exactly.
 _FINE: Final = 1024
@@ -110,12 +110,12 @@ class Register(msgspec.Struct, frozen=True):
         return units
 
 
-def registers(stretch: Stretch, medium: Medium) -> tuple[Register, ...]:
+def registers(stretch: DevicePeriod, medium: Medium) -> tuple[Register, ...]:
     """Return the registers of a device, with the transformer ratios of a stretch."""
     return tuple(_register(row, stretch, medium) for row in stretch.model.point)
 
 
-def _register(row: PointRow, stretch: Stretch, medium: Medium) -> Register:
+def _register(row: PointRow, stretch: DevicePeriod, medium: Medium) -> Register:
     parts = parts_of(row)
     layout = parts[0].layout
     ends = None if layout.kind == "f" else layout.capacity * parts[0].weight

@@ -20,24 +20,24 @@ import numpy as np
 
 from jieneng.metering.quantities import CONSUMPTION, Medium
 from simulators.faults.fault import Span
-from simulators.faults.register_faults import Counts, StateFault
+from simulators.faults.register_faults import StateFault, TimeFunction
 from simulators.load.load import Load
-from simulators.load.seeded_noise import Floats, Ints, key
+from simulators.load.seeded_noise import Floats, Ints, noise_key
 from simulators.registers.address_blocks import blocks, copy_words, identities, overlap
-from simulators.registers.derived_quantities import GAUGES, Moment
-from simulators.registers.device_stretch import Anchor, Stretch
+from simulators.registers.derived_quantities import GAUGES, GaugeInputs
+from simulators.registers.device_period import CounterAnchor, DevicePeriod
 from simulators.registers.register_layout import Register, registers
 
 _NEVER_MS: Final = 2**62
 
 #: State faults of a device with their times, in the order in which they are applied.
-States = tuple[tuple[StateFault, Span], ...]
+TimedStates = tuple[tuple[StateFault, Span], ...]
 
 #: A function that returns the units a register shows, from the units that it should show.
-Slips = Callable[[Register, float], float]
+ApplySlips = Callable[[Register, float], float]
 
 
-def no_slips(_: Register, units: float) -> float:
+def unchanged(_: Register, units: float) -> float:
     """Return the units unchanged: the register shows what it holds."""
     return units
 
@@ -48,31 +48,33 @@ class Meter:
     Attributes:
         load: load of the meter.
         states: state faults with their times, in the order in which they are applied.
-        stretches: devices and transformers, in the order of time.
+        periods: devices and transformers, in the order of time.
     """
 
-    def __init__(self, name: str, medium: Medium, load: Load, stretches: Sequence[Stretch]) -> None:
+    def __init__(
+        self, name: str, medium: Medium, load: Load, device_periods: Sequence[DevicePeriod]
+    ) -> None:
         """Build a meter without faults.
 
         Args:
             name: id of the meter.
             medium: medium of the meter.
             load: load of the meter.
-            stretches: devices and transformers, at least one, in the order of time.
+            device_periods: devices and transformers, at least one, in the order of time.
         """
         self.id = name
         self.medium = medium
         self.load = load
-        self.stretches = tuple(stretches)
-        self._begins = [stretch.begin_ms for stretch in stretches]
-        self._registers = [registers(stretch, medium) for stretch in stretches]
-        self._blocks = [blocks(stretch.model) for stretch in stretches]
-        self._identities = [identities(stretch.model, name) for stretch in stretches]
+        self.periods = tuple(device_periods)
+        self._begins = [stretch.begin_ms for stretch in device_periods]
+        self._registers = [registers(stretch, medium) for stretch in device_periods]
+        self._blocks = [blocks(stretch.model) for stretch in device_periods]
+        self._identities = [identities(stretch.model, name) for stretch in device_periods]
         self._counters = [next(one for one in group if one.counts) for group in self._registers]
-        self._lives = [_life(stretches, number) for number in range(len(stretches))]
-        self._offsets: dict[Anchor, float] = {}
-        self._key = key(name, "gauges")
-        self.states: States = ()
+        self._lives = [_life(device_periods, number) for number in range(len(device_periods))]
+        self._offsets: dict[CounterAnchor, float] = {}
+        self._key = noise_key(name, "gauges")
+        self.states: TimedStates = ()
 
     @property
     def counts(self) -> str:
@@ -86,7 +88,7 @@ class Meter:
 
     def most(self, time_ms: int) -> int:
         """Return the greatest number of registers that the device serves in an answer."""
-        return self.stretches[self._at(time_ms)].model.model.max_registers
+        return self.periods[self._at(time_ms)].model.model.max_registers
 
     def answers(self, function: int, time_ms: int) -> bool:
         """Return True if the device supports a Modbus function; all support 3 and 4."""
@@ -121,7 +123,7 @@ class Meter:
         counted = self._counted(number, states=())(np.asarray([time_ms]))
         return float(counter.value(counter.units(counted))[0])
 
-    def values(self, time_ms: int, states: States | None = None) -> dict[str, float]:
+    def values(self, time_ms: int, states: TimedStates | None = None) -> dict[str, float]:
         """Return the values of all registers at a moment, by quantity [canonical unit].
 
         Args:
@@ -156,7 +158,7 @@ class Meter:
         return None if counter.ends is None else float(counter.ends * counter.step)
 
     def words(
-        self, function: int, address: int, count: int, time_ms: int, slips: Slips = no_slips
+        self, function: int, address: int, count: int, time_ms: int, slips: ApplySlips = unchanged
     ) -> list[int]:
         """Return the contents of registers or coils at a moment; 0 for those not in the model."""
         number = self._at(time_ms)
@@ -184,21 +186,21 @@ class Meter:
         """Forget the cached offsets of the devices, after the load's past has changed."""
         self._offsets.clear()
 
-    def _counted(self, number: int, states: States | None = None) -> Counts:
+    def _counted(self, number: int, states: TimedStates | None = None) -> TimeFunction:
         """Return the counter of a device as a function of time, state faults included."""
-        offset = self._offset(self.stretches[number].anchor)
+        offset = self._offset(self.periods[number].anchor)
 
         def counted(t_ms: Ints) -> Floats:
             return np.maximum(self.load.consumption(t_ms) + offset, 0.0)
 
-        counts: Counts = counted
+        counts: TimeFunction = counted
         life = self._lives[number]
         for fault, span in self.states if states is None else states:
             if own := fault.within(span, life):
                 counts = fault.counted(counts, own, self.wraps(self._begins[number]))
         return counts
 
-    def _offset(self, anchor: Anchor) -> float:
+    def _offset(self, anchor: CounterAnchor) -> float:
         """Return the difference between a device's counter and the load's consumption."""
         if anchor.at_ms is None:
             return anchor.shows
@@ -207,21 +209,21 @@ class Meter:
             self._offsets[anchor] = anchor.shows - flowed
         return self._offsets[anchor]
 
-    def _flows(self, states: States | None = None) -> Counts:
-        rate: Counts = self.load.rate
+    def _flows(self, states: TimedStates | None = None) -> TimeFunction:
+        rate: TimeFunction = self.load.rate
         for fault, span in self.states if states is None else states:
             rate = fault.flows(rate, span)
         return rate
 
     def _shown(
-        self, number: int, time_ms: int, states: States | None = None
+        self, number: int, time_ms: int, states: TimedStates | None = None
     ) -> Callable[[Register], float]:
         """Return a function from a register to its units at a moment; the load is asked once."""
         at = np.asarray([time_ms])
         counted = self._counted(number, states)(at)
-        stretch = self.stretches[number]
+        stretch = self.periods[number]
         single = any(row.quantity == "voltage_v" for row in stretch.model.point)
-        moment = Moment(
+        moment = GaugeInputs(
             medium=self.medium,
             rate=float(self._flows(states)(at)[0]),
             phases=1 if single else 3,
@@ -238,8 +240,8 @@ class Meter:
         return units
 
 
-def _life(stretches: Sequence[Stretch], number: int) -> Span:
+def _life(device_periods: Sequence[DevicePeriod], number: int) -> Span:
     """Return the time in which the device of a stretch was installed."""
-    since_ms = stretches[number].since_ms
-    ends = (one.begin_ms for one in stretches[number:] if one.since_ms != since_ms)
+    since_ms = device_periods[number].since_ms
+    ends = (one.begin_ms for one in device_periods[number:] if one.since_ms != since_ms)
     return Span(since_ms, next(ends, _NEVER_MS))

@@ -28,7 +28,7 @@ SERVED_COLUMNS: Final = (*CONSUMPTION_COLUMNS, "register", "answer", "faults", "
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MS: Final = timedelta(milliseconds=1)
 
-Moment = Annotated[datetime, Meta(tz=True)]
+GaugeInputs = Annotated[datetime, Meta(tz=True)]
 
 
 class MeterRow(msgspec.Struct, frozen=True):
@@ -63,8 +63,8 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     v: Literal[1] = 1
     site: str
     timezone: str
-    begin: Moment
-    end: Moment | None
+    begin: GaugeInputs
+    end: GaugeInputs | None
     speed: Annotated[float, Meta(gt=0)]
     interval_s: Annotated[int, Meta(ge=1)]
     meters: dict[str, MeterRow]

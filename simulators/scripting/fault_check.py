@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from jieneng.metering.errors import Problem
+from jieneng.metering.errors import Msgid, Problem
 from jieneng.metering.site import Site, below
 from simulators.faults.connection_faults import OneConnection
 from simulators.faults.fault import Fault
@@ -20,7 +20,7 @@ _EARLIEST_MS: Final = 0
 _LATEST_MS: Final = 221_845_392_000_000
 
 
-class Times(msgspec.Struct, frozen=True):
+class ScriptTimes(msgspec.Struct, frozen=True):
     """The moments against which the times of a script are checked.
 
     Attributes:
@@ -39,7 +39,9 @@ class _Row(msgspec.Struct, frozen=True):
     number: int
     file: str
 
-    def problem(self, text: str, fix: str, key: str | None = None, /, **values: object) -> Problem:
+    def problem(
+        self, text: Msgid, fix: Msgid, key: str | None = None, /, **values: object
+    ) -> Problem:
         """Return a problem of one of the row's keys, or of the whole row."""
         path = ("fault", self.number)
         return Problem(
@@ -52,27 +54,27 @@ class _Row(msgspec.Struct, frozen=True):
 
 
 def check(
-    campus: SimulatedSite, fault: Fault, number: int, file: str, times: Times
+    simulated: SimulatedSite, fault: Fault, number: int, file: str, times: ScriptTimes
 ) -> Iterator[Problem]:
     """Yield the problems of a fault: targets, times, links and registers that can't be.
 
     Args:
-        campus: the simulated site.
+        simulated: the simulated site.
         fault: the row.
         number: number of the row in its file, from 0.
         file: name of the file.
         times: beginning of the simulation, and the present moment.
     """
     row = _Row(fault, number, file)
-    wrong = [*_target_problems(campus.site, row), *_time_problems(row, times)]
+    wrong = [*_target_problems(simulated.site, row), *_time_problems(row, times)]
     yield from wrong
     if not wrong:
         yield from _moment_problems(row, times)
-        yield from _link_problems(campus, row)
-        yield from _register_problems(campus, row)
+        yield from _link_problems(simulated, row)
+        yield from _register_problems(simulated, row)
 
 
-def same_ids(faults: Sequence[Fault], taken: Iterable[str], file: str) -> Iterator[Problem]:
+def duplicate_ids(faults: Sequence[Fault], taken: Iterable[str], file: str) -> Iterator[Problem]:
     """Yield a problem for each fault whose id is used twice."""
     count = Counter([*taken, *(fault.id for fault in faults if fault.id)])
     for number, fault in enumerate(faults):
@@ -114,7 +116,7 @@ def _target_problems(site: Site, row: _Row) -> Iterator[Problem]:
         )
 
 
-def _time_problems(row: _Row, times: Times) -> Iterator[Problem]:
+def _time_problems(row: _Row, times: ScriptTimes) -> Iterator[Problem]:
     fault = row.fault
     if fault.start is not None and fault.after_s is not None:
         yield row.problem("start and after_s are two beginnings.", "Keep one of them.", "after_s")
@@ -141,7 +143,7 @@ def _time_problems(row: _Row, times: Times) -> Iterator[Problem]:
         )
 
 
-def _moment_problems(row: _Row, times: Times) -> Iterator[Problem]:
+def _moment_problems(row: _Row, times: ScriptTimes) -> Iterator[Problem]:
     try:
         span = row.fault.span(times.begin_ms)
     except OverflowError:
@@ -161,12 +163,12 @@ def _moment_problems(row: _Row, times: Times) -> Iterator[Problem]:
         )
 
 
-def _link_problems(campus: SimulatedSite, row: _Row) -> Iterator[Problem]:
+def _link_problems(simulated: SimulatedSite, row: _Row) -> Iterator[Problem]:
     fault = row.fault
     if fault.layer == "flow":
         return
-    meters = targets(campus, fault)
-    links = {campus.site.buses[bus].link for bus in _buses_of(campus.site, meters)}
+    meters = target_meters(simulated, fault)
+    links = {simulated.site.buses[bus].link for bus in _buses_of(simulated.site, meters)}
     if not links & set(fault.framings):
         yield row.problem(
             "{kind} needs a link that is {framings}, and there is none among its targets.",
@@ -175,8 +177,8 @@ def _link_problems(campus: SimulatedSite, row: _Row) -> Iterator[Problem]:
             framings=" | ".join(fault.framings),
         )
     if isinstance(fault, OneConnection) and not any(
-        {one.id for one in campus.site.meter if one.bus == bus.id} <= meters
-        for bus in campus.site.bus
+        {one.id for one in simulated.site.meter if one.bus == bus.id} <= meters
+        for bus in simulated.site.bus
     ):
         yield row.problem(
             "{kind} concerns a whole bus, and the area holds none.", "Name it: bus = ...", "area"
@@ -185,10 +187,10 @@ def _link_problems(campus: SimulatedSite, row: _Row) -> Iterator[Problem]:
         yield row.problem("offset = 0 changes nothing.", "Choose another offset.", "offset")
 
 
-def _register_problems(campus: SimulatedSite, row: _Row) -> Iterator[Problem]:
+def _register_problems(simulated: SimulatedSite, row: _Row) -> Iterator[Problem]:
     fault = row.fault
-    touched = targets(campus, fault)
-    served = [meter for name, meter in sorted(campus.meters.items()) if name in touched]
+    touched = target_meters(simulated, fault)
+    served = [meter for name, meter in sorted(simulated.meters.items()) if name in touched]
     quantity = getattr(fault, "quantity", None)
     held = {name for meter in served for name in meter.quantities}
     if quantity is not None and quantity not in held:
@@ -208,7 +210,7 @@ def _register_problems(campus: SimulatedSite, row: _Row) -> Iterator[Problem]:
             "kind",
             meters=", ".join(endless),
         )
-    if recorded := [meter.id for meter in served if campus.site.meters[meter.id].replaced]:
+    if recorded := [meter.id for meter in served if simulated.site.meters[meter.id].replaced]:
         yield row.problem(
             "what these meters showed when they were replaced is on record: {meters}.",
             "Choose meters that were not replaced; theirs can't have been older.",
@@ -221,13 +223,13 @@ def _buses_of(site: Site, meters: frozenset[str]) -> set[str]:
     return {one.bus for one in site.meter if one.id in meters and one.bus is not None}
 
 
-def targets(campus: SimulatedSite, fault: Fault) -> frozenset[str]:
+def target_meters(simulated: SimulatedSite, fault: Fault) -> frozenset[str]:
     """Return the ids of the meters that a fault affects."""
-    named = _named(campus.site, fault)
+    named = _named(simulated.site, fault)
     if not isinstance(fault, PowerCut):
         return named
     # Electricity meters below a meter without power have no power either.
-    site = campus.site
+    site = simulated.site
     parents = {one.id: one.parent for one in site.meter if one.medium == "electricity"}
     fed = below(parents, [name for name in parents if name in named])
     return named | frozenset(fed)

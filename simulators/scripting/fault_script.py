@@ -20,16 +20,22 @@ from simulators.faults import connection_faults, flow_faults
 from simulators.faults.fault import Fault, Span
 from simulators.faults.register_faults import Replacement, SlipFault, StateFault
 from simulators.faults.reply_faults import ReplyFault
-from simulators.load.altered_load import Cut, Leak
-from simulators.load.seeded_noise import key, uniform
-from simulators.registers.simulated_meter import States
-from simulators.scripting.fault_check import SCRIPT_FILE, Times, check, same_ids, targets
+from simulators.load.altered_load import LeakPeriod, Outage
+from simulators.load.seeded_noise import noise_key, uniform
+from simulators.registers.simulated_meter import TimedStates
+from simulators.scripting.fault_check import (
+    SCRIPT_FILE,
+    ScriptTimes,
+    check,
+    duplicate_ids,
+    target_meters,
+)
 from simulators.simulated_site import SimulatedSite
 
 _Kind = TypeVar("_Kind", bound=Fault)
 
 
-class Placed(msgspec.Struct, frozen=True):
+class PlacedFault(msgspec.Struct, frozen=True):
     """A fault with its time and its targets.
 
     Attributes:
@@ -54,35 +60,35 @@ class Placed(msgspec.Struct, frozen=True):
         return self.span.begin_ms <= now_ms < self.span.end_ms
 
 
-class Script:
+class FaultScript:
     """All faults of a simulation, by target and time."""
 
-    def __init__(self, campus: SimulatedSite, seed: int, begin_ms: int) -> None:
+    def __init__(self, simulated: SimulatedSite, seed: int, begin_ms: int) -> None:
         """Begin without any fault.
 
         Args:
-            campus: the simulated site.
+            simulated: the simulated site.
             seed: seed of the random draws.
             begin_ms: beginning of the simulation, UTC.
         """
-        self._campus = campus
+        self._simulated = simulated
         self._seed = seed
         self._begin_ms = begin_ms
         self._running = False
-        self._placed: dict[str, Placed] = {}
-        self._by_meter: dict[str, tuple[Placed, ...]] = {}
-        self._on_bus = _on_bus(campus.site)
+        self._placed: dict[str, PlacedFault] = {}
+        self._by_meter: dict[str, tuple[PlacedFault, ...]] = {}
+        self._on_bus = _on_bus(simulated.site)
         self._flows_altered = False
         self._draws = Counter[tuple[str, str]]()
 
     @property
-    def placed(self) -> Sequence[Placed]:
+    def placed(self) -> Sequence[PlacedFault]:
         """All faults, in the order in which they were placed."""
         return tuple(self._placed.values())
 
     def place(
         self, faults: Sequence[Fault], now_ms: int | None = None, file: str = SCRIPT_FILE
-    ) -> list[Placed]:
+    ) -> list[PlacedFault]:
         """Add faults, all or none, and return them with their times and targets.
 
         Args:
@@ -93,14 +99,14 @@ class Script:
         Raises:
             ConfigError: a fault has a problem; the error lists every problem of every fault.
         """
-        times = Times(self._begin_ms, now_ms if self._running else None)
+        times = ScriptTimes(self._begin_ms, now_ms if self._running else None)
         problems = [
             *(
                 problem
                 for number, fault in enumerate(faults)
-                for problem in check(self._campus, fault, number, file, times)
+                for problem in check(self._simulated, fault, number, file, times)
             ),
-            *same_ids(faults, self._placed, file),
+            *duplicate_ids(faults, self._placed, file),
         ]
         if problems:
             raise ConfigError(problems)
@@ -113,7 +119,7 @@ class Script:
         """Note that the simulation runs: from now on no fault may begin in the past."""
         self._running = True
 
-    def switch_on(self, fault: Fault, now_ms: int) -> Placed:
+    def switch_on(self, fault: Fault, now_ms: int) -> PlacedFault:
         """Place a fault; it begins now unless it has a start of its own.
 
         Raises:
@@ -124,7 +130,7 @@ class Script:
             fault = msgspec.structs.replace(fault, after_s=max(after_s, 0.0))
         return self.place([fault], now_ms, "fault")[0]
 
-    def switch_off(self, name: str, now_ms: int) -> Placed | None:
+    def switch_off(self, name: str, now_ms: int) -> PlacedFault | None:
         """End a fault now and return it; return None if no fault has that id.
 
         A fault that has not begun yet is removed.
@@ -195,34 +201,34 @@ class Script:
             if isinstance(one.fault, kind) and one.on(now_ms) and self._hits(one, meter):
                 yield one.fault
 
-    def _hits(self, one: Placed, meter: str) -> bool:
+    def _hits(self, one: PlacedFault, meter: str) -> bool:
         if one.fault.probability == 1.0:
             return True
         number = self._draws[one.id, meter]
         self._draws[one.id, meter] += 1
-        drawn = uniform(key(self._seed, "fault", one.id, meter), np.asarray([number]))
+        drawn = uniform(noise_key(self._seed, "fault", one.id, meter), np.asarray([number]))
         return bool(drawn[0] < one.fault.probability)
 
-    def _place(self, fault: Fault, taken: set[str]) -> Placed:
+    def _place(self, fault: Fault, taken: set[str]) -> PlacedFault:
         if fault.id is None:
             kind = fault.kind().replace("_", "-")
             names = (f"{kind}-{number}" for number in count(1))
             fault = msgspec.structs.replace(fault, id=next(n for n in names if n not in taken))
             taken.add(fault.id or "")
-        meters = targets(self._campus, fault)
+        meters = target_meters(self._simulated, fault)
         buses = frozenset(bus for bus, there in self._on_bus.items() if there <= meters)
-        one = Placed(fault, fault.span(self._begin_ms), meters, buses)
+        one = PlacedFault(fault, fault.span(self._begin_ms), meters, buses)
         self._placed[one.id] = one
         return one
 
     def _apply(self) -> None:
         """Pass the states on to the meters, and the cuts and leaks to their loads."""
-        by_meter: dict[str, list[Placed]] = {}
+        by_meter: dict[str, list[PlacedFault]] = {}
         for one in self._placed.values():
             for name in one.meters:
                 by_meter.setdefault(name, []).append(one)
         self._by_meter = {name: tuple(found) for name, found in by_meter.items()}
-        for name, meter in self._campus.meters.items():
+        for name, meter in self._simulated.meters.items():
             meter.states = _states(self._by_meter.get(name, ()))
         flows = any(isinstance(one.fault, flow_faults.FlowFault) for one in self._placed.values())
         if flows or self._flows_altered:
@@ -230,30 +236,30 @@ class Script:
         self._flows_altered = flows
 
     def _alter_flows(self) -> None:
-        for name, load in self._campus.leaves.items():
+        for name, load in self._simulated.own_loads.items():
             load.alter(self._cuts(name), ())
-        for name, load in self._campus.flows.items():
+        for name, load in self._simulated.loads.items():
             leaks = [
-                Leak(one.span.begin_ms, one.span.end_ms, one.fault.rate)
+                LeakPeriod(one.span.begin_ms, one.span.end_ms, one.fault.rate)
                 for one in self._by_meter.get(name, ())
                 if isinstance(one.fault, flow_faults.Leak)
             ]
-            load.alter((), [part for leak in leaks for part in leak.without(self._cuts(name))])
-        for meter in self._campus.meters.values():
+            load.alter((), [part for leak in leaks for part in leak.outside(self._cuts(name))])
+        for meter in self._simulated.meters.values():
             meter.settle()
 
-    def _cuts(self, meter: str) -> list[Cut]:
+    def _cuts(self, meter: str) -> list[Outage]:
         """Return the power cuts of a meter. Water, gas and heat flow on, so they have none."""
-        if self._campus.site.meters[meter].medium != "electricity":
+        if self._simulated.site.meters[meter].medium != "electricity":
             return []
         return [
-            Cut(one.span.begin_ms, one.span.end_ms)
+            Outage(one.span.begin_ms, one.span.end_ms)
             for one in self._by_meter.get(meter, ())
             if isinstance(one.fault, flow_faults.PowerCut)
         ]
 
 
-def _states(placed: Sequence[Placed]) -> States:
+def _states(placed: Sequence[PlacedFault]) -> TimedStates:
     """Return the states of a meter, in the order in which they begin.
 
     A state that goes away with the device ends when the device is replaced.

@@ -26,13 +26,13 @@ from aiohttp import web
 
 from jieneng import config_file as toml
 from jieneng.clock import Clock
-from jieneng.locale import say, translator
+from jieneng.locale import known_language, say, translator
 from jieneng.metering.errors import ConfigError, Problem, UsageError
 from jieneng.observe import serving_http
 from simulators.faults import KINDS, FaultsFile
 from simulators.faults.fault import NEVER_MS, Fault
 from simulators.registers.simulated_meter import Meter
-from simulators.scripting.fault_script import Placed, Script
+from simulators.scripting.fault_script import FaultScript, PlacedFault
 from simulators.serving.simulated_bus import ExchangeRecord
 from simulators.settings import ControlSettings
 from simulators.simulated_site import SimulatedSite
@@ -67,7 +67,7 @@ class SimulatorControl:
     """The HTTP handlers of one running simulation."""
 
     def __init__(
-        self, simulated: SimulatedSite, script: Script, exchanges: ExchangeLog, clock: Clock
+        self, simulated: SimulatedSite, script: FaultScript, exchanges: ExchangeLog, clock: Clock
     ) -> None:
         self._simulated = simulated
         self._script = script
@@ -223,8 +223,9 @@ class SimulatorControl:
             problems, status = [error], 404 if isinstance(error, _NotFound) else 400
         except web.HTTPException as error:
             return _json({"problems": [error.reason]}, error.status)
-        language = request.headers.get("Accept-Language", self._simulated.site.site.language)
-        translate = translator("en" if language.startswith("en") else "zh")
+        site_language = self._simulated.site.site.language
+        wanted = request.headers.get("Accept-Language", site_language)
+        translate = translator(known_language(wanted) or site_language)
         return _json({"problems": [say(problem, translate) for problem in problems]}, status)
 
 
@@ -267,7 +268,7 @@ def kind_row(kind: type[Fault]) -> dict[str, object]:
     }
 
 
-def placed_row(placed: Placed, now_ms: int) -> dict[str, object]:
+def placed_row(placed: PlacedFault, now_ms: int) -> dict[str, object]:
     """Return a fault with its begin, its end, and whether it is active now."""
     given = {
         name: value

@@ -14,7 +14,7 @@ from typing import Final, Protocol
 import msgspec
 
 from simulators.encoding.modbus_frames import Request
-from simulators.faults.reply_faults import Deed, worse
+from simulators.faults.reply_faults import ConnectionAction, worse
 from simulators.serving.simulated_bus import (
     ExchangeListener,
     PlannedReply,
@@ -134,11 +134,11 @@ class Line:
         self._record(planned, sent, received_s)
         self._answer_waiting()
 
-    def _carry_out(self, step: bytes | Deed | float) -> bytes | None:
+    def _carry_out(self, step: bytes | ConnectionAction | float) -> bytes | None:
         """Carry out one step. Return the bytes sent, or None if they could not be sent."""
-        if step is Deed.HANG_UP:
+        if step is ConnectionAction.RESET:
             self._transport.reset()
-        elif step is Deed.GO_DEAD:
+        elif step is ConnectionAction.GO_SILENT:
             self.dead = True
         elif isinstance(step, bytes):
             if self.dead or self._transport.is_closing():

@@ -29,11 +29,11 @@ from simulators.encoding.modbus_frames import (
     Framing,
     Request,
 )
-from simulators.faults.register_faults import Slip, SlipFault
-from simulators.faults.reply_faults import Answer, Question, ReplyFault
+from simulators.faults.register_faults import SlipContext, SlipFault
+from simulators.faults.reply_faults import Answer, ReplyFault, RequestContext
 from simulators.registers.register_layout import Register
-from simulators.registers.simulated_meter import Meter, Slips, no_slips
-from simulators.scripting.fault_script import Script
+from simulators.registers.simulated_meter import ApplySlips, Meter, unchanged
+from simulators.scripting.fault_script import FaultScript
 from simulators.verdict import Verdict
 
 #: Share of the bus's `timeout_s` within which every reader must take an answer.
@@ -109,7 +109,7 @@ class SimulatedBus:
         clock: Clock,
         framing: Framing,
         *,
-        script: Script | None = None,
+        script: FaultScript | None = None,
         timeout_s: float = math.inf,
     ) -> None:
         """Make a bus of these meters, by unit."""
@@ -162,7 +162,7 @@ class SimulatedBus:
         answered = _with_reply_header(request, replies)
         acts = () if code is None else (self.codec.refusal(answered, code),)
         answer = Answer(acts, "bad", empty=True)
-        return self._with_faults(answer, Question(self.codec, answered, 0), replies, record)
+        return self._with_faults(answer, RequestContext(self.codec, answered, 0), replies, record)
 
     def _reply_with_registers(
         self,
@@ -195,12 +195,14 @@ class SimulatedBus:
             value=known_value,
             register=meter.undisturbed(now_ms) if disturbed else known_value,
         )
-        return self._with_faults(answer, Question(self.codec, answered, number), replies, record)
+        return self._with_faults(
+            answer, RequestContext(self.codec, answered, number), replies, record
+        )
 
     def _with_faults(
         self,
         answer: Answer,
-        question: Question,
+        question: RequestContext,
         replies: tuple[ReplyFault, ...],
         record: ExchangeRecord,
     ) -> PlannedReply:
@@ -256,13 +258,15 @@ def exception_code(meter: Meter, request: Request, now_ms: int) -> int | None:
     return None
 
 
-def _slipping(faults: tuple[SlipFault, ...], nth_of_unit: int, number: int) -> Slips:
+def _slipping(faults: tuple[SlipFault, ...], nth_of_unit: int, number: int) -> ApplySlips:
     """Return the function that applies these faults to each register of a reply."""
     if not faults:
-        return no_slips
+        return unchanged
 
     def slips(one: Register, units: float) -> float:
-        slip = Slip(one.row.quantity, one.counts, one.layout, float(one.step), nth_of_unit, number)
+        slip = SlipContext(
+            one.row.quantity, one.counts, one.layout, float(one.step), nth_of_unit, number
+        )
         for fault in faults:
             if fault.concerns(slip):
                 units = fault.shown(units, slip)

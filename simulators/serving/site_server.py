@@ -23,10 +23,10 @@ from jieneng.site_folder import SiteFolder
 from simulators import simulated_site
 from simulators.load import replayed_load
 from simulators.load.load import Load
-from simulators.load.load_recipes import Book
-from simulators.load.measured_csv import Table, parse
-from simulators.load.simulated_days import Presence
-from simulators.scripting.fault_script import Script
+from simulators.load.load_recipes import LoadRecipes
+from simulators.load.measured_csv import CsvTable, parse
+from simulators.load.simulated_days import PresenceFile
+from simulators.scripting.fault_script import FaultScript
 from simulators.serving.bus_endpoint import BusEndpoint
 from simulators.serving.serial_port import SerialPort
 from simulators.serving.simulated_bus import ExchangeListener, SimulatedBus, ignore_exchange
@@ -43,10 +43,10 @@ def simulate_site(folder: SiteFolder, settings: SimulatorSettings) -> SimulatedS
     Raises:
         ConfigError: `simulator.toml` or a replayed file has errors.
     """
-    book = read_package_data("loads.toml", Book)
+    book = read_package_data("loads.toml", LoadRecipes)
     if problems := simulated_site.check(folder.site, settings, book):
         raise ConfigError(problems)
-    presence = read_package_data("presence.toml", Presence)
+    presence = read_package_data("presence.toml", PresenceFile)
     models = modbus_models(folder.models)
     return simulated_site.build(
         folder.site, models, settings, presence, book, replays(folder, settings)
@@ -55,7 +55,7 @@ def simulate_site(folder: SiteFolder, settings: SimulatorSettings) -> SimulatedS
 
 def replays(folder: SiteFolder, settings: SimulatorSettings) -> dict[str, Load]:
     """Return the loads that follow measured files, by meter. Each file is read once."""
-    tables: dict[str, Table] = {}
+    tables: dict[str, CsvTable] = {}
     loads: dict[str, Load] = {}
     for number, row in enumerate(settings.replay):
         if row.file not in tables:
@@ -77,7 +77,7 @@ def replays(folder: SiteFolder, settings: SimulatorSettings) -> dict[str, Load]:
     return loads
 
 
-def _table(path: Path, number: int) -> Table:
+def _table(path: Path, number: int) -> CsvTable:
     opened = gzip.open if path.suffix == ".gz" else open
     try:
         with opened(path, "rt", encoding="utf-8-sig", newline="") as lines:
@@ -107,7 +107,7 @@ async def serving(
     simulated: SimulatedSite,
     clock: Clock,
     *,
-    script: Script | None = None,
+    script: FaultScript | None = None,
     host: str = "127.0.0.1",
     ports: Mapping[str, int] | None = None,
     devices: Mapping[str, Path] | None = None,
@@ -156,5 +156,5 @@ async def serving(
 
 def _warm_up(simulated: SimulatedSite, now_ms: int) -> None:
     """Ask every load once: the first question is slow, and no master should wait for it."""
-    for load in simulated.flows.values():
+    for load in simulated.loads.values():
         load.consumption(np.asarray([now_ms]))

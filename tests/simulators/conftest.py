@@ -14,5 +14,5 @@ def settings(example: SiteFolder) -> SimulatorSettings:
 
 
 @pytest.fixture(scope="session")
-def campus(example: SiteFolder, settings: SimulatorSettings) -> SimulatedSite:
+def simulated(example: SiteFolder, settings: SimulatorSettings) -> SimulatedSite:
     return site_server.simulate_site(example, settings)

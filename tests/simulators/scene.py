@@ -15,11 +15,11 @@ from jieneng.metering.catalog.modbus_points import modbus_models
 from jieneng.metering.site import Area, Bus, Meter, Site, SiteInfo
 from jieneng.site_folder import packaged_models
 from simulators.faults.fault import Fault
-from simulators.load.altered_load import Altered
-from simulators.load.constant_load import Steady
+from simulators.load.altered_load import AlteredLoad
+from simulators.load.constant_load import ConstantLoad
 from simulators.registers import simulated_meter as metered
-from simulators.registers.device_stretch import Stretch
-from simulators.scripting.fault_script import Script
+from simulators.registers.device_period import DevicePeriod
+from simulators.scripting.fault_script import FaultScript
 from simulators.serving import site_server
 from simulators.serving.bus_endpoint import BusEndpoint
 from simulators.serving.simulated_bus import ExchangeListener, ExchangeRecord, ignore_exchange
@@ -60,13 +60,13 @@ def site(link: Any = "tcp") -> Site:
     )
 
 
-def campus(link: Any = "tcp") -> SimulatedSite:
+def simulated(link: Any = "tcp") -> SimulatedSite:
     where = site(link)
-    leaves = {name: Altered(Steady(rate, BEGIN_MS)) for name, rate in _RATES.items()}
-    flows = {name: Altered(leaf) for name, leaf in leaves.items()}
+    leaves = {name: AlteredLoad(ConstantLoad(rate, BEGIN_MS)) for name, rate in _RATES.items()}
+    flows = {name: AlteredLoad(leaf) for name, leaf in leaves.items()}
     meters = {
         one.id: metered.Meter(
-            one.id, one.medium, flows[one.id], [Stretch(0, MODELS[one.model or ""])]
+            one.id, one.medium, flows[one.id], [DevicePeriod(0, MODELS[one.model or ""])]
         )
         for one in where.meter
     }
@@ -84,9 +84,9 @@ class Scene:
 
     def __init__(self, link: Any = "tcp") -> None:
         self.link = link
-        self.campus = campus(link)
+        self.simulated = simulated(link)
         self.clock = StillClock(BEGIN_MS)
-        self.script = Script(self.campus, 1, BEGIN_MS)
+        self.script = FaultScript(self.simulated, 1, BEGIN_MS)
         self.seen: list[ExchangeRecord] = []
         self.also: ExchangeListener = ignore_exchange
         self.places: dict[str, BusEndpoint] = {}
@@ -170,7 +170,7 @@ async def scene(*faults: Fault, link: Any = "tcp") -> AsyncIterator[Scene]:
     one = Scene(link)
     one.script.place(faults)
     async with site_server.serving(
-        one.campus, one.clock, script=one.script, on_exchange=one.see
+        one.simulated, one.clock, script=one.script, on_exchange=one.see
     ) as places:
         one.places = places
         one.script.started()

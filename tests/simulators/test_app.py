@@ -69,12 +69,12 @@ async def test_ports_are_written_once_all_listen_and_closed_on_cancellation(
 
 
 async def test_a_taken_port_is_said_and_the_other_buses_are_closed_again(
-    campus: SimulatedSite,
+    simulated: SimulatedSite,
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         ports = {"data-room-lan": taken.getsockname()[1]}
         with pytest.raises(Unavailable, match="can't listen on 127"):
-            async with site_server.serving(campus, FastClock(NOON_MS, 1.0), ports=ports):
+            async with site_server.serving(simulated, FastClock(NOON_MS, 1.0), ports=ports):
                 raise AssertionError("it must not begin")
 
 

@@ -15,7 +15,7 @@ from simulators.simulated_site import SimulatedSite
 
 
 def test_every_counter_of_every_meter_has_its_readings(
-    example: SiteFolder, campus: SimulatedSite
+    example: SiteFolder, simulated: SimulatedSite
 ) -> None:
     """Seven years of days and 400 days of hours, of 30 meters."""
     days = meter_history.midnights(example.site, date(2020, 1, 1), date(2026, 11, 22))
@@ -24,7 +24,7 @@ def test_every_counter_of_every_meter_has_its_readings(
     assert len(recent) == 399 * 24
     seen = set()
     for times in (days, recent):
-        for series in meter_history.readings(campus, times):
+        for series in meter_history.readings(simulated, times):
             seen.add((series.meter, series.quantity))
             assert series.values.shape == times.shape
             assert not np.isnan(series.values).any()
@@ -42,17 +42,19 @@ def test_every_counter_of_every_meter_has_its_readings(
 
 
 def test_the_agents_own_read_plan_reads_the_same_digits(
-    example: SiteFolder, campus: SimulatedSite
+    example: SiteFolder, simulated: SimulatedSite
 ) -> None:
     """Read plan and decoder of the agent, against the registers, at moments over six years."""
     moments = meter_history.midnights(example.site, date(2020, 3, 1), date(2026, 3, 1))[::365]
     for one in example.site.meter:
-        readings = campus.meters[one.id].readings(moments)[CONSUMPTION[one.medium]]
+        readings = simulated.meters[one.id].readings(moments)[CONSUMPTION[one.medium]]
         for moment, value in zip(moments.tolist(), readings.tolist(), strict=True):
             ct, pt = ratios(example.site, one, moment)
             for read in plan(modbus_models(example.models)[one.model or ""], {"ct": ct, "pt": pt}):
-                words = campus.meters[one.id].words(read.function, read.address, read.count, moment)
-                assert campus.meters[one.id].has(read.function, read.address, read.count, moment)
+                words = simulated.meters[one.id].words(
+                    read.function, read.address, read.count, moment
+                )
+                assert simulated.meters[one.id].has(read.function, read.address, read.count, moment)
                 said = read.decode(b"".join(word.to_bytes(2, "big") for word in words))
                 found = dict(zip(read.quantities, said, strict=True))
                 if CONSUMPTION[one.medium] in found:

@@ -46,8 +46,8 @@ def _folder(
 
 def _week(folder: SiteFolder, settings: SimulatorSettings, meter: str) -> float:
     times = np.asarray([MONDAY_NOON, MONDAY_NOON + WEEK_MS])
-    campus = site_server.simulate_site(folder, settings)
-    return float(np.diff(campus.meters[meter].load.consumption(times))[0])
+    simulated = site_server.simulate_site(folder, settings)
+    return float(np.diff(simulated.meters[meter].load.consumption(times))[0])
 
 
 @pytest.mark.server

@@ -12,7 +12,7 @@ from jieneng.metering.reading import Quality
 from jieneng.metering.schema import QUALITY, Point
 from jieneng.metering.site import Site
 from jieneng.storage import Store
-from simulators.meter_history import Series, full_hours, midnights, readings
+from simulators.meter_history import CounterSeries, full_hours, midnights, readings
 from simulators.simulated_site import SimulatedSite
 
 #: First day of the plan's base year.
@@ -23,7 +23,7 @@ _POINTS_A_WRITE: Final = 20_000
 
 
 async def load(
-    store: Store, campus: SimulatedSite, today: date, progress: Callable[[float], None]
+    store: Store, simulated: SimulatedSite, today: date, progress: Callable[[float], None]
 ) -> date | None:
     """Fill the store up to last midnight; return the first day filled, or None if none was due.
 
@@ -31,11 +31,11 @@ async def load(
 
     Args:
         store: the prepared store.
-        campus: the simulated centre.
+        simulated: the simulated centre.
         today: the local date.
         progress: called with the share done, 0 to 1.
     """
-    site = campus.site
+    site = simulated.site
     first = await _first_day(store, site)
     if first >= today:
         return None
@@ -43,8 +43,8 @@ async def load(
     # Only the counters from which figures are computed: loading takes time.
     rows = [
         series
-        for series in readings(campus, times)
-        if series.quantity == campus.meters[series.meter].counts
+        for series in readings(simulated, times)
+        if series.quantity == simulated.meters[series.meter].counts
     ]
     for number, series in enumerate(rows):
         for chunk in _chunks(list(points(site, series))):
@@ -61,7 +61,7 @@ def moments(site: Site, first: date, today: date) -> NDArray[np.int64]:
     return np.union1d(days, hours)
 
 
-def points(site: Site, series: Series) -> Iterator[Point]:
+def points(site: Site, series: CounterSeries) -> Iterator[Point]:
     """Yield a counter's readings as points, marked as read by hand."""
     medium = site.meters[series.meter].medium
     tags = (("meter", series.meter), ("site", site.id))

@@ -60,14 +60,14 @@ async def run(path: Path, for_s: float | None) -> None:
 async def _prepare(folder: SiteFolder, store: Store, pipeline: Pipeline, console: Console) -> None:
     """Load the history, then compute its consumption, both with progress shown."""
     today = datetime.fromtimestamp(SystemClock().now_ms() / 1000, folder.site.zone).date()
-    campus = site_server.simulate_site(
+    simulated = site_server.simulate_site(
         folder, read_settings(folder.path / "simulator.toml", SimulatorSettings)
     )
     with bars(console) as progress:
         loading = progress.add_task(tr("Simulated history since 2020"), total=1.0)
         computing = progress.add_task(tr("Consumption by day"), total=1.0)
         first = await demo_history.load(
-            store, campus, today, lambda share: progress.update(loading, completed=share)
+            store, simulated, today, lambda share: progress.update(loading, completed=share)
         )
         progress.update(loading, completed=1.0)
         if first is not None:

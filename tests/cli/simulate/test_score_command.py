@@ -49,7 +49,7 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def campus(empty: Path) -> SimulatedSite:
+def simulated(empty: Path) -> SimulatedSite:
     folder = load(empty)
     return site_server.simulate_site(
         folder, read_settings(empty / SETTINGS_FILE, SimulatorSettings)
@@ -57,13 +57,13 @@ def campus(empty: Path) -> SimulatedSite:
 
 
 @pytest.fixture(scope="module")
-def samples(campus: SimulatedSite) -> Samples:
+def samples(simulated: SimulatedSite) -> Samples:
     """The readings of a faultless agent in two hours: each meter every minute."""
     times = BEGIN + 30_000 + 60_000 * np.arange(POLLS)
     found = []
     for name in POLLED:
-        quantity = CONSUMPTION[campus.meters[name].medium]
-        values = campus.meters[name].readings(times)[quantity]
+        quantity = CONSUMPTION[simulated.meters[name].medium]
+        values = simulated.meters[name].readings(times)[quantity]
         found += [
             Sample(name, time_ms, 0, (quantity,), (value,))
             for time_ms, value in zip(times.tolist(), values.tolist(), strict=True)
@@ -73,10 +73,10 @@ def samples(campus: SimulatedSite) -> Samples:
 
 @pytest.fixture(scope="module")
 def truth(
-    tmp_path_factory: pytest.TempPathFactory, campus: SimulatedSite, samples: Samples
+    tmp_path_factory: pytest.TempPathFactory, simulated: SimulatedSite, samples: Samples
 ) -> Path:
     folder = tmp_path_factory.mktemp("run") / "truth"
-    writer = TruthWriter(folder, campus, begin_ms=BEGIN, speed=1.0)
+    writer = TruthWriter(folder, simulated, begin_ms=BEGIN, speed=1.0)
     for one in samples:
         (quantity,), (value,) = one.quantities, one.values
         peer = "127.0.0.1:40000"
@@ -88,9 +88,9 @@ def truth(
     return folder
 
 
-def write(site: Path, campus: SimulatedSite, samples: Samples) -> None:
+def write(site: Path, simulated: SimulatedSite, samples: Samples) -> None:
     points = [
-        schema.reading_point(campus.site.id, campus.meters[one.meter].medium, one)
+        schema.reading_point(simulated.site.id, simulated.meters[one.meter].medium, one)
         for one in samples
     ]
 
@@ -104,12 +104,15 @@ def write(site: Path, campus: SimulatedSite, samples: Samples) -> None:
 
 @pytest.fixture(scope="module")
 def faultless(
-    tmp_path_factory: pytest.TempPathFactory, empty: Path, campus: SimulatedSite, samples: Samples
+    tmp_path_factory: pytest.TempPathFactory,
+    empty: Path,
+    simulated: SimulatedSite,
+    samples: Samples,
 ) -> Path:
     """A store with every reading, and the consumption that the analytics makes of them."""
     folder = tmp_path_factory.mktemp("faultless") / "site"
     shutil.copytree(empty, folder)
-    write(folder, campus, samples)
+    write(folder, simulated, samples)
     done = jieneng("analytics", "backfill", "--site", folder, "--from", "2025-06-01", "--to",
                    "2025-06-01")  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -117,7 +120,7 @@ def faultless(
 
 
 @pytest.fixture
-def broken(tmp_path: Path, empty: Path, campus: SimulatedSite, samples: Samples) -> Path:
+def broken(tmp_path: Path, empty: Path, simulated: SimulatedSite, samples: Samples) -> Path:
     """A store with two readings too few, one too many, one altered, one moved; no consumption."""
     mine = [one for one in samples if one.meter == "e-b1-hvac"]
     moved = msgspec.structs.replace(mine[40], time_ms=mine[40].time_ms + 20_000)
@@ -126,7 +129,7 @@ def broken(tmp_path: Path, empty: Path, campus: SimulatedSite, samples: Samples)
     without = [one for one in samples if one not in (*mine[10:12], mine[40], mine[50])]
     folder = tmp_path / "site"
     shutil.copytree(empty, folder)
-    write(folder, campus, [*without, moved, altered, invented])
+    write(folder, simulated, [*without, moved, altered, invented])
     return folder
 
 
@@ -240,10 +243,10 @@ def test_what_can_not_be_compared_is_told_in_a_sentence(
 
 @pytest.mark.parametrize("interval_s", [60, 450, 1800])
 def test_other_lengths_of_intervals_are_compared_too(
-    faultless: Path, campus: SimulatedSite, tmp_path: Path, interval_s: int
+    faultless: Path, simulated: SimulatedSite, tmp_path: Path, interval_s: int
 ) -> None:
     folder = tmp_path / "truth"
-    TruthWriter(folder, campus, begin_ms=BEGIN, speed=1.0, interval_s=interval_s).close(END)
+    TruthWriter(folder, simulated, begin_ms=BEGIN, speed=1.0, interval_s=interval_s).close(END)
     done = score("--site", faultless, "--truth", folder, "--format", "json")
     assert done.stderr == ""
     found = next(one for one in json.loads(done.stdout)["meters"] if one["meter"] == "e-main")
@@ -252,10 +255,10 @@ def test_other_lengths_of_intervals_are_compared_too(
 
 
 def test_intervals_that_do_not_fit_are_told(
-    faultless: Path, campus: SimulatedSite, tmp_path: Path
+    faultless: Path, simulated: SimulatedSite, tmp_path: Path
 ) -> None:
     folder = tmp_path / "truth"
-    TruthWriter(folder, campus, begin_ms=BEGIN, speed=1.0, interval_s=600).close(END)
+    TruthWriter(folder, simulated, begin_ms=BEGIN, speed=1.0, interval_s=600).close(END)
     done = score("--site", faultless, "--truth", folder, "--format", "json")
     assert "intervals of 600 s and the store's of 900 s do not fit" in done.stderr
     assert json.loads(done.stdout)["days"][0]["coverage"] == 0.0

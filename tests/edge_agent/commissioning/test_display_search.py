@@ -27,12 +27,12 @@ from simulators.encoding import register_words
 from tests.edge_agent.commissioning.unknown_meters import (
     NOW_MS,
     altered,
-    campus,
     low_word_first,
     one_lower,
     probing,
     quiet,
     served,
+    site_of_models,
 )
 
 MODELS = modbus_models(packaged_models())
@@ -63,7 +63,7 @@ async def locate(
 async def test_each_model_of_the_library_is_found_where_it_says(name: str) -> None:
     model = MODELS[name]
     around = range(max(row(model).address - 30, 0), row(model).address + 30)
-    counts = campus([model], "tcp").meters["m-1"].values(NOW_MS)["energy_kwh"]
+    counts = site_of_models([model], "tcp").meters["m-1"].values(NOW_MS)["energy_kwh"]
     [found] = await locate(model, shown(f"{counts:.1f}"), span=around)
     best = display_search.rank(found, row(model))[0]
     exotic = row(model).exponent is not None  # its scale is the device's, not the model's

@@ -14,10 +14,10 @@ from jieneng.clock import Clock, SystemClock
 from jieneng.metering.catalog.modbus_points import ModbusModel, PointRow
 from jieneng.metering.registers import orders
 from jieneng.metering.site import Area, Bus, Meter, Site, SiteInfo
-from simulators.load.altered_load import Altered
-from simulators.load.constant_load import Steady
+from simulators.load.altered_load import AlteredLoad
+from simulators.load.constant_load import ConstantLoad
 from simulators.registers import simulated_meter as metered
-from simulators.registers.device_stretch import Stretch
+from simulators.registers.device_period import DevicePeriod
 from simulators.serving import site_server
 from simulators.simulated_site import SimulatedSite
 from tests.edge_agent.misbehaving import Act, Question
@@ -28,7 +28,7 @@ NOW_MS = BEGIN_MS + 300 * 3_600_000
 _RATES = {"electricity": 36.0, "water": 3.6, "gas": 12.5, "heat": 0.4}
 
 
-def campus(models: Sequence[ModbusModel], link: Any, ct: float = 1.0) -> SimulatedSite:
+def site_of_models(models: Sequence[ModbusModel], link: Any, ct: float = 1.0) -> SimulatedSite:
     """Unit 1 is the first model, unit 2 the second, and so on; all have run for 300 hours."""
     rows = [
         Meter(
@@ -43,10 +43,12 @@ def campus(models: Sequence[ModbusModel], link: Any, ct: float = 1.0) -> Simulat
         bus=(Bus(id="b", agent="agent-1", link=link, host="127.0.0.1", device="x"),),
         meter=tuple(rows),
     )
-    leaves = {one.id: Altered(Steady(_RATES[one.medium], BEGIN_MS)) for one in rows}
-    flows = {name: Altered(leaf) for name, leaf in leaves.items()}
+    leaves = {one.id: AlteredLoad(ConstantLoad(_RATES[one.medium], BEGIN_MS)) for one in rows}
+    flows = {name: AlteredLoad(leaf) for name, leaf in leaves.items()}
     meters = {
-        one.id: metered.Meter(one.id, one.medium, flows[one.id], [Stretch(0, model, Fraction(ct))])
+        one.id: metered.Meter(
+            one.id, one.medium, flows[one.id], [DevicePeriod(0, model, Fraction(ct))]
+        )
         for one, model in zip(rows, models, strict=True)
     }
     return SimulatedSite(site, meters, flows, leaves)
@@ -57,7 +59,7 @@ async def served(
     *models: ModbusModel, link: Any = "tcp", ct: float = 1.0, clock: Clock | None = None
 ) -> AsyncIterator[int]:
     """The port at which they are served; their registers stand still but for a clock that runs."""
-    here = campus(models, link, ct)
+    here = site_of_models(models, link, ct)
     async with site_server.serving(here, clock or StillClock(NOW_MS)) as places:
         yield places["b"].port
 
@@ -65,7 +67,7 @@ async def served(
 @asynccontextmanager
 async def served_on_a_port(*models: ModbusModel) -> AsyncIterator[str]:
     """The serial port at which they are served."""
-    async with site_server.serving(campus(models, "rtu"), StillClock(NOW_MS)) as places:
+    async with site_server.serving(site_of_models(models, "rtu"), StillClock(NOW_MS)) as places:
         yield places["b"].device or ""
 
 

@@ -360,7 +360,7 @@ async def test_simulated_meters_on_a_serial_port_are_polled_again_when_it_is_bac
     place = folder(
         tmp_path, wired, meters=[meter(f"m{unit}", "line", unit, interval_s=0.5) for unit in (1, 2)]
     )
-    campus, clock, device = (
+    simulated, clock, device = (
         site_server.simulate_site(place, SimulatorSettings()),
         SystemClock(),
         tmp_path / "tty",
@@ -385,12 +385,12 @@ async def test_simulated_meters_on_a_serial_port_are_polled_again_when_it_is_bac
 
     with capture_logs() as logs:
         async with running(poller.run()):
-            async with site_server.serving(campus, clock, devices={"line": device}):
+            async with site_server.serving(simulated, clock, devices={"line": device}):
                 await until(lambda: both_since(0))
                 assert not any(one.quality for one in kept)
             await until(lambda: any(one["event"] == "link is down" for one in logs))
             before = len(kept)
-            async with site_server.serving(campus, clock, devices={"line": device}):
+            async with site_server.serving(simulated, clock, devices={"line": device}):
                 await until(lambda: both_since(before))
     events = [one["event"] for one in logs if one["event"].startswith("link is down")]
     # Before: it may be asked before the port is there.
@@ -404,11 +404,11 @@ async def test_an_agent_polls_a_serial_bus_at_the_device_that_its_settings_name(
     """From meter to ingest; site.toml names a device of the machine that it was written on."""
     wired = Bus(id="line", agent="agent-1", link="rtu", device="/dev/ttyS9", timeout_s=0.5)
     place = folder(tmp_path, wired, meters=[meter("m1", "line", 1, interval_s=0.5)])
-    campus, device = site_server.simulate_site(place, SimulatorSettings()), tmp_path / "tty"
+    simulated, device = site_server.simulate_site(place, SimulatorSettings()), tmp_path / "tty"
     ingest = Ingest(mosquitto.port)
     how = settings(mosquitto.port, bus=(BusOverride(id="line", device=str(device)),))
     async with (
-        site_server.serving(campus, SystemClock(), devices={"line": device}),
+        site_server.serving(simulated, SystemClock(), devices={"line": device}),
         running(ingest.run()),
         running(agent(place, how)),
     ):

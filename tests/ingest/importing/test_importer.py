@@ -361,10 +361,10 @@ async def test_a_file_that_breaks_off_is_said_and_not_written(
     (tmp_path / "empty.csv").write_bytes(b"")
     (tmp_path / "nogz.csv.gz").write_bytes(b"time,e-main\n")
     for name, said in {
-        "cut.csv.gz": "can't be read",
+        "cut.csv.gz": "is damaged",
         "gbk.csv": "not UTF-8",
-        "empty.csv": "it is empty",
-        "nogz.csv.gz": "can't be read",
+        "empty.csv": "is empty",
+        "nogz.csv.gz": "is damaged",
     }.items():
         report = await importer.file(tmp_path / name)
         assert said in str(report.problems[-1])

@@ -7,9 +7,9 @@ import pytest
 
 from jieneng.site_folder import SiteFolder
 from simulators.faults import connection_faults, flow_faults
-from simulators.load.altered_load import Altered, Cut, Leak
-from simulators.load.constant_load import Steady
-from simulators.scripting.fault_script import Script
+from simulators.load.altered_load import AlteredLoad, LeakPeriod, Outage
+from simulators.load.constant_load import ConstantLoad
+from simulators.scripting.fault_script import FaultScript
 from simulators.serving import site_server
 from simulators.settings import SimulatorSettings
 from tests.patience import PATIENCE_S
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.server
 
 def _flowed(one: Scene, meter: str, after_s: int) -> float:
     at = np.asarray([BEGIN_MS + 1000 * after_s])
-    return float(one.campus.meters[meter].load.consumption(at)[0])
+    return float(one.simulated.meters[meter].load.consumption(at)[0])
 
 
 async def test_a_power_cut_darkens_a_building_and_the_truth_knows() -> None:
@@ -33,7 +33,7 @@ async def test_a_power_cut_darkens_a_building_and_the_truth_knows() -> None:
         assert round(_flowed(one, "e-b", 4200), 9) == 4.2
         assert round(_flowed(one, "w-1", 4200), 9) == 4.2  # water needs no power
         at = np.asarray([BEGIN_MS + 1_000_000])
-        assert one.campus.meters["e-1"].load.rate(at)[0] == 0.0
+        assert one.simulated.meters["e-1"].load.rate(at)[0] == 0.0
 
 
 async def test_a_dark_gateway_takes_nobody_and_has_forgotten_everybody_afterwards() -> None:
@@ -97,14 +97,14 @@ def test_what_is_fed_through_a_dark_meter_is_dark_too(
     example: SiteFolder, settings: SimulatorSettings
 ) -> None:
     """Block 2 feeds the data room, which is another area of the example centre."""
-    campus = site_server.simulate_site(example, settings)
-    script = Script(campus, 1, BEGIN_MS)
+    simulated = site_server.simulate_site(example, settings)
+    script = FaultScript(simulated, 1, BEGIN_MS)
     [cut] = script.place([flow_faults.PowerCut(meter="e-b2", duration_s=3600)])
     assert {"e-b2", "e-b2-light", "e-dr", "e-dr-it", "e-dr-cool"} <= cut.meters
     assert "w-b2" not in cut.meters
     during = np.asarray([BEGIN_MS, BEGIN_MS + HOUR_MS])
     flowed = {
-        name: float(np.diff(campus.meters[name].load.consumption(during))[0])
+        name: float(np.diff(simulated.meters[name].load.consumption(during))[0])
         for name in ("e-b2", "e-dr", "e-main")
     }
     assert flowed["e-b2"] == pytest.approx(0, abs=1e-6)
@@ -120,16 +120,16 @@ async def test_a_leak_flows_on_top() -> None:
         assert round(_flowed(one, "w-1", 7200), 9) == 9.0
         assert round(_flowed(one, "w-1", 10_800), 9) == 12.6
         at = np.asarray([BEGIN_MS + 5_000_000])
-        assert round(float(one.campus.meters["w-1"].load.rate(at)[0]), 9) == 5.4
+        assert round(float(one.simulated.meters["w-1"].load.rate(at)[0]), 9) == 5.4
 
 
 def test_cuts_that_overlap_are_cut_once() -> None:
-    load = Altered(Steady(10.0, 0))
-    load.alter([Cut(HOUR_MS, 3 * HOUR_MS), Cut(2 * HOUR_MS, 4 * HOUR_MS)], [])
+    load = AlteredLoad(ConstantLoad(10.0, 0))
+    load.alter([Outage(HOUR_MS, 3 * HOUR_MS), Outage(2 * HOUR_MS, 4 * HOUR_MS)], [])
     at = np.asarray([0, HOUR_MS, 2 * HOUR_MS, 4 * HOUR_MS, 5 * HOUR_MS])
     assert load.consumption(at).tolist() == [0.0, 10.0, 10.0, 10.0, 20.0]
     assert load.rate(at).tolist() == [10.0, 0.0, 0.0, 10.0, 10.0]
-    load.alter([], [Leak(0, HOUR_MS, 1.0)])
+    load.alter([], [LeakPeriod(0, HOUR_MS, 1.0)])
     assert load.consumption(at).tolist() == [0.0, 11.0, 21.0, 41.0, 51.0]
     load.alter([], [])
     assert load.consumption(at).tolist() == [0.0, 10.0, 20.0, 40.0, 50.0]

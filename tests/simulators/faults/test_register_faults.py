@@ -12,10 +12,10 @@ import pytest
 from simulators.encoding import register_words
 from simulators.faults import flow_faults, register_faults
 from simulators.faults.fault import Fault
-from simulators.faults.register_faults import Slip
-from simulators.registers.device_stretch import Anchor, Stretch
+from simulators.faults.register_faults import SlipContext
+from simulators.registers.device_period import CounterAnchor, DevicePeriod
 from simulators.registers.simulated_meter import Meter
-from simulators.scripting.fault_script import Script
+from simulators.scripting.fault_script import FaultScript
 from tests.simulators.scene import BEGIN_MS, HOUR_MS, Scene, scene
 
 pytestmark = pytest.mark.server
@@ -25,7 +25,7 @@ SECONDS = np.arange(0, 7200, 60)
 
 def _readings(one: Scene) -> dict[int, float]:
     """What e-1's counter shows, by second."""
-    shown = one.campus.meters["e-1"].readings(BEGIN_MS + 1000 * SECONDS)["energy_kwh"]
+    shown = one.simulated.meters["e-1"].readings(BEGIN_MS + 1000 * SECONDS)["energy_kwh"]
     return {int(at): round(float(value), 6) for at, value in zip(SECONDS, shown, strict=True)}
 
 
@@ -66,7 +66,7 @@ async def test_a_replaced_device_begins_anew_and_nobody_wrote_it_down() -> None:
     async with scene(fault) as one:
         shown = _readings(one)
         assert (shown[540], shown[600], shown[660]) == (5.4, 3.5, 4.1)
-        assert one.campus.meters["e-1"].undisturbed(BEGIN_MS + 660_000) == 6.6
+        assert one.simulated.meters["e-1"].undisturbed(BEGIN_MS + 660_000) == 6.6
 
 
 async def test_a_counter_rolls_over_at_the_chosen_moment() -> None:
@@ -76,7 +76,7 @@ async def test_a_counter_rolls_over_at_the_chosen_moment() -> None:
         assert shown[540] == 42_949_672.96 - 0.6
         assert (shown[600], shown[660]) == (0.0, 0.6)
         times = np.asarray([BEGIN_MS + 3600_000])
-        assert one.campus.meters["e-1"].load.consumption(times)[0] == 36.0  # the truth
+        assert one.simulated.meters["e-1"].load.consumption(times)[0] == 36.0  # the truth
 
 
 async def test_a_drifting_clock_shows_the_last_full_interval_of_its_own() -> None:
@@ -95,7 +95,7 @@ async def test_a_clock_that_drifts_is_off_by_more_every_day() -> None:
     fault = register_faults.ClockDrift(meter="e-1", after_s=0, every_s=60, drift_s_per_day=60)
     async with scene(fault) as one:
         day = BEGIN_MS + 24 * HOUR_MS
-        seen = one.campus.meters["e-1"].readings(np.asarray([day - 1000, day + 1000]))
+        seen = one.simulated.meters["e-1"].readings(np.asarray([day - 1000, day + 1000]))
         # It is 60 s ahead after a day: its full minute is 0 s before ours, give or take the pace.
         lag = np.asarray([86_399, 86_401]) - 100 * seen["energy_kwh"]
         assert (lag >= 0).all()
@@ -174,7 +174,7 @@ async def test_torn_words_are_of_two_moments() -> None:
     ],
 )
 def test_the_high_words_are_from_before_the_carry(kind: str, units: float, torn: float) -> None:
-    slip = Slip("energy_kwh", True, register_words.layout(kind, None), 0.01, 1, 1)
+    slip = SlipContext("energy_kwh", True, register_words.layout(kind, None), 0.01, 1, 1)
     assert register_faults.Torn().shown(units, slip) == torn
 
 
@@ -182,7 +182,7 @@ async def test_another_registers_contents_pass_every_check_of_the_protocol() -> 
     async with scene(register_faults.WrongRegister(meter="e-1", offset=0x61)) as one:
         master = await one.connect()
         answer = await master.ask()
-        volts = one.campus.meters["e-1"].words(3, 0x61, 2, BEGIN_MS)
+        volts = one.simulated.meters["e-1"].words(3, 0x61, 2, BEGIN_MS)
         assert answer == bytes.fromhex("0007 0000 0007 01 03 04") + b"".join(
             word.to_bytes(2, "big") for word in volts
         )
@@ -207,7 +207,7 @@ async def test_a_state_that_was_switched_off_leaves_its_trace() -> None:
         one.clock.time_ms += 100_000
         one.script.switch_off(placed.id, one.clock.time_ms)
         times = np.asarray([BEGIN_MS + 200_000])
-        assert one.campus.meters["e-1"].readings(times)["energy_kwh"][0] == 4.0
+        assert one.simulated.meters["e-1"].readings(times)["energy_kwh"][0] == 4.0
         assert [one.on(BEGIN_MS + 50_000) for one in one.script.placed] == [True]
 
 
@@ -225,15 +225,17 @@ SWAP_S = 1800
 def _swapped(*faults: Fault) -> tuple[float, float, float]:
     """What e-1 shows a second before the swap, at it, and ten minutes after."""
     one = Scene()
-    model = one.campus.meters["e-1"].stretches[0].model
+    model = one.simulated.meters["e-1"].periods[0].model
     at_ms = BEGIN_MS + 1000 * SWAP_S
-    stretches = [
-        Stretch(0, model, anchor=Anchor(at_ms, 500.0)),
-        Stretch(at_ms, model, since_ms=at_ms, anchor=Anchor(at_ms, 1000.0)),
+    device_periods = [
+        DevicePeriod(0, model, anchor=CounterAnchor(at_ms, 500.0)),
+        DevicePeriod(at_ms, model, since_ms=at_ms, anchor=CounterAnchor(at_ms, 1000.0)),
     ]
-    meter = Meter("e-1", "electricity", one.campus.flows["e-1"], stretches)
-    campus = msgspec.structs.replace(one.campus, meters={**one.campus.meters, "e-1": meter})
-    Script(campus, 1, BEGIN_MS).place(faults)
+    meter = Meter("e-1", "electricity", one.simulated.loads["e-1"], device_periods)
+    simulated = msgspec.structs.replace(
+        one.simulated, meters={**one.simulated.meters, "e-1": meter}
+    )
+    FaultScript(simulated, 1, BEGIN_MS).place(faults)
     times = BEGIN_MS + 1000 * np.asarray([SWAP_S - 1, SWAP_S, SWAP_S + 600])
     before, swap, after = meter.readings(times)["energy_kwh"]
     return round(float(before), 6), round(float(swap), 6), round(float(after), 6)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jieneng.site_folder import SiteFolder
-from simulators.load.load import DAY_MS, HOUR_MS, Shape, Shaped, Term
+from simulators.load.load import DAY_MS, HOUR_MS, DayShape, LoadTerm, ShapedLoad
 from simulators.meter_history import midnights
 from simulators.serving import site_server
 from simulators.settings import SimulatorSettings
@@ -24,56 +24,56 @@ def _one(time_ms: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
 
 @given(st.integers(BEGIN_MS, END_MS), st.integers(1, 2000))
 def test_asking_a_moment_equals_asking_a_run(
-    campus: SimulatedSite, begin: int, length: int
+    simulated: SimulatedSite, begin: int, length: int
 ) -> None:
     """Bit for bit, for a leaf and for a sum of leaves."""
-    times = begin + 997 * np.arange(length)
+    factor = begin + 997 * np.arange(length)
     for meter in ("e-b3-hvac", "w-main"):
-        load = campus.meters[meter].load
-        together = load.consumption(times)
+        load = simulated.meters[meter].load
+        together = load.consumption(factor)
         for at in (0, length // 2, length - 1):
-            assert load.consumption(times[at : at + 1])[0] == together[at]
-            assert load.rate(times[at : at + 1])[0] == load.rate(times)[at]
+            assert load.consumption(factor[at : at + 1])[0] == together[at]
+            assert load.rate(factor[at : at + 1])[0] == load.rate(factor)[at]
 
 
 def test_the_same_seed_is_the_same_centre_and_another_one_is_not(
-    example: SiteFolder, settings: SimulatorSettings, campus: SimulatedSite
+    example: SiteFolder, settings: SimulatorSettings, simulated: SimulatedSite
 ) -> None:
-    times = BEGIN_MS + 7_654_321 * np.arange(2000)
+    factor = BEGIN_MS + 7_654_321 * np.arange(2000)
     again = site_server.simulate_site(example, settings)
     other = site_server.simulate_site(example, SimulatorSettings(seed=9))
-    for name, meter in campus.meters.items():
-        ours = meter.load.consumption(times)
-        assert (again.meters[name].load.consumption(times) == ours).all()
-        assert not np.allclose(other.meters[name].load.consumption(times), ours, rtol=1e-6)
+    for name, meter in simulated.meters.items():
+        ours = meter.load.consumption(factor)
+        assert (again.meters[name].load.consumption(factor) == ours).all()
+        assert not np.allclose(other.meters[name].load.consumption(factor), ours, rtol=1e-6)
 
 
 def test_a_later_last_year_changes_nothing_before_it(
-    example: SiteFolder, campus: SimulatedSite
+    example: SiteFolder, simulated: SimulatedSite
 ) -> None:
     short = site_server.simulate_site(example, SimulatorSettings(last_year=2026))
     long = site_server.simulate_site(example, SimulatorSettings(last_year=2033))
-    times = BEGIN_MS + 3_600_007 * np.arange(24 * 365 * 6)
+    factor = BEGIN_MS + 3_600_007 * np.arange(24 * 365 * 6)
     for name in ("e-b1-light", "g-boiler", "w-main"):
-        ours = short.meters[name].load.consumption(times)
-        assert (long.meters[name].load.consumption(times) == ours).all()
+        ours = short.meters[name].load.consumption(factor)
+        assert (long.meters[name].load.consumption(factor) == ours).all()
 
 
-def test_no_load_ever_falls_and_rates_are_its_derivative(campus: SimulatedSite) -> None:
+def test_no_load_ever_falls_and_rates_are_its_derivative(simulated: SimulatedSite) -> None:
     """But for midnights, where one day's rate ends and the next one's begins."""
-    times = BEGIN_MS + 5 * HOUR_MS + 20_000 * np.arange(5 * 4320)  # five days in steps of 20 s
-    for name, meter in campus.meters.items():
-        flowed = meter.load.consumption(times)
+    factor = BEGIN_MS + 5 * HOUR_MS + 20_000 * np.arange(5 * 4320)  # five days in steps of 20 s
+    for name, meter in simulated.meters.items():
+        flowed = meter.load.consumption(factor)
         assert (np.diff(flowed) >= 0).all(), name
-        slope = (meter.load.consumption(times + 1000) - flowed) / (1000 / HOUR_MS)
-        middle = meter.load.rate(times + 500)
+        slope = (meter.load.consumption(factor + 1000) - flowed) / (1000 / HOUR_MS)
+        middle = meter.load.rate(factor + 500)
         apart = np.abs(slope - middle) > 1e-4 * middle.max()
         assert apart.sum() <= 5, name
 
 
-def test_a_parent_is_the_sum_of_its_children_and_its_remainder(campus: SimulatedSite) -> None:
-    times = BEGIN_MS + 11 * HOUR_MS * np.arange(1000)
-    load = {name: meter.load.consumption(times) for name, meter in campus.meters.items()}
+def test_a_parent_is_the_sum_of_its_children_and_its_remainder(simulated: SimulatedSite) -> None:
+    factor = BEGIN_MS + 11 * HOUR_MS * np.arange(1000)
+    load = {name: meter.load.consumption(factor) for name, meter in simulated.meters.items()}
     blocks = load["e-pumps"] + load["e-b1"] + load["e-b2"] + load["e-b3"] + load["e-ct"]
     assert load["e-main"] == pytest.approx(1.015 * blocks)
     parts = load["e-b1-light"] + load["e-b1-hvac"] + load["e-b1-lift"]
@@ -86,22 +86,22 @@ def test_a_parent_is_the_sum_of_its_children_and_its_remainder(campus: Simulated
 
 
 def test_offices_sleep_on_sundays_and_holidays_and_data_rooms_never(
-    example: SiteFolder, campus: SimulatedSite
+    example: SiteFolder, simulated: SimulatedSite
 ) -> None:
     """2024-05-01 was a Wednesday off; 2024-05-11 a Saturday worked."""
     edges = midnights(example.site, date(2024, 4, 29), date(2024, 5, 13))
-    light = np.diff(campus.meters["e-b1-light"].load.consumption(edges))
+    light = np.diff(simulated.meters["e-b1-light"].load.consumption(edges))
     monday, holiday, worked_saturday, sunday = light[0], light[2], light[12], light[13]
     assert holiday < 0.3 * monday
     assert sunday < 0.3 * monday
     assert worked_saturday > 0.85 * monday
-    it = np.diff(campus.meters["e-dr-it"].load.consumption(edges))
+    it = np.diff(simulated.meters["e-dr-it"].load.consumption(edges))
     assert it.min() > 0.8 * it.max()
 
 
 def test_the_ripple_moves_the_power_and_loses_nothing() -> None:
     totals = np.full(400, 24.0)
-    load = Shaped(0, [Term(totals, Shape([1.0] * 24))], of=5)
+    load = ShapedLoad(0, [LoadTerm(totals, DayShape([1.0] * 24))], noise_key=5)
     rates = load.rate(DAY_MS + 1000 * np.arange(86_400))
     assert 0.87 < rates.min() < 0.93
     assert 1.07 < rates.max() < 1.13
@@ -111,7 +111,7 @@ def test_the_ripple_moves_the_power_and_loses_nothing() -> None:
 
 
 def test_before_its_first_day_and_after_its_last_one_a_load_rests() -> None:
-    load = Shaped(0, [Term(np.full(10, 5.0), Shape([1.0] * 24))], of=5)
+    load = ShapedLoad(0, [LoadTerm(np.full(10, 5.0), DayShape([1.0] * 24))], noise_key=5)
     outside = np.asarray([-40 * DAY_MS, -HOUR_MS, 10 * DAY_MS + HOUR_MS, 99 * DAY_MS])
     assert load.consumption(outside).tolist() == pytest.approx([0.0, 0.0, 50.0, 50.0])
     assert load.rate(outside).tolist() == [0.0] * 4
@@ -119,9 +119,9 @@ def test_before_its_first_day_and_after_its_last_one_a_load_rests() -> None:
 
 @given(st.lists(st.floats(0.0, 100.0), min_size=24, max_size=24).filter(lambda h: sum(h) > 1e-3))
 def test_a_shape_spreads_exactly_one_day(hours: list[float]) -> None:
-    shape = Shape(hours)
+    shape = DayShape(hours)
     at = np.linspace(0.0, 24.0, 1441)
-    share = shape.until(at)
+    share = shape.share_until(at)
     assert share[0] == 0.0
     assert share[-1] == pytest.approx(1.0)
     assert (np.diff(share) >= -1e-12).all()

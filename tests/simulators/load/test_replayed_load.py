@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from jieneng.metering.errors import ConfigError
 from jieneng.site_folder import SiteFolder, load
 from simulators.load.load import HOUR_MS
-from simulators.load.replayed_load import Replay, from_intervals, from_registers
+from simulators.load.replayed_load import ReplayedLoad, from_intervals, from_registers
 from simulators.serving import site_server
 from simulators.settings import ReplayRow, SimulatorSettings
 
@@ -80,7 +80,7 @@ def test_what_can_not_be_is_refused(
     begins: list[int], ends: list[int], amounts: list[float], rest: float, reason: str
 ) -> None:
     with pytest.raises(ValueError, match=reason):
-        Replay(np.asarray(begins), np.asarray(ends), np.asarray(amounts, dtype=float), rest)
+        ReplayedLoad(np.asarray(begins), np.asarray(ends), np.asarray(amounts, dtype=float), rest)
 
 
 # --- measured files ------------------------------------------------------------------------------

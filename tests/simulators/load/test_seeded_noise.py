@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from simulators.load.seeded_noise import bell, key, uniform
+from simulators.load.seeded_noise import near_normal, noise_key, uniform
 
 
 def test_the_published_test_vector_of_splitmix64() -> None:
@@ -13,17 +13,27 @@ def test_the_published_test_vector_of_splitmix64() -> None:
 
 
 def test_any_number_can_be_asked_without_the_others() -> None:
-    of = key(1, "huaian-centre", "e-main")
-    together = bell(of, np.arange(-50, 5000))
-    assert bell(of, np.asarray([3210])).tolist() == [together[3260]]
+    key = noise_key(1, "huaian-centre", "e-main")
+    together = near_normal(key, np.arange(-50, 5000))
+    assert near_normal(key, np.asarray([3210])).tolist() == [together[3260]]
 
 
 def test_the_bell_has_mean_zero_and_deviation_one() -> None:
-    numbers = bell(key("a"), np.arange(100_000))
+    numbers = near_normal(noise_key("a"), np.arange(100_000))
     assert abs(numbers.mean()) < 0.02
     assert abs(numbers.std() - 1.0) < 0.01
     assert np.abs(numbers).max() < 3.47
 
 
 def test_keys_of_different_places_differ() -> None:
-    assert len({key(1, "ab", "c"), key(1, "a", "bc"), key(2, "ab", "c"), key(1, "abc")}) == 4
+    assert (
+        len(
+            {
+                noise_key(1, "ab", "c"),
+                noise_key(1, "a", "bc"),
+                noise_key(2, "ab", "c"),
+                noise_key(1, "abc"),
+            }
+        )
+        == 4
+    )

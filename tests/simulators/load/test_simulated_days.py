@@ -6,28 +6,28 @@ import numpy as np
 import pytest
 
 from simulators.load.simulated_days import (
-    FIRST,
+    FIRST_DAY,
     MONTHLY_MEAN_C,
-    Days,
-    Presence,
-    days,
-    unknown_years,
+    PresenceFile,
+    SimulatedDays,
+    simulate_days,
+    years_with_unknown_holidays,
 )
 from simulators.serving.site_server import read_package_data
 
 
 @pytest.fixture(scope="module")
-def presence() -> Presence:
-    return read_package_data("presence.toml", Presence)
+def presence() -> PresenceFile:
+    return read_package_data("presence.toml", PresenceFile)
 
 
 @pytest.fixture(scope="module")
-def span(presence: Presence) -> Days:
-    return days(presence, 2026, seed=1, site="centre")
+def span(presence: PresenceFile) -> SimulatedDays:
+    return simulate_days(presence, 2026, seed=1, site="centre")
 
 
 def _at(day: date) -> int:
-    return (day - FIRST).days
+    return (day - FIRST_DAY).days
 
 
 # Statutory days off a year: 11, and 13 since 2025; 2020 had two more, by the second notice.
@@ -48,8 +48,8 @@ def test_moved_days_are_worked_elsewhere_so_only_statutory_ones_are_lost(
     year: int, statutory: int
 ) -> None:
     """A mistyped date would break the sum: what is moved must be worked on another day."""
-    plain = Presence()  # 2020 without its duty rosters
-    presence = days(plain, year, 1, "x").presence[_at(date(year, 1, 1)) :]
+    plain = PresenceFile()  # 2020 without its duty rosters
+    presence = simulate_days(plain, year, 1, "x").presence[_at(date(year, 1, 1)) :]
     dates = np.arange(np.datetime64(f"{year}-01-01"), np.datetime64(f"{year + 1}-01-01"))
     assert presence.sum() == np.is_busday(dates).sum() - statutory
 
@@ -67,7 +67,7 @@ def test_moved_days_are_worked_elsewhere_so_only_statutory_ones_are_lost(
         (date(2026, 2, 15), date(2026, 2, 23)),
     ],
 )
-def test_nobody_works_on_holidays(span: Days, first: date, last: date) -> None:
+def test_nobody_works_on_holidays(span: SimulatedDays, first: date, last: date) -> None:
     """As the notices give them, both ends included."""
     assert not span.presence[_at(first) : _at(last) + 1].any()
 
@@ -84,7 +84,7 @@ def test_nobody_works_on_holidays(span: Days, first: date, last: date) -> None:
         date(2026, 2, 28),
     ],
 )
-def test_a_moved_workday_is_worked_although_it_is_a_weekend(span: Days, day: date) -> None:
+def test_a_moved_workday_is_worked_although_it_is_a_weekend(span: SimulatedDays, day: date) -> None:
     assert day.weekday() >= 5
     assert span.presence[_at(day)] == 1.0
 
@@ -101,11 +101,11 @@ def test_a_moved_workday_is_worked_although_it_is_a_weekend(span: Days, day: dat
         (date(2026, 11, 23), True),
     ],
 )
-def test_the_days_around_are_plain_ones(span: Days, day: date, worked: bool) -> None:
+def test_the_days_around_are_plain_ones(span: SimulatedDays, day: date, worked: bool) -> None:
     assert (span.presence[_at(day)] > 0) == worked
 
 
-def test_the_offices_of_early_2020_were_half_empty(span: Days) -> None:
+def test_the_offices_of_early_2020_were_half_empty(span: SimulatedDays) -> None:
     assert span.presence[_at(date(2020, 2, 3))] == 0.45
     assert span.presence[_at(date(2020, 2, 21))] == 0.45
     assert span.presence[_at(date(2020, 2, 24))] == 0.75
@@ -116,25 +116,25 @@ def test_the_offices_of_early_2020_were_half_empty(span: Days) -> None:
 
 def test_a_year_that_is_not_known_is_said() -> None:
     """The library begins with 2004, and the notice of a year comes in the November before."""
-    assert unknown_years(range(2019, 2027)) == []
-    assert unknown_years([2003, 2026, 2040]) == [2003, 2040]
+    assert years_with_unknown_holidays(range(2019, 2027)) == []
+    assert years_with_unknown_holidays([2003, 2026, 2040]) == [2003, 2040]
 
 
-def test_a_year_that_is_not_known_has_weekends_only(presence: Presence) -> None:
-    of_2040 = days(presence, 2040, seed=1, site="centre").presence[_at(date(2040, 1, 1)) :]
+def test_a_year_that_is_not_known_has_weekends_only(presence: PresenceFile) -> None:
+    of_2040 = simulate_days(presence, 2040, seed=1, site="centre").presence[_at(date(2040, 1, 1)) :]
     assert len(of_2040) == 366
     assert of_2040[0] == 0.0  # a Sunday
     assert of_2040[1:7].tolist() == [1, 1, 1, 1, 1, 0]
     assert of_2040.sum() == 261  # 52 weeks of five, a Sunday and a Monday
 
 
-def test_a_longer_span_changes_no_earlier_day(presence: Presence, span: Days) -> None:
-    longer = days(presence, 2040, seed=1, site="centre")
+def test_a_longer_span_changes_no_earlier_day(presence: PresenceFile, span: SimulatedDays) -> None:
+    longer = simulate_days(presence, 2040, seed=1, site="centre")
     assert (longer.mean_c[: len(span.mean_c)] == span.mean_c).all()
     assert (longer.presence[: len(span.mean_c)] == span.presence).all()
 
 
-def test_the_climate_is_that_of_huaian(span: Days) -> None:
+def test_the_climate_is_that_of_huaian(span: SimulatedDays) -> None:
     """Over eight years, each month's mean is within 1.5 K of the climate's, the year's 0.5 K."""
     for month, mean in enumerate(MONTHLY_MEAN_C, 1):
         assert span.mean_c[span.month == month].mean() == pytest.approx(mean, abs=1.5)
@@ -143,8 +143,8 @@ def test_the_climate_is_that_of_huaian(span: Days) -> None:
     assert span.mean_c.max() < 38
 
 
-def test_weather_lasts_and_differs_by_seed(presence: Presence, span: Days) -> None:
-    other = days(presence, 2026, seed=2, site="centre")
+def test_weather_lasts_and_differs_by_seed(presence: PresenceFile, span: SimulatedDays) -> None:
+    other = simulate_days(presence, 2026, seed=2, site="centre")
     assert not np.allclose(other.mean_c, span.mean_c)
     deviation = other.mean_c - span.mean_c  # without the climate
     assert 0.5 < np.corrcoef(deviation[1:], deviation[:-1])[0, 1] < 0.9

@@ -16,8 +16,8 @@ from jieneng.metering.site import Site
 from jieneng.site_folder import SiteFolder, packaged_models
 from simulators.load.load import HOUR_MS
 from simulators.registers.derived_quantities import GAUGES, SHARES
-from simulators.registers.device_history import stretches
-from simulators.registers.device_stretch import Stretch
+from simulators.registers.device_history import device_periods
+from simulators.registers.device_period import DevicePeriod
 from simulators.registers.simulated_meter import Meter
 from simulators.simulated_site import SimulatedSite
 
@@ -25,7 +25,7 @@ T0 = 1_600_000_000_000
 MODELS = modbus_models(packaged_models())
 
 
-class Steady:
+class ConstantLoad:
     """A load of so much an hour since T0."""
 
     def __init__(self, an_hour: float) -> None:
@@ -49,10 +49,10 @@ def a_site(**meter: Any) -> Site:
     )
 
 
-def a_meter(load: Steady, **row: Any) -> Meter:
+def a_meter(load: ConstantLoad, **row: Any) -> Meter:
     site = a_site(**row)
     one = site.meter[0]
-    return Meter(one.id, one.medium, load, stretches(site, MODELS, one, load))
+    return Meter(one.id, one.medium, load, device_periods(site, MODELS, one, load))
 
 
 def at(meter: Meter, *times_ms: int) -> list[float]:
@@ -66,7 +66,7 @@ def at(meter: Meter, *times_ms: int) -> list[float]:
 
 def test_a_register_shows_whole_steps_rounded_down_behind_its_ratio() -> None:
     """CT 40, 0.01 kWh: a step is 0.4 kWh of the primary side."""
-    meter = a_meter(Steady(1.0), ct=[{"from": "2020-01-01", "value": 40.0}])
+    meter = a_meter(ConstantLoad(1.0), ct=[{"from": "2020-01-01", "value": 40.0}])
     hours = [T0 + round(h * HOUR_MS) for h in (0.0, 0.39, 0.4, 0.79, 0.81, 10.0)]
     assert at(meter, *hours) == [0.0, 0.0, 0.4, 0.4, 0.8, 10.0]
     assert meter.words(3, 0, 2, T0 + 10 * HOUR_MS) == [0, 25]
@@ -74,7 +74,7 @@ def test_a_register_shows_whole_steps_rounded_down_behind_its_ratio() -> None:
 
 def test_a_new_ratio_holds_from_its_local_midnight_and_the_primary_side_goes_on() -> None:
     rows = [{"from": "2020-01-01", "value": 40.0}, {"from": "2020-09-20", "value": 80.0}]
-    meter = a_meter(Steady(100.0), ct=rows)
+    meter = a_meter(ConstantLoad(100.0), ct=rows)
     midnight = round(datetime(2020, 9, 19, 16, tzinfo=UTC).timestamp() * 1000)
     before, after = at(meter, midnight - 1, midnight)
     assert 0 <= after - before <= 0.8
@@ -84,7 +84,7 @@ def test_a_new_ratio_holds_from_its_local_midnight_and_the_primary_side_goes_on(
 
 def test_u32_rolls_over_at_its_width() -> None:
     """42,949,672.96 kWh, at 1 GW after about 43 hours."""
-    meter = a_meter(Steady(1e6))
+    meter = a_meter(ConstantLoad(1e6))
     before, after = T0 + 42 * HOUR_MS, T0 + 43 * HOUR_MS
     assert at(meter, before, after) == [42e6, pytest.approx(43e6 - 42949672.96, abs=0.01)]
     assert meter.words(3, 0, 2, before) == [4_200_000_000 >> 16, 4_200_000_000 & 0xFFFF]
@@ -93,21 +93,21 @@ def test_u32_rolls_over_at_its_width() -> None:
 def test_bcd_holds_decimal_digits_and_rolls_over_after_them() -> None:
     """12 digits, four of them decimals: 99,999,999.9999 m3."""
     gas = {"medium": "gas", "model": "fuxin-gas-corrector"}
-    meter = a_meter(Steady(12345678.9012), **gas)
+    meter = a_meter(ConstantLoad(12345678.9012), **gas)
     assert meter.words(3, 0x12, 3, T0 + HOUR_MS) == [0x1234, 0x5678, 0x9012]
     assert at(meter, T0 + 9 * HOUR_MS) == [pytest.approx(11111110.1108)]
 
 
 def test_low_word_first() -> None:
     water = {"medium": "water", "model": "tuf-2000m-water"}
-    meter = a_meter(Steady(123.456), **water)
+    meter = a_meter(ConstantLoad(123.456), **water)
     assert meter.words(3, 8, 2, T0 + 1000 * HOUR_MS) == [123_456 & 0xFFFF, 123_456 >> 16]
 
 
 def test_a_replaced_device_ends_at_its_final_and_the_new_one_begins_at_its_initial() -> None:
     swap = datetime(2022, 5, 10, 1, 30, tzinfo=UTC)
     rows = [{"at": swap, "final": 812345.6, "initial": 3.2, "model": "acrel-dtsd1352"}]
-    meter = a_meter(Steady(60.0), ct=[{"from": "2020-01-01", "value": 40.0}], replaced=rows)
+    meter = a_meter(ConstantLoad(60.0), ct=[{"from": "2020-01-01", "value": 40.0}], replaced=rows)
     moment = round(swap.timestamp() * 1000)
     shown = at(meter, moment - 5000, moment - 1, moment, moment + HOUR_MS)
     assert shown == pytest.approx([812345.6, 812345.6, 3.2, 63.2])
@@ -117,7 +117,7 @@ def test_a_replaced_device_ends_at_its_final_and_the_new_one_begins_at_its_initi
 def test_the_new_device_may_be_another_model() -> None:
     swap = datetime(2022, 5, 10, tzinfo=UTC)
     rows = [{"at": swap, "final": 900_000.0, "initial": 0.0, "model": "eastron-sdm630"}]
-    meter = a_meter(Steady(60.0), replaced=rows)
+    meter = a_meter(ConstantLoad(60.0), replaced=rows)
     moment = round(swap.timestamp() * 1000)
     assert meter.has(3, 0, 2, moment - 1)
     assert not meter.has(4, 0x48, 2, moment - 1)
@@ -126,15 +126,15 @@ def test_the_new_device_may_be_another_model() -> None:
 
 
 def test_before_its_installation_a_meter_shows_nothing() -> None:
-    meter = a_meter(Steady(5.0), installed="2021-01-01")
+    meter = a_meter(ConstantLoad(5.0), installed="2021-01-01")
     midnight = round(datetime(2020, 12, 31, 16, tzinfo=UTC).timestamp() * 1000)
     assert np.isnan(at(meter, midnight - 1)[0])
     assert at(meter, midnight, midnight + HOUR_MS) == [0.0, 5.0]
 
 
-def test_a_meter_that_hung_there_before_2019_has_counted_already(campus: SimulatedSite) -> None:
+def test_a_meter_that_hung_there_before_2019_has_counted_already(simulated: SimulatedSite) -> None:
     new_year = 1_546_272_000_000  # 2019-01-01 in Huai'an; installed on 2018-12-01
-    for meter in campus.meters.values():
+    for meter in simulated.meters.values():
         times = np.asarray([new_year, new_year + 365 * 24 * HOUR_MS])
         values = meter.readings(times)[
             "energy_kwh" if meter.medium == "electricity" else "volume_m3"
@@ -144,7 +144,7 @@ def test_a_meter_that_hung_there_before_2019_has_counted_already(campus: Simulat
 
 
 def test_gaps_that_a_model_lets_be_read_along_hold_0_and_others_do_not_exist() -> None:
-    meter = a_meter(Steady(60.0))
+    meter = a_meter(ConstantLoad(60.0))
     assert meter.has(3, 0x61, 0x77 - 0x61 + 1, T0)
     assert meter.words(3, 0x67, 0x10, T0) == [0] * 0x10
     assert not meter.has(3, 0, 0x61, T0)
@@ -159,9 +159,9 @@ def _number(words: Sequence[int], kind: ModbusClientMixin.DATATYPE) -> float:
     return float(ModbusClientMixin.convert_from_registers(list(words), kind))  # type: ignore[arg-type]  # one number
 
 
-def test_power_is_the_energy_registers_growth(campus: SimulatedSite) -> None:
+def test_power_is_the_energy_registers_growth(simulated: SimulatedSite) -> None:
     """e-dr-it counts watt-hours: over a minute, its growth gives the power to 2 percent."""
-    meter = campus.meters["e-dr-it"]
+    meter = simulated.meters["e-dr-it"]
     now = 1_750_000_000_000
     before, after = (
         _number(meter.words(3, 0x0C83, 4, t), ModbusClientMixin.DATATYPE.INT64)
@@ -173,16 +173,18 @@ def test_power_is_the_energy_registers_growth(campus: SimulatedSite) -> None:
 
 
 def test_three_phases_share_the_power_and_one_phase_bears_it_alone(
-    example: SiteFolder, campus: SimulatedSite
+    example: SiteFolder, simulated: SimulatedSite
 ) -> None:
     now = 1_750_000_000_000
-    three = campus.meters["e-b1"].words(3, 0x61, 6, now)
-    power = _number(campus.meters["e-b1"].words(3, 0x16A, 2, now), ModbusClientMixin.DATATYPE.INT32)
+    three = simulated.meters["e-b1"].words(3, 0x61, 6, now)
+    power = _number(
+        simulated.meters["e-b1"].words(3, 0x16A, 2, now), ModbusClientMixin.DATATYPE.INT32
+    )
     volts, amperes = [word / 10 for word in three[:3]], [word / 100 * 240 for word in three[3:]]
     apparent = sum(u * i for u, i in zip(volts, amperes, strict=True)) / 1000
     assert power / 1000 * 240 == pytest.approx(0.92 * apparent, rel=0.05)
     assert all(220 < volt < 240 for volt in volts)
-    one = campus.meters["e-ct-cold"].words(3, 0x0B, 3, now)
+    one = simulated.meters["e-ct-cold"].words(3, 0x0B, 3, now)
     assert one[2] / 1000 == pytest.approx(0.92 * one[0] / 10 * one[1] / 100 / 1000, rel=0.01)
     assert example.site.meters["e-ct-cold"].model == "acrel-ddsy1352"
 
@@ -192,15 +194,15 @@ def test_a_high_voltage_meter_shows_what_its_transformers_leave() -> None:
         "ct": [{"from": "2020-01-01", "value": 20.0}],
         "pt": [{"from": "2020-01-01", "value": 100.0}],
     }
-    meter = a_meter(Steady(1000.0), **ratios)
+    meter = a_meter(ConstantLoad(1000.0), **ratios)
     volts = meter.words(3, 0x61, 1, T0 + HOUR_MS)[0] / 10
     assert 56 < volts < 60
     power = _number(meter.words(3, 0x16A, 2, T0 + HOUR_MS), ModbusClientMixin.DATATYPE.INT32)
     assert power == 500  # 0.5 kW of the secondary side, in watts
 
 
-def test_both_totals_of_a_gas_corrector_grow_together(campus: SimulatedSite) -> None:
-    meter = campus.meters["g-main"]
+def test_both_totals_of_a_gas_corrector_grow_together(simulated: SimulatedSite) -> None:
+    meter = simulated.meters["g-main"]
     now = 1_750_000_000_000
     standard, working = (
         int("".join(f"{word:04x}" for word in meter.words(3, address, 3, now)))
@@ -217,7 +219,7 @@ def test_every_quantity_has_a_counter_s_share_or_a_gauge() -> None:
 
 def test_the_tariffs_share_the_total_out() -> None:
     """Each register is rounded down by itself, so they may be three steps short, as real ones."""
-    meter = a_meter(Steady(12.3456), ct=[{"from": "2020-01-01", "value": 40.0}])
+    meter = a_meter(ConstantLoad(12.3456), ct=[{"from": "2020-01-01", "value": 40.0}])
     hours = np.asarray([T0 + hour * HOUR_MS for hour in (1, 10, 100, 1001, 50_000)])
     shown = meter.readings(hours)
     tariffs = sum(shown[f"energy_{name}_kwh"] for name in ("sharp", "peak", "flat", "valley"))
@@ -234,7 +236,7 @@ NOTHING = {"energy_export_kwh", "volume_reverse_m3", "fault_flag"}
 def test_every_quantity_of_every_packaged_model_is_shown(model: str) -> None:
     """But for export, reverse flow and faults, no register of a running meter is 0."""
     medium = MODELS[model].model.medium
-    meter = a_meter(Steady(12.3456), medium=medium, model=model)
+    meter = a_meter(ConstantLoad(12.3456), medium=medium, model=model)
     for row in MODELS[model].point:
         held = meter.words(row.function, row.address, row.words, T0 + 1000 * HOUR_MS)
         assert any(held) != (row.quantity in NOTHING), row.quantity
@@ -243,15 +245,15 @@ def test_every_quantity_of_every_packaged_model_is_shown(model: str) -> None:
 def test_integer_and_fraction_are_one_total() -> None:
     """12.75 m3: 12 in one register, three quarters in the other, 750,000 mL at the other meter."""
     water = {"medium": "water", "model": "tuf-2000m-water"}
-    meter = a_meter(Steady(0.01275), **water)
+    meter = a_meter(ConstantLoad(0.01275), **water)
     assert meter.words(3, 8, 4, T0 + 1000 * HOUR_MS) == [12, 0, 0, 0x3F40]
-    other = a_meter(Steady(0.01275), medium="water", model="dynaflox-ultrad")
+    other = a_meter(ConstantLoad(0.01275), medium="water", model="dynaflox-ultrad")
     assert other.words(3, 2, 4, T0 + 1000 * HOUR_MS) == [0, 12, 750000 >> 16, 750000 & 0xFFFF]
 
 
 def test_an_exponent_makes_a_unit_a_hundredth() -> None:
     """12345.6 kWh as 1234560 times 10 Wh, and the 10 in a register of its own."""
-    meter = a_meter(Steady(12.3456), model="fronius-smart-meter")
+    meter = a_meter(ConstantLoad(12.3456), model="fronius-smart-meter")
     held = meter.words(3, 40115, 9, T0 + 1000 * HOUR_MS)
     assert held[:2] == [1234560 >> 16, 1234560 & 0xFFFF]
     assert held[8] == 1
@@ -265,5 +267,5 @@ def test_registers_may_be_shared_bit_by_bit() -> None:
     ]
     head = MODELS["acrel-dtsd1352"].model
     model = msgspec.convert({"model": msgspec.to_builtins(head), "point": rows}, ModbusModel)
-    meter = Meter("m", "electricity", Steady(1.0), [Stretch(T0, model)])
+    meter = Meter("m", "electricity", ConstantLoad(1.0), [DevicePeriod(T0, model)])
     assert meter.words(3, 0, 2, T0 + 300 * HOUR_MS) == [92 << 8 | 300 % 256, 50 << 4]

@@ -9,7 +9,7 @@ from jieneng.metering.errors import UsageError
 from jieneng.site_folder import load, read_settings
 from simulators.faults import KINDS
 from simulators.scenarios import scenario
-from simulators.scripting.fault_script import Script
+from simulators.scripting.fault_script import FaultScript
 from simulators.serving import site_server
 from simulators.settings import SimulatorSettings
 
@@ -28,13 +28,13 @@ def test_there_are_enough_and_each_names_whom_it_hurt() -> None:
 @pytest.mark.parametrize("name", scenario.scenario_ids())
 def test_what_flows_is_what_was_worked_out_by_hand(name: str) -> None:
     one = scenario.read(name)
-    campus = site_server.simulate_site(one.folder(), one.settings())
-    Script(campus, 1, one.scenario.begin_ms).place(one.fault)
+    simulated = site_server.simulate_site(one.folder(), one.settings())
+    FaultScript(simulated, 1, one.scenario.begin_ms).place(one.fault)
     for golden in one.golden:
         edges = one.scenario.begin_ms + np.asarray(
             [round(1000 * golden.from_s), round(1000 * golden.to_s)]
         )
-        begin, end = campus.meters[golden.meter].load.consumption(edges)
+        begin, end = simulated.meters[golden.meter].load.consumption(edges)
         assert end - begin == pytest.approx(golden.flowed, abs=1e-6), golden.how
 
 

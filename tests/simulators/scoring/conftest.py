@@ -17,9 +17,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def writer(folder: Path, campus: SimulatedSite) -> Iterator[TruthWriter]:
+def writer(folder: Path, simulated: SimulatedSite) -> Iterator[TruthWriter]:
     """The writer of a run that begins ten minutes past noon; its clock stands still."""
-    one = TruthWriter(folder, campus, begin_ms=NOON + 600_000, speed=60.0)
+    one = TruthWriter(folder, simulated, begin_ms=NOON + 600_000, speed=60.0)
     one._clock = StillClock(0)  # type: ignore[assignment]
     one._flushed_s = 0.0
     yield one

@@ -10,7 +10,7 @@ from jieneng.metering.catalog.modbus_points import modbus_models
 from jieneng.metering.errors import UsageError
 from jieneng.metering.quantities import CONSUMPTION
 from jieneng.site_folder import SiteFolder
-from simulators.registers.device_history import stretches
+from simulators.registers.device_history import device_periods
 from simulators.registers.register_layout import registers
 from simulators.scoring.truth_files import CONSUMPTION_FILE, RUN_FILE, SERVED_FILE
 from simulators.scoring.truth_reader import read_truth
@@ -22,15 +22,15 @@ from tests.simulators.scoring.truth_run import NOON, QUARTER
 
 
 def test_each_whole_interval_of_the_run_says_what_flowed(
-    folder: Path, writer: TruthWriter, campus: SimulatedSite
+    folder: Path, writer: TruthWriter, simulated: SimulatedSite
 ) -> None:
     for now in range(NOON + 600_000, NOON + 6 * QUARTER, 17_000):
         writer.advance(now)
     writer.close(NOON + 6 * QUARTER + 5)
     truth = read_truth(folder)
     edges = NOON + QUARTER * np.arange(1, 7)
-    assert truth.consumption.keys() == campus.meters.keys()
-    for name, meter in campus.meters.items():
+    assert truth.consumption.keys() == simulated.meters.keys()
+    for name, meter in simulated.meters.items():
         amounts = truth.consumption[name]
         assert amounts.starts_ms.tolist() == edges[:-1].tolist()
         assert amounts.values.tolist() == np.diff(meter.load.consumption(edges)).tolist()
@@ -46,12 +46,12 @@ def test_the_form_is_that_of_an_import_of_intervals(folder: Path, writer: TruthW
     assert len(lines) == 1 + 30
 
 
-def test_many_intervals_at_once_and_other_lengths(folder: Path, campus: SimulatedSite) -> None:
-    writer = TruthWriter(folder, campus, begin_ms=NOON, speed=1.0, interval_s=3600)
+def test_many_intervals_at_once_and_other_lengths(folder: Path, simulated: SimulatedSite) -> None:
+    writer = TruthWriter(folder, simulated, begin_ms=NOON, speed=1.0, interval_s=3600)
     writer.close(NOON + 24 * 4 * QUARTER)
     truth = read_truth(folder)
     assert truth.run.interval_s == 3600
-    day = campus.meters["w-main"].load.consumption(np.asarray([NOON, NOON + 96 * QUARTER]))
+    day = simulated.meters["w-main"].load.consumption(np.asarray([NOON, NOON + 96 * QUARTER]))
     assert len(truth.consumption["w-main"].starts_ms) == 24
     assert truth.consumption["w-main"].values.sum() == pytest.approx(float(np.diff(day)[0]))
 
@@ -65,7 +65,7 @@ def test_a_run_shorter_than_an_interval_has_none(folder: Path, writer: TruthWrit
 
 
 def test_run_json_says_what_was_run(
-    folder: Path, writer: TruthWriter, campus: SimulatedSite
+    folder: Path, writer: TruthWriter, simulated: SimulatedSite
 ) -> None:
     run = json.loads((folder / RUN_FILE).read_text())
     assert run["end"] is None
@@ -81,7 +81,7 @@ def test_run_json_says_what_was_run(
         "speed": 60.0,
         "interval_s": 900,
     }
-    assert meters.keys() == campus.meters.keys()
+    assert meters.keys() == simulated.meters.keys()
     assert meters["w-main"] == {"medium": "water", "quantity": "volume_m3", "step": 1 / 1024}
     assert sorted(path.name for path in folder.iterdir()) == [
         CONSUMPTION_FILE, RUN_FILE, SERVED_FILE,
@@ -90,14 +90,14 @@ def test_run_json_says_what_was_run(
 
 @pytest.mark.parametrize("begin_ms", [NOON, 1_609_459_200_000])
 def test_a_step_is_that_of_the_register_of_that_time(
-    folder: Path, campus: SimulatedSite, example: SiteFolder, begin_ms: int
+    folder: Path, simulated: SimulatedSite, example: SiteFolder, begin_ms: int
 ) -> None:
     """The example has meters of every layout: whole numbers, words swapped, BCD and floats."""
-    TruthWriter(folder, campus, begin_ms=begin_ms, speed=1.0).close(begin_ms)
+    TruthWriter(folder, simulated, begin_ms=begin_ms, speed=1.0).close(begin_ms)
     rows = read_truth(folder).run.meters
     for one in example.site.meter:
-        load = campus.meters[one.id].load
-        every = stretches(example.site, modbus_models(example.models), one, load)
+        load = simulated.meters[one.id].load
+        every = device_periods(example.site, modbus_models(example.models), one, load)
         stretch = [each for each in every if each.begin_ms <= begin_ms][-1]
         counter = CONSUMPTION[one.medium]
         register = next(r for r in registers(stretch, one.medium) if r.row.quantity == counter)
@@ -106,11 +106,11 @@ def test_a_step_is_that_of_the_register_of_that_time(
 
 
 def test_the_truth_of_another_run_is_not_overwritten(
-    folder: Path, writer: TruthWriter, campus: SimulatedSite
+    folder: Path, writer: TruthWriter, simulated: SimulatedSite
 ) -> None:
     writer.close(NOON + QUARTER)
     before = (folder / RUN_FILE).read_bytes()
     with pytest.raises(UsageError, match="choose another folder") as caught:
-        TruthWriter(folder, campus, begin_ms=NOON, speed=1.0)
+        TruthWriter(folder, simulated, begin_ms=NOON, speed=1.0)
     assert str(folder) in str(caught.value)
     assert (folder / RUN_FILE).read_bytes() == before

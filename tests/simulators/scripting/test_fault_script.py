@@ -10,12 +10,12 @@ from jieneng.metering.errors import ConfigError, UsageError
 from simulators.faults import KINDS, FaultsFile
 from simulators.faults.fault import Fault
 from simulators.faults.flow_faults import Leak
-from simulators.scripting.fault_script import Script
-from tests.simulators.scene import BEGIN_MS, campus
+from simulators.scripting.fault_script import FaultScript
+from tests.simulators.scene import BEGIN_MS, simulated
 
 
-def _place(text: str, link: str = "tcp") -> Script:
-    script = Script(campus(link), 1, BEGIN_MS)
+def _place(text: str, link: str = "tcp") -> FaultScript:
+    script = FaultScript(simulated(link), 1, BEGIN_MS)
     script.place(config_file.decode(config_file.parse(text, "faults.toml"), FaultsFile).fault)
     return script
 
@@ -65,7 +65,7 @@ def test_a_counter_without_an_end_does_not_roll_over() -> None:
 
 
 def test_all_problems_are_told_at_once_and_nothing_is_placed() -> None:
-    script = Script(campus(), 1, BEGIN_MS)
+    script = FaultScript(simulated(), 1, BEGIN_MS)
     text = (
         '[[fault]]\nid = "a"\nkind = "no_answer"\n[[fault]]\nid = "a"\nkind = "busy"\n'
         '[[fault]]\nkind = "busy"\nmeter = "x"\n'
@@ -129,7 +129,7 @@ def test_what_has_not_begun_is_gone_when_it_is_switched_off() -> None:
 
 
 def test_a_register_that_runs_cannot_become_older() -> None:
-    script = Script(campus(), 1, BEGIN_MS)
+    script = FaultScript(simulated(), 1, BEGIN_MS)
     script.started()
     rollover = KINDS["rollover"](meter="e-1", after_s=60)
     with pytest.raises(ConfigError, match="has to be there from the beginning"):
@@ -137,7 +137,7 @@ def test_a_register_that_runs_cannot_become_older() -> None:
 
 
 def test_what_has_been_told_is_not_changed_afterwards() -> None:
-    script = Script(campus(), 1, BEGIN_MS)
+    script = FaultScript(simulated(), 1, BEGIN_MS)
     script.started()
     now_ms = BEGIN_MS + 3_000_000
     leak = Leak(meter="w-1", rate=1.0)

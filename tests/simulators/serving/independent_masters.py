@@ -19,7 +19,7 @@ from simulators.serving.tcp_port import TcpPort
 from tests.patience import PATIENCE_S
 from tests.servers import need
 from tests.simulators.clocks import StillClock
-from tests.simulators.registers.test_simulated_meter import Steady, a_meter
+from tests.simulators.registers.test_simulated_meter import ConstantLoad, a_meter
 
 NOW_MS = 1_763_953_200_000  # 2025-11-24, a Monday, 11:00 in Huai'an
 MODELS = modbus_models(packaged_models())
@@ -82,7 +82,7 @@ def simulated_device(model: str) -> Meter:
     """Return a meter of a model that has run for five years."""
     medium = MODELS[model].model.medium
     ct = [{"from": "2020-01-01", "value": CT}] if medium == "electricity" else []
-    return a_meter(Steady(12.3456), medium=medium, model=model, ct=ct)
+    return a_meter(ConstantLoad(12.3456), medium=medium, model=model, ct=ct)
 
 
 def counter_row(model: str) -> PointRow:

@@ -41,7 +41,7 @@ class ControlledScene:
 async def controlled() -> AsyncIterator[ControlledScene]:
     async with scene() as one, aiohttp.ClientSession() as session:
         exchange_log = ExchangeLog(100)
-        control = SimulatorControl(one.campus, one.script, exchange_log, one.clock)
+        control = SimulatorControl(one.simulated, one.script, exchange_log, one.clock)
         one.also = exchange_log.add
         async with control_http.serving(control, ControlSettings()) as url:
             yield ControlledScene(one, url, session)

@@ -41,10 +41,10 @@ async def test_mbpoll_reads_the_same_on_a_serial_port(model: str, tmp_path: Path
 
 
 async def test_a_name_that_is_somebody_elses_is_left_alone(
-    campus: SimulatedSite, tmp_path: Path
+    simulated: SimulatedSite, tmp_path: Path
 ) -> None:
     """A link that a killed run left is taken; any other file is not, and the run says so."""
-    bus = SimulatedBus("bus", {7: campus.meters["e-b1"]}, StillClock(NOW_MS), "rtu")
+    bus = SimulatedBus("bus", {7: simulated.meters["e-b1"]}, StillClock(NOW_MS), "rtu")
     (tmp_path / "mine").symlink_to("/dev/null")
     server = SerialPort(bus)
     with pytest.raises(Unavailable, match="can't make the serial port"):

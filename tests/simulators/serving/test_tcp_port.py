@@ -17,7 +17,7 @@ from jieneng.metering.catalog.modbus_points import ForbiddenRow, PartRow, PointR
 from jieneng.metering.catalog.modbus_reads import plan
 from jieneng.site_folder import SiteFolder
 from simulators.encoding.modbus_frames import Framing
-from simulators.registers.device_stretch import Stretch
+from simulators.registers.device_period import DevicePeriod
 from simulators.registers.simulated_meter import Meter
 from simulators.serving import site_server
 from simulators.serving.bus_endpoint import BusEndpoint
@@ -27,7 +27,7 @@ from simulators.simulated_site import SimulatedSite
 from tests.patience import PATIENCE_S
 from tests.servers import need
 from tests.simulators.clocks import StillClock
-from tests.simulators.registers.test_simulated_meter import Steady
+from tests.simulators.registers.test_simulated_meter import ConstantLoad
 from tests.simulators.serving.independent_masters import (
     CT,
     DATATYPES,
@@ -86,7 +86,7 @@ async def test_coils_and_discrete_inputs_are_served_as_bits() -> None:
     )
     energy = MODELS["acrel-dtsd1352"].point[0]
     model = msgspec.structs.replace(MODELS["acrel-dtsd1352"], point=(energy, *points))
-    meter = Meter("m", "electricity", Steady(1.0), [Stretch(0, model)])
+    meter = Meter("m", "electricity", ConstantLoad(1.0), [DevicePeriod(0, model)])
     async with serving_on_tcp(meter, "tcp") as port, pymodbus_client(port, "tcp") as client:
         coils = await client.read_coils(3, count=1, device_id=7)
         inputs = await client.read_discrete_inputs(9, count=1, device_id=7)
@@ -110,7 +110,7 @@ async def test_a_device_says_of_itself_what_its_model_expects_and_its_name() -> 
 async def test_forbidden_addresses_are_not_there() -> None:
     wall = ForbiddenRow(function=3, from_=0x0068, to=0x0068, why="it restarts")
     model = msgspec.structs.replace(MODELS["acrel-dtsd1352"], forbidden=(wall,))
-    meter = Meter("m", "electricity", Steady(1.0), [Stretch(0, model)])
+    meter = Meter("m", "electricity", ConstantLoad(1.0), [DevicePeriod(0, model)])
     async with serving_on_tcp(meter, "tcp") as port, pymodbus_client(port, "tcp") as client:
         answer = await client.read_holding_registers(0x66, count=4, device_id=7)
         assert answer.exception_code == ILLEGAL_ADDRESS
@@ -157,10 +157,10 @@ async def test_mbpoll_reads_the_same_through_a_serial_line_and_a_gateway(
 ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE, GATEWAY_NO_RESPONSE = 1, 2, 3, 11
 
 
-async def test_a_meter_refuses_what_it_has_not(campus: SimulatedSite) -> None:
+async def test_a_meter_refuses_what_it_has_not(simulated: SimulatedSite) -> None:
     """e-b1 is a DTSD1352: energy at 0, voltages from 0x61; at most 120 registers at once."""
     async with (
-        serving_on_tcp(campus.meters["e-b1"], "tcp") as port,
+        serving_on_tcp(simulated.meters["e-b1"], "tcp") as port,
         pymodbus_client(port, "tcp") as client,
     ):
         asked = [
@@ -181,23 +181,23 @@ async def test_a_meter_refuses_what_it_has_not(campus: SimulatedSite) -> None:
         assert await read_registers(client, 3, 0, 2)  # and still answers
 
 
-async def test_values_are_those_of_the_moment_of_the_request(campus: SimulatedSite) -> None:
+async def test_values_are_those_of_the_moment_of_the_request(simulated: SimulatedSite) -> None:
     clock, energy = StillClock(NOW_MS), MODELS["acrel-dtsd1352"].point[0]
-    server = TcpPort(SimulatedBus("bus", {7: campus.meters["e-main"]}, clock, "tcp"))
+    server = TcpPort(SimulatedBus("bus", {7: simulated.meters["e-main"]}, clock, "tcp"))
     port = (await server.start()).port
     try:
         async with pymodbus_client(port, "tcp") as client:
             for _ in range(5):
                 shown = read_by(energy, await read_registers(client, 3, 0, 2)) * 8  # 0.01 x CT 800
                 now = np.asarray([clock.time_ms])
-                assert shown == campus.meters["e-main"].readings(now)["energy_kwh"][0]
+                assert shown == simulated.meters["e-main"].readings(now)["energy_kwh"][0]
                 clock.time_ms += 3_600_000
     finally:
         await server.stop()
 
 
-async def test_a_stopped_server_drops_its_connections(campus: SimulatedSite) -> None:
-    server = TcpPort(SimulatedBus("bus", {7: campus.meters["e-b1"]}, StillClock(NOW_MS), "tcp"))
+async def test_a_stopped_server_drops_its_connections(simulated: SimulatedSite) -> None:
+    server = TcpPort(SimulatedBus("bus", {7: simulated.meters["e-b1"]}, StillClock(NOW_MS), "tcp"))
     port = (await server.start()).port
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(struct.pack(">HHHBBHH", 1, 0, 6, 7, 3, 0, 2))
@@ -211,7 +211,7 @@ async def test_a_stopped_server_drops_its_connections(campus: SimulatedSite) -> 
 
 
 async def test_several_units_and_masters_share_a_bus(
-    example: SiteFolder, campus: SimulatedSite
+    example: SiteFolder, simulated: SimulatedSite
 ) -> None:
     """Every meter of the example, each asked by two masters at once."""
     rows = {one.id: one for one in example.site.meter}
@@ -225,11 +225,13 @@ async def test_several_units_and_masters_share_a_bus(
             words = await read_registers(
                 client, point.function, point.address, point.words, one.unit
             )
-        held = campus.meters[name].words(point.function, point.address, point.words, NOW_MS)
+        held = simulated.meters[name].words(point.function, point.address, point.words, NOW_MS)
         assert words == held, name
 
     seen: list[ExchangeRecord] = []
-    async with site_server.serving(campus, StillClock(NOW_MS), on_exchange=seen.append) as places:
+    async with site_server.serving(
+        simulated, StillClock(NOW_MS), on_exchange=seen.append
+    ) as places:
         assert set(places) == set(example.site.buses)
         await asyncio.gather(*(ask(places, name) for name in [*rows, *rows]))
     assert sorted(one.meter or "" for one in seen) == sorted([*rows, *rows])

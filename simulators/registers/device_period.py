@@ -7,7 +7,7 @@ import msgspec
 from jieneng.metering.catalog.modbus_points import ModbusModel
 
 
-class Anchor(msgspec.Struct, frozen=True):
+class CounterAnchor(msgspec.Struct, frozen=True):
     """A known reading of a device at a known moment.
 
     It ties the device's counter to the consumption of the load.
@@ -21,7 +21,7 @@ class Anchor(msgspec.Struct, frozen=True):
     shows: float = 0.0
 
 
-class Stretch(msgspec.Struct, frozen=True):
+class DevicePeriod(msgspec.Struct, frozen=True):
     """A period with the same device and the same transformers.
 
     Attributes:
@@ -38,4 +38,4 @@ class Stretch(msgspec.Struct, frozen=True):
     ct: Fraction = Fraction(1)
     pt: Fraction = Fraction(1)
     since_ms: int = 0
-    anchor: Anchor = Anchor()
+    anchor: CounterAnchor = CounterAnchor()
