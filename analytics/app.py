@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from analytics import periods
 from analytics.figures.figure import Figure
-from analytics.figures.rule_files import Rules, rules
+from analytics.figures.rule_files import Rules, merge_rules
 from analytics.pipeline import report_reader
 from analytics.pipeline.pipeline import Pipeline, Progress
 from analytics.report.report_data import PageData
@@ -35,9 +35,9 @@ def load_rules(path: Path, settings: AnalyticsSettings = _DEFAULTS) -> Rules:
     """
     problems = list[Problem]()
     try:
-        loaded = rules(
-            _files(path, "factors.toml", problems),
-            _files(path, "plan.toml", problems),
+        loaded = merge_rules(
+            _rule_documents(path, "factors.toml", problems),
+            _rule_documents(path, "plan.toml", problems),
             convention=settings.convention,
             coverage_floor=settings.coverage_floor,
         )
@@ -48,7 +48,7 @@ def load_rules(path: Path, settings: AnalyticsSettings = _DEFAULTS) -> Rules:
     return loaded
 
 
-def _files(path: Path, name: str, problems: list[Problem]) -> list[documents.Document]:
+def _rule_documents(path: Path, name: str, problems: list[Problem]) -> list[documents.Document]:
     """Return the packaged document and the site's; add to `problems` why the latter is no TOML."""
     packaged = resources.files("analytics") / "data" / name
     found = [documents.parse(packaged.read_text(encoding="utf-8"), name)]
@@ -97,7 +97,7 @@ async def indicators(
         NoData: with `require_data`, if no consumption is stored of the period.
     """
     async with _open(folder, settings) as (_, pipeline):
-        await pipeline.catch_up(_today(folder, clock), _silent)
+        await pipeline.compute_missing_days(_today(folder, clock), _ignore_progress)
         if require_data:
             await pipeline.require_data(period)
         return await pipeline.figures(period, None if scope is None else [scope], clock.now_ms())
@@ -112,7 +112,7 @@ async def report(
         NoData: no consumption is stored of the year.
     """
     async with _open(folder, settings) as (store, pipeline):
-        await pipeline.catch_up(_today(folder, clock), _silent)
+        await pipeline.compute_missing_days(_today(folder, clock), _ignore_progress)
         await pipeline.require_data(period)
         return await report_reader.page_data(pipeline, store, period, clock.now_ms())
 
@@ -128,7 +128,7 @@ async def backfill(
     """Compute the consumption of the local days `start` to `end`, both included, and publish."""
     async with _open(folder, settings) as (_, pipeline):
         findings = await pipeline.backfill(start, end, progress)
-        await _publish(pipeline, folder, clock, await pipeline.periods())
+        await _publish(pipeline, folder, clock, await pipeline.stored_periods())
         return findings
 
 
@@ -136,9 +136,9 @@ async def once(folder: SiteFolder, settings: AnalyticsSettings, clock: Clock) ->
     """Bring consumption and indicators up to date, once."""
     async with _open(folder, settings) as (_, pipeline):
         today = _today(folder, clock)
-        await pipeline.catch_up(today, _silent)
-        await pipeline.backfill(today - timedelta(days=1), today, _silent)
-        return await _publish(pipeline, folder, clock, await pipeline.periods())
+        await pipeline.compute_missing_days(today, _ignore_progress)
+        await pipeline.backfill(today - timedelta(days=1), today, _ignore_progress)
+        return await _publish(pipeline, folder, clock, await pipeline.stored_periods())
 
 
 async def run(folder: SiteFolder, settings: AnalyticsSettings, clock: Clock) -> None:
@@ -196,14 +196,14 @@ class _Service:
         self._log = log("analytics")
         self._failing = LoggedFault(self._log, "round failed")
         self._caught_up = False
-        self._late_s = float("-inf")
+        self._last_gap_check_s = float("-inf")
 
     async def run(self) -> None:
         down = False
         while True:
             begun = self._clock.monotonic()
             try:
-                await self._round()
+                await self._run_cycle()
             except StoreUnavailable as error:
                 self._metrics.cycles.labels("store_unavailable").inc()
                 if not down:
@@ -222,19 +222,19 @@ class _Service:
             self._metrics.seconds.observe(self._clock.monotonic() - begun)
             await self._clock.sleep(self._settings.every_s)
 
-    async def _round(self) -> None:
+    async def _run_cycle(self) -> None:
         today = _today(self._folder, self._clock)
         yesterday = today - timedelta(days=1)
         shown = {f"{day:{form}}" for day in (yesterday, today) for form in ("%Y", "%Y-%m")}
         if not self._caught_up:
             await self._store.prepare()
-            await self._pipeline.catch_up(today, _silent)
-            shown.update(await self._pipeline.periods())
-        await self._pipeline.backfill(yesterday, today, _silent)
-        if self._clock.monotonic() - self._late_s >= self._settings.late_every_s:
+            await self._pipeline.compute_missing_days(today, _ignore_progress)
+            shown.update(await self._pipeline.stored_periods())
+        await self._pipeline.backfill(yesterday, today, _ignore_progress)
+        if self._clock.monotonic() - self._last_gap_check_s >= self._settings.late_every_s:
             first = today - timedelta(days=self._settings.late_days)
-            await self._pipeline.catch_up_late(first, yesterday - timedelta(days=1))
-            self._late_s = self._clock.monotonic()
+            await self._pipeline.recompute_gaps(first, yesterday - timedelta(days=1))
+            self._last_gap_check_s = self._clock.monotonic()
             shown.add(f"{first:%Y}")
         figures = await _publish(self._pipeline, self._folder, self._clock, sorted(shown))
         self._caught_up = True
@@ -266,5 +266,5 @@ def _today(folder: SiteFolder, clock: Clock) -> date:
     return periods.local_day(clock.now_ms(), folder.site.zone)
 
 
-def _silent(_: float) -> None:
+def _ignore_progress(_: float) -> None:
     """Discard the progress."""

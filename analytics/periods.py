@@ -71,8 +71,8 @@ class Period(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(
             self,
             id=f"{year:04}{self.id[4:]}",
-            start=_in_year(self.start, year, date(year, 2, 28)),
-            end=_in_year(self.end, year + later, date(year + later, 3, 1)),
+            start=_same_day_in(self.start, year, date(year, 2, 28)),
+            end=_same_day_in(self.end, year + later, date(year + later, 3, 1)),
         )
 
 
@@ -95,13 +95,13 @@ def parse(text: str) -> Period:
     )
 
 
-def of_year(year: int) -> Period:
+def calendar_year(year: int) -> Period:
     """Return a calendar year."""
     return Period(f"{year:04}", date(year, 1, 1), date(year + 1, 1, 1), whole_year=True)
 
 
 def _year(_: str, year: int) -> Period:
-    return of_year(year)
+    return calendar_year(year)
 
 
 def _quarter(text: str, year: int, quarter: int) -> Period:
@@ -135,7 +135,7 @@ def months_later(first: date, months: int) -> date:
     return date(count // 12, count % 12 + 1, 1)
 
 
-def _in_year(day: date, year: int, instead: date) -> date:
+def _same_day_in(day: date, year: int, instead: date) -> date:
     try:
         return day.replace(year=year)
     except ValueError:  # no 29 February there

@@ -19,7 +19,7 @@ from typing import Any, Final, Generic, TypeVar
 import msgspec
 
 from jieneng import value_problems
-from jieneng.metering.errors import ConfigError, KeyPath, Problem, UnreadKeys
+from jieneng.metering.errors import ConfigError, KeyPath, Msgid, Problem, UnreadKeys
 from jieneng.metering.spelling import nearest
 from jieneng.toml_lines import key_lines
 from jieneng.value_forms import Form, form_of, forms_of
@@ -160,7 +160,7 @@ def _depth(data: Mapping[str, Any]) -> int:
     return depth
 
 
-def _refuse(path: Path, text: str, fix: str, **values: object) -> ConfigError:
+def _refuse(path: Path, text: Msgid, fix: Msgid, **values: object) -> ConfigError:
     return ConfigError([Problem(text=text, fix=fix, values=values, file=str(path))])
 
 
@@ -186,7 +186,7 @@ class _Decoder:
             if key in data:
                 value = self._value(data[key], forms[key], (*path, key))
             elif field.required:
-                self._refuse(value_problems.missing_key(key, forms[key], path), (*path, key))
+                self._add_problem(value_problems.missing_key(key, forms[key], path), (*path, key))
             if value is not msgspec.UNSET or field.required:
                 values[field.name] = value
         return struct(**values)
@@ -201,9 +201,9 @@ class _Decoder:
             rows = {key: self._value(row, mapped, (*path, key)) for key, row in value.items()}
             return {key: row for key, row in rows.items() if row is not msgspec.UNSET}
         if isinstance(value, Decimal) and not math.isfinite(value):  # nor is 1e400, as a float
-            return self._refuse(value_problems.endless_number(value, path), path)
+            return self._add_problem(value_problems.endless_number(value, path), path)
         if not form.accepts(value):
-            return self._refuse(value_problems.wrong_value(value, form, path), path)
+            return self._add_problem(value_problems.wrong_value(value, form, path), path)
         return msgspec.convert(value, form.annotation)
 
     def _list(
@@ -211,7 +211,7 @@ class _Decoder:
     ) -> tuple[object, ...] | msgspec.UnsetType:
         """Return a list's values. A row that is no table becomes one with placeholders only."""
         if len(values) < (form.limits.min_length or 0):
-            return self._refuse(value_problems.wrong_value(values, form, path), path)
+            return self._add_problem(value_problems.wrong_value(values, form, path), path)
         converted = []
         for number, value in enumerate(values):
             item = self._value(value, items, (*path, number))
@@ -232,13 +232,13 @@ class _Decoder:
         tag = data.get(tag_key)
         tags = form_of(typing.Literal[tuple(by_tag)])
         if tag_key not in data:
-            return self._refuse(value_problems.missing_key(tag_key, tags, path), path)
+            return self._add_problem(value_problems.missing_key(tag_key, tags, path), path)
         if not isinstance(tag, str) or tag not in by_tag:
-            return self._refuse(value_problems.wrong_value(tag, tags, (*path, tag_key)), path)
+            return self._add_problem(value_problems.wrong_value(tag, tags, (*path, tag_key)), path)
         rest = {key: value for key, value in data.items() if key != tag_key}
         return self.table(rest, by_tag[tag], path)
 
-    def _refuse(self, problem: Problem, unread: KeyPath) -> msgspec.UnsetType:
+    def _add_problem(self, problem: Problem, unread: KeyPath) -> msgspec.UnsetType:
         self.problems.append(problem)
         self.unread.append(unread)
         return msgspec.UNSET

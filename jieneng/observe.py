@@ -17,7 +17,7 @@ import structlog
 from msgspec import Meta
 from prometheus_client import CollectorRegistry, exposition
 
-from jieneng.metering.errors import UsageError
+from jieneng.metering.errors import Msgid, UsageError
 from jieneng.metering.site import Host
 
 if TYPE_CHECKING:  # aiohttp takes 10 MB, and an agent on a small box may serve nothing
@@ -199,7 +199,7 @@ async def serving_metrics(
 
 @asynccontextmanager
 async def serving_http(
-    application: "web.Application", host: str, port: int, refusal: str
+    application: "web.Application", host: str, port: int, refusal: Msgid
 ) -> AsyncIterator[int]:
     """Serve an application inside the block; yield its port, a free one if `port` is 0.
 

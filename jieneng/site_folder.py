@@ -18,7 +18,8 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from jieneng import config_file
+from jieneng import config_file, value_problems
+from jieneng.locale import languages
 from jieneng.metering import site_check
 from jieneng.metering.catalog import model_check
 from jieneng.metering.catalog.meter_model import Model
@@ -97,7 +98,9 @@ def examine(path: Path) -> Examination:
         raise ConfigError([*error.problems, *model_problems]) from error
     draft = config_file.decode_draft(document, Site)
     unread = UnreadKeys(draft.unread.paths | unread_models)
-    rules = site_check.check(draft.settings, models, unread)
+    rules = [*site_check.check(draft.settings, models, unread)]
+    if not unread.covers("site", "language"):
+        rules += _language_problems(draft.settings)
     warnings = site_warnings.warnings(draft.settings, unread)
     return Examination(
         document,
@@ -136,13 +139,22 @@ def _read_models(path: Path) -> tuple[dict[str, Model], list[Problem], frozenset
     A model with a problem is among the unread ones, and so is a packaged model that it replaces.
     """
     models, problems, unread = packaged_models(), list[Problem](), set[KeyPath]()
-    beside = [file for file in sorted(path.glob("*.toml")) if _is_model(file)]
+    beside = sorted(path.glob("*.toml"))
     for file in (*beside, *sorted((path / "models").glob("*.toml"))):
         try:
-            model = _decode_model(config_file.read(file))
+            document = config_file.read(file)
+        except ConfigError as error:
+            if file not in beside or _has_model_header(file):
+                problems += error.problems
+                unread.add(("model",))
+            continue
+        if file in beside and "model" not in document.data:
+            continue
+        try:
+            model = _decode_model(document)
         except ConfigError as error:
             problems += error.problems
-            model_id = _id_of_broken(file)
+            model_id = _stated_id(document)
             unread.add(("model",) if model_id is None else ("model", model_id))
             models.pop(model_id or "", None)
         else:
@@ -150,25 +162,26 @@ def _read_models(path: Path) -> tuple[dict[str, Model], list[Problem], frozenset
     return models, problems, frozenset(unread)
 
 
-def _id_of_broken(file: Path) -> str | None:
-    """Return the id that a model's file with a problem gives; None if it can't be read."""
+def _has_model_header(file: Path) -> bool:
+    """Return True if a file that is not TOML was to be a model."""
     try:
-        head = config_file.read(file).data.get("model")
-    except ConfigError:
-        return None
+        return _MODEL_HEADER.search(file.read_bytes()) is not None
+    except OSError:  # reported by those who read the file for what it is
+        return False
+
+
+def _stated_id(document: config_file.Document) -> str | None:
+    """Return the id that a model's file with a mistake states; None if it states none."""
+    head = document.data.get("model")
     model_id = head.get("id") if isinstance(head, dict) else None
     return model_id if isinstance(model_id, str) else None
 
 
-def _is_model(file: Path) -> bool:
-    """Return True if a file has the table `[model]`, also if it is not TOML otherwise."""
-    try:
-        return "model" in config_file.read(file).data
-    except ConfigError:
-        try:
-            return _MODEL_HEADER.search(file.read_bytes()) is not None
-        except OSError:  # reported by whoever reads it for what it is
-            return False
+def _language_problems(site: Site) -> list[Problem]:
+    language = site.site.language
+    if language in languages():
+        return []
+    return [value_problems.no_choice(language, languages(), ("site", "language"))]
 
 
 def _decode_model(document: config_file.Document) -> Model:

@@ -10,11 +10,11 @@ import typing
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
 from msgspec import Meta
 
-from jieneng.metering.errors import KeyPath, Problem
+from jieneng.metering.errors import KeyPath, Msgid, Problem
 from jieneng.metering.spelling import nearest
 from jieneng.value_examples import assignment, toml_text
 from jieneng.value_forms import Form, forms_of
@@ -120,54 +120,31 @@ def wrong_value(value: object, form: Form, path: KeyPath) -> Problem:
     )
 
 
-class _Kind(NamedTuple):
-    """A kind of value, and the fix that says how it is written.
-
-    Attributes:
-        kind: name of the kind; of a number also its limits, which are those of `msgspec.Meta`.
-    """
-
-    kind: str
-    fix: str
-
-
-_FIXES: Final = (
-    _Kind("text", fix="Write text in quotes, for example: {example}"),
-    _Kind(
-        "text min_length",
-        fix="Write text in quotes of at least {least} characters, for example: {example}",
-    ),
-    _Kind("switch", fix="Write true or false, without quotes, for example: {example}"),
-    _Kind("date", fix="Write a date without quotes, for example: {example}"),
-    _Kind(
-        "moment",
-        fix="Write a date, a time and the offset from UTC without quotes, for example: {example}",
-    ),
-    _Kind("list", fix="Write a list in brackets, for example: {example}"),
-    _Kind("names", fix="Write names and their values in braces, for example: {example}"),
-    _Kind("union", fix="Write a whole number, or text in quotes, for example: {example}"),
-    _Kind("table", fix="Write a table: a line [{header}], and below it its keys: {keys}."),
-    _Kind("tables", fix="Write a line [[{header}]] for each, and below it its keys: {keys}."),
-    _Kind("whole", fix="Write a whole number without quotes, for example: {example}"),
-    _Kind("whole ge", fix="Write a whole number of at least {low}, for example: {example}"),
-    _Kind("whole ge le", fix="Write a whole number from {low} to {high}, for example: {example}"),
-    _Kind("number", fix="Write a number without quotes, for example: {example}"),
-    _Kind("number ge", fix="Write a number of at least {low}, for example: {example}"),
-    _Kind("number gt", fix="Write a number greater than {low}, for example: {example}"),
-    _Kind("number ge le", fix="Write a number from {low} to {high}, for example: {example}"),
-    _Kind(
-        "number ge lt",
-        fix="Write a number of at least {low} and less than {high}, for example: {example}",
-    ),
-    _Kind(
-        "number gt le",
-        fix="Write a number greater than {low} and at most {high}, for example: {example}",
-    ),
-    _Kind(
-        "number gt lt",
-        fix="Write a number greater than {low} and less than {high}, for example: {example}",
-    ),
-)
+#: The fix of each kind of value; of a number also by its limits, which are those of `msgspec.Meta`.
+_FIXES: Final[Mapping[str, Msgid]] = {
+    "text": "Write text in quotes, for example: {example}",
+    "text min_length": "Write text in quotes of at least {least} characters, for example: "
+    "{example}",
+    "switch": "Write true or false, without quotes, for example: {example}",
+    "date": "Write a date without quotes, for example: {example}",
+    "moment": "Write a date, a time and the offset from UTC without quotes, for example: {example}",
+    "list": "Write a list in brackets, for example: {example}",
+    "names": "Write names and their values in braces, for example: {example}",
+    "union": "Write a whole number, or text in quotes, for example: {example}",
+    "table": "Write a table: a line [{header}], and below it its keys: {keys}.",
+    "tables": "Write a line [[{header}]] for each, and below it its keys: {keys}.",
+    "whole": "Write a whole number without quotes, for example: {example}",
+    "whole ge": "Write a whole number of at least {low}, for example: {example}",
+    "whole ge le": "Write a whole number from {low} to {high}, for example: {example}",
+    "number": "Write a number without quotes, for example: {example}",
+    "number ge": "Write a number of at least {low}, for example: {example}",
+    "number gt": "Write a number greater than {low}, for example: {example}",
+    "number ge le": "Write a number from {low} to {high}, for example: {example}",
+    "number ge lt": "Write a number of at least {low} and less than {high}, for example: {example}",
+    "number gt le": "Write a number greater than {low} and at most {high}, for example: {example}",
+    "number gt lt": "Write a number greater than {low} and less than {high}, for example: "
+    "{example}",
+}
 _KINDS: Final[Mapping[object, str]] = {
     str: "text",
     bool: "switch",
@@ -188,7 +165,7 @@ _LIMITS: Final = {
 }
 
 
-def _fix(form: Form, *, is_top: bool) -> str:
+def _fix(form: Form, *, is_top: bool) -> Msgid:
     """Return the sentence that says how a value of this form is written.
 
     Args:
@@ -205,7 +182,7 @@ def _fix(form: Form, *, is_top: bool) -> str:
         kind = _KINDS[typing.get_origin(form.base) or form.base]
         given = [name for name in _LIMITS.get(kind, ()) if getattr(form.limits, name) is not None]
         kind = " ".join([kind, *given])
-    return next(row.fix for row in _FIXES if row.kind == kind)
+    return _FIXES[kind]
 
 
 def _last_key(path: KeyPath) -> str:

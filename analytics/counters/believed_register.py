@@ -61,7 +61,7 @@ def believed_register(
         window: the time that the readings were asked for [UTC, ms]; outside of it there may be
             more. None: there is no more.
     """
-    times, stored = _cleaned(times_ms, values)
+    times, stored = _clean(times_ms, values)
     registers: list[DeviceRegister] = []
     findings: list[Finding] = []
     for device in devices.devices:
@@ -75,7 +75,7 @@ def believed_register(
     return join_devices(registers, tuple(findings))
 
 
-def _cleaned(
+def _clean(
     times_ms: "NDArray[np.int64]", values: "NDArray[np.float64]"
 ) -> "tuple[NDArray[np.int64], NDArray[np.float64]]":
     """Return the known readings by time, one a moment."""
@@ -112,7 +112,7 @@ def _device_readings(
         ratio,
         register,
         device.resolution(register),
-        devices.rate_max / ratio / HOUR_MS,
+        devices.rate_max_per_h / ratio / HOUR_MS,
     )
 
 

@@ -50,7 +50,7 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
         ratios: pairs of a time [UTC, ms] and the product of CT and PT from then on, by time.
         modulus: the register value at which it wraps to 0; infinity where that is not known.
         step: its resolution; 0 where that is not known.
-        single: true if it is a 32-bit float, whose resolution falls as it grows.
+        is_float32: true if it is a 32-bit float, whose resolution falls as it grows.
     """
 
     from_ms: int = -_ALWAYS_MS
@@ -60,7 +60,7 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     ratios: tuple[tuple[int, float], ...] = ((-_ALWAYS_MS, 1.0),)
     modulus: float = math.inf
     step: float = 0.0
-    single: bool = False
+    is_float32: bool = False
 
     def ratio(self, times_ms: "NDArray[np.int64]") -> "NDArray[np.float64]":
         """Return the ratio in force at each time."""
@@ -72,7 +72,7 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
 
     def resolution(self, register: "NDArray[np.float64]") -> "NDArray[np.float64]":
         """Return the smallest step that it can show at each register value."""
-        if not self.single:
+        if not self.is_float32:
             return np.full_like(register, self.step)
         shown = np.abs(register / self.step).astype(np.float32)
         return np.spacing(shown).astype(np.float64) * self.step
@@ -84,13 +84,13 @@ class MeterDevices(msgspec.Struct, frozen=True):
     Attributes:
         meter: id of the meter.
         devices: by time, without gaps.
-        rate_max: the most that the stored value may grow in an hour; infinity where the nameplate
-            is not known.
+        rate_max_per_h: greatest growth of the stored value in an hour; infinity without a
+            nameplate.
     """
 
     meter: str
     devices: tuple[Device, ...] = (Device(),)
-    rate_max: float = math.inf
+    rate_max_per_h: float = math.inf
 
 
 def devices_of(meter: Meter, models: Mapping[str, Model], zone: "ZoneInfo") -> MeterDevices:
@@ -136,7 +136,7 @@ def _device(
     # values were multiplied by it.
     applied = ("ct", "pt") if row is None else row.ratio
     dated = {"ct": meter.ct, "pt": meter.pt}
-    single = row is not None and row.float_step == SINGLE_FLOAT_STEP
+    is_float32 = row is not None and row.float_step == SINGLE_FLOAT_STEP
     return Device(
         from_ms=from_ms,
         until_ms=until_ms,
@@ -144,16 +144,16 @@ def _device(
         final=final,
         ratios=_ratios([dated[name] for name in applied if dated[name]], zone),
         modulus=math.inf if row is None or row.modulus is None else row.modulus,
-        step=_step(row, single=single),
-        single=single,
+        step=_step(row, is_float32=is_float32),
+        is_float32=is_float32,
     )
 
 
-def _step(row: Point | None, *, single: bool) -> float:
+def _step(row: Point | None, *, is_float32: bool) -> float:
     """Return the smallest step of a register; of a single float, the unit of its significand."""
     if row is None:
         return 0.0
-    return float(row.canonical_scale()) if single else row.step()
+    return float(row.canonical_scale()) if is_float32 else row.step()
 
 
 def _ratios(dated: "list[tuple[Dated, ...]]", zone: "ZoneInfo") -> tuple[tuple[int, float], ...]:

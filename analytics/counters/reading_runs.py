@@ -104,7 +104,7 @@ class Readings(msgspec.Struct, frozen=True, dict=True):
         return Readings(device, *(column[kept] for column in columns))
 
     @cached_property
-    def moved_ms(self) -> "NDArray[np.int64]":
+    def last_change_ms(self) -> "NDArray[np.int64]":
         """The time since which the register had shown the value of each reading.
 
         A step out of a standstill holds what flowed since then: a display froze, or a logger
@@ -114,7 +114,7 @@ class Readings(msgspec.Struct, frozen=True, dict=True):
         since: NDArray[np.int64] = np.maximum.accumulate(np.where(moved, self.times_ms, 0))
         return since
 
-    def follows(
+    def is_plausible_step(
         self, before: "NDArray[np.int64]", after: "NDArray[np.int64]"
     ) -> "NDArray[np.bool_]":
         """Return True for each pair of indexes if the step is plausible (`believed_register`)."""
@@ -123,7 +123,7 @@ class Readings(msgspec.Struct, frozen=True, dict=True):
         tolerance += _ROUNDING * self.register[before]
         rate = np.maximum(self.rate[before], self.rate[after])
         plausible: NDArray[np.bool_] = (step >= -tolerance) & (
-            step <= rate * (self.times_ms[after] - self.moved_ms[before]) + tolerance
+            step <= rate * (self.times_ms[after] - self.last_change_ms[before]) + tolerance
         )
         return plausible
 
@@ -160,7 +160,7 @@ def without_stray_zeros(readings: Readings) -> Readings:
     before, after = positive[:-1], positive[1:]
     apart = after - before > 1
     before, after = before[apart], after[apart]
-    skipped = readings.follows(before, after)
+    skipped = readings.is_plausible_step(before, after)
     depth = np.zeros(len(readings.times_ms) + 1, dtype=np.int64)
     depth[before[skipped] + 1] += 1
     depth[after[skipped]] -= 1
@@ -171,7 +171,7 @@ def split_runs(readings: Readings) -> Iterator[Run]:
     """Yield the readings as runs, split where a step is implausible and by law 1."""
     register = readings.register
     indexes = np.arange(len(register))
-    breaks = np.flatnonzero(~readings.follows(indexes[:-1], indexes[1:])) + 1
+    breaks = np.flatnonzero(~readings.is_plausible_step(indexes[:-1], indexes[1:])) + 1
     spans = list(pairwise([0, *breaks.tolist(), len(register)]))
     highest = [np.maximum.accumulate(register[first:end]) for first, end in spans]
     zeros = [int(np.searchsorted(levels, 0.0, side="right")) for levels in highest]
@@ -236,7 +236,7 @@ def _continuation(readings: Readings, earlier: Run, later: Run) -> Continuation:
     tolerance = max(readings.resolution[last], readings.resolution[first])
     tolerance += _ROUNDING * earlier.top
     rate = max(readings.rate[last], readings.rate[first])
-    most = rate * (readings.times_ms[first] - readings.moved_ms[last]) + tolerance
+    most = rate * (readings.times_ms[first] - readings.last_change_ms[last]) + tolerance
     modulus = readings.device.modulus
     shown = float(readings.register[first])
     step = shown - earlier.top

@@ -45,7 +45,7 @@ class DeviceRegister(msgspec.Struct, frozen=True):
         times_ms: shape (n,), UTC ms, ascending; the same twice at a rollover.
         register: what the device counted, before ratios.
         stored: register times the ratio in force.
-        begins: true if nothing is known between a reading and the one before it.
+        starts_segment: true if nothing is known between a reading and the one before it.
         stable_ms: first and last time between which no reading outside the window could change
             anything; None where that can't be said.
     """
@@ -54,7 +54,7 @@ class DeviceRegister(msgspec.Struct, frozen=True):
     times_ms: "NDArray[np.int64]"
     register: "NDArray[np.float64]"
     stored: "NDArray[np.float64]"
-    begins: "NDArray[np.bool_]"
+    starts_segment: "NDArray[np.bool_]"
     stable_ms: tuple[int, int] | None
 
 
@@ -101,7 +101,7 @@ def join_devices(
             none.astype(np.bool_),
             findings=findings,
         )
-    parts = [_cut_by_ratio(register) for register in registers]
+    parts = [_split_at_ratio_changes(register) for register in registers]
     times = np.concatenate([part[0] for part in parts])
     stored = np.concatenate([part[1] for part in parts])
     segment = np.cumsum(np.concatenate([part[2] for part in parts]))
@@ -110,7 +110,7 @@ def join_devices(
         stored[first:end] = np.maximum.accumulate(stored[first:end])
     read = np.concatenate([register.times_ms for register in registers])
     read = read[np.append(True, np.diff(read) > 0)]
-    usual = np.append(_usual(read), False)
+    usual = np.append(_is_usual_distance(read), False)
     covered = usual[np.searchsorted(read, times, side="right") - 1]
     covered[:-1] &= segment[:-1] == segment[1:]
     stable = [register.stable_ms for register in registers if register.stable_ms is not None]
@@ -124,12 +124,12 @@ def join_devices(
     )
 
 
-def _cut_by_ratio(
+def _split_at_ratio_changes(
     device_register: DeviceRegister,
 ) -> "tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]":
     """Return times, stored values and beginnings, cut where the ratio changes (law 1)."""
     times, register = device_register.times_ms, device_register.register
-    stored, begins = device_register.stored, device_register.begins
+    stored, begins = device_register.stored, device_register.starts_segment
     for (_, old_ratio), (moment, new_ratio) in pairwise(device_register.device.ratios):
         later = int(np.searchsorted(times, moment))  # the first reading with the new ratio
         if later == 0 or later == len(times) or begins[later]:
@@ -147,7 +147,7 @@ def _cut_by_ratio(
     return times, stored, begins
 
 
-def _usual(times: "NDArray[np.int64]") -> "NDArray[np.bool_]":
+def _is_usual_distance(times: "NDArray[np.int64]") -> "NDArray[np.bool_]":
     """Return True for each distance between two readings that is usual there (law 3)."""
     distances = np.diff(times).astype(np.float64)
     long = np.flatnonzero(distances > _SHORTEST_GAP_MS)

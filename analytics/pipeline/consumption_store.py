@@ -15,7 +15,14 @@ import numpy as np
 
 from analytics import periods
 from analytics.counters.consumption import Consumption
-from analytics.figures.scope_basis import Measured, Metered, blocks, from_rows, of_medium, on_grid
+from analytics.figures.site_consumption import (
+    MeterConsumption,
+    SiteConsumption,
+    align_to_grid,
+    contiguous_ranges,
+    meter_consumption,
+    site_consumption,
+)
 from analytics.periods import Interval
 from analytics.pipeline.store_points import consumption_points
 from jieneng.metering import schema
@@ -67,13 +74,13 @@ class ConsumptionStore:
                 start_ms=int(midnights[0]),
                 end_ms=int(midnights[-1]),
             ):
-                row = on_grid(series.times_ms, series.values, midnights)
+                row = align_to_grid(series.times_ms, series.values, midnights)
                 rows[series.tags["scope"], field] = row
         return rows
 
-    async def intervals(
+    async def interval_consumption(
         self, start: date, end: date, medium: Medium, interval: Interval
-    ) -> Metered:
+    ) -> MeterConsumption:
         """Return the stored consumption of a medium's meters by interval, on some local days."""
         zone = self._site.zone
         edges = periods.edges_ms(start, end, interval, zone)
@@ -91,17 +98,17 @@ class ConsumptionStore:
                 start_ms=int(edges[0]),
                 end_ms=int(edges[-1]),
             ):
-                row = on_grid(series.times_ms, series.values, edges)
+                row = align_to_grid(series.times_ms, series.values, edges)
                 rows[series.tags["scope"], field] = row
         midnights = periods.edges_ms(start, end, "day", zone)
         numbers = np.searchsorted(midnights, edges[:-1], side="right") - 1
         interval_days = [start + timedelta(days=number) for number in numbers.tolist()]
-        return of_medium(self._site, medium, interval_days, rows)
+        return meter_consumption(self._site, medium, interval_days, rows)
 
-    async def measured(self, start: date, end: date) -> Measured:
+    async def daily_consumption(self, start: date, end: date) -> SiteConsumption:
         """Return the stored day consumption of all meters."""
         fields = {*CONSUMPTION.values(), schema.COVERAGE, schema.ESTIMATED}
-        return from_rows(self._site, start, end, await self.day_rows(start, end, fields))
+        return site_consumption(self._site, start, end, await self.day_rows(start, end, fields))
 
     async def day_span(self) -> tuple[date, date] | None:
         """Return the first and the last local day that has consumption; None: there is none."""
@@ -168,7 +175,7 @@ class ConsumptionStore:
             edges = grids[interval]
             points += consumption_points(tags, CONSUMPTION[medium], amounts, edges[:-1])
             times = stored.get(frozenset(tags.items()), edges[:0])
-            for start, end in blocks(np.isnan(amounts.amount)):
+            for start, end in contiguous_ranges(np.isnan(amounts.amount)):
                 first, last = np.searchsorted(times, (edges[start], edges[end]))
                 if first < last:
                     await self._store.delete(

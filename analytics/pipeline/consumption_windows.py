@@ -18,7 +18,7 @@ from analytics.periods import Interval
 from analytics.pipeline.consumption_store import ConsumptionStore, Grids, StoredTimes
 from analytics.pipeline.register_reader import MeterRecords, RegisterReader
 from analytics.pipeline.scope_consumption import scope_consumption
-from analytics.pipeline.store_points import unknown_days
+from analytics.pipeline.store_points import unknown_day_points
 from jieneng.metering.findings import Finding
 from jieneng.metering.site import Site
 
@@ -87,14 +87,14 @@ class ConsumptionWindows:
         stored: StoredTimes,
     ) -> None:
         """Write a window: the scopes, then their meters (law 1)."""
-        for series, of_scope in scope_consumption(
+        for tags, consumption in scope_consumption(
             self._scopes, [meter.meter for meter in meters], computed, self._site
         ):
-            await self._consumption.rewrite(series, of_scope, grids, stored)
+            await self._consumption.rewrite(tags, consumption, grids, stored)
         for meter, of_meter in zip(meters, computed, strict=True):
             series = {"kind": "meter", "scope": meter.meter.id, "medium": meter.meter.medium}
             await self._consumption.rewrite(series, of_meter, grids, stored)
-            await self._consumption.write(unknown_days(self._site.id, meter, of_meter, grids))
+            await self._consumption.write(unknown_day_points(self._site.id, meter, of_meter, grids))
 
     def _detail_start(self, meters: Sequence[MeterRecords]) -> date:
         """Return the first day that is kept in detail, counted back from the newest reading."""

@@ -38,7 +38,7 @@ class OutdatedDays:
         self._consumption = consumption
         self._registers = registers
 
-    async def affected(
+    async def extend_to_outdated(
         self, meters: Sequence[MeterRecords], first: date, end: date
     ) -> tuple[date, date]:
         """Return the days from `first` up to `end`, extended by outdated ones around them.
@@ -75,14 +75,14 @@ class OutdatedDays:
         outdated = np.isfinite(coverage) & ~(same & (coverage == now.coverage))
         return [start + timedelta(days=day) for day in np.flatnonzero(outdated).tolist()]
 
-    async def never_computed(self, last: date) -> "tuple[date, NDArray[np.bool_]]":
+    async def missing_days(self, last: date) -> "tuple[date, NDArray[np.bool_]]":
         """Find the days up to `last` for which a meter has readings, but which never were computed.
 
         Returns:
             The first day for which there are readings, and for each day from it to `last` whether
             it is to be computed.
         """
-        meters = await self._registers.meters()
+        meters = await self._registers.meter_records()
         spans = [span for meter in meters for span in meter.spans()]
         if not spans:
             return last, np.zeros(0, dtype=np.bool_)
@@ -97,10 +97,10 @@ class OutdatedDays:
             missing |= ~computed & meter.has_records(midnights)
         return first, missing
 
-    async def not_fully_covered(self, first: date, last: date) -> "NDArray[np.bool_]":
+    async def incomplete_days(self, first: date, last: date) -> "NDArray[np.bool_]":
         """Return for each day from `first` to `last` whether a meter is covered in part only."""
         end = last + timedelta(days=1)
-        measured = await self._consumption.measured(first, end)
+        measured = await self._consumption.daily_consumption(first, end)
         short = np.zeros(max((end - first).days, 0), dtype=np.bool_)
         for metered in measured.media.values():
             short |= (metered.coverage < 1).any(axis=0)

@@ -13,7 +13,7 @@ from analytics.figures.assessment import assess
 from analytics.figures.figure import Figure
 from analytics.figures.roll_up import Scope
 from analytics.figures.rule_files import Rules
-from analytics.figures.scope_basis import Measured
+from analytics.figures.site_consumption import SiteConsumption
 from analytics.periods import Period
 from analytics.pipeline.consumption_store import ConsumptionStore
 from analytics.pipeline.needed_series import needed_series
@@ -59,11 +59,11 @@ class PeriodFigures:
             None if base is None else await self._measured(chosen, base),
         )
 
-    async def _measured(self, chosen: Sequence[Scope], period: Period) -> Measured:
+    async def _measured(self, chosen: Sequence[Scope], period: Period) -> SiteConsumption:
         """Return a period's consumption by day, and what indicators need beside it."""
-        measured = await self._consumption.measured(period.start, period.end)
+        measured = await self._consumption.daily_consumption(period.start, period.end)
         rows = indicators.INDICATORS.values()
-        needs = {need for row in rows for need in indicator_values.needs(row)}
+        needs = {need for row in rows for need in indicator_values.series_needs(row)}
         days = period.start, period.end
         series = await needed_series(needs, chosen, self._site, self._consumption, days)
         return msgspec.structs.replace(measured, series=series)

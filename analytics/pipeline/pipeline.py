@@ -25,7 +25,7 @@ from analytics import periods
 from analytics.figures.figure import Figure
 from analytics.figures.roll_up import scopes
 from analytics.figures.rule_files import Rules
-from analytics.figures.scope_basis import blocks
+from analytics.figures.site_consumption import contiguous_ranges
 from analytics.pipeline.consumption_store import ConsumptionStore
 from analytics.pipeline.consumption_windows import ConsumptionWindows
 from analytics.pipeline.outdated_days import OutdatedDays
@@ -91,8 +91,8 @@ class Pipeline:
         Days around them that follow from the same readings are computed, too (law 4).
         Returns what was found wrong in registers.
         """
-        meters = await self._registers.meters()
-        start, end = await self._days.affected(meters, first, last + timedelta(days=1))
+        meters = await self._registers.meter_records()
+        start, end = await self._days.extend_to_outdated(meters, first, last + timedelta(days=1))
         findings = await self._windows.compute(meters, start, end, progress)
         for finding in set(findings) - self._reported:
             self._log.warning(
@@ -102,20 +102,20 @@ class Pipeline:
         progress(1.0)
         return findings
 
-    async def catch_up(self, last: date, progress: Progress) -> None:
+    async def compute_missing_days(self, last: date, progress: Progress) -> None:
         """Compute the days up to `last` for which a meter has readings, but which never were."""
-        first, missing = await self._days.never_computed(last)
+        first, missing = await self._days.missing_days(last)
         await self._backfill_days(first, missing, progress)
 
-    async def catch_up_late(self, first: date, last: date) -> None:
+    async def recompute_gaps(self, first: date, last: date) -> None:
         """Compute the days on which a meter is not fully covered: what was late fills gaps."""
-        short = await self._days.not_fully_covered(first, last)
+        short = await self._days.incomplete_days(first, last)
         await self._backfill_days(first, short, lambda _: None)
 
     async def _backfill_days(
         self, first: date, wanted: "NDArray[np.bool_]", progress: Progress
     ) -> None:
-        found = blocks(wanted)
+        found = contiguous_ranges(wanted)
         total = sum(end - start for start, end in found)
         done = 0
         for start, end in found:
@@ -179,7 +179,7 @@ class Pipeline:
         await self._consumption.write(points)
         return published
 
-    async def periods(self) -> list[str]:
+    async def stored_periods(self) -> list[str]:
         """Return the calendar years and months of which there is consumption."""
         span = await self._consumption.day_span()
         if span is None:

@@ -44,22 +44,22 @@ class MeterRecords(msgspec.Struct):
     Attributes:
         meter: the meter.
         devices: its devices.
-        readings: first and last time of its register [UTC, ms]; None where there is none.
-        imports: first and last start of its imported intervals; None where there is none.
+        reading_span: first and last time of its register [UTC, ms]; None where there is none.
+        import_span: first and last start of its imported intervals; None where there is none.
         context_ms: how far beyond a window's edges the last window had to read.
-        longest_ms: the longest imported interval so far; no earlier window has a longer one.
+        longest_import_ms: the longest imported interval so far; no earlier window has a longer one.
     """
 
     meter: Meter
     devices: MeterDevices
-    readings: tuple[int, int] | None
-    imports: tuple[int, int] | None
+    reading_span: tuple[int, int] | None
+    import_span: tuple[int, int] | None
     context_ms: int = _CONTEXT_MS
-    longest_ms: int = _IMPORT_LOOK_BACK_MS
+    longest_import_ms: int = _IMPORT_LOOK_BACK_MS
 
     def spans(self) -> Iterator[tuple[int, int]]:
         """Yield the first and the last time of readings and of imports, as far as there are any."""
-        yield from (span for span in (self.readings, self.imports) if span is not None)
+        yield from (span for span in (self.reading_span, self.import_span) if span is not None)
 
     def has_records(self, edges_ms: "NDArray[np.int64]") -> "NDArray[np.bool_]":
         """Return True for each interval between edges that lies in a span, in part at least."""
@@ -82,7 +82,7 @@ class RegisterReader:
         self._models = folder.models
         self._store = store
 
-    async def meters(self) -> list[MeterRecords]:
+    async def meter_records(self) -> list[MeterRecords]:
         """Return the extent of the records of every meter of the site."""
         found = []
         for meter in self._site.meter:
@@ -120,9 +120,9 @@ class RegisterReader:
 
         That is from the last stable reading before it to the first stable one after it.
         """
-        if records.readings is None:
+        if records.reading_span is None:
             return start_ms, end_ms
-        first_ms, last_ms = records.readings
+        first_ms, last_ms = records.reading_span
         low_ms, high_ms = start_ms, end_ms
         if first_ms < start_ms:
             low_ms = await self._stable_reading(records, start_ms, first_ms)
@@ -160,9 +160,9 @@ class RegisterReader:
     ) -> BelievedRegister:
         """Return the believed register, read so far around a window that the window is stable."""
         nothing = np.zeros(0, dtype=np.int64), np.zeros(0)
-        if records.readings is None:
+        if records.reading_span is None:
             return believed_register(*nothing, records.devices)
-        first_ms, last_ms = records.readings
+        first_ms, last_ms = records.reading_span
         before = after = records.context_ms
         while True:
             window = (start_ms - before, end_ms + after)
@@ -197,9 +197,9 @@ class RegisterReader:
         self, records: MeterRecords, start_ms: int, end_ms: int
     ) -> ImportedConsumption | None:
         """Return the imported intervals that reach into a window; None where there are none."""
-        if records.imports is None or records.imports[0] >= end_ms:
+        if records.import_span is None or records.import_span[0] >= end_ms:
             return None
-        if records.imports[1] + records.longest_ms <= start_ms:
+        if records.import_span[1] + records.longest_import_ms <= start_ms:
             return None
         columns = []
         for field in (schema.INTERVAL_S, CONSUMPTION[records.meter.medium]):
@@ -207,7 +207,7 @@ class RegisterReader:
                 schema.INTERVAL,
                 field,
                 where={"site": self._site.id, "meter": records.meter.id},
-                start_ms=start_ms - records.longest_ms,
+                start_ms=start_ms - records.longest_import_ms,
                 end_ms=end_ms,
             )
             if not found:
@@ -217,5 +217,5 @@ class RegisterReader:
         imported = ImportedConsumption.from_columns(
             (lengths.times_ms, lengths.values), (amounts.times_ms, amounts.values)
         )
-        records.longest_ms = int((imported.end_ms - imported.start_ms).max(initial=1))
+        records.longest_import_ms = int((imported.end_ms - imported.start_ms).max(initial=1))
         return imported.without_overlaps()

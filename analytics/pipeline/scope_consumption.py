@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from analytics.counters.consumption import Consumption
-from analytics.figures.roll_up import Scope, of_scope, weights
+from analytics.figures.roll_up import Scope, boundary_weights, roll_up_scope
 from analytics.periods import Interval
 from jieneng.metering.quantities import MEDIA
 from jieneng.metering.site import Meter, Site
@@ -27,12 +27,14 @@ def scope_consumption(
     """
     for medium in MEDIA:
         numbers = [number for number, meter in enumerate(meters) if meter.medium == medium]
-        of_medium = [meters[number] for number in numbers]
+        meter_consumption = [meters[number] for number in numbers]
         for scope in scopes:
-            weight = np.array(weights(scope, of_medium, site))
+            weight = np.array(boundary_weights(scope, meter_consumption, site))
             if weight.any():
                 consumption = {
-                    interval: of_scope(weight, [computed[number][interval] for number in numbers])
+                    interval: roll_up_scope(
+                        weight, [computed[number][interval] for number in numbers]
+                    )
                     for interval in computed[numbers[0]]
                 }
                 yield {"kind": scope.kind, "scope": scope.id, "medium": medium}, consumption

@@ -51,7 +51,7 @@ def consumption_points(
     ]
 
 
-def unknown_days(
+def unknown_day_points(
     site: str,
     records: "MeterRecords",
     consumption: "Mapping[Interval, Consumption]",
@@ -59,7 +59,7 @@ def unknown_days(
 ) -> list[Point]:
     """Return a point of coverage 0 for each day of a meter of which nothing is known.
 
-    The point marks the day as computed, so that `catch_up` does not compute it again and again.
+    The point marks the day as computed, so that `compute_missing_days` leaves it out.
     """
     edges = grids["day"]
     nothing = np.isnan(consumption["day"].amount) & records.has_records(edges)

@@ -21,7 +21,7 @@ class Axis(msgspec.Struct, frozen=True):
     end: float
     step: float
 
-    def at(self, value: float) -> float:
+    def to_pixel(self, value: float) -> float:
         """The pixel of a value."""
         return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
 
@@ -32,7 +32,7 @@ class Axis(msgspec.Struct, frozen=True):
         return [number * self.step for number in range(first, last + 1)]
 
 
-def axis(
+def make_axis(
     values: Iterable[float], start: float, end: float, *, from_zero: bool, count: int = 4
 ) -> Axis:
     """An axis with about `count` round ticks that holds all values.

@@ -37,7 +37,7 @@ def to_csv(figures: Iterable[Figure], translate: Translate, labels: Labels) -> s
             f"{finding.code}: {finding_text(finding, translate, labels)}"
             for finding in figure.findings
         )
-        cells["name"] = figure_texts.indicator(figure.indicator, translate)
-        cells["definition"] = figure_texts.definition(figure.indicator, translate)
+        cells["name"] = figure_texts.indicator_name(figure.indicator, translate)
+        cells["definition"] = figure_texts.indicator_definition(figure.indicator, translate)
         writer.writerow(["" if value is None else str(value) for value in cells.values()])
     return out.getvalue()

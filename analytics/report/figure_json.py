@@ -21,8 +21,8 @@ def to_json(figures: Sequence[Figure], translate: Translate, labels: Labels) -> 
         {
             **msgspec.structs.asdict(figure),
             "findings": [_finding(finding, translate, labels) for finding in figure.findings],
-            "name": figure_texts.indicator(figure.indicator, translate),
-            "definition": figure_texts.definition(figure.indicator, translate),
+            "name": figure_texts.indicator_name(figure.indicator, translate),
+            "definition": figure_texts.indicator_definition(figure.indicator, translate),
         }
         for figure in figures
     ]

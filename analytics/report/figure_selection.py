@@ -9,7 +9,7 @@ from analytics.report.report_data import PageData
 from jieneng.metering.findings import Finding
 
 
-def one(
+def find_figure(
     figures: Iterable[Figure],
     scope: str,
     indicator: str,
@@ -36,18 +36,18 @@ def one(
     return found[0] if found else None
 
 
-def years(data: PageData, scope: str, indicator: str) -> list[Figure]:
+def year_figures(data: PageData, scope: str, indicator: str) -> list[Figure]:
     """The figures of whole years, by year."""
     return _periods(data, scope, indicator, 4)
 
 
-def months(data: PageData, scope: str, indicator: str, year: str) -> list[Figure]:
+def month_figures(data: PageData, scope: str, indicator: str, year: str) -> list[Figure]:
     """The figures of the months of a year, by month."""
     found = _periods(data, scope, indicator, 7)
     return [figure for figure in found if figure.period.startswith(f"{year}-")]
 
 
-def findings(figures: Sequence[Figure]) -> list[tuple[Finding, list[str]]]:
+def distinct_findings(figures: Sequence[Figure]) -> list[tuple[Finding, list[str]]]:
     """Return each finding once, with its greatest weight and the scopes it touches."""
     scopes: dict[Finding, list[str]] = {}
     weights: dict[Finding, list[float]] = {}

@@ -16,7 +16,7 @@ class Html(str):
     __slots__ = ()
 
 
-def tag(name: str, /, *children: str, **attributes: str | float | None) -> Html:
+def element(name: str, /, *children: str, **attributes: str | float | None) -> Html:
     """An element.
 
     Args:

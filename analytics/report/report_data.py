@@ -16,7 +16,7 @@ from jieneng.metering.quantities import Medium
 ScopeKind = Literal["site", "area", "institution"]
 
 
-class Scope(msgspec.Struct, frozen=True):
+class NamedScope(msgspec.Struct, frozen=True):
     """Subject of figures, with its name: the centre, a building or an institution."""
 
     id: str
@@ -24,7 +24,7 @@ class Scope(msgspec.Struct, frozen=True):
     kind: ScopeKind
 
 
-class Reading(msgspec.Struct, frozen=True, kw_only=True):
+class LatestReading(msgspec.Struct, frozen=True, kw_only=True):
     """Latest reading of a meter.
 
     Attributes:
@@ -64,10 +64,10 @@ class PageData(msgspec.Struct, frozen=True, kw_only=True):
     site_name: str
     period: str
     generated: datetime
-    scopes: tuple[Scope, ...]
+    scopes: tuple[NamedScope, ...]
     figures: tuple[Figure, ...]
     history: tuple[Figure, ...] = ()
     labels: Labels = Labels()
-    readings: tuple[Reading, ...] = ()
+    readings: tuple[LatestReading, ...] = ()
     coverage_floor: float = 0.95
     sources: tuple[str, ...] = ()

@@ -218,8 +218,7 @@ class Connection(asyncio.Protocol):
 
     def _wait_after_silence_s(self) -> float:
         """Return the time to wait for a reply, longest before the connection is given up [s]."""
-        has_served = self.requests > self._silences
-        if self.framing.numbered and has_served and self._silences == _MAX_SILENCES - 1:
+        if self.framing.numbered and self._silences == _MAX_SILENCES - 1:
             return self._reply_timeout.longest_s
         return self._reply_timeout.wait_s
 

@@ -9,7 +9,7 @@ Laws:
    came unasked, counts as trouble, because a serial server hands on whatever is on the line.
 3. A connection on which several requests in a row found no byte at all is given up: the other end
    may have been switched off without a word. Where replies are numbered, late ones show how long
-   the other end takes, and from then on they are waited for that long (`reply_timeout`).
+   the other end takes, and from then on replies are waited for longer (`reply_timeout`).
 4. From the end of an exchange to the next request there is the bus's delay, and on a serial port at
    least the silence by which devices tell one frame from the next.
 5. A connection that the other end closed while it was idle is told from one that breaks: the same

@@ -73,7 +73,7 @@ def _csv_rows(text: io.TextIOWrapper, on_problem: ProblemHandler) -> Rows:
     try:
         header = text.readline()
         if not header:
-            on_problem(_broken(1, "it is empty", "Choose another file."))
+            on_problem(Problem(text="this file is empty.", fix="Choose another file.", line=1))
             return
         delimiter = max(_DELIMITERS, key=header.count)
         yield 1, next(csv.reader([header], delimiter=delimiter))
@@ -82,20 +82,31 @@ def _csv_rows(text: io.TextIOWrapper, on_problem: ProblemHandler) -> Rows:
             line = reader.line_num
             yield line + 1, row
     except UnicodeDecodeError:
-        on_problem(_broken(line + 1, "it is not UTF-8", 'Save it as "CSV UTF-8".'))
+        on_problem(
+            Problem(
+                text="from about this line on, the file is not UTF-8.",
+                fix='Save it as "CSV UTF-8".',
+                line=line + 1,
+            )
+        )
     except csv.Error as error:
-        on_problem(_broken(line + 1, str(error), "Correct the quotes of this line."))
+        on_problem(
+            Problem(
+                text="this line can't be read as CSV ({reason}).",
+                fix="Correct the quotes of this line.",
+                values={"reason": error},
+                line=line + 1,
+            )
+        )
     except (EOFError, zlib.error, OSError) as error:
-        on_problem(_broken(line + 1, str(error), "Copy the file again."))
-
-
-def _broken(line: int, reason: str, fix: str) -> Problem:
-    return Problem(
-        text="from about this line on, the file can't be read: {reason}.",
-        fix=fix,
-        values={"reason": reason},
-        line=line,
-    )
+        on_problem(
+            Problem(
+                text="from about this line on, the file is damaged ({reason}).",
+                fix="Copy the file again.",
+                values={"reason": error},
+                line=line + 1,
+            )
+        )
 
 
 def _workbook(path: Path, file: IO[bytes]) -> "Workbook":

@@ -14,13 +14,13 @@ import msgspec
 
 from ingest.importing.cell_values import BadCell, Cell, NumberReader, TimeReader
 from jieneng.metering import units
-from jieneng.metering.errors import Problem
+from jieneng.metering.errors import Msgid, Problem
 from jieneng.metering.quantities import CONSUMPTION, QUANTITIES, Medium
 from jieneng.metering.site import Site
 from jieneng.metering.spelling import nearest
 
-Kind = Literal["register", "interval"]
-FileForm = Literal["long", "wide"]
+ImportKind = Literal["register", "interval"]
+FileLayout = Literal["long", "wide"]
 Row: TypeAlias = Sequence[Cell]
 
 #: Names of a time column; the first column may also have no name at all.
@@ -47,7 +47,7 @@ class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):
         dry_run: check only, and write nothing.
     """
 
-    kind: Kind = "register"
+    kind: ImportKind = "register"
     quantity: str | None = None
     interval_s: float | None = None
     unit: str | None = None
@@ -86,7 +86,7 @@ class RowParser:
     """Parses the rows of one file, according to its header.
 
     Attributes:
-        form: long or wide.
+        layout: long or wide.
 
     Args:
         header: the cells of the first line.
@@ -109,8 +109,10 @@ class RowParser:
             name.casefold(): column for column, name in reversed([*enumerate(self._header)])
         }
         self._time = self._find_time_column()
-        self.form: FileForm = "long" if {"meter", "value"} <= self._columns.keys() else "wide"
-        self._wide = self._wide_columns() if self.form == "wide" and self._time is not None else ()
+        self.layout: FileLayout = "long" if {"meter", "value"} <= self._columns.keys() else "wide"
+        self._wide = (
+            self._wide_columns() if self.layout == "wide" and self._time is not None else ()
+        )
         self._nameless = tuple(
             column for column, name in enumerate(self._header) if not name and column != self._time
         )
@@ -118,7 +120,7 @@ class RowParser:
     @property
     def has_values(self) -> bool:
         """True if rows can hold values: there is a time column, and a column of values."""
-        return self._time is not None and (self.form == "long" or bool(self._wide))
+        return self._time is not None and (self.layout == "long" or bool(self._wide))
 
     def parse(self, line: int, row: Row) -> Iterator[ParsedValue]:
         """Yield the values of a row, also missing ones. Wrong ones are reported and left out."""
@@ -224,7 +226,7 @@ class RowParser:
             and (self._options.kind == "register" or row.kind == "counter")
         ]
         if quantity not in known_quantities:
-            text = (
+            text: Msgid = (
                 "{name} is nothing that meter {meter} can count over an interval."
                 if self._options.kind == "interval"
                 else "{name} is no quantity of meter {meter}."
@@ -251,20 +253,20 @@ class RowParser:
     def _report_unknown(
         self,
         line: int,
-        text: str,
+        text: Msgid,
         name: str,
         known: Mapping[str, object] | Sequence[str],
         **values: object,
     ) -> None:
         close = nearest(name, known)
-        fix = "Did you mean {close}?" if close else "Known are: {known}."
+        fix: Msgid = "Did you mean {close}?" if close else "Known are: {known}."
         shown = ", ".join(sorted(known))[:300]
         self._report(line, text, fix, name=name, close=close, known=shown, **values)
 
     def _report_cell(self, line: int, column: str, error: BadCell) -> None:
         self._report(line, error.text, error.fix, column=column, **error.values)
 
-    def _report(self, line: int, text: str, fix: str, **values: object) -> None:
+    def _report(self, line: int, text: Msgid, fix: Msgid, **values: object) -> None:
         self._on_problem(Problem(text=text, fix=fix, values=values, line=line))
 
 

@@ -23,7 +23,7 @@ from jieneng.cli import (
 )
 from jieneng.cli.options import Reader, tr
 from jieneng.cli.simulate import simulate_commands
-from jieneng.locale import preferred, say, teach_click
+from jieneng.locale import check_language, preferred, say, teach_click
 from jieneng.metering.errors import ConfigError, JienengError, Unavailable, UsageError
 
 _EXIT_CODES: dict[type[JienengError], int] = {UsageError: 2, Unavailable: 3}
@@ -68,6 +68,7 @@ def main() -> None:
     teach_click(preferred())
     reader = Reader()
     try:
+        check_language()
         code = jieneng.main(prog_name="jieneng", obj=reader, standalone_mode=False)
     except click.ClickException as error:
         error.show()

@@ -1,40 +1,83 @@
-"""Find the settings files of a site's agents.
+"""Find and read the settings files of a site's agents.
 
-Law: `jieneng check` and `jieneng edge probe` look for the same files as a person would write them:
-`agent.toml`, or one `agent-....toml` for each agent, beside `site.toml`.
+Laws:
+
+1. `jieneng check` and `jieneng edge probe` read the same files as a person would write them:
+   `agent.toml`, or one `agent-....toml` for each agent, beside `site.toml`.
+2. An agent runs with the file that names it. If no file does, it runs with a file that names no
+   agent: any such file of a site with one agent only, and `agent.toml` of a site with several,
+   because `edge run --agent` and `up` read that one for all. If there is none, it runs with the
+   defaults.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from jieneng.metering.errors import ConfigError, Problem
 
 if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
     from edge_agent.settings import AgentSettings
-    from jieneng.site_folder import SiteFolder
+    from jieneng.metering.site import Site
 
 
-def agent_files(site_dir: Path) -> list[Path]:
-    """Return the agents' files of a site folder; `agent.toml` if there are none."""
-    return sorted(site_dir.glob("agent*.toml")) or [site_dir / "agent.toml"]
+class AgentFiles(NamedTuple):
+    """The settings files of a site's agents.
 
-
-def agent_settings(folder: "SiteFolder", agent: str) -> "AgentSettings":
-    """Return the settings with which an agent runs, or the defaults if it has no file.
-
-    A file that names the agent takes precedence. Next comes a file that names no agent, if the site
-    has this one only, and then `agent.toml`, which `edge run --agent` and `up` read for all.
-
-    Raises:
-        ConfigError: an agent's file is wrong.
+    Attributes:
+        settings: settings by the name of their file, of every file without a mistake.
+        problems: the mistakes in the other files.
     """
+
+    settings: Mapping[str, "AgentSettings"]
+    problems: tuple[Problem, ...]
+
+    def by_agent(self, site: "Site") -> dict[str, "AgentSettings"]:
+        """Return the settings with which each agent runs, under its id.
+
+        Agents that a file names and the site does not have are included.
+        """
+        from edge_agent.settings import SETTINGS_FILE, AgentHead, AgentSettings
+
+        agents = sorted({bus.agent for bus in site.bus})
+        shared = AgentSettings()
+        for file, settings in self.settings.items():
+            if settings.agent.id is None and (len(agents) == 1 or file == SETTINGS_FILE):
+                shared = settings
+        own = {one.agent.id: one for one in self.settings.values() if one.agent.id is not None}
+        return {
+            agent: msgspec.structs.replace(shared, agent=AgentHead(id=agent)) for agent in agents
+        } | own
+
+    def of_agent(self, agent: str, site: "Site") -> "AgentSettings":
+        """Return the settings with which an agent of the site runs.
+
+        Raises:
+            ConfigError: a file has a mistake, and may be the one that the agent runs with.
+        """
+        if not self.is_known(agent):
+            raise ConfigError(self.problems)
+        return self.by_agent(site)[agent]
+
+    def is_known(self, agent: str) -> bool:
+        """Return True if no file with a mistake can be the one that an agent runs with."""
+        return not self.problems or any(
+            settings.agent.id == agent for settings in self.settings.values()
+        )
+
+
+def read_agent_files(site_dir: Path) -> AgentFiles:
+    """Read the agents' files of a site folder."""
     from edge_agent.settings import SETTINGS_FILE, AgentSettings
     from jieneng.site_folder import read_settings
 
-    is_only_agent = {bus.agent for bus in folder.site.bus} == {agent}
-    chosen = AgentSettings()
-    for file in agent_files(folder.path):
-        settings = read_settings(file, AgentSettings)
-        if settings.agent.id == agent:
-            return settings
-        if settings.agent.id is None and (is_only_agent or file.name == SETTINGS_FILE):
-            chosen = settings
-    return chosen
+    settings: dict[str, AgentSettings] = {}
+    problems = list[Problem]()
+    for file in sorted(site_dir.glob("agent*.toml")) or [site_dir / SETTINGS_FILE]:
+        try:
+            settings[file.name] = read_settings(file, AgentSettings)
+        except ConfigError as error:
+            problems += error.problems
+    return AgentFiles(settings, tuple(problems))

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from jieneng.cli.options import examples, tr
+from jieneng.locale import DEFAULT_LANGUAGE, languages
 
 _COMMITTED = Path(__file__).resolve().parents[2] / "grafana" / "provisioning"
 
@@ -30,9 +31,9 @@ def grafana() -> None: ...
 )
 @click.option(
     "--language",
-    default="zh",
+    type=click.Choice(languages()),
+    default=DEFAULT_LANGUAGE,
     show_default=True,
-    metavar="LANG",
     help=tr("Language of the boards; the committed ones are in Chinese."),
 )
 def build(out: Path, only_check: bool, language: str) -> None:

@@ -12,11 +12,11 @@ import click
 import msgspec
 
 from jieneng.clock import Clock, SystemClock
-from jieneng.locale import preferred, translator
+from jieneng.locale import Translate, preferred, translator
 from jieneng.site_folder import SiteFolder
 
 #: Translate a sentence into the language of `JIENENG_LANGUAGE`: zh (default) or en.
-tr: Final = translator(preferred())
+tr: Final[Translate] = translator(preferred())
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _Result = TypeVar("_Result")

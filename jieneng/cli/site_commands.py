@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from jieneng.cli.agent_files import agent_files
+from jieneng.cli.agent_files import AgentFiles, read_agent_files
 from jieneng.cli.options import examples, site_option, tr
 from jieneng.locale import number_texts, say
 from jieneng.metering.errors import ConfigError, Problem, UsageError
@@ -17,7 +17,6 @@ from jieneng.metering.quantities import MEDIA
 
 if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
     from edge_agent.commissioning.bus_time_budget import BusBudget
-    from edge_agent.settings import AgentSettings
     from jieneng.metering.site import Site
     from jieneng.site_folder import Examination
 
@@ -53,12 +52,14 @@ def init(folder: Path) -> None:
 def check(site_dir: Path) -> None:
     from jieneng.site_folder import examine
 
+    agent_files = read_agent_files(site_dir)
+    of_services = [*agent_files.problems, *_service_problems(site_dir)]
     try:
         found = examine(site_dir)
     except ConfigError as error:
-        raise ConfigError([*error.problems, *_service_problems(site_dir)]) from error
-    problems = [*found.problems, *_assignment_problems(found, site_dir), *_bus_problems(found)]
-    problems += _service_problems(site_dir)
+        raise ConfigError([*error.problems, *of_services]) from error
+    problems = [*found.problems, *_assignment_problems(found, agent_files), *_bus_problems(found)]
+    problems += of_services
     if problems:
         _print_warnings(found.warnings)
         raise ConfigError(_by_place(problems))
@@ -120,7 +121,7 @@ def _print_summary(site: "Site") -> None:
 
     media = [meter.medium for meter in site.meter]
     by_medium = ", ".join(
-        f"{figure_texts.medium(medium, tr)} {media.count(medium)}" for medium in MEDIA
+        f"{figure_texts.medium_name(medium, tr)} {media.count(medium)}" for medium in MEDIA
     )
     areas = tr("{count} area" if len(site.area) == 1 else "{count} areas")
     buses = tr("{count} bus" if len(site.bus) == 1 else "{count} buses")
@@ -167,10 +168,9 @@ def _bus_warnings(found: "Examination") -> list[Problem]:
 
 
 def _service_problems(site_dir: Path) -> list[Problem]:
-    """Return the problems of the services' own files, where they are there, and of the rules."""
+    """Return the problems of the other services' own files, where they exist, and of the rules."""
     from analytics.app import load_rules
     from analytics.settings import AnalyticsSettings
-    from edge_agent.settings import AgentSettings
     from ingest.settings import IngestSettings
     from jieneng.site_folder import read_settings
     from simulators.faults import FaultsFile
@@ -178,7 +178,6 @@ def _service_problems(site_dir: Path) -> list[Problem]:
 
     problems = list[Problem]()
     reads: list[tuple[Path, type[msgspec.Struct]]] = [
-        *((file, AgentSettings) for file in agent_files(site_dir)),
         (site_dir / "ingest.toml", IngestSettings),
         (site_dir / "analytics.toml", AnalyticsSettings),
         (site_dir / "simulator.toml", SimulatorSettings),
@@ -196,11 +195,11 @@ def _service_problems(site_dir: Path) -> list[Problem]:
     return problems
 
 
-def _assignment_problems(found: "Examination", site_dir: Path) -> list[Problem]:
+def _assignment_problems(found: "Examination", agent_files: AgentFiles) -> list[Problem]:
     """Return what `edge run` would refuse, of every agent, and gateways that two agents share.
 
-    Nothing is judged while a bus has a mistake: its agent or its address is not known. While the
-    file of an agent has one, only the agents whose files could be read are judged.
+    Nothing is judged while a bus has a mistake, because its agent or its address is not known.
+    While a file of an agent has one, only agents that a file without mistakes names are judged.
     """
     from edge_agent.links import endpoints
     from edge_agent.settings import assignment
@@ -208,39 +207,20 @@ def _assignment_problems(found: "Examination", site_dir: Path) -> list[Problem]:
 
     if not found.is_sound("bus"):
         return []
-    agents, is_complete = _agents(found.site, site_dir)
+    agents = agent_files.by_agent(found.site)
     problems = list[Problem]()
-    for settings in agents.values():
+    for agent, settings in agents.items():
+        if not agent_files.is_known(agent):
+            continue
         try:
             assignment(found.site, settings)
-        except ConfigError as error:
-            problems += error.problems
-    if is_complete:
+        except ConfigError as error:  # agents that share a file share its mistakes
+            problems += [problem for problem in error.problems if problem not in problems]
+    if not agent_files.problems:
         overridden = {(agent, bus.id) for agent, one in agents.items() for bus in one.bus}
-        own_ways = {bus.id for bus in found.site.bus if (bus.agent, bus.id) in overridden}
-        problems += endpoints.contested_gateways(found.site, own_ways)
+        own_addresses = {bus.id for bus in found.site.bus if (bus.agent, bus.id) in overridden}
+        problems += endpoints.contested_gateways(found.site, own_addresses)
     return [
         found.document.locate(problem) if problem.file == SITE_FILE else problem
         for problem in problems
     ]
-
-
-def _agents(site: "Site", site_dir: Path) -> tuple[dict[str, "AgentSettings"], bool]:
-    """Return the settings of a site's agents, and True if all their files could be read.
-
-    An agent whose file is elsewhere has the defaults.
-    """
-    from edge_agent.settings import AgentHead, AgentSettings
-    from jieneng.site_folder import read_settings
-
-    ids = sorted({bus.agent for bus in site.bus})
-    sole = ids[0] if len(ids) == 1 else None
-    read: dict[str, AgentSettings] = {}
-    for file in agent_files(site_dir):
-        try:
-            settings = read_settings(file, AgentSettings)
-        except ConfigError:  # reported with the services' own files
-            return read, False
-        if agent := settings.agent.id or sole:
-            read[agent] = settings
-    return {agent: AgentSettings(agent=AgentHead(id=agent)) for agent in ids} | read, True

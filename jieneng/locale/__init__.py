@@ -1,7 +1,8 @@
-"""Texts for people: English msgids -> Chinese, by gettext. Logs and names stay English.
+"""Texts for people: English msgids -> the reader's language, by gettext. Logs stay English.
 
-The catalogue is `zh/LC_MESSAGES/jieneng.po`; `make locale` compiles it. A test holds that every
-sentence for people that the code can say has its Chinese text.
+A language is a folder beside this module with a compiled catalogue in `LC_MESSAGES`; adding one
+changes nothing else. `make locale` compiles. A test holds that every sentence for people that the
+code can say has its Chinese text.
 """
 
 import gettext
@@ -9,37 +10,74 @@ import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Final
 
-from jieneng.metering.errors import JienengError, Problem
+from jieneng.metering.errors import JienengError, Msgid, Problem, UsageError
 
-Translate = Callable[[str], str]
+Translate = Callable[[Msgid], str]
+
+#: Language of the msgids, which needs no catalogue.
+SOURCE_LANGUAGE: Final = "en"
+DEFAULT_LANGUAGE: Final = "zh"
+#: Environment variable with the reader's language.
+VARIABLE: Final = "JIENENG_LANGUAGE"
+
+_FOLDER: Final = Path(__file__).parent
+
+
+@cache
+def languages() -> tuple[str, ...]:
+    """Return the languages that have texts, in the order of their codes."""
+    translated = (file.parts[-3] for file in _FOLDER.glob("*/LC_MESSAGES/jieneng.mo"))
+    return tuple(sorted({SOURCE_LANGUAGE, *translated}))
 
 
 @cache
 def translator(language: str) -> Translate:
-    """A function from a msgid to its text in `zh` or `en`."""
-    if language == "en":
+    """Return the function from a msgid to its text in one of the `languages()`."""
+    if language == SOURCE_LANGUAGE:
         return str
-    here = str(Path(__file__).parent)
-    return gettext.translation("jieneng", here, [language]).gettext
+    return gettext.translation("jieneng", _FOLDER, [language]).gettext
 
 
 def teach_click(language: str) -> None:
-    """Have click, the command line's library, say its own sentences in that language."""
-    gettext.bindtextdomain("click", str(Path(__file__).parent))
+    """Have click, the command line's library, say its own sentences in a language."""
+    gettext.bindtextdomain("click", str(_FOLDER))
     gettext.textdomain("click")
     os.environ["LANGUAGE"] = language
 
 
-def preferred(default: str = "zh") -> str:
-    """The reader's language: what `JIENENG_LANGUAGE` says, else the default."""
-    wanted = os.environ.get("JIENENG_LANGUAGE", default)
-    return wanted if wanted in ("zh", "en") else default
+def known_language(tag: str) -> str | None:
+    """Return the language of `languages()` that `en`, `zh-CN` or `zh_CN.UTF-8` means, if any."""
+    language = tag.replace("_", "-").split("-")[0].lower()
+    return language if language in languages() else None
+
+
+def preferred(default: str = DEFAULT_LANGUAGE) -> str:
+    """Return the language that `JIENENG_LANGUAGE` asks for; the default where it has no texts."""
+    return known_language(os.environ.get(VARIABLE, default)) or default
+
+
+def check_language() -> None:
+    """Check that there are texts in the language that the environment asks for.
+
+    Raises:
+        UsageError: there are none.
+    """
+    wanted = os.environ.get(VARIABLE)
+    if wanted and known_language(wanted) is None:
+        raise UsageError(
+            "{variable}={language}: there are no texts in this language. Use one of: {known}.",
+            variable=VARIABLE,
+            language=wanted,
+            known=", ".join(languages()),
+        )
 
 
 def say(thing: Problem | JienengError, translate: Translate) -> str:
-    """The sentence of a problem or an error, without its place, in the reader's language."""
+    """Return the sentence of a problem or an error, without its place, in the reader's language."""
     text = translate(thing.text).format_map(thing.values)
     if isinstance(thing, JienengError):
         return text
-    return f"{text} {translate(thing.fix).format_map(thing.values)}"
+    fix = translate(thing.fix).format_map(thing.values)
+    return translate("{problem} {fix}").format(problem=text, fix=fix)

@@ -60,7 +60,7 @@ class _SentenceFormatter(Formatter):
     """Format placeholders by the specs that `jieneng.metering.findings` lists."""
 
     def __init__(self, translate: Translate, labels: Labels) -> None:
-        self._translate = translate
+        self._translate: Translate = translate
         self._by_spec: Mapping[str, Callable[[Any], str]] = {
             "name": labels.name,
             "time": lambda ms: f"{datetime.fromtimestamp(ms / 1000, labels.zone):%Y-%m-%d %H:%M}",

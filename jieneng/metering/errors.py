@@ -23,12 +23,17 @@
 Law: an `Unavailable` may always be retried; a `PeerError` is never retried blindly.
 
 Messages for people are msgids: English sentences with `{placeholders}`, which
-`jieneng.locale` renders in the reader's language; `str()` renders English.
+`jieneng.locale` renders in the reader's language; `str()` renders English. `make locale` finds a
+msgid by the annotation `Msgid` of the parameter, field, variable or result that it is the value of.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 import msgspec
+
+#: English sentence with `{placeholders}`, which a catalogue has in the reader's language.
+Msgid: TypeAlias = str
 
 #: Keys that lead to a place of a file, row numbers included: `("meter", 3, "parent")`.
 KeyPath = tuple[str | int, ...]
@@ -46,8 +51,8 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
         line: line in it, 1-based; None if the file has no such line.
     """
 
-    text: str
-    fix: str
+    text: Msgid
+    fix: Msgid
     values: Mapping[str, object] = {}
     path: KeyPath = ()
     file: str = ""
@@ -90,9 +95,9 @@ class UnreadKeys(msgspec.Struct, frozen=True):
 class JienengError(Exception):
     """Root of the tree. `text` is a msgid, `values` are those of its placeholders."""
 
-    def __init__(self, text: str, /, **values: object) -> None:
+    def __init__(self, text: Msgid, /, **values: object) -> None:
         super().__init__(text)
-        self.text = text
+        self.text: Msgid = text
         self.values = values
 
     def __str__(self) -> str:
@@ -145,7 +150,7 @@ class DeviceRefused(PeerError):
 class WireError(PeerError):
     """A payload that is no message of this project. `reason` is a short name for counting."""
 
-    def __init__(self, reason: str, text: str, **values: object) -> None:
+    def __init__(self, reason: str, text: Msgid, **values: object) -> None:
         super().__init__(text, **values)
         self.reason = reason
 

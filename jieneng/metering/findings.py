@@ -34,6 +34,8 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
+from jieneng.metering.errors import Msgid
+
 Severity = Literal["info", "warning", "error"]
 Value: TypeAlias = float | int | str | date
 
@@ -53,7 +55,7 @@ class FindingKind(msgspec.Struct, frozen=True, kw_only=True):
 
     code: str
     severity: Severity
-    en: str
+    en: Msgid
     zh: str
 
 

@@ -17,6 +17,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from jieneng.metering.errors import Msgid
 from jieneng.metering.quantities import CARRIERS, Medium
 
 SumOf = Literal["coal_equivalent", "carbon", "electricity", "gas", "heat", "water"]
@@ -42,9 +43,9 @@ class Indicator(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     unit: str
-    en: str
+    en: Msgid
     zh: str
-    definition_en: str
+    definition_en: Msgid
     definition_zh: str
     sum_of: SumOf | None = None
     per: Denominator | None = None

@@ -53,7 +53,11 @@ class Dated(msgspec.Struct, frozen=True, rename={"from_": "from"}):
 
 
 class SiteInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """The table `[site]`."""
+    """The table `[site]`.
+
+    Attributes:
+        language: of texts for people, one of `jieneng.locale.languages()`.
+    """
 
     id: Id
     name: str
@@ -66,7 +70,7 @@ class SiteInfo(msgspec.Struct, frozen=True, kw_only=True):
             "example: {example}",
         ),
     ] = "320800"
-    language: Literal["zh", "en"] = "zh"
+    language: str = "zh"
 
 
 class Institution(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import numpy as np
 
-from jieneng.metering.errors import ConfigError, Problem
+from jieneng.metering.errors import ConfigError, Msgid, Problem
 from simulators.load.seeded_noise import Floats, Ints
 
 
@@ -85,7 +85,7 @@ class CsvTable(msgspec.Struct, frozen=True):
             )
         return number
 
-    def _error(self, text: str, fix: str, line: int, **values: object) -> ConfigError:
+    def _error(self, text: Msgid, fix: Msgid, line: int, **values: object) -> ConfigError:
         return ConfigError([Problem(text=text, fix=fix, values=values, file=self.name, line=line)])
 
 

@@ -17,7 +17,7 @@ from msgspec import Meta
 
 from jieneng import config_file
 from jieneng.metering import site_check
-from jieneng.metering.errors import ConfigError, UsageError
+from jieneng.metering.errors import ConfigError, Msgid, UsageError
 from jieneng.metering.site import Area, Bus, Id, Meter, Site, SiteInfo
 from jieneng.site_folder import SiteFolder, packaged_models
 from simulators.faults import AnyFault
@@ -55,7 +55,7 @@ class ScenarioHead(msgspec.Struct, frozen=True, kw_only=True):
 
     id: Id
     title: str
-    about: str
+    about: Msgid
     sources: Annotated[tuple[str, ...], Meta(min_length=1)]
     start: datetime
     duration_s: Positive

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 import numpy as np
 
-from jieneng.metering.errors import ConfigError, Problem, UsageError
+from jieneng.metering.errors import ConfigError, Msgid, Problem, UsageError
 from simulators.load.seeded_noise import Floats, Ints
 from simulators.scoring.consumption_comparison import IntervalAmounts
 from simulators.scoring.reading_pairs import Answers
@@ -150,7 +150,7 @@ class _CsvFile:
             raise ValueError(f"{RUN_FILE} has no {quantity} of a meter {meter}")
 
     def _problem(
-        self, text: str, fix: str, line: int | None = None, **values: object
+        self, text: Msgid, fix: Msgid, line: int | None = None, **values: object
     ) -> ConfigError:
         return ConfigError(
             [Problem(text=text, fix=fix, values=values, file=self.path.name, line=line)]

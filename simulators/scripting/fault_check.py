@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from jieneng.metering.errors import Problem
+from jieneng.metering.errors import Msgid, Problem
 from jieneng.metering.site import Site, below
 from simulators.faults.connection_faults import OneConnection
 from simulators.faults.fault import Fault
@@ -39,7 +39,9 @@ class _Row(msgspec.Struct, frozen=True):
     number: int
     file: str
 
-    def problem(self, text: str, fix: str, key: str | None = None, /, **values: object) -> Problem:
+    def problem(
+        self, text: Msgid, fix: Msgid, key: str | None = None, /, **values: object
+    ) -> Problem:
         """Return a problem of one of the row's keys, or of the whole row."""
         path = ("fault", self.number)
         return Problem(

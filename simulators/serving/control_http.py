@@ -26,7 +26,7 @@ from aiohttp import web
 
 from jieneng import config_file as toml
 from jieneng.clock import Clock
-from jieneng.locale import say, translator
+from jieneng.locale import known_language, say, translator
 from jieneng.metering.errors import ConfigError, Problem, UsageError
 from jieneng.observe import serving_http
 from simulators.faults import KINDS, FaultsFile
@@ -224,8 +224,9 @@ class SimulatorControl:
             problems, status = [error], 404 if isinstance(error, _NotFound) else 400
         except web.HTTPException as error:
             return _json({"problems": [error.reason]}, error.status)
-        language = request.headers.get("Accept-Language", self._simulated.site.site.language)
-        translate = translator("en" if language.startswith("en") else "zh")
+        site_language = self._simulated.site.site.language
+        wanted = request.headers.get("Accept-Language", site_language)
+        translate = translator(known_language(wanted) or site_language)
         return _json({"problems": [say(problem, translate) for problem in problems]}, status)
 
 

@@ -277,6 +277,32 @@ def test_check_finds_an_agent_of_a_file_that_the_site_has_not(site: Path) -> Non
     assert "no bus of the site names agent agent-9" in done.stderr
 
 
+def test_check_finds_an_unknown_bus_in_a_file_that_several_agents_share(site: Path) -> None:
+    """`edge run --agent` and `up` read `agent.toml` for every agent."""
+    with_buses(site, BUS.format("loft", "agent-2", "10.0.0.7"))
+    (site / "agent.toml").write_text('[[bus]]\nid = "lotf"\nhost = "10.0.0.8"\n')
+    done = jieneng("check", "--site", site)
+    assert done.returncode == 1
+    assert done.stderr.count("lotf is no bus of the site. Did you mean loft?") == 1
+
+
+def test_check_knows_the_addresses_in_a_file_that_several_agents_share(site: Path) -> None:
+    one = BUS.format("attic", "agent-1", "10.0.0.7")
+    with_buses(site, one, one.replace("attic", "loft"), BUS.format("shed", "agent-2", "10.0.0.9"))
+    (site / "agent.toml").write_text('[[bus]]\nid = "loft"\nhost = "10.0.0.8"\n')
+    done = jieneng("check", "--site", site)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_an_agents_own_file_goes_before_the_one_that_all_share(site: Path) -> None:
+    one = BUS.format("attic", "agent-2", "10.0.0.7")
+    with_buses(site, one, one.replace("attic", "loft"))
+    (site / "agent.toml").write_text('[[bus]]\nid = "loft"\nhost = "10.0.0.8"\n')
+    (site / "agent-2.toml").write_text('[agent]\nid = "agent-2"\n')
+    done = jieneng("check", "--site", site)
+    assert "buses attic and loft are both at 10.0.0.7:1502." in done.stderr
+
+
 def test_check_says_what_a_round_of_each_bus_takes(site: Path) -> None:
     done = jieneng("check", "--site", site)
     assert done.stdout.count("by calculation") == 6, done.stdout

@@ -10,8 +10,8 @@ from rich.console import Console
 
 from analytics.figures.figure import Figure
 from analytics.report import csv_output, figure_json, page, terminal_tables
-from analytics.report.report_data import PageData, Scope
-from jieneng.locale import Translate, collect, translator
+from analytics.report.report_data import NamedScope, PageData
+from jieneng.locale import Translate, sentences, translator
 from jieneng.locale.finding_text import Labels, finding_text
 from jieneng.metering import findings
 from jieneng.metering.findings import Finding, FindingKind
@@ -30,7 +30,7 @@ FindingKind(
 
 def chinese_with(row: str) -> Translate:
     """A translator whose catalogue was collected with one more row."""
-    known = {english: chinese for english, chinese, _ in collect.bilingual(ast.parse(row))}
+    known = sentences.find([sentences.Module("rows.py", ast.parse(row))]).chinese
     return lambda text: known.get(text) or translator("zh")(text)
 
 
@@ -139,7 +139,7 @@ def page_data(figure: Figure) -> PageData:
         site_name="行政中心",
         period="2024",
         generated=datetime(2025, 1, 2, tzinfo=LABELS.zone),
-        scopes=(Scope("block-1", "1号楼", "area"),),
+        scopes=(NamedScope("block-1", "1号楼", "area"),),
         figures=(figure,),
         labels=LABELS,
     )

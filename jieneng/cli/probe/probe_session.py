@@ -18,7 +18,7 @@ from edge_agent.commissioning import toml_output
 from edge_agent.commissioning.bus_probe import BusProbe
 from edge_agent.commissioning.sign_off import TransformerSide
 from edge_agent.settings import reached_bus
-from jieneng.cli.agent_files import agent_settings
+from jieneng.cli.agent_files import read_agent_files
 from jieneng.cli.probe.probe_request import ProbeRequest
 from jieneng.clock import SystemClock
 from jieneng.metering.catalog.modbus_points import ModbusModel, PointRow, modbus_models
@@ -57,7 +57,8 @@ class ProbeSession:
         self.bus = _typed_bus(request) or _site_bus(self._folder, self.meter)
         self._reached = self.bus
         if self._folder is not None and self.bus is self._folder.site.buses.get(self.bus.id):
-            self._reached = reached_bus(self.bus, agent_settings(self._folder, self.bus.agent))
+            files = read_agent_files(self._folder.path)
+            self._reached = reached_bus(self.bus, files.of_agent(self.bus.agent, self._folder.site))
         probed = msgspec.structs.replace(self._reached, timeout_s=request.timeout_s)
         self.probe = BusProbe(probed, self._clock.now_ms, request.delay_s)
 

@@ -59,7 +59,7 @@ def _refusal(body: bytes) -> UsageError:
         sentences = json.loads(body)["problems"]
     except (ValueError, KeyError):
         sentences = [body.decode(errors="replace")]
-    return UsageError("{sentences}", sentences="\n".join(sentences))
+    return UsageError("The simulator refused: {sentences}", sentences="\n".join(sentences))
 
 
 def print_rows(rows: list[dict[str, Any]]) -> None:

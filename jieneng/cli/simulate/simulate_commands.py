@@ -12,8 +12,7 @@ from jieneng.cli.options import config_option, examples, log_options, serve, sit
 from jieneng.cli.simulate.control_requests import control_url, print_rows, request_control
 from jieneng.cli.simulate.score_command import score
 from jieneng.clock import Clock, FastClock, SystemClock
-from jieneng.locale import preferred
-from jieneng.metering.errors import UsageError
+from jieneng.metering.errors import Msgid, UsageError
 
 
 @click.group(
@@ -144,7 +143,7 @@ def fault_kinds() -> None:
         row = kind_row(kind)
         keys = cast("dict[str, Any]", row["keys"])
         shown = " ".join(f"{k}={tr('needed') if v is None else v}" for k, v in keys.items())
-        click.echo(f"{row['kind']:18} {tr(str(row['about']))}")
+        click.echo(f"{row['kind']:18} {tr(cast('Msgid', row['about']))}")
         if shown:
             click.echo(f"{'':18} {shown}")
 
@@ -293,11 +292,11 @@ def scenarios(name: str | None, out: Path | None) -> None:
     if name is None:
         for scenario_id in library.scenario_ids():
             head = library.read(scenario_id).scenario
-            click.echo(f"{scenario_id:24} {head.title if preferred() == 'zh' else head.about}")
+            click.echo(f"{scenario_id:24} {tr(head.about)}")
         return
     head = library.read(name).scenario
     if out is None:
-        click.echo(f"{head.id}: {head.title}\n{head.about}\n" + "\n".join(head.sources))
+        click.echo(f"{head.id}: {tr(head.about)}\n" + "\n".join(head.sources))
         return
     library.write(name, out)
     click.echo(

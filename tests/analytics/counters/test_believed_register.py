@@ -134,7 +134,7 @@ def test_jitter_within_the_resolution_holds() -> None:
 
 def test_jitter_of_a_float_register_is_as_wide_as_its_float() -> None:
     """Above 524,288 a 32-bit float steps by 0.0625."""
-    devices = MeterDevices("m", (Device(step=1.0, single=True),), 50.0)
+    devices = MeterDevices("m", (Device(step=1.0, is_float32=True),), 50.0)
     register = read([600_000.0625, 600_000.0, 600_000.125], devices)
     assert counted(register) == 0.0625
     assert not register.findings

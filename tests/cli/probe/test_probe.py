@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -310,7 +311,9 @@ async def test_a_point_that_the_model_has_is_not_printed_again(tmp_path: Path) -
     """Also if it was searched for, as `--from` asks; a point that differs is printed."""
     async with served(DTSD) as port:
         where = ("--tcp", f"127.0.0.1:{port}", "--unit", "1", "--model", DTSD.id)
-        searched = await probe(*where, "--display", SHOWN, "--from", "0", cwd=tmp_path)
+        searched = await probe(
+            *where, "--display", SHOWN, "--from", "0", "--to", "200", cwd=tmp_path
+        )
     assert searched.returncode == 0, searched.stderr
     assert "as model acrel-dtsd1352 says" in searched.stdout
     assert set(pasted(searched.stdout)) == {"bus", "meter"}
@@ -434,7 +437,8 @@ async def test_weak_evidence_is_called_so_with_its_odds(tmp_path: Path) -> None:
 def agent_multiplies_by(block: dict[str, Any]) -> dict[str, float]:
     """The ratios in force that stand in a meter's block."""
     meter = msgspec.convert({**block, "area": "a"}, Meter)
-    today = datetime.fromtimestamp(SystemClock().now_ms() / 1000).astimezone().date()
+    # The site's day, which may be another than that of the machine.
+    today = datetime.fromtimestamp(SystemClock().now_ms() / 1000, ZoneInfo("Asia/Shanghai")).date()
     return {name: value_on(getattr(meter, name), today, 1.0) or 0.0 for name in ("ct", "pt")}
 
 
