@@ -15,7 +15,7 @@ import numpy as np
 
 from jieneng.metering.catalog.modbus_points import ModbusModel
 from jieneng.metering.quantities import CONSUMPTION
-from jieneng.metering.site import Dated, Meter, Site, value_on
+from jieneng.metering.site import DatedValue, Meter, Site, value_in_force
 from simulators.load.load import DAY_MS, Load
 from simulators.load.simulated_days import FIRST_DAY
 from simulators.registers.device_period import CounterAnchor, DevicePeriod
@@ -99,5 +99,5 @@ def ratios(site: Site, one: Meter, time_ms: int) -> tuple[Fraction, Fraction]:
     return _ratio(one.ct, day), _ratio(one.pt, day)
 
 
-def _ratio(rows: tuple[Dated, ...], day: date) -> Fraction:
-    return Fraction(str(value_on(rows, day, 1.0)))
+def _ratio(rows: tuple[DatedValue, ...], day: date) -> Fraction:
+    return Fraction(str(value_in_force(rows, day, 1.0)))
