@@ -1,4 +1,4 @@
-"""Run the analytics as a service and as commands: open the store, read the rules, keep the time."""
+"""Run the analytics, as a service and as commands."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -11,12 +11,12 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from analytics import periods
 from analytics.figures.figure import Figure
-from analytics.figures.rule_files import Rules, rules
+from analytics.figures.rule_files import Rules, merge_rules
 from analytics.pipeline import report_reader
 from analytics.pipeline.pipeline import Pipeline, Progress
 from analytics.report.report_data import PageData
 from analytics.settings import AnalyticsSettings
-from jieneng import config_file as documents
+from jieneng import config_file
 from jieneng.clock import Clock
 from jieneng.metering.errors import ConfigError, Problem, StoreUnavailable
 from jieneng.metering.findings import Finding
@@ -31,13 +31,13 @@ def load_rules(path: Path, settings: AnalyticsSettings = _DEFAULTS) -> Rules:
     """Return the packaged rules, overridden row by row by those of a site's folder.
 
     Raises:
-        ConfigError: with everything that is wrong in `factors.toml` and `plan.toml`.
+        ConfigError: all mistakes in `factors.toml` and `plan.toml`.
     """
     problems = list[Problem]()
     try:
-        loaded = rules(
-            _files(path, "factors.toml", problems),
-            _files(path, "plan.toml", problems),
+        loaded = merge_rules(
+            _rule_documents(path, "factors.toml", problems),
+            _rule_documents(path, "plan.toml", problems),
             convention=settings.convention,
             coverage_floor=settings.coverage_floor,
         )
@@ -48,13 +48,13 @@ def load_rules(path: Path, settings: AnalyticsSettings = _DEFAULTS) -> Rules:
     return loaded
 
 
-def _files(path: Path, name: str, problems: list[Problem]) -> list[documents.Document]:
-    """Return the packaged document and the site's; add to `problems` why the latter is no TOML."""
+def _rule_documents(path: Path, name: str, problems: list[Problem]) -> list[config_file.Document]:
+    """Return the packaged document and the site's; add to `problems` why that is no valid TOML."""
     packaged = resources.files("analytics") / "data" / name
-    found = [documents.parse(packaged.read_text(encoding="utf-8"), name)]
+    found = [config_file.parse(packaged.read_text(encoding="utf-8"), name)]
     if (path / name).exists():
         try:
-            found.append(documents.read(path / name))
+            found.append(config_file.read(path / name))
         except ConfigError as error:
             problems += error.problems
     return found
@@ -73,7 +73,7 @@ async def _open(
 async def _open_unprepared(
     folder: SiteFolder, settings: AnalyticsSettings
 ) -> AsyncIterator[tuple[Store, Pipeline]]:
-    """Open a store without preparing it: the service waits for one that is not there yet."""
+    """Open a store without preparing it, for the service, which waits until it is available."""
     loaded = load_rules(folder.path, settings)
     store = open_store(settings.store, folder.path)
     try:
@@ -91,13 +91,13 @@ async def indicators(
     *,
     require_data: bool = False,
 ) -> list[Figure]:
-    """Return the figures of a period, of one scope or all; compute missing consumption first.
+    """Compute missing consumption, and return the figures of a period, of one scope or all.
 
     Raises:
         NoData: with `require_data`, if no consumption is stored of the period.
     """
     async with _open(folder, settings) as (_, pipeline):
-        await pipeline.catch_up(_today(folder, clock), _silent)
+        await pipeline.compute_missing_days(_today(folder, clock), _ignore_progress)
         if require_data:
             await pipeline.require_data(period)
         return await pipeline.figures(period, None if scope is None else [scope], clock.now_ms())
@@ -106,13 +106,13 @@ async def indicators(
 async def report(
     folder: SiteFolder, settings: AnalyticsSettings, period: str, clock: Clock
 ) -> PageData:
-    """Return the data of a year's page, after computing missing consumption.
+    """Compute missing consumption, and return the data of the page of a year.
 
     Raises:
         NoData: no consumption is stored of the year.
     """
     async with _open(folder, settings) as (store, pipeline):
-        await pipeline.catch_up(_today(folder, clock), _silent)
+        await pipeline.compute_missing_days(_today(folder, clock), _ignore_progress)
         await pipeline.require_data(period)
         return await report_reader.page_data(pipeline, store, period, clock.now_ms())
 
@@ -125,10 +125,14 @@ async def backfill(
     clock: Clock,
     progress: Progress,
 ) -> list[Finding]:
-    """Compute the consumption of the local days `start` to `end`, both included, and publish."""
+    """Compute the consumption of the local days `start` to `end`, both included; publish figures.
+
+    Returns:
+        The findings about registers.
+    """
     async with _open(folder, settings) as (_, pipeline):
         findings = await pipeline.backfill(start, end, progress)
-        await _publish(pipeline, folder, clock, await pipeline.periods())
+        await _publish(pipeline, folder, clock, await pipeline.stored_periods())
         return findings
 
 
@@ -136,9 +140,9 @@ async def once(folder: SiteFolder, settings: AnalyticsSettings, clock: Clock) ->
     """Bring consumption and indicators up to date, once."""
     async with _open(folder, settings) as (_, pipeline):
         today = _today(folder, clock)
-        await pipeline.catch_up(today, _silent)
-        await pipeline.backfill(today - timedelta(days=1), today, _silent)
-        return await _publish(pipeline, folder, clock, await pipeline.periods())
+        await pipeline.compute_missing_days(today, _ignore_progress)
+        await pipeline.backfill(today - timedelta(days=1), today, _ignore_progress)
+        return await _publish(pipeline, folder, clock, await pipeline.stored_periods())
 
 
 async def run(folder: SiteFolder, settings: AnalyticsSettings, clock: Clock) -> None:
@@ -153,7 +157,7 @@ async def run(folder: SiteFolder, settings: AnalyticsSettings, clock: Clock) -> 
 
 
 class _Metrics:
-    """The metrics for Prometheus."""
+    """Metrics for Prometheus."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.cycles = Counter(
@@ -176,7 +180,7 @@ class _Metrics:
 
 
 class _Service:
-    """The service's loop: today and yesterday in each round, and now and then earlier late days."""
+    """The loop of the service: computes recent days, and at longer intervals earlier gaps."""
 
     def __init__(
         self,
@@ -196,14 +200,14 @@ class _Service:
         self._log = log("analytics")
         self._failing = LoggedFault(self._log, "round failed")
         self._caught_up = False
-        self._late_s = float("-inf")
+        self._last_gap_check_s = float("-inf")
 
     async def run(self) -> None:
         down = False
         while True:
             begun = self._clock.monotonic()
             try:
-                await self._round()
+                await self._run_cycle()
             except StoreUnavailable as error:
                 self._metrics.cycles.labels("store_unavailable").inc()
                 if not down:
@@ -222,25 +226,26 @@ class _Service:
             self._metrics.seconds.observe(self._clock.monotonic() - begun)
             await self._clock.sleep(self._settings.every_s)
 
-    async def _round(self) -> None:
+    async def _run_cycle(self) -> None:
         today = _today(self._folder, self._clock)
         yesterday = today - timedelta(days=1)
-        shown = {f"{day:{form}}" for day in (yesterday, today) for form in ("%Y", "%Y-%m")}
+        period_ids = {f"{day:{form}}" for day in (yesterday, today) for form in ("%Y", "%Y-%m")}
         if not self._caught_up:
             await self._store.prepare()
-            await self._pipeline.catch_up(today, _silent)
-            shown.update(await self._pipeline.periods())
-        await self._pipeline.backfill(yesterday, today, _silent)
-        if self._clock.monotonic() - self._late_s >= self._settings.late_every_s:
+            await self._pipeline.compute_missing_days(today, _ignore_progress)
+            period_ids.update(await self._pipeline.stored_periods())
+        await self._pipeline.backfill(yesterday, today, _ignore_progress)
+        if self._clock.monotonic() - self._last_gap_check_s >= self._settings.late_every_s:
             first = today - timedelta(days=self._settings.late_days)
-            await self._pipeline.catch_up_late(first, yesterday - timedelta(days=1))
-            self._late_s = self._clock.monotonic()
-            shown.add(f"{first:%Y}")
-        figures = await _publish(self._pipeline, self._folder, self._clock, sorted(shown))
+            await self._pipeline.recompute_gaps(first, yesterday - timedelta(days=1))
+            self._last_gap_check_s = self._clock.monotonic()
+            period_ids.add(f"{first:%Y}")
+        figures = await _publish(self._pipeline, self._folder, self._clock, sorted(period_ids))
         self._caught_up = True
         self._export_coverage(figures, f"{today:%Y}")
 
     def _export_coverage(self, figures: Sequence[Figure], year: str) -> None:
+        """Export the least coverage of each scope's indicators in a year."""
         least: dict[str, float] = {}
         for figure in figures:
             if figure.coverage is not None and figure.period == year:
@@ -250,12 +255,12 @@ class _Service:
 
 
 async def _publish(
-    pipeline: Pipeline, folder: SiteFolder, clock: Clock, shown: Sequence[str]
+    pipeline: Pipeline, folder: SiteFolder, clock: Clock, period_ids: Sequence[str]
 ) -> list[Figure]:
-    """Publish periods: running ones as of now, ended ones as of their last day."""
+    """Publish the figures of periods: as of now, or as of the last day of a period that is over."""
     now_ms = clock.now_ms()
     figures: list[Figure] = []
-    for period in shown:
+    for period in period_ids:
         last = periods.parse(period).end - timedelta(days=1)
         ended_ms = periods.midnight_ms(last + timedelta(days=1), folder.site.zone)
         figures += await pipeline.publish([period], min(now_ms, ended_ms))
@@ -266,5 +271,5 @@ def _today(folder: SiteFolder, clock: Clock) -> date:
     return periods.local_day(clock.now_ms(), folder.site.zone)
 
 
-def _silent(_: float) -> None:
+def _ignore_progress(_: float) -> None:
     """Discard the progress."""

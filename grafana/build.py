@@ -20,7 +20,7 @@ from jieneng.locale import Translate, translator
 
 #: Where the files are committed, and where Grafana's container looks for them.
 PROVISIONING: Final = Path(__file__).parent / "provisioning"
-MOUNTED: Final = "/etc/grafana/provisioning"
+MOUNT_PATH: Final = "/etc/grafana/provisioning"
 
 #: Language of the committed boards.
 LANGUAGE: Final = "zh"
@@ -37,7 +37,7 @@ providers:
     allowUiUpdates: false
     updateIntervalSeconds: 30
     options:
-      path: {MOUNTED}/dashboards/jieneng
+      path: {MOUNT_PATH}/dashboards/jieneng
 """
 
 
@@ -61,7 +61,7 @@ def files(translate: Translate) -> dict[str, str]:
     `translate` gives the sentences of the boards in their readers' language.
     """
     return {
-        "datasources/jieneng.yaml": data_source.PROVISIONING,
+        "datasources/jieneng.yaml": data_source.DATA_SOURCES_YAML,
         "dashboards/jieneng.yaml": _PROVIDER,
         **{
             f"dashboards/jieneng/{name}.json": _text(board(translate))

@@ -9,7 +9,7 @@ from typing import Final
 UID: Final = "jieneng-store"
 REFERENCE: Final = {"type": "influxdb", "uid": UID}
 
-PROVISIONING: Final = f"""\
+DATA_SOURCES_YAML: Final = f"""\
 # Made by `jieneng grafana build`. Grafana fills in INFLUX_... from its own environment.
 apiVersion: 1
 datasources:

@@ -5,10 +5,10 @@ from itertools import count
 
 import msgspec
 
-from grafana.panels import GRID, Json
+from grafana.panels import GRID_COLUMNS, Json
 
 
-class Row(msgspec.Struct, frozen=True):
+class PanelRow(msgspec.Struct, frozen=True):
     """Panels of one height that share the whole width.
 
     Attributes:
@@ -22,7 +22,7 @@ class Row(msgspec.Struct, frozen=True):
     title: str = ""
 
 
-def place(rows: Sequence[Row]) -> list[Json]:
+def lay_out(rows: Sequence[PanelRow]) -> list[Json]:
     """The panels with their ids and places, headings among them."""
     numbers = count(1)
     placed: list[Json] = []
@@ -31,7 +31,7 @@ def place(rows: Sequence[Row]) -> list[Json]:
         if row.title:
             placed.append(_heading(row.title, next(numbers), y))
             y += 1
-        edges = [GRID * part // len(row.panels) for part in range(len(row.panels) + 1)]
+        edges = [GRID_COLUMNS * part // len(row.panels) for part in range(len(row.panels) + 1)]
         for panel, left, right in zip(row.panels, edges, edges[1:], strict=False):
             where = {"x": left, "y": y, "w": right - left, "h": row.height}
             placed.append({"id": next(numbers), "gridPos": where, **panel})
@@ -40,7 +40,7 @@ def place(rows: Sequence[Row]) -> list[Json]:
 
 
 def _heading(title: str, number: int, y: int) -> Json:
-    where = {"x": 0, "y": y, "w": GRID, "h": 1}
+    where = {"x": 0, "y": y, "w": GRID_COLUMNS, "h": 1}
     return {
         "id": number,
         "gridPos": where,

@@ -17,15 +17,15 @@ from jieneng.locale import Translate
 Json = dict[str, Any]
 
 #: Width of Grafana's grid [columns].
-GRID: Final = 24
+GRID_COLUMNS: Final = 24
 
 _GREEN, _BLUE, _AMBER, _ORANGE, _GREY = "#1a9e75", "#3274d9", "#e0a010", "#d9480f", "#8e9499"
 
 #: Grafana's own colour of text, light or dark.
-NEUTRAL: Final = "text"
+TEXT_COLOUR: Final = "text"
 
 #: Colours by verdict, the same hues as on the report's page.
-_VERDICT_COLOURS: Final = {
+_STATUS_COLOURS: Final = {
     "met": _GREEN,
     "on_track": _BLUE,
     "at_risk": _AMBER,
@@ -35,9 +35,9 @@ _VERDICT_COLOURS: Final = {
 }
 
 
-def verdicts(translate: Translate) -> dict[str, tuple[str, str]]:
+def status_values(translate: Translate) -> dict[str, tuple[str, str]]:
     """Return text and colour of each value of `analytics.figures.figure.Status`."""
-    words = {
+    values = {
         "met": f"✓ {translate('Met')}",
         "on_track": f"↘ {translate('On track')}",
         "at_risk": f"! {translate('At risk')}",
@@ -45,22 +45,22 @@ def verdicts(translate: Translate) -> dict[str, tuple[str, str]]:
         "insufficient_data": f"? {translate('Insufficient data')}",
         "no_target": f"– {translate('No target')}",
     }
-    return {status: (word, _VERDICT_COLOURS[status]) for status, word in words.items()}
+    return {status: (word, _STATUS_COLOURS[status]) for status, word in values.items()}
 
 
-def connection_states(translate: Translate) -> dict[str, tuple[str, str]]:
+def online_values(translate: Translate) -> dict[str, tuple[str, str]]:
     """Return text and colour of an agent's `online` field."""
     return {"1": (translate("online"), _GREEN), "0": (translate("offline"), _ORANGE)}
 
 
-class Column(msgspec.Struct, frozen=True):
+class FieldOverride(msgspec.Struct, frozen=True):
     """Display of a field on a panel.
 
     Attributes:
         title: its name for people; empty: the series' own.
         unit: Grafana's id of a unit (`percent`, `suffix:m²`); None: the panel's.
         decimals: None: as many as sensible.
-        words: text and colour by value.
+        values: text and colour by value.
         dashed: drawn as a thin dashed line: what is wanted, not what is.
         colour: fixed, where it is to be the same on every panel.
     """
@@ -68,27 +68,27 @@ class Column(msgspec.Struct, frozen=True):
     title: str = ""
     unit: str | None = None
     decimals: int | None = None
-    words: Mapping[str, tuple[str, str]] | None = None
+    values: Mapping[str, tuple[str, str]] | None = None
     dashed: bool = False
     colour: str | None = None
 
 
-def indicator_columns(translate: Translate) -> dict[str, Column]:
-    """Return the columns of an indicator's fields, as every panel shows them."""
+def indicator_overrides(translate: Translate) -> dict[str, FieldOverride]:
+    """Return the overrides of an indicator's fields, as every panel shows them."""
     return {
-        "value": Column(translate("Value"), colour=_BLUE),
-        "baseline": Column(translate("Base value")),
-        "change_pct": Column(translate("Change"), "percent", 2),
-        "target": Column(translate("Target value"), dashed=True, colour=_ORANGE),
-        "path": Column(translate("Glide path"), dashed=True, colour=_GREY),
-        "status": Column(translate("Verdict"), words=verdicts(translate)),
-        "coverage": Column(translate("Coverage"), "percentunit", 1),
-        "estimated": Column(translate("Estimated"), "percentunit", 1),
+        "value": FieldOverride(translate("Value"), colour=_BLUE),
+        "baseline": FieldOverride(translate("Base value")),
+        "change_pct": FieldOverride(translate("Change"), "percent", 2),
+        "target": FieldOverride(translate("Target value"), dashed=True, colour=_ORANGE),
+        "path": FieldOverride(translate("Glide path"), dashed=True, colour=_GREY),
+        "status": FieldOverride(translate("Verdict"), values=status_values(translate)),
+        "coverage": FieldOverride(translate("Coverage"), "percentunit", 1),
+        "estimated": FieldOverride(translate("Estimated"), "percentunit", 1),
     }
 
 
-def stat(
-    title: str, description: str, unit: str, query: Query, columns: Mapping[str, Column]
+def stat_panel(
+    title: str, description: str, unit: str, query: Query, overrides: Mapping[str, FieldOverride]
 ) -> Json:
     """Large values one below the other. A column `/.*/` means the fields whose names match."""
     options = {
@@ -99,31 +99,35 @@ def stat(
         "justifyMode": "auto",
         "orientation": "vertical",
     }
-    return _panel("stat", title, description, unit, [query], columns, options)
+    return _panel("stat", title, description, unit, [query], overrides, options)
 
 
-def table(
-    title: str, description: str, unit: str, query: Query, columns: Mapping[str, Column]
+def table_panel(
+    title: str, description: str, unit: str, query: Query, overrides: Mapping[str, FieldOverride]
 ) -> Json:
-    """Rows, the columns in the order given, the time hidden."""
+    """Rows, the overrides in the order given, the time hidden."""
     organize = {
         "id": "organize",
         "options": {
             "excludeByName": {"Time": True},
-            "indexByName": {name: place for place, name in enumerate(columns)},
+            "indexByName": {name: place for place, name in enumerate(overrides)},
         },
     }
     options = {"showHeader": True, "cellHeight": "sm", "footer": {"show": False}}
-    panel = _panel("table", title, description, unit, [query], columns, options)
+    panel = _panel("table", title, description, unit, [query], overrides, options)
     panel["transformations"] = [organize]
     return panel
 
 
-def lines(
-    title: str, description: str, unit: str, queries: Sequence[Query], columns: Mapping[str, Column]
+def time_series_lines(
+    title: str,
+    description: str,
+    unit: str,
+    queries: Sequence[Query],
+    overrides: Mapping[str, FieldOverride],
 ) -> Json:
     """Fields over time, as lines; a gap stays a gap."""
-    panel = _panel("timeseries", title, description, unit, queries, columns, _LEGEND)
+    panel = _panel("timeseries", title, description, unit, queries, overrides, _LEGEND)
     panel["fieldConfig"]["defaults"]["custom"] = {
         "drawStyle": "line",
         "lineWidth": 2,
@@ -134,11 +138,15 @@ def lines(
     return panel
 
 
-def bars_over_time(
-    title: str, description: str, unit: str, queries: Sequence[Query], columns: Mapping[str, Column]
+def time_series_bars(
+    title: str,
+    description: str,
+    unit: str,
+    queries: Sequence[Query],
+    overrides: Mapping[str, FieldOverride],
 ) -> Json:
     """Fields over time, as bars from 0."""
-    panel = _panel("timeseries", title, description, unit, queries, columns, _LEGEND)
+    panel = _panel("timeseries", title, description, unit, queries, overrides, _LEGEND)
     panel["fieldConfig"]["defaults"]["min"] = 0
     panel["fieldConfig"]["defaults"]["custom"] = {
         "drawStyle": "bars",
@@ -149,17 +157,17 @@ def bars_over_time(
     return panel
 
 
-def bars(
+def bar_chart(
     title: str,
     description: str,
     unit: str,
     query: Query,
-    columns: Mapping[str, Column],
+    overrides: Mapping[str, FieldOverride],
     category: str,
 ) -> Json:
     """A bar for each row, named by a tag."""
     options = {"xField": category, "showValue": "auto", "barWidth": 0.7, **_LEGEND}
-    panel = _panel("barchart", title, description, unit, [query], columns, options)
+    panel = _panel("barchart", title, description, unit, [query], overrides, options)
     panel["fieldConfig"]["defaults"]["min"] = 0
     panel["fieldConfig"]["defaults"]["custom"] = {"fillOpacity": 80, "lineWidth": 0}
     return panel
@@ -177,7 +185,7 @@ def _panel(
     description: str,
     unit: str,
     queries: Sequence[Query],
-    columns: Mapping[str, Column],
+    overrides: Mapping[str, FieldOverride],
     options: Json,
 ) -> Json:
     return {
@@ -194,7 +202,7 @@ def _panel(
                 "mappings": [],
                 "thresholds": {"mode": "absolute", "steps": [{"color": "text", "value": None}]},
             },
-            "overrides": [_override(kind, name, column) for name, column in columns.items()],
+            "overrides": [_override(kind, name, column) for name, column in overrides.items()],
         },
         "options": options,
     }
@@ -211,16 +219,16 @@ def _target(ref: str, query: Query) -> Json:
     }
 
 
-def _override(kind: str, name: str, column: Column) -> Json:
+def _override(kind: str, name: str, column: FieldOverride) -> Json:
     """Return a field's differences from the panel's defaults, as Grafana's JSON."""
     wanted: dict[str, object] = {
         "displayName": column.title or None,
         "unit": column.unit,
         "decimals": column.decimals,
         "color": column.colour and {"mode": "fixed", "fixedColor": column.colour},
-        "mappings": column.words and [_mapping(column.words)],
+        "mappings": column.values and [_mapping(column.values)],
     }
-    if column.words and kind == "table":
+    if column.values and kind == "table":
         wanted["custom.cellOptions"] = {"type": "color-text"}
     if column.dashed and kind == "timeseries":
         wanted["custom.lineStyle"] = {"fill": "dash", "dash": [8, 6]}
@@ -233,11 +241,11 @@ def _override(kind: str, name: str, column: Column) -> Json:
     }
 
 
-def _mapping(words: Mapping[str, tuple[str, str]]) -> Json:
+def _mapping(values: Mapping[str, tuple[str, str]]) -> Json:
     return {
         "type": "value",
         "options": {
             value: {"text": text, "color": colour, "index": index}
-            for index, (value, (text, colour)) in enumerate(words.items())
+            for index, (value, (text, colour)) in enumerate(values.items())
         },
     }

@@ -27,10 +27,10 @@ class Query(msgspec.Struct, frozen=True):
     alias: str = ""
 
 
-def newest(
+def latest(
     measurement: str, fields: Sequence[str], where: Mapping[str, str], by: Sequence[str] = ()
 ) -> Query:
-    """The newest of each field, a row for each value of the tags in `by`.
+    """The latest of each field, a row for each value of the tags in `by`.
 
     Args:
         measurement: of the schema.
@@ -41,14 +41,14 @@ def newest(
     return Query(_select(measurement, fields, where, by), table=True)
 
 
-def course(
+def time_series(
     measurement: str,
     fields: Sequence[str],
     where: Mapping[str, str],
     by: Sequence[str] = (),
     alias: str = "$col",
 ) -> Query:
-    """Fields over time, the newest of each of the panel's intervals; gaps stay gaps."""
+    """Fields over time, the latest of each of the panel's intervals; gaps stay gaps."""
     text = _select(measurement, fields, where, ("time($__interval)", *by))
     return Query(f"{text} fill(none)", table=False, alias=alias)
 

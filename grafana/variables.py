@@ -7,10 +7,10 @@ from grafana.panels import Json
 from jieneng.metering import schema
 
 #: A year, as `period` names it.
-YEAR = "/^[0-9]{4}$/"
+YEAR_PATTERN = "/^[0-9]{4}$/"
 
 
-def choice(
+def tag_variable(
     name: str,
     label: str,
     tag: str,
@@ -25,7 +25,7 @@ def choice(
         name: as queries name it, `$name`.
         label: for people.
         tag: of the measurement `indicator`.
-        where: as in `queries.newest`.
+        where: as in `queries.latest`.
         pattern: the values that are offered; empty: all.
         newest_first: the last one by name is offered first, as years are.
     """

@@ -101,7 +101,7 @@ async def run(
                 on_exchange=_call_all(listeners),
             )
         )
-        script.started()
+        script.simulation_started()
         control = SimulatorControl(simulated, script, exchange_log, clock)
         url = await stack.enter_async_context(control_http.serving(control, settings.control))
         stack.enter_context(_announced(folder, settings, endpoints, url))
@@ -174,7 +174,7 @@ def _writing_truth(
             ServedAnswer(
                 exchange.time_ms,
                 exchange.meter,
-                simulated.meters[exchange.meter].counts,
+                simulated.meters[exchange.meter].counter_quantity,
                 exchange.value,
                 exchange.value if exchange.register is None else exchange.register,
                 exchange.verdict,

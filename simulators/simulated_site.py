@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from jieneng.metering.catalog.modbus_points import ModbusModel
+from jieneng.metering.catalog.meter_model import Model
 from jieneng.metering.errors import Problem
 from jieneng.metering.site import Area, DatedValue, Meter, Site, below
 from simulators.load.altered_load import AlteredLoad
@@ -22,8 +22,9 @@ from simulators.load.load_recipes import FALLBACK, Basis, DailyBasis, LoadFactor
 from simulators.load.seeded_noise import Floats
 from simulators.load.simulated_days import FIRST_DAY, PresenceFile, SimulatedDays, simulate_days
 from simulators.load.summed_load import SummedLoad
-from simulators.registers import simulated_meter as metered
+from simulators.protocols import PROTOCOLS
 from simulators.registers.device_history import device_periods, midnight_ms
+from simulators.registers.simulated_meter import SimulatedMeter
 from simulators.settings import LoadRow, SimulatorSettings
 
 SETTINGS_FILE: Final = "simulator.toml"
@@ -43,14 +44,14 @@ class SimulatedSite(msgspec.Struct, frozen=True):
     """
 
     site: Site
-    meters: Mapping[str, metered.Meter]
+    meters: Mapping[str, SimulatedMeter]
     loads: Mapping[str, AlteredLoad]
     own_loads: Mapping[str, AlteredLoad]
 
 
 def build(
     site: Site,
-    models: Mapping[str, ModbusModel],
+    models: Mapping[str, Model],
     settings: SimulatorSettings,
     presence: PresenceFile,
     recipes: LoadRecipes,
@@ -60,7 +61,7 @@ def build(
 
     Args:
         site: a site that was checked.
-        models: Modbus models by id; a meter of another protocol is not simulated.
+        models: models by id; a meter is simulated if its protocol is in `PROTOCOLS`.
         settings: trends and settings of single meters, already checked.
         presence: when fewer people came than the calendar says.
         recipes: recipes of loads.
@@ -80,18 +81,24 @@ def build(
     return SimulatedSite(
         site,
         {
-            meter.id: metered.Meter(
+            meter.id: SimulatedMeter(
                 meter.id,
                 meter.medium,
                 loads[meter.id],
                 device_periods(site, models, meter, loads[meter.id], replayed=meter.id in replays),
             )
             for meter in site.meter
-            if meter.model in models
+            if _is_simulated(meter, models)
         },
         loads,
         builder.own_loads,
     )
+
+
+def _is_simulated(meter: Meter, models: Mapping[str, Model]) -> bool:
+    """Return True if all devices of a meter have a model whose protocol is simulated."""
+    ids = [meter.model or "", *(row.model or meter.model or "" for row in meter.replaced)]
+    return all(name in models and models[name].protocol in PROTOCOLS for name in ids)
 
 
 class _LoadBuilder:

@@ -69,7 +69,7 @@ class PlayedScenario(NamedTuple):
 
     def series(self, meter: str) -> Series:
         """Return the samples of a meter's consumption counter."""
-        counter = self.simulated.meters[meter].counts
+        counter = self.simulated.meters[meter].counter_quantity
         rows = [
             (sample.time_ms, sample.values[sample.quantities.index(counter)], sample.quality)
             for sample in self.samples
@@ -195,8 +195,8 @@ def _meter_data(run: PlayedScenario, meter: str) -> MeterData:
     no_amounts = IntervalAmounts(np.asarray([], dtype=np.int64), np.asarray([]))
     return MeterData(
         meter,
-        run.simulated.meters[meter].counts,
-        run.simulated.meters[meter].step(run.scenario.scenario.begin_ms),
+        run.simulated.meters[meter].counter_quantity,
+        run.simulated.meters[meter].counter_step(run.scenario.scenario.begin_ms),
         Answers(
             np.asarray([answer.time_ms for answer in answers], dtype=np.int64),
             np.asarray([answer.value for answer in answers], dtype=np.float64),

@@ -1,4 +1,4 @@
-"""Figures of scopes by period: indicators, targets and the verdicts on them.
+"""Compute figures: indicators of a scope and period, with their targets and verdicts.
 
 In: daily consumption by meter, dated factors, plans with targets and caps, and the site's areas.
 Out: `Figure`s, each with its unit, base value, target, verdict, coverage and findings.

@@ -1,11 +1,12 @@
-"""Consumption -> coal equivalent and carbon: the factors, as dated rows with a source.
+"""Convert consumption to coal equivalent and carbon: dated factors, each with its source.
 
 Laws:
 
-1. Published values are stored and never recomputed. Water is not energy: it has no factor.
-2. At most one row holds on a day; two that would both hold are refused.
-3. A day without a row takes the latest earlier one, and the figure says that it is provisional;
-   a day before the first row takes the first, and the figure says that it is a proxy.
+1. Published values are stored as published and never recomputed. Water is not energy: it has no
+   factor.
+2. At most one row is in force on a day. Two rows that overlap are refused.
+3. A day after the last row takes that row, and the figure says that the factor is provisional. A
+   day before the first row takes the first, and the figure says that the factor is a proxy.
 4. A site uses the rows of the narrowest region that it lies in, by its division code.
 """
 
@@ -25,28 +26,32 @@ from jieneng.metering.quantities import CONSUMPTION, QUANTITIES, Carrier
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Kind = Literal["coal", "carbon"]
+FactorKind = Literal["coal", "carbon"]
 
-_PRODUCT: Final = {"coal": "kgce", "carbon": "kgCO2"}
+_PRODUCT_UNIT: Final = {"coal": "kgce", "carbon": "kgCO2"}
 
 
 class Factor(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
-    """A `[[factor]]`.
+    """A row `[[factor]]` of `factors.toml`.
 
     Attributes:
         kind: coal equivalent or carbon.
-        convention: which of electricity's two coal equivalents; omitted for everything else.
-        region: beginning of the division codes (行政区划) it holds for; empty: the country.
-        value: in `unit`, which is kgce or kgCO2 per unit of consumption.
-        from_: first local day on which it holds; omitted: always before.
-        to: last local day; omitted: until further notice.
-        in_use: false for a row that stands here to be known, and to be taken instead.
-        confidence: `verified` an official text was seen; `transcribed` a third party's copy of
-            one; `recalled` neither.
+        medium: energy carrier to whose consumption the factor is applied.
+        convention: convention of electricity's coal equivalent; omitted for all other factors.
+        region: first digits of the division codes (行政区划) for which the row holds; empty for the
+            whole country.
+        value: coal equivalent or carbon of one unit of consumption, in `unit`.
+        unit: kgce or kgCO2 per kWh, m3 or GJ, as `kind` and `medium` require.
+        from_: first local day in force; omitted if there is no earlier limit.
+        to: last local day in force; omitted if there is no later limit.
+        in_use: false for an alternative value, which a site can switch to.
+        source: document, table and page of the value.
+        confidence: `verified` if the official text was seen, `transcribed` if a third party's copy
+            was, `recalled` if neither was.
     """
 
     id: Annotated[str, Meta(min_length=1)]
-    kind: Kind
+    kind: FactorKind
     medium: Carrier
     convention: Convention | None = None
     region: Annotated[
@@ -67,43 +72,43 @@ class Factor(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}
     confidence: Literal["verified", "transcribed", "recalled"]
 
     @property
-    def first(self) -> int:
-        """Ordinal of the first day on which it holds."""
+    def first_ordinal(self) -> int:
+        """Proleptic Gregorian ordinal of the first day in force."""
         return (self.from_ or date.min).toordinal()
 
     @property
-    def last(self) -> int:
-        """Ordinal of the last day on which it holds."""
+    def last_ordinal(self) -> int:
+        """Proleptic Gregorian ordinal of the last day in force."""
         return (self.to or date.max).toordinal()
 
     @property
-    def same_use(self) -> tuple[object, ...]:
-        """Rows with equal ones stand for each other on different days."""
+    def series_key(self) -> tuple[object, ...]:
+        """Key of a dated series: rows of one key follow each other in time."""
         return self.kind, self.medium, self.convention, self.region
 
 
 class FactorsFile(msgspec.Struct, frozen=True):
-    """`factors.toml`."""
+    """The form of `factors.toml`."""
 
     factor: tuple[Factor, ...] = ()
 
 
-class Applied(msgspec.Struct, frozen=True):
+class DailyFactor(msgspec.Struct, frozen=True):
     """A factor by day.
 
     Attributes:
         values: shape (days,), kgce or kgCO2 per unit of consumption.
-        findings: where a day has no row of its own.
+        findings: one for each row that stands in for a missing one.
     """
 
     values: "NDArray[np.float64]"
     findings: tuple[Finding, ...] = ()
 
 
-def check(rows: Sequence[Factor]) -> Iterator[tuple[int, Problem]]:
-    """Yield the problems of factor rows, each with its row's number."""
+def check_factors(rows: Sequence[Factor]) -> Iterator[tuple[int, Problem]]:
+    """Yield (row index, problem) for each mistake in factor rows."""
     for number, row in enumerate(rows):
-        unit = f"{_PRODUCT[row.kind]}/{QUANTITIES[CONSUMPTION[row.medium]].unit}"
+        unit = f"{_PRODUCT_UNIT[row.kind]}/{QUANTITIES[CONSUMPTION[row.medium]].unit}"
         if row.unit != unit:
             yield (
                 number,
@@ -114,7 +119,7 @@ def check(rows: Sequence[Factor]) -> Iterator[tuple[int, Problem]]:
                     path=("unit",),
                 ),
             )
-        if row.last < row.first:
+        if row.last_ordinal < row.first_ordinal:
             yield (
                 number,
                 Problem(
@@ -125,7 +130,7 @@ def check(rows: Sequence[Factor]) -> Iterator[tuple[int, Problem]]:
                 ),
             )
         for other in rows[:number]:
-            if _collide(row, other):
+            if _overlap(row, other):
                 yield (
                     number,
                     Problem(
@@ -138,22 +143,38 @@ def check(rows: Sequence[Factor]) -> Iterator[tuple[int, Problem]]:
                 )
 
 
-def _collide(one: Factor, other: Factor) -> bool:
-    both = one.in_use and other.in_use and one.same_use == other.same_use
-    return both and one.first <= other.last and other.first <= one.last
+def _overlap(one: Factor, other: Factor) -> bool:
+    both_apply = one.in_use and other.in_use and one.series_key == other.series_key
+    return (
+        both_apply
+        and one.first_ordinal <= other.last_ordinal
+        and other.first_ordinal <= one.last_ordinal
+    )
 
 
-def by_day(
+def daily_factor(
     rows: Sequence[Factor],
-    kind: Kind,
+    kind: FactorKind,
     medium: Carrier,
     *,
     convention: Convention,
     division: str,
     days: Sequence[date],
-) -> Applied | None:
-    """A medium's factor on each day at a place (a division code); None where there is no row."""
-    fitting = [
+) -> DailyFactor | None:
+    """Return the factor of an energy carrier on each day.
+
+    Args:
+        rows: all factor rows.
+        kind: coal equivalent or carbon.
+        medium: energy carrier.
+        convention: convention of electricity's coal equivalent.
+        division: division code of the site, which selects the region.
+        days: local days, ascending.
+
+    Returns:
+        None if no row matches.
+    """
+    matching = [
         row
         for row in rows
         if row.in_use
@@ -161,27 +182,31 @@ def by_day(
         and row.convention in (None, convention)
         and division.startswith(row.region)
     ]
-    if not fitting:
+    if not matching:
         return None
-    narrowest = max(len(row.region) for row in fitting)
-    fitting = sorted((row for row in fitting if len(row.region) == narrowest), key=_first)
+    narrowest = max(len(row.region) for row in matching)
+    matching = sorted(
+        (row for row in matching if len(row.region) == narrowest),
+        key=lambda row: row.first_ordinal,
+    )
     ordinals = np.array([day.toordinal() for day in days], dtype=np.int64)
-    which = np.searchsorted([row.first for row in fitting], ordinals, side="right") - 1
-    chosen = np.maximum(which, 0)
-    late = ordinals > np.array([row.last for row in fitting])[chosen]
+    starts = [row.first_ordinal for row in matching]
+    in_force = np.searchsorted(starts, ordinals, side="right") - 1
+    chosen = np.maximum(in_force, 0)
+    is_expired = ordinals > np.array([row.last_ordinal for row in matching])[chosen]
     findings = [
-        _finding(name, fitting[number], ordinals[stands_in & (chosen == number)])
-        for name, stands_in in (("proxy_factor", which < 0), ("provisional_factor", late))
-        for number in np.unique(chosen[stands_in]).tolist()
+        _substitute_finding(code, matching[index], ordinals[is_substitute & (chosen == index)])
+        for code, is_substitute in (
+            ("proxy_factor", in_force < 0),
+            ("provisional_factor", is_expired),
+        )
+        for index in np.unique(chosen[is_substitute]).tolist()
     ]
-    return Applied(np.array([row.value for row in fitting])[chosen], tuple(findings))
+    return DailyFactor(np.array([row.value for row in matching])[chosen], tuple(findings))
 
 
-def _first(row: Factor) -> int:
-    return row.first
-
-
-def _finding(code: str, row: Factor, ordinals: "NDArray[np.int64]") -> Finding:
+def _substitute_finding(code: str, row: Factor, ordinals: "NDArray[np.int64]") -> Finding:
+    """Return the finding that a row stands in for a missing one on some days."""
     first, last = (date.fromordinal(int(end)) for end in (ordinals[0], ordinals[-1]))
     return Finding.of(
         code,

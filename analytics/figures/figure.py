@@ -1,6 +1,6 @@
-"""Define the figure: an indicator's value with its coverage, its convention and its findings.
+"""Define the figure: an indicator's value with its coverage, convention and findings.
 
-Law: an unknown value is None, never 0; a verdict without enough data is `insufficient_data`.
+Laws: an unknown value is None, never 0. A verdict without enough data is `insufficient_data`.
 `analytics.report.figure_json` turns figures into the JSON of `jieneng indicators --format json`.
 """
 
@@ -20,21 +20,24 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         scope: id of an area, an institution or the site.
-        indicator: id of a row of the indicators table.
-        period: `2025`, `2025-06`.
-        value: in `unit`; of a period that goes on, of its elapsed days.
-        unit: of value, baseline, target and path.
-        baseline: the same days of the base period.
-        change_pct: value against baseline [%], negative where it fell.
-        decrease_pct: the same, positive where it fell: what operator and target_pct are about.
-        target_pct: the decrease that the plan asks for at its end [%]; None for a cap.
-        operator: how the plan compares a decrease (`>` 7 %) or a cap (`<=`).
-        target: the value that the plan asks for at its end, or its cap.
-        path: the value that the glide path asks for in this period.
+        indicator: id of a row of `jieneng.metering.indicators`.
+        period: id of the period: `2025`, `2025-06`.
+        value: the indicator's value, in `unit`; of its elapsed days if the period is not over.
+        unit: unit of `value`, `baseline`, `target` and `path`.
+        baseline: value of the same days of the base year.
+        baseline_period: id of the period of `baseline`.
+        change_pct: change of `value` against `baseline` [%], negative where it fell.
+        decrease_pct: the negative of `change_pct`, which `operator` compares with `target_pct`.
+        target_pct: decrease that the plan requires in its last year [%]; None for a cap.
+        operator: comparison of the plan: `>` or `>=` a decrease, `<=` or `<` a cap.
+        target: value that the plan requires in its last year, or the cap.
+        path: value that the glide path allows in this period.
+        status: the verdict.
         coverage: share of meter-time with accepted readings, 0 to 1.
-        estimated: share of the value that was spread over gaps, 0 to 1.
-        convention: of electricity's coal equivalent; None where none enters.
-        factor_series: of the grid's carbon factor; None where none enters.
+        estimated: share of `value` that was spread over gaps, 0 to 1.
+        convention: convention of electricity's coal equivalent; None if none enters.
+        factor_series: series of the grid's carbon factor; None if none enters.
+        findings: doubts and remarks about the value and its baseline.
     """
 
     scope: str

@@ -4,10 +4,10 @@ Laws:
 
 1. An indicator is computed here and nowhere else. One that is linear in consumption is a row of
    `jieneng.metering.indicators` and needs no code. Any other is such a row and a function here.
-2. The value of a linear row at the estimated part of the consumption is the part of its value that
-   is estimated. A function states what it needs beside the daily sums, and may be any; its
-   coverage and its estimated share are those of what it needs.
-3. NaN is unknown: it comes in where a denominator is not known, and goes out as no value.
+2. Of a linear indicator, the value of the estimated consumption is the estimated part of the value.
+   A function may compute anything. It states the series that it needs, and its coverage and
+   estimated share are those of these series.
+3. NaN means unknown. An unknown denominator makes the value NaN.
 """
 
 import math
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from analytics.figures.interval_series import IntervalSeries, Need
+from analytics.figures.interval_series import IntervalSeries, SeriesNeed
 from jieneng.metering.indicators import Denominator, Indicator
 from jieneng.metering.quantities import CARRIERS, Medium
 
@@ -26,82 +26,86 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class Basis(msgspec.Struct, frozen=True, kw_only=True):
-    """Input of all indicators of a single scope and period.
+class IndicatorInputs(msgspec.Struct, frozen=True, kw_only=True):
+    """Inputs of all indicators of a single scope and period.
 
     Attributes:
-        amount: consumption by day, of the media that are measured there; kWh, m3, m3, GJ.
-        coal: kgce per unit of consumption, by day.
-        carbon: kgCO2 per unit of consumption, by day.
-        floor_area_m2: mean of the period's days; NaN where unknown.
-        headcount: mean of the period's days [persons]; NaN where unknown.
-        series: what the indicator's function needs, as far as the scope has it.
+        consumption: by medium that is measured there, shape (days,) each; kWh, m3, m3, GJ.
+        coal_factors: by energy carrier, shape (days,) each; kgce per unit of consumption.
+        carbon_factors: by energy carrier, shape (days,) each; kgCO2 per unit of consumption.
+        floor_area_m2: mean over the period's days; NaN if unknown.
+        headcount: mean over the period's days [persons]; NaN if unknown.
+        series: the series that the indicator's function needs, if the scope has them.
     """
 
-    amount: "Mapping[Medium, NDArray[np.float64]]"
-    coal: "Mapping[Medium, NDArray[np.float64]]"
-    carbon: "Mapping[Medium, NDArray[np.float64]]"
+    consumption: "Mapping[Medium, NDArray[np.float64]]"
+    coal_factors: "Mapping[Medium, NDArray[np.float64]]"
+    carbon_factors: "Mapping[Medium, NDArray[np.float64]]"
     floor_area_m2: float = math.nan
     headcount: float = math.nan
-    series: Mapping[Need, IntervalSeries] = {}
+    series: Mapping[SeriesNeed, IntervalSeries] = {}
 
 
 class IndicatorFunction(msgspec.Struct, frozen=True):
     """The function of an indicator that is not linear in consumption.
 
     Attributes:
-        value: from the basis to the indicator's value, in the unit of its row.
-        needs: the series that it needs beside the daily sums.
+        value: function that returns the indicator's value, in the unit of its row.
+        needs: the series that the function needs beside the daily sums.
     """
 
-    value: Callable[[Basis], float]
-    needs: tuple[Need, ...] = ()
+    value: Callable[[IndicatorInputs], float]
+    needs: tuple[SeriesNeed, ...] = ()
 
 
-#: By the id of the indicator's row.
+#: The functions, by the id of the indicator's row.
 FUNCTIONS: Mapping[str, IndicatorFunction] = MappingProxyType({})
 
 
-def needs(indicator: Indicator) -> tuple[Need, ...]:
+def series_needs(indicator: Indicator) -> tuple[SeriesNeed, ...]:
     """Return the series that an indicator needs beside the daily sums."""
     return FUNCTIONS[indicator.id].needs if indicator.sum_of is None else ()
 
 
-def value(indicator: Indicator, basis: Basis) -> float:
-    """Return an indicator's value in the unit of its row; NaN where it is not known."""
+def indicator_value(indicator: Indicator, inputs: IndicatorInputs) -> float:
+    """Return an indicator's value in the unit of its row; NaN if it is unknown."""
     if indicator.sum_of is None:
-        return FUNCTIONS[indicator.id].value(basis)
-    whole = indicator.scale * _sum(indicator, basis)
+        return FUNCTIONS[indicator.id].value(inputs)
+    numerator = indicator.scale * _sum(indicator, inputs)
     if indicator.per is None:
-        return whole
-    denominator = _denominator(indicator.per, basis)
-    return whole / denominator if denominator > 0 else math.nan
+        return numerator
+    denominator = _denominator(indicator.per, inputs)
+    return numerator / denominator if denominator > 0 else math.nan
 
 
-def _denominator(name: Denominator, basis: Basis) -> float:
-    return basis.floor_area_m2 if name == "floor_area_m2" else basis.headcount
+def _denominator(name: Denominator, inputs: IndicatorInputs) -> float:
+    return inputs.floor_area_m2 if name == "floor_area_m2" else inputs.headcount
 
 
-def _sum(indicator: Indicator, basis: Basis) -> float:
+def _sum(indicator: Indicator, inputs: IndicatorInputs) -> float:
     match indicator.sum_of:
         case "coal_equivalent":
-            return _weighted_sum(basis, basis.coal)
+            return _weighted_sum(inputs, inputs.coal_factors)
         case "carbon":
-            return _weighted_sum(basis, basis.carbon)
+            return _weighted_sum(inputs, inputs.carbon_factors)
         case None:
             return math.nan
-        case medium:
-            return float(basis.amount[medium].sum()) if medium in basis.amount else math.nan
+        case medium if medium in inputs.consumption:
+            return float(inputs.consumption[medium].sum())
+        case _:
+            return math.nan
 
 
-def _weighted_sum(basis: Basis, factors: "Mapping[Medium, NDArray[np.float64]]") -> float:
-    """Sum consumption times factor over the energy carriers that are measured.
+def _weighted_sum(
+    inputs: IndicatorInputs, factors: "Mapping[Medium, NDArray[np.float64]]"
+) -> float:
+    """Return the sum of consumption times factor over the energy carriers that are measured.
 
-    NaN if a measured carrier has no factor, since a part is not the total, or if none is measured.
+    NaN if no carrier is measured, or if a measured carrier has no factor: a part is not the total.
     """
     parts = [
-        float(basis.amount[medium] @ factors[medium]) if medium in factors else math.nan
+        float(inputs.consumption[medium] @ factors[medium]) if medium in factors else math.nan
         for medium in CARRIERS
-        if medium in basis.amount
+        if medium in inputs.consumption
     ]
     return math.fsum(parts) if parts else math.nan

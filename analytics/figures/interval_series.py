@@ -1,7 +1,7 @@
-"""Consumption by intervals shorter than a day, for indicators that need more than daily sums.
+"""Define consumption by interval, for indicators that need more than daily sums.
 
-Law: a function states what it needs in its indicator's row, and is given exactly that. What no
-indicator needs is not read.
+Law: an indicator's function states the series that it needs and is given exactly these. A series
+that no indicator needs is not read.
 """
 
 from typing import TYPE_CHECKING, Final
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 _HOURS: Final = {"15min": 0.25, "hour": 1.0, "day": 24.0}
 
 
-class Need(msgspec.Struct, frozen=True):
+class SeriesNeed(msgspec.Struct, frozen=True):
     """A series that an indicator's function needs beside the daily sums.
 
     Attributes:
-        medium: the consumption of which medium.
-        interval: by which interval.
+        medium: medium of the consumption.
+        interval: length of its intervals.
     """
 
     medium: Medium
@@ -31,18 +31,18 @@ class Need(msgspec.Struct, frozen=True):
 
     @property
     def hours(self) -> float:
-        """The length of an interval [h], but for the last one of a day on which clocks change."""
+        """Length of an interval [h]; the last one of a day with a clock change may be shorter."""
         return _HOURS[self.interval]
 
 
 class IntervalSeries(msgspec.Struct, frozen=True):
-    """A scope's consumption by interval, shape (n,) each.
+    """A scope's consumption by interval, in arrays of shape (n,).
 
     Attributes:
-        starts_ms: the start of each interval [UTC, ms], ascending, without gaps.
-        amount: in the consumption quantity's unit; NaN where nothing is stored.
+        starts_ms: start of each interval [UTC, ms], ascending, without gaps.
+        amount: consumption [kWh, m3 or GJ]; NaN where nothing is stored.
         coverage: share of meter-time with accepted readings, 0 to 1; 0 where nothing is stored.
-        estimated: the part of `amount` that was spread over gaps.
+        estimated: part of `amount` that was spread over gaps.
     """
 
     starts_ms: "NDArray[np.int64]"
@@ -56,10 +56,10 @@ class IntervalSeries(msgspec.Struct, frozen=True):
         return IntervalSeries(*(column[part] for column in msgspec.structs.astuple(self)))
 
     def mean_coverage(self) -> float:
-        """Return the share of all its time that is covered; NaN where it has no interval."""
+        """Return the mean coverage of all intervals; NaN if there is none."""
         return float(self.coverage.mean()) if len(self.coverage) else np.nan
 
     def estimated_share(self) -> float:
-        """Return the share of the consumption that was spread over gaps."""
-        whole = float(np.nansum(np.abs(self.amount)))
-        return min(float(np.nansum(np.abs(self.estimated))) / whole, 1.0) if whole else 0.0
+        """Return the share of the consumption that was spread over gaps, 0 to 1."""
+        total = float(np.nansum(np.abs(self.amount)))
+        return min(float(np.nansum(np.abs(self.estimated))) / total, 1.0) if total else 0.0

@@ -1,12 +1,13 @@
-"""Meters -> areas, institutions, the site: one rule for consumption, floor area and headcount.
+"""Roll meters up to scopes: areas, institutions and the site, by one boundary rule.
 
-Law, the boundary rule: a scope is a set of areas. What enters through its boundary counts, what
-leaves through it is deducted. So of the meters, one in the scope whose parent is not in it has
-weight +1; one outside whose parent is in it has weight -1 (a let shop behind its own meter); every
-other one has weight 0, as it measures a part of what another one measures.
+Laws:
 
-An area's floor area and headcount include its sub-areas'; where an area states none, it has what
-its sub-areas have together. Of a sub-area outside the scope they are deducted.
+1. A scope is a set of areas. What enters through its boundary counts, and what leaves through it
+   is deducted. A meter in the scope whose parent is outside has weight +1. A meter outside whose
+   parent is in the scope has weight -1 (a let shop behind its own meter). Every other meter has
+   weight 0, because another meter measures its consumption too.
+2. The floor area and headcount of an area include those of its sub-areas. An area that states none
+   has the sum of its sub-areas. A sub-area outside the scope is deducted.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,16 +27,18 @@ if TYPE_CHECKING:
 
 ScopeKind = Literal["site", "area", "institution"]
 
-#: A meter weighs in its scope's coverage by its consumption, but not less than this share of the
-#: average meter: a meter that stands still must be read, too.
-_WEIGHT_AT_LEAST: Final = 0.1
+#: Least weight of a meter in its scope's coverage, as a share of the average meter's consumption.
+#: A meter without consumption must be read too.
+_MIN_COVERAGE_WEIGHT: Final = 0.1
 
 
 class Scope(msgspec.Struct, frozen=True):
     """Subject of figures: the site, an area with all areas below it, or an institution.
 
     Attributes:
-        areas: ids of all areas in it.
+        id: id of the site, area or institution.
+        kind: which of the three it is.
+        areas: ids of all areas in the scope.
     """
 
     id: str
@@ -44,70 +47,78 @@ class Scope(msgspec.Struct, frozen=True):
 
 
 def scopes(site: Site) -> tuple[Scope, ...]:
-    """The site, then its areas, then its institutions, as they stand in `site.toml`."""
+    """Return the site, then its areas, then its institutions, in the order of `site.toml`."""
     parents = {area.id: area.parent for area in site.area}
-    holders = {area.id: _holders(area, site.areas) for area in site.area}
+    institutions = {area.id: _responsible_institutions(area, site.areas) for area in site.area}
     return (
         Scope(site.id, "site", frozenset(site.areas)),
         *(Scope(area.id, "area", frozenset(below(parents, [area.id]))) for area in site.area),
         *(
-            Scope(one.id, "institution", frozenset(a for a in parents if one.id in holders[a]))
-            for one in site.institution
+            Scope(
+                institution.id,
+                "institution",
+                frozenset(area for area in parents if institution.id in institutions[area]),
+            )
+            for institution in site.institution
         ),
     )
 
 
-def _holders(area: Area, areas: Mapping[str, Area]) -> tuple[str, ...]:
-    """The institutions that an area answers to: its own, or those of the nearest area above."""
-    at: Area | None = area
-    while at is not None and not at.institutions:
-        at = areas.get(at.parent or "")
-    return at.institutions if at is not None else ()
+def _responsible_institutions(area: Area, areas: Mapping[str, Area]) -> tuple[str, ...]:
+    """Return the institutions of an area: its own, or those of the nearest area above."""
+    nearest: Area | None = area
+    while nearest is not None and not nearest.institutions:
+        nearest = areas.get(nearest.parent or "")
+    return nearest.institutions if nearest is not None else ()
 
 
 def shared_areas(scope: Scope, site: Site) -> list[str]:
-    """The areas of an institution that answer to others, too; each counts them in full."""
+    """Return the areas of an institution that others use too; each counts them in full."""
     if scope.kind != "institution":
         return []
     return [
         area.id
         for area in site.area
-        if area.id in scope.areas and len(_holders(area, site.areas)) > 1
+        if area.id in scope.areas and len(_responsible_institutions(area, site.areas)) > 1
     ]
 
 
-def weights(scope: Scope, meters: Sequence[Meter], site: Site) -> "NDArray[np.float64]":
-    """The weight of each meter: +1, -1 or 0, by the boundary rule."""
+def boundary_weights(scope: Scope, meters: Sequence[Meter], site: Site) -> "NDArray[np.float64]":
+    """Return the weight of each meter in a scope: +1, -1 or 0, by the boundary rule (law 1)."""
 
-    def inside(meter: Meter | None) -> bool:
+    def is_inside(meter: Meter | None) -> bool:
         return meter is not None and meter.area in scope.areas
 
     return np.array(
-        [float(inside(meter)) - inside(site.meters.get(meter.parent or "")) for meter in meters]
+        [
+            float(is_inside(meter)) - is_inside(site.meters.get(meter.parent or ""))
+            for meter in meters
+        ]
     )
 
 
-def not_there_yet(site: Site, meter: Meter, days: Sequence["date"]) -> "NDArray[np.bool_]":
-    """On which days neither a meter nor its area was there: nothing can have flowed.
+def before_commissioning(site: Site, meter: Meter, days: Sequence["date"]) -> "NDArray[np.bool_]":
+    """Return True for each day on which neither a meter nor its area existed yet.
 
-    A meter that was fitted late in an old building is another matter: what flowed before is
-    unknown. So both the meter's `installed` and the area's first floor area have to lie ahead.
+    On such a day the consumption is 0. Consumption in an old building before its meter was
+    installed is unknown instead, so both `installed` and the area's first floor area must be later
+    than the day.
     """
-    built = site.areas[meter.area].floor_area_m2
-    if meter.installed is None or not built:
+    floor_areas = site.areas[meter.area].floor_area_m2
+    if meter.installed is None or not floor_areas:
         return np.zeros(len(days), dtype=np.bool_)
-    first = min(meter.installed, built[0].from_)
+    first = min(meter.installed, floor_areas[0].from_)
     return np.array([day < first for day in days], dtype=np.bool_)
 
 
-class Rolled(msgspec.Struct, frozen=True):
-    """By scope and interval, shape (scopes, intervals) each.
+class ScopeTotals(msgspec.Struct, frozen=True):
+    """Consumption by scope and interval, in arrays of shape (scopes, intervals).
 
     Attributes:
-        amount: what is known, in the medium's unit; NaN where no meter of the scope is known.
-        coverage: share of meter-time with accepted readings, 0 to 1, the meters weighted by what
-            they consume; NaN where the scope has no meter.
-        estimated: the part of the meters' amounts that was spread over gaps.
+        amount: sum of what is known [kWh, m3 or GJ]; NaN if no meter of the scope is known.
+        coverage: share of meter-time with accepted readings, 0 to 1, meters weighted by their
+            consumption; NaN if the scope has no meter.
+        estimated: sum of the meters' amounts that were spread over gaps.
     """
 
     amount: "NDArray[np.float64]"
@@ -120,80 +131,92 @@ def roll_up(
     amount: "NDArray[np.float64]",
     coverage: "NDArray[np.float64]",
     estimated: "NDArray[np.float64]",
-) -> Rolled:
-    """Meters -> scopes.
+) -> ScopeTotals:
+    """Sum the consumption of meters by scope.
 
-    An unknown meter leaves the scope's amount at what is known, and its coverage lower. How much
-    lower goes by what the meter consumed in the interval; an unknown one is taken for an average.
+    An unknown meter adds nothing to the scope's amount and lowers its coverage. In the coverage a
+    meter weighs by its consumption in the interval, an unknown meter as much as the average one.
 
     Args:
-        weight: shape (scopes, meters).
+        weight: shape (scopes, meters), of `boundary_weights`.
         amount: shape (meters, intervals); NaN where unknown.
-        coverage: the same shape, 0 to 1.
-        estimated: the same shape.
+        coverage: shape (meters, intervals), 0 to 1.
+        estimated: shape (meters, intervals).
     """
-    known = np.isfinite(amount)
-    counted = np.where(known, amount, 0.0)
-    takes_part = np.abs(weight)
-    mean = counted.sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    is_known = np.isfinite(amount)
+    known_amount = np.where(is_known, amount, 0.0)
+    is_member = np.abs(weight)
+    mean = known_amount.sum(axis=0) / np.maximum(is_known.sum(axis=0), 1)
     mean = np.where(mean > 0, mean, 1.0)
-    heavy = np.where(known, np.maximum(counted, _WEIGHT_AT_LEAST * mean), mean)
-    whole = takes_part @ heavy
-    some = takes_part @ known > 0
-    has_meter = takes_part.sum(axis=1, keepdims=True) > 0
-    covered = (takes_part @ (heavy * coverage)) / np.where(whole > 0, whole, 1.0)
-    return Rolled(
-        np.where(some, weight @ counted, np.nan),
-        np.where(has_meter, np.minimum(covered, 1.0), np.nan),
-        takes_part @ estimated,
+    meter_weight = np.where(is_known, np.maximum(known_amount, _MIN_COVERAGE_WEIGHT * mean), mean)
+    total_weight = is_member @ meter_weight
+    has_known = is_member @ is_known > 0
+    has_meter = is_member.sum(axis=1, keepdims=True) > 0
+    covered_weight = is_member @ (meter_weight * coverage)
+    mean_coverage = covered_weight / np.where(total_weight > 0, total_weight, 1.0)
+    return ScopeTotals(
+        np.where(has_known, weight @ known_amount, np.nan),
+        np.where(has_meter, np.minimum(mean_coverage, 1.0), np.nan),
+        is_member @ estimated,
     )
 
 
-def of_scope(weight: "NDArray[np.float64]", consumed: Sequence[Consumption]) -> Consumption:
-    """The consumption of one scope: `roll_up` of its meters, by interval."""
-    rolled = roll_up(
+def roll_up_scope(weight: "NDArray[np.float64]", meters: Sequence[Consumption]) -> Consumption:
+    """Return the consumption of one scope by interval.
+
+    Args:
+        weight: shape (meters,), of `boundary_weights`.
+        meters: consumption of each meter, by the same intervals.
+    """
+    totals = roll_up(
         weight[None, :],
-        np.array([one.amount for one in consumed]),
-        np.array([one.coverage for one in consumed]),
-        np.array([one.estimated for one in consumed]),
+        np.array([meter.amount for meter in meters]),
+        np.array([meter.coverage for meter in meters]),
+        np.array([meter.estimated for meter in meters]),
     )
-    return Consumption(rolled.amount[0], rolled.coverage[0], rolled.estimated[0])
+    return Consumption(totals.amount[0], totals.coverage[0], totals.estimated[0])
 
 
-def denominator(
-    scope: Scope, which: Denominator, site: Site, days: Sequence["date"]
+def daily_denominator(
+    scope: Scope, name: Denominator, site: Site, days: Sequence["date"]
 ) -> "NDArray[np.float64]":
-    """Floor area or headcount of a scope on each day; NaN where nobody states one."""
+    """Return the floor area [m2] or headcount of a scope on each day; NaN where none is stated.
+
+    Returns:
+        Shape (days,).
+    """
     children: dict[str | None, list[str]] = {}
     for area in site.area:
         children.setdefault(area.parent, []).append(area.id)
 
-    def of(area_id: str) -> "NDArray[np.float64]":
-        own = daily(getattr(site.areas[area_id], which), days)
-        return np.where(np.isnan(own), _total(list(map(of, children.get(area_id, []))), own), own)
+    def of_area(area_id: str) -> "NDArray[np.float64]":
+        own = dated_values(getattr(site.areas[area_id], name), days)
+        below_it = _sum_known(list(map(of_area, children.get(area_id, []))), own)
+        return np.where(np.isnan(own), below_it, own)
 
-    nothing = np.full(len(days), np.nan)
+    unknown = np.full(len(days), np.nan)
     tops = [a.id for a in site.area if a.id in scope.areas and a.parent not in scope.areas]
-    outside = [a.id for a in site.area if a.id not in scope.areas and a.parent in scope.areas]
-    entering = _total([of(area_id) for area_id in tops], nothing)
-    return entering - np.nan_to_num(_total([of(area_id) for area_id in outside], nothing))
+    excluded = [a.id for a in site.area if a.id not in scope.areas and a.parent in scope.areas]
+    total = _sum_known([of_area(area_id) for area_id in tops], unknown)
+    deducted = _sum_known([of_area(area_id) for area_id in excluded], unknown)
+    return total - np.nan_to_num(deducted)
 
 
-def _total(
-    parts: "Sequence[NDArray[np.float64]]", nothing: "NDArray[np.float64]"
+def _sum_known(
+    parts: "Sequence[NDArray[np.float64]]", like: "NDArray[np.float64]"
 ) -> "NDArray[np.float64]":
-    """The sum of what is known by day; NaN on days on which nothing is."""
+    """Return the daily sum of the known parts, of the shape of `like`; NaN where none is known."""
     if not parts:
-        return np.full_like(nothing, np.nan)
+        return np.full_like(like, np.nan)
     stack = np.array(parts)
     return np.where(np.isnan(stack).all(axis=0), np.nan, np.nansum(stack, axis=0))
 
 
-def daily(dated: Sequence[DatedValue], days: Sequence["date"]) -> "NDArray[np.float64]":
-    """The dated value in force on each day; NaN before the first one."""
+def dated_values(dated: Sequence[DatedValue], days: Sequence["date"]) -> "NDArray[np.float64]":
+    """Return the value in force on each day; NaN before the first one."""
     values = np.array([np.nan, *(row.value for row in dated)])
-    since = np.array([row.from_.toordinal() for row in dated])
-    found: NDArray[np.float64] = values[
-        np.searchsorted(since, [day.toordinal() for day in days], side="right")
+    starts = np.array([row.from_.toordinal() for row in dated])
+    in_force: NDArray[np.float64] = values[
+        np.searchsorted(starts, [day.toordinal() for day in days], side="right")
     ]
-    return found
+    return in_force

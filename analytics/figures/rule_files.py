@@ -1,7 +1,7 @@
-"""The rules as one object: factors, plans, targets, caps, and the settings that choose among them.
+"""Merge rule files into one object: factors, plans, targets, caps and the settings for them.
 
-Law: a site's row goes before the packaged row of the same id, whole; every other packaged row
-holds. What is wrong with rows is reported with the file and the line in which the row stands.
+Laws: a row of a site replaces the packaged row of the same id as a whole; all other packaged rows
+stay. A mistake is reported with the file and the line of its row.
 
 Pure: documents in, rules out.
 """
@@ -15,7 +15,7 @@ from analytics.figures import factors, targets
 from analytics.figures.factors import Factor, FactorsFile
 from analytics.figures.figure import Convention
 from analytics.figures.targets import Cap, Plan, PlanFile, Target
-from analytics.periods import Period, of_year
+from analytics.periods import Period, calendar_year
 from jieneng.config_file import Document, decode
 from jieneng.metering import indicators
 from jieneng.metering.errors import ConfigError, Problem
@@ -24,10 +24,10 @@ _File = TypeVar("_File", bound=msgspec.Struct)
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
-    """Factors, plans, targets and caps by which figures are computed and judged.
+    """Factors, plans, targets and caps of a site.
 
     Attributes:
-        convention: of electricity's coal equivalent.
+        convention: convention of electricity's coal equivalent.
         coverage_floor: least coverage for a verdict, 0 to 1.
     """
 
@@ -38,19 +38,19 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     convention: Convention = "equivalent"
     coverage_floor: float = 0.95
 
-    def plan_of(self, year: int) -> Plan | None:
-        """The plan of a year: the one it lies in, else the latest that began before it."""
+    def plan_for(self, year: int) -> Plan | None:
+        """Return the plan in force in a year, or else the last one that began before it."""
         begun = [plan for plan in self.plans if plan.from_ <= year]
         return max(begun, key=lambda plan: plan.from_, default=None)
 
     def base_year(self, period: Period) -> Period | None:
-        """The whole year with which a period is compared; None before any plan."""
-        plan = self.plan_of(period.year)
-        return None if plan is None else of_year(plan.base)
+        """Return the base year of a period's plan; None if the period is before any plan."""
+        plan = self.plan_for(period.year)
+        return None if plan is None else calendar_year(plan.base)
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """Sources of the plans and of the factors in use, a sentence each."""
+        """Sources of the plans and of the factors in use, one sentence each."""
         plans = [f"{plan.name or plan.id}: {plan.source}" for plan in self.plans]
         used = [
             row for row in self.factors if row.in_use and row.convention in (None, self.convention)
@@ -61,7 +61,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 def _decoded(
     documents: Sequence[Document], form: type[_File], problems: list[Problem]
 ) -> list[tuple[_File, Document]]:
-    """Return the documents that have their form; add to `problems` what is wrong with others."""
+    """Decode documents, and add the mistakes of the others to `problems`."""
     decoded = []
     for document in documents:
         try:
@@ -77,36 +77,42 @@ class _Row(Protocol):
 
 
 _AnyRow = TypeVar("_AnyRow", bound=_Row)
-#: A row, the document in which it stands, and its number there.
-_Placed = tuple[_AnyRow, Document, int]
+#: A row, its document, and its index there.
+_LocatedRow = tuple[_AnyRow, Document, int]
 
 
-def rules(
+def merge_rules(
     factor_files: Sequence[Document],
     plan_files: Sequence[Document],
     *,
     convention: Convention,
     coverage_floor: float,
 ) -> Rules:
-    """The rules of documents, the packaged one first.
+    """Merge the rows of documents.
+
+    Args:
+        factor_files: documents of the form of `factors.toml`, the packaged one first.
+        plan_files: documents of the form of `plan.toml`, the packaged one first.
+        convention: convention of electricity's coal equivalent.
+        coverage_floor: least coverage for a verdict, 0 to 1.
 
     Raises:
-        ConfigError: with everything that is wrong in any of them.
+        ConfigError: all mistakes in all documents.
     """
     problems = list[Problem]()
     factor_forms = _decoded(factor_files, FactorsFile, problems)
     plan_forms = _decoded(plan_files, PlanFile, problems)
-    factor_rows = _merged((form.factor, document) for form, document in factor_forms)
-    plans = _merged((form.plan, document) for form, document in plan_forms)
-    target_rows = _merged((form.target, document) for form, document in plan_forms)
-    caps = _merged((form.cap, document) for form, document in plan_forms)
+    factor_rows = _merge_rows((form.factor, document) for form, document in factor_forms)
+    plans = _merge_rows((form.plan, document) for form, document in plan_forms)
+    target_rows = _merge_rows((form.target, document) for form, document in plan_forms)
+    caps = _merge_rows((form.cap, document) for form, document in plan_forms)
     known = [row for row, _, _ in plans]
     units = {row.id: row.unit for row in indicators.INDICATORS.values()}
     problems += [
-        *_located("factor", factor_rows, factors.check),
-        *_located("plan", plans, targets.check_plans),
-        *_located("target", target_rows, lambda r: targets.check_refers(r, known, units)),
-        *_located("cap", caps, lambda r: targets.check_refers(r, known, units)),
+        *_check_located("factor", factor_rows, factors.check_factors),
+        *_check_located("plan", plans, targets.check_plans),
+        *_check_located("target", target_rows, lambda r: targets.check_references(r, known, units)),
+        *_check_located("cap", caps, lambda r: targets.check_references(r, known, units)),
     ]
     if problems:
         raise ConfigError(problems)
@@ -120,26 +126,28 @@ def rules(
     )
 
 
-def _merged(
+def _merge_rows(
     files: Iterable[tuple[Sequence[_AnyRow], Document]],
-) -> list[_Placed[_AnyRow]]:
-    merged: dict[str, _Placed[_AnyRow]] = {}
+) -> list[_LocatedRow[_AnyRow]]:
+    """Return one row for each id, the last document's."""
+    merged: dict[str, _LocatedRow[_AnyRow]] = {}
     for rows, document in files:
         for number, row in enumerate(rows):
             merged[row.id] = (row, document, number)
     return list(merged.values())
 
 
-def _rows(placed: Sequence[_Placed[_AnyRow]]) -> tuple[_AnyRow, ...]:
-    return tuple(row for row, _, _ in placed)
+def _rows(located: Sequence[_LocatedRow[_AnyRow]]) -> tuple[_AnyRow, ...]:
+    return tuple(row for row, _, _ in located)
 
 
-def _located(
+def _check_located(
     table: str,
-    placed: Sequence[_Placed[_AnyRow]],
+    located: Sequence[_LocatedRow[_AnyRow]],
     check: Callable[[Sequence[_AnyRow]], Iterable[tuple[int, Problem]]],
 ) -> Iterator[Problem]:
-    for number, problem in check(_rows(placed)):
-        _, document, place = placed[number]
-        path = (table, place, *problem.path)
+    """Yield the problems that a check finds in rows, each with the file and line of its row."""
+    for number, problem in check(_rows(located)):
+        _, document, row_index = located[number]
+        path = (table, row_index, *problem.path)
         yield document.locate(msgspec.structs.replace(problem, path=path))

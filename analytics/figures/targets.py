@@ -1,15 +1,16 @@
-"""The plan's targets, the glide path to them, and the verdict.
+"""Compare figures with the plan's targets and caps, and with the glide path towards them.
 
 Laws:
 
-1. Targets are data: period, base year, operator, value, class, clause. A following plan is another
+1. Targets are data: period, base year, operator, value, class, clause. The next plan is another
    block of rows.
-2. A verdict needs data: below the coverage floor, of the value or of its baseline, it is
+2. A verdict needs data. If the value or its baseline is covered less than the floor, the verdict is
    `insufficient_data`.
-3. Only the complete end year is `met` or `missed`, by the operator as it stands (`>` 7 % is not
-   met by 7 %). Everything before is compared with the glide path: `on_track` or `at_risk`.
-4. A cap is of a whole year. A part of a year may use the part of the cap that these days used of
-   the base year, where that is known, and else their share of the year's days.
+3. Only the complete last year of the plan is `met` or `missed`, by the operator as written: a
+   decrease of 7 % does not meet `>` 7 %. Earlier periods are compared with the glide path:
+   `on_track` or `at_risk`.
+4. A cap is of a whole year. A part of a year may use the share of the cap that the same days had in
+   the base year, or their share of the year's days if that is unknown.
 """
 
 import operator
@@ -24,18 +25,27 @@ from analytics.figures.figure import Status
 from jieneng.metering.errors import Problem
 
 Operator = Literal[">", ">=", "<", "<="]
-Class = Literal["binding", "expected"]
+TargetClass = Literal["binding", "expected"]
 
 _COMPARE: Final[Mapping[Operator, Callable[[float, float], bool]]] = MappingProxyType(
     {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
 )
-#: Percentages and shares are compared to so many decimals: 93 of 100 is a decrease of 7 % exactly,
-#: whatever binary fractions make of it.
+#: Decimals to which percentages are compared. From 100 to 93 is a decrease of exactly 7 %, although
+#: binary fractions say 6.999999999999995.
 _DECIMALS: Final = 9
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
-    """A `[[plan]]`: calendar years `from_` to `to`, compared with `base`."""
+    """A row `[[plan]]` of `plan.toml`.
+
+    Attributes:
+        name: name for people.
+        base: base year, with which the plan's years are compared.
+        from_: first year of the plan.
+        to: last year of the plan, in which its targets must be met.
+        path: form of the glide path: equal percentages each year, or equal amounts.
+        source: document and table of the targets.
+    """
 
     id: str
     name: str = ""
@@ -45,28 +55,45 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
     path: Literal["geometric", "linear"] = "geometric"
     source: str
 
-    def holds(self, year: int) -> bool:
-        """Return True if the plan holds in a year."""
+    def covers(self, year: int) -> bool:
+        """Return True if a year lies in the plan."""
         return self.from_ <= year <= self.to
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True, rename={"class_": "class"}):
-    """A `[[target]]`: an intensity falls by `decrease_pct` % from the base year to the end."""
+    """A row `[[target]]` of `plan.toml`: the decrease of an intensity over the plan.
+
+    Attributes:
+        plan: id of the plan.
+        indicator: id of the indicator.
+        operator: comparison of the decrease with `decrease_pct`.
+        decrease_pct: decrease from the base year to the plan's last year [%].
+        class_: `binding` (约束性) or `expected` (预期性).
+        clause: place in the plan's text.
+    """
 
     id: str
     plan: str
     indicator: str
     operator: Operator
     decrease_pct: Annotated[float, Meta(gt=0, lt=100)]
-    class_: Class
+    class_: TargetClass
     clause: str
 
 
 class Cap(msgspec.Struct, frozen=True, kw_only=True, rename={"class_": "class"}):
-    """A `[[cap]]`: a total of the end year and of the years before.
+    """A row `[[cap]]` of `plan.toml`: the limit of a yearly total.
 
     Attributes:
-        scope: `division`: the whole city, of which a site is a small part; `site`; or an id.
+        plan: id of the plan.
+        indicator: id of the indicator.
+        scope: `division` for the whole city, which says nothing about one site; `site`; or the id
+            of an area or institution.
+        operator: comparison of the total with `value`.
+        value: the limit, in `unit`.
+        unit: the indicator's unit.
+        class_: `binding` (约束性) or `expected` (预期性).
+        clause: place in the plan's text.
     """
 
     id: str
@@ -76,12 +103,12 @@ class Cap(msgspec.Struct, frozen=True, kw_only=True, rename={"class_": "class"})
     operator: Operator
     value: Annotated[float, Meta(gt=0)]
     unit: str
-    class_: Class
+    class_: TargetClass
     clause: str
 
 
 class PlanFile(msgspec.Struct, frozen=True):
-    """`plan.toml`."""
+    """The form of `plan.toml`."""
 
     plan: tuple[Plan, ...] = ()
     target: tuple[Target, ...] = ()
@@ -89,7 +116,7 @@ class PlanFile(msgspec.Struct, frozen=True):
 
 
 def check_plans(rows: Sequence[Plan]) -> Iterator[tuple[int, Problem]]:
-    """Yield the problems of plans, each with its row's number."""
+    """Yield (row index, problem) for each mistake in plan rows."""
     for number, row in enumerate(rows):
         if not row.base < row.from_ <= row.to:
             yield (
@@ -114,16 +141,19 @@ def check_plans(rows: Sequence[Plan]) -> Iterator[tuple[int, Problem]]:
                 )
 
 
-def check_refers(
+def check_references(
     rows: Sequence[Target | Cap], plans: Sequence[Plan], units: Mapping[str, str]
 ) -> Iterator[tuple[int, Problem]]:
-    """Targets and caps that refer to nothing, or have another than their indicator's unit."""
+    """Yield (row index, problem) for each unknown reference and each wrong unit of a cap.
+
+    `units` are the units of all indicators by id.
+    """
     known = {plan.id for plan in plans}
     for number, row in enumerate(rows):
         if row.plan not in known:
-            yield number, _refers("plan", row.plan, sorted(known))
+            yield number, _unknown_reference("plan", row.plan, sorted(known))
         if row.indicator not in units:
-            yield number, _refers("indicator", row.indicator, list(units))
+            yield number, _unknown_reference("indicator", row.indicator, list(units))
         elif isinstance(row, Cap) and row.unit != units[row.indicator]:
             yield (
                 number,
@@ -141,7 +171,7 @@ def check_refers(
             )
 
 
-def _refers(key: str, target: str, known: Sequence[str]) -> Problem:
+def _unknown_reference(key: str, target: str, known: Sequence[str]) -> Problem:
     return Problem(
         text="{key} = {target} refers to nothing.",
         fix="Use one of: {known}.",
@@ -150,8 +180,12 @@ def _refers(key: str, target: str, known: Sequence[str]) -> Problem:
     )
 
 
-def path_share(plan: Plan, decrease_pct: float, year: int) -> float:
-    """The share of the base value that the glide path leaves in a year: 0.9856 in 2021 for 7 %."""
+def glide_path_share(plan: Plan, decrease_pct: float, year: int) -> float:
+    """Return the share of the base value that the glide path allows in a year.
+
+    With the base year 2020, the last year 2025 and a decrease of 7 %, it is 0.9856 in 2021 and 0.93
+    in 2025.
+    """
     elapsed = (year - plan.base) / (plan.to - plan.base)
     if plan.path == "geometric":
         return float((1 - decrease_pct / 100) ** elapsed)
@@ -159,26 +193,34 @@ def path_share(plan: Plan, decrease_pct: float, year: int) -> float:
 
 
 def decrease_status(
-    plan: Plan, target: Target, year: int, change_pct: float, *, final: bool
+    plan: Plan, target: Target, year: int, change_pct: float, *, is_final: bool
 ) -> Status:
-    """The verdict on an intensity with enough data, in a year of the plan.
+    """Return the verdict on an intensity with enough data.
 
-    `change_pct` is its value against its baseline [%], negative where it fell; `final` says
-    whether it is of the complete end year.
+    Args:
+        plan: the plan.
+        target: the target of the intensity.
+        year: a year of the plan.
+        change_pct: change against the baseline [%], negative where it fell.
+        is_final: True for the plan's complete last year.
     """
     decrease = round(-change_pct, _DECIMALS)
-    if final:
+    if is_final:
         return "met" if _COMPARE[target.operator](decrease, target.decrease_pct) else "missed"
-    share = path_share(plan, target.decrease_pct, year)
+    share = glide_path_share(plan, target.decrease_pct, year)
     return "on_track" if decrease >= round(100 * (1 - share), _DECIMALS) else "at_risk"
 
 
-def cap_status(cap: Cap, value: float, allowed: float, *, final: bool) -> Status:
-    """The verdict on a total with enough data.
+def cap_status(cap: Cap, value: float, allowed: float, *, is_final: bool) -> Status:
+    """Return the verdict on a total with enough data.
 
-    `allowed` is the cap, or its part for a part of a year; `final` as in `decrease_status`.
+    Args:
+        cap: the cap.
+        value: the total, in the cap's unit.
+        allowed: the cap, or its part for a part of a year.
+        is_final: True for the plan's complete last year.
     """
-    kept = _COMPARE[cap.operator](round(value, _DECIMALS), round(allowed, _DECIMALS))
-    if final:
-        return "met" if kept else "missed"
-    return "on_track" if kept else "at_risk"
+    is_kept = _COMPARE[cap.operator](round(value, _DECIMALS), round(allowed, _DECIMALS))
+    if is_final:
+        return "met" if is_kept else "missed"
+    return "on_track" if is_kept else "at_risk"

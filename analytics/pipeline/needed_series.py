@@ -2,7 +2,7 @@
 
 Laws:
 
-1. Only what is needed is read: one medium and interval, of the medium's meters.
+1. Only the needed medium and interval are read.
 2. Memory is bounded by a month of the medium's meters, and by the series of the scopes.
 """
 
@@ -13,19 +13,19 @@ import numpy as np
 
 from analytics import periods
 from analytics.counters.consumption import Consumption
-from analytics.figures.interval_series import IntervalSeries, Need
-from analytics.figures.roll_up import Scope, of_scope, weights
+from analytics.figures.interval_series import IntervalSeries, SeriesNeed
+from analytics.figures.roll_up import Scope, boundary_weights, roll_up_scope
 from analytics.pipeline.consumption_store import ConsumptionStore
 from jieneng.metering.site import Site
 
 
 async def needed_series(
-    needs: Iterable[Need],
+    needs: Iterable[SeriesNeed],
     scopes: Sequence[Scope],
     site: Site,
     consumption: ConsumptionStore,
     days: tuple[date, date],
-) -> dict[Need, Mapping[str, IntervalSeries]]:
+) -> dict[SeriesNeed, Mapping[str, IntervalSeries]]:
     """Return each needed series of each scope that has a meter of its medium, by scope id.
 
     `days` are the first local day, and the day after the last one.
@@ -34,24 +34,24 @@ async def needed_series(
 
 
 async def _of_scopes(
-    need: Need,
+    need: SeriesNeed,
     scopes: Sequence[Scope],
     site: Site,
     consumption: ConsumptionStore,
     days: tuple[date, date],
 ) -> dict[str, IntervalSeries]:
     meters = [meter for meter in site.meter if meter.medium == need.medium]
-    weighted = {scope.id: weights(scope, meters, site) for scope in scopes}
+    weighted = {scope.id: boundary_weights(scope, meters, site) for scope in scopes}
     weighted = {scope_id: weight for scope_id, weight in weighted.items() if weight.any()}
     parts: dict[str, list[Consumption]] = {scope_id: [] for scope_id in weighted}
     for start, end in periods.windows(*days, months=1) if weighted else ():
-        metered = await consumption.intervals(start, end, need.medium, need.interval)
+        metered = await consumption.interval_consumption(start, end, need.medium, need.interval)
         of_meters = [
             Consumption(*columns)
             for columns in zip(metered.amount, metered.coverage, metered.estimated, strict=True)
         ]
         for scope_id, weight in weighted.items():
-            parts[scope_id].append(of_scope(weight, of_meters))
+            parts[scope_id].append(roll_up_scope(weight, of_meters))
     starts_ms = periods.edges_ms(*days, need.interval, site.zone)[:-1]
     return {
         scope_id: IntervalSeries(

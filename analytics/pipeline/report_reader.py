@@ -1,7 +1,4 @@
-"""Gather the data of a report: figures of a period, their history, and the latest readings.
-
-Reads the store, through the pipeline and directly; computes nothing.
-"""
+"""Read the data of a report: figures of a period, their history, and the latest readings."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,34 +7,34 @@ from typing import Final
 from analytics import periods
 from analytics.figures.figure import Figure
 from analytics.pipeline.pipeline import Pipeline
-from analytics.report.report_data import PageData, Reading, Scope
+from analytics.report.report_data import LatestReading, NamedScope, PageData
 from jieneng.locale.finding_text import labels
 from jieneng.metering.quantities import CONSUMPTION, QUANTITIES, Medium
 from jieneng.metering.site import Site
 from jieneng.storage import Store
 
-#: The momentary quantity shown beside a medium's register.
+#: Momentary quantity that is shown beside the register, by medium.
 _RATE: Final[dict[Medium, str]] = {
     "electricity": "power_kw",
     "water": "flow_m3_h",
     "gas": "flow_m3_h",
     "heat": "power_kw",
 }
-#: A meter whose latest reading is older is shown without one [ms].
+#: Age from which on a reading is not shown [ms].
 _LATEST_MS: Final = 15 * 60 * 1000
 
 
-def local(time_ms: int, site: Site) -> datetime:
+def local_time(time_ms: int, site: Site) -> datetime:
     """Return a time [UTC, ms] in the site's zone."""
     return datetime.fromtimestamp(time_ms / 1000, site.zone)
 
 
-def scopes(site: Site) -> tuple[Scope, ...]:
+def report_scopes(site: Site) -> tuple[NamedScope, ...]:
     """Return the scopes of a report: the site, areas with a floor area, institutions."""
     return (
-        Scope(site.id, site.site.name, "site"),
-        *(Scope(area.id, area.name, "area") for area in site.area if area.floor_area_m2),
-        *(Scope(one.id, one.name, "institution") for one in site.institution),
+        NamedScope(site.id, site.site.name, "site"),
+        *(NamedScope(area.id, area.name, "area") for area in site.area if area.floor_area_m2),
+        *(NamedScope(one.id, one.name, "institution") for one in site.institution),
     )
 
 
@@ -47,43 +44,43 @@ async def page_data(
     """Return the data of the page of a period.
 
     Args:
-        pipeline: of the site.
-        store: that it reads.
-        period: a year.
-        now_ms: the moment of the report, UTC.
-        readings: whether to show what the meters say now.
+        pipeline: analytics of the site.
+        store: store of the site.
+        period: a year, such as `2025`.
+        now_ms: time of the report [UTC, ms].
+        readings: True to include the latest readings.
     """
     site = pipeline.folder.site
-    shown = scopes(site)
+    shown = report_scopes(site)
     ids = [scope.id for scope in shown]
     figures = await pipeline.figures(period, ids, now_ms)
     history: list[Figure] = []
-    for year in years(pipeline, period):
+    for year in report_years(pipeline, period):
         history += await pipeline.figures(year, ids, now_ms)
     for month in range(1, 13):
         history += await pipeline.figures(f"{period}-{month:02d}", ids[:1], now_ms)
     return PageData(
         site_name=site.site.name,
         period=period,
-        generated=local(now_ms, site),
+        generated=local_time(now_ms, site),
         scopes=shown,
         figures=tuple(figures),
         history=tuple(history),
         labels=labels(site),
-        readings=await latest(store, site, now_ms) if readings else (),
+        readings=await latest_readings(store, site, now_ms) if readings else (),
         coverage_floor=pipeline.rules.coverage_floor,
         sources=pipeline.rules.sources,
     )
 
 
-def years(pipeline: Pipeline, period: str) -> Sequence[str]:
-    """Return the years from the plan's base year to the period; before any plan, the period's."""
+def report_years(pipeline: Pipeline, period: str) -> Sequence[str]:
+    """Return the years from the base year to the period; without a plan, the period's year."""
     last = periods.parse(period)
     base = pipeline.rules.base_year(last) or last
     return [str(year) for year in range(base.year, last.year + 1)]
 
 
-async def latest(store: Store, site: Site, now_ms: int) -> tuple[Reading, ...]:
+async def latest_readings(store: Store, site: Site, now_ms: int) -> tuple[LatestReading, ...]:
     """Return the latest reading of each meter from the last quarter of an hour."""
     found: dict[tuple[str, str], tuple[int, float]] = {}
     for medium in {meter.medium for meter in site.meter}:
@@ -100,14 +97,16 @@ async def latest(store: Store, site: Site, now_ms: int) -> tuple[Reading, ...]:
     return tuple(_reading(site, meter.id, found) for meter in site.meter)
 
 
-def _reading(site: Site, meter_id: str, found: dict[tuple[str, str], tuple[int, float]]) -> Reading:
+def _reading(
+    site: Site, meter_id: str, found: dict[tuple[str, str], tuple[int, float]]
+) -> LatestReading:
     meter = site.meters[meter_id]
     counter, rate = CONSUMPTION[meter.medium], _RATE[meter.medium]
     register, flow = found.get((meter.id, counter)), found.get((meter.id, rate))
-    return Reading(
+    return LatestReading(
         meter=meter.name,
         medium=meter.medium,
-        time=None if register is None else local(register[0], site),
+        time=None if register is None else local_time(register[0], site),
         register=None if register is None else register[1],
         unit=QUANTITIES[counter].unit,
         rate=None if flow is None else flow[1],

@@ -23,7 +23,7 @@ def consumption_points(
     consumption: "Consumption",
     starts_ms: "NDArray[np.int64]",
 ) -> list[Point]:
-    """Return a point for each interval of which something is known.
+    """Return a point for each interval with known consumption.
 
     `estimated` is stored as a share of the amount, 0 to 1.
     """
@@ -51,15 +51,15 @@ def consumption_points(
     ]
 
 
-def unknown_days(
+def unknown_day_points(
     site: str,
     records: "MeterRecords",
     consumption: "Mapping[Interval, Consumption]",
     grids: "Mapping[Interval, NDArray[np.int64]]",
 ) -> list[Point]:
-    """Return a point of coverage 0 for each day of a meter of which nothing is known.
+    """Return a point of coverage 0 for each day of a meter without known consumption.
 
-    The point marks the day as computed, so that `catch_up` does not compute it again and again.
+    The point marks the day as computed, so that `compute_missing_days` leaves it out.
     """
     edges = grids["day"]
     nothing = np.isnan(consumption["day"].amount) & records.has_records(edges)
@@ -78,7 +78,7 @@ def unknown_days(
 
 
 def indicator_points(site: str, figures: "Sequence[Figure]", time_ms: int) -> list[Point]:
-    """Return a point for each figure, at the start of the local day for which it was computed."""
+    """Return a point for each figure at a time, the start of the day for which it was computed."""
     return [
         point
         for figure in figures

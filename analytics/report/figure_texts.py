@@ -1,7 +1,7 @@
-"""Figures as people read them: numbers with sensible digits, units, names, verdicts.
+"""Format figures for people: numbers with sensible digits, units, names and verdicts.
 
-Law: what is unknown reads "—", never 0. A verdict is a word and a sign beside its colour.
-Words are msgids that `translate` renders in the reader's language.
+Laws: an unknown value reads "—", never 0. A verdict is a word and a symbol, not only a colour.
+Words are msgids, which `translate` renders in the reader's language.
 """
 
 from typing import Final
@@ -16,29 +16,29 @@ from jieneng.metering.findings import Severity
 from jieneng.metering.quantities import Medium
 
 __all__ = [
-    "SIGNS",
+    "STATUS_SYMBOLS",
     "UNKNOWN",
-    "Row",
-    "basis",
+    "FigureRow",
+    "calculation_basis",
+    "cap_share",
     "change",
-    "definition",
-    "indicator",
-    "medium",
+    "factor_series_name",
+    "figure_row",
+    "indicator_definition",
+    "indicator_name",
+    "medium_name",
     "number",
     "percent",
     "register",
-    "row",
-    "series",
-    "severity",
+    "severity_word",
     "share",
-    "status",
-    "target",
+    "status_word",
+    "target_text",
     "unit",
-    "used",
 ]
 
-#: Distinct without colour, and present in common fonts.
-SIGNS: Final[dict[Status, str]] = {
+#: Symbols of the verdicts: distinct without colour, and present in common fonts.
+STATUS_SYMBOLS: Final[dict[Status, str]] = {
     "met": "✓",
     "on_track": "↘",
     "at_risk": "!",
@@ -48,8 +48,8 @@ SIGNS: Final[dict[Status, str]] = {
 }
 
 
-class Row(msgspec.Struct, frozen=True):
-    """A figure as texts, the same for the page, the terminal and whoever else shows it."""
+class FigureRow(msgspec.Struct, frozen=True):
+    """Texts of a figure, the same on the page and in the terminal."""
 
     label: str
     value: str
@@ -64,29 +64,29 @@ class Row(msgspec.Struct, frozen=True):
     basis: str
 
 
-def row(figure: Figure, translate: Translate) -> Row:
-    """The texts of a figure."""
-    return Row(
-        label=indicator(figure.indicator, translate),
+def figure_row(figure: Figure, translate: Translate) -> FigureRow:
+    """Return the texts of a figure."""
+    return FigureRow(
+        label=indicator_name(figure.indicator, translate),
         value=number(figure.value),
         unit=unit(figure.unit, translate),
         baseline=number(figure.baseline),
         change=change(figure.change_pct),
-        target=target(figure),
+        target=target_text(figure),
         path=number(figure.path),
-        status=status(figure.status, translate),
+        status=status_word(figure.status, translate),
         coverage=share(figure.coverage),
         estimated=share(figure.estimated),
-        basis=basis(figure, translate),
+        basis=calculation_basis(figure, translate),
     )
 
 
-def used(figure: Figure) -> float | None:
-    """The share of its cap that a figure has used up."""
+def cap_share(figure: Figure) -> float | None:
+    """Return the used share of a figure's cap; None if value or cap is unknown."""
     return None if figure.value is None or not figure.target else figure.value / figure.target
 
 
-def target(figure: Figure) -> str:
+def target_text(figure: Figure) -> str:
     """Return the plan's target as text: a decrease as `> 7 %`, a cap as `≤ 80,000`."""
     if figure.target_pct is not None:
         operator = (figure.operator or "").replace(">=", "≥")
@@ -97,8 +97,8 @@ def target(figure: Figure) -> str:
     return UNKNOWN
 
 
-def status(name: Status, translate: Translate) -> str:
-    """The verdict's word."""
+def status_word(name: Status, translate: Translate) -> str:
+    """Return the word of a verdict."""
     return {
         "met": translate("Met"),
         "on_track": translate("On track"),
@@ -109,19 +109,19 @@ def status(name: Status, translate: Translate) -> str:
     }[name]
 
 
-def indicator(name: str, translate: Translate) -> str:
-    """Return an indicator's name; its id where no row has that id."""
+def indicator_name(name: str, translate: Translate) -> str:
+    """Return an indicator's name; its id if no row has the id."""
     row = indicators.INDICATORS.get(name)
     return name if row is None else translate(row.en)
 
 
-def definition(name: str, translate: Translate) -> str:
-    """Return an indicator's definition; empty where no row has its id."""
+def indicator_definition(name: str, translate: Translate) -> str:
+    """Return an indicator's definition; empty if no row has the id."""
     row = indicators.INDICATORS.get(name)
     return "" if row is None else translate(row.definition_en)
 
 
-def medium(name: Medium, translate: Translate) -> str:
+def medium_name(name: Medium, translate: Translate) -> str:
     """Return the word of a medium."""
     return {
         "electricity": translate("Electricity"),
@@ -131,17 +131,17 @@ def medium(name: Medium, translate: Translate) -> str:
     }[name]
 
 
-def basis(figure: Figure, translate: Translate) -> str:
-    """Return the names of a figure's convention for coal and of its carbon factor series."""
+def calculation_basis(figure: Figure, translate: Translate) -> str:
+    """Return the names of a figure's coal equivalent convention and carbon factor series."""
     convention = {
         None: "",
         "equivalent": translate("equivalent value"),
         "coal_consumption": translate("coal consumption value"),
     }[figure.convention]
-    return " · ".join(filter(None, (convention, series(figure, translate)))) or UNKNOWN
+    return " · ".join(filter(None, (convention, factor_series_name(figure, translate)))) or UNKNOWN
 
 
-def series(figure: Figure, translate: Translate) -> str:
+def factor_series_name(figure: Figure, translate: Translate) -> str:
     """Return the name of the grid's carbon factor series; empty if the figure uses none."""
     return {
         None: "",
@@ -150,7 +150,7 @@ def series(figure: Figure, translate: Translate) -> str:
     }[figure.factor_series]
 
 
-def severity(name: Severity, translate: Translate) -> str:
+def severity_word(name: Severity, translate: Translate) -> str:
     """Return the word of a finding's severity."""
     return {
         "info": translate("Note"),

@@ -1,32 +1,37 @@
-"""The page's tables. On a phone each row stands as a block, its cells named by `data-label`."""
+"""Render the page's tables.
+
+On a phone each row becomes a block whose cells are named by `data-label`.
+"""
 
 from collections.abc import Sequence
 
 from analytics.figures.figure import Figure, Status
 from analytics.report import figure_selection, figure_texts
-from analytics.report.html_elements import Html, join, tag
-from analytics.report.report_data import PageData, Reading, Scope
+from analytics.report.html_elements import Html, element, join
+from analytics.report.report_data import LatestReading, NamedScope, PageData
 from jieneng.locale import Translate
 from jieneng.locale.finding_text import finding_text
 from jieneng.metering.indicators import HEADLINES
 
 
-def badge(status: Status, translate: Translate) -> Html:
-    """A verdict as sign, word and colour."""
-    sign = tag("span", figure_texts.SIGNS[status], class_="sign", aria_hidden="true")
-    return tag("span", sign, figure_texts.status(status, translate), class_=f"badge {status}")
+def status_badge(status: Status, translate: Translate) -> Html:
+    """Return a verdict as symbol, word and colour."""
+    sign = element("span", figure_texts.STATUS_SYMBOLS[status], class_="sign", aria_hidden="true")
+    return element(
+        "span", sign, figure_texts.status_word(status, translate), class_=f"badge {status}"
+    )
 
 
-def scopes(data: PageData, kind: str, translate: Translate) -> Html:
-    """The four indicators of each building or institution."""
-    rows = [_scope(data, scope, translate) for scope in data.scopes if scope.kind == kind]
-    heads = [figure_texts.indicator(indicator, translate) for indicator in HEADLINES]
-    return _table([translate("Scope"), *heads], rows, "matrix") if rows else Html("")
+def scope_table(data: PageData, kind: str, translate: Translate) -> Html:
+    """Return the table of the four binding indicators of each building or institution."""
+    rows = [_scope_row(data, scope, translate) for scope in data.scopes if scope.kind == kind]
+    headings = [figure_texts.indicator_name(indicator, translate) for indicator in HEADLINES]
+    return _table([translate("Scope"), *headings], rows, "matrix") if rows else Html("")
 
 
-def details(data: PageData, translate: Translate) -> Html:
-    """Every figure with all that is known of it."""
-    heads = [
+def details_table(data: PageData, translate: Translate) -> Html:
+    """Return the table of all figures with all their texts."""
+    headings = [
         translate("Indicator"),
         translate("Value"),
         translate("Unit"),
@@ -40,14 +45,14 @@ def details(data: PageData, translate: Translate) -> Html:
         translate("Basis"),
     ]
     groups = [
-        group for scope in data.scopes for group in _detail_group(data, scope, heads, translate)
+        group for scope in data.scopes for group in _detail_group(data, scope, headings, translate)
     ]
-    return _table(heads, groups, "details")
+    return _table(headings, groups, "details")
 
 
-def live(readings: Sequence[Reading], translate: Translate) -> Html:
+def readings_table(readings: Sequence[LatestReading], translate: Translate) -> Html:
     """Return the table of each meter's latest reading."""
-    heads = [
+    headings = [
         translate("Meter"),
         translate("Medium"),
         translate("Register"),
@@ -55,12 +60,12 @@ def live(readings: Sequence[Reading], translate: Translate) -> Html:
         translate("Time"),
     ]
     rows = [
-        tag(
+        element(
             "tr",
-            _cell(heads[0], reading.meter, "name"),
-            _cell(heads[1], figure_texts.medium(reading.medium, translate)),
+            _cell(headings[0], reading.meter, "name"),
+            _cell(headings[1], figure_texts.medium_name(reading.medium, translate)),
             _cell(
-                heads[2],
+                headings[2],
                 _amount(
                     figure_texts.register(reading.register),
                     figure_texts.unit(reading.unit, translate),
@@ -68,23 +73,23 @@ def live(readings: Sequence[Reading], translate: Translate) -> Html:
                 "number",
             ),
             _cell(
-                heads[3],
+                headings[3],
                 _amount(
                     figure_texts.number(reading.rate),
                     figure_texts.unit(reading.rate_unit, translate),
                 ),
                 "number",
             ),
-            _cell(heads[4], _time(reading), "number"),
+            _cell(headings[4], _time(reading), "number"),
         )
         for reading in readings
     ]
-    return _table(heads, rows, "live")
+    return _table(headings, rows, "live")
 
 
-def doubts(data: PageData, translate: Translate) -> Html:
+def findings_table(data: PageData, translate: Translate) -> Html:
     """Return the table of findings about the figures, or a sentence that there are none."""
-    heads = [
+    headings = [
         translate("Kind"),
         translate("Finding"),
         translate("Share of the figure"),
@@ -92,90 +97,97 @@ def doubts(data: PageData, translate: Translate) -> Html:
     ]
     labels = data.labels
     rows = [
-        tag(
+        element(
             "tr",
-            _cell(heads[0], figure_texts.severity(finding.severity, translate), "name"),
-            _cell(heads[1], finding_text(finding, translate, labels)),
-            _cell(heads[2], figure_texts.share(finding.weight), "number"),
-            _cell(heads[3], translate(", ").join(map(labels.name, touched))),
+            _cell(headings[0], figure_texts.severity_word(finding.severity, translate), "name"),
+            _cell(headings[1], finding_text(finding, translate, labels)),
+            _cell(headings[2], figure_texts.share(finding.weight), "number"),
+            _cell(headings[3], translate(", ").join(map(labels.name, scopes))),
         )
-        for finding, touched in figure_selection.findings(data.figures)
+        for finding, scopes in figure_selection.distinct_findings(data.figures)
     ]
     if not rows:
-        return tag("p", translate("Nothing is to be said against these figures."), class_="quiet")
-    return _table(heads, rows, "doubts")
+        return element(
+            "p", translate("Nothing is to be said against these figures."), class_="quiet"
+        )
+    return _table(headings, rows, "doubts")
 
 
-def _scope(data: PageData, scope: Scope, translate: Translate) -> Html:
+def _scope_row(data: PageData, scope: NamedScope, translate: Translate) -> Html:
     cells = [
         _cell(
-            figure_texts.indicator(indicator, translate),
-            _verdict(
-                figure_selection.one(data.figures, scope.id, indicator, data.period), translate
+            figure_texts.indicator_name(indicator, translate),
+            _status_cell(
+                figure_selection.find_figure(data.figures, scope.id, indicator, data.period),
+                translate,
             ),
         )
         for indicator in HEADLINES
     ]
-    return tag("tr", tag("th", scope.name, scope="row"), join(cells))
+    return element("tr", element("th", scope.name, scope="row"), join(cells))
 
 
-def _verdict(figure: Figure | None, translate: Translate) -> Html:
+def _status_cell(figure: Figure | None, translate: Translate) -> Html:
     if figure is None:
         return Html(figure_texts.UNKNOWN)
-    row = figure_texts.row(figure, translate)
+    row = figure_texts.figure_row(figure, translate)
     return join(
         (
-            tag("div", _amount(tag("b", row.value), row.unit)),
-            tag("div", row.change, tag("small", f" / {row.target}"), class_="change"),
-            tag(
+            element("div", _amount(element("b", row.value), row.unit)),
+            element("div", row.change, element("small", f" / {row.target}"), class_="change"),
+            element(
                 "div",
-                badge(figure.status, translate),
-                tag("small", f"{translate('Coverage')} {row.coverage}"),
+                status_badge(figure.status, translate),
+                element("small", f"{translate('Coverage')} {row.coverage}"),
             ),
         )
     )
 
 
 def _detail_group(
-    data: PageData, scope: Scope, heads: list[str], translate: Translate
+    data: PageData, scope: NamedScope, headings: list[str], translate: Translate
 ) -> list[Html]:
     figures = [f for f in data.figures if (f.scope, f.period) == (scope.id, data.period)]
     if not figures:
         return []
-    title = tag("tr", tag("th", scope.name, colspan=len(heads), scope="rowgroup"), class_="group")
-    return [title, *(_detail(figure, heads, translate) for figure in figures)]
+    title = element(
+        "tr", element("th", scope.name, colspan=len(headings), scope="rowgroup"), class_="group"
+    )
+    return [title, *(_detail_row(figure, headings, translate) for figure in figures)]
 
 
-def _detail(figure: Figure, heads: list[str], translate: Translate) -> Html:
-    row = figure_texts.row(figure, translate)
+def _detail_row(figure: Figure, headings: list[str], translate: Translate) -> Html:
+    row = figure_texts.figure_row(figure, translate)
     texts = (row.value, row.unit, row.baseline, row.change, row.target, row.path)
     kinds = ("number strong", "unit", "number", "number", "number", "number")
     shares = (row.coverage, row.estimated)
-    return tag(
+    return element(
         "tr",
-        _cell(heads[0], row.label, "name"),
-        join([_cell(h, t, k) for h, t, k in zip(heads[1:7], texts, kinds, strict=True)]),
-        _cell(heads[7], badge(figure.status, translate)),
-        join([_cell(h, t, "number") for h, t in zip(heads[8:10], shares, strict=True)]),
-        _cell(heads[10], row.basis, "basis"),
+        _cell(headings[0], row.label, "name"),
+        join([_cell(h, t, k) for h, t, k in zip(headings[1:7], texts, kinds, strict=True)]),
+        _cell(headings[7], status_badge(figure.status, translate)),
+        join([_cell(h, t, "number") for h, t in zip(headings[8:10], shares, strict=True)]),
+        _cell(headings[10], row.basis, "basis"),
     )
 
 
 def _amount(number: str, unit: str) -> Html:
-    """A number and its unit; what is unknown has none."""
+    """Return a number with its unit; an unknown number has no unit."""
     if figure_texts.UNKNOWN in number or not unit:
         return join((number,))
-    return join((number, " ", tag("small", unit)))
+    return join((number, " ", element("small", unit)))
 
 
-def _time(reading: Reading) -> str:
+def _time(reading: LatestReading) -> str:
     return figure_texts.UNKNOWN if reading.time is None else f"{reading.time:%m-%d %H:%M:%S}"
 
 
-def _cell(head: str, content: str, name: str | None = None) -> Html:
-    return tag("td", content, data_label=head, class_=name)
+def _cell(heading: str, content: str, name: str | None = None) -> Html:
+    return element("td", content, data_label=heading, class_=name)
 
 
-def _table(heads: Sequence[str], rows: Sequence[Html], name: str) -> Html:
-    head = tag("thead", tag("tr", join([tag("th", text, scope="col") for text in heads])))
-    return tag("table", head, tag("tbody", join(rows)), class_=name)
+def _table(headings: Sequence[str], rows: Sequence[Html], name: str) -> Html:
+    heading = element(
+        "thead", element("tr", join([element("th", text, scope="col") for text in headings]))
+    )
+    return element("table", heading, element("tbody", join(rows)), class_=name)

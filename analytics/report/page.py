@@ -1,68 +1,70 @@
-"""Render a period's figures as an HTML page: self-contained, without script, ready to print.
+"""Render the figures of a year as an HTML page: self-contained, without scripts, ready to print.
 
-Law: the same data give the same bytes. Every figure stands with its unit, base, change, target,
-verdict and coverage. The foot of the page names the sources and conventions.
+Laws: the same data give the same bytes. Every figure has its unit, base value, change, target,
+verdict and coverage. The foot of the page states sources and conventions.
 """
 
 from analytics.figures.figure import Figure
 from analytics.report import charts, figure_selection, figure_texts, html_tables, svg_charts
-from analytics.report.html_elements import Html, join, tag
+from analytics.report.html_elements import Html, element, join
 from analytics.report.page_style import CSS
-from analytics.report.report_data import PageData, Scope
+from analytics.report.report_data import NamedScope, PageData
 from jieneng.locale import Translate
 from jieneng.metering.indicators import CAPS, HEADLINES
 
 
 def render(data: PageData, translate: Translate, *, language: str = "zh") -> str:
-    """The page's text, to be saved as UTF-8.
+    """Return the HTML text of the page, to be saved as UTF-8.
 
     Args:
-        data: what it shows.
-        translate: msgid -> text in the reader's language.
-        language: of `translate`, for the page's `lang`.
+        data: figures, names and readings.
+        translate: function that translates a msgid.
+        language: language of `translate`, for the page's `lang`.
     """
     title = translate("{site}: targets of {period}").format(site=data.site_name, period=data.period)
-    head = tag(
+    head = element(
         "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("title", title),
-        tag("style", Html(CSS)),
+        element("meta", charset="utf-8"),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("meta", name="color-scheme", content="light dark"),
+        element("title", title),
+        element("style", Html(CSS)),
     )
-    body = tag(
+    body = element(
         "body",
-        svg_charts.hatching(),
-        tag("main", _header(data, translate), *_parts(data, translate)),
+        svg_charts.hatch_pattern(),
+        element("main", _header(data, translate), *_parts(data, translate)),
     )
     lang = "zh-CN" if language == "zh" else language
-    return f"<!DOCTYPE html>\n{tag('html', head, body, lang=lang)}\n"
+    return f"<!DOCTYPE html>\n{element('html', head, body, lang=lang)}\n"
 
 
 def _parts(data: PageData, translate: Translate) -> list[Html]:
-    centre = data.scopes[0]
+    site = data.scopes[0]
     return [
-        _section(translate("Binding targets"), _cards(data, centre, translate)),
-        _section(translate("Caps"), _caps(data, centre, translate)),
-        _section(translate("Buildings"), html_tables.scopes(data, "area", translate)),
-        _section(translate("Institutions"), html_tables.scopes(data, "institution", translate)),
+        _section(translate("Binding targets"), _cards(data, site, translate)),
+        _section(translate("Caps"), _caps(data, site, translate)),
+        _section(translate("Buildings"), html_tables.scope_table(data, "area", translate)),
+        _section(
+            translate("Institutions"), html_tables.scope_table(data, "institution", translate)
+        ),
         _paths(data, translate),
         _months(data, translate),
-        _section(translate("Live readings"), html_tables.live(data.readings, translate))
+        _section(translate("Live readings"), html_tables.readings_table(data.readings, translate))
         if data.readings
         else Html(""),
-        _section(translate("All figures"), html_tables.details(data, translate)),
-        _section(translate("Doubts"), html_tables.doubts(data, translate)),
+        _section(translate("All figures"), html_tables.details_table(data, translate)),
+        _section(translate("Doubts"), html_tables.findings_table(data, translate)),
         _section(translate("What the figures rest on"), _notes(data, translate)),
     ]
 
 
 def _header(data: PageData, translate: Translate) -> Html:
-    return tag(
+    return element(
         "header",
-        tag("p", translate("Energy and water of public institutions"), class_="over"),
-        tag("h1", data.site_name),
-        tag(
+        element("p", translate("Energy and water of public institutions"), class_="over"),
+        element("h1", data.site_name),
+        element(
             "p",
             translate("Period {period}").format(period=data.period),
             " · ",
@@ -74,32 +76,32 @@ def _header(data: PageData, translate: Translate) -> Html:
 
 
 def _verdicts(data: PageData, translate: Translate) -> Html:
-    """Count the binding targets by verdict, in the order of `figure_texts.SIGNS`."""
+    """Return the number of binding targets by verdict, in the order of `STATUS_SYMBOLS`."""
     found = [_headline(data, data.scopes[0], indicator) for indicator in HEADLINES]
     statuses = [figure.status for figure in found if figure is not None]
     counts = [
-        tag("span", html_tables.badge(status, translate), f" × {statuses.count(status)}")
-        for status in figure_texts.SIGNS
+        element("span", html_tables.status_badge(status, translate), f" × {statuses.count(status)}")
+        for status in figure_texts.STATUS_SYMBOLS
         if status in statuses
     ]
-    return tag("p", join(counts), class_="verdicts")
+    return element("p", join(counts), class_="verdicts")
 
 
-def _headline(data: PageData, scope: Scope, indicator: str) -> Figure | None:
-    return figure_selection.one(data.figures, scope.id, indicator, data.period)
+def _headline(data: PageData, scope: NamedScope, indicator: str) -> Figure | None:
+    return figure_selection.find_figure(data.figures, scope.id, indicator, data.period)
 
 
-def _cards(data: PageData, scope: Scope, translate: Translate) -> Html:
+def _cards(data: PageData, scope: NamedScope, translate: Translate) -> Html:
     cards = [
         _card(data, figure, translate)
         for indicator in HEADLINES
         if (figure := _headline(data, scope, indicator)) is not None
     ]
-    return tag("div", join(cards), class_="cards")
+    return element("div", join(cards), class_="cards")
 
 
 def _card(data: PageData, figure: Figure, translate: Translate) -> Html:
-    row = figure_texts.row(figure, translate)
+    row = figure_texts.figure_row(figure, translate)
     facts = [
         (
             translate("Base value {period}").format(
@@ -115,45 +117,50 @@ def _card(data: PageData, figure: Figure, translate: Translate) -> Html:
         *_current_series(data, figure, translate),
     ]
     bar = (
-        svg_charts.progress(row.label, figure.change_pct, figure.target_pct)
+        svg_charts.target_progress_bar(row.label, figure.change_pct, figure.target_pct)
         if figure.target_pct is not None
         else Html("")
     )
-    return tag(
+    return element(
         "article",
-        tag("h3", row.label, " ", html_tables.badge(figure.status, translate)),
-        tag("p", tag("b", row.value), " ", tag("span", row.unit), class_="value"),
-        tag("p", tag("b", row.change), " ", translate("against the base"), class_="change"),
+        element("h3", row.label, " ", html_tables.status_badge(figure.status, translate)),
+        element("p", element("b", row.value), " ", element("span", row.unit), class_="value"),
+        element("p", element("b", row.change), " ", translate("against the base"), class_="change"),
         bar,
-        tag("dl", join([tag("div", tag("dt", name), tag("dd", text)) for name, text in facts])),
+        element(
+            "dl",
+            join(
+                [element("div", element("dt", name), element("dd", text)) for name, text in facts]
+            ),
+        ),
         class_=f"card {figure.status}",
     )
 
 
 def _current_series(data: PageData, figure: Figure, translate: Translate) -> list[tuple[str, str]]:
-    """Carbon's other series, which says what the inventory says."""
+    """Return the value with each year's carbon factor, which the inventory has."""
     if figure.factor_series != "fixed":
         return []
-    other = figure_selection.one(
+    other = figure_selection.find_figure(
         data.figures, figure.scope, figure.indicator, figure.period, "current"
     )
     if other is None:
         return []
-    row = figure_texts.row(other, translate)
+    row = figure_texts.figure_row(other, translate)
     return [(translate("With each year's factor"), f"{row.value} ({row.change})")]
 
 
-def _caps(data: PageData, scope: Scope, translate: Translate) -> Html:
+def _caps(data: PageData, scope: NamedScope, translate: Translate) -> Html:
     rows = [
         _cap(figure, translate)
         for indicator in CAPS
         if (figure := _headline(data, scope, indicator)) is not None
     ]
-    return tag("div", join(rows), class_="caps")
+    return element("div", join(rows), class_="caps")
 
 
 def _cap(figure: Figure, translate: Translate) -> Html:
-    row = figure_texts.row(figure, translate)
+    row = figure_texts.figure_row(figure, translate)
     facts = [
         f"{translate('Cap')} {row.target}",
         f"{translate('Change')} {row.change}",
@@ -161,27 +168,27 @@ def _cap(figure: Figure, translate: Translate) -> Html:
         *([row.basis] if figure.convention else []),
     ]
     used = translate("{share} of the cap").format(
-        share=figure_texts.share(figure_texts.used(figure))
+        share=figure_texts.share(figure_texts.cap_share(figure))
     )
-    return tag(
+    return element(
         "article",
-        tag("h3", row.label, " ", html_tables.badge(figure.status, translate)),
-        tag(
+        element("h3", row.label, " ", html_tables.status_badge(figure.status, translate)),
+        element(
             "p",
-            tag("b", row.value),
+            element("b", row.value),
             " ",
-            tag("span", row.unit),
-            tag("span", used, class_="used") if figure.target else Html(""),
+            element("span", row.unit),
+            element("span", used, class_="used") if figure.target else Html(""),
             class_="value",
         ),
-        svg_charts.cap(row.label, figure.value, figure.target) if figure.target else Html(""),
-        tag("p", " · ".join(facts), class_="quiet"),
+        svg_charts.cap_bar(row.label, figure.value, figure.target) if figure.target else Html(""),
+        element("p", " · ".join(facts), class_="quiet"),
         class_=f"card {figure.status}",
     )
 
 
 def _paths(data: PageData, translate: Translate) -> Html:
-    drawn = charts.glide_paths(data, translate)
+    drawn = charts.glide_path_charts(data, translate)
     if not drawn:
         return drawn
     legend = _legend(
@@ -195,9 +202,9 @@ def _paths(data: PageData, translate: Translate) -> Html:
 
 def _months(data: PageData, translate: Translate) -> Html:
     groups = [
-        join((tag("h3", scope.name), drawn))
+        join((element("h3", scope.name), drawn))
         for scope in data.scopes
-        if (drawn := charts.consumption(data, scope, translate))
+        if (drawn := charts.consumption_charts(data, scope, translate))
     ]
     if not groups:
         return Html("")
@@ -235,28 +242,30 @@ def _notes(data: PageData, translate: Translate) -> Html:
     ]
     used = dict.fromkeys(figure.indicator for figure in data.figures)
     definitions = [
-        tag(
+        element(
             "div",
-            tag("dt", figure_texts.indicator(name, translate)),
-            tag("dd", figure_texts.definition(name, translate)),
+            element("dt", figure_texts.indicator_name(name, translate)),
+            element("dd", figure_texts.indicator_definition(name, translate)),
         )
         for name in used
     ]
     return join(
         (
-            tag("dl", join(definitions), class_="definitions"),
-            tag("ol", join([tag("li", note) for note in notes]), class_="notes"),
+            element("dl", join(definitions), class_="definitions"),
+            element("ol", join([element("li", note) for note in notes]), class_="notes"),
         )
     )
 
 
 def _legend(*entries: tuple[str, str]) -> Html:
-    parts = [tag("span", tag("i", "", class_=f"key {name}"), text) for name, text in entries]
-    return tag("p", join(parts), class_="legend quiet")
+    parts = [
+        element("span", element("i", "", class_=f"key {name}"), text) for name, text in entries
+    ]
+    return element("p", join(parts), class_="legend quiet")
 
 
 def _section(title: str, *content: Html) -> Html:
-    """A part of the page; nothing at all where there is nothing in it."""
+    """Return a section of the page; nothing if all its content is empty."""
     if not any(content):
         return Html("")
-    return tag("section", tag("h2", title), *content)
+    return element("section", element("h2", title), *content)

@@ -1,7 +1,7 @@
-"""Charts as SVG text: data in, an element out. Colours come from the page's style by class.
+"""Draw charts as SVG elements. Colours come from the page's style, by class.
 
-Law: what is unknown leaves a gap, never a zero; each chart can be read aloud (a title and a
-description) and without colour (dashes, hollow marks, hatching).
+Laws: an unknown value leaves a gap, never a zero. Each chart can be read aloud, by its title and
+description, and without colour, by dashes, hollow points and hatching.
 """
 
 from collections.abc import Sequence
@@ -10,188 +10,232 @@ from itertools import pairwise
 import msgspec
 
 from analytics.report import figure_texts
-from analytics.report.chart_axis import Axis, axis
-from analytics.report.html_elements import Html, join, tag
+from analytics.report.chart_axis import Axis, make_axis
+from analytics.report.html_elements import Html, element, join
 
 _WIDTH, _HEIGHT = 300.0, 190.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56.0, 14.0, 24.0, 22.0
 
 
-class Bar(msgspec.Struct, frozen=True):
-    """Bar of a month in a chart.
+class MonthBar(msgspec.Struct, frozen=True):
+    """Bar of a month.
 
     Attributes:
-        label: below it.
-        value: None draws nothing.
-        reference: the same month of the base period, a stroke across the bar.
-        doubtful: drawn hatched, because its coverage is below the floor.
+        label: text below the bar.
+        value: height of the bar; None draws no bar.
+        baseline: value of the same month of the base year, drawn as a stroke across the bar.
+        low_coverage: True if the coverage is below the floor; the bar is hatched.
     """
 
     label: str
     value: float | None
-    reference: float | None = None
-    doubtful: bool = False
+    baseline: float | None = None
+    low_coverage: bool = False
 
 
-class Mark(msgspec.Struct, frozen=True):
-    """Point of a year in a chart: the value, and the value that the glide path asks for."""
+class YearPoint(msgspec.Struct, frozen=True):
+    """Point of a year.
+
+    Attributes:
+        label: text below the point.
+        value: the indicator's value; None draws no point.
+        path: value that the glide path allows; None breaks the line.
+        low_coverage: True if the coverage is below the floor; the point is hollow.
+    """
 
     label: str
     value: float | None
     path: float | None = None
-    doubtful: bool = False
+    low_coverage: bool = False
 
 
-def month_bars(title: str, unit: str, bars: Sequence[Bar]) -> Html:
-    """Consumption by month, each beside the base period's."""
-    known = [x for bar in bars for x in (bar.value, bar.reference) if x is not None]
-    scale = axis(known, _HEIGHT - _BOTTOM, _TOP, from_zero=True)
-    slot = (_WIDTH - _LEFT - _RIGHT) / max(len(bars), 1)
-    drawn: list[str] = [_grid(scale, unit)]
+def month_bar_chart(title: str, unit: str, bars: Sequence[MonthBar]) -> Html:
+    """Draw the consumption of each month, with that of the base year."""
+    values = [x for bar in bars for x in (bar.value, bar.baseline) if x is not None]
+    scale = make_axis(values, _HEIGHT - _BOTTOM, _TOP, from_zero=True)
+    width = (_WIDTH - _LEFT - _RIGHT) / max(len(bars), 1)
+    elements: list[str] = [_grid(scale, unit)]
     for number, bar in enumerate(bars):
-        left = _LEFT + number * slot
-        drawn.append(_label(left + slot / 2, _HEIGHT - 7, bar.label, "middle"))
+        left = _LEFT + number * width
+        elements.append(_label(left + width / 2, _HEIGHT - 7, bar.label, "middle"))
         if bar.value is not None:
-            top = scale.at(bar.value)
-            shape = {
-                "x": left + slot * 0.16,
+            top = scale.to_pixel(bar.value)
+            attributes = {
+                "x": left + width * 0.16,
                 "y": top,
-                "width": slot * 0.68,
+                "width": width * 0.68,
                 "height": scale.start - top,
             }
-            hint = tag("title", f"{bar.label}: {figure_texts.number(bar.value)} {unit}")
-            drawn.append(tag("rect", hint, class_="bar thin" if bar.doubtful else "bar", **shape))
-        if bar.reference is not None:
-            drawn.append(_line(left + 1, scale.at(bar.reference), left + slot - 1, None, "base"))
-    return _chart(title, ", ".join(_spoken(bar.label, bar.value, unit) for bar in bars), drawn)
+            tooltip = element("title", f"{bar.label}: {figure_texts.number(bar.value)} {unit}")
+            elements.append(
+                element(
+                    "rect", tooltip, class_="bar thin" if bar.low_coverage else "bar", **attributes
+                )
+            )
+        if bar.baseline is not None:
+            elements.append(
+                _line(left + 1, scale.to_pixel(bar.baseline), left + width - 1, None, "base")
+            )
+    return _chart(
+        title, ", ".join(_value_text(bar.label, bar.value, unit) for bar in bars), elements
+    )
 
 
-def glide_path(title: str, unit: str, marks: Sequence[Mark], target: float | None) -> Html:
-    """Value and glide path by year, with the target at the end."""
-    known = [x for mark in marks for x in (mark.value, mark.path) if x is not None]
-    known += [] if target is None else [target]
-    scale = axis(known, _HEIGHT - _BOTTOM, _TOP, from_zero=False)
-    gap = (_WIDTH - _LEFT - _RIGHT - 24) / max(len(marks) - 1, 1)
-    places = [_LEFT + 12 + number * gap for number in range(len(marks))]
-    drawn: list[str] = [_grid(scale, unit)]
-    drawn += [
-        _label(x, _HEIGHT - 7, mark.label, "middle") for x, mark in zip(places, marks, strict=True)
+def glide_path_chart(
+    title: str, unit: str, points: Sequence[YearPoint], target: float | None
+) -> Html:
+    """Draw value and glide path by year, with the target as a level line."""
+    values = [x for point in points for x in (point.value, point.path) if x is not None]
+    values += [] if target is None else [target]
+    scale = make_axis(values, _HEIGHT - _BOTTOM, _TOP, from_zero=False)
+    gap = (_WIDTH - _LEFT - _RIGHT - 24) / max(len(points) - 1, 1)
+    xs = [_LEFT + 12 + number * gap for number in range(len(points))]
+    elements: list[str] = [_grid(scale, unit)]
+    elements += [
+        _label(x, _HEIGHT - 7, point.label, "middle") for x, point in zip(xs, points, strict=True)
     ]
     if target is not None:
-        drawn.append(_line(_LEFT, scale.at(target), _WIDTH - _RIGHT, None, "target"))
-    drawn += _segments(places, [mark.path for mark in marks], scale, "path")
-    drawn += _segments(places, [mark.value for mark in marks], scale, "actual")
-    for x, mark in zip(places, marks, strict=True):
-        if mark.value is not None:
-            hint = tag("title", f"{mark.label}: {figure_texts.number(mark.value)} {unit}")
-            name = "dot hollow" if mark.doubtful else "dot"
-            drawn.append(tag("circle", hint, cx=x, cy=scale.at(mark.value), r=3.2, class_=name))
-    spoken = ", ".join(_spoken(mark.label, mark.value, unit) for mark in marks)
-    return _chart(title, spoken, drawn)
+        elements.append(_line(_LEFT, scale.to_pixel(target), _WIDTH - _RIGHT, None, "target"))
+    elements += _segments(xs, [point.path for point in points], scale, "path")
+    elements += _segments(xs, [point.value for point in points], scale, "actual")
+    for x, point in zip(xs, points, strict=True):
+        if point.value is not None:
+            tooltip = element("title", f"{point.label}: {figure_texts.number(point.value)} {unit}")
+            name = "dot hollow" if point.low_coverage else "dot"
+            elements.append(
+                element("circle", tooltip, cx=x, cy=scale.to_pixel(point.value), r=3.2, class_=name)
+            )
+    description = ", ".join(_value_text(point.label, point.value, unit) for point in points)
+    return _chart(title, description, elements)
 
 
 def coverage_strip(
     title: str, label: str, cells: Sequence[tuple[str, float | None]], floor: float
 ) -> Html:
-    """A cell below each month's bar: full above the floor, hatched below it, empty if unknown."""
-    slot = (_WIDTH - _LEFT - _RIGHT) / max(len(cells), 1)
-    drawn: list[str] = [_label(_LEFT - 5, 13, label, "end")]
+    """Draw the coverage of each month as a cell below its bar.
+
+    The cell is full if the coverage reaches the floor, hatched if it is lower, empty if unknown.
+
+    Args:
+        title: title of the chart.
+        label: text before the cells.
+        cells: (month, coverage) pairs; coverage from 0 to 1, None if unknown.
+        floor: least coverage for a verdict, 0 to 1.
+    """
+    width = (_WIDTH - _LEFT - _RIGHT) / max(len(cells), 1)
+    elements: list[str] = [_label(_LEFT - 5, 13, label, "end")]
     for number, (month, value) in enumerate(cells):
         name = "none" if value is None else "full" if value >= floor else "low"
-        shape = {"x": _LEFT + number * slot + 1, "y": 2, "width": slot - 2, "height": 14, "rx": 2}
-        hint = tag("title", f"{month}: {figure_texts.share(value)}")
-        drawn.append(tag("rect", hint, class_=f"cell {name}", **shape))
-    spoken = ", ".join(f"{month} {figure_texts.share(value)}" for month, value in cells)
-    return _chart(title, spoken, drawn, height=18)
+        attributes = {
+            "x": _LEFT + number * width + 1,
+            "y": 2,
+            "width": width - 2,
+            "height": 14,
+            "rx": 2,
+        }
+        tooltip = element("title", f"{month}: {figure_texts.share(value)}")
+        elements.append(element("rect", tooltip, class_=f"cell {name}", **attributes))
+    description = ", ".join(f"{month} {figure_texts.share(value)}" for month, value in cells)
+    return _chart(title, description, elements, height=18)
 
 
-def progress(title: str, change_pct: float | None, target_pct: float) -> Html:
-    """Draw the change reached so far as a bar, from the base at 0 towards the target."""
+def target_progress_bar(title: str, change_pct: float | None, target_pct: float) -> Html:
+    """Draw the change since the base year as a bar from 0 towards the target.
+
+    Args:
+        title: title of the chart.
+        change_pct: change against the baseline [%], negative where it fell; None if unknown.
+        target_pct: decrease that the plan requires [%].
+    """
     shown = 0.0 if change_pct is None else change_pct
-    # Left is a rise, right is a fall; past the ends the bar stops at the edge.
+    # A rise goes to the left, a fall to the right. The bar ends at the edge of the chart.
     scale = Axis(target_pct * 0.5, -target_pct * 1.5, 1.0, _WIDTH - 1, target_pct)
-    edge = min(max(scale.at(shown), scale.start), scale.end)
-    zero, aim = scale.at(0.0), scale.at(-target_pct)
-    drawn: list[str] = [
-        tag("rect", x=1, y=7, width=_WIDTH - 2, height=6, rx=3, class_="track"),
-        tag("rect", x=min(zero, edge), y=7, width=abs(edge - zero), height=6, class_="fill"),
+    edge = min(max(scale.to_pixel(shown), scale.start), scale.end)
+    zero, target = scale.to_pixel(0.0), scale.to_pixel(-target_pct)
+    elements: list[str] = [
+        element("rect", x=1, y=7, width=_WIDTH - 2, height=6, rx=3, class_="track"),
+        element("rect", x=min(zero, edge), y=7, width=abs(edge - zero), height=6, class_="fill"),
         _line(zero, 3, zero, 17, "axis"),
-        _line(aim, 1, aim, 19, "target"),
+        _line(target, 1, target, 19, "target"),
         _label(zero, 31, "0", "middle"),
-        _label(aim, 31, figure_texts.percent(-target_pct), "middle"),
+        _label(target, 31, figure_texts.percent(-target_pct), "middle"),
     ]
     if change_pct is not None:
-        drawn.append(tag("circle", cx=edge, cy=10, r=5, class_="dot"))
-    return _chart(title, figure_texts.change(change_pct), drawn, height=34)
+        elements.append(element("circle", cx=edge, cy=10, r=5, class_="dot"))
+    return _chart(title, figure_texts.change(change_pct), elements, height=34)
 
 
-def cap(title: str, value: float | None, limit: float) -> Html:
-    """Draw the share of a cap that is used up as a bar."""
+def cap_bar(title: str, value: float | None, limit: float) -> Html:
+    """Draw the used share of a cap as a bar."""
     scale = Axis(0.0, limit * 1.2, 1.0, _WIDTH - 1, limit)
-    used = 0.0 if value is None else value
-    edge = min(scale.at(used), scale.end)
-    drawn: list[str] = [
-        tag("rect", x=1, y=4, width=_WIDTH - 2, height=12, rx=3, class_="track"),
-        tag("rect", x=1, y=4, width=edge - 1, height=12, rx=3, class_="fill"),
-        _line(scale.at(limit), 0, scale.at(limit), 20, "target"),
+    shown = 0.0 if value is None else value
+    edge = min(scale.to_pixel(shown), scale.end)
+    elements: list[str] = [
+        element("rect", x=1, y=4, width=_WIDTH - 2, height=12, rx=3, class_="track"),
+        element("rect", x=1, y=4, width=edge - 1, height=12, rx=3, class_="fill"),
+        _line(scale.to_pixel(limit), 0, scale.to_pixel(limit), 20, "target"),
     ]
-    spoken = figure_texts.share(None if value is None else value / limit)
-    return _chart(title, spoken, drawn, height=20)
+    description = figure_texts.share(None if value is None else value / limit)
+    return _chart(title, description, elements, height=20)
 
 
-def hatching() -> Html:
-    """The pattern of what is doubtful; stands once on a page."""
-    stroke = tag("path", d="M0 6 L6 0", class_="hatch")
-    pattern = tag("pattern", stroke, id="thin", width=6, height=6, patternUnits="userSpaceOnUse")
-    return tag("svg", tag("defs", pattern), width=0, height=0, class_="defs", aria_hidden="true")
+def hatch_pattern() -> Html:
+    """Return the hatching of values with low coverage; a page needs it once."""
+    stroke = element("path", d="M0 6 L6 0", class_="hatch")
+    pattern = element(
+        "pattern", stroke, id="thin", width=6, height=6, patternUnits="userSpaceOnUse"
+    )
+    return element(
+        "svg", element("defs", pattern), width=0, height=0, class_="defs", aria_hidden="true"
+    )
 
 
-def _chart(title: str, spoken: str, drawn: list[str], height: float = _HEIGHT) -> Html:
-    return tag(
+def _chart(title: str, description: str, elements: list[str], height: float = _HEIGHT) -> Html:
+    return element(
         "svg",
-        join(drawn),
+        join(elements),
         role="img",
-        aria_label=f"{title}: {spoken}",
+        aria_label=f"{title}: {description}",
         viewBox=f"0 0 {_WIDTH:g} {height:g}",
     )
 
 
 def _grid(scale: Axis, unit: str) -> Html:
-    """Horizontal lines with their values, and the unit above them."""
+    """Draw horizontal lines with their values, and the unit above them."""
     parts = [_label(2, 10, unit, "start", "unit")]
     for value in scale.ticks():
-        y = scale.at(value)
+        y = scale.to_pixel(value)
         parts.append(_line(_LEFT, y, _WIDTH - _RIGHT, None, "grid"))
         parts.append(_label(_LEFT - 5, y + 3.5, _tick(value, scale.step), "end"))
     return join(parts)
 
 
 def _tick(value: float, step: float) -> str:
-    """With as many decimals as the step has."""
+    """Return the text of a tick, with as many decimals as the step has."""
     decimals = next((count for count in range(4) if round(step, count) == round(step, 6)), 4)
     return f"{value:,.{decimals}f}"
 
 
 def _segments(
-    places: Sequence[float], values: Sequence[float | None], scale: Axis, name: str
+    xs: Sequence[float], values: Sequence[float | None], scale: Axis, name: str
 ) -> list[str]:
-    """Lines between neighbours that are both known."""
-    points = list(zip(places, values, strict=True))
+    """Draw lines between neighbours that are both known."""
+    points = list(zip(xs, values, strict=True))
     return [
-        _line(x1, scale.at(y1), x2, scale.at(y2), name)
+        _line(x1, scale.to_pixel(y1), x2, scale.to_pixel(y2), name)
         for (x1, y1), (x2, y2) in pairwise(points)
         if y1 is not None and y2 is not None
     ]
 
 
 def _line(x1: float, y1: float, x2: float, y2: float | None, name: str) -> Html:
-    """A line; level where y2 is None."""
-    return tag("line", x1=x1, y1=y1, x2=x2, y2=y1 if y2 is None else y2, class_=name)
+    """Draw a line; a level one if y2 is None."""
+    return element("line", x1=x1, y1=y1, x2=x2, y2=y1 if y2 is None else y2, class_=name)
 
 
 def _label(x: float, y: float, text: str, anchor: str, name: str = "tick") -> Html:
-    return tag("text", text, x=x, y=y, text_anchor=anchor, class_=name)
+    return element("text", text, x=x, y=y, text_anchor=anchor, class_=name)
 
 
-def _spoken(label: str, value: float | None, unit: str) -> str:
+def _value_text(label: str, value: float | None, unit: str) -> str:
     return f"{label} {figure_texts.number(value)}" + ("" if value is None else f" {unit}")

@@ -1,7 +1,7 @@
-"""Figures in a terminal of 100 columns, as rich's renderables. Pure: figures in, tables out.
+"""Render figures as tables of rich for a terminal of 100 columns. Pure: figures in, tables out.
 
-Law: as on the page: unknown is "—", and a verdict is a sign and a word beside its colour.
-rich counts a Chinese character as the two cells it takes.
+Laws, as on the page: an unknown value reads "—"; a verdict is a symbol and a word, not only a
+colour.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,12 +14,12 @@ from rich.text import Text
 
 from analytics.figures.figure import Figure, Status
 from analytics.report import figure_selection, figure_texts
-from analytics.report.report_data import Reading, Scope
+from analytics.report.report_data import LatestReading, NamedScope
 from jieneng.locale import Translate
 from jieneng.locale.finding_text import Labels, finding_text
 from jieneng.metering.indicators import CAPS, HEADLINES
 
-_COLOURS: Final[dict[Status, str]] = {
+_STATUS_COLOURS: Final[dict[Status, str]] = {
     "met": "green",
     "on_track": "blue",
     "at_risk": "yellow",
@@ -30,27 +30,28 @@ _COLOURS: Final[dict[Status, str]] = {
 
 
 def overview_table(
-    figures: Sequence[Figure], scopes: Sequence[Scope], period: str, translate: Translate
+    figures: Sequence[Figure], scopes: Sequence[NamedScope], period: str, translate: Translate
 ) -> Table:
-    """Each scope's four indicators: value, change, verdict, and the lowest of their coverages."""
+    """Return the table of each scope's four binding indicators, with their lowest coverage."""
     table = _table(translate("Binding targets"), period)
     table.add_column(translate("Scope"), no_wrap=True)
     for indicator in HEADLINES:
-        head = figure_texts.indicator(indicator, translate)
-        aim = next(
-            (figure_texts.target(f) for f in figures if f.indicator == indicator),
+        heading = figure_texts.indicator_name(indicator, translate)
+        target = next(
+            (figure_texts.target_text(f) for f in figures if f.indicator == indicator),
             figure_texts.UNKNOWN,
         )
-        table.add_column(f"{head}\n{translate('Target')} {aim}", justify="right")
+        table.add_column(f"{heading}\n{translate('Target')} {target}", justify="right")
     table.add_column(translate("Coverage"), justify="right", no_wrap=True)
     for scope in scopes:
         found = [
-            figure_selection.one(figures, scope.id, indicator, period) for indicator in HEADLINES
+            figure_selection.find_figure(figures, scope.id, indicator, period)
+            for indicator in HEADLINES
         ]
         shares = [f.coverage for f in found if f is not None and f.coverage is not None]
         table.add_row(
             Text(scope.name, style="bold" if scope.kind == "site" else ""),
-            *(_overview(figure, translate) for figure in found),
+            *(_overview_cell(figure, translate) for figure in found),
             figure_texts.share(min(shares, default=None)),
         )
     return table
@@ -59,23 +60,23 @@ def overview_table(
 def figures_table(
     figures: Sequence[Figure], names: Mapping[str, str], translate: Translate
 ) -> Table:
-    """A line a figure, in groups by scope.
+    """Return the table of all figures, grouped by scope.
 
     Args:
-        figures: in the order in which they are shown.
-        names: of scopes, by id.
-        translate: msgid -> text.
+        figures: the figures, in the order of the table.
+        names: names of the scopes by id.
+        translate: function that translates a msgid.
     """
     periods = sorted({figure.period for figure in figures})
     table = _table(translate("All figures"), ", ".join(periods))
     table.add_column(translate("Indicator"), overflow="fold", min_width=21)
-    for head in (
+    for heading in (
         translate("Value"),
         translate("Base value"),
         translate("Change"),
         translate("Target"),
     ):
-        table.add_column(head, justify="right", no_wrap=True)
+        table.add_column(heading, justify="right", no_wrap=True)
     table.add_column(translate("Verdict"), no_wrap=True)
     table.add_column(translate("Coverage"), justify="right", no_wrap=True)
     for scope in dict.fromkeys(figure.scope for figure in figures):
@@ -88,66 +89,67 @@ def figures_table(
 
 
 def findings_table(figures: Sequence[Figure], labels: Labels, translate: Translate) -> Table:
-    """Return a table of the findings of figures, each once, with the scopes that it touches."""
+    """Return the table of the findings of figures, each once, with the scopes concerned."""
     table = _table(translate("Doubts"), "")
     table.add_column(translate("Kind"), no_wrap=True)
     table.add_column(translate("Finding"), overflow="fold")
     table.add_column(translate("Figures of"), overflow="fold")
-    for finding, touched in figure_selection.findings(figures):
+    for finding, scopes in figure_selection.distinct_findings(figures):
         table.add_row(
-            figure_texts.severity(finding.severity, translate),
+            figure_texts.severity_word(finding.severity, translate),
             Text(finding_text(finding, translate, labels)),
-            Text(translate(", ").join(map(labels.name, touched))),
+            Text(translate(", ").join(map(labels.name, scopes))),
         )
     return table
 
 
 def definitions_table(figures: Sequence[Figure], translate: Translate) -> Table:
-    """Return the definitions of the indicators that figures are of."""
+    """Return the table of the definitions of the figures' indicators."""
     table = _table(translate("Definitions"), "")
     table.add_column(translate("Indicator"), overflow="fold", min_width=21)
     table.add_column(translate("Definition"), overflow="fold")
     for name in dict.fromkeys(figure.indicator for figure in figures):
         table.add_row(
-            figure_texts.indicator(name, translate), figure_texts.definition(name, translate)
+            figure_texts.indicator_name(name, translate),
+            figure_texts.indicator_definition(name, translate),
         )
     return table
 
 
 def caps_table(figures: Sequence[Figure], scope: str, period: str, translate: Translate) -> Table:
-    """The two caps of a scope, with the share that is used up."""
+    """Return the table of the two caps of a scope, with the used share."""
     table = _table(translate("Caps"), period)
     table.add_column(translate("Indicator"), no_wrap=True)
-    for head in (
+    for heading in (
         translate("Value"),
         translate("Cap"),
         translate("Share used"),
         translate("Coverage"),
     ):
-        table.add_column(head, justify="right", no_wrap=True)
+        table.add_column(heading, justify="right", no_wrap=True)
     table.add_column(translate("Verdict"), no_wrap=True)
     for indicator in CAPS:
-        figure = figure_selection.one(figures, scope, indicator, period)
+        figure = figure_selection.find_figure(figures, scope, indicator, period)
         if figure is None:
             continue
-        row = figure_texts.row(figure, translate)
+        row = figure_texts.figure_row(figure, translate)
         table.add_row(
             row.label,
             _amount(row.value, row.unit),
             row.target,
-            figure_texts.share(figure_texts.used(figure)),
+            figure_texts.share(figure_texts.cap_share(figure)),
             row.coverage,
-            _verdict(figure.status, translate),
+            _status_text(figure.status, translate),
         )
     return table
 
 
-def live_table(readings: Sequence[Reading], translate: Translate) -> Table:
+def readings_table(readings: Sequence[LatestReading], translate: Translate) -> Table:
     """Return the table of each meter's latest reading."""
     table = _table(translate("Live readings"), "")
     table.add_column(translate("Meter"), no_wrap=True)
-    for head in (translate("Register"), translate("Power or flow"), translate("Time")):
-        table.add_column(head, justify="right", no_wrap=True)
+    for heading in (translate("Register"), translate("Power or flow"), translate("Time")):
+        table.add_column(heading, justify="right", no_wrap=True)
     for reading in readings:
         table.add_row(
             Text(reading.meter),
@@ -163,33 +165,33 @@ def live_table(readings: Sequence[Reading], translate: Translate) -> Table:
 
 
 def _add_figure(table: Table, figure: Figure, translate: Translate) -> None:
-    row = figure_texts.row(figure, translate)
+    row = figure_texts.figure_row(figure, translate)
     table.add_row(
-        f"{row.label} {figure_texts.series(figure, translate)}".strip(),
+        f"{row.label} {figure_texts.factor_series_name(figure, translate)}".strip(),
         _amount(row.value, row.unit),
         row.baseline,
         row.change,
         row.target,
-        _verdict(figure.status, translate),
+        _status_text(figure.status, translate),
         row.coverage,
     )
 
 
-def _overview(figure: Figure | None, translate: Translate) -> Text:
+def _overview_cell(figure: Figure | None, translate: Translate) -> Text:
     if figure is None:
         return Text(figure_texts.UNKNOWN)
-    row = figure_texts.row(figure, translate)
+    row = figure_texts.figure_row(figure, translate)
     return Text.assemble(
         (row.value, "bold"),
         f" {row.change}\n",
-        _verdict(figure.status, translate),
+        _status_text(figure.status, translate),
     )
 
 
-def _verdict(status: Status, translate: Translate) -> Text:
+def _status_text(status: Status, translate: Translate) -> Text:
     return Text(
-        f"{figure_texts.SIGNS[status]} {figure_texts.status(status, translate)}",
-        style=_COLOURS[status],
+        f"{figure_texts.STATUS_SYMBOLS[status]} {figure_texts.status_word(status, translate)}",
+        style=_STATUS_COLOURS[status],
     )
 
 

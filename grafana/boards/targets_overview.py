@@ -2,21 +2,21 @@
 
 from typing import Final
 
-from grafana.panel_layout import Row, place
+from grafana.panel_layout import PanelRow, lay_out
 from grafana.panels import (
-    NEUTRAL,
-    Column,
+    TEXT_COLOUR,
+    FieldOverride,
     Json,
-    bars,
-    bars_over_time,
-    connection_states,
-    indicator_columns,
-    lines,
-    stat,
-    table,
+    bar_chart,
+    indicator_overrides,
+    online_values,
+    stat_panel,
+    table_panel,
+    time_series_bars,
+    time_series_lines,
 )
-from grafana.queries import Query, course, newest
-from grafana.variables import YEAR, choice
+from grafana.queries import Query, latest, time_series
+from grafana.variables import YEAR_PATTERN, tag_variable
 from jieneng.locale import Translate
 from jieneng.locale.number_texts import unit
 from jieneng.metering import indicators, quantities, schema
@@ -29,7 +29,7 @@ UID: Final = "jieneng-targets-overview"
 _MEDIA: Final[tuple[Medium, ...]] = ("electricity", "gas", "water")
 _SCOPE: Final = {"site": "$site", "scope": "$scope"}
 # The target is judged by the base year's carbon factor; indicators without one have no series.
-_JUDGED: Final = f"/^(fixed|{schema.NO_SERIES})$/"
+_TARGET_SERIES: Final = f"/^(fixed|{schema.NO_SERIES})$/"
 
 
 def board(translate: Translate) -> Json:
@@ -51,36 +51,42 @@ def board(translate: Translate) -> Json:
         "annotations": {"list": []},
         "links": [],
         "templating": {"list": _variables(translate)},
-        "panels": place(_rows(translate)),
+        "panels": lay_out(_rows(translate)),
     }
 
 
 def _variables(translate: Translate) -> list[Json]:
     return [
-        choice("site", translate("Site"), "site", {}),
-        choice("scope", translate("Scope"), "scope", {"site": "$site"}),
-        choice("period", translate("Year"), "period", _SCOPE, pattern=YEAR, newest_first=True),
+        tag_variable("site", translate("Site"), "site", {}),
+        tag_variable("scope", translate("Scope"), "scope", {"site": "$site"}),
+        tag_variable(
+            "period", translate("Year"), "period", _SCOPE, pattern=YEAR_PATTERN, newest_first=True
+        ),
     ]
 
 
-def _rows(translate: Translate) -> list[Row]:
+def _rows(translate: Translate) -> list[PanelRow]:
     return [
-        Row(
+        PanelRow(
             6,
             tuple(_verdict(name, translate) for name in HEADLINES),
             translate("Binding targets ($scope, $period)"),
         ),
-        Row(9, (_all_indicators(translate),)),
-        Row(6, tuple(_cap(name, translate) for name in CAPS), translate("Caps")),
-        Row(8, tuple(_glide_path(name, translate) for name in HEADLINES), translate("Glide path")),
-        Row(
+        PanelRow(9, (_all_indicators(translate),)),
+        PanelRow(6, tuple(_cap(name, translate) for name in CAPS), translate("Caps")),
+        PanelRow(
+            8, tuple(_glide_path(name, translate) for name in HEADLINES), translate("Glide path")
+        ),
+        PanelRow(
             8,
             tuple(_by_month(name, translate) for name in CONSUMED),
             translate("Consumption by month ($period)"),
         ),
-        Row(7, tuple(_by_day(name, translate) for name in _MEDIA), translate("Consumption by day")),
-        Row(7, (_coverage(translate),), translate("Data quality")),
-        Row(
+        PanelRow(
+            7, tuple(_by_day(name, translate) for name in _MEDIA), translate("Consumption by day")
+        ),
+        PanelRow(7, (_coverage(translate),), translate("Data quality")),
+        PanelRow(
             7,
             (_ledger(translate), _pending(translate), _agents(translate)),
             translate("Account of readings: read = stored + pending + dropped"),
@@ -102,38 +108,38 @@ def _unit(indicator: str, translate: Translate) -> str:
 
 
 def _where(name: str, period: str) -> dict[str, str]:
-    return {**_SCOPE, "indicator": name, "period": period, "series": _JUDGED}
+    return {**_SCOPE, "indicator": name, "period": period, "series": _TARGET_SERIES}
 
 
-def _columns(translate: Translate, *fields: str) -> dict[str, Column]:
-    known = indicator_columns(translate)
+def _overrides(translate: Translate, *fields: str) -> dict[str, FieldOverride]:
+    known = indicator_overrides(translate)
     return {field: known[field] for field in fields}
 
 
 def _verdict(name: str, translate: Translate) -> Json:
-    columns = _columns(translate, "value", "change_pct", "status", "coverage")
-    query = newest(schema.INDICATOR, tuple(columns), _where(name, "$period"))
+    overrides = _overrides(translate, "value", "change_pct", "status", "coverage")
+    query = latest(schema.INDICATOR, tuple(overrides), _where(name, "$period"))
     note = translate(
         "Value so far this year, change against the base, verdict and coverage. Below the coverage"
         " floor there is no verdict."
     )
     description = f"{_definition(name, translate)} {note}"
-    return stat(_name(name, translate), description, _unit(name, translate), query, columns)
+    return stat_panel(_name(name, translate), description, _unit(name, translate), query, overrides)
 
 
 def _all_indicators(translate: Translate) -> Json:
-    fields = indicator_columns(translate)
-    names = {row.id: (translate(row.en), NEUTRAL) for row in indicators.INDICATORS.values()}
+    fields = indicator_overrides(translate)
+    names = {row.id: (translate(row.en), TEXT_COLOUR) for row in indicators.INDICATORS.values()}
     series = {
-        "fixed": (translate("base year's factor"), NEUTRAL),
-        "current": (translate("each year's factor"), NEUTRAL),
-        schema.NO_SERIES: ("—", NEUTRAL),
+        "fixed": (translate("base year's factor"), TEXT_COLOUR),
+        "current": (translate("each year's factor"), TEXT_COLOUR),
+        schema.NO_SERIES: ("—", TEXT_COLOUR),
     }
     tags = {
-        "indicator": Column(translate("Indicator"), words=names),
-        "series": Column(translate("Carbon factor"), words=series),
+        "indicator": FieldOverride(translate("Indicator"), values=names),
+        "series": FieldOverride(translate("Carbon factor"), values=series),
     }
-    query = newest(schema.INDICATOR, tuple(fields), {**_SCOPE, "period": "$period"}, tuple(tags))
+    query = latest(schema.INDICATOR, tuple(fields), {**_SCOPE, "period": "$period"}, tuple(tags))
     note = translate(
         "All indicators of the scope and year. The target is judged by the base year's factor; the"
         " inventory takes each year's factor."
@@ -143,34 +149,36 @@ def _all_indicators(translate: Translate) -> Json:
         for row in indicators.INDICATORS.values()
     ]
     description = "\n".join((note, "", *definitions))
-    return table(translate("All indicators"), description, "none", query, {**tags, **fields})
+    return table_panel(translate("All indicators"), description, "none", query, {**tags, **fields})
 
 
 def _cap(name: str, translate: Translate) -> Json:
-    columns = _columns(translate, "value", "target", "change_pct", "status")
-    query = newest(schema.INDICATOR, tuple(columns), _where(name, "$period"))
+    overrides = _overrides(translate, "value", "target", "change_pct", "status")
+    query = latest(schema.INDICATOR, tuple(overrides), _where(name, "$period"))
     note = translate("Value so far this year and the plan's cap.")
     description = f"{_definition(name, translate)} {note}"
-    return stat(_name(name, translate), description, _unit(name, translate), query, columns)
+    return stat_panel(_name(name, translate), description, _unit(name, translate), query, overrides)
 
 
 def _glide_path(name: str, translate: Translate) -> Json:
-    columns = _columns(translate, "value", "path", "target")
-    query = course(schema.INDICATOR, tuple(columns), _where(name, YEAR))
+    overrides = _overrides(translate, "value", "path", "target")
+    query = time_series(schema.INDICATOR, tuple(overrides), _where(name, YEAR_PATTERN))
     description = translate(
         "Value of each year, the glide path in that year and the target at the end of the plan."
     )
-    return lines(_name(name, translate), description, _unit(name, translate), [query], columns)
+    return time_series_lines(
+        _name(name, translate), description, _unit(name, translate), [query], overrides
+    )
 
 
 def _by_month(name: str, translate: Translate) -> Json:
-    columns = {
-        **_columns(translate, "value"),
-        "baseline": Column(translate("Same month of the base year")),
+    overrides = {
+        **_overrides(translate, "value"),
+        "baseline": FieldOverride(translate("Same month of the base year")),
     }
-    query = newest(
+    query = latest(
         schema.INDICATOR,
-        tuple(columns),
+        tuple(overrides),
         {**_SCOPE, "indicator": name, "period": "/^$period-[0-9]{2}$/"},
         ("period",),
     )
@@ -178,7 +186,7 @@ def _by_month(name: str, translate: Translate) -> Json:
     description = translate(
         "Consumption in each month of the year, and in the same month of the base year."
     )
-    return bars(title, description, _unit(name, translate), query, columns, "period")
+    return bar_chart(title, description, _unit(name, translate), query, overrides, "period")
 
 
 def _by_day(medium: Medium, translate: Translate) -> Json:
@@ -189,59 +197,59 @@ def _by_day(medium: Medium, translate: Translate) -> Json:
         "interval": "day",
         "kind": "/^(site|area|institution)$/",
     }
-    query = course(schema.CONSUMPTION, (field,), where)
-    value = indicator_columns(translate)["value"]
+    query = time_series(schema.CONSUMPTION, (field,), where)
+    value = indicator_overrides(translate)["value"]
     title = translate("{indicator} by day").format(indicator=_name(medium, translate))
     description = translate(
         "Differences of the meters' registers. Choose a shorter time range to see single days."
     )
     unit_name = f"suffix:{unit(QUANTITIES[field].unit, translate)}"
-    return bars_over_time(title, description, unit_name, [query], {field: value})
+    return time_series_bars(title, description, unit_name, [query], {field: value})
 
 
 def _coverage(translate: Translate) -> Json:
-    query = course(
+    query = time_series(
         schema.INDICATOR,
         (schema.COVERAGE,),
-        {**_SCOPE, "indicator": f"/^({'|'.join(CAPS)})$/", "period": YEAR},
+        {**_SCOPE, "indicator": f"/^({'|'.join(CAPS)})$/", "period": YEAR_PATTERN},
         ("indicator",),
         "$tag_indicator",
     )
-    columns = {name: Column(_name(name, translate)) for name in CAPS}
+    overrides = {name: FieldOverride(_name(name, translate)) for name in CAPS}
     description = translate(
         "Share of meter time with accepted readings. Below the coverage floor there is no verdict."
     )
-    return lines(translate("Coverage"), description, "percentunit", [query], columns)
+    return time_series_lines(translate("Coverage"), description, "percentunit", [query], overrides)
 
 
 def _ledger(translate: Translate) -> Json:
     fields = {
-        "read": Column(translate("Read")),
-        "stored": Column(translate("Stored")),
-        "pending": Column(translate("Pending")),
-        "dropped": Column(translate("Dropped")),
+        "read": FieldOverride(translate("Read")),
+        "stored": FieldOverride(translate("Stored")),
+        "pending": FieldOverride(translate("Pending")),
+        "dropped": FieldOverride(translate("Dropped")),
     }
-    query = newest(schema.LEDGER, tuple(fields), {"site": "$site"}, ("agent",))
-    columns = {"agent": Column(translate("Agent")), **fields}
+    query = latest(schema.LEDGER, tuple(fields), {"site": "$site"}, ("agent",))
+    overrides = {"agent": FieldOverride(translate("Agent")), **fields}
     description = translate("Number of readings since each agent was installed.")
-    return table(translate("Readings"), description, "locale", query, columns)
+    return table_panel(translate("Readings"), description, "locale", query, overrides)
 
 
 def _pending(translate: Translate) -> Json:
     description = translate("Readings on the agent's disk that are not confirmed as stored.")
     query = _of_agents(schema.LEDGER, "pending")
-    return lines(translate("Pending readings"), description, "locale", [query], {})
+    return time_series_lines(translate("Pending readings"), description, "locale", [query], {})
 
 
 def _agents(translate: Translate) -> Json:
-    return stat(
+    return stat_panel(
         translate("Agents online"),
         translate("Connection of each agent to the message broker."),
         "none",
         _of_agents(schema.AGENT, "online"),
-        {"/.*/": Column(words=connection_states(translate))},
+        {"/.*/": FieldOverride(values=online_values(translate))},
     )
 
 
 def _of_agents(measurement: str, field: str) -> Query:
-    return course(measurement, (field,), {"site": "$site"}, ("agent",), "$tag_agent")
+    return time_series(measurement, (field,), {"site": "$site"}, ("agent",), "$tag_agent")

@@ -73,7 +73,7 @@ class TimeReader:
             raise BadCell(
                 "column {column}: {cell} is no time.",
                 "Write it as 2024-01-31 08:00, local to the site, or with an offset: +08:00.",
-                cell=_shown(text),
+                cell=_quoted(text),
             ) from error
         return self._utc_ms(moment, text)
 
@@ -137,7 +137,7 @@ def _not_a_number(cell: Cell) -> BadCell:
     return BadCell(
         "column {column}: {cell} is no number.",
         "Correct it, leave it empty, or name it as a text that means missing.",
-        cell=_shown(str(cell)),
+        cell=_quoted(str(cell)),
     )
 
 
@@ -148,6 +148,6 @@ def _is_number(text: str) -> bool:
         return False
 
 
-def _shown(text: str) -> str:
+def _quoted(text: str) -> str:
     """Return a cell's text for a message: shortened, and in quotes, so that an empty one shows."""
     return repr(text if len(text) <= 40 else text[:40] + "…")

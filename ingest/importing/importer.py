@@ -19,10 +19,10 @@ import msgspec
 
 from ingest.importing import file_reader
 from ingest.importing.row_parser import (
-    FileForm,
+    FileLayout,
+    ImportKind,
     ImportOptions,
     ImportSeries,
-    Kind,
     ParsedValue,
     ProblemHandler,
     RowParser,
@@ -39,7 +39,7 @@ _POINTS_PER_WRITE: Final = 10_000
 #: Rows between two calls of progress.
 _ROWS_PER_PROGRESS: Final = 2000
 
-Progress: TypeAlias = Callable[[int], None]
+RowProgress: TypeAlias = Callable[[int], None]
 
 
 class ImportedSeries(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,7 +70,7 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         file: name of the file.
         kind: register or interval.
-        form: long or wide.
+        layout: long or wide.
         dry_run: True if nothing was to be written.
         rows: number of lines below the header that are not blank.
         values: number of good values.
@@ -82,8 +82,8 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     file: str
-    kind: Kind
-    form: FileForm
+    kind: ImportKind
+    layout: FileLayout
     dry_run: bool
     rows: int
     values: int
@@ -95,7 +95,7 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def import_readings(
-    file: Path, folder: SiteFolder, store: Store, options: ImportOptions, progress: Progress
+    file: Path, folder: SiteFolder, store: Store, options: ImportOptions, progress: RowProgress
 ) -> ImportReport:
     """Check a file, and write its values.
 
@@ -127,7 +127,7 @@ class _FileImport:
         folder: SiteFolder,
         options: ImportOptions,
         problems: ProblemList,
-        progress: Progress,
+        progress: RowProgress,
     ) -> None:
         self._file = file
         self._site = folder.site
@@ -136,7 +136,7 @@ class _FileImport:
         self._progress = progress
         self._check = SeriesCheck(options, problems)
         self._intervals: dict[ImportSeries, float] = {}
-        self._form: FileForm = "long"
+        self._layout: FileLayout = "long"
         self._rows = 0
         self._rows_read = 0
 
@@ -174,7 +174,7 @@ class _FileImport:
         return ImportReport(
             file=self._file.name,
             kind=self._options.kind,
-            form=self._form,
+            layout=self._layout,
             dry_run=self._options.dry_run,
             rows=self._rows,
             values=sum(row.values for _, row in with_values),
@@ -205,7 +205,7 @@ class _FileImport:
             if header is None:  # empty, or unreadable from the first line on, which was reported
                 return
             parser = RowParser(header, self._site, self._options, on_problem)
-            self._form = parser.form
+            self._layout = parser.layout
             if not parser.has_values:
                 return
             for line, row in rows:

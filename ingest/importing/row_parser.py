@@ -19,8 +19,8 @@ from jieneng.metering.quantities import CONSUMPTION, QUANTITIES, Medium
 from jieneng.metering.site import Site
 from jieneng.metering.spelling import nearest
 
-Kind = Literal["register", "interval"]
-FileForm = Literal["long", "wide"]
+ImportKind = Literal["register", "interval"]
+FileLayout = Literal["long", "wide"]
 Row: TypeAlias = Sequence[Cell]
 
 #: Names of a time column; the first column may also have no name at all.
@@ -47,7 +47,7 @@ class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):
         dry_run: check only, and write nothing.
     """
 
-    kind: Kind = "register"
+    kind: ImportKind = "register"
     quantity: str | None = None
     interval_s: float | None = None
     unit: str | None = None
@@ -86,7 +86,7 @@ class RowParser:
     """Parses the rows of one file, according to its header.
 
     Attributes:
-        form: long or wide.
+        layout: long or wide.
 
     Args:
         header: the cells of the first line.
@@ -109,8 +109,10 @@ class RowParser:
             name.casefold(): column for column, name in reversed([*enumerate(self._header)])
         }
         self._time = self._find_time_column()
-        self.form: FileForm = "long" if {"meter", "value"} <= self._columns.keys() else "wide"
-        self._wide = self._wide_columns() if self.form == "wide" and self._time is not None else ()
+        self.layout: FileLayout = "long" if {"meter", "value"} <= self._columns.keys() else "wide"
+        self._wide = (
+            self._wide_columns() if self.layout == "wide" and self._time is not None else ()
+        )
         self._nameless = tuple(
             column for column, name in enumerate(self._header) if not name and column != self._time
         )
@@ -118,7 +120,7 @@ class RowParser:
     @property
     def has_values(self) -> bool:
         """True if rows can hold values: there is a time column, and a column of values."""
-        return self._time is not None and (self.form == "long" or bool(self._wide))
+        return self._time is not None and (self.layout == "long" or bool(self._wide))
 
     def parse(self, line: int, row: Row) -> Iterator[ParsedValue]:
         """Yield the values of a row, also missing ones. Wrong ones are reported and left out."""

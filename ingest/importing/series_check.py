@@ -95,12 +95,12 @@ class SeriesStatistics:
         self.values += 1
         return True
 
-    def spans(self, time_ms: int) -> bool:
+    def contains(self, time_ms: int) -> bool:
         """Return True if a time lies within those added, so that it may repeat one of them."""
         return self.values > 0 and self.first_ms <= time_ms <= self.last_ms
 
     @property
-    def common_s(self) -> float | None:
+    def most_common_step_s(self) -> float | None:
         """The most common step [s]; None without two values."""
         return self._steps.most_common(1)[0][0] / 1000 if self._steps else None
 
@@ -127,7 +127,7 @@ class SeriesCheck:
         if value is None:
             series.missing += 1
             return
-        out_of_order = series.spans(time_ms)
+        out_of_order = series.contains(time_ms)
         if not series.add(line, time_ms, value):
             self._problems.add(_repeated(target, line, series.previous_line))
         elif out_of_order:
@@ -176,7 +176,7 @@ class SeriesCheck:
         for target, series in self.series.items():
             if not series.values:
                 continue
-            interval_s = self._options.interval_s or series.common_s
+            interval_s = self._options.interval_s or series.most_common_step_s
             if interval_s is None:
                 self._problems.add(_unknown_length(target))
             elif series.shortest_ms and series.shortest_ms < interval_s * 1000:

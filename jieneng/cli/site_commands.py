@@ -121,7 +121,7 @@ def _print_summary(site: "Site") -> None:
 
     media = [meter.medium for meter in site.meter]
     by_medium = ", ".join(
-        f"{figure_texts.medium(medium, tr)} {media.count(medium)}" for medium in MEDIA
+        f"{figure_texts.medium_name(medium, tr)} {media.count(medium)}" for medium in MEDIA
     )
     areas = tr("{count} area" if len(site.area) == 1 else "{count} areas")
     buses = tr("{count} bus" if len(site.bus) == 1 else "{count} buses")

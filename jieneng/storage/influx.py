@@ -35,18 +35,20 @@ from jieneng.storage.store import RejectedPoint, Series, WriteResult
 _Result = TypeVar("_Result")
 
 #: Lines per request. Measured on InfluxDB 1.6.7: 416,000 points/s; twice as many gain a fifth.
-_LINES: Final = 5000
+_LINES_PER_REQUEST: Final = 5000
 #: Rows per block of a streamed answer, about half a megabyte.
-_ROWS: Final = "20000"
+_ROWS_PER_CHUNK: Final = "20000"
 
 #: 1.x and 2.x refuse points with 400, 2.x also with 422; a request that is too large gets 413.
 _TOO_LARGE: Final = 413
 _REJECTING_STATUS: Final = (400, 422, _TOO_LARGE)
-_REJECTION: Final = re.compile(r"partial write|unable to parse|field type conflict", re.IGNORECASE)
+_REJECTION_TEXT: Final = re.compile(
+    r"partial write|unable to parse|field type conflict", re.IGNORECASE
+)
 #: The server's own limit: it takes the points once the limit is raised, so this is no rejection.
-_LIMIT: Final = re.compile(r"max-(?:series|values)-per", re.IGNORECASE)
-_DROPPED: Final = re.compile(r"dropped=(\d+)")
-_NO_DATABASE: Final = re.compile(
+_LIMIT_EXCEEDED: Final = re.compile(r"max-(?:series|values)-per", re.IGNORECASE)
+_DROPPED_COUNT: Final = re.compile(r"dropped=(\d+)")
+_NO_DATABASE_TEXT: Final = re.compile(
     r"database not found|DBRP mapping|bucket .*not found", re.IGNORECASE
 )
 
@@ -71,17 +73,17 @@ class InfluxStore:
     async def prepare(self) -> None:
         """Create the database, if the server allows that over InfluxQL."""
         query = influxql.create_database(self._settings.database)
-        for answer in await self._answers("POST", query):
+        for answer in await self._response_chunks("POST", query):
             # 2.x answers "not implemented" with status 200; its bucket may exist all the same.
-            if (error := answer.any_error) and "not implemented" not in error:
-                raise self._trouble(error)
+            if (error := answer.first_error) and "not implemented" not in error:
+                raise self._unavailable(error)
 
     async def write(self, points: Sequence[Point]) -> WriteResult:
         """Write points, and return each rejected one."""
         rejected: list[RejectedPoint] = []
-        for start in range(0, len(points), _LINES):
+        for start in range(0, len(points), _LINES_PER_REQUEST):
             lines: list[tuple[Point, str]] = []
-            for point in points[start : start + _LINES]:
+            for point in points[start : start + _LINES_PER_REQUEST]:
                 if reason := rejection_reason(point):
                     rejected.append(RejectedPoint(point, reason))
                 else:
@@ -100,19 +102,23 @@ class InfluxStore:
     ) -> list[Series]:
         """Return the series of a float field in `start_ms <= time < end_ms`."""
         query = influxql.select(measurement, field, where, start_ms, end_ms)
-        return influxql.series_of(await self._ask("GET", query))
+        return influxql.join_blocks(await self._query("GET", query))
 
     async def span(self, measurement: str, *, where: Mapping[str, str]) -> tuple[int, int] | None:
         """Return the first and last time of any point of the measurement [ms]."""
-        first = await self._ask("GET", influxql.first_point(measurement, where, "ASC"))
-        last = await self._ask("GET", influxql.first_point(measurement, where, "DESC"))
-        return (influxql.time_of(first), influxql.time_of(last)) if first and last else None
+        first = await self._query("GET", influxql.first_point(measurement, where, "ASC"))
+        last = await self._query("GET", influxql.first_point(measurement, where, "DESC"))
+        return (
+            (influxql.first_time_ms(first), influxql.first_time_ms(last))
+            if first and last
+            else None
+        )
 
     async def delete(
         self, measurement: str, *, where: Mapping[str, str], start_ms: int, end_ms: int
     ) -> None:
         """Remove the points in `start_ms <= time < end_ms`."""
-        await self._ask("POST", influxql.delete(measurement, where, start_ms, end_ms))
+        await self._query("POST", influxql.delete(measurement, where, start_ms, end_ms))
 
     async def close(self) -> None:
         """Close the connections."""
@@ -129,7 +135,7 @@ class InfluxStore:
         rejection = await self._with_database(lambda: self._post(body))
         if rejection is None:
             return []
-        dropped = _DROPPED.search(rejection)
+        dropped = _DROPPED_COUNT.search(rejection)
         if len(lines) == 1 or (dropped and int(dropped[1]) == len(lines)):
             return [RejectedPoint(point, rejection) for point, _ in lines]
         middle = len(lines) // 2
@@ -145,62 +151,66 @@ class InfluxStore:
         async with self._request(
             "POST", "/write", params=parameters, data=body, timeout=timeout
         ) as response:
-            text = _text(await response.read())
+            text = _error_text(await response.read())
         if response.status in (200, 204):
             return None
         if response.status == 404:
             raise _DatabaseMissing
         rejects = (
             response.status in _REJECTING_STATUS
-            and _REJECTION.search(text)
-            and not _LIMIT.search(text)
+            and _REJECTION_TEXT.search(text)
+            and not _LIMIT_EXCEEDED.search(text)
         )
         if rejects or response.status == _TOO_LARGE:
             return text
-        raise self._trouble(f"{response.status} {text}")
+        raise self._unavailable(f"{response.status} {text}")
 
     # --- queries-------------------------------------------------------------------------------
 
-    async def _ask(self, method: str, query: str) -> list[influxql.SeriesBlock]:
+    async def _query(self, method: str, query: str) -> list[influxql.SeriesBlock]:
         """Return the blocks of the whole answer to a statement."""
 
         async def ask() -> list[influxql.SeriesBlock]:
             blocks: list[influxql.SeriesBlock] = []
-            for answer in await self._answers(method, query):
-                if (error := answer.any_error) is not None:
-                    raise _DatabaseMissing if _NO_DATABASE.search(error) else self._trouble(error)
+            for answer in await self._response_chunks(method, query):
+                if (error := answer.first_error) is not None:
+                    raise (
+                        _DatabaseMissing
+                        if _NO_DATABASE_TEXT.search(error)
+                        else self._unavailable(error)
+                    )
                 for result in answer.results:
                     blocks += result.series
             return blocks
 
         return await self._with_database(ask)
 
-    async def _answers(self, method: str, query: str) -> list[influxql.AnswerLine]:
+    async def _response_chunks(self, method: str, query: str) -> list[influxql.ResponseChunk]:
         """Return the lines of an answer, decoded as they stream in."""
         parameters = {"db": self._settings.database, "q": query, "epoch": "ms"}
-        parameters |= {"chunked": "true", "chunk_size": _ROWS}
+        parameters |= {"chunked": "true", "chunk_size": _ROWS_PER_CHUNK}
         # The time-out holds between two parts: a long answer is no silent server.
         timeout = aiohttp.ClientTimeout(
             total=None, connect=self._settings.timeout_s, sock_read=self._settings.timeout_s
         )
-        answers, rest = list[influxql.AnswerLine](), b""
+        answers, rest = list[influxql.ResponseChunk](), b""
         async with self._request(method, "/query", params=parameters, timeout=timeout) as response:
             async for part in response.content.iter_any():
                 *lines, rest = (rest + part).split(b"\n")
-                answers += [self._answer(response.status, line) for line in lines if line]
+                answers += [self._decode_chunk(response.status, line) for line in lines if line]
         if rest:
-            answers.append(self._answer(response.status, rest))
+            answers.append(self._decode_chunk(response.status, rest))
         if not answers:  # an InfluxQL server answers with JSON even if it found nothing
-            raise self._trouble(f"{response.status} and nothing else")
+            raise self._unavailable(f"{response.status} and nothing else")
         return answers
 
-    def _answer(self, status: int, line: bytes) -> influxql.AnswerLine:
+    def _decode_chunk(self, status: int, line: bytes) -> influxql.ResponseChunk:
         try:
             answer = influxql.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise self._trouble(f"{status} {_text(line)}") from error
-        if status != 200 and not answer.any_error:
-            raise self._trouble(f"{status} {_text(line)}")
+            raise self._unavailable(f"{status} {_error_text(line)}") from error
+        if status != 200 and not answer.first_error:
+            raise self._unavailable(f"{status} {_error_text(line)}")
         return answer
 
     @asynccontextmanager
@@ -218,7 +228,7 @@ class InfluxStore:
                 method, self._url + path, params=params, data=data, timeout=timeout
             ) as response:
                 if response.status in (401, 403):
-                    raise self._not_allowed(response.status, _text(await response.read()))
+                    raise self._unauthorized(response.status, _error_text(await response.read()))
                 yield response
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise StoreUnavailable(
@@ -246,15 +256,15 @@ class InfluxStore:
     def _session(self) -> aiohttp.ClientSession:
         if self._opened is None:
             settings = self._settings
-            token = _secret(settings.token_file, "JIENENG_STORE_TOKEN")
-            password = _secret(settings.password_file, "JIENENG_STORE_PASSWORD")
-            allowed = f"Token {token}" if token else _basic(settings.username, password)
+            token = _read_secret(settings.token_file, "JIENENG_STORE_TOKEN")
+            password = _read_secret(settings.password_file, "JIENENG_STORE_PASSWORD")
+            allowed = f"Token {token}" if token else _basic_auth(settings.username, password)
             self._opened = aiohttp.ClientSession(
                 headers={"Authorization": allowed} if allowed else None
             )
         return self._opened
 
-    def _not_allowed(self, status: int, text: str) -> StoreUnavailable:
+    def _unauthorized(self, status: int, text: str) -> StoreUnavailable:
         return StoreUnavailable(
             "the database at {url} does not let us in ({status} {reason}). "
             "Check username and password_file, or token_file, in [store].",
@@ -263,7 +273,7 @@ class InfluxStore:
             reason=text,
         )
 
-    def _trouble(self, reason: str) -> StoreUnavailable:
+    def _unavailable(self, reason: str) -> StoreUnavailable:
         return StoreUnavailable(
             "the database at {url} answered: {reason}. Look into its log.",
             url=self._url,
@@ -271,7 +281,7 @@ class InfluxStore:
         )
 
 
-def _text(body: bytes) -> str:
+def _error_text(body: bytes) -> str:
     """Return the error in an answer's body, short enough for a log."""
     text = body[:2000].decode("utf-8", "replace").strip()
     try:
@@ -282,14 +292,14 @@ def _text(body: bytes) -> str:
     return str(form.get("error") or form.get("message") or text)[:300]
 
 
-def _basic(username: str | None, password: str | None) -> str | None:
+def _basic_auth(username: str | None, password: str | None) -> str | None:
     """Return the header of HTTP basic authentication (RFC 7617)."""
     if username is None:
         return None
     return "Basic " + b64encode(f"{username}:{password or ''}".encode()).decode()
 
 
-def _secret(file: str | None, variable: str) -> str | None:
+def _read_secret(file: str | None, variable: str) -> str | None:
     if file is None:
         return os.environ.get(variable)
     try:

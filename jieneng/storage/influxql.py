@@ -43,7 +43,7 @@ class StatementResult(msgspec.Struct):
     error: str | None = None
 
 
-class AnswerLine(msgspec.Struct):
+class ResponseChunk(msgspec.Struct):
     """A line of a streamed answer."""
 
     results: list[StatementResult] = []
@@ -51,13 +51,13 @@ class AnswerLine(msgspec.Struct):
     message: str | None = None
 
     @property
-    def any_error(self) -> str | None:
+    def first_error(self) -> str | None:
         """The error of the request (2.x: `message`) or of one of its statements, if any."""
         statement_error = next((result.error for result in self.results if result.error), None)
         return self.error or self.message or statement_error
 
 
-decode: Final = msgspec.json.Decoder(AnswerLine).decode
+decode: Final = msgspec.json.Decoder(ResponseChunk).decode
 
 
 def create_database(name: str) -> str:
@@ -88,7 +88,7 @@ def delete(measurement: str, where: Mapping[str, str], start_ms: int, end_ms: in
     return f"DELETE FROM {_identifier(measurement)} WHERE {_condition(where, start_ms, end_ms)}"  # noqa: S608 - quoted
 
 
-def series_of(blocks: Sequence[SeriesBlock]) -> list[Series]:
+def join_blocks(blocks: Sequence[SeriesBlock]) -> list[Series]:
     """Join the blocks of an answer to `select` into series."""
     import numpy as np
 
@@ -106,7 +106,7 @@ def series_of(blocks: Sequence[SeriesBlock]) -> list[Series]:
     return series
 
 
-def time_of(blocks: Sequence[SeriesBlock]) -> int:
+def first_time_ms(blocks: Sequence[SeriesBlock]) -> int:
     """Return the time of an answer's only row [ms]."""
     ((first, *_),) = msgspec.json.decode(blocks[0].values, type=list[list[msgspec.Raw]])
     return int(bytes(first))

@@ -33,7 +33,7 @@ def rejection_reason(point: Point) -> str | None:
         return reason
     for name, value in point.fields:
         is_text = isinstance(value, str)
-        if is_text is not _holds_text(name):
+        if is_text is not _is_text_field(name):
             return f"field {name} holds {'a number' if is_text else 'text'}, not {value!r}"
         if not is_text and not math.isfinite(value):  # type: ignore[arg-type]  # not text
             return f"field {name} is {value}: unknown is a missing field"
@@ -41,7 +41,7 @@ def rejection_reason(point: Point) -> str | None:
 
 
 @lru_cache(maxsize=4096)
-def _holds_text(field: str) -> bool:
+def _is_text_field(field: str) -> bool:
     return field in TEXT_FIELDS
 
 

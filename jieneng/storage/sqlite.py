@@ -49,10 +49,10 @@ _SERIES_TABLE: Final = """
     )"""
 
 #: Between two tries to turn a new file to WAL [s].
-_PAUSE_S: Final = 0.01
+_WAL_RETRY_S: Final = 0.01
 
 #: What is wrong with the file or the disk; every other error of sqlite3 is a mistake of ours.
-_NOT_OURS: Final = ("SQLITE_NOTADB", "SQLITE_CORRUPT")
+_FILE_ERRORS: Final = ("SQLITE_NOTADB", "SQLITE_CORRUPT")
 
 
 def open_store(settings: StoreSettings, folder: Path) -> "SqliteStore":
@@ -73,7 +73,7 @@ class SqliteStore:
         self._busy_timeout_s = busy_timeout_s
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
         self._connection: sqlite3.Connection | None = None
-        self._ids: dict[tuple[str, _Tags], int] = {}
+        self._series_ids: dict[tuple[str, _Tags], int] = {}
         self._columns: dict[str, set[str]] = {}
 
     async def prepare(self) -> None:
@@ -119,15 +119,18 @@ class SqliteStore:
 
     async def _in_thread(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, self._guarded, work)
+        return await loop.run_in_executor(self._thread, self._run_or_reopen, work)
 
-    def _guarded(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
+    def _run_or_reopen(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
         """Run the work; after a failure the file is opened anew, as it may have been replaced."""
         try:
             return work(self._open())
         except sqlite3.DatabaseError as error:
             self._close_file()
-            if isinstance(error, sqlite3.OperationalError) or error.sqlite_errorname in _NOT_OURS:
+            if (
+                isinstance(error, sqlite3.OperationalError)
+                or error.sqlite_errorname in _FILE_ERRORS
+            ):
                 raise StoreUnavailable(
                     "the store {path} can't be used: {reason}. Check the disk's free space and "
                     "the file's permissions, and that no other program holds it.",
@@ -166,13 +169,13 @@ class SqliteStore:
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline_s:
                     raise
-                time.sleep(_PAUSE_S)
+                time.sleep(_WAL_RETRY_S)
             else:
                 return
 
     def _close_file(self) -> None:
         connection, self._connection = self._connection, None
-        self._ids.clear()
+        self._series_ids.clear()
         self._columns.clear()
         if connection is not None:
             connection.close()
@@ -182,7 +185,7 @@ class SqliteStore:
         accepted = [p for p, reason in zip(points, reasons, strict=True) if reason is None]
         with sqlite_statements.transaction(connection, "IMMEDIATE"):
             rows = [self._row(connection, point) for point in accepted]
-            for shape, group in _grouped(rows):
+            for shape, group in _group_by_shape(rows):
                 self._add_missing_columns(connection, shape)
                 connection.executemany(_upsert(shape), group)
         rejected = [
@@ -194,7 +197,7 @@ class SqliteStore:
 
     def _row(self, connection: sqlite3.Connection, point: Point) -> tuple[_Shape, _Row]:
         key = (point.measurement, point.tags)
-        series = self._ids.get(key) or self._series_id(connection, key)
+        series = self._series_ids.get(key) or self._series_id(connection, key)
         names, values = zip(*point.fields, strict=True)
         return (point.measurement, names), (series, point.time_ms, *values)
 
@@ -203,8 +206,8 @@ class SqliteStore:
         row = (measurement, json.dumps(dict(tags), ensure_ascii=False))
         connection.execute("INSERT OR IGNORE INTO _series (measurement, tags) VALUES (?, ?)", row)
         found = connection.execute("SELECT id FROM _series WHERE (measurement, tags) = (?, ?)", row)
-        self._ids[key] = int(found.fetchone()[0])
-        return self._ids[key]
+        self._series_ids[key] = int(found.fetchone()[0])
+        return self._series_ids[key]
 
     def _add_missing_columns(self, connection: sqlite3.Connection, shape: _Shape) -> None:
         table, fields = shape
@@ -235,7 +238,7 @@ def _upsert(shape: _Shape) -> str:
     )
 
 
-def _grouped(rows: Sequence[tuple[_Shape, _Row]]) -> Iterable[tuple[_Shape, Iterable[_Row]]]:
+def _group_by_shape(rows: Sequence[tuple[_Shape, _Row]]) -> Iterable[tuple[_Shape, Iterable[_Row]]]:
     """Group rows by shape, so that of two values for a field the later one is still written later.
 
     The same series and time in two shapes may hold a field twice. That is rare; then only
@@ -247,11 +250,11 @@ def _grouped(rows: Sequence[tuple[_Shape, _Row]]) -> Iterable[tuple[_Shape, Iter
     if len(groups) > 1:
         keys = [set(map(itemgetter(0, 1), group)) for group in groups.values()]
         if sum(map(len, keys)) > len(set().union(*keys)):
-            return _neighbour_groups(rows)
+            return _group_neighbours(rows)
     return groups.items()
 
 
-def _neighbour_groups(
+def _group_neighbours(
     rows: Sequence[tuple[_Shape, _Row]],
 ) -> Iterator[tuple[_Shape, Iterable[_Row]]]:
     for shape, run in groupby(rows, itemgetter(0)):

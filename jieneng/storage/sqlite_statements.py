@@ -35,8 +35,8 @@ def read(
     )
     found = []
     with transaction(connection, "DEFERRED"):  # all series as of one moment
-        for series, tags in _matching(connection, table, where):
-            cursor = connection.execute(statement, (series, *_bounds(start_ms, end_ms)))
+        for series, tags in _matching_series(connection, table, where):
+            cursor = connection.execute(statement, (series, *_clamp_times(start_ms, end_ms)))
             rows = np.fromiter(cursor, dtype=[("time_ms", np.int64), ("value", np.float64)])
             if len(rows):
                 found.append(Series(tags, rows["time_ms"].copy(), rows["value"].copy()))
@@ -54,7 +54,7 @@ def span(
             f'(SELECT max(time_ms) FROM "{table}" WHERE series = :id)',
             {"id": series},
         ).fetchone()
-        for series, _ in _matching(connection, table, where)
+        for series, _ in _matching_series(connection, table, where)
     ]
     known = [(first, last) for first, last in ends if first is not None]
     return (min(f for f, _ in known), max(last for _, last in known)) if known else None
@@ -70,11 +70,11 @@ def delete(
     """Remove points as `Store.delete` does."""
     statement = f'DELETE FROM "{table}" WHERE series = ? AND time_ms >= ? AND time_ms < ?'  # noqa: S608 - a table that is there
     with transaction(connection, "IMMEDIATE"):
-        for series, _ in _matching(connection, table, where):
-            connection.execute(statement, (series, *_bounds(start_ms, end_ms)))
+        for series, _ in _matching_series(connection, table, where):
+            connection.execute(statement, (series, *_clamp_times(start_ms, end_ms)))
 
 
-def _matching(
+def _matching_series(
     connection: sqlite3.Connection, measurement: str, where: Mapping[str, str]
 ) -> list[tuple[int, dict[str, str]]]:
     """Return id and tags of the series that have these tags."""
@@ -91,7 +91,7 @@ def columns(connection: sqlite3.Connection, table: str) -> set[str]:
     return {name for (name,) in rows} - {"series", "time_ms"}
 
 
-def _bounds(start_ms: int, end_ms: int) -> tuple[int, int]:
+def _clamp_times(start_ms: int, end_ms: int) -> tuple[int, int]:
     """Limit the times to those that a point can have, so that SQLite's integers hold them."""
     return max(start_ms, EARLIEST_MS), min(end_ms, LATEST_MS)
 

@@ -24,7 +24,7 @@ _ALL: Final[tuple[type[Fault], ...]] = (
 )
 
 #: By the name that a script uses.
-KINDS: Final[Mapping[str, type[Fault]]] = MappingProxyType({one.kind(): one for one in _ALL})
+KINDS: Final[Mapping[str, type[Fault]]] = MappingProxyType({kind.kind(): kind for kind in _ALL})
 
 if TYPE_CHECKING:
     AnyFault: TypeAlias = Fault

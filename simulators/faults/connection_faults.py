@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Final, Literal
 
-from simulators.encoding.modbus_frames import Framing
+from jieneng.metering.site import Link
 from simulators.faults.fault import CONNECTED, Fault, Layer
 
 
@@ -15,8 +15,8 @@ class OneConnection(Fault, frozen=True, kw_only=True):
     """
 
     layer: ClassVar[Layer] = "connection"
-    drawn: ClassVar[bool] = False
-    framings: ClassVar[tuple[Framing, ...]] = CONNECTED
+    is_random: ClassVar[bool] = False
+    links: ClassVar[tuple[Link, ...]] = CONNECTED
     newcomer: Literal["closed", "ignored", "takes_over"] = "closed"
 
 

@@ -1,7 +1,7 @@
 """The base class of all faults: kind, target, time and probability. Pure.
 
-Law: a fault is data. Two runs with the same seed, the same script and the same questions in the
-same order show the same faults, so any finding can be reproduced.
+Law: a fault is data. Two runs with the same seed, the same script and the same requests in the same
+order show the same faults, so any finding can be reproduced.
 """
 
 import re
@@ -12,8 +12,7 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
-from jieneng.metering.site import Id
-from simulators.encoding.modbus_frames import Framing
+from jieneng.metering.site import Id, Link
 from simulators.load.seeded_noise import Ints
 
 Layer = Literal["reply", "connection", "register", "flow"]
@@ -22,9 +21,12 @@ Positive = Annotated[float, Meta(gt=0)]
 NotNegative = Annotated[float, Meta(ge=0)]
 Share = Annotated[float, Meta(gt=0, le=1)]
 
-#: The framings of links on which there are connections to be made and lost.
-CONNECTED: Final[tuple[Framing, ...]] = ("tcp", "rtu_tcp")
-EVERY_FRAMING: Final[tuple[Framing, ...]] = (*CONNECTED, "rtu")
+#: Links on which there are connections to be made and lost.
+CONNECTED: Final[tuple[Link, ...]] = ("tcp", "rtu_tcp")
+EVERY_LINK: Final[tuple[Link, ...]] = (*CONNECTED, "rtu")
+
+#: Protocols of a fault that only Modbus can have.
+MODBUS_ONLY: Final = ("modbus",)
 
 #: The end of a fault that does not end, UTC ms.
 NEVER_MS: Final = 2**62
@@ -40,7 +42,7 @@ class Span(msgspec.Struct, frozen=True):
         """Return the times, with those outside the period moved to its nearest edge."""
         return np.clip(t_ms, self.begin_ms, self.end_ms)
 
-    def holds(self, t_ms: Ints) -> "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]":
+    def contains(self, t_ms: Ints) -> "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]":
         """Return for each time True if it lies in the period."""
         return (t_ms >= self.begin_ms) & (t_ms < self.end_ms)
 
@@ -79,14 +81,21 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=kin
 
     #: The layer that the fault affects.
     layer: ClassVar[Layer]
-    #: True if chance decides for each answer; False for a state, which lasts without gaps.
-    drawn: ClassVar[bool] = True
+    #: True if chance decides for each answer, False for a state, which lasts without gaps.
+    is_random: ClassVar[bool] = True
     #: True if the fault can end. A replacement can't: the meter stays replaced.
-    ends: ClassVar[bool] = True
+    can_end: ClassVar[bool] = True
     #: True if the fault may be switched on while the simulation runs.
-    switchable: ClassVar[bool] = True
-    #: The framings of the links on which the fault is possible.
-    framings: ClassVar[tuple[Framing, ...]] = EVERY_FRAMING
+    can_start_later: ClassVar[bool] = True
+    #: The links on which the fault is possible.
+    links: ClassVar[tuple[Link, ...]] = EVERY_LINK
+    #: The protocols in which the fault is possible; empty: all.
+    protocols: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def is_possible(cls, link: Link, protocol: str) -> bool:
+        """Return True if the fault is possible in a protocol on a kind of link."""
+        return link in cls.links and (not cls.protocols or protocol in cls.protocols)
 
     @classmethod
     def kind(cls) -> str:

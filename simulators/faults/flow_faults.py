@@ -9,7 +9,7 @@ class FlowFault(Fault, frozen=True, kw_only=True):
     """A fault of the building."""
 
     layer: ClassVar[Layer] = "flow"
-    drawn: ClassVar[bool] = False
+    is_random: ClassVar[bool] = False
 
 
 class PowerCut(FlowFault, frozen=True, kw_only=True):

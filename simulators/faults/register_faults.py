@@ -6,17 +6,27 @@ changes the true consumption.
 """
 
 from collections.abc import Callable
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final
 
 import msgspec
 import numpy as np
 from msgspec import Meta
 
-from simulators.encoding import register_words
-from simulators.encoding.modbus_frames import Framing
-from simulators.faults.fault import CONNECTED, Fault, Layer, NotNegative, Positive, Span
+from jieneng.metering.site import Link
+from simulators.faults.fault import (
+    CONNECTED,
+    MODBUS_ONLY,
+    Fault,
+    Layer,
+    NotNegative,
+    Positive,
+    Span,
+)
 from simulators.load.load import HOUR_MS
 from simulators.load.seeded_noise import Floats, Ints, noise_key
+from simulators.protocols import register_words
+from simulators.protocols.modbus_frames import ModbusRequest
+from simulators.protocols.simulated_protocol import Register
 
 #: A function of UTC milliseconds: a meter's counter [canonical unit], or a rate.
 TimeFunction = Callable[[Ints], Floats]
@@ -26,23 +36,19 @@ _DAY_MS: Final = 24 * HOUR_MS
 
 
 class SlipContext(msgspec.Struct, frozen=True):
-    """The answer and the register that a slip affects.
+    """The register in an answer that a slip may change.
 
     Attributes:
-        quantity: quantity of the register.
-        counter: True for the consumption counter.
-        layout: layout of the number in the register.
-        step: value of one unit of the register [canonical unit].
-        asked: number of questions to the meter on this connection, this one included.
-        number: number of this question to this meter.
+        register: the register.
+        is_counter: True for the consumption counter.
+        nth_on_connection: number of requests to the meter on this connection, this one included.
+        nth_of_meter: number of this request to this meter.
     """
 
-    quantity: str
-    counter: bool
-    layout: register_words.Layout
-    step: float
-    asked: int
-    number: int
+    register: Register
+    is_counter: bool
+    nth_on_connection: int
+    nth_of_meter: int
 
 
 class RegisterFault(Fault, frozen=True, kw_only=True):
@@ -54,31 +60,33 @@ class RegisterFault(Fault, frozen=True, kw_only=True):
 class StateFault(RegisterFault, frozen=True, kw_only=True):
     """A fault that lasts from its beginning to its end, as a state of the device."""
 
-    drawn: ClassVar[bool] = False
+    is_random: ClassVar[bool] = False
     #: True if the fault goes away with the device when the device is replaced.
-    of_device: ClassVar[bool] = True
+    ends_with_device: ClassVar[bool] = True
 
-    def within(self, span: Span, life: Span) -> Span | None:
+    def part_in_life(self, span: Span, life: Span) -> Span | None:
         """Return the part of the fault's time that lies in a device's life; None if there is none.
 
         A fault that does not end belongs to the device in place when it began, and to no later one.
         """
         begin_ms, end_ms = max(span.begin_ms, life.begin_ms), min(span.end_ms, life.end_ms)
-        if begin_ms >= end_ms or (not self.ends and begin_ms != span.begin_ms):
+        if begin_ms >= end_ms or (not self.can_end and begin_ms != span.begin_ms):
             return None
         return Span(begin_ms, end_ms)
 
-    def counted(self, counts: TimeFunction, span: Span, wraps: float | None, /) -> TimeFunction:
+    def disturb_counter(
+        self, counter: TimeFunction, span: Span, rollover_value: float | None, /
+    ) -> TimeFunction:
         """Return the device's counter with this fault, as a function of time.
 
         Args:
-            counts: the counter without this fault.
+            counter: the counter without this fault.
             span: time of the fault.
-            wraps: value at which the consumption counter rolls over [canonical unit]; None: never.
+            rollover_value: value at which the counter rolls over [canonical unit]; None: never.
         """
         raise NotImplementedError
 
-    def flows(self, rate: TimeFunction, _: Span, /) -> TimeFunction:
+    def disturb_rate(self, rate: TimeFunction, _: Span, /) -> TimeFunction:
         """Return the rate that the device's gauges follow with this fault."""
         return rate
 
@@ -92,15 +100,17 @@ class SlipFault(RegisterFault, frozen=True, kw_only=True):
 
     quantity: str | None = None
 
-    def moved(self, address: int) -> int:
-        """Return the address from which the answer is taken, instead of `address`."""
-        return address
+    def redirected(self, request: Any) -> Any:
+        """Return the request whose contents are served instead of those of `request`."""
+        return request
 
-    def concerns(self, slip: SlipContext) -> bool:
+    def affects(self, context: SlipContext) -> bool:
         """Return True if the fault affects that register."""
-        return slip.counter if self.quantity is None else slip.quantity == self.quantity
+        if self.quantity is None:
+            return context.is_counter
+        return context.register.quantity == self.quantity
 
-    def shown(self, units: float, _: SlipContext, /) -> float:
+    def changed_units(self, units: float, _: SlipContext, /) -> float:
         """Return the units that the register shows instead of `units`."""
         return units
 
@@ -111,11 +121,13 @@ class SlipFault(RegisterFault, frozen=True, kw_only=True):
 class Stuck(StateFault, frozen=True, kw_only=True):
     """The counters stand still while power and flow go on."""
 
-    def counted(self, counts: TimeFunction, span: Span, _: float | None, /) -> TimeFunction:
+    def disturb_counter(
+        self, counter: TimeFunction, span: Span, _: float | None, /
+    ) -> TimeFunction:
         """See `StateFault`."""
 
         def stuck(t_ms: Ints) -> Floats:
-            return np.asarray(counts(np.where(span.holds(t_ms), span.begin_ms, t_ms)))
+            return np.asarray(counter(np.where(span.contains(t_ms), span.begin_ms, t_ms)))
 
         return stuck
 
@@ -123,20 +135,22 @@ class Stuck(StateFault, frozen=True, kw_only=True):
 class Rollover(StateFault, frozen=True, kw_only=True):
     """The consumption counter reaches its end and starts again at 0, at the fault's beginning.
 
-    For that it shows more from the start of the simulation on, as an older meter does.
+    To get there, it shows more from the start of the simulation on, as an older meter does.
     """
 
-    ends: ClassVar[bool] = False
-    switchable: ClassVar[bool] = False
+    can_end: ClassVar[bool] = False
+    can_start_later: ClassVar[bool] = False
 
-    def counted(self, counts: TimeFunction, span: Span, wraps: float | None, /) -> TimeFunction:
+    def disturb_counter(
+        self, counter: TimeFunction, span: Span, rollover_value: float | None, /
+    ) -> TimeFunction:
         """See `StateFault`."""
-        if wraps is None:
-            return counts
-        more = wraps - float(counts(np.asarray([span.begin_ms]))[0])
+        if rollover_value is None:
+            return counter
+        more = rollover_value - float(counter(np.asarray([span.begin_ms]))[0])
 
         def older(t_ms: Ints) -> Floats:
-            return np.maximum(counts(t_ms) + more, 0.0)
+            return np.maximum(counter(t_ms) + more, 0.0)
 
         return older
 
@@ -150,15 +164,17 @@ class Replacement(StateFault, frozen=True, kw_only=True):
         initial: initial reading of the new device [canonical unit].
     """
 
-    ends: ClassVar[bool] = False
+    can_end: ClassVar[bool] = False
     initial: NotNegative = 0.0
 
-    def counted(self, counts: TimeFunction, span: Span, _: float | None, /) -> TimeFunction:
+    def disturb_counter(
+        self, counter: TimeFunction, span: Span, _: float | None, /
+    ) -> TimeFunction:
         """See `StateFault`."""
 
         def replaced(t_ms: Ints) -> Floats:
-            new = self.initial + counts(t_ms) - counts(np.full_like(t_ms, span.begin_ms))
-            return np.where(t_ms < span.begin_ms, counts(t_ms), new)
+            new = self.initial + counter(t_ms) - counter(np.full_like(t_ms, span.begin_ms))
+            return np.where(t_ms < span.begin_ms, counter(t_ms), new)
 
         return replaced
 
@@ -170,23 +186,27 @@ class WrongCt(StateFault, frozen=True, kw_only=True):
         factor: consumption that the meter counts, divided by the true consumption.
     """
 
-    of_device: ClassVar[bool] = False
+    ends_with_device: ClassVar[bool] = False
     factor: Positive
 
-    def counted(self, counts: TimeFunction, span: Span, _: float | None, /) -> TimeFunction:
+    def disturb_counter(
+        self, counter: TimeFunction, span: Span, _: float | None, /
+    ) -> TimeFunction:
         """See `StateFault`."""
 
         def scaled(t_ms: Ints) -> Floats:
-            begin = counts(np.full_like(t_ms, span.begin_ms))
-            return np.asarray(counts(t_ms) + (self.factor - 1) * (counts(span.clip(t_ms)) - begin))
+            begin = counter(np.full_like(t_ms, span.begin_ms))
+            return np.asarray(
+                counter(t_ms) + (self.factor - 1) * (counter(span.clip(t_ms)) - begin)
+            )
 
         return scaled
 
-    def flows(self, rate: TimeFunction, span: Span, /) -> TimeFunction:
+    def disturb_rate(self, rate: TimeFunction, span: Span, /) -> TimeFunction:
         """See `StateFault`."""
 
         def scaled(t_ms: Ints) -> Floats:
-            return np.asarray(rate(t_ms) * np.where(span.holds(t_ms), self.factor, 1.0))
+            return np.asarray(rate(t_ms) * np.where(span.contains(t_ms), self.factor, 1.0))
 
         return scaled
 
@@ -206,15 +226,17 @@ class ClockDrift(StateFault, frozen=True, kw_only=True):
     offset_s: float = 0.0
     drift_s_per_day: Annotated[float, Meta(gt=-3600, lt=3600)] = 5.0
 
-    def counted(self, counts: TimeFunction, span: Span, _: float | None, /) -> TimeFunction:
+    def disturb_counter(
+        self, counter: TimeFunction, span: Span, _: float | None, /
+    ) -> TimeFunction:
         """See `StateFault`."""
 
         def latched(t_ms: Ints) -> Floats:
-            return np.asarray(counts(self._renewed(t_ms, span)))
+            return np.asarray(counter(self._renewed(t_ms, span)))
 
         return latched
 
-    def flows(self, rate: TimeFunction, span: Span, /) -> TimeFunction:
+    def disturb_rate(self, rate: TimeFunction, span: Span, /) -> TimeFunction:
         """See `StateFault`."""
 
         def latched(t_ms: Ints) -> Floats:
@@ -226,12 +248,12 @@ class ClockDrift(StateFault, frozen=True, kw_only=True):
         """Return the moment of the last renewal of the registers; not before the fault began."""
         pace = 1.0 + self.drift_s_per_day * 1000 / _DAY_MS
         since = (t_ms - span.begin_ms).astype(np.float64)
-        shown = span.begin_ms + 1000 * self.offset_s + since * pace
+        device_ms = span.begin_ms + 1000 * self.offset_s + since * pace
         every = 1000 * self.every_s
-        full = np.floor(shown / every) * every
+        full = np.floor(device_ms / every) * every
         renewed = span.begin_ms + (full - span.begin_ms - 1000 * self.offset_s) / pace
         inside = np.clip(np.floor(renewed).astype(np.int64), span.begin_ms, t_ms)
-        return np.where(span.holds(t_ms), inside, t_ms)
+        return np.where(span.contains(t_ms), inside, t_ms)
 
 
 # --- slips --------------------------------------------------------------------------------------
@@ -244,16 +266,16 @@ class ZeroOnReconnect(SlipFault, frozen=True, kw_only=True):
         answers: number of such answers for each meter.
     """
 
-    framings: ClassVar[tuple[Framing, ...]] = CONNECTED
+    links: ClassVar[tuple[Link, ...]] = CONNECTED
     answers: Annotated[int, Meta(ge=1)] = 1
 
-    def concerns(self, slip: SlipContext) -> bool:
+    def affects(self, context: SlipContext) -> bool:
         """See `SlipFault`; all registers, where no quantity is named."""
-        return slip.asked <= self.answers and (
-            self.quantity is None or slip.quantity == self.quantity
+        return context.nth_on_connection <= self.answers and (
+            self.quantity is None or context.register.quantity == self.quantity
         )
 
-    def shown(self, units: float, _: SlipContext, /) -> float:
+    def changed_units(self, units: float, _: SlipContext, /) -> float:
         """See `SlipFault`."""
         return 0.0 * units
 
@@ -269,9 +291,9 @@ class Spike(SlipFault, frozen=True, kw_only=True):
     factor: NotNegative = 1.0
     plus: float = 1000.0
 
-    def shown(self, units: float, slip: SlipContext, /) -> float:
+    def changed_units(self, units: float, context: SlipContext, /) -> float:
         """See `SlipFault`."""
-        return units * self.factor + self.plus / slip.step
+        return units * self.factor + self.plus / float(context.register.step)
 
 
 class Jitter(SlipFault, frozen=True, kw_only=True):
@@ -283,23 +305,24 @@ class Jitter(SlipFault, frozen=True, kw_only=True):
 
     steps: Annotated[int, Meta(ge=1)] = 1
 
-    def shown(self, units: float, slip: SlipContext, /) -> float:
+    def changed_units(self, units: float, context: SlipContext, /) -> float:
         """See `SlipFault`."""
-        back = 1 + noise_key("jitter", slip.quantity, slip.number) % self.steps
+        back = 1 + noise_key("jitter", context.register.quantity, context.nth_of_meter) % self.steps
         return max(units - back, 0.0)
 
 
 class Torn(SlipFault, frozen=True, kw_only=True):
     """The words of a number come from two moments: the high words from before the last carry."""
 
-    def shown(self, units: float, slip: SlipContext, /) -> float:
+    def changed_units(self, units: float, context: SlipContext, /) -> float:
         """See `SlipFault`."""
-        carry = _BCD_WORD if slip.layout.kind == "bcd" else _WORD
-        pattern = register_words.pattern(units, slip.layout)
+        layout = context.register.layout
+        carry = _BCD_WORD if layout.kind == "bcd" else _WORD
+        pattern = register_words.pattern(units, layout)
         if pattern < _WORD:
             return units
-        if slip.layout.kind == "f":
-            return register_words.number(pattern - _WORD, slip.layout)
+        if layout.kind == "f":
+            return register_words.number(pattern - _WORD, layout)
         return units - carry
 
 
@@ -310,11 +333,13 @@ class WrongRegister(SlipFault, frozen=True, kw_only=True):
         offset: distance from the right registers to the wrong ones [registers].
     """
 
+    protocols: ClassVar[tuple[str, ...]] = MODBUS_ONLY
     offset: Annotated[int, Meta(ge=-65535, le=65535)] = 2
 
-    def moved(self, address: int) -> int:
+    def redirected(self, request: ModbusRequest) -> ModbusRequest:
         """See `SlipFault`."""
-        return (address + self.offset) & 0xFFFF
+        address = (request.address + self.offset) & 0xFFFF
+        return msgspec.structs.replace(request, address=address)
 
 
 STATES: Final[tuple[type[StateFault], ...]] = (

@@ -2,28 +2,30 @@
 
 Laws:
 
-1. A fault takes the answer that was to be sent, and returns the answer that is sent instead. First
-   the faults change the header (the question that the answer claims to answer), then its bytes.
-   Several faults apply one after the other, in the order of the script.
-2. An unchanged answer keeps its verdict. A late answer is judged by the moment at which its last
-   byte was sent (`simulated_bus.timeliness`).
+1. A fault takes the reply that was to be sent, and returns the reply that is sent instead. First
+   the faults change its header (the request that it claims to answer), then its bytes. Several
+   faults apply one after the other, in the order of the script.
+2. An unchanged reply keeps its verdict. A late reply is judged by the moment at which its last byte
+   was sent (`simulated_bus.timeliness`).
 3. Seconds on the wire are real seconds, even if the simulated clock runs faster.
 """
 
 from collections.abc import Callable, Iterable
 from enum import Enum
 from itertools import pairwise
-from typing import Annotated, ClassVar, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 import msgspec
 from msgspec import Meta
 
-from simulators.encoding.modbus_frames import Codec, Framing, Request
-from simulators.faults.fault import CONNECTED, Fault, Layer, NotNegative, Positive
+from jieneng.metering.site import Link
+from simulators.faults.fault import CONNECTED, MODBUS_ONLY, Fault, Layer, NotNegative, Positive
 from simulators.load.seeded_noise import noise_key
+from simulators.protocols.modbus_frames import ModbusRequest
+from simulators.protocols.simulated_protocol import Codec
 from simulators.verdict import Verdict
 
-Code = Annotated[int, Meta(ge=1, le=255)]
+ExceptionNumber = Annotated[int, Meta(ge=1, le=255)]
 UnitId = Annotated[int, Meta(ge=0, le=255)]
 
 _BUSY: Final = 6  # Modbus application protocol V1.1b3, section 7: server device busy
@@ -31,45 +33,49 @@ _WORSE: Final[tuple[Verdict, ...]] = ("good", "doubtful", "bad")
 
 
 class ConnectionAction(Enum):
-    """An act on the connection itself."""
+    """An action on the connection itself."""
 
     RESET = "the connection is reset"
     GO_SILENT = "nothing is sent or understood on this connection any more"
 
 
-#: A step of an answer: bytes to send, seconds to wait, or an act on the connection.
+#: A step of a reply: bytes to send, seconds to wait, or an action on the connection.
 ReplyStep = bytes | float | ConnectionAction
 
 
-class Answer(msgspec.Struct, frozen=True):
-    """The steps that answer a question, and the verdict on them.
+class ReplyPlan(msgspec.Struct, frozen=True):
+    """The steps of a reply, and the verdict on it.
 
     Attributes:
-        acts: the steps, in their order.
-        verdict: judgement on the answer.
-        waits: True if the next question waits until all steps are done.
-        empty: True if the answer contains no registers.
+        steps: the steps, in their order.
+        verdict: whether a reader must, may or must not believe the reply.
+        blocks_next: True if the next request waits until all steps are done.
+        has_no_data: True if the reply holds no contents of registers.
     """
 
-    acts: tuple[ReplyStep, ...]
+    steps: tuple[ReplyStep, ...]
     verdict: Verdict = "good"
-    waits: bool = True
-    empty: bool = False
+    blocks_next: bool = True
+    has_no_data: bool = False
 
-    def changed(self, acts: Iterable[ReplyStep], verdict: Verdict = "good") -> "Answer":
-        """Return a copy with other acts; the verdict never becomes better."""
-        return msgspec.structs.replace(self, acts=tuple(acts), verdict=worse(self.verdict, verdict))
+    def with_steps(self, steps: Iterable[ReplyStep], verdict: Verdict = "good") -> "ReplyPlan":
+        """Return a copy with other steps; the verdict never becomes better."""
+        return msgspec.structs.replace(
+            self, steps=tuple(steps), verdict=worse(self.verdict, verdict)
+        )
 
-    def without_registers(self, *acts: ReplyStep) -> "Answer":
-        """Return a bad answer that consists of these acts and contains no registers."""
-        return msgspec.structs.replace(self, acts=acts, verdict="bad", empty=True)
+    def without_data(self, *steps: ReplyStep) -> "ReplyPlan":
+        """Return a bad reply of these steps, without contents of registers."""
+        return msgspec.structs.replace(self, steps=steps, verdict="bad", has_no_data=True)
 
-    def cut(self, change: Callable[[bytes], Iterable[ReplyStep]], verdict: Verdict) -> "Answer":
+    def map_bytes(
+        self, change: Callable[[bytes], Iterable[ReplyStep]], verdict: Verdict
+    ) -> "ReplyPlan":
         """Return a copy in which `change` has replaced each piece of bytes."""
-        acts: list[ReplyStep] = []
-        for act in self.acts:
-            acts.extend(change(act) if isinstance(act, bytes) else (act,))
-        return self.changed(acts, verdict)
+        steps: list[ReplyStep] = []
+        for step in self.steps:
+            steps.extend(change(step) if isinstance(step, bytes) else (step,))
+        return self.with_steps(steps, verdict)
 
 
 def worse(one: Verdict, other: Verdict) -> Verdict:
@@ -78,19 +84,19 @@ def worse(one: Verdict, other: Verdict) -> Verdict:
 
 
 class RequestContext(msgspec.Struct, frozen=True):
-    """The question to which a fault changes the answer.
+    """The request whose reply a fault changes.
 
     Attributes:
-        codec: codec of the bus.
-        request: the request that the answer claims to answer.
-        number: number of this question to this meter; seeds the random bytes.
+        codec: codec of the device's protocol.
+        request: the request that the reply claims to answer.
+        nth_of_meter: number of this request to this meter; seeds the random bytes.
     """
 
     codec: Codec
-    request: Request
-    number: int
+    request: Any
+    nth_of_meter: int
 
-    def refused(self, code: int) -> bytes:
+    def refusal(self, code: int) -> bytes:
         """Return the frame that refuses the request with an exception code."""
         return self.codec.refusal(self.request, code)
 
@@ -100,21 +106,21 @@ class ReplyFault(Fault, frozen=True, kw_only=True):
 
     layer: ClassVar[Layer] = "reply"
 
-    def heading(self, request: Request, /) -> Request:
-        """Return the request that the answer claims to answer."""
+    def answered_request(self, request: Any, /) -> Any:
+        """Return the request that the reply claims to answer."""
         return request
 
-    def change(self, answer: Answer, _: RequestContext, /) -> Answer:
-        """Return the answer that is sent instead."""
-        return answer
+    def change_plan(self, plan: ReplyPlan, _: RequestContext, /) -> ReplyPlan:
+        """Return the reply that is sent instead."""
+        return plan
 
 
 class NoAnswer(ReplyFault, frozen=True, kw_only=True):
     """The meter does not answer."""
 
-    def change(self, answer: Answer, _: RequestContext, /) -> Answer:
+    def change_plan(self, plan: ReplyPlan, _: RequestContext, /) -> ReplyPlan:
         """See `ReplyFault`."""
-        return answer.without_registers()
+        return plan.without_data()
 
 
 class SlowAnswer(ReplyFault, frozen=True, kw_only=True):
@@ -122,9 +128,9 @@ class SlowAnswer(ReplyFault, frozen=True, kw_only=True):
 
     delay_s: Positive
 
-    def change(self, answer: Answer, _: RequestContext, /) -> Answer:
+    def change_plan(self, plan: ReplyPlan, _: RequestContext, /) -> ReplyPlan:
         """See `ReplyFault`."""
-        return answer.changed((self.delay_s, *answer.acts))
+        return plan.with_steps((self.delay_s, *plan.steps))
 
 
 class LateAnswer(ReplyFault, frozen=True, kw_only=True):
@@ -132,10 +138,10 @@ class LateAnswer(ReplyFault, frozen=True, kw_only=True):
 
     delay_s: Positive
 
-    def change(self, answer: Answer, _: RequestContext, /) -> Answer:
+    def change_plan(self, plan: ReplyPlan, _: RequestContext, /) -> ReplyPlan:
         """See `ReplyFault`."""
-        late = answer.changed((self.delay_s, *answer.acts))
-        return msgspec.structs.replace(late, waits=False)
+        late = plan.with_steps((self.delay_s, *plan.steps))
+        return msgspec.structs.replace(late, blocks_next=False)
 
 
 class WrongUnit(ReplyFault, frozen=True, kw_only=True):
@@ -145,9 +151,10 @@ class WrongUnit(ReplyFault, frozen=True, kw_only=True):
         unit: unit address in the answer.
     """
 
+    protocols: ClassVar[tuple[str, ...]] = MODBUS_ONLY
     unit: UnitId = 247
 
-    def heading(self, request: Request, /) -> Request:
+    def answered_request(self, request: ModbusRequest, /) -> ModbusRequest:
         """See `ReplyFault`."""
         return msgspec.structs.replace(request, unit=self.unit)
 
@@ -159,13 +166,14 @@ class WrongTransaction(ReplyFault, frozen=True, kw_only=True):
         offset: difference from the right number.
     """
 
-    framings: ClassVar[tuple[Framing, ...]] = ("tcp",)
+    links: ClassVar[tuple[Link, ...]] = ("tcp",)
+    protocols: ClassVar[tuple[str, ...]] = MODBUS_ONLY
     offset: Annotated[int, Meta(ge=-65535, le=65535)] = -1
 
-    def heading(self, request: Request, /) -> Request:
+    def answered_request(self, request: ModbusRequest, /) -> ModbusRequest:
         """See `ReplyFault`."""
-        number = (request.transaction + self.offset) & 0xFFFF
-        return msgspec.structs.replace(request, transaction=number)
+        nth_of_meter = (request.transaction + self.offset) & 0xFFFF
+        return msgspec.structs.replace(request, transaction=nth_of_meter)
 
 
 class Truncated(ReplyFault, frozen=True, kw_only=True):
@@ -177,9 +185,9 @@ class Truncated(ReplyFault, frozen=True, kw_only=True):
 
     missing: Annotated[int, Meta(ge=1, le=255)] = 3
 
-    def change(self, answer: Answer, _: RequestContext, /) -> Answer:
+    def change_plan(self, plan: ReplyPlan, _: RequestContext, /) -> ReplyPlan:
         """See `ReplyFault`."""
-        return answer.cut(lambda frame: [frame[: -self.missing]], "bad")
+        return plan.map_bytes(lambda frame: [frame[: -self.missing]], "bad")
 
 
 class Split(ReplyFault, frozen=True, kw_only=True):
@@ -193,9 +201,9 @@ class Split(ReplyFault, frozen=True, kw_only=True):
     pieces: Annotated[int, Meta(ge=2, le=64)] = 3
     delay_s: NotNegative = 0.005
 
-    def change(self, answer: Answer, _: RequestContext, /) -> Answer:
+    def change_plan(self, plan: ReplyPlan, _: RequestContext, /) -> ReplyPlan:
         """See `ReplyFault`."""
-        return answer.cut(self._pieces, "good")
+        return plan.map_bytes(self._pieces, "good")
 
     def _pieces(self, frame: bytes) -> Iterable[ReplyStep]:
         edges = [len(frame) * nth // self.pieces for nth in range(self.pieces + 1)]
@@ -208,19 +216,19 @@ class Split(ReplyFault, frozen=True, kw_only=True):
 class Glued(ReplyFault, frozen=True, kw_only=True):
     """The answer comes twice in one piece, as a gateway that repeats sends it."""
 
-    def change(self, answer: Answer, _: RequestContext, /) -> Answer:
+    def change_plan(self, plan: ReplyPlan, _: RequestContext, /) -> ReplyPlan:
         """See `ReplyFault`."""
-        return answer.cut(lambda frame: [frame + frame], "doubtful")
+        return plan.map_bytes(lambda frame: [frame + frame], "doubtful")
 
 
 class BadChecksum(ReplyFault, frozen=True, kw_only=True):
     """A bit was lost on the wire, so the checksum does not fit."""
 
-    framings: ClassVar[tuple[Framing, ...]] = ("rtu_tcp", "rtu")
+    links: ClassVar[tuple[Link, ...]] = ("rtu_tcp", "rtu")
 
-    def change(self, answer: Answer, question: RequestContext, /) -> Answer:
+    def change_plan(self, plan: ReplyPlan, context: RequestContext, /) -> ReplyPlan:
         """See `ReplyFault`."""
-        return answer.cut(lambda frame: [_with_a_bit_lost(frame, question.number)], "bad")
+        return plan.map_bytes(lambda frame: [_with_a_bit_lost(frame, context.nth_of_meter)], "bad")
 
 
 class ExceptionCode(ReplyFault, frozen=True, kw_only=True, tag="exception"):
@@ -230,19 +238,22 @@ class ExceptionCode(ReplyFault, frozen=True, kw_only=True, tag="exception"):
         code: exception code; see Modbus application protocol V1.1b3, section 7.
     """
 
-    code: Code = 4
+    protocols: ClassVar[tuple[str, ...]] = MODBUS_ONLY
+    code: ExceptionNumber = 4
 
-    def change(self, answer: Answer, question: RequestContext, /) -> Answer:
+    def change_plan(self, plan: ReplyPlan, context: RequestContext, /) -> ReplyPlan:
         """See `ReplyFault`."""
-        return answer.without_registers(question.refused(self.code))
+        return plan.without_data(context.refusal(self.code))
 
 
 class Busy(ReplyFault, frozen=True, kw_only=True):
     """The meter says that it is busy (exception code 6)."""
 
-    def change(self, answer: Answer, question: RequestContext, /) -> Answer:
+    protocols: ClassVar[tuple[str, ...]] = MODBUS_ONLY
+
+    def change_plan(self, plan: ReplyPlan, context: RequestContext, /) -> ReplyPlan:
         """See `ReplyFault`."""
-        return answer.without_registers(question.refused(_BUSY))
+        return plan.without_data(context.refusal(_BUSY))
 
 
 class Noise(ReplyFault, frozen=True, kw_only=True):
@@ -258,14 +269,14 @@ class Noise(ReplyFault, frozen=True, kw_only=True):
     place: Literal["before", "after", "instead"] = "before"
     delay_s: NotNegative = 0.0
 
-    def change(self, answer: Answer, question: RequestContext, /) -> Answer:
+    def change_plan(self, plan: ReplyPlan, context: RequestContext, /) -> ReplyPlan:
         """See `ReplyFault`."""
-        noise = _random_bytes(self.id or "", question.number, self.count)
+        noise = _random_bytes(self.id or "", context.nth_of_meter, self.count)
         if self.place == "instead":
-            return answer.without_registers(noise)
+            return plan.without_data(noise)
         if self.place == "before":
-            return answer.changed((noise, *answer.acts), "doubtful")
-        return answer.changed((*answer.acts, self.delay_s, noise), "doubtful")
+            return plan.with_steps((noise, *plan.steps), "doubtful")
+        return plan.with_steps((*plan.steps, self.delay_s, noise), "doubtful")
 
 
 class Reset(ReplyFault, frozen=True, kw_only=True):
@@ -275,17 +286,17 @@ class Reset(ReplyFault, frozen=True, kw_only=True):
         place: moment of the reset: instead of the answer, within it, or after it.
     """
 
-    framings: ClassVar[tuple[Framing, ...]] = CONNECTED
+    links: ClassVar[tuple[Link, ...]] = CONNECTED
     place: Literal["instead", "within", "after"] = "instead"
 
-    def change(self, answer: Answer, _: RequestContext, /) -> Answer:
+    def change_plan(self, plan: ReplyPlan, _: RequestContext, /) -> ReplyPlan:
         """See `ReplyFault`."""
         if self.place == "after":
-            return answer.changed((*answer.acts, ConnectionAction.RESET), "doubtful")
+            return plan.with_steps((*plan.steps, ConnectionAction.RESET), "doubtful")
         if self.place == "instead":
-            return answer.without_registers(ConnectionAction.RESET)
-        cut = answer.cut(lambda frame: [frame[: len(frame) // 2]], "bad")
-        return cut.changed((*cut.acts, ConnectionAction.RESET))
+            return plan.without_data(ConnectionAction.RESET)
+        half = plan.map_bytes(lambda frame: [frame[: len(frame) // 2]], "bad")
+        return half.with_steps((*half.steps, ConnectionAction.RESET))
 
 
 class HalfOpen(ReplyFault, frozen=True, kw_only=True):
@@ -294,11 +305,11 @@ class HalfOpen(ReplyFault, frozen=True, kw_only=True):
     A connection that was used during the fault stays dead afterwards; a new connection works.
     """
 
-    framings: ClassVar[tuple[Framing, ...]] = CONNECTED
+    links: ClassVar[tuple[Link, ...]] = CONNECTED
 
-    def change(self, answer: Answer, _: RequestContext, /) -> Answer:
+    def change_plan(self, plan: ReplyPlan, _: RequestContext, /) -> ReplyPlan:
         """See `ReplyFault`."""
-        return answer.without_registers(ConnectionAction.GO_SILENT)
+        return plan.without_data(ConnectionAction.GO_SILENT)
 
 
 #: By the name that a script uses.
@@ -308,15 +319,15 @@ KINDS: Final[tuple[type[ReplyFault], ...]] = (
 )  # fmt: skip
 
 
-def _with_a_bit_lost(frame: bytes, number: int) -> bytes:
+def _with_a_bit_lost(frame: bytes, nth_of_meter: int) -> bytes:
     """Return the frame with a single bit inverted.
 
     The first three bytes are left alone: they name the unit, the function and the length.
     """
-    place = 3 + number % max(len(frame) - 3, 1)
+    place = 3 + nth_of_meter % max(len(frame) - 3, 1)
     return frame[:place] + bytes([frame[place] ^ 0x10]) + frame[place + 1 :]
 
 
-def _random_bytes(of: str, number: int, count: int) -> bytes:
-    eights = range(-(-count // 8))
-    return b"".join(noise_key(of, number, nth).to_bytes(8, "big") for nth in eights)[:count]
+def _random_bytes(fault_id: str, nth_of_meter: int, count: int) -> bytes:
+    keys = (noise_key(fault_id, nth_of_meter, nth) for nth in range(-(-count // 8)))
+    return b"".join(key.to_bytes(8, "big") for key in keys)[:count]

@@ -1,8 +1,8 @@
 """Derive every quantity that a meter shows from its consumption and rate. Pure.
 
-There are two tables, and every quantity is in one of them. A counter of the first grows as a fixed
-share of the consumption. A gauge of the second is a function of the rate at the moment: power is
-the derivative of the energy register, and current follows from power.
+Every quantity is in one of two tables. A counter (`SHARES`) grows as a fixed share of the
+consumption. A gauge (`GAUGES`) is a function of the rate at the moment: power is the derivative of
+the energy register, and current follows from power.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,8 +28,8 @@ _M3_PER_GJ: Final = 1e6 / (4.19 * 983.0 * (_SUPPLY_C - _RETURN_C))
 _POWER_FACTOR: Final = 0.92
 _TAN_PHI: Final = 0.426  # of that power factor
 
-#: Counters: growth of each while the consumption grows by 1. The time-of-use split is
-#: fixed; a tariff's hours are not the meter's business here.
+#: Counters: growth of each while the consumption grows by 1. The split by time of use is fixed,
+#: because no tariff is simulated.
 SHARES: Final[Mapping[str, float]] = MappingProxyType(
     {
         "energy_kwh": 1.0,
@@ -56,7 +56,7 @@ class GaugeInputs(msgspec.Struct, frozen=True):
         phases: 3, or 1 for a single-phase meter.
         pt: ratio of the voltage transformer; 1 where there is none.
         time_ms: UTC.
-        of: key of `seeded_noise`.
+        noise_key: key of `seeded_noise`.
     """
 
     medium: str
@@ -64,11 +64,11 @@ class GaugeInputs(msgspec.Struct, frozen=True):
     phases: int
     pt: float
     time_ms: int
-    of: int
+    noise_key: int
 
-    def wobble(self, place: int) -> float:
+    def noise(self, channel: int) -> float:
         """Return a random number that changes every second, for values that no load determines."""
-        return float(near_normal(self.of + place, np.asarray([self.time_ms // 1000]))[0])
+        return float(near_normal(self.noise_key + channel, np.asarray([self.time_ms // 1000]))[0])
 
     @property
     def power_kw(self) -> float:
@@ -78,12 +78,12 @@ class GaugeInputs(msgspec.Struct, frozen=True):
     def voltage_v(self, phase: int) -> float:
         """Return the voltage to neutral: about 230 V, or 57.7 V times the transformer's ratio."""
         nominal = 230.0 if self.pt == 1.0 else 57.735 * self.pt
-        return nominal * (1.0 + 0.006 * self.wobble(phase))
+        return nominal * (1.0 + 0.006 * self.noise(phase))
 
     def current_a(self, phase: int) -> float:
         """Return the current of a phase, from its share of the power and its voltage."""
-        through = 1000.0 * self.power_kw / self.phases / _POWER_FACTOR
-        return through / self.voltage_v(phase)
+        apparent_va = 1000.0 * self.power_kw / self.phases / _POWER_FACTOR
+        return apparent_va / self.voltage_v(phase)
 
 
 GAUGES: Final[Mapping[str, Callable[[GaugeInputs], float]]] = MappingProxyType(
@@ -103,10 +103,10 @@ GAUGES: Final[Mapping[str, Callable[[GaugeInputs], float]]] = MappingProxyType(
         "current_a_a": lambda at: at.current_a(0),
         "current_b_a": lambda at: at.current_a(1),
         "current_c_a": lambda at: at.current_a(2),
-        "frequency_hz": lambda at: 50.0 + 0.01 * at.wobble(3),
+        "frequency_hz": lambda at: 50.0 + 0.01 * at.noise(3),
         "flow_m3_h": lambda at: at.rate * (_M3_PER_GJ if at.medium == "heat" else 1.0),
         "flow_working_m3_h": lambda at: at.rate * _WORKING_PER_STANDARD,
-        "pressure_kpa": lambda at: _LINE_KPA if at.medium == "gas" else 320.0 + 4 * at.wobble(4),
+        "pressure_kpa": lambda at: _LINE_KPA if at.medium == "gas" else 320.0 + 4 * at.noise(4),
         "temperature_c": lambda _: _LINE_C,
         "temperature_supply_c": lambda _: _SUPPLY_C,
         "temperature_return_c": lambda _: _RETURN_C,
@@ -115,7 +115,7 @@ GAUGES: Final[Mapping[str, Callable[[GaugeInputs], float]]] = MappingProxyType(
 )
 
 
-def share(quantity: str, medium: str) -> float | None:
+def counter_share(quantity: str, medium: str) -> float | None:
     """Return the growth of a counter while the consumption grows by 1; None for a gauge."""
     if medium == "heat" and quantity == "volume_m3":
         return _M3_PER_GJ

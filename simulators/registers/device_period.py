@@ -1,10 +1,10 @@
-"""Periods in which one device with the same transformers stands in a meter's place. Pure."""
+"""Periods in which one device with the same transformers is installed as a meter. Pure."""
 
 from fractions import Fraction
 
 import msgspec
 
-from jieneng.metering.catalog.modbus_points import ModbusModel
+from jieneng.metering.catalog.meter_model import Model
 
 
 class CounterAnchor(msgspec.Struct, frozen=True):
@@ -14,28 +14,28 @@ class CounterAnchor(msgspec.Struct, frozen=True):
 
     Attributes:
         at_ms: moment of the reading, UTC; None: the beginning of the load.
-        shows: the reading [canonical unit].
+        reading: the reading [canonical unit].
     """
 
     at_ms: int | None = None
-    shows: float = 0.0
+    reading: float = 0.0
 
 
 class DevicePeriod(msgspec.Struct, frozen=True):
     """A period with the same device and the same transformers.
 
     Attributes:
-        begin_ms: beginning, UTC; the stretch lasts until the next one begins.
+        begin_ms: beginning, UTC; the period lasts until the next one begins.
         model: model of the device.
         ct: ratio of the current transformer; 1 where there is none.
         pt: ratio of the voltage transformer; 1 where there is none.
-        since_ms: moment at which the device was installed, UTC.
+        installed_ms: moment at which the device was installed, UTC.
         anchor: a known reading of the device.
     """
 
     begin_ms: int
-    model: ModbusModel
+    model: Model
     ct: Fraction = Fraction(1)
     pt: Fraction = Fraction(1)
-    since_ms: int = 0
+    installed_ms: int = 0
     anchor: CounterAnchor = CounterAnchor()

@@ -142,7 +142,7 @@ def _record_of(simulated: SimulatedSite, begin_ms: int, speed: float, interval_s
         speed=speed,
         interval_s=interval_s,
         meters={
-            name: MeterRow(meter.medium, meter.counts, meter.step(begin_ms))
+            name: MeterRow(meter.medium, meter.counter_quantity, meter.counter_step(begin_ms))
             for name, meter in simulated.meters.items()
         },
     )

@@ -15,7 +15,7 @@ from simulators.faults.register_faults import Rollover
 from simulators.simulated_site import SimulatedSite
 
 SCRIPT_FILE: Final = "faults.toml"
-# Dates outside of 1970 to 9000 can neither be written nor shown [UTC ms].
+# Dates before 1970 or after 9000 can neither be written nor shown [UTC ms].
 _EARLIEST_MS: Final = 0
 _LATEST_MS: Final = 221_845_392_000_000
 
@@ -56,7 +56,7 @@ class _Row(msgspec.Struct, frozen=True):
 def check(
     simulated: SimulatedSite, fault: Fault, number: int, file: str, times: ScriptTimes
 ) -> Iterator[Problem]:
-    """Yield the problems of a fault: targets, times, links and registers that can't be.
+    """Yield the problems of a fault: targets, times, links or registers that are impossible.
 
     Args:
         simulated: the simulated site.
@@ -66,9 +66,9 @@ def check(
         times: beginning of the simulation, and the present moment.
     """
     row = _Row(fault, number, file)
-    wrong = [*_target_problems(simulated.site, row), *_time_problems(row, times)]
-    yield from wrong
-    if not wrong:
+    problems = [*_target_problems(simulated.site, row), *_time_problems(row, times)]
+    yield from problems
+    if not problems:
         yield from _moment_problems(row, times)
         yield from _link_problems(simulated, row)
         yield from _register_problems(simulated, row)
@@ -127,15 +127,15 @@ def _time_problems(row: _Row, times: ScriptTimes) -> Iterator[Problem]:
             "start",
             start=fault.start.isoformat(),
         )
-    if fault.duration_s is not None and not fault.ends:
+    if fault.duration_s is not None and not fault.can_end:
         yield row.problem("{kind} does not end.", "Leave duration_s out.", "duration_s")
-    if fault.probability != 1.0 and not fault.drawn:
+    if fault.probability != 1.0 and not fault.is_random:
         yield row.problem(
             "{kind} is there or it is not; nothing is drawn for an answer.",
             "Leave probability out, and say when it begins and how long it lasts.",
             "probability",
         )
-    if times.now_ms is not None and not fault.switchable:
+    if times.now_ms is not None and not fault.can_start_later:
         yield row.problem(
             "{kind} has to be there from the beginning: a register that runs can't become older.",
             "Write it in the script: jieneng simulate --faults FILE.",
@@ -169,12 +169,25 @@ def _link_problems(simulated: SimulatedSite, row: _Row) -> Iterator[Problem]:
         return
     meters = target_meters(simulated, fault)
     links = {simulated.site.buses[bus].link for bus in _buses_of(simulated.site, meters)}
-    if not links & set(fault.framings):
+    if not links & set(fault.links):
         yield row.problem(
-            "{kind} needs a link that is {framings}, and there is none among its targets.",
+            "{kind} needs a link that is {links}, and there is none among its targets.",
             "Choose another target or another kind.",
             "kind",
-            framings=" | ".join(fault.framings),
+            links=" | ".join(fault.links),
+        )
+    spoken = {
+        protocol
+        for name, meter in simulated.meters.items()
+        if name in meters
+        for protocol in meter.protocols
+    }
+    if fault.protocols and not spoken & set(fault.protocols):
+        yield row.problem(
+            "{kind} needs a meter that speaks {protocols}, and there is none among its targets.",
+            "Choose another target or another kind.",
+            "kind",
+            protocols=" | ".join(fault.protocols),
         )
     if isinstance(fault, OneConnection) and not any(
         {one.id for one in simulated.site.meter if one.bus == bus.id} <= meters
@@ -189,28 +202,30 @@ def _link_problems(simulated: SimulatedSite, row: _Row) -> Iterator[Problem]:
 
 def _register_problems(simulated: SimulatedSite, row: _Row) -> Iterator[Problem]:
     fault = row.fault
-    touched = target_meters(simulated, fault)
-    served = [meter for name, meter in sorted(simulated.meters.items()) if name in touched]
+    targets = target_meters(simulated, fault)
+    meters = [meter for name, meter in sorted(simulated.meters.items()) if name in targets]
     quantity = getattr(fault, "quantity", None)
-    held = {name for meter in served for name in meter.quantities}
-    if quantity is not None and quantity not in held:
+    shown = {name for meter in meters for name in meter.quantities}
+    if quantity is not None and quantity not in shown:
         yield row.problem(
             "no register of its targets holds {quantity}.",
             "Known there are: {known}.",
             "quantity",
             quantity=quantity,
-            known=", ".join(sorted(held)),
+            known=", ".join(sorted(shown)),
         )
     if not isinstance(fault, Rollover):
         return
-    if endless := [meter.id for meter in served if meter.wraps(_LATEST_MS) is None]:
+    if without_rollover := [
+        meter.id for meter in meters if meter.rollover_value(_LATEST_MS) is None
+    ]:
         yield row.problem(
             "nobody knows where the counters of these meters roll over: {meters}.",
             "Choose meters whose model names a modulus or counts in whole numbers.",
             "kind",
-            meters=", ".join(endless),
+            meters=", ".join(without_rollover),
         )
-    if recorded := [meter.id for meter in served if simulated.site.meters[meter.id].replaced]:
+    if recorded := [meter.id for meter in meters if simulated.site.meters[meter.id].replaced]:
         yield row.problem(
             "what these meters showed when they were replaced is on record: {meters}.",
             "Choose meters that were not replaced; theirs can't have been older.",
@@ -231,8 +246,8 @@ def target_meters(simulated: SimulatedSite, fault: Fault) -> frozenset[str]:
     # Electricity meters below a meter without power have no power either.
     site = simulated.site
     parents = {one.id: one.parent for one in site.meter if one.medium == "electricity"}
-    fed = below(parents, [name for name in parents if name in named])
-    return named | frozenset(fed)
+    below_named = below(parents, [name for name in parents if name in named])
+    return named | frozenset(below_named)
 
 
 def _named(site: Site, fault: Fault) -> frozenset[str]:

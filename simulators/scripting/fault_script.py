@@ -55,7 +55,7 @@ class PlacedFault(msgspec.Struct, frozen=True):
         """The fault's id."""
         return self.fault.id or ""
 
-    def on(self, now_ms: int) -> bool:
+    def is_active(self, now_ms: int) -> bool:
         """Return True if the fault is in force at that moment."""
         return self.span.begin_ms <= now_ms < self.span.end_ms
 
@@ -77,7 +77,7 @@ class FaultScript:
         self._running = False
         self._placed: dict[str, PlacedFault] = {}
         self._by_meter: dict[str, tuple[PlacedFault, ...]] = {}
-        self._on_bus = _on_bus(simulated.site)
+        self._meters_by_bus = _meters_by_bus(simulated.site)
         self._flows_altered = False
         self._draws = Counter[tuple[str, str]]()
 
@@ -115,7 +115,7 @@ class FaultScript:
         self._apply()
         return new
 
-    def started(self) -> None:
+    def simulation_started(self) -> None:
         """Note that the simulation runs: from now on no fault may begin in the past."""
         self._running = True
 
@@ -138,76 +138,81 @@ class FaultScript:
         Raises:
             UsageError: a fault of this kind can't end.
         """
-        one = self._placed.get(name)
-        if one is None:
+        placed = self._placed.get(name)
+        if placed is None:
             return None
-        if not one.fault.ends:
+        if not placed.fault.can_end:
             raise UsageError(
-                "{id} does not end: a {kind} can't be undone.", id=name, kind=one.fault.kind()
+                "{id} does not end: a {kind} can't be undone.", id=name, kind=placed.fault.kind()
             )
-        if one.span.begin_ms >= now_ms:
+        if placed.span.begin_ms >= now_ms:
             del self._placed[name]
-        elif one.span.end_ms > now_ms:
-            ended = msgspec.structs.replace(one, span=Span(one.span.begin_ms, now_ms))
+        elif placed.span.end_ms > now_ms:
+            ended = msgspec.structs.replace(placed, span=Span(placed.span.begin_ms, now_ms))
             self._placed[name] = ended
         self._apply()
-        return self._placed.get(name, one)
+        return self._placed.get(name, placed)
 
-    def replies(self, meter: str, now_ms: int) -> Iterator[ReplyFault]:
-        """Yield the reply faults of an answer of a meter. Call once per answer: each call draws."""
+    def reply_faults(self, meter: str, now_ms: int) -> Iterator[ReplyFault]:
+        """Yield the faults of one reply of a meter. Call once a reply: each call draws anew."""
         return self._drawn(ReplyFault, meter, now_ms)
 
-    def slips(self, meter: str, now_ms: int) -> Iterator[SlipFault]:
-        """Yield the slips of an answer of a meter. Call once per answer: each call draws."""
+    def slip_faults(self, meter: str, now_ms: int) -> Iterator[SlipFault]:
+        """Yield the slips of one reply of a meter. Call once a reply: each call draws anew."""
         return self._drawn(SlipFault, meter, now_ms)
 
-    def states(self, meter: str, now_ms: int) -> Iterator[Fault]:
-        """Yield the lasting faults that affect a meter at that moment: all that are not drawn."""
-        for one in self._by_meter.get(meter, ()):
-            if not one.fault.drawn and one.on(now_ms):
-                yield one.fault
+    def lasting_faults(self, meter: str, now_ms: int) -> Iterator[Fault]:
+        """Yield the faults that affect a meter at that moment for a time, not by chance."""
+        for placed in self._by_meter.get(meter, ()):
+            if not placed.fault.is_random and placed.is_active(now_ms):
+                yield placed.fault
 
-    def dark(self, meter: str, now_ms: int) -> bool:
+    def meter_is_dark(self, meter: str, now_ms: int) -> bool:
         """Return True if the power of a meter's building is cut."""
-        return any(isinstance(one, flow_faults.PowerCut) for one in self.states(meter, now_ms))
+        faults = self.lasting_faults(meter, now_ms)
+        return any(isinstance(fault, flow_faults.PowerCut) for fault in faults)
 
-    def dark_bus(self, bus: str, now_ms: int) -> bool:
+    def bus_is_dark(self, bus: str, now_ms: int) -> bool:
         """Return True if a whole bus has no power: all of its meters are dark."""
-        meters = self._on_bus.get(bus, ())
-        return bool(meters) and all(self.dark(meter, now_ms) for meter in meters)
+        meters = self._meters_by_bus.get(bus, ())
+        return bool(meters) and all(self.meter_is_dark(meter, now_ms) for meter in meters)
 
-    def whole_bus_replies(self, bus: str, now_ms: int) -> Iterator[ReplyFault]:
-        """Yield the reply faults of a whole bus, for an answer on behalf of a missing unit."""
-        for one in self._placed.values():
+    def bus_reply_faults(self, bus: str, now_ms: int) -> Iterator[ReplyFault]:
+        """Yield the faults of a reply that a gateway gives in place of a missing device."""
+        for placed in self._placed.values():
             if (
-                isinstance(one.fault, ReplyFault)
-                and bus in one.buses
-                and one.on(now_ms)
-                and self._hits(one, bus)
+                isinstance(placed.fault, ReplyFault)
+                and bus in placed.buses
+                and placed.is_active(now_ms)
+                and self._draws_it(placed, bus)
             ):
-                yield one.fault
+                yield placed.fault
 
     def one_connection(self, bus: str, now_ms: int) -> connection_faults.OneConnection | None:
         """Return the fault that limits a gateway to one connection; None if there is none."""
         return next(self._of_bus(connection_faults.OneConnection, bus, now_ms), None)
 
     def _of_bus(self, kind: type[_Kind], bus: str, now_ms: int) -> Iterator[_Kind]:
-        for one in self._placed.values():
-            if isinstance(one.fault, kind) and bus in one.buses and one.on(now_ms):
-                yield one.fault
+        for placed in self._placed.values():
+            if not (bus in placed.buses and placed.is_active(now_ms)):
+                continue
+            if isinstance(placed.fault, kind):
+                yield placed.fault
 
     def _drawn(self, kind: type[_Kind], meter: str, now_ms: int) -> Iterator[_Kind]:
-        for one in self._by_meter.get(meter, ()):
-            if isinstance(one.fault, kind) and one.on(now_ms) and self._hits(one, meter):
-                yield one.fault
+        for placed in self._by_meter.get(meter, ()):
+            if not (isinstance(placed.fault, kind) and placed.is_active(now_ms)):
+                continue
+            if self._draws_it(placed, meter):
+                yield placed.fault
 
-    def _hits(self, one: PlacedFault, meter: str) -> bool:
-        if one.fault.probability == 1.0:
+    def _draws_it(self, placed: PlacedFault, meter: str) -> bool:
+        if placed.fault.probability == 1.0:
             return True
-        number = self._draws[one.id, meter]
-        self._draws[one.id, meter] += 1
-        drawn = uniform(noise_key(self._seed, "fault", one.id, meter), np.asarray([number]))
-        return bool(drawn[0] < one.fault.probability)
+        number = self._draws[placed.id, meter]
+        self._draws[placed.id, meter] += 1
+        drawn = uniform(noise_key(self._seed, "fault", placed.id, meter), np.asarray([number]))
+        return bool(drawn[0] < placed.fault.probability)
 
     def _place(self, fault: Fault, taken: set[str]) -> PlacedFault:
         if fault.id is None:
@@ -216,74 +221,76 @@ class FaultScript:
             fault = msgspec.structs.replace(fault, id=next(n for n in names if n not in taken))
             taken.add(fault.id or "")
         meters = target_meters(self._simulated, fault)
-        buses = frozenset(bus for bus, there in self._on_bus.items() if there <= meters)
-        one = PlacedFault(fault, fault.span(self._begin_ms), meters, buses)
-        self._placed[one.id] = one
-        return one
+        buses = frozenset(bus for bus, ids in self._meters_by_bus.items() if ids <= meters)
+        placed = PlacedFault(fault, fault.span(self._begin_ms), meters, buses)
+        self._placed[placed.id] = placed
+        return placed
 
     def _apply(self) -> None:
-        """Pass the states on to the meters, and the cuts and leaks to their loads."""
+        """Apply the states to the meters, and the power cuts and leaks to their loads."""
         by_meter: dict[str, list[PlacedFault]] = {}
-        for one in self._placed.values():
-            for name in one.meters:
-                by_meter.setdefault(name, []).append(one)
+        for placed in self._placed.values():
+            for name in placed.meters:
+                by_meter.setdefault(name, []).append(placed)
         self._by_meter = {name: tuple(found) for name, found in by_meter.items()}
         for name, meter in self._simulated.meters.items():
-            meter.states = _states(self._by_meter.get(name, ()))
-        flows = any(isinstance(one.fault, flow_faults.FlowFault) for one in self._placed.values())
+            meter.states = _timed_states(self._by_meter.get(name, ()))
+        flows = any(
+            isinstance(placed.fault, flow_faults.FlowFault) for placed in self._placed.values()
+        )
         if flows or self._flows_altered:
             self._alter_flows()
         self._flows_altered = flows
 
     def _alter_flows(self) -> None:
         for name, load in self._simulated.own_loads.items():
-            load.alter(self._cuts(name), ())
+            load.alter(self._outages(name), ())
         for name, load in self._simulated.loads.items():
             leaks = [
-                LeakPeriod(one.span.begin_ms, one.span.end_ms, one.fault.rate)
-                for one in self._by_meter.get(name, ())
-                if isinstance(one.fault, flow_faults.Leak)
+                LeakPeriod(placed.span.begin_ms, placed.span.end_ms, placed.fault.rate)
+                for placed in self._by_meter.get(name, ())
+                if isinstance(placed.fault, flow_faults.Leak)
             ]
-            load.alter((), [part for leak in leaks for part in leak.outside(self._cuts(name))])
+            load.alter((), [part for leak in leaks for part in leak.outside(self._outages(name))])
         for meter in self._simulated.meters.values():
-            meter.settle()
+            meter.forget_offsets()
 
-    def _cuts(self, meter: str) -> list[Outage]:
+    def _outages(self, meter: str) -> list[Outage]:
         """Return the power cuts of a meter. Water, gas and heat flow on, so they have none."""
         if self._simulated.site.meters[meter].medium != "electricity":
             return []
         return [
-            Outage(one.span.begin_ms, one.span.end_ms)
-            for one in self._by_meter.get(meter, ())
-            if isinstance(one.fault, flow_faults.PowerCut)
+            Outage(placed.span.begin_ms, placed.span.end_ms)
+            for placed in self._by_meter.get(meter, ())
+            if isinstance(placed.fault, flow_faults.PowerCut)
         ]
 
 
-def _states(placed: Sequence[PlacedFault]) -> TimedStates:
+def _timed_states(faults: Sequence[PlacedFault]) -> TimedStates:
     """Return the states of a meter, in the order in which they begin.
 
     A state that goes away with the device ends when the device is replaced.
     """
     states = [
-        (one.fault, one.span)
-        for one in sorted(placed, key=lambda one: one.span.begin_ms)
-        if isinstance(one.fault, StateFault)
+        (placed.fault, placed.span)
+        for placed in sorted(faults, key=lambda placed: placed.span.begin_ms)
+        if isinstance(placed.fault, StateFault)
     ]
-    swaps = [span.begin_ms for fault, span in states if isinstance(fault, Replacement)]
-    return tuple((fault, _until_swap(fault, span, swaps)) for fault, span in states)
+    replaced_ms = [span.begin_ms for fault, span in states if isinstance(fault, Replacement)]
+    return tuple((fault, _until_replacement(fault, span, replaced_ms)) for fault, span in states)
 
 
-def _until_swap(fault: StateFault, span: Span, swaps: Sequence[int]) -> Span:
-    later = [at_ms for at_ms in swaps if at_ms > span.begin_ms]
-    if not later or not fault.of_device or not fault.ends:
+def _until_replacement(fault: StateFault, span: Span, replaced_ms: Sequence[int]) -> Span:
+    later = [at_ms for at_ms in replaced_ms if at_ms > span.begin_ms]
+    if not later or not fault.ends_with_device or not fault.can_end:
         return span
     return Span(span.begin_ms, min(span.end_ms, later[0]))
 
 
-def _on_bus(site: Site) -> dict[str, frozenset[str]]:
+def _meters_by_bus(site: Site) -> dict[str, frozenset[str]]:
     """Return the ids of the meters on each bus; buses without meters are left out."""
-    on: dict[str, set[str]] = {}
-    for one in site.meter:
-        if one.bus is not None:
-            on.setdefault(one.bus, set()).add(one.id)
-    return {bus: frozenset(there) for bus, there in on.items()}
+    meters: dict[str, set[str]] = {}
+    for meter in site.meter:
+        if meter.bus is not None:
+            meters.setdefault(meter.bus, set()).add(meter.id)
+    return {bus: frozenset(ids) for bus, ids in meters.items()}

@@ -31,7 +31,8 @@ from jieneng.metering.errors import ConfigError, Problem, UsageError
 from jieneng.observe import serving_http
 from simulators.faults import KINDS, FaultsFile
 from simulators.faults.fault import NEVER_MS, Fault
-from simulators.registers.simulated_meter import Meter
+from simulators.protocols import PROTOCOLS
+from simulators.registers.simulated_meter import SimulatedMeter
 from simulators.scripting.fault_script import FaultScript, PlacedFault
 from simulators.serving.simulated_bus import ExchangeRecord
 from simulators.settings import ControlSettings
@@ -99,7 +100,7 @@ class SimulatorControl:
                 "site": self._simulated.site.id,
                 "time": utc_text(now_ms),
                 "meters": len(self._simulated.meters),
-                "faults": sum(placed.on(now_ms) for placed in self._script.placed),
+                "faults": sum(placed.is_active(now_ms) for placed in self._script.placed),
                 "see": ["/kinds", "/faults", "/meters", "/exchanges"],
             }
         )
@@ -130,7 +131,7 @@ class SimulatorControl:
         active = [
             placed.id
             for placed in self._script.placed
-            if placed.fault.ends and placed.span.end_ms > now_ms
+            if placed.fault.can_end and placed.span.end_ms > now_ms
         ]
         return _json(self._end(active))
 
@@ -169,7 +170,7 @@ class SimulatorControl:
         found = self._exchange_log.latest(meter, bus, min(int(limit), _MAX_EXCHANGES))
         return _json([exchange_row(exchange) for exchange in found])
 
-    def _known_meter(self, name: str) -> Meter:
+    def _known_meter(self, name: str) -> SimulatedMeter:
         if name not in self._simulated.meters:
             known = ", ".join(self._simulated.meters)
             raise _NotFound("there is no meter {id}. Known are: {known}.", id=name, known=known)
@@ -189,14 +190,14 @@ class SimulatorControl:
             )
         return round(at.timestamp() * 1000)
 
-    def _truth(self, meter: Meter, at_ms: int) -> dict[str, object]:
+    def _truth(self, meter: SimulatedMeter, at_ms: int) -> dict[str, object]:
         """Return a meter's true consumption, and its registers with and without faults."""
         at = np.asarray([at_ms])
         really, shown = meter.values(at_ms, states=()), meter.values(at_ms)
         return {
             "meter": meter.id,
             "time": utc_text(at_ms),
-            "quantity": meter.counts,
+            "quantity": meter.counter_quantity,
             "flowed": float(meter.load.consumption(at)[0]),
             "rate": float(meter.load.rate(at)[0]),
             "registers": {
@@ -205,7 +206,7 @@ class SimulatorControl:
             "faults": [
                 placed.id
                 for placed in self._script.placed
-                if meter.id in placed.meters and placed.on(at_ms)
+                if meter.id in placed.meters and placed.is_active(at_ms)
             ],
         }
 
@@ -263,8 +264,9 @@ def kind_row(kind: type[Fault]) -> dict[str, object]:
             name: None if default is msgspec.NODEFAULT else default
             for name, default in kind.own_keys().items()
         },
-        "links": list(kind.framings),
-        "drawn": kind.drawn,
+        "links": list(kind.links),
+        "protocols": list(kind.protocols or PROTOCOLS),
+        "drawn": kind.is_random,
     }
 
 
@@ -279,7 +281,7 @@ def placed_row(placed: PlacedFault, now_ms: int) -> dict[str, object]:
         **given,
         "begin": utc_text(placed.span.begin_ms),
         "end": None if placed.span.end_ms == NEVER_MS else utc_text(placed.span.end_ms),
-        "on": placed.on(now_ms),
+        "on": placed.is_active(now_ms),
         "meters": sorted(placed.meters),
     }
 
@@ -288,11 +290,14 @@ def exchange_row(exchange: ExchangeRecord) -> dict[str, object]:
     """Return an exchange with its bytes in hexadecimal."""
     return {
         "time": utc_text(exchange.time_ms),
-        **{
-            name: value
-            for name, value in msgspec.structs.asdict(exchange).items()
-            if name not in ("time_ms", "sent")
-        },
+        "bus": exchange.bus,
+        "meter": exchange.meter,
+        "peer": exchange.peer,
+        **exchange.request.fields,
+        "verdict": exchange.verdict,
+        "faults": exchange.faults,
+        "value": exchange.value,
+        "register": exchange.register,
         "sent": exchange.sent.hex(" "),
     }
 

@@ -1,9 +1,8 @@
 """Serve one master: take its requests from the bytes that arrive, and send the bus's replies.
 
 Law: a line decides nothing. It hands each request to its bus, and carries out the steps that the
-bus returns, in that order and with those pauses. pymodbus's own server can't do this: it can't keep
-silent for one unit, can't answer late, and loses all but the first of several requests that arrive
-together (`modbus_frames` says what pymodbus is used for).
+bus returns, in that order and with those pauses. The devices of each protocol hear all bytes of a
+line, as they do on a pair of wires, and each takes the frames that it understands.
 """
 
 import asyncio
@@ -13,17 +12,16 @@ from typing import Final, Protocol
 
 import msgspec
 
-from simulators.encoding.modbus_frames import Request
-from simulators.faults.reply_faults import ConnectionAction, worse
+from simulators.faults.reply_faults import ConnectionAction, ReplyStep, worse
+from simulators.protocols.simulated_protocol import BusAddress, Codec
 from simulators.serving.simulated_bus import (
     ExchangeListener,
     PlannedReply,
+    ReceivedRequest,
     SimulatedBus,
     timeliness,
 )
 
-#: Size of the longest Modbus frame [bytes]; a longer unfinished one is no Modbus.
-_LONGEST_FRAME: Final = 264
 #: Longest pause within a serial frame [s] (3.5 characters at 1200 baud are 32 ms).
 _FRAME_GAP_S: Final = 0.05
 
@@ -39,6 +37,39 @@ class LineTransport(Protocol):
 
     def is_closing(self) -> bool:
         """Return True if nothing can be sent any more."""
+
+
+class _FrameBuffer:
+    """The unfinished bytes of a line, as the devices of one protocol hear them."""
+
+    def __init__(self, protocol: str, codec: Codec) -> None:
+        self._protocol = protocol
+        self._codec = codec
+        self._bytes = bytearray()
+
+    def take(self, data: bytes, *, after_gap: bool) -> list[ReceivedRequest]:
+        """Add bytes and return the requests that are complete.
+
+        Args:
+            data: the bytes.
+            after_gap: True if silence on the line preceded them.
+        """
+        if after_gap and self._codec.silence_ends_frame:
+            self._bytes.clear()
+        self._bytes += data
+        requests = []
+        while (request := self._codec.take(self._bytes)) is not None:
+            requests.append(ReceivedRequest(self._protocol, request))
+        return requests
+
+    def clear(self) -> None:
+        """Drop the unfinished bytes."""
+        self._bytes.clear()
+
+    @property
+    def overflows(self) -> bool:
+        """Return True if the bytes are more than any frame of the protocol."""
+        return len(self._bytes) > self._codec.longest_frame
 
 
 class Line:
@@ -61,10 +92,11 @@ class Line:
         self._peer = peer
         self._on_exchange = on_exchange
         self._loop = asyncio.get_running_loop()
-        self._buffer = bytearray()
+        self._buffers = [_FrameBuffer(protocol, codec) for protocol, codec in bus.codecs.items()]
         self._received_s = 0.0  # when the latest bytes arrived, on the loop's clock
-        self._waiting: deque[tuple[Request, float]] = deque()  # requests, and when each arrived
-        self._request_counts = Counter[int]()  # by unit
+        # Requests, and when each arrived.
+        self._waiting: deque[tuple[ReceivedRequest, float]] = deque()
+        self._request_counts = Counter[tuple[str, BusAddress]]()  # by `ReceivedRequest.key`
         self._busy = False
         self._sending = asyncio.Lock()  # so that pieces of two replies are never mixed
         self._used_in_power_cut = False
@@ -75,13 +107,14 @@ class Line:
         if self.dead:
             return
         now_s = self._loop.time()
-        if self._bus.codec.framing != "tcp" and now_s - self._received_s > _FRAME_GAP_S:
-            self._buffer.clear()
+        after_gap = now_s - self._received_s > _FRAME_GAP_S
         self._received_s = now_s
-        self._buffer += data
-        while request := self._bus.codec.take(self._buffer):
-            self._waiting.append((request, now_s))
-        if len(self._buffer) > _LONGEST_FRAME:
+        taken = [buffer.take(data, after_gap=after_gap) for buffer in self._buffers]
+        for requests, buffer in zip(taken, self._buffers, strict=True):
+            self._waiting.extend((request, now_s) for request in requests)
+            if any(taken) and not requests:
+                buffer.clear()  # the bytes were a frame of another protocol
+        if all(buffer.overflows for buffer in self._buffers):
             self._transport.reset()
         self._answer_waiting()
 
@@ -96,20 +129,20 @@ class Line:
         while self._waiting and not self._busy and not self.dead:
             self._answer(*self._waiting.popleft())
 
-    def _answer(self, request: Request, received_s: float) -> None:
+    def _answer(self, received: ReceivedRequest, received_s: float) -> None:
         if self._bus.dark:
             self._used_in_power_cut = True
         elif self._used_in_power_cut:
             # The gateway has restarted, and knows nothing of this connection.
             self._transport.reset()
             return
-        self._request_counts[request.unit] += 1
-        planned = self._bus.reply_to(request, self._request_counts[request.unit], self._peer)
-        steps = planned.answer.acts
+        self._request_counts[received.key] += 1
+        planned = self._bus.reply_to(received, self._request_counts[received.key], self._peer)
+        steps = planned.plan.steps
         if not self._sending.locked() and not any(isinstance(step, float) for step in steps):
             self._record(planned, [self._carry_out(step) for step in steps], received_s)
             return
-        self._busy = planned.answer.waits
+        self._busy = planned.plan.blocks_next
         task = self._loop.create_task(self._carry_out_in_time(planned, received_s))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -119,7 +152,7 @@ class Line:
         sent: list[bytes | None] = []
         try:
             async with AsyncExitStack() as turn:
-                for step in planned.answer.acts:
+                for step in planned.plan.steps:
                     if isinstance(step, float):
                         await asyncio.sleep(step)
                         continue
@@ -129,12 +162,12 @@ class Line:
         except asyncio.CancelledError:  # the master has closed its connection
             self._record(planned, [*sent, None], received_s)
             raise
-        if planned.answer.waits:
+        if planned.plan.blocks_next:
             self._busy = False
         self._record(planned, sent, received_s)
         self._answer_waiting()
 
-    def _carry_out(self, step: bytes | ConnectionAction | float) -> bytes | None:
+    def _carry_out(self, step: ReplyStep) -> bytes | None:
         """Carry out one step. Return the bytes sent, or None if they could not be sent."""
         if step is ConnectionAction.RESET:
             self._transport.reset()

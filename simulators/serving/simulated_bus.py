@@ -1,43 +1,59 @@
-"""Decide how a simulated bus answers a Modbus request. No socket: a request in, a reply plan out.
+"""Decide how a simulated bus answers a request. No socket: a request in, a reply plan out.
 
 Laws:
 
 1. Values are computed at the moment of the request, by the clock passed in. Nothing runs between
    requests.
-2. A meter is strict, as real ones are. It refuses requests for registers that it lacks, for more
-   registers than it gives at once, and to write, with the exception codes of the Modbus
-   application protocol.
-3. A unit that is not there is answered over Modbus TCP as a gateway does ("gateway target failed to
-   respond"), and on a serial line by silence.
+2. A device refuses or answers a request by the rules of its own protocol; devices of several
+   protocols may share a bus.
+3. A device that is not there is answered as its protocol's codec says: by silence, or with the
+   refusal that a gateway sends in its place.
 4. Every request leaves a record of what the register really was and what was served.
 """
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
 
 import msgspec
 
 from jieneng.clock import Clock
-from simulators.encoding.modbus_frames import (
-    GATEWAY_NO_RESPONSE,
-    ILLEGAL_ADDRESS,
-    ILLEGAL_FUNCTION,
-    ILLEGAL_VALUE,
-    Codec,
-    Framing,
-    Request,
-)
+from jieneng.metering.catalog.model_forms import DEFAULT_PROTOCOL
+from jieneng.metering.site import Link
 from simulators.faults.register_faults import SlipContext, SlipFault
-from simulators.faults.reply_faults import Answer, ReplyFault, RequestContext
-from simulators.registers.register_layout import Register
-from simulators.registers.simulated_meter import ApplySlips, Meter, unchanged
+from simulators.faults.reply_faults import ReplyFault, ReplyPlan, RequestContext
+from simulators.protocols import PROTOCOLS
+from simulators.protocols.simulated_protocol import (
+    BusAddress,
+    BusRequest,
+    Codec,
+    Register,
+    ShownUnits,
+)
+from simulators.registers.simulated_meter import SimulatedMeter
 from simulators.scripting.fault_script import FaultScript
 from simulators.verdict import Verdict
 
 #: Share of the bus's `timeout_s` within which every reader must take an answer.
 _IN_TIME: Final = 0.7
+
+
+class ReceivedRequest(msgspec.Struct, frozen=True):
+    """A request that was taken from a line.
+
+    Attributes:
+        protocol: protocol in whose frames it came.
+        request: the request.
+    """
+
+    protocol: str
+    request: BusRequest
+
+    @property
+    def key(self) -> tuple[str, BusAddress]:
+        """The protocol and the address of the device that is asked."""
+        return self.protocol, self.request.device
 
 
 class ExchangeRecord(msgspec.Struct, frozen=True):
@@ -47,12 +63,9 @@ class ExchangeRecord(msgspec.Struct, frozen=True):
         time_ms: when the last byte of the reply was sent, or, without a reply, when the request
             arrived; UTC.
         bus: the bus's id.
-        meter: the meter's id; None if the unit is no meter.
+        meter: the meter's id; None if no meter has the address.
         peer: the master's address, host:port.
-        unit: the Modbus unit that was addressed.
-        function: Modbus function.
-        address: first register of the request.
-        count: number of registers of the request.
+        request: the request.
         verdict: whether a reader must keep the reply's values, may, or must not believe them.
         faults: ids of the faults that touched the reply; states of the device are not named.
         sent: bytes of the reply.
@@ -65,10 +78,7 @@ class ExchangeRecord(msgspec.Struct, frozen=True):
     bus: str
     meter: str | None
     peer: str
-    unit: int
-    function: int
-    address: int
-    count: int
+    request: BusRequest
     verdict: Verdict = "bad"
     faults: tuple[str, ...] = ()
     sent: bytes = b""
@@ -87,7 +97,7 @@ def ignore_exchange(_: ExchangeRecord) -> None:
 class PlannedReply(msgspec.Struct, frozen=True):
     """The steps of a reply, and the record of the exchange to complete when they are done."""
 
-    answer: Answer
+    plan: ReplyPlan
     record: ExchangeRecord
 
 
@@ -96,7 +106,7 @@ class SimulatedBus:
 
     Attributes:
         name: the bus's id.
-        codec: frames of its link.
+        codecs: codecs of the protocols that its meters speak, by protocol.
         clock: time of the simulation.
         script: faults; None if there are none.
         timeout_s: the bus's time-out according to the site [real s].
@@ -105,174 +115,188 @@ class SimulatedBus:
     def __init__(
         self,
         name: str,
-        meters: Mapping[int, Meter],
+        meters: Iterable[tuple[BusAddress, SimulatedMeter]],
         clock: Clock,
-        framing: Framing,
+        link: Link,
         *,
         script: FaultScript | None = None,
         timeout_s: float = math.inf,
     ) -> None:
-        """Make a bus of these meters, by unit."""
+        """Make a bus of these meters, each with its address."""
+        self._meters = {
+            (protocol, address): meter for address, meter in meters for protocol in meter.protocols
+        }
+        spoken = {protocol for protocol, _ in self._meters} or {DEFAULT_PROTOCOL}
         self.name: Final = name
-        self.codec: Final = Codec(framing)
+        self.codecs: Final[Mapping[str, Codec]] = {
+            protocol: form.codec(link) for protocol, form in PROTOCOLS.items() if protocol in spoken
+        }
         self.clock: Final = clock
         self.script: Final = script
-        self._meters = meters
         self.timeout_s: Final = timeout_s
-        self._read_counts = Counter[int]()
+        self._link = link
+        self._read_counts = Counter[tuple[str, BusAddress]]()
 
     @property
     def dark(self) -> bool:
         """Return True while the power of the whole bus is cut."""
-        return self.script is not None and self.script.dark_bus(self.name, self.clock.now_ms())
+        return self.script is not None and self.script.bus_is_dark(self.name, self.clock.now_ms())
 
-    def reply_to(self, request: Request, nth_of_unit: int, peer: str) -> PlannedReply:
+    def reply_to(
+        self, received: ReceivedRequest, nth_on_connection: int, peer: str
+    ) -> PlannedReply:
         """Return the reply to a request.
 
         Args:
-            request: the request.
-            nth_of_unit: number of requests to this unit on this connection, this one included.
+            received: the request.
+            nth_on_connection: number of requests to this device on this connection, this one
+                included.
             peer: the master's address.
         """
         now_ms = self.clock.now_ms()
-        meter = self._meters.get(request.unit)
+        meter = self._meter(received, now_ms)
         record = ExchangeRecord(
-            now_ms, self.name, meter.id if meter else None, peer, request.unit, request.function,
-            request.address, request.count,
-        )  # fmt: skip
+            now_ms, self.name, meter.id if meter else None, peer, received.request
+        )
         if self.dark or (meter is not None and self._is_dark(meter, now_ms)):
-            return PlannedReply(Answer((), "bad", empty=True), record)
-        replies = self._replies(meter, now_ms)
+            return PlannedReply(ReplyPlan((), "bad", has_no_data=True), record)
+        faults = self._reply_faults(meter, received.protocol, now_ms)
         if meter is None:
-            code = GATEWAY_NO_RESPONSE if self.codec.framing == "tcp" else None
-            return self._refuse(request, code, replies, record)
-        code = exception_code(meter, request, now_ms)
+            code = self.codecs[received.protocol].missing_device_code
+            return self._refuse(received, code, faults, record)
+        code = meter.device(now_ms).refusal_code(received.request)
         if code is not None:
-            return self._refuse(request, code, replies, record)
-        return self._reply_with_registers(meter, request, nth_of_unit, replies, record)
+            return self._refuse(received, code, faults, record)
+        return self._answer(meter, received, nth_on_connection, faults, record)
+
+    def _meter(self, received: ReceivedRequest, now_ms: int) -> SimulatedMeter | None:
+        """Return the meter that is asked; None if no device there speaks the protocol now."""
+        meter = self._meters.get(received.key)
+        return meter if meter and meter.protocol(now_ms) == received.protocol else None
 
     def _refuse(
         self,
-        request: Request,
+        received: ReceivedRequest,
         code: int | None,
-        replies: tuple[ReplyFault, ...],
+        faults: tuple[ReplyFault, ...],
         record: ExchangeRecord,
     ) -> PlannedReply:
-        """Return a reply with an exception code, or silence if the code is None."""
-        answered = _with_reply_header(request, replies)
-        acts = () if code is None else (self.codec.refusal(answered, code),)
-        answer = Answer(acts, "bad", empty=True)
-        return self._with_faults(answer, RequestContext(self.codec, answered, 0), replies, record)
+        """Return a refusal with a code, or silence if the code is None."""
+        codec = self.codecs[received.protocol]
+        answered = _answered_request(received.request, faults)
+        steps = () if code is None else (codec.refusal(answered, code),)
+        plan = ReplyPlan(steps, "bad", has_no_data=True)
+        return _apply_faults(plan, RequestContext(codec, answered, 0), faults, record)
 
-    def _reply_with_registers(
+    def _answer(
         self,
-        meter: Meter,
-        request: Request,
-        nth_of_unit: int,
-        replies: tuple[ReplyFault, ...],
+        meter: SimulatedMeter,
+        received: ReceivedRequest,
+        nth_on_connection: int,
+        faults: tuple[ReplyFault, ...],
         record: ExchangeRecord,
     ) -> PlannedReply:
-        """Return the reply to a read that the meter does not refuse."""
-        self._read_counts[request.unit] += 1
-        number, now_ms = self._read_counts[request.unit], record.time_ms
-        slips = self._slips(meter, now_ms)
-        address = request.address
-        for fault in slips:
-            address = fault.moved(address)
-        held = meter.words(
-            request.function, address, request.count, now_ms, _slipping(slips, nth_of_unit, number)
+        """Return the reply to a request that the meter does not refuse."""
+        self._read_counts[received.key] += 1
+        nth_of_meter, now_ms = self._read_counts[received.key], record.time_ms
+        codec, device, request = (
+            self.codecs[received.protocol],
+            meter.device(now_ms),
+            received.request,
         )
-        answered = _with_reply_header(request, replies)
-        answer = Answer(
-            (self.codec.reply(answered, held),), "good" if answered == request else "bad"
+        slips = self._slips(meter, received.protocol, now_ms)
+        served: Any = request
+        for slip in slips:
+            served = slip.redirected(served)
+        shown = _with_slips(meter, now_ms, slips, nth_on_connection, nth_of_meter)
+        contents = device.contents(served, shown)
+        answered = _answered_request(request, faults)
+        plan = ReplyPlan(
+            (codec.reply(answered, contents),), "good" if answered == request else "bad"
         )
-        value = meter.counter(held, request.function, request.address, now_ms)
+        counter = meter.counter_register(now_ms)
+        value = counter.value(device.decode(counter, request, contents))
         known_value = None if math.isnan(value) else value
         disturbed = known_value is not None and bool(slips or meter.states)
         record = msgspec.structs.replace(
             record,
-            faults=tuple(fault.id or "" for fault in slips),
+            faults=tuple(slip.id or "" for slip in slips),
             value=known_value,
-            register=meter.undisturbed(now_ms) if disturbed else known_value,
+            register=meter.counter_without_faults(now_ms) if disturbed else known_value,
         )
-        return self._with_faults(
-            answer, RequestContext(self.codec, answered, number), replies, record
-        )
+        return _apply_faults(plan, RequestContext(codec, answered, nth_of_meter), faults, record)
 
-    def _with_faults(
-        self,
-        answer: Answer,
-        question: RequestContext,
-        replies: tuple[ReplyFault, ...],
-        record: ExchangeRecord,
-    ) -> PlannedReply:
-        """Return the reply that the faults make of the right one."""
-        for reply in replies:
-            answer = reply.change(answer, question)
-        cleared = {} if not answer.empty else {"value": None, "register": None}
-        names = tuple(fault.id or "" for fault in replies)
-        return PlannedReply(
-            answer,
-            msgspec.structs.replace(
-                record, verdict=answer.verdict, faults=record.faults + names, **cleared
-            ),
-        )
+    def _is_dark(self, meter: SimulatedMeter, now_ms: int) -> bool:
+        return self.script is not None and self.script.meter_is_dark(meter.id, now_ms)
 
-    def _is_dark(self, meter: Meter, now_ms: int) -> bool:
-        return self.script is not None and self.script.dark(meter.id, now_ms)
-
-    def _slips(self, meter: Meter, now_ms: int) -> tuple[SlipFault, ...]:
+    def _slips(self, meter: SimulatedMeter, protocol: str, now_ms: int) -> tuple[SlipFault, ...]:
         if self.script is None:
             return ()
-        framing = self.codec.framing
-        found = self.script.slips(meter.id, now_ms)
-        return tuple(fault for fault in found if framing in fault.framings)
+        drawn = self.script.slip_faults(meter.id, now_ms)
+        return tuple(fault for fault in drawn if fault.is_possible(self._link, protocol))
 
-    def _replies(self, meter: Meter | None, now_ms: int) -> tuple[ReplyFault, ...]:
+    def _reply_faults(
+        self, meter: SimulatedMeter | None, protocol: str, now_ms: int
+    ) -> tuple[ReplyFault, ...]:
         """Return the active faults of a meter's replies; for None, those of the whole bus."""
         if self.script is None:
             return ()
-        found = (
-            self.script.whole_bus_replies(self.name, now_ms)
+        drawn = (
+            self.script.bus_reply_faults(self.name, now_ms)
             if meter is None
-            else self.script.replies(meter.id, now_ms)
+            else self.script.reply_faults(meter.id, now_ms)
         )
-        return tuple(fault for fault in found if self.codec.framing in fault.framings)
+        return tuple(fault for fault in drawn if fault.is_possible(self._link, protocol))
 
 
-def _with_reply_header(request: Request, replies: tuple[ReplyFault, ...]) -> Request:
-    """Return the request that the reply's header will claim to answer."""
-    for reply in replies:
-        request = reply.heading(request)
+def _answered_request(request: BusRequest, faults: tuple[ReplyFault, ...]) -> BusRequest:
+    """Return the request that the reply will claim to answer."""
+    for fault in faults:
+        request = fault.answered_request(request)
     return request
 
 
-def exception_code(meter: Meter, request: Request, now_ms: int) -> int | None:
-    """Return the exception code with which a meter refuses a request; None if it answers."""
-    if not request.reads or not meter.answers(request.function, now_ms):
-        return ILLEGAL_FUNCTION
-    if not 1 <= request.count <= meter.most(now_ms):
-        return ILLEGAL_VALUE
-    if not meter.has(request.function, request.address, request.count, now_ms):
-        return ILLEGAL_ADDRESS
-    return None
+def _apply_faults(
+    plan: ReplyPlan,
+    context: RequestContext,
+    faults: tuple[ReplyFault, ...],
+    record: ExchangeRecord,
+) -> PlannedReply:
+    """Return the reply that the faults make of the right one."""
+    for fault in faults:
+        plan = fault.change_plan(plan, context)
+    cleared = {"value": None, "register": None} if plan.has_no_data else {}
+    ids = tuple(fault.id or "" for fault in faults)
+    return PlannedReply(
+        plan,
+        msgspec.structs.replace(
+            record, verdict=plan.verdict, faults=record.faults + ids, **cleared
+        ),
+    )
 
 
-def _slipping(faults: tuple[SlipFault, ...], nth_of_unit: int, number: int) -> ApplySlips:
-    """Return the function that applies these faults to each register of a reply."""
-    if not faults:
-        return unchanged
+def _with_slips(
+    meter: SimulatedMeter,
+    now_ms: int,
+    slips: tuple[SlipFault, ...],
+    nth_on_connection: int,
+    nth_of_meter: int,
+) -> ShownUnits:
+    """Return the units that the meter's registers show in one reply, with its slips."""
+    shown = meter.shown_units(now_ms)
+    if not slips:
+        return shown
 
-    def slips(one: Register, units: float) -> float:
-        slip = SlipContext(
-            one.row.quantity, one.counts, one.layout, float(one.step), nth_of_unit, number
-        )
-        for fault in faults:
-            if fault.concerns(slip):
-                units = fault.shown(units, slip)
+    def slipped(register: Register) -> float:
+        is_counter = register.quantity == meter.counter_quantity
+        context = SlipContext(register, is_counter, nth_on_connection, nth_of_meter)
+        units = shown(register)
+        for slip in slips:
+            if slip.affects(context):
+                units = slip.changed_units(units, context)
         return units
 
-    return slips
+    return slipped
 
 
 def timeliness(waited_s: float, timeout_s: float) -> Verdict:
@@ -282,7 +306,7 @@ def timeliness(waited_s: float, timeout_s: float) -> Verdict:
     does once it has learned how slow a gateway is, and then stores a true reading.
 
     Args:
-        waited_s: from the question to the last byte of its answer [real s].
+        waited_s: from the request to the last byte of its answer [real s].
         timeout_s: the bus's time-out [real s].
     """
     return "good" if waited_s <= _IN_TIME * timeout_s else "doubtful"

@@ -17,7 +17,6 @@ import numpy as np
 
 from jieneng import config_file as toml
 from jieneng.clock import Clock
-from jieneng.metering.catalog.modbus_points import modbus_models
 from jieneng.metering.errors import ConfigError, Problem
 from jieneng.site_folder import SiteFolder
 from simulators import simulated_site
@@ -43,13 +42,12 @@ def simulate_site(folder: SiteFolder, settings: SimulatorSettings) -> SimulatedS
     Raises:
         ConfigError: `simulator.toml` or a replayed file has errors.
     """
-    book = read_package_data("loads.toml", LoadRecipes)
-    if problems := simulated_site.check(folder.site, settings, book):
+    recipes = read_package_data("loads.toml", LoadRecipes)
+    if problems := simulated_site.check(folder.site, settings, recipes):
         raise ConfigError(problems)
     presence = read_package_data("presence.toml", PresenceFile)
-    models = modbus_models(folder.models)
     return simulated_site.build(
-        folder.site, models, settings, presence, book, replays(folder, settings)
+        folder.site, folder.models, settings, presence, recipes, replays(folder, settings)
     )
 
 
@@ -115,8 +113,8 @@ async def serving(
 ) -> AsyncIterator[dict[str, BusEndpoint]]:
     """Serve every bus of a simulated site while the context is open. Yields the endpoints, by bus.
 
-    A bus of link `tcp` speaks Modbus TCP, one of `rtu_tcp` sends RTU frames over TCP, and one of
-    `rtu` is a serial port of this machine, a pseudo-terminal.
+    A bus of link `tcp` or `rtu_tcp` is a TCP port, and one of `rtu` is a serial port of this
+    machine, a pseudo-terminal.
 
     Args:
         simulated: the simulated site.
@@ -135,11 +133,11 @@ async def serving(
     async with AsyncExitStack() as stack:
         endpoints: dict[str, BusEndpoint] = {}
         for row in site.bus:
-            meters = {
-                meter.unit: simulated.meters[meter.id]
+            meters = [
+                (meter.unit if meter.address is None else meter.address, simulated.meters[meter.id])
                 for meter in site.meter
                 if meter.bus == row.id and meter.id in simulated.meters
-            }
+            ]
             bus = SimulatedBus(
                 row.id, meters, clock, row.link, script=script, timeout_s=row.timeout_s
             )
@@ -155,6 +153,6 @@ async def serving(
 
 
 def _warm_up(simulated: SimulatedSite, now_ms: int) -> None:
-    """Ask every load once: the first question is slow, and no master should wait for it."""
+    """Compute every load once: the first time is slow, and no master should wait for it."""
     for load in simulated.loads.values():
         load.consumption(np.asarray([now_ms]))

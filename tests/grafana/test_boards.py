@@ -13,8 +13,8 @@ import pytest
 
 from analytics.figures.figure import Status
 from grafana import boards, build, data_source, queries
-from grafana.panel_layout import Row, place
-from grafana.panels import GRID, verdicts
+from grafana.panel_layout import PanelRow, lay_out
+from grafana.panels import GRID_COLUMNS, status_values
 from jieneng.locale import translator
 from jieneng.metering import line_protocol, schema
 from jieneng.metering.schema import Point
@@ -97,18 +97,18 @@ def test_a_query_selects_and_never_computes(panel: Json) -> None:
 
 def test_names_that_are_not_in_the_schema_are_refused() -> None:
     with pytest.raises(ValueError, match="measurement"):
-        queries.newest("power", ("value",), {})
+        queries.latest("power", ("value",), {})
     with pytest.raises(ValueError, match="field"):
-        queries.newest(schema.INDICATOR, ("values",), {})
+        queries.latest(schema.INDICATOR, ("values",), {})
     with pytest.raises(ValueError, match="tag"):
-        queries.newest(schema.INDICATOR, ("value",), {"building": "x"})
+        queries.latest(schema.INDICATOR, ("value",), {"building": "x"})
 
 
 @pytest.mark.parametrize("board", BOARDS.values(), ids=list(BOARDS))
 def test_panels_lie_on_the_grid_and_none_on_another(board: Json) -> None:
     places = [panel["gridPos"] for panel in board["panels"]]
     for spot in places:
-        assert 0 <= spot["x"] < spot["x"] + spot["w"] <= GRID
+        assert 0 <= spot["x"] < spot["x"] + spot["w"] <= GRID_COLUMNS
     for one, other in combinations(places, 2):
         beside = one["x"] + one["w"] <= other["x"] or other["x"] + other["w"] <= one["x"]
         above = one["y"] + one["h"] <= other["y"] or other["y"] + other["h"] <= one["y"]
@@ -119,13 +119,13 @@ def test_panels_lie_on_the_grid_and_none_on_another(board: Json) -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 7])
 def test_a_row_of_panels_fills_the_width(count: int) -> None:
-    placed = place([Row(4, tuple({"title": str(number)} for number in range(count)))])
-    assert sum(panel["gridPos"]["w"] for panel in placed) == GRID
+    placed = lay_out([PanelRow(4, tuple({"title": str(number)} for number in range(count)))])
+    assert sum(panel["gridPos"]["w"] for panel in placed) == GRID_COLUMNS
 
 
 def test_uids_are_fixed_and_verdicts_are_all_worded() -> None:
     assert BOARDS["targets-overview"]["uid"] == "jieneng-targets-overview"
-    assert set(verdicts(str)) == set(get_args(Status))
+    assert set(status_values(str)) == set(get_args(Status))
 
 
 def test_a_board_in_english_has_no_chinese_in_it() -> None:
@@ -135,8 +135,8 @@ def test_a_board_in_english_has_no_chinese_in_it() -> None:
 
 
 def test_no_secret_stands_in_the_data_source() -> None:
-    assert "Token $INFLUX_TOKEN" in data_source.PROVISIONING
-    assert f"uid: {data_source.UID}" in data_source.PROVISIONING
+    assert "Token $INFLUX_TOKEN" in data_source.DATA_SOURCES_YAML
+    assert f"uid: {data_source.UID}" in data_source.DATA_SOURCES_YAML
 
 
 # --- against a real database --------------------------------------------------------------------

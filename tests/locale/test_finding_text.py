@@ -10,7 +10,7 @@ from rich.console import Console
 
 from analytics.figures.figure import Figure
 from analytics.report import csv_output, figure_json, page, terminal_tables
-from analytics.report.report_data import PageData, Scope
+from analytics.report.report_data import NamedScope, PageData
 from jieneng.locale import Translate, sentences, translator
 from jieneng.locale.finding_text import Labels, finding_text
 from jieneng.metering import findings
@@ -139,7 +139,7 @@ def page_data(figure: Figure) -> PageData:
         site_name="行政中心",
         period="2024",
         generated=datetime(2025, 1, 2, tzinfo=LABELS.zone),
-        scopes=(Scope("block-1", "1号楼", "area"),),
+        scopes=(NamedScope("block-1", "1号楼", "area"),),
         figures=(figure,),
         labels=LABELS,
     )

@@ -17,8 +17,8 @@ from jieneng.site_folder import packaged_models
 from simulators.faults.fault import Fault
 from simulators.load.altered_load import AlteredLoad
 from simulators.load.constant_load import ConstantLoad
-from simulators.registers import simulated_meter as metered
 from simulators.registers.device_period import DevicePeriod
+from simulators.registers.simulated_meter import SimulatedMeter
 from simulators.scripting.fault_script import FaultScript
 from simulators.serving import site_server
 from simulators.serving.bus_endpoint import BusEndpoint
@@ -65,7 +65,7 @@ def simulated(link: Any = "tcp") -> SimulatedSite:
     leaves = {name: AlteredLoad(ConstantLoad(rate, BEGIN_MS)) for name, rate in _RATES.items()}
     flows = {name: AlteredLoad(leaf) for name, leaf in leaves.items()}
     meters = {
-        one.id: metered.Meter(
+        one.id: SimulatedMeter(
             one.id, one.medium, flows[one.id], [DevicePeriod(0, MODELS[one.model or ""])]
         )
         for one in where.meter
@@ -173,5 +173,5 @@ async def scene(*faults: Fault, link: Any = "tcp") -> AsyncIterator[Scene]:
         one.simulated, one.clock, script=one.script, on_exchange=one.see
     ) as places:
         one.places = places
-        one.script.started()
+        one.script.simulation_started()
         yield one

@@ -10,8 +10,9 @@ from jieneng.metering.quantities import CONSUMPTION, QUANTITIES
 from jieneng.metering.site import Site, SiteInfo
 from jieneng.site_folder import SiteFolder
 from simulators import meter_history
-from simulators.registers.device_history import ratios
+from simulators.registers.device_history import transformer_ratios
 from simulators.simulated_site import SimulatedSite
+from tests.simulators.modbus_words import has_registers, words_of
 
 
 def test_every_counter_of_every_meter_has_its_readings(
@@ -49,12 +50,14 @@ def test_the_agents_own_read_plan_reads_the_same_digits(
     for one in example.site.meter:
         readings = simulated.meters[one.id].readings(moments)[CONSUMPTION[one.medium]]
         for moment, value in zip(moments.tolist(), readings.tolist(), strict=True):
-            ct, pt = ratios(example.site, one, moment)
+            ct, pt = transformer_ratios(example.site, one, moment)
             for read in plan(modbus_models(example.models)[one.model or ""], {"ct": ct, "pt": pt}):
-                words = simulated.meters[one.id].words(
-                    read.function, read.address, read.count, moment
+                words = words_of(
+                    simulated.meters[one.id], read.function, read.address, read.count, moment
                 )
-                assert simulated.meters[one.id].has(read.function, read.address, read.count, moment)
+                assert has_registers(
+                    simulated.meters[one.id], read.function, read.address, read.count, moment
+                )
                 said = read.decode(b"".join(word.to_bytes(2, "big") for word in words))
                 found = dict(zip(read.quantities, said, strict=True))
                 if CONSUMPTION[one.medium] in found:

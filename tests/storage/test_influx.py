@@ -93,7 +93,7 @@ async def test_points_older_than_the_retention_policy_are_named(influx: Influx) 
     async with opened(influx.url, database="short") as store:
         await store.prepare()
         policy = 'CREATE RETENTION POLICY "hour" ON "short" DURATION 1h REPLICATION 1 DEFAULT'
-        await store._ask("POST", policy)
+        await store._query("POST", policy)
         old = [
             Point("electricity", (("meter", "m"),), (("energy_kwh", 1.0),), 10**12 + i)
             for i in range(2000)
@@ -107,7 +107,7 @@ async def test_points_older_than_the_retention_policy_are_named(influx: Influx) 
 async def test_a_database_that_went_missing_is_made_again(influx: Influx) -> None:
     async with opened(influx.url) as store:
         await store.prepare()
-        await store._ask("POST", f'DROP DATABASE "{store._settings.database}"')
+        await store._query("POST", f'DROP DATABASE "{store._settings.database}"')
         assert (await store.write(points(3))).written == 3
         assert await count(store) == 3
 

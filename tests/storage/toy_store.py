@@ -54,7 +54,7 @@ class ToyStore:
         end_ms: int,
     ) -> list[Series]:
         found = []
-        for tags, rows in self._matching(measurement, where):
+        for tags, rows in self._matching_series(measurement, where):
             known = {t: row[field] for t, row in sorted(rows.items()) if field in row}
             times = [time_ms for time_ms in known if start_ms <= time_ms < end_ms]
             if times:
@@ -63,13 +63,15 @@ class ToyStore:
         return found
 
     async def span(self, measurement: str, *, where: Mapping[str, str]) -> tuple[int, int] | None:
-        times = [time_ms for _, rows in self._matching(measurement, where) for time_ms in rows]
+        times = [
+            time_ms for _, rows in self._matching_series(measurement, where) for time_ms in rows
+        ]
         return (min(times), max(times)) if times else None
 
     async def delete(
         self, measurement: str, *, where: Mapping[str, str], start_ms: int, end_ms: int
     ) -> None:
-        for _, rows in self._matching(measurement, where):
+        for _, rows in self._matching_series(measurement, where):
             for time_ms in [time_ms for time_ms in rows if start_ms <= time_ms < end_ms]:
                 del rows[time_ms]
 
@@ -81,7 +83,7 @@ class ToyStore:
             raise StoreUnavailable("there is no folder for {path}", path=self._path)
         return _MEMORY.setdefault(self._path, defaultdict(dict))
 
-    def _matching(
+    def _matching_series(
         self, measurement: str, where: Mapping[str, str]
     ) -> Iterator[tuple[dict[str, str], dict[int, dict[str, Value]]]]:
         for (name, tags), rows in self._series().items():

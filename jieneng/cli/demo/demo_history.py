@@ -44,7 +44,7 @@ async def load(
     rows = [
         series
         for series in readings(simulated, times)
-        if series.quantity == simulated.meters[series.meter].counts
+        if series.quantity == simulated.meters[series.meter].counter_quantity
     ]
     for number, series in enumerate(rows):
         for chunk in _chunks(list(points(site, series))):

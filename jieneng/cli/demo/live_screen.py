@@ -13,7 +13,7 @@ from rich.text import Text
 
 from analytics.figures.figure import Figure
 from analytics.report import terminal_tables
-from analytics.report.report_data import Reading, Scope
+from analytics.report.report_data import LatestReading, NamedScope
 from ingest.ledger import AgentLedger
 from jieneng.locale import Translate
 
@@ -35,10 +35,10 @@ class DemoSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     folder: Path
     page: Path
     elapsed_s: float
-    scopes: tuple[Scope, ...]
+    scopes: tuple[NamedScope, ...]
     periods: tuple[str, ...]
     figures: tuple[Figure, ...]
-    readings: tuple[Reading, ...]
+    readings: tuple[LatestReading, ...]
     accounts: Sequence[AgentLedger]
     services: tuple[tuple[str, int | None, int], ...]
 
@@ -62,7 +62,7 @@ def figures_screen(snapshot: DemoSnapshot, translate: Translate) -> RenderableTy
 def live_screen(snapshot: DemoSnapshot, translate: Translate) -> RenderableType:
     """Render what changes all the time, short enough for a small terminal."""
     return Group(
-        terminal_tables.live_table(live_readings(snapshot.readings), translate),
+        terminal_tables.readings_table(live_readings(snapshot.readings), translate),
         Text(counts_line(snapshot.accounts, translate)),
         Text(services_line(snapshot, translate), style="dim"),
         Text(translate("Page: {page}").format(page=snapshot.page.as_uri()), style="bold"),
@@ -79,7 +79,7 @@ def plain_line(snapshot: DemoSnapshot, translate: Translate) -> str:
     return f"{snapshot.elapsed_s:5.0f} s  {counts_line(snapshot.accounts, translate)}  {shown}"
 
 
-def live_readings(readings: Sequence[Reading]) -> list[Reading]:
+def live_readings(readings: Sequence[LatestReading]) -> list[LatestReading]:
     """Return the readings to show: of meters that have answered, those with the highest rates."""
     answered = [reading for reading in readings if reading.time is not None]
     return sorted(answered, key=lambda reading: -(reading.rate or 0.0))[:_LIVE_ROWS]

@@ -54,7 +54,7 @@ class StoreWatch:
             scopes=verdict.scopes,
             periods=tuple(dict.fromkeys((verdict.period, running.period))),
             figures=(*verdict.figures, *running.figures),
-            readings=await report_reader.latest(self._store, site, now_ms),
+            readings=await report_reader.latest_readings(self._store, site, now_ms),
             accounts=await ledger.latest_ledgers(
                 self._store, site.id, start_ms=now_ms - _LEDGER_MS, end_ms=now_ms + 1
             ),
@@ -66,7 +66,7 @@ class StoreWatch:
         if self._verdict is None:
             self._verdict = await self._page_data(_VERDICT, now_ms)
         if self._running is None or self._clock.monotonic() - self._renewed_s > _FIGURES_S:
-            year = f"{report_reader.local(now_ms, self._folder.site):%Y}"
+            year = f"{report_reader.local_time(now_ms, self._folder.site):%Y}"
             self._running = await self._page_data(year, now_ms)
             self._renewed_s = self._clock.monotonic()
             self._write_page(now_ms, self._running)
@@ -79,7 +79,7 @@ class StoreWatch:
         assert self._verdict is not None  # noqa: S101 - made before the running year's
         data = msgspec.structs.replace(
             self._verdict,
-            generated=report_reader.local(now_ms, self._folder.site),
+            generated=report_reader.local_time(now_ms, self._folder.site),
             readings=running.readings,
         )
         text = page.render(data, tr, language=preferred())

@@ -13,8 +13,8 @@ from analytics.figures.assessment import assess
 from analytics.figures.figure import Figure
 from analytics.figures.roll_up import scopes
 from analytics.figures.rule_files import Rules
-from analytics.figures.scope_basis import Measured, Metered
-from analytics.periods import of_year
+from analytics.figures.site_consumption import MeterConsumption, SiteConsumption
+from analytics.periods import calendar_year
 from analytics.settings import AnalyticsSettings
 from jieneng.metering.quantities import Medium
 from jieneng.metering.site import Site
@@ -75,16 +75,16 @@ def measured(
     a_day: Mapping[str, float] = A_DAY,
     coverage: Mapping[str, float] | None = None,
     of: Site = CENTRE,
-) -> Measured:
+) -> SiteConsumption:
     """The same every day; a meter that is not named is unknown."""
     covered = {**dict.fromkeys(a_day, 1.0), **(coverage or {})}
-    media: dict[Medium, Metered] = {}
+    media: dict[Medium, MeterConsumption] = {}
     for medium in sorted({meter.medium for meter in of.meter}):
         meters = tuple(meter.id for meter in of.meter if meter.medium == medium)
         amount = np.array([[a_day.get(one, np.nan)] * period.days for one in meters])
         share = np.array([[covered.get(one, 0.0)] * period.days for one in meters])
-        media[medium] = Metered(meters, amount, share, np.nan_to_num(amount) * (1 - share))
-    return Measured(period.start, media)
+        media[medium] = MeterConsumption(meters, amount, share, np.nan_to_num(amount) * (1 - share))
+    return SiteConsumption(period.start, media)
 
 
 def rules(path: Path, plan: str = "") -> Rules:
@@ -370,7 +370,7 @@ name = "e"
 medium = "electricity"
 area = "block"
 """)
-    whole = of_year(2025)
+    whole = calendar_year(2025)
     now = measured(whole, {"e": 1.0}, of=shared)
     found = assess(shared, rules(tmp_path), scopes(shared), whole, AFTER, now, None)
     told = {one.scope for one in found if "shared_area" in [f.code for f in one.findings]}

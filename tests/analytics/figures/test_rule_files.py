@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from analytics.app import load_rules
-from analytics.figures.factors import by_day
+from analytics.figures.factors import daily_factor
 from analytics.figures.figure import Convention
 from analytics.figures.rule_files import Rules
 from analytics.figures.targets import (
@@ -16,9 +16,9 @@ from analytics.figures.targets import (
     Target,
     cap_status,
     decrease_status,
-    path_share,
+    glide_path_share,
 )
-from analytics.periods import of_year, parse
+from analytics.periods import calendar_year, parse
 from analytics.settings import AnalyticsSettings
 from jieneng.metering.errors import ConfigError
 
@@ -44,7 +44,7 @@ def packaged(path: Path, convention: Convention = "equivalent") -> Rules:
 def factor(
     rules: Rules, kind: str, medium: str, *days: date, division: str = "320800"
 ) -> tuple[list[float], list[str]]:
-    found = by_day(
+    found = daily_factor(
         rules.factors,
         kind,  # type: ignore[arg-type]  # a kind, by its name
         medium,  # type: ignore[arg-type]  # a medium, by its name
@@ -126,14 +126,14 @@ class TestPlan:
         """domain.md section 3: shares of 2020 by year, geometric."""
         (plan,) = packaged(tmp_path).plans
         years = range(2021, 2026)
-        by_7 = [round(100 * path_share(plan, 7, year), 2) for year in years]
-        by_8 = [round(100 * path_share(plan, 8, year), 2) for year in years]
+        by_7 = [round(100 * glide_path_share(plan, 7, year), 2) for year in years]
+        by_8 = [round(100 * glide_path_share(plan, 8, year), 2) for year in years]
         assert by_7 == [98.56, 97.14, 95.74, 94.36, 93.00]
         assert by_8 == [98.35, 96.72, 95.12, 93.55, 92.00]
 
     def test_a_linear_path_on_request(self) -> None:
         plan = Plan(id="p", base=2020, from_=2021, to=2025, path="linear", source="the file")
-        assert [round(path_share(plan, 7, year), 4) for year in (2021, 2023, 2025)] == [
+        assert [round(glide_path_share(plan, 7, year), 4) for year in (2021, 2023, 2025)] == [
             0.986,
             0.958,
             0.93,
@@ -158,7 +158,7 @@ class TestPlan:
             encoding="utf-8",
         )
         rules = packaged(tmp_path)
-        found = {year: rules.plan_of(year) for year in (2020, 2021, 2025, 2026, 2031)}
+        found = {year: rules.plan_for(year) for year in (2020, 2021, 2025, 2026, 2031)}
         assert {year: plan.id if plan else None for year, plan in found.items()} == {
             2020: None,
             2021: "2021-2025",
@@ -166,7 +166,7 @@ class TestPlan:
             2026: "2026-2030",
             2031: "2026-2030",
         }
-        assert rules.base_year(parse("2027-03")) == of_year(2025)
+        assert rules.base_year(parse("2027-03")) == calendar_year(2025)
         assert rules.base_year(parse("2020")) is None
 
     def test_what_refers_to_nothing_is_refused_with_its_line(self, tmp_path: Path) -> None:
@@ -224,7 +224,7 @@ def test_the_end_year_is_judged_by_the_operator_as_it_stands(
     operator: Operator, base: float, value: float, status: str
 ) -> None:
     change = 100 * (value / base - 1)
-    assert decrease_status(PLAN, target(operator), 2025, change, final=True) == status
+    assert decrease_status(PLAN, target(operator), 2025, change, is_final=True) == status
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_the_end_year_is_judged_by_the_operator_as_it_stands(
     ],
 )
 def test_until_then_the_path_decides(year: int, change: float, status: str) -> None:
-    assert decrease_status(PLAN, target(), year, change, final=False) == status
+    assert decrease_status(PLAN, target(), year, change, is_final=False) == status
 
 
 def test_a_cap_is_kept_up_to_its_value() -> None:
@@ -247,7 +247,7 @@ def test_a_cap_is_kept_up_to_its_value() -> None:
         id="c", plan="p", indicator="i", scope="site", operator="<=", value=100, unit="tce",
         class_="expected", clause="c",
     )  # fmt: skip
-    assert cap_status(cap, 100.0, 100.0, final=True) == "met"
-    assert cap_status(cap, 100.1, 100.0, final=True) == "missed"
-    assert cap_status(cap, 40.0, 41.0, final=False) == "on_track"
-    assert cap_status(cap, 42.0, 41.0, final=False) == "at_risk"
+    assert cap_status(cap, 100.0, 100.0, is_final=True) == "met"
+    assert cap_status(cap, 100.1, 100.0, is_final=True) == "missed"
+    assert cap_status(cap, 40.0, 41.0, is_final=False) == "on_track"
+    assert cap_status(cap, 42.0, 41.0, is_final=False) == "at_risk"

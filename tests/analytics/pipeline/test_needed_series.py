@@ -12,8 +12,8 @@ from analytics import periods
 from analytics.app import load_rules
 from analytics.figures import indicator_values
 from analytics.figures.figure import Figure
-from analytics.figures.indicator_values import Basis, IndicatorFunction
-from analytics.figures.interval_series import Need
+from analytics.figures.indicator_values import IndicatorFunction, IndicatorInputs
+from analytics.figures.interval_series import SeriesNeed
 from analytics.pipeline.pipeline import Pipeline
 from jieneng.metering import indicators, schema
 from jieneng.metering.indicators import Indicator
@@ -61,15 +61,15 @@ FIRST, DAYS = date(2025, 6, 1), 2
 QUARTERS = 96 * DAYS
 PERIOD = "2025-06-01"
 
-POWER = Need("electricity", "15min")
+POWER = SeriesNeed("electricity", "15min")
 
 
-def peak_demand_per_floor_area(basis: Basis) -> float:
+def peak_demand_per_floor_area(inputs: IndicatorInputs) -> float:
     """Highest mean power of a quarter of an hour [W/m2]."""
-    series = basis.series.get(POWER)
+    series = inputs.series.get(POWER)
     if series is None or not np.isfinite(series.amount).any():
         return float("nan")
-    return 1000 * float(np.nanmax(series.amount)) / POWER.hours / basis.floor_area_m2
+    return 1000 * float(np.nanmax(series.amount)) / POWER.hours / inputs.floor_area_m2
 
 
 ROW = Indicator(

@@ -357,13 +357,13 @@ async def test_catching_up_computes_what_is_missing_only(small: SiteFolder, stor
     gone = midnight(small, date(2020, 2, 5))
     await store.delete(schema.CONSUMPTION, where=where, start_ms=gone, end_ms=gone + 1)
     shares: list[float] = []
-    await runner.catch_up(LAST, shares.append)
+    await runner.compute_missing_days(LAST, shares.append)
     times = (await stored(store, "day", kind="meter"))["e", "electricity", "energy_kwh"][0]
     assert len(times) == 1 + 182  # and 31 December 2019, of which there are readings
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
     shares.clear()
-    await runner.catch_up(LAST, shares.append)
+    await runner.compute_missing_days(LAST, shares.append)
     assert not shares
 
 
@@ -380,7 +380,7 @@ async def test_late_readings_are_found_by_the_gap_they_fill(
     key = ("e-shop", "electricity", schema.COVERAGE)
     assert (await stored(store, "day", kind="meter"))[key][1][:3].max() < 1
     await write(store, "electricity", "e-shop", times[late].tolist(), values[late].tolist())
-    await runner.catch_up_late(date(2020, 5, 1), date(2020, 5, 9))
+    await runner.recompute_gaps(date(2020, 5, 1), date(2020, 5, 9))
     assert (await stored(store, "day", kind="meter"))[key][1].tolist() == [1.0] * 9
 
 
@@ -423,7 +423,7 @@ async def test_figures_and_indicators(small: SiteFolder, store: Store) -> None:
     )
     assert series.times_ms.tolist() == [midnight(small, date(2025, 1, 1))]
     assert series.values.tolist() == [24.0 * 365]
-    shown = await runner.periods()
+    shown = await runner.stored_periods()
     assert [one for one in shown if len(one) == 4] == ["2020", "2021", "2022", "2023", "2024"]
     assert (shown[0], shown[1], len(shown)) == ("2020", "2020-01", 5 * 13)
 
@@ -467,7 +467,7 @@ async def test_a_day_of_which_nothing_is_known_is_computed_once(
         return []
 
     monkeypatch.setattr(runner, "backfill", spy)
-    await runner.catch_up(days[-1], silent)
+    await runner.compute_missing_days(days[-1], silent)
     assert computed == []
 
 
@@ -492,7 +492,7 @@ async def test_days_before_a_building_was_there_are_covered_and_others_are_not(
         times = list(range(since, end + 1, DAY_MS))
         await write(store, "electricity", one, times, [10.0 * n for n in range(len(times))])
     runner = pipeline(two, store)
-    await runner.catch_up(date(2021, 12, 31), silent)
+    await runner.compute_missing_days(date(2021, 12, 31), silent)
     found = await runner.figures("2021", ["centre"], end)
     (figure,) = (one for one in found if one.indicator == "electricity")
     assert figure.value == pytest.approx(7300)
@@ -518,8 +518,8 @@ async def test_an_empty_store_gives_figures_without_values(small: SiteFolder, st
     figures = await pipeline(small, store).figures("2024", None, midnight(small, LAST))
     assert {figure.value for figure in figures} == {None}
     assert {figure.status for figure in figures} <= {"insufficient_data", "no_target"}
-    assert await pipeline(small, store).periods() == []
-    await pipeline(small, store).catch_up(LAST, silent)
+    assert await pipeline(small, store).stored_periods() == []
+    await pipeline(small, store).compute_missing_days(LAST, silent)
 
 
 async def test_a_register_of_zeros_is_read_only_so_far(small: SiteFolder, store: Store) -> None:

@@ -6,6 +6,7 @@ import io
 import math
 import re
 from datetime import datetime
+from functools import cache
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -29,21 +30,21 @@ from analytics.report import (
     svg_charts,
     terminal_tables,
 )
-from analytics.report.chart_axis import axis
-from analytics.report.report_data import PageData, Reading, Scope
+from analytics.report.chart_axis import make_axis
+from analytics.report.report_data import LatestReading, NamedScope, PageData
 from jieneng.locale import collect, translator
 from jieneng.locale.finding_text import Labels
 from jieneng.metering.findings import Finding
 
 SCOPES = (
-    Scope("centre", "行政中心（示例）", "site"),
-    Scope("block-1", "1号楼", "area"),
-    Scope("block-2", "2号楼", "area"),
-    Scope("block-3", "3号楼", "area"),
-    Scope("canteen", "食堂", "area"),
-    Scope("data-room", "数据机房", "area"),
-    Scope("affairs-bureau", "机关事务管理局", "institution"),
-    Scope("government-office", "政府办公室", "institution"),
+    NamedScope("centre", "行政中心（示例）", "site"),
+    NamedScope("block-1", "1号楼", "area"),
+    NamedScope("block-2", "2号楼", "area"),
+    NamedScope("block-3", "3号楼", "area"),
+    NamedScope("canteen", "食堂", "area"),
+    NamedScope("data-room", "数据机房", "area"),
+    NamedScope("affairs-bureau", "机关事务管理局", "institution"),
+    NamedScope("government-office", "政府办公室", "institution"),
 )
 BASES = {
     "energy_per_floor_area": (18.8, "kgce/m2", 7.0),
@@ -98,7 +99,7 @@ def figure(
     )
 
 
-def scope_figures(number: int, scope: Scope) -> list[Figure]:
+def scope_figures(number: int, scope: NamedScope) -> list[Figure]:
     """The four indicators, with every verdict and every kind of doubt somewhere."""
     verdicts: tuple[Status, ...] = ("met", "at_risk", "on_track", "missed")
     found = []
@@ -214,7 +215,7 @@ def sample() -> PageData:
             ),
         ),
         readings=(
-            Reading(
+            LatestReading(
                 meter="总进线",
                 medium="electricity",
                 time=time,
@@ -223,7 +224,7 @@ def sample() -> PageData:
                 rate=612.4,
                 rate_unit="kW",
             ),
-            Reading(
+            LatestReading(
                 meter="自来水总表",
                 medium="water",
                 time=time,
@@ -232,7 +233,7 @@ def sample() -> PageData:
                 rate=0.0,
                 rate_unit="m3/h",
             ),
-            Reading(meter="食堂天然气", medium="gas", time=None, register=None, unit="m3"),
+            LatestReading(meter="食堂天然气", medium="gas", time=None, register=None, unit="m3"),
         ),
         sources=("淮安市“十四五”公共机构节约能源资源工作规划，表1",),
     )
@@ -275,7 +276,7 @@ def test_every_figure_stands_with_all_that_is_known_of_it() -> None:
     data = sample()
     texts = Reader(page.render(data, str)).texts
     for figure in data.figures:
-        row = figure_texts.row(figure, str)
+        row = figure_texts.figure_row(figure, str)
         for text in msgspec.structs.astuple(row):
             assert text in texts
 
@@ -300,18 +301,18 @@ def test_the_same_data_give_the_same_bytes() -> None:
 def test_what_is_unknown_is_never_0() -> None:
     """Figures of which nothing is known show no digit at all."""
     nothing = Figure(scope="centre", indicator="water_total", period="2025", value=None, unit="m")
-    for text in msgspec.structs.astuple(figure_texts.row(nothing, str)):
+    for text in msgspec.structs.astuple(figure_texts.figure_row(nothing, str)):
         assert not any(character.isdigit() for character in text)
-    never = Reading(meter="a", medium="gas", time=None, register=None, unit="m")
-    assert "0" not in rendered(terminal_tables.live_table([never], str))
+    never = LatestReading(meter="a", medium="gas", time=None, register=None, unit="m")
+    assert "0" not in rendered(terminal_tables.readings_table([never], str))
 
 
 def test_a_verdict_is_a_sign_and_a_word_not_only_a_colour() -> None:
     texts = Reader(page.render(sample(), str)).texts
     for status in ("met", "on_track", "at_risk", "missed", "insufficient_data"):
-        assert figure_texts.SIGNS[status] in texts
-        assert figure_texts.status(status, str) in texts
-    assert len(set(figure_texts.SIGNS.values())) == len(figure_texts.SIGNS)
+        assert figure_texts.STATUS_SYMBOLS[status] in texts
+        assert figure_texts.status_word(status, str) in texts
+    assert len(set(figure_texts.STATUS_SYMBOLS.values())) == len(figure_texts.STATUS_SYMBOLS)
 
 
 def test_every_chart_can_be_read_aloud() -> None:
@@ -319,12 +320,16 @@ def test_every_chart_can_be_read_aloud() -> None:
     assert text.count('role="img"') == text.count("aria-label=")
 
 
+@cache
+def tags_of_plain_names() -> list[str]:
+    return Reader(page.render(named("x"), str)).tags
+
+
 @given(st.text(min_size=1))
 def test_no_name_becomes_markup(name: str) -> None:
     """Whatever a meter, a building or the evidence of a doubt is called."""
-    plain, data = Reader(page.render(named("x"), str)), named(name)
-    hostile = Reader(page.render(data, str))
-    assert hostile.tags == plain.tags
+    hostile = Reader(page.render(named(name), str))
+    assert hostile.tags == tags_of_plain_names()
     assert hostile.open == []
 
 
@@ -355,24 +360,30 @@ def test_a_page_without_history_readings_and_doubts_has_no_empty_parts() -> None
 
 def test_an_unknown_year_leaves_a_gap_in_the_line() -> None:
     marks = [
-        svg_charts.Mark("2020", 2.0),
-        svg_charts.Mark("2021", None),
-        svg_charts.Mark("2022", 1.0),
+        svg_charts.YearPoint("2020", 2.0),
+        svg_charts.YearPoint("2021", None),
+        svg_charts.YearPoint("2022", 1.0),
     ]
-    drawn = svg_charts.glide_path("t", "u", marks, None)
+    drawn = svg_charts.glide_path_chart("t", "u", marks, None)
     assert 'class="actual"' not in drawn
     assert drawn.count("<circle") == 2
 
 
 def test_the_glide_path_starts_at_the_base_year() -> None:
     """2020 has no path of its own; 2021 to 2025 have, so there are five strokes a chart."""
-    drawn = charts.glide_paths(sample(), str)
+    drawn = charts.glide_path_charts(sample(), str)
     assert drawn.count('class="path"') == 5 * len(BASES)
 
 
 def test_an_unknown_month_has_no_bar() -> None:
-    drawn = svg_charts.month_bars(
-        "t", "u", [svg_charts.Bar("01", None), svg_charts.Bar("02", 3.0), svg_charts.Bar("03", 0.0)]
+    drawn = svg_charts.month_bar_chart(
+        "t",
+        "u",
+        [
+            svg_charts.MonthBar("01", None),
+            svg_charts.MonthBar("02", 3.0),
+            svg_charts.MonthBar("03", 0.0),
+        ],
     )
     assert drawn.count('class="bar"') == 2
     assert "01 —" in drawn
@@ -385,7 +396,7 @@ def test_an_unknown_month_has_no_bar() -> None:
 def test_an_axis_holds_its_values_with_a_few_round_ticks(
     values: list[float], from_zero: bool
 ) -> None:
-    scale = axis(values, 100.0, 0.0, from_zero=from_zero)
+    scale = make_axis(values, 100.0, 0.0, from_zero=from_zero)
     assert all(scale.low <= value + 1e-6 and value - 1e-6 <= scale.high for value in values)
     assert 2 <= len(scale.ticks()) <= 7
     assert all(high > low for low, high in pairwise(scale.ticks()))
@@ -421,7 +432,7 @@ def test_every_percent_on_the_page_has_a_space_before_its_sign() -> None:
     found = re.findall(r"[\d.]+.?%", body)
     assert len(found) > 50
     assert all(re.fullmatch(r"\d+(\.\d{1,2})? %", percent) for percent in found)
-    assert svg_charts.cap("t", 93.84, 100.0).count("t: 93.8 %") == 1
+    assert svg_charts.cap_bar("t", 93.84, 100.0).count("t: 93.8 %") == 1
     overview = rendered(
         terminal_tables.overview_table(sample().figures, SCOPES, sample().period, str)
     )
@@ -430,12 +441,12 @@ def test_every_percent_on_the_page_has_a_space_before_its_sign() -> None:
 
 def test_a_figure_per_person_names_its_unit_in_the_readers_language() -> None:
     one = sample().figures[1]
-    assert figure_texts.row(one, str).unit == "kgce/person"
-    assert figure_texts.row(one, translator("zh")).unit == "kgce/人"
+    assert figure_texts.figure_row(one, str).unit == "kgce/person"
+    assert figure_texts.figure_row(one, translator("zh")).unit == "kgce/人"
 
 
 def test_a_doubt_stands_once_with_all_that_it_touches() -> None:
-    found = figure_selection.findings(sample().figures)
+    found = figure_selection.distinct_findings(sample().figures)
     assert len({finding for finding, _ in found}) == len(found)
     assert dict(found)[GAP] == ["block-3"]
 
@@ -458,7 +469,7 @@ def test_the_terminal_tables_fit_100_columns() -> None:
         terminal_tables.figures_table(data.figures, names, str),
         terminal_tables.findings_table(data.figures, data.labels, str),
         terminal_tables.caps_table(data.figures, "centre", data.period, str),
-        terminal_tables.live_table(data.readings, str),
+        terminal_tables.readings_table(data.readings, str),
     ):
         text = rendered(table)
         assert max(cell_len(line) for line in text.splitlines()) <= 100

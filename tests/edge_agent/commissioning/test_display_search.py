@@ -23,7 +23,7 @@ from jieneng.metering.catalog.modbus_reads import plan
 from jieneng.metering.registers import TYPES, orders
 from jieneng.metering.site import Bus, DatedValue, Meter, Replacement
 from jieneng.site_folder import packaged_models
-from simulators.encoding import register_words
+from simulators.protocols import register_words
 from tests.edge_agent.commissioning.unknown_meters import (
     NOW_MS,
     altered,

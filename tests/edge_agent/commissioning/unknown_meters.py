@@ -16,8 +16,8 @@ from jieneng.metering.registers import orders
 from jieneng.metering.site import Area, Bus, Meter, Site, SiteInfo
 from simulators.load.altered_load import AlteredLoad
 from simulators.load.constant_load import ConstantLoad
-from simulators.registers import simulated_meter as metered
 from simulators.registers.device_period import DevicePeriod
+from simulators.registers.simulated_meter import SimulatedMeter
 from simulators.serving import site_server
 from simulators.simulated_site import SimulatedSite
 from tests.edge_agent.misbehaving import Act, Question
@@ -46,7 +46,7 @@ def site_of_models(models: Sequence[ModbusModel], link: Any, ct: float = 1.0) ->
     leaves = {one.id: AlteredLoad(ConstantLoad(_RATES[one.medium], BEGIN_MS)) for one in rows}
     flows = {name: AlteredLoad(leaf) for name, leaf in leaves.items()}
     meters = {
-        one.id: metered.Meter(
+        one.id: SimulatedMeter(
             one.id, one.medium, flows[one.id], [DevicePeriod(0, model, Fraction(ct))]
         )
         for one, model in zip(rows, models, strict=True)

@@ -91,7 +91,7 @@ time,meter,quantity,value
 
 async def test_the_long_form_holds_several_quantities_and_local_times(importer: Importer) -> None:
     report = await importer.load(LONG)
-    assert (report.form, report.rows, report.values, report.missing) == ("long", 5, 4, 1)
+    assert (report.layout, report.rows, report.values, report.missing) == ("long", 5, 4, 1)
     assert (report.written, report.problem_count) == (4, 0)
     assert await importer.stored() == {"2024-01-01 00:00": 100.5, "2024-01-01 01:00": 101.0}
     assert await importer.stored("water", "volume_m3") == {"2024-01-01 01:00": 7.0}
@@ -108,7 +108,7 @@ async def test_to_import_a_file_again_changes_nothing(importer: Importer) -> Non
 
 async def test_the_wide_form_takes_each_meter_s_consumption_quantity(importer: Importer) -> None:
     report = await importer.load("time,e-main,w-main\n2024-01-01 08:00,1,2\n2024-01-01 09:00,,3\n")
-    assert (report.form, report.values, report.missing) == ("wide", 3, 1)
+    assert (report.layout, report.values, report.missing) == ("wide", 3, 1)
     assert await importer.stored() == {"2024-01-01 00:00": 1.0}
     assert await importer.stored("water", "volume_m3") == {
         "2024-01-01 00:00": 2.0,

@@ -4,18 +4,22 @@ The expected values are worked out by hand from that.
 """
 
 from datetime import UTC, datetime
+from fractions import Fraction
 
 import msgspec
 import numpy as np
 import pytest
 
-from simulators.encoding import register_words
+from jieneng.metering.catalog.meter_model import Point
 from simulators.faults import flow_faults, register_faults
 from simulators.faults.fault import Fault
 from simulators.faults.register_faults import SlipContext
+from simulators.protocols import register_words
+from simulators.protocols.simulated_protocol import Register
 from simulators.registers.device_period import CounterAnchor, DevicePeriod
-from simulators.registers.simulated_meter import Meter
+from simulators.registers.simulated_meter import SimulatedMeter
 from simulators.scripting.fault_script import FaultScript
+from tests.simulators.modbus_words import words_of
 from tests.simulators.scene import BEGIN_MS, HOUR_MS, Scene, scene
 
 pytestmark = pytest.mark.server
@@ -66,7 +70,7 @@ async def test_a_replaced_device_begins_anew_and_nobody_wrote_it_down() -> None:
     async with scene(fault) as one:
         shown = _readings(one)
         assert (shown[540], shown[600], shown[660]) == (5.4, 3.5, 4.1)
-        assert one.simulated.meters["e-1"].undisturbed(BEGIN_MS + 660_000) == 6.6
+        assert one.simulated.meters["e-1"].counter_without_faults(BEGIN_MS + 660_000) == 6.6
 
 
 async def test_a_counter_rolls_over_at_the_chosen_moment() -> None:
@@ -124,8 +128,8 @@ async def test_a_spike_touches_one_answer_and_only_its_register() -> None:
         assert 2 <= values.count(536.0) <= 12
         again = Scene()
         again.script.place([register_faults.Spike(meter="e-1", plus=500.0, probability=0.3)])
-        drawn = [bool(list(again.script.slips("e-1", BEGIN_MS))) for _ in range(20)]
-        assert drawn == [value == 536.0 for value in values]
+        is_random = [bool(list(again.script.slip_faults("e-1", BEGIN_MS))) for _ in range(20)]
+        assert is_random == [value == 536.0 for value in values]
         master.writer.close()
 
 
@@ -174,15 +178,17 @@ async def test_torn_words_are_of_two_moments() -> None:
     ],
 )
 def test_the_high_words_are_from_before_the_carry(kind: str, units: float, torn: float) -> None:
-    slip = SlipContext("energy_kwh", True, register_words.layout(kind, None), 0.01, 1, 1)
-    assert register_faults.Torn().shown(units, slip) == torn
+    point = Point(quantity="energy_kwh")
+    register = Register(point, register_words.layout(kind, None), Fraction(1, 100), None)
+    context = SlipContext(register, True, 1, 1)
+    assert register_faults.Torn().changed_units(units, context) == torn
 
 
 async def test_another_registers_contents_pass_every_check_of_the_protocol() -> None:
     async with scene(register_faults.WrongRegister(meter="e-1", offset=0x61)) as one:
         master = await one.connect()
         answer = await master.ask()
-        volts = one.simulated.meters["e-1"].words(3, 0x61, 2, BEGIN_MS)
+        volts = words_of(one.simulated.meters["e-1"], 3, 0x61, 2, BEGIN_MS)
         assert answer == bytes.fromhex("0007 0000 0007 01 03 04") + b"".join(
             word.to_bytes(2, "big") for word in volts
         )
@@ -208,7 +214,7 @@ async def test_a_state_that_was_switched_off_leaves_its_trace() -> None:
         one.script.switch_off(placed.id, one.clock.time_ms)
         times = np.asarray([BEGIN_MS + 200_000])
         assert one.simulated.meters["e-1"].readings(times)["energy_kwh"][0] == 4.0
-        assert [one.on(BEGIN_MS + 50_000) for one in one.script.placed] == [True]
+        assert [one.is_active(BEGIN_MS + 50_000) for one in one.script.placed] == [True]
 
 
 async def test_a_beginning_may_be_a_moment_of_the_calendar() -> None:
@@ -229,9 +235,9 @@ def _swapped(*faults: Fault) -> tuple[float, float, float]:
     at_ms = BEGIN_MS + 1000 * SWAP_S
     device_periods = [
         DevicePeriod(0, model, anchor=CounterAnchor(at_ms, 500.0)),
-        DevicePeriod(at_ms, model, since_ms=at_ms, anchor=CounterAnchor(at_ms, 1000.0)),
+        DevicePeriod(at_ms, model, installed_ms=at_ms, anchor=CounterAnchor(at_ms, 1000.0)),
     ]
-    meter = Meter("e-1", "electricity", one.simulated.loads["e-1"], device_periods)
+    meter = SimulatedMeter("e-1", "electricity", one.simulated.loads["e-1"], device_periods)
     simulated = msgspec.structs.replace(
         one.simulated, meters={**one.simulated.meters, "e-1": meter}
     )

@@ -234,7 +234,7 @@ async def test_questions_wait_on_a_serial_line_too() -> None:
             master.send(unit=unit, address=0 if unit < 3 else 8)
             await asyncio.sleep(0.08)  # more than the pause that ends a frame
         await one.saw(3)
-        assert [exchange.unit for exchange in one.seen] == [2, 1, 3]
+        assert [exchange.request.device for exchange in one.seen] == [2, 1, 3]
         master.writer.close()
 
 

@@ -18,8 +18,9 @@ from simulators.load.load import HOUR_MS
 from simulators.registers.derived_quantities import GAUGES, SHARES
 from simulators.registers.device_history import device_periods
 from simulators.registers.device_period import DevicePeriod
-from simulators.registers.simulated_meter import Meter
+from simulators.registers.simulated_meter import SimulatedMeter
 from simulators.simulated_site import SimulatedSite
+from tests.simulators.modbus_words import has_registers, words_of
 
 T0 = 1_600_000_000_000
 MODELS = modbus_models(packaged_models())
@@ -49,13 +50,13 @@ def a_site(**meter: Any) -> Site:
     )
 
 
-def a_meter(load: ConstantLoad, **row: Any) -> Meter:
+def a_meter(load: ConstantLoad, **row: Any) -> SimulatedMeter:
     site = a_site(**row)
     one = site.meter[0]
-    return Meter(one.id, one.medium, load, device_periods(site, MODELS, one, load))
+    return SimulatedMeter(one.id, one.medium, load, device_periods(site, MODELS, one, load))
 
 
-def at(meter: Meter, *times_ms: int) -> list[float]:
+def at(meter: SimulatedMeter, *times_ms: int) -> list[float]:
     (values,) = [
         values
         for quantity, values in meter.readings(np.asarray(times_ms)).items()
@@ -69,7 +70,7 @@ def test_a_register_shows_whole_steps_rounded_down_behind_its_ratio() -> None:
     meter = a_meter(ConstantLoad(1.0), ct=[{"from": "2020-01-01", "value": 40.0}])
     hours = [T0 + round(h * HOUR_MS) for h in (0.0, 0.39, 0.4, 0.79, 0.81, 10.0)]
     assert at(meter, *hours) == [0.0, 0.0, 0.4, 0.4, 0.8, 10.0]
-    assert meter.words(3, 0, 2, T0 + 10 * HOUR_MS) == [0, 25]
+    assert words_of(meter, 3, 0, 2, T0 + 10 * HOUR_MS) == [0, 25]
 
 
 def test_a_new_ratio_holds_from_its_local_midnight_and_the_primary_side_goes_on() -> None:
@@ -78,7 +79,7 @@ def test_a_new_ratio_holds_from_its_local_midnight_and_the_primary_side_goes_on(
     midnight = round(datetime(2020, 9, 19, 16, tzinfo=UTC).timestamp() * 1000)
     before, after = at(meter, midnight - 1, midnight)
     assert 0 <= after - before <= 0.8
-    words_before, words_after = (meter.words(3, 0, 2, t)[1] for t in (midnight - 1, midnight))
+    words_before, words_after = (words_of(meter, 3, 0, 2, t)[1] for t in (midnight - 1, midnight))
     assert words_after == pytest.approx(words_before / 2, abs=1)
 
 
@@ -87,21 +88,21 @@ def test_u32_rolls_over_at_its_width() -> None:
     meter = a_meter(ConstantLoad(1e6))
     before, after = T0 + 42 * HOUR_MS, T0 + 43 * HOUR_MS
     assert at(meter, before, after) == [42e6, pytest.approx(43e6 - 42949672.96, abs=0.01)]
-    assert meter.words(3, 0, 2, before) == [4_200_000_000 >> 16, 4_200_000_000 & 0xFFFF]
+    assert words_of(meter, 3, 0, 2, before) == [4_200_000_000 >> 16, 4_200_000_000 & 0xFFFF]
 
 
 def test_bcd_holds_decimal_digits_and_rolls_over_after_them() -> None:
     """12 digits, four of them decimals: 99,999,999.9999 m3."""
     gas = {"medium": "gas", "model": "fuxin-gas-corrector"}
     meter = a_meter(ConstantLoad(12345678.9012), **gas)
-    assert meter.words(3, 0x12, 3, T0 + HOUR_MS) == [0x1234, 0x5678, 0x9012]
+    assert words_of(meter, 3, 0x12, 3, T0 + HOUR_MS) == [0x1234, 0x5678, 0x9012]
     assert at(meter, T0 + 9 * HOUR_MS) == [pytest.approx(11111110.1108)]
 
 
 def test_low_word_first() -> None:
     water = {"medium": "water", "model": "tuf-2000m-water"}
     meter = a_meter(ConstantLoad(123.456), **water)
-    assert meter.words(3, 8, 2, T0 + 1000 * HOUR_MS) == [123_456 & 0xFFFF, 123_456 >> 16]
+    assert words_of(meter, 3, 8, 2, T0 + 1000 * HOUR_MS) == [123_456 & 0xFFFF, 123_456 >> 16]
 
 
 def test_a_replaced_device_ends_at_its_final_and_the_new_one_begins_at_its_initial() -> None:
@@ -111,7 +112,7 @@ def test_a_replaced_device_ends_at_its_final_and_the_new_one_begins_at_its_initi
     moment = round(swap.timestamp() * 1000)
     shown = at(meter, moment - 5000, moment - 1, moment, moment + HOUR_MS)
     assert shown == pytest.approx([812345.6, 812345.6, 3.2, 63.2])
-    assert meter.words(3, 0, 2, moment) == [0, 8]
+    assert words_of(meter, 3, 0, 2, moment) == [0, 8]
 
 
 def test_the_new_device_may_be_another_model() -> None:
@@ -119,10 +120,10 @@ def test_the_new_device_may_be_another_model() -> None:
     rows = [{"at": swap, "final": 900_000.0, "initial": 0.0, "model": "eastron-sdm630"}]
     meter = a_meter(ConstantLoad(60.0), replaced=rows)
     moment = round(swap.timestamp() * 1000)
-    assert meter.has(3, 0, 2, moment - 1)
-    assert not meter.has(4, 0x48, 2, moment - 1)
-    assert meter.has(4, 0x48, 2, moment)
-    assert not meter.has(3, 0, 2, moment)
+    assert has_registers(meter, 3, 0, 2, moment - 1)
+    assert not has_registers(meter, 4, 0x48, 2, moment - 1)
+    assert has_registers(meter, 4, 0x48, 2, moment)
+    assert not has_registers(meter, 3, 0, 2, moment)
 
 
 def test_before_its_installation_a_meter_shows_nothing() -> None:
@@ -145,11 +146,11 @@ def test_a_meter_that_hung_there_before_2019_has_counted_already(simulated: Simu
 
 def test_gaps_that_a_model_lets_be_read_along_hold_0_and_others_do_not_exist() -> None:
     meter = a_meter(ConstantLoad(60.0))
-    assert meter.has(3, 0x61, 0x77 - 0x61 + 1, T0)
-    assert meter.words(3, 0x67, 0x10, T0) == [0] * 0x10
-    assert not meter.has(3, 0, 0x61, T0)
-    assert not meter.has(4, 0, 2, T0)
-    assert meter.words(3, 0x60, 2, T0)[0] == 0
+    assert has_registers(meter, 3, 0x61, 0x77 - 0x61 + 1, T0)
+    assert words_of(meter, 3, 0x67, 0x10, T0) == [0] * 0x10
+    assert not has_registers(meter, 3, 0, 0x61, T0)
+    assert not has_registers(meter, 4, 0, 2, T0)
+    assert words_of(meter, 3, 0x60, 2, T0)[0] == 0
 
 
 # --- gauges agree with the counter's growth ------------------------------------------------------
@@ -164,10 +165,10 @@ def test_power_is_the_energy_registers_growth(simulated: SimulatedSite) -> None:
     meter = simulated.meters["e-dr-it"]
     now = 1_750_000_000_000
     before, after = (
-        _number(meter.words(3, 0x0C83, 4, t), ModbusClientMixin.DATATYPE.INT64)
+        _number(words_of(meter, 3, 0x0C83, 4, t), ModbusClientMixin.DATATYPE.INT64)
         for t in (now - 30_000, now + 30_000)
     )
-    power = _number(meter.words(3, 0x0BF3, 2, now), ModbusClientMixin.DATATYPE.FLOAT32)
+    power = _number(words_of(meter, 3, 0x0BF3, 2, now), ModbusClientMixin.DATATYPE.FLOAT32)
     assert power == pytest.approx((after - before) / 1000 * 60, rel=0.02)
     assert 45 < power < 90
 
@@ -176,15 +177,15 @@ def test_three_phases_share_the_power_and_one_phase_bears_it_alone(
     example: SiteFolder, simulated: SimulatedSite
 ) -> None:
     now = 1_750_000_000_000
-    three = simulated.meters["e-b1"].words(3, 0x61, 6, now)
+    three = words_of(simulated.meters["e-b1"], 3, 0x61, 6, now)
     power = _number(
-        simulated.meters["e-b1"].words(3, 0x16A, 2, now), ModbusClientMixin.DATATYPE.INT32
+        words_of(simulated.meters["e-b1"], 3, 0x16A, 2, now), ModbusClientMixin.DATATYPE.INT32
     )
     volts, amperes = [word / 10 for word in three[:3]], [word / 100 * 240 for word in three[3:]]
     apparent = sum(u * i for u, i in zip(volts, amperes, strict=True)) / 1000
     assert power / 1000 * 240 == pytest.approx(0.92 * apparent, rel=0.05)
     assert all(220 < volt < 240 for volt in volts)
-    one = simulated.meters["e-ct-cold"].words(3, 0x0B, 3, now)
+    one = words_of(simulated.meters["e-ct-cold"], 3, 0x0B, 3, now)
     assert one[2] / 1000 == pytest.approx(0.92 * one[0] / 10 * one[1] / 100 / 1000, rel=0.01)
     assert example.site.meters["e-ct-cold"].model == "acrel-ddsy1352"
 
@@ -195,9 +196,9 @@ def test_a_high_voltage_meter_shows_what_its_transformers_leave() -> None:
         "pt": [{"from": "2020-01-01", "value": 100.0}],
     }
     meter = a_meter(ConstantLoad(1000.0), **ratios)
-    volts = meter.words(3, 0x61, 1, T0 + HOUR_MS)[0] / 10
+    volts = words_of(meter, 3, 0x61, 1, T0 + HOUR_MS)[0] / 10
     assert 56 < volts < 60
-    power = _number(meter.words(3, 0x16A, 2, T0 + HOUR_MS), ModbusClientMixin.DATATYPE.INT32)
+    power = _number(words_of(meter, 3, 0x16A, 2, T0 + HOUR_MS), ModbusClientMixin.DATATYPE.INT32)
     assert power == 500  # 0.5 kW of the secondary side, in watts
 
 
@@ -205,7 +206,7 @@ def test_both_totals_of_a_gas_corrector_grow_together(simulated: SimulatedSite) 
     meter = simulated.meters["g-main"]
     now = 1_750_000_000_000
     standard, working = (
-        int("".join(f"{word:04x}" for word in meter.words(3, address, 3, now)))
+        int("".join(f"{word:04x}" for word in words_of(meter, 3, address, 3, now)))
         for address in (0x12, 0x17)
     )
     assert working / standard == pytest.approx(101.325 / 104.0 * 285.15 / 293.15, rel=1e-6)
@@ -238,7 +239,7 @@ def test_every_quantity_of_every_packaged_model_is_shown(model: str) -> None:
     medium = MODELS[model].model.medium
     meter = a_meter(ConstantLoad(12.3456), medium=medium, model=model)
     for row in MODELS[model].point:
-        held = meter.words(row.function, row.address, row.words, T0 + 1000 * HOUR_MS)
+        held = words_of(meter, row.function, row.address, row.words, T0 + 1000 * HOUR_MS)
         assert any(held) != (row.quantity in NOTHING), row.quantity
 
 
@@ -246,15 +247,15 @@ def test_integer_and_fraction_are_one_total() -> None:
     """12.75 m3: 12 in one register, three quarters in the other, 750,000 mL at the other meter."""
     water = {"medium": "water", "model": "tuf-2000m-water"}
     meter = a_meter(ConstantLoad(0.01275), **water)
-    assert meter.words(3, 8, 4, T0 + 1000 * HOUR_MS) == [12, 0, 0, 0x3F40]
+    assert words_of(meter, 3, 8, 4, T0 + 1000 * HOUR_MS) == [12, 0, 0, 0x3F40]
     other = a_meter(ConstantLoad(0.01275), medium="water", model="dynaflox-ultrad")
-    assert other.words(3, 2, 4, T0 + 1000 * HOUR_MS) == [0, 12, 750000 >> 16, 750000 & 0xFFFF]
+    assert words_of(other, 3, 2, 4, T0 + 1000 * HOUR_MS) == [0, 12, 750000 >> 16, 750000 & 0xFFFF]
 
 
 def test_an_exponent_makes_a_unit_a_hundredth() -> None:
     """12345.6 kWh as 1234560 times 10 Wh, and the 10 in a register of its own."""
     meter = a_meter(ConstantLoad(12.3456), model="fronius-smart-meter")
-    held = meter.words(3, 40115, 9, T0 + 1000 * HOUR_MS)
+    held = words_of(meter, 3, 40115, 9, T0 + 1000 * HOUR_MS)
     assert held[:2] == [1234560 >> 16, 1234560 & 0xFFFF]
     assert held[8] == 1
 
@@ -267,5 +268,5 @@ def test_registers_may_be_shared_bit_by_bit() -> None:
     ]
     head = MODELS["acrel-dtsd1352"].model
     model = msgspec.convert({"model": msgspec.to_builtins(head), "point": rows}, ModbusModel)
-    meter = Meter("m", "electricity", ConstantLoad(1.0), [DevicePeriod(T0, model)])
-    assert meter.words(3, 0, 2, T0 + 300 * HOUR_MS) == [92 << 8 | 300 % 256, 50 << 4]
+    meter = SimulatedMeter("m", "electricity", ConstantLoad(1.0), [DevicePeriod(T0, model)])
+    assert words_of(meter, 3, 0, 2, T0 + 300 * HOUR_MS) == [92 << 8 | 300 % 256, 50 << 4]

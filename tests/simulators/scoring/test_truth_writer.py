@@ -10,8 +10,8 @@ from jieneng.metering.catalog.modbus_points import modbus_models
 from jieneng.metering.errors import UsageError
 from jieneng.metering.quantities import CONSUMPTION
 from jieneng.site_folder import SiteFolder
+from simulators.protocols.modbus_registers import modbus_registers
 from simulators.registers.device_history import device_periods
-from simulators.registers.register_layout import registers
 from simulators.scoring.truth_files import CONSUMPTION_FILE, RUN_FILE, SERVED_FILE
 from simulators.scoring.truth_reader import read_truth
 from simulators.scoring.truth_writer import TruthWriter
@@ -97,10 +97,12 @@ def test_a_step_is_that_of_the_register_of_that_time(
     rows = read_truth(folder).run.meters
     for one in example.site.meter:
         load = simulated.meters[one.id].load
-        every = device_periods(example.site, modbus_models(example.models), one, load)
-        stretch = [each for each in every if each.begin_ms <= begin_ms][-1]
+        periods = device_periods(example.site, modbus_models(example.models), one, load)
+        period = [each for each in periods if each.begin_ms <= begin_ms][-1]
+        model = modbus_models(example.models)[period.model.id]
         counter = CONSUMPTION[one.medium]
-        register = next(r for r in registers(stretch, one.medium) if r.row.quantity == counter)
+        registers = modbus_registers(model, period.ct, period.pt)
+        register = next(row for row in registers if row.quantity == counter)
         expected = 0.0 if register.layout.kind == "f" else float(register.step)
         assert rows[one.id].step == expected, one.id
 

@@ -85,7 +85,7 @@ def test_every_kind_can_be_written_and_says_what_it_is(kind: str) -> None:
     keys = KINDS[kind].own_keys()
     needed = {"delay_s": 0.1, "factor": 2.0, "rate": 1.0}
     given = "".join(f"{key} = {needed[key]}\n" for key in keys if key in needed)
-    framed = KINDS[kind].framings
+    framed = KINDS[kind].links
     target = 'meter = "e-1"\n' if kind != "one_connection" else 'bus = "bus-a"\n'
     script = _place(f'[[fault]]\nkind = "{kind}"\n{target}{given}', framed[0])
     [placed] = script.placed
@@ -107,7 +107,7 @@ def test_a_fault_is_there_in_its_time_only() -> None:
     script = _place('[[fault]]\nkind = "busy"\nmeter = "e-1"\nafter_s = 10\nduration_s = 5\n')
 
     def there(second: float, meter: str = "e-1") -> list[Fault]:
-        return list(script.replies(meter, BEGIN_MS + round(1000 * second)))
+        return list(script.reply_faults(meter, BEGIN_MS + round(1000 * second)))
 
     assert [bool(there(second)) for second in (9.9, 10, 14.9, 15)] == [False, True, True, False]
     assert not there(12, "e-2")
@@ -115,10 +115,10 @@ def test_a_fault_is_there_in_its_time_only() -> None:
 
 def test_what_is_drawn_is_about_as_likely_as_said() -> None:
     script = _place('[[fault]]\nkind = "busy"\nprobability = 0.2\n')
-    hits = sum(bool(list(script.replies("e-1", BEGIN_MS))) for _ in range(2000))
+    hits = sum(bool(list(script.reply_faults("e-1", BEGIN_MS))) for _ in range(2000))
     assert 320 < hits < 480  # 400, five deviations of 18 either way
     other = _place('[[fault]]\nkind = "busy"\nprobability = 0.2\n')
-    assert hits == sum(bool(list(other.replies("e-1", BEGIN_MS))) for _ in range(2000))
+    assert hits == sum(bool(list(other.reply_faults("e-1", BEGIN_MS))) for _ in range(2000))
 
 
 def test_what_has_not_begun_is_gone_when_it_is_switched_off() -> None:
@@ -130,7 +130,7 @@ def test_what_has_not_begun_is_gone_when_it_is_switched_off() -> None:
 
 def test_a_register_that_runs_cannot_become_older() -> None:
     script = FaultScript(simulated(), 1, BEGIN_MS)
-    script.started()
+    script.simulation_started()
     rollover = KINDS["rollover"](meter="e-1", after_s=60)
     with pytest.raises(ConfigError, match="has to be there from the beginning"):
         script.switch_on(rollover, BEGIN_MS)
@@ -138,7 +138,7 @@ def test_a_register_that_runs_cannot_become_older() -> None:
 
 def test_what_has_been_told_is_not_changed_afterwards() -> None:
     script = FaultScript(simulated(), 1, BEGIN_MS)
-    script.started()
+    script.simulation_started()
     now_ms = BEGIN_MS + 3_000_000
     leak = Leak(meter="w-1", rate=1.0)
     start = datetime.fromtimestamp(BEGIN_MS / 1000, UTC)

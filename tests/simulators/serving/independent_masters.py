@@ -11,19 +11,20 @@ from pymodbus.client.mixin import ModbusClientMixin
 
 from jieneng.metering.catalog.modbus_points import PartRow, PointRow, modbus_models
 from jieneng.metering.quantities import CONSUMPTION
+from jieneng.metering.site import Link
 from jieneng.site_folder import packaged_models
-from simulators.encoding.modbus_frames import Framing
-from simulators.registers.simulated_meter import Meter
+from simulators.registers.simulated_meter import SimulatedMeter
 from simulators.serving.simulated_bus import SimulatedBus
 from simulators.serving.tcp_port import TcpPort
 from tests.patience import PATIENCE_S
 from tests.servers import need
 from tests.simulators.clocks import StillClock
+from tests.simulators.modbus_words import words_of
 from tests.simulators.registers.test_simulated_meter import ConstantLoad, a_meter
 
 NOW_MS = 1_763_953_200_000  # 2025-11-24, a Monday, 11:00 in Huai'an
 MODELS = modbus_models(packaged_models())
-FRAMERS: dict[Framing, FramerType] = {"tcp": FramerType.SOCKET, "rtu_tcp": FramerType.RTU}
+FRAMERS: dict[Link, FramerType] = {"tcp": FramerType.SOCKET, "rtu_tcp": FramerType.RTU}
 
 DATATYPES = ModbusClientMixin.DATATYPE
 PYMODBUS = {
@@ -78,7 +79,7 @@ def value_of(row: PointRow, words_of: Callable[[PointRow | PartRow], list[int]])
     return number * float(row.scale) * UNITS[row.unit] * (CT if "ct" in row.ratio else 1.0)
 
 
-def simulated_device(model: str) -> Meter:
+def simulated_device(model: str) -> SimulatedMeter:
     """Return a meter of a model that has run for five years."""
     medium = MODELS[model].model.medium
     ct = [{"from": "2020-01-01", "value": CT}] if medium == "electricity" else []
@@ -91,7 +92,7 @@ def counter_row(model: str) -> PointRow:
 
 
 @asynccontextmanager
-async def pymodbus_client(port: int, framing: Framing) -> AsyncIterator[AsyncModbusTcpClient]:
+async def pymodbus_client(port: int, framing: Link) -> AsyncIterator[AsyncModbusTcpClient]:
     client = AsyncModbusTcpClient("127.0.0.1", port=port, framer=FRAMERS[framing], retries=0)
     assert await client.connect()
     try:
@@ -101,8 +102,8 @@ async def pymodbus_client(port: int, framing: Framing) -> AsyncIterator[AsyncMod
 
 
 @asynccontextmanager
-async def serving_on_tcp(meter: Meter, framing: Framing) -> AsyncIterator[int]:
-    server = TcpPort(SimulatedBus("bus", {7: meter}, StillClock(NOW_MS), framing))
+async def serving_on_tcp(meter: SimulatedMeter, framing: Link) -> AsyncIterator[int]:
+    server = TcpPort(SimulatedBus("bus", [(7, meter)], StillClock(NOW_MS), framing))
     endpoint = await server.start()
     try:
         yield endpoint.port
@@ -144,5 +145,5 @@ def mbpoll(where: list[str], row: PointRow) -> float:
     return read_by(row, [int(word, 16) for word in shown])
 
 
-def held_number(meter: Meter, row: PointRow) -> float:
-    return read_by(row, meter.words(row.function, row.address, row.words, NOW_MS))
+def held_number(meter: SimulatedMeter, row: PointRow) -> float:
+    return read_by(row, words_of(meter, row.function, row.address, row.words, NOW_MS))

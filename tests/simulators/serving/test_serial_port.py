@@ -27,7 +27,7 @@ pytestmark = pytest.mark.server
 async def test_mbpoll_reads_the_same_on_a_serial_port(model: str, tmp_path: Path) -> None:
     need("mbpoll")
     meter, row = simulated_device(model), counter_row(model)
-    server = SerialPort(SimulatedBus("bus", {7: meter}, StillClock(NOW_MS), "rtu"))
+    server = SerialPort(SimulatedBus("bus", [(7, meter)], StillClock(NOW_MS), "rtu"))
     place = await server.start(tmp_path / "ttyS1")
     try:
         assert place.device == str(tmp_path / "ttyS1")
@@ -44,7 +44,7 @@ async def test_a_name_that_is_somebody_elses_is_left_alone(
     simulated: SimulatedSite, tmp_path: Path
 ) -> None:
     """A link that a killed run left is taken; any other file is not, and the run says so."""
-    bus = SimulatedBus("bus", {7: simulated.meters["e-b1"]}, StillClock(NOW_MS), "rtu")
+    bus = SimulatedBus("bus", [(7, simulated.meters["e-b1"])], StillClock(NOW_MS), "rtu")
     (tmp_path / "mine").symlink_to("/dev/null")
     server = SerialPort(bus)
     with pytest.raises(Unavailable, match="can't make the serial port"):

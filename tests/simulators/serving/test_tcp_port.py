@@ -15,10 +15,10 @@ from pymodbus.client.mixin import ModbusClientMixin
 
 from jieneng.metering.catalog.modbus_points import ForbiddenRow, PartRow, PointRow
 from jieneng.metering.catalog.modbus_reads import plan
+from jieneng.metering.site import Link
 from jieneng.site_folder import SiteFolder
-from simulators.encoding.modbus_frames import Framing
 from simulators.registers.device_period import DevicePeriod
-from simulators.registers.simulated_meter import Meter
+from simulators.registers.simulated_meter import SimulatedMeter
 from simulators.serving import site_server
 from simulators.serving.bus_endpoint import BusEndpoint
 from simulators.serving.simulated_bus import ExchangeRecord, SimulatedBus
@@ -27,6 +27,7 @@ from simulators.simulated_site import SimulatedSite
 from tests.patience import PATIENCE_S
 from tests.servers import need
 from tests.simulators.clocks import StillClock
+from tests.simulators.modbus_words import words_of
 from tests.simulators.registers.test_simulated_meter import ConstantLoad
 from tests.simulators.serving.independent_masters import (
     CT,
@@ -51,7 +52,7 @@ pytestmark = pytest.mark.server
 @pytest.mark.parametrize("framing", FRAMERS)
 @pytest.mark.parametrize("model", MODELS)
 async def test_pymodbus_reads_what_our_decoder_reads_of_every_point(
-    model: str, framing: Framing
+    model: str, framing: Link
 ) -> None:
     """Each request of the plan, served through pymodbus's frames to pymodbus's client."""
     meter, found = simulated_device(model), dict[str, float]()
@@ -86,7 +87,7 @@ async def test_coils_and_discrete_inputs_are_served_as_bits() -> None:
     )
     energy = MODELS["acrel-dtsd1352"].point[0]
     model = msgspec.structs.replace(MODELS["acrel-dtsd1352"], point=(energy, *points))
-    meter = Meter("m", "electricity", ConstantLoad(1.0), [DevicePeriod(0, model)])
+    meter = SimulatedMeter("m", "electricity", ConstantLoad(1.0), [DevicePeriod(0, model)])
     async with serving_on_tcp(meter, "tcp") as port, pymodbus_client(port, "tcp") as client:
         coils = await client.read_coils(3, count=1, device_id=7)
         inputs = await client.read_discrete_inputs(9, count=1, device_id=7)
@@ -110,7 +111,7 @@ async def test_a_device_says_of_itself_what_its_model_expects_and_its_name() -> 
 async def test_forbidden_addresses_are_not_there() -> None:
     wall = ForbiddenRow(function=3, from_=0x0068, to=0x0068, why="it restarts")
     model = msgspec.structs.replace(MODELS["acrel-dtsd1352"], forbidden=(wall,))
-    meter = Meter("m", "electricity", ConstantLoad(1.0), [DevicePeriod(0, model)])
+    meter = SimulatedMeter("m", "electricity", ConstantLoad(1.0), [DevicePeriod(0, model)])
     async with serving_on_tcp(meter, "tcp") as port, pymodbus_client(port, "tcp") as client:
         answer = await client.read_holding_registers(0x66, count=4, device_id=7)
         assert answer.exception_code == ILLEGAL_ADDRESS
@@ -183,7 +184,7 @@ async def test_a_meter_refuses_what_it_has_not(simulated: SimulatedSite) -> None
 
 async def test_values_are_those_of_the_moment_of_the_request(simulated: SimulatedSite) -> None:
     clock, energy = StillClock(NOW_MS), MODELS["acrel-dtsd1352"].point[0]
-    server = TcpPort(SimulatedBus("bus", {7: simulated.meters["e-main"]}, clock, "tcp"))
+    server = TcpPort(SimulatedBus("bus", [(7, simulated.meters["e-main"])], clock, "tcp"))
     port = (await server.start()).port
     try:
         async with pymodbus_client(port, "tcp") as client:
@@ -197,7 +198,9 @@ async def test_values_are_those_of_the_moment_of_the_request(simulated: Simulate
 
 
 async def test_a_stopped_server_drops_its_connections(simulated: SimulatedSite) -> None:
-    server = TcpPort(SimulatedBus("bus", {7: simulated.meters["e-b1"]}, StillClock(NOW_MS), "tcp"))
+    server = TcpPort(
+        SimulatedBus("bus", [(7, simulated.meters["e-b1"])], StillClock(NOW_MS), "tcp")
+    )
     port = (await server.start()).port
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(struct.pack(">HHHBBHH", 1, 0, 6, 7, 3, 0, 2))
@@ -219,13 +222,13 @@ async def test_several_units_and_masters_share_a_bus(
     async def ask(places: dict[str, BusEndpoint], name: str) -> None:
         one = rows[name]
         link = example.site.buses[one.bus or ""].link
-        framing: Framing = "tcp" if link == "tcp" else "rtu_tcp"
+        framing: Link = "tcp" if link == "tcp" else "rtu_tcp"
         point = counter_row(one.model or "")
         async with pymodbus_client(places[one.bus or ""].port, framing) as client:
             words = await read_registers(
                 client, point.function, point.address, point.words, one.unit
             )
-        held = simulated.meters[name].words(point.function, point.address, point.words, NOW_MS)
+        held = words_of(simulated.meters[name], point.function, point.address, point.words, NOW_MS)
         assert words == held, name
 
     seen: list[ExchangeRecord] = []

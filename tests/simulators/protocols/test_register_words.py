@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pymodbus.client.mixin import ModbusClientMixin
 
-from simulators.encoding.register_words import decode, encode, layout, text
+from simulators.protocols.register_words import decode, encode, layout, text
 
 PYMODBUS = {
     "u16": ModbusClientMixin.DATATYPE.UINT16,

@@ -1,11 +1,12 @@
 """Parse and build Modbus frames with pymodbus. Pure: bytes in, bytes out.
 
-Law: pymodbus alone parses and builds the frames. The project's own code does not, and the agent
-shares none of this: the simulator has to check the agent independently.
+Law: pymodbus parses and builds the frames. The agent shares no line of this, because the simulator
+has to check the agent independently.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final, Literal
+from types import MappingProxyType
+from typing import Final
 
 import msgspec
 from pymodbus.constants import ExcCodes
@@ -23,10 +24,9 @@ from pymodbus.pdu.register_message import (
     ReadInputRegistersResponse,
 )
 
-#: The ways in which frames travel on the links of `site.toml`.
-Framing = Literal["tcp", "rtu_tcp", "rtu"]
+from jieneng.metering.site import Link
 
-_FRAMERS: Final[Mapping[Framing, type[FramerBase]]] = {
+_FRAMERS: Final[Mapping[Link, type[FramerBase]]] = {
     "tcp": FramerSocket,
     "rtu_tcp": FramerRTU,
     "rtu": FramerRTU,
@@ -46,8 +46,8 @@ ILLEGAL_VALUE: Final = int(ExcCodes.ILLEGAL_VALUE)
 GATEWAY_NO_RESPONSE: Final = int(ExcCodes.GATEWAY_NO_RESPONSE)
 
 
-class Request(msgspec.Struct, frozen=True):
-    """A Modbus request to a unit.
+class ModbusRequest(msgspec.Struct, frozen=True):
+    """A Modbus request to a unit; see `BusRequest`.
 
     Attributes:
         transaction: transaction number; 0 where the framing has none.
@@ -64,20 +64,46 @@ class Request(msgspec.Struct, frozen=True):
     count: int = 0
 
     @property
+    def device(self) -> int:
+        """See `BusRequest`."""
+        return self.unit
+
+    @property
+    def fields(self) -> Mapping[str, object]:
+        """See `BusRequest`."""
+        names = ("unit", "function", "address", "count")
+        return MappingProxyType({name: getattr(self, name) for name in names})
+
+    @property
+    def addresses(self) -> range:
+        """The addresses that are asked for."""
+        return range(self.address, self.address + self.count)
+
+    @property
     def reads(self) -> bool:
         """Return True if the function reads registers, coils or discrete inputs."""
         return self.function in _BITS or self.function in _REGISTERS
 
 
-class Codec:
-    """Parser and builder of the frames of a framing."""
+class ModbusCodec:
+    """Parser and builder of Modbus frames on one kind of link; see `Codec`.
 
-    def __init__(self, framing: Framing) -> None:
-        self.framing: Final = framing
+    Attributes:
+        longest_frame: size of the longest frame [bytes].
+        silence_ends_frame: True for RTU; a Modbus TCP frame names its own length.
+        missing_device_code: code of a Modbus TCP gateway ("gateway target failed to respond"); on a
+            serial line nobody answers in place of a missing unit.
+    """
+
+    longest_frame: Final = 264
+
+    def __init__(self, link: Link) -> None:
+        self.silence_ends_frame: Final = link != "tcp"
+        self.missing_device_code: Final = GATEWAY_NO_RESPONSE if link == "tcp" else None
         self._decoder = DecodePDU(True)
-        self._framer = _FRAMERS[framing](self._decoder)
+        self._framer = _FRAMERS[link](self._decoder)
 
-    def take(self, buffer: bytearray) -> Request | None:
+    def take(self, buffer: bytearray) -> ModbusRequest | None:
         """Remove the first complete request from the buffer and return it; None if incomplete."""
         while True:
             used, unit, transaction, data = self._framer.decode(bytes(buffer))
@@ -87,23 +113,23 @@ class Codec:
             if not used:
                 return None
 
-    def _request(self, unit: int, transaction: int, data: bytes) -> Request:
+    def _request(self, unit: int, transaction: int, data: bytes) -> ModbusRequest:
         pdu = self._decoder.decode(data)
         if isinstance(pdu, ReadHoldingRegistersRequest | ReadCoilsRequest):
-            return Request(transaction, unit, data[0], pdu.address, pdu.count)
-        return Request(transaction, unit, data[0])
+            return ModbusRequest(transaction, unit, data[0], pdu.address, pdu.count)
+        return ModbusRequest(transaction, unit, data[0])
 
-    def reply(self, request: Request, held: Sequence[int]) -> bytes:
+    def reply(self, request: ModbusRequest, contents: Sequence[int]) -> bytes:
         """Return the frame that answers a read request with these words or bits."""
         if request.function in _BITS:
-            bits = [bool(one) for one in held]
+            bits = [bool(one) for one in contents]
             return self._frame(request, _BITS[request.function](bits=bits))
-        return self._frame(request, _REGISTERS[request.function](registers=list(held)))
+        return self._frame(request, _REGISTERS[request.function](registers=list(contents)))
 
-    def refusal(self, request: Request, code: int) -> bytes:
+    def refusal(self, request: ModbusRequest, code: int) -> bytes:
         """Return the frame that refuses a request with an exception code."""
         return self._frame(request, ExceptionResponse(request.function, code))
 
-    def _frame(self, request: Request, pdu: ModbusPDU) -> bytes:
+    def _frame(self, request: ModbusRequest, pdu: ModbusPDU) -> bytes:
         pdu.dev_id, pdu.transaction_id = request.unit, request.transaction
         return self._framer.buildFrame(pdu)

@@ -1,0 +1,167 @@
+"""Compute an indicator of a scope with its coverage, its estimated share and its findings.
+
+Law: the coverage of an indicator is that of its worst covered medium, so that a total has no
+verdict while the meters of one energy carrier are silent.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+import msgspec
+
+from analytics.figures.factors import DailyFactor
+from analytics.figures.figure import FactorSeries
+from analytics.figures.indicator_values import IndicatorInputs, indicator_value, series_needs
+from analytics.figures.roll_up import Scope
+from analytics.figures.scope_inputs import PeriodFactors, ScopeInputs
+from analytics.periods import Period
+from jieneng.metering.findings import Finding
+from jieneng.metering.indicators import Indicator
+from jieneng.metering.quantities import Medium
+
+#: Decimals of a finding's weight.
+_WEIGHT_DECIMALS = 6
+
+
+class PeriodInputs(msgspec.Struct, frozen=True):
+    """Inputs of the indicators of all scopes in a period.
+
+    Attributes:
+        period: the period, or the same days of the base year.
+        factors: the factors on its days.
+        scopes: the inputs by scope id.
+    """
+
+    period: Period
+    factors: PeriodFactors
+    scopes: Mapping[str, ScopeInputs]
+
+
+class IndicatorResult(msgspec.Struct, frozen=True):
+    """An indicator of a scope in a period.
+
+    Attributes:
+        value: in the indicator's unit; NaN if unknown.
+        coverage: share of meter-time with accepted readings, 0 to 1; NaN without a meter.
+        estimated: share of `value` that was spread over gaps, 0 to 1.
+        findings: doubts and remarks about `value`.
+    """
+
+    value: float
+    coverage: float
+    estimated: float
+    findings: tuple[Finding, ...]
+
+    def is_sufficient(self, coverage_floor: float) -> bool:
+        """Return True if a verdict may be based on it: known, and covered enough."""
+        return math.isfinite(self.value) and self.coverage >= coverage_floor
+
+
+#: The result where there is no base year.
+NO_RESULT = IndicatorResult(math.nan, math.nan, math.nan, ())
+
+
+def indicator_result(
+    period_inputs: PeriodInputs, scope: Scope, indicator: Indicator, series: FactorSeries | None
+) -> IndicatorResult:
+    """Return an indicator of a scope.
+
+    Args:
+        period_inputs: inputs of all scopes.
+        scope: the scope.
+        indicator: the indicator's row.
+        series: series of the carbon factors; None if no carbon factor enters.
+    """
+    of_scope = period_inputs.scopes[scope.id]
+    carbon = period_inputs.factors.carbon[series] if series else {}
+    carbon_factors = {medium: factor.values for medium, factor in carbon.items()}
+    needed = {
+        need: of_scope.series[need] for need in series_needs(indicator) if need in of_scope.series
+    }
+    inputs = msgspec.structs.replace(of_scope.inputs, carbon_factors=carbon_factors, series=needed)
+    value = indicator_value(indicator, inputs)
+    media = [medium for medium in indicator.media if medium in of_scope.coverage]
+    if indicator.sum_of is None:
+        estimated = max((series.estimated_share() for series in needed.values()), default=0.0)
+        shares = dict.fromkeys(media, 1.0) if len(media) == 1 else {}
+    else:
+        estimated_inputs = msgspec.structs.replace(
+            of_scope.estimated_inputs, carbon_factors=carbon_factors
+        )
+        estimated_value = indicator_value(indicator, estimated_inputs)
+        estimated = min(abs(estimated_value / value), 1.0) if value else 0.0
+        shares = _medium_shares(inputs, indicator, media, value)
+    coverages = (
+        *(series.mean_coverage() for series in needed.values()),
+        *(of_scope.coverage[medium] for medium in media),
+    )
+    coal = period_inputs.factors.coal if indicator.has_convention else {}
+    return IndicatorResult(
+        value,
+        min(coverages, default=math.nan),
+        estimated,
+        tuple(_findings(period_inputs, scope, indicator, shares, {**coal, **carbon})),
+    )
+
+
+def _findings(
+    period_inputs: PeriodInputs,
+    scope: Scope,
+    indicator: Indicator,
+    shares: Mapping[Medium, float],
+    factors: Mapping[Medium, DailyFactor],
+) -> Iterator[Finding]:
+    """Yield the findings about an indicator.
+
+    Args:
+        period_inputs: inputs of all scopes.
+        scope: the scope.
+        indicator: the indicator's row.
+        shares: share of each medium in the indicator's value, where known.
+        factors: the factors that enter into the value.
+    """
+    of_scope = period_inputs.scopes[scope.id]
+    if period_inputs.period.days == 0:
+        yield Finding.of("not_begun", period_inputs.period.id)
+        return
+    media = [medium for medium in indicator.media if medium in of_scope.coverage]
+    if not media:
+        yield Finding.of("no_meter", scope.id, media=" ".join(indicator.media))
+    for medium in media:
+        for finding in of_scope.medium_findings[medium]:
+            yield _with_weight(finding, shares.get(medium))
+        if medium in factors and medium in of_scope.inputs.consumption:
+            yield from factors[medium].findings
+    if indicator.per is not None:
+        yield from of_scope.denominator_findings[indicator.per]
+    yield from of_scope.scope_findings
+
+
+def _with_weight(finding: Finding, share: float | None) -> Finding:
+    """Return a finding about a medium with its weight in an indicator.
+
+    `share` is the medium's share of the indicator's value; None if that is unknown.
+    """
+    if finding.weight is None:
+        return finding
+    weight = None if share is None else round(finding.weight * share, _WEIGHT_DECIMALS)
+    return msgspec.structs.replace(finding, weight=weight)
+
+
+def _medium_shares(
+    inputs: IndicatorInputs, indicator: Indicator, media: Sequence[Medium], value: float
+) -> dict[Medium, float]:
+    """Return each medium's share of the value of a linear indicator, where both are known.
+
+    A linear indicator's value of one medium alone is that medium's part.
+    """
+    shares: dict[Medium, float] = {}
+    for medium in media:
+        if medium in inputs.consumption and value:
+            alone = msgspec.structs.replace(
+                inputs, consumption={medium: inputs.consumption[medium]}
+            )
+            share = abs(indicator_value(indicator, alone) / value)
+            if math.isfinite(share):
+                shares[medium] = min(share, 1.0)
+    return shares

@@ -1,0 +1,245 @@
+"""Derive the inputs of one scope's indicators from the consumption of its meters.
+
+Laws:
+
+1. A medium of which nothing is known is not among the inputs: it is not 0.
+2. Missing data are reported: the coverage of the medium falls, and a finding names the meter.
+3. Denominators are means over the period's days, of the values in force on each day.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import numpy as np
+
+from analytics.figures.factors import DailyFactor, FactorKind, daily_factor
+from analytics.figures.figure import FactorSeries
+from analytics.figures.indicator_values import IndicatorInputs
+from analytics.figures.interval_series import IntervalSeries, SeriesNeed
+from analytics.figures.roll_up import (
+    Scope,
+    ScopeTotals,
+    boundary_weights,
+    daily_denominator,
+    roll_up,
+    shared_areas,
+)
+from analytics.figures.rule_files import Rules
+from analytics.figures.site_consumption import MeterConsumption, SiteConsumption
+from analytics.periods import Period, days, midnight_ms
+from jieneng.metering.findings import Finding
+from jieneng.metering.indicators import Denominator
+from jieneng.metering.quantities import CARRIERS, CONSUMPTION, QUANTITIES, Medium
+from jieneng.metering.site import Site
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_MISSING_DENOMINATOR: Final[Mapping[Denominator, str]] = {
+    "floor_area_m2": "no_floor_area",
+    "headcount": "no_headcount",
+}
+
+
+class PeriodFactors(msgspec.Struct, frozen=True):
+    """The factors on the days of a period.
+
+    Attributes:
+        coal: coal equivalent factors by energy carrier.
+        carbon: carbon factors by series and energy carrier.
+    """
+
+    coal: Mapping[Medium, DailyFactor]
+    carbon: Mapping[FactorSeries, Mapping[Medium, DailyFactor]]
+
+
+def period_factors(rules: Rules, site: Site, period: Period, fixed_on: date) -> PeriodFactors:
+    """Return the factors on the days of a period.
+
+    Args:
+        rules: the rules, for their factor rows and convention.
+        site: the site, for its division code.
+        period: the period.
+        fixed_on: day whose carbon factors the series `fixed` has on every day. The series
+            `current` has the factors of each day.
+    """
+    period_days = days(period.start, period.end)
+
+    def factors_on(kind: FactorKind, on_days: Sequence[date]) -> dict[Medium, DailyFactor]:
+        found = {
+            medium: daily_factor(
+                rules.factors,
+                kind,
+                medium,
+                convention=rules.convention,
+                division=site.site.division,
+                days=on_days,
+            )
+            for medium in CARRIERS
+        }
+        return {medium: factor for medium, factor in found.items() if factor is not None}
+
+    fixed = {
+        medium: DailyFactor(np.full(len(period_days), factor.values[0]), factor.findings)
+        for medium, factor in factors_on("carbon", [fixed_on]).items()
+    }
+    current = factors_on("carbon", period_days)
+    return PeriodFactors(factors_on("coal", period_days), {"fixed": fixed, "current": current})
+
+
+class ScopeInputs(msgspec.Struct, frozen=True, kw_only=True):
+    """Inputs of the indicators of a single scope and period, with coverage and findings.
+
+    Attributes:
+        inputs: inputs of the indicators, without carbon factors and series.
+        estimated_inputs: the same for the part of the consumption that was spread over gaps.
+        series: series that indicators need beside the daily sums, if the scope has a meter.
+        coverage: share of meter-time with accepted readings, 0 to 1, by medium that has a meter.
+        medium_findings: findings about a medium's meters.
+        denominator_findings: findings about floor area and headcount.
+        scope_findings: findings about the scope itself.
+    """
+
+    inputs: IndicatorInputs
+    estimated_inputs: IndicatorInputs
+    series: Mapping[SeriesNeed, IntervalSeries]
+    coverage: Mapping[Medium, float]
+    medium_findings: Mapping[Medium, tuple[Finding, ...]]
+    denominator_findings: Mapping[Denominator, tuple[Finding, ...]]
+    scope_findings: tuple[Finding, ...]
+
+
+def scope_inputs(
+    consumption: SiteConsumption,
+    period: Period,
+    scope: Scope,
+    site: Site,
+    factors: PeriodFactors,
+    coverage_floor: float,
+) -> ScopeInputs:
+    """Return the inputs of a scope's indicators on the days of a period.
+
+    Args:
+        consumption: consumption of all meters, on the period's days at least.
+        period: the period.
+        scope: the scope.
+        site: the site.
+        factors: factors on the days of the period.
+        coverage_floor: coverage below which a meter is named by a finding, 0 to 1.
+    """
+    amount: dict[Medium, NDArray[np.float64]] = {}
+    estimated: dict[Medium, NDArray[np.float64]] = {}
+    coverage: dict[Medium, float] = {}
+    medium_findings: dict[Medium, tuple[Finding, ...]] = {}
+    for medium, metered in consumption.days_of(period).items():
+        weight = boundary_weights(scope, [site.meters[meter] for meter in metered.meters], site)
+        if not weight.any() or period.days == 0:
+            continue
+        meter_totals = _meter_totals(metered)
+        scope_totals = roll_up(weight[None, :], *(column[:, None] for column in meter_totals))
+        coverage[medium] = float(scope_totals.coverage[0, 0])
+        medium_findings[medium] = (
+            *_meter_findings(metered.meters, weight, meter_totals, coverage_floor),
+            *_balance_findings(scope, medium, scope_totals),
+        )
+        if np.isfinite(scope_totals.amount[0, 0]):
+            amount[medium] = weight @ np.nan_to_num(metered.amount)
+            estimated[medium] = np.abs(weight) @ metered.estimated
+    floor_area, floor_area_findings = _mean_denominator(scope, "floor_area_m2", site, period)
+    headcount, headcount_findings = _mean_denominator(scope, "headcount", site, period)
+    inputs = IndicatorInputs(
+        consumption=amount,
+        coal_factors={medium: factor.values for medium, factor in factors.coal.items()},
+        carbon_factors={},
+        floor_area_m2=floor_area,
+        headcount=headcount,
+    )
+    return ScopeInputs(
+        inputs=inputs,
+        estimated_inputs=msgspec.structs.replace(inputs, consumption=estimated),
+        series=_scope_series(consumption, period, scope, site),
+        coverage=coverage,
+        medium_findings=medium_findings,
+        denominator_findings={
+            "floor_area_m2": floor_area_findings,
+            "headcount": headcount_findings,
+        },
+        scope_findings=tuple(Finding.of("shared_area", area) for area in shared_areas(scope, site)),
+    )
+
+
+def _scope_series(
+    consumption: SiteConsumption, period: Period, scope: Scope, site: Site
+) -> dict[SeriesNeed, IntervalSeries]:
+    """Return the series of a scope within a period."""
+    start_ms, end_ms = (midnight_ms(day, site.zone) for day in (period.start, period.end))
+    return {
+        need: by_scope[scope.id].between(start_ms, end_ms)
+        for need, by_scope in consumption.series.items()
+        if scope.id in by_scope
+    }
+
+
+def _meter_totals(
+    metered: MeterConsumption,
+) -> "tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]":
+    """Return amount, coverage and estimated part of each meter over all days."""
+    is_known = np.isfinite(metered.amount)
+    amount = np.where(is_known, metered.amount, 0.0).sum(axis=1)
+    return (
+        np.where(is_known.any(axis=1), amount, np.nan),
+        metered.coverage.mean(axis=1),
+        metered.estimated.sum(axis=1),
+    )
+
+
+def _meter_findings(
+    meters: Sequence[str],
+    weight: "NDArray[np.float64]",
+    meter_totals: "tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]",
+    coverage_floor: float,
+) -> Iterator[Finding]:
+    """Yield a finding for each meter of the scope that is not covered enough."""
+    amount, coverage, _ = meter_totals
+    parts = np.abs(weight) * np.abs(np.nan_to_num(amount))
+    total = float(parts.sum())
+    is_short = (weight != 0) & ((coverage < coverage_floor) | np.isnan(amount))
+    for index in np.flatnonzero(is_short).tolist():
+        if np.isnan(amount[index]):
+            yield Finding.of("no_readings", meters[index])
+        else:
+            share = float(parts[index]) / total if total > 0 else None
+            yield Finding.of("gap", meters[index], weight=share, coverage=float(coverage[index]))
+
+
+def _balance_findings(scope: Scope, medium: Medium, totals: ScopeTotals) -> Iterator[Finding]:
+    """Yield a finding if the deducted meters measured more than the meters above them."""
+    balance = float(totals.amount[0, 0])
+    if balance < 0:
+        unit = QUANTITIES[CONSUMPTION[medium]].unit
+        yield Finding.of(
+            "negative_balance", scope.id, weight=1.0, medium=medium, amount=balance, unit=unit
+        )
+
+
+def _mean_denominator(
+    scope: Scope, name: Denominator, site: Site, period: Period
+) -> tuple[float, tuple[Finding, ...]]:
+    """Return the mean of a denominator over the days on which it is known, with findings."""
+    by_day = daily_denominator(scope, name, site, days(period.start, period.end))
+    is_known = np.isfinite(by_day)
+    mean = float(by_day[is_known].mean()) if is_known.any() else math.nan
+    if is_known.any() and is_known.all():
+        return mean, ()
+    known_days = int(is_known.sum())
+    finding = Finding.of(
+        _MISSING_DENOMINATOR[name],
+        scope.id,
+        weight=1 - known_days / len(is_known) if len(is_known) else None,
+        known=known_days,
+        days=len(is_known),
+    )
+    return mean, (finding,)

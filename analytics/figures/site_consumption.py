@@ -1,0 +1,151 @@
+"""Arrange stored consumption in arrays by meter and day.
+
+Laws:
+
+1. Unknown consumption is NaN, with coverage 0.
+2. Before a building and its meter existed, consumption that is not stored is 0, and covered. In an
+   old building, consumption before the meter was installed stays unknown.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from analytics.figures.interval_series import IntervalSeries, SeriesNeed
+from analytics.figures.roll_up import before_commissioning
+from analytics.periods import Period, days
+from jieneng.metering import schema
+from jieneng.metering.quantities import CONSUMPTION, MEDIA, Medium
+from jieneng.metering.site import Site
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class MeterConsumption(msgspec.Struct, frozen=True):
+    """Consumption of one medium by meter and interval, in arrays of shape (meters, intervals).
+
+    Attributes:
+        meters: ids of the meters.
+        amount: consumption [kWh, m3 or GJ]; NaN where unknown.
+        coverage: share of the time with accepted readings, 0 to 1; 0 where unknown.
+        estimated: part of `amount` that was spread over gaps.
+    """
+
+    meters: tuple[str, ...]
+    amount: "NDArray[np.float64]"
+    coverage: "NDArray[np.float64]"
+    estimated: "NDArray[np.float64]"
+
+
+class SiteConsumption(msgspec.Struct, frozen=True):
+    """Consumption of all meters of a site by day.
+
+    Attributes:
+        start: the first local day.
+        media: consumption of all meters by day, by medium.
+        series: series that indicators need beside the daily sums, by scope id.
+    """
+
+    start: date
+    media: Mapping[Medium, MeterConsumption]
+    series: Mapping[SeriesNeed, Mapping[str, IntervalSeries]] = {}
+
+    def days_of(self, period: Period) -> Mapping[Medium, MeterConsumption]:
+        """Return the consumption on the days of a period, all of which must be present."""
+        first = (period.start - self.start).days
+        part = slice(first, first + period.days)
+        return {
+            medium: MeterConsumption(
+                all_days.meters,
+                all_days.amount[:, part],
+                all_days.coverage[:, part],
+                all_days.estimated[:, part],
+            )
+            for medium, all_days in self.media.items()
+        }
+
+
+def align_to_grid(
+    times_ms: "NDArray[np.int64]", values: "NDArray[np.float64]", edges_ms: "NDArray[np.int64]"
+) -> "NDArray[np.float64]":
+    """Return stored values by interval.
+
+    A point that does not lie at the start of an interval is left out: another time zone wrote it.
+
+    Args:
+        times_ms: shape (n,), times of the points [UTC, ms], before the last edge.
+        values: shape (n,).
+        edges_ms: shape (intervals + 1,), ascending.
+
+    Returns:
+        Shape (intervals,); NaN where there is no point.
+    """
+    interval = np.searchsorted(edges_ms, times_ms)
+    is_start = edges_ms[interval] == times_ms
+    aligned = np.full(len(edges_ms) - 1, np.nan)
+    aligned[interval[is_start]] = values[is_start]
+    return aligned
+
+
+def site_consumption(
+    site: Site, start: date, end: date, rows: "Mapping[tuple[str, str], NDArray[np.float64]]"
+) -> SiteConsumption:
+    """Return the stored consumption of all media on the days from `start` up to `end`.
+
+    Args:
+        site: the site, for its meters.
+        start: the first local day.
+        end: the local day after the last one.
+        rows: stored values by day, by (meter id, field).
+    """
+    period_days = days(start, end)
+    media = {
+        medium: meter_consumption(site, medium, period_days, rows)
+        for medium in MEDIA
+        if any(meter.medium == medium for meter in site.meter)
+    }
+    return SiteConsumption(start, media)
+
+
+def meter_consumption(
+    site: Site,
+    medium: Medium,
+    interval_days: Sequence[date],
+    rows: "Mapping[tuple[str, str], NDArray[np.float64]]",
+) -> MeterConsumption:
+    """Return the stored consumption of a medium by meter and interval.
+
+    Args:
+        site: the site, for its meters.
+        medium: medium of the meters.
+        interval_days: local day of each interval.
+        rows: stored values by interval, NaN where none is stored, by (meter id, field).
+    """
+    unknown = np.full(len(interval_days), np.nan)
+    meters = [meter for meter in site.meter if meter.medium == medium]
+    amount, coverage, estimated_share = (
+        np.array([rows.get((meter.id, field), unknown) for meter in meters])
+        for field in (CONSUMPTION[medium], schema.COVERAGE, schema.ESTIMATED)
+    )
+    is_absent = np.isnan(amount) & np.array(
+        [before_commissioning(site, meter, interval_days) for meter in meters]
+    )
+    amount, coverage = np.where(is_absent, 0.0, amount), np.where(is_absent, 1.0, coverage)
+    return MeterConsumption(
+        tuple(meter.id for meter in meters),
+        amount,
+        np.nan_to_num(coverage),
+        np.nan_to_num(np.abs(amount) * estimated_share),
+    )
+
+
+def contiguous_ranges(mask: "NDArray[np.bool_]") -> list[tuple[int, int]]:
+    """Return (first index, index after the last) of each run of True in a mask."""
+    steps = np.diff(mask.astype(np.int8), prepend=0, append=0)
+    return list(
+        zip(np.flatnonzero(steps > 0).tolist(), np.flatnonzero(steps < 0).tolist(), strict=True)
+    )
