@@ -104,6 +104,6 @@ class AgentMetrics(Collector):
         for poller in self._buses.pollers:
             polls.add_metric([poller.bus, "ok"], poller.counts.ok)
             polls.add_metric([poller.bus, "failed"], poller.counts.failed)
-            seconds.add_metric([poller.bus], poller.counts.seconds)
+            seconds.add_metric([poller.bus], poller.counts.busy_s)
         yield polls
         yield seconds

@@ -136,12 +136,12 @@ class Batcher:
                 with self._metrics.write_s.time():
                     result = await self._store.write(points)
             except StoreUnavailable as error:
-                self._store_fault.happened(error)
+                self._store_fault.report(error)
                 self._metrics.store_up.set(0)
                 failures += 1
                 await asyncio.sleep(backoff_s(failures))
             else:
-                self._store_fault.over()
+                self._store_fault.clear()
                 self._metrics.store_up.set(1)
                 self._metrics.points.labels("stored").inc(result.written)
                 self._metrics.points.labels("rejected").inc(len(result.rejected))
@@ -155,9 +155,9 @@ class Batcher:
         try:
             await self._write_quarantine(items)
         except OSError as error:
-            self._disk_fault.happened(error)
+            self._disk_fault.report(error)
             return False
-        self._disk_fault.over()
+        self._disk_fault.clear()
         for item in items:
             self._metrics.set_aside.labels(item.reason).inc(item.samples)
         return True

@@ -102,7 +102,7 @@ class Publisher:
             try:
                 await broker.cancellable(self._connection())
             except* (aiomqtt.MqttError, OSError) as errors:
-                self._broker_fault.happened(_first_error(errors))
+                self._broker_fault.report(_first_error(errors))
             finally:
                 self.counts.connected = False
             self._failures += 1
@@ -159,10 +159,10 @@ class Publisher:
                 due = in_flight.due(ends, now_s, _MAX_CONCURRENT_PUBLISHES)
                 rows = await self._spool.read(due) if due else ()
             except SpoolUnavailable as error:
-                self._spool_fault.happened(error)
+                self._spool_fault.report(error)
                 await asyncio.sleep(_UNREADABLE_RETRY_S)  # no event tells when it can be read again
             else:
-                self._spool_fault.over()
+                self._spool_fault.clear()
                 return rows
         # The spool is empty, as after most acknowledgements: no query is needed.
         in_flight.clear()
@@ -195,7 +195,7 @@ class Publisher:
             await self._publish_status(client, online=True)
             # Only now: a broker that accepts the agent and disconnects it again counts as down.
             self._failures = 0
-            self._broker_fault.over()
+            self._broker_fault.clear()
 
     async def _publish_status(
         self, client: aiomqtt.Client, *, online: bool, timeout_s: float | None = None
@@ -250,16 +250,16 @@ class Publisher:
         try:
             ack = mqtt_messages.decode_ack(payload if isinstance(payload, bytes) else b"")
         except WireError as error:
-            self._ack_fault.happened(error)
+            self._ack_fault.report(error)
             return None
-        self._ack_fault.over()
+        self._ack_fault.clear()
         return ack
 
     async def _confirm(self, acks: Sequence[Ack]) -> None:
         try:
             self.counts.acked += await self._spool.confirm(acks)
         except SpoolUnavailable as error:  # the batches stay, are sent again, and confirmed then
-            self._spool_fault.happened(error)
+            self._spool_fault.report(error)
             return
         for ack in acks:
             self.counts.quarantined += len(ack.quarantined)

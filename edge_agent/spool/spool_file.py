@@ -204,7 +204,7 @@ class SpoolFile:
 
     def _log_damaged(self, before: int) -> None:
         if self.known.damaged > before:
-            self._damage.happened("their checksums are wrong", path=str(self._path))
+            self._damage.report("their checksums are wrong", path=str(self._path))
 
     def _set_counts(self, counts: SampleCounts, refused_in_memory: int = 0) -> None:
         if counts != self.known:

@@ -38,8 +38,8 @@ class Agent:
         self.now_s = 500.0
         clock: Any = SimpleNamespace(monotonic=lambda: self.now_s)
         self.pollers: Any = [
-            SimpleNamespace(bus="a", counts=PollCounts(ok=11, failed=12, seconds=2.5)),
-            SimpleNamespace(bus="b", counts=PollCounts(ok=21, failed=22, seconds=7.5)),
+            SimpleNamespace(bus="a", counts=PollCounts(ok=11, failed=12, busy_s=2.5)),
+            SimpleNamespace(bus="b", counts=PollCounts(ok=21, failed=22, busy_s=7.5)),
         ]
         self.clock_trust = ClockTrust(BEGIN_MS, 0)
         self.clock_trust.update(BEGIN_MS + 60_000, 0)

@@ -317,9 +317,11 @@ async def test_an_agents_buses_have_its_phase_of_its_site_and_go_in_waves(
     the same moment."""
     begun: list[tuple[str, str, int]] = []
 
-    def poller(name: str, *given: Any, phase: str, wave: int = 0, **more: Any) -> BusPoller:
-        begun.append((name, phase, wave))
-        return BusPoller(name, *given, phase=phase, wave=wave, **more)
+    def poller(
+        name: str, *given: Any, phase_key: str, start_group: int = 0, **more: Any
+    ) -> BusPoller:
+        begun.append((name, phase_key, start_group))
+        return BusPoller(name, *given, phase_key=phase_key, start_group=start_group, **more)
 
     monkeypatch.setattr(app, "BusPoller", poller)
     buses = [bus(f"b{number}", 1 + number) for number in range(52)]  # nobody is there
