@@ -215,9 +215,9 @@ class _Service:
                 down = True
             except Exception as error:  # noqa: BLE001 - the outermost loop
                 self._metrics.cycles.labels("failed").inc()
-                self._failing.happened(repr(error), exc_info=True)
+                self._failing.report(repr(error), exc_info=True)
             else:
-                self._failing.over()
+                self._failing.clear()
                 self._metrics.cycles.labels("ok").inc()
                 self._metrics.success.set(self._clock.now_ms() / 1000)
                 if down:

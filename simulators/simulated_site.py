@@ -14,7 +14,7 @@ import numpy as np
 
 from jieneng.metering.catalog.meter_model import Model
 from jieneng.metering.errors import Problem
-from jieneng.metering.site import Area, Dated, Meter, Site, below
+from jieneng.metering.site import Area, DatedValue, Meter, Site, below
 from simulators.load.altered_load import AlteredLoad
 from simulators.load.constant_load import ConstantLoad
 from simulators.load.load import Load, LoadPart
@@ -235,7 +235,7 @@ def _top_areas(site: Site) -> list[Area]:
     return [area for area in site.area if area.parent is None]
 
 
-def _by_day(rows: Sequence[Dated], all_days: SimulatedDays) -> Floats:
+def _by_day(rows: Sequence[DatedValue], all_days: SimulatedDays) -> Floats:
     """Return a dated number for each day; before the first row, the first row's value."""
     if not rows:
         return np.zeros(len(all_days.dates))
@@ -261,7 +261,7 @@ def check(site: Site, settings: SimulatorSettings, recipes: LoadRecipes) -> list
     ]
     given_twice = [
         Problem(
-            text="{table}: {key} flows evenly, and by a recipe.",
+            text="{table}: meter {key} has both steady and recipe.",
             fix="Keep steady or recipe.",
             values={"table": "load", "key": row.meter},
             path=("load", n, "steady"),

@@ -15,7 +15,7 @@ import numpy as np
 from analytics.periods import midnight_ms
 from jieneng.metering.catalog.meter_model import SINGLE_FLOAT_STEP, Model, Point
 from jieneng.metering.quantities import CONSUMPTION, Medium
-from jieneng.metering.site import Dated, Meter, value_on
+from jieneng.metering.site import DatedValue, Meter, value_in_force
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -156,7 +156,9 @@ def _step(row: Point | None, *, is_float32: bool) -> float:
     return float(row.canonical_scale()) if is_float32 else row.step()
 
 
-def _ratios(dated: "list[tuple[Dated, ...]]", zone: "ZoneInfo") -> tuple[tuple[int, float], ...]:
+def _ratios(
+    dated: "list[tuple[DatedValue, ...]]", zone: "ZoneInfo"
+) -> tuple[tuple[int, float], ...]:
     """Return the product of dated ratios by time. The first one has no beginning."""
     changes = sorted({row.from_ for rows in dated for row in rows[1:]})
     first = math.prod(rows[0].value for rows in dated)
@@ -165,7 +167,7 @@ def _ratios(dated: "list[tuple[Dated, ...]]", zone: "ZoneInfo") -> tuple[tuple[i
         *(
             (
                 midnight_ms(day, zone),
-                math.prod(value_on(rows, day, rows[0].value) or 1.0 for rows in dated),
+                math.prod(value_in_force(rows, day, rows[0].value) or 1.0 for rows in dated),
             )
             for day in changes
         ),

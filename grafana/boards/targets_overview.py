@@ -89,7 +89,7 @@ def _rows(translate: Translate) -> list[PanelRow]:
         PanelRow(
             7,
             (_ledger(translate), _pending(translate), _agents(translate)),
-            translate("Account of readings: read = stored + pending + dropped"),
+            translate("Account of readings: read = stored + set aside + pending + dropped"),
         ),
     ]
 
@@ -226,6 +226,7 @@ def _ledger(translate: Translate) -> Json:
     fields = {
         "read": FieldOverride(translate("Read")),
         "stored": FieldOverride(translate("Stored")),
+        "quarantined": FieldOverride(translate("Set aside")),
         "pending": FieldOverride(translate("Pending")),
         "dropped": FieldOverride(translate("Dropped")),
     }

@@ -1,7 +1,7 @@
 """Structs of `site.toml`: site, areas, institutions, buses and meters. Pure.
 
 What changes over the years (floor area, headcount, CT and PT ratios, the device itself) is a list
-of dated values, from which `value_on` takes the value of a day.
+of dated values, from which `value_in_force` takes the value of a day.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -45,7 +45,7 @@ Item = Literal["lighting", "hvac", "power", "special"]
 _USUAL_BAUD: Final = 9600
 
 
-class Dated(msgspec.Struct, frozen=True, rename={"from_": "from"}):
+class DatedValue(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     """A value in force from the start of a local day until the next one's."""
 
     from_: date
@@ -93,8 +93,8 @@ class Area(msgspec.Struct, frozen=True, kw_only=True):
     kind: AreaKind = "office"
     parent: Id | None = None
     institutions: tuple[Id, ...] = ()
-    floor_area_m2: tuple[Dated, ...] = ()
-    headcount: tuple[Dated, ...] = ()
+    floor_area_m2: tuple[DatedValue, ...] = ()
+    headcount: tuple[DatedValue, ...] = ()
 
 
 class Bus(msgspec.Struct, frozen=True, kw_only=True):
@@ -193,8 +193,8 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
         dict[str, Annotated[int, Meta(ge=1)]], Meta(examples=[{"voltage_a_v": 6}])
     ] = {}
     rated_max: Annotated[float, Meta(gt=0, examples=[400.0])] | None = None
-    ct: tuple[Dated, ...] = ()
-    pt: tuple[Dated, ...] = ()
+    ct: tuple[DatedValue, ...] = ()
+    pt: tuple[DatedValue, ...] = ()
     installed: date | None = None
     replaced: tuple[Replacement, ...] = ()
 
@@ -239,7 +239,9 @@ class Site(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return {bus.id: bus for bus in self.bus}
 
 
-def value_on(dated: Sequence[Dated], day: date, default: float | None = None) -> float | None:
+def value_in_force(
+    dated: Sequence[DatedValue], day: date, default: float | None = None
+) -> float | None:
     """Return the value in force on a local day; `default` before the first one."""
     found = default
     for row in dated:

@@ -17,12 +17,12 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from jieneng.metering.catalog.meter_model import Model, Ratio
-from jieneng.metering.catalog.model_check import MOST_PACES
+from jieneng.metering.catalog.model_check import MAX_CADENCES
 from jieneng.metering.catalog.model_forms import form_of, protocol_of
 from jieneng.metering.errors import KeyPath, Problem, UnreadKeys
 from jieneng.metering.quantities import CONSUMPTION
 from jieneng.metering.read_plan import cadences
-from jieneng.metering.site import Bus, Dated, Meter, Site
+from jieneng.metering.site import Bus, DatedValue, Meter, Site
 from jieneng.metering.site_rules.reference_check import (
     dangling_references,
     duplicate_ids,
@@ -86,7 +86,7 @@ def _time_zone(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> Iterat
 
 
 def _dates(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> Iterator[Problem]:
-    dated: list[tuple[KeyPath, Sequence[Dated]]] = []
+    dated: list[tuple[KeyPath, Sequence[DatedValue]]] = []
     for number, area in enumerate(site.area):
         dated.append((("area", number, "floor_area_m2"), area.floor_area_m2))
         dated.append((("area", number, "headcount"), area.headcount))
@@ -116,7 +116,7 @@ def _impossible_years(path: KeyPath, days: Sequence[date]) -> Iterator[Problem]:
             )
 
 
-def _unordered(path: KeyPath, rows: Sequence[Dated]) -> Iterator[Problem]:
+def _unordered(path: KeyPath, rows: Sequence[DatedValue]) -> Iterator[Problem]:
     for earlier, later in pairwise(rows):
         if later.from_ <= earlier.from_:
             yield Problem(
@@ -130,7 +130,7 @@ def _unordered(path: KeyPath, rows: Sequence[Dated]) -> Iterator[Problem]:
 def _ratios(site: Site, models: Mapping[str, Model], unread: UnreadKeys) -> Iterator[Problem]:
     for number, meter in enumerate(site.meter):
         for key in _RATIOS:
-            rows: Sequence[Dated] = getattr(meter, key)
+            rows: Sequence[DatedValue] = getattr(meter, key)
             if unread.covers("meter", number, key):
                 continue
             if any(row.value == 0 for row in rows):
@@ -313,12 +313,12 @@ def _cadences(site: Site, models: Mapping[str, Model], unread: UnreadKeys) -> It
                 values={"meter": meter.id, "quantity": name, "close": close},
                 path=path,
             )
-        if model and len({1, *cadences(model, meter.every).values()}) > MOST_PACES:
+        if model and len({1, *cadences(model, meter.every).values()}) > MAX_CADENCES:
             yield Problem(
                 text="meter {meter} has more than {most} different values of every, with those of "
                 "its model.",
                 fix="Let quantities that may be read together share one.",
-                values={"meter": meter.id, "most": MOST_PACES},
+                values={"meter": meter.id, "most": MAX_CADENCES},
                 path=path,
             )
 

@@ -53,7 +53,7 @@ _TABLE: Final[Mapping[str, tuple[str, Fraction]]] = MappingProxyType(
 UNITS: Final = frozenset(_TABLE)
 
 
-def alike(unit: str) -> list[str]:
+def convertible(unit: str) -> list[str]:
     """Return all units of a unit's dimension, itself among them."""
     dimension = _TABLE[unit][0]
     return sorted(name for name, (other, _) in _TABLE.items() if other == dimension)

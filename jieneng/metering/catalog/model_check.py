@@ -15,7 +15,7 @@ from jieneng.metering.errors import Problem
 from jieneng.metering.quantities import CONSUMPTION
 
 #: Most different `every` of one meter. Each new one may double the plans that its meters need.
-MOST_PACES: Final = 5
+MAX_CADENCES: Final = 5
 
 
 def check(model: Model) -> list[Problem]:
@@ -64,10 +64,10 @@ def _counter_problems(model: Model) -> Iterator[Problem]:
             values={"quantity": counter},
             path=("point", found, "every"),
         )
-    if len({1, *(row.every for row in model.point)}) > MOST_PACES:
+    if len({1, *(row.every for row in model.point)}) > MAX_CADENCES:
         yield Problem(
             text="the points have more than {most} different values of every.",
             fix="Let points that may be read together share one.",
-            values={"most": MOST_PACES},
+            values={"most": MAX_CADENCES},
             path=("model",),
         )

@@ -47,7 +47,7 @@ def scale_problems(scale: Decimal, path: Path) -> Iterator[Problem]:
 def unit_problems(point: Point, path: Path) -> Iterator[Problem]:
     """Yield a problem if a unit can't be converted into the quantity's own."""
     canonical = QUANTITIES[point.quantity].unit
-    if point.unit is not None and point.unit not in units.alike(canonical):
+    if point.unit is not None and point.unit not in units.convertible(canonical):
         yield Problem(
             text="{unit} is no unit of {quantity}, whose unit is {canonical}.",
             fix="Use a unit of the same dimension: {known}.",
@@ -55,7 +55,7 @@ def unit_problems(point: Point, path: Path) -> Iterator[Problem]:
                 "unit": point.unit,
                 "quantity": point.quantity,
                 "canonical": canonical,
-                "known": ", ".join(units.alike(canonical)),
+                "known": ", ".join(units.convertible(canonical)),
             },
             path=(*path, "unit"),
         )
