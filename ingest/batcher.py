@@ -190,12 +190,16 @@ def _acks(messages: Iterable[CheckedMessage]) -> list[tuple[str, Ack]]:
     """Return one acknowledgement for each boot of each agent."""
     stored: dict[tuple[str, str], list[int]] = {}
     quarantined: dict[tuple[str, str], list[tuple[int, str]]] = {}
+    partly: dict[tuple[str, str], list[tuple[int, str, int]]] = {}
     for checked in messages:
         if checked.batch_id is None:
             continue
         boot, seq = checked.batch_id
         if checked.rejection is None:
             stored.setdefault((checked.agent, boot), []).append(seq)
+            partly.setdefault((checked.agent, boot), []).extend(
+                (seq, item.reason, item.samples) for item in checked.to_quarantine
+            )
         else:
             quarantined.setdefault((checked.agent, boot), []).append((seq, checked.rejection))
     return [
@@ -205,6 +209,7 @@ def _acks(messages: Iterable[CheckedMessage]) -> list[tuple[str, Ack]]:
                 boot,
                 ranges(stored.get((agent, boot), ())),
                 tuple(quarantined.get((agent, boot), ())),
+                tuple(partly.get((agent, boot), ())),
             ),
         )
         for agent, boot in dict.fromkeys([*stored, *quarantined])

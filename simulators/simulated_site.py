@@ -261,7 +261,7 @@ def check(site: Site, settings: SimulatorSettings, recipes: LoadRecipes) -> list
     ]
     given_twice = [
         Problem(
-            text="{table}: {key} flows evenly, and by a recipe.",
+            text="{table}: meter {key} has both steady and recipe.",
             fix="Keep steady or recipe.",
             values={"table": "load", "key": row.meter},
             path=("load", n, "steady"),

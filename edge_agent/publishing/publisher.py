@@ -227,6 +227,7 @@ class Publisher:
             time_ms=self._clock.now_ms(),
             read=counts.read,
             stored=counts.stored,
+            quarantined=counts.quarantined,
             pending=counts.pending,
             dropped=counts.dropped,
         )
@@ -262,14 +263,17 @@ class Publisher:
             return
         for ack in acks:
             self.counts.quarantined += len(ack.quarantined)
-            for seq, reason in ack.quarantined:
+            reasons = (*ack.quarantined, *((seq, reason) for seq, reason, _ in ack.partly))
+            for seq, reason in reasons:
                 self._log_quarantined(ack.boot, seq, reason)
 
     def _log_quarantined(self, boot: str, seq: int, reason: str) -> None:
         """Log a reason once: what is wrong with one batch is mostly wrong with all."""
         if reason not in self._logged_reasons and len(self._logged_reasons) < _MAX_LOGGED_REASONS:
             self._logged_reasons.add(reason)
-            self._log.warning("batch quarantined by the ingest", boot=boot, seq=seq, reason=reason)
+            self._log.warning(
+                "samples were set aside by the ingest", boot=boot, seq=seq, reason=reason
+            )
 
 
 def _backoff_s(failures: int) -> float:

@@ -170,9 +170,9 @@ class SpoolFile:
 
     def confirm(self, acks: Sequence[Ack]) -> int:
         """Remove acknowledged batches, and return how many were removed."""
-        ranges = [(ack.boot, *range_) for ack in acks for range_ in ack.stored]
-        ranges += [(ack.boot, seq, seq) for ack in acks for seq, _ in ack.quarantined]
-        return self._transact(lambda db: sum(batch_queue.remove_stored(db, *one) for one in ranges))
+        return self._transact(
+            lambda db: sum(batch_queue.remove_acknowledged(db, ack) for ack in acks)
+        )
 
     def close(self) -> None:
         """Close the file."""

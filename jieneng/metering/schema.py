@@ -16,7 +16,7 @@ path, change_pct, coverage, estimated, `status` (text) |
 | agent | ingest | site, agent | `online` (1 or 0), `boot` (text), `uptime_s`, `spool_bytes`, \
 `spool_age_s`, `clock_ok` (1 or 0), `clock_jumps` |
 | bus | ingest | site, agent, bus | `load`: share of the time in which it was busy |
-| ledger | ingest | site, agent | read, stored, pending, dropped |
+| ledger | ingest | site, agent | read, stored, quarantined, pending, dropped |
 
 An `indicator` of a year (`period` 2025) or a month (2025-06) has one point a day, at the start of
 the local day for which it was computed. Its `series` is the series of the grid's carbon factor.
@@ -98,7 +98,7 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
             )
         ),
         BUS: frozenset(("load",)),
-        LEDGER: frozenset(("read", "stored", "pending", "dropped")),
+        LEDGER: frozenset(("read", "stored", "quarantined", "pending", "dropped")),
     }
 )
 
@@ -192,6 +192,7 @@ def ledger_point(site: str, status: Status) -> Point:
     fields: tuple[tuple[str, Value], ...] = (
         ("read", float(status.read)),
         ("stored", float(status.stored)),
+        ("quarantined", float(status.quarantined)),
         ("pending", float(status.pending)),
         ("dropped", float(status.dropped)),
     )
