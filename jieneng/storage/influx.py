@@ -2,13 +2,13 @@
 
 Laws:
 
-- Every answer is read to its end, and only known answers are believed. The words of the answer tell
-  rejected points from a server or proxy in trouble, so that trouble never makes a reading look
-  rejected.
-- A rejection names no lines. The batch is halved and written again until each rejected point is
-  alone; writing again is harmless (law 1 of a store).
-- A missing database is created, once per call. Where the server can't do that (2.x), the error says
-  how to create it.
+- Every response is read to its end, and only known responses count. The text of the response
+  distinguishes rejected points from a failure of the server or a proxy, so that a failure never
+  makes a reading look rejected.
+- A rejection does not name the lines. The batch is halved and written again, until each rejected
+  point is alone. Writing again is harmless (law 1 of a store).
+- A missing database is created, once per call. If the server can't do that over InfluxQL (2.x), the
+  error says how to create it.
 
 Source: InfluxDB 1.8 HTTP API reference (/write, /query); InfluxDB 2 "1.x compatibility API".
 """
@@ -34,18 +34,18 @@ from jieneng.storage.store import RejectedPoint, Series, WriteResult
 
 _Result = TypeVar("_Result")
 
-#: Lines per request. Measured on InfluxDB 1.6.7: 416,000 points/s; twice as many gain a fifth.
+#: Lines per request. Measured with InfluxDB 1.6.7: 416,000 points/s; twice as many lines gain 20 %.
 _LINES_PER_REQUEST: Final = 5000
-#: Rows per block of a streamed answer, about half a megabyte.
+#: Rows per block of a chunked response, about half a megabyte.
 _ROWS_PER_CHUNK: Final = "20000"
 
-#: 1.x and 2.x refuse points with 400, 2.x also with 422; a request that is too large gets 413.
+#: Status of rejected points: 400 in 1.x and 2.x, also 422 in 2.x; 413 if the request is too large.
 _TOO_LARGE: Final = 413
 _REJECTING_STATUS: Final = (400, 422, _TOO_LARGE)
 _REJECTION_TEXT: Final = re.compile(
     r"partial write|unable to parse|field type conflict", re.IGNORECASE
 )
-#: The server's own limit: it takes the points once the limit is raised, so this is no rejection.
+#: Text of a limit of the server. It accepts the points once the limit is raised: no rejection.
 _LIMIT_EXCEEDED: Final = re.compile(r"max-(?:series|values)-per", re.IGNORECASE)
 _DROPPED_COUNT: Final = re.compile(r"dropped=(\d+)")
 _NO_DATABASE_TEXT: Final = re.compile(
@@ -54,7 +54,7 @@ _NO_DATABASE_TEXT: Final = re.compile(
 
 
 class _DatabaseMissing(Exception):
-    """The server answers, but has no such database."""
+    """Raised if the server responds, but does not have the database."""
 
 
 def open_store(settings: StoreSettings, _: Path) -> "InfluxStore":
@@ -63,7 +63,7 @@ def open_store(settings: StoreSettings, _: Path) -> "InfluxStore":
 
 
 class InfluxStore:
-    """A `Store` in an InfluxDB or openGemini."""
+    """A `Store` in InfluxDB or openGemini."""
 
     def __init__(self, settings: StoreSettings) -> None:
         self._settings = settings
@@ -71,10 +71,10 @@ class InfluxStore:
         self._opened: aiohttp.ClientSession | None = None
 
     async def prepare(self) -> None:
-        """Create the database, if the server allows that over InfluxQL."""
+        """Create the database, if the server supports that over InfluxQL."""
         query = influxql.create_database(self._settings.database)
         for answer in await self._response_chunks("POST", query):
-            # 2.x answers "not implemented" with status 200; its bucket may exist all the same.
+            # 2.x responds "not implemented" with status 200, although the bucket may exist.
             if (error := answer.first_error) and "not implemented" not in error:
                 raise self._unavailable(error)
 
@@ -105,7 +105,7 @@ class InfluxStore:
         return influxql.join_blocks(await self._query("GET", query))
 
     async def span(self, measurement: str, *, where: Mapping[str, str]) -> tuple[int, int] | None:
-        """Return the first and last time of any point of the measurement [ms]."""
+        """Return the first and last time of matching points [UTC, ms]."""
         first = await self._query("GET", influxql.first_point(measurement, where, "ASC"))
         last = await self._query("GET", influxql.first_point(measurement, where, "DESC"))
         return (
@@ -117,7 +117,7 @@ class InfluxStore:
     async def delete(
         self, measurement: str, *, where: Mapping[str, str], start_ms: int, end_ms: int
     ) -> None:
-        """Remove the points in `start_ms <= time < end_ms`."""
+        """Delete matching points in `start_ms <= time < end_ms`."""
         await self._query("POST", influxql.delete(measurement, where, start_ms, end_ms))
 
     async def close(self) -> None:
@@ -168,7 +168,7 @@ class InfluxStore:
     # --- queries-------------------------------------------------------------------------------
 
     async def _query(self, method: str, query: str) -> list[influxql.SeriesBlock]:
-        """Return the blocks of the whole answer to a statement."""
+        """Return the blocks of the whole response to a statement."""
 
         async def ask() -> list[influxql.SeriesBlock]:
             blocks: list[influxql.SeriesBlock] = []
@@ -186,10 +186,10 @@ class InfluxStore:
         return await self._with_database(ask)
 
     async def _response_chunks(self, method: str, query: str) -> list[influxql.ResponseChunk]:
-        """Return the lines of an answer, decoded as they stream in."""
+        """Return the lines of a chunked response, decoded as they arrive."""
         parameters = {"db": self._settings.database, "q": query, "epoch": "ms"}
         parameters |= {"chunked": "true", "chunk_size": _ROWS_PER_CHUNK}
-        # The time-out holds between two parts: a long answer is no silent server.
+        # The time-out applies between two parts, because a long response takes long as a whole.
         timeout = aiohttp.ClientTimeout(
             total=None, connect=self._settings.timeout_s, sock_read=self._settings.timeout_s
         )
@@ -200,7 +200,7 @@ class InfluxStore:
                 answers += [self._decode_chunk(response.status, line) for line in lines if line]
         if rest:
             answers.append(self._decode_chunk(response.status, rest))
-        if not answers:  # an InfluxQL server answers with JSON even if it found nothing
+        if not answers:  # an InfluxQL server responds with JSON even if there are no points
             raise self._unavailable(f"{response.status} and nothing else")
         return answers
 
@@ -282,13 +282,13 @@ class InfluxStore:
 
 
 def _error_text(body: bytes) -> str:
-    """Return the error in an answer's body, short enough for a log."""
+    """Return the error in the body of a response, short enough for a log."""
     text = body[:2000].decode("utf-8", "replace").strip()
     try:
         form = msgspec.json.decode(body, type=dict[str, object])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return text[:300]
-    # 1.x and openGemini say `error`, 2.x says `message`.
+    # The key is `error` in 1.x and openGemini, `message` in 2.x.
     return str(form.get("error") or form.get("message") or text)[:300]
 
 
