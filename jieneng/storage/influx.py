@@ -247,8 +247,9 @@ class InfluxStore:
             return await work()
         except _DatabaseMissing as error:
             raise StoreUnavailable(
-                "the server at {url} has no database {database}, and it can't be made from here. "
-                "Make it there; InfluxDB 2 also wants a DBRP mapping of that name.",
+                "the server at {url} has no database {database}, and it can't be created from "
+                "here. Create it on the server; InfluxDB 2 also needs a DBRP mapping of that "
+                "name.",
                 url=self._url,
                 database=self._settings.database,
             ) from error
@@ -266,8 +267,8 @@ class InfluxStore:
 
     def _unauthorized(self, status: int, text: str) -> StoreUnavailable:
         return StoreUnavailable(
-            "the database at {url} does not let us in ({status} {reason}). "
-            "Check username and password_file, or token_file, in [store].",
+            "the database at {url} refuses access ({status} {reason}). Check username and "
+            "password_file, or token_file, in [store].",
             url=self._url,
             status=status,
             reason=text,
@@ -275,7 +276,7 @@ class InfluxStore:
 
     def _unavailable(self, reason: str) -> StoreUnavailable:
         return StoreUnavailable(
-            "the database at {url} answered: {reason}. Look into its log.",
+            "the database at {url} responded: {reason}. Check its log.",
             url=self._url,
             reason=reason,
         )

@@ -146,7 +146,7 @@ def answering(status: int, text: str) -> Handler:
         (429, "slow down", "429 slow down"),
         (503, '{"error":"engine: cache-max-memory-size exceeded"}', "cache-max-memory"),
         (500, "", "500"),
-        (200, "<html>a login page</html>", "answered"),
+        (200, "<html>a login page</html>", "responded"),
         (
             400,
             '{"error":"partial write: max-series-per-database limit exceeded: (1) dropped=1"}',
@@ -158,7 +158,7 @@ def answering(status: int, text: str) -> Handler:
         (302, "elsewhere", "302"),
         (200, '{"error":"timeout"}', "timeout"),
         (200, '{"results":[{"error":"query interrupted"}]}', "interrupted"),
-        (200, "[" * 100_000, "answered"),
+        (200, "[" * 100_000, "responded"),
         (500, "\udcff\x00", "500"),
     ],
     ids=lambda one: str(one)[:30],
