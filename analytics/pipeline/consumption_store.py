@@ -190,5 +190,5 @@ class ConsumptionStore:
         """Write points; what the store refuses is logged."""
         for start in range(0, len(points), _POINTS_PER_WRITE):
             result = await self._store.write(points[start : start + _POINTS_PER_WRITE])
-            for refused in result.rejected:
+            for refused in result.not_stored:
                 self._log.error("refused", series=refused.point.tags, reason=refused.reason)
