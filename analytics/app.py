@@ -1,4 +1,4 @@
-"""Run the analytics as a service and as commands: open the store, read the rules, keep the time."""
+"""Run the analytics, as a service and as commands."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -16,7 +16,7 @@ from analytics.pipeline import report_reader
 from analytics.pipeline.pipeline import Pipeline, Progress
 from analytics.report.report_data import PageData
 from analytics.settings import AnalyticsSettings
-from jieneng import config_file as documents
+from jieneng import config_file
 from jieneng.clock import Clock
 from jieneng.metering.errors import ConfigError, Problem, StoreUnavailable
 from jieneng.metering.findings import Finding
@@ -31,7 +31,7 @@ def load_rules(path: Path, settings: AnalyticsSettings = _DEFAULTS) -> Rules:
     """Return the packaged rules, overridden row by row by those of a site's folder.
 
     Raises:
-        ConfigError: with everything that is wrong in `factors.toml` and `plan.toml`.
+        ConfigError: all mistakes in `factors.toml` and `plan.toml`.
     """
     problems = list[Problem]()
     try:
@@ -48,13 +48,13 @@ def load_rules(path: Path, settings: AnalyticsSettings = _DEFAULTS) -> Rules:
     return loaded
 
 
-def _rule_documents(path: Path, name: str, problems: list[Problem]) -> list[documents.Document]:
-    """Return the packaged document and the site's; add to `problems` why the latter is no TOML."""
+def _rule_documents(path: Path, name: str, problems: list[Problem]) -> list[config_file.Document]:
+    """Return the packaged document and the site's; add to `problems` why that is no valid TOML."""
     packaged = resources.files("analytics") / "data" / name
-    found = [documents.parse(packaged.read_text(encoding="utf-8"), name)]
+    found = [config_file.parse(packaged.read_text(encoding="utf-8"), name)]
     if (path / name).exists():
         try:
-            found.append(documents.read(path / name))
+            found.append(config_file.read(path / name))
         except ConfigError as error:
             problems += error.problems
     return found
@@ -73,7 +73,7 @@ async def _open(
 async def _open_unprepared(
     folder: SiteFolder, settings: AnalyticsSettings
 ) -> AsyncIterator[tuple[Store, Pipeline]]:
-    """Open a store without preparing it: the service waits for one that is not there yet."""
+    """Open a store without preparing it, for the service, which waits until it is available."""
     loaded = load_rules(folder.path, settings)
     store = open_store(settings.store, folder.path)
     try:
@@ -91,7 +91,7 @@ async def indicators(
     *,
     require_data: bool = False,
 ) -> list[Figure]:
-    """Return the figures of a period, of one scope or all; compute missing consumption first.
+    """Compute missing consumption, and return the figures of a period, of one scope or all.
 
     Raises:
         NoData: with `require_data`, if no consumption is stored of the period.
@@ -106,7 +106,7 @@ async def indicators(
 async def report(
     folder: SiteFolder, settings: AnalyticsSettings, period: str, clock: Clock
 ) -> PageData:
-    """Return the data of a year's page, after computing missing consumption.
+    """Compute missing consumption, and return the data of the page of a year.
 
     Raises:
         NoData: no consumption is stored of the year.
@@ -125,7 +125,11 @@ async def backfill(
     clock: Clock,
     progress: Progress,
 ) -> list[Finding]:
-    """Compute the consumption of the local days `start` to `end`, both included, and publish."""
+    """Compute the consumption of the local days `start` to `end`, both included; publish figures.
+
+    Returns:
+        The findings about registers.
+    """
     async with _open(folder, settings) as (_, pipeline):
         findings = await pipeline.backfill(start, end, progress)
         await _publish(pipeline, folder, clock, await pipeline.stored_periods())
@@ -153,7 +157,7 @@ async def run(folder: SiteFolder, settings: AnalyticsSettings, clock: Clock) -> 
 
 
 class _Metrics:
-    """The metrics for Prometheus."""
+    """Metrics for Prometheus."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.cycles = Counter(
@@ -176,7 +180,7 @@ class _Metrics:
 
 
 class _Service:
-    """The service's loop: today and yesterday in each round, and now and then earlier late days."""
+    """The loop of the service: computes recent days, and at longer intervals earlier gaps."""
 
     def __init__(
         self,
@@ -211,9 +215,9 @@ class _Service:
                 down = True
             except Exception as error:  # noqa: BLE001 - the outermost loop
                 self._metrics.cycles.labels("failed").inc()
-                self._failing.happened(repr(error), exc_info=True)
+                self._failing.report(repr(error), exc_info=True)
             else:
-                self._failing.over()
+                self._failing.clear()
                 self._metrics.cycles.labels("ok").inc()
                 self._metrics.success.set(self._clock.now_ms() / 1000)
                 if down:
@@ -225,22 +229,23 @@ class _Service:
     async def _run_cycle(self) -> None:
         today = _today(self._folder, self._clock)
         yesterday = today - timedelta(days=1)
-        shown = {f"{day:{form}}" for day in (yesterday, today) for form in ("%Y", "%Y-%m")}
+        period_ids = {f"{day:{form}}" for day in (yesterday, today) for form in ("%Y", "%Y-%m")}
         if not self._caught_up:
             await self._store.prepare()
             await self._pipeline.compute_missing_days(today, _ignore_progress)
-            shown.update(await self._pipeline.stored_periods())
+            period_ids.update(await self._pipeline.stored_periods())
         await self._pipeline.backfill(yesterday, today, _ignore_progress)
         if self._clock.monotonic() - self._last_gap_check_s >= self._settings.late_every_s:
             first = today - timedelta(days=self._settings.late_days)
             await self._pipeline.recompute_gaps(first, yesterday - timedelta(days=1))
             self._last_gap_check_s = self._clock.monotonic()
-            shown.add(f"{first:%Y}")
-        figures = await _publish(self._pipeline, self._folder, self._clock, sorted(shown))
+            period_ids.add(f"{first:%Y}")
+        figures = await _publish(self._pipeline, self._folder, self._clock, sorted(period_ids))
         self._caught_up = True
         self._export_coverage(figures, f"{today:%Y}")
 
     def _export_coverage(self, figures: Sequence[Figure], year: str) -> None:
+        """Export the least coverage of each scope's indicators in a year."""
         least: dict[str, float] = {}
         for figure in figures:
             if figure.coverage is not None and figure.period == year:
@@ -250,12 +255,12 @@ class _Service:
 
 
 async def _publish(
-    pipeline: Pipeline, folder: SiteFolder, clock: Clock, shown: Sequence[str]
+    pipeline: Pipeline, folder: SiteFolder, clock: Clock, period_ids: Sequence[str]
 ) -> list[Figure]:
-    """Publish periods: running ones as of now, ended ones as of their last day."""
+    """Publish the figures of periods: as of now, or as of the last day of a period that is over."""
     now_ms = clock.now_ms()
     figures: list[Figure] = []
-    for period in shown:
+    for period in period_ids:
         last = periods.parse(period).end - timedelta(days=1)
         ended_ms = periods.midnight_ms(last + timedelta(days=1), folder.site.zone)
         figures += await pipeline.publish([period], min(now_ms, ended_ms))

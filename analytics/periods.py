@@ -1,12 +1,11 @@
-"""Parse periods of the local calendar, and lay out their days and intervals in UTC.
+"""Parse periods of the local calendar, and convert their days and intervals to UTC.
 
 Laws:
 
 1. A period is local: a year of Huai'an begins at 2024-12-31T16:00Z. Stored times are UTC.
-2. A grid of intervals is laid out anew from each local midnight, so that no interval lies in two
-   days. On the day of a clock change a day has 23 or 25 hours, and its last interval may be short.
-3. Grids of one zone agree wherever they overlap: an interval's edges do not depend on what
-   surrounds it.
+2. Intervals are counted from each local midnight, so that none lies in two days. On the day of a
+   clock change a day has 23 or 25 hours, and its last interval may be shorter.
+3. Grids of one zone agree where they overlap: the edges of an interval do not depend on the period.
 """
 
 import re
@@ -32,13 +31,13 @@ _STEP_MS: Final[Mapping[Interval, int]] = MappingProxyType({"15min": 900_000, "h
 
 
 class Period(msgspec.Struct, frozen=True):
-    """Local days from `start` up to, not including, `end`.
+    """A range of local days.
 
     Attributes:
-        id: as people write it: `2025`, `2025-Q2`, `2025-06`, `2025-06-30`.
+        id: id for people: `2025`, `2025-Q2`, `2025-06`, `2025-06-30`.
         start: first local day.
         end: local day after the last one.
-        whole_year: true for a calendar year; only such a period can meet a plan's target.
+        whole_year: True for a calendar year; only a year can meet a plan's target.
     """
 
     id: str
@@ -48,39 +47,39 @@ class Period(msgspec.Struct, frozen=True):
 
     @property
     def year(self) -> int:
-        """The calendar year in which it begins."""
+        """Calendar year in which the period begins."""
         return self.start.year
 
     @property
     def days(self) -> int:
-        """The number of its days."""
+        """Number of days."""
         return (self.end - self.start).days
 
     def until(self, day: date) -> "Period":
-        """Return the part of it before a day; empty where it begins later."""
+        """Return the part of the period before a day; empty if the period begins later."""
         end = min(max(day, self.start), self.end)
         return msgspec.structs.replace(self, end=end)
 
     def in_year(self, year: int) -> "Period":
         """Return the period of the same calendar days in another year.
 
-        In a year without 29 February, a period that begins on that day begins on the 28th, and
-        one that ends before that day ends before 1 March.
+        In a year without 29 February, a period that starts on that day starts on the 28th, and a
+        period whose `end` is that day ends on 28 February.
         """
-        later = self.end.year - self.year
+        span = self.end.year - self.year
         return msgspec.structs.replace(
             self,
             id=f"{year:04}{self.id[4:]}",
             start=_same_day_in(self.start, year, date(year, 2, 28)),
-            end=_same_day_in(self.end, year + later, date(year + later, 3, 1)),
+            end=_same_day_in(self.end, year + span, date(year + span, 3, 1)),
         )
 
 
 def parse(text: str) -> Period:
-    """Return the period that a text names.
+    """Return the period of a text such as `2025`, `2025-Q2`, `2025-06` or `2025-06-30`.
 
     Raises:
-        UsageError: it names none; the message lists the forms that do.
+        UsageError: the text is no period.
     """
     for pattern, make in _FORMS.items():
         if found := re.fullmatch(pattern, text.strip()):
@@ -145,7 +144,7 @@ def _same_day_in(day: date, year: int, instead: date) -> date:
 def midnight_ms(day: date, zone: ZoneInfo) -> int:
     """Return the time at which a local day begins [UTC, ms].
 
-    Where clocks skip midnight, that is the time at which they skip it.
+    If a clock change skips midnight, that is the time of the change.
     """
     local = datetime(day.year, day.month, day.day, tzinfo=zone)
     return round(local.astimezone(UTC).timestamp() * 1000)
@@ -162,12 +161,10 @@ def days(start: date, end: date) -> list[date]:
 
 
 def edges_ms(start: date, end: date, interval: Interval, zone: ZoneInfo) -> "NDArray[np.int64]":
-    """Return the edges of all intervals of the local days from `start` up to `end`.
-
-    There is one edge more than there are intervals.
+    """Return the edges of all intervals of the local days from `start` up to, not including, `end`.
 
     Returns:
-        Shape (n + 1,), UTC ms, strictly ascending.
+        Shape (intervals + 1,), UTC ms, strictly ascending.
     """
     midnights = [midnight_ms(day, zone) for day in days(start, end + timedelta(days=1))]
     if interval == "day" or len(midnights) < 2:
@@ -181,7 +178,7 @@ def edges_ms(start: date, end: date, interval: Interval, zone: ZoneInfo) -> "NDA
 
 
 def windows(start: date, end: date, months: int) -> Iterator[tuple[date, date]]:
-    """Yield the days from `start` up to `end` in windows that end with calendar months."""
+    """Yield (start, end) of windows of at most `months` months that end with calendar months."""
     while start < end:
         following = min(months_later(start, months), end)
         yield start, following

@@ -14,15 +14,15 @@ class AnalyticsSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The settings of `analytics.toml`.
 
     Attributes:
-        convention: of electricity's coal equivalent: `equivalent` (0.1229 kgce/kWh), or
+        convention: convention of electricity's coal equivalent: `equivalent` (0.1229 kgce/kWh), or
             `coal_consumption` (the coal that a power station burns for it). Figures of the two
             are never mixed.
-        coverage_floor: least share of the period so far that must be covered for a verdict.
+        coverage_floor: least coverage of the elapsed period for a verdict, 0 to 1.
         every_s: interval at which today and yesterday are computed again [s].
         late_every_s: interval at which earlier days that are not fully covered are computed
             again [s].
-        late_days: how many days back that reaches; readings that arrive later need a backfill.
-        detail_days: how many of the newest days are kept by hour and quarter of an hour, too.
+        late_days: number of these earlier days; readings that arrive later need a backfill.
+        detail_days: number of the newest days that are stored by hour and quarter of an hour too.
         store: the database.
         metrics: the endpoint for Prometheus.
     """

@@ -11,6 +11,6 @@ A reading goes through the folders in this order:
 
 They import each other in one direction: protocols, links, timekeeping, polling, spool, publishing,
 each only what comes before it. Beside them, `settings` tells what an agent has to do, `app` builds
-the parts and ends them, and `health` and `metrics` report on them. `commissioning` never runs in an
-agent: it serves `jieneng edge probe` and `jieneng check`.
+the parts and ends them, `circuit_breaker` delays retries, and `health` and `metrics` report on the
+agent. `commissioning` never runs in an agent: it serves `jieneng edge probe` and `jieneng check`.
 """

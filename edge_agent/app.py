@@ -22,7 +22,7 @@ from edge_agent.health import AgentHealth, BusLoad
 from edge_agent.links.link import bus_link
 from edge_agent.metrics import AgentMetrics
 from edge_agent.polling.bus_poller import BusPoller
-from edge_agent.polling.bus_tasks import BusDuty, BusTasks, duties
+from edge_agent.polling.bus_tasks import BusConfig, BusTasks, bus_configs
 from edge_agent.polling.poll_slots import PollSlots
 from edge_agent.polling.polled_meter import PolledMeter
 from edge_agent.publishing.publisher import Publisher
@@ -92,10 +92,12 @@ async def run(
             is_clock_unset=watch.is_clock_unset,
             log=log,
         )
-        phase = f"{folder.site.id}/{assigned.agent}"  # an agent's id alone is not unique
+        phase_key = f"{folder.site.id}/{assigned.agent}"  # an agent's id alone is not unique
         slots = PollSlots(clock.now_ms(), clock.monotonic())
         buses = BusTasks(
-            lambda one, start_group: _poller(one, phase, start_group, writer, clock, slots, log)
+            lambda config, start_group: _poller(
+                config, phase_key, start_group, writer, clock, slots, log
+            )
         )
         bus_load = partial(BusLoad, lambda: buses.pollers, clock)
         health = AgentHealth(bus_load(), clock_trust, clock)
@@ -126,7 +128,7 @@ async def run(
                     )
                 supervisor.ready()
                 # Until cancelled: first the polling ends, then its last readings are committed.
-                await buses.run(duties(folder, assigned))
+                await buses.run(bus_configs(folder, assigned))
     finally:
         supervisor.stopping()
         await spool.close()
@@ -134,25 +136,25 @@ async def run(
 
 
 def _poller(
-    one: BusDuty,
-    phase: str,
+    config: BusConfig,
+    phase_key: str,
     start_group: int,
     writer: BatchWriter,
     clock: Clock,
     slots: PollSlots,
     log: Log,
 ) -> BusPoller:
-    zone = ZoneInfo(one.zone)
+    zone = ZoneInfo(config.zone)
     return BusPoller(
-        one.bus.id,
+        config.bus.id,
         [
             PolledMeter(meter, model, zone)
-            for meter, model in zip(one.meters, one.models, strict=True)
+            for meter, model in zip(config.meters, config.models, strict=True)
         ],
-        phase=phase,
-        wave=start_group,
-        link=bus_link(one.bus, clock.now_ms),
-        link_kind=one.bus.link,
+        phase_key=phase_key,
+        start_group=start_group,
+        link=bus_link(config.bus, clock.now_ms),
+        link_kind=config.bus.link,
         clock=clock,
         slots=slots,
         on_result=writer.add,
@@ -162,14 +164,14 @@ def _poller(
 
 def _assignment_reader(
     reload: Reload, folder: SiteFolder, settings: AgentSettings, assigned: Assignment, log: Log
-) -> Callable[[], tuple[BusDuty, ...]]:
+) -> Callable[[], tuple[BusConfig, ...]]:
     """Return a function that reads what this agent has to do now."""
 
-    def read() -> tuple[BusDuty, ...]:
+    def read() -> tuple[BusConfig, ...]:
         folder_now, settings_now = reload()
         assigned_now = assignment(folder_now.site, settings_now)
         check_same_agent(assigned, assigned_now, folder.site.id, folder_now.site.id)
-        wanted = duties(folder_now, assigned_now)
+        wanted = bus_configs(folder_now, assigned_now)
         if tables := changed_start_tables(settings, settings_now):
             log.warning("changed settings take effect at the next start only", tables=tables)
         return wanted
@@ -178,7 +180,7 @@ def _assignment_reader(
 
 
 async def _reload_on_signal(
-    read: Callable[[], tuple[BusDuty, ...]],
+    read: Callable[[], tuple[BusConfig, ...]],
     buses: BusTasks,
     supervisor: Supervisor,
     clock: Clock,
@@ -193,11 +195,11 @@ async def _reload_on_signal(
             try:
                 prepared = buses.prepare(read())
             except ConfigError as error:
-                log.warning(_REFUSED, problems=[str(one) for one in error.problems])
+                log.warning(_REFUSED, problems=[str(problem) for problem in error.problems])
             except Exception as error:  # an error that `check` misses must not end the polling
                 log.warning(_REFUSED, problems=[repr(error)], exc_info=True)
             else:
-                change = await buses.change(prepared)
+                change = await buses.apply(prepared)
                 log.info(
                     "the site's file was read anew",
                     ended=change.ended,

@@ -32,7 +32,7 @@ class BusLoad:
         passed_s = now_s - self._measured_s
         if passed_s <= 0:
             return {}
-        busy_s = {one.bus: one.counts.seconds for one in self._pollers()}
+        busy_s = {one.bus: one.counts.busy_s for one in self._pollers()}
         before_s, self._busy_s, self._measured_s = self._busy_s, busy_s, now_s
         # A poll is counted when it ends: one that began before the last measurement may have taken
         # longer than the time since then.

@@ -50,6 +50,7 @@ class AgentMetrics(Collector):
         counters = (
             ("jieneng_edge_samples_read", "samples read since the spool was made", spool.read),
             ("jieneng_edge_samples_stored", "samples stored by the ingest", spool.stored),
+            ("jieneng_edge_samples_quarantined", "samples that it set aside", spool.quarantined),
             ("jieneng_edge_batches_published", "batches published, with resends", sent.published),
             ("jieneng_edge_batches_acked", "batches acknowledged by the ingest", sent.acked),
             ("jieneng_edge_batches_quarantined", "batches that it set aside", sent.quarantined),
@@ -103,6 +104,6 @@ class AgentMetrics(Collector):
         for poller in self._buses.pollers:
             polls.add_metric([poller.bus, "ok"], poller.counts.ok)
             polls.add_metric([poller.bus, "failed"], poller.counts.failed)
-            seconds.add_metric([poller.bus], poller.counts.seconds)
+            seconds.add_metric([poller.bus], poller.counts.busy_s)
         yield polls
         yield seconds

@@ -136,12 +136,12 @@ class Batcher:
                 with self._metrics.write_s.time():
                     result = await self._store.write(points)
             except StoreUnavailable as error:
-                self._store_fault.happened(error)
+                self._store_fault.report(error)
                 self._metrics.store_up.set(0)
                 failures += 1
                 await asyncio.sleep(backoff_s(failures))
             else:
-                self._store_fault.over()
+                self._store_fault.clear()
                 self._metrics.store_up.set(1)
                 self._metrics.points.labels("stored").inc(result.written)
                 self._metrics.points.labels("rejected").inc(len(result.not_stored))
@@ -155,9 +155,9 @@ class Batcher:
         try:
             await self._write_quarantine(items)
         except OSError as error:
-            self._disk_fault.happened(error)
+            self._disk_fault.report(error)
             return False
-        self._disk_fault.over()
+        self._disk_fault.clear()
         for item in items:
             self._metrics.set_aside.labels(item.reason).inc(item.samples)
         return True
@@ -190,12 +190,16 @@ def _acks(messages: Iterable[CheckedMessage]) -> list[tuple[str, Ack]]:
     """Return one acknowledgement for each boot of each agent."""
     stored: dict[tuple[str, str], list[int]] = {}
     quarantined: dict[tuple[str, str], list[tuple[int, str]]] = {}
+    partly: dict[tuple[str, str], list[tuple[int, str, int]]] = {}
     for checked in messages:
         if checked.batch_id is None:
             continue
         boot, seq = checked.batch_id
         if checked.rejection is None:
             stored.setdefault((checked.agent, boot), []).append(seq)
+            partly.setdefault((checked.agent, boot), []).extend(
+                (seq, item.reason, item.samples) for item in checked.to_quarantine
+            )
         else:
             quarantined.setdefault((checked.agent, boot), []).append((seq, checked.rejection))
     return [
@@ -205,6 +209,7 @@ def _acks(messages: Iterable[CheckedMessage]) -> list[tuple[str, Ack]]:
                 boot,
                 ranges(stored.get((agent, boot), ())),
                 tuple(quarantined.get((agent, boot), ())),
+                tuple(partly.get((agent, boot), ())),
             ),
         )
         for agent, boot in dict.fromkeys([*stored, *quarantined])

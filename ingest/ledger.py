@@ -1,7 +1,7 @@
 """Store and read the agents' ledgers: how many samples each has read, and what became of them.
 
-Law: `read = stored + pending + dropped` holds in each status of an agent; a ledger that does not
-balance is shown as it is.
+Law: `read = stored + quarantined + pending + dropped` holds in each status of an agent; a ledger
+that does not balance is shown as it is.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from jieneng.metering.schema import AGENT, LEDGER, Point, agent_point, bus_point
 if TYPE_CHECKING:
     from jieneng.storage import Store
 
-_FIELDS: Final = ("read", "stored", "pending", "dropped")
+_FIELDS: Final = ("read", "stored", "quarantined", "pending", "dropped")
 
 
 def status_points(site: str, status: Status, now_ms: int) -> tuple[Point, ...]:
@@ -43,7 +43,8 @@ class AgentLedger(msgspec.Struct, frozen=True):
         time_ms: time of the status [ms since 1970].
         online: state according to the agent or its last will; None if unknown.
         read: samples read since the agent's spool was created.
-        stored: samples of these that are acknowledged, as stored or as quarantined.
+        stored: samples of these that are in the store.
+        quarantined: samples of these that the ingest set aside on its disk.
         pending: samples of these that wait in the spool.
         dropped: samples of these that were dropped.
     """
@@ -53,13 +54,14 @@ class AgentLedger(msgspec.Struct, frozen=True):
     online: bool | None
     read: int
     stored: int
+    quarantined: int
     pending: int
     dropped: int
 
     @property
     def is_balanced(self) -> bool:
         """True if every sample that was read is accounted for."""
-        return self.read == self.stored + self.pending + self.dropped
+        return self.read == self.stored + self.quarantined + self.pending + self.dropped
 
 
 async def latest_ledgers(
@@ -76,7 +78,10 @@ async def latest_ledgers(
     online = await _last(store, AGENT, "online", site, start_ms, end_ms)
     found = []
     for agent, (time_ms, _) in sorted(counts_by_field["read"].items()):
-        counts = {field: round(counts_by_field[field][agent][1]) for field in _FIELDS}
+        # A store that an earlier version wrote has no set-aside samples: they counted as stored.
+        counts = {
+            field: round(counts_by_field[field].get(agent, (time_ms, 0.0))[1]) for field in _FIELDS
+        }
         state = bool(online[agent][1]) if agent in online else None
         found.append(AgentLedger(agent=agent, time_ms=time_ms, online=state, **counts))
     return found

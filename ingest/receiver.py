@@ -48,7 +48,7 @@ class Receiver:
             try:
                 await broker.cancellable(self._connection(checker, batcher))
             except (aiomqtt.MqttError, OSError) as error:
-                self._fault.happened(error)
+                self._fault.report(error)
             finally:
                 self._client = None
                 self._metrics.broker_up.set(0)
@@ -74,7 +74,7 @@ class Receiver:
             for topic in self._topics():
                 await _subscribe(client, topic)
             self._failures = 0
-            self._fault.over()
+            self._fault.clear()
             self._metrics.broker_up.set(1)
             self._log.info("receiving", site=self._site, share=self._settings.subscription.share)
             async for message in client.messages:

@@ -70,7 +70,7 @@ class SystemClock:
 
     def is_set(self) -> bool:
         """Return True if the time service has set the clock, or if none runs."""
-        return set_by_its_service(_RUN, kernels_error_us)
+        return is_clock_set(_RUN, kernel_clock_error_us)
 
     async def sleep(self, seconds: float) -> None:
         """Wait for so many real seconds."""
@@ -134,7 +134,7 @@ def _machine_boot() -> str:
         return secrets.token_hex(16)
 
 
-def set_by_its_service(run: Path, error_us: Callable[[], int | None]) -> bool:
+def is_clock_set(run: Path, error_us: Callable[[], int | None]) -> bool:
     """Return True if the time service has set the clock, or if none runs.
 
     Args:
@@ -147,7 +147,7 @@ def set_by_its_service(run: Path, error_us: Callable[[], int | None]) -> bool:
     return error is None or error < _UNSURE_US
 
 
-def kernels_error_us() -> int | None:
+def kernel_clock_error_us() -> int | None:
     """Return the kernel's bound on its clock error [us]; None if unknown (adjtimex(2)).
 
     From `_UNSURE_US` on, the clock has not been set, or not for hours. The status STA_UNSYNC would

@@ -201,7 +201,7 @@ class _Decoder:
             rows = {key: self._value(row, mapped, (*path, key)) for key, row in value.items()}
             return {key: row for key, row in rows.items() if row is not msgspec.UNSET}
         if isinstance(value, Decimal) and not math.isfinite(value):  # nor is 1e400, as a float
-            return self._add_problem(value_problems.endless_number(value, path), path)
+            return self._add_problem(value_problems.not_finite(value, path), path)
         if not form.accepts(value):
             return self._add_problem(value_problems.wrong_value(value, form, path), path)
         return msgspec.convert(value, form.annotation)

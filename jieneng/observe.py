@@ -85,7 +85,7 @@ def log(service: str) -> Log:
     return structlog.get_logger(service=service)  # type: ignore[no-any-return]  # structlog types it as Any
 
 
-def timeless() -> float:
+def no_clock() -> float:
     """Return NaN, as the clock of a fault without one: no occurrence is soon after another."""
     return math.nan
 
@@ -98,7 +98,7 @@ class LoggedFault:
     not fill the log.
 
     Attributes:
-        times: number of occurrences since it began; 0 while it is absent.
+        occurrences: number of occurrences since it began; 0 while it is absent.
     """
 
     __slots__ = (
@@ -110,7 +110,7 @@ class LoggedFault:
         "_name",
         "_now_s",
         "_over_s",
-        "times",
+        "occurrences",
     )
 
     def __init__(
@@ -119,7 +119,7 @@ class LoggedFault:
         name: str,
         *,
         after: int = 1,
-        now_s: Callable[[], float] = timeless,
+        now_s: Callable[[], float] = no_clock,
         **context: object,
     ) -> None:
         """Create a fault that is absent.
@@ -140,27 +140,27 @@ class LoggedFault:
         self._last_s = -math.inf  # time of the last occurrence
         self._over_s = -math.inf  # time of the last reported end
         self._lingers = False  # True if it recurred soon after an end
-        self.times = 0
+        self.occurrences = 0
 
-    def happened(self, reason: object, **evidence: object) -> None:
-        """Record an occurrence of the fault."""
-        self.times += 1
+    def report(self, reason: object, **evidence: object) -> None:
+        """Report an occurrence of the fault; it is logged if it has just begun."""
+        self.occurrences += 1
         self._last_s = self._now_s()
-        if self.times == self._after:
+        if self.occurrences == self._after:
             self._lingers = self._last_s - self._over_s < _SOON_S
             self._log.warning(self._name, reason=str(reason), **self._context, **evidence)
 
-    def over(self) -> None:
-        """Record that the fault is absent."""
+    def clear(self) -> None:
+        """Report that the fault is absent; its end is logged if it was there."""
         if not (self._lingers and self._now_s() < self._last_s + _CALM_S):
             self.end()
 
     def end(self, **why: object) -> None:
         """End the fault at once, however often it came back."""
-        if self.times >= self._after:
-            self._log.info(f"{self._name}: over", times=self.times, **self._context, **why)
+        if self.occurrences >= self._after:
+            self._log.info(f"{self._name}: over", times=self.occurrences, **self._context, **why)
             self._over_s = self._now_s()
-        self.times, self._lingers = 0, False
+        self.occurrences, self._lingers = 0, False
 
 
 class MetricsSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -181,7 +181,7 @@ def _language_problems(site: Site) -> list[Problem]:
     language = site.site.language
     if language in languages():
         return []
-    return [value_problems.no_choice(language, languages(), ("site", "language"))]
+    return [value_problems.unknown_choice(language, languages(), ("site", "language"))]
 
 
 def _decode_model(document: config_file.Document) -> Model:

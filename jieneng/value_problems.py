@@ -52,7 +52,7 @@ def unknown_key(key: str, known: Sequence[str], path: KeyPath) -> Problem:
     )
 
 
-def endless_number(value: object, path: KeyPath) -> Problem:
+def not_finite(value: object, path: KeyPath) -> Problem:
     """Return the problem of a number that is infinite, or that is none (`nan`)."""
     return Problem(
         text="{key} can't be {value}.",
@@ -62,7 +62,7 @@ def endless_number(value: object, path: KeyPath) -> Problem:
     )
 
 
-def no_choice(value: object, choices: Sequence[object], path: KeyPath) -> Problem:
+def unknown_choice(value: object, choices: Sequence[object], path: KeyPath) -> Problem:
     """Return the problem of a value that is none of those among which the key chooses."""
     close = nearest(str(value), [str(choice) for choice in choices])
     meant = next((choice for choice in choices if str(choice) == close), None)
@@ -82,7 +82,7 @@ def no_choice(value: object, choices: Sequence[object], path: KeyPath) -> Proble
 def wrong_value(value: object, form: Form, path: KeyPath) -> Problem:
     """Return the problem of a value that does not have the form of its key."""
     if typing.get_origin(form.base) is Literal:
-        return no_choice(value, typing.get_args(form.base), path)
+        return unknown_choice(value, typing.get_args(form.base), path)
     key = _last_key(path)
     items = form.items
     header = _header(path)

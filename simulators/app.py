@@ -164,7 +164,7 @@ def _writing_truth(
         try:
             write(exchange)
         except OSError as error:  # the meters go on; the log says that the truth has a gap
-            fault.happened(error)
+            fault.report(error)
 
     def write(exchange: ExchangeRecord) -> None:
         writer.advance(exchange.time_ms)

@@ -14,7 +14,7 @@ import numpy as np
 
 from jieneng.metering.catalog.meter_model import Model
 from jieneng.metering.errors import Problem
-from jieneng.metering.site import Area, Dated, Meter, Site, below
+from jieneng.metering.site import Area, DatedValue, Meter, Site, descendants
 from simulators.load.altered_load import AlteredLoad
 from simulators.load.constant_load import ConstantLoad
 from simulators.load.load import Load, LoadPart
@@ -72,7 +72,7 @@ def build(
     loads: dict[str, AlteredLoad] = {}
     parents = {meter.id: meter.parent for meter in site.meter}
     mains = [meter.id for meter in site.meter if meter.parent is None]
-    for meter_id in reversed(list(below(parents, mains))):  # sub-meters first
+    for meter_id in reversed(list(descendants(parents, mains))):  # sub-meters first
         loads[meter_id] = AlteredLoad(
             builder.add_own_load(meter_id, replays[meter_id])
             if meter_id in replays
@@ -235,7 +235,7 @@ def _top_areas(site: Site) -> list[Area]:
     return [area for area in site.area if area.parent is None]
 
 
-def _by_day(rows: Sequence[Dated], all_days: SimulatedDays) -> Floats:
+def _by_day(rows: Sequence[DatedValue], all_days: SimulatedDays) -> Floats:
     """Return a dated number for each day; before the first row, the first row's value."""
     if not rows:
         return np.zeros(len(all_days.dates))
@@ -261,7 +261,7 @@ def check(site: Site, settings: SimulatorSettings, recipes: LoadRecipes) -> list
     ]
     given_twice = [
         Problem(
-            text="{table}: {key} flows evenly, and by a recipe.",
+            text="{table}: meter {key} has both steady and recipe.",
             fix="Keep steady or recipe.",
             values={"table": "load", "key": row.meter},
             path=("load", n, "steady"),

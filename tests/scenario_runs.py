@@ -142,7 +142,7 @@ def _poller(
             for meter in folder.site.meter
             if meter.bus == bus.id
         ],
-        phase=bus.id,
+        phase_key=bus.id,
         link=bus_link(simulated_bus, clock.now_ms),
         link_kind=bus.link,
         clock=clock,

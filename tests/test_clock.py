@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jieneng.clock import FastClock, SystemClock, kernels_error_us, set_by_its_service
+from jieneng.clock import FastClock, SystemClock, is_clock_set, kernel_clock_error_us
 
 
 async def test_a_fast_clock_runs_faster_and_its_sleep_with_it() -> None:
@@ -45,10 +45,10 @@ def test_the_machines_running_time_goes_on_from_one_process_to_the_next() -> Non
 def test_a_clock_that_its_service_has_not_set_is_not_set(tmp_path: Path, service: str) -> None:
     """After a power cut it shows the time of the power cut, or of the last save before it."""
     (tmp_path / service).mkdir(parents=True)
-    assert not set_by_its_service(tmp_path, lambda: 16_000_000)
-    assert not set_by_its_service(tmp_path, lambda: 2**40)
-    assert set_by_its_service(tmp_path, lambda: 15_999_500)
-    assert set_by_its_service(tmp_path, lambda: None), "where the kernel does not say, nobody knows"
+    assert not is_clock_set(tmp_path, lambda: 16_000_000)
+    assert not is_clock_set(tmp_path, lambda: 2**40)
+    assert is_clock_set(tmp_path, lambda: 15_999_500)
+    assert is_clock_set(tmp_path, lambda: None), "where the kernel does not say, nobody knows"
 
 
 def test_a_clock_that_nobody_will_set_is_as_right_as_it_will_be(tmp_path: Path) -> None:
@@ -57,14 +57,14 @@ def test_a_clock_that_nobody_will_set_is_as_right_as_it_will_be(tmp_path: Path) 
     def asked() -> int:
         raise AssertionError("the kernel's opinion is of no account there")
 
-    assert set_by_its_service(tmp_path, asked)
-    assert set_by_its_service(tmp_path / "not there", asked)
+    assert is_clock_set(tmp_path, asked)
+    assert is_clock_set(tmp_path / "not there", asked)
     assert FastClock(1_600_000_000_000, 3600).is_set()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel of Linux")
 def test_the_kernel_says_how_wrong_its_clock_may_be() -> None:
     """Or does not; and its clock is not changed by the question."""
-    error = kernels_error_us()
+    error = kernel_clock_error_us()
     assert error is None or 0 <= error < 2**40
     assert isinstance(SystemClock().is_set(), bool)

@@ -51,9 +51,9 @@ def test_a_log_line_that_can_not_be_written_ends_nobody(
     monkeypatch.setattr(sys, "stderr", request.getfixturevalue(where))
     observe.set_up_logs(json=json)
     fault = observe.LoggedFault(observe.log("edge"), "spool can't be written")
-    fault.happened("database or disk is full")
-    fault.over()
-    assert fault.times == 0
+    fault.report("database or disk is full")
+    fault.clear()
+    assert fault.occurrences == 0
 
 
 def test_a_log_line_is_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,9 +80,9 @@ class Watched:
             for bad in polls:
                 self.now_s += every_s
                 if bad:
-                    self.fault.happened("nothing came")
+                    self.fault.report("nothing came")
                 else:
-                    self.fault.over()
+                    self.fault.clear()
         return [one["event"] + str(one.get("times", "")) for one in logs]
 
 
@@ -121,4 +121,4 @@ def test_one_of_what_is_gone_is_over_at_once() -> None:
     with capture_logs() as logs:
         one.fault.end(why="no longer polled")
     assert [(said["event"], said["why"]) for said in logs] == [(OVER, "no longer polled")]
-    assert one.fault.times == 0
+    assert one.fault.occurrences == 0

@@ -1,24 +1,23 @@
-"""Decide which readings of a register to believe. The counter is the truth, but it can be misread.
+"""Decide which readings of a register to believe. A counter is right, but it can be misread.
 
 Laws:
 
-1. Nothing is invented: a believed register never falls, and between two believed readings it
-   counts exactly their difference, once for each life of the register (a replacement, a rollover
-   or a reset begins a new one).
-2. A step is plausible where 0 <= step <= rated maximum x time since the register last moved, give
-   or take one resolution. A fall within the resolution is jitter: the register is taken to have
-   stood still.
-3. What does not follow plausibly is set aside until the register's own later values explain it.
-   Readings that follow each other plausibly form a run, and the best-scoring path through the runs
-   is believed (`reading_runs`). A zero, a spike or another meter's value between two good readings
-   costs nothing, because the good ones follow each other. A real reset is believed once the new
-   run has lasted six hours and three steps (a run of nothing but zeros: ten days), and then is a
-   finding. What was consumed across a reset nobody can know, so it is neither counted nor covered.
-4. A register that rolls over continues behind its modulus, where that is known and the step is
-   plausible; without a nameplate, only from its last tenth into its first.
-5. A run that outweighs two resets is believed whatever else there is. So what lies between two of
-   them does not depend on anything outside, and history may be worked off in windows with the
-   same result: `BelievedRegister.stable_ms` says how far a window goes.
+1. Nothing is invented. A believed register never falls, and between two believed readings it counts
+   exactly their difference. A replacement, a rollover or a reset begins a new count.
+2. A step is plausible if 0 <= step <= rated maximum x time since the register last changed, with a
+   tolerance of one resolution. A fall within the resolution is jitter: the register is taken as
+   unchanged.
+3. A reading that does not follow plausibly is set aside, until later readings confirm it. Readings
+   that follow each other plausibly form a run, and the best-scoring path through the runs is
+   believed (`reading_runs`). A zero, a spike or another meter's value between two good readings
+   loses nothing, because the good readings follow each other. A real reset is believed once the new
+   run has lasted six hours and has three steps, or ten days if it is all zeros, and is then a
+   finding. Consumption across a reset is unknown: it is neither counted nor covered.
+4. A register that rolls over continues behind its modulus, if the modulus is known and the step is
+   plausible. Without a nameplate, it must go from the last tenth of its range into the first.
+5. A run that outweighs two resets is certain: it is believed in any case. So readings between two
+   certain runs do not depend on readings outside, and history can be computed in windows with the
+   same result. `BelievedRegister.stable_ms` states the part of a window that is stable.
 """
 
 from collections.abc import Iterator, Sequence
@@ -52,14 +51,15 @@ def believed_register(
     devices: MeterDevices,
     window: tuple[int, int] | None = None,
 ) -> BelievedRegister:
-    """Return the readings of a meter that are believed, and what they count.
+    """Return the believed register of a meter.
 
     Args:
-        times_ms: UTC ms, in any order; of two readings of one moment the later one counts.
-        values: the stored register; NaN where it is not known.
-        devices: those that the meter's readings are of.
-        window: the time that the readings were asked for [UTC, ms]; outside of it there may be
-            more. None: there is no more.
+        times_ms: shape (n,), UTC ms, in any order. Of two readings of one time the later in the
+            array counts.
+        values: shape (n,), the stored register [kWh, m3 or GJ]; NaN where unknown.
+        devices: devices of the meter.
+        window: time span that was read [UTC, ms], outside of which there may be more readings.
+            None if there are no more readings.
     """
     times, stored = _clean(times_ms, values)
     registers: list[DeviceRegister] = []
@@ -78,7 +78,7 @@ def believed_register(
 def _clean(
     times_ms: "NDArray[np.int64]", values: "NDArray[np.float64]"
 ) -> "tuple[NDArray[np.int64], NDArray[np.float64]]":
-    """Return the known readings by time, one a moment."""
+    """Return the known readings by time, one for each time."""
     known = np.isfinite(values) & (values >= 0)
     order = np.argsort(times_ms[known], kind="stable")
     times, stored = times_ms[known][order], values[known][order]
@@ -93,7 +93,7 @@ def _device_readings(
     devices: MeterDevices,
     window: tuple[int, int],
 ) -> Readings:
-    """Return a device's readings, with its recorded first and last value among them."""
+    """Return a device's readings, including its recorded first and last value."""
     low, high = np.searchsorted(times, (device.from_ms, device.until_ms))
     times, stored = times[low:high], stored[low:high]
     start_ms, end_ms = window
@@ -119,7 +119,7 @@ def _device_readings(
 def _device_register(
     readings: Readings, path: Sequence[tuple[Run, Continuation]]
 ) -> DeviceRegister:
-    """Return the runs of a path, joined."""
+    """Join the runs of a path."""
     indexes: list[NDArray[np.int64]] = []
     registers: list[NDArray[np.float64]] = []
     begins: list[NDArray[np.bool_]] = []
@@ -154,7 +154,7 @@ def _findings(
     candidates: Readings,
     path: Sequence[tuple[Run, Continuation]],
 ) -> Iterator[Finding]:
-    """Yield the resets and rollovers on a path, and the readings that it leaves out."""
+    """Yield findings: resets and rollovers on a path, and readings that are not on it."""
     for (earlier, _), (later, continuation) in pairwise(path):
         if continuation != "follows":
             last, first = earlier.end - 1, later.first

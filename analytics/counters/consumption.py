@@ -2,14 +2,13 @@
 
 Laws:
 
-1. The register is interpolated at the edges, so the sum of the intervals is what the register
-   counted, whatever the gaps. What was counted in a gap is kept, spread evenly over it, and called
-   estimated.
-2. An interval of which nothing is known is NaN; one of which a part is known has the known part's
-   consumption, and a coverage below 1.
-3. Where a consumption was imported for some time, it counts, and the register does not.
-4. An interval's numbers depend only on the readings between its edges and on those next to them.
-   So its digits are the same, whatever window it is computed in.
+1. The register is interpolated at the edges, so the intervals add up to the growth of the register,
+   whatever the gaps. Consumption in a gap is kept, spread evenly over it, and called estimated.
+2. An interval without known consumption is NaN. An interval that is partly known has the
+   consumption of the known part, and a coverage below 1.
+3. Imported consumption takes precedence over the register in its time.
+4. The numbers of an interval depend only on the readings between its edges and on the nearest ones
+   outside. So its digits are the same in every window.
 """
 
 from typing import TYPE_CHECKING, Final
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
     from analytics.counters.register_segments import BelievedRegister
 
-#: An imported consumption covers its time if it is of no longer time: a month, some days late.
+#: Longest imported interval that covers its time [ms]: a month, read some days late.
 _LONGEST_COVERED_MS: Final = 35 * 24 * 3_600_000
 
 
@@ -45,7 +44,12 @@ class ImportedConsumption(msgspec.Struct, frozen=True):
         lengths_s: "tuple[NDArray[np.int64], NDArray[np.float64]]",
         amounts: "tuple[NDArray[np.int64], NDArray[np.float64]]",
     ) -> "ImportedConsumption":
-        """Make it from (times, values) of lengths [s] and of amounts, as far as both are known."""
+        """Return the intervals of which both length [s] and amount are known.
+
+        Args:
+            lengths_s: (times [UTC, ms], lengths [s]), each of shape (n,).
+            amounts: (times [UTC, ms], amounts), each of shape (m,).
+        """
         times, of_lengths, of_amounts = np.intersect1d(
             lengths_s[0], amounts[0], assume_unique=True, return_indices=True
         )
@@ -53,7 +57,7 @@ class ImportedConsumption(msgspec.Struct, frozen=True):
         return cls(times, times + length_ms, amounts[1][of_amounts])
 
     def without_overlaps(self) -> "ImportedConsumption":
-        """Return it without the intervals that begin before an earlier one has ended."""
+        """Return the intervals that do not begin before an earlier one has ended."""
         if len(self.start_ms) == 0:
             return self
         ended = np.maximum.accumulate(self.end_ms)
@@ -62,12 +66,12 @@ class ImportedConsumption(msgspec.Struct, frozen=True):
 
 
 class Consumption(msgspec.Struct, frozen=True):
-    """Consumption by interval, shape (n,) each.
+    """Consumption by interval, in arrays of shape (n,).
 
     Attributes:
-        amount: in the consumption quantity's unit; NaN where nothing is known.
+        amount: consumption [kWh, m3 or GJ]; NaN where unknown.
         coverage: share of the interval's time that is covered, 0 to 1.
-        estimated: the part of `amount` that was spread over gaps.
+        estimated: part of `amount` that was spread over gaps.
     """
 
     amount: "NDArray[np.float64]"
@@ -85,7 +89,10 @@ def consumption_between(
     Args:
         register: the believed register.
         edges_ms: shape (n + 1,), UTC ms, strictly ascending.
-        imported: consumption that takes precedence over the register's.
+        imported: imported consumption, which takes precedence over the register.
+
+    Returns:
+        Arrays of shape (n,).
     """
     piece_edges = _piece_edges(register, edges_ms, imported)
     left, right = piece_edges[:-1], piece_edges[1:]
@@ -96,9 +103,9 @@ def consumption_between(
     known = np.isfinite(amount)
     counted = np.where(known, amount, 0.0)
     starts = np.searchsorted(piece_edges, edges_ms)[:-1]
-    known_in_part = np.logical_or.reduceat(known, starts)
+    is_partly_known = np.logical_or.reduceat(known, starts)
     return Consumption(
-        np.where(known_in_part, np.add.reduceat(counted, starts), np.nan),
+        np.where(is_partly_known, np.add.reduceat(counted, starts), np.nan),
         np.add.reduceat(np.where(covered, length, 0.0), starts) / np.diff(edges_ms),
         np.add.reduceat(np.where(covered, 0.0, counted), starts),
     )
@@ -109,13 +116,13 @@ def _piece_edges(
     edges_ms: "NDArray[np.int64]",
     imported: ImportedConsumption | None,
 ) -> "NDArray[np.int64]":
-    """Return all edges, and the moments between them at which segment or coverage change."""
-    ends = np.diff(register.segment) != 0
-    turns = np.diff(register.covered.astype(np.int8)) != 0
+    """Return all edges, and the times between them at which segment or coverage change."""
+    segment_ends = np.diff(register.segment) != 0
+    coverage_changes = np.diff(register.covered.astype(np.int8)) != 0
     moments = [
         register.times_ms[:1],
-        register.times_ms[:-1][ends],
-        register.times_ms[1:][ends | turns],
+        register.times_ms[:-1][segment_ends],
+        register.times_ms[1:][segment_ends | coverage_changes],
         register.times_ms[-1:],
     ]
     if imported is not None:
@@ -129,9 +136,9 @@ def _piece_edges(
 def _from_register(
     register: "BelievedRegister", left: "NDArray[np.int64]", right: "NDArray[np.int64]"
 ) -> "tuple[NDArray[np.float64], NDArray[np.bool_]]":
-    """Return what the register counted in each piece (NaN: unknown), and if the piece is covered.
+    """Return the growth of the register in each piece, NaN if unknown, and if it is covered.
 
-    A piece lies in one segment or in none, as all ends of segments are edges of pieces.
+    A piece lies in one segment or in none, because all ends of segments are edges of pieces.
     """
     times, count = register.times_ms, len(register.times_ms)
     if count < 2:
@@ -149,7 +156,7 @@ def _from_register(
 def _register_at(
     register: "BelievedRegister", moments: "NDArray[np.int64]", before: "NDArray[np.int64]"
 ) -> "NDArray[np.float64]":
-    """Return the register at moments between a reading and the next, both included."""
+    """Return the interpolated register at times between a reading and the next, both included."""
     times, stored = register.times_ms, register.stored
     start, end = times[before], times[before + 1]
     share = (moments - start) / np.maximum(end - start, 1)
@@ -164,7 +171,7 @@ def _with_imported(
     right: "NDArray[np.int64]",
     counted: "tuple[NDArray[np.float64], NDArray[np.bool_]]",
 ) -> "tuple[NDArray[np.float64], NDArray[np.bool_]]":
-    """Return the imported consumption of the pieces that have one, else what was counted."""
+    """Return the imported consumption of each piece, or that of the register if there is none."""
     interval = np.searchsorted(imported.start_ms, left, side="right") - 1
     within = (interval >= 0) & (right <= imported.end_ms[interval])
     length = imported.end_ms[interval] - imported.start_ms[interval]

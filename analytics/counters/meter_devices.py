@@ -1,7 +1,7 @@
-"""The devices of a meter, one after the other, as `site.toml` and their models describe them.
+"""Derive the devices of a meter in order of time from `site.toml` and the meter models.
 
-From them follows what a register may do: how fast it may grow, where it wraps, how fine it reads,
-and which part of a stored value is the transformer ratio.
+A device determines the greatest growth of its register, the value at which it rolls over, its
+resolution, and the transformer ratio in its stored values.
 """
 
 import math
@@ -15,7 +15,7 @@ import numpy as np
 from analytics.periods import midnight_ms
 from jieneng.metering.catalog.meter_model import SINGLE_FLOAT_STEP, Model, Point
 from jieneng.metering.quantities import CONSUMPTION, Medium
-from jieneng.metering.site import Dated, Meter, value_on
+from jieneng.metering.site import DatedValue, Meter, value_in_force
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 HOUR_MS: Final = 3_600_000
 
-#: What a nameplate's 1 kW (electricity, heat) or 1 m3/h (water, gas) adds to the register in an
-#: hour, in the register's unit. 1 kWh = 0.0036 GJ.
+#: Growth of a register in an hour at a rate of 1 kW (electricity, heat) or 1 m3/h (water, gas), in
+#: the register's unit. 1 kWh = 0.0036 GJ.
 _PER_HOUR: Final[Mapping[Medium, float]] = {
     "electricity": 1.0,
     "water": 1.0,
@@ -39,18 +39,18 @@ _ALWAYS_MS: Final = 2**62
 class Device(msgspec.Struct, frozen=True, kw_only=True):
     """A device of a meter, from its installation to its removal.
 
-    "Register" means what the device itself counts, in the canonical unit, before CT and PT. What
-    is stored is register times ratio.
+    "Register" is the counter of the device itself, in the canonical unit, before CT and PT. A
+    stored value is register times ratio.
 
     Attributes:
-        from_ms: time of its installation [UTC, ms]; of the first device, the distant past.
-        until_ms: time of its removal [UTC, ms]; of the last device, the distant future.
-        initial: its first stored value, where that is recorded; else NaN.
-        final: its last stored value, where that is recorded; else NaN.
-        ratios: pairs of a time [UTC, ms] and the product of CT and PT from then on, by time.
-        modulus: the register value at which it wraps to 0; infinity where that is not known.
-        step: its resolution; 0 where that is not known.
-        is_float32: true if it is a 32-bit float, whose resolution falls as it grows.
+        from_ms: time of the installation [UTC, ms]; the distant past for the first device.
+        until_ms: time of the removal [UTC, ms]; the distant future for the last device.
+        initial: first stored value; NaN if it is not recorded.
+        final: last stored value; NaN if it is not recorded.
+        ratios: (time [UTC, ms], product of CT and PT from then on) pairs, by time.
+        modulus: register value at which the register rolls over to 0; infinity if unknown.
+        step: resolution of the register; 0 if unknown.
+        is_float32: True if the register is a 32-bit float, whose resolution falls as it grows.
     """
 
     from_ms: int = -_ALWAYS_MS
@@ -71,11 +71,11 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
         return found
 
     def resolution(self, register: "NDArray[np.float64]") -> "NDArray[np.float64]":
-        """Return the smallest step that it can show at each register value."""
+        """Return the resolution at each register value."""
         if not self.is_float32:
             return np.full_like(register, self.step)
-        shown = np.abs(register / self.step).astype(np.float32)
-        return np.spacing(shown).astype(np.float64) * self.step
+        scaled = np.abs(register / self.step).astype(np.float32)
+        return np.spacing(scaled).astype(np.float64) * self.step
 
 
 class MeterDevices(msgspec.Struct, frozen=True):
@@ -83,7 +83,7 @@ class MeterDevices(msgspec.Struct, frozen=True):
 
     Attributes:
         meter: id of the meter.
-        devices: by time, without gaps.
+        devices: the devices by time, without gaps.
         rate_max_per_h: greatest growth of the stored value in an hour; infinity without a
             nameplate.
     """
@@ -96,8 +96,8 @@ class MeterDevices(msgspec.Struct, frozen=True):
 def devices_of(meter: Meter, models: Mapping[str, Model], zone: "ZoneInfo") -> MeterDevices:
     """Return the devices of a meter, as `site.toml` records them.
 
-    A device's model is that of its `replaced` row. The first device has no such row, and is taken
-    to have the meter's own model.
+    The model of a device is that of its `replaced` row. The first device has no such row; its model
+    is that of the meter.
     """
     moments = [round(row.at.timestamp() * 1000) for row in meter.replaced]
     bounds = [-_ALWAYS_MS, *moments, _ALWAYS_MS]
@@ -132,8 +132,8 @@ def _device(
     ends: tuple[tuple[int, int], tuple[float, float]],
 ) -> Device:
     (from_ms, until_ms), (initial, final) = ends
-    # A meter without a model is read by hand or imported. A ratio is recorded for it because its
-    # values were multiplied by it.
+    # A meter without a model is read by hand or imported. If it has a ratio, its values were
+    # multiplied by it.
     applied = ("ct", "pt") if row is None else row.ratio
     dated = {"ct": meter.ct, "pt": meter.pt}
     is_float32 = row is not None and row.float_step == SINGLE_FLOAT_STEP
@@ -150,14 +150,16 @@ def _device(
 
 
 def _step(row: Point | None, *, is_float32: bool) -> float:
-    """Return the smallest step of a register; of a single float, the unit of its significand."""
+    """Return the resolution of a register; of a 32-bit float, the unit of its significand."""
     if row is None:
         return 0.0
     return float(row.canonical_scale()) if is_float32 else row.step()
 
 
-def _ratios(dated: "list[tuple[Dated, ...]]", zone: "ZoneInfo") -> tuple[tuple[int, float], ...]:
-    """Return the product of dated ratios by time. The first value also holds before its day."""
+def _ratios(
+    dated: "list[tuple[DatedValue, ...]]", zone: "ZoneInfo"
+) -> tuple[tuple[int, float], ...]:
+    """Return the product of dated ratios by time. The first one has no beginning."""
     changes = sorted({row.from_ for rows in dated for row in rows[1:]})
     first = math.prod(rows[0].value for rows in dated)
     return (
@@ -165,7 +167,7 @@ def _ratios(dated: "list[tuple[Dated, ...]]", zone: "ZoneInfo") -> tuple[tuple[i
         *(
             (
                 midnight_ms(day, zone),
-                math.prod(value_on(rows, day, rows[0].value) or 1.0 for rows in dated),
+                math.prod(value_in_force(rows, day, rows[0].value) or 1.0 for rows in dated),
             )
             for day in changes
         ),

@@ -1,9 +1,10 @@
 """Split readings into runs, and find the best-scoring path through them: the readings to believe.
 
-A run is a row of readings each of which follows plausibly from the one before it. A path is a
-choice of runs in order of time. From one run to the next the register either follows plausibly,
-or rolled over, or was reset. A path scores the sum of its runs' scores, less 1 for each reset. A
-run's score says how many resets its evidence outweighs: 1 for six hours and three steps.
+A run is a sequence of readings, each of which follows plausibly from the one before it. A path is a
+selection of runs in order of time. From one run to the next the register follows plausibly, or
+rolled over, or was reset. The score of a path is the sum of its runs' scores, minus 1 for each
+reset. The score of a run is the number of resets that its evidence outweighs: 1 for six hours and
+three steps.
 
 An example, hourly readings [kWh] of a meter with a nameplate of 100 kW:
 
@@ -26,17 +27,17 @@ three runs:
     A, B, C   0.67 + 0.00 + 0.50 - 2 = -0.83: from B to C, too
     A, C      0.67 + 0.50 = 1.17: C follows from A, 20 kWh in two hours
 
-The path A, C wins. The spike B is left out and costs nothing. Had the register really been reset
-after A, and A been long (score 2.5), a new run that counts on from 0 would follow from nothing
-either. The path A, new run scores 2.5 - 1 + the new run's score, so it beats A alone as soon as
-the new run has lasted longer than six hours.
+The path A, C wins. The spike B is left out and loses nothing. If the register had really been reset
+after a long A (score 2.5), a new run from 0 would not follow from A either. The path of A and the
+new run scores 2.5 - 1 + the score of the new run. It beats A alone as soon as the new run has
+lasted longer than six hours.
 
 Laws:
 
-1. Where the register fell, one of two levels was wrong. So the part of a run above the level to
-   which a later run fell is a run of its own, and so is the part that is back above the level
-   from which an earlier run fell. Zeros are a run of their own in any case.
-2. A run that outweighs two resets lies on the best-scoring path, whatever else there is.
+1. If the register fell, either the level before the fall was wrong or the level after it. So the
+   part of a run above the level to which a later run fell is a separate run, and so is the part
+   that is back above the level from which an earlier run fell. Zeros are always a separate run.
+2. A run that outweighs two resets lies on the best-scoring path in any case.
 """
 
 from collections.abc import Iterator, Sequence
@@ -52,28 +53,28 @@ from analytics.counters.meter_devices import HOUR_MS, Device
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: How a register goes on from one run of a path to the next.
+#: How a register continues from one run of a path to the next.
 Continuation = Literal["follows", "rollover", "reset"]
 
-#: A run outweighs one reset if it lasts so long and has so many steps. Six hours are longer than
-#: most faults of a gateway, and short enough that a replaced meter counts again the same day.
-#: Three steps keep two stray readings far apart from being taken for a meter.
+#: Duration and steps of a run that outweighs one reset. Six hours are longer than most faults of a
+#: gateway, and short enough for a replaced meter to be counted on the same day. Three steps prevent
+#: two stray readings that lie far apart from being taken for a run.
 _RESET_DURATION_MS: Final = 6 * HOUR_MS
 _RESET_STEPS: Final = 3.0
-#: A run of zeros needs so many times as much, ten days: zeros are what a gateway answers for a
-#: meter that it can't reach, and only a new meter that nothing flows through shows them long.
+#: Factor for a run of zeros, which makes ten days of six hours. A gateway answers zeros for a meter
+#: that it can't reach. Only a new meter without consumption shows zeros for long.
 _ZERO_RUN_FACTOR: Final = 40.0
-#: The evidence from which on a run is certain, and at which evidence is capped. Leaving a run out
-#: saves two resets at most, one on each side of it; so 2 would be a tie, and 2.5 is none.
+#: Greatest evidence, at which a run is certain. Leaving a run out of a path saves at most two
+#: resets, one on each side. With evidence 2 that would be a tie, with 2.5 it is not.
 _CERTAIN: Final = 2.5
-#: Every reading scores a little, so that of two equal paths the one with more readings wins. All
-#: readings of a run together score a thousandth of a reset at most, which decides nothing else.
+#: Score of each reading, so that of two equal paths the one with more readings wins. The readings
+#: of a run score at most a thousandth of a reset together, which decides nothing else.
 _SCORE_PER_READING: Final = 1e-6
 _SCORED_READINGS_MAX: Final = 1000
-#: A run may go on from one of so many runs before it, past what is left out between them. This
-#: bounds the work where every reading is a run of its own.
+#: Number of earlier runs from which a run may continue, past runs that are left out. This bounds
+#: the work if every reading is a run of its own.
 _LOOK_BACK_RUNS: Final = 32
-#: Rounding of the 64-bit numbers in which registers are stored, relative.
+#: Relative rounding error of stored registers, which are 64-bit floats.
 _ROUNDING: Final = 1e-9
 
 
@@ -82,12 +83,13 @@ class Readings(msgspec.Struct, frozen=True, dict=True):
 
     Attributes:
         device: the device that was read.
-        times_ms: shape (n,), UTC ms, ascending; so are all others by reading.
-        stored: the values as stored: register times ratio.
-        ratio: the transformer ratio in force.
-        register: what the device itself showed.
-        resolution: the smallest step that the register can show there.
-        rate: the most that it can count in a millisecond; infinity without a nameplate.
+        times_ms: shape (n,), UTC ms, ascending.
+        stored: shape (n,), stored values: register times ratio.
+        ratio: shape (n,), transformer ratio in force.
+        register: shape (n,), counter of the device itself.
+        resolution: shape (n,), resolution of the register.
+        rate: shape (n,), greatest growth of the register in a millisecond; infinity without a
+            nameplate.
     """
 
     device: Device
@@ -105,10 +107,10 @@ class Readings(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def last_change_ms(self) -> "NDArray[np.int64]":
-        """The time since which the register had shown the value of each reading.
+        """Time since which the register has had the value of each reading [UTC, ms].
 
-        A step out of a standstill holds what flowed since then: a display froze, or a logger
-        renews its registers every few minutes only.
+        A step after a standstill may contain all consumption since then, if a display had frozen or
+        a logger updates its registers only every few minutes.
         """
         moved = np.append(True, self.register[1:] != self.register[:-1])[: len(self.register)]
         since: NDArray[np.int64] = np.maximum.accumulate(np.where(moved, self.times_ms, 0))
@@ -117,7 +119,10 @@ class Readings(msgspec.Struct, frozen=True, dict=True):
     def is_plausible_step(
         self, before: "NDArray[np.int64]", after: "NDArray[np.int64]"
     ) -> "NDArray[np.bool_]":
-        """Return True for each pair of indexes if the step is plausible (`believed_register`)."""
+        """Return True for each pair of reading indexes whose step is plausible.
+
+        Law 2 of `believed_register` defines a plausible step.
+        """
         step = self.register[after] - self.register[before]
         tolerance = np.maximum(self.resolution[before], self.resolution[after])
         tolerance += _ROUNDING * self.register[before]
@@ -129,33 +134,33 @@ class Readings(msgspec.Struct, frozen=True, dict=True):
 
 
 class Run(msgspec.Struct, frozen=True):
-    """Readings each of which follows plausibly from the one before.
+    """A sequence of readings, each of which follows plausibly from the one before.
 
     Attributes:
         first: index of the first reading.
         end: index after the last reading.
-        top: the highest register in it.
-        evidence: how many resets its duration and its steps outweigh, at most `_CERTAIN`.
+        max_register: greatest register value.
+        evidence: number of resets that duration and steps outweigh, at most `_CERTAIN`.
     """
 
     first: int
     end: int
-    top: float
+    max_register: float
     evidence: float
 
     @property
     def score(self) -> float:
-        """The run's share of the score of a path on which it lies."""
+        """Contribution of the run to the score of a path."""
         return self.evidence + _SCORE_PER_READING * min(self.end - self.first, _SCORED_READINGS_MAX)
 
     @property
     def is_certain(self) -> bool:
-        """True if the run is believed, whatever else there is (law 2)."""
+        """True if the run is believed in any case (law 2)."""
         return self.evidence >= _CERTAIN
 
 
 def without_stray_zeros(readings: Readings) -> Readings:
-    """Return the readings without zeros that lie between two others that follow each other."""
+    """Return the readings without the zeros between two readings that follow each other."""
     positive = np.flatnonzero(readings.register > 0)
     before, after = positive[:-1], positive[1:]
     apart = after - before > 1
@@ -168,7 +173,7 @@ def without_stray_zeros(readings: Readings) -> Readings:
 
 
 def split_runs(readings: Readings) -> Iterator[Run]:
-    """Yield the readings as runs, split where a step is implausible and by law 1."""
+    """Yield the runs of readings, split at implausible steps and by law 1."""
     register = readings.register
     indexes = np.arange(len(register))
     breaks = np.flatnonzero(~readings.is_plausible_step(indexes[:-1], indexes[1:])) + 1
@@ -195,7 +200,7 @@ def split_runs(readings: Readings) -> Iterator[Run]:
 
 
 def _evidence(readings: Readings, first: int, end: int, top: float) -> float:
-    """Return how many resets a run outweighs."""
+    """Return the number of resets that a run outweighs."""
     steps = end - first - 1
     duration_ms = int(readings.times_ms[end - 1] - readings.times_ms[first])
     evidence = min(duration_ms / _RESET_DURATION_MS, steps / _RESET_STEPS)
@@ -205,7 +210,7 @@ def _evidence(readings: Readings, first: int, end: int, top: float) -> float:
 
 
 def best_path(readings: Readings, candidates: Sequence[Run]) -> list[tuple[Run, Continuation]]:
-    """Return the best-scoring path: its runs, each with how it goes on from the one before."""
+    """Return the best-scoring path: its runs, each with its continuation from the one before."""
     scores: list[float] = []
     origins: list[tuple[int, Continuation]] = []
     for number, run in enumerate(candidates):
@@ -221,7 +226,7 @@ def best_path(readings: Readings, candidates: Sequence[Run]) -> list[tuple[Run, 
         scores.append(best + run.score)
         origins.append(origin)
     path: list[tuple[Run, Continuation]] = []
-    # Of equal paths take the one that ends last: later readings know more.
+    # Of equal paths, take the one that ends last.
     number = len(scores) - 1 - int(np.argmax(scores[::-1]))
     while number >= 0:
         earlier, continuation = origins[number]
@@ -231,29 +236,35 @@ def best_path(readings: Readings, candidates: Sequence[Run]) -> list[tuple[Run, 
 
 
 def _continuation(readings: Readings, earlier: Run, later: Run) -> Continuation:
-    """Return how the register goes on from the end of one run to the start of a later one."""
+    """Return how the register continues from the end of one run to the start of a later one."""
     last, first = earlier.end - 1, later.first
     tolerance = max(readings.resolution[last], readings.resolution[first])
-    tolerance += _ROUNDING * earlier.top
+    tolerance += _ROUNDING * earlier.max_register
     rate = max(readings.rate[last], readings.rate[first])
-    most = rate * (readings.times_ms[first] - readings.last_change_ms[last]) + tolerance
+    max_step = rate * (readings.times_ms[first] - readings.last_change_ms[last]) + tolerance
     modulus = readings.device.modulus
     shown = float(readings.register[first])
-    step = shown - earlier.top
-    if -tolerance <= step <= most:
+    step = shown - earlier.max_register
+    if -tolerance <= step <= max_step:
         return "follows"
-    near_modulus = earlier.top > 0.9 * modulus and shown < 0.1 * modulus
-    if (np.isfinite(rate) or near_modulus) and 0 <= step + modulus <= min(most, modulus / 2):
+    near_modulus = earlier.max_register > 0.9 * modulus and shown < 0.1 * modulus
+    if (np.isfinite(rate) or near_modulus) and 0 <= step + modulus <= min(max_step, modulus / 2):
         return "rollover"
     return "reset"
 
 
 def stable_span(readings: Readings, certain: Sequence[Run]) -> tuple[int, int] | None:
-    """Return the first and last time [UTC ms] between which no reading outside matters.
+    """Return the first and last time [UTC, ms] between which readings outside change nothing.
 
-    `certain` are the certain runs of the path; None is returned where there is none. A reading of
-    a certain run is stable if enough of the run lies on both sides of it, as a fall outside the
-    window could still part the run's ends from it (law 1).
+    A reading of a certain run is stable if enough of the run lies on both sides of it, because a
+    fall outside the window could still split the ends of the run from it (law 1).
+
+    Args:
+        readings: the readings.
+        certain: the certain runs of the path.
+
+    Returns:
+        None if there is no certain run.
     """
     if not certain:
         return None

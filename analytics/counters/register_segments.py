@@ -1,16 +1,15 @@
-"""Join the believed readings of a meter's devices to segments: unbroken lines of the register.
+"""Join the believed readings of a meter's devices to segments without interruption.
 
 Laws:
 
-1. Along a segment the stored register never falls, and one transformer ratio holds: where CT or PT
-   change, the register is interpolated at that moment, and a new segment begins there with the
-   new ratio.
-2. Between segments nothing is known, unless the next begins in the moment in which the last ends
-   (a replacement, a rollover, a new ratio).
-3. Between two readings that lie further apart than is usual around them (three times the median
-   of the eleven nearest distances, at least a quarter of an hour, at most 35 days), the meter is
-   not covered: it counted, but nobody knows when. A meter read by hand every day or month is
-   covered, as that is usual there.
+1. In a segment the stored register never falls, and one transformer ratio is in force. If CT or PT
+   change, the register is interpolated at that time, and a new segment starts with the new ratio.
+2. Between two segments consumption is unknown, unless the second starts at the time at which the
+   first ends (a replacement, a rollover, a new ratio).
+3. A gap is a time between two readings that is longer than usual: longer than three times the
+   median of the eleven nearest distances, and than a quarter of an hour; or longer than 35 days. In
+   a gap the meter is not covered: its consumption is known, but not when it occurred. A meter that
+   is read by hand every day or month is covered.
 """
 
 from collections.abc import Sequence
@@ -27,13 +26,13 @@ if TYPE_CHECKING:
 
     from jieneng.metering.findings import Finding
 
-#: A distance is usual up to so many times the median around it.
+#: Longest usual distance, as a multiple of the median of the distances around it.
 _USUAL_FACTOR: Final = 3.0
-#: How many distances on each side of one are looked at.
+#: Number of distances on each side that enter into the median.
 _NEIGHBOURS: Final = 5
-#: The shortest interval that is reported: a gap below it can't empty one.
+#: Shortest gap [ms]. A shorter one can't leave an interval of 15 min without a reading.
 _SHORTEST_GAP_MS: Final = HOUR_MS / 4
-#: A month's reading, some days late: longer than this is always a gap.
+#: Longest usual distance in any case [ms]: a month, read some days late.
 _LONGEST_USUAL_MS: Final = 35 * 24 * HOUR_MS
 
 
@@ -42,12 +41,12 @@ class DeviceRegister(msgspec.Struct, frozen=True):
 
     Attributes:
         device: the device that was read.
-        times_ms: shape (n,), UTC ms, ascending; the same twice at a rollover.
-        register: what the device counted, before ratios.
-        stored: register times the ratio in force.
-        starts_segment: true if nothing is known between a reading and the one before it.
-        stable_ms: first and last time between which no reading outside the window could change
-            anything; None where that can't be said.
+        times_ms: shape (n,), UTC ms, ascending; the same time twice at a rollover.
+        register: shape (n,), counter of the device, before ratios.
+        stored: shape (n,), register times the ratio in force.
+        starts_segment: shape (n,), True if the time before a reading is unknown.
+        stable_ms: first and last time between which no reading outside the window can change
+            anything; None if unknown.
     """
 
     device: Device
@@ -62,15 +61,14 @@ class BelievedRegister(msgspec.Struct, frozen=True):
     """The believed register of a meter, through all its devices.
 
     Attributes:
-        times_ms: shape (n,), UTC ms, ascending; the same twice where a segment ends and the next
-            begins in one moment.
-        stored: shape (n,), the register in the unit in which it is stored; never falls along a
-            segment.
-        segment: shape (n,), the number of the segment.
-        covered: shape (n,), true if the time from this reading to the next is covered.
-        stable_ms: first and last time between which no reading outside the window could change
-            anything; None where that can't be said.
-        findings: what was wrong with the readings.
+        times_ms: shape (n,), UTC ms, ascending; the same time twice where a segment ends and the
+            next starts at one time.
+        stored: shape (n,), the stored register [kWh, m3 or GJ]; never falls in a segment.
+        segment: shape (n,), number of the segment.
+        covered: shape (n,), True if the time from this reading to the next is covered.
+        stable_ms: first and last time between which no reading outside the window can change
+            anything; None if unknown.
+        findings: findings about the readings.
     """
 
     times_ms: "NDArray[np.int64]"
@@ -80,8 +78,8 @@ class BelievedRegister(msgspec.Struct, frozen=True):
     stable_ms: tuple[int, int] | None = None
     findings: "tuple[Finding, ...]" = ()
 
-    def total(self) -> "NDArray[np.float64]":
-        """Return what was counted since the first reading: monotone, through all segments."""
+    def cumulative(self) -> "NDArray[np.float64]":
+        """Return the consumption since the first reading, shape (n,), through all segments."""
         steps = np.diff(self.stored)
         steps[np.diff(self.segment) != 0] = 0.0
         total: NDArray[np.float64] = np.concatenate([np.zeros(1), np.cumsum(steps)])
@@ -91,7 +89,7 @@ class BelievedRegister(msgspec.Struct, frozen=True):
 def join_devices(
     registers: Sequence[DeviceRegister], findings: "tuple[Finding, ...]" = ()
 ) -> BelievedRegister:
-    """Join the registers of a meter's devices, in order of time."""
+    """Join the registers of a meter's devices, given in order of time."""
     if not registers:
         none = np.zeros(0)
         return BelievedRegister(
@@ -127,34 +125,34 @@ def join_devices(
 def _split_at_ratio_changes(
     device_register: DeviceRegister,
 ) -> "tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]":
-    """Return times, stored values and beginnings, cut where the ratio changes (law 1)."""
+    """Return times, stored values and segment starts, split at changes of the ratio (law 1)."""
     times, register = device_register.times_ms, device_register.register
-    stored, begins = device_register.stored, device_register.starts_segment
+    stored, starts = device_register.stored, device_register.starts_segment
     for (_, old_ratio), (moment, new_ratio) in pairwise(device_register.device.ratios):
         later = int(np.searchsorted(times, moment))  # the first reading with the new ratio
-        if later == 0 or later == len(times) or begins[later]:
+        if later == 0 or later == len(times) or starts[later]:
             continue
         share = (moment - times[later - 1]) / (times[later] - times[later - 1])
         shown = register[later - 1] + (register[later] - register[later - 1]) * share
         inserted = [later] if moment == times[later] else [later, later]
-        begins = begins.copy()
-        begins[later] = moment == times[later]
+        starts = starts.copy()
+        starts[later] = moment == times[later]
         times = np.insert(times, inserted, moment)
         register = np.insert(register, inserted, shown)
         values = [shown * old_ratio, shown * new_ratio][: len(inserted)]
         stored = np.insert(stored, inserted, values)
-        begins = np.insert(begins, inserted, [False, True][: len(inserted)])
-    return times, stored, begins
+        starts = np.insert(starts, inserted, [False, True][: len(inserted)])
+    return times, stored, starts
 
 
 def _is_usual_distance(times: "NDArray[np.int64]") -> "NDArray[np.bool_]":
-    """Return True for each distance between two readings that is usual there (law 3)."""
+    """Return True for each distance between two readings that is no gap (law 3)."""
     distances = np.diff(times).astype(np.float64)
     long = np.flatnonzero(distances > _SHORTEST_GAP_MS)
     usual = np.ones(len(distances), dtype=np.bool_)
     if len(long):
         mirrored = np.pad(distances, _NEIGHBOURS, mode="reflect")
         around = mirrored[long[:, None] + np.arange(2 * _NEIGHBOURS + 1)]
-        most = _USUAL_FACTOR * np.median(around, axis=1)
-        usual[long] = distances[long] <= np.clip(most, _SHORTEST_GAP_MS, _LONGEST_USUAL_MS)
+        longest = _USUAL_FACTOR * np.median(around, axis=1)
+        usual[long] = distances[long] <= np.clip(longest, _SHORTEST_GAP_MS, _LONGEST_USUAL_MS)
     return usual

@@ -1,5 +1,7 @@
-"""Between the store and the pure modules: registers in; consumption, figures and indicators out.
+"""Read registers from the store, and write consumption and indicators to it.
 
-Laws: whatever the windows, the same readings give the same digits; memory is bounded by a window
-of one meter and by the days of all meters; figures come from stored consumption alone.
+In: stored readings and imports of a site's meters. Out: stored consumption, figures, indicators.
+Laws: the same readings give the same digits, however the work is divided into windows. Memory is
+bounded by a window of one meter and by the days of all meters. Figures are computed from stored
+consumption alone.
 """

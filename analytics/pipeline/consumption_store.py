@@ -1,10 +1,10 @@
-"""Read and write consumption in the store: the `consumption` measurement of one site.
+"""Read and write the stored consumption of a site: the measurement `consumption`.
 
 Laws:
 
-1. A series is rewritten whole within a window: what is known is written, and what was known once
-   and is no more is deleted. Nothing else is ever deleted.
-2. What the store refuses is logged with its reason, and stops nothing.
+1. A series is rewritten as a whole within a window: known consumption is written, and stored
+   consumption that is no longer known is deleted. Nothing else is deleted.
+2. Points that the store rejects are logged with the reason. The work goes on.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -47,8 +47,8 @@ class ConsumptionStore:
     """The stored consumption of a site.
 
     Args:
-        site: whose it is.
-        store: prepared.
+        site: the site.
+        store: the store, prepared.
     """
 
     def __init__(self, site: Site, store: Store) -> None:
@@ -59,9 +59,16 @@ class ConsumptionStore:
     async def day_rows(
         self, start: date, end: date, fields: Iterable[str], **where: str
     ) -> "dict[tuple[str, str], NDArray[np.float64]]":
-        """Return what is stored of the meters by day, NaN where nothing is, by meter and field.
+        """Return the stored values of all meters by day.
 
-        `where` are further tags that the series must have.
+        Args:
+            start: the first local day.
+            end: the local day after the last one.
+            fields: fields of `consumption`.
+            where: further tags that the series must have.
+
+        Returns:
+            Arrays of shape (days,) by (meter id, field), NaN where nothing is stored.
         """
         midnights = periods.edges_ms(start, end, "day", self._site.zone)
         tags = {"site": self._site.id, "kind": "meter", "interval": "day", **where}
@@ -81,7 +88,7 @@ class ConsumptionStore:
     async def interval_consumption(
         self, start: date, end: date, medium: Medium, interval: Interval
     ) -> MeterConsumption:
-        """Return the stored consumption of a medium's meters by interval, on some local days."""
+        """Return the stored consumption of a medium's meters, from `start` up to `end`."""
         zone = self._site.zone
         edges = periods.edges_ms(start, end, interval, zone)
         rows: dict[tuple[str, str], NDArray[np.float64]] = {}
@@ -106,12 +113,12 @@ class ConsumptionStore:
         return meter_consumption(self._site, medium, interval_days, rows)
 
     async def daily_consumption(self, start: date, end: date) -> SiteConsumption:
-        """Return the stored day consumption of all meters."""
+        """Return the stored consumption of all meters by day, from `start` up to `end`."""
         fields = {*CONSUMPTION.values(), schema.COVERAGE, schema.ESTIMATED}
         return site_consumption(self._site, start, end, await self.day_rows(start, end, fields))
 
     async def day_span(self) -> tuple[date, date] | None:
-        """Return the first and the last local day that has consumption; None: there is none."""
+        """Return the first and last local day with stored consumption; None if there is none."""
         span = await self._store.span(
             schema.CONSUMPTION, where={"site": self._site.id, "interval": "day"}
         )
@@ -127,7 +134,7 @@ class ConsumptionStore:
         return not any(np.isfinite(row).any() for row in rows.values())
 
     async def first_hourly_day(self, start: date, end: date) -> date | None:
-        """Return the first day from `start` up to `end` that is stored by hour; None: no day is."""
+        """Return the first day from `start` up to `end` that is stored by hour; None if none is."""
         zone = self._site.zone
         stored = await self._store.read(
             schema.CONSUMPTION,
@@ -140,7 +147,7 @@ class ConsumptionStore:
         return None if first_ms is None else periods.local_day(first_ms, zone)
 
     async def stored_times(self, grids: Grids) -> StoredTimes:
-        """Return the times of all consumption that is stored of a window, by series."""
+        """Return the times of the stored points of a window, by series."""
         return {
             frozenset(series.tags.items()): series.times_ms
             for interval, edges in grids.items()
@@ -160,13 +167,13 @@ class ConsumptionStore:
         grids: Grids,
         stored: StoredTimes,
     ) -> None:
-        """Write what is known of a series, and remove what was known once and is no more.
+        """Write a series within a window, and delete points that are no longer known (law 1).
 
         Args:
-            series: its tags, but for site and interval.
-            consumption: by interval of `grids`.
-            grids: of the window.
-            stored: what `stored_times` said of the window.
+            series: tags of the series, without site and interval.
+            consumption: consumption by the intervals of `grids`.
+            grids: edges of the window's intervals.
+            stored: result of `stored_times` for the window.
         """
         medium: Medium = series["medium"]  # type: ignore[assignment]  # one of MEDIA
         points: list[Point] = []
@@ -187,8 +194,8 @@ class ConsumptionStore:
         await self.write(points)
 
     async def write(self, points: Sequence[Point]) -> None:
-        """Write points; what the store refuses is logged."""
+        """Write points, and log those that the store rejects."""
         for start in range(0, len(points), _POINTS_PER_WRITE):
             result = await self._store.write(points[start : start + _POINTS_PER_WRITE])
-            for refused in result.not_stored:
-                self._log.error("refused", series=refused.point.tags, reason=refused.reason)
+            for rejected in result.not_stored:
+                self._log.error("refused", series=rejected.point.tags, reason=rejected.reason)

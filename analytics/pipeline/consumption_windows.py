@@ -2,10 +2,10 @@
 
 Laws:
 
-1. Scopes are written before their meters: where a run is cut off, the meters' days still differ
-   from what they should be, or are missing, and are found by `outdated_days`.
-2. The newest days are kept by hour and quarter of an hour, too. Where older ones are stored so,
-   they are kept up as well, so that no two lengths of interval contradict each other.
+1. Scopes are written before their meters. If the work is interrupted, days of the meters are still
+   missing or outdated, and `outdated_days` finds them.
+2. The newest days are stored by hour and quarter of an hour too. Older days that are stored so are
+   updated as well, so that intervals of different lengths agree.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,15 +24,15 @@ from jieneng.metering.site import Site
 
 
 class ConsumptionWindows:
-    """Computes a site's consumption.
+    """Computes and writes the consumption of a site, window by window.
 
     Args:
-        site: whose it is.
-        scopes: of the site.
-        consumption: where it is written.
-        registers: what it is computed from.
-        detail_days: how many of the newest days are kept by hour and quarter of an hour, too.
-        window_months: how much is computed at once.
+        site: the site.
+        scopes: scopes of the site.
+        consumption: store of the consumption.
+        registers: reader of the registers.
+        detail_days: number of the newest days that are stored by hour and quarter of an hour too.
+        window_months: length of a window.
     """
 
     def __init__(
@@ -61,8 +61,10 @@ class ConsumptionWindows:
     ) -> list[Finding]:
         """Compute and write the local days from `start` up to, not including, `end`.
 
-        `progress` is told the share that is done. Returns what was found wrong in registers, each
-        finding once.
+        `progress` is called with the finished share of the work, 0 to 1.
+
+        Returns:
+            The findings about registers, each once.
         """
         detail = self._detail_start(meters)
         windows = list(periods.windows(start, end, self._window_months))
@@ -97,13 +99,13 @@ class ConsumptionWindows:
             await self._consumption.write(unknown_day_points(self._site.id, meter, of_meter, grids))
 
     def _detail_start(self, meters: Sequence[MeterRecords]) -> date:
-        """Return the first day that is kept in detail, counted back from the newest reading."""
+        """Return the first day that is stored in detail, counted back from the newest reading."""
         newest_ms = max((end for meter in meters for _, end in meter.spans()), default=0)
         newest = periods.local_day(newest_ms, self._site.zone)
         return newest - timedelta(days=self._detail_days - 1)
 
     async def _grids(self, start: date, end: date, detail: date) -> Grids:
-        """Return the edges of a window's intervals; those below a day from `detail` on (law 2)."""
+        """Return the edges of a window's intervals; those below a day begin at `detail` (law 2)."""
         if start < detail:
             detail = await self._consumption.first_hourly_day(start, detail) or detail
         zone = self._site.zone

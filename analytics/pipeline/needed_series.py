@@ -2,7 +2,7 @@
 
 Laws:
 
-1. Only what is needed is read: one medium and interval, of the medium's meters.
+1. Only the needed medium and interval are read.
 2. Memory is bounded by a month of the medium's meters, and by the series of the scopes.
 """
 

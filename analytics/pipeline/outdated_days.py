@@ -1,8 +1,7 @@
 """Find the local days whose consumption has to be computed, or computed again.
 
-Law: a day that was computed has a stored coverage for each meter with readings, if only 0. So a
-day without one never was, and a day whose stored numbers differ from what its readings give now is
-outdated.
+Law: a computed day has a stored coverage for each meter with readings, which may be 0. A day
+without it is missing. A day whose stored numbers differ from those of its readings is outdated.
 """
 
 from collections.abc import Sequence
@@ -23,12 +22,12 @@ if TYPE_CHECKING:
 
 
 class OutdatedDays:
-    """The days of a site that are to be computed.
+    """Finds the days of a site that have to be computed.
 
     Args:
-        site: whose days they are.
-        consumption: what was computed.
-        registers: what it is computed from.
+        site: the site.
+        consumption: store of the consumption.
+        registers: reader of the registers.
     """
 
     def __init__(
@@ -41,9 +40,9 @@ class OutdatedDays:
     async def extend_to_outdated(
         self, meters: Sequence[MeterRecords], first: date, end: date
     ) -> tuple[date, date]:
-        """Return the days from `first` up to `end`, extended by outdated ones around them.
+        """Return the days from `first` up to `end`, extended by outdated days around them.
 
-        Looked at are the days out to the readings that nothing in the given days can change.
+        Days are checked as far as readings in the given days can change them.
         """
         edges = periods.midnight_ms(first, self._zone), periods.midnight_ms(end, self._zone)
         low, high = first, end
@@ -57,7 +56,7 @@ class OutdatedDays:
         return low, high
 
     async def _outdated(self, meter: MeterRecords, start: date, end: date) -> list[date]:
-        """Return the days that were computed and would come out different now."""
+        """Return the computed days whose stored numbers differ from those of the readings."""
         if start >= end:
             return []
         midnights = periods.edges_ms(start, end, "day", self._zone)
@@ -76,11 +75,11 @@ class OutdatedDays:
         return [start + timedelta(days=day) for day in np.flatnonzero(outdated).tolist()]
 
     async def missing_days(self, last: date) -> "tuple[date, NDArray[np.bool_]]":
-        """Find the days up to `last` for which a meter has readings, but which never were computed.
+        """Find the days up to `last` for which a meter has readings but no computed consumption.
 
         Returns:
-            The first day for which there are readings, and for each day from it to `last` whether
-            it is to be computed.
+            The first day with readings, and a mask of shape (days,) from it to `last`: True for a
+            missing day.
         """
         meters = await self._registers.meter_records()
         spans = [span for meter in meters for span in meter.spans()]
@@ -98,10 +97,10 @@ class OutdatedDays:
         return first, missing
 
     async def incomplete_days(self, first: date, last: date) -> "NDArray[np.bool_]":
-        """Return for each day from `first` to `last` whether a meter is covered in part only."""
+        """Return a mask of the days `first` to `last`, True where a meter is not fully covered."""
         end = last + timedelta(days=1)
         measured = await self._consumption.daily_consumption(first, end)
-        short = np.zeros(max((end - first).days, 0), dtype=np.bool_)
+        is_incomplete = np.zeros(max((end - first).days, 0), dtype=np.bool_)
         for metered in measured.media.values():
-            short |= (metered.coverage < 1).any(axis=0)
-        return short
+            is_incomplete |= (metered.coverage < 1).any(axis=0)
+        return is_incomplete

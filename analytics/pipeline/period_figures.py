@@ -1,6 +1,6 @@
 """Compute the figures of a period from stored consumption.
 
-Law: figures need no readings, so they can be made again wherever the consumption is.
+Law: figures need no readings, so they can be computed again after readings were deleted.
 """
 
 from collections.abc import Sequence
@@ -23,13 +23,13 @@ from jieneng.metering.site import Site
 
 
 class PeriodFigures:
-    """The figures of a site.
+    """Computes the figures of a site.
 
     Args:
-        site: whose figures they are.
-        rules: what figures are made by.
-        scopes: of the site.
-        consumption: what figures are made from.
+        site: the site.
+        rules: factors, plans, targets and caps.
+        scopes: scopes of the site.
+        consumption: store of the consumption.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class PeriodFigures:
     async def figures(
         self, period: str, scope_ids: Sequence[str] | None, as_of_ms: int
     ) -> list[Figure]:
-        """Return the figures of a period, as of a moment: see `Pipeline.figures`."""
+        """Return the figures of a period at a time: see `Pipeline.figures`."""
         wanted = periods.parse(period)
         chosen = self._chosen(scope_ids)
         today = periods.local_day(as_of_ms, self._site.zone)
@@ -55,12 +55,12 @@ class PeriodFigures:
             chosen,
             wanted,
             today,
-            await self._measured(chosen, elapsed),
-            None if base is None else await self._measured(chosen, base),
+            await self._site_consumption(chosen, elapsed),
+            None if base is None else await self._site_consumption(chosen, base),
         )
 
-    async def _measured(self, chosen: Sequence[Scope], period: Period) -> SiteConsumption:
-        """Return a period's consumption by day, and what indicators need beside it."""
+    async def _site_consumption(self, chosen: Sequence[Scope], period: Period) -> SiteConsumption:
+        """Return a period's consumption by day, with the series that indicators need beside it."""
         measured = await self._consumption.daily_consumption(period.start, period.end)
         rows = indicators.INDICATORS.values()
         needs = {need for row in rows for need in indicator_values.series_needs(row)}

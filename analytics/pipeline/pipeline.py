@@ -1,20 +1,20 @@
-"""A site's analytics on a store: bring consumption up to date, compute and publish figures.
+"""Update the stored consumption of a site, and compute and publish figures.
 
-The work is done in the other modules of this folder: `outdated_days` says which days are to be
-computed, `consumption_windows` computes and writes them, `period_figures` makes figures of them.
+`outdated_days` finds the days to compute, `consumption_windows` computes and writes them, and
+`period_figures` computes figures from them.
 
 Laws:
 
-1. Windows are rewritten whole, and nothing is deleted but consumption that is no longer known. The
-   same readings give the same digits, whatever the windows: `register_reader` reads as far around
-   a window as it takes.
+1. Windows are rewritten as a whole, and only consumption that is no longer known is deleted. The
+   same readings give the same digits, however the work is divided into windows, because
+   `register_reader` reads far enough around each window.
 2. Memory is bounded by a window of one meter, and by the days of all meters.
-3. Figures come from stored consumption alone, so they can be made again without the readings.
-4. A reading tells of the time up to its neighbours, and of whether they are believed. So with some
-   days those around them are computed again that come out different, out to the readings that
-   nothing in those days can change.
-5. Scopes are written before their meters: where a run is cut off, the meters' days still differ
-   from what they should be, or are missing, and are found.
+3. Figures are computed from stored consumption alone, so they can be computed again without the
+   readings.
+4. A reading decides about the time up to its neighbours, and about their plausibility. So when days
+   are computed, outdated days around them are computed too.
+5. Scopes are written before their meters. If the work is interrupted, days of the meters are still
+   missing or outdated, and are found.
 """
 
 from collections.abc import Callable, Sequence
@@ -42,19 +42,19 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-#: Called with the share of the work that is done, 0 to 1.
+#: A function that is called with the finished share of the work, 0 to 1.
 Progress = Callable[[float], None]
 
 
 class Pipeline:
-    """A site's analytics on a store.
+    """The analytics of a site.
 
     Args:
         folder: the site.
-        rules: what figures are made by.
-        store: prepared; it stays the caller's to close.
-        detail_days: how many of the newest days are kept by hour and quarter of an hour, too.
-        window_months: how much is computed at once; it changes the memory, never a digit.
+        rules: factors, plans, targets and caps.
+        store: the store, prepared; the caller closes it.
+        detail_days: number of the newest days that are stored by hour and quarter of an hour too.
+        window_months: length of a window; changes the memory, never a digit.
     """
 
     def __init__(
@@ -88,8 +88,10 @@ class Pipeline:
     async def backfill(self, first: date, last: date, progress: Progress) -> list[Finding]:
         """Compute the consumption of the local days `first` to `last`, both included.
 
-        Days around them that follow from the same readings are computed, too (law 4).
-        Returns what was found wrong in registers.
+        Outdated days around them are computed too (law 4).
+
+        Returns:
+            The findings about registers.
         """
         meters = await self._registers.meter_records()
         start, end = await self._days.extend_to_outdated(meters, first, last + timedelta(days=1))
@@ -103,12 +105,12 @@ class Pipeline:
         return findings
 
     async def compute_missing_days(self, last: date, progress: Progress) -> None:
-        """Compute the days up to `last` for which a meter has readings, but which never were."""
+        """Compute the days up to `last` for which a meter has readings but no consumption."""
         first, missing = await self._days.missing_days(last)
         await self._backfill_days(first, missing, progress)
 
     async def recompute_gaps(self, first: date, last: date) -> None:
-        """Compute the days on which a meter is not fully covered: what was late fills gaps."""
+        """Compute the days on which a meter is not fully covered: late readings fill gaps."""
         short = await self._days.incomplete_days(first, last)
         await self._backfill_days(first, short, lambda _: None)
 
@@ -130,23 +132,23 @@ class Pipeline:
     async def figures(
         self, period: str, scope_ids: Sequence[str] | None, as_of_ms: int
     ) -> list[Figure]:
-        """Return the figures of a period, as of a moment.
+        """Return the figures of a period at a time.
 
         Args:
-            period: as `periods.parse` reads it.
-            scope_ids: areas, institutions, the site; None: all of them.
-            as_of_ms: UTC; the days before its local day are complete.
+            period: id of the period, see `periods.parse`.
+            scope_ids: ids of areas, institutions or the site; None for all of them.
+            as_of_ms: the time [UTC, ms]; only the local days before it are complete.
 
         Raises:
-            UsageError: no such period, no such scope.
+            UsageError: the period or a scope does not exist.
         """
         return await self._figures.figures(period, scope_ids, as_of_ms)
 
     async def require_data(self, period: str) -> None:
-        """Check that there is something to compute a period's figures from.
+        """Check that consumption of a period is stored.
 
         Raises:
-            NoData: no consumption of any meter is stored of the period.
+            NoData: no consumption of any meter is stored.
         """
         wanted = periods.parse(period)
         if not await self._consumption.is_empty(wanted.start, wanted.end):
@@ -165,22 +167,23 @@ class Pipeline:
             last=span[1],
         )
 
-    async def publish(self, shown: Sequence[str], as_of_ms: int) -> list[Figure]:
-        """Write the figures of some periods as `indicator`, at the start of `as_of`'s local day.
+    async def publish(self, period_ids: Sequence[str], as_of_ms: int) -> list[Figure]:
+        """Compute the figures of periods, and write them to the measurement `indicator`.
 
-        A midnight is the end of the day before it: a year as of its end is dated 31 December.
+        The points lie at the start of the local day of `as_of_ms`. Midnight belongs to the day
+        before it, so figures at the end of a year are dated 31 December.
         """
         day = periods.local_day(as_of_ms - 1, self._zone)
         time_ms = periods.midnight_ms(day, self._zone)
         published: list[Figure] = []
-        for period in shown:
+        for period in period_ids:
             published += await self.figures(period, None, as_of_ms)
         points = indicator_points(self.folder.site.id, published, time_ms)
         await self._consumption.write(points)
         return published
 
     async def stored_periods(self) -> list[str]:
-        """Return the calendar years and months of which there is consumption."""
+        """Return the ids of the calendar years and months with stored consumption."""
         span = await self._consumption.day_span()
         if span is None:
             return []

@@ -1,7 +1,7 @@
-"""Read a meter's records from the store, as far around a window as it takes, and compute from them.
+"""Read registers and imports from the store, and compute the consumption of a window from them.
 
-Law: the same readings give the same digits, whatever the windows. So a window reads as far before
-and after itself as it takes until no reading further out could change it (`stable_ms`).
+Law: the same readings give the same digits, however the work is divided into windows. So readings
+are read before and after a window, until none further out could change it (`stable_ms`).
 """
 
 import asyncio
@@ -27,27 +27,27 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _DAY_MS: Final = 86_400_000
-#: How far beyond its edges a window first reads. Hourly or denser readings are stable within it;
-#: for sparser ones it grows, each time by this factor ...
+#: First length of the context that is read on each side of a window [ms]. Hourly or denser readings
+#: are stable within it. For sparser ones the context grows by this factor ...
 _CONTEXT_MS: Final = _DAY_MS
 _CONTEXT_GROWTH: Final = 4
-#: ... until so many readings beyond the edges were read. A meter that answers nothing but zeros,
-#: or nothing that fits, is never stable.
+#: ... until the context has so many readings. A register of zeros only, or of values that do not
+#: fit each other, is never stable.
 _CONTEXT_READINGS: Final = 250_000
-#: How long before a window an imported interval that reaches into it may begin [ms].
+#: Longest time before a window at which an imported interval may begin that extends into it [ms].
 _IMPORT_LOOK_BACK_MS: Final = 366 * _DAY_MS
 
 
 class MeterRecords(msgspec.Struct):
-    """The extent of a meter's records in the store.
+    """The time spans of a meter's records in the store.
 
     Attributes:
         meter: the meter.
-        devices: its devices.
+        devices: the devices of the meter.
         reading_span: first and last time of its register [UTC, ms]; None where there is none.
         import_span: first and last start of its imported intervals; None where there is none.
-        context_ms: how far beyond a window's edges the last window had to read.
-        longest_import_ms: the longest imported interval so far; no earlier window has a longer one.
+        context_ms: length of the context that the last window needed.
+        longest_import_ms: length of the longest imported interval so far.
     """
 
     meter: Meter
@@ -62,7 +62,7 @@ class MeterRecords(msgspec.Struct):
         yield from (span for span in (self.reading_span, self.import_span) if span is not None)
 
     def has_records(self, edges_ms: "NDArray[np.int64]") -> "NDArray[np.bool_]":
-        """Return True for each interval between edges that lies in a span, in part at least."""
+        """Return True for each interval between edges that overlaps a span."""
         inside = np.zeros(len(edges_ms) - 1, dtype=np.bool_)
         for first_ms, last_ms in self.spans():
             inside |= (edges_ms[1:] > first_ms) & (edges_ms[:-1] < last_ms)
@@ -74,7 +74,7 @@ class RegisterReader:
 
     Args:
         folder: the site.
-        store: prepared.
+        store: the store, prepared.
     """
 
     def __init__(self, folder: SiteFolder, store: Store) -> None:
@@ -83,7 +83,7 @@ class RegisterReader:
         self._store = store
 
     async def meter_records(self) -> list[MeterRecords]:
-        """Return the extent of the records of every meter of the site."""
+        """Return the time spans of the records of every meter of the site."""
         found = []
         for meter in self._site.meter:
             where = {"site": self._site.id, "meter": meter.id}
@@ -100,7 +100,7 @@ class RegisterReader:
     async def consumption(
         self, records: MeterRecords, grids: "Mapping[Interval, NDArray[np.int64]]"
     ) -> tuple[dict[Interval, Consumption], tuple[Finding, ...]]:
-        """Return a meter's consumption on all grids of a window, and the register's findings."""
+        """Return a meter's consumption in a window by grid, and findings about its register."""
         start_ms, end_ms = int(grids["day"][0]), int(grids["day"][-1])
         imported = await self._imported(records, start_ms, end_ms)
         register = await self._stable_register(records, start_ms, end_ms)
@@ -116,9 +116,9 @@ class RegisterReader:
     async def affected_span(
         self, records: MeterRecords, start_ms: int, end_ms: int
     ) -> tuple[int, int]:
-        """Return how far around a window its readings may matter [UTC, ms].
+        """Return the time span that readings in a window can affect [UTC, ms].
 
-        That is from the last stable reading before it to the first stable one after it.
+        It goes from the last stable reading before the window to the first stable one after it.
         """
         if records.reading_span is None:
             return start_ms, end_ms
@@ -131,12 +131,12 @@ class RegisterReader:
         return low_ms, high_ms
 
     async def _stable_reading(self, records: MeterRecords, edge_ms: int, last_ms: int) -> int:
-        """Return the time of the reading nearest to an edge that nothing beyond it can change.
+        """Return the time of the reading nearest to an edge that no reading across it can change.
 
         Args:
-            records: of the meter.
-            edge_ms: of a window.
-            last_ms: the last of the meter's readings on the side of the edge that is searched.
+            records: records of the meter.
+            edge_ms: edge of a window.
+            last_ms: the last of the meter's readings on the searched side of the edge.
         """
         context_ms, sign = _CONTEXT_MS, 1 if last_ms >= edge_ms else -1
         while True:
@@ -158,7 +158,7 @@ class RegisterReader:
     async def _stable_register(
         self, records: MeterRecords, start_ms: int, end_ms: int
     ) -> BelievedRegister:
-        """Return the believed register, read so far around a window that the window is stable."""
+        """Return the believed register of a window, with enough context to be stable."""
         nothing = np.zeros(0, dtype=np.int64), np.zeros(0)
         if records.reading_span is None:
             return believed_register(*nothing, records.devices)
@@ -183,7 +183,7 @@ class RegisterReader:
     async def _register(
         self, meter: Meter, window: tuple[int, int]
     ) -> "tuple[NDArray[np.int64], NDArray[np.float64]] | None":
-        """Return times and values of the stored register in a window; None where there are none."""
+        """Return times and values of the stored register in a window; None if there are none."""
         found = await self._store.read(
             meter.medium,
             CONSUMPTION[meter.medium],
@@ -196,7 +196,7 @@ class RegisterReader:
     async def _imported(
         self, records: MeterRecords, start_ms: int, end_ms: int
     ) -> ImportedConsumption | None:
-        """Return the imported intervals that reach into a window; None where there are none."""
+        """Return the imported intervals that overlap a window; None if there are none."""
         if records.import_span is None or records.import_span[0] >= end_ms:
             return None
         if records.import_span[1] + records.longest_import_ms <= start_ms:

@@ -1,7 +1,4 @@
-"""Gather the data of a report: figures of a period, their history, and the latest readings.
-
-Reads the store, through the pipeline and directly; computes nothing.
-"""
+"""Read the data of a report: figures of a period, their history, and the latest readings."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -16,14 +13,14 @@ from jieneng.metering.quantities import CONSUMPTION, QUANTITIES, Medium
 from jieneng.metering.site import Site
 from jieneng.storage import Store
 
-#: The momentary quantity shown beside a medium's register.
+#: Momentary quantity that is shown beside the register, by medium.
 _RATE: Final[dict[Medium, str]] = {
     "electricity": "power_kw",
     "water": "flow_m3_h",
     "gas": "flow_m3_h",
     "heat": "power_kw",
 }
-#: A meter whose latest reading is older is shown without one [ms].
+#: Age from which on a reading is not shown [ms].
 _LATEST_MS: Final = 15 * 60 * 1000
 
 
@@ -47,11 +44,11 @@ async def page_data(
     """Return the data of the page of a period.
 
     Args:
-        pipeline: of the site.
-        store: that it reads.
-        period: a year.
-        now_ms: the moment of the report, UTC.
-        readings: whether to show what the meters say now.
+        pipeline: analytics of the site.
+        store: store of the site.
+        period: a year, such as `2025`.
+        now_ms: time of the report [UTC, ms].
+        readings: True to include the latest readings.
     """
     site = pipeline.folder.site
     shown = report_scopes(site)
@@ -77,7 +74,7 @@ async def page_data(
 
 
 def report_years(pipeline: Pipeline, period: str) -> Sequence[str]:
-    """Return the years from the plan's base year to the period; before any plan, the period's."""
+    """Return the years from the base year to the period; without a plan, the period's year."""
     last = periods.parse(period)
     base = pipeline.rules.base_year(last) or last
     return [str(year) for year in range(base.year, last.year + 1)]

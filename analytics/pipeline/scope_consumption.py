@@ -1,4 +1,4 @@
-"""Roll the consumption of meters up to the scopes that have a meter of a medium. Pure."""
+"""Roll up the consumption of meters to scopes. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -17,13 +17,13 @@ def scope_consumption(
     computed: Sequence[Mapping[Interval, Consumption]],
     site: Site,
 ) -> Iterator[tuple[dict[str, str], dict[Interval, Consumption]]]:
-    """Yield the tags and the consumption of each scope and medium.
+    """Yield tags and consumption of each scope and medium, if the scope has a meter of it.
 
     Args:
-        scopes: of the site.
-        meters: all of the site's.
-        computed: their consumption, in the same order, by the same intervals.
-        site: whose they are.
+        scopes: scopes of the site.
+        meters: all meters of the site.
+        computed: consumption of the meters, in the same order.
+        site: the site.
     """
     for medium in MEDIA:
         numbers = [number for number, meter in enumerate(meters) if meter.medium == medium]

@@ -23,7 +23,7 @@ def consumption_points(
     consumption: "Consumption",
     starts_ms: "NDArray[np.int64]",
 ) -> list[Point]:
-    """Return a point for each interval of which something is known.
+    """Return a point for each interval with known consumption.
 
     `estimated` is stored as a share of the amount, 0 to 1.
     """
@@ -57,7 +57,7 @@ def unknown_day_points(
     consumption: "Mapping[Interval, Consumption]",
     grids: "Mapping[Interval, NDArray[np.int64]]",
 ) -> list[Point]:
-    """Return a point of coverage 0 for each day of a meter of which nothing is known.
+    """Return a point of coverage 0 for each day of a meter without known consumption.
 
     The point marks the day as computed, so that `compute_missing_days` leaves it out.
     """
@@ -78,7 +78,7 @@ def unknown_day_points(
 
 
 def indicator_points(site: str, figures: "Sequence[Figure]", time_ms: int) -> list[Point]:
-    """Return a point for each figure, at the start of the local day for which it was computed."""
+    """Return a point for each figure at a time, the start of the day for which it was computed."""
     return [
         point
         for figure in figures

@@ -1,4 +1,4 @@
-"""The arithmetic of an axis: which range it shows, where its ticks are, where a value lies."""
+"""Compute the axis of a chart: its range, its ticks, and the pixel of a value."""
 
 import math
 from collections.abc import Iterable
@@ -10,9 +10,11 @@ class Axis(msgspec.Struct, frozen=True):
     """A linear scale from values to pixels.
 
     Attributes:
-        low, high: the values at its ends; low < high.
-        start, end: the pixels of its ends.
-        step: between ticks.
+        low: value at the start.
+        high: value at the end, above `low`.
+        start: pixel of `low`.
+        end: pixel of `high`.
+        step: distance between ticks.
     """
 
     low: float
@@ -22,11 +24,11 @@ class Axis(msgspec.Struct, frozen=True):
     step: float
 
     def to_pixel(self, value: float) -> float:
-        """The pixel of a value."""
+        """Return the pixel of a value."""
         return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
 
     def ticks(self) -> list[float]:
-        """Round values from low to high."""
+        """Return the round values from `low` to `high` at which there are ticks."""
         first = math.ceil(self.low / self.step - 1e-9)
         last = math.floor(self.high / self.step + 1e-9)
         return [number * self.step for number in range(first, last + 1)]
@@ -35,25 +37,25 @@ class Axis(msgspec.Struct, frozen=True):
 def make_axis(
     values: Iterable[float], start: float, end: float, *, from_zero: bool, count: int = 4
 ) -> Axis:
-    """An axis with about `count` round ticks that holds all values.
+    """Return an axis that includes all values and has about `count` round ticks.
 
     Args:
-        values: what it must show; none at all makes it 0 to 1.
-        start: pixel of its low end.
-        end: pixel of its high end.
-        from_zero: bars must stand on 0, lines need not.
-        count: how many steps are wanted.
+        values: values to include; without any, the axis goes from 0 to 1.
+        start: pixel of the low end.
+        end: pixel of the high end.
+        from_zero: True to include 0, as bars require.
+        count: wanted number of steps.
     """
     shown = [*values, 0.0] if from_zero else list(values)
     low, high = (min(shown), max(shown)) if shown else (0.0, 1.0)
-    if high - low <= abs(high) * 1e-9:  # all the same: room above and below
+    if high - low <= abs(high) * 1e-9:  # all values are equal: leave room above and below
         high, low = high + (abs(high) * 0.1 or 1.0), low if from_zero else low - abs(low) * 0.1
     step = _round_step((high - low) / count)
     return Axis(math.floor(low / step) * step, math.ceil(high / step) * step, start, end, step)
 
 
 def _round_step(rough: float) -> float:
-    """The smallest of 1, 2, 2.5, 5, 10 times a power of ten that is not below `rough`."""
+    """Return the smallest of 1, 2, 2.5, 5, 10 times a power of ten that is not below `rough`."""
     power = 10.0 ** math.floor(math.log10(rough))
     return next(
         unit * power for unit in (1.0, 2.0, 2.5, 5.0, 10.0) if unit * power >= rough * 0.999

@@ -1,4 +1,4 @@
-"""Choose the figures of each chart on the page, and draw it."""
+"""Select the figures of each chart on the page, and draw the charts."""
 
 from analytics.figures.figure import Figure
 from analytics.report import figure_selection, figure_texts, svg_charts
@@ -11,13 +11,13 @@ _MONTHS = tuple(f"{month:02}" for month in range(1, 13))
 
 
 def glide_path_charts(data: PageData, translate: Translate) -> Html:
-    """The four indicators of the centre, by year, against the path to the target."""
+    """Draw the four binding indicators of the site by year, against the glide path."""
     charts = [_glide_path_chart(data, indicator, translate) for indicator in HEADLINES]
     return element("div", join(charts), class_="charts four") if any(charts) else Html("")
 
 
 def consumption_charts(data: PageData, scope: NamedScope, translate: Translate) -> Html:
-    """A scope's consumption by month, a chart a medium, with its coverage below."""
+    """Draw a scope's consumption by month, one chart for each medium, with the coverage below."""
     charts = [
         _consumption_chart(data, scope, indicator, translate)
         for indicator in CONSUMED
@@ -34,7 +34,7 @@ def _glide_path_chart(data: PageData, indicator: str, translate: Translate) -> H
         return Html("")
     base = next((f.baseline_period for f in figures if f.baseline_period), None)
     points = [
-        # The path starts at the base period's own value.
+        # The glide path starts at the base year's own value.
         svg_charts.YearPoint(
             f.period, f.value, f.value if f.period == base else f.path, _has_low_coverage(f, data)
         )

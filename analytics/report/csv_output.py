@@ -1,7 +1,7 @@
-"""Write figures as CSV: one line a figure, with the names and numbers of the JSON form.
+"""Write figures as CSV: one line for each figure, with the names and numbers of the JSON form.
 
-Law: what is unknown is an empty cell, never 0; numbers keep all their digits, so that what a
-person computes from the sheet is what the system computed.
+Laws: an unknown value is an empty cell, never 0. Numbers keep all their digits, so that results
+computed from the sheet are the same as here.
 """
 
 import csv
@@ -24,9 +24,9 @@ COLUMNS: Final = (
 
 
 def to_csv(figures: Iterable[Figure], translate: Translate, labels: Labels) -> str:
-    """Return the sheet's text, with a header; lines end as RFC 4180 says.
+    """Return the text of the CSV file, with a header and CRLF line ends (RFC 4180).
 
-    Findings stand in one cell, `code: sentence` each, separated by semicolons.
+    All findings of a figure are in one cell: `code: sentence`, separated by semicolons.
     """
     out = io.StringIO()
     writer = csv.writer(out)

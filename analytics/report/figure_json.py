@@ -1,7 +1,8 @@
-"""Figures as JSON, as `jieneng indicators --format json` prints them and other programs read them.
+"""Write figures as JSON, the output of `jieneng indicators --format json` for other programs.
 
-Law: what is unknown is null, never 0. A finding has its code, severity, subject, weight and, in
-the reader's language, its sentence. An indicator's name and definition are in that language, too.
+Laws: an unknown value is null, never 0. A finding is an object with code, severity, subject, weight
+and text. The text of a finding, and an indicator's name and definition, are in the reader's
+language.
 """
 
 from collections.abc import Sequence

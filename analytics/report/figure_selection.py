@@ -1,4 +1,4 @@
-"""Select the figures of a report that belong in a table or chart; nothing is computed."""
+"""Select the figures of a table or chart. Pure; nothing is computed."""
 
 from collections.abc import Iterable, Sequence
 
@@ -16,15 +16,15 @@ def find_figure(
     period: str,
     series: FactorSeries | None = None,
 ) -> Figure | None:
-    """The figure of a scope, indicator and period; None where there is none.
+    """Return the figure of a scope, indicator and period; None if there is none.
 
     Args:
-        figures: to look through.
-        scope: id.
-        indicator: id.
-        period: as the figure names it.
-        series: of the grid's factor. Where None: the one that the target is judged by, which is
-            the fixed one where carbon has two.
+        figures: the figures to search.
+        scope: id of the scope.
+        indicator: id of the indicator.
+        period: id of the period.
+        series: series of the grid's carbon factor. None for the figure that is compared with the
+            target: the `fixed` one if there are two.
     """
     wanted = (None, "fixed") if series is None else (series,)
     found = [
@@ -37,38 +37,38 @@ def find_figure(
 
 
 def year_figures(data: PageData, scope: str, indicator: str) -> list[Figure]:
-    """The figures of whole years, by year."""
+    """Return the figures of whole years, by year."""
     return _periods(data, scope, indicator, 4)
 
 
 def month_figures(data: PageData, scope: str, indicator: str, year: str) -> list[Figure]:
-    """The figures of the months of a year, by month."""
+    """Return the figures of the months of a year, by month."""
     found = _periods(data, scope, indicator, 7)
     return [figure for figure in found if figure.period.startswith(f"{year}-")]
 
 
 def distinct_findings(figures: Sequence[Figure]) -> list[tuple[Finding, list[str]]]:
-    """Return each finding once, with its greatest weight and the scopes it touches."""
+    """Return each finding once, with its greatest weight and the ids of the scopes concerned."""
     scopes: dict[Finding, list[str]] = {}
     weights: dict[Finding, list[float]] = {}
     for figure in figures:
         for finding in figure.findings:
             same = msgspec.structs.replace(finding, weight=None)
-            touched = scopes.setdefault(same, [])
-            if figure.scope not in touched:
-                touched.append(figure.scope)
+            concerned = scopes.setdefault(same, [])
+            if figure.scope not in concerned:
+                concerned.append(figure.scope)
             if finding.weight is not None:
                 weights.setdefault(same, []).append(finding.weight)
     return [
-        (msgspec.structs.replace(same, weight=max(weights.get(same, ()), default=None)), touched)
-        for same, touched in scopes.items()
+        (msgspec.structs.replace(same, weight=max(weights.get(same, ()), default=None)), concerned)
+        for same, concerned in scopes.items()
     ]
 
 
 def _periods(data: PageData, scope: str, indicator: str, length: int) -> list[Figure]:
-    """Return the figures whose period is so many characters long, in the order of time.
+    """Return the figures of periods whose id has a length, in the order of time.
 
-    If the report's own figures and its history both have a period, the report's own is taken.
+    A figure of the report's own period takes precedence over one of its history.
     """
     found: dict[str, Figure] = {}
     for figure in (*data.figures, *data.history):

@@ -1,7 +1,7 @@
-"""Figures as people read them: numbers with sensible digits, units, names, verdicts.
+"""Format figures for people: numbers with sensible digits, units, names and verdicts.
 
-Law: what is unknown reads "—", never 0. A verdict is a word and a sign beside its colour.
-Words are msgids that `translate` renders in the reader's language.
+Laws: an unknown value reads "—", never 0. A verdict is a word and a symbol, not only a colour.
+Words are msgids, which `translate` renders in the reader's language.
 """
 
 from typing import Final
@@ -37,7 +37,7 @@ __all__ = [
     "unit",
 ]
 
-#: Distinct without colour, and present in common fonts.
+#: Symbols of the verdicts: distinct without colour, and present in common fonts.
 STATUS_SYMBOLS: Final[dict[Status, str]] = {
     "met": "✓",
     "on_track": "↘",
@@ -49,7 +49,7 @@ STATUS_SYMBOLS: Final[dict[Status, str]] = {
 
 
 class FigureRow(msgspec.Struct, frozen=True):
-    """A figure as texts, the same for the page, the terminal and whoever else shows it."""
+    """Texts of a figure, the same on the page and in the terminal."""
 
     label: str
     value: str
@@ -65,7 +65,7 @@ class FigureRow(msgspec.Struct, frozen=True):
 
 
 def figure_row(figure: Figure, translate: Translate) -> FigureRow:
-    """The texts of a figure."""
+    """Return the texts of a figure."""
     return FigureRow(
         label=indicator_name(figure.indicator, translate),
         value=number(figure.value),
@@ -82,7 +82,7 @@ def figure_row(figure: Figure, translate: Translate) -> FigureRow:
 
 
 def cap_share(figure: Figure) -> float | None:
-    """The share of its cap that a figure has used up."""
+    """Return the used share of a figure's cap; None if value or cap is unknown."""
     return None if figure.value is None or not figure.target else figure.value / figure.target
 
 
@@ -98,7 +98,7 @@ def target_text(figure: Figure) -> str:
 
 
 def status_word(name: Status, translate: Translate) -> str:
-    """The verdict's word."""
+    """Return the word of a verdict."""
     return {
         "met": translate("Met"),
         "on_track": translate("On track"),
@@ -110,13 +110,13 @@ def status_word(name: Status, translate: Translate) -> str:
 
 
 def indicator_name(name: str, translate: Translate) -> str:
-    """Return an indicator's name; its id where no row has that id."""
+    """Return an indicator's name; its id if no row has the id."""
     row = indicators.INDICATORS.get(name)
     return name if row is None else translate(row.en)
 
 
 def indicator_definition(name: str, translate: Translate) -> str:
-    """Return an indicator's definition; empty where no row has its id."""
+    """Return an indicator's definition; empty if no row has the id."""
     row = indicators.INDICATORS.get(name)
     return "" if row is None else translate(row.definition_en)
 
@@ -132,7 +132,7 @@ def medium_name(name: Medium, translate: Translate) -> str:
 
 
 def calculation_basis(figure: Figure, translate: Translate) -> str:
-    """Return the names of a figure's convention for coal and of its carbon factor series."""
+    """Return the names of a figure's coal equivalent convention and carbon factor series."""
     convention = {
         None: "",
         "equivalent": translate("equivalent value"),

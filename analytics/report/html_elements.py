@@ -1,6 +1,6 @@
-"""HTML and SVG elements as text.
+"""Build HTML and SVG elements as text.
 
-Law: what is not `Html` is escaped, so the name of a meter can never become markup.
+Law: text that is not `Html` is escaped, so the name of a meter never becomes markup.
 """
 
 import html
@@ -11,19 +11,19 @@ _VOID: Final = frozenset({"meta", "br"})
 
 
 class Html(str):
-    """Text that is markup already."""
+    """Text that is already markup."""
 
     __slots__ = ()
 
 
 def element(name: str, /, *children: str, **attributes: str | float | None) -> Html:
-    """An element.
+    """Return an element.
 
     Args:
-        name: of the element.
-        children: `Html` as it is, other text escaped.
-        attributes: those that are None are left out; `class_` is class, `data_label` data-label.
-            Numbers are written to a hundredth (of a pixel).
+        name: name of the element.
+        children: content; text that is not `Html` is escaped.
+        attributes: attributes; those that are None are left out. `class_` becomes `class`, and
+            `data_label` becomes `data-label`. Numbers have two decimals at most.
     """
     opening = name + "".join(
         f' {key.rstrip("_").replace("_", "-")}="{html.escape(_text(value))}"'
@@ -34,7 +34,7 @@ def element(name: str, /, *children: str, **attributes: str | float | None) -> H
 
 
 def join(children: Iterable[str]) -> Html:
-    """Children one after another; text among them is escaped."""
+    """Return children one after another; text that is not `Html` is escaped."""
     return Html(
         "".join(child if isinstance(child, Html) else html.escape(child) for child in children)
     )

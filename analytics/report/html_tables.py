@@ -1,4 +1,7 @@
-"""The page's tables. On a phone each row stands as a block, its cells named by `data-label`."""
+"""Render the page's tables.
+
+On a phone each row becomes a block whose cells are named by `data-label`.
+"""
 
 from collections.abc import Sequence
 
@@ -12,7 +15,7 @@ from jieneng.metering.indicators import HEADLINES
 
 
 def status_badge(status: Status, translate: Translate) -> Html:
-    """A verdict as sign, word and colour."""
+    """Return a verdict as symbol, word and colour."""
     sign = element("span", figure_texts.STATUS_SYMBOLS[status], class_="sign", aria_hidden="true")
     return element(
         "span", sign, figure_texts.status_word(status, translate), class_=f"badge {status}"
@@ -20,14 +23,14 @@ def status_badge(status: Status, translate: Translate) -> Html:
 
 
 def scope_table(data: PageData, kind: str, translate: Translate) -> Html:
-    """The four indicators of each building or institution."""
+    """Return the table of the four binding indicators of each building or institution."""
     rows = [_scope_row(data, scope, translate) for scope in data.scopes if scope.kind == kind]
     headings = [figure_texts.indicator_name(indicator, translate) for indicator in HEADLINES]
     return _table([translate("Scope"), *headings], rows, "matrix") if rows else Html("")
 
 
 def details_table(data: PageData, translate: Translate) -> Html:
-    """Every figure with all that is known of it."""
+    """Return the table of all figures with all their texts."""
     headings = [
         translate("Indicator"),
         translate("Value"),
@@ -99,9 +102,9 @@ def findings_table(data: PageData, translate: Translate) -> Html:
             _cell(headings[0], figure_texts.severity_word(finding.severity, translate), "name"),
             _cell(headings[1], finding_text(finding, translate, labels)),
             _cell(headings[2], figure_texts.share(finding.weight), "number"),
-            _cell(headings[3], translate(", ").join(map(labels.name, touched))),
+            _cell(headings[3], translate(", ").join(map(labels.name, scopes))),
         )
-        for finding, touched in figure_selection.distinct_findings(data.figures)
+        for finding, scopes in figure_selection.distinct_findings(data.figures)
     ]
     if not rows:
         return element(
@@ -169,7 +172,7 @@ def _detail_row(figure: Figure, headings: list[str], translate: Translate) -> Ht
 
 
 def _amount(number: str, unit: str) -> Html:
-    """A number and its unit; what is unknown has none."""
+    """Return a number with its unit; an unknown number has no unit."""
     if figure_texts.UNKNOWN in number or not unit:
         return join((number,))
     return join((number, " ", element("small", unit)))

@@ -1,7 +1,7 @@
-"""Render a period's figures as an HTML page: self-contained, without script, ready to print.
+"""Render the figures of a year as an HTML page: self-contained, without scripts, ready to print.
 
-Law: the same data give the same bytes. Every figure stands with its unit, base, change, target,
-verdict and coverage. The foot of the page names the sources and conventions.
+Laws: the same data give the same bytes. Every figure has its unit, base value, change, target,
+verdict and coverage. The foot of the page states sources and conventions.
 """
 
 from analytics.figures.figure import Figure
@@ -14,12 +14,12 @@ from jieneng.metering.indicators import CAPS, HEADLINES
 
 
 def render(data: PageData, translate: Translate, *, language: str = "zh") -> str:
-    """The page's text, to be saved as UTF-8.
+    """Return the HTML text of the page, to be saved as UTF-8.
 
     Args:
-        data: what it shows.
-        translate: msgid -> text in the reader's language.
-        language: of `translate`, for the page's `lang`.
+        data: figures, names and readings.
+        translate: function that translates a msgid.
+        language: language of `translate`, for the page's `lang`.
     """
     title = translate("{site}: targets of {period}").format(site=data.site_name, period=data.period)
     head = element(
@@ -40,10 +40,10 @@ def render(data: PageData, translate: Translate, *, language: str = "zh") -> str
 
 
 def _parts(data: PageData, translate: Translate) -> list[Html]:
-    centre = data.scopes[0]
+    site = data.scopes[0]
     return [
-        _section(translate("Binding targets"), _cards(data, centre, translate)),
-        _section(translate("Caps"), _caps(data, centre, translate)),
+        _section(translate("Binding targets"), _cards(data, site, translate)),
+        _section(translate("Caps"), _caps(data, site, translate)),
         _section(translate("Buildings"), html_tables.scope_table(data, "area", translate)),
         _section(
             translate("Institutions"), html_tables.scope_table(data, "institution", translate)
@@ -76,7 +76,7 @@ def _header(data: PageData, translate: Translate) -> Html:
 
 
 def _verdicts(data: PageData, translate: Translate) -> Html:
-    """Count the binding targets by verdict, in the order of `figure_texts.STATUS_SYMBOLS`."""
+    """Return the number of binding targets by verdict, in the order of `STATUS_SYMBOLS`."""
     found = [_headline(data, data.scopes[0], indicator) for indicator in HEADLINES]
     statuses = [figure.status for figure in found if figure is not None]
     counts = [
@@ -138,7 +138,7 @@ def _card(data: PageData, figure: Figure, translate: Translate) -> Html:
 
 
 def _current_series(data: PageData, figure: Figure, translate: Translate) -> list[tuple[str, str]]:
-    """Carbon's other series, which says what the inventory says."""
+    """Return the value with each year's carbon factor, which the inventory has."""
     if figure.factor_series != "fixed":
         return []
     other = figure_selection.find_figure(
@@ -265,7 +265,7 @@ def _legend(*entries: tuple[str, str]) -> Html:
 
 
 def _section(title: str, *content: Html) -> Html:
-    """A part of the page; nothing at all where there is nothing in it."""
+    """Return a section of the page; nothing if all its content is empty."""
     if not any(content):
         return Html("")
     return element("section", element("h2", title), *content)

@@ -1,8 +1,8 @@
-"""The page's style. Colours are named once, for light and for dark.
+"""Define the page's style. Each colour is named once, for light and for dark mode.
 
-The verdicts' hues are Okabe and Ito's (Color Universal Design, 2008), darkened or lightened to
-a contrast of at least 4.5 to 1 as text: they stay apart with any colour blindness, and a sign
-and a word stand beside each.
+The hues of the verdicts are those of Okabe and Ito (Color Universal Design, 2008), which can be
+told apart with any colour blindness. They are darkened or lightened, so that text has a contrast of
+at least 4.5 to 1.
 """
 
 from typing import Final

@@ -1,23 +1,20 @@
-"""Data of a report: figures, the names of their scopes, and the latest readings.
+"""Define the data of a report: figures, names of their scopes, and the latest readings.
 
-Law: a report shows figures and never computes one. Its charts draw figures too: those of other
-periods than the one reported on.
+Law: a report shows figures and never computes one. Its charts show figures of other periods.
 """
 
 from datetime import datetime
-from typing import Literal
 
 import msgspec
 
 from analytics.figures.figure import Figure
+from analytics.figures.roll_up import ScopeKind
 from jieneng.locale.finding_text import Labels
 from jieneng.metering.quantities import Medium
 
-ScopeKind = Literal["site", "area", "institution"]
-
 
 class NamedScope(msgspec.Struct, frozen=True):
-    """Subject of figures, with its name: the centre, a building or an institution."""
+    """Scope of figures with its name: the site, an area or an institution."""
 
     id: str
     name: str
@@ -28,10 +25,13 @@ class LatestReading(msgspec.Struct, frozen=True, kw_only=True):
     """Latest reading of a meter.
 
     Attributes:
-        meter: its name for people.
-        time: of the meter's reply, in the site's zone; None if it has never replied.
-        register: of its consumption counter, in `unit`.
+        meter: name of the meter.
+        medium: medium of the meter.
+        time: time of the reply, in the site's zone; None if there is no recent reading.
+        register: value of the consumption counter, in `unit`.
+        unit: unit of `register`.
         rate: power or flow, in `rate_unit`.
+        rate_unit: unit of `rate`.
     """
 
     meter: str
@@ -44,21 +44,20 @@ class LatestReading(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PageData(msgspec.Struct, frozen=True, kw_only=True):
-    """Data of the whole page.
+    """Data of the page.
 
     Attributes:
-        site_name: for people.
-        period: the one reported on, a year such as `2025`.
-        generated: in the site's zone.
-        scopes: in the order in which they are shown, the centre first.
-        figures: of `period`, of every scope.
-        history: figures of the centre and its scopes for the charts: of years (`2020`...) for
-            value against path, of months (`2020-01`...) for consumption and coverage. What is
-            missing is not drawn.
-        labels: names of meters and scopes, and the site's zone, for sentences.
-        readings: one a meter.
-        coverage_floor: below it there is no verdict, 0 to 1.
-        sources: where targets, factors and conventions come from, a sentence each.
+        site_name: name of the site.
+        period: the reported year, such as `2025`.
+        generated: time of the report, in the site's zone.
+        scopes: the scopes in the order of the page, the site first.
+        figures: figures of all scopes in `period`.
+        history: figures for the charts: of years (`2020`) for value and glide path, of months
+            (`2020-01`) for consumption and coverage. Missing ones are not drawn.
+        labels: names of meters and scopes, and the site's zone, for findings.
+        readings: the latest reading of each meter.
+        coverage_floor: least coverage for a verdict, 0 to 1.
+        sources: sources of targets, factors and conventions, one sentence each.
     """
 
     site_name: str

@@ -1,7 +1,7 @@
-"""Charts as SVG text: data in, an element out. Colours come from the page's style by class.
+"""Draw charts as SVG elements. Colours come from the page's style, by class.
 
-Law: what is unknown leaves a gap, never a zero; each chart can be read aloud (a title and a
-description) and without colour (dashes, hollow points, hatching).
+Laws: an unknown value leaves a gap, never a zero. Each chart can be read aloud, by its title and
+description, and without colour, by dashes, hollow points and hatching.
 """
 
 from collections.abc import Sequence
@@ -18,13 +18,13 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 56.0, 14.0, 24.0, 22.0
 
 
 class MonthBar(msgspec.Struct, frozen=True):
-    """MonthBar of a month in a chart.
+    """Bar of a month.
 
     Attributes:
-        label: below it.
-        value: None draws nothing.
-        baseline: the same month of the base period, a stroke across the bar.
-        low_coverage: elements hatched, because its coverage is below the floor.
+        label: text below the bar.
+        value: height of the bar; None draws no bar.
+        baseline: value of the same month of the base year, drawn as a stroke across the bar.
+        low_coverage: True if the coverage is below the floor; the bar is hatched.
     """
 
     label: str
@@ -34,7 +34,14 @@ class MonthBar(msgspec.Struct, frozen=True):
 
 
 class YearPoint(msgspec.Struct, frozen=True):
-    """Point of a year in a chart: the value, and the value that the glide path asks for."""
+    """Point of a year.
+
+    Attributes:
+        label: text below the point.
+        value: the indicator's value; None draws no point.
+        path: value that the glide path allows; None breaks the line.
+        low_coverage: True if the coverage is below the floor; the point is hollow.
+    """
 
     label: str
     value: float | None
@@ -43,9 +50,9 @@ class YearPoint(msgspec.Struct, frozen=True):
 
 
 def month_bar_chart(title: str, unit: str, bars: Sequence[MonthBar]) -> Html:
-    """Consumption by month, each beside the base period's."""
-    known = [x for bar in bars for x in (bar.value, bar.baseline) if x is not None]
-    scale = make_axis(known, _HEIGHT - _BOTTOM, _TOP, from_zero=True)
+    """Draw the consumption of each month, with that of the base year."""
+    values = [x for bar in bars for x in (bar.value, bar.baseline) if x is not None]
+    scale = make_axis(values, _HEIGHT - _BOTTOM, _TOP, from_zero=True)
     width = (_WIDTH - _LEFT - _RIGHT) / max(len(bars), 1)
     elements: list[str] = [_grid(scale, unit)]
     for number, bar in enumerate(bars):
@@ -77,10 +84,10 @@ def month_bar_chart(title: str, unit: str, bars: Sequence[MonthBar]) -> Html:
 def glide_path_chart(
     title: str, unit: str, points: Sequence[YearPoint], target: float | None
 ) -> Html:
-    """Value and glide path by year, with the target at the end."""
-    known = [x for point in points for x in (point.value, point.path) if x is not None]
-    known += [] if target is None else [target]
-    scale = make_axis(known, _HEIGHT - _BOTTOM, _TOP, from_zero=False)
+    """Draw value and glide path by year, with the target as a level line."""
+    values = [x for point in points for x in (point.value, point.path) if x is not None]
+    values += [] if target is None else [target]
+    scale = make_axis(values, _HEIGHT - _BOTTOM, _TOP, from_zero=False)
     gap = (_WIDTH - _LEFT - _RIGHT - 24) / max(len(points) - 1, 1)
     xs = [_LEFT + 12 + number * gap for number in range(len(points))]
     elements: list[str] = [_grid(scale, unit)]
@@ -105,7 +112,16 @@ def glide_path_chart(
 def coverage_strip(
     title: str, label: str, cells: Sequence[tuple[str, float | None]], floor: float
 ) -> Html:
-    """A cell below each month's bar: full above the floor, hatched below it, empty if unknown."""
+    """Draw the coverage of each month as a cell below its bar.
+
+    The cell is full if the coverage reaches the floor, hatched if it is lower, empty if unknown.
+
+    Args:
+        title: title of the chart.
+        label: text before the cells.
+        cells: (month, coverage) pairs; coverage from 0 to 1, None if unknown.
+        floor: least coverage for a verdict, 0 to 1.
+    """
     width = (_WIDTH - _LEFT - _RIGHT) / max(len(cells), 1)
     elements: list[str] = [_label(_LEFT - 5, 13, label, "end")]
     for number, (month, value) in enumerate(cells):
@@ -124,19 +140,25 @@ def coverage_strip(
 
 
 def target_progress_bar(title: str, change_pct: float | None, target_pct: float) -> Html:
-    """Draw the change reached so far as a bar, from the base at 0 towards the target."""
+    """Draw the change since the base year as a bar from 0 towards the target.
+
+    Args:
+        title: title of the chart.
+        change_pct: change against the baseline [%], negative where it fell; None if unknown.
+        target_pct: decrease that the plan requires [%].
+    """
     shown = 0.0 if change_pct is None else change_pct
-    # Left is a rise, right is a fall; past the ends the bar stops at the edge.
+    # A rise goes to the left, a fall to the right. The bar ends at the edge of the chart.
     scale = Axis(target_pct * 0.5, -target_pct * 1.5, 1.0, _WIDTH - 1, target_pct)
     edge = min(max(scale.to_pixel(shown), scale.start), scale.end)
-    zero, aim = scale.to_pixel(0.0), scale.to_pixel(-target_pct)
+    zero, target = scale.to_pixel(0.0), scale.to_pixel(-target_pct)
     elements: list[str] = [
         element("rect", x=1, y=7, width=_WIDTH - 2, height=6, rx=3, class_="track"),
         element("rect", x=min(zero, edge), y=7, width=abs(edge - zero), height=6, class_="fill"),
         _line(zero, 3, zero, 17, "axis"),
-        _line(aim, 1, aim, 19, "target"),
+        _line(target, 1, target, 19, "target"),
         _label(zero, 31, "0", "middle"),
-        _label(aim, 31, figure_texts.percent(-target_pct), "middle"),
+        _label(target, 31, figure_texts.percent(-target_pct), "middle"),
     ]
     if change_pct is not None:
         elements.append(element("circle", cx=edge, cy=10, r=5, class_="dot"))
@@ -144,10 +166,10 @@ def target_progress_bar(title: str, change_pct: float | None, target_pct: float)
 
 
 def cap_bar(title: str, value: float | None, limit: float) -> Html:
-    """Draw the share of a cap that is used up as a bar."""
+    """Draw the used share of a cap as a bar."""
     scale = Axis(0.0, limit * 1.2, 1.0, _WIDTH - 1, limit)
-    used = 0.0 if value is None else value
-    edge = min(scale.to_pixel(used), scale.end)
+    shown = 0.0 if value is None else value
+    edge = min(scale.to_pixel(shown), scale.end)
     elements: list[str] = [
         element("rect", x=1, y=4, width=_WIDTH - 2, height=12, rx=3, class_="track"),
         element("rect", x=1, y=4, width=edge - 1, height=12, rx=3, class_="fill"),
@@ -158,7 +180,7 @@ def cap_bar(title: str, value: float | None, limit: float) -> Html:
 
 
 def hatch_pattern() -> Html:
-    """The pattern of what is low_coverage; stands once on a page."""
+    """Return the hatching of values with low coverage; a page needs it once."""
     stroke = element("path", d="M0 6 L6 0", class_="hatch")
     pattern = element(
         "pattern", stroke, id="thin", width=6, height=6, patternUnits="userSpaceOnUse"
@@ -179,7 +201,7 @@ def _chart(title: str, description: str, elements: list[str], height: float = _H
 
 
 def _grid(scale: Axis, unit: str) -> Html:
-    """Horizontal lines with their values, and the unit above them."""
+    """Draw horizontal lines with their values, and the unit above them."""
     parts = [_label(2, 10, unit, "start", "unit")]
     for value in scale.ticks():
         y = scale.to_pixel(value)
@@ -189,7 +211,7 @@ def _grid(scale: Axis, unit: str) -> Html:
 
 
 def _tick(value: float, step: float) -> str:
-    """With as many decimals as the step has."""
+    """Return the text of a tick, with as many decimals as the step has."""
     decimals = next((count for count in range(4) if round(step, count) == round(step, 6)), 4)
     return f"{value:,.{decimals}f}"
 
@@ -197,7 +219,7 @@ def _tick(value: float, step: float) -> str:
 def _segments(
     xs: Sequence[float], values: Sequence[float | None], scale: Axis, name: str
 ) -> list[str]:
-    """Lines between neighbours that are both known."""
+    """Draw lines between neighbours that are both known."""
     points = list(zip(xs, values, strict=True))
     return [
         _line(x1, scale.to_pixel(y1), x2, scale.to_pixel(y2), name)
@@ -207,7 +229,7 @@ def _segments(
 
 
 def _line(x1: float, y1: float, x2: float, y2: float | None, name: str) -> Html:
-    """A line; level where y2 is None."""
+    """Draw a line; a level one if y2 is None."""
     return element("line", x1=x1, y1=y1, x2=x2, y2=y1 if y2 is None else y2, class_=name)
 
 

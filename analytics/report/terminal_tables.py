@@ -1,7 +1,7 @@
-"""Figures in a terminal of 100 columns, as rich's renderables. Pure: figures in, tables out.
+"""Render figures as tables of rich for a terminal of 100 columns. Pure: figures in, tables out.
 
-Law: as on the page: unknown is "—", and a verdict is a sign and a word beside its colour.
-rich counts a Chinese character as the two cells it takes.
+Laws, as on the page: an unknown value reads "—"; a verdict is a symbol and a word, not only a
+colour.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ _STATUS_COLOURS: Final[dict[Status, str]] = {
 def overview_table(
     figures: Sequence[Figure], scopes: Sequence[NamedScope], period: str, translate: Translate
 ) -> Table:
-    """Each scope's four indicators: value, change, verdict, and the lowest of their coverages."""
+    """Return the table of each scope's four binding indicators, with their lowest coverage."""
     table = _table(translate("Binding targets"), period)
     table.add_column(translate("Scope"), no_wrap=True)
     for indicator in HEADLINES:
@@ -60,12 +60,12 @@ def overview_table(
 def figures_table(
     figures: Sequence[Figure], names: Mapping[str, str], translate: Translate
 ) -> Table:
-    """A line a figure, in groups by scope.
+    """Return the table of all figures, grouped by scope.
 
     Args:
-        figures: in the order in which they are shown.
-        names: of scopes, by id.
-        translate: msgid -> text.
+        figures: the figures, in the order of the table.
+        names: names of the scopes by id.
+        translate: function that translates a msgid.
     """
     periods = sorted({figure.period for figure in figures})
     table = _table(translate("All figures"), ", ".join(periods))
@@ -89,22 +89,22 @@ def figures_table(
 
 
 def findings_table(figures: Sequence[Figure], labels: Labels, translate: Translate) -> Table:
-    """Return a table of the findings of figures, each once, with the scopes that it touches."""
+    """Return the table of the findings of figures, each once, with the scopes concerned."""
     table = _table(translate("Doubts"), "")
     table.add_column(translate("Kind"), no_wrap=True)
     table.add_column(translate("Finding"), overflow="fold")
     table.add_column(translate("Figures of"), overflow="fold")
-    for finding, touched in figure_selection.distinct_findings(figures):
+    for finding, scopes in figure_selection.distinct_findings(figures):
         table.add_row(
             figure_texts.severity_word(finding.severity, translate),
             Text(finding_text(finding, translate, labels)),
-            Text(translate(", ").join(map(labels.name, touched))),
+            Text(translate(", ").join(map(labels.name, scopes))),
         )
     return table
 
 
 def definitions_table(figures: Sequence[Figure], translate: Translate) -> Table:
-    """Return the definitions of the indicators that figures are of."""
+    """Return the table of the definitions of the figures' indicators."""
     table = _table(translate("Definitions"), "")
     table.add_column(translate("Indicator"), overflow="fold", min_width=21)
     table.add_column(translate("Definition"), overflow="fold")
@@ -117,7 +117,7 @@ def definitions_table(figures: Sequence[Figure], translate: Translate) -> Table:
 
 
 def caps_table(figures: Sequence[Figure], scope: str, period: str, translate: Translate) -> Table:
-    """The two caps of a scope, with the share that is used up."""
+    """Return the table of the two caps of a scope, with the used share."""
     table = _table(translate("Caps"), period)
     table.add_column(translate("Indicator"), no_wrap=True)
     for heading in (

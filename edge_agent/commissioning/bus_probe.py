@@ -28,10 +28,10 @@ from edge_agent.commissioning.read_variants import read_variants
 from edge_agent.commissioning.search_ranges import by_both_functions, split_into_blocks
 from edge_agent.links.link import Link, bus_link
 from edge_agent.protocols.modbus import FRAMINGS, encode
-from edge_agent.protocols.request_reply import Ask, Meaning
+from edge_agent.protocols.request_reply import Ask, FailureKind
 from jieneng.metering.catalog.modbus_points import ModbusModel
 from jieneng.metering.catalog.modbus_reads import ModbusRead, plan
-from jieneng.metering.errors import DeviceRefused, PeerError, ReplyError, Silent, Unanswered
+from jieneng.metering.errors import DeviceRefused, PeerError, ReplyError, ReplyTimedOut, Unanswered
 from jieneng.metering.site import Bus
 
 # Illegal function (Modbus application protocol V1.1b3, section 7): the device has no register of
@@ -101,7 +101,7 @@ class BusProbe:
         try:
             return await self._request_once(unit, read)
         except DeviceRefused as error:
-            if self._framing.meaning(error) is not Meaning.BUSY:
+            if self._framing.failure_kind(error) is not FailureKind.BUSY:
                 raise
             await asyncio.sleep(_BUSY_RETRY_S)
         except (Unanswered, ReplyError):
@@ -133,7 +133,7 @@ class BusProbe:
             try:
                 await self._request_once(unit, read)
             except DeviceRefused as error:
-                if self._framing.meaning(error) is Meaning.UNREACHABLE:
+                if self._framing.failure_kind(error) is FailureKind.UNREACHABLE:
                     return None
                 return Presence(unit, "refuses", error)
             except ReplyError as error:
@@ -187,7 +187,7 @@ class BusProbe:
         except DeviceRefused:
             elapsed_s = asyncio.get_running_loop().time() - began_s
             return elapsed_s if elapsed_s > timeout_s else 0.0
-        except Silent:
+        except ReplyTimedOut:
             pass
         return 0.0
 
@@ -268,7 +268,7 @@ class BusProbe:
         steps = encode(self._bus.link, unit, read).exchange(next(self._request_numbers))
         try:
             return (await self._link.exchange(Ask(steps, self._framing))).data
-        except Silent:
+        except ReplyTimedOut:
             if self._framing.numbered:
                 self._link.close()
             raise

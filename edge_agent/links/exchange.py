@@ -2,15 +2,15 @@
 
 Laws:
 
-1. An exchange runs inside `data_received`, so that a reply is stamped when its last byte arrives.
-   The talk that it belongs to runs there as well: as long as replies are right and no pause is
-   wanted, the next request leaves in the same moment, without a turn of the event loop.
-2. An exchange ends once: with its reply, with the error that refused it, at its deadline, or with
-   the connection. Whoever asked is told, and nobody else.
-3. Where replies carry no number, bytes that belong to no exchange are trouble: silence is waited
-   for, counted from the last of them.
-4. A connection on which several requests in a row found no byte at all is `exhausted`: the other
-   end may have been switched off without a word.
+1. An exchange runs inside `data_received`, so a reply is stamped when its last byte arrives. The
+   talk that it belongs to runs there as well: while replies are right and no pause is wanted, the
+   next request leaves at the same moment, without a turn of the event loop.
+2. An exchange ends once: with its reply, with the error that refused the reply, at its deadline, or
+   with the connection. Only the talk that sent the request is told.
+3. If replies carry no number, bytes that belong to no exchange are trouble: the link must be silent
+   for a while after the last of them.
+4. A connection on which several requests in a row received no byte at all is `exhausted`: the other
+   end may have been switched off without closing it.
 """
 
 import asyncio
@@ -24,17 +24,17 @@ from edge_agent.links.reply_timeout import ReplyTimeout
 from edge_agent.protocols.request_reply import Ask, Exchange, Framing, Pause, Reply, Talk
 from jieneng.metering.errors import (
     DeviceRefused,
-    HungUp,
+    IdleLinkClosed,
     LinkError,
     PeerError,
     ReplyError,
-    Silent,
+    ReplyTimedOut,
     StrayReply,
     Unanswered,
 )
 
 _MAX_SILENCES: Final = 3  # requests without a byte, after which the other end may be gone
-_MAX_UNREAD_BYTES: Final = 65536  # unasked bytes past which the other end talks to itself
+_MAX_UNREAD_BYTES: Final = 65536  # unsolicited bytes past which the connection is useless
 # A connection that was closed while idle is reset as soon as a request arrives there. A close after
 # more than this share of the time-out comes from a gateway that has given up on its meter.
 _AT_ONCE: Final = 0.5
@@ -62,19 +62,19 @@ class Connection(asyncio.Protocol):
     Attributes:
         closed: set once the connection is closed at both ends.
         requests: number of requests that were sent on it.
-        heard: True if bytes came for the exchange.
+        has_received: True if bytes came for the exchange.
         silence_from_s: loop time from which silence is waited for; None if there is no need to.
         framing: framing of the meter that is asked, or was asked last.
     """
 
     __slots__ = (
-        "_begun",
         "_buffer",
-        "_came_ms",
         "_deadline_s",
         "_exchange",
         "_needed",
         "_next",
+        "_received_ms",
+        "_reply_begun",
         "_reply_timeout",
         "_sent_s",
         "_silences",
@@ -84,10 +84,10 @@ class Connection(asyncio.Protocol):
         "_timing",
         "_transport",
         "_unanswered_s",
-        "_unasked_s",
+        "_unsolicited_s",
         "closed",
         "framing",
-        "heard",
+        "has_received",
         "loop",
         "requests",
         "silence_from_s",
@@ -104,21 +104,21 @@ class Connection(asyncio.Protocol):
         self.framing = framing
         self.closed = asyncio.Event()
         self.requests = 0
-        self.heard = False
+        self.has_received = False
         self.silence_from_s: float | None = None
         self._timing = timing
         self._reply_timeout = reply_timeout
         self._silences = 0  # requests in a row for which no byte came
         self._unanswered_s = math.inf  # loop time of the first request that lacks its reply
-        self._unasked_s = math.inf  # loop time of the first unread byte that came unasked
+        self._unsolicited_s = math.inf  # loop time of the first unread byte that came unsolicited
         self._transport: asyncio.Transport
         self._buffer = b""
-        self._came_ms = 0
+        self._received_ms = 0
         self._talk: Talk
         self._next: asyncio.Future[Ask | Pause | None]
         self._exchange: Exchange | None = None
         self._needed = 0
-        self._begun = False
+        self._reply_begun = False
         self._timer: asyncio.TimerHandle | None = None
         self._timer_s = math.inf  # loop time at which the timer fires
         self._sent_s = 0.0
@@ -126,25 +126,25 @@ class Connection(asyncio.Protocol):
 
     @property
     def is_mid_reply(self) -> bool:
-        """Return True if the last bytes are a part of a reply."""
-        return self._begun or bool(self._buffer)
+        """True if the last bytes are a part of a reply."""
+        return self._reply_begun or bool(self._buffer)
 
     @property
     def is_exhausted(self) -> bool:
-        """Return True if the connection is to be given up."""
+        """True if the connection is to be given up."""
         return self._silences >= _MAX_SILENCES
 
     @property
     def is_closing(self) -> bool:
-        """Return True if nothing can be sent any more."""
+        """True if nothing can be sent any more."""
         return self._transport.is_closing()
 
     def drive(self, talk: Talk, ask: Ask) -> "asyncio.Future[Ask | Pause | None]":
-        """Ask what a talk wants to ask, and then whatever it wants to ask next.
+        """Run an exchange of a talk, and those that follow at once.
 
         Returns:
-            A future of the talk's first wish that can't be granted at once, or of None at its end.
-            Its exception says why a request has no reply.
+            A future of the talk's first command that needs a turn of the loop, or of None at the
+            talk's end. Its exception says why a request has no reply.
         """
         self._talk = talk
         self._next = self.loop.create_future()
@@ -175,14 +175,14 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take received bytes (called by asyncio)."""
         if self._exchange is not None:
-            self.heard = True
-            self._came_ms = self._timing.now_ms()
+            self.has_received = True
+            self._received_ms = self._timing.now_ms()
             self._feed(data)
         elif not self.framing.numbered:
             self._require_silence()
         else:
             if not self._buffer:
-                self._unasked_s = self.loop.time()
+                self._unsolicited_s = self.loop.time()
             self._buffer += data
             if len(self._buffer) > _MAX_UNREAD_BYTES:
                 self.abort()
@@ -195,21 +195,23 @@ class Connection(asyncio.Protocol):
         if self._exchange is not None:
             waited_s = self.loop.time() - self._sent_s
             reason = exc or "closed by the other end"
-            if not self.heard and waited_s < _AT_ONCE * self._timing.timeout_s:
-                self._fail(HungUp("the connection was closed at once: {error}", error=reason))
+            if not self.has_received and waited_s < _AT_ONCE * self._timing.timeout_s:
+                self._fail(
+                    IdleLinkClosed("the connection was closed at once: {error}", error=reason)
+                )
             else:
                 self._fail(Unanswered("the connection broke: {error}", error=reason))
 
     def _send(self, ask: Ask) -> None:
         """Begin an exchange: send its request and set its deadline."""
         exchange, self.framing = ask.exchange, ask.framing
-        request, self._needed, self._begun = next(exchange)
+        request, self._needed, self._reply_begun = next(exchange)
         self._exchange = exchange
-        self.heard = bool(self._buffer)  # a late frame, or the beginning of one
+        self.has_received = bool(self._buffer)  # a late frame, or the beginning of one
         wait_s = self._wait_after_silence_s() if self._silences else self._reply_timeout.wait_s
         self.requests += 1
         self._sent_s = self.loop.time()
-        # The device may take its time; the bytes need theirs on the line.
+        # The time-out is the device's own time. The bytes' time on the line comes on top.
         on_line_s = self._timing.byte_s * (len(request) + self._needed)
         self._deadline_s = self._sent_s + wait_s + on_line_s
         if self._deadline_s < self._timer_s:
@@ -223,9 +225,9 @@ class Connection(asyncio.Protocol):
         return self._reply_timeout.wait_s
 
     def _set_timer(self) -> None:
-        """Have a timer that fires no later than the deadline; one that fires earlier is reset then.
+        """Set a timer that fires no later than the deadline. If it fires earlier, it is set anew.
 
-        Setting and cancelling a timer for each request took a fifth of an exchange's own time.
+        Setting and cancelling a timer for each request took a fifth of an exchange's CPU time.
         """
         if self._timer is not None:
             self._timer.cancel()
@@ -241,12 +243,12 @@ class Connection(asyncio.Protocol):
             self._set_timer()
             return
         try:
-            self._exchange.throw(Silent("no reply in time"))
+            self._exchange.throw(ReplyTimedOut("no reply in time"))
         except StopIteration as end:
             answer, self._buffer = end.value
             self._on_answer(answer)
-        except Silent as error:
-            self._silences = 0 if self.heard else self._silences + 1
+        except ReplyTimedOut as error:
+            self._silences = 0 if self.has_received else self._silences + 1
             self._unanswered_s = min(self._unanswered_s, self._sent_s)
             self._reply_timeout.no_reply()
             self._fail(error)
@@ -257,7 +259,7 @@ class Connection(asyncio.Protocol):
         while self._exchange is not None and len(self._buffer) >= self._needed:
             received, self._buffer = self._buffer, b""
             try:
-                _, needed, self._begun = self._exchange.send(received)
+                _, needed, self._reply_begun = self._exchange.send(received)
             except StopIteration as end:
                 answer, self._buffer = end.value
                 self._on_answer(answer)
@@ -272,40 +274,40 @@ class Connection(asyncio.Protocol):
 
     def _on_late_reply(self) -> None:
         """Measure how late the reply to an earlier request was."""
-        came_s = min(self._unasked_s, self.loop.time())
+        came_s = min(self._unsolicited_s, self.loop.time())
         if came_s > self._unanswered_s:  # else the same reply was repeated
             self._reply_timeout.late_reply(came_s - self._unanswered_s)
             self._unanswered_s = came_s
-        self._unasked_s = math.inf
+        self._unsolicited_s = math.inf
 
     def _on_answer(self, answer: bytes | DeviceRefused) -> None:
         """End the exchange with its whole reply, and go on with the talk."""
         self._exchange = None
         self._silences = 0
         self._unanswered_s = math.inf
-        if self._buffer and not self.framing.may_trail(self._buffer):
-            # Of two replies to one request, the first may well be the late one. Of half a frame,
-            # the missing bytes stand in the reply.
+        if self._buffer and not self.framing.may_follow_reply(self._buffer):
+            # If two replies came, the first may be a late one. If half a frame follows, the reply
+            # holds the bytes that it lacks.
             self._fail(StrayReply("{count} bytes follow the reply", count=len(self._buffer)))
             return
         if isinstance(answer, DeviceRefused):
             self._fail(answer)
             return
-        if self._next.done():  # whoever asked was cancelled
+        if self._next.done():  # the poller was cancelled
             return
         try:
-            wish = self._talk.send(Reply(answer, self._came_ms))
+            command = self._talk.send(Reply(answer, self._received_ms))
             if (
-                isinstance(wish, Pause)
+                isinstance(command, Pause)
                 or self._timing.gap_s
-                or wish.framing.numbered is not self.framing.numbered
+                or command.framing.numbered is not self.framing.numbered
             ):
-                self._next.set_result(wish)
+                self._next.set_result(command)
             else:
-                self._send(wish)
+                self._send(command)
         except StopIteration:
             self._next.set_result(None)
-        except Exception as error:  # noqa: BLE001 - whoever waits for the talk gets it
+        except Exception as error:  # noqa: BLE001 - raised where the talk is awaited
             self._next.set_exception(error)
 
     def _fail(self, error: LinkError | PeerError) -> None:

@@ -6,7 +6,7 @@ Laws:
 2. After trouble, a device's late bytes reach nobody. Where replies are numbered, the protocol skips
    late ones, and only a stream that lost its frames is closed. Where they are not, the link first
    listens until it has been silent for one time-out. A connection that is fresh, or on which bytes
-   came unasked, counts as trouble, because a serial server hands on whatever is on the line.
+   came unsolicited, counts as trouble, because a serial server hands on whatever is on the line.
 3. A connection on which several requests in a row found no byte at all is given up: the other end
    may have been switched off without a word. Where replies are numbered, late ones show how long
    the other end takes, and from then on replies are waited for longer (`reply_timeout`).
@@ -31,13 +31,13 @@ from edge_agent.links.reply_timeout import ReplyTimeout
 from edge_agent.links.serial_timing import Parity, character_s, frame_gap_s
 from edge_agent.protocols.request_reply import Ask, Framing, Pause, Reply, Talk
 from jieneng.metering.errors import (
-    HungUp,
+    IdleLinkClosed,
     LinkDown,
     LinkError,
+    NewLinkClosed,
     PeerError,
     ReplyError,
-    Silent,
-    TurnedAway,
+    ReplyTimedOut,
 )
 from jieneng.metering.site import Bus
 
@@ -73,9 +73,9 @@ class Link:
         These errors are thrown into the talk, and raised here if the talk does not catch them:
 
             LinkDown: there is no connection and none can be made, or it does not fall silent.
-            TurnedAway: a new connection was closed at once.
-            HungUp: the connection had been closed; the same request may be sent again at once.
-            Silent: no whole reply came before the deadline.
+            NewLinkClosed: a new connection was closed at once.
+            IdleLinkClosed: the connection had been closed; the request may be repeated at once.
+            ReplyTimedOut: no whole reply came before the deadline.
             Unanswered: the connection broke.
             DeviceRefused, ReplyError: results of an exchange.
 
@@ -84,16 +84,16 @@ class Link:
             sleep: sleeps for the seconds of a pause.
         """
         try:
-            wish: Ask | Pause | None = next(talk)
-            while wish is not None:
-                if isinstance(wish, Pause):
-                    await sleep(wish.seconds)
-                    wish = next(talk)
+            command: Ask | Pause | None = next(talk)
+            while command is not None:
+                if isinstance(command, Pause):
+                    await sleep(command.seconds)
+                    command = next(talk)
                     continue
                 try:
-                    wish = await self._drive(talk, wish)
+                    command = await self._drive(talk, command)
                 except (LinkError, PeerError) as error:
-                    wish = talk.throw(error)
+                    command = talk.throw(error)
         except StopIteration:
             return
         finally:
@@ -111,11 +111,11 @@ class Link:
         return replies[0]
 
     async def _drive(self, talk: Talk, ask: Ask) -> Ask | Pause | None:
-        """Run an exchange and those that follow, up to a wish that can't be granted at once."""
+        """Run an exchange and those that follow, up to a command that needs a turn of the loop."""
         connection = await self._ready_connection(ask.framing)
         try:
             return await connection.drive(talk, ask)
-        except Silent:
+        except ReplyTimedOut:
             # After a time-out within a frame, the next frame would begin in the middle of this one.
             lost_frames = connection.is_mid_reply and connection.framing.numbered
             if lost_frames or connection.is_exhausted:
@@ -125,7 +125,7 @@ class Link:
             if connection.framing.numbered:
                 self.close()
             raise
-        except HungUp as error:
+        except IdleLinkClosed as error:
             self.close()
             if connection.requests == 1:
                 raise self._turned_away() from error
@@ -158,11 +158,11 @@ class Link:
                 raise LinkDown("{place} does not fall silent", place=self._endpoint)
             if connection.requests == 0:
                 raise self._turned_away()
-            raise HungUp("{place} closed the connection", place=self._endpoint)
+            raise IdleLinkClosed("{place} closed the connection", place=self._endpoint)
         return connection
 
-    def _turned_away(self) -> TurnedAway:
-        return TurnedAway("{place} closes new connections", place=self._endpoint)
+    def _turned_away(self) -> NewLinkClosed:
+        return NewLinkClosed("{place} closes new connections", place=self._endpoint)
 
     async def _new_connection(self, framing: Framing) -> Connection:
         try:

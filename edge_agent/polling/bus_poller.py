@@ -1,38 +1,34 @@
-"""The talk on a bus: wait until a meter is due, ask it, hand on what it said. Sees no socket.
+"""Poll the meters of one bus: wait until a meter is due, read it, hand on the result. No sockets.
 
 Laws:
 
-1. One question at a time. A silent meter costs its neighbours one time-out, less and less often.
-   One that answers in part is not silent; one that can't be understood five times in a row is
-   asked less, too. A link that is down is no meter's failure, and costs no meter its slot as long
-   as that lasts; it is down, too, where one meter after the other is hung up on, until none is
-   left. Less than that are meters for which a gateway hangs up.
-2. After a silence or a wrong reply, the same meter is not asked for anything more before its next
-   slot: what comes late now could be the answer to any of its questions. Where replies carry no
-   number, its next answer counts only if it stays alone up to its deadline; and one that turns out
-   to be another question's spoils those before it that could be as well.
-3. Every poll is handed on in the moment in which it ends, with what was heard, be that nothing.
-4. A question is repeated only where that is safe and cheap: once where the link turned out to have
-   been closed while idle, and after a short pause where the meter is busy, within the meter's share
-   of the bus's time.
-5. Registers that a meter refuses as not being there are a mistake in its model or in the site: said
-   once, and from then on only asked for now and then, because a gateway that starts up may say the
-   same. The meter's other registers go on.
+1. One request at a time. A silent meter costs its neighbours one time-out, less and less often
+   (`meter_state`). A link that is down costs no meter its slot as long as the slot lasts
+   (`link_state`).
+2. After a silence or an invalid reply, the meter is not read further before its next slot, because
+   a reply that comes now could belong to any of its requests. If replies carry no number, its next
+   reply counts only if no other follows it up to the deadline. A reply that turns out to belong to
+   another request also discards the replies before it that could belong to another one (`poll`).
+3. Every poll is handed on at the moment in which it ends, with the replies that came, even if none
+   did.
+4. A request is repeated only if that is safe and cheap: once if the connection turned out to have
+   been closed while it was idle, and after a short pause if the meter is busy, within the meter's
+   share of the bus time.
 """
 
 from collections.abc import Awaitable, Callable, Generator, Iterable
 from typing import Final, Protocol, TypeAlias
 
-from edge_agent.polling.circuit_breaker import TRIP, CircuitBreaker
+from edge_agent.polling.link_state import LinkState
 from edge_agent.polling.meter_state import UNPOLLED, MeterState, ReadState
-from edge_agent.polling.poll import Poll, PollCounts, Trouble
+from edge_agent.polling.poll import Poll, PollCounts, ReadFailure
 from edge_agent.polling.poll_slots import PollSlots
 from edge_agent.polling.polled_meter import PolledMeter, PollResult
 from edge_agent.polling.schedule import Schedule
 from edge_agent.protocols.request_reply import (
     Ask,
     Exchange,
-    Meaning,
+    FailureKind,
     Pause,
     Reply,
     Talk,
@@ -40,25 +36,26 @@ from edge_agent.protocols.request_reply import (
 )
 from jieneng.clock import Clock
 from jieneng.metering.errors import (
-    HungUp,
+    IdleLinkClosed,
     LinkDown,
     LinkError,
     PeerError,
     ReplyError,
-    Silent,
+    ReplyTimedOut,
     StrayReply,
-    TurnedAway,
 )
 from jieneng.metering.reading import MILLISECONDS
 from jieneng.metering.site import Link as LinkKind
-from jieneng.observe import Log, LoggedFault
+from jieneng.observe import Log
 
-_REOPEN_S: Final = 1.0  # a link that can't be opened is tried again after this, doubling ...
-_REOPEN_LONGEST_S: Final = 30.0  # ... up to this
 _BUSY_PAUSES_S: Final = (0.1, 0.2)  # before a busy meter is asked again, in one poll
-_NOW_S: Final = 0.001  # what is due so soon is due: a loop's timers are no finer
+_TIMER_RESOLUTION_S: Final = 0.001  # a poll that is due within this is due now
 
-_Part: TypeAlias = Generator[Ask | Pause, Reply | None, bool]
+#: Kinds of failure after which the meter is not read further in this poll.
+_SILENT: Final = frozenset({FailureKind.NO_ANSWER, FailureKind.UNREACHABLE})
+
+#: Steps of a talk that return True if the meter may be read further.
+_RetrySteps: TypeAlias = Generator[Ask | Pause, Reply | None, bool]
 
 
 class Link(Protocol):
@@ -68,17 +65,17 @@ class Link(Protocol):
         """Drive a talk to its end; its pauses are slept with `sleep`."""
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
 
 
 class BusPoller:
-    """Polls the meters of one bus.
+    """The poller of the meters of one bus.
 
     Attributes:
-        bus: its id.
-        counts: what its polls came to.
-        link_fault: that there is no way to its meters.
-        polled: how each meter stands with it, by id.
+        bus: id of the bus.
+        counts: counts of its finished polls.
+        link_state: polling state of the link.
+        meter_states: polling state of each meter, by id.
     """
 
     def __init__(
@@ -86,8 +83,8 @@ class BusPoller:
         bus: str,
         meters: Iterable[PolledMeter],
         *,
-        phase: str,
-        wave: int = 0,
+        phase_key: str,
+        start_group: int = 0,
         link: Link,
         link_kind: LinkKind,
         clock: Clock,
@@ -95,56 +92,52 @@ class BusPoller:
         on_result: Callable[[PollResult], None],
         log: Log,
     ) -> None:
-        """Poll them, once it runs.
+        """Take the meters of a bus; `run` polls them.
 
         Args:
-            bus: its id.
-            meters: on it.
-            phase: whose phase they are polled at (`schedule`) ...
-            wave: ... and in which of its waves.
-            link: to them.
-            link_kind: kind of that link, which decides how each meter's protocol is framed.
-            clock: when.
-            slots: of that clock, which all buses look at together; its own where None.
-            on_result: takes what each poll heard.
-            log: for faults.
+            bus: id of the bus.
+            meters: its meters.
+            phase_key: name whose hash decides when in an interval they are polled (`schedule`).
+            start_group: group of buses that starts together, 0 for the first.
+            link: link to the meters.
+            link_kind: kind of that link, which decides the framing of each meter's protocol.
+            clock: the agent's clock.
+            slots: slots of that clock, shared by all buses; new ones if None.
+            on_result: takes the result of each poll.
+            log: logger for faults.
         """
         self.bus: Final = bus
         self.counts = PollCounts()
-        self._phase = phase
-        self._wave = wave
+        self._phase_key = phase_key
+        self._start_group = start_group
         self._link = link
         self._link_kind: Final = link_kind
         self._clock = clock
         self._slots = slots or PollSlots(clock.now_ms(), clock.monotonic())
         self._on_result = on_result
-        self._asked = 0  # questions so far
-        self._turned_away: set[str] = set()  # since anything answered: meters hung up on
-        self._link_breaker = CircuitBreaker(_REOPEN_S, _REOPEN_LONGEST_S)
-        self.link_fault = LoggedFault(
-            log, "link is down", after=TRIP, now_s=clock.monotonic, bus=bus
-        )
-        self.polled = {
-            one.id: MeterState(one, bus, link_kind, log, clock.monotonic) for one in meters
+        self._requests = 0  # number of requests so far
+        self.meter_states = {
+            meter.id: MeterState(meter, bus, link_kind, log, clock.monotonic) for meter in meters
         }
+        self.link_state = LinkState(bus, len(self.meter_states), log, clock.monotonic)
 
     def take_over(self, previous: "BusPoller") -> None:
         """Continue from a previous poller's state after a reload, for unchanged meters."""
         self.counts = previous.counts
-        self.link_fault = previous.link_fault
-        for name, known in previous.polled.items():
-            mine = self.polled.get(name)
-            if mine is not None and mine.meter.made_of == known.meter.made_of:
-                known.change_link(self._link_kind)
-                self.polled[name] = known
+        self.link_state.fault = previous.link_state.fault
+        for name, state in previous.meter_states.items():
+            new_state = self.meter_states.get(name)
+            if new_state is not None and new_state.meter.definition == state.meter.definition:
+                state.change_link(self._link_kind)
+                self.meter_states[name] = state
             else:
-                known.retire()
+                state.retire()
 
     def retire(self) -> None:
         """End all faults, because the bus is no longer polled."""
-        self.link_fault.end(why=UNPOLLED)
-        for known in self.polled.values():
-            known.retire()
+        self.link_state.fault.end(why=UNPOLLED)
+        for state in self.meter_states.values():
+            state.retire()
 
     async def run(self) -> None:
         """Poll until cancelled."""
@@ -156,179 +149,162 @@ class BusPoller:
     def _poll_meters(self) -> Talk:
         now_s = self._read_clocks()
         schedule = Schedule(
-            [(polled.meter.id, polled.meter.interval_s) for polled in self.polled.values()],
-            phase=self._phase,
-            wave=self._wave,
-            ahead_s=self._ahead_s,
+            [(name, state.meter.interval_s) for name, state in self.meter_states.items()],
+            phase_key=self._phase_key,
+            start_group=self._start_group,
+            clock_offset_s=self._clock_offset_s,
             now_s=now_s,
             slots=self._slots,
         )
+        link_breaker = self.link_state.breaker
         while True:
             meter, slot = schedule.next(now_s)
-            soon_s = now_s + _NOW_S
-            if slot.due_s > soon_s or self._link_breaker.not_before_s > soon_s:
-                yield Pause(max(slot.due_s, self._link_breaker.not_before_s) - now_s)
+            due_now_s = now_s + _TIMER_RESOLUTION_S
+            if slot.due_s > due_now_s or link_breaker.not_before_s > due_now_s:
+                yield Pause(max(slot.due_s, link_breaker.not_before_s) - now_s)
                 now_s = self._read_clocks()
-                continue  # others may be due as well by now
-            polled = self.polled[meter]
-            reads = polled.ask(slot.number)
-            poll = Poll(polled, reads, [None] * len(reads), now_s, self._asked)
+                continue  # another meter may be due as well by now
+            state = self.meter_states[meter]
+            reads = state.reads_due(slot.number)
+            poll = Poll(state, reads, [None] * len(reads), now_s, self._requests)
             for number, read in enumerate(reads):
                 if read.breaker.not_before_s > now_s:
                     poll.complete = False
                     continue
-                self._asked += 1
+                self._requests += 1
                 try:
                     poll.replies[number] = yield self._exchange(poll, read)
                 except (LinkError, PeerError) as error:
                     if not (yield from self._retry(poll, number, error)):
                         break
                 else:
-                    polled.owes = False
-                    if read.fault.times:
+                    state.may_reply_late = False
+                    if read.fault.occurrences:
                         read.clear_fault()
-            had_turn = self._finish(poll)
+            self._finish(poll)
             now_s = self._read_clocks()
-            if not had_turn and now_s < slot.ends_s:
-                continue  # it has its turn when the link is back
-            schedule.done(now_s, not_before_s=polled.not_before_s, failures=polled.breaker.failures)
+            if poll.found_link_down and now_s < slot.ends_s:
+                continue  # the meter keeps its slot until the link is back
+            schedule.reschedule(
+                now_s,
+                not_before_s=state.not_before_s,
+                failures=state.silence_breaker.failures,
+            )
 
     def _read_clocks(self) -> float:
         """Read both clocks and return the monotonic time [s]."""
         now_s = self._clock.monotonic()
-        self._slots.look(self._clock.now_ms(), now_s)
+        self._slots.update(self._clock.now_ms(), now_s)
         return now_s
 
-    def _ahead_s(self) -> float:
-        """Return how far UTC is ahead of the monotonic clock [s]."""
+    def _clock_offset_s(self) -> float:
+        """Return UTC minus the time of the monotonic clock [s]."""
         return self._clock.now_ms() / MILLISECONDS - self._clock.monotonic()
 
-    def _retry(self, poll: Poll, number: int, error: LinkError | PeerError) -> _Part:
+    def _retry(self, poll: Poll, number: int, error: LinkError | PeerError) -> _RetrySteps:
         """Repeat an unanswered read if that is safe and cheap.
 
         Returns:
-            True if the meter may be asked for more.
+            True if the meter may be read further.
         """
-        read = poll.asked[number]
+        read = poll.reads[number]
         reopened = False
         while True:
-            if isinstance(error, HungUp) and not reopened:
+            if isinstance(error, IdleLinkClosed) and not reopened:
                 reopened = True
-            elif (pause_s := self._pause_s(poll, error)) is not None:
+            elif (pause_s := self._busy_pause_s(poll, error)) is not None:
                 yield Pause(pause_s)
             else:
                 return self._record_failure(poll, number, error)
-            self._asked += 1
+            self._requests += 1
             try:
                 poll.replies[number] = yield self._exchange(poll, read)
-            except (LinkError, PeerError) as another:
-                error = another
+            except (LinkError, PeerError) as next_error:
+                error = next_error
             else:
-                poll.polled.owes = False
+                poll.meter_state.may_reply_late = False
                 read.clear_fault()
                 return True
 
     def _exchange(self, poll: Poll, read: ReadState) -> Ask:
         """Return the request of a read, checked for a second reply if a late one may still come."""
-        steps = read.request.exchange(self._asked)
-        if poll.asked_s is None:
+        steps = read.request.exchange(self._requests)
+        if poll.first_request_s is None:
             steps = self._note_first_request(poll, steps)
-        if poll.polled.owes:
+        if poll.meter_state.may_reply_late:
             steps = checked_for_second_reply(steps)
-        return Ask(steps, poll.polled.framing)
+        return Ask(steps, poll.meter_state.framing)
 
     def _note_first_request(self, poll: Poll, steps: Exchange) -> Exchange:
         """Note when the first request is sent; a link may wait before it sends one."""
-        poll.asked_s = self._clock.monotonic()
+        poll.first_request_s = self._clock.monotonic()
         return (yield from steps)
 
-    def _pause_s(self, poll: Poll, error: LinkError | PeerError) -> float | None:
-        """Return the pause before a busy meter is asked again [s]; None if it is not any more."""
-        is_busy = poll.polled.framing.meaning(error) is Meaning.BUSY
-        if not is_busy or poll.pauses == len(_BUSY_PAUSES_S):
+    def _busy_pause_s(self, poll: Poll, error: LinkError | PeerError) -> float | None:
+        """Return the pause before a busy meter is asked again [s]; None if it is not."""
+        is_busy = poll.meter_state.framing.failure_kind(error) is FailureKind.BUSY
+        if not is_busy or poll.busy_retries == len(_BUSY_PAUSES_S):
             return None
-        pause_s = _BUSY_PAUSES_S[poll.pauses]
-        poll.pauses += 1
-        until_s = poll.began_s + poll.polled.meter.interval_s / len(self.polled)
-        return pause_s if self._clock.monotonic() + pause_s <= until_s else None
+        pause_s = _BUSY_PAUSES_S[poll.busy_retries]
+        poll.busy_retries += 1
+        share_s = poll.meter_state.meter.interval_s / len(self.meter_states)
+        return pause_s if self._clock.monotonic() + pause_s <= poll.began_s + share_s else None
 
     def _record_failure(self, poll: Poll, number: int, error: LinkError | PeerError) -> bool:
-        """Record that a read has no answer; return True if the meter may be asked for more."""
+        """Record that a read has no answer; return True if the meter may be read further."""
         poll.complete = False
-        framing = poll.polled.framing
-        if not framing.numbered:
-            if isinstance(error, Silent):
-                poll.polled.owes = True
+        state, read = poll.meter_state, poll.reads[number]
+        if not state.framing.numbered:
+            if isinstance(error, ReplyTimedOut):
+                state.may_reply_late = True
             elif isinstance(error, StrayReply):
                 poll.discard_ambiguous_replies(number)
-        state = poll.asked[number]
-        meaning = framing.meaning(error)
-        if meaning is Meaning.NOT_THERE:
-            state.refused(error, self._clock.monotonic())
+        kind = state.framing.failure_kind(error)
+        if kind is FailureKind.NOT_THERE:
+            read.record_refusal(error, self._clock.monotonic())
             return True
-        poll.trouble = Trouble(self._interpret(poll, error), state.read)
-        return meaning not in _SILENT
+        if not poll.answered:
+            error = self.link_state.classify(error, state.meter.id)
+        poll.failure = ReadFailure(error, read.read)
+        return kind not in _SILENT
 
-    def _interpret(self, poll: Poll, error: LinkError | PeerError) -> LinkError | PeerError:
-        """Return the error, or LinkDown if every meter of the bus was turned away in a row."""
-        if not isinstance(error, TurnedAway) or poll.answered:
-            return error
-        self._turned_away.add(poll.polled.meter.id)
-        if len(self._turned_away) < len(self.polled):
-            return error
-        return LinkDown("no meter is reached: {error}", error=error)
-
-    def _finish(self, poll: Poll) -> bool:
-        """Hand on the result of a poll, and update the states of meter and link.
-
-        Returns:
-            False if the link was down, so that the meter keeps its turn.
-        """
-        meter = poll.polled.meter
-        if poll.trouble is None:  # registers that are not there must not keep the others due
+    def _finish(self, poll: Poll) -> None:
+        """Hand on the result of a poll, and update the states of meter and link."""
+        meter = poll.meter_state.meter
+        if poll.failure is None:  # registers that are not there must not keep the others due
             meter.mark_complete()
-        attempts = self._asked - poll.before
+        attempts = self._requests - poll.requests_before
         if not attempts:
-            return True
+            return
         ended_s = self._clock.monotonic()
         self.counts.add(ended_s - poll.began_s, poll.complete)
-        self._remember(poll, ended_s)
+        self._update_states(poll, ended_s)
         replies, complete = poll.replies, poll.complete
-        stamp = meter.stamp(replies)
-        time_ms = self._clock.now_ms() if stamp is None else stamp.time_ms
-        lasted_ms = round(MILLISECONDS * poll.duration_s(ended_s))
+        timestamp_reply = meter.timestamp_reply(replies)
+        time_ms = self._clock.now_ms() if timestamp_reply is None else timestamp_reply.time_ms
+        duration_ms = round(MILLISECONDS * poll.duration_s(ended_s))
         self._on_result(
-            PollResult(meter, meter.due, replies, time_ms, complete, lasted_ms, attempts)
+            PollResult(meter, meter.due_cadences, replies, time_ms, complete, duration_ms, attempts)
         )
-        return not poll.found_link_down
 
-    def _remember(self, poll: Poll, ended_s: float) -> None:
-        polled, trouble = poll.polled, poll.trouble
-        if trouble is not None and isinstance(trouble.error, LinkDown):
-            self._link_breaker.failed(ended_s)
-            self.link_fault.happened(trouble.error)
+    def _update_states(self, poll: Poll, now_s: float) -> None:
+        """Update breakers and faults of meter and link after a poll."""
+        state, failure = poll.meter_state, poll.failure
+        if failure is None:
+            self.link_state.record_up(None)
+            if state.fault.occurrences:
+                state.reset_breakers()
+                state.fault.clear()
             return
-        if self.link_fault.times:
-            self._link_breaker.answered()
-            self.link_fault.over()
-        if trouble is None:
-            self._turned_away.clear()
-            if polled.fault.times:
-                polled.answered()
-                polled.fault.over()
+        error, read = failure
+        if isinstance(error, LinkDown):
+            self.link_state.record_down(error, now_s)
             return
-        error, read = trouble
-        if not isinstance(error, TurnedAway):
-            self._turned_away.clear()
-        polled.fault.happened(error, **read.log_fields)
-        if poll.answered or polled.framing.meaning(error) not in _SILENT:
-            polled.answered()
+        self.link_state.record_up(error)
+        state.fault.report(error, **read.log_fields)
+        if poll.answered or state.framing.failure_kind(error) not in _SILENT:
+            state.reset_breakers()
         elif isinstance(error, ReplyError):
-            polled.breaker.answered()
-            polled.garble.failed(ended_s)
+            state.record_invalid_reply(now_s)
         else:
-            polled.breaker.failed(ended_s)
-
-
-#: The meter itself did not answer, and is not asked for anything else in this poll.
-_SILENT: Final = frozenset({Meaning.NO_ANSWER, Meaning.UNREACHABLE})
+            state.silence_breaker.record_failure(now_s)

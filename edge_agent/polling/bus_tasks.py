@@ -1,14 +1,15 @@
-"""The buses of an agent while it runs: a task each. A new site file touches only what it changed.
+"""Run a task for each bus of an agent, and restart only those that a new site file changes.
 
 Laws:
 
-1. At most one connection a gateway, also while it changes hands: a bus is let go of before the one
-   that takes its place begins.
-2. What was known of a meter that is as it was goes over: its faults are not said again, and its
-   counter is judged by what it said before. Faults of what is gone are over.
-3. Whatever is wrong with a new duty shows before any bus is let go of: all pollers that it asks for
-   are made first, and what can't be made leaves everything as it was.
-4. All buses begin in the same moment, but where there are very many: these go in waves.
+1. A gateway has at most one connection, also during a change: a bus is stopped, and its connection
+   closed, before the poller that replaces it starts.
+2. The state of a meter that did not change is taken over: its faults are not reported again, and
+   its counter is compared with earlier values. Faults of buses and meters that are gone end.
+3. An invalid change shows before any bus is stopped. All new pollers are made first, and if one
+   can't be made, nothing changes.
+4. All buses start at the same moment, unless there are very many: these start in groups
+   (`schedule`, law 2).
 """
 
 import asyncio
@@ -23,13 +24,13 @@ from jieneng.metering.catalog.meter_model import Model
 from jieneng.metering.site import Bus, Meter
 from jieneng.site_folder import SiteFolder
 
-# Buses of a wave. What 1,000 meters on 50 of them need stays in a core's cache meanwhile; with 250
-# buses at once a poll cost a fifth more, and the last came half a second late.
-_WAVE: Final = 50
+# The data that 1,000 meters on 50 buses need stays in a core's cache. With 250 buses at once, a
+# poll took a fifth more CPU time, and the last one was half a second late.
+_BUSES_PER_START_GROUP: Final = 50
 
 
-class BusDuty(msgspec.Struct, frozen=True):
-    """All that decides how a bus is polled: equal duties are polled alike."""
+class BusConfig(msgspec.Struct, frozen=True):
+    """The settings of a bus with all that decides how it is polled; equal ones poll alike."""
 
     bus: Bus
     meters: tuple[Meter, ...]
@@ -37,26 +38,26 @@ class BusDuty(msgspec.Struct, frozen=True):
     zone: str
 
 
-class _Running(msgspec.Struct, frozen=True):
-    duty: BusDuty
+class _RunningBus(msgspec.Struct, frozen=True):
+    config: BusConfig
     poller: BusPoller
     task: asyncio.Task[None]
 
 
-class Prepared(msgspec.Struct, frozen=True):
-    """The pollers that a new duty needs, made but not started.
+class PreparedChange(msgspec.Struct, frozen=True):
+    """A change of the buses with its new pollers, which are made but not started.
 
     Attributes:
-        wanted: all that is polled from then on, by the ids of buses.
-        made: pollers for those that are new or changed.
+        configs: all buses that are polled after the change, by id.
+        new_pollers: pollers of the buses that are new or changed, by id.
     """
 
-    wanted: dict[str, BusDuty]
-    made: dict[str, BusPoller]
+    configs: dict[str, BusConfig]
+    new_pollers: dict[str, BusPoller]
 
 
 class Change(msgspec.Struct, frozen=True):
-    """The effect of a new duty: ids of the buses that ended, began or were left untouched."""
+    """The ids of the buses that a change ended, began and left untouched."""
 
     ended: tuple[str, ...]
     begun: tuple[str, ...]
@@ -64,79 +65,79 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class BusTasks:
-    """The pollers of an agent."""
+    """The running buses of an agent."""
 
-    def __init__(self, make: Callable[[BusDuty, int], BusPoller]) -> None:
-        """Start without any poller.
+    def __init__(self, make_poller: Callable[[BusConfig, int], BusPoller]) -> None:
+        """Start without any bus.
 
         Args:
-            make: a poller for a bus in a wave: 0 for the first.
+            make_poller: makes the poller of a bus in a start group, 0 for the first.
         """
-        self._make = make
-        self._running: dict[str, _Running] = {}
+        self._make_poller = make_poller
+        self._running: dict[str, _RunningBus] = {}
         self._group: asyncio.TaskGroup | None = None
 
     @property
     def pollers(self) -> tuple[BusPoller, ...]:
         """The pollers that run now."""
-        return tuple(one.poller for one in self._running.values())
+        return tuple(running.poller for running in self._running.values())
 
-    async def run(self, duties: tuple[BusDuty, ...]) -> None:
-        """Poll until cancelled."""
+    async def run(self, configs: tuple[BusConfig, ...]) -> None:
+        """Poll these buses until cancelled."""
         async with asyncio.TaskGroup() as group:
             self._group = group
-            await self.change(self.prepare(duties))
+            await self.apply(self.prepare(configs))
             await asyncio.Event().wait()
 
-    def prepare(self, duties: tuple[BusDuty, ...]) -> Prepared:
-        """Make what polling these asks for; nothing is changed by that.
+    def prepare(self, configs: tuple[BusConfig, ...]) -> PreparedChange:
+        """Make the pollers that a change to these buses needs; nothing is started or stopped.
 
         Raises:
-            Exception: what makes the pollers does.
+            Exception: a poller can't be made.
         """
-        wanted = {one.bus.id: one for one in duties}
-        running = {name: one.duty for name, one in self._running.items()}
-        made = {
-            name: self._make(duty, n // _WAVE)
-            for n, (name, duty) in enumerate(wanted.items())
-            if running.get(name) != duty
+        by_id = {config.bus.id: config for config in configs}
+        running = {bus: running.config for bus, running in self._running.items()}
+        new_pollers = {
+            bus: self._make_poller(config, index // _BUSES_PER_START_GROUP)
+            for index, (bus, config) in enumerate(by_id.items())
+            if running.get(bus) != config
         }
-        return Prepared(wanted, made)
+        return PreparedChange(by_id, new_pollers)
 
-    async def change(self, to: Prepared) -> Change:
-        """Poll these from now on; buses that are as they were go on without a gap."""
-        kept = to.wanted.keys() - to.made.keys()
-        ended = {name: one for name, one in self._running.items() if name not in kept}
-        for name, one in ended.items():
-            one.task.cancel()
-            del self._running[name]
+    async def apply(self, change: PreparedChange) -> Change:
+        """Apply a change; unchanged buses continue without a gap."""
+        unchanged = change.configs.keys() - change.new_pollers.keys()
+        ended = {bus: running for bus, running in self._running.items() if bus not in unchanged}
+        for bus, running in ended.items():
+            running.task.cancel()
+            del self._running[bus]
         if ended:
-            await asyncio.wait([one.task for one in ended.values()])
+            await asyncio.wait([running.task for running in ended.values()])
         untouched = tuple(self._running)
-        for name, poller in to.made.items():
-            self._begin(to.wanted[name], poller, ended.get(name))
-        for name, one in ended.items():
-            if name not in to.wanted:
-                one.poller.retire()
-        return Change(tuple(ended), tuple(to.made), untouched)
+        for bus, poller in change.new_pollers.items():
+            self._start(change.configs[bus], poller, ended.get(bus))
+        for bus, running in ended.items():
+            if bus not in change.configs:
+                running.poller.retire()
+        return Change(tuple(ended), tuple(change.new_pollers), untouched)
 
-    def _begin(self, duty: BusDuty, poller: BusPoller, before: _Running | None) -> None:
+    def _start(self, config: BusConfig, poller: BusPoller, previous: _RunningBus | None) -> None:
         if self._group is None:
-            raise RuntimeError("buses are begun before they run")
-        if before is not None:
-            poller.take_over(before.poller)
-        task = self._group.create_task(poller.run(), name=f"bus {duty.bus.id}")
-        self._running[duty.bus.id] = _Running(duty, poller, task)
+            raise RuntimeError("a bus is started before `run`")
+        if previous is not None:
+            poller.take_over(previous.poller)
+        task = self._group.create_task(poller.run(), name=f"bus {config.bus.id}")
+        self._running[config.bus.id] = _RunningBus(config, poller, task)
 
 
-def duties(folder: SiteFolder, mine: Assignment) -> tuple[BusDuty, ...]:
-    """Return the duty of an agent as one duty for each bus."""
+def bus_configs(folder: SiteFolder, assigned: Assignment) -> tuple[BusConfig, ...]:
+    """Return the configs of the buses that a site assigns to an agent."""
     return tuple(
-        BusDuty(
+        BusConfig(
             bus,
-            mine.meters[bus.id],
-            tuple(folder.models[one.model or ""] for one in mine.meters[bus.id]),
+            assigned.meters[bus.id],
+            tuple(folder.models[meter.model or ""] for meter in assigned.meters[bus.id]),
             folder.site.site.timezone,
         )
-        for bus in mine.buses
+        for bus in assigned.buses
     )

@@ -1,4 +1,14 @@
-"""Keep the polling state of a meter: breakers, faults, and the reads that it refuses."""
+"""Keep the polling state of a meter: circuit breakers, faults, and the reads that it refuses.
+
+Laws:
+
+1. A meter that answers in part is not silent.
+2. A meter that is silent twice in a row is asked less and less often, and so is a meter whose
+   replies can't be understood five times in a row.
+3. Registers that a meter refuses three times in a row because it lacks them are a mistake in its
+   model or in the site. That is logged once, and they are requested rarely from then on, but not
+   never: a gateway that starts up may give the same reply. The other registers are read as before.
+"""
 
 import math
 from collections.abc import Callable, Hashable
@@ -6,28 +16,27 @@ from typing import Final
 
 import msgspec
 
-from edge_agent.polling.circuit_breaker import TRIP, CircuitBreaker
+from edge_agent.circuit_breaker import FAILURE_THRESHOLD, CircuitBreaker
 from edge_agent.polling.polled_meter import PolledMeter
 from edge_agent.protocols import framing
 from edge_agent.protocols.request_reply import Request
 from jieneng.metering.catalog.planned_read import Read
 from jieneng.metering.errors import JienengError
 from jieneng.metering.site import Link
-from jieneng.observe import Log, LoggedFault, timeless
+from jieneng.observe import Log, LoggedFault, no_clock
 
-_DOUBT_S: Final = 60.0  # registers that it refused are asked for again after this, doubling ...
-_DOUBT_LONGEST_S: Final = 3600.0  # ... up to this
-_GARBLED: Final = (
-    5  # wrong replies in a row that are no noise: two devices of one number, a bad wire
-)
-_MISTAKES: Final = 3  # refusals in a row that are no passing state of the device
-UNPOLLED: Final = "no longer polled"  # why a fault is over though nothing was mended
+_REFUSED_RETRY_S: Final = 60.0  # refused registers are requested again after this, doubling ...
+_LONGEST_REFUSED_RETRY_S: Final = 3600.0  # ... up to this
+_REFUSALS: Final = 3  # refusals in a row that are no passing state of the device
+# Invalid replies in a row that are no noise: two devices with one unit number, or a bad cable.
+_INVALID_REPLIES: Final = 5
+UNPOLLED: Final = "no longer polled"  # reason why a fault ends although nothing was repaired
 
 
 class ReadState(msgspec.Struct, frozen=True):
     """A read of a meter with its breaker and fault, for registers that the meter may lack.
 
-    Breaker and fault move together.
+    The breaker is at rest exactly while the fault is absent.
     """
 
     read: Read
@@ -35,42 +44,42 @@ class ReadState(msgspec.Struct, frozen=True):
     breaker: CircuitBreaker
     fault: LoggedFault
 
-    def refused(self, reason: JienengError, now_s: float) -> None:
+    def record_refusal(self, reason: JienengError, now_s: float) -> None:
         """Count a refusal of these registers."""
-        self.breaker.failed(now_s)
-        self.fault.happened(reason)
+        self.breaker.record_failure(now_s)
+        self.fault.report(reason)
 
     def clear_fault(self) -> None:
         """Clear the fault and reset the breaker."""
-        self.breaker.answered()
-        self.fault.over()
+        self.breaker.record_success()
+        self.fault.clear()
 
 
 class MeterState:
-    """The polling state of one meter. While `fault` is over, both breakers are at rest.
+    """The polling state of one meter. While `fault` is absent, both breakers are at rest.
 
     Attributes:
-        meter: what to ask it for, and what it says.
-        breaker: whether it is asked, where it may be silent ...
-        garble: ... and where what it says can't be understood.
-        fault: that it does not answer.
-        owes: an answer that may still come, and could be taken for that to another question.
-        framing: how its protocol is framed on the bus.
+        meter: the meter.
+        silence_breaker: delay after polls without an answer.
+        invalid_breaker: delay after replies that can't be understood.
+        fault: the fault that the meter does not answer as it should.
+        may_reply_late: True if a late reply may still come that can't be told from the right one.
+        framing: framing of the meter's protocol on the bus.
     """
 
     __slots__ = (
-        "_asked",
-        "_known",
+        "_due_reads",
+        "_due_states",
         "_log",
+        "_log_fields",
         "_now_s",
-        "_reads",
-        "_who",
-        "breaker",
+        "_states",
         "fault",
         "framing",
-        "garble",
+        "invalid_breaker",
+        "may_reply_late",
         "meter",
-        "owes",
+        "silence_breaker",
     )
 
     def __init__(
@@ -79,70 +88,83 @@ class MeterState:
         bus: str,
         link: Link,
         log: Log,
-        now_s: Callable[[], float] = timeless,
+        now_s: Callable[[], float] = no_clock,
     ) -> None:
-        who = {"bus": bus, "meter": meter.id, **meter.bus_address, "model": meter.model}
+        self._log_fields = {
+            "bus": bus,
+            "meter": meter.id,
+            **meter.bus_address,
+            "model": meter.model,
+        }
         self.meter: Final = meter
-        self.breaker: Final = CircuitBreaker(meter.interval_s)
-        self.garble: Final = CircuitBreaker(meter.interval_s, trip=_GARBLED)
+        self.silence_breaker: Final = CircuitBreaker(meter.interval_s)
+        self.invalid_breaker: Final = CircuitBreaker(meter.interval_s, threshold=_INVALID_REPLIES)
         self.fault: Final = LoggedFault(
-            log, "meter does not answer as it should", after=TRIP, now_s=now_s, **who
+            log,
+            "meter does not answer as it should",
+            after=FAILURE_THRESHOLD,
+            now_s=now_s,
+            **self._log_fields,
         )
-        self.owes = False
+        self.may_reply_late = False
         self.framing = framing(meter.protocol, link)
         self._log = log
         self._now_s = now_s
-        self._who = who
-        self._reads: tuple[Read, ...] = ()
-        self._asked: tuple[ReadState, ...] = ()
-        self._known: dict[Hashable, ReadState] = {}
+        self._due_reads: tuple[Read, ...] = ()
+        self._due_states: tuple[ReadState, ...] = ()
+        self._states: dict[Hashable, ReadState] = {}
 
     @property
     def not_before_s(self) -> float:
         """Earliest monotonic time at which the meter may be asked again [s]."""
-        if not self.fault.times:
+        if not self.fault.occurrences:
             return -math.inf
-        return max(self.breaker.not_before_s, self.garble.not_before_s)
+        return max(self.silence_breaker.not_before_s, self.invalid_breaker.not_before_s)
 
-    def answered(self) -> None:
+    def reset_breakers(self) -> None:
         """Reset both breakers after a valid reply."""
-        self.breaker.answered()
-        self.garble.answered()
+        self.silence_breaker.record_success()
+        self.invalid_breaker.record_success()
+
+    def record_invalid_reply(self, now_s: float) -> None:
+        """Count a poll whose only replies were invalid; the meter is not silent."""
+        self.silence_breaker.record_success()
+        self.invalid_breaker.record_failure(now_s)
 
     def change_link(self, link: Link) -> None:
         """Rebuild all requests for another kind of link."""
         self.framing = framing(self.meter.protocol, link)
-        self._reads = ()
-        for key, one in self._known.items():
-            request = self.framing.request(self.meter.on_site, one.read)
-            self._known[key] = msgspec.structs.replace(one, request=request)
+        self._due_reads = ()
+        for key, state in self._states.items():
+            request = self.framing.request(self.meter.site_meter, state.read)
+            self._states[key] = msgspec.structs.replace(state, request=request)
 
     def retire(self) -> None:
         """End all faults, because the meter is no longer polled."""
-        for fault in (self.fault, *(one.fault for one in self._known.values())):
+        for fault in (self.fault, *(state.fault for state in self._states.values())):
             fault.end(why=UNPOLLED)
 
-    def ask(self, number: int) -> tuple[ReadState, ...]:
-        """Return the reads of a poll, each with its breaker and fault."""
-        reads = self.meter.ask(number)
-        if reads is not self._reads:
-            self._reads, self._asked = reads, tuple(map(self._state_of, reads))
-        return self._asked
+    def reads_due(self, slot_number: int) -> tuple[ReadState, ...]:
+        """Return the reads of the poll in a slot, each with its breaker and fault."""
+        reads = self.meter.reads_due(slot_number)
+        if reads is not self._due_reads:
+            self._due_reads, self._due_states = reads, tuple(map(self._state_of, reads))
+        return self._due_states
 
     def _state_of(self, read: Read) -> ReadState:
         key = read.request_key
-        if key not in self._known:
-            self._known[key] = ReadState(
+        if key not in self._states:
+            self._states[key] = ReadState(
                 read,
-                self.framing.request(self.meter.on_site, read),
-                CircuitBreaker(_DOUBT_S, _DOUBT_LONGEST_S, trip=_MISTAKES),
+                self.framing.request(self.meter.site_meter, read),
+                CircuitBreaker(_REFUSED_RETRY_S, _LONGEST_REFUSED_RETRY_S, threshold=_REFUSALS),
                 LoggedFault(
                     self._log,
                     "meter has no such registers: check its model and unit in site.toml",
-                    after=_MISTAKES,
+                    after=_REFUSALS,
                     now_s=self._now_s,
                     **read.log_fields,
-                    **self._who,
+                    **self._log_fields,
                 ),
             )
-        return self._known[key]
+        return self._states[key]

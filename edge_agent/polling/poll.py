@@ -1,9 +1,12 @@
 """The state of one poll of one meter, and the counts of all polls of a bus. Pure.
 
-Law: what a poll took is the meter's, from the first question that was sent; what the bus was busy
-for is more, with all that it waited for before that. A poll is complete only if every read was
-asked for and answered. Where replies carry no number, an answer that turns out to be another
-question's takes with it those before it that can't be told from it.
+Laws:
+
+1. A poll lasts from its first request to its end. The time for which the bus is busy with it is
+   longer: it includes the wait before the first request.
+2. A poll is complete only if every read was requested and answered.
+3. If replies carry no number, and one turns out to be the reply to another request, the replies
+   before it that can't be told from it are discarded as well.
 """
 
 from typing import NamedTuple
@@ -16,12 +19,12 @@ from jieneng.metering.catalog.planned_read import Read
 from jieneng.metering.errors import LinkDown, LinkError, PeerError
 
 
-class Trouble(NamedTuple):
-    """The reason why a read has no answer.
+class ReadFailure(NamedTuple):
+    """A read without an answer.
 
     Attributes:
-        error: what the link or the reply said.
-        read: which one.
+        error: error of the link or of the reply.
+        read: the read.
     """
 
     error: LinkError | PeerError
@@ -32,41 +35,41 @@ class Poll(msgspec.Struct):
     """The state of one poll.
 
     Attributes:
-        polled: whose it is.
-        asked: what for.
-        replies: to all reads, None where there is none.
-        began_s: on the monotonic clock: from then on the bus was busy with it, if only with waiting
-            until it may be asked.
-        before: questions that the bus had been asked until then.
-        asked_s: when its first question was sent; None where none was.
-        trouble: the last that says something about meter or link; None where all is well.
-        complete: every read was asked for and answered.
-        pauses: that were made for a busy meter.
+        meter_state: polling state of the meter.
+        reads: the reads that are due, each with its breaker and fault.
+        replies: reply to each read; None for a read without one.
+        began_s: time on the monotonic clock from which the bus is busy with the poll.
+        requests_before: number of requests that had been sent on the bus until then.
+        first_request_s: time at which the first request was sent; None if none was.
+        failure: last failure that concerns the meter or the link; None if there was none.
+        complete: True if every read was requested and answered.
+        busy_retries: number of pauses made because the meter was busy.
     """
 
-    polled: MeterState
-    asked: tuple[ReadState, ...]
+    meter_state: MeterState
+    reads: tuple[ReadState, ...]
     replies: list[Reply | None]
     began_s: float
-    before: int
-    asked_s: float | None = None
-    trouble: Trouble | None = None
+    requests_before: int
+    first_request_s: float | None = None
+    failure: ReadFailure | None = None
     complete: bool = True
-    pauses: int = 0
+    busy_retries: int = 0
 
     def duration_s(self, ended_s: float) -> float:
-        """Return the time since the first request, or since the first attempt if none was sent.
+        """Return the time since the first request, or since the beginning if none was sent.
 
-        What the link waited for before that is mostly the answer of another meter.
+        Before its first request a link mostly waits for a late reply of another meter.
         """
-        return ended_s - (self.began_s if self.asked_s is None else self.asked_s)
+        return ended_s - (self.began_s if self.first_request_s is None else self.first_request_s)
 
     def discard_ambiguous_replies(self, number: int) -> None:
         """Discard earlier replies that may belong to another request, after a stray reply.
 
-        Then neither did what came for that, if it is like the one before it in turn; and so on.
+        Requests whose replies have the same shape can't be told apart. If the reply to one is
+        stray, so may be the reply to the request before it, and so on.
         """
-        reads = [state.read for state in self.asked[:number]]
+        reads = [state.read for state in self.reads[:number]]
         while len(reads) > 1 and reads[-2].reply_shape == reads[-1].reply_shape:
             reads.pop()
             self.replies[len(reads)] = None
@@ -79,26 +82,26 @@ class Poll(msgspec.Struct):
     @property
     def found_link_down(self) -> bool:
         """True if the link was down before anything was read."""
-        down = self.trouble is not None and isinstance(self.trouble.error, LinkDown)
-        return down and not self.answered
+        is_down = self.failure is not None and isinstance(self.failure.error, LinkDown)
+        return is_down and not self.answered
 
 
 class PollCounts(msgspec.Struct):
     """Counts of a bus's finished polls since the agent started.
 
     Attributes:
-        ok: every read was answered.
-        failed: one was not.
-        seconds: that the bus was busy with all of them, its waits included.
+        ok: number of polls in which every read was answered.
+        failed: number of all other polls.
+        busy_s: time for which the bus was busy with all of them, including waits.
     """
 
     ok: int = 0
     failed: int = 0
-    seconds: float = 0.0
+    busy_s: float = 0.0
 
-    def add(self, lasted_s: float, complete: bool) -> None:
+    def add(self, busy_s: float, complete: bool) -> None:
         """Count one finished poll."""
-        self.seconds += lasted_s
+        self.busy_s += busy_s
         if complete:
             self.ok += 1
         else:

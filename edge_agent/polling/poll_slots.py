@@ -2,17 +2,19 @@
 
 Laws:
 
-1. In an interval of UTC that was not there before, the slot is at its phase: the same place in all.
-2. In one that was there before, it is at another place, and each time that it comes again at yet
-   another; none of the first hundred is near one of the others. So no poll gets the stamp of an
-   earlier one: two readings of a meter in one millisecond are one point in the store, and the
-   first of them would be lost there without being counted.
-3. The clock went back where it shows less than at the last look. Whoever looks before each question
-   misses no jump but one while that is under way: its answer alone may get a stamp again. So may,
-   after further jumps, what was planned when the clock jumped ahead to what it had never shown:
-   that is asked when it was planned, at any place, because a slot passed over may be a whole day.
-4. What the clock jumped over was not there. Of the spans that it showed, the hundred latest are
-   remembered, as long as the agent runs.
+1. In an interval of UTC that the clock has not shown before, the slot is at its phase: at the same
+   place in every interval.
+2. In an interval that the clock has shown before, the slot is at another place, and at yet another
+   each time the interval comes again; the first hundred places are well apart. So no poll gets the
+   time stamp of an earlier one. Two readings of a meter with one time stamp would be one point in
+   the store: the first would be overwritten there, and counted nowhere as lost.
+3. The clock was set back if it shows less than at the last update. It is updated before each
+   request, so only a jump during a request goes unnoticed, and only the reply to that request may
+   get a time stamp again. After further jumps this also holds for polls that were planned when the
+   clock had jumped ahead of all that it had shown: they are made when they were planned, wherever
+   that is, because a slot passed over may cost a whole day.
+4. Times that the clock jumped over were not shown. Of the spans that it did show, the hundred
+   latest are remembered, as long as the agent runs.
 """
 
 from collections import deque
@@ -20,10 +22,11 @@ from typing import Final, NamedTuple
 
 from jieneng.metering.reading import MILLISECONDS
 
-# The golden ratio's: of so many steps around a circle, no two end as far apart at their nearest.
-_STEP: Final = 0.6180339887
-_REMEMBERED: Final = 100
-_FORWARD_MS: Final = 1000  # that UTC gains on the running time between two looks, where it jumped
+# The golden ratio: of so many steps around a circle, no other step leaves the nearest two as far
+# apart.
+_GOLDEN_STEP: Final = 0.6180339887
+_MAX_SPANS: Final = 100
+_JUMP_AHEAD_MS: Final = 1000  # gain of UTC on the running time between updates that is a jump
 
 
 class _Span(NamedTuple):
@@ -37,71 +40,76 @@ class PollSlots:
     """The poll slots of one agent's wall clock.
 
     Attributes:
-        returns: jumps after which it can show again what it showed before.
+        rewinds: number of jumps to a time that the clock had shown before, or before that.
     """
 
     def __init__(self, now_ms: int, now_s: float) -> None:
-        """Look for the first time.
+        """Take the first reading of both clocks.
 
         Args:
-            now_ms: UTC, as the system says.
-            now_s: the monotonic clock.
+            now_ms: UTC as the system clock shows it.
+            now_s: time of the monotonic clock.
         """
-        self.returns = 0
+        self.rewinds = 0
         self._began_ms = now_ms
-        self._seen_ms = now_ms
-        self._seen_s = now_s
-        self._shown: deque[_Span] = deque(maxlen=_REMEMBERED)  # before the last jump
+        self._last_ms = now_ms
+        self._last_s = now_s
+        self._past_spans: deque[_Span] = deque(maxlen=_MAX_SPANS)  # before the last jump
 
-    def look(self, now_ms: int, now_s: float) -> int:
-        """Look again; how many returns there were up to now."""
-        gained_ms = now_ms - self._seen_ms - MILLISECONDS * (now_s - self._seen_s)
-        if now_ms < self._seen_ms or gained_ms > _FORWARD_MS:
-            self._shown.append(_Span(self._began_ms, self._seen_ms))
+    def update(self, now_ms: int, now_s: float) -> int:
+        """Take another reading of both clocks, and return the number of rewinds."""
+        gained_ms = now_ms - self._last_ms - MILLISECONDS * (now_s - self._last_s)
+        if now_ms < self._last_ms or gained_ms > _JUMP_AHEAD_MS:
+            self._past_spans.append(_Span(self._began_ms, self._last_ms))
             self._began_ms = now_ms
-            self.returns += any(now_ms <= one.end_ms for one in self._shown)
-        self._seen_ms, self._seen_s = now_ms, now_s
-        return self.returns
+            self.rewinds += any(now_ms <= span.end_ms for span in self._past_spans)
+        self._last_ms, self._last_s = now_ms, now_s
+        return self.rewinds
 
-    def slot(
+    def next_slot(
         self,
         after_s: float,
-        ahead_s: float,
+        clock_offset_s: float,
         phase_s: float,
         interval_s: float,
         *,
         missed: bool = False,
     ) -> tuple[int, float]:
-        """Return the first slot after a moment.
+        """Return the first slot after a time.
 
-        The last interval that comes again has none, save for what missed its own: there was a poll
-        in it, and the next one is at its phase.
+        The last interval that the clock shows again has no slot, unless its own was missed: it
+        already had a poll, and the next interval has its slot at the phase.
 
         Args:
-            after_s: on the monotonic clock.
-            ahead_s: how much UTC is ahead of that.
-            phase_s: where the slot is in each interval.
-            interval_s: from one to the next.
-            missed: whether the slot is instead of one that would have been now.
+            after_s: time on the monotonic clock.
+            clock_offset_s: UTC minus the time of the monotonic clock.
+            phase_s: delay of the slot after the start of each interval.
+            interval_s: time from one slot to the next.
+            missed: True if the slot replaces one that would have been now.
 
         Returns:
-            The number of the interval, counted from UTC's zero, and when the slot is due, on the
-            monotonic clock.
+            The number of the interval, counted from the zero of UTC, and the time on the monotonic
+            clock at which the slot is due.
         """
-        face_s = ahead_s - phase_s
-        number = int((after_s + face_s) // interval_s)
-        due_s = number * interval_s - face_s
+        offset_s = clock_offset_s - phase_s
+        number = int((after_s + offset_s) // interval_s)
+        due_s = number * interval_s - offset_s
         begins_s = number * interval_s + phase_s
-        later_s = self._later_s(begins_s, interval_s)
-        following_s = self._later_s(begins_s + interval_s, interval_s)
-        if later_s and (following_s or missed) and due_s + later_s > after_s:
-            return number, due_s + later_s
+        delay_s = self._repeat_delay_s(begins_s, interval_s)
+        next_delay_s = self._repeat_delay_s(begins_s + interval_s, interval_s)
+        if delay_s and (next_delay_s or missed) and due_s + delay_s > after_s:
+            return number, due_s + delay_s
         number += 1
-        return number, number * interval_s - face_s + following_s
+        return number, number * interval_s - offset_s + next_delay_s
 
-    def _later_s(self, begins_s: float, interval_s: float) -> float:
-        """Return the slot's delay after its phase in the interval that begins at a UTC time [s]."""
+    def _repeat_delay_s(self, begins_s: float, interval_s: float) -> float:
+        """Return the delay of a slot after its phase, from how often its interval was shown [s].
+
+        Args:
+            begins_s: UTC of the phase in the interval.
+            interval_s: length of the interval.
+        """
         begin_ms = MILLISECONDS * begins_s
         end_ms = begin_ms + MILLISECONDS * interval_s
-        times = sum(one.begin_ms < end_ms and one.end_ms >= begin_ms for one in self._shown)
-        return times * _STEP % 1.0 * interval_s
+        times = sum(span.begin_ms < end_ms and span.end_ms >= begin_ms for span in self._past_spans)
+        return times * _GOLDEN_STEP % 1.0 * interval_s

@@ -2,13 +2,15 @@
 
 Laws:
 
-1. A poll is one sample, stamped with the reply that holds the consumption counter, or with the
-   last reply where that one is missing. What was not answered, or is no finite number, is NaN.
-   Polls may be understood later than they were heard, but in the same order.
-2. What is asked for in a poll is what is due in it (`PollPlan`), and due again until it was got.
-3. A ratio holds from the start of its local day: a sample is computed with those in force at its
-   own time, even if it was asked for a moment before midnight. Before its first day a ratio was
-   what it was on that day: a counter must not jump when a dated row comes into force.
+1. A poll is one sample. Its time stamp is that of the reply with the consumption counter, or of the
+   last reply if that one is missing. A value that was not read, or that is no finite number, is
+   NaN. Polls may be decoded later than they were made, but in the same order.
+2. A poll reads the quantities that are due in it (`PollPlan`). A quantity that was not read stays
+   due.
+3. A transformer ratio is in force from the start of its local day. A sample is computed with the
+   ratios in force at its own time, even if it was requested a moment before midnight. Before the
+   first day of a ratio, its first value is used: a counter must not jump when a dated row comes
+   into force.
 """
 
 import math
@@ -27,13 +29,13 @@ from edge_agent.protocols.request_reply import Reply
 from edge_agent.timekeeping.clock_trust import EARLIEST_MS
 from jieneng.metering.catalog.meter_model import Model
 from jieneng.metering.catalog.planned_read import Read
-from jieneng.metering.quantities import AN_HOUR, CONSUMPTION, QUANTITIES, Medium
+from jieneng.metering.quantities import CONSUMPTION, GROWTH_PER_HOUR, QUANTITIES, Medium
 from jieneng.metering.read_plan import PollPlan
 from jieneng.metering.reading import MILLISECONDS, PollReport, Sample
-from jieneng.metering.site import Meter, value_on
+from jieneng.metering.site import Meter, value_in_force
 
-#: The rate that a nameplate's maximum bounds.
-_RATES: Final[Mapping[Medium, str]] = {
+#: The momentary rate that the nameplate's maximum limits, by medium.
+_RATE_QUANTITIES: Final[Mapping[Medium, str]] = {
     "electricity": "power_kw",
     "water": "flow_m3_h",
     "gas": "flow_m3_h",
@@ -42,15 +44,15 @@ _RATES: Final[Mapping[Medium, str]] = {
 
 
 class _Layout(msgspec.Struct, frozen=True):
-    """The reads of a poll, and the indexes of counter and rate among its values.
+    """The reads of a poll, and the positions of counter and rate among its values.
 
     Attributes:
-        reads: what to ask for.
-        quantities: what they hold.
-        unknown: the values of each where it was not answered.
-        counter_read: which of the reads holds the consumption counter ...
-        counter: ... and where that is among the values.
-        rate: where the momentary rate is; None where it is not asked for.
+        reads: the reads, in the order in which they are requested.
+        quantities: names of all values, in the same order.
+        unknown: values of each read if it is not answered.
+        counter_read: index of the read that holds the consumption counter.
+        counter: index of the consumption counter among the values.
+        rate: index of the momentary rate among the values; None if it is not read.
     """
 
     reads: tuple[Read, ...]
@@ -62,18 +64,18 @@ class _Layout(msgspec.Struct, frozen=True):
 
 
 class _Plan:
-    """The read plan between two changes of a ratio, shared by all meters that are alike.
+    """The read plan for certain ratios, shared by all meters of one model and the same cadences.
 
     Attributes:
-        polls: what is due when.
-        step: of the counter's register, in its canonical unit; 0 for a float ...
-        float_step: ... which has this share of its value.
+        polls: plan of the reads that are due in each poll.
+        step: smallest step of the counter's register [canonical unit]; 0 for a float.
+        float_step: step of a float as a share of its value; 0 for other types.
     """
 
     def __init__(self, model: Model, every: Mapping[str, int], ct: Fraction, pt: Fraction) -> None:
         medium = model.model.medium
         self._counter = CONSUMPTION[medium]
-        self._rate = _RATES[medium]
+        self._rate = _RATE_QUANTITIES[medium]
         row = next(row for row in model.point if row.quantity == self._counter)
         self.polls: Final = PollPlan(model, {"ct": ct, "pt": pt}, every)
         self.step: Final = row.step(ct, pt)
@@ -84,100 +86,102 @@ class _Plan:
         """Return the layout of a poll in which these cadences are due; made once."""
         layout = self._layouts.get(due)
         if layout is None:
-            layout = self._layouts[due] = self._laid_out(self.polls.reads(due))
+            layout = self._layouts[due] = self._make_layout(self.polls.reads(due))
         return layout
 
-    def _laid_out(self, reads: tuple[Read, ...]) -> _Layout:
+    def _make_layout(self, reads: tuple[Read, ...]) -> _Layout:
         quantities = tuple(name for read in reads for name in read.quantities)
         return _Layout(
             reads,
             quantities,
             tuple((math.nan,) * len(read.quantities) for read in reads),
-            next(n for n, read in enumerate(reads) if self._counter in read.quantities),
+            next(index for index, read in enumerate(reads) if self._counter in read.quantities),
             quantities.index(self._counter),
             quantities.index(self._rate) if self._rate in quantities else None,
         )
 
 
 class PolledMeter:
-    """A meter, what to ask it for, and what it is judged by.
+    """A meter with its read plan, and with the checks that judge its samples.
 
     Attributes:
-        id: of the meter.
-        on_site: the meter as `site.toml` has it.
+        id: id of the meter.
+        site_meter: row of the meter in `site.toml`.
         model: id of its model.
-        protocol: that it speaks.
-        interval_s: between two polls.
-        made_of: all that decides what it is asked for, and how that is understood.
-        due: the cadences of the poll that was asked for last.
+        protocol: protocol that it speaks.
+        interval_s: time from one poll to the next.
+        definition: everything that decides what is read and how it is decoded.
+        due_cadences: cadences that are due in the latest poll.
     """
 
     __slots__ = (
-        "_catalog",
-        "_changes_ms",
-        "_complete",
+        "_complete_slot",
         "_counter_check",
-        "_days",
-        "_is_mixed",
+        "_has_cadences",
         "_layout",
-        "_number",
+        "_model",
         "_plan",
+        "_ratio_changes_ms",
+        "_ratio_days",
         "_repetition_checks",
         "_since_ms",
+        "_slot",
         "_until_ms",
-        "due",
+        "definition",
+        "due_cadences",
         "id",
         "interval_s",
-        "made_of",
         "model",
-        "on_site",
         "protocol",
+        "site_meter",
     )
 
     def __init__(self, meter: Meter, model: Model, zone: ZoneInfo) -> None:
         self.id: Final = meter.id
-        self.on_site: Final = meter
+        self.site_meter: Final = meter
         self.model: Final = model.id
         self.protocol: Final = model.protocol
         self.interval_s: Final = meter.interval_s
-        # What a plan is made of, and no more: a model's vectors are no matter of the agent's.
-        self._catalog = model.for_polling()
-        self.made_of: Final = (meter, self._catalog, zone)
-        self._days = sorted({row.from_ for row in (*meter.ct, *meter.pt)})
-        self._changes_ms = [
-            _start_ms(datetime(day.year, day.month, day.day, tzinfo=zone)) for day in self._days
+        # Without the model's test vectors: they do not change how the meter is polled.
+        self._model = model.for_polling()
+        self.definition: Final = (meter, self._model, zone)
+        self._ratio_days = sorted({row.from_ for row in (*meter.ct, *meter.pt)})
+        self._ratio_changes_ms = [
+            _start_ms(datetime(day.year, day.month, day.day, tzinfo=zone))
+            for day in self._ratio_days
         ]
         self._counter_check = CounterCheck(
-            meter.rated_max, AN_HOUR[QUANTITIES[CONSUMPTION[meter.medium]].unit]
+            meter.rated_max, GROWTH_PER_HOUR[QUANTITIES[CONSUMPTION[meter.medium]].unit]
         )
         self._repetition_checks: dict[tuple[int, ...], RepetitionCheck] = {}
-        self._number = 0  # of the poll that was asked for ...
-        self._complete: int | None = None  # ... and of the last that got what was due
+        self._slot = 0  # number of the slot of the latest poll ...
+        self._complete_slot: int | None = None  # ... and of the latest complete one
         self._apply_ratios_of(EARLIEST_MS)
-        self.due: tuple[int, ...] = self._plan.polls.cadences
-        self._is_mixed = len(self.due) > 1
-        self._layout = self._plan.layout(self.due)
+        self.due_cadences: tuple[int, ...] = self._plan.polls.cadences
+        self._has_cadences = len(self.due_cadences) > 1
+        self._layout = self._plan.layout(self.due_cadences)
 
     @property
     def bus_address(self) -> dict[str, int | str]:
         """Address on the bus, under the key by which `site.toml` gives it."""
-        return self.on_site.bus_address
+        return self.site_meter.bus_address
 
-    def ask(self, number: int) -> tuple[Read, ...]:
-        """Return the reads that are `due` in a poll.
-
-        What a read asks for is the same whatever ratios are in force.
+    def reads_due(self, slot_number: int) -> tuple[Read, ...]:
+        """Return the reads of the poll in a slot. Their requests do not depend on the ratios.
 
         Args:
-            number: of its interval on the clock's face.
+            slot_number: number of the slot (`schedule.Slot`).
         """
-        self._number = number
-        if self._is_mixed and (due := self._plan.polls.due(number, self._complete)) != self.due:
-            self.due, self._layout = due, self._plan.layout(due)
+        self._slot = slot_number
+        if (
+            self._has_cadences
+            and (due := self._plan.polls.due(slot_number, self._complete_slot)) != self.due_cadences
+        ):
+            self.due_cadences, self._layout = due, self._plan.layout(due)
         return self._layout.reads
 
-    def stamp(self, replies: Sequence[Reply | None]) -> Reply | None:
-        """Return the reply whose arrival is the time of the poll."""
+    def timestamp_reply(self, replies: Sequence[Reply | None]) -> Reply | None:
+        """Return the reply whose time stamp the sample of a poll gets."""
         counter = replies[self._layout.counter_read]
         return counter or next(filter(None, reversed(replies)), None)
 
@@ -187,11 +191,11 @@ class PolledMeter:
             return None
         time_ms = result.time_ms
         if not self._since_ms <= time_ms < self._until_ms:
-            # A clock that can't be believed yet tells no day: the earliest it could is nearest.
+            # An implausible clock does not know the day. The earliest plausible one is nearest.
             self._apply_ratios_of(max(time_ms, EARLIEST_MS))
-            self._layout = self._plan.layout(self.due)
-        due = result.due
-        layout = self._layout if due is self.due else self._plan.layout(due)
+            self._layout = self._plan.layout(self.due_cadences)
+        due = result.due_cadences
+        layout = self._layout if due is self.due_cadences else self._plan.layout(due)
         data: list[bytes | None] = []
         values: tuple[float, ...] = ()
         for number, reply in enumerate(result.replies):
@@ -214,23 +218,23 @@ class PolledMeter:
         return Sample(self.id, time_ms, quality, layout.quantities, values)
 
     def mark_complete(self) -> None:
-        """Mark the last poll as complete: what was due is not due any more."""
-        self._complete = self._number
+        """Mark the latest poll as complete: the cadences that were due in it are served."""
+        self._complete_slot = self._slot
 
     def _apply_ratios_of(self, time_ms: int) -> None:
         """Use the ratios that are in force at a UTC time."""
-        number = bisect_right(self._changes_ms, time_ms)
-        edges = [-math.inf, *self._changes_ms, math.inf]
-        self._since_ms, self._until_ms = edges[number], edges[number + 1]
-        every = tuple(sorted(self.on_site.every.items()))
-        self._plan = _plan(self._catalog, every, **self._ratios(number))
+        changes = bisect_right(self._ratio_changes_ms, time_ms)
+        limits_ms = [-math.inf, *self._ratio_changes_ms, math.inf]
+        self._since_ms, self._until_ms = limits_ms[changes], limits_ms[changes + 1]
+        every = tuple(sorted(self.site_meter.every.items()))
+        self._plan = _plan(self._model, every, **self._ratios(changes))
 
-    def _ratios(self, number: int) -> dict[str, Fraction]:
-        """CT and PT after that many changes; 1 where there is no row at all."""
-        day = self._days[number - 1] if number else date.min
+    def _ratios(self, changes: int) -> dict[str, Fraction]:
+        """Return CT and PT after a number of changes; 1 if the site gives none."""
+        day = self._ratio_days[changes - 1] if changes else date.min
         ratios = dict[str, Fraction]()
-        for name, rows in (("ct", self.on_site.ct), ("pt", self.on_site.pt)):
-            value = value_on(rows, day, rows[0].value if rows else 1.0)
+        for name, rows in (("ct", self.site_meter.ct), ("pt", self.site_meter.pt)):
+            value = value_in_force(rows, day, rows[0].value if rows else 1.0)
             ratios[name] = Fraction(str(value))  # through text: 0.1 is meant as a tenth
         return ratios
 
@@ -239,18 +243,18 @@ class PollResult(msgspec.Struct, frozen=True, gc=False):
     """The replies of one poll, which are decoded later, and its statistics.
 
     Attributes:
-        meter: that was asked.
-        due: for which of its cadences.
-        replies: one a read; None where there is none.
-        time_ms: UTC, milliseconds since 1970: of the reply that tells it, or of the poll's end.
-        ok: whether every read was answered as it should.
-        duration_ms: from the first question to the last answer or time-out; where none could be
-            sent, for as long as that was tried.
-        attempts: questions asked, repeated ones included.
+        meter: the meter.
+        due_cadences: cadences that were due.
+        replies: reply to each read; None for a read without one.
+        time_ms: time of the sample, or of the poll's end if there is none [UTC, ms since 1970].
+        ok: True if every read was answered correctly.
+        duration_ms: time from the first request to the last reply or timeout; if none could be
+            sent, the time for which that was tried [ms].
+        attempts: number of requests sent, repeated ones included.
     """
 
     meter: PolledMeter
-    due: tuple[int, ...]
+    due_cadences: tuple[int, ...]
     replies: Sequence[Reply | None]
     time_ms: int
     ok: bool
@@ -262,7 +266,7 @@ class PollResult(msgspec.Struct, frozen=True, gc=False):
         """True if there is a sample."""
         return any(self.replies)
 
-    def at(self, time_ms: int) -> "PollResult":
+    def with_time(self, time_ms: int) -> "PollResult":
         """Return the result with another time stamp."""
         return msgspec.structs.replace(self, time_ms=time_ms)
 
@@ -270,14 +274,14 @@ class PollResult(msgspec.Struct, frozen=True, gc=False):
         """Return the decoded sample."""
         return self.meter.sample(self)
 
-    def poll(self) -> PollReport:
+    def report(self) -> PollReport:
         """Return the report of the poll."""
         return PollReport(self.meter.id, self.time_ms, self.ok, self.duration_ms, self.attempts)
 
 
 @lru_cache(maxsize=1024)
 def _plan(model: Model, every: tuple[tuple[str, int], ...], ct: Fraction, pt: Fraction) -> _Plan:
-    """Shared by all meters of one model, the same cadences and the same ratios."""
+    """Return the plan that all meters of one model, cadences and ratios share."""
     return _Plan(model, dict(every), ct, pt)
 
 

@@ -27,8 +27,8 @@ from edge_agent.protocols.request_reply import (
     SKIPPED_LATE_REPLY,
     BusProtocol,
     Exchange,
+    FailureKind,
     Framing,
-    Meaning,
     Request,
 )
 from jieneng.metering.catalog.modbus_reads import ModbusRead
@@ -158,17 +158,17 @@ def _number(data: bytes) -> int:
 
 
 #: Exception codes, as section 7 of the application protocol names them.
-_EXCEPTIONS: Final[Mapping[int, Meaning]] = MappingProxyType(
+_EXCEPTIONS: Final[Mapping[int, FailureKind]] = MappingProxyType(
     {
-        0x01: Meaning.NOT_THERE,  # illegal function
-        0x02: Meaning.NOT_THERE,  # illegal data address
-        0x03: Meaning.NOT_THERE,  # illegal data value: here always the count
-        0x04: Meaning.REFUSED,  # server device failure
-        0x05: Meaning.BUSY,  # acknowledge: accepted, takes its time
-        0x06: Meaning.BUSY,  # server device busy
-        0x08: Meaning.REFUSED,  # memory parity error
-        0x0A: Meaning.UNREACHABLE,  # gateway path unavailable
-        0x0B: Meaning.UNREACHABLE,  # gateway target device failed to respond
+        0x01: FailureKind.NOT_THERE,  # illegal function
+        0x02: FailureKind.NOT_THERE,  # illegal data address
+        0x03: FailureKind.NOT_THERE,  # illegal data value: here always the count
+        0x04: FailureKind.REFUSED,  # server device failure
+        0x05: FailureKind.BUSY,  # acknowledge: accepted, takes its time
+        0x06: FailureKind.BUSY,  # server device busy
+        0x08: FailureKind.REFUSED,  # memory parity error
+        0x0A: FailureKind.UNREACHABLE,  # gateway path unavailable
+        0x0B: FailureKind.UNREACHABLE,  # gateway target device failed to respond
     }
 )
 
@@ -184,9 +184,12 @@ def _framing(link: Link) -> Framing:
 
     if link == "tcp":
         return Framing(
-            request=request, numbered=True, refusals=_EXCEPTIONS, may_trail=may_be_next_frame
+            request=request,
+            numbered=True,
+            refusal_kinds=_EXCEPTIONS,
+            may_follow_reply=may_be_next_frame,
         )
-    return Framing(request=request, numbered=False, refusals=_EXCEPTIONS)
+    return Framing(request=request, numbered=False, refusal_kinds=_EXCEPTIONS)
 
 
 def _line_bytes(read: ModbusRead) -> int:

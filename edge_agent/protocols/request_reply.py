@@ -15,11 +15,11 @@ from typing import Any, Final, Protocol, TypeAlias
 
 import msgspec
 
-from jieneng.metering.errors import DeviceRefused, JienengError, Silent
+from jieneng.metering.errors import DeviceRefused, JienengError, ReplyTimedOut
 from jieneng.metering.site import Link, Meter
 
-#: Bytes to send (in the first step), number of received bytes from which it is worth coming back,
-#: and whether a reply has begun of which they are the rest.
+#: Bytes to send (in the first step), number of received bytes that are needed to go on, and True if
+#: these are the rest of a reply that has begun.
 Step: TypeAlias = tuple[bytes, int, bool]
 
 #: Step that asks for no bytes: the bytes received were the whole reply to an earlier request.
@@ -28,20 +28,20 @@ SKIPPED_LATE_REPLY: Final[Step] = (b"", 0, False)
 #: Data of the reply, or the device's refusal, and the received bytes that follow the reply.
 Answer: TypeAlias = tuple[bytes | DeviceRefused, bytes]
 
-#: Yields steps, is sent the bytes received since, returns the answer. `Silent` is thrown into it at
-#: its deadline.
+#: Yields steps, is sent the bytes received since, returns the answer. At its deadline,
+#: `ReplyTimedOut` is thrown into it.
 Exchange: TypeAlias = Generator[Step, bytes, Answer]
 
 
 def checked_for_second_reply(exchange: Exchange) -> Exchange:
     """Run an exchange, then listen up to its deadline; later bytes stand behind the answer.
 
-    Where an earlier request was not answered, and replies carry no number, the first reply may be
-    the answer to that: then the right one is still to come, and neither counts.
+    If an earlier request was not answered, and replies carry no number, the first reply may be the
+    late answer to that one. Then the right one is still to come, and neither counts.
     """
     answer, rest = yield from exchange
     if not rest:
-        with suppress(Silent):
+        with suppress(ReplyTimedOut):
             rest = yield b"", 1, False
     return answer, rest
 
@@ -65,12 +65,12 @@ class Reply(msgspec.Struct, frozen=True, gc=False):
     time_ms: int
 
 
-class Meaning(Enum):
-    """Meaning of a failed exchange for whoever asked."""
+class FailureKind(Enum):
+    """Kind of a failed exchange, the same in every protocol."""
 
     REFUSED = "the device is there, and has no answer to this request for now"
     BUSY = "the device will have an answer in a moment"
-    NOT_THERE = "the device has nothing of what was asked for, and never will"
+    NOT_THERE = "the device does not have what was asked for, and never will"
     UNREACHABLE = "a gateway answered in place of the device, which is silent"
     NO_ANSWER = "nothing came, or nothing that may be believed"
 
@@ -87,24 +87,24 @@ class Framing(msgspec.Struct, frozen=True, kw_only=True):
         request: meter and read -> the encoded request; called once, at start.
         numbered: replies carry the request's number, so that a late reply can be told from the
             right one. Without numbers, only silence on the link makes sure that nothing late comes.
-        refusals: meanings by the code of a refusal; a code that is missing is `REFUSED`.
-        may_trail: whether such bytes may follow a reply.
+        refusal_kinds: kinds of failure by the code of a refusal; other codes are `REFUSED`.
+        may_follow_reply: function that returns True if such bytes may follow a reply.
     """
 
     request: Callable[[Meter, Any], Request]
     numbered: bool
-    refusals: Mapping[int, Meaning]
-    may_trail: Callable[[bytes], bool] = no_trailing_bytes
+    refusal_kinds: Mapping[int, FailureKind]
+    may_follow_reply: Callable[[bytes], bool] = no_trailing_bytes
 
-    def meaning(self, error: JienengError) -> Meaning:
-        """Return the meaning of an exchange's error."""
+    def failure_kind(self, error: JienengError) -> FailureKind:
+        """Return the kind of failure that an exchange's error is."""
         if not isinstance(error, DeviceRefused):
-            return Meaning.NO_ANSWER
-        return self.refusals.get(error.code, Meaning.REFUSED)
+            return FailureKind.NO_ANSWER
+        return self.refusal_kinds.get(error.code, FailureKind.REFUSED)
 
 
 class Ask(msgspec.Struct, frozen=True, gc=False):
-    """A talk's wish for the reply to an exchange.
+    """A command of a talk: run an exchange and send its reply into the talk.
 
     Attributes:
         exchange: the exchange, not yet begun.
@@ -116,12 +116,12 @@ class Ask(msgspec.Struct, frozen=True, gc=False):
 
 
 class Pause(msgspec.Struct, frozen=True, gc=False):
-    """A talk's wish to wait [s]."""
+    """A command of a talk: wait [s]."""
 
     seconds: float
 
 
-#: Yields wishes. Is sent the reply, or None after a pause; `LinkError` or `PeerError` is thrown
+#: Yields commands. Is sent the reply, or None after a pause; `LinkError` or `PeerError` is thrown
 #: into it where there is no reply.
 Talk: TypeAlias = Generator[Ask | Pause, Reply | None, None]
 

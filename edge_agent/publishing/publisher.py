@@ -102,7 +102,7 @@ class Publisher:
             try:
                 await broker.cancellable(self._connection())
             except* (aiomqtt.MqttError, OSError) as errors:
-                self._broker_fault.happened(_first_error(errors))
+                self._broker_fault.report(_first_error(errors))
             finally:
                 self.counts.connected = False
             self._failures += 1
@@ -159,10 +159,10 @@ class Publisher:
                 due = in_flight.due(ends, now_s, _MAX_CONCURRENT_PUBLISHES)
                 rows = await self._spool.read(due) if due else ()
             except SpoolUnavailable as error:
-                self._spool_fault.happened(error)
+                self._spool_fault.report(error)
                 await asyncio.sleep(_UNREADABLE_RETRY_S)  # no event tells when it can be read again
             else:
-                self._spool_fault.over()
+                self._spool_fault.clear()
                 return rows
         # The spool is empty, as after most acknowledgements: no query is needed.
         in_flight.clear()
@@ -195,7 +195,7 @@ class Publisher:
             await self._publish_status(client, online=True)
             # Only now: a broker that accepts the agent and disconnects it again counts as down.
             self._failures = 0
-            self._broker_fault.over()
+            self._broker_fault.clear()
 
     async def _publish_status(
         self, client: aiomqtt.Client, *, online: bool, timeout_s: float | None = None
@@ -227,6 +227,7 @@ class Publisher:
             time_ms=self._clock.now_ms(),
             read=counts.read,
             stored=counts.stored,
+            quarantined=counts.quarantined,
             pending=counts.pending,
             dropped=counts.dropped,
         )
@@ -249,27 +250,30 @@ class Publisher:
         try:
             ack = mqtt_messages.decode_ack(payload if isinstance(payload, bytes) else b"")
         except WireError as error:
-            self._ack_fault.happened(error)
+            self._ack_fault.report(error)
             return None
-        self._ack_fault.over()
+        self._ack_fault.clear()
         return ack
 
     async def _confirm(self, acks: Sequence[Ack]) -> None:
         try:
             self.counts.acked += await self._spool.confirm(acks)
         except SpoolUnavailable as error:  # the batches stay, are sent again, and confirmed then
-            self._spool_fault.happened(error)
+            self._spool_fault.report(error)
             return
         for ack in acks:
             self.counts.quarantined += len(ack.quarantined)
-            for seq, reason in ack.quarantined:
+            reasons = (*ack.quarantined, *((seq, reason) for seq, reason, _ in ack.partly))
+            for seq, reason in reasons:
                 self._log_quarantined(ack.boot, seq, reason)
 
     def _log_quarantined(self, boot: str, seq: int, reason: str) -> None:
         """Log a reason once: what is wrong with one batch is mostly wrong with all."""
         if reason not in self._logged_reasons and len(self._logged_reasons) < _MAX_LOGGED_REASONS:
             self._logged_reasons.add(reason)
-            self._log.warning("batch quarantined by the ingest", boot=boot, seq=seq, reason=reason)
+            self._log.warning(
+                "samples were set aside by the ingest", boot=boot, seq=seq, reason=reason
+            )
 
 
 def _backoff_s(failures: int) -> float:

@@ -4,6 +4,7 @@ Law: the function that adds a batch to `batch`, or removes one, also counts it i
 """
 
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from typing import Final, TypeVar
 
@@ -12,6 +13,7 @@ import msgspec
 from edge_agent.spool import sqlite_file
 from edge_agent.spool.queued_batch import BatchKey, QueuedBatch, QueueEnds, QueueEntry
 from edge_agent.spool.sample_counts import SampleCounts
+from jieneng.metering.reading import Ack
 
 _COUNTS: Final = ", ".join(f'"{name}"' for name in SampleCounts.__struct_fields__)
 _MIN_FILE_BYTES: Final = 65536  # empty tables and a few batches take as much
@@ -201,14 +203,39 @@ def read_batches(db: sqlite3.Connection, keys: Sequence[BatchKey]) -> list[Queue
     return rows
 
 
-def remove_stored(db: sqlite3.Connection, boot: str, first: int, last: int) -> int:
-    """Remove a range of batches of one run as stored; undated ones were never sent, and stay.
+def remove_acknowledged(db: sqlite3.Connection, ack: Ack) -> int:
+    """Remove batches of one run as stored or quarantined; undated ones were never sent, and stay.
 
     Returns:
         The number of batches removed.
     """
     where = "boot = ? AND seq BETWEEN ? AND ? AND machine IS NULL"
-    return remove_batches(db, "stored", where, (boot, first, last))
+    set_aside = 0
+    for seq, samples in _samples_set_aside(ack).items():
+        (there,) = db.execute(
+            f"SELECT total(samples) FROM batch WHERE {where}",  # noqa: S608 - ours
+            (ack.boot, seq, seq),
+        ).fetchone()
+        set_aside += min(samples, int(there))
+    removed = sum(
+        remove_batches(db, "stored", where, (ack.boot, first, last)) for first, last in ack.stored
+    )
+    db.execute(
+        "UPDATE ledger SET stored = stored - ?, quarantined = quarantined + ?",
+        (set_aside, set_aside),
+    )
+    return removed + sum(
+        remove_batches(db, "quarantined", where, (ack.boot, seq, seq)) for seq, _ in ack.quarantined
+    )
+
+
+def _samples_set_aside(ack: Ack) -> Counter[int]:
+    """Return how many samples were set aside of each batch that is otherwise stored."""
+    counts: Counter[int] = Counter()
+    for seq, _, samples in ack.partly:
+        if any(first <= seq <= last for first, last in ack.stored):
+            counts[seq] += samples
+    return counts
 
 
 def intact_batch(found: Sequence[object]) -> QueuedBatch | None:

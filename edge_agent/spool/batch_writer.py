@@ -50,13 +50,13 @@ class FinishedPoll(Protocol):
     def answered(self) -> bool:
         """True if the poll has a sample."""
 
-    def at(self, time_ms: int) -> Self:
+    def with_time(self, time_ms: int) -> Self:
         """Return the result with another time stamp."""
 
     def sample(self) -> Sample | None:
         """Return the decoded sample."""
 
-    def poll(self) -> PollReport:
+    def report(self) -> PollReport:
         """Return the report of the poll."""
 
 
@@ -71,9 +71,9 @@ class _DropFault:
         """Begin or end the fault after a put."""
         if dropped:
             self._bytes = pending_bytes
-            self._fault.happened(f"{pending_bytes} bytes are pending{detail}")
+            self._fault.report(f"{pending_bytes} bytes are pending{detail}")
         elif pending_bytes < _CLEAR_SHARE * self._bytes:
-            self._fault.over()
+            self._fault.clear()
 
 
 class BatchWriter:
@@ -133,7 +133,7 @@ class BatchWriter:
         waiting = self._dated
         if poll.time_ms < EARLIEST_MS:
             waiting = self._undated
-            poll = poll.at(self._to_running_time(poll.time_ms))
+            poll = poll.with_time(self._to_running_time(poll.time_ms))
         waiting.append(poll)
         count = len(waiting)
         if count == 1:
@@ -145,7 +145,7 @@ class BatchWriter:
 
     def _refuse(self, poll: FinishedPoll) -> None:
         if poll.answered:
-            self._memory_fault.happened(f"{_MAX_WAITING} wait for it")
+            self._memory_fault.report(f"{_MAX_WAITING} wait for it")
             self._spool.count_refused(1)
             self._has_unrecorded_refusals = True
 
@@ -168,7 +168,7 @@ class BatchWriter:
         undated, self._undated = self._undated, []
         self._first_waiting.clear()
         self._batch_full.clear()
-        self._memory_fault.over()
+        self._memory_fault.clear()
         if not (undated or dated or self._has_unrecorded_refusals):
             return
         putting = asyncio.create_task(self._put(undated, dated), name="put")
@@ -195,10 +195,10 @@ class BatchWriter:
             await self._spool.put(rows)
         except SpoolUnavailable as error:
             self._has_unrecorded_refusals = True
-            self._disk_fault.happened(error)
+            self._disk_fault.report(error)
             return
         self._has_unrecorded_refusals = False
-        self._disk_fault.over()
+        self._disk_fault.clear()
         now = self._spool.counts
         detail = ", and the disk has no room for more" if self._spool.is_disk_full else ""
         self._full_fault.update(now.full - before.full, now.size_bytes, detail)
@@ -217,7 +217,7 @@ class BatchWriter:
                 some = waiting[:count]
                 del waiting[:count]
                 samples += [sample for one in some if (sample := one.sample()) is not None]
-                polls += [one.poll() for one in some]
+                polls += [one.report() for one in some]
                 await asyncio.sleep(0)
             if clock_flag:
                 replace = msgspec.structs.replace

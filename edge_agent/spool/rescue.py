@@ -23,7 +23,7 @@ from typing import Final
 
 import msgspec
 
-from edge_agent.polling.circuit_breaker import CircuitBreaker
+from edge_agent.circuit_breaker import CircuitBreaker
 from edge_agent.spool import batch_queue, spool_tables, sqlite_file
 from edge_agent.spool.batch_queue import intact_batch
 from edge_agent.spool.queued_batch import QueuedBatch
@@ -54,7 +54,7 @@ class Rescue:
         self._path = path
         self._log = log
         self._now_s = now_s
-        self._space_breaker = CircuitBreaker(_SPACE_RETRY_S, _SPACE_RETRY_S, trip=1)
+        self._space_breaker = CircuitBreaker(_SPACE_RETRY_S, _SPACE_RETRY_S, threshold=1)
 
     def raise_if_waiting_for_space(self) -> None:
         """Raise "disk full" if it is too early to look for space again."""
@@ -85,11 +85,11 @@ class Rescue:
             with suppress(OSError):
                 _remove(new)
             if sqlite_file.primary_code(error) == sqlite3.SQLITE_FULL:
-                self._space_breaker.failed(self._now_s())
+                self._space_breaker.record_failure(self._now_s())
             raise
         _move(new, _sibling(self._path, "rescued"))
         aside = finish_interrupted(self._path)
-        self._space_breaker.answered()
+        self._space_breaker.record_success()
         self._log.error(
             "spool was damaged, set aside, and begun anew",
             reason=reason,

@@ -2,7 +2,7 @@
 
 Laws:
 
-1. `read = stored + pending + dropped`, and every dropped sample has its reason.
+1. `read = stored + quarantined + pending + dropped`, and every dropped sample has its reason.
 2. The copy is written after the spool's own transaction and never forced to the disk: it is as
    recent as the spool, or older. If it is more recent, the spool has lost data that it had: SQLite
    reads a WAL that is damaged in the middle up to there and no further, without an error.
@@ -27,7 +27,7 @@ class SampleCounts(msgspec.Struct, frozen=True):
 
     Attributes:
         read: all samples.
-        stored: samples that the ingest has, in its store or set aside on its disk.
+        stored: samples that are in the store, as the ingest says.
         pending: samples that are in the spool.
         size_bytes: size of their payloads.
         full: dropped as the oldest of a full spool, or of a spool whose disk is full.
@@ -35,6 +35,7 @@ class SampleCounts(msgspec.Struct, frozen=True):
         refused: dropped because the disk did not accept them.
         damaged: dropped because the disk did not return them as they were written.
         undated: dropped because the time at which they were read can never be known.
+        quarantined: samples that the ingest set aside on its disk.
     """
 
     read: int = 0
@@ -46,6 +47,7 @@ class SampleCounts(msgspec.Struct, frozen=True):
     refused: int = 0
     damaged: int = 0
     undated: int = 0
+    quarantined: int = 0
 
     @property
     def dropped(self) -> int:
@@ -55,12 +57,12 @@ class SampleCounts(msgspec.Struct, frozen=True):
     @property
     def is_balanced(self) -> bool:
         """True if each sample that was read is counted in exactly one place."""
-        return self.read == self.stored + self.pending + self.dropped
+        return self.read == self.stored + self.quarantined + self.pending + self.dropped
 
     @property
     def progress(self) -> int:
-        """Count that grows with each sample read, stored or dropped, and never falls."""
-        return self.read + self.stored + self.dropped
+        """Count that grows with each sample read or done with, and never falls."""
+        return self.read + self.stored + self.quarantined + self.dropped
 
     def with_refused(self, samples: int) -> "SampleCounts":
         """Return the counts after more samples were read and refused."""
@@ -88,7 +90,7 @@ def reconciled(known: SampleCounts, found: SampleCounts) -> SampleCounts:
     dropped = known.dropped - known.damaged + damaged
     return msgspec.structs.replace(
         known,
-        read=stored + found.pending + dropped,
+        read=stored + known.quarantined + found.pending + dropped,
         stored=stored,
         pending=found.pending,
         size_bytes=found.size_bytes,

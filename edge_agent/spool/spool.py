@@ -4,10 +4,10 @@ Laws:
 
 1. When `put` returns, the batches survive the death of the process and of the machine.
 2. A batch leaves only by `confirm`, as the oldest of a full spool, or as too old. Each is counted
-   in the same transaction: `read = stored + pending + dropped`, in samples, at any moment and over
-   restarts. A batch that was sent and is dropped before it is acknowledged counts as dropped,
-   stored or not: the counts may report too much loss then, but never too little. A full spool
-   drops batches without samples before any that has some.
+   in the same transaction: `read = stored + quarantined + pending + dropped`, in samples, at any
+   moment and over restarts. A batch that was sent and is dropped before it is acknowledged counts
+   as dropped, stored or not: the counts may report too much loss then, but never too little. A
+   full spool drops batches without samples before any that has some.
 3. Samples that the disk does not accept are counted as dropped at once, here, and on the disk as
    soon as that can be written again.
 4. Undated batches are kept, counted and limited like the rest, and are not sent before they have

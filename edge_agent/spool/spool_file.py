@@ -170,9 +170,9 @@ class SpoolFile:
 
     def confirm(self, acks: Sequence[Ack]) -> int:
         """Remove acknowledged batches, and return how many were removed."""
-        ranges = [(ack.boot, *range_) for ack in acks for range_ in ack.stored]
-        ranges += [(ack.boot, seq, seq) for ack in acks for seq, _ in ack.quarantined]
-        return self._transact(lambda db: sum(batch_queue.remove_stored(db, *one) for one in ranges))
+        return self._transact(
+            lambda db: sum(batch_queue.remove_acknowledged(db, ack) for ack in acks)
+        )
 
     def close(self) -> None:
         """Close the file."""
@@ -204,7 +204,7 @@ class SpoolFile:
 
     def _log_damaged(self, before: int) -> None:
         if self.known.damaged > before:
-            self._damage.happened("their checksums are wrong", path=str(self._path))
+            self._damage.report("their checksums are wrong", path=str(self._path))
 
     def _set_counts(self, counts: SampleCounts, refused_in_memory: int = 0) -> None:
         if counts != self.known:

@@ -7,7 +7,7 @@ version number is told from the number of another version.
 from collections.abc import Collection, Iterable
 from typing import Final
 
-VERSION: Final = 4
+VERSION: Final = 5
 _LEDGER: Final = """
 CREATE TABLE ledger (
     read INTEGER NOT NULL,
@@ -19,7 +19,8 @@ CREATE TABLE ledger (
     refused INTEGER NOT NULL,
     damaged INTEGER NOT NULL,
     undated INTEGER NOT NULL DEFAULT 0,
-    running_s REAL NOT NULL
+    running_s REAL NOT NULL,
+    quarantined INTEGER NOT NULL DEFAULT 0
 );
 """
 _BATCH: Final = """
@@ -39,7 +40,9 @@ CREATE TABLE batch (
 _WAITING: Final = "CREATE INDEX waiting ON batch (id) WHERE machine IS NOT NULL;"
 # An index of the batches without samples: the first to be dropped, and found at once.
 _REPORTS: Final = "CREATE INDEX reports ON batch (id) WHERE samples = 0;"
-_EMPTY: Final = "INSERT INTO ledger VALUES (0, 0, 0, 0, 0, 0, 0, 0, 0, 0);"
+_EMPTY: Final = "INSERT INTO ledger VALUES (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);"
+# The fourth version and those before it counted quarantined samples as stored.
+_QUARANTINED: Final = "ALTER TABLE ledger ADD COLUMN quarantined INTEGER NOT NULL DEFAULT 0;"
 # The second version had no undated batches.
 _FROM_SECOND: Final = """
 ALTER TABLE batch ADD COLUMN machine TEXT;
@@ -53,15 +56,16 @@ ALTER TABLE batch ADD COLUMN machine TEXT;
 ALTER TABLE ledger RENAME TO first_ledger;
 """
 _COUNTS_OF_FIRST: Final = """
-INSERT INTO ledger SELECT read, stored, pending, bytes, dropped, 0, 0, 0, 0, 0 FROM first_ledger;
+INSERT INTO ledger SELECT read, stored, pending, bytes, dropped, 0, 0, 0, 0, 0, 0 FROM first_ledger;
 DROP TABLE first_ledger;
 """
 #: Statements that upgrade a file from each earlier version; a new file is of version 0.
 UPGRADES: Final = {
     0: _BATCH + _WAITING + _REPORTS + _LEDGER + _EMPTY,
     1: _FROM_FIRST + _WAITING + _REPORTS + _LEDGER + _COUNTS_OF_FIRST,
-    2: _FROM_SECOND + _WAITING + _REPORTS,
-    3: _REPORTS,
+    2: _FROM_SECOND + _WAITING + _REPORTS + _QUARANTINED,
+    3: _REPORTS + _QUARANTINED,
+    4: _QUARANTINED,
 }
 
 #: Root pages of `batch` and of its index of names in a file of any version, and their definitions:
@@ -70,10 +74,11 @@ BATCH_PAGE, NAMES_PAGE = 2, 3
 NAMES: Final = "sqlite_autoindex_batch_1"
 BATCH: Final = _BATCH.strip(" \n;")
 
-# An upgrade keeps the text of a table and adds to it: here at its end.
+# An upgrade keeps the text of a table and adds to it, at its end.
 _UNDATED: Final = "    undated INTEGER NOT NULL DEFAULT 0,\n"
+_END: Final = ",\n    quarantined INTEGER NOT NULL DEFAULT 0\n"
 _LEDGER_OF_SECOND: Final = _LEDGER.replace(_UNDATED, "").replace(
-    "running_s REAL NOT NULL", "running_s REAL NOT NULL, undated INTEGER NOT NULL DEFAULT 0"
+    _END, ",undated INTEGER NOT NULL DEFAULT 0" + _END
 )
 
 

@@ -80,18 +80,16 @@ class ClockWatch:
         if jumped_ms is not None:
             self._log.warning("the system's clock has jumped", by_s=jumped_ms / 1000)
         if is_set:
-            self._unset_fault.over()
+            self._unset_fault.clear()
         else:
-            self._unset_fault.happened(
-                "the machine's time service has not set it, or not for hours"
-            )
+            self._unset_fault.report("the machine's time service has not set it, or not for hours")
 
     async def _assign_times(self) -> bool:
         """Return True if some batches got their times and others can get theirs at once."""
         if not self._undated.has_undated:
-            self._implausible_fault.over()
+            self._implausible_fault.clear()
         elif not self._clock_trust.is_plausible:
-            self._implausible_fault.happened("the clock shows a time before 2018")
+            self._implausible_fault.report("the clock shows a time before 2018")
         else:
             with suppress(SpoolUnavailable):  # reported by those who write and send
                 await self._undated.assign_times(self._clock_trust.offset_ms)

@@ -1,4 +1,4 @@
-"""节能目标总览: show if a scope is on the way to the plan's targets, and if its data can say so."""
+"""Board 节能目标总览: targets, caps and glide paths of a scope, and the quality of its data."""
 
 from typing import Final
 
@@ -28,12 +28,12 @@ UID: Final = "jieneng-targets-overview"
 #: The media of which daily consumption is shown.
 _MEDIA: Final[tuple[Medium, ...]] = ("electricity", "gas", "water")
 _SCOPE: Final = {"site": "$site", "scope": "$scope"}
-# The target is judged by the base year's carbon factor; indicators without one have no series.
+#: Series of the carbon factor that are compared with the target.
 _TARGET_SERIES: Final = f"/^(fixed|{schema.NO_SERIES})$/"
 
 
 def board(translate: Translate) -> Json:
-    """Return the board."""
+    """Return the JSON of the board."""
     return {
         "uid": UID,
         "title": translate("Targets at a glance"),
@@ -89,7 +89,7 @@ def _rows(translate: Translate) -> list[PanelRow]:
         PanelRow(
             7,
             (_ledger(translate), _pending(translate), _agents(translate)),
-            translate("Account of readings: read = stored + pending + dropped"),
+            translate("Account of readings: read = stored + set aside + pending + dropped"),
         ),
     ]
 
@@ -107,7 +107,7 @@ def _unit(indicator: str, translate: Translate) -> str:
     return f"suffix:{unit(indicators.INDICATORS[indicator].unit, translate)}"
 
 
-def _where(name: str, period: str) -> dict[str, str]:
+def _indicator_tags(name: str, period: str) -> dict[str, str]:
     return {**_SCOPE, "indicator": name, "period": period, "series": _TARGET_SERIES}
 
 
@@ -118,7 +118,7 @@ def _overrides(translate: Translate, *fields: str) -> dict[str, FieldOverride]:
 
 def _verdict(name: str, translate: Translate) -> Json:
     overrides = _overrides(translate, "value", "change_pct", "status", "coverage")
-    query = latest(schema.INDICATOR, tuple(overrides), _where(name, "$period"))
+    query = latest(schema.INDICATOR, tuple(overrides), _indicator_tags(name, "$period"))
     note = translate(
         "Value so far this year, change against the base, verdict and coverage. Below the coverage"
         " floor there is no verdict."
@@ -154,7 +154,7 @@ def _all_indicators(translate: Translate) -> Json:
 
 def _cap(name: str, translate: Translate) -> Json:
     overrides = _overrides(translate, "value", "target", "change_pct", "status")
-    query = latest(schema.INDICATOR, tuple(overrides), _where(name, "$period"))
+    query = latest(schema.INDICATOR, tuple(overrides), _indicator_tags(name, "$period"))
     note = translate("Value so far this year and the plan's cap.")
     description = f"{_definition(name, translate)} {note}"
     return stat_panel(_name(name, translate), description, _unit(name, translate), query, overrides)
@@ -162,7 +162,7 @@ def _cap(name: str, translate: Translate) -> Json:
 
 def _glide_path(name: str, translate: Translate) -> Json:
     overrides = _overrides(translate, "value", "path", "target")
-    query = time_series(schema.INDICATOR, tuple(overrides), _where(name, YEAR_PATTERN))
+    query = time_series(schema.INDICATOR, tuple(overrides), _indicator_tags(name, YEAR_PATTERN))
     description = translate(
         "Value of each year, the glide path in that year and the target at the end of the plan."
     )
@@ -226,6 +226,7 @@ def _ledger(translate: Translate) -> Json:
     fields = {
         "read": FieldOverride(translate("Read")),
         "stored": FieldOverride(translate("Stored")),
+        "quarantined": FieldOverride(translate("Set aside")),
         "pending": FieldOverride(translate("Pending")),
         "dropped": FieldOverride(translate("Dropped")),
     }

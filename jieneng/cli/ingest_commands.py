@@ -78,7 +78,8 @@ def quarantine(site_dir: Path, config_file: Path, last: int) -> None:
 
 @ingest.command(
     help=tr(
-        "Check each agent's ledger: read = stored + pending + dropped. Exit with 1 if it fails."
+        "Check each agent's ledger: read = stored + quarantined + pending + dropped. Exit with 1 "
+        "if it fails."
     ),
     epilog=examples("jieneng ingest ledger --site my-site"),
 )
@@ -100,10 +101,14 @@ def ledger(site_dir: Path, config_file: Path, hours: float) -> None:
     accounts = run_once(_accounts(folder, settings, hours))
     for account in accounts:
         verdict = tr("holds") if account.is_balanced else tr("does not hold")
-        line = tr("samples: read {read} = stored {stored} + pending {pending} + dropped {dropped}")
+        line = tr(
+            "samples: read {read} = stored {stored} + set aside {quarantined} + pending {pending} "
+            "+ dropped {dropped}"
+        )
         counts = line.format(
             read=account.read,
             stored=account.stored,
+            quarantined=account.quarantined,
             pending=account.pending,
             dropped=account.dropped,
         )

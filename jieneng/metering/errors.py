@@ -13,9 +13,9 @@
         ├── LinkError          a meter's link broke, or is not there
         │   ├── LinkDown         the link can't be opened or used: no fault of its meters
         │   └── Unanswered       the link was there, but a request got no reply
-        │       ├── HungUp         the peer had closed an idle link before the next request
-        │       ├── TurnedAway     the peer closes a link at once, or at its first request
-        │       └── Silent         the link is open, but no whole reply came in time
+        │       ├── IdleLinkClosed         the peer had closed an idle link before the next request
+        │       ├── NewLinkClosed     the peer closes a link at once, or at its first request
+        │       └── ReplyTimedOut         the link is open, but no whole reply came in time
         ├── SpoolUnavailable   the agent's disk can't be written or read
         ├── BrokerUnavailable  the MQTT broker can't be reached
         └── StoreUnavailable   the database can't be reached
@@ -171,15 +171,15 @@ class Unanswered(LinkError):
     """A request without a reply, on a link that was there."""
 
 
-class HungUp(Unanswered):
+class IdleLinkClosed(Unanswered):
     """A link that had served before, and was closed when it was to be used again."""
 
 
-class TurnedAway(Unanswered):
+class NewLinkClosed(Unanswered):
     """A link that was closed as soon as it was made, or at its first request."""
 
 
-class Silent(Unanswered):
+class ReplyTimedOut(Unanswered):
     """A request to which no whole reply came before the deadline."""
 
 

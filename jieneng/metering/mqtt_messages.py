@@ -85,11 +85,12 @@ class _BatchForm(msgspec.Struct, forbid_unknown_fields=True):
     polls: list[_PollForm] = []
 
 
-class _AckForm(msgspec.Struct, forbid_unknown_fields=True):
+class _AckForm(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     v: int
     boot: _Boot
     stored: list[tuple[_Number, _Number]]
     quarantined: list[tuple[_Number, str]]
+    partly: list[tuple[_Number, str, _Number]] = []
 
 
 class _StatusForm(msgspec.Struct, forbid_unknown_fields=True):
@@ -102,6 +103,7 @@ class _StatusForm(msgspec.Struct, forbid_unknown_fields=True):
     stored: _Count
     pending: _Count
     dropped: _Count
+    quarantined: _Count = 0
     uptime_s: _Span = 0.0
     spool_bytes: _Count = 0
     spool_age_s: _Span = 0.0
@@ -174,7 +176,7 @@ def decode_batch(payload: bytes) -> Batch:
 def encode_ack(ack: Ack) -> bytes:
     """Return the payload of an acknowledgement, for topic `ack`."""
     return _encoder.encode(
-        _AckForm(VERSION, ack.boot, list(ack.stored), list(ack.quarantined)),
+        _AckForm(VERSION, ack.boot, list(ack.stored), list(ack.quarantined), list(ack.partly)),
     )
 
 
@@ -190,7 +192,7 @@ def decode_ack(payload: bytes) -> Ack:
             raise WireError(
                 "form", "range {first}-{last} ends before it begins", first=first, last=last
             )
-    return Ack(form.boot, tuple(form.stored), tuple(form.quarantined))
+    return Ack(form.boot, tuple(form.stored), tuple(form.quarantined), tuple(form.partly))
 
 
 def encode_status(status: Status) -> bytes:

@@ -28,7 +28,7 @@ MILLISECONDS: Final = 1000
 
 
 class Sample(msgspec.Struct, frozen=True, gc=False):
-    """A reply of a meter.
+    """The values of one poll of a meter.
 
     Attributes:
         meter: id of the meter in `site.toml`.
@@ -88,17 +88,21 @@ class Ack(msgspec.Struct, frozen=True):
     Attributes:
         stored: closed ranges of sequence numbers that are in the store.
         quarantined: (sequence number, reason) of batches set aside whole, on the ingest's disk.
+        partly: (sequence number, reason, number of samples) of samples set aside of batches that
+            are in `stored`: the rest of these batches is in the store.
     """
 
     boot: str
     stored: tuple[tuple[int, int], ...] = ()
     quarantined: tuple[tuple[int, str], ...] = ()
+    partly: tuple[tuple[int, str, int], ...] = ()
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """State of an agent: the retained message on the broker, and its last will.
 
-    Counts are of samples since the spool was created: `read = stored + pending + dropped`.
+    Counts are of samples since the spool was created:
+    `read = stored + quarantined + pending + dropped`.
 
     Attributes:
         uptime_s: time since the agent started [s].
@@ -115,6 +119,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     time_ms: int = 0
     read: int = 0
     stored: int = 0
+    quarantined: int = 0
     pending: int = 0
     dropped: int = 0
     uptime_s: float = 0.0

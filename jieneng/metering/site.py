@@ -1,7 +1,7 @@
 """Structs of `site.toml`: site, areas, institutions, buses and meters. Pure.
 
 What changes over the years (floor area, headcount, CT and PT ratios, the device itself) is a list
-of dated values, from which `value_on` takes the value of a day.
+of dated values, from which `value_in_force` takes the value of a day.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -45,7 +45,7 @@ Item = Literal["lighting", "hvac", "power", "special"]
 _USUAL_BAUD: Final = 9600
 
 
-class Dated(msgspec.Struct, frozen=True, rename={"from_": "from"}):
+class DatedValue(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     """A value in force from the start of a local day until the next one's."""
 
     from_: date
@@ -93,8 +93,8 @@ class Area(msgspec.Struct, frozen=True, kw_only=True):
     kind: AreaKind = "office"
     parent: Id | None = None
     institutions: tuple[Id, ...] = ()
-    floor_area_m2: tuple[Dated, ...] = ()
-    headcount: tuple[Dated, ...] = ()
+    floor_area_m2: tuple[DatedValue, ...] = ()
+    headcount: tuple[DatedValue, ...] = ()
 
 
 class Bus(msgspec.Struct, frozen=True, kw_only=True):
@@ -193,8 +193,8 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
         dict[str, Annotated[int, Meta(ge=1)]], Meta(examples=[{"voltage_a_v": 6}])
     ] = {}
     rated_max: Annotated[float, Meta(gt=0, examples=[400.0])] | None = None
-    ct: tuple[Dated, ...] = ()
-    pt: tuple[Dated, ...] = ()
+    ct: tuple[DatedValue, ...] = ()
+    pt: tuple[DatedValue, ...] = ()
     installed: date | None = None
     replaced: tuple[Replacement, ...] = ()
 
@@ -239,7 +239,9 @@ class Site(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return {bus.id: bus for bus in self.bus}
 
 
-def value_on(dated: Sequence[Dated], day: date, default: float | None = None) -> float | None:
+def value_in_force(
+    dated: Sequence[DatedValue], day: date, default: float | None = None
+) -> float | None:
     """Return the value in force on a local day; `default` before the first one."""
     found = default
     for row in dated:
@@ -249,27 +251,27 @@ def value_on(dated: Sequence[Dated], day: date, default: float | None = None) ->
     return found
 
 
-def cycle(parents: Mapping[str, str | None], start: str) -> tuple[str, ...]:
-    """Return the ids on the way up from `start` back to it, with `start` at both ends.
+def parent_cycle(parents: Mapping[str, str | None], start: str) -> tuple[str, ...]:
+    """Return the circle of parents that `start` is in, with `start` at both ends.
 
-    The result is empty if the way ends at a top.
+    The result is empty if `start` is in no circle.
 
     Args:
         parents: id of the parent, by id; None at the top.
-        start: id at which the way begins.
+        start: id at which the search begins.
     """
-    way = [start]
-    while (parent := parents[way[-1]]) is not None and parent in parents:
-        way.append(parent)
+    path = [start]
+    while (parent := parents[path[-1]]) is not None and parent in parents:
+        path.append(parent)
         if parent == start:
-            return tuple(way)
-        if len(way) > len(parents):  # a circle further up is found from its own members
+            return tuple(path)
+        if len(path) > len(parents):  # a circle further up is found from its own members
             return ()
     return ()
 
 
-def below(parents: Mapping[str, str | None], tops: Iterable[str]) -> Iterator[str]:
-    """Yield the given ids and all ids below them, each once, parents first."""
+def descendants(parents: Mapping[str, str | None], tops: Iterable[str]) -> Iterator[str]:
+    """Yield the given ids and all their descendants, each once, parents first."""
     children: dict[str | None, list[str]] = {}
     for node, parent in parents.items():
         children.setdefault(parent, []).append(node)

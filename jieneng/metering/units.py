@@ -53,8 +53,8 @@ _TABLE: Final[Mapping[str, tuple[str, Fraction]]] = MappingProxyType(
 UNITS: Final = frozenset(_TABLE)
 
 
-def alike(unit: str) -> list[str]:
-    """Return all units of a unit's dimension, itself among them."""
+def convertible(unit: str) -> list[str]:
+    """Return all units into which a unit can be converted, itself among them."""
     dimension = _TABLE[unit][0]
     return sorted(name for name, (other, _) in _TABLE.items() if other == dimension)
 

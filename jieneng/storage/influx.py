@@ -2,10 +2,10 @@
 
 Laws:
 
-- Every answer is read to its end, and only known answers are believed: `write_answers` tells
-  rejected points from a server or proxy in trouble, `line_writer` finds the points.
-- A missing database is created, once per call. Where the server can't do that (2.x), the error says
-  how to create it.
+- Every response is read to its end, and only known responses count: `write_answers` distinguishes
+  rejected points from a failure of the server or a proxy, `line_writer` finds the points.
+- A missing database is created, once per call. If the server can't do that over InfluxQL (2.x), the
+  error says how to create it.
 
 Source: InfluxDB 1.8 HTTP API reference (/write, /query); InfluxDB 2 "1.x compatibility API".
 """
@@ -38,12 +38,12 @@ from jieneng.storage.write_answers import (
 
 _Result = TypeVar("_Result")
 
-#: Rows per block of a streamed answer, about half a megabyte.
+#: Rows per block of a chunked response, about half a megabyte.
 _ROWS_PER_CHUNK: Final = "20000"
 
 
 class _DatabaseMissing(Exception):
-    """The server answers, but has no such database."""
+    """Raised if the server responds, but does not have the database."""
 
 
 def open_store(settings: StoreSettings, _: Path) -> "InfluxStore":
@@ -52,7 +52,7 @@ def open_store(settings: StoreSettings, _: Path) -> "InfluxStore":
 
 
 class InfluxStore:
-    """A `Store` in an InfluxDB or openGemini."""
+    """A `Store` in InfluxDB or openGemini."""
 
     def __init__(self, settings: StoreSettings) -> None:
         self._settings = settings
@@ -61,10 +61,10 @@ class InfluxStore:
         self._lines = LineWriter(self._post)
 
     async def prepare(self) -> None:
-        """Create the database, if the server allows that over InfluxQL."""
+        """Create the database, if the server supports that over InfluxQL."""
         query = influxql.create_database(self._settings.database)
         for answer in await self._response_chunks("POST", query):
-            # 2.x answers "not implemented" with status 200; its bucket may exist all the same.
+            # 2.x responds "not implemented" with status 200, although the bucket may exist.
             if (error := answer.first_error) and "not implemented" not in error:
                 raise self._unavailable(error)
 
@@ -104,7 +104,7 @@ class InfluxStore:
         return influxql.join_blocks(await self._query("GET", query))
 
     async def span(self, measurement: str, *, where: Mapping[str, str]) -> tuple[int, int] | None:
-        """Return the first and last time of any point of the measurement [ms]."""
+        """Return the first and last time of matching points [UTC, ms]."""
         first = await self._query("GET", influxql.first_point(measurement, where, "ASC"))
         last = await self._query("GET", influxql.first_point(measurement, where, "DESC"))
         return (
@@ -116,7 +116,7 @@ class InfluxStore:
     async def delete(
         self, measurement: str, *, where: Mapping[str, str], start_ms: int, end_ms: int
     ) -> None:
-        """Remove the points in `start_ms <= time < end_ms`."""
+        """Delete matching points in `start_ms <= time < end_ms`."""
         await self._query("POST", influxql.delete(measurement, where, start_ms, end_ms))
 
     async def close(self) -> None:
@@ -149,7 +149,7 @@ class InfluxStore:
     # --- queries-------------------------------------------------------------------------------
 
     async def _query(self, method: str, query: str) -> list[influxql.SeriesBlock]:
-        """Return the blocks of the whole answer to a statement."""
+        """Return the blocks of the whole response to a statement."""
 
         async def ask() -> list[influxql.SeriesBlock]:
             blocks: list[influxql.SeriesBlock] = []
@@ -167,10 +167,10 @@ class InfluxStore:
         return await self._with_database(ask)
 
     async def _response_chunks(self, method: str, query: str) -> list[influxql.ResponseChunk]:
-        """Return the lines of an answer, decoded as they stream in."""
+        """Return the lines of a chunked response, decoded as they arrive."""
         parameters = {"db": self._settings.database, "q": query, "epoch": "ms"}
         parameters |= {"chunked": "true", "chunk_size": _ROWS_PER_CHUNK}
-        # The time-out holds between two parts: a long answer is no silent server.
+        # The time-out applies between two parts, because a long response takes long as a whole.
         timeout = aiohttp.ClientTimeout(
             total=None, connect=self._settings.timeout_s, sock_read=self._settings.timeout_s
         )
@@ -184,7 +184,7 @@ class InfluxStore:
                 answers += [self._decode_chunk(response.status, line) for line in lines if line]
         if rest:
             answers.append(self._decode_chunk(response.status, rest))
-        if not answers:  # an InfluxQL server answers with JSON even if it found nothing
+        if not answers:  # an InfluxQL server responds with JSON even if there are no points
             raise self._unavailable(f"{response.status} and nothing else")
         return answers
 

@@ -1,10 +1,10 @@
 """Build InfluxQL statements and decode the server's answers. Pure: text and bytes in and out.
 
-Law: no name or value is ever pasted into a query unquoted, and every query is bounded in time.
+Laws: every name and value in a query is quoted, and every query is bounded in time.
 
-Answers are JSON, not CSV: InfluxDB's CSV leaves out the error of a statement, so a missing
-database or a query that was killed would read as "no data". numpy parses the values from the bytes
-received. JSON is also the smaller form, as name and tags stand once per block.
+Responses are JSON, not CSV. InfluxDB's CSV omits the error of a statement, so a missing database or
+a killed query would read as "no data". JSON is also smaller, because name and tags appear once per
+block. numpy parses the values from the received bytes.
 
 Source: InfluxDB 1.8 documentation, "InfluxQL reference", sections "Strings" and "Identifiers".
 """
@@ -23,28 +23,28 @@ if TYPE_CHECKING:
 
 _IDENTIFIER: Final = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
 _STRING: Final = str.maketrans({"\\": "\\\\", "'": "\\'", "\n": "\\n"})
-#: Turns the separators of a JSON array of arrays into blanks.
+#: Replaces the separators of a JSON array of arrays by blanks.
 _SEPARATORS_TO_BLANKS: Final = bytes.maketrans(b"[],", b"   ")
 
 _Tags: TypeAlias = tuple[tuple[str, str], ...]
 
 
 class SeriesBlock(msgspec.Struct):
-    """A part of one series in an answer."""
+    """Part of a series in a response."""
 
     values: msgspec.Raw = msgspec.Raw(b"[]")
     tags: dict[str, str] = {}
 
 
 class StatementResult(msgspec.Struct):
-    """The answer to one statement, or a part of it."""
+    """Result of a statement, or part of it."""
 
     series: list[SeriesBlock] = []
     error: str | None = None
 
 
 class ResponseChunk(msgspec.Struct):
-    """A line of a streamed answer."""
+    """Line of a chunked response."""
 
     results: list[StatementResult] = []
     error: str | None = None
@@ -52,7 +52,7 @@ class ResponseChunk(msgspec.Struct):
 
     @property
     def first_error(self) -> str | None:
-        """The error of the request (2.x: `message`) or of one of its statements, if any."""
+        """First error of the request (`message` in 2.x) or of its statements; None without one."""
         statement_error = next((result.error for result in self.results if result.error), None)
         return self.error or self.message or statement_error
 
@@ -61,14 +61,14 @@ decode: Final = msgspec.json.Decoder(ResponseChunk).decode
 
 
 def create_database(name: str) -> str:
-    """Return the statement that creates a database; an existing one stays as it is."""
+    """Return the statement that creates a database if it does not exist."""
     return f"CREATE DATABASE {_identifier(name)}"
 
 
 def select(
     measurement: str, field: str, where: Mapping[str, str], start_ms: int, end_ms: int
 ) -> str:
-    """Return the statement that selects one field, by series."""
+    """Return the statement that selects a field, grouped by series."""
     return (
         f"SELECT {_identifier(field)} FROM {_identifier(measurement)} "  # noqa: S608 - quoted
         f"WHERE {_condition(where, start_ms, end_ms)} GROUP BY *"
@@ -84,30 +84,30 @@ def first_point(measurement: str, where: Mapping[str, str], order: str) -> str:
 
 
 def delete(measurement: str, where: Mapping[str, str], start_ms: int, end_ms: int) -> str:
-    """Return the statement that removes points."""
+    """Return the statement that deletes points."""
     return f"DELETE FROM {_identifier(measurement)} WHERE {_condition(where, start_ms, end_ms)}"  # noqa: S608 - quoted
 
 
 def join_blocks(blocks: Sequence[SeriesBlock]) -> list[Series]:
-    """Join the blocks of an answer to `select` into series."""
+    """Join the blocks of a response to `select` into series."""
     import numpy as np
 
     parts: dict[_Tags, list[NDArray[float64]]] = {}
     for block in blocks:
-        # A tag that only other series of the measurement have stands here as an empty one.
+        # A tag that only other series of the measurement have is empty here.
         tags = tuple(sorted((name, value) for name, value in block.tags.items() if value))
         numbers = np.fromstring(bytes(block.values).translate(_SEPARATORS_TO_BLANKS), sep=" ")
         parts.setdefault(tags, []).append(numbers.reshape(-1, 2))
     series = []
     for tags, arrays in parts.items():
         rows = np.concatenate(arrays)
-        # Milliseconds stay far below 2**53, up to where float64 holds every integer.
+        # Milliseconds are far below 2**53, the limit up to which float64 is exact.
         series.append(Series(dict(tags), rows[:, 0].astype(np.int64), rows[:, 1].copy()))
     return series
 
 
 def first_time_ms(blocks: Sequence[SeriesBlock]) -> int:
-    """Return the time of an answer's only row [ms]."""
+    """Return the time of the only row of a response [UTC, ms]."""
     ((first, *_),) = msgspec.json.decode(blocks[0].values, type=list[list[msgspec.Raw]])
     return int(bytes(first))
 

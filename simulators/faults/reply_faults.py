@@ -124,7 +124,7 @@ class NoAnswer(ReplyFault, frozen=True, kw_only=True):
 
 
 class SlowAnswer(ReplyFault, frozen=True, kw_only=True):
-    """The answer takes its time, and the next question waits for it."""
+    """The answer is slow, and the next request waits for it."""
 
     delay_s: Positive
 
@@ -134,7 +134,7 @@ class SlowAnswer(ReplyFault, frozen=True, kw_only=True):
 
 
 class LateAnswer(ReplyFault, frozen=True, kw_only=True):
-    """The answer comes after the time-out, when the next question is under way or answered."""
+    """The answer comes after the time-out, when the next request is under way or answered."""
 
     delay_s: Positive
 

@@ -70,7 +70,7 @@ class CsvTable(msgspec.Struct, frozen=True):
             moment = datetime.fromisoformat(text)
         except ValueError as error:
             raise self._error(
-                "{time} is no time.", "Write it as 2020-01-31 23:00:00.", line, time=text
+                "{time} is not a time.", "Write it as 2020-01-31 23:00:00.", line, time=text
             ) from error
         local = moment.replace(tzinfo=zone) if moment.tzinfo is None else moment
         return round(local.timestamp() * 1000)
@@ -81,7 +81,10 @@ class CsvTable(msgspec.Struct, frozen=True):
             return math.nan
         if isinstance(number, str):
             raise self._error(
-                "{value} is no number.", "List it as missing, if it means so.", line, value=text
+                "{value} is no number.",
+                "If it stands for a missing value, add it to missing.",
+                line,
+                value=text,
             )
         return number
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from jieneng.metering.catalog.meter_model import Model
 from jieneng.metering.quantities import CONSUMPTION
-from jieneng.metering.site import Dated, Meter, Site, value_on
+from jieneng.metering.site import DatedValue, Meter, Site, value_in_force
 from simulators.load.load import DAY_MS, Load
 from simulators.load.simulated_days import FIRST_DAY
 from simulators.protocols import PROTOCOLS
@@ -101,5 +101,5 @@ def transformer_ratios(site: Site, meter: Meter, time_ms: int) -> tuple[Fraction
     return _ratio(meter.ct, day), _ratio(meter.pt, day)
 
 
-def _ratio(rows: tuple[Dated, ...], day: date) -> Fraction:
-    return Fraction(str(value_on(rows, day, 1.0)))
+def _ratio(rows: tuple[DatedValue, ...], day: date) -> Fraction:
+    return Fraction(str(value_in_force(rows, day, 1.0)))

@@ -89,7 +89,7 @@ def _read_run(folder: Path) -> RunRecord:
             [
                 Problem(
                     text="this file can't be read: {error}.",
-                    fix="Take it as jieneng simulate wrote it.",
+                    fix="Use the file as jieneng simulate wrote it.",
                     values={"error": error},
                     file=RUN_FILE,
                 )

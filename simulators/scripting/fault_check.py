@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from jieneng.metering.errors import Msgid, Problem
-from jieneng.metering.site import Site, below
+from jieneng.metering.site import Site, descendants
 from simulators.faults.connection_faults import OneConnection
 from simulators.faults.fault import Fault
 from simulators.faults.flow_faults import Leak, PowerCut
@@ -109,20 +109,22 @@ def _target_problems(site: Site, row: _Row) -> Iterator[Problem]:
                 known=", ".join(sorted(known[name])),
             )
     if isinstance(fault, Leak) and "meter" not in given:
-        yield row.problem("a leak is behind one meter.", "Name it: meter = ...")
+        yield row.problem("a leak needs the meter behind which it is.", "Name it: meter = ...")
     if isinstance(fault, OneConnection) and "meter" in given:
         yield row.problem(
-            "{kind} concerns a bus, not a meter.", "Name the meter's bus: bus = ...", "meter"
+            "{kind} affects a bus, not a meter.", "Name the meter's bus: bus = ...", "meter"
         )
 
 
 def _time_problems(row: _Row, times: ScriptTimes) -> Iterator[Problem]:
     fault = row.fault
     if fault.start is not None and fault.after_s is not None:
-        yield row.problem("start and after_s are two beginnings.", "Keep one of them.", "after_s")
+        yield row.problem(
+            "start and after_s both say when the fault begins.", "Keep one of them.", "after_s"
+        )
     if fault.start is not None and fault.start.tzinfo is None:
         yield row.problem(
-            "start = {start} could be anywhere on earth.",
+            "start = {start} has no offset from UTC.",
             "Write it with its offset, like 2025-06-03T10:00:00+08:00.",
             "start",
             start=fault.start.isoformat(),
@@ -131,13 +133,14 @@ def _time_problems(row: _Row, times: ScriptTimes) -> Iterator[Problem]:
         yield row.problem("{kind} does not end.", "Leave duration_s out.", "duration_s")
     if fault.probability != 1.0 and not fault.is_random:
         yield row.problem(
-            "{kind} is there or it is not; nothing is drawn for an answer.",
-            "Leave probability out, and say when it begins and how long it lasts.",
+            "{kind} is a lasting state; chance does not decide on it for each answer.",
+            "Leave probability out, and set after_s or start, and duration_s.",
             "probability",
         )
     if times.now_ms is not None and not fault.can_start_later:
         yield row.problem(
-            "{kind} has to be there from the beginning: a register that runs can't become older.",
+            "{kind} must be there from the start of the simulation: a running counter can't "
+            "become older.",
             "Write it in the script: jieneng simulate --faults FILE.",
             "kind",
         )
@@ -151,14 +154,14 @@ def _moment_problems(row: _Row, times: ScriptTimes) -> Iterator[Problem]:
     ends_ms = () if span is None or row.fault.duration_s is None else (span.end_ms,)
     if span is None or not all(_EARLIEST_MS <= at < _LATEST_MS for at in (span.begin_ms, *ends_ms)):
         yield row.problem(
-            "it begins or ends in no year that a calendar has.",
-            "Write moments between 1970 and 9000.",
+            "the fault begins or ends outside of the years 1970 to 9000.",
+            "Choose times between 1970 and 9000.",
             "start" if row.fault.start is not None else "after_s",
         )
     elif times.now_ms is not None and span.begin_ms < times.now_ms:
         yield row.problem(
-            "it begins in the past, which has been told already.",
-            "Leave start and after_s out, and it begins now.",
+            "the fault begins in the past, for which the truth is written already.",
+            "Leave start and after_s out to begin now.",
             "start" if row.fault.start is not None else "after_s",
         )
 
@@ -194,7 +197,9 @@ def _link_problems(simulated: SimulatedSite, row: _Row) -> Iterator[Problem]:
         for bus in simulated.site.bus
     ):
         yield row.problem(
-            "{kind} concerns a whole bus, and the area holds none.", "Name it: bus = ...", "area"
+            "{kind} affects a whole bus, and no bus lies entirely in the area.",
+            "Name it: bus = ...",
+            "area",
         )
     if getattr(fault, "offset", 1) == 0:
         yield row.problem("offset = 0 changes nothing.", "Choose another offset.", "offset")
@@ -208,8 +213,8 @@ def _register_problems(simulated: SimulatedSite, row: _Row) -> Iterator[Problem]
     shown = {name for meter in meters for name in meter.quantities}
     if quantity is not None and quantity not in shown:
         yield row.problem(
-            "no register of its targets holds {quantity}.",
-            "Known there are: {known}.",
+            "no register of the fault's targets holds {quantity}.",
+            "They hold: {known}.",
             "quantity",
             quantity=quantity,
             known=", ".join(sorted(shown)),
@@ -220,15 +225,15 @@ def _register_problems(simulated: SimulatedSite, row: _Row) -> Iterator[Problem]
         meter.id for meter in meters if meter.rollover_value(_LATEST_MS) is None
     ]:
         yield row.problem(
-            "nobody knows where the counters of these meters roll over: {meters}.",
+            "the models of these meters do not say where the counter rolls over: {meters}.",
             "Choose meters whose model names a modulus or counts in whole numbers.",
             "kind",
             meters=", ".join(without_rollover),
         )
     if recorded := [meter.id for meter in meters if simulated.site.meters[meter.id].replaced]:
         yield row.problem(
-            "what these meters showed when they were replaced is on record: {meters}.",
-            "Choose meters that were not replaced; theirs can't have been older.",
+            "these meters have recorded replacements, which fix their readings: {meters}.",
+            "Choose meters that were not replaced.",
             "kind",
             meters=", ".join(recorded),
         )
@@ -246,7 +251,7 @@ def target_meters(simulated: SimulatedSite, fault: Fault) -> frozenset[str]:
     # Electricity meters below a meter without power have no power either.
     site = simulated.site
     parents = {one.id: one.parent for one in site.meter if one.medium == "electricity"}
-    below_named = below(parents, [name for name in parents if name in named])
+    below_named = descendants(parents, [name for name in parents if name in named])
     return named | frozenset(below_named)
 
 
@@ -257,6 +262,6 @@ def _named(site: Site, fault: Fault) -> frozenset[str]:
         return frozenset(one.id for one in site.meter if one.bus == fault.bus)
     if fault.area is not None:
         parents = {area.id: area.parent for area in site.area}
-        inside = set(below(parents, [fault.area]))
+        inside = set(descendants(parents, [fault.area]))
         return frozenset(one.id for one in site.meter if one.area in inside)
     return frozenset(one.id for one in site.meter)

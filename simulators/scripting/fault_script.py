@@ -143,7 +143,7 @@ class FaultScript:
             return None
         if not placed.fault.can_end:
             raise UsageError(
-                "{id} does not end: a {kind} can't be undone.", id=name, kind=placed.fault.kind()
+                "{id} can't be ended: a {kind} can't be undone.", id=name, kind=placed.fault.kind()
             )
         if placed.span.begin_ms >= now_ms:
             del self._placed[name]

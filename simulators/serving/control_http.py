@@ -160,7 +160,7 @@ class SimulatorControl:
         query = request.query
         limit = query.get("limit", "100")
         if not limit.isdecimal() or len(limit) > _MAX_DIGITS:
-            raise UsageError("limit = {limit} is no number.", limit=limit[:20])
+            raise UsageError("limit = {limit} is not a number.", limit=limit[:20])
         meter, bus = query.get("meter"), query.get("bus")
         if meter is not None:
             self._known_meter(meter)
@@ -186,7 +186,7 @@ class SimulatorControl:
             at = None
         if at is None or at.tzinfo is None or not 1970 < at.year < 9000:
             raise UsageError(
-                "at = {at} is no moment: write it like 2025-06-01T00:00:00+08:00.", at=text
+                "at = {at} is not a time: write it like 2025-06-01T00:00:00+08:00.", at=text
             )
         return round(at.timestamp() * 1000)
 

@@ -166,7 +166,7 @@ def _poller(bus: Bus, meters: list[Meter]) -> BusPoller:
     return BusPoller(
         bus.id,
         [PolledMeter(meter, models[meter.model or ""], zone) for meter in meters],
-        phase="agent",
+        phase_key="agent",
         link=bus_link(bus, clock.now_ms),
         link_kind=bus.link,
         clock=clock,

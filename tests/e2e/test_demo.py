@@ -33,9 +33,9 @@ def finished(demo: subprocess.Popen[str]) -> str:
 
 
 def books(shown: str) -> list[list[int]]:
-    """Read, stored, pending and dropped, as often as a demo printed them."""
+    """Read, stored, set aside, pending and dropped, as often as a demo printed them."""
     return [
-        [int(number) for number in re.findall(r"\d+", line.split("samples:")[1])[:4]]
+        [int(number) for number in re.findall(r"\d+", line.split("samples:")[1])[:5]]
         for line in shown.splitlines()
         if line.count("samples:") and line.count("dropped")
     ]
@@ -94,7 +94,8 @@ def test_the_demo_shows_figures_and_survives_its_broker(tmp_path: Path) -> None:
     ):
         assert text in shown
     assert all(
-        read == stored + pending + dropped for read, stored, pending, dropped in books(shown)
+        read == stored + set_aside + pending + dropped
+        for read, stored, set_aside, pending, dropped in books(shown)
     )
     page = (folder / "figures.html").read_text(encoding="utf-8")
     assert "<svg" in page

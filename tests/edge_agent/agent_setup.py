@@ -112,13 +112,13 @@ class StubPollResult(msgspec.Struct, frozen=True):
     def answered(self) -> bool:
         return isinstance(self.found, Sample)
 
-    def at(self, time_ms: int) -> "StubPollResult":
+    def with_time(self, time_ms: int) -> "StubPollResult":
         return StubPollResult(msgspec.structs.replace(self.found, time_ms=time_ms))
 
     def sample(self) -> Sample | None:
         return self.found if isinstance(self.found, Sample) else None
 
-    def poll(self) -> PollReport:
+    def report(self) -> PollReport:
         if isinstance(self.found, PollReport):
             return self.found
         return PollReport(self.found.meter, self.time_ms, True, 10, 1)

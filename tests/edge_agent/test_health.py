@@ -35,7 +35,7 @@ class Poller:
 
     def __init__(self, bus: str, seconds: float = 0.0) -> None:
         self.bus = bus
-        self.counts = PollCounts(seconds=seconds)
+        self.counts = PollCounts(busy_s=seconds)
 
 
 class Agent:
@@ -52,7 +52,7 @@ class Agent:
     def after(self, passed_s: float, **busy_s: float) -> dict[str, float]:
         """Return the load after some time in which buses were busy for so long."""
         for one in self.buses:
-            one.counts.seconds += busy_s.get(one.bus, 0.0)
+            one.counts.busy_s += busy_s.get(one.bus, 0.0)
         self.clock.now_s += passed_s
         return self.load.measure()
 
@@ -131,7 +131,7 @@ def test_the_status_says_what_spool_clock_and_buses_say() -> None:
         log=observe.log("test"),
         health=health,
     )
-    agent.buses[0].counts.seconds = 3.0
+    agent.buses[0].counts.busy_s = 3.0
     agent.clock.now_s += 12.0
     health.clock_trust.update(BEGIN_MS + 60_000, 0)
     assert publisher._full_status() == Status(

@@ -17,7 +17,7 @@ from edge_agent.timekeeping.clock_trust import ClockTrust
 
 BEGIN_MS = 1_795_000_000_000
 SPOOL = SampleCounts(
-    read=100,
+    read=106,
     stored=31,
     pending=40,
     size_bytes=4096,
@@ -26,6 +26,7 @@ SPOOL = SampleCounts(
     refused=7,
     damaged=3,
     undated=2,
+    quarantined=6,
 )
 SENT = PublishCounts(published=66, acked=55, quarantined=4, connected=True)
 
@@ -37,8 +38,8 @@ class Agent:
         self.now_s = 500.0
         clock: Any = SimpleNamespace(monotonic=lambda: self.now_s)
         self.pollers: Any = [
-            SimpleNamespace(bus="a", counts=PollCounts(ok=11, failed=12, seconds=2.5)),
-            SimpleNamespace(bus="b", counts=PollCounts(ok=21, failed=22, seconds=7.5)),
+            SimpleNamespace(bus="a", counts=PollCounts(ok=11, failed=12, busy_s=2.5)),
+            SimpleNamespace(bus="b", counts=PollCounts(ok=21, failed=22, busy_s=7.5)),
         ]
         self.clock_trust = ClockTrust(BEGIN_MS, 0)
         self.clock_trust.update(BEGIN_MS + 60_000, 0)
@@ -71,8 +72,9 @@ def test_every_number_is_said_as_it_is() -> None:
         "jieneng_edge_poll_seconds_total b": 7.5,
         "jieneng_edge_bus_busy_ratio a": 0.125,
         "jieneng_edge_bus_busy_ratio b": 0.375,
-        "jieneng_edge_samples_read_total": 100,
+        "jieneng_edge_samples_read_total": 106,
         "jieneng_edge_samples_stored_total": 31,
+        "jieneng_edge_samples_quarantined_total": 6,
         "jieneng_edge_samples_dropped_total full": 9,
         "jieneng_edge_samples_dropped_total old": 8,
         "jieneng_edge_samples_dropped_total refused": 7,
@@ -92,12 +94,15 @@ def test_every_number_is_said_as_it_is() -> None:
 
 
 def test_every_reason_for_which_a_sample_is_dropped_is_said() -> None:
-    """read = stored + pending + dropped, also for who has nothing but /metrics."""
+    """read = stored + quarantined + pending + dropped, also for who has nothing but /metrics."""
     said = Agent().says()
     dropped = sum(value for name, value in said.items() if "_samples_dropped_total" in name)
     assert dropped == SPOOL.dropped
     assert said["jieneng_edge_samples_read_total"] == (
-        said["jieneng_edge_samples_stored_total"] + said["jieneng_edge_spool_pending"] + dropped
+        said["jieneng_edge_samples_stored_total"]
+        + said["jieneng_edge_samples_quarantined_total"]
+        + said["jieneng_edge_spool_pending"]
+        + dropped
     )
 
 

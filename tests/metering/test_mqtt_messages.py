@@ -60,6 +60,7 @@ ACKS = st.builds(
     boot=BOOTS,
     stored=st.lists(st.tuples(NUMBERS, NUMBERS).map(sorted).map(tuple), max_size=5).map(tuple),
     quarantined=st.lists(st.tuples(NUMBERS, st.text(max_size=20)), max_size=5).map(tuple),
+    partly=st.lists(st.tuples(NUMBERS, st.text(max_size=20), NUMBERS), max_size=5).map(tuple),
 )
 STATUSES = st.builds(
     Status,
@@ -69,6 +70,7 @@ STATUSES = st.builds(
     time_ms=st.integers(0, 4_102_444_799_999),
     read=COUNTS,
     stored=COUNTS,
+    quarantined=COUNTS,
     pending=COUNTS,
     dropped=COUNTS,
     uptime_s=SPANS,
@@ -145,6 +147,8 @@ def test_the_form_is_the_one_that_the_contracts_show() -> None:
         "stored": [[400, 412]],
         "quarantined": [[399, "why"]],
     }
+    partly = Ack("6f1c2a9e", ((400, 412),), partly=((405, "unknown_meter", 2),))
+    assert json.loads(mqtt_messages.encode_ack(partly))["partly"] == [[405, "unknown_meter", 2]]
 
 
 JSON = st.recursive(

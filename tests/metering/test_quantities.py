@@ -5,7 +5,7 @@ from fractions import Fraction
 import pytest
 
 from jieneng.metering import units
-from jieneng.metering.quantities import AN_HOUR, CONSUMPTION, MEDIA, QUANTITIES
+from jieneng.metering.quantities import CONSUMPTION, GROWTH_PER_HOUR, MEDIA, QUANTITIES
 
 
 def test_every_quantity_has_a_known_unit_and_its_name_ends_in_it() -> None:
@@ -26,8 +26,10 @@ def test_every_medium_has_the_counter_that_its_consumption_is_taken_from() -> No
 
 
 def test_every_counter_grows_by_something_in_an_hour() -> None:
-    assert {row.unit for row in QUANTITIES.values() if row.kind == "counter"} == set(AN_HOUR)
-    assert AN_HOUR["GJ"] == 0.0036, "of 1 kW"
+    assert {row.unit for row in QUANTITIES.values() if row.kind == "counter"} == set(
+        GROWTH_PER_HOUR
+    )
+    assert GROWTH_PER_HOUR["GJ"] == 0.0036, "of 1 kW"
 
 
 def test_conversion_is_exact_both_ways() -> None:

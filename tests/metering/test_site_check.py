@@ -11,7 +11,7 @@ import pytest
 from jieneng import config_file
 from jieneng.config_file import Document
 from jieneng.metering import site_check
-from jieneng.metering.catalog.model_check import MOST_PACES
+from jieneng.metering.catalog.model_check import MAX_CADENCES
 from jieneng.metering.errors import ConfigError, KeyPath
 from jieneng.metering.site import Site
 from jieneng.metering.site_rules import site_warnings
@@ -142,8 +142,8 @@ def every(paces: int) -> str:
 
 
 def test_a_meter_has_no_more_paces_than_a_model_may_have(tmp_path: Path) -> None:
-    assert found(tmp_path, every(MOST_PACES)) == []
-    [problem] = found(tmp_path, every(MOST_PACES + 1))
+    assert found(tmp_path, every(MAX_CADENCES)) == []
+    [problem] = found(tmp_path, every(MAX_CADENCES + 1))
     assert problem.startswith("site.toml:27: ")
     assert "meter e-1 has more than 5 different values of every" in problem
 

@@ -86,12 +86,14 @@ def live_readings(readings: Sequence[LatestReading]) -> list[LatestReading]:
 
 
 def counts_line(accounts: Sequence[AgentLedger], translate: Translate) -> str:
-    """Return the ledger summed over all agents: read = stored + pending + dropped."""
+    """Return the ledger summed over all agents: read = stored + quarantined + pending + dropped."""
     return translate(
-        "samples: read {read} = stored {stored} + pending {pending} + dropped {dropped}"
+        "samples: read {read} = stored {stored} + set aside {quarantined} + pending {pending} "
+        "+ dropped {dropped}"
     ).format(
         read=sum(account.read for account in accounts),
         stored=sum(account.stored for account in accounts),
+        quarantined=sum(account.quarantined for account in accounts),
         pending=sum(account.pending for account in accounts),
         dropped=sum(account.dropped for account in accounts),
     )

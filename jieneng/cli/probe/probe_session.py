@@ -24,8 +24,8 @@ from jieneng.clock import SystemClock
 from jieneng.metering.catalog.modbus_points import ModbusModel, PointRow, modbus_models
 from jieneng.metering.catalog.modbus_reads import plan
 from jieneng.metering.errors import UsageError
-from jieneng.metering.quantities import AN_HOUR, QUANTITIES
-from jieneng.metering.site import Bus, Dated, Meter, value_on
+from jieneng.metering.quantities import GROWTH_PER_HOUR, QUANTITIES
+from jieneng.metering.site import Bus, DatedValue, Meter, value_in_force
 from jieneng.metering.spelling import nearest
 from jieneng.site_folder import SITE_FILE, SiteFolder, load, packaged_models
 
@@ -87,7 +87,7 @@ class ProbeSession:
         today = self.local_time().date()
         rows = {"ct": self.meter.ct, "pt": self.meter.pt} if self.meter else {"ct": (), "pt": ()}
         return {
-            name: value_on(row, today, row[0].value if row else 1.0) or 1.0
+            name: value_in_force(row, today, row[0].value if row else 1.0) or 1.0
             for name, row in rows.items()
         }
 
@@ -105,7 +105,7 @@ class ProbeSession:
     def possible_increase(self, quantity: str) -> float:
         """Return what can have been counted since the display was read [canonical unit]."""
         elapsed_s = self.request.ago_s + self._clock.monotonic() - self._began_s
-        return self.rated_max * AN_HOUR[QUANTITIES[quantity].unit] * elapsed_s / 3600
+        return self.rated_max * GROWTH_PER_HOUR[QUANTITIES[quantity].unit] * elapsed_s / 3600
 
     def read_both_sides(self, model: ModbusModel, quantity: str) -> dict[TransformerSide, float]:
         """ModbusRead a quantity as the agent does, with everything that the agent requests with it.
@@ -157,7 +157,7 @@ class ProbeSession:
         for name in {name for row in model.point for name in row.ratio}:
             if self.ratios[name] != self.site_ratios[name]:
                 earlier = [row for row in rows[name] if row.from_ != today]
-                corrected = [*earlier, Dated(today, self.ratios[name])]
+                corrected = [*earlier, DatedValue(today, self.ratios[name])]
                 rows[name] = tuple(sorted(corrected, key=lambda row: row.from_))
         return msgspec.structs.replace(
             meter, model=model.id, bus=self.bus.id, unit=self.unit, **rows

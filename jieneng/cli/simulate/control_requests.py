@@ -36,7 +36,7 @@ def request_control(url: str, method: str = "GET", body: object = None) -> list[
     """Return the rows of the control's answer; a single object is one row."""
     data = None if body is None else json.dumps(body, default=str).encode()
     if not url.startswith(("http://", "https://")):
-        raise UsageError("{url} is no URL: write it like http://127.0.0.1:8080.", url=url)
+        raise UsageError("{url} is not a URL: write it like http://127.0.0.1:8080.", url=url)
     headers = {"Accept-Language": preferred()}
     request = Request(url, data=data, headers=headers, method=method)  # noqa: S310 - http or https, as just checked
     try:
@@ -47,7 +47,7 @@ def request_control(url: str, method: str = "GET", body: object = None) -> list[
         raise _refusal(error.read()) from error
     except (URLError, OSError, ValueError, HTTPException) as error:
         raise Unavailable(
-            "the simulator does not answer at {url}: {reason}. Does it still run?",
+            "the simulator does not answer at {url}: {reason}. Is it still running?",
             url=url,
             reason=error,
         ) from error

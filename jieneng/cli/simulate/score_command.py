@@ -33,9 +33,9 @@ _GRACE_S: Final = 10.0
 
 @click.command(
     help=tr(
-        "Compare the store with the truth of a simulated run: which readings are lost, invented, "
-        "wrong or late, and the error of each day's consumption. Exit 1 where a reading is not "
-        "right."
+        "Compare the store with the truth of a simulated run: which readings are lost, "
+        "invented, wrong or late, and the error of each day's consumption. Exits with 1 if a "
+        "reading is not right."
     ),
     epilog=examples(
         "jieneng simulate score --site my-site --truth run-1",
@@ -58,8 +58,8 @@ _GRACE_S: Final = 10.0
     type=click.FloatRange(min=0),
     metavar=tr("SECONDS"),
     help=tr(
-        "How far a stored time may lie from the answer's; where omitted 1, or a twentieth of the "
-        "run's speed where that is more."
+        "Allowed difference between the time of a stored reading and that of its answer; if "
+        "omitted, 1, or a twentieth of the run's speed if that is more."
     ),
 )
 @click.option(
@@ -68,8 +68,8 @@ _GRACE_S: Final = 10.0
     multiple=True,
     metavar="HOST[:PORT]",
     help=tr(
-        "The pipeline's own masters, where others asked as well; may be given several times. All "
-        "answers count where omitted."
+        "A master of the pipeline, if other masters asked as well; may be given several "
+        "times. If omitted, all answers count."
     ),
 )
 @click.option(
@@ -97,7 +97,8 @@ def score(
     truth = read_truth(truth_dir)
     if truth.run.site != folder.site.id:
         raise UsageError(
-            "the truth in {folder} is of site {site}, not of {other}: name its folder with --site.",
+            "the truth in {folder} belongs to site {site}, not to {other}: name that site's "
+            "folder with --site.",
             folder=truth_dir,
             site=truth.run.site,
             other=folder.site.id,
@@ -233,14 +234,18 @@ async def _read(
 def _print_reservations(result: "Score", truth: "Truth") -> None:
     """Print on stderr what limits the numbers: torn files, intervals that were not compared."""
     for file in truth.torn:
-        text = tr("{file}: its last line was torn when the run was killed, and is left out.")
+        text = tr(
+            "{file}: the last line is incomplete because the run was killed, and is left out."
+        )
         click.echo(text.format(file=file), err=True)
     if not _fits(truth.run.interval_s):
         text = tr(
-            "Consumption is not compared: the truth's intervals of {length} s and the store's of "
-            "{stored} s do not fit into each other."
+            "Consumption is not compared: of the intervals of the truth ({length} s) and of "
+            "the store ({stored} s) neither is a multiple of the other."
         )
         click.echo(text.format(length=truth.run.interval_s, stored=_INTERVAL_S), err=True)
     elif result.days and not any(day.coverage for day in result.days):
-        text = tr("The store has no consumption of this run: jieneng analytics once computes it.")
+        text = tr(
+            "The store has no consumption of this run: compute it with jieneng analytics once."
+        )
         click.echo(text, err=True)

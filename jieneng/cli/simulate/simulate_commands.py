@@ -43,7 +43,7 @@ from jieneng.metering.errors import Msgid, UsageError
     "--truth",
     type=click.Path(path_type=Path, file_okay=False),
     metavar=tr("DIR"),
-    help=tr("Write there what every meter really consumed and what was served; a new folder."),
+    help=tr("New folder for the truth: what every meter consumed, and what was served."),
 )
 @click.option(
     "--truth-interval",
@@ -51,14 +51,15 @@ from jieneng.metering.errors import Msgid, UsageError
     default=900,
     show_default=True,
     metavar=tr("SECONDS"),
-    help=tr("Length of the truth's intervals."),
+    help=tr("Length of the intervals of consumption in the truth."),
 )
 @click.option(
-    "--speed", type=click.FloatRange(0.01, 100_000), default=1.0, help=tr("Times real speed.")
+    "--speed",
+    type=click.FloatRange(0.01, 100_000),
+    default=1.0,
+    help=tr("Speed of the simulated clock, times real time."),
 )
-@click.option(
-    "--start", metavar="ISO8601", help=tr("The simulated moment to begin at; now by default.")
-)
+@click.option("--start", metavar="ISO8601", help=tr("Simulated time of the start; now by default."))
 @log_options
 @click.pass_context
 def simulate(
@@ -112,7 +113,7 @@ def _clock(speed: float, start: str | None) -> Clock:
         moment = None
     if moment is None or moment.tzinfo is None:
         raise UsageError(
-            "--start {start} is no moment: write it like 2025-06-01T00:00:00+08:00.", start=start
+            "--start {start} is not a time: write it like 2025-06-01T00:00:00+08:00.", start=start
         )
     return FastClock(round(moment.timestamp() * 1000), speed)
 
@@ -122,7 +123,9 @@ def _clock(speed: float, start: str | None) -> Clock:
 _url_option = click.option(
     "--url",
     metavar="URL",
-    help=tr("Where the running simulator is controlled; simulator.json of the site tells it."),
+    help=tr(
+        "URL of the running simulator's control; if omitted, the one in the site's simulator.json."
+    ),
 )
 
 
@@ -132,7 +135,7 @@ def fault() -> None: ...
 
 @fault.command(
     "kinds",
-    help=tr("The kinds of faults, and their keys."),
+    help=tr("List the kinds of faults with their keys."),
     epilog=examples("jieneng simulate fault kinds"),
 )
 def fault_kinds() -> None:
@@ -150,7 +153,7 @@ def fault_kinds() -> None:
 
 @fault.command(
     "list",
-    help=tr("All faults of the run."),
+    help=tr("List all faults of the run."),
     epilog=examples("jieneng simulate fault list --site my-site"),
 )
 @site_option
@@ -169,13 +172,17 @@ def fault_list(site_dir: Path, url: str | None) -> None:
 )
 @click.argument("kind", metavar=tr("KIND"))
 @click.argument("keys", nargs=-1, metavar="[KEY=VALUE]...")
-@click.option("--id", "name", help=tr("Its name; made up where omitted."))
-@click.option("--meter", help=tr("The meter that it touches."))
+@click.option("--id", "name", help=tr("Id of the fault; generated if omitted."))
+@click.option("--meter", help=tr("The affected meter."))
 @click.option("--bus", help=tr("All meters of this bus."))
 @click.option("--area", help=tr("All meters of this area."))
-@click.option("--start", metavar="ISO8601", help=tr("When it begins; now by default."))
-@click.option("--duration", type=float, metavar=tr("SECONDS"), help=tr("How long it lasts."))
-@click.option("--probability", type=float, help=tr("Of each answer to be touched; 1 by default."))
+@click.option("--start", metavar="ISO8601", help=tr("Begin of the fault; now by default."))
+@click.option("--duration", type=float, metavar=tr("SECONDS"), help=tr("Duration of the fault."))
+@click.option(
+    "--probability",
+    type=float,
+    help=tr("Probability with which each answer is affected; 1 by default."),
+)
 @site_option
 @_url_option
 def fault_on(
@@ -208,23 +215,25 @@ def fault_on(
     epilog=examples("jieneng simulate fault off no-answer-1", "jieneng simulate fault off --all"),
 )
 @click.argument("name", required=False, metavar="[ID]")
-@click.option("--all", "everything", is_flag=True, help=tr("All that are not over yet."))
+@click.option(
+    "--all", "everything", is_flag=True, help=tr("End all faults that have not ended yet.")
+)
 @site_option
 @_url_option
 def fault_off(name: str | None, everything: bool, site_dir: Path, url: str | None) -> None:
     if (name is None) is not everything:
-        raise UsageError("say which fault ends: its id, or --all.")
+        raise UsageError("name the fault to end by its id, or use --all.")
     fault_path = "" if name is None else f"/{quote(name, safe='')}"
     print_rows(request_control(f"{control_url(site_dir, url)}/faults{fault_path}", "DELETE"))
 
 
 @simulate.command(
     "truth",
-    help=tr("What every meter of a running simulator really counted, and what it shows."),
+    help=tr("Print the true consumption of the meters of a running simulator, and what they show."),
     epilog=examples("jieneng simulate truth", "jieneng simulate truth --meter e-main"),
 )
-@click.option("--meter", help=tr("Only this one."))
-@click.option("--at", metavar="ISO8601", help=tr("At that moment; now by default."))
+@click.option("--meter", help=tr("Only this meter."))
+@click.option("--at", metavar="ISO8601", help=tr("Time to answer for; now by default."))
 @site_option
 @_url_option
 def truth_now(meter: str | None, at: str | None, site_dir: Path, url: str | None) -> None:
@@ -235,13 +244,13 @@ def truth_now(meter: str | None, at: str | None, site_dir: Path, url: str | None
 
 @simulate.command(
     "served",
-    help=tr("Who asked a running simulator what, and what was served."),
+    help=tr("Print the latest requests to a running simulator and the replies to them."),
     epilog=examples("jieneng simulate served --meter e-main --last 5"),
 )
-@click.option("--meter", help=tr("Only this one."))
+@click.option("--meter", help=tr("Only this meter."))
 @click.option("--bus", help=tr("Only this bus."))
 @click.option("--last", type=click.IntRange(1, 1000), default=20, show_default=True,
-              help=tr("How many."))  # fmt: skip
+              help=tr("Number of requests to print."))  # fmt: skip
 @site_option
 @_url_option
 def served(meter: str | None, bus: str | None, last: int, site_dir: Path, url: str | None) -> None:
@@ -256,7 +265,9 @@ def _key_and_value(text: str) -> tuple[str, object]:
 
     key, equals, value = text.partition("=")
     if not equals or not key.isidentifier():
-        raise UsageError("{text} is no key: write it like delay_s=1.5.", text=text)
+        raise UsageError(
+            "{text} is not a key with its value: write it like delay_s=1.5.", text=text
+        )
     try:
         return key, tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
@@ -271,7 +282,7 @@ simulate.add_command(score)
 
 @simulate.command(
     "scenarios",
-    help=tr("The library of scenarios: all of them, or one to be written as a site's folder."),
+    help=tr("List the library of scenarios, or write one of them as a site's folder."),
     epilog=examples(
         "jieneng simulate scenarios",
         "jieneng simulate scenarios crossed-reply --out crossed",
@@ -282,13 +293,15 @@ simulate.add_command(score)
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     metavar=tr("DIR"),
-    help=tr("Write the scenario there: site.toml, simulator.toml, faults.toml, golden.toml."),
+    help=tr(
+        "Folder to write the scenario to: site.toml, simulator.toml, faults.toml, golden.toml."
+    ),
 )
 def scenarios(name: str | None, out: Path | None) -> None:
     from simulators.scenarios import scenario as library
 
     if name is None and out is not None:
-        raise UsageError("say which scenario is to be written: its name comes before --out.")
+        raise UsageError("name the scenario to write: its id comes before --out.")
     if name is None:
         for scenario_id in library.scenario_ids():
             head = library.read(scenario_id).scenario

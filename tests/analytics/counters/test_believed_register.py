@@ -32,7 +32,7 @@ def read(
 
 
 def counted(register: BelievedRegister) -> float:
-    return float(register.total()[-1])
+    return float(register.cumulative()[-1])
 
 
 def codes(register: BelievedRegister) -> list[str]:
@@ -97,7 +97,7 @@ class TestWrongValuesBetweenGoodOnesCostNothing:
     ) -> None:
         times = np.array([0, 1, 2, 1002, 1003, 1004], dtype=np.int64) * HOUR_MS
         values = np.array([10.0, 11.0, 12.0, 9_000.0, 500.0, 501.0])
-        assert float(believed_register(times, values, devices).total()[-1]) == 491.0
+        assert float(believed_register(times, values, devices).cumulative()[-1]) == 491.0
 
     def test_a_spike_as_the_first_reading(self, devices: MeterDevices) -> None:
         assert counted(read([77_777.0, *rising(10.0, 5)], devices)) == 4.0
@@ -246,7 +246,7 @@ class TestReplacement:
         times = np.concatenate([old, new]).astype(np.int64) * HOUR_MS
         values = np.array([*rising(5000.0, 49), *rising(722.0, 48)])
         register = believed_register(times, values, self.devices)
-        assert float(register.total()[-1]) == pytest.approx(48.0 + 767.0)
+        assert float(register.cumulative()[-1]) == pytest.approx(48.0 + 767.0)
 
     def test_old_readings_after_the_recorded_moment_are_set_aside(self) -> None:
         register = read([*rising(5000.0, 51), *rising(4.0, 48)], self.devices)
@@ -354,7 +354,7 @@ def test_no_energy_is_invented(
     for where, value in wrong:
         values[where % len(values)] = value
     register = believed_register(times, values, MeterDevices("m", (Device(step=0.01),), 50.0))
-    steps = np.diff(register.total())
+    steps = np.diff(register.cumulative())
     moved = np.append(True, steps > 0)[: len(steps)]
     since_ms = np.maximum.accumulate(np.where(moved, register.times_ms[:-1], 0))
     allowed = 50.0 * (register.times_ms[1:] - since_ms) / HOUR_MS + 0.01

@@ -16,7 +16,7 @@ from edge_agent.commissioning import toml_output
 from jieneng.clock import SystemClock
 from jieneng.metering.catalog.modbus_points import ModbusModel, PointRow, modbus_models
 from jieneng.metering.catalog.modbus_reads import plan
-from jieneng.metering.site import Bus, Meter, value_on
+from jieneng.metering.site import Bus, Meter, value_in_force
 from jieneng.site_folder import load, packaged_models
 from tests.cli.probe.probes import pasted, probe, records, site
 from tests.edge_agent.commissioning.unknown_meters import (
@@ -439,7 +439,7 @@ def agent_multiplies_by(block: dict[str, Any]) -> dict[str, float]:
     meter = msgspec.convert({**block, "area": "a"}, Meter)
     # The site's day, which may be another than that of the machine.
     today = datetime.fromtimestamp(SystemClock().now_ms() / 1000, ZoneInfo("Asia/Shanghai")).date()
-    return {name: value_on(getattr(meter, name), today, 1.0) or 0.0 for name in ("ct", "pt")}
+    return {name: value_in_force(getattr(meter, name), today, 1.0) or 0.0 for name in ("ct", "pt")}
 
 
 async def test_a_ratio_that_the_display_needed_is_pasted_with_the_meter(tmp_path: Path) -> None:

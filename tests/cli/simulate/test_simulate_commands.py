@@ -71,15 +71,15 @@ def test_a_running_simulator_is_steered_and_asked(running: Path) -> None:
     for arguments, code, said in (
         (("fault", "on", "no_answr"), 2, 'Did you mean "no_answer"?'),
         (("fault", "on", "slow_answer", "delay_s"), 2, "write it like delay_s=1.5"),
-        (("fault", "off"), 2, "its id, or --all"),
+        (("fault", "off"), 2, "its id, or use --all"),
         (("fault", "off", "nothing"), 2, "Known are: late-answer-1, exception-1"),
         (("truth", "--meter", "e-9"), 2, "there is no meter e-9"),
-        (("truth", "--at", "0001-01-01T00:00:00+00:00"), 2, "is no moment"),
+        (("truth", "--at", "0001-01-01T00:00:00+00:00"), 2, "is not a time"),
         (("served", "--bus", "nope"), 2, "there is no bus nope"),
-        (("scenarios", "--out", "somewhere"), 2, "which scenario"),
+        (("scenarios", "--out", "somewhere"), 2, "name the scenario"),
         (("truth", "--url", "http://127.0.0.1:abc"), 3, "does not answer"),
-        (("truth", "--url", "ftp://here"), 2, "is no URL"),
-        (("truth", "--url", "http://127.0.0.1:1"), 3, "Does it still run?"),
+        (("truth", "--url", "ftp://here"), 2, "is not a URL"),
+        (("truth", "--url", "http://127.0.0.1:1"), 3, "Is it still running?"),
     ):
         where = () if arguments[0] == "scenarios" else site
         done = jieneng("simulate", *arguments, *where)

@@ -134,7 +134,7 @@ async def poll_for(
             )
             for unit in range(1, units + 1)
         ],
-        phase="agent",
+        phase_key="agent",
         link=gateway,
         link_kind="tcp",
         clock=LoopClock(),

@@ -13,12 +13,12 @@ from edge_agent.protocols.request_reply import Ask, Reply
 from jieneng.metering.catalog.modbus_reads import ModbusRead
 from jieneng.metering.errors import (
     DeviceRefused,
-    HungUp,
+    IdleLinkClosed,
     LinkDown,
     LinkError,
+    NewLinkClosed,
     ReplyError,
-    Silent,
-    TurnedAway,
+    ReplyTimedOut,
     Unanswered,
 )
 from jieneng.metering.site import Link
@@ -98,7 +98,7 @@ async def test_a_late_reply_is_never_taken_for_the_next_one(kind: Link) -> None:
 
     async with misbehaving(behave, rtu=kind != "tcp") as server:
         asker = Asker(server.port, kind)
-        with pytest.raises(Silent):
+        with pytest.raises(ReplyTimedOut):
             await asker.ask()
         assert await asker.value() == 2
         assert await asker.value() == 3
@@ -115,7 +115,7 @@ async def test_a_late_reply_glued_to_the_right_one_is_passed_over() -> None:
 
     async with misbehaving(behave) as server:
         asker = Asker(server.port, "tcp")
-        with pytest.raises(Silent):
+        with pytest.raises(ReplyTimedOut):
             await asker.ask()
         assert [await asker.value(), await asker.value()] == [2, 3]
         assert server.connections == 1
@@ -148,7 +148,7 @@ async def test_a_gateway_that_waits_longer_than_we_do_costs_its_other_units_noth
         async def heard(unit: int) -> bool:
             try:
                 return await asker.value(unit) == unit
-            except (Silent, DeviceRefused):
+            except (ReplyTimedOut, DeviceRefused):
                 return False
 
         for unit in (1, 9, 1, 2, 3):
@@ -246,7 +246,7 @@ async def test_half_a_reply_is_silence_and_its_rest_reaches_nobody(kind: Link) -
 
     async with misbehaving(behave, rtu=kind != "tcp") as server:
         asker = Asker(server.port, kind)
-        with pytest.raises(Silent):
+        with pytest.raises(ReplyTimedOut):
             await asker.ask(count=4)
         assert await asker.value(count=4) == 2
         asker.link.close()
@@ -269,7 +269,7 @@ async def test_a_late_frame_that_is_whole_costs_no_connection() -> None:
     async with misbehaving(behave) as server:
         asker = Asker(server.port, "tcp")
         for _ in range(2):
-            with pytest.raises(Silent):
+            with pytest.raises(ReplyTimedOut):
                 await asker.ask()
         assert await asker.value() == 3
         assert {question.connection for question in server.questions} == {1}
@@ -289,7 +289,7 @@ async def test_half_of_a_late_frame_does_not_put_the_stream_out_of_step() -> Non
 
     async with misbehaving(behave) as server:
         asker = Asker(server.port, "tcp")
-        with pytest.raises(Silent):
+        with pytest.raises(ReplyTimedOut):
             await asker.ask()
         await server.say(first[0][:5])
         await asyncio.sleep(0.02)
@@ -314,7 +314,7 @@ async def test_a_late_frame_never_fills_up_a_reply_that_lacks_its_end() -> None:
 
     async with misbehaving(behave) as server:
         asker = Asker(server.port, "tcp")
-        with pytest.raises(Silent):
+        with pytest.raises(ReplyTimedOut):
             await asker.ask()
         with pytest.raises(ReplyError, match="bytes follow"):
             await asker.ask()
@@ -356,7 +356,7 @@ async def test_a_reset_costs_one_question(kind: Link) -> None:
 
     async with misbehaving(behave, rtu=kind != "tcp") as server:
         asker = Asker(server.port, kind, timeout_s=0.5)
-        with pytest.raises(TurnedAway, match="closes new connections"):
+        with pytest.raises(NewLinkClosed, match="closes new connections"):
             await asker.ask()
         assert await asker.value() == 2
         asker.link.close()
@@ -373,11 +373,11 @@ async def test_a_question_that_closes_every_connection_is_no_link_that_is_down(k
         asker = Asker(server.port, kind, timeout_s=0.3)
         for nth in (1, 4):
             assert await asker.value() == nth
-            with pytest.raises(HungUp):
+            with pytest.raises(IdleLinkClosed):
                 await asker.ask(unit=9)
             with pytest.raises(LinkError) as broken:
                 await asker.ask(unit=9)
-            assert isinstance(broken.value, TurnedAway)
+            assert isinstance(broken.value, NewLinkClosed)
         asker.link.close()
 
 
@@ -404,7 +404,7 @@ async def test_a_connection_without_a_word_is_given_up_and_never_doubled(kind: L
     async with misbehaving(behave, rtu=kind != "tcp") as server:
         asker = Asker(server.port, kind, timeout_s=0.03)
         for _ in range(3):
-            with pytest.raises(Silent):
+            with pytest.raises(ReplyTimedOut):
                 await asker.ask()
         assert await asker.value() == 4
         assert server.connections == 2
@@ -445,7 +445,7 @@ async def test_a_connection_that_was_closed_while_idle_is_told_from_one_that_bre
     async with misbehaving(behave) as server:
         asker = Asker(server.port, "tcp", timeout_s=2.0)
         assert await asker.value() == 1
-        with pytest.raises(HungUp):
+        with pytest.raises(IdleLinkClosed):
             await asker.ask()
         assert await asker.value() == 3
         assert server.most_open == 1
@@ -511,6 +511,6 @@ async def test_a_serial_server_that_closes_new_connections_has_not_just_been_idl
     server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
     async with server:
         asker = Asker(server.sockets[0].getsockname()[1], "rtu_tcp")
-        with pytest.raises(TurnedAway):
+        with pytest.raises(NewLinkClosed):
             await asker.ask()
         asker.link.close()

@@ -25,7 +25,7 @@ from edge_agent.settings import BusOverride
 from jieneng import observe
 from jieneng.clock import SystemClock
 from jieneng.metering.catalog.modbus_reads import ModbusRead
-from jieneng.metering.errors import LinkDown, LinkError, ReplyError, Silent
+from jieneng.metering.errors import LinkDown, LinkError, ReplyError, ReplyTimedOut
 from jieneng.metering.reading import Sample
 from jieneng.metering.site import Bus
 from simulators.serving import site_server
@@ -194,7 +194,7 @@ async def test_a_late_reply_is_never_taken_for_the_next_one(tmp_path: Path) -> N
 
     async with line(behave, tmp_path) as other:
         one = link(other.device)
-        with pytest.raises(Silent):
+        with pytest.raises(ReplyTimedOut):
             await value(one)
         assert await value(one) == 2
         await closed(one)
@@ -255,7 +255,7 @@ async def test_an_adapter_that_is_pulled_out_within_a_reply_breaks_the_link(tmp_
         one = link(other.device, timeout_s=0.5)
         with pytest.raises(LinkError) as broken:
             await value(one)
-        assert not isinstance(broken.value, Silent)
+        assert not isinstance(broken.value, ReplyTimedOut)
         await closed(one)
     await until(lambda: not serial_asyncio_fast._BACKGROUND_TASKS)
     gc.collect()  # a task that failed is told of when it is collected
@@ -346,7 +346,7 @@ async def test_silence_on_a_slow_wire_is_still_silence(tmp_path: Path) -> None:
 
     async with line(behave, tmp_path) as other:
         one = link(other.device, baud=9600)
-        with pytest.raises(Silent):
+        with pytest.raises(ReplyTimedOut):
             await value(one)
         await until(lambda: len(other.questions) == 1)
         await closed(one)
@@ -372,7 +372,7 @@ async def test_simulated_meters_on_a_serial_port_are_polled_again_when_it_is_bac
             PolledMeter(one, place.models[one.model or ""], place.site.zone)
             for one in place.site.meter
         ],
-        phase="agent",
+        phase_key="agent",
         link=bus_link(msgspec.structs.replace(wired, device=str(device)), clock.now_ms),
         link_kind="rtu",
         clock=clock,

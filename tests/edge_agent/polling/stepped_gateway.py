@@ -11,7 +11,7 @@ from edge_agent.polling.poll_slots import PollSlots
 from edge_agent.polling.polled_meter import PolledMeter, PollResult
 from edge_agent.protocols.request_reply import Ask, Pause, Reply, Talk
 from jieneng import observe
-from jieneng.metering.errors import DeviceRefused, LinkError, PeerError, Silent
+from jieneng.metering.errors import DeviceRefused, LinkError, PeerError, ReplyTimedOut
 from jieneng.metering.reading import PollReport, Sample
 from tests.edge_agent.agent_setup import EVEN, append_samples_to, meter
 from tests.edge_agent.misbehaving import Question
@@ -58,18 +58,18 @@ class Gateway:
         self._quiet = True
 
     async def converse(self, talk: Talk, sleep: Callable[[float], Awaitable[None]]) -> None:
-        wish = next(talk)
+        command = next(talk)
         while True:
-            if isinstance(wish, Pause):
-                await sleep(wish.seconds)
-                wish = next(talk)
+            if isinstance(command, Pause):
+                await sleep(command.seconds)
+                command = next(talk)
                 continue
             try:
-                reply = await self._exchange(wish)
+                reply = await self._exchange(command)
             except (LinkError, PeerError) as error:
-                wish = talk.throw(error)
+                command = talk.throw(error)
             else:
-                wish = talk.send(reply)
+                command = talk.send(reply)
 
     async def _exchange(self, ask: Ask) -> Reply:
         if self._listens and not self._quiet:
@@ -84,7 +84,7 @@ class Gateway:
         await self._clock.sleep(self._timeout_s if answer is None else self._wire_s)
         if answer is None:
             self._quiet = False
-            raise Silent("no reply in time")
+            raise ReplyTimedOut("no reply in time")
         if not isinstance(answer, bytes):
             raise answer
         while True:
@@ -121,7 +121,7 @@ class Bus:
         every: Mapping[str, int] | None = None,
         before: "Bus | None" = None,
         bus: str = "b",
-        wave: int = 0,
+        start_group: int = 0,
         clock: SteppedClock | None = None,
     ) -> None:
         self.interval_s = interval_s
@@ -145,8 +145,8 @@ class Bus:
                 )
                 for unit in range(1, units + 1)
             ],
-            phase="agent",
-            wave=wave,
+            phase_key="agent",
+            start_group=start_group,
             link=self.gateway,
             link_kind="tcp",
             clock=self.clock,
@@ -172,7 +172,7 @@ class Bus:
         append_samples_to(self.samples)(poll)
 
     def polls(self, unit: int) -> list[PollReport]:
-        return [one.poll() for one in self.heard if one.meter.on_site.unit == unit]
+        return [one.report() for one in self.heard if one.meter.site_meter.unit == unit]
 
     def of(self, unit: int) -> list[Sample]:
         return [one for one in self.samples if one.meter == f"m{unit}"]

@@ -60,7 +60,7 @@ class Bus:
                 )
                 for unit in units
             ],
-            phase="agent",
+            phase_key="agent",
             link=TcpLink(
                 "127.0.0.1",
                 port,
@@ -127,7 +127,7 @@ async def test_a_meter_that_answers_in_part_is_asked_no_less() -> None:
 
     async with misbehaving(behave) as server, polled(server.port, interval_s=0.2) as bus:
         await until(lambda: len(bus.samples) >= 8)
-    assert bus.poller.polled["m1"].breaker.failures == 0
+    assert bus.poller.meter_states["m1"].silence_breaker.failures == 0
 
 
 async def test_a_unit_that_comes_back_is_polled_as_before_and_said_once() -> None:
@@ -352,7 +352,8 @@ async def test_all_buses_of_an_agent_are_polled_in_the_same_moment() -> None:
 
 async def test_a_bus_of_a_later_wave_is_polled_a_wave_later() -> None:
     first, third = (
-        stepped_gateway.Bus(lambda question, _: question.reply(1), wave=wave) for wave in (0, 2)
+        stepped_gateway.Bus(lambda question, _: question.reply(1), start_group=wave)
+        for wave in (0, 2)
     )
     await first.run(60.0)
     await third.run(60.0)
@@ -407,7 +408,7 @@ async def test_a_poll_does_not_take_the_time_for_which_its_link_waits_for_anothe
     assert {one.duration_ms for one in silent} == {1000}
     assert {one.duration_ms for one in healthy} == {3 * 50}
     busy_s = len(silent) * (1.0 + 1.0) + len(healthy) * 3 * 0.05
-    assert bus.poller.counts.seconds == pytest.approx(busy_s)
+    assert bus.poller.counts.busy_s == pytest.approx(busy_s)
 
 
 async def test_a_poll_takes_from_its_first_question_not_from_the_wish_for_a_link() -> None:
@@ -426,7 +427,7 @@ async def test_a_poll_takes_from_its_first_question_not_from_the_wish_for_a_link
             await until(lambda: polls)
     ended_s, first = polls[0]
     assert first.duration_ms <= 1000 * (ended_s - began_s - timeout_s) + 1
-    assert bus.poller.counts.seconds >= timeout_s
+    assert bus.poller.counts.busy_s >= timeout_s
 
 
 async def test_a_poll_whose_question_never_left_takes_as_long_as_it_was_tried(

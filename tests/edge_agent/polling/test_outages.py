@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from structlog.testing import capture_logs
 
-from jieneng.metering.errors import LinkDown, LinkError, PeerError, ReplyError, TurnedAway
+from jieneng.metering.errors import LinkDown, LinkError, NewLinkClosed, PeerError, ReplyError
 from tests.edge_agent.agent_setup import EVEN
 from tests.edge_agent.misbehaving import Question
 from tests.edge_agent.polling.stepped_gateway import Answer, Bus
@@ -62,8 +62,8 @@ async def test_a_lost_reply_is_asked_for_once_more_where_the_next_slot_is_far_aw
 async def test_a_gateway_that_hangs_up_for_dead_units_costs_the_others_nothing() -> None:
     """It closes the connection for each of four units that it does not reach; two are alive."""
     bus = Bus(
-        failing(lambda: TurnedAway("hung up"), lambda unit, _: unit <= 4), units=6, interval_s=1.0,
-        wire_s=0.01,
+        failing(lambda: NewLinkClosed("hung up"), lambda unit, _: unit <= 4),
+        units=6, interval_s=1.0, wire_s=0.01,
     )  # fmt: skip
     with capture_logs() as logs:
         await bus.run(60.0)
@@ -76,7 +76,7 @@ async def test_a_gateway_that_hangs_up_for_dead_units_costs_the_others_nothing()
 async def test_a_gateway_that_hangs_up_for_everybody_is_a_link_that_is_down() -> None:
     """Said once, and as one thing: not for each of its meters."""
     bus = Bus(
-        failing(lambda: TurnedAway("hung up"), lambda _, now_s: 100 <= now_s < 400), units=6,
+        failing(lambda: NewLinkClosed("hung up"), lambda _, now_s: 100 <= now_s < 400), units=6,
         interval_s=15.0,
     )  # fmt: skip
     with capture_logs() as logs:
@@ -143,7 +143,7 @@ async def test_a_gateway_that_hangs_up_for_one_after_the_other_is_no_link_that_i
     """Each of three has a bad minute, while the two others answer."""
     bus = Bus(
         failing(
-            lambda: TurnedAway("hung up"),
+            lambda: NewLinkClosed("hung up"),
             lambda unit, now_s: 300 * unit <= now_s < 300 * unit + 60,
         ),
         units=3,

@@ -16,7 +16,7 @@ from jieneng.metering.catalog.modbus_points import modbus_models
 from jieneng.metering.catalog.modbus_reads import ModbusRead
 from jieneng.metering.quantities import CONSUMPTION
 from jieneng.metering.reading import PollReport, Quality, Sample
-from jieneng.metering.site import Dated, Meter
+from jieneng.metering.site import DatedValue, Meter
 from jieneng.site_folder import packaged_models
 from tests.edge_agent import agent_setup
 
@@ -31,7 +31,7 @@ def polled(**more: object) -> PolledMeter:
 
 def asked(meter: PolledMeter, number: int) -> tuple[ModbusRead, ...]:
     """The reads of a poll, which are Modbus reads."""
-    reads = meter.ask(number)
+    reads = meter.reads_due(number)
     assert all(isinstance(read, ModbusRead) for read in reads)
     return cast("tuple[ModbusRead, ...]", reads)
 
@@ -48,9 +48,9 @@ def replies(meter: PolledMeter, *times_ms: int | None) -> list[Reply | None]:
 
 def heard(meter: PolledMeter, replies: Sequence[Reply | None]) -> PollResult:
     """A poll that ended this way."""
-    stamp = meter.stamp(replies)
+    stamp = meter.timestamp_reply(replies)
     return PollResult(
-        meter, meter.due, replies, NOW if stamp is None else stamp.time_ms, True, 9, 1
+        meter, meter.due_cadences, replies, NOW if stamp is None else stamp.time_ms, True, 9, 1
     )
 
 
@@ -119,7 +119,7 @@ def ms(text: str) -> int:
     return round(datetime.fromisoformat(text).timestamp() * 1000)
 
 
-CT = (Dated(date(2020, 1, 1), 40.0), Dated(date(2026, 12, 1), 60.0))
+CT = (DatedValue(date(2020, 1, 1), 40.0), DatedValue(date(2026, 12, 1), 60.0))
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_a_ratio_holds_from_its_local_day(time: str, factor: int) -> None:
 
 def test_a_counter_does_not_jump_when_the_first_dated_ratio_comes_into_force() -> None:
     """Before its first row a ratio is what that row says; 1 only where there is no row at all."""
-    meter = polled(ct=CT, pt=(Dated(date(2026, 12, 15), 10.0),))
+    meter = polled(ct=CT, pt=(DatedValue(date(2026, 12, 15), 10.0),))
     told = [
         known(meter, ms(time), None, None)["energy_kwh"]
         for time in ("2019-12-31T23:59:59.999+08:00", "2020-01-01T00:00:00+08:00")
@@ -149,7 +149,9 @@ def test_a_counter_does_not_jump_when_the_first_dated_ratio_comes_into_force() -
 
 def test_ratios_follow_the_reply_over_midnight_and_back() -> None:
     """The clock may be set back over the change as well."""
-    meter = polled(ct=CT, pt=(Dated(date(2020, 1, 1), 1.0), Dated(date(2026, 12, 15), 10.0)))
+    meter = polled(
+        ct=CT, pt=(DatedValue(date(2020, 1, 1), 1.0), DatedValue(date(2026, 12, 15), 10.0))
+    )
     told = [
         known(meter, ms(f"{day}T12:00:00+08:00"), None, None)["energy_kwh"]
         for day in ("2026-11-30", "2026-12-01", "2026-12-15", "2026-11-30")
@@ -231,7 +233,7 @@ def test_polls_may_be_understood_later_in_the_order_in_which_they_were_heard() -
                 waiting.append(heard(meter, said))
             else:
                 samples.append(understood(meter, said))
-    assert len({one.due for one in waiting}) == 2
+    assert len({one.due_cadences for one in waiting}) == 2
     assert [one.sample() for one in waiting] == samples
     energies = [sample.values[0] for sample in samples if sample is not None]
     assert (energies[0], energies[-1]) == (60 * 0.4, 190 * 0.6)
@@ -241,13 +243,13 @@ def test_a_poll_reports_itself_whatever_it_found() -> None:
     meter = polled()
     one = heard(meter, replies(meter, None, None, None))
     assert one.sample() is None
-    assert one.poll() == PollReport("e-1", NOW, True, 9, 1)
+    assert one.report() == PollReport("e-1", NOW, True, 9, 1)
 
 
 def test_a_reading_without_a_time_has_the_ratio_of_the_earliest_that_a_clock_may_tell() -> None:
     """Its stamp is the machine's running time, which looks like a day of 2001."""
-    meter = polled(ct=(Dated(date(2010, 1, 1), 40.0), Dated(date(2015, 1, 1), 60.0)))
-    one = heard(meter, replies(meter, 1_000, None, None)).at(RUNNING_TIME_EPOCH_MS + 1_000)
+    meter = polled(ct=(DatedValue(date(2010, 1, 1), 40.0), DatedValue(date(2015, 1, 1), 60.0)))
+    one = heard(meter, replies(meter, 1_000, None, None)).with_time(RUNNING_TIME_EPOCH_MS + 1_000)
     sample = one.sample()
     assert sample is not None
     assert (sample.time_ms, sample.values[0]) == (RUNNING_TIME_EPOCH_MS + 1_000, 123456 * 60 / 100)

@@ -86,7 +86,7 @@ def test_a_rate_past_the_nameplate_is_out_of_range() -> None:
 
 def test_heat_counts_gigajoules_by_kilowatts() -> None:
     """1000 kW are 3.6 GJ an hour."""
-    judge = CounterCheck(1000.0, an_hour=0.0036)
+    judge = CounterCheck(1000.0, growth_per_hour=0.0036)
     assert marks(judge, 10.0, 13.6, 20.0, every_s=3600, step=0.001) == [0, 0, Quality.TOO_FAST]
 
 

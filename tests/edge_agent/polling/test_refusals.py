@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from jieneng.metering.errors import DeviceRefused, HungUp, LinkDown
+from jieneng.metering.errors import DeviceRefused, IdleLinkClosed, LinkDown
 from jieneng.metering.reading import Sample
 from tests.edge_agent.agent_setup import until
 from tests.edge_agent.misbehaving import Act, Question, misbehaving
@@ -146,7 +146,7 @@ async def test_a_connection_that_was_closed_while_idle_costs_no_poll() -> None:
 
     def answer(question: Question, now_s: float) -> Answer:
         idle_s, used_s[0] = now_s - used_s[0], now_s
-        return HungUp("closed") if idle_s > 10 else question.reply(1)
+        return IdleLinkClosed("closed") if idle_s > 10 else question.reply(1)
 
     bus = Bus(answer)
     with capture_logs() as logs:
@@ -157,7 +157,7 @@ async def test_a_connection_that_was_closed_while_idle_costs_no_poll() -> None:
 
 
 async def test_a_gateway_that_always_hangs_up_is_asked_once_more_and_no_more() -> None:
-    bus = Bus(lambda _question, _now_s: HungUp("closed"))
+    bus = Bus(lambda _question, _now_s: IdleLinkClosed("closed"))
     await bus.run(15)
     assert len(bus.gateway.questions) == 2
 

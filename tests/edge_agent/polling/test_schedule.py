@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.polling.schedule import AGAIN_S, Schedule, phase_s
+from edge_agent.polling.schedule import RETRY_S, Schedule, phase_s
 
 AHEAD_S = 1_795_000_000.0
 names = st.text(min_size=1, max_size=12)
@@ -18,7 +18,7 @@ intervals = st.sampled_from([0.1, 1.0, 10.0, 60.0, 900.0, 86400.0])
 
 
 def begun(meters: Iterable[tuple[str, float]]) -> Schedule:
-    return Schedule(meters, phase="bus-1", ahead_s=lambda: AHEAD_S, now_s=0.0)
+    return Schedule(meters, phase_key="bus-1", clock_offset_s=lambda: AHEAD_S, now_s=0.0)
 
 
 def off_face_s(utc_s: float, interval_s: float) -> float:
@@ -38,16 +38,22 @@ def test_the_phase_is_in_the_first_tenth(name: str, interval_s: float) -> None:
 
 @given(names, intervals, st.integers(0, 100))
 def test_waves_are_a_fifth_of_a_second_apart_and_all_within_the_interval(
-    name: str, interval_s: float, wave: int
+    name: str, interval_s: float, start_group: int
 ) -> None:
-    later_s = phase_s(name, interval_s, wave) - phase_s(name, interval_s)
-    assert math.isclose(later_s, min(0.2 * wave, 0.8 * interval_s), abs_tol=1e-9)
-    assert phase_s(name, interval_s, wave) < 0.9 * interval_s
+    later_s = phase_s(name, interval_s, start_group) - phase_s(name, interval_s)
+    assert math.isclose(later_s, min(0.2 * start_group, 0.8 * interval_s), abs_tol=1e-9)
+    assert phase_s(name, interval_s, start_group) < 0.9 * interval_s
     schedule = Schedule(
-        [("m", interval_s)], phase=name, wave=wave, ahead_s=lambda: AHEAD_S, now_s=0.0
+        [("m", interval_s)],
+        phase_key=name,
+        start_group=start_group,
+        clock_offset_s=lambda: AHEAD_S,
+        now_s=0.0,
     )
     face_s = (AHEAD_S + schedule.next(0.0)[1].due_s) % interval_s
-    assert math.isclose(face_s, phase_s(name, interval_s, wave), abs_tol=1e-6 * interval_s + 1e-5)
+    assert math.isclose(
+        face_s, phase_s(name, interval_s, start_group), abs_tol=1e-6 * interval_s + 1e-5
+    )
 
 
 def test_phases_spread_a_fleet() -> None:
@@ -79,13 +85,13 @@ def test_every_slot_is_asked_once_by_a_bus_that_keeps_up(
             assert math.isclose(slot.due_s - last[meter], interval_s, abs_tol=1e-5)
         last[meter] = slot.due_s
         now_s += delay * shortest / len(meters)
-        schedule.done(now_s)
+        schedule.reschedule(now_s)
 
 
 def test_missed_slots_are_skipped() -> None:
     schedule = begun([("m", 10.0)])
     first = schedule.next(0.0)[1].due_s
-    slot = schedule.done(first + 34)
+    slot = schedule.reschedule(first + 34)
     assert math.isclose(slot.due_s, first + 40, abs_tol=1e-5)
 
 
@@ -95,7 +101,7 @@ def test_slots_before_the_one_nearest_to_a_given_moment_are_passed_over(
 ) -> None:
     schedule = begun([("m", 10.0)])
     first = schedule.next(0.0)[1].due_s
-    slot = schedule.done(first, not_before_s=first + moment_s)
+    slot = schedule.reschedule(first, not_before_s=first + moment_s)
     assert math.isclose(slot.due_s, first + next_s, abs_tol=1e-5)
 
 
@@ -106,21 +112,21 @@ def test_a_jump_of_the_clock_neither_stops_nor_doubles(
     jump_s: float, interval_s: float, count: int, after: int
 ) -> None:
     """Whenever it comes within a round of meters that are asked one after the other."""
-    ahead_s = AHEAD_S
+    clock_offset_s = AHEAD_S
     meters = [(f"m{number}", interval_s) for number in range(count)]
-    schedule = Schedule(meters, phase="bus-1", ahead_s=lambda: ahead_s, now_s=0.0)
+    schedule = Schedule(meters, phase_key="bus-1", clock_offset_s=lambda: clock_offset_s, now_s=0.0)
     now_s = 0.0
     last: dict[str, float] = {}
     for number in range(20):
         if number == after:
-            ahead_s += jump_s
+            clock_offset_s += jump_s
         meter, slot = schedule.next(now_s)
         now_s = max(now_s, slot.due_s)
         before_s = last.get(meter, slot.due_s - interval_s)
         assert 0.5 * interval_s - 1e-3 <= slot.due_s - before_s <= 1.5 * interval_s + 1e-3
         last[meter] = slot.due_s
         now_s += 0.01 * interval_s
-        schedule.done(now_s)
+        schedule.reschedule(now_s)
     assert off_face_s(AHEAD_S + slot.due_s + jump_s, interval_s) < 1e-6 * interval_s + 1e-3
 
 
@@ -128,11 +134,11 @@ def test_after_a_stall_the_meters_of_a_bus_are_asked_in_one_order_again() -> Non
     """UTC comes in whole milliseconds: late meters must not find one slot each for themselves."""
     now_s = 0.0
 
-    def ahead_s() -> float:
+    def clock_offset_s() -> float:
         return math.floor(1000 * (now_s + AHEAD_S + 0.0004)) / 1000 - now_s
 
     meters = [(f"m{number}", 10.0) for number in range(12)]
-    schedule = Schedule(meters, phase="bus-1", ahead_s=ahead_s, now_s=now_s)
+    schedule = Schedule(meters, phase_key="bus-1", clock_offset_s=clock_offset_s, now_s=now_s)
     rounds: dict[int, list[str]] = defaultdict(list)
     for number in range(12 * 10):
         meter, slot = schedule.next(now_s)
@@ -140,7 +146,7 @@ def test_after_a_stall_the_meters_of_a_bus_are_asked_in_one_order_again() -> Non
         rounds[slot.number].append(meter)
         if number == 16:
             now_s += 33.0
-        schedule.done(now_s)
+        schedule.reschedule(now_s)
     first, stalled, half, *later = rounds.values()
     assert sorted(stalled) != sorted(first) or sorted(half) != sorted(first)
     assert all(asked == first for asked in later[:-1])
@@ -189,8 +195,8 @@ class _OneByOne:
         after_s = ends_s - self.meters[self.now] / 2
         after_s = max(after_s, now_s, not_before_s - self.meters[self.now] / 2)
         due_s, end_s, following = self.slot(self.now, after_s)
-        if failures == 1 and due_s - now_s >= 2 * AGAIN_S:
-            due_s, end_s, following = now_s + AGAIN_S, due_s, number
+        if failures == 1 and due_s - now_s >= 2 * RETRY_S:
+            due_s, end_s, following = now_s + RETRY_S, due_s, number
         self.slots[self.now] = (due_s, end_s, following)
         (self.doubted.add if failures else self.doubted.discard)(self.now)
 
@@ -212,14 +218,14 @@ def test_rounds_ask_in_the_order_in_which_slots_of_each_meter_would(seed: int) -
         failures = chance.choice([0, 0, 0, 0, 1, 2, 3])
         held_back = failures != 1 and chance.random() < 0.3  # garbled is no failure
         not_before_s = now_s + 2 * meters[meter] if held_back else -math.inf
-        schedule.done(now_s, not_before_s=not_before_s, failures=failures)
+        schedule.reschedule(now_s, not_before_s=not_before_s, failures=failures)
         one_by_one.done(now_s, not_before_s, failures)
 
 
 def test_a_timer_that_fires_early_does_not_double_a_slot() -> None:
     schedule = begun([("m", 10.0)])
     first = schedule.next(0.0)[1].due_s
-    slot = schedule.done(first - 0.001)
+    slot = schedule.reschedule(first - 0.001)
     assert math.isclose(slot.due_s, first + 10, abs_tol=1e-5)
 
 
@@ -230,12 +236,12 @@ def test_a_meter_in_doubt_lets_those_go_first_that_answered() -> None:
     for _ in range(7):
         meter, slot = schedule.next(now_s)
         now_s = max(now_s, slot.due_s)
-        schedule.done(now_s, failures=2 * (meter != "m3"))
+        schedule.reschedule(now_s, failures=2 * (meter != "m3"))
     now_s += 15.0  # the slots of all have come
     asked = []
     for _ in range(7):
         asked.append(schedule.next(now_s)[0])
-        schedule.done(now_s, failures=2 * (asked[-1] != "m3"))
+        schedule.reschedule(now_s, failures=2 * (asked[-1] != "m3"))
     assert asked[0] == "m3"
     assert len(set(asked)) == 7
 
@@ -247,7 +253,7 @@ def test_a_meter_in_doubt_is_asked_at_its_time_when_nobody_else_is_due() -> None
         meter, slot = schedule.next(now_s)
         now_s = max(now_s, slot.due_s)
         asked.append(meter)
-        schedule.done(now_s, failures=2 * (meter == "dead"))
+        schedule.reschedule(now_s, failures=2 * (meter == "dead"))
     assert 24 <= asked.count("dead") <= 28
 
 
@@ -260,7 +266,7 @@ def test_a_meter_in_doubt_gets_its_turn_on_a_bus_that_can_not_keep_up() -> None:
         meter, slot = schedule.next(now_s)
         now_s = max(now_s, slot.due_s) + 3.0
         asked.append(meter)
-        schedule.done(now_s, failures=2 * (meter == "dead"))
+        schedule.reschedule(now_s, failures=2 * (meter == "dead"))
     assert 10 <= asked.count("dead") <= 25
 
 
@@ -275,7 +281,7 @@ def test_the_meters_of_a_bus_are_asked_one_after_the_other_in_one_order() -> Non
             now_s = max(now_s, slot.due_s)
             asked.append(meter)
             now_s += 0.07
-            schedule.done(now_s)
+            schedule.reschedule(now_s)
         rounds.append(asked)
     assert all(asked == rounds[0] for asked in rounds[1:])
 
@@ -289,7 +295,7 @@ def test_fast_meters_do_not_lose_slots_beside_many_slow_ones() -> None:
         meter, slot = schedule.next(now_s)
         now_s = max(now_s, slot.due_s) + 0.2
         asked.append(meter)
-        schedule.done(now_s)
+        schedule.reschedule(now_s)
     assert asked.count("fast") >= 3598
     assert all(asked.count(f"slow{number}") >= 59 for number in range(30))
 
@@ -298,9 +304,9 @@ def test_what_found_nothing_is_tried_once_more_where_the_next_slot_is_far_away()
     """A lost reply must not cost an hourly series its hour."""
     schedule = begun([("m", 3600.0)])
     first = schedule.next(0.0)[1].due_s
-    again = schedule.done(first, failures=1)
-    assert again.due_s == first + AGAIN_S
-    following = schedule.done(again.due_s)
+    again = schedule.reschedule(first, failures=1)
+    assert again.due_s == first + RETRY_S
+    following = schedule.reschedule(again.due_s)
     assert math.isclose(following.due_s, first + 3600, abs_tol=1e-4)
 
 
@@ -309,15 +315,15 @@ def test_what_is_tried_once_more_is_tried_alone() -> None:
     schedule = begun([("m0", 900.0), ("m1", 900.0)])
     first = schedule.next(0.0)[1].due_s
     late = first + 500.0
-    again = schedule.done(late, failures=1)
-    assert again.due_s == late + AGAIN_S
+    again = schedule.reschedule(late, failures=1)
+    assert again.due_s == late + RETRY_S
     schedule.next(late)
-    following = schedule.done(late + 1.0, failures=2)
+    following = schedule.reschedule(late + 1.0, failures=2)
     assert math.isclose(following.due_s, first + 900, abs_tol=1e-5)
 
 
 def test_a_meter_that_is_asked_often_is_not_tried_in_between() -> None:
     schedule = begun([("m", 10.0)])
     first = schedule.next(0.0)[1].due_s
-    following = schedule.done(first, failures=1)
+    following = schedule.reschedule(first, failures=1)
     assert math.isclose(following.due_s, first + 10, abs_tol=1e-5)

@@ -32,7 +32,7 @@ from edge_agent.polling.bus_poller import BusPoller
 from edge_agent.polling.polled_meter import PolledMeter, PollResult
 from edge_agent.protocols import PROTOCOLS
 from edge_agent.protocols.modbus import crc
-from edge_agent.protocols.request_reply import BusProtocol, Exchange, Framing, Meaning
+from edge_agent.protocols.request_reply import BusProtocol, Exchange, FailureKind, Framing
 from jieneng import observe, site_folder
 from jieneng.clock import SystemClock
 from jieneng.metering.catalog.meter_model import Model, Point, Vector
@@ -182,7 +182,9 @@ def line_bytes(read: Dlt645Read) -> int:
 
 
 NO_DATA = 0x02  # bit 1 of the error byte: no such data
-SERIAL: Final = Framing(request=request, numbered=False, refusals={NO_DATA: Meaning.NOT_THERE})
+SERIAL: Final = Framing(
+    request=request, numbered=False, refusal_kinds={NO_DATA: FailureKind.NOT_THERE}
+)
 DLT645: Final = BusProtocol(framings={"rtu_tcp": SERIAL, "rtu": SERIAL}, line_bytes=line_bytes)
 
 # --- simulator: a gateway with one meter of each protocol on its wire -----------------------------
@@ -338,7 +340,7 @@ class Polls:
                 PolledMeter(meter, place.models[meter.model or ""], place.site.zone)
                 for meter in place.site.meter
             ],
-            phase="agent",
+            phase_key="agent",
             link=bus_link(bus, clock.now_ms),
             link_kind=bus.link,
             clock=clock,
@@ -347,7 +349,7 @@ class Polls:
         )
 
     def take(self, result: PollResult) -> None:
-        self.reports.append(result.poll())
+        self.reports.append(result.report())
         if (sample := result.sample()) is not None:
             self.samples.append(sample)
 

@@ -21,7 +21,7 @@ from pymodbus.pdu.register_message import (
 )
 
 from edge_agent.protocols.modbus import FRAMINGS, crc, read_rtu, read_tcp
-from edge_agent.protocols.request_reply import Answer, Exchange, Meaning
+from edge_agent.protocols.request_reply import Answer, Exchange, FailureKind
 from jieneng.metering.catalog.modbus_reads import ModbusRead
 from jieneng.metering.errors import DeviceRefused, ReplyError
 
@@ -285,16 +285,16 @@ def test_more_than_a_frame_holds_can_not_be_asked_for(function: int, count: int)
 @pytest.mark.parametrize(
     ("code", "meaning"),
     [
-        (1, Meaning.NOT_THERE),
-        (2, Meaning.NOT_THERE),
-        (3, Meaning.NOT_THERE),
-        (4, Meaning.REFUSED),
-        (5, Meaning.BUSY),
-        (6, Meaning.BUSY),
-        (10, Meaning.UNREACHABLE),
-        (11, Meaning.UNREACHABLE),
-        (99, Meaning.REFUSED),  # of a manufacturer's own
+        (1, FailureKind.NOT_THERE),
+        (2, FailureKind.NOT_THERE),
+        (3, FailureKind.NOT_THERE),
+        (4, FailureKind.REFUSED),
+        (5, FailureKind.BUSY),
+        (6, FailureKind.BUSY),
+        (10, FailureKind.UNREACHABLE),
+        (11, FailureKind.UNREACHABLE),
+        (99, FailureKind.REFUSED),  # of a manufacturer's own
     ],
 )
-def test_exceptions_are_told_apart(code: int, meaning: Meaning) -> None:
-    assert {one.meaning(DeviceRefused(code)) for one in FRAMINGS.values()} == {meaning}
+def test_exceptions_are_told_apart(code: int, meaning: FailureKind) -> None:
+    assert {one.failure_kind(DeviceRefused(code)) for one in FRAMINGS.values()} == {meaning}

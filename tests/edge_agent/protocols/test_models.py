@@ -51,7 +51,7 @@ async def test_what_pymodbus_serves_is_what_the_vectors_say(
 
     def keep(poll: FinishedPoll) -> None:
         sample = poll.sample()
-        if sample is not None and poll.poll().ok:
+        if sample is not None and poll.report().ok:
             heard.setdefault(sample.meter, sample)
 
     devices = [showing(one, model, unit) for unit, one in vectors.items()]
@@ -67,7 +67,7 @@ async def test_what_pymodbus_serves_is_what_the_vectors_say(
         poller = BusPoller(
             "b",
             polled,
-            phase="agent",
+            phase_key="agent",
             # Short, for a connection whose replies have no numbers begins with so much silence.
             link=bus_link(bus("b", port, kind, timeout_s=0.2), clock.now_ms),
             link_kind=kind,

@@ -33,7 +33,7 @@ async def spool(path: Path, max_bytes: int = 10**6) -> AsyncIterator[Spool]:
 
 
 def balanced(counts: SampleCounts) -> bool:
-    return counts.read == counts.stored + counts.pending + counts.dropped
+    return counts.read == counts.stored + counts.quarantined + counts.pending + counts.dropped
 
 
 def fill_disk(folder: Path, leave_bytes: int = 0) -> None:

@@ -525,10 +525,27 @@ async def test_a_spool_of_the_third_version_goes_on(tmp_path: Path) -> None:
     async with spool(path) as one:
         await one.put([row(1), row(2, samples=0)])
     with closing(sqlite3.connect(path)) as db:
-        db.executescript("DROP INDEX reports; PRAGMA user_version = 3;")
+        db.executescript(
+            "DROP INDEX reports; ALTER TABLE ledger DROP COLUMN quarantined;"
+            "PRAGMA user_version = 3;"
+        )
     async with spool(path, max_bytes=200) as one:
         await one.put([row(3)])
         assert [kept.seq for kept in await one.peek(10)] == [1, 3]
+    assert not (tmp_path / "s.damaged").exists()
+
+
+async def test_a_spool_of_the_fourth_version_goes_on_and_counts_what_is_set_aside(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "s"
+    async with spool(path) as one:
+        await one.put([row(1), row(2)])
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript("ALTER TABLE ledger DROP COLUMN quarantined; PRAGMA user_version = 4;")
+    async with spool(path) as one:
+        await one.confirm([Ack(BOOT, quarantined=((2, "unknown_meter"),))])
+        assert one.counts == SampleCounts(read=6, pending=3, quarantined=3, size_bytes=100)
     assert not (tmp_path / "s.damaged").exists()
 
 

@@ -51,7 +51,31 @@ async def test_an_acknowledgement_removes_its_own_boot_and_range_only(tmp_path: 
         await one.put([row(seq) for seq in range(1, 6)] + [row(2, boot=OTHER)])
         assert await one.confirm([Ack(BOOT, stored=((2, 3),), quarantined=((5, "bad"),))]) == 3
         assert [kept.key for kept in await one.peek(10)] == [(BOOT, 1), (BOOT, 4), (OTHER, 2)]
-        assert one.counts == SampleCounts(read=18, stored=9, pending=9, size_bytes=300)
+        assert one.counts == SampleCounts(
+            read=18, stored=6, quarantined=3, pending=9, size_bytes=300
+        )
+
+
+async def test_samples_set_aside_of_a_stored_batch_are_booked_apart(tmp_path: Path) -> None:
+    """Also where the acknowledgement comes twice, or names more samples than the batch had."""
+    async with spool(tmp_path / "s") as one:
+        await one.put([row(seq) for seq in range(1, 5)])
+        ack = Ack(BOOT, ((1, 2), (4, 4)), partly=((2, "retention", 1), (4, "a", 2), (4, "b", 9)))
+        assert await one.confirm([ack]) == 3
+        assert one.counts == SampleCounts(
+            read=12, stored=5, quarantined=4, pending=3, size_bytes=100
+        )
+        assert await one.confirm([ack]) == 0
+        assert (one.counts.stored, one.counts.quarantined) == (5, 4)
+
+
+async def test_samples_set_aside_of_a_batch_that_is_not_stored_count_nothing(
+    tmp_path: Path,
+) -> None:
+    async with spool(tmp_path / "s") as one:
+        await one.put([row(1)])
+        assert await one.confirm([Ack(BOOT, partly=((1, "retention", 1),))]) == 0
+        assert one.counts == SampleCounts(read=3, pending=3, size_bytes=100)
 
 
 async def test_an_acknowledgement_counts_once(tmp_path: Path) -> None:

@@ -190,7 +190,9 @@ async def test_status_says_who_is_there_and_what_became_of_everything(
             assert status is not None
             assert status.online
             assert status.agent == AGENT
-            assert status.read == status.stored + status.pending + status.dropped
+            assert status.read == (
+                status.stored + status.quarantined + status.pending + status.dropped
+            )
         await until(lambda: ingest.status and not ingest.status.online)
     async with aiomqtt.Client("127.0.0.1", mosquitto.port) as late:
         await late.subscribe(mqtt_messages.topic(SITE, AGENT, "status"), qos=1)
@@ -257,7 +259,9 @@ async def test_a_disk_that_is_read_only_costs_readings_but_no_polls(
                 await until(lambda: ingest.status and ingest.status.stored > 5)
                 status = ingest.status
                 assert status is not None
-                assert status.read == status.stored + status.pending + status.dropped
+                assert status.read == (
+                    status.stored + status.quarantined + status.pending + status.dropped
+                )
                 assert source.asked - status.read <= 3  # on their way
     events = [one["event"] for one in logs if one["event"].startswith("spool")]
     assert events == ["spool can't be written", "spool can't be written: over"]
@@ -287,7 +291,9 @@ async def test_a_disk_that_others_fill_stops_no_poll(
                 await until(lambda: ingest.status and ingest.status.stored >= enough)
                 status = ingest.status
                 assert status is not None
-                assert status.read == status.stored + status.pending + status.dropped
+                assert status.read == (
+                    status.stored + status.quarantined + status.pending + status.dropped
+                )
                 assert source.asked - status.read <= 3  # on their way
     assert len([one for one in logs if one["event"] == "spool can't be written"]) <= 1
 
@@ -311,9 +317,11 @@ async def test_an_agents_buses_have_its_phase_of_its_site_and_go_in_waves(
     the same moment."""
     begun: list[tuple[str, str, int]] = []
 
-    def poller(name: str, *given: Any, phase: str, wave: int = 0, **more: Any) -> BusPoller:
-        begun.append((name, phase, wave))
-        return BusPoller(name, *given, phase=phase, wave=wave, **more)
+    def poller(
+        name: str, *given: Any, phase_key: str, start_group: int = 0, **more: Any
+    ) -> BusPoller:
+        begun.append((name, phase_key, start_group))
+        return BusPoller(name, *given, phase_key=phase_key, start_group=start_group, **more)
 
     monkeypatch.setattr(app, "BusPoller", poller)
     buses = [bus(f"b{number}", 1 + number) for number in range(52)]  # nobody is there

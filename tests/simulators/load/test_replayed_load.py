@@ -194,13 +194,13 @@ def test_a_small_file_beside_the_site(tmp_path: Path) -> None:
     [
         (_row(column="c"), CSV, "m.csv:1", "no column c"),
         (_row(column="b"), CSV, "m.csv:4", "x is no number"),
-        (_row(), CSV.replace("01 02:", "1 02:"), "m.csv:4", "is no time"),
+        (_row(), CSV.replace("01 02:", "1 02:"), "m.csv:4", "is not a time"),
         (_row(), CSV + "2020\n", "m.csv:5", "this line has 1 columns"),
         (_row(), "", "m.csv", "empty"),
         (_row(), CSV.replace("2\n", "-2\n").replace(",2,", ",-2,"), "simulator.toml", "can't fall"),
         (_row(file="none.csv"), CSV, "simulator.toml", "none.csv"),
         (_row(timezone="Mars/Base"), CSV, "simulator.toml", "Mars"),
-        (_row(time_column="b"), CSV, "m.csv:2", "7 is no time"),
+        (_row(time_column="b"), CSV, "m.csv:2", "7 is not a time"),
     ],
 )
 def test_a_wrong_file_is_refused_with_its_line(

@@ -30,25 +30,28 @@ def _place(text: str, link: str = "tcp") -> FaultScript:
         ('kind = "no_answer"\nmeter = "e-9"', "meter = e-9 refers to nothing. Known are: e-1,"),
         ('kind = "no_answer"\nbus = "bus-c"', "bus = bus-c refers to nothing"),
         ('kind = "no_answer"\nmeter = "e-1"\narea = "a"', "one target, not meter + area"),
-        ('kind = "stuck"\nprobability = 0.5', "nothing is drawn for an answer"),
+        ('kind = "stuck"\nprobability = 0.5', "chance does not decide on it for each answer"),
         ('kind = "replacement"\nduration_s = 5', "replacement does not end"),
-        ('kind = "leak"\nrate = 1.0\narea = "a"', "a leak is behind one meter"),
-        ('kind = "one_connection"\nmeter = "e-1"', "concerns a bus, not a meter"),
+        ('kind = "leak"\nrate = 1.0\narea = "a"', "a leak needs the meter behind which it is"),
+        ('kind = "one_connection"\nmeter = "e-1"', "affects a bus, not a meter"),
         ('kind = "bad_checksum"', "needs a link that is rtu_tcp | rtu"),
-        ('kind = "stuck"\nstart = 2025-06-03T10:00:00', "could be anywhere on earth"),
+        ('kind = "stuck"\nstart = 2025-06-03T10:00:00', "has no offset from UTC"),
         (
             'kind = "stuck"\nstart = 2025-06-03T10:00:00+08:00\nafter_s = 3',
-            "start and after_s are two beginnings",
+            "start and after_s both say when the fault begins",
         ),
-        ('kind = "stuck"\nafter_s = 1e17', "in no year that a calendar has"),
-        ('kind = "stuck"\nduration_s = 1e300', "in no year that a calendar has"),
-        ('kind = "stuck"\nstart = 0001-01-01T00:00:00+08:00', "in no year that a calendar has"),
+        ('kind = "stuck"\nafter_s = 1e17', "outside of the years 1970 to 9000"),
+        ('kind = "stuck"\nduration_s = 1e300', "outside of the years 1970 to 9000"),
+        ('kind = "stuck"\nstart = 0001-01-01T00:00:00+08:00', "outside of the years 1970 to 9000"),
         (
             'kind = "one_connection"\narea = "a-floor"',
-            "a whole bus, and the area holds none",
+            "a whole bus, and no bus lies entirely in the area",
         ),
         ('kind = "wrong_register"\noffset = 0', "offset = 0 changes nothing"),
-        ('kind = "spike"\nmeter = "w-1"\nquantity = "power_kw"', "no register of its targets"),
+        (
+            'kind = "spike"\nmeter = "w-1"\nquantity = "power_kw"',
+            "no register of the fault's targets",
+        ),
     ],
 )
 def test_what_cannot_be_is_one_sentence_with_its_mend(text: str, said: str) -> None:
@@ -132,7 +135,7 @@ def test_a_register_that_runs_cannot_become_older() -> None:
     script = FaultScript(simulated(), 1, BEGIN_MS)
     script.simulation_started()
     rollover = KINDS["rollover"](meter="e-1", after_s=60)
-    with pytest.raises(ConfigError, match="has to be there from the beginning"):
+    with pytest.raises(ConfigError, match="must be there from the start of the simulation"):
         script.switch_on(rollover, BEGIN_MS)
 
 
@@ -155,7 +158,7 @@ def test_what_has_been_told_is_not_changed_afterwards() -> None:
 def test_what_does_not_end_is_not_switched_off(kind: str) -> None:
     script = _place(f'[[fault]]\nid = "it"\nkind = "{kind}"\nmeter = "e-1"\nafter_s = 60\n')
     for at_s in (0, 100):
-        with pytest.raises(UsageError, match="it does not end"):
+        with pytest.raises(UsageError, match="it can't be ended"):
             script.switch_off("it", BEGIN_MS + 1000 * at_s)
     assert len(script.placed) == 1
 

@@ -80,7 +80,7 @@ async def test_all_faults_end_at_once_and_stay_in_the_books(controlled: Controll
         ({"kind": "no_answr"}, 'kind can\'t be "no_answr". Did you mean "no_answer"?'),
         ({"kind": "busy", "meter": "e-9"}, "meter = e-9 refers to nothing."),
         ({"kind": "slow_answer"}, "delay_s is missing."),
-        ({"kind": "rollover", "meter": "e-1"}, "has to be there from the beginning"),
+        ({"kind": "rollover", "meter": "e-1"}, "must be there from the start of the simulation"),
     ],
 )
 async def test_what_cannot_be_is_refused_in_the_readers_language(

@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from edge_agent.polling.circuit_breaker import CircuitBreaker
+from edge_agent.circuit_breaker import CircuitBreaker
 
 
 def times(breaker: CircuitBreaker, until_s: float, interval_s: float) -> list[float]:
@@ -10,16 +10,16 @@ def times(breaker: CircuitBreaker, until_s: float, interval_s: float) -> list[fl
     found, now_s = [], 0.0
     while now_s < until_s:
         found.append(now_s)
-        breaker.failed(now_s)
+        breaker.record_failure(now_s)
         now_s = max(now_s + interval_s, breaker.not_before_s)
     return found
 
 
 def test_one_lost_reply_is_noise() -> None:
     breaker = CircuitBreaker(10.0)
-    breaker.failed(0.0)
+    breaker.record_failure(0.0)
     assert breaker.not_before_s <= 0
-    breaker.failed(10.0)
+    breaker.record_failure(10.0)
     assert breaker.not_before_s > 10.0
 
 
@@ -40,14 +40,14 @@ def test_a_meter_that_is_asked_rarely_is_asked_no_less() -> None:
 def test_the_first_answer_makes_all_as_before() -> None:
     breaker = CircuitBreaker(10.0)
     for now_s in range(0, 100, 10):
-        breaker.failed(float(now_s))
-    breaker.answered()
-    breaker.failed(200.0)
+        breaker.record_failure(float(now_s))
+    breaker.record_success()
+    breaker.record_failure(200.0)
     assert breaker.not_before_s <= 200.0
 
 
 def test_years_of_silence_do_not_overflow() -> None:
     breaker = CircuitBreaker(10.0)
     for _ in range(100_000):
-        breaker.failed(0.0)
+        breaker.record_failure(0.0)
     assert breaker.not_before_s == 300.0

@@ -1,0 +1,62 @@
+"""Keep the polling state of a link: its circuit breaker, its fault, and the meters that close it.
+
+Laws:
+
+1. A link that is down is no failure of its meters.
+2. Some gateways close the connection when they are asked for a meter that they do not reach. That
+   is a failure of this meter. If the connection is closed for every meter of the bus in a row, and
+   none answers in between, the link is down.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from edge_agent.circuit_breaker import FAILURE_THRESHOLD, CircuitBreaker
+from jieneng.metering.errors import LinkDown, LinkError, NewLinkClosed, PeerError
+from jieneng.observe import Log, LoggedFault
+
+_REOPEN_S: Final = 1.0  # a link that can't be opened is tried again after this, doubling ...
+_LONGEST_REOPEN_S: Final = 30.0  # ... up to this
+
+
+class LinkState:
+    """The polling state of the link of one bus.
+
+    Attributes:
+        fault: the fault that the meters can't be reached.
+        breaker: delay until the link is tried again.
+    """
+
+    __slots__ = ("_closed_for", "_meter_count", "breaker", "fault")
+
+    def __init__(self, bus: str, meter_count: int, log: Log, now_s: Callable[[], float]) -> None:
+        self.fault = LoggedFault(log, "link is down", after=FAILURE_THRESHOLD, now_s=now_s, bus=bus)
+        self.breaker: Final = CircuitBreaker(_REOPEN_S, _LONGEST_REOPEN_S)
+        self._meter_count = meter_count
+        self._closed_for: set[str] = set()  # meters since any meter answered
+
+    def classify(self, error: LinkError | PeerError, meter: str) -> LinkError | PeerError:
+        """Return the error of a meter without an answer, or `LinkDown` if no meter is reached."""
+        if not isinstance(error, NewLinkClosed):
+            return error
+        self._closed_for.add(meter)
+        if len(self._closed_for) < self._meter_count:
+            return error
+        return LinkDown("no meter is reached: {error}", error=error)
+
+    def record_down(self, error: LinkDown, now_s: float) -> None:
+        """Record that the link is down, and delay the next attempt."""
+        self.breaker.record_failure(now_s)
+        self.fault.report(error)
+
+    def record_up(self, error: LinkError | PeerError | None) -> None:
+        """Record that a poll found the link up.
+
+        Args:
+            error: error of the poll; None if there was none.
+        """
+        if self.fault.occurrences:
+            self.breaker.record_success()
+            self.fault.clear()
+        if self._closed_for and not isinstance(error, NewLinkClosed):
+            self._closed_for.clear()
