@@ -143,7 +143,7 @@ class LoggedFault:
         self.occurrences = 0
 
     def report(self, reason: object, **evidence: object) -> None:
-        """Record an occurrence of the fault."""
+        """Report an occurrence of the fault; it is logged if it has just begun."""
         self.occurrences += 1
         self._last_s = self._now_s()
         if self.occurrences == self._after:
@@ -151,7 +151,7 @@ class LoggedFault:
             self._log.warning(self._name, reason=str(reason), **self._context, **evidence)
 
     def clear(self) -> None:
-        """Record that the fault is absent."""
+        """Report that the fault is absent; its end is logged if it was there."""
         if not (self._lingers and self._now_s() < self._last_s + _CALM_S):
             self.end()
 

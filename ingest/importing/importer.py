@@ -239,7 +239,7 @@ class _FileImport:
         if not points:
             return 0
         result = await store.write(points)
-        for rejected in result.rejected:
+        for rejected in result.not_stored:
             self._problems.add(
                 Problem(
                     text="the store refuses a value of meter {meter}: {reason}.",

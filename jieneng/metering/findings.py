@@ -8,7 +8,7 @@ Laws:
 2. A kind is one row of `KINDS`, with its sentence in English and in Chinese. `make locale` takes
    both from the row. To add a finding: a row here, and the code that finds it.
 3. A code, once published, keeps its meaning: other programs read it in the JSON form.
-4. What concerns the base period has the same kind, and `baseline_` before its code.
+4. A finding about the base period has the same kind, and `baseline_` before its code.
 
 A placeholder of a sentence names a value (`subject` is the finding's own), and after a colon how
 the value is shown:

@@ -251,27 +251,27 @@ def value_in_force(
     return found
 
 
-def cycle(parents: Mapping[str, str | None], start: str) -> tuple[str, ...]:
-    """Return the ids on the way up from `start` back to it, with `start` at both ends.
+def parent_cycle(parents: Mapping[str, str | None], start: str) -> tuple[str, ...]:
+    """Return the circle of parents that `start` is in, with `start` at both ends.
 
-    The result is empty if the way ends at a top.
+    The result is empty if `start` is in no circle.
 
     Args:
         parents: id of the parent, by id; None at the top.
-        start: id at which the way begins.
+        start: id at which the search begins.
     """
-    way = [start]
-    while (parent := parents[way[-1]]) is not None and parent in parents:
-        way.append(parent)
+    path = [start]
+    while (parent := parents[path[-1]]) is not None and parent in parents:
+        path.append(parent)
         if parent == start:
-            return tuple(way)
-        if len(way) > len(parents):  # a circle further up is found from its own members
+            return tuple(path)
+        if len(path) > len(parents):  # a circle further up is found from its own members
             return ()
     return ()
 
 
-def below(parents: Mapping[str, str | None], tops: Iterable[str]) -> Iterator[str]:
-    """Yield the given ids and all ids below them, each once, parents first."""
+def descendants(parents: Mapping[str, str | None], tops: Iterable[str]) -> Iterator[str]:
+    """Yield the given ids and all their descendants, each once, parents first."""
     children: dict[str | None, list[str]] = {}
     for node, parent in parents.items():
         children.setdefault(parent, []).append(node)

@@ -54,7 +54,7 @@ UNITS: Final = frozenset(_TABLE)
 
 
 def convertible(unit: str) -> list[str]:
-    """Return all units of a unit's dimension, itself among them."""
+    """Return all units into which a unit can be converted, itself among them."""
     dimension = _TABLE[unit][0]
     return sorted(name for name, (other, _) in _TABLE.items() if other == dimension)
 

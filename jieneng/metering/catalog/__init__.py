@@ -2,5 +2,5 @@
 
 `meter_model` has what is true of any model; each protocol adds one form for its points, and
 `model_forms` lists the forms. Nothing outside of a protocol's form knows how its numbers are
-addressed. A model that breaks a rule is refused with every problem at once.
+addressed. A model that breaks a rule is refused with all its problems at once.
 """

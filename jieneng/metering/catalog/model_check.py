@@ -1,7 +1,7 @@
-"""The rules that hold within a meter model of any protocol. Pure: a model in, problems out.
+"""Check the rules that hold within a meter model of any protocol. Pure: a model in, problems out.
 
-Each point is checked for what all protocols share, and for what its own protocol demands
-(`model_forms`). Of a point only the first problem is reported: later ones mostly follow from it.
+Each point is checked by the rules of all protocols and by those of its own protocol
+(`model_forms`). Only the first problem of a point is reported: later ones mostly follow from it.
 """
 
 from collections.abc import Iterator
@@ -47,7 +47,7 @@ def check(model: Model) -> list[Problem]:
 
 
 def _counter_problems(model: Model) -> Iterator[Problem]:
-    """Yield what is wrong with the consumption counter, and with how often points are asked for."""
+    """Yield the problems of the consumption counter, and of how often points are read."""
     counter = CONSUMPTION[model.model.medium]
     found = next((n for n, row in enumerate(model.point) if row.quantity == counter), None)
     if found is None:

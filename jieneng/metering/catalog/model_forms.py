@@ -1,7 +1,8 @@
-"""The protocols that a meter model may be written for, and the form of each. Pure.
+"""Table of the protocols that a meter model may be written for, with the form of each. Pure.
 
-A protocol costs one module beside this one, with the form of its points, and one row in
-`MODEL_FORMS`. Readers, checks and planners look the form up here and know no protocol by name.
+To add a protocol, write a module with the structs and rules of its points beside this one, and add
+a row to `MODEL_FORMS`. Readers, checks and planners look the form up here, and know no protocol by
+name.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
