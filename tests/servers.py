@@ -95,7 +95,13 @@ class Mosquitto(Server):
 class Influx(Server):
     """An InfluxDB 1.x at `url`, without authentication."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, data: str = 'index-version = "tsi1"') -> None:
+        """Lay out its folder.
+
+        Args:
+            folder: where its files go.
+            data: settings of the table `[data]`.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         self.port, rpc = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -110,7 +116,7 @@ bind-address = "127.0.0.1:{rpc}"
 [data]
   dir = "{folder}/data"
   wal-dir = "{folder}/wal"
-  index-version = "tsi1"
+  {data}
   query-log-enabled = false
 [http]
   bind-address = "127.0.0.1:{self.port}"

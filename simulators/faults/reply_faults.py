@@ -29,7 +29,7 @@ ExceptionNumber = Annotated[int, Meta(ge=1, le=255)]
 UnitId = Annotated[int, Meta(ge=0, le=255)]
 
 _BUSY: Final = 6  # Modbus application protocol V1.1b3, section 7: server device busy
-_WORSE: Final[tuple[Verdict, ...]] = ("good", "doubtful", "bad")
+_FROM_BEST_TO_WORST: Final[tuple[Verdict, ...]] = ("good", "doubtful", "bad")
 
 
 class ConnectionAction(Enum):
@@ -80,7 +80,7 @@ class ReplyPlan(msgspec.Struct, frozen=True):
 
 def worse(one: Verdict, other: Verdict) -> Verdict:
     """Return the worse of two verdicts."""
-    return max(one, other, key=_WORSE.index)
+    return max(one, other, key=_FROM_BEST_TO_WORST.index)
 
 
 class RequestContext(msgspec.Struct, frozen=True):
@@ -172,8 +172,8 @@ class WrongTransaction(ReplyFault, frozen=True, kw_only=True):
 
     def answered_request(self, request: ModbusRequest, /) -> ModbusRequest:
         """See `ReplyFault`."""
-        nth_of_meter = (request.transaction + self.offset) & 0xFFFF
-        return msgspec.structs.replace(request, transaction=nth_of_meter)
+        transaction = (request.transaction + self.offset) & 0xFFFF
+        return msgspec.structs.replace(request, transaction=transaction)
 
 
 class Truncated(ReplyFault, frozen=True, kw_only=True):
