@@ -230,8 +230,9 @@ class InfluxStore:
             return await work()
         except _DatabaseMissing as error:
             raise StoreUnavailable(
-                "the server at {url} has no database {database}, and it can't be made from here. "
-                "Make it there; InfluxDB 2 also wants a DBRP mapping of that name.",
+                "the server at {url} has no database {database}, and it can't be created from "
+                "here. Create it on the server; InfluxDB 2 also needs a DBRP mapping of that "
+                "name.",
                 url=self._url,
                 database=self._settings.database,
             ) from error
@@ -249,15 +250,15 @@ class InfluxStore:
 
     def _unauthorized(self, reason: str) -> StoreUnavailable:
         return StoreUnavailable(
-            "the database at {url} does not let us in ({reason}). "
-            "Check username and password_file, or token_file, in [store].",
+            "the database at {url} refuses access ({reason}). Check username and password_file, or "
+            "token_file, in [store].",
             url=self._url,
             reason=reason,
         )
 
     def _unavailable(self, reason: str) -> StoreUnavailable:
         return StoreUnavailable(
-            "the database at {url} answered: {reason}. Look into its log.",
+            "the database at {url} responded: {reason}. Check its log.",
             url=self._url,
             reason=reason,
         )

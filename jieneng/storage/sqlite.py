@@ -141,7 +141,7 @@ class SqliteStore:
             raise
         except OSError as error:
             raise StoreUnavailable(
-                "the folder of the store {path} can't be made: {reason}. Check its permissions.",
+                "the folder of the store {path} can't be created: {reason}. Check its permissions.",
                 path=self._path,
                 reason=error.strerror,
             ) from error
