@@ -11,8 +11,9 @@ control over HTTP, a record of the truth, and the score of a store against that 
 - `serving`: TCP ports, pseudo-terminals and the control.
 - `scoring`: the truth of a run, and a store compared with it.
 - `scenarios`: cases from the field with golden answers.
-- `settings`, `simulated_site`, `meter_history`, `verdict`, `app`: keys of `simulator.toml`, the site
-  built from them, its past readings, the verdict on an answer, and the run of `jieneng simulate`.
+- `settings`, `simulated_site`, `meter_history`: keys of `simulator.toml`, the site built from them,
+  and its past readings.
+- `verdict`, `app`: the verdict on an answer, and the run of `jieneng simulate`.
 
 Law: no code is shared with the agent, because the simulators check it.
 """
