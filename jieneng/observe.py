@@ -104,12 +104,12 @@ class LoggedFault:
     __slots__ = (
         "_after",
         "_context",
+        "_ended_s",
         "_last_s",
         "_lingers",
         "_log",
         "_name",
         "_now_s",
-        "_over_s",
         "occurrences",
     )
 
@@ -138,7 +138,7 @@ class LoggedFault:
         self._now_s = now_s
         self._context = context
         self._last_s = -math.inf  # time of the last occurrence
-        self._over_s = -math.inf  # time of the last reported end
+        self._ended_s = -math.inf  # time of the last reported end
         self._lingers = False  # True if it recurred soon after an end
         self.occurrences = 0
 
@@ -147,7 +147,7 @@ class LoggedFault:
         self.occurrences += 1
         self._last_s = self._now_s()
         if self.occurrences == self._after:
-            self._lingers = self._last_s - self._over_s < _SOON_S
+            self._lingers = self._last_s - self._ended_s < _SOON_S
             self._log.warning(self._name, reason=str(reason), **self._context, **evidence)
 
     def clear(self) -> None:
@@ -159,7 +159,7 @@ class LoggedFault:
         """End the fault at once, however often it came back."""
         if self.occurrences >= self._after:
             self._log.info(f"{self._name}: over", times=self.occurrences, **self._context, **why)
-            self._over_s = self._now_s()
+            self._ended_s = self._now_s()
         self.occurrences, self._lingers = 0, False
 
 

@@ -169,7 +169,8 @@ class InfluxStore:
     async def _response_chunks(self, method: str, query: str) -> list[influxql.ResponseChunk]:
         """Return the lines of a chunked response, decoded as they arrive."""
         parameters = {"db": self._settings.database, "q": query, "epoch": "ms"}
-        parameters |= {"chunked": "true", "chunk_size": _ROWS_PER_CHUNK}
+        if method == "GET":  # 2.9 answers a chunked DELETE with nothing at all
+            parameters |= {"chunked": "true", "chunk_size": _ROWS_PER_CHUNK}
         # The time-out applies between two parts, because a long response takes long as a whole.
         timeout = aiohttp.ClientTimeout(
             total=None, connect=self._settings.timeout_s, sock_read=self._settings.timeout_s
