@@ -8,9 +8,9 @@ share one.
 import logging
 import math
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Annotated, Final, TextIO, cast
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TextIO, cast
 
 import msgspec
 import structlog
@@ -104,12 +104,13 @@ class LoggedFault:
     __slots__ = (
         "_after",
         "_context",
+        "_ended_s",
         "_last_s",
+        "_level",
         "_lingers",
         "_log",
         "_name",
         "_now_s",
-        "_over_s",
         "occurrences",
     )
 
@@ -119,6 +120,7 @@ class LoggedFault:
         name: str,
         *,
         after: int = 1,
+        level: Literal["warning", "error"] = "warning",
         now_s: Callable[[], float] = no_clock,
         **context: object,
     ) -> None:
@@ -129,16 +131,18 @@ class LoggedFault:
             name: event that reports its begin, as in `store unavailable`; its end is reported as
                 `<name>: over`.
             after: number of occurrences in a row from which it is reported.
+            level: level of the line that reports its begin.
             now_s: a monotonic clock; without one, each end is reported.
             context: fields of both log lines.
         """
         self._log = log
         self._name = name
         self._after = after
+        self._level = level
         self._now_s = now_s
         self._context = context
         self._last_s = -math.inf  # time of the last occurrence
-        self._over_s = -math.inf  # time of the last reported end
+        self._ended_s = -math.inf  # time of the last reported end
         self._lingers = False  # True if it recurred soon after an end
         self.occurrences = 0
 
@@ -147,8 +151,9 @@ class LoggedFault:
         self.occurrences += 1
         self._last_s = self._now_s()
         if self.occurrences == self._after:
-            self._lingers = self._last_s - self._over_s < _SOON_S
-            self._log.warning(self._name, reason=str(reason), **self._context, **evidence)
+            self._lingers = self._last_s - self._ended_s < _SOON_S
+            line = self._log.error if self._level == "error" else self._log.warning
+            line(self._name, reason=str(reason), **self._context, **evidence)
 
     def clear(self) -> None:
         """Report that the fault is absent; its end is logged if it was there."""
@@ -159,7 +164,7 @@ class LoggedFault:
         """End the fault at once, however often it came back."""
         if self.occurrences >= self._after:
             self._log.info(f"{self._name}: over", times=self.occurrences, **self._context, **why)
-            self._over_s = self._now_s()
+            self._ended_s = self._now_s()
         self.occurrences, self._lingers = 0, False
 
 
@@ -177,9 +182,18 @@ class MetricsSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 @asynccontextmanager
 async def serving_metrics(
-    settings: MetricsSettings, registry: CollectorRegistry, log: Log
+    settings: MetricsSettings,
+    registry: CollectorRegistry,
+    log: Log,
+    faults: Callable[[], Sequence[str]] = tuple,
 ) -> AsyncIterator[None]:
     """Serve `/metrics` and `/health` inside the block, if the settings name a port.
+
+    Args:
+        settings: address and port.
+        registry: the service's metrics.
+        log: logger of the service.
+        faults: returns what a person has to mend now, in sentences; `/health` is ok without any.
 
     Raises:
         UsageError: the port is taken.
@@ -188,7 +202,7 @@ async def serving_metrics(
         yield
         return
     async with serving_http(
-        _application(registry),
+        _application(registry, faults),
         settings.host,
         settings.port,
         "metrics can't be served on {host}:{port}: {error}.",
@@ -226,7 +240,9 @@ async def serving_http(
         await runner.cleanup()
 
 
-def _application(registry: CollectorRegistry) -> "web.Application":
+def _application(
+    registry: CollectorRegistry, faults: Callable[[], Sequence[str]]
+) -> "web.Application":
     from aiohttp import web
 
     async def metrics(_: web.Request) -> web.Response:
@@ -234,7 +250,8 @@ def _application(registry: CollectorRegistry) -> "web.Application":
         return web.Response(body=body, headers={"Content-Type": exposition.CONTENT_TYPE_LATEST})
 
     async def health(_: web.Request) -> web.Response:
-        return web.json_response({"ok": True})
+        found = list(faults())
+        return web.json_response({"ok": False, "faults": found} if found else {"ok": True})
 
     application = web.Application()
     application.add_routes([web.get("/metrics", metrics), web.get("/health", health)])

@@ -128,7 +128,7 @@ class Link:
         except IdleLinkClosed as error:
             self.close()
             if connection.requests == 1:
-                raise self._turned_away() from error
+                raise self._new_link_closed() from error
             raise
         except (LinkError, asyncio.CancelledError):
             self.close()
@@ -157,11 +157,11 @@ class Link:
             if not was_closed:
                 raise LinkDown("{place} does not fall silent", place=self._endpoint)
             if connection.requests == 0:
-                raise self._turned_away()
+                raise self._new_link_closed()
             raise IdleLinkClosed("{place} closed the connection", place=self._endpoint)
         return connection
 
-    def _turned_away(self) -> NewLinkClosed:
+    def _new_link_closed(self) -> NewLinkClosed:
         return NewLinkClosed("{place} closes new connections", place=self._endpoint)
 
     async def _new_connection(self, framing: Framing) -> Connection:

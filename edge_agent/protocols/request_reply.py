@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol, TypeAlias
 import msgspec
 
 from jieneng.metering.errors import DeviceRefused, JienengError, ReplyTimedOut
-from jieneng.metering.site import Link, Meter
+from jieneng.metering.site import LinkKind, Meter
 
 #: Bytes to send (in the first step), number of received bytes that are needed to go on, and True if
 #: these are the rest of a reply that has begun.
@@ -134,5 +134,5 @@ class BusProtocol(msgspec.Struct, frozen=True, kw_only=True):
         line_bytes: bytes of a read's request and reply together on a serial line.
     """
 
-    framings: Mapping[Link, Framing]
+    framings: Mapping[LinkKind, Framing]
     line_bytes: Callable[[Any], int]

@@ -20,7 +20,11 @@ from grafana.variables import YEAR_PATTERN, tag_variable
 from jieneng.locale import Translate
 from jieneng.locale.number_texts import unit
 from jieneng.metering import indicators, quantities, schema
-from jieneng.metering.indicators import CAPS, CONSUMED, HEADLINES
+from jieneng.metering.indicators import (
+    BINDING_INDICATORS,
+    CAPPED_INDICATORS,
+    CONSUMPTION_INDICATORS,
+)
 from jieneng.metering.quantities import QUANTITIES, Medium
 
 UID: Final = "jieneng-targets-overview"
@@ -69,17 +73,19 @@ def _rows(translate: Translate) -> list[PanelRow]:
     return [
         PanelRow(
             6,
-            tuple(_verdict(name, translate) for name in HEADLINES),
+            tuple(_verdict(name, translate) for name in BINDING_INDICATORS),
             translate("Binding targets ($scope, $period)"),
         ),
         PanelRow(9, (_all_indicators(translate),)),
-        PanelRow(6, tuple(_cap(name, translate) for name in CAPS), translate("Caps")),
+        PanelRow(6, tuple(_cap(name, translate) for name in CAPPED_INDICATORS), translate("Caps")),
         PanelRow(
-            8, tuple(_glide_path(name, translate) for name in HEADLINES), translate("Glide path")
+            8,
+            tuple(_glide_path(name, translate) for name in BINDING_INDICATORS),
+            translate("Glide path"),
         ),
         PanelRow(
             8,
-            tuple(_by_month(name, translate) for name in CONSUMED),
+            tuple(_by_month(name, translate) for name in CONSUMPTION_INDICATORS),
             translate("Consumption by month ($period)"),
         ),
         PanelRow(
@@ -141,8 +147,9 @@ def _all_indicators(translate: Translate) -> Json:
     }
     query = latest(schema.INDICATOR, tuple(fields), {**_SCOPE, "period": "$period"}, tuple(tags))
     note = translate(
-        "All indicators of the scope and year. The target is judged by the base year's factor; the"
-        " inventory takes each year's factor."
+        "All indicators of the scope and year. Figures with the base year's factor are "
+        "compared with the target; those with each year's factor are for the emission "
+        "inventory."
     )
     definitions = [
         f"- {translate(row.en)} [{unit(row.unit, translate)}]: {translate(row.definition_en)}"
@@ -211,11 +218,11 @@ def _coverage(translate: Translate) -> Json:
     query = time_series(
         schema.INDICATOR,
         (schema.COVERAGE,),
-        {**_SCOPE, "indicator": f"/^({'|'.join(CAPS)})$/", "period": YEAR_PATTERN},
+        {**_SCOPE, "indicator": f"/^({'|'.join(CAPPED_INDICATORS)})$/", "period": YEAR_PATTERN},
         ("indicator",),
         "$tag_indicator",
     )
-    overrides = {name: FieldOverride(_name(name, translate)) for name in CAPS}
+    overrides = {name: FieldOverride(_name(name, translate)) for name in CAPPED_INDICATORS}
     description = translate(
         "Share of meter time with accepted readings. Below the coverage floor there is no verdict."
     )

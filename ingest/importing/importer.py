@@ -42,7 +42,7 @@ _ROWS_PER_PROGRESS: Final = 2000
 RowProgress: TypeAlias = Callable[[int], None]
 
 
-class ImportedSeries(msgspec.Struct, frozen=True, kw_only=True):
+class SeriesSummary(msgspec.Struct, frozen=True, kw_only=True):
     """The values of one quantity of one meter in a file.
 
     Attributes:
@@ -89,7 +89,7 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
     values: int
     missing: int
     written: int
-    series: tuple[ImportedSeries, ...]
+    series: tuple[SeriesSummary, ...]
     problems: tuple[Problem, ...]
     problem_count: int
 
@@ -185,7 +185,7 @@ class _FileImport:
             missing=sum(statistics.missing for statistics in self._check.series.values()),
             written=written,
             series=tuple(
-                ImportedSeries(
+                SeriesSummary(
                     meter=series.meter,
                     quantity=series.quantity,
                     values=statistics.values,
@@ -239,7 +239,7 @@ class _FileImport:
         if not points:
             return 0
         result = await store.write(points)
-        for rejected in result.rejected:
+        for rejected in result.not_stored:
             self._problems.add(
                 Problem(
                     text="the store refuses a value of meter {meter}: {reason}.",

@@ -38,7 +38,7 @@ Positive = Annotated[float, Meta(gt=0)]
 NotNegative = Annotated[float, Meta(ge=0)]
 
 AreaKind = Literal["office", "canteen", "data_room", "dormitory", "plant", "other"]
-Link = Literal["tcp", "rtu_tcp", "rtu"]
+LinkKind = Literal["tcp", "rtu_tcp", "rtu"]
 Category = Literal["01", "021", "022", "023", "024", "025", "026", "03"]
 Item = Literal["lighting", "hvac", "power", "special"]
 
@@ -113,7 +113,7 @@ class Bus(msgspec.Struct, frozen=True, kw_only=True):
 
     id: Id
     agent: Id
-    link: Link = "tcp"
+    link: LinkKind = "tcp"
     host: Host | None = None
     port: Annotated[int, Meta(ge=1, le=65535)] = 502
     device: str | None = None

@@ -2,11 +2,8 @@
 
 Laws:
 
-- Every response is read to its end, and only known responses count. The text of the response
-  distinguishes rejected points from a failure of the server or a proxy, so that a failure never
-  makes a reading look rejected.
-- A rejection does not name the lines. The batch is halved and written again, until each rejected
-  point is alone. Writing again is harmless (law 1 of a store).
+- Every response is read to its end, and only known responses count: `write_answers` distinguishes
+  rejected points from a failure of the server or a proxy, `line_writer` finds the points.
 - A missing database is created, once per call. If the server can't do that over InfluxQL (2.x), the
   error says how to create it.
 
@@ -14,7 +11,6 @@ Source: InfluxDB 1.8 HTTP API reference (/write, /query); InfluxDB 2 "1.x compat
 """
 
 import os
-import re
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -28,29 +24,22 @@ from jieneng.metering.errors import ConfigError, Problem, StoreUnavailable
 from jieneng.metering.line_protocol import encode_point
 from jieneng.metering.schema import Point
 from jieneng.storage import influxql
+from jieneng.storage.line_writer import LineWriter, NothingAccepted
 from jieneng.storage.point_rules import rejection_reason
 from jieneng.storage.settings import StoreSettings
-from jieneng.storage.store import RejectedPoint, Series, WriteResult
+from jieneng.storage.store import INVALID, RejectedPoint, Series, WriteResult, write_result
+from jieneng.storage.write_answers import (
+    Verdict,
+    WriteAnswer,
+    error_words,
+    read_answer,
+    tells_missing_database,
+)
 
 _Result = TypeVar("_Result")
 
-#: Lines per request. Measured with InfluxDB 1.6.7: 416,000 points/s; twice as many lines gain 20 %.
-_LINES_PER_REQUEST: Final = 5000
 #: Rows per block of a chunked response, about half a megabyte.
 _ROWS_PER_CHUNK: Final = "20000"
-
-#: Status of rejected points: 400 in 1.x and 2.x, also 422 in 2.x; 413 if the request is too large.
-_TOO_LARGE: Final = 413
-_REJECTING_STATUS: Final = (400, 422, _TOO_LARGE)
-_REJECTION_TEXT: Final = re.compile(
-    r"partial write|unable to parse|field type conflict", re.IGNORECASE
-)
-#: Text of a limit of the server. It accepts the points once the limit is raised: no rejection.
-_LIMIT_EXCEEDED: Final = re.compile(r"max-(?:series|values)-per", re.IGNORECASE)
-_DROPPED_COUNT: Final = re.compile(r"dropped=(\d+)")
-_NO_DATABASE_TEXT: Final = re.compile(
-    r"database not found|DBRP mapping|bucket .*not found", re.IGNORECASE
-)
 
 
 class _DatabaseMissing(Exception):
@@ -69,6 +58,7 @@ class InfluxStore:
         self._settings = settings
         self._url = settings.url.rstrip("/")
         self._opened: aiohttp.ClientSession | None = None
+        self._lines = LineWriter(self._post)
 
     async def prepare(self) -> None:
         """Create the database, if the server supports that over InfluxQL."""
@@ -79,17 +69,26 @@ class InfluxStore:
                 raise self._unavailable(error)
 
     async def write(self, points: Sequence[Point]) -> WriteResult:
-        """Write points, and return each rejected one."""
-        rejected: list[RejectedPoint] = []
-        for start in range(0, len(points), _LINES_PER_REQUEST):
-            lines: list[tuple[Point, str]] = []
-            for point in points[start : start + _LINES_PER_REQUEST]:
-                if reason := rejection_reason(point):
-                    rejected.append(RejectedPoint(point, reason))
-                else:
-                    lines.append((point, encode_point(point)))
-            rejected += await self._write_lines(lines)
-        return WriteResult(len(points) - len(rejected), tuple(rejected))
+        """Write points, and return each one that is not stored."""
+        reasons = [rejection_reason(point) for point in points]
+        sent = [index for index, reason in enumerate(reasons) if reason is None]
+        refused = await self._lines.write([encode_point(points[index]) for index in sent])
+        if isinstance(refused, NothingAccepted):
+            raise StoreUnavailable(
+                "the database at {url} accepts nothing: {reason}. Look into its log.",
+                url=self._url,
+                reason=refused.words,
+            )
+        not_stored = [
+            RejectedPoint(index, points[index], INVALID, reason)
+            for index, reason in enumerate(reasons)
+            if reason is not None
+        ]
+        not_stored += [
+            RejectedPoint(sent[line.number], points[sent[line.number]], line.code, line.words)
+            for line in refused
+        ]
+        return write_result(len(points), not_stored)
 
     async def read(
         self,
@@ -128,42 +127,24 @@ class InfluxStore:
 
     # --- writing ------------------------------------------------------------------------------
 
-    async def _write_lines(self, lines: Sequence[tuple[Point, str]]) -> list[RejectedPoint]:
-        if not lines:
-            return []
-        body = "\n".join([line for _, line in lines]).encode()
-        rejection = await self._with_database(lambda: self._post(body))
-        if rejection is None:
-            return []
-        dropped = _DROPPED_COUNT.search(rejection)
-        if len(lines) == 1 or (dropped and int(dropped[1]) == len(lines)):
-            return [RejectedPoint(point, rejection) for point, _ in lines]
-        middle = len(lines) // 2
-        return [
-            *await self._write_lines(lines[:middle]),
-            *await self._write_lines(lines[middle:]),
-        ]
+    async def _post(self, body: bytes) -> WriteAnswer:
+        """Send lines. Return the answer if it says something about them, else raise."""
+        return await self._with_database(lambda: self._post_once(body))
 
-    async def _post(self, body: bytes) -> str | None:
-        """Send lines. Return None if every line is stored, else the reason why some are not."""
+    async def _post_once(self, body: bytes) -> WriteAnswer:
         parameters = {"db": self._settings.database, "precision": "ms"}
         timeout = aiohttp.ClientTimeout(total=self._settings.timeout_s)
         async with self._request(
             "POST", "/write", params=parameters, data=body, timeout=timeout
         ) as response:
-            text = _error_text(await response.read())
-        if response.status in (200, 204):
-            return None
-        if response.status == 404:
+            answer = read_answer(response.status, await response.read())
+        if answer.verdict is Verdict.NO_DATABASE:
             raise _DatabaseMissing
-        rejects = (
-            response.status in _REJECTING_STATUS
-            and _REJECTION_TEXT.search(text)
-            and not _LIMIT_EXCEEDED.search(text)
-        )
-        if rejects or response.status == _TOO_LARGE:
-            return text
-        raise self._unavailable(f"{response.status} {text}")
+        if answer.verdict is Verdict.NOT_ALLOWED:
+            raise self._unauthorized(answer.words)
+        if answer.verdict is Verdict.TROUBLE:
+            raise self._unavailable(answer.words)
+        return answer
 
     # --- queries-------------------------------------------------------------------------------
 
@@ -176,7 +157,7 @@ class InfluxStore:
                 if (error := answer.first_error) is not None:
                     raise (
                         _DatabaseMissing
-                        if _NO_DATABASE_TEXT.search(error)
+                        if tells_missing_database(error)
                         else self._unavailable(error)
                     )
                 for result in answer.results:
@@ -188,13 +169,17 @@ class InfluxStore:
     async def _response_chunks(self, method: str, query: str) -> list[influxql.ResponseChunk]:
         """Return the lines of a chunked response, decoded as they arrive."""
         parameters = {"db": self._settings.database, "q": query, "epoch": "ms"}
-        parameters |= {"chunked": "true", "chunk_size": _ROWS_PER_CHUNK}
+        if method == "GET":  # 2.9 answers a chunked DELETE with nothing at all
+            parameters |= {"chunked": "true", "chunk_size": _ROWS_PER_CHUNK}
         # The time-out applies between two parts, because a long response takes long as a whole.
         timeout = aiohttp.ClientTimeout(
             total=None, connect=self._settings.timeout_s, sock_read=self._settings.timeout_s
         )
         answers, rest = list[influxql.ResponseChunk](), b""
         async with self._request(method, "/query", params=parameters, timeout=timeout) as response:
+            if response.status in (401, 403):
+                words = error_words(await response.read())
+                raise self._unauthorized(f"{response.status} {words}")
             async for part in response.content.iter_any():
                 *lines, rest = (rest + part).split(b"\n")
                 answers += [self._decode_chunk(response.status, line) for line in lines if line]
@@ -208,9 +193,9 @@ class InfluxStore:
         try:
             answer = influxql.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise self._unavailable(f"{status} {_error_text(line)}") from error
+            raise self._unavailable(f"{status} {error_words(line)}") from error
         if status != 200 and not answer.first_error:
-            raise self._unavailable(f"{status} {_error_text(line)}")
+            raise self._unavailable(f"{status} {error_words(line)}")
         return answer
 
     @asynccontextmanager
@@ -227,8 +212,6 @@ class InfluxStore:
             async with self._session().request(
                 method, self._url + path, params=params, data=data, timeout=timeout
             ) as response:
-                if response.status in (401, 403):
-                    raise self._unauthorized(response.status, _error_text(await response.read()))
                 yield response
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise StoreUnavailable(
@@ -247,8 +230,9 @@ class InfluxStore:
             return await work()
         except _DatabaseMissing as error:
             raise StoreUnavailable(
-                "the server at {url} has no database {database}, and it can't be made from here. "
-                "Make it there; InfluxDB 2 also wants a DBRP mapping of that name.",
+                "the server at {url} has no database {database}, and it can't be created from "
+                "here. Create it on the server; InfluxDB 2 also needs a DBRP mapping of that "
+                "name.",
                 url=self._url,
                 database=self._settings.database,
             ) from error
@@ -264,32 +248,20 @@ class InfluxStore:
             )
         return self._opened
 
-    def _unauthorized(self, status: int, text: str) -> StoreUnavailable:
+    def _unauthorized(self, reason: str) -> StoreUnavailable:
         return StoreUnavailable(
-            "the database at {url} does not let us in ({status} {reason}). "
-            "Check username and password_file, or token_file, in [store].",
-            url=self._url,
-            status=status,
-            reason=text,
-        )
-
-    def _unavailable(self, reason: str) -> StoreUnavailable:
-        return StoreUnavailable(
-            "the database at {url} answered: {reason}. Look into its log.",
+            "the database at {url} refuses access ({reason}). Check username and password_file, or "
+            "token_file, in [store].",
             url=self._url,
             reason=reason,
         )
 
-
-def _error_text(body: bytes) -> str:
-    """Return the error in the body of a response, short enough for a log."""
-    text = body[:2000].decode("utf-8", "replace").strip()
-    try:
-        form = msgspec.json.decode(body, type=dict[str, object])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return text[:300]
-    # The key is `error` in 1.x and openGemini, `message` in 2.x.
-    return str(form.get("error") or form.get("message") or text)[:300]
+    def _unavailable(self, reason: str) -> StoreUnavailable:
+        return StoreUnavailable(
+            "the database at {url} responded: {reason}. Check its log.",
+            url=self._url,
+            reason=reason,
+        )
 
 
 def _basic_auth(username: str | None, password: str | None) -> str | None:

@@ -34,7 +34,7 @@ from jieneng.storage import sqlite_statements
 from jieneng.storage.point_rules import rejection_reason
 from jieneng.storage.settings import StoreSettings
 from jieneng.storage.sqlite_wal import make_durable
-from jieneng.storage.store import RejectedPoint, Series, WriteResult
+from jieneng.storage.store import INVALID, RejectedPoint, Series, WriteResult, write_result
 
 _Result = TypeVar("_Result")
 _Tags: TypeAlias = tuple[tuple[str, str], ...]
@@ -141,7 +141,7 @@ class SqliteStore:
             raise
         except OSError as error:
             raise StoreUnavailable(
-                "the folder of the store {path} can't be made: {reason}. Check its permissions.",
+                "the folder of the store {path} can't be created: {reason}. Check its permissions.",
                 path=self._path,
                 reason=error.strerror,
             ) from error
@@ -171,12 +171,14 @@ class SqliteStore:
             for shape, group in _group_by_shape(rows):
                 self._add_missing_columns(connection, shape)
                 connection.executemany(_upsert(shape), group)
-        rejected = [
-            RejectedPoint(point, reason)
-            for point, reason in zip(points, reasons, strict=True)
-            if reason is not None
-        ]
-        return WriteResult(len(accepted), tuple(rejected))
+        return write_result(
+            len(points),
+            [
+                RejectedPoint(index, points[index], INVALID, reason)
+                for index, reason in enumerate(reasons)
+                if reason is not None
+            ],
+        )
 
     def _row(self, connection: sqlite3.Connection, point: Point) -> tuple[_Shape, _Row]:
         key = (point.measurement, point.tags)

@@ -6,15 +6,16 @@ Laws of a store:
    order, has the same result as writing it once. A later value of a field replaces the earlier one.
 2. Points that `write` has reported as written survive a crash of the process and, if the server
    guarantees it, of the machine.
-3. A point that the store rejects is returned with the reason, and does not affect other points.
+3. A point that the store rejects is returned with the reason, and does not affect other points. A
+   refusal in unknown words rejects no point: such points are returned apart, as `unclear`.
 4. Any other failure to write raises `StoreUnavailable`. The whole call can then be repeated, by
    law 1.
 5. `read` returns the written points as float64, by ascending time. Gaps are not filled.
 6. Reads are bounded in time.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
@@ -25,23 +26,59 @@ if TYPE_CHECKING:  # the ingest writes and never reads: it starts without numpy
     from numpy.typing import NDArray
 
 
-class RejectedPoint(msgspec.Struct, frozen=True):
-    """A point that the store rejects, with the reason."""
+#: Codes of points that are not stored, though no verdict on them is known.
+UNCLEAR: Final = "unclear"
+UNTRIED: Final = "untried"
+#: Code of a point that `point_rules` rejects, before any server sees it.
+INVALID: Final = "invalid"
 
+
+class RejectedPoint(msgspec.Struct, frozen=True):
+    """A point that is not stored, and the reason.
+
+    Attributes:
+        index: number of the point in the sequence that was to be written.
+        point: the point.
+        code: short name of the reason: `invalid`, one of `write_answers.REFUSAL_WORDS` or, among
+            the unclear points, `unclear` (refused alone, while the server accepted another point)
+            or `untried` (refused only together with others).
+        reason: the server's own words, short enough for a log.
+    """
+
+    index: int
     point: Point
+    code: str
     reason: str
 
 
 class WriteResult(msgspec.Struct, frozen=True):
-    """Result of a `write`.
+    """The result of one `write`: every point of the call is counted or listed exactly once.
 
     Attributes:
-        written: number of points written.
-        rejected: the other points.
+        written: number of stored points.
+        rejected: points that the store will never take as they are, by ascending index.
+        unclear: points that are not stored, with no verdict on them, by ascending index. They may
+            be stored later, so they are to be written again together with others.
     """
 
     written: int
     rejected: tuple[RejectedPoint, ...] = ()
+    unclear: tuple[RejectedPoint, ...] = ()
+
+    @property
+    def not_stored(self) -> tuple[RejectedPoint, ...]:
+        """All points that are not stored."""
+        return self.rejected + self.unclear
+
+
+def write_result(count: int, not_stored: Iterable[RejectedPoint]) -> WriteResult:
+    """Return the result of a write of `count` points, of which these are not stored."""
+    by_index = sorted(not_stored, key=lambda one: one.index)
+    return WriteResult(
+        written=count - len(by_index),
+        rejected=tuple([one for one in by_index if one.code not in (UNCLEAR, UNTRIED)]),
+        unclear=tuple([one for one in by_index if one.code in (UNCLEAR, UNTRIED)]),
+    )
 
 
 class Series(msgspec.Struct, frozen=True):

@@ -16,7 +16,7 @@ from jieneng.metering.catalog.meter_model import Model
 from jieneng.metering.catalog.modbus_points import ModbusModel
 from jieneng.metering.catalog.planned_read import Read
 from jieneng.metering.errors import Problem
-from jieneng.metering.site import Bus, Link, Meter
+from jieneng.metering.site import Bus, LinkKind, Meter
 
 #: Protocol of a model that names none.
 DEFAULT_PROTOCOL: Final = "modbus"
@@ -39,7 +39,7 @@ class ModelForm(msgspec.Struct, frozen=True, kw_only=True):
     point_problems: Callable[[Any, Any, tuple[str | int, ...]], Iterator[Problem]]
     model_problems: Callable[[Any], Iterable[Problem]]
     reads: Callable[[Any, Mapping[str, Fraction] | None, Collection[str] | None], tuple[Read, ...]]
-    links: frozenset[Link]
+    links: frozenset[LinkKind]
     address_key: Literal["unit", "address"]
     address_problems: Callable[[Meter, Bus], Iterable[Problem]]
 
@@ -63,7 +63,7 @@ def protocol_of(model: Model | None) -> str:
     return DEFAULT_PROTOCOL if model is None else model.protocol
 
 
-def form_of(model: Model | None) -> ModelForm:
+def model_form(model: Model | None) -> ModelForm:
     """Return the form of a model; that of the default protocol where there is no model."""
     return MODEL_FORMS[protocol_of(model)]
 
