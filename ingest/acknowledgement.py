@@ -11,8 +11,7 @@ Laws:
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 import msgspec
 
@@ -25,11 +24,8 @@ from ingest.quarantine.quarantine_entry import (
 from jieneng.metering import mqtt_messages
 from jieneng.metering.quantities import MEDIA
 from jieneng.metering.reading import Ack, Batch, PollReport, Sample
-from jieneng.metering.schema import POLL, Point, poll_of, sample_of
+from jieneng.metering.schema import POLL, poll_of, sample_of
 from jieneng.storage import RejectedPoint
-
-#: Index of a message, and index of one of its points.
-_Place: TypeAlias = tuple[int, int]
 
 
 class Settlement(msgspec.Struct, frozen=True):
@@ -49,29 +45,24 @@ class Settlement(msgspec.Struct, frozen=True):
 
 
 def settle(
-    messages: Sequence[CheckedMessage],
-    rejected: Sequence[RejectedPoint],
-    undecided: Iterable[Point] = (),
+    messages: Sequence[CheckedMessage], rejected: Sequence[RejectedPoint], undecided: Set[int]
 ) -> list[Settlement]:
     """Return the outcome of each message.
 
     Args:
-        messages: messages whose points were written.
-        rejected: points of them that the store will never take.
-        undecided: points of them that are not stored and may be later.
+        messages: messages whose points were written, one message's after the other's.
+        rejected: points that the store will never take, by their index in all points.
+        undecided: indices of points that are not stored and may be later.
     """
     refused: dict[int, list[RejectedPoint]] = {}
-    waiting: set[int] = set()
-    undecided = list(undecided)
-    if rejected or undecided:  # points are told apart by identity: two messages may hold the same
-        owners = {
-            id(point): number for number, one in enumerate(messages) for point in one.points
-        }
+    undecided_messages: set[int] = set()
+    if rejected or undecided:
+        owners = [number for number, one in enumerate(messages) for _ in one.points]
         for one in rejected:
-            refused.setdefault(owners[id(one.point)], []).append(one)
-        waiting = {owners[id(point)] for point in undecided}
+            refused.setdefault(owners[one.index], []).append(one)
+        undecided_messages = {owners[index] for index in undecided}
     return [
-        _settlement(message, refused.get(number, ()), is_decided=number not in waiting)
+        _settlement(message, refused.get(number, ()), is_decided=number not in undecided_messages)
         for number, message in enumerate(messages)
     ]
 
@@ -150,7 +141,7 @@ def _settlement(
     return Settlement(
         message,
         tuple([item for item in items if item.acknowledged]),
-        tuple([*others, *(item for item in items if not item.acknowledged)]),
+        (*others, *(item for item in items if not item.acknowledged)),
         is_decided,
     )
 

@@ -25,7 +25,7 @@ from ingest.quarantine.quarantine_entry import QuarantineItem, samples_item, unr
 from jieneng.metering import mqtt_messages
 from jieneng.metering.errors import WireError
 from jieneng.metering.quantities import QUANTITIES, Medium
-from jieneng.metering.reading import Batch, Sample, Status
+from jieneng.metering.reading import Sample, Status
 from jieneng.metering.schema import Point, poll_point, reading_point
 from jieneng.metering.site import Site
 

@@ -10,7 +10,7 @@ import math
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Annotated, Final, Literal, TextIO, cast
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, TextIO, cast
 
 import msgspec
 import structlog
@@ -98,15 +98,17 @@ class LoggedFault:
     not fill the log.
 
     Attributes:
+        level: level of the line that reports its begin.
         occurrences: number of occurrences since it began; 0 while it is absent.
     """
+
+    level: ClassVar[str] = "warning"
 
     __slots__ = (
         "_after",
         "_context",
         "_ended_s",
         "_last_s",
-        "_level",
         "_lingers",
         "_log",
         "_name",
@@ -120,7 +122,6 @@ class LoggedFault:
         name: str,
         *,
         after: int = 1,
-        level: Literal["warning", "error"] = "warning",
         now_s: Callable[[], float] = no_clock,
         **context: object,
     ) -> None:
@@ -131,14 +132,12 @@ class LoggedFault:
             name: event that reports its begin, as in `store unavailable`; its end is reported as
                 `<name>: over`.
             after: number of occurrences in a row from which it is reported.
-            level: level of the line that reports its begin.
             now_s: a monotonic clock; without one, each end is reported.
             context: fields of both log lines.
         """
         self._log = log
         self._name = name
         self._after = after
-        self._level = level
         self._now_s = now_s
         self._context = context
         self._last_s = -math.inf  # time of the last occurrence
@@ -152,7 +151,7 @@ class LoggedFault:
         self._last_s = self._now_s()
         if self.occurrences == self._after:
             self._lingers = self._last_s - self._ended_s < _SOON_S
-            line = self._log.error if self._level == "error" else self._log.warning
+            line = getattr(self._log, self.level)
             line(self._name, reason=str(reason), **self._context, **evidence)
 
     def clear(self) -> None:
@@ -166,6 +165,14 @@ class LoggedFault:
             self._log.info(f"{self._name}: over", times=self.occurrences, **self._context, **why)
             self._ended_s = self._now_s()
         self.occurrences, self._lingers = 0, False
+
+
+class LoggedError(LoggedFault):
+    """A `LoggedFault` that a person has to mend: nothing else ends it."""
+
+    level: ClassVar[str] = "error"
+
+    __slots__ = ()
 
 
 class MetricsSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -51,7 +51,9 @@ class QuarantineItem(msgspec.Struct, frozen=True, kw_only=True):
         return self.size > len(self.payload)
 
 
-def unreadable_item(topic: str, agent: str, reason: str, detail: str, payload: bytes) -> QuarantineItem:
+def unreadable_item(
+    topic: str, agent: str, reason: str, detail: str, payload: bytes
+) -> QuarantineItem:
     """Return the item of a message that can't be read, of which only the beginning is kept."""
     return QuarantineItem(
         topic=topic[:_MAX_TEXT],

@@ -66,15 +66,13 @@ class Quarantine:
     Args:
         folder: the folder; it is created when something is first added.
         max_bytes: size of the acknowledged entries from which the quarantine is full.
-        max_unacknowledged_bytes: size of the others from which the oldest are deleted.
+        max_other_bytes: size of the others from which the oldest are deleted.
     """
 
-    def __init__(
-        self, folder: Path, max_bytes: int = 2**62, max_unacknowledged_bytes: int = 2**62
-    ) -> None:
+    def __init__(self, folder: Path, max_bytes: int = 2**62, max_other_bytes: int = 2**62) -> None:
         self._path = folder / FILE_NAME
         self._max_bytes = max_bytes
-        self._max_unacknowledged_bytes = max_unacknowledged_bytes
+        self._max_other_bytes = max_other_bytes
         self._connection: sqlite3.Connection | None = None
         self._lock = threading.Lock()
         # Usage at which a batch did not fit. Smaller ones might, but would let the agents believe
@@ -103,7 +101,7 @@ class Quarantine:
             for item in others:
                 if not statements.holds_unacknowledged(db, item):
                     statements.insert(db, item, time_ms)
-            lost = statements.delete_oldest_unacknowledged(db, self._max_unacknowledged_bytes)
+            lost = statements.delete_oldest_unacknowledged(db, self._max_other_bytes)
             return AddResult(taken, lost)
 
         return self._in_transaction(work)
@@ -296,6 +294,4 @@ def _samples(payload: bytes) -> tuple[Sample, ...]:
 def _with_samples(item: QuarantineItem, samples: tuple[Sample, ...]) -> QuarantineItem:
     batch = mqtt_messages.decode_batch(item.payload)
     payload = mqtt_messages.encode_batch(msgspec.structs.replace(batch, samples=samples))
-    return msgspec.structs.replace(
-        item, payload=payload, size=len(payload), samples=len(samples)
-    )
+    return msgspec.structs.replace(item, payload=payload, size=len(payload), samples=len(samples))

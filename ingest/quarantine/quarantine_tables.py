@@ -52,13 +52,13 @@ STATEMENTS: Final = (
             WHERE acknowledged = NEW.acknowledged;
         INSERT INTO account (agent, held) SELECT NEW.agent, NEW.samples WHERE NEW.acknowledged
             ON CONFLICT DO UPDATE SET held = held + NEW.samples;
-    END""",
+    END""",  # noqa: S608 - a number of ours
     f"""CREATE TRIGGER entry_deleted AFTER DELETE ON entry BEGIN
         UPDATE usage SET entries = entries - 1, samples = samples - OLD.samples,
             bytes = bytes - length(OLD.payload) - {ENTRY_BYTES}
             WHERE acknowledged = OLD.acknowledged;
         UPDATE account SET held = held - OLD.samples WHERE agent = OLD.agent AND OLD.acknowledged;
-    END""",
+    END""",  # noqa: S608 - a number of ours
     """CREATE TRIGGER entry_shortened AFTER UPDATE OF payload, samples ON entry BEGIN
         UPDATE usage SET samples = samples + NEW.samples - OLD.samples,
             bytes = bytes + length(NEW.payload) - length(OLD.payload)
