@@ -17,7 +17,7 @@ from ingest.quarantine.quarantine_entry import QuarantineItem
 from ingest.quarantine.quarantine_file import Quarantine
 from jieneng.clock import Clock
 from jieneng.metering.errors import QuarantineUnavailable
-from jieneng.observe import Log, LoggedError
+from jieneng.observe import Log, SevereFault
 
 #: Time between two looks at a quarantine that others may have emptied [s].
 _LOOK_S: Final = 1.0
@@ -43,14 +43,14 @@ class QuarantineWriter:
         self._clock = clock
         self._log = log
         self._said: set[tuple[str, str]] = set()
-        self._full = LoggedError(
+        self._full = SevereFault(
             log,
             "quarantine is full",
             fix="mend the cause, then run: jieneng ingest quarantine replay. Or drop what is not "
             "needed (jieneng ingest quarantine drop), or raise max_bytes in [quarantine]. Until "
             "then the agents keep what is refused",
         )
-        self._broken = LoggedError(log, "quarantine can't be written")
+        self._broken = SevereFault(log, "quarantine can't be written")
 
     async def write(
         self, batches: Sequence[Sequence[QuarantineItem]], others: Sequence[QuarantineItem]

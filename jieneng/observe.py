@@ -167,7 +167,7 @@ class LoggedFault:
         self.occurrences, self._lingers = 0, False
 
 
-class LoggedError(LoggedFault):
+class SevereFault(LoggedFault):
     """A `LoggedFault` that a person has to mend: nothing else ends it."""
 
     level: ClassVar[str] = "error"

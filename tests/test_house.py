@@ -45,6 +45,8 @@ IO_ROOMS = {
     "ingest.ledger",
     "ingest.quarantine.quarantine_file",
     "ingest.quarantine.quarantine_statements",
+    "ingest.quarantine_replay",
+    "ingest.quarantine_writer",
     "ingest.receiver",
     "jieneng.broker",
     "jieneng.clock",

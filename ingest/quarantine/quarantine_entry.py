@@ -169,7 +169,7 @@ class EntryGroup(msgspec.Struct, frozen=True):
 
 
 class QuarantineUsage(msgspec.Struct, frozen=True):
-    """What the quarantine holds of one kind, acknowledged or not.
+    """Content of the quarantine of one kind, acknowledged or not, in numbers.
 
     Attributes:
         entries: number of entries.
@@ -186,7 +186,7 @@ class QuarantineUsage(msgspec.Struct, frozen=True):
 
 
 class AgentAccount(msgspec.Struct, frozen=True):
-    """What became of the samples of an agent that were acknowledged as quarantined.
+    """Account of the samples of an agent that were acknowledged as quarantined.
 
     Attributes:
         held: samples that the quarantine holds.

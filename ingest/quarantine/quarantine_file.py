@@ -15,7 +15,7 @@ Laws:
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -166,13 +166,20 @@ class Quarantine:
         """
         return self._in_transaction(lambda db: statements.drop(db, chosen, last_id))
 
-    def replace_replayed(self, entry: QuarantineEntry, left: Sequence[QuarantineItem]) -> None:
-        """Replace an entry, whose other samples are stored, by those still refused.
+    def replace_replayed(
+        self, pairs: Iterable[tuple[QuarantineEntry, Sequence[QuarantineItem]]]
+    ) -> None:
+        """Replace entries, whose other samples are stored, by what is left of each.
 
         Raises:
-            QuarantineUnavailable: the file can't be written; the entry stays as it is.
+            QuarantineUnavailable: the file can't be written; the entries stay as they are.
         """
-        self._in_transaction(lambda db: statements.replace_replayed(db, entry, left))
+
+        def work(db: sqlite3.Connection) -> None:
+            for entry, left in pairs:
+                statements.replace_replayed(db, entry, left)
+
+        self._in_transaction(work)
 
     def close(self) -> None:
         """Close the file. It is opened again when needed."""

@@ -213,10 +213,9 @@ def test_what_a_person_drops_is_booked_and_what_came_meanwhile_stays(kept: Quara
 def test_what_was_replayed_is_booked_and_the_rest_stays(kept: Quarantine) -> None:
     kept.add([[item(1, 1, 2, 3)], [item(2)]], [], START)
     first, second = kept.entries(ALL)
-    kept.replace_replayed(first, [item(1, 2), item(1, 3, reason="retention")])
-    kept.replace_replayed(second, [])
-    kept.replace_replayed(second, [])  # another process did the same
-    kept.replace_replayed(first, [])  # ... and would book what is booked
+    kept.replace_replayed([(first, [item(1, 2), item(1, 3, reason="retention")]), (second, [])])
+    # Another process did the same, and would book what is booked.
+    kept.replace_replayed([(second, []), (first, [])])
     assert held(kept) == [item(1, 2), item(1, 3, reason="retention")]
     assert [entry.replays for entry in kept.entries(ALL)] == [1, 0]
     assert kept.accounts() == {"agent-1": AgentAccount(held=2, replayed=2)}
