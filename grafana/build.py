@@ -1,7 +1,7 @@
 """Build the boards and provisioning files that are committed in the repository.
 
-A board is a module of `grafana/boards/` with a function `board(translate)`. Adding the file is
-enough: the module is found here, and the board's JSON file is named after the module.
+A board is a module of `grafana/boards/` with a function `board(translate)`. To add a board, add its
+file: this module finds it, and names the board's JSON file after it.
 
 Law: the same source gives the same bytes. The committed files are those that `build` writes in
 Chinese, and `check` names every file that differs.
@@ -18,7 +18,7 @@ from grafana import boards, data_source
 from grafana.panels import Json
 from jieneng.locale import Translate, translator
 
-#: Where the files are committed, and where Grafana's container looks for them.
+#: Folder of the committed files, and the folder in which Grafana's container reads them.
 PROVISIONING: Final = Path(__file__).parent / "provisioning"
 MOUNT_PATH: Final = "/etc/grafana/provisioning"
 
@@ -44,8 +44,8 @@ providers:
 def board_functions() -> dict[str, Callable[[Translate], Json]]:
     """Return the `board` functions of the modules in `grafana/boards/`, by their file's name.
 
-    The name is the module's, with hyphens: `targets_overview` builds `targets-overview.json`. A
-    module without a `board` function is a helper of others, and is left out.
+    The file's name is that of the module, with hyphens: `targets_overview` builds
+    `targets-overview.json`. A module without a `board` function is left out.
     """
     found = {}
     for module in sorted(pkgutil.iter_modules(boards.__path__), key=lambda module: module.name):
@@ -56,9 +56,9 @@ def board_functions() -> dict[str, Callable[[Translate], Json]]:
 
 
 def files(translate: Translate) -> dict[str, str]:
-    """Return the text of each file, by its path within the provisioning folder.
+    """Return the text of each file by its path in the provisioning folder.
 
-    `translate` gives the sentences of the boards in their readers' language.
+    `translate` translates the texts of the boards.
     """
     return {
         "datasources/jieneng.yaml": data_source.DATA_SOURCES_YAML,
@@ -82,7 +82,7 @@ def build(out: Path = PROVISIONING, language: str = LANGUAGE) -> list[Path]:
 
 
 def check(out: Path = PROVISIONING, language: str = LANGUAGE) -> list[Path]:
-    """Return the files that differ from a fresh build: changed, missing, or not made by it."""
+    """Return the files that differ from a fresh build: changed, missing or superfluous."""
     wanted = {out / name: text for name, text in files(translator(language)).items()}
     there = {path for path in out.rglob("*") if path.is_file()}
     return sorted(

@@ -1,7 +1,7 @@
-"""Provision the boards' only data source: the store, over InfluxQL.
+"""Define the data source of the boards: the store, over InfluxQL.
 
-Its address comes from Grafana's environment: `INFLUX_URL`, `INFLUX_DATABASE`, `INFLUX_TOKEN`.
-InfluxDB 2.x maps the database to a bucket (DBRP) and wants the token; 1.x ignores it.
+The address comes from Grafana's environment: `INFLUX_URL`, `INFLUX_DATABASE`, `INFLUX_TOKEN`.
+InfluxDB 2.x maps the database to a bucket (DBRP) and requires the token; 1.x ignores the token.
 """
 
 from typing import Final

@@ -1,4 +1,4 @@
-"""Panels side by side in rows, rows one below the other: nothing can overlap."""
+"""Lay out panels in rows, one below the other, so that none overlap."""
 
 from collections.abc import Sequence
 from itertools import count
@@ -12,9 +12,9 @@ class PanelRow(msgspec.Struct, frozen=True):
     """Panels of one height that share the whole width.
 
     Attributes:
-        height: in Grafana's grid units (30 px).
-        panels: from left to right.
-        title: of a heading above it; empty: none.
+        height: height in Grafana's grid units (30 px).
+        panels: panels from left to right.
+        title: heading above the row; empty for none.
     """
 
     height: int
@@ -23,7 +23,7 @@ class PanelRow(msgspec.Struct, frozen=True):
 
 
 def lay_out(rows: Sequence[PanelRow]) -> list[Json]:
-    """The panels with their ids and places, headings among them."""
+    """Return the panels with ids and positions, including the headings."""
     numbers = count(1)
     placed: list[Json] = []
     y = 0
@@ -33,17 +33,17 @@ def lay_out(rows: Sequence[PanelRow]) -> list[Json]:
             y += 1
         edges = [GRID_COLUMNS * part // len(row.panels) for part in range(len(row.panels) + 1)]
         for panel, left, right in zip(row.panels, edges, edges[1:], strict=False):
-            where = {"x": left, "y": y, "w": right - left, "h": row.height}
-            placed.append({"id": next(numbers), "gridPos": where, **panel})
+            position = {"x": left, "y": y, "w": right - left, "h": row.height}
+            placed.append({"id": next(numbers), "gridPos": position, **panel})
         y += row.height
     return placed
 
 
 def _heading(title: str, number: int, y: int) -> Json:
-    where = {"x": 0, "y": y, "w": GRID_COLUMNS, "h": 1}
+    position = {"x": 0, "y": y, "w": GRID_COLUMNS, "h": 1}
     return {
         "id": number,
-        "gridPos": where,
+        "gridPos": position,
         "type": "row",
         "title": title,
         "collapsed": False,

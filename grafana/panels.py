@@ -1,7 +1,7 @@
-"""Panels as Grafana's classic JSON. The only place where their defaults stand.
+"""Build panels in Grafana's classic JSON. All defaults of panels are here.
 
-Law: every panel has a title, a description, a unit and the data source's uid, and shows what is
-unknown as "—". A verdict is a word beside its colour.
+Laws: every panel has a title, a description, a unit and the UID of the data source, and shows
+unknown values as "—". A verdict is a word, not only a colour.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from grafana import data_source
 from grafana.queries import Query
 from jieneng.locale import Translate
 
-#: A piece of Grafana's JSON.
+#: Part of Grafana's JSON.
 Json = dict[str, Any]
 
 #: Width of Grafana's grid [columns].
@@ -21,10 +21,10 @@ GRID_COLUMNS: Final = 24
 
 _GREEN, _BLUE, _AMBER, _ORANGE, _GREY = "#1a9e75", "#3274d9", "#e0a010", "#d9480f", "#8e9499"
 
-#: Grafana's own colour of text, light or dark.
+#: Grafana's colour of text, in light and dark mode.
 TEXT_COLOUR: Final = "text"
 
-#: Colours by verdict, the same hues as on the report's page.
+#: Colours of the verdicts, with the hues of the report's page.
 _STATUS_COLOURS: Final = {
     "met": _GREEN,
     "on_track": _BLUE,
@@ -36,8 +36,8 @@ _STATUS_COLOURS: Final = {
 
 
 def status_values(translate: Translate) -> dict[str, tuple[str, str]]:
-    """Return text and colour of each value of `analytics.figures.figure.Status`."""
-    values = {
+    """Return text and colour of each verdict (`analytics.figures.figure.Status`)."""
+    texts = {
         "met": f"✓ {translate('Met')}",
         "on_track": f"↘ {translate('On track')}",
         "at_risk": f"! {translate('At risk')}",
@@ -45,24 +45,24 @@ def status_values(translate: Translate) -> dict[str, tuple[str, str]]:
         "insufficient_data": f"? {translate('Insufficient data')}",
         "no_target": f"– {translate('No target')}",
     }
-    return {status: (word, _STATUS_COLOURS[status]) for status, word in values.items()}
+    return {status: (word, _STATUS_COLOURS[status]) for status, word in texts.items()}
 
 
 def online_values(translate: Translate) -> dict[str, tuple[str, str]]:
-    """Return text and colour of an agent's `online` field."""
+    """Return text and colour of each value of an agent's field `online`."""
     return {"1": (translate("online"), _GREEN), "0": (translate("offline"), _ORANGE)}
 
 
 class FieldOverride(msgspec.Struct, frozen=True):
-    """Display of a field on a panel.
+    """Display options of a field, as differences from the panel's defaults.
 
     Attributes:
-        title: its name for people; empty: the series' own.
-        unit: Grafana's id of a unit (`percent`, `suffix:m²`); None: the panel's.
-        decimals: None: as many as sensible.
-        values: text and colour by value.
-        dashed: drawn as a thin dashed line: what is wanted, not what is.
-        colour: fixed, where it is to be the same on every panel.
+        title: display name; empty for the name of the series.
+        unit: Grafana's id of a unit (`percent`, `suffix:m²`); None for the panel's unit.
+        decimals: number of decimals; None to let Grafana choose.
+        values: value mappings: text and colour by value.
+        dashed: True for a thin dashed line, as for targets.
+        colour: fixed colour; None for one of the palette.
     """
 
     title: str = ""
@@ -74,7 +74,7 @@ class FieldOverride(msgspec.Struct, frozen=True):
 
 
 def indicator_overrides(translate: Translate) -> dict[str, FieldOverride]:
-    """Return the overrides of an indicator's fields, as every panel shows them."""
+    """Return the overrides of an indicator's fields, the same on every panel."""
     return {
         "value": FieldOverride(translate("Value"), colour=_BLUE),
         "baseline": FieldOverride(translate("Base value")),
@@ -90,7 +90,10 @@ def indicator_overrides(translate: Translate) -> dict[str, FieldOverride]:
 def stat_panel(
     title: str, description: str, unit: str, query: Query, overrides: Mapping[str, FieldOverride]
 ) -> Json:
-    """Large values one below the other. A column `/.*/` means the fields whose names match."""
+    """Return a panel with large values, one below the other.
+
+    A key of `overrides` that begins with `/` is a regular expression of field names.
+    """
     options = {
         "reduceOptions": {"values": False, "calcs": ["lastNotNull"], "fields": "/^(?!Time$)/"},
         "textMode": "value_and_name",
@@ -105,12 +108,12 @@ def stat_panel(
 def table_panel(
     title: str, description: str, unit: str, query: Query, overrides: Mapping[str, FieldOverride]
 ) -> Json:
-    """Rows, the overrides in the order given, the time hidden."""
+    """Return a table panel, with columns in the order of `overrides` and without the time."""
     organize = {
         "id": "organize",
         "options": {
             "excludeByName": {"Time": True},
-            "indexByName": {name: place for place, name in enumerate(overrides)},
+            "indexByName": {name: position for position, name in enumerate(overrides)},
         },
     }
     options = {"showHeader": True, "cellHeight": "sm", "footer": {"show": False}}
@@ -126,7 +129,7 @@ def time_series_lines(
     queries: Sequence[Query],
     overrides: Mapping[str, FieldOverride],
 ) -> Json:
-    """Fields over time, as lines; a gap stays a gap."""
+    """Return a panel with fields over time as lines, interrupted at gaps."""
     panel = _panel("timeseries", title, description, unit, queries, overrides, _LEGEND)
     panel["fieldConfig"]["defaults"]["custom"] = {
         "drawStyle": "line",
@@ -145,7 +148,7 @@ def time_series_bars(
     queries: Sequence[Query],
     overrides: Mapping[str, FieldOverride],
 ) -> Json:
-    """Fields over time, as bars from 0."""
+    """Return a panel with fields over time as bars from 0."""
     panel = _panel("timeseries", title, description, unit, queries, overrides, _LEGEND)
     panel["fieldConfig"]["defaults"]["min"] = 0
     panel["fieldConfig"]["defaults"]["custom"] = {
@@ -165,7 +168,7 @@ def bar_chart(
     overrides: Mapping[str, FieldOverride],
     category: str,
 ) -> Json:
-    """A bar for each row, named by a tag."""
+    """Return a panel with a bar for each row, named by the tag `category`."""
     options = {"xField": category, "showValue": "auto", "barWidth": 0.7, **_LEGEND}
     panel = _panel("barchart", title, description, unit, [query], overrides, options)
     panel["fieldConfig"]["defaults"]["min"] = 0
@@ -202,7 +205,7 @@ def _panel(
                 "mappings": [],
                 "thresholds": {"mode": "absolute", "steps": [{"color": "text", "value": None}]},
             },
-            "overrides": [_override(kind, name, column) for name, column in overrides.items()],
+            "overrides": [_override(kind, name, override) for name, override in overrides.items()],
         },
         "options": options,
     }
@@ -219,24 +222,24 @@ def _target(ref: str, query: Query) -> Json:
     }
 
 
-def _override(kind: str, name: str, column: FieldOverride) -> Json:
+def _override(kind: str, name: str, override: FieldOverride) -> Json:
     """Return a field's differences from the panel's defaults, as Grafana's JSON."""
-    wanted: dict[str, object] = {
-        "displayName": column.title or None,
-        "unit": column.unit,
-        "decimals": column.decimals,
-        "color": column.colour and {"mode": "fixed", "fixedColor": column.colour},
-        "mappings": column.values and [_mapping(column.values)],
+    properties: dict[str, object] = {
+        "displayName": override.title or None,
+        "unit": override.unit,
+        "decimals": override.decimals,
+        "color": override.colour and {"mode": "fixed", "fixedColor": override.colour},
+        "mappings": override.values and [_mapping(override.values)],
     }
-    if column.values and kind == "table":
-        wanted["custom.cellOptions"] = {"type": "color-text"}
-    if column.dashed and kind == "timeseries":
-        wanted["custom.lineStyle"] = {"fill": "dash", "dash": [8, 6]}
-        wanted["custom.lineWidth"] = 1
+    if override.values and kind == "table":
+        properties["custom.cellOptions"] = {"type": "color-text"}
+    if override.dashed and kind == "timeseries":
+        properties["custom.lineStyle"] = {"fill": "dash", "dash": [8, 6]}
+        properties["custom.lineWidth"] = 1
     return {
         "matcher": {"id": "byRegexp" if name.startswith("/") else "byName", "options": name},
         "properties": [
-            {"id": key, "value": value} for key, value in wanted.items() if value is not None
+            {"id": key, "value": value} for key, value in properties.items() if value is not None
         ],
     }
 

@@ -1,9 +1,10 @@
-"""InfluxQL for boards, from the names of `jieneng.metering.schema` only.
+"""Build the InfluxQL queries of boards, with names of `jieneng.metering.schema` only.
 
-Law: a name that is not in the schema raises; every query is bounded by `$timeFilter`; a query
-selects what was computed and never computes. The subset is the one that InfluxDB 1.x, 2.x,
-3 Core and openGemini share: `last` of fields, equality and regular expressions on tags,
-`group by` tags and time.
+Laws: a name that is not in the schema raises `ValueError`. Every query is bounded by `$timeFilter`.
+A query selects stored values and never computes.
+
+The queries use the subset that InfluxDB 1.x, 2.x, 3 Core and openGemini share: `last` of fields,
+equality and regular expressions of tags, `GROUP BY` tags and time.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,12 +15,12 @@ from jieneng.metering import schema
 
 
 class Query(msgspec.Struct, frozen=True):
-    """Query of a panel, which Grafana calls a target.
+    """Query of a panel, a target in Grafana's JSON.
 
     Attributes:
         text: InfluxQL with Grafana's `$variables`.
-        table: True for rows as they are, False for a time series of each field.
-        alias: name of a series, e.g. `$tag_agent`; empty: its field's name.
+        table: True for the format `table`, False for `time_series`.
+        alias: name of each series, e.g. `$tag_agent`; empty for the name of the field.
     """
 
     text: str
@@ -30,13 +31,16 @@ class Query(msgspec.Struct, frozen=True):
 def latest(
     measurement: str, fields: Sequence[str], where: Mapping[str, str], by: Sequence[str] = ()
 ) -> Query:
-    """The latest of each field, a row for each value of the tags in `by`.
+    """Return the query of the latest value of each field, with a row for each value of `by`.
 
     Args:
-        measurement: of the schema.
-        fields: of the measurement.
-        where: condition by tag: a value, or `/regular expression/`.
-        by: tags.
+        measurement: name of a measurement.
+        fields: fields of the measurement.
+        where: value or `/regular expression/` by tag.
+        by: tags by which rows are grouped.
+
+    Raises:
+        ValueError: a name is not in the schema.
     """
     return Query(_select(measurement, fields, where, by), table=True)
 
@@ -48,13 +52,16 @@ def time_series(
     by: Sequence[str] = (),
     alias: str = "$col",
 ) -> Query:
-    """Fields over time, the latest of each of the panel's intervals; gaps stay gaps."""
+    """Return the query of fields over time: the latest value in each interval of the panel.
+
+    Intervals without a point are left out. `alias` names the series; see `latest` for the others.
+    """
     text = _select(measurement, fields, where, ("time($__interval)", *by))
     return Query(f"{text} fill(none)", table=False, alias=alias)
 
 
 def tag_values(measurement: str, tag: str, where: Mapping[str, str]) -> str:
-    """The values of a tag, for a variable's list."""
+    """Return the query of the values of a tag, for a variable."""
     _check(measurement, (), (tag, *where))
     text = f'SHOW TAG VALUES FROM "{measurement}" WITH KEY = "{tag}"'
     conditions = " AND ".join(_condition(name, value) for name, value in where.items())

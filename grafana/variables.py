@@ -1,4 +1,4 @@
-"""The variables that a person chooses on a board."""
+"""Build the variables of a board, whose values people choose."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ from grafana import data_source, queries
 from grafana.panels import Json
 from jieneng.metering import schema
 
-#: A year, as `period` names it.
+#: Regular expression of a `period` that is a year.
 YEAR_PATTERN = "/^[0-9]{4}$/"
 
 
@@ -19,15 +19,15 @@ def tag_variable(
     pattern: str = "",
     newest_first: bool = False,
 ) -> Json:
-    """Return a variable whose value is chosen among those of a tag of the indicators.
+    """Return a variable with the values of a tag of the measurement `indicator`.
 
     Args:
-        name: as queries name it, `$name`.
-        label: for people.
-        tag: of the measurement `indicator`.
-        where: as in `queries.latest`.
-        pattern: the values that are offered; empty: all.
-        newest_first: the last one by name is offered first, as years are.
+        name: name of the variable, `$name` in queries.
+        label: name for people.
+        tag: the tag.
+        where: value or `/regular expression/` by tag, as in `queries.latest`.
+        pattern: regular expression of the offered values; empty for all.
+        newest_first: True to offer the values in descending order, as for years.
     """
     query = queries.tag_values(schema.INDICATOR, tag, where)
     return {

@@ -144,8 +144,8 @@ class Batcher:
                 self._store_fault.clear()
                 self._metrics.store_up.set(1)
                 self._metrics.points.labels("stored").inc(result.written)
-                self._metrics.points.labels("rejected").inc(len(result.rejected))
-                return result.rejected
+                self._metrics.points.labels("rejected").inc(len(result.not_stored))
+                return result.not_stored
         return ()
 
     async def _quarantine(self, items: Sequence[QuarantineItem]) -> bool:

@@ -56,16 +56,16 @@ def set_up_logs(level: str = "info", *, json: bool | None = None) -> None:
         logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", _LossyStream(sys.stderr))),
         cache_logger_on_first_use=False,
     )
-    # Libraries log through the standard library; only what is wrong there is ours to show.
+    # Libraries log through the standard library; of that, only warnings and errors are shown.
     logging.basicConfig(
         level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s"
     )
 
 
 class _LossyStream:
-    """A text stream that loses a line which can't be written, instead of ending the service.
+    """A text stream that drops a line which can't be written, instead of ending the service.
 
-    The log may be on the very disk of which it reports that it is full.
+    The log may be on the very disk that is full.
     """
 
     def __init__(self, file: TextIO) -> None:
@@ -104,12 +104,12 @@ class LoggedFault:
     __slots__ = (
         "_after",
         "_context",
+        "_ended_s",
         "_last_s",
         "_lingers",
         "_log",
         "_name",
         "_now_s",
-        "_over_s",
         "occurrences",
     )
 
@@ -138,20 +138,20 @@ class LoggedFault:
         self._now_s = now_s
         self._context = context
         self._last_s = -math.inf  # time of the last occurrence
-        self._over_s = -math.inf  # time of the last reported end
+        self._ended_s = -math.inf  # time of the last reported end
         self._lingers = False  # True if it recurred soon after an end
         self.occurrences = 0
 
     def report(self, reason: object, **evidence: object) -> None:
-        """Record an occurrence of the fault."""
+        """Report an occurrence of the fault; it is logged if it has just begun."""
         self.occurrences += 1
         self._last_s = self._now_s()
         if self.occurrences == self._after:
-            self._lingers = self._last_s - self._over_s < _SOON_S
+            self._lingers = self._last_s - self._ended_s < _SOON_S
             self._log.warning(self._name, reason=str(reason), **self._context, **evidence)
 
     def clear(self) -> None:
-        """Record that the fault is absent."""
+        """Report that the fault is absent; its end is logged if it was there."""
         if not (self._lingers and self._now_s() < self._last_s + _CALM_S):
             self.end()
 
@@ -159,7 +159,7 @@ class LoggedFault:
         """End the fault at once, however often it came back."""
         if self.occurrences >= self._after:
             self._log.info(f"{self._name}: over", times=self.occurrences, **self._context, **why)
-            self._over_s = self._now_s()
+            self._ended_s = self._now_s()
         self.occurrences, self._lingers = 0, False
 
 

@@ -84,7 +84,7 @@ async def run(
     registry = CollectorRegistry()
     listeners = [exchange_log.add, _request_counter(registry)]
     async with AsyncExitStack() as stack:
-        stack.enter_context(_only_simulator_in(folder.path))
+        stack.enter_context(_locking(folder.path))
         if options.truth is not None:
             listeners.append(
                 stack.enter_context(_writing_truth(options.truth, simulated, clock, options))
@@ -104,7 +104,7 @@ async def run(
         script.simulation_started()
         control = SimulatorControl(simulated, script, exchange_log, clock)
         url = await stack.enter_async_context(control_http.serving(control, settings.control))
-        stack.enter_context(_announced(folder, settings, endpoints, url))
+        stack.enter_context(_publishing_endpoints(folder, settings, endpoints, url))
         await asyncio.Event().wait()
 
 
@@ -190,7 +190,7 @@ def _writing_truth(
 
 
 @contextmanager
-def _only_simulator_in(folder: Path) -> Iterator[None]:
+def _locking(folder: Path) -> Iterator[None]:
     """Lock the site's folder: two simulators would take each other's files and serial ports.
 
     Raises:
@@ -214,7 +214,7 @@ def _only_simulator_in(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _announced(
+def _publishing_endpoints(
     folder: SiteFolder,
     settings: SimulatorSettings,
     endpoints: Mapping[str, BusEndpoint],

@@ -244,12 +244,13 @@ def test_no_room_is_named_after_nothing(name: str) -> None:
     assert not [module for module in modules() if name in module.split(".")]
 
 
-def test_the_map_of_the_agent_names_every_folder_and_none_that_is_gone() -> None:
+@pytest.mark.parametrize("package", ["edge_agent", "simulators"])
+def test_the_map_of_a_service_names_every_folder_and_none_that_is_gone(package: str) -> None:
     """A newcomer finds the folder for a change by it."""
     known = modules()
-    rooms = {name.split(".")[1] for name in known if name.startswith("edge_agent.")}
-    _, tree = known["edge_agent"]
-    named = set(re.findall(r"`([\w.]+)`", ast.get_docstring(tree) or ""))
+    rooms = {name.split(".")[1] for name in known if name.startswith(f"{package}.")}
+    _, tree = known[package]
+    named = set(re.findall(r"`(\w+)`", ast.get_docstring(tree) or ""))
     assert named == rooms
 
 

@@ -113,7 +113,7 @@ def check_factors(rows: Sequence[Factor]) -> Iterator[tuple[int, Problem]]:
             yield (
                 number,
                 Problem(
-                    text="factor {id} is in {unit}, but is applied as {expected}.",
+                    text="factor {id} is in {unit}; it must be in {expected}.",
                     fix="Convert the value, and write that unit.",
                     values={"id": row.id, "unit": row.unit, "expected": unit},
                     path=("unit",),
@@ -134,7 +134,7 @@ def check_factors(rows: Sequence[Factor]) -> Iterator[tuple[int, Problem]]:
                 yield (
                     number,
                     Problem(
-                        text="factors {id} and {other} hold on the same days.",
+                        text="factors {id} and {other} are in force on the same days.",
                         fix="Let one end (to = ...) before the other begins, or write"
                         " in_use = false in one of them.",
                         values={"id": row.id, "other": other.id},

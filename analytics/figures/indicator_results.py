@@ -132,8 +132,8 @@ def _findings(
             yield _with_weight(finding, shares.get(medium))
         if medium in factors and medium in of_scope.inputs.consumption:
             yield from factors[medium].findings
-    if indicator.per is not None:
-        yield from of_scope.denominator_findings[indicator.per]
+    if indicator.denominator is not None:
+        yield from of_scope.denominator_findings[indicator.denominator]
     yield from of_scope.scope_findings
 
 

@@ -72,9 +72,9 @@ def indicator_value(indicator: Indicator, inputs: IndicatorInputs) -> float:
     if indicator.sum_of is None:
         return FUNCTIONS[indicator.id].value(inputs)
     numerator = indicator.scale * _sum(indicator, inputs)
-    if indicator.per is None:
+    if indicator.denominator is None:
         return numerator
-    denominator = _denominator(indicator.per, inputs)
+    denominator = _denominator(indicator.denominator, inputs)
     return numerator / denominator if denominator > 0 else math.nan
 
 

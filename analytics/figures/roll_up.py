@@ -18,7 +18,7 @@ import numpy as np
 
 from analytics.counters.consumption import Consumption
 from jieneng.metering.indicators import Denominator
-from jieneng.metering.site import Area, DatedValue, Meter, Site, below
+from jieneng.metering.site import Area, DatedValue, Meter, Site, descendants
 
 if TYPE_CHECKING:
     from datetime import date
@@ -52,7 +52,7 @@ def scopes(site: Site) -> tuple[Scope, ...]:
     institutions = {area.id: _responsible_institutions(area, site.areas) for area in site.area}
     return (
         Scope(site.id, "site", frozenset(site.areas)),
-        *(Scope(area.id, "area", frozenset(below(parents, [area.id]))) for area in site.area),
+        *(Scope(area.id, "area", frozenset(descendants(parents, [area.id]))) for area in site.area),
         *(
             Scope(
                 institution.id,

@@ -122,7 +122,7 @@ def check_plans(rows: Sequence[Plan]) -> Iterator[tuple[int, Problem]]:
             yield (
                 number,
                 Problem(
-                    text="plan {id}: base, from and to are not in the order of time.",
+                    text="plan {id}: base, from and to are not in chronological order.",
                     fix="Write years with base < from <= to.",
                     values={"id": row.id},
                     path=("from",),
@@ -133,7 +133,7 @@ def check_plans(rows: Sequence[Plan]) -> Iterator[tuple[int, Problem]]:
                 yield (
                     number,
                     Problem(
-                        text="plans {id} and {other} hold in the same years.",
+                        text="plans {id} and {other} cover the same years.",
                         fix="Let one end before the other begins.",
                         values={"id": row.id, "other": other.id},
                         path=("from",),

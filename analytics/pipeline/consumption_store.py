@@ -197,5 +197,5 @@ class ConsumptionStore:
         """Write points, and log those that the store rejects."""
         for start in range(0, len(points), _POINTS_PER_WRITE):
             result = await self._store.write(points[start : start + _POINTS_PER_WRITE])
-            for rejected in result.rejected:
+            for rejected in result.not_stored:
                 self._log.error("refused", series=rejected.point.tags, reason=rejected.reason)

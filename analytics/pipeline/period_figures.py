@@ -74,7 +74,7 @@ class PeriodFigures:
         for scope_id in scope_ids:
             if scope_id not in self._scopes:
                 raise UsageError(
-                    "{scope} is no area, no institution and not the site; known are {known}.",
+                    "{scope} is not the site, an area or an institution; known are {known}.",
                     scope=scope_id,
                     known=", ".join(self._scopes),
                 )

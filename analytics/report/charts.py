@@ -5,14 +5,14 @@ from analytics.report import figure_selection, figure_texts, svg_charts
 from analytics.report.html_elements import Html, element, join
 from analytics.report.report_data import NamedScope, PageData
 from jieneng.locale import Translate
-from jieneng.metering.indicators import CONSUMED, HEADLINES
+from jieneng.metering.indicators import BINDING_INDICATORS, CONSUMPTION_INDICATORS
 
 _MONTHS = tuple(f"{month:02}" for month in range(1, 13))
 
 
 def glide_path_charts(data: PageData, translate: Translate) -> Html:
     """Draw the four binding indicators of the site by year, against the glide path."""
-    charts = [_glide_path_chart(data, indicator, translate) for indicator in HEADLINES]
+    charts = [_glide_path_chart(data, indicator, translate) for indicator in BINDING_INDICATORS]
     return element("div", join(charts), class_="charts four") if any(charts) else Html("")
 
 
@@ -20,7 +20,7 @@ def consumption_charts(data: PageData, scope: NamedScope, translate: Translate) 
     """Draw a scope's consumption by month, one chart for each medium, with the coverage below."""
     charts = [
         _consumption_chart(data, scope, indicator, translate)
-        for indicator in CONSUMED
+        for indicator in CONSUMPTION_INDICATORS
         if figure_selection.month_figures(data, scope.id, indicator, data.period[:4])
     ]
     return element("div", join(charts), class_="charts three") if charts else Html("")

@@ -11,7 +11,7 @@ from analytics.report.html_elements import Html, element, join
 from analytics.report.report_data import LatestReading, NamedScope, PageData
 from jieneng.locale import Translate
 from jieneng.locale.finding_text import finding_text
-from jieneng.metering.indicators import HEADLINES
+from jieneng.metering.indicators import BINDING_INDICATORS
 
 
 def status_badge(status: Status, translate: Translate) -> Html:
@@ -25,7 +25,9 @@ def status_badge(status: Status, translate: Translate) -> Html:
 def scope_table(data: PageData, kind: str, translate: Translate) -> Html:
     """Return the table of the four binding indicators of each building or institution."""
     rows = [_scope_row(data, scope, translate) for scope in data.scopes if scope.kind == kind]
-    headings = [figure_texts.indicator_name(indicator, translate) for indicator in HEADLINES]
+    headings = [
+        figure_texts.indicator_name(indicator, translate) for indicator in BINDING_INDICATORS
+    ]
     return _table([translate("Scope"), *headings], rows, "matrix") if rows else Html("")
 
 
@@ -93,7 +95,7 @@ def findings_table(data: PageData, translate: Translate) -> Html:
         translate("Kind"),
         translate("Finding"),
         translate("Share of the figure"),
-        translate("Figures of"),
+        translate("Scopes concerned"),
     ]
     labels = data.labels
     rows = [
@@ -107,9 +109,7 @@ def findings_table(data: PageData, translate: Translate) -> Html:
         for finding, scopes in figure_selection.distinct_findings(data.figures)
     ]
     if not rows:
-        return element(
-            "p", translate("Nothing is to be said against these figures."), class_="quiet"
-        )
+        return element("p", translate("No doubts about these figures."), class_="quiet")
     return _table(headings, rows, "doubts")
 
 
@@ -122,7 +122,7 @@ def _scope_row(data: PageData, scope: NamedScope, translate: Translate) -> Html:
                 translate,
             ),
         )
-        for indicator in HEADLINES
+        for indicator in BINDING_INDICATORS
     ]
     return element("tr", element("th", scope.name, scope="row"), join(cells))
 

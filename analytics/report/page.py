@@ -10,7 +10,7 @@ from analytics.report.html_elements import Html, element, join
 from analytics.report.page_style import CSS
 from analytics.report.report_data import NamedScope, PageData
 from jieneng.locale import Translate
-from jieneng.metering.indicators import CAPS, HEADLINES
+from jieneng.metering.indicators import BINDING_INDICATORS, CAPPED_INDICATORS
 
 
 def render(data: PageData, translate: Translate, *, language: str = "zh") -> str:
@@ -55,7 +55,7 @@ def _parts(data: PageData, translate: Translate) -> list[Html]:
         else Html(""),
         _section(translate("All figures"), html_tables.details_table(data, translate)),
         _section(translate("Doubts"), html_tables.findings_table(data, translate)),
-        _section(translate("What the figures rest on"), _notes(data, translate)),
+        _section(translate("Basis of the figures"), _notes(data, translate)),
     ]
 
 
@@ -77,7 +77,7 @@ def _header(data: PageData, translate: Translate) -> Html:
 
 def _verdicts(data: PageData, translate: Translate) -> Html:
     """Return the number of binding targets by verdict, in the order of `STATUS_SYMBOLS`."""
-    found = [_headline(data, data.scopes[0], indicator) for indicator in HEADLINES]
+    found = [_binding_figure(data, data.scopes[0], indicator) for indicator in BINDING_INDICATORS]
     statuses = [figure.status for figure in found if figure is not None]
     counts = [
         element("span", html_tables.status_badge(status, translate), f" × {statuses.count(status)}")
@@ -87,15 +87,15 @@ def _verdicts(data: PageData, translate: Translate) -> Html:
     return element("p", join(counts), class_="verdicts")
 
 
-def _headline(data: PageData, scope: NamedScope, indicator: str) -> Figure | None:
+def _binding_figure(data: PageData, scope: NamedScope, indicator: str) -> Figure | None:
     return figure_selection.find_figure(data.figures, scope.id, indicator, data.period)
 
 
 def _cards(data: PageData, scope: NamedScope, translate: Translate) -> Html:
     cards = [
         _card(data, figure, translate)
-        for indicator in HEADLINES
-        if (figure := _headline(data, scope, indicator)) is not None
+        for indicator in BINDING_INDICATORS
+        if (figure := _binding_figure(data, scope, indicator)) is not None
     ]
     return element("div", join(cards), class_="cards")
 
@@ -109,7 +109,7 @@ def _card(data: PageData, figure: Figure, translate: Translate) -> Html:
             ),
             row.baseline,
         ),
-        (translate("Target, less than the base"), row.target),
+        (translate("Required decrease"), row.target),
         (translate("This year's path"), row.path),
         (translate("Coverage"), row.coverage),
         (translate("Estimated"), row.estimated),
@@ -153,8 +153,8 @@ def _current_series(data: PageData, figure: Figure, translate: Translate) -> lis
 def _caps(data: PageData, scope: NamedScope, translate: Translate) -> Html:
     rows = [
         _cap(figure, translate)
-        for indicator in CAPS
-        if (figure := _headline(data, scope, indicator)) is not None
+        for indicator in CAPPED_INDICATORS
+        if (figure := _binding_figure(data, scope, indicator)) is not None
     ]
     return element("div", join(rows), class_="caps")
 
@@ -219,24 +219,26 @@ def _months(data: PageData, translate: Translate) -> Html:
 def _notes(data: PageData, translate: Translate) -> Html:
     notes = [
         translate(
-            "Electricity becomes coal equivalent by the equivalent value of energy, unless a "
-            "figure says that it was made so by the coal consumption of generation. Water is not "
-            "energy and has no coal equivalent."
+            "Electricity is converted to coal equivalent with the equivalent value, unless a "
+            "figure states the coal consumption value. Water is not energy and has no coal "
+            "equivalent."
         ),
         translate(
-            "Carbon is given twice: with the base year's grid factor, which shows the "
-            "institution's own performance and is what the target is judged by, and with each "
-            "year's own factor, as an inventory wants it."
+            "Carbon is stated with two factors of the grid. With the base year's factor, the "
+            "figure shows the institution's own performance and is compared with the target. "
+            "With each year's factor, it is the figure of an emission inventory."
         ),
         translate(
-            "Coverage is the share of meter time with accepted readings. Below {floor} of the "
-            "period so far there is no verdict."
+            "Coverage is the share of meter time with accepted readings. If it is below "
+            "{floor} in the elapsed period, there is no verdict."
         ).format(floor=figure_texts.percent(100 * data.coverage_floor)),
         translate(
             "Estimated is the share of the value that was spread over gaps between two readings "
             "of a register. The energy itself is measured; only its distribution over time is not."
         ),
-        translate("Of a period that goes on, value and base value are of the same elapsed days."),
+        translate(
+            "In a period that is not over, value and base value are of the same elapsed days."
+        ),
         translate("Floor areas and headcounts are time-weighted means of dated values."),
         *data.sources,
     ]

@@ -17,7 +17,7 @@ from analytics.report import figure_selection, figure_texts
 from analytics.report.report_data import LatestReading, NamedScope
 from jieneng.locale import Translate
 from jieneng.locale.finding_text import Labels, finding_text
-from jieneng.metering.indicators import CAPS, HEADLINES
+from jieneng.metering.indicators import BINDING_INDICATORS, CAPPED_INDICATORS
 
 _STATUS_COLOURS: Final[dict[Status, str]] = {
     "met": "green",
@@ -35,7 +35,7 @@ def overview_table(
     """Return the table of each scope's four binding indicators, with their lowest coverage."""
     table = _table(translate("Binding targets"), period)
     table.add_column(translate("Scope"), no_wrap=True)
-    for indicator in HEADLINES:
+    for indicator in BINDING_INDICATORS:
         heading = figure_texts.indicator_name(indicator, translate)
         target = next(
             (figure_texts.target_text(f) for f in figures if f.indicator == indicator),
@@ -46,7 +46,7 @@ def overview_table(
     for scope in scopes:
         found = [
             figure_selection.find_figure(figures, scope.id, indicator, period)
-            for indicator in HEADLINES
+            for indicator in BINDING_INDICATORS
         ]
         shares = [f.coverage for f in found if f is not None and f.coverage is not None]
         table.add_row(
@@ -93,7 +93,7 @@ def findings_table(figures: Sequence[Figure], labels: Labels, translate: Transla
     table = _table(translate("Doubts"), "")
     table.add_column(translate("Kind"), no_wrap=True)
     table.add_column(translate("Finding"), overflow="fold")
-    table.add_column(translate("Figures of"), overflow="fold")
+    table.add_column(translate("Scopes concerned"), overflow="fold")
     for finding, scopes in figure_selection.distinct_findings(figures):
         table.add_row(
             figure_texts.severity_word(finding.severity, translate),
@@ -128,7 +128,7 @@ def caps_table(figures: Sequence[Figure], scope: str, period: str, translate: Tr
     ):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column(translate("Verdict"), no_wrap=True)
-    for indicator in CAPS:
+    for indicator in CAPPED_INDICATORS:
         figure = figure_selection.find_figure(figures, scope, indicator, period)
         if figure is None:
             continue

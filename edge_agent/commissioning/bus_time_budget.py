@@ -22,7 +22,7 @@ from jieneng.metering.errors import Problem
 from jieneng.metering.read_plan import cadences, plan
 from jieneng.metering.site import Bus, Meter, Site
 
-OVERLOADED: Final = 1.0  # share of its time past which a bus can't do what it is asked for
+OVERLOADED: Final = 1.0  # share of its time past which a bus can't make all its polls
 BUSY: Final = 0.7  # share past which one retry or one slow meter costs others their slot
 
 # A device's own time, from the last byte of the request to the first of the reply. Manuals bound it
@@ -44,10 +44,10 @@ class BusBudget(msgspec.Struct, frozen=True):
         requests: number of requests in a round in which every quantity is due.
         cycle_s: duration of such a round when every meter replies [s].
         load: share of its time for which the bus is busy, with each meter polled at its interval.
-        fullest_s: bus time that falls due within one interval when all slow quantities are due in
+        peak_s: bus time that falls due within one interval when all slow quantities are due in
             it, for the interval that this fills most [s]. A poll that ends after its interval loses
             the next slot.
-        within_s: that interval [s].
+        peak_interval_s: that interval [s].
         silent_s: bus time that one silent meter costs the others each time it is polled [s].
         all_silent_s: duration of a round in which no meter replies [s].
         shortest_s: shortest polling interval of the meters [s].
@@ -58,8 +58,8 @@ class BusBudget(msgspec.Struct, frozen=True):
     requests: int
     cycle_s: float
     load: float
-    fullest_s: float
-    within_s: float
+    peak_s: float
+    peak_interval_s: float
     silent_s: float
     all_silent_s: float
     shortest_s: float
@@ -67,7 +67,7 @@ class BusBudget(msgspec.Struct, frozen=True):
     @property
     def fits(self) -> bool:
         """Return True if all polls fit into their interval when every meter replies."""
-        return self.load <= OVERLOADED and self.fullest_s <= OVERLOADED * self.within_s
+        return self.load <= OVERLOADED and self.peak_s <= OVERLOADED * self.peak_interval_s
 
 
 def bus_budgets(site: Site, models: Mapping[str, Model]) -> list[BusBudget]:
@@ -95,15 +95,15 @@ def bus_budget(bus: Bus, polled: Sequence[tuple[Meter, Model]]) -> BusBudget:
         for meter, model in polled
     ]
     silences_s = [_silent_s(bus, model) for _, model in polled]
-    fullest_s, within_s = _fullest_interval(costs)
+    peak_s, peak_interval_s = _peak_interval(costs)
     return BusBudget(
         bus=bus.id,
         meters=len(polled),
         requests=sum(cost.requests for cost, _ in costs),
-        cycle_s=sum(cost.of_polls(1) for cost, _ in costs),
+        cycle_s=sum(cost.total_s(1) for cost, _ in costs),
         load=sum(cost.average_s / interval_s for cost, interval_s in costs),
-        fullest_s=fullest_s,
-        within_s=within_s,
+        peak_s=peak_s,
+        peak_interval_s=peak_interval_s,
         silent_s=max(silences_s),
         all_silent_s=sum(silences_s),
         shortest_s=min(interval_s for _, interval_s in costs),
@@ -126,7 +126,7 @@ class _PollCost(NamedTuple):
         """Average bus time of one poll [s]."""
         return self.sums_s[-1] / (len(self.sums_s) - 1)
 
-    def of_polls(self, polls: int) -> float:
+    def total_s(self, polls: int) -> float:
         """Return the bus time of the first so many polls [s]."""
         cycles, rest = divmod(polls, len(self.sums_s) - 1)
         return cycles * self.sums_s[-1] + self.sums_s[rest]
@@ -149,22 +149,23 @@ def _poll_cost(bus: Bus, model: Model, every: Mapping[str, int]) -> _PollCost:
     return _PollCost(len(plan(model)), tuple(accumulate(each_s, initial=0.0)))
 
 
-def _fullest_interval(costs: Sequence[tuple[_PollCost, float]]) -> tuple[float, float]:
+def _peak_interval(costs: Sequence[tuple[_PollCost, float]]) -> tuple[float, float]:
     """Return the bus time that falls due within the fullest interval, and that interval [s].
 
     The meter with the shorter interval goes first (`schedule`, law 4). Within an interval the bus
     therefore serves the meters whose interval is as long, and those with shorter ones repeatedly.
     """
     due_s = {
-        within_s: sum(
-            cost.of_polls(int(within_s / interval_s + _ROUNDING))
+        peak_interval_s: sum(
+            cost.total_s(int(peak_interval_s / interval_s + _ROUNDING))
             for cost, interval_s in costs
-            if interval_s <= within_s
+            if interval_s <= peak_interval_s
         )
-        for _, within_s in costs
+        for _, peak_interval_s in costs
     }
     return max(
-        ((busy_s, within_s) for within_s, busy_s in due_s.items()), key=lambda row: row[0] / row[1]
+        ((busy_s, peak_interval_s) for peak_interval_s, busy_s in due_s.items()),
+        key=lambda row: row[0] / row[1],
     )
 
 
@@ -172,7 +173,8 @@ def _silent_s(bus: Bus, model: Model) -> float:
     """Return the bus time that a silent meter costs its neighbours [s].
 
     Where replies are not numbered, the link waits for one more timeout, so that a late reply is not
-    taken for the reply of another meter (`links`, law 2).
+    taken for the reply of another meter (`links.link`, law 2). A gateway that was late before is
+    waited for longer (`links.reply_timeout`); that can't be known beforehand.
     """
     return (1 if framing(model.protocol, bus.link).numbered else 2) * bus.timeout_s
 
@@ -216,8 +218,8 @@ def problems(site: Site, models: Mapping[str, Model]) -> Iterator[Problem]:
                 "raise the baud rate, or split the bus.",
                 values={
                     **_problem_values(budget),
-                    "within": f"{budget.within_s:g}",
-                    "fullest": f"{budget.fullest_s:.2f}",
+                    "within": f"{budget.peak_interval_s:g}",
+                    "fullest": f"{budget.peak_s:.2f}",
                     "interval": _sufficient_interval_s(budget),
                 },
                 path=("bus", bus_indexes[budget.bus]),

@@ -23,7 +23,7 @@ import msgspec
 
 from jieneng.metering.catalog.meter_model import Ratio
 from jieneng.metering.catalog.modbus_points import PointRow
-from jieneng.metering.registers import TYPES, Field, decoder, orders
+from jieneng.metering.registers import TYPES, Field, byte_orders, decoder
 
 FunctionCode: TypeAlias = Literal[3, 4]
 #: The two bytes of each register by (function, address), as far as the device returned them.
@@ -94,7 +94,7 @@ class RegisterLocation(msgspec.Struct, frozen=True):
     @property
     def order_indexes(self) -> frozenset[int]:
         """Indexes of the byte orders that fit; a single register leaves several possible."""
-        known = enumerate(orders(self.words))
+        known = enumerate(byte_orders(self.words))
         return frozenset(index for index, order in known if order == self.order)
 
     def overlaps(self, other: "RegisterLocation") -> bool:
@@ -129,7 +129,7 @@ def find_locations(display: DisplayReading, registers: RegisterBytes) -> Iterato
             words = [registers.get((function, address + word)) for word in range(kind.words)]
             data = b"".join(filter(None, words))
             if len(data) == 2 * kind.words and any(data):
-                for order in dict.fromkeys(orders(kind.words)):
+                for order in dict.fromkeys(byte_orders(kind.words)):
                     raw = _raw_decoder(type_name, order)(data)
                     for ratio, exponent in _scales(display, raw):
                         yield RegisterLocation(

@@ -25,7 +25,7 @@ from jieneng.metering.catalog.modbus_points import IdentityRow, ModbusModel
 from jieneng.metering.catalog.modbus_reads import ModbusRead
 from jieneng.metering.errors import LinkError, PeerError
 from jieneng.metering.quantities import QUANTITIES
-from jieneng.metering.registers import Field, decoder, orders, text, text_words
+from jieneng.metering.registers import Field, byte_orders, decode_text, decoder, text_words
 
 
 class PlausibleRange(msgspec.Struct, frozen=True):
@@ -201,8 +201,8 @@ def match_identity(match: ModelMatch, answers: Sequence[tuple[IdentityRow, bytes
 
 def _identity_text(row: IdentityRow, data: bytes) -> str:
     if text_words(row.type):
-        return text(data, row.order or "AB")
-    order = row.order or orders(row.words)[0]
+        return decode_text(data, row.order or "AB")
+    order = row.order or byte_orders(row.words)[0]
     [number] = decoder([Field(0, row.type, order)], row.words)(data)
     return f"{number:.0f}"
 

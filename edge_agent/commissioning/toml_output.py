@@ -14,7 +14,7 @@ from edge_agent.commissioning.display_search import RegisterLocation, differing_
 from jieneng.metering.catalog.meter_model import LONGEST_ID
 from jieneng.metering.catalog.modbus_points import ModbusHead, ModbusModel, PointRow
 from jieneng.metering.quantities import CONSUMPTION, MEDIA, QUANTITIES, Medium
-from jieneng.metering.registers import orders
+from jieneng.metering.registers import byte_orders
 from jieneng.metering.site import Bus, Meter
 
 #: Keys of a point that come first, as in the models of the library.
@@ -33,7 +33,7 @@ def meter_toml(meter: Meter) -> str:
 
 def point_toml(row: PointRow) -> str:
     """Return a `[[point]]` table."""
-    default_order = row.byte_order == orders(row.words)[0]
+    default_order = row.byte_order == byte_orders(row.words)[0]
     keys = _set_keys(msgspec.structs.replace(row, order=None) if default_order else row)
     ordered = {key: keys[key] for key in _FIRST_POINT_KEYS if key in keys} | keys
     return "\n".join(["[[point]]", *_lines(ordered)])
@@ -71,7 +71,7 @@ def derived_model(
 
     Args:
         base: model that it is derived from.
-        model_id: its id, shortened where it is too long.
+        model_id: its id, shortened if it is too long.
         source: how its points were found.
         points: its points.
     """
@@ -111,7 +111,7 @@ def derived_points(
             return row
         # A shift of more than one is another register, not another address base.
         address = row.address + (shift if abs(shift) == 1 else 0)
-        order = orders(row.words)[order_index] if "order" in differing else row.order
+        order = byte_orders(row.words)[order_index] if "order" in differing else row.order
         parts = {
             name: msgspec.structs.replace(
                 part, address=max(part.address + address - row.address, 0)

@@ -1,4 +1,4 @@
-"""节能目标总览: show if a scope is on the way to the plan's targets, and if its data can say so."""
+"""Board 节能目标总览: targets, caps and glide paths of a scope, and the quality of its data."""
 
 from typing import Final
 
@@ -20,7 +20,11 @@ from grafana.variables import YEAR_PATTERN, tag_variable
 from jieneng.locale import Translate
 from jieneng.locale.number_texts import unit
 from jieneng.metering import indicators, quantities, schema
-from jieneng.metering.indicators import CAPS, CONSUMED, HEADLINES
+from jieneng.metering.indicators import (
+    BINDING_INDICATORS,
+    CAPPED_INDICATORS,
+    CONSUMPTION_INDICATORS,
+)
 from jieneng.metering.quantities import QUANTITIES, Medium
 
 UID: Final = "jieneng-targets-overview"
@@ -28,12 +32,12 @@ UID: Final = "jieneng-targets-overview"
 #: The media of which daily consumption is shown.
 _MEDIA: Final[tuple[Medium, ...]] = ("electricity", "gas", "water")
 _SCOPE: Final = {"site": "$site", "scope": "$scope"}
-# The target is judged by the base year's carbon factor; indicators without one have no series.
+#: Series of the carbon factor that are compared with the target.
 _TARGET_SERIES: Final = f"/^(fixed|{schema.NO_SERIES})$/"
 
 
 def board(translate: Translate) -> Json:
-    """Return the board."""
+    """Return the JSON of the board."""
     return {
         "uid": UID,
         "title": translate("Targets at a glance"),
@@ -69,17 +73,19 @@ def _rows(translate: Translate) -> list[PanelRow]:
     return [
         PanelRow(
             6,
-            tuple(_verdict(name, translate) for name in HEADLINES),
+            tuple(_verdict(name, translate) for name in BINDING_INDICATORS),
             translate("Binding targets ($scope, $period)"),
         ),
         PanelRow(9, (_all_indicators(translate),)),
-        PanelRow(6, tuple(_cap(name, translate) for name in CAPS), translate("Caps")),
+        PanelRow(6, tuple(_cap(name, translate) for name in CAPPED_INDICATORS), translate("Caps")),
         PanelRow(
-            8, tuple(_glide_path(name, translate) for name in HEADLINES), translate("Glide path")
+            8,
+            tuple(_glide_path(name, translate) for name in BINDING_INDICATORS),
+            translate("Glide path"),
         ),
         PanelRow(
             8,
-            tuple(_by_month(name, translate) for name in CONSUMED),
+            tuple(_by_month(name, translate) for name in CONSUMPTION_INDICATORS),
             translate("Consumption by month ($period)"),
         ),
         PanelRow(
@@ -107,7 +113,7 @@ def _unit(indicator: str, translate: Translate) -> str:
     return f"suffix:{unit(indicators.INDICATORS[indicator].unit, translate)}"
 
 
-def _where(name: str, period: str) -> dict[str, str]:
+def _indicator_tags(name: str, period: str) -> dict[str, str]:
     return {**_SCOPE, "indicator": name, "period": period, "series": _TARGET_SERIES}
 
 
@@ -118,7 +124,7 @@ def _overrides(translate: Translate, *fields: str) -> dict[str, FieldOverride]:
 
 def _verdict(name: str, translate: Translate) -> Json:
     overrides = _overrides(translate, "value", "change_pct", "status", "coverage")
-    query = latest(schema.INDICATOR, tuple(overrides), _where(name, "$period"))
+    query = latest(schema.INDICATOR, tuple(overrides), _indicator_tags(name, "$period"))
     note = translate(
         "Value so far this year, change against the base, verdict and coverage. Below the coverage"
         " floor there is no verdict."
@@ -141,8 +147,9 @@ def _all_indicators(translate: Translate) -> Json:
     }
     query = latest(schema.INDICATOR, tuple(fields), {**_SCOPE, "period": "$period"}, tuple(tags))
     note = translate(
-        "All indicators of the scope and year. The target is judged by the base year's factor; the"
-        " inventory takes each year's factor."
+        "All indicators of the scope and year. Figures with the base year's factor are "
+        "compared with the target; those with each year's factor are for the emission "
+        "inventory."
     )
     definitions = [
         f"- {translate(row.en)} [{unit(row.unit, translate)}]: {translate(row.definition_en)}"
@@ -154,7 +161,7 @@ def _all_indicators(translate: Translate) -> Json:
 
 def _cap(name: str, translate: Translate) -> Json:
     overrides = _overrides(translate, "value", "target", "change_pct", "status")
-    query = latest(schema.INDICATOR, tuple(overrides), _where(name, "$period"))
+    query = latest(schema.INDICATOR, tuple(overrides), _indicator_tags(name, "$period"))
     note = translate("Value so far this year and the plan's cap.")
     description = f"{_definition(name, translate)} {note}"
     return stat_panel(_name(name, translate), description, _unit(name, translate), query, overrides)
@@ -162,7 +169,7 @@ def _cap(name: str, translate: Translate) -> Json:
 
 def _glide_path(name: str, translate: Translate) -> Json:
     overrides = _overrides(translate, "value", "path", "target")
-    query = time_series(schema.INDICATOR, tuple(overrides), _where(name, YEAR_PATTERN))
+    query = time_series(schema.INDICATOR, tuple(overrides), _indicator_tags(name, YEAR_PATTERN))
     description = translate(
         "Value of each year, the glide path in that year and the target at the end of the plan."
     )
@@ -211,11 +218,11 @@ def _coverage(translate: Translate) -> Json:
     query = time_series(
         schema.INDICATOR,
         (schema.COVERAGE,),
-        {**_SCOPE, "indicator": f"/^({'|'.join(CAPS)})$/", "period": YEAR_PATTERN},
+        {**_SCOPE, "indicator": f"/^({'|'.join(CAPPED_INDICATORS)})$/", "period": YEAR_PATTERN},
         ("indicator",),
         "$tag_indicator",
     )
-    overrides = {name: FieldOverride(_name(name, translate)) for name in CAPS}
+    overrides = {name: FieldOverride(_name(name, translate)) for name in CAPPED_INDICATORS}
     description = translate(
         "Share of meter time with accepted readings. Below the coverage floor there is no verdict."
     )

@@ -2,10 +2,10 @@
 
 Laws:
 
-- A local time that the clocks showed twice, or never, is refused: it can't be told which was meant.
-- Empty cells are missing, and so are the texts that the user names. Every other cell is a number or
-  an error.
-- A wrong cell is reported with its fix (`BadCell`); its meaning is never guessed.
+- A local time that occurred twice or never, at a clock change, is refused as ambiguous.
+- Empty cells are missing values, and so are cells with a text that the user names. Every other cell
+  is a number or an error.
+- A wrong cell is reported with its fix (`BadCell`). Its meaning is never guessed.
 """
 
 import math
@@ -23,21 +23,23 @@ Cell: TypeAlias = str | float | datetime | date | None
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MS: Final = timedelta(milliseconds=1)
 
-#: 2000-01-01 and 2100-01-01, the limits that MQTT messages have too [ms since 1970].
+#: Range of times [UTC, ms]: 2000-01-01 to 2100-01-01, the limits of MQTT messages.
 _EARLIEST_MS: Final = 946_684_800_000
 _LATEST_MS: Final = 4_102_444_800_000
 
-#: Time as spreadsheets in China write it: 2024/1/5 8:00.
+#: Time in the format of Chinese spreadsheets: 2024/1/5 8:00.
 _SLASHED: Final = re.compile(
     r"(\d{4})[/-](\d{1,2})[/-](\d{1,2})(?:[ T]+(\d{1,2}):(\d{2})(?::(\d{2}))?)?"
 )
 
 
 class BadCell(Exception):
-    """A cell that can't be read.
+    """Raised for a cell that can't be read.
 
-    `text` and `fix` are msgids of a `Problem`, filled with `values`. The parser of the row adds
-    `{column}`.
+    Attributes:
+        text: msgid of the sentence that says what is wrong.
+        fix: msgid of the sentence that says how to fix it.
+        values: values of the placeholders of both, except `{column}`, which the caller adds.
     """
 
     def __init__(self, text: Msgid, fix: Msgid, **values: object) -> None:
@@ -48,15 +50,19 @@ class BadCell(Exception):
 
 
 class TimeReader:
-    """Reads times; a time without an offset is local to `zone`."""
+    """Reads times. A time without an offset is local to `zone`."""
 
     def __init__(self, zone: ZoneInfo) -> None:
         self._zone: Final = zone
-        # In the long form many lines in a row, one for each meter, have the same time.
+        # In the long layout, consecutive lines of several meters have the same time.
         self._of_text = lru_cache(maxsize=1024)(self._parse)
 
     def read(self, cell: Cell) -> int:
-        """Return the time of a cell [ms since 1970, UTC]. Raises `BadCell`."""
+        """Return the time of a cell [UTC, ms].
+
+        Raises:
+            BadCell: the cell is no time, or an ambiguous one.
+        """
         if isinstance(cell, datetime):
             return self._utc_ms(cell, str(cell))
         if isinstance(cell, date):
@@ -80,7 +86,7 @@ class TimeReader:
     def _utc_ms(self, moment: datetime, text: str) -> int:
         if moment.tzinfo is None:
             moment = self._localize(moment, text)
-        # Spreadsheets keep days as floats: half a millisecond makes up for their rounding.
+        # Spreadsheets store times as floats: adding half a millisecond corrects their rounding.
         time_ms = (moment - _EPOCH + _MS / 2) // _MS
         if not _EARLIEST_MS <= time_ms < _LATEST_MS:
             raise BadCell(
@@ -108,9 +114,9 @@ class TimeReader:
 
 
 class NumberReader:
-    """Reads values; empty cells and the given texts are missing.
+    """Reads values. Empty cells and cells with one of the given texts are missing.
 
-    A text that is a number stands for every spelling of it: with "0", the cell 0.0 is missing too.
+    A text that is a number matches all its spellings: with "0", the cell 0.0 is missing too.
     """
 
     def __init__(self, missing: tuple[str, ...]) -> None:
@@ -118,7 +124,11 @@ class NumberReader:
         self._numbers: Final = {float(text) for text in self._texts if _is_number(text)}
 
     def read(self, cell: Cell) -> float | None:
-        """Return the number of a cell, None if it is missing. Raises `BadCell`."""
+        """Return the number of a cell; None if it is missing.
+
+        Raises:
+            BadCell: the cell is no number.
+        """
         text = cell.strip() if isinstance(cell, str) else cell
         if text is None or text in self._texts:
             return None
@@ -149,5 +159,5 @@ def _is_number(text: str) -> bool:
 
 
 def _quoted(text: str) -> str:
-    """Return a cell's text for a message: shortened, and in quotes, so that an empty one shows."""
+    """Return a cell's text for a message: shortened and in quotes."""
     return repr(text if len(text) <= 40 else text[:40] + "…")

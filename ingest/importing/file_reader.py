@@ -1,6 +1,6 @@
-"""Read a file's rows of cells, each with its line number.
+"""Read the rows of a file, each with its line number.
 
-Law: a file is read row by row, and closed whatever happens.
+Law: a file is read row by row, and is always closed.
 """
 
 import csv
@@ -26,15 +26,15 @@ _DELIMITERS: Final = ",;\t"
 
 @contextmanager
 def open_rows(path: Path, sheet: str | None, on_problem: ProblemHandler) -> Iterator[Rows]:
-    """Open a CSV, gzipped CSV or XLSX file. Yields its rows, the header first.
+    """Open a CSV, gzipped CSV or XLSX file; yield an iterator of its rows, the header first.
 
     Args:
         path: the file.
         sheet: sheet of an XLSX file; None for the first one.
-        on_problem: called with an error in the middle of the file; the rows end there.
+        on_problem: called with an error inside the file, at which the rows end.
 
     Raises:
-        UsageError: the file can't be read in the format that its name says.
+        UsageError: the file can't be read in the format of its extension.
     """
     name = path.name.lower()
     if name.endswith((".csv", ".txt")):
@@ -135,5 +135,5 @@ def _sheet_rows(path: Path, book: "Workbook", sheet: str | None) -> Rows:
         filled = len(cells)
         while filled > width and cells[filled - 1] is None:
             filled -= 1
-        width = width or filled  # of the header; empty cells beyond it are no cells
+        width = width or filled  # of the header; empty cells beyond it are left out
         yield line, (*cells[:filled], *[None] * (width - filled))

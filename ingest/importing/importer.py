@@ -2,11 +2,11 @@
 
 Laws:
 
-1. A file is read twice. The first pass only checks it, and nothing is written unless all of it is
-   good, or the user wants bad rows skipped. So a file is imported whole or not at all.
-2. Memory does not grow with the file. Rows are read one by one; problems are counted, and the first
-   ones are listed.
-3. Importing a file again changes nothing, so an import that was cut short can be repeated.
+1. A file is read twice. The first pass only checks it. Nothing is written if there is a problem,
+   unless bad rows are skipped on request. So a file is imported completely or not at all.
+2. Memory does not grow with the file. Rows are read one by one. All problems are counted, and the
+   first ones are listed.
+3. Importing a file again changes nothing, so an interrupted import can be repeated.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ _ROWS_PER_PROGRESS: Final = 2000
 RowProgress: TypeAlias = Callable[[int], None]
 
 
-class ImportedSeries(msgspec.Struct, frozen=True, kw_only=True):
+class SeriesSummary(msgspec.Struct, frozen=True, kw_only=True):
     """The values of one quantity of one meter in a file.
 
     Attributes:
@@ -69,13 +69,13 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         file: name of the file.
-        kind: register or interval.
-        layout: long or wide.
-        dry_run: True if nothing was to be written.
+        kind: meaning of the values, register or interval.
+        layout: layout of the file, long or wide.
+        dry_run: True if the file was only checked.
         rows: number of lines below the header that are not blank.
         values: number of good values.
         missing: number of cells that were empty or marked as missing.
-        written: number of points that the store took; 0 if nothing was to be written.
+        written: number of points written.
         series: the file's series, by meter and quantity.
         problems: the first problems.
         problem_count: number of all problems.
@@ -89,7 +89,7 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
     values: int
     missing: int
     written: int
-    series: tuple[ImportedSeries, ...]
+    series: tuple[SeriesSummary, ...]
     problems: tuple[Problem, ...]
     problem_count: int
 
@@ -97,18 +97,18 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
 async def import_readings(
     file: Path, folder: SiteFolder, store: Store, options: ImportOptions, progress: RowProgress
 ) -> ImportReport:
-    """Check a file, and write its values.
+    """Check a file, and write its values to the store.
 
     Args:
         file: CSV, CSV in gzip, or XLSX.
         folder: the site.
-        store: the store; it need not be prepared.
-        options: how to read the file.
-        progress: called from time to time with the number of rows read, in both passes together.
+        store: the store; need not be prepared.
+        options: options for reading the file.
+        progress: called repeatedly with the number of rows read in both passes.
 
     Raises:
-        UsageError: the file can't be read at all.
-        StoreUnavailable: the store failed; the import can be repeated.
+        UsageError: the file can't be opened.
+        StoreUnavailable: the store failed. The import can be repeated.
     """
     problems = ProblemList(file.name)
     file_import = _FileImport(file, folder, options, problems, progress)
@@ -141,7 +141,7 @@ class _FileImport:
         self._rows_read = 0
 
     async def check(self) -> None:
-        """Read the whole file, and write nothing."""
+        """Read the whole file without writing."""
         async with aclosing(self._parsed_lines(self._problems.add)) as lines:
             async for line, parsed_values in lines:
                 self._rows += 1
@@ -158,7 +158,7 @@ class _FileImport:
                         self._check.check_repeated(line, parsed)
 
     async def write(self, store: Store) -> int:
-        """Read the file again, and write its good values. Return the number of points taken."""
+        """Read the file again, and write its good values. Return the number of points written."""
         written, points = 0, list[Point]()
         async with aclosing(self._parsed_lines(lambda _: None)) as lines:  # reported in `check`
             async for _, parsed_values in lines:
@@ -170,27 +170,31 @@ class _FileImport:
 
     def report(self, written: int) -> ImportReport:
         """Return the result."""
-        with_values = [(target, row) for target, row in self._check.series.items() if row.values]
+        with_values = [
+            (series, statistics)
+            for series, statistics in self._check.series.items()
+            if statistics.values
+        ]
         return ImportReport(
             file=self._file.name,
             kind=self._options.kind,
             layout=self._layout,
             dry_run=self._options.dry_run,
             rows=self._rows,
-            values=sum(row.values for _, row in with_values),
-            missing=sum(row.missing for row in self._check.series.values()),
+            values=sum(statistics.values for _, statistics in with_values),
+            missing=sum(statistics.missing for statistics in self._check.series.values()),
             written=written,
             series=tuple(
-                ImportedSeries(
-                    meter=target.meter,
-                    quantity=target.quantity,
-                    values=row.values,
-                    missing=row.missing,
-                    first_ms=row.first_ms,
-                    last_ms=row.last_ms,
-                    interval_s=self._intervals.get(target),
+                SeriesSummary(
+                    meter=series.meter,
+                    quantity=series.quantity,
+                    values=statistics.values,
+                    missing=statistics.missing,
+                    first_ms=statistics.first_ms,
+                    last_ms=statistics.last_ms,
+                    interval_s=self._intervals.get(series),
                 )
-                for target, row in with_values
+                for series, statistics in with_values
             ),
             problems=tuple(self._problems.listed),
             problem_count=self._problems.count,
@@ -199,10 +203,10 @@ class _FileImport:
     async def _parsed_lines(
         self, on_problem: ProblemHandler
     ) -> AsyncGenerator[tuple[int, list[ParsedValue]], None]:
-        """Yield number and values of each line below the header that is not blank."""
+        """Yield (line number, values) of each line below the header that is not blank."""
         with file_reader.open_rows(self._file, self._options.sheet, on_problem) as rows:
             _, header = next(rows, (1, None))
-            if header is None:  # empty, or unreadable from the first line on, which was reported
+            if header is None:  # the file is empty or unreadable, which was reported
                 return
             parser = RowParser(header, self._site, self._options, on_problem)
             self._layout = parser.layout
@@ -218,24 +222,24 @@ class _FileImport:
         self._progress(self._rows_read)
 
     def _point(self, parsed: ParsedValue) -> Point | None:
-        target, time_ms, value = parsed
+        series, time_ms, value = parsed
         if value is None:
             return None
         if self._options.kind == "register":
-            sample = Sample(target.meter, time_ms, Quality.MANUAL, (target.quantity,), (value,))
-            return reading_point(self._site.id, target.medium, sample)
-        interval_s = self._intervals.get(target)
+            sample = Sample(series.meter, time_ms, Quality.MANUAL, (series.quantity,), (value,))
+            return reading_point(self._site.id, series.medium, sample)
+        interval_s = self._intervals.get(series)
         if interval_s is None:
             return None
-        tags = (("meter", target.meter), ("site", self._site.id))
-        fields = ((target.quantity, value), (INTERVAL_S, interval_s))
+        tags = (("meter", series.meter), ("site", self._site.id))
+        fields = ((series.quantity, value), (INTERVAL_S, interval_s))
         return Point(INTERVAL, tags, fields, time_ms)
 
     async def _write_points(self, store: Store, points: list[Point]) -> int:
         if not points:
             return 0
         result = await store.write(points)
-        for rejected in result.rejected:
+        for rejected in result.not_stored:
             self._problems.add(
                 Problem(
                     text="the store refuses a value of meter {meter}: {reason}.",

@@ -1,8 +1,8 @@
-"""Parse the rows of a sheet. Pure: header and cells in, values and problems out.
+"""Parse the rows of a file. Pure: header and cells in, values and problems out.
 
-There are two forms: long, with columns `time`, `meter`, `quantity` and `value`; wide, with a time
-column and a column for each meter. Errors are reported with line, column and fix. A meter or column
-that is wrong in every line is reported once.
+There are two layouts: long, with the columns `time`, `meter`, `quantity` and `value`; and wide,
+with a time column and a column for each meter. Errors are reported with line, column and fix. A
+meter or column that is wrong in every line is reported once.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ ImportKind = Literal["register", "interval"]
 FileLayout = Literal["long", "wide"]
 Row: TypeAlias = Sequence[Cell]
 
-#: Names of a time column; the first column may also have no name at all.
+#: Names of a time column. The first column is the time column too if it has no name.
 TIME_NAMES: Final = ("time", "datetime", "timestamp", "date", "时间", "日期", "日期时间")
 
 
@@ -33,18 +33,18 @@ class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         kind: meaning of the values: readings of a register, or the consumption of intervals, each
             with the time of its start.
-        quantity: quantity of a wide form, and of a long form without that column; None for the
-            consumption quantity of each meter's medium.
+        quantity: quantity of the wide layout, and of the long one without that column; None for
+            the consumption quantity of each meter's medium.
         interval_s: length of intervals [s]; None for the most common step of each series.
         unit: unit of the values, a name of `units.py`; None for the quantity's canonical unit.
         zone: time zone of times without an offset; None for the site's.
         time_column: name of the time column; None for one of `TIME_NAMES`.
-        columns: in the wide form, name of a column -> id of its meter; "" leaves the column out.
-            A column that is not listed is named after its meter.
-        missing: texts that mean a missing value, besides the empty one.
+        columns: meter ids by column name, in the wide layout; "" leaves the column out. A column
+            that is not listed is named after its meter.
+        missing: texts of missing values, besides the empty text.
         sheet: sheet of an XLSX file; None for the first one.
-        skip_bad: write good values although others are wrong.
-        dry_run: check only, and write nothing.
+        skip_bad: True to write the good values if others are wrong.
+        dry_run: True to check the file without writing.
     """
 
     kind: ImportKind = "register"
@@ -61,7 +61,7 @@ class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ImportSeries(msgspec.Struct, frozen=True):
-    """A series of the file.
+    """Series of a file: a quantity of a meter.
 
     Attributes:
         meter: the meter's id.
@@ -83,15 +83,15 @@ ProblemHandler: TypeAlias = Callable[[Problem], None]
 
 
 class RowParser:
-    """Parses the rows of one file, according to its header.
+    """Parses the rows of a file, according to its header.
 
     Attributes:
-        layout: long or wide.
+        layout: layout of the file, long or wide.
 
     Args:
-        header: the cells of the first line.
+        header: cells of the first line.
         site: the site, for its meters.
-        options: options as the user gave them.
+        options: options for reading the file.
         on_problem: called with each problem.
     """
 
@@ -110,17 +110,17 @@ class RowParser:
         }
         self._time = self._find_time_column()
         self.layout: FileLayout = "long" if {"meter", "value"} <= self._columns.keys() else "wide"
-        self._wide = (
+        self._series_columns = (
             self._wide_columns() if self.layout == "wide" and self._time is not None else ()
         )
-        self._nameless = tuple(
+        self._unnamed_columns = tuple(
             column for column, name in enumerate(self._header) if not name and column != self._time
         )
 
     @property
     def has_values(self) -> bool:
-        """True if rows can hold values: there is a time column, and a column of values."""
-        return self._time is not None and (self.layout == "long" or bool(self._wide))
+        """True if the file has a time column and a column of values."""
+        return self._time is not None and (self.layout == "long" or bool(self._series_columns))
 
     def parse(self, line: int, row: Row) -> Iterator[ParsedValue]:
         """Yield the values of a row, also missing ones. Wrong ones are reported and left out."""
@@ -135,7 +135,7 @@ class RowParser:
                 expected=len(self._header),
             )
             return
-        if any(row[column] not in (None, "") for column in self._nameless):
+        if any(row[column] not in (None, "") for column in self._unnamed_columns):
             self._report(
                 line, "there is a value below a column without a name.", "Name the column."
             )
@@ -144,13 +144,13 @@ class RowParser:
         except BadCell as error:
             self._report_cell(line, self._header[self._time], error)
             return
-        for column, target in self._wide or self._long(line, row):
+        for column, series in self._series_columns or self._long_columns(line, row):
             try:
                 value = self._numbers.read(row[column])
             except BadCell as error:
                 self._report_cell(line, self._header[column], error)
             else:
-                yield target, time_ms, None if value is None else _scaled(value, target.scale)
+                yield series, time_ms, None if value is None else _scaled(value, series.scale)
 
     # --- columns ------------------------------------------------------------------------------
 
@@ -176,38 +176,40 @@ class RowParser:
             meter = self._options.columns.get(name, name)
             if column == self._time or not meter:
                 continue
-            target = self._target(1, meter, "", name)
-            if target is None:
+            series = self._find_series(1, meter, "", name)
+            if series is None:
                 continue
-            if target in found:
+            if series in found:
                 self._report(
                     1,
                     "columns {one} and {other} are both {quantity} of meter {meter}.",
                     "Remove one of them, or name it as left out.",
-                    one=self._header[found[target]],
+                    one=self._header[found[series]],
                     other=name,
-                    quantity=target.quantity,
+                    quantity=series.quantity,
                     meter=meter,
                 )
-            found.setdefault(target, column)
+            found.setdefault(series, column)
         if not any(name for column, name in enumerate(self._header) if column != self._time):
             self._report(
                 1, "this file has times, but nothing beside them.", "Add a column a meter."
             )
-        return tuple((column, target) for target, column in found.items())
+        return tuple((column, series) for series, column in found.items())
 
-    def _long(self, line: int, row: Row) -> Iterator[tuple[int, ImportSeries]]:
+    def _long_columns(self, line: int, row: Row) -> Iterator[tuple[int, ImportSeries]]:
         column = self._columns.get("quantity")
         meter = str(row[self._columns["meter"]] or "").strip()
         quantity = str(row[column] or "").strip() if column is not None else ""
         key = (meter, quantity)
         if key not in self._series:
-            self._series[key] = self._target(line, meter, quantity, "meter")
-        if target := self._series[key]:
-            yield self._columns["value"], target
+            self._series[key] = self._find_series(line, meter, quantity, "meter")
+        if series := self._series[key]:
+            yield self._columns["value"], series
 
-    def _target(self, line: int, meter_id: str, quantity: str, column: str) -> ImportSeries | None:
-        """Return the series, or report why there is none and return None."""
+    def _find_series(
+        self, line: int, meter_id: str, quantity: str, column: str
+    ) -> ImportSeries | None:
+        """Return the series of a meter and quantity; None after reporting an error."""
         meter = self._site.meters.get(meter_id)
         if meter is None:
             self._report_unknown(
@@ -235,7 +237,7 @@ class RowParser:
             return None
         canonical = QUANTITIES[quantity].unit
         try:
-            scale = units.factor(self._options.unit or canonical, canonical)
+            scale = units.conversion_factor(self._options.unit or canonical, canonical)
         except ValueError:
             self._report(
                 line,

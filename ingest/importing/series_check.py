@@ -2,10 +2,10 @@
 
 Laws:
 
-1. Intervals must not overlap, or energy is counted twice. So no step between two values of a series
-   may be shorter than its interval.
-2. A time has one value in a series. A repeated time is a problem that names both lines.
-3. A series that falls again and again is no register.
+1. Intervals must not overlap, or consumption would be counted twice. So no step between two values
+   of a series may be shorter than its interval.
+2. A series has one value at a time. A repeated time is reported with both lines.
+3. A series that falls repeatedly is no register.
 4. Memory does not grow with the file.
 """
 
@@ -18,14 +18,14 @@ from ingest.importing.row_parser import ImportOptions, ImportSeries, ParsedValue
 from jieneng.metering.errors import Problem
 from jieneng.metering.quantities import QUANTITIES
 
-#: Problems that are listed; the others are only counted.
+#: Number of problems that are listed. The others are only counted.
 MAX_LISTED: Final = 100
-#: Different steps that are counted; a regular series has a few.
+#: Number of different steps that are counted. A regular series has a few.
 _MAX_STEPS: Final = 1000
-#: Values out of order that are remembered; a file with more must be sorted.
+#: Number of values out of order that are remembered. A file with more must be sorted.
 _MAX_OUT_OF_ORDER: Final = 100_000
-#: A register falls at a replacement or a misreading. A series that falls more often than both
-#: this number of times and this share of its values is no register.
+#: Greatest number of falls of a register, and greatest share of its values. A register falls at a
+#: replacement or a misreading. A series that exceeds both is no register.
 _MAX_FALLS: Final = 3
 _MAX_FALLING_SHARE: Final = 0.05
 
@@ -58,8 +58,8 @@ class SeriesStatistics:
         missing: number of missing cells.
         first_ms: earliest time, UTC.
         last_ms: latest time, UTC.
-        shortest_ms: shortest step between two values in a row; 0 if there is none.
-        shortest_line: line at its end.
+        shortest_ms: shortest step between two consecutive values; 0 without a step.
+        shortest_line: line at the end of the shortest step.
         falls: number of values below the one before.
         previous_line: line of the latest value.
     """
@@ -78,7 +78,7 @@ class SeriesStatistics:
         self._steps: Counter[int] = Counter()
 
     def add(self, line: int, time_ms: int, value: float) -> bool:
-        """Add a value. Return False, and leave it out, if its time is that of the value before."""
+        """Add a value. Leave it out and return False if its time is that of the value before."""
         step_ms = abs(time_ms - self._previous_ms) if self.values else None
         if step_ms == 0:
             return False
@@ -96,12 +96,12 @@ class SeriesStatistics:
         return True
 
     def contains(self, time_ms: int) -> bool:
-        """Return True if a time lies within those added, so that it may repeat one of them."""
+        """Return True if a time lies between the first and last one, so that it may be repeated."""
         return self.values > 0 and self.first_ms <= time_ms <= self.last_ms
 
     @property
     def most_common_step_s(self) -> float | None:
-        """The most common step [s]; None without two values."""
+        """Most common step [s]; None without two values."""
         return self._steps.most_common(1)[0][0] / 1000 if self._steps else None
 
 
@@ -120,25 +120,25 @@ class SeriesCheck:
 
     def add(self, line: int, parsed: ParsedValue) -> None:
         """Add a value, or a missing one."""
-        target, time_ms, value = parsed
-        series = self.series.get(target)
-        if series is None:
-            series = self.series[target] = SeriesStatistics()
+        series, time_ms, value = parsed
+        statistics = self.series.get(series)
+        if statistics is None:
+            statistics = self.series[series] = SeriesStatistics()
         if value is None:
-            series.missing += 1
+            statistics.missing += 1
             return
-        out_of_order = series.contains(time_ms)
-        if not series.add(line, time_ms, value):
-            self._problems.add(_repeated(target, line, series.previous_line))
+        out_of_order = statistics.contains(time_ms)
+        if not statistics.add(line, time_ms, value):
+            self._problems.add(_repeated(series, line, statistics.previous_line))
         elif out_of_order:
-            self._add_out_of_order(target, time_ms, line)
+            self._add_out_of_order(series, time_ms, line)
 
-    def _add_out_of_order(self, target: ImportSeries, time_ms: int, line: int) -> None:
-        earlier = self._out_of_order.setdefault((target, time_ms), line)
+    def _add_out_of_order(self, series: ImportSeries, time_ms: int, line: int) -> None:
+        earlier = self._out_of_order.setdefault((series, time_ms), line)
         if earlier != line:
-            self._problems.add(_repeated(target, line, earlier))
+            self._problems.add(_repeated(series, line, earlier))
         elif len(self._out_of_order) == _MAX_OUT_OF_ORDER:
-            self._problems.add(_unsorted(target, line))
+            self._problems.add(_unsorted(series, line))
 
     @property
     def needs_second_pass(self) -> bool:
@@ -147,80 +147,80 @@ class SeriesCheck:
 
     def check_repeated(self, line: int, parsed: ParsedValue) -> None:
         """Report a value of the second pass whose time a later line repeats."""
-        target, time_ms, value = parsed
-        later_line = self._out_of_order.get((target, time_ms))
+        series, time_ms, value = parsed
+        later_line = self._out_of_order.get((series, time_ms))
         if later_line is not None and value is not None and line < later_line:
-            self._problems.add(_repeated(target, later_line, line))
+            self._problems.add(_repeated(series, later_line, line))
 
     def check_registers(self) -> None:
         """Report counters whose values fall too often for a register."""
-        for target, series in self.series.items():
-            falls_often = series.falls > max(_MAX_FALLS, _MAX_FALLING_SHARE * series.values)
-            if falls_often and QUANTITIES[target.quantity].kind == "counter":
+        for series, statistics in self.series.items():
+            falls_often = statistics.falls > max(_MAX_FALLS, _MAX_FALLING_SHARE * statistics.values)
+            if falls_often and QUANTITIES[series.quantity].kind == "counter":
                 self._problems.add(
                     Problem(
                         text="the values of meter {meter} fall {falls} times in {values}: they "
                         "look like the consumption of intervals, not like a register.",
                         fix="Add --kind interval, or correct the values.",
                         values={
-                            "meter": target.meter,
-                            "falls": series.falls,
-                            "values": series.values,
+                            "meter": series.meter,
+                            "falls": statistics.falls,
+                            "values": statistics.values,
                         },
                     )
                 )
 
     def intervals(self) -> dict[ImportSeries, float]:
-        """Return the length of each series' intervals [s]; report series without a known length."""
+        """Return the interval length [s] of each series; report series whose length is unknown."""
         found: dict[ImportSeries, float] = {}
-        for target, series in self.series.items():
-            if not series.values:
+        for series, statistics in self.series.items():
+            if not statistics.values:
                 continue
-            interval_s = self._options.interval_s or series.most_common_step_s
+            interval_s = self._options.interval_s or statistics.most_common_step_s
             if interval_s is None:
-                self._problems.add(_unknown_length(target))
-            elif series.shortest_ms and series.shortest_ms < interval_s * 1000:
-                self._problems.add(_overlapping(target, series, interval_s))
+                self._problems.add(_unknown_length(series))
+            elif statistics.shortest_ms and statistics.shortest_ms < interval_s * 1000:
+                self._problems.add(_overlapping(series, statistics, interval_s))
             else:
-                found[target] = interval_s
+                found[series] = interval_s
         return found
 
 
-def _repeated(target: ImportSeries, line: int, earlier: int) -> Problem:
+def _repeated(series: ImportSeries, line: int, earlier: int) -> Problem:
     return Problem(
         text="the time of this line stands in line {earlier} too, for meter {meter}.",
         fix="Remove one of them, or write both with their offset.",
-        values={"meter": target.meter, "earlier": earlier},
+        values={"meter": series.meter, "earlier": earlier},
         line=line,
     )
 
 
-def _unsorted(target: ImportSeries, line: int) -> Problem:
+def _unsorted(series: ImportSeries, line: int) -> Problem:
     return Problem(
         text="too many lines of meter {meter} are not in the order of time.",
         fix="Sort the file by time.",
-        values={"meter": target.meter},
+        values={"meter": series.meter},
         line=line,
     )
 
 
-def _unknown_length(target: ImportSeries) -> Problem:
+def _unknown_length(series: ImportSeries) -> Problem:
     return Problem(
         text="the length of the intervals of meter {meter} can't be told from one value.",
         fix="Give it in seconds.",
-        values={"meter": target.meter},
+        values={"meter": series.meter},
     )
 
 
-def _overlapping(target: ImportSeries, series: SeriesStatistics, interval_s: float) -> Problem:
+def _overlapping(series: ImportSeries, statistics: SeriesStatistics, interval_s: float) -> Problem:
     return Problem(
         text="values of meter {meter} are {step_s:g} s apart here, but their intervals are "
         "{interval_s:g} s long: they overlap.",
         fix="Give the length of the intervals in seconds, or correct the time.",
         values={
-            "meter": target.meter,
-            "step_s": series.shortest_ms / 1000,
+            "meter": series.meter,
+            "step_s": statistics.shortest_ms / 1000,
             "interval_s": interval_s,
         },
-        line=series.shortest_line,
+        line=statistics.shortest_line,
     )

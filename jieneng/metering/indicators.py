@@ -1,11 +1,11 @@
-"""The table of indicators: each a row with its unit, its name and its definition in two languages.
+"""Define the indicators: one row each, with unit, name and definition in two languages.
 
 Laws:
 
-1. The row is the only place of an indicator's names. The terminal, the page, CSV, JSON and the
-   Grafana boards take them from here, and `make locale` takes the Chinese from here.
-2. An indicator that is linear in consumption is its row and nothing else: a sum, divided by floor
-   area, by headcount or by nothing. `analytics.figures.indicator_values` computes every such row.
+1. Names and definitions are only here. The terminal, the page, CSV, JSON, the Grafana boards and
+   `make locale` take them from the row.
+2. An indicator that is linear in consumption needs only its row: a sum, which may be divided by
+   floor area or headcount. `analytics.figures.indicator_values` computes every such row.
 3. An indicator that is not linear has a row without `sum_of`, and a function of the same id in
    `analytics.figures.indicator_values.FUNCTIONS`.
 4. An id, once published, keeps its meaning: plans, boards and other programs refer to it.
@@ -28,17 +28,18 @@ class Indicator(msgspec.Struct, frozen=True, kw_only=True):
     """A row of `INDICATORS`.
 
     Attributes:
-        unit: of its values, e.g. `kgce/m2`.
+        id: id of the indicator in plans, JSON and the store.
+        unit: unit of the values, e.g. `kgce/m2`.
         en: name in English, which is also the msgid.
         zh: name in Chinese.
         definition_en: definition in English, which is also the msgid.
         definition_zh: definition in Chinese.
-        sum_of: the sum over the period: coal equivalent [kgce] or carbon dioxide [kgCO2] of all
-            energy carriers, or the consumption of a medium [kWh, m3, GJ]; None where a function
-            computes the indicator.
-        per: the denominator, a mean over the period; None where there is none.
+        sum_of: sum over the period: coal equivalent [kgce] or carbon dioxide [kgCO2] of all energy
+            carriers, or consumption of a medium [kWh, m3, GJ]; None if a function computes the
+            indicator.
+        denominator: mean over the period by which the sum is divided; None if there is none.
         scale: factor from the unit of the sum to that of the indicator: 0.001 from kgce to tce.
-        inputs: the media that a function takes; empty where `sum_of` says it.
+        inputs: media that enter into a function; empty if there is a `sum_of`.
     """
 
     id: str
@@ -48,13 +49,13 @@ class Indicator(msgspec.Struct, frozen=True, kw_only=True):
     definition_en: Msgid
     definition_zh: str
     sum_of: SumOf | None = None
-    per: Denominator | None = None
+    denominator: Denominator | None = None
     scale: float = 1.0
     inputs: tuple[Medium, ...] = ()
 
     @property
     def media(self) -> tuple[Medium, ...]:
-        """The media that go into it."""
+        """Media that enter into the indicator."""
         match self.sum_of:
             case None:
                 return self.inputs
@@ -65,12 +66,12 @@ class Indicator(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def has_convention(self) -> bool:
-        """True if it depends on the convention of electricity's coal equivalent."""
+        """True if the indicator depends on the convention of electricity's coal equivalent."""
         return self.sum_of == "coal_equivalent"
 
     @property
     def has_factor_series(self) -> bool:
-        """True if it is computed with both series of carbon factors."""
+        """True if the indicator is computed with both series of carbon factors."""
         return self.sum_of == "carbon"
 
 
@@ -84,7 +85,7 @@ _ROWS: Final = (
         " area of the period.",
         definition_zh="电、气、热消费量折标准煤之和，除以统计期平均建筑面积。",
         sum_of="coal_equivalent",
-        per="floor_area_m2",
+        denominator="floor_area_m2",
     ),
     Indicator(
         id="energy_per_capita",
@@ -95,7 +96,7 @@ _ROWS: Final = (
         " of the period.",
         definition_zh="电、气、热消费量折标准煤之和，除以统计期平均用能人数。",
         sum_of="coal_equivalent",
-        per="headcount",
+        denominator="headcount",
     ),
     Indicator(
         id="water_per_capita",
@@ -105,7 +106,7 @@ _ROWS: Final = (
         definition_en="Water consumption, divided by the mean headcount of the period.",
         definition_zh="用水量，除以统计期平均用能人数。",
         sum_of="water",
-        per="headcount",
+        denominator="headcount",
     ),
     Indicator(
         id="carbon_per_floor_area",
@@ -116,7 +117,7 @@ _ROWS: Final = (
         " of the period.",
         definition_zh="电、气、热消费产生的二氧化碳排放之和，除以统计期平均建筑面积。",
         sum_of="carbon",
-        per="floor_area_m2",
+        denominator="floor_area_m2",
     ),
     Indicator(
         id="energy_total",
@@ -179,13 +180,13 @@ _ROWS: Final = (
 INDICATORS: Mapping[str, Indicator] = MappingProxyType({row.id: row for row in _ROWS})
 
 #: The plan's four binding indicators, in the order of its table.
-HEADLINES: Final = (
+BINDING_INDICATORS: Final = (
     "energy_per_floor_area",
     "energy_per_capita",
     "water_per_capita",
     "carbon_per_floor_area",
 )
 #: The plan's two expected caps.
-CAPS: Final = ("energy_total", "water_total")
-#: Metered consumption, as it is shown by month.
-CONSUMED: Final = ("electricity", "gas", "water")
+CAPPED_INDICATORS: Final = ("energy_total", "water_total")
+#: Indicators of metered consumption, which are shown by month.
+CONSUMPTION_INDICATORS: Final = ("electricity", "gas", "water")

@@ -1,8 +1,8 @@
-"""Quantities that meters measure: a closed table. What is not a row here does not exist.
+"""Table of the quantities that meters measure. A quantity that is no row here does not exist.
 
-The name is the name everywhere: in models, samples, on the wire, in the store, on boards.
-Its unit is the last part of the name. Counters only grow (rollovers and replacements aside)
-and carry consumption; gauges are momentary.
+A quantity has one name everywhere: in models, samples, messages, the store and on boards. The name
+ends in the unit. Counters only grow, except at a rollover or replacement, and consumption is
+computed from them; gauges show the present value.
 """
 
 from collections.abc import Mapping
@@ -81,8 +81,8 @@ _ROWS: Final = (
     Quantity("heat_gj", "GJ", "counter", _H),
     Quantity("temperature_supply_c", "°C", "gauge", _H),
     Quantity("temperature_return_c", "°C", "gauge", _H),
-    # 1 while the device says of itself that it does not measure (no signal, empty pipe): its
-    # counter then stands still, and that is not a consumption of 0.
+    # 1 while the device reports that it does not measure (no signal, empty pipe). Its counter then
+    # stands still, which does not mean a consumption of 0.
     Quantity("fault_flag", "1", "gauge", _ALL),
 )
 
@@ -100,5 +100,5 @@ CONSUMPTION: Final[Mapping[Medium, str]] = MappingProxyType(
 
 #: Growth of a counter in an hour at a rate of 1 kW, kvar or m3/h, by the counter's unit.
 GROWTH_PER_HOUR: Final[Mapping[str, float]] = MappingProxyType(
-    {"kWh": 1.0, "kvarh": 1.0, "m3": 1.0, "GJ": float(units.factor("kWh(heat)", "GJ"))}
+    {"kWh": 1.0, "kvarh": 1.0, "m3": 1.0, "GJ": float(units.conversion_factor("kWh(heat)", "GJ"))}
 )

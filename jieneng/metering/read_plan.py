@@ -1,6 +1,6 @@
-"""The requests of each poll of a meter, planned once at start. Pure, and the same for any protocol.
+"""Plan the requests of each poll of a meter. Pure, and the same for any protocol.
 
-Which quantities share a request is decided by the form of the model's protocol (`model_forms`).
+The form of the model's protocol decides which quantities share a request (`model_forms`).
 """
 
 from collections.abc import Collection, Mapping
@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Final
 
 from jieneng.metering.catalog.meter_model import Model
-from jieneng.metering.catalog.model_forms import form_of
+from jieneng.metering.catalog.model_forms import model_form
 from jieneng.metering.catalog.planned_read import Read
 from jieneng.metering.quantities import CONSUMPTION
 
@@ -21,21 +21,21 @@ def plan(
     """Return the fewest requests that read the wanted quantities of a meter.
 
     Args:
-        model: where the quantities are.
-        ratios: `ct` and `pt` in force; 1 where missing.
-        wanted: the quantities to read; all that the model has where None.
+        model: meter model.
+        ratios: `ct` and `pt` in force; 1 if missing.
+        wanted: quantities to read; all quantities of the model if None.
     """
-    return form_of(model).reads(model, ratios, wanted)
+    return model_form(model).reads(model, ratios, wanted)
 
 
 class PollPlan:
-    """The requests of each poll, where some quantities are asked for in every nth poll only.
+    """The requests of each poll, if some quantities are read in every nth poll only.
 
-    Law: polls have numbers, those of their intervals on the clock's face. A quantity of `every` n
-    is due in the first poll of each n intervals that begin at a multiple of n. So a slow series
-    lines up with the clock and with others, and what one poll did not get is due in the next.
+    Laws: a poll has the number of its slot in UTC. A quantity with `every` n is due in the first
+    poll of each n slots that begin at a multiple of n. So a slow series lines up with the clock and
+    with other series, and a quantity that one poll did not get is due in the next.
     Quantities that are due together are planned together: a slow one shares the request of a fast
-    one where that is possible. The order of requests is that of `_in_order`.
+    one if possible. Requests are sent in the order of `_request_order`.
 
     Attributes:
         cadences: the different `every` of the quantities, ascending.
@@ -50,9 +50,9 @@ class PollPlan:
         """Take the quantities of a model.
 
         Args:
-            model: where the quantities are, and how often each is asked for.
-            ratios: `ct` and `pt` in force; 1 where missing.
-            every: the meter's own `every` by quantity, which goes before the model's.
+            model: meter model, with the usual `every` of each quantity.
+            ratios: `ct` and `pt` in force; 1 if missing.
+            every: `every` of the meter by quantity; takes precedence over the model's.
         """
         self._model = model
         self._ratios = ratios
@@ -65,7 +65,7 @@ class PollPlan:
 
         Args:
             number: number of the poll.
-            last: number of the last poll that got all that was due; everything is due where None.
+            last: number of the last complete poll; every cadence is due if None.
         """
         if last is None or self.cadences == (1,):
             return self.cadences
@@ -76,17 +76,17 @@ class PollPlan:
         if due not in self._plans:
             wanted = [name for name, cadence in self._every.items() if cadence in due]
             reads = plan(self._model, self._ratios, wanted)
-            self._plans[due] = _in_order(reads, CONSUMPTION[self._model.model.medium])
+            self._plans[due] = _request_order(reads, CONSUMPTION[self._model.model.medium])
         return self._plans[due]
 
 
-def _in_order(reads: tuple[Read, ...], counter: str) -> tuple[Read, ...]:
-    """Return the requests of a poll in the order in which they are asked.
+def _request_order(reads: tuple[Read, ...], counter: str) -> tuple[Read, ...]:
+    """Return the requests of a poll in the order in which they are sent.
 
-    The consumption counter goes first, because after a silence nothing more is asked in a poll.
+    The consumption counter goes first, because after a silence the poll is not continued.
 
-    Where a line repeats replies, each request gets the reply to the one before, and only a reply of
-    another shape reveals that. So the last two requests differ in shape if that can be had; if the
+    If a line repeats replies, each request gets the reply to the one before, and only a reply of
+    another shape reveals that. So the last two requests differ in shape if possible; if the
     counter's request is the only one that differs, it goes last instead.
     """
     first = [read for read in reads if counter in read.quantities]
@@ -103,5 +103,5 @@ def _in_order(reads: tuple[Read, ...], counter: str) -> tuple[Read, ...]:
 
 
 def cadences(model: Model, every: Mapping[str, int] | None = None) -> dict[str, int]:
-    """Return by quantity in every how many polls it is asked for; `every` goes before the model."""
+    """Return the `every` of each quantity; the meter's own takes precedence over the model's."""
     return {point.quantity: (every or {}).get(point.quantity, point.every) for point in model.point}

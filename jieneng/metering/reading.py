@@ -28,7 +28,7 @@ MILLISECONDS: Final = 1000
 
 
 class Sample(msgspec.Struct, frozen=True, gc=False):
-    """A reply of a meter.
+    """The values of one poll of a meter.
 
     Attributes:
         meter: id of the meter in `site.toml`.

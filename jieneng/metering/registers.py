@@ -1,16 +1,16 @@
-"""Words <-> numbers. Order, width and scale are fixed once; a poll then costs one `unpack`.
+"""Decode register bytes into numbers. Pure; decoders are built once, before the first poll.
 
-A block of registers is bytes. The decoder of a block first puts all bytes into big-endian order
-(one permutation for the whole block), then unpacks all points with one precompiled `struct`,
-then scales. Scales are fractions: 81234560 hundredths are exactly 812345.6, as the manual means.
-Where a value is made of several registers, it is put together before it is scaled, and rounded
-once: (number + fraction x its scale) x scale x 10^exponent.
+Laws:
 
-Byte orders are written as the manuals do, with letters: `ABCD` is big-endian, `CDAB` low word
-first, `BADC` bytes swapped in each word, `DCBA` little-endian. For 48 and 64 bits the same four
-patterns go on (`ABCDEF`, `EFCDAB`, `BADCFE`, `FEDCBA`, ...).
-
-A pattern that says "no value", a digit that is none, an exponent that can't be: NaN, never 0.
+1. All that is fixed is done beforehand: the decoder of a block puts the bytes into big-endian order
+   with one permutation, unpacks all numbers with one precompiled `struct`, then scales.
+2. A scale is a fraction: 81234560 hundredths are exactly 812345.6. A value that is made of several
+   registers is put together before it is scaled, and rounded once:
+   (number + fraction x its scale) x scale x 10^exponent.
+3. Byte orders are written as in manuals, with letters: `ABCD` is big-endian, `CDAB` has the low
+   word first, `BADC` has swapped bytes in each word, `DCBA` is little-endian. 48 and 64 bits have
+   the same four patterns (`ABCDEF`, `EFCDAB`, `BADCFE`, `FEDCBA`, ...).
+4. A pattern that means "no value", a BCD digit above 9 and an impossible exponent are NaN, never 0.
 """
 
 import re
@@ -35,9 +35,9 @@ class RegisterType(msgspec.Struct, frozen=True):
     """Layout of a number in registers.
 
     Attributes:
-        words: 16-bit registers it takes.
-        code: `struct` code of its big-endian form.
-        decode: what `unpack` gives -> number; None where that is the number already.
+        words: number of 16-bit registers.
+        code: `struct` code of the big-endian form.
+        decode: function from the unpacked value to the number; None if they are the same.
     """
 
     words: int
@@ -46,17 +46,17 @@ class RegisterType(msgspec.Struct, frozen=True):
 
     @property
     def bits(self) -> int:
-        """Bits of its number: half of a register has eight."""
+        """Number of bits; half of a register has eight."""
         return 8 if "x" in self.code else 16 * self.words
 
     @property
-    def floating(self) -> bool:
-        """Return True if it holds a float, whose steps grow with its value."""
+    def is_float(self) -> bool:
+        """True for a float, whose steps grow with its value."""
         return self.float_step > 0
 
     @property
     def float_step(self) -> float:
-        """From one float to the next, as a share of it (IEEE 754); 0 of a whole number."""
+        """Step from one float to the next as a share of the value (IEEE 754); 0 for other types."""
         return _FLOAT_STEPS.get(self.code, 0.0)
 
 
@@ -75,7 +75,7 @@ def _sign_magnitude(data: bytes) -> int:
 
 
 def _bcd(data: bytes) -> Raw:
-    """Packed decimal digits; NaN where a nibble is no digit, as on a meter that starts up."""
+    """Decode packed decimal digits; NaN if a nibble is no digit, as on a meter that starts up."""
     text = data.hex()
     return int(text) if text.isdecimal() else nan
 
@@ -108,10 +108,10 @@ TYPES: Final[Mapping[str, RegisterType]] = MappingProxyType(
     }
 )
 
-#: The type of a coil or a discrete input, which is 0 or 1 and lies in no register.
+#: Type of a coil or a discrete input, which is 0 or 1 and lies in no register.
 BIT: Final = "bit"
 
-#: 10^n as (over, under). What lies beyond is no meter's scale but a register misread.
+#: 10^n as (numerator, denominator). A larger exponent is no meter's scale, but a misread register.
 _POWERS: Final[Mapping[float, tuple[int, int]]] = MappingProxyType(
     {n: (10 ** max(n, 0), 10 ** max(-n, 0)) for n in range(-18, 19)}
 )
@@ -120,13 +120,13 @@ _TEXT: Final = re.compile(r"str([1-9][0-9]?)$")
 
 
 def text_words(name: str) -> int | None:
-    """Registers of a text type: `str8` is 8 bytes in 4 registers; None where it is no such type."""
+    """Return the number of registers of a text type (`str8`: 8 bytes, 4 registers), else None."""
     found = _TEXT.match(name)
     return (int(found[1]) + 1) // 2 if found else None
 
 
-def text(data: bytes, order: str = "AB") -> str:
-    """The text in registers, up to the first NUL; `BA` where each word has its bytes swapped."""
+def decode_text(data: bytes, order: str = "AB") -> str:
+    """Return the text in registers, up to the first NUL; `BA` means swapped bytes in each word."""
     if order not in ("AB", "BA"):
         raise ValueError(f"{order!r} is no byte order of text: AB or BA")
     if order == "BA":
@@ -134,8 +134,8 @@ def text(data: bytes, order: str = "AB") -> str:
     return data.split(b"\0")[0].decode("utf-8", "replace").strip()
 
 
-def orders(words: int) -> tuple[str, str, str, str]:
-    """The four byte orders of that many words: big, low word first, bytes swapped, little."""
+def byte_orders(words: int) -> tuple[str, str, str, str]:
+    """Return the four byte orders of a number of words, in the order of the module's law 3."""
     letters = "ABCDEFGH"[: 2 * words]
     pairs = [letters[i : i + 2] for i in range(0, len(letters), 2)]
     return (
@@ -150,16 +150,16 @@ class Field(msgspec.Struct, frozen=True):
     """A number in a block of registers.
 
     Attributes:
-        offset: its first register, counted from the block's first.
+        offset: index of its first register in the block.
         type: a name in `TYPES`.
-        order: one of `orders(words)`.
-        scale: what one unit of the register is worth, in the canonical unit; of a fraction, in
-            units of the number that it belongs to.
-        bits: the first and the last bit of a number that shares the register with others, 0 the
-            lowest; None where it has it alone.
-        unknown: the pattern, as an unsigned number, with which the register says "no value".
-        fraction: what is added to the number, before its scale.
-        exponent: of the power of ten that the number is multiplied with.
+        order: one of `byte_orders(words)`.
+        scale: value of one unit of the register, in the canonical unit; for a fraction, in units of
+            the number that it belongs to.
+        bits: first and last bit of a number that shares the register with others, 0 is the lowest;
+            None if the register holds nothing else.
+        unknown: pattern that means "no value", as an unsigned number.
+        fraction: number that is added before scaling.
+        exponent: exponent of the power of ten by which the number is multiplied.
     """
 
     offset: int
@@ -173,37 +173,37 @@ class Field(msgspec.Struct, frozen=True):
 
     @property
     def parts(self) -> tuple["Field", ...]:
-        """The number itself, and the registers that belong to it."""
+        """The number itself, and the fields that belong to it."""
         return (self, *(part for part in (self.fraction, self.exponent) if part is not None))
 
 
 def decoder(fields: Sequence[Field], words: int) -> Callable[[bytes], tuple[float, ...]]:
-    """A function from a block's bytes to its numbers, in the order of `fields`.
+    """Return a function from a block's bytes to its values, in the order of `fields`.
 
     Args:
-        fields: what stands in the block; may overlap.
-        words: registers in the block; the function takes exactly `2 * words` bytes.
+        fields: the numbers in the block; they may overlap.
+        words: number of registers in the block; the function takes exactly `2 * words` bytes.
 
     Raises:
-        ValueError: a field that does not fit in the block, an unknown type or order.
+        ValueError: a field does not fit in the block, or has an unknown type or order.
     """
-    source: list[int] = []  # which byte of the block comes where
+    source: list[int] = []  # index in the block of each byte to unpack
     codes: list[str] = []
     for part in (part for field in fields for part in field.parts):
-        kind = TYPES[part.type] if part.type in TYPES else _no_type(part.type)
+        kind = TYPES[part.type] if part.type in TYPES else _unknown_type(part.type)
         if part.offset < 0 or part.offset + kind.words > words:
             raise ValueError(f"{part} does not fit in {words} registers")
-        source += [2 * part.offset + place for place in _places(part.order, kind.words)]
+        source += [2 * part.offset + byte for byte in _byte_positions(part.order, kind.words)]
         codes.append(kind.code)
     unpack = struct.Struct(">" + "".join(codes)).unpack
     if source == list(range(2 * words)):
-        return _assembled(fields, unpack)
+        return _value_decoder(fields, unpack)
     pick = itemgetter(*source)
-    return _assembled(fields, lambda block: unpack(bytes(pick(block))))
+    return _value_decoder(fields, lambda block: unpack(bytes(pick(block))))
 
 
 def bit_decoder(offsets: Sequence[int]) -> Callable[[bytes], tuple[float, ...]]:
-    """A function from the bytes of coils to 0s and 1s; the first coil is the lowest bit."""
+    """Return a function from the bytes of coils to 0s and 1s; the first coil is the lowest bit."""
     places = [(offset // 8, offset % 8) for offset in offsets]
 
     def decode(block: bytes) -> tuple[float, ...]:
@@ -212,42 +212,51 @@ def bit_decoder(offsets: Sequence[int]) -> Callable[[bytes], tuple[float, ...]]:
     return decode
 
 
-def _assembled(
+def _value_decoder(
     fields: Sequence[Field], numbers_of: Callable[[bytes], tuple[Any, ...]]
 ) -> Callable[[bytes], tuple[float, ...]]:
-    """Numbers -> values; the common case, a number a value, without slices."""
-    ends = [_finish(field) for field in fields]
-    if all(end is float for end in ends) and all(TYPES[one.type].floating for one in fields):
-        return numbers_of  # they are the values already
+    """Return a function from a block's bytes to values.
+
+    Args:
+        fields: the numbers in the block.
+        numbers_of: function from the block's bytes to the unpacked numbers of all fields.
+    """
+    scalers = [_scaler(field) for field in fields]
+    if all(scale is float for scale in scalers) and all(
+        TYPES[field.type].is_float for field in fields
+    ):
+        return numbers_of  # the numbers are the values already
     if all(len(field.parts) == 1 for field in fields):
         return lambda block: tuple(
-            [end(number) for end, number in zip(ends, numbers_of(block), strict=True)]
+            [scale(number) for scale, number in zip(scalers, numbers_of(block), strict=True)]
         )
-    places = pairwise(accumulate((len(field.parts) for field in fields), initial=0))
-    cuts = [(end, slice(*place)) for end, place in zip(ends, places, strict=True)]
+    bounds_of_parts = pairwise(accumulate((len(field.parts) for field in fields), initial=0))
+    parts = [
+        (scale, slice(*bounds)) for scale, bounds in zip(scalers, bounds_of_parts, strict=True)
+    ]
 
     def decode(block: bytes) -> tuple[float, ...]:
         numbers = numbers_of(block)
-        return tuple([end(*numbers[cut]) for end, cut in cuts])
+        return tuple([scale(*numbers[part]) for scale, part in parts])
 
     return decode
 
 
-def _places(order: str, words: int) -> list[int]:
-    if order not in orders(words):
-        raise ValueError(f"{order!r} is no byte order of {words} registers: {orders(words)}")
+def _byte_positions(order: str, words: int) -> list[int]:
+    if order not in byte_orders(words):
+        raise ValueError(f"{order!r} is no byte order of {words} registers: {byte_orders(words)}")
     return [order.index(letter) for letter in sorted(order)]
 
 
-def _finish(field: Field) -> Callable[..., float]:
+def _scaler(field: Field) -> Callable[..., float]:
     """Return a function from an unpacked number to its value.
 
     A scale of 1/n divides by n, because 0.01 as a float is not exactly a hundredth.
     """
-    over, under = field.scale.numerator, field.scale.denominator
     if len(field.parts) > 1:
-        return _joined(field)
-    number = _number(field)
+        return _joining_scaler(field)
+    over, under = field.scale.numerator, field.scale.denominator
+    number = _number_decoder(field)
     if number is not None:
         return lambda raw: number(raw) * over / under
     if over == 1:
@@ -255,14 +264,14 @@ def _finish(field: Field) -> Callable[..., float]:
     return lambda raw: raw * over / under
 
 
-def _joined(field: Field) -> Callable[..., float]:
+def _joining_scaler(field: Field) -> Callable[..., float]:
     """Return a function that joins several registers; whole numbers are rounded once, last."""
-    readers = [_number(part) or _as_it_is for part in field.parts]
+    readers = [_number_decoder(part) or _unchanged for part in field.parts]
     over, under = field.scale.numerator, field.scale.denominator
     fine = field.fraction.scale if field.fraction else None
     under *= fine.denominator if fine else 1
 
-    def end(*raws: Any) -> float:
+    def scale(*raws: Any) -> float:
         numbers = [read(raw) for read, raw in zip(readers, raws, strict=True)]
         power = _POWERS.get(numbers[-1]) if field.exponent else (1, 1)
         if power is None:
@@ -272,15 +281,15 @@ def _joined(field: Field) -> Callable[..., float]:
             number = number * fine.denominator + numbers[1] * fine.numerator
         return number * (over * power[0]) / (under * power[1])
 
-    return end
+    return scale
 
 
-def _number(field: Field) -> Callable[[Any], Raw] | None:
-    """Return a function from what was unpacked to the register's number; None if none is needed."""
+def _number_decoder(field: Field) -> Callable[[Any], Raw] | None:
+    """Return a function from an unpacked value to the number; None if they are the same."""
     kind = TYPES[field.type]
     if field.bits is None and field.unknown is None:
         return kind.decode
-    decode: Callable[[Any], Any] = kind.decode or _as_it_is
+    decode: Callable[[Any], Any] = kind.decode or _unchanged
     first, last = field.bits or (0, 16 * kind.words - 1)
     mask = (1 << (last - first + 1)) - 1
     if field.bits is not None:
@@ -290,9 +299,9 @@ def _number(field: Field) -> Callable[[Any], Raw] | None:
     return lambda raw: nan if raw == nothing else decode(raw)
 
 
-def _as_it_is(raw: Raw) -> Raw:
+def _unchanged(raw: Raw) -> Raw:
     return raw
 
 
-def _no_type(name: str) -> RegisterType:
+def _unknown_type(name: str) -> RegisterType:
     raise ValueError(f"{name!r} is no register type; known are {', '.join(TYPES)}")

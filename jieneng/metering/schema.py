@@ -1,7 +1,7 @@
-"""Names in the store: measurements, tags and fields. They stand nowhere else.
+"""Names in the store: measurements, tags and fields. No other module spells them out.
 
-Law: one writer a measurement. Fields are floats, but for those named here as text; times are
-UTC milliseconds. Meter + quantity + time is one point, so every write may be repeated.
+Laws: a measurement has one writer. Fields are floats, except those marked as text; times are UTC
+milliseconds. Meter, quantity and time identify a point, so every write may be repeated.
 
 | measurement | writer | tags | fields |
 |---|---|---|---|
@@ -18,8 +18,8 @@ path, change_pct, coverage, estimated, `status` (text) |
 | bus | ingest | site, agent, bus | `load`: share of the time in which it was busy |
 | ledger | ingest | site, agent | read, stored, quarantined, pending, dropped |
 
-An `indicator` of a year (`period` 2025) or a month (2025-06) is a point a day: at the start of
-the local day that it was computed for. Its `series` is that of the grid's carbon factor.
+An `indicator` of a year (`period` 2025) or a month (2025-06) has one point a day, at the start of
+the local day for which it was computed. Its `series` is the series of the grid's carbon factor.
 """
 
 import math
@@ -52,7 +52,7 @@ INTERVAL_S: Final = "interval_s"
 COVERAGE: Final = "coverage"
 ESTIMATED: Final = "estimated"
 
-#: The tag `series` of an indicator into which no carbon factor enters.
+#: Tag `series` of an indicator that does not depend on a carbon factor.
 NO_SERIES: Final = "-"
 
 #: The tags of each measurement.
@@ -158,7 +158,7 @@ def poll_point(site: str, poll: PollReport) -> Point:
 
 
 def agent_point(site: str, status: Status, time_ms: int) -> Point:
-    """Return the point of an agent's state; of an offline agent, only that and its boot."""
+    """Return the point of an agent's state; an offline agent has only `online` and `boot`."""
     fields: tuple[tuple[str, Value], ...] = (
         ("online", float(status.online)),
         ("boot", status.boot),

@@ -1,6 +1,6 @@
 """Structs of `site.toml`: site, areas, institutions, buses and meters. Pure.
 
-What changes over the years (floor area, headcount, CT and PT ratios, the device itself) is a list
+A value that changes over the years (floor area, headcount, CT and PT ratio, the device) is a list
 of dated values, from which `value_in_force` takes the value of a day.
 """
 
@@ -38,7 +38,7 @@ Positive = Annotated[float, Meta(gt=0)]
 NotNegative = Annotated[float, Meta(ge=0)]
 
 AreaKind = Literal["office", "canteen", "data_room", "dormitory", "plant", "other"]
-Link = Literal["tcp", "rtu_tcp", "rtu"]
+LinkKind = Literal["tcp", "rtu_tcp", "rtu"]
 Category = Literal["01", "021", "022", "023", "024", "025", "026", "03"]
 Item = Literal["lighting", "hvac", "power", "special"]
 
@@ -113,7 +113,7 @@ class Bus(msgspec.Struct, frozen=True, kw_only=True):
 
     id: Id
     agent: Id
-    link: Link = "tcp"
+    link: LinkKind = "tcp"
     host: Host | None = None
     port: Annotated[int, Meta(ge=1, le=65535)] = 502
     device: str | None = None
@@ -131,7 +131,7 @@ class Bus(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def line_baud(self) -> int:
-        """Bit rate of that line, also where it is omitted."""
+        """Bit rate of that line; the usual one if it is omitted."""
         return self.baud or _USUAL_BAUD
 
 
@@ -251,27 +251,27 @@ def value_in_force(
     return found
 
 
-def cycle(parents: Mapping[str, str | None], start: str) -> tuple[str, ...]:
-    """Return the ids on the way up from `start` back to it, with `start` at both ends.
+def parent_cycle(parents: Mapping[str, str | None], start: str) -> tuple[str, ...]:
+    """Return the circle of parents that `start` is in, with `start` at both ends.
 
-    The result is empty if the way ends at a top.
+    The result is empty if `start` is in no circle.
 
     Args:
         parents: id of the parent, by id; None at the top.
-        start: id at which the way begins.
+        start: id at which the search begins.
     """
-    way = [start]
-    while (parent := parents[way[-1]]) is not None and parent in parents:
-        way.append(parent)
+    path = [start]
+    while (parent := parents[path[-1]]) is not None and parent in parents:
+        path.append(parent)
         if parent == start:
-            return tuple(way)
-        if len(way) > len(parents):  # a circle further up is found from its own members
+            return tuple(path)
+        if len(path) > len(parents):  # a circle further up is found from its own members
             return ()
     return ()
 
 
-def below(parents: Mapping[str, str | None], tops: Iterable[str]) -> Iterator[str]:
-    """Yield the given ids and all ids below them, each once, parents first."""
+def descendants(parents: Mapping[str, str | None], tops: Iterable[str]) -> Iterator[str]:
+    """Yield the given ids and all their descendants, each once, parents first."""
     children: dict[str | None, list[str]] = {}
     for node, parent in parents.items():
         children.setdefault(parent, []).append(node)

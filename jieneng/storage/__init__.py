@@ -1,8 +1,9 @@
-"""The only door to a database.
+"""Read and write points in a database. All database access goes through this package.
 
-In: points (`write`), and questions bounded in time (`read`). Out: series as float64 arrays, and the
-points that were rejected, with reasons. Laws: `store.Store` lists them; a store is one module and
-one row of `registry`, and the shared contract test holds each row to the laws.
+In: points (`write`), and queries bounded in time (`read`).
+Out: series as float64 arrays, and rejected points with reasons.
+Laws: those of `store.Store`. A store is one module and one row of `registry`, and the contract test
+holds each row to the laws.
 """
 
 from jieneng.storage.factory import embedded_file, open_store

@@ -10,11 +10,11 @@ from jieneng.storage.store import Store
 
 
 def open_store(settings: StoreSettings, folder: Path) -> Store:
-    """Return the store that the settings name. Nothing is opened before the first call to it.
+    """Return the store that the settings name. It opens its file or connection at the first call.
 
     Args:
         settings: the table `[store]`.
-        folder: the site's folder; a relative `path` lies in it.
+        folder: the site's folder, to which `path` is relative.
     """
     module = import_module(STORES[settings.kind].module)
     return cast("Store", module.open_store(settings, folder))

@@ -2,59 +2,28 @@
 
 Laws:
 
-- Every answer is read to its end, and only known answers are believed. The words of the answer tell
-  rejected points from a server or proxy in trouble, so that trouble never makes a reading look
-  rejected.
-- A rejection names no lines. The batch is halved and written again until each rejected point is
-  alone; writing again is harmless (law 1 of a store).
-- A missing database is created, once per call. Where the server can't do that (2.x), the error says
-  how to create it.
-
-Source: InfluxDB 1.8 HTTP API reference (/write, /query); InfluxDB 2 "1.x compatibility API".
+- A point is rejected only by words that are known as a refusal: `write_answers` distinguishes them
+  from a failure of the server or a proxy, `line_writer` finds the points.
+- A missing database is created, once per call. If the server can't do that over InfluxQL (2.x), the
+  error says how to create it.
 """
 
-import os
-import re
-from base64 import b64encode
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TypeVar
 
-import aiohttp
-import msgspec
-
-from jieneng.metering.errors import ConfigError, Problem, StoreUnavailable
+from jieneng.metering.errors import StoreUnavailable
 from jieneng.metering.line_protocol import encode_point
 from jieneng.metering.schema import Point
 from jieneng.storage import influxql
+from jieneng.storage.influx_http import DatabaseMissing, InfluxHttp
+from jieneng.storage.line_writer import LineWriter, NothingAccepted
 from jieneng.storage.point_rules import rejection_reason
 from jieneng.storage.settings import StoreSettings
-from jieneng.storage.store import RejectedPoint, Series, WriteResult
+from jieneng.storage.store import INVALID, RejectedPoint, Series, WriteResult, write_result
+from jieneng.storage.write_answers import WriteAnswer
 
 _Result = TypeVar("_Result")
-
-#: Lines per request. Measured on InfluxDB 1.6.7: 416,000 points/s; twice as many gain a fifth.
-_LINES_PER_REQUEST: Final = 5000
-#: Rows per block of a streamed answer, about half a megabyte.
-_ROWS_PER_CHUNK: Final = "20000"
-
-#: 1.x and 2.x refuse points with 400, 2.x also with 422; a request that is too large gets 413.
-_TOO_LARGE: Final = 413
-_REJECTING_STATUS: Final = (400, 422, _TOO_LARGE)
-_REJECTION_TEXT: Final = re.compile(
-    r"partial write|unable to parse|field type conflict", re.IGNORECASE
-)
-#: The server's own limit: it takes the points once the limit is raised, so this is no rejection.
-_LIMIT_EXCEEDED: Final = re.compile(r"max-(?:series|values)-per", re.IGNORECASE)
-_DROPPED_COUNT: Final = re.compile(r"dropped=(\d+)")
-_NO_DATABASE_TEXT: Final = re.compile(
-    r"database not found|DBRP mapping|bucket .*not found", re.IGNORECASE
-)
-
-
-class _DatabaseMissing(Exception):
-    """The server answers, but has no such database."""
 
 
 def open_store(settings: StoreSettings, _: Path) -> "InfluxStore":
@@ -63,33 +32,42 @@ def open_store(settings: StoreSettings, _: Path) -> "InfluxStore":
 
 
 class InfluxStore:
-    """A `Store` in an InfluxDB or openGemini."""
+    """A `Store` in InfluxDB or openGemini."""
 
     def __init__(self, settings: StoreSettings) -> None:
         self._settings = settings
-        self._url = settings.url.rstrip("/")
-        self._opened: aiohttp.ClientSession | None = None
+        self._http = InfluxHttp(settings)
+        self._lines = LineWriter(self._post)
 
     async def prepare(self) -> None:
-        """Create the database, if the server allows that over InfluxQL."""
+        """Create the database, if the server supports that over InfluxQL."""
         query = influxql.create_database(self._settings.database)
-        for answer in await self._response_chunks("POST", query):
-            # 2.x answers "not implemented" with status 200; its bucket may exist all the same.
+        for answer in await self._http.response_chunks("POST", query):
+            # 2.x responds "not implemented" with status 200, although the bucket may exist.
             if (error := answer.first_error) and "not implemented" not in error:
-                raise self._unavailable(error)
+                raise self._http.unavailable(error)
 
     async def write(self, points: Sequence[Point]) -> WriteResult:
-        """Write points, and return each rejected one."""
-        rejected: list[RejectedPoint] = []
-        for start in range(0, len(points), _LINES_PER_REQUEST):
-            lines: list[tuple[Point, str]] = []
-            for point in points[start : start + _LINES_PER_REQUEST]:
-                if reason := rejection_reason(point):
-                    rejected.append(RejectedPoint(point, reason))
-                else:
-                    lines.append((point, encode_point(point)))
-            rejected += await self._write_lines(lines)
-        return WriteResult(len(points) - len(rejected), tuple(rejected))
+        """Write points, and return each one that is not stored."""
+        reasons = [rejection_reason(point) for point in points]
+        sent = [index for index, reason in enumerate(reasons) if reason is None]
+        refused = await self._lines.write([encode_point(points[index]) for index in sent])
+        if isinstance(refused, NothingAccepted):
+            raise StoreUnavailable(
+                "the database at {url} accepts nothing: {reason}. Look into its log.",
+                url=self._http.url,
+                reason=refused.words,
+            )
+        not_stored = [
+            RejectedPoint(index, points[index], INVALID, reason)
+            for index, reason in enumerate(reasons)
+            if reason is not None
+        ]
+        not_stored += [
+            RejectedPoint(sent[line.number], points[sent[line.number]], line.code, line.words)
+            for line in refused
+        ]
+        return write_result(len(points), not_stored)
 
     async def read(
         self,
@@ -105,7 +83,7 @@ class InfluxStore:
         return influxql.join_blocks(await self._query("GET", query))
 
     async def span(self, measurement: str, *, where: Mapping[str, str]) -> tuple[int, int] | None:
-        """Return the first and last time of any point of the measurement [ms]."""
+        """Return the first and last time of matching points [UTC, ms]."""
         first = await self._query("GET", influxql.first_point(measurement, where, "ASC"))
         last = await self._query("GET", influxql.first_point(measurement, where, "DESC"))
         return (
@@ -117,201 +95,37 @@ class InfluxStore:
     async def delete(
         self, measurement: str, *, where: Mapping[str, str], start_ms: int, end_ms: int
     ) -> None:
-        """Remove the points in `start_ms <= time < end_ms`."""
+        """Delete matching points in `start_ms <= time < end_ms`."""
         await self._query("POST", influxql.delete(measurement, where, start_ms, end_ms))
+
+    async def retention_s(self) -> float | None:
+        """Return the time for which points are kept [s]; None if without end."""
+        return influxql.retention_s(
+            await self._query("GET", influxql.show_retention(self._settings.database))
+        )
 
     async def close(self) -> None:
         """Close the connections."""
-        session, self._opened = self._opened, None
-        if session is not None:
-            await session.close()
+        await self._http.close()
 
-    # --- writing ------------------------------------------------------------------------------
+    async def _post(self, body: bytes) -> WriteAnswer:
+        return await self._with_database(lambda: self._http.post_lines(body))
 
-    async def _write_lines(self, lines: Sequence[tuple[Point, str]]) -> list[RejectedPoint]:
-        if not lines:
-            return []
-        body = "\n".join([line for _, line in lines]).encode()
-        rejection = await self._with_database(lambda: self._post(body))
-        if rejection is None:
-            return []
-        dropped = _DROPPED_COUNT.search(rejection)
-        if len(lines) == 1 or (dropped and int(dropped[1]) == len(lines)):
-            return [RejectedPoint(point, rejection) for point, _ in lines]
-        middle = len(lines) // 2
-        return [
-            *await self._write_lines(lines[:middle]),
-            *await self._write_lines(lines[middle:]),
-        ]
-
-    async def _post(self, body: bytes) -> str | None:
-        """Send lines. Return None if every line is stored, else the reason why some are not."""
-        parameters = {"db": self._settings.database, "precision": "ms"}
-        timeout = aiohttp.ClientTimeout(total=self._settings.timeout_s)
-        async with self._request(
-            "POST", "/write", params=parameters, data=body, timeout=timeout
-        ) as response:
-            text = _error_text(await response.read())
-        if response.status in (200, 204):
-            return None
-        if response.status == 404:
-            raise _DatabaseMissing
-        rejects = (
-            response.status in _REJECTING_STATUS
-            and _REJECTION_TEXT.search(text)
-            and not _LIMIT_EXCEEDED.search(text)
-        )
-        if rejects or response.status == _TOO_LARGE:
-            return text
-        raise self._unavailable(f"{response.status} {text}")
-
-    # --- queries-------------------------------------------------------------------------------
-
-    async def _query(self, method: str, query: str) -> list[influxql.SeriesBlock]:
-        """Return the blocks of the whole answer to a statement."""
-
-        async def ask() -> list[influxql.SeriesBlock]:
-            blocks: list[influxql.SeriesBlock] = []
-            for answer in await self._response_chunks(method, query):
-                if (error := answer.first_error) is not None:
-                    raise (
-                        _DatabaseMissing
-                        if _NO_DATABASE_TEXT.search(error)
-                        else self._unavailable(error)
-                    )
-                for result in answer.results:
-                    blocks += result.series
-            return blocks
-
-        return await self._with_database(ask)
-
-    async def _response_chunks(self, method: str, query: str) -> list[influxql.ResponseChunk]:
-        """Return the lines of an answer, decoded as they stream in."""
-        parameters = {"db": self._settings.database, "q": query, "epoch": "ms"}
-        parameters |= {"chunked": "true", "chunk_size": _ROWS_PER_CHUNK}
-        # The time-out holds between two parts: a long answer is no silent server.
-        timeout = aiohttp.ClientTimeout(
-            total=None, connect=self._settings.timeout_s, sock_read=self._settings.timeout_s
-        )
-        answers, rest = list[influxql.ResponseChunk](), b""
-        async with self._request(method, "/query", params=parameters, timeout=timeout) as response:
-            async for part in response.content.iter_any():
-                *lines, rest = (rest + part).split(b"\n")
-                answers += [self._decode_chunk(response.status, line) for line in lines if line]
-        if rest:
-            answers.append(self._decode_chunk(response.status, rest))
-        if not answers:  # an InfluxQL server answers with JSON even if it found nothing
-            raise self._unavailable(f"{response.status} and nothing else")
-        return answers
-
-    def _decode_chunk(self, status: int, line: bytes) -> influxql.ResponseChunk:
-        try:
-            answer = influxql.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise self._unavailable(f"{status} {_error_text(line)}") from error
-        if status != 200 and not answer.first_error:
-            raise self._unavailable(f"{status} {_error_text(line)}")
-        return answer
-
-    @asynccontextmanager
-    async def _request(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: Mapping[str, str],
-        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's, handed on
-        data: bytes | None = None,
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        try:
-            async with self._session().request(
-                method, self._url + path, params=params, data=data, timeout=timeout
-            ) as response:
-                if response.status in (401, 403):
-                    raise self._unauthorized(response.status, _error_text(await response.read()))
-                yield response
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise StoreUnavailable(
-                "the database at {url} can't be reached: {reason}. "
-                "Start it, or correct url in [store].",
-                url=self._url,
-                reason=str(error) or type(error).__name__,
-            ) from error
+    async def _query(self, method: str, statement: str) -> list[influxql.SeriesBlock]:
+        return await self._with_database(lambda: self._http.ask(method, statement))
 
     async def _with_database(self, work: Callable[[], Awaitable[_Result]]) -> _Result:
         try:
             return await work()
-        except _DatabaseMissing:
+        except DatabaseMissing:
             await self.prepare()
         try:
             return await work()
-        except _DatabaseMissing as error:
+        except DatabaseMissing as error:
             raise StoreUnavailable(
-                "the server at {url} has no database {database}, and it can't be made from here. "
-                "Make it there; InfluxDB 2 also wants a DBRP mapping of that name.",
-                url=self._url,
+                "the server at {url} has no database {database}, and it can't be created from "
+                "here. Create it on the server; InfluxDB 2 also needs a DBRP mapping of that "
+                "name.",
+                url=self._http.url,
                 database=self._settings.database,
             ) from error
-
-    def _session(self) -> aiohttp.ClientSession:
-        if self._opened is None:
-            settings = self._settings
-            token = _read_secret(settings.token_file, "JIENENG_STORE_TOKEN")
-            password = _read_secret(settings.password_file, "JIENENG_STORE_PASSWORD")
-            allowed = f"Token {token}" if token else _basic_auth(settings.username, password)
-            self._opened = aiohttp.ClientSession(
-                headers={"Authorization": allowed} if allowed else None
-            )
-        return self._opened
-
-    def _unauthorized(self, status: int, text: str) -> StoreUnavailable:
-        return StoreUnavailable(
-            "the database at {url} does not let us in ({status} {reason}). "
-            "Check username and password_file, or token_file, in [store].",
-            url=self._url,
-            status=status,
-            reason=text,
-        )
-
-    def _unavailable(self, reason: str) -> StoreUnavailable:
-        return StoreUnavailable(
-            "the database at {url} answered: {reason}. Look into its log.",
-            url=self._url,
-            reason=reason,
-        )
-
-
-def _error_text(body: bytes) -> str:
-    """Return the error in an answer's body, short enough for a log."""
-    text = body[:2000].decode("utf-8", "replace").strip()
-    try:
-        form = msgspec.json.decode(body, type=dict[str, object])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return text[:300]
-    # 1.x and openGemini say `error`, 2.x says `message`.
-    return str(form.get("error") or form.get("message") or text)[:300]
-
-
-def _basic_auth(username: str | None, password: str | None) -> str | None:
-    """Return the header of HTTP basic authentication (RFC 7617)."""
-    if username is None:
-        return None
-    return "Basic " + b64encode(f"{username}:{password or ''}".encode()).decode()
-
-
-def _read_secret(file: str | None, variable: str) -> str | None:
-    if file is None:
-        return os.environ.get(variable)
-    try:
-        return Path(file).read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise ConfigError(
-            [
-                Problem(
-                    text="the secret in {path} can't be read: {reason}.",
-                    fix="Check the path in [store] and the file's permissions.",
-                    values={"path": file, "reason": error.strerror},
-                    path=("store",),
-                )
-            ]
-        ) from error

@@ -1,14 +1,16 @@
 """Build InfluxQL statements and decode the server's answers. Pure: text and bytes in and out.
 
-Law: no name or value is ever pasted into a query unquoted, and every query is bounded in time.
+Laws: every name and value in a statement is quoted. Every query of points is bounded in time. All
+servers know every word that is used, except those of `create_database` and `delete`.
 
-Answers are JSON, not CSV: InfluxDB's CSV leaves out the error of a statement, so a missing
-database or a query that was killed would read as "no data". numpy parses the values from the bytes
-received. JSON is also the smaller form, as name and tags stand once per block.
+Responses are JSON, not CSV. InfluxDB's CSV omits the error of a statement, so a missing database or
+a killed query would read as "no data". JSON is also smaller, because name and tags appear once per
+block. numpy parses the values from the received bytes.
 
 Source: InfluxDB 1.8 documentation, "InfluxQL reference", sections "Strings" and "Identifiers".
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -23,28 +25,33 @@ if TYPE_CHECKING:
 
 _IDENTIFIER: Final = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
 _STRING: Final = str.maketrans({"\\": "\\\\", "'": "\\'", "\n": "\\n"})
-#: Turns the separators of a JSON array of arrays into blanks.
+#: Replaces the separators of a JSON array of arrays by blanks.
 _SEPARATORS_TO_BLANKS: Final = bytes.maketrans(b"[],", b"   ")
+
+#: Part of a duration such as `168h0m0s`.
+_DURATION_PART: Final = re.compile(r"([\d.]+)(h|m|s)")
+_UNIT_S: Final = {"h": 3600.0, "m": 60.0, "s": 1.0}
 
 _Tags: TypeAlias = tuple[tuple[str, str], ...]
 
 
 class SeriesBlock(msgspec.Struct):
-    """A part of one series in an answer."""
+    """Part of a series in a response."""
 
     values: msgspec.Raw = msgspec.Raw(b"[]")
     tags: dict[str, str] = {}
+    columns: list[str] = []
 
 
 class StatementResult(msgspec.Struct):
-    """The answer to one statement, or a part of it."""
+    """Result of a statement, or part of it."""
 
     series: list[SeriesBlock] = []
     error: str | None = None
 
 
 class ResponseChunk(msgspec.Struct):
-    """A line of a streamed answer."""
+    """Line of a chunked response."""
 
     results: list[StatementResult] = []
     error: str | None = None
@@ -52,7 +59,7 @@ class ResponseChunk(msgspec.Struct):
 
     @property
     def first_error(self) -> str | None:
-        """The error of the request (2.x: `message`) or of one of its statements, if any."""
+        """First error of the request (`message` in 2.x) or of its statements; None without one."""
         statement_error = next((result.error for result in self.results if result.error), None)
         return self.error or self.message or statement_error
 
@@ -61,16 +68,21 @@ decode: Final = msgspec.json.Decoder(ResponseChunk).decode
 
 
 def create_database(name: str) -> str:
-    """Return the statement that creates a database; an existing one stays as it is."""
-    return f"CREATE DATABASE {_identifier(name)}"
+    """Return the statement that creates a database if it does not exist."""
+    return f"CREATE DATABASE {identifier(name)}"
+
+
+def show_retention(database: str) -> str:
+    """Return the statement that lists the retention policies of a database."""
+    return f"SHOW RETENTION POLICIES ON {identifier(database)}"
 
 
 def select(
     measurement: str, field: str, where: Mapping[str, str], start_ms: int, end_ms: int
 ) -> str:
-    """Return the statement that selects one field, by series."""
+    """Return the statement that selects a field, grouped by series."""
     return (
-        f"SELECT {_identifier(field)} FROM {_identifier(measurement)} "  # noqa: S608 - quoted
+        f"SELECT {identifier(field)} FROM {identifier(measurement)} "  # noqa: S608 - quoted
         f"WHERE {_condition(where, start_ms, end_ms)} GROUP BY *"
     )
 
@@ -78,50 +90,72 @@ def select(
 def first_point(measurement: str, where: Mapping[str, str], order: str) -> str:
     """Return the statement that selects the first point in the order `ASC` or `DESC` of time."""
     return (
-        f"SELECT * FROM {_identifier(measurement)} "  # noqa: S608 - quoted
+        f"SELECT * FROM {identifier(measurement)} "  # noqa: S608 - quoted
         f"WHERE {_condition(where, EARLIEST_MS, LATEST_MS)} ORDER BY time {order} LIMIT 1"
     )
 
 
 def delete(measurement: str, where: Mapping[str, str], start_ms: int, end_ms: int) -> str:
-    """Return the statement that removes points."""
-    return f"DELETE FROM {_identifier(measurement)} WHERE {_condition(where, start_ms, end_ms)}"  # noqa: S608 - quoted
+    """Return the statement that deletes points."""
+    return f"DELETE FROM {identifier(measurement)} WHERE {_condition(where, start_ms, end_ms)}"  # noqa: S608 - quoted
 
 
 def join_blocks(blocks: Sequence[SeriesBlock]) -> list[Series]:
-    """Join the blocks of an answer to `select` into series."""
+    """Join the blocks of a response to `select` into series."""
     import numpy as np
 
     parts: dict[_Tags, list[NDArray[float64]]] = {}
     for block in blocks:
-        # A tag that only other series of the measurement have stands here as an empty one.
+        # A tag that only other series of the measurement have is empty here.
         tags = tuple(sorted((name, value) for name, value in block.tags.items() if value))
         numbers = np.fromstring(bytes(block.values).translate(_SEPARATORS_TO_BLANKS), sep=" ")
         parts.setdefault(tags, []).append(numbers.reshape(-1, 2))
     series = []
     for tags, arrays in parts.items():
         rows = np.concatenate(arrays)
-        # Milliseconds stay far below 2**53, up to where float64 holds every integer.
+        # Milliseconds are far below 2**53, the limit up to which float64 is exact.
         series.append(Series(dict(tags), rows[:, 0].astype(np.int64), rows[:, 1].copy()))
     return series
 
 
 def first_time_ms(blocks: Sequence[SeriesBlock]) -> int:
-    """Return the time of an answer's only row [ms]."""
+    """Return the time of the only row of a response [UTC, ms]."""
     ((first, *_),) = msgspec.json.decode(blocks[0].values, type=list[list[msgspec.Raw]])
     return int(bytes(first))
 
 
+def rows(blocks: Sequence[SeriesBlock]) -> list[dict[str, object]]:
+    """Return the rows of an answer to `SHOW`, by the names of their columns."""
+    return [
+        dict(zip(block.columns, row, strict=True))
+        for block in blocks
+        for row in msgspec.json.decode(block.values, type=list[list[object]])
+    ]
+
+
+def retention_s(blocks: Sequence[SeriesBlock]) -> float | None:
+    """Return the time that the default policy of an answer to `show_retention` keeps points [s].
+
+    Returns:
+        None if points are kept without end, or no policy is told.
+    """
+    default = next((row for row in rows(blocks) if row.get("default")), {})
+    parts = _DURATION_PART.findall(str(default.get("duration", "")))
+    return sum(float(number) * _UNIT_S[unit] for number, unit in parts) or None
+
+
 def _condition(where: Mapping[str, str], start_ms: int, end_ms: int) -> str:
-    terms = [f"{_identifier(name)} = {_string(value)}" for name, value in where.items()]
+    terms = [f"{identifier(name)} = {quoted(value)}" for name, value in where.items()]
     terms.append(f"time >= {max(start_ms, EARLIEST_MS)}ms")
     terms.append(f"time < {min(end_ms, LATEST_MS)}ms")
     return " AND ".join(terms)
 
 
-def _identifier(name: str) -> str:
+def identifier(name: str) -> str:
+    """Return a name as InfluxQL quotes it."""
     return f'"{name.translate(_IDENTIFIER)}"'
 
 
-def _string(value: str) -> str:
+def quoted(value: str) -> str:
+    """Return a string as InfluxQL quotes it."""
     return f"'{value.translate(_STRING)}'"

@@ -1,9 +1,9 @@
 """Reject points that no store takes. Pure: a point in, the reason out.
 
-Law: every store rejects the same points for the same reasons, whatever its server would do with
-them. In InfluxDB the first write decides whether a field is a number or text, a field called `time`
-is dropped, and an empty tag is no tag; names in SQLite have no capitals. None of that may decide
-whether a reading is stored.
+Law: every store rejects the same points for the same reasons. Databases differ: in InfluxDB the
+first write decides whether a field is a number or text, a field named `time` is dropped, and an
+empty tag is no tag; SQLite ignores the case of names. None of this may decide whether a reading is
+stored.
 """
 
 import math
@@ -15,7 +15,7 @@ from jieneng.metering.schema import TEXT_FIELDS, Point
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*\Z")
 
-#: Columns of every SQLite table, and InfluxDB's name for the time.
+#: Columns of every SQLite table, and the name of InfluxDB's time column.
 _RESERVED: Final = frozenset({"series", "time", "time_ms"})
 
 #: InfluxDB keeps nanoseconds in 64 bits: 1677-09-21 to 2262-04-11 [ms since 1970].

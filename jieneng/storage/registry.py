@@ -1,8 +1,8 @@
-"""List the stores that `[store] kind` can name: a row each, read by settings, factory and tests.
+"""List the stores that `[store] kind` can name. Settings, factory and tests read this table.
 
 A new store is one module and one row here. The module keeps every law of `store.Store`, and has a
-function `open_store(settings: StoreSettings, folder: Path) -> Store`. The shared contract test
-finds the row; tests/storage/conftest.py says how a test gets a server for it.
+function `open_store(settings: StoreSettings, folder: Path) -> Store`. The contract test takes its
+stores from this table; tests/storage/conftest.py provides a server for each. See docs/store.md.
 """
 
 from typing import Final
@@ -14,8 +14,8 @@ class StoreRow(msgspec.Struct, frozen=True, kw_only=True):
     """A kind of store.
 
     Attributes:
-        module: name of its module, imported only when a store of this kind is opened.
-        embedded: True if the store is the file that `path` names, and opening it creates the file.
+        module: module of the store, imported only when such a store is opened.
+        embedded: True if the store is a file, which `path` names and opening creates.
     """
 
     module: str

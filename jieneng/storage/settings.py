@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from jieneng.storage.registry import STORES
 
-if TYPE_CHECKING:  # a type checker can't know the registry's rows
+if TYPE_CHECKING:  # type checkers don't know the rows of the registry
     StoreKind = str
 else:
     StoreKind = Literal[tuple(STORES)]
@@ -16,17 +16,17 @@ else:
 class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The table `[store]` of `ingest.toml` and `analytics.toml`.
 
-    A token or password never stands here: it comes from `token_file` or `password_file`, or from
+    The file contains no token or password. They come from `token_file` and `password_file`, or from
     the environment variables `JIENENG_STORE_TOKEN` and `JIENENG_STORE_PASSWORD`.
 
     Attributes:
-        kind: a row of `registry`.
+        kind: key of a row of `registry`.
         path: file of an embedded store, relative to the site's folder.
-        url: of InfluxDB or openGemini, e.g. `http://127.0.0.1:8086`.
+        url: address of InfluxDB or openGemini, e.g. `http://127.0.0.1:8086`.
         database: database (1.x, openGemini, 3) or bucket (2.x).
-        username: name to log in with, where the server wants one.
-        password_file: file that holds the password.
-        token_file: file that holds the token.
+        username: user name, if the server requires one.
+        password_file: file with the password.
+        token_file: file with the token.
         timeout_s: time-out of a request, and between two parts of a long answer [s].
     """
 

@@ -1,20 +1,21 @@
-"""Store points in one SQLite file, usable from several processes at once: the embedded store.
+"""Store points in a SQLite file that several processes can use at once: the embedded store.
 
-Each measurement is a table, and each field a column, added when the field is first written. The key
-is series and time, so a point written again replaces itself. The tags of a series stand once, as
-JSON, in the table `_series`.
+Each measurement is a table, and each field a column, which is added when the field is first
+written. The primary key is series and time, so a point that is written again replaces itself. The
+tags of a series are stored once, as JSON, in the table `_series`.
 
 Laws:
 
-- The file is used in one thread of the store's own only, never in the event loop.
-- A write is one transaction. `BEGIN IMMEDIATE` takes the lock before anything is looked up, so no
-  other process can add the same series or column in between. Series and columns never vanish from
-  the file, so they may be cached across transactions; a failed transaction clears the cache.
-- WAL with `synchronous = FULL`: readers never wait for a writer, and once `write` has returned its
-  points survive a power cut.
+- The file is used only in a thread of the store, never in the event loop.
+- A write is one transaction. `BEGIN IMMEDIATE` takes the lock before anything is looked up, so that
+  no other process can add the same series or column in between. Series and columns are never
+  removed from the file, so they are cached across transactions. A failed transaction clears the
+  cache.
+- The file is in WAL mode with `synchronous = FULL`: readers never wait for a writer, and points
+  survive a power cut once `write` has returned.
 
-Measured (2 cores, SQLite 3.40): `WITHOUT ROWID` takes 24 bytes a single-field point where a rowid
-table takes 42, and is 20 % faster to write; a larger page changes neither.
+Measured (2 cores, SQLite 3.40): a single-field point takes 24 bytes with `WITHOUT ROWID` and 42
+with a rowid, and writing is 20 % faster. A larger page size changes neither.
 """
 
 import asyncio
@@ -33,13 +34,13 @@ from jieneng.metering.schema import TEXT_FIELDS, Point
 from jieneng.storage import sqlite_statements
 from jieneng.storage.point_rules import rejection_reason
 from jieneng.storage.settings import StoreSettings
-from jieneng.storage.store import RejectedPoint, Series, WriteResult
+from jieneng.storage.store import INVALID, RejectedPoint, Series, WriteResult, write_result
 
 _Result = TypeVar("_Result")
 _Tags: TypeAlias = tuple[tuple[str, str], ...]
-#: A measurement and the fields of a row: rows of one shape go through one statement.
+#: Measurement and fields of a row. Rows of one shape are written by one statement.
 _Shape: TypeAlias = tuple[str, tuple[str, ...]]
-#: Series, time and the values, as the statement of its shape takes them.
+#: Parameters of the statement of a shape: series, time and values.
 _Row: TypeAlias = tuple[object, ...]
 
 _SERIES_TABLE: Final = """
@@ -48,10 +49,10 @@ _SERIES_TABLE: Final = """
         UNIQUE (measurement, tags)
     )"""
 
-#: Between two tries to turn a new file to WAL [s].
+#: Interval between two attempts to switch a new file to WAL [s].
 _WAL_RETRY_S: Final = 0.01
 
-#: What is wrong with the file or the disk; every other error of sqlite3 is a mistake of ours.
+#: Errors of the file or the disk. Every other error of sqlite3 is a bug in this module.
 _FILE_ERRORS: Final = ("SQLITE_NOTADB", "SQLITE_CORRUPT")
 
 
@@ -99,16 +100,20 @@ class SqliteStore:
         )
 
     async def span(self, measurement: str, *, where: Mapping[str, str]) -> tuple[int, int] | None:
-        """Return the first and last time of any point of the measurement [ms]."""
+        """Return the first and last time of matching points [UTC, ms]."""
         return await self._in_thread(lambda c: sqlite_statements.span(c, measurement, where))
 
     async def delete(
         self, measurement: str, *, where: Mapping[str, str], start_ms: int, end_ms: int
     ) -> None:
-        """Remove the points in `start_ms <= time < end_ms`."""
+        """Delete matching points in `start_ms <= time < end_ms`."""
         await self._in_thread(
             lambda c: sqlite_statements.delete(c, measurement, where, start_ms, end_ms)
         )
+
+    async def retention_s(self) -> float | None:
+        """Return None: points are kept without end."""
+        return None
 
     async def close(self) -> None:
         """Close the file. The store can't be used again."""
@@ -119,10 +124,10 @@ class SqliteStore:
 
     async def _in_thread(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, self._run_or_reopen, work)
+        return await loop.run_in_executor(self._thread, self._run_or_close, work)
 
-    def _run_or_reopen(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
-        """Run the work; after a failure the file is opened anew, as it may have been replaced."""
+    def _run_or_close(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
+        """Run the work. After a failure the file is closed, because it may have been replaced."""
         try:
             return work(self._open())
         except sqlite3.DatabaseError as error:
@@ -140,7 +145,7 @@ class SqliteStore:
             raise
         except OSError as error:
             raise StoreUnavailable(
-                "the folder of the store {path} can't be made: {reason}. Check its permissions.",
+                "the folder of the store {path} can't be created: {reason}. Check its permissions.",
                 path=self._path,
                 reason=error.strerror,
             ) from error
@@ -159,8 +164,8 @@ class SqliteStore:
     def _switch_to_wal(self, connection: sqlite3.Connection) -> None:
         """Switch a new file to WAL; an older one is in WAL already.
 
-        If several processes create the file at once, SQLite tells all but one of them without
-        waiting that it is locked; so the wait is here.
+        If several processes create the file at once, SQLite reports the lock without waiting to
+        all but one of them, so the waiting is done here.
         """
         deadline_s = time.monotonic() + self._busy_timeout_s
         while True:
@@ -188,12 +193,14 @@ class SqliteStore:
             for shape, group in _group_by_shape(rows):
                 self._add_missing_columns(connection, shape)
                 connection.executemany(_upsert(shape), group)
-        rejected = [
-            RejectedPoint(point, reason)
-            for point, reason in zip(points, reasons, strict=True)
-            if reason is not None
-        ]
-        return WriteResult(len(accepted), tuple(rejected))
+        return write_result(
+            len(points),
+            [
+                RejectedPoint(index, points[index], INVALID, reason)
+                for index, reason in enumerate(reasons)
+                if reason is not None
+            ],
+        )
 
     def _row(self, connection: sqlite3.Connection, point: Point) -> tuple[_Shape, _Row]:
         key = (point.measurement, point.tags)
@@ -227,7 +234,7 @@ class SqliteStore:
 
 
 def _upsert(shape: _Shape) -> str:
-    """Return the statement that writes rows; `rejection_reason` lets only plain words be names."""
+    """Return the statement that writes rows. `rejection_reason` has checked the names."""
     table, fields = shape
     columns = ", ".join(f'"{field}"' for field in fields)
     marks = ", ".join("?" * (2 + len(fields)))
@@ -239,10 +246,10 @@ def _upsert(shape: _Shape) -> str:
 
 
 def _group_by_shape(rows: Sequence[tuple[_Shape, _Row]]) -> Iterable[tuple[_Shape, Iterable[_Row]]]:
-    """Group rows by shape, so that of two values for a field the later one is still written later.
+    """Group rows by shape, keeping the order of two values of one field.
 
-    The same series and time in two shapes may hold a field twice. That is rare; then only
-    neighbouring rows of equal shape are grouped.
+    If a series and time occur in two shapes, which is rare, only neighbouring rows of equal shape
+    are grouped.
     """
     groups: dict[_Shape, list[_Row]] = {}
     for shape, row in rows:

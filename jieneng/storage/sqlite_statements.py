@@ -2,9 +2,9 @@
 
 Laws:
 
-- A name goes into a statement only if a table or column of that name exists.
-- A series stands in `_series` only if the table of its measurement exists: both are created in one
-  transaction, and nothing ever removes them.
+- A name is used in a statement only if a table or column of that name exists.
+- A series is in `_series` only if the table of its measurement exists. Both are created in one
+  transaction and never removed.
 """
 
 import json
@@ -34,7 +34,7 @@ def read(
         f'AND time_ms < ? AND "{field}" IS NOT NULL ORDER BY time_ms'
     )
     found = []
-    with transaction(connection, "DEFERRED"):  # all series as of one moment
+    with transaction(connection, "DEFERRED"):  # all series from one snapshot
         for series, tags in _matching_series(connection, table, where):
             cursor = connection.execute(statement, (series, *_clamp_times(start_ms, end_ms)))
             rows = np.fromiter(cursor, dtype=[("time_ms", np.int64), ("value", np.float64)])
@@ -47,7 +47,7 @@ def span(
     connection: sqlite3.Connection, table: str, where: Mapping[str, str]
 ) -> tuple[int, int] | None:
     """Return the first and last time as `Store.span` does."""
-    # Two subqueries: SQLite looks only at the end of the key for one min or max, but not for both.
+    # Two subqueries: SQLite uses the primary key for a single min or max, but not for both at once.
     ends = [
         connection.execute(
             f'SELECT (SELECT min(time_ms) FROM "{table}" WHERE series = :id), '  # noqa: S608 - a table that is there
@@ -67,7 +67,7 @@ def delete(
     start_ms: int,
     end_ms: int,
 ) -> None:
-    """Remove points as `Store.delete` does."""
+    """Delete points as `Store.delete` does."""
     statement = f'DELETE FROM "{table}" WHERE series = ? AND time_ms >= ? AND time_ms < ?'  # noqa: S608 - a table that is there
     with transaction(connection, "IMMEDIATE"):
         for series, _ in _matching_series(connection, table, where):
@@ -77,7 +77,7 @@ def delete(
 def _matching_series(
     connection: sqlite3.Connection, measurement: str, where: Mapping[str, str]
 ) -> list[tuple[int, dict[str, str]]]:
-    """Return id and tags of the series that have these tags."""
+    """Return id and tags of the series that have the given tags."""
     rows = connection.execute(
         "SELECT id, tags FROM _series WHERE measurement = ? ORDER BY id", (measurement,)
     )
@@ -86,19 +86,19 @@ def _matching_series(
 
 
 def columns(connection: sqlite3.Connection, table: str) -> set[str]:
-    """Return the fields that a measurement has; none if it was never written."""
+    """Return the fields of a measurement; none if the measurement was never written."""
     rows = connection.execute("SELECT name FROM pragma_table_info(?)", (table,))
     return {name for (name,) in rows} - {"series", "time_ms"}
 
 
 def _clamp_times(start_ms: int, end_ms: int) -> tuple[int, int]:
-    """Limit the times to those that a point can have, so that SQLite's integers hold them."""
+    """Limit times to those that a point can have, so that they fit into SQLite's integers."""
     return max(start_ms, EARLIEST_MS), min(end_ms, LATEST_MS)
 
 
 @contextmanager
 def transaction(connection: sqlite3.Connection, kind: str) -> Iterator[None]:
-    """Commit at the end; roll back after an error, unless SQLite has done so itself."""
+    """Commit at the end; after an error roll back, unless SQLite has already done so."""
     connection.execute(f"BEGIN {kind}")
     try:
         yield

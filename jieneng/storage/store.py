@@ -1,21 +1,21 @@
-"""Define the contract of a store, in words and types; one shared test holds every store to it.
+"""Define the contract of a store. The contract test holds every store to it.
 
 Laws of a store:
 
-1. Meter + quantity + time is one point. Writing a point again, alone or among others, in any
-   order, leaves the store as if it had been written once. A later value of a field replaces the
-   earlier one.
-2. Points that a returned `write` counts as written survive a crash of the process and, as far as
-   the server promises it, of the machine.
-3. A point that the store rejects is returned with its reason, and costs no other point.
-4. Any other failure to write raises `StoreUnavailable`. The whole call may then be repeated; law 1
-   makes that harmless.
-5. `read` returns the points written, as float64, by ascending time; gaps are not filled.
+1. Meter, quantity and time identify a point. Writing a point again, alone or with others, in any
+   order, has the same result as writing it once. A later value of a field replaces the earlier one.
+2. Points that `write` has reported as written survive a crash of the process and, if the server
+   guarantees it, of the machine.
+3. A point that the store rejects is returned with the reason, and does not affect other points. A
+   refusal in unknown words rejects no point: such points are returned apart, as `unclear`.
+4. Any other failure to write raises `StoreUnavailable`. The whole call can then be repeated, by
+   law 1.
+5. `read` returns the written points as float64, by ascending time. Gaps are not filled.
 6. Reads are bounded in time.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
@@ -26,18 +26,59 @@ if TYPE_CHECKING:  # the ingest writes and never reads: it starts without numpy
     from numpy.typing import NDArray
 
 
-class RejectedPoint(msgspec.Struct, frozen=True):
-    """A point that the store will never take, and the reason."""
+#: Codes of points that are not stored, though no verdict on them is known.
+UNCLEAR: Final = "unclear"
+UNTRIED: Final = "untried"
+#: Code of a point that `point_rules` rejects, before any server sees it.
+INVALID: Final = "invalid"
 
+
+class RejectedPoint(msgspec.Struct, frozen=True):
+    """A point that is not stored, and the reason.
+
+    Attributes:
+        index: number of the point in the sequence that was to be written.
+        point: the point.
+        code: short name of the reason: `invalid`, one of `write_answers.REFUSAL_WORDS` or, among
+            the unclear points, `unclear` (refused alone, while the server accepted another point)
+            or `untried` (refused only together with others).
+        reason: the server's own words, short enough for a log.
+    """
+
+    index: int
     point: Point
+    code: str
     reason: str
 
 
 class WriteResult(msgspec.Struct, frozen=True):
-    """The result of one `write`: `written + len(rejected)` is the number of its points."""
+    """The result of one `write`: every point of the call is counted or listed exactly once.
+
+    Attributes:
+        written: number of stored points.
+        rejected: points that the store will never take as they are, by ascending index.
+        unclear: points that are not stored, with no verdict on them, by ascending index. They may
+            be stored later, so they are to be written again together with others.
+    """
 
     written: int
     rejected: tuple[RejectedPoint, ...] = ()
+    unclear: tuple[RejectedPoint, ...] = ()
+
+    @property
+    def not_stored(self) -> tuple[RejectedPoint, ...]:
+        """All points that are not stored."""
+        return self.rejected + self.unclear
+
+
+def write_result(count: int, not_stored: Iterable[RejectedPoint]) -> WriteResult:
+    """Return the result of a write of `count` points, of which these are not stored."""
+    by_index = sorted(not_stored, key=lambda one: one.index)
+    return WriteResult(
+        written=count - len(by_index),
+        rejected=tuple([one for one in by_index if one.code not in (UNCLEAR, UNTRIED)]),
+        unclear=tuple([one for one in by_index if one.code in (UNCLEAR, UNTRIED)]),
+    )
 
 
 class Series(msgspec.Struct, frozen=True):
@@ -55,13 +96,13 @@ class Series(msgspec.Struct, frozen=True):
 
 
 class Store(Protocol):
-    """The only door to a database. All methods but `close` may raise `StoreUnavailable`."""
+    """A database of points. All methods except `close` may raise `StoreUnavailable`."""
 
     async def prepare(self) -> None:
-        """Create the file or the database if it does not exist. May be called again."""
+        """Create the file or the database if it does not exist. Can be called repeatedly."""
 
     async def write(self, points: Sequence[Point]) -> WriteResult:
-        """Write points. They are stored when it returns."""
+        """Write points. They are stored when the call returns (law 2)."""
 
     async def read(
         self,
@@ -72,23 +113,26 @@ class Store(Protocol):
         start_ms: int,
         end_ms: int,
     ) -> list[Series]:
-        """Return the series of a float field in `start_ms <= time < end_ms`, empty ones left out.
+        """Return the series of a float field that have points in `start_ms <= time < end_ms`.
 
         Args:
-            measurement: a name of `schema.py`.
-            field: one of its float fields.
+            measurement: name of a measurement in `schema.py`.
+            field: name of a float field of the measurement.
             where: tags that the series must have; other tags may have any value.
-            start_ms: inclusive.
-            end_ms: exclusive.
+            start_ms: start of the time span [UTC, ms], included.
+            end_ms: end of the time span [UTC, ms], not included.
         """
 
     async def span(self, measurement: str, *, where: Mapping[str, str]) -> tuple[int, int] | None:
-        """Return the first and last time of the measurement's points [ms]; None if it has none."""
+        """Return the first and last time of matching points [UTC, ms]; None if there are none."""
 
     async def delete(
         self, measurement: str, *, where: Mapping[str, str], start_ms: int, end_ms: int
     ) -> None:
-        """Remove the points in `start_ms <= time < end_ms`, to compute derived series anew."""
+        """Delete matching points in `start_ms <= time < end_ms`, e.g. of outdated consumption."""
+
+    async def retention_s(self) -> float | None:
+        """Return the time for which the store keeps points [s]; None if without end."""
 
     async def close(self) -> None:
-        """Close files and connections. Nothing written is lost."""
+        """Close files and connections. No written point is lost."""

@@ -18,7 +18,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from jieneng.metering.site import Link
+from jieneng.metering.site import LinkKind
 from simulators.faults.fault import CONNECTED, MODBUS_ONLY, Fault, Layer, NotNegative, Positive
 from simulators.load.seeded_noise import noise_key
 from simulators.protocols.modbus_frames import ModbusRequest
@@ -29,7 +29,7 @@ ExceptionNumber = Annotated[int, Meta(ge=1, le=255)]
 UnitId = Annotated[int, Meta(ge=0, le=255)]
 
 _BUSY: Final = 6  # Modbus application protocol V1.1b3, section 7: server device busy
-_WORSE: Final[tuple[Verdict, ...]] = ("good", "doubtful", "bad")
+_FROM_BEST_TO_WORST: Final[tuple[Verdict, ...]] = ("good", "doubtful", "bad")
 
 
 class ConnectionAction(Enum):
@@ -80,7 +80,7 @@ class ReplyPlan(msgspec.Struct, frozen=True):
 
 def worse(one: Verdict, other: Verdict) -> Verdict:
     """Return the worse of two verdicts."""
-    return max(one, other, key=_WORSE.index)
+    return max(one, other, key=_FROM_BEST_TO_WORST.index)
 
 
 class RequestContext(msgspec.Struct, frozen=True):
@@ -166,14 +166,14 @@ class WrongTransaction(ReplyFault, frozen=True, kw_only=True):
         offset: difference from the right number.
     """
 
-    links: ClassVar[tuple[Link, ...]] = ("tcp",)
+    links: ClassVar[tuple[LinkKind, ...]] = ("tcp",)
     protocols: ClassVar[tuple[str, ...]] = MODBUS_ONLY
     offset: Annotated[int, Meta(ge=-65535, le=65535)] = -1
 
     def answered_request(self, request: ModbusRequest, /) -> ModbusRequest:
         """See `ReplyFault`."""
-        nth_of_meter = (request.transaction + self.offset) & 0xFFFF
-        return msgspec.structs.replace(request, transaction=nth_of_meter)
+        transaction = (request.transaction + self.offset) & 0xFFFF
+        return msgspec.structs.replace(request, transaction=transaction)
 
 
 class Truncated(ReplyFault, frozen=True, kw_only=True):
@@ -224,7 +224,7 @@ class Glued(ReplyFault, frozen=True, kw_only=True):
 class BadChecksum(ReplyFault, frozen=True, kw_only=True):
     """A bit was lost on the wire, so the checksum does not fit."""
 
-    links: ClassVar[tuple[Link, ...]] = ("rtu_tcp", "rtu")
+    links: ClassVar[tuple[LinkKind, ...]] = ("rtu_tcp", "rtu")
 
     def change_plan(self, plan: ReplyPlan, context: RequestContext, /) -> ReplyPlan:
         """See `ReplyFault`."""
@@ -286,7 +286,7 @@ class Reset(ReplyFault, frozen=True, kw_only=True):
         place: moment of the reset: instead of the answer, within it, or after it.
     """
 
-    links: ClassVar[tuple[Link, ...]] = CONNECTED
+    links: ClassVar[tuple[LinkKind, ...]] = CONNECTED
     place: Literal["instead", "within", "after"] = "instead"
 
     def change_plan(self, plan: ReplyPlan, _: RequestContext, /) -> ReplyPlan:
@@ -305,7 +305,7 @@ class HalfOpen(ReplyFault, frozen=True, kw_only=True):
     A connection that was used during the fault stays dead afterwards; a new connection works.
     """
 
-    links: ClassVar[tuple[Link, ...]] = CONNECTED
+    links: ClassVar[tuple[LinkKind, ...]] = CONNECTED
 
     def change_plan(self, plan: ReplyPlan, _: RequestContext, /) -> ReplyPlan:
         """See `ReplyFault`."""

@@ -1,7 +1,7 @@
 """Drivers of the daily consumption: a table from names to functions of the days. Pure.
 
 Heating and cooling follow the difference between the day's mean outdoor temperature and a base, in
-degrees. Machines have a greatest output, so the difference counts up to a cap only.
+degrees. Machines have a maximum output, so the difference counts up to a cap only.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,8 +13,10 @@ import numpy as np
 from simulators.load.seeded_noise import Floats
 from simulators.load.simulated_days import SimulatedDays
 
-_KEPT_ON_WHEN_EMPTY: Final = 0.2  # of heating and cooling, for guards and against frost and damp
-_DUTY_MEALS: Final = 0.1  # of the meals of a worked day
+#: Share of heating and cooling that stays on without staff, for guards and against frost and damp.
+_KEPT_ON_WHEN_EMPTY: Final = 0.2
+#: Meals on a day off, as a share of those on a workday.
+_DUTY_MEALS: Final = 0.1
 
 
 def _occupancy(days: SimulatedDays) -> Floats:

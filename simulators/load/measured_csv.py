@@ -21,9 +21,9 @@ class CsvTable(msgspec.Struct, frozen=True):
     """The header and the rows of a CSV file, as texts.
 
     Attributes:
-        name: of the file, for messages.
-        header: the columns' names.
-        rows: the lines below it.
+        name: name of the file, for messages.
+        header: names of the columns.
+        rows: the lines below the header.
     """
 
     name: str
@@ -34,7 +34,7 @@ class CsvTable(msgspec.Struct, frozen=True):
         """Return the times of a column [UTC ms]; None means the first column.
 
         Args:
-            column: its name.
+            column: name of the column.
             zone: time zone of times that are written without an offset.
         """
         at = 0 if column is None else self._column(column)
@@ -47,7 +47,7 @@ class CsvTable(msgspec.Struct, frozen=True):
         """Return the numbers of a column; NaN for missing values.
 
         Args:
-            column: its name.
+            column: name of the column.
             missing: texts that mean a missing value, besides the empty text; those that are
                 numbers are compared as numbers.
         """
@@ -81,7 +81,7 @@ class CsvTable(msgspec.Struct, frozen=True):
             return math.nan
         if isinstance(number, str):
             raise self._error(
-                "{value} is no number.",
+                "{value} is not a number.",
                 "If it stands for a missing value, add it to missing.",
                 line,
                 value=text,

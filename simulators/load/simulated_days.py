@@ -1,7 +1,7 @@
 """The simulated days: presence at work and outdoor temperature. Pure.
 
-Law: a day's facts depend on its date, the seed and the site alone, so any day of any year can be
-asked directly, and a longer span never changes an earlier day.
+Law: the values of a day depend on its date, the seed and the site alone. Any day can be computed
+directly, and a longer span never changes an earlier day.
 
 Calendar. Days off and moved workdays are those of the library `chinese_calendar`, which follows the
 notices of the General Office of the State Council, the extended Spring Festival of 2020 included. A
@@ -32,12 +32,11 @@ MONTHLY_MEAN_C: Final = (
     (0.4, 3.4, 9.1, 14.6, 20.6, 23.5, 27.0, 25.6, 22.4, 18.1, 8.5, 3.6)
 )  # fmt: skip
 _WEATHER_DEVIATION_C: Final = 2.5
-_WEATHER_MEMORY: Final = 0.7  # how much of a day's deviation is left on the next one
+#: Share of a day's deviation that is left on the next day.
+_WEATHER_MEMORY: Final = 0.7
 
 _HOLIDAYS: Final[Dates] = np.array(list(chinese_calendar.holidays), "datetime64[D]")
-_WORKED_WEEKENDS: Final[Dates] = np.array(
-    list(chinese_calendar.workdays), "datetime64[D]"
-)  # on weekends
+_WORKED_WEEKENDS: Final[Dates] = np.array(list(chinese_calendar.workdays), "datetime64[D]")
 
 
 class ReducedPresence(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
@@ -97,13 +96,11 @@ def _presence(presence: PresenceFile, dates: Dates) -> Floats:
 def _mean_c(dates: Dates, month: Ints, seed: int, site: str) -> Floats:
     """Return the climate, linear between the middles of the months, plus the weather."""
     first_of_month = dates.astype("datetime64[M]")
-    days_of_month = (first_of_month + 1).astype("datetime64[D]") - first_of_month.astype(
-        "datetime64[D]"
-    )
-    days_passed = (dates - first_of_month.astype("datetime64[D]")).astype(np.float64) + 0.5
-    month_position = (
-        month - 1.5 + days_passed / days_of_month.astype(np.float64)
-    )  # 0.0: the middle of January
+    first_day = first_of_month.astype("datetime64[D]")
+    days_of_month = (first_of_month + 1).astype("datetime64[D]") - first_day
+    days_passed = (dates - first_day).astype(np.float64) + 0.5
+    # 0.0 is the middle of January, 1.0 that of February.
+    month_position = month - 1.5 + days_passed / days_of_month.astype(np.float64)
     means = np.asarray([MONTHLY_MEAN_C[-1], *MONTHLY_MEAN_C, MONTHLY_MEAN_C[0]])
     climate = np.interp(month_position, np.arange(-1.0, 13.0), means)
     day_number = dates.astype(np.int64)

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from jieneng.metering.errors import Msgid, Problem
-from jieneng.metering.site import Site, below
+from jieneng.metering.site import Site, descendants
 from simulators.faults.connection_faults import OneConnection
 from simulators.faults.fault import Fault
 from simulators.faults.flow_faults import Leak, PowerCut
@@ -251,7 +251,7 @@ def target_meters(simulated: SimulatedSite, fault: Fault) -> frozenset[str]:
     # Electricity meters below a meter without power have no power either.
     site = simulated.site
     parents = {one.id: one.parent for one in site.meter if one.medium == "electricity"}
-    below_named = below(parents, [name for name in parents if name in named])
+    below_named = descendants(parents, [name for name in parents if name in named])
     return named | frozenset(below_named)
 
 
@@ -262,6 +262,6 @@ def _named(site: Site, fault: Fault) -> frozenset[str]:
         return frozenset(one.id for one in site.meter if one.bus == fault.bus)
     if fault.area is not None:
         parents = {area.id: area.parent for area in site.area}
-        inside = set(below(parents, [fault.area]))
+        inside = set(descendants(parents, [fault.area]))
         return frozenset(one.id for one in site.meter if one.area in inside)
     return frozenset(one.id for one in site.meter)

@@ -167,15 +167,15 @@ class FaultScript:
             if not placed.fault.is_random and placed.is_active(now_ms):
                 yield placed.fault
 
-    def meter_is_dark(self, meter: str, now_ms: int) -> bool:
+    def meter_has_no_power(self, meter: str, now_ms: int) -> bool:
         """Return True if the power of a meter's building is cut."""
         faults = self.lasting_faults(meter, now_ms)
         return any(isinstance(fault, flow_faults.PowerCut) for fault in faults)
 
-    def bus_is_dark(self, bus: str, now_ms: int) -> bool:
-        """Return True if a whole bus has no power: all of its meters are dark."""
+    def bus_has_no_power(self, bus: str, now_ms: int) -> bool:
+        """Return True if no meter of a bus has power; its gateway has none then, either."""
         meters = self._meters_by_bus.get(bus, ())
-        return bool(meters) and all(self.meter_is_dark(meter, now_ms) for meter in meters)
+        return bool(meters) and all(self.meter_has_no_power(meter, now_ms) for meter in meters)
 
     def bus_reply_faults(self, bus: str, now_ms: int) -> Iterator[ReplyFault]:
         """Yield the faults of a reply that a gateway gives in place of a missing device."""

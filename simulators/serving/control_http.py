@@ -40,7 +40,7 @@ from simulators.simulated_site import SimulatedSite
 
 _DOCUMENT: Final = "fault"  # the name under which problems mention a row that came over HTTP
 _MAX_EXCHANGES: Final = 1000  # in one answer
-_MAX_DIGITS: Final = 9  # of a limit that is taken seriously
+_MAX_DIGITS: Final = 9  # of a limit
 _SHOWN_AS_SPAN: Final = ("start", "after_s", "duration_s")
 
 
@@ -77,7 +77,7 @@ class SimulatorControl:
 
     def application(self) -> web.Application:
         """Return the application for a web server."""
-        application = web.Application(middlewares=[self._refuse_in_sentences])
+        application = web.Application(middlewares=[self._answer_errors])
         application.add_routes(
             [
                 web.get("/", self._overview),
@@ -193,7 +193,7 @@ class SimulatorControl:
     def _truth(self, meter: SimulatedMeter, at_ms: int) -> dict[str, object]:
         """Return a meter's true consumption, and its registers with and without faults."""
         at = np.asarray([at_ms])
-        really, shown = meter.values(at_ms, states=()), meter.values(at_ms)
+        true_values, shown = meter.values(at_ms, states=()), meter.values(at_ms)
         return {
             "meter": meter.id,
             "time": utc_text(at_ms),
@@ -201,7 +201,7 @@ class SimulatorControl:
             "flowed": float(meter.load.consumption(at)[0]),
             "rate": float(meter.load.rate(at)[0]),
             "registers": {
-                name: {"really": really[name], "shown": value} for name, value in shown.items()
+                name: {"really": true_values[name], "shown": value} for name, value in shown.items()
             },
             "faults": [
                 placed.id
@@ -211,7 +211,7 @@ class SimulatorControl:
         }
 
     @web.middleware
-    async def _refuse_in_sentences(
+    async def _answer_errors(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         """Turn the errors of a handler into a JSON answer in the reader's language."""

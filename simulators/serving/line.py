@@ -130,7 +130,7 @@ class Line:
             self._answer(*self._waiting.popleft())
 
     def _answer(self, received: ReceivedRequest, received_s: float) -> None:
-        if self._bus.dark:
+        if self._bus.has_no_power:
             self._used_in_power_cut = True
         elif self._used_in_power_cut:
             # The gateway has restarted, and knows nothing of this connection.

@@ -20,7 +20,7 @@ import msgspec
 
 from jieneng.clock import Clock
 from jieneng.metering.catalog.model_forms import DEFAULT_PROTOCOL
-from jieneng.metering.site import Link
+from jieneng.metering.site import LinkKind
 from simulators.faults.register_faults import SlipContext, SlipFault
 from simulators.faults.reply_faults import ReplyFault, ReplyPlan, RequestContext
 from simulators.protocols import PROTOCOLS
@@ -117,7 +117,7 @@ class SimulatedBus:
         name: str,
         meters: Iterable[tuple[BusAddress, SimulatedMeter]],
         clock: Clock,
-        link: Link,
+        link: LinkKind,
         *,
         script: FaultScript | None = None,
         timeout_s: float = math.inf,
@@ -138,9 +138,11 @@ class SimulatedBus:
         self._read_counts = Counter[tuple[str, BusAddress]]()
 
     @property
-    def dark(self) -> bool:
+    def has_no_power(self) -> bool:
         """Return True while the power of the whole bus is cut."""
-        return self.script is not None and self.script.bus_is_dark(self.name, self.clock.now_ms())
+        return self.script is not None and self.script.bus_has_no_power(
+            self.name, self.clock.now_ms()
+        )
 
     def reply_to(
         self, received: ReceivedRequest, nth_on_connection: int, peer: str
@@ -158,7 +160,7 @@ class SimulatedBus:
         record = ExchangeRecord(
             now_ms, self.name, meter.id if meter else None, peer, received.request
         )
-        if self.dark or (meter is not None and self._is_dark(meter, now_ms)):
+        if self.has_no_power or (meter is not None and self._meter_has_no_power(meter, now_ms)):
             return PlannedReply(ReplyPlan((), "bad", has_no_data=True), record)
         faults = self._reply_faults(meter, received.protocol, now_ms)
         if meter is None:
@@ -226,8 +228,8 @@ class SimulatedBus:
         )
         return _apply_faults(plan, RequestContext(codec, answered, nth_of_meter), faults, record)
 
-    def _is_dark(self, meter: SimulatedMeter, now_ms: int) -> bool:
-        return self.script is not None and self.script.meter_is_dark(meter.id, now_ms)
+    def _meter_has_no_power(self, meter: SimulatedMeter, now_ms: int) -> bool:
+        return self.script is not None and self.script.meter_has_no_power(meter.id, now_ms)
 
     def _slips(self, meter: SimulatedMeter, protocol: str, now_ms: int) -> tuple[SlipFault, ...]:
         if self.script is None:

@@ -51,7 +51,7 @@ class TcpPort:
         """Apply the gateway's state to a new connection: a power cut, or its limit of one."""
         bus, others = self._bus, [other for other in self._open if not other.line.dead]
         self._open[connection] = True
-        if bus.dark:
+        if bus.has_no_power:
             connection.reset()
             return
         rule = bus.script and bus.script.one_connection(bus.name, bus.clock.now_ms())

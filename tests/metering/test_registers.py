@@ -12,14 +12,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jieneng.metering.registers import TYPES, Field, bit_decoder, decoder, orders, text, text_words
+from jieneng.metering.registers import (
+    TYPES,
+    Field,
+    bit_decoder,
+    byte_orders,
+    decode_text,
+    decoder,
+    text_words,
+)
 
 ONE = Fraction(1)
 
 
 def one(data: bytes, kind: str, order: str | None = None, scale: Fraction = ONE) -> float:
     words = len(data) // 2
-    field = Field(0, kind, order or orders(words)[0], scale)
+    field = Field(0, kind, order or byte_orders(words)[0], scale)
     return decoder([field], words)(data)[0]
 
 
@@ -87,7 +95,7 @@ def test_a_block_decodes_as_its_values_do_alone(kinds: list[str], data: st.DataO
     for kind in kinds:
         words = TYPES[kind].words
         wire = data.draw(st.binary(min_size=2 * words, max_size=2 * words))
-        order = data.draw(st.sampled_from(orders(words)))
+        order = data.draw(st.sampled_from(byte_orders(words)))
         fields.append(Field(len(block) // 2, kind, order, ONE))
         alone.append(one(wire, kind, order))
         block += wire
@@ -140,7 +148,7 @@ def test_an_exponent_that_no_meter_has_makes_the_value_unknown(exponent: int) ->
 @given(st.integers(0, 2**32 - 1), st.integers(0, 31), st.integers(0, 31), st.integers(0, 3))
 def test_bits_of_a_number_whatever_its_byte_order(raw: int, a: int, b: int, order: int) -> None:
     first, last = min(a, b), max(a, b)
-    letters = orders(2)[order]
+    letters = byte_orders(2)[order]
     wire = bytes(raw.to_bytes(4, "big")["ABCD".index(letter)] for letter in letters)
     text_of_bits = f"{raw:032b}"[31 - last : 32 - first]
     assert made(wire, Field(0, "u32", letters, ONE, bits=(first, last))) == int(text_of_bits, 2)
@@ -154,7 +162,7 @@ def test_a_pattern_that_says_no_value_is_unknown_and_all_others_are_numbers(
     kind: str, pattern: int
 ) -> None:
     words = TYPES[kind].words
-    field = Field(0, kind, orders(words)[0], ONE, unknown=pattern)
+    field = Field(0, kind, byte_orders(words)[0], ONE, unknown=pattern)
     assert math.isnan(made(pattern.to_bytes(2 * words, "big"), field))
     assert not math.isnan(made((pattern ^ 2).to_bytes(2 * words, "big"), field))
 
@@ -179,11 +187,11 @@ def test_coils_are_bits_the_first_the_lowest(coils: list[bool], data: st.DataObj
 
 
 def test_text_ends_at_its_first_nul_and_may_have_its_bytes_swapped() -> None:
-    assert text(b"SunS\0\0xx") == "SunS"
-    assert text(b"uSSn", "BA") == "SunS"
+    assert decode_text(b"SunS\0\0xx") == "SunS"
+    assert decode_text(b"uSSn", "BA") == "SunS"
     assert [text_words(name) for name in ("str4", "str7", "u16", "str")] == [2, 4, None, None]
     with pytest.raises(ValueError, match="AB or BA"):
-        text(b"ab", "CDAB")
+        decode_text(b"ab", "CDAB")
 
 
 # --- the published vectors ------------------------------------------------------------------------
@@ -201,7 +209,7 @@ _ANY_WIDTH = {"ABCD": 0, "CDAB": 1, "BADC": 2, "DCBA": 3}
 
 def _order(name: str, words: int) -> str:
     """Telegraf's four-letter names mean the same pattern at any width."""
-    return name if len(name) == 2 * words else orders(words)[_ANY_WIDTH[name]]
+    return name if len(name) == 2 * words else byte_orders(words)[_ANY_WIDTH[name]]
 
 
 def _cast(value: float, to: str) -> float:
@@ -219,7 +227,7 @@ def _decoded(case: dict[str, Any]) -> str | float:
     if name is None:  # the coils
         return bit_decoder([0])(wire)[0]
     if name == "STRING":
-        return text(wire, _order(case["byteOrder"] or "AB", 1))
+        return decode_text(wire, _order(case["byteOrder"] or "AB", 1))
     kind = _FIXED.get((name, len(wire))) or _VECTOR_TYPES[name]
     return one(wire, kind, _order(case["byteOrder"], TYPES[kind].words), scale)
 

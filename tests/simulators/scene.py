@@ -1,4 +1,4 @@
-"""A small campus whose every answer can be worked out by hand, and a master that sees bytes.
+"""A small site whose every answer can be worked out by hand, and a master that sees bytes.
 
 Two electricity meters (DTSD1352: u32 x 0.01 kWh, CT 1) and a water meter below block `a`, one
 electricity meter in block `b`. 36 kW flow through `e-1`: one step of 0.01 kWh each second. All
@@ -74,12 +74,12 @@ def simulated(link: Any = "tcp") -> SimulatedSite:
 
 
 class Scene:
-    """A campus that is served, with its script and what was seen.
+    """A served site, with its fault script and the exchanges seen.
 
     Attributes:
-        places: where each bus is.
+        places: endpoint of each bus.
         seen: all exchanges.
-        also: who else is told of each.
+        also: a second listener, which is called with each exchange.
     """
 
     def __init__(self, link: Any = "tcp") -> None:
@@ -101,14 +101,14 @@ class Scene:
         return Master(self, reader, writer)
 
     async def saw(self, count: int) -> None:
-        """Until so many exchanges are over."""
+        """Wait until so many exchanges are over."""
         async with asyncio.timeout(PATIENCE_S):
             while len(self.seen) < count:  # noqa: ASYNC110 - a list has no event
                 await asyncio.sleep(0.001)
 
 
 class Master:
-    """Asks, and sees the bytes that come."""
+    """A master that sends requests, and sees the bytes of the replies."""
 
     def __init__(
         self, scene: Scene, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -128,14 +128,14 @@ class Master:
             self.writer.write(pdu + checksum(pdu))
 
     async def ask(self, **question: int) -> bytes:
-        """All that was sent once the simulator is done with the question."""
+        """Send a request; return all that was sent once the simulator is done with it."""
         before = len(self._scene.seen)
         self.send(**question)
         await self._scene.saw(before + 1)
         return await self.hear()
 
     async def hear(self, quiet_s: float = 0.03) -> bytes:
-        """What comes, until nothing more does."""
+        """Return the bytes that arrive until the line is quiet."""
         heard = b""
         try:
             while True:
@@ -148,7 +148,7 @@ class Master:
             return heard
 
     async def energy(self, unit: int = 1, **question: int) -> float:
-        """The energy register, as a careless reader takes it [kWh]."""
+        """Return the energy register as a reader decodes it that checks nothing [kWh]."""
         answer = await self.ask(unit=unit, **question)
         words = answer[9:13] if self._link == "tcp" else answer[3:7]
         return int(struct.unpack(">I", words)[0]) / 100
@@ -166,7 +166,7 @@ def checksum(data: bytes) -> bytes:
 
 @asynccontextmanager
 async def scene(*faults: Fault, link: Any = "tcp") -> AsyncIterator[Scene]:
-    """Served, with these faults."""
+    """Serve the scene with these faults."""
     one = Scene(link)
     one.script.place(faults)
     async with site_server.serving(

@@ -15,6 +15,7 @@ from jieneng.metering.errors import StoreUnavailable
 from jieneng.metering.schema import Point, Value
 from jieneng.storage import STORES, RejectedPoint, Series, StoreRow, StoreSettings, WriteResult
 from jieneng.storage.point_rules import rejection_reason
+from jieneng.storage.store import INVALID, write_result
 
 SeriesKey = tuple[str, tuple[tuple[str, str], ...]]  # measurement and tags
 #: The "server": fields by time, by series, by path.
@@ -36,13 +37,13 @@ class ToyStore:
 
     async def write(self, points: Sequence[Point]) -> WriteResult:
         series, rejected = self._series(), list[RejectedPoint]()
-        for point in points:
+        for index, point in enumerate(points):
             if reason := rejection_reason(point):
-                rejected.append(RejectedPoint(point, reason))
+                rejected.append(RejectedPoint(index, point, INVALID, reason))
             else:
                 rows = series[point.measurement, point.tags]
                 rows.setdefault(point.time_ms, {}).update(point.fields)
-        return WriteResult(len(points) - len(rejected), tuple(rejected))
+        return write_result(len(points), rejected)
 
     async def read(
         self,
@@ -74,6 +75,10 @@ class ToyStore:
         for _, rows in self._matching_series(measurement, where):
             for time_ms in [time_ms for time_ms in rows if start_ms <= time_ms < end_ms]:
                 del rows[time_ms]
+
+    async def retention_s(self) -> float | None:
+        """Return None: points are kept without end."""
+        return None
 
     async def close(self) -> None:
         return

@@ -1,7 +1,7 @@
-"""Meter models: what a kind of meter measures, and how its numbers become quantities.
+"""Structs of a meter model: the quantities of a kind of meter, and how its numbers are scaled.
 
-Here stands what is true of a model of any protocol. Where a number lies in the device is a matter
-of the protocol: `modbus_points` has the forms for Modbus, and `model_forms` lists all protocols.
+These structs are common to all protocols. Addresses in the device depend on the protocol:
+`modbus_points` has the structs for Modbus, and `model_forms` lists all protocols.
 
 Each model is one TOML file with its source. Pure: `jieneng.site_folder` reads the files.
 """
@@ -49,7 +49,7 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
     def canonical_scale(self, ct: Fraction = Fraction(1), pt: Fraction = Fraction(1)) -> Fraction:
         """Return the value of one unit of the device's number [canonical unit, ratios applied]."""
         canonical = QUANTITIES[self.quantity].unit
-        scale = Fraction(self.scale) * units.factor(self.unit or canonical, canonical)
+        scale = Fraction(self.scale) * units.conversion_factor(self.unit or canonical, canonical)
         for ratio in self.ratio:
             scale *= ct if ratio == "ct" else pt
         return scale
@@ -78,7 +78,7 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Vector(msgspec.Struct, frozen=True, kw_only=True):
-    """A `[[vector]]`: bytes of the wire and the values that they mean. The test of a model.
+    """A `[[vector]]`: bytes of a reply and the values that they mean, as a test of the model.
 
     Attributes:
         gives: values in canonical units, without ratios.

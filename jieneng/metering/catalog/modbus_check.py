@@ -1,7 +1,7 @@
-"""The rules that hold within a Modbus model. Pure: a model in, problems out.
+"""Check the rules that hold within a Modbus model. Pure: a model in, problems out.
 
-Law: a value that is made of several registers lies in one request with all of them, or the model
-is refused: two answers may be of two moments.
+Law: a value that is made of several registers must fit with all of them into one request, because
+two replies may be of two moments.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,14 +13,14 @@ from jieneng.metering.catalog.modbus_points import (
 )
 from jieneng.metering.catalog.value_check import scale_problems
 from jieneng.metering.errors import Problem
-from jieneng.metering.registers import BIT, TYPES, orders, text_words
+from jieneng.metering.registers import BIT, TYPES, byte_orders, text_words
 from jieneng.metering.site import Bus, Meter
 
 _Path = tuple[str | int, ...]
 
 
 def point_problems(row: PointRow, model: ModbusModel, path: _Path) -> Iterator[Problem]:
-    """Yield what is wrong with where a point lies, what the rest depends on first."""
+    """Yield the problems of a point's registers; the first may be the cause of the others."""
     yield from _check_bit(row, path)
     if row.type == BIT:
         yield from _check_place(row, model, path)
@@ -29,7 +29,7 @@ def point_problems(row: PointRow, model: ModbusModel, path: _Path) -> Iterator[P
         if part is not None:
             where = (*path, key) if key else path
             yield from _check_type(part.type, where)
-            yield from _check_order(part.type, part.order, orders(part.words), where)
+            yield from _check_order(part.type, part.order, byte_orders(part.words), where)
     if row.fraction is not None:
         yield from scale_problems(row.fraction.scale, (*path, "fraction"))
     yield from _check_bits(row, path)
@@ -37,18 +37,18 @@ def point_problems(row: PointRow, model: ModbusModel, path: _Path) -> Iterator[P
 
 
 def identity_problems(model: ModbusModel) -> Iterator[Problem]:
-    """Yield what is wrong with the registers in which the device describes itself."""
+    """Yield the problems of the registers in which the device describes itself."""
     for number, identity in enumerate(model.identity):
         words = text_words(identity.type)
         if words is None:
             yield from _check_type(identity.type, ("identity", number))
         if words or identity.type in TYPES:
-            known = ("AB", "BA") if words else orders(identity.words)
+            known = ("AB", "BA") if words else byte_orders(identity.words)
             yield from _check_order(identity.type, identity.order, known, ("identity", number))
 
 
 def unit_problems(meter: Meter, bus: Bus) -> Iterator[Problem]:
-    """Yield what is wrong with a meter's Modbus unit; paths begin below the meter."""
+    """Yield the problems of a meter's Modbus unit; paths begin below the meter."""
     # 248 to 255 are reserved, but there are meters that answer there.
     if meter.unit == 0 and bus.link != "tcp":
         yield Problem(

@@ -1,6 +1,6 @@
-"""Modbus in a meter model: which register holds which quantity. Pure: forms of the TOML tables.
+"""Structs of a Modbus meter model: the registers of each quantity. Pure.
 
-The rules for these tables stand in `modbus_check`; `modbus_reads` plans the requests.
+`modbus_check` has the rules for these tables, and `modbus_reads` plans the requests.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from jieneng.metering.catalog.meter_model import Model, ModelHead, Point, Vector
-from jieneng.metering.registers import BIT, TYPES, Field, orders, text_words
+from jieneng.metering.registers import BIT, TYPES, Field, byte_orders, text_words
 
 Address = Annotated[int, Meta(ge=0, le=65535)]
 
@@ -136,7 +136,7 @@ def _words(kind: str) -> int:
 
 
 def _byte_order(kind: str, order: str | None) -> str:
-    return order or orders(_words(kind))[0]
+    return order or byte_orders(_words(kind))[0]
 
 
 def _field(part: PartRow, start: int, scale: Fraction) -> Field:
@@ -151,7 +151,7 @@ class IdentityRow(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         label: meaning of the register: type code, serial number, a setting that scales depend on.
         type: a name in `registers.TYPES`, or text of so many bytes: `str8`.
-        expect: content of the register if this model is right; None where it differs by device.
+        expect: content of the register if this model is right; None if it differs by device.
     """
 
     label: str

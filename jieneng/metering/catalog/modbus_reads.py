@@ -1,16 +1,17 @@
-"""Points wanted -> the fewest Modbus requests that a device allows. Pure; made once, at start.
+"""Plan the fewest Modbus requests that read some points of a model. Pure.
 
 Laws:
 
-1. Every wanted value lies whole in exactly one read, with all registers that belong to it, so it
-   can't be torn between two replies.
-2. No read has more registers than the device gives at once, crosses more unwanted ones between two
-   values than it lets be read along, or touches a forbidden one.
-3. There are as few reads as that allows, and among those plans as few registers.
+1. Every wanted value, with all registers that belong to it, lies in exactly one request. So no
+   value is put together from two replies.
+2. No request has more registers than the model's `max_registers`, crosses more than `max_gap`
+   unwanted registers between two values, or touches a forbidden register.
+3. There are as few requests as that allows, and of such plans the one with the fewest registers.
 
-Why the search is enough. It tries every way to cut the values, sorted by address, into runs. Runs
-lose nothing: let a value lie between two values of another read. Either it ends within that read
-and may move there, or the later of the two lies within it and may move to its read; no read grows.
+The search tries every way to cut the values, sorted by address, into runs of neighbours. No better
+plan is missed by that. Suppose that a value lies between two values of another request. Either it
+ends within that request and can move there, or the later of the two values lies within its own
+request and can move to it. No request grows by such a move.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -77,8 +78,8 @@ def plan(
 
     Args:
         model: where the quantities lie.
-        ratios: `ct` and `pt` in force; 1 where missing.
-        wanted: names of the quantities to read; all that the model has where None.
+        ratios: `ct` and `pt` in force; 1 if missing.
+        wanted: names of the quantities to read; all quantities of the model if None.
     """
     rows = [row for row in model.point if wanted is None or row.quantity in wanted]
     rows.sort(key=lambda row: (row.function, row.first, row.end))

@@ -1,7 +1,7 @@
-"""The rules that hold within a meter model of any protocol. Pure: a model in, problems out.
+"""Check the rules that hold within a meter model of any protocol. Pure: a model in, problems out.
 
-Each point is checked for what all protocols share, and for what its own protocol demands
-(`model_forms`). Of a point only the first problem is reported: later ones mostly follow from it.
+Each point is checked by the rules of all protocols and by those of its own protocol
+(`model_forms`). Only the first problem of a point is reported: later ones mostly follow from it.
 """
 
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from typing import Final
 
 from jieneng.metering.catalog import value_check
 from jieneng.metering.catalog.meter_model import Model
-from jieneng.metering.catalog.model_forms import form_of
+from jieneng.metering.catalog.model_forms import model_form
 from jieneng.metering.errors import Problem
 from jieneng.metering.quantities import CONSUMPTION
 
@@ -22,7 +22,7 @@ def check(model: Model) -> list[Problem]:
     """Return every problem of a model, each with the path to its place."""
     problems = []
     seen: set[str] = set()
-    form = form_of(model)
+    form = model_form(model)
     for number, point in enumerate(model.point):
         path = ("point", number)
         found = chain(
@@ -47,7 +47,7 @@ def check(model: Model) -> list[Problem]:
 
 
 def _counter_problems(model: Model) -> Iterator[Problem]:
-    """Yield what is wrong with the consumption counter, and with how often points are asked for."""
+    """Yield the problems of the consumption counter, and of how often points are read."""
     counter = CONSUMPTION[model.model.medium]
     found = next((n for n, row in enumerate(model.point) if row.quantity == counter), None)
     if found is None:

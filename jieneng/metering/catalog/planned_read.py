@@ -1,7 +1,7 @@
 """A request of a poll and the quantities in its reply: the part common to all protocols.
 
-Law: whoever polls knows a request only through these attributes. What a request looks like in bytes
-is between the model's form and the protocol's implementation.
+Law: the poller knows a request only through these attributes. Its bytes are known to the form of
+the model and to the implementation of the protocol.
 """
 
 from collections.abc import Callable, Hashable, Mapping
@@ -25,7 +25,7 @@ class Read(Protocol):
 
     @property
     def reply_shape(self) -> Hashable:
-        """Return what tells the replies of two requests apart; equal shapes can't be told apart."""
+        """Features of the reply; replies of equal shape can't be told apart."""
 
     @property
     def log_fields(self) -> Mapping[str, object]:

@@ -1,4 +1,4 @@
-"""The rules for quantity, scale and unit of a point, the same in every protocol. Pure."""
+"""Check quantity, scale and unit of a point, by rules that are the same in every protocol. Pure."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -11,7 +11,7 @@ from jieneng.metering.quantities import QUANTITIES
 
 Path = tuple[str | int, ...]
 
-# A scale outside of these is no meter's. With 0 the meter would show 0 for ever.
+# No meter has a scale outside of these. With 0 every reading would be 0.
 _SMALLEST_SCALE: Final = Decimal("1e-18")
 _LARGEST_SCALE: Final = Decimal("1e18")
 
@@ -34,7 +34,7 @@ def quantity_problems(point: Point, head: ModelHead, path: Path) -> Iterator[Pro
 
 
 def scale_problems(scale: Decimal, path: Path) -> Iterator[Problem]:
-    """Yield a problem if a scale would turn every number into 0 or into nothing that is a float."""
+    """Yield a problem if a scale would turn every number into 0 or into infinity."""
     if not _SMALLEST_SCALE <= abs(scale) <= _LARGEST_SCALE:
         yield Problem(
             text="with scale = {scale} no register gives a reading.",

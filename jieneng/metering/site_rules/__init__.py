@@ -1,4 +1,4 @@
-"""Rules of a site that need a module of their own: references between rows, and warnings.
+"""Rules of a site by subject: references between rows, addresses on a bus, dates, and warnings.
 
 In: a site, its meter models, and the places that could not be read. Out: problems and warnings,
 each with its place and how to correct it.

@@ -1,9 +1,9 @@
-"""Check the ids of a site, and the keys that refer to them. Pure: a site and its models in.
+"""Check the ids of a site, and the keys that refer to them. Pure: site and models in, problems out.
 
 Laws:
 
 1. An id that does not exist is reported once, however many rows refer to it.
-2. A reference is not judged while a row or a model file that may bear its id could not be read.
+2. A reference is not judged if a row or a model file that may have its id could not be read.
 """
 
 from collections import Counter
@@ -14,7 +14,7 @@ import msgspec
 
 from jieneng.metering.catalog.meter_model import Model
 from jieneng.metering.errors import KeyPath, Problem, UnreadKeys
-from jieneng.metering.site import Site, cycle
+from jieneng.metering.site import Site, parent_cycle
 from jieneng.metering.spelling import nearest
 
 _TABLES: Final = ("institution", "area", "bus", "meter")
@@ -140,12 +140,12 @@ def parent_cycles(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> Ite
         }
         parents = {row_id: getattr(site, table)[n].parent for row_id, n in numbers.items()}
         for row_id, number in numbers.items():
-            way = cycle(parents, row_id)
-            if way and not reported.intersection(way):
-                reported.update(way)
+            path = parent_cycle(parents, row_id)
+            if path and not reported.intersection(path):
+                reported.update(path)
                 yield Problem(
                     text="{table} parents go in a circle: {way}.",
                     fix="One of them has no parent: remove it there.",
-                    values={"table": table, "way": " > ".join(way)},
+                    values={"table": table, "way": " > ".join(path)},
                     path=(table, number, "parent"),
                 )

@@ -1,4 +1,4 @@
-"""Find what is probably a mistake in a site, but may be meant. Pure: a site in, warnings out.
+"""Find probable mistakes in a site that may be intended. Pure: a site in, warnings out.
 
 Law: nothing is refused because of a warning. Like an error, it names its place and what to do, and
 it is not given where a value that it needs could not be read (`UnreadKeys`).
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from jieneng.metering.errors import Problem, UnreadKeys
-from jieneng.metering.site import Site, below
+from jieneng.metering.site import Site, descendants
 
 _ALL_READ: Final = UnreadKeys()
 
@@ -88,4 +88,4 @@ def _buildings(site: Site) -> dict[str, str]:
     above = tops[0].id if is_centre else None
     buildings = [area.id for area in site.area if area.parent == above]
     parents = {area.id: area.parent for area in site.area}
-    return {area: building for building in buildings for area in below(parents, [building])}
+    return {area: building for building in buildings for area in descendants(parents, [building])}

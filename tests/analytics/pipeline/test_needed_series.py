@@ -80,7 +80,7 @@ ROW = Indicator(
     definition_en="Highest mean power of a quarter of an hour, divided by the floor area.",
     definition_zh="15 分钟平均功率的最大值，除以建筑面积。",
     inputs=("electricity",),
-    per="floor_area_m2",
+    denominator="floor_area_m2",
 )
 
 

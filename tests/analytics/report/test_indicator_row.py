@@ -27,7 +27,7 @@ ROW = Indicator(
     definition_en="Gas consumption, divided by the mean floor area.",
     definition_zh="用气量，除以平均建筑面积。",
     sum_of="gas",
-    per="floor_area_m2",
+    denominator="floor_area_m2",
 )
 SITE = """
 [[area]]

@@ -185,13 +185,13 @@ async def test_who_is_refused_would_miss_polls_and_who_passes_misses_none(units:
     assert (max(polls) - min(polls) > 1) == bool(refused), "the last round is under way at the end"
 
 
-def test_without_slow_quantities_the_fullest_interval_is_no_fuller_than_usual() -> None:
+def test_without_slow_quantities_the_peak_interval_is_no_fuller_than_usual() -> None:
     on = bus()
     meters = [
         agent_setup.meter(f"m{n}", "b", n, interval_s=s) for n, s in enumerate((0.9, 2.0, 7.0), 1)
     ]
     one = bus_time_budget.bus_budget(on, [(meter, MODEL) for meter in meters])
-    assert one.fullest_s <= one.load * one.within_s
+    assert one.peak_s <= one.load * one.peak_interval_s
 
 
 def test_a_slow_meter_may_take_longer_than_the_interval_of_a_fast_one() -> None:
@@ -205,7 +205,7 @@ def test_a_slow_meter_may_take_longer_than_the_interval_of_a_fast_one() -> None:
     assert not list(bus_time_budget.problems(here, models()))
 
 
-def test_the_fullest_interval_has_the_faster_meters_polls_in_it() -> None:
+def test_the_peak_interval_has_the_faster_meters_polls_in_it() -> None:
     """Within 4 s: a whole poll of each, and three more of the fast one, of which one is whole."""
     on = bus()
     fast = agent_setup.meter("fast", "b", 1, interval_s=1.0, every=in_every(2))
@@ -213,11 +213,11 @@ def test_the_fullest_interval_has_the_faster_meters_polls_in_it() -> None:
     one = bus_time_budget.bus_budget(on, [(fast, MODEL), (slow, MODEL)])
     energy_s = request_s(on, read(2))
     whole_s = sum(request_s(on, read(count)) for count in (2, 23, 2))
-    assert one.within_s == 1.0
-    assert one.fullest_s == pytest.approx(whole_s)
+    assert one.peak_interval_s == 1.0
+    assert one.peak_s == pytest.approx(whole_s)
     much = bus_time_budget.bus_budget(on, [(fast, MODEL), *[(slow, MODEL)] * 9])
-    assert much.within_s == 4.0
-    assert much.fullest_s == pytest.approx(11 * whole_s + 2 * energy_s)
+    assert much.peak_interval_s == 4.0
+    assert much.peak_s == pytest.approx(11 * whole_s + 2 * energy_s)
 
 
 def test_a_dead_unit_that_costs_a_neighbour_its_slot_is_warned_of() -> None:

@@ -20,7 +20,7 @@ from jieneng.clock import FastClock
 from jieneng.metering.catalog import model_check
 from jieneng.metering.catalog.modbus_points import ModbusModel, PointRow, modbus_models
 from jieneng.metering.catalog.modbus_reads import plan
-from jieneng.metering.registers import TYPES, orders
+from jieneng.metering.registers import TYPES, byte_orders
 from jieneng.metering.site import Bus, DatedValue, Meter, Replacement
 from jieneng.site_folder import packaged_models
 from simulators.protocols import register_words
@@ -142,7 +142,7 @@ WIDE = [name for name in TYPES if not name.startswith(("u8", "i8")) and name != 
 @pytest.mark.parametrize("name", WIDE)
 def test_every_type_and_order_is_searched(name: str) -> None:
     width = TYPES[name].words
-    for order in orders(width):
+    for order in byte_orders(width):
         held = register_words.encode(1234.0, register_words.layout(name, order))
         registers = {(3, 7 + n): word.to_bytes(2, "big") for n, word in enumerate(held)}
         found = list(find_locations(shown("123.4"), registers))  # type: ignore[arg-type]  # function 3

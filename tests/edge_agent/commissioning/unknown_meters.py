@@ -12,7 +12,7 @@ import msgspec
 from edge_agent.commissioning.bus_probe import BusProbe
 from jieneng.clock import Clock, SystemClock
 from jieneng.metering.catalog.modbus_points import ModbusModel, PointRow
-from jieneng.metering.registers import orders
+from jieneng.metering.registers import byte_orders
 from jieneng.metering.site import Area, Bus, Meter, Site, SiteInfo
 from simulators.load.altered_load import AlteredLoad
 from simulators.load.constant_load import ConstantLoad
@@ -196,7 +196,7 @@ def altered(model: ModbusModel, name: str, by: Any) -> ModbusModel:
 
 def low_word_first(row: PointRow) -> dict[str, Any]:
     """CDAB, whatever the width."""
-    return {"order": orders(row.words)[1]}
+    return {"order": byte_orders(row.words)[1]}
 
 
 def one_lower(row: PointRow) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def vector_decodes_to_its_values(model: ModbusModel, vector: VectorRow) -> None:
     unknown = {quantity for quantity, value in found.items() if math.isnan(value)}
     assert unknown == set(vector.unknown)
     for quantity, value in vector.gives.items():
-        tolerance = 1e-5 if TYPES[point(model, quantity).type].floating else 1e-9
+        tolerance = 1e-5 if TYPES[point(model, quantity).type].is_float else 1e-9
         assert found[quantity] == pytest.approx(value, rel=tolerance, abs=0), quantity
 
 
@@ -85,9 +85,9 @@ def limits_are_those_of_its_manual(model: ModbusModel) -> None:
 def counter_has_a_modulus_and_a_step(model: ModbusModel) -> None:
     """Except for floats, whose step grows, exponents, and 64 bits, which outlast any meter."""
     row = counter(model)
-    endless = TYPES[row.type].floating or row.exponent or TYPES[row.type].words == 4
+    endless = TYPES[row.type].is_float or row.exponent or TYPES[row.type].words == 4
     assert row.modulus is not None or endless
-    assert row.step() > 0 or TYPES[row.type].floating or row.exponent or row.fraction
+    assert row.step() > 0 or TYPES[row.type].is_float or row.exponent or row.fraction
 
 
 def sources_are_named(model: ModbusModel) -> None:

@@ -16,7 +16,7 @@ from jieneng.metering.catalog.modbus_points import (
     PointRow,
     VectorRow,
 )
-from jieneng.metering.registers import TYPES, orders
+from jieneng.metering.registers import TYPES, byte_orders
 from tests.metering.catalog import library_checks
 
 TEXT = (Path(__file__).parents[3] / "docs" / "models.md").read_text(encoding="utf-8")
@@ -64,7 +64,7 @@ def test_every_table_of_a_model_is_explained() -> None:
 
 def test_every_type_and_every_byte_order_of_32_bits_is_named() -> None:
     named = set(re.findall(r"`(\w+)`", TEXT))
-    assert named >= {*TYPES, *orders(2)}
+    assert named >= {*TYPES, *byte_orders(2)}
 
 
 def test_its_example_passes_every_check_of_the_library() -> None:

@@ -78,8 +78,8 @@ async def test_a_dark_gateway_says_nothing_of_units_that_are_not_there() -> None
 async def test_a_bus_is_dark_when_all_its_meters_are_whoever_darkened_them() -> None:
     cuts = [flow_faults.PowerCut(meter=name) for name in ("e-1", "e-2", "w-1")]
     async with scene(*cuts) as one:
-        assert one.script.bus_is_dark("bus-a", BEGIN_MS)
-        assert not one.script.bus_is_dark("bus-b", BEGIN_MS)
+        assert one.script.bus_has_no_power("bus-a", BEGIN_MS)
+        assert not one.script.bus_has_no_power("bus-b", BEGIN_MS)
 
 
 async def test_no_electricity_leaks_without_power_but_water_does() -> None:

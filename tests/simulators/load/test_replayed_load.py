@@ -193,7 +193,7 @@ def test_a_small_file_beside_the_site(tmp_path: Path) -> None:
     ("row", "text", "where", "reason"),
     [
         (_row(column="c"), CSV, "m.csv:1", "no column c"),
-        (_row(column="b"), CSV, "m.csv:4", "x is no number"),
+        (_row(column="b"), CSV, "m.csv:4", "x is not a number"),
         (_row(), CSV.replace("01 02:", "1 02:"), "m.csv:4", "is not a time"),
         (_row(), CSV + "2020\n", "m.csv:5", "this line has 1 columns"),
         (_row(), "", "m.csv", "empty"),
