@@ -1,4 +1,4 @@
-"""When parked batches are tried again: a few at a time, round after round. Pure.
+"""Retries of parked batches: a few at a time, round after round. Pure.
 
 Laws:
 
