@@ -111,6 +111,10 @@ class SqliteStore:
             lambda c: sqlite_statements.delete(c, measurement, where, start_ms, end_ms)
         )
 
+    async def retention_s(self) -> float | None:
+        """Return None: points are kept without end."""
+        return None
+
     async def close(self) -> None:
         """Close the file. The store can't be used again."""
         await asyncio.get_running_loop().run_in_executor(self._thread, self._close_file)

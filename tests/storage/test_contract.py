@@ -278,6 +278,10 @@ async def test_prepare_keeps_what_is_there(store: Store) -> None:
     assert len(await rows(store)) == 1
 
 
+async def test_a_new_store_keeps_points_without_end(store: Store) -> None:
+    assert await store.retention_s() is None
+
+
 async def test_a_large_write_is_whole(store: Store) -> None:
     points = [reading(START + i, f"m-{i % 30}", energy_kwh=i * 0.1) for i in range(12_000)]
     points[7000] = reading(START + 7000, energy_kwh=math.nan)
