@@ -3,14 +3,14 @@
 import asyncio
 from contextlib import suppress
 
-from ingest.batcher import Batcher
-from ingest.current_checker import CurrentChecker
+from ingest.admission.current_checker import CurrentChecker
 from ingest.metrics import Metrics
-from ingest.point_writer import PointWriter
 from ingest.quarantine.quarantine_file import Quarantine
-from ingest.quarantine_writer import QuarantineWriter
+from ingest.quarantine.quarantine_writer import QuarantineWriter
 from ingest.receiver import Receiver
 from ingest.settings import IngestSettings, QuarantineSettings
+from ingest.storing.batcher import Batcher
+from ingest.storing.point_writer import PointWriter
 from jieneng import observe
 from jieneng.clock import Clock
 from jieneng.metering.errors import StoreUnavailable

@@ -14,11 +14,11 @@ import secrets
 
 import aiomqtt
 
+from ingest.admission.current_checker import CurrentChecker
 from ingest.backoff import backoff_s
-from ingest.batcher import Batcher
-from ingest.current_checker import CurrentChecker
 from ingest.metrics import Metrics
 from ingest.settings import IngestSettings
+from ingest.storing.batcher import Batcher
 from jieneng import broker
 from jieneng.metering import mqtt_messages
 from jieneng.metering.reading import Ack

@@ -103,9 +103,9 @@ def list_entries(
         click.echo(tr("The quarantine holds nothing of that kind."))
         return
     _print_groups(opened, groups)
-    for reason in dict.fromkeys(group.reason for group in groups):
-        if (row := REASONS.get(reason)) is not None:
-            click.echo(f"{reason}: {tr(row.sentence)} {tr(row.fix)}")
+    for code in dict.fromkeys(group.reason for group in groups):
+        if (row := REASONS.get(code)) is not None:
+            click.echo(f"{code}: {tr(row.sentence)} {tr(row.fix)}")
     used = opened.quarantine.usage(acknowledged=True).bytes
     click.echo(
         tr("{samples} samples in {entries} entries; {share} % of max_bytes is used.").format(
@@ -258,7 +258,7 @@ def _chosen(
 
 
 async def _replay(opened: _Opened, chosen: "EntryFilter") -> "ReplayReport":
-    from ingest.admission import MessageChecker
+    from ingest.admission.message_checker import MessageChecker
     from ingest.quarantine_replay import replay
     from jieneng.cli.progress import share_progress
     from jieneng.storage import open_store

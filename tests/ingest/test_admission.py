@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.admission import CheckedMessage, MessageChecker
+from ingest.admission.message_checker import CheckedMessage, MessageChecker
 from jieneng.metering import mqtt_messages
 from jieneng.metering.reading import Batch, PollReport, Sample, Status
 from jieneng.site_folder import SiteFolder

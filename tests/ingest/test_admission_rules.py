@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest import admission_rules
-from ingest.admission import MessageChecker
-from ingest.admission_rules import SAMPLE_RULES, second_values
+from ingest.admission import admission_rules
+from ingest.admission.admission_rules import SAMPLE_RULES, second_values
+from ingest.admission.message_checker import MessageChecker
 from ingest.quarantine.quarantine_reasons import REASONS
 from jieneng.metering import mqtt_messages
 from jieneng.metering.reading import Batch, PollReport, Sample, Status

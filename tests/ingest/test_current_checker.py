@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from ingest.current_checker import CurrentChecker
+from ingest.admission.current_checker import CurrentChecker
 from jieneng import observe
 from jieneng.metering import mqtt_messages
 from jieneng.site_folder import SiteFolder, load

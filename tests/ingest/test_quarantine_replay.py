@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from ingest import quarantine_replay
-from ingest.admission import MessageChecker
+from ingest.admission.message_checker import MessageChecker
 from ingest.quarantine.quarantine_entry import (
     AgentAccount,
     EntryFilter,

@@ -13,7 +13,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from ingest import app
-from ingest.admission import MessageChecker
+from ingest.admission.message_checker import MessageChecker
 from ingest.quarantine.quarantine_entry import EntryFilter
 from ingest.quarantine_replay import ReplayReport, replay
 from ingest.settings import IngestSettings, QuarantineSettings

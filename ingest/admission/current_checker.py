@@ -12,8 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from ingest.admission import CheckedMessage, MessageChecker
-from ingest.admission_rules import SITE_REASONS
+from ingest.admission.admission_rules import SITE_REASONS
+from ingest.admission.message_checker import CheckedMessage, MessageChecker
 from jieneng.clock import Clock
 from jieneng.metering.errors import ConfigError
 from jieneng.observe import Log, LoggedFault

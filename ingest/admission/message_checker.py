@@ -20,8 +20,9 @@ from typing import Annotated, Final, TypeAlias
 import msgspec
 from msgspec import Meta
 
-from ingest import admission_rules, ledger
-from ingest.admission_rules import FUTURE_MS, MeterFacts, SampleCase
+from ingest import ledger
+from ingest.admission import admission_rules
+from ingest.admission.admission_rules import FUTURE_MS, MeterFacts, SampleCase
 from ingest.quarantine.quarantine_entry import (
     QuarantineItem,
     polls_item,
