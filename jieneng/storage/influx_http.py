@@ -35,6 +35,28 @@ class DatabaseMissing(Exception):
     """Raised if the server responds, but does not have the database."""
 
 
+class AccessRefused(StoreUnavailable):
+    """The server wants other credentials."""
+
+
+class Credentials(msgspec.Struct, frozen=True):
+    """A token, or a user and a password; neither for anybody."""
+
+    token: str | None = None
+    username: str | None = None
+    password: str | None = None
+
+    @property
+    def header(self) -> str | None:
+        """The header `Authorization`; basic authentication is that of RFC 7617."""
+        if self.token:
+            return f"Token {self.token}"
+        if self.username is None:
+            return None
+        pair = f"{self.username}:{self.password or ''}"
+        return "Basic " + b64encode(pair.encode()).decode()
+
+
 class Ping(msgspec.Struct, frozen=True):
     """The answer to `/ping`."""
 
@@ -44,10 +66,17 @@ class Ping(msgspec.Struct, frozen=True):
 
 
 class InfluxHttp:
-    """Connections to one server, with the credentials of the settings."""
+    """Connections to one server."""
 
-    def __init__(self, settings: StoreSettings) -> None:
+    def __init__(self, settings: StoreSettings, credentials: Credentials | None = None) -> None:
+        """Keep what is needed to connect; nothing is opened before the first call.
+
+        Args:
+            settings: the table `[store]`.
+            credentials: who asks; those of the settings if None.
+        """
         self._settings = settings
+        self._credentials = credentials
         self._opened: aiohttp.ClientSession | None = None
         self.url: Final = settings.url.rstrip("/")
 
@@ -120,8 +149,8 @@ class InfluxHttp:
             reason=reason,
         )
 
-    def _unauthorized(self, reason: str) -> StoreUnavailable:
-        return StoreUnavailable(
+    def _unauthorized(self, reason: str) -> AccessRefused:
+        return AccessRefused(
             "the database at {url} refuses access ({reason}). Check username and password_file, or "
             "token_file, in [store].",
             url=self.url,
@@ -165,21 +194,19 @@ class InfluxHttp:
 
     def _session(self) -> aiohttp.ClientSession:
         if self._opened is None:
-            settings = self._settings
-            token = read_secret(settings.token_file, "JIENENG_STORE_TOKEN")
-            password = read_secret(settings.password_file, "JIENENG_STORE_PASSWORD")
-            allowed = f"Token {token}" if token else _basic_auth(settings.username, password)
+            header = (self._credentials or _credentials_of(self._settings)).header
             self._opened = aiohttp.ClientSession(
-                headers={"Authorization": allowed} if allowed else None
+                headers={"Authorization": header} if header else None
             )
         return self._opened
 
 
-def _basic_auth(username: str | None, password: str | None) -> str | None:
-    """Return the header of HTTP basic authentication (RFC 7617)."""
-    if username is None:
-        return None
-    return "Basic " + b64encode(f"{username}:{password or ''}".encode()).decode()
+def _credentials_of(settings: StoreSettings) -> Credentials:
+    return Credentials(
+        token=read_secret(settings.token_file, "JIENENG_STORE_TOKEN"),
+        username=settings.username,
+        password=read_secret(settings.password_file, "JIENENG_STORE_PASSWORD"),
+    )
 
 
 def read_secret(file: str | None, variable: str) -> str | None:
