@@ -56,16 +56,16 @@ def set_up_logs(level: str = "info", *, json: bool | None = None) -> None:
         logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", _LossyStream(sys.stderr))),
         cache_logger_on_first_use=False,
     )
-    # Libraries log through the standard library; only what is wrong there is ours to show.
+    # Libraries log through the standard library; of that, only warnings and errors are shown.
     logging.basicConfig(
         level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s"
     )
 
 
 class _LossyStream:
-    """A text stream that loses a line which can't be written, instead of ending the service.
+    """A text stream that drops a line which can't be written, instead of ending the service.
 
-    The log may be on the very disk of which it reports that it is full.
+    The log may be on the very disk that is full.
     """
 
     def __init__(self, file: TextIO) -> None:

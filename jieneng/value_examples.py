@@ -66,7 +66,7 @@ def example_line(key: str, form: Form, wrong: object = None) -> str:
 
 
 def toml_text(value: object, longest: int | None = None) -> str:
-    """Write a value as TOML does; cut where it is longer than so many characters."""
+    """Return a value as TOML text, cut if it is longer than a number of characters."""
     text = _toml_text(value)
     return text if longest is None or len(text) <= longest else f"{text[: longest - 1]}…"
 

@@ -121,8 +121,8 @@ class _RtuRequest(_EncodedRequest, frozen=True, gc=False):
         received = yield self.request, _RTU_HEAD_BYTES, False
         is_data = received.startswith(self.head)
         if not is_data:
-            who, function, size = _RTU_HEAD.unpack_from(received)
-            _check_addressing(self.unit, who, self.function, function)
+            unit, function, size = _RTU_HEAD.unpack_from(received)
+            _check_addressing(self.unit, unit, self.function, function)
             if not function & _EXCEPTION_BIT:
                 raise _wrong_size(size, size, self.data_bytes)
         end = _RTU_HEAD_BYTES + (self.data_bytes if is_data else 0)
@@ -221,23 +221,26 @@ def _rest_bytes(frame: bytes) -> int:
     return int(length) - _MIN_LENGTH
 
 
-def _refusal(frame: bytes, unit: int, asked: int, data_bytes: int) -> DeviceRefused:
+def _refusal(frame: bytes, unit: int, function: int, data_bytes: int) -> DeviceRefused:
     """Return the error for a TCP frame with the right number that is not the wanted reply."""
-    _, _, length, who, function, size = _TCP_HEAD.unpack_from(frame)
-    _check_addressing(unit, who, asked, function)
-    if not function & _EXCEPTION_BIT:
+    _, _, length, reply_unit, reply_function, size = _TCP_HEAD.unpack_from(frame)
+    _check_addressing(unit, reply_unit, function, reply_function)
+    if not reply_function & _EXCEPTION_BIT:
         raise _wrong_size(size, length - _MIN_LENGTH, data_bytes)
     if length != _MIN_LENGTH:
         raise ReplyError("an exception reply of {length} bytes", length=length)
     return DeviceRefused(size)
 
 
-def _check_addressing(unit: int, who: int, asked: int, function: int) -> None:
-    if who != unit:
-        raise StrayReply("unit {who} answered instead of {unit}", who=who, unit=unit)
-    if function & ~_EXCEPTION_BIT != asked:
+def _check_addressing(unit: int, reply_unit: int, function: int, reply_function: int) -> None:
+    """Raise `StrayReply` if a reply is from another unit, or to another function."""
+    if reply_unit != unit:
+        raise StrayReply("unit {who} answered instead of {unit}", who=reply_unit, unit=unit)
+    if reply_function & ~_EXCEPTION_BIT != function:
         raise StrayReply(
-            "function {function} was answered instead of {asked}", function=function, asked=asked
+            "function {function} was answered instead of {asked}",
+            function=reply_function,
+            asked=function,
         )
 
 

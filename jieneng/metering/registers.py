@@ -285,7 +285,7 @@ def _joining_scaler(field: Field) -> Callable[..., float]:
 
 
 def _number_decoder(field: Field) -> Callable[[Any], Raw] | None:
-    """Return a function from what was unpacked to the register's number; None if none is needed."""
+    """Return a function from an unpacked value to the number; None if they are the same."""
     kind = TYPES[field.type]
     if field.bits is None and field.unknown is None:
         return kind.decode

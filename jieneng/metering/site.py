@@ -1,6 +1,6 @@
 """Structs of `site.toml`: site, areas, institutions, buses and meters. Pure.
 
-What changes over the years (floor area, headcount, CT and PT ratios, the device itself) is a list
+A value that changes over the years (floor area, headcount, CT and PT ratio, the device) is a list
 of dated values, from which `value_in_force` takes the value of a day.
 """
 
@@ -131,7 +131,7 @@ class Bus(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def line_baud(self) -> int:
-        """Bit rate of that line, also where it is omitted."""
+        """Bit rate of that line; the usual one if it is omitted."""
         return self.baud or _USUAL_BAUD
 
 

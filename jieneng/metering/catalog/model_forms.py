@@ -59,17 +59,17 @@ MODEL_FORMS: Final[dict[str, ModelForm]] = {
 
 
 def protocol_of(model: Model | None) -> str:
-    """Return the protocol of a model; the default one where there is no model."""
+    """Return the protocol of a model; the default one if there is no model."""
     return DEFAULT_PROTOCOL if model is None else model.protocol
 
 
 def model_form(model: Model | None) -> ModelForm:
-    """Return the form of a model; that of the default protocol where there is no model."""
+    """Return the form of a model; the form of the default protocol if there is no model."""
     return MODEL_FORMS[protocol_of(model)]
 
 
 def protocol_problem(protocol: object) -> Problem | None:
-    """Return what is wrong with the `protocol` that a model's file names; None if it is known."""
+    """Return the problem of a `protocol` that is not known; None if it is."""
     if isinstance(protocol, str) and protocol in MODEL_FORMS:
         return None
     return Problem(
