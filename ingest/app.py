@@ -15,6 +15,7 @@ from jieneng.clock import Clock
 from jieneng.metering.errors import StoreUnavailable
 from jieneng.site_folder import SiteFolder
 from jieneng.storage import open_store
+from jieneng.storage.retention import find_short_retention
 
 
 async def run(folder: SiteFolder, settings: IngestSettings, clock: Clock) -> None:
@@ -43,6 +44,12 @@ async def run(folder: SiteFolder, settings: IngestSettings, clock: Clock) -> Non
     try:
         with suppress(StoreUnavailable):  # the first write logs it, and waits for the store
             await store.prepare()
+            if short := await find_short_retention(store, clock.now_ms()):
+                log.error(
+                    "the store deletes readings: its retention is shorter than its history",
+                    retention_days=round(short.kept_s / 86400),
+                    oldest_days=round(short.oldest_s / 86400),
+                )
         async with (
             observe.serving_metrics(settings.metrics, metrics.registry, log),
             asyncio.TaskGroup() as tasks,

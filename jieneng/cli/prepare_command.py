@@ -15,16 +15,16 @@ if TYPE_CHECKING:  # imported when the command runs, so that `--help` is quick
     from jieneng.storage import StoreSettings
     from jieneng.storage.influx_http import Credentials
     from jieneng.storage.preparing.preparation import Event
-    from jieneng.storage.preparing.steps import Wish
+    from jieneng.storage.preparing.steps import PrepareOptions
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.command(
     help=tr(
-        "Prepare the database of [store]: say what the server is and what it can't do, make "
-        "database or bucket, retention, and accounts with least rights for ingest, analytics and "
-        "Grafana. A second run changes nothing. Exit code 1 if the retention is too short."
+        "Prepare the database of [store]: report the server and its limits, create database or "
+        "bucket, set the retention, and create accounts with least privilege for ingest, analytics "
+        "and Grafana. A second run changes nothing. Exit code 1 if the retention is too short."
     ),
     epilog=examples(
         "jieneng ingest prepare --site my-site --dry-run",
@@ -34,29 +34,29 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 )
 @site_option
 @config_option("ingest.toml")
-@click.option("--dry-run", is_flag=True, help=tr("Say what would be made, and change nothing."))
+@click.option("--dry-run", is_flag=True, help=tr("Report only; change nothing."))
 @click.option(
     "--retention-days",
     type=click.IntRange(min=0),
     metavar=tr("DAYS"),
-    help=tr("Keep points for so many days, 0 without end; left as it is where omitted."),
+    help=tr("Days for which points are kept; 0: without end. Unchanged if omitted."),
 )
 @click.option("--org", help=tr("Organisation of InfluxDB 2, if the token sees several."))
 @click.option("--admin-user", help=tr("Administrator of InfluxDB 1.x or openGemini."))
 @click.option(
     "--admin-password-file",
     type=_FILE,
-    help=tr("File with the administrator's password; else JIENENG_ADMIN_PASSWORD."),
+    help=tr("File with the administrator's password; if omitted, JIENENG_ADMIN_PASSWORD is used."),
 )
 @click.option(
     "--admin-token-file",
     type=_FILE,
-    help=tr("File with an operator's token of InfluxDB 2; else JIENENG_ADMIN_TOKEN."),
+    help=tr("File with an operator token of InfluxDB 2; if omitted, JIENENG_ADMIN_TOKEN is used."),
 )
 @click.option(
     "--token-dir",
     type=click.Path(path_type=Path, file_okay=False),
-    help=tr("Write new passwords and tokens into files of this folder; printed once if omitted."),
+    help=tr("Folder for files with the new passwords and tokens; printed once if omitted."),
 )
 def prepare(
     site_dir: Path,
@@ -73,7 +73,7 @@ def prepare(
     from jieneng.site_folder import load, read_settings
     from jieneng.storage import embedded_file
     from jieneng.storage.influx_http import Credentials, read_secret
-    from jieneng.storage.preparing.steps import Wish
+    from jieneng.storage.preparing.steps import PrepareOptions
 
     folder = load(site_dir)
     settings = read_settings(site_dir / config_file, IngestSettings).store
@@ -86,7 +86,7 @@ def prepare(
         return read_secret(str(path) if path else None, variable)
 
     now_ms = SystemClock().now_ms()
-    wish = Wish(
+    options = PrepareOptions(
         database=settings.database,
         retention_s=None if retention_days is None else retention_days * 86400,
         org=org,
@@ -100,11 +100,11 @@ def prepare(
         username=admin_user,
         password=secret(admin_password_file, "JIENENG_ADMIN_PASSWORD"),
     )
-    sys.exit(run_once(_prepare_server(settings, credentials, wish)))
+    sys.exit(run_once(_prepare_server(settings, credentials, options)))
 
 
 async def _prepare_server(
-    settings: "StoreSettings", credentials: "Credentials", wish: "Wish"
+    settings: "StoreSettings", credentials: "Credentials", options: "PrepareOptions"
 ) -> int:
     """Prepare a server, print each thing as it is made, and return the exit code."""
     from jieneng.storage.preparing.preparation import prepare_server
@@ -112,7 +112,7 @@ async def _prepare_server(
 
     states: list[State] = []
     is_faulty = False
-    async for event in prepare_server(settings, credentials, wish):
+    async for event in prepare_server(settings, credentials, options):
         _print_event(event, settings.url)
         if isinstance(event, Done):
             states.append(event.state)
@@ -120,19 +120,19 @@ async def _prepare_server(
     changed = len(states) - states.count(State.THERE)
     if states and not changed:
         click.echo(tr("Nothing to change."))
-    elif states and wish.dry_run:
-        click.echo(tr("Nothing was changed. Repeat it without --dry-run to make these."))
+    elif states and options.dry_run:
+        click.echo(tr("Nothing was changed. Run it without --dry-run to create these."))
     return int(is_faulty)
 
 
 def _print_event(event: "Event", url: str) -> None:
-    from jieneng.storage.preparing.server_kinds import Server
     from jieneng.storage.preparing.steps import Done, Note, Secret, State
+    from jieneng.storage.server_kinds import Server
 
     states = {
-        State.THERE: tr("there: {thing}"),
-        State.MADE: tr("made: {thing}"),
-        State.WOULD: tr("would make: {thing}"),
+        State.THERE: tr("exists: {thing}"),
+        State.MADE: tr("created: {thing}"),
+        State.WOULD: tr("would create: {thing}"),
     }
     match event:
         case Server(kind, version):
@@ -143,7 +143,7 @@ def _print_event(event: "Event", url: str) -> None:
         case Note(text, values, is_fault):
             click.echo(("! " if is_fault else "- ") + tr(text).format_map(values))
         case Secret(owner, text, None):
-            said = tr("secret of {owner}, told only now: {secret}")
+            said = tr("secret of {owner}, shown only once: {secret}")
             click.echo(said.format(owner=owner, secret=text))
         case Secret(owner, _, path):
             click.echo(tr("secret of {owner}: {path}").format(owner=owner, path=path))
@@ -163,13 +163,13 @@ def _prepare_file(
 
     thing = tr("store {path}").format(path=file)
     if file.exists():
-        click.echo(tr("there: {thing}").format(thing=thing))
+        click.echo(tr("exists: {thing}").format(thing=thing))
     elif dry_run:
-        click.echo(tr("would make: {thing}").format(thing=thing))
+        click.echo(tr("would create: {thing}").format(thing=thing))
     else:
         run_once(make())
-        click.echo(tr("made: {thing}").format(thing=thing))
-    click.echo("- " + tr("A file needs no accounts, and keeps its points without end."))
+        click.echo(tr("created: {thing}").format(thing=thing))
+    click.echo("- " + tr("A file needs no accounts and keeps its points without end."))
 
 
 def _base_year_ms(folder: "SiteFolder", now_ms: int) -> int | None:

@@ -18,6 +18,7 @@ import msgspec
 
 from jieneng.metering.errors import ConfigError, Problem, StoreUnavailable
 from jieneng.storage import influxql
+from jieneng.storage.server_kinds import INFLUX_2, recognise
 from jieneng.storage.settings import StoreSettings
 from jieneng.storage.write_answers import (
     Verdict,
@@ -63,6 +64,18 @@ class Ping(msgspec.Struct, frozen=True):
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+
+class _RetentionRule(msgspec.Struct, rename={"every_s": "everySeconds"}):
+    every_s: float = 0.0
+
+
+class _Bucket(msgspec.Struct, rename={"rules": "retentionRules"}):
+    rules: list[_RetentionRule] = []
+
+
+class _Buckets(msgspec.Struct):
+    buckets: list[_Bucket]
 
 
 class InfluxHttp:
@@ -134,6 +147,36 @@ class InfluxHttp:
             "GET", "/ping", params={}, timeout=self._total_timeout()
         ) as response:
             return Ping(response.status, response.headers, await response.read())
+
+    async def retention_s(self) -> float | None:
+        """Return the time for which the database keeps points [s]; None if without end."""
+        told = await self.ping()
+        if recognise(told.headers, told.body).kind == INFLUX_2:
+            return await self._bucket_retention_s()
+        return influxql.retention_s(
+            await self.ask("GET", influxql.show_retention(self._settings.database))
+        )
+
+    async def _bucket_retention_s(self) -> float | None:
+        """Ask the API of 2.x, whose InfluxQL says of every bucket that it keeps all."""
+        async with self._request(
+            "GET",
+            "/api/v2/buckets",
+            params={"name": self._settings.database},
+            timeout=self._total_timeout(),
+        ) as response:
+            body = await response.read()
+        if response.status in (401, 403):
+            raise self._unauthorized(f"{response.status} {error_words(body)}")
+        if response.status == 404:
+            raise DatabaseMissing
+        try:
+            found = msgspec.json.decode(body, type=_Buckets).buckets
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise self.unavailable(f"{response.status} {error_words(body)}") from error
+        if not found:
+            raise DatabaseMissing
+        return sum(rule.every_s for rule in found[0].rules) or None
 
     async def close(self) -> None:
         """Close the connections."""

@@ -101,18 +101,18 @@ def test_influxdb_2_gets_bucket_mapping_and_three_tokens(influx2: Influx2, tmp_p
     name = f"t{uuid4().hex}"
     site = site_with(tmp_path / "site", influx2.url, name)
     (tmp_path / "operator").write_text(influx2.token)
-    wish = ("ingest", "prepare", "--site", site, "--admin-token-file", tmp_path / "operator")
+    command = ("ingest", "prepare", "--site", site, "--admin-token-file", tmp_path / "operator")
 
-    dry = run.jieneng(*wish, "--dry-run")
+    dry = run.jieneng(*command, "--dry-run")
     assert dry.returncode == 0, dry.stderr
     assert f"{influx2.url} is InfluxDB 2.x v2.9.1" in dry.stdout
-    assert dry.stdout.count("would make:") == 5
+    assert dry.stdout.count("would create:") == 5
     assert "Nothing was changed" in dry.stdout
     assert influx2.call("GET", f"/api/v2/buckets?name={name}")["buckets"] == []
 
-    done = run.jieneng(*wish, "--token-dir", tmp_path / "tokens")
+    done = run.jieneng(*command, "--token-dir", tmp_path / "tokens")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("made:") == 5
+    assert done.stdout.count("created:") == 5
     files = {path.name: path for path in (tmp_path / "tokens").iterdir()}
     assert set(files) == {"ingest.token", "analytics.token", "grafana.token"}
     assert {stat.S_IMODE(path.stat().st_mode) for path in files.values()} == {0o600}
@@ -123,9 +123,9 @@ def test_influxdb_2_gets_bucket_mapping_and_three_tokens(influx2: Influx2, tmp_p
     assert mapping["default"]
     assert not mapping.get("virtual")
 
-    again = run.jieneng(*wish, "--token-dir", tmp_path / "tokens")
+    again = run.jieneng(*command, "--token-dir", tmp_path / "tokens")
     assert again.returncode == 0
-    assert again.stdout.count("there:") == 5
+    assert again.stdout.count("exists:") == 5
     assert "Nothing to change" in again.stdout
     tokens = influx2.call("GET", "/api/v2/authorizations")["authorizations"]
     assert len([one for one in tokens if one["description"].startswith(name)]) == 3
@@ -135,12 +135,12 @@ def test_tokens_without_a_folder_are_printed_once(influx2: Influx2, tmp_path: Pa
     name = f"t{uuid4().hex}"
     site = site_with(tmp_path / "site", influx2.url, name)
     (tmp_path / "operator").write_text(influx2.token)
-    wish = ("ingest", "prepare", "--site", site, "--admin-token-file", tmp_path / "operator")
-    done = run.jieneng(*wish)
-    lines = [line for line in done.stdout.splitlines() if "told only now" in line]
+    command = ("ingest", "prepare", "--site", site, "--admin-token-file", tmp_path / "operator")
+    done = run.jieneng(*command)
+    lines = [line for line in done.stdout.splitlines() if "shown only once" in line]
     who = {line.split()[3].strip(","): f"Token {line.split()[-1]}" for line in lines}
     assert_least_rights(influx2.url, name, who)
-    assert "told only now" not in run.jieneng(*wish).stdout
+    assert "shown only once" not in run.jieneng(*command).stdout
 
 
 def test_a_secret_replaces_no_file_and_its_token_is_not_made(
@@ -156,7 +156,7 @@ def test_a_secret_replaces_no_file_and_its_token_is_not_made(
         *("--token-dir", tmp_path / "tokens"),
     )
     assert done.returncode == 2
-    assert "ingest.token can't be made" in done.stderr
+    assert "ingest.token can't be created" in done.stderr
     assert (tmp_path / "tokens" / "ingest.token").read_text() == "of another site"
     tokens = influx2.call("GET", "/api/v2/authorizations")["authorizations"]
     assert not [one for one in tokens if one["description"].startswith(name)]
@@ -167,21 +167,21 @@ def test_influxdb_1_with_logins_gets_database_and_three_users(
 ) -> None:
     site = site_with(tmp_path / "site", guarded_influx.url, "centre")
     (tmp_path / "root").write_text(ROOT_PASSWORD)
-    wish = (
+    command = (
         *("ingest", "prepare", "--site", site, "--admin-user", "root"),
         *("--admin-password-file", tmp_path / "root", "--retention-days", 4000),
     )
 
-    dry = run.jieneng(*wish, "--dry-run")
+    dry = run.jieneng(*command, "--dry-run")
     assert dry.returncode == 0, dry.stderr
     assert "is InfluxDB 1.x 1.6.7" in dry.stdout
-    assert dry.stdout.count("would make:") == 8
+    assert dry.stdout.count("would create:") == 8
     root = basic("root", ROOT_PASSWORD)
     assert "centre" not in call(guarded_influx.url, "/query", root, q="SHOW DATABASES")[1]
 
-    done = run.jieneng(*wish, "--token-dir", tmp_path / "secrets")
+    done = run.jieneng(*command, "--token-dir", tmp_path / "secrets")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("made:") == 8
+    assert done.stdout.count("created:") == 8
     who = {
         path.stem: basic(f"centre_{path.stem}", path.read_text().strip())
         for path in (tmp_path / "secrets").iterdir()
@@ -190,9 +190,9 @@ def test_influxdb_1_with_logins_gets_database_and_three_users(
     policies = call(guarded_influx.url, "/query", root, q='SHOW RETENTION POLICIES ON "centre"')[1]
     assert json.loads(policies)["results"][0]["series"][0]["values"][0][1] == "96000h0m0s"
 
-    again = run.jieneng(*wish, "--token-dir", tmp_path / "secrets")
+    again = run.jieneng(*command, "--token-dir", tmp_path / "secrets")
     assert again.returncode == 0
-    assert again.stdout.count("there:") == 8
+    assert again.stdout.count("exists:") == 8
     assert "Nothing to change" in again.stdout
 
 
@@ -200,33 +200,33 @@ def test_without_logins_no_users_are_made_and_the_open_door_is_told(
     influx: Influx, tmp_path: Path
 ) -> None:
     name = f"t{uuid4().hex}"
-    wish = ("ingest", "prepare", "--site", site_with(tmp_path / "site", influx.url, name))
-    done = run.jieneng(*wish)
+    command = ("ingest", "prepare", "--site", site_with(tmp_path / "site", influx.url, name))
+    done = run.jieneng(*command)
     assert done.returncode == 0
-    assert f"made: database {name}" in done.stdout
-    assert "Authentication is off" in done.stdout
-    assert "user" not in [line for line in done.stdout.splitlines() if line.startswith("made")]
-    assert "Nothing to change" in run.jieneng(*wish).stdout
+    assert f"created: database {name}" in done.stdout
+    assert "Authentication is disabled" in done.stdout
+    assert "user" not in [line for line in done.stdout.splitlines() if line.startswith("created")]
+    assert "Nothing to change" in run.jieneng(*command).stdout
 
 
 def test_a_retention_shorter_than_the_base_year_is_told(influx: Influx, tmp_path: Path) -> None:
     name = f"t{uuid4().hex}"
-    wish = ("ingest", "prepare", "--site", site_with(tmp_path / "site", influx.url, name))
+    command = ("ingest", "prepare", "--site", site_with(tmp_path / "site", influx.url, name))
     for more in (("--dry-run",), ()):
-        done = run.jieneng(*wish, "--retention-days", 30, *more)
+        done = run.jieneng(*command, "--retention-days", 30, *more)
         assert done.returncode == 1
         assert "kept for 30 days, but the plan's base year began" in done.stdout
-    assert run.jieneng(*wish).returncode == 1
-    assert run.jieneng(*wish, "--retention-days", 0).returncode == 0
+    assert run.jieneng(*command).returncode == 1
+    assert run.jieneng(*command, "--retention-days", 0).returncode == 0
 
 
 def test_a_retention_that_would_delete_readings_is_refused(influx: Influx, tmp_path: Path) -> None:
     name = f"t{uuid4().hex}"
-    wish = ("ingest", "prepare", "--site", site_with(tmp_path / "site", influx.url, name))
-    assert run.jieneng(*wish).returncode == 0
+    command = ("ingest", "prepare", "--site", site_with(tmp_path / "site", influx.url, name))
+    assert run.jieneng(*command).returncode == 0
     line = b"water,meter=m volume_m3=1 1600000000000"
     assert call(influx.url, "/write", None, line, db=name, precision="ms")[0] == 204
-    done = run.jieneng(*wish, "--retention-days", 30)
+    done = run.jieneng(*command, "--retention-days", 30)
     assert done.returncode == 2
     assert "would delete readings" in done.stderr
     assert reads_water(influx.url, name)
@@ -266,17 +266,17 @@ async def test_what_is_no_database_is_not_changed(tmp_path: Path) -> None:
         site = await asyncio.to_thread(site_with, tmp_path / "site", url, "centre")
         done = await asyncio.to_thread(run.jieneng, "ingest", "prepare", "--site", site)
     assert done.returncode == 0
-    assert "does not say what it is" in done.stdout
+    assert "does not identify itself" in done.stdout
     assert methods == {("GET", "/ping")}
 
 
 def test_a_file_is_made_once(tmp_path: Path) -> None:
     run.jieneng("init", tmp_path / "site")
-    wish = ("ingest", "prepare", "--site", tmp_path / "site")
-    assert "would make: store" in run.jieneng(*wish, "--dry-run").stdout
+    command = ("ingest", "prepare", "--site", tmp_path / "site")
+    assert "would create: store" in run.jieneng(*command, "--dry-run").stdout
     assert not (tmp_path / "site" / "store.sqlite").exists()
-    assert "made: store" in run.jieneng(*wish).stdout
-    assert "there: store" in run.jieneng(*wish).stdout
+    assert "created: store" in run.jieneng(*command).stdout
+    assert "exists: store" in run.jieneng(*command).stdout
 
 
 def test_without_the_client_of_influxdb_2_the_command_says_how_to_install_it(

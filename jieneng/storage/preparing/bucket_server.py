@@ -3,7 +3,7 @@
 The client is an optional extra of the package, imported here alone. Its calls block, so they run in
 a thread.
 
-Law: a token is known by its description; a second token of the same description is never made.
+Law: a token is identified by its description; no second token of a description is created.
 
 Source: influxdb-client 1.50 (BucketsApi, DBRPsService, AuthorizationsApi).
 """
@@ -28,20 +28,20 @@ _POLICY = "autogen"
 async def prepare_bucket(
     url: str, token: str, timeout_s: float, steps: Steps
 ) -> AsyncIterator[Done | Note | Secret]:
-    """Make what is missing, and yield each thing.
+    """Create what is missing, and yield one event for each thing.
 
     Args:
         url: address of the server.
         token: an operator's or all-access token.
         timeout_s: time-out of a request [s].
-        steps: does them, or only says them.
+        steps: runs or reports the steps.
     """
     try:
         from influxdb_client import InfluxDBClient
     except ImportError as error:
         raise UsageError(
-            "InfluxDB 2 is prepared by influxdb-client, which is not installed. "
-            "Run pip install 'jieneng[influx2]', then repeat the command."
+            "preparing InfluxDB 2 needs influxdb-client, which is not installed. "
+            "Run pip install 'jieneng[influx2]', then run this command again."
         ) from error
     with InfluxDBClient(url, token, timeout=int(timeout_s * 1000)) as client:
         async for event in _Bucket(client, url, steps).prepare():
@@ -49,31 +49,31 @@ async def prepare_bucket(
 
 
 class _Bucket:
-    """A bucket that is prepared by an open client."""
+    """Preparation of one bucket with an open client."""
 
     def __init__(self, client: "InfluxDBClient", url: str, steps: Steps) -> None:
         self._client = client
         self._url = url
         self._steps = steps
-        self._wish = steps.wish
+        self._options = steps.options
         self._org_id = ""
         self._bucket: Any = None  # the client's classes have no types of their own
 
     async def prepare(self) -> AsyncIterator[Done | Note | Secret]:
-        """Make what is missing, and yield each thing."""
+        """Create what is missing, and yield one event for each thing."""
         self._org_id = await self._find_org()
         self._bucket = await self._find_bucket()
         yield await self._steps.do(
             "bucket {bucket}",
-            {"bucket": self._wish.database},
+            {"bucket": self._options.database},
             is_there=self._bucket is not None,
             action=self._make_bucket,
         )
-        if self._wish.retention_s is not None:
+        if self._options.retention_s is not None:
             yield await self._retention()
         yield await self._steps.do(
             "mapping of bucket {bucket} to database {bucket}",
-            {"bucket": self._wish.database},
+            {"bucket": self._options.database},
             is_there=await self._has_mapping(),
             action=self._make_mapping,
         )
@@ -86,7 +86,7 @@ class _Bucket:
                 yield event
 
     async def _call(self, work: Callable[[], _Result]) -> _Result:
-        """Run a call of the client in a thread, and raise what went wrong as ours."""
+        """Run a call of the client in a thread, and convert its errors."""
         from influxdb_client.rest import ApiException
         from urllib3.exceptions import HTTPError
 
@@ -110,10 +110,10 @@ class _Bucket:
 
     async def _find_org(self) -> str:
         orgs = await self._call(self._client.organizations_api().find_organizations)
-        named = [one for one in orgs if self._wish.org in (None, one.name)]
+        named = [one for one in orgs if self._options.org in (None, one.name)]
         if len(named) != 1:
             raise UsageError(
-                "the token sees these organisations: {names}. Name one with --org.",
+                "the token can access these organisations: {names}. Choose one with --org.",
                 names=", ".join(one.name for one in orgs) or "-",
             )
         return str(named[0].id)
@@ -124,7 +124,7 @@ class _Bucket:
         def find() -> Any:
             try:
                 return self._client.buckets_api().find_buckets(
-                    name=self._wish.database, org_id=self._org_id
+                    name=self._options.database, org_id=self._org_id
                 )
             except ApiException as error:
                 if error.status == 404:
@@ -137,14 +137,14 @@ class _Bucket:
     def _rules(self) -> list[Any]:
         from influxdb_client import BucketRetentionRules
 
-        if not self._wish.retention_s:
+        if not self._options.retention_s:
             return []
-        return [BucketRetentionRules(type="expire", every_seconds=self._wish.retention_s)]
+        return [BucketRetentionRules(type="expire", every_seconds=self._options.retention_s)]
 
     async def _make_bucket(self) -> None:
         self._bucket = await self._call(
             lambda: self._client.buckets_api().create_bucket(
-                bucket_name=self._wish.database,
+                bucket_name=self._options.database,
                 retention_rules=self._rules(),
                 org_id=self._org_id,
             )
@@ -153,7 +153,7 @@ class _Bucket:
     async def _retention(self) -> Done:
         rules = self._bucket.retention_rules if self._bucket else self._rules()
         kept_s = next((rule.every_seconds for rule in rules if rule.type == "expire"), 0)
-        wished_s = self._wish.retention_s or 0
+        wanted_s = self._options.retention_s or 0
 
         async def change() -> None:
             self._bucket.retention_rules = self._rules()
@@ -161,8 +161,8 @@ class _Bucket:
 
         return await self._steps.do(
             "retention of {database}: {days} days (0: without end)",
-            {"database": self._wish.database, "days": wished_s // 86400},
-            is_there=kept_s == wished_s,
+            {"database": self._options.database, "days": wanted_s // 86400},
+            is_there=kept_s == wanted_s,
             action=change,
         )
 
@@ -173,7 +173,7 @@ class _Bucket:
 
         service = DBRPsService(self._client.api_client)
         found = await self._call(
-            lambda: service.get_dbr_ps(org_id=self._org_id, db=self._wish.database)
+            lambda: service.get_dbr_ps(org_id=self._org_id, db=self._options.database)
         )
         # 2.9 also maps a bucket by its name; such a mapping is virtual, and lists as one.
         return any(
@@ -187,7 +187,7 @@ class _Bucket:
         mapping = DBRPCreate(
             org_id=self._org_id,
             bucket_id=self._bucket.id,
-            database=self._wish.database,
+            database=self._options.database,
             retention_policy=_POLICY,
             default=True,
         )
@@ -197,7 +197,7 @@ class _Bucket:
     async def _token(
         self, account: Account, there: set[str | None]
     ) -> AsyncIterator[Done | Secret]:
-        owner = f"{self._wish.database} {account.name}"
+        owner = f"{self._options.database} {account.name}"
         made: list[Secret] = []
 
         async def make() -> str:
@@ -208,11 +208,11 @@ class _Bucket:
 
         rights = {(True, False): "READ", (False, True): "WRITE", (True, True): "READ, WRITE"}
         yield await self._steps.do(
-            "token {owner}: may {rights} in {database}",
+            "token {owner} has {rights} on {database}",
             {
                 "owner": owner,
                 "rights": rights[account.reads, account.writes],
-                "database": self._wish.database,
+                "database": self._options.database,
             },
             is_there=owner in there,
             action=make_token,

@@ -1,6 +1,6 @@
 """Prepare an InfluxDB 1.x or openGemini: database, retention policy, users and grants.
 
-Law: users are made only where authentication is on; elsewhere they would protect nothing.
+Law: users are created only if authentication is enabled; otherwise they would protect nothing.
 
 Source: InfluxDB 1.8 documentation, "Authentication and authorization", "Database management".
 """
@@ -15,61 +15,61 @@ from jieneng.storage.preparing.steps import ACCOUNTS, Account, Done, Note, Secre
 #: Rights as GRANT takes them and SHOW GRANTS tells them, by (reads, writes).
 _GRANT = {(True, False): "READ", (False, True): "WRITE", (True, True): "ALL"}
 _TOLD = {"READ": "READ", "WRITE": "WRITE", "ALL": "ALL PRIVILEGES"}
-#: openGemini wants a capital, a small letter, a digit and a sign in each password.
+#: openGemini requires an upper-case and a lower-case letter, a digit and a sign.
 _SIGNS = "-Aa1"
 
 
 async def prepare_influxql(
     admin: InfluxHttp, anonymous: InfluxHttp, steps: Steps
 ) -> AsyncIterator[Done | Note | Secret]:
-    """Make what is missing, and yield each thing.
+    """Create what is missing, and yield one event for each thing.
 
     Args:
         admin: connections of an administrator.
         anonymous: connections without credentials.
-        steps: does them, or only says them.
+        steps: runs or reports the steps.
     """
-    wish = steps.wish
+    options = steps.options
     names = influxql.rows(await admin.ask("GET", "SHOW DATABASES"))
-    has_database = {"name": wish.database} in names
+    has_database = {"name": options.database} in names
     yield await steps.do(
         "database {database}",
-        {"database": wish.database},
+        {"database": options.database},
         is_there=has_database,
-        action=lambda: admin.ask("POST", influxql.create_database(wish.database)),
+        action=lambda: admin.ask("POST", influxql.create_database(options.database)),
     )
-    if wish.retention_s is not None:
+    if options.retention_s is not None:
         yield await _retention(admin, steps, has_database=has_database)
     if not await _wants_login(anonymous):
         yield Note(
-            "Authentication is off: whoever reaches the port may read and write. Set auth-enabled "
-            "in [http] of its configuration, and prepare it again."
+            "Authentication is disabled: anyone who reaches the port can read and write. Set "
+            "auth-enabled = true in [http] of its configuration, then run this command again."
         )
         return
     users = {row["user"] for row in influxql.rows(await admin.ask("GET", "SHOW USERS"))}
     for account in ACCOUNTS:
-        user = f"{wish.database}_{account.name}"
+        user = f"{options.database}_{account.name}"
         async for event in _user(admin, steps, account, user, has_user=user in users):
             yield event
         yield await _grant(admin, steps, account, user, has_user=user in users)
 
 
 async def _retention(admin: InfluxHttp, steps: Steps, *, has_database: bool) -> Done:
-    wish = steps.wish
+    options = steps.options
     blocks = []
-    if has_database or not wish.dry_run:
-        blocks = await admin.ask("GET", influxql.show_retention(wish.database))
+    if has_database or not options.dry_run:
+        blocks = await admin.ask("GET", influxql.show_retention(options.database))
     policy = next((r["name"] for r in influxql.rows(blocks) if r["default"]), "autogen")
-    wished_s = wish.retention_s or 0
-    duration = f"{wished_s}s" if wished_s else "INF"
+    wanted_s = options.retention_s or 0
+    duration = f"{wanted_s}s" if wanted_s else "INF"
     statement = (
         f"ALTER RETENTION POLICY {influxql.identifier(str(policy))} "
-        f"ON {influxql.identifier(wish.database)} DURATION {duration}"
+        f"ON {influxql.identifier(options.database)} DURATION {duration}"
     )
     return await steps.do(
         "retention of {database}: {days} days (0: without end)",
-        {"database": wish.database, "days": wished_s // 86400},
-        is_there=(influxql.retention_s(blocks) or 0) == wished_s,
+        {"database": options.database, "days": wanted_s // 86400},
+        is_there=(influxql.retention_s(blocks) or 0) == wanted_s,
         action=lambda: admin.ask("POST", statement),
     )
 
@@ -106,18 +106,18 @@ async def _user(
 async def _grant(
     admin: InfluxHttp, steps: Steps, account: Account, user: str, *, has_user: bool
 ) -> Done:
-    wish, rights = steps.wish, _GRANT[account.reads, account.writes]
+    options, rights = steps.options, _GRANT[account.reads, account.writes]
     grants = []
     if has_user:
         statement = f"SHOW GRANTS FOR {influxql.identifier(user)}"
         grants = influxql.rows(await admin.ask("GET", statement))
     return await steps.do(
-        "user {user} may {rights} in {database}",
-        {"user": user, "rights": rights, "database": wish.database},
-        is_there={"database": wish.database, "privilege": _TOLD[rights]} in grants,
+        "user {user} has {rights} on {database}",
+        {"user": user, "rights": rights, "database": options.database},
+        is_there={"database": options.database, "privilege": _TOLD[rights]} in grants,
         action=lambda: admin.ask(
             "POST",
-            f"GRANT {rights} ON {influxql.identifier(wish.database)} "
+            f"GRANT {rights} ON {influxql.identifier(options.database)} "
             f"TO {influxql.identifier(user)}",
         ),
     )

@@ -1,9 +1,9 @@
-"""Prepare the server of `[store]`: say what it is, make what is missing, compare its retention.
+"""Prepare the server of `[store]`: recognise it, create what is missing, check its retention.
 
 Laws:
 
 - A retention that would delete stored readings is refused before anything is changed.
-- A retention shorter than the readings in the store or the plan's base year is told as a fault.
+- A retention that does not reach back to the oldest reading or to the base year is a fault.
 """
 
 from collections.abc import AsyncIterator
@@ -15,8 +15,9 @@ from jieneng.storage import influxql
 from jieneng.storage.influx_http import AccessRefused, Credentials, DatabaseMissing, InfluxHttp
 from jieneng.storage.preparing.bucket_server import prepare_bucket
 from jieneng.storage.preparing.influxql_server import prepare_influxql
-from jieneng.storage.preparing.server_kinds import Server, recognise
-from jieneng.storage.preparing.steps import Done, Note, Secret, Steps, Wish
+from jieneng.storage.preparing.steps import Done, Note, PrepareOptions, Secret, Steps
+from jieneng.storage.retention import is_shorter
+from jieneng.storage.server_kinds import Server, recognise
 from jieneng.storage.settings import StoreSettings
 
 Event: TypeAlias = Server | Done | Note | Secret
@@ -25,17 +26,17 @@ _DAY_MS = 86_400_000
 
 
 async def prepare_server(
-    settings: StoreSettings, credentials: Credentials, wish: Wish
+    settings: StoreSettings, credentials: Credentials, options: PrepareOptions
 ) -> AsyncIterator[Event]:
-    """Prepare a server, and yield each thing that was there, was made or would be made.
+    """Prepare a server, and yield one event for each thing.
 
     Args:
         settings: the table `[store]`.
         credentials: those of an administrator.
-        wish: what is to be made.
+        options: options of the command.
 
     Raises:
-        UsageError: the wish can't be fulfilled as it is.
+        UsageError: the options or the credentials do not suit the server.
     """
     admin = InfluxHttp(settings, credentials)
     anonymous = InfluxHttp(settings, Credentials())
@@ -48,8 +49,8 @@ async def prepare_server(
         if server.kind.prepared_by == "nothing":
             return
         first_ms = await _first_reading_ms(admin)
-        _check_wish(wish, first_ms)
-        steps = Steps(wish)
+        _check_options(options, first_ms, await _kept_s(admin))
+        steps = Steps(options)
         made = (
             prepare_influxql(admin, anonymous, steps)
             if server.kind.prepared_by == "influxql"
@@ -57,11 +58,11 @@ async def prepare_server(
         )
         async for event in made:
             yield event
-        for fault in await _retention_faults(admin, wish, first_ms):
+        for fault in await _retention_faults(admin, options, first_ms):
             yield fault
     except AccessRefused as error:
         raise UsageError(
-            "the server at {url} wants an administrator ({reason}). Give --admin-user and "
+            "the server at {url} requires an administrator ({reason}). Give --admin-user and "
             "--admin-password-file or, for InfluxDB 2, --admin-token-file.",
             url=admin.url,
             reason=error.values["reason"],
@@ -71,15 +72,15 @@ async def prepare_server(
         await anonymous.close()
 
 
-def _check_wish(wish: Wish, first_ms: int | None) -> None:
-    if not wish.retention_s or first_ms is None:
+def _check_options(options: PrepareOptions, first_ms: int | None, kept_s: float | None) -> None:
+    if not options.retention_s or options.retention_s == kept_s or first_ms is None:
         return
-    if wish.now_ms - first_ms > wish.retention_s * 1000:
+    if is_shorter(options.retention_s, first_ms, options.now_ms):
         raise UsageError(
             "a retention of {days} days would delete readings: the oldest is {age} days old. "
-            "Wish for a longer one, or 0 for one without end.",
-            days=wish.retention_s // 86400,
-            age=_days(wish.now_ms - first_ms),
+            "Give a longer one, or 0 for one without end.",
+            days=options.retention_s // 86400,
+            age=_days(options.now_ms - first_ms),
         )
 
 
@@ -96,26 +97,28 @@ async def _first_reading_ms(admin: InfluxHttp) -> int | None:
     return min(times, default=None)
 
 
-async def _retention_faults(admin: InfluxHttp, wish: Wish, first_ms: int | None) -> list[Note]:
-    kept_s: float | None = wish.retention_s
-    if not wish.dry_run or kept_s is None:
-        kept_s = await _kept_s(admin, wish.database)
+async def _retention_faults(
+    admin: InfluxHttp, options: PrepareOptions, first_ms: int | None
+) -> list[Note]:
+    kept_s: float | None = options.retention_s
+    if not options.dry_run or kept_s is None:
+        kept_s = await _kept_s(admin)
     return [
-        Note(text, {"days": int(kept_s // 86400), "age": _days(wish.now_ms - since_ms)}, True)
-        for text, since_ms in _needs(wish, first_ms)
-        if kept_s and since_ms is not None and wish.now_ms - since_ms > kept_s * 1000
+        Note(text, {"days": int(kept_s // 86400), "age": _days(options.now_ms - since_ms)}, True)
+        for text, since_ms in _needs(options, first_ms)
+        if kept_s and since_ms is not None and is_shorter(kept_s, since_ms, options.now_ms)
     ]
 
 
-async def _kept_s(admin: InfluxHttp, database: str) -> float | None:
+async def _kept_s(admin: InfluxHttp) -> float | None:
     try:
-        return influxql.retention_s(await admin.ask("GET", influxql.show_retention(database)))
-    except DatabaseMissing:  # a dry run made none
+        return await admin.retention_s()
+    except DatabaseMissing:  # not created yet, or a dry run
         return None
 
 
-def _needs(wish: Wish, first_ms: int | None) -> list[tuple[Msgid, int | None]]:
-    """Return what a retention has to reach back to."""
+def _needs(options: PrepareOptions, first_ms: int | None) -> list[tuple[Msgid, int | None]]:
+    """Return the times that a retention has to reach back to, each with the text of its fault."""
     readings: Msgid = (
         "points are kept for {days} days, but the oldest reading is {age} days old: it will be "
         "deleted. Prepare with a longer --retention-days, or 0."
@@ -124,7 +127,7 @@ def _needs(wish: Wish, first_ms: int | None) -> list[tuple[Msgid, int | None]]:
         "points are kept for {days} days, but the plan's base year began {age} days ago: no "
         "figure can be compared with it. Prepare with a longer --retention-days, or 0."
     )
-    return [(readings, first_ms), (plan, wish.base_year_ms)]
+    return [(readings, first_ms), (plan, options.base_year_ms)]
 
 
 def _days(span_ms: int) -> int:

@@ -1,10 +1,10 @@
-"""Do a step of a preparation, or only say it, and hand out the secrets that it makes.
+"""Do the steps of a preparation, or only report them, and hand out new secrets.
 
 Laws:
 
-- What is there stays as it is; a dry run does nothing.
-- A secret is told as soon as it is made, so that no later failure loses it. Its file is made before
-  it, with mode 0600, and never replaces another file.
+- What exists is not changed; a dry run does nothing.
+- A secret is handed out as soon as it is created, so that no later failure loses it. Its file is
+  created before it, with mode 0600, and never replaces another file.
 """
 
 import os
@@ -34,18 +34,18 @@ ACCOUNTS: Final = (
 )
 
 
-class Wish(msgspec.Struct, frozen=True, kw_only=True):
-    """What a preparation is to make.
+class PrepareOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Options of a preparation.
 
     Attributes:
         database: name of the database or bucket.
-        retention_s: time for which points are kept [s]; 0 without end; None as it is, and without
-            end where it is new.
-        org: organisation of InfluxDB 2; the only one if None.
-        dry_run: True if nothing is to be changed.
+        retention_s: time for which points are kept [s]; 0 without end; None leaves it unchanged,
+            and without end in a new database.
+        org: organisation of InfluxDB 2; None if there is only one.
+        dry_run: True to change nothing.
         secret_dir: folder for the secrets; None to print them.
-        base_year_ms: begin of the plan's base year [UTC, ms]; None without a plan.
-        now_ms: the time [UTC, ms].
+        base_year_ms: start of the plan's base year [UTC, ms]; None without a plan.
+        now_ms: current time [UTC, ms].
     """
 
     database: str
@@ -58,7 +58,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class State(Enum):
-    """What became of a step."""
+    """Result of a step."""
 
     THERE = "there"
     MADE = "made"
@@ -66,7 +66,7 @@ class State(Enum):
 
 
 class Done(msgspec.Struct, frozen=True):
-    """A step: the thing that it is about, and its state."""
+    """A finished step: its thing, and the result."""
 
     text: Msgid
     values: dict[str, object]
@@ -74,7 +74,7 @@ class Done(msgspec.Struct, frozen=True):
 
 
 class Note(msgspec.Struct, frozen=True):
-    """A sentence for the reader; `is_fault` if something is not as it must be."""
+    """A sentence for the reader; `is_fault` if something must be corrected."""
 
     text: Msgid
     values: dict[str, object] = {}
@@ -90,10 +90,10 @@ class Secret(msgspec.Struct, frozen=True):
 
 
 class Steps:
-    """Does the steps of one preparation."""
+    """Steps of one preparation."""
 
-    def __init__(self, wish: Wish) -> None:
-        self.wish = wish
+    def __init__(self, options: PrepareOptions) -> None:
+        self.options = options
 
     async def do(
         self,
@@ -103,10 +103,10 @@ class Steps:
         is_there: bool,
         action: Callable[[], Awaitable[object]],
     ) -> Done:
-        """Do a step unless its thing is there or nothing is to be changed."""
+        """Do a step, unless its thing exists or nothing is to be changed."""
         if is_there:
             return Done(text, values, State.THERE)
-        if self.wish.dry_run:
+        if self.options.dry_run:
             return Done(text, values, State.WOULD)
         await action()
         return Done(text, values, State.MADE)
@@ -114,8 +114,8 @@ class Steps:
     async def make_secret(
         self, owner: str, file_name: str, make: Callable[[], Awaitable[str]]
     ) -> Secret:
-        """Make a secret, and put it into a file of its own if a folder is wished."""
-        folder = self.wish.secret_dir
+        """Create a secret, and write it to its own file if a folder is given."""
+        folder = self.options.secret_dir
         if folder is None:
             return Secret(owner, await make(), None)
         path = folder / file_name
@@ -124,8 +124,8 @@ class Steps:
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except OSError as error:
             raise UsageError(
-                "{path} can't be made for the secret of {owner}: {reason}. Move it away, or name "
-                "another --token-dir.",
+                "{path} can't be created for the secret of {owner}: {reason}. Move that file, or "
+                "give another --token-dir.",
                 path=path,
                 owner=owner,
                 reason=error.strerror,

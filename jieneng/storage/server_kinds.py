@@ -33,42 +33,42 @@ INFLUX_1: Final = ServerKind(
     "InfluxDB 1.x",
     "influxql",
     (
-        "Rights are those of a whole database: the analytics' user can also write readings.",
-        "There are no tokens: each account is a user with a password.",
+        "Privileges apply to a whole database: the user of the analytics can also write readings.",
+        "It has no tokens: each account is a user with a password.",
     ),
 )
 INFLUX_2: Final = ServerKind(
     "InfluxDB 2.x",
     "api",
     (
-        "Rights are those of a whole bucket: the analytics' token can also write readings.",
-        "A token can't be read again: keep it when it is made.",
-        "It has no CREATE DATABASE: a bucket is made here, or in its own interface.",
+        "Privileges apply to a whole bucket: the token of the analytics can also write readings.",
+        "A token can't be read later: keep it when it is created.",
+        "It has no CREATE DATABASE: this command or its own interface creates the bucket.",
     ),
 )
 INFLUX_3: Final = ServerKind(
     "InfluxDB 3 Core",
     "nothing",
     (
-        "It is experimental here: a query may touch at most 432 files, about three days.",
+        "It is experimental: a query can read at most 432 files, about three days.",
         "It has no DELETE: an import can't be undone, and figures without data are not removed.",
-        "It has at most 5 databases, and the first write makes one.",
-        "Every token is an administrator's.",
+        "It has at most 5 databases, and the first write creates one.",
+        "Every token has all privileges.",
     ),
 )
 OPEN_GEMINI: Final = ServerKind(
     "openGemini",
     "influxql",
     (
-        "Rights are those of a whole database: the analytics' user can also write readings.",
-        "The first read after a database was made can be empty: repeat it.",
-        "A count without bounds in time counts a rewritten point twice until it is compacted.",
+        "Privileges apply to a whole database: the user of the analytics can also write readings.",
+        "The first read of a new database can be empty: repeat it.",
+        "A count without time bounds counts a rewritten point twice until it is compacted.",
     ),
 )
 UNKNOWN: Final = ServerKind(
     "unknown",
     "nothing",
-    ("It does not say what it is, so nothing is made: is url in [store] that of a database?",),
+    ("It does not identify itself, so nothing is created. Check url in [store].",),
 )
 
 _BY_MAJOR: Final = {"0": INFLUX_1, "1": INFLUX_1, "2": INFLUX_2, "3": INFLUX_3}

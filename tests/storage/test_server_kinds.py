@@ -4,7 +4,7 @@ import pytest
 
 from jieneng.storage import StoreSettings
 from jieneng.storage.influx_http import InfluxHttp
-from jieneng.storage.preparing.server_kinds import (
+from jieneng.storage.server_kinds import (
     INFLUX_1,
     INFLUX_2,
     INFLUX_3,
