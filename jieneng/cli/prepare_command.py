@@ -138,10 +138,12 @@ def _print_event(event: "Event", url: str) -> None:
         case Server(kind, version):
             said = tr("{url} is {name} {version}")
             click.echo(said.format(url=url, name=kind.name, version=version))
-        case Done(text, values, state):
-            click.echo(states[state].format(thing=tr(text).format_map(values)))
-        case Note(text, values, is_fault):
-            click.echo(("! " if is_fault else "- ") + tr(text).format_map(values))
+        case Done():
+            thing = tr(event.text).format_map(event.values)
+            click.echo(states[event.state].format(thing=thing))
+        case Note():
+            mark = "! " if event.is_fault else "- "
+            click.echo(mark + tr(event.text).format_map(event.values))
         case Secret(owner, text, None):
             said = tr("secret of {owner}, shown only once: {secret}")
             click.echo(said.format(owner=owner, secret=text))

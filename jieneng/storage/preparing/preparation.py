@@ -44,6 +44,7 @@ async def prepare_server(
         ping = await admin.ping()
         server = recognise(ping.headers, ping.body)
         yield server
+        limit: Msgid
         for limit in server.kind.limits:
             yield Note(limit)
         if server.kind.prepared_by == "nothing":
@@ -103,10 +104,30 @@ async def _retention_faults(
     kept_s: float | None = options.retention_s
     if not options.dry_run or kept_s is None:
         kept_s = await _kept_s(admin)
+    if not kept_s:
+        return []
+
+    def values(since_ms: int | None) -> dict[str, object]:
+        return {"days": int(kept_s // 86400), "age": _days(options.now_ms - (since_ms or 0))}
+
+    since = {
+        first_ms: Note(
+            "points are kept for {days} days, but the oldest reading is {age} days old: it will "
+            "be deleted. Prepare with a longer --retention-days, or 0.",
+            values(first_ms),
+            is_fault=True,
+        ),
+        options.base_year_ms: Note(
+            "points are kept for {days} days, but the plan's base year began {age} days ago: no "
+            "figure can be compared with it. Prepare with a longer --retention-days, or 0.",
+            values(options.base_year_ms),
+            is_fault=True,
+        ),
+    }
     return [
-        Note(text, {"days": int(kept_s // 86400), "age": _days(options.now_ms - since_ms)}, True)
-        for text, since_ms in _needs(options, first_ms)
-        if kept_s and since_ms is not None and is_shorter(kept_s, since_ms, options.now_ms)
+        note
+        for since_ms, note in since.items()
+        if since_ms is not None and is_shorter(kept_s, since_ms, options.now_ms)
     ]
 
 
@@ -115,19 +136,6 @@ async def _kept_s(admin: InfluxHttp) -> float | None:
         return await admin.retention_s()
     except DatabaseMissing:  # not created yet, or a dry run
         return None
-
-
-def _needs(options: PrepareOptions, first_ms: int | None) -> list[tuple[Msgid, int | None]]:
-    """Return the times that a retention has to reach back to, each with the text of its fault."""
-    readings: Msgid = (
-        "points are kept for {days} days, but the oldest reading is {age} days old: it will be "
-        "deleted. Prepare with a longer --retention-days, or 0."
-    )
-    plan: Msgid = (
-        "points are kept for {days} days, but the plan's base year began {age} days ago: no "
-        "figure can be compared with it. Prepare with a longer --retention-days, or 0."
-    )
-    return [(readings, first_ms), (plan, options.base_year_ms)]
 
 
 def _days(span_ms: int) -> int:
