@@ -37,7 +37,13 @@ class DatabaseMissing(Exception):
 
 
 class AccessRefused(StoreUnavailable):
-    """The server wants other credentials."""
+    """Credentials that the server does not accept, or not for this request.
+
+    Attributes:
+        is_known: True if the server knows the account, which lacks a privilege (403, not 401).
+    """
+
+    is_known = False
 
 
 class Credentials(msgspec.Struct, frozen=True):
@@ -193,12 +199,14 @@ class InfluxHttp:
         )
 
     def _unauthorized(self, reason: str) -> AccessRefused:
-        return AccessRefused(
+        error = AccessRefused(
             "the database at {url} refuses access ({reason}). Check username and password_file, or "
             "token_file, in [store].",
             url=self.url,
             reason=reason,
         )
+        error.is_known = reason.startswith("403")
+        return error
 
     def _decode_chunk(self, status: int, line: bytes) -> influxql.ResponseChunk:
         try:

@@ -11,9 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
+import msgspec
 import pytest
 from aiohttp import web
 
+from jieneng.metering.schema import Point
+from jieneng.storage import StoreSettings
+from jieneng.storage.influx import InfluxStore
 from tests.cli import run
 from tests.servers import Influx, Influx2
 from tests.storage.refusing_server import serving
@@ -86,6 +90,36 @@ def assert_least_rights(url: str, database: str, who: dict[str, str]) -> None:
     assert not deletes(url, database, who["grafana"])
 
 
+async def assert_the_services_can_work(
+    url: str, database: str, secrets: Path, *, is_token: bool
+) -> None:
+    """Each account is enough for what its service asks of the store."""
+
+    def opened(account: str) -> InfluxStore:
+        file = str(secrets / f"{account}.{'token' if is_token else 'password'}")
+        settings = StoreSettings(kind="influx", url=url, database=database)
+        return InfluxStore(
+            msgspec.structs.replace(settings, token_file=file)
+            if is_token
+            else msgspec.structs.replace(
+                settings, username=f"{database}_{account}", password_file=file
+            )
+        )
+
+    time_ms = int(NOW) + 1
+    point = Point("water", (("meter", "m"), ("site", "s")), (("volume_m3", 1.0),), time_ms)
+    ingest, analytics = opened("ingest"), opened("analytics")
+    for store in (ingest, analytics):
+        await store.prepare()
+        assert (await store.write([point])).written == 1
+    assert await analytics.span("water", where={}) == (time_ms, time_ms)
+    await analytics.delete("water", where={}, start_ms=time_ms, end_ms=time_ms + 1)
+    assert await analytics.span("water", where={}) is None
+    assert await analytics.retention_s() in (None, 4000 * 86400.0)
+    for store in (ingest, analytics):
+        await store.close()
+
+
 @pytest.fixture
 def guarded_influx(tmp_path: Path) -> Iterator[Influx]:
     """An InfluxDB 1.x that wants a login, with the administrator `root`."""
@@ -119,6 +153,7 @@ def test_influxdb_2_gets_bucket_mapping_and_three_tokens(influx2: Influx2, tmp_p
     who = {name.split(".")[0]: f"Token {path.read_text().strip()}" for name, path in files.items()}
     assert not any(key.split()[1] in done.stdout for key in who.values())
     assert_least_rights(influx2.url, name, who)
+    asyncio.run(assert_the_services_can_work(influx2.url, name, tmp_path / "tokens", is_token=True))
     (mapping,) = influx2.call("GET", f"/api/v2/dbrps?db={name}&org=jieneng")["content"]
     assert mapping["default"]
     assert not mapping.get("virtual")
@@ -187,6 +222,11 @@ def test_influxdb_1_with_logins_gets_database_and_three_users(
         for path in (tmp_path / "secrets").iterdir()
     }
     assert_least_rights(guarded_influx.url, "centre", who)
+    asyncio.run(
+        assert_the_services_can_work(
+            guarded_influx.url, "centre", tmp_path / "secrets", is_token=False
+        )
+    )
     policies = call(guarded_influx.url, "/query", root, q='SHOW RETENTION POLICIES ON "centre"')[1]
     assert json.loads(policies)["results"][0]["series"][0]["values"][0][1] == "96000h0m0s"
 
