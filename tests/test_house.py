@@ -30,6 +30,7 @@ IO_ROOMS = {
     "edge_agent.spool.batch_queue",
     "edge_agent.spool.batch_writer",
     "edge_agent.spool.disk_reserve",
+    "edge_agent.spool.parked_batches",
     "edge_agent.spool.rescue",
     "edge_agent.spool.sample_counts",
     "edge_agent.spool.spool",
