@@ -100,9 +100,7 @@ class InfluxStore:
 
     async def retention_s(self) -> float | None:
         """Return the time for which points are kept [s]; None if without end."""
-        return influxql.retention_s(
-            await self._query("GET", influxql.show_retention(self._settings.database))
-        )
+        return await self._with_database(self._http.retention_s)
 
     async def close(self) -> None:
         """Close the connections."""
