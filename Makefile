@@ -11,7 +11,7 @@ FUZZED = $(shell grep -l hypothesis -r tests --include='test_*.py')
 # Tests that run side by side: most of them wait for a server, not for the processor.
 WORKERS ?= 3
 
-.PHONY: help venv demo test quick fuzz lint types bench grafana locale lock clean
+.PHONY: help venv demo services test quick fuzz lint types bench grafana locale lock clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -27,6 +27,9 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 
 demo: venv  ## a simulated centre, end to end; ARGS="--for 60" ends it by itself
 	@$(BIN)/jieneng demo $(ARGS)
+
+services:  ## build InfluxDB 2 for the tests, once a machine (Go and Cargo, 5 minutes)
+	@deploy/services/influxd/build
 
 test: venv lint types  ## the whole suite, lint and types
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)

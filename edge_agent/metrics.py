@@ -54,6 +54,7 @@ class AgentMetrics(Collector):
             ("jieneng_edge_batches_published", "batches published, with resends", sent.published),
             ("jieneng_edge_batches_acked", "batches acknowledged by the ingest", sent.acked),
             ("jieneng_edge_batches_quarantined", "batches that it set aside", sent.quarantined),
+            ("jieneng_edge_batches_parked", "batches passed over by later ones", sent.parked),
             ("jieneng_edge_clock_jumps", "jumps of the system clock so far", clock_trust.jumps),
         )
         for name, text, count in counters:

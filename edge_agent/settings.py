@@ -38,7 +38,7 @@ class SpoolSettings(msgspec.Struct, frozen=True, kw_only=True):
         path: path of the file, relative to the site's folder; `spool-<agent>.sqlite` if omitted.
         max_bytes: most pending payload [bytes]; beyond it the oldest readings are dropped and
             counted. The default holds 30 days of 64 meters with 20 quantities, each read every 15
-        minutes.
+            minutes.
         max_age_days: longest time that a reading waits, in days of a running agent; an older one is
             dropped and counted. The default is a year and the month in which its figures are
             collected: no reading that these still need is dropped while the disk has room.
@@ -65,9 +65,9 @@ class PublishSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         window: most batches in flight at a time. All agents of a site together should stay below
-            what the broker queues for the ingest: 1020 with mosquitto's defaults. An ingest
-            acknowledges about twice a second, so this is also half of what can be cleared in a
-        second.
+            the number of messages that the broker queues for the ingest: 1020 with mosquitto's
+            defaults. An ingest acknowledges about twice a second, so twice this number is the most
+            that an agent can clear in a second.
         catch_up: end of a backlog that is sent first. With `oldest` every other place in the
             window is for the newest batches, so live readings arrive while the backlog is sent;
             with `newest` every place is.

@@ -67,7 +67,7 @@ class _Client(aiomqtt.Client):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Disconnect; a broker that left first was already noticed by what was under way."""
+        """Disconnect. If the broker closed first, the task under way has already reported that."""
         await super().__aexit__(exc_type, exc, traceback)
         if self._disconnected.done() and not self._disconnected.cancelled():
             self._disconnected.exception()

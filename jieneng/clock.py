@@ -1,4 +1,4 @@
-"""Clocks that are passed to whoever needs the time. Nothing else asks the operating system for it.
+"""Clocks, which are passed as arguments. No other module asks the operating system for the time.
 
 Laws:
 

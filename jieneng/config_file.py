@@ -3,8 +3,8 @@
 Laws:
 
 1. Unknown keys are refused, and all problems of a file are reported at once.
-2. A file with a problem yields no settings. Only those who look for further problems are given
-   what could be read of it (`decode_draft`).
+2. A file with a problem yields no settings. Only a search for further problems gets the part that
+   could be read (`decode_draft`).
 """
 
 import math
@@ -58,7 +58,7 @@ def read(path: Path) -> Document:
     """Read and parse a file.
 
     Raises:
-        ConfigError: the file isn't there, isn't UTF-8, isn't TOML, or is nested without end.
+        ConfigError: the file isn't there, isn't UTF-8, isn't TOML, or is nested too deep.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")  # Notepad writes a byte order mark
@@ -75,7 +75,7 @@ def read(path: Path) -> Document:
 
 
 def parse(text: str, name: str) -> Document:
-    """Parse a file's text. Raises `ConfigError` where it isn't TOML, or is nested without end."""
+    """Parse a file's text. Raises `ConfigError` if it isn't TOML, or is nested too deep."""
     try:
         data = tomllib.loads(text, parse_float=Decimal)
     except RecursionError as error:
@@ -224,7 +224,7 @@ class _Decoder:
     def _tagged_table(
         self, data: Mapping[str, Any], structs: typing.Sequence[type[msgspec.Struct]], path: KeyPath
     ) -> msgspec.Struct | msgspec.UnsetType:
-        """Return a table's struct; where there are several, the tag (e.g. `kind`) decides which."""
+        """Return a table's struct; if there are several, the tag (e.g. `kind`) decides which."""
         if len(structs) == 1:
             return self.table(data, structs[0], path)
         by_tag = {str(struct.__struct_config__.tag): struct for struct in structs}

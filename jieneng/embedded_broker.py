@@ -2,7 +2,7 @@
 
 The broker keeps nothing on a disk. It may be killed at any moment, because an agent keeps every
 batch until the ingest has stored it. It speaks MQTT 3.1.1, on loopback unless told otherwise. It
-knows no shared subscriptions: one ingest is enough for what it can carry, about 4,000 messages a
+knows no shared subscriptions: one ingest is enough for its capacity of about 4,000 messages a
 second.
 """
 

@@ -8,9 +8,9 @@ share one.
 import logging
 import math
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Annotated, Final, TextIO, cast
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, TextIO, cast
 
 import msgspec
 import structlog
@@ -56,16 +56,16 @@ def set_up_logs(level: str = "info", *, json: bool | None = None) -> None:
         logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", _LossyStream(sys.stderr))),
         cache_logger_on_first_use=False,
     )
-    # Libraries log through the standard library; only what is wrong there is ours to show.
+    # Libraries log through the standard library; of that, only warnings and errors are shown.
     logging.basicConfig(
         level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s"
     )
 
 
 class _LossyStream:
-    """A text stream that loses a line which can't be written, instead of ending the service.
+    """A text stream that drops a line which can't be written, instead of ending the service.
 
-    The log may be on the very disk of which it reports that it is full.
+    The log may be on the very disk that is full.
     """
 
     def __init__(self, file: TextIO) -> None:
@@ -98,18 +98,21 @@ class LoggedFault:
     not fill the log.
 
     Attributes:
+        level: level of the line that reports its begin.
         occurrences: number of occurrences since it began; 0 while it is absent.
     """
+
+    level: ClassVar[str] = "warning"
 
     __slots__ = (
         "_after",
         "_context",
+        "_ended_s",
         "_last_s",
         "_lingers",
         "_log",
         "_name",
         "_now_s",
-        "_over_s",
         "occurrences",
     )
 
@@ -138,7 +141,7 @@ class LoggedFault:
         self._now_s = now_s
         self._context = context
         self._last_s = -math.inf  # time of the last occurrence
-        self._over_s = -math.inf  # time of the last reported end
+        self._ended_s = -math.inf  # time of the last reported end
         self._lingers = False  # True if it recurred soon after an end
         self.occurrences = 0
 
@@ -147,8 +150,9 @@ class LoggedFault:
         self.occurrences += 1
         self._last_s = self._now_s()
         if self.occurrences == self._after:
-            self._lingers = self._last_s - self._over_s < _SOON_S
-            self._log.warning(self._name, reason=str(reason), **self._context, **evidence)
+            self._lingers = self._last_s - self._ended_s < _SOON_S
+            line = getattr(self._log, self.level)
+            line(self._name, reason=str(reason), **self._context, **evidence)
 
     def clear(self) -> None:
         """Report that the fault is absent; its end is logged if it was there."""
@@ -159,8 +163,16 @@ class LoggedFault:
         """End the fault at once, however often it came back."""
         if self.occurrences >= self._after:
             self._log.info(f"{self._name}: over", times=self.occurrences, **self._context, **why)
-            self._over_s = self._now_s()
+            self._ended_s = self._now_s()
         self.occurrences, self._lingers = 0, False
+
+
+class SevereFault(LoggedFault):
+    """A `LoggedFault` that a person has to mend: nothing else ends it."""
+
+    level: ClassVar[str] = "error"
+
+    __slots__ = ()
 
 
 class MetricsSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -177,9 +189,18 @@ class MetricsSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 @asynccontextmanager
 async def serving_metrics(
-    settings: MetricsSettings, registry: CollectorRegistry, log: Log
+    settings: MetricsSettings,
+    registry: CollectorRegistry,
+    log: Log,
+    faults: Callable[[], Sequence[str]] = tuple,
 ) -> AsyncIterator[None]:
     """Serve `/metrics` and `/health` inside the block, if the settings name a port.
+
+    Args:
+        settings: address and port.
+        registry: the service's metrics.
+        log: logger of the service.
+        faults: returns what a person has to mend now, in sentences; `/health` is ok without any.
 
     Raises:
         UsageError: the port is taken.
@@ -188,7 +209,7 @@ async def serving_metrics(
         yield
         return
     async with serving_http(
-        _application(registry),
+        _application(registry, faults),
         settings.host,
         settings.port,
         "metrics can't be served on {host}:{port}: {error}.",
@@ -226,7 +247,9 @@ async def serving_http(
         await runner.cleanup()
 
 
-def _application(registry: CollectorRegistry) -> "web.Application":
+def _application(
+    registry: CollectorRegistry, faults: Callable[[], Sequence[str]]
+) -> "web.Application":
     from aiohttp import web
 
     async def metrics(_: web.Request) -> web.Response:
@@ -234,7 +257,8 @@ def _application(registry: CollectorRegistry) -> "web.Application":
         return web.Response(body=body, headers={"Content-Type": exposition.CONTENT_TYPE_LATEST})
 
     async def health(_: web.Request) -> web.Response:
-        return web.json_response({"ok": True})
+        found = list(faults())
+        return web.json_response({"ok": False, "faults": found} if found else {"ok": True})
 
     application = web.Application()
     application.add_routes([web.get("/metrics", metrics), web.get("/health", health)])

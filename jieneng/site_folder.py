@@ -7,7 +7,7 @@ beside `site.toml` that has the table `[model]` is a meter model, too.
 Laws:
 
 1. `load` returns a site without any mistake, or raises all of them at once.
-2. `examine` returns what can be read of a site, to those who look for further mistakes.
+2. `examine` returns the part of a site that can be read, for a search for further mistakes.
 """
 
 import re
@@ -55,7 +55,7 @@ class Examination(msgspec.Struct, frozen=True):
         site: the site; what could not be read is `msgspec.UNSET` or the key's default.
         models: the meter models without mistakes, by id.
         problems: every mistake of `site.toml` and of the models beside it.
-        warnings: what is probably a mistake.
+        warnings: probable mistakes.
         unread: places of `site.toml` and ids of models that could not be read.
     """
 
@@ -166,7 +166,7 @@ def _has_model_header(file: Path) -> bool:
     """Return True if a file that is not TOML was to be a model."""
     try:
         return _MODEL_HEADER.search(file.read_bytes()) is not None
-    except OSError:  # reported by those who read the file for what it is
+    except OSError:  # reported by the reader of the file, whatever it is
         return False
 
 

@@ -1,6 +1,6 @@
 """Find the line on which each key of a TOML file stands. Pure: text in, line numbers out.
 
-Law: the text is valid TOML. What a header or a key looks like inside a multi-line text is neither.
+Law: the text is valid TOML. A line inside a multi-line text is no header and no key.
 """
 
 import re

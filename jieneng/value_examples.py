@@ -16,7 +16,7 @@ import msgspec
 from jieneng.value_forms import Form, form_of
 
 _BARE_KEY: Final = re.compile(r"^[A-Za-z0-9_-]+$")
-_NOT_OF_AN_ID: Final = re.compile(r"[^a-z0-9]+")
+_NO_ID_CHARACTERS: Final = re.compile(r"[^a-z0-9]+")
 
 
 def example(form: Form, wrong: object = None) -> object:
@@ -30,7 +30,7 @@ def example(form: Form, wrong: object = None) -> object:
 
 def _as_id(text: str) -> str:
     """Return the id that a text was meant to be: `Plant Room` is `plant-room`."""
-    return _NOT_OF_AN_ID.sub("-", text.casefold()).strip("-")
+    return _NO_ID_CHARACTERS.sub("-", text.casefold()).strip("-")
 
 
 def _examples(form: Form) -> Iterator[object]:
@@ -60,13 +60,13 @@ def _examples(form: Form) -> Iterator[object]:
     yield from (date(2020, 1, 1), datetime.fromisoformat("2022-05-10T09:30:00+08:00"))
 
 
-def assignment(key: str, form: Form, wrong: object = None) -> str:
+def example_line(key: str, form: Form, wrong: object = None) -> str:
     """Return the line that gives a key an example of its form."""
     return f"{_key_text(key)} = {toml_text(example(form, wrong))}"
 
 
 def toml_text(value: object, longest: int | None = None) -> str:
-    """Write a value as TOML does; cut where it is longer than so many characters."""
+    """Return a value as TOML text, cut if it is longer than a number of characters."""
     text = _toml_text(value)
     return text if longest is None or len(text) <= longest else f"{text[: longest - 1]}…"
 

@@ -24,7 +24,7 @@ class Form(NamedTuple):
     Attributes:
         base: its type, without limits and without None.
         limits: its limits.
-        default: the key's default; None where it has none.
+        default: the key's default; None if it has none.
     """
 
     base: Any

@@ -16,7 +16,7 @@ from msgspec import Meta
 
 from jieneng.metering.errors import KeyPath, Msgid, Problem
 from jieneng.metering.spelling import nearest
-from jieneng.value_examples import assignment, toml_text
+from jieneng.value_examples import example_line, toml_text
 from jieneng.value_forms import Form, forms_of
 
 _MAX_SHOWN: Final = 60  # characters of a wrong value that are shown
@@ -25,7 +25,7 @@ _MAX_SHOWN: Final = 60  # characters of a wrong value that are shown
 def missing_key(key: str, form: Form, path: KeyPath) -> Problem:
     """Return the problem of a table at `path` that lacks a key."""
     header = _header((*path, key))
-    values = {"key": key, "header": header, "keys": _keys(form), "example": assignment(key, form)}
+    values = {"key": key, "header": header, "keys": _keys(form), "example": example_line(key, form)}
     if form.structs and not any(isinstance(part, int) for part in path):
         return Problem(
             text="{key} is missing.",
@@ -110,7 +110,7 @@ def wrong_value(value: object, form: Form, path: KeyPath) -> Problem:
         values={
             **values,
             "keys": _keys(form) or _keys(items),
-            "example": assignment(key, shown, value),
+            "example": example_line(key, shown, value),
             "low": limits.ge if limits.gt is None else limits.gt,
             "high": limits.le if limits.lt is None else limits.lt,
             "least": limits.min_length,

@@ -59,7 +59,7 @@ class ReplayRow(msgspec.Struct, frozen=True, kw_only=True):
         scale: canonical units per unit of the file.
         missing: texts that mean a missing value, besides the empty one. Numbers are compared as
             numbers: "0" is also 0.0.
-        interval_s: length of an interval [s]; the most common step between times if omitted.
+        interval_s: length of an interval [s]; the median step between times if omitted.
         rest: share of an interval, at each end, in which nothing flows.
     """
 

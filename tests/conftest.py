@@ -11,7 +11,7 @@ import pytest
 from hypothesis import settings
 
 from jieneng.site_folder import SiteFolder, load
-from tests.servers import Influx, Mosquitto
+from tests.servers import Influx, Influx2, Mosquitto
 
 ROOT = Path(__file__).parent.parent
 
@@ -25,7 +25,7 @@ settings.load_profile("usual")
 
 
 #: Fixtures that are a server.
-SERVERS = {"influx", "mosquitto"}
+SERVERS = {"influx", "influx2", "mosquitto"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -72,6 +72,15 @@ def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
 def influx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influx]:
     """An InfluxDB for the session: each test takes a database of its own, and leaves it running."""
     server = Influx(tmp_path_factory.mktemp("influx"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def influx2(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influx2]:
+    """An InfluxDB 2 for the session: each test takes a bucket of its own."""
+    server = Influx2(tmp_path_factory.mktemp("influx2"))
     server.start()
     yield server
     server.stop()

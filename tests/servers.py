@@ -1,9 +1,12 @@
-"""Real servers for tests: mosquitto and InfluxDB 1.x, each on a free port with a folder of its own.
+"""Real servers for tests: mosquitto, InfluxDB 1.x and 2.x, each on a free port in its own folder.
 
 Where one is not installed, the test that needs it is skipped and says so; with
-`JIENENG_REQUIRE_SERVICES=1`, as CI sets it, a missing one is a failure.
+`JIENENG_REQUIRE_SERVICES=1`, as CI sets it, a missing one is a failure. InfluxDB 2 is in no package
+registry: `make services` builds it into the cache. Where it was never built, because Go or Cargo is
+missing, its tests are skipped also in CI; where it was built and is gone, they fail there.
 """
 
+import json
 import os
 import shutil
 import signal
@@ -13,7 +16,7 @@ import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import pytest
 
@@ -37,8 +40,22 @@ def need(program: str) -> str:
     return path
 
 
+def need_built(name: str) -> str:
+    """The path of a program that `make services` builds; skips the test where it is not built."""
+    cache = Path(os.environ.get("JIENENG_CACHE") or Path.home() / ".cache" / "jieneng")
+    path, was_built = cache / name / name.split("-", maxsplit=1)[0], cache / name / "built"
+    if path.is_file():
+        return str(path)
+    if was_built.exists() and os.environ.get("JIENENG_REQUIRE_SERVICES") == "1":
+        pytest.fail(f"{path} was built and is gone: run `make services`")
+    pytest.skip(f"{name} is not built: run `make services`")
+
+
 class Server:
     """A server process that can be killed and started again on the same port and folder."""
+
+    #: Signal by which it ends in order.
+    end_signal = signal.SIGTERM
 
     def __init__(self, command: list[str], answers: Callable[[], bool], log: Path) -> None:
         self.command = command
@@ -64,7 +81,7 @@ class Server:
 
     def stop(self) -> None:
         """Ask it to end, and wait until it has."""
-        self._end(signal.SIGTERM)
+        self._end(self.end_signal)
 
     def _end(self, with_signal: signal.Signals) -> None:
         if self.process is not None:
@@ -95,12 +112,15 @@ class Mosquitto(Server):
 class Influx(Server):
     """An InfluxDB 1.x at `url`, without authentication."""
 
-    def __init__(self, folder: Path, *, data: str = 'index-version = "tsi1"') -> None:
+    def __init__(
+        self, folder: Path, *, data: str = 'index-version = "tsi1"', http: str = ""
+    ) -> None:
         """Lay out its folder.
 
         Args:
             folder: where its files go.
             data: settings of the table `[data]`.
+            http: settings of the table `[http]`.
         """
         folder.mkdir(parents=True, exist_ok=True)
         self.port, rpc = free_port(), free_port()
@@ -121,6 +141,7 @@ bind-address = "127.0.0.1:{rpc}"
 [http]
   bind-address = "127.0.0.1:{self.port}"
   log-enabled = false
+  {http}
 [monitor]
   store-enabled = false
 [logging]
@@ -132,6 +153,75 @@ bind-address = "127.0.0.1:{rpc}"
             lambda: _pings(self.url),
             folder / "influxd.log",
         )
+
+
+class Influx2(Server):
+    """An InfluxDB 2.x at `url`, set up with an operator's token at its first start."""
+
+    end_signal = signal.SIGINT  # a SIGTERM kills it at once
+    org = "jieneng"
+    token = "operator-token"  # noqa: S105 - of a test's server
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        options = {
+            "http-bind-address": f"127.0.0.1:{self.port}",
+            "bolt-path": folder / "influxd.bolt",
+            "sqlite-path": folder / "influxd.sqlite",
+            "engine-path": folder / "engine",
+            "log-level": "error",
+        }
+        flags = ["--reporting-disabled", "--no-tasks", "--ui-disabled"]
+        super().__init__(
+            [need_built("influxd-2.9.1"), *flags, *(f"--{k}={v}" for k, v in options.items())],
+            lambda: _pings(self.url),
+            folder / "influxd.log",
+        )
+
+    def start(self) -> Self:
+        """Start it, and set it up if it is new."""
+        super().start()
+        if self.call("GET", "/api/v2/setup")["allowed"]:
+            self.call(
+                "POST",
+                "/api/v2/setup",
+                username="admin",
+                password="admin-password",  # noqa: S106 - of a test's server
+                org=self.org,
+                bucket="first",
+                token=self.token,
+            )
+        return self
+
+    def make_bucket(self, name: str, *, retention_s: int = 0) -> None:
+        """Make a bucket that `/query` knows as a database of the same name."""
+        (org,) = self.call("GET", f"/api/v2/orgs?org={self.org}")["orgs"]
+        rules = [{"type": "expire", "everySeconds": retention_s}] if retention_s else []
+        bucket = self.call(
+            "POST", "/api/v2/buckets", orgID=org["id"], name=name, retentionRules=rules
+        )
+        self.call(
+            "POST",
+            "/api/v2/dbrps",
+            orgID=org["id"],
+            bucketID=bucket["id"],
+            database=name,
+            retention_policy="autogen",
+            default=True,
+        )
+
+    def call(self, method: str, path: str, **body: object) -> Any:
+        """Call its API as the operator, and return the answer."""
+        request = urllib.request.Request(  # noqa: S310 - loopback
+            self.url + path,
+            json.dumps(body).encode() if body else None,
+            {"Authorization": f"Token {self.token}"},
+            method=method,
+        )
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:  # noqa: S310
+            return json.loads(answer.read() or b"{}")
 
 
 def _listens(port: int) -> bool:

@@ -30,6 +30,7 @@ IO_ROOMS = {
     "edge_agent.spool.batch_queue",
     "edge_agent.spool.batch_writer",
     "edge_agent.spool.disk_reserve",
+    "edge_agent.spool.parked_batches",
     "edge_agent.spool.rescue",
     "edge_agent.spool.sample_counts",
     "edge_agent.spool.spool",
@@ -43,7 +44,10 @@ IO_ROOMS = {
     "ingest.importing.file_reader",
     "ingest.importing.importer",
     "ingest.ledger",
-    "ingest.quarantine",
+    "ingest.quarantine.quarantine_file",
+    "ingest.quarantine.quarantine_statements",
+    "ingest.quarantine_replay",
+    "ingest.quarantine_writer",
     "ingest.receiver",
     "jieneng.broker",
     "jieneng.clock",
@@ -244,12 +248,13 @@ def test_no_room_is_named_after_nothing(name: str) -> None:
     assert not [module for module in modules() if name in module.split(".")]
 
 
-def test_the_map_of_the_agent_names_every_folder_and_none_that_is_gone() -> None:
+@pytest.mark.parametrize("package", ["edge_agent", "simulators"])
+def test_the_map_of_a_service_names_every_folder_and_none_that_is_gone(package: str) -> None:
     """A newcomer finds the folder for a change by it."""
     known = modules()
-    rooms = {name.split(".")[1] for name in known if name.startswith("edge_agent.")}
-    _, tree = known["edge_agent"]
-    named = set(re.findall(r"`([\w.]+)`", ast.get_docstring(tree) or ""))
+    rooms = {name.split(".")[1] for name in known if name.startswith(f"{package}.")}
+    _, tree = known[package]
+    named = set(re.findall(r"`(\w+)`", ast.get_docstring(tree) or ""))
     assert named == rooms
 
 

@@ -61,7 +61,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 def _decoded(
     documents: Sequence[Document], form: type[_File], problems: list[Problem]
 ) -> list[tuple[_File, Document]]:
-    """Decode documents, and add the mistakes of the others to `problems`."""
+    """Return the decoded documents; add the problems of those that have another form."""
     decoded = []
     for document in documents:
         try:

@@ -53,17 +53,17 @@ def month_bar_chart(title: str, unit: str, bars: Sequence[MonthBar]) -> Html:
     """Draw the consumption of each month, with that of the base year."""
     values = [x for bar in bars for x in (bar.value, bar.baseline) if x is not None]
     scale = make_axis(values, _HEIGHT - _BOTTOM, _TOP, from_zero=True)
-    width = (_WIDTH - _LEFT - _RIGHT) / max(len(bars), 1)
+    slot_width = (_WIDTH - _LEFT - _RIGHT) / max(len(bars), 1)
     elements: list[str] = [_grid(scale, unit)]
     for number, bar in enumerate(bars):
-        left = _LEFT + number * width
-        elements.append(_label(left + width / 2, _HEIGHT - 7, bar.label, "middle"))
+        left = _LEFT + number * slot_width
+        elements.append(_label(left + slot_width / 2, _HEIGHT - 7, bar.label, "middle"))
         if bar.value is not None:
             top = scale.to_pixel(bar.value)
             attributes = {
-                "x": left + width * 0.16,
+                "x": left + slot_width * 0.16,
                 "y": top,
-                "width": width * 0.68,
+                "width": slot_width * 0.68,
                 "height": scale.start - top,
             }
             tooltip = element("title", f"{bar.label}: {figure_texts.number(bar.value)} {unit}")
@@ -74,7 +74,7 @@ def month_bar_chart(title: str, unit: str, bars: Sequence[MonthBar]) -> Html:
             )
         if bar.baseline is not None:
             elements.append(
-                _line(left + 1, scale.to_pixel(bar.baseline), left + width - 1, None, "base")
+                _line(left + 1, scale.to_pixel(bar.baseline), left + slot_width - 1, None, "base")
             )
     return _chart(
         title, ", ".join(_value_text(bar.label, bar.value, unit) for bar in bars), elements
@@ -122,14 +122,14 @@ def coverage_strip(
         cells: (month, coverage) pairs; coverage from 0 to 1, None if unknown.
         floor: least coverage for a verdict, 0 to 1.
     """
-    width = (_WIDTH - _LEFT - _RIGHT) / max(len(cells), 1)
+    slot_width = (_WIDTH - _LEFT - _RIGHT) / max(len(cells), 1)
     elements: list[str] = [_label(_LEFT - 5, 13, label, "end")]
     for number, (month, value) in enumerate(cells):
         name = "none" if value is None else "full" if value >= floor else "low"
         attributes = {
-            "x": _LEFT + number * width + 1,
+            "x": _LEFT + number * slot_width + 1,
             "y": 2,
-            "width": width - 2,
+            "width": slot_width - 2,
             "height": 14,
             "rx": 2,
         }

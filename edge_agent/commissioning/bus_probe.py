@@ -1,4 +1,4 @@
-"""Probe a bus: find its units, match their models, and read their registers.
+"""Probe a bus: find its units, measure its gateway, and read registers.
 
 Laws:
 
@@ -10,8 +10,6 @@ Laws:
 3. A refusal is an answer about the registers: a block is halved until it is known which of its
    registers exist. After a silence the request is repeated once; a second silence counts like a
    refusal.
-4. A model matches only as the agent will read it, by the reads of its plan. If the unit refuses
-   these but answers a variant of the model (`read_variants`), that variant is returned.
 """
 
 import asyncio
@@ -21,9 +19,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from edge_agent.commissioning import model_match
 from edge_agent.commissioning.display_search import FunctionCode
-from edge_agent.commissioning.model_match import Mismatch, ModelMatch
 from edge_agent.commissioning.read_variants import read_variants
 from edge_agent.commissioning.search_ranges import by_both_functions, split_into_blocks
 from edge_agent.links.link import Link, bus_link
@@ -48,7 +44,6 @@ LONGEST_TIMEOUT_S: Final = 5.0
 
 UnitResponse = Literal["answers", "refuses", "garbled"]
 ReportProgress = Callable[[float], None]
-_ReadCache = dict[tuple[int, int, int], bytes | Mismatch]
 
 
 class Presence(msgspec.Struct, frozen=True):
@@ -127,7 +122,7 @@ class BusProbe:
                 request for registers that they lack.
         """
         first_registers = [
-            _plain_read(function, addresses) for function, addresses in by_both_functions(range(1))
+            plain_read(function, addresses) for function, addresses in by_both_functions(range(1))
         ]
         for read in (*first_registers, *more_reads):
             try:
@@ -183,25 +178,13 @@ class BusProbe:
         timeout_s, began_s = self.timeout_s, asyncio.get_running_loop().time()
         await self.set_timeout(LONGEST_TIMEOUT_S)
         try:
-            await self._request_once(silent_unit, _plain_read(3, range(1)))
+            await self._request_once(silent_unit, plain_read(3, range(1)))
         except DeviceRefused:
             elapsed_s = asyncio.get_running_loop().time() - began_s
             return elapsed_s if elapsed_s > timeout_s else 0.0
         except ReplyTimedOut:
             pass
         return 0.0
-
-    async def match_models(
-        self, unit: int, models: Sequence[ModbusModel], report_progress: ReportProgress
-    ) -> list[ModelMatch]:
-        """Return the comparison of each model with the unit's replies."""
-        cache: _ReadCache = {}
-        matches = []
-        for index, model in enumerate(models):
-            report_progress(index / len(models))
-            matches.append(await self._match_model(unit, model, cache))
-        report_progress(1.0)
-        return matches
 
     async def is_present(
         self, unit: int, model: ModbusModel | None, searched: range | None
@@ -213,20 +196,9 @@ class BusProbe:
         more_reads = [plan(variant)[0] for variant in read_variants(model)] if model else []
         if searched:
             more_reads += [
-                _plain_read(function, first) for function, first in by_both_functions(searched[:1])
+                plain_read(function, first) for function, first in by_both_functions(searched[:1])
             ]
         return await self.detect(unit, more_reads) is not None
-
-    async def readable_variant(self, unit: int, model: ModbusModel) -> ModbusModel | None:
-        """Return the first variant of a model whose every read the unit answers, if there is one.
-
-        The first variant is the model itself.
-        """
-        cache: _ReadCache = {}
-        for variant in read_variants(model):
-            if not isinstance(await self._read_all(unit, variant, cache), Mismatch):
-                return variant
-        return None
 
     async def read_registers(
         self,
@@ -244,7 +216,7 @@ class BusProbe:
             while pending and silences < _MAX_SILENCES:
                 block = pending.pop()
                 try:
-                    data = await self.request(unit, _plain_read(function, block))
+                    data = await self.request(unit, plain_read(function, block))
                 except DeviceRefused as error:
                     if error.code == _ILLEGAL_FUNCTION:
                         break
@@ -273,60 +245,7 @@ class BusProbe:
                 self._link.close()
             raise
 
-    async def _match_model(self, unit: int, model: ModbusModel, cache: _ReadCache) -> ModelMatch:
-        match = ModelMatch(model.id)
-        for variant in read_variants(model):
-            replies = await self._read_all(unit, variant, cache)
-            if isinstance(replies, Mismatch):
-                match = ModelMatch(model.id, mismatch=replies)
-                continue
-            match = model_match.match_values(model, replies)
-            match = msgspec.structs.replace(match, variant=None if variant is model else variant)
-            return match if match.mismatch else await self._identify(unit, model, match, cache)
-        return match
 
-    async def _read_all(
-        self, unit: int, model: ModbusModel, cache: _ReadCache
-    ) -> list[tuple[ModbusRead, bytes]] | Mismatch:
-        """Return the replies to the agent's reads of a model, or why one of them has no reply."""
-        replies = list[tuple[ModbusRead, bytes]]()
-        for read in plan(model):
-            data = await self._cached_request(unit, read, cache)
-            if isinstance(data, Mismatch):
-                return data
-            replies.append((read, data))
-        return replies
-
-    async def _identify(
-        self, unit: int, model: ModbusModel, match: ModelMatch, cache: _ReadCache
-    ) -> ModelMatch:
-        """Return the match extended by the device's identity.
-
-        A missing register is a mismatch only if the model expects a certain value in it.
-        """
-        answers = []
-        for row in model.identity:
-            read = _plain_read(row.function, range(row.address, row.address + row.words))
-            data = await self._cached_request(unit, read, cache)
-            if not isinstance(data, Mismatch):
-                answers.append((row, data))
-            elif row.expect is not None:
-                return msgspec.structs.replace(match, mismatch=data)
-        return model_match.match_identity(match, answers)
-
-    async def _cached_request(
-        self, unit: int, read: ModbusRead, cache: _ReadCache
-    ) -> bytes | Mismatch:
-        """Return the register bytes of a read, or why there are none."""
-        key = (read.function, read.address, read.count)
-        if key not in cache:
-            try:
-                cache[key] = await self.request(unit, read)
-            except (Unanswered, PeerError) as error:
-                cache[key] = Mismatch(f"{read.function}: {read.addresses}", error)
-        return cache[key]
-
-
-def _plain_read(function: FunctionCode, addresses: range) -> ModbusRead:
-    """Return a read whose bytes are not decoded."""
+def plain_read(function: FunctionCode, addresses: range) -> ModbusRead:
+    """Return a read of registers whose bytes are not decoded."""
     return ModbusRead(function, addresses.start, len(addresses), (), lambda _: ())

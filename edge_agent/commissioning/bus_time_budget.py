@@ -22,7 +22,7 @@ from jieneng.metering.errors import Problem
 from jieneng.metering.read_plan import cadences, plan
 from jieneng.metering.site import Bus, Meter, Site
 
-OVERLOADED: Final = 1.0  # share of its time past which a bus can't do what it is asked for
+OVERLOADED: Final = 1.0  # share of its time past which a bus can't make all its polls
 BUSY: Final = 0.7  # share past which one retry or one slow meter costs others their slot
 
 # A device's own time, from the last byte of the request to the first of the reply. Manuals bound it
@@ -173,7 +173,8 @@ def _silent_s(bus: Bus, model: Model) -> float:
     """Return the bus time that a silent meter costs its neighbours [s].
 
     Where replies are not numbered, the link waits for one more timeout, so that a late reply is not
-    taken for the reply of another meter (`links`, law 2).
+    taken for the reply of another meter (`links.link`, law 2). A gateway that was late before is
+    waited for longer (`links.reply_timeout`); that can't be known beforehand.
     """
     return (1 if framing(model.protocol, bus.link).numbered else 2) * bus.timeout_s
 

@@ -71,7 +71,7 @@ def derived_model(
 
     Args:
         base: model that it is derived from.
-        model_id: its id, shortened where it is too long.
+        model_id: its id, shortened if it is too long.
         source: how its points were found.
         points: its points.
     """

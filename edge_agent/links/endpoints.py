@@ -5,8 +5,8 @@ Laws:
 1. A gateway takes one connection, and one request at a time: one endpoint is one bus.
 2. Two spellings of one endpoint are the same endpoint. Two host names are two endpoints: only the
    network knows whether they lead to the same gateway.
-3. Two machines share no serial port and no loopback address. An address in an agent's own file
-   means nothing to another agent.
+3. A serial port and a loopback address belong to one machine, and so do the addresses in an agent's
+   own file: they are not compared with those of another agent.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -24,15 +24,15 @@ def shared_endpoints(site: Site, buses: Iterable[Bus]) -> Iterator[Problem]:
         site: the whole site.
         buses: the agent's buses, at the addresses where it reaches them.
     """
-    taken: dict[str, str] = {}
+    used_by: dict[str, str] = {}
     for bus in buses:
-        place = _serial_port(bus) if bus.link == "rtu" else _gateway(bus)
-        other = taken.setdefault(place, bus.id)
+        endpoint = _serial_port(bus) if bus.link == "rtu" else _gateway(bus)
+        other = used_by.setdefault(endpoint, bus.id)
         if other != bus.id:
             yield Problem(
                 text="buses {other} and {bus} are both at {place}.",
                 fix="Make them one bus: its meters are asked one after the other.",
-                values={"other": other, "bus": bus.id, "place": place},
+                values={"other": other, "bus": bus.id, "place": endpoint},
                 path=_path(site, bus),
                 file="site.toml",
             )
@@ -45,12 +45,12 @@ def contested_gateways(site: Site, overridden: Collection[str]) -> Iterator[Prob
         site: the buses, at the addresses of `site.toml`.
         overridden: ids of the buses that their agent reaches at an address of its own file.
     """
-    taken: dict[str, Bus] = {}
+    used_by: dict[str, Bus] = {}
     for bus in site.bus:
         if bus.link == "rtu" or bus.id in overridden or _is_loopback(bus):
             continue
-        place = _gateway(bus)
-        other = taken.setdefault(place, bus)
+        endpoint = _gateway(bus)
+        other = used_by.setdefault(endpoint, bus)
         if other.agent != bus.agent:
             yield Problem(
                 text="buses {other} of {others} and {bus} of {agent} are both at {place}.",
@@ -62,7 +62,7 @@ def contested_gateways(site: Site, overridden: Collection[str]) -> Iterator[Prob
                     "others": other.agent,
                     "bus": bus.id,
                     "agent": bus.agent,
-                    "place": place,
+                    "place": endpoint,
                 },
                 path=_path(site, bus),
                 file="site.toml",

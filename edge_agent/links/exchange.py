@@ -37,7 +37,7 @@ _MAX_SILENCES: Final = 3  # requests without a byte, after which the other end m
 _MAX_UNREAD_BYTES: Final = 65536  # unsolicited bytes past which the connection is useless
 # A connection that was closed while idle is reset as soon as a request arrives there. A close after
 # more than this share of the time-out comes from a gateway that has given up on its meter.
-_AT_ONCE: Final = 0.5
+_CLOSED_AT_ONCE: Final = 0.5
 
 
 class LinkTiming(msgspec.Struct, frozen=True):
@@ -195,7 +195,7 @@ class Connection(asyncio.Protocol):
         if self._exchange is not None:
             waited_s = self.loop.time() - self._sent_s
             reason = exc or "closed by the other end"
-            if not self.has_received and waited_s < _AT_ONCE * self._timing.timeout_s:
+            if not self.has_received and waited_s < _CLOSED_AT_ONCE * self._timing.timeout_s:
                 self._fail(
                     IdleLinkClosed("the connection was closed at once: {error}", error=reason)
                 )
@@ -274,10 +274,10 @@ class Connection(asyncio.Protocol):
 
     def _on_late_reply(self) -> None:
         """Measure how late the reply to an earlier request was."""
-        came_s = min(self._unsolicited_s, self.loop.time())
-        if came_s > self._unanswered_s:  # else the same reply was repeated
-            self._reply_timeout.late_reply(came_s - self._unanswered_s)
-            self._unanswered_s = came_s
+        received_s = min(self._unsolicited_s, self.loop.time())
+        if received_s > self._unanswered_s:  # else the same reply was repeated
+            self._reply_timeout.late_reply(received_s - self._unanswered_s)
+            self._unanswered_s = received_s
         self._unsolicited_s = math.inf
 
     def _on_answer(self, answer: bytes | DeviceRefused) -> None:

@@ -3,21 +3,22 @@
 Laws:
 
 1. There is at most one connection, and at most one request under way on it.
-2. After trouble, a device's late bytes reach nobody. Where replies are numbered, the protocol skips
-   late ones, and only a stream that lost its frames is closed. Where they are not, the link first
-   listens until it has been silent for one time-out. A connection that is fresh, or on which bytes
-   came unsolicited, counts as trouble, because a serial server hands on whatever is on the line.
-3. A connection on which several requests in a row found no byte at all is given up: the other end
-   may have been switched off without a word. Where replies are numbered, late ones show how long
-   the other end takes, and from then on replies are waited for longer (`reply_timeout`).
-4. From the end of an exchange to the next request there is the bus's delay, and on a serial port at
-   least the silence by which devices tell one frame from the next.
-5. A connection that the other end closed while it was idle is told from one that breaks: the same
-   request may be sent again at once. One that is closed as soon as it was made is told as well:
-   either the link is down, or the request is what closes it.
-6. The framing is that of the meter that is asked: meters of different protocols may share a bus.
+2. After trouble, late bytes of a device are discarded. If replies are numbered, the protocol skips
+   late ones, and the connection is closed only if the bytes no longer form frames. If they are not,
+   the link listens until it has been silent for one time-out before it sends again. A new
+   connection, and one on which unsolicited bytes came, count as trouble, because a serial server
+   forwards all bytes that are on the line.
+3. A connection on which several requests in a row received no byte at all is closed, because the
+   other end may have been switched off without closing it. If replies are numbered, late ones show
+   how long the other end takes, and later replies are waited for longer (`reply_timeout`).
+4. Between the end of an exchange and the next request, the bus's delay passes. On a serial port it
+   is at least the silence that separates two frames.
+5. Three errors differ. If the other end closed an idle connection, the same request may be sent
+   again at once. If it closes a connection as soon as it is opened, either the link is down, or the
+   request is the reason. Any other close is a broken connection.
+6. The framing is the one of the meter that is asked: meters of different protocols may share a bus.
 
-Time-outs are real seconds: a socket does not know that a demonstration runs faster than life.
+Time-outs are real seconds, even if a demonstration runs faster: a socket knows no other clock.
 """
 
 import asyncio
@@ -46,7 +47,7 @@ if TYPE_CHECKING:  # most agents have no serial port
 
 _CONNECT_TIMEOUT_S: Final = 5.0  # three SYNs, sent at 0, 1 and 3 s (RFC 6298)
 _LONGEST_WAIT_FOR_SILENCE: Final = 10  # time-outs, after which the connection is given up
-# Firewalls forget a connection on which nothing has moved for some minutes, and tell nobody.
+# Firewalls drop an idle connection after some minutes without closing it.
 _KEEP_ALIVE: Final = (
     (socket.SOL_SOCKET, "SO_KEEPALIVE", 1),
     (socket.IPPROTO_TCP, "TCP_KEEPIDLE", 30),
@@ -128,7 +129,7 @@ class Link:
         except IdleLinkClosed as error:
             self.close()
             if connection.requests == 1:
-                raise self._turned_away() from error
+                raise self._new_link_closed() from error
             raise
         except (LinkError, asyncio.CancelledError):
             self.close()
@@ -157,11 +158,11 @@ class Link:
             if not was_closed:
                 raise LinkDown("{place} does not fall silent", place=self._endpoint)
             if connection.requests == 0:
-                raise self._turned_away()
+                raise self._new_link_closed()
             raise IdleLinkClosed("{place} closed the connection", place=self._endpoint)
         return connection
 
-    def _turned_away(self) -> NewLinkClosed:
+    def _new_link_closed(self) -> NewLinkClosed:
         return NewLinkClosed("{place} closes new connections", place=self._endpoint)
 
     async def _new_connection(self, framing: Framing) -> Connection:

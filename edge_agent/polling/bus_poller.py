@@ -45,7 +45,7 @@ from jieneng.metering.errors import (
     StrayReply,
 )
 from jieneng.metering.reading import MILLISECONDS
-from jieneng.metering.site import Link as LinkKind
+from jieneng.metering.site import LinkKind
 from jieneng.observe import Log
 
 _BUSY_PAUSES_S: Final = (0.1, 0.2)  # before a busy meter is asked again, in one poll

@@ -22,7 +22,7 @@ from edge_agent.protocols import framing
 from edge_agent.protocols.request_reply import Request
 from jieneng.metering.catalog.planned_read import Read
 from jieneng.metering.errors import JienengError
-from jieneng.metering.site import Link
+from jieneng.metering.site import LinkKind
 from jieneng.observe import Log, LoggedFault, no_clock
 
 _REFUSED_RETRY_S: Final = 60.0  # refused registers are requested again after this, doubling ...
@@ -86,7 +86,7 @@ class MeterState:
         self,
         meter: PolledMeter,
         bus: str,
-        link: Link,
+        link: LinkKind,
         log: Log,
         now_s: Callable[[], float] = no_clock,
     ) -> None:
@@ -131,7 +131,7 @@ class MeterState:
         self.silence_breaker.record_success()
         self.invalid_breaker.record_failure(now_s)
 
-    def change_link(self, link: Link) -> None:
+    def change_link(self, link: LinkKind) -> None:
         """Rebuild all requests for another kind of link."""
         self.framing = framing(self.meter.protocol, link)
         self._due_reads = ()

@@ -8,12 +8,12 @@ from typing import Final
 
 from edge_agent.protocols.modbus import MODBUS
 from edge_agent.protocols.request_reply import BusProtocol, Framing
-from jieneng.metering.site import Link
+from jieneng.metering.site import LinkKind
 
 #: Protocols by the `protocol` of a meter model.
 PROTOCOLS: Final[dict[str, BusProtocol]] = {"modbus": MODBUS}
 
 
-def framing(protocol: str, link: Link) -> Framing:
+def framing(protocol: str, link: LinkKind) -> Framing:
     """Return how a protocol's requests travel on a kind of link."""
     return PROTOCOLS[protocol].framings[link]

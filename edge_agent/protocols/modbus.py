@@ -33,7 +33,7 @@ from edge_agent.protocols.request_reply import (
 )
 from jieneng.metering.catalog.modbus_reads import ModbusRead
 from jieneng.metering.errors import DeviceRefused, ReplyError, StrayReply
-from jieneng.metering.site import Link, Meter
+from jieneng.metering.site import LinkKind, Meter
 
 #: Largest count of a read by function: coils, discrete inputs, holding and input registers.
 _MAX_COUNT: Final[Mapping[int, int]] = MappingProxyType({1: 2000, 2: 2000, 3: 125, 4: 125})
@@ -75,10 +75,10 @@ class _TcpRequest(_EncodedRequest, frozen=True, gc=False):
 
     def exchange(self, number: int) -> Exchange:
         transaction = (number & 0xFFFF).to_bytes(2, "big")
-        right = transaction + self.head
+        expected = transaction + self.head
         received = yield transaction + self.request, _TCP_HEAD_BYTES, False
         while True:
-            is_data = received.startswith(right)
+            is_data = received.startswith(expected)
             end = _TCP_HEAD_BYTES + (self.data_bytes if is_data else _rest_bytes(received))
             if len(received) < end:
                 received += yield b"", end - len(received), True
@@ -121,8 +121,8 @@ class _RtuRequest(_EncodedRequest, frozen=True, gc=False):
         received = yield self.request, _RTU_HEAD_BYTES, False
         is_data = received.startswith(self.head)
         if not is_data:
-            who, function, size = _RTU_HEAD.unpack_from(received)
-            _match(self.unit, who, self.function, function)
+            unit, function, size = _RTU_HEAD.unpack_from(received)
+            _check_addressing(self.unit, unit, self.function, function)
             if not function & _EXCEPTION_BIT:
                 raise _wrong_size(size, size, self.data_bytes)
         end = _RTU_HEAD_BYTES + (self.data_bytes if is_data else 0)
@@ -173,12 +173,12 @@ _EXCEPTIONS: Final[Mapping[int, FailureKind]] = MappingProxyType(
 )
 
 
-def encode(link: Link, unit: int, read: ModbusRead) -> Request:
+def encode(link: LinkKind, unit: int, read: ModbusRead) -> Request:
     """Return the request for one read of one unit, in the frames of a kind of link."""
     return read_tcp(unit, read) if link == "tcp" else read_rtu(unit, read)
 
 
-def _framing(link: Link) -> Framing:
+def _framing(link: LinkKind) -> Framing:
     def request(meter: Meter, read: ModbusRead) -> Request:
         return encode(link, meter.unit, read)
 
@@ -197,7 +197,7 @@ def _line_bytes(read: ModbusRead) -> int:
 
 
 #: Framings by the `link` of a bus in `site.toml`.
-FRAMINGS: Final[Mapping[Link, Framing]] = MappingProxyType(
+FRAMINGS: Final[Mapping[LinkKind, Framing]] = MappingProxyType(
     {"tcp": _framing("tcp"), "rtu_tcp": _framing("rtu_tcp"), "rtu": _framing("rtu")}
 )
 
@@ -221,23 +221,26 @@ def _rest_bytes(frame: bytes) -> int:
     return int(length) - _MIN_LENGTH
 
 
-def _refusal(frame: bytes, unit: int, asked: int, data_bytes: int) -> DeviceRefused:
+def _refusal(frame: bytes, unit: int, function: int, data_bytes: int) -> DeviceRefused:
     """Return the error for a TCP frame with the right number that is not the wanted reply."""
-    _, _, length, who, function, size = _TCP_HEAD.unpack_from(frame)
-    _match(unit, who, asked, function)
-    if not function & _EXCEPTION_BIT:
+    _, _, length, reply_unit, reply_function, size = _TCP_HEAD.unpack_from(frame)
+    _check_addressing(unit, reply_unit, function, reply_function)
+    if not reply_function & _EXCEPTION_BIT:
         raise _wrong_size(size, length - _MIN_LENGTH, data_bytes)
     if length != _MIN_LENGTH:
         raise ReplyError("an exception reply of {length} bytes", length=length)
     return DeviceRefused(size)
 
 
-def _match(unit: int, who: int, asked: int, function: int) -> None:
-    if who != unit:
-        raise StrayReply("unit {who} answered instead of {unit}", who=who, unit=unit)
-    if function & ~_EXCEPTION_BIT != asked:
+def _check_addressing(unit: int, reply_unit: int, function: int, reply_function: int) -> None:
+    """Raise `StrayReply` if a reply is from another unit, or to another function."""
+    if reply_unit != unit:
+        raise StrayReply("unit {who} answered instead of {unit}", who=reply_unit, unit=unit)
+    if reply_function & ~_EXCEPTION_BIT != function:
         raise StrayReply(
-            "function {function} was answered instead of {asked}", function=function, asked=asked
+            "function {function} was answered instead of {asked}",
+            function=reply_function,
+            asked=function,
         )
 
 

@@ -4,8 +4,8 @@ An exchange is one request to one device and its reply. It never sees a socket, 
 generator runs over TCP, over a serial port, and in a test that feeds it byte by byte. A talk is
 everything that is asked on a bus, one exchange after the other; it does not see a socket either.
 
-Law: an exchange returns what the device said only if the reply is the answer to its own request in
-everything that the protocol can tell. Else it raises `ReplyError`; nothing in between.
+Law: an exchange returns the device's answer only if the reply belongs to its own request by every
+mark that the protocol has. Otherwise it raises `ReplyError`.
 """
 
 from collections.abc import Callable, Generator, Mapping
@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol, TypeAlias
 import msgspec
 
 from jieneng.metering.errors import DeviceRefused, JienengError, ReplyTimedOut
-from jieneng.metering.site import Link, Meter
+from jieneng.metering.site import LinkKind, Meter
 
 #: Bytes to send (in the first step), number of received bytes that are needed to go on, and True if
 #: these are the rest of a reply that has begun.
@@ -122,7 +122,7 @@ class Pause(msgspec.Struct, frozen=True, gc=False):
 
 
 #: Yields commands. Is sent the reply, or None after a pause; `LinkError` or `PeerError` is thrown
-#: into it where there is no reply.
+#: into it if there is no reply.
 Talk: TypeAlias = Generator[Ask | Pause, Reply | None, None]
 
 
@@ -134,5 +134,5 @@ class BusProtocol(msgspec.Struct, frozen=True, kw_only=True):
         line_bytes: bytes of a read's request and reply together on a serial line.
     """
 
-    framings: Mapping[Link, Framing]
+    framings: Mapping[LinkKind, Framing]
     line_bytes: Callable[[Any], int]

@@ -3,7 +3,7 @@
 Laws:
 
 1. The number and the bytes of batches in flight are limited. A batch stays in flight until it
-   leaves the spool, for whatever reason.
+   leaves the spool, for whatever reason, or is parked.
 2. Free places go in turn to the newest and to the oldest batch that is not in flight. So a backlog
    costs live readings at most every other place, and the backlog itself always gets smaller. With
    `newest_first`, every place goes to the newest. The store does not depend on the order.
@@ -11,32 +11,43 @@ Laws:
    a limit: an ingest that is down is not flooded.
 4. An acknowledgement of any batch shows that the ingest is up: every batch that has waited for one
    plain time-out is then sent again at once.
+5. A send is passed over if it is not acknowledged in time while a batch that was sent later is. A
+   batch whose third send is passed over is parked: it gives up its place, and is tried again apart
+   from the others (`trials`). While nothing is acknowledged, nothing is parked.
+6. If every place is taken by a batch that was sent twice or more, the newest of the others is sent
+   too, one at a time, and keeps no place. If the ingest is up, that one is acknowledged, and law 5
+   clears the window. So batches that can't pass never fill it for long.
 """
 
 import math
-from collections.abc import Iterable, Iterator, KeysView
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Final
 
 import msgspec
 
+from edge_agent.publishing.trials import TRIALS, Trials
 from edge_agent.spool.queued_batch import BatchKey, QueueEnds, QueueEntry
+from jieneng.metering.reading import Ack
 
 _MAX_TIMEOUTS: Final = 16  # longest wait of a batch, in time-outs
 _MAX_BYTES: Final = 4 * 1024 * 1024  # in flight: so much is in memory, here and at the broker
+_MAX_PASSED_OVER: Final = 3  # sends of a batch, then it is parked
+_STUCK_SENDS: Final = 2  # of every batch in the window, then one more batch is sent
 
 
 class _Transmission(msgspec.Struct):
     at_s: float
     times: int
     size_bytes: int
+    passed_over: int = 0
 
 
 class InFlight:
     """The batches in flight on one connection.
 
     Attributes:
-        size: largest number of batches in flight.
+        size: places for batches; parked ones that are tried again have others.
     """
 
     def __init__(self, ack_timeout_s: float, size: int, *, newest_first: bool = False) -> None:
@@ -45,63 +56,151 @@ class InFlight:
         self._newest_first = newest_first
         self._newest_next = True
         self._transmissions: dict[BatchKey, _Transmission] = {}
+        self._tried: dict[BatchKey, _Transmission] = {}  # parked ones tried again, and ...
+        self._scout: BatchKey | None = None  # ... the one that is sent beside a stuck window
+        self._trials = Trials(ack_timeout_s)
+        self._to_park: list[BatchKey] = []
         self._bytes = 0
         self._last_ack_s = -math.inf
+        self._acked_send_s = -math.inf  # the latest send that was acknowledged
 
     @property
-    def keys(self) -> KeysView[BatchKey]:
+    def keys(self) -> Collection[BatchKey]:
         """Batches that were sent and are not known to have left the spool."""
-        return self._transmissions.keys()
+        return self._transmissions.keys() | self._tried.keys()
+
+    @property
+    def is_any_parked(self) -> bool:
+        """True if some batch was parked when it was last looked."""
+        return self._trials.is_any_parked
+
+    def wanted_parked(self, now_s: float) -> tuple[int, int] | None:
+        """Return which parked batches `due` needs to know; None if it needs none."""
+        return self._trials.wanted(len(self._tried), now_s)
 
     def due(self, ends: QueueEnds, now_s: float, limit: int) -> list[BatchKey]:
         """Return the batches to send now, new ones first; they are in flight from now on.
 
         Args:
-            ends: both ends of the queue now.
+            ends: both ends of the queue now, and the parked batches that were wanted.
             now_s: the loop's clock.
             limit: largest number of batches to return.
         """
         for key in ends.gone:
-            self._bytes -= self._transmissions.pop(key).size_bytes
-        again = [key for key, sent in self._transmissions.items() if self._due_s(sent) <= now_s]
+            self._forget(key)
+        again = []
+        for key, sent in list(self._transmissions.items()):
+            if self._due_s(sent) > now_s:
+                continue
+            if sent.passed_over + self._is_passed_over(sent) >= _MAX_PASSED_OVER:
+                self._forget(key)
+                self._to_park.append(key)
+                self._trials.parked(now_s)
+            else:
+                again.append(key)
+        for key in [key for key, sent in self._tried.items() if self._due_s(sent) <= now_s]:
+            self._forget(key)  # it stays parked, and its turn comes again in the next round
         new = list(islice(self._next_new(ends), limit))
         for one in new:
             self._transmissions[one.key] = _Transmission(now_s, 0, one.size_bytes)
+        due = [one.key for one in new] or self._next_scout(ends, now_s)
+        due += self._next_trials(ends.parked, limit - len(due), now_s)
         # Resends go last. They hold places, so they get their turn at the latest when none is free.
-        return [*(one.key for one in new), *again[: limit - len(new)]]
+        return [*due, *again[: limit - len(due)]]
+
+    def take_parked(self) -> list[BatchKey]:
+        """Return the batches that the spool must park now; each is returned once."""
+        keys, self._to_park = self._to_park, []
+        return keys
 
     def mark_sent(self, keys: Iterable[BatchKey], now_s: float) -> None:
         """Record that batches were handed to the MQTT client."""
         for key in keys:
-            sent = self._transmissions[key]
+            sent = self._transmissions.get(key) or self._tried[key]
+            sent.passed_over += self._is_passed_over(sent)
             sent.at_s = now_s
             sent.times += 1
 
     def clear(self) -> None:
         """Forget all batches: the spool is empty."""
         self._transmissions.clear()
+        self._tried.clear()
+        self._scout = None
+        self._to_park.clear()
+        self._trials.clear()
         self._bytes = 0
 
-    def acknowledged(self, now_s: float) -> None:
-        """Record that some acknowledgement arrived."""
+    def acknowledged(self, acks: Sequence[Ack], now_s: float) -> None:
+        """Record that acknowledgements arrived."""
         self._last_ack_s = now_s
+        for key, sent in (*self._transmissions.items(), *self._tried.items()):
+            if any(_names(ack, key) for ack in acks):
+                self._acked_send_s = max(self._acked_send_s, sent.at_s)
+                if key in self._tried and key != self._scout:
+                    self._trials.acknowledged()
 
     def next_due_s(self) -> float:
-        """Return the time of the earliest resend; infinity if nothing is in flight."""
-        return min(map(self._due_s, self._transmissions.values()), default=math.inf)
+        """Return the time of the earliest resend or trial; infinity if there is none."""
+        next_trial_s = (
+            self._trials.next_round_s
+            if self._trials.is_any_parked and len(self._tried) < TRIALS
+            else math.inf
+        )
+        sent = (*self._transmissions.values(), *self._tried.values())
+        return min([next_trial_s, *map(self._due_s, sent)])
+
+    def _forget(self, key: BatchKey) -> None:
+        if (sent := self._transmissions.pop(key, None)) is not None:
+            self._bytes -= sent.size_bytes
+        self._tried.pop(key, None)
+        if key == self._scout:
+            self._scout = None
+
+    def _is_passed_over(self, sent: _Transmission) -> bool:
+        return sent.times > 0 and sent.at_s < self._acked_send_s
+
+    def _next_scout(self, ends: QueueEnds, now_s: float) -> list[BatchKey]:
+        """Return the newest batch outside of the window if all in it are stuck."""
+        window = self._transmissions
+        if self._scout is not None or any(sent.times < _STUCK_SENDS for sent in window.values()):
+            return []
+        hidden = {*window, *self._tried, *self._to_park}
+        one = next((entry for entry in ends.newest if entry.key not in hidden), None)
+        if one is None:
+            return []
+        self._scout = one.key
+        self._tried[one.key] = _Transmission(now_s, 0, one.size_bytes)
+        return [one.key]
+
+    def _next_trials(
+        self, parked: Sequence[QueueEntry] | None, limit: int, now_s: float
+    ) -> list[BatchKey]:
+        if parked is None or limit <= 0:
+            return []
+        some: list[QueueEntry] = []
+        for one in parked[:limit]:
+            if some and sum(entry.size_bytes for entry in some) + one.size_bytes > _MAX_BYTES:
+                break
+            some.append(one)
+        self._trials.take(some, now_s)
+        for one in some:
+            self._tried[one.key] = _Transmission(now_s, 0, one.size_bytes)
+        return [one.key for one in some]
 
     def _next_new(self, ends: QueueEnds) -> Iterator[QueueEntry]:
         """Yield the batches for which there is a free place, newest and oldest in turn."""
         taken = set(self._transmissions)
+        hidden = taken.union(self._tried, self._to_park)
         newest, oldest = iter(ends.newest), iter(ends.oldest)
         while len(taken) < self.size:
             end = newest if self._newest_next or self._newest_first else oldest
-            one = next((entry for entry in end if entry.key not in taken), None)
+            one = next((entry for entry in end if entry.key not in hidden), None)
             if one is None or (taken and self._bytes + one.size_bytes > _MAX_BYTES):
                 return
             self._newest_next = not self._newest_next
             self._bytes += one.size_bytes
             taken.add(one.key)
+            hidden.add(one.key)
             yield one
 
     def _due_s(self, sent: _Transmission) -> float:
@@ -111,3 +210,11 @@ class InFlight:
             else min(2 ** min(max(sent.times - 1, 0), 30), _MAX_TIMEOUTS)
         )
         return sent.at_s + waits * self._ack_timeout_s
+
+
+def _names(ack: Ack, key: BatchKey) -> bool:
+    boot, seq = key
+    return boot == ack.boot and (
+        any(first <= seq <= last for first, last in ack.stored)
+        or any(seq == one for one, _ in ack.quarantined)
+    )

@@ -51,12 +51,14 @@ class PublishCounts(msgspec.Struct):
         published: handed to the broker, resends included.
         acked: removed from the spool on the ingest's acknowledgement.
         quarantined: of those, set aside by the ingest.
+        parked: given up their place, because later ones were acknowledged and they were not.
         connected: True while there is a connection to a broker.
     """
 
     published: int = 0
     acked: int = 0
     quarantined: int = 0
+    parked: int = 0
     connected: bool = False
 
 
@@ -94,6 +96,7 @@ class Publisher:
         self._broker_fault = LoggedFault(log, "broker can't be reached", host=broker_settings.host)
         self._ack_fault = LoggedFault(log, "acknowledgements can't be understood")
         self._spool_fault = LoggedFault(log, "spool can't be read")
+        self._parked_fault = LoggedFault(log, "batches are not acknowledged")
         self._logged_reasons: set[str] = set()
 
     async def run(self) -> None:
@@ -155,8 +158,11 @@ class Publisher:
         while self._spool.counts.size_bytes:
             now_s = asyncio.get_running_loop().time()
             try:
-                ends = await self._spool.ends(in_flight.size, in_flight.keys)
+                ends = await self._spool.ends(
+                    in_flight.size, in_flight.keys, in_flight.wanted_parked(now_s)
+                )
                 due = in_flight.due(ends, now_s, _MAX_CONCURRENT_PUBLISHES)
+                await self._park(in_flight)
                 rows = await self._spool.read(due) if due else ()
             except SpoolUnavailable as error:
                 self._spool_fault.report(error)
@@ -166,7 +172,22 @@ class Publisher:
                 return rows
         # The spool is empty, as after most acknowledgements: no query is needed.
         in_flight.clear()
+        self._parked_fault.clear()
         return ()
+
+    async def _park(self, in_flight: InFlight) -> None:
+        """Park batches that can't pass, and report it once for all of them."""
+        if keys := in_flight.take_parked():
+            await self._spool.park(keys)
+            self.counts.parked += len(keys)
+            boot, seq = keys[0]
+            self._parked_fault.report(
+                "the ingest acknowledges later ones; they are tried again ever later",
+                batch_boot=boot,
+                seq=seq,
+            )
+        elif not in_flight.is_any_parked:
+            self._parked_fault.clear()
 
     async def _publish(
         self, client: aiomqtt.Client, row: QueuedBatch, free_slots: asyncio.Semaphore
@@ -242,7 +263,7 @@ class Publisher:
             if message.topic.value == self._topics["ack"] and (ack := self._ack(message.payload)):
                 acks.append(ack)
             if acks and not len(messages):  # several acknowledgements are confirmed together
-                in_flight.acknowledged(asyncio.get_running_loop().time())
+                in_flight.acknowledged(acks, asyncio.get_running_loop().time())
                 await self._confirm(acks)
                 acks = []
 

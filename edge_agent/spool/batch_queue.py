@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from edge_agent.spool import sqlite_file
+from edge_agent.spool import parked_batches, sqlite_file
 from edge_agent.spool.queued_batch import BatchKey, QueuedBatch, QueueEnds, QueueEntry
 from edge_agent.spool.sample_counts import SampleCounts
 from jieneng.metering.reading import Ack
@@ -19,7 +19,10 @@ _COUNTS: Final = ", ".join(f'"{name}"' for name in SampleCounts.__struct_fields_
 _MIN_FILE_BYTES: Final = 65536  # empty tables and a few batches take as much
 _MAX_IN_FLIGHT: Final = 1000  # largest window
 _ROW_PAGES: Final = 4  # pages a row may need beyond its payload: table, index, overflow, list
-_OLDEST: Final = "id = (SELECT min(id) FROM batch)"
+_HEADS: Final = (  # the oldest parked batch and the oldest other one
+    f"SELECT min(id) FROM batch UNION SELECT min(id) FROM batch WHERE {parked_batches.READY}"  # noqa: S608 - ours
+)
+_HEADS_BEFORE: Final = f"id IN ({_HEADS}) AND (typeof(put_s) <> 'real' OR put_s < ?)"
 # Batches without samples go first: no reading is dropped for the report of a failed poll.
 _FIRST_TO_DROP: Final = (
     "id = coalesce((SELECT min(id) FROM batch INDEXED BY reports WHERE samples = 0),"
@@ -78,8 +81,8 @@ def running_s(db: sqlite3.Connection) -> float:
 def insert_batches(db: sqlite3.Connection, rows: Sequence[QueuedBatch], at_s: float) -> None:
     """Append batches to the queue as pending; `count_read` counts them as read."""
     db.executemany(
-        "INSERT INTO batch (boot, seq, samples, payload, machine, put_s, crc)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO batch (id, boot, seq, samples, payload, machine, put_s, crc)"  # noqa: S608 - ours
+        f" VALUES ({parked_batches.NEXT_ID}, ?, ?, ?, ?, ?, ?, ?)",
         [(*msgspec.structs.astuple(row), at_s, row.checksum) for row in rows],
     )
     db.execute(
@@ -150,7 +153,7 @@ def drop_to_free_pages(db: sqlite3.Connection, pages: int) -> None:
 def drop_put_before(db: sqlite3.Connection, before_s: float) -> None:
     """Drop batches that were put before a moment of the running time."""
     while (first_s := oldest_put_s(db)) is not None and first_s < before_s:
-        remove_batches(db, "old", _OLDEST, ())
+        remove_batches(db, "old", _HEADS_BEFORE, (before_s,))
 
 
 def queue_ends(
@@ -159,11 +162,12 @@ def queue_ends(
     in_flight: Collection[BatchKey],
     excluded_ids: tuple[int, int] | None = None,
 ) -> QueueEnds:
-    """Return both ends of the queue, without the rows in a range of row ids."""
+    """Return both ends of the queue, without parked rows and those in a range of row ids."""
+    ready = parked_batches.READY
     parts = (
-        ("TRUE",)
+        (ready,)
         if excluded_ids is None
-        else (f"id < {excluded_ids[0]}", f"id > {excluded_ids[1]}")
+        else (f"{ready} AND id < {excluded_ids[0]}", f"id > {excluded_ids[1]}")
     )
     oldest = _select_entries(db, parts, "ASC", limit)
     newest = _select_entries(db, parts[::-1], "DESC", limit)
@@ -174,10 +178,8 @@ def queue_ends(
 
 def oldest_put_s(db: sqlite3.Connection) -> float | None:
     """Return the running time at which the oldest batch was put; None if there is none."""
-    oldest = db.execute("SELECT put_s FROM batch ORDER BY id LIMIT 1").fetchone()
-    if oldest is None:
-        return None
-    return oldest[0] if isinstance(oldest[0], float) else 0.0  # damaged
+    heads = db.execute(f"SELECT put_s FROM batch WHERE id IN ({_HEADS})").fetchall()  # noqa: S608 - ours
+    return min((one if isinstance(one, float) else 0.0 for (one,) in heads), default=None)
 
 
 def read_batches(db: sqlite3.Connection, keys: Sequence[BatchKey]) -> list[QueuedBatch]:

@@ -48,10 +48,12 @@ class QueueEntry(msgspec.Struct, frozen=True):
     Attributes:
         key: name of the batch.
         size_bytes: size of its payload.
+        row_id: its place among the parked batches; 0 for a batch that is not parked.
     """
 
     key: BatchKey
     size_bytes: int
+    row_id: int = 0
 
 
 class QueueEnds(msgspec.Struct, frozen=True):
@@ -61,8 +63,10 @@ class QueueEnds(msgspec.Struct, frozen=True):
         oldest: the oldest batches, oldest first.
         newest: the newest batches, newest first.
         gone: batches that are in flight but no longer in the queue.
+        parked: parked batches that are next to be tried again; None if they were not asked for.
     """
 
     oldest: Sequence[QueueEntry]
     newest: Sequence[QueueEntry]
     gone: Collection[BatchKey] = ()
+    parked: Sequence[QueueEntry] | None = None

@@ -10,7 +10,8 @@ Laws:
    full spool drops batches without samples before any that has some.
 3. Samples that the disk does not accept are counted as dropped at once, here, and on the disk as
    soon as that can be written again.
-4. Undated batches are kept, counted and limited like the rest, and are not sent before they have
+4. A batch that can't pass is parked (`parked_batches`): it is pending, and holds nothing up.
+5. Undated batches are kept, counted and limited like the rest, and are not sent before they have
    their times (`undated_batches`).
 
 `spool_file` works on the disk, on a thread of its own, and holds the laws about faults of the disk.
@@ -110,9 +111,24 @@ class Spool:
         ends = await self.ends(limit)
         return await self.read([one.key for one in ends.oldest])
 
-    async def ends(self, limit: int, in_flight: Collection[BatchKey] = ()) -> QueueEnds:
-        """Return both ends of the queue, and which batches in flight are no longer in it."""
-        return await self._run(lambda: self._file.ends(limit, in_flight))
+    async def ends(
+        self,
+        limit: int,
+        in_flight: Collection[BatchKey] = (),
+        parked: tuple[int, int] | None = None,
+    ) -> QueueEnds:
+        """Return both ends of the queue, and which batches in flight are no longer in it.
+
+        Args:
+            limit: largest number of batches of each end.
+            in_flight: batches of which it is told if they are gone.
+            parked: row id behind which parked batches are returned too, and their largest number.
+        """
+        return await self._run(lambda: self._file.ends(limit, in_flight, parked))
+
+    async def park(self, keys: Sequence[BatchKey]) -> None:
+        """Take batches out of the two ends of the queue: they are tried again apart from it."""
+        await self._run(lambda: self._file.park(keys))
 
     async def read(self, keys: Sequence[BatchKey]) -> list[QueuedBatch]:
         """Return those of the named batches that are in the queue; they stay in it."""

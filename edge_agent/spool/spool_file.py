@@ -33,7 +33,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
-from edge_agent.spool import batch_queue, rescue, sqlite_file, undated_batches
+import msgspec
+
+from edge_agent.spool import batch_queue, parked_batches, rescue, sqlite_file, undated_batches
 from edge_agent.spool.disk_reserve import DiskReserve
 from edge_agent.spool.queued_batch import BatchKey, QueuedBatch, QueueEnds
 from edge_agent.spool.rescue import Rescue
@@ -140,18 +142,33 @@ class SpoolFile:
             self._set_counts(self.known.with_refused(samples))
             raise
 
-    def ends(self, limit: int, in_flight: Collection[BatchKey]) -> QueueEnds:
-        """Return both ends of the part of the queue that can be sent."""
+    def ends(
+        self, limit: int, in_flight: Collection[BatchKey], parked: tuple[int, int] | None = None
+    ) -> QueueEnds:
+        """Return both ends of the part of the queue that can be sent.
+
+        Args:
+            limit: largest number of batches of each end.
+            in_flight: batches of which it is told if they are gone.
+            parked: row id behind which parked batches are returned too, and their largest number.
+        """
 
         def work(db: sqlite3.Connection) -> QueueEnds:
-            return batch_queue.queue_ends(
+            ends = batch_queue.queue_ends(
                 db,
                 limit,
                 in_flight,
                 undated_batches.undated_id_range(db) if self.has_undated else None,
             )
+            if parked is None:
+                return ends
+            return msgspec.structs.replace(ends, parked=parked_batches.parked_after(db, *parked))
 
         return self._transact(work)
+
+    def park(self, keys: Sequence[BatchKey]) -> int:
+        """Take batches out of the two ends of the queue, and return how many were there."""
+        return self._transact(lambda db: parked_batches.park(db, keys))
 
     def read(self, keys: Sequence[BatchKey]) -> list[QueuedBatch]:
         """Return batches by name. Damaged ones leave the queue, and are counted."""

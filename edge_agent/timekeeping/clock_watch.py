@@ -5,7 +5,7 @@ Laws:
 1. Undated batches get their times while the clock is plausible, each part of them by the latest
    reading of the clock. It does not matter whether the clock became plausible just now, or before
    this agent started.
-2. A clock that its time service has not set is reported, and what is read meanwhile is marked.
+2. A clock that its time service has not set is reported, and readings taken meanwhile are marked.
    Nothing waits for it: the service may be out of reach for years, and the clock nearly right all
    the same.
 """
@@ -91,7 +91,7 @@ class ClockWatch:
         elif not self._clock_trust.is_plausible:
             self._implausible_fault.report("the clock shows a time before 2018")
         else:
-            with suppress(SpoolUnavailable):  # reported by those who write and send
+            with suppress(SpoolUnavailable):  # reported by the writer and the publisher
                 await self._undated.assign_times(self._clock_trust.offset_ms)
                 return self._undated.has_undated
         return False

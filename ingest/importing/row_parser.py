@@ -237,7 +237,7 @@ class RowParser:
             return None
         canonical = QUANTITIES[quantity].unit
         try:
-            scale = units.factor(self._options.unit or canonical, canonical)
+            scale = units.conversion_factor(self._options.unit or canonical, canonical)
         except ValueError:
             self._report(
                 line,

@@ -18,7 +18,8 @@
         │       └── ReplyTimedOut         the link is open, but no whole reply came in time
         ├── SpoolUnavailable   the agent's disk can't be written or read
         ├── BrokerUnavailable  the MQTT broker can't be reached
-        └── StoreUnavailable   the database can't be reached
+        ├── StoreUnavailable   the database can't be reached
+        └── QuarantineUnavailable   the ingest's quarantine can't be written or read
 
 Law: an `Unavailable` may always be retried; a `PeerError` is never retried blindly.
 
@@ -43,7 +44,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """A mistake in a file that a person wrote, and how to fix it.
 
     Attributes:
-        text: msgid of the sentence that says what is wrong.
+        text: msgid of the sentence that describes the mistake.
         fix: msgid of the sentence that says what to do.
         values: values of the placeholders of both.
         path: keys that lead to the place, such as `("meter", 3, "parent")`.
@@ -68,7 +69,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UnreadKeys(msgspec.Struct, frozen=True):
-    """Places of a configuration whose values are missing or wrong, so that nobody knows them.
+    """Places of a configuration whose values are missing or wrong, and therefore unknown.
 
     Law: a rule that needs a value which could not be read is not applied. The reader would be told
     of two mistakes and could correct only one.
@@ -120,7 +121,7 @@ class UsageError(JienengError):
 
 
 class NoData(JienengError):
-    """A period of which the store holds nothing."""
+    """A period without any data in the store."""
 
 
 class PeerError(JienengError):
@@ -192,4 +193,8 @@ class BrokerUnavailable(Unavailable):
 
 
 class StoreUnavailable(Unavailable):
-    """The database can't be reached, or said to try again."""
+    """The database can't be reached, or asks to try again."""
+
+
+class QuarantineUnavailable(Unavailable):
+    """The ingest's quarantine can't be written or read."""

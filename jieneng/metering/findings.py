@@ -63,11 +63,10 @@ class Finding(msgspec.Struct, frozen=True):
     """A doubt or remark that a reader of a figure should know.
 
     Attributes:
-        code: that of a row of `KINDS`, with `baseline_` before it where it concerns the base
-            period.
+        code: code of a row of `KINDS`, with `baseline_` before it if it concerns the base period.
         subject: id of the meter, area, scope, factor or period that it is about.
         values: the named values of the kind's sentence.
-        weight: share of the figure that it concerns, 0 to 1; None where that is not known.
+        weight: share of the figure that it concerns, 0 to 1; None if that is not known.
     """
 
     code: str
@@ -89,12 +88,12 @@ class Finding(msgspec.Struct, frozen=True):
 
     @property
     def kind(self) -> FindingKind | None:
-        """The row of its code; None where there is none."""
+        """The row of its code; None if there is none."""
         return KINDS.get(self.code.removeprefix(BASELINE))
 
     @property
     def severity(self) -> Severity:
-        """The severity of its kind; `warning` where there is no row."""
+        """The severity of its kind; `warning` if there is no row."""
         return "warning" if self.kind is None else self.kind.severity
 
     def as_baseline(self) -> "Finding":

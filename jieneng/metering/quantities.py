@@ -100,5 +100,5 @@ CONSUMPTION: Final[Mapping[Medium, str]] = MappingProxyType(
 
 #: Growth of a counter in an hour at a rate of 1 kW, kvar or m3/h, by the counter's unit.
 GROWTH_PER_HOUR: Final[Mapping[str, float]] = MappingProxyType(
-    {"kWh": 1.0, "kvarh": 1.0, "m3": 1.0, "GJ": float(units.factor("kWh(heat)", "GJ"))}
+    {"kWh": 1.0, "kvarh": 1.0, "m3": 1.0, "GJ": float(units.conversion_factor("kWh(heat)", "GJ"))}
 )

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Final
 
 from jieneng.metering.catalog.meter_model import Model
-from jieneng.metering.catalog.model_forms import form_of
+from jieneng.metering.catalog.model_forms import model_form
 from jieneng.metering.catalog.planned_read import Read
 from jieneng.metering.quantities import CONSUMPTION
 
@@ -25,7 +25,7 @@ def plan(
         ratios: `ct` and `pt` in force; 1 if missing.
         wanted: quantities to read; all quantities of the model if None.
     """
-    return form_of(model).reads(model, ratios, wanted)
+    return model_form(model).reads(model, ratios, wanted)
 
 
 class PollPlan:
@@ -35,7 +35,7 @@ class PollPlan:
     poll of each n slots that begin at a multiple of n. So a slow series lines up with the clock and
     with other series, and a quantity that one poll did not get is due in the next.
     Quantities that are due together are planned together: a slow one shares the request of a fast
-    one if possible. Requests are sent in the order of `_in_order`.
+    one if possible. Requests are sent in the order of `_request_order`.
 
     Attributes:
         cadences: the different `every` of the quantities, ascending.
@@ -76,11 +76,11 @@ class PollPlan:
         if due not in self._plans:
             wanted = [name for name, cadence in self._every.items() if cadence in due]
             reads = plan(self._model, self._ratios, wanted)
-            self._plans[due] = _in_order(reads, CONSUMPTION[self._model.model.medium])
+            self._plans[due] = _request_order(reads, CONSUMPTION[self._model.model.medium])
         return self._plans[due]
 
 
-def _in_order(reads: tuple[Read, ...], counter: str) -> tuple[Read, ...]:
+def _request_order(reads: tuple[Read, ...], counter: str) -> tuple[Read, ...]:
     """Return the requests of a poll in the order in which they are sent.
 
     The consumption counter goes first, because after a silence the poll is not continued.

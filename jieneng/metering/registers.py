@@ -221,19 +221,23 @@ def _value_decoder(
         fields: the numbers in the block.
         numbers_of: function from the block's bytes to the unpacked numbers of all fields.
     """
-    ends = [_finish(field) for field in fields]
-    if all(end is float for end in ends) and all(TYPES[field.type].is_float for field in fields):
+    scalers = [_scaler(field) for field in fields]
+    if all(scale is float for scale in scalers) and all(
+        TYPES[field.type].is_float for field in fields
+    ):
         return numbers_of  # the numbers are the values already
     if all(len(field.parts) == 1 for field in fields):
         return lambda block: tuple(
-            [end(number) for end, number in zip(ends, numbers_of(block), strict=True)]
+            [scale(number) for scale, number in zip(scalers, numbers_of(block), strict=True)]
         )
-    places = pairwise(accumulate((len(field.parts) for field in fields), initial=0))
-    cuts = [(end, slice(*place)) for end, place in zip(ends, places, strict=True)]
+    bounds_of_parts = pairwise(accumulate((len(field.parts) for field in fields), initial=0))
+    parts = [
+        (scale, slice(*bounds)) for scale, bounds in zip(scalers, bounds_of_parts, strict=True)
+    ]
 
     def decode(block: bytes) -> tuple[float, ...]:
         numbers = numbers_of(block)
-        return tuple([end(*numbers[cut]) for end, cut in cuts])
+        return tuple([scale(*numbers[part]) for scale, part in parts])
 
     return decode
 
@@ -244,15 +248,15 @@ def _byte_positions(order: str, words: int) -> list[int]:
     return [order.index(letter) for letter in sorted(order)]
 
 
-def _finish(field: Field) -> Callable[..., float]:
+def _scaler(field: Field) -> Callable[..., float]:
     """Return a function from an unpacked number to its value.
 
     A scale of 1/n divides by n, because 0.01 as a float is not exactly a hundredth.
     """
     if len(field.parts) > 1:
-        return _joined(field)
+        return _joining_scaler(field)
     over, under = field.scale.numerator, field.scale.denominator
-    number = _number(field)
+    number = _number_decoder(field)
     if number is not None:
         return lambda raw: number(raw) * over / under
     if over == 1:
@@ -260,14 +264,14 @@ def _finish(field: Field) -> Callable[..., float]:
     return lambda raw: raw * over / under
 
 
-def _joined(field: Field) -> Callable[..., float]:
+def _joining_scaler(field: Field) -> Callable[..., float]:
     """Return a function that joins several registers; whole numbers are rounded once, last."""
-    readers = [_number(part) or _as_it_is for part in field.parts]
+    readers = [_number_decoder(part) or _unchanged for part in field.parts]
     over, under = field.scale.numerator, field.scale.denominator
     fine = field.fraction.scale if field.fraction else None
     under *= fine.denominator if fine else 1
 
-    def end(*raws: Any) -> float:
+    def scale(*raws: Any) -> float:
         numbers = [read(raw) for read, raw in zip(readers, raws, strict=True)]
         power = _POWERS.get(numbers[-1]) if field.exponent else (1, 1)
         if power is None:
@@ -277,15 +281,15 @@ def _joined(field: Field) -> Callable[..., float]:
             number = number * fine.denominator + numbers[1] * fine.numerator
         return number * (over * power[0]) / (under * power[1])
 
-    return end
+    return scale
 
 
-def _number(field: Field) -> Callable[[Any], Raw] | None:
-    """Return a function from what was unpacked to the register's number; None if none is needed."""
+def _number_decoder(field: Field) -> Callable[[Any], Raw] | None:
+    """Return a function from an unpacked value to the number; None if they are the same."""
     kind = TYPES[field.type]
     if field.bits is None and field.unknown is None:
         return kind.decode
-    decode: Callable[[Any], Any] = kind.decode or _as_it_is
+    decode: Callable[[Any], Any] = kind.decode or _unchanged
     first, last = field.bits or (0, 16 * kind.words - 1)
     mask = (1 << (last - first + 1)) - 1
     if field.bits is not None:
@@ -295,7 +299,7 @@ def _number(field: Field) -> Callable[[Any], Raw] | None:
     return lambda raw: nan if raw == nothing else decode(raw)
 
 
-def _as_it_is(raw: Raw) -> Raw:
+def _unchanged(raw: Raw) -> Raw:
     return raw
 
 

@@ -1,6 +1,6 @@
 """Structs of `site.toml`: site, areas, institutions, buses and meters. Pure.
 
-What changes over the years (floor area, headcount, CT and PT ratios, the device itself) is a list
+A value that changes over the years (floor area, headcount, CT and PT ratio, the device) is a list
 of dated values, from which `value_in_force` takes the value of a day.
 """
 
@@ -38,7 +38,7 @@ Positive = Annotated[float, Meta(gt=0)]
 NotNegative = Annotated[float, Meta(ge=0)]
 
 AreaKind = Literal["office", "canteen", "data_room", "dormitory", "plant", "other"]
-Link = Literal["tcp", "rtu_tcp", "rtu"]
+LinkKind = Literal["tcp", "rtu_tcp", "rtu"]
 Category = Literal["01", "021", "022", "023", "024", "025", "026", "03"]
 Item = Literal["lighting", "hvac", "power", "special"]
 
@@ -113,7 +113,7 @@ class Bus(msgspec.Struct, frozen=True, kw_only=True):
 
     id: Id
     agent: Id
-    link: Link = "tcp"
+    link: LinkKind = "tcp"
     host: Host | None = None
     port: Annotated[int, Meta(ge=1, le=65535)] = 502
     device: str | None = None
@@ -131,7 +131,7 @@ class Bus(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def line_baud(self) -> int:
-        """Bit rate of that line, also where it is omitted."""
+        """Bit rate of that line; the usual one if it is omitted."""
         return self.baud or _USUAL_BAUD
 
 

@@ -4,7 +4,7 @@ Laws:
 
 1. All problems are found in one pass, and each names its place and how to correct it.
 2. A rule that needs a value which could not be read is not applied (`UnreadKeys`): a mistake is
-   reported where it stands, and not a second time where it has consequences.
+   reported once, at its own place, and not again at the places that depend on it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,13 +36,13 @@ _Rule = Callable[[Site, Mapping[str, Model], UnreadKeys], Iterator[Problem]]
 
 
 def check(site: Site, models: Mapping[str, Model], unread: UnreadKeys = _ALL_READ) -> list[Problem]:
-    """Return everything that is wrong with a site.
+    """Return all problems of a site.
 
     Args:
         site: the site; what could not be read is `msgspec.UNSET` or the key's default.
         models: the meter models, by id.
         unread: places of `site.toml` that could not be read; `("model", id)` for the file of a
-            model, and `("model",)` for a file of which not even the id could be.
+            model, and `("model",)` for a file whose id could not be read.
     """
     rules: tuple[_Rule, ...] = (
         _time_zone,
@@ -167,7 +167,7 @@ def _parent_media(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> Ite
 
 
 def _cadences(site: Site, models: Mapping[str, Model], unread: UnreadKeys) -> Iterator[Problem]:
-    """Yield what is wrong with `every`: how often a quantity is asked for."""
+    """Yield the problems of `every`, the number of polls after which a quantity is read again."""
     for number, meter in enumerate(site.meter):
         if unread.covers_row("meter", number, "every", "medium", "model"):
             continue

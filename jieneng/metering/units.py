@@ -59,8 +59,8 @@ def convertible(unit: str) -> list[str]:
     return sorted(name for name, (other, _) in _TABLE.items() if other == dimension)
 
 
-def factor(unit: str, to: str) -> Fraction:
-    """Return the value of one `unit` in `to`: `factor("Wh", "kWh") == 1/1000`.
+def conversion_factor(unit: str, to: str) -> Fraction:
+    """Return the value of one `unit` in `to`: `conversion_factor("Wh", "kWh") == 1/1000`.
 
     Raises:
         ValueError: a unit is unknown, or the two have different dimensions.

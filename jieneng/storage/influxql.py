@@ -1,6 +1,7 @@
 """Build InfluxQL statements and decode the server's answers. Pure: text and bytes in and out.
 
-Laws: every name and value in a query is quoted, and every query is bounded in time.
+Laws: every name and value in a statement is quoted. Every query of points is bounded in time. All
+servers know every word that is used, except those of `create_database` and `delete`.
 
 Responses are JSON, not CSV. InfluxDB's CSV omits the error of a statement, so a missing database or
 a killed query would read as "no data". JSON is also smaller, because name and tags appear once per
@@ -9,6 +10,7 @@ block. numpy parses the values from the received bytes.
 Source: InfluxDB 1.8 documentation, "InfluxQL reference", sections "Strings" and "Identifiers".
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -26,6 +28,10 @@ _STRING: Final = str.maketrans({"\\": "\\\\", "'": "\\'", "\n": "\\n"})
 #: Replaces the separators of a JSON array of arrays by blanks.
 _SEPARATORS_TO_BLANKS: Final = bytes.maketrans(b"[],", b"   ")
 
+#: Part of a duration such as `168h0m0s`.
+_DURATION_PART: Final = re.compile(r"([\d.]+)(h|m|s)")
+_UNIT_S: Final = {"h": 3600.0, "m": 60.0, "s": 1.0}
+
 _Tags: TypeAlias = tuple[tuple[str, str], ...]
 
 
@@ -34,6 +40,7 @@ class SeriesBlock(msgspec.Struct):
 
     values: msgspec.Raw = msgspec.Raw(b"[]")
     tags: dict[str, str] = {}
+    columns: list[str] = []
 
 
 class StatementResult(msgspec.Struct):
@@ -62,7 +69,12 @@ decode: Final = msgspec.json.Decoder(ResponseChunk).decode
 
 def create_database(name: str) -> str:
     """Return the statement that creates a database if it does not exist."""
-    return f"CREATE DATABASE {_identifier(name)}"
+    return f"CREATE DATABASE {identifier(name)}"
+
+
+def show_retention(database: str) -> str:
+    """Return the statement that lists the retention policies of a database."""
+    return f"SHOW RETENTION POLICIES ON {identifier(database)}"
 
 
 def select(
@@ -70,7 +82,7 @@ def select(
 ) -> str:
     """Return the statement that selects a field, grouped by series."""
     return (
-        f"SELECT {_identifier(field)} FROM {_identifier(measurement)} "  # noqa: S608 - quoted
+        f"SELECT {identifier(field)} FROM {identifier(measurement)} "  # noqa: S608 - quoted
         f"WHERE {_condition(where, start_ms, end_ms)} GROUP BY *"
     )
 
@@ -78,14 +90,14 @@ def select(
 def first_point(measurement: str, where: Mapping[str, str], order: str) -> str:
     """Return the statement that selects the first point in the order `ASC` or `DESC` of time."""
     return (
-        f"SELECT * FROM {_identifier(measurement)} "  # noqa: S608 - quoted
+        f"SELECT * FROM {identifier(measurement)} "  # noqa: S608 - quoted
         f"WHERE {_condition(where, EARLIEST_MS, LATEST_MS)} ORDER BY time {order} LIMIT 1"
     )
 
 
 def delete(measurement: str, where: Mapping[str, str], start_ms: int, end_ms: int) -> str:
     """Return the statement that deletes points."""
-    return f"DELETE FROM {_identifier(measurement)} WHERE {_condition(where, start_ms, end_ms)}"  # noqa: S608 - quoted
+    return f"DELETE FROM {identifier(measurement)} WHERE {_condition(where, start_ms, end_ms)}"  # noqa: S608 - quoted
 
 
 def join_blocks(blocks: Sequence[SeriesBlock]) -> list[Series]:
@@ -112,16 +124,38 @@ def first_time_ms(blocks: Sequence[SeriesBlock]) -> int:
     return int(bytes(first))
 
 
+def rows(blocks: Sequence[SeriesBlock]) -> list[dict[str, object]]:
+    """Return the rows of an answer to `SHOW`, by the names of their columns."""
+    return [
+        dict(zip(block.columns, row, strict=True))
+        for block in blocks
+        for row in msgspec.json.decode(block.values, type=list[list[object]])
+    ]
+
+
+def retention_s(blocks: Sequence[SeriesBlock]) -> float | None:
+    """Return the time that the default policy of an answer to `show_retention` keeps points [s].
+
+    Returns:
+        None if points are kept without end, or no policy is told.
+    """
+    default = next((row for row in rows(blocks) if row.get("default")), {})
+    parts = _DURATION_PART.findall(str(default.get("duration", "")))
+    return sum(float(number) * _UNIT_S[unit] for number, unit in parts) or None
+
+
 def _condition(where: Mapping[str, str], start_ms: int, end_ms: int) -> str:
-    terms = [f"{_identifier(name)} = {_string(value)}" for name, value in where.items()]
+    terms = [f"{identifier(name)} = {quoted(value)}" for name, value in where.items()]
     terms.append(f"time >= {max(start_ms, EARLIEST_MS)}ms")
     terms.append(f"time < {min(end_ms, LATEST_MS)}ms")
     return " AND ".join(terms)
 
 
-def _identifier(name: str) -> str:
+def identifier(name: str) -> str:
+    """Return a name as InfluxQL quotes it."""
     return f'"{name.translate(_IDENTIFIER)}"'
 
 
-def _string(value: str) -> str:
+def quoted(value: str) -> str:
+    """Return a string as InfluxQL quotes it."""
     return f"'{value.translate(_STRING)}'"

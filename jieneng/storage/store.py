@@ -131,5 +131,8 @@ class Store(Protocol):
     ) -> None:
         """Delete matching points in `start_ms <= time < end_ms`, e.g. of outdated consumption."""
 
+    async def retention_s(self) -> float | None:
+        """Return the time for which the store keeps points [s]; None if without end."""
+
     async def close(self) -> None:
         """Close files and connections. No written point is lost."""

@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Final, Literal
 
-from jieneng.metering.site import Link
+from jieneng.metering.site import LinkKind
 from simulators.faults.fault import CONNECTED, Fault, Layer
 
 
@@ -16,7 +16,7 @@ class OneConnection(Fault, frozen=True, kw_only=True):
 
     layer: ClassVar[Layer] = "connection"
     is_random: ClassVar[bool] = False
-    links: ClassVar[tuple[Link, ...]] = CONNECTED
+    links: ClassVar[tuple[LinkKind, ...]] = CONNECTED
     newcomer: Literal["closed", "ignored", "takes_over"] = "closed"
 
 

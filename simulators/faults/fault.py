@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
-from jieneng.metering.site import Id, Link
+from jieneng.metering.site import Id, LinkKind
 from simulators.load.seeded_noise import Ints
 
 Layer = Literal["reply", "connection", "register", "flow"]
@@ -22,8 +22,8 @@ NotNegative = Annotated[float, Meta(ge=0)]
 Share = Annotated[float, Meta(gt=0, le=1)]
 
 #: Links on which there are connections to be made and lost.
-CONNECTED: Final[tuple[Link, ...]] = ("tcp", "rtu_tcp")
-EVERY_LINK: Final[tuple[Link, ...]] = (*CONNECTED, "rtu")
+CONNECTED: Final[tuple[LinkKind, ...]] = ("tcp", "rtu_tcp")
+EVERY_LINK: Final[tuple[LinkKind, ...]] = (*CONNECTED, "rtu")
 
 #: Protocols of a fault that only Modbus can have.
 MODBUS_ONLY: Final = ("modbus",)
@@ -88,12 +88,12 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=kin
     #: True if the fault may be switched on while the simulation runs.
     can_start_later: ClassVar[bool] = True
     #: The links on which the fault is possible.
-    links: ClassVar[tuple[Link, ...]] = EVERY_LINK
+    links: ClassVar[tuple[LinkKind, ...]] = EVERY_LINK
     #: The protocols in which the fault is possible; empty: all.
     protocols: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
-    def is_possible(cls, link: Link, protocol: str) -> bool:
+    def is_possible(cls, link: LinkKind, protocol: str) -> bool:
         """Return True if the fault is possible in a protocol on a kind of link."""
         return link in cls.links and (not cls.protocols or protocol in cls.protocols)
 

@@ -13,10 +13,11 @@ class FlowFault(Fault, frozen=True, kw_only=True):
 
 
 class PowerCut(FlowFault, frozen=True, kw_only=True):
-    """The power of a building is cut: no electricity flows, its meters and gateways are dark.
+    """The power of a building is cut: no electricity flows, meters and gateways do not answer.
 
-    Water, gas and heat flow on; their meters can't say so meanwhile. A gateway is dark while all of
-    its meters are; a connection to it that was used meanwhile is reset by the first question after.
+    Water, gas and heat flow on, but their meters do not answer during the cut. A gateway has no
+    power while none of its meters has. A connection to it that was used during the cut is reset at
+    the first request after it.
     """
 
 

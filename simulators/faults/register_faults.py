@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
-from jieneng.metering.site import Link
+from jieneng.metering.site import LinkKind
 from simulators.faults.fault import (
     CONNECTED,
     MODBUS_ONLY,
@@ -266,7 +266,7 @@ class ZeroOnReconnect(SlipFault, frozen=True, kw_only=True):
         answers: number of such answers for each meter.
     """
 
-    links: ClassVar[tuple[Link, ...]] = CONNECTED
+    links: ClassVar[tuple[LinkKind, ...]] = CONNECTED
     answers: Annotated[int, Meta(ge=1)] = 1
 
     def affects(self, context: SlipContext) -> bool:

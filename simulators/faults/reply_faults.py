@@ -18,7 +18,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from jieneng.metering.site import Link
+from jieneng.metering.site import LinkKind
 from simulators.faults.fault import CONNECTED, MODBUS_ONLY, Fault, Layer, NotNegative, Positive
 from simulators.load.seeded_noise import noise_key
 from simulators.protocols.modbus_frames import ModbusRequest
@@ -166,7 +166,7 @@ class WrongTransaction(ReplyFault, frozen=True, kw_only=True):
         offset: difference from the right number.
     """
 
-    links: ClassVar[tuple[Link, ...]] = ("tcp",)
+    links: ClassVar[tuple[LinkKind, ...]] = ("tcp",)
     protocols: ClassVar[tuple[str, ...]] = MODBUS_ONLY
     offset: Annotated[int, Meta(ge=-65535, le=65535)] = -1
 
@@ -224,7 +224,7 @@ class Glued(ReplyFault, frozen=True, kw_only=True):
 class BadChecksum(ReplyFault, frozen=True, kw_only=True):
     """A bit was lost on the wire, so the checksum does not fit."""
 
-    links: ClassVar[tuple[Link, ...]] = ("rtu_tcp", "rtu")
+    links: ClassVar[tuple[LinkKind, ...]] = ("rtu_tcp", "rtu")
 
     def change_plan(self, plan: ReplyPlan, context: RequestContext, /) -> ReplyPlan:
         """See `ReplyFault`."""
@@ -286,7 +286,7 @@ class Reset(ReplyFault, frozen=True, kw_only=True):
         place: moment of the reset: instead of the answer, within it, or after it.
     """
 
-    links: ClassVar[tuple[Link, ...]] = CONNECTED
+    links: ClassVar[tuple[LinkKind, ...]] = CONNECTED
     place: Literal["instead", "within", "after"] = "instead"
 
     def change_plan(self, plan: ReplyPlan, _: RequestContext, /) -> ReplyPlan:
@@ -305,7 +305,7 @@ class HalfOpen(ReplyFault, frozen=True, kw_only=True):
     A connection that was used during the fault stays dead afterwards; a new connection works.
     """
 
-    links: ClassVar[tuple[Link, ...]] = CONNECTED
+    links: ClassVar[tuple[LinkKind, ...]] = CONNECTED
 
     def change_plan(self, plan: ReplyPlan, _: RequestContext, /) -> ReplyPlan:
         """See `ReplyFault`."""

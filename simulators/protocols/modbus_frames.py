@@ -24,9 +24,9 @@ from pymodbus.pdu.register_message import (
     ReadInputRegistersResponse,
 )
 
-from jieneng.metering.site import Link
+from jieneng.metering.site import LinkKind
 
-_FRAMERS: Final[Mapping[Link, type[FramerBase]]] = {
+_FRAMERS: Final[Mapping[LinkKind, type[FramerBase]]] = {
     "tcp": FramerSocket,
     "rtu_tcp": FramerRTU,
     "rtu": FramerRTU,
@@ -97,7 +97,7 @@ class ModbusCodec:
 
     longest_frame: Final = 264
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: LinkKind) -> None:
         self.silence_ends_frame: Final = link != "tcp"
         self.missing_device_code: Final = GATEWAY_NO_RESPONSE if link == "tcp" else None
         self._decoder = DecodePDU(True)

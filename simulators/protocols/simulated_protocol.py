@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 
 from jieneng.metering.catalog.meter_model import Point
-from jieneng.metering.site import Link
+from jieneng.metering.site import LinkKind
 from simulators.load.seeded_noise import Floats
 from simulators.protocols.register_words import Layout
 
@@ -141,5 +141,5 @@ class SimulatedProtocol(msgspec.Struct, frozen=True, kw_only=True):
         device: model, ratios of current and voltage transformer, the meter's id -> device.
     """
 
-    codec: Callable[[Link], Codec]
+    codec: Callable[[LinkKind], Codec]
     device: Callable[[Any, Fraction, Fraction, str], Device]

@@ -20,7 +20,7 @@ import msgspec
 
 from jieneng.clock import Clock
 from jieneng.metering.catalog.model_forms import DEFAULT_PROTOCOL
-from jieneng.metering.site import Link
+from jieneng.metering.site import LinkKind
 from simulators.faults.register_faults import SlipContext, SlipFault
 from simulators.faults.reply_faults import ReplyFault, ReplyPlan, RequestContext
 from simulators.protocols import PROTOCOLS
@@ -117,7 +117,7 @@ class SimulatedBus:
         name: str,
         meters: Iterable[tuple[BusAddress, SimulatedMeter]],
         clock: Clock,
-        link: Link,
+        link: LinkKind,
         *,
         script: FaultScript | None = None,
         timeout_s: float = math.inf,

@@ -28,7 +28,7 @@ SPOOL = SampleCounts(
     undated=2,
     quarantined=6,
 )
-SENT = PublishCounts(published=66, acked=55, quarantined=4, connected=True)
+SENT = PublishCounts(published=66, acked=55, quarantined=4, parked=3, connected=True)
 
 
 class Agent:
@@ -83,6 +83,7 @@ def test_every_number_is_said_as_it_is() -> None:
         "jieneng_edge_batches_published_total": 66,
         "jieneng_edge_batches_acked_total": 55,
         "jieneng_edge_batches_quarantined_total": 4,
+        "jieneng_edge_batches_parked_total": 3,
         "jieneng_edge_spool_pending": 40,
         "jieneng_edge_spool_bytes": 4096,
         "jieneng_edge_spool_age_seconds": 120.5,

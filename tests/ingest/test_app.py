@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -13,7 +14,8 @@ import msgspec
 import pytest
 
 from ingest import app, ledger
-from ingest.quarantine import Quarantine
+from ingest.quarantine.quarantine_entry import EntryFilter, QuarantineItem
+from ingest.quarantine.quarantine_file import Quarantine
 from ingest.receiver import Receiver
 from ingest.settings import BatchSettings, IngestSettings, SubscriptionSettings
 from jieneng.broker import BrokerSettings
@@ -118,9 +120,7 @@ async def test_one_unknown_meter_costs_its_neighbours_nothing(
         await agent.resend_until_stored(odd)
         async with reading(folder, settings) as store:
             assert await stored(store) == [1, 4]
-    kept = {
-        one.reason: mqtt_messages.decode_batch(one.body) for one in quarantine(folder).entries()
-    }
+    kept = {one.reason: mqtt_messages.decode_batch(one.payload) for one in quarantined(folder)}
     assert kept == {
         "unknown_meter": batch(1, [sample(2, "e-nosuch")]),
         "other_agent": batch(1, [sample(3, OTHER_METER)]),
@@ -328,7 +328,7 @@ async def test_hostile_payloads_end_in_quarantine_and_the_ingest_goes_on(
             7008: "form",
         }
         # 7001 is too large to be kept whole: its agent is not told to let go of it.
-        counts = quarantine(folder).counts()
+        counts = Counter(one.reason for one in quarantined(folder))
         assert counts["unknown_agent"] == 4
         assert sum(counts.values()) == 2 * len(HOSTILE) + 4 - 1  # an empty status is no mistake
         assert set(counts) == {
@@ -371,8 +371,12 @@ async def test_a_secret_that_can_t_be_read_ends_the_ingest_with_its_mend(
 # --- what the tests above look with ---------------------------------------------------------------
 
 
-def quarantine(folder: SiteFolder) -> Quarantine:
-    return Quarantine(folder.path / "quarantine", 10**6)
+def quarantined(folder: SiteFolder) -> list[QuarantineItem]:
+    kept = Quarantine(folder.path / "quarantine")
+    try:
+        return [entry.item for entry in kept.entries(EntryFilter())]
+    finally:
+        kept.close()
 
 
 async def metrics_of(settings: IngestSettings) -> str:

@@ -33,12 +33,14 @@ def test_every_counter_grows_by_something_in_an_hour() -> None:
 
 
 def test_conversion_is_exact_both_ways() -> None:
-    assert units.factor("Wh", "kWh") == Fraction(1, 1000)
-    assert units.factor("L/s", "m3/h") == Fraction(36, 10)
-    assert units.factor("GJ/h", "kW") * units.factor("kWh(heat)", "GJ") == 1
-    assert units.factor("kWh(heat)", "GJ") * units.factor("GJ", "kWh(heat)") == 1
+    assert units.conversion_factor("Wh", "kWh") == Fraction(1, 1000)
+    assert units.conversion_factor("L/s", "m3/h") == Fraction(36, 10)
+    assert units.conversion_factor("GJ/h", "kW") * units.conversion_factor("kWh(heat)", "GJ") == 1
+    assert (
+        units.conversion_factor("kWh(heat)", "GJ") * units.conversion_factor("GJ", "kWh(heat)") == 1
+    )
 
 
 def test_a_unit_of_another_dimension_is_refused() -> None:
     with pytest.raises(ValueError, match="is volume"):
-        units.factor("m3", "kWh")
+        units.conversion_factor("m3", "kWh")

@@ -1,4 +1,4 @@
-"""Every store of the registry keeps every law of `jieneng.storage.store`."""
+"""Every store of the registry keeps every law of `jieneng.storage.store`, on every server."""
 
 import asyncio
 import math
@@ -11,7 +11,7 @@ import pytest
 from jieneng.metering.errors import StoreUnavailable
 from jieneng.metering.schema import Point, Value
 from jieneng.storage import STORES, Store, open_store
-from tests.storage.conftest import settings_of
+from tests.storage.conftest import SERVERS, settings_of
 
 pytestmark = pytest.mark.server
 
@@ -19,7 +19,7 @@ START = 1_795_000_000_000
 Opener = Callable[[], Store]
 
 
-@pytest.fixture(params=list(STORES))
+@pytest.fixture(params=[*STORES, *SERVERS])
 async def open_again(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Opener]:
     """Return a function that opens the same empty store again, as several processes would."""
     settings = settings_of(request, request.param)
@@ -276,6 +276,10 @@ async def test_prepare_keeps_what_is_there(store: Store) -> None:
     await store.write([reading()])
     await store.prepare()
     assert len(await rows(store)) == 1
+
+
+async def test_a_new_store_keeps_points_without_end(store: Store) -> None:
+    assert await store.retention_s() is None
 
 
 async def test_a_large_write_is_whole(store: Store) -> None:

@@ -12,7 +12,8 @@ from jieneng.metering.errors import StoreUnavailable
 from jieneng.metering.schema import Point
 from jieneng.storage import StoreSettings
 from jieneng.storage.influx import InfluxStore
-from tests.servers import Influx
+from tests.servers import Influx, Influx2
+from tests.storage.conftest import settings_of
 from tests.storage.refusing_server import RefusingServer, serving
 
 pytestmark = pytest.mark.server
@@ -187,18 +188,23 @@ async def test_trouble_names_no_point_and_asks_a_few_times(
     assert server.stored == {}
 
 
-async def test_a_field_that_exists_as_another_type_on_a_real_server(influx: Influx) -> None:
-    async with opened(influx.url, f"t{uuid4().hex}") as store:
-        await store.prepare()
-        await store._post(f"electricity,meter=m2,site=s power_kw=1i {START}".encode())
-        bad = Point("electricity", (("meter", "m1"), ("site", "s")), (("power_kw", 1.5),), START)
-        result = await store.write([reading(1), bad, reading(2)])
-        assert [(one.index, one.code) for one in result.rejected] == [(1, "field_type")]
-        assert "already exists as type" in result.rejected[0].reason
-        assert result.written == 2
+@pytest.mark.parametrize("server", ["influx", "influx2"])
+async def test_a_field_that_exists_as_another_type_on_a_real_server(
+    server: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    settings = settings_of(request, server)
+    store = InfluxStore(settings)
+    await store.prepare()
+    await store._post(f"electricity,meter=m2,site=s power_kw=1i {START}".encode())
+    bad = Point("electricity", (("meter", "m1"), ("site", "s")), (("power_kw", 1.5),), START)
+    result = await store.write([reading(1), bad, reading(2)])
+    await store.close()
+    assert [(one.index, one.code) for one in result.rejected] == [(1, "field_type")]
+    assert "already exists as type" in result.rejected[0].reason
+    assert result.written == 2
 
 
-async def test_points_beyond_the_retention_of_a_real_server(influx: Influx) -> None:
+async def test_points_beyond_the_retention_of_influxdb_1(influx: Influx) -> None:
     name = f"t{uuid4().hex}"
     async with opened(influx.url, name) as store:
         await store.prepare()
@@ -208,6 +214,19 @@ async def test_points_beyond_the_retention_of_a_real_server(influx: Influx) -> N
         )
         result = await store.write([reading(-START + 10**12), reading(4 * 10**11)])
         assert [(one.index, one.code) for one in result.rejected] == [(0, "retention")]
+        assert result.written == 1
+
+
+async def test_points_beyond_the_retention_of_influxdb_2(
+    influx2: Influx2, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JIENENG_STORE_TOKEN", influx2.token)
+    name = f"t{uuid4().hex}"
+    influx2.make_bucket(name, retention_s=3600)
+    async with opened(influx2.url, name) as store:
+        result = await store.write([reading(-START + 10**12), reading(4 * 10**11)])
+        assert [(one.index, one.code) for one in result.rejected] == [(0, "retention")]
+        assert "outside retention policy" in result.rejected[0].reason
         assert result.written == 1
 
 

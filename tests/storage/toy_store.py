@@ -76,6 +76,10 @@ class ToyStore:
             for time_ms in [time_ms for time_ms in rows if start_ms <= time_ms < end_ms]:
                 del rows[time_ms]
 
+    async def retention_s(self) -> float | None:
+        """Return None: points are kept without end."""
+        return None
+
     async def close(self) -> None:
         return
 

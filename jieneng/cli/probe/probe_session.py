@@ -16,6 +16,7 @@ import msgspec
 
 from edge_agent.commissioning import toml_output
 from edge_agent.commissioning.bus_probe import BusProbe
+from edge_agent.commissioning.model_probe import ModelProbe
 from edge_agent.commissioning.sign_off import TransformerSide
 from edge_agent.settings import reached_bus
 from jieneng.cli.agent_files import read_agent_files
@@ -130,7 +131,7 @@ class ProbeSession:
 
     def readable_variant(self, model: ModbusModel) -> ModbusModel:
         """Return the variant of a model that the unit answers; the model itself if none is."""
-        return self.run(self.probe.readable_variant(self.unit, model)) or model
+        return self.run(ModelProbe(self.probe, self.unit).readable_variant(model)) or model
 
     def find_model(self, model_id: str) -> ModbusModel:
         """Return the model with an id."""

@@ -12,6 +12,7 @@ import msgspec
 from edge_agent.commissioning import model_match, toml_output
 from edge_agent.commissioning.bus_probe import LONGEST_TIMEOUT_S, Presence
 from edge_agent.commissioning.model_match import Mismatch, ModelMatch
+from edge_agent.commissioning.model_probe import ModelProbe
 from jieneng.cli.options import tr
 from jieneng.cli.probe.printed_toml import model_file, print_toml, variant_note
 from jieneng.cli.probe.probe_session import ProbeSession
@@ -128,7 +129,9 @@ def _match_models(session: ProbeSession, units: Sequence[int]) -> dict[int, Sequ
             def report_share(share: float, done: int = index) -> None:
                 report_progress((done + share) / len(units))
 
-            matches[unit] = session.run(session.probe.match_models(unit, models, report_share))
+            matches[unit] = session.run(
+                ModelProbe(session.probe, unit).match_models(models, report_share)
+            )
     return matches
 
 

@@ -49,7 +49,7 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
     def canonical_scale(self, ct: Fraction = Fraction(1), pt: Fraction = Fraction(1)) -> Fraction:
         """Return the value of one unit of the device's number [canonical unit, ratios applied]."""
         canonical = QUANTITIES[self.quantity].unit
-        scale = Fraction(self.scale) * units.factor(self.unit or canonical, canonical)
+        scale = Fraction(self.scale) * units.conversion_factor(self.unit or canonical, canonical)
         for ratio in self.ratio:
             scale *= ct if ratio == "ct" else pt
         return scale

@@ -37,7 +37,7 @@ def point_problems(row: PointRow, model: ModbusModel, path: _Path) -> Iterator[P
 
 
 def identity_problems(model: ModbusModel) -> Iterator[Problem]:
-    """Yield what is wrong with the registers in which the device describes itself."""
+    """Yield the problems of the registers in which the device describes itself."""
     for number, identity in enumerate(model.identity):
         words = text_words(identity.type)
         if words is None:
@@ -48,7 +48,7 @@ def identity_problems(model: ModbusModel) -> Iterator[Problem]:
 
 
 def unit_problems(meter: Meter, bus: Bus) -> Iterator[Problem]:
-    """Yield what is wrong with a meter's Modbus unit; paths begin below the meter."""
+    """Yield the problems of a meter's Modbus unit; paths begin below the meter."""
     # 248 to 255 are reserved, but there are meters that answer there.
     if meter.unit == 0 and bus.link != "tcp":
         yield Problem(

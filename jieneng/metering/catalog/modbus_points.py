@@ -151,7 +151,7 @@ class IdentityRow(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         label: meaning of the register: type code, serial number, a setting that scales depend on.
         type: a name in `registers.TYPES`, or text of so many bytes: `str8`.
-        expect: content of the register if this model is right; None where it differs by device.
+        expect: content of the register if this model is right; None if it differs by device.
     """
 
     label: str

@@ -78,8 +78,8 @@ def plan(
 
     Args:
         model: where the quantities lie.
-        ratios: `ct` and `pt` in force; 1 where missing.
-        wanted: names of the quantities to read; all that the model has where None.
+        ratios: `ct` and `pt` in force; 1 if missing.
+        wanted: names of the quantities to read; all quantities of the model if None.
     """
     rows = [row for row in model.point if wanted is None or row.quantity in wanted]
     rows.sort(key=lambda row: (row.function, row.first, row.end))

@@ -10,7 +10,7 @@ from typing import Final
 
 from jieneng.metering.catalog import value_check
 from jieneng.metering.catalog.meter_model import Model
-from jieneng.metering.catalog.model_forms import form_of
+from jieneng.metering.catalog.model_forms import model_form
 from jieneng.metering.errors import Problem
 from jieneng.metering.quantities import CONSUMPTION
 
@@ -22,7 +22,7 @@ def check(model: Model) -> list[Problem]:
     """Return every problem of a model, each with the path to its place."""
     problems = []
     seen: set[str] = set()
-    form = form_of(model)
+    form = model_form(model)
     for number, point in enumerate(model.point):
         path = ("point", number)
         found = chain(

@@ -16,7 +16,7 @@ from jieneng.metering.catalog.meter_model import Model
 from jieneng.metering.catalog.modbus_points import ModbusModel
 from jieneng.metering.catalog.planned_read import Read
 from jieneng.metering.errors import Problem
-from jieneng.metering.site import Bus, Link, Meter
+from jieneng.metering.site import Bus, LinkKind, Meter
 
 #: Protocol of a model that names none.
 DEFAULT_PROTOCOL: Final = "modbus"
@@ -39,7 +39,7 @@ class ModelForm(msgspec.Struct, frozen=True, kw_only=True):
     point_problems: Callable[[Any, Any, tuple[str | int, ...]], Iterator[Problem]]
     model_problems: Callable[[Any], Iterable[Problem]]
     reads: Callable[[Any, Mapping[str, Fraction] | None, Collection[str] | None], tuple[Read, ...]]
-    links: frozenset[Link]
+    links: frozenset[LinkKind]
     address_key: Literal["unit", "address"]
     address_problems: Callable[[Meter, Bus], Iterable[Problem]]
 
@@ -59,17 +59,17 @@ MODEL_FORMS: Final[dict[str, ModelForm]] = {
 
 
 def protocol_of(model: Model | None) -> str:
-    """Return the protocol of a model; the default one where there is no model."""
+    """Return the protocol of a model; the default one if there is no model."""
     return DEFAULT_PROTOCOL if model is None else model.protocol
 
 
-def form_of(model: Model | None) -> ModelForm:
-    """Return the form of a model; that of the default protocol where there is no model."""
+def model_form(model: Model | None) -> ModelForm:
+    """Return the form of a model; the form of the default protocol if there is no model."""
     return MODEL_FORMS[protocol_of(model)]
 
 
 def protocol_problem(protocol: object) -> Problem | None:
-    """Return what is wrong with the `protocol` that a model's file names; None if it is known."""
+    """Return the problem of a `protocol` that is not known; None if it is."""
     if isinstance(protocol, str) and protocol in MODEL_FORMS:
         return None
     return Problem(

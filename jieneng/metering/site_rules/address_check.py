@@ -9,7 +9,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from jieneng.metering.catalog.meter_model import Model
-from jieneng.metering.catalog.model_forms import form_of, protocol_of
+from jieneng.metering.catalog.model_forms import model_form, protocol_of
 from jieneng.metering.errors import KeyPath, Problem, UnreadKeys
 from jieneng.metering.site import Bus, Meter, Site
 
@@ -44,7 +44,7 @@ def address_problems(
         if meter.bus is None or unread.covers_row("meter", number, "unit", "address", "model"):
             continue
         model = models.get(meter.model or "")
-        form, path = form_of(model), ("meter", number)
+        form, path = model_form(model), ("meter", number)
         bus = site.buses.get(meter.bus)
         if bus is not None and not unread.covers("bus", bus_numbers[bus.id], "link"):
             yield from _unusable_addresses(meter, model, bus, path)
@@ -78,7 +78,7 @@ def _unusable_addresses(
     meter: Meter, model: Model | None, bus: Bus, path: KeyPath
 ) -> Iterator[Problem]:
     """Yield what keeps a meter from being asked on its bus: its address, or the bus's link."""
-    form = form_of(model)
+    form = model_form(model)
     for problem in form.address_problems(meter, bus):
         yield replace(problem, path=(*path, *problem.path))
     if model is not None and bus.link not in form.links:

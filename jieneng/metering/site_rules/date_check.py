@@ -12,7 +12,7 @@ from jieneng.metering.catalog.meter_model import Model
 from jieneng.metering.errors import KeyPath, Problem, UnreadKeys
 from jieneng.metering.site import DatedValue, Site
 
-_YEARS: Final = range(1900, 2200)  # years of which a person who describes a meter can speak
+_YEARS: Final = range(1900, 2200)  # years that can be meant in the description of a meter
 
 
 def date_problems(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> Iterator[Problem]:

@@ -1,4 +1,4 @@
-"""Find what is probably a mistake in a site, but may be meant. Pure: a site in, warnings out.
+"""Find probable mistakes in a site that may be intended. Pure: a site in, warnings out.
 
 Law: nothing is refused because of a warning. Like an error, it names its place and what to do, and
 it is not given where a value that it needs could not be read (`UnreadKeys`).

@@ -9,6 +9,7 @@ import pytest
 
 from edge_agent.commissioning import model_match, search_ranges
 from edge_agent.commissioning.model_match import PLAUSIBLE_RANGES, ModelMatch
+from edge_agent.commissioning.model_probe import ModelProbe
 from jieneng.metering.catalog.modbus_points import (
     ForbiddenRow,
     IdentityRow,
@@ -82,7 +83,7 @@ async def test_one_question_at_a_time_over_one_connection_and_only_reading() -> 
 
     async with misbehaving(behave) as server, probing(server.port) as bus_probe:
         await bus_probe.scan(range(1, 4), quiet)
-        await bus_probe.match_models(1, list(MODELS.values()), quiet)
+        await ModelProbe(bus_probe, 1).match_models(list(MODELS.values()), quiet)
         await bus_probe.read_registers(1, search_ranges.by_both_functions(range(100)), quiet)
         assert server.connections == 1
         assert {question.function for question in server.questions} <= {3, 4}
@@ -138,7 +139,7 @@ async def test_a_link_that_is_not_there_is_no_silence() -> None:
 @pytest.mark.parametrize("name", MODELS)
 async def test_each_model_of_the_library_is_recognised(kind: str, name: str) -> None:
     async with served(MODELS[name], link=kind) as port, probing(port, kind) as bus_probe:
-        fits = await bus_probe.match_models(1, list(MODELS.values()), quiet)
+        fits = await ModelProbe(bus_probe, 1).match_models(list(MODELS.values()), quiet)
     good, alike = model_match.rank(fits)
     assert name in [one.model for one in alike], [(one.model, one.evidence_bits) for one in good]
     assert good[0].evidence_bits > 1
@@ -149,7 +150,7 @@ async def test_a_unit_that_refuses_everything_is_no_model() -> None:
         yield question.refusal(2)
 
     async with misbehaving(behave) as server, probing(server.port) as bus_probe:
-        fits = await bus_probe.match_models(1, list(MODELS.values()), quiet)
+        fits = await ModelProbe(bus_probe, 1).match_models(list(MODELS.values()), quiet)
         asked = len(server.questions)
     assert model_match.rank(fits) == ([], [])
     assert all(isinstance(one.mismatch and one.mismatch.error, DeviceRefused) for one in fits)
@@ -163,7 +164,9 @@ async def test_a_unit_that_shows_only_zeros_can_not_be_told() -> None:
         yield question.reply(0)
 
     async with misbehaving(behave) as server, probing(server.port) as bus_probe:
-        _, alike = model_match.rank(await bus_probe.match_models(1, list(MODELS.values()), quiet))
+        _, alike = model_match.rank(
+            await ModelProbe(bus_probe, 1).match_models(list(MODELS.values()), quiet)
+        )
     undemanding = {
         name for name, one in MODELS.items() if all(row.expect in (None, 0) for row in one.identity)
     }
@@ -183,13 +186,15 @@ async def test_a_model_fits_only_as_the_agent_will_read_it(most: int, how: str) 
         misbehaving(Documented(model, HELD, most)) as server,
         probing(server.port) as bus_probe,
     ):
-        good, _ = model_match.rank(await bus_probe.match_models(1, list(MODELS.values()), quiet))
+        good, _ = model_match.rank(
+            await ModelProbe(bus_probe, 1).match_models(list(MODELS.values()), quiet)
+        )
         best = good[0]
         assert best.model == model.id
         assert {one.quantity: one.value for one in best.values}["voltage_b_v"] == 231.1
         assert best.variant is not None
         assert best.variant.id == f"{model.id}-{how}"
-        assert await bus_probe.readable_variant(1, model) == best.variant
+        assert await ModelProbe(bus_probe, 1).readable_variant(model) == best.variant
         for read in plan(best.variant):
             await bus_probe.request(1, read)
 
@@ -197,10 +202,10 @@ async def test_a_model_fits_only_as_the_agent_will_read_it(most: int, how: str) 
 async def test_a_model_that_the_unit_answers_as_it_is_stays_so() -> None:
     model = MODELS["acrel-dtsd1352"]
     async with served(model) as port, probing(port) as bus_probe:
-        [fit] = await bus_probe.match_models(1, [model], quiet)
+        [fit] = await ModelProbe(bus_probe, 1).match_models([model], quiet)
         assert fit.variant is None
-        assert await bus_probe.readable_variant(1, model) is model
-        assert await bus_probe.readable_variant(1, MODELS["eastron-sdm630"]) is None
+        assert await ModelProbe(bus_probe, 1).readable_variant(model) is model
+        assert await ModelProbe(bus_probe, 1).readable_variant(MODELS["eastron-sdm630"]) is None
 
 
 def named(model: ModbusModel, *rows: IdentityRow) -> ModbusModel:
@@ -214,7 +219,7 @@ async def test_what_a_device_says_of_itself_decides() -> None:
     other = msgspec.structs.replace(row, expect=3150)
     right, wrong = named(plain, row), named(plain, other)
     async with served(right) as port, probing(port) as bus_probe:
-        fits = await bus_probe.match_models(1, [right, wrong, plain], quiet)
+        fits = await ModelProbe(bus_probe, 1).match_models([right, wrong, plain], quiet)
     assert [one.mismatch and one.mismatch.value for one in fits] == [None, "3155", None]
     assert fits[0].identity == (("type", "3155"),)
     assert fits[0].evidence_bits > fits[2].evidence_bits + 8

@@ -21,7 +21,7 @@ from jieneng.metering.errors import (
     ReplyTimedOut,
     Unanswered,
 )
-from jieneng.metering.site import Link
+from jieneng.metering.site import LinkKind
 from tests.edge_agent.misbehaving import Act, Misbehaving, Question, misbehaving
 from tests.servers import free_port
 
@@ -35,9 +35,9 @@ class Asker:
     """Asks over a link, as a poller does."""
 
     def __init__(
-        self, port: int, kind: Link, timeout_s: float = TIMEOUT_S, delay_s: float = 0.0
+        self, port: int, kind: LinkKind, timeout_s: float = TIMEOUT_S, delay_s: float = 0.0
     ) -> None:
-        self.kind: Link = kind
+        self.kind: LinkKind = kind
         self.link = TcpLink(
             "127.0.0.1",
             port,
@@ -66,7 +66,7 @@ def right(question: Question) -> Iterator[Act]:
 
 
 @kinds
-async def test_one_connection_serves_many_questions(kind: Link) -> None:
+async def test_one_connection_serves_many_questions(kind: LinkKind) -> None:
     async with misbehaving(right, rtu=kind != "tcp") as server:
         asker = Asker(server.port, kind)
         assert [await asker.value() for _ in range(20)] == list(range(1, 21))
@@ -76,7 +76,7 @@ async def test_one_connection_serves_many_questions(kind: Link) -> None:
 
 
 @kinds
-async def test_a_reply_in_pieces_is_whole(kind: Link) -> None:
+async def test_a_reply_in_pieces_is_whole(kind: LinkKind) -> None:
     def behave(question: Question) -> Iterator[Act]:
         for byte in question.reply(7, count=question.count):
             yield bytes([byte])
@@ -88,7 +88,7 @@ async def test_a_reply_in_pieces_is_whole(kind: Link) -> None:
 
 
 @kinds
-async def test_a_late_reply_is_never_taken_for_the_next_one(kind: Link) -> None:
+async def test_a_late_reply_is_never_taken_for_the_next_one(kind: LinkKind) -> None:
     """The same unit, function and count: only number or silence can tell them apart."""
 
     def behave(question: Question) -> Iterator[Act]:
@@ -220,7 +220,7 @@ WRONG: dict[str, Callable[[Question], bytes]] = {
 
 @kinds
 @pytest.mark.parametrize("wrong", WRONG)
-async def test_a_wrong_reply_is_refused_and_the_next_is_right(kind: Link, wrong: str) -> None:
+async def test_a_wrong_reply_is_refused_and_the_next_is_right(kind: LinkKind, wrong: str) -> None:
     def behave(question: Question) -> Iterator[Act]:
         yield WRONG[wrong](question) if question.nth == 1 else question.reply(question.nth)
 
@@ -233,7 +233,7 @@ async def test_a_wrong_reply_is_refused_and_the_next_is_right(kind: Link, wrong:
 
 
 @kinds
-async def test_half_a_reply_is_silence_and_its_rest_reaches_nobody(kind: Link) -> None:
+async def test_half_a_reply_is_silence_and_its_rest_reaches_nobody(kind: LinkKind) -> None:
     def behave(question: Question) -> Iterator[Act]:
         whole = question.reply(question.nth)
         if question.nth == 1:
@@ -335,7 +335,7 @@ async def test_a_reply_that_is_sent_twice_is_an_answer_where_replies_have_number
 
 
 @kinds
-async def test_a_refusal_leaves_the_link_as_it_is(kind: Link) -> None:
+async def test_a_refusal_leaves_the_link_as_it_is(kind: LinkKind) -> None:
     def behave(question: Question) -> Iterator[Act]:
         yield question.refusal(2) if question.nth % 2 else question.reply(question.nth)
 
@@ -350,7 +350,7 @@ async def test_a_refusal_leaves_the_link_as_it_is(kind: Link) -> None:
 
 
 @kinds
-async def test_a_reset_costs_one_question(kind: Link) -> None:
+async def test_a_reset_costs_one_question(kind: LinkKind) -> None:
     def behave(question: Question) -> Iterator[Act]:
         yield None if question.nth == 1 else question.reply(question.nth)
 
@@ -363,7 +363,9 @@ async def test_a_reset_costs_one_question(kind: Link) -> None:
 
 
 @kinds
-async def test_a_question_that_closes_every_connection_is_no_link_that_is_down(kind: Link) -> None:
+async def test_a_question_that_closes_every_connection_is_no_link_that_is_down(
+    kind: LinkKind,
+) -> None:
     """There are gateways that hang up when they are asked for a unit that they don't know."""
 
     def behave(question: Question) -> Iterator[Act]:
@@ -382,7 +384,7 @@ async def test_a_question_that_closes_every_connection_is_no_link_that_is_down(k
 
 
 @kinds
-async def test_a_gateway_that_hangs_up_between_two_questions_costs_none(kind: Link) -> None:
+async def test_a_gateway_that_hangs_up_between_two_questions_costs_none(kind: LinkKind) -> None:
     async with misbehaving(right, rtu=kind != "tcp") as server:
         asker = Asker(server.port, kind)
         assert await asker.value() == 1
@@ -394,7 +396,7 @@ async def test_a_gateway_that_hangs_up_between_two_questions_costs_none(kind: Li
 
 
 @kinds
-async def test_a_connection_without_a_word_is_given_up_and_never_doubled(kind: Link) -> None:
+async def test_a_connection_without_a_word_is_given_up_and_never_doubled(kind: LinkKind) -> None:
     """As after a power cut of the gateway: its end of the connection knows nothing of it."""
 
     def behave(question: Question) -> Iterator[Act]:
@@ -419,7 +421,7 @@ async def test_a_closed_port_is_a_link_that_is_down() -> None:
 
 
 @kinds
-async def test_a_question_that_is_cancelled_leaves_nothing_behind(kind: Link) -> None:
+async def test_a_question_that_is_cancelled_leaves_nothing_behind(kind: LinkKind) -> None:
     def behave(question: Question) -> Iterator[Act]:
         yield 0.05
         yield question.reply(question.nth)
@@ -471,7 +473,7 @@ async def test_a_gateway_that_gives_up_on_its_meter_has_not_hung_up_while_idle()
 
 
 @kinds
-async def test_the_bus_rests_between_a_reply_and_the_next_question(kind: Link) -> None:
+async def test_the_bus_rests_between_a_reply_and_the_next_question(kind: LinkKind) -> None:
     """Measured by the server, from before its reply left to after the question came."""
     replied_s: list[float] = []
     asked_s: list[float] = []

@@ -22,7 +22,7 @@ from jieneng.clock import SystemClock
 from jieneng.metering.catalog.modbus_points import ModbusModel, modbus_models
 from jieneng.metering.errors import LinkDown
 from jieneng.metering.reading import Sample
-from jieneng.metering.site import Link
+from jieneng.metering.site import LinkKind
 from jieneng.site_folder import packaged_models
 from tests.edge_agent.agent_setup import EVEN, append_samples_to, meter, running, until
 from tests.edge_agent.misbehaving import Act, Question, misbehaving
@@ -42,7 +42,7 @@ class Bus:
     def __init__(
         self,
         port: int,
-        kind: Link,
+        kind: LinkKind,
         units: range,
         interval_s: float,
         timeout_s: float,
@@ -80,7 +80,7 @@ class Bus:
 @asynccontextmanager
 async def polled(
     port: int,
-    kind: Link = "tcp",
+    kind: LinkKind = "tcp",
     units: range = range(1, 2),
     interval_s: float = 0.1,
     timeout_s: float = 0.05,
@@ -96,7 +96,7 @@ def faults(logs: Logs) -> list[str]:
 
 
 @kinds
-async def test_a_dead_unit_costs_its_neighbours_nothing(kind: Link) -> None:
+async def test_a_dead_unit_costs_its_neighbours_nothing(kind: LinkKind) -> None:
     """One of four never answers: the others miss no slot, and it is asked less and less."""
 
     def behave(question: Question) -> Iterator[Act]:
@@ -208,7 +208,7 @@ async def test_a_refused_read_costs_the_others_nothing_and_is_named() -> None:
 
 
 @kinds
-async def test_after_a_silence_a_meter_is_asked_nothing_more_in_this_poll(kind: Link) -> None:
+async def test_after_a_silence_a_meter_is_asked_nothing_more_in_this_poll(kind: LinkKind) -> None:
     """Its late answer could be taken for the answer to its next question."""
 
     def behave(question: Question) -> Iterator[Act]:
@@ -227,7 +227,7 @@ async def test_after_a_silence_a_meter_is_asked_nothing_more_in_this_poll(kind: 
 
 
 @kinds
-async def test_no_value_of_another_meter_or_moment_gets_through(kind: Link) -> None:
+async def test_no_value_of_another_meter_or_moment_gets_through(kind: LinkKind) -> None:
     """A gateway that mixes everything up: late, crossed, doubled, torn. Each meter's registers
     hold its own number, so a wrong one shows."""
 
@@ -269,7 +269,7 @@ def known(sample: Sample) -> dict[str, float]:
 
 
 @kinds
-async def test_an_answer_that_comes_whole_polls_late_is_no_other_registers(kind: Link) -> None:
+async def test_an_answer_that_comes_whole_polls_late_is_no_other_registers(kind: LinkKind) -> None:
     """Energy and power are of one size: without numbers, nothing else tells them apart."""
     late: list[bytes] = []
 
@@ -293,7 +293,7 @@ async def test_an_answer_that_comes_whole_polls_late_is_no_other_registers(kind:
 
 
 @kinds
-async def test_an_answer_that_comes_twice_is_no_other_registers(kind: Link) -> None:
+async def test_an_answer_that_comes_twice_is_no_other_registers(kind: LinkKind) -> None:
     """A radio bridge repeats itself, and from then on every answer is to the question before. Three
     reads of one size believe that; the fourth finds it out."""
     right = {0x0BB7: 12.5, 0x0BD3: 231.0, 0x0BF3: 8.6}
@@ -362,7 +362,7 @@ async def test_a_bus_of_a_later_wave_is_polled_a_wave_later() -> None:
 
 
 async def test_a_stall_of_the_agent_moves_no_slot() -> None:
-    """A log that hung had the meter's next poll before its edge of the clock's face."""
+    """A log that hung had the meter's next poll before the edge of its interval."""
     bus = stepped_gateway.Bus(lambda question, _: question.reply(1), units=2)
     kept = bus.poller._on_result
 

@@ -37,7 +37,12 @@ class Broken:
         self.changed = asyncio.Event()
         self.counts = SampleCounts(size_bytes=10)
 
-    async def ends(self, _: int, under_way: Collection[BatchKey] = ()) -> QueueEnds:
+    async def ends(
+        self,
+        _: int,
+        under_way: Collection[BatchKey] = (),
+        parked: tuple[int, int] | None = None,
+    ) -> QueueEnds:
         self.looks += 1
         await asyncio.sleep(0)
         if not self.readable:

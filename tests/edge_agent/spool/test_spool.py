@@ -289,6 +289,7 @@ class TheSpool(RuleBasedStateMachine):
         self.path = Path(self.folder.name) / "s"
         self.file = SpoolFile(self.path, self.bound, LOG)
         self.rows: list[QueuedBatch] = []
+        self.parked: set[int] = set()
         self.counts = {"read": 0, "stored": 0, "full": 0, "refused": 0}
         self.seq = 0
 
@@ -300,7 +301,15 @@ class TheSpool(RuleBasedStateMachine):
         self.rows += new
         self.counts["read"] += sum(one.samples for one in new)
         while sum(len(one.payload) for one in self.rows) > self.bound:
-            self.counts["full"] += self.rows.pop(0).samples
+            first = next((one for one in self.rows if one.seq in self.parked), self.rows[0])
+            self.rows.remove(first)
+            self.counts["full"] += first.samples
+
+    @rule(seq=st.integers(1, 60))
+    def park(self, seq: int) -> None:
+        names = {one.seq for one in self.rows} - self.parked
+        assert self.file.park([(BOOT, seq), (OTHER, seq), (BOOT, seq)]) == int(seq in names)
+        self.parked |= names & {seq}
 
     @rule(first=st.integers(1, 60), length=st.integers(0, 5))
     def confirm(self, first: int, length: int) -> None:
@@ -335,11 +344,18 @@ class TheSpool(RuleBasedStateMachine):
             pending=sum(one.samples for one in self.rows),
             size_bytes=sum(len(one.payload) for one in self.rows),
         )
-        ends = self.file.ends(10, [(BOOT, 1)])
-        assert [one.key for one in ends.oldest] == [one.key for one in self.rows[:10]]
-        assert [one.key for one in ends.newest] == [one.key for one in self.rows[:-11:-1]]
+        ends = self.file.ends(10, [(BOOT, 1)], (-(2**63), 100))
+        ready = [one.key for one in self.rows if one.seq not in self.parked]
+        assert [one.key for one in ends.oldest] == ready[:10]
+        assert [one.key for one in ends.newest] == ready[:-11:-1]
+        parked = [one.key for one in self.rows if one.seq in self.parked]
+        assert ends.parked is not None
+        assert [one.key for one in ends.parked] == parked
+        if parked:
+            behind = self.file.ends(10, (), (ends.parked[0].row_id, 2)).parked
+            assert behind == ends.parked[1:3]
         assert (not ends.gone) == any(one.seq == 1 for one in self.rows)
-        assert self.file.read([one.key for one in ends.oldest]) == self.rows[:10]
+        assert self.file.read([one.key for one in self.rows]) == self.rows
 
     def teardown(self) -> None:
         self.file.close()

@@ -22,7 +22,7 @@ import simulators
 from edge_agent.protocols import PROTOCOLS as AGENT_PROTOCOLS
 from jieneng.metering.catalog.model_forms import MODEL_FORMS
 from jieneng.metering.errors import ConfigError
-from jieneng.metering.site import Link
+from jieneng.metering.site import LinkKind
 from jieneng.site_folder import SiteFolder
 from simulators.faults.reply_faults import BadChecksum, Busy
 from simulators.protocols import PROTOCOLS
@@ -139,7 +139,7 @@ class Dlt645Device:
         return number(int.from_bytes(contents[::-1], "big"), register.layout)
 
 
-def codec(_: Link) -> Dlt645Codec:
+def codec(_: LinkKind) -> Dlt645Codec:
     return Dlt645Codec()
 
 

@@ -11,7 +11,7 @@ from pymodbus.client.mixin import ModbusClientMixin
 
 from jieneng.metering.catalog.modbus_points import PartRow, PointRow, modbus_models
 from jieneng.metering.quantities import CONSUMPTION
-from jieneng.metering.site import Link
+from jieneng.metering.site import LinkKind
 from jieneng.site_folder import packaged_models
 from simulators.registers.simulated_meter import SimulatedMeter
 from simulators.serving.simulated_bus import SimulatedBus
@@ -24,7 +24,7 @@ from tests.simulators.registers.test_simulated_meter import ConstantLoad, a_mete
 
 NOW_MS = 1_763_953_200_000  # 2025-11-24, a Monday, 11:00 in Huai'an
 MODELS = modbus_models(packaged_models())
-FRAMERS: dict[Link, FramerType] = {"tcp": FramerType.SOCKET, "rtu_tcp": FramerType.RTU}
+FRAMERS: dict[LinkKind, FramerType] = {"tcp": FramerType.SOCKET, "rtu_tcp": FramerType.RTU}
 
 DATATYPES = ModbusClientMixin.DATATYPE
 PYMODBUS = {
@@ -92,7 +92,7 @@ def counter_row(model: str) -> PointRow:
 
 
 @asynccontextmanager
-async def pymodbus_client(port: int, framing: Link) -> AsyncIterator[AsyncModbusTcpClient]:
+async def pymodbus_client(port: int, framing: LinkKind) -> AsyncIterator[AsyncModbusTcpClient]:
     client = AsyncModbusTcpClient("127.0.0.1", port=port, framer=FRAMERS[framing], retries=0)
     assert await client.connect()
     try:
@@ -102,7 +102,7 @@ async def pymodbus_client(port: int, framing: Link) -> AsyncIterator[AsyncModbus
 
 
 @asynccontextmanager
-async def serving_on_tcp(meter: SimulatedMeter, framing: Link) -> AsyncIterator[int]:
+async def serving_on_tcp(meter: SimulatedMeter, framing: LinkKind) -> AsyncIterator[int]:
     server = TcpPort(SimulatedBus("bus", [(7, meter)], StillClock(NOW_MS), framing))
     endpoint = await server.start()
     try:

@@ -15,7 +15,7 @@ from pymodbus.client.mixin import ModbusClientMixin
 
 from jieneng.metering.catalog.modbus_points import ForbiddenRow, PartRow, PointRow
 from jieneng.metering.catalog.modbus_reads import plan
-from jieneng.metering.site import Link
+from jieneng.metering.site import LinkKind
 from jieneng.site_folder import SiteFolder
 from simulators.registers.device_period import DevicePeriod
 from simulators.registers.simulated_meter import SimulatedMeter
@@ -52,7 +52,7 @@ pytestmark = pytest.mark.server
 @pytest.mark.parametrize("framing", FRAMERS)
 @pytest.mark.parametrize("model", MODELS)
 async def test_pymodbus_reads_what_our_decoder_reads_of_every_point(
-    model: str, framing: Link
+    model: str, framing: LinkKind
 ) -> None:
     """Each request of the plan, served through pymodbus's frames to pymodbus's client."""
     meter, found = simulated_device(model), dict[str, float]()
@@ -222,7 +222,7 @@ async def test_several_units_and_masters_share_a_bus(
     async def ask(places: dict[str, BusEndpoint], name: str) -> None:
         one = rows[name]
         link = example.site.buses[one.bus or ""].link
-        framing: Link = "tcp" if link == "tcp" else "rtu_tcp"
+        framing: LinkKind = "tcp" if link == "tcp" else "rtu_tcp"
         point = counter_row(one.model or "")
         async with pymodbus_client(places[one.bus or ""].port, framing) as client:
             words = await read_registers(
