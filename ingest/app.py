@@ -15,7 +15,8 @@ from jieneng import observe
 from jieneng.clock import Clock
 from jieneng.metering.errors import StoreUnavailable
 from jieneng.site_folder import SiteFolder
-from jieneng.storage import open_store
+from jieneng.storage import Store, open_store
+from jieneng.storage.retention import find_short_retention
 
 
 async def run(folder: SiteFolder, settings: IngestSettings, clock: Clock) -> None:
@@ -44,9 +45,21 @@ async def run(folder: SiteFolder, settings: IngestSettings, clock: Clock) -> Non
         ):
             tasks.create_task(writer.watch(batcher.retry_postponed), name="quarantine")
             tasks.create_task(batcher.run(), name="batcher")
+            tasks.create_task(_check_retention(store, clock, log), name="retention")
             tasks.create_task(receiver.run(checker, batcher), name="receiver")
     finally:
         await store.close()
+
+
+async def _check_retention(store: Store, clock: Clock, log: observe.Log) -> None:
+    """Log a retention that deletes readings. An account that only writes can't ask for it."""
+    with suppress(StoreUnavailable):
+        if short := await find_short_retention(store, clock.now_ms()):
+            log.error(
+                "the store deletes readings: its retention is shorter than its history",
+                retention_days=round(short.kept_s / 86400),
+                oldest_days=round(short.oldest_s / 86400),
+            )
 
 
 def open_quarantine(folder: SiteFolder, settings: QuarantineSettings) -> Quarantine:

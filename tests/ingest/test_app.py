@@ -12,6 +12,8 @@ from uuid import uuid4
 import aiohttp
 import msgspec
 import pytest
+import structlog
+from structlog.testing import capture_logs
 
 from ingest import app, ledger
 from ingest.quarantine.quarantine_entry import EntryFilter, QuarantineItem
@@ -23,9 +25,11 @@ from jieneng.clock import SystemClock
 from jieneng.metering import mqtt_messages
 from jieneng.metering.errors import ConfigError
 from jieneng.metering.reading import Ack, Batch, Status
+from jieneng.metering.schema import Point
 from jieneng.observe import MetricsSettings
 from jieneng.site_folder import SiteFolder
 from jieneng.storage import Store, StoreSettings, open_store
+from jieneng.storage.influx import InfluxStore
 from tests.ingest.agent import BOOT, SITE, START, FakeAgent, batch, connected, sample
 from tests.patience import PATIENCE_S
 from tests.servers import Influx, Mosquitto, free_port
@@ -406,3 +410,20 @@ async def until(settings: IngestSettings, name: str, value: float) -> None:
 async def until_up(settings: IngestSettings) -> None:
     """Return when that ingest has subscribed."""
     await until(settings, "jieneng_ingest_broker_up", 1)
+
+
+@pytest.mark.parametrize(("days", "lines"), [(0, 0), (30, 1)])
+async def test_a_retention_that_deletes_readings_is_logged_once(
+    days: int, lines: int, influx: Influx
+) -> None:
+    name = f"t{uuid4().hex}"
+    store = InfluxStore(StoreSettings(kind="influx", url=influx.url, database=name))
+    await store.prepare()
+    await store.write([Point("water", (("meter", "m"),), (("volume_m3", 1.0),), 10**12)])
+    if days:
+        statement = f'ALTER RETENTION POLICY "autogen" ON "{name}" DURATION {days}d'
+        await store._query("POST", statement)
+    with capture_logs() as logs:
+        await app._check_retention(store, SystemClock(), structlog.get_logger())
+    await store.close()
+    assert [one.get("retention_days") for one in logs] == [days] * lines
