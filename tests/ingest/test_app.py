@@ -419,7 +419,7 @@ async def test_a_retention_that_deletes_readings_is_logged_once(
     name = f"t{uuid4().hex}"
     store = InfluxStore(StoreSettings(kind="influx", url=influx.url, database=name))
     await store.prepare()
-    await store.write([Point("water", (("meter", "m"),), (("volume_m3", 1.0),), 10**12)])
+    await store.write([Point.of("water", (("meter", "m"),), (("volume_m3", 1.0),), 10**12)])
     if days:
         statement = f'ALTER RETENTION POLICY "autogen" ON "{name}" DURATION {days}d'
         await store._query("POST", statement)
