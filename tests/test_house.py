@@ -47,6 +47,7 @@ IO_ROOMS = {
     "ingest.quarantine",
     "ingest.receiver",
     "jieneng.broker",
+    "jieneng.broker_files",
     "jieneng.clock",
     "jieneng.config_file",
     "jieneng.embedded_broker",

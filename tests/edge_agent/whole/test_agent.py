@@ -173,8 +173,8 @@ async def test_a_quarantined_batch_leaves_the_spool_and_is_said_once(
         async with gateway(Dtsd1352(1)) as port, running(ingest.run()):
             where = folder(tmp_path, bus("b", port), meters=[meter("e-1", "b", 1)])
             async with running(agent(where, settings(mosquitto.port))):
-                await until(lambda: ingest.status and ingest.status.stored >= 5)
-    said = [one for one in logs if "quarantined" in one["event"]]
+                await until(lambda: ingest.status and ingest.status.quarantined >= 5)
+    said = [one for one in logs if "set aside" in one["event"]]
     assert [one["reason"] for one in said] == ["unknown_meter"]
 
 
