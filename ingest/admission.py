@@ -5,62 +5,52 @@ Pure: topic and bytes in, a `CheckedMessage` out.
 Laws:
 
 1. Any bytes result in a `CheckedMessage`, never in an exception.
-2. A sample whose meter or quantity does not fit is quarantined alone; its neighbours are stored. A
-   batch of which nothing fits, or whose form is wrong (`mqtt_messages`), is quarantined whole, and
-   its agent is told why.
+2. A sample that does not fit is quarantined alone; its neighbours are stored. A batch whose form is
+   wrong (`mqtt_messages`) is quarantined whole, and its agent is told why.
 3. No agent speaks for another: its messages come on its own topics, and hold readings of meters on
    its own buses. Polls of other agents' meters and the load of other agents' buses are ignored.
 4. Quarantined samples can be sent again: they are kept as the payload of a batch.
+5. Nothing is acknowledged to an agent that the site does not know: whoever sends in its name keeps
+   what it has, and can't fill the part of the quarantine that counts.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
 
 from ingest import ledger
+from ingest.quarantine.quarantine_entry import QuarantineItem, samples_item, unreadable_item
 from jieneng.metering import mqtt_messages
 from jieneng.metering.errors import WireError
 from jieneng.metering.quantities import QUANTITIES, Medium
-from jieneng.metering.reading import Batch, Sample
+from jieneng.metering.reading import Sample, Status
 from jieneng.metering.schema import Point, poll_point, reading_point
 from jieneng.metering.site import Site
-
-
-class QuarantineItem(msgspec.Struct, frozen=True, kw_only=True):
-    """A message, or a part of it, that goes to the quarantine.
-
-    Attributes:
-        topic: topic of the message; "" for a point that the store rejected.
-        reason: short name of the reason, for counting.
-        detail: the reason in a sentence.
-        payload: the message, or a batch of those of its samples that did not fit.
-        samples: number of samples in the payload; 1 for a message that can't be read.
-    """
-
-    topic: str
-    reason: str
-    detail: str
-    payload: bytes
-    samples: int = 1
 
 
 class CheckedMessage(msgspec.Struct, frozen=True, kw_only=True):
     """The result of checking one message.
 
     Attributes:
+        topic: topic of the message.
         agent: agent of the topic; "" if the topic has none.
         batch_id: boot and sequence number to acknowledge; None if there is nothing to acknowledge.
         rejection: reason why the whole message is quarantined; None if its points are to be stored.
+        samples: number of samples of the batch, those in `to_quarantine` included.
         points: points for the store.
+        status: the status that the points come from; None if they come from a batch.
         to_quarantine: items for the quarantine.
     """
 
+    topic: str = ""
     agent: str = ""
     batch_id: tuple[str, int] | None = None
     rejection: str | None = None
+    samples: int = 0
     points: tuple[Point, ...] = ()
+    status: Status | None = None
     to_quarantine: tuple[QuarantineItem, ...] = ()
 
 
@@ -81,7 +71,7 @@ class MessageChecker:
 
     def check(self, topic: str, payload: bytes, now_ms: int) -> CheckedMessage:
         """Return what to do with a message that arrived at `now_ms`."""
-        agent = ""
+        agent, meters = "", None
         try:
             site, agent, channel = mqtt_messages.parse_topic(topic)
             if site != self._site:
@@ -90,28 +80,21 @@ class MessageChecker:
             if meters is None:
                 raise WireError("unknown_agent", "no bus names agent {agent}", agent=agent)
             if channel == "status":
-                return self._status(agent, payload, now_ms)
+                return self._status(agent, topic, payload, now_ms)
             return self._batch(agent, meters, topic, payload)
         except WireError as error:
-            whole = QuarantineItem(
-                topic=topic, reason=error.reason, detail=str(error), payload=payload
-            )
-            # A message too large to be kept whole is not acknowledged: its agent keeps it.
-            kept_whole = topic.endswith("/batch") and error.reason != "too_large"
-            batch_id = _batch_id(payload) if kept_whole else None
-            return CheckedMessage(
-                agent=agent, batch_id=batch_id, rejection=error.reason, to_quarantine=(whole,)
-            )
+            return _refused_whole(topic, agent if meters is not None else "", payload, error)
 
-    def _status(self, agent: str, payload: bytes, now_ms: int) -> CheckedMessage:
+    def _status(self, agent: str, topic: str, payload: bytes, now_ms: int) -> CheckedMessage:
         if not payload:  # MQTT's way to delete a retained message
-            return CheckedMessage(agent=agent)
+            return CheckedMessage(topic=topic, agent=agent)
         status = mqtt_messages.decode_status(payload)
         _require_same_agent(agent, status.agent)
         buses = self._buses[agent]
         load = {bus: share for bus, share in status.bus_load.items() if bus in buses}
         status = msgspec.structs.replace(status, bus_load=load)
-        return CheckedMessage(agent=agent, points=ledger.status_points(self._site, status, now_ms))
+        points = ledger.status_points(self._site, status, now_ms)
+        return CheckedMessage(topic=topic, agent=agent, points=points, status=status)
 
     def _batch(
         self, agent: str, meters: Mapping[str, Medium], topic: str, payload: bytes
@@ -119,25 +102,26 @@ class MessageChecker:
         batch = mqtt_messages.decode_batch(payload)
         _require_same_agent(agent, batch.agent)
         points: list[Point] = []
-        misfits: dict[str, list[Sample]] = {}
+        misfits: dict[tuple[str, str], list[Sample]] = {}
         for sample in batch.samples:
             medium = meters.get(sample.meter)
             reason = self._misfit_reason(sample, medium)
             if medium is None or reason is not None:
-                misfits.setdefault(reason or "unknown_meter", []).append(sample)
+                # A batch with thousands of invented meters must not become thousands of entries.
+                name = sample.meter if len(misfits) < _MAX_PARTS else ""
+                misfits.setdefault((reason or "unknown_meter", name), []).append(sample)
             elif point := reading_point(self._site, medium, sample):
                 points.append(point)
-        if misfits and sum(map(len, misfits.values())) == len(batch.samples):
-            reason, samples = next(iter(misfits.items()))
-            raise WireError(reason, "meter {meter}; nothing fits", meter=samples[0].meter[:64])
         points += [poll_point(self._site, poll) for poll in batch.polls if poll.meter in meters]
         return CheckedMessage(
+            topic=topic,
             agent=agent,
             batch_id=(batch.boot, batch.seq),
+            samples=len(batch.samples),
             points=tuple(points),
             to_quarantine=tuple(
-                _quarantine_part(topic, batch, reason, samples)
-                for reason, samples in misfits.items()
+                samples_item(topic, batch, samples, reason, f"meter {meter[:64]}", meter=meter)
+                for (reason, meter), samples in misfits.items()
             ),
         )
 
@@ -156,22 +140,76 @@ class MessageChecker:
 #: Layouts cached. A site has a few dozen, and a hostile sender must not fill the memory.
 _MAX_LAYOUTS: Final = 4096
 
+#: Reason and meter pairs of a batch that become entries of their own.
+_MAX_PARTS: Final = 100
 
-class _BatchId(msgspec.Struct):
+#: Reasons for which a payload can't be read at all.
+_UNREADABLE: Final = frozenset({"topic", "too_large", "not_json"})
+
+
+class _BatchHead(msgspec.Struct):
     boot: Annotated[str, Meta(pattern=r"^[0-9a-f]{8}\Z")]
     seq: Annotated[int, Meta(ge=1, lt=2**53)]
+    samples: msgspec.Raw = msgspec.Raw(b"[]")
 
 
-_decode_batch_id: Final = msgspec.json.Decoder(_BatchId).decode
+_decode_head: Final = msgspec.json.Decoder(_BatchHead).decode
+_decode_list: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_DECODE_ERRORS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-def _batch_id(payload: bytes) -> tuple[str, int] | None:
+def _refused_whole(topic: str, agent: str, payload: bytes, error: WireError) -> CheckedMessage:
+    """Return a message of which nothing is stored.
+
+    Args:
+        topic: topic of the message.
+        agent: the agent, if the site knows it; "" if not, and then nothing is acknowledged.
+        payload: the message.
+        error: the reason.
+    """
+    detail = str(error)
+    if error.reason in _UNREADABLE:  # its agent, if it has one, is not told to forget it
+        item = unreadable_item(topic, agent, error.reason, detail, payload)
+        return CheckedMessage(
+            topic=topic, agent=agent, rejection=error.reason, to_quarantine=(item,)
+        )
+    head = _head(payload) if agent and topic.endswith("/batch") else None
+    item = QuarantineItem(
+        topic=topic,
+        agent=agent,
+        boot=head.boot if head else "",
+        seq=head.seq if head else 0,
+        reason=error.reason,
+        detail=detail[:500],
+        payload=payload,
+        size=len(payload),
+        samples=_length(head.samples) if head else 0,
+        acknowledged=head is not None,
+    )
+    return CheckedMessage(
+        topic=topic,
+        agent=agent,
+        batch_id=(head.boot, head.seq) if head else None,
+        rejection=error.reason,
+        samples=item.samples,
+        to_quarantine=(item,),
+    )
+
+
+def _head(payload: bytes) -> _BatchHead | None:
     """Return boot and sequence number if a message that is otherwise wrong has them."""
     try:
-        found = _decode_batch_id(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _decode_head(payload)
+    except _DECODE_ERRORS:
         return None
-    return found.boot, found.seq
+
+
+def _length(array: msgspec.Raw) -> int:
+    """Return the length of a JSON array; 0 if it is none."""
+    try:
+        return len(_decode_list(array))
+    except _DECODE_ERRORS:
+        return 0
 
 
 def _require_same_agent(topic: str, payload: str) -> None:
@@ -179,18 +217,3 @@ def _require_same_agent(topic: str, payload: str) -> None:
         raise WireError(
             "other_agent", "{payload} on the topic of {topic}", payload=payload[:64], topic=topic
         )
-
-
-def _quarantine_part(
-    topic: str, batch: Batch, reason: str, samples: Sequence[Sample]
-) -> QuarantineItem:
-    """Return the samples that did not fit for one reason, as a batch of their own."""
-    return QuarantineItem(
-        topic=topic,
-        reason=reason,
-        detail=f"meter {samples[0].meter[:64]}",
-        payload=mqtt_messages.encode_batch(
-            msgspec.structs.replace(batch, samples=tuple(samples), polls=())
-        ),
-        samples=len(samples),
-    )

@@ -3,39 +3,40 @@
 Laws:
 
 1. A batch is acknowledged only afterwards: as `stored` once the store has its points, as
-   `quarantined` once its entry is on disk.
+   `quarantined` once its entry is on disk. `acknowledgement` decides which, sample by sample.
 2. Losing this process loses no data. Batches that were lost with it, or dropped because the memory
    was full, were not acknowledged, so their agents send them again. So do agents whose batches were
    stored and not acknowledged; the store makes that harmless.
 3. A batch waits here at most once, however often it arrives while the store is away.
+4. A batch that can't be acknowledged yet is not kept: it holds no place that others need. Its
+   repetitions are dropped unread until it is due again.
 
 Delays are real seconds: a database knows no simulated clock.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeAlias
 
-import msgspec
-
-from ingest.admission import CheckedMessage, QuarantineItem
+from ingest.acknowledgement import Settlement, acks, settle
+from ingest.admission import CheckedMessage
 from ingest.backoff import backoff_s
 from ingest.metrics import Metrics
+from ingest.point_writer import PointWriter
+from ingest.postponed import BatchKey, Postponed
+from ingest.quarantine.quarantine_entry import QuarantineItem
 from ingest.settings import BatchSettings
 from jieneng.metering.errors import StoreUnavailable
 from jieneng.metering.reading import Ack
-from jieneng.metering.schema import Point
-from jieneng.observe import Log, LoggedFault
-from jieneng.storage import RejectedPoint, Store
 
 #: Memory of a point [bytes], to express the size of quarantined payloads in points.
 _POINT_BYTES: Final = 200
 
-#: Agent, boot, sequence number.
-_Key: TypeAlias = tuple[str, str, int]
-
-#: Writes items to the quarantine, durably; raises OSError if the disk does not take them.
-WriteQuarantine: TypeAlias = Callable[[Sequence[QuarantineItem]], Awaitable[None]]
+#: Writes items to the quarantine, durably: those of batches, and others. Returns which batches are
+#: held.
+WriteQuarantine: TypeAlias = Callable[
+    [Sequence[Sequence[QuarantineItem]], Sequence[QuarantineItem]], Awaitable[Sequence[bool]]
+]
 #: Sends an acknowledgement to an agent; does nothing if there is no connection.
 Acknowledge: TypeAlias = Callable[[str, Ack], Awaitable[None]]
 
@@ -46,29 +47,38 @@ class Batcher:
     def __init__(
         self,
         settings: BatchSettings,
-        store: Store,
+        points: PointWriter,
         write_quarantine: WriteQuarantine,
         acknowledge: Acknowledge,
         *,
         metrics: Metrics,
-        log: Log,
+        retry_s: float = 5.0,
     ) -> None:
+        """Begin without messages.
+
+        Args:
+            settings: when to write, and how much may wait.
+            points: writer of points.
+            write_quarantine: writer of items.
+            acknowledge: sender of acknowledgements.
+            metrics: metrics to count in.
+            retry_s: time to the second look at a batch that can't be acknowledged [s].
+        """
         self._settings = settings
-        self._store = store
+        self._points = points
         self._write_quarantine = write_quarantine
         self._acknowledge = acknowledge
         self._metrics = metrics
-        self._store_fault = LoggedFault(log, "store unavailable")
-        self._disk_fault = LoggedFault(log, "quarantine can't be written")
+        self._postponed = Postponed(asyncio.get_running_loop().time, retry_s)
         self._waiting: list[CheckedMessage] = []
         self._weight = 0  # of waiting messages and of those being written [points]
         self._waiting_weight = 0
-        self._keys: set[_Key] = set()
+        self._keys: set[BatchKey] = set()
         self._oldest_s = 0.0  # arrival of the first waiting message, on the loop's clock
         self._message_added = asyncio.Event()
 
     def add(self, checked: CheckedMessage) -> str:
-        """Take a message, unless it is empty, waiting already, or memory is full.
+        """Take a message, unless it is empty, known already, or memory is full.
 
         Returns:
             The outcome, by its name in `metrics.received`.
@@ -78,6 +88,8 @@ class Batcher:
         key = _key(checked)
         if key is not None and key in self._keys:
             return "repeated"
+        if key is not None and not self._postponed.is_due(key):
+            return "postponed"
         weight = _weight(checked)
         # A message larger than the whole memory is taken alone, or it would never be.
         if self._weight and self._weight + weight > self._settings.max_waiting:
@@ -92,13 +104,28 @@ class Batcher:
         self._message_added.set()
         return "refused" if checked.rejection else "stored"
 
+    def retry_postponed(self) -> None:
+        """Make batches that could not be acknowledged due at once."""
+        self._postponed.clear()
+
     async def run(self) -> None:
         """Write until cancelled. Messages still waiting then are not written but sent again."""
+        failures = 0
         while True:
             await self._wait_until_due()
             batch, self._waiting = self._waiting, []
             self._waiting_weight = 0
-            await self._store_and_acknowledge(batch)
+            try:
+                written = await self._points.write([p for one in batch for p in one.points])
+            except StoreUnavailable:
+                # What arrives meanwhile is written with it: the store may refuse all of this.
+                self._waiting[:0] = batch
+                self._waiting_weight += sum(map(_weight, batch))
+                failures += 1
+                await asyncio.sleep(backoff_s(failures))
+                continue
+            failures = 0
+            await self._finish(settle(batch, written.refused, written.undecided))
             self._add_weight(-sum(map(_weight, batch)))
             self._keys.difference_update(filter(None, map(_key, batch)))
 
@@ -115,59 +142,30 @@ class Batcher:
         except TimeoutError:
             pass
 
-    async def _store_and_acknowledge(self, messages: Sequence[CheckedMessage]) -> None:
-        """Write to store and quarantine, then acknowledge."""
-        rejected = await self._write([p for one in messages for p in one.points])
-        items = [item for checked in messages for item in checked.to_quarantine]
-        if await self._quarantine([*items, *map(_item_of_rejected, rejected)]):
-            done: Iterable[CheckedMessage] = messages
-        elif rejected:
-            done = ()
-        else:
-            done = [one for one in messages if not one.to_quarantine]
-        for agent, ack in _acks(done):
+    async def _finish(self, settled: Sequence[Settlement]) -> None:
+        """Quarantine what was refused, and acknowledge what is safe."""
+        aside = [one for one in settled if one.is_decided and one.items]
+        others = [item for one in settled for item in one.others]
+        unsafe = [one for one in settled if not one.is_decided]
+        if aside or others:
+            taken = await self._write_quarantine([one.items for one in aside], others)
+            unsafe += [one for one, is_taken in zip(aside, taken, strict=True) if not is_taken]
+        not_safe = set(map(id, unsafe))
+        for one in settled:
+            if (key := _key(one.message)) is not None:
+                if id(one) in not_safe:
+                    self._postponed.postpone(key)
+                else:
+                    self._postponed.forget(key)
+        for agent, ack in acks(one for one in settled if id(one) not in not_safe):
             await self._acknowledge(agent, ack)
-
-    async def _write(self, points: Sequence[Point]) -> Sequence[RejectedPoint]:
-        """Write until the store has the points, however long it takes. Return the rejected ones."""
-        failures = 0
-        while points:
-            try:
-                with self._metrics.write_s.time():
-                    result = await self._store.write(points)
-            except StoreUnavailable as error:
-                self._store_fault.report(error)
-                self._metrics.store_up.set(0)
-                failures += 1
-                await asyncio.sleep(backoff_s(failures))
-            else:
-                self._store_fault.clear()
-                self._metrics.store_up.set(1)
-                self._metrics.points.labels("stored").inc(result.written)
-                self._metrics.points.labels("rejected").inc(len(result.not_stored))
-                return result.not_stored
-        return ()
-
-    async def _quarantine(self, items: Sequence[QuarantineItem]) -> bool:
-        """Write to the quarantine. Return False if the disk does not take the items."""
-        if not items:
-            return True
-        try:
-            await self._write_quarantine(items)
-        except OSError as error:
-            self._disk_fault.report(error)
-            return False
-        self._disk_fault.clear()
-        for item in items:
-            self._metrics.set_aside.labels(item.reason).inc(item.samples)
-        return True
 
     def _add_weight(self, weight: int) -> None:
         self._weight += weight
         self._metrics.waiting.set(self._weight)
 
 
-def _key(checked: CheckedMessage) -> _Key | None:
+def _key(checked: CheckedMessage) -> BatchKey | None:
     return (checked.agent, *checked.batch_id) if checked.batch_id else None
 
 
@@ -175,53 +173,3 @@ def _weight(checked: CheckedMessage) -> int:
     """Return the size of a message [points], at least 1."""
     quarantine_bytes = sum(len(item.payload) for item in checked.to_quarantine)
     return 1 + len(checked.points) + quarantine_bytes // _POINT_BYTES
-
-
-def _item_of_rejected(rejected: RejectedPoint) -> QuarantineItem:
-    return QuarantineItem(
-        topic="",
-        reason="store",
-        detail=rejected.reason,
-        payload=msgspec.json.encode(rejected.point),
-    )
-
-
-def _acks(messages: Iterable[CheckedMessage]) -> list[tuple[str, Ack]]:
-    """Return one acknowledgement for each boot of each agent."""
-    stored: dict[tuple[str, str], list[int]] = {}
-    quarantined: dict[tuple[str, str], list[tuple[int, str]]] = {}
-    partly: dict[tuple[str, str], list[tuple[int, str, int]]] = {}
-    for checked in messages:
-        if checked.batch_id is None:
-            continue
-        boot, seq = checked.batch_id
-        if checked.rejection is None:
-            stored.setdefault((checked.agent, boot), []).append(seq)
-            partly.setdefault((checked.agent, boot), []).extend(
-                (seq, item.reason, item.samples) for item in checked.to_quarantine
-            )
-        else:
-            quarantined.setdefault((checked.agent, boot), []).append((seq, checked.rejection))
-    return [
-        (
-            agent,
-            Ack(
-                boot,
-                ranges(stored.get((agent, boot), ())),
-                tuple(quarantined.get((agent, boot), ())),
-                tuple(partly.get((agent, boot), ())),
-            ),
-        )
-        for agent, boot in dict.fromkeys([*stored, *quarantined])
-    ]
-
-
-def ranges(numbers: Iterable[int]) -> tuple[tuple[int, int], ...]:
-    """Return the closed ranges that hold exactly these numbers, ascending."""
-    found: list[tuple[int, int]] = []
-    for number in sorted(set(numbers)):
-        if found and number == found[-1][1] + 1:
-            found[-1] = (found[-1][0], number)
-        else:
-            found.append((number, number))
-    return tuple(found)

@@ -11,7 +11,8 @@ class Metrics:
         self.received = Counter(
             "jieneng_ingest_messages",
             "Messages received: stored, ignored (nothing to store or quarantine), refused "
-            "(quarantined whole), repeated (already waiting), overflow (dropped, sent again).",
+            "(quarantined whole), repeated (already waiting), postponed (not due again), overflow "
+            "(dropped, sent again).",
             ["outcome"],
             registry=self.registry,
         )
@@ -29,7 +30,25 @@ class Metrics:
         )
         self.quarantine_lost = Counter(
             "jieneng_ingest_quarantine_lost",
-            "Quarantined entries deleted to make room for newer ones.",
+            "Quarantined entries deleted to make room for newer ones, or that the disk did not "
+            "take. None of them was acknowledged to an agent.",
+            registry=self.registry,
+        )
+        self.quarantine_samples = Gauge(
+            "jieneng_ingest_quarantine_samples",
+            "Samples in the quarantine: acknowledged to their agents, or other.",
+            ["kind"],
+            registry=self.registry,
+        )
+        self.quarantine_bytes = Gauge(
+            "jieneng_ingest_quarantine_bytes",
+            "Size of the quarantine, as it counts against its limits.",
+            ["kind"],
+            registry=self.registry,
+        )
+        self.quarantine_full = Gauge(
+            "jieneng_ingest_quarantine_full",
+            "1 while the quarantine takes no more of what its agents would forget.",
             registry=self.registry,
         )
         self.acknowledged = Counter(

@@ -46,12 +46,15 @@ class QuarantineSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         path: the folder, relative to the site's folder.
-        max_bytes: size limit of a file [bytes]. There are two; the older one is deleted when both
-            are full.
+        max_bytes: size of what was acknowledged to agents, from which the quarantine is full
+            [bytes]. Nothing of it is deleted to make room.
+        max_other_bytes: size of what was not acknowledged to anybody, such as messages of unknown
+            agents, from which the oldest are deleted [bytes].
     """
 
     path: str = "quarantine"
     max_bytes: Annotated[int, Meta(ge=65536)] = 64 * 1024 * 1024
+    max_other_bytes: Annotated[int, Meta(ge=65536)] = 4 * 1024 * 1024
 
 
 class IngestSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,9 +8,9 @@ share one.
 import logging
 import math
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Annotated, Final, TextIO, cast
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, TextIO, cast
 
 import msgspec
 import structlog
@@ -98,8 +98,11 @@ class LoggedFault:
     not fill the log.
 
     Attributes:
+        level: level of the line that reports its begin.
         occurrences: number of occurrences since it began; 0 while it is absent.
     """
+
+    level: ClassVar[str] = "warning"
 
     __slots__ = (
         "_after",
@@ -148,7 +151,8 @@ class LoggedFault:
         self._last_s = self._now_s()
         if self.occurrences == self._after:
             self._lingers = self._last_s - self._ended_s < _SOON_S
-            self._log.warning(self._name, reason=str(reason), **self._context, **evidence)
+            line = getattr(self._log, self.level)
+            line(self._name, reason=str(reason), **self._context, **evidence)
 
     def clear(self) -> None:
         """Report that the fault is absent; its end is logged if it was there."""
@@ -161,6 +165,14 @@ class LoggedFault:
             self._log.info(f"{self._name}: over", times=self.occurrences, **self._context, **why)
             self._ended_s = self._now_s()
         self.occurrences, self._lingers = 0, False
+
+
+class SevereFault(LoggedFault):
+    """A `LoggedFault` that a person has to mend: nothing else ends it."""
+
+    level: ClassVar[str] = "error"
+
+    __slots__ = ()
 
 
 class MetricsSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -177,9 +189,18 @@ class MetricsSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 @asynccontextmanager
 async def serving_metrics(
-    settings: MetricsSettings, registry: CollectorRegistry, log: Log
+    settings: MetricsSettings,
+    registry: CollectorRegistry,
+    log: Log,
+    faults: Callable[[], Sequence[str]] = tuple,
 ) -> AsyncIterator[None]:
     """Serve `/metrics` and `/health` inside the block, if the settings name a port.
+
+    Args:
+        settings: address and port.
+        registry: the service's metrics.
+        log: logger of the service.
+        faults: returns what a person has to mend now, in sentences; `/health` is ok without any.
 
     Raises:
         UsageError: the port is taken.
@@ -188,7 +209,7 @@ async def serving_metrics(
         yield
         return
     async with serving_http(
-        _application(registry),
+        _application(registry, faults),
         settings.host,
         settings.port,
         "metrics can't be served on {host}:{port}: {error}.",
@@ -226,7 +247,9 @@ async def serving_http(
         await runner.cleanup()
 
 
-def _application(registry: CollectorRegistry) -> "web.Application":
+def _application(
+    registry: CollectorRegistry, faults: Callable[[], Sequence[str]]
+) -> "web.Application":
     from aiohttp import web
 
     async def metrics(_: web.Request) -> web.Response:
@@ -234,7 +257,8 @@ def _application(registry: CollectorRegistry) -> "web.Application":
         return web.Response(body=body, headers={"Content-Type": exposition.CONTENT_TYPE_LATEST})
 
     async def health(_: web.Request) -> web.Response:
-        return web.json_response({"ok": True})
+        found = list(faults())
+        return web.json_response({"ok": False, "faults": found} if found else {"ok": True})
 
     application = web.Application()
     application.add_routes([web.get("/metrics", metrics), web.get("/health", health)])

@@ -118,12 +118,15 @@ class Mosquitto(Server):
 class Influx(Server):
     """An InfluxDB 1.x at `url`, without authentication."""
 
-    def __init__(self, folder: Path, *, data: str = 'index-version = "tsi1"') -> None:
+    def __init__(
+        self, folder: Path, *, data: str = 'index-version = "tsi1"', http: str = ""
+    ) -> None:
         """Lay out its folder.
 
         Args:
             folder: where its files go.
             data: settings of the table `[data]`.
+            http: settings of the table `[http]`.
         """
         folder.mkdir(parents=True, exist_ok=True)
         self.port, rpc = free_port(), free_port()
@@ -144,6 +147,7 @@ bind-address = "127.0.0.1:{rpc}"
 [http]
   bind-address = "127.0.0.1:{self.port}"
   log-enabled = false
+  {http}
 [monitor]
   store-enabled = false
 [logging]

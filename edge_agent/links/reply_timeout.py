@@ -11,8 +11,8 @@ Laws:
    for good. If it was the gateway after all, one more late reply shows it.
 3. Before a connection is given up, the reply to its last request is waited for longest. A gateway
    that takes longer than the other requests were waited for would never be seen otherwise.
-4. A gateway that never answers late is waited for one time-out, however many of its meters are
-   silent. The bus-time budget counts on that (`commissioning.bus_time_budget`).
+4. Apart from law 3, a gateway that never answers late is waited for one time-out. The bus-time
+   budget counts on that (`commissioning.bus_time_budget`).
 """
 
 from typing import Final

@@ -18,6 +18,7 @@ from jieneng.cli import (
     import_commands,
     indicator_commands,
     ingest_commands,
+    prepare_command,
     site_commands,
     up,
 )
@@ -61,6 +62,9 @@ for command in (
     grafana_commands.grafana,
 ):
     jieneng.add_command(command)
+
+
+ingest_commands.ingest.add_command(prepare_command.prepare)
 
 
 def main() -> None:

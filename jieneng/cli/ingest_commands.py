@@ -1,8 +1,6 @@
 """The commands `jieneng ingest`: the service, its quarantine, and the ledger of the agents."""
 
 import sys
-from collections import deque
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +15,7 @@ from jieneng.cli.options import (
     site_option,
     tr,
 )
+from jieneng.cli.quarantine_commands import quarantine
 from jieneng.clock import SystemClock
 
 if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
@@ -47,33 +46,7 @@ def ingest_run(site_dir: Path, config_file: Path, log_level: str, log_json: bool
     serve(app.run, folder, settings, (log_level, log_json))
 
 
-@ingest.command(
-    help=tr(
-        "List what was quarantined: the latest entries with their reason, then a count by reason."
-    ),
-    epilog=examples("jieneng ingest quarantine --site my-site --last 5"),
-)
-@site_option
-@config_option("ingest.toml")
-@click.option(
-    "--last", type=click.IntRange(min=0), default=20, show_default=True, help=tr("Entries.")
-)
-def quarantine(site_dir: Path, config_file: Path, last: int) -> None:
-    from ingest.quarantine import Quarantine
-    from ingest.settings import IngestSettings
-    from jieneng.site_folder import load, read_settings
-
-    folder = load(site_dir)
-    settings = read_settings(site_dir / config_file, IngestSettings).quarantine
-    kept = Quarantine(site_dir / settings.path, settings.max_bytes)
-    for entry in deque(kept.entries(), maxlen=last):
-        moment = datetime.fromtimestamp(entry.time_ms / 1000, folder.site.zone)
-        click.echo(f"{moment:%Y-%m-%d %H:%M:%S}  {entry.reason}  {entry.topic}  {entry.detail}")
-    counts = kept.counts()
-    for reason, count in sorted(counts.items()):
-        click.echo(f"{reason}: {count}")
-    if not counts:
-        click.echo(tr("Nothing was quarantined."))
+ingest.add_command(quarantine)
 
 
 @ingest.command(

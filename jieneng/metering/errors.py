@@ -18,7 +18,8 @@
         │       └── ReplyTimedOut         the link is open, but no whole reply came in time
         ├── SpoolUnavailable   the agent's disk can't be written or read
         ├── BrokerUnavailable  the MQTT broker can't be reached
-        └── StoreUnavailable   the database can't be reached
+        ├── StoreUnavailable   the database can't be reached
+        └── QuarantineUnavailable   the ingest's quarantine can't be written or read
 
 Law: an `Unavailable` may always be retried; a `PeerError` is never retried blindly.
 
@@ -193,3 +194,7 @@ class BrokerUnavailable(Unavailable):
 
 class StoreUnavailable(Unavailable):
     """The database can't be reached, or asks to try again."""
+
+
+class QuarantineUnavailable(Unavailable):
+    """The ingest's quarantine can't be written or read."""

@@ -157,6 +157,26 @@ def poll_point(site: str, poll: PollReport) -> Point:
     return Point(POLL, (("meter", poll.meter), ("site", site)), fields, poll.time_ms)
 
 
+def sample_of(point: Point) -> Sample:
+    """Return the sample of a `reading_point`, without the quantities whose value is not known."""
+    fields = dict(point.fields)
+    quality = int(float(fields.pop(QUALITY)))
+    values = tuple([float(value) for value in fields.values()])
+    return Sample(dict(point.tags)["meter"], point.time_ms, quality, tuple(fields), values)
+
+
+def poll_of(point: Point) -> PollReport:
+    """Return the poll report of a `poll_point`."""
+    fields = {name: float(value) for name, value in point.fields}
+    return PollReport(
+        dict(point.tags)["meter"],
+        point.time_ms,
+        bool(fields["ok"]),
+        round(fields["duration_s"] * 1000),
+        int(fields["attempts"]),
+    )
+
+
 def agent_point(site: str, status: Status, time_ms: int) -> Point:
     """Return the point of an agent's state; an offline agent has only `online` and `boot`."""
     fields: tuple[tuple[str, Value], ...] = (

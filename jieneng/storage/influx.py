@@ -16,7 +16,7 @@ from jieneng.metering.errors import StoreUnavailable
 from jieneng.metering.line_protocol import encode_point
 from jieneng.metering.schema import Point
 from jieneng.storage import influxql
-from jieneng.storage.influx_http import DatabaseMissing, InfluxHttp
+from jieneng.storage.influx_http import AccessRefused, DatabaseMissing, InfluxHttp
 from jieneng.storage.line_writer import LineWriter, NothingAccepted
 from jieneng.storage.point_rules import rejection_reason
 from jieneng.storage.settings import StoreSettings
@@ -40,12 +40,19 @@ class InfluxStore:
         self._lines = LineWriter(self._post)
 
     async def prepare(self) -> None:
-        """Create the database, if the server supports that over InfluxQL."""
+        """Create the database, if server and account may do that over InfluxQL."""
         query = influxql.create_database(self._settings.database)
-        for answer in await self._http.response_chunks("POST", query):
+        try:
+            answers = await self._http.response_chunks("POST", query)
+        except AccessRefused as error:
+            # An account with least privilege uses a database that its administrator created.
+            if error.is_known:
+                return
+            raise
+        for answer in answers:
             # 2.x responds "not implemented" with status 200, although the bucket may exist.
-            if (error := answer.first_error) and "not implemented" not in error:
-                raise self._http.unavailable(error)
+            if (words := answer.first_error) and "not implemented" not in words:
+                raise self._http.unavailable(words)
 
     async def write(self, points: Sequence[Point]) -> WriteResult:
         """Write points, and return each one that is not stored."""
@@ -100,9 +107,7 @@ class InfluxStore:
 
     async def retention_s(self) -> float | None:
         """Return the time for which points are kept [s]; None if without end."""
-        return influxql.retention_s(
-            await self._query("GET", influxql.show_retention(self._settings.database))
-        )
+        return await self._with_database(self._http.retention_s)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -18,6 +18,7 @@ import msgspec
 
 from jieneng.metering.errors import ConfigError, Problem, StoreUnavailable
 from jieneng.storage import influxql
+from jieneng.storage.server_kinds import INFLUX_2, recognise
 from jieneng.storage.settings import StoreSettings
 from jieneng.storage.write_answers import (
     Verdict,
@@ -35,6 +36,34 @@ class DatabaseMissing(Exception):
     """Raised if the server responds, but does not have the database."""
 
 
+class AccessRefused(StoreUnavailable):
+    """Credentials that the server does not accept, or not for this request.
+
+    Attributes:
+        is_known: True if the server knows the account, which lacks a privilege (403, not 401).
+    """
+
+    is_known = False
+
+
+class Credentials(msgspec.Struct, frozen=True):
+    """A token, or a user and a password; neither for anybody."""
+
+    token: str | None = None
+    username: str | None = None
+    password: str | None = None
+
+    @property
+    def header(self) -> str | None:
+        """The header `Authorization`; basic authentication is that of RFC 7617."""
+        if self.token:
+            return f"Token {self.token}"
+        if self.username is None:
+            return None
+        pair = f"{self.username}:{self.password or ''}"
+        return "Basic " + b64encode(pair.encode()).decode()
+
+
 class Ping(msgspec.Struct, frozen=True):
     """The answer to `/ping`."""
 
@@ -43,11 +72,30 @@ class Ping(msgspec.Struct, frozen=True):
     body: bytes
 
 
-class InfluxHttp:
-    """Connections to one server, with the credentials of the settings."""
+class _RetentionRule(msgspec.Struct, rename={"every_s": "everySeconds"}):
+    every_s: float = 0.0
 
-    def __init__(self, settings: StoreSettings) -> None:
+
+class _Bucket(msgspec.Struct, rename={"rules": "retentionRules"}):
+    rules: list[_RetentionRule] = []
+
+
+class _Buckets(msgspec.Struct):
+    buckets: list[_Bucket]
+
+
+class InfluxHttp:
+    """Connections to one server."""
+
+    def __init__(self, settings: StoreSettings, credentials: Credentials | None = None) -> None:
+        """Keep what is needed to connect; nothing is opened before the first call.
+
+        Args:
+            settings: the table `[store]`.
+            credentials: who asks; those of the settings if None.
+        """
         self._settings = settings
+        self._credentials = credentials
         self._opened: aiohttp.ClientSession | None = None
         self.url: Final = settings.url.rstrip("/")
 
@@ -106,6 +154,36 @@ class InfluxHttp:
         ) as response:
             return Ping(response.status, response.headers, await response.read())
 
+    async def retention_s(self) -> float | None:
+        """Return the time for which the database keeps points [s]; None if without end."""
+        told = await self.ping()
+        if recognise(told.headers, told.body).kind == INFLUX_2:
+            return await self._bucket_retention_s()
+        return influxql.retention_s(
+            await self.ask("GET", influxql.show_retention(self._settings.database))
+        )
+
+    async def _bucket_retention_s(self) -> float | None:
+        """Ask the API of 2.x, whose InfluxQL says of every bucket that it keeps all."""
+        async with self._request(
+            "GET",
+            "/api/v2/buckets",
+            params={"name": self._settings.database},
+            timeout=self._total_timeout(),
+        ) as response:
+            body = await response.read()
+        if response.status in (401, 403):
+            raise self._unauthorized(f"{response.status} {error_words(body)}")
+        if response.status == 404:
+            raise DatabaseMissing
+        try:
+            found = msgspec.json.decode(body, type=_Buckets).buckets
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise self.unavailable(f"{response.status} {error_words(body)}") from error
+        if not found:
+            raise DatabaseMissing
+        return sum(rule.every_s for rule in found[0].rules) or None
+
     async def close(self) -> None:
         """Close the connections."""
         session, self._opened = self._opened, None
@@ -120,13 +198,15 @@ class InfluxHttp:
             reason=reason,
         )
 
-    def _unauthorized(self, reason: str) -> StoreUnavailable:
-        return StoreUnavailable(
+    def _unauthorized(self, reason: str) -> AccessRefused:
+        error = AccessRefused(
             "the database at {url} refuses access ({reason}). Check username and password_file, or "
             "token_file, in [store].",
             url=self.url,
             reason=reason,
         )
+        error.is_known = reason.startswith("403")
+        return error
 
     def _decode_chunk(self, status: int, line: bytes) -> influxql.ResponseChunk:
         try:
@@ -165,21 +245,19 @@ class InfluxHttp:
 
     def _session(self) -> aiohttp.ClientSession:
         if self._opened is None:
-            settings = self._settings
-            token = read_secret(settings.token_file, "JIENENG_STORE_TOKEN")
-            password = read_secret(settings.password_file, "JIENENG_STORE_PASSWORD")
-            allowed = f"Token {token}" if token else _basic_auth(settings.username, password)
+            header = (self._credentials or _credentials_of(self._settings)).header
             self._opened = aiohttp.ClientSession(
-                headers={"Authorization": allowed} if allowed else None
+                headers={"Authorization": header} if header else None
             )
         return self._opened
 
 
-def _basic_auth(username: str | None, password: str | None) -> str | None:
-    """Return the header of HTTP basic authentication (RFC 7617)."""
-    if username is None:
-        return None
-    return "Basic " + b64encode(f"{username}:{password or ''}".encode()).decode()
+def _credentials_of(settings: StoreSettings) -> Credentials:
+    return Credentials(
+        token=read_secret(settings.token_file, "JIENENG_STORE_TOKEN"),
+        username=settings.username,
+        password=read_secret(settings.password_file, "JIENENG_STORE_PASSWORD"),
+    )
 
 
 def read_secret(file: str | None, variable: str) -> str | None:

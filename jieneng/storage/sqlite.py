@@ -21,7 +21,6 @@ with a rowid, and writing is 20 % faster. A larger page size changes neither.
 import asyncio
 import json
 import sqlite3
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
@@ -34,6 +33,7 @@ from jieneng.metering.schema import TEXT_FIELDS, Point
 from jieneng.storage import sqlite_statements
 from jieneng.storage.point_rules import rejection_reason
 from jieneng.storage.settings import StoreSettings
+from jieneng.storage.sqlite_wal import make_durable
 from jieneng.storage.store import INVALID, RejectedPoint, Series, WriteResult, write_result
 
 _Result = TypeVar("_Result")
@@ -156,27 +156,9 @@ class SqliteStore:
             self._connection = sqlite3.connect(
                 self._path, timeout=self._busy_timeout_s, isolation_level=None
             )
-            self._switch_to_wal(self._connection)
-            self._connection.execute("PRAGMA synchronous = FULL")
+            make_durable(self._connection, self._busy_timeout_s)
             self._connection.execute(_SERIES_TABLE)
         return self._connection
-
-    def _switch_to_wal(self, connection: sqlite3.Connection) -> None:
-        """Switch a new file to WAL; an older one is in WAL already.
-
-        If several processes create the file at once, SQLite reports the lock without waiting to
-        all but one of them, so the waiting is done here.
-        """
-        deadline_s = time.monotonic() + self._busy_timeout_s
-        while True:
-            try:
-                connection.execute("PRAGMA journal_mode = WAL")
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline_s:
-                    raise
-                time.sleep(_WAL_RETRY_S)
-            else:
-                return
 
     def _close_file(self) -> None:
         connection, self._connection = self._connection, None

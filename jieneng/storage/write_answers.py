@@ -75,6 +75,7 @@ TROUBLE_WORDS: Final = (
         "closed", r"(?:engine|store|shard|wal|file|partition)(?: is)?(?: already)? closed", "1, 2"
     ),
     _Row("closed", r"shard is (?:disabled|being deleted)|pending deletion|shutting down", "1, 2"),
+    _Row("closed", r"shard previously failed|error loading series", "2"),
     _Row("closed", r"not writable|shard not found|write failed", "1, 2"),
     _Row("closed", r"read-?only now|readonly status|disable write", "openGemini"),
     _Row(

@@ -6,7 +6,7 @@ It measures, it never judges: what a figure should be stands in its `bar`.
 import sys
 from pathlib import Path
 
-from tests.bench import bus, draining, edge, ground, keeping, simulators, store
+from tests.bench import bus, draining, edge, ground, ingest, keeping, simulators, store
 
 _ROOMS = {
     "ground": ground,
@@ -14,6 +14,7 @@ _ROOMS = {
     "edge": edge,
     "keeping": keeping,
     "draining": draining,
+    "ingest": ingest,
     "bus": bus,
     "simulators": simulators,
 }

@@ -60,3 +60,11 @@ def resident_mb(pid: int) -> float:
         if line.startswith("VmRSS"):
             return int(line.split()[1]) / 1024
     raise ValueError("no VmRSS")
+
+
+def highest_resident_mb(pid: int) -> float:
+    """The most memory that a process has held so far [MB]."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM"):
+            return int(line.split()[1]) / 1024
+    raise ValueError("no VmHWM")

@@ -15,6 +15,20 @@ def meter_id(link: int, unit: int) -> str:
     return f"m-{link}-{unit}"
 
 
+def write_import_site(folder: Path, meters: int) -> None:
+    """Write a site whose meters `m-0`, `m-1` ... are on a bus that nobody polls."""
+    head = f'[site]\nid = "{SITE}"\nname = "bench"\n[[area]]\nid = "a"\nname = "a"\n'
+    bus = f'[[bus]]\nid = "b"\nagent = "{AGENT}"\nhost = "127.0.0.1"\nport = 502\n'
+    site = [head, bus]
+    site += [
+        f'[[meter]]\nid = "m-{number}"\nname = "m{number}"\nmedium = "electricity"\n'
+        f'model = "bench"\nbus = "b"\nunit = {number + 1}\narea = "a"\ninterval_s = 900\n'
+        for number in range(meters)
+    ]
+    (folder / "site.toml").write_text("\n".join(site))
+    _write_model(folder)
+
+
 def write_site(folder: Path, meters: Meters, broker_port: int, interval_s: float) -> None:
     """Write `site.toml`, the meters' model and `agent.toml`. The meters listen already."""
     site = [f'[site]\nid = "{SITE}"\nname = "bench"\n[[area]]\nid = "a"\nname = "a"\n']
@@ -30,6 +44,10 @@ def write_site(folder: Path, meters: Meters, broker_port: int, interval_s: float
     ]
     (folder / "site.toml").write_text("\n".join(site))
     (folder / "agent.toml").write_text(f"[broker]\nport = {broker_port}\n")
+    _write_model(folder)
+
+
+def _write_model(folder: Path) -> None:
     head = (
         '[model]\nid = "bench"\nname = "bench"\nmedium = "electricity"\n'
         'source = "made for this bench"\nconfidence = "manual"\n'

@@ -17,14 +17,17 @@ from tests.bench.meters import NAMES, Meters
 VERSION: Final = "1.37.2"
 TOPIC: Final = "telegraf/modbus"
 _MODULE: Final = "github.com/influxdata/telegraf/cmd/telegraf"
-_TAGS: Final = "custom,inputs.modbus,outputs.mqtt,serializers.influx"
+_TAGS: Final = (
+    "custom,inputs.modbus,inputs.mqtt_consumer,outputs.influxdb,outputs.mqtt,parsers.influx,"
+    "serializers.influx"
+)
 _BUILD_S: Final = 1800  # a minute where the modules are at hand
 
 
 def program() -> Path | None:
     """The program, built where it has not been; None, and a word on stderr, where it can't be."""
     caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = caches / "jieneng-bench" / f"telegraf-{VERSION}"
+    folder = caches / "jieneng-bench" / f"telegraf-{VERSION}-with-mqtt-consumer"
     built = folder / "telegraf"
     if built.exists():
         return built
@@ -82,6 +85,19 @@ def write_config(file: Path, meters: Meters, broker_port: int) -> None:
             f'    register = "holding"\n    fields = [\n{fields}    ]\n'
         )
     file.write_text("".join(lines))
+
+
+def write_consumer_config(file: Path, topic: str, broker_port: int, influx_url: str) -> None:
+    """One input and one output; writes are as large and as frequent as the ingest's."""
+    file.write_text(
+        "[agent]\n  omit_hostname = true\n"
+        '  metric_batch_size = 5000\n  metric_buffer_limit = 100000\n  flush_interval = "500ms"\n'
+        "[[inputs.mqtt_consumer]]\n"
+        f'  servers = ["tcp://127.0.0.1:{broker_port}"]\n  topics = ["{topic}"]\n  qos = 1\n'
+        '  topic_tag = ""\n  data_format = "influx"\n'
+        "[[outputs.influxdb]]\n"
+        f'  urls = ["{influx_url}"]\n  database = "telegraf"\n'
+    )
 
 
 def polls(payload: bytes) -> int:

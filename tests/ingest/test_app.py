@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -11,9 +12,12 @@ from uuid import uuid4
 import aiohttp
 import msgspec
 import pytest
+import structlog
+from structlog.testing import capture_logs
 
 from ingest import app, ledger
-from ingest.quarantine import Quarantine
+from ingest.quarantine.quarantine_entry import EntryFilter, QuarantineItem
+from ingest.quarantine.quarantine_file import Quarantine
 from ingest.receiver import Receiver
 from ingest.settings import BatchSettings, IngestSettings, SubscriptionSettings
 from jieneng.broker import BrokerSettings
@@ -21,9 +25,11 @@ from jieneng.clock import SystemClock
 from jieneng.metering import mqtt_messages
 from jieneng.metering.errors import ConfigError
 from jieneng.metering.reading import Ack, Batch, Status
+from jieneng.metering.schema import Point
 from jieneng.observe import MetricsSettings
 from jieneng.site_folder import SiteFolder
 from jieneng.storage import Store, StoreSettings, open_store
+from jieneng.storage.influx import InfluxStore
 from tests.ingest.agent import BOOT, SITE, START, FakeAgent, batch, connected, sample
 from tests.patience import PATIENCE_S
 from tests.servers import Influx, Mosquitto, free_port
@@ -121,9 +127,7 @@ async def test_one_unknown_meter_costs_its_neighbours_nothing(
         await agent.resend_until_stored(odd)
         async with reading(folder, settings) as store:
             assert await stored(store) == [1, 4]
-    kept = {
-        one.reason: mqtt_messages.decode_batch(one.body) for one in quarantine(folder).entries()
-    }
+    kept = {one.reason: mqtt_messages.decode_batch(one.payload) for one in quarantined(folder)}
     assert kept == {
         "unknown_meter": batch(1, [sample(2, "e-nosuch")]),
         "other_agent": batch(1, [sample(3, OTHER_METER)]),
@@ -331,7 +335,7 @@ async def test_hostile_payloads_end_in_quarantine_and_the_ingest_goes_on(
             7008: "form",
         }
         # 7001 is too large to be kept whole: its agent is not told to let go of it.
-        counts = quarantine(folder).counts()
+        counts = Counter(one.reason for one in quarantined(folder))
         assert counts["unknown_agent"] == 4
         assert sum(counts.values()) == 2 * len(HOSTILE) + 4 - 1  # an empty status is no mistake
         assert set(counts) == {
@@ -374,8 +378,12 @@ async def test_a_secret_that_can_t_be_read_ends_the_ingest_with_its_mend(
 # --- what the tests above look with ---------------------------------------------------------------
 
 
-def quarantine(folder: SiteFolder) -> Quarantine:
-    return Quarantine(folder.path / "quarantine", 10**6)
+def quarantined(folder: SiteFolder) -> list[QuarantineItem]:
+    kept = Quarantine(folder.path / "quarantine")
+    try:
+        return [entry.item for entry in kept.entries(EntryFilter())]
+    finally:
+        kept.close()
 
 
 async def metrics_of(settings: IngestSettings) -> str:
@@ -405,3 +413,20 @@ async def until(settings: IngestSettings, name: str, value: float) -> None:
 async def until_up(settings: IngestSettings) -> None:
     """Return when that ingest has subscribed."""
     await until(settings, "jieneng_ingest_broker_up", 1)
+
+
+@pytest.mark.parametrize(("days", "lines"), [(0, 0), (30, 1)])
+async def test_a_retention_that_deletes_readings_is_logged_once(
+    days: int, lines: int, influx: Influx
+) -> None:
+    name = f"t{uuid4().hex}"
+    store = InfluxStore(StoreSettings(kind="influx", url=influx.url, database=name))
+    await store.prepare()
+    await store.write([Point("water", (("meter", "m"),), (("volume_m3", 1.0),), 10**12)])
+    if days:
+        statement = f'ALTER RETENTION POLICY "autogen" ON "{name}" DURATION {days}d'
+        await store._query("POST", statement)
+    with capture_logs() as logs:
+        await app._check_retention(store, SystemClock(), structlog.get_logger())
+    await store.close()
+    assert [one.get("retention_days") for one in logs] == [days] * lines

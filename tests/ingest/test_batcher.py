@@ -6,21 +6,28 @@ from contextlib import asynccontextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.admission import CheckedMessage, QuarantineItem
+from ingest import ledger
+from ingest.acknowledgement import ranges
+from ingest.admission import CheckedMessage
 from ingest.backoff import backoff_s
-from ingest.batcher import Batcher, ranges
+from ingest.batcher import Batcher
 from ingest.metrics import Metrics
+from ingest.point_writer import PointWriter
+from ingest.quarantine.quarantine_entry import QuarantineItem
 from ingest.settings import BatchSettings
 from jieneng import observe
+from jieneng.metering import mqtt_messages, schema
 from jieneng.metering.errors import StoreUnavailable
-from jieneng.metering.reading import Ack
+from jieneng.metering.reading import Ack, Batch, PollReport, Sample, Status
 from jieneng.metering.schema import Point
+from jieneng.storage import RejectedPoint
 from jieneng.storage.sqlite import SqliteStore
-from jieneng.storage.store import WriteResult
+from jieneng.storage.store import UNCLEAR, WriteResult, write_result
 from tests.ingest.agent import BOOT, START
 from tests.patience import PATIENCE_S
 
@@ -29,14 +36,23 @@ def checked_message(
     seq: int, points: int = 1, *, agent: str = "a", refused: str | None = None
 ) -> CheckedMessage:
     tags = (("meter", "m"), ("site", "s"))
-    aside = QuarantineItem(topic="t", reason=refused or "", detail="", payload=b"x" * 10)
+    aside = QuarantineItem(
+        topic="t", reason=refused or "", detail="", payload=b"x" * 10, size=10, acknowledged=True
+    )
     return CheckedMessage(
+        topic="t",
         agent=agent,
         batch_id=(BOOT, seq),
         rejection=refused,
+        samples=0 if refused else points,
         to_quarantine=(aside,) if refused else (),
         points=tuple(
-            Point("electricity", tags, (("energy_kwh", 1.0),), START + 1000 * seq + i)
+            Point(
+                "electricity",
+                tags,
+                (("energy_kwh", 1.0), ("quality", 0.0)),
+                START + 1000 * seq + i,
+            )
             for i in range(0 if refused else points)
         ),
     )
@@ -69,26 +85,42 @@ class BatcherRig:
         self.store = store
         self.disk_full = False
         self.quarantined: list[QuarantineItem] = []
+        self.quarantine_tried = asyncio.Event()
         self.acks: list[tuple[str, Ack]] = []
         self._acknowledged = asyncio.Event()
         self.metrics = Metrics()
+        loop = asyncio.get_running_loop()
+        self.points = PointWriter(store, loop.time, metrics=self.metrics, log=observe.log("test"))
         self.batcher = Batcher(
             settings,
-            store,
+            self.points,
             self._write_quarantine,
             self._acknowledge,
             metrics=self.metrics,
-            log=observe.log("test"),
         )
 
-    async def _write_quarantine(self, items: Sequence[QuarantineItem]) -> None:
-        if self.disk_full:
-            raise OSError(28, "No space left on device")
-        self.quarantined += items
+    async def _write_quarantine(
+        self, batches: Sequence[Sequence[QuarantineItem]], others: Sequence[QuarantineItem]
+    ) -> Sequence[bool]:
+        self.quarantine_tried.set()
+        if not self.disk_full:
+            self.quarantined += [*others, *(item for items in batches for item in items)]
+        return [not self.disk_full] * len(batches)
 
     async def _acknowledge(self, agent: str, ack: Ack) -> None:
         self.acks.append((agent, ack))
         self._acknowledged.set()
+
+    async def until_idle(self) -> None:
+        """Wait until nothing waits any more."""
+        async with asyncio.timeout(PATIENCE_S):
+            while self.metrics.registry.get_sample_value("jieneng_ingest_waiting_points"):  # noqa: ASYNC110 - a metric has no event
+                await asyncio.sleep(0.005)
+
+    async def until_store_away(self) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            while not self.points.is_store_away:  # noqa: ASYNC110 - it has no event
+                await asyncio.sleep(0.005)
 
     async def until(self, true: Callable[[], bool]) -> None:
         async with asyncio.timeout(PATIENCE_S):
@@ -98,8 +130,10 @@ class BatcherRig:
 
 
 @asynccontextmanager
-async def batcher_rig(tmp_path: Path, **settings: float) -> AsyncIterator[BatcherRig]:
-    store = InterruptibleStore(tmp_path / "store.sqlite")
+async def batcher_rig(
+    tmp_path: Path, *, store: InterruptibleStore | None = None, **settings: float
+) -> AsyncIterator[BatcherRig]:
+    store = store or InterruptibleStore(tmp_path / "store.sqlite")
     rig = BatcherRig(store, BatchSettings(**({"max_delay_s": 0.01} | settings)))  # type: ignore[arg-type]
     running = asyncio.create_task(rig.batcher.run())
     try:
@@ -173,32 +207,149 @@ async def test_a_batch_larger_than_the_memory_is_let_in_alone(tmp_path: Path) ->
         assert rig.store.writes == [50]
 
 
-async def test_a_full_quarantine_disk_costs_good_batches_nothing(tmp_path: Path) -> None:
+async def test_a_full_quarantine_costs_good_batches_nothing(tmp_path: Path) -> None:
     async with batcher_rig(tmp_path) as rig:
         rig.disk_full = True
         rig.batcher.add(checked_message(1))
         rig.batcher.add(checked_message(2, refused="version"))
         await rig.until(lambda: bool(rig.acks))
         assert rig.acks == [("a", Ack(BOOT, ((1, 1),)))]
+        await rig.until_idle()
         rig.disk_full = False
+        assert rig.batcher.add(checked_message(2, refused="version")) == "postponed"
+        rig.batcher.retry_postponed()
         rig.batcher.add(checked_message(2, refused="version"))  # not acknowledged, so sent again
         await rig.until(lambda: len(rig.acks) == 2)
         assert rig.acks[1] == ("a", Ack(BOOT, (), ((2, "version"),)))
 
 
-async def test_a_point_that_the_store_refuses_is_kept_and_costs_its_batch_nothing(
+def refused(time_ms: int, meter: str = "m") -> Point:
+    """A point of a reading that every store rejects."""
+    tags = (("meter", meter), ("site", "s\n"))
+    return Point("electricity", tags, (("energy_kwh", 1.0), ("quality", 0.0)), time_ms)
+
+
+async def test_samples_that_the_store_refuses_are_kept_and_counted_one_by_one(
     tmp_path: Path,
 ) -> None:
-    bad = Point("electricity", (("meter", "m"),), (("energy_kwh", "text"),), START)
     async with batcher_rig(tmp_path) as rig:
-        good = checked_message(1)
-        rig.batcher.add(
-            CheckedMessage(agent="a", batch_id=good.batch_id, points=(bad, *good.points))
+        good = checked_message(1, points=3)
+        mixed = msgspec.structs.replace(
+            good, samples=5, points=(refused(START), *good.points, refused(START + 1))
         )
+        all_bad = msgspec.structs.replace(
+            checked_message(2), samples=2, points=(refused(START + 2), refused(START + 3, "n"))
+        )
+        for one in (mixed, all_bad, checked_message(3)):
+            rig.batcher.add(one)
+        await rig.until(lambda: bool(rig.acks))
+        assert rig.acks == [
+            ("a", Ack(BOOT, ((1, 1), (3, 3)), ((2, "invalid"),), ((1, "invalid", 2),)))
+        ]
+        assert [
+            (one.seq, one.meter, one.reason, one.samples, one.acknowledged)
+            for one in rig.quarantined
+        ] == [
+            (1, "m", "invalid", 2, True),
+            (2, "m", "invalid", 1, True),
+            (2, "n", "invalid", 1, True),
+        ]
+        kept = mqtt_messages.decode_batch(rig.quarantined[0].payload)
+        assert kept == Batch(
+            "a",
+            BOOT,
+            1,
+            (
+                Sample("m", START, 0, ("energy_kwh",), (1.0,)),
+                Sample("m", START + 1, 0, ("energy_kwh",), (1.0,)),
+            ),
+        )
+        assert "tag site" in rig.quarantined[0].detail
+
+
+async def test_polls_that_the_store_refuses_are_kept_and_hold_up_nobody(tmp_path: Path) -> None:
+    async with batcher_rig(tmp_path) as rig:
+        rig.disk_full = True
+        poll = PollReport("m", START, True, 9, 1)
+        good = checked_message(1)
+        points = (*good.points, schema.poll_point("s\n", poll))
+        rig.batcher.add(msgspec.structs.replace(good, points=points))
         await rig.until(lambda: bool(rig.acks))
         assert rig.acks == [("a", Ack(BOOT, ((1, 1),)))]
-        assert [one.reason for one in rig.quarantined] == ["store"]
-        assert b"text" in rig.quarantined[0].payload
+        await rig.until_idle()
+        rig.disk_full = False
+        rig.batcher.add(msgspec.structs.replace(good, points=points))
+        await rig.until(lambda: len(rig.acks) == 2)
+        (kept,) = rig.quarantined
+        assert (kept.samples, kept.acknowledged) == (0, False)
+        assert mqtt_messages.decode_batch(kept.payload) == Batch("a", BOOT, 1, (), (poll,))
+
+
+async def test_a_status_that_the_store_refuses_is_kept_whole(tmp_path: Path) -> None:
+    async with batcher_rig(tmp_path) as rig:
+        status = Status(agent="a", boot=BOOT, online=True, time_ms=START, read=3, stored=3)
+        points = ledger.status_points("s\n", status, START)
+        rig.batcher.add(CheckedMessage(topic="t", agent="a", points=points, status=status))
+        await asyncio.wait_for(rig.quarantine_tried.wait(), PATIENCE_S)
+        (kept,) = rig.quarantined
+        assert mqtt_messages.decode_status(kept.payload) == status
+
+
+class UnclearStore(InterruptibleStore):
+    """A store that refuses the readings of meter `odd` in words that nobody knows."""
+
+    odd = "odd"
+
+    async def write(self, points: Sequence[Point]) -> WriteResult:
+        bad = [i for i, one in enumerate(points) if one.tags[0] == ("meter", self.odd)]
+        good = [one for i, one in enumerate(points) if i not in bad]
+        if not good:
+            raise StoreUnavailable("nothing accepted")
+        await super().write(good)
+        words = [RejectedPoint(i, points[i], UNCLEAR, "the frobnicator says no") for i in bad]
+        return write_result(len(points), words)
+
+
+async def test_a_batch_of_which_a_point_is_undecided_holds_no_place_and_costs_no_writes(
+    tmp_path: Path,
+) -> None:
+    store = UnclearStore(tmp_path / "store.sqlite")
+    async with batcher_rig(tmp_path, store=store) as rig:
+        good = checked_message(1)
+        odd = Point("electricity", (("meter", "odd"), ("site", "s")), good.points[0].fields, START)
+        undecided = msgspec.structs.replace(good, samples=2, points=(*good.points, odd))
+        rig.batcher.add(undecided)
+        rig.batcher.add(checked_message(2))
+        await rig.until(lambda: bool(rig.acks))
+        assert rig.acks == [("a", Ack(BOOT, ((2, 2),)))]
+        assert rig.quarantined == []
+        await rig.until_idle()
+        assert rig.metrics.registry.get_sample_value("jieneng_ingest_waiting_points") == 0
+        writes = len(store.writes)
+        assert [rig.batcher.add(undecided) for _ in range(3)] == ["postponed"] * 3
+        store.odd = "nobody"
+        rig.batcher.retry_postponed()
+        rig.batcher.add(checked_message(3))
+        await rig.until(lambda: len(rig.acks) == 2)
+        assert len(store.writes) == writes + 1
+        # The point is held back for half an hour, so its batch stays unacknowledged.
+        rig.batcher.add(undecided)
+        rig.batcher.add(checked_message(4))
+        await rig.until(lambda: len(rig.acks) == 3)
+        assert [ack.stored for _, ack in rig.acks] == [((2, 2),), ((3, 3),), ((4, 4),)]
+
+
+async def test_a_refused_batch_alone_does_not_stop_what_arrives_after_it(tmp_path: Path) -> None:
+    """A store that accepts nothing is in trouble; the batch is tried again with the next ones."""
+    store = UnclearStore(tmp_path / "store.sqlite")
+    async with batcher_rig(tmp_path, store=store) as rig:
+        good = checked_message(1)
+        odd = Point("electricity", (("meter", "odd"), ("site", "s")), good.points[0].fields, START)
+        rig.batcher.add(msgspec.structs.replace(good, points=(odd,)))
+        await rig.until_store_away()
+        rig.batcher.add(checked_message(2))
+        await rig.until(lambda: bool(rig.acks))
+        assert rig.acks == [("a", Ack(BOOT, ((2, 2),)))]
 
 
 async def test_what_holds_nothing_is_ignored(tmp_path: Path) -> None:

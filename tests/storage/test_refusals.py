@@ -244,6 +244,18 @@ async def test_a_limit_of_tag_values_on_a_real_server(tmp_path: Path) -> None:
         server.stop()
 
 
+async def test_a_real_server_without_memory_for_points_names_none(tmp_path: Path) -> None:
+    server = Influx(tmp_path / "influx", data="cache-max-memory-size = 4096")
+    server.start()
+    try:
+        async with opened(server.url) as store:
+            await store.prepare()
+            with pytest.raises(StoreUnavailable, match="cache-max-memory-size exceeded"):
+                await store.write([reading(i) for i in range(1000)])
+    finally:
+        server.stop()
+
+
 async def test_a_limit_of_series_on_a_real_server(tmp_path: Path) -> None:
     server = Influx(
         tmp_path / "influx", data='index-version = "inmem"\nmax-series-per-database = 1'

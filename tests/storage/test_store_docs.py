@@ -8,6 +8,9 @@ import pytest
 from jieneng.metering import schema
 from jieneng.metering.quantities import MEDIA, QUANTITIES
 from jieneng.storage import STORES
+from jieneng.storage.server_kinds import INFLUX_1, INFLUX_2, INFLUX_3, OPEN_GEMINI
+from jieneng.storage.store import INVALID, UNCLEAR, UNTRIED
+from jieneng.storage.write_answers import REFUSAL_WORDS
 
 TEXT = (Path(__file__).parents[2] / "docs" / "store.md").read_text(encoding="utf-8")
 
@@ -72,3 +75,14 @@ def test_the_fields_that_no_table_of_quantities_has_are_explained() -> None:
 def test_every_kind_of_store_is_listed() -> None:
     listed = {name for kind, _ in rows(section("Stores")) for name in names(kind)}
     assert listed == set(STORES)
+
+
+def test_every_code_of_a_refusal_is_listed() -> None:
+    listed = {name for code, _, _ in rows(section("What a refusal means")) for name in names(code)}
+    known = {row.meaning for row in REFUSAL_WORDS}
+    assert listed == known | {INVALID, UNCLEAR, UNTRIED}
+
+
+def test_every_server_is_listed_with_its_limits() -> None:
+    text = section("What each server can and can't do")
+    assert all(kind.name in text for kind in (INFLUX_1, INFLUX_2, INFLUX_3, OPEN_GEMINI))

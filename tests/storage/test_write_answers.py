@@ -186,6 +186,14 @@ TROUBLES = [
     (500, influx_1("timeout")),
     (500, influx_2("internal error", "context deadline exceeded")),
     (400, influx_1("get shard resources out of time: bucket lacks of resources")),
+    (
+        500,
+        influx_2(
+            "internal error",
+            "unexpected error writing points to database: not attempting to open shard 2; opening "
+            'shard previously failed with: error loading series file for database "29": invalid',
+        ),
+    ),
     (500, influx_1("engine is closed")),
     (500, influx_1("tsdb: series file closed")),
     (500, influx_1("[shard 7] shard is disabled")),

@@ -1,4 +1,4 @@
-"""A gateway on a stepped clock: answers and time-outs cost there what they cost, and no more."""
+"""A gateway on a stepped clock: replies and time-outs take their time, and nothing else does."""
 
 import asyncio
 from collections import defaultdict
@@ -127,8 +127,8 @@ class Bus:
         self.interval_s = interval_s
         own = before.clock if before else SteppedClock(BEGIN_MS, sleepers=1)
         self.clock: SteppedClock = clock or own
-        self.face: PollSlots = (
-            before.face if before else PollSlots(self.clock.now_ms(), self.clock.monotonic())
+        self.slots: PollSlots = (
+            before.slots if before else PollSlots(self.clock.now_ms(), self.clock.monotonic())
         )
         self.gateway = Gateway(
             self.clock, answer, timeout_s=timeout_s, wire_s=wire_s, listens=listens
@@ -150,7 +150,7 @@ class Bus:
             link=self.gateway,
             link_kind="tcp",
             clock=self.clock,
-            slots=self.face,
+            slots=self.slots,
             on_result=self._keep,
             log=observe.log("test"),
         )

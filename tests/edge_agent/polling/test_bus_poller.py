@@ -362,7 +362,7 @@ async def test_a_bus_of_a_later_wave_is_polled_a_wave_later() -> None:
 
 
 async def test_a_stall_of_the_agent_moves_no_slot() -> None:
-    """A log that hung had the meter's next poll before its edge of the clock's face."""
+    """A log that hung had the meter's next poll before the edge of its interval."""
     bus = stepped_gateway.Bus(lambda question, _: question.reply(1), units=2)
     kept = bus.poller._on_result
 

@@ -17,12 +17,12 @@ def test_a_meter_whose_way_changed_is_asked_in_the_framing_of_the_new_one() -> N
     polled = PolledMeter(
         meter("m", "b", 7), packaged_models()["acrel-dtsd1352"], ZoneInfo("Asia/Shanghai")
     )
-    standing = MeterState(polled, "b", "tcp", observe.log("test"))
-    before = standing.reads_due(0)
+    state = MeterState(polled, "b", "tcp", observe.log("test"))
+    before = state.reads_due(0)
     for _ in range(3):
         before[0].record_refusal(DeviceRefused(2), 100.0)
-    standing.change_link("rtu_tcp")
-    after = standing.reads_due(1)
+    state.change_link("rtu_tcp")
+    after = state.reads_due(1)
     for one in after:
         assert isinstance(one.read, ModbusRead)
         (sent, _, _), (wanted, _, _) = (
@@ -40,11 +40,11 @@ def test_so_is_what_it_was_never_asked_for_before() -> None:
         packaged_models()["acrel-dtsd1352"],
         ZoneInfo("Asia/Shanghai"),
     )
-    standing = MeterState(polled, "b", "tcp", observe.log("test"))
-    before = {one.read.request_key for one in standing.reads_due(0)}
+    state = MeterState(polled, "b", "tcp", observe.log("test"))
+    before = {one.read.request_key for one in state.reads_due(0)}
     polled.mark_complete()
-    standing.change_link("rtu_tcp")
-    new = [one for one in standing.reads_due(1) if one.read.request_key not in before]
+    state.change_link("rtu_tcp")
+    new = [one for one in state.reads_due(1) if one.read.request_key not in before]
     assert new
     for one in new:
         assert isinstance(one.read, ModbusRead)

@@ -1,4 +1,4 @@
-"""Where UTC goes back, nothing is stamped as it was before; and the face is soon as it was."""
+"""When UTC goes back, no reading gets an earlier stamp, and slots are soon at their phase again."""
 
 import random
 from itertools import pairwise
@@ -184,24 +184,24 @@ async def test_a_clock_that_was_far_ahead_leaves_no_trace_when_it_is_set_right()
 
 
 def test_the_places_of_a_hundred_returns_are_apart() -> None:
-    face, places = PollSlots(BEGIN_MS, 0.0), []
+    slots, places = PollSlots(BEGIN_MS, 0.0), []
     for turn in range(1, 101):
-        number, due_s = face.next_slot(100.0, BEGIN_MS / 1000, 0.0, 1.0)
+        number, due_s = slots.next_slot(100.0, BEGIN_MS / 1000, 0.0, 1.0)
         places.append((due_s + BEGIN_MS / 1000) % 1.0)
         assert number in (BEGIN_MS // 1000 + 100, BEGIN_MS // 1000 + 101)
-        face.update(BEGIN_MS + 200_000, 200.0 * turn)
-        assert face.update(BEGIN_MS, 200.0 * turn) == turn
+        slots.update(BEGIN_MS + 200_000, 200.0 * turn)
+        assert slots.update(BEGIN_MS, 200.0 * turn) == turn
     places.sort()
     assert min(b - a for a, b in pairwise(places)) > 0.003
 
 
 def test_what_is_remembered_has_a_bound() -> None:
     """A clock that two services fight for goes back every few seconds, for years."""
-    face = PollSlots(BEGIN_MS, 0.0)
+    slots = PollSlots(BEGIN_MS, 0.0)
     for second in range(10_000):
-        face.update(BEGIN_MS + second * 100, float(second))
-        face.update(BEGIN_MS + second * 100 - 50, float(second))
-    assert len(face._past_spans) <= 100
+        slots.update(BEGIN_MS + second * 100, float(second))
+        slots.update(BEGIN_MS + second * 100 - 50, float(second))
+    assert len(slots._past_spans) <= 100
 
 
 async def test_all_buses_of_an_agent_look_at_one_face(

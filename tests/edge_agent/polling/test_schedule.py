@@ -1,4 +1,4 @@
-"""Slots lie on the clock's face, near its whole intervals, and none is asked twice."""
+"""Slots lie near the whole intervals of UTC, and no meter is polled twice in one."""
 
 import hashlib
 import math
@@ -12,19 +12,19 @@ from hypothesis import strategies as st
 
 from edge_agent.polling.schedule import RETRY_S, Schedule, phase_s
 
-AHEAD_S = 1_795_000_000.0
+CLOCK_OFFSET_S = 1_795_000_000.0
 names = st.text(min_size=1, max_size=12)
 intervals = st.sampled_from([0.1, 1.0, 10.0, 60.0, 900.0, 86400.0])
 
 
 def begun(meters: Iterable[tuple[str, float]]) -> Schedule:
-    return Schedule(meters, phase_key="bus-1", clock_offset_s=lambda: AHEAD_S, now_s=0.0)
+    return Schedule(meters, phase_key="bus-1", clock_offset_s=lambda: CLOCK_OFFSET_S, now_s=0.0)
 
 
-def off_face_s(utc_s: float, interval_s: float) -> float:
-    """How far from its place on the clock's face."""
-    face = (utc_s - phase_s("bus-1", interval_s)) % interval_s
-    return min(face, interval_s - face)
+def off_phase_s(utc_s: float, interval_s: float) -> float:
+    """Distance from the phase in the interval of UTC [s]."""
+    offset_s = (utc_s - phase_s("bus-1", interval_s)) % interval_s
+    return min(offset_s, interval_s - offset_s)
 
 
 def test_the_phase_is_the_same_on_every_machine_and_in_every_run() -> None:
@@ -47,12 +47,12 @@ def test_waves_are_a_fifth_of_a_second_apart_and_all_within_the_interval(
         [("m", interval_s)],
         phase_key=name,
         start_group=start_group,
-        clock_offset_s=lambda: AHEAD_S,
+        clock_offset_s=lambda: CLOCK_OFFSET_S,
         now_s=0.0,
     )
-    face_s = (AHEAD_S + schedule.next(0.0)[1].due_s) % interval_s
+    offset_s = (CLOCK_OFFSET_S + schedule.next(0.0)[1].due_s) % interval_s
     assert math.isclose(
-        face_s, phase_s(name, interval_s, start_group), abs_tol=1e-6 * interval_s + 1e-5
+        offset_s, phase_s(name, interval_s, start_group), abs_tol=1e-6 * interval_s + 1e-5
     )
 
 
@@ -78,9 +78,9 @@ def test_every_slot_is_asked_once_by_a_bus_that_keeps_up(
         meter, slot = schedule.next(now_s)
         assert slot.due_s >= now_s - shortest * 0.4 * len(meters) - 1e-6
         now_s = max(now_s, slot.due_s)
-        utc_s = AHEAD_S + slot.due_s
+        utc_s = CLOCK_OFFSET_S + slot.due_s
         interval_s = meters[meter]
-        assert off_face_s(utc_s, interval_s) < 1e-6 * interval_s
+        assert off_phase_s(utc_s, interval_s) < 1e-6 * interval_s
         if meter in last:
             assert math.isclose(slot.due_s - last[meter], interval_s, abs_tol=1e-5)
         last[meter] = slot.due_s
@@ -112,7 +112,7 @@ def test_a_jump_of_the_clock_neither_stops_nor_doubles(
     jump_s: float, interval_s: float, count: int, after: int
 ) -> None:
     """Whenever it comes within a round of meters that are asked one after the other."""
-    clock_offset_s = AHEAD_S
+    clock_offset_s = CLOCK_OFFSET_S
     meters = [(f"m{number}", interval_s) for number in range(count)]
     schedule = Schedule(meters, phase_key="bus-1", clock_offset_s=lambda: clock_offset_s, now_s=0.0)
     now_s = 0.0
@@ -127,7 +127,7 @@ def test_a_jump_of_the_clock_neither_stops_nor_doubles(
         last[meter] = slot.due_s
         now_s += 0.01 * interval_s
         schedule.reschedule(now_s)
-    assert off_face_s(AHEAD_S + slot.due_s + jump_s, interval_s) < 1e-6 * interval_s + 1e-3
+    assert off_phase_s(CLOCK_OFFSET_S + slot.due_s + jump_s, interval_s) < 1e-6 * interval_s + 1e-3
 
 
 def test_after_a_stall_the_meters_of_a_bus_are_asked_in_one_order_again() -> None:
@@ -135,7 +135,7 @@ def test_after_a_stall_the_meters_of_a_bus_are_asked_in_one_order_again() -> Non
     now_s = 0.0
 
     def clock_offset_s() -> float:
-        return math.floor(1000 * (now_s + AHEAD_S + 0.0004)) / 1000 - now_s
+        return math.floor(1000 * (now_s + CLOCK_OFFSET_S + 0.0004)) / 1000 - now_s
 
     meters = [(f"m{number}", 10.0) for number in range(12)]
     schedule = Schedule(meters, phase_key="bus-1", clock_offset_s=clock_offset_s, now_s=now_s)
@@ -152,24 +152,24 @@ def test_after_a_stall_the_meters_of_a_bus_are_asked_in_one_order_again() -> Non
     assert all(asked == first for asked in later[:-1])
 
 
-def _place(meter: str) -> bytes:
+def _hash(meter: str) -> bytes:
     return hashlib.blake2b(meter.encode(), digest_size=8).digest()
 
 
-class _OneByOne:
-    """The laws without rounds: every meter has its own slot, and all are looked at each time."""
+class _ScheduleWithoutRounds:
+    """The laws without rounds: every meter has its own slot, and all are compared each time."""
 
     def __init__(self, meters: Mapping[str, float]) -> None:
-        self.meters = {meter: meters[meter] for meter in sorted(meters, key=_place)}
+        self.meters = {meter: meters[meter] for meter in sorted(meters, key=_hash)}
         self.slots = {meter: self.slot(meter, 0.0) for meter in self.meters}
-        self.doubted = set(self.meters)
-        self.passed_over = 0
+        self.unresponsive = set(self.meters)
+        self.times_skipped = 0
 
     def slot(self, meter: str, after_s: float) -> tuple[float, float, int]:
         interval_s = self.meters[meter]
-        face_s = AHEAD_S - phase_s("bus-1", interval_s)
-        number = int((after_s + face_s) // interval_s) + 1
-        due_s = number * interval_s - face_s
+        offset_s = CLOCK_OFFSET_S - phase_s("bus-1", interval_s)
+        number = int((after_s + offset_s) // interval_s) + 1
+        due_s = number * interval_s - offset_s
         return due_s, due_s + interval_s, number
 
     def first(self, meters: Iterable[str], now_s: float) -> str | None:
@@ -179,18 +179,18 @@ class _OneByOne:
         return min(meters, key=lambda meter: self.slots[meter][0], default=None)
 
     def next(self, now_s: float) -> tuple[str, int]:
-        sure = self.first([one for one in self.meters if one not in self.doubted], now_s)
-        doubted = self.first([one for one in self.meters if one in self.doubted], now_s)
-        goes_first, self.passes_over = doubted or sure or "", False
-        if sure and doubted and self.passed_over < len(self.meters):
-            due_s = self.slots[doubted][0]
-            if self.slots[sure][0] <= max(now_s, due_s):
-                goes_first, self.passes_over = sure, due_s <= now_s
+        responsive = self.first([one for one in self.meters if one not in self.unresponsive], now_s)
+        unresponsive = self.first([one for one in self.meters if one in self.unresponsive], now_s)
+        goes_first, self.skips = unresponsive or responsive or "", False
+        if responsive and unresponsive and self.times_skipped < len(self.meters):
+            due_s = self.slots[unresponsive][0]
+            if self.slots[responsive][0] <= max(now_s, due_s):
+                goes_first, self.skips = responsive, due_s <= now_s
         self.now = goes_first
         return goes_first, self.slots[goes_first][2]
 
-    def done(self, now_s: float, not_before_s: float, failures: int) -> None:
-        self.passed_over = self.passed_over + 1 if self.passes_over else 0
+    def reschedule(self, now_s: float, not_before_s: float, failures: int) -> None:
+        self.times_skipped = self.times_skipped + 1 if self.skips else 0
         _, ends_s, number = self.slots[self.now]
         after_s = ends_s - self.meters[self.now] / 2
         after_s = max(after_s, now_s, not_before_s - self.meters[self.now] / 2)
@@ -198,7 +198,7 @@ class _OneByOne:
         if failures == 1 and due_s - now_s >= 2 * RETRY_S:
             due_s, end_s, following = now_s + RETRY_S, due_s, number
         self.slots[self.now] = (due_s, end_s, following)
-        (self.doubted.add if failures else self.doubted.discard)(self.now)
+        (self.unresponsive.add if failures else self.unresponsive.discard)(self.now)
 
 
 @given(st.integers(0, 2**32))
@@ -207,19 +207,19 @@ def test_rounds_ask_in_the_order_in_which_slots_of_each_meter_would(seed: int) -
     chance = random.Random(seed)
     names = [f"m{number}" for number in range(chance.randint(1, 8))]
     meters = {name: chance.choice([1.0, 10.0, 60.0, 300.0]) for name in names}
-    schedule, one_by_one = begun(meters.items()), _OneByOne(meters)
+    schedule, without_rounds = begun(meters.items()), _ScheduleWithoutRounds(meters)
     now_s = 0.0
     for _ in range(500):
         for _ in range(2):  # asked early, and when it is due
             meter, slot = schedule.next(now_s)
-            assert (meter, slot.number) == one_by_one.next(now_s)
+            assert (meter, slot.number) == without_rounds.next(now_s)
             now_s = max(now_s, slot.due_s)
         now_s += 30 * chance.random() ** 4 if chance.random() < 0.7 else 0.0
         failures = chance.choice([0, 0, 0, 0, 1, 2, 3])
         held_back = failures != 1 and chance.random() < 0.3  # garbled is no failure
         not_before_s = now_s + 2 * meters[meter] if held_back else -math.inf
         schedule.reschedule(now_s, not_before_s=not_before_s, failures=failures)
-        one_by_one.done(now_s, not_before_s, failures)
+        without_rounds.reschedule(now_s, not_before_s, failures)
 
 
 def test_a_timer_that_fires_early_does_not_double_a_slot() -> None:
@@ -311,7 +311,7 @@ def test_what_found_nothing_is_tried_once_more_where_the_next_slot_is_far_away()
 
 
 def test_what_is_tried_once_more_is_tried_alone() -> None:
-    """A neighbour that has long been silent stays on the clock's face."""
+    """A neighbour that has long been silent stays at its phase."""
     schedule = begun([("m0", 900.0), ("m1", 900.0)])
     first = schedule.next(0.0)[1].due_s
     late = first + 500.0

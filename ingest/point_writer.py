@@ -1,0 +1,99 @@
+"""Write points to the store, and tell which of them are refused and which are undecided.
+
+Laws:
+
+- A refusal of a reading in words that nobody knows is believed only as `suspects` says. Until then
+  the reading is undecided: neither stored nor refused.
+- Other points hold up nobody: a refusal of theirs is believed at once.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import msgspec
+
+from ingest.metrics import Metrics
+from ingest.suspects import Suspects
+from jieneng.metering.errors import StoreUnavailable
+from jieneng.metering.quantities import MEDIA
+from jieneng.metering.schema import Point
+from jieneng.observe import Log, LoggedFault
+from jieneng.storage import RejectedPoint, Store
+
+
+class WrittenPoints(msgspec.Struct, frozen=True):
+    """The result of a write, by the index of a point in what was to be written.
+
+    Attributes:
+        refused: points that the store will never take; their `index` is that index.
+        undecided: indices of points that are not stored and may be later.
+    """
+
+    refused: tuple[RejectedPoint, ...] = ()
+    undecided: frozenset[int] = frozenset()
+
+
+class PointWriter:
+    """Writes points, and keeps the suspects among them.
+
+    Args:
+        store: the store.
+        now_s: a clock that never goes back [s].
+        metrics: metrics to count in.
+        log: logger of the ingest.
+    """
+
+    def __init__(
+        self, store: Store, now_s: Callable[[], float], *, metrics: Metrics, log: Log
+    ) -> None:
+        self._store = store
+        self._suspects = Suspects(now_s)
+        self._metrics = metrics
+        self._fault = LoggedFault(log, "store unavailable")
+
+    @property
+    def is_store_away(self) -> bool:
+        """True if the last write failed."""
+        return self._fault.occurrences > 0
+
+    async def write(self, points: Sequence[Point]) -> WrittenPoints:
+        """Write points.
+
+        Raises:
+            StoreUnavailable: nothing is known of any of the points; write them again.
+        """
+        due: Sequence[int] = range(len(points))
+        if len(self._suspects):
+            due = [i for i, point in enumerate(points) if self._suspects.is_due(point)]
+        if not due:
+            return WrittenPoints(undecided=frozenset(range(len(points))))
+        try:
+            with self._metrics.write_s.time():
+                result = await self._store.write(
+                    points if len(due) == len(points) else [points[i] for i in due]
+                )
+        except StoreUnavailable as error:
+            self._fault.report(error)
+            self._metrics.store_up.set(0)
+            raise
+        self._fault.clear()
+        self._metrics.store_up.set(1)
+        unclear = [one for one in result.unclear if one.point.measurement in MEDIA]
+        others = [one for one in result.unclear if one.point.measurement not in MEDIA]
+        refused = [*result.rejected, *others, *self._suspects.add(unclear)]
+        self._count(result.written, len(refused))
+        undecided = {due[one.index] for one in unclear}
+        undecided -= {due[one.index] for one in refused}
+        if len(self._suspects):
+            undecided |= set(range(len(points))).difference(due)
+            gone = {due[one.index] for one in result.not_stored}
+            self._suspects.forget(points[i] for i in due if i not in gone)
+        return WrittenPoints(tuple(_renumbered(refused, due)), frozenset(undecided))
+
+    def _count(self, written: int, refused: int) -> None:
+        self._metrics.points.labels("stored").inc(written)
+        self._metrics.points.labels("rejected").inc(refused)
+
+
+def _renumbered(refused: Iterable[RejectedPoint], due: Sequence[int]) -> list[RejectedPoint]:
+    """Return refused points with their index in all points, not only in those that were due."""
+    return [msgspec.structs.replace(one, index=due[one.index]) for one in refused]

@@ -1,0 +1,64 @@
+"""Remember batches that can't be acknowledged yet, so that their repetitions cost nothing. Pure.
+
+Laws:
+
+- A batch that is not due is not looked at again; the time to its next look doubles up to a limit.
+- Memory is bounded: beyond the limit the longest known are forgotten, which costs a look.
+"""
+
+from collections.abc import Callable
+from typing import Final, NamedTuple, TypeAlias
+
+_LONGEST_S: Final = 300.0
+_MOST: Final = 10_000
+
+#: Agent, boot, sequence number.
+BatchKey: TypeAlias = tuple[str, str, int]
+
+
+class _Look(NamedTuple):
+    due_s: float
+    wait_s: float
+
+
+class Postponed:
+    """The batches that were looked at and not acknowledged.
+
+    Args:
+        now_s: a clock that never goes back, such as `loop.time` [s].
+        first_s: time to the second look at a batch [s].
+        most: largest number of batches remembered.
+    """
+
+    def __init__(self, now_s: Callable[[], float], first_s: float, most: int = _MOST) -> None:
+        self._now_s = now_s
+        self._first_s = first_s
+        self._most = most
+        self._looks: dict[BatchKey, _Look] = {}
+
+    def __len__(self) -> int:
+        return len(self._looks)
+
+    def is_due(self, key: BatchKey) -> bool:
+        """Return True if the batch is to be looked at."""
+        if not self._looks:
+            return True
+        look = self._looks.get(key)
+        return look is None or look.due_s <= self._now_s()
+
+    def postpone(self, key: BatchKey) -> None:
+        """Put off the next look at a batch."""
+        before = self._looks.pop(key, None)
+        wait_s = min(2 * before.wait_s, _LONGEST_S) if before else self._first_s
+        if len(self._looks) >= self._most:
+            del self._looks[next(iter(self._looks))]
+        self._looks[key] = _Look(self._now_s() + wait_s, wait_s)
+
+    def forget(self, key: BatchKey) -> None:
+        """Forget a batch that was acknowledged."""
+        if self._looks:
+            self._looks.pop(key, None)
+
+    def clear(self) -> None:
+        """Make every batch due: what they waited for has changed."""
+        self._looks.clear()

@@ -1,0 +1,204 @@
+"""Define what goes into the quarantine, what comes out of it, and how it is chosen. Pure."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from jieneng.metering import mqtt_messages
+from jieneng.metering.reading import Batch, PollReport, Sample
+
+#: Longest topic and longest detail kept [characters].
+_MAX_TEXT: Final = 500
+#: Longest meter kept [characters]; no id is longer.
+_MAX_METER: Final = 64
+#: Bytes kept of a payload that can't be read: its beginning says what it is.
+_MAX_UNREADABLE: Final = 4096
+
+
+class QuarantineItem(msgspec.Struct, frozen=True, kw_only=True):
+    """A message, or a part of it, that goes to the quarantine.
+
+    Attributes:
+        topic: topic of the message.
+        agent: agent of the topic; "" if no agent of the site is known by it.
+        boot: boot of the batch; "" if it is none.
+        seq: sequence number of the batch; 0 if it is none.
+        meter: meter of the samples; "" if they can't be read.
+        reason: short name of the reason, for counting.
+        detail: the reason in a sentence; of a point that the store refused, the server's words.
+        payload: the message, or a batch of those of its samples that were refused.
+        size: length of the whole payload [bytes]; more than that of `payload` if it was cut.
+        samples: number of samples in the payload, as far as it can be read.
+        acknowledged: True if its agent is told that it need not keep the samples.
+    """
+
+    topic: str
+    agent: str = ""
+    boot: str = ""
+    seq: int = 0
+    meter: str = ""
+    reason: str
+    detail: str
+    payload: bytes
+    size: int
+    samples: int = 0
+    acknowledged: bool = False
+
+    @property
+    def is_cut(self) -> bool:
+        """True if only the beginning of the payload is kept."""
+        return self.size > len(self.payload)
+
+
+def unreadable_item(
+    topic: str, agent: str, reason: str, detail: str, payload: bytes
+) -> QuarantineItem:
+    """Return the item of a message that can't be read, of which only the beginning is kept."""
+    return QuarantineItem(
+        topic=topic[:_MAX_TEXT],
+        agent=agent,
+        reason=reason,
+        detail=detail[:_MAX_TEXT],
+        payload=payload[:_MAX_UNREADABLE],
+        size=len(payload),
+    )
+
+
+def samples_item(
+    topic: str, batch: Batch, samples: Sequence[Sample], reason: str, detail: str, *, meter: str
+) -> QuarantineItem:
+    """Return the item of samples, as a batch of their own that can be sent again.
+
+    Args:
+        topic: topic of the batch.
+        batch: the batch; only agent, boot and sequence number are kept of it.
+        samples: the samples.
+        reason: short name of the reason.
+        detail: the reason in a sentence.
+        meter: the samples' meter; "" if they are of several.
+    """
+    payload = mqtt_messages.encode_batch(
+        msgspec.structs.replace(batch, samples=tuple(samples), polls=())
+    )
+    return QuarantineItem(
+        topic=topic,
+        agent=batch.agent,
+        boot=batch.boot,
+        seq=batch.seq,
+        meter=meter[:_MAX_METER],
+        reason=reason,
+        detail=detail[:_MAX_TEXT],
+        payload=payload,
+        size=len(payload),
+        samples=len(samples),
+        acknowledged=True,
+    )
+
+
+def polls_item(
+    topic: str, batch: Batch, polls: Sequence[PollReport], reason: str, detail: str
+) -> QuarantineItem:
+    """Return the item of poll reports, which are no samples, as a batch of their own."""
+    payload = mqtt_messages.encode_batch(
+        msgspec.structs.replace(batch, samples=(), polls=tuple(polls))
+    )
+    return QuarantineItem(
+        topic=topic,
+        agent=batch.agent,
+        boot=batch.boot,
+        seq=batch.seq,
+        meter=polls[0].meter,
+        reason=reason,
+        detail=detail[:_MAX_TEXT],
+        payload=payload,
+        size=len(payload),
+    )
+
+
+class QuarantineEntry(msgspec.Struct, frozen=True):
+    """An item in the quarantine.
+
+    Attributes:
+        id: number of the entry, never used again.
+        time_ms: time of quarantine, UTC.
+        replays: number of replays that were refused.
+        item: the item.
+    """
+
+    id: int
+    time_ms: int
+    replays: int
+    item: QuarantineItem
+
+
+class EntryFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """The entries that a person chose: all that meet every condition that is given.
+
+    Attributes:
+        ids: numbers of entries; any if empty.
+        reason: reason of the entries.
+        meter: meter of the entries.
+        since_ms: earliest time of quarantine, UTC.
+    """
+
+    ids: tuple[int, ...] = ()
+    reason: str | None = None
+    meter: str | None = None
+    since_ms: int | None = None
+
+
+class EntryGroup(msgspec.Struct, frozen=True):
+    """The entries of one reason and meter.
+
+    Attributes:
+        reason: reason of the entries.
+        meter: meter of the entries; "" if they can't be read.
+        entries: number of entries.
+        samples: number of samples in them.
+        first_ms: time of the first, UTC.
+        last_ms: time of the last, UTC.
+    """
+
+    reason: str
+    meter: str
+    entries: int
+    samples: int
+    first_ms: int
+    last_ms: int
+
+
+class QuarantineUsage(msgspec.Struct, frozen=True):
+    """Content of the quarantine of one kind, acknowledged or not, in numbers.
+
+    Attributes:
+        entries: number of entries.
+        samples: number of samples in them.
+        bytes: size by which they count against their limit [bytes].
+        lost: entries deleted since the file was made, to make room for newer ones; 0 of
+            acknowledged ones.
+    """
+
+    entries: int = 0
+    samples: int = 0
+    bytes: int = 0
+    lost: int = 0
+
+
+class AgentAccount(msgspec.Struct, frozen=True):
+    """Account of the samples of an agent that were acknowledged as quarantined.
+
+    Attributes:
+        held: samples that the quarantine holds.
+        replayed: samples that the store confirmed after a replay.
+        dropped: samples that a person dropped.
+    """
+
+    held: int = 0
+    replayed: int = 0
+    dropped: int = 0
+
+    @property
+    def total(self) -> int:
+        """All samples of the agent that ever came in."""
+        return self.held + self.replayed + self.dropped

@@ -1,0 +1,138 @@
+"""Send quarantined entries through the checks and to the store again.
+
+Laws:
+
+1. An entry takes the way that its message took: the same checks, the same store.
+2. Samples leave the quarantine once the store confirmed them, and not before. Those that are still
+   refused stay, with their new reason.
+3. A replay that ends at any point can be begun again: writing twice is harmless.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+import msgspec
+
+from ingest.acknowledgement import settle
+from ingest.admission import CheckedMessage, MessageChecker
+from ingest.quarantine.quarantine_entry import EntryFilter, QuarantineEntry, QuarantineItem
+from ingest.quarantine.quarantine_file import Quarantine
+from jieneng.storage import Store
+
+#: Entries that are written together.
+_ENTRIES_PER_WRITE: Final = 100
+
+
+class StillRefused(msgspec.Struct, frozen=True):
+    """Entries of one reason and meter that were refused again.
+
+    Attributes:
+        reason: short name of the reason.
+        meter: their meter; "" if it can't be read.
+        detail: the reason of the first in a sentence.
+        entries: number of entries.
+        samples: number of samples in them.
+    """
+
+    reason: str
+    meter: str
+    detail: str
+    entries: int
+    samples: int
+
+
+class ReplayReport(msgspec.Struct, frozen=True):
+    """The result of a replay.
+
+    Attributes:
+        entries: number of entries that were sent again.
+        stored: samples that the store confirmed.
+        refused: what is still refused, by reason and meter.
+    """
+
+    entries: int
+    stored: int
+    refused: tuple[StillRefused, ...]
+
+
+async def replay(
+    quarantine: Quarantine,
+    chosen: EntryFilter,
+    checker: MessageChecker,
+    store: Store,
+    now_ms: int,
+    progress: Callable[[int], None],
+) -> ReplayReport:
+    """Send the chosen entries again.
+
+    Args:
+        quarantine: the quarantine.
+        chosen: entries to send.
+        checker: the checks of the site as it is now.
+        store: the store, prepared.
+        now_ms: time of the replay, UTC.
+        progress: called with the number of entries done.
+
+    Raises:
+        StoreUnavailable: the store failed; what it confirmed has left the quarantine.
+        QuarantineUnavailable: the quarantine can't be written or read.
+    """
+    entries = stored = 0
+    refused: dict[tuple[str, str], StillRefused] = {}
+    for page in _pages(quarantine.entries(chosen)):
+        checked = [_check(checker, entry, now_ms) for entry in page]
+        result = await store.write([point for one in checked for point in one.points])
+        settled = settle(checked, result.not_stored, frozenset())
+        left = [
+            _left(entry, (*one.items, *one.others))
+            for entry, one in zip(page, settled, strict=True)
+        ]
+        pairs = list(zip(page, left, strict=True))
+        await asyncio.to_thread(quarantine.replace_replayed, pairs)
+        entries += len(page)
+        for entry, items in pairs:
+            stored += entry.item.samples - sum(item.samples for item in items)
+            for item in items:
+                _count(refused, item)
+        progress(entries)
+    return ReplayReport(entries, stored, tuple(refused.values()))
+
+
+def _pages(entries: Iterable[QuarantineEntry]) -> Iterable[Sequence[QuarantineEntry]]:
+    page: list[QuarantineEntry] = []
+    for entry in entries:
+        page.append(entry)
+        if len(page) == _ENTRIES_PER_WRITE:
+            yield page
+            page = []
+    if page:
+        yield page
+
+
+def _check(checker: MessageChecker, entry: QuarantineEntry, now_ms: int) -> CheckedMessage:
+    item = entry.item
+    if item.is_cut:  # its end is not known, so it can't be judged anew
+        return CheckedMessage(to_quarantine=(item,), rejection=item.reason)
+    # A status tells of the moment at which it came in.
+    is_status = item.topic.endswith("/status")
+    return checker.check(item.topic, item.payload, entry.time_ms if is_status else now_ms)
+
+
+def _left(entry: QuarantineEntry, items: Sequence[QuarantineItem]) -> list[QuarantineItem]:
+    """Return what is left of an entry, under its own name."""
+    own = entry.item
+    return [
+        msgspec.structs.replace(
+            item, agent=own.agent, boot=own.boot, seq=own.seq, acknowledged=own.acknowledged
+        )
+        for item in items
+    ]
+
+
+def _count(refused: dict[tuple[str, str], StillRefused], item: QuarantineItem) -> None:
+    key = (item.reason, item.meter)
+    before = refused.get(key) or StillRefused(item.reason, item.meter, item.detail, 0, 0)
+    refused[key] = msgspec.structs.replace(
+        before, entries=before.entries + 1, samples=before.samples + item.samples
+    )

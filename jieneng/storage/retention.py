@@ -1,0 +1,39 @@
+"""Compare the time for which a store keeps points with the readings that it holds.
+
+Law: a server deletes whole shards, so a point may outlive its retention by a shard. Only what is
+older than that is about to be lost.
+"""
+
+from typing import Final
+
+import msgspec
+
+from jieneng.metering.quantities import MEDIA
+from jieneng.storage.store import Store
+
+#: Longest shard of a finite retention in InfluxDB 1.x and 2.x, and a day [ms].
+_SHARD_MS: Final = 8 * 86_400_000
+
+
+class ShortRetention(msgspec.Struct, frozen=True):
+    """A retention, and the age of the oldest reading, which it will delete [s]."""
+
+    kept_s: float
+    oldest_s: float
+
+
+def is_shorter(kept_s: float, since_ms: int, now_ms: int) -> bool:
+    """Return True if a retention deletes points of a time [UTC, ms]."""
+    return now_ms - since_ms > kept_s * 1000 + _SHARD_MS
+
+
+async def find_short_retention(store: Store, now_ms: int) -> ShortRetention | None:
+    """Return the retention of a store if it is shorter than the readings in it."""
+    kept_s = await store.retention_s()
+    if kept_s is None:
+        return None
+    spans = [await store.span(medium, where={}) for medium in MEDIA]
+    first_ms = min((span[0] for span in spans if span), default=now_ms)
+    if not is_shorter(kept_s, first_ms, now_ms):
+        return None
+    return ShortRetention(kept_s, (now_ms - first_ms) / 1000)
