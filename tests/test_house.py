@@ -27,6 +27,7 @@ IO_ROOMS = {
     "edge_agent.links.link",
     "edge_agent.polling.bus_tasks",
     "edge_agent.publishing.publisher",
+    "edge_agent.spool.batch_cutting",
     "edge_agent.spool.batch_queue",
     "edge_agent.spool.batch_writer",
     "edge_agent.spool.disk_reserve",
