@@ -15,14 +15,13 @@ import secrets
 import aiomqtt
 
 from ingest.ack_parts import encoded_parts
-from ingest.admission import MessageChecker
+from ingest.admission.current_checker import CurrentChecker
 from ingest.backoff import backoff_s
-from ingest.batcher import Batcher
 from ingest.metrics import Metrics
 from ingest.settings import IngestSettings
+from ingest.storing.batcher import Batcher
 from jieneng import broker
 from jieneng.broker import Client
-from jieneng.clock import Clock
 from jieneng.metering import mqtt_messages
 from jieneng.metering.reading import Ack
 from jieneng.observe import Log, LoggedFault
@@ -31,20 +30,17 @@ from jieneng.observe import Log, LoggedFault
 class Receiver:
     """The connection of one copy of the ingest to the broker."""
 
-    def __init__(
-        self, settings: IngestSettings, site: str, *, metrics: Metrics, clock: Clock, log: Log
-    ) -> None:
+    def __init__(self, settings: IngestSettings, site: str, *, metrics: Metrics, log: Log) -> None:
         self._settings = settings
         self._site = site
         self._metrics = metrics
-        self._clock = clock
         self._log = log
         self._identifier = f"jieneng-ingest-{site}-{secrets.token_hex(4)}"
         self._client: Client | None = None
         self._failures = 0
         self._fault = LoggedFault(log, "broker can't be reached", host=settings.broker.host)
 
-    async def run(self, checker: MessageChecker, batcher: Batcher) -> None:
+    async def run(self, checker: CurrentChecker, batcher: Batcher) -> None:
         """Receive until cancelled; connect again whenever the connection is lost."""
         while True:
             try:
@@ -71,7 +67,7 @@ class Receiver:
         counted.labels(agent, "stored").inc(sum(last - first + 1 for first, last in ack.stored))
         counted.labels(agent, "quarantined").inc(len(ack.quarantined))
 
-    async def _connection(self, checker: MessageChecker, batcher: Batcher) -> None:
+    async def _connection(self, checker: CurrentChecker, batcher: Batcher) -> None:
         async with broker.client(self._settings.broker, self._identifier) as client:
             self._client = client
             for topic in self._topics():
@@ -82,7 +78,7 @@ class Receiver:
             self._log.info("receiving", site=self._site, share=self._settings.subscription.share)
             async for message in client.messages:
                 payload = message.payload if isinstance(message.payload, bytes) else b""
-                checked = checker.check(message.topic.value, payload, self._clock.now_ms())
+                checked = checker.check(message.topic.value, payload)
                 self._metrics.received.labels(batcher.add(checked)).inc()
 
     def _topics(self) -> tuple[str, str]:

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.ack_parts import MOST_BYTES, encoded_parts
-from ingest.acknowledgement import ranges
+from ingest.storing.acknowledgement import ranges
 from jieneng.metering import mqtt_messages
 from jieneng.metering.reading import Ack
 
