@@ -3,14 +3,14 @@
 import asyncio
 from contextlib import suppress
 
-from ingest.admission import MessageChecker
-from ingest.batcher import Batcher
+from ingest.admission.current_checker import CurrentChecker
 from ingest.metrics import Metrics
-from ingest.point_writer import PointWriter
 from ingest.quarantine.quarantine_file import Quarantine
-from ingest.quarantine_writer import QuarantineWriter
+from ingest.quarantine.quarantine_writer import QuarantineWriter
 from ingest.receiver import Receiver
 from ingest.settings import IngestSettings, QuarantineSettings
+from ingest.storing.batcher import Batcher
+from ingest.storing.point_writer import PointWriter
 from jieneng import observe
 from jieneng.clock import Clock
 from jieneng.metering.errors import StoreUnavailable
@@ -33,7 +33,8 @@ async def run(folder: SiteFolder, settings: IngestSettings, clock: Clock) -> Non
         open_quarantine(folder, settings.quarantine), metrics=metrics, clock=clock, log=log
     )
     points = PointWriter(store, asyncio.get_running_loop().time, metrics=metrics, log=log)
-    receiver = Receiver(settings, folder.site.id, metrics=metrics, clock=clock, log=log)
+    checker = CurrentChecker(folder, clock, log)
+    receiver = Receiver(settings, folder.site.id, metrics=metrics, log=log)
     batcher = Batcher(settings.batch, points, writer.write, receiver.acknowledge, metrics=metrics)
     try:
         with suppress(StoreUnavailable):  # the first write logs it, and waits for the store
@@ -45,7 +46,7 @@ async def run(folder: SiteFolder, settings: IngestSettings, clock: Clock) -> Non
             tasks.create_task(writer.watch(batcher.retry_postponed), name="quarantine")
             tasks.create_task(batcher.run(), name="batcher")
             tasks.create_task(_check_retention(store, clock, log), name="retention")
-            tasks.create_task(receiver.run(MessageChecker(folder.site), batcher), name="receiver")
+            tasks.create_task(receiver.run(checker, batcher), name="receiver")
     finally:
         await store.close()
 

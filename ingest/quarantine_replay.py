@@ -14,10 +14,10 @@ from typing import Final
 
 import msgspec
 
-from ingest.acknowledgement import settle
-from ingest.admission import CheckedMessage, MessageChecker
+from ingest.admission.message_checker import CheckedMessage, MessageChecker
 from ingest.quarantine.quarantine_entry import EntryFilter, QuarantineEntry, QuarantineItem
 from ingest.quarantine.quarantine_file import Quarantine
+from ingest.storing.acknowledgement import settle
 from jieneng.storage import Store
 
 #: Entries that are written together.

@@ -14,13 +14,14 @@ import secrets
 
 import aiomqtt
 
-from ingest.admission import MessageChecker
+from ingest.ack_parts import encoded_parts
+from ingest.admission.current_checker import CurrentChecker
 from ingest.backoff import backoff_s
-from ingest.batcher import Batcher
 from ingest.metrics import Metrics
 from ingest.settings import IngestSettings
+from ingest.storing.batcher import Batcher
 from jieneng import broker
-from jieneng.clock import Clock
+from jieneng.broker import Client
 from jieneng.metering import mqtt_messages
 from jieneng.metering.reading import Ack
 from jieneng.observe import Log, LoggedFault
@@ -29,20 +30,17 @@ from jieneng.observe import Log, LoggedFault
 class Receiver:
     """The connection of one copy of the ingest to the broker."""
 
-    def __init__(
-        self, settings: IngestSettings, site: str, *, metrics: Metrics, clock: Clock, log: Log
-    ) -> None:
+    def __init__(self, settings: IngestSettings, site: str, *, metrics: Metrics, log: Log) -> None:
         self._settings = settings
         self._site = site
         self._metrics = metrics
-        self._clock = clock
         self._log = log
         self._identifier = f"jieneng-ingest-{site}-{secrets.token_hex(4)}"
-        self._client: aiomqtt.Client | None = None
+        self._client: Client | None = None
         self._failures = 0
         self._fault = LoggedFault(log, "broker can't be reached", host=settings.broker.host)
 
-    async def run(self, checker: MessageChecker, batcher: Batcher) -> None:
+    async def run(self, checker: CurrentChecker, batcher: Batcher) -> None:
         """Receive until cancelled; connect again whenever the connection is lost."""
         while True:
             try:
@@ -61,25 +59,26 @@ class Receiver:
             return
         topic = mqtt_messages.topic(self._site, agent, "ack")
         try:
-            await self._client.publish(topic, mqtt_messages.encode_ack(ack), qos=0)
+            for part in encoded_parts(ack):
+                await self._client.publish(topic, part, qos=0)
         except aiomqtt.MqttError:
             return  # the connection is lost, which `run` notices and logs
         counted = self._metrics.acknowledged
         counted.labels(agent, "stored").inc(sum(last - first + 1 for first, last in ack.stored))
         counted.labels(agent, "quarantined").inc(len(ack.quarantined))
 
-    async def _connection(self, checker: MessageChecker, batcher: Batcher) -> None:
+    async def _connection(self, checker: CurrentChecker, batcher: Batcher) -> None:
         async with broker.client(self._settings.broker, self._identifier) as client:
             self._client = client
             for topic in self._topics():
-                await _subscribe(client, topic)
+                await client.subscribe_or_raise(topic)
             self._failures = 0
             self._fault.clear()
             self._metrics.broker_up.set(1)
             self._log.info("receiving", site=self._site, share=self._settings.subscription.share)
             async for message in client.messages:
                 payload = message.payload if isinstance(message.payload, bytes) else b""
-                checked = checker.check(message.topic.value, payload, self._clock.now_ms())
+                checked = checker.check(message.topic.value, payload)
                 self._metrics.received.labels(batcher.add(checked)).inc()
 
     def _topics(self) -> tuple[str, str]:
@@ -91,9 +90,3 @@ class Receiver:
             f"$share/{shared.group}/{batch}" if shared.share else batch,
             mqtt_messages.topic(self._site, "+", "status"),
         )
-
-
-async def _subscribe(client: aiomqtt.Client, topic: str) -> None:
-    for code in await client.subscribe(topic, qos=1):
-        if (code if isinstance(code, int) else code.value) >= 0x80:  # MQTT 3.1.1, section 3.9.3
-            raise aiomqtt.MqttError(f"the broker refuses the subscription to {topic}")

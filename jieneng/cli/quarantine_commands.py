@@ -92,6 +92,8 @@ def list_entries(
 ) -> None:
     import msgspec
 
+    from ingest.quarantine.quarantine_reasons import REASONS
+
     opened = _open(site_dir, config_file)
     groups = opened.quarantine.groups(_chosen(opened, reason=reason, meter=meter, since=since))
     if form == "json":
@@ -101,6 +103,9 @@ def list_entries(
         click.echo(tr("The quarantine holds nothing of that kind."))
         return
     _print_groups(opened, groups)
+    for code in dict.fromkeys(group.reason for group in groups):
+        if (row := REASONS.get(code)) is not None:
+            click.echo(f"{code}: {tr(row.sentence)} {tr(row.fix)}")
     used = opened.quarantine.usage(acknowledged=True).bytes
     click.echo(
         tr("{samples} samples in {entries} entries; {share} % of max_bytes is used.").format(
@@ -253,7 +258,7 @@ def _chosen(
 
 
 async def _replay(opened: _Opened, chosen: "EntryFilter") -> "ReplayReport":
-    from ingest.admission import MessageChecker
+    from ingest.admission.message_checker import MessageChecker
     from ingest.quarantine_replay import replay
     from jieneng.cli.progress import share_progress
     from jieneng.storage import open_store
@@ -266,7 +271,7 @@ async def _replay(opened: _Opened, chosen: "EntryFilter") -> "ReplayReport":
             return await replay(
                 opened.quarantine,
                 chosen,
-                MessageChecker(opened.folder.site),
+                MessageChecker(opened.folder.site, opened.folder.models),
                 store,
                 SystemClock().now_ms(),
                 lambda done: progress(min(1.0, done / total)),
@@ -298,7 +303,10 @@ def _print_groups(opened: _Opened, groups: "list[EntryGroup]") -> None:
 
 
 def _print_entry(opened: _Opened, entry: "QuarantineEntry") -> None:
+    from ingest.quarantine.quarantine_reasons import REASONS
+
     item = entry.item
+    row = REASONS.get(item.reason)
     rows = {
         tr("Number"): entry.id,
         tr("Set aside"): _local(opened, entry.time_ms),
@@ -306,6 +314,8 @@ def _print_entry(opened: _Opened, entry: "QuarantineEntry") -> None:
         tr("Batch"): f"{item.agent} {item.boot} {item.seq}",
         tr("Meter"): item.meter,
         tr("Reason"): item.reason,
+        tr("Meaning"): tr(row.sentence) if row else "",
+        tr("What to do"): tr(row.fix) if row else "",
         tr("Words"): item.detail,
         tr("Samples"): item.samples,
         tr("Bytes"): item.size,

@@ -14,7 +14,8 @@ from tests.patience import PATIENCE_S
 
 SITE = "huaian-centre"
 BOOT = "6f1c2a9e"
-START = 1_795_000_000_000
+#: In the past of any machine that runs the tests: what lies in the future is refused.
+START = 1_735_000_000_000
 
 
 def sample(number: int, meter: str = "e-main", quantity: str = "energy_kwh") -> Sample:

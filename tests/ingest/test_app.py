@@ -80,10 +80,13 @@ async def stored(store: Store, medium: str = "electricity", field: str = "energy
     return sorted((int(t) - START) // 1000 for series in found for t in series.times_ms)
 
 
-@pytest.fixture(params=["sqlite", "influx"])
+@pytest.fixture(params=["sqlite", "sqlite over MQTT 3.1.1", "influx"])
 def settings(request: pytest.FixtureRequest, mosquitto: Mosquitto) -> IngestSettings:
     if request.param == "sqlite":
         return settings_for(mosquitto)
+    if request.param != "influx":
+        old = BrokerSettings(port=mosquitto.port, protocol="3.1.1")
+        return msgspec.structs.replace(settings_for(mosquitto), broker=old)
     server: Influx = request.getfixturevalue("influx")
     store = StoreSettings(kind="influx", url=server.url, database=f"t{uuid4().hex}")
     return settings_for(mosquitto, store=store)

@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest import ledger
-from ingest.acknowledgement import ranges
-from ingest.admission import CheckedMessage
+from ingest.admission.message_checker import CheckedMessage
 from ingest.backoff import backoff_s
-from ingest.batcher import Batcher
 from ingest.metrics import Metrics
-from ingest.point_writer import PointWriter
 from ingest.quarantine.quarantine_entry import QuarantineItem
 from ingest.settings import BatchSettings
+from ingest.storing.acknowledgement import ranges
+from ingest.storing.batcher import Batcher
+from ingest.storing.point_writer import PointWriter
 from jieneng import observe
 from jieneng.metering import mqtt_messages, schema
 from jieneng.metering.errors import StoreUnavailable

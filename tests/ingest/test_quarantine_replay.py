@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from ingest import quarantine_replay
-from ingest.admission import MessageChecker
+from ingest.admission.message_checker import MessageChecker
 from ingest.quarantine.quarantine_entry import (
     AgentAccount,
     EntryFilter,
@@ -40,7 +40,7 @@ class Rig:
         self.server = server
         self.quarantine = Quarantine(path / "q")
         self.store = InfluxStore(StoreSettings(kind="influx", url=server.url))
-        self.checker = MessageChecker(folder.site)
+        self.checker = MessageChecker(folder.site, folder.models)
         self.seen: list[int] = []
 
     async def replay(self, **chosen: object) -> ReplayReport:
@@ -154,7 +154,7 @@ async def test_what_can_t_be_read_stays_as_it_is(rig: Rig) -> None:
 async def test_a_sender_that_was_unknown_is_stored_once_the_site_knows_it(rig: Rig) -> None:
     empty = Site(site=SiteInfo(id=SITE, name="x"))
     payload = mqtt_messages.encode_batch(batch(1))
-    checked = MessageChecker(empty).check(TOPIC, payload, START)
+    checked = MessageChecker(empty, {}).check(TOPIC, payload, START)
     (item,) = checked.to_quarantine
     assert (item.reason, item.acknowledged) == ("unknown_agent", False)
     rig.quarantine.add([], [item], START)

@@ -10,7 +10,6 @@ from ingest.metrics import Metrics
 from ingest.receiver import Receiver
 from ingest.settings import IngestSettings
 from jieneng import observe
-from jieneng.clock import SystemClock
 from tests.ingest.agent import SITE
 from tests.patience import PATIENCE_S
 
@@ -26,9 +25,7 @@ async def test_one_that_is_told_to_end_while_its_broker_goes_ends(
         except asyncio.CancelledError:
             raise aiomqtt.MqttError("it is gone") from None
 
-    one = Receiver(
-        IngestSettings(), SITE, metrics=Metrics(), clock=SystemClock(), log=observe.log("test")
-    )
+    one = Receiver(IngestSettings(), SITE, metrics=Metrics(), log=observe.log("test"))
     monkeypatch.setattr(one, "_connection", connection)  # no broker goes at a given turn
     nobody: Any = None
     task = asyncio.create_task(one.run(nobody, nobody))

@@ -13,7 +13,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from ingest import app
-from ingest.admission import MessageChecker
+from ingest.admission.message_checker import MessageChecker
 from ingest.quarantine.quarantine_entry import EntryFilter
 from ingest.quarantine_replay import ReplayReport, replay
 from ingest.settings import IngestSettings, QuarantineSettings
@@ -114,7 +114,7 @@ def numbers_ms(seqs: Iterable[int]) -> list[int]:
 async def replay_all(folder: SiteFolder, settings: IngestSettings) -> ReplayReport:
     store = open_store(settings.store, folder.path)
     kept = app.open_quarantine(folder, settings.quarantine)
-    checker = MessageChecker(folder.site)
+    checker = MessageChecker(folder.site, folder.models)
     try:
         now_ms = SystemClock().now_ms()
         return await replay(kept, EntryFilter(), checker, store, now_ms, lambda _: None)

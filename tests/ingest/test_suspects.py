@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.suspects import FORGOTTEN_AFTER_S, PAUSE_S, SPAN_S, TIMES, Suspects
+from ingest.storing.suspects import FORGOTTEN_AFTER_S, PAUSE_S, SPAN_S, TIMES, Suspects
 from jieneng.metering.schema import Point
 from jieneng.storage import RejectedPoint
 

@@ -18,14 +18,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeAlias
 
-from ingest.acknowledgement import Settlement, acks, settle
-from ingest.admission import CheckedMessage
+from ingest.admission.message_checker import CheckedMessage
 from ingest.backoff import backoff_s
 from ingest.metrics import Metrics
-from ingest.point_writer import PointWriter
-from ingest.postponed import BatchKey, Postponed
 from ingest.quarantine.quarantine_entry import QuarantineItem
 from ingest.settings import BatchSettings
+from ingest.storing.acknowledgement import Settlement, acks, settle
+from ingest.storing.point_writer import PointWriter
+from ingest.storing.postponed import BatchKey, Postponed
 from jieneng.metering.errors import StoreUnavailable
 from jieneng.metering.reading import Ack
 

@@ -5,8 +5,8 @@ Pure: topic and bytes in, a `CheckedMessage` out.
 Laws:
 
 1. Any bytes result in a `CheckedMessage`, never in an exception.
-2. A sample that does not fit is quarantined alone; its neighbours are stored. A batch whose form is
-   wrong (`mqtt_messages`) is quarantined whole, and its agent is told why.
+2. A sample that a row of `admission_rules` refuses is quarantined alone; its neighbours are stored.
+   A batch whose form is wrong (`mqtt_messages`) is quarantined whole, and its agent is told why.
 3. No agent speaks for another: its messages come on its own topics, and hold readings of meters on
    its own buses. Polls of other agents' meters and the load of other agents' buses are ignored.
 4. Quarantined samples can be sent again: they are kept as the payload of a batch.
@@ -15,19 +15,29 @@ Laws:
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeAlias
 
 import msgspec
 from msgspec import Meta
 
 from ingest import ledger
-from ingest.quarantine.quarantine_entry import QuarantineItem, samples_item, unreadable_item
+from ingest.admission import admission_rules
+from ingest.admission.admission_rules import FUTURE_MS, MeterFacts, SampleCase
+from ingest.quarantine.quarantine_entry import (
+    QuarantineItem,
+    polls_item,
+    samples_item,
+    unreadable_item,
+)
 from jieneng.metering import mqtt_messages
+from jieneng.metering.catalog.meter_model import Model
 from jieneng.metering.errors import WireError
-from jieneng.metering.quantities import QUANTITIES, Medium
-from jieneng.metering.reading import Sample, Status
+from jieneng.metering.reading import Batch, PollReport, Sample, Status
 from jieneng.metering.schema import Point, poll_point, reading_point
 from jieneng.metering.site import Site
+
+#: Facts of the meters of one agent, by meter.
+_Meters: TypeAlias = Mapping[str, MeterFacts]
 
 
 class CheckedMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,19 +65,20 @@ class CheckedMessage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MessageChecker:
-    """Checks messages against the site's meters, buses and agents."""
+    """Checks messages against the site's meters, buses and agents.
 
-    def __init__(self, site: Site) -> None:
+    Args:
+        site: the site.
+        models: meter models by id.
+    """
+
+    def __init__(self, site: Site, models: Mapping[str, Model]) -> None:
         self._site: Final = site.id
-        self._media: dict[str, dict[str, Medium]] = {bus.agent: {} for bus in site.bus}
-        for meter in site.meter:
-            if meter.bus is not None:
-                self._media[site.buses[meter.bus].agent][meter.id] = meter.medium
+        self._meters: Final = admission_rules.agent_meters(site, models)
         self._buses: dict[str, set[str]] = {}
         for bus in site.bus:
             self._buses.setdefault(bus.agent, set()).add(bus.id)
         self._known: Final = frozenset(site.meters)
-        self._misfit_reasons: dict[tuple[Medium, tuple[str, ...]], str | None] = {}
 
     def check(self, topic: str, payload: bytes, now_ms: int) -> CheckedMessage:
         """Return what to do with a message that arrived at `now_ms`."""
@@ -76,12 +87,12 @@ class MessageChecker:
             site, agent, channel = mqtt_messages.parse_topic(topic)
             if site != self._site:
                 raise WireError("other_site", "site {site} is not ours", site=site)
-            meters = self._media.get(agent)
+            meters = self._meters.get(agent)
             if meters is None:
                 raise WireError("unknown_agent", "no bus names agent {agent}", agent=agent)
             if channel == "status":
                 return self._status(agent, topic, payload, now_ms)
-            return self._batch(agent, meters, topic, payload)
+            return self._batch(agent, meters, topic, payload, now_ms + FUTURE_MS)
         except WireError as error:
             return _refused_whole(topic, agent if meters is not None else "", payload, error)
 
@@ -92,53 +103,72 @@ class MessageChecker:
         _require_same_agent(agent, status.agent)
         buses = self._buses[agent]
         load = {bus: share for bus, share in status.bus_load.items() if bus in buses}
-        status = msgspec.structs.replace(status, bus_load=load)
+        # A clock that is ahead would hide all later states of the agent; the arrival is known.
+        time_ms = status.time_ms if status.time_ms <= now_ms + FUTURE_MS else now_ms
+        status = msgspec.structs.replace(status, bus_load=load, time_ms=time_ms)
         points = ledger.status_points(self._site, status, now_ms)
         return CheckedMessage(topic=topic, agent=agent, points=points, status=status)
 
     def _batch(
-        self, agent: str, meters: Mapping[str, Medium], topic: str, payload: bytes
+        self, agent: str, meters: _Meters, topic: str, payload: bytes, latest_ms: int
     ) -> CheckedMessage:
         batch = mqtt_messages.decode_batch(payload)
         _require_same_agent(agent, batch.agent)
-        points: list[Point] = []
-        misfits: dict[tuple[str, str], list[Sample]] = {}
-        for sample in batch.samples:
-            medium = meters.get(sample.meter)
-            reason = self._misfit_reason(sample, medium)
-            if medium is None or reason is not None:
-                # A batch with thousands of invented meters must not become thousands of entries.
-                name = sample.meter if len(misfits) < _MAX_PARTS else ""
-                misfits.setdefault((reason or "unknown_meter", name), []).append(sample)
-            elif point := reading_point(self._site, medium, sample):
-                points.append(point)
-        points += [poll_point(self._site, poll) for poll in batch.polls if poll.meter in meters]
+        points, refused = self._sort(batch, meters, latest_ms)
+        late: list[PollReport] = []
+        for poll in batch.polls:
+            if poll.meter in meters:
+                if poll.time_ms > latest_ms:
+                    late.append(poll)
+                else:
+                    points.append(poll_point(self._site, poll))
+        items = [
+            samples_item(
+                topic, batch, samples, reason, admission_rules.detail(samples[0]), meter=meter
+            )
+            for (reason, meter), samples in refused.items()
+        ]
+        if late:
+            items.append(polls_item(topic, batch, late, "future", f"poll of {late[0].meter}"))
         return CheckedMessage(
             topic=topic,
             agent=agent,
             batch_id=(batch.boot, batch.seq),
             samples=len(batch.samples),
             points=tuple(points),
-            to_quarantine=tuple(
-                samples_item(topic, batch, samples, reason, f"meter {meter[:64]}", meter=meter)
-                for (reason, meter), samples in misfits.items()
-            ),
+            to_quarantine=tuple(items),
         )
 
-    def _misfit_reason(self, sample: Sample, medium: Medium | None) -> str | None:
-        if medium is None:
-            return "other_agent" if sample.meter in self._known else "unknown_meter"
-        key = (medium, sample.quantities)
-        if key not in self._misfit_reasons:
-            if len(self._misfit_reasons) > _MAX_LAYOUTS:
-                self._misfit_reasons.clear()
-            fits = all(medium in QUANTITIES[name].media for name in sample.quantities)
-            self._misfit_reasons[key] = None if fits else "quantity"
-        return self._misfit_reasons[key]
+    def _sort(
+        self, batch: Batch, meters: _Meters, latest_ms: int
+    ) -> tuple[list[Point], dict[tuple[str, str], list[Sample]]]:
+        """Return the points of admitted samples, and the refused ones by reason and meter."""
+        points: list[Point] = []
+        refused: dict[tuple[str, str], list[Sample]] = {}
+        second = admission_rules.second_values(batch.samples)
+        for index, sample in enumerate(batch.samples):
+            meter = meters.get(sample.meter)
+            # This loop is most of the ingest's work: the rows are asked where one may refuse.
+            if (
+                meter is None
+                or sample.quantities not in meter.admitted
+                or not meter.installed_ms <= sample.time_ms <= latest_ms
+                or index in second
+            ):
+                is_known = sample.meter in self._known
+                reason = admission_rules.refusal(
+                    SampleCase(sample, meter, is_known, latest_ms, index in second)
+                )
+                if meter is None or reason is not None:
+                    # Thousands of invented meters must not become thousands of entries.
+                    name = sample.meter if len(refused) < _MAX_PARTS else ""
+                    refused.setdefault((reason or "other_agent", name), []).append(sample)
+                    continue
+                meter.remember(sample.quantities)
+            if point := reading_point(self._site, meter.medium, sample):
+                points.append(point)
+        return points, refused
 
-
-#: Layouts cached. A site has a few dozen, and a hostile sender must not fill the memory.
-_MAX_LAYOUTS: Final = 4096
 
 #: Reason and meter pairs of a batch that become entries of their own.
 _MAX_PARTS: Final = 100

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 
 from ingest.metrics import Metrics
-from ingest.suspects import Suspects
+from ingest.storing.suspects import Suspects
 from jieneng.metering.errors import StoreUnavailable
 from jieneng.metering.quantities import MEDIA
 from jieneng.metering.schema import Point

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 
 import msgspec
 
-from ingest.admission import CheckedMessage
+from ingest.admission.message_checker import CheckedMessage
 from ingest.quarantine.quarantine_entry import (
     QuarantineItem,
     polls_item,
