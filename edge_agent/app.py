@@ -10,6 +10,7 @@ agent is started waits until it polls, and one that comes while it ends interrup
 """
 
 import asyncio
+import itertools
 import secrets
 import signal
 from collections.abc import Callable, Iterator
@@ -25,6 +26,7 @@ from edge_agent.polling.bus_poller import BusPoller
 from edge_agent.polling.bus_tasks import BusConfig, BusTasks, bus_configs
 from edge_agent.polling.poll_slots import PollSlots
 from edge_agent.polling.polled_meter import PolledMeter
+from edge_agent.publishing.message_limit import MessageLimit
 from edge_agent.publishing.publisher import Publisher
 from edge_agent.settings import (
     AgentSettings,
@@ -82,12 +84,16 @@ async def run(
         await spool.open()
         clock_trust = ClockTrust(clock.now_ms(), clock.up_ms(), is_set=clock.is_set())
         watch = ClockWatch(clock_trust, spool, clock, log)
+        limit = MessageLimit(settings.publish.max_message_bytes)
+        take_number = partial(next, itertools.count(1))
         writer = BatchWriter(
             spool,
             agent=assigned.agent,
             boot=boot,
             delay_s=settings.spool.commit_delay_s,
             max_samples=settings.publish.max_samples,
+            max_payload_bytes=lambda: limit.payload_bytes,
+            take_number=take_number,
             to_running_time=watch.running_time_stamp,
             is_clock_unset=watch.is_clock_unset,
             log=log,
@@ -108,6 +114,8 @@ async def run(
             boot=boot,
             broker_settings=settings.broker,
             settings=settings.publish,
+            limit=limit,
+            take_number=take_number,
             clock=clock,
             log=log,
             health=health,

@@ -74,6 +74,8 @@ class PublishSettings(msgspec.Struct, frozen=True, kw_only=True):
         ack_timeout_s: time after which a batch that is not acknowledged is sent again [s].
         status_interval_s: time between two `status` messages [s].
         max_samples: most samples in a batch; 5000 of 30 quantities stay below the largest payload.
+        max_message_bytes: largest payload of a message; larger batches are cut. Omitted: as large
+            as the broker says or shows that it takes.
     """
 
     window: Annotated[int, Meta(ge=1, le=1000)] = 100
@@ -81,6 +83,7 @@ class PublishSettings(msgspec.Struct, frozen=True, kw_only=True):
     ack_timeout_s: Annotated[float, Meta(gt=0, le=3600)] = 10.0
     status_interval_s: Annotated[float, Meta(gt=0, le=3600)] = 10.0
     max_samples: Annotated[int, Meta(ge=1, le=5000)] = 1000
+    max_message_bytes: Annotated[int, Meta(ge=256, le=4 * 1024 * 1024)] | None = None
 
 
 class BusOverride(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,12 +14,14 @@ import secrets
 
 import aiomqtt
 
+from ingest.ack_parts import encoded_parts
 from ingest.admission.current_checker import CurrentChecker
 from ingest.backoff import backoff_s
 from ingest.metrics import Metrics
 from ingest.settings import IngestSettings
 from ingest.storing.batcher import Batcher
 from jieneng import broker
+from jieneng.broker import Client
 from jieneng.metering import mqtt_messages
 from jieneng.metering.reading import Ack
 from jieneng.observe import Log, LoggedFault
@@ -34,7 +36,7 @@ class Receiver:
         self._metrics = metrics
         self._log = log
         self._identifier = f"jieneng-ingest-{site}-{secrets.token_hex(4)}"
-        self._client: aiomqtt.Client | None = None
+        self._client: Client | None = None
         self._failures = 0
         self._fault = LoggedFault(log, "broker can't be reached", host=settings.broker.host)
 
@@ -57,7 +59,8 @@ class Receiver:
             return
         topic = mqtt_messages.topic(self._site, agent, "ack")
         try:
-            await self._client.publish(topic, mqtt_messages.encode_ack(ack), qos=0)
+            for part in encoded_parts(ack):
+                await self._client.publish(topic, part, qos=0)
         except aiomqtt.MqttError:
             return  # the connection is lost, which `run` notices and logs
         counted = self._metrics.acknowledged
@@ -68,7 +71,7 @@ class Receiver:
         async with broker.client(self._settings.broker, self._identifier) as client:
             self._client = client
             for topic in self._topics():
-                await _subscribe(client, topic)
+                await client.subscribe_or_raise(topic)
             self._failures = 0
             self._fault.clear()
             self._metrics.broker_up.set(1)
@@ -87,9 +90,3 @@ class Receiver:
             f"$share/{shared.group}/{batch}" if shared.share else batch,
             mqtt_messages.topic(self._site, "+", "status"),
         )
-
-
-async def _subscribe(client: aiomqtt.Client, topic: str) -> None:
-    for code in await client.subscribe(topic, qos=1):
-        if (code if isinstance(code, int) else code.value) >= 0x80:  # MQTT 3.1.1, section 3.9.3
-            raise aiomqtt.MqttError(f"the broker refuses the subscription to {topic}")

@@ -1,25 +1,74 @@
-"""Connection to the MQTT broker: settings, and the client made from them."""
+"""Connection to the MQTT broker: settings, and the client made from them.
+
+MQTT 5 is spoken where the broker knows it: only it says how large a message may be, why a message
+is refused, and why a connection ends. With `protocol = "auto"` a broker that refuses MQTT 5 is
+spoken to in MQTT 3.1.1 from then on, as long as the process runs.
+"""
 
 import asyncio
+import logging
 import math
-import os
 import socket
-import ssl
-from collections.abc import Awaitable, Coroutine
-from pathlib import Path
+from collections.abc import AsyncIterator, Awaitable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import aiomqtt
 import msgspec
+from aiomqtt import ProtocolVersion
+from aiomqtt.exceptions import MqttConnectError
 from msgspec import Meta
 
-from jieneng.metering.errors import ConfigError, Problem
+from jieneng import broker_files
 from jieneng.metering.site import Host
 
 # Without TCP_NODELAY, each small message waits 40 ms for the broker's delayed acknowledgement.
 _NO_DELAY: Final = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+_VERSIONS: Final = {
+    "auto": (ProtocolVersion.V5, ProtocolVersion.V311),
+    "5": (ProtocolVersion.V5,),
+    "3.1.1": (ProtocolVersion.V311,),
+}
+#: Largest part of a packet that is neither topic nor payload [bytes]: head, length, number of the
+#: message, and in MQTT 5 the length of the properties, of which there are none.
+_PACKET_HEAD_BYTES: Final = 1 + 4 + 2 + 2 + 1
+#: Reason codes of MQTT 5, section 2.4; those of MQTT 3.1.1 are translated into them.
+TAKEN_OVER: Final = 0x8E
+NO_SUBSCRIBERS: Final = 0x10
+TOO_LARGE: Final = 0x95
+_FAILURE: Final = 0x80  # from here on, a reason code is a failure
+_WRONG_VERSION: Final = 0x84
+_UNSPECIFIED: Final = 0x80
+_REASONS: Final = {
+    _WRONG_VERSION: "it does not speak this version of MQTT; check protocol",
+    0x85: "it does not accept the client id",
+    0x86: "user name or password is wrong; check username and password_file",
+    0x87: "not authorised; check username, password_file and the access rules of the broker",
+    0x88: "it is not available at the moment",
+    0x89: "it is busy",
+    0x8A: "this client is banned",
+    0x8B: "it is shutting down",
+    0x8C: "it wants another way of authentication",
+    0x8D: "it heard nothing for one and a half times keepalive_s",
+    TAKEN_OVER: "another client connected with the same client id",
+    0x90: "it does not accept the topic",
+    TOO_LARGE: "a packet is larger than it accepts",
+    0x96: "it gets too many messages",
+    0x97: "a quota is used up",
+    0x98: "an administrator ended the connection",
+    0x9A: "it keeps no retained messages",
+    0x9B: "it does not know QoS 1",
+    0x9C: "another server is to be used",
+    0x9D: "it has moved to another server",
+    0x9E: "it knows no shared subscriptions",
+    0x9F: "too many connections are made",
+}
 _T = TypeVar("_T")
+
+_speak_old_version: Final[set[tuple[str, int]]] = set()  # brokers that refused MQTT 5
+_quiet: Final = logging.getLogger("jieneng.mqtt")  # what it says is told by the errors that follow
+_quiet.setLevel(logging.CRITICAL + 1)
 
 
 class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +78,7 @@ class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True):
     `JIENENG_MQTT_PASSWORD`.
 
     Attributes:
+        protocol: version of MQTT; `auto`: MQTT 5, and 3.1.1 where the broker refuses it.
         keepalive_s: longest silence of the client [s]. After one and a half times as long, the
             broker publishes the client's last will.
         timeout_s: time that the broker may take to answer [s].
@@ -37,6 +87,7 @@ class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     host: Host = "127.0.0.1"
     port: Annotated[int, Meta(ge=1, le=65535)] = 1883
+    protocol: Literal["auto", "5", "3.1.1"] = "auto"
     username: str | None = None
     password_file: str | None = None
     keepalive_s: Annotated[int, Meta(ge=5, le=3600)] = 30
@@ -46,12 +97,69 @@ class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True):
     key_file: str | None = None
 
 
-class _Client(aiomqtt.Client):
-    """A client of aiomqtt that can be cancelled at any moment.
+class ConnectionRefused(aiomqtt.MqttError):
+    """A broker that answers, and refuses the connection.
+
+    Attributes:
+        code: reason code of MQTT 5.
+    """
+
+    def __init__(self, code: int) -> None:
+        super().__init__(reason_text(code))
+        self.code = code
+
+
+class _ClosedUnanswered(aiomqtt.MqttError):
+    """A connection that was closed instead of being accepted or refused."""
+
+
+class Client(aiomqtt.Client):
+    """A client of aiomqtt that can be cancelled at any moment, and hears what the broker says.
 
     aiomqtt waits with `asyncio.wait_for`. In Python 3.11 that forgets a cancellation that comes
     together with the answer (bpo-42130), and a service that is told to end goes on for ever.
+
+    Attributes:
+        max_packet_bytes: largest packet that the broker accepts; None if it does not say.
+        end_code: reason code with which the broker ended the connection; None if it gave none.
     """
+
+    max_packet_bytes: int | None = None
+    end_code: int | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._deliveries: dict[int, asyncio.Future[int]] = {}
+
+    def max_payload_bytes(self, topic: str) -> float:
+        """Return the largest payload that the broker accepts on a topic, as far as it says."""
+        if self.max_packet_bytes is None:
+            return math.inf
+        return self.max_packet_bytes - _PACKET_HEAD_BYTES - len(topic.encode())
+
+    async def deliver(self, topic: str, payload: bytes) -> int:
+        """Publish with QoS 1, and return the reason code with which the broker answers.
+
+        In MQTT 3.1.1 that is always 0: the broker can't say there that it drops a message.
+        """
+        info = self._client.publish(topic, payload, qos=1)
+        if info.rc != 0:
+            raise aiomqtt.MqttCodeError(info.rc, "could not publish message")
+        answer = self._loop.create_future()
+        self._deliveries[info.mid] = answer
+        try:
+            return await self._wait_for(answer, None)
+        finally:
+            del self._deliveries[info.mid]
+
+    async def subscribe_or_raise(self, topic: str) -> None:
+        """Subscribe with QoS 1; a subscription that the broker refuses is an error."""
+        for code in await self.subscribe(topic, qos=1):
+            number = code if isinstance(code, int) else code.value
+            if number >= _FAILURE:  # MQTT 3.1.1, section 3.9.3
+                raise aiomqtt.MqttError(
+                    f"the broker refuses the subscription to {topic}: {reason_text(number)}"
+                )
 
     async def _wait_for(self, fut: Awaitable[_T], timeout: float | None) -> _T:  # noqa: ASYNC109 - its signature
         limit_s = self.timeout if timeout is None else timeout
@@ -61,13 +169,37 @@ class _Client(aiomqtt.Client):
         except TimeoutError as error:
             raise aiomqtt.MqttError("the broker does not answer") from error
 
+    def _on_connect(
+        self, client: Any, userdata: Any, flags: Any, reason_code: Any, properties: Any = None
+    ) -> None:
+        self.max_packet_bytes = getattr(properties, "MaximumPacketSize", None)
+        super()._on_connect(client, userdata, flags, reason_code, properties)
+
+    def _on_disconnect(
+        self, client: Any, userdata: Any, flags: Any, reason_code: Any, properties: Any = None
+    ) -> None:
+        if flags.is_disconnect_packet_from_server:
+            self.end_code = int(reason_code.value)
+        if not self._connected.done():
+            self._connected.set_exception(_ClosedUnanswered("the broker closes the connection"))
+        super()._on_disconnect(client, userdata, flags, reason_code, properties)
+
+    def _on_publish(
+        self, client: Any, userdata: Any, mid: int, reason_code: Any, properties: Any
+    ) -> None:
+        answer = self._deliveries.get(mid)
+        if answer is None:
+            super()._on_publish(client, userdata, mid, reason_code, properties)
+        elif not answer.done():
+            answer.set_result(int(reason_code.value))
+
     async def __aexit__(
         self,
         exc_type: type[BaseException] | None,
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Disconnect. If the broker closed first, the task under way has already reported that."""
+        """Disconnect; a broker that left first was already noticed by what was under way."""
         await super().__aexit__(exc_type, exc, traceback)
         if self._disconnected.done() and not self._disconnected.cancelled():
             self._disconnected.exception()
@@ -93,47 +225,86 @@ async def cancellable(connection: Coroutine[None, None, None]) -> None:
     task.result()
 
 
-def client(
+@asynccontextmanager
+async def client(
     settings: BrokerSettings, identifier: str, *, will: aiomqtt.Will | None = None
-) -> aiomqtt.Client:
-    """Return an unconnected client; `async with` connects it or raises `aiomqtt.MqttError`."""
-    return _Client(
+) -> AsyncIterator[Client]:
+    """Provide a connected client inside the block.
+
+    Raises:
+        aiomqtt.MqttError: the broker can't be reached.
+        ConnectionRefused: the broker refuses the connection.
+        ConfigError: a file of the settings can't be used.
+    """
+    address = (settings.host, settings.port)
+    versions = _VERSIONS[settings.protocol]
+    if len(versions) > 1 and address in _speak_old_version:
+        versions = versions[1:]
+    async with AsyncExitStack() as stack:
+        for version in versions:
+            one = _new_client(settings, identifier, version, will)
+            try:
+                await stack.enter_async_context(one)
+                break
+            except MqttConnectError as error:
+                code = _code(error.rc)
+                if code != _WRONG_VERSION or version is versions[-1]:
+                    raise ConnectionRefused(code) from error
+            except _ClosedUnanswered:  # as some brokers answer what they do not know
+                if version is versions[-1]:
+                    raise
+        if version is not versions[0]:
+            _speak_old_version.add(address)
+        yield one
+
+
+def reason_text(code: int) -> str:
+    """Return the meaning of a reason code of MQTT 5 in plain words."""
+    return _REASONS.get(code, f"reason code {code:#04x}")
+
+
+def loss_text(error: BaseException, end_code: int | None) -> str:
+    """Return why a connection was lost, or was never there.
+
+    Args:
+        error: what the client raised.
+        end_code: the client's `end_code`.
+    """
+    if end_code is not None:
+        return f"it ended the connection: {reason_text(end_code)}"
+    text = str(error)
+    return "the connection was lost" if text.startswith("Disconnected during") else text
+
+
+def is_refusal(code: int) -> bool:
+    """Return True if a reason code tells of a failure."""
+    return code >= _FAILURE
+
+
+def _new_client(
+    settings: BrokerSettings,
+    identifier: str,
+    version: ProtocolVersion,
+    will: aiomqtt.Will | None,
+) -> Client:
+    return Client(
         settings.host,
         settings.port,
         identifier=identifier,
+        protocol=version,
         username=settings.username,
-        password=_password(settings),
+        password=broker_files.password(settings.password_file),
         keepalive=settings.keepalive_s,
         timeout=settings.timeout_s,
-        tls_context=_tls(settings),
+        tls_context=broker_files.tls_context(
+            settings.ca_file, settings.cert_file, settings.key_file
+        ),
         will=will,
         max_queued_incoming_messages=0,
         socket_options=[_NO_DELAY],
+        logger=_quiet,
     )
 
 
-def _password(settings: BrokerSettings) -> str | None:
-    if settings.password_file:
-        try:
-            return Path(settings.password_file).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(
-                [
-                    Problem(
-                        text="the password in {path} can't be read: {error}.",
-                        fix="Check password_file and its permissions.",
-                        values={"path": settings.password_file, "error": error},
-                        path=("broker", "password_file"),
-                    )
-                ]
-            ) from error
-    return os.environ.get("JIENENG_MQTT_PASSWORD")
-
-
-def _tls(settings: BrokerSettings) -> ssl.SSLContext | None:
-    if settings.ca_file is None:
-        return None
-    context = ssl.create_default_context(cafile=settings.ca_file)
-    if settings.cert_file:
-        context.load_cert_chain(settings.cert_file, settings.key_file)
-    return context
+def _code(found: Any) -> int:
+    return int(getattr(found, "value", found))

@@ -60,9 +60,12 @@ def only_marked_tests_start_servers(
 
 
 @pytest.fixture
-def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
-    """A broker of this test alone; it may kill and restart it."""
-    server = Mosquitto(tmp_path / "mosquitto")
+def mosquitto(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Mosquitto]:
+    """A broker of this test alone; it may kill and restart it.
+
+    A test adds lines to its configuration by `parametrize("mosquitto", [...], indirect=True)`.
+    """
+    server = Mosquitto(tmp_path / "mosquitto", *getattr(request, "param", ()))
     server.start()
     yield server
     server.stop()

@@ -91,9 +91,14 @@ class Server:
 
 
 class Mosquitto(Server):
-    """An MQTT broker at 127.0.0.1:`port`, for anyone."""
+    """An MQTT broker at 127.0.0.1:`port`, for anyone.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: for its configuration and its log.
+        lines: more lines of its configuration; `{folder}` stands for the folder.
+    """
+
+    def __init__(self, folder: Path, *lines: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         config = folder / "mosquitto.conf"
@@ -101,6 +106,7 @@ class Mosquitto(Server):
             f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence false\n"
             # None where root starts it: mosquitto would drop to a user who can't read the folder.
             + ("user root\n" if os.geteuid() == 0 else "")
+            + "".join(f"{line.format(folder=folder)}\n" for line in lines)
         )
         super().__init__(
             [need("mosquitto"), "-c", str(config)],

@@ -1,14 +1,19 @@
 """The client of the broker does what the services rely on."""
 
 import asyncio
+import math
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Literal
 
 import aiomqtt
 import pytest
 
+from jieneng import broker, embedded_broker
 from jieneng.broker import BrokerSettings, client
 from tests.patience import PATIENCE_S
-from tests.servers import Mosquitto
+from tests.servers import Mosquitto, free_port
 
 pytestmark = pytest.mark.server
 
@@ -39,5 +44,93 @@ async def test_a_broker_that_does_not_answer_is_an_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
         settings = BrokerSettings(port=mute.getsockname()[1], timeout_s=0.2)
         with pytest.raises(aiomqtt.MqttError, match="does not answer"):
+            async with client(settings, "test"):
+                pass
+
+
+@asynccontextmanager
+async def embedded() -> AsyncIterator[int]:
+    port = free_port()
+    serving = asyncio.create_task(embedded_broker.run("127.0.0.1", port))
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                with suppress(aiomqtt.MqttError):
+                    async with client(BrokerSettings(port=port, protocol="3.1.1"), "first"):
+                        break
+                await asyncio.sleep(0.01)
+        yield port
+    finally:
+        serving.cancel()
+        with suppress(asyncio.CancelledError):
+            await serving
+
+
+async def test_a_broker_without_mqtt_5_is_spoken_to_in_3_1_1_and_that_is_remembered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tried: list[int] = []
+    new_client = broker._new_client
+
+    def counted(*args: object) -> broker.Client:
+        tried.append(int(args[2]))  # type: ignore[call-overload]  # the version
+        return new_client(*args)  # type: ignore[arg-type]  # passed on as they came
+
+    async with embedded() as port:
+        monkeypatch.setattr(broker, "_new_client", counted)
+        for _ in range(2):
+            async with client(BrokerSettings(port=port), "test") as one:
+                assert await one.deliver("t", b"x") == 0
+        assert tried == [5, 4, 4]
+        with pytest.raises(broker.ConnectionRefused, match="this version of MQTT"):
+            async with client(BrokerSettings(port=port, protocol="5"), "test"):
+                pass
+
+
+@pytest.mark.parametrize("mosquitto", [("max_packet_size 2048",)], indirect=True)
+async def test_a_broker_of_mqtt_5_says_how_much_it_takes(mosquitto: Mosquitto) -> None:
+    """To the byte: the largest message passes, one that is larger ends the connection."""
+    async with client(BrokerSettings(port=mosquitto.port), "test") as one:
+        most = one.max_payload_bytes("a topic")
+        await one.subscribe_or_raise("a topic")
+        assert await one.deliver("a topic", b"x" * int(most)) == 0
+        assert len((await anext(one.messages)).payload) == most
+    async with client(BrokerSettings(port=mosquitto.port, protocol="3.1.1"), "test") as old:
+        assert old.max_payload_bytes("a topic") == math.inf
+    with pytest.raises(aiomqtt.MqttError):
+        async with client(BrokerSettings(port=mosquitto.port, timeout_s=0.5), "test") as one:
+            await one.deliver("a topic", b"x" * 3000)
+    assert one.end_code == broker.TOO_LARGE
+
+
+async def test_a_broker_of_mqtt_5_says_that_nobody_listens(mosquitto: Mosquitto) -> None:
+    """Also of a shared subscription, which counts as a listener."""
+    async with client(BrokerSettings(port=mosquitto.port), "test") as one:
+        assert await one.deliver("t", b"x") == broker.NO_SUBSCRIBERS
+        await one.subscribe_or_raise("$share/group/t")
+        assert await one.deliver("t", b"x") == 0
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+@pytest.mark.parametrize("mosquitto", [("allow_anonymous false",)], indirect=True)
+async def test_a_refusal_is_told_in_plain_words(
+    mosquitto: Mosquitto, protocol: Literal["5", "3.1.1"]
+) -> None:
+    settings = BrokerSettings(port=mosquitto.port, protocol=protocol)
+    with pytest.raises(broker.ConnectionRefused, match="not authorised; check username"):
+        async with client(settings, "test"):
+            pass
+
+
+async def test_a_broker_that_closes_at_once_is_an_error_at_once() -> None:
+    """Nothing answers a connection that is closed: a wait for it would take the time-out."""
+
+    async def close(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    server = await asyncio.start_server(close, "127.0.0.1", 0)
+    settings = BrokerSettings(port=server.sockets[0].getsockname()[1], timeout_s=3600)
+    async with server, asyncio.timeout(PATIENCE_S):
+        with pytest.raises(aiomqtt.MqttError, match="closes the connection"):
             async with client(settings, "test"):
                 pass

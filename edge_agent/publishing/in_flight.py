@@ -113,6 +113,18 @@ class InFlight:
         keys, self._to_park = self._to_park, []
         return keys
 
+    def release(self, key: BatchKey) -> None:
+        """Take a batch out of flight: it is in the queue, and was not sent."""
+        self._forget(key)
+
+    def give_up(self, key: BatchKey, now_s: float) -> bool:
+        """Take a batch that can't be sent out of flight; return True if it has to be parked."""
+        if key in self._tried and key != self._scout:
+            return False  # it is parked already
+        self._forget(key)
+        self._trials.parked(now_s)
+        return True
+
     def mark_sent(self, keys: Iterable[BatchKey], now_s: float) -> None:
         """Record that batches were handed to the MQTT client."""
         for key in keys:

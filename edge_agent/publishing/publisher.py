@@ -7,7 +7,9 @@ Laws:
 2. Both ends of the spool are sent in turn (`in_flight`), so a backlog never holds up live readings.
 3. The agent subscribes to its acknowledgements before it publishes.
 4. Batches of earlier runs are sent under their own names, and acknowledged under them.
-5. `status` is retained: online with the counts while connected. It becomes offline by the agent's
+5. A batch that is larger than the broker takes is cut in the spool (`message_limit`). A sample that
+   is too large alone stays there, parked.
+6. `status` is retained: online with the counts while connected. It becomes offline by the agent's
    own message when the agent ends, and by the broker's last will when the connection is lost.
 
 Times in this module are real seconds: a network does not know that a demonstration runs faster.
@@ -16,7 +18,7 @@ Times in this module are real seconds: a network does not know that a demonstrat
 import asyncio
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -24,16 +26,18 @@ import aiomqtt
 import msgspec
 
 from edge_agent.health import AgentHealth
+from edge_agent.publishing.agent_status import AgentStatus
 from edge_agent.publishing.in_flight import InFlight
+from edge_agent.publishing.message_limit import MessageLimit
 from edge_agent.settings import PublishSettings
 from edge_agent.spool.queued_batch import QueuedBatch
 from edge_agent.spool.spool import Spool
 from jieneng import broker
-from jieneng.broker import BrokerSettings
+from jieneng.broker import BrokerSettings, Client
 from jieneng.clock import Clock
 from jieneng.metering import mqtt_messages
 from jieneng.metering.errors import SpoolUnavailable, WireError
-from jieneng.metering.reading import Ack, Status
+from jieneng.metering.reading import Ack
 from jieneng.observe import Log, LoggedFault
 
 _RECONNECT_S: Final = 1.0  # wait after a failure, doubled by each further one ...
@@ -74,14 +78,16 @@ class Publisher:
         boot: str,
         broker_settings: BrokerSettings,
         settings: PublishSettings,
+        limit: MessageLimit,
+        take_number: Callable[[], int],
         clock: Clock,
         log: Log,
         health: AgentHealth,
     ) -> None:
         self.counts: Final = PublishCounts()
         self._spool = spool
-        self._agent = agent
         self._boot = boot
+        self._status = AgentStatus(spool, health, clock, agent=agent, boot=boot)
         self._identifier = f"jieneng-{site}-{agent}"
         self._topics: dict[mqtt_messages.Channel, str] = {
             channel: mqtt_messages.topic(site, agent, channel)
@@ -89,10 +95,14 @@ class Publisher:
         }
         self._broker_settings = broker_settings
         self._settings = settings
-        self._clock = clock
-        self._health = health
         self._log = log
         self._failures = 0
+        self._limit = limit
+        self._take_number = take_number
+        self._unanswered: list[int] = []  # sizes of batches that the broker has not answered
+        self._end_code: int | None = None  # with which it ended the last connection
+        self._cut_fault = LoggedFault(log, "batches are larger than the broker takes, and are cut")
+        self._oversize_fault = LoggedFault(log, "a message can't be cut to what the broker takes")
         self._broker_fault = LoggedFault(log, "broker can't be reached", host=broker_settings.host)
         self._ack_fault = LoggedFault(log, "acknowledgements can't be understood")
         self._spool_fault = LoggedFault(log, "spool can't be read")
@@ -105,16 +115,21 @@ class Publisher:
             try:
                 await broker.cancellable(self._connection())
             except* (aiomqtt.MqttError, OSError) as errors:
-                self._broker_fault.report(_first_error(errors))
+                self._broker_fault.report(broker.loss_text(_first_error(errors), self._end_code))
+                if self._limit.broke(self._unanswered):
+                    self._failures = 0  # the next connection may well last
             finally:
                 self.counts.connected = False
+                self._unanswered, self._end_code = [], None
             self._failures += 1
             await asyncio.sleep(_backoff_s(self._failures))
 
     async def _connection(self) -> None:
-        offline = mqtt_messages.encode_status(self._ledger_status(online=False))
+        offline = self._status.encoded(online=False)
         will = aiomqtt.Will(self._topics["status"], offline, 1, retain=True)
         async with broker.client(self._broker_settings, self._identifier, will=will) as client:
+            self._unanswered = []
+            self._limit.connected(client.max_payload_bytes(self._topics["batch"]))
             try:
                 await self._session(client)
             except asyncio.CancelledError:
@@ -123,9 +138,11 @@ class Publisher:
                         client, online=False, timeout_s=_LAST_STATUS_TIMEOUT_S
                     )
                 raise
+            finally:
+                self._end_code = client.end_code
 
-    async def _session(self, client: aiomqtt.Client) -> None:
-        await client.subscribe(self._topics["ack"], qos=1)
+    async def _session(self, client: Client) -> None:
+        await client.subscribe_or_raise(self._topics["ack"])
         await self._publish_status(client, online=True)
         self.counts.connected = True
         in_flight = InFlight(
@@ -140,7 +157,7 @@ class Publisher:
 
     # --- out ---
 
-    async def _send(self, client: aiomqtt.Client, in_flight: InFlight) -> None:
+    async def _send(self, client: Client, in_flight: InFlight) -> None:
         loop = asyncio.get_running_loop()
         free_slots = asyncio.Semaphore(_MAX_CONCURRENT_PUBLISHES)
         async with asyncio.TaskGroup() as publishing:
@@ -163,7 +180,9 @@ class Publisher:
                 )
                 due = in_flight.due(ends, now_s, _MAX_CONCURRENT_PUBLISHES)
                 await self._park(in_flight)
-                rows = await self._spool.read(due) if due else ()
+                rows: Sequence[QueuedBatch] = await self._spool.read(due) if due else ()
+                if any(len(row.payload) > self._limit.payload_bytes for row in rows):
+                    rows = await self._cut(rows, in_flight)
             except SpoolUnavailable as error:
                 self._spool_fault.report(error)
                 await asyncio.sleep(_UNREADABLE_RETRY_S)  # no event tells when it can be read again
@@ -174,6 +193,25 @@ class Publisher:
         in_flight.clear()
         self._parked_fault.clear()
         return ()
+
+    async def _cut(self, rows: Sequence[QueuedBatch], in_flight: InFlight) -> Sequence[QueuedBatch]:
+        """Cut what is too large in the queue, and return the others: the parts go next."""
+        limit = self._limit.payload_bytes
+        fitting = [row for row in rows if len(row.payload) <= limit]
+        for row in rows:
+            if len(row.payload) <= limit:
+                continue
+            parts = await self._spool.cut(row.key, limit, self._boot, self._take_number)
+            sizes = f"{len(row.payload)} bytes, and it takes at most {limit:.0f}"
+            if parts > 1:
+                in_flight.release(row.key)
+                self._cut_fault.report(sizes)
+                continue
+            self._oversize_fault.report(sizes)
+            if in_flight.give_up(row.key, asyncio.get_running_loop().time()):
+                await self._spool.park([row.key])
+                self.counts.parked += 1
+        return fitting
 
     async def _park(self, in_flight: InFlight) -> None:
         """Park batches that can't pass, and report it once for all of them."""
@@ -190,7 +228,7 @@ class Publisher:
             self._parked_fault.clear()
 
     async def _publish(
-        self, client: aiomqtt.Client, row: QueuedBatch, free_slots: asyncio.Semaphore
+        self, client: Client, row: QueuedBatch, free_slots: asyncio.Semaphore
     ) -> None:
         """Publish one batch, then free its slot for the next one.
 
@@ -198,11 +236,18 @@ class Publisher:
         of publishes, a default mosquitto held back the last answers until the system had
         acknowledged the first ones: 40 ms for each group.
         """
+        size_bytes = len(row.payload)
+        self._unanswered.append(size_bytes)
         try:
-            await client.publish(self._topics["batch"], row.payload, qos=1)
+            code = await client.deliver(self._topics["batch"], row.payload)
         finally:
             free_slots.release()
+        self._unanswered.remove(size_bytes)
         self.counts.published += 1
+        if code == broker.TOO_LARGE:
+            self._limit.refused(size_bytes)
+        elif not broker.is_refusal(code):
+            self._limit.passed(size_bytes)
 
     async def _wait_for_change(self, deadline_s: float) -> None:
         """Return when the spool has changed, or at the deadline of the loop's clock."""
@@ -210,7 +255,7 @@ class Publisher:
             async with asyncio.timeout_at(None if deadline_s == math.inf else deadline_s):
                 await self._spool.changed.wait()
 
-    async def _report(self, client: aiomqtt.Client) -> None:
+    async def _report(self, client: Client) -> None:
         while True:
             await asyncio.sleep(self._settings.status_interval_s)
             await self._publish_status(client, online=True)
@@ -219,43 +264,21 @@ class Publisher:
             self._broker_fault.clear()
 
     async def _publish_status(
-        self, client: aiomqtt.Client, *, online: bool, timeout_s: float | None = None
+        self, client: Client, *, online: bool, timeout_s: float | None = None
     ) -> None:
-        status = mqtt_messages.encode_status(
-            self._full_status() if online else self._ledger_status(online=False)
-        )
+        status = self._status.encoded(online=online)
+        if len(status) > self._limit.payload_bytes:
+            limit = self._limit.payload_bytes
+            self._oversize_fault.report(
+                f"the status has {len(status)} bytes, and it takes at most {limit:.0f}"
+            )
+            return
         await client.publish(self._topics["status"], status, qos=1, retain=True, timeout=timeout_s)
-
-    def _full_status(self) -> Status:
-        """Return the status message: health, and the ledger."""
-        health, clock_trust = self._health, self._health.clock_trust
-        return msgspec.structs.replace(
-            self._ledger_status(online=True),
-            uptime_s=health.uptime_s,
-            spool_bytes=self._spool.counts.size_bytes,
-            spool_age_s=self._spool.age_s,
-            clock_ok=clock_trust.is_trusted,
-            clock_jumps=clock_trust.jumps,
-            bus_load=health.bus_load.measure(),
-        )
-
-    def _ledger_status(self, *, online: bool) -> Status:
-        counts = self._spool.counts
-        return Status(
-            agent=self._agent,
-            boot=self._boot,
-            online=online,
-            time_ms=self._clock.now_ms(),
-            read=counts.read,
-            stored=counts.stored,
-            quarantined=counts.quarantined,
-            pending=counts.pending,
-            dropped=counts.dropped,
-        )
+        self._limit.passed(len(status))
 
     # --- in ---
 
-    async def _listen(self, client: aiomqtt.Client, in_flight: InFlight) -> None:
+    async def _listen(self, client: Client, in_flight: InFlight) -> None:
         acks: list[Ack] = []
         messages = client.messages
         async for message in messages:

@@ -4,7 +4,8 @@ Laws:
 
 1. Polls that end within one commit delay go to the disk together: one `fsync` for all buses. They
    are decoded together, too: that costs less than decoding each poll before the next request.
-2. Batches are numbered as they are made: 1, 2, 3 ... within this run of the agent.
+2. Batches are numbered as they are made: 1, 2, 3 ... within this run of the agent. Parts of batches
+   that are cut in the queue take their numbers from the same sequence.
 3. The spool counts samples that the disk does not accept, and samples dropped to make room. Each
    fault is logged once when it begins and once when it ends. Polling continues.
 4. Polls read before the clock was plausible go the same way, in batches of their own. These are
@@ -14,7 +15,8 @@ Laws:
    if the clock was not set at one of them: one mark too many is better than one too few.
 6. If the disk hangs, the memory used is limited: polls beyond the limit are counted like samples
    that the disk does not accept.
-7. A cancellation during a commit waits for the disk's result, and the counts agree with that
+7. A batch that is larger than the broker takes is cut (`batch_cutting`).
+8. A cancellation during a commit waits for the disk's result, and the counts agree with that
    result.
 """
 
@@ -24,6 +26,7 @@ from typing import Final, Protocol, Self
 
 import msgspec
 
+from edge_agent.spool.batch_cutting import encode_parts
 from edge_agent.spool.queued_batch import QueuedBatch
 from edge_agent.spool.spool import Spool
 from edge_agent.timekeeping.clock_trust import EARLIEST_MS
@@ -87,11 +90,13 @@ class BatchWriter:
         boot: str,
         delay_s: float,
         max_samples: int,
+        max_payload_bytes: Callable[[], float],
+        take_number: Callable[[], int],
         to_running_time: Callable[[int], int],
         is_clock_unset: Callable[[], bool],
         log: Log,
     ) -> None:
-        """Begin with batch number 1.
+        """Begin without a poll.
 
         Args:
             spool: takes the batches.
@@ -99,6 +104,8 @@ class BatchWriter:
             boot: boot id of this run.
             delay_s: time that the first poll waits for others, in real seconds.
             max_samples: polls in a batch; as many do not wait any longer.
+            max_payload_bytes: returns the largest payload that the broker takes.
+            take_number: returns the next sequence number of this run.
             to_running_time: converts a recent implausible stamp to the machine's running time.
             is_clock_unset: returns True if stamps given just now may be wrong.
             log: for faults of the disk.
@@ -108,12 +115,13 @@ class BatchWriter:
         self._boot = boot
         self._delay_s = delay_s
         self._max_samples = max_samples
+        self._max_payload_bytes = max_payload_bytes
+        self._take_number = take_number
         self._dated: list[FinishedPoll] = []
         self._undated: list[FinishedPoll] = []  # read before the clock was plausible
         self._to_running_time = to_running_time
         self._is_clock_unset = is_clock_unset
         self._was_clock_unset = is_clock_unset()  # at the last commit
-        self._seq = 0
         self._has_unrecorded_refusals = False  # the ledger lacks some refused samples
         self._first_waiting = asyncio.Event()
         self._batch_full = asyncio.Event()
@@ -222,8 +230,12 @@ class BatchWriter:
             if clock_flag:
                 replace = msgspec.structs.replace
                 samples = [replace(one, quality=one.quality | clock_flag) for one in samples]
-            self._seq += 1
-            batch = Batch(self._agent, self._boot, self._seq, tuple(samples), tuple(polls))
+            batch = Batch(
+                self._agent, self._boot, self._take_number(), tuple(samples), tuple(polls)
+            )
             payload = mqtt_messages.encode_batch(batch)
-            rows.append(QueuedBatch(self._boot, self._seq, len(samples), payload, machine))
+            if len(payload) <= (limit := self._max_payload_bytes()):
+                rows.append(QueuedBatch(self._boot, batch.seq, len(samples), payload, machine))
+            else:
+                rows += encode_parts(batch, limit, machine, self._boot, self._take_number)
         return rows

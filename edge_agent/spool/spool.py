@@ -134,6 +134,21 @@ class Spool:
         """Return those of the named batches that are in the queue; they stay in it."""
         return await self._run(lambda: self._file.read(keys))
 
+    async def cut(
+        self, key: BatchKey, limit_bytes: float, boot: str, take_number: Callable[[], int]
+    ) -> int:
+        """Cut a batch into parts that fit, and return their number; 1 or 0 if that can't be done.
+
+        Args:
+            key: name of the batch.
+            limit_bytes: largest payload.
+            boot: boot id of the present run, of which the parts get new names.
+            take_number: returns the next sequence number of that run, on any thread.
+        """
+        parts = await self._run(lambda: self._file.cut(key, limit_bytes, boot, take_number))
+        self.changed.set()
+        return parts
+
     async def assign_times(self, machine_started_ms: int) -> None:
         """Give some undated batches their times, from the UTC start time of the machine."""
         await self._run(lambda: self._file.assign_times(machine_started_ms))

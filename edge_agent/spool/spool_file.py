@@ -35,7 +35,14 @@ from typing import TypeVar
 
 import msgspec
 
-from edge_agent.spool import batch_queue, parked_batches, rescue, sqlite_file, undated_batches
+from edge_agent.spool import (
+    batch_cutting,
+    batch_queue,
+    parked_batches,
+    rescue,
+    sqlite_file,
+    undated_batches,
+)
 from edge_agent.spool.disk_reserve import DiskReserve
 from edge_agent.spool.queued_batch import BatchKey, QueuedBatch, QueueEnds
 from edge_agent.spool.rescue import Rescue
@@ -176,6 +183,31 @@ class SpoolFile:
         rows = self._transact(lambda db: batch_queue.read_batches(db, keys))
         self._log_damaged(before)
         return rows
+
+    def cut(
+        self, key: BatchKey, limit_bytes: float, boot: str, take_number: Callable[[], int]
+    ) -> int:
+        """Cut a batch into parts that fit, and return their number; 1 or 0 if that can't be done.
+
+        Args:
+            key: name of the batch.
+            limit_bytes: largest payload.
+            boot: boot id of the present run, of which the parts get new names.
+            take_number: returns the next sequence number of that run.
+        """
+        taken: list[int] = []
+
+        def work(db: sqlite3.Connection) -> int:
+            again = iter(taken[:])  # numbers of an attempt that was undone leave no gap
+
+            def number() -> int:
+                if (one := next(again, None)) is None:
+                    taken.append(one := take_number())
+                return one
+
+            return batch_cutting.cut_queued(db, key, limit_bytes, boot, number)
+
+        return self._transact(work)
 
     def assign_times(self, machine_started_ms: int) -> None:
         """Give some undated batches their times, from the UTC start time of the machine."""

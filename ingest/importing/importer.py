@@ -233,7 +233,7 @@ class _FileImport:
             return None
         tags = (("meter", series.meter), ("site", self._site.id))
         fields = ((series.quantity, value), (INTERVAL_S, interval_s))
-        return Point(INTERVAL, tags, fields, time_ms)
+        return Point.of(INTERVAL, tags, fields, time_ms)
 
     async def _write_points(self, store: Store, points: list[Point]) -> int:
         if not points:

@@ -100,14 +100,17 @@ class Batcher:
         # A message larger than the whole memory is taken alone, or it would never be.
         if self._weight and self._weight + weight > self._settings.max_waiting:
             return "overflow"
-        if not self._waiting:
+        is_first = not self._waiting
+        if is_first:
             self._oldest_s = asyncio.get_running_loop().time()
         self._waiting.append(checked)
         self._waiting_weight += weight
         self._add_weight(weight)
         if key is not None:
             self._keys.add(key)
-        self._message_added.set()
+        # Only what changes when the next write begins wakes the writer: not every message does.
+        if is_first or self._waiting_weight >= self._settings.max_points:
+            self._message_added.set()
         return "refused" if checked.rejection else "stored"
 
     def add_points(self, points: Sequence[Point]) -> None:

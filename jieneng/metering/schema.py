@@ -25,7 +25,8 @@ the local day for which it was computed. Its `series` is the series of the grid'
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
@@ -117,14 +118,39 @@ class Point(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         measurement: one of `MEASUREMENTS`.
         tags: (name, value), sorted by name. Points with equal tags belong to one series.
-        fields: (name, value), at least one; never NaN or infinite.
+        names: names of the fields, at least one. Points of one layout share one tuple.
+        values: a value for each name; never NaN or infinite.
         time_ms: time [UTC, ms since 1970].
     """
 
     measurement: str
     tags: tuple[tuple[str, str], ...]
-    fields: tuple[tuple[str, Value], ...]
+    names: tuple[str, ...]
+    values: tuple[Value, ...]
     time_ms: int
+
+    @classmethod
+    def of(
+        cls,
+        measurement: str,
+        tags: tuple[tuple[str, str], ...],
+        fields: Iterable[tuple[str, Value]],
+        time_ms: int,
+    ) -> "Point":
+        """Make a point from (name, value) pairs."""
+        pairs = tuple(fields)
+        return cls(
+            measurement,
+            tags,
+            tuple([name for name, _ in pairs]),
+            tuple([value for _, value in pairs]),
+            time_ms,
+        )
+
+    @property
+    def fields(self) -> tuple[tuple[str, Value], ...]:
+        """The fields as (name, value) pairs."""
+        return tuple(zip(self.names, self.values, strict=True))
 
 
 def point(
@@ -136,20 +162,37 @@ def point(
         for name, value in fields.items()
         if isinstance(value, str) or (value is not None and math.isfinite(value))
     )
-    return Point(measurement, tuple(sorted(tags.items())), known, time_ms) if known else None
+    return Point.of(measurement, tuple(sorted(tags.items())), known, time_ms) if known else None
 
 
 def reading_point(site: str, medium: Medium, sample: Sample) -> Point | None:
     """Return the point of a sample; None if none of its values is known."""
-    known = tuple(
-        (name, value)
-        for name, value in zip(sample.quantities, sample.values, strict=True)
-        if math.isfinite(value)
-    )
-    if not known:
+    names, values = sample.quantities, sample.values
+    if not math.isfinite(sum(values)):
+        known = [
+            (name, value) for name, value in zip(names, values, strict=True) if math.isfinite(value)
+        ]
+        names = tuple([name for name, _ in known])
+        values = tuple([value for _, value in known])
+    if not names:
         return None
-    tags = (("meter", sample.meter), ("site", site))
-    return Point(medium, tags, (*known, (QUALITY, float(sample.quality))), sample.time_ms)
+    return Point(
+        medium,
+        _meter_tags(site, sample.meter),
+        _with_quality(names),
+        (*values, float(sample.quality)),
+        sample.time_ms,
+    )
+
+
+@lru_cache(maxsize=65536)
+def _meter_tags(site: str, meter: str) -> tuple[tuple[str, str], ...]:
+    return (("meter", meter), ("site", site))
+
+
+@lru_cache(maxsize=4096)
+def _with_quality(names: tuple[str, ...]) -> tuple[str, ...]:
+    return (*names, QUALITY)
 
 
 def poll_point(site: str, poll: PollReport) -> Point:
@@ -159,7 +202,7 @@ def poll_point(site: str, poll: PollReport) -> Point:
         ("duration_s", poll.duration_ms / 1000),
         ("attempts", float(poll.attempts)),
     )
-    return Point(POLL, (("meter", poll.meter), ("site", site)), fields, poll.time_ms)
+    return Point.of(POLL, _meter_tags(site, poll.meter), fields, poll.time_ms)
 
 
 def sample_of(point: Point) -> Sample:
@@ -196,13 +239,13 @@ def agent_point(site: str, status: Status, time_ms: int) -> Point:
             ("clock_ok", float(status.clock_ok)),
             ("clock_jumps", float(status.clock_jumps)),
         )
-    return Point(AGENT, (("agent", status.agent), ("site", site)), fields, time_ms)
+    return Point.of(AGENT, (("agent", status.agent), ("site", site)), fields, time_ms)
 
 
 def bus_points(site: str, status: Status) -> tuple[Point, ...]:
     """Return a point for the load of each of an agent's buses."""
     return tuple(
-        Point(
+        Point.of(
             BUS,
             (("agent", status.agent), ("bus", bus), ("site", site)),
             (("load", load),),
@@ -221,7 +264,7 @@ def ledger_point(site: str, status: Status) -> Point:
         ("pending", float(status.pending)),
         ("dropped", float(status.dropped)),
     )
-    return Point(LEDGER, (("agent", status.agent), ("site", site)), fields, status.time_ms)
+    return Point.of(LEDGER, (("agent", status.agent), ("site", site)), fields, status.time_ms)
 
 
 def receipt_point(
@@ -238,4 +281,4 @@ def receipt_point(
     if boot is not None:
         fields.append(("boot", boot))
     tags = (("agent", agent), ("machine", machine), ("site", site))
-    return Point(RECEIPT, tags, tuple(fields), time_ms)
+    return Point.of(RECEIPT, tags, tuple(fields), time_ms)

@@ -11,18 +11,21 @@ sooner a live batch arrives than the backlog ends is measured with the first.
 """
 
 import asyncio
+import itertools
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from os import environ
 from pathlib import Path
 
 import aiomqtt
 import msgspec
 
+from edge_agent.publishing.message_limit import MessageLimit
 from edge_agent.publishing.publisher import Publisher
 from edge_agent.settings import PublishSettings
 from edge_agent.spool.queued_batch import QueuedBatch
@@ -164,6 +167,8 @@ async def _agent(folder: Path, port: int, samples: int, interval_s: float) -> No
         boot=_LIVE,
         broker_settings=BrokerSettings(port=port),
         settings=PublishSettings(),
+        limit=MessageLimit(),
+        take_number=partial(next, itertools.count(1)),
         clock=SystemClock(),
         log=log,
         health=health(),

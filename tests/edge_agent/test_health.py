@@ -6,12 +6,10 @@ import pytest
 
 from edge_agent.health import AgentHealth, BusLoad
 from edge_agent.polling.poll import PollCounts
-from edge_agent.publishing.publisher import Publisher
-from edge_agent.settings import PublishSettings
+from edge_agent.publishing.agent_status import AgentStatus
 from edge_agent.spool.sample_counts import SampleCounts
 from edge_agent.timekeeping.clock_trust import ClockTrust
-from jieneng import observe
-from jieneng.broker import BrokerSettings
+from jieneng.metering import mqtt_messages
 from jieneng.metering.reading import Status
 
 BEGIN_MS = 1_795_000_000_000
@@ -120,21 +118,11 @@ class Spool:
 def test_the_status_says_what_spool_clock_and_buses_say() -> None:
     agent, spool = Agent(Poller("b")), Spool()
     health = AgentHealth(agent.load, ClockTrust(BEGIN_MS, 0), agent.clock)
-    publisher = Publisher(
-        cast("Any", spool),
-        site="site",
-        agent="agent-1",
-        boot="aaaaaaaa",
-        broker_settings=BrokerSettings(),
-        settings=PublishSettings(),
-        clock=agent.clock,
-        log=observe.log("test"),
-        health=health,
-    )
+    status = AgentStatus(cast("Any", spool), health, agent.clock, agent="agent-1", boot="aaaaaaaa")
     agent.buses[0].counts.busy_s = 3.0
     agent.clock.now_s += 12.0
     health.clock_trust.update(BEGIN_MS + 60_000, 0)
-    assert publisher._full_status() == Status(
+    assert mqtt_messages.decode_status(status.encoded(online=True)) == Status(
         agent="agent-1",
         boot="aaaaaaaa",
         online=True,
@@ -151,4 +139,4 @@ def test_the_status_says_what_spool_clock_and_buses_say() -> None:
         bus_load={"b": 0.25},
     )
     health.clock_trust.update(0, 0)
-    assert not publisher._full_status().clock_ok
+    assert not mqtt_messages.decode_status(status.encoded(online=True)).clock_ok

@@ -81,10 +81,13 @@ async def stored(store: Store, medium: str = "electricity", field: str = "energy
     return sorted((int(t) - START) // 1000 for series in found for t in series.times_ms)
 
 
-@pytest.fixture(params=["sqlite", "influx"])
+@pytest.fixture(params=["sqlite", "sqlite over MQTT 3.1.1", "influx"])
 def settings(request: pytest.FixtureRequest, mosquitto: Mosquitto) -> IngestSettings:
     if request.param == "sqlite":
         return settings_for(mosquitto)
+    if request.param != "influx":
+        old = BrokerSettings(port=mosquitto.port, protocol="3.1.1")
+        return msgspec.structs.replace(settings_for(mosquitto), broker=old)
     server: Influx = request.getfixturevalue("influx")
     store = StoreSettings(kind="influx", url=server.url, database=f"t{uuid4().hex}")
     return settings_for(mosquitto, store=store)
@@ -452,7 +455,7 @@ async def test_a_retention_that_deletes_readings_is_logged_once(
     name = f"t{uuid4().hex}"
     store = InfluxStore(StoreSettings(kind="influx", url=influx.url, database=name))
     await store.prepare()
-    await store.write([Point("water", (("meter", "m"),), (("volume_m3", 1.0),), 10**12)])
+    await store.write([Point.of("water", (("meter", "m"),), (("volume_m3", 1.0),), 10**12)])
     if days:
         statement = f'ALTER RETENTION POLICY "autogen" ON "{name}" DURATION {days}d'
         await store._query("POST", statement)

@@ -47,7 +47,7 @@ def checked_message(
         samples=0 if refused else points,
         to_quarantine=(aside,) if refused else (),
         points=tuple(
-            Point(
+            Point.of(
                 "electricity",
                 tags,
                 (("energy_kwh", 1.0), ("quality", 0.0)),
@@ -233,7 +233,7 @@ async def test_a_full_quarantine_costs_good_batches_nothing(tmp_path: Path) -> N
 def refused(time_ms: int, meter: str = "m") -> Point:
     """A point of a reading that every store rejects."""
     tags = (("meter", meter), ("site", "s\n"))
-    return Point("electricity", tags, (("energy_kwh", 1.0), ("quality", 0.0)), time_ms)
+    return Point.of("electricity", tags, (("energy_kwh", 1.0), ("quality", 0.0)), time_ms)
 
 
 async def test_samples_that_the_store_refuses_are_kept_and_counted_one_by_one(
@@ -323,7 +323,8 @@ async def test_a_batch_of_which_a_point_is_undecided_holds_no_place_and_costs_no
     store = UnclearStore(tmp_path / "store.sqlite")
     async with batcher_rig(tmp_path, store=store) as rig:
         good = checked_message(1)
-        odd = Point("electricity", (("meter", "odd"), ("site", "s")), good.points[0].fields, START)
+        tags = (("meter", "odd"), ("site", "s"))
+        odd = Point.of("electricity", tags, good.points[0].fields, START)
         undecided = msgspec.structs.replace(good, samples=2, points=(*good.points, odd))
         rig.batcher.add(undecided)
         rig.batcher.add(checked_message(2))
@@ -351,7 +352,8 @@ async def test_a_refused_batch_alone_does_not_stop_what_arrives_after_it(tmp_pat
     store = UnclearStore(tmp_path / "store.sqlite")
     async with batcher_rig(tmp_path, store=store) as rig:
         good = checked_message(1)
-        odd = Point("electricity", (("meter", "odd"), ("site", "s")), good.points[0].fields, START)
+        tags = (("meter", "odd"), ("site", "s"))
+        odd = Point.of("electricity", tags, good.points[0].fields, START)
         rig.batcher.add(msgspec.structs.replace(good, points=(odd,)))
         await rig.until_store_away()
         rig.batcher.add(checked_message(2))

@@ -94,7 +94,7 @@ async def write(
     quantity = "energy_kwh" if medium == "electricity" else "volume_m3"
     tags = (("meter", meter), ("site", "centre"))
     points = [
-        Point(medium, tags, ((quantity, float(value)), ("quality", 0.0)), int(time))
+        Point.of(medium, tags, ((quantity, float(value)), ("quality", 0.0)), int(time))
         for time, value in zip(times, values, strict=True)
         if np.isfinite(value)
     ]
@@ -318,7 +318,7 @@ async def test_imported_intervals_become_consumption(small: SiteFolder, store: S
     tags = (("meter", "w"), ("site", "centre"))
     await store.write(
         [
-            Point(
+            Point.of(
                 schema.INTERVAL,
                 tags,
                 (("volume_m3", 0.25), (schema.INTERVAL_S, 3600.0)),
@@ -447,7 +447,7 @@ async def test_a_day_of_which_nothing_is_known_is_computed_once(
     """A hole of days in imported consumption cost every command a backfill before."""
     days = [date(2023, 5, day) for day in range(1, 21) if not 6 <= day <= 9]
     points = [
-        Point(
+        Point.of(
             schema.INTERVAL,
             (("meter", "e-shop"), ("site", "centre")),
             (("energy_kwh", 24.0), (schema.INTERVAL_S, 86400.0)),

@@ -1,6 +1,7 @@
 """A backlog and what is read meanwhile, through a real broker."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -10,6 +11,7 @@ from typing import Literal
 import aiomqtt
 import pytest
 
+from edge_agent.publishing.message_limit import MessageLimit
 from edge_agent.publishing.publisher import Publisher
 from edge_agent.settings import PublishSettings
 from edge_agent.spool.queued_batch import QueuedBatch
@@ -70,7 +72,11 @@ class Slow:
 
 @asynccontextmanager
 async def backlog(
-    folder: Path, port: int, window: int, catch_up: Literal["oldest", "newest"]
+    folder: Path,
+    port: int,
+    window: int,
+    catch_up: Literal["oldest", "newest"],
+    protocol: Literal["auto", "5", "3.1.1"] = "auto",
 ) -> AsyncIterator[tuple[Spool, Publisher]]:
     spool = Spool(folder / "s", 10**8, LOG)
     await spool.put([row(OLD, seq) for seq in range(1, BACKLOG + 1)])
@@ -80,8 +86,10 @@ async def backlog(
         site=SITE,
         agent=AGENT,
         boot=NEW,
-        broker_settings=BrokerSettings(port=port),
+        broker_settings=BrokerSettings(port=port, protocol=protocol),
         settings=how,
+        limit=MessageLimit(),
+        take_number=partial(next, itertools.count(1)),
         clock=SystemClock(),
         log=LOG,
         health=health(),
@@ -126,11 +134,14 @@ async def test_live_batches_pass_a_backlog(
         assert min(old) > BACKLOG - 100
 
 
-async def test_a_backlog_drains_to_the_last_batch(mosquitto: Mosquitto, tmp_path: Path) -> None:
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+async def test_a_backlog_drains_to_the_last_batch(
+    mosquitto: Mosquitto, tmp_path: Path, protocol: Literal["5", "3.1.1"]
+) -> None:
     ingest = Slow(mosquitto.port)
     async with (
         running(ingest.run()),
-        backlog(tmp_path, mosquitto.port, 100, "oldest") as (spool, publisher),
+        backlog(tmp_path, mosquitto.port, 100, "oldest", protocol) as (spool, publisher),
     ):
         await until(lambda: ingest.listens)
         async with running(publisher.run()):

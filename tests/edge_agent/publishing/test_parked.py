@@ -1,10 +1,13 @@
 """Batches that are never acknowledged, through a real broker: nothing waits behind them."""
 
+import itertools
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import aiomqtt
 
+from edge_agent.publishing.message_limit import MessageLimit
 from edge_agent.publishing.publisher import Publisher
 from edge_agent.settings import PublishSettings
 from edge_agent.spool.queued_batch import QueuedBatch
@@ -73,6 +76,8 @@ async def test_a_thousand_batches_that_can_not_pass_stop_no_live_one(
         boot=NEW,
         broker_settings=BrokerSettings(port=mosquitto.port),
         settings=PublishSettings(window=50, ack_timeout_s=0.02),
+        limit=MessageLimit(),
+        take_number=partial(next, itertools.count(1)),
         clock=SystemClock(),
         log=LOG,
         health=health(),

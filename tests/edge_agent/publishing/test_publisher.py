@@ -1,13 +1,16 @@
 """The publisher while its spool can't be read, and when it is cancelled."""
 
 import asyncio
+import itertools
 from collections.abc import Collection, Sequence
+from functools import partial
 from typing import Any
 
 import aiomqtt
 import pytest
 
 from edge_agent.publishing.in_flight import InFlight
+from edge_agent.publishing.message_limit import MessageLimit
 from edge_agent.publishing.publisher import Publisher
 from edge_agent.settings import PublishSettings
 from edge_agent.spool.queued_batch import BatchKey, QueuedBatch, QueueEnds, QueueEntry
@@ -57,8 +60,9 @@ class Broken:
 class Client:
     published = 0
 
-    async def publish(self, *_: object, **__: object) -> None:
+    async def deliver(self, *_: object) -> int:
         self.published += 1
+        return 0
 
 
 def publisher(spool: Any) -> Publisher:
@@ -69,6 +73,8 @@ def publisher(spool: Any) -> Publisher:
         boot=BOOT,
         broker_settings=BrokerSettings(),
         settings=PublishSettings(),
+        limit=MessageLimit(),
+        take_number=partial(next, itertools.count(1)),
         clock=SystemClock(),
         log=LOG,
         health=health(),

@@ -1,9 +1,12 @@
 """Samples become numbered batches on the disk; what the disk does not take is counted."""
 
 import asyncio
+import itertools
+import math
 import sqlite3
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -33,6 +36,8 @@ def new_writer(spool: Spool, delay_s: float, max_samples: int = 100) -> BatchWri
         boot=BOOT,
         delay_s=delay_s,
         max_samples=max_samples,
+        max_payload_bytes=lambda: math.inf,
+        take_number=partial(next, itertools.count(1)),
         to_running_time=refuse_running_time,
         is_clock_unset=lambda: False,
         log=LOG,

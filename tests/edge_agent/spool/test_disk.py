@@ -1,11 +1,14 @@
 """Disks that are full, read-only, or give back what was never written."""
 
+import itertools
+import math
 import random
 import resource
 import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -206,6 +209,8 @@ def new_writer(one: Spool) -> BatchWriter:
         boot=BOOT,
         delay_s=0,
         max_samples=500,
+        max_payload_bytes=lambda: math.inf,
+        take_number=partial(next, itertools.count(1)),
         to_running_time=refuse_running_time,
         is_clock_unset=lambda: False,
         log=LOG,

@@ -1,9 +1,12 @@
 """Readings taken before the clock was plausible wait on the disk, and get their times there."""
 
+import itertools
+import math
 import random
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -514,6 +517,8 @@ async def kept(path: Path, clock: Box) -> AsyncIterator[tuple[Spool, BatchWriter
         boot=BOOT,
         delay_s=0.0,
         max_samples=100,
+        max_payload_bytes=lambda: math.inf,
+        take_number=partial(next, itertools.count(1)),
         to_running_time=watch.running_time_stamp,
         is_clock_unset=lambda: False,
         log=LOG,

@@ -1,5 +1,8 @@
 """Samples read while a time service has not set the clock are marked, and kept as usual."""
 
+import itertools
+import math
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -84,6 +87,8 @@ async def test_what_was_read_between_two_commits_is_marked_where_one_of_them_was
         boot="0123abcd",
         delay_s=0.0,
         max_samples=9,
+        max_payload_bytes=lambda: math.inf,
+        take_number=partial(next, itertools.count(1)),
         to_running_time=refuse_running_time,
         is_clock_unset=lambda: next(doubts, after),
         log=log,

@@ -1,0 +1,52 @@
+"""Compose the status message of an agent: its health, and the ledger of its spool."""
+
+import msgspec
+
+from edge_agent.health import AgentHealth
+from edge_agent.spool.spool import Spool
+from jieneng.clock import Clock
+from jieneng.metering import mqtt_messages
+from jieneng.metering.reading import Status
+
+
+class AgentStatus:
+    """The status of one run of an agent, at any moment."""
+
+    def __init__(
+        self, spool: Spool, health: AgentHealth, clock: Clock, *, agent: str, boot: str
+    ) -> None:
+        self._spool = spool
+        self._health = health
+        self._clock = clock
+        self._agent = agent
+        self._boot = boot
+
+    def encoded(self, *, online: bool) -> bytes:
+        """Return the payload: in full while the agent is online, otherwise the ledger alone."""
+        return mqtt_messages.encode_status(self._full() if online else self._ledger(online=False))
+
+    def _full(self) -> Status:
+        health, clock_trust = self._health, self._health.clock_trust
+        return msgspec.structs.replace(
+            self._ledger(online=True),
+            uptime_s=health.uptime_s,
+            spool_bytes=self._spool.counts.size_bytes,
+            spool_age_s=self._spool.age_s,
+            clock_ok=clock_trust.is_trusted,
+            clock_jumps=clock_trust.jumps,
+            bus_load=health.bus_load.measure(),
+        )
+
+    def _ledger(self, *, online: bool) -> Status:
+        counts = self._spool.counts
+        return Status(
+            agent=self._agent,
+            boot=self._boot,
+            online=online,
+            time_ms=self._clock.now_ms(),
+            read=counts.read,
+            stored=counts.stored,
+            quarantined=counts.quarantined,
+            pending=counts.pending,
+            dropped=counts.dropped,
+        )

@@ -1,0 +1,135 @@
+"""Files that the settings of a broker name: the password, and the certificates of TLS.
+
+Law: a file that can't be used is named, with its key in the settings and the mend. None is looked
+at before it is needed, by a connection or by `problems`.
+"""
+
+import os
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from jieneng.metering.errors import ConfigError, Problem
+
+# systemd puts the files there for the service alone, and only while it runs.
+_CREDENTIALS: Final = "/run/credentials/"
+_CERTIFICATE, _KEY = "-----BEGIN CERTIFICATE-----", "PRIVATE KEY-----"
+_MARKS: Final = {"ca_file": _CERTIFICATE, "cert_file": _CERTIFICATE, "key_file": _KEY}
+
+
+def problems(
+    password_file: str | None, ca_file: str | None, cert_file: str | None, key_file: str | None
+) -> list[Problem]:
+    """Return what is wrong with the files, as far as they can be looked at from here."""
+    named = {"password_file": password_file, "ca_file": ca_file}
+    if ca_file:
+        named |= {"cert_file": cert_file, "key_file": key_file}
+    found = [
+        problem
+        for key, path in named.items()
+        if path and not path.startswith(_CREDENTIALS)
+        for problem in _file_problems(key, path)
+    ]
+    paths = (ca_file, cert_file, key_file)
+    if not found and not any(path and path.startswith(_CREDENTIALS) for path in paths):
+        try:
+            tls_context(*paths)
+        except ConfigError as error:
+            found += error.problems
+    return found
+
+
+def password(file: str | None) -> str | None:
+    """Return the password in a file, or else that of the environment.
+
+    Raises:
+        ConfigError: the file can't be read.
+    """
+    if not file:
+        return os.environ.get("JIENENG_MQTT_PASSWORD")
+    return _read("password_file", file).strip()
+
+
+def tls_context(
+    ca_file: str | None, cert_file: str | None, key_file: str | None
+) -> ssl.SSLContext | None:
+    """Return what a connection with TLS needs; None without a certificate authority.
+
+    Raises:
+        ConfigError: a file can't be used.
+    """
+    if not ca_file:
+        return None
+    try:
+        context = ssl.create_default_context(cafile=ca_file)
+        if cert_file:
+            # A key that wants a password must not wait for one at a terminal.
+            context.load_cert_chain(cert_file, key_file, password=lambda: "")
+    except (OSError, ssl.SSLError) as error:
+        named = {"ca_file": ca_file, "cert_file": cert_file, "key_file": key_file}
+        found = [
+            problem for key, path in named.items() if path for problem in _file_problems(key, path)
+        ]
+        raise ConfigError(found or [_pair_problem(cert_file, key_file, error)]) from error
+    return context
+
+
+def _file_problems(key: str, path: str) -> Iterator[Problem]:
+    """Yield what is wrong with one file alone."""
+    try:
+        text = _read(key, path)
+    except ConfigError as error:
+        yield from error.problems
+        return
+    mark = _MARKS.get(key, "")
+    if mark in text:
+        return
+    yield Problem(
+        text=(
+            "{path} is no private key in PEM form."
+            if mark == _KEY
+            else "{path} is no certificate in PEM form."
+        ),
+        fix="Convert it with openssl, or name the right file: it has a line with {mark}.",
+        values={"path": path, "mark": mark},
+        path=("broker", key),
+    )
+
+
+def _pair_problem(cert_file: str | None, key_file: str | None, error: Exception) -> Problem:
+    """Return the problem of files that are each of the right form."""
+    if isinstance(error, ssl.SSLError) and error.reason == "KEY_VALUES_MISMATCH":
+        return Problem(
+            text="the key in {key} does not belong to the certificate in {certificate}.",
+            fix="Name the key with which this certificate was requested.",
+            values={"key": key_file or cert_file, "certificate": cert_file},
+            path=("broker", "key_file" if key_file else "cert_file"),
+        )
+    return Problem(
+        text="the certificates of TLS can't be used: {error}.",
+        fix="Check ca_file, cert_file and key_file; a key must not have a password.",
+        values={"error": error},
+        path=("broker", "cert_file" if cert_file else "ca_file"),
+    )
+
+
+def _read(key: str, path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        if key != "password_file":
+            return ""  # of another form, which the caller says
+        reason = "it is no text in UTF-8"
+    except OSError as error:
+        reason = error.strerror or str(error)
+    raise ConfigError(
+        [
+            Problem(
+                text="the file {path} can't be read: {error}.",
+                fix="Check the path after {key}, and the permissions of the file.",
+                values={"path": path, "key": key, "error": reason},
+                path=("broker", key),
+            )
+        ]
+    )
