@@ -12,6 +12,7 @@ from ingest.receipts.receipt_reporter import ReceiptReporter
 from ingest.receiver import Receiver
 from ingest.settings import IngestSettings, QuarantineSettings
 from ingest.storing.batcher import Batcher
+from ingest.storing.late_days import LateDays
 from ingest.storing.point_writer import PointWriter
 from jieneng import observe
 from jieneng.clock import Clock
@@ -35,7 +36,10 @@ async def run(folder: SiteFolder, settings: IngestSettings, clock: Clock) -> Non
     writer = QuarantineWriter(quarantine, metrics=metrics, clock=clock, log=log)
     receipts = open_receipts(folder, settings.quarantine)
     reporter = ReceiptReporter(folder.site.id, receipts, quarantine, clock, log)
-    points = PointWriter(store, asyncio.get_running_loop().time, metrics=metrics, log=log)
+    late_days = LateDays(folder.site, clock)
+    points = PointWriter(
+        store, late_days, asyncio.get_running_loop().time, metrics=metrics, log=log
+    )
     checker = CurrentChecker(folder, clock, log)
     receiver = Receiver(settings, folder.site.id, metrics=metrics, log=log)
     batcher = Batcher(

@@ -19,6 +19,8 @@ path, change_pct, coverage, estimated, `status` (text) |
 | ledger | ingest | site, agent | read, stored, quarantined, pending, dropped |
 | receipt | ingest | site, agent, machine | held, replayed, dropped, `boot` (text), first, last, \
 missing |
+| late_day | ingest | site, meter | `written_ms`: when late readings of the local day were written |
+| recomputed_day | analytics | site, meter | `written_ms` of the `late_day` that was computed anew |
 
 An `indicator` of a year (`period` 2025) or a month (2025-06) has one point a day, at the start of
 the local day for which it was computed. Its `series` is the series of the grid's carbon factor.
@@ -46,15 +48,30 @@ AGENT: Final = "agent"
 BUS: Final = "bus"
 LEDGER: Final = "ledger"
 RECEIPT: Final = "receipt"
+LATE_DAY: Final = "late_day"
+RECOMPUTED_DAY: Final = "recomputed_day"
 
 MEASUREMENTS: Final = frozenset(
-    {*MEDIA, INTERVAL, CONSUMPTION, INDICATOR, POLL, AGENT, BUS, LEDGER, RECEIPT}
+    {
+        *MEDIA,
+        INTERVAL,
+        CONSUMPTION,
+        INDICATOR,
+        POLL,
+        AGENT,
+        BUS,
+        LEDGER,
+        RECEIPT,
+        LATE_DAY,
+        RECOMPUTED_DAY,
+    }
 )
 
 QUALITY: Final = "quality"
 INTERVAL_S: Final = "interval_s"
 COVERAGE: Final = "coverage"
 ESTIMATED: Final = "estimated"
+WRITTEN_MS: Final = "written_ms"
 
 #: Tag `series` of an indicator that does not depend on a carbon factor.
 NO_SERIES: Final = "-"
@@ -71,6 +88,8 @@ TAGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         BUS: ("site", "agent", "bus"),
         LEDGER: ("site", "agent"),
         RECEIPT: ("site", "agent", "machine"),
+        LATE_DAY: ("site", "meter"),
+        RECOMPUTED_DAY: ("site", "meter"),
     }
 )
 
@@ -104,6 +123,8 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         ),
         BUS: frozenset(("load",)),
         LEDGER: frozenset(("read", "stored", "quarantined", "pending", "dropped")),
+        LATE_DAY: frozenset((WRITTEN_MS,)),
+        RECOMPUTED_DAY: frozenset((WRITTEN_MS,)),
         RECEIPT: frozenset(("held", "replayed", "dropped", "boot", "first", "last", "missing")),
     }
 )
@@ -282,3 +303,17 @@ def receipt_point(
         fields.append(("boot", boot))
     tags = (("agent", agent), ("machine", machine), ("site", site))
     return Point.of(RECEIPT, tags, tuple(fields), time_ms)
+
+
+def late_day_point(site: str, meter: str, midnight_ms: int, written_ms: int) -> Point:
+    """Return the mark of a local day of which late readings are written."""
+    return Point.of(
+        LATE_DAY, _meter_tags(site, meter), ((WRITTEN_MS, float(written_ms)),), midnight_ms
+    )
+
+
+def recomputed_day_point(site: str, meter: str, midnight_ms: int, written_ms: int) -> Point:
+    """Return the note that a mark of a local day was seen, and the day computed anew."""
+    return Point.of(
+        RECOMPUTED_DAY, _meter_tags(site, meter), ((WRITTEN_MS, float(written_ms)),), midnight_ms
+    )

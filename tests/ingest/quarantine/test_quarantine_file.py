@@ -255,7 +255,7 @@ def test_a_file_of_another_version_is_refused(kept: Quarantine, tmp_path: Path) 
 WRITER = """
 import sys
 from pathlib import Path
-from tests.ingest.test_quarantine import Quarantine, item, stray
+from tests.ingest.quarantine.test_quarantine_file import Quarantine, item, stray
 kept = Quarantine(Path(sys.argv[1]))
 for number in range(1, 101):
     kept.add([[item(number, number, agent=sys.argv[2])]], [stray(number)], number)
@@ -264,7 +264,7 @@ for number in range(1, 101):
 
 @pytest.mark.server
 def test_copies_share_one_file(tmp_path: Path) -> None:
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     writers = [
         subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path), name], cwd=root)
         for name in ("agent-1", "agent-2", "agent-3")

@@ -19,17 +19,20 @@ from ingest.quarantine.quarantine_entry import QuarantineItem
 from ingest.settings import BatchSettings
 from ingest.storing.acknowledgement import ranges
 from ingest.storing.batcher import Batcher
+from ingest.storing.late_days import LateDays
 from ingest.storing.point_writer import PointWriter
 from jieneng import observe
 from jieneng.metering import mqtt_messages, schema
 from jieneng.metering.errors import StoreUnavailable
 from jieneng.metering.reading import Ack, Batch, PollReport, Sample, Status
 from jieneng.metering.schema import Point
+from jieneng.metering.site import Site, SiteInfo
 from jieneng.storage import RejectedPoint
 from jieneng.storage.sqlite import SqliteStore
 from jieneng.storage.store import UNCLEAR, WriteResult, write_result
 from tests.ingest.agent import BOOT, START
 from tests.patience import PATIENCE_S
+from tests.stepped_clock import SteppedClock
 
 
 def checked_message(
@@ -91,7 +94,10 @@ class BatcherRig:
         self._acknowledged = asyncio.Event()
         self.metrics = Metrics()
         loop = asyncio.get_running_loop()
-        self.points = PointWriter(store, loop.time, metrics=self.metrics, log=observe.log("test"))
+        late_days = LateDays(Site(site=SiteInfo(id="s", name="s")), SteppedClock(START, 0))
+        self.points = PointWriter(
+            store, late_days, loop.time, metrics=self.metrics, log=observe.log("test")
+        )
         self.batcher = Batcher(
             settings,
             self.points,
