@@ -48,6 +48,8 @@ IO_ROOMS = {
     "ingest.quarantine.quarantine_statements",
     "ingest.quarantine.quarantine_writer",
     "ingest.quarantine_replay",
+    "ingest.receipts.receipt_file",
+    "ingest.receipts.receipt_reporter",
     "ingest.receiver",
     "ingest.storing.batcher",
     "jieneng.broker",

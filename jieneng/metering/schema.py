@@ -17,6 +17,8 @@ path, change_pct, coverage, estimated, `status` (text) |
 `spool_age_s`, `clock_ok` (1 or 0), `clock_jumps` |
 | bus | ingest | site, agent, bus | `load`: share of the time in which it was busy |
 | ledger | ingest | site, agent | read, stored, quarantined, pending, dropped |
+| receipt | ingest | site, agent, machine | held, replayed, dropped, `boot` (text), first, last, \
+missing |
 
 An `indicator` of a year (`period` 2025) or a month (2025-06) has one point a day, at the start of
 the local day for which it was computed. Its `series` is the series of the grid's carbon factor.
@@ -43,9 +45,10 @@ POLL: Final = "poll"
 AGENT: Final = "agent"
 BUS: Final = "bus"
 LEDGER: Final = "ledger"
+RECEIPT: Final = "receipt"
 
 MEASUREMENTS: Final = frozenset(
-    {*MEDIA, INTERVAL, CONSUMPTION, INDICATOR, POLL, AGENT, BUS, LEDGER}
+    {*MEDIA, INTERVAL, CONSUMPTION, INDICATOR, POLL, AGENT, BUS, LEDGER, RECEIPT}
 )
 
 QUALITY: Final = "quality"
@@ -67,6 +70,7 @@ TAGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         AGENT: ("site", "agent"),
         BUS: ("site", "agent", "bus"),
         LEDGER: ("site", "agent"),
+        RECEIPT: ("site", "agent", "machine"),
     }
 )
 
@@ -100,6 +104,7 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         ),
         BUS: frozenset(("load",)),
         LEDGER: frozenset(("read", "stored", "quarantined", "pending", "dropped")),
+        RECEIPT: frozenset(("held", "replayed", "dropped", "boot", "first", "last", "missing")),
     }
 )
 
@@ -260,3 +265,20 @@ def ledger_point(site: str, status: Status) -> Point:
         ("dropped", float(status.dropped)),
     )
     return Point.of(LEDGER, (("agent", status.agent), ("site", site)), fields, status.time_ms)
+
+
+def receipt_point(
+    site: str,
+    agent: str,
+    machine: str,
+    counts: Mapping[str, int],
+    time_ms: int,
+    *,
+    boot: str | None,
+) -> Point:
+    """Return the point of what an ingest holds of an agent."""
+    fields: list[tuple[str, Value]] = [(name, float(count)) for name, count in counts.items()]
+    if boot is not None:
+        fields.append(("boot", boot))
+    tags = (("agent", agent), ("machine", machine), ("site", site))
+    return Point.of(RECEIPT, tags, tuple(fields), time_ms)

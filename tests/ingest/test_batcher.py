@@ -1,7 +1,7 @@
 """Batches are acknowledged after the store, held once, bounded, and written by size or delay."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
@@ -87,6 +87,7 @@ class BatcherRig:
         self.quarantined: list[QuarantineItem] = []
         self.quarantine_tried = asyncio.Event()
         self.acks: list[tuple[str, Ack]] = []
+        self.seen: dict[tuple[str, str], list[int]] = {}
         self._acknowledged = asyncio.Event()
         self.metrics = Metrics()
         loop = asyncio.get_running_loop()
@@ -96,6 +97,7 @@ class BatcherRig:
             self.points,
             self._write_quarantine,
             self._acknowledge,
+            self._record_seen,
             metrics=self.metrics,
         )
 
@@ -106,6 +108,10 @@ class BatcherRig:
         if not self.disk_full:
             self.quarantined += [*others, *(item for items in batches for item in items)]
         return [not self.disk_full] * len(batches)
+
+    async def _record_seen(self, seen: Mapping[tuple[str, str], Sequence[int]]) -> None:
+        for key, numbers in seen.items():
+            self.seen.setdefault(key, []).extend(numbers)
 
     async def _acknowledge(self, agent: str, ack: Ack) -> None:
         self.acks.append((agent, ack))
@@ -157,6 +163,7 @@ async def test_acknowledgements_are_merged_by_agent_and_boot(tmp_path: Path) -> 
             "b": Ack(BOOT, ((1, 1),)),
         }
         assert rig.store.writes == [5]
+        assert rig.seen == {("a", BOOT): [3, 1, 2, 7, 4], ("b", BOOT): [1]}
         assert len(rig.quarantined) == 1
 
 
