@@ -23,7 +23,7 @@ from msgspec import Meta
 
 from jieneng import broker_files
 from jieneng.metering.site import Host
-from jieneng.read_ahead import ReadAheadSocket
+from jieneng.mqtt.read_ahead_socket import ReadAheadSocket
 
 # Without TCP_NODELAY, each small message waits 40 ms for the broker's delayed acknowledgement.
 _NO_DELAY: Final = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

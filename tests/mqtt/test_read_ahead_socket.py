@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jieneng.read_ahead import ReadAheadSocket
+from jieneng.mqtt.read_ahead_socket import ReadAheadSocket
 
 
 class PiecedSocket:
