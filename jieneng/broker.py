@@ -9,10 +9,11 @@ import asyncio
 import logging
 import math
 import socket
-from collections.abc import AsyncIterator, Awaitable, Coroutine
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, NoReturn, TypeVar
 
 import aiomqtt
 import msgspec
@@ -22,6 +23,7 @@ from msgspec import Meta
 
 from jieneng import broker_files
 from jieneng.metering.site import Host
+from jieneng.mqtt.read_ahead_socket import ReadAheadSocket
 
 # Without TCP_NODELAY, each small message waits 40 ms for the broker's delayed acknowledgement.
 _NO_DELAY: Final = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -130,6 +132,7 @@ class Client(aiomqtt.Client):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._deliveries: dict[int, asyncio.Future[int]] = {}
+        self._handler: Callable[[str, bytes], None] | None = None
 
     def max_payload_bytes(self, topic: str) -> float:
         """Return the largest payload that the broker accepts on a topic, as far as it says."""
@@ -152,9 +155,24 @@ class Client(aiomqtt.Client):
         finally:
             del self._deliveries[info.mid]
 
-    async def subscribe_or_raise(self, topic: str) -> None:
-        """Subscribe with QoS 1; a subscription that the broker refuses is an error."""
-        for code in await self.subscribe(topic, qos=1):
+    async def receive(self, handler: Callable[[str, bytes], None]) -> NoReturn:
+        """Hand topic and payload of each message to a function, until the connection ends.
+
+        It takes half as long for a message as `messages`, which starts two tasks for each.
+
+        Raises:
+            aiomqtt.MqttError: the connection has ended.
+        """
+        self._handler = handler
+        while not self._queue.empty():  # what came before this call
+            message = self._queue.get_nowait()
+            handler(message.topic.value, _bytes(message.payload))
+        await asyncio.wait([self._disconnected])
+        raise aiomqtt.MqttError("the connection has ended") from self._disconnected.exception()
+
+    async def subscribe_or_raise(self, topic: str, qos: int = 1) -> None:
+        """Subscribe; a subscription that the broker refuses is an error."""
+        for code in await self.subscribe(topic, qos=qos):
             number = code if isinstance(code, int) else code.value
             if number >= _FAILURE:  # MQTT 3.1.1, section 3.9.3
                 raise aiomqtt.MqttError(
@@ -168,6 +186,17 @@ class Client(aiomqtt.Client):
                 return await fut
         except TimeoutError as error:
             raise aiomqtt.MqttError("the broker does not answer") from error
+
+    def _on_message(self, client: Any, userdata: Any, message: Any) -> None:
+        if self._handler is None:
+            super()._on_message(client, userdata, message)
+        else:
+            self._handler(message.topic, message.payload)
+
+    def _on_socket_open(self, client: Any, userdata: Any, sock: Any) -> None:
+        if not isinstance(sock, ssl.SSLSocket):  # which reads ahead by itself
+            client._sock = ReadAheadSocket(sock)  # noqa: SLF001 - paho offers no other way
+        super()._on_socket_open(client, userdata, sock)
 
     def _on_connect(
         self, client: Any, userdata: Any, flags: Any, reason_code: Any, properties: Any = None
@@ -308,3 +337,7 @@ def _new_client(
 
 def _code(found: Any) -> int:
     return int(getattr(found, "value", found))
+
+
+def _bytes(payload: object) -> bytes:
+    return payload if isinstance(payload, bytes) else b""

@@ -134,3 +134,30 @@ async def test_a_broker_that_closes_at_once_is_an_error_at_once() -> None:
         with pytest.raises(aiomqtt.MqttError, match="closes the connection"):
             async with client(settings, "test"):
                 pass
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+@pytest.mark.parametrize("qos", [0, 1])
+async def test_messages_of_all_sizes_are_handed_on_whole_and_in_order(
+    mosquitto: Mosquitto, protocol: Literal["5", "3.1.1"], qos: int
+) -> None:
+    """Also those that came before the handler, and those of which one read brings a part."""
+    settings = BrokerSettings(port=mosquitto.port, protocol=protocol)
+    sent = [bytes([number % 256]) * (number * 37 % 9000) for number in range(500)]
+    found: list[tuple[str, bytes]] = []
+    async with client(settings, "subscriber") as one, client(settings, "publisher") as other:
+        await one.subscribe_or_raise("t/+", qos)
+        await other.publish("t/0", sent[0], qos=1)
+        while not len(one.messages):  # noqa: ASYNC110 - a queue of aiomqtt, without an event
+            await asyncio.sleep(0)
+        receiving = asyncio.create_task(one.receive(lambda *message: found.append(message)))
+        for number, payload in enumerate(sent[1:], 1):
+            await other.publish(f"t/{number}", payload, qos=1)
+        async with asyncio.timeout(PATIENCE_S):
+            while len(found) < len(sent):  # noqa: ASYNC110 - the broker tells nobody
+                await asyncio.sleep(0.01)
+        mosquitto.kill()
+        with pytest.raises(aiomqtt.MqttError):
+            async with asyncio.timeout(PATIENCE_S):
+                await receiving
+    assert found == [(f"t/{number}", payload) for number, payload in enumerate(sent)]

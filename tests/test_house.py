@@ -57,6 +57,7 @@ IO_ROOMS = {
     "jieneng.clock",
     "jieneng.config_file",
     "jieneng.embedded_broker",
+    "jieneng.mqtt.read_ahead_socket",
     "jieneng.locale.collect",
     "jieneng.observe",
     "jieneng.site_folder",
