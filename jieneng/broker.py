@@ -13,7 +13,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
-from typing import Annotated, Any, Final, Literal, NoReturn, TypeVar
+from typing import Annotated, Any, Final, Literal, NoReturn, Self, TypeVar
 
 import aiomqtt
 import msgspec
@@ -225,6 +225,14 @@ class Client(aiomqtt.Client):
             super()._on_publish(client, userdata, mid, reason_code, properties)
         elif not answer.done():
             answer.set_result(int(reason_code.value))
+
+    async def __aenter__(self) -> Self:
+        """Connect; where that fails, leave no open connection behind."""
+        try:
+            return await super().__aenter__()
+        except BaseException:
+            self._client._sock_close()  # noqa: SLF001 - aiomqtt leaves it open, paho has no other way
+            raise
 
     async def __aexit__(
         self,
