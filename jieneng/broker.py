@@ -115,6 +115,10 @@ class _ClosedUnanswered(aiomqtt.MqttError):
     """A connection that was closed instead of being accepted or refused."""
 
 
+class _NoAnswer(aiomqtt.MqttError):
+    """A broker that says nothing in time."""
+
+
 class Client(aiomqtt.Client):
     """A client of aiomqtt that can be cancelled at any moment, and hears what the broker says.
 
@@ -185,7 +189,7 @@ class Client(aiomqtt.Client):
             async with asyncio.timeout(None if limit_s == math.inf else limit_s):
                 return await fut
         except TimeoutError as error:
-            raise aiomqtt.MqttError("the broker does not answer") from error
+            raise _NoAnswer("the broker does not answer") from error
 
     def _on_message(self, client: Any, userdata: Any, message: Any) -> None:
         if self._handler is None:
@@ -279,7 +283,9 @@ async def client(
                 code = _code(error.rc)
                 if code != _WRONG_VERSION or version is versions[-1]:
                     raise ConnectionRefused(code) from error
-            except _ClosedUnanswered:  # as some brokers answer what they do not know
+            except (_ClosedUnanswered, _NoAnswer):
+                # As some brokers answer what they do not know: amqtt takes the properties of MQTT 5
+                # for the length of the client id, and waits for the rest of a last will.
                 if version is versions[-1]:
                     raise
         if version is not versions[0]:

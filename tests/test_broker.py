@@ -87,6 +87,15 @@ async def test_a_broker_without_mqtt_5_is_spoken_to_in_3_1_1_and_that_is_remembe
                 pass
 
 
+async def test_a_broker_that_waits_for_more_of_a_message_of_mqtt_5_is_spoken_to_in_3_1_1() -> None:
+    """amqtt misreads the last will of an agent, and never answers: no demo stored a reading."""
+    async with embedded() as port:
+        settings = BrokerSettings(port=port, timeout_s=0.5)
+        will = aiomqtt.Will("jieneng/1/site/agent/status", b"offline", 1, retain=True)
+        async with client(settings, "jieneng-site-agent", will=will) as one:
+            assert await one.deliver("t", b"x") == 0
+
+
 @pytest.mark.parametrize("mosquitto", [("max_packet_size 2048",)], indirect=True)
 async def test_a_broker_of_mqtt_5_says_how_much_it_takes(mosquitto: Mosquitto) -> None:
     """To the byte: the largest message passes, one that is larger ends the connection."""
