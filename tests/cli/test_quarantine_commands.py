@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from ingest.quarantine.quarantine_entry import EntryFilter, samples_item, unreadable_item
+from ingest.quarantine.quarantine_entry import EntryFilter, cut_item, samples_item
 from ingest.quarantine.quarantine_file import Quarantine
 from ingest.receipts.receipt_file import ReceiptFile
 from jieneng.clock import SystemClock
@@ -39,7 +39,7 @@ def kept(site: Path) -> Iterator[Quarantine]:
     odd = samples_item(
         TOPIC, batch(2), [sample(3, "nosuch")], "unknown_meter", "meter nosuch", meter="nosuch"
     )
-    hostile = unreadable_item("a/\x1b[31m", "", "topic", "bad [bold] topic", b"\x1b]0;x\x07")
+    hostile = cut_item("a/\x1b[31m", "", "topic", "bad [bold] topic", b"\x1b]0;x\x07")
     quarantine.add([[good], [odd]], [hostile], START)
     yield quarantine
     quarantine.close()

@@ -11,9 +11,9 @@ from ingest.admission.message_checker import MessageChecker
 from ingest.quarantine.quarantine_entry import (
     AgentAccount,
     EntryFilter,
+    cut_item,
     polls_item,
     samples_item,
-    unreadable_item,
 )
 from ingest.quarantine.quarantine_file import Quarantine
 from ingest.quarantine_replay import ReplayReport, replay
@@ -138,7 +138,7 @@ async def test_polls_and_states_are_sent_again_as_of_their_time(rig: Rig) -> Non
     will = Status(agent="agent-1", boot=BOOT, online=False, time_ms=START, read=1, stored=1)
     payload = mqtt_messages.encode_status(will)
     status = msgspec.structs.replace(
-        unreadable_item(TOPIC, "agent-1", "r", "", payload),
+        cut_item(TOPIC, "agent-1", "r", "", payload),
         topic=mqtt_messages.topic(SITE, "agent-1", "status"),
     )
     rig.quarantine.add([], [polls_item(TOPIC, batch(1), [poll], "r", ""), status], START + 7)
@@ -150,8 +150,8 @@ async def test_polls_and_states_are_sent_again_as_of_their_time(rig: Rig) -> Non
 
 
 async def test_what_can_t_be_read_stays_as_it_is(rig: Rig) -> None:
-    cut = unreadable_item(TOPIC, "agent-1", "too_large", "large", b"[" * 10**5)
-    strange = unreadable_item("jieneng/1/other/a/batch", "", "not_json", "no", b"{")
+    cut = cut_item(TOPIC, "agent-1", "too_large", "large", b"[" * 10**5)
+    strange = cut_item("jieneng/1/other/a/batch", "", "not_json", "no", b"{")
     rig.quarantine.add([], [cut, strange], START)
     report = await rig.replay()
     assert [one.reason for one in report.refused] == ["too_large", "other_site"]
