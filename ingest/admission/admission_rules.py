@@ -131,7 +131,9 @@ def detail(sample: Sample) -> str:
 
 def second_values(samples: Sequence[Sample]) -> frozenset[int]:
     """Return the index of each sample that contradicts an earlier one of its meter and time."""
-    if len({(sample.meter, sample.time_ms) for sample in samples}) == len(samples):
+    if len(samples) == 1 or len({(sample.meter, sample.time_ms) for sample in samples}) == len(
+        samples
+    ):
         return frozenset()
     found: set[int] = set()
     values: dict[tuple[str, int], dict[str, float]] = {}
