@@ -47,6 +47,7 @@ class AgentLedger(msgspec.Struct, frozen=True):
         quarantined: samples of these that the ingest set aside on its disk.
         pending: samples of these that wait in the spool.
         dropped: samples of these that were dropped.
+        unacknowledged_s: time for which the agent published and nothing was acknowledged [s].
     """
 
     agent: str
@@ -57,6 +58,7 @@ class AgentLedger(msgspec.Struct, frozen=True):
     quarantined: int
     pending: int
     dropped: int
+    unacknowledged_s: float = 0.0
 
     @property
     def is_balanced(self) -> bool:
@@ -75,7 +77,10 @@ async def latest_ledgers(
     counts_by_field = {
         field: await _last(store, LEDGER, field, site, start_ms, end_ms) for field in _FIELDS
     }
-    online = await _last(store, AGENT, "online", site, start_ms, end_ms)
+    online, silence = [
+        await _last(store, AGENT, field, site, start_ms, end_ms)
+        for field in ("online", "unacknowledged_s")
+    ]
     found = []
     for agent, (time_ms, _) in sorted(counts_by_field["read"].items()):
         # A store that an earlier version wrote has no set-aside samples: they counted as stored.
@@ -83,7 +88,16 @@ async def latest_ledgers(
             field: round(counts_by_field[field].get(agent, (time_ms, 0.0))[1]) for field in _FIELDS
         }
         state = bool(online[agent][1]) if agent in online else None
-        found.append(AgentLedger(agent=agent, time_ms=time_ms, online=state, **counts))
+        _, unacknowledged_s = silence.get(agent, (time_ms, 0.0))
+        found.append(
+            AgentLedger(
+                agent=agent,
+                time_ms=time_ms,
+                online=state,
+                **counts,
+                unacknowledged_s=unacknowledged_s,
+            )
+        )
     return found
 
 

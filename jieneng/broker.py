@@ -9,10 +9,10 @@ import asyncio
 import logging
 import math
 import socket
-from collections.abc import AsyncIterator, Awaitable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
 import aiomqtt
 import msgspec
@@ -64,6 +64,7 @@ _REASONS: Final = {
     0x9E: "it knows no shared subscriptions",
     0x9F: "too many connections are made",
 }
+_LOST: Final = "the connection was lost"
 _T = TypeVar("_T")
 
 _speak_old_version: Final[set[tuple[str, int]]] = set()  # brokers that refused MQTT 5
@@ -130,6 +131,7 @@ class Client(aiomqtt.Client):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._deliveries: dict[int, asyncio.Future[int]] = {}
+        self._is_lost = False
 
     def max_payload_bytes(self, topic: str) -> float:
         """Return the largest payload that the broker accepts on a topic, as far as it says."""
@@ -137,18 +139,26 @@ class Client(aiomqtt.Client):
             return math.inf
         return self.max_packet_bytes - _PACKET_HEAD_BYTES - len(topic.encode())
 
-    async def deliver(self, topic: str, payload: bytes) -> int:
+    async def deliver(
+        self, topic: str, payload: bytes, *, retain: bool = False, timeout_s: float | None = None
+    ) -> int:
         """Publish with QoS 1, and return the reason code with which the broker answers.
 
         In MQTT 3.1.1 that is always 0: the broker can't say there that it drops a message.
+
+        Args:
+            topic: the topic.
+            payload: the message.
+            retain: True if the broker is to keep it for later subscribers.
+            timeout_s: longest wait for the answer; None: `timeout_s` of the settings.
         """
-        info = self._client.publish(topic, payload, qos=1)
+        info = self._client.publish(topic, payload, qos=1, retain=retain)
         if info.rc != 0:
-            raise aiomqtt.MqttCodeError(info.rc, "could not publish message")
+            raise aiomqtt.MqttError(_LOST)
         answer = self._loop.create_future()
         self._deliveries[info.mid] = answer
         try:
-            return await self._wait_for(answer, None)
+            return await self._wait_for(answer, timeout_s)
         finally:
             del self._deliveries[info.mid]
 
@@ -183,6 +193,18 @@ class Client(aiomqtt.Client):
         if not self._connected.done():
             self._connected.set_exception(_ClosedUnanswered("the broker closes the connection"))
         super()._on_disconnect(client, userdata, flags, reason_code, properties)
+        self._fail_calls()
+
+    def _fail_calls(self) -> None:
+        """End what waits for the broker: without a connection it would wait for the time-out."""
+        self._is_lost = True
+        calls: list[asyncio.Future[Any]] = [
+            *self._deliveries.values(),
+            *self._pending_subscribes.values(),
+        ]
+        for call in calls:
+            if not call.done():
+                call.set_exception(aiomqtt.MqttError(_LOST))
 
     def _on_publish(
         self, client: Any, userdata: Any, mid: int, reason_code: Any, properties: Any
@@ -192,6 +214,52 @@ class Client(aiomqtt.Client):
             super()._on_publish(client, userdata, mid, reason_code, properties)
         elif not answer.done():
             answer.set_result(int(reason_code.value))
+
+    # aiomqtt looks up the number of a socket when it asks for a callback, and the loop uses it in
+    # its next turn. If the socket was closed in between, the number is nobody's or another's.
+
+    def _on_socket_open(self, _client: Any, _userdata: Any, sock: Any) -> None:
+        def begin() -> None:
+            if sock.fileno() >= 0:
+                self._loop.add_reader(sock.fileno(), self._work, self._read_all)
+                self._misc_task = self._loop.create_task(self._misc_loop())
+
+        self._loop.call_soon_threadsafe(begin)
+
+    def _on_socket_register_write(self, _client: Any, _userdata: Any, sock: Any) -> None:
+        def begin() -> None:
+            if sock.fileno() >= 0:
+                self._loop.add_writer(sock.fileno(), self._work, self._client.loop_write)
+
+        self._loop.call_soon_threadsafe(begin)
+
+    def _on_socket_unregister_write(self, _client: Any, _userdata: Any, sock: Any) -> None:
+        if sock.fileno() >= 0:
+            self._loop.remove_writer(sock.fileno())
+
+    def _read_all(self) -> None:
+        """Read what is there; TLS may hold more than the socket shows."""
+        while True:
+            self._client.loop_read()
+            sock: Any = self._client.socket()
+            if not (hasattr(sock, "pending") and sock.pending() > 0):
+                return
+
+    def _work(self, work: Callable[[], object]) -> None:
+        """Read or write; an error means that the connection is broken."""
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001 - raised where the connection is used
+            if not self._disconnected.done():
+                self._disconnected.set_exception(error)
+            self._fail_calls()
+
+    async def __aenter__(self) -> Self:
+        """Connect; a connection that is lost at once is none, which aiomqtt forgets."""
+        await super().__aenter__()
+        if self._is_lost:
+            raise aiomqtt.MqttError(_LOST)
+        return self
 
     async def __aexit__(
         self,
@@ -263,6 +331,14 @@ def reason_text(code: int) -> str:
     return _REASONS.get(code, f"reason code {code:#04x}")
 
 
+def first_error(errors: BaseExceptionGroup[Exception]) -> BaseException:
+    """Return one error of nested groups: all of them tell of one lost connection."""
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
 def loss_text(error: BaseException, end_code: int | None) -> str:
     """Return why a connection was lost, or was never there.
 
@@ -273,7 +349,7 @@ def loss_text(error: BaseException, end_code: int | None) -> str:
     if end_code is not None:
         return f"it ended the connection: {reason_text(end_code)}"
     text = str(error)
-    return "the connection was lost" if text.startswith("Disconnected during") else text
+    return _LOST if text.startswith("Disconnected during") else text
 
 
 def is_refusal(code: int) -> bool:

@@ -86,6 +86,12 @@ def ledger(site_dir: Path, config_file: Path, hours: float) -> None:
             dropped=account.dropped,
         )
         click.echo(f"{account.agent}: {counts}: {verdict}")
+        if account.unacknowledged_s:
+            silence = tr(
+                "{agent}: published, and nothing acknowledged for {seconds:.0f} s; the log and "
+                "/health of the agent name likely causes."
+            )
+            click.echo(silence.format(agent=account.agent, seconds=account.unacknowledged_s))
     if not accounts:
         click.echo(tr("No agent has reported in the last {hours} hours.").format(hours=hours))
     sys.exit(0 if accounts and all(account.is_balanced for account in accounts) else 1)
