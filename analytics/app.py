@@ -25,6 +25,8 @@ from jieneng.site_folder import SiteFolder
 from jieneng.storage import Store, open_store
 
 _DEFAULTS: Final = AnalyticsSettings()
+#: Before all readings.
+_BEGIN: Final = date(1980, 1, 1)
 
 
 def load_rules(path: Path, settings: AnalyticsSettings = _DEFAULTS) -> Rules:
@@ -97,6 +99,7 @@ async def indicators(
         NoData: with `require_data`, if no consumption is stored of the period.
     """
     async with _open(folder, settings) as (_, pipeline):
+        await pipeline.recompute_marked(_BEGIN, _today(folder, clock))
         await pipeline.compute_missing_days(_today(folder, clock), _ignore_progress)
         if require_data:
             await pipeline.require_data(period)
@@ -112,6 +115,7 @@ async def report(
         NoData: no consumption is stored of the year.
     """
     async with _open(folder, settings) as (store, pipeline):
+        await pipeline.recompute_marked(_BEGIN, _today(folder, clock))
         await pipeline.compute_missing_days(_today(folder, clock), _ignore_progress)
         await pipeline.require_data(period)
         return await report_reader.page_data(pipeline, store, period, clock.now_ms())
@@ -140,6 +144,7 @@ async def once(folder: SiteFolder, settings: AnalyticsSettings, clock: Clock) ->
     """Bring consumption and indicators up to date, once."""
     async with _open(folder, settings) as (_, pipeline):
         today = _today(folder, clock)
+        await pipeline.recompute_marked(_BEGIN, today)
         await pipeline.compute_missing_days(today, _ignore_progress)
         await pipeline.backfill(today - timedelta(days=1), today, _ignore_progress)
         return await _publish(pipeline, folder, clock, await pipeline.stored_periods())
@@ -230,13 +235,18 @@ class _Service:
         today = _today(self._folder, self._clock)
         yesterday = today - timedelta(days=1)
         period_ids = {f"{day:{form}}" for day in (yesterday, today) for form in ("%Y", "%Y-%m")}
+        first = today - timedelta(days=self._settings.late_days)
+        since_s = self._clock.monotonic() - self._last_gap_check_s
+        is_gap_check_due = since_s >= self._settings.late_every_s
         if not self._caught_up:
             await self._store.prepare()
+        marked = await self._pipeline.recompute_marked(_BEGIN if is_gap_check_due else first, today)
+        period_ids.update(f"{day:{form}}" for day in marked for form in ("%Y", "%Y-%m"))
+        if not self._caught_up:
             await self._pipeline.compute_missing_days(today, _ignore_progress)
             period_ids.update(await self._pipeline.stored_periods())
         await self._pipeline.backfill(yesterday, today, _ignore_progress)
-        if self._clock.monotonic() - self._last_gap_check_s >= self._settings.late_every_s:
-            first = today - timedelta(days=self._settings.late_days)
+        if is_gap_check_due:
             await self._pipeline.recompute_gaps(first, yesterday - timedelta(days=1))
             self._last_gap_check_s = self._clock.monotonic()
             period_ids.add(f"{first:%Y}")

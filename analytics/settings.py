@@ -21,7 +21,8 @@ class AnalyticsSettings(msgspec.Struct, frozen=True, kw_only=True):
         every_s: interval at which today and yesterday are computed again [s].
         late_every_s: interval at which earlier days that are not fully covered are computed
             again [s].
-        late_days: number of these earlier days; readings that arrive later need a backfill.
+        late_days: number of these earlier days. Days that the ingest marked are computed again,
+            however old they are.
         detail_days: number of the newest days that are stored by hour and quarter of an hour too.
         store: the database.
         metrics: the endpoint for Prometheus.

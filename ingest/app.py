@@ -7,9 +7,12 @@ from ingest.admission.current_checker import CurrentChecker
 from ingest.metrics import Metrics
 from ingest.quarantine.quarantine_file import Quarantine
 from ingest.quarantine.quarantine_writer import QuarantineWriter
+from ingest.receipts.receipt_file import ReceiptFile
+from ingest.receipts.receipt_reporter import ReceiptReporter
 from ingest.receiver import Receiver
 from ingest.settings import IngestSettings, QuarantineSettings
 from ingest.storing.batcher import Batcher
+from ingest.storing.late_days import LateDays
 from ingest.storing.point_writer import PointWriter
 from jieneng import observe
 from jieneng.clock import Clock
@@ -29,13 +32,24 @@ async def run(folder: SiteFolder, settings: IngestSettings, clock: Clock) -> Non
     log = observe.log("ingest").bind(site=folder.site.id)
     metrics = Metrics()
     store = open_store(settings.store, folder.path)
-    writer = QuarantineWriter(
-        open_quarantine(folder, settings.quarantine), metrics=metrics, clock=clock, log=log
+    quarantine = open_quarantine(folder, settings.quarantine)
+    writer = QuarantineWriter(quarantine, metrics=metrics, clock=clock, log=log)
+    receipts = open_receipts(folder, settings.quarantine)
+    reporter = ReceiptReporter(folder.site.id, receipts, quarantine, clock, log)
+    late_days = LateDays(folder.site, clock)
+    points = PointWriter(
+        store, late_days, asyncio.get_running_loop().time, metrics=metrics, log=log
     )
-    points = PointWriter(store, asyncio.get_running_loop().time, metrics=metrics, log=log)
     checker = CurrentChecker(folder, clock, log)
     receiver = Receiver(settings, folder.site.id, metrics=metrics, log=log)
-    batcher = Batcher(settings.batch, points, writer.write, receiver.acknowledge, metrics=metrics)
+    batcher = Batcher(
+        settings.batch,
+        points,
+        writer.write,
+        receiver.acknowledge,
+        reporter.record,
+        metrics=metrics,
+    )
     try:
         with suppress(StoreUnavailable):  # the first write logs it, and waits for the store
             await store.prepare()
@@ -50,10 +64,13 @@ async def run(folder: SiteFolder, settings: IngestSettings, clock: Clock) -> Non
         ):
             tasks.create_task(writer.watch(batcher.retry_postponed), name="quarantine")
             tasks.create_task(batcher.run(), name="batcher")
+            tasks.create_task(reporter.run(batcher.add_points), name="receipts")
             tasks.create_task(_check_retention(store, clock, log), name="retention")
             tasks.create_task(receiver.run(checker, batcher), name="receiver")
     finally:
         await store.close()
+        quarantine.close()
+        receipts.close()
 
 
 async def _check_retention(store: Store, clock: Clock, log: observe.Log) -> None:
@@ -70,3 +87,8 @@ async def _check_retention(store: Store, clock: Clock, log: observe.Log) -> None
 def open_quarantine(folder: SiteFolder, settings: QuarantineSettings) -> Quarantine:
     """Return the quarantine of a site."""
     return Quarantine(folder.path / settings.path, settings.max_bytes, settings.max_other_bytes)
+
+
+def open_receipts(folder: SiteFolder, settings: QuarantineSettings) -> ReceiptFile:
+    """Return the file of the batches that came in on this machine."""
+    return ReceiptFile(folder.path / settings.path)

@@ -1,16 +1,30 @@
 """Store and read the agents' ledgers: how many samples each has read, and what became of them.
 
-Law: `read = stored + quarantined + pending + dropped` holds in each status of an agent; a ledger
-that does not balance is shown as it is.
+Laws:
+
+- `read = stored + quarantined + pending + dropped` holds in each status of an agent; a ledger that
+  does not balance is shown as it is.
+- Every sample that an agent counts as quarantined is held in a quarantine, was replayed, or was
+  dropped by a person. The quarantines of other machines are known by their series `receipt`.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from ingest.quarantine.quarantine_entry import AgentAccount
 from jieneng.metering.reading import Status
-from jieneng.metering.schema import AGENT, LEDGER, Point, agent_point, bus_points, ledger_point
+from jieneng.metering.schema import (
+    AGENT,
+    LEDGER,
+    RECEIPT,
+    Point,
+    agent_point,
+    bus_points,
+    ledger_point,
+)
 
 if TYPE_CHECKING:
     from jieneng.storage import Store
@@ -48,6 +62,7 @@ class AgentLedger(msgspec.Struct, frozen=True):
         pending: samples of these that wait in the spool.
         dropped: samples of these that were dropped.
         unacknowledged_s: time for which the agent published and nothing was acknowledged [s].
+        set_aside: what became of the quarantined ones.
     """
 
     agent: str
@@ -59,17 +74,41 @@ class AgentLedger(msgspec.Struct, frozen=True):
     pending: int
     dropped: int
     unacknowledged_s: float = 0.0
+    set_aside: AgentAccount = AgentAccount()
+
+    @property
+    def forgotten(self) -> int:
+        """Samples that count as quarantined and are in no quarantine, nor replayed or dropped.
+
+        More may be held than the agent counts: it has not heard of them yet.
+        """
+        return max(0, self.quarantined - self.set_aside.total)
 
     @property
     def is_balanced(self) -> bool:
         """True if every sample that was read is accounted for."""
-        return self.read == self.stored + self.quarantined + self.pending + self.dropped
+        known = self.stored + self.quarantined + self.pending + self.dropped
+        return self.read == known and not self.forgotten
 
 
 async def latest_ledgers(
-    store: "Store", site: str, *, start_ms: int, end_ms: int
+    store: "Store",
+    site: str,
+    *,
+    start_ms: int,
+    end_ms: int,
+    machine: str = "",
+    accounts: Mapping[str, AgentAccount] | None = None,
 ) -> list[AgentLedger]:
     """Return the last ledger of each agent in `start_ms <= time < end_ms`, by agent id.
+
+    Args:
+        store: the store.
+        site: id of the site.
+        start_ms: begin.
+        end_ms: end.
+        machine: id of the quarantine on this machine.
+        accounts: what its file says. It is ahead of the series, which others are known by.
 
     Raises:
         StoreUnavailable: the store can't be read.
@@ -77,6 +116,7 @@ async def latest_ledgers(
     counts_by_field = {
         field: await _last(store, LEDGER, field, site, start_ms, end_ms) for field in _FIELDS
     }
+    set_aside = await _set_aside(store, site, (start_ms, end_ms), machine, accounts or {})
     online, silence = [
         await _last(store, AGENT, field, site, start_ms, end_ms)
         for field in ("online", "unacknowledged_s")
@@ -96,9 +136,33 @@ async def latest_ledgers(
                 online=state,
                 **counts,
                 unacknowledged_s=unacknowledged_s,
+                set_aside=set_aside.get(agent, AgentAccount()),
             )
         )
     return found
+
+
+async def _set_aside(
+    store: "Store",
+    site: str,
+    span_ms: tuple[int, int],
+    machine: str,
+    accounts: Mapping[str, AgentAccount],
+) -> dict[str, AgentAccount]:
+    """Return what became of the quarantined samples on all machines, by agent."""
+    fields = AgentAccount.__struct_fields__
+    sums = {agent: Counter(msgspec.structs.asdict(one)) for agent, one in accounts.items()}
+    for field in fields:
+        for series in await store.read(
+            RECEIPT, field, where={"site": site}, start_ms=span_ms[0], end_ms=span_ms[1]
+        ):
+            if series.tags["machine"] != machine:
+                counts = sums.setdefault(series.tags["agent"], Counter())
+                counts[field] += round(float(series.values[-1]))
+    return {
+        agent: AgentAccount(**{field: counts[field] for field in fields})
+        for agent, counts in sums.items()
+    }
 
 
 async def _last(

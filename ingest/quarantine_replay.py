@@ -18,6 +18,7 @@ from ingest.admission.message_checker import CheckedMessage, MessageChecker
 from ingest.quarantine.quarantine_entry import EntryFilter, QuarantineEntry, QuarantineItem
 from ingest.quarantine.quarantine_file import Quarantine
 from ingest.storing.acknowledgement import settle
+from ingest.storing.late_days import LateDays
 from jieneng.storage import Store
 
 #: Entries that are written together.
@@ -61,6 +62,7 @@ async def replay(
     chosen: EntryFilter,
     checker: MessageChecker,
     store: Store,
+    late_days: LateDays,
     now_ms: int,
     progress: Callable[[int], None],
 ) -> ReplayReport:
@@ -71,6 +73,7 @@ async def replay(
         chosen: entries to send.
         checker: the checks of the site as it is now.
         store: the store, prepared.
+        late_days: marks the days of late readings, in the same write.
         now_ms: time of the replay, UTC.
         progress: called with the number of entries done.
 
@@ -82,8 +85,10 @@ async def replay(
     refused: dict[tuple[str, str], StillRefused] = {}
     for page in _pages(quarantine.entries(chosen)):
         checked = [_check(checker, entry, now_ms) for entry in page]
-        result = await store.write([point for one in checked for point in one.points])
-        settled = settle(checked, result.not_stored, frozenset())
+        points = [point for one in checked for point in one.points]
+        result = await store.write([*points, *late_days.marks(points)])
+        refused_points = [one for one in result.not_stored if one.index < len(points)]
+        settled = settle(checked, refused_points, frozenset())
         left = [
             _left(entry, (*one.items, *one.others))
             for entry, one in zip(page, settled, strict=True)

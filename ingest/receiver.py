@@ -6,12 +6,15 @@ Laws:
   the batcher does not take is sent again by its agent.
 - A lost connection is made again, for ever. No session is kept on the broker: it could only hold
   back messages that another copy would store, and unacknowledged batches are sent again anyway.
-- Acknowledgements are sent with QoS 0: a lost one costs one repetition.
+- Nothing is received or sent with more than QoS 0: a message that is lost costs one repetition, a
+  PUBACK for each message would cost as much as its check. The broker drops what a subscriber is too
+  slow for with QoS 1 as well.
 - A broker that connects and passes nothing on is found out by probes (`subscription_probe`).
 """
 
 import asyncio
 import secrets
+from functools import cache
 
 import aiomqtt
 
@@ -99,28 +102,21 @@ class Receiver:
         # Every copy receives every status: brokers send no retained message to a shared
         # subscription, and writing the same ledger twice is harmless.
         for topic in (self._batch_filter, mqtt_messages.topic(self._site, "+", "status")):
-            await client.subscribe_or_raise(topic)
+            await client.subscribe_or_raise(topic, qos=0)
         # Refused, a single copy still hears its own probes.
         await client.subscribe(self._probe.ack_topic, qos=0)
         self._failures = 0
         self._faults.clear()
         self._metrics.broker_up.set(1)
         self._log.info("receiving", site=self._site, share=self._settings.subscription.share)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._probe.run(client), name="probe")
-            async for message in client.messages:
-                await self._take(client, message, checker, batcher)
 
-    async def _take(
-        self, client: Client, message: aiomqtt.Message, checker: CurrentChecker, batcher: Batcher
-    ) -> None:
-        payload = message.payload if isinstance(message.payload, bytes) else b""
-        topic = message.topic.value
-        if topic == self._probe.batch_topic:
-            await self._probe.answer(client, payload)
-        elif topic == self._probe.ack_topic:
-            self._probe.take_answer(payload)
-        else:
-            if topic.endswith("/batch"):
-                self._probe.is_heard = True
-            self._metrics.received.labels(batcher.add(checker.check(topic, payload))).inc()
+        count = cache(self._metrics.received.labels)
+        probe = self._probe
+
+        def handle(topic: str, payload: bytes) -> None:
+            if not probe.take(client, topic, payload):
+                count(batcher.add(checker.check(topic, payload))).inc()
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(probe.run(client), name="probe")
+            await client.receive(handle)

@@ -41,7 +41,7 @@ class BatchSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     max_points: Annotated[int, Meta(ge=1, le=100_000)] = 5000
     max_delay_s: Annotated[float, Meta(ge=0, le=60)] = 0.5
-    max_waiting: Annotated[int, Meta(ge=1)] = 100_000
+    max_waiting: Annotated[int, Meta(ge=1)] = 20_000
 
 
 class QuarantineSettings(msgspec.Struct, frozen=True, kw_only=True):

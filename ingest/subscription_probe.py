@@ -37,7 +37,7 @@ class SubscriptionProbe:
     Attributes:
         batch_topic: topic of the probes.
         ack_topic: topic of the answers.
-        is_heard: True once the subscription passed a message; set by the receiver for a batch.
+        is_heard: True once the subscription passed a batch or a probe.
     """
 
     def __init__(
@@ -88,16 +88,19 @@ class SubscriptionProbe:
                 self.is_heard = False
                 await asyncio.sleep(self._settings.probe_interval_s)
 
-    async def answer(self, client: Client, payload: bytes) -> None:
-        """Answer a probe of any copy."""
-        self.is_heard = self._probes_pass = True
-        if len(payload) <= _MOST_BYTES:
-            await client.publish(self.ack_topic, payload, qos=0)
-
-    def take_answer(self, payload: bytes) -> None:
-        """Take an answer, if it is to this copy."""
-        if payload == self._payload:
+    def take(self, client: Client, topic: str, payload: bytes) -> bool:
+        """Take a message; return True if it is a probe or an answer, and nothing else."""
+        if topic == self.batch_topic:  # of any copy
             self.is_heard = self._probes_pass = True
+            if len(payload) <= _MOST_BYTES:
+                client.send(self.ack_topic, payload)
+            return True
+        if topic == self.ack_topic:
+            if payload == self._payload:
+                self.is_heard = self._probes_pass = True
+            return True
+        self.is_heard = self.is_heard or topic.endswith("/batch")
+        return False
 
     def faults(self) -> list[str]:
         """Return what is wrong now, in sentences."""

@@ -17,7 +17,7 @@ Laws:
    missing or outdated, and are found.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,7 @@ from analytics.figures.rule_files import Rules
 from analytics.figures.site_consumption import contiguous_ranges
 from analytics.pipeline.consumption_store import ConsumptionStore
 from analytics.pipeline.consumption_windows import ConsumptionWindows
+from analytics.pipeline.marked_days import MarkedDays
 from analytics.pipeline.outdated_days import OutdatedDays
 from analytics.pipeline.period_figures import PeriodFigures
 from analytics.pipeline.register_reader import RegisterReader
@@ -73,6 +74,7 @@ class Pipeline:
         self._consumption = ConsumptionStore(folder.site, store)
         self._registers = RegisterReader(folder, store)
         self._days = OutdatedDays(folder.site, self._consumption, self._registers)
+        self._marks = MarkedDays(folder.site, store)
         self._windows = ConsumptionWindows(
             folder.site,
             self.scopes,
@@ -113,6 +115,19 @@ class Pipeline:
         """Compute the days on which a meter is not fully covered: late readings fill gaps."""
         short = await self._days.incomplete_days(first, last)
         await self._backfill_days(first, short, lambda _: None)
+
+    async def recompute_marked(self, first: date, last: date) -> set[date]:
+        """Compute the days that the ingest marked because readings came late, each mark once.
+
+        Returns:
+            The days.
+        """
+        marks = await self._marks.open_marks(first, last)
+        days = self._marks.days(marks)
+        for start, end in _runs(days):
+            await self.backfill(start, end, lambda _: None)
+        await self._consumption.write(list(self._marks.notes(marks)))
+        return days
 
     async def _backfill_days(
         self, first: date, wanted: "NDArray[np.bool_]", progress: Progress
@@ -190,3 +205,14 @@ class Pipeline:
         first, last = span
         every = periods.days(first, last + timedelta(days=1))
         return sorted({f"{day:{form}}" for day in every for form in ("%Y", "%Y-%m")})
+
+
+def _runs(days: Iterable[date]) -> list[tuple[date, date]]:
+    """Return the first and last day of each run of days that follow each other."""
+    found: list[tuple[date, date]] = []
+    for day in sorted(days):
+        if found and found[-1][1] + timedelta(days=1) == day:
+            found[-1] = (found[-1][0], day)
+        else:
+            found.append((day, day))
+    return found

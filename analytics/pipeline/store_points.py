@@ -36,7 +36,7 @@ def consumption_points(
         strict=True,
     )
     return [
-        Point(
+        Point.of(
             schema.CONSUMPTION,
             series,
             (
@@ -72,7 +72,7 @@ def unknown_day_points(
         ("site", site),
     )
     return [
-        Point(schema.CONSUMPTION, series, ((schema.COVERAGE, 0.0),), start_ms)
+        Point.of(schema.CONSUMPTION, series, ((schema.COVERAGE, 0.0),), start_ms)
         for start_ms in edges[:-1][nothing].tolist()
     ]
 

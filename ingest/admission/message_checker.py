@@ -25,9 +25,9 @@ from ingest.admission import admission_rules
 from ingest.admission.admission_rules import FUTURE_MS, MeterFacts, SampleCase
 from ingest.quarantine.quarantine_entry import (
     QuarantineItem,
+    cut_item,
     polls_item,
     samples_item,
-    unreadable_item,
 )
 from jieneng.metering import mqtt_messages
 from jieneng.metering.catalog.meter_model import Model
@@ -173,6 +173,11 @@ class MessageChecker:
 #: Reason and meter pairs of a batch that become entries of their own.
 _MAX_PARTS: Final = 100
 
+#: Bytes kept of a payload that can't be read: its beginning says what it is.
+_MOST_UNREADABLE: Final = 4096
+#: Bytes kept of a payload of an unknown sender, who keeps it as well: what honest agents send.
+_MOST_OF_NOBODY: Final = 65_536
+
 #: Reasons for which a payload can't be read at all.
 _UNREADABLE: Final = frozenset({"topic", "too_large", "not_json"})
 
@@ -198,28 +203,30 @@ def _refused_whole(topic: str, agent: str, payload: bytes, error: WireError) -> 
         error: the reason.
     """
     detail = str(error)
-    if error.reason in _UNREADABLE:  # its agent, if it has one, is not told to forget it
-        item = unreadable_item(topic, agent, error.reason, detail, payload)
+    is_readable = error.reason not in _UNREADABLE
+    head = _head(payload) if agent and is_readable and topic.endswith("/batch") else None
+    if head is None:  # its agent, if it has one, is not told to forget it
+        most_bytes = _MOST_OF_NOBODY if not agent and is_readable else _MOST_UNREADABLE
+        item = cut_item(topic, agent, error.reason, detail, payload, most_bytes)
         return CheckedMessage(
             topic=topic, agent=agent, rejection=error.reason, to_quarantine=(item,)
         )
-    head = _head(payload) if agent and topic.endswith("/batch") else None
     item = QuarantineItem(
         topic=topic,
         agent=agent,
-        boot=head.boot if head else "",
-        seq=head.seq if head else 0,
+        boot=head.boot,
+        seq=head.seq,
         reason=error.reason,
         detail=detail[:500],
         payload=payload,
         size=len(payload),
-        samples=_length(head.samples) if head else 0,
-        acknowledged=head is not None,
+        samples=_length(head.samples),
+        acknowledged=True,
     )
     return CheckedMessage(
         topic=topic,
         agent=agent,
-        batch_id=(head.boot, head.seq) if head else None,
+        batch_id=(head.boot, head.seq),
         rejection=error.reason,
         samples=item.samples,
         to_quarantine=(item,),

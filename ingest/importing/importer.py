@@ -28,6 +28,8 @@ from ingest.importing.row_parser import (
     RowParser,
 )
 from ingest.importing.series_check import ProblemList, SeriesCheck
+from ingest.storing.late_days import LateDays
+from jieneng.clock import Clock
 from jieneng.metering.errors import Problem
 from jieneng.metering.reading import Quality, Sample
 from jieneng.metering.schema import INTERVAL, INTERVAL_S, Point, reading_point
@@ -95,7 +97,12 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def import_readings(
-    file: Path, folder: SiteFolder, store: Store, options: ImportOptions, progress: RowProgress
+    file: Path,
+    folder: SiteFolder,
+    store: Store,
+    options: ImportOptions,
+    progress: RowProgress,
+    clock: Clock,
 ) -> ImportReport:
     """Check a file, and write its values to the store.
 
@@ -105,13 +112,14 @@ async def import_readings(
         store: the store; need not be prepared.
         options: options for reading the file.
         progress: called repeatedly with the number of rows read in both passes.
+        clock: tells which readings are late, so that their days are computed anew.
 
     Raises:
         UsageError: the file can't be opened.
         StoreUnavailable: the store failed. The import can be repeated.
     """
     problems = ProblemList(file.name)
-    file_import = _FileImport(file, folder, options, problems, progress)
+    file_import = _FileImport(file, folder, options, problems, progress, clock)
     await file_import.check()
     may_write = not options.dry_run and (options.skip_bad or not problems.count)
     written = await file_import.write(store) if may_write else 0
@@ -128,9 +136,11 @@ class _FileImport:
         options: ImportOptions,
         problems: ProblemList,
         progress: RowProgress,
+        clock: Clock,
     ) -> None:
         self._file = file
         self._site = folder.site
+        self._late_days = LateDays(folder.site, clock)
         self._options = options
         self._problems = problems
         self._progress = progress
@@ -233,13 +243,15 @@ class _FileImport:
             return None
         tags = (("meter", series.meter), ("site", self._site.id))
         fields = ((series.quantity, value), (INTERVAL_S, interval_s))
-        return Point(INTERVAL, tags, fields, time_ms)
+        return Point.of(INTERVAL, tags, fields, time_ms)
 
     async def _write_points(self, store: Store, points: list[Point]) -> int:
         if not points:
             return 0
-        result = await store.write(points)
-        for rejected in result.not_stored:
+        marks = self._late_days.marks(points)
+        result = await store.write([*points, *marks])
+        refused = [one for one in result.not_stored if one.index < len(points)]
+        for rejected in refused:
             self._problems.add(
                 Problem(
                     text="the store refuses a value of meter {meter}: {reason}.",
@@ -247,4 +259,4 @@ class _FileImport:
                     values={"meter": dict(rejected.point.tags)["meter"], "reason": rejected.reason},
                 )
             )
-        return result.written
+        return len(points) - len(refused)

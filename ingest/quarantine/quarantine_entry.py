@@ -12,8 +12,6 @@ from jieneng.metering.reading import Batch, PollReport, Sample
 _MAX_TEXT: Final = 500
 #: Longest meter kept [characters]; no id is longer.
 _MAX_METER: Final = 64
-#: Bytes kept of a payload that can't be read: its beginning says what it is.
-_MAX_UNREADABLE: Final = 4096
 
 
 class QuarantineItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,16 +49,16 @@ class QuarantineItem(msgspec.Struct, frozen=True, kw_only=True):
         return self.size > len(self.payload)
 
 
-def unreadable_item(
-    topic: str, agent: str, reason: str, detail: str, payload: bytes
+def cut_item(
+    topic: str, agent: str, reason: str, detail: str, payload: bytes, most_bytes: int = 4096
 ) -> QuarantineItem:
-    """Return the item of a message that can't be read, of which only the beginning is kept."""
+    """Return the item of a message that nobody is told to forget, cut to so many bytes."""
     return QuarantineItem(
         topic=topic[:_MAX_TEXT],
         agent=agent,
         reason=reason,
         detail=detail[:_MAX_TEXT],
-        payload=payload[:_MAX_UNREADABLE],
+        payload=payload[:most_bytes],
         size=len(payload),
     )
 

@@ -23,7 +23,7 @@ from ingest.quarantine.quarantine_entry import (
 )
 from jieneng.metering import mqtt_messages
 from jieneng.metering.quantities import MEDIA
-from jieneng.metering.reading import Ack, Batch, PollReport, Sample
+from jieneng.metering.reading import Ack, Batch, PollReport, Sample, Status
 from jieneng.metering.schema import POLL, poll_of, sample_of
 from jieneng.storage import RejectedPoint
 
@@ -134,8 +134,8 @@ def _settlement(
             samples.setdefault(key, []).append(sample_of(one.point))
         elif one.point.measurement == POLL:
             polls.setdefault(key, []).append(poll_of(one.point))
-        elif not others:  # all points of a status come from one message, which is kept whole
-            others.append(_status_item(message, one))
+        elif message.status and not others:  # all its points come from it, so it is kept whole
+            others.append(_status_item(message, message.status, one))
     items = list(message.to_quarantine) + _samples_items(message, samples, words)
     others += _polls_items(message, polls, words)
     return Settlement(
@@ -174,8 +174,8 @@ def _batch(message: CheckedMessage) -> Batch:
     return Batch(message.agent, boot, seq, ())
 
 
-def _status_item(message: CheckedMessage, refused: RejectedPoint) -> QuarantineItem:
-    payload = mqtt_messages.encode_status(message.status) if message.status else b""
+def _status_item(message: CheckedMessage, status: Status, refused: RejectedPoint) -> QuarantineItem:
+    payload = mqtt_messages.encode_status(status)
     return QuarantineItem(
         topic=message.topic,
         agent=message.agent,

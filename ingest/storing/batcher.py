@@ -15,7 +15,7 @@ Delays are real seconds: a database knows no simulated clock.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from ingest.admission.message_checker import CheckedMessage
@@ -28,6 +28,7 @@ from ingest.storing.point_writer import PointWriter
 from ingest.storing.postponed import BatchKey, Postponed
 from jieneng.metering.errors import StoreUnavailable
 from jieneng.metering.reading import Ack
+from jieneng.metering.schema import Point
 
 #: Memory of a point [bytes], to express the size of quarantined payloads in points.
 _POINT_BYTES: Final = 200
@@ -37,6 +38,8 @@ _POINT_BYTES: Final = 200
 WriteQuarantine: TypeAlias = Callable[
     [Sequence[Sequence[QuarantineItem]], Sequence[QuarantineItem]], Awaitable[Sequence[bool]]
 ]
+#: Records batches that came in: sequence numbers by agent and boot.
+RecordSeen: TypeAlias = Callable[[Mapping[tuple[str, str], Sequence[int]]], Awaitable[None]]
 #: Sends an acknowledgement to an agent; does nothing if there is no connection.
 Acknowledge: TypeAlias = Callable[[str, Ack], Awaitable[None]]
 
@@ -50,6 +53,7 @@ class Batcher:
         points: PointWriter,
         write_quarantine: WriteQuarantine,
         acknowledge: Acknowledge,
+        record_seen: RecordSeen,
         *,
         metrics: Metrics,
         retry_s: float = 5.0,
@@ -61,6 +65,7 @@ class Batcher:
             points: writer of points.
             write_quarantine: writer of items.
             acknowledge: sender of acknowledgements.
+            record_seen: recorder of batches, before they are acknowledged.
             metrics: metrics to count in.
             retry_s: time to the second look at a batch that can't be acknowledged [s].
         """
@@ -68,6 +73,7 @@ class Batcher:
         self._points = points
         self._write_quarantine = write_quarantine
         self._acknowledge = acknowledge
+        self._record_seen = record_seen
         self._metrics = metrics
         self._postponed = Postponed(asyncio.get_running_loop().time, retry_s)
         self._waiting: list[CheckedMessage] = []
@@ -94,15 +100,22 @@ class Batcher:
         # A message larger than the whole memory is taken alone, or it would never be.
         if self._weight and self._weight + weight > self._settings.max_waiting:
             return "overflow"
-        if not self._waiting:
+        is_first = not self._waiting
+        if is_first:
             self._oldest_s = asyncio.get_running_loop().time()
         self._waiting.append(checked)
         self._waiting_weight += weight
         self._add_weight(weight)
         if key is not None:
             self._keys.add(key)
-        self._message_added.set()
+        # Only what changes when the next write begins wakes the writer: not every message does.
+        if is_first or self._waiting_weight >= self._settings.max_points:
+            self._message_added.set()
         return "refused" if checked.rejection else "stored"
+
+    def add_points(self, points: Sequence[Point]) -> None:
+        """Take points of the ingest's own; without room for them they are lost."""
+        self.add(CheckedMessage(points=tuple(points)))
 
     def retry_postponed(self) -> None:
         """Make batches that could not be acknowledged due at once."""
@@ -157,6 +170,8 @@ class Batcher:
                     self._postponed.postpone(key)
                 else:
                     self._postponed.forget(key)
+        if seen := _numbers(one.message for one in settled):
+            await self._record_seen(seen)
         for agent, ack in acks(one for one in settled if id(one) not in not_safe):
             await self._acknowledge(agent, ack)
 
@@ -167,6 +182,16 @@ class Batcher:
 
 def _key(checked: CheckedMessage) -> BatchKey | None:
     return (checked.agent, *checked.batch_id) if checked.batch_id else None
+
+
+def _numbers(messages: Iterable[CheckedMessage]) -> dict[tuple[str, str], list[int]]:
+    """Return the sequence numbers of batches by agent and boot."""
+    found: dict[tuple[str, str], list[int]] = {}
+    for one in messages:
+        if one.batch_id is not None:
+            boot, seq = one.batch_id
+            found.setdefault((one.agent, boot), []).append(seq)
+    return found
 
 
 def _weight(checked: CheckedMessage) -> int:

@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 
 from ingest.metrics import Metrics
+from ingest.storing.late_days import LateDays
 from ingest.storing.suspects import Suspects
 from jieneng.metering.errors import StoreUnavailable
 from jieneng.metering.quantities import MEDIA
 from jieneng.metering.schema import Point
-from jieneng.observe import Log, LoggedFault
-from jieneng.storage import RejectedPoint, Store
+from jieneng.observe import Log, LoggedFault, SevereFault
+from jieneng.storage import RejectedPoint, Store, WriteResult
 
 
 class WrittenPoints(msgspec.Struct, frozen=True):
@@ -37,18 +38,27 @@ class PointWriter:
 
     Args:
         store: the store.
+        late_days: marks the days of late readings, in the same write.
         now_s: a clock that never goes back [s].
         metrics: metrics to count in.
         log: logger of the ingest.
     """
 
     def __init__(
-        self, store: Store, now_s: Callable[[], float], *, metrics: Metrics, log: Log
+        self,
+        store: Store,
+        late_days: LateDays,
+        now_s: Callable[[], float],
+        *,
+        metrics: Metrics,
+        log: Log,
     ) -> None:
         self._store = store
+        self._late_days = late_days
         self._suspects = Suspects(now_s)
         self._metrics = metrics
         self._fault = LoggedFault(log, "store unavailable")
+        self._mark_fault = SevereFault(log, "late days can't be marked")
 
     @property
     def is_store_away(self) -> bool:
@@ -66,21 +76,11 @@ class PointWriter:
             due = [i for i, point in enumerate(points) if self._suspects.is_due(point)]
         if not due:
             return WrittenPoints(undecided=frozenset(range(len(points))))
-        try:
-            with self._metrics.write_s.time():
-                result = await self._store.write(
-                    points if len(due) == len(points) else [points[i] for i in due]
-                )
-        except StoreUnavailable as error:
-            self._fault.report(error)
-            self._metrics.store_up.set(0)
-            raise
-        self._fault.clear()
-        self._metrics.store_up.set(1)
+        result = await self._write(points if len(due) == len(points) else [points[i] for i in due])
         unclear = [one for one in result.unclear if one.point.measurement in MEDIA]
         others = [one for one in result.unclear if one.point.measurement not in MEDIA]
         refused = [*result.rejected, *others, *self._suspects.add(unclear)]
-        self._count(result.written, len(refused))
+        self._metrics.points.labels("rejected").inc(len(refused))
         undecided = {due[one.index] for one in unclear}
         undecided -= {due[one.index] for one in refused}
         if len(self._suspects):
@@ -89,9 +89,30 @@ class PointWriter:
             self._suspects.forget(points[i] for i in due if i not in gone)
         return WrittenPoints(tuple(_renumbered(refused, due)), frozenset(undecided))
 
-    def _count(self, written: int, refused: int) -> None:
-        self._metrics.points.labels("stored").inc(written)
-        self._metrics.points.labels("rejected").inc(refused)
+    async def _write(self, points: Sequence[Point]) -> WriteResult:
+        """Write points and the marks of their days. Return what became of the points."""
+        marks = self._late_days.marks(points)
+        try:
+            with self._metrics.write_s.time():
+                result = await self._store.write([*points, *marks] if marks else points)
+        except StoreUnavailable as error:
+            self._fault.report(error)
+            self._metrics.store_up.set(0)
+            raise
+        self._fault.clear()
+        self._metrics.store_up.set(1)
+        self._metrics.points.labels("stored").inc(result.written)
+        lost = [one for one in result.not_stored if one.index >= len(points)]
+        if not lost:
+            self._mark_fault.clear()
+            return result
+        # The readings are stored; only their days are not computed again by themselves.
+        self._mark_fault.report(lost[0].reason)
+        return WriteResult(
+            result.written,
+            tuple([one for one in result.rejected if one.index < len(points)]),
+            tuple([one for one in result.unclear if one.index < len(points)]),
+        )
 
 
 def _renumbered(refused: Iterable[RejectedPoint], due: Sequence[int]) -> list[RejectedPoint]:

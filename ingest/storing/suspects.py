@@ -116,5 +116,5 @@ def _key(point: Point) -> _Key:
         point.measurement,
         point.tags,
         point.time_ms,
-        tuple([name for name, _ in point.fields]),
+        point.names,
     )

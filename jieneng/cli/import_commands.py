@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import click
 
 from jieneng.cli.options import examples, run_once, site_option, tr
+from jieneng.clock import SystemClock
 from jieneng.locale import say
 from jieneng.metering.errors import UsageError
 
@@ -120,7 +121,7 @@ async def _import(file: Path, folder: "SiteFolder", options: "ImportOptions") ->
         if not options.dry_run:
             await store.prepare()
         with rows_progress(tr("Rows read")) as progress:
-            return await import_readings(file, folder, store, options, progress)
+            return await import_readings(file, folder, store, options, progress, SystemClock())
     finally:
         await store.close()
 
@@ -133,7 +134,6 @@ async def _backfill(folder: "SiteFolder", report: "ImportReport") -> None:
     from analytics import app
     from analytics.settings import AnalyticsSettings
     from jieneng.cli.progress import share_progress
-    from jieneng.clock import SystemClock
     from jieneng.site_folder import read_settings
 
     settings = read_settings(folder.path / "analytics.toml", AnalyticsSettings)

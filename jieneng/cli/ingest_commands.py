@@ -20,8 +20,13 @@ from jieneng.clock import SystemClock
 
 if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
     from ingest.ledger import AgentLedger
+    from ingest.receipts.sequence_ranges import BootSequence
     from ingest.settings import IngestSettings
     from jieneng.site_folder import SiteFolder
+
+
+#: Gaps of a run that are listed.
+_GAPS_SHOWN = 10
 
 
 @click.group(help=tr("Ingest: store readings from MQTT, and acknowledge what is stored."))
@@ -66,6 +71,7 @@ ingest.add_command(quarantine)
     help=tr("Number of hours to look back."),
 )
 def ledger(site_dir: Path, config_file: Path, hours: float) -> None:
+    from ingest import app
     from ingest.settings import IngestSettings
     from jieneng.site_folder import load, read_settings
 
@@ -73,43 +79,86 @@ def ledger(site_dir: Path, config_file: Path, hours: float) -> None:
     settings = read_settings(site_dir / config_file, IngestSettings)
     accounts = run_once(_accounts(folder, settings, hours))
     for account in accounts:
-        verdict = tr("holds") if account.is_balanced else tr("does not hold")
-        line = tr(
-            "samples: read {read} = stored {stored} + set aside {quarantined} + pending {pending} "
-            "+ dropped {dropped}"
-        )
-        counts = line.format(
-            read=account.read,
-            stored=account.stored,
-            quarantined=account.quarantined,
-            pending=account.pending,
-            dropped=account.dropped,
-        )
-        click.echo(f"{account.agent}: {counts}: {verdict}")
-        if account.unacknowledged_s:
-            silence = tr(
-                "{agent}: published, and nothing acknowledged for {seconds:.0f} s; the log and "
-                "/health of the agent name likely causes."
-            )
-            click.echo(silence.format(agent=account.agent, seconds=account.unacknowledged_s))
+        _print_account(account)
+    for sequence in app.open_receipts(folder, settings.quarantine).sequences():
+        _print_gaps(sequence)
     if not accounts:
         click.echo(tr("No agent has reported in the last {hours} hours.").format(hours=hours))
     sys.exit(0 if accounts and all(account.is_balanced for account in accounts) else 1)
 
 
+def _print_account(account: "AgentLedger") -> None:
+    verdict = tr("holds") if account.is_balanced else tr("does not hold")
+    line = tr(
+        "samples: read {read} = stored {stored} + set aside {quarantined} + pending {pending} "
+        "+ dropped {dropped}"
+    )
+    counts = line.format(
+        read=account.read,
+        stored=account.stored,
+        quarantined=account.quarantined,
+        pending=account.pending,
+        dropped=account.dropped,
+    )
+    click.echo(f"{account.agent}: {counts}: {verdict}")
+    if account.set_aside.total:
+        line = tr("of what was set aside: held {held}, replayed {replayed}, dropped {dropped}")
+        what = line.format(
+            held=account.set_aside.held,
+            replayed=account.set_aside.replayed,
+            dropped=account.set_aside.dropped,
+        )
+        click.echo(f"{account.agent}: {what}")
+    if account.unacknowledged_s:
+        line = tr(
+            "published, and nothing acknowledged for {seconds:.0f} s: the log and /health of the "
+            "agent name likely causes"
+        )
+        click.echo(f"{account.agent}: {line.format(seconds=account.unacknowledged_s)}")
+    if account.forgotten:
+        line = tr("{count} samples that count as set aside are in no quarantine that is known here")
+        click.echo(f"{account.agent}: {line.format(count=account.forgotten)}")
+
+
+def _print_gaps(sequence: "BootSequence") -> None:
+    if not sequence.gaps:
+        return
+    line = tr(
+        "run {boot}: of the batches {first} to {last}, {missing} did not come in: {gaps}. A hint "
+        "only: they may be pending, or have come in on another machine."
+    )
+    shown = [f"{a}-{b}" if a < b else str(a) for a, b in sequence.gaps[:_GAPS_SHOWN]]
+    if len(sequence.gaps) > _GAPS_SHOWN:
+        shown.append("...")
+    text = line.format(
+        boot=sequence.boot,
+        first=sequence.ranges[0][0],
+        last=sequence.ranges[-1][1],
+        missing=sequence.missing,
+        gaps=", ".join(shown),
+    )
+    click.echo(f"{sequence.agent}: {text}")
+
+
 async def _accounts(
     folder: "SiteFolder", settings: "IngestSettings", hours: float
 ) -> "list[AgentLedger]":
-    from ingest import ledger
+    from ingest import app, ledger
     from jieneng.storage import open_store
 
     store = open_store(settings.store, folder.path)
+    quarantine = app.open_quarantine(folder, settings.quarantine)
     now_ms = SystemClock().now_ms()
     begin_ms = now_ms - round(hours * 3_600_000)
     try:
         await store.prepare()
         return await ledger.latest_ledgers(
-            store, folder.site.id, start_ms=begin_ms, end_ms=now_ms + 1
+            store,
+            folder.site.id,
+            start_ms=begin_ms,
+            end_ms=now_ms + 1,
+            machine=app.open_receipts(folder, settings.quarantine).machine(),
+            accounts=quarantine.accounts(),
         )
     finally:
         await store.close()

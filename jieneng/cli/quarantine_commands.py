@@ -260,6 +260,7 @@ def _chosen(
 async def _replay(opened: _Opened, chosen: "EntryFilter") -> "ReplayReport":
     from ingest.admission.message_checker import MessageChecker
     from ingest.quarantine_replay import replay
+    from ingest.storing.late_days import LateDays
     from jieneng.cli.progress import share_progress
     from jieneng.storage import open_store
 
@@ -273,6 +274,7 @@ async def _replay(opened: _Opened, chosen: "EntryFilter") -> "ReplayReport":
                 chosen,
                 MessageChecker(opened.folder.site, opened.folder.models),
                 store,
+                LateDays(opened.folder.site, SystemClock()),
                 SystemClock().now_ms(),
                 lambda done: progress(min(1.0, done / total)),
             )

@@ -64,10 +64,11 @@ async def _run(folder: "SiteFolder", clock: Clock, embedded: bool, simulated: bo
     agent = read_settings(path / "agent.toml", AgentSettings)
     ingestion = read_settings(path / "ingest.toml", IngestSettings)
     figures = read_settings(path / "analytics.toml", AnalyticsSettings)
-    if embedded:  # the embedded broker knows no shared subscriptions
+    if embedded:  # a broker that knows no shared subscriptions and no MQTT 5
         alone = msgspec.structs.replace(ingestion.subscription, share=False)
-        ingestion = msgspec.structs.replace(ingestion, subscription=alone)
-        agent = msgspec.structs.replace(agent, broker=ingestion.broker)
+        inside = msgspec.structs.replace(ingestion.broker, protocol="3.1.1")
+        ingestion = msgspec.structs.replace(ingestion, subscription=alone, broker=inside)
+        agent = msgspec.structs.replace(agent, broker=inside)
     async with AsyncExitStack() as stack:
         if simulated:
             agent = msgspec.structs.replace(agent, bus=await _simulated(folder, clock, stack))

@@ -2,8 +2,8 @@
 
 Laws: a value or name that the protocol can't express exactly is refused, never sent: a NaN, an
 infinity, an empty name, a name that ends in a backslash or has a line break. Floats are written
-with `repr`, the shortest text that reads back as the same number. They are never written as
-integers, which would fix the type of a field.
+as the shortest text that reads back as the same number. They are never written as integers, which
+would fix the type of a field.
 
 Source: InfluxDB line protocol reference (v1.8 and v2), section "Special characters".
 """
@@ -11,6 +11,8 @@ Source: InfluxDB line protocol reference (v1.8 and v2), section "Special charact
 import math
 from collections.abc import Iterable
 from functools import lru_cache
+
+import msgspec
 
 from jieneng.metering.schema import Point, Value
 
@@ -25,23 +27,39 @@ def encode(points: Iterable[Point]) -> bytes:
     Raises:
         ValueError: line protocol can't express a name or value.
     """
-    return "\n".join([encode_point(point) for point in points]).encode()
+    return b"\n".join([encode_point(point) for point in points])
 
 
-def encode_point(point: Point) -> str:
+def encode_point(point: Point) -> bytes:
     """Return the line of a point, without a line feed. Raises as `encode`."""
-    if not point.fields:
+    if not point.names:
         raise ValueError(f"a point of {point.measurement} without fields")
-    fields = ",".join([f"{_key(name)}={_value(value)}" for name, value in point.fields])
-    return f"{_series(point.measurement, point.tags)} {fields} {point.time_ms}"
+    # The JSON encoder writes all numbers at once, several times as fast as `repr` one by one.
+    numbers = _encode_json(point.values)[1:-1]
+    if numbers.count(b".") == len(point.values) and b'"' not in numbers:
+        values = numbers.split(b",")
+    else:  # a text, an unknown value, or a number that has no decimal point
+        values = [_value(value).encode() for value in point.values]
+    fields = _fields(point.names) % tuple(values)
+    return b"%b %b %d" % (_series(point.measurement, point.tags), fields, point.time_ms)
+
+
+_encode_json = msgspec.json.Encoder().encode
 
 
 @lru_cache(maxsize=65536)
-def _series(measurement: str, tags: tuple[tuple[str, str], ...]) -> str:
+def _series(measurement: str, tags: tuple[tuple[str, str], ...]) -> bytes:
     """Return measurement and tags: equal for all points of a series, so built once."""
     parts = [_checked(measurement).translate(_MEASUREMENT)]
     parts += [f"{_key(name)}={_key(value)}" for name, value in tags]
-    return ",".join(parts)
+    return ",".join(parts).encode()
+
+
+@lru_cache(maxsize=4096)
+def _fields(names: tuple[str, ...]) -> bytes:
+    """Return the fields with a place for each value: equal for all points of a layout."""
+    keys = [_key(name).replace("%", "%%") for name in names]
+    return ",".join([f"{key}=%b" for key in keys]).encode()
 
 
 @lru_cache(maxsize=4096)

@@ -9,8 +9,9 @@ its version. An unknown version is refused: an old ingest must not guess what a 
 """
 
 import math
-from collections.abc import Callable
-from typing import Annotated, Final, Literal, TypeVar
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -163,14 +164,13 @@ def decode_batch(payload: bytes) -> Batch:
     form = _decode(_decode_batch, payload)
     if not form.samples and not form.polls:
         raise WireError("empty", "a batch without samples")
-    for layout in form.layouts:
-        _check_layout(layout)
+    layouts = [_checked_layout(layout) for layout in form.layouts]
     return Batch(
         agent=form.agent,
         boot=form.boot,
         seq=form.seq,
-        samples=tuple(_sample(sample, form.layouts) for sample in form.samples),
-        polls=tuple(_poll(poll) for poll in form.polls),
+        samples=tuple([_sample(sample, layouts) for sample in form.samples]),
+        polls=tuple([_poll(poll) for poll in form.polls]),
     )
 
 
@@ -244,12 +244,15 @@ def _other_version(version: int) -> WireError:
     return WireError("version", "version {version}, not {ours}", version=version, ours=VERSION)
 
 
-def _check_layout(layout: tuple[str, ...]) -> None:
+@lru_cache(maxsize=4096)
+def _checked_layout(layout: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a layout of known quantities: one tuple for all messages that have it."""
     for name in layout:
         if name not in QUANTITIES:
             raise WireError("quantity", "unknown quantity {name}", name=name)
     if len(set(layout)) != len(layout):
         raise WireError("layout", "a quantity stands twice in {layout}", layout=layout)
+    return layout
 
 
 def _sample(form: _SampleForm, layouts: list[tuple[str, ...]]) -> Sample:
@@ -259,8 +262,10 @@ def _sample(form: _SampleForm, layouts: list[tuple[str, ...]]) -> Sample:
     if len(form.values) != len(quantities):
         raise WireError("layout", "{meter}: values do not match the layout", meter=form.meter)
     _check_time(form.meter, form.time_ms)
-    values = tuple([math.nan if value is None else value for value in form.values])
-    return Sample(form.meter, form.time_ms, form.quality, quantities, values)
+    values: Iterable[Any] = form.values
+    if None in form.values:
+        values = [math.nan if value is None else value for value in form.values]
+    return Sample(form.meter, form.time_ms, form.quality, quantities, tuple(values))
 
 
 def _poll(form: _PollForm) -> PollReport:

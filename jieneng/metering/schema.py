@@ -17,13 +17,18 @@ path, change_pct, coverage, estimated, `status` (text) |
 `spool_age_s`, `clock_ok` (1 or 0), `clock_jumps`, `unacknowledged_s` |
 | bus | ingest | site, agent, bus | `load`: share of the time in which it was busy |
 | ledger | ingest | site, agent | read, stored, quarantined, pending, dropped |
+| receipt | ingest | site, agent, machine | held, replayed, dropped, `boot` (text), first, last, \
+missing |
+| late_day | ingest | site, meter | `written_ms`: when late readings of the local day were written |
+| recomputed_day | analytics | site, meter | `written_ms` of the `late_day` that was computed anew |
 
 An `indicator` of a year (`period` 2025) or a month (2025-06) has one point a day, at the start of
 the local day for which it was computed. Its `series` is the series of the grid's carbon factor.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
@@ -42,15 +47,31 @@ POLL: Final = "poll"
 AGENT: Final = "agent"
 BUS: Final = "bus"
 LEDGER: Final = "ledger"
+RECEIPT: Final = "receipt"
+LATE_DAY: Final = "late_day"
+RECOMPUTED_DAY: Final = "recomputed_day"
 
 MEASUREMENTS: Final = frozenset(
-    {*MEDIA, INTERVAL, CONSUMPTION, INDICATOR, POLL, AGENT, BUS, LEDGER}
+    {
+        *MEDIA,
+        INTERVAL,
+        CONSUMPTION,
+        INDICATOR,
+        POLL,
+        AGENT,
+        BUS,
+        LEDGER,
+        RECEIPT,
+        LATE_DAY,
+        RECOMPUTED_DAY,
+    }
 )
 
 QUALITY: Final = "quality"
 INTERVAL_S: Final = "interval_s"
 COVERAGE: Final = "coverage"
 ESTIMATED: Final = "estimated"
+WRITTEN_MS: Final = "written_ms"
 
 #: Tag `series` of an indicator that does not depend on a carbon factor.
 NO_SERIES: Final = "-"
@@ -66,6 +87,9 @@ TAGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         AGENT: ("site", "agent"),
         BUS: ("site", "agent", "bus"),
         LEDGER: ("site", "agent"),
+        RECEIPT: ("site", "agent", "machine"),
+        LATE_DAY: ("site", "meter"),
+        RECOMPUTED_DAY: ("site", "meter"),
     }
 )
 
@@ -100,6 +124,9 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         ),
         BUS: frozenset(("load",)),
         LEDGER: frozenset(("read", "stored", "quarantined", "pending", "dropped")),
+        LATE_DAY: frozenset((WRITTEN_MS,)),
+        RECOMPUTED_DAY: frozenset((WRITTEN_MS,)),
+        RECEIPT: frozenset(("held", "replayed", "dropped", "boot", "first", "last", "missing")),
     }
 )
 
@@ -113,14 +140,39 @@ class Point(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         measurement: one of `MEASUREMENTS`.
         tags: (name, value), sorted by name. Points with equal tags belong to one series.
-        fields: (name, value), at least one; never NaN or infinite.
+        names: names of the fields, at least one. Points of one layout share one tuple.
+        values: a value for each name; never NaN or infinite.
         time_ms: time [UTC, ms since 1970].
     """
 
     measurement: str
     tags: tuple[tuple[str, str], ...]
-    fields: tuple[tuple[str, Value], ...]
+    names: tuple[str, ...]
+    values: tuple[Value, ...]
     time_ms: int
+
+    @classmethod
+    def of(
+        cls,
+        measurement: str,
+        tags: tuple[tuple[str, str], ...],
+        fields: Iterable[tuple[str, Value]],
+        time_ms: int,
+    ) -> "Point":
+        """Make a point from (name, value) pairs."""
+        pairs = tuple(fields)
+        return cls(
+            measurement,
+            tags,
+            tuple([name for name, _ in pairs]),
+            tuple([value for _, value in pairs]),
+            time_ms,
+        )
+
+    @property
+    def fields(self) -> tuple[tuple[str, Value], ...]:
+        """The fields as (name, value) pairs."""
+        return tuple(zip(self.names, self.values, strict=True))
 
 
 def point(
@@ -132,20 +184,37 @@ def point(
         for name, value in fields.items()
         if isinstance(value, str) or (value is not None and math.isfinite(value))
     )
-    return Point(measurement, tuple(sorted(tags.items())), known, time_ms) if known else None
+    return Point.of(measurement, tuple(sorted(tags.items())), known, time_ms) if known else None
 
 
 def reading_point(site: str, medium: Medium, sample: Sample) -> Point | None:
     """Return the point of a sample; None if none of its values is known."""
-    known = tuple(
-        (name, value)
-        for name, value in zip(sample.quantities, sample.values, strict=True)
-        if math.isfinite(value)
-    )
-    if not known:
+    names, values = sample.quantities, sample.values
+    if not math.isfinite(sum(values)):
+        known = [
+            (name, value) for name, value in zip(names, values, strict=True) if math.isfinite(value)
+        ]
+        names = tuple([name for name, _ in known])
+        values = tuple([value for _, value in known])
+    if not names:
         return None
-    tags = (("meter", sample.meter), ("site", site))
-    return Point(medium, tags, (*known, (QUALITY, float(sample.quality))), sample.time_ms)
+    return Point(
+        medium,
+        _meter_tags(site, sample.meter),
+        _with_quality(names),
+        (*values, float(sample.quality)),
+        sample.time_ms,
+    )
+
+
+@lru_cache(maxsize=65536)
+def _meter_tags(site: str, meter: str) -> tuple[tuple[str, str], ...]:
+    return (("meter", meter), ("site", site))
+
+
+@lru_cache(maxsize=4096)
+def _with_quality(names: tuple[str, ...]) -> tuple[str, ...]:
+    return (*names, QUALITY)
 
 
 def poll_point(site: str, poll: PollReport) -> Point:
@@ -155,7 +224,7 @@ def poll_point(site: str, poll: PollReport) -> Point:
         ("duration_s", poll.duration_ms / 1000),
         ("attempts", float(poll.attempts)),
     )
-    return Point(POLL, (("meter", poll.meter), ("site", site)), fields, poll.time_ms)
+    return Point.of(POLL, _meter_tags(site, poll.meter), fields, poll.time_ms)
 
 
 def sample_of(point: Point) -> Sample:
@@ -193,13 +262,13 @@ def agent_point(site: str, status: Status, time_ms: int) -> Point:
             ("clock_jumps", float(status.clock_jumps)),
             ("unacknowledged_s", status.unacknowledged_s),
         )
-    return Point(AGENT, (("agent", status.agent), ("site", site)), fields, time_ms)
+    return Point.of(AGENT, (("agent", status.agent), ("site", site)), fields, time_ms)
 
 
 def bus_points(site: str, status: Status) -> tuple[Point, ...]:
     """Return a point for the load of each of an agent's buses."""
     return tuple(
-        Point(
+        Point.of(
             BUS,
             (("agent", status.agent), ("bus", bus), ("site", site)),
             (("load", load),),
@@ -218,4 +287,35 @@ def ledger_point(site: str, status: Status) -> Point:
         ("pending", float(status.pending)),
         ("dropped", float(status.dropped)),
     )
-    return Point(LEDGER, (("agent", status.agent), ("site", site)), fields, status.time_ms)
+    return Point.of(LEDGER, (("agent", status.agent), ("site", site)), fields, status.time_ms)
+
+
+def receipt_point(
+    site: str,
+    agent: str,
+    machine: str,
+    counts: Mapping[str, int],
+    time_ms: int,
+    *,
+    boot: str | None,
+) -> Point:
+    """Return the point of what an ingest holds of an agent."""
+    fields: list[tuple[str, Value]] = [(name, float(count)) for name, count in counts.items()]
+    if boot is not None:
+        fields.append(("boot", boot))
+    tags = (("agent", agent), ("machine", machine), ("site", site))
+    return Point.of(RECEIPT, tags, tuple(fields), time_ms)
+
+
+def late_day_point(site: str, meter: str, midnight_ms: int, written_ms: int) -> Point:
+    """Return the mark of a local day of which late readings are written."""
+    return Point.of(
+        LATE_DAY, _meter_tags(site, meter), ((WRITTEN_MS, float(written_ms)),), midnight_ms
+    )
+
+
+def recomputed_day_point(site: str, meter: str, midnight_ms: int, written_ms: int) -> Point:
+    """Return the note that a mark of a local day was seen, and the day computed anew."""
+    return Point.of(
+        RECOMPUTED_DAY, _meter_tags(site, meter), ((WRITTEN_MS, float(written_ms)),), midnight_ms
+    )

@@ -54,9 +54,9 @@ class LineWriter:
         self._chance = chance or random.Random()  # noqa: S311 - chooses a sample, no secret
         #: The last line that the server accepted. Writing it again is harmless, and shows whether
         #: the server still takes anything.
-        self._control: str | None = None
+        self._control: bytes | None = None
 
-    async def write(self, lines: Sequence[str]) -> list[RefusedLine] | NothingAccepted:
+    async def write(self, lines: Sequence[bytes]) -> list[RefusedLine] | NothingAccepted:
         """Write lines, and return those that are not stored, in the order of their numbers."""
         call = _Call(self._send, lines, self._chance, self._control)
         nothing = await call.run()
@@ -68,7 +68,7 @@ class _Call:
     """The state of one call. A group is a range of the lines' numbers."""
 
     def __init__(
-        self, send: Send, lines: Sequence[str], chance: random.Random, control: str | None
+        self, send: Send, lines: Sequence[bytes], chance: random.Random, control: bytes | None
     ) -> None:
         self._send = send
         self._lines = lines
@@ -107,7 +107,7 @@ class _Call:
     async def _accepts_any(self, refused: range) -> bool:
         """Return True if the server accepted a line of this call or accepts one written alone."""
         if not self._accepts and self.control is not None:
-            answer = await self._send(self.control.encode())
+            answer = await self._send(self.control)
             self._accepts = answer.verdict is Verdict.STORED
         left = range(refused.start, len(self._lines))
         for number in self._chance.sample(left, min(len(left), _SAMPLE)):
@@ -120,7 +120,7 @@ class _Call:
 
     async def _post(self, group: range) -> WriteAnswer:
         lines = self._lines[group.start : group.stop]
-        answer = await self._send("\n".join(lines).encode())
+        answer = await self._send(b"\n".join(lines))
         if answer.verdict is Verdict.STORED:
             self._accepts = True
             self.control = lines[-1]

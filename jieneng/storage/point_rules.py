@@ -25,24 +25,34 @@ LATEST_MS: Final = 9_223_372_036_854
 
 def rejection_reason(point: Point) -> str | None:
     """Return the reason why no store takes this point; None if every store takes it."""
-    if not point.fields:
+    if not point.names:
         return "no fields"
     if not EARLIEST_MS < point.time_ms < LATEST_MS:
         return f"time {point.time_ms} ms is out of range"
     if reason := _series_reason(point.measurement, point.tags):
         return reason
+    return _field_reason(point.names) or _value_reason(point)
+
+
+def _value_reason(point: Point) -> str | None:
+    try:
+        # A sum of numbers is finite only if each of them is; most points are done with that.
+        if math.isfinite(sum(point.values)) and not _has_text(point.names):  # type: ignore[arg-type]  # a text raises
+            return None
+    except TypeError:
+        pass
     for name, value in point.fields:
         is_text = isinstance(value, str)
-        if is_text is not _is_text_field(name):
+        if is_text is not (name in TEXT_FIELDS):
             return f"field {name} holds {'a number' if is_text else 'text'}, not {value!r}"
         if not is_text and not math.isfinite(value):  # type: ignore[arg-type]  # not text
             return f"field {name} is {value}: unknown is a missing field"
-    return _field_reason(tuple([name for name, _ in point.fields]))
+    return None
 
 
 @lru_cache(maxsize=4096)
-def _is_text_field(field: str) -> bool:
-    return field in TEXT_FIELDS
+def _has_text(names: tuple[str, ...]) -> bool:
+    return not TEXT_FIELDS.isdisjoint(names)
 
 
 @lru_cache(maxsize=65536)

@@ -187,8 +187,7 @@ class SqliteStore:
     def _row(self, connection: sqlite3.Connection, point: Point) -> tuple[_Shape, _Row]:
         key = (point.measurement, point.tags)
         series = self._series_ids.get(key) or self._series_id(connection, key)
-        names, values = zip(*point.fields, strict=True)
-        return (point.measurement, names), (series, point.time_ms, *values)
+        return (point.measurement, point.names), (series, point.time_ms, *point.values)
 
     def _series_id(self, connection: sqlite3.Connection, key: tuple[str, _Tags]) -> int:
         measurement, tags = key

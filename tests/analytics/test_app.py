@@ -61,7 +61,7 @@ async def write_hours(store: Store, start_ms: int, hours: range, kwh: float = 2.
     tags = (("meter", "e"), ("site", "centre"))
     await store.write(
         [
-            Point(
+            Point.of(
                 "electricity",
                 tags,
                 (("energy_kwh", 100.0 + kwh * hour), ("quality", 0.0)),
@@ -191,7 +191,7 @@ async def test_a_wrong_reading_of_a_meter_read_once_a_day_costs_no_day_anything(
             value = 1000.0 + 24 * day + (shown or -1000 - 24 * day) * (day in wrong)
             values = (("energy_kwh", value), ("quality", 0.0))
             await store.write(
-                [Point("electricity", (("meter", "e"), ("site", "centre")), values, read_ms)]
+                [Point.of("electricity", (("meter", "e"), ("site", "centre")), values, read_ms)]
             )
             await clock.run_until(read_ms + 15 * HOUR_MS)
         for kind in ("meter", "site"):

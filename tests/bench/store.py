@@ -27,7 +27,7 @@ async def _measure(folder: Path) -> tuple[float, float]:
     await store.prepare()
     try:
         points = [
-            Point(
+            Point.of(
                 "electricity",
                 (("meter", f"e-{n % 20}"), ("site", "s")),
                 (("energy_kwh", n / 100), ("quality", 0.0)),

@@ -107,7 +107,7 @@ async def assert_the_services_can_work(
         )
 
     time_ms = int(NOW) + 1
-    point = Point("water", (("meter", "m"), ("site", "s")), (("volume_m3", 1.0),), time_ms)
+    point = Point.of("water", (("meter", "m"), ("site", "s")), (("volume_m3", 1.0),), time_ms)
     ingest, analytics = opened("ingest"), opened("analytics")
     for store in (ingest, analytics):
         await store.prepare()

@@ -1,16 +1,23 @@
 """`jieneng ingest quarantine`: what was set aside can be listed, shown, replayed and dropped."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from ingest.quarantine.quarantine_entry import EntryFilter, samples_item, unreadable_item
+from ingest.quarantine.quarantine_entry import EntryFilter, cut_item, samples_item
 from ingest.quarantine.quarantine_file import Quarantine
+from ingest.receipts.receipt_file import ReceiptFile
+from jieneng.clock import SystemClock
 from jieneng.metering import mqtt_messages
+from jieneng.metering.reading import Status
+from jieneng.metering.schema import ledger_point
+from jieneng.storage import StoreSettings, open_store
 from tests.cli.run import jieneng
-from tests.ingest.agent import SITE, START, batch, sample
+from tests.ingest.agent import BOOT, SITE, START, batch, sample
 
 pytestmark = pytest.mark.server
 
@@ -32,7 +39,7 @@ def kept(site: Path) -> Iterator[Quarantine]:
     odd = samples_item(
         TOPIC, batch(2), [sample(3, "nosuch")], "unknown_meter", "meter nosuch", meter="nosuch"
     )
-    hostile = unreadable_item("a/\x1b[31m", "", "topic", "bad [bold] topic", b"\x1b]0;x\x07")
+    hostile = cut_item("a/\x1b[31m", "", "topic", "bad [bold] topic", b"\x1b]0;x\x07")
     quarantine.add([[good], [odd]], [hostile], START)
     yield quarantine
     quarantine.close()
@@ -90,3 +97,39 @@ def test_a_site_without_a_quarantine_has_an_empty_one(site: Path) -> None:
     done = jieneng("ingest", "quarantine", "list", "--site", site)
     assert (done.returncode, "holds nothing" in done.stdout) == (0, True)
     assert not (site / "quarantine").exists()
+
+
+def test_the_ledger_says_what_became_of_what_was_set_aside(site: Path, kept: Quarantine) -> None:
+    def run() -> tuple[int, str]:
+        done = jieneng("ingest", "ledger", "--site", site, "--hours", 1)
+        assert "Traceback" not in done.stderr
+        return done.returncode, done.stdout
+
+    now_ms = SystemClock().now_ms()
+    said = Status(
+        agent="agent-1", boot=BOOT, online=True, time_ms=now_ms, read=9, stored=6, quarantined=3
+    )
+    asyncio.run(write_status(site, said))
+    ReceiptFile(site / "quarantine").add({("agent-1", BOOT): [1, 2, 5]}, now_ms)
+    code, text = run()
+    assert code == 0
+    assert "read 9 = stored 6 + set aside 3 + pending 0 + dropped 0: holds" in text
+    assert "of what was set aside: held 3, replayed 0, dropped 0" in text
+    assert f"run {BOOT}: of the batches 1 to 5, 2 did not come in: 3-4." in text
+    kept.drop(EntryFilter(meter="nosuch"), kept.last_id())
+    code, text = run()
+    assert (code, "held 2, replayed 0, dropped 1" in text) == (0, True)
+    # An agent counts more than any quarantine has: something that was acknowledged is gone.
+    asyncio.run(write_status(site, msgspec.structs.replace(said, stored=5, quarantined=4)))
+    code, text = run()
+    assert (code, "does not hold" in text) == (1, True)
+    assert "1 samples that count as set aside are in no quarantine" in text
+
+
+async def write_status(site: Path, status: Status) -> None:
+    store = open_store(StoreSettings(), site)
+    try:
+        await store.prepare()
+        await store.write([ledger_point(SITE, status)])
+    finally:
+        await store.close()

@@ -16,8 +16,9 @@ import structlog
 from structlog.testing import capture_logs
 
 from ingest import app, ledger
-from ingest.quarantine.quarantine_entry import EntryFilter, QuarantineItem
+from ingest.quarantine.quarantine_entry import AgentAccount, EntryFilter, QuarantineItem
 from ingest.quarantine.quarantine_file import Quarantine
+from ingest.receipts.receipt_file import ReceiptFile
 from ingest.receiver import Receiver
 from ingest.settings import BatchSettings, IngestSettings, SubscriptionSettings
 from jieneng.broker import BrokerSettings
@@ -28,7 +29,7 @@ from jieneng.metering.reading import Ack, Batch, Status
 from jieneng.metering.schema import Point
 from jieneng.observe import MetricsSettings
 from jieneng.site_folder import SiteFolder
-from jieneng.storage import Store, StoreSettings, open_store
+from jieneng.storage import Series, Store, StoreSettings, open_store
 from jieneng.storage.influx import InfluxStore
 from tests.ingest.agent import BOOT, SITE, START, FakeAgent, batch, connected, sample
 from tests.patience import PATIENCE_S
@@ -367,6 +368,26 @@ async def test_the_books_of_the_agents_are_kept(folder: SiteFolder, mosquitto: M
     assert account.online is False
     assert account.unacknowledged_s == 75.5
     assert not msgspec.structs.replace(account, dropped=0).is_balanced
+    assert ReceiptFile(folder.path / "quarantine").sequences() == []
+
+
+async def test_what_an_ingest_holds_of_an_agent_is_a_series(
+    folder: SiteFolder, mosquitto: Mosquitto
+) -> None:
+    settings = settings_for(mosquitto)
+    odd = batch(3, [sample(3, "e-nosuch"), sample(4)])
+    async with running(folder, settings), connected(mosquitto.port) as agent:
+        await agent.resend_until_stored(batch(1), odd)
+        machine = ReceiptFile(folder.path / "quarantine").machine()
+        async with reading(folder, settings) as store:
+            now_ms = SystemClock().now_ms()
+            span = (now_ms - 10**6, now_ms + 10**6)
+            found = await series_of(store, "receipt", "missing", span)
+            (series,) = found
+            assert dict(series.tags) == {"site": SITE, "agent": "agent-1", "machine": machine}
+            assert series.values[-1] == 1
+            other = await ledger._set_aside(store, SITE, span, "", {})
+            assert other == {"agent-1": AgentAccount(held=1)}
 
 
 async def test_a_secret_that_can_t_be_read_ends_the_ingest_with_its_mend(
@@ -412,6 +433,18 @@ async def until(settings: IngestSettings, name: str, value: float) -> None:
             await asyncio.sleep(0.02)
 
 
+async def series_of(
+    store: Store, measurement: str, field: str, span: tuple[int, int]
+) -> list[Series]:
+    """Return the series of a field, once there is one."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            found = await store.read(measurement, field, where={}, start_ms=span[0], end_ms=span[1])
+            if found:
+                return found
+            await asyncio.sleep(0.05)
+
+
 async def until_up(settings: IngestSettings) -> None:
     """Return when that ingest has subscribed."""
     await until(settings, "jieneng_ingest_broker_up", 1)
@@ -424,7 +457,7 @@ async def test_a_retention_that_deletes_readings_is_logged_once(
     name = f"t{uuid4().hex}"
     store = InfluxStore(StoreSettings(kind="influx", url=influx.url, database=name))
     await store.prepare()
-    await store.write([Point("water", (("meter", "m"),), (("volume_m3", 1.0),), 10**12)])
+    await store.write([Point.of("water", (("meter", "m"),), (("volume_m3", 1.0),), 10**12)])
     if days:
         statement = f'ALTER RETENTION POLICY "autogen" ON "{name}" DURATION {days}d'
         await store._query("POST", statement)

@@ -11,12 +11,13 @@ from ingest.admission.message_checker import MessageChecker
 from ingest.quarantine.quarantine_entry import (
     AgentAccount,
     EntryFilter,
+    cut_item,
     polls_item,
     samples_item,
-    unreadable_item,
 )
 from ingest.quarantine.quarantine_file import Quarantine
 from ingest.quarantine_replay import ReplayReport, replay
+from ingest.storing.late_days import LateDays
 from jieneng.metering import mqtt_messages
 from jieneng.metering.errors import StoreUnavailable
 from jieneng.metering.reading import PollReport, Status
@@ -26,6 +27,7 @@ from jieneng.storage.influx import InfluxStore
 from jieneng.storage.settings import StoreSettings
 from tests.ingest.agent import BOOT, SITE, START, batch, sample
 from tests.ingest.conflicting_server import ConflictingServer, conflicting_server
+from tests.stepped_clock import SteppedClock
 
 pytestmark = pytest.mark.server
 
@@ -40,8 +42,10 @@ class Rig:
         self.server = server
         self.quarantine = Quarantine(path / "q")
         self.store = InfluxStore(StoreSettings(kind="influx", url=server.url))
+        self.site = folder.site
         self.checker = MessageChecker(folder.site, folder.models)
         self.seen: list[int] = []
+        self.late_ms = 0
 
     async def replay(self, **chosen: object) -> ReplayReport:
         return await replay(
@@ -49,6 +53,7 @@ class Rig:
             EntryFilter(**chosen),  # type: ignore[arg-type]
             self.checker,
             self.store,
+            LateDays(self.site, SteppedClock(NOW + self.late_ms, 0)),
             NOW,
             self.seen.append,
         )
@@ -85,6 +90,13 @@ async def test_what_fits_now_is_stored_once_and_leaves_the_quarantine(
     (left,) = rig.quarantine.entries(EntryFilter())
     assert (left.replays, left.item.reason, left.item.seq) == (1, "unknown_meter", 6)
     assert rig.quarantine.accounts() == {"agent-1": AgentAccount(held=1, replayed=10)}
+
+
+async def test_the_days_of_what_is_stored_after_all_are_computed_anew(rig: Rig) -> None:
+    rig.late_ms = 10**9
+    rig.hold(1, 1)
+    await rig.replay()
+    assert len(rig.server.times_ms("late_day")) == 1
 
 
 async def test_of_an_entry_only_what_is_still_refused_stays(rig: Rig) -> None:
@@ -126,7 +138,7 @@ async def test_polls_and_states_are_sent_again_as_of_their_time(rig: Rig) -> Non
     will = Status(agent="agent-1", boot=BOOT, online=False, time_ms=START, read=1, stored=1)
     payload = mqtt_messages.encode_status(will)
     status = msgspec.structs.replace(
-        unreadable_item(TOPIC, "agent-1", "r", "", payload),
+        cut_item(TOPIC, "agent-1", "r", "", payload),
         topic=mqtt_messages.topic(SITE, "agent-1", "status"),
     )
     rig.quarantine.add([], [polls_item(TOPIC, batch(1), [poll], "r", ""), status], START + 7)
@@ -138,8 +150,8 @@ async def test_polls_and_states_are_sent_again_as_of_their_time(rig: Rig) -> Non
 
 
 async def test_what_can_t_be_read_stays_as_it_is(rig: Rig) -> None:
-    cut = unreadable_item(TOPIC, "agent-1", "too_large", "large", b"[" * 10**5)
-    strange = unreadable_item("jieneng/1/other/a/batch", "", "not_json", "no", b"{")
+    cut = cut_item(TOPIC, "agent-1", "too_large", "large", b"[" * 10**5)
+    strange = cut_item("jieneng/1/other/a/batch", "", "not_json", "no", b"{")
     rig.quarantine.add([], [cut, strange], START)
     report = await rig.replay()
     assert [one.reason for one in report.refused] == ["too_large", "other_site"]

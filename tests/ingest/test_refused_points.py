@@ -17,6 +17,7 @@ from ingest.admission.message_checker import MessageChecker
 from ingest.quarantine.quarantine_entry import EntryFilter
 from ingest.quarantine_replay import ReplayReport, replay
 from ingest.settings import IngestSettings, QuarantineSettings
+from ingest.storing.late_days import LateDays
 from jieneng.clock import SystemClock
 from jieneng.metering import mqtt_messages
 from jieneng.metering.reading import Batch
@@ -117,7 +118,8 @@ async def replay_all(folder: SiteFolder, settings: IngestSettings) -> ReplayRepo
     checker = MessageChecker(folder.site, folder.models)
     try:
         now_ms = SystemClock().now_ms()
-        return await replay(kept, EntryFilter(), checker, store, now_ms, lambda _: None)
+        late_days = LateDays(folder.site, SystemClock())
+        return await replay(kept, EntryFilter(), checker, store, late_days, now_ms, lambda _: None)
     finally:
         await store.close()
         kept.close()

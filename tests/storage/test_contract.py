@@ -49,7 +49,7 @@ def reading(
     **fields: Value,
 ) -> Point:
     tags = (("meter", meter), ("site", "s"))
-    return Point(measurement, tags, tuple((fields or {"energy_kwh": 1.5}).items()), time_ms)
+    return Point.of(measurement, tags, tuple((fields or {"energy_kwh": 1.5}).items()), time_ms)
 
 
 async def rows(
@@ -117,8 +117,8 @@ BAD = [
     reading(meter="a\nb"),
     reading(meter="ends in a backslash\\"),
     reading(measurement='electri"city'),
-    Point("electricity", (("meter", "m"),), (), START),
-    Point("electricity", (("site", "s"), ("meter", "m")), (("energy_kwh", 1.0),), START),
+    Point.of("electricity", (("meter", "m"),), (), START),
+    Point.of("electricity", (("site", "s"), ("meter", "m")), (("energy_kwh", 1.0),), START),
 ]
 
 

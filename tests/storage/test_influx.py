@@ -25,7 +25,7 @@ START = 1_795_000_000_000
 def points(count: int, meter: str = "e-main") -> list[Point]:
     tags = (("meter", meter), ("site", "s"))
     return [
-        Point("electricity", tags, (("energy_kwh", float(i)),), START + i) for i in range(count)
+        Point.of("electricity", tags, (("energy_kwh", float(i)),), START + i) for i in range(count)
     ]
 
 
@@ -80,7 +80,9 @@ async def test_points_that_only_the_server_refuses_are_named_one_by_one(influx: 
         for line in old:
             assert (await store._post(line.encode())).verdict is Verdict.STORED
         wrong = [
-            Point("electricity", (("meter", "m"), ("site", "s")), (("power_kw", 1.5),), START + i)
+            Point.of(
+                "electricity", (("meter", "m"), ("site", "s")), (("power_kw", 1.5),), START + i
+            )
             for i in range(3)
         ]
         good = points(100)
@@ -97,7 +99,7 @@ async def test_points_older_than_the_retention_policy_are_named(influx: Influx) 
         policy = 'CREATE RETENTION POLICY "hour" ON "short" DURATION 1h REPLICATION 1 DEFAULT'
         await store._query("POST", policy)
         old = [
-            Point("electricity", (("meter", "m"),), (("energy_kwh", 1.0),), 10**12 + i)
+            Point.of("electricity", (("meter", "m"),), (("energy_kwh", 1.0),), 10**12 + i)
             for i in range(2000)
         ]
         result = await store.write(old)

@@ -36,7 +36,9 @@ class Rig:
         return read_answer(status, text.encode())
 
     async def write(self, kinds: Sequence[str]) -> list[RefusedLine]:
-        found = await self.writer.write([f"e,m={kind} v={i} {i}" for i, kind in enumerate(kinds)])
+        found = await self.writer.write(
+            [f"e,m={kind} v={i} {i}".encode() for i, kind in enumerate(kinds)]
+        )
         assert not isinstance(found, NothingAccepted)
         return found
 
@@ -65,7 +67,7 @@ async def test_of_two_values_of_a_point_the_later_is_stored_also_after_halving(
     kinds: list[str],
 ) -> None:
     rig = Rig()
-    lines = [f"e,m={kind} v={i} 1" for i, kind in enumerate(kinds)]
+    lines = [f"e,m={kind} v={i} 1".encode() for i, kind in enumerate(kinds)]
     if isinstance(await rig.writer.write(lines), NothingAccepted):
         assert "good" not in kinds
         return
@@ -86,7 +88,7 @@ async def test_a_server_that_refuses_everything_in_unknown_words_is_asked_a_few_
     count: int,
 ) -> None:
     rig = Rig()
-    found = await rig.writer.write([f"e,m=odd v={i} {i}" for i in range(count)])
+    found = await rig.writer.write([f"e,m=odd v={i} {i}".encode() for i in range(count)])
     assert isinstance(found, NothingAccepted)
     assert "frobnicator" in found.words
     assert rig.server.requests <= 34
@@ -96,13 +98,13 @@ async def test_a_line_refused_alone_is_suspect_only_if_the_server_takes_what_it_
     None
 ):
     rig = Rig()
-    assert isinstance(await rig.writer.write(["e,m=odd v=1 1"]), NothingAccepted)
+    assert isinstance(await rig.writer.write([b"e,m=odd v=1 1"]), NothingAccepted)
     assert await rig.write(["good"]) == []
     (refused,) = await rig.write(["odd"])
     assert refused.code == UNCLEAR
     rig.server.is_bad = lambda _: True
     rig.server.refusal = lambda _, __: UNKNOWN
-    assert isinstance(await rig.writer.write(["e,m=odd v=1 1"]), NothingAccepted)
+    assert isinstance(await rig.writer.write([b"e,m=odd v=1 1"]), NothingAccepted)
 
 
 @pytest.mark.parametrize("kinds", [["odd"] * 100 + ["good"] * 900, ["good"] * 900 + ["odd"] * 100])
@@ -144,4 +146,4 @@ async def test_trouble_ends_the_write() -> None:
         return await rig.send(body)
 
     with pytest.raises(Away):
-        await LineWriter(send).write([f"e,m=odd v={i} {i}" for i in range(10)])
+        await LineWriter(send).write([f"e,m=odd v={i} {i}".encode() for i in range(10)])

@@ -23,7 +23,9 @@ START = 1_795_000_000_000
 
 def reading(i: int, meter: str = "m1", value: float | None = None) -> Point:
     tags = (("meter", meter), ("site", "s"))
-    return Point("electricity", tags, (("energy_kwh", i if value is None else value),), START + i)
+    return Point.of(
+        "electricity", tags, (("energy_kwh", i if value is None else value),), START + i
+    )
 
 
 def of_influx_3(form: str) -> Callable[[Sequence[str], Sequence[str]], tuple[int, str]]:
@@ -196,7 +198,7 @@ async def test_a_field_that_exists_as_another_type_on_a_real_server(
     store = InfluxStore(settings)
     await store.prepare()
     await store._post(f"electricity,meter=m2,site=s power_kw=1i {START}".encode())
-    bad = Point("electricity", (("meter", "m1"), ("site", "s")), (("power_kw", 1.5),), START)
+    bad = Point.of("electricity", (("meter", "m1"), ("site", "s")), (("power_kw", 1.5),), START)
     result = await store.write([reading(1), bad, reading(2)])
     await store.close()
     assert [(one.index, one.code) for one in result.rejected] == [(1, "field_type")]

@@ -26,7 +26,7 @@ async def test_readings_older_than_the_retention_are_found(
     store = InfluxStore(settings)
     await store.prepare()
     tags = (("meter", "m"), ("site", "s"))
-    old = Point("water", tags, (("volume_m3", 1.0),), NOW_MS - 370 * DAY_MS)
+    old = Point.of("water", tags, (("volume_m3", 1.0),), NOW_MS - 370 * DAY_MS)
     assert (await store.write([old])).written == 1
     if kept_days:
         await shorten(request, server, store, kept_days)

@@ -17,7 +17,7 @@ START = 1_795_000_000_000
 def points(count: int, field: str = "energy_kwh", first: int = 0) -> list[Point]:
     tags = (("meter", "e-main"), ("site", "s"))
     return [
-        Point("electricity", tags, ((field, float(i)),), START + i)
+        Point.of("electricity", tags, ((field, float(i)),), START + i)
         for i in range(first, first + count)
     ]
 
@@ -41,7 +41,7 @@ async def main(path, number):
         fields = ((f"field_{number}_{batch % 5}", 1.0), ("energy_kwh", 1.0))
         tags = (("meter", f"m-{batch}"), ("site", "s"))
         times = range(number * 1000, number * 1000 + 50)
-        await store.write([Point("electricity", tags, fields, time_ms) for time_ms in times])
+        await store.write([Point.of("electricity", tags, fields, time_ms) for time_ms in times])
     await store.close()
 
 asyncio.run(main(sys.argv[1], int(sys.argv[2])))
@@ -165,7 +165,7 @@ async def test_a_write_that_failed_half_way_leaves_nothing_and_remembers_nothing
 ) -> None:
     """A new series and a new column roll back with the rest, also in the store's memory."""
     store = SqliteStore(tmp_path / "store.sqlite")
-    unbound = Point("electricity", (("meter", "m"),), (("power_kw", object()),), START)  # type: ignore[arg-type]
+    unbound = Point.of("electricity", (("meter", "m"),), (("power_kw", object()),), START)  # type: ignore[arg-type]
     with pytest.raises(TypeError):
         await store.write([*points(5), unbound])
     assert await count(store) == 0

@@ -91,4 +91,4 @@ def free_port() -> int:
 
 
 def _broker(port: int) -> str:
-    return f'[broker]\nhost = "127.0.0.1"\nport = {port}\n'
+    return f'[broker]\nhost = "127.0.0.1"\nport = {port}\nprotocol = "3.1.1"\n'

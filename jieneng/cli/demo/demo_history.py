@@ -68,7 +68,7 @@ def points(site: Site, series: CounterSeries) -> Iterator[Point]:
     quality = (QUALITY, float(Quality.MANUAL))
     for time_ms, value in zip(series.times_ms.tolist(), series.values.tolist(), strict=True):
         if not math.isnan(value):  # there was no meter yet
-            yield Point(medium, tags, ((series.quantity, value), quality), time_ms)
+            yield Point.of(medium, tags, ((series.quantity, value), quality), time_ms)
 
 
 async def _first_day(store: Store, site: Site) -> date:

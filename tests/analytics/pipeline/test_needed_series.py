@@ -112,7 +112,7 @@ async def store(small: SiteFolder, tmp_path: Path) -> AsyncIterator[Store]:
         register = 100.0 + np.append(0.0, np.cumsum(amounts))
         await opened.write(
             [
-                Point(
+                Point.of(
                     "electricity",
                     (("meter", meter), ("site", "centre")),
                     (("energy_kwh", value), ("quality", 0.0)),

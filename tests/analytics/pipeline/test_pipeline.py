@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from analytics import periods
 from analytics.app import load_rules
 from analytics.pipeline import register_reader
-from analytics.pipeline.pipeline import Pipeline
+from analytics.pipeline.pipeline import Pipeline, Progress
 from jieneng.metering import schema
-from jieneng.metering.errors import UsageError
+from jieneng.metering.errors import StoreUnavailable, UsageError
 from jieneng.metering.findings import Finding
 from jieneng.metering.schema import Point
 from jieneng.site_folder import SiteFolder
@@ -94,7 +94,7 @@ async def write(
     quantity = "energy_kwh" if medium == "electricity" else "volume_m3"
     tags = (("meter", meter), ("site", "centre"))
     points = [
-        Point(medium, tags, ((quantity, float(value)), ("quality", 0.0)), int(time))
+        Point.of(medium, tags, ((quantity, float(value)), ("quality", 0.0)), int(time))
         for time, value in zip(times, values, strict=True)
         if np.isfinite(value)
     ]
@@ -251,6 +251,60 @@ async def test_a_corrected_monthly_reading_mends_all_days_up_to_its_neighbours(
         assert days == pytest.approx([10.0] * 335)
 
 
+async def mark(store: Store, small: SiteFolder, day: date, written_ms: int) -> None:
+    """Mark a day as the ingest does when readings come late."""
+    await store.write([schema.late_day_point("centre", "e-shop", midnight(small, day), written_ms)])
+
+
+async def test_days_that_were_written_late_are_computed_anew_exactly_once(
+    small: SiteFolder, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = date(2020, 5, 1)
+    times = [midnight(small, first) + n * HOUR_MS for n in range(24 * 10 + 1)]
+    values = [2.0 * n for n in range(len(times))]
+    await write(store, "electricity", "e-shop", times, [*values[:100], np.nan, *values[101:]])
+    runner = pipeline(small, store)
+    await runner.backfill(first, date(2020, 5, 10), silent)
+    computed: list[tuple[date, date]] = []
+    backfill = runner.backfill
+
+    async def watched(start: date, end: date, progress: Progress) -> list[Finding]:
+        computed.append((start, end))
+        return await backfill(start, end, progress)
+
+    monkeypatch.setattr(runner, "backfill", watched)
+    assert await runner.recompute_marked(date(1980, 1, 1), date(2020, 6, 1)) == set()
+    # A correction of a covered day, which no gap shows, and a day of its own.
+    late = date(2020, 5, 5)
+    await write(store, "electricity", "e-shop", times[100:101], [values[100]])
+    await write(store, "electricity", "e-shop", times[101:102], [values[101] + 1])
+    await mark(store, small, late, 1_000)
+    await mark(store, small, date(2020, 5, 8), 1_000)
+    # An interrupted round is done again.
+    with monkeypatch.context() as broken:
+        broken.setattr(runner._consumption, "write", failing)
+        with pytest.raises(StoreUnavailable):
+            await runner.recompute_marked(date(2020, 5, 2), date(2020, 6, 1))
+    computed.clear()
+    days = await runner.recompute_marked(date(2020, 5, 2), date(2020, 6, 1))
+    assert days == {late, date(2020, 5, 8)}
+    assert computed == [(late, late), (date(2020, 5, 8), date(2020, 5, 8))]
+    assert await runner.recompute_marked(date(1980, 1, 1), date(2020, 6, 1)) == set()
+    found = (await stored(store, "day", kind="meter"))["e-shop", "electricity", "energy_kwh"]
+    await mark(store, small, late, 2_000)
+    assert await runner.recompute_marked(date(2020, 5, 5), date(2020, 5, 5)) == {late}
+    again = (await stored(store, "day", kind="meter"))["e-shop", "electricity", "energy_kwh"]
+    np.testing.assert_array_equal(found[1], again[1])
+    await store.delete(schema.CONSUMPTION, where={}, start_ms=0, end_ms=2**42)
+    await backfill(first, date(2020, 5, 10), silent)
+    whole = (await stored(store, "day", kind="meter"))["e-shop", "electricity", "energy_kwh"]
+    np.testing.assert_array_equal(whole[1], again[1])
+
+
+async def failing(_: Sequence[Point]) -> None:
+    raise StoreUnavailable("away")
+
+
 async def test_a_day_past_the_detail_is_corrected_by_hour_too(
     small: SiteFolder, store: Store
 ) -> None:
@@ -318,7 +372,7 @@ async def test_imported_intervals_become_consumption(small: SiteFolder, store: S
     tags = (("meter", "w"), ("site", "centre"))
     await store.write(
         [
-            Point(
+            Point.of(
                 schema.INTERVAL,
                 tags,
                 (("volume_m3", 0.25), (schema.INTERVAL_S, 3600.0)),
@@ -447,7 +501,7 @@ async def test_a_day_of_which_nothing_is_known_is_computed_once(
     """A hole of days in imported consumption cost every command a backfill before."""
     days = [date(2023, 5, day) for day in range(1, 21) if not 6 <= day <= 9]
     points = [
-        Point(
+        Point.of(
             schema.INTERVAL,
             (("meter", "e-shop"), ("site", "centre")),
             (("energy_kwh", 24.0), (schema.INTERVAL_S, 86400.0)),

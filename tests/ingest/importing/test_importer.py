@@ -14,6 +14,7 @@ import pytest
 
 from ingest.importing.importer import ImportReport, import_readings
 from ingest.importing.row_parser import ImportOptions
+from jieneng.clock import SystemClock
 from jieneng.metering.errors import UsageError
 from jieneng.metering.reading import Quality
 from jieneng.metering.site import Area, Meter, Site, SiteInfo
@@ -58,7 +59,9 @@ class Importer:
 
     async def file(self, path: Path, **options: object) -> ImportReport:
         chosen = msgspec.structs.replace(ImportOptions(), **options)
-        return await import_readings(path, self.folder, self.store, chosen, self.progress.append)
+        return await import_readings(
+            path, self.folder, self.store, chosen, self.progress.append, SystemClock()
+        )
 
     async def stored(
         self, measurement: str = "electricity", field: str = "energy_kwh", **where: str
@@ -97,6 +100,15 @@ async def test_the_long_form_holds_several_quantities_and_local_times(importer: 
     assert await importer.stored("water", "volume_m3") == {"2024-01-01 01:00": 7.0}
     assert await importer.stored(field="power_kw") == {"2024-01-01 02:00": 12.25}
     assert set((await importer.stored(field="quality")).values()) == {float(Quality.MANUAL)}
+
+
+async def test_old_values_mark_their_days_so_that_they_are_computed_anew(
+    importer: Importer,
+) -> None:
+    await importer.load(LONG)
+    for meter in ("e-main", "w-main"):
+        marks = await importer.stored("late_day", "written_ms", meter=meter)
+        assert list(marks) == ["2023-12-31 16:00"]
 
 
 async def test_to_import_a_file_again_changes_nothing(importer: Importer) -> None:

@@ -17,7 +17,7 @@ class Clock:
 
 
 def point(time_ms: int = 0, *, meter: str = "m", field: str = "energy_kwh") -> Point:
-    return Point("electricity", (("meter", meter), ("site", "s")), ((field, 1.0),), time_ms)
+    return Point.of("electricity", (("meter", meter), ("site", "s")), ((field, 1.0),), time_ms)
 
 
 def refused(one: Point, code: str = "unclear") -> RejectedPoint:

@@ -1,7 +1,7 @@
 """Batches are acknowledged after the store, held once, bounded, and written by size or delay."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
@@ -19,17 +19,20 @@ from ingest.quarantine.quarantine_entry import QuarantineItem
 from ingest.settings import BatchSettings
 from ingest.storing.acknowledgement import ranges
 from ingest.storing.batcher import Batcher
+from ingest.storing.late_days import LateDays
 from ingest.storing.point_writer import PointWriter
 from jieneng import observe
 from jieneng.metering import mqtt_messages, schema
 from jieneng.metering.errors import StoreUnavailable
 from jieneng.metering.reading import Ack, Batch, PollReport, Sample, Status
 from jieneng.metering.schema import Point
+from jieneng.metering.site import Site, SiteInfo
 from jieneng.storage import RejectedPoint
 from jieneng.storage.sqlite import SqliteStore
 from jieneng.storage.store import UNCLEAR, WriteResult, write_result
 from tests.ingest.agent import BOOT, START
 from tests.patience import PATIENCE_S
+from tests.stepped_clock import SteppedClock
 
 
 def checked_message(
@@ -47,7 +50,7 @@ def checked_message(
         samples=0 if refused else points,
         to_quarantine=(aside,) if refused else (),
         points=tuple(
-            Point(
+            Point.of(
                 "electricity",
                 tags,
                 (("energy_kwh", 1.0), ("quality", 0.0)),
@@ -87,15 +90,20 @@ class BatcherRig:
         self.quarantined: list[QuarantineItem] = []
         self.quarantine_tried = asyncio.Event()
         self.acks: list[tuple[str, Ack]] = []
+        self.seen: dict[tuple[str, str], list[int]] = {}
         self._acknowledged = asyncio.Event()
         self.metrics = Metrics()
         loop = asyncio.get_running_loop()
-        self.points = PointWriter(store, loop.time, metrics=self.metrics, log=observe.log("test"))
+        late_days = LateDays(Site(site=SiteInfo(id="s", name="s")), SteppedClock(START, 0))
+        self.points = PointWriter(
+            store, late_days, loop.time, metrics=self.metrics, log=observe.log("test")
+        )
         self.batcher = Batcher(
             settings,
             self.points,
             self._write_quarantine,
             self._acknowledge,
+            self._record_seen,
             metrics=self.metrics,
         )
 
@@ -106,6 +114,10 @@ class BatcherRig:
         if not self.disk_full:
             self.quarantined += [*others, *(item for items in batches for item in items)]
         return [not self.disk_full] * len(batches)
+
+    async def _record_seen(self, seen: Mapping[tuple[str, str], Sequence[int]]) -> None:
+        for key, numbers in seen.items():
+            self.seen.setdefault(key, []).extend(numbers)
 
     async def _acknowledge(self, agent: str, ack: Ack) -> None:
         self.acks.append((agent, ack))
@@ -157,6 +169,7 @@ async def test_acknowledgements_are_merged_by_agent_and_boot(tmp_path: Path) -> 
             "b": Ack(BOOT, ((1, 1),)),
         }
         assert rig.store.writes == [5]
+        assert rig.seen == {("a", BOOT): [3, 1, 2, 7, 4], ("b", BOOT): [1]}
         assert len(rig.quarantined) == 1
 
 
@@ -226,7 +239,7 @@ async def test_a_full_quarantine_costs_good_batches_nothing(tmp_path: Path) -> N
 def refused(time_ms: int, meter: str = "m") -> Point:
     """A point of a reading that every store rejects."""
     tags = (("meter", meter), ("site", "s\n"))
-    return Point("electricity", tags, (("energy_kwh", 1.0), ("quality", 0.0)), time_ms)
+    return Point.of("electricity", tags, (("energy_kwh", 1.0), ("quality", 0.0)), time_ms)
 
 
 async def test_samples_that_the_store_refuses_are_kept_and_counted_one_by_one(
@@ -316,7 +329,8 @@ async def test_a_batch_of_which_a_point_is_undecided_holds_no_place_and_costs_no
     store = UnclearStore(tmp_path / "store.sqlite")
     async with batcher_rig(tmp_path, store=store) as rig:
         good = checked_message(1)
-        odd = Point("electricity", (("meter", "odd"), ("site", "s")), good.points[0].fields, START)
+        tags = (("meter", "odd"), ("site", "s"))
+        odd = Point.of("electricity", tags, good.points[0].fields, START)
         undecided = msgspec.structs.replace(good, samples=2, points=(*good.points, odd))
         rig.batcher.add(undecided)
         rig.batcher.add(checked_message(2))
@@ -344,7 +358,8 @@ async def test_a_refused_batch_alone_does_not_stop_what_arrives_after_it(tmp_pat
     store = UnclearStore(tmp_path / "store.sqlite")
     async with batcher_rig(tmp_path, store=store) as rig:
         good = checked_message(1)
-        odd = Point("electricity", (("meter", "odd"), ("site", "s")), good.points[0].fields, START)
+        tags = (("meter", "odd"), ("site", "s"))
+        odd = Point.of("electricity", tags, good.points[0].fields, START)
         rig.batcher.add(msgspec.structs.replace(good, points=(odd,)))
         await rig.until_store_away()
         rig.batcher.add(checked_message(2))

@@ -14,8 +14,8 @@ from ingest.quarantine.quarantine_entry import (
     AgentAccount,
     EntryFilter,
     QuarantineItem,
+    cut_item,
     samples_item,
-    unreadable_item,
 )
 from ingest.quarantine.quarantine_file import FILE_NAME, Quarantine
 from jieneng.metering.errors import QuarantineUnavailable
@@ -41,7 +41,7 @@ def item(
 def stray(number: int, size: int = 100) -> QuarantineItem:
     """A message that no agent of ours sent."""
     payload = str(number).encode().ljust(size)
-    return unreadable_item("jieneng/1/s/nobody/batch", "", "unknown_agent", "who?", payload)
+    return cut_item("jieneng/1/s/nobody/batch", "", "unknown_agent", "who?", payload)
 
 
 def held(kept: Quarantine, chosen: EntryFilter = ALL) -> list[QuarantineItem]:
@@ -227,7 +227,7 @@ def test_a_disk_that_takes_nothing_is_said_and_nothing_is_taken(kept: Quarantine
     assert kept._connection is not None
     (pages,) = kept._connection.execute("PRAGMA page_count").fetchone()
     kept._connection.execute(f"PRAGMA max_page_count = {pages}")
-    large = unreadable_item(TOPIC, "", "not_json", "", bytes(1000))
+    large = cut_item(TOPIC, "", "not_json", "", bytes(1000))
     many = [[item(seq, *range(100))] for seq in range(2, 9)]
     with pytest.raises(QuarantineUnavailable, match="full"):
         kept.add(many, [large], START)
@@ -255,7 +255,7 @@ def test_a_file_of_another_version_is_refused(kept: Quarantine, tmp_path: Path) 
 WRITER = """
 import sys
 from pathlib import Path
-from tests.ingest.test_quarantine import Quarantine, item, stray
+from tests.ingest.quarantine.test_quarantine_file import Quarantine, item, stray
 kept = Quarantine(Path(sys.argv[1]))
 for number in range(1, 101):
     kept.add([[item(number, number, agent=sys.argv[2])]], [stray(number)], number)
@@ -264,7 +264,7 @@ for number in range(1, 101):
 
 @pytest.mark.server
 def test_copies_share_one_file(tmp_path: Path) -> None:
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     writers = [
         subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path), name], cwd=root)
         for name in ("agent-1", "agent-2", "agent-3")

@@ -1,0 +1,74 @@
+"""Find the local days that the ingest marked because readings came late, each mark once.
+
+Laws:
+
+- A mark counts until its day was computed after it was read: it is noted in `recomputed_day` only
+  then. So work that is interrupted is done again, and work that is done is not.
+- A day that is written again after that has a newer mark, and counts again.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from typing import TypeAlias
+
+from analytics import periods
+from jieneng.metering.schema import (
+    LATE_DAY,
+    RECOMPUTED_DAY,
+    WRITTEN_MS,
+    Point,
+    recomputed_day_point,
+)
+from jieneng.metering.site import Site
+from jieneng.storage import Store
+
+#: `written_ms` by meter and begin of the day [UTC, ms].
+Marks: TypeAlias = Mapping[tuple[str, int], float]
+
+
+class MarkedDays:
+    """The marks of a site.
+
+    Args:
+        site: the site.
+        store: the store, prepared.
+    """
+
+    def __init__(self, site: Site, store: Store) -> None:
+        self._site = site
+        self._store = store
+
+    async def open_marks(self, first: date, last: date) -> Marks:
+        """Return the marks of the days `first` to `last` for which nothing was computed yet."""
+        span = (
+            periods.midnight_ms(first, self._site.zone),
+            periods.midnight_ms(last, self._site.zone) + 1,
+        )
+        done = await self._read(RECOMPUTED_DAY, span)
+        marks = await self._read(LATE_DAY, span)
+        return {key: written for key, written in marks.items() if done.get(key) != written}
+
+    def days(self, marks: Marks) -> set[date]:
+        """Return the local days of marks."""
+        return {periods.local_day(time_ms, self._site.zone) for _, time_ms in marks}
+
+    def notes(self, marks: Marks) -> Iterable[Point]:
+        """Return the points that note the marks as computed."""
+        return [
+            recomputed_day_point(self._site.id, meter, time_ms, round(written_ms))
+            for (meter, time_ms), written_ms in sorted(marks.items())
+        ]
+
+    async def _read(self, measurement: str, span: tuple[int, int]) -> dict[tuple[str, int], float]:
+        found = {}
+        for series in await self._store.read(
+            measurement,
+            WRITTEN_MS,
+            where={"site": self._site.id},
+            start_ms=span[0],
+            end_ms=span[1],
+        ):
+            times, values = series.times_ms.tolist(), series.values.tolist()
+            for time_ms, written_ms in zip(times, values, strict=True):
+                found[series.tags["meter"], time_ms] = written_ms
+        return found

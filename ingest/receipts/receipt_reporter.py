@@ -1,0 +1,89 @@
+"""Record which batches came in, and write the series `receipt`.
+
+Law: nothing waits for it. What can't be recorded is said once, and shows as a gap that is none.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from ingest.quarantine.quarantine_entry import AgentAccount
+from ingest.quarantine.quarantine_file import Quarantine
+from ingest.receipts.receipt_file import ReceiptFile, SeenBatches
+from ingest.receipts.sequence_ranges import BootSequence
+from jieneng.clock import Clock
+from jieneng.metering.errors import QuarantineUnavailable
+from jieneng.metering.schema import Point, receipt_point
+from jieneng.observe import Log, LoggedFault
+
+#: Time between two points of an agent [s].
+_REPORT_S: Final = 60.0
+#: Time to the first points, so that a copy that has just started is seen [s].
+_FIRST_S: Final = 1.0
+
+
+class ReceiptReporter:
+    """Records batches, and reports them of each agent.
+
+    Args:
+        site: id of the site.
+        receipts: the file of the batches.
+        quarantine: the quarantine, whose accounts are reported too.
+        clock: clock of the ingest.
+        log: logger of the ingest.
+    """
+
+    def __init__(
+        self, site: str, receipts: ReceiptFile, quarantine: Quarantine, clock: Clock, log: Log
+    ) -> None:
+        self._site = site
+        self._receipts = receipts
+        self._quarantine = quarantine
+        self._clock = clock
+        self._fault = LoggedFault(log, "batches that came in can't be recorded")
+
+    async def record(self, seen: SeenBatches) -> None:
+        """Remember batches that came in."""
+        try:
+            await asyncio.to_thread(self._receipts.add, seen, self._clock.now_ms())
+        except QuarantineUnavailable as error:
+            self._fault.report(error)
+        else:
+            self._fault.clear()
+
+    async def run(self, write: Callable[[list[Point]], None]) -> None:
+        """Hand over a point of each agent now and then, until cancelled."""
+        await asyncio.sleep(_FIRST_S)
+        while True:
+            try:
+                points = await asyncio.to_thread(self._points)
+            except QuarantineUnavailable as error:
+                self._fault.report(error)
+            else:
+                if points:
+                    write(points)
+            await asyncio.sleep(_REPORT_S)
+
+    def _points(self) -> list[Point]:
+        machine = self._receipts.machine()
+        if not machine:
+            return []
+        newest = {one.agent: one for one in self._receipts.sequences()}
+        accounts = self._quarantine.accounts()
+        return [
+            self._point(agent, machine, accounts.get(agent, AgentAccount()), newest.get(agent))
+            for agent in sorted({*newest, *accounts})
+        ]
+
+    def _point(
+        self, agent: str, machine: str, account: AgentAccount, sequence: BootSequence | None
+    ) -> Point:
+        counts = {"held": account.held, "replayed": account.replayed, "dropped": account.dropped}
+        if sequence is not None:
+            counts |= {
+                "first": sequence.ranges[0][0],
+                "last": sequence.ranges[-1][1],
+                "missing": sequence.missing,
+            }
+        boot = sequence.boot if sequence else None
+        return receipt_point(self._site, agent, machine, counts, self._clock.now_ms(), boot=boot)

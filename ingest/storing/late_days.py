@@ -1,0 +1,64 @@
+"""Mark the local days whose readings are written late, so that their consumption is computed anew.
+
+Laws:
+
+1. A reading that is written more than six hours after its time marks its meter's local day, in the
+   same write. Newer ones need no mark: the analytics computes yesterday and today all the time.
+2. A mark is a point of the day's meter, so marks of any copy at any time replace each other. Its
+   field is the time of the write: a day that is written again is marked again.
+3. No copy has to know what others have written: a mark depends on the reading and the clock alone.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from jieneng.clock import Clock
+from jieneng.metering.quantities import MEDIA
+from jieneng.metering.schema import INTERVAL, Point, late_day_point
+from jieneng.metering.site import Site
+
+#: Age from which a reading is late [ms].
+LATE_MS: Final = 6 * 3_600_000
+#: All zones keep one offset, and one date, within a quarter of an hour [ms].
+_QUARTER_MS: Final = 900_000
+
+_READINGS: Final = frozenset({*MEDIA, INTERVAL})
+
+
+class LateDays:
+    """Marks the days of late readings of a site.
+
+    Args:
+        site: the site.
+        clock: the clock.
+    """
+
+    def __init__(self, site: Site, clock: Clock) -> None:
+        self._site = site.id
+        self._zone = site.zone
+        self._clock = clock
+
+    def marks(self, points: Iterable[Point]) -> list[Point]:
+        """Return a mark for each day and meter with late readings among points to be written."""
+        now_ms = self._clock.now_ms()
+        late_ms = now_ms - LATE_MS
+        days = {
+            (dict(point.tags)["meter"], _midnight_ms(point.time_ms // _QUARTER_MS, self._zone))
+            for point in points
+            if point.time_ms < late_ms and point.measurement in _READINGS
+        }
+        return [
+            late_day_point(self._site, meter, midnight_ms, now_ms)
+            for meter, midnight_ms in sorted(days)
+        ]
+
+
+@lru_cache(maxsize=65536)
+def _midnight_ms(quarter: int, zone: ZoneInfo) -> int:
+    """Return the begin of the local day of a quarter of an hour, counted from 1970 [UTC, ms]."""
+    day = datetime.fromtimestamp(quarter * _QUARTER_MS / 1000, zone).date()
+    midnight = datetime(day.year, day.month, day.day, tzinfo=zone)
+    return round(midnight.astimezone(UTC).timestamp() * 1000)

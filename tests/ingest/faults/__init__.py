@@ -1,0 +1,1 @@
+"""Tests of ingest that kill, repeat and flood, and count."""
