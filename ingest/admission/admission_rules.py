@@ -11,6 +11,8 @@ Rows that an honest agent can meet, and why they are there all the same:
 - `unknown_meter`, `other_agent`, `quantity`, `before_installed`: an agent reads its files again on
   SIGHUP, and the ingest may have older ones. So the ingest reads its own again before it believes
   one of these (`current_checker`).
+- `quantity`: an agent of a later version may send a quantity that is not known here at all. Its
+  samples wait for the ingest's update; the other samples of the batch are stored.
 - `future`: an agent's clock may be years ahead. Its points would be the latest of the meter until
   then, and nothing behind them would be seen. A day leaves room for a wrong time zone.
   While the ingest's own clock is not set, nothing is refused for it.
@@ -123,7 +125,7 @@ def refusal(case: SampleCase) -> str | None:
 def detail(sample: Sample) -> str:
     """Return what a person needs to find a refused sample."""
     moment = datetime.fromtimestamp(sample.time_ms / 1000, UTC)
-    names = " ".join(sample.quantities)[:100]
+    names = " ".join(sample.quantities)[:100].encode("unicode_escape").decode()
     return f"meter {sample.meter[:64]}, {moment:%Y-%m-%dT%H:%M:%SZ}, {names}"
 
 

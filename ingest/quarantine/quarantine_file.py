@@ -293,12 +293,12 @@ def _not_held(db: sqlite3.Connection, items: Sequence[QuarantineItem]) -> list[Q
 
 def _samples(payload: bytes) -> tuple[Sample, ...]:
     try:
-        return mqtt_messages.decode_batch(payload).samples
+        return mqtt_messages.decode_batch(payload, any_quantity=True).samples
     except WireError:
         return ()
 
 
 def _with_samples(item: QuarantineItem, samples: tuple[Sample, ...]) -> QuarantineItem:
-    batch = mqtt_messages.decode_batch(item.payload)
+    batch = mqtt_messages.decode_batch(item.payload, any_quantity=True)
     payload = mqtt_messages.encode_batch(msgspec.structs.replace(batch, samples=samples))
     return msgspec.structs.replace(item, payload=payload, size=len(payload), samples=len(samples))
