@@ -24,7 +24,7 @@ _UNHEARD: Final = "no ingest is connected to the broker"
 
 
 class Delivery:
-    """What became of the batches that were published.
+    """Record of what became of the batches that were published.
 
     Attributes:
         unacknowledged_since_s: time since which nothing was acknowledged; None: all is well.
