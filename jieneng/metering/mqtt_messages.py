@@ -111,6 +111,7 @@ class _StatusForm(msgspec.Struct, forbid_unknown_fields=True):
     clock_ok: bool = True
     clock_jumps: _Count = 0
     bus_load: dict[str, _Span] = {}
+    unacknowledged_s: _Span = 0.0
 
 
 class _Version(msgspec.Struct):
