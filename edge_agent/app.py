@@ -121,7 +121,7 @@ async def run(
             health=health,
         )
         registry = AgentMetrics(health, bus_load(), buses, spool, publisher).registry()
-        async with observe.serving_metrics(settings.metrics, registry, log):
+        async with observe.serving_metrics(settings.metrics, registry, log, publisher.faults):
             log.info("agent started", spool=str(file), pending=spool.counts.pending)
             async with asyncio.TaskGroup() as services:
                 services.create_task(writer.run(), name="writer")

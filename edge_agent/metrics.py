@@ -70,6 +70,11 @@ class AgentMetrics(Collector):
             ("jieneng_edge_spool_pending", "samples on the disk, not yet stored", spool.pending),
             ("jieneng_edge_spool_bytes", "payload bytes on the disk", spool.size_bytes),
             ("jieneng_edge_spool_age_seconds", "age of the oldest batch there", self._spool.age_s),
+            (
+                "jieneng_edge_unacknowledged_seconds",
+                "time since which batches were published and none was acknowledged",
+                self._publisher.unacknowledged_s(),
+            ),
             ("jieneng_edge_broker_connected", "1 while connected", sent.connected),
         )
         for name, text, value in gauges:

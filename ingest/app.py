@@ -54,7 +54,12 @@ async def run(folder: SiteFolder, settings: IngestSettings, clock: Clock) -> Non
         with suppress(StoreUnavailable):  # the first write logs it, and waits for the store
             await store.prepare()
         async with (
-            observe.serving_metrics(settings.metrics, metrics.registry, log, writer.faults),
+            observe.serving_metrics(
+                settings.metrics,
+                metrics.registry,
+                log,
+                lambda: [*writer.faults(), *receiver.faults()],
+            ),
             asyncio.TaskGroup() as tasks,
         ):
             tasks.create_task(writer.watch(batcher.retry_postponed), name="quarantine")

@@ -61,6 +61,7 @@ class AgentLedger(msgspec.Struct, frozen=True):
         quarantined: samples of these that the ingest set aside on its disk.
         pending: samples of these that wait in the spool.
         dropped: samples of these that were dropped.
+        unacknowledged_s: time for which the agent published and nothing was acknowledged [s].
         set_aside: what became of the quarantined ones.
     """
 
@@ -72,6 +73,7 @@ class AgentLedger(msgspec.Struct, frozen=True):
     quarantined: int
     pending: int
     dropped: int
+    unacknowledged_s: float = 0.0
     set_aside: AgentAccount = AgentAccount()
 
     @property
@@ -115,7 +117,10 @@ async def latest_ledgers(
         field: await _last(store, LEDGER, field, site, start_ms, end_ms) for field in _FIELDS
     }
     set_aside = await _set_aside(store, site, (start_ms, end_ms), machine, accounts or {})
-    online = await _last(store, AGENT, "online", site, start_ms, end_ms)
+    online, silence = [
+        await _last(store, AGENT, field, site, start_ms, end_ms)
+        for field in ("online", "unacknowledged_s")
+    ]
     found = []
     for agent, (time_ms, _) in sorted(counts_by_field["read"].items()):
         # A store that an earlier version wrote has no set-aside samples: they counted as stored.
@@ -123,12 +128,14 @@ async def latest_ledgers(
             field: round(counts_by_field[field].get(agent, (time_ms, 0.0))[1]) for field in _FIELDS
         }
         state = bool(online[agent][1]) if agent in online else None
+        _, unacknowledged_s = silence.get(agent, (time_ms, 0.0))
         found.append(
             AgentLedger(
                 agent=agent,
                 time_ms=time_ms,
                 online=state,
                 **counts,
+                unacknowledged_s=unacknowledged_s,
                 set_aside=set_aside.get(agent, AgentAccount()),
             )
         )

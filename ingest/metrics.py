@@ -71,6 +71,12 @@ class Metrics:
         self.store_up = Gauge(
             "jieneng_ingest_store_up", "1 if the last write succeeded.", registry=self.registry
         )
+        self.subscription_up = Gauge(
+            "jieneng_ingest_subscription_up",
+            "0 while the broker passes neither batches nor probes to the subscription.",
+            registry=self.registry,
+        )
+        self.subscription_up.set(1)
         self.broker_up = Gauge(
             "jieneng_ingest_broker_up", "1 while connected.", registry=self.registry
         )

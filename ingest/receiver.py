@@ -9,6 +9,7 @@ Laws:
 - Nothing is received or sent with more than QoS 0: a message that is lost costs one repetition, a
   PUBACK for each message would cost as much as its check. The broker drops what a subscriber is too
   slow for with QoS 1 as well.
+- A broker that connects and passes nothing on is found out by probes (`subscription_probe`).
 """
 
 import asyncio
@@ -23,11 +24,14 @@ from ingest.backoff import backoff_s
 from ingest.metrics import Metrics
 from ingest.settings import IngestSettings
 from ingest.storing.batcher import Batcher
+from ingest.subscription_probe import SubscriptionProbe
 from jieneng import broker
 from jieneng.broker import Client
+from jieneng.broker_faults import BrokerFaults
 from jieneng.metering import mqtt_messages
+from jieneng.metering.errors import ConfigError
 from jieneng.metering.reading import Ack
-from jieneng.observe import Log, LoggedFault
+from jieneng.observe import Log
 
 
 class Receiver:
@@ -41,17 +45,33 @@ class Receiver:
         self._identifier = f"jieneng-ingest-{site}-{secrets.token_hex(4)}"
         self._client: Client | None = None
         self._failures = 0
-        self._fault = LoggedFault(log, "broker can't be reached", host=settings.broker.host)
+        self._end_code: int | None = None  # with which the broker ended the last connection
+        batches = mqtt_messages.topic(site, "+", "batch")
+        shared = settings.subscription
+        self._batch_filter = f"$share/{shared.group}/{batches}" if shared.share else batches
+        self._faults = BrokerFaults(log, settings.broker.host, self._identifier)
+        self._probe = SubscriptionProbe(
+            site,
+            self._identifier,
+            settings.subscription,
+            subscription=self._batch_filter,
+            metrics=metrics,
+            log=log,
+        )
+
+    def faults(self) -> list[str]:
+        """Return what stops messages from arriving now, in sentences."""
+        return [*self._faults.texts(), *self._probe.faults()]
 
     async def run(self, checker: CurrentChecker, batcher: Batcher) -> None:
         """Receive until cancelled; connect again whenever the connection is lost."""
         while True:
             try:
                 await broker.cancellable(self._connection(checker, batcher))
-            except (aiomqtt.MqttError, OSError) as error:
-                self._fault.report(error)
+            except* (aiomqtt.MqttError, OSError, ConfigError) as errors:
+                self._faults.report(broker.first_error(errors), self._end_code)
             finally:
-                self._client = None
+                self._client, self._end_code = None, None
                 self._metrics.broker_up.set(0)
             self._failures += 1
             await asyncio.sleep(backoff_s(self._failures))
@@ -73,26 +93,30 @@ class Receiver:
     async def _connection(self, checker: CurrentChecker, batcher: Batcher) -> None:
         async with broker.client(self._settings.broker, self._identifier) as client:
             self._client = client
-            for topic in self._topics():
-                await client.subscribe_or_raise(topic, qos=0)
-            self._failures = 0
-            self._fault.clear()
-            self._metrics.broker_up.set(1)
-            self._log.info("receiving", site=self._site, share=self._settings.subscription.share)
+            try:
+                await self._receive(client, checker, batcher)
+            finally:
+                self._end_code = client.end_code
 
-            count = cache(self._metrics.received.labels)
-
-            def handle(topic: str, payload: bytes) -> None:
-                count(batcher.add(checker.check(topic, payload))).inc()
-
-            await client.receive(handle)
-
-    def _topics(self) -> tuple[str, str]:
+    async def _receive(self, client: Client, checker: CurrentChecker, batcher: Batcher) -> None:
         # Every copy receives every status: brokers send no retained message to a shared
         # subscription, and writing the same ledger twice is harmless.
-        batch = mqtt_messages.topic(self._site, "+", "batch")
-        shared = self._settings.subscription
-        return (
-            f"$share/{shared.group}/{batch}" if shared.share else batch,
-            mqtt_messages.topic(self._site, "+", "status"),
-        )
+        for topic in (self._batch_filter, mqtt_messages.topic(self._site, "+", "status")):
+            await client.subscribe_or_raise(topic, qos=0)
+        # Refused, a single copy still hears its own probes.
+        await client.subscribe(self._probe.ack_topic, qos=0)
+        self._failures = 0
+        self._faults.clear()
+        self._metrics.broker_up.set(1)
+        self._log.info("receiving", site=self._site, share=self._settings.subscription.share)
+
+        count = cache(self._metrics.received.labels)
+        probe = self._probe
+
+        def handle(topic: str, payload: bytes) -> None:
+            if not probe.take(client, topic, payload):
+                count(batcher.add(checker.check(topic, payload))).inc()
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(probe.run(client), name="probe")
+            await client.receive(handle)

@@ -20,10 +20,13 @@ class SubscriptionSettings(msgspec.Struct, frozen=True, kw_only=True):
         share: True if each batch goes to only one of the running copies. False for a broker without
             shared subscriptions, such as the embedded one; a second copy then repeats all work.
         group: name of the copies that share; copies for another store are another group.
+        probe_interval_s: time without a batch after which the ingest publishes a probe to itself,
+            and time that this may take to come back [s].
     """
 
     share: bool = True
     group: Id = "ingest"
+    probe_interval_s: Annotated[float, Meta(gt=0, le=3600)] = 30.0
 
 
 class BatchSettings(msgspec.Struct, frozen=True, kw_only=True):

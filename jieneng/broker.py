@@ -66,6 +66,7 @@ _REASONS: Final = {
     0x9E: "it knows no shared subscriptions",
     0x9F: "too many connections are made",
 }
+_LOST: Final = "the connection was lost"
 _T = TypeVar("_T")
 
 _speak_old_version: Final[set[tuple[str, int]]] = set()  # brokers that refused MQTT 5
@@ -136,6 +137,7 @@ class Client(aiomqtt.Client):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._deliveries: dict[int, asyncio.Future[int]] = {}
+        self._is_lost = False
         self._handler: Callable[[str, bytes], None] | None = None
 
     def max_payload_bytes(self, topic: str) -> float:
@@ -144,20 +146,32 @@ class Client(aiomqtt.Client):
             return math.inf
         return self.max_packet_bytes - _PACKET_HEAD_BYTES - len(topic.encode())
 
-    async def deliver(self, topic: str, payload: bytes) -> int:
+    async def deliver(
+        self, topic: str, payload: bytes, *, retain: bool = False, timeout_s: float | None = None
+    ) -> int:
         """Publish with QoS 1, and return the reason code with which the broker answers.
 
         In MQTT 3.1.1 that is always 0: the broker can't say there that it drops a message.
+
+        Args:
+            topic: the topic.
+            payload: the message.
+            retain: True if the broker is to keep it for later subscribers.
+            timeout_s: longest wait for the answer; None: `timeout_s` of the settings.
         """
-        info = self._client.publish(topic, payload, qos=1)
+        info = self._client.publish(topic, payload, qos=1, retain=retain)
         if info.rc != 0:
-            raise aiomqtt.MqttCodeError(info.rc, "could not publish message")
+            raise aiomqtt.MqttError(_LOST)
         answer = self._loop.create_future()
         self._deliveries[info.mid] = answer
         try:
-            return await self._wait_for(answer, None)
+            return await self._wait_for(answer, timeout_s)
         finally:
             del self._deliveries[info.mid]
+
+    def send(self, topic: str, payload: bytes) -> None:
+        """Publish with QoS 0: whether it arrives is not known."""
+        self._client.publish(topic, payload, qos=0)
 
     async def receive(self, handler: Callable[[str, bytes], None]) -> NoReturn:
         """Hand topic and payload of each message to a function, until the connection ends.
@@ -172,7 +186,7 @@ class Client(aiomqtt.Client):
             message = self._queue.get_nowait()
             handler(message.topic.value, _bytes(message.payload))
         await asyncio.wait([self._disconnected])
-        raise aiomqtt.MqttError("the connection has ended") from self._disconnected.exception()
+        raise aiomqtt.MqttError(_LOST) from self._disconnected.exception()
 
     async def subscribe_or_raise(self, topic: str, qos: int = 1) -> None:
         """Subscribe; a subscription that the broker refuses is an error."""
@@ -197,11 +211,6 @@ class Client(aiomqtt.Client):
         else:
             self._handler(message.topic, message.payload)
 
-    def _on_socket_open(self, client: Any, userdata: Any, sock: Any) -> None:
-        if not isinstance(sock, ssl.SSLSocket):  # which reads ahead by itself
-            client._sock = ReadAheadSocket(sock)  # noqa: SLF001 - paho offers no other way
-        super()._on_socket_open(client, userdata, sock)
-
     def _on_connect(
         self, client: Any, userdata: Any, flags: Any, reason_code: Any, properties: Any = None
     ) -> None:
@@ -216,6 +225,18 @@ class Client(aiomqtt.Client):
         if not self._connected.done():
             self._connected.set_exception(_ClosedUnanswered("the broker closes the connection"))
         super()._on_disconnect(client, userdata, flags, reason_code, properties)
+        self._fail_calls()
+
+    def _fail_calls(self) -> None:
+        """End what waits for the broker: without a connection it would wait for the time-out."""
+        self._is_lost = True
+        calls: list[asyncio.Future[Any]] = [
+            *self._deliveries.values(),
+            *self._pending_subscribes.values(),
+        ]
+        for call in calls:
+            if not call.done():
+                call.set_exception(aiomqtt.MqttError(_LOST))
 
     def _on_publish(
         self, client: Any, userdata: Any, mid: int, reason_code: Any, properties: Any
@@ -226,13 +247,61 @@ class Client(aiomqtt.Client):
         elif not answer.done():
             answer.set_result(int(reason_code.value))
 
-    async def __aenter__(self) -> Self:
-        """Connect; where that fails, leave no open connection behind."""
+    # aiomqtt looks up the number of a socket when it asks for a callback, and the loop uses it in
+    # its next turn. If the socket was closed in between, the number is nobody's or another's.
+
+    def _on_socket_open(self, client: Any, _userdata: Any, sock: Any) -> None:
+        if not isinstance(sock, ssl.SSLSocket):  # which reads ahead by itself
+            client._sock = ReadAheadSocket(sock)  # noqa: SLF001 - paho offers no other way
+
+        def begin() -> None:
+            if sock.fileno() >= 0:
+                self._loop.add_reader(sock.fileno(), self._work, self._read_all)
+                self._misc_task = self._loop.create_task(self._misc_loop())
+
+        self._loop.call_soon_threadsafe(begin)
+
+    def _on_socket_register_write(self, _client: Any, _userdata: Any, sock: Any) -> None:
+        def begin() -> None:
+            if sock.fileno() >= 0:
+                self._loop.add_writer(sock.fileno(), self._work, self._client.loop_write)
+
+        self._loop.call_soon_threadsafe(begin)
+
+    def _on_socket_unregister_write(self, _client: Any, _userdata: Any, sock: Any) -> None:
+        if sock.fileno() >= 0:
+            self._loop.remove_writer(sock.fileno())
+
+    def _read_all(self) -> None:
+        """Read what is there; TLS may hold more than the socket shows."""
+        while True:
+            self._client.loop_read()
+            sock: Any = self._client.socket()
+            if not (hasattr(sock, "pending") and sock.pending() > 0):
+                return
+
+    def _work(self, work: Callable[[], object]) -> None:
+        """Read or write; an error means that the connection is broken."""
         try:
-            return await super().__aenter__()
+            work()
+        except Exception as error:  # noqa: BLE001 - raised where the connection is used
+            if not self._disconnected.done():
+                self._disconnected.set_exception(error)
+            self._fail_calls()
+
+    async def __aenter__(self) -> Self:
+        """Connect; where that fails, leave no open connection behind.
+
+        A connection that is lost at once is none; aiomqtt forgets the loss.
+        """
+        try:
+            await super().__aenter__()
+            if self._is_lost:
+                raise aiomqtt.MqttError(_LOST)
         except BaseException:
             self._client._sock_close()  # noqa: SLF001 - aiomqtt leaves it open, paho has no other way
             raise
+        return self
 
     async def __aexit__(
         self,
@@ -306,6 +375,14 @@ def reason_text(code: int) -> str:
     return _REASONS.get(code, f"reason code {code:#04x}")
 
 
+def first_error(errors: BaseExceptionGroup[Exception]) -> BaseException:
+    """Return one error of nested groups: all of them tell of one lost connection."""
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
 def loss_text(error: BaseException, end_code: int | None) -> str:
     """Return why a connection was lost, or was never there.
 
@@ -316,7 +393,7 @@ def loss_text(error: BaseException, end_code: int | None) -> str:
     if end_code is not None:
         return f"it ended the connection: {reason_text(end_code)}"
     text = str(error)
-    return "the connection was lost" if text.startswith("Disconnected during") else text
+    return _LOST if text.startswith("Disconnected during") else text
 
 
 def is_refusal(code: int) -> bool:

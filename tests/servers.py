@@ -95,18 +95,24 @@ class Mosquitto(Server):
 
     Args:
         folder: for its configuration and its log.
-        lines: more lines of its configuration; `{folder}` stands for the folder.
+        lines: more lines of its configuration; those of access rules (`topic ...`) go into the
+            file `acl` in the folder.
     """
 
     def __init__(self, folder: Path, *lines: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
+        rules = [line for line in lines if line.startswith("topic ")]
+        others = [line for line in lines if line not in rules]
+        if rules:
+            (folder / "acl").write_text("\n".join(rules))
+            others.append(f"acl_file {folder}/acl")
         config = folder / "mosquitto.conf"
         config.write_text(
             f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence false\n"
             # None where root starts it: mosquitto would drop to a user who can't read the folder.
             + ("user root\n" if os.geteuid() == 0 else "")
-            + "".join(f"{line.format(folder=folder)}\n" for line in lines)
+            + "".join(f"{line}\n" for line in others)
         )
         super().__init__(
             [need("mosquitto"), "-c", str(config)],

@@ -145,6 +145,51 @@ async def test_a_broker_that_closes_at_once_is_an_error_at_once() -> None:
                 pass
 
 
+@asynccontextmanager
+async def scripted(*answers: bytes) -> AsyncIterator[int]:
+    """A broker that sends these packets after the first packet that comes, and then closes."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1000)
+        writer.write(b"".join(answers))
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+CONNACK, DISCONNECT = b"\x20\x03\x00\x00\x00", b"\xe0\x02\x8e\x00"
+
+
+async def test_the_reason_with_which_a_connection_ends_is_heard() -> None:
+    """As newer brokers than the one of these tests say it."""
+    async with scripted(CONNACK, DISCONNECT) as port, asyncio.timeout(PATIENCE_S):
+        settings = BrokerSettings(port=port, protocol="5", timeout_s=3600)
+        one = broker._new_client(settings, "test", aiomqtt.ProtocolVersion.V5, None)
+        with pytest.raises(aiomqtt.MqttError) as error:
+            async with one:
+                await one.subscribe_or_raise("t")
+    assert one.end_code == broker.TAKEN_OVER
+    assert "same client id" in broker.loss_text(error.value, one.end_code)
+
+
+async def test_a_connection_that_is_lost_at_once_ends_what_waits_for_it() -> None:
+    """Not after the time-out: an hour here."""
+    for _ in range(20):
+        async with scripted(CONNACK) as port, asyncio.timeout(PATIENCE_S):
+            settings = BrokerSettings(port=port, protocol="5", timeout_s=3600)
+            with pytest.raises(aiomqtt.MqttError):
+                await subscribe_and_publish(settings)
+
+
+async def subscribe_and_publish(settings: BrokerSettings) -> None:
+    async with client(settings, "test") as one:
+        await one.subscribe_or_raise("t")
+        await one.deliver("t", b"x")
+
+
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
 @pytest.mark.parametrize("qos", [0, 1])
 async def test_messages_of_all_sizes_are_handed_on_whole_and_in_order(

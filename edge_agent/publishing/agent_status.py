@@ -1,5 +1,7 @@
 """Compose the status message of an agent: its health, and the ledger of its spool."""
 
+from collections.abc import Callable
+
 import msgspec
 
 from edge_agent.health import AgentHealth
@@ -13,11 +15,19 @@ class AgentStatus:
     """The status of one run of an agent, at any moment."""
 
     def __init__(
-        self, spool: Spool, health: AgentHealth, clock: Clock, *, agent: str, boot: str
+        self,
+        spool: Spool,
+        health: AgentHealth,
+        clock: Clock,
+        unacknowledged_s: Callable[[], float],
+        *,
+        agent: str,
+        boot: str,
     ) -> None:
         self._spool = spool
         self._health = health
         self._clock = clock
+        self._unacknowledged_s = unacknowledged_s
         self._agent = agent
         self._boot = boot
 
@@ -35,6 +45,7 @@ class AgentStatus:
             clock_ok=clock_trust.is_trusted,
             clock_jumps=clock_trust.jumps,
             bus_load=health.bus_load.measure(),
+            unacknowledged_s=self._unacknowledged_s(),
         )
 
     def _ledger(self, *, online: bool) -> Status:

@@ -1,8 +1,12 @@
-"""Say which samples a site does not admit: a row a reason. Pure.
+"""Say which messages and samples a site does not admit: a row a reason. Pure.
+
+What a reason means and how it is mended stands in `quarantine_reasons`, a row a code. The form of a
+message (topic, size, JSON, version, layout, time) is checked by `mqtt_messages`.
 
 Laws:
 
-1. A sample is refused for the first row that refuses it, and no other sample with it.
+1. A message is refused for the first row that refuses it. So is a sample, and no other sample with
+   it.
 2. A refusal is never final: the sample is quarantined with its reason, and a replay takes these
    rules as they are then.
 
@@ -11,6 +15,8 @@ Rows that an honest agent can meet, and why they are there all the same:
 - `unknown_meter`, `other_agent`, `quantity`, `before_installed`: an agent reads its files again on
   SIGHUP, and the ingest may have older ones. So the ingest reads its own again before it believes
   one of these (`current_checker`).
+- `quantity`: an agent of a later version may send a quantity that is not known here at all. Its
+  samples wait for the ingest's update; the other samples of the batch are stored.
 - `future`: an agent's clock may be years ahead. Its points would be the latest of the meter until
   then, and nothing behind them would be seen. A day leaves room for a wrong time zone.
   While the ingest's own clock is not set, nothing is refused for it.
@@ -23,11 +29,12 @@ out of range (`form`), and what is unknown is null.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final, NamedTuple, TypeAlias
 
 from jieneng.metering.catalog.meter_model import Model
+from jieneng.metering.errors import WireError
 from jieneng.metering.quantities import QUANTITIES, Medium
 from jieneng.metering.reading import Sample
 from jieneng.metering.site import Meter, Site
@@ -62,6 +69,38 @@ class MeterFacts:
         if len(self.admitted) >= _MAX_LAYOUTS:
             self.admitted.clear()
         self.admitted.add(layout)
+
+
+class MessageCase(NamedTuple):
+    """The sender of a message, and what the site knows.
+
+    Attributes:
+        site: site of the topic.
+        agent: agent of the topic.
+        sender: agent that the payload names; None before it is read.
+        own_site: the site.
+        agents: agents that its buses name.
+    """
+
+    site: str
+    agent: str
+    sender: str | None
+    own_site: str
+    agents: Container[str]
+
+
+class MessageRule(NamedTuple):
+    """A row: the code of the reason (`quarantine_reasons`), and the test."""
+
+    code: str
+    refuses: Callable[[MessageCase], bool]
+
+
+MESSAGE_RULES: Final = (
+    MessageRule("other_site", lambda case: case.site != case.own_site),
+    MessageRule("unknown_agent", lambda case: case.agent not in case.agents),
+    MessageRule("other_agent", lambda case: case.sender not in {None, case.agent}),
+)
 
 
 class SampleCase(NamedTuple):
@@ -115,6 +154,23 @@ SITE_REASONS: Final = frozenset(
 AgentMeters: TypeAlias = Mapping[str, Mapping[str, MeterFacts]]
 
 
+def require_admitted(case: MessageCase) -> None:
+    """Check a message's sender.
+
+    Raises:
+        WireError: with the code of the first row that refuses it.
+    """
+    for rule in MESSAGE_RULES:
+        if rule.refuses(case):
+            raise WireError(
+                rule.code,
+                "site {site}, agent {agent}, sent by {sender}",
+                site=case.site[:64],
+                agent=case.agent[:64],
+                sender=(case.sender or "-")[:64],
+            )
+
+
 def refusal(case: SampleCase) -> str | None:
     """Return the code of the first row that refuses a sample; None if it is admitted."""
     return next((rule.code for rule in SAMPLE_RULES if rule.refuses(case)), None)
@@ -123,13 +179,15 @@ def refusal(case: SampleCase) -> str | None:
 def detail(sample: Sample) -> str:
     """Return what a person needs to find a refused sample."""
     moment = datetime.fromtimestamp(sample.time_ms / 1000, UTC)
-    names = " ".join(sample.quantities)[:100]
+    names = " ".join(sample.quantities)[:100].encode("unicode_escape").decode()
     return f"meter {sample.meter[:64]}, {moment:%Y-%m-%dT%H:%M:%SZ}, {names}"
 
 
 def second_values(samples: Sequence[Sample]) -> frozenset[int]:
     """Return the index of each sample that contradicts an earlier one of its meter and time."""
-    if len({(sample.meter, sample.time_ms) for sample in samples}) == len(samples):
+    if len(samples) == 1 or len({(sample.meter, sample.time_ms) for sample in samples}) == len(
+        samples
+    ):
         return frozenset()
     found: set[int] = set()
     values: dict[tuple[str, int], dict[str, float]] = {}

@@ -10,6 +10,8 @@ Laws:
 3. A batch waits here at most once, however often it arrives while the store is away.
 4. A batch that can't be acknowledged yet is not kept: it holds no place that others need. Its
    repetitions are dropped unread until it is due again.
+5. A message with which every write fails stops no other: after a failure less is written at a time,
+   and what fails alone while others pass is treated as law 4 says.
 
 Delays are real seconds: a database knows no simulated clock.
 """
@@ -25,6 +27,7 @@ from ingest.quarantine.quarantine_entry import QuarantineItem
 from ingest.settings import BatchSettings
 from ingest.storing.acknowledgement import Settlement, acks, settle
 from ingest.storing.point_writer import PointWriter
+from ingest.storing.portion import Portion
 from ingest.storing.postponed import BatchKey, Postponed
 from jieneng.metering.errors import StoreUnavailable
 from jieneng.metering.reading import Ack
@@ -76,6 +79,7 @@ class Batcher:
         self._record_seen = record_seen
         self._metrics = metrics
         self._postponed = Postponed(asyncio.get_running_loop().time, retry_s)
+        self._portion = Portion()
         self._waiting: list[CheckedMessage] = []
         self._weight = 0  # of waiting messages and of those being written [points]
         self._waiting_weight = 0
@@ -126,21 +130,39 @@ class Batcher:
         failures = 0
         while True:
             await self._wait_until_due()
-            batch, self._waiting = self._waiting, []
-            self._waiting_weight = 0
+            batch = self._take()
             try:
                 written = await self._points.write([p for one in batch for p in one.points])
             except StoreUnavailable:
-                # What arrives meanwhile is written with it: the store may refuse all of this.
-                self._waiting[:0] = batch
-                self._waiting_weight += sum(map(_weight, batch))
+                self._put_back(batch)
                 failures += 1
                 await asyncio.sleep(backoff_s(failures))
                 continue
             failures = 0
+            self._portion.succeeded(is_all=not self._waiting)
             await self._finish(settle(batch, written.refused, written.undecided))
-            self._add_weight(-sum(map(_weight, batch)))
-            self._keys.difference_update(filter(None, map(_key, batch)))
+            self._forget(batch)
+
+    def _take(self) -> list[CheckedMessage]:
+        """Take the waiting messages that are to be written now."""
+        count = self._portion.size(len(self._waiting))
+        batch, self._waiting = self._waiting[:count], self._waiting[count:]
+        self._waiting_weight -= sum(map(_weight, batch))
+        return batch
+
+    def _put_back(self, batch: Sequence[CheckedMessage]) -> None:
+        """Let messages wait that could not be written; others have their turn first."""
+        if self._portion.failed(len(batch)):
+            for key in filter(None, map(_key, batch)):
+                self._postponed.postpone(key)
+            self._forget(batch)
+        else:
+            self._waiting += batch
+            self._waiting_weight += sum(map(_weight, batch))
+
+    def _forget(self, batch: Sequence[CheckedMessage]) -> None:
+        self._add_weight(-sum(map(_weight, batch)))
+        self._keys.difference_update(filter(None, map(_key, batch)))
 
     async def _wait_until_due(self) -> None:
         """Return once enough points wait, or the oldest message has waited long enough."""
@@ -164,7 +186,7 @@ class Batcher:
             taken = await self._write_quarantine([one.items for one in aside], others)
             unsafe += [one for one, is_taken in zip(aside, taken, strict=True) if not is_taken]
         not_safe = set(map(id, unsafe))
-        for one in settled:
+        for one in settled if not_safe or len(self._postponed) else ():
             if (key := _key(one.message)) is not None:
                 if id(one) in not_safe:
                     self._postponed.postpone(key)

@@ -4,21 +4,26 @@ Laws:
 
 - A refusal of a reading in words that nobody knows is believed only as `suspects` says. Until then
   the reading is undecided: neither stored nor refused.
+- A refusal that was believed stays so: the batch of the point may have to wait for others.
 - Other points hold up nobody: a refusal of theirs is believed at once.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Final
 
 import msgspec
 
 from ingest.metrics import Metrics
 from ingest.storing.late_days import LateDays
-from ingest.storing.suspects import Suspects
+from ingest.storing.suspects import PointKey, Suspects, point_key
 from jieneng.metering.errors import StoreUnavailable
 from jieneng.metering.quantities import MEDIA
 from jieneng.metering.schema import Point
 from jieneng.observe import Log, LoggedFault, SevereFault
 from jieneng.storage import RejectedPoint, Store, WriteResult
+
+#: Refusals that are remembered.
+_MOST_BELIEVED: Final = 20_000
 
 
 class WrittenPoints(msgspec.Struct, frozen=True):
@@ -56,6 +61,8 @@ class PointWriter:
         self._store = store
         self._late_days = late_days
         self._suspects = Suspects(now_s)
+        #: Code and words of each refusal in unknown words that was believed.
+        self._believed: dict[PointKey, tuple[str, str]] = {}
         self._metrics = metrics
         self._fault = LoggedFault(log, "store unavailable")
         self._mark_fault = SevereFault(log, "late days can't be marked")
@@ -72,22 +79,43 @@ class PointWriter:
             StoreUnavailable: nothing is known of any of the points; write them again.
         """
         due: Sequence[int] = range(len(points))
-        if len(self._suspects):
-            due = [i for i, point in enumerate(points) if self._suspects.is_due(point)]
+        known: list[RejectedPoint] = []
+        if len(self._suspects) or self._believed:
+            known = [
+                RejectedPoint(i, point, *found)
+                for i, point in enumerate(points)
+                if (found := self._believed.get(point_key(point)))
+            ]
+            settled = {one.index for one in known}
+            due = [
+                i
+                for i, point in enumerate(points)
+                if i not in settled and self._suspects.is_due(point)
+            ]
         if not due:
-            return WrittenPoints(undecided=frozenset(range(len(points))))
+            undecided = set(range(len(points))).difference(one.index for one in known)
+            return WrittenPoints(tuple(known), frozenset(undecided))
         result = await self._write(points if len(due) == len(points) else [points[i] for i in due])
         unclear = [one for one in result.unclear if one.point.measurement in MEDIA]
         others = [one for one in result.unclear if one.point.measurement not in MEDIA]
-        refused = [*result.rejected, *others, *self._suspects.add(unclear)]
+        believed = self._suspects.add(unclear)
+        self._remember(believed)
+        refused = [*result.rejected, *others, *believed]
         self._metrics.points.labels("rejected").inc(len(refused))
         undecided = {due[one.index] for one in unclear}
         undecided -= {due[one.index] for one in refused}
+        if len(due) < len(points):
+            undecided |= set(range(len(points))).difference(due, (one.index for one in known))
         if len(self._suspects):
-            undecided |= set(range(len(points))).difference(due)
             gone = {due[one.index] for one in result.not_stored}
             self._suspects.forget(points[i] for i in due if i not in gone)
-        return WrittenPoints(tuple(_renumbered(refused, due)), frozenset(undecided))
+        return WrittenPoints((*known, *_renumbered(refused, due)), frozenset(undecided))
+
+    def _remember(self, believed: Iterable[RejectedPoint]) -> None:
+        for one in believed:
+            if len(self._believed) >= _MOST_BELIEVED:
+                del self._believed[next(iter(self._believed))]
+            self._believed[point_key(one.point)] = (one.code, one.reason)
 
     async def _write(self, points: Sequence[Point]) -> WriteResult:
         """Write points and the marks of their days. Return what became of the points."""

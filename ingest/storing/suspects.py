@@ -44,7 +44,7 @@ PAUSE_S: Final = SPAN_S / (TIMES - 1)
 FORGOTTEN_AFTER_S: Final = 86_400.0
 
 #: Measurement, tags, time and names of the fields.
-_Key: TypeAlias = tuple[str, tuple[tuple[str, str], ...], int, tuple[str, ...]]
+PointKey: TypeAlias = tuple[str, tuple[tuple[str, str], ...], int, tuple[str, ...]]
 
 
 class _Suspect(msgspec.Struct):
@@ -65,7 +65,7 @@ class Suspects:
         """
         self._now_s = now_s
         self._most = most
-        self._suspects: dict[_Key, _Suspect] = {}
+        self._suspects: dict[PointKey, _Suspect] = {}
 
     def __len__(self) -> int:
         return len(self._suspects)
@@ -74,7 +74,7 @@ class Suspects:
         """Return True unless the point was refused less than half an hour ago."""
         if not self._suspects:
             return True
-        suspect = self._suspects.get(_key(point))
+        suspect = self._suspects.get(point_key(point))
         return suspect is None or self._now_s() - suspect.last_s >= PAUSE_S
 
     def add(self, unclear: Iterable[RejectedPoint]) -> list[RejectedPoint]:
@@ -84,7 +84,7 @@ class Suspects:
         for refused in unclear:
             if refused.code != UNCLEAR:
                 continue
-            key = _key(refused.point)
+            key = point_key(refused.point)
             suspect = self._suspects.get(key)
             if suspect is None:
                 if self._has_room(now_s):
@@ -101,7 +101,7 @@ class Suspects:
         """Clear points of suspicion, because they are stored or set aside."""
         if self._suspects:
             for point in stored:
-                self._suspects.pop(_key(point), None)
+                self._suspects.pop(point_key(point), None)
 
     def _has_room(self, now_s: float) -> bool:
         if len(self._suspects) >= self._most:
@@ -111,7 +111,8 @@ class Suspects:
         return len(self._suspects) < self._most
 
 
-def _key(point: Point) -> _Key:
+def point_key(point: Point) -> PointKey:
+    """Return the identity of a point: a later value of it is the same point."""
     return (
         point.measurement,
         point.tags,

@@ -109,6 +109,12 @@ def _print_account(account: "AgentLedger") -> None:
             dropped=account.set_aside.dropped,
         )
         click.echo(f"{account.agent}: {what}")
+    if account.unacknowledged_s:
+        line = tr(
+            "published, and nothing acknowledged for {seconds:.0f} s: the log and /health of the "
+            "agent name likely causes"
+        )
+        click.echo(f"{account.agent}: {line.format(seconds=account.unacknowledged_s)}")
     if account.forgotten:
         line = tr("{count} samples that count as set aside are in no quarantine that is known here")
         click.echo(f"{account.agent}: {line.format(count=account.forgotten)}")

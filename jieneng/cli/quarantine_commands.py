@@ -335,7 +335,7 @@ def _payload_lines(opened: _Opened, payload: bytes) -> list[str]:
     from jieneng.metering import mqtt_messages
 
     try:
-        samples = mqtt_messages.decode_batch(payload).samples
+        samples = mqtt_messages.decode_batch(payload, any_quantity=True).samples
     except WireError:
         return [_printable(payload[:500].decode("utf-8", "backslashreplace"))]
     return [

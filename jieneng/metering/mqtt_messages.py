@@ -111,6 +111,7 @@ class _StatusForm(msgspec.Struct, forbid_unknown_fields=True):
     clock_ok: bool = True
     clock_jumps: _Count = 0
     bus_load: dict[str, _Span] = {}
+    unacknowledged_s: _Span = 0.0
 
 
 class _Version(msgspec.Struct):
@@ -153,8 +154,13 @@ def encode_batch(batch: Batch) -> bytes:
     return _encoder.encode(form)
 
 
-def decode_batch(payload: bytes) -> Batch:
+def decode_batch(payload: bytes, *, any_quantity: bool = False) -> Batch:
     """Return the batch of a payload.
+
+    Args:
+        payload: the payload.
+        any_quantity: True if names of quantities that are not known here are taken as they are: a
+            later version of the agent may have some, and its other samples are as good as ever.
 
     Raises:
         WireError: with `reason` one of `too_large`, `not_json`, `version`, `form`, `layout`,
@@ -163,7 +169,8 @@ def decode_batch(payload: bytes) -> Batch:
     form = _decode(_decode_batch, payload)
     if not form.samples and not form.polls:
         raise WireError("empty", "a batch without samples")
-    layouts = [_checked_layout(layout) for layout in form.layouts]
+    check = _layout_of_any if any_quantity else _checked_layout
+    layouts = [check(layout) for layout in form.layouts]
     return Batch(
         agent=form.agent,
         boot=form.boot,
@@ -249,6 +256,20 @@ def _checked_layout(layout: tuple[str, ...]) -> tuple[str, ...]:
     for name in layout:
         if name not in QUANTITIES:
             raise WireError("quantity", "unknown quantity {name}", name=name)
+    return _layout_without_repetition(layout)
+
+
+def _layout_of_any(layout: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a layout of any names. Only known ones are remembered: their number is bounded."""
+    try:
+        return _checked_layout(layout)
+    except WireError as error:
+        if error.reason != "quantity":
+            raise
+    return _layout_without_repetition(layout)
+
+
+def _layout_without_repetition(layout: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(layout)) != len(layout):
         raise WireError("layout", "a quantity stands twice in {layout}", layout=layout)
     return layout

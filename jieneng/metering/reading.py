@@ -111,6 +111,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
         clock_ok: True if its clock can be trusted.
         clock_jumps: jumps of the system's clock noticed since the start.
         bus_load: share of the time since the last status in which a bus was busy, by bus.
+        unacknowledged_s: time for which batches were published and none was acknowledged [s].
     """
 
     agent: str
@@ -128,3 +129,4 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     clock_ok: bool = True
     clock_jumps: int = 0
     bus_load: Mapping[str, float] = {}
+    unacknowledged_s: float = 0.0

@@ -14,7 +14,7 @@ interval (15min, hour, day) | the medium's consumption quantity, `coverage`, `es
 path, change_pct, coverage, estimated, `status` (text) |
 | poll | ingest | site, meter | `ok` (1 or 0), `duration_s`, `attempts` |
 | agent | ingest | site, agent | `online` (1 or 0), `boot` (text), `uptime_s`, `spool_bytes`, \
-`spool_age_s`, `clock_ok` (1 or 0), `clock_jumps` |
+`spool_age_s`, `clock_ok` (1 or 0), `clock_jumps`, `unacknowledged_s` |
 | bus | ingest | site, agent, bus | `load`: share of the time in which it was busy |
 | ledger | ingest | site, agent | read, stored, quarantined, pending, dropped |
 | receipt | ingest | site, agent, machine | held, replayed, dropped, `boot` (text), first, last, \
@@ -119,6 +119,7 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
                 "spool_age_s",
                 "clock_ok",
                 "clock_jumps",
+                "unacknowledged_s",
             )
         ),
         BUS: frozenset(("load",)),
@@ -259,6 +260,7 @@ def agent_point(site: str, status: Status, time_ms: int) -> Point:
             ("spool_age_s", status.spool_age_s),
             ("clock_ok", float(status.clock_ok)),
             ("clock_jumps", float(status.clock_jumps)),
+            ("unacknowledged_s", status.unacknowledged_s),
         )
     return Point.of(AGENT, (("agent", status.agent), ("site", site)), fields, time_ms)
 

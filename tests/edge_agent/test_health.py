@@ -118,7 +118,9 @@ class Spool:
 def test_the_status_says_what_spool_clock_and_buses_say() -> None:
     agent, spool = Agent(Poller("b")), Spool()
     health = AgentHealth(agent.load, ClockTrust(BEGIN_MS, 0), agent.clock)
-    status = AgentStatus(cast("Any", spool), health, agent.clock, agent="agent-1", boot="aaaaaaaa")
+    status = AgentStatus(
+        cast("Any", spool), health, agent.clock, lambda: 75.5, agent="agent-1", boot="aaaaaaaa"
+    )
     agent.buses[0].counts.busy_s = 3.0
     agent.clock.now_s += 12.0
     health.clock_trust.update(BEGIN_MS + 60_000, 0)
@@ -137,6 +139,7 @@ def test_the_status_says_what_spool_clock_and_buses_say() -> None:
         clock_ok=True,
         clock_jumps=1,
         bus_load={"b": 0.25},
+        unacknowledged_s=75.5,
     )
     health.clock_trust.update(0, 0)
     assert not mqtt_messages.decode_status(status.encoded(online=True)).clock_ok

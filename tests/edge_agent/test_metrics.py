@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from edge_agent.health import AgentHealth, BusLoad
 from edge_agent.metrics import AgentMetrics
 from edge_agent.polling.poll import PollCounts
-from edge_agent.publishing.publisher import PublishCounts
+from edge_agent.publishing.publish_counts import PublishCounts
 from edge_agent.spool.sample_counts import SampleCounts
 from edge_agent.timekeeping.clock_trust import ClockTrust
 
@@ -46,7 +46,7 @@ class Agent:
         health = AgentHealth(BusLoad(lambda: self.pollers, clock), self.clock_trust, clock)
         buses: Any = SimpleNamespace(pollers=self.pollers)
         spool: Any = SimpleNamespace(counts=SPOOL, age_s=120.5)
-        publisher: Any = SimpleNamespace(counts=SENT)
+        publisher: Any = SimpleNamespace(counts=SENT, unacknowledged_s=lambda: 75.5)
         load = BusLoad(lambda: self.pollers, clock)
         self.registry = AgentMetrics(health, load, buses, spool, publisher).registry()
 
@@ -84,6 +84,7 @@ def test_every_number_is_said_as_it_is() -> None:
         "jieneng_edge_batches_acked_total": 55,
         "jieneng_edge_batches_quarantined_total": 4,
         "jieneng_edge_batches_parked_total": 3,
+        "jieneng_edge_unacknowledged_seconds": 75.5,
         "jieneng_edge_spool_pending": 40,
         "jieneng_edge_spool_bytes": 4096,
         "jieneng_edge_spool_age_seconds": 120.5,

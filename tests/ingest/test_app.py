@@ -353,6 +353,7 @@ async def test_the_books_of_the_agents_are_kept(folder: SiteFolder, mosquitto: M
     said = Status(
         agent="agent-1", boot=BOOT, online=True, time_ms=START, read=10, stored=6, pending=3
     )
+    said = msgspec.structs.replace(said, unacknowledged_s=75.5)
     async with running(folder, settings), connected(mosquitto.port) as agent:
         await until_up(settings)
         await agent.publish_status(said)
@@ -365,6 +366,7 @@ async def test_the_books_of_the_agents_are_kept(folder: SiteFolder, mosquitto: M
     assert (account.agent, account.time_ms, account.is_balanced) == ("agent-1", START + 1000, True)
     assert (account.read, account.stored, account.pending, account.dropped) == (10, 6, 3, 1)
     assert account.online is False
+    assert account.unacknowledged_s == 75.5
     assert not msgspec.structs.replace(account, dropped=0).is_balanced
     assert ReceiptFile(folder.path / "quarantine").sequences() == []
 

@@ -79,6 +79,7 @@ STATUSES = st.builds(
     clock_ok=st.booleans(),
     clock_jumps=COUNTS,
     bus_load=st.dictionaries(st.text(max_size=32), SPANS, max_size=3),
+    unacknowledged_s=SPANS,
 )
 
 

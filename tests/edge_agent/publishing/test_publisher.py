@@ -60,7 +60,7 @@ class Broken:
 class Client:
     published = 0
 
-    async def deliver(self, *_: object) -> int:
+    async def deliver(self, *_: object, **__: object) -> int:
         self.published += 1
         return 0
 
@@ -88,7 +88,7 @@ def sending(spool: Any, client: Any) -> Any:
 async def test_a_spool_that_can_not_be_read_is_not_looked_at_without_a_pause(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("edge_agent.publishing.publisher._UNREADABLE_RETRY_S", 3600.0)
+    monkeypatch.setattr("edge_agent.publishing.outbox._UNREADABLE_RETRY_S", 3600.0)
     spool, client = Broken(readable=True), Client()
     async with sending(spool, client):
         await until(lambda: client.published == 1)

@@ -61,7 +61,6 @@ def test_misfits_are_kept_by_reason_as_batches_that_can_be_sent_again(
     [
         (BATCH, GOOD[:-1], "not_json", None),
         (BATCH, GOOD.replace(b'"v":1', b'"v":9'), "version", (BOOT, 5)),
-        (BATCH, GOOD.replace(b"energy_kwh", b"energy"), "quantity", (BOOT, 5)),
         (BATCH, mqtt_messages.encode_batch(batch(5, agent="agent-2")), "other_agent", (BOOT, 5)),
         (BATCH, b'{"boot":"6f1c2a9e","seq":0}', "form", None),
         (BATCH, b'{"boot":"6f1c2a9e","seq":18446744073709551616}', "form", None),
@@ -96,6 +95,21 @@ def test_a_batch_of_which_nothing_fits_is_kept_by_reason_and_meter(
         ("unknown_meter", "nosuch", 1),
         ("unknown_meter", "nosuch-2", 1),
     ]
+
+
+def test_a_quantity_of_a_later_version_costs_the_other_samples_nothing(
+    checker: MessageChecker,
+) -> None:
+    odd = sample(2, quantity="energy_of_tomorrow")
+    payload = mqtt_messages.encode_batch(batch(5, [sample(1), odd]))
+    checked = checker.check(BATCH, payload, START)
+    assert [point.time_ms for point in checked.points] == [START + 1000]
+    (item,) = checked.to_quarantine
+    assert (item.reason, item.samples, item.acknowledged) == ("quantity", 1, True)
+    kept = mqtt_messages.decode_batch(item.payload, any_quantity=True)
+    assert kept == batch(5, [odd])
+    again = checker.check(BATCH, item.payload, START)
+    assert [one.payload for one in again.to_quarantine] == [item.payload]
 
 
 def test_thousands_of_invented_meters_are_no_thousands_of_entries(
@@ -157,6 +171,7 @@ def test_an_agents_health_is_stored_and_only_of_its_own_buses(checker: MessageCh
         spool_age_s=2.5,
         clock_ok=False,
         clock_jumps=1,
+        unacknowledged_s=75.5,
         bus_load={"plant-room": 0.25, "canteen-lan": 0.9, "no-bus": 1.0},
     )
     points = checker.check(STATUS, mqtt_messages.encode_status(status), START).points
@@ -169,6 +184,7 @@ def test_an_agents_health_is_stored_and_only_of_its_own_buses(checker: MessageCh
         "spool_age_s": 2.5,
         "clock_ok": 0.0,
         "clock_jumps": 1.0,
+        "unacknowledged_s": 75.5,
     }
     buses = [
         (dict(p.tags)["bus"], dict(p.fields)["load"]) for p in points if p.measurement == "bus"

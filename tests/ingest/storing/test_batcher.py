@@ -367,6 +367,35 @@ async def test_a_refused_batch_alone_does_not_stop_what_arrives_after_it(tmp_pat
         assert rig.acks == [("a", Ack(BOOT, ((2, 2),)))]
 
 
+class PoisonedStore(InterruptibleStore):
+    """A store with which every write of meter `odd` fails, as if it were in trouble."""
+
+    async def write(self, points: Sequence[Point]) -> WriteResult:
+        if any(one.tags[0] == ("meter", "odd") for one in points):
+            self.writes.append(0)
+            raise StoreUnavailable("panic")
+        return await super().write(points)
+
+
+async def test_a_message_with_which_every_write_fails_stops_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.storing.batcher.backoff_s", lambda _: 0.0)
+    store = PoisonedStore(tmp_path / "store.sqlite")
+    async with batcher_rig(tmp_path, store=store) as rig:
+        good = checked_message(1)
+        odd = Point.of("electricity", (("meter", "odd"), ("site", "s")), good.points[0].fields, 1)
+        rig.batcher.add(checked_message(40, agent="b"))
+        rig.batcher.add(msgspec.structs.replace(good, points=(odd,)))
+        for seq in range(2, 40):
+            rig.batcher.add(checked_message(seq))
+        await rig.until_idle()
+        stored = {seq for _, ack in rig.acks for a, b in ack.stored for seq in range(a, b + 1)}
+        assert stored == set(range(2, 41))
+        assert len(store.writes) < 60
+        assert rig.batcher.add(msgspec.structs.replace(good, points=(odd,))) == "postponed"
+
+
 async def test_what_holds_nothing_is_ignored(tmp_path: Path) -> None:
     async with batcher_rig(tmp_path) as rig:
         assert rig.batcher.add(CheckedMessage(agent="a")) == "ignored"

@@ -97,6 +97,26 @@ async def test_an_unclear_refusal_is_believed_after_three_times_over_an_hour(rig
     assert result.undecided == frozenset()
 
 
+async def test_a_refusal_that_was_believed_waits_for_the_others_of_its_batch(rig: Rig) -> None:
+    """Two suspects of one batch whose hours began apart would else never be believed together."""
+    one, two, good = reading("one"), reading("two"), reading("good")
+    rig.store.codes = {"one": UNCLEAR}
+    await rig.writer.write([one, two, good])
+    rig.now_s += 600
+    rig.store.codes = {"one": UNCLEAR, "two": UNCLEAR}
+    believed: set[int] = set()
+    for _ in range(50):
+        result = await rig.writer.write([one, two, good])
+        assert believed <= {point.index for point in result.refused}
+        believed = {point.index for point in result.refused}
+        if not result.undecided:
+            break
+        rig.now_s += 300
+    assert [(point.index, point.code) for point in result.refused] == [(0, UNCLEAR), (1, UNCLEAR)]
+    rig.store.away = True
+    assert (await rig.writer.write([one, two])).refused == result.refused
+
+
 async def test_only_points_that_are_held_back_need_no_write(rig: Rig) -> None:
     rig.store.codes = {"odd": UNCLEAR}
     await rig.writer.write([reading("odd"), reading("a")])

@@ -1,0 +1,126 @@
+"""Messages of the ingest to itself: does the broker pass what is published to the subscription?
+
+Laws:
+
+1. While batches arrive nothing is asked. When none arrives for a while, a probe is published on a
+   topic of its own beside the agents' (`~ingest`, which no agent can be called). It comes back by
+   the same subscription as the batches, to any copy; that copy answers, and all copies hear it.
+2. It is a fault if within that while neither a batch nor an answer comes. Where batches have come
+   on this connection and a probe never has, the access rules refuse probes: silence is no fault.
+3. A probe is never stored, and an answer holds nothing but the name of the copy that asked.
+"""
+
+import asyncio
+from typing import Final
+
+import msgspec
+
+from ingest.metrics import Metrics
+from ingest.settings import SubscriptionSettings
+from jieneng import broker
+from jieneng.broker import Client
+from jieneng.metering import mqtt_messages
+from jieneng.observe import Log, LoggedFault
+
+_NAME: Final = "~ingest"
+_MOST_BYTES: Final = 100  # of a probe: nothing larger is answered
+_UNKNOWN_SHARE: Final = "the broker knows no shared subscriptions: set share = false"
+_OPEN_CAUSES: Final = (
+    "the broker knows no shared subscriptions (set share = false), its access rules do not let the"
+    " ingest subscribe to {subscription} or publish to {topic}, or its size limit is tiny"
+)
+
+
+class SubscriptionProbe:
+    """The probes of one copy of the ingest.
+
+    Attributes:
+        batch_topic: topic of the probes.
+        ack_topic: topic of the answers.
+        is_heard: True once the subscription passed a batch or a probe.
+    """
+
+    def __init__(
+        self,
+        site: str,
+        copy: str,
+        settings: SubscriptionSettings,
+        *,
+        subscription: str,
+        metrics: Metrics,
+        log: Log,
+    ) -> None:
+        """Begin without a fault.
+
+        Args:
+            site: id of the site.
+            copy: name of this copy.
+            settings: the table `[subscription]`.
+            subscription: topic filter of the batches.
+            metrics: takes whether the subscription passes messages.
+            log: for the fault.
+        """
+        self.batch_topic: Final = mqtt_messages.topic(site, _NAME, "batch")
+        self.ack_topic: Final = mqtt_messages.topic(site, _NAME, "ack")
+        self.is_heard = False
+        self._is_proven = False  # a batch or a probe came on this connection
+        self._probes_pass = False  # a probe came on this connection
+        self._payload = msgspec.json.encode({"v": mqtt_messages.VERSION, "probe": copy})
+        self._settings = settings
+        self._subscription = subscription
+        self._metrics = metrics
+        self._kind = "shared subscription" if settings.share else "subscription"
+        self._fault = LoggedFault(log, f"the broker passes no messages to the {self._kind}")
+        self._cause = ""
+
+    async def run(self, client: Client) -> None:
+        """Ask whenever nothing arrives, until cancelled or the connection is lost."""
+        self.is_heard = self._is_proven = self._probes_pass = False
+        while True:
+            code = await client.deliver(self.batch_topic, self._payload)
+            await asyncio.sleep(self._settings.probe_interval_s)
+            if self.is_heard:
+                self._is_proven = True
+                self._clear()
+            elif self._probes_pass or not self._is_proven:
+                self._report(code)
+            while self.is_heard:
+                self.is_heard = False
+                await asyncio.sleep(self._settings.probe_interval_s)
+
+    def take(self, client: Client, topic: str, payload: bytes) -> bool:
+        """Take a message; return True if it is a probe or an answer, and nothing else."""
+        if topic == self.batch_topic:  # of any copy
+            self.is_heard = self._probes_pass = True
+            if len(payload) <= _MOST_BYTES:
+                client.send(self.ack_topic, payload)
+            return True
+        if topic == self.ack_topic:
+            if payload == self._payload:
+                self.is_heard = self._probes_pass = True
+            return True
+        self.is_heard = self.is_heard or topic.endswith("/batch")
+        return False
+
+    def faults(self) -> list[str]:
+        """Return what is wrong now, in sentences."""
+        if not self._cause:
+            return []
+        return [f"the broker passes no messages to the {self._kind}: {self._cause}"]
+
+    def _clear(self) -> None:
+        self._cause = ""
+        self._fault.clear()
+        self._metrics.subscription_up.set(1)
+
+    def _report(self, code: int) -> None:
+        if broker.is_refusal(code):
+            self._cause = f"it refuses {self.batch_topic}: {broker.reason_text(code)}"
+        elif code == broker.NO_SUBSCRIBERS and self._settings.share:
+            self._cause = _UNKNOWN_SHARE
+        else:
+            self._cause = _OPEN_CAUSES.format(
+                subscription=self._subscription, topic=self.batch_topic
+            )
+        self._fault.report(self._cause)
+        self._metrics.subscription_up.set(0)

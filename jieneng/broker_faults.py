@@ -1,0 +1,78 @@
+"""Faults of the connection to the broker: said once in the log, and in `/health` while they last.
+
+Law: a broker that refuses is not one that can't be reached, and one client that throws out another
+of the same name is neither.
+"""
+
+import time
+from typing import Final
+
+from jieneng.broker import TAKEN_OVER, ConnectionRefused, loss_text
+from jieneng.metering.errors import ConfigError
+from jieneng.observe import Log, LoggedFault
+
+#: Time that a connection must last until the name counts as unshared again [s].
+UNSHARED_S: Final = 90.0
+
+
+class BrokerFaults:
+    """The faults of one client's connections.
+
+    Attributes:
+        is_name_taken: True while another client is known to use the same name.
+    """
+
+    def __init__(self, log: Log, host: str, identifier: str) -> None:
+        self.is_name_taken = False
+        self._identifier = identifier
+        self._unreachable = LoggedFault(log, "broker can't be reached", host=host)
+        self._refused = LoggedFault(log, "broker refuses the connection", host=host)
+        self._files = LoggedFault(log, "broker's files can't be used", host=host)
+        self._name_taken = LoggedFault(
+            log, f"another client uses the name {identifier}", now_s=time.monotonic
+        )
+        self._text = ""
+
+    def report(
+        self, error: BaseException, end_code: int | None = None, *, was_connected: bool = False
+    ) -> None:
+        """Record that the connection was lost, or could not be made.
+
+        Args:
+            error: the cause.
+            end_code: reason code with which the broker ended the connection.
+            was_connected: True if there was a connection.
+        """
+        reason = loss_text(error, end_code)
+        if end_code == TAKEN_OVER:
+            self.report_name_taken()
+        elif self.is_name_taken and was_connected:
+            return  # MQTT 3.1.1: the other one threw this one out, without a word of the broker
+        elif isinstance(error, ConnectionRefused):
+            self._refused.report(reason)
+            self._text = f"the broker refuses the connection: {reason}"
+        elif isinstance(error, ConfigError):
+            self._files.report(reason)
+            self._text = f"the connection to the broker can't be made: {reason}"
+        else:
+            self._unreachable.report(reason)
+            self._text = f"the broker can't be reached: {reason}"
+
+    def report_name_taken(self) -> None:
+        """Record that another client uses the same name."""
+        self.is_name_taken = True
+        self._name_taken.report("stop the other one, or give one of them another id")
+
+    def clear(self, connected_s: float = 0.0) -> None:
+        """Record a connection that is fine, and for how long it has lasted [s]."""
+        for fault in (self._unreachable, self._refused, self._files):
+            fault.clear()
+        self._text = ""
+        if connected_s >= UNSHARED_S:
+            self.is_name_taken = False
+            self._name_taken.clear()
+
+    def texts(self) -> list[str]:
+        """Return what is wrong now, in sentences."""
+        taken = f"another client uses the name {self._identifier}; they throw each other out"
+        return [*([self._text] if self._text else []), *([taken] if self.is_name_taken else [])]
