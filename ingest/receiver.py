@@ -91,7 +91,9 @@ class Receiver:
         counted.labels(agent, "quarantined").inc(len(ack.quarantined))
 
     async def _connection(self, checker: CurrentChecker, batcher: Batcher) -> None:
-        async with broker.client(self._settings.broker, self._identifier) as client:
+        async with broker.client(
+            self._settings.broker, self._identifier, many_messages=True
+        ) as client:
             self._client = client
             try:
                 await self._receive(client, checker, batcher)
