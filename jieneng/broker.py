@@ -370,6 +370,12 @@ async def client(
         yield one
 
 
+def check_files(settings: BrokerSettings) -> None:
+    """Check the files that a connection needs. Raises `ConfigError` if one can't be used."""
+    broker_files.password(settings.password_file)
+    broker_files.tls_context(settings.ca_file, settings.cert_file, settings.key_file)
+
+
 def reason_text(code: int) -> str:
     """Return the meaning of a reason code of MQTT 5 in plain words."""
     return _REASONS.get(code, f"reason code {code:#04x}")
