@@ -122,3 +122,15 @@ def test_one_of_what_is_gone_is_over_at_once() -> None:
         one.fault.end(why="no longer polled")
     assert [(said["event"], said["why"]) for said in logs] == [(OVER, "no longer polled")]
     assert one.fault.occurrences == 0
+
+
+def test_a_fault_that_a_person_has_to_mend_is_an_error() -> None:
+    fault = observe.SevereFault(observe.log("test"), "it is full")
+    with capture_logs() as logs:
+        fault.report("no room")
+        fault.report("no room")
+        fault.clear()
+    assert [(line["event"], line["log_level"]) for line in logs] == [
+        ("it is full", "error"),
+        ("it is full: over", "info"),
+    ]

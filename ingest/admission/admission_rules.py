@@ -1,8 +1,12 @@
-"""Say which samples a site does not admit: a row a reason. Pure.
+"""Say which messages and samples a site does not admit: a row a reason. Pure.
+
+What a reason means and how it is mended stands in `quarantine_reasons`, a row a code. The form of a
+message (topic, size, JSON, version, layout, time) is checked by `mqtt_messages`.
 
 Laws:
 
-1. A sample is refused for the first row that refuses it, and no other sample with it.
+1. A message is refused for the first row that refuses it. So is a sample, and no other sample with
+   it.
 2. A refusal is never final: the sample is quarantined with its reason, and a replay takes these
    rules as they are then.
 
@@ -25,11 +29,12 @@ out of range (`form`), and what is unknown is null.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final, NamedTuple, TypeAlias
 
 from jieneng.metering.catalog.meter_model import Model
+from jieneng.metering.errors import WireError
 from jieneng.metering.quantities import QUANTITIES, Medium
 from jieneng.metering.reading import Sample
 from jieneng.metering.site import Meter, Site
@@ -64,6 +69,38 @@ class MeterFacts:
         if len(self.admitted) >= _MAX_LAYOUTS:
             self.admitted.clear()
         self.admitted.add(layout)
+
+
+class MessageCase(NamedTuple):
+    """The sender of a message, and what the site knows.
+
+    Attributes:
+        site: site of the topic.
+        agent: agent of the topic.
+        sender: agent that the payload names; None before it is read.
+        own_site: the site.
+        agents: agents that its buses name.
+    """
+
+    site: str
+    agent: str
+    sender: str | None
+    own_site: str
+    agents: Container[str]
+
+
+class MessageRule(NamedTuple):
+    """A row: the code of the reason (`quarantine_reasons`), and the test."""
+
+    code: str
+    refuses: Callable[[MessageCase], bool]
+
+
+MESSAGE_RULES: Final = (
+    MessageRule("other_site", lambda case: case.site != case.own_site),
+    MessageRule("unknown_agent", lambda case: case.agent not in case.agents),
+    MessageRule("other_agent", lambda case: case.sender not in {None, case.agent}),
+)
 
 
 class SampleCase(NamedTuple):
@@ -117,6 +154,23 @@ SITE_REASONS: Final = frozenset(
 AgentMeters: TypeAlias = Mapping[str, Mapping[str, MeterFacts]]
 
 
+def require_admitted(case: MessageCase) -> None:
+    """Check a message's sender.
+
+    Raises:
+        WireError: with the code of the first row that refuses it.
+    """
+    for rule in MESSAGE_RULES:
+        if rule.refuses(case):
+            raise WireError(
+                rule.code,
+                "site {site}, agent {agent}, sent by {sender}",
+                site=case.site[:64],
+                agent=case.agent[:64],
+                sender=(case.sender or "-")[:64],
+            )
+
+
 def refusal(case: SampleCase) -> str | None:
     """Return the code of the first row that refuses a sample; None if it is admitted."""
     return next((rule.code for rule in SAMPLE_RULES if rule.refuses(case)), None)
@@ -131,7 +185,9 @@ def detail(sample: Sample) -> str:
 
 def second_values(samples: Sequence[Sample]) -> frozenset[int]:
     """Return the index of each sample that contradicts an earlier one of its meter and time."""
-    if len({(sample.meter, sample.time_ms) for sample in samples}) == len(samples):
+    if len(samples) == 1 or len({(sample.meter, sample.time_ms) for sample in samples}) == len(
+        samples
+    ):
         return frozenset()
     found: set[int] = set()
     values: dict[tuple[str, int], dict[str, float]] = {}

@@ -22,7 +22,7 @@ from msgspec import Meta
 
 from ingest import ledger
 from ingest.admission import admission_rules
-from ingest.admission.admission_rules import FUTURE_MS, MeterFacts, SampleCase
+from ingest.admission.admission_rules import FUTURE_MS, MessageCase, MeterFacts, SampleCase
 from ingest.quarantine.quarantine_entry import (
     QuarantineItem,
     cut_item,
@@ -85,22 +85,22 @@ class MessageChecker:
         agent, meters = "", None
         try:
             site, agent, channel = mqtt_messages.parse_topic(topic)
-            if site != self._site:
-                raise WireError("other_site", "site {site} is not ours", site=site)
-            meters = self._meters.get(agent)
-            if meters is None:
-                raise WireError("unknown_agent", "no bus names agent {agent}", agent=agent)
+            self._require_admitted(site, agent, None)
+            meters = self._meters[agent]
             if channel == "status":
                 return self._status(agent, topic, payload, now_ms)
             return self._batch(agent, meters, topic, payload, now_ms + FUTURE_MS)
         except WireError as error:
             return _refused_whole(topic, agent if meters is not None else "", payload, error)
 
+    def _require_admitted(self, site: str, agent: str, sender: str | None) -> None:
+        admission_rules.require_admitted(MessageCase(site, agent, sender, self._site, self._meters))
+
     def _status(self, agent: str, topic: str, payload: bytes, now_ms: int) -> CheckedMessage:
         if not payload:  # MQTT's way to delete a retained message
             return CheckedMessage(topic=topic, agent=agent)
         status = mqtt_messages.decode_status(payload)
-        _require_same_agent(agent, status.agent)
+        self._require_admitted(self._site, agent, status.agent)
         buses = self._buses[agent]
         load = {bus: share for bus, share in status.bus_load.items() if bus in buses}
         # A clock that is ahead would hide all later states of the agent; the arrival is known.
@@ -113,7 +113,7 @@ class MessageChecker:
         self, agent: str, meters: _Meters, topic: str, payload: bytes, latest_ms: int
     ) -> CheckedMessage:
         batch = mqtt_messages.decode_batch(payload, any_quantity=True)
-        _require_same_agent(agent, batch.agent)
+        self._require_admitted(self._site, agent, batch.agent)
         points, refused = self._sort(batch, meters, latest_ms)
         late: list[PollReport] = []
         for poll in batch.polls:
@@ -247,10 +247,3 @@ def _length(array: msgspec.Raw) -> int:
         return len(_decode_list(array))
     except _DECODE_ERRORS:
         return 0
-
-
-def _require_same_agent(topic: str, payload: str) -> None:
-    if topic != payload:
-        raise WireError(
-            "other_agent", "{payload} on the topic of {topic}", payload=payload[:64], topic=topic
-        )

@@ -74,6 +74,7 @@ class Quarantine:
         self._max_bytes = max_bytes
         self._max_other_bytes = max_other_bytes
         self._connection: sqlite3.Connection | None = None
+        self._identity: tuple[int, int] | None = None
         self._lock = threading.Lock()
         # Usage at which a batch did not fit. Smaller ones might, but would let the agents believe
         # that they are served; so it is full until a person makes room.
@@ -222,8 +223,10 @@ class Quarantine:
         self, work: Callable[[sqlite3.Connection], _Result], kind: str = "IMMEDIATE"
     ) -> _Result:
         try:
-            with self._lock, transaction(self._open(), kind):
-                return work(self._open())
+            with self._lock:
+                db = self._open()
+                with transaction(db, kind):
+                    return work(db)
         except (sqlite3.DatabaseError, OSError) as error:
             self.close()  # it may have been replaced
             raise QuarantineUnavailable(
@@ -234,6 +237,9 @@ class Quarantine:
             ) from error
 
     def _open(self) -> sqlite3.Connection:
+        # What is written into a file that was moved or deleted would be forgotten.
+        if self._connection is not None and self._identity != _identity(self._path):
+            self._close()
         if self._connection is None:
             if not self._path.parent.exists():
                 self._path.parent.mkdir(parents=True)
@@ -245,6 +251,7 @@ class Quarantine:
             make_durable(db, _BUSY_TIMEOUT_S)
             db.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
             _create_tables(db)
+            self._identity = _identity(self._path)
         return self._connection
 
     def _close(self) -> None:
@@ -262,6 +269,15 @@ def _create_tables(db: sqlite3.Connection) -> None:
             db.execute(f"PRAGMA user_version = {tables.VERSION}")
         elif version != tables.VERSION:
             raise sqlite3.DatabaseError(f"it is of version {version}, not {tables.VERSION}")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return device and inode of a file; None if there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _force_to_disk(folder: Path) -> None:

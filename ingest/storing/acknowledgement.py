@@ -123,6 +123,8 @@ def _samples_by_reason(items: Iterable[QuarantineItem]) -> Counter[str]:
 def _settlement(
     message: CheckedMessage, refused: Sequence[RejectedPoint], *, is_decided: bool
 ) -> Settlement:
+    if not refused and not message.to_quarantine:
+        return Settlement(message, (), (), is_decided)
     samples: dict[tuple[str, str], list[Sample]] = {}
     polls: dict[tuple[str, str], list[PollReport]] = {}
     words: dict[str, str] = {}

@@ -186,7 +186,7 @@ class Batcher:
             taken = await self._write_quarantine([one.items for one in aside], others)
             unsafe += [one for one, is_taken in zip(aside, taken, strict=True) if not is_taken]
         not_safe = set(map(id, unsafe))
-        for one in settled:
+        for one in settled if not_safe or len(self._postponed) else ():
             if (key := _key(one.message)) is not None:
                 if id(one) in not_safe:
                     self._postponed.postpone(key)

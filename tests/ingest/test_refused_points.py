@@ -107,6 +107,10 @@ async def test_a_full_quarantine_is_said_and_what_does_not_fit_stays_with_the_ag
     assert "quarantine list --reason field_type" in errors[0]["show"]
 
 
+def hundred(seq: int) -> range:
+    return range(100 * seq, 100 * seq + 100)
+
+
 def numbers_ms(seqs: Iterable[int]) -> list[int]:
     """The times of all samples of `hundreds`."""
     return [START + 1000 * (100 * seq + i) for seq in sorted(seqs) for i in range(100)]
@@ -164,14 +168,33 @@ async def test_a_real_server_s_conflict_is_set_aside_with_its_words(
         async with reading(folder, settings_for(mosquitto, store=store)) as opened:
             assert await stored(opened, "water", "volume_m3") == [2]
     assert sum(one.samples for one in quarantined(folder)) == 301
+    # Still refused, and then the other program's points are removed.
+    settings = settings_for(mosquitto, store=store)
+    report = await replay_all(folder, settings)
+    assert (report.stored, [one.samples for one in report.refused]) == (0, [301])
+    await post(influx, store.database, 'DROP MEASUREMENT "electricity"')
+    report = await replay_all(folder, settings)
+    assert (report.stored, report.refused) == (301, ())
+    async with reading(folder, settings) as opened:
+        assert await stored(opened) == [1, *(n for seq in (1, 2, 3) for n in hundred(seq))]
+    assert quarantined(folder) == []
+
+
+async def post(influx: Influx, database: str, query: str) -> None:
+    """Run a statement."""
+    parameters = {"db": database, "q": query}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"{influx.url}/query", params=parameters) as response,
+    ):
+        response.raise_for_status()
+        await response.read()  # before its end, the statement may still run
 
 
 async def write_integer(influx: Influx, database: str) -> None:
     """Make the field an integer, as another program that writes to the database may."""
+    await post(influx, database, f'CREATE DATABASE "{database}"')
     async with aiohttp.ClientSession() as session:
-        query = {"q": f'CREATE DATABASE "{database}"'}
-        async with session.post(f"{influx.url}/query", params=query) as response:
-            response.raise_for_status()
         line = f"electricity,meter=e-main,site=other energy_kwh=1i {START * 1_000_000}"
         url = f"{influx.url}/write?db={database}"
         async with session.post(url, data=line) as response:

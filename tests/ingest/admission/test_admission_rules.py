@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.admission import admission_rules
-from ingest.admission.admission_rules import SAMPLE_RULES, second_values
+from ingest.admission.admission_rules import MESSAGE_RULES, SAMPLE_RULES, second_values
 from ingest.admission.message_checker import MessageChecker
 from ingest.quarantine.quarantine_reasons import REASONS
 from jieneng.metering import mqtt_messages
@@ -190,7 +190,7 @@ def test_a_number_that_is_none_refuses_its_message_whole(
 
 def test_every_code_says_what_it_means_and_how_it_is_mended() -> None:
     form = {"topic", "too_large", "not_json", "version", "form", "layout", "quantity", "time"}
-    site = {"empty", "other_site", "unknown_agent", *(rule.code for rule in SAMPLE_RULES)}
+    site = {"empty", *(rule.code for rule in (*MESSAGE_RULES, *SAMPLE_RULES))}
     store = {INVALID, UNCLEAR, UNTRIED, *(row.meaning for row in REFUSAL_WORDS)}
     assert set(REASONS) == form | site | store
     assert set(REASONS) >= admission_rules.SITE_REASONS

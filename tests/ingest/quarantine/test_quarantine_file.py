@@ -235,6 +235,22 @@ def test_a_disk_that_takes_nothing_is_said_and_nothing_is_taken(kept: Quarantine
     assert kept.add(many, [], START).taken == (True,) * 7  # opened anew, and there is room
 
 
+@pytest.mark.parametrize("how", ["deleted", "moved"])
+def test_nothing_is_written_into_a_file_that_was_taken_away(
+    kept: Quarantine, tmp_path: Path, how: str
+) -> None:
+    kept.add([[item(1)]], [], START)
+    for path in (tmp_path / "q").iterdir():
+        if how == "deleted":
+            path.unlink()
+        else:
+            path.rename(tmp_path / path.name)
+    assert kept.add([[item(2)]], [], START).taken == (True,)
+    again = Quarantine(tmp_path / "q")
+    assert held(again) == [item(2)]
+    again.close()
+
+
 def test_a_damaged_file_is_said_and_left_alone(tmp_path: Path) -> None:
     file = tmp_path / FILE_NAME
     file.write_bytes(b"x" * 10_000)
