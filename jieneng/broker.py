@@ -21,8 +21,8 @@ from aiomqtt import ProtocolVersion
 from aiomqtt.exceptions import MqttConnectError
 from msgspec import Meta
 
-from jieneng import broker_files
 from jieneng.metering.site import Host
+from jieneng.mqtt import broker_files
 from jieneng.mqtt.read_ahead_socket import ReadAheadSocket
 
 # Without TCP_NODELAY, each small message waits 40 ms for the broker's delayed acknowledgement.

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from jieneng import broker_files, config_file
+from jieneng import config_file
 from jieneng.broker import BrokerSettings
 from jieneng.metering.errors import ConfigError, Problem
+from jieneng.mqtt import broker_files
 
 
 def broker_problems(

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from jieneng import broker, broker_files
+from jieneng import broker
 from jieneng.broker import BrokerSettings
 from jieneng.metering.errors import ConfigError
+from jieneng.mqtt import broker_files
 from tests.cli.run import jieneng
 from tests.servers import Mosquitto, need
 
