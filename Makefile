@@ -9,7 +9,7 @@ ARGS ?=
 FUZZED = $(shell grep -l hypothesis -r tests --include='test_*.py')
 
 # Tests that run side by side: most of them wait for a server, not for the processor.
-WORKERS ?= 3
+WORKERS ?= 5
 
 .PHONY: help venv demo services test quick fuzz lint types bench grafana locale lock clean
 

@@ -21,8 +21,8 @@ from aiomqtt import ProtocolVersion
 from aiomqtt.exceptions import MqttConnectError
 from msgspec import Meta
 
-from jieneng import broker_files
 from jieneng.metering.site import Host
+from jieneng.mqtt import broker_files
 from jieneng.mqtt.read_ahead_socket import ReadAheadSocket
 
 # Without TCP_NODELAY, each small message waits 40 ms for the broker's delayed acknowledgement.
@@ -368,6 +368,12 @@ async def client(
         if version is not versions[0]:
             _speak_old_version.add(address)
         yield one
+
+
+def check_files(settings: BrokerSettings) -> None:
+    """Check the files that a connection needs. Raises `ConfigError` if one can't be used."""
+    broker_files.password(settings.password_file)
+    broker_files.tls_context(settings.ca_file, settings.cert_file, settings.key_file)
 
 
 def reason_text(code: int) -> str:
