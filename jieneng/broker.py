@@ -224,7 +224,8 @@ class Client(aiomqtt.Client):
             self.end_code = int(reason_code.value)
         if not self._connected.done():
             self._connected.set_exception(_ClosedUnanswered("the broker closes the connection"))
-        super()._on_disconnect(client, userdata, flags, reason_code, properties)
+        if not self._connected.cancelled():  # aiomqtt would raise the cancellation here
+            super()._on_disconnect(client, userdata, flags, reason_code, properties)
         self._fail_calls()
 
     def _fail_calls(self) -> None:
@@ -310,9 +311,11 @@ class Client(aiomqtt.Client):
         traceback: TracebackType | None,
     ) -> None:
         """Disconnect; a broker that left first was already noticed by what was under way."""
-        await super().__aexit__(exc_type, exc, traceback)
-        if self._disconnected.done() and not self._disconnected.cancelled():
-            self._disconnected.exception()
+        try:
+            await super().__aexit__(exc_type, exc, traceback)
+        finally:
+            if self._disconnected.done() and not self._disconnected.cancelled():
+                self._disconnected.exception()  # retrieved, so that asyncio does not log it
 
 
 async def cancellable(connection: Coroutine[None, None, None]) -> None:
