@@ -39,7 +39,7 @@ from edge_agent.spool.batch_writer import BatchWriter
 from edge_agent.spool.spool import Spool
 from edge_agent.timekeeping.clock_trust import ClockTrust
 from edge_agent.timekeeping.clock_watch import ClockWatch
-from jieneng import observe
+from jieneng import broker, observe
 from jieneng.clock import Clock
 from jieneng.metering.errors import ConfigError
 from jieneng.observe import Log
@@ -64,11 +64,12 @@ async def run(
         reload: reads the files again on SIGHUP; None: SIGHUP is not handled.
 
     Raises:
-        ConfigError: the settings do not fit the site.
+        ConfigError: the settings do not fit the site, or name a file that can't be used.
         SpoolUnavailable: the spool can't be opened, or another agent uses it.
         UsageError: the port of `/metrics` is taken.
     """
     assigned = assignment(folder.site, settings)
+    broker.check_files(settings.broker)
     boot = secrets.token_hex(4)
     log = observe.log("edge").bind(agent=assigned.agent, boot=boot)
     supervisor = Supervisor()

@@ -14,7 +14,7 @@ from ingest.settings import IngestSettings, QuarantineSettings
 from ingest.storing.batcher import Batcher
 from ingest.storing.late_days import LateDays
 from ingest.storing.point_writer import PointWriter
-from jieneng import observe
+from jieneng import broker, observe
 from jieneng.clock import Clock
 from jieneng.metering.errors import StoreUnavailable
 from jieneng.site_folder import SiteFolder
@@ -29,6 +29,7 @@ async def run(folder: SiteFolder, settings: IngestSettings, clock: Clock) -> Non
         ConfigError: the file of a secret can't be read.
         UsageError: the port of the metrics is taken.
     """
+    broker.check_files(settings.broker)
     log = observe.log("ingest").bind(site=folder.site.id)
     metrics = Metrics()
     store = open_store(settings.store, folder.path)

@@ -21,8 +21,8 @@ from aiomqtt import ProtocolVersion
 from aiomqtt.exceptions import MqttConnectError
 from msgspec import Meta
 
-from jieneng import broker_files
 from jieneng.metering.site import Host
+from jieneng.mqtt import broker_files
 from jieneng.mqtt.read_ahead_socket import ReadAheadSocket
 
 # Without TCP_NODELAY, each small message waits 40 ms for the broker's delayed acknowledgement.
@@ -224,7 +224,8 @@ class Client(aiomqtt.Client):
             self.end_code = int(reason_code.value)
         if not self._connected.done():
             self._connected.set_exception(_ClosedUnanswered("the broker closes the connection"))
-        super()._on_disconnect(client, userdata, flags, reason_code, properties)
+        if not self._connected.cancelled():  # aiomqtt would raise the cancellation here
+            super()._on_disconnect(client, userdata, flags, reason_code, properties)
         self._fail_calls()
 
     def _fail_calls(self) -> None:
@@ -310,9 +311,11 @@ class Client(aiomqtt.Client):
         traceback: TracebackType | None,
     ) -> None:
         """Disconnect; a broker that left first was already noticed by what was under way."""
-        await super().__aexit__(exc_type, exc, traceback)
-        if self._disconnected.done() and not self._disconnected.cancelled():
-            self._disconnected.exception()
+        try:
+            await super().__aexit__(exc_type, exc, traceback)
+        finally:
+            if self._disconnected.done() and not self._disconnected.cancelled():
+                self._disconnected.exception()  # retrieved, so that asyncio does not log it
 
 
 async def cancellable(connection: Coroutine[None, None, None]) -> None:
@@ -368,6 +371,12 @@ async def client(
         if version is not versions[0]:
             _speak_old_version.add(address)
         yield one
+
+
+def check_files(settings: BrokerSettings) -> None:
+    """Check the files that a connection needs. Raises `ConfigError` if one can't be used."""
+    broker_files.password(settings.password_file)
+    broker_files.tls_context(settings.ca_file, settings.cert_file, settings.key_file)
 
 
 def reason_text(code: int) -> str:

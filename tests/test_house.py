@@ -55,7 +55,7 @@ IO_ROOMS = {
     "ingest.subscription_probe",
     "ingest.storing.batcher",
     "jieneng.broker",
-    "jieneng.broker_files",
+    "jieneng.mqtt.broker_files",
     "jieneng.clock",
     "jieneng.config_file",
     "jieneng.embedded_broker",

@@ -49,6 +49,7 @@ def edge_run(
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     from edge_agent import app
     from edge_agent.settings import AgentSettings
+    from jieneng.cli.broker_checks import refuse_broker_files
     from jieneng.site_folder import load, read_settings
 
     def read() -> "tuple[SiteFolder, AgentSettings]":
@@ -56,6 +57,7 @@ def edge_run(
         return load(site_dir), settings if agent is None else _with_id(settings, agent)
 
     folder, settings = read()
+    refuse_broker_files(site_dir / config_file, settings.broker)
     serve(partial(app.run, reload=read), folder, settings, (log_level, log_json))
 
 

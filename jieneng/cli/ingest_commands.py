@@ -44,10 +44,12 @@ def ingest() -> None: ...
 def ingest_run(site_dir: Path, config_file: Path, log_level: str, log_json: bool | None) -> None:
     from ingest import app
     from ingest.settings import IngestSettings
+    from jieneng.cli.broker_checks import refuse_broker_files
     from jieneng.site_folder import load, read_settings
 
     folder = load(site_dir)
     settings = read_settings(site_dir / config_file, IngestSettings)
+    refuse_broker_files(site_dir / config_file, settings.broker)
     serve(app.run, folder, settings, (log_level, log_json))
 
 

@@ -53,7 +53,11 @@ def check(site_dir: Path) -> None:
     from jieneng.site_folder import examine
 
     agent_files = read_agent_files(site_dir)
-    of_services = [*agent_files.problems, *_service_problems(site_dir)]
+    of_services = [
+        *agent_files.problems,
+        *_agent_broker_problems(site_dir, agent_files),
+        *_service_problems(site_dir),
+    ]
     try:
         found = examine(site_dir)
     except ConfigError as error:
@@ -167,11 +171,23 @@ def _bus_warnings(found: "Examination") -> list[Problem]:
     return [found.document.locate(warning) for warning in warnings]
 
 
+def _agent_broker_problems(site_dir: Path, agent_files: AgentFiles) -> list[Problem]:
+    """Return the files that the agents need to reach the broker, and that can't be used."""
+    from jieneng.cli.broker_checks import broker_problems
+
+    return [
+        problem
+        for file, settings in agent_files.settings.items()
+        for problem in broker_problems(site_dir / file, settings.broker)
+    ]
+
+
 def _service_problems(site_dir: Path) -> list[Problem]:
     """Return the problems of the other services' own files, where they exist, and of the rules."""
     from analytics.app import load_rules
     from analytics.settings import AnalyticsSettings
     from ingest.settings import IngestSettings
+    from jieneng.cli.broker_checks import broker_problems
     from jieneng.site_folder import read_settings
     from simulators.faults import FaultsFile
     from simulators.settings import SimulatorSettings
@@ -185,7 +201,9 @@ def _service_problems(site_dir: Path) -> list[Problem]:
     ]
     for file, form in reads:
         try:
-            read_settings(file, form)
+            settings = read_settings(file, form)
+            if isinstance(settings, IngestSettings):
+                problems += broker_problems(file, settings.broker)
         except ConfigError as error:
             problems += error.problems
     try:

@@ -19,20 +19,34 @@ _MARKS: Final = {"ca_file": _CERTIFICATE, "cert_file": _CERTIFICATE, "key_file":
 
 
 def problems(
-    password_file: str | None, ca_file: str | None, cert_file: str | None, key_file: str | None
+    password_file: str | None,
+    ca_file: str | None,
+    cert_file: str | None,
+    key_file: str | None,
+    *,
+    in_service: bool = False,
 ) -> list[Problem]:
-    """Return what is wrong with the files, as far as they can be looked at from here."""
+    """Return what is wrong with the files.
+
+    Args:
+        password_file: holds the password.
+        ca_file: certificate authority; without it, no TLS.
+        cert_file: certificate of the client.
+        key_file: its key, if that is in another file.
+        in_service: True in the service itself: only there are the credentials of systemd.
+    """
+    hidden = () if in_service else (_CREDENTIALS,)
     named = {"password_file": password_file, "ca_file": ca_file}
     if ca_file:
         named |= {"cert_file": cert_file, "key_file": key_file}
     found = [
         problem
         for key, path in named.items()
-        if path and not path.startswith(_CREDENTIALS)
+        if path and not path.startswith(hidden)
         for problem in _file_problems(key, path)
     ]
     paths = (ca_file, cert_file, key_file)
-    if not found and not any(path and path.startswith(_CREDENTIALS) for path in paths):
+    if not found and not any(path and path.startswith(hidden) for path in paths):
         try:
             tls_context(*paths)
         except ConfigError as error:
