@@ -140,7 +140,7 @@ class Client(aiomqtt.Client):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # The reason code of each message that is not acknowledged yet, by packet identifier.
+        # Futures for the reason code of each message without acknowledgement, by packet identifier.
         self._deliveries: dict[int, asyncio.Future[int]] = {}
         self._is_lost = False  # True once the connection was lost
         self._handler: Callable[[str, bytes], None] | None = None
