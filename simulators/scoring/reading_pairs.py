@@ -11,8 +11,8 @@ Laws:
    does not hide the loss.
 2. A stored reading is right if a believable answer near it has the same value and explains it. The
    reading is wrong if there are answers near it, but no believable one of the same value. Otherwise
-   it is late if there is a believable answer of the same value within `late_within_ms` that no other
-   reading stands for. Otherwise it is invented.
+   it is late if there is a believable answer of the same value within `late_within_ms` for which no
+   other reading stands. Otherwise it is invented.
 3. A good answer is lost if no reading stands for it: neither a right one, nor a late one, nor a
    wrong one in its place. Each mistake of a pipeline is counted once.
 """
