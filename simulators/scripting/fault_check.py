@@ -79,6 +79,7 @@ def check(
     if not problems:
         yield from _span_problems(row, times)
         yield from _link_problems(simulated, row)
+        yield from _offset_problems(row)
         yield from _register_problems(simulated, row)
 
 
@@ -222,7 +223,10 @@ def _link_problems(simulated: SimulatedSite, row: _Row) -> Iterator[Problem]:
             "Name it: bus = ...",
             "area",
         )
-    if getattr(fault, "offset", 1) == 0:
+
+
+def _offset_problems(row: _Row) -> Iterator[Problem]:
+    if getattr(row.fault, "offset", None) == 0:
         yield row.problem("offset = 0 changes nothing.", "Choose another offset.", "offset")
 
 

@@ -99,7 +99,7 @@ class Line:
         self._waiting: deque[tuple[ReceivedRequest, float]] = deque()
         self._request_counts = Counter[tuple[str, BusAddress]]()  # by `ReceivedRequest.key`
         self._busy = False  # True while a reply is under way that the next request waits for
-        self._sending = asyncio.Lock()  # held from the first byte of a reply to its last
+        self._sending = asyncio.Lock()  # held while a reply with pauses is being sent
         self._used_in_power_cut = False  # True once a request came while the bus had no power
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -131,7 +131,7 @@ class Line:
             self._answer(*self._waiting.popleft())
 
     def _answer(self, received: ReceivedRequest, received_s: float) -> None:
-        """Answer a request: at once if its reply has no pause, else in a task of its own."""
+        """Answer a request: at once, or in a task of its own if the reply has to wait or pause."""
         if self._bus.has_no_power:
             self._used_in_power_cut = True
         elif self._used_in_power_cut:
