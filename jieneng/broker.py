@@ -1,8 +1,9 @@
 """Connection to the MQTT broker: settings, and the client made from them.
 
-MQTT 5 is spoken where the broker knows it: only it says how large a message may be, why a message
-is refused, and why a connection ends. With `protocol = "auto"` a broker that refuses MQTT 5 is
-spoken to in MQTT 3.1.1 from then on, as long as the process runs.
+The client speaks MQTT 5 if the broker does, because only in MQTT 5 can a broker say how large a
+message may be, why it refuses a message, and why it ends a connection. With `protocol = "auto"`,
+the client speaks MQTT 3.1.1 to a broker that does not accept MQTT 5. The process remembers such
+brokers until it ends.
 """
 
 import asyncio
@@ -32,16 +33,16 @@ _VERSIONS: Final = {
     "5": (ProtocolVersion.V5,),
     "3.1.1": (ProtocolVersion.V311,),
 }
-#: Largest part of a packet that is neither topic nor payload [bytes]: head, length, number of the
-#: message, and in MQTT 5 the length of the properties, of which there are none.
+#: Most bytes of a message besides topic and payload: type and flags, remaining length, length of
+#: the topic, packet identifier, and in MQTT 5 the length of the properties (there are none).
 _PACKET_HEAD_BYTES: Final = 1 + 4 + 2 + 2 + 1
-#: Reason codes of MQTT 5, section 2.4; those of MQTT 3.1.1 are translated into them.
+#: Reason codes of MQTT 5, section 2.4. paho translates the codes of MQTT 3.1.1 into these.
 TAKEN_OVER: Final = 0x8E
 NO_SUBSCRIBERS: Final = 0x10
 TOO_LARGE: Final = 0x95
-_FAILURE: Final = 0x80  # from here on, a reason code is a failure
+_FIRST_FAILURE: Final = 0x80  # a reason code from here on is a failure
 _WRONG_VERSION: Final = 0x84
-_UNSPECIFIED: Final = 0x80
+#: Meaning of each reason code; "it" is the broker.
 _REASONS: Final = {
     _WRONG_VERSION: "it does not speak this version of MQTT; check protocol",
     0x85: "it does not accept the client id",
@@ -69,24 +70,26 @@ _REASONS: Final = {
 _LOST: Final = "the connection was lost"
 _T = TypeVar("_T")
 
-_speak_old_version: Final[set[tuple[str, int]]] = set()  # brokers that refused MQTT 5
-_quiet: Final = logging.getLogger("jieneng.mqtt")  # what it says is told by the errors that follow
-_quiet.setLevel(logging.CRITICAL + 1)
+#: Host and port of the brokers that did not accept MQTT 5.
+_without_mqtt_5: Final[set[tuple[str, int]]] = set()
+#: The logger of aiomqtt, silenced: the errors that aiomqtt raises say the same.
+_silent_logger: Final = logging.getLogger("jieneng.mqtt")
+_silent_logger.setLevel(logging.CRITICAL + 1)
 
 
 class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The table `[broker]` of `agent.toml` and `ingest.toml`.
 
-    A password never stands here. It comes from `password_file`, or from the environment variable
-    `JIENENG_MQTT_PASSWORD`.
+    The table never contains the password. The password is read from `password_file`, or from the
+    environment variable `JIENENG_MQTT_PASSWORD`.
 
     Attributes:
-        protocol: version of MQTT; `auto`: MQTT 5, and 3.1.1 where the broker refuses it. The ingest,
-            which takes in many messages, speaks 3.1.1 then.
-        keepalive_s: longest silence of the client [s]. After one and a half times as long, the
+        protocol: version of MQTT. With `auto` it is MQTT 5, or 3.1.1 if the broker does not accept
+            MQTT 5; for the ingest, which takes in many messages, it is 3.1.1.
+        keepalive_s: longest silence of the client [s]. After one and a half times this time, the
             broker publishes the client's last will.
-        timeout_s: time that the broker may take to answer [s].
-        ca_file: certificate authority of a TLS broker; if given, TLS is used.
+        timeout_s: longest time that the broker may take to answer [s].
+        ca_file: certificate authority of the broker; if given, TLS is used.
     """
 
     host: Host = "127.0.0.1"
@@ -102,7 +105,7 @@ class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConnectionRefused(aiomqtt.MqttError):
-    """A broker that answers, and refuses the connection.
+    """The error if the broker refuses the connection.
 
     Attributes:
         code: reason code of MQTT 5.
@@ -114,21 +117,21 @@ class ConnectionRefused(aiomqtt.MqttError):
 
 
 class _ClosedUnanswered(aiomqtt.MqttError):
-    """A connection that was closed instead of being accepted or refused."""
+    """The error if the broker closes the connection instead of accepting or refusing it."""
 
 
 class _NoAnswer(aiomqtt.MqttError):
-    """A broker that says nothing in time."""
+    """The error if the broker does not answer in time."""
 
 
 class Client(aiomqtt.Client):
-    """A client of aiomqtt that can be cancelled at any moment, and hears what the broker says.
+    """A client of aiomqtt that can be cancelled at any time and keeps the broker's reason codes.
 
-    aiomqtt waits with `asyncio.wait_for`. In Python 3.11 that forgets a cancellation that comes
-    together with the answer (bpo-42130), and a service that is told to end goes on for ever.
+    aiomqtt waits with `asyncio.wait_for`. In Python 3.11, `wait_for` loses a cancellation that
+    arrives together with the answer (bpo-42130), so a service that was told to stop would run on.
 
     Attributes:
-        max_packet_bytes: largest packet that the broker accepts; None if it does not say.
+        max_packet_bytes: largest packet that the broker accepts; None if it states no limit.
         end_code: reason code with which the broker ended the connection; None if it gave none.
     """
 
@@ -137,12 +140,13 @@ class Client(aiomqtt.Client):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        # Futures for the reason code of each message without acknowledgement, by packet identifier.
         self._deliveries: dict[int, asyncio.Future[int]] = {}
-        self._is_lost = False
+        self._is_lost = False  # True once the connection was lost
         self._handler: Callable[[str, bytes], None] | None = None
 
     def max_payload_bytes(self, topic: str) -> float:
-        """Return the largest payload that the broker accepts on a topic, as far as it says."""
+        """Return the largest payload that the broker accepts on a topic; inf without a limit."""
         if self.max_packet_bytes is None:
             return math.inf
         return self.max_packet_bytes - _PACKET_HEAD_BYTES - len(topic.encode())
@@ -150,55 +154,62 @@ class Client(aiomqtt.Client):
     async def deliver(
         self, topic: str, payload: bytes, *, retain: bool = False, timeout_s: float | None = None
     ) -> int:
-        """Publish with QoS 1, and return the reason code with which the broker answers.
+        """Publish with QoS 1, and return the reason code of the broker's acknowledgement.
 
-        In MQTT 3.1.1 that is always 0: the broker can't say there that it drops a message.
+        In MQTT 3.1.1 the code is always 0, because that version can't report a dropped message.
 
         Args:
             topic: the topic.
-            payload: the message.
-            retain: True if the broker is to keep it for later subscribers.
-            timeout_s: longest wait for the answer; None: `timeout_s` of the settings.
+            payload: the payload.
+            retain: True if the broker is to keep the message for later subscribers.
+            timeout_s: longest wait for the acknowledgement; `timeout_s` of the settings if None.
+
+        Raises:
+            aiomqtt.MqttError: the connection was lost, or the broker does not answer in time.
         """
         info = self._client.publish(topic, payload, qos=1, retain=retain)
         if info.rc != 0:
             raise aiomqtt.MqttError(_LOST)
-        answer = self._loop.create_future()
-        self._deliveries[info.mid] = answer
+        acknowledged = self._loop.create_future()
+        self._deliveries[info.mid] = acknowledged
         try:
-            return await self._wait_for(answer, timeout_s)
+            return await self._wait_for(acknowledged, timeout_s)
         finally:
             del self._deliveries[info.mid]
 
     def send(self, topic: str, payload: bytes) -> None:
-        """Publish with QoS 0: whether it arrives is not known."""
+        """Publish with QoS 0: the broker does not acknowledge the message."""
         self._client.publish(topic, payload, qos=0)
 
     async def receive(self, handler: Callable[[str, bytes], None]) -> NoReturn:
-        """Hand topic and payload of each message to a function, until the connection ends.
+        """Pass topic and payload of each message to a handler, until the connection ends.
 
-        It takes half as long for a message as `messages`, which starts two tasks for each.
+        This takes half the time of `messages`, which starts two tasks for each message.
 
         Raises:
             aiomqtt.MqttError: the connection has ended.
         """
         self._handler = handler
-        while not self._queue.empty():  # what came before this call
+        while not self._queue.empty():  # messages that arrived before this call
             message = self._queue.get_nowait()
             handler(message.topic.value, _bytes(message.payload))
         await asyncio.wait([self._disconnected])
         raise aiomqtt.MqttError(_LOST) from self._disconnected.exception()
 
     async def subscribe_or_raise(self, topic: str, qos: int = 1) -> None:
-        """Subscribe; a subscription that the broker refuses is an error."""
+        """Subscribe to a topic.
+
+        Raises:
+            aiomqtt.MqttError: the broker refuses the subscription.
+        """
         for code in await self.subscribe(topic, qos=qos):
             number = code if isinstance(code, int) else code.value
-            if number >= _FAILURE:  # MQTT 3.1.1, section 3.9.3
+            if number >= _FIRST_FAILURE:  # in MQTT 3.1.1 as well, section 3.9.3
                 raise aiomqtt.MqttError(
                     f"the broker refuses the subscription to {topic}: {reason_text(number)}"
                 )
 
-    async def _wait_for(self, fut: Awaitable[_T], timeout: float | None) -> _T:  # noqa: ASYNC109 - its signature
+    async def _wait_for(self, fut: Awaitable[_T], timeout: float | None) -> _T:  # noqa: ASYNC109 - aiomqtt's signature
         limit_s = self.timeout if timeout is None else timeout
         try:
             async with asyncio.timeout(None if limit_s == math.inf else limit_s):
@@ -225,11 +236,12 @@ class Client(aiomqtt.Client):
             self.end_code = int(reason_code.value)
         if not self._connected.done():
             self._connected.set_exception(_ClosedUnanswered("the broker closes the connection"))
-        super()._on_disconnect(client, userdata, flags, reason_code, properties)
-        self._fail_calls()
+        if not self._connected.cancelled():  # aiomqtt would raise the cancellation here
+            super()._on_disconnect(client, userdata, flags, reason_code, properties)
+        self._fail_waiting_calls()
 
-    def _fail_calls(self) -> None:
-        """End what waits for the broker: without a connection it would wait for the time-out."""
+    def _fail_waiting_calls(self) -> None:
+        """End all calls that wait for the broker, which would otherwise wait for the time-out."""
         self._is_lost = True
         calls: list[asyncio.Future[Any]] = [
             *self._deliveries.values(),
@@ -242,22 +254,23 @@ class Client(aiomqtt.Client):
     def _on_publish(
         self, client: Any, userdata: Any, mid: int, reason_code: Any, properties: Any
     ) -> None:
-        answer = self._deliveries.get(mid)
-        if answer is None:
+        acknowledged = self._deliveries.get(mid)
+        if acknowledged is None:
             super()._on_publish(client, userdata, mid, reason_code, properties)
-        elif not answer.done():
-            answer.set_result(int(reason_code.value))
+        elif not acknowledged.done():
+            acknowledged.set_result(int(reason_code.value))
 
-    # aiomqtt looks up the number of a socket when it asks for a callback, and the loop uses it in
-    # its next turn. If the socket was closed in between, the number is nobody's or another's.
+    # aiomqtt passes the file number of a socket to the event loop, which uses the number later. If
+    # the socket was closed in between, the number is invalid or belongs to another socket. So the
+    # following methods look up the number only when the event loop needs it.
 
     def _on_socket_open(self, client: Any, _userdata: Any, sock: Any) -> None:
-        if not isinstance(sock, ssl.SSLSocket):  # which reads ahead by itself
+        if not isinstance(sock, ssl.SSLSocket):  # TLS reads ahead itself
             client._sock = ReadAheadSocket(sock)  # noqa: SLF001 - paho offers no other way
 
         def begin() -> None:
             if sock.fileno() >= 0:
-                self._loop.add_reader(sock.fileno(), self._work, self._read_all)
+                self._loop.add_reader(sock.fileno(), self._run_io, self._read_all)
                 self._misc_task = self._loop.create_task(self._misc_loop())
 
         self._loop.call_soon_threadsafe(begin)
@@ -265,7 +278,7 @@ class Client(aiomqtt.Client):
     def _on_socket_register_write(self, _client: Any, _userdata: Any, sock: Any) -> None:
         def begin() -> None:
             if sock.fileno() >= 0:
-                self._loop.add_writer(sock.fileno(), self._work, self._client.loop_write)
+                self._loop.add_writer(sock.fileno(), self._run_io, self._client.loop_write)
 
         self._loop.call_soon_threadsafe(begin)
 
@@ -274,33 +287,34 @@ class Client(aiomqtt.Client):
             self._loop.remove_writer(sock.fileno())
 
     def _read_all(self) -> None:
-        """Read what is there; TLS may hold more than the socket shows."""
+        """Read all received bytes, including those that TLS or the read-ahead buffer holds."""
         while True:
             self._client.loop_read()
             sock: Any = self._client.socket()
             if not (hasattr(sock, "pending") and sock.pending() > 0):
                 return
 
-    def _work(self, work: Callable[[], object]) -> None:
-        """Read or write; an error means that the connection is broken."""
+    def _run_io(self, read_or_write: Callable[[], object]) -> None:
+        """Read or write; treat any error as the end of the connection."""
         try:
-            work()
+            read_or_write()
         except Exception as error:  # noqa: BLE001 - raised where the connection is used
             if not self._disconnected.done():
                 self._disconnected.set_exception(error)
-            self._fail_calls()
+            self._fail_waiting_calls()
 
     async def __aenter__(self) -> Self:
-        """Connect; where that fails, leave no open connection behind.
+        """Connect; if that fails, close the socket.
 
-        A connection that is lost at once is none; aiomqtt forgets the loss.
+        A connection that is lost as soon as it was accepted counts as a failure. aiomqtt would not
+        report this loss.
         """
         try:
             await super().__aenter__()
             if self._is_lost:
                 raise aiomqtt.MqttError(_LOST)
         except BaseException:
-            self._client._sock_close()  # noqa: SLF001 - aiomqtt leaves it open, paho has no other way
+            self._client._sock_close()  # noqa: SLF001 - aiomqtt leaves the socket open
             raise
         return self
 
@@ -310,19 +324,24 @@ class Client(aiomqtt.Client):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Disconnect; a broker that left first was already noticed by what was under way."""
-        await super().__aexit__(exc_type, exc, traceback)
-        if self._disconnected.done() and not self._disconnected.cancelled():
-            self._disconnected.exception()
+        """Disconnect. If the broker ended the connection first, raise no error for that.
+
+        The calls that were waiting for the broker have raised it already.
+        """
+        try:
+            await super().__aexit__(exc_type, exc, traceback)
+        finally:
+            if self._disconnected.done() and not self._disconnected.cancelled():
+                self._disconnected.exception()  # retrieved, so that asyncio does not log it
 
 
 async def cancellable(connection: Coroutine[None, None, None]) -> None:
-    """Run a connection to its end, with its errors, or until cancelled.
+    """Run a connection until it ends, and raise its error; end it when the caller is cancelled.
 
-    The connection has a task of its own, so that a cancellation always reaches the caller. Inside
-    the connection a cancellation may be lost: by asyncio's task group (3.11) if one of its tasks
-    fails at the same moment, and by aiomqtt if the broker breaks off while the client disconnects.
-    A caller that then connects again would go on for ever.
+    The connection runs in a task of its own, so that a cancellation always reaches the caller.
+    Inside the connection a cancellation may be lost: by asyncio's task group (Python 3.11) if one
+    of its tasks fails at the same time, or by aiomqtt if the broker breaks the connection while the
+    client disconnects. A caller that connects again after each loss would then never stop.
     """
     task = asyncio.create_task(connection)
     try:
@@ -333,7 +352,7 @@ async def cancellable(connection: Coroutine[None, None, None]) -> None:
         if not task.cancelled():
             task.exception()  # retrieved, so that asyncio does not log it
         raise
-    task.result()
+    task.result()  # raises the error of the connection
 
 
 @asynccontextmanager
@@ -344,7 +363,7 @@ async def client(
     will: aiomqtt.Will | None = None,
     many_messages: bool = False,
 ) -> AsyncIterator[Client]:
-    """Provide a connected client inside the block.
+    """Connect a client for the duration of the block, and yield it.
 
     Args:
         settings: the table `[broker]`.
@@ -356,30 +375,30 @@ async def client(
     Raises:
         aiomqtt.MqttError: the broker can't be reached.
         ConnectionRefused: the broker refuses the connection.
-        ConfigError: a file of the settings can't be used.
+        ConfigError: a file that the settings name can't be used.
     """
     address = (settings.host, settings.port)
     versions = _VERSIONS[settings.protocol]
-    if len(versions) > 1 and (many_messages or address in _speak_old_version):
+    if len(versions) > 1 and (many_messages or address in _without_mqtt_5):
         versions = versions[1:]
     async with AsyncExitStack() as stack:
         for version in versions:
-            one = _new_client(settings, identifier, version, will)
+            candidate = _new_client(settings, identifier, version, will)
             try:
-                await stack.enter_async_context(one)
+                await stack.enter_async_context(candidate)
                 break
             except MqttConnectError as error:
-                code = _code(error.rc)
+                code = _reason_code(error.rc)
                 if code != _WRONG_VERSION or version is versions[-1]:
                     raise ConnectionRefused(code) from error
             except (_ClosedUnanswered, _NoAnswer):
-                # As some brokers answer what they do not know: amqtt takes the properties of MQTT 5
-                # for the length of the client id, and waits for the rest of a last will.
+                # Some brokers treat an unknown version in this way. amqtt takes the properties of
+                # MQTT 5 for the length of the client id, and waits for more bytes of the last will.
                 if version is versions[-1]:
                     raise
         if version is not versions[0]:
-            _speak_old_version.add(address)
-        yield one
+            _without_mqtt_5.add(address)
+        yield candidate
 
 
 def check_files(settings: BrokerSettings) -> None:
@@ -389,12 +408,12 @@ def check_files(settings: BrokerSettings) -> None:
 
 
 def reason_text(code: int) -> str:
-    """Return the meaning of a reason code of MQTT 5 in plain words."""
+    """Return the meaning of a reason code of MQTT 5 in plain words; "it" is the broker."""
     return _REASONS.get(code, f"reason code {code:#04x}")
 
 
 def first_error(errors: BaseExceptionGroup[Exception]) -> BaseException:
-    """Return one error of nested groups: all of them tell of one lost connection."""
+    """Return the first error of nested groups, all of which come from the same lost connection."""
     error: BaseException = errors
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
@@ -402,11 +421,11 @@ def first_error(errors: BaseExceptionGroup[Exception]) -> BaseException:
 
 
 def loss_text(error: BaseException, end_code: int | None) -> str:
-    """Return why a connection was lost, or was never there.
+    """Return why a connection was lost or could not be made.
 
     Args:
-        error: what the client raised.
-        end_code: the client's `end_code`.
+        error: error that the client raised.
+        end_code: `end_code` of the client.
     """
     if end_code is not None:
         return f"it ended the connection: {reason_text(end_code)}"
@@ -415,8 +434,8 @@ def loss_text(error: BaseException, end_code: int | None) -> str:
 
 
 def is_refusal(code: int) -> bool:
-    """Return True if a reason code tells of a failure."""
-    return code >= _FAILURE
+    """Return True if a reason code means that the broker refuses a request."""
+    return code >= _FIRST_FAILURE
 
 
 def _new_client(
@@ -440,13 +459,15 @@ def _new_client(
         will=will,
         max_queued_incoming_messages=0,
         socket_options=[_NO_DELAY],
-        logger=_quiet,
+        logger=_silent_logger,
     )
 
 
-def _code(found: Any) -> int:
-    return int(getattr(found, "value", found))
+def _reason_code(code: Any) -> int:
+    """Return the number of a reason code, which paho gives as an object or as a number."""
+    return int(getattr(code, "value", code))
 
 
 def _bytes(payload: object) -> bytes:
+    """Return the payload of a received message, which aiomqtt annotates with several types."""
     return payload if isinstance(payload, bytes) else b""

@@ -1,13 +1,14 @@
-"""Read a site's folder: the one module that knows which file holds what.
+"""Read the folder of a site. Only this module knows which file of the folder holds what.
 
-`site.toml` is the one file that must be there. Meter models are the packaged ones, and any
-`models/*.toml` beside `site.toml`, which take precedence over a packaged one of the same id. A file
-beside `site.toml` that has the table `[model]` is a meter model, too.
+Only `site.toml` must exist. A site has the packaged meter models and its own: the files
+`models/*.toml`, and each TOML file beside `site.toml` that has the table `[model]`. A model of the
+site replaces a packaged model of the same id.
 
 Laws:
 
-1. `load` returns a site without any mistake, or raises all of them at once.
-2. `examine` returns the part of a site that can be read, for a search for further mistakes.
+1. `load` returns a site without mistakes, or raises an error with all mistakes.
+2. `examine` returns the part of a site that can be read, so that it can be searched for further
+   mistakes.
 """
 
 import re
@@ -37,8 +38,8 @@ class SiteFolder(msgspec.Struct, frozen=True):
     """A site without mistakes.
 
     Attributes:
-        path: its folder.
-        site: content of its `site.toml`.
+        path: the folder.
+        site: content of `site.toml`.
         models: meter models by id.
     """
 
@@ -51,12 +52,13 @@ class Examination(msgspec.Struct, frozen=True):
     """A site that may have mistakes.
 
     Attributes:
-        document: its `site.toml`.
-        site: the site; what could not be read is `msgspec.UNSET` or the key's default.
-        models: the meter models without mistakes, by id.
-        problems: every mistake of `site.toml` and of the models beside it.
-        warnings: probable mistakes.
-        unread: places of `site.toml` and ids of models that could not be read.
+        document: `site.toml`.
+        site: content of `site.toml`; a value that could not be read is `msgspec.UNSET` or the
+            default of its key.
+        models: meter models without mistakes, by id.
+        problems: every mistake in `site.toml` and in the site's own models.
+        warnings: probable mistakes in `site.toml`.
+        unread: places in `site.toml`, and models, that could not be read.
     """
 
     document: config_file.Document
@@ -69,27 +71,29 @@ class Examination(msgspec.Struct, frozen=True):
     def is_sound(self, table: str, row: int | None = None) -> bool:
         """Return True if a table of `site.toml`, or one row of it, has no mistake."""
         place = (table,) if row is None else (table, row)
-        mistakes = UnreadKeys(frozenset(one.path for one in self.problems if one.file == SITE_FILE))
-        return not self.unread.covers(*place) and not mistakes.covers(*place)
+        mistaken = UnreadKeys(
+            frozenset(problem.path for problem in self.problems if problem.file == SITE_FILE)
+        )
+        return not self.unread.covers(*place) and not mistaken.covers(*place)
 
 
 def load(path: Path) -> SiteFolder:
     """Read a site's folder.
 
     Raises:
-        ConfigError: with every problem of `site.toml` and of the models beside it.
+        ConfigError: the site has mistakes; the error lists all of them.
     """
-    found = examine(path)
-    if found.problems:
-        raise ConfigError(found.problems)
-    return SiteFolder(path, found.site, found.models)
+    examination = examine(path)
+    if examination.problems:
+        raise ConfigError(examination.problems)
+    return SiteFolder(path, examination.site, examination.models)
 
 
 def examine(path: Path) -> Examination:
-    """Read a site's folder as far as that is possible, and find all mistakes of site and models.
+    """Read a site's folder as far as possible, and find all mistakes in the site and its models.
 
     Raises:
-        ConfigError: `site.toml` is not there, or is not TOML.
+        ConfigError: `site.toml` does not exist, or is not valid TOML.
     """
     models, model_problems, unread_models = _read_models(path)
     try:
@@ -98,25 +102,29 @@ def examine(path: Path) -> Examination:
         raise ConfigError([*error.problems, *model_problems]) from error
     draft = config_file.decode_draft(document, Site)
     unread = UnreadKeys(draft.unread.paths | unread_models)
-    rules = [*site_check.check(draft.settings, models, unread)]
+    rule_problems = [*site_check.check(draft.settings, models, unread)]
     if not unread.covers("site", "language"):
-        rules += _language_problems(draft.settings)
+        rule_problems += _language_problems(draft.settings)
     warnings = site_warnings.warnings(draft.settings, unread)
     return Examination(
         document,
         draft.settings,
         models,
-        (*draft.problems, *map(document.locate, rules), *model_problems),
+        (*draft.problems, *map(document.locate, rule_problems), *model_problems),
         tuple(map(document.locate, warnings)),
         unread,
     )
 
 
 def read_settings(path: Path, form: type[_Settings]) -> _Settings:
-    """Read a service's own file, or return its defaults if the file is not there.
+    """Read the configuration file of a service; if it does not exist, return the defaults.
+
+    Args:
+        path: the file.
+        form: struct of the file's content.
 
     Raises:
-        ConfigError: the file is wrong, or it is not there and some key has no default.
+        ConfigError: the file has a mistake, or it does not exist and a key has no default.
     """
     if path.exists():
         return config_file.decode(config_file.read(path), form)
@@ -124,7 +132,7 @@ def read_settings(path: Path, form: type[_Settings]) -> _Settings:
 
 
 def packaged_models() -> dict[str, Model]:
-    """Return the library of meter models, by id."""
+    """Return the packaged meter models, by id."""
     models: dict[str, Model] = {}
     for entry in (resources.files("jieneng") / "metering" / "models").iterdir():
         if entry.name.endswith(".toml"):
@@ -134,21 +142,24 @@ def packaged_models() -> dict[str, Model]:
 
 
 def _read_models(path: Path) -> tuple[dict[str, Model], list[Problem], frozenset[KeyPath]]:
-    """Return the models by id, the problems of those beside the site, and their unread places.
+    """Return the models by id, and the problems and unread places of the site's own models.
 
-    A model with a problem is among the unread ones, and so is a packaged model that it replaces.
+    A model with a problem is not returned but counts as unread. A packaged model that it would
+    replace is not returned either.
     """
-    models, problems, unread = packaged_models(), list[Problem](), set[KeyPath]()
-    beside = sorted(path.glob("*.toml"))
-    for file in (*beside, *sorted((path / "models").glob("*.toml"))):
+    models = packaged_models()
+    problems: list[Problem] = []
+    unread: set[KeyPath] = set()
+    beside_site = sorted(path.glob("*.toml"))
+    for file in (*beside_site, *sorted((path / "models").glob("*.toml"))):
         try:
             document = config_file.read(file)
         except ConfigError as error:
-            if file not in beside or _has_model_header(file):
+            if file not in beside_site or _has_model_header(file):
                 problems += error.problems
                 unread.add(("model",))
             continue
-        if file in beside and "model" not in document.data:
+        if file in beside_site and "model" not in document.data:
             continue
         try:
             model = _decode_model(document)
@@ -163,17 +174,17 @@ def _read_models(path: Path) -> tuple[dict[str, Model], list[Problem], frozenset
 
 
 def _has_model_header(file: Path) -> bool:
-    """Return True if a file that is not TOML was to be a model."""
+    """Return True if a file that is not valid TOML seems to be a model: it has a `[model]` line."""
     try:
         return _MODEL_HEADER.search(file.read_bytes()) is not None
-    except OSError:  # reported by the reader of the file, whatever it is
+    except OSError:  # the program that the file is for reports the error
         return False
 
 
 def _stated_id(document: config_file.Document) -> str | None:
-    """Return the id that a model's file with a mistake states; None if it states none."""
-    head = document.data.get("model")
-    model_id = head.get("id") if isinstance(head, dict) else None
+    """Return the id in the file of a model that has a mistake; None if there is no id."""
+    header = document.data.get("model")
+    model_id = header.get("id") if isinstance(header, dict) else None
     return model_id if isinstance(model_id, str) else None
 
 
@@ -185,8 +196,13 @@ def _language_problems(site: Site) -> list[Problem]:
 
 
 def _decode_model(document: config_file.Document) -> Model:
-    head = document.data.get("model")
-    protocol = head.get("protocol", DEFAULT_PROTOCOL) if isinstance(head, dict) else None
+    """Return a meter model, read and checked in the form of its protocol.
+
+    Raises:
+        ConfigError: the model has mistakes.
+    """
+    header = document.data.get("model")
+    protocol = header.get("protocol", DEFAULT_PROTOCOL) if isinstance(header, dict) else None
     if protocol is not None and (problem := protocol_problem(protocol)):
         raise ConfigError([document.locate(problem)])
     form = MODEL_FORMS[protocol or DEFAULT_PROTOCOL]

@@ -1,13 +1,15 @@
-"""Convert consumption to coal equivalent and carbon: dated factors, each with its source.
+"""Factors that convert consumption to coal equivalent or carbon, with their dates and sources.
 
 Laws:
 
-1. Published values are stored as published and never recomputed. Water is not energy: it has no
-   factor.
-2. At most one row is in force on a day. Two rows that overlap are refused.
-3. A day after the last row takes that row, and the figure says that the factor is provisional. A
-   day before the first row takes the first, and the figure says that the factor is a proxy.
-4. A site uses the rows of the narrowest region that it lies in, by its division code.
+1. A published value is stored as published and never recomputed. Water has no factor, because it is
+   not an energy carrier.
+2. Of the rows in use that share kind, medium, convention and region, at most one is in force on a
+   day. Two rows that overlap are refused.
+3. A day on which no row is in force takes the latest row that ended before the day, and the factor
+   is reported as provisional. A day before all rows takes the first row, and the factor is reported
+   as a proxy.
+4. A site uses the rows of the narrowest region that contains the site's division code.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
 FactorKind = Literal["coal", "carbon"]
 
-_PRODUCT_UNIT: Final = {"coal": "kgce", "carbon": "kgCO2"}
+_RESULT_UNIT: Final = {"coal": "kgce", "carbon": "kgCO2"}
 
 
 class Factor(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
@@ -46,8 +48,8 @@ class Factor(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}
         to: last local day in force; omitted if there is no later limit.
         in_use: false for an alternative value, which a site can switch to.
         source: document, table and page of the value.
-        confidence: `verified` if the official text was seen, `transcribed` if a third party's copy
-            was, `recalled` if neither was.
+        confidence: `verified` if the value was read in the official text, `transcribed` if it was
+            read in a third party's copy, `recalled` if neither text was seen.
     """
 
     id: Annotated[str, Meta(min_length=1)]
@@ -83,7 +85,7 @@ class Factor(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}
 
     @property
     def series_key(self) -> tuple[object, ...]:
-        """Key of a dated series: rows of one key follow each other in time."""
+        """Key of a series of rows, of which at most one may be in force on a day."""
         return self.kind, self.medium, self.convention, self.region
 
 
@@ -94,11 +96,11 @@ class FactorsFile(msgspec.Struct, frozen=True):
 
 
 class DailyFactor(msgspec.Struct, frozen=True):
-    """A factor by day.
+    """The factor to apply on each of some days.
 
     Attributes:
         values: shape (days,), kgce or kgCO2 per unit of consumption.
-        findings: one for each row that stands in for a missing one.
+        findings: one for each row that is used on days on which it is not in force.
     """
 
     values: "NDArray[np.float64]"
@@ -107,21 +109,21 @@ class DailyFactor(msgspec.Struct, frozen=True):
 
 def check_factors(rows: Sequence[Factor]) -> Iterator[tuple[int, Problem]]:
     """Yield (row index, problem) for each mistake in factor rows."""
-    for number, row in enumerate(rows):
-        unit = f"{_PRODUCT_UNIT[row.kind]}/{QUANTITIES[CONSUMPTION[row.medium]].unit}"
-        if row.unit != unit:
+    for index, row in enumerate(rows):
+        required_unit = f"{_RESULT_UNIT[row.kind]}/{QUANTITIES[CONSUMPTION[row.medium]].unit}"
+        if row.unit != required_unit:
             yield (
-                number,
+                index,
                 Problem(
                     text="factor {id} is in {unit}; it must be in {expected}.",
                     fix="Convert the value, and write that unit.",
-                    values={"id": row.id, "unit": row.unit, "expected": unit},
+                    values={"id": row.id, "unit": row.unit, "expected": required_unit},
                     path=("unit",),
                 ),
             )
         if row.last_ordinal < row.first_ordinal:
             yield (
-                number,
+                index,
                 Problem(
                     text="factor {id} ends before it begins.",
                     fix="Correct from or to.",
@@ -129,10 +131,10 @@ def check_factors(rows: Sequence[Factor]) -> Iterator[tuple[int, Problem]]:
                     path=("to",),
                 ),
             )
-        for other in rows[:number]:
+        for other in rows[:index]:
             if _overlap(row, other):
                 yield (
-                    number,
+                    index,
                     Problem(
                         text="factors {id} and {other} are in force on the same days.",
                         fix="Let one end (to = ...) before the other begins, or write"
@@ -172,9 +174,9 @@ def daily_factor(
         days: local days, ascending.
 
     Returns:
-        None if no row matches.
+        None if there is no row for this carrier, convention and region.
     """
-    matching = [
+    candidates = [
         row
         for row in rows
         if row.in_use
@@ -182,32 +184,33 @@ def daily_factor(
         and row.convention in (None, convention)
         and division.startswith(row.region)
     ]
-    if not matching:
+    if not candidates:
         return None
-    narrowest = max(len(row.region) for row in matching)
-    matching = sorted(
-        (row for row in matching if len(row.region) == narrowest),
+    narrowest = max(len(row.region) for row in candidates)
+    series = sorted(
+        (row for row in candidates if len(row.region) == narrowest),
         key=lambda row: row.first_ordinal,
     )
     ordinals = np.array([day.toordinal() for day in days], dtype=np.int64)
-    starts = [row.first_ordinal for row in matching]
-    in_force = np.searchsorted(starts, ordinals, side="right") - 1
-    chosen = np.maximum(in_force, 0)
-    is_expired = ordinals > np.array([row.last_ordinal for row in matching])[chosen]
+    starts = [row.first_ordinal for row in series]
+    # Arrays of shape (days,): the index of each day's row.
+    latest_started = np.searchsorted(starts, ordinals, side="right") - 1  # -1 before the first row
+    chosen = np.maximum(latest_started, 0)
+    is_expired = ordinals > np.array([row.last_ordinal for row in series])[chosen]
     findings = [
-        _substitute_finding(code, matching[index], ordinals[is_substitute & (chosen == index)])
+        _substitute_finding(code, series[index], ordinals[is_substitute & (chosen == index)])
         for code, is_substitute in (
-            ("proxy_factor", in_force < 0),
+            ("proxy_factor", latest_started < 0),
             ("provisional_factor", is_expired),
         )
         for index in np.unique(chosen[is_substitute]).tolist()
     ]
-    return DailyFactor(np.array([row.value for row in matching])[chosen], tuple(findings))
+    return DailyFactor(np.array([row.value for row in series])[chosen], tuple(findings))
 
 
 def _substitute_finding(code: str, row: Factor, ordinals: "NDArray[np.int64]") -> Finding:
-    """Return the finding that a row stands in for a missing one on some days."""
-    first, last = (date.fromordinal(int(end)) for end in (ordinals[0], ordinals[-1]))
+    """Return the finding that a row is used on these days although it is not in force."""
+    first, last = (date.fromordinal(int(ordinal)) for ordinal in (ordinals[0], ordinals[-1]))
     return Finding.of(
         code,
         row.id,

@@ -1,6 +1,6 @@
-"""Define consumption by interval, for indicators that need more than daily sums.
+"""Series of consumption by interval, for indicators that need more than daily sums.
 
-Law: an indicator's function states the series that it needs and is given exactly these. A series
+Law: the function of an indicator states which series it needs, and is given exactly these. A series
 that no indicator needs is not read.
 """
 
@@ -19,11 +19,11 @@ _HOURS: Final = {"15min": 0.25, "hour": 1.0, "day": 24.0}
 
 
 class SeriesNeed(msgspec.Struct, frozen=True):
-    """A series that an indicator's function needs beside the daily sums.
+    """A series that the function of an indicator needs in addition to the daily sums.
 
     Attributes:
         medium: medium of the consumption.
-        interval: length of its intervals.
+        interval: length of the intervals.
     """
 
     medium: Medium
@@ -31,7 +31,7 @@ class SeriesNeed(msgspec.Struct, frozen=True):
 
     @property
     def hours(self) -> float:
-        """Length of an interval [h]; the last one of a day with a clock change may be shorter."""
+        """Usual length of an interval [h]; on a day with a clock change it may differ."""
         return _HOURS[self.interval]
 
 
@@ -39,10 +39,11 @@ class IntervalSeries(msgspec.Struct, frozen=True):
     """A scope's consumption by interval, in arrays of shape (n,).
 
     Attributes:
-        starts_ms: start of each interval [UTC, ms], ascending, without gaps.
+        starts_ms: start of each interval [UTC, ms]; ascending, each interval ends where the next
+            one starts.
         amount: consumption [kWh, m3 or GJ]; NaN where nothing is stored.
         coverage: share of meter-time with accepted readings, 0 to 1; 0 where nothing is stored.
-        estimated: part of `amount` that was spread over gaps.
+        estimated: part of `amount` that was spread over gaps between readings.
     """
 
     starts_ms: "NDArray[np.int64]"
@@ -52,14 +53,14 @@ class IntervalSeries(msgspec.Struct, frozen=True):
 
     def between(self, start_ms: int, end_ms: int) -> "IntervalSeries":
         """Return the intervals that start in `start_ms <= time < end_ms`."""
-        part = slice(*np.searchsorted(self.starts_ms, (start_ms, end_ms)).tolist())
-        return IntervalSeries(*(column[part] for column in msgspec.structs.astuple(self)))
+        chosen = slice(*np.searchsorted(self.starts_ms, (start_ms, end_ms)).tolist())
+        return IntervalSeries(*(column[chosen] for column in msgspec.structs.astuple(self)))
 
     def mean_coverage(self) -> float:
-        """Return the mean coverage of all intervals; NaN if there is none."""
+        """Return the mean coverage of all intervals; NaN if the series has no interval."""
         return float(self.coverage.mean()) if len(self.coverage) else np.nan
 
     def estimated_share(self) -> float:
-        """Return the share of the consumption that was spread over gaps, 0 to 1."""
+        """Return the share of the consumption that was spread over gaps, 0 to 1; 0 without any."""
         total = float(np.nansum(np.abs(self.amount)))
         return min(float(np.nansum(np.abs(self.estimated))) / total, 1.0) if total else 0.0

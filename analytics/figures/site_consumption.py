@@ -3,8 +3,8 @@
 Laws:
 
 1. Unknown consumption is NaN, with coverage 0.
-2. Before a building and its meter existed, consumption that is not stored is 0, and covered. In an
-   old building, consumption before the meter was installed stays unknown.
+2. On days before both a building and its meter existed, consumption that is not stored is 0, with
+   coverage 1. In an older building, consumption before the meter was installed stays unknown.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ class MeterConsumption(msgspec.Struct, frozen=True):
         meters: ids of the meters.
         amount: consumption [kWh, m3 or GJ]; NaN where unknown.
         coverage: share of the time with accepted readings, 0 to 1; 0 where unknown.
-        estimated: part of `amount` that was spread over gaps.
+        estimated: magnitude of the part of `amount` that was spread over gaps; 0 where unknown.
     """
 
     meters: tuple[str, ...]
@@ -47,7 +47,8 @@ class SiteConsumption(msgspec.Struct, frozen=True):
     Attributes:
         start: the first local day.
         media: consumption of all meters by day, by medium.
-        series: series that indicators need beside the daily sums, by scope id.
+        series: consumption by interval that indicators need beside the daily sums, by need and
+            scope id.
     """
 
     start: date
@@ -55,15 +56,15 @@ class SiteConsumption(msgspec.Struct, frozen=True):
     series: Mapping[SeriesNeed, Mapping[str, IntervalSeries]] = {}
 
     def days_of(self, period: Period) -> Mapping[Medium, MeterConsumption]:
-        """Return the consumption on the days of a period, all of which must be present."""
+        """Return the consumption on the days of a period; all these days must be present."""
         first = (period.start - self.start).days
-        part = slice(first, first + period.days)
+        columns = slice(first, first + period.days)
         return {
             medium: MeterConsumption(
                 all_days.meters,
-                all_days.amount[:, part],
-                all_days.coverage[:, part],
-                all_days.estimated[:, part],
+                all_days.amount[:, columns],
+                all_days.coverage[:, columns],
+                all_days.estimated[:, columns],
             )
             for medium, all_days in self.media.items()
         }
@@ -72,14 +73,16 @@ class SiteConsumption(msgspec.Struct, frozen=True):
 def align_to_grid(
     times_ms: "NDArray[np.int64]", values: "NDArray[np.float64]", edges_ms: "NDArray[np.int64]"
 ) -> "NDArray[np.float64]":
-    """Return stored values by interval.
+    """Return the stored value of each interval.
 
-    A point that does not lie at the start of an interval is left out: another time zone wrote it.
+    A point that does not lie at the start of an interval is left out: it was computed with another
+    time zone.
 
     Args:
         times_ms: shape (n,), times of the points [UTC, ms], before the last edge.
-        values: shape (n,).
-        edges_ms: shape (intervals + 1,), ascending.
+        values: shape (n,), values of the points.
+        edges_ms: shape (intervals + 1,), ascending starts of the intervals and the end of the last
+            one [UTC, ms].
 
     Returns:
         Shape (intervals,); NaN where there is no point.
@@ -94,13 +97,13 @@ def align_to_grid(
 def site_consumption(
     site: Site, start: date, end: date, rows: "Mapping[tuple[str, str], NDArray[np.float64]]"
 ) -> SiteConsumption:
-    """Return the stored consumption of all media on the days from `start` up to `end`.
+    """Return the stored consumption of all media on the days from `start` to before `end`.
 
     Args:
         site: the site, for its meters.
         start: the first local day.
         end: the local day after the last one.
-        rows: stored values by day, by (meter id, field).
+        rows: stored values by day, NaN where none is stored, by (meter id, field).
     """
     period_days = days(start, end)
     media = {
@@ -131,10 +134,11 @@ def meter_consumption(
         np.array([rows.get((meter.id, field), unknown) for meter in meters])
         for field in (CONSUMPTION[medium], schema.COVERAGE, schema.ESTIMATED)
     )
-    is_absent = np.isnan(amount) & np.array(
+    is_before_commissioning = np.isnan(amount) & np.array(
         [before_commissioning(site, meter, interval_days) for meter in meters]
     )
-    amount, coverage = np.where(is_absent, 0.0, amount), np.where(is_absent, 1.0, coverage)
+    amount = np.where(is_before_commissioning, 0.0, amount)
+    coverage = np.where(is_before_commissioning, 1.0, coverage)
     return MeterConsumption(
         tuple(meter.id for meter in meters),
         amount,

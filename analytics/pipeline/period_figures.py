@@ -1,6 +1,7 @@
 """Compute the figures of a period from stored consumption.
 
-Law: figures need no readings, so they can be computed again after readings were deleted.
+Law: figures are computed without readings, so they can be computed again after the readings were
+deleted.
 """
 
 from collections.abc import Sequence
@@ -23,13 +24,13 @@ from jieneng.metering.site import Site
 
 
 class PeriodFigures:
-    """Computes the figures of a site.
+    """Computes the figures of a site for a period.
 
     Args:
         site: the site.
         rules: factors, plans, targets and caps.
         scopes: scopes of the site.
-        consumption: store of the consumption.
+        consumption: stored consumption of the site.
     """
 
     def __init__(
@@ -43,32 +44,35 @@ class PeriodFigures:
     async def figures(
         self, period: str, scope_ids: Sequence[str] | None, as_of_ms: int
     ) -> list[Figure]:
-        """Return the figures of a period at a time: see `Pipeline.figures`."""
-        wanted = periods.parse(period)
-        chosen = self._chosen(scope_ids)
+        """Return the figures of a period, as of a moment; `Pipeline.figures` has the details."""
+        whole_period = periods.parse(period)
+        scopes = self._scopes_of(scope_ids)
         today = periods.local_day(as_of_ms, self._site.zone)
-        elapsed = wanted.until(today)
-        base = self._rules.base_year(wanted)
+        base_year = self._rules.base_year(whole_period)
         return assess(
             self._site,
             self._rules,
-            chosen,
-            wanted,
+            scopes,
+            whole_period,
             today,
-            await self._site_consumption(chosen, elapsed),
-            None if base is None else await self._site_consumption(chosen, base),
+            await self._site_consumption(scopes, whole_period.until(today)),
+            None if base_year is None else await self._site_consumption(scopes, base_year),
         )
 
-    async def _site_consumption(self, chosen: Sequence[Scope], period: Period) -> SiteConsumption:
-        """Return a period's consumption by day, with the series that indicators need beside it."""
-        measured = await self._consumption.daily_consumption(period.start, period.end)
-        rows = indicators.INDICATORS.values()
-        needs = {need for row in rows for need in indicator_values.series_needs(row)}
+    async def _site_consumption(self, scopes: Sequence[Scope], period: Period) -> SiteConsumption:
+        """Return a period's consumption by day, and the series that indicators need in addition."""
+        consumption = await self._consumption.daily_consumption(period.start, period.end)
+        needs = {
+            need
+            for indicator in indicators.INDICATORS.values()
+            for need in indicator_values.series_needs(indicator)
+        }
         days = period.start, period.end
-        series = await needed_series(needs, chosen, self._site, self._consumption, days)
-        return msgspec.structs.replace(measured, series=series)
+        series = await needed_series(needs, scopes, self._site, self._consumption, days)
+        return msgspec.structs.replace(consumption, series=series)
 
-    def _chosen(self, scope_ids: Sequence[str] | None) -> tuple[Scope, ...]:
+    def _scopes_of(self, scope_ids: Sequence[str] | None) -> tuple[Scope, ...]:
+        """Return the scopes with these ids; for None, all scopes of the site."""
         if scope_ids is None:
             return tuple(self._scopes.values())
         for scope_id in scope_ids:

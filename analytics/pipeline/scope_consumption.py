@@ -1,8 +1,6 @@
-"""Roll up the consumption of meters to scopes. Pure."""
+"""Sum the consumption of meters by scope. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
-
-import numpy as np
 
 from analytics.counters.consumption import Consumption
 from analytics.figures.roll_up import Scope, boundary_weights, roll_up_scope
@@ -14,27 +12,27 @@ from jieneng.metering.site import Meter, Site
 def scope_consumption(
     scopes: Sequence[Scope],
     meters: Sequence[Meter],
-    computed: Sequence[Mapping[Interval, Consumption]],
+    consumption: Sequence[Mapping[Interval, Consumption]],
     site: Site,
 ) -> Iterator[tuple[dict[str, str], dict[Interval, Consumption]]]:
-    """Yield tags and consumption of each scope and medium, if the scope has a meter of it.
+    """Yield tags and consumption of each scope and medium, if a meter of the medium counts there.
 
     Args:
         scopes: scopes of the site.
         meters: all meters of the site.
-        computed: consumption of the meters, in the same order.
+        consumption: consumption of each meter, in the order of `meters`.
         site: the site.
     """
     for medium in MEDIA:
-        numbers = [number for number, meter in enumerate(meters) if meter.medium == medium]
-        meter_consumption = [meters[number] for number in numbers]
+        indices = [index for index, meter in enumerate(meters) if meter.medium == medium]
+        meters_of_medium = [meters[index] for index in indices]
         for scope in scopes:
-            weight = np.array(boundary_weights(scope, meter_consumption, site))
-            if weight.any():
-                consumption = {
+            weights = boundary_weights(scope, meters_of_medium, site)
+            if weights.any():
+                sums = {
                     interval: roll_up_scope(
-                        weight, [computed[number][interval] for number in numbers]
+                        weights, [consumption[index][interval] for index in indices]
                     )
-                    for interval in computed[numbers[0]]
+                    for interval in consumption[indices[0]]
                 }
-                yield {"kind": scope.kind, "scope": scope.id, "medium": medium}, consumption
+                yield {"kind": scope.kind, "scope": scope.id, "medium": medium}, sums

@@ -1,15 +1,16 @@
-"""Judge which meter model a unit may be, from its replies. Pure: replies in, a verdict out.
+"""Compare the replies of a unit with meter models, and rank the models that match. Pure.
 
 Laws:
 
-1. A register that the device refuses does not exist. A model that needs it does not match, however
-   plausible its other values are. Nor does a model with a value that no meter can show.
-2. A typical value is evidence, weighed by how surprising it would be if the bytes meant nothing.
-   Evidence is counted in bits: -log2 of the share of random bytes that would pass as well. The
-   read's own decoder determines that share, so a new register type needs no entry here.
-3. A zero is no evidence, because unused registers hold zeros as well. A zero of a quantity that is
-   never 0 speaks against the model. The residue that an idle input shows is treated like a zero.
-4. Models that the evidence does not tell apart are named together; none is preferred silently.
+1. A register that the device refuses does not exist. A model that needs the register does not
+   match, however plausible the model's other values are. A model does not match either if one of
+   its values is impossible for a meter.
+2. A typical value is evidence for the model. The amount of evidence is -log2 of the share of random
+   bytes that would be decoded to a typical value too [bits]. The share is computed with the read's
+   own decoder, so a new register type needs no entry here.
+3. A zero is neither evidence for the model nor against it, because unused registers hold zeros as
+   well. The small value that an idle input may show is treated like a zero.
+4. Models that the evidence can't distinguish are returned together; none is preferred silently.
 """
 
 import hashlib
@@ -29,26 +30,25 @@ from jieneng.metering.registers import Field, byte_orders, decode_text, decoder,
 
 
 class PlausibleRange(msgspec.Struct, frozen=True):
-    """The values that a register of a quantity may show, before CT and PT [canonical unit].
+    """The values that a register of a quantity may show [canonical unit, before CT and PT ratios].
 
     Attributes:
         minimum: smallest possible magnitude besides 0.
         maximum: largest possible magnitude.
-        typical: magnitudes of a meter in use, which are evidence; all possible ones if None.
-        zero_allowed: True if the quantity may be 0.
+        typical: smallest and largest magnitude that a meter in use is expected to show; `minimum`
+            and `maximum` if None.
         negative_allowed: True if the quantity may be below 0.
     """
 
     minimum: float
     maximum: float
     typical: tuple[float, float] | None = None
-    zero_allowed: bool = True
     negative_allowed: bool = False
 
     def is_possible(self, value: float) -> bool:
         """Return True if a meter can show the value."""
         if value == 0:
-            return self.zero_allowed
+            return True
         return (self.negative_allowed or value > 0) and (self.minimum <= abs(value) <= self.maximum)
 
     def is_typical(self, value: float) -> bool:
@@ -57,34 +57,36 @@ class PlausibleRange(msgspec.Struct, frozen=True):
         return value != 0 and self.is_possible(value) and low <= abs(value) <= high
 
 
-# A float above this may come from an idle input. Such a value counts like 0: neither evidence for
-# the model nor against it. Whole numbers up to 12,000 that are misread as the high word of a float
-# are below, and no meter shows them.
-_NOISE: Final = 1e-9
+# The smallest magnitude that an idle input may show. A value from here up to the typical ones is
+# neither evidence for a model nor against it. A smaller value is impossible: it is a whole number
+# up to 12,000, misread as the high word of a float.
+_RESIDUE: Final = 1e-9
 
 _BY_UNIT: Final[Mapping[str, PlausibleRange]] = MappingProxyType(
     {
         # A main of 10 MW counts 1e9 kWh in 11 years; no counter has a last digit below 0.0001.
         **dict.fromkeys(("kWh", "kvarh", "m3", "GJ"), PlausibleRange(0.0001, 1e9)),
-        # Typical: from 57.7 V behind a transformer to 400 V between phases (GB/T 156-2017), with a
-        # margin of a fifth. Possible: the voltage that an open phase picks up, and the 35 kV of a
-        # meter that knows its transformer.
-        "V": PlausibleRange(_NOISE, 42_000.0, (45.0, 480.0)),
-        # The busbars of a low-voltage board end at 6,300 A (GB/T 7251); power of the same.
-        "A": PlausibleRange(_NOISE, 10_000.0, (0.0001, 10_000.0), negative_allowed=True),
+        # Typical: 57.7 V behind a transformer to 400 V between phases (GB/T 156-2017), with a
+        # margin of a fifth. Possible: the low voltage that an open phase picks up, and 35 kV from a
+        # meter that applies the ratio of its transformer itself.
+        "V": PlausibleRange(_RESIDUE, 42_000.0, (45.0, 480.0)),
+        # Busbars of low-voltage boards carry at most 6,300 A (GB/T 7251). The range of power
+        # follows from this current.
+        "A": PlausibleRange(_RESIDUE, 10_000.0, (0.0001, 10_000.0), negative_allowed=True),
         **dict.fromkeys(
             ("kW", "kvar", "kVA"),
-            PlausibleRange(_NOISE, 10_000.0, (0.00001, 10_000.0), negative_allowed=True),
+            PlausibleRange(_RESIDUE, 10_000.0, (0.00001, 10_000.0), negative_allowed=True),
         ),
-        "1": PlausibleRange(_NOISE, 1.0, (0.05, 1.0), negative_allowed=True),  # a power factor
-        # GB/T 15945-2008 allows 0.2 Hz, 0.5 in a small grid; a diesel set and 60 Hz are possible.
+        "1": PlausibleRange(_RESIDUE, 1.0, (0.05, 1.0), negative_allowed=True),  # a power factor
+        # GB/T 15945-2008 allows a deviation of 0.2 Hz, or 0.5 Hz in a small grid. A diesel
+        # generator may deviate more, and a 60 Hz supply is possible.
         "Hz": PlausibleRange(45.0, 65.0, (49.0, 51.0)),
-        # DN 500 at 10 m/s: 7,000.
-        "m3/h": PlausibleRange(_NOISE, 10_000.0, (0.00001, 10_000.0), negative_allowed=True),
-        # 100 bar; gas a little below the air.
-        "kPa": PlausibleRange(_NOISE, 10_000.0, (0.1, 10_000.0), negative_allowed=True),
-        # A heat network's 150 degrees, and a fault.
-        "°C": PlausibleRange(_NOISE, 200.0, (0.1, 200.0), negative_allowed=True),
+        # A DN 500 pipe carries 7,000 m3/h at 10 m/s.
+        "m3/h": PlausibleRange(_RESIDUE, 10_000.0, (0.00001, 10_000.0), negative_allowed=True),
+        # Up to 100 bar. The pressure of gas may lie slightly below that of the air.
+        "kPa": PlausibleRange(_RESIDUE, 10_000.0, (0.1, 10_000.0), negative_allowed=True),
+        # A heat network has up to 150 °C, and more in a fault.
+        "°C": PlausibleRange(_RESIDUE, 200.0, (0.1, 200.0), negative_allowed=True),
     }
 )
 
@@ -93,15 +95,17 @@ PLAUSIBLE_RANGES: Final[Mapping[str, PlausibleRange]] = MappingProxyType(
     {name: _BY_UNIT[row.unit] for name, row in QUANTITIES.items()}
 )
 
-_NOISE_BLOCKS: Final = 1024  # the evidence of one value is at most 10 bits
-_INDISTINGUISHABLE_BITS: Final = 4.0  # a lead of less than 16 to 1 does not tell models apart
+_RANDOM_BLOCKS: Final = 1024  # the evidence of one value is at most 10 bits
+_INDISTINGUISHABLE_BITS: Final = 4.0  # a smaller lead than 16 to 1 proves nothing
 
 
 class DecodedValue(msgspec.Struct, frozen=True):
     """Value of a model's point, decoded from the unit's reply.
 
     Attributes:
-        evidence_bits: evidence that the register is what the model says [bits].
+        quantity: quantity of the point.
+        value: the value [canonical unit, before CT and PT ratios].
+        evidence_bits: evidence that the register holds what the model says [bits].
     """
 
     quantity: str
@@ -113,10 +117,10 @@ class Mismatch(msgspec.Struct, frozen=True):
     """The reason why a model does not match.
 
     Attributes:
-        subject: registers that were refused, the quantity with an impossible value, or the label of
-            the identity that differs from the model's.
-        error: error with which the registers were refused.
-        value: impossible value, or the differing identity.
+        subject: registers that could not be read, the quantity with an impossible value, or the
+            label of the identity that differs from the model's.
+        error: error of the request for the registers; None if the registers were read.
+        value: impossible value, or identity that the device reports; None if there was an error.
     """
 
     subject: str
@@ -129,12 +133,12 @@ class ModelMatch(msgspec.Struct, frozen=True):
 
     Attributes:
         model: id of the model.
-        values: decoded values, as far as they were read.
+        values: decoded values; those before the impossible one, if a value is impossible.
         mismatch: reason why the model does not match; None if it does.
         identity: identity that the device reports, as (label, text).
         identity_bits: evidence from the identity [bits].
-        variant: variant of the model that requests less at once, if the unit refuses the requests
-            of the model itself.
+        variant: variant of the model that requests fewer registers at once; None if the unit
+            answers the requests of the model itself.
     """
 
     model: str
@@ -146,17 +150,17 @@ class ModelMatch(msgspec.Struct, frozen=True):
 
     @property
     def evidence_bits(self) -> float:
-        """All evidence for the model [bits]."""
+        """Evidence from the values and the identity [bits]."""
         return sum(value.evidence_bits for value in self.values) + self.identity_bits
 
     @property
-    def typical(self) -> int:
+    def typical_count(self) -> int:
         """Number of values that a meter in use is expected to show."""
         return sum(PLAUSIBLE_RANGES[row.quantity].is_typical(row.value) for row in self.values)
 
     @property
-    def zeros(self) -> int:
-        """Number of values that are 0 and therefore no evidence."""
+    def zero_count(self) -> int:
+        """Number of values that are 0."""
         return sum(row.value == 0 for row in self.values)
 
 
@@ -167,7 +171,7 @@ def match_values(model: ModbusModel, replies: Sequence[tuple[ModbusRead, bytes]]
         model: candidate model.
         replies: every read of the model, with the bytes of its registers.
     """
-    decoded = list[DecodedValue]()
+    decoded: list[DecodedValue] = []
     may_be_unknown = {row.quantity for row in model.point if row.unknown is not None}
     for read, data in replies:
         values = read.decode(data)
@@ -182,20 +186,22 @@ def match_values(model: ModbusModel, replies: Sequence[tuple[ModbusRead, bytes]]
     return ModelMatch(model.id, tuple(decoded))
 
 
-def match_identity(match: ModelMatch, answers: Sequence[tuple[IdentityRow, bytes]]) -> ModelMatch:
-    """Return the match extended by the identity that the device reports.
+def match_identity(match: ModelMatch, replies: Sequence[tuple[IdentityRow, bytes]]) -> ModelMatch:
+    """Return the match, completed with the identity that the device reports.
 
     Args:
         match: comparison of the values.
-        answers: identity rows of the model, with the bytes of their registers.
+        replies: identity rows of the model, with the bytes of their registers.
     """
-    identity, bits = list[tuple[str, str]](), 0.0
-    for row, data in answers:
+    identity: list[tuple[str, str]] = []
+    bits = 0.0
+    for row, data in replies:
         reported = _identity_text(row, data)
         if row.expect is not None and reported != str(row.expect):
             return msgspec.structs.replace(match, mismatch=Mismatch(row.label, value=reported))
         identity.append((row.label, reported))
-        bits += 0.0 if row.expect is None else _identity_bits(row.expect)
+        if row.expect is not None:
+            bits += _identity_bits(row.expect)
     return msgspec.structs.replace(match, identity=tuple(identity), identity_bits=bits)
 
 
@@ -208,39 +214,48 @@ def _identity_text(row: IdentityRow, data: bytes) -> str:
 
 
 def _identity_bits(expected: int | str) -> float:
-    """Return the evidence of an identity [bits]; many registers hold small numbers or zeros."""
+    """Return the evidence of an identity that is as expected [bits]."""
     if isinstance(expected, str):
         return 16.0
-    return 0.0 if expected == 0 else 3.0 if expected < 16 else 12.0
+    if expected == 0:
+        return 0.0
+    return 3.0 if expected < 16 else 12.0  # many registers hold small numbers
 
 
 def rank(matches: Iterable[ModelMatch]) -> tuple[list[ModelMatch], list[ModelMatch]]:
-    """Return the models that match, the best first, and those of them that rival the best."""
+    """Sort the models that match.
+
+    Returns:
+        All models that match, the best first; and those of them that the evidence can't distinguish
+        from the best one, which is included.
+    """
     matching = sorted(
         (match for match in matches if match.mismatch is None),
         key=lambda match: (
-            -match.evidence_bits, match.zeros, match.variant is not None, match.model,
+            -match.evidence_bits, match.zero_count, match.variant is not None, match.model,
         ),
     )  # fmt: skip
-    rivals = [
+    indistinguishable = [
         match
         for match in matching
         if matching[0].evidence_bits - match.evidence_bits < _INDISTINGUISHABLE_BITS
     ]
-    return matching, rivals
+    return matching, indistinguishable
 
 
 @lru_cache(maxsize=256)
 def _evidence_bits(read: ModbusRead) -> tuple[float, ...]:
-    """Return the evidence of a typical value for each value of a read [bits].
+    """Return, for each quantity of a read, how much evidence a typical value of it is [bits].
 
-    Random bytes are decoded by the read's own decoder, and the typical values among them counted.
+    The read's decoder decodes blocks of random bytes, and the typical values in them are counted.
     """
     size = read.size
-    noise = hashlib.shake_128(b"noise").digest(size * _NOISE_BLOCKS)
-    blocks = [noise[at : at + size] for at in range(0, len(noise), size)]
+    random_bytes = hashlib.shake_128(b"noise").digest(size * _RANDOM_BLOCKS)
+    blocks = [random_bytes[at : at + size] for at in range(0, len(random_bytes), size)]
     columns = zip(*map(read.decode, blocks), strict=True)
-    return tuple(
-        math.log2((1 + _NOISE_BLOCKS) / (1 + sum(map(PLAUSIBLE_RANGES[name].is_typical, column))))
-        for name, column in zip(read.quantities, columns, strict=True)
-    )
+    typical_counts = [
+        sum(map(PLAUSIBLE_RANGES[quantity].is_typical, column))
+        for quantity, column in zip(read.quantities, columns, strict=True)
+    ]
+    # One is added to both counts, so that the evidence is finite.
+    return tuple(math.log2((1 + _RANDOM_BLOCKS) / (1 + count)) for count in typical_counts)

@@ -1,6 +1,7 @@
 """Variants of a model that request fewer registers at once, for devices that refuse more. Pure.
 
-Law: every variant is the same model, with the same quantities at the same addresses.
+Law: every variant has the same quantities at the same addresses as the model. Only its id, its
+source and the requests differ.
 """
 
 from collections.abc import Iterator
@@ -12,10 +13,11 @@ from jieneng.metering.catalog.modbus_points import ModbusModel
 
 
 def read_variants(model: ModbusModel) -> Iterator[ModbusModel]:
-    """Yield the model itself, then variants with ids of their own that request ever less at once.
+    """Yield the model itself, then its variants; each requests fewer registers than the one before.
 
-    Some devices refuse registers that their manual does not name, even those between two named
-    ones. Others return only a few registers at once.
+    The first variant is for devices that refuse registers which their manual does not name, even
+    between two named ones: it requests only registers of the model. The second one is for devices
+    that return few registers at once.
     """
     yield model
     yield _variant(model, "apart", "nothing is read along between its registers", 120)
@@ -23,12 +25,20 @@ def read_variants(model: ModbusModel) -> Iterator[ModbusModel]:
     yield _variant(model, "alone", "as few registers at once as its widest value takes", widest)
 
 
-def _variant(model: ModbusModel, suffix: str, reason: str, max_registers: int) -> ModbusModel:
-    head = msgspec.structs.replace(
+def _variant(model: ModbusModel, suffix: str, change: str, max_registers: int) -> ModbusModel:
+    """Return the model without gaps in its requests, and with at most so many registers in each.
+
+    Args:
+        model: the model.
+        suffix: end of the variant's id.
+        change: how the requests of the variant differ, for its source.
+        max_registers: most registers in one request.
+    """
+    header = msgspec.structs.replace(
         model.model,
         id=f"{model.id[: LONGEST_ID - len(suffix) - 1]}-{suffix}",
-        source=f"{model.model.source}; {reason}: the device refuses more",
+        source=f"{model.model.source}; {change}: the device refuses more",
         max_gap=0,
         max_registers=min(max_registers, model.model.max_registers),
     )
-    return msgspec.structs.replace(model, model=head, vector=())
+    return msgspec.structs.replace(model, model=header, vector=())

@@ -23,6 +23,7 @@ import msgspec
 
 from ingest.quarantine import quarantine_statements as statements
 from ingest.quarantine import quarantine_tables as tables
+from ingest.quarantine.held_samples import not_held
 from ingest.quarantine.quarantine_entry import (
     AgentAccount,
     EntryFilter,
@@ -31,9 +32,7 @@ from ingest.quarantine.quarantine_entry import (
     QuarantineItem,
     QuarantineUsage,
 )
-from jieneng.metering import mqtt_messages
-from jieneng.metering.errors import QuarantineUnavailable, WireError
-from jieneng.metering.reading import Sample
+from jieneng.metering.errors import QuarantineUnavailable
 from jieneng.storage.sqlite_statements import transaction
 from jieneng.storage.sqlite_wal import make_durable
 
@@ -192,7 +191,10 @@ class Quarantine:
     def _add_batch(
         self, db: sqlite3.Connection, items: Sequence[QuarantineItem], time_ms: int
     ) -> bool:
-        new = _not_held(db, items)
+        payloads = {
+            payload for item in items[:1] for payload in statements.payloads_of_batch(db, item)
+        }
+        new = not_held(items, payloads)
         if not new:
             return True
         used = statements.usage(db, acknowledged=True).bytes
@@ -287,34 +289,3 @@ def _force_to_disk(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _not_held(db: sqlite3.Connection, items: Sequence[QuarantineItem]) -> list[QuarantineItem]:
-    """Return the items without the samples that the quarantine holds of their batch already."""
-    payloads = {payload for item in items[:1] for payload in statements.payloads_of_batch(db, item)}
-    if not payloads:
-        return list(items)
-    held = {sample for payload in payloads for sample in _samples(payload)}
-    left = []
-    for item in items:
-        if item.payload in payloads:
-            continue
-        samples = _samples(item.payload)
-        new = tuple([sample for sample in samples if sample not in held])
-        if samples and not new:
-            continue
-        left.append(_with_samples(item, new) if len(new) < len(samples) else item)
-    return left
-
-
-def _samples(payload: bytes) -> tuple[Sample, ...]:
-    try:
-        return mqtt_messages.decode_batch(payload, any_quantity=True).samples
-    except WireError:
-        return ()
-
-
-def _with_samples(item: QuarantineItem, samples: tuple[Sample, ...]) -> QuarantineItem:
-    batch = mqtt_messages.decode_batch(item.payload, any_quantity=True)
-    payload = mqtt_messages.encode_batch(msgspec.structs.replace(batch, samples=samples))
-    return msgspec.structs.replace(item, payload=payload, size=len(payload), samples=len(samples))

@@ -51,6 +51,7 @@ class QuarantineWriter:
             "then the agents keep what is refused",
         )
         self._broken = SevereFault(log, "quarantine can't be written")
+        self._unreadable = SevereFault(log, "quarantine can't be read")
 
     async def write(
         self, batches: Sequence[Sequence[QuarantineItem]], others: Sequence[QuarantineItem]
@@ -94,8 +95,9 @@ class QuarantineWriter:
             try:
                 is_full = await asyncio.to_thread(self._measure)
             except QuarantineUnavailable as error:
-                self._broken.report(error)
+                self._unreadable.report(error)
             else:
+                self._unreadable.clear()
                 self._metrics.quarantine_full.set(is_full)
                 if self._full.occurrences and not is_full:
                     self._full.clear()
@@ -104,7 +106,11 @@ class QuarantineWriter:
 
     def faults(self) -> list[str]:
         """Return what a person has to mend now."""
-        states = {"the quarantine is full": self._full, "it can't be written": self._broken}
+        states = {
+            "the quarantine is full": self._full,
+            "the quarantine can't be written": self._broken,
+            "the quarantine can't be read": self._unreadable,
+        }
         return [name for name, fault in states.items() if fault.occurrences]
 
     def _measure(self) -> bool:

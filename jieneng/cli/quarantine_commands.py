@@ -9,20 +9,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import click
 
 from jieneng.cli.options import config_option, examples, run_once, site_option, tr
+from jieneng.cli.quarantine_output import print_entry, print_groups, printable
 from jieneng.clock import SystemClock
-from jieneng.metering.errors import UsageError, WireError
+from jieneng.metering.errors import UsageError
 
 if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
-    from ingest.quarantine.quarantine_entry import EntryFilter, EntryGroup, QuarantineEntry
+    from ingest.quarantine.quarantine_entry import EntryFilter
     from ingest.quarantine.quarantine_file import Quarantine
     from ingest.quarantine_replay import ReplayReport
     from ingest.settings import IngestSettings
     from jieneng.site_folder import SiteFolder
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-
-#: Width of the tables, in either language: a cut reason would be another one.
-_TABLE_WIDTH = 110
 
 
 class _Opened(NamedTuple):
@@ -92,8 +90,6 @@ def list_entries(
 ) -> None:
     import msgspec
 
-    from ingest.quarantine.quarantine_reasons import REASONS
-
     opened = _open(site_dir, config_file)
     groups = opened.quarantine.groups(_chosen(opened, reason=reason, meter=meter, since=since))
     if form == "json":
@@ -102,10 +98,7 @@ def list_entries(
     if not groups:
         click.echo(tr("The quarantine holds nothing of that kind."))
         return
-    _print_groups(opened, groups)
-    for code in dict.fromkeys(group.reason for group in groups):
-        if (row := REASONS.get(code)) is not None:
-            click.echo(f"{code}: {tr(row.sentence)} {tr(row.fix)}")
+    print_groups(groups, opened.folder.site.zone)
     used = opened.quarantine.usage(acknowledged=True).bytes
     click.echo(
         tr("{samples} samples in {entries} entries; {share} % of max_bytes is used.").format(
@@ -114,6 +107,12 @@ def list_entries(
             share=round(100 * used / opened.settings.quarantine.max_bytes),
         )
     )
+    if lost := opened.quarantine.usage(acknowledged=False).lost:
+        click.echo(
+            tr(
+                "{count} messages that no agent was told to forget were deleted to make room."
+            ).format(count=lost)
+        )
 
 
 @quarantine.command(
@@ -133,7 +132,7 @@ def show(site_dir: Path, config_file: Path, number: int) -> None:
             "there is no entry {number}. List the entries with: jieneng ingest quarantine list.",
             number=number,
         )
-    _print_entry(opened, entry)
+    print_entry(entry, opened.folder.site.zone)
 
 
 @quarantine.command(
@@ -172,9 +171,9 @@ def replay(
         click.echo(
             line.format(
                 reason=one.reason,
-                meter=_printable(one.meter),
+                meter=printable(one.meter),
                 samples=one.samples,
-                detail=_printable(one.detail),
+                detail=printable(one.detail),
             )
         )
     sys.exit(1 if report.refused else 0)
@@ -280,78 +279,3 @@ async def _replay(opened: _Opened, chosen: "EntryFilter") -> "ReplayReport":
             )
     finally:
         await store.close()
-
-
-def _print_groups(opened: _Opened, groups: "list[EntryGroup]") -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table()
-    for name in (tr("Reason"), tr("Meter"), tr("Entries"), tr("Samples"), tr("First"), tr("Last")):
-        table.add_column(name)
-    for group in groups:
-        table.add_row(
-            group.reason,
-            Text(_printable(group.meter)),  # without markup: it may be anybody's text
-            str(group.entries),
-            str(group.samples),
-            _local(opened, group.first_ms),
-            _local(opened, group.last_ms),
-        )
-    console = Console()
-    console.width = max(console.width, _TABLE_WIDTH)
-    console.print(table)
-
-
-def _print_entry(opened: _Opened, entry: "QuarantineEntry") -> None:
-    from ingest.quarantine.quarantine_reasons import REASONS
-
-    item = entry.item
-    row = REASONS.get(item.reason)
-    rows = {
-        tr("Number"): entry.id,
-        tr("Set aside"): _local(opened, entry.time_ms),
-        tr("Topic"): item.topic,
-        tr("Batch"): f"{item.agent} {item.boot} {item.seq}",
-        tr("Meter"): item.meter,
-        tr("Reason"): item.reason,
-        tr("Meaning"): tr(row.sentence) if row else "",
-        tr("What to do"): tr(row.fix) if row else "",
-        tr("Words"): item.detail,
-        tr("Samples"): item.samples,
-        tr("Bytes"): item.size,
-        tr("Acknowledged"): tr("yes") if item.acknowledged else tr("no"),
-        tr("Refused replays"): entry.replays,
-    }
-    for name, value in rows.items():
-        click.echo(f"{name}: {_printable(str(value))}")
-    for line in _payload_lines(opened, item.payload):
-        click.echo(line)
-
-
-def _payload_lines(opened: _Opened, payload: bytes) -> list[str]:
-    """Return a line for each sample; of what is no batch, its beginning."""
-    from jieneng.metering import mqtt_messages
-
-    try:
-        samples = mqtt_messages.decode_batch(payload, any_quantity=True).samples
-    except WireError:
-        return [_printable(payload[:500].decode("utf-8", "backslashreplace"))]
-    return [
-        f"{_local(opened, sample.time_ms)}  {_printable(sample.meter)}  {name} = {value}"
-        for sample in samples
-        for name, value in zip(sample.quantities, sample.values, strict=True)
-    ]
-
-
-def _local(opened: _Opened, time_ms: int) -> str:
-    moment = datetime.fromtimestamp(time_ms / 1000, opened.folder.site.zone)
-    return f"{moment:%Y-%m-%d %H:%M:%S}"
-
-
-def _printable(text: str) -> str:
-    """Return a text without characters that could command a terminal."""
-    return "".join(
-        sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text
-    )

@@ -1,36 +1,35 @@
-"""Find in the source every sentence that the code can say to people: the msgids.
+"""Find every sentence for people (a msgid) in the source code.
 
 Laws:
 
-1. A parameter, field, variable or result that is annotated `Msgid` holds a msgid. So does the
-   argument of everything that is annotated `Translate`, the `description` of a `msgspec.Meta`, and
-   the first line of the docstring of a kind of simulated fault.
+1. A parameter, field, variable or result that is annotated `Msgid` holds a msgid. Msgids are also
+   the first argument of a call of anything annotated `Translate`, the `description` of a
+   `msgspec.Meta`, and the first line of the docstring of a kind of simulated fault.
 2. The value of such a place is a literal, a choice between literals, another place annotated
-   `Msgid`, or a `cast` to it. Every other value is listed as `untraced`, and a test refuses it: no
-   sentence can hide.
-3. A table's row that has a sentence in both languages (the keywords `en` and `zh`, or
-   `definition_en` and `definition_zh`) is the only place of both.
+   `Msgid`, or a `cast` to `Msgid`. Every other value is listed as `untraced`, and a test fails, so
+   that no sentence is missed.
+3. A row of a table may hold a sentence in both languages (keywords `en` and `zh`, or
+   `definition_en` and `definition_zh`). Neither text is then written anywhere else.
 
-Reads the syntax tree; imports nothing of what it reads.
+The search reads the syntax tree of the modules and does not import them.
 """
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
-#: Keywords of a row that has a sentence in both languages begin with one of these.
-_BILINGUAL = ("", "definition_")
+#: Prefixes of the keywords `en` and `zh` of a row that has a sentence in both languages.
+_BILINGUAL_PREFIXES = ("", "definition_")
 
 _Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
-_LISTS = (ast.Tuple, ast.List)
 
 
 class Module(NamedTuple):
     """A module of the project.
 
     Attributes:
-        path: below the project's root.
-        tree: its syntax tree.
+        path: path of the file, relative to the root of the project.
+        tree: syntax tree of the module.
     """
 
     path: str
@@ -41,8 +40,8 @@ class Found(NamedTuple):
     """Sentences of the project.
 
     Attributes:
-        places: (path, line) of every place where a sentence stands, by sentence.
-        chinese: the Chinese text that stands beside a sentence, by sentence.
+        places: (path, line) of every occurrence of a sentence, by sentence.
+        chinese: Chinese text in the same row as a sentence, by sentence.
         untraced: `path:line: source` of every value that the search can't trace to a sentence.
     """
 
@@ -52,13 +51,18 @@ class Found(NamedTuple):
 
 
 class _Parameters(NamedTuple):
-    """Parameters of a function or class that are msgids: their positions and their names."""
+    """Parameters of a function or class that are msgids.
+
+    Attributes:
+        positions: their positions among all parameters of a call.
+        names: names of those that can be given by keyword.
+    """
 
     positions: frozenset[int] = frozenset()
     names: frozenset[str] = frozenset()
 
-    def of(self, call: ast.Call) -> Iterator[ast.expr]:
-        """Yield the arguments that a call hands to these parameters."""
+    def arguments(self, call: ast.Call) -> Iterator[ast.expr]:
+        """Yield the arguments that a call passes for these parameters."""
         for position, argument in enumerate(call.args):
             if isinstance(argument, ast.Starred):
                 break
@@ -82,25 +86,33 @@ def find(modules: Iterable[Module]) -> Found:
     return found
 
 
-#: Msgids of a class of another library.
-_OF_META = _Parameters(names=frozenset({"description"}))
+#: Msgid parameters of `msgspec.Meta`, whose source is not searched.
+_META_PARAMETERS = _Parameters(names=frozenset({"description"}))
 
 
 class _Annotations:
     """Places of the whole project that are annotated `Msgid` or `Translate`.
 
-    A private function is known in its own module only, so two of one name do not meet.
+    A private function counts only in its own module, so two of the same name are not confused.
+
+    Attributes:
+        parameters: msgid parameters of each function or class, by (path, name). The path is that of
+            the module for a private function, otherwise empty.
+        bases: names of the base classes of each class.
+        msgids: names of variables, fields and functions whose value is a msgid.
+        translators: names of parameters and variables that are annotated `Translate`.
+        translating_attributes: names of attributes that are annotated `Translate`.
     """
 
     def __init__(self) -> None:
-        self.parameters: dict[tuple[str, str], _Parameters] = {("", "Meta"): _OF_META}
+        self.parameters: dict[tuple[str, str], _Parameters] = {("", "Meta"): _META_PARAMETERS}
         self.bases: dict[str, list[str]] = {}
         self.msgids: set[str] = {"description"}
         self.translators: set[str] = set()
         self.translating_attributes: set[str] = set()
 
     def read(self, module: Module) -> None:
-        """Take in the annotations of a module."""
+        """Add the annotations of a module."""
         for node in ast.walk(module.tree):
             if isinstance(node, ast.ClassDef):
                 self._read_class(node, module.path)
@@ -110,17 +122,17 @@ class _Annotations:
                 self._read_variable(node)
 
     def inherit(self) -> None:
-        """Give each class without a constructor of its own that of its base."""
+        """Give each class without a constructor of its own the msgid parameters of its base."""
         for name in self.bases:
             inherited = self._inherited(name)
             if inherited is not None:
                 self.parameters[("", name)] = inherited
 
-    def of_call(self, name: str, path: str) -> _Parameters:
-        """Return the msgid parameters of what a module calls by this name."""
-        for place in ((path, name), ("", name)):
-            if place in self.parameters:
-                return self.parameters[place]
+    def parameters_of(self, name: str, path: str) -> _Parameters:
+        """Return the msgid parameters of the function or class that a module calls by a name."""
+        for key in ((path, name), ("", name)):
+            if key in self.parameters:
+                return self.parameters[key]
         return _Parameters()
 
     def _inherited(self, name: str) -> _Parameters | None:
@@ -135,57 +147,74 @@ class _Annotations:
 
     def _read_class(self, node: ast.ClassDef, path: str) -> None:
         self.bases[node.name] = [_last_name(base) for base in node.bases]
-        fields = [one for one in node.body if isinstance(one, ast.AnnAssign)]
-        constructor = next(
-            (one for one in node.body if isinstance(one, _Function) and one.name == "__init__"),
-            None,
-        )
+        fields = [member for member in node.body if isinstance(member, ast.AnnAssign)]
+        methods = [member for member in node.body if isinstance(member, _Function)]
+        constructor = next((method for method in methods if method.name == "__init__"), None)
         if constructor is not None:
             self._read_function(constructor, node.name, path, skip=1)
-        elif any(_says(field.annotation, "Msgid") for field in fields):
-            self._add(node.name, "", [(_last_name(f.target), f.annotation) for f in fields])
+        elif any(_contains(field.annotation, "Msgid") for field in fields):
+            annotated = [(_last_name(field.target), field.annotation) for field in fields]
+            self._add_parameters(node.name, "", annotated)
         for field in fields:
-            if _says(field.annotation, "Translate"):
+            if _contains(field.annotation, "Translate"):
                 self.translating_attributes.add(_last_name(field.target))
-        for one in node.body:
-            if isinstance(one, _Function) and not one.name.startswith("__"):
-                is_static = any(_last_name(d) == "staticmethod" for d in one.decorator_list)
-                self._read_function(one, one.name, path, skip=0 if is_static else 1)
+        for method in methods:
+            if not method.name.startswith("__"):
+                decorators = [_last_name(decorator) for decorator in method.decorator_list]
+                skip = 0 if "staticmethod" in decorators else 1
+                self._read_function(method, method.name, path, skip=skip)
 
     def _read_function(self, node: _Function, name: str, path: str, *, skip: int) -> None:
-        if _says(node.returns, "Msgid"):
+        """Add the annotations of a function.
+
+        Args:
+            node: the function.
+            name: name by which it is called; for a constructor, that of its class.
+            path: path of the module.
+            skip: number of first parameters that a call does not give: 1 for `self` or `cls`.
+        """
+        if _contains(node.returns, "Msgid"):
             self.msgids.add(node.name)
         positional = [*node.args.posonlyargs, *node.args.args]
-        parameters = [(one.arg, one.annotation) for one in positional]
         has_self = bool(positional) and positional[0].arg in ("self", "cls")
         if has_self and not skip:
             return  # a method, which is read with its class
-        every = [*parameters[skip:], *((one.arg, one.annotation) for one in node.args.kwonlyargs)]
-        for parameter, annotation in every:
-            if _says(annotation, "Translate"):
+        given = [*positional[skip:], *node.args.kwonlyargs]
+        parameters = [(parameter.arg, parameter.annotation) for parameter in given]
+        for parameter, annotation in parameters:
+            if _contains(annotation, "Translate"):
                 self.translators.add(parameter)
         path = path if name.startswith("_") else ""
-        self._add(name, path, every, len(node.args.posonlyargs) - skip)
+        self._add_parameters(name, path, parameters, len(node.args.posonlyargs) - skip)
 
-    def _add(
+    def _add_parameters(
         self,
         name: str,
         path: str,
-        fields: list[tuple[str, ast.expr | None]],
+        parameters: Sequence[tuple[str, ast.expr | None]],
         positional_only: int = 0,
     ) -> None:
-        mine = [(at, field) for at, (field, kind) in enumerate(fields) if _says(kind, "Msgid")]
+        """Add those of these parameters (name, annotation) that are msgids.
+
+        Functions of the same name share one entry. The first `positional_only` parameters have no
+        keyword.
+        """
+        msgids = [
+            (position, parameter)
+            for position, (parameter, annotation) in enumerate(parameters)
+            if _contains(annotation, "Msgid")
+        ]
         known = self.parameters.get((path, name), _Parameters())
         self.parameters[(path, name)] = _Parameters(
-            known.positions | {at for at, _ in mine},
-            known.names | {field for at, field in mine if at >= positional_only},
+            known.positions | {position for position, _ in msgids},
+            known.names | {parameter for at, parameter in msgids if at >= positional_only},
         )
 
     def _read_variable(self, node: ast.AnnAssign) -> None:
         name = _last_name(node.target)
-        if _says(node.annotation, "Msgid"):
+        if _contains(node.annotation, "Msgid"):
             self.msgids.add(name)
-        if _says(node.annotation, "Translate"):
+        if _contains(node.annotation, "Translate"):
             is_attribute = isinstance(node.target, ast.Attribute)
             (self.translating_attributes if is_attribute else self.translators).add(name)
 
@@ -197,16 +226,17 @@ class _Search(ast.NodeVisitor):
         self._module = module
         self._annotations = annotations
         self._found = found
-        self._names: list[set[str]] = []  # variables that are msgids, a set for each open scope
-        self._classes: list[str] = []
+        # Variables that are msgids: one set for each scope around the visited node.
+        self._msgid_names: list[set[str]] = []
+        self._classes: list[str] = []  # names of the classes around the visited node
 
     def run(self) -> None:
-        """Add the sentences of the module to what was found."""
+        """Add the sentences of the module to `found`."""
         self._visit_scope(self._module.tree)
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
         if _is_fault_kind(node):
-            self._add((ast.get_docstring(node) or "").split("\n")[0], node.lineno)
+            self._add_sentence((ast.get_docstring(node) or "").split("\n")[0], node.lineno)
         self._classes.append(node.name)
         self._visit_scope(node)
         self._classes.pop()
@@ -218,19 +248,18 @@ class _Search(ast.NodeVisitor):
         self._visit_function(node)
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
-        if _says(node.annotation, "Msgid"):
-            self._take(node.value)
+        if _contains(node.annotation, "Msgid"):
+            self._take_values(node.value)
         self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> None:
         if self._translates(node.func):
-            self._take(*node.args[:1])
+            self._take_values(*node.args[:1])
         elif ast.unparse(node.func) == "super().__init__":
             for base in self._annotations.bases[self._classes[-1]]:
-                self._take(*self._annotations.of_call(base, self._module.path).of(node))
+                self._take_arguments(base, node)
         else:
-            name = _last_name(node.func)
-            self._take(*self._annotations.of_call(name, self._module.path).of(node))
+            self._take_arguments(_last_name(node.func), node)
         self._take_chinese(node)
         self.generic_visit(node)
 
@@ -238,25 +267,31 @@ class _Search(ast.NodeVisitor):
         arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
         defaults = [*node.args.defaults, *node.args.kw_defaults]
         for argument, default in zip(reversed(arguments), reversed(defaults), strict=False):
-            if _says(argument.annotation, "Msgid"):
-                self._take(default)
-        if _says(node.returns, "Msgid"):
-            for one in ast.walk(node):
-                if isinstance(one, ast.Return):
-                    self._take(one.value)
-        self._visit_scope(node, {one.arg for one in arguments if _says(one.annotation, "Msgid")})
+            if _contains(argument.annotation, "Msgid"):
+                self._take_values(default)
+        if _contains(node.returns, "Msgid"):
+            for inner in ast.walk(node):
+                if isinstance(inner, ast.Return):
+                    self._take_values(inner.value)
+        msgids = {argument.arg for argument in arguments if _contains(argument.annotation, "Msgid")}
+        self._visit_scope(node, msgids)
 
     def _visit_scope(
-        self, node: ast.Module | ast.ClassDef | _Function, names: Iterable[str] = ()
+        self, node: ast.Module | ast.ClassDef | _Function, msgid_parameters: Iterable[str] = ()
     ) -> None:
-        declared = {
-            _last_name(one.target)
-            for one in _own_statements(node)
-            if isinstance(one, ast.AnnAssign) and _says(one.annotation, "Msgid")
+        msgid_variables = {
+            _last_name(inner.target)
+            for inner in _own_nodes(node)
+            if isinstance(inner, ast.AnnAssign) and _contains(inner.annotation, "Msgid")
         }
-        self._names.append({*names, *declared})
+        self._msgid_names.append({*msgid_parameters, *msgid_variables})
         self.generic_visit(node)
-        self._names.pop()
+        self._msgid_names.pop()
+
+    def _take_arguments(self, name: str, call: ast.Call) -> None:
+        """Add the sentences in a call of the function or class of a name."""
+        parameters = self._annotations.parameters_of(name, self._module.path)
+        self._take_values(*parameters.arguments(call))
 
     def _translates(self, function: ast.expr) -> bool:
         if isinstance(function, ast.Attribute):
@@ -264,23 +299,27 @@ class _Search(ast.NodeVisitor):
         return isinstance(function, ast.Name) and function.id in self._annotations.translators
 
     def _take_chinese(self, call: ast.Call) -> None:
+        """Add the Chinese text of a row that has a sentence in both languages."""
         given = {keyword.arg: keyword.value for keyword in call.keywords}
-        for start in _BILINGUAL:
-            english, chinese = given.get(f"{start}en"), given.get(f"{start}zh")
+        for prefix in _BILINGUAL_PREFIXES:
+            english, chinese = given.get(f"{prefix}en"), given.get(f"{prefix}zh")
             if isinstance(english, ast.Constant) and isinstance(chinese, ast.Constant):
                 self._found.chinese[str(english.value)] = str(chinese.value)
 
-    def _take(self, *values: ast.expr | None) -> None:
+    def _take_values(self, *values: ast.expr | None) -> None:
+        """Add the sentences of the values of msgid places; list the values that can't be traced."""
         for value in values:
             match value:
                 case None | ast.Constant(value=None):
                     pass
                 case ast.Constant(value=str(text)):
-                    self._add(text, value.lineno)
+                    self._add_sentence(text, value.lineno)
                 case ast.IfExp():
-                    self._take(value.body, value.orelse)
-                case ast.Dict() | ast.Tuple() | ast.List() | ast.BoolOp():
-                    self._take(*(value.elts if isinstance(value, _LISTS) else value.values))
+                    self._take_values(value.body, value.orelse)
+                case ast.Tuple() | ast.List():
+                    self._take_values(*value.elts)
+                case ast.Dict() | ast.BoolOp():
+                    self._take_values(*value.values)
                 case _ if not self._is_msgid(value):
                     source = f"{self._module.path}:{value.lineno}: {ast.unparse(value)}"
                     self._found.untraced.append(source)
@@ -290,40 +329,43 @@ class _Search(ast.NodeVisitor):
         if isinstance(value, ast.Subscript):
             return self._is_msgid(value.value)
         if isinstance(value, ast.Call) and _last_name(value.func) == "cast":
-            return _says(value.args[0], "Msgid")
+            return _contains(value.args[0], "Msgid")
         if isinstance(value, ast.Name):
-            return any(value.id in names for names in self._names)
+            return any(value.id in names for names in self._msgid_names)
         return _last_name(value) in self._annotations.msgids
 
-    def _add(self, text: str, line: int) -> None:
+    def _add_sentence(self, text: str, line: int) -> None:
         self._found.places.setdefault(text, []).append((self._module.path, line))
 
 
-def _own_statements(scope: ast.AST) -> Iterator[ast.AST]:
-    """Yield what stands in a scope, without what stands in functions and classes within it."""
+def _own_nodes(scope: ast.AST) -> Iterator[ast.AST]:
+    """Yield the nodes in a scope, without those inside of its functions and classes."""
     for node in ast.iter_child_nodes(scope):
         yield node
         if not isinstance(node, _Function | ast.ClassDef):
-            yield from _own_statements(node)
+            yield from _own_nodes(node)
 
 
 def _is_fault_kind(node: ast.ClassDef) -> bool:
-    """Return True for a kind of simulated fault: `simulate fault kinds` shows its first line."""
+    """Return True for a kind of simulated fault.
+
+    `simulate fault kinds` shows the first line of the docstring of each kind.
+    """
     bases = [_last_name(base) for base in node.bases]
     return not node.name.endswith("Fault") and any(base.endswith("Fault") for base in bases)
 
 
-def _says(annotation: ast.expr | None, word: str) -> bool:
-    """Return True if an annotation is, or contains, this type."""
+def _contains(annotation: ast.expr | None, type_name: str) -> bool:
+    """Return True if an annotation is a type or contains it."""
     return annotation is not None and any(
-        (isinstance(node, ast.Name) and node.id == word)
-        or (isinstance(node, ast.Constant) and node.value == word)
+        (isinstance(node, ast.Name) and node.id == type_name)
+        or (isinstance(node, ast.Constant) and node.value == type_name)
         for node in ast.walk(annotation)
     )
 
 
 def _last_name(node: ast.expr) -> str:
-    """Return `b` of `a.b`, `b(...)` and `b[...]`; empty text for anything else."""
+    """Return `b` for `a.b`, `b(...)` and `b[...]`; an empty text for anything else."""
     match node:
         case ast.Name(id=name) | ast.Attribute(attr=name):
             return name

@@ -78,4 +78,4 @@ class ModbusDevice:
 
 
 #: Modbus, on links of every kind.
-MODBUS: Final = SimulatedProtocol(codec=ModbusCodec, device=ModbusDevice)
+MODBUS: Final = SimulatedProtocol(new_codec=ModbusCodec, new_device=ModbusDevice)

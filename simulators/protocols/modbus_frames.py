@@ -89,13 +89,13 @@ class ModbusCodec:
     """Parser and builder of Modbus frames on one kind of link; see `Codec`.
 
     Attributes:
-        longest_frame: size of the longest frame [bytes].
+        longest_frame_bytes: size of the longest frame.
         silence_ends_frame: True for RTU; a Modbus TCP frame names its own length.
         missing_device_code: code of a Modbus TCP gateway ("gateway target failed to respond"); on a
             serial line nobody answers in place of a missing unit.
     """
 
-    longest_frame: Final = 264
+    longest_frame_bytes: Final = 264
 
     def __init__(self, link: LinkKind) -> None:
         self.silence_ends_frame: Final = link != "tcp"

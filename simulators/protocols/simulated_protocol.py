@@ -1,11 +1,11 @@
-"""Types of a protocol that simulated meters speak: registers, devices, requests, frames. Pure.
+"""Types of a protocol that simulated meters speak: registers, devices, requests, codecs. Pure.
 
-A codec takes requests out of the bytes of a line and builds the frames of replies. A device of a
-model knows which requests it refuses, and what it answers to the others. Neither knows any load:
-the units that a register shows are handed to the device.
+A codec takes requests out of the bytes of a line and builds the frames of replies. A device decides
+which requests it refuses, and returns the contents of its replies to the others. Neither computes
+consumption: the caller tells the device what each register shows.
 
-Requests and contents have the form that their protocol chooses, and pass unchanged from the codec
-to the device and back.
+A register counts in units: one unit is one step of the number that the device holds. Each protocol
+has its own types of request and contents. Codec and device pass them on to each other unchanged.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,20 +23,21 @@ from simulators.protocols.register_words import Layout
 #: Address of a device on its bus: a Modbus unit, or the digits and letters on its display.
 BusAddress: TypeAlias = int | str
 
-# Share of a step: a float that stands for whole steps may be smaller by this much.
+# A float that stands for whole units may be too small by this share of a unit, from rounding.
 _TOLERANCE: Final = 1e-6
 
 
 class Register(msgspec.Struct, frozen=True):
-    """A number that a device shows: a point of its model, with given transformer ratios.
+    """A point of a model in a device with given transformer ratios, and how its number is held.
 
     Law: a register holds whole units, rounded down, unless its format is a float.
 
     Attributes:
         point: the point in the model.
         layout: format of the number.
-        step: value of one unit, the smallest that the register shows [canonical unit].
-        rollover_units: number of units at which the register rolls over to 0; None: never.
+        step: value of one unit [canonical unit].
+        rollover_units: number of units at which the register rolls over to 0; None if it never
+            does.
     """
 
     point: Point
@@ -55,7 +56,7 @@ class Register(msgspec.Struct, frozen=True):
         return self.layout.kind == "f" and self.layout.bits == 32
 
     def units(self, values: Floats) -> Floats:
-        """Return the units of the register that show a counter's values [canonical unit]."""
+        """Return the units that the register shows for values of its quantity [canonical unit]."""
         units = values * (self.step.denominator / self.step.numerator)
         if self.layout.kind != "f":
             units = np.floor(units + _TOLERANCE)
@@ -64,15 +65,15 @@ class Register(msgspec.Struct, frozen=True):
         return units.astype(np.float32).astype(np.float64) if self.is_single_float else units
 
     def values(self, units: Floats) -> Floats:
-        """Return the values that a reader computes from units [canonical unit]."""
+        """Return the values that a reader computes from shown units [canonical unit]."""
         return np.asarray(units * self.step.numerator / self.step.denominator, dtype=np.float64)
 
     def value(self, units: float) -> float:
-        """Return the value that a reader computes from units [canonical unit]."""
+        """Return the value that a reader computes from shown units [canonical unit]."""
         return float(units * self.step.numerator / self.step.denominator)
 
 
-#: A function that returns the units that a register shows at the moment of a request.
+#: A function that returns the units that a register shows at the time of a request.
 ShownUnits: TypeAlias = Callable[[Register], float]
 
 
@@ -85,36 +86,36 @@ class BusRequest(Protocol):
 
     @property
     def fields(self) -> Mapping[str, object]:
-        """Content of the request, as records of exchanges show it."""
+        """Fields of the request by name, as the records of exchanges show them."""
 
 
 class Codec(Protocol):
     """Parser and builder of a protocol's frames on one kind of link."""
 
     @property
-    def longest_frame(self) -> int:
-        """Size of the longest request [bytes]; more unfinished bytes are none of this protocol."""
+    def longest_frame_bytes(self) -> int:
+        """Size of the longest frame; more bytes than this can't be an unfinished request."""
 
     @property
     def silence_ends_frame(self) -> bool:
-        """True if silence on the line ends a frame, so that what is unfinished by then is lost."""
+        """True if silence on the line ends a frame; an unfinished frame is dropped then."""
 
     @property
     def missing_device_code(self) -> int | None:
-        """Code with which a gateway refuses a request to a missing device; None: silence."""
+        """Code with which a gateway refuses a request to a missing device; None if it is silent."""
 
     def take(self, buffer: bytearray) -> Any | None:
-        """Remove the first complete request from the buffer and return it; None if incomplete."""
+        """Remove the first complete request from the buffer and return it; None without one."""
 
     def reply(self, request: Any, contents: Any) -> bytes:
         """Return the frame that answers a request with the contents of a device."""
 
     def refusal(self, request: Any, code: int) -> bytes:
-        """Return the frame that refuses a request."""
+        """Return the frame that refuses a request with a code."""
 
 
 class Device(Protocol):
-    """A device of a model."""
+    """A simulated device of a meter model."""
 
     @property
     def registers(self) -> tuple[Register, ...]:
@@ -124,12 +125,13 @@ class Device(Protocol):
         """Return the code with which the device refuses a request; None if it answers."""
 
     def contents(self, request: Any, shown: ShownUnits) -> Any:
-        """Return what the device answers to a request that it does not refuse."""
+        """Return the contents of the reply to a request that the device does not refuse."""
 
     def decode(self, register: Register, request: Any, contents: Any) -> float:
-        """Return the units of a register as a reader of the reply decodes them.
+        """Return the units of a register as a reader decodes them from the contents of a reply.
 
-        NaN if the contents do not hold the whole register, or if its digits are not decimal.
+        The result is NaN if the contents do not hold the whole register, or if a digit of the
+        register is not decimal.
         """
 
 
@@ -137,9 +139,10 @@ class SimulatedProtocol(msgspec.Struct, frozen=True, kw_only=True):
     """A protocol that simulated meters speak.
 
     Attributes:
-        codec: kind of link -> codec of a bus.
-        device: model, ratios of current and voltage transformer, the meter's id -> device.
+        new_codec: function that returns the codec for a kind of link.
+        new_device: function that returns the device of a meter, from the model, the ratios of
+            current and voltage transformer, and the meter's id.
     """
 
-    codec: Callable[[LinkKind], Codec]
-    device: Callable[[Any, Fraction, Fraction, str], Device]
+    new_codec: Callable[[LinkKind], Codec]
+    new_device: Callable[[Any, Fraction, Fraction, str], Device]

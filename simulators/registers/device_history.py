@@ -89,7 +89,7 @@ def _consumption_at(load: Load, time_ms: int) -> float:
 def _half_step(site: Site, meter: Meter, model: Model, time_ms: int) -> float:
     """Return half a step of the consumption counter [canonical unit]; 0 for a float."""
     ct, pt = transformer_ratios(site, meter, time_ms - 1)
-    device = PROTOCOLS[model.protocol].device(model, ct, pt, meter.id)
+    device = PROTOCOLS[model.protocol].new_device(model, ct, pt, meter.id)
     quantity = CONSUMPTION[meter.medium]
     counter = next(one for one in device.registers if one.quantity == quantity)
     return 0.0 if counter.layout.kind == "f" else float(counter.step) / 2.0

@@ -63,7 +63,7 @@ class SimulatedMeter:
         self.states: TimedStates = ()
         self._begins = [period.begin_ms for period in periods]
         self._devices: list[Device] = [
-            PROTOCOLS[period.model.protocol].device(period.model, period.ct, period.pt, name)
+            PROTOCOLS[period.model.protocol].new_device(period.model, period.ct, period.pt, name)
             for period in periods
         ]
         self._counters = [

@@ -195,7 +195,7 @@ def _counts(meter: MeterData, readings: Readings, pairing: Pairing) -> ScoreCoun
     difference = np.abs(answers.values - answers.registers)
     disturbed = difference > 3.0 * half_step(answers.registers, meter.step)  # more than one step
     untrue = pairing.right.copy()
-    untrue[pairing.right] = disturbed[pairing.answer[pairing.right]]
+    untrue[pairing.right] = disturbed[pairing.answer_index[pairing.right]]
     return ScoreCounts(
         good=int((answers.verdicts == "good").sum()),
         doubtful=int((answers.verdicts == "doubtful").sum()),

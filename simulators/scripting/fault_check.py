@@ -9,23 +9,23 @@ import msgspec
 from jieneng.metering.errors import Msgid, Problem
 from jieneng.metering.site import Site, descendants
 from simulators.faults.connection_faults import OneConnection
-from simulators.faults.fault import Fault
+from simulators.faults.fault import Fault, Span
 from simulators.faults.flow_faults import Leak, PowerCut
 from simulators.faults.register_faults import Rollover
 from simulators.simulated_site import SimulatedSite
 
 SCRIPT_FILE: Final = "faults.toml"
-# Dates before 1970 or after 9000 can neither be written nor shown [UTC ms].
+# Times before 1970, or from 9000 on, can't be written or shown [UTC ms].
 _EARLIEST_MS: Final = 0
 _LATEST_MS: Final = 221_845_392_000_000
 
 
 class ScriptTimes(msgspec.Struct, frozen=True):
-    """The moments against which the times of a script are checked.
+    """The moments with which the times of a script are compared.
 
     Attributes:
         begin_ms: beginning of the simulation, UTC.
-        now_ms: the present moment, UTC; None before the simulation runs.
+        now_ms: the present moment, UTC; None if the simulation does not run yet.
     """
 
     begin_ms: int
@@ -33,17 +33,23 @@ class ScriptTimes(msgspec.Struct, frozen=True):
 
 
 class _Row(msgspec.Struct, frozen=True):
-    """A fault with its place in a file."""
+    """A fault with its place in a file.
+
+    Attributes:
+        fault: the fault.
+        index: index of the row `[[fault]]` in its file, from 0.
+        file: name of the file.
+    """
 
     fault: Fault
-    number: int
+    index: int
     file: str
 
     def problem(
         self, text: Msgid, fix: Msgid, key: str | None = None, /, **values: object
     ) -> Problem:
-        """Return a problem of one of the row's keys, or of the whole row."""
-        path = ("fault", self.number)
+        """Return a problem of a key of the row, or of the whole row if no key is given."""
+        path = ("fault", self.index)
         return Problem(
             text=text,
             fix=fix,
@@ -54,32 +60,41 @@ class _Row(msgspec.Struct, frozen=True):
 
 
 def check(
-    simulated: SimulatedSite, fault: Fault, number: int, file: str, times: ScriptTimes
+    simulated: SimulatedSite, fault: Fault, index: int, file: str, times: ScriptTimes
 ) -> Iterator[Problem]:
     """Yield the problems of a fault: targets, times, links or registers that are impossible.
 
+    Links, registers and the times themselves are checked only if the row has no simpler problem.
+
     Args:
         simulated: the simulated site.
-        fault: the row.
-        number: number of the row in its file, from 0.
+        fault: the fault.
+        index: index of the row `[[fault]]` in its file, from 0.
         file: name of the file.
         times: beginning of the simulation, and the present moment.
     """
-    row = _Row(fault, number, file)
-    problems = [*_target_problems(simulated.site, row), *_time_problems(row, times)]
+    row = _Row(fault, index, file)
+    problems = [*_target_problems(simulated.site, row), *_key_problems(row, times)]
     yield from problems
     if not problems:
-        yield from _moment_problems(row, times)
+        yield from _span_problems(row, times)
         yield from _link_problems(simulated, row)
+        yield from _offset_problems(row)
         yield from _register_problems(simulated, row)
 
 
 def duplicate_ids(faults: Sequence[Fault], taken: Iterable[str], file: str) -> Iterator[Problem]:
-    """Yield a problem for each fault whose id is used twice."""
-    count = Counter([*taken, *(fault.id for fault in faults if fault.id)])
-    for number, fault in enumerate(faults):
-        if fault.id and count[fault.id] > 1:
-            yield _Row(fault, number, file).problem(
+    """Yield a problem for each fault whose id is used more than once.
+
+    Args:
+        faults: the faults of the file.
+        taken: ids of the faults that are in the script already.
+        file: name of the file.
+    """
+    counts = Counter([*taken, *(fault.id for fault in faults if fault.id)])
+    for index, fault in enumerate(faults):
+        if fault.id and counts[fault.id] > 1:
+            yield _Row(fault, index, file).problem(
                 "two faults have the id {id}.", "Give each its own, or none.", "id", id=fault.id
             )
 
@@ -116,7 +131,8 @@ def _target_problems(site: Site, row: _Row) -> Iterator[Problem]:
         )
 
 
-def _time_problems(row: _Row, times: ScriptTimes) -> Iterator[Problem]:
+def _key_problems(row: _Row, times: ScriptTimes) -> Iterator[Problem]:
+    """Yield the problems of keys for time and chance that contradict each other or the kind."""
     fault = row.fault
     if fault.start is not None and fault.after_s is not None:
         yield row.problem(
@@ -146,24 +162,30 @@ def _time_problems(row: _Row, times: ScriptTimes) -> Iterator[Problem]:
         )
 
 
-def _moment_problems(row: _Row, times: ScriptTimes) -> Iterator[Problem]:
+def _span_problems(row: _Row, times: ScriptTimes) -> Iterator[Problem]:
+    """Yield the problem of a fault that begins or ends too early or too late."""
+    fault = row.fault
     try:
-        span = row.fault.span(times.begin_ms)
+        span = fault.span(times.begin_ms)
     except OverflowError:
         span = None
-    ends_ms = () if span is None or row.fault.duration_s is None else (span.end_ms,)
-    if span is None or not all(_EARLIEST_MS <= at < _LATEST_MS for at in (span.begin_ms, *ends_ms)):
+    if span is None or not _is_possible(span, has_end=fault.duration_s is not None):
         yield row.problem(
             "the fault begins or ends outside of the years 1970 to 9000.",
             "Choose times between 1970 and 9000.",
-            "start" if row.fault.start is not None else "after_s",
+            "start" if fault.start is not None else "after_s",
         )
     elif times.now_ms is not None and span.begin_ms < times.now_ms:
         yield row.problem(
             "the fault begins in the past, for which the truth is written already.",
             "Leave start and after_s out to begin now.",
-            "start" if row.fault.start is not None else "after_s",
+            "start" if fault.start is not None else "after_s",
         )
+
+
+def _is_possible(span: Span, *, has_end: bool) -> bool:
+    times_ms = (span.begin_ms, span.end_ms) if has_end else (span.begin_ms,)
+    return all(_EARLIEST_MS <= time_ms < _LATEST_MS for time_ms in times_ms)
 
 
 def _link_problems(simulated: SimulatedSite, row: _Row) -> Iterator[Problem]:
@@ -179,13 +201,13 @@ def _link_problems(simulated: SimulatedSite, row: _Row) -> Iterator[Problem]:
             "kind",
             links=" | ".join(fault.links),
         )
-    spoken = {
+    protocols = {
         protocol
         for name, meter in simulated.meters.items()
         if name in meters
         for protocol in meter.protocols
     }
-    if fault.protocols and not spoken & set(fault.protocols):
+    if fault.protocols and not protocols & set(fault.protocols):
         yield row.problem(
             "{kind} needs a meter that speaks {protocols}, and there is none among its targets.",
             "Choose another target or another kind.",
@@ -193,7 +215,7 @@ def _link_problems(simulated: SimulatedSite, row: _Row) -> Iterator[Problem]:
             protocols=" | ".join(fault.protocols),
         )
     if isinstance(fault, OneConnection) and not any(
-        {one.id for one in simulated.site.meter if one.bus == bus.id} <= meters
+        {meter.id for meter in simulated.site.meter if meter.bus == bus.id} <= meters
         for bus in simulated.site.bus
     ):
         yield row.problem(
@@ -201,7 +223,10 @@ def _link_problems(simulated: SimulatedSite, row: _Row) -> Iterator[Problem]:
             "Name it: bus = ...",
             "area",
         )
-    if getattr(fault, "offset", 1) == 0:
+
+
+def _offset_problems(row: _Row) -> Iterator[Problem]:
+    if getattr(row.fault, "offset", None) == 0:
         yield row.problem("offset = 0 changes nothing.", "Choose another offset.", "offset")
 
 
@@ -210,14 +235,14 @@ def _register_problems(simulated: SimulatedSite, row: _Row) -> Iterator[Problem]
     targets = target_meters(simulated, fault)
     meters = [meter for name, meter in sorted(simulated.meters.items()) if name in targets]
     quantity = getattr(fault, "quantity", None)
-    shown = {name for meter in meters for name in meter.quantities}
-    if quantity is not None and quantity not in shown:
+    shown_quantities = {name for meter in meters for name in meter.quantities}
+    if quantity is not None and quantity not in shown_quantities:
         yield row.problem(
             "no register of the fault's targets holds {quantity}.",
             "They hold: {known}.",
             "quantity",
             quantity=quantity,
-            known=", ".join(sorted(shown)),
+            known=", ".join(sorted(shown_quantities)),
         )
     if not isinstance(fault, Rollover):
         return
@@ -240,28 +265,29 @@ def _register_problems(simulated: SimulatedSite, row: _Row) -> Iterator[Problem]
 
 
 def _buses_of(site: Site, meters: frozenset[str]) -> set[str]:
-    return {one.bus for one in site.meter if one.id in meters and one.bus is not None}
+    return {meter.bus for meter in site.meter if meter.id in meters and meter.bus is not None}
 
 
 def target_meters(simulated: SimulatedSite, fault: Fault) -> frozenset[str]:
     """Return the ids of the meters that a fault affects."""
-    named = _named(simulated.site, fault)
+    named = _named_meters(simulated.site, fault)
     if not isinstance(fault, PowerCut):
         return named
     # Electricity meters below a meter without power have no power either.
-    site = simulated.site
-    parents = {one.id: one.parent for one in site.meter if one.medium == "electricity"}
-    below_named = descendants(parents, [name for name in parents if name in named])
-    return named | frozenset(below_named)
+    meters = simulated.site.meter
+    parents = {meter.id: meter.parent for meter in meters if meter.medium == "electricity"}
+    without_power = descendants(parents, [meter_id for meter_id in parents if meter_id in named])
+    return named | frozenset(without_power)
 
 
-def _named(site: Site, fault: Fault) -> frozenset[str]:
+def _named_meters(site: Site, fault: Fault) -> frozenset[str]:
+    """Return the ids of the meters of a fault's target, or of all meters if it names none."""
     if fault.meter is not None:
         return frozenset({fault.meter})
     if fault.bus is not None:
-        return frozenset(one.id for one in site.meter if one.bus == fault.bus)
+        return frozenset(meter.id for meter in site.meter if meter.bus == fault.bus)
     if fault.area is not None:
         parents = {area.id: area.parent for area in site.area}
         inside = set(descendants(parents, [fault.area]))
-        return frozenset(one.id for one in site.meter if one.area in inside)
-    return frozenset(one.id for one in site.meter)
+        return frozenset(meter.id for meter in site.meter if meter.area in inside)
+    return frozenset(meter.id for meter in site.meter)

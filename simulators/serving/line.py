@@ -1,8 +1,8 @@
-"""Serve one master: take its requests from the bytes that arrive, and send the bus's replies.
+"""Serve one master: take requests from the bytes that arrive, and send the replies of the bus.
 
 Law: a line decides nothing. It hands each request to its bus, and carries out the steps that the
-bus returns, in that order and with those pauses. The devices of each protocol hear all bytes of a
-line, as they do on a pair of wires, and each takes the frames that it understands.
+bus returns, with their pauses and in their order. As on a pair of wires, the devices of every
+protocol receive all bytes of a line, and each device takes the frames that it understands.
 """
 
 import asyncio
@@ -33,14 +33,14 @@ class LineTransport(Protocol):
         """Send bytes."""
 
     def reset(self) -> None:
-        """Reset the connection; a serial port has none and does nothing."""
+        """Reset the connection; do nothing on a serial port, which has no connection."""
 
     def is_closing(self) -> bool:
-        """Return True if nothing can be sent any more."""
+        """Return True if no more bytes can be sent."""
 
 
 class _FrameBuffer:
-    """The unfinished bytes of a line, as the devices of one protocol hear them."""
+    """The received bytes of a line that are no complete frame of one protocol yet."""
 
     def __init__(self, protocol: str, codec: Codec) -> None:
         self._protocol = protocol
@@ -52,7 +52,7 @@ class _FrameBuffer:
 
         Args:
             data: the bytes.
-            after_gap: True if silence on the line preceded them.
+            after_gap: True if the line was silent before the bytes.
         """
         if after_gap and self._codec.silence_ends_frame:
             self._bytes.clear()
@@ -68,15 +68,15 @@ class _FrameBuffer:
 
     @property
     def overflows(self) -> bool:
-        """Return True if the bytes are more than any frame of the protocol."""
-        return len(self._bytes) > self._codec.longest_frame
+        """Return True if the unfinished bytes are more than any frame of the protocol has."""
+        return len(self._bytes) > self._codec.longest_frame_bytes
 
 
 class Line:
     """A master's connection or serial port.
 
     Attributes:
-        dead: set once nothing is understood or sent on it any more.
+        is_dead: True once the line takes no more requests and sends no more replies.
     """
 
     def __init__(
@@ -86,54 +86,56 @@ class Line:
         peer: str,
         on_exchange: ExchangeListener,
     ) -> None:
-        self.dead = False
+        self.is_dead = False
         self._bus = bus
         self._transport = transport
         self._peer = peer
         self._on_exchange = on_exchange
         self._loop = asyncio.get_running_loop()
         self._buffers = [_FrameBuffer(protocol, codec) for protocol, codec in bus.codecs.items()]
-        self._received_s = 0.0  # when the latest bytes arrived, on the loop's clock
-        # Requests, and when each arrived.
+        # All times are on the clock of the event loop.
+        self._last_bytes_s = 0.0  # when the latest bytes arrived
+        # Requests that are not answered yet, and when each arrived.
         self._waiting: deque[tuple[ReceivedRequest, float]] = deque()
         self._request_counts = Counter[tuple[str, BusAddress]]()  # by `ReceivedRequest.key`
-        self._busy = False
-        self._sending = asyncio.Lock()  # so that pieces of two replies are never mixed
-        self._used_in_power_cut = False
+        self._busy = False  # True while a reply is under way that the next request waits for
+        self._sending = asyncio.Lock()  # held while a reply with pauses is being sent
+        self._used_in_power_cut = False  # True once a request came while the bus had no power
         self._tasks: set[asyncio.Task[None]] = set()
 
     def receive(self, data: bytes) -> None:
-        """Take bytes from the master, and answer the requests that are complete."""
-        if self.dead:
+        """Take bytes from the master, and answer the requests that they complete."""
+        if self.is_dead:
             return
         now_s = self._loop.time()
-        after_gap = now_s - self._received_s > _FRAME_GAP_S
-        self._received_s = now_s
-        taken = [buffer.take(data, after_gap=after_gap) for buffer in self._buffers]
-        for requests, buffer in zip(taken, self._buffers, strict=True):
+        after_gap = now_s - self._last_bytes_s > _FRAME_GAP_S
+        self._last_bytes_s = now_s
+        completed = [buffer.take(data, after_gap=after_gap) for buffer in self._buffers]
+        for requests, buffer in zip(completed, self._buffers, strict=True):
             self._waiting.extend((request, now_s) for request in requests)
-            if any(taken) and not requests:
+            if any(completed) and not requests:
                 buffer.clear()  # the bytes were a frame of another protocol
         if all(buffer.overflows for buffer in self._buffers):
             self._transport.reset()
         self._answer_waiting()
 
     def close(self) -> None:
-        """Drop what was still to be sent."""
-        self.dead = True
+        """Drop all requests and replies that are not finished."""
+        self.is_dead = True
         for task in self._tasks:
             task.cancel()
 
     def _answer_waiting(self) -> None:
-        """Answer the waiting requests until a reply has to be waited for."""
-        while self._waiting and not self._busy and not self.dead:
+        """Answer the waiting requests, up to the first reply that blocks the next request."""
+        while self._waiting and not self._busy and not self.is_dead:
             self._answer(*self._waiting.popleft())
 
     def _answer(self, received: ReceivedRequest, received_s: float) -> None:
+        """Answer a request: at once, or in a task of its own if the reply has to wait or pause."""
         if self._bus.has_no_power:
             self._used_in_power_cut = True
         elif self._used_in_power_cut:
-            # The gateway has restarted, and knows nothing of this connection.
+            # The gateway has restarted since, and does not know this connection any more.
             self._transport.reset()
             return
         self._request_counts[received.key] += 1
@@ -143,21 +145,25 @@ class Line:
             self._record(planned, [self._carry_out(step) for step in steps], received_s)
             return
         self._busy = planned.plan.blocks_next
-        task = self._loop.create_task(self._carry_out_in_time(planned, received_s))
+        task = self._loop.create_task(self._carry_out_with_pauses(planned, received_s))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _carry_out_in_time(self, planned: PlannedReply, received_s: float) -> None:
-        """Carry out a reply's steps with its pauses; other replies wait once its bytes begin."""
+    async def _carry_out_with_pauses(self, planned: PlannedReply, received_s: float) -> None:
+        """Carry out the steps and pauses of a reply.
+
+        From the first byte of the reply on, other replies wait for its end, so that the bytes of
+        two replies are never mixed.
+        """
         sent: list[bytes | None] = []
         try:
-            async with AsyncExitStack() as turn:
+            async with AsyncExitStack() as lock:
                 for step in planned.plan.steps:
                     if isinstance(step, float):
                         await asyncio.sleep(step)
                         continue
                     if not sent:
-                        await turn.enter_async_context(self._sending)
+                        await lock.enter_async_context(self._sending)
                     sent.append(self._carry_out(step))
         except asyncio.CancelledError:  # the master has closed its connection
             self._record(planned, [*sent, None], received_s)
@@ -168,20 +174,20 @@ class Line:
         self._answer_waiting()
 
     def _carry_out(self, step: ReplyStep) -> bytes | None:
-        """Carry out one step. Return the bytes sent, or None if they could not be sent."""
+        """Carry out one step; return the bytes sent, or None if they could not be sent."""
         if step is ConnectionAction.RESET:
             self._transport.reset()
         elif step is ConnectionAction.GO_SILENT:
-            self.dead = True
+            self.is_dead = True
         elif isinstance(step, bytes):
-            if self.dead or self._transport.is_closing():
+            if self.is_dead or self._transport.is_closing():
                 return None
             self._transport.write(step)
             return step
         return b""
 
     def _record(self, planned: PlannedReply, sent: list[bytes | None], received_s: float) -> None:
-        """Report an exchange: when its reply was sent, and whether that was whole and in time."""
+        """Report an exchange, now that its reply was sent: completely or not, in time or late."""
         verdict = worse(
             planned.record.verdict,
             timeliness(self._loop.time() - received_s, self._bus.timeout_s),

@@ -129,7 +129,9 @@ class SimulatedBus:
         spoken = {protocol for protocol, _ in self._meters} or {DEFAULT_PROTOCOL}
         self.name: Final = name
         self.codecs: Final[Mapping[str, Codec]] = {
-            protocol: form.codec(link) for protocol, form in PROTOCOLS.items() if protocol in spoken
+            protocol: form.new_codec(link)
+            for protocol, form in PROTOCOLS.items()
+            if protocol in spoken
         }
         self.clock: Final = clock
         self.script: Final = script

@@ -49,7 +49,7 @@ class TcpPort:
 
     def opened(self, connection: "_Connection") -> None:
         """Apply the gateway's state to a new connection: a power cut, or its limit of one."""
-        bus, others = self._bus, [other for other in self._open if not other.line.dead]
+        bus, others = self._bus, [other for other in self._open if not other.line.is_dead]
         self._open[connection] = True
         if bus.has_no_power:
             connection.reset()

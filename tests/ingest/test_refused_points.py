@@ -194,8 +194,14 @@ async def post(influx: Influx, database: str, query: str) -> None:
 async def write_integer(influx: Influx, database: str) -> None:
     """Make the field an integer, as another program that writes to the database may."""
     await post(influx, database, f'CREATE DATABASE "{database}"')
-    async with aiohttp.ClientSession() as session:
-        line = f"electricity,meter=e-main,site=other energy_kwh=1i {START * 1_000_000}"
-        url = f"{influx.url}/write?db={database}"
-        async with session.post(url, data=line) as response:
-            response.raise_for_status()
+    line = f"electricity,meter=e-main,site=other energy_kwh=1i {START * 1_000_000}"
+    await write_line(influx, database, line)
+
+
+async def write_line(influx: Influx, database: str, line: str) -> None:
+    """Write a line of another program."""
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"{influx.url}/write?db={database}", data=line) as response,
+    ):
+        response.raise_for_status()

@@ -184,9 +184,9 @@ def _match_text(match: ModelMatch) -> str:
     ).format(
         model=match.model,
         count=len(match.values),
-        typical=match.typical,
-        zeros=match.zeros,
-        unusual=len(match.values) - match.typical - match.zeros,
+        typical=match.typical_count,
+        zeros=match.zero_count,
+        unusual=len(match.values) - match.typical_count - match.zero_count,
         values=", ".join(values),
     )
 

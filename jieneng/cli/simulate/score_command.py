@@ -105,7 +105,7 @@ def score(
         )
     rules = _rules(truth, tolerance_s)
     _require_store(folder, settings.store)
-    answers = {meter: rows.asked_by(peers) for meter, rows in truth.answers.items()}
+    answers = {meter: rows.required_of(peers) for meter, rows in truth.answers.items()}
     truth = msgspec.structs.replace(truth, answers=answers)
     result = run_once(_score_store(folder, settings.store, truth, rules))
     if form == "json":

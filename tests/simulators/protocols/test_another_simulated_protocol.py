@@ -76,7 +76,7 @@ class Dlt645Register(Register, frozen=True):
 class Dlt645Codec:
     """Frames of a serial line; see `Codec`."""
 
-    longest_frame: Final = 12 + 255
+    longest_frame_bytes: Final = 12 + 255
     silence_ends_frame: Final = True
     missing_device_code: Final = None
 
@@ -143,7 +143,7 @@ def codec(_: LinkKind) -> Dlt645Codec:
     return Dlt645Codec()
 
 
-SIMULATED_DLT645: Final = SimulatedProtocol(codec=codec, device=Dlt645Device)
+SIMULATED_DLT645: Final = SimulatedProtocol(new_codec=codec, new_device=Dlt645Device)
 
 # --- the claim ------------------------------------------------------------------------------------
 

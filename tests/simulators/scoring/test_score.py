@@ -208,7 +208,7 @@ def test_what_another_master_was_told_nobody_has_to_store() -> None:
             "e",
             "energy_kwh",
             1.0,
-            told.asked_by(wanted),
+            told.required_of(wanted),
             readings([(10, 100.0), (20, 101.0), (30, 102.0)]),
             NO_AMOUNTS,
             NO_AMOUNTS,
