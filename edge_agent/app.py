@@ -39,9 +39,10 @@ from edge_agent.spool.batch_writer import BatchWriter
 from edge_agent.spool.spool import Spool
 from edge_agent.timekeeping.clock_trust import ClockTrust
 from edge_agent.timekeeping.clock_watch import ClockWatch
-from jieneng import broker, observe
+from jieneng import observe
 from jieneng.clock import Clock
 from jieneng.metering.errors import ConfigError
+from jieneng.mqtt import broker
 from jieneng.observe import Log
 from jieneng.site_folder import SiteFolder
 from jieneng.systemd import Supervisor

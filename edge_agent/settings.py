@@ -8,10 +8,10 @@ import msgspec
 from msgspec import Meta
 
 from edge_agent.links import endpoints
-from jieneng.broker import BrokerSettings
 from jieneng.metering.errors import ConfigError, Problem
 from jieneng.metering.site import Bus, Host, Id, Meter, Site
 from jieneng.metering.spelling import nearest
+from jieneng.mqtt.broker import BrokerSettings
 from jieneng.observe import MetricsSettings
 
 SETTINGS_FILE: Final = "agent.toml"

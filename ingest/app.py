@@ -14,9 +14,10 @@ from ingest.settings import IngestSettings, QuarantineSettings
 from ingest.storing.batcher import Batcher
 from ingest.storing.late_days import LateDays
 from ingest.storing.point_writer import PointWriter
-from jieneng import broker, observe
+from jieneng import observe
 from jieneng.clock import Clock
 from jieneng.metering.errors import StoreUnavailable
+from jieneng.mqtt import broker
 from jieneng.site_folder import SiteFolder
 from jieneng.storage import Store, open_store
 from jieneng.storage.retention import find_short_retention

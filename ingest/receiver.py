@@ -25,12 +25,12 @@ from ingest.metrics import Metrics
 from ingest.settings import IngestSettings
 from ingest.storing.batcher import Batcher
 from ingest.subscription_probe import SubscriptionProbe
-from jieneng import broker
-from jieneng.broker import Client
-from jieneng.broker_faults import BrokerFaults
 from jieneng.metering import mqtt_messages
 from jieneng.metering.errors import ConfigError
 from jieneng.metering.reading import Ack
+from jieneng.mqtt import broker
+from jieneng.mqtt.broker_faults import BrokerFaults
+from jieneng.mqtt.mqtt_client import MqttClient
 from jieneng.observe import Log
 
 
@@ -43,7 +43,7 @@ class Receiver:
         self._metrics = metrics
         self._log = log
         self._identifier = f"jieneng-ingest-{site}-{secrets.token_hex(4)}"
-        self._client: Client | None = None
+        self._client: MqttClient | None = None
         self._failures = 0
         self._end_code: int | None = None  # with which the broker ended the last connection
         batches = mqtt_messages.topic(site, "+", "batch")
@@ -100,7 +100,7 @@ class Receiver:
             finally:
                 self._end_code = client.end_code
 
-    async def _receive(self, client: Client, checker: CurrentChecker, batcher: Batcher) -> None:
+    async def _receive(self, client: MqttClient, checker: CurrentChecker, batcher: Batcher) -> None:
         # Every copy receives every status: brokers send no retained message to a shared
         # subscription, and writing the same ledger twice is harmless.
         for topic in (self._batch_filter, mqtt_messages.topic(self._site, "+", "status")):

@@ -5,8 +5,8 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from jieneng.broker import BrokerSettings
 from jieneng.metering.site import Id
+from jieneng.mqtt.broker import BrokerSettings
 from jieneng.observe import MetricsSettings
 from jieneng.storage import StoreSettings
 

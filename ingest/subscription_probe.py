@@ -17,9 +17,9 @@ import msgspec
 
 from ingest.metrics import Metrics
 from ingest.settings import SubscriptionSettings
-from jieneng import broker
-from jieneng.broker import Client
 from jieneng.metering import mqtt_messages
+from jieneng.mqtt import reason_codes
+from jieneng.mqtt.mqtt_client import MqttClient
 from jieneng.observe import Log, LoggedFault
 
 _NAME: Final = "~ingest"
@@ -73,7 +73,7 @@ class SubscriptionProbe:
         self._fault = LoggedFault(log, f"the broker passes no messages to the {self._kind}")
         self._cause = ""
 
-    async def run(self, client: Client) -> None:
+    async def run(self, client: MqttClient) -> None:
         """Ask whenever nothing arrives, until cancelled or the connection is lost."""
         self.is_heard = self._is_proven = self._probes_pass = False
         while True:
@@ -88,7 +88,7 @@ class SubscriptionProbe:
                 self.is_heard = False
                 await asyncio.sleep(self._settings.probe_interval_s)
 
-    def take(self, client: Client, topic: str, payload: bytes) -> bool:
+    def take(self, client: MqttClient, topic: str, payload: bytes) -> bool:
         """Take a message; return True if it is a probe or an answer, and nothing else."""
         if topic == self.batch_topic:  # of any copy
             self.is_heard = self._probes_pass = True
@@ -114,9 +114,9 @@ class SubscriptionProbe:
         self._metrics.subscription_up.set(1)
 
     def _report(self, code: int) -> None:
-        if broker.is_refusal(code):
-            self._cause = f"it refuses {self.batch_topic}: {broker.reason_text(code)}"
-        elif code == broker.NO_SUBSCRIBERS and self._settings.share:
+        if reason_codes.is_refusal(code):
+            self._cause = f"it refuses {self.batch_topic}: {reason_codes.reason_text(code)}"
+        elif code == reason_codes.NO_SUBSCRIBERS and self._settings.share:
             self._cause = _UNKNOWN_SHARE
         else:
             self._cause = _OPEN_CAUSES.format(

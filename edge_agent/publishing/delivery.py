@@ -11,7 +11,7 @@ Laws:
 
 from typing import Final
 
-from jieneng import broker
+from jieneng.mqtt import reason_codes
 
 _FAULT_AFTER: Final = 6  # time-outs
 _OPEN_CAUSES: Final = (
@@ -57,10 +57,10 @@ class Delivery:
         """Return why it is a fault that nothing is acknowledged; "" if it is none."""
         if self.unacknowledged_since_s is None:
             return ""
-        if broker.is_refusal(self._code):
-            return f"the broker refuses them: {broker.reason_text(self._code)}"
+        if reason_codes.is_refusal(self._code):
+            return f"the broker refuses them: {reason_codes.reason_text(self._code)}"
         if self.unacknowledged_s(now_s) < self._fault_after_s:
             return ""
-        if self._code == broker.NO_SUBSCRIBERS:
+        if self._code == reason_codes.NO_SUBSCRIBERS:
             return _UNHEARD
         return _OPEN_CAUSES.format(topic=self._topic, largest=self._largest)

@@ -35,13 +35,14 @@ from edge_agent.publishing.publish_counts import PublishCounts
 from edge_agent.settings import PublishSettings
 from edge_agent.spool.queued_batch import QueuedBatch
 from edge_agent.spool.spool import Spool
-from jieneng import broker
-from jieneng.broker import BrokerSettings, Client
-from jieneng.broker_faults import BrokerFaults
 from jieneng.clock import Clock
 from jieneng.metering import mqtt_messages
 from jieneng.metering.errors import ConfigError, SpoolUnavailable, WireError
 from jieneng.metering.reading import Ack
+from jieneng.mqtt import broker, reason_codes
+from jieneng.mqtt.broker import BrokerSettings
+from jieneng.mqtt.broker_faults import BrokerFaults
+from jieneng.mqtt.mqtt_client import MqttClient
 from jieneng.observe import Log, LoggedFault
 
 _RECONNECT_S: Final = 1.0  # wait after a failure, doubled by each further one ...
@@ -132,7 +133,7 @@ class Publisher:
         self._broker_faults.report(error, self._end_code, was_connected=self.counts.connected)
         if self._broker_faults.is_name_taken:
             self._failures = max(self._failures, _SLOW_FAILURES)
-        elif self._end_code == broker.TOO_LARGE and self._unanswered:
+        elif self._end_code == reason_codes.TOO_LARGE and self._unanswered:
             self._limit.refused(max(self._unanswered))
             self._failures = 0
         elif self._limit.broke(self._unanswered):
@@ -155,7 +156,7 @@ class Publisher:
             finally:
                 self._end_code = client.end_code
 
-    async def _session(self, client: Client) -> None:
+    async def _session(self, client: MqttClient) -> None:
         await client.subscribe_or_raise(self._topics["ack"])
         # Not every broker says that another client took over. That one's retained status does.
         looks_for_others = self._first_status_ms is not None
@@ -178,7 +179,7 @@ class Publisher:
 
     # --- out ---
 
-    async def _send(self, client: Client, in_flight: InFlight) -> None:
+    async def _send(self, client: MqttClient, in_flight: InFlight) -> None:
         loop = asyncio.get_running_loop()
         free_slots = asyncio.Semaphore(_MAX_CONCURRENT_PUBLISHES)
         async with asyncio.TaskGroup() as publishing:
@@ -195,7 +196,7 @@ class Publisher:
                     await self._wait_for_change(in_flight.next_due_s())
 
     async def _publish(
-        self, client: Client, row: QueuedBatch, free_slots: asyncio.Semaphore
+        self, client: MqttClient, row: QueuedBatch, free_slots: asyncio.Semaphore
     ) -> None:
         """Publish one batch, then free its slot for the next one.
 
@@ -212,9 +213,9 @@ class Publisher:
         self._unanswered.remove(size_bytes)
         self.counts.published += 1
         self._delivery.published(code, size_bytes, time.monotonic())
-        if code == broker.TOO_LARGE:
+        if code == reason_codes.TOO_LARGE:
             self._limit.refused(size_bytes)
-        elif broker.is_refusal(code):
+        elif reason_codes.is_refusal(code):
             self._check_delivery()
         else:
             self._limit.passed(size_bytes)
@@ -231,7 +232,7 @@ class Publisher:
             async with asyncio.timeout_at(None if deadline_s == math.inf else deadline_s):
                 await self._spool.changed.wait()
 
-    async def _report(self, client: Client) -> None:
+    async def _report(self, client: MqttClient) -> None:
         while True:
             await asyncio.sleep(self._settings.status_interval_s)
             await self._publish_status(client, online=True)
@@ -241,7 +242,7 @@ class Publisher:
             self._check_delivery()
 
     async def _publish_status(
-        self, client: Client, *, online: bool, timeout_s: float | None = None
+        self, client: MqttClient, *, online: bool, timeout_s: float | None = None
     ) -> None:
         status = self._status.encoded(online=online)
         if len(status) > self._limit.payload_bytes:
@@ -254,7 +255,7 @@ class Publisher:
 
     # --- in ---
 
-    async def _listen(self, client: Client, in_flight: InFlight) -> None:
+    async def _listen(self, client: MqttClient, in_flight: InFlight) -> None:
         acks: list[Ack] = []
         messages = client.messages
         async for message in messages:

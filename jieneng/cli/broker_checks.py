@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from jieneng import config_file
-from jieneng.broker import BrokerSettings
 from jieneng.metering.errors import ConfigError, Problem
 from jieneng.mqtt import broker_files
+from jieneng.mqtt.broker import BrokerSettings
 
 
 def broker_problems(

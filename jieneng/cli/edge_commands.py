@@ -65,7 +65,7 @@ def edge_run(
 @click.option("--host", default="127.0.0.1")
 @click.option("--port", type=int, default=1883)
 def broker(host: str, port: int) -> None:
-    from jieneng.embedded_broker import run
+    from jieneng.mqtt.embedded_broker import run
 
     run_service(run(host, port))
 

@@ -57,7 +57,7 @@ async def _run(folder: "SiteFolder", clock: Clock, embedded: bool, simulated: bo
     from analytics.settings import AnalyticsSettings
     from edge_agent.settings import AgentHead, AgentSettings
     from ingest.settings import IngestSettings
-    from jieneng import embedded_broker
+    from jieneng.mqtt import embedded_broker
     from jieneng.site_folder import read_settings
 
     path = folder.path

@@ -32,10 +32,11 @@ import msgspec
 from edge_agent.settings import SpoolSettings
 from edge_agent.spool.queued_batch import QueuedBatch
 from edge_agent.spool.spool import Spool
-from jieneng import broker, observe
-from jieneng.broker import BrokerSettings
+from jieneng import observe
 from jieneng.metering import mqtt_messages
 from jieneng.metering.reading import Batch, PollReport, Sample
+from jieneng.mqtt import broker
+from jieneng.mqtt.broker import BrokerSettings
 from jieneng.storage import StoreSettings, open_store
 from tests.bench.meters import NAMES, Meters
 from tests.bench.process import cpu_s

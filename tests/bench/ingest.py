@@ -31,10 +31,10 @@ from typing import Final
 import aiomqtt
 import msgspec
 
-from jieneng import broker
-from jieneng.broker import BrokerSettings
 from jieneng.metering import mqtt_messages
 from jieneng.metering.reading import Batch, Sample
+from jieneng.mqtt import broker
+from jieneng.mqtt.broker import BrokerSettings
 from tests.bench import telegraf
 from tests.bench.meters import NAMES
 from tests.bench.process import Cores, cpu_s, going_on, highest_resident_mb, running_on

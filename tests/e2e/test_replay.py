@@ -14,9 +14,9 @@ from analytics.app import load_rules
 from analytics.pipeline.pipeline import Pipeline
 from edge_agent.settings import AgentHead, AgentSettings, BusOverride
 from ingest.settings import IngestSettings
-from jieneng.broker import BrokerSettings
 from jieneng.metering import schema
 from jieneng.metering.quantities import CONSUMPTION
+from jieneng.mqtt.broker import BrokerSettings
 from jieneng.site_folder import SiteFolder, load, read_settings
 from jieneng.storage import Store, StoreSettings, open_store
 from simulators.serving import site_server

@@ -19,8 +19,8 @@ import simulators.app
 from edge_agent.settings import AgentSettings, BusOverride, PublishSettings
 from ingest.settings import IngestSettings
 from jieneng import config_file as documents
-from jieneng.broker import BrokerSettings
 from jieneng.metering import schema
+from jieneng.mqtt.broker import BrokerSettings
 from jieneng.site_folder import SiteFolder, load, read_settings
 from jieneng.storage import Series, Store, StoreSettings, open_store
 from simulators.settings import SimulatorSettings

@@ -18,13 +18,13 @@ from edge_agent.health import AgentHealth, BusLoad
 from edge_agent.settings import AgentSettings, PublishSettings, SpoolSettings
 from edge_agent.spool.batch_writer import FinishedPoll
 from edge_agent.timekeeping.clock_trust import ClockTrust
-from jieneng import broker
-from jieneng.broker import BrokerSettings
 from jieneng.clock import SystemClock
 from jieneng.metering import mqtt_messages
 from jieneng.metering.catalog.modbus_points import modbus_models
 from jieneng.metering.reading import Ack, Batch, PollReport, Sample, Status
 from jieneng.metering.site import Area, Bus, Meter, Site, SiteInfo
+from jieneng.mqtt import broker
+from jieneng.mqtt.broker import BrokerSettings
 from jieneng.site_folder import SiteFolder, packaged_models
 from tests.patience import PATIENCE_S
 

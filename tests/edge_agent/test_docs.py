@@ -11,8 +11,8 @@ import msgspec
 
 from edge_agent.settings import AgentSettings, BusOverride, assignment
 from jieneng import config_file
-from jieneng.broker import BrokerSettings
 from jieneng.metering.site import Bus
+from jieneng.mqtt.broker import BrokerSettings
 from tests.edge_agent.agent_setup import AGENT, bus, meter, site
 
 TEXT = (Path(__file__).parents[2] / "docs" / "agent.md").read_text(encoding="utf-8")

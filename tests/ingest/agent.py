@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager, suppress
 
 import aiomqtt
 
-from jieneng import broker
-from jieneng.broker import BrokerSettings
 from jieneng.metering import mqtt_messages
 from jieneng.metering.reading import Ack, Batch, Sample, Status
+from jieneng.mqtt import broker
+from jieneng.mqtt.broker import BrokerSettings
 from tests.patience import PATIENCE_S
 
 SITE = "huaian-centre"

@@ -21,12 +21,12 @@ from ingest.quarantine.quarantine_file import Quarantine
 from ingest.receipts.receipt_file import ReceiptFile
 from ingest.receiver import Receiver
 from ingest.settings import BatchSettings, IngestSettings, SubscriptionSettings
-from jieneng.broker import BrokerSettings
 from jieneng.clock import SystemClock
 from jieneng.metering import mqtt_messages
 from jieneng.metering.errors import ConfigError
 from jieneng.metering.reading import Ack, Batch, Status
 from jieneng.metering.schema import Point
+from jieneng.mqtt.broker import BrokerSettings
 from jieneng.observe import MetricsSettings
 from jieneng.site_folder import SiteFolder
 from jieneng.storage import Series, Store, StoreSettings, open_store

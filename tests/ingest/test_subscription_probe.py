@@ -14,10 +14,11 @@ from structlog.testing import capture_logs
 from ingest import app
 from ingest.quarantine.quarantine_file import Quarantine
 from ingest.settings import BatchSettings, IngestSettings, SubscriptionSettings
-from jieneng import broker, embedded_broker
-from jieneng.broker import BrokerSettings
 from jieneng.clock import SystemClock
 from jieneng.metering import mqtt_messages
+from jieneng.mqtt import broker, embedded_broker
+from jieneng.mqtt.broker import BrokerSettings
+from jieneng.mqtt.mqtt_client import MqttClient
 from jieneng.observe import MetricsSettings
 from jieneng.site_folder import SiteFolder
 from tests.edge_agent.agent_setup import until
@@ -155,13 +156,13 @@ async def test_rules_that_refuse_probes_alone_are_no_fault_once_a_batch_came(
     how = settings(mosquitto.port)
     over = f"{EVENT}: over"
     asked_for: list[str] = []
-    deliver = broker.Client.deliver
+    deliver = MqttClient.deliver
 
-    async def counted(client: broker.Client, topic: str, payload: bytes) -> int:
+    async def counted(client: MqttClient, topic: str, payload: bytes) -> int:
         asked_for.append(topic)
         return await deliver(client, topic, payload)
 
-    monkeypatch.setattr(broker.Client, "deliver", counted)
+    monkeypatch.setattr(MqttClient, "deliver", counted)
     with capture_logs() as logs:
         async with running(ingest(folder, how)), connected(mosquitto.port) as agent:
             await until(lambda: of(logs, EVENT))

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from jieneng import broker
-from jieneng.broker import BrokerSettings
 from jieneng.metering.errors import ConfigError
-from jieneng.mqtt import broker_files
+from jieneng.mqtt import broker, broker_files
+from jieneng.mqtt.broker import BrokerSettings
 from tests.cli.run import jieneng
 from tests.servers import Mosquitto, need
 

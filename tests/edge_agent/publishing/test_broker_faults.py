@@ -7,7 +7,7 @@ from structlog.testing import capture_logs
 
 from edge_agent.spool.spool import Spool
 from jieneng import observe
-from jieneng.broker import BrokerSettings
+from jieneng.mqtt.broker import BrokerSettings
 from tests.edge_agent.agent_setup import running, until
 from tests.edge_agent.publishing.test_small_packets import Version, publisher, said, versions
 from tests.servers import Mosquitto

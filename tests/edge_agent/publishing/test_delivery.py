@@ -10,8 +10,9 @@ from structlog.testing import capture_logs
 from edge_agent.publishing.delivery import Delivery
 from edge_agent.publishing.publisher import Publisher
 from edge_agent.spool.spool import Spool
-from jieneng import broker, observe
+from jieneng import observe
 from jieneng.metering import mqtt_messages
+from jieneng.mqtt import reason_codes
 from tests.edge_agent.agent_setup import AGENT, SITE, Ingest, running, until
 from tests.edge_agent.publishing.test_small_packets import Version, publisher, row, said, versions
 from tests.servers import Mosquitto
@@ -45,7 +46,7 @@ def test_what_the_broker_says_is_the_cause() -> None:
     delivery = Delivery(10.0, TOPIC)
     delivery.published(0x87, 900, 10.0)
     assert "not authorised" in delivery.cause(10.0), "at once"
-    delivery.published(broker.NO_SUBSCRIBERS, 900, 20.0)
+    delivery.published(reason_codes.NO_SUBSCRIBERS, 900, 20.0)
     assert delivery.cause(21.0) == ""
     assert delivery.cause(70.0) == "no ingest is connected to the broker"
 

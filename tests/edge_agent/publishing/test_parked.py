@@ -12,11 +12,12 @@ from edge_agent.publishing.publisher import Publisher
 from edge_agent.settings import PublishSettings
 from edge_agent.spool.queued_batch import QueuedBatch
 from edge_agent.spool.spool import Spool
-from jieneng import broker, observe
-from jieneng.broker import BrokerSettings
+from jieneng import observe
 from jieneng.clock import SystemClock
 from jieneng.metering import mqtt_messages
 from jieneng.metering.reading import Ack, Batch, Sample
+from jieneng.mqtt import broker
+from jieneng.mqtt.broker import BrokerSettings
 from tests.edge_agent.agent_setup import AGENT, SITE, health, running, until
 from tests.servers import Mosquitto
 

@@ -16,9 +16,9 @@ from edge_agent.settings import PublishSettings
 from edge_agent.spool.queued_batch import BatchKey, QueuedBatch, QueueEnds, QueueEntry
 from edge_agent.spool.sample_counts import SampleCounts
 from jieneng import observe
-from jieneng.broker import BrokerSettings
 from jieneng.clock import SystemClock
 from jieneng.metering.errors import SpoolUnavailable
+from jieneng.mqtt.broker import BrokerSettings
 from tests.edge_agent.agent_setup import AGENT, SITE, health, running, until
 from tests.patience import PATIENCE_S
 

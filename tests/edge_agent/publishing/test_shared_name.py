@@ -8,11 +8,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from edge_agent.spool.spool import Spool
-from jieneng import broker, observe
-from jieneng.broker import BrokerSettings
-from jieneng.broker_faults import UNSHARED_S, BrokerFaults
+from jieneng import observe
 from jieneng.metering import mqtt_messages
 from jieneng.metering.reading import Status
+from jieneng.mqtt import broker, reason_codes
+from jieneng.mqtt.broker import BrokerSettings
+from jieneng.mqtt.broker_faults import UNSHARED_S, BrokerFaults
 from tests.edge_agent.agent_setup import AGENT, SITE, Ingest, running, until
 from tests.edge_agent.publishing.test_small_packets import NEW, OLD, Version, publisher, versions
 from tests.servers import Mosquitto
@@ -82,7 +83,7 @@ async def test_a_status_of_an_earlier_run_accuses_nobody(
 def test_a_name_counts_as_taken_until_a_connection_has_lasted() -> None:
     with capture_logs() as logs:
         faults = BrokerFaults(observe.log("test"), "host", "a name")
-        faults.report(aiomqtt.MqttError("gone"), broker.TAKEN_OVER, was_connected=True)
+        faults.report(aiomqtt.MqttError("gone"), reason_codes.TAKEN_OVER, was_connected=True)
         faults.clear(UNSHARED_S - 1)
         faults.report(aiomqtt.MqttError("gone"), None, was_connected=True)
         assert [one["event"] for one in logs] == ["another client uses the name a name"]

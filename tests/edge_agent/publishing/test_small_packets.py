@@ -15,10 +15,10 @@ from edge_agent.settings import PublishSettings
 from edge_agent.spool.queued_batch import QueuedBatch
 from edge_agent.spool.spool import Spool
 from jieneng import observe
-from jieneng.broker import BrokerSettings
 from jieneng.clock import SystemClock
 from jieneng.metering import mqtt_messages
 from jieneng.metering.reading import Batch, Sample
+from jieneng.mqtt.broker import BrokerSettings
 from tests.edge_agent.agent_setup import (
     AGENT,
     SITE,

@@ -11,10 +11,10 @@ import aiomqtt
 import msgspec
 import pytest
 
-from jieneng import broker
-from jieneng.broker import BrokerSettings
 from jieneng.metering import mqtt_messages
 from jieneng.metering.reading import Batch
+from jieneng.mqtt import broker
+from jieneng.mqtt.broker import BrokerSettings
 from jieneng.site_folder import SiteFolder
 from tests.ingest.agent import SITE, FakeAgent, connected, sample
 from tests.ingest.faults.fault_rig import ModelAgent

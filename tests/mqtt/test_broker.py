@@ -10,8 +10,9 @@ from typing import Literal
 import aiomqtt
 import pytest
 
-from jieneng import broker, embedded_broker
-from jieneng.broker import BrokerSettings, client
+from jieneng.mqtt import broker, embedded_broker, reason_codes
+from jieneng.mqtt.broker import BrokerSettings, client
+from jieneng.mqtt.mqtt_client import MqttClient
 from tests.patience import PATIENCE_S
 from tests.servers import Mosquitto, free_port
 
@@ -72,7 +73,7 @@ async def test_a_broker_without_mqtt_5_is_spoken_to_in_3_1_1_and_that_is_remembe
     tried: list[int] = []
     new_client = broker._new_client
 
-    def counted(*args: object) -> broker.Client:
+    def counted(*args: object) -> MqttClient:
         tried.append(int(args[2]))  # type: ignore[call-overload]  # the version
         return new_client(*args)  # type: ignore[arg-type]  # passed on as they came
 
@@ -109,13 +110,13 @@ async def test_a_broker_of_mqtt_5_says_how_much_it_takes(mosquitto: Mosquitto) -
     with pytest.raises(aiomqtt.MqttError):
         async with client(BrokerSettings(port=mosquitto.port, timeout_s=0.5), "test") as one:
             await one.deliver("a topic", b"x" * 3000)
-    assert one.end_code == broker.TOO_LARGE
+    assert one.end_code == reason_codes.TOO_LARGE
 
 
 async def test_a_broker_of_mqtt_5_says_that_nobody_listens(mosquitto: Mosquitto) -> None:
     """Also of a shared subscription, which counts as a listener."""
     async with client(BrokerSettings(port=mosquitto.port), "test") as one:
-        assert await one.deliver("t", b"x") == broker.NO_SUBSCRIBERS
+        assert await one.deliver("t", b"x") == reason_codes.NO_SUBSCRIBERS
         await one.subscribe_or_raise("$share/group/t")
         assert await one.deliver("t", b"x") == 0
 
@@ -171,7 +172,7 @@ async def test_the_reason_with_which_a_connection_ends_is_heard() -> None:
         with pytest.raises(aiomqtt.MqttError) as error:
             async with one:
                 await one.subscribe_or_raise("t")
-    assert one.end_code == broker.TAKEN_OVER
+    assert one.end_code == reason_codes.TAKEN_OVER
     assert "same client id" in broker.loss_text(error.value, one.end_code)
 
 

@@ -7,8 +7,9 @@ of the same name is neither.
 import time
 from typing import Final
 
-from jieneng.broker import TAKEN_OVER, ConnectionRefused, loss_text
 from jieneng.metering.errors import ConfigError
+from jieneng.mqtt.broker import ConnectionRefused, loss_text
+from jieneng.mqtt.reason_codes import TAKEN_OVER
 from jieneng.observe import Log, LoggedFault
 
 #: Time that a connection must last until the name counts as unshared again [s].
