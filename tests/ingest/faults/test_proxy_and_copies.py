@@ -2,8 +2,7 @@
 
 import asyncio
 import random
-from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -12,71 +11,22 @@ import msgspec
 import pytest
 
 from jieneng.metering import mqtt_messages
-from jieneng.metering.reading import Batch
 from jieneng.mqtt import broker
 from jieneng.mqtt.broker import BrokerSettings
 from jieneng.site_folder import SiteFolder
-from tests.ingest.agent import SITE, FakeAgent, connected, sample
-from tests.ingest.faults.fault_rig import ModelAgent
+from tests.ingest.agent import SITE, connected
+from tests.ingest.faults.booked_agent import BATCHES, BookedAgent
 from tests.ingest.test_app import (
     copy,
-    quarantined,
-    reading,
     running,
     settings_for,
-    stored,
 )
-from tests.patience import PATIENCE_S
 from tests.servers import Mosquitto
-
-#: Batches of three samples, of which one is of a meter that the site does not have.
-BATCHES = 60
 
 
 @pytest.fixture
 def folder(example: SiteFolder, tmp_path: Path) -> SiteFolder:
     return msgspec.structs.replace(example, path=tmp_path)
-
-
-class BookedAgent:
-    """An agent on a broker, with the books of a spool."""
-
-    def __init__(self, agent: FakeAgent) -> None:
-        self.agent = agent
-        self.books = ModelAgent(agent.name)
-        for seq in range(1, BATCHES + 1):
-            numbers = range(3 * seq, 3 * seq + 3)
-            self.books.take([sample(n, "e-main" if n % 3 else "e-nosuch") for n in numbers])
-        self._heard = 0
-
-    @property
-    def batches(self) -> Sequence[Batch]:
-        return list(self.books.pending.values())
-
-    async def send_until_done(self, wanted: int = 0) -> None:
-        """Send again and again until so many batches are pending."""
-        async with asyncio.timeout(PATIENCE_S):
-            while len(self.books.pending) > wanted:
-                for one in self.batches:
-                    await self.agent.send(one)
-                await asyncio.sleep(0.2)
-                while self._heard < len(self.agent.acks):
-                    self.books.hear(self.agent.acks[self._heard])
-                    self._heard += 1
-
-    async def check(self, folder: SiteFolder, mosquitto: Mosquitto) -> None:
-        """Each sample is in one place: two of three in the store, one in the quarantine."""
-        assert self.books.is_balanced
-        assert (self.books.stored, self.books.quarantined) == (2 * BATCHES, BATCHES)
-        good = [n for n in range(3, 3 * BATCHES + 3) if n % 3]
-        async with reading(folder, settings_for(mosquitto)) as store:
-            assert await stored(store) == good
-        kept = Counter(
-            (one.time_ms, one.meter)
-            for item in quarantined(folder)
-            for one in mqtt_messages.decode_batch(item.payload).samples
-        )
-        assert len(kept) == kept.total() == BATCHES
 
 
 async def test_two_copies_share_one_quarantine_and_one_of_them_dies(
@@ -90,7 +40,7 @@ async def test_two_copies_share_one_quarantine_and_one_of_them_dies(
             first.kill()
             await first.wait()
             await agent.send_until_done()
-    await agent.check(folder, mosquitto)
+    await agent.check(folder, settings_for(mosquitto))
 
 
 @asynccontextmanager
@@ -146,6 +96,6 @@ async def test_a_proxy_that_doubles_and_reorders_changes_nothing(
         ):
             agent = BookedAgent(connection)
             await agent.send_until_done()
-        await agent.check(folder, mosquitto)
+        await agent.check(folder, settings_for(mosquitto))
     finally:
         near.stop()
