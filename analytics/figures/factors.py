@@ -121,6 +121,29 @@ def check_factors(rows: Sequence[Factor]) -> Iterator[tuple[int, Problem]]:
                     path=("unit",),
                 ),
             )
+        needs_convention = (row.kind, row.medium) == ("coal", "electricity")
+        if needs_convention and row.convention is None:
+            yield (
+                index,
+                Problem(
+                    text="factor {id} is a coal equivalent of electricity without a convention.",
+                    fix='Write convention = "equivalent" (GB/T 2589, 当量值) or convention ='
+                    ' "coal_consumption" (等价值).',
+                    values={"id": row.id},
+                    path=("convention",),
+                ),
+            )
+        if row.convention is not None and not needs_convention:
+            yield (
+                index,
+                Problem(
+                    text="factor {id} has a convention, which only coal equivalents of electricity"
+                    " have.",
+                    fix="Remove convention.",
+                    values={"id": row.id},
+                    path=("convention",),
+                ),
+            )
         if row.last_ordinal < row.first_ordinal:
             yield (
                 index,

@@ -114,6 +114,20 @@ class TestFactors:
         assert "kgCO2/kWh" in unit
         assert "factors.toml:10" in order
 
+    def test_a_coal_equivalent_of_electricity_names_its_convention_and_no_other_factor_does(
+        self, tmp_path: Path
+    ) -> None:
+        """Without one it would overlap with both, unseen, and its days would mix with theirs."""
+        row = FACTOR.format(
+            id="ours", value=0.3, unit="kgCO2/kWh", first="2026-01-01", last="2026-12-31"
+        )
+        coal = row.replace('"carbon"', '"coal"').replace("kgCO2", "kgce")
+        (tmp_path / "factors.toml").write_text(coal, encoding="utf-8")
+        assert "without a convention" in problems(tmp_path)[0]
+        carbon = row.replace('"electricity"', '"electricity"\nconvention = "equivalent"')
+        (tmp_path / "factors.toml").write_text(carbon, encoding="utf-8")
+        assert "which only coal equivalents of electricity have" in problems(tmp_path)[0]
+
     def test_water_has_no_factor(self, tmp_path: Path) -> None:
         row = FACTOR.format(id="w", value=1, unit="kgCO2/m3", first="2023-01-01", last="2023-01-02")
         text = row.replace('"electricity"', '"water"')
