@@ -34,8 +34,8 @@ services:  ## build InfluxDB 2 for the tests, once a machine (Go and Cargo, 5 mi
 test: venv lint types  ## the whole suite, lint and types
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
-quick: venv lint types  ## lint, types and all tests that start no server: before each commit
-	$(BIN)/python -m pytest -n $(WORKERS) -m 'not server' $(ARGS)
+quick: venv lint types  ## lint, types and all short tests that start no server: before each commit
+	$(BIN)/python -m pytest -n auto -m 'not server and not long' --hypothesis-profile=quick $(ARGS)
 
 fuzz: venv  ## look for new failing cases, at length
 	$(BIN)/python -m pytest --hypothesis-profile=fuzz $(FUZZED) $(ARGS)

@@ -17,9 +17,10 @@ ROOT = Path(__file__).parent.parent
 
 # A change is judged by the same cases as the one before it; new ones are looked for by whoever
 # runs the suite himself, and at length by `make fuzz`. No case fails for being slow: a busy machine
-# is none of the code's faults.
+# is none of the code's faults. Before each commit a few cases of each are enough.
 settings.register_profile("usual", deadline=None)
 settings.register_profile("steady", settings.get_profile("usual"), derandomize=True)
+settings.register_profile("quick", settings.get_profile("steady"), max_examples=15)
 settings.register_profile("fuzz", settings.get_profile("usual"), max_examples=3000)
 settings.load_profile("usual")
 

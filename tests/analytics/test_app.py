@@ -175,6 +175,7 @@ async def test_one_bad_round_does_not_end_the_service(
     assert "out of bounds" in told
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("wrong", [[20], [20, 21]])
 @pytest.mark.parametrize("shown", [0.0, 5000.0])
 async def test_a_wrong_reading_of_a_meter_read_once_a_day_costs_no_day_anything(

@@ -89,6 +89,7 @@ def kept(folder: Path, days: Iterable[list[QueuedBatch]], parts: int = 1) -> Sam
     return counts
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("in_batch", [METERS, 1], ids=["read together", "each read alone"])
 def test_30_days_of_64_meters_fit_within_256_mb(tmp_path: Path, in_batch: int) -> None:
     """Read alone, a sample carries the names of its quantities: polls are spread over the quarter,

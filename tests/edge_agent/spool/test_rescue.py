@@ -122,6 +122,7 @@ def names(folder: Path) -> tuple[str, ...]:
     return tuple(sorted(one.name for one in folder.iterdir()))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("counted", [True, False], ids=["", "without the copy of the counts"])
 def test_a_rescue_that_is_killed_at_any_moment_loses_nothing(tmp_path: Path, counted: bool) -> None:
     """Earlier the file was renamed first and read later.

@@ -430,6 +430,7 @@ async def test_the_measured_hours_of_a_university_come_in_as_they_stand(
     assert importer.progress[-1] == 2 * len(rows)
 
 
+@pytest.mark.long
 async def test_memory_does_not_grow_with_the_file(importer: Importer, tmp_path: Path) -> None:
     """Ten times the rows take no more than a little over the memory of one time."""
     import tracemalloc

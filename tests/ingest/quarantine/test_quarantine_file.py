@@ -82,6 +82,7 @@ def test_the_file_is_as_durable_as_sqlite_can_make_it(kept: Quarantine) -> None:
     assert kept._connection.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
 
 
+@pytest.mark.long
 def test_a_power_cut_tears_no_batch_and_loses_none_that_was_taken(
     kept: Quarantine, tmp_path: Path
 ) -> None:
