@@ -167,5 +167,4 @@ async def test_the_window_is_what_is_under_way_whatever_is_read_meanwhile(
                 await spool.put([row(NEW, seq)])
                 await asyncio.sleep(0)
             await ingest.acknowledge_next()
-            await until(lambda: len(ingest.came) == 8)
-            assert publisher.counts.published == 8
+            await until(lambda: len(ingest.came) == publisher.counts.published == 8)
