@@ -79,7 +79,7 @@ _SMALL_MESSAGES: Final = _Load(1, 5000)
 
 
 class _RunResult(msgspec.Struct, frozen=True):
-    """What one run has cost.
+    """The cost of one run.
 
     Attributes:
         cpu_us: CPU time of the measured process for each reading [us].

@@ -88,7 +88,7 @@ def write_config(file: Path, meters: Meters, broker_port: int) -> None:
 
 
 def write_consumer_config(file: Path, topic: str, broker_port: int, influx_url: str) -> None:
-    """One input and one output; writes are as large and as frequent as the ingest's."""
+    """Configure one input and one output, with writes as large and as frequent as the ingest's."""
     file.write_text(
         "[agent]\n  omit_hostname = true\n"
         '  metric_batch_size = 5000\n  metric_buffer_limit = 100000\n  flush_interval = "500ms"\n'

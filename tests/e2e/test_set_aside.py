@@ -9,13 +9,12 @@ from uuid import uuid4
 
 import pytest
 
-from ingest.ledger import AgentLedger, latest_ledgers
+from ingest.ledger import AgentLedger
 from jieneng.clock import SystemClock
-from jieneng.metering.quantities import CONSUMPTION
 from jieneng.site_folder import SiteFolder, load
-from jieneng.storage import StoreSettings, open_store
+from jieneng.storage import StoreSettings
 from tests.cli.run import jieneng
-from tests.e2e.test_unplugged import METER, METERS, SITE, Process
+from tests.e2e.test_unplugged import METER, METERS, SITE, Process, account, readings
 from tests.ingest.test_refused_points import post, write_line
 from tests.patience import PATIENCE_S
 from tests.servers import Influx, Mosquitto, free_port
@@ -58,18 +57,6 @@ def services(folder: SiteFolder) -> Iterator[dict[str, Process]]:
         process.end(signal.SIGTERM)
 
 
-async def account(folder: SiteFolder, settings: StoreSettings) -> AgentLedger | None:
-    now_ms = SystemClock().now_ms()
-    store = open_store(settings, folder.path)
-    try:
-        found = await latest_ledgers(
-            store, folder.site.id, start_ms=now_ms - 3_600_000, end_ms=now_ms + 1000
-        )
-        return found[0] if found else None
-    finally:
-        await store.close()
-
-
 async def until(
     folder: SiteFolder,
     settings: StoreSettings,
@@ -87,26 +74,6 @@ async def until(
                 if times == same_for:
                     return book
             await asyncio.sleep(0.7)  # longer than the agent's status interval
-
-
-async def readings(folder: SiteFolder, settings: StoreSettings) -> int:
-    """How many readings of counters the store has."""
-    now_ms = SystemClock().now_ms()
-    store = open_store(settings, folder.path)
-    try:
-        total = 0
-        for medium in ("electricity", "water", "gas"):
-            for series in await store.read(
-                medium,
-                CONSUMPTION[medium],
-                where={"site": folder.site.id},
-                start_ms=now_ms - 3_600_000,
-                end_ms=now_ms + 1000,
-            ):
-                total += len(series.values)
-        return total
-    finally:
-        await store.close()
 
 
 async def test_what_the_database_refuses_is_booked_and_stored_after_all(

@@ -22,6 +22,8 @@ from jieneng.storage import StoreSettings, open_store
 from tests.patience import PATIENCE_S
 from tests.servers import Mosquitto, free_port
 
+SQLITE = StoreSettings()
+
 pytestmark = [pytest.mark.long, pytest.mark.server]
 
 SITE = """
@@ -116,10 +118,10 @@ def services(folder: SiteFolder) -> Iterator[dict[str, Process]]:
         process.end(signal.SIGTERM)
 
 
-async def account(folder: SiteFolder) -> AgentLedger | None:
+async def account(folder: SiteFolder, settings: StoreSettings = SQLITE) -> AgentLedger | None:
     """The agent's book, as the store has it."""
     now_ms = SystemClock().now_ms()
-    store = open_store(StoreSettings(), folder.path)
+    store = open_store(settings, folder.path)
     try:
         await store.prepare()
         found = await latest_ledgers(
@@ -130,10 +132,10 @@ async def account(folder: SiteFolder) -> AgentLedger | None:
         await store.close()
 
 
-async def readings(folder: SiteFolder) -> int:
+async def readings(folder: SiteFolder, settings: StoreSettings = SQLITE) -> int:
     """How many readings of counters the store has."""
     now_ms = SystemClock().now_ms()
-    store = open_store(StoreSettings(), folder.path)
+    store = open_store(settings, folder.path)
     try:
         total = 0
         for medium in ("electricity", "water", "gas"):

@@ -426,7 +426,7 @@ def test_coverage_is_cut_not_rounded(share: float | None, text: str) -> None:
 
 
 def test_every_percent_on_the_page_has_a_space_before_its_sign() -> None:
-    """One form for all: coverage, change, target, and what is read aloud of a chart."""
+    """Percents have one form: in coverage, change and target, and in the spoken text of a chart."""
     text = page.render(sample(), str)
     body = text[text.index("<body") :]
     found = re.findall(r"[\d.]+.?%", body)

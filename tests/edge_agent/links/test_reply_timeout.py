@@ -21,7 +21,7 @@ one_at_a_time = pytest.mark.parametrize("one_at_a_time", [True, False], ids=["qu
 def test_a_gateway_that_answers_everything_too_late_is_read(
     late: float, units: int, one_at_a_time: bool
 ) -> None:
-    """What is learnt from one late reply is enough for the next: replies are never equally late."""
+    """One late reply teaches a wait that also covers the next, slightly later one."""
     chance = random.Random(1)
 
     def answer(question: Question) -> Answer:
@@ -35,7 +35,7 @@ def test_a_gateway_that_answers_everything_too_late_is_read(
 
 
 def test_a_silent_meter_behind_a_prompt_gateway_costs_its_neighbours_one_time_out() -> None:
-    """As the bus-time budget promises."""
+    """The bus-time budget counts on one time-out for each silent meter."""
 
     def answer(question: Question) -> Answer:
         return 0.05, None if question.unit == 2 else question.reply(7)

@@ -35,7 +35,7 @@ async def test_a_wrong_password_is_a_refusal(
 async def test_a_file_that_is_gone_at_a_reconnect_is_named_and_waited_for(
     mosquitto: Mosquitto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As while certificates are exchanged: the agent does not end."""
+    """The agent goes on, for example while certificates are exchanged."""
     monkeypatch.setattr("edge_agent.publishing.publisher._RECONNECT_S", 0.02)
     password = tmp_path / "password"
     spool = Spool(tmp_path / "s", 10**6, observe.log("test"))

@@ -1,4 +1,4 @@
-"""What is published and never acknowledged is said, with the causes that are left open."""
+"""Batches that are published and never acknowledged are reported, with the possible causes."""
 
 from collections.abc import Callable, MutableMapping
 from pathlib import Path

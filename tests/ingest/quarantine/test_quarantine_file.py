@@ -1,4 +1,4 @@
-"""What was acknowledged as quarantined is on disk, whole, once, and never forgotten."""
+"""Samples acknowledged as quarantined are on disk, whole and once, until a person removes them."""
 
 import shutil
 import sqlite3
