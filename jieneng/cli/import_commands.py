@@ -14,8 +14,8 @@ from jieneng.locale import say
 from jieneng.metering.errors import UsageError
 
 if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
-    from ingest.importing.importer import ImportReport
     from ingest.importing.forms.row_parser import ImportOptions
+    from ingest.importing.importer import ImportReport
     from jieneng.site_folder import SiteFolder
 
 
