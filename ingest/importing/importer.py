@@ -18,7 +18,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from ingest.importing import file_reader
-from ingest.importing.row_parser import (
+from ingest.importing.forms.row_parser import (
     FileLayout,
     ImportKind,
     ImportOptions,
@@ -27,7 +27,7 @@ from ingest.importing.row_parser import (
     ProblemHandler,
     RowParser,
 )
-from ingest.importing.series_check import ProblemList, SeriesCheck
+from ingest.importing.judging.series_check import ProblemList, SeriesCheck
 from ingest.storing.late_days import LateDays
 from jieneng.clock import Clock
 from jieneng.metering.errors import Problem
