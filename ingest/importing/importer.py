@@ -17,14 +17,14 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from ingest.importing import file_reader
+from ingest.importing.cells.cell import ProblemHandler
+from ingest.importing.reading import file_reader
 from ingest.importing.row_parser import (
     FileLayout,
     ImportKind,
     ImportOptions,
     ImportSeries,
     ParsedValue,
-    ProblemHandler,
     RowParser,
 )
 from ingest.importing.series_check import ProblemList, SeriesCheck
