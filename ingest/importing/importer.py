@@ -18,8 +18,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from ingest.importing.cells.cell import ProblemHandler
-from ingest.importing.reading import file_reader
-from ingest.importing.row_parser import (
+from ingest.importing.forms.row_parser import (
     FileLayout,
     ImportKind,
     ImportOptions,
@@ -27,7 +26,8 @@ from ingest.importing.row_parser import (
     ParsedValue,
     RowParser,
 )
-from ingest.importing.series_check import ProblemList, SeriesCheck
+from ingest.importing.judging.series_check import ProblemList, SeriesCheck
+from ingest.importing.reading import file_reader
 from ingest.storing.late_days import LateDays
 from jieneng.clock import Clock
 from jieneng.metering.errors import Problem
