@@ -12,8 +12,8 @@ import numpy as np
 import openpyxl
 import pytest
 
+from ingest.importing.forms.row_parser import ImportOptions
 from ingest.importing.importer import ImportReport, import_readings
-from ingest.importing.row_parser import ImportOptions
 from jieneng.clock import SystemClock
 from jieneng.metering.errors import UsageError
 from jieneng.metering.reading import Quality

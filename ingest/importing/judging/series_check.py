@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from ingest.importing.row_parser import ImportOptions, ImportSeries, ParsedValue
+from ingest.importing.forms.row_parser import ImportOptions, ImportSeries, ParsedValue
 from jieneng.metering.errors import Problem
 from jieneng.metering.quantities import QUANTITIES
 
