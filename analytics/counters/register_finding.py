@@ -1,4 +1,4 @@
-"""What was found about a meter's register: when, and how much consumption it puts in doubt.
+"""Findings about a meter's register: their time, and the consumption that they put in doubt.
 
 Laws:
 
