@@ -42,7 +42,7 @@ IO_ROOMS = {
     "edge_agent.timekeeping.clock_watch",
     "grafana.build",
     "ingest.app",
-    "ingest.importing.file_reader",
+    "ingest.importing.reading.file_reader",
     "ingest.importing.importer",
     "ingest.ledger",
     "ingest.quarantine.quarantine_file",

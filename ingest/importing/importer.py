@@ -17,17 +17,17 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from ingest.importing import file_reader
+from ingest.importing.cells.cell import ProblemHandler
 from ingest.importing.forms.row_parser import (
     FileLayout,
     ImportKind,
     ImportOptions,
     ImportSeries,
     ParsedValue,
-    ProblemHandler,
     RowParser,
 )
 from ingest.importing.judging.series_check import ProblemList, SeriesCheck
+from ingest.importing.reading import file_reader
 from ingest.storing.late_days import LateDays
 from jieneng.clock import Clock
 from jieneng.metering.errors import Problem

@@ -5,14 +5,15 @@ with a time column and a column for each meter. Errors are reported with line, c
 meter or column that is wrong in every line is reported once.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Final, Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from ingest.importing.cell_values import BadCell, Cell, NumberReader, TimeReader
+from ingest.importing.cells.cell import BadCell, ProblemHandler, Row
+from ingest.importing.cells.cell_values import NumberReader, TimeReader
 from jieneng.metering import units
 from jieneng.metering.errors import Msgid, Problem
 from jieneng.metering.quantities import CONSUMPTION, QUANTITIES, Medium
@@ -21,7 +22,6 @@ from jieneng.metering.spelling import nearest
 
 ImportKind = Literal["register", "interval"]
 FileLayout = Literal["long", "wide"]
-Row: TypeAlias = Sequence[Cell]
 
 #: Names of a time column. The first column is the time column too if it has no name.
 TIME_NAMES: Final = ("time", "datetime", "timestamp", "date", "时间", "日期", "日期时间")
@@ -78,8 +78,6 @@ class ImportSeries(msgspec.Struct, frozen=True):
 
 #: Series, time [ms since 1970, UTC], and value; None for a missing one.
 ParsedValue: TypeAlias = tuple[ImportSeries, int, float | None]
-#: A function that is called with each problem.
-ProblemHandler: TypeAlias = Callable[[Problem], None]
 
 
 class RowParser:

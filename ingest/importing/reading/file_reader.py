@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, TypeAlias
 from zipfile import BadZipFile
 
-from ingest.importing.forms.row_parser import ProblemHandler, Row
+from ingest.importing.cells.cell import ProblemHandler, Row
 from jieneng.metering.errors import Problem, UsageError
 
 if TYPE_CHECKING:

@@ -12,13 +12,10 @@ import math
 import re
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from typing import Final, TypeAlias
+from typing import Final
 from zoneinfo import ZoneInfo
 
-from jieneng.metering.errors import Msgid
-
-#: Value of a cell in a CSV (always text) or XLSX file.
-Cell: TypeAlias = str | float | datetime | date | None
+from ingest.importing.cells.cell import BadCell, Cell
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MS: Final = timedelta(milliseconds=1)
@@ -31,22 +28,6 @@ _LATEST_MS: Final = 4_102_444_800_000
 _SLASHED: Final = re.compile(
     r"(\d{4})[/-](\d{1,2})[/-](\d{1,2})(?:[ T]+(\d{1,2}):(\d{2})(?::(\d{2}))?)?"
 )
-
-
-class BadCell(Exception):
-    """Raised for a cell that can't be read.
-
-    Attributes:
-        text: msgid of the sentence that says what is wrong.
-        fix: msgid of the sentence that says how to fix it.
-        values: values of the placeholders of both, except `{column}`, which the caller adds.
-    """
-
-    def __init__(self, text: Msgid, fix: Msgid, **values: object) -> None:
-        super().__init__(text)
-        self.text: Msgid = text
-        self.fix: Msgid = fix
-        self.values = values
 
 
 class TimeReader:
