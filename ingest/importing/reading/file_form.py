@@ -22,7 +22,7 @@ Content = Literal["time", "clock", "period", "number", "text", "nothing"]
 
 
 class FormWishes(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person states of the form of a file; None and () for what shall be detected.
+    """Parts of a form that a person states; None and () for those that are detected.
 
     Attributes:
         encoding: encoding of a text file, a name of Python's codecs: utf-8, gb18030, utf-16.
