@@ -148,7 +148,8 @@ class RegisterReader:
                 for interval, edges in grids.items()
             }
 
-        return await asyncio.to_thread(compute), register.findings
+        findings = tuple(one.finding for one in register.findings)
+        return await asyncio.to_thread(compute), findings
 
     async def affected_span(
         self, records: MeterRecords, start_ms: int, end_ms: int
