@@ -169,7 +169,8 @@ def computed_consumption(run: PlayedScenario, golden: GoldenAnswer) -> ComputedC
         [begin_ms + round(1000 * golden.from_s), begin_ms + round(1000 * golden.to_s)]
     )
     consumption = consumption_between(register, edges)
-    return ComputedConsumption(float(np.nansum(consumption.amount)), register.findings)
+    findings = tuple(one.finding for one in register.findings)
+    return ComputedConsumption(float(np.nansum(consumption.amount)), findings)
 
 
 def scored(run: PlayedScenario) -> Score:

@@ -22,7 +22,7 @@ Laws:
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -36,6 +36,7 @@ from analytics.counters.reading_runs import (
     stable_span,
     without_stray_zeros,
 )
+from analytics.counters.register_finding import RegisterFinding, greatest_rate
 from analytics.counters.register_segments import BelievedRegister, DeviceRegister, join_devices
 from jieneng.metering.findings import Finding
 
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _ALWAYS: tuple[int, int] = (-(2**62), 2**62)
+#: Readings that are set aside within this time are one finding [ms].
+_SET_ASIDE_BIN_MS: Final = HOUR_MS // 4
 
 
 def believed_register(
@@ -63,7 +66,7 @@ def believed_register(
     """
     times, stored = _clean(times_ms, values)
     registers: list[DeviceRegister] = []
-    findings: list[Finding] = []
+    findings: list[RegisterFinding] = []
     for device in devices.devices:
         readings = _device_readings(times, stored, device, devices, window or _ALWAYS)
         if len(readings.times_ms) == 0:
@@ -71,7 +74,8 @@ def believed_register(
         candidates = without_stray_zeros(readings)
         path = best_path(candidates, list(split_runs(candidates)))
         registers.append(_device_register(candidates, path))
-        findings += _findings(devices.meter, readings, candidates, path)
+        findings += _path_findings(devices, candidates, path)
+        findings += _set_aside_findings(devices.meter, readings, candidates, path)
     return join_devices(registers, tuple(findings))
 
 
@@ -148,27 +152,76 @@ def _device_register(
     )
 
 
-def _findings(
+def _path_findings(
+    devices: MeterDevices, candidates: Readings, path: Sequence[tuple[Run, Continuation]]
+) -> Iterator[RegisterFinding]:
+    """Yield the resets and rollovers on a path.
+
+    What flowed at a reset is unknown: at most what the nameplate or, without one, the greatest rate
+    of the meter's own past allows. A rollover by a known modulus leaves no doubt.
+    """
+    steps, counts = _steps(candidates, path)
+    for ((earlier, _), (later, continuation)), count in zip(pairwise(path), counts, strict=True):
+        if continuation == "follows":
+            continue
+        last, first = earlier.end - 1, later.first
+        before_ms, after_ms = int(candidates.times_ms[last]), int(candidates.times_ms[first])
+        rate = devices.rate_max_per_h / HOUR_MS
+        if not np.isfinite(rate):
+            rate = greatest_rate(*steps, count)
+        yield RegisterFinding(
+            Finding.of(
+                f"counter_{continuation}",
+                devices.meter,
+                before=float(candidates.stored[last]),
+                before_ms=before_ms,
+                after=float(candidates.stored[first]),
+                after_ms=after_ms,
+            ),
+            before_ms,
+            after_ms,
+            0.0 if continuation == "rollover" else rate * (after_ms - before_ms),
+        )
+
+
+def _steps(
+    readings: Readings, path: Sequence[tuple[Run, Continuation]]
+) -> "tuple[tuple[NDArray[np.int64], NDArray[np.float64]], list[int]]":
+    """Return the times of a path's n readings, the n - 1 steps, and how many end each run.
+
+    A step is the growth of the stored value; NaN where the register was reset or rolled over.
+    """
+    index = np.concatenate([np.arange(run.first, run.end) for run, _ in path])
+    steps = np.diff(readings.register[index]) * readings.ratio[index][1:]
+    ends = np.cumsum([run.end - run.first for run, _ in path])[:-1]
+    is_broken = np.array(
+        [continuation != "follows" for _, continuation in path[1:]], dtype=np.bool_
+    )
+    steps[ends[is_broken] - 1] = np.nan
+    return (readings.times_ms[index], steps), ends.tolist()
+
+
+def _set_aside_findings(
     meter: str,
     readings: Readings,
     candidates: Readings,
     path: Sequence[tuple[Run, Continuation]],
-) -> Iterator[Finding]:
-    """Yield findings: resets and rollovers on a path, and readings that are not on it."""
-    for (earlier, _), (later, continuation) in pairwise(path):
-        if continuation != "follows":
-            last, first = earlier.end - 1, later.first
-            yield Finding.of(
-                f"counter_{continuation}",
-                meter,
-                before=float(candidates.stored[last]),
-                before_ms=int(candidates.times_ms[last]),
-                after=float(candidates.stored[first]),
-                after_ms=int(candidates.times_ms[first]),
-            )
-    set_aside = np.ones(len(readings.times_ms), dtype=np.bool_)
+) -> Iterator[RegisterFinding]:
+    """Yield the readings that are not on a path: a finding for each row of them without a break.
+
+    Rows that begin in the same quarter of an hour are one finding, so their number is bounded.
+    """
+    is_aside = np.ones(len(readings.times_ms), dtype=np.bool_)
     for run, _ in path:
         believed = candidates.times_ms[run.first : run.end]
-        set_aside[np.searchsorted(readings.times_ms, believed)] = False
-    if set_aside.any():
-        yield Finding.of("set_aside", meter, first_ms=int(readings.times_ms[set_aside][0]))
+        is_aside[np.searchsorted(readings.times_ms, believed)] = False
+    edges = np.flatnonzero(np.diff(is_aside.astype(np.int8), prepend=0, append=0))
+    firsts, ends = edges[::2], edges[1::2]
+    quarters = readings.times_ms[firsts] // _SET_ASIDE_BIN_MS
+    starts = np.flatnonzero(np.diff(quarters, prepend=-1)).tolist()
+    for low, high in pairwise([*starts, len(firsts)]):
+        first_ms = int(readings.times_ms[firsts[low]])
+        last_ms = int(readings.times_ms[ends[high - 1] - 1])
+        yield RegisterFinding(
+            Finding.of("set_aside", meter, first_ms=first_ms), first_ms, last_ms, 0.0
+        )

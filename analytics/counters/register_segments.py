@@ -24,7 +24,7 @@ from analytics.counters.meter_devices import HOUR_MS, Device
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from jieneng.metering.findings import Finding
+    from analytics.counters.register_finding import RegisterFinding
 
 #: Longest usual distance, as a multiple of the median of the distances around it.
 _USUAL_FACTOR: Final = 3.0
@@ -68,7 +68,7 @@ class BelievedRegister(msgspec.Struct, frozen=True):
         covered: shape (n,), True if the time from this reading to the next is covered.
         stable_ms: first and last time between which no reading outside the window can change
             anything; None if unknown.
-        findings: findings about the readings.
+        findings: what was found about the readings, with times and doubts.
     """
 
     times_ms: "NDArray[np.int64]"
@@ -76,7 +76,7 @@ class BelievedRegister(msgspec.Struct, frozen=True):
     segment: "NDArray[np.int64]"
     covered: "NDArray[np.bool_]"
     stable_ms: tuple[int, int] | None = None
-    findings: "tuple[Finding, ...]" = ()
+    findings: "tuple[RegisterFinding, ...]" = ()
 
     def cumulative(self) -> "NDArray[np.float64]":
         """Return the consumption since the first reading, shape (n,), through all segments."""
@@ -87,7 +87,7 @@ class BelievedRegister(msgspec.Struct, frozen=True):
 
 
 def join_devices(
-    registers: Sequence[DeviceRegister], findings: "tuple[Finding, ...]" = ()
+    registers: Sequence[DeviceRegister], findings: "tuple[RegisterFinding, ...]" = ()
 ) -> BelievedRegister:
     """Join the registers of a meter's devices, given in order of time."""
     if not registers:

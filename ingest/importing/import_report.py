@@ -41,6 +41,8 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
         values: number of good values.
         missing: number of cells that were empty or marked as missing.
         written: number of points written.
+        touched_ms: begin and end of the time whose consumption the written points may change [UTC,
+            ms]; None if nothing was written.
         series: the file's series, by meter and quantity.
         problems: the first problems.
         problem_count: number of all problems.
@@ -54,6 +56,7 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
     values: int
     missing: int
     written: int
+    touched_ms: tuple[int, int] | None
     series: tuple[SeriesSummary, ...]
     problems: tuple[Problem, ...]
     problem_count: int

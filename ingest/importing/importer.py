@@ -94,6 +94,7 @@ class _FileImport:
         self._layout: FileLayout = "long"
         self._rows = 0
         self._rows_read = 0
+        self._touched_ms: tuple[int, int] | None = None
 
     async def check(self) -> None:
         """Read the whole file without writing, and judge it."""
@@ -133,6 +134,7 @@ class _FileImport:
             values=sum(len(values) for _, values in with_values),
             missing=sum(values.missing for values in self._check.series.values()),
             written=written,
+            touched_ms=self._touched_ms,
             series=tuple(_summary(series, values) for series, values in with_values),
             problems=tuple(self._problems.listed),
             problem_count=self._problems.count,
@@ -176,6 +178,7 @@ class _FileImport:
         return Point.of(INTERVAL, tags, fields, values.times_ms[place])
 
     async def _write_points(self, store: Store, points: Sequence[Point]) -> int:
+        self._note_touched(points)
         marks = self._late_days.marks(points)
         result = await store.write([*points, *marks])
         refused = [one for one in result.not_stored if one.index < len(points)]

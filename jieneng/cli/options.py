@@ -157,5 +157,11 @@ def serve(
 
 
 def run_once(work: Coroutine[Any, Any, _Result]) -> _Result:
-    """Run a coroutine to its end, and return its result."""
+    """Run a coroutine to its end, and return its result.
+
+    Warnings are logged on standard error, because the command's output may be read by a program.
+    """
+    from jieneng.observe import set_up_logs
+
+    set_up_logs("warning", json=False)
     return asyncio.run(work)

@@ -36,7 +36,7 @@ def counted(register: BelievedRegister) -> float:
 
 
 def codes(register: BelievedRegister) -> list[str]:
-    return [finding.code for finding in register.findings]
+    return [one.finding.code for one in register.findings]
 
 
 def rising(first: float, count: int, step: float = 1.0) -> list[float]:
@@ -199,7 +199,7 @@ class TestReset:
         register = read(self.values)
         assert counted(register) == 47.0 + 47.0
         assert codes(register) == ["counter_reset"]
-        assert dict(register.findings[0].values)["before"] == 5047.0
+        assert dict(register.findings[0].finding.values)["before"] == 5047.0
 
     def test_is_set_aside_until_then(self) -> None:
         register = read(self.values[: 48 + 4])

@@ -1,0 +1,73 @@
+"""Findings about a meter's register: their time, and the consumption that they put in doubt.
+
+Laws:
+
+1. The doubt is the greatest amount by which the consumption between two times may be wrong, in the
+   unit of the meter's consumption quantity. It is 0 where nothing can be wrong, and NaN where
+   nothing bounds it.
+2. A finding lies at its first time. It depends on the readings around it alone, so it is the same
+   in every window that contains this time.
+"""
+
+import math
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from analytics.counters.meter_devices import HOUR_MS
+from jieneng.metering.findings import Finding
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+#: Past in which the greatest rate of a meter without a nameplate is sought [ms]: a week has working
+#: days and days off.
+OWN_PAST_MS: Final = 7 * 24 * HOUR_MS
+#: Least number of steps of the own past, for meters that are read less often.
+_OWN_PAST_STEPS: Final = 5
+
+
+class RegisterFinding(msgspec.Struct, frozen=True):
+    """A finding about a register or an imported interval, with its time and its doubt.
+
+    Attributes:
+        finding: the finding; its values are numbers, and its subject is the meter.
+        first_ms: first time that it concerns [UTC, ms].
+        until_ms: last time that it concerns [UTC, ms], at least `first_ms`.
+        doubt: greatest amount by which the consumption between the two times may be wrong [kWh, m3
+            or GJ]; 0 if nothing can be wrong, NaN if nothing bounds it.
+    """
+
+    finding: Finding
+    first_ms: int
+    until_ms: int
+    doubt: float = math.nan
+
+
+def greatest_rate(
+    times_ms: "NDArray[np.int64]",
+    steps: "NDArray[np.float64]",
+    count: int,
+) -> float:
+    """Return the greatest rate of the own past of a meter [stored unit per ms].
+
+    Args:
+        times_ms: shape (n,), times of the believed readings [UTC, ms], ascending.
+        steps: shape (n - 1,), growth of the stored value from each reading to the next one; NaN
+            where it is unknown.
+        count: number of the readings that lie in the past.
+
+    Returns:
+        NaN if nothing is known of the past, or if nothing flowed in it: a register that stood
+        still says nothing about what could have flowed.
+    """
+    if count < 2:
+        return math.nan
+    last_ms = times_ms[count - 1]
+    first = int(times_ms.searchsorted(last_ms - OWN_PAST_MS))
+    first = max(min(first, count - 1 - _OWN_PAST_STEPS), 0)
+    lengths = times_ms[first + 1 : count] - times_ms[first : count - 1]
+    is_known = (steps[first : count - 1] > 0) & (lengths > 0)
+    rates = steps[first : count - 1][is_known] / lengths[is_known]
+    return float(rates.max()) if len(rates) else math.nan
