@@ -192,6 +192,14 @@ class _FileImport:
             )
         return len(points) - len(refused)
 
+    def _note_touched(self, points: Sequence[Point]) -> None:
+        first_ms = min(point.time_ms for point in points)
+        until_ms = max(point.time_ms + interval_ms(point) for point in points)
+        if self._touched_ms is not None:
+            first_ms = min(first_ms, self._touched_ms[0])
+            until_ms = max(until_ms, self._touched_ms[1])
+        self._touched_ms = first_ms, until_ms
+
 
 def _summary(series: ImportSeries, values: SeriesValues) -> SeriesSummary:
     length_ms, _ = Counter(values.lengths_ms).most_common(1)[0]
