@@ -30,7 +30,7 @@ from ingest.storing.late_days import LateDays
 from jieneng.clock import Clock
 from jieneng.metering.errors import Problem
 from jieneng.metering.reading import Quality, Sample
-from jieneng.metering.schema import INTERVAL, INTERVAL_S, Point, reading_point
+from jieneng.metering.schema import INTERVAL, INTERVAL_S, Point, interval_ms, reading_point
 from jieneng.site_folder import SiteFolder
 from jieneng.storage import Store
 
