@@ -32,7 +32,7 @@ from ingest.storing.late_days import LateDays
 from jieneng.clock import Clock
 from jieneng.metering.errors import Problem
 from jieneng.metering.reading import Quality, Sample
-from jieneng.metering.schema import INTERVAL, INTERVAL_S, Point, reading_point
+from jieneng.metering.schema import INTERVAL, INTERVAL_S, Point, interval_ms, reading_point
 from jieneng.site_folder import SiteFolder
 from jieneng.storage import Store
 
@@ -78,6 +78,8 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
         values: number of good values.
         missing: number of cells that were empty or marked as missing.
         written: number of points written.
+        touched_ms: begin and end of the time whose consumption the written points may change [UTC,
+            ms]; None if nothing was written.
         series: the file's series, by meter and quantity.
         problems: the first problems.
         problem_count: number of all problems.
@@ -91,6 +93,7 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
     values: int
     missing: int
     written: int
+    touched_ms: tuple[int, int] | None
     series: tuple[SeriesSummary, ...]
     problems: tuple[Problem, ...]
     problem_count: int
@@ -149,6 +152,7 @@ class _FileImport:
         self._layout: FileLayout = "long"
         self._rows = 0
         self._rows_read = 0
+        self._touched_ms: tuple[int, int] | None = None
 
     async def check(self) -> None:
         """Read the whole file without writing."""
@@ -194,6 +198,7 @@ class _FileImport:
             values=sum(statistics.values for _, statistics in with_values),
             missing=sum(statistics.missing for statistics in self._check.series.values()),
             written=written,
+            touched_ms=self._touched_ms,
             series=tuple(
                 SeriesSummary(
                     meter=series.meter,
@@ -248,6 +253,7 @@ class _FileImport:
     async def _write_points(self, store: Store, points: list[Point]) -> int:
         if not points:
             return 0
+        self._note_touched(points)
         marks = self._late_days.marks(points)
         result = await store.write([*points, *marks])
         refused = [one for one in result.not_stored if one.index < len(points)]
@@ -260,3 +266,11 @@ class _FileImport:
                 )
             )
         return len(points) - len(refused)
+
+    def _note_touched(self, points: list[Point]) -> None:
+        first_ms = min(point.time_ms for point in points)
+        until_ms = max(point.time_ms + interval_ms(point) for point in points)
+        if self._touched_ms is not None:
+            first_ms = min(first_ms, self._touched_ms[0])
+            until_ms = max(until_ms, self._touched_ms[1])
+        self._touched_ms = first_ms, until_ms
