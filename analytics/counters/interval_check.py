@@ -22,13 +22,10 @@ Laws:
 4. A value is plausible up to the rated maximum x time, with a tolerance of one resolution. The time
    begins where the last value other than 0 ended, at most a week ago: after an outage, a logger
    writes all consumption into one interval.
-5. Values that never fall are those of a register that was imported as consumption. They stay, with
-   a doubt that nothing bounds.
-6. A value is judged by the values within `context_ms` around it, so a window has the same result as
+5. A value is judged by the values within `context_ms` around it, so a window has the same result as
    the whole.
 """
 
-import math
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
@@ -70,17 +67,10 @@ _EQUAL: Final = 1e-9
 _STANDS_OUT: Final = 3.0
 #: Longest time of which one interval may hold the consumption [ms], if it is longer than itself.
 _CATCH_UP_MS: Final = 7 * _DAY_MS
-#: Least number of values of a register that never falls, for intervals of up to two days and for
-#: longer ones. Consumption falls after a day, a week, or a year at the latest.
-_REGISTER_VALUES: Final = 72
-_REGISTER_LONG_VALUES: Final = 13
-_LONG_MS: Final = 2 * _DAY_MS
-#: Least share of steps of a register that rise, and greatest share that fall at resets.
-_RISING: Final = 0.1
-_FALLING: Final = 0.01
-#: Context of a value in intervals and in time [ms], whichever is longer.
-_CONTEXT_INTERVALS: Final = 16
+#: Longest interval with the usual context [ms], that context, and the one of longer intervals.
+_SHORT_MS: Final = 2 * _DAY_MS
 _CONTEXT_MS: Final = 8 * _DAY_MS
+_LONG_CONTEXT_MS: Final = 100 * _DAY_MS
 
 
 class JudgedIntervals(msgspec.Struct, frozen=True):
@@ -101,7 +91,7 @@ def context_ms(longest_ms: int) -> int:
     Args:
         longest_ms: length of the meter's longest interval.
     """
-    return max(_CONTEXT_MS, _CONTEXT_INTERVALS * longest_ms)
+    return _CONTEXT_MS if longest_ms <= _SHORT_MS else _LONG_CONTEXT_MS
 
 
 def judge_intervals(imported: ImportedConsumption, devices: MeterDevices) -> JudgedIntervals:
@@ -130,7 +120,7 @@ def judge_intervals(imported: ImportedConsumption, devices: MeterDevices) -> Jud
     ]
     kept = ~np.logical_or.reduce(list(reasons.values()))
     believed = imported if kept.all() else _select(imported, kept)
-    return JudgedIntervals(believed, (*findings, *_as_register(believed, devices.meter)))
+    return JudgedIntervals(believed, tuple(findings))
 
 
 def _select(imported: ImportedConsumption, kept: "NDArray[np.bool_]") -> ImportedConsumption:
@@ -224,7 +214,7 @@ def _is_too_much(
     amount[value] += amount[correction]
     length[value] += (end_ms - start_ms)[correction]
     step = max(device.step * max(ratio for _, ratio in device.ratios) for device in devices.devices)
-    is_too_much = is_known & (amount > rate * length * (1 + _EQUAL) + step)
+    is_too_much: NDArray[np.bool_] = is_known & (amount > rate * length * (1 + _EQUAL) + step)
     is_too_much[correction] = is_too_much[value]
     return is_too_much
 
@@ -249,26 +239,3 @@ def _set_aside(
             int(imported.end_ms[last]),
             0.0,
         )
-
-
-def _as_register(believed: ImportedConsumption, meter: str) -> Iterator[RegisterFinding]:
-    """Yield a finding if the values are those of a register (law 5)."""
-    if len(believed.amount) < _REGISTER_LONG_VALUES:
-        return
-    lengths = believed.end_ms - believed.start_ms
-    least = _REGISTER_VALUES if np.median(lengths) <= _LONG_MS else _REGISTER_LONG_VALUES
-    steps = np.diff(believed.amount)
-    falls, rises = np.count_nonzero(steps < 0), np.count_nonzero(steps > 0)
-    if len(steps) < least or falls > len(steps) * _FALLING or rises < len(steps) * _RISING:
-        return
-    yield RegisterFinding(
-        Finding.of(
-            "looks_like_register",
-            meter,
-            first=float(believed.amount[0]),
-            last=float(believed.amount[-1]),
-        ),
-        int(believed.start_ms[0]),
-        int(believed.end_ms[-1]),
-        math.nan,
-    )
