@@ -230,6 +230,13 @@ def _with_quality(names: tuple[str, ...]) -> tuple[str, ...]:
     return (*names, QUALITY)
 
 
+def interval_ms(point: Point) -> int:
+    """Return the length of an imported interval [ms]; 0 for a point of another measurement."""
+    if point.measurement != INTERVAL or INTERVAL_S not in point.names:
+        return 0
+    return round(float(point.values[point.names.index(INTERVAL_S)]) * 1000)
+
+
 def poll_point(site: str, poll: PollReport) -> Point:
     """Return the point of a poll report."""
     fields: tuple[tuple[str, Value], ...] = (
