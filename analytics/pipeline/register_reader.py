@@ -13,6 +13,7 @@ import numpy as np
 
 from analytics.counters.believed_register import believed_register
 from analytics.counters.consumption import Consumption, ImportedConsumption, consumption_between
+from analytics.counters.interval_check import JudgedIntervals, context_ms, judge_intervals
 from analytics.counters.meter_devices import MeterDevices, devices_of
 from analytics.counters.register_finding import RegisterFinding
 from analytics.counters.register_segments import BelievedRegister
@@ -144,16 +145,28 @@ class RegisterReader:
         The findings are those of the readings that were read, around the window too.
         """
         start_ms, end_ms = int(grids["day"][0]), int(grids["day"][-1])
-        imported = await self._imported(records, start_ms, end_ms)
+        judged = await self._judged_imports(records, start_ms, end_ms)
         register = await self._stable_register(records, start_ms, end_ms)
 
         def compute() -> dict[Interval, Consumption]:
             return {
-                interval: consumption_between(register, edges, imported)
+                interval: consumption_between(register, edges, judged.believed)
                 for interval, edges in grids.items()
             }
 
-        return await asyncio.to_thread(compute), register.findings
+        return await asyncio.to_thread(compute), (*register.findings, *judged.findings)
+
+    async def _judged_imports(
+        self, records: MeterRecords, start_ms: int, end_ms: int
+    ) -> JudgedIntervals:
+        """Return the imported intervals of a window and around it that are believed."""
+        known = records.known_imports
+        around_ms = context_ms(_IMPORT_LOOK_BACK_MS if known is None else known.longest_ms)
+        imported = await self._imported(records, start_ms - around_ms, end_ms + around_ms)
+        if imported is None:
+            nothing = np.zeros(0, dtype=np.int64)
+            return JudgedIntervals(ImportedConsumption(nothing, nothing, np.zeros(0)))
+        return await asyncio.to_thread(judge_intervals, imported, records.devices)
 
     async def affected_span(
         self, records: MeterRecords, start_ms: int, end_ms: int
@@ -162,13 +175,14 @@ class RegisterReader:
 
         It goes from the last stable reading before the window to the first stable one after it, and
         as far as the readings are the own past of later ones. It includes the imported intervals
-        that extend beyond the window.
+        that extend beyond the window, and those that they judge.
         """
         low_ms, high_ms = start_ms, end_ms
         imported = await self._imported(records, start_ms, end_ms)
         if imported is not None and (touches := imported.end_ms > start_ms).any():
-            low_ms = min(low_ms, int(imported.start_ms[touches].min()))
-            high_ms = max(high_ms, int(imported.end_ms[touches].max()))
+            around_ms = context_ms(int((imported.end_ms - imported.start_ms).max()))
+            low_ms = min(low_ms, int(imported.start_ms[touches].min())) - around_ms
+            high_ms = max(high_ms, int(imported.end_ms[touches].max())) + around_ms
         if records.reading_span is None:
             return low_ms, high_ms
         first_ms, last_ms = records.reading_span

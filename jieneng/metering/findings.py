@@ -162,6 +162,30 @@ _ROWS: Final = (
         "铭牌量程不符，未计入",
     ),
     FindingKind(
+        code="no_value",
+        severity="warning",
+        en='{subject:name}: imported values that mean "no value" are not counted, the first at'
+        " {first_ms:time}: {value:exact}.",
+        zh="{subject:name}：导入数据中有表示“无数据”的数值，未计入，最早一条为 {first_ms:time} 的"
+        " {value:exact}",
+    ),
+    FindingKind(
+        code="negative_interval",
+        severity="warning",
+        en="{subject:name}: negative consumption that corrects no other value is not counted, the"
+        " first at {first_ms:time}: {value:exact}.",
+        zh="{subject:name}：导入数据中有负用量，且不是对其他数值的冲正，未计入，最早一条为"
+        " {first_ms:time} 的 {value:exact}",
+    ),
+    FindingKind(
+        code="above_nameplate",
+        severity="warning",
+        en="{subject:name}: consumption above what the nameplate allows is not counted, the first"
+        " at {first_ms:time}: {value:exact}.",
+        zh="{subject:name}：导入的用量超过铭牌量程所允许的最大值，未计入，最早一条为"
+        " {first_ms:time} 的 {value:exact}",
+    ),
+    FindingKind(
         code="counter_reset",
         severity="warning",
         en="{subject:name}: the register was reset, from {before:register} at {before_ms:time} to"
