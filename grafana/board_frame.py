@@ -6,8 +6,9 @@ from typing import Final, Literal
 import msgspec
 
 from grafana.board_site import BoardSite
+from grafana.field_display import Json
 from grafana.panel_layout import PanelRow, lay_out
-from grafana.panels import Json, PanelText
+from grafana.panels import PanelText
 from jieneng.metering.errors import Msgid
 
 TAG: Final = "jieneng"
@@ -18,10 +19,16 @@ FOLDER: Final = "节能"
 FOLDER_UID: Final = "jieneng"
 
 
-#: Sentence of a panel without data.
-NOTHING: Final[Msgid] = (
-    "No data in this time range. Choose a longer one, or another meter or area."
-)
+class Words(msgspec.Struct, frozen=True):
+    """Sentences of a row of a table, in English, to be translated.
+
+    Attributes:
+        title: short name.
+        description: definition or remark; None where the title says enough.
+    """
+
+    title: Msgid
+    description: Msgid | None = None
 
 
 class BoardText(msgspec.Struct, frozen=True):
@@ -83,17 +90,33 @@ def frame(
     }
 
 
+def nothing(of: BoardSite) -> str:
+    """Return the sentence of a panel without data."""
+    return of.tr("No data in this time range. Choose a longer one, or another scope.")
+
+
 def panel_text(
-    of: BoardSite, title: Msgid, description: Msgid, nothing: Msgid = NOTHING
+    of: BoardSite, title: Msgid, description: Msgid, empty: Msgid | None = None
 ) -> PanelText:
-    """Return the texts of a panel in the reader's language."""
-    return PanelText(of.translate(title), of.translate(description), of.translate(nothing))
+    """Return the texts of a panel in the reader's language; `empty` if it has no data."""
+    without = nothing(of) if empty is None else of.tr(empty)
+    return PanelText(of.tr(title), of.tr(description), without)
+
+
+def words_text(of: BoardSite, words: Words, empty: Msgid | None = None) -> PanelText:
+    """Return the texts of a panel from a row of a table."""
+    without = nothing(of) if empty is None else of.tr(empty)
+    return PanelText(of.tr(words.title), _description(of, words), without)
+
+
+def _description(of: BoardSite, words: Words) -> str:
+    return "" if words.description is None else of.tr(words.description)
 
 
 def _home(of: BoardSite) -> Json:
     return {
         "type": "link",
-        "title": of.translate("Start page"),
+        "title": of.tr("Start page"),
         "url": f"/d/{uid('start')}",
         "icon": "dashboard",
         "tags": [],
@@ -106,7 +129,7 @@ def _home(of: BoardSite) -> Json:
 def _all_boards(of: BoardSite) -> Json:
     return {
         "type": "dashboards",
-        "title": of.translate("Boards"),
+        "title": of.tr("Boards"),
         "tags": [TAG],
         "asDropdown": True,
         "icon": "external link",

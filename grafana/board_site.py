@@ -34,12 +34,12 @@ class BoardSite(msgspec.Struct, frozen=True, dict=True):
 
     Attributes:
         site: the site.
-        translate: translates the texts of the boards.
+        tr: translates the texts of the boards.
         coverage_floor: least coverage for a verdict, 0 to 1 (`analytics.toml`).
     """
 
     site: Site
-    translate: Translate
+    tr: Translate
     coverage_floor: float = 0.95
 
     @cached_property
@@ -59,9 +59,7 @@ class BoardSite(msgspec.Struct, frozen=True, dict=True):
         """Names of the areas, each followed by its sub-areas."""
         parents = {area.id: area.parent for area in self.site.area}
         tops = [area.id for area in self.site.area if area.parent is None]
-        return self._named(
-            one for top in tops for one in descendants(parents, [top])
-        )
+        return self._named(one for top in tops for one in descendants(parents, [top]))
 
     @property
     def buildings(self) -> Mapping[str, str]:
@@ -99,11 +97,11 @@ class BoardSite(msgspec.Struct, frozen=True, dict=True):
 
     def indicator_name(self, indicator: str) -> str:
         """Return the name of an indicator."""
-        return self.translate(indicators.INDICATORS[indicator].en)
+        return self.tr(indicators.INDICATORS[indicator].en)
 
     def definition(self, indicator: str) -> str:
         """Return the definition of an indicator."""
-        return self.translate(indicators.INDICATORS[indicator].definition_en)
+        return self.tr(indicators.INDICATORS[indicator].definition_en)
 
     def indicator_unit(self, indicator: str) -> str:
         """Return Grafana's id of an indicator's unit."""
@@ -119,7 +117,7 @@ class BoardSite(msgspec.Struct, frozen=True, dict=True):
 
     def unit(self, name: str) -> str:
         """Return Grafana's id of a unit: `kwatth`, or `suffix:m²` for one that it does not know."""
-        return _GRAFANA_UNITS.get(name) or f"suffix:{unit(name, self.translate)}"
+        return _GRAFANA_UNITS.get(name) or f"suffix:{unit(name, self.tr)}"
 
     def _named(self, ids: Iterable[str]) -> Mapping[str, str]:
         return {one: self.names.get(one, one) for one in ids}

@@ -69,7 +69,7 @@ Overrides = Mapping[str, FieldOverride]
 
 def indicator_overrides(of: BoardSite) -> dict[str, FieldOverride]:
     """Return the overrides of an indicator's fields, the same on every panel."""
-    tr = of.translate
+    tr = of.tr
     floor = good_from(of.coverage_floor)
     return {
         "value": FieldOverride(tr("Value"), colour=colours.BLUE),

@@ -5,7 +5,8 @@ from itertools import count
 
 import msgspec
 
-from grafana.panels import GRID_COLUMNS, Json
+from grafana.field_display import Json
+from grafana.panels import GRID_COLUMNS
 
 
 class PanelRow(msgspec.Struct, frozen=True):

@@ -49,6 +49,14 @@ def latest(
     return Query(_select(measurement, columns, where, by), table=True)
 
 
+def latest_series(
+    measurement: str, field: str, where: Mapping[str, str], by: Sequence[str], alias: str
+) -> Query:
+    """Return the query of the latest value of a field, as a series for each value of `by`."""
+    text = _select(measurement, [("last", field, field)], where, by)
+    return Query(text, table=False, alias=alias)
+
+
 def extremes(
     measurement: str,
     columns: Sequence[tuple[Selector, str, str]],

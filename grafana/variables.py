@@ -5,7 +5,7 @@ from typing import Final
 
 from grafana import data_source, queries
 from grafana.board_site import BoardSite
-from grafana.panels import Json
+from grafana.field_display import Json
 from jieneng.metering import schema
 from jieneng.metering.quantities import Medium
 
@@ -16,22 +16,17 @@ YEAR_PATTERN: Final = "/^[0-9]{4}$/"
 def site_variable(of: BoardSite) -> Json:
     """Return the variable `site`."""
     names = {of.site.id: of.site.site.name}
-    return _choice("site", of.translate("Site"), names)
+    return _choice("site", of.tr("Site"), names)
 
 
 def scope_variable(of: BoardSite) -> Json:
     """Return the variable `scope`: the site, an area or an institution."""
-    return _choice("scope", of.translate("Scope"), of.scopes)
-
-
-def area_variable(of: BoardSite) -> Json:
-    """Return the variable `scope` with the areas only."""
-    return _choice("scope", of.translate("Building or area"), of.areas)
+    return _choice("scope", of.tr("Scope"), of.scopes)
 
 
 def meter_variable(of: BoardSite, *media: Medium) -> Json:
     """Return the variable `meter`: a meter of some media, or of all."""
-    return _choice("meter", of.translate("Meter"), of.meter_names(*media))
+    return _choice("meter", of.tr("Meter"), of.meter_names(*media))
 
 
 def year_variable(of: BoardSite) -> Json:
@@ -40,7 +35,7 @@ def year_variable(of: BoardSite) -> Json:
     return {
         "type": "query",
         "name": "period",
-        "label": of.translate("Year"),
+        "label": of.tr("Year"),
         "datasource": data_source.REFERENCE,
         "query": query,
         "definition": query,

@@ -46,7 +46,7 @@ def online_values(translate: Translate) -> Mappings:
     }
 
 
-def yes_values(translate: Translate, yes: str, no: str) -> Mappings:
+def yes_values(yes: str, no: str) -> Mappings:
     """Return text and colour of a field that is 1 while all is well and 0 otherwise."""
     return {"1": (f"✓ {yes}", GREEN), "0": (f"✕ {no}", VERMILION)}
 

@@ -2,12 +2,12 @@
 
 from grafana import colours
 from grafana.board_frame import BoardText, frame, panel_text
+from grafana.board_parts.consumption_panels import METER, amounts, coverage_by_day
+from grafana.board_parts.finding_panels import findings_of_meter
 from grafana.board_site import BoardSite
-from grafana.consumption_panels import METER, amounts, coverage_by_day
-from grafana.field_display import FieldOverride, bad_from
-from grafana.finding_panels import findings_of_meter
+from grafana.field_display import FieldOverride, Json, bad_from
 from grafana.panel_layout import PanelRow
-from grafana.panels import Json, stat_panel, table_panel, time_series_lines
+from grafana.panels import stat_panel, table_panel, time_series_lines
 from grafana.queries import latest, newest_rows, time_series
 from grafana.variables import meter_variable, site_variable
 from grafana.verdicts import yes_values
@@ -25,7 +25,7 @@ _RATES = {
 
 def board(of: BoardSite) -> Json:
     """Return the JSON of the board."""
-    tr = of.translate
+    tr = of.tr
     text = BoardText(
         tr("One meter"), tr("Readings, consumption, coverage, polls and findings of one meter")
     )
@@ -34,7 +34,7 @@ def board(of: BoardSite) -> Json:
 
 
 def _rows(of: BoardSite) -> list[PanelRow]:
-    tr = of.translate
+    tr = of.tr
     hours = panel_text(
         of,
         "Consumption by hour",
@@ -47,13 +47,14 @@ def _rows(of: BoardSite) -> list[PanelRow]:
         " rollovers.",
     )
     return [
-        PanelRow(
-            5, (_last_poll(of), _last_values(of)), tr("Now (${meter:text})"), widths=(8, 16)
-        ),
+        PanelRow(5, (_last_poll(of), _last_values(of)), tr("Now (${meter:text})"), widths=(8, 16)),
         PanelRow(8, (_register(of), _rate(of)), tr("Readings (${meter:text})")),
         PanelRow(
             8,
-            (amounts(of, of.media, "hour", METER, hours), amounts(of, of.media, "day", METER, days)),
+            (
+                amounts(of, of.media, "hour", METER, hours),
+                amounts(of, of.media, "day", METER, days),
+            ),
             tr("Consumption (${meter:text})"),
         ),
         PanelRow(
@@ -66,10 +67,10 @@ def _rows(of: BoardSite) -> list[PanelRow]:
 
 
 def _last_poll(of: BoardSite) -> Json:
-    tr = of.translate
+    tr = of.tr
     overrides = {
         "ok": FieldOverride(
-            tr("Answer"), "none", values=yes_values(tr, tr("answered"), tr("no answer"))
+            tr("Answer"), "none", values=yes_values(tr("answered"), tr("no answer"))
         ),
         "duration_s": FieldOverride(tr("Duration"), "s", 2),
         "attempts": FieldOverride(tr("Attempts"), "none", 0, thresholds=bad_from(2)),
@@ -129,12 +130,12 @@ def _polls(of: BoardSite) -> Json:
         "This meter was not polled in this time range.",
     )
     query = time_series(schema.POLL, ("duration_s",), _METER)
-    overrides = {"duration_s": FieldOverride(of.translate("Duration"), colour=colours.SKY)}
+    overrides = {"duration_s": FieldOverride(of.tr("Duration"), colour=colours.SKY)}
     return time_series_lines(text, "s", [query], overrides)
 
 
 def _marked(of: BoardSite) -> Json:
-    tr = of.translate
+    tr = of.tr
     text = panel_text(
         of,
         "Readings with a quality code",
@@ -157,7 +158,7 @@ def _marked(of: BoardSite) -> Json:
 
 
 def _value_overrides(of: BoardSite) -> dict[str, FieldOverride]:
-    tr = of.translate
+    tr = of.tr
     counters = {
         CONSUMPTION[medium]: FieldOverride(
             tr("Register"), of.consumption_unit(medium), colour=colours.BLUE
@@ -166,9 +167,7 @@ def _value_overrides(of: BoardSite) -> dict[str, FieldOverride]:
     }
     return {
         **counters,
-        "power_kw": FieldOverride(
-            tr("Power"), of.quantity_unit("power_kw"), colour=colours.ORANGE
-        ),
+        "power_kw": FieldOverride(tr("Power"), of.quantity_unit("power_kw"), colour=colours.ORANGE),
         "flow_m3_h": FieldOverride(
             tr("Flow"), of.quantity_unit("flow_m3_h"), 2, colour=colours.SKY
         ),

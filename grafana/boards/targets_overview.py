@@ -1,11 +1,18 @@
 """Board 节能目标总览: targets, caps and glide paths of a scope, and its buildings."""
 
 from grafana.board_frame import BoardText, board_link, frame
+from grafana.board_parts.consumption_panels import by_day
+from grafana.board_parts.figure_panels import (
+    all_indicators,
+    by_month,
+    by_year,
+    cap,
+    scope_table,
+    verdict,
+)
 from grafana.board_site import BoardSite
-from grafana.consumption_panels import by_day
-from grafana.figure_panels import all_indicators, by_month, by_year, cap, scope_table, verdict
+from grafana.field_display import Json
 from grafana.panel_layout import PanelRow
-from grafana.panels import Json
 from grafana.variables import scope_variable, site_variable, year_variable
 from jieneng.metering.indicators import (
     BINDING_INDICATORS,
@@ -16,7 +23,7 @@ from jieneng.metering.indicators import (
 
 def board(of: BoardSite) -> Json:
     """Return the JSON of the board."""
-    tr = of.translate
+    tr = of.tr
     text = BoardText(
         tr("Targets at a glance"),
         tr("Binding indicators, caps, glide paths, consumption by month and day, buildings"),
@@ -26,7 +33,7 @@ def board(of: BoardSite) -> Json:
 
 
 def _rows(of: BoardSite) -> list[PanelRow]:
-    tr = of.translate
+    tr = of.tr
     metered = [name for name in CONSUMPTION_INDICATORS if name in of.media]
     building = (tr("Open this building"), board_link("buildings", "scope"))
     return [
@@ -71,7 +78,9 @@ def _rows(of: BoardSite) -> list[PanelRow]:
             tuple(by_day(of, medium) for medium in of.media),
             tr("Consumption by day (${scope:text})"),
         ),
-        PanelRow(11, (_of_year(all_indicators(of)),), tr("All indicators (${scope:text}, $period)")),
+        PanelRow(
+            11, (_of_year(all_indicators(of)),), tr("All indicators (${scope:text}, $period)")
+        ),
     ]
 
 

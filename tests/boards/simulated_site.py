@@ -3,12 +3,12 @@
 The history is computed, not waited for: readings of the simulated meters, then the product's own
 backfill and publishing. What agents report (polls, state, counts) is written beside them.
 
-The site is the example centre with a heat meter and a photovoltaic roof. A meter of block 2 was
-silent for two days, and an agent is offline.
+The site is the example centre with heat meters. A meter of block 2 was silent for two days, one
+reading of a meter in block 1 is wrong, and an agent is offline.
 """
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Final
@@ -24,7 +24,7 @@ from jieneng.metering.schema import Point
 from jieneng.metering.site import Meter, Site
 from jieneng.site_folder import SiteFolder, load, read_settings
 from jieneng.storage import Store
-from simulators.meter_history import full_hours, midnights
+from simulators.meter_history import midnights
 from simulators.serving.site_server import simulate_site
 from simulators.settings import SimulatorSettings
 
@@ -39,6 +39,9 @@ GAUGE_HOURS: Final = 27
 SILENT_METER: Final = "e-b2-hvac"
 SILENT: Final = (date(2025, 11, 26), date(2025, 11, 28))
 
+#: A meter of which one reading is three times too high.
+SLIPPED_METER: Final = "e-b1-light"
+
 _MINUTE_MS: Final = 60_000
 _MORE_METERS: Final = """
 [[meter]]
@@ -49,7 +52,7 @@ model = "microsensor-mfe600h"
 bus = "plant-room"
 unit = 8
 area = "plant"
-rated_max = 60.0
+rated_max = 2600.0
 
 [[meter]]
 id = "h-b1"
@@ -60,7 +63,7 @@ bus = "block-1-gateway"
 unit = 8
 area = "block-1"
 parent = "h-main"
-rated_max = 25.0
+rated_max = 1200.0
 
 [[meter]]
 id = "h-b2"
@@ -71,7 +74,7 @@ bus = "block-2-gateway"
 unit = 8
 area = "block-2"
 parent = "h-main"
-rated_max = 25.0
+rated_max = 1200.0
 """
 
 
@@ -146,14 +149,20 @@ def _counter_points(
 ) -> Iterator[Point]:
     tags = (("meter", meter.id), ("site", site.id))
     names = (CONSUMPTION[meter.medium], schema.QUALITY)
+    slip_ms = now_ms(site) - 60 * 3_600_000
     for time_ms, value in zip(times.tolist(), values.tolist(), strict=True):
-        yield Point(meter.medium, tags, names, (value, 0.0), time_ms)
+        is_slip = slip_ms <= time_ms < slip_ms + 15 * _MINUTE_MS
+        quality = float(reading.Quality.TOO_FAST) if is_slip else 0.0
+        shown = value * 3 if is_slip and meter.id == SLIPPED_METER else value
+        yield Point(meter.medium, tags, names, (shown, quality), time_ms)
 
 
 def _reports(site: Site) -> Iterator[Point]:
     """Yield what the agents of the last day reported."""
     now = now_ms(site)
     agents = sorted({bus.agent for bus in site.bus})
+    late_ms = _ms(site, datetime.combine(SILENT[1], time()))
+    yield schema.late_day_point(site.id, SILENT_METER, late_ms, late_ms + 9 * 3_600_000)
     for number, moment in enumerate(range(now - 86_400_000, now, 10 * _MINUTE_MS)):
         for agent in agents:
             yield from _agent_points(site, agent, moment, number)

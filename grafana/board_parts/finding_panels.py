@@ -6,11 +6,12 @@ from typing import Final
 from grafana.board_frame import board_link, panel_text
 from grafana.board_site import BoardSite
 from grafana.colours import GREY, ORANGE, VERMILION
-from grafana.field_display import FieldOverride
-from grafana.panels import Json, table_panel
+from grafana.field_display import FieldOverride, Json
+from grafana.panels import table_panel
 from grafana.queries import newest_rows
 from grafana.verdicts import name_values
 from jieneng.metering import schema
+from jieneng.metering.errors import Msgid
 from jieneng.metering.findings import KINDS
 
 #: Greatest number of rows of a table.
@@ -29,12 +30,12 @@ def findings_of_site(of: BoardSite) -> Json:
 
 
 def _findings(of: BoardSite, where: Mapping[str, str], *, shows_meter: bool) -> Json:
-    tr = of.translate
+    tr = of.tr
     text = panel_text(
         of,
         "Findings",
-        "What was found about registers, the newest first. The doubt is the greatest amount by which"
-        " the consumption may be wrong; without a number, nothing bounds it.",
+        "What was found about registers, the newest first. The doubt is the greatest amount by"
+        " which the consumption may be wrong; without a number, nothing bounds it.",
         "Nothing was found in this time range.",
     )
     meter = FieldOverride(
@@ -58,5 +59,19 @@ def _findings(of: BoardSite, where: Mapping[str, str], *, shows_meter: bool) -> 
 
 def _code_words(of: BoardSite) -> dict[str, tuple[str, str]]:
     return {
-        code: (of.translate(kind.short_en), _COLOURS[kind.severity]) for code, kind in KINDS.items()
+        code: (of.tr(_WORDS[code]) if code in _WORDS else code, _COLOURS[kind.severity])
+        for code, kind in KINDS.items()
     }
+
+
+#: Short names of the findings about registers; any other one is shown by its code.
+_WORDS: Final[Mapping[str, Msgid]] = {
+    "set_aside": "Readings set aside",
+    "no_value": "Register without a value",
+    "negative_interval": "Negative interval",
+    "above_nameplate": "Above the nameplate",
+    "counter_reset": "Register was reset",
+    "counter_rollover": "Register rolled over",
+    "unusual_step": "Unusual step",
+    "gap": "Readings missing",
+}

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Final, Literal
 
 from grafana import colours
-from grafana.board_frame import NOTHING, panel_text
+from grafana.board_frame import Words, nothing, panel_text
 from grafana.board_site import BoardSite
-from grafana.field_display import FieldOverride, good_from
-from grafana.panels import Json, PanelText, time_series_bars, time_series_lines
+from grafana.field_display import FieldOverride, Json, good_from
+from grafana.panels import PanelText, time_series_bars, time_series_lines
 from grafana.queries import daily_extremes, stored_points
 from jieneng.metering import schema
 from jieneng.metering.quantities import CONSUMPTION, Medium
@@ -45,7 +45,7 @@ def amounts(
     ]
     overrides = {
         CONSUMPTION[medium]: FieldOverride(
-            of.translate("Consumption"),
+            of.tr("Consumption"),
             of.consumption_unit(medium),
             colour=MEDIUM_COLOURS[medium] if len(media) == 1 else colours.BLUE,
         )
@@ -56,11 +56,8 @@ def amounts(
 
 def by_day(of: BoardSite, medium: Medium) -> Json:
     """Return the consumption of the chosen scope by day."""
-    title = of.translate("{indicator} by day").format(
-        indicator=of.translate(_MEDIUM_TITLES[medium])
-    )
-    note = of.translate("Sum of the differences of the meters' registers on each local day.")
-    text = PanelText(title, note, of.translate(NOTHING))
+    note = of.tr("Sum of the differences of the meters' registers on each local day.")
+    text = PanelText(of.tr(_MEDIA[medium].title), note, nothing(of))
     return amounts(of, (medium,), "day", SCOPE, text)
 
 
@@ -79,8 +76,8 @@ def least_and_greatest_hour(of: BoardSite, medium: Medium, text: PanelText) -> J
         of.site.site.timezone,
     )
     overrides = {
-        "greatest": FieldOverride(of.translate("Greatest hour"), colour=colours.VERMILION),
-        "least": FieldOverride(of.translate("Least hour"), colour=colours.BLUE),
+        "greatest": FieldOverride(of.tr("Greatest hour"), colour=colours.VERMILION),
+        "least": FieldOverride(of.tr("Least hour"), colour=colours.BLUE),
     }
     return time_series_lines(text, of.consumption_unit(medium), [query], overrides, stepped=True)
 
@@ -95,8 +92,8 @@ def coverage_by_day(of: BoardSite, where: Mapping[str, str]) -> Json:
         "$col $tag_medium",
     )
     overrides = {
-        "/^coverage/": FieldOverride(of.translate("Coverage"), colour=colours.GREEN),
-        "/^estimated/": FieldOverride(of.translate("Estimated"), colour=colours.ORANGE),
+        "/^coverage/": FieldOverride(of.tr("Coverage"), colour=colours.GREEN),
+        "/^estimated/": FieldOverride(of.tr("Estimated"), colour=colours.ORANGE),
     }
     text = panel_text(
         of,
@@ -105,15 +102,20 @@ def coverage_by_day(of: BoardSite, where: Mapping[str, str]) -> Json:
         " consumption that was spread over gaps. Below the dashed line a year gets no verdict.",
     )
     panel = time_series_lines(
-        text, "percentunit", [query], overrides, thresholds=good_from(of.coverage_floor), stepped=True
+        text,
+        "percentunit",
+        [query],
+        overrides,
+        thresholds=good_from(of.coverage_floor),
+        stepped=True,
     )
     panel["fieldConfig"]["defaults"] |= {"min": 0, "max": 1}
     return panel
 
 
-_MEDIUM_TITLES: Final[Mapping[Medium, str]] = {
-    "electricity": "Electricity consumption",
-    "water": "Water consumption",
-    "gas": "Gas consumption",
-    "heat": "Heat consumption",
+_MEDIA: Final[Mapping[Medium, Words]] = {
+    "electricity": Words("Electricity by day"),
+    "water": Words("Water by day"),
+    "gas": Words("Gas by day"),
+    "heat": Words("Heat by day"),
 }

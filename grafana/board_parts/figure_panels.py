@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from grafana import colours
-from grafana.board_frame import NOTHING
+from grafana.board_frame import nothing
 from grafana.board_site import BoardSite
-from grafana.field_display import FieldOverride, indicator_overrides
-from grafana.panels import Json, PanelText, bar_chart, bar_gauge, stat_panel, table_panel
+from grafana.field_display import FieldOverride, Json, indicator_overrides
+from grafana.panels import PanelText, bar_chart, bar_gauge, stat_panel, table_panel
 from grafana.queries import latest, one_of
 from grafana.variables import YEAR_PATTERN
 from grafana.verdicts import name_values
@@ -29,31 +29,29 @@ def _overrides(of: BoardSite, *fields: str) -> dict[str, FieldOverride]:
 
 
 def _text(of: BoardSite, name: str, note: str) -> PanelText:
-    return PanelText(
-        of.indicator_name(name), f"{of.definition(name)} {note}", of.translate(NOTHING)
-    )
+    return PanelText(of.indicator_name(name), f"{of.definition(name)} {note}", nothing(of))
 
 
 def verdict(of: BoardSite, name: str) -> Json:
     """Return value, change, verdict and coverage of an indicator in the chosen year."""
     overrides = _overrides(of, "value", "change_pct", "status", "coverage")
-    note = of.translate(
+    note = of.tr(
         "Value so far this year, change against the base, verdict and coverage. Below the coverage"
         " floor there is no verdict."
     )
     query = latest(schema.INDICATOR, tuple(overrides), _tags(name, "$period"))
-    return stat_panel(_text(of, name, note), of.indicator_unit(name), query, overrides)
+    return stat_panel(_text(of, name, note), of.indicator_unit(name), [query], overrides)
 
 
 def cap(of: BoardSite, name: str) -> Json:
     """Return value, cap, change and verdict of a capped indicator in the chosen year."""
     overrides = _overrides(of, "value", "target", "change_pct", "status")
-    note = of.translate("Value so far this year and the plan's cap.")
+    note = of.tr("Value so far this year and the plan's cap.")
     query = latest(schema.INDICATOR, tuple(overrides), _tags(name, "$period"))
     return stat_panel(
         _text(of, name, note),
         of.indicator_unit(name),
-        query,
+        [query],
         overrides,
         orientation="horizontal",
     )
@@ -62,25 +60,24 @@ def cap(of: BoardSite, name: str) -> Json:
 def all_indicators(of: BoardSite) -> Json:
     """Return a table of all indicators of the chosen scope and year, each verdict once."""
     names = {
-        row.id: (f"{of.translate(row.en)} [{unit(row.unit, of.translate)}]", colours.TEXT)
+        row.id: (f"{of.tr(row.en)} [{unit(row.unit, of.tr)}]", colours.TEXT)
         for row in indicators.INDICATORS.values()
     }
     fields = indicator_overrides(of)
-    tags = {"indicator": FieldOverride(of.translate("Indicator"), values=names, width=230)}
+    tags = {"indicator": FieldOverride(of.tr("Indicator"), values=names, width=230)}
     where = {**SCOPE, "period": "$period", "series": TARGET_SERIES}
     definitions = [
-        f"- {of.translate(row.en)} [{unit(row.unit, of.translate)}]:"
-        f" {of.translate(row.definition_en)}"
+        f"- {of.tr(row.en)} [{unit(row.unit, of.tr)}]: {of.tr(row.definition_en)}"
         for row in indicators.INDICATORS.values()
     ]
-    note = of.translate(
+    note = of.tr(
         "All indicators of the scope and year. Carbon is computed with the base year's factor,"
         " as the target wants it."
     )
     text = PanelText(
-        of.translate("All indicators"),
+        of.tr("All indicators"),
         "\n".join((note, "", *definitions)),
-        of.translate(NOTHING),
+        nothing(of),
     )
     query = latest(schema.INDICATOR, tuple(fields), where, tuple(tags))
     return table_panel(text, "none", [query], {**tags, **fields})
@@ -89,7 +86,7 @@ def all_indicators(of: BoardSite) -> Json:
 def by_year(of: BoardSite, name: str, series: str = TARGET_SERIES) -> Json:
     """Return value, glide path and target of each year, as bars."""
     overrides = _overrides(of, "value", "path", "target")
-    note = of.translate(
+    note = of.tr(
         "Value of each year, the glide path in that year and the target at the end of the plan."
     )
     query = latest(
@@ -103,13 +100,11 @@ def by_month(of: BoardSite, name: str) -> Json:
     """Return value and base value of each month of the chosen year, as bars."""
     overrides = {
         **_overrides(of, "value"),
-        "baseline": FieldOverride(
-            of.translate("Same month of the base year"), colour=colours.GREY
-        ),
+        "baseline": FieldOverride(of.tr("Same month of the base year"), colour=colours.GREY),
     }
-    title = of.translate("{indicator} by month").format(indicator=of.indicator_name(name))
-    note = of.translate("Each month of the year, and the same month of the base year.")
-    text = PanelText(title, f"{of.definition(name)} {note}", of.translate(NOTHING))
+    title = of.tr("{indicator} by month").format(indicator=of.indicator_name(name))
+    note = of.tr("Each month of the year, and the same month of the base year.")
+    text = PanelText(title, f"{of.definition(name)} {note}", nothing(of))
     where = {**SCOPE, "indicator": name, "period": "/^$period-[0-9]{2}$/", "series": TARGET_SERIES}
     query = latest(schema.INDICATOR, tuple(overrides), where, ("period",))
     panel = bar_chart(text, of.indicator_unit(name), query, overrides, "period")
@@ -126,9 +121,11 @@ def ranking(of: BoardSite, name: str, scopes: Mapping[str, str]) -> Json:
         "period": "$period",
         "series": TARGET_SERIES,
     }
-    note = of.translate("Year so far, the greatest value first.")
+    note = of.tr("Year so far, the greatest value first.")
     query = latest(schema.INDICATOR, ("value",), where, ("scope",))
-    panel = bar_gauge(_text(of, name, note), of.indicator_unit(name), query, overrides, value="value")
+    panel = bar_gauge(
+        _text(of, name, note), of.indicator_unit(name), query, overrides, value="value"
+    )
     return {**panel, "timeFrom": "10y", "hideTimeOverride": True}
 
 
@@ -148,7 +145,7 @@ def scope_table(
         "period": "$period",
         "series": TARGET_SERIES,
     }
-    note = of.translate("Select a name to open its board.")
+    note = of.tr("Select a name to open its board.")
     query = latest(schema.INDICATOR, tuple(fields), where, ("scope",))
-    panel = table_panel(_text(of, name, note), of.indicator_unit(name), query, overrides)
+    panel = table_panel(_text(of, name, note), of.indicator_unit(name), [query], overrides)
     return {**panel, "timeFrom": "10y", "hideTimeOverride": True}

@@ -4,9 +4,9 @@ from typing import Final
 
 from grafana.board_frame import board_link, panel_text
 from grafana.board_site import BoardSite
-from grafana.field_display import FieldOverride, bad_from, named_series
-from grafana.panels import Json, PanelText, stat_panel, table_panel, time_series_lines
-from grafana.queries import extremes, latest, time_series
+from grafana.field_display import FieldOverride, Json, bad_from, named_series
+from grafana.panels import PanelText, stat_panel, table_panel, time_series_lines
+from grafana.queries import extremes, latest, latest_series, time_series
 from grafana.verdicts import name_values, online_values, yes_values
 from jieneng.metering import schema
 
@@ -22,14 +22,14 @@ def agents_online(of: BoardSite) -> Json:
         " polling, and keeps its readings on its disk.",
         "No agent has ever reported. Start one: jieneng edge run.",
     )
-    query = time_series(schema.AGENT, ("online",), _SITE, ("agent",), "$tag_agent")
-    overrides = {"/.*/": FieldOverride(values=online_values(of.translate))}
+    query = latest_series(schema.AGENT, "online", _SITE, ("agent",), "$tag_agent")
+    overrides = {"/.*/": FieldOverride(values=online_values(of.tr))}
     return stat_panel(text, "none", [query], overrides, orientation="horizontal")
 
 
 def ledger(of: BoardSite) -> Json:
     """Return the counts of each agent."""
-    tr = of.translate
+    tr = of.tr
     fields = {
         "read": FieldOverride(tr("Read")),
         "stored": FieldOverride(tr("Stored")),
@@ -96,12 +96,10 @@ def bus_load(of: BoardSite) -> Json:
 
 def clocks(of: BoardSite) -> Json:
     """Return the clock and the uptime of each agent."""
-    tr = of.translate
+    tr = of.tr
     fields = {
         "online": FieldOverride(tr("Connection"), values=online_values(tr)),
-        "clock_ok": FieldOverride(
-            tr("Clock"), values=yes_values(tr, tr("trusted"), tr("not trusted"))
-        ),
+        "clock_ok": FieldOverride(tr("Clock"), values=yes_values(tr("trusted"), tr("not trusted"))),
         "clock_jumps": FieldOverride(tr("Clock jumps"), decimals=0, thresholds=bad_from(1)),
         "uptime_s": FieldOverride(tr("Uptime"), "s"),
         "spool_bytes": FieldOverride(tr("Pending data"), "decbytes"),
@@ -120,8 +118,8 @@ def clocks(of: BoardSite) -> Json:
 
 def polls_by_meter(of: BoardSite) -> Json:
     """Return the last and the worst poll of each meter."""
-    tr = of.translate
-    answered = yes_values(tr, tr("answered"), tr("no answer"))
+    tr = of.tr
+    answered = yes_values(tr("answered"), tr("no answer"))
     columns = {
         "ok": FieldOverride(tr("Last poll"), values=answered),
         "worst": FieldOverride(tr("Worst poll"), values=answered),
@@ -157,7 +155,7 @@ def polls_by_meter(of: BoardSite) -> Json:
 
 def receipts(of: BoardSite) -> Json:
     """Return what the ingest set aside of each agent's readings."""
-    tr = of.translate
+    tr = of.tr
     fields = {
         "held": FieldOverride(tr("Set aside"), thresholds=bad_from(1)),
         "replayed": FieldOverride(tr("Replayed")),
