@@ -141,12 +141,12 @@ def _most_rows(query: str, panel: Json, length: int, series_by_tag: Mapping[str,
     if "time($__interval)" in query:
         return series * int(panel.get("maxDataPoints", _DEFAULT_POINTS) * 1.5)
     if "time(1d)" in query:
-        return series * math.ceil(length / _UNITS_MS["d"])
+        return series * (math.ceil(length / _UNITS_MS["d"]) + 1)
     if re.search(r"SELECT (last|min|max)\(", query):
         return series
     stored = re.search(r"\"interval\" = '(\w+)'", query)
     every = {"15min": 900_000, "hour": 3_600_000, "day": 86_400_000}[stored[1] if stored else ""]
-    return series * math.ceil(length / every)
+    return series * (math.ceil(length / every) + 1)
 
 
 def _named(query: str, tag: str) -> int:
