@@ -18,12 +18,18 @@ import numpy as np
 
 from analytics.counters.consumption import Consumption
 from jieneng.metering.indicators import Denominator
-from jieneng.metering.site import Area, DatedValue, Meter, Site, descendants
+from jieneng.metering.site import Area, AreaKind, DatedValue, Meter, Site, descendants
 
 if TYPE_CHECKING:
     from datetime import date
 
     from numpy.typing import NDArray
+
+#: Kinds of areas that may have none.
+_KINDS_WITHOUT: Final[Mapping[Denominator, frozenset[AreaKind]]] = {
+    "headcount": frozenset(("canteen", "data_room", "plant", "other")),
+    "floor_area_m2": frozenset(("plant", "other")),
+}
 
 ScopeKind = Literal["site", "area", "institution"]
 
@@ -175,6 +181,19 @@ def roll_up_scope(weight: "NDArray[np.float64]", meters: Sequence[Consumption]) 
         np.array([meter.estimated for meter in meters]),
     )
     return Consumption(totals.amount[0], totals.coverage[0], totals.estimated[0])
+
+
+def has_denominator(scope: Scope, name: Denominator, site: Site) -> bool:
+    """Return False if a scope has no floor area or no headcount by its nature.
+
+    That is so if none of its areas states one, and all of them are of kinds that may have none: a
+    canteen is used by people who are counted elsewhere. An office without one lacks data instead.
+    """
+    return not scope.areas or any(
+        getattr(area, name) or area.kind not in _KINDS_WITHOUT[name]
+        for area in site.area
+        if area.id in scope.areas
+    )
 
 
 def daily_denominator(
