@@ -1,0 +1,44 @@
+"""Notations of the numbers and times of a column. Pure values.
+
+A notation is judged over the whole column, or stated by a person. `NumberReader` and `TimeReader`
+read the cells of a column by its notation.
+"""
+
+from typing import Literal
+
+import msgspec
+
+#: Sign between the whole part and the fraction of a number.
+DecimalSign = Literal[".", ","]
+#: Order of year, month and day in dates such as 05/01/2024.
+DateOrder = Literal["ymd", "mdy", "dmy"]
+#: Unit of a time that is a number since 1970, UTC.
+EpochUnit = Literal["s", "ms"]
+
+
+class NumberNotation(msgspec.Struct, frozen=True):
+    """Notation of the numbers of a column.
+
+    Attributes:
+        decimal: decimal sign. The other sign, a space or an apostrophe separates thousands.
+        unit: unit that is written in the cells, such as `kWh` in `81.2 kWh`; "" without one.
+    """
+
+    decimal: DecimalSign = "."
+    unit: str = ""
+
+
+class TimeNotation(msgspec.Struct, frozen=True):
+    """Notation of the times of a column.
+
+    Attributes:
+        order: order of dates that do not begin with a year of four digits; None where no cell has
+            such a date, or where the order can't be told.
+        epoch: unit of numbers since 1970; None where numbers are days of a spreadsheet (45296.5)
+            or dates without separators (20240105).
+        from_1904: True if a spreadsheet counts its days from 1904.
+    """
+
+    order: DateOrder | None = None
+    epoch: EpochUnit | None = None
+    from_1904: bool = False
