@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from ingest.importing.cells.cell import BadCell, ProblemHandler, Row
-from ingest.importing.cells.cell_values import NumberReader, TimeReader
+from ingest.importing.cells.number_reader import NumberReader
+from ingest.importing.cells.time_reader import TimeReader
 from jieneng.metering import units
 from jieneng.metering.errors import Msgid, Problem
 from jieneng.metering.quantities import CONSUMPTION, QUANTITIES, Medium
