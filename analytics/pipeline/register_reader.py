@@ -13,11 +13,12 @@ import numpy as np
 
 from analytics.counters.believed_register import believed_register
 from analytics.counters.consumption import Consumption, ImportedConsumption, consumption_between
+from analytics.counters.interval_check import JudgedIntervals, context_ms, judge_intervals
 from analytics.counters.meter_devices import MeterDevices, devices_of
+from analytics.counters.register_finding import RegisterFinding
 from analytics.counters.register_segments import BelievedRegister
 from analytics.periods import Interval
 from jieneng.metering import schema
-from jieneng.metering.findings import Finding
 from jieneng.metering.quantities import CONSUMPTION
 from jieneng.metering.site import Meter
 from jieneng.site_folder import SiteFolder
@@ -38,6 +39,20 @@ _CONTEXT_READINGS: Final = 250_000
 _IMPORT_LOOK_BACK_MS: Final = 366 * _DAY_MS
 
 
+class _KnownImports(msgspec.Struct, frozen=True):
+    """Length of the longest imported interval that begins in a span, or a year before it.
+
+    Attributes:
+        start_ms: start of the span [UTC, ms].
+        end_ms: end of the span [UTC, ms], included.
+        longest_ms: the length.
+    """
+
+    start_ms: int
+    end_ms: int
+    longest_ms: int
+
+
 class MeterRecords(msgspec.Struct):
     """The time spans of a meter's records in the store.
 
@@ -46,26 +61,34 @@ class MeterRecords(msgspec.Struct):
         devices: the devices of the meter.
         reading_span: first and last time of its register [UTC, ms]; None where there is none.
         import_span: first and last start of its imported intervals; None where there is none.
+        import_end_ms: end of the last imported interval [UTC, ms]; 0 where there is none.
         context_ms: length of the context that the last window needed.
-        longest_import_ms: length of the longest imported interval so far.
+        known_imports: imports that the last window has read; None before the first one.
     """
 
     meter: Meter
     devices: MeterDevices
     reading_span: tuple[int, int] | None
     import_span: tuple[int, int] | None
+    import_end_ms: int = 0
     context_ms: int = _CONTEXT_MS
-    longest_import_ms: int = _IMPORT_LOOK_BACK_MS
+    known_imports: _KnownImports | None = None
 
     def spans(self) -> Iterator[tuple[int, int]]:
-        """Yield the first and the last time of readings and of imports, as far as there are any."""
+        """Yield the first and the last time of readings and of imports, as far as there are any.
+
+        The last time of imports is the start of the last interval, which may end in the future.
+        """
         yield from (span for span in (self.reading_span, self.import_span) if span is not None)
 
     def has_records(self, edges_ms: "NDArray[np.int64]") -> "NDArray[np.bool_]":
-        """Return True for each interval between edges that overlaps a span."""
+        """Return True for each interval between edges that readings or imports may overlap."""
         inside = np.zeros(len(edges_ms) - 1, dtype=np.bool_)
-        for first_ms, last_ms in self.spans():
-            inside |= (edges_ms[1:] > first_ms) & (edges_ms[:-1] < last_ms)
+        extents = [self.reading_span or (0, 0)]
+        if self.import_span is not None:
+            extents.append((self.import_span[0], self.import_end_ms))
+        for first_ms, end_ms in extents:
+            inside |= (edges_ms[1:] > first_ms) & (edges_ms[:-1] < end_ms)
         return inside
 
 
@@ -87,48 +110,87 @@ class RegisterReader:
         found = []
         for meter in self._site.meter:
             where = {"site": self._site.id, "meter": meter.id}
+            devices = devices_of(meter, self._models, self._site.zone)
+            import_span = await self._store.span(schema.INTERVAL, where=where)
             found.append(
                 MeterRecords(
                     meter,
-                    devices_of(meter, self._models, self._site.zone),
+                    devices,
                     await self._store.span(meter.medium, where=where),
-                    await self._store.span(schema.INTERVAL, where=where),
+                    import_span,
+                    await self._import_end_ms(meter, import_span),
+                    context_ms=_CONTEXT_MS + devices.own_past_ms,
                 )
             )
         return found
 
+    async def _import_end_ms(self, meter: Meter, span: tuple[int, int] | None) -> int:
+        """Return the end of the imported interval that begins last [UTC, ms]; 0 without one."""
+        if span is None:
+            return 0
+        found = await self._store.read(
+            schema.INTERVAL,
+            schema.INTERVAL_S,
+            where={"site": self._site.id, "meter": meter.id},
+            start_ms=span[1],
+            end_ms=span[1] + 1,
+        )
+        return span[1] + (round(float(found[0].values[-1]) * 1000) if found else 0)
+
     async def consumption(
         self, records: MeterRecords, grids: "Mapping[Interval, NDArray[np.int64]]"
-    ) -> tuple[dict[Interval, Consumption], tuple[Finding, ...]]:
-        """Return a meter's consumption in a window by grid, and findings about its register."""
+    ) -> tuple[dict[Interval, Consumption], tuple[RegisterFinding, ...]]:
+        """Return a meter's consumption in a window by grid, and findings about its register.
+
+        The findings are those of the readings that were read, around the window too.
+        """
         start_ms, end_ms = int(grids["day"][0]), int(grids["day"][-1])
-        imported = await self._imported(records, start_ms, end_ms)
+        judged = await self._judged_imports(records, start_ms, end_ms)
         register = await self._stable_register(records, start_ms, end_ms)
 
         def compute() -> dict[Interval, Consumption]:
             return {
-                interval: consumption_between(register, edges, imported)
+                interval: consumption_between(register, edges, judged.believed)
                 for interval, edges in grids.items()
             }
 
-        findings = tuple(one.finding for one in register.findings)
-        return await asyncio.to_thread(compute), findings
+        return await asyncio.to_thread(compute), (*register.findings, *judged.findings)
+
+    async def _judged_imports(
+        self, records: MeterRecords, start_ms: int, end_ms: int
+    ) -> JudgedIntervals:
+        """Return the imported intervals of a window and around it that are believed."""
+        known = records.known_imports
+        around_ms = context_ms(_IMPORT_LOOK_BACK_MS if known is None else known.longest_ms)
+        imported = await self._imported(records, start_ms - around_ms, end_ms + around_ms)
+        if imported is None:
+            nothing = np.zeros(0, dtype=np.int64)
+            return JudgedIntervals(ImportedConsumption(nothing, nothing, np.zeros(0)))
+        return await asyncio.to_thread(judge_intervals, imported, records.devices)
 
     async def affected_span(
         self, records: MeterRecords, start_ms: int, end_ms: int
     ) -> tuple[int, int]:
         """Return the time span that readings in a window can affect [UTC, ms].
 
-        It goes from the last stable reading before the window to the first stable one after it.
+        It goes from the last stable reading before the window to the first stable one after it, and
+        as far as the readings are the own past of later ones. It includes the imported intervals
+        that extend beyond the window, and those that they judge.
         """
-        if records.reading_span is None:
-            return start_ms, end_ms
-        first_ms, last_ms = records.reading_span
         low_ms, high_ms = start_ms, end_ms
+        imported = await self._imported(records, start_ms, end_ms)
+        if imported is not None and (touches := imported.end_ms > start_ms).any():
+            around_ms = context_ms(int((imported.end_ms - imported.start_ms).max()))
+            low_ms = min(low_ms, int(imported.start_ms[touches].min())) - around_ms
+            high_ms = max(high_ms, int(imported.end_ms[touches].max())) + around_ms
+        if records.reading_span is None:
+            return low_ms, high_ms
+        first_ms, last_ms = records.reading_span
         if first_ms < start_ms:
-            low_ms = await self._stable_reading(records, start_ms, first_ms)
+            low_ms = min(low_ms, await self._stable_reading(records, start_ms, first_ms))
         if last_ms >= end_ms:
-            high_ms = await self._stable_reading(records, end_ms, last_ms)
+            high_ms = max(high_ms, await self._stable_reading(records, end_ms, last_ms))
+            high_ms = max(high_ms, min(end_ms + records.devices.own_past_ms, last_ms))
         return low_ms, high_ms
 
     async def _stable_reading(self, records: MeterRecords, edge_ms: int, last_ms: int) -> int:
@@ -200,7 +262,10 @@ class RegisterReader:
         """Return the imported intervals that overlap a window; None if there are none."""
         if records.import_span is None or records.import_span[0] >= end_ms:
             return None
-        if records.import_span[1] + records.longest_import_ms <= start_ms:
+        look_back_ms, known = _IMPORT_LOOK_BACK_MS, records.known_imports
+        if known is not None and known.start_ms <= start_ms <= known.end_ms:
+            look_back_ms = known.longest_ms
+        if records.import_span[1] + look_back_ms <= start_ms:
             return None
         columns = []
         for field in (schema.INTERVAL_S, CONSUMPTION[records.meter.medium]):
@@ -208,7 +273,7 @@ class RegisterReader:
                 schema.INTERVAL,
                 field,
                 where={"site": self._site.id, "meter": records.meter.id},
-                start_ms=start_ms - records.longest_import_ms,
+                start_ms=start_ms - look_back_ms,
                 end_ms=end_ms,
             )
             if not found:
@@ -218,5 +283,6 @@ class RegisterReader:
         imported = ImportedConsumption.from_columns(
             (lengths.times_ms, lengths.values), (amounts.times_ms, amounts.values)
         )
-        records.longest_import_ms = int((imported.end_ms - imported.start_ms).max(initial=1))
+        longest_ms = int((imported.end_ms - imported.start_ms).max(initial=1))
+        records.known_imports = _KnownImports(start_ms, end_ms, longest_ms)
         return imported.without_overlaps()

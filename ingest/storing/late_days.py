@@ -3,13 +3,14 @@
 Laws:
 
 1. A reading that is written more than six hours after its time marks its meter's local day, in the
-   same write. Newer ones need no mark: the analytics computes yesterday and today all the time.
+   same write. Newer ones need no mark: the analytics computes yesterday and today all the time. An
+   imported interval marks every local day that it touches.
 2. A mark is a point of the day's meter, so marks of any copy at any time replace each other. Its
    field is the time of the write: a day that is written again is marked again.
 3. No copy has to know what others have written: a mark depends on the reading and the clock alone.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
@@ -17,13 +18,16 @@ from zoneinfo import ZoneInfo
 
 from jieneng.clock import Clock
 from jieneng.metering.quantities import MEDIA
-from jieneng.metering.schema import INTERVAL, Point, late_day_point
+from jieneng.metering.schema import INTERVAL, Point, interval_ms, late_day_point
 from jieneng.metering.site import Site
 
 #: Age from which a reading is late [ms].
 LATE_MS: Final = 6 * 3_600_000
 #: All zones keep one offset, and one date, within a quarter of an hour [ms].
 _QUARTER_MS: Final = 900_000
+
+#: From any midnight, this leads into the next local day [ms].
+_DAY_AND_A_HALF_MS: Final = 36 * 3_600_000
 
 _READINGS: Final = frozenset({*MEDIA, INTERVAL})
 
@@ -46,14 +50,29 @@ class LateDays:
         now_ms = self._clock.now_ms()
         late_ms = now_ms - LATE_MS
         days = {
-            (dict(point.tags)["meter"], _midnight_ms(point.time_ms // _QUARTER_MS, self._zone))
+            (dict(point.tags)["meter"], midnight_ms)
             for point in points
             if point.time_ms < late_ms and point.measurement in _READINGS
+            for midnight_ms in self._touched_days(point)
         }
         return [
             late_day_point(self._site, meter, midnight_ms, now_ms)
             for meter, midnight_ms in sorted(days)
         ]
+
+    def _touched_days(self, point: Point) -> Iterator[int]:
+        """Yield the begin of each local day that a reading or an interval touches [UTC, ms]."""
+        midnight_ms = _midnight_ms(point.time_ms // _QUARTER_MS, self._zone)
+        yield midnight_ms
+        end_ms = point.time_ms + interval_ms(point)
+        while (midnight_ms := _next_midnight_ms(midnight_ms, self._zone)) < end_ms:
+            yield midnight_ms
+
+
+@lru_cache(maxsize=65536)
+def _next_midnight_ms(midnight_ms: int, zone: ZoneInfo) -> int:
+    """Return the begin of the next local day [UTC, ms]; days have 23 to 25 hours."""
+    return _midnight_ms((midnight_ms + _DAY_AND_A_HALF_MS) // _QUARTER_MS, zone)
 
 
 @lru_cache(maxsize=65536)

@@ -14,8 +14,8 @@ from jieneng.locale import say
 from jieneng.metering.errors import UsageError
 
 if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
-    from ingest.importing.forms.row_parser import ImportOptions
-    from ingest.importing.importer import ImportReport
+    from ingest.importing.forms.import_options import ImportOptions
+    from ingest.importing.import_report import ImportReport
     from jieneng.site_folder import SiteFolder
 
 
@@ -74,7 +74,7 @@ def import_() -> None: ...
 def readings(
     file: Path, site_dir: Path, no_backfill: bool, columns: tuple[str, ...], **options: object
 ) -> None:
-    from ingest.importing.forms.row_parser import ImportOptions
+    from ingest.importing.forms.import_options import ImportOptions
     from jieneng.site_folder import load
 
     folder = load(site_dir)
@@ -87,8 +87,8 @@ def readings(
     )
     report = run_once(_import(file, folder, wanted))
     _print_report(report, folder)
-    if report.written and not no_backfill:
-        run_once(_backfill(folder, report))
+    if report.touched_ms is not None and not no_backfill:
+        run_once(_backfill(folder, report.touched_ms))
     sys.exit(1 if report.problem_count and not wanted.skip_bad else 0)
 
 
@@ -126,8 +126,8 @@ async def _import(file: Path, folder: "SiteFolder", options: "ImportOptions") ->
         await store.close()
 
 
-async def _backfill(folder: "SiteFolder", report: "ImportReport") -> None:
-    """Compute the days of the imported readings, and the days before and after them.
+async def _backfill(folder: "SiteFolder", touched_ms: tuple[int, int]) -> None:
+    """Compute the days that an import touches, and the days before and after them.
 
     A first or last reading at midnight belongs to those, too.
     """
@@ -137,8 +137,7 @@ async def _backfill(folder: "SiteFolder", report: "ImportReport") -> None:
     from jieneng.site_folder import read_settings
 
     settings = read_settings(folder.path / "analytics.toml", AnalyticsSettings)
-    first = _day(folder, min(series.first_ms for series in report.series))
-    last = _day(folder, max(series.last_ms for series in report.series))
+    first, last = (_day(folder, time_ms) for time_ms in touched_ms)
     with share_progress(tr("Consumption by day")) as progress:
         await app.backfill(
             folder,

@@ -56,3 +56,25 @@ def test_the_day_is_right_in_every_zone_at_every_time(zone: str, time_ms: int) -
     day = datetime.fromtimestamp(time_ms / 1000, ZoneInfo(zone)).date()
     assert datetime.fromtimestamp(mark.time_ms / 1000, ZoneInfo(zone)).date() == day
     assert mark.time_ms <= time_ms < mark.time_ms + 25 * 3_600_000
+
+
+@pytest.mark.parametrize(
+    ("zone", "start", "length_s", "days"),
+    [
+        ("Asia/Shanghai", "2024-01-01T00:00:00+08:00", 366 * 86_400, 366),
+        ("Asia/Shanghai", "2024-01-31T23:30:00+08:00", 3600, 2),
+        ("Asia/Shanghai", "2024-01-31T23:30:00+08:00", 1800, 1),
+        ("Europe/Berlin", "2024-10-26T00:00:00+02:00", 2 * 86_400 + 3600, 2),
+        ("Europe/Berlin", "2024-03-30T00:00:00+01:00", 2 * 86_400 - 3600, 2),
+    ],
+)
+def test_an_interval_marks_every_day_that_it_touches(
+    zone: str, start: str, length_s: float, days: int
+) -> None:
+    fields = (("energy_kwh", 1.0), ("interval_s", float(length_s)))
+    point = Point.of("interval", (("meter", "e-main"), ("site", SITE)), fields, ms(start))
+    marks = late_days(ms("2026-01-01T00:00:00+00:00"), zone).marks([point])
+    midnights = [datetime.fromtimestamp(mark.time_ms / 1000, ZoneInfo(zone)) for mark in marks]
+    assert len(midnights) == days
+    assert {(each.hour, each.minute) for each in midnights} == {(0, 0)}
+    assert midnights[0].date() == datetime.fromisoformat(start).date()
