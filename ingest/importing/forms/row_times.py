@@ -22,10 +22,7 @@ from ingest.importing.reading.file_form import ColumnForm
 #: Time [UTC, ms], and length of the interval [ms]; 0 if the cells don't say it.
 RowTime: TypeAlias = tuple[int, int]
 
-_NUMERALS: Final = {
-    numeral: number
-    for number, numeral in enumerate("一 二 三 四 五 六 七 八 九 十 十一 十二".split(), 1)
-}
+_NUMERALS: Final = ("", *"一二三四五六七八九十", "十一", "十二")
 _MONTH: Final = re.compile(r"(?:(\d{1,2})|([一二三四五六七八九十]{1,2}))\s*(月份?)?")
 _TITLE_YEAR: Final = re.compile(r"(20\d\d)\s*年|\b(20\d\d)\b")
 
@@ -56,7 +53,7 @@ def month_number(text: str) -> int | None:
     if found is None:
         return None
     digits, numeral, _ = found.groups()
-    number = int(digits) if digits else _NUMERALS.get(numeral, 0)
+    number = int(digits) if digits else _NUMERALS.index(numeral) if numeral in _NUMERALS else 0
     return number if 1 <= number <= 12 else None
 
 

@@ -20,10 +20,10 @@ from jieneng.metering.site import Site
 
 #: Texts of a column that says which values are estimated.
 _ESTIMATED: Final = frozenset(
-    "e est estimated estimate 估 估算 估计 估抄 估读 是 y yes true 1 推算 暂估".split()
+    "e est estimated estimate 估 估算 估计 估抄 估读 推算 暂估 是 y yes true 1".split()  # noqa: SIM905 - a list to read
 )
 _MEASURED: Final = frozenset(
-    "a act actual 实 实测 实抄 实读 抄见 否 n no false 0 正常 measured 自动 人工 远程".split() + [""]
+    "|a|act|actual|measured|实|实测|实抄|实读|抄见|自动|人工|远程|正常|否|n|no|false|0".split("|")  # noqa: SIM905 - a list to read
 )
 
 
@@ -75,8 +75,7 @@ class Layout(ABC):
     def __init__(self, context: FileContext) -> None:
         self.context = context
         self._numbers = [
-            NumberReader(context.options.missing, column.numbers)
-            for column in context.form.columns
+            NumberReader(context.options.missing, column.numbers) for column in context.form.columns
         ]
         self._has_estimates = context.roles.get("estimated") is not None
         self.has_values = True
