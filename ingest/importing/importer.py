@@ -20,7 +20,7 @@ from typing import Final, TypeAlias
 from ingest.importing.cells.cell import ProblemHandler, Row
 from ingest.importing.forms.import_options import ImportOptions
 from ingest.importing.forms.layouts.layout import Layout
-from ingest.importing.forms.layouts.registry import choose_layout
+from ingest.importing.forms.layouts.layout_choice import choose_layout
 from ingest.importing.forms.meter_series import ImportSeries, ParsedValue
 from ingest.importing.import_report import ImportReport, SeriesSummary
 from ingest.importing.judging.problem_list import ProblemList

@@ -105,6 +105,8 @@ class DayColumns(Layout):
         if key not in self._series:
             self._series[key] = self._find(line, *key)
         scaled = self._series[key]
+        if scaled is None:
+            self.unknown_lines.append(line)
         if time is None or scaled is None:
             return
         times_ms = part_times(time[0], self._parts_ms, self._zone)

@@ -28,7 +28,7 @@ _MEASURED: Final = frozenset(
 
 
 class FileContext(msgspec.Struct, frozen=True):
-    """What the layouts of a file share.
+    """Form and options of a file, which its layouts share.
 
     Attributes:
         form: form of the file.
@@ -67,6 +67,7 @@ class Layout(ABC):
     Attributes:
         name: name of the layout.
         has_values: True if the file has times and a column of values.
+        unknown_lines: lines whose meter or quantity is not known, which is reported once.
         left_out: columns that are not read, beside those that say so by their names.
     """
 
@@ -79,6 +80,7 @@ class Layout(ABC):
         ]
         self._has_estimates = context.roles.get("estimated") is not None
         self.has_values = True
+        self.unknown_lines: list[int] = []
         self.left_out: tuple[int, ...] = ()
 
     @classmethod

@@ -74,9 +74,11 @@ class MonthColumns(Layout):
         if key not in self._series:
             self._series[key] = self._find(line, *key)
         scaled = self._series[key]
-        if scaled is not None:
-            for column, time in self._columns:
-                yield from self.parsed(line, row, column, scaled, time)
+        if scaled is None:
+            self.unknown_lines.append(line)
+            return
+        for column, time in self._columns:
+            yield from self.parsed(line, row, column, scaled, time)
 
     def _period(self, column: int) -> str:
         return period_name(self.context.form.columns[column].name)

@@ -43,7 +43,9 @@ class ValueRows(Layout):
         if key not in self._series:
             self._series[key] = self._find(line, *key)
         scaled = self._series[key]
-        if scaled is not None:
+        if scaled is None:
+            self.unknown_lines.append(line)
+        else:
             yield from self.parsed(line, row, self._value, scaled, time)
 
     def _find(self, line: int, meter: str, quantity: str, unit: str) -> ScaledSeries | None:
