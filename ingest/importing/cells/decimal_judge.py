@@ -44,14 +44,14 @@ class DecimalVerdict(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         decimal: the sign; None if it must be asked for, or no cell has a separator.
-        note: msgid of the sentence that says how it is assumed; "" if a cell decides.
-        problem: msgid of the sentence that says why it must be asked for; "" if it need not be.
+        note: msgid of the sentence that says how it is assumed; None if a cell decides.
+        problem: msgid of the sentence that says why it must be asked for; None if it need not be.
         values: values of the placeholders of both, except `{column}`.
     """
 
     decimal: DecimalSign | None
-    note: Msgid = ""
-    problem: Msgid = ""
+    note: Msgid | None = None
+    problem: Msgid | None = None
     values: dict[str, object] = {}
 
 
