@@ -51,14 +51,14 @@ class FileContext(msgspec.Struct, frozen=True):
         """Year of dates without one; None if nothing says it."""
         return self.options.year or year_of_titles((*self.form.titles, *self.form.sheets))
 
-    def report(self, line: int, text: Msgid, fix: Msgid, **values: object) -> None:
+    def report_problem(self, line: int, text: Msgid, fix: Msgid, **values: object) -> None:
         """Report a problem of a line."""
         self.on_problem(Problem(text=text, fix=fix, values=values, line=line))
 
     def report_cell(self, line: int, column: int, error: BadCell) -> None:
         """Report a cell that can't be read."""
         name = self.form.columns[column].name or str(column + 1)
-        self.report(line, error.text, error.fix, column=name, **error.values)
+        self.report_problem(line, error.text, error.fix, column=name, **error.values)
 
 
 class Layout(ABC):
@@ -96,7 +96,7 @@ class Layout(ABC):
         """Yield the values of a row, also missing ones. Wrong ones are reported and left out."""
         columns = self.context.form.columns
         if len(row) != len(columns):
-            self.context.report(
+            self.context.report_problem(
                 line,
                 "this line has {cells} cells, the header {expected}.",
                 "Complete it, or remove it.",
@@ -105,7 +105,7 @@ class Layout(ABC):
             )
             return
         if any(row[column] not in (None, "") for column in self.context.roles.unnamed):
-            self.context.report(
+            self.context.report_problem(
                 line, "there is a value below a column without a name.", "Name the column."
             )
         yield from self.values(line, row)

@@ -66,7 +66,7 @@ def _kind_of(layout: type[Layout], context: FileContext) -> ImportKind:
 def _report_no_layout(context: FileContext, fitting: list[type[Layout]]) -> None:
     header = ", ".join(filter(None, context.form.header))[:200]
     if fitting:
-        context.report(
+        context.report_problem(
             context.form.header_line,
             "this file does not have the layout {layout}; its header is {header}.",
             "Leave the layout out, or take one of: {known}.",
@@ -75,7 +75,7 @@ def _report_no_layout(context: FileContext, fitting: list[type[Layout]]) -> None
             known=", ".join(layout.name for layout in fitting),
         )
         return
-    context.report(
+    context.report_problem(
         context.form.header_line,
         "there is no column of times in this file; its header is {header}.",
         "Name the column of the times: --time-column.",

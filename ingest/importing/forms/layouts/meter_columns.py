@@ -52,7 +52,7 @@ class MeterColumns(Layout):
             if first == column:
                 yield column, scaled
                 continue
-            context.report(
+            context.report_problem(
                 context.form.header_line,
                 "columns {one} and {other} are both {quantity} of meter {meter}.",
                 "Remove one of them, or name it as left out.",
@@ -62,7 +62,7 @@ class MeterColumns(Layout):
                 meter=scaled.series.meter,
             )
         if not columns:
-            context.report(
+            context.report_problem(
                 context.form.header_line,
                 "this file has times, but nothing beside them.",
                 "Add a column a meter.",
