@@ -18,9 +18,10 @@ import msgspec
 import numpy as np
 
 from analytics.counters.register_finding import RegisterFinding, merged
+from analytics.figures.site_consumption import MeterConsumption
 from analytics.periods import Period, edges_ms, local_day
 from jieneng.metering.findings import Confirmation, Finding
-from jieneng.metering.quantities import CONSUMPTION, QUANTITIES, Medium
+from jieneng.metering.quantities import CONSUMPTION, QUANTITIES
 from jieneng.metering.site import Site
 
 if TYPE_CHECKING:
@@ -33,12 +34,27 @@ class PeriodFinding(msgspec.Struct, frozen=True):
     Attributes:
         whole: the finding, with its doubt in the period.
         spans_ms: shape (findings, 2), first and last time of each in the period [UTC, ms].
+        unit: unit of the meter's consumption.
         confirmed: the statement of a person that it is in order; None without one.
     """
 
     whole: RegisterFinding
     spans_ms: "NDArray[np.int64]"
+    unit: str
     confirmed: Confirmation | None
+
+    def days(self, edges_ms: "NDArray[np.int64]") -> "NDArray[np.bool_]":
+        """Return True for each day on which it begins, ends or goes on.
+
+        Args:
+            edges_ms: shape (days + 1,), midnights of the period [UTC, ms].
+        """
+        first = edges_ms.searchsorted(self.spans_ms[:, 0], side="right") - 1
+        last = edges_ms.searchsorted(self.spans_ms[:, 1])
+        steps = np.zeros(len(edges_ms), dtype=np.int64)
+        np.add.at(steps, first.clip(0), 1)
+        np.add.at(steps, np.maximum(last, first + 1).clip(max=len(edges_ms) - 1), -1)
+        return np.cumsum(steps)[:-1] > 0
 
     def flow(self, edges_ms: "NDArray[np.int64]", amount: "NDArray[np.float64]") -> float:
         """Return the consumption in its times, spread evenly over each day.
@@ -88,16 +104,19 @@ def period_findings(found: Iterable[RegisterFinding], period: Period, site: Site
             parts.setdefault((one.finding.subject, one.finding.code, confirmed), []).append(part)
     meters: dict[str, list[PeriodFinding]] = {}
     for (meter, _, confirmed), group in parts.items():
+        if meter not in site.meters:
+            continue
+        unit = QUANTITIES[CONSUMPTION[site.meters[meter].medium]].unit
         spans = np.array([(one.first_ms, one.until_ms) for one in group])
         spans = spans.clip(edges[0], edges[-1])
-        meters.setdefault(meter, []).append(PeriodFinding(merged(group), spans, confirmed))
+        meters.setdefault(meter, []).append(PeriodFinding(merged(group), spans, unit, confirmed))
     return meters
 
 
 def medium_doubts(
     found: PeriodFindings,
-    medium: Medium,
-    meters: Iterable[tuple[str, float, "NDArray[np.float64]"]],
+    metered: MeterConsumption,
+    weight: "NDArray[np.float64]",
     total: float,
     edges_ms: "NDArray[np.int64]",
 ) -> MediumDoubts:
@@ -105,22 +124,24 @@ def medium_doubts(
 
     Args:
         found: result of `period_findings`.
-        medium: the medium.
-        meters: (id, weight in the scope, daily consumption) of each of its meters.
+        metered: consumption of the medium's meters on the days of the period.
+        weight: shape (meters, days), weight of each meter in the scope.
         total: amount of the medium in the scope; NaN if unknown.
         edges_ms: shape (days + 1,), midnights of the period [UTC, ms].
     """
-    unit = QUANTITIES[CONSUMPTION[medium]].unit
     findings: list[Finding] = []
     doubt = 0.0
-    for meter, weight, amount in meters:
-        for one in found.get(meter, ()) if weight else ():
+    for meter, by_day, amount in zip(metered.meters, np.abs(weight), metered.amount, strict=True):
+        for one in found.get(meter, ()):
+            counts = float(by_day[one.days(edges_ms)].max(initial=0.0))
+            if not counts:
+                continue
             in_doubt = one.whole.doubt if one.whole.is_doubt else one.flow(edges_ms, amount)
-            share = abs(weight * in_doubt / total) if total else math.nan
+            share = abs(counts * in_doubt / total) if total else math.nan
             known = min(share, 1.0) if math.isfinite(share) else None
-            shown = one.whole.shown(known, unit=unit)
+            shown = one.whole.shown(known, unit=one.unit)
             findings.append(msgspec.structs.replace(shown, confirmed=one.confirmed))
-            doubt += abs(weight) * one.whole.doubt
+            doubt += counts * one.whole.doubt
     return MediumDoubts(tuple(findings), doubt)
 
 

@@ -2,8 +2,7 @@
 
 import msgspec
 
-from ingest.importing.forms.import_options import ImportKind
-from ingest.importing.forms.row_parser import FileLayout
+from ingest.importing.forms.import_options import ImportKind, LayoutName
 from jieneng.metering.errors import Problem
 
 
@@ -35,7 +34,7 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         file: name of the file.
         kind: meaning of the values, register or interval.
-        layout: layout of the file, long or wide.
+        layout: layout of the file; None if it has none.
         dry_run: True if the file was only checked.
         rows: number of lines below the header that are not blank.
         values: number of good values.
@@ -50,7 +49,7 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
 
     file: str
     kind: ImportKind
-    layout: FileLayout
+    layout: LayoutName | None
     dry_run: bool
     rows: int
     values: int

@@ -17,15 +17,17 @@ from itertools import islice
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from ingest.importing.cells.cell import ProblemHandler
+from ingest.importing.cells.cell import ProblemHandler, Row
 from ingest.importing.forms.import_options import ImportOptions
+from ingest.importing.forms.layouts.layout import Layout
+from ingest.importing.forms.layouts.layout_choice import choose_layout
 from ingest.importing.forms.meter_series import ImportSeries, ParsedValue
-from ingest.importing.forms.row_parser import FileLayout, RowParser
 from ingest.importing.import_report import ImportReport, SeriesSummary
 from ingest.importing.judging.problem_list import ProblemList
 from ingest.importing.judging.series_check import SeriesCheck
 from ingest.importing.judging.series_values import SeriesValues
 from ingest.importing.reading import file_reader
+from ingest.importing.reading.file_form import ColumnForm, FileForm
 from ingest.storing.late_days import LateDays
 from jieneng.clock import Clock
 from jieneng.metering.errors import Problem
@@ -90,8 +92,8 @@ class _FileImport:
         self._options = options
         self._problems = problems
         self._progress = progress
-        self._check = SeriesCheck(options, options.zone or folder.site.zone, problems)
-        self._layout: FileLayout = "long"
+        self._check = SeriesCheck(options.zone or folder.site.zone, problems)
+        self._layout: Layout | None = None
         self._rows = 0
         self._rows_read = 0
         self._touched_ms: tuple[int, int] | None = None
@@ -103,7 +105,12 @@ class _FileImport:
                 self._rows += 1
                 for parsed in parsed_values:
                     self._check.add(line, parsed)
-        self._check.judge()
+        self._check.judge(self._read_options)
+
+    @property
+    def _read_options(self) -> ImportOptions:
+        """Options with which the file was read: those of a person, and what the file said."""
+        return self._layout.context.options if self._layout else self._options
 
     async def write(self, store: Store) -> int:
         """Write the good values. Return the number of points written."""
@@ -117,7 +124,7 @@ class _FileImport:
     def _points(self) -> Iterator[Point]:
         """Yield the points of the good values, series by series in the order of time."""
         for series, values in self._check.series.items():
-            make = self._reading if self._options.kind == "register" else self._interval
+            make = self._interval if self._read_options.kind == "interval" else self._reading
             for place in range(len(values)):
                 if (point := make(series, values, place)) is not None:
                     yield point
@@ -127,8 +134,8 @@ class _FileImport:
         with_values = [(key, values) for key, values in self._check.series.items() if len(values)]
         return ImportReport(
             file=self._file.name,
-            kind=self._options.kind,
-            layout=self._layout,
+            kind=self._read_options.kind or "register",
+            layout=self._layout.name if self._layout else None,
             dry_run=self._options.dry_run,
             rows=self._rows,
             values=sum(len(values) for _, values in with_values),
@@ -148,17 +155,17 @@ class _FileImport:
             _, header = next(rows, (1, None))
             if header is None:  # the file is empty or unreadable, which was reported
                 return
-            parser = RowParser(header, self._site, self._options, on_problem)
-            self._layout = parser.layout
-            if not parser.has_values:
+            layout = choose_layout(_form_of(header), self._site, self._options, on_problem)
+            if layout is None or not layout.has_values:
                 return
+            self._layout = layout
             for line, row in rows:
                 self._rows_read += 1
                 if self._rows_read % _ROWS_PER_PROGRESS == 0:
                     self._progress(self._rows_read)
                     await asyncio.sleep(0)  # lets other tasks of the loop run
                 if any(cell not in (None, "") for cell in row):
-                    yield line, list(parser.parse(line, row))
+                    yield line, list(layout.parse(line, row))
         self._progress(self._rows_read)
 
     def _reading(self, series: ImportSeries, values: SeriesValues, place: int) -> Point | None:
@@ -212,3 +219,8 @@ def _summary(series: ImportSeries, values: SeriesValues) -> SeriesSummary:
         last_ms=values.times_ms[-1],
         interval_s=length_ms / 1000 or None,
     )
+
+
+def _form_of(header: Row) -> FileForm:
+    names = [str(cell if cell is not None else "").strip() for cell in header]
+    return FileForm(columns=tuple(ColumnForm(name=name) for name in names))

@@ -85,7 +85,9 @@ def measured(
     def steady(*amounts: float) -> MeterConsumption:
         amount = np.array([[factor * one] * year.days for one in amounts])
         names = ("e", "e-kitchen") if len(amounts) == 2 else ("w",)
-        return MeterConsumption(names, amount, np.ones_like(amount), amount * estimated)
+        all_of_it, nowhere = np.ones_like(amount), np.full_like(amount, np.nan)
+        spread = amount * estimated
+        return MeterConsumption(names, amount, all_of_it, spread, all_of_it, nowhere, nowhere)
 
     media = {"electricity": steady(100.0, 40.0), "water": steady(5.0)}
     return SiteConsumption(year.start, media, findings=tuple(findings))  # type: ignore[arg-type]  # Medium
