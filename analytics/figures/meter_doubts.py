@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class PeriodFinding(msgspec.Struct, frozen=True):
-    """What was found about a meter in a period, all findings of a code together.
+    """Findings of one code about a meter in a period, together.
 
     Attributes:
         whole: the finding, with its doubt in the period.
@@ -73,7 +73,7 @@ PeriodFindings: TypeAlias = Mapping[str, Sequence[PeriodFinding]]
 
 
 class MediumDoubts(msgspec.Struct, frozen=True):
-    """What the findings about a medium's meters mean for a scope.
+    """Meaning of the findings about a medium's meters for a scope.
 
     Attributes:
         findings: the findings; their weight is the share of the medium's amount.
