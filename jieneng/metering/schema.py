@@ -73,6 +73,9 @@ COVERAGE: Final = "coverage"
 ESTIMATED: Final = "estimated"
 WRITTEN_MS: Final = "written_ms"
 
+#: Longest imported interval [ms]: a leap year, and some days.
+LONGEST_INTERVAL_MS: Final = 370 * 86_400_000
+
 #: Tag `series` of an indicator that does not depend on a carbon factor.
 NO_SERIES: Final = "-"
 
