@@ -90,6 +90,16 @@ def _clean(
     return times[last], stored[last]
 
 
+def _known(
+    device: Device, times: "NDArray[np.int64]", stored: "NDArray[np.float64]"
+) -> "tuple[NDArray[np.int64], NDArray[np.float64]]":
+    """Return a device's readings without those by which it says that it knows no value."""
+    if not device.no_values:
+        return times, stored
+    known = ~device.is_no_value(stored / device.ratio(times))
+    return times[known], stored[known]
+
+
 def _device_readings(
     times: "NDArray[np.int64]",
     stored: "NDArray[np.float64]",
@@ -99,7 +109,7 @@ def _device_readings(
 ) -> Readings:
     """Return a device's readings, including its recorded first and last value."""
     low, high = np.searchsorted(times, (device.from_ms, device.until_ms))
-    times, stored = times[low:high], stored[low:high]
+    times, stored = _known(device, times[low:high], stored[low:high])
     start_ms, end_ms = window
     if np.isfinite(device.initial) and start_ms <= device.from_ms < end_ms:
         later = times > device.from_ms

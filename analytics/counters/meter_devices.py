@@ -35,6 +35,9 @@ _PER_HOUR: Final[Mapping[Medium, float]] = {
 
 _ALWAYS_MS: Final = 2**62
 
+#: Greatest distance of a stored "no value" from the number that it stands for, as a share of it.
+_NO_VALUE_TOLERANCE: Final = 1e-8
+
 
 class Device(msgspec.Struct, frozen=True, kw_only=True):
     """A device of a meter, from its installation to its removal.
@@ -51,6 +54,7 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
         modulus: register value at which the register rolls over to 0; infinity if unknown.
         step: resolution of the register; 0 if unknown.
         is_float32: True if the register is a 32-bit float, whose resolution falls as it grows.
+        no_values: register values by which the device says that it knows no value.
     """
 
     from_ms: int = -_ALWAYS_MS
@@ -61,6 +65,7 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     modulus: float = math.inf
     step: float = 0.0
     is_float32: bool = False
+    no_values: tuple[float, ...] = ()
 
     def ratio(self, times_ms: "NDArray[np.int64]") -> "NDArray[np.float64]":
         """Return the ratio in force at each time."""
@@ -76,6 +81,19 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
             return np.full_like(register, self.step)
         scaled = np.abs(register / self.step).astype(np.float32)
         return np.spacing(scaled).astype(np.float64) * self.step
+
+    def is_no_value(self, register: "NDArray[np.float64]") -> "NDArray[np.bool_]":
+        """Return True for each register value by which the device says that it knows none.
+
+        Such a value may be stored a little off: imported with few decimals, or rounded after the
+        ratio. The readings that are this near to the end of the register's range, and true, are
+        few, and a counter loses nothing by them.
+        """
+        found = np.zeros(len(register), dtype=np.bool_)
+        for value in self.no_values:
+            tolerance = max(self.step / 2, _NO_VALUE_TOLERANCE * abs(value))
+            found |= np.abs(register - value) < tolerance
+        return found
 
 
 class MeterDevices(msgspec.Struct, frozen=True):
@@ -146,6 +164,7 @@ def _device(
         modulus=math.inf if row is None or row.modulus is None else row.modulus,
         step=_step(row, is_float32=is_float32),
         is_float32=is_float32,
+        no_values=() if row is None else row.no_values(),
     )
 
 

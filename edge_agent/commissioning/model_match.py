@@ -172,7 +172,7 @@ def match_values(model: ModbusModel, replies: Sequence[tuple[ModbusRead, bytes]]
         replies: every read of the model, with the bytes of its registers.
     """
     decoded: list[DecodedValue] = []
-    may_be_unknown = {row.quantity for row in model.point if row.unknown is not None}
+    may_be_unknown = {row.quantity for row in model.point if row.stated_unknown}
     for read, data in replies:
         values = read.decode(data)
         for index, (quantity, value) in enumerate(zip(read.quantities, values, strict=True)):

@@ -2,31 +2,29 @@
 
 Laws:
 
-1. A file is read twice. The first pass only checks it. Nothing is written if there is a problem,
-   unless bad rows are skipped on request. So a file is imported completely or not at all.
-2. Memory does not grow with the file. Rows are read one by one. All problems are counted, and the
+1. A file is read and judged as a whole. Nothing is written if there is a problem, unless bad rows
+   are skipped on request. So a file is imported completely or not at all.
+2. Memory grows by 33 bytes a value. Rows are read one by one. All problems are counted, and the
    first ones are listed.
 3. Importing a file again changes nothing, so an interrupted import can be repeated.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
+from itertools import islice
 from pathlib import Path
 from typing import Final, TypeAlias
 
-import msgspec
-
 from ingest.importing.cells.cell import ProblemHandler
-from ingest.importing.forms.row_parser import (
-    FileLayout,
-    ImportKind,
-    ImportOptions,
-    ImportSeries,
-    ParsedValue,
-    RowParser,
-)
-from ingest.importing.judging.series_check import ProblemList, SeriesCheck
+from ingest.importing.forms.import_options import ImportOptions
+from ingest.importing.forms.meter_series import ImportSeries, ParsedValue
+from ingest.importing.forms.row_parser import FileLayout, RowParser
+from ingest.importing.import_report import ImportReport, SeriesSummary
+from ingest.importing.judging.problem_list import ProblemList
+from ingest.importing.judging.series_check import SeriesCheck
+from ingest.importing.judging.series_values import SeriesValues
 from ingest.importing.reading import file_reader
 from ingest.storing.late_days import LateDays
 from jieneng.clock import Clock
@@ -42,61 +40,6 @@ _POINTS_PER_WRITE: Final = 10_000
 _ROWS_PER_PROGRESS: Final = 2000
 
 RowProgress: TypeAlias = Callable[[int], None]
-
-
-class SeriesSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """The values of one quantity of one meter in a file.
-
-    Attributes:
-        meter: the meter's id.
-        quantity: the quantity.
-        values: number of values.
-        missing: number of cells that were empty or marked as missing.
-        first_ms: time of the first value, UTC.
-        last_ms: time of the last value, UTC.
-        interval_s: length of the intervals [s]; None for a register.
-    """
-
-    meter: str
-    quantity: str
-    values: int
-    missing: int
-    first_ms: int
-    last_ms: int
-    interval_s: float | None
-
-
-class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of an import, or with `dry_run` of its check.
-
-    Attributes:
-        file: name of the file.
-        kind: meaning of the values, register or interval.
-        layout: layout of the file, long or wide.
-        dry_run: True if the file was only checked.
-        rows: number of lines below the header that are not blank.
-        values: number of good values.
-        missing: number of cells that were empty or marked as missing.
-        written: number of points written.
-        touched_ms: begin and end of the time whose consumption the written points may change [UTC,
-            ms]; None if nothing was written.
-        series: the file's series, by meter and quantity.
-        problems: the first problems.
-        problem_count: number of all problems.
-    """
-
-    file: str
-    kind: ImportKind
-    layout: FileLayout
-    dry_run: bool
-    rows: int
-    values: int
-    missing: int
-    written: int
-    touched_ms: tuple[int, int] | None
-    series: tuple[SeriesSummary, ...]
-    problems: tuple[Problem, ...]
-    problem_count: int
 
 
 async def import_readings(
@@ -147,70 +90,52 @@ class _FileImport:
         self._options = options
         self._problems = problems
         self._progress = progress
-        self._check = SeriesCheck(options, problems)
-        self._intervals: dict[ImportSeries, float] = {}
+        self._check = SeriesCheck(options, options.zone or folder.site.zone, problems)
         self._layout: FileLayout = "long"
         self._rows = 0
         self._rows_read = 0
         self._touched_ms: tuple[int, int] | None = None
 
     async def check(self) -> None:
-        """Read the whole file without writing."""
+        """Read the whole file without writing, and judge it."""
         async with aclosing(self._parsed_lines(self._problems.add)) as lines:
             async for line, parsed_values in lines:
                 self._rows += 1
                 for parsed in parsed_values:
                     self._check.add(line, parsed)
-        if self._options.kind == "interval":
-            self._intervals = self._check.intervals()
-        else:
-            self._check.check_registers()
-        if self._check.needs_second_pass:
-            async with aclosing(self._parsed_lines(lambda _: None)) as lines:  # reported in `check`
-                async for line, parsed_values in lines:
-                    for parsed in parsed_values:
-                        self._check.check_repeated(line, parsed)
+        self._check.judge()
 
     async def write(self, store: Store) -> int:
-        """Read the file again, and write its good values. Return the number of points written."""
-        written, points = 0, list[Point]()
-        async with aclosing(self._parsed_lines(lambda _: None)) as lines:  # reported in `check`
-            async for _, parsed_values in lines:
-                points += filter(None, map(self._point, parsed_values))
-                if len(points) >= _POINTS_PER_WRITE:
-                    written += await self._write_points(store, points)
-                    points = []
-        return written + await self._write_points(store, points)
+        """Write the good values. Return the number of points written."""
+        written = 0
+        points = self._points()
+        while portion := list(islice(points, _POINTS_PER_WRITE)):
+            written += await self._write_points(store, portion)
+            self._progress(self._rows_read)
+        return written
+
+    def _points(self) -> Iterator[Point]:
+        """Yield the points of the good values, series by series in the order of time."""
+        for series, values in self._check.series.items():
+            make = self._reading if self._options.kind == "register" else self._interval
+            for place in range(len(values)):
+                if (point := make(series, values, place)) is not None:
+                    yield point
 
     def report(self, written: int) -> ImportReport:
         """Return the result."""
-        with_values = [
-            (series, statistics)
-            for series, statistics in self._check.series.items()
-            if statistics.values
-        ]
+        with_values = [(key, values) for key, values in self._check.series.items() if len(values)]
         return ImportReport(
             file=self._file.name,
             kind=self._options.kind,
             layout=self._layout,
             dry_run=self._options.dry_run,
             rows=self._rows,
-            values=sum(statistics.values for _, statistics in with_values),
-            missing=sum(statistics.missing for statistics in self._check.series.values()),
+            values=sum(len(values) for _, values in with_values),
+            missing=sum(values.missing for values in self._check.series.values()),
             written=written,
             touched_ms=self._touched_ms,
-            series=tuple(
-                SeriesSummary(
-                    meter=series.meter,
-                    quantity=series.quantity,
-                    values=statistics.values,
-                    missing=statistics.missing,
-                    first_ms=statistics.first_ms,
-                    last_ms=statistics.last_ms,
-                    interval_s=self._intervals.get(series),
-                )
-                for series, statistics in with_values
-            ),
+            series=tuple(_summary(series, values) for series, values in with_values),
             problems=tuple(self._problems.listed),
             problem_count=self._problems.count,
         )
@@ -236,23 +161,23 @@ class _FileImport:
                     yield line, list(parser.parse(line, row))
         self._progress(self._rows_read)
 
-    def _point(self, parsed: ParsedValue) -> Point | None:
-        series, time_ms, value = parsed
-        if value is None:
-            return None
-        if self._options.kind == "register":
-            sample = Sample(series.meter, time_ms, Quality.MANUAL, (series.quantity,), (value,))
-            return reading_point(self._site.id, series.medium, sample)
-        interval_s = self._intervals.get(series)
-        if interval_s is None:
-            return None
-        tags = (("meter", series.meter), ("site", self._site.id))
-        fields = ((series.quantity, value), (INTERVAL_S, interval_s))
-        return Point.of(INTERVAL, tags, fields, time_ms)
+    def _reading(self, series: ImportSeries, values: SeriesValues, place: int) -> Point | None:
+        sample = Sample(
+            series.meter,
+            values.times_ms[place],
+            Quality.MANUAL,
+            (series.quantity,),
+            (values.values[place],),
+        )
+        return reading_point(self._site.id, series.medium, sample)
 
-    async def _write_points(self, store: Store, points: list[Point]) -> int:
-        if not points:
-            return 0
+    def _interval(self, series: ImportSeries, values: SeriesValues, place: int) -> Point:
+        tags = (("meter", series.meter), ("site", self._site.id))
+        length_s = values.lengths_ms[place] / 1000
+        fields = ((series.quantity, values.values[place]), (INTERVAL_S, length_s))
+        return Point.of(INTERVAL, tags, fields, values.times_ms[place])
+
+    async def _write_points(self, store: Store, points: Sequence[Point]) -> int:
         self._note_touched(points)
         marks = self._late_days.marks(points)
         result = await store.write([*points, *marks])
@@ -267,10 +192,23 @@ class _FileImport:
             )
         return len(points) - len(refused)
 
-    def _note_touched(self, points: list[Point]) -> None:
+    def _note_touched(self, points: Sequence[Point]) -> None:
         first_ms = min(point.time_ms for point in points)
         until_ms = max(point.time_ms + interval_ms(point) for point in points)
         if self._touched_ms is not None:
             first_ms = min(first_ms, self._touched_ms[0])
             until_ms = max(until_ms, self._touched_ms[1])
         self._touched_ms = first_ms, until_ms
+
+
+def _summary(series: ImportSeries, values: SeriesValues) -> SeriesSummary:
+    length_ms, _ = Counter(values.lengths_ms).most_common(1)[0]
+    return SeriesSummary(
+        meter=series.meter,
+        quantity=series.quantity,
+        values=len(values),
+        missing=values.missing,
+        first_ms=values.times_ms[0],
+        last_ms=values.times_ms[-1],
+        interval_s=length_ms / 1000 or None,
+    )

@@ -14,8 +14,8 @@ from jieneng.locale import say
 from jieneng.metering.errors import UsageError
 
 if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
-    from ingest.importing.forms.row_parser import ImportOptions
-    from ingest.importing.importer import ImportReport
+    from ingest.importing.forms.import_options import ImportOptions
+    from ingest.importing.import_report import ImportReport
     from jieneng.site_folder import SiteFolder
 
 
@@ -74,7 +74,7 @@ def import_() -> None: ...
 def readings(
     file: Path, site_dir: Path, no_backfill: bool, columns: tuple[str, ...], **options: object
 ) -> None:
-    from ingest.importing.forms.row_parser import ImportOptions
+    from ingest.importing.forms.import_options import ImportOptions
     from jieneng.site_folder import load
 
     folder = load(site_dir)

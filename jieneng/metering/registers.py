@@ -10,7 +10,9 @@ Laws:
 3. Byte orders are written as in manuals, with letters: `ABCD` is big-endian, `CDAB` has the low
    word first, `BADC` has swapped bytes in each word, `DCBA` is little-endian. 48 and 64 bits have
    the same four patterns (`ABCDEF`, `EFCDAB`, `BADCFE`, `FEDCBA`, ...).
-4. A pattern that means "no value", a BCD digit above 9 and an impossible exponent are NaN, never 0.
+4. A content that means "no value", a BCD digit above 9 and an impossible exponent are NaN, never 0.
+5. A number and its fraction that continue each other's bits are one wide number: all ones mean "no
+   value" only where both have them, because either half reaches them while it counts.
 """
 
 import re
@@ -38,11 +40,16 @@ class RegisterType(msgspec.Struct, frozen=True):
         words: number of 16-bit registers.
         code: `struct` code of the big-endian form.
         decode: function from the unpacked value to the number; None if they are the same.
+        no_value: content, as an unsigned number, with which devices say "no value" whatever their
+            maker: all ones, or of a signed number the sign bit alone. None for a type that has no
+            such content: floats and decimal digits say it by contents that are no numbers, and
+            half a register is so short that its values reach all ones.
     """
 
     words: int
     code: str
     decode: Callable[[bytes], Raw] | None = None
+    no_value: int | None = None
 
     @property
     def bits(self) -> int:
@@ -80,27 +87,38 @@ def _bcd(data: bytes) -> Raw:
     return int(text) if text.isdecimal() else nan
 
 
+def _whole(words: int, code: str, decode: Callable[[bytes], Raw] | None = None) -> RegisterType:
+    """Return a type whose "no value" is all ones."""
+    return RegisterType(words, code, decode, (1 << 16 * words) - 1)
+
+
+def _twos_complement(words: int, code: str) -> RegisterType:
+    """Return a signed type, whose "no value" is the sign bit alone: all ones are -1."""
+    decode = _signed if code.endswith("s") else None
+    return RegisterType(words, code, decode, 1 << 16 * words - 1)
+
+
 TYPES: Final[Mapping[str, RegisterType]] = MappingProxyType(
     {
         "u8h": RegisterType(1, "Bx"),  # the high or the low half of a register
         "u8l": RegisterType(1, "xB"),
         "i8h": RegisterType(1, "bx"),
         "i8l": RegisterType(1, "xb"),
-        "u16": RegisterType(1, "H"),
-        "i16": RegisterType(1, "h"),
-        "u32": RegisterType(2, "I"),
-        "i32": RegisterType(2, "i"),
-        "u48": RegisterType(3, "6s", _unsigned),
-        "i48": RegisterType(3, "6s", _signed),
-        "u64": RegisterType(4, "Q"),
-        "i64": RegisterType(4, "q"),
+        "u16": _whole(1, "H"),
+        "i16": _twos_complement(1, "h"),
+        "u32": _whole(2, "I"),
+        "i32": _twos_complement(2, "i"),
+        "u48": _whole(3, "6s", _unsigned),
+        "i48": _twos_complement(3, "6s"),
+        "u64": _whole(4, "Q"),
+        "i64": _twos_complement(4, "q"),
         "f16": RegisterType(1, "e"),
         "f32": RegisterType(2, "f"),
         "f64": RegisterType(4, "d"),
-        "sm16": RegisterType(1, "2s", _sign_magnitude),
-        "sm32": RegisterType(2, "4s", _sign_magnitude),
-        "sm48": RegisterType(3, "6s", _sign_magnitude),
-        "sm64": RegisterType(4, "8s", _sign_magnitude),
+        "sm16": _whole(1, "2s", _sign_magnitude),  # the sign bit alone is -0
+        "sm32": _whole(2, "4s", _sign_magnitude),
+        "sm48": _whole(3, "6s", _sign_magnitude),
+        "sm64": _whole(4, "8s", _sign_magnitude),
         "bcd16": RegisterType(1, "2s", _bcd),
         "bcd32": RegisterType(2, "4s", _bcd),
         "bcd48": RegisterType(3, "6s", _bcd),
@@ -157,8 +175,10 @@ class Field(msgspec.Struct, frozen=True):
             the number that it belongs to.
         bits: first and last bit of a number that shares the register with others, 0 is the lowest;
             None if the register holds nothing else.
-        unknown: pattern that means "no value", as an unsigned number.
+        unknown: contents that mean "no value", as unsigned numbers.
         fraction: number that is added before scaling.
+        unknown_together: contents of the number and of its fraction that mean "no value" only if
+            both are found.
         exponent: exponent of the power of ten by which the number is multiplied.
     """
 
@@ -167,8 +187,9 @@ class Field(msgspec.Struct, frozen=True):
     order: str
     scale: Fraction = Fraction(1)
     bits: tuple[int, int] | None = None
-    unknown: int | None = None
+    unknown: tuple[int, ...] = ()
     fraction: "Field | None" = None
+    unknown_together: tuple[int, int] | None = None
     exponent: "Field | None" = None
 
     @property
@@ -259,6 +280,11 @@ def _scaler(field: Field) -> Callable[..., float]:
     number = _number_decoder(field)
     if number is not None:
         return lambda raw: number(raw) * over / under
+    if len(field.unknown) == 1:  # as of most registers, so without another call
+        (nothing,) = _unpacked_unknown(field)
+        if over == 1:
+            return lambda raw: nan if raw == nothing else raw / under
+        return lambda raw: nan if raw == nothing else raw * over / under
     if over == 1:
         return float if under == 1 else lambda raw: raw / under
     return lambda raw: raw * over / under
@@ -266,12 +292,15 @@ def _scaler(field: Field) -> Callable[..., float]:
 
 def _joining_scaler(field: Field) -> Callable[..., float]:
     """Return a function that joins several registers; whole numbers are rounded once, last."""
-    readers = [_number_decoder(part) or _unchanged for part in field.parts]
+    readers = [_number_reader(part) for part in field.parts]
     over, under = field.scale.numerator, field.scale.denominator
     fine = field.fraction.scale if field.fraction else None
     under *= fine.denominator if fine else 1
+    nothing = _unknown_pair(field)
 
     def scale(*raws: Any) -> float:
+        if raws[:2] == nothing:
+            return nan
         numbers = [read(raw) for read, raw in zip(readers, raws, strict=True)]
         power = _POWERS.get(numbers[-1]) if field.exponent else (1, 1)
         if power is None:
@@ -285,18 +314,47 @@ def _joining_scaler(field: Field) -> Callable[..., float]:
 
 
 def _number_decoder(field: Field) -> Callable[[Any], Raw] | None:
-    """Return a function from an unpacked value to the number; None if they are the same."""
-    kind = TYPES[field.type]
-    if field.bits is None and field.unknown is None:
-        return kind.decode
-    decode: Callable[[Any], Any] = kind.decode or _unchanged
-    first, last = field.bits or (0, 16 * kind.words - 1)
-    mask = (1 << (last - first + 1)) - 1
+    """Return a function from an unpacked value to the number; None if it is as simple as can be.
+
+    That is: the value is the number, and at most one content means "no value".
+    """
+    is_plain = TYPES[field.type].decode is None and field.bits is None
+    return None if is_plain and len(field.unknown) < 2 else _number_reader(field)
+
+
+def _number_reader(field: Field) -> Callable[[Any], Raw]:
+    """Return a function from an unpacked value to the number; NaN if that means "no value"."""
+    decode: Callable[[Any], Any] = TYPES[field.type].decode or _unchanged
     if field.bits is not None:
+        first, last = field.bits
+        mask = (1 << (last - first + 1)) - 1
         return lambda raw: decode(raw) >> first & mask
-    pattern = (field.unknown or 0).to_bytes(2 * kind.words, "big")
-    (nothing,) = struct.unpack(">" + kind.code, pattern)
-    return lambda raw: nan if raw == nothing else decode(raw)
+    nothings = frozenset(_unpacked_unknown(field))
+    return (lambda raw: nan if raw in nothings else decode(raw)) if nothings else decode
+
+
+def _unpacked_unknown(field: Field) -> tuple[Any, ...]:
+    """Return the contents of a field that mean "no value", as `struct` unpacks them."""
+    return tuple(_unpacked(field.type, content) for content in field.unknown)
+
+
+def _unknown_pair(field: Field) -> tuple[Any, ...] | None:
+    if field.unknown_together is None or field.fraction is None:
+        return None
+    types = (field.type, field.fraction.type)
+    return tuple(map(_unpacked, types, field.unknown_together))
+
+
+def _unpacked(name: str, content: int) -> Any:  # a number, or bytes that are decoded
+    kind = TYPES[name]
+    (value,) = struct.unpack(">" + kind.code, content.to_bytes(2 * kind.words, "big"))
+    return value
+
+
+def number_of(name: str, content: int) -> Raw:
+    """Return the number that a register of a type shows, from its content as an unsigned number."""
+    decode: Callable[[Any], Raw] = TYPES[name].decode or _unchanged
+    return decode(_unpacked(name, content))
 
 
 def _unchanged(raw: Raw) -> Raw:

@@ -18,6 +18,9 @@ from simulators.protocols.simulated_protocol import Register
 #: Steps between 0 and 1 of a float that holds a fraction: it holds each of them exactly.
 _FRACTION_STEPS: Final = 1024
 
+#: Layout of a number that is held in two registers: it counts whole units.
+_JOINT: Final = register_words.Layout("u", 64, "ABCDEFGH")
+
 
 class RegisterPart(msgspec.Struct, frozen=True):
     """A part of a register's number: the number itself, its fraction or its exponent.
@@ -52,14 +55,20 @@ class ModbusRegister(Register, frozen=True):
     parts: tuple[RegisterPart, ...]
 
     def words(self, units: float) -> Iterator[tuple[int, list[int]]]:
-        """Yield the address of each part with its words, when the register shows `units`."""
-        number, *others = self.parts
-        alone = number.weight == 1
-        whole, rest = (units, 0) if alone else divmod(round(units), int(number.weight))
-        yield number.address, register_words.encode(whole, number.layout)
-        for part in others:
-            shown = float(rest / part.weight) if part.weight else part.constant
-            yield part.address, register_words.encode(shown, part.layout)
+        """Yield the address of each part with its words, when the register shows `units`.
+
+        Each part takes as many whole units of its own as there are, the part with the greatest
+        units first, and the last part takes the rest.
+        """
+        numbers = sorted((part for part in self.parts if part.weight), key=_weight, reverse=True)
+        rest: float | Fraction = units if len(numbers) == 1 else Fraction(round(units))
+        for part in numbers:
+            shown = rest / part.weight if part is numbers[-1] else rest // part.weight
+            rest -= shown * part.weight
+            yield part.address, register_words.encode(float(shown), part.layout)
+        for part in self.parts:
+            if not part.weight:
+                yield part.address, register_words.encode(part.constant, part.layout)
 
     def decode(self, words: Sequence[int], address: int) -> float:
         """Return the units in words that begin at `address`; NaN if a part is missing."""
@@ -78,10 +87,17 @@ def modbus_registers(model: ModbusModel, ct: Fraction, pt: Fraction) -> tuple[Mo
     return tuple(_register(row, ct, pt) for row in model.point)
 
 
+def _weight(part: RegisterPart) -> Fraction:
+    return abs(part.weight)
+
+
 def _register(row: PointRow, ct: Fraction, pt: Fraction) -> ModbusRegister:
     parts = parts_of(row)
-    layout = parts[0].layout
-    rollover = None if layout.kind == "f" else layout.capacity * parts[0].weight
+    highest = max(parts, key=_weight)
+    layout = parts[0].layout if row.fraction is None else _JOINT
+    rollover = None
+    if highest.layout.kind != "f":
+        rollover = highest.layout.capacity * highest.weight
     power = Fraction(10) ** parts[-1].constant
     unit = power / parts[0].weight
     if row.modulus is not None:
@@ -99,8 +115,6 @@ def _register(row: PointRow, ct: Fraction, pt: Fraction) -> ModbusRegister:
 def parts_of(row: PointRow) -> tuple[RegisterPart, ...]:
     """Return the parts of a point's number: the number, then its fraction and exponent.
 
-    A float that holds the fraction counts in steps of 1 / `_FRACTION_STEPS`, each of which it holds
-    exactly.
     An exponent is chosen so that a unit is about a hundredth of the quantity's unit.
     """
     layout = register_words.layout(row.type, row.order, row.bits)
@@ -108,15 +122,11 @@ def parts_of(row: PointRow) -> tuple[RegisterPart, ...]:
     parts = [RegisterPart(row.address, layout)]
     if fraction is not None:
         fraction_layout = register_words.layout(fraction.type, fraction.order)
-        weight = (
-            Fraction(_FRACTION_STEPS)
-            if fraction_layout.kind == "f"
-            else 1 / Fraction(fraction.scale)
-        )
-        fraction_weight = weight * Fraction(fraction.scale)
+        scale = Fraction(fraction.scale)
+        unit = _smallest_unit((Fraction(1), layout.kind), (abs(scale), fraction_layout.kind))
         parts = [
-            RegisterPart(row.address, layout, weight),
-            RegisterPart(fraction.address, fraction_layout, fraction_weight),
+            RegisterPart(row.address, layout, 1 / unit),
+            RegisterPart(fraction.address, fraction_layout, scale / unit),
         ]
     if exponent is not None:
         exponent_layout = register_words.layout(exponent.type, exponent.order)
@@ -127,3 +137,16 @@ def parts_of(row: PointRow) -> tuple[RegisterPart, ...]:
             )
         )
     return tuple(parts)
+
+
+def _smallest_unit(*registers: tuple[Fraction, str]) -> Fraction:
+    """Return the unit in which a number and its fraction count.
+
+    A float that is the finer of the two counts in steps of 1 / `_FRACTION_STEPS` of the coarser
+    one's unit, each of which it holds exactly.
+
+    Args:
+        registers: unit and kind of each.
+    """
+    (fine, kind), (coarse, _) = sorted(registers, key=lambda one: (one[0], one[1] != "f"))
+    return coarse / _FRACTION_STEPS if kind == "f" else fine

@@ -162,7 +162,7 @@ def test_a_pattern_that_says_no_value_is_unknown_and_all_others_are_numbers(
     kind: str, pattern: int
 ) -> None:
     words = TYPES[kind].words
-    field = Field(0, kind, byte_orders(words)[0], ONE, unknown=pattern)
+    field = Field(0, kind, byte_orders(words)[0], ONE, unknown=(pattern, 5))
     assert math.isnan(made(pattern.to_bytes(2 * words, "big"), field))
     assert not math.isnan(made((pattern ^ 2).to_bytes(2 * words, "big"), field))
 

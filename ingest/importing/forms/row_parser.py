@@ -7,77 +7,22 @@ meter or column that is wrong in every line is reported once.
 
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
-from typing import Final, Literal, TypeAlias
-from zoneinfo import ZoneInfo
-
-import msgspec
+from typing import Final, Literal
 
 from ingest.importing.cells.cell import BadCell, ProblemHandler, Row
 from ingest.importing.cells.cell_values import NumberReader, TimeReader
+from ingest.importing.forms.import_options import ImportOptions
+from ingest.importing.forms.meter_series import ImportSeries, ParsedValue
 from jieneng.metering import units
 from jieneng.metering.errors import Msgid, Problem
-from jieneng.metering.quantities import CONSUMPTION, QUANTITIES, Medium
+from jieneng.metering.quantities import CONSUMPTION, QUANTITIES
 from jieneng.metering.site import Site
 from jieneng.metering.spelling import nearest
 
-ImportKind = Literal["register", "interval"]
 FileLayout = Literal["long", "wide"]
 
 #: Names of a time column. The first column is the time column too if it has no name.
 TIME_NAMES: Final = ("time", "datetime", "timestamp", "date", "时间", "日期", "日期时间")
-
-
-class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """Options for reading a file.
-
-    Attributes:
-        kind: meaning of the values: readings of a register, or the consumption of intervals, each
-            with the time of its start.
-        quantity: quantity of the wide layout, and of the long one without that column; None for
-            the consumption quantity of each meter's medium.
-        interval_s: length of intervals [s]; None for the most common step of each series.
-        unit: unit of the values, a name of `units.py`; None for the quantity's canonical unit.
-        zone: time zone of times without an offset; None for the site's.
-        time_column: name of the time column; None for one of `TIME_NAMES`.
-        columns: meter ids by column name, in the wide layout; "" leaves the column out. A column
-            that is not listed is named after its meter.
-        missing: texts of missing values, besides the empty text.
-        sheet: sheet of an XLSX file; None for the first one.
-        skip_bad: True to write the good values if others are wrong.
-        dry_run: True to check the file without writing.
-    """
-
-    kind: ImportKind = "register"
-    quantity: str | None = None
-    interval_s: float | None = None
-    unit: str | None = None
-    zone: ZoneInfo | None = None
-    time_column: str | None = None
-    columns: Mapping[str, str] = {}
-    missing: tuple[str, ...] = ()
-    sheet: str | None = None
-    skip_bad: bool = False
-    dry_run: bool = False
-
-
-class ImportSeries(msgspec.Struct, frozen=True):
-    """Series of a file: a quantity of a meter.
-
-    Attributes:
-        meter: the meter's id.
-        quantity: the quantity.
-        medium: the meter's medium.
-        scale: canonical units per unit of the file.
-    """
-
-    meter: str
-    quantity: str
-    medium: Medium
-    scale: Fraction
-
-
-#: Series, time [ms since 1970, UTC], and value; None for a missing one.
-ParsedValue: TypeAlias = tuple[ImportSeries, int, float | None]
 
 
 class RowParser:
@@ -148,7 +93,7 @@ class RowParser:
             except BadCell as error:
                 self._report_cell(line, self._header[column], error)
             else:
-                yield series, time_ms, None if value is None else _scaled(value, series.scale)
+                yield series, time_ms, _scaled(value, series.scale), 0, False
 
     # --- columns ------------------------------------------------------------------------------
 
@@ -270,5 +215,7 @@ class RowParser:
         self._on_problem(Problem(text=text, fix=fix, values=values, line=line))
 
 
-def _scaled(value: float, scale: Fraction) -> float:
-    return value if scale == 1 else value * scale.numerator / scale.denominator
+def _scaled(value: float | None, scale: Fraction) -> float | None:
+    if value is None or scale == 1:
+        return value
+    return value * scale.numerator / scale.denominator

@@ -72,6 +72,13 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
         """Return the smallest step at a value, which is given with its ratios applied."""
         return self.step(ct, pt) + self.float_step * abs(value)
 
+    def no_values(self) -> tuple[float, ...]:
+        """Return the numbers by which the device says "no value" [canonical unit, before ratios].
+
+        A model of a protocol that has other means for it has none.
+        """
+        return ()
+
     def _smallest_step(self) -> Fraction:
         """Return the step that is the same everywhere, in units of the device's number."""
         return Fraction(1)

@@ -13,7 +13,7 @@ from jieneng.metering.catalog.modbus_points import (
 )
 from jieneng.metering.catalog.value_check import scale_problems
 from jieneng.metering.errors import Problem
-from jieneng.metering.registers import BIT, TYPES, byte_orders, text_words
+from jieneng.metering.registers import BIT, TYPES, byte_orders, number_of, text_words
 from jieneng.metering.site import Bus, Meter
 
 _Path = tuple[str | int, ...]
@@ -112,13 +112,21 @@ def _check_bits(row: PointRow, path: _Path) -> Iterator[Problem]:
             values={"type": row.type, "first": row.bits[0], "last": row.bits[1]},
             path=(*path, "bits"),
         )
-    if row.unknown is not None and (row.bits is not None or row.unknown >= 1 << 16 * row.words):
-        yield Problem(
-            text="a {type} can't say {unknown} for an unknown value.",
-            fix="Write the pattern of all its registers in hexadecimal, without bits.",
-            values={"type": row.type, "unknown": f"0x{row.unknown:X}"},
-            path=(*path, "unknown"),
-        )
+    for content in row.stated_unknown:
+        if not _can_be_unknown(row, content):
+            yield Problem(
+                text="a {type} can't say {unknown} for an unknown value.",
+                fix="Write the pattern of all its registers in hexadecimal, without bits.",
+                values={"type": row.type, "unknown": f"0x{content:X}"},
+                path=(*path, "unknown"),
+            )
+
+
+def _can_be_unknown(row: PointRow, content: int) -> bool:
+    """Return True if a content fits into a point's register, and is no 0 of a float."""
+    if row.bits is not None or content >= 1 << 16 * row.words:
+        return False
+    return content == 0 or not TYPES[row.type].is_float or number_of(row.type, content) != 0
 
 
 def _check_place(row: PointRow, model: ModbusModel, path: _Path) -> Iterator[Problem]:

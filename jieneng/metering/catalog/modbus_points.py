@@ -12,9 +12,16 @@ import msgspec
 from msgspec import Meta
 
 from jieneng.metering.catalog.meter_model import Model, ModelHead, Point, Vector
+from jieneng.metering.catalog.modbus_unknown import (
+    FractionLayout,
+    UnknownContents,
+    no_values,
+    unknown_contents,
+)
 from jieneng.metering.registers import BIT, TYPES, Field, byte_orders, text_words
 
 Address = Annotated[int, Meta(ge=0, le=65535)]
+Content = Annotated[int, Meta(ge=0)]
 
 #: Functions that read single bits: coils and discrete inputs.
 BIT_FUNCTIONS: Final = frozenset({1, 2})
@@ -64,7 +71,8 @@ class PointRow(Point, frozen=True, kw_only=True):
         type: encoding of the number, a name in `registers.TYPES`; `bit` with functions 1 and 2.
         order: byte order; big-endian where omitted.
         bits: first and last bit, where the register holds other things too; 0 is the lowest.
-        unknown: bit pattern with which the register says "no value".
+        unknown: contents with which the register says "no value", as well as the usual one of its
+            type; an empty list if every content is a value, the usual one included.
         fraction: register that is added to the number before it is scaled.
         exponent: register with the power of ten by which the number is multiplied.
     """
@@ -74,7 +82,14 @@ class PointRow(Point, frozen=True, kw_only=True):
     type: str = BIT
     order: str | None = None
     bits: tuple[int, int] | None = None
-    unknown: Annotated[int, Meta(ge=0)] | None = None
+    unknown: Annotated[
+        Content | tuple[Content, ...] | None,
+        Meta(
+            description="Write the register's content, or a list of contents, in hexadecimal "
+            "without quotes, for example: {key} = [0x7FFF, 0x8000]",
+            examples=[[0x7FFF, 0x8000]],
+        ),
+    ] = None
     fraction: FractionRow | None = None
     exponent: PartRow | None = None
 
@@ -104,30 +119,77 @@ class PointRow(Point, frozen=True, kw_only=True):
         return max(part.address + part.words for part in self.parts)
 
     @property
+    def stated_unknown(self) -> tuple[int, ...]:
+        """Contents of the register that the model says to mean "no value"."""
+        if self.unknown is None:
+            return ()
+        return self.unknown if isinstance(self.unknown, tuple) else (self.unknown,)
+
+    @property
     def float_step(self) -> float:
-        """Step between neighbouring values as a share of the value; 0 where all steps are equal."""
-        return 0.0 if self.type == BIT else TYPES[self.type].float_step
+        """Step between neighbouring values as a share of the value; 0 where all steps are equal.
+
+        The steps of a number with a fraction are those of the finer of the two registers, which
+        holds no more than a unit of the coarser one, and so they do not grow.
+        """
+        if self.type == BIT or self.fraction is not None:
+            return 0.0
+        return TYPES[self.type].float_step
 
     def _smallest_step(self) -> Fraction:
         if self.type == BIT or self.exponent is not None:
             return Fraction(0)
+        number = (Fraction(1), TYPES[self.type].float_step)
         if self.fraction is None:
             return Fraction(0 if self.float_step else 1)
-        # Digits after the decimal point are less than 1, and so are a float's steps there.
-        return Fraction(TYPES[self.fraction.type].float_step or self.fraction.scale)
+        fraction = (abs(Fraction(self.fraction.scale)), TYPES[self.fraction.type].float_step)
+        # Of equal units, a float's is the finer: it also holds what lies between two of them.
+        (unit, float_step), (coarser, _) = sorted(
+            (number, fraction), key=lambda part: (part[0], -part[1])
+        )
+        return Fraction(float_step) * coarser if float_step else unit
+
+    def no_values(self) -> tuple[float, ...]:
+        """Return the numbers by which the device says "no value" [canonical unit, before ratios].
+
+        With an exponent there is none: the same content is another number with each exponent.
+        """
+        if not self._says_no_value or self.exponent is not None:
+            return ()
+        numbers = no_values(self.type, self._stated(), self._fraction_layout())
+        return tuple(float(number * self.canonical_scale()) for number in numbers)
+
+    @property
+    def _says_no_value(self) -> bool:
+        """True if the register's contents can mean "no value": bits always have one."""
+        return self.type != BIT and self.bits is None
+
+    def _stated(self) -> tuple[int, ...] | None:
+        return None if self.unknown is None else self.stated_unknown
+
+    def _fraction_layout(self) -> FractionLayout | None:
+        if self.fraction is None:
+            return None
+        return FractionLayout(self.fraction.type, Fraction(self.fraction.scale))
 
     def field(self, start: int, ct: Fraction, pt: Fraction) -> Field:
         """Return the point as a field of a block of registers that begins at an address."""
         fraction, exponent = self.fraction, self.exponent
+        unknown = UnknownContents()
+        if self._says_no_value:
+            unknown = unknown_contents(self.type, self._stated(), self._fraction_layout())
         return Field(
             self.address - start,
             self.type,
             self.byte_order,
             self.canonical_scale(ct, pt),
             bits=self.bits,
-            unknown=self.unknown,
-            fraction=_field(fraction, start, Fraction(fraction.scale)) if fraction else None,
-            exponent=_field(exponent, start, Fraction(1)) if exponent else None,
+            unknown=unknown.number,
+            fraction=None
+            if fraction is None
+            else _field(fraction, start, Fraction(fraction.scale), unknown.fraction),
+            unknown_together=unknown.together,
+            exponent=None if exponent is None else _field(exponent, start),
         )
 
 
@@ -139,8 +201,10 @@ def _byte_order(kind: str, order: str | None) -> str:
     return order or byte_orders(_words(kind))[0]
 
 
-def _field(part: PartRow, start: int, scale: Fraction) -> Field:
-    return Field(part.address - start, part.type, part.byte_order, scale)
+def _field(
+    part: PartRow, start: int, scale: Fraction = Fraction(1), unknown: tuple[int, ...] = ()
+) -> Field:
+    return Field(part.address - start, part.type, part.byte_order, scale, unknown=unknown)
 
 
 class IdentityRow(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ from jieneng.metering.catalog.modbus_points import modbus_models
 from jieneng.metering.catalog.modbus_reads import ModbusRead
 from jieneng.metering.quantities import CONSUMPTION
 from jieneng.metering.reading import PollReport, Quality, Sample
+from jieneng.metering.registers import TYPES
 from jieneng.metering.site import DatedValue, Meter
 from jieneng.site_folder import packaged_models
 from tests.edge_agent import agent_setup
@@ -113,6 +114,29 @@ def test_an_infinite_register_is_unknown() -> None:
     values = dict(zip(sample.quantities, sample.values, strict=True))
     assert math.isnan(values["voltage_a_v"])
     assert values["voltage_b_v"] == 230.5
+
+
+@pytest.mark.parametrize("unknown", ["energy_kwh", "voltage_b_v", "power_kw"])
+def test_a_register_that_says_no_value_is_unknown_and_nothing_else_is_lost(unknown: str) -> None:
+    """A counter of all ones was believed, and so was 6,553.5 V."""
+    model = MODELS["acrel-dtsd1352"]
+    meter = PolledMeter(agent_setup.meter("e-1", "b", 1, model=model.id), model, ZONE)
+    reads = asked(meter, 0)
+    blocks = [bytearray([0, 1] * read.count) for read in reads]
+    row = next(row for row in model.point if row.quantity == unknown)
+    [(block, read)] = [
+        (block, read)
+        for block, read in zip(blocks, reads, strict=True)
+        if unknown in read.quantities
+    ]
+    at = 2 * (row.address - read.address)
+    kind = TYPES[row.type]
+    block[at : at + 2 * kind.words] = (kind.no_value or 0).to_bytes(2 * kind.words, "big")
+    sample = understood(meter, [Reply(bytes(block), NOW) for block in blocks])
+    assert sample is not None
+    values = dict(zip(sample.quantities, sample.values, strict=True))
+    assert [name for name, value in values.items() if math.isnan(value)] == [unknown]
+    assert sample.quality == 0
 
 
 def ms(text: str) -> int:

@@ -80,6 +80,10 @@ note = "by hand"
         ('scale = 10\nunit = "Wh"', 0.4),
         ('fraction = {address = 2, type = "u16", scale = 0.001}', 0.04),
         ('fraction = {address = 2, type = "f32"}', 40 * 2.0**-23),
+        ('fraction = {address = 2, type = "u16", scale = 65536}', 40.0),
+        ('fraction = {address = 2, type = "u16", scale = -1000}', 40.0),
+        ('fraction = {address = 2, type = "f32", scale = 1000}', 40.0),
+        ('fraction = {address = 2, type = "f32", scale = 0.1}', 40 * 2.0**-23),
         ('exponent = {address = 2, type = "i16"}', 0.0),
     ],
 )
@@ -107,6 +111,28 @@ def test_a_floats_step_grows_with_its_value(kind: str, value: float, step: float
     model, _ = parsed(HEAD + COUNTER.replace("u32", kind))
     assert model.point[0].step_at(value) == pytest.approx(step, rel=0.001)
     assert model.point[0].step() == (0.0 if kind.startswith("f") else 1.0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fraction", "step"),
+    [
+        ("f32", 'type = "u16", scale = 1000', 1000 * 2.0**-23),
+        ("f32", 'type = "u32", scale = 0.001', 0.001),
+        ("f64", 'type = "f32"', 2.0**-23),
+        ("f32", 'type = "f32", scale = 1000', 1000 * 2.0**-23),
+        ("f32", 'type = "u16"', 2.0**-23),
+    ],
+)
+def test_a_float_beside_a_fraction_has_the_steps_of_the_finer_register_at_every_value(
+    kind: str, fraction: str, step: float
+) -> None:
+    """The coarser register holds whole units, the finer one less than one of them."""
+    counter = COUNTER.replace("u32", kind)
+    model, problems = parsed(HEAD + counter + f"fraction = {{address = 9, {fraction}}}")
+    assert problems == []
+    row = model.point[0]
+    assert row.float_step == 0
+    assert row.step_at(5e6) == row.step_at(0) == pytest.approx(step)
 
 
 FLAG = '[[point]]\nquantity = "fault_flag"\nfunction = {function}\naddress = 5\n'

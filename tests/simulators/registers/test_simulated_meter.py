@@ -252,6 +252,29 @@ def test_integer_and_fraction_are_one_total() -> None:
     assert words_of(other, 3, 2, 4, T0 + 1000 * HOUR_MS) == [0, 12, 750000 >> 16, 750000 & 0xFFFF]
 
 
+@pytest.mark.parametrize(
+    ("kind", "fraction", "held"),
+    [
+        ("u16", {"type": "u16", "scale": 65536}, [70000 - 65536, 1]),
+        ("u16", {"type": "u16", "scale": 1000}, [0, 70]),
+        ("u16", {"type": "u16", "scale": "0.0000152587890625"}, [4464, 0]),
+        ("f32", {"type": "u16", "scale": 1000}, [0, 0, 70]),
+        ("u16", {"type": "f32", "scale": 1000}, [0, 0x428C, 0]),
+    ],
+)
+def test_the_fraction_may_be_the_higher_register(
+    kind: str, fraction: dict[str, object], held: list[int]
+) -> None:
+    """70,000 kWh; the number rolls over at 65,536 where nothing counts above it."""
+    words = 2 if kind == "f32" else 1
+    point = {"quantity": "energy_kwh", "function": 3, "address": 0, "type": kind}
+    row = {**point, "fraction": {**fraction, "address": words}}
+    head = msgspec.to_builtins(MODELS["acrel-dtsd1352"].model)
+    model = msgspec.convert({"model": head, "point": [row]}, ModbusModel)
+    meter = SimulatedMeter("m", "electricity", ConstantLoad(70.0), [DevicePeriod(T0, model)])
+    assert words_of(meter, 3, 0, len(held), T0 + 1000 * HOUR_MS) == held
+
+
 def test_an_exponent_makes_a_unit_a_hundredth() -> None:
     """12345.6 kWh as 1234560 times 10 Wh, and the 10 in a register of its own."""
     meter = a_meter(ConstantLoad(12.3456), model="fronius-smart-meter")

@@ -1,0 +1,29 @@
+"""Series of a file, and the values that its cells hold."""
+
+from fractions import Fraction
+from typing import TypeAlias
+
+import msgspec
+
+from jieneng.metering.quantities import Medium
+
+
+class ImportSeries(msgspec.Struct, frozen=True):
+    """Series of a file: a quantity of a meter.
+
+    Attributes:
+        meter: the meter's id.
+        quantity: the quantity.
+        medium: the meter's medium.
+        scale: canonical units per unit of the file.
+    """
+
+    meter: str
+    quantity: str
+    medium: Medium
+    scale: Fraction
+
+
+#: Series; time [UTC, ms]; value, or None for a missing one; length of its interval [ms], or 0 if
+#: the cells don't say it; True if the file calls the value estimated.
+ParsedValue: TypeAlias = tuple[ImportSeries, int, float | None, int, bool]

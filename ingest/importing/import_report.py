@@ -1,0 +1,62 @@
+"""Result of an import, or of its check."""
+
+import msgspec
+
+from ingest.importing.forms.import_options import ImportKind
+from ingest.importing.forms.row_parser import FileLayout
+from jieneng.metering.errors import Problem
+
+
+class SeriesSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """The values of one quantity of one meter in a file.
+
+    Attributes:
+        meter: the meter's id.
+        quantity: the quantity.
+        values: number of values.
+        missing: number of cells that were empty or marked as missing.
+        first_ms: time of the first value, UTC.
+        last_ms: time of the last value, UTC.
+        interval_s: most common length of the intervals [s]; None for a register.
+    """
+
+    meter: str
+    quantity: str
+    values: int
+    missing: int
+    first_ms: int
+    last_ms: int
+    interval_s: float | None
+
+
+class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of an import, or with `dry_run` of its check.
+
+    Attributes:
+        file: name of the file.
+        kind: meaning of the values, register or interval.
+        layout: layout of the file, long or wide.
+        dry_run: True if the file was only checked.
+        rows: number of lines below the header that are not blank.
+        values: number of good values.
+        missing: number of cells that were empty or marked as missing.
+        written: number of points written.
+        touched_ms: begin and end of the time whose consumption the written points may change [UTC,
+            ms]; None if nothing was written.
+        series: the file's series, by meter and quantity.
+        problems: the first problems.
+        problem_count: number of all problems.
+    """
+
+    file: str
+    kind: ImportKind
+    layout: FileLayout
+    dry_run: bool
+    rows: int
+    values: int
+    missing: int
+    written: int
+    touched_ms: tuple[int, int] | None
+    series: tuple[SeriesSummary, ...]
+    problems: tuple[Problem, ...]
+    problem_count: int
