@@ -35,6 +35,7 @@ _CONTEXT_GROWTH: Final = 4
 #: fit each other, is never stable.
 _CONTEXT_READINGS: Final = 250_000
 
+
 class _KnownImports(msgspec.Struct, frozen=True):
     """Length of the longest imported interval that begins in a span, or up to a year before it.
 

@@ -117,9 +117,7 @@ class BatchFile:
                 ),
             )
 
-    def set_state(
-        self, number: int, state: BatchState, counts: BatchCounts | None = None
-    ) -> None:
+    def set_state(self, number: int, state: BatchState, counts: BatchCounts | None = None) -> None:
         """Set the state of a batch, and its counts if they are given."""
         with self._writing() as db:
             db.execute("UPDATE batch SET state = ? WHERE number = ?", (state, number))

@@ -16,7 +16,6 @@ import msgspec
 from ingest.importing.batches.batch_file import BatchFile
 from ingest.importing.batches.batch_record import BatchRecord
 from ingest.importing.batches.batch_writer import PointChanges
-from ingest.importing.batches.point_columns import PointColumns
 from ingest.importing.batches.stored_points import StoredPoints
 from ingest.storing.late_days import LateDays
 from jieneng.clock import Clock
@@ -62,9 +61,7 @@ async def undo_batch(number: int, folder: SiteFolder, store: Store, clock: Clock
     try:
         with file.locked():
             stored = StoredPoints(folder.site.id, store, file)
-            changes = PointChanges(
-                folder.site.id, store, stored, LateDays(folder.site, clock)
-            )
+            changes = PointChanges(folder.site.id, store, stored, LateDays(folder.site, clock))
             await stored.write_rescued()
             return await BatchUndo(file, stored, changes, clock).undo(number)
     finally:

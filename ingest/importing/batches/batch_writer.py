@@ -11,13 +11,13 @@ from collections.abc import Callable, Sequence
 from math import isnan
 from typing import Final
 
+import msgspec
+
 from ingest.importing.batches.batch_file import BatchFile
 from ingest.importing.batches.batch_record import BatchCounts, BatchSource
 from ingest.importing.batches.point_columns import PointColumns
 from ingest.importing.batches.stored_points import StoredPoints
 from ingest.storing.late_days import LateDays
-import msgspec
-
 from jieneng.clock import Clock
 from jieneng.metering.schema import Point, interval_ms
 from jieneng.storage import RejectedPoint, Store
@@ -63,9 +63,7 @@ class PointChanges:
         touched: time of the points.
     """
 
-    def __init__(
-        self, site: str, store: Store, stored: StoredPoints, late_days: LateDays
-    ) -> None:
+    def __init__(self, site: str, store: Store, stored: StoredPoints, late_days: LateDays) -> None:
         self._site = site
         self._store = store
         self._stored = stored

@@ -12,7 +12,6 @@ Laws:
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from datetime import datetime
 from itertools import pairwise
@@ -154,9 +153,7 @@ class StoredComparison:
             contradiction=contradiction,
         )
 
-    async def _compare_own_kind(
-        self, columns: PointColumns, until_ms: int, found: _Found
-    ) -> None:
+    async def _compare_own_kind(self, columns: PointColumns, until_ms: int, found: _Found) -> None:
         first_ms = columns.times_ms[0]
         if columns.measurement == INTERVAL:
             async for time_ms, _, length_s in self._points(
@@ -205,12 +202,12 @@ class StoredComparison:
         quantity, *_, companion = columns.fields
         for span in spans:
             times_ms, values = await self._stored.values(columns, quantity, *span)
-            if times_ms:
-                of_time = dict(
-                    zip(*await self._stored.values(columns, companion, *span), strict=True)
-                )
-                for time_ms, value in zip(times_ms, values, strict=True):
-                    yield time_ms, value, of_time.get(time_ms, 0.0)
+            of_times_ms, companions = await self._stored.values(columns, companion, *span)
+            if of_times_ms != times_ms:  # points with other quantities, or without a companion
+                of_time = dict(zip(of_times_ms, companions, strict=True))
+                companions = array("d", [of_time.get(time_ms, 0.0) for time_ms in times_ms])
+            for row in zip(times_ms, values, companions, strict=True):
+                yield row
 
     async def _contradiction(
         self, columns: PointColumns, other: PointColumns | None, until_ms: int, found: _Found
@@ -268,10 +265,11 @@ class StoredComparison:
     def _sums(
         self, columns: PointColumns, rows: Iterable[tuple[int, float]]
     ) -> Mapping[int, float]:
-        sums: Counter[int] = Counter()
+        sums: dict[int, float] = {}
         years = _YearOf(self._zone)
         for time_ms, amount in rows if columns.measurement == INTERVAL else _rises(rows):
-            sums[years.year(time_ms)] += amount  # type: ignore[assignment]  # a counter of floats
+            year = years.year(time_ms)
+            sums[year] = sums.get(year, 0.0) + amount
         return sums
 
 
@@ -285,6 +283,7 @@ class _YearOf:
         ]
 
     def year(self, time_ms: int) -> int:
+        """Return the local year of a time [UTC, ms], from 1970 on."""
         return _FIRST_YEAR - 1 + bisect_right(self._starts_ms, time_ms)
 
 

@@ -79,7 +79,9 @@ class PointColumns(msgspec.Struct, frozen=True):
             if isnan(values[0]):
                 continue
             if isnan(sum(values)):
-                known = [pair for pair in zip(self.fields, values, strict=True) if pair[1] == pair[1]]  # noqa: PLR0124 - NaN is unknown
+                known = [
+                    pair for pair in zip(self.fields, values, strict=True) if pair[1] == pair[1]
+                ]
                 yield Point.of(self.measurement, tags, known, time_ms)
             else:
                 yield Point(self.measurement, tags, self.fields, tuple(values), time_ms)
@@ -88,8 +90,8 @@ class PointColumns(msgspec.Struct, frozen=True):
 def pack(written: PointColumns, previous: PointColumns) -> bytes:
     """Return the columns of what is written and of what stood there before, compressed."""
     steps = array("q", [later - earlier for earlier, later in pairwise((0, *written.times_ms))])
-    columns = (steps, *written.columns, *previous.columns)
-    return zlib.compress(b"".join(column.tobytes() for column in columns), _LEVEL)
+    columns = b"".join(column.tobytes() for column in (*written.columns, *previous.columns))
+    return zlib.compress(steps.tobytes() + columns, _LEVEL)
 
 
 def unpack(

@@ -23,7 +23,7 @@ from jieneng.metering.schema import FIELDS, Point
 from jieneng.storage import Series, Store
 
 #: Stored points of a series that are held at once, except in the time of a single point.
-_MAX_HELD: Final = 100_000
+_MAX_HELD: Final = 20_000
 
 
 class StoredPoints:

@@ -30,6 +30,7 @@ class RowParser:
 
     Attributes:
         layout: layout of the file, long or wide.
+        unknown_lines: lines of a meter or quantity that is not known, in the long layout.
 
     Args:
         header: cells of the first line.
@@ -47,6 +48,7 @@ class RowParser:
         self._times = TimeReader(options.zone or site.zone)
         self._numbers = NumberReader(options.missing)
         self._series: dict[tuple[str, str], ImportSeries | None] = {}
+        self.unknown_lines: list[int] = []
         self._header = [str(cell if cell is not None else "").strip() for cell in header]
         self._columns = {
             name.casefold(): column for column, name in reversed([*enumerate(self._header)])
@@ -148,6 +150,8 @@ class RowParser:
             self._series[key] = self._find_series(line, meter, quantity, "meter")
         if series := self._series[key]:
             yield self._columns["value"], series
+        else:
+            self.unknown_lines.append(line)
 
     def _find_series(
         self, line: int, meter_id: str, quantity: str, column: str
