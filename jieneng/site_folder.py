@@ -27,7 +27,7 @@ from jieneng.metering.catalog.meter_model import Model
 from jieneng.metering.catalog.model_forms import DEFAULT_PROTOCOL, MODEL_FORMS, protocol_problem
 from jieneng.metering.errors import ConfigError, KeyPath, Problem, UnreadKeys
 from jieneng.metering.site import Site
-from jieneng.metering.site_rules import site_warnings
+from jieneng.metering.site_rules import nameplate_check, site_warnings
 
 SITE_FILE: Final = "site.toml"
 _MODEL_HEADER: Final = re.compile(rb"^\s*\[model\]", re.MULTILINE)
@@ -57,6 +57,8 @@ class Examination(msgspec.Struct, frozen=True):
             default of its key.
         models: meter models without mistakes, by id.
         problems: every mistake in `site.toml` and in the site's own models.
+        omissions: mistakes in `site.toml` that nothing refuses to run because of; a person corrects
+            or acknowledges them.
         warnings: probable mistakes in `site.toml`.
         unread: places in `site.toml`, and models, that could not be read.
     """
@@ -65,6 +67,7 @@ class Examination(msgspec.Struct, frozen=True):
     site: Site
     models: Mapping[str, Model]
     problems: tuple[Problem, ...]
+    omissions: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
     unread: UnreadKeys
 
@@ -105,12 +108,14 @@ def examine(path: Path) -> Examination:
     rule_problems = [*site_check.check(draft.settings, models, unread)]
     if not unread.covers("site", "language"):
         rule_problems += _language_problems(draft.settings)
+    omissions = nameplate_check.nameplate_problems(draft.settings, unread)
     warnings = site_warnings.warnings(draft.settings, unread)
     return Examination(
         document,
         draft.settings,
         models,
         (*draft.problems, *map(document.locate, rule_problems), *model_problems),
+        tuple(map(document.locate, omissions)),
         tuple(map(document.locate, warnings)),
         unread,
     )

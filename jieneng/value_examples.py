@@ -21,7 +21,8 @@ _NO_ID_CHARACTERS: Final = re.compile(r"[^a-z0-9]+")
 
 def example(form: Form, wrong: object = None) -> object:
     """Return a value that a form accepts; where text is wanted, the wrong value as text."""
-    if isinstance(wrong, int | Decimal | date) and form.accepts(str(wrong)):
+    is_unquoted = isinstance(wrong, int | Decimal | date) and not isinstance(wrong, bool)
+    if is_unquoted and form.accepts(str(wrong)):
         return str(wrong)
     if isinstance(wrong, str) and form.limits.pattern and form.accepts(_as_id(wrong)):
         return _as_id(wrong)

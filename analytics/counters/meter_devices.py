@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 HOUR_MS: Final = 3_600_000
+#: Past in which the greatest rate of a meter without a nameplate is sought [ms]: a week has working
+#: days and days off.
+OWN_PAST_MS: Final = 7 * 24 * HOUR_MS
 
 #: Growth of a register in an hour at a rate of 1 kW (electricity, heat) or 1 m3/h (water, gas), in
 #: the register's unit. 1 kWh = 0.0036 GJ.
@@ -109,6 +112,11 @@ class MeterDevices(msgspec.Struct, frozen=True):
     meter: str
     devices: tuple[Device, ...] = (Device(),)
     rate_max_per_h: float = math.inf
+
+    @property
+    def own_past_ms(self) -> int:
+        """Length of the past on which findings depend [ms]: none with a nameplate."""
+        return 0 if math.isfinite(self.rate_max_per_h) else OWN_PAST_MS
 
 
 def devices_of(meter: Meter, models: Mapping[str, Model], zone: "ZoneInfo") -> MeterDevices:

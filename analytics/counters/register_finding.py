@@ -10,20 +10,18 @@ Laws:
 """
 
 import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from analytics.counters.meter_devices import HOUR_MS
-from jieneng.metering.findings import Finding
+from analytics.counters.meter_devices import OWN_PAST_MS
+from jieneng.metering.findings import Finding, Value
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-#: Past in which the greatest rate of a meter without a nameplate is sought [ms]: a week has working
-#: days and days off.
-OWN_PAST_MS: Final = 7 * 24 * HOUR_MS
 #: Least number of steps of the own past, for meters that are read less often.
 _OWN_PAST_STEPS: Final = 5
 
@@ -37,12 +35,61 @@ class RegisterFinding(msgspec.Struct, frozen=True):
         until_ms: last time that it concerns [UTC, ms], at least `first_ms`.
         doubt: greatest amount by which the consumption between the two times may be wrong [kWh, m3
             or GJ]; 0 if nothing can be wrong, NaN if nothing bounds it.
+        count: number of findings of this code and meter that were merged to this one.
     """
 
     finding: Finding
     first_ms: int
     until_ms: int
     doubt: float = math.nan
+    count: int = 1
+
+    @property
+    def is_doubt(self) -> bool:
+        """True if consumption may be wrong."""
+        return self.doubt != 0
+
+    def shown(self, weight: float | None = None, **values: Value) -> Finding:
+        """Return the finding with its times, its number and its doubt as values of its sentence.
+
+        Args:
+            weight: share of the figure that it concerns, 0 to 1; None if that is not known.
+            values: further values of its sentence.
+        """
+        of_time: Mapping[str, Value] = {
+            "first_ms": self.first_ms,
+            "until_ms": self.until_ms,
+            "count": self.count,
+            "doubt": math.inf if math.isnan(self.doubt) else self.doubt,
+        }
+        named = {**values, **dict(self.finding.values), **of_time}
+        return Finding(self.finding.code, self.finding.subject, tuple(named.items()), weight)
+
+
+def merged(found: Sequence[RegisterFinding]) -> RegisterFinding:
+    """Return findings of one code and meter as one.
+
+    It has the values of the finding with the greatest doubt, and the sum of all doubts.
+
+    Args:
+        found: at least one finding, in order of time.
+    """
+    heaviest = max(found, key=lambda one: math.inf if math.isnan(one.doubt) else one.doubt)
+    return RegisterFinding(
+        heaviest.finding,
+        min(one.first_ms for one in found),
+        max(one.until_ms for one in found),
+        math.fsum(one.doubt for one in found),
+        sum(one.count for one in found),
+    )
+
+
+def merged_by_code(found: Iterable[RegisterFinding]) -> list[RegisterFinding]:
+    """Return findings, in order of time, as one for each meter and code."""
+    groups: dict[tuple[str, str], list[RegisterFinding]] = {}
+    for one in found:
+        groups.setdefault((one.finding.subject, one.finding.code), []).append(one)
+    return [merged(group) for group in groups.values()]
 
 
 def greatest_rate(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from analytics.counters.register_finding import RegisterFinding
 from analytics.figures.interval_series import IntervalSeries, SeriesNeed
 from analytics.figures.roll_up import before_commissioning
 from analytics.periods import Period, days
@@ -49,11 +50,13 @@ class SiteConsumption(msgspec.Struct, frozen=True):
         media: consumption of all meters by day, by medium.
         series: consumption by interval that indicators need beside the daily sums, by need and
             scope id.
+        findings: what was found about the meters in this time, in order of time.
     """
 
     start: date
     media: Mapping[Medium, MeterConsumption]
     series: Mapping[SeriesNeed, Mapping[str, IntervalSeries]] = {}
+    findings: tuple[RegisterFinding, ...] = ()
 
     def days_of(self, period: Period) -> Mapping[Medium, MeterConsumption]:
         """Return the consumption on the days of a period; all these days must be present."""

@@ -1,4 +1,4 @@
-"""Compute and write the consumption of meters and scopes, window by window.
+"""Compute and write the consumption of meters and scopes and the findings, window by window.
 
 Laws:
 
@@ -6,6 +6,7 @@ Laws:
    missing or outdated, and `outdated_days` finds them.
 2. The newest days are stored by hour and quarter of an hour too. Older days that are stored so are
    updated as well, so that intervals of different lengths agree.
+3. Findings are written before the consumption of their days, for the same reason as scopes.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,13 +14,14 @@ from datetime import date, timedelta
 
 from analytics import periods
 from analytics.counters.consumption import Consumption
+from analytics.counters.register_finding import RegisterFinding
 from analytics.figures.roll_up import Scope
 from analytics.periods import Interval
 from analytics.pipeline.consumption_store import ConsumptionStore, Grids, StoredTimes
+from analytics.pipeline.finding_store import FindingStore
 from analytics.pipeline.register_reader import MeterRecords, RegisterReader
 from analytics.pipeline.scope_consumption import scope_consumption
 from analytics.pipeline.store_points import unknown_day_points
-from jieneng.metering.findings import Finding
 from jieneng.metering.site import Site
 
 
@@ -31,6 +33,7 @@ class ConsumptionWindows:
         scopes: scopes of the site.
         consumption: store of the consumption.
         registers: reader of the registers.
+        findings: store of the findings.
         detail_days: number of the newest days that are stored by hour and quarter of an hour too.
         window_months: length of a window.
     """
@@ -41,6 +44,7 @@ class ConsumptionWindows:
         scopes: Sequence[Scope],
         consumption: ConsumptionStore,
         registers: RegisterReader,
+        findings: FindingStore,
         *,
         detail_days: int,
         window_months: int,
@@ -49,6 +53,7 @@ class ConsumptionWindows:
         self._scopes = scopes
         self._consumption = consumption
         self._registers = registers
+        self._findings = findings
         self._detail_days = detail_days
         self._window_months = window_months
 
@@ -58,28 +63,32 @@ class ConsumptionWindows:
         start: date,
         end: date,
         progress: Callable[[float], None],
-    ) -> list[Finding]:
+    ) -> list[RegisterFinding]:
         """Compute and write the local days from `start` up to, not including, `end`.
 
         `progress` is called with the finished share of the work, 0 to 1.
 
         Returns:
-            The findings about registers, each once.
+            The findings about registers, by meter, code and local day.
         """
         detail = self._detail_start(meters)
         windows = list(periods.windows(start, end, self._window_months))
-        findings: dict[Finding, None] = {}
+        findings: list[RegisterFinding] = []
         for number, window in enumerate(windows):
             grids = await self._grids(*window, detail)
             stored = await self._consumption.stored_times(grids)
+            edges = int(grids["day"][0]), int(grids["day"][-1])
+            stored_findings = await self._findings.stored(*edges)
             computed: list[Mapping[Interval, Consumption]] = []
             for index, meter in enumerate(meters):
                 consumption, found = await self._registers.consumption(meter, grids)
-                findings.update(dict.fromkeys(found))
+                findings += await self._findings.rewrite(
+                    meter.meter.id, found, edges, stored_findings
+                )
                 computed.append(consumption)
                 progress((number + (index + 1) / len(meters)) / len(windows))
             await self._write(meters, computed, grids, stored)
-        return list(findings)
+        return findings
 
     async def _write(
         self,

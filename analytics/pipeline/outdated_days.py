@@ -1,7 +1,8 @@
 """Find the local days whose consumption has to be computed, or computed again.
 
 Law: a computed day has a stored coverage for each meter with readings, which may be 0. A day
-without it is missing. A day whose stored numbers differ from those of its readings is outdated.
+without it is missing. A day whose stored numbers or findings differ from those of its readings is
+outdated.
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ import numpy as np
 
 from analytics import periods
 from analytics.pipeline.consumption_store import ConsumptionStore
+from analytics.pipeline.finding_store import FindingStore
 from analytics.pipeline.register_reader import MeterRecords, RegisterReader
 from jieneng.metering import schema
 from jieneng.metering.quantities import CONSUMPTION
@@ -28,14 +30,20 @@ class OutdatedDays:
         site: the site.
         consumption: store of the consumption.
         registers: reader of the registers.
+        findings: store of the findings.
     """
 
     def __init__(
-        self, site: Site, consumption: ConsumptionStore, registers: RegisterReader
+        self,
+        site: Site,
+        consumption: ConsumptionStore,
+        registers: RegisterReader,
+        findings: FindingStore,
     ) -> None:
         self._zone = site.zone
         self._consumption = consumption
         self._registers = registers
+        self._findings = findings
 
     async def extend_to_outdated(
         self, meters: Sequence[MeterRecords], first: date, end: date
@@ -56,7 +64,7 @@ class OutdatedDays:
         return low, high
 
     async def _outdated(self, meter: MeterRecords, start: date, end: date) -> list[date]:
-        """Return the computed days whose stored numbers differ from those of the readings."""
+        """Return the computed days with other numbers or findings than those of the readings."""
         if start >= end:
             return []
         midnights = periods.edges_ms(start, end, "day", self._zone)
@@ -66,13 +74,19 @@ class OutdatedDays:
         )
         if not rows:
             return []
-        now = (await self._registers.consumption(meter, {"day": midnights}))[0]["day"]
+        computed, found = await self._registers.consumption(meter, {"day": midnights})
+        now = computed["day"]
         never = np.full(len(midnights) - 1, np.nan)
         amount = rows.get((meter_id, quantity), never)
         coverage = rows.get((meter_id, schema.COVERAGE), never)
         same = (amount == now.amount) | (np.isnan(amount) & np.isnan(now.amount))
         outdated = np.isfinite(coverage) & ~(same & (coverage == now.coverage))
-        return [start + timedelta(days=day) for day in np.flatnonzero(outdated).tolist()]
+        edges = int(midnights[0]), int(midnights[-1])
+        stored = await self._findings.stored(*edges, scope=meter_id)
+        return [
+            *(start + timedelta(days=day) for day in np.flatnonzero(outdated).tolist()),
+            *self._findings.outdated_days(meter_id, found, edges, stored),
+        ]
 
     async def missing_days(self, last: date) -> "tuple[date, NDArray[np.bool_]]":
         """Find the days up to `last` for which a meter has readings but no computed consumption.

@@ -17,6 +17,7 @@ from analytics.figures.rule_files import Rules
 from analytics.figures.site_consumption import SiteConsumption
 from analytics.periods import Period
 from analytics.pipeline.consumption_store import ConsumptionStore
+from analytics.pipeline.finding_store import FindingStore
 from analytics.pipeline.needed_series import needed_series
 from jieneng.metering import indicators
 from jieneng.metering.errors import UsageError
@@ -31,15 +32,22 @@ class PeriodFigures:
         rules: factors, plans, targets and caps.
         scopes: scopes of the site.
         consumption: stored consumption of the site.
+        findings: stored findings of the site.
     """
 
     def __init__(
-        self, site: Site, rules: Rules, scopes: Sequence[Scope], consumption: ConsumptionStore
+        self,
+        site: Site,
+        rules: Rules,
+        scopes: Sequence[Scope],
+        consumption: ConsumptionStore,
+        findings: FindingStore,
     ) -> None:
         self._site = site
         self._rules = rules
         self._scopes = {scope.id: scope for scope in scopes}
         self._consumption = consumption
+        self._findings = findings
 
     async def figures(
         self, period: str, scope_ids: Sequence[str] | None, as_of_ms: int
@@ -60,7 +68,7 @@ class PeriodFigures:
         )
 
     async def _site_consumption(self, scopes: Sequence[Scope], period: Period) -> SiteConsumption:
-        """Return a period's consumption by day, and the series that indicators need in addition."""
+        """Return a period's consumption by day, the series that indicators need, and findings."""
         consumption = await self._consumption.daily_consumption(period.start, period.end)
         needs = {
             need
@@ -69,7 +77,9 @@ class PeriodFigures:
         }
         days = period.start, period.end
         series = await needed_series(needs, scopes, self._site, self._consumption, days)
-        return msgspec.structs.replace(consumption, series=series)
+        start_ms, end_ms = (periods.midnight_ms(day, self._site.zone) for day in days)
+        findings = await self._findings.overlapping(start_ms, end_ms)
+        return msgspec.structs.replace(consumption, series=series, findings=findings)
 
     def _scopes_of(self, scope_ids: Sequence[str] | None) -> tuple[Scope, ...]:
         """Return the scopes with these ids; for None, all scopes of the site."""

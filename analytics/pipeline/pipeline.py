@@ -22,12 +22,14 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from analytics import periods
+from analytics.counters.register_finding import RegisterFinding, merged_by_code
 from analytics.figures.figure import Figure
 from analytics.figures.roll_up import scopes
 from analytics.figures.rule_files import Rules
 from analytics.figures.site_consumption import contiguous_ranges
 from analytics.pipeline.consumption_store import ConsumptionStore
 from analytics.pipeline.consumption_windows import ConsumptionWindows
+from analytics.pipeline.finding_store import FindingStore
 from analytics.pipeline.marked_days import MarkedDays
 from analytics.pipeline.outdated_days import OutdatedDays
 from analytics.pipeline.period_figures import PeriodFigures
@@ -73,19 +75,23 @@ class Pipeline:
         self._zone = folder.site.zone
         self._consumption = ConsumptionStore(folder.site, store)
         self._registers = RegisterReader(folder, store)
-        self._days = OutdatedDays(folder.site, self._consumption, self._registers)
+        self._findings = FindingStore(folder.site, store)
+        self._days = OutdatedDays(folder.site, self._consumption, self._registers, self._findings)
         self._marks = MarkedDays(folder.site, store)
         self._windows = ConsumptionWindows(
             folder.site,
             self.scopes,
             self._consumption,
             self._registers,
+            self._findings,
             detail_days=detail_days,
             window_months=window_months,
         )
-        self._figures = PeriodFigures(folder.site, rules, self.scopes, self._consumption)
+        self._figures = PeriodFigures(
+            folder.site, rules, self.scopes, self._consumption, self._findings
+        )
         self._log = log("analytics")
-        self._reported: set[Finding] = set()
+        self._reported: set[tuple[str, str, date]] = set()
 
     async def backfill(self, first: date, last: date, progress: Progress) -> list[Finding]:
         """Compute the consumption of the local days `first` to `last`, both included.
@@ -93,18 +99,31 @@ class Pipeline:
         Outdated days around them are computed too (law 4).
 
         Returns:
-            The findings about registers.
+            The findings about registers, one for each meter and code.
         """
         meters = await self._registers.meter_records()
         start, end = await self._days.extend_to_outdated(meters, first, last + timedelta(days=1))
         findings = await self._windows.compute(meters, start, end, progress)
-        for finding in set(findings) - self._reported:
+        self._report(findings)
+        progress(1.0)
+        return [one.shown() for one in merged_by_code(findings)]
+
+    def _report(self, daily: Sequence[RegisterFinding]) -> None:
+        """Log findings, those of a meter, code and local day once."""
+        unreported = {
+            (
+                one.finding.subject,
+                one.finding.code,
+                periods.local_day(one.first_ms, self._zone),
+            ): one
+            for one in daily
+        }
+        new = [one for key, one in unreported.items() if key not in self._reported]
+        for finding in (one.shown() for one in merged_by_code(new)):
             self._log.warning(
                 "register", code=finding.code, meter=finding.subject, **dict(finding.values)
             )
-        self._reported.update(findings)
-        progress(1.0)
-        return findings
+        self._reported.update(unreported)
 
     async def compute_missing_days(self, last: date, progress: Progress) -> None:
         """Compute the days up to `last` for which a meter has readings but no consumption."""

@@ -13,11 +13,12 @@ import numpy as np
 
 from analytics.counters.believed_register import believed_register
 from analytics.counters.consumption import Consumption, ImportedConsumption, consumption_between
+from analytics.counters.interval_check import JudgedIntervals, context_ms, judge_intervals
 from analytics.counters.meter_devices import MeterDevices, devices_of
+from analytics.counters.register_finding import RegisterFinding
 from analytics.counters.register_segments import BelievedRegister
 from analytics.periods import Interval
 from jieneng.metering import schema
-from jieneng.metering.findings import Finding
 from jieneng.metering.quantities import CONSUMPTION
 from jieneng.metering.site import Meter
 from jieneng.site_folder import SiteFolder
@@ -107,14 +108,16 @@ class RegisterReader:
         found = []
         for meter in self._site.meter:
             where = {"site": self._site.id, "meter": meter.id}
+            devices = devices_of(meter, self._models, self._site.zone)
             import_span = await self._store.span(schema.INTERVAL, where=where)
             found.append(
                 MeterRecords(
                     meter,
-                    devices_of(meter, self._models, self._site.zone),
+                    devices,
                     await self._store.span(meter.medium, where=where),
                     import_span,
                     await self._import_end_ms(meter, import_span),
+                    context_ms=_CONTEXT_MS + devices.own_past_ms,
                 )
             )
         return found
@@ -134,34 +137,50 @@ class RegisterReader:
 
     async def consumption(
         self, records: MeterRecords, grids: "Mapping[Interval, NDArray[np.int64]]"
-    ) -> tuple[dict[Interval, Consumption], tuple[Finding, ...]]:
-        """Return a meter's consumption in a window by grid, and findings about its register."""
+    ) -> tuple[dict[Interval, Consumption], tuple[RegisterFinding, ...]]:
+        """Return a meter's consumption in a window by grid, and findings about its register.
+
+        The findings are those of the readings that were read, around the window too.
+        """
         start_ms, end_ms = int(grids["day"][0]), int(grids["day"][-1])
-        imported = await self._imported(records, start_ms, end_ms)
+        judged = await self._judged_imports(records, start_ms, end_ms)
         register = await self._stable_register(records, start_ms, end_ms)
 
         def compute() -> dict[Interval, Consumption]:
             return {
-                interval: consumption_between(register, edges, imported)
+                interval: consumption_between(register, edges, judged.believed)
                 for interval, edges in grids.items()
             }
 
-        findings = tuple(one.finding for one in register.findings)
-        return await asyncio.to_thread(compute), findings
+        return await asyncio.to_thread(compute), (*register.findings, *judged.findings)
+
+    async def _judged_imports(
+        self, records: MeterRecords, start_ms: int, end_ms: int
+    ) -> JudgedIntervals:
+        """Return the imported intervals of a window and around it that are believed."""
+        known = records.known_imports
+        around_ms = context_ms(_IMPORT_LOOK_BACK_MS if known is None else known.longest_ms)
+        imported = await self._imported(records, start_ms - around_ms, end_ms + around_ms)
+        if imported is None:
+            nothing = np.zeros(0, dtype=np.int64)
+            return JudgedIntervals(ImportedConsumption(nothing, nothing, np.zeros(0)))
+        return await asyncio.to_thread(judge_intervals, imported, records.devices)
 
     async def affected_span(
         self, records: MeterRecords, start_ms: int, end_ms: int
     ) -> tuple[int, int]:
         """Return the time span that readings in a window can affect [UTC, ms].
 
-        It goes from the last stable reading before the window to the first stable one after it,
-        and includes the imported intervals that extend beyond the window.
+        It goes from the last stable reading before the window to the first stable one after it, and
+        as far as the readings are the own past of later ones. It includes the imported intervals
+        that extend beyond the window, and those that they judge.
         """
         low_ms, high_ms = start_ms, end_ms
         imported = await self._imported(records, start_ms, end_ms)
         if imported is not None and (touches := imported.end_ms > start_ms).any():
-            low_ms = min(low_ms, int(imported.start_ms[touches].min()))
-            high_ms = max(high_ms, int(imported.end_ms[touches].max()))
+            around_ms = context_ms(int((imported.end_ms - imported.start_ms).max()))
+            low_ms = min(low_ms, int(imported.start_ms[touches].min())) - around_ms
+            high_ms = max(high_ms, int(imported.end_ms[touches].max())) + around_ms
         if records.reading_span is None:
             return low_ms, high_ms
         first_ms, last_ms = records.reading_span
@@ -169,6 +188,7 @@ class RegisterReader:
             low_ms = min(low_ms, await self._stable_reading(records, start_ms, first_ms))
         if last_ms >= end_ms:
             high_ms = max(high_ms, await self._stable_reading(records, end_ms, last_ms))
+            high_ms = max(high_ms, min(end_ms + records.devices.own_past_ms, last_ms))
         return low_ms, high_ms
 
     async def _stable_reading(self, records: MeterRecords, edge_ms: int, last_ms: int) -> int:

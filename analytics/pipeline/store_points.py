@@ -1,5 +1,6 @@
-"""Convert consumption and figures to points of the store. Pure."""
+"""Convert consumption, findings and figures to points of the store. Pure."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from analytics.counters.consumption import Consumption
+    from analytics.counters.register_finding import RegisterFinding
     from analytics.figures.figure import Figure
     from analytics.periods import Interval
     from analytics.pipeline.register_reader import MeterRecords
@@ -75,6 +77,22 @@ def unknown_day_points(
         Point.of(schema.CONSUMPTION, series, ((schema.COVERAGE, 0.0),), start_ms)
         for start_ms in edges[:-1][nothing].tolist()
     ]
+
+
+def finding_point(site: str, found: "RegisterFinding") -> Point:
+    """Return the point of a finding; a doubt that nothing bounds is no field."""
+    numbers = {
+        **{name: value for name, value in found.finding.values if isinstance(value, int | float)},
+        schema.UNTIL_MS: found.until_ms,
+        schema.DOUBT: found.doubt,
+        schema.COUNT: found.count,
+    }
+    return Point.of(
+        schema.FINDING,
+        (("code", found.finding.code), ("scope", found.finding.subject), ("site", site)),
+        [(name, float(value)) for name, value in numbers.items() if math.isfinite(value)],
+        found.first_ms,
+    )
 
 
 def indicator_points(site: str, figures: "Sequence[Figure]", time_ms: int) -> list[Point]:

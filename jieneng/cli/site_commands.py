@@ -66,9 +66,11 @@ def check(site_dir: Path) -> None:
     problems += of_services
     if problems:
         _print_warnings(found.warnings)
-        raise ConfigError(_by_place(problems))
+        raise ConfigError(_by_place([*problems, *found.omissions]))
     _print_bus_budgets(found)
     _print_warnings([*found.warnings, *_bus_warnings(found)])
+    if found.omissions:
+        raise ConfigError(found.omissions)
     _print_unrated(found.site)
     _print_summary(found.site)
 

@@ -50,9 +50,14 @@ def finding_text(finding: Finding, translate: Translate, labels: Labels) -> str:
     if kind is None:
         return f"{labels.name(finding.subject)}: {finding.code.replace('_', ' ')}"
     values = {"subject": finding.subject, **dict(finding.values)}
-    text = _SentenceFormatter(translate, labels).vformat(translate(kind.en), (), values)
+    sentence = translate(kind.sentence(values.get("count", 1)))
+    text = _SentenceFormatter(translate, labels).vformat(sentence, (), values)
     if finding.is_of_baseline:
-        return translate("Base period: {doubt}").format(doubt=text)
+        text = translate("Base period: {doubt}").format(doubt=text)
+    if finding.confirmed is not None:
+        text = translate("{doubt} Confirmed by {by}: {reason}").format(
+            doubt=text, by=finding.confirmed.by, reason=finding.confirmed.reason
+        )
     return text
 
 

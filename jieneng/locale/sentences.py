@@ -9,7 +9,7 @@ Laws:
    `Msgid`, or a `cast` to `Msgid`. Every other value is listed as `untraced`, and a test fails, so
    that no sentence is missed.
 3. A row of a table may hold a sentence in both languages (keywords `en` and `zh`, or
-   `definition_en` and `definition_zh`). Neither text is then written anywhere else.
+   the same behind `definition_` or `many_`). Neither text is then written anywhere else.
 
 The search reads the syntax tree of the modules and does not import them.
 """
@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
 #: Prefixes of the keywords `en` and `zh` of a row that has a sentence in both languages.
-_BILINGUAL_PREFIXES = ("", "definition_")
+_BILINGUAL_PREFIXES = ("", "definition_", "many_")
 
 _Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 

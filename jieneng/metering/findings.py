@@ -9,6 +9,10 @@ Laws:
    both from the row. To add a finding: a row here, and the code that finds it.
 3. A code, once published, keeps its meaning: other programs read it in the JSON form.
 4. A finding about the base period has the same kind, and `baseline_` before its code.
+5. A finding about a register has numbers as values. `first_ms`, `until_ms`, `count` and `doubt` are
+   added to them, and `unit`, that of the meter's consumption. Many findings of one code and meter
+   in a period are one finding, with the sentence `many_en` where its kind has one.
+6. A person may confirm a finding. It stays, with the severity `info`, and puts nothing in doubt.
 
 A placeholder of a sentence names a value (`subject` is the finding's own), and after a colon how
 the value is shown:
@@ -29,6 +33,7 @@ the value is shown:
 
 from collections.abc import Mapping
 from datetime import date
+from string import Formatter
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
 
@@ -51,12 +56,38 @@ class FindingKind(msgspec.Struct, frozen=True, kw_only=True):
         severity: `info` to be known, `warning` the figure may be off, `error` it can't be right.
         en: the sentence in English, which is also the msgid.
         zh: the sentence in Chinese.
+        many_en: the sentence for several findings of the kind; None for the same one.
+        many_zh: the same in Chinese.
     """
 
     code: str
     severity: Severity
     en: Msgid
     zh: str
+    many_en: Msgid | None = None
+    many_zh: str | None = None
+
+    def sentence(self, count: Value) -> Msgid:
+        """Return the sentence for a number of findings."""
+        return self.many_en if self.many_en and count != 1 else self.en
+
+    @property
+    def value_names(self) -> frozenset[str]:
+        """Names of the values in its sentences."""
+        fields = [*Formatter().parse(self.en), *Formatter().parse(self.many_en or "")]
+        return frozenset(name for _, name, _, _ in fields if name and name != "subject")
+
+
+class Confirmation(msgspec.Struct, frozen=True):
+    """The statement of a person that a finding is in order.
+
+    Attributes:
+        by: name of the person.
+        reason: why it is in order.
+    """
+
+    by: str
+    reason: str
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -67,12 +98,14 @@ class Finding(msgspec.Struct, frozen=True):
         subject: id of the meter, area, scope, factor or period that it is about.
         values: the named values of the kind's sentence.
         weight: share of the figure that it concerns, 0 to 1; None if that is not known.
+        confirmed: the statement of a person that it is in order; None without one.
     """
 
     code: str
     subject: str
     values: tuple[tuple[str, Value], ...] = ()
     weight: float | None = None
+    confirmed: Confirmation | None = None
 
     @classmethod
     def of(
@@ -93,7 +126,9 @@ class Finding(msgspec.Struct, frozen=True):
 
     @property
     def severity(self) -> Severity:
-        """The severity of its kind; `warning` if there is no row."""
+        """The severity of its kind, `warning` if there is no row; `info` if it is confirmed."""
+        if self.confirmed is not None:
+            return "info"
         return "warning" if self.kind is None else self.kind.severity
 
     def as_baseline(self) -> "Finding":
@@ -121,6 +156,34 @@ _ROWS: Final = (
         en="{subject:name}: some readings do not fit the others or the nameplate and are not"
         " counted, the first at {first_ms:time}.",
         zh="{subject:name}：部分读数与前后读数或铭牌量程不符，未计入，最早一条为 {first_ms:time}",
+        many_en="{subject:name}: readings do not fit the others or the nameplate and are not"
+        " counted, in {count} places from {first_ms:time} to {until_ms:time}.",
+        many_zh="{subject:name}：{first_ms:time} 至 {until_ms:time} 共 {count} 处读数与前后读数或"
+        "铭牌量程不符，未计入",
+    ),
+    FindingKind(
+        code="no_value",
+        severity="warning",
+        en='{subject:name}: imported values that mean "no value" are not counted, the first at'
+        " {first_ms:time}: {value:exact}.",
+        zh="{subject:name}：导入数据中有表示“无数据”的数值，未计入，最早一条为 {first_ms:time} 的"
+        " {value:exact}",
+    ),
+    FindingKind(
+        code="negative_interval",
+        severity="warning",
+        en="{subject:name}: negative consumption that corrects no other value is not counted, the"
+        " first at {first_ms:time}: {value:exact}.",
+        zh="{subject:name}：导入数据中有负用量，且不是对其他数值的冲正，未计入，最早一条为"
+        " {first_ms:time} 的 {value:exact}",
+    ),
+    FindingKind(
+        code="above_nameplate",
+        severity="warning",
+        en="{subject:name}: consumption above what the nameplate allows is not counted, the first"
+        " at {first_ms:time}: {value:exact}.",
+        zh="{subject:name}：导入的用量超过铭牌量程所允许的最大值，未计入，最早一条为"
+        " {first_ms:time} 的 {value:exact}",
     ),
     FindingKind(
         code="counter_reset",
@@ -130,6 +193,10 @@ _ROWS: Final = (
         " counted.",
         zh="{subject:name}：{after_ms:time} 读数回退，由 {before:register}（{before_ms:time}）"
         "变为 {after:register}，其间用量不明，未计入",
+        many_en="{subject:name}: the register was reset {count} times from {first_ms:time} to"
+        " {until_ms:time}; consumption around each reset is unknown and not counted.",
+        many_zh="{subject:name}：{first_ms:time} 至 {until_ms:time} 读数回退 {count} 次，"
+        "每次回退前后的用量不明，未计入",
     ),
     FindingKind(
         code="counter_rollover",
@@ -139,6 +206,10 @@ _ROWS: Final = (
         " through.",
         zh="{subject:name}：{after_ms:time} 计度器满量程翻转，由 {before:register}"
         "（{before_ms:time}）变为 {after:register}，用量已连续计入",
+        many_en="{subject:name}: the register rolled over {count} times from {first_ms:time} to"
+        " {until_ms:time}; consumption is counted through.",
+        many_zh="{subject:name}：{first_ms:time} 至 {until_ms:time} 计度器满量程翻转 {count} 次，"
+        "用量已连续计入",
     ),
     FindingKind(
         code="negative_balance",

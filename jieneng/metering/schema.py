@@ -10,6 +10,8 @@ milliseconds. Meter, quantity and time identify a point, so every write may be r
 interval that starts at the point's time; `interval_s` |
 | consumption | analytics | site, kind (meter, area, institution, site), scope, medium, \
 interval (15min, hour, day) | the medium's consumption quantity, `coverage`, `estimated` |
+| finding | analytics | site, scope (a meter), code | `until_ms`, `doubt`, `count`, and the \
+numbers of the finding's sentence |
 | indicator | analytics | site, scope, indicator, period, series | value, baseline, target, \
 path, change_pct, coverage, estimated, `status` (text) |
 | poll | ingest | site, meter | `ok` (1 or 0), `duration_s`, `attempts` |
@@ -21,6 +23,10 @@ path, change_pct, coverage, estimated, `status` (text) |
 missing |
 | late_day | ingest | site, meter | `written_ms`: when late readings of the local day were written |
 | recomputed_day | analytics | site, meter | `written_ms` of the `late_day` that was computed anew |
+
+A `finding` lies at the first time that it concerns. The findings of one code, meter and local day
+are one point. It has a field for each number of its sentence (`jieneng.metering.findings`) beside
+those of `FIELDS`.
 
 An `indicator` of a year (`period` 2025) or a month (2025-06) has one point a day, at the start of
 the local day for which it was computed. Its `series` is the series of the grid's carbon factor.
@@ -42,6 +48,7 @@ Value: TypeAlias = float | str
 
 INTERVAL: Final = "interval"
 CONSUMPTION: Final = "consumption"
+FINDING: Final = "finding"
 INDICATOR: Final = "indicator"
 POLL: Final = "poll"
 AGENT: Final = "agent"
@@ -56,6 +63,7 @@ MEASUREMENTS: Final = frozenset(
         *MEDIA,
         INTERVAL,
         CONSUMPTION,
+        FINDING,
         INDICATOR,
         POLL,
         AGENT,
@@ -72,6 +80,9 @@ INTERVAL_S: Final = "interval_s"
 COVERAGE: Final = "coverage"
 ESTIMATED: Final = "estimated"
 WRITTEN_MS: Final = "written_ms"
+UNTIL_MS: Final = "until_ms"
+DOUBT: Final = "doubt"
+COUNT: Final = "count"
 
 #: Longest imported interval [ms]: a leap year, and some days.
 LONGEST_INTERVAL_MS: Final = 370 * 86_400_000
@@ -85,6 +96,7 @@ TAGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         **dict.fromkeys(MEDIA, ("site", "meter")),
         INTERVAL: ("site", "meter"),
         CONSUMPTION: ("site", "kind", "scope", "medium", "interval"),
+        FINDING: ("site", "scope", "code"),
         INDICATOR: ("site", "scope", "indicator", "period", "series"),
         POLL: ("site", "meter"),
         AGENT: ("site", "agent"),
@@ -109,6 +121,7 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
             {q.name for q in QUANTITIES.values() if q.kind == "counter"} | {INTERVAL_S}
         ),
         CONSUMPTION: frozenset({*quantities.CONSUMPTION.values(), COVERAGE, ESTIMATED}),
+        FINDING: frozenset((UNTIL_MS, DOUBT, COUNT)),
         INDICATOR: frozenset(
             ("value", "baseline", "target", "path", "change_pct", COVERAGE, ESTIMATED, "status")
         ),

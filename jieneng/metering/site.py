@@ -164,6 +164,7 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
         interval_s: polling interval [s].
         every: quantities that are read in every so many polls only; overrides the model.
         rated_max: nameplate maximum [kW or m3/h]; None if it can't be read.
+        rated_max_unknown: reason why it can't be read; only `check` asks for one.
     """
 
     id: Id
@@ -193,6 +194,18 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
         dict[str, Annotated[int, Meta(ge=1)]], Meta(examples=[{"voltage_a_v": 6}])
     ] = {}
     rated_max: Annotated[float, Meta(gt=0, examples=[400.0])] | None = None
+    rated_max_unknown: (
+        Annotated[
+            str,
+            Meta(
+                pattern=r"\S",
+                description="Write in quotes why nobody can read the nameplate, for example: "
+                "{example}",
+                examples=["behind the wall"],
+            ),
+        ]
+        | None
+    ) = None
     ct: tuple[DatedValue, ...] = ()
     pt: tuple[DatedValue, ...] = ()
     installed: date | None = None

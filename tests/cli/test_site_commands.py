@@ -26,11 +26,18 @@ def test_a_new_site_is_found_right(site: Path) -> None:
     assert "30 meters" in done.stdout
 
 
-def test_a_meter_without_its_nameplate_is_mentioned(site: Path) -> None:
+def test_a_meter_without_its_nameplate_is_a_mistake_until_somebody_says_why(site: Path) -> None:
     file = site / "site.toml"
-    file.write_text(file.read_text().replace("rated_max = 2600.0\n", ""))
+    text = file.read_text()
+    file.write_text(text.replace("rated_max = 2600.0\n", ""))
     done = jieneng("check", "--site", site)
-    assert done.returncode == 0
+    assert done.returncode == 1
+    assert "meter e-main has no rated_max" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "bus plant-room: " in done.stdout
+    file.write_text(text.replace("rated_max = 2600.0", 'rated_max_unknown = "painted over"'))
+    done = jieneng("check", "--site", site)
+    assert (done.returncode, done.stderr) == (0, "")
     assert "can't be told from consumption: e-main." in done.stdout
 
 
@@ -159,6 +166,7 @@ medium = "electricity"
 model = "acrel-dtsd1352"
 bus = "bus"
 area = "house"
+rated_max = 40.0
 """
 
 

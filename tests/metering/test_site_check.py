@@ -15,6 +15,7 @@ from jieneng.metering.catalog.model_check import MAX_CADENCES
 from jieneng.metering.errors import ConfigError, KeyPath
 from jieneng.metering.site import Site
 from jieneng.metering.site_rules import site_warnings
+from jieneng.metering.site_rules.nameplate_check import nameplate_problems
 from jieneng.site_folder import SiteFolder, examine, load, packaged_models
 
 SITE = """[site]
@@ -337,6 +338,8 @@ def test_what_cannot_be_read_is_told_where_it_stands_and_nowhere_else(
         assert draft.problems or (change is misspell_key and isinstance(path[-1], int)), path
         assert site_check.check(draft.settings, models, draft.unread) == [], path
         assert site_warnings.warnings(draft.settings, draft.unread) == [], path
+        if path[-1] != "rated_max":
+            assert list(nameplate_problems(draft.settings, draft.unread)) == [], path
 
 
 def test_what_is_left_out_never_stops_the_other_rules() -> None:
@@ -407,3 +410,103 @@ def test_buildings_of_a_centre_are_the_areas_below_it(tmp_path: Path) -> None:
     text = text.replace("unit = 1", 'unit = 1\nparent = "e-far"') + centre
     assert warned(tmp_path, text + HOUSES.format("far", "office", 'parent = "house"')) == []
     assert len(warned(tmp_path, text + HOUSES.format("far", "office", 'parent = "centre"'))) == 1
+
+
+# --- meters without a nameplate -----------------------------------------------------------------
+
+
+def omitted(tmp_path: Path, more: str) -> list[str]:
+    (tmp_path / "site.toml").write_text(SITE + more)
+    return [str(omission) for omission in examine(tmp_path).omissions]
+
+
+def test_a_meter_without_its_nameplate_is_told_and_nothing_refuses_to_run(tmp_path: Path) -> None:
+    [omission] = omitted(tmp_path, "")
+    assert omission.startswith("site.toml:20: meter e-1 has no rated_max")
+    assert "rated_max = 400.0" in omission
+    assert load(tmp_path).site.meters["e-1"].rated_max is None
+
+
+def test_a_reason_acknowledges_it(tmp_path: Path) -> None:
+    assert omitted(tmp_path, 'rated_max_unknown = "behind the wall"') == []
+    assert omitted(tmp_path, "rated_max = 40.0") == []
+
+
+def test_a_reason_beside_a_nameplate_is_told(tmp_path: Path) -> None:
+    [omission] = omitted(tmp_path, 'rated_max = 40.0\nrated_max_unknown = "behind the wall"')
+    assert omission.startswith("site.toml:29: meter e-1 has a rated_max, and a reason")
+
+
+@pytest.mark.parametrize("why", ['""', '"  "', "true"])
+def test_a_reason_has_words(tmp_path: Path, why: str) -> None:
+    [problem] = found(tmp_path, f"{SITE}rated_max_unknown = {why}")
+    assert problem.startswith("site.toml:28: rated_max_unknown can't be")
+    assert "Write in quotes why" in problem
+
+
+# --- counted twice ------------------------------------------------------------------------------
+
+SUB = """
+[[meter]]
+id = "{id}"
+name = "{id}"
+medium = "{medium}"
+area = "{area}"
+{more}
+"""
+FLOOR = '\n[[area]]\nid = "floor"\nname = "floor"\nparent = "house"\n{0}\n'
+
+
+def sub(more: str = "", area: str = "house", medium: str = "electricity", id_: str = "e-2") -> str:
+    return SUB.format(id=id_, medium=medium, area=area, more=more)
+
+
+@pytest.mark.parametrize("area", ["house", "floor"])
+def test_a_sub_item_without_a_parent_beside_a_main_is_warned_of(tmp_path: Path, area: str) -> None:
+    """4,000 of the main's 10,000 kWh counted twice, and no problem was found."""
+    text = SITE + FLOOR.format("") + sub('item = "lighting"', area)
+    [warning] = warned(tmp_path, text)
+    assert warning.startswith("site.toml:35: meter e-2 measures a sub-item and has no parent")
+    assert 'write parent = "e-1"' in warning
+    assert found(tmp_path, text) == []
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        sub('item = "lighting"\nparent = "e-1"'),
+        sub('item = "lighting"', medium="water", id_="w-2"),
+        sub(),  # a second supply
+        sub('item = "lighting"', "far"),
+        sub("", "far"),
+    ],
+    ids=["with a parent", "of another medium", "a main", "elsewhere", "a main elsewhere"],
+)
+def test_a_meter_that_measures_something_else_is_not(tmp_path: Path, beside: str) -> None:
+    far = '\n[[area]]\nid = "far"\nname = "far"\n'
+    assert warned(tmp_path, SITE + far + beside) == []
+
+
+def test_sub_items_of_an_area_without_a_main_are_not(tmp_path: Path) -> None:
+    text = SITE.replace("unit = 1", 'unit = 1\nitem = "hvac"')
+    assert warned(tmp_path, text + sub('item = "lighting"')) == []
+
+
+def test_a_main_of_a_part_of_an_area_that_has_its_own_is_warned_of(tmp_path: Path) -> None:
+    [warning] = warned(tmp_path, SITE + FLOOR.format("") + sub("", "floor"))
+    assert "meter e-2 in floor has no parent, and neither has e-1 in house, which" in warning
+
+
+@pytest.mark.parametrize(
+    ("floor", "said"),
+    [
+        ("floor_area_m2 = [{from = 2020-01-01, value = 101.0}]", "is 100 on 2020-01-01, but"),
+        ("floor_area_m2 = [{from = 2023-01-01, value = 101.0}]", "is 100 on 2023-01-01, but"),
+        ("floor_area_m2 = [{from = 2019-01-01, value = 100.0}]", ""),
+        ("headcount = [{from = 2019-01-01, value = 100.0}]", ""),
+    ],
+)
+def test_an_area_smaller_than_its_parts_is_warned_of(tmp_path: Path, floor: str, said: str) -> None:
+    warnings = warned(tmp_path, SITE + FLOOR.format(floor))
+    assert len(warnings) == (said != "")
+    assert all(said in warning and "its parts floor have 101" in warning for warning in warnings)

@@ -10,13 +10,14 @@ from typing import Final
 
 from jieneng.metering.errors import Problem, UnreadKeys
 from jieneng.metering.site import Site, descendants
+from jieneng.metering.site_rules.double_counting import double_counting
 
 _ALL_READ: Final = UnreadKeys()
 
 
 def warnings(site: Site, unread: UnreadKeys = _ALL_READ) -> list[Problem]:
     """Return the warnings of a site, which may have mistakes that are reported elsewhere."""
-    rules = (_missing_floor_area, _repeated_names, _parents_elsewhere)
+    rules = (_missing_floor_area, _repeated_names, _parents_elsewhere, double_counting)
     return [warning for rule in rules for warning in rule(site, unread)]
 
 

@@ -1,0 +1,241 @@
+"""Decide which imported intervals to believe: a logger's export holds more than consumption.
+
+An example, hourly values [kWh] of a meter with a nameplate of 100 kW:
+
+    time   00    01    02    03    04    05    06    07    08
+    value  20    21    -999  22    99    -57   20    1003  20
+
+-999 at 02 is how the logger writes "no value". -57 at 05 takes back what 04 counted too much:
+together they are 42 kWh, as usual, and both stay. 1003 kWh at 07 can't have flowed in an hour. So
+02 and 07 are set aside, and everything else counts.
+
+Laws:
+
+1. An interval that is set aside is unknown: it is neither counted nor covered. Nothing takes its
+   place, so it leaves no doubt about what is counted.
+2. A number that means "no value" (`sentinels`) is set aside, unless it cancels an equal value
+   within a day, once.
+3. A negative value is a correction if it cancels an equal value within a day, or takes back an
+   excess over the usual value of the day before it, or is as small as a rounding. A correction
+   stays, and so does the value that it corrects, if the two are plausible together. Any other
+   negative value is set aside.
+4. A value is plausible up to the rated maximum x time, with a tolerance of one resolution. The time
+   begins where the last value other than 0 ended, at most a week ago: after an outage, a logger
+   writes all consumption into one interval.
+5. A value is judged by the values within `context_ms` around it, so a window has the same result as
+   the whole.
+"""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import numpy as np
+
+from analytics.counters.consumption import ImportedConsumption
+from analytics.counters.meter_devices import HOUR_MS, MeterDevices
+from analytics.counters.register_finding import RegisterFinding
+from analytics.counters.sentinels import (
+    LONG_SENTINELS,
+    NEGATIVE_SENTINELS,
+    SHORT_SENTINELS,
+    is_one_of,
+)
+from jieneng.metering.findings import Finding
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_DAY_MS: Final = 24 * HOUR_MS
+#: Distance of a correction from the corrected value: in time [ms] and in intervals, whichever is
+#: longer.
+_REACH_MS: Final = _DAY_MS
+_REACH_INTERVALS: Final = 3
+#: Longest row of negative values that may be corrections. A longer one has another meaning, such as
+#: energy that went out.
+_CORRECTIONS_MAX: Final = 8
+#: Number of values on each side whose median is the usual value.
+_USUAL_VALUES: Final = 8
+#: Least share of a correction that the value it corrects is above the usual one.
+_EXCESS: Final = 0.9
+#: Share of the usual value up to which a negative value is a rounding.
+_ROUNDING: Final = 0.01
+#: Relative difference of equal values.
+_EQUAL: Final = 1e-9
+#: Multiple of the values beside it from which 65535 means "no value".
+_STANDS_OUT: Final = 3.0
+#: Longest time of which one interval may hold the consumption [ms], if it is longer than itself.
+_CATCH_UP_MS: Final = 7 * _DAY_MS
+#: Longest interval with the usual context [ms], that context, and the one of longer intervals.
+_SHORT_MS: Final = 2 * _DAY_MS
+_CONTEXT_MS: Final = 8 * _DAY_MS
+_LONG_CONTEXT_MS: Final = 100 * _DAY_MS
+
+
+class JudgedIntervals(msgspec.Struct, frozen=True):
+    """The result of `judge_intervals`.
+
+    Attributes:
+        believed: the intervals that are believed.
+        findings: what was found, at most one finding of a code for each day (UTC).
+    """
+
+    believed: ImportedConsumption
+    findings: tuple[RegisterFinding, ...] = ()
+
+
+def context_ms(longest_ms: int) -> int:
+    """Return the time around a window whose intervals can change the judgement in it [ms].
+
+    Args:
+        longest_ms: length of the meter's longest interval.
+    """
+    return _CONTEXT_MS if longest_ms <= _SHORT_MS else _LONG_CONTEXT_MS
+
+
+def judge_intervals(imported: ImportedConsumption, devices: MeterDevices) -> JudgedIntervals:
+    """Return the believed intervals of a meter, and findings about the others.
+
+    Args:
+        imported: imported intervals by start, without overlaps.
+        devices: devices of the meter.
+    """
+    amount = imported.amount
+    if not len(amount):
+        return JudgedIntervals(imported)
+    corrected = _corrected_by(imported)
+    is_correction = corrected >= 0
+    no_value = _is_no_value(amount) & ~is_correction
+    negative = (amount < 0) & ~is_correction & ~no_value
+    reasons = {
+        "no_value": no_value,
+        "negative_interval": negative,
+        "above_nameplate": _is_too_much(imported, devices, corrected, ~no_value & ~negative),
+    }
+    findings = [
+        finding
+        for code, is_aside in reasons.items()
+        for finding in _set_aside(code, devices.meter, imported, is_aside)
+    ]
+    kept = ~np.logical_or.reduce(list(reasons.values()))
+    believed = imported if kept.all() else _select(imported, kept)
+    return JudgedIntervals(believed, tuple(findings))
+
+
+def _select(imported: ImportedConsumption, kept: "NDArray[np.bool_]") -> ImportedConsumption:
+    return ImportedConsumption(*(column[kept] for column in msgspec.structs.astuple(imported)))
+
+
+def _is_no_value(amount: "NDArray[np.float64]") -> "NDArray[np.bool_]":
+    """Return True for each number that means "no value" (law 2).
+
+    65535 and its fractions can be consumption, so they have to stand out from what is beside them.
+    """
+    found = is_one_of(amount, LONG_SENTINELS) | is_one_of(amount, NEGATIVE_SENTINELS)
+    short = is_one_of(amount, SHORT_SENTINELS)
+    others = np.flatnonzero(~found & ~short)
+    if short.any() and len(others):
+        following = np.searchsorted(others, np.flatnonzero(short))
+        beside = np.maximum(
+            amount[others[following.clip(max=len(others) - 1)]],
+            amount[others[(following - 1).clip(min=0)]],
+        )
+        found[short] = amount[short] > _STANDS_OUT * beside
+    return found
+
+
+def _corrected_by(imported: ImportedConsumption) -> "NDArray[np.int64]":
+    """Return the index of the value that each value corrects; its own for a rounding.
+
+    Shape (n,); -1 for a value that corrects none (law 3).
+    """
+    amount, start_ms = imported.amount, imported.start_ms
+    corrected = np.full(len(amount), -1, dtype=np.int64)
+    reach_ms = np.maximum(_REACH_MS, _REACH_INTERVALS * (imported.end_ms - start_ms))
+    lows = np.searchsorted(start_ms, start_ms - reach_ms)
+    ends = np.searchsorted(start_ms, start_ms + reach_ms, side="right")
+    is_sentinel = is_one_of(amount, NEGATIVE_SENTINELS)
+    is_free = amount > 0
+    for index in _possible_corrections(amount).tolist():
+        low, end = int(lows[index]), int(ends[index])
+        if is_sentinel[index] and np.count_nonzero(amount[low:end] == amount[index]) > 1:
+            continue
+        could_be = np.abs(amount[low:end] + amount[index]) <= -amount[index] * _EQUAL
+        if not is_sentinel[index]:
+            usual = _usual(amount, index)
+            if -amount[index] <= usual * _ROUNDING:
+                corrected[index] = index
+                continue
+            could_be[: index - low] |= amount[low:index] - usual >= -amount[index] * _EXCESS
+        found = low + np.flatnonzero(could_be & is_free[low:end])
+        if len(found):
+            corrected[index] = found[np.argmin(np.abs(found - index))]
+            is_free[corrected[index]] = False
+    return corrected
+
+
+def _possible_corrections(amount: "NDArray[np.float64]") -> "NDArray[np.int64]":
+    """Return the indexes of the negative values that are in no long row of such."""
+    edges = np.flatnonzero(np.diff((amount < 0).astype(np.int8), prepend=0, append=0))
+    firsts, ends = edges[::2], edges[1::2]
+    negative = np.flatnonzero(amount < 0)
+    row = np.searchsorted(firsts, negative, side="right") - 1
+    return negative[(ends - firsts)[row] <= _CORRECTIONS_MAX]
+
+
+def _usual(amount: "NDArray[np.float64]", index: int) -> float:
+    """Return the median of the values around one that are not negative; 0 if there are none."""
+    around = amount[max(index - _USUAL_VALUES, 0) : index + _USUAL_VALUES + 1]
+    known = around[around >= 0]
+    return float(np.median(known)) if len(known) else 0.0
+
+
+def _is_too_much(
+    imported: ImportedConsumption,
+    devices: MeterDevices,
+    corrected: "NDArray[np.int64]",
+    is_known: "NDArray[np.bool_]",
+) -> "NDArray[np.bool_]":
+    """Return True for each value that is above what the nameplate allows (law 4).
+
+    A value and its correction are judged together.
+    """
+    rate = devices.rate_max_per_h / HOUR_MS
+    if not np.isfinite(rate):
+        return np.zeros(len(corrected), dtype=np.bool_)
+    start_ms, end_ms = imported.start_ms, imported.end_ms
+    flowed_until = np.where(is_known & (imported.amount > 0), end_ms, start_ms[0])
+    before_ms = np.append(start_ms[0], np.maximum.accumulate(flowed_until)[:-1])
+    since_ms = np.minimum(np.maximum(before_ms, start_ms - _CATCH_UP_MS), start_ms)
+    length, amount = end_ms - since_ms, imported.amount.copy()
+    correction = np.flatnonzero((corrected >= 0) & (corrected != np.arange(len(corrected))))
+    value = corrected[correction]
+    amount[value] += amount[correction]
+    length[value] += (end_ms - start_ms)[correction]
+    step = max(device.step * max(ratio for _, ratio in device.ratios) for device in devices.devices)
+    is_too_much: NDArray[np.bool_] = is_known & (amount > rate * length * (1 + _EQUAL) + step)
+    is_too_much[correction] = is_too_much[value]
+    return is_too_much
+
+
+def _set_aside(
+    code: str, meter: str, imported: ImportedConsumption, is_aside: "NDArray[np.bool_]"
+) -> Iterator[RegisterFinding]:
+    """Yield a finding for each day (UTC) with intervals that are set aside for a reason."""
+    index = np.flatnonzero(is_aside)
+    bounds = np.flatnonzero(np.diff(imported.start_ms[index] // _DAY_MS, prepend=-1))
+    for low, end in pairwise([*bounds.tolist(), len(index)]):
+        first, last = int(index[low]), int(index[end - 1])
+        yield RegisterFinding(
+            Finding.of(
+                code,
+                meter,
+                count=end - low,
+                value=float(imported.amount[first]),
+                first_ms=int(imported.start_ms[first]),
+            ),
+            int(imported.start_ms[first]),
+            int(imported.end_ms[last]),
+            0.0,
+        )

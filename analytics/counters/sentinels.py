@@ -1,0 +1,80 @@
+"""Recognise numbers that mean "no value": all bits set, the sign bit alone, -999.
+
+A device without a value sends all ones, and a driver that does not know this stores 4294967295, or
+429496729.5 if the register counts tenths. A logger writes -999. A meter's model knows the contents
+of its own registers (`Device.no_values`); here are the numbers that are in use everywhere.
+
+Laws:
+
+1. A number is a sentinel if it is one of a few contents, or that divided by 10, 100 or 1000.
+2. A register may pass through such a number as it counts. So a sentinel among a register's readings
+   is a reading if it lies between the nearest others; at an end of the readings, if the nearest
+   other one is within a tenth of it.
+"""
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+#: All ones and the sign bit alone, of 32 and 64 bits, and their neighbours that a float rounds to.
+_LONG_CONTENTS: Final = (2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**63 - 1, 2**64 - 1)
+#: All ones of 16 bits. It is in reach of many meters, so a reading has to stand out with it.
+_SHORT_CONTENT: Final = 2**16 - 1
+_SCALES: Final = (1.0, 0.1, 0.01, 0.001)
+#: Numbers of loggers, and contents of signed registers.
+_NEGATIVE: Final = (
+    *(-1.0, -9.0, -99.0, -999.0, -9999.0, -99999.0, -999999.0, -99.9, -999.9),
+    *(-content * scale for content in (2**15, 2**31) for scale in _SCALES),
+)
+#: Relative difference of numbers that were written as the same one.
+_EQUAL: Final = 1e-9
+#: Greatest relative distance of a sentinel from the only reading beside it, if it is a reading.
+_NEAR: Final = 0.1
+
+LONG_SENTINELS: Final = np.sort(
+    [content * scale for content in _LONG_CONTENTS for scale in _SCALES]
+)
+SHORT_SENTINELS: Final = np.sort(np.multiply(_SHORT_CONTENT, _SCALES))
+NEGATIVE_SENTINELS: Final = np.sort(_NEGATIVE)
+
+
+def is_one_of(
+    values: "NDArray[np.float64]", sentinels: "NDArray[np.float64]"
+) -> "NDArray[np.bool_]":
+    """Return True for each value that is one of the sentinels, shape (n,)."""
+    found = np.zeros(len(values), dtype=np.bool_)
+    if not len(values):
+        return found
+    low, high = float(values.min()), float(values.max())
+    tolerance = np.abs(sentinels) * _EQUAL
+    in_reach = (sentinels + tolerance >= low) & (sentinels - tolerance <= high)
+    for sentinel in sentinels[in_reach].tolist():
+        found |= np.abs(values - sentinel) <= abs(sentinel) * _EQUAL
+    return found
+
+
+def is_no_reading(register: "NDArray[np.float64]") -> "NDArray[np.bool_]":
+    """Return True for each reading that is a sentinel and no value of the register (law 2).
+
+    Args:
+        register: shape (n,), readings by time, not negative.
+    """
+    found = np.zeros(len(register), dtype=np.bool_)
+    for sentinels in (LONG_SENTINELS, SHORT_SENTINELS):
+        found |= is_one_of(register, sentinels)
+    index = np.flatnonzero(found)
+    if not len(index):
+        return found
+    others = np.append(register[~found], np.nan)
+    following = np.searchsorted(np.flatnonzero(~found), index)
+    after, before = others[following], others[following - 1]  # nan at both ends
+    value = register[index]
+    before, after = (
+        np.where(np.isnan(before) & (after <= value * (1 + _NEAR)), value, before),
+        np.where(np.isnan(after) & (before >= value * (1 - _NEAR)), value, after),
+    )
+    found[index] = ~((before <= value) & (value <= after))
+    return found

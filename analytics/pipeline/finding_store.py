@@ -1,0 +1,194 @@
+"""Read and write what was found about the registers of a site: the measurement `finding`.
+
+Laws:
+
+1. The findings of one code, meter and local day are one point, at the first time that they concern.
+2. A meter's findings are rewritten as a whole within a window of local days: what is no longer
+   found is deleted. A finding that begins before the window belongs to the window before it.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
+from typing import Final, TypeAlias
+
+from analytics import periods
+from analytics.counters.register_finding import RegisterFinding, merged
+from analytics.pipeline.store_points import finding_point
+from jieneng.metering import schema
+from jieneng.metering.findings import KINDS, Finding
+from jieneng.metering.schema import Point
+from jieneng.metering.site import Site
+from jieneng.observe import log
+from jieneng.storage import Store
+
+#: A point: meter, code and time [UTC, ms].
+_Key: TypeAlias = tuple[str, str, int]
+#: The fields of stored points.
+StoredFindings: TypeAlias = Mapping[_Key, Mapping[str, float]]
+
+#: Time before all findings [UTC, ms].
+_BEGIN_MS: Final = 0
+
+
+class FindingStore:
+    """The stored findings of a site.
+
+    Args:
+        site: the site.
+        store: the store, prepared.
+    """
+
+    def __init__(self, site: Site, store: Store) -> None:
+        self._site = site
+        self._store = store
+        self._log = log("analytics")
+
+    async def overlapping(self, start_ms: int, end_ms: int) -> tuple[RegisterFinding, ...]:
+        """Return the findings that concern a time from `start_ms` up to `end_ms`, by time."""
+        stored = await self.stored(_BEGIN_MS, end_ms)
+        found = [_register_finding(key, fields) for key, fields in stored.items()]
+        concerned = [one for one in found if one.until_ms > start_ms or one.first_ms >= start_ms]
+        return tuple(sorted(concerned, key=_order))
+
+    async def stored(self, start_ms: int, end_ms: int, **where: str) -> StoredFindings:
+        """Return the points of the findings that begin in a window.
+
+        Args:
+            start_ms: start of the window [UTC, ms].
+            end_ms: end of the window [UTC, ms], not included.
+            where: further tags that the series must have.
+        """
+        points: dict[_Key, dict[str, float]] = {}
+        fields = [schema.UNTIL_MS]
+        while fields:
+            field = fields.pop()
+            for series in await self._store.read(
+                schema.FINDING,
+                field,
+                where={"site": self._site.id, **where},
+                start_ms=start_ms,
+                end_ms=end_ms,
+            ):
+                meter, code = series.tags["scope"], series.tags["code"]
+                rows = zip(series.times_ms.tolist(), series.values.tolist(), strict=True)
+                for time_ms, value in rows:
+                    points.setdefault((meter, code, time_ms), {})[field] = value
+            if field == schema.UNTIL_MS and points:
+                fields = _fields_of({code for _, code, _ in points})
+        return points
+
+    async def rewrite(
+        self,
+        meter: str,
+        found: Iterable[RegisterFinding],
+        window: tuple[int, int],
+        stored: StoredFindings,
+    ) -> list[RegisterFinding]:
+        """Write the findings that begin in a window; delete stored ones that are found no longer.
+
+        Args:
+            meter: id of the meter.
+            found: findings about the meter, also of times around the window.
+            window: start and end of the window of local days [UTC, ms].
+            stored: result of `stored` for the window.
+
+        Returns:
+            The findings of the window, by code and local day.
+        """
+        daily = self._by_day(found, window)
+        points = self._points(meter, daily)
+        old = {key: fields for key, fields in stored.items() if key[0] == meter}
+        # A field that is written no longer would stay, if the point were only written again.
+        is_stale = {
+            key: key not in points or not set(fields) <= set(points[key].names)
+            for key, fields in old.items()
+        }
+        for code, first_ms, last_ms in _stale_runs(is_stale):
+            await self._store.delete(
+                schema.FINDING,
+                where={"site": self._site.id, "scope": meter, "code": code},
+                start_ms=first_ms,
+                end_ms=last_ms + 1,
+            )
+        changed = [
+            point
+            for key, point in points.items()
+            if is_stale.get(key, True) or old[key] != dict(point.fields)
+        ]
+        if changed:
+            result = await self._store.write(changed)
+            for rejected in result.not_stored:
+                self._log.error("refused", series=rejected.point.tags, reason=rejected.reason)
+        return daily
+
+    def outdated_days(
+        self,
+        meter: str,
+        found: Iterable[RegisterFinding],
+        window: tuple[int, int],
+        stored: StoredFindings,
+    ) -> set[date]:
+        """Return the local days whose stored findings differ; the arguments are of `rewrite`."""
+        points = self._points(meter, self._by_day(found, window))
+        new = {key: dict(point.fields) for key, point in points.items()}
+        old = {key: fields for key, fields in stored.items() if key[0] == meter}
+        return {
+            periods.local_day(key[2], self._site.zone)
+            for key in new.keys() | old.keys()
+            if new.get(key) != old.get(key)
+        }
+
+    def _by_day(
+        self, found: Iterable[RegisterFinding], window: tuple[int, int]
+    ) -> list[RegisterFinding]:
+        """Return the findings that begin in a window, merged by code and local day."""
+        days: dict[tuple[str, date], list[RegisterFinding]] = {}
+        for one in sorted(found, key=_order):
+            if window[0] <= one.first_ms < window[1]:
+                day = periods.local_day(one.first_ms, self._site.zone)
+                days.setdefault((one.finding.code, day), []).append(one)
+        return [merged(of_day) for of_day in days.values()]
+
+    def _points(self, meter: str, daily: Iterable[RegisterFinding]) -> dict[_Key, Point]:
+        return {
+            (meter, one.finding.code, one.first_ms): finding_point(self._site.id, one)
+            for one in daily
+        }
+
+
+def _stale_runs(is_stale: Mapping[_Key, bool]) -> Iterator[tuple[str, int, int]]:
+    """Yield code, first and last time of each run of stale points without others in between."""
+    run: tuple[str, int, int] | None = None
+    for key in sorted(is_stale):
+        _, code, time_ms = key
+        if run is not None and (run[0] != code or not is_stale[key]):
+            yield run
+            run = None
+        if is_stale[key]:
+            run = (code, time_ms if run is None else run[1], time_ms)
+    if run is not None:
+        yield run
+
+
+def _order(one: RegisterFinding) -> tuple[int, str, str]:
+    return one.first_ms, one.finding.subject, one.finding.code
+
+
+def _fields_of(codes: Iterable[str]) -> list[str]:
+    """Return the fields that points of some codes can have, without the end."""
+    named = {name for code in codes if code in KINDS for name in KINDS[code].value_names}
+    return sorted((named | {schema.DOUBT, schema.COUNT}) - {schema.UNTIL_MS})
+
+
+def _register_finding(key: _Key, fields: Mapping[str, float]) -> RegisterFinding:
+    meter, code, first_ms = key
+    own = (schema.UNTIL_MS, schema.DOUBT, schema.COUNT)
+    values = {name: value for name, value in fields.items() if name not in own}
+    return RegisterFinding(
+        Finding.of(code, meter, **values),
+        first_ms,
+        int(fields[schema.UNTIL_MS]),
+        fields.get(schema.DOUBT, math.nan),
+        int(fields.get(schema.COUNT, 1)),
+    )
