@@ -159,7 +159,7 @@ class RegisterReader:
     ) -> JudgedIntervals:
         """Return the imported intervals of a window and around it that are believed."""
         known = records.known_imports
-        around_ms = context_ms(_IMPORT_LOOK_BACK_MS if known is None else known.longest_ms)
+        around_ms = context_ms(schema.LONGEST_INTERVAL_MS if known is None else known.longest_ms)
         imported = await self._imported(records, start_ms - around_ms, end_ms + around_ms)
         if imported is None:
             nothing = np.zeros(0, dtype=np.int64)

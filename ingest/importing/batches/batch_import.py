@@ -143,9 +143,7 @@ class BatchImport:
         return result if self._dry_run else await self._write(source, compared, progress, result)
 
     def _may_write(self, contradiction: Contradiction) -> bool:
-        if self._replace:
-            return True
-        return self._keep and not contradiction.differing and not contradiction.live
+        return self._replace or (self._keep and contradiction.may_be_kept)
 
     async def _undo_interrupted(self, source: BatchSource) -> int | None:
         await self._stored.write_rescued()

@@ -2,11 +2,11 @@
 
 Laws:
 
-1. A value that is stored already is not written again. A file of such values alone contradicts
-   nothing, so a file may be imported twice.
+1. A value that is stored already is not written again, so a file may be imported twice.
 2. A file contradicts imported values of the same quantity of a meter that have another value at the
-   same time, that lie in the file's time at times that the file does not have, or that are of the
-   other kind (registers and intervals) in the same time: consumption is computed from all of them.
+   same time, that lie in the file's time at times that the file does not have, that overlap its
+   intervals, or that are of the other kind (registers and intervals) in the same time: consumption
+   would be computed from all of them.
 3. Live readings at other times contradict nothing, and are never removed.
 """
 
@@ -54,6 +54,7 @@ class Contradiction(msgspec.Struct, frozen=True, kw_only=True):
         meter: id of the meter.
         quantity: the quantity.
         differing: imported values that differ at the same time.
+        overlapping: imported intervals that overlap one of the file and begin at another time.
         others: imported values in the file's time at times that the file does not have.
         other_kind: imported values of the other kind in the file's time.
         live: live readings that differ at the same time.
@@ -67,6 +68,7 @@ class Contradiction(msgspec.Struct, frozen=True, kw_only=True):
     meter: str
     quantity: str
     differing: int
+    overlapping: int
     others: int
     other_kind: int
     live: int
@@ -75,6 +77,11 @@ class Contradiction(msgspec.Struct, frozen=True, kw_only=True):
     until_ms: int
     batches: tuple[int, ...]
     years: tuple[YearSum, ...]
+
+    @property
+    def may_be_kept(self) -> bool:
+        """True if the file and what is stored say nothing different about the same time."""
+        return not (self.differing or self.overlapping or self.live)
 
 
 class SeriesComparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,15 +106,20 @@ class _Found:
     def __init__(self, count: int) -> None:
         self.is_stored = bytearray(count)
         self.differing = array("q")
+        self.overlapping = array("q")
         self.others = array("q")
         self.other_kind = array("q")
         self.live = array("q")
         self.live_beside = 0
         self.until_ms = 0
 
+    def at_other_times(self) -> "array[int]":
+        """Return the times of imported points that the file does not have, in order."""
+        return array("q", sorted([*self.overlapping, *self.others]))
+
     def times(self) -> list[int]:
         """Return the times of all points that contradict."""
-        return sorted([*self.differing, *self.others, *self.other_kind, *self.live])
+        return sorted([*self.differing, *self.at_other_times(), *self.other_kind, *self.live])
 
 
 class StoredComparison:
@@ -139,9 +151,9 @@ class StoredComparison:
             await self._find_other_kind(columns, other, until_ms, found)
         new = columns.select([place for place, known in enumerate(found.is_stored) if not known])
         contradiction = None
-        if len(new) and found.times():
+        if found.times():
             contradiction = await self._contradiction(columns, other, until_ms, found)
-        pairs = ((columns, found.others), (other, found.other_kind))
+        pairs = ((columns, found.at_other_times()), (other, found.other_kind))
         return SeriesComparison(
             new=new,
             unchanged=len(columns) - len(new),
@@ -159,8 +171,10 @@ class StoredComparison:
             async for time_ms, _, length_s in self._points(
                 columns, [(first_ms - LONGEST_INTERVAL_MS, first_ms)]
             ):
-                if time_ms + length_s * 1000 > first_ms:
-                    found.others.append(time_ms)
+                end_ms = _end_ms(columns, time_ms, length_s)
+                if end_ms > first_ms:
+                    found.overlapping.append(time_ms)
+                    found.until_ms = max(found.until_ms, end_ms)
         spans = [span async for span in self._stored.spans(columns, until_ms)]
         place = 0
         async for time_ms, value, companion in self._points(columns, spans):
@@ -173,6 +187,8 @@ class StoredComparison:
                 (found.live if is_live else found.differing).append(time_ms)
             elif is_live:
                 found.live_beside += 1
+            elif _overlaps(columns, place, time_ms, companion):
+                found.overlapping.append(time_ms)
             else:
                 found.others.append(time_ms)
             found.until_ms = max(found.until_ms, _end_ms(columns, time_ms, companion))
@@ -217,6 +233,7 @@ class StoredComparison:
             meter=columns.meter,
             quantity=columns.quantity,
             differing=len(found.differing),
+            overlapping=len(found.overlapping),
             others=len(found.others),
             other_kind=len(found.other_kind),
             live=len(found.live),
@@ -309,6 +326,23 @@ def _until_ms(columns: PointColumns) -> int:
 
 def _end_ms(columns: PointColumns, time_ms: int, companion: float) -> int:
     return time_ms + round(companion * 1000) if columns.measurement == INTERVAL else time_ms
+
+
+def _overlaps(columns: PointColumns, place: int, time_ms: int, length_s: float) -> bool:
+    """Return True if a stored interval overlaps one of the file.
+
+    Args:
+        columns: series of the file.
+        place: place of its first point after `time_ms`.
+        time_ms: start of the stored interval [UTC, ms].
+        length_s: its length [s].
+    """
+    if columns.measurement != INTERVAL:
+        return False
+    times_ms, lengths_s = columns.times_ms, columns.columns[-1]
+    if place < len(columns) and times_ms[place] < _end_ms(columns, time_ms, length_s):
+        return True
+    return place > 0 and _end_ms(columns, times_ms[place - 1], lengths_s[place - 1]) > time_ms
 
 
 def _is_same(columns: PointColumns, place: int, value: float, companion: float) -> bool:

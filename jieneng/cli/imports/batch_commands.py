@@ -60,7 +60,7 @@ def show(number: int, site_dir: Path) -> None:
     for text in _details(batch, zone):
         click.echo(text)
     for series in file.series(number):
-        line = tr("  {meter} {quantity}: {points} points, {first} to {last}")
+        line = tr("  {meter} {quantity}, {first} to {last}, points: {points}")
         click.echo(
             line.format(
                 meter=series.meter,
@@ -86,12 +86,10 @@ def undo(number: int, site_dir: Path, no_backfill: bool) -> None:
 
     folder = load(site_dir)
     report = run_once(_undo(number, folder))
-    text = tr(
-        "Import {number} is undone: {removed} values removed, {restored} values as they were before."
-    )
+    text = tr("Import {number} is undone. Values removed: {removed}, restored: {restored}.")
     click.echo(text.format(number=number, removed=report.removed, restored=report.restored))
     if report.left:
-        text = tr("{count} values were changed by something else since, and stay.")
+        text = tr("Values that something else has changed since, and that stay: {count}.")
         click.echo(text.format(count=report.left))
     if report.touched_ms is not None and not no_backfill:
         run_once(compute_touched(folder, report.touched_ms))
@@ -119,7 +117,7 @@ def _line(batch: "BatchRecord", zone: "ZoneInfo") -> str:
         "undoing": tr("undo interrupted or running"),
         "undone": tr("undone"),
     }
-    line = tr("{number}  {time}  {state}  {file}: {rows} rows, {written} values written")
+    line = tr("{number}  {time}  {state}  {file}, rows: {rows}, values written: {written}")
     return line.format(
         number=batch.number,
         time=local_time(batch.time_ms, zone),
@@ -133,7 +131,7 @@ def _line(batch: "BatchRecord", zone: "ZoneInfo") -> str:
 def _details(batch: "BatchRecord", zone: "ZoneInfo") -> Iterator[str]:
     counts, source = batch.counts, batch.source
     yield tr(
-        "  {replaced} values in place of others, {removed} removed, {unchanged} were stored already"
+        "  in place of others: {replaced}, removed: {removed}, stored already: {unchanged}"
     ).format(replaced=counts.replaced, removed=counts.removed, unchanged=counts.unchanged)
     yield tr("  imported by: {user}").format(user=source.user)
     yield tr("  SHA-256 of the file: {digest}").format(digest=source.digest)

@@ -27,7 +27,7 @@ def contradiction_lines(result: "BatchResult", zone: ZoneInfo) -> Iterator[str]:
             "Nothing was written, because what is stored says otherwise. Add --replace to let the "
             "file replace it, or undo the import that wrote it: jieneng import undo."
         )
-        if not any(one.differing or one.live for one in result.contradictions):
+        if all(one.may_be_kept for one in result.contradictions):
             yield tr("Add --keep to keep both: no value of the same time differs.")
 
 
@@ -45,8 +45,8 @@ def batch_lines(result: "BatchResult") -> Iterator[str]:
     counts = result.counts
     if result.number is not None:
         yield tr(
-            "This is import {number}: {written} values written, {replaced} of them in place of "
-            "others, {removed} removed, {unchanged} were stored already. To undo it: "
+            "This is import {number}. Values written: {written} ({replaced} in place of others), "
+            "removed: {removed}, stored already: {unchanged}. To undo it: "
             "jieneng import undo {number}."
         ).format(
             number=result.number,
@@ -56,7 +56,7 @@ def batch_lines(result: "BatchResult") -> Iterator[str]:
             unchanged=counts.unchanged,
         )
     elif counts.unchanged:
-        yield tr("All {count} values were stored already: nothing to do.").format(
+        yield tr("Nothing to do. Values that were stored already: {count}.").format(
             count=counts.unchanged
         )
 
@@ -69,11 +69,12 @@ def _contradiction(one: "Contradiction", zone: ZoneInfo) -> Iterator[str]:
         until=local_time(one.until_ms, zone),
     )
     counted = (
-        (one.differing, tr("{count} imported values differ at the same time")),
-        (one.others, tr("{count} imported values lie at times that the file does not have")),
-        (one.other_kind, tr("{count} imported values are of the other kind (register, interval)")),
-        (one.live, tr("{count} live readings differ at the same time")),
-        (one.live_beside, tr("{count} live readings lie between, and stay in any case")),
+        (one.differing, tr("imported values that differ at the same time: {count}")),
+        (one.overlapping, tr("imported intervals that overlap those of the file: {count}")),
+        (one.others, tr("imported values at times that the file does not have: {count}")),
+        (one.other_kind, tr("imported values of the other kind (register or interval): {count}")),
+        (one.live, tr("live readings that differ at the same time: {count}")),
+        (one.live_beside, tr("live readings between, which stay in any case: {count}")),
     )
     parts = [text.format(count=count) for count, text in counted if count]
     yield f"{head} {tr('; ').join(parts)}"
