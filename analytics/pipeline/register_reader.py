@@ -12,7 +12,8 @@ import msgspec
 import numpy as np
 
 from analytics.counters.believed_register import believed_register
-from analytics.counters.consumption import Consumption, ImportedConsumption, consumption_between
+from analytics.counters.consumption import Consumption, consumption_between
+from analytics.counters.imported_consumption import ImportedConsumption
 from analytics.counters.interval_check import JudgedIntervals, context_ms, judge_intervals
 from analytics.counters.meter_devices import MeterDevices, devices_of
 from analytics.counters.register_finding import RegisterFinding

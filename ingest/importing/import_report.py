@@ -3,8 +3,7 @@
 import msgspec
 
 from ingest.importing.batches.batch_import import BatchResult
-from ingest.importing.forms.import_options import ImportKind
-from ingest.importing.forms.row_parser import FileLayout
+from ingest.importing.forms.import_options import ImportKind, LayoutName
 from jieneng.metering.errors import Problem
 
 
@@ -36,7 +35,7 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         file: name of the file.
         kind: meaning of the values, register or interval.
-        layout: layout of the file, long or wide.
+        layout: layout of the file; None if it has none.
         dry_run: True if the file was only checked.
         rows: number of lines below the header that are not blank.
         values: number of good values.
@@ -52,7 +51,7 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
 
     file: str
     kind: ImportKind
-    layout: FileLayout
+    layout: LayoutName | None
     dry_run: bool
     rows: int
     values: int

@@ -25,14 +25,17 @@ import msgspec
 from ingest.importing.batches.batch_import import NOTHING, BatchImport, BatchResult, FileSeries
 from ingest.importing.batches.batch_record import BatchSource, line_ranges
 from ingest.importing.batches.point_columns import PointColumns
+from ingest.importing.cells.cell import Row
 from ingest.importing.forms.import_options import ImportOptions
+from ingest.importing.forms.layouts.layout import Layout
+from ingest.importing.forms.layouts.layout_choice import choose_layout
 from ingest.importing.forms.meter_series import ImportSeries, ParsedValue
-from ingest.importing.forms.row_parser import FileLayout, RowParser
 from ingest.importing.import_report import ImportReport, SeriesSummary
 from ingest.importing.judging.problem_list import ProblemList
 from ingest.importing.judging.series_check import SeriesCheck
 from ingest.importing.judging.series_values import SeriesValues
 from ingest.importing.reading import file_reader
+from ingest.importing.reading.file_form import ColumnForm, FileForm
 from jieneng.clock import Clock
 from jieneng.metering.errors import Problem
 from jieneng.metering.reading import Quality
@@ -102,8 +105,8 @@ class _FileImport:
         self._options = options
         self._problems = problems
         self._progress = progress
-        self._check = SeriesCheck(options, options.zone or folder.site.zone, problems)
-        self._layout: FileLayout = "long"
+        self._check = SeriesCheck(options.zone or folder.site.zone, problems)
+        self._layout: Layout | None = None
         self._rows = 0
         self._rows_read = 0
         self._is_in_rows = False
@@ -115,7 +118,12 @@ class _FileImport:
                 self._rows += 1
                 for parsed in parsed_values:
                     self._check.add(line, parsed)
-        self._check.judge()
+        self._check.judge(self._read_options)
+
+    @property
+    def _read_options(self) -> ImportOptions:
+        """Options with which the file was read: those of a person, and what the file said."""
+        return self._layout.context.options if self._layout else self._options
 
     async def write(self, batch_import: BatchImport) -> BatchResult:
         """Write the good values as a batch, and report those that the store rejects."""
@@ -124,7 +132,7 @@ class _FileImport:
             file=self._file.name,
             digest=_digest(self._file),
             rows=self._rows,
-            options=_changed_options(self._options),
+            options=_changed_options(self._read_options),
             user=os.environ.get("SUDO_USER") or os.environ.get("USER") or str(os.getuid()),
             left_out=left_out,
         )
@@ -148,7 +156,7 @@ class _FileImport:
                 yield self._columns(series, values), series.medium
 
     def _columns(self, series: ImportSeries, values: SeriesValues) -> PointColumns:
-        is_register = self._options.kind == "register"
+        is_register = self._read_options.kind != "interval"
         companions = (
             array("d", [float(Quality.MANUAL)]) * len(values)
             if is_register
@@ -167,8 +175,8 @@ class _FileImport:
         with_values = [(key, values) for key, values in self._check.series.items() if len(values)]
         return ImportReport(
             file=self._file.name,
-            kind=self._options.kind,
-            layout=self._layout,
+            kind=self._read_options.kind or "register",
+            layout=self._layout.name if self._layout else None,
             dry_run=self._options.dry_run,
             rows=self._rows,
             values=sum(len(values) for _, values in with_values),
@@ -188,10 +196,10 @@ class _FileImport:
             _, header = next(rows, (1, None))
             if header is None:  # the file is empty or unreadable, which was reported
                 return
-            parser = RowParser(header, self._site, self._options, self._report)
-            self._layout = parser.layout
-            if not parser.has_values:
+            layout = choose_layout(_form_of(header), self._site, self._options, self._report)
+            if layout is None or not layout.has_values:
                 return
+            self._layout = layout
             self._is_in_rows = True
             for line, row in rows:
                 self._rows_read += 1
@@ -199,8 +207,8 @@ class _FileImport:
                     self._progress(self._rows_read)
                     await asyncio.sleep(0)  # lets other tasks of the loop run
                 if any(cell not in (None, "") for cell in row):
-                    yield line, list(parser.parse(line, row))
-            self._problems.lines.update(parser.unknown_lines)
+                    yield line, list(layout.parse(line, row))
+            self._problems.lines.update(layout.unknown_lines)
         self._progress(self._rows_read)
 
     def _report(self, problem: Problem) -> None:
@@ -237,3 +245,8 @@ def _changed_options(options: ImportOptions) -> str:
         if value != getattr(usual, name)
     }
     return msgspec.json.encode(changed, enc_hook=str).decode()
+
+
+def _form_of(header: Row) -> FileForm:
+    names = [str(cell if cell is not None else "").strip() for cell in header]
+    return FileForm(columns=tuple(ColumnForm(name=name) for name in names))

@@ -43,9 +43,10 @@ for _command in (batch_commands.list_, batch_commands.show, batch_commands.undo)
 @click.option(
     "--kind",
     type=click.Choice(["register", "interval"]),
-    default="register",
-    show_default=True,
-    help=tr("Kind of the values: readings of a register, or consumption of intervals."),
+    help=tr(
+        "Kind of the values: readings of a register, or consumption of intervals; found in the "
+        "file where omitted."
+    ),
 )
 @click.option(
     "--quantity",
@@ -56,7 +57,33 @@ for _command in (batch_commands.list_, batch_commands.show, batch_commands.undo)
     type=click.FloatRange(min=1),
     help=tr("Length of an interval [s]; found in the file where omitted."),
 )
-@click.option("--unit", help=tr("Unit of the values; the quantity's own if omitted."))
+@click.option(
+    "--stamp",
+    type=click.Choice(["start", "end"]),
+    help=tr("Moment of an interval that its time names; the start if omitted."),
+)
+@click.option(
+    "--layout",
+    type=click.Choice(["long", "wide", "day", "month"]),
+    help=tr(
+        "Layout: a row a value, a column a meter, a column a part of the day, or a column a "
+        "month; found in the file where omitted."
+    ),
+)
+@click.option("--meter", help=tr("Meter of a file that does not name its meter."))
+@click.option("--year", type=int, help=tr("Year of months without a year."))
+@click.option(
+    "--unit",
+    "units",
+    multiple=True,
+    metavar="UNIT|NAME=UNIT",
+    help=tr("Unit of the values, or of one column or meter; found in the file where omitted."),
+)
+@click.option(
+    "--calorific-value",
+    metavar="38.93MJ/m3",
+    help=tr("Calorific value of gas that the file has in kWh or MJ."),
+)
 @click.option("--zone", help=tr("Time zone of times without an offset; the site's if omitted."))
 @click.option("--time-column", help=tr("Header of the time column, if it is not a usual one."))
 @click.option(
@@ -89,7 +116,12 @@ for _command in (batch_commands.list_, batch_commands.show, batch_commands.undo)
     "--no-backfill", is_flag=True, help=tr("Do not compute the consumption of the days imported.")
 )
 def readings(
-    file: Path, site_dir: Path, no_backfill: bool, columns: tuple[str, ...], **options: object
+    file: Path,
+    site_dir: Path,
+    no_backfill: bool,
+    columns: tuple[str, ...],
+    units: tuple[str, ...],
+    **options: object,
 ) -> None:
     from ingest.importing.forms.import_options import ImportOptions
     from jieneng.site_folder import load
@@ -100,6 +132,8 @@ def readings(
     # The options of this command are named as the fields of ImportOptions.
     wanted = ImportOptions(
         columns=dict(map(_column, columns)),
+        unit=next((unit for unit in units if "=" not in unit), None),
+        units=dict(map(_column, filter(lambda unit: "=" in unit, units))),
         **options,  # type: ignore[arg-type]  # click checked them
     )
     report = run_once(_import(file, folder, wanted))
