@@ -18,13 +18,13 @@ import msgspec
 from ingest.importing.batches.batch_file import BatchFile
 from ingest.importing.batches.batch_record import BatchCounts, BatchSource
 from ingest.importing.batches.batch_undo import BatchUndo
-from ingest.importing.batches.batch_writer import BatchWriter, PointChanges
 from ingest.importing.batches.contradictions import (
     Contradiction,
     SeriesComparison,
     StoredComparison,
 )
 from ingest.importing.batches.point_columns import PointColumns
+from ingest.importing.batches.recorded_writes import BatchWriter, PointChanges
 from ingest.importing.batches.stored_points import StoredPoints
 from ingest.storing.late_days import LateDays
 from jieneng.clock import Clock

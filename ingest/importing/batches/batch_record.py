@@ -65,7 +65,7 @@ class BatchRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BatchSeries(msgspec.Struct, frozen=True, kw_only=True):
-    """What a batch wrote of one quantity of a meter.
+    """Points of a batch of one quantity of a meter.
 
     Attributes:
         measurement: measurement of the points.

@@ -15,7 +15,7 @@ import msgspec
 
 from ingest.importing.batches.batch_file import BatchFile
 from ingest.importing.batches.batch_record import BatchRecord
-from ingest.importing.batches.batch_writer import PointChanges
+from ingest.importing.batches.recorded_writes import PointChanges
 from ingest.importing.batches.stored_points import StoredPoints
 from ingest.storing.late_days import LateDays
 from jieneng.clock import Clock

@@ -48,7 +48,7 @@ class YearSum(msgspec.Struct, frozen=True):
 
 
 class Contradiction(msgspec.Struct, frozen=True, kw_only=True):
-    """What contradicts a file in one quantity of a meter.
+    """Stored values of one quantity of a meter that contradict a file.
 
     Attributes:
         meter: id of the meter.
