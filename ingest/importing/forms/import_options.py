@@ -38,7 +38,9 @@ class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):
             that is not listed is named after its meter.
         missing: texts of missing values, besides the empty text.
         sheet: sheet of an XLSX file; None for the first one.
-        skip_bad: True to write the good values if others are wrong.
+        skip_bad: True to leave out the rows with problems, and to write the others.
+        replace: True to replace stored values that contradict the file.
+        keep: True to keep imported values in the file's time at times that the file does not have.
         dry_run: True to check the file without writing.
     """
 
@@ -59,4 +61,6 @@ class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):
     missing: tuple[str, ...] = ()
     sheet: str | None = None
     skip_bad: bool = False
+    replace: bool = False
+    keep: bool = False
     dry_run: bool = False

@@ -2,8 +2,9 @@
 
 Laws:
 
-1. A series has one value at a time. A repeated time is reported with both lines, and none of its
-   values is written: which of them is right is not known.
+1. A series has one value at a time. A repeated time is reported with both lines, and neither row is
+   written: which of them is right is not known. Rows with problems are left out whole, before
+   anything else is judged.
 2. Intervals must not overlap, or consumption would be counted twice.
 3. A counter that falls repeatedly is no register.
 """
@@ -65,7 +66,12 @@ class SeriesCheck:
         """
         for series, values in self.series.items():
             values.sort()
-            values.leave_out(self._repeated(series, values))
+            self._report_repeated(series, values)
+        bad_lines = self._problems.lines
+        for series, values in self.series.items():
+            if bad_lines:
+                lines = enumerate(values.lines)
+                values.leave_out(place for place, line in lines if line in bad_lines)
             if not len(values):
                 continue
             if options.kind == "interval":
@@ -73,16 +79,13 @@ class SeriesCheck:
             else:
                 self._check_register(series, values)
 
-    def _repeated(self, series: ImportSeries, values: SeriesValues) -> Iterator[int]:
-        """Yield the places of the values whose time is repeated."""
+    def _report_repeated(self, series: ImportSeries, values: SeriesValues) -> None:
+        """Report the values whose time is repeated."""
         for _, places in groupby(range(len(values)), values.times_ms.__getitem__):
             first, *others = places
-            if not others:
-                continue
-            yield first
             for other in others:
-                self._problems.add(_repeated(series, values.lines[other], values.lines[first]))
-                yield other
+                lines = values.lines[other], values.lines[first]
+                self._problems.add_of_rows(_repeated(series, *lines), *lines)
 
     def _set_lengths(
         self, series: ImportSeries, values: SeriesValues, options: ImportOptions
