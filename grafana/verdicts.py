@@ -30,9 +30,9 @@ def status_values(translate: Translate) -> dict[str, tuple[str, str]]:
         "on_track": f"↘ {translate('On track')}",
         "at_risk": f"! {translate('At risk')}",
         "missed": f"✕ {translate('Missed')}",
-        "doubtful": f"?! {translate('Doubtful')}",
+        "doubtful": f"≈ {translate('Doubtful')}",
         "insufficient_data": f"? {translate('Insufficient data')}",
-        "not_applicable": f"– {translate('Not applicable')}",
+        "not_applicable": f"/ {translate('Not applicable')}",
         "no_target": f"– {translate('No target')}",
     }
     return {status: (word, _STATUS_COLOURS[status]) for status, word in texts.items()}
