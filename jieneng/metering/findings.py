@@ -131,6 +131,15 @@ class Finding(msgspec.Struct, frozen=True):
             return "info"
         return "warning" if self.kind is None else self.kind.severity
 
+    @property
+    def doubt(self) -> float | None:
+        """Amount that may be wrong, infinity if nothing bounds it; None if it is not about that."""
+        if self.confirmed is not None:
+            return 0.0
+        return next(
+            (float(v) for n, v in self.values if n == "doubt" and isinstance(v, float)), None
+        )
+
     def as_baseline(self) -> "Finding":
         """Return the same finding about the base period."""
         return msgspec.structs.replace(self, code=f"{BASELINE}{self.code}")
