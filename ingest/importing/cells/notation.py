@@ -4,7 +4,7 @@ A notation is judged over the whole column, or stated by a person. `NumberReader
 read the cells of a column by its notation.
 """
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -20,11 +20,12 @@ class NumberNotation(msgspec.Struct, frozen=True):
     """Notation of the numbers of a column.
 
     Attributes:
-        decimal: decimal sign. The other sign, a space or an apostrophe separates thousands.
+        decimal: decimal sign; the other sign, a space or an apostrophe separates thousands. None
+            if no cell told it: a cell that can mean two numbers is then an error.
         unit: unit that is written in the cells, such as `kWh` in `81.2 kWh`; "" without one.
     """
 
-    decimal: DecimalSign = "."
+    decimal: DecimalSign | None = "."
     unit: str = ""
 
 
@@ -42,3 +43,9 @@ class TimeNotation(msgspec.Struct, frozen=True):
     order: DateOrder | None = None
     epoch: EpochUnit | None = None
     from_1904: bool = False
+
+
+#: Notation of programs: 1234.5 kilowatt-hours as "1234.5".
+USUAL_NUMBERS: Final = NumberNotation()
+#: Notation of programs: the year first.
+USUAL_TIMES: Final = TimeNotation()

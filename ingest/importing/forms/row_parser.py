@@ -10,7 +10,8 @@ from fractions import Fraction
 from typing import Final, Literal
 
 from ingest.importing.cells.cell import BadCell, ProblemHandler, Row
-from ingest.importing.cells.cell_values import NumberReader, TimeReader
+from ingest.importing.cells.number_reader import NumberReader
+from ingest.importing.cells.time_reader import TimeReader
 from ingest.importing.forms.import_options import ImportOptions
 from ingest.importing.forms.meter_series import ImportSeries, ParsedValue
 from jieneng.metering import units

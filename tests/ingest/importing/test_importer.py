@@ -172,7 +172,7 @@ BAD_LINES = [
     ("2024-01-01 09:00,e-main,energy_kwh,nan", "'nan' is no number"),
     ("2024-01-01 09:00,e-main,energy_kwh,inf", "'inf' is no number"),
     ("2024-01-01 09:00,e-main,energy_kwh,1_000", "no number"),
-    ('2024-01-01 09:00,e-main,energy_kwh,"1,000"', "no number"),
+    ('2024-01-01 09:00,e-main,energy_kwh,"1,00"', "no number"),
     ("2024-01-01 09:00,e-mian,energy_kwh,1", "Did you mean e-main?"),
     ("2024-01-01 09:00,e-main,energy_kw,1", "Did you mean energy_kwh?"),
     ("2024-01-01 09:00,e-main,volume_m3,1", "volume_m3 is no quantity of meter e-main"),

@@ -1,0 +1,128 @@
+"""Grammar of dates. Pure.
+
+    2024-01-05   2024/1/5   2024.1.5   2024年1月5日   20240105   5-Jan-2024
+    05/01/2024, 1/5/24: with an order of day, month and year that is the column's
+
+Law: an order is never guessed from one date.
+"""
+
+import re
+from datetime import date
+from typing import Final, NamedTuple, get_args
+
+from ingest.importing.cells.notation import DateOrder
+
+#: Characters of full width, and other forms of signs and spaces -> as programs write them.
+_PLAIN: Final = str.maketrans("０１２３４５６７８９：／．－　\u00a0\u202f", "0123456789:/.-   ")
+_WEEKDAY: Final = re.compile(r"\s*[(（]?(?:星期|周|礼拜)[一二三四五六日天][)）]?\s*")
+_YEAR_FIRST: Final = re.compile(
+    r"(\d{4})(?:\s*年\s*(\d{1,2})\s*月\s*(\d{1,2})\s*[日号]?|([-/.])(\d{1,2})\4(\d{1,2}))"
+)
+_COMPACT: Final = re.compile(r"(\d{4})(\d{2})(\d{2})")
+_ORDERED: Final = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4}|\d{2})")
+#: Numbers of the months by the first three letters of their English names.
+MONTHS: Final = {
+    name: number
+    for number, name in enumerate(
+        ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"), 1
+    )
+}
+_NAMED: Final = re.compile(
+    r"(?P<day>\d{1,2})[-/ .](?P<month>[a-z]{3})[a-z]*\.?[-/ ,]+(?P<year>\d{4})"
+    r"|(?P<month2>[a-z]{3})[a-z]*\.?[ ](?P<day2>\d{1,2}),?[ ]+(?P<year2>\d{4})",
+    re.IGNORECASE,
+)
+#: Place of year, month and day in a date of each order.
+_PLACES: Final[dict[DateOrder, tuple[int, int, int]]] = {
+    "ymd": (0, 1, 2),
+    "mdy": (2, 0, 1),
+    "dmy": (2, 1, 0),
+}
+#: Where the day part of a text ends: before a time of day.
+_DATE_END: Final = re.compile(
+    r"(?<=\d)T(?=\d)"
+    r"|(?<=[日号])\s*(?=\S)"
+    r"|\s+(?=\d{1,2}\s*(?:[:时点]|[ap]\.?m))"
+    r"|(?<=\d)\s*(?=[上下中凌早晚清傍])"
+    r"|\s+(?=[ap]\.?m)"
+    r"|(?<=\d{8})\s+(?=\d{4}(?:\d{2})?$)"
+    r"|(?<=^\d{8})(?=\d{4}(?:\d{2})?$)",
+    re.IGNORECASE,
+)
+
+
+class OrderedDate(NamedTuple):
+    """Date of three numbers whose order is the column's.
+
+    Attributes:
+        numbers: the numbers as they stand.
+        short_year: True if a year has two digits.
+        sign: sign between them.
+    """
+
+    numbers: tuple[int, int, int]
+    short_year: bool
+    sign: str
+
+
+def plain_text(text: str) -> str:
+    """Return a text in plain characters, without weekdays and surrounding spaces."""
+    plain = text.translate(_PLAIN).strip()
+    return _WEEKDAY.sub(" ", plain).strip() if "期" in plain or "周" in plain else plain
+
+
+def split_date(text: str) -> tuple[str, str]:
+    """Return date and time of day of a text in plain characters; "" for what is missing."""
+    found = _DATE_END.search(text)
+    return (text[: found.start()].strip(), text[found.end() :].strip()) if found else (text, "")
+
+
+def parse_date(text: str, order: DateOrder | None) -> date | None:
+    """Return the date of a text; None if it is none, or its order is not known.
+
+    Raises:
+        ValueError: the text has the form of a date, but there is no such day.
+    """
+    if found := _YEAR_FIRST.fullmatch(text) or _COMPACT.fullmatch(text):
+        return date(*(int(part) for part in found.groups() if part and part.isdecimal()))
+    if ordered := ordered_date(text):
+        return date_in_order(ordered, order) if order else None
+    if named := _NAMED.fullmatch(text):
+        parts = named.groupdict()
+        month = MONTHS.get((parts["month"] or parts["month2"]).casefold())
+        year, day = int(parts["year"] or parts["year2"]), int(parts["day"] or parts["day2"])
+        return date(year, month, day) if month else None
+    return None
+
+
+def ordered_date(text: str) -> OrderedDate | None:
+    """Return a date whose order is the column's; None for any other text."""
+    found = _ORDERED.fullmatch(text)
+    if found is None:
+        return None
+    first, sign, second, third = found.groups()
+    return OrderedDate((int(first), int(second), int(third)), len(third) == 2, sign)
+
+
+def date_in_order(ordered: OrderedDate, order: DateOrder) -> date:
+    """Return the date that three numbers name in an order.
+
+    Raises:
+        ValueError: there is no such day.
+    """
+    year, month, day = (ordered.numbers[place] for place in _PLACES[order])
+    if ordered.short_year:
+        year += 2000
+    return date(year, month, day)
+
+
+def possible_orders(ordered: OrderedDate) -> frozenset[DateOrder]:
+    """Return the orders in which three numbers name a day."""
+    found = set()
+    for order in get_args(DateOrder):
+        try:
+            date_in_order(ordered, order)
+        except ValueError:
+            continue
+        found.add(order)
+    return frozenset(found)
