@@ -22,6 +22,8 @@ Laws:
 5. A run that outweighs two resets is certain: it is believed in any case. So readings between two
    certain runs do not depend on readings outside, and history can be computed in windows with the
    same result. `BelievedRegister.stable_ms` states the part of a window that is stable.
+6. A register that is declared to begin again at 0 regularly has a life for each such period
+   (`reset_lives`), which is judged like a device of its own.
 """
 
 from collections.abc import Sequence
@@ -41,6 +43,7 @@ from analytics.counters.reading_runs import (
 )
 from analytics.counters.register_finding import RegisterFinding
 from analytics.counters.register_segments import BelievedRegister, DeviceRegister, join_devices
+from analytics.counters.reset_lives import lives, with_estimated_ends
 from analytics.counters.rollover import guessed_modulus
 from analytics.counters.stray_readings import without_stray_readings
 
@@ -70,14 +73,17 @@ def believed_register(
     registers: list[DeviceRegister] = []
     findings: list[RegisterFinding] = []
     for device in devices.devices:
-        readings = _device_readings(times, stored, device, devices, window or _ALWAYS)
-        if len(readings.times_ms) == 0:
-            continue
-        candidates = without_stray_readings(readings)
-        path = best_path(candidates, list(split_runs(candidates)))
-        registers.append(_device_register(candidates, path))
-        findings += path_findings(devices, candidates, path)
-        findings += set_aside_findings(devices.meter, readings, candidates, path)
+        of_device: list[DeviceRegister] = []
+        for life in lives(device, devices, times, stored):
+            readings = _device_readings(times, stored, life, devices, window or _ALWAYS)
+            if len(readings.times_ms) == 0:
+                continue
+            candidates = without_stray_readings(readings)
+            path = best_path(candidates, list(split_runs(candidates)))
+            of_device.append(_device_register(candidates, path, window or _ALWAYS))
+            findings += path_findings(devices, candidates, path)
+            findings += set_aside_findings(devices.meter, readings, candidates, path)
+        registers += with_estimated_ends(of_device)
     return join_devices(registers, tuple(findings))
 
 
@@ -133,7 +139,7 @@ def _device_readings(
 
 
 def _device_register(
-    readings: Readings, path: Sequence[tuple[Run, Continuation]]
+    readings: Readings, path: Sequence[tuple[Run, Continuation]], window: tuple[int, int]
 ) -> DeviceRegister:
     """Join the runs of a path."""
     indexes: list[NDArray[np.int64]] = []
@@ -163,8 +169,18 @@ def _device_register(
         register,
         np.where(rolled_over, register * readings.ratio[index], readings.stored[index]),
         np.concatenate(begins),
-        stable_span(readings, _certain_runs(path)),
+        _stable_ms(readings, path, window),
     )
+
+
+def _stable_ms(
+    readings: Readings, path: Sequence[tuple[Run, Continuation]], window: tuple[int, int]
+) -> tuple[int, int] | None:
+    """Return the stable span: all readings of a device whose life lies in the window."""
+    device = readings.device
+    if window[0] <= device.from_ms and device.until_ms <= window[1]:
+        return device.from_ms, int(readings.times_ms[-1])
+    return stable_span(readings, _certain_runs(path))
 
 
 def _certain_runs(path: Sequence[tuple[Run, Continuation]]) -> list[Run]:
