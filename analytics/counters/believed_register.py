@@ -176,9 +176,10 @@ def _device_register(
 def _stable_ms(
     readings: Readings, path: Sequence[tuple[Run, Continuation]], window: tuple[int, int]
 ) -> tuple[int, int] | None:
-    """Return the stable span: all readings of a device whose life lies in the window."""
+    """Return the stable span; of a life in the window, with a recorded start, all of it."""
     device = readings.device
-    if window[0] <= device.from_ms and device.until_ms <= window[1]:
+    is_inside = window[0] <= device.from_ms and device.until_ms <= window[1]
+    if np.isfinite(device.initial) and is_inside:
         return device.from_ms, int(readings.times_ms[-1])
     return stable_span(readings, _certain_runs(path))
 

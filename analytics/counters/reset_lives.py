@@ -96,16 +96,16 @@ def _continued(register: DeviceRegister, following: DeviceRegister) -> DeviceReg
     end_ms, times = register.device.until_ms, register.times_ms
     if following.device.from_ms != end_ms or following.times_ms[0] != end_ms:
         return register
-    if len(times) < 2 or len(following.times_ms) < 2 or times[-1] == end_ms:
+    if len(times) < 2 or times[-1] == end_ms:
         return register
     last_ms, rest_ms = int(times[-1] - times[-2]), int(end_ms - times[-1])
     if rest_ms > _LONGEST_ESTIMATE * last_ms:
         return register
-    rates = (
-        (register.register[-1] - register.register[-2]) / last_ms,
-        (following.register[1] - following.register[0])
-        / float(following.times_ms[1] - following.times_ms[0]),
-    )
+    rates = [
+        (of.register[each][1] - of.register[each][0]) / float(np.diff(of.times_ms[each])[0])
+        for of, each in ((register, slice(-2, None)), (following, slice(0, 2)))
+        if len(of.times_ms) > 1
+    ]
     end = float(register.register[-1] + np.mean(rates) * rest_ms)
     ratio = float(register.device.ratio(np.array([end_ms - 1]))[0])
     return replace(

@@ -33,8 +33,8 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
         target: value that the plan requires in its last year, or the cap.
         path: value that the glide path allows in this period.
         status: the verdict.
-        coverage: share of meter-time with accepted readings, 0 to 1.
-        estimated: share of `value` that was spread over gaps, 0 to 1.
+        coverage: share of meter-time of which the consumption is known, 0 to 1.
+        estimated: share of `value` that was spread over the period's edges, 0 to 1.
         convention: convention of electricity's coal equivalent; None if none enters.
         factor_series: series of the grid's carbon factor; None if none enters.
         findings: doubts and remarks about the value and its baseline.

@@ -42,8 +42,9 @@ class IndicatorResult(msgspec.Struct, frozen=True):
 
     Attributes:
         value: in the indicator's unit; NaN if unknown.
-        coverage: share of meter-time with accepted readings, 0 to 1; NaN without a meter.
-        estimated: share of `value` that was spread over gaps, 0 to 1.
+        coverage: share of meter-time of which the consumption is known, 0 to 1; NaN without any
+            meter.
+        estimated: share of `value` that was spread over the period's edges, 0 to 1.
         findings: doubts and remarks about `value`.
     """
 

@@ -3,7 +3,8 @@
 Laws:
 
 1. A medium of which nothing is known is not among the inputs: it is not 0.
-2. Missing data are reported: the coverage of the medium falls, and a finding names the meter.
+2. Missing data are reported: the coverage of the medium falls, and a finding names the meter. The
+   coverage asks how much of the period lies between readings, not how often a meter was read.
 3. Denominators are means over the period's days, of the values in force on each day.
 """
 
@@ -19,16 +20,15 @@ from analytics.figures.factors import DailyFactor, FactorKind, daily_factor
 from analytics.figures.figure import FactorSeries
 from analytics.figures.indicator_values import IndicatorInputs
 from analytics.figures.interval_series import IntervalSeries, SeriesNeed
+from analytics.figures.period_totals import PeriodTotals, period_totals
 from analytics.figures.roll_up import (
     Scope,
-    ScopeTotals,
     boundary_weights,
     daily_denominator,
-    roll_up,
     shared_areas,
 )
 from analytics.figures.rule_files import Rules
-from analytics.figures.site_consumption import MeterConsumption, SiteConsumption
+from analytics.figures.site_consumption import SiteConsumption
 from analytics.periods import Period, days, midnight_ms
 from jieneng.metering.findings import Finding
 from jieneng.metering.indicators import Denominator
@@ -42,6 +42,10 @@ _MISSING_DENOMINATOR: Final[Mapping[Denominator, str]] = {
     "floor_area_m2": "no_floor_area",
     "headcount": "no_headcount",
 }
+
+
+#: Least estimated share of a meter's consumption that is worth a finding.
+_LEAST_ESTIMATED: Final = 0.005
 
 
 class PeriodFactors(msgspec.Struct, frozen=True):
@@ -95,9 +99,11 @@ class ScopeInputs(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         inputs: inputs of the indicators, without carbon factors and series.
-        estimated_inputs: the same for the part of the consumption that was spread over gaps.
+        estimated_inputs: the same for the part of the consumption that was spread over edges of the
+            period.
         series: series that indicators need beside the daily sums, if the scope has a meter.
-        coverage: share of meter-time with accepted readings, 0 to 1, by medium that has a meter.
+        coverage: share of meter-time of which the consumption is known, 0 to 1, by medium that has
+            a meter.
         medium_findings: findings about a medium's meters.
         denominator_findings: findings about floor area and headcount.
         scope_findings: findings about the scope itself.
@@ -138,16 +144,15 @@ def scope_inputs(
         weight = boundary_weights(scope, [site.meters[meter] for meter in metered.meters], site)
         if not weight.any() or period.days == 0:
             continue
-        meter_totals = _meter_totals(metered)
-        scope_totals = roll_up(weight[None, :], *(column[:, None] for column in meter_totals))
-        coverage[medium] = float(scope_totals.coverage[0, 0])
+        totals = period_totals(np.repeat(weight[:, None], period.days, axis=1), metered)
+        coverage[medium] = totals.scope_coverage
         medium_findings[medium] = (
-            *_meter_findings(metered.meters, weight, meter_totals, coverage_floor),
-            *_balance_findings(scope, medium, scope_totals),
+            *_meter_findings(metered.meters, totals, coverage_floor),
+            *_balance_findings(scope, medium, totals),
         )
-        if np.isfinite(scope_totals.amount[0, 0]):
+        if np.isfinite(totals.scope_amount):
             amount[medium] = weight @ np.nan_to_num(metered.amount)
-            estimated[medium] = np.abs(weight) @ metered.estimated
+            estimated[medium] = totals.estimated.sum(axis=0)
     floor_area, floor_area_findings = _mean_denominator(scope, "floor_area_m2", site, period)
     headcount, headcount_findings = _mean_denominator(scope, "headcount", site, period)
     inputs = IndicatorInputs(
@@ -183,41 +188,36 @@ def _scope_series(
     }
 
 
-def _meter_totals(
-    metered: MeterConsumption,
-) -> "tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]":
-    """Return amount, coverage and estimated part of each meter over all days."""
-    is_known = np.isfinite(metered.amount)
-    amount = np.where(is_known, metered.amount, 0.0).sum(axis=1)
-    return (
-        np.where(is_known.any(axis=1), amount, np.nan),
-        metered.coverage.mean(axis=1),
-        metered.estimated.sum(axis=1),
-    )
-
-
 def _meter_findings(
-    meters: Sequence[str],
-    weight: "NDArray[np.float64]",
-    meter_totals: "tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]",
-    coverage_floor: float,
+    meters: Sequence[str], totals: PeriodTotals, coverage_floor: float
 ) -> Iterator[Finding]:
-    """Yield a finding for each meter of the scope that is not covered enough."""
-    amount, coverage, _ = meter_totals
-    parts = np.abs(weight) * np.abs(np.nan_to_num(amount))
+    """Yield the findings about missing readings of each meter of the scope.
+
+    What is unknown is a warning. What is known but was spread, inside the period or over its edges,
+    is to be known.
+    """
+    parts = np.abs(np.nan_to_num(totals.amount))
     total = float(parts.sum())
-    is_short = (weight != 0) & ((coverage < coverage_floor) | np.isnan(amount))
-    for index in np.flatnonzero(is_short).tolist():
-        if np.isnan(amount[index]):
-            yield Finding.of("no_readings", meters[index])
-        else:
-            share = float(parts[index]) / total if total > 0 else None
-            yield Finding.of("gap", meters[index], weight=share, coverage=float(coverage[index]))
+    for index in np.flatnonzero(totals.importance > 0).tolist():
+        meter, part = meters[index], float(parts[index])
+        weight = part / total if total > 0 else None
+        bounded, coverage = float(totals.bounded[index]), float(totals.coverage[index])
+        if np.isnan(totals.amount[index]):
+            yield Finding.of("no_readings", meter)
+        elif bounded < coverage_floor:
+            yield Finding.of("gap", meter, weight=weight, coverage=bounded)
+        elif coverage < coverage_floor:
+            yield Finding.of("spread_gap", meter, weight=weight, coverage=coverage)
+        estimated = float(totals.estimated[index].sum())
+        if estimated >= _LEAST_ESTIMATED * part > 0:
+            share = estimated / part
+            edge_weight = None if weight is None else weight * share
+            yield Finding.of("spread_edge", meter, weight=edge_weight, estimated=share)
 
 
-def _balance_findings(scope: Scope, medium: Medium, totals: ScopeTotals) -> Iterator[Finding]:
+def _balance_findings(scope: Scope, medium: Medium, totals: PeriodTotals) -> Iterator[Finding]:
     """Yield a finding if the deducted meters measured more than the meters above them."""
-    balance = float(totals.amount[0, 0])
+    balance = totals.scope_amount
     if balance < 0:
         unit = QUANTITIES[CONSUMPTION[medium]].unit
         yield Finding.of(
