@@ -54,8 +54,8 @@ def _kind_of(layout: type[Layout], context: FileContext) -> ImportKind:
     columns, roles = context.form.columns, context.roles
     if layout in (DayColumns, MonthColumns):
         return "interval"
-    value = roles.get("value")
-    if value is not None and says_amount(columns[value].name):
+    values = [roles.get("value"), *(roles.others if layout is MeterColumns else ())]
+    if any(says_amount(columns[place].name) for place in values if place is not None):
         return "interval"
     if {"start", "end"} <= roles.by_role.keys() or "month" in roles.by_role:
         return "interval"

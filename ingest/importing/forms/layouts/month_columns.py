@@ -85,14 +85,13 @@ class MonthColumns(Layout):
 
     def _find_columns(self) -> Iterator[tuple[int, RowTime]]:
         """Yield the columns of the shortest periods, with start and length of each."""
-        times = self.row_times()
         found: list[tuple[int, RowTime]] = []
         for column in self.context.roles.others:
             period = self._period(column)
             if not period:
                 continue
             try:
-                found.append((column, times.span_of(period, column)))
+                found.append((column, self.spans.read(period, column)))
             except BadTime as bad:
                 self.context.report_cell(self.context.form.header_line, bad.column, bad.error)
         shortest_ms = min((length_ms for _, (_, length_ms) in found), default=0)

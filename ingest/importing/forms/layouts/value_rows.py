@@ -57,6 +57,7 @@ class ValueRows(Layout):
             line,
             meter,
             "--meter" if self._meter is None else columns[self._meter].name,
-            quantity=quantity or value.name,
+            quantity=quantity,
+            words=value.name,
             unit=unit or split_unit(value.name)[1] or value.unit,
         )
