@@ -1,4 +1,4 @@
-"""Where a register continues after its last digit: a known modulus, or a guess.
+"""Rollovers of registers whose modulus nobody has recorded: a guess, and what bears it out.
 
 A display of five digits goes from 99999 to 0. If nobody has recorded its digits, a fall from near a
 power of ten may be a rollover or a reset. A guess is made if the step across is one that the meter
