@@ -11,7 +11,7 @@ FUZZED = $(shell grep -l hypothesis -r tests --include='test_*.py')
 # Tests that run side by side: most of them wait for a server, not for the processor.
 WORKERS ?= 5
 
-.PHONY: help venv demo services test quick fuzz lint types bench grafana locale lock clean
+.PHONY: help venv demo services test quick fuzz lint types bench grafana boards-pictures locale lock clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -52,6 +52,9 @@ bench: venv  ## measure; prints one JSON object a line and writes bench.jsonl; n
 
 grafana: venv  ## generate the boards and provisioning files anew
 	$(BIN)/jieneng grafana build --example
+
+boards-pictures: venv  ## photograph every board, drawn by Grafana's components (Node, npm, Chromium)
+	$(BIN)/python -m tests.boards.pictures boards-pictures $(ARGS)
 
 locale: venv  ## collect the sentences for people, and compile their Chinese texts
 	$(BIN)/python -m jieneng.locale.collect

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
+import msgspec
+
 from grafana import colours
 from grafana.board_frame import nothing
 from grafana.board_site import BoardSite
@@ -53,7 +55,7 @@ def cap(of: BoardSite, name: str) -> Json:
         of.indicator_unit(name),
         [query],
         overrides,
-        orientation="horizontal",
+        beside=True,
     )
 
 
@@ -64,6 +66,8 @@ def all_indicators(of: BoardSite) -> Json:
         for row in indicators.INDICATORS.values()
     }
     fields = indicator_overrides(of)
+    for name in ("value", "baseline", "target", "path"):
+        fields[name] = msgspec.structs.replace(fields[name], decimals=1)
     tags = {"indicator": FieldOverride(of.tr("Indicator"), values=names, width=230)}
     where = {**SCOPE, "period": "$period", "series": TARGET_SERIES}
     definitions = [
@@ -80,7 +84,7 @@ def all_indicators(of: BoardSite) -> Json:
         nothing(of),
     )
     query = latest(schema.INDICATOR, tuple(fields), where, tuple(tags))
-    return table_panel(text, "none", [query], {**tags, **fields})
+    return table_panel(text, "locale", [query], {**tags, **fields})
 
 
 def by_year(of: BoardSite, name: str, series: str = TARGET_SERIES) -> Json:
@@ -146,6 +150,11 @@ def scope_table(
         "series": TARGET_SERIES,
     }
     note = of.tr("Select a name to open its board.")
+    text = PanelText(
+        f"{of.indicator_name(name)} · {heading}",
+        f"{of.definition(name)} {note}",
+        nothing(of),
+    )
     query = latest(schema.INDICATOR, tuple(fields), where, ("scope",))
-    panel = table_panel(_text(of, name, note), of.indicator_unit(name), [query], overrides)
+    panel = table_panel(text, of.indicator_unit(name), [query], overrides)
     return {**panel, "timeFrom": "10y", "hideTimeOverride": True}
