@@ -30,13 +30,21 @@ def _overrides(of: BoardSite, *fields: str) -> dict[str, FieldOverride]:
     return {field: known[field] for field in fields}
 
 
+def _as_text(overrides: dict[str, FieldOverride]) -> dict[str, FieldOverride]:
+    """Return overrides of numbers: colours of bars and lines would be too dark for them."""
+    return {
+        name: msgspec.structs.replace(override, colour=colours.TEXT if override.colour else None)
+        for name, override in overrides.items()
+    }
+
+
 def _text(of: BoardSite, name: str, note: str) -> PanelText:
     return PanelText(of.indicator_name(name), f"{of.definition(name)} {note}", nothing(of))
 
 
 def verdict(of: BoardSite, name: str) -> Json:
     """Return value, change, verdict and coverage of an indicator in the chosen year."""
-    overrides = _overrides(of, "value", "change_pct", "status", "coverage")
+    overrides = _as_text(_overrides(of, "value", "change_pct", "status", "coverage"))
     note = of.tr(
         "Value so far this year, change against the base, verdict and coverage. Below the coverage"
         " floor there is no verdict."
@@ -47,7 +55,7 @@ def verdict(of: BoardSite, name: str) -> Json:
 
 def cap(of: BoardSite, name: str) -> Json:
     """Return value, cap, change and verdict of a capped indicator in the chosen year."""
-    overrides = _overrides(of, "value", "target", "change_pct", "status")
+    overrides = _as_text(_overrides(of, "value", "target", "change_pct", "status"))
     note = of.tr("Value so far this year and the plan's cap.")
     query = latest(schema.INDICATOR, tuple(overrides), _tags(name, "$period"))
     return stat_panel(
@@ -55,7 +63,6 @@ def cap(of: BoardSite, name: str) -> Json:
         of.indicator_unit(name),
         [query],
         overrides,
-        beside=True,
     )
 
 

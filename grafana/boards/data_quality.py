@@ -149,7 +149,7 @@ def _late_days(of: BoardSite) -> Json:
         " them again by itself.",
         "No readings came late in this time range.",
     )
-    meter = FieldOverride(tr("Meter"), values=_names(of), width=230)
+    meter = FieldOverride(tr("Meter"), values=_names(of))
     overrides = {
         "Time": FieldOverride(tr("Day"), "time:YYYY-MM-DD", width=110),
         "meter": meter,

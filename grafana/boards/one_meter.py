@@ -1,5 +1,7 @@
 """Board 单表: readings, consumption, quality and findings of one meter."""
 
+import msgspec
+
 from grafana import colours
 from grafana.board_frame import BoardText, frame, panel_text
 from grafana.board_parts.consumption_panels import METER, amounts, coverage_by_day
@@ -97,7 +99,11 @@ def _last_values(of: BoardSite) -> Json:
     queries = [
         latest(medium, (CONSUMPTION[medium], *_RATES[medium]), _METER) for medium in of.media
     ]
-    return stat_panel(text, "none", queries, _value_overrides(of), beside=True)
+    overrides = {
+        name: msgspec.structs.replace(override, colour=colours.TEXT)
+        for name, override in _value_overrides(of).items()
+    }
+    return stat_panel(text, "none", queries, overrides, beside=True)
 
 
 def _register(of: BoardSite) -> Json:

@@ -59,7 +59,7 @@ def _rows(of: BoardSite) -> list[PanelRow]:
             tr("Buildings and institutions · $period"),
         ),
         PanelRow(
-            4,
+            6,
             tuple(_of_year(cap(of, name)) for name in CAPPED_INDICATORS),
             tr("Caps · ${scope:text} · $period"),
         ),

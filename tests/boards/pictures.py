@@ -185,7 +185,9 @@ async def _photograph(shots: Sequence[tuple[str, str, int, tuple[int, int]]], ou
                 socket = await _connect(session, port)
                 page = _Page(await session.ws_connect(socket, max_msg_size=0))
                 for name, url, width, rows in shots:
-                    height = 110 + _ROW_PX * rows[1 if width < _PHONE_PX else 0]
+                    height = (170 if width < _PHONE_PX else 110) + _ROW_PX * rows[
+                        1 if width < _PHONE_PX else 0
+                    ]
                     picture = await page.picture(url, width, height)
                     (out / f"{name}.png").write_bytes(picture)
                     print(name, *page.errors, flush=True)

@@ -4,7 +4,7 @@ import { type DataFrame, FieldType, formattedValueToString, getDisplayProcessor,
 import { useTheme2, VizLegend } from '@grafana/ui';
 import { LegendDisplayMode } from '@grafana/schema';
 
-const LEFT = 92;
+const LEFT = 100;
 const BOTTOM = 24;
 const LEGEND = 34;
 
