@@ -20,6 +20,7 @@ Json = dict[str, Any]
 GRID_COLUMNS: Final = 24
 
 _GREEN, _BLUE, _AMBER, _ORANGE, _GREY = "#1a9e75", "#3274d9", "#e0a010", "#d9480f", "#8e9499"
+_PURPLE = "#b5579a"
 
 #: Grafana's colour of text, in light and dark mode.
 TEXT_COLOUR: Final = "text"
@@ -30,7 +31,9 @@ _STATUS_COLOURS: Final = {
     "on_track": _BLUE,
     "at_risk": _AMBER,
     "missed": _ORANGE,
+    "doubtful": _PURPLE,
     "insufficient_data": _GREY,
+    "not_applicable": _GREY,
     "no_target": _GREY,
 }
 
@@ -42,7 +45,9 @@ def status_values(translate: Translate) -> dict[str, tuple[str, str]]:
         "on_track": f"↘ {translate('On track')}",
         "at_risk": f"! {translate('At risk')}",
         "missed": f"✕ {translate('Missed')}",
+        "doubtful": f"≈ {translate('Doubtful')}",
         "insufficient_data": f"? {translate('Insufficient data')}",
+        "not_applicable": f"/ {translate('Not applicable')}",
         "no_target": f"– {translate('No target')}",
     }
     return {status: (word, _STATUS_COLOURS[status]) for status, word in texts.items()}

@@ -9,12 +9,20 @@ Laws:
 3. Imported consumption takes precedence over the register in its time.
 4. The numbers of an interval depend only on the readings between its edges and on the nearest ones
    outside. So its digits are the same in every window.
+5. Two shares of time are known of an interval. `coverage` is the share in which it is known when
+   the consumption occurred. `bounded` is the share that lies between two readings of one register
+   life, or in an imported interval: its consumption is known, whenever it occurred in it.
+6. In a period of several intervals, only what was spread over its two edges is estimated:
+   `spread_start` of the first and `spread_end` of the last interval (`edge_spread`).
 """
 
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 import numpy as np
+
+from analytics.counters.edge_spread import spread_over_edges
+from analytics.counters.imported_consumption import ImportedConsumption
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,46 +33,6 @@ if TYPE_CHECKING:
 _LONGEST_COVERED_MS: Final = 35 * 24 * 3_600_000
 
 
-class ImportedConsumption(msgspec.Struct, frozen=True):
-    """Consumption that was imported, by interval.
-
-    Attributes:
-        start_ms: shape (n,), start of each interval [UTC, ms], ascending.
-        end_ms: shape (n,), end of each interval, not included.
-        amount: shape (n,), in the consumption quantity's unit.
-    """
-
-    start_ms: "NDArray[np.int64]"
-    end_ms: "NDArray[np.int64]"
-    amount: "NDArray[np.float64]"
-
-    @classmethod
-    def from_columns(
-        cls,
-        lengths_s: "tuple[NDArray[np.int64], NDArray[np.float64]]",
-        amounts: "tuple[NDArray[np.int64], NDArray[np.float64]]",
-    ) -> "ImportedConsumption":
-        """Return the intervals of which both length [s] and amount are known.
-
-        Args:
-            lengths_s: (times [UTC, ms], lengths [s]), each of shape (n,).
-            amounts: (times [UTC, ms], amounts), each of shape (m,).
-        """
-        times, of_lengths, of_amounts = np.intersect1d(
-            lengths_s[0], amounts[0], assume_unique=True, return_indices=True
-        )
-        length_ms = np.rint(lengths_s[1][of_lengths] * 1000).astype(np.int64)
-        return cls(times, times + length_ms, amounts[1][of_amounts])
-
-    def without_overlaps(self) -> "ImportedConsumption":
-        """Return the intervals that do not begin before an earlier one has ended."""
-        if len(self.start_ms) == 0:
-            return self
-        ended = np.maximum.accumulate(self.end_ms)
-        free = np.append(True, self.start_ms[1:] >= ended[:-1])
-        return ImportedConsumption(self.start_ms[free], self.end_ms[free], self.amount[free])
-
-
 class Consumption(msgspec.Struct, frozen=True):
     """Consumption by interval, in arrays of shape (n,).
 
@@ -72,11 +40,17 @@ class Consumption(msgspec.Struct, frozen=True):
         amount: consumption [kWh, m3 or GJ]; NaN where unknown.
         coverage: share of the interval's time that is covered, 0 to 1.
         estimated: part of `amount` that was spread over gaps.
+        bounded: share of the interval's time of which the consumption is known, 0 to 1.
+        spread_start: consumption that was spread over the interval's start.
+        spread_end: consumption that was spread over the interval's end.
     """
 
     amount: "NDArray[np.float64]"
     coverage: "NDArray[np.float64]"
     estimated: "NDArray[np.float64]"
+    bounded: "NDArray[np.float64]"
+    spread_start: "NDArray[np.float64]"
+    spread_end: "NDArray[np.float64]"
 
 
 def consumption_between(
@@ -104,10 +78,14 @@ def consumption_between(
     counted = np.where(known, amount, 0.0)
     starts = np.searchsorted(piece_edges, edges_ms)[:-1]
     is_partly_known = np.logical_or.reduceat(known, starts)
+    spread = spread_over_edges(register, edges_ms, imported)
     return Consumption(
         np.where(is_partly_known, np.add.reduceat(counted, starts), np.nan),
         np.add.reduceat(np.where(covered, length, 0.0), starts) / np.diff(edges_ms),
         np.add.reduceat(np.where(covered, 0.0, counted), starts),
+        np.add.reduceat(np.where(known, length, 0.0), starts) / np.diff(edges_ms),
+        spread[:-1],
+        spread[1:],
     )
 
 

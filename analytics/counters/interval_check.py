@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import numpy as np
 
-from analytics.counters.consumption import ImportedConsumption
+from analytics.counters.imported_consumption import ImportedConsumption
 from analytics.counters.meter_devices import HOUR_MS, MeterDevices
 from analytics.counters.register_finding import RegisterFinding
 from analytics.counters.sentinels import (

@@ -66,6 +66,7 @@ class BelievedRegister(msgspec.Struct, frozen=True):
         stored: shape (n,), the stored register [kWh, m3 or GJ]; never falls in a segment.
         segment: shape (n,), number of the segment.
         covered: shape (n,), True if the time from this reading to the next is covered.
+        is_read: shape (n,), False for a value that was interpolated at a change of CT or PT.
         stable_ms: first and last time between which no reading outside the window can change
             anything; None if unknown.
         findings: what was found about the readings, with times and doubts.
@@ -75,6 +76,7 @@ class BelievedRegister(msgspec.Struct, frozen=True):
     stored: "NDArray[np.float64]"
     segment: "NDArray[np.int64]"
     covered: "NDArray[np.bool_]"
+    is_read: "NDArray[np.bool_]"
     stable_ms: tuple[int, int] | None = None
     findings: "tuple[RegisterFinding, ...]" = ()
 
@@ -97,6 +99,7 @@ def join_devices(
             none,
             none.astype(np.int64),
             none.astype(np.bool_),
+            none.astype(np.bool_),
             findings=findings,
         )
     parts = [_split_at_ratio_changes(register) for register in registers]
@@ -117,6 +120,7 @@ def join_devices(
         stored,
         segment,
         covered,
+        np.concatenate([part[3] for part in parts]),
         (stable[0][0], stable[-1][1]) if stable else None,
         findings,
     )
@@ -124,10 +128,11 @@ def join_devices(
 
 def _split_at_ratio_changes(
     device_register: DeviceRegister,
-) -> "tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]":
-    """Return times, stored values and segment starts, split at changes of the ratio (law 1)."""
+) -> "tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]":
+    """Return times, stored values, segment starts and if it was read, split by law 1."""
     times, register = device_register.times_ms, device_register.register
     stored, starts = device_register.stored, device_register.starts_segment
+    is_read = np.ones(len(times), dtype=np.bool_)
     for (_, old_ratio), (moment, new_ratio) in pairwise(device_register.device.ratios):
         later = int(np.searchsorted(times, moment))  # the first reading with the new ratio
         if later == 0 or later == len(times) or starts[later]:
@@ -142,7 +147,8 @@ def _split_at_ratio_changes(
         values = [shown * old_ratio, shown * new_ratio][: len(inserted)]
         stored = np.insert(stored, inserted, values)
         starts = np.insert(starts, inserted, [False, True][: len(inserted)])
-    return times, stored, starts
+        is_read = np.insert(is_read, inserted, False)
+    return times, stored, starts, is_read
 
 
 def _is_usual_distance(times: "NDArray[np.int64]") -> "NDArray[np.bool_]":

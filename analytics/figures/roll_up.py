@@ -18,12 +18,18 @@ import numpy as np
 
 from analytics.counters.consumption import Consumption
 from jieneng.metering.indicators import Denominator
-from jieneng.metering.site import Area, DatedValue, Meter, Site, descendants
+from jieneng.metering.site import Area, AreaKind, DatedValue, Meter, Site, descendants
 
 if TYPE_CHECKING:
     from datetime import date
 
     from numpy.typing import NDArray
+
+#: Kinds of areas that may have none.
+_KINDS_WITHOUT: Final[Mapping[Denominator, frozenset[AreaKind]]] = {
+    "headcount": frozenset(("canteen", "data_room", "plant", "other")),
+    "floor_area_m2": frozenset(("plant", "other")),
+}
 
 ScopeKind = Literal["site", "area", "institution"]
 
@@ -111,70 +117,59 @@ def before_commissioning(site: Site, meter: Meter, days: Sequence["date"]) -> "N
     return np.array([day < first for day in days], dtype=np.bool_)
 
 
-class ScopeTotals(msgspec.Struct, frozen=True):
-    """Consumption by scope and interval, in arrays of shape (scopes, intervals).
-
-    Attributes:
-        amount: sum of what is known [kWh, m3 or GJ]; NaN if no meter of the scope is known.
-        coverage: share of meter-time with accepted readings, 0 to 1, meters weighted by their
-            consumption; NaN if the scope has no meter.
-        estimated: sum of the meters' amounts that were spread over gaps.
-    """
-
-    amount: "NDArray[np.float64]"
-    coverage: "NDArray[np.float64]"
-    estimated: "NDArray[np.float64]"
-
-
-def roll_up(
-    weight: "NDArray[np.float64]",
-    amount: "NDArray[np.float64]",
-    coverage: "NDArray[np.float64]",
-    estimated: "NDArray[np.float64]",
-) -> ScopeTotals:
-    """Sum the consumption of meters by scope.
+def roll_up(weight: "NDArray[np.float64]", meters: Consumption) -> Consumption:
+    """Return the consumption of one scope by interval.
 
     An unknown meter adds nothing to the scope's amount and lowers its coverage. In the coverage a
     meter weighs by its consumption in the interval, an unknown meter as much as the average one.
 
     Args:
-        weight: shape (scopes, meters), of `boundary_weights`.
-        amount: shape (meters, intervals); NaN where unknown.
-        coverage: shape (meters, intervals), 0 to 1.
-        estimated: shape (meters, intervals).
+        weight: shape (meters, 1) or (meters, intervals), of `boundary_weights`.
+        meters: the meters' consumption, in arrays of shape (meters, intervals).
+
+    Returns:
+        Arrays of shape (intervals,): the amount is NaN if no meter of the scope is known, and the
+        coverage is NaN if the scope has no meter.
     """
-    is_known = np.isfinite(amount)
-    known_amount = np.where(is_known, amount, 0.0)
-    is_member = np.abs(weight)
-    mean = known_amount.sum(axis=0) / np.maximum(is_known.sum(axis=0), 1)
+    is_known = np.isfinite(meters.amount)
+    amount = np.where(is_known, meters.amount, 0.0)
+    mean = amount.sum(axis=0) / np.maximum(is_known.sum(axis=0), 1)
     mean = np.where(mean > 0, mean, 1.0)
-    meter_weight = np.where(is_known, np.maximum(known_amount, _MIN_COVERAGE_WEIGHT * mean), mean)
-    total_weight = is_member @ meter_weight
-    has_known = is_member @ is_known > 0
-    has_meter = is_member.sum(axis=1, keepdims=True) > 0
-    covered_weight = is_member @ (meter_weight * coverage)
-    mean_coverage = covered_weight / np.where(total_weight > 0, total_weight, 1.0)
-    return ScopeTotals(
-        np.where(has_known, weight @ known_amount, np.nan),
-        np.where(has_meter, np.minimum(mean_coverage, 1.0), np.nan),
-        is_member @ estimated,
+    size = np.abs(weight)
+    importance = size * np.where(is_known, np.maximum(amount, _MIN_COVERAGE_WEIGHT * mean), mean)
+    total = importance.sum(axis=0)
+
+    def mean_share(share: "NDArray[np.float64]") -> "NDArray[np.float64]":
+        weighted = (importance * share).sum(axis=0) / np.where(total > 0, total, 1.0)
+        return np.where(total > 0, np.minimum(weighted, 1.0), np.nan)
+
+    return Consumption(
+        np.where((size * is_known).any(axis=0), (weight * amount).sum(axis=0), np.nan),
+        mean_share(meters.coverage),
+        (size * meters.estimated).sum(axis=0),
+        mean_share(meters.bounded),
+        (size * np.nan_to_num(meters.spread_start)).sum(axis=0),
+        (size * np.nan_to_num(meters.spread_end)).sum(axis=0),
     )
 
 
-def roll_up_scope(weight: "NDArray[np.float64]", meters: Sequence[Consumption]) -> Consumption:
-    """Return the consumption of one scope by interval.
+def stacked(meters: Sequence[Consumption]) -> Consumption:
+    """Return the consumption of meters in arrays of shape (meters, intervals)."""
+    columns = zip(*map(msgspec.structs.astuple, meters), strict=True)
+    return Consumption(*(np.array(column) for column in columns))
 
-    Args:
-        weight: shape (meters,), of `boundary_weights`.
-        meters: consumption of each meter, by the same intervals.
+
+def has_denominator(scope: Scope, name: Denominator, site: Site) -> bool:
+    """Return False if a scope has no floor area or no headcount by its nature.
+
+    That is so if none of its areas states one, and all of them are of kinds that may have none: a
+    canteen is used by people who are counted elsewhere. An office without one lacks data instead.
     """
-    totals = roll_up(
-        weight[None, :],
-        np.array([meter.amount for meter in meters]),
-        np.array([meter.coverage for meter in meters]),
-        np.array([meter.estimated for meter in meters]),
+    return not scope.areas or any(
+        getattr(area, name) or area.kind not in _KINDS_WITHOUT[name]
+        for area in site.area
+        if area.id in scope.areas
     )
-    return Consumption(totals.amount[0], totals.coverage[0], totals.estimated[0])
 
 
 def daily_denominator(

@@ -3,8 +3,10 @@
 Laws:
 
 1. A medium of which nothing is known is not among the inputs: it is not 0.
-2. Missing data are reported: the coverage of the medium falls, and a finding names the meter.
+2. Missing data are reported: the coverage of the medium falls, and a finding names the meter. The
+   coverage asks how much of the period lies between readings, not how often a meter was read.
 3. Denominators are means over the period's days, of the values in force on each day.
+4. A denominator that a scope does not have by its nature is no missing data.
 """
 
 import math
@@ -19,17 +21,18 @@ from analytics.figures.factors import DailyFactor, FactorKind, daily_factor
 from analytics.figures.figure import FactorSeries
 from analytics.figures.indicator_values import IndicatorInputs
 from analytics.figures.interval_series import IntervalSeries, SeriesNeed
+from analytics.figures.meter_doubts import PeriodFindings, medium_doubts
+from analytics.figures.period_totals import PeriodTotals, period_totals
 from analytics.figures.roll_up import (
     Scope,
-    ScopeTotals,
     boundary_weights,
     daily_denominator,
-    roll_up,
+    has_denominator,
     shared_areas,
 )
 from analytics.figures.rule_files import Rules
-from analytics.figures.site_consumption import MeterConsumption, SiteConsumption
-from analytics.periods import Period, days, midnight_ms
+from analytics.figures.site_consumption import SiteConsumption
+from analytics.periods import Period, days, edges_ms, midnight_ms
 from jieneng.metering.findings import Finding
 from jieneng.metering.indicators import Denominator
 from jieneng.metering.quantities import CARRIERS, CONSUMPTION, QUANTITIES, Medium
@@ -42,6 +45,10 @@ _MISSING_DENOMINATOR: Final[Mapping[Denominator, str]] = {
     "floor_area_m2": "no_floor_area",
     "headcount": "no_headcount",
 }
+
+
+#: Least estimated share of a meter's consumption that is worth a finding.
+_LEAST_ESTIMATED: Final = 0.005
 
 
 class PeriodFactors(msgspec.Struct, frozen=True):
@@ -95,21 +102,28 @@ class ScopeInputs(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         inputs: inputs of the indicators, without carbon factors and series.
-        estimated_inputs: the same for the part of the consumption that was spread over gaps.
+        estimated_inputs: the same for the part of the consumption that was spread over edges of the
+            period.
+        doubt_inputs: the same for the greatest amount by which the consumption may be wrong, spread
+            evenly over the days; NaN if nothing bounds it.
         series: series that indicators need beside the daily sums, if the scope has a meter.
-        coverage: share of meter-time with accepted readings, 0 to 1, by medium that has a meter.
+        coverage: share of meter-time of which the consumption is known, 0 to 1, by medium that has
+            a meter.
         medium_findings: findings about a medium's meters.
         denominator_findings: findings about floor area and headcount.
         scope_findings: findings about the scope itself.
+        denominators: the denominators that the scope has.
     """
 
     inputs: IndicatorInputs
     estimated_inputs: IndicatorInputs
+    doubt_inputs: IndicatorInputs
     series: Mapping[SeriesNeed, IntervalSeries]
     coverage: Mapping[Medium, float]
     medium_findings: Mapping[Medium, tuple[Finding, ...]]
     denominator_findings: Mapping[Denominator, tuple[Finding, ...]]
     scope_findings: tuple[Finding, ...]
+    denominators: frozenset[Denominator]
 
 
 def scope_inputs(
@@ -119,6 +133,7 @@ def scope_inputs(
     site: Site,
     factors: PeriodFactors,
     coverage_floor: float,
+    found: PeriodFindings,
 ) -> ScopeInputs:
     """Return the inputs of a scope's indicators on the days of a period.
 
@@ -129,25 +144,31 @@ def scope_inputs(
         site: the site.
         factors: factors on the days of the period.
         coverage_floor: coverage below which a meter is named by a finding, 0 to 1.
+        found: what was found about meters in the period.
     """
     amount: dict[Medium, NDArray[np.float64]] = {}
     estimated: dict[Medium, NDArray[np.float64]] = {}
     coverage: dict[Medium, float] = {}
+    doubt: dict[Medium, NDArray[np.float64]] = {}
     medium_findings: dict[Medium, tuple[Finding, ...]] = {}
+    edges = edges_ms(period.start, period.end, "day", site.zone)
     for medium, metered in consumption.days_of(period).items():
         weight = boundary_weights(scope, [site.meters[meter] for meter in metered.meters], site)
         if not weight.any() or period.days == 0:
             continue
-        meter_totals = _meter_totals(metered)
-        scope_totals = roll_up(weight[None, :], *(column[:, None] for column in meter_totals))
-        coverage[medium] = float(scope_totals.coverage[0, 0])
+        by_day = np.repeat(weight[:, None], period.days, axis=1)
+        totals = period_totals(by_day, metered)
+        doubts = medium_doubts(found, metered, by_day, totals.scope_amount, edges)
+        coverage[medium] = totals.scope_coverage
         medium_findings[medium] = (
-            *_meter_findings(metered.meters, weight, meter_totals, coverage_floor),
-            *_balance_findings(scope, medium, scope_totals),
+            *_meter_findings(metered.meters, totals, coverage_floor),
+            *_balance_findings(scope, medium, totals),
+            *doubts.findings,
         )
-        if np.isfinite(scope_totals.amount[0, 0]):
+        if np.isfinite(totals.scope_amount):
             amount[medium] = weight @ np.nan_to_num(metered.amount)
-            estimated[medium] = np.abs(weight) @ metered.estimated
+            estimated[medium] = totals.estimated.sum(axis=0)
+            doubt[medium] = np.full(period.days, doubts.amount / period.days)
     floor_area, floor_area_findings = _mean_denominator(scope, "floor_area_m2", site, period)
     headcount, headcount_findings = _mean_denominator(scope, "headcount", site, period)
     inputs = IndicatorInputs(
@@ -160,6 +181,7 @@ def scope_inputs(
     return ScopeInputs(
         inputs=inputs,
         estimated_inputs=msgspec.structs.replace(inputs, consumption=estimated),
+        doubt_inputs=msgspec.structs.replace(inputs, consumption=doubt),
         series=_scope_series(consumption, period, scope, site),
         coverage=coverage,
         medium_findings=medium_findings,
@@ -168,6 +190,9 @@ def scope_inputs(
             "headcount": headcount_findings,
         },
         scope_findings=tuple(Finding.of("shared_area", area) for area in shared_areas(scope, site)),
+        denominators=frozenset(
+            name for name in _MISSING_DENOMINATOR if has_denominator(scope, name, site)
+        ),
     )
 
 
@@ -183,41 +208,36 @@ def _scope_series(
     }
 
 
-def _meter_totals(
-    metered: MeterConsumption,
-) -> "tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]":
-    """Return amount, coverage and estimated part of each meter over all days."""
-    is_known = np.isfinite(metered.amount)
-    amount = np.where(is_known, metered.amount, 0.0).sum(axis=1)
-    return (
-        np.where(is_known.any(axis=1), amount, np.nan),
-        metered.coverage.mean(axis=1),
-        metered.estimated.sum(axis=1),
-    )
-
-
 def _meter_findings(
-    meters: Sequence[str],
-    weight: "NDArray[np.float64]",
-    meter_totals: "tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]",
-    coverage_floor: float,
+    meters: Sequence[str], totals: PeriodTotals, coverage_floor: float
 ) -> Iterator[Finding]:
-    """Yield a finding for each meter of the scope that is not covered enough."""
-    amount, coverage, _ = meter_totals
-    parts = np.abs(weight) * np.abs(np.nan_to_num(amount))
+    """Yield the findings about missing readings of each meter of the scope.
+
+    What is unknown is a warning. What is known but was spread, inside the period or over its edges,
+    is to be known.
+    """
+    parts = np.abs(np.nan_to_num(totals.amount))
     total = float(parts.sum())
-    is_short = (weight != 0) & ((coverage < coverage_floor) | np.isnan(amount))
-    for index in np.flatnonzero(is_short).tolist():
-        if np.isnan(amount[index]):
-            yield Finding.of("no_readings", meters[index])
-        else:
-            share = float(parts[index]) / total if total > 0 else None
-            yield Finding.of("gap", meters[index], weight=share, coverage=float(coverage[index]))
+    for index in np.flatnonzero(totals.importance > 0).tolist():
+        meter, part = meters[index], float(parts[index])
+        weight = part / total if total > 0 else None
+        bounded, coverage = float(totals.bounded[index]), float(totals.coverage[index])
+        if np.isnan(totals.amount[index]):
+            yield Finding.of("no_readings", meter)
+        elif bounded < coverage_floor:
+            yield Finding.of("gap", meter, weight=weight, coverage=bounded)
+        elif coverage < coverage_floor:
+            yield Finding.of("spread_gap", meter, weight=weight, coverage=coverage)
+        estimated = float(totals.estimated[index].sum())
+        if estimated >= _LEAST_ESTIMATED * part > 0:
+            share = estimated / part
+            edge_weight = None if weight is None else weight * share
+            yield Finding.of("spread_edge", meter, weight=edge_weight, estimated=share)
 
 
-def _balance_findings(scope: Scope, medium: Medium, totals: ScopeTotals) -> Iterator[Finding]:
+def _balance_findings(scope: Scope, medium: Medium, totals: PeriodTotals) -> Iterator[Finding]:
     """Yield a finding if the deducted meters measured more than the meters above them."""
-    balance = float(totals.amount[0, 0])
+    balance = totals.scope_amount
     if balance < 0:
         unit = QUANTITIES[CONSUMPTION[medium]].unit
         yield Finding.of(
@@ -228,11 +248,14 @@ def _balance_findings(scope: Scope, medium: Medium, totals: ScopeTotals) -> Iter
 def _mean_denominator(
     scope: Scope, name: Denominator, site: Site, period: Period
 ) -> tuple[float, tuple[Finding, ...]]:
-    """Return the mean of a denominator over the days on which it is known, with findings."""
+    """Return the mean of a denominator over the days on which it is known, with findings.
+
+    A scope that has no such denominator by its nature has no finding.
+    """
     by_day = daily_denominator(scope, name, site, days(period.start, period.end))
     is_known = np.isfinite(by_day)
     mean = float(by_day[is_known].mean()) if is_known.any() else math.nan
-    if is_known.any() and is_known.all():
+    if (is_known.any() and is_known.all()) or not has_denominator(scope, name, site):
         return mean, ()
     known_days = int(is_known.sum())
     finding = Finding.of(

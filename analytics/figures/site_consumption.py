@@ -5,6 +5,8 @@ Laws:
 1. Unknown consumption is NaN, with coverage 0.
 2. On days before both a building and its meter existed, consumption that is not stored is 0, with
    coverage 1. In an older building, consumption before the meter was installed stays unknown.
+3. A day that an earlier version stored is bounded where it is covered, and what was spread over its
+   edges is unknown (NaN).
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from analytics.counters.consumption import Consumption
 from analytics.counters.register_finding import RegisterFinding
 from analytics.figures.interval_series import IntervalSeries, SeriesNeed
 from analytics.figures.roll_up import before_commissioning
@@ -34,12 +37,28 @@ class MeterConsumption(msgspec.Struct, frozen=True):
         amount: consumption [kWh, m3 or GJ]; NaN where unknown.
         coverage: share of the time with accepted readings, 0 to 1; 0 where unknown.
         estimated: magnitude of the part of `amount` that was spread over gaps; 0 where unknown.
+        bounded: share of the time of which the consumption is known, 0 to 1; 0 where unknown.
+        spread_start: consumption that was spread over the interval's start; NaN if not stored.
+        spread_end: consumption that was spread over the interval's end; NaN if not stored.
     """
 
     meters: tuple[str, ...]
     amount: "NDArray[np.float64]"
     coverage: "NDArray[np.float64]"
     estimated: "NDArray[np.float64]"
+    bounded: "NDArray[np.float64]"
+    spread_start: "NDArray[np.float64]"
+    spread_end: "NDArray[np.float64]"
+
+    @property
+    def consumption(self) -> Consumption:
+        """The columns, without the meters."""
+        return Consumption(*msgspec.structs.astuple(self)[1:])
+
+    def between(self, first: int, end: int) -> "MeterConsumption":
+        """Return the intervals from an index up to, not including, another."""
+        meters, *columns = msgspec.structs.astuple(self)
+        return MeterConsumption(meters, *(column[:, first:end] for column in columns))
 
 
 class SiteConsumption(msgspec.Struct, frozen=True):
@@ -61,14 +80,8 @@ class SiteConsumption(msgspec.Struct, frozen=True):
     def days_of(self, period: Period) -> Mapping[Medium, MeterConsumption]:
         """Return the consumption on the days of a period; all these days must be present."""
         first = (period.start - self.start).days
-        columns = slice(first, first + period.days)
         return {
-            medium: MeterConsumption(
-                all_days.meters,
-                all_days.amount[:, columns],
-                all_days.coverage[:, columns],
-                all_days.estimated[:, columns],
-            )
+            medium: all_days.between(first, first + period.days)
             for medium, all_days in self.media.items()
         }
 
@@ -133,20 +146,37 @@ def meter_consumption(
     """
     unknown = np.full(len(interval_days), np.nan)
     meters = [meter for meter in site.meter if meter.medium == medium]
-    amount, coverage, estimated_share = (
+    amount, coverage, estimated_share, bounded, spread_start, spread_end = (
         np.array([rows.get((meter.id, field), unknown) for meter in meters])
-        for field in (CONSUMPTION[medium], schema.COVERAGE, schema.ESTIMATED)
+        for field in consumption_fields(medium)
     )
     is_before_commissioning = np.isnan(amount) & np.array(
         [before_commissioning(site, meter, interval_days) for meter in meters]
     )
-    amount = np.where(is_before_commissioning, 0.0, amount)
-    coverage = np.where(is_before_commissioning, 1.0, coverage)
+
+    def known(stored: "NDArray[np.float64]", instead: float) -> "NDArray[np.float64]":
+        return np.where(is_before_commissioning, instead, stored)
+
     return MeterConsumption(
         tuple(meter.id for meter in meters),
-        amount,
-        np.nan_to_num(coverage),
+        known(amount, 0.0),
+        np.nan_to_num(known(coverage, 1.0)),
         np.nan_to_num(np.abs(amount) * estimated_share),
+        np.nan_to_num(known(np.where(np.isnan(bounded), coverage, bounded), 1.0)),
+        known(spread_start, 0.0),
+        known(spread_end, 0.0),
+    )
+
+
+def consumption_fields(medium: Medium) -> tuple[str, ...]:
+    """Return the stored fields of a medium's consumption, in the order of `MeterConsumption`."""
+    return (
+        CONSUMPTION[medium],
+        schema.COVERAGE,
+        schema.ESTIMATED,
+        schema.BOUNDED,
+        schema.SPREAD_START,
+        schema.SPREAD_END,
     )
 
 

@@ -19,6 +19,7 @@ from analytics.figures.site_consumption import (
     MeterConsumption,
     SiteConsumption,
     align_to_grid,
+    consumption_fields,
     contiguous_ranges,
     meter_consumption,
     site_consumption,
@@ -26,7 +27,7 @@ from analytics.figures.site_consumption import (
 from analytics.periods import Interval
 from analytics.pipeline.store_points import consumption_points
 from jieneng.metering import schema
-from jieneng.metering.quantities import CONSUMPTION, Medium
+from jieneng.metering.quantities import CONSUMPTION, MEDIA, Medium
 from jieneng.metering.schema import Point
 from jieneng.metering.site import Site
 from jieneng.observe import log
@@ -92,7 +93,7 @@ class ConsumptionStore:
         zone = self._site.zone
         edges = periods.edges_ms(start, end, interval, zone)
         rows: dict[tuple[str, str], NDArray[np.float64]] = {}
-        for field in (CONSUMPTION[medium], schema.COVERAGE, schema.ESTIMATED):
+        for field in consumption_fields(medium):
             for series in await self._store.read(
                 schema.CONSUMPTION,
                 field,
@@ -114,7 +115,7 @@ class ConsumptionStore:
 
     async def daily_consumption(self, start: date, end: date) -> SiteConsumption:
         """Return the stored consumption of all meters by day, from `start` up to `end`."""
-        fields = {*CONSUMPTION.values(), schema.COVERAGE, schema.ESTIMATED}
+        fields = {field for medium in MEDIA for field in consumption_fields(medium)}
         return site_consumption(self._site, start, end, await self.day_rows(start, end, fields))
 
     async def day_span(self) -> tuple[date, date] | None:

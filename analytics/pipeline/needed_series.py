@@ -14,7 +14,7 @@ import numpy as np
 from analytics import periods
 from analytics.counters.consumption import Consumption
 from analytics.figures.interval_series import IntervalSeries, SeriesNeed
-from analytics.figures.roll_up import Scope, boundary_weights, roll_up_scope
+from analytics.figures.roll_up import Scope, boundary_weights, roll_up
 from analytics.pipeline.consumption_store import ConsumptionStore
 from jieneng.metering.site import Site
 
@@ -46,12 +46,8 @@ async def _of_scopes(
     parts: dict[str, list[Consumption]] = {scope_id: [] for scope_id in weighted}
     for start, end in periods.windows(*days, months=1) if weighted else ():
         metered = await consumption.interval_consumption(start, end, need.medium, need.interval)
-        of_meters = [
-            Consumption(*columns)
-            for columns in zip(metered.amount, metered.coverage, metered.estimated, strict=True)
-        ]
         for scope_id, weight in weighted.items():
-            parts[scope_id].append(roll_up_scope(weight, of_meters))
+            parts[scope_id].append(roll_up(weight[:, None], metered.consumption))
     starts_ms = periods.edges_ms(*days, need.interval, site.zone)[:-1]
     return {
         scope_id: IntervalSeries(

@@ -69,18 +69,25 @@ class OutdatedDays:
             return []
         midnights = periods.edges_ms(start, end, "day", self._zone)
         quantity, meter_id = CONSUMPTION[meter.meter.medium], meter.meter.id
-        rows = await self._consumption.day_rows(
-            start, end, [quantity, schema.COVERAGE], scope=meter_id
+        fields = (
+            quantity,
+            schema.COVERAGE,
+            schema.BOUNDED,
+            schema.SPREAD_START,
+            schema.SPREAD_END,
         )
+        rows = await self._consumption.day_rows(start, end, fields, scope=meter_id)
         if not rows:
             return []
         computed, found = await self._registers.consumption(meter, {"day": midnights})
         now = computed["day"]
         never = np.full(len(midnights) - 1, np.nan)
-        amount = rows.get((meter_id, quantity), never)
-        coverage = rows.get((meter_id, schema.COVERAGE), never)
+        amount, *others = (rows.get((meter_id, field), never) for field in fields)
         same = (amount == now.amount) | (np.isnan(amount) & np.isnan(now.amount))
-        outdated = np.isfinite(coverage) & ~(same & (coverage == now.coverage))
+        known = (now.coverage, now.bounded, now.spread_start, now.spread_end)
+        for of_store, of_readings in zip(others, known, strict=True):
+            same &= np.isnan(of_store) | (of_store == of_readings)
+        outdated = np.isfinite(others[0]) & ~same
         edges = int(midnights[0]), int(midnights[-1])
         stored = await self._findings.stored(*edges, scope=meter_id)
         return [

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from analytics.counters.consumption import Consumption
-from analytics.figures.roll_up import Scope, boundary_weights, roll_up_scope
+from analytics.figures.roll_up import Scope, boundary_weights, roll_up, stacked
 from analytics.periods import Interval
 from jieneng.metering.quantities import MEDIA
 from jieneng.metering.site import Meter, Site
@@ -30,8 +30,9 @@ def scope_consumption(
             weights = boundary_weights(scope, meters_of_medium, site)
             if weights.any():
                 sums = {
-                    interval: roll_up_scope(
-                        weights, [consumption[index][interval] for index in indices]
+                    interval: roll_up(
+                        weights[:, None],
+                        stacked([consumption[index][interval] for index in indices]),
                     )
                     for interval in consumption[indices[0]]
                 }

@@ -27,29 +27,24 @@ def consumption_points(
 ) -> list[Point]:
     """Return a point for each interval with known consumption.
 
-    `estimated` is stored as a share of the amount, 0 to 1.
+    `estimated` is stored as a share of the amount, 0 to 1. What was spread over the edges, and the
+    share of time that is bounded by readings, are of days only: figures are computed from days.
     """
     series = tuple(sorted(tags.items()))
-    rows = zip(
-        starts_ms.tolist(),
-        consumption.amount.tolist(),
-        consumption.coverage.tolist(),
-        consumption.estimated.tolist(),
-        strict=True,
-    )
+    amount = consumption.amount
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.where(amount == 0, 0.0, np.minimum(np.abs(consumption.estimated / amount), 1.0))
+    columns = {quantity: amount, schema.COVERAGE: consumption.coverage, schema.ESTIMATED: share}
+    if tags["interval"] == "day":
+        columns[schema.BOUNDED] = consumption.bounded
+        columns[schema.SPREAD_START] = consumption.spread_start
+        columns[schema.SPREAD_END] = consumption.spread_end
+    known = np.flatnonzero(np.isfinite(amount))  # NaN is unknown, and unknown is no point
+    names = tuple(columns)
+    rows = zip(*(column[known].tolist() for column in columns.values()), strict=True)
     return [
-        Point.of(
-            schema.CONSUMPTION,
-            series,
-            (
-                (quantity, amount),
-                (schema.COVERAGE, coverage),
-                (schema.ESTIMATED, min(abs(estimated / amount), 1.0) if amount else 0.0),
-            ),
-            start_ms,
-        )
-        for start_ms, amount, coverage, estimated in rows
-        if amount == amount  # noqa: PLR0124 - NaN is unknown, and unknown is no point
+        Point(schema.CONSUMPTION, series, names, row, start_ms)
+        for start_ms, row in zip(starts_ms[known].tolist(), rows, strict=True)
     ]
 
 
@@ -74,7 +69,9 @@ def unknown_day_points(
         ("site", site),
     )
     return [
-        Point.of(schema.CONSUMPTION, series, ((schema.COVERAGE, 0.0),), start_ms)
+        Point.of(
+            schema.CONSUMPTION, series, ((schema.COVERAGE, 0.0), (schema.BOUNDED, 0.0)), start_ms
+        )
         for start_ms in edges[:-1][nothing].tolist()
     ]
 

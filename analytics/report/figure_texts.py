@@ -43,7 +43,9 @@ STATUS_SYMBOLS: Final[dict[Status, str]] = {
     "on_track": "↘",
     "at_risk": "!",
     "missed": "✕",
+    "doubtful": "≈",
     "insufficient_data": "?",
+    "not_applicable": "/",
     "no_target": "–",
 }
 
@@ -104,7 +106,9 @@ def status_word(name: Status, translate: Translate) -> str:
         "on_track": translate("On track"),
         "at_risk": translate("At risk"),
         "missed": translate("Missed"),
+        "doubtful": translate("Doubtful"),
         "insufficient_data": translate("Insufficient data"),
+        "not_applicable": translate("Not applicable"),
         "no_target": translate("No target"),
     }[name]
 

@@ -229,12 +229,14 @@ def _notes(data: PageData, translate: Translate) -> Html:
             "With each year's factor, it is the figure of an emission inventory."
         ),
         translate(
-            "Coverage is the share of meter time with accepted readings. If it is below "
-            "{floor} in the elapsed period, there is no verdict."
+            "Coverage is the share of meter time whose consumption is known, from readings before "
+            "and after it or from imports. If it is below {floor} in the elapsed period, there is "
+            "no verdict."
         ).format(floor=figure_texts.percent(100 * data.coverage_floor)),
         translate(
-            "Estimated is the share of the value that was spread over gaps between two readings "
-            "of a register. The energy itself is measured; only its distribution over time is not."
+            "Estimated is the share of the value that was spread over the begin or the end of the "
+            "period, which lay between two readings. The energy itself is measured; only its "
+            "distribution over time is not."
         ),
         translate(
             "In a period that is not over, value and base value are of the same elapsed days."

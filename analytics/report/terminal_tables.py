@@ -24,7 +24,9 @@ _STATUS_COLOURS: Final[dict[Status, str]] = {
     "on_track": "blue",
     "at_risk": "yellow",
     "missed": "red",
+    "doubtful": "magenta",
     "insufficient_data": "bright_black",
+    "not_applicable": "bright_black",
     "no_target": "bright_black",
 }
 

@@ -224,7 +224,8 @@ def _coverage(translate: Translate) -> Json:
     )
     overrides = {name: FieldOverride(_name(name, translate)) for name in CAPPED_INDICATORS}
     description = translate(
-        "Share of meter time with accepted readings. Below the coverage floor there is no verdict."
+        "Share of meter time whose consumption is known. Below the coverage floor there is no "
+        "verdict."
     )
     return time_series_lines(translate("Coverage"), description, "percentunit", [query], overrides)
 

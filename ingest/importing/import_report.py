@@ -2,8 +2,8 @@
 
 import msgspec
 
-from ingest.importing.forms.import_options import ImportKind
-from ingest.importing.forms.row_parser import FileLayout
+from ingest.importing.batches.batch_import import BatchResult
+from ingest.importing.forms.import_options import ImportKind, LayoutName
 from jieneng.metering.errors import Problem
 
 
@@ -35,14 +35,15 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         file: name of the file.
         kind: meaning of the values, register or interval.
-        layout: layout of the file, long or wide.
+        layout: layout of the file; None if it has none.
         dry_run: True if the file was only checked.
         rows: number of lines below the header that are not blank.
         values: number of good values.
         missing: number of cells that were empty or marked as missing.
         written: number of points written.
-        touched_ms: begin and end of the time whose consumption the written points may change [UTC,
-            ms]; None if nothing was written.
+        batch: the numbered batch, and what contradicts the file.
+        left_out: numbers of the lines that were left out, such as `12, 20-31`.
+        skippable: True if all problems are of rows that may be left out.
         series: the file's series, by meter and quantity.
         problems: the first problems.
         problem_count: number of all problems.
@@ -50,13 +51,15 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
 
     file: str
     kind: ImportKind
-    layout: FileLayout
+    layout: LayoutName | None
     dry_run: bool
     rows: int
     values: int
     missing: int
     written: int
-    touched_ms: tuple[int, int] | None
+    batch: BatchResult
+    left_out: str
+    skippable: bool
     series: tuple[SeriesSummary, ...]
     problems: tuple[Problem, ...]
     problem_count: int

@@ -1,13 +1,16 @@
 """The command `jieneng import`: store history that was measured elsewhere, from CSV or XLSX."""
 
 import sys
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 
+from jieneng.cli.imports import batch_commands
+from jieneng.cli.imports.batch_output import batch_lines, contradiction_lines
+from jieneng.cli.imports.touched_days import compute_touched
 from jieneng.cli.options import examples, run_once, site_option, tr
 from jieneng.clock import SystemClock
 from jieneng.locale import say
@@ -23,6 +26,10 @@ if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
 def import_() -> None: ...
 
 
+for _command in (batch_commands.list_, batch_commands.show, batch_commands.undo):
+    import_.add_command(_command)
+
+
 @import_.command(
     help=tr("Import readings of meters: registers, or consumption by interval."),
     epilog=examples(
@@ -36,9 +43,10 @@ def import_() -> None: ...
 @click.option(
     "--kind",
     type=click.Choice(["register", "interval"]),
-    default="register",
-    show_default=True,
-    help=tr("Kind of the values: readings of a register, or consumption of intervals."),
+    help=tr(
+        "Kind of the values: readings of a register, or consumption of intervals; found in the "
+        "file where omitted."
+    ),
 )
 @click.option(
     "--quantity",
@@ -49,7 +57,33 @@ def import_() -> None: ...
     type=click.FloatRange(min=1),
     help=tr("Length of an interval [s]; found in the file where omitted."),
 )
-@click.option("--unit", help=tr("Unit of the values; the quantity's own if omitted."))
+@click.option(
+    "--stamp",
+    type=click.Choice(["start", "end"]),
+    help=tr("Moment of an interval that its time names; the start if omitted."),
+)
+@click.option(
+    "--layout",
+    type=click.Choice(["long", "wide", "day", "month"]),
+    help=tr(
+        "Layout: a row a value, a column a meter, a column a part of the day, or a column a "
+        "month; found in the file where omitted."
+    ),
+)
+@click.option("--meter", help=tr("Meter of a file that does not name its meter."))
+@click.option("--year", type=int, help=tr("Year of months without a year."))
+@click.option(
+    "--unit",
+    "units",
+    multiple=True,
+    metavar="UNIT|NAME=UNIT",
+    help=tr("Unit of the values, or of one column or meter; found in the file where omitted."),
+)
+@click.option(
+    "--calorific-value",
+    metavar="38.93MJ/m3",
+    help=tr("Calorific value of gas that the file has in kWh or MJ."),
+)
 @click.option("--zone", help=tr("Time zone of times without an offset; the site's if omitted."))
 @click.option("--time-column", help=tr("Header of the time column, if it is not a usual one."))
 @click.option(
@@ -67,12 +101,27 @@ def import_() -> None: ...
     help=tr("A cell with this text is missing too; may be given more than once."),
 )
 @click.option("--dry-run", is_flag=True, help=tr("Write nothing; say what would be done."))
-@click.option("--skip-bad", is_flag=True, help=tr("Leave out bad rows, and list them."))
+@click.option(
+    "--skip-bad",
+    is_flag=True,
+    help=tr("Leave out the rows with problems, whole, and list them."),
+)
+@click.option("--replace", is_flag=True, help=tr("Replace stored values that contradict the file."))
+@click.option(
+    "--keep",
+    is_flag=True,
+    help=tr("Keep imported values in the file's time at times that the file does not have."),
+)
 @click.option(
     "--no-backfill", is_flag=True, help=tr("Do not compute the consumption of the days imported.")
 )
 def readings(
-    file: Path, site_dir: Path, no_backfill: bool, columns: tuple[str, ...], **options: object
+    file: Path,
+    site_dir: Path,
+    no_backfill: bool,
+    columns: tuple[str, ...],
+    units: tuple[str, ...],
+    **options: object,
 ) -> None:
     from ingest.importing.forms.import_options import ImportOptions
     from jieneng.site_folder import load
@@ -83,13 +132,16 @@ def readings(
     # The options of this command are named as the fields of ImportOptions.
     wanted = ImportOptions(
         columns=dict(map(_column, columns)),
+        unit=next((unit for unit in units if "=" not in unit), None),
+        units=dict(map(_column, filter(lambda unit: "=" in unit, units))),
         **options,  # type: ignore[arg-type]  # click checked them
     )
     report = run_once(_import(file, folder, wanted))
     _print_report(report, folder)
-    if report.touched_ms is not None and not no_backfill:
-        run_once(_backfill(folder, report.touched_ms))
-    sys.exit(1 if report.problem_count and not wanted.skip_bad else 0)
+    if report.batch.touched_ms is not None and not no_backfill:
+        run_once(compute_touched(folder, report.batch.touched_ms))
+    is_skipped = wanted.skip_bad and report.skippable
+    sys.exit(1 if report.batch.is_refused or (report.problem_count and not is_skipped) else 0)
 
 
 def _column(text: str) -> tuple[str, str]:
@@ -126,33 +178,6 @@ async def _import(file: Path, folder: "SiteFolder", options: "ImportOptions") ->
         await store.close()
 
 
-async def _backfill(folder: "SiteFolder", touched_ms: tuple[int, int]) -> None:
-    """Compute the days that an import touches, and the days before and after them.
-
-    A first or last reading at midnight belongs to those, too.
-    """
-    from analytics import app
-    from analytics.settings import AnalyticsSettings
-    from jieneng.cli.progress import share_progress
-    from jieneng.site_folder import read_settings
-
-    settings = read_settings(folder.path / "analytics.toml", AnalyticsSettings)
-    first, last = (_day(folder, time_ms) for time_ms in touched_ms)
-    with share_progress(tr("Consumption by day")) as progress:
-        await app.backfill(
-            folder,
-            settings,
-            first - timedelta(days=1),
-            last + timedelta(days=1),
-            SystemClock(),
-            progress,
-        )
-
-
-def _day(folder: "SiteFolder", time_ms: int) -> date:
-    return datetime.fromtimestamp(time_ms / 1000, folder.site.zone).date()
-
-
 def _print_report(report: "ImportReport", folder: "SiteFolder") -> None:
     for problem in report.problems:
         click.echo(f"{problem.where()}: {say(problem, tr)}", err=True)
@@ -181,12 +206,21 @@ def _print_report(report: "ImportReport", folder: "SiteFolder") -> None:
                 last=last,
             )
         )
-    click.echo(_outcome(report))
+    for text in contradiction_lines(report.batch, zone):
+        click.echo(text, err=report.batch.is_refused)
+    if report.left_out and report.skippable:
+        click.echo(tr("Lines with problems: {lines}.").format(lines=report.left_out))
+    if not report.batch.is_refused:
+        click.echo(_outcome(report))
+    for text in batch_lines(report.batch):
+        click.echo(text)
 
 
 def _outcome(report: "ImportReport") -> str:
     if report.dry_run:
         text = tr("Dry run: {values} values would be written; nothing was.")
+    elif not report.skippable:
+        text = tr("Nothing was written: fix the problems. They are not of single rows.")
     elif report.problem_count and not report.written:
         text = tr(
             "Nothing was written: fix the problem, or leave the row out: --skip-bad."

@@ -140,9 +140,25 @@ _ROWS: Final = (
     FindingKind(
         code="gap",
         severity="warning",
-        en="{subject:name}: readings are missing; accepted ones cover {coverage:share} of the"
-        " period.",
-        zh="{subject:name}：读数缺失，统计期内有效读数覆盖率为 {coverage:share}",
+        en="{subject:name}: consumption is unknown at times; readings or imports bound"
+        " {coverage:share} of the period.",
+        zh="{subject:name}：部分时段用量不明，统计期内前后均有读数或导入数据的时间占"
+        " {coverage:share}",
+    ),
+    FindingKind(
+        code="spread_gap",
+        severity="info",
+        en="{subject:name}: the consumption of the period is known, but only {coverage:share} of"
+        " the period was read at usual distances; in the rest it is not known when it occurred.",
+        zh="{subject:name}：统计期用量已知，但仅 {coverage:share} 的时间按常规间隔抄读，其余时段的"
+        "用量按时间均摊",
+    ),
+    FindingKind(
+        code="spread_edge",
+        severity="info",
+        en="{subject:name}: the period begins or ends between two readings, so {estimated:share} of"
+        " the consumption is estimated.",
+        zh="{subject:name}：统计期起止时刻不在抄表时刻，其用量的 {estimated:share} 为估算",
     ),
     FindingKind(
         code="no_readings",

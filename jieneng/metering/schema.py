@@ -9,7 +9,8 @@ milliseconds. Meter, quantity and time identify a point, so every write may be r
 | interval | ingest (import) | site, meter | a field a counter quantity: consumption of the \
 interval that starts at the point's time; `interval_s` |
 | consumption | analytics | site, kind (meter, area, institution, site), scope, medium, \
-interval (15min, hour, day) | the medium's consumption quantity, `coverage`, `estimated` |
+interval (15min, hour, day) | the medium's consumption quantity, `coverage`, \
+`estimated`; by day also `bounded`, `spread_start`, `spread_end` |
 | finding | analytics | site, scope (a meter), code | `until_ms`, `doubt`, `count`, and the \
 numbers of the finding's sentence |
 | indicator | analytics | site, scope, indicator, period, series | value, baseline, target, \
@@ -79,10 +80,16 @@ QUALITY: Final = "quality"
 INTERVAL_S: Final = "interval_s"
 COVERAGE: Final = "coverage"
 ESTIMATED: Final = "estimated"
+BOUNDED: Final = "bounded"
+SPREAD_START: Final = "spread_start"
+SPREAD_END: Final = "spread_end"
 WRITTEN_MS: Final = "written_ms"
 UNTIL_MS: Final = "until_ms"
 DOUBT: Final = "doubt"
 COUNT: Final = "count"
+
+#: Longest imported interval [ms]: a leap year, and some days.
+LONGEST_INTERVAL_MS: Final = 370 * 86_400_000
 
 #: Tag `series` of an indicator that does not depend on a carbon factor.
 NO_SERIES: Final = "-"
@@ -117,7 +124,16 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         INTERVAL: frozenset(
             {q.name for q in QUANTITIES.values() if q.kind == "counter"} | {INTERVAL_S}
         ),
-        CONSUMPTION: frozenset({*quantities.CONSUMPTION.values(), COVERAGE, ESTIMATED}),
+        CONSUMPTION: frozenset(
+            {
+                *quantities.CONSUMPTION.values(),
+                COVERAGE,
+                ESTIMATED,
+                BOUNDED,
+                SPREAD_START,
+                SPREAD_END,
+            }
+        ),
         FINDING: frozenset((UNTIL_MS, DOUBT, COUNT)),
         INDICATOR: frozenset(
             ("value", "baseline", "target", "path", "change_pct", COVERAGE, ESTIMATED, "status")

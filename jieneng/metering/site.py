@@ -217,6 +217,26 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
         return {"unit": self.unit} if self.address is None else {"address": self.address}
 
 
+class ConfirmedFinding(msgspec.Struct, frozen=True, kw_only=True):
+    """A finding that a person has looked into and found in order.
+
+    Attributes:
+        meter: id of the meter.
+        finding: code of a row of `jieneng.metering.findings`.
+        at: local day on which the finding begins or ends.
+        until: last of several such days; None for `at` alone.
+        by: name of the person.
+        reason: why it is in order.
+    """
+
+    meter: Id
+    finding: Annotated[str, Meta(min_length=1, examples=["unusual_step"])]
+    at: date
+    until: date | None = None
+    by: Annotated[str, Meta(min_length=1, examples=["张三"])]
+    reason: Annotated[str, Meta(min_length=1, examples=["现场核对表盘"])]
+
+
 class Site(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """The whole of `site.toml`."""
 
@@ -225,6 +245,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     area: tuple[Area, ...] = ()
     bus: tuple[Bus, ...] = ()
     meter: tuple[Meter, ...] = ()
+    confirmed: tuple[ConfirmedFinding, ...] = ()
 
     @property
     def id(self) -> str:

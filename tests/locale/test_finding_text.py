@@ -39,8 +39,11 @@ def chinese_with(row: str) -> Translate:
     [
         (
             Finding.of("gap", "e-b1", coverage=0.9997),
-            "1号楼总表: readings are missing; accepted ones cover 99.9 % of the period.",
-            "1号楼总表：读数缺失，统计期内有效读数覆盖率为 99.9 %",
+            (
+                "1号楼总表: consumption is unknown at times; readings or imports bound 99.9 % of"
+                " the period."
+            ),
+            "1号楼总表：部分时段用量不明，统计期内前后均有读数或导入数据的时间占 99.9 %",
         ),
         (
             Finding.of(

@@ -8,37 +8,59 @@ import msgspec
 
 ImportKind = Literal["register", "interval"]
 Stamp = Literal["start", "end"]
+Side = Literal["display", "primary"]
+#: Layouts: a row a value; a column a meter; a column a part of the day; a column a month.
+LayoutName = Literal["long", "wide", "day", "month"]
 
 
 class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Options for reading a file.
 
     Attributes:
-        kind: meaning of the values: readings of a register, or the consumption of intervals.
-        stamp: moment of an interval that its time names, its start or its end.
+        kind: meaning of the values: readings of a register, or the consumption of intervals; None
+            to tell it from the file, which is a register if nothing says otherwise.
+        stamp: moment of an interval that its time names, its start or its end; None for what the
+            headers say, otherwise the start.
         quantity: quantity of the wide layout, and of the long one without that column; None for
             the consumption quantity of each meter's medium.
         interval_s: length of intervals [s]; None to tell it from the steps of each series.
-        unit: unit of the values, a name of `units.py`; None for the quantity's canonical unit.
+        unit: unit of all values; None for the one that the file says, or the quantity's own.
+        units: units by column or meter, which precede `unit`.
+        calorific_value: calorific value of gas that is billed in kWh or MJ, such as 38.93MJ/m3.
+        meter: meter of a file of one meter, which does not name it; None if the file names it.
+        year: year of dates without one; None to take it from the titles.
+        layout: layout of the file; None to detect it.
+        side: values of registers: what the display showed, or what was multiplied by the ratio of
+            the transformers (primary); None if nobody said it.
         zone: time zone of times without an offset; None for the site's.
         time_column: name of the time column; None for one of `TIME_NAMES`.
         columns: meter ids by column name, in the wide layout; "" leaves the column out. A column
             that is not listed is named after its meter.
         missing: texts of missing values, besides the empty text.
         sheet: sheet of an XLSX file; None for the first one.
-        skip_bad: True to write the good values if others are wrong.
+        skip_bad: True to leave out the rows with problems, and to write the others.
+        replace: True to replace stored values that contradict the file.
+        keep: True to keep imported values in the file's time at times that the file does not have.
         dry_run: True to check the file without writing.
     """
 
-    kind: ImportKind = "register"
-    stamp: Stamp = "start"
+    kind: ImportKind | None = None
+    stamp: Stamp | None = None
     quantity: str | None = None
     interval_s: float | None = None
     unit: str | None = None
+    units: Mapping[str, str] = {}
+    calorific_value: str | None = None
+    meter: str | None = None
+    year: int | None = None
+    layout: LayoutName | None = None
+    side: Side | None = None
     zone: ZoneInfo | None = None
     time_column: str | None = None
     columns: Mapping[str, str] = {}
     missing: tuple[str, ...] = ()
     sheet: str | None = None
     skip_bad: bool = False
+    replace: bool = False
+    keep: bool = False
     dry_run: bool = False

@@ -2,8 +2,9 @@
 
 Laws:
 
-1. A series has one value at a time. A repeated time is reported with both lines, and none of its
-   values is written: which of them is right is not known.
+1. A series has one value at a time. A repeated time is reported with both lines, and neither row is
+   written: which of them is right is not known. Rows with problems are left out whole, before
+   anything else is judged.
 2. Intervals must not overlap, or consumption would be counted twice.
 3. A counter that falls repeatedly is no register.
 """
@@ -37,13 +38,11 @@ class SeriesCheck:
         series: values by series; after `judge` in the order of time, without those left out.
 
     Args:
-        options: options of the import.
         zone: time zone of the file.
         problems: list for what is wrong.
     """
 
-    def __init__(self, options: ImportOptions, zone: ZoneInfo, problems: ProblemList) -> None:
-        self._options = options
+    def __init__(self, zone: ZoneInfo, problems: ProblemList) -> None:
         self._zone = zone
         self._problems = problems
         self.series: dict[ImportSeries, SeriesValues] = {}
@@ -59,33 +58,41 @@ class SeriesCheck:
         else:
             values.add(line, time_ms, value, length_ms, estimated=is_estimated)
 
-    def judge(self) -> None:
-        """Judge the series, when all values were added."""
+    def judge(self, options: ImportOptions) -> None:
+        """Judge the series, when all values were added.
+
+        Args:
+            options: options of the import, with the kind of the values.
+        """
         for series, values in self.series.items():
             values.sort()
-            values.leave_out(self._repeated(series, values))
+            self._report_repeated(series, values)
+        bad_lines = self._problems.lines
+        for series, values in self.series.items():
+            if bad_lines:
+                lines = enumerate(values.lines)
+                values.leave_out(place for place, line in lines if line in bad_lines)
             if not len(values):
                 continue
-            if self._options.kind == "interval":
-                values.leave_out(self._set_lengths(series, values))
+            if options.kind == "interval":
+                values.leave_out(self._set_lengths(series, values, options))
             else:
                 self._check_register(series, values)
 
-    def _repeated(self, series: ImportSeries, values: SeriesValues) -> Iterator[int]:
-        """Yield the places of the values whose time is repeated."""
+    def _report_repeated(self, series: ImportSeries, values: SeriesValues) -> None:
+        """Report the values whose time is repeated."""
         for _, places in groupby(range(len(values)), values.times_ms.__getitem__):
             first, *others = places
-            if not others:
-                continue
-            yield first
             for other in others:
-                self._problems.add(_repeated(series, values.lines[other], values.lines[first]))
-                yield other
+                lines = values.lines[other], values.lines[first]
+                self._problems.add_of_rows(_repeated(series, *lines), *lines)
 
-    def _set_lengths(self, series: ImportSeries, values: SeriesValues) -> list[int]:
+    def _set_lengths(
+        self, series: ImportSeries, values: SeriesValues, options: ImportOptions
+    ) -> list[int]:
         """Set the lengths of the intervals. Return the places of those without a right one."""
-        at_end = self._options.stamp == "end"
-        given = self._options.interval_s
+        at_end = options.stamp == "end"
+        given = options.interval_s
         if not all(values.lengths_ms):
             found = interval_lengths(
                 values.times_ms,

@@ -29,6 +29,11 @@ def date_problems(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> Ite
         if not unread.covers("meter", number, "replaced"):
             days = [row.at.date() for row in meter.replaced]
             yield from _impossible_years(("meter", number, "replaced"), days)
+    for number, row in enumerate(site.confirmed):
+        if not unread.covers("confirmed", number, "at"):
+            yield from _impossible_years(("confirmed", number, "at"), [row.at])
+        if row.until is not None and not unread.covers("confirmed", number, "until"):
+            yield from _impossible_years(("confirmed", number, "until"), [row.until])
     for path, rows in dated:
         if not unread.covers(*path):
             yield from _impossible_years(path, [row.from_ for row in rows])

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from analytics import periods
 from analytics.counters.believed_register import believed_register
-from analytics.counters.consumption import ImportedConsumption, consumption_between
-from analytics.counters.meter_devices import HOUR_MS, MeterDevices
+from analytics.counters.consumption import consumption_between
+from analytics.counters.imported_consumption import ImportedConsumption
+from analytics.counters.meter_devices import HOUR_MS, Device, MeterDevices
 
 DAY_MS = 24 * HOUR_MS
 
@@ -110,12 +111,75 @@ def test_imported_months_are_laid_on_their_days() -> None:
     assert consumption.coverage.tolist() == [1.0, 1.0]
 
 
-def test_a_year_of_one_number_is_no_coverage() -> None:
+def test_a_year_of_one_number_says_how_much_but_not_when() -> None:
     nothing = believed_register(hours(), np.zeros(0), MeterDevices("m"))
-    consumption = consumption_between(nothing, hours(0, 24), imported((0, 24 * 365, 3650.0)))
-    assert consumption.amount == pytest.approx([10.0])
-    assert consumption.coverage.tolist() == [0.0]
-    assert consumption.estimated == pytest.approx([10.0])
+    consumption = consumption_between(
+        nothing, hours(0, 24, 24 * 364, 24 * 365), imported((0, 24 * 365, 3650.0))
+    )
+    assert consumption.amount == pytest.approx([10.0, 3630.0, 10.0])
+    assert consumption.coverage.tolist() == [0.0, 0.0, 0.0]
+    assert consumption.estimated == pytest.approx([10.0, 3630.0, 10.0])
+    assert consumption.bounded.tolist() == [1.0, 1.0, 1.0]
+    assert consumption.spread_start == pytest.approx([0.0, 10.0, 10.0])
+    assert consumption.spread_end == pytest.approx([10.0, 10.0, 0.0])
+
+
+class TestSpreadOverEdges:
+    def test_is_the_smaller_side_of_the_readings_around(self) -> None:
+        """Readings of 1 kWh/h at 07:00 each third day; an edge 17 hours after one, and 41 hours."""
+        times = hours(*range(7, 800, 72))
+        register = believed_register(times, times / HOUR_MS, MeterDevices("m"))
+        consumption = consumption_between(register, hours(24, 48, 79, 80))
+        assert consumption.spread_start == pytest.approx([17.0, 31.0, 0.0])
+        assert consumption.spread_end == pytest.approx([31.0, 0.0, 1.0])
+
+    def test_is_nothing_between_readings_of_usual_density(self) -> None:
+        times = hours(*np.arange(0.5, 50).tolist())
+        register = believed_register(times, times / HOUR_MS, MeterDevices("m"))
+        assert not consumption_between(register, hours(12, 24, 36)).spread_start.any()
+
+    def test_counts_a_gap_that_is_short_for_a_person_and_long_for_the_meter(self) -> None:
+        minutes = [n for n in range(0, 48 * 60, 5) if not 24 * 60 - 40 < n < 24 * 60 + 20]
+        times = hours(*(n / 60 for n in minutes))
+        register = believed_register(times, times / HOUR_MS * 60, MeterDevices("m"))
+        consumption = consumption_between(register, hours(0, 24, 47))
+        assert consumption.spread_end == pytest.approx([20.0, 0.0])
+        assert consumption.spread_start == pytest.approx([0.0, 20.0])
+
+    def test_goes_through_a_change_of_the_transformers(self) -> None:
+        """CT 10, then 20, from the edge itself: 10 h at 10 kWh before, 14 h at 20 kWh after."""
+        ratios = ((-(2**62), 10.0), (int(hours(24)[0]), 20.0))
+        device = Device(ratios=ratios)
+        register = believed_register(
+            hours(14, 38, 62), np.array([140.0, 760.0, 1240.0]), MeterDevices("m", (device,))
+        )
+        consumption = consumption_between(register, hours(20, 24, 62))
+        assert consumption.spread_end[0] == pytest.approx(100.0)
+        assert consumption.bounded.tolist() == [1.0, 1.0]
+
+    def test_is_unknown_over_a_reset(self) -> None:
+        times = [*range(20), *range(30, 60)]
+        values = [500.0 + time if time < 25 else time - 30.0 for time in times]
+        register = believed_register(hours(*times), np.array(values), MeterDevices("m"))
+        consumption = consumption_between(register, hours(0, 24, 48))
+        assert not consumption.spread_start.any()
+        assert consumption.bounded == pytest.approx([19 / 24, 18 / 24])
+
+
+@pytest.mark.parametrize("early_s", [2, 300])
+def test_an_interval_that_begins_seconds_early_is_no_overlap(early_s: int) -> None:
+    """Its consumption is kept whole, and laid on the time that is left."""
+    nothing = believed_register(hours(), np.zeros(0), MeterDevices("m"))
+    rows = imported((0, 1, 10.0), (1 - early_s / 3600, 2 - early_s / 3600, 12.0))
+    consumption = consumption_between(nothing, hours(0, 1, 2), rows)
+    assert consumption.amount.tolist() == [10.0, 12.0]
+    assert consumption.coverage == pytest.approx([1.0, 1 - early_s / 3600])
+
+
+def test_an_interval_that_is_left_out_hides_no_later_one() -> None:
+    nothing = believed_register(hours(), np.zeros(0), MeterDevices("m"))
+    rows = imported((0, 10, 100.0), (5, 100, 7.0), (10, 20, 200.0))
+    assert consumption_between(nothing, hours(0, 10, 20), rows).amount.tolist() == [100.0, 200.0]
 
 
 def test_an_import_that_overlaps_an_earlier_one_is_left_out() -> None:

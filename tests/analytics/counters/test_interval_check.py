@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pytest
 
-from analytics.counters.consumption import ImportedConsumption
+from analytics.counters.imported_consumption import ImportedConsumption
 from analytics.counters.interval_check import JudgedIntervals, judge_intervals
 from analytics.counters.meter_devices import HOUR_MS, Device, MeterDevices
 

@@ -83,7 +83,8 @@ def measured(
         meters = tuple(meter.id for meter in of.meter if meter.medium == medium)
         amount = np.array([[a_day.get(one, np.nan)] * period.days for one in meters])
         share = np.array([[covered.get(one, 0.0)] * period.days for one in meters])
-        media[medium] = MeterConsumption(meters, amount, share, np.nan_to_num(amount) * (1 - share))
+        nothing = np.zeros_like(share)
+        media[medium] = MeterConsumption(meters, amount, share, nothing, share, nothing, nothing)
     return SiteConsumption(period.start, media)
 
 
@@ -266,7 +267,7 @@ class TestVerdict:
         one = found["block", "water_per_capita"]
         assert one.status == status
         assert one.coverage == share
-        assert one.estimated == pytest.approx(1 - share)
+        assert one.estimated == 0.0
         gaps = [finding.subject for finding in one.findings if finding.code == "gap"]
         assert gaps == ([] if share == 0.95 else ["w"])
 

@@ -5,6 +5,7 @@ from datetime import date
 import numpy as np
 import pytest
 
+from analytics.counters.consumption import Consumption
 from analytics.figures.roll_up import boundary_weights, daily_denominator, roll_up, scopes
 from jieneng.metering.site import Site
 from jieneng.site_folder import SiteFolder
@@ -134,29 +135,34 @@ def test_floor_area_follows_the_same_rule(scope: str, expected: list[float | Non
     np.testing.assert_array_equal(found, wanted)
 
 
-def test_an_unknown_meter_lowers_the_coverage_and_is_not_zero() -> None:
-    weight = np.array([[1.0, 1.0], [0.0, 1.0], [0.0, 0.0]])
-    amount = np.array([[10.0], [np.nan]])
-    coverage, nothing = np.array([[1.0], [0.0]]), np.zeros((2, 1))
-    rolled = roll_up(weight, amount, coverage, nothing)
-    assert rolled.amount[0, 0] == 10.0
-    assert rolled.coverage[0, 0] == 0.5  # an unknown meter is taken for an average one
-    assert np.isnan(rolled.amount[1, 0])
-    assert rolled.coverage[1, 0] == 0.0
-    assert np.isnan(rolled.amount[2, 0])
-    assert np.isnan(rolled.coverage[2, 0])
+def by_meter(amount: list[float], known: list[float]) -> Consumption:
+    """Return the consumption of meters in one interval; `known` is the share that is covered."""
+    column, share = np.array(amount)[:, None], np.array(known)[:, None]
+    nothing = np.zeros_like(column)
+    return Consumption(column, share, nothing, share, nothing, nothing)
+
+
+@pytest.mark.parametrize(
+    ("weight", "amount", "coverage"),
+    [([1.0, 1.0], 10.0, 0.5), ([0.0, 1.0], np.nan, 0.0), ([0.0, 0.0], np.nan, np.nan)],
+)
+def test_an_unknown_meter_lowers_the_coverage_and_is_not_zero(
+    weight: list[float], amount: float, coverage: float
+) -> None:
+    """An unknown meter is taken for an average one."""
+    rolled = roll_up(np.array(weight)[:, None], by_meter([10.0, np.nan], [1.0, 0.0]))
+    np.testing.assert_array_equal(rolled.amount, [amount])
+    np.testing.assert_array_equal(rolled.coverage, [coverage])
+    np.testing.assert_array_equal(rolled.bounded, [coverage])
 
 
 def test_coverage_goes_by_what_meters_consume() -> None:
-    weight = np.array([[1.0, -1.0]])
-    rolled = roll_up(weight, np.array([[90.0], [10.0]]), np.array([[1.0], [0.0]]), np.zeros((2, 1)))
-    assert rolled.coverage[0, 0] == pytest.approx(0.9)
-    assert rolled.amount[0, 0] == 80.0
+    rolled = roll_up(np.array([[1.0], [-1.0]]), by_meter([90.0, 10.0], [1.0, 0.0]))
+    assert rolled.coverage[0] == pytest.approx(0.9)
+    assert rolled.amount[0] == 80.0
 
 
 def test_a_meter_that_stands_still_must_be_read_too() -> None:
-    weight = np.ones((1, 2))
-    rolled = roll_up(weight, np.array([[90.0], [0.0]]), np.array([[1.0], [0.0]]), np.zeros((2, 1)))
-    assert rolled.coverage[0, 0] < 0.96
-    still = roll_up(weight, np.zeros((2, 1)), np.array([[1.0], [0.0]]), np.zeros((2, 1)))
-    assert still.coverage[0, 0] == 0.5
+    weight = np.ones((2, 1))
+    assert roll_up(weight, by_meter([90.0, 0.0], [1.0, 0.0])).coverage[0] < 0.96
+    assert roll_up(weight, by_meter([0.0, 0.0], [1.0, 0.0])).coverage[0] == 0.5

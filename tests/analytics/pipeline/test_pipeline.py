@@ -136,7 +136,8 @@ async def stored(
 ) -> dict[tuple[str, str, str], tuple[NDArray[np.int64], NDArray[np.float64]]]:
     """Return all stored consumption, by scope, medium and field."""
     found = {}
-    for field in ("energy_kwh", "volume_m3", schema.COVERAGE, schema.ESTIMATED):
+    of_days = (schema.BOUNDED, schema.SPREAD_START, schema.SPREAD_END)
+    for field in ("energy_kwh", "volume_m3", schema.COVERAGE, schema.ESTIMATED, *of_days):
         for series in await store.read(
             schema.CONSUMPTION,
             field,
@@ -153,7 +154,7 @@ async def test_the_same_digits_whatever_the_windows(small: SiteFolder, store: St
     await write_history(small, store)
     await pipeline(small, store, months=24).backfill(FIRST, LAST, silent)
     whole = {interval: await stored(store, interval) for interval in ("day", "hour", "15min")}
-    assert len(whole["day"]) == 3 * (3 + 5 + 3)  # meters, and scopes with electricity, water
+    assert len(whole["day"]) == 6 * (3 + 5 + 3)  # meters, and scopes with electricity, water
     for months in (1, 4):
         await store.delete(schema.CONSUMPTION, where={}, start_ms=0, end_ms=2**42)
         await pipeline(small, store, months=months).backfill(FIRST, LAST, silent)

@@ -1,0 +1,103 @@
+"""Find how much of the consumption at an edge of a period is known only by interpolation.
+
+An edge between two readings divides the growth of the register from one to the other by time. What
+is on which side is an estimate, and the smaller part measures it: with readings at 17:00 on the
+last day of each month, the seven hours after the reading are estimated, and not the month.
+
+Laws:
+
+1. What is spread over an edge is the smaller part of what flowed between the readings, or in the
+   imported interval, around it. At a reading and at the end of an imported interval it is 0.
+2. Readings and imported intervals of usual density need no estimate: two readings in the same two
+   hours, without a gap, spread nothing.
+3. An edge inside an imported interval is judged by that interval, any other by the register.
+4. The numbers of an edge depend on the two readings around it alone.
+"""
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from analytics.counters.meter_devices import HOUR_MS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from analytics.counters.imported_consumption import ImportedConsumption
+    from analytics.counters.register_segments import BelievedRegister
+
+#: Longest distance of two readings, and longest imported interval, that spreads nothing [ms].
+_USUAL_MS: Final = 2 * HOUR_MS
+
+
+def spread_over_edges(
+    register: "BelievedRegister",
+    edges_ms: "NDArray[np.int64]",
+    imported: "ImportedConsumption | None" = None,
+) -> "NDArray[np.float64]":
+    """Return the consumption that was spread over each edge [kWh, m3 or GJ].
+
+    Args:
+        register: the believed register.
+        edges_ms: shape (n,), UTC ms, ascending.
+        imported: imported consumption, without overlaps.
+
+    Returns:
+        Shape (n,); 0 where nothing was spread or nothing is known.
+    """
+    spread = _over_register(register, edges_ms)
+    if imported is None or not len(imported.start_ms):
+        return spread
+    interval = np.searchsorted(imported.start_ms, edges_ms, side="right") - 1
+    start_ms, end_ms = imported.start_ms[interval], imported.end_ms[interval]
+    is_touched = (interval >= 0) & (edges_ms <= end_ms)
+    length = end_ms - start_ms
+    share = (edges_ms - start_ms) / length
+    part = np.abs(np.nan_to_num(imported.amount[interval])) * np.minimum(share, 1 - share)
+    return np.where(is_touched, np.where(length > _USUAL_MS, part, 0.0), spread)
+
+
+def _over_register(
+    register: "BelievedRegister", edges_ms: "NDArray[np.int64]"
+) -> "NDArray[np.float64]":
+    """Return what the register spreads over each edge (law 1)."""
+    spread = np.zeros(len(edges_ms))
+    read = np.flatnonzero(register.is_read)
+    if len(read) < 2:
+        return spread
+    times = register.times_ms
+    number = np.searchsorted(times[read], edges_ms, side="right") - 1
+    is_between = (number >= 0) & (number < len(read) - 1)
+    before, after = (
+        read[np.where(is_between, number + step, number.clip(0, len(read) - 2) + step)]
+        for step in (0, 1)
+    )
+    distance = times[after] - times[before]
+    is_between &= times[before] < edges_ms
+    is_spread = is_between & (~register.covered[before] | (distance > _USUAL_MS))
+    for edge in np.flatnonzero(is_spread).tolist():
+        sides = _sides(register, int(before[edge]), int(after[edge]), int(edges_ms[edge]))
+        spread[edge] = min(sides)
+    return spread
+
+
+def _sides(
+    register: "BelievedRegister", before: int, after: int, edge_ms: int
+) -> tuple[float, float]:
+    """Return what flowed from a reading to an edge, and from there to the next reading.
+
+    Between the two there may be changes of CT or PT. If it is unknown what flowed, both are 0.
+    """
+    times, stored, segment = register.times_ms, register.stored, register.segment
+    sides = [0.0, 0.0]
+    for index in range(before, after):
+        start_ms, end_ms = int(times[index]), int(times[index + 1])
+        if segment[index] != segment[index + 1]:
+            if end_ms > start_ms:
+                return 0.0, 0.0
+            continue
+        step = float(stored[index + 1] - stored[index])
+        share = min(max((edge_ms - start_ms) / max(end_ms - start_ms, 1), 0.0), 1.0)
+        sides[0] += step * share
+        sides[1] += step * (1 - share)
+    return sides[0], sides[1]

@@ -1,0 +1,69 @@
+"""Imported consumption of a meter: intervals of any length, each with its consumption.
+
+Law: intervals do not overlap. An interval that begins before an earlier one has ended is left out,
+unless it is no more than a clock's drift.
+"""
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+#: Greatest overlap of two imported intervals, as a share of the second one, and in any case [ms].
+_LARGEST_DRIFT: Final = 0.1
+_LARGEST_DRIFT_MS: Final = 900_000
+
+
+class ImportedConsumption(msgspec.Struct, frozen=True):
+    """Consumption that was imported, by interval.
+
+    Attributes:
+        start_ms: shape (n,), start of each interval [UTC, ms], ascending.
+        end_ms: shape (n,), end of each interval, not included.
+        amount: shape (n,), in the consumption quantity's unit.
+    """
+
+    start_ms: "NDArray[np.int64]"
+    end_ms: "NDArray[np.int64]"
+    amount: "NDArray[np.float64]"
+
+    @classmethod
+    def from_columns(
+        cls,
+        lengths_s: "tuple[NDArray[np.int64], NDArray[np.float64]]",
+        amounts: "tuple[NDArray[np.int64], NDArray[np.float64]]",
+    ) -> "ImportedConsumption":
+        """Return the intervals of which both length [s] and amount are known.
+
+        Args:
+            lengths_s: (times [UTC, ms], lengths [s]), each of shape (n,).
+            amounts: (times [UTC, ms], amounts), each of shape (m,).
+        """
+        times, of_lengths, of_amounts = np.intersect1d(
+            lengths_s[0], amounts[0], assume_unique=True, return_indices=True
+        )
+        length_ms = np.rint(lengths_s[1][of_lengths] * 1000).astype(np.int64)
+        return cls(times, times + length_ms, amounts[1][of_amounts])
+
+    def without_overlaps(self) -> "ImportedConsumption":
+        """Return the intervals that do not begin before an earlier one has ended.
+
+        A logger's clock drifts, so an interval may begin by up to a tenth of its length, and by up
+        to 15 min, before the end of the one before it. It keeps its consumption, and begins at that
+        end.
+        """
+        if not (self.start_ms[1:] < self.end_ms[:-1]).any():
+            return self
+        starts_ms, kept, ended_ms = self.start_ms.copy(), [], int(self.start_ms[0])
+        for index, (start_ms, end_ms) in enumerate(
+            zip(self.start_ms.tolist(), self.end_ms.tolist(), strict=True)
+        ):
+            drift_ms = min((end_ms - start_ms) * _LARGEST_DRIFT, _LARGEST_DRIFT_MS)
+            if ended_ms <= start_ms + drift_ms:
+                starts_ms[index] = max(start_ms, ended_ms)
+                kept.append(index)
+                ended_ms = end_ms
+        return ImportedConsumption(starts_ms[kept], self.end_ms[kept], self.amount[kept])

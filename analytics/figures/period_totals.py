@@ -1,0 +1,111 @@
+"""Total the consumption of meters over the days of a period.
+
+Laws:
+
+1. Only days count on which a meter has a weight in the scope.
+2. Of a meter's consumption, only what was spread over the edges of its days is estimated: where the
+   period, or the meter's time in the scope, begins and ends. It is never more than the total. What
+   was spread over edges inside is known, because both sides of the edge count.
+"""
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from analytics.figures.site_consumption import MeterConsumption
+
+#: Least weight of a meter in its scope's coverage, as a share of the average meter's consumption.
+#: A meter without consumption must be read too.
+_MIN_COVERAGE_WEIGHT: Final = 0.1
+
+
+class PeriodTotals(msgspec.Struct, frozen=True):
+    """Totals of the meters of a medium over the days of a period, in arrays of shape (meters,).
+
+    Attributes:
+        amount: what each meter adds to the scope [kWh, m3 or GJ]; NaN where nothing is known.
+        coverage: share of the meter's days in which it is known when the consumption occurred.
+        bounded: share of the meter's days of which the consumption is known, 0 to 1.
+        importance: weight of the meter in the scope's coverage; 0 if it does not count there.
+        estimated: shape (meters, days), magnitude of what was spread over edges, at the edges.
+    """
+
+    amount: "NDArray[np.float64]"
+    coverage: "NDArray[np.float64]"
+    bounded: "NDArray[np.float64]"
+    importance: "NDArray[np.float64]"
+    estimated: "NDArray[np.float64]"
+
+    @property
+    def scope_amount(self) -> float:
+        """Sum of what is known; NaN if no meter of the scope is known."""
+        known = np.isfinite(self.amount)
+        return float(self.amount[known].sum()) if known.any() else np.nan
+
+    @property
+    def scope_coverage(self) -> float:
+        """Share of the consumption that is known, 0 to 1, each meter by its importance."""
+        return min(float(self.importance @ self.bounded / self.importance.sum()), 1.0)
+
+
+def period_totals(weight: "NDArray[np.float64]", metered: "MeterConsumption") -> PeriodTotals:
+    """Return the totals of a scope's meters over a period.
+
+    Args:
+        weight: shape (meters, days), of `boundary_weights`; at least one is not 0.
+        metered: consumption of the meters on the days.
+    """
+    is_member = weight != 0
+    is_known = is_member & np.isfinite(metered.amount)
+    days = is_member.sum(axis=1)
+    amount = np.where(
+        is_known.any(axis=1), (weight * np.nan_to_num(metered.amount)).sum(axis=1), np.nan
+    )
+    return PeriodTotals(
+        amount,
+        (metered.coverage * is_member).sum(axis=1) / np.maximum(days, 1),
+        (metered.bounded * is_member).sum(axis=1) / np.maximum(days, 1),
+        _importance(metered, amount, days),
+        _estimated(weight, metered, np.abs(np.nan_to_num(amount))),
+    )
+
+
+def _importance(
+    metered: "MeterConsumption", amount: "NDArray[np.float64]", days: "NDArray[np.int64]"
+) -> "NDArray[np.float64]":
+    """Return how much each meter weighs in the coverage of the scope.
+
+    A meter weighs by its consumption, an unknown one as much as the average meter in its days.
+    """
+    known = np.isfinite(metered.amount)
+    of_meters = np.nan_to_num(metered.amount).sum(axis=1)[known.any(axis=1)]
+    mean = float(of_meters.mean()) if len(of_meters) else 0.0
+    in_scope = (mean if mean > 0 else 1.0) * days / metered.amount.shape[1]
+    importance: NDArray[np.float64] = np.where(
+        np.isfinite(amount),
+        np.maximum(np.abs(amount), _MIN_COVERAGE_WEIGHT * in_scope),
+        in_scope,
+    )
+    return importance
+
+
+def _estimated(
+    weight: "NDArray[np.float64]", metered: "MeterConsumption", total: "NDArray[np.float64]"
+) -> "NDArray[np.float64]":
+    """Return what was spread over edges, shape (meters, days) (law 2).
+
+    Of days that an earlier version stored it is not known, and all that was spread counts.
+    """
+    size = np.abs(weight)
+    before = np.diff(size, axis=1, prepend=0.0) > 0
+    after = np.diff(size, axis=1, append=0.0) < 0
+    edges = np.where(before, np.nan_to_num(metered.spread_start), 0.0)
+    edges += np.where(after, np.nan_to_num(metered.spread_end), 0.0)
+    spread = size * np.where(np.isnan(metered.spread_start), metered.estimated, edges)
+    room = np.maximum(total[:, None] - np.cumsum(spread, axis=1) + spread, 0.0)
+    estimated: NDArray[np.float64] = np.minimum(spread, room)
+    return estimated

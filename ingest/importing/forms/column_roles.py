@@ -1,0 +1,94 @@
+"""Roles of the columns of a file: which ones hold times, meters, values and the rest. Pure.
+
+Laws:
+
+- A column that names a meter of the site, or that a person maps to one, holds its values, whatever
+  the words of its name.
+- Of several columns with the same role, the first one has it.
+- Columns of money, remarks and sums are left out, and said to be.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from ingest.importing.forms.header_words import Role, plain, role_of, says_money
+from ingest.importing.forms.import_options import ImportOptions
+from ingest.importing.forms.meter_finder import MeterFinder
+from ingest.importing.reading.file_form import ColumnForm
+
+_TIME_ROLES: Final[frozenset[Role]] = frozenset(("time", "year", "month", "start", "end"))
+_TIMES: Final = frozenset({"time", "period"})
+
+
+class ColumnRoles(msgspec.Struct, frozen=True, kw_only=True):
+    """Roles of the columns of a file; columns are counted from 0.
+
+    Attributes:
+        by_role: column of each role.
+        others: columns without a role that have a name: meters, parts of a day, months.
+        ignored: columns that are left out.
+        unnamed: columns without a name.
+    """
+
+    by_role: Mapping[Role, int]
+    others: tuple[int, ...]
+    ignored: tuple[int, ...]
+    unnamed: tuple[int, ...]
+
+    def get(self, role: Role) -> int | None:
+        """Return the column of a role; None without one."""
+        return self.by_role.get(role)
+
+    @property
+    def has_time(self) -> bool:
+        """Return True if a column says the time of each row."""
+        return bool(self.by_role.keys() & _TIME_ROLES)
+
+
+def column_roles(
+    columns: tuple[ColumnForm, ...], options: ImportOptions, meters: MeterFinder
+) -> ColumnRoles:
+    """Return the roles of the columns of a file."""
+    by_role: dict[Role, int] = {}
+    others, ignored, unnamed = list[int](), list[int](), list[int]()
+    for place, column in enumerate(columns):
+        role = _role(column, options, meters)
+        if role == "ignored":
+            ignored.append(place)
+        elif role is not None and role not in by_role:
+            by_role[role] = place
+        elif column.name:
+            others.append(place)
+        else:
+            unnamed.append(place)
+    if unnamed[:1] == [0] and (role := _role_of_first(columns[0], by_role)) is not None:
+        by_role[role] = unnamed.pop(0)
+    return ColumnRoles(
+        by_role=by_role, others=tuple(others), ignored=tuple(ignored), unnamed=tuple(unnamed)
+    )
+
+
+def _role(column: ColumnForm, options: ImportOptions, meters: MeterFinder) -> Role | None:
+    """Return the role of a column; None for one that may hold a meter's values."""
+    name = column.name
+    if options.time_column is not None and plain(name) == plain(options.time_column):
+        return "time"
+    if meters.is_left_out(name):
+        return "ignored"
+    role = role_of(name)
+    if not name or meters.is_named(name):
+        return None
+    if role is None and says_money(name):
+        return "ignored"
+    if role in _TIME_ROLES and options.time_column is not None:
+        return None
+    return "clock" if role == "time" and column.content == "clock" else role
+
+
+def _role_of_first(column: ColumnForm, by_role: Mapping[Role, int]) -> Role | None:
+    """Return the role of a first column without a name."""
+    if column.content in _TIMES and not by_role.keys() & _TIME_ROLES:
+        return "time"
+    return "meter" if column.content == "text" and "meter" not in by_role else None

@@ -1,0 +1,185 @@
+"""Base of the layouts: what they share of a file, and how they read its cells. Pure."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import ClassVar, Final
+
+import msgspec
+
+from ingest.importing.cells.cell import BadCell, Cell, ProblemHandler, Row
+from ingest.importing.cells.number_reader import NumberReader
+from ingest.importing.cells.time_reader import TimeReader
+from ingest.importing.forms.column_roles import ColumnRoles
+from ingest.importing.forms.header_words import plain
+from ingest.importing.forms.import_options import ImportOptions, LayoutName
+from ingest.importing.forms.meter_series import ParsedValue, ScaledSeries
+from ingest.importing.forms.row_times import BadTime, RowTime, RowTimes, SpanReader, year_of_titles
+from ingest.importing.forms.series_finder import SeriesFinder
+from ingest.importing.reading.file_form import FileForm
+from jieneng.metering.errors import Msgid, Problem
+from jieneng.metering.site import Site
+
+#: Texts of a column that says which values are estimated.
+_ESTIMATED: Final = frozenset(
+    "e est estimated estimate 估 估算 估计 估抄 估读 推算 暂估 是 y yes true 1".split()  # noqa: SIM905 - a list to read
+)
+_MEASURED: Final = frozenset(
+    "|a|act|actual|measured|实|实测|实抄|实读|抄见|自动|人工|远程|正常|否|n|no|false|0".split("|")  # noqa: SIM905 - a list to read
+)
+
+
+class FileContext(msgspec.Struct, frozen=True):
+    """Form and options of a file, which its layouts share.
+
+    Attributes:
+        form: form of the file.
+        roles: roles of its columns.
+        site: the site.
+        options: options of the import, with the kind of the values.
+        finder: finds the series of names.
+        on_problem: called with each problem.
+    """
+
+    form: FileForm
+    roles: ColumnRoles
+    site: Site
+    options: ImportOptions
+    finder: SeriesFinder
+    on_problem: ProblemHandler
+
+    @property
+    def year(self) -> int | None:
+        """Year of dates without one; None if nothing says it."""
+        return self.options.year or year_of_titles((*self.form.titles, *self.form.sheets))
+
+    def report_problem(self, line: int, text: Msgid, fix: Msgid, **values: object) -> None:
+        """Report a problem of a line."""
+        self.on_problem(Problem(text=text, fix=fix, values=values, line=line))
+
+    def report_cell(self, line: int, column: int, error: BadCell) -> None:
+        """Report a cell that can't be read."""
+        name = self.form.columns[column].name or str(column + 1)
+        self.report_problem(line, error.text, error.fix, column=name, **error.values)
+
+
+class Layout(ABC):
+    """Layout of one file.
+
+    Attributes:
+        name: name of the layout.
+        spans: reader of periods in cells and headers.
+        has_values: True if the file has times and a column of values.
+        unknown_lines: lines whose meter or quantity is not known, which is reported once.
+        left_out: columns that are not read, beside those that say so by their names.
+    """
+
+    name: ClassVar[LayoutName]
+
+    def __init__(self, context: FileContext) -> None:
+        self.context = context
+        self._numbers = [
+            NumberReader(context.options.missing, column.numbers) for column in context.form.columns
+        ]
+        zone = context.options.zone or context.site.zone
+        self._time_readers = [TimeReader(zone, column.times) for column in context.form.columns]
+        self.spans = SpanReader(self._time_readers, context.year)
+        self._has_estimates = context.roles.get("estimated") is not None
+        self.has_values = True
+        self.unknown_lines: list[int] = []
+        self.left_out: tuple[int, ...] = ()
+
+    @classmethod
+    @abstractmethod
+    def fits(cls, context: FileContext) -> bool:
+        """Return True if a file has this layout."""
+
+    @abstractmethod
+    def values(self, line: int, row: Row) -> Iterator[ParsedValue]:
+        """Yield the values of a row that has a cell for each column."""
+
+    def parse(self, line: int, row: Row) -> Iterator[ParsedValue]:
+        """Yield the values of a row, also missing ones. Wrong ones are reported and left out."""
+        columns = self.context.form.columns
+        if len(row) != len(columns):
+            self.context.report_problem(
+                line,
+                "this line has {cells} cells, the header {expected}.",
+                "Complete it, or remove it.",
+                cells=len(row),
+                expected=len(columns),
+            )
+            return
+        if any(row[column] not in (None, "") for column in self.context.roles.unnamed):
+            self.context.report_problem(
+                line, "there is a value below a column without a name.", "Name the column."
+            )
+        yield from self.values(line, row)
+
+    def row_times(self) -> RowTimes:
+        """Return the reader of the rows' times."""
+        context = self.context
+        return RowTimes(
+            context.form.columns,
+            context.roles,
+            self._time_readers,
+            self.spans,
+            is_interval=context.options.kind == "interval",
+        )
+
+    def time_of(self, times: RowTimes, line: int, row: Row) -> RowTime | None:
+        """Return the time of a row; None after a problem was reported."""
+        try:
+            return times.read(row)
+        except BadTime as bad:
+            self.context.report_cell(line, bad.column, bad.error)
+            return None
+
+    def parsed(
+        self, line: int, row: Row, column: int, scaled: ScaledSeries, time: RowTime
+    ) -> Iterator[ParsedValue]:
+        """Yield the value of a cell; nothing after a problem was reported."""
+        try:
+            value = self._numbers[column].read(row[column])
+        except BadCell as error:
+            self.context.report_cell(line, column, error)
+            return
+        time_ms, length_ms = time
+        if value is None:
+            yield scaled.series, time_ms, None, length_ms, False
+        else:
+            yield (
+                scaled.series,
+                time_ms,
+                scaled.canonical(value),
+                length_ms,
+                self._has_estimates and self.is_estimated(line, row),
+            )
+
+    def is_estimated(self, line: int, row: Row) -> bool:
+        """Return True if a row says that its values are estimated."""
+        column = self.context.roles.get("estimated")
+        if column is None:
+            return False
+        text = plain(_text(row[column]))
+        if text in _ESTIMATED or text in _MEASURED:
+            return text in _ESTIMATED
+        self.context.report_cell(
+            line,
+            column,
+            BadCell(
+                "column {column}: {cell} does not say if the value is estimated.",
+                "Write E or 估算 for an estimated value, A or 实测 for a measured one.",
+                cell=_text(row[column]),
+            ),
+        )
+        return False
+
+    def text(self, row: Row, column: int | None) -> str:
+        """Return the text of a cell; "" without such a column."""
+        return "" if column is None else _text(row[column])
+
+
+def _text(cell: Cell) -> str:
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    return "" if cell is None else str(cell).strip()

@@ -1,0 +1,63 @@
+"""Layout with a row for each value: time, meter, quantity, value. Pure."""
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from ingest.importing.cells.cell import Row
+from ingest.importing.forms.header_words import split_unit
+from ingest.importing.forms.import_options import LayoutName
+from ingest.importing.forms.layouts.layout import FileContext, Layout
+from ingest.importing.forms.meter_series import ParsedValue, ScaledSeries
+
+
+class ValueRows(Layout):
+    """Layout with a row for each value; a file of one meter need not name it."""
+
+    name: ClassVar[LayoutName] = "long"
+
+    @classmethod
+    def fits(cls, context: FileContext) -> bool:
+        """Return True if the file has columns of times, of values, and of meters or one meter."""
+        roles = context.roles
+        has_meter = roles.get("meter") is not None or context.options.meter is not None
+        return roles.has_time and roles.get("value") is not None and has_meter
+
+    def __init__(self, context: FileContext) -> None:
+        super().__init__(context)
+        roles = context.roles
+        self._times = self.row_times()
+        self._meter, self._quantity = roles.get("meter"), roles.get("quantity")
+        self._unit, self._value = roles.get("unit"), roles.by_role["value"]
+        self._series: dict[tuple[str, str, str], ScaledSeries | None] = {}
+
+    def values(self, line: int, row: Row) -> Iterator[ParsedValue]:
+        """Yield the value of a row."""
+        time = self.time_of(self._times, line, row)
+        if time is None:
+            return
+        key = (
+            self.text(row, self._meter),
+            self.text(row, self._quantity),
+            self.text(row, self._unit),
+        )
+        if key not in self._series:
+            self._series[key] = self._find(line, *key)
+        scaled = self._series[key]
+        if scaled is None:
+            self.unknown_lines.append(line)
+        else:
+            yield from self.parsed(line, row, self._value, scaled, time)
+
+    def _find(self, line: int, meter: str, quantity: str, unit: str) -> ScaledSeries | None:
+        columns = self.context.form.columns
+        value = columns[self._value]
+        if self._meter is None:
+            meter = self.context.options.meter or ""
+        return self.context.finder.find(
+            line,
+            meter,
+            "--meter" if self._meter is None else columns[self._meter].name,
+            quantity=quantity,
+            words=value.name,
+            unit=unit or split_unit(value.name)[1] or value.unit,
+        )

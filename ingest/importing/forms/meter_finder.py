@@ -1,0 +1,126 @@
+"""Find the meter that a name in a file means. Pure.
+
+A name is, in this order: what a person maps it to, the id or name of a meter, or the name of an
+area with one main meter of the medium. Words behind a name such as 用电量 say the medium; alone
+they mean the site's only main meter of it.
+
+Law: a name that can mean two meters means none; it is reported with the meters that it can mean.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from ingest.importing.forms.header_words import plain, role_of, split_unit
+from ingest.importing.forms.quantity_words import medium_of
+from jieneng.metering.quantities import MEDIA, Medium
+from jieneng.metering.site import Meter, Site
+
+#: All media: nothing is known of a name's medium.
+ALL_MEDIA: Final[frozenset[Medium]] = frozenset(MEDIA)
+#: Words behind a meter's name in a header: 总表用电量, A楼 读数.
+_ENDINGS: Final = re.compile(
+    r"[-_:,、]*(?:总|日|月|年)?(?:[用耗]?[电水气热]量?|能耗|用量|读数|示数|表码|数值|累计值|累计[电水气]量"
+    r"|[电水气热]表|燃气表?|天然气)$"
+)
+
+
+class FoundMeter(msgspec.Struct, frozen=True):
+    """Meter that a name means.
+
+    Attributes:
+        meter: the meter; None if no single one is meant.
+        candidates: ids of the meters that the name can mean, if there are several.
+        unit: unit behind the name, as it is written; "" without one.
+    """
+
+    meter: Meter | None
+    candidates: tuple[str, ...] = ()
+    unit: str = ""
+
+
+class MeterFinder:
+    """Finds the meters of a site by their names in files.
+
+    Args:
+        site: the site.
+        mapped: meter ids by name, as a person wrote them; "" for a name that is no meter.
+    """
+
+    def __init__(self, site: Site, mapped: Mapping[str, str]) -> None:
+        self._site = site
+        self._mapped = {plain(name): meter for name, meter in mapped.items()}
+        self._mains: list[Meter] = []
+        self._named: dict[str, list[Meter]] = defaultdict(list)
+        self._of_area: dict[str, list[Meter]] = defaultdict(list)
+        areas = {area.id: area for area in site.area}
+        for meter in site.meter:
+            for name in {plain(meter.id), plain(meter.name)}:
+                self._named[name].append(meter)
+            area = areas.get(meter.area)
+            if meter.parent is not None or meter.item is not None:
+                continue
+            self._mains.append(meter)
+            if area is not None:
+                for name in {plain(area.id), plain(area.name)}:
+                    self._of_area[name].append(meter)
+
+    def is_left_out(self, name: str) -> bool:
+        """Return True if a person wrote that a column is no meter."""
+        return self._mapped_id(name) == ""
+
+    def is_named(self, name: str) -> bool:
+        """Return True if a person maps a name to a meter, or a meter or area has it."""
+        bare = plain(split_unit(name)[0])
+        return bool(self._mapped_id(name)) or bare in self._named or bare in self._of_area
+
+    def find(self, name: str, media: frozenset[Medium] = ALL_MEDIA) -> FoundMeter:
+        """Return the meter that a name means.
+
+        Args:
+            name: text of a header or cell.
+            media: media that come into question, to decide between the meters of an area.
+        """
+        mapped = self._mapped_id(name)
+        if mapped is not None:
+            return FoundMeter(self._site.meters.get(mapped), unit=split_unit(name)[1])
+        bare, unit = split_unit(name)
+        found = (
+            self._by_name(plain(name), media)
+            or self._by_name(plain(bare), media)
+            or self._by_medium(name)
+        )
+        return FoundMeter(
+            found[0] if len(found) == 1 else None,
+            tuple(meter.id for meter in found) if len(found) > 1 else (),
+            unit,
+        )
+
+    def _by_medium(self, name: str) -> Sequence[Meter]:
+        """Return the main meters of the medium that a word of values names: 用电量."""
+        medium = medium_of(split_unit(name)[0]) if role_of(name) == "value" else None
+        return [meter for meter in self._mains if meter.medium == medium]
+
+    def _mapped_id(self, name: str) -> str | None:
+        mapped = self._mapped.get(plain(name))
+        return self._mapped.get(plain(split_unit(name)[0])) if mapped is None else mapped
+
+    def _by_name(self, name: str, media: frozenset[Medium]) -> Sequence[Meter]:
+        """Return the meters that a plain name can mean."""
+        if name in self._named:
+            return _of_media(self._named[name], media)
+        if name in self._of_area:
+            return _of_media(self._of_area[name], media)
+        shorter = _ENDINGS.sub("", name)
+        if not shorter or shorter == name:
+            return ()
+        medium = medium_of(name[len(shorter) :])
+        return self._by_name(shorter, frozenset({medium}) if medium else media)
+
+
+def _of_media(meters: Sequence[Meter], media: frozenset[Medium]) -> Sequence[Meter]:
+    """Return the meters of some media; a single meter in any case."""
+    return meters if len(meters) == 1 else [meter for meter in meters if meter.medium in media]

@@ -1,0 +1,185 @@
+"""Read the time of a row: from one column, or from several that say it together. Pure.
+
+    time | date, clock | start, end | year, month | month, with the year from the title
+
+Laws:
+
+- A month, a quarter, a year and a range of days say the length of their interval. A date or a
+  moment does not: it may be the first day of a month.
+- A month without its year is read in the year that a title or an option names, otherwise refused.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Final, TypeAlias
+
+from ingest.importing.cells.cell import BadCell, Cell, Row
+from ingest.importing.cells.time_reader import Span, TimeReader
+from ingest.importing.forms.column_roles import ColumnRoles
+from ingest.importing.reading.file_form import ColumnForm
+
+#: Time [UTC, ms], and length of the interval [ms]; 0 if the cells don't say it.
+RowTime: TypeAlias = tuple[int, int]
+
+_NUMERALS: Final = ("", *"一二三四五六七八九十", "十一", "十二")
+_MONTH: Final = re.compile(r"(?:(\d{1,2})|([一二三四五六七八九十]{1,2}))\s*(月份?)?")
+_TITLE_YEAR: Final = re.compile(r"(20\d\d)\s*年|\b(20\d\d)\b")
+
+
+class BadTime(Exception):
+    """Raised for a row whose time can't be read.
+
+    Attributes:
+        column: the column with the wrong cell.
+        error: what is wrong.
+    """
+
+    def __init__(self, column: int, error: BadCell) -> None:
+        super().__init__(str(error))
+        self.column = column
+        self.error = error
+
+
+def year_of_titles(titles: Sequence[str]) -> int | None:
+    """Return the year that titles name; None if they name none, or several."""
+    years = {int(one or other) for title in titles for one, other in _TITLE_YEAR.findall(title)}
+    return years.pop() if len(years) == 1 else None
+
+
+def month_number(text: str) -> int | None:
+    """Return the month of a text such as 1月, 一月 or 01; None for any other text."""
+    found = _MONTH.fullmatch(text.strip())
+    if found is None:
+        return None
+    digits, numeral, _ = found.groups()
+    number = int(digits) if digits else _NUMERALS.index(numeral) if numeral in _NUMERALS else 0
+    return number if 1 <= number <= 12 else None
+
+
+def length_of(span: Span) -> int:
+    """Return the length of the interval that a span says [ms]; 0 for a day or a moment."""
+    return 0 if span.unit in ("moment", "day") else span.end_ms - span.start_ms
+
+
+class SpanReader:
+    """Reads what a cell or a header names: a moment, a day, a month or a longer period.
+
+    Args:
+        readers: reader of each column's times.
+        year: year of months without one; None if it is not known.
+    """
+
+    def __init__(self, readers: Sequence[TimeReader], year: int | None) -> None:
+        self._readers = readers
+        self._year = year
+
+    def read(self, cell: Cell, column: int) -> RowTime:
+        """Return start and length of a span.
+
+        Raises:
+            BadTime: the cell names no time, or a month whose year is not known.
+        """
+        month = month_number(_text(cell))
+        try:
+            if month is not None:
+                cell = self._month_of_year(month, _text(cell))
+            span = self._readers[column].read_span(cell)
+        except BadCell as error:
+            raise BadTime(column, error) from error
+        return span.start_ms, length_of(span)
+
+    def _month_of_year(self, month: int, text: str) -> str:
+        if self._year is None:
+            raise BadCell(
+                "column {column}: {cell} is a month without a year.",
+                "Say the year: --year 2024.",
+                cell=text,
+            )
+        return f"{self._year}-{month:02}"
+
+
+class RowTimes:
+    """Reads the times of the rows of a file.
+
+    Args:
+        columns: forms of the columns.
+        roles: roles of the columns, with a time among them.
+        readers: reader of each column's times.
+        spans: reader of spans.
+        is_interval: True if the values are amounts of intervals.
+    """
+
+    def __init__(
+        self,
+        columns: Sequence[ColumnForm],
+        roles: ColumnRoles,
+        readers: Sequence[TimeReader],
+        spans: SpanReader,
+        *,
+        is_interval: bool,
+    ) -> None:
+        self._columns = columns
+        self._readers = readers
+        self._spans = spans
+        self._is_interval = is_interval
+        #: Reads the time of a row; raises BadTime.
+        self.read: Callable[[Row], RowTime] = self._reader_for(roles)
+
+    def _reader_for(self, roles: ColumnRoles) -> Callable[[Row], RowTime]:
+        """Return the function for the columns that a file has."""
+        time, clock = roles.get("time"), roles.get("clock")
+        start, end = roles.get("start"), roles.get("end")
+        year, month = roles.get("year"), roles.get("month")
+        if start is not None and end is not None:
+            return lambda row: self._start_and_end(row, start, end)
+        if time is not None and clock is not None:
+            return lambda row: self._date_and_clock(row, time, clock)
+        if year is not None and month is not None:
+            return lambda row: self._year_and_month(row, year, month)
+        single = next(place for place in (time, start, end, month, year) if place is not None)
+        if self._is_interval and self._columns[single].content != "time":
+            return lambda row: self._span(row, single)
+        return lambda row: self._moment(row, single)
+
+    def _moment(self, row: Row, column: int) -> RowTime:
+        try:
+            return self._readers[column].read(row[column]), 0
+        except BadCell as error:
+            raise BadTime(column, error) from error
+
+    def _span(self, row: Row, column: int) -> RowTime:
+        return self._spans.read(row[column], column)
+
+    def _date_and_clock(self, row: Row, date: int, clock: int) -> RowTime:
+        try:
+            return self._readers[date].read_two(row[date], row[clock]), 0
+        except BadCell as error:
+            raise BadTime(date, error) from error
+
+    def _year_and_month(self, row: Row, year: int, month: int) -> RowTime:
+        text = f"{_text(row[year]).rstrip('年度')}-{_text(row[month]).rstrip('月份')}"
+        try:
+            span = self._readers[year].read_span(text)
+        except BadCell as error:
+            raise BadTime(month, error) from error
+        return span.start_ms, length_of(span) if self._is_interval else 0
+
+    def _start_and_end(self, row: Row, start: int, end: int) -> RowTime:
+        start_ms, _ = self._moment(row, start)
+        end_ms, _ = self._moment(row, end)
+        if end_ms <= start_ms:
+            raise BadTime(
+                end,
+                BadCell(
+                    "column {column}: {cell} is not after the start of the interval.",
+                    "Correct one of the two times.",
+                    cell=_text(row[end]),
+                ),
+            )
+        return start_ms, end_ms - start_ms
+
+
+def _text(cell: Cell) -> str:
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    return "" if cell is None else str(cell).strip()

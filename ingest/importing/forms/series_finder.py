@@ -1,0 +1,194 @@
+"""Find the series of a cell: meter, quantity and unit, from the names that a file has. Pure.
+
+Law: a name that means no series is reported once for each place where it may be corrected, with its
+line and the nearest known name.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from typing import Final
+
+from ingest.importing.cells.cell import ProblemHandler
+from ingest.importing.forms.column_units import (
+    CalorificValue,
+    UnitRefused,
+    is_known_unit,
+    media_of_unit,
+    unit_factor,
+)
+from ingest.importing.forms.header_words import plain, split_unit
+from ingest.importing.forms.import_options import ImportOptions
+from ingest.importing.forms.meter_finder import FoundMeter, MeterFinder
+from ingest.importing.forms.meter_series import ImportSeries, ScaledSeries
+from ingest.importing.forms.quantity_words import medium_of, named_quantity
+from jieneng.metering.errors import Msgid, Problem
+from jieneng.metering.quantities import CONSUMPTION, QUANTITIES, Medium
+from jieneng.metering.site import Meter, Site
+from jieneng.metering.spelling import nearest
+
+#: Length of a list of known names in a message, in letters.
+_SHOWN: Final = 300
+_TITLE_UNIT: Final = re.compile(r"(?:单位|unit)\s*[:：]\s*([^\s)）,，;；]+)", re.IGNORECASE)
+
+
+class SeriesFinder:
+    """Finds the series of the cells of a file.
+
+    Args:
+        site: the site.
+        options: options of the import.
+        on_problem: called with each problem.
+        titles: texts above the header, which may say the medium and the unit of all values.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        options: ImportOptions,
+        on_problem: ProblemHandler,
+        titles: Sequence[str] = (),
+    ) -> None:
+        self._site = site
+        self._options = options
+        self._on_problem = on_problem
+        self._title_medium = next((one for title in titles if (one := medium_of(title))), None)
+        self._title_unit = next(filter(None, map(_unit_of_title, titles)), "")
+        self._calorific = (
+            CalorificValue.parse(options.calorific_value) if options.calorific_value else None
+        )
+        self._units = {plain(name): unit for name, unit in options.units.items()}
+        self.meters = MeterFinder(site, options.columns)
+
+    def find(
+        self,
+        line: int,
+        name: str,
+        column: str,
+        *,
+        quantity: str = "",
+        words: str = "",
+        unit: str = "",
+    ) -> ScaledSeries | None:
+        """Return the series of a meter's name; None after a problem was reported.
+
+        Args:
+            line: line of the name.
+            name: name of the meter in the file.
+            column: header of the column of the name.
+            quantity: text that says the quantity; "" without one.
+            words: name of the column of the values, which may say a quantity.
+            unit: unit of the values as it is written beside them; "" without one.
+        """
+        found = self.meters.find(name, self._media(quantity or words, unit or split_unit(name)[1]))
+        if found.meter is None:
+            self._report_meter(line, name, column, found.candidates)
+            return None
+        quantity = self._quantity(
+            line, found.meter, quantity or named_quantity(words, found.meter.medium) or ""
+        )
+        if not quantity:
+            return None
+        return self._series(line, found.meter, quantity, self._unit(name, found, unit))
+
+    def only_meter(self, line: int) -> str | None:
+        """Return the id of the site's only main meter; None after a problem was reported."""
+        mains = [meter.id for meter in self._site.meter if meter.parent is None]
+        if len(mains) == 1:
+            return mains[0]
+        self._report(
+            line,
+            "this file does not name its meter; the site has {known}.",
+            "Name it: --meter {first}",
+            known=", ".join(mains)[:_SHOWN],
+            first=mains[0] if mains else "",
+        )
+        return None
+
+    def _media(self, quantity: str, unit: str) -> frozenset[Medium]:
+        """Return the media that come into question for a meter."""
+        unit = self._options.unit or unit
+        medium = medium_of(quantity) or (None if unit else self._title_medium)
+        return media_of_unit(unit) if medium is None else frozenset((medium,))
+
+    def _quantity(self, line: int, meter: Meter, text: str) -> str:
+        """Return the quantity that a text says; "" after a problem was reported."""
+        quantity = named_quantity(text, meter.medium) or text
+        quantity = quantity or self._options.quantity or CONSUMPTION[meter.medium]
+        known = [
+            row.name
+            for row in QUANTITIES.values()
+            if meter.medium in row.media
+            and (self._options.kind == "register" or row.kind == "counter")
+        ]
+        if quantity in known:
+            return quantity
+        message: Msgid = (
+            "{name} is nothing that meter {meter} can count over an interval."
+            if self._options.kind == "interval"
+            else "{name} is no quantity of meter {meter}."
+        )
+        self._report_unknown(line, message, quantity, known, meter=meter.id)
+        return ""
+
+    def _unit(self, name: str, found: FoundMeter, unit: str) -> str:
+        """Return the unit of a series as it is written; "" for the quantity's own."""
+        meter = found.meter.id if found.meter else ""
+        return (
+            self._units.get(plain(name))
+            or self._units.get(plain(split_unit(name)[0]))
+            or self._units.get(meter)
+            or self._options.unit
+            or (found.unit if is_known_unit(found.unit) else "")
+            or unit
+            or self._title_unit
+        )
+
+    def _series(self, line: int, meter: Meter, quantity: str, unit: str) -> ScaledSeries | None:
+        try:
+            factor = (
+                unit_factor(unit, quantity, meter.medium, self._calorific) if unit else Fraction(1)
+            )
+        except UnitRefused as error:
+            self._report(line, error.text, error.fix, **error.values)
+            return None
+        series = ImportSeries(meter.id, quantity, meter.medium)
+        return ScaledSeries(series, factor, unit)
+
+    def _report_meter(self, line: int, name: str, column: str, candidates: Sequence[str]) -> None:
+        if candidates:
+            self._report(
+                line,
+                "column {column}: {name} can mean the meters {meters}.",
+                "Name the meter: --column {name}={first}",
+                column=column,
+                name=name,
+                meters=", ".join(candidates),
+                first=candidates[0],
+            )
+            return
+        self._report_unknown(
+            line,
+            "column {column}: {name} is no meter of the site.",
+            name,
+            self._site.meters,
+            column=column,
+        )
+
+    def _report_unknown(
+        self, line: int, text: Msgid, name: str, known: Iterable[str], **values: object
+    ) -> None:
+        names = sorted(known)
+        close = nearest(name, names)
+        fix: Msgid = "Did you mean {close}?" if close else "Known are: {known}."
+        shown = ", ".join(names)[:_SHOWN]
+        self._report(line, text, fix, name=name, close=close, known=shown, **values)
+
+    def _report(self, line: int, text: Msgid, fix: Msgid, **values: object) -> None:
+        self._on_problem(Problem(text=text, fix=fix, values=values, line=line))
+
+
+def _unit_of_title(title: str) -> str:
+    """Return the unit that a title names, such as 单位：万kWh; "" without one."""
+    found = _TITLE_UNIT.search(title)
+    return found[1].strip() if found and is_known_unit(found[1]) else ""
