@@ -15,7 +15,7 @@ import hashlib
 import os
 from array import array
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -25,7 +25,6 @@ import msgspec
 from ingest.importing.batches.batch_import import NOTHING, BatchImport, BatchResult, FileSeries
 from ingest.importing.batches.batch_record import BatchSource, line_ranges
 from ingest.importing.batches.point_columns import PointColumns
-from ingest.importing.cells.cell import Row
 from ingest.importing.forms.import_options import ImportOptions
 from ingest.importing.forms.layouts.layout import Layout
 from ingest.importing.forms.layouts.layout_choice import choose_layout
@@ -35,7 +34,6 @@ from ingest.importing.judging.problem_list import ProblemList
 from ingest.importing.judging.series_check import SeriesCheck
 from ingest.importing.judging.series_values import SeriesValues
 from ingest.importing.reading import file_reader
-from ingest.importing.reading.file_form import ColumnForm, FileForm
 from jieneng.clock import Clock
 from jieneng.metering.errors import Problem
 from jieneng.metering.reading import Quality
@@ -192,24 +190,32 @@ class _FileImport:
 
     async def _parsed_lines(self) -> AsyncGenerator[tuple[int, list[ParsedValue]], None]:
         """Yield (line number, values) of each line below the header that is not blank."""
-        with file_reader.open_rows(self._file, self._options.sheet, self._problems.add) as rows:
-            _, header = next(rows, (1, None))
-            if header is None:  # the file is empty or unreadable, which was reported
-                return
-            layout = choose_layout(_form_of(header), self._site, self._options, self._report)
-            if layout is None or not layout.has_values:
+        form = file_reader.detect_form(self._file, self._options.wishes)
+        self._problems.sheets = form.sheets
+        if self._ask(form.problems):
+            return
+        with file_reader.open_table(self._file, form, self._problems.add) as table:
+            layout = choose_layout(form, self._site, self._options, self._report)
+            if layout is None or not layout.has_values or self._ask(layout.questions()):
                 return
             self._layout = layout
             self._is_in_rows = True
-            for line, row in rows:
+            for line, row in table.rows:
                 self._rows_read += 1
                 if self._rows_read % _ROWS_PER_PROGRESS == 0:
                     self._progress(self._rows_read)
                     await asyncio.sleep(0)  # lets other tasks of the loop run
-                if any(cell not in (None, "") for cell in row):
-                    yield line, list(layout.parse(line, row))
+                yield line, list(layout.parse(line, row))
             self._problems.lines.update(layout.unknown_lines)
         self._progress(self._rows_read)
+
+    def _ask(self, questions: Iterable[Problem]) -> bool:
+        """Report questions that must be answered before the file is read. Return True if any."""
+        asked = False
+        for question in questions:
+            self._problems.add(question)
+            asked = True
+        return asked
 
     def _report(self, problem: Problem) -> None:
         """Report a problem of the header, or of a row below it."""
@@ -245,8 +251,3 @@ def _changed_options(options: ImportOptions) -> str:
         if value != getattr(usual, name)
     }
     return msgspec.json.encode(changed, enc_hook=str).decode()
-
-
-def _form_of(header: Row) -> FileForm:
-    names = [str(cell if cell is not None else "").strip() for cell in header]
-    return FileForm(columns=tuple(ColumnForm(name=name) for name in names))

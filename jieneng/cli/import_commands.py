@@ -93,7 +93,28 @@ for _command in (batch_commands.list_, batch_commands.show, batch_commands.undo)
     metavar="NAME=METER",
     help=tr("Meter of a column in the wide form; NAME= leaves the column out."),
 )
-@click.option("--sheet", help=tr("Sheet of an XLSX file; the first one if omitted."))
+@click.option(
+    "--sheet",
+    "sheets",
+    multiple=True,
+    help=tr(
+        "Sheet of an XLSX file; may be given more than once. All with the same columns if omitted."
+    ),
+)
+@click.option("--header-line", type=click.IntRange(min=1), help=tr("Line of the header."))
+@click.option("--encoding", help=tr("Encoding of a text file: utf-8, gb18030, utf-16."))
+@click.option("--delimiter", help=tr("Sign between the cells of a text file; tab for a tab."))
+@click.option("--decimal", type=click.Choice([".", ","]), help=tr("Decimal sign of all columns."))
+@click.option(
+    "--date-order",
+    type=click.Choice(["ymd", "mdy", "dmy"]),
+    help=tr("Order of year, month and day in dates such as 05/01/2024."),
+)
+@click.option(
+    "--epoch",
+    type=click.Choice(["s", "ms"]),
+    help=tr("Unit of times that are numbers since 1970."),
+)
 @click.option(
     "--missing",
     multiple=True,
@@ -129,6 +150,8 @@ def readings(
     folder = load(site_dir)
     if options["zone"] is not None:
         options["zone"] = _zone(str(options["zone"]))
+    if options["delimiter"] is not None:
+        options["delimiter"] = _delimiter(str(options["delimiter"]))
     # The options of this command are named as the fields of ImportOptions.
     wanted = ImportOptions(
         columns=dict(map(_column, columns)),
@@ -149,6 +172,15 @@ def _column(text: str) -> tuple[str, str]:
     if not equals:
         raise UsageError("--column {text} has no =: write it like Building1=e-main.", text=text)
     return name, meter
+
+
+def _delimiter(text: str) -> str:
+    delimiter = "\t" if text.casefold() in {"tab", "\\t"} else text
+    if len(delimiter) != 1:
+        raise UsageError(
+            "--delimiter {text} is no single sign: write one such as ; or tab.", text=text
+        )
+    return delimiter
 
 
 def _zone(name: str) -> ZoneInfo:

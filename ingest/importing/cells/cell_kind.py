@@ -4,7 +4,7 @@ Law: a text that can be a number or a time without separators (20240105, 45296.5
 Whether it is a time follows from its column's name.
 """
 
-from datetime import date, datetime, time, timedelta
+from datetime import date, time, timedelta
 from functools import lru_cache
 from typing import Final, Literal
 

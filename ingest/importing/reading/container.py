@@ -25,7 +25,7 @@ _TEXT_NAMES: Final = frozenset({".csv", ".txt", ".tsv", ".dat", ".prn", ".xls"})
 _NO_XLSX: Final[Msgid] = (
     "{file} is no XLSX file: open it in a spreadsheet program and save it as one."
 )
-_PASSWORD: Final[Msgid] = (
+_PROTECTED: Final[Msgid] = (
     "{file} is protected by a password: open it in a spreadsheet program, remove the password, and "
     "save it."
 )
@@ -70,7 +70,7 @@ def is_compound(head: bytes) -> bool:
 
 def refuse_compound(file: str, content: bytes) -> None:
     """Raise UsageError for a file of which `is_compound` is true."""
-    raise UsageError(_PASSWORD if _ENCRYPTED in content else _OLD_EXCEL, file=file)
+    raise UsageError(_PROTECTED if _ENCRYPTED in content else _OLD_EXCEL, file=file)
 
 
 def check_zip(file: str, names: Sequence[str]) -> None:

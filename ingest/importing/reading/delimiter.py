@@ -43,6 +43,6 @@ def _score(lines: Sequence[str], delimiter: str) -> float:
 
 def _is_mixed(cell: str, delimiter: str) -> bool:
     """Return True for a cell in which another delimiter stands, and which is no number."""
-    return any(
-        other in cell for other in _DELIMITERS if other != delimiter
-    ) and cell_kind(cell) not in {"number", "time"}
+    return any(other in cell for other in _DELIMITERS if other != delimiter) and cell_kind(
+        cell
+    ) not in {"number", "time"}

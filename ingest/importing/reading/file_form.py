@@ -15,6 +15,7 @@ from ingest.importing.cells.notation import (
 )
 from jieneng.metering.errors import Msgid, Problem
 
+
 class FormWishes(msgspec.Struct, frozen=True, kw_only=True):
     """Parts of a form that a person states; None and () for those that are detected.
 

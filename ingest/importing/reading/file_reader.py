@@ -63,8 +63,8 @@ class Table:
         return self._filter.count
 
 
-def detect_form(path: Path, wishes: FormWishes) -> FileForm | None:
-    """Return the form of a CSV, text or XLSX file; None if it has no rows.
+def detect_form(path: Path, wishes: FormWishes) -> FileForm:
+    """Return the form of a CSV, text or XLSX file.
 
     Args:
         path: the file; text may be compressed with gzip.
@@ -104,7 +104,7 @@ def open_table(path: Path, form: FileForm, on_problem: ProblemHandler) -> Iterat
 # --- text ---------------------------------------------------------------------------------------
 
 
-def _text_form(path: Path, wishes: FormWishes) -> FileForm | None:
+def _text_form(path: Path, wishes: FormWishes) -> FileForm:
     if wishes.encoding:
         check_encoding(wishes.encoding)
     encoding = wishes.encoding or detect_encoding(_chunks(path))
@@ -114,12 +114,11 @@ def _text_form(path: Path, wishes: FormWishes) -> FileForm | None:
         except (UnicodeDecodeError, EOFError, zlib.error, OSError):  # reported by `open_table`
             lines = []
         delimiter = wishes.delimiter or detect_delimiter(lines)
-        rows = text_rows(chain(lines, text), delimiter, encoding, lambda _: None)
+        problems: list[Problem] = []
+        rows = text_rows(chain(lines, text), delimiter, encoding, problems.append)
         table = detect_table(rows, wishes, delimiter=delimiter)
-    if table is None and not lines:
-        return FileForm(encoding=encoding, delimiter=delimiter, last_lines=(0,))
     if table is None:
-        return None
+        return FileForm(problems=tuple(problems) or (_no_table(wishes),))
     return FileForm(
         encoding=encoding,
         delimiter=delimiter,
@@ -152,7 +151,7 @@ def _bytes(path: Path) -> Iterator[IO[bytes]]:
     with _open(path) as file:
         if container(path.name, file.peek(HEAD_BYTES)) == "gzip":
             with gzip.GzipFile(fileobj=file) as unpacked:
-                yield io.BufferedReader(unpacked)  # type: ignore[arg-type]  # it is a raw stream
+                yield io.BufferedReader(unpacked)
         else:
             yield file
 
@@ -167,13 +166,15 @@ def _is_workbook(path: Path, file: io.BufferedReader) -> bool:
     return container(path.name, head) == "xlsx"
 
 
-def _workbook_form(path: Path, book: WorkbookFile, wishes: FormWishes) -> FileForm | None:
+def _workbook_form(path: Path, book: WorkbookFile, wishes: FormWishes) -> FileForm:
+    damages: list[Problem] = []
+
     def detect(sheet: SheetEntry) -> TableForm | None:
-        return detect_table(book.rows(sheet, _ignore), wishes, from_1904=book.from_1904)
+        return detect_table(book.rows(sheet, damages.append), wishes, from_1904=book.from_1904)
 
     choice = choose_sheets(path.name, book.sheets, wishes.sheets, detect)
     if not choice.sheets:
-        return None
+        return FileForm(problems=tuple(damages) or (_no_table(wishes),), notes=choice.notes)
     header = choice.sheets[0][1].header
     return FileForm(
         header_line=header.line,
@@ -197,8 +198,14 @@ def _sheets_rows(book: WorkbookFile, form: FileForm, on_problem: ProblemHandler)
                 yield unique_line(number, line), (*row, *[None] * (width - len(row)))
 
 
-def _ignore(_: Problem) -> None:
-    """Ignore a problem that `open_table` reports."""
+def _no_table(wishes: FormWishes) -> Problem:
+    if wishes.header_line:
+        return Problem(
+            text="there is no line {header_line} to be the header.",
+            fix="Choose another line, or leave --header-line out.",
+            values={"header_line": wishes.header_line},
+        )
+    return Problem(text="this file is empty.", fix="Choose another file.", line=1)
 
 
 def _open(path: Path) -> io.BufferedReader:

@@ -163,17 +163,13 @@ def _groups(row: Row) -> int:
 
 def _joined(rows: Sequence[Row]) -> tuple[str, ...]:
     """Return the names of columns, those above each other joined."""
-    width = max(map(len, rows))
-    columns = [[_text(row[column]) if column < len(row) else "" for row in rows] for column in range(width)]
-    above = ""
-    names = []
-    for parts in columns:
+    above, names = "", list[str]()
+    for column in range(max(map(len, rows))):
+        parts = [_text(row[column]) if column < len(row) else "" for row in rows]
         above = parts[0] or above
-        if len(parts) > 1 and parts[-1]:
-            parts = [above, parts[-1]]
+        if len(parts) > 1 and parts[-1]:  # the name above stands over several columns
+            parts[0] = above
         names.append(" ".join(dict.fromkeys(filter(None, parts))))
-    while names and not names[-1]:
-        names.pop()
     return tuple(names)
 
 

@@ -9,7 +9,7 @@ Laws:
 Source: ECMA-376 part 1, 18.3.1.4 (c), 18.3.1.73 (row), 18.18.11 (type of a cell).
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 from xml.parsers import expat
@@ -28,8 +28,12 @@ _NAMES: Final = {
     for namespace in _NAMESPACES
     for name in ("row", "c", "v", "f", "t", "rPh")
 }
-_UNSTORED: Final[Msgid] = "column {column}: the value of the formula {cell} is not stored in the file."
-_UNSTORED_FIX: Final[Msgid] = "Open the file in a spreadsheet program, save it, and import it again."
+_UNSTORED: Final[Msgid] = (
+    "column {column}: the value of the formula {cell} is not stored in the file."
+)
+_UNSTORED_FIX: Final[Msgid] = (
+    "Open the file in a spreadsheet program, save it, and import it again."
+)
 _ERROR: Final[Msgid] = "column {column}: the cell shows the error {cell}."
 _ERROR_FIX: Final[Msgid] = "Correct its formula, or empty the cell."
 
@@ -90,6 +94,14 @@ class _RowCollector:
         self._formula: str | None = None
         self._into = ""
         self._is_spoken = False
+        #: Type of a cell -> its value from its text; of the other types, the text itself.
+        self._of_type: dict[str, Callable[[str], Cell]] = {
+            "n": self._number,
+            "s": lambda value: context.texts[int(value)],
+            "e": lambda value: Valueless(_ERROR, _ERROR_FIX, value),
+            "b": lambda value: value in {"1", "true"},
+            "d": datetime.fromisoformat,
+        }
 
     def take(self) -> list[tuple[int, list[Cell]]]:
         """Return the rows since the last call."""
@@ -103,7 +115,7 @@ class _RowCollector:
             self._type = attributes.get("t", "n")
             self._style = attributes.get("s")
             self._value = self._formula = None
-        elif name == "v" or name == "t":
+        elif name in {"v", "t"}:
             if not self._is_spoken:
                 self._into = name
                 self._value = self._value or ""
@@ -148,20 +160,11 @@ class _RowCollector:
 
     def _cell(self) -> Cell:
         value = self._value
-        if not value:
-            if self._formula is not None and self._type != "str":
-                return Valueless(_UNSTORED, _UNSTORED_FIX, f"={self._formula}"[:60])
+        if value:
+            return self._of_type[self._type](value) if self._type in self._of_type else value
+        if self._formula is None or self._type == "str":
             return None
-        kind = self._type
-        if kind == "n":
-            return self._number(value)
-        if kind == "s":
-            return self._context.texts[int(value)]
-        if kind == "e":
-            return Valueless(_ERROR, _ERROR_FIX, value)
-        if kind == "b":
-            return value in {"1", "true"}
-        return datetime.fromisoformat(value) if kind == "d" else value
+        return Valueless(_UNSTORED, _UNSTORED_FIX, f"={self._formula}"[:60])
 
     def _number(self, value: str) -> Cell:
         number = float(value)
@@ -172,7 +175,9 @@ class _RowCollector:
         try:
             return moment_of_serial_day(number, value, from_1904=self._context.from_1904)
         except RoundedTooFar:
-            return moment_of_serial_day(number, repr(number) + "0" * 9, from_1904=self._context.from_1904)
+            return moment_of_serial_day(
+                number, repr(number) + "0" * 9, from_1904=self._context.from_1904
+            )
         except (OverflowError, ValueError):
             return number
 
@@ -193,18 +198,17 @@ def filled_down(
         yield from rows
         return
     starts: dict[int, list[int]] = {}
-    for row, column in tall:
-        starts.setdefault(row, []).append(column)
+    for top, column in tall:
+        starts.setdefault(top, []).append(column)
     repeated: dict[int, tuple[int, Cell]] = {}
     for line, cells in rows:
-        for column, (last, value) in list(repeated.items()):
-            if line > last:
-                del repeated[column]
-            else:
-                cells += [None] * (column + 1 - len(cells))
-                cells[column] = value if cells[column] is None else cells[column]
+        row = cells
+        for column, (last, value) in repeated.items():
+            if line <= last:
+                row += [None] * (column + 1 - len(row))
+                row[column] = value if row[column] is None else row[column]
         for column in starts.get(line, ()):
-            value = cells[column] if column < len(cells) else None
+            value = row[column] if column < len(row) else None
             if isinstance(value, str | datetime):
                 repeated[column] = (tall[line, column], value)
-        yield line, cells
+        yield line, row

@@ -29,11 +29,23 @@ def text_rows(
             line = reader.line_num
             yield line, row
     except UnicodeDecodeError:
-        report = ("from about this line on, the file is not {encoding}.", 'Save it as "CSV UTF-8".')
-        on_problem(_problem(*report, line + 1, encoding=encoding))
+        on_problem(
+            _problem(
+                "from about this line on, the file is not {encoding}.",
+                'Save it as "CSV UTF-8", or say its encoding: --encoding gb18030.',
+                line + 1,
+                encoding=encoding,
+            )
+        )
     except csv.Error as error:
-        report = ("this line can't be read as CSV ({reason}).", "Correct the quotes of this line.")
-        on_problem(_problem(*report, line + 1, reason=error))
+        on_problem(
+            _problem(
+                "this line can't be read as CSV ({reason}).",
+                "Correct the quotes of this line.",
+                line + 1,
+                reason=error,
+            )
+        )
     except (EOFError, zlib.error, OSError) as error:
         on_problem(damaged(line + 1, error))
 

@@ -81,7 +81,7 @@ class WorkbookFile:
         line = 0
         try:
             rows = sheet_rows(self._chunks(sheet.part), self._context)
-            for line, cells in filled_down(rows, self._merged(sheet.part)):  # noqa: B007 - reported below
+            for line, cells in filled_down(rows, self._merged(sheet.part)):
                 yield line, cells
         except _DAMAGED as error:
             on_problem(damaged(line + 1, error))

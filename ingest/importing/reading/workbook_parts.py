@@ -8,7 +8,7 @@ import posixpath
 import re
 from collections.abc import Iterator
 from typing import Final, Literal, NamedTuple
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 SheetKind = Literal["worksheet", "other"]
 
@@ -51,20 +51,26 @@ def sheet_entries(workbook: bytes, relations: bytes) -> tuple[list[SheetEntry], 
         workbook: `xl/workbook.xml`.
         relations: `xl/_rels/workbook.xml.rels`.
     """
-    targets = {one.get("Id"): one for one in ElementTree.fromstring(relations)}
+    targets = {one.get("Id"): one for one in _parsed(relations)}
     entries, from_1904 = [], False
-    for element in ElementTree.fromstring(workbook).iter():
+    for element in _parsed(workbook).iter():
         name = local_name(element.tag)
         if name == "workbookPr":
             from_1904 = element.get("date1904") in {"1", "true", "on"}
         elif name == "sheet":
-            relation = targets.get(next((value for key, value in element.items() if local_name(key) == "id"), ""))
+            relation = targets.get(
+                next((value for key, value in element.items() if local_name(key) == "id"), "")
+            )
             if relation is not None:
                 entries.append(_entry(element, relation))
     return entries, from_1904
 
 
-def _entry(element: ElementTree.Element, relation: ElementTree.Element) -> SheetEntry:
+def _parsed(source: bytes) -> ET.Element:
+    return ET.fromstring(source)  # noqa: S314 - expat bounds the growth of entities since 2.4.1
+
+
+def _entry(element: ET.Element, relation: ET.Element) -> SheetEntry:
     target = relation.get("Target", "")
     part = target.lstrip("/") if target.startswith("/") else posixpath.normpath(f"xl/{target}")
     return SheetEntry(
@@ -79,13 +85,15 @@ def date_styles(styles: bytes) -> frozenset[str]:
     """Return the numbers of the cell styles that show dates or times, of `xl/styles.xml`."""
     own: dict[str, str] = {}
     formats: list[str] = []
-    for element in ElementTree.fromstring(styles):
+    for element in _parsed(styles):
         name = local_name(element.tag)
         if name == "numFmts":
             own = {one.get("numFmtId", ""): one.get("formatCode", "") for one in element}
         elif name == "cellXfs":
             formats = [one.get("numFmtId", "0") for one in element]
-    return frozenset(str(number) for number, key in enumerate(formats) if _is_date(key, own.get(key)))
+    return frozenset(
+        str(number) for number, key in enumerate(formats) if _is_date(key, own.get(key))
+    )
 
 
 def _is_date(key: str, code: str | None) -> bool:
@@ -96,11 +104,11 @@ def _is_date(key: str, code: str | None) -> bool:
 
 def shared_texts(source: bytes) -> Iterator[str]:
     """Yield the texts that cells share, of `xl/sharedStrings.xml`."""
-    for item in ElementTree.fromstring(source):
+    for item in _parsed(source):
         yield "".join(_texts(item))
 
 
-def _texts(element: ElementTree.Element) -> Iterator[str]:
+def _texts(element: ET.Element) -> Iterator[str]:
     """Yield the texts of an element, without those that say how to pronounce it."""
     for child in element:
         name = local_name(child.tag)
@@ -113,7 +121,9 @@ def _texts(element: ElementTree.Element) -> Iterator[str]:
 def merged_cells(tail: bytes) -> list[MergedCells]:
     """Return the merged cells of a sheet, of what follows its data."""
     return [
-        MergedCells(int(top), column_number(left.decode()), int(bottom), column_number(right.decode()))
+        MergedCells(
+            int(top), column_number(left.decode()), int(bottom), column_number(right.decode())
+        )
         for left, top, right, bottom in _MERGED.findall(tail)
     ]
 
