@@ -7,6 +7,7 @@ import msgspec
 from ingest.importing.batches.batch_import import BatchResult
 from ingest.importing.forms.import_options import ImportKind, LayoutName
 from ingest.importing.judging.display_side import Ratios, to_primary
+from ingest.importing.reading.file_form import FileForm
 from jieneng.metering.errors import Problem
 
 
@@ -104,6 +105,7 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
         problems: the first problems.
         problem_count: number of all problems.
         doubts: what looks wrong, but was not refused.
+        form: form in which the file was read.
         first_values: the first values, as they were understood.
         read: values of each series.
         left_out_columns: names of the columns that are not read.
@@ -124,6 +126,7 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[Problem, ...]
     problem_count: int
     doubts: tuple[Problem, ...]
+    form: FileForm
     first_values: tuple[FirstValue, ...]
     read: tuple[ReadSeries, ...]
     left_out_columns: tuple[str, ...]

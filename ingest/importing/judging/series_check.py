@@ -49,7 +49,8 @@ class SeriesCheck:
         models: meter models by id.
         zone: time zone of the file.
         problems: list for what is wrong.
-        recognize_resets: recognises a register that begins again at 0 each day, month or year.
+        recognize_resets: recognises a register that begins again at 0 each day, month or year;
+            None to recognise none.
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class SeriesCheck:
         models: Mapping[str, Model],
         zone: ZoneInfo,
         problems: ProblemList,
-        recognize_resets: ResetRecognizer,
+        recognize_resets: ResetRecognizer | None,
     ) -> None:
         self._site = site
         self._models = models
@@ -162,9 +163,10 @@ class SeriesCheck:
         """Return what is wrong with the values of a register; None if nothing is."""
         if self._site.meters[series.meter].resets is not None:
             return None
-        zone = self._site.zone
-        if movement.falls and (resets := self._recognize(values.times_ms, values.values, zone)):
-            return _resets(series, movement, resets)
+        if movement.falls and self._recognize is not None:
+            resets = self._recognize(values.times_ms, values.values, self._site.zone)
+            if resets is not None:
+                return _resets(series, movement, resets)
         if not movement.is_no_register:
             return None
         self.of_other_kind.add(series)
