@@ -131,6 +131,15 @@ class Finding(msgspec.Struct, frozen=True):
             return "info"
         return "warning" if self.kind is None else self.kind.severity
 
+    @property
+    def doubt(self) -> float | None:
+        """Amount that may be wrong, infinity if nothing bounds it; None if it is not about that."""
+        if self.confirmed is not None:
+            return 0.0
+        return next(
+            (float(v) for n, v in self.values if n == "doubt" and isinstance(v, float)), None
+        )
+
     def as_baseline(self) -> "Finding":
         """Return the same finding about the base period."""
         return msgspec.structs.replace(self, code=f"{BASELINE}{self.code}")
@@ -226,6 +235,16 @@ _ROWS: Final = (
         " {until_ms:time}; consumption is counted through.",
         many_zh="{subject:name}：{first_ms:time} 至 {until_ms:time} 计度器满量程翻转 {count} 次，"
         "用量已连续计入",
+    ),
+    FindingKind(
+        code="rollover_guess",
+        severity="warning",
+        en="{subject:name}: the register fell from {before:register} at {before_ms:time} to"
+        " {after:register} at {after_ms:time}; it is taken to have rolled over, which is a guess:"
+        " state its digits or modulus in site.toml.",
+        zh="{subject:name}：读数由 {before:register}（{before_ms:time}）变为 {after:register}"
+        "（{after_ms:time}），推测为计度器满量程翻转并按此计量；请在 site.toml 中填写"
+        " digits（位数）或 modulus（满量程值）",
     ),
     FindingKind(
         code="negative_balance",

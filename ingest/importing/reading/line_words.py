@@ -6,7 +6,7 @@ Law: words mark a header or a total; they never give a value its meaning (`forms
 import re
 from typing import Final
 
-from ingest.importing.forms.header_words import role_of
+from ingest.importing.forms.column_words import role_of
 
 _TOTALS: Final = re.compile(
     r"(?:[\w.\-/ ]{0,20}?[年月日周季度]?)?"
