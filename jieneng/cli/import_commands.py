@@ -170,11 +170,11 @@ def readings(
     folder = load(site_dir)
     if options["zone"] is not None:
         options["zone"] = _zone(str(options["zone"]))
+    if options["delimiter"] is not None:
+        options["delimiter"] = _delimiter(str(options["delimiter"]))
     options["swap_days"] = options["date_order"] == "ydm"
     if options["swap_days"]:
         options["date_order"] = None
-    if options["delimiter"] is not None:
-        options["delimiter"] = _delimiter(str(options["delimiter"]))
     # The options of this command are named as the fields of ImportOptions.
     wanted = ImportOptions(
         columns=dict(map(_column, columns)),

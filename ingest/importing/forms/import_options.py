@@ -46,11 +46,11 @@ class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):
         encoding: encoding of a text file; None to detect it.
         delimiter: sign between the cells of a text file; None to detect it.
         decimal: decimal sign of all columns; None to tell it from each column.
+        epoch: unit of times that are numbers since 1970; None for other times.
+        header_line: line of the header; None to detect it.
         date_order: order of dates that do not begin with the year, or `ymd` to say that all dates
             are right; None to tell it from the column.
         swap_days: True to swap day and month where the day is 12 or less.
-        epoch: unit of times that are numbers since 1970; None for other times.
-        header_line: line of the header; None to detect it.
         sure: True to write values that look wrong as a whole.
         skip_bad: True to leave out the rows with problems, and to write the others.
         replace: True to replace stored values that contradict the file.
@@ -78,9 +78,9 @@ class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):
     encoding: str | None = None
     delimiter: str | None = None
     decimal: DecimalSign | None = None
-    date_order: DateOrder | None = None
     epoch: EpochUnit | None = None
     header_line: int | None = None
+    date_order: DateOrder | None = None
     swap_days: bool = False
     sure: bool = False
     skip_bad: bool = False

@@ -21,8 +21,8 @@ class ProblemList:
         count: number of all problems.
         of_file: number of the problems that are not of single rows.
         lines: lines of all rows with problems.
-        doubts: what looks wrong, but may be right.
         sheets: names of the sheets that are read; () for a text file.
+        doubts: what looks wrong, but may be right.
     """
 
     def __init__(self, file: str) -> None:
@@ -31,8 +31,8 @@ class ProblemList:
         self.count = 0
         self.of_file = 0
         self.lines: set[int] = set()
-        self.doubts: list[Problem] = []
         self.sheets: Sequence[str] = ()
+        self.doubts: list[Problem] = []
 
     def add(self, problem: Problem) -> None:
         """Add a problem of the file or of a whole series."""

@@ -108,11 +108,10 @@ def _text_form(path: Path, wishes: FormWishes) -> FileForm:
     if wishes.encoding:
         check_encoding(wishes.encoding)
     encoding = wishes.encoding or detect_encoding(_chunks(path))
-    with _text(path, encoding) as text:
-        try:
-            lines = list(islice(text, JUDGED_LINES))
-        except (UnicodeDecodeError, EOFError, zlib.error, OSError):  # reported by `open_table`
-            lines = []
+    with _text(
+        path, encoding, errors="replace"
+    ) as text:  # wrong bytes are reported by `open_table`
+        lines = list(_first_lines(text))
         delimiter = wishes.delimiter or detect_delimiter(lines)
         problems: list[Problem] = []
         rows = text_rows(chain(lines, text), delimiter, encoding, problems.append)
@@ -140,10 +139,17 @@ def _chunks(path: Path) -> Iterator[bytes]:
             return
 
 
+def _first_lines(text: Iterable[str]) -> Iterator[str]:
+    try:
+        yield from islice(text, JUDGED_LINES)
+    except (EOFError, zlib.error, OSError):  # reported by `open_table`
+        return
+
+
 @contextmanager
-def _text(path: Path, encoding: str) -> Iterator[io.TextIOWrapper]:
+def _text(path: Path, encoding: str, errors: str = "strict") -> Iterator[io.TextIOWrapper]:
     with _bytes(path) as file:
-        yield io.TextIOWrapper(file, encoding=encoding, newline="")
+        yield io.TextIOWrapper(file, encoding=encoding, errors=errors, newline="")
 
 
 @contextmanager
