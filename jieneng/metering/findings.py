@@ -228,6 +228,16 @@ _ROWS: Final = (
         "用量已连续计入",
     ),
     FindingKind(
+        code="rollover_guess",
+        severity="warning",
+        en="{subject:name}: the register fell from {before:register} at {before_ms:time} to"
+        " {after:register} at {after_ms:time}; it is taken to have rolled over, which is a guess:"
+        " state its digits or modulus in site.toml.",
+        zh="{subject:name}：读数由 {before:register}（{before_ms:time}）变为 {after:register}"
+        "（{after_ms:time}），推测为计度器满量程翻转并按此计量；请在 site.toml 中填写"
+        " digits（位数）或 modulus（满量程值）",
+    ),
+    FindingKind(
         code="negative_balance",
         severity="error",
         en="{subject:name}: sub-meters of {medium:word} measured more than the meters above them,"

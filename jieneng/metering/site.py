@@ -41,6 +41,7 @@ AreaKind = Literal["office", "canteen", "data_room", "dormitory", "plant", "othe
 LinkKind = Literal["tcp", "rtu_tcp", "rtu"]
 Category = Literal["01", "021", "022", "023", "024", "025", "026", "03"]
 Item = Literal["lighting", "hvac", "power", "special"]
+Resets = Literal["daily", "monthly", "yearly"]
 
 _USUAL_BAUD: Final = 9600
 
@@ -165,6 +166,9 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
         every: quantities that are read in every so many polls only; overrides the model.
         rated_max: nameplate maximum [kW or m3/h]; None if it can't be read.
         rated_max_unknown: reason why it can't be read; only `check` asks for one.
+        digits: digits of the display in front of the decimal point; None if that is not recorded.
+        modulus: display's value at which it begins again at 0, instead of `digits`.
+        resets: how often the register begins again at 0, at local midnight; None if never.
     """
 
     id: Id
@@ -206,10 +210,18 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
         ]
         | None
     ) = None
+    digits: Annotated[int, Meta(ge=3, le=12, examples=[5])] | None = None
+    modulus: Annotated[float, Meta(gt=0, examples=[100000.0])] | None = None
+    resets: Resets | None = None
     ct: tuple[DatedValue, ...] = ()
     pt: tuple[DatedValue, ...] = ()
     installed: date | None = None
     replaced: tuple[Replacement, ...] = ()
+
+    @property
+    def display_modulus(self) -> float | None:
+        """Display's value at which it begins again at 0; None if that is not recorded."""
+        return self.modulus if self.digits is None else 10.0**self.digits
 
     @property
     def bus_address(self) -> dict[str, int | str]:

@@ -29,6 +29,7 @@ from jieneng.metering.site_rules.reference_check import (
     missing_models,
     parent_cycles,
 )
+from jieneng.metering.site_rules.register_check import register_problems
 from jieneng.metering.spelling import nearest
 
 _RATIOS: Final[tuple[Ratio, ...]] = ("ct", "pt")
@@ -59,6 +60,7 @@ def check(site: Site, models: Mapping[str, Model], unread: UnreadKeys = _ALL_REA
         _parent_media,
         _cadences,
         replacement_problems,
+        register_problems,
         confirmation_problems,
     )
     return [_named(problem) for rule in rules for problem in rule(site, models, unread)]
