@@ -36,6 +36,7 @@ IO_ROOMS = {
     "edge_agent.spool.rescue",
     "edge_agent.spool.sample_counts",
     "edge_agent.spool.spool",
+    "edge_agent.spool.spool_database",
     "edge_agent.spool.spool_file",
     "edge_agent.spool.sqlite_file",
     "edge_agent.spool.undated_batches",

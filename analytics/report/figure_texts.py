@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from analytics.figures.figure import Figure, Status
+from analytics.report.figure_selection import FindingList
 from jieneng.locale import Translate
 from jieneng.locale.number_texts import UNKNOWN, change, number, percent, register, share, unit
 from jieneng.metering import indicators
@@ -24,6 +25,7 @@ __all__ = [
     "change",
     "factor_series_name",
     "figure_row",
+    "findings_summary",
     "indicator_definition",
     "indicator_name",
     "medium_name",
@@ -152,6 +154,18 @@ def factor_series_name(figure: Figure, translate: Translate) -> str:
         "fixed": translate("base year's factor"),
         "current": translate("each year's factor"),
     }[figure.factor_series]
+
+
+def findings_summary(figure: Figure, listed: FindingList, translate: Translate) -> str:
+    """Return the number of a figure's findings, with number and weight of the heaviest."""
+    heaviest = listed.heaviest(figure)
+    if heaviest is None:
+        return UNKNOWN
+    text = translate("{count}, heaviest no. {number}").format(
+        count=len(figure.findings), number=heaviest.number
+    )
+    weight = heaviest.finding.weight
+    return text if weight is None else f"{text} ({share(weight)})"
 
 
 def severity_word(name: Severity, translate: Translate) -> str:

@@ -40,6 +40,8 @@ p { margin: 0; }
 small { font-size: 12px; color: var(--soft); }
 .over { color: var(--accent); font-weight: 600; letter-spacing: .04em; }
 .quiet { color: var(--soft); font-size: 13px; }
+pre { margin: 8px 0 0; padding: 10px 14px; background: var(--card); border: 1px solid var(--line);
+  font-size: 12.5px; white-space: pre-wrap; break-inside: avoid; }
 .verdicts { display: flex; flex-wrap: wrap; gap: 6px 18px; margin-top: 10px; }
 .badge {
   display: inline-flex; align-items: center; gap: 5px; padding: 1px 9px 1px 3px;

@@ -47,6 +47,7 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
         series: the file's series, by meter and quantity.
         problems: the first problems.
         problem_count: number of all problems.
+        doubts: what looks wrong, but was not refused.
     """
 
     file: str
@@ -63,3 +64,4 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
     series: tuple[SeriesSummary, ...]
     problems: tuple[Problem, ...]
     problem_count: int
+    doubts: tuple[Problem, ...]

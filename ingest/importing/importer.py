@@ -106,7 +106,9 @@ class _FileImport:
         self._options = options
         self._problems = problems
         self._progress = progress
-        self._check = SeriesCheck(options.zone or folder.site.zone, problems)
+        self._check = SeriesCheck(
+            folder.site, folder.models, options.zone or folder.site.zone, problems
+        )
         self._layout: Layout | None = None
         self._rows = 0
         self._rows_read = 0
@@ -189,6 +191,7 @@ class _FileImport:
             series=tuple(_summary(series, values) for series, values in with_values),
             problems=tuple(self._problems.listed),
             problem_count=self._problems.count,
+            doubts=tuple(self._problems.doubts),
         )
 
     async def _parsed_lines(self) -> AsyncGenerator[tuple[int, list[ParsedValue]], None]:

@@ -84,6 +84,27 @@ for _command in (batch_commands.list_, batch_commands.show, batch_commands.undo)
     metavar="38.93MJ/m3",
     help=tr("Calorific value of gas that the file has in kWh or MJ."),
 )
+@click.option(
+    "--interval",
+    type=click.Choice(["hour", "day", "week", "month", "quarter", "year"]),
+    help=tr("Length of an interval in the calendar; found in the file where omitted."),
+)
+@click.option(
+    "--side",
+    type=click.Choice(["display", "primary"]),
+    help=tr(
+        "Side of meters with transformers: what the display showed, or what was multiplied by the "
+        "ratio."
+    ),
+)
+@click.option(
+    "--date-order",
+    type=click.Choice(["ymd", "mdy", "dmy", "ydm"]),
+    help=tr(
+        "Order of year, month and day; ydm swaps day and month where the day is 12 or less, ymd "
+        "says that the dates are right."
+    ),
+)
 @click.option("--zone", help=tr("Time zone of times without an offset; the site's if omitted."))
 @click.option("--time-column", help=tr("Header of the time column, if it is not a usual one."))
 @click.option(
@@ -101,6 +122,9 @@ for _command in (batch_commands.list_, batch_commands.show, batch_commands.undo)
     help=tr("A cell with this text is missing too; may be given more than once."),
 )
 @click.option("--dry-run", is_flag=True, help=tr("Write nothing; say what would be done."))
+@click.option(
+    "--sure", is_flag=True, help=tr("Write values that look wrong as a whole: the file is right.")
+)
 @click.option(
     "--skip-bad",
     is_flag=True,
@@ -129,6 +153,9 @@ def readings(
     folder = load(site_dir)
     if options["zone"] is not None:
         options["zone"] = _zone(str(options["zone"]))
+    options["swap_days"] = options["date_order"] == "ydm"
+    if options["swap_days"]:
+        options["date_order"] = None
     # The options of this command are named as the fields of ImportOptions.
     wanted = ImportOptions(
         columns=dict(map(_column, columns)),
@@ -197,6 +224,10 @@ def _print_report(report: "ImportReport", folder: "SiteFolder") -> None:
                 "... and {count} more problem." if more == 1 else "... and {count} more problems."
             ).format(count=more),
             err=True,
+        )
+    for doubt in report.doubts:
+        click.echo(
+            tr("{where}: doubt: {text}").format(where=doubt.where(), text=say(doubt, tr)), err=True
         )
     zone = folder.site.zone
     for series in report.series:

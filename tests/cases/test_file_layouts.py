@@ -1,22 +1,18 @@
 """Files as people have them give the amounts that they mean, without options where they say it."""
 
-import asyncio
 from datetime import datetime, timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pytest
 
-from jieneng.metering.quantities import CONSUMPTION, Medium
-from jieneng.storage import StoreSettings, open_store
 from tests.cases.case_site import CaseSite, meter
+from tests.cases.stored_points import stored
 
 METERS = (
     meter("e-a", "rated_max = 400.0", name="A楼总表")
     + meter("w-a", "rated_max = 16.0", name="A楼水表")
     + meter("g-a", "rated_max = 40.0", name="食堂燃气表")
 )
-MEDIA: dict[str, Medium] = {"e": "electricity", "w": "water", "g": "gas"}
 MONTHS = range(1, 4)
 DAYS = [datetime(2025, 2, 1) + timedelta(days=day) for day in range(28)]
 
@@ -31,40 +27,18 @@ def load(site: CaseSite, lines: list[str], *options: object) -> None:
     site.load(site.file("f.csv", lines), "--no-backfill", *options)
 
 
-def stored(site: CaseSite, meter_id: str) -> list[tuple[str, float, float]]:
+def intervals(site: CaseSite, meter_id: str) -> list[tuple[str, float, float]]:
     """Return (local time, amount, length [h]) of each stored interval of a meter."""
-
-    async def read() -> dict[str, dict[int, float]]:
-        store = open_store(StoreSettings(), site.folder)
-        try:
-            return {
-                field: {
-                    time_ms: float(value)
-                    for series in await store.read(
-                        "interval", field, where={"meter": meter_id}, start_ms=0, end_ms=4 * 10**12
-                    )
-                    for time_ms, value in zip(series.times_ms, series.values, strict=True)
-                }
-                for field in (CONSUMPTION[MEDIA[meter_id[0]]], "interval_s")
-            }
-        finally:
-            await store.close()
-
-    amounts, lengths = asyncio.run(read()).values()
-    zone = ZoneInfo("Asia/Shanghai")
-    return [
-        (
-            f"{datetime.fromtimestamp(time_ms / 1000, zone):%m-%d %H:%M}",
-            value,
-            lengths[time_ms] / 3600,
-        )
-        for time_ms, value in amounts.items()
-    ]
+    lengths = stored(site, meter_id, "interval", "interval_s")
+    amounts = stored(site, meter_id, "interval").items()
+    return [(time, value, lengths[time] / 3600) for time, value in amounts]
 
 
 def february(site: CaseSite, meter_id: str) -> float:
     """Return the amount of February, which must be known completely."""
-    found = [(value, hours) for time, value, hours in stored(site, meter_id) if time[:2] == "02"]
+    found = [
+        (value, hours) for time, value, hours in intervals(site, meter_id) if time[5:7] == "02"
+    ]
     assert sum(hours for _, hours in found) == 28 * 24
     return round(sum(value for value, _ in found), 3)
 
@@ -184,16 +158,19 @@ def test_years_and_months_in_two_columns(site: CaseSite) -> None:
 def test_start_and_end_in_two_columns(site: CaseSite) -> None:
     rows = [f"A楼总表,2025-{month:02}-05,2025-{month + 1:02}-05,1000" for month in range(1, 4)]
     load(site, ["表计,开始日期,截止日期,用量", *rows])
-    assert stored(site, "e-a")[:2] == [("01-05 00:00", 1000, 744), ("02-05 00:00", 1000, 672)]
+    assert intervals(site, "e-a")[:2] == [
+        ("2025-01-05 00:00", 1000, 744),
+        ("2025-02-05 00:00", 1000, 672),
+    ]
 
 
 @pytest.mark.parametrize("stamp", ["%Y-%m-%d 00:00", "%Y/%m/%d", "%Y%m%d"])
 def test_daily_values_with_the_stamp_of_the_next_midnight(site: CaseSite, stamp: str) -> None:
     times = [datetime(2025, 2, 2) + timedelta(days=day) for day in range(28)]
-    rows = [f"{time.strftime(stamp)},e-a,{100 + day}" for day, time in enumerate(times)]
+    rows = [f"{time.strftime(stamp)},e-a,{100 + day % 5}" for day, time in enumerate(times)]
     file = site.file("f.csv", ["time,meter,value", *rows])
     site.load(file, "--no-backfill", "--kind", "interval", "--stamp", "end")
-    assert february(site, "e-a") == sum(100 + day for day in range(28))
+    assert february(site, "e-a") == sum(100 + day % 5 for day in range(28))
 
 
 def test_a_name_that_can_mean_two_meters_is_asked_for(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from ingest.importing.forms.header_words import plain, role_of, split_unit
+from ingest.importing.forms.column_words import plain, role_of, split_unit
 from ingest.importing.forms.quantity_words import medium_of
 from jieneng.metering.quantities import MEDIA, Medium
 from jieneng.metering.site import Meter, Site

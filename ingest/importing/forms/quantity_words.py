@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from ingest.importing.forms.header_words import plain, split_unit
+from ingest.importing.forms.column_words import plain, split_unit
 from jieneng.metering.quantities import CONSUMPTION, QUANTITIES, Medium
 
 #: Words in names of columns, sheets and titles, by medium. The first that is found decides.

@@ -17,7 +17,7 @@ from ingest.importing.forms.column_units import (
     media_of_unit,
     unit_factor,
 )
-from ingest.importing.forms.header_words import plain, split_unit
+from ingest.importing.forms.column_words import plain, split_unit
 from ingest.importing.forms.import_options import ImportOptions
 from ingest.importing.forms.meter_finder import FoundMeter, MeterFinder
 from ingest.importing.forms.meter_series import ImportSeries, ScaledSeries

@@ -9,7 +9,7 @@ import msgspec
 
 from ingest.importing.cells.cell import ProblemHandler
 from ingest.importing.forms.column_roles import column_roles
-from ingest.importing.forms.header_words import says_amount
+from ingest.importing.forms.column_words import says_amount
 from ingest.importing.forms.import_options import ImportKind, ImportOptions
 from ingest.importing.forms.layouts.day_columns import DayColumns
 from ingest.importing.forms.layouts.layout import FileContext, Layout

@@ -11,7 +11,7 @@ from typing import ClassVar, Final
 from ingest.importing.cells.cell import Row
 from ingest.importing.cells.date_text import plain_text
 from ingest.importing.cells.period_text import parse_period
-from ingest.importing.forms.header_words import split_unit
+from ingest.importing.forms.column_words import split_unit
 from ingest.importing.forms.import_options import LayoutName
 from ingest.importing.forms.layouts.layout import FileContext, Layout
 from ingest.importing.forms.meter_series import ParsedValue, ScaledSeries

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from ingest.importing.cells.cell import Row
-from ingest.importing.forms.header_words import split_unit
+from ingest.importing.forms.column_words import split_unit
 from ingest.importing.forms.import_options import LayoutName
 from ingest.importing.forms.layouts.layout import FileContext, Layout
 from ingest.importing.forms.meter_series import ParsedValue, ScaledSeries
