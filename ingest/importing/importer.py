@@ -53,7 +53,7 @@ RowProgress: TypeAlias = Callable[[int], None]
 async def import_readings(
     file: Path,
     folder: SiteFolder,
-    store: Store,
+    store: Store | None,
     options: ImportOptions,
     progress: RowProgress,
     clock: Clock,
@@ -64,7 +64,8 @@ async def import_readings(
     Args:
         file: CSV, CSV in gzip, or XLSX.
         folder: the site.
-        store: the store; need not be prepared.
+        store: the store; need not be prepared. None if there is none yet and nothing is to be
+            written: then nothing contradicts the file.
         options: options for reading the file.
         progress: called repeatedly with the number of rows read in both passes.
         clock: tells which readings are late, so that their days are computed anew.
@@ -77,7 +78,7 @@ async def import_readings(
     problems = ProblemList(file.name)
     file_import = _FileImport(file, folder, options, problems, progress, recognize_resets)
     await file_import.check()
-    if problems.of_file or (problems.count and not options.skip_bad):
+    if store is None or problems.of_file or (problems.count and not options.skip_bad):
         return file_import.report(NOTHING)
     batch_import = BatchImport(
         folder,

@@ -220,16 +220,24 @@ async def _import(file: Path, folder: "SiteFolder", options: "ImportOptions") ->
     from ingest.settings import IngestSettings
     from jieneng.cli.progress import rows_progress
     from jieneng.site_folder import read_settings
-    from jieneng.storage import open_store
+    from jieneng.storage import embedded_file, open_store
 
     settings = read_settings(folder.path / "ingest.toml", IngestSettings)
     store = open_store(settings.store, folder.path)
+    store_file = embedded_file(settings.store, folder.path)
+    is_new = store_file is not None and not store_file.exists()
     try:
         if not options.dry_run:
             await store.prepare()
         with rows_progress(tr("Rows read")) as progress:
             return await import_readings(
-                file, folder, store, options, progress, SystemClock(), reset_recognizer
+                file,
+                folder,
+                None if options.dry_run and is_new else store,
+                options,
+                progress,
+                SystemClock(),
+                reset_recognizer,
             )
     finally:
         await store.close()

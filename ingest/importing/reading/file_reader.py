@@ -23,10 +23,10 @@ from ingest.importing.reading.file_form import FileForm, FormWishes
 from ingest.importing.reading.form_detection import TableForm, detect_table
 from ingest.importing.reading.line_numbers import unique_line
 from ingest.importing.reading.row_filter import LeftOutLine, RowFilter
-from ingest.importing.reading.sheet_choice import choose_sheets
 from ingest.importing.reading.text_rows import text_rows
-from ingest.importing.reading.workbook_file import WorkbookFile
-from ingest.importing.reading.workbook_parts import SheetEntry
+from ingest.importing.reading.workbook.sheet_choice import choose_sheets
+from ingest.importing.reading.workbook.workbook_file import WorkbookFile
+from ingest.importing.reading.workbook.workbook_parts import SheetEntry
 from jieneng.metering.errors import Problem, UsageError
 
 Rows: TypeAlias = Iterator[tuple[int, Row]]

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from ingest.importing.cells.cell import Row
 from ingest.importing.cells.notation import DecimalSign
-from ingest.importing.reading.column_judge import ColumnJudge
+from ingest.importing.reading.columns.column_judge import ColumnJudge
 from ingest.importing.reading.file_form import ColumnForm, FormNote, FormWishes
 from ingest.importing.reading.header_search import Header, find_header
 from ingest.importing.reading.row_filter import RowFilter

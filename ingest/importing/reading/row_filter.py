@@ -79,7 +79,7 @@ class RowFilter:
         filled = [text for text in texts if text]
         if not filled:
             return False
-        reason = self._reason(row, filled)
+        reason: Msgid | None = self._reason(row, filled)
         if reason is not None:
             self.count += 1
             if len(self.left_out) < _MAX_LISTED:

@@ -8,10 +8,10 @@ from typing import Final
 
 from ingest.importing.cells.cell import Cell
 from ingest.importing.cells.cell_kind import CellKind, cell_kind
-from ingest.importing.cells.date_order_judge import DateOrderJudge
-from ingest.importing.cells.decimal_judge import DecimalJudge
 from ingest.importing.cells.notation import DecimalSign, NumberNotation, TimeNotation
 from ingest.importing.cells.number_text import parts_of_number
+from ingest.importing.reading.columns.date_order_judge import DateOrderJudge
+from ingest.importing.reading.columns.decimal_judge import DecimalJudge
 from ingest.importing.reading.file_form import ColumnForm, FormNote, FormWishes
 from jieneng.metering.errors import Msgid, Problem
 

@@ -16,7 +16,7 @@ from xml.parsers import expat
 
 from ingest.importing.cells.cell import Cell, Valueless
 from ingest.importing.cells.serial_day import RoundedTooFar, moment_of_serial_day
-from ingest.importing.reading.workbook_parts import MergedCells, column_number
+from ingest.importing.reading.workbook.workbook_parts import MergedCells, column_number
 from jieneng.metering.errors import Msgid
 
 _NAMESPACES: Final = (

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from ingest.importing.reading.file_form import ColumnForm, FormNote
 from ingest.importing.reading.form_detection import TableForm
-from ingest.importing.reading.workbook_parts import SheetEntry
+from ingest.importing.reading.workbook.workbook_parts import SheetEntry
 from jieneng.metering.errors import Msgid, Problem, UsageError
 
 _SKIPPED: Final[dict[str, Msgid]] = {

@@ -18,9 +18,9 @@ from zipfile import BadZipFile, ZipFile
 
 from ingest.importing.cells.cell import ProblemHandler, Row
 from ingest.importing.reading.container import check_zip
-from ingest.importing.reading.sheet_xml import SheetContext, filled_down, sheet_rows
 from ingest.importing.reading.text_rows import damaged
-from ingest.importing.reading.workbook_parts import (
+from ingest.importing.reading.workbook.sheet_xml import SheetContext, filled_down, sheet_rows
+from ingest.importing.reading.workbook.workbook_parts import (
     MergedCells,
     SheetEntry,
     date_styles,
