@@ -39,7 +39,7 @@ class ReadSeries(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FirstValue(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the first values of a file, as it was understood.
+    """Value of a file as it was understood, one of the first.
 
     Attributes:
         line: line of the value.
