@@ -177,6 +177,15 @@ def edges_ms(start: date, end: date, interval: Interval, zone: ZoneInfo) -> "NDA
     return np.concatenate([*grids, np.array(midnights[-1:], dtype=np.int64)])
 
 
+def interval_days(intervals_ms: "NDArray[np.int64]", zone: ZoneInfo) -> list[date]:
+    """Return the local day in which each interval between neighbouring edges begins."""
+    first, last = (local_day(int(intervals_ms[index]), zone) for index in (0, -2))
+    midnights = edges_ms(first, last + timedelta(days=1), "day", zone)
+    numbers = np.searchsorted(midnights, intervals_ms[:-1], side="right") - 1
+    every = days(first, last + timedelta(days=1))
+    return [every[number] for number in numbers.tolist()]
+
+
 def windows(start: date, end: date, months: int) -> Iterator[tuple[date, date]]:
     """Yield (start, end) of windows of at most `months` months that end with calendar months."""
     while start < end:

@@ -97,10 +97,7 @@ def assess(
         return PeriodInputs(
             part,
             factors,
-            {
-                scope.id: scope_inputs(consumption, part, scope, site, factors, floor)
-                for scope in scopes
-            },
+            {scope.id: scope_inputs(consumption, part, scope, factors, floor) for scope in scopes},
         )
 
     same_days = whole_base_year = None

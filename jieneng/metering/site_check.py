@@ -22,6 +22,7 @@ from jieneng.metering.read_plan import cadences
 from jieneng.metering.site import DatedValue, Meter, Site
 from jieneng.metering.site_rules.address_check import address_problems, missing_endpoints
 from jieneng.metering.site_rules.date_check import date_problems, replacement_problems
+from jieneng.metering.site_rules.lifetime_check import lifetime_problems, role_problems
 from jieneng.metering.site_rules.reference_check import (
     dangling_references,
     duplicate_ids,
@@ -58,6 +59,8 @@ def check(site: Site, models: Mapping[str, Model], unread: UnreadKeys = _ALL_REA
         _parent_media,
         _cadences,
         replacement_problems,
+        lifetime_problems,
+        role_problems,
     )
     return [_named(problem) for rule in rules for problem in rule(site, models, unread)]
 

@@ -58,7 +58,7 @@ class MeterFinder:
         for meter in site.meter:
             for name in {plain(meter.id), plain(meter.name)}:
                 self._named[name].append(meter)
-            area = areas.get(meter.area)
+            area = areas.get(meter.last_area)
             if area is not None and meter.parent is None and meter.item is None:
                 for name in {plain(area.id), plain(area.name)}:
                     self._of_area[name].append(meter)

@@ -11,13 +11,21 @@ from typing import Final
 from jieneng.metering.errors import Problem, UnreadKeys
 from jieneng.metering.site import Site, descendants
 from jieneng.metering.site_rules.double_counting import double_counting
+from jieneng.metering.site_rules.lifetime_check import removed_parents, unmetered_let_areas
 
 _ALL_READ: Final = UnreadKeys()
 
 
 def warnings(site: Site, unread: UnreadKeys = _ALL_READ) -> list[Problem]:
     """Return the warnings of a site, which may have mistakes that are reported elsewhere."""
-    rules = (_missing_floor_area, _repeated_names, _parents_elsewhere, double_counting)
+    rules = (
+        _missing_floor_area,
+        _repeated_names,
+        _parents_elsewhere,
+        removed_parents,
+        unmetered_let_areas,
+        double_counting,
+    )
     return [warning for rule in rules for warning in rule(site, unread)]
 
 
@@ -65,10 +73,10 @@ def _parents_elsewhere(site: Site, unread: UnreadKeys) -> Iterator[Problem]:
     buildings = _buildings(site)
     for number, meter in enumerate(site.meter):
         parent = site.meters.get(meter.parent or "")
-        if parent is None or meter.area not in buildings or parent.area not in buildings:
+        if parent is None or meter.last_area not in buildings or parent.last_area not in buildings:
             continue
-        building, other = buildings[meter.area], buildings[parent.area]
-        if building != other and site.areas[parent.area].kind != "plant":
+        building, other = buildings[meter.last_area], buildings[parent.last_area]
+        if building != other and site.areas[parent.last_area].kind != "plant":
             yield Problem(
                 text="meter {meter} is in {area}, but its parent {parent} is in another building, "
                 "{other}.",
