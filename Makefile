@@ -51,7 +51,7 @@ bench: venv  ## measure; prints one JSON object a line and writes bench.jsonl; n
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 grafana: venv  ## generate the boards and provisioning files anew
-	$(BIN)/jieneng grafana build
+	$(BIN)/jieneng grafana build --example
 
 locale: venv  ## collect the sentences for people, and compile their Chinese texts
 	$(BIN)/python -m jieneng.locale.collect

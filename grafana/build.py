@@ -1,10 +1,10 @@
 """Build the boards and provisioning files that are committed in the repository.
 
-A board is a module of `grafana/boards/` with a function `board(translate)`. To add a board, add its
-file: this module finds it, and names the board's JSON file after it.
+A board is a module of `grafana/boards/` with a function `board(of)`. To add a board, add its file:
+this module finds it, and names the board's JSON file after it.
 
-Law: the same source gives the same bytes. The committed files are those that `build` writes in
-Chinese, and `check` names every file that differs.
+Law: the same source and site give the same bytes. The committed files are those that `build` writes
+for the example site in Chinese, and `check` names every file that differs.
 """
 
 import importlib
@@ -15,23 +15,21 @@ from pathlib import Path
 from typing import Final
 
 from grafana import boards, data_source
-from grafana.panels import Json
-from jieneng.locale import Translate, translator
+from grafana.board_frame import FOLDER, FOLDER_UID
+from grafana.board_site import BoardSite
+from grafana.field_display import Json
 
 #: Folder of the committed files, and the folder in which Grafana's container reads them.
 PROVISIONING: Final = Path(__file__).parent / "provisioning"
 MOUNT_PATH: Final = "/etc/grafana/provisioning"
-
-#: Language of the committed boards.
-LANGUAGE: Final = "zh"
 
 _PROVIDER: Final = f"""\
 # Made by `jieneng grafana build`.
 apiVersion: 1
 providers:
   - name: jieneng
-    folder: 节能
-    folderUid: jieneng
+    folder: {FOLDER}
+    folderUid: {FOLDER_UID}
     type: file
     disableDeletion: true
     allowUiUpdates: false
@@ -41,7 +39,7 @@ providers:
 """
 
 
-def board_functions() -> dict[str, Callable[[Translate], Json]]:
+def board_functions() -> dict[str, Callable[[BoardSite], Json | None]]:
     """Return the `board` functions of the modules in `grafana/boards/`, by their file's name.
 
     The file's name is that of the module, with hyphens: `targets_overview` builds
@@ -55,25 +53,28 @@ def board_functions() -> dict[str, Callable[[Translate], Json]]:
     return found
 
 
-def files(translate: Translate) -> dict[str, str]:
-    """Return the text of each file by its path in the provisioning folder.
+def site_boards(of: BoardSite) -> dict[str, Json]:
+    """Return the boards of a site by their file's name, without those that it has no meters for."""
+    made = {name: board(of) for name, board in board_functions().items()}
+    return {name: board for name, board in made.items() if board is not None}
 
-    `translate` translates the texts of the boards.
-    """
+
+def files(of: BoardSite) -> dict[str, str]:
+    """Return the text of each file by its path in the provisioning folder."""
     return {
         "datasources/jieneng.yaml": data_source.DATA_SOURCES_YAML,
         "dashboards/jieneng.yaml": _PROVIDER,
         **{
-            f"dashboards/jieneng/{name}.json": _text(board(translate))
-            for name, board in board_functions().items()
+            f"dashboards/jieneng/{name}.json": _text(board)
+            for name, board in site_boards(of).items()
         },
     }
 
 
-def build(out: Path = PROVISIONING, language: str = LANGUAGE) -> list[Path]:
-    """Write all files in a language, and return their paths."""
+def build(of: BoardSite, out: Path = PROVISIONING) -> list[Path]:
+    """Write all files, and return their paths."""
     written = []
-    for name, text in files(translator(language)).items():
+    for name, text in files(of).items():
         path = out / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
@@ -81,9 +82,9 @@ def build(out: Path = PROVISIONING, language: str = LANGUAGE) -> list[Path]:
     return written
 
 
-def check(out: Path = PROVISIONING, language: str = LANGUAGE) -> list[Path]:
+def check(of: BoardSite, out: Path = PROVISIONING) -> list[Path]:
     """Return the files that differ from a fresh build: changed, missing or superfluous."""
-    wanted = {out / name: text for name, text in files(translator(language)).items()}
+    wanted = {out / name: text for name, text in files(of).items()}
     there = {path for path in out.rglob("*") if path.is_file()}
     return sorted(
         path

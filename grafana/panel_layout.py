@@ -5,7 +5,8 @@ from itertools import count
 
 import msgspec
 
-from grafana.panels import GRID_COLUMNS, Json
+from grafana.field_display import Json
+from grafana.panels import GRID_COLUMNS
 
 
 class PanelRow(msgspec.Struct, frozen=True):
@@ -15,11 +16,13 @@ class PanelRow(msgspec.Struct, frozen=True):
         height: height in Grafana's grid units (30 px).
         panels: panels from left to right.
         title: heading above the row; empty for none.
+        widths: width of each panel in grid columns, 24 together; empty for equal widths.
     """
 
     height: int
     panels: tuple[Json, ...]
     title: str = ""
+    widths: tuple[int, ...] = ()
 
 
 def lay_out(rows: Sequence[PanelRow]) -> list[Json]:
@@ -31,12 +34,18 @@ def lay_out(rows: Sequence[PanelRow]) -> list[Json]:
         if row.title:
             placed.append(_heading(row.title, next(numbers), y))
             y += 1
-        edges = [GRID_COLUMNS * part // len(row.panels) for part in range(len(row.panels) + 1)]
+        edges = _edges(row)
         for panel, left, right in zip(row.panels, edges, edges[1:], strict=False):
             position = {"x": left, "y": y, "w": right - left, "h": row.height}
             placed.append({"id": next(numbers), "gridPos": position, **panel})
         y += row.height
     return placed
+
+
+def _edges(row: PanelRow) -> list[int]:
+    if row.widths:
+        return [sum(row.widths[:number]) for number in range(len(row.widths) + 1)]
+    return [GRID_COLUMNS * part // len(row.panels) for part in range(len(row.panels) + 1)]
 
 
 def _heading(title: str, number: int, y: int) -> Json:

@@ -1,96 +1,55 @@
 """Build panels in Grafana's classic JSON. All defaults of panels are here.
 
-Laws: every panel has a title, a description, a unit and the UID of the data source, and shows
-unknown values as "—". A verdict is a word, not only a colour.
+Laws: every panel has a title, a description, a unit and the UID of the data source. A panel without
+data says so in a sentence, and an unknown value is shown as "—". A verdict is a word, not only a
+colour.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final, Literal
 
 import msgspec
 
-from grafana import data_source
+from grafana import colours, data_source
+from grafana.field_display import (
+    NO_THRESHOLDS,
+    Json,
+    Overrides,
+    Thresholds,
+    override_json,
+    thresholds_json,
+)
 from grafana.queries import Query
-from jieneng.locale import Translate
-
-#: Part of Grafana's JSON.
-Json = dict[str, Any]
 
 #: Width of Grafana's grid [columns].
 GRID_COLUMNS: Final = 24
-
-_GREEN, _BLUE, _AMBER, _ORANGE, _GREY = "#1a9e75", "#3274d9", "#e0a010", "#d9480f", "#8e9499"
-
-#: Grafana's colour of text, in light and dark mode.
-TEXT_COLOUR: Final = "text"
-
-#: Colours of the verdicts, with the hues of the report's page.
-_STATUS_COLOURS: Final = {
-    "met": _GREEN,
-    "on_track": _BLUE,
-    "at_risk": _AMBER,
-    "missed": _ORANGE,
-    "insufficient_data": _GREY,
-    "no_target": _GREY,
-}
+#: Greatest number of points of a series over time: more than a panel can show.
+MAX_POINTS: Final = 400
 
 
-def status_values(translate: Translate) -> dict[str, tuple[str, str]]:
-    """Return text and colour of each verdict (`analytics.figures.figure.Status`)."""
-    texts = {
-        "met": f"✓ {translate('Met')}",
-        "on_track": f"↘ {translate('On track')}",
-        "at_risk": f"! {translate('At risk')}",
-        "missed": f"✕ {translate('Missed')}",
-        "insufficient_data": f"? {translate('Insufficient data')}",
-        "no_target": f"– {translate('No target')}",
-    }
-    return {status: (word, _STATUS_COLOURS[status]) for status, word in texts.items()}
-
-
-def online_values(translate: Translate) -> dict[str, tuple[str, str]]:
-    """Return text and colour of each value of an agent's field `online`."""
-    return {"1": (translate("online"), _GREEN), "0": (translate("offline"), _ORANGE)}
-
-
-class FieldOverride(msgspec.Struct, frozen=True):
-    """Display options of a field, as differences from the panel's defaults.
+class PanelText(msgspec.Struct, frozen=True):
+    """Texts of a panel.
 
     Attributes:
-        title: display name; empty for the name of the series.
-        unit: Grafana's id of a unit (`percent`, `suffix:m²`); None for the panel's unit.
-        decimals: number of decimals; None to let Grafana choose.
-        values: value mappings: text and colour by value.
-        dashed: True for a thin dashed line, as for targets.
-        colour: fixed colour; None for one of the palette.
+        title: heading.
+        description: definition, for the mark beside the heading.
+        nothing: sentence for a panel without data.
     """
 
-    title: str = ""
-    unit: str | None = None
-    decimals: int | None = None
-    values: Mapping[str, tuple[str, str]] | None = None
-    dashed: bool = False
-    colour: str | None = None
-
-
-def indicator_overrides(translate: Translate) -> dict[str, FieldOverride]:
-    """Return the overrides of an indicator's fields, the same on every panel."""
-    return {
-        "value": FieldOverride(translate("Value"), colour=_BLUE),
-        "baseline": FieldOverride(translate("Base value")),
-        "change_pct": FieldOverride(translate("Change"), "percent", 2),
-        "target": FieldOverride(translate("Target value"), dashed=True, colour=_ORANGE),
-        "path": FieldOverride(translate("Glide path"), dashed=True, colour=_GREY),
-        "status": FieldOverride(translate("Verdict"), values=status_values(translate)),
-        "coverage": FieldOverride(translate("Coverage"), "percentunit", 1),
-        "estimated": FieldOverride(translate("Estimated"), "percentunit", 1),
-    }
+    title: str
+    description: str
+    nothing: str
 
 
 def stat_panel(
-    title: str, description: str, unit: str, query: Query, overrides: Mapping[str, FieldOverride]
+    text: PanelText,
+    unit: str,
+    queries: Sequence[Query],
+    overrides: Overrides,
+    *,
+    orientation: Literal["vertical", "horizontal"] = "vertical",
 ) -> Json:
-    """Return a panel with large values, one below the other.
+    """Return a panel with large values, one below or beside the other.
 
     A key of `overrides` that begins with `/` is a regular expression of field names.
     """
@@ -100,80 +59,161 @@ def stat_panel(
         "colorMode": "value",
         "graphMode": "none",
         "justifyMode": "auto",
-        "orientation": "vertical",
+        "orientation": orientation,
     }
-    return _panel("stat", title, description, unit, [query], overrides, options)
+    return _panel("stat", text, unit, queries, overrides, options)
 
 
 def table_panel(
-    title: str, description: str, unit: str, query: Query, overrides: Mapping[str, FieldOverride]
+    text: PanelText,
+    unit: str,
+    queries: Sequence[Query],
+    overrides: Overrides,
+    *,
+    sort: tuple[str, bool] | None = None,
 ) -> Json:
-    """Return a table panel, with columns in the order of `overrides` and without the time."""
+    """Return a table panel, with columns in the order of `overrides`.
+
+    Args:
+        text: texts of the panel.
+        unit: unit of the columns that have none of their own.
+        queries: queries with the format `table`.
+        overrides: columns by field. The time is shown if it is one of them (`Time`).
+        sort: column, by its field, by which rows are sorted; True for the greatest first.
+    """
     organize = {
         "id": "organize",
         "options": {
-            "excludeByName": {"Time": True},
+            "excludeByName": {} if "Time" in overrides else {"Time": True},
             "indexByName": {name: position for position, name in enumerate(overrides)},
         },
     }
-    options = {"showHeader": True, "cellHeight": "sm", "footer": {"show": False}}
-    panel = _panel("table", title, description, unit, [query], overrides, options)
-    panel["transformations"] = [organize]
+    options: Json = {"showHeader": True, "cellHeight": "sm", "footer": {"show": False}}
+    panel = _panel("table", text, unit, queries, overrides, options)
+    order = [] if sort is None else [_sorted_by(*sort)]
+    panel["transformations"] = [*order, organize]
+    return panel
+
+
+def bar_gauge(
+    text: PanelText,
+    unit: str,
+    query: Query,
+    overrides: Overrides,
+    *,
+    value: str,
+    thresholds: Thresholds = ((None, colours.BLUE),),
+) -> Json:
+    """Return a panel with a bar for each row of a table, the longest one first.
+
+    Args:
+        text: texts of the panel.
+        unit: unit of the bars.
+        query: query with the format `table` and one tag, whose values name the bars.
+        overrides: see `stat_panel`.
+        value: field of the bars.
+        thresholds: colours of the bars by value.
+    """
+    options = {
+        "reduceOptions": {"values": True, "calcs": [], "fields": f"/^{value}$/", "limit": 60},
+        "displayMode": "basic",
+        "orientation": "horizontal",
+        "valueMode": "text",
+        "namePlacement": "left",
+        "showUnfilled": False,
+        "sizing": "auto",
+        "minVizHeight": 18,
+        "maxVizHeight": 28,
+        "minVizWidth": 8,
+    }
+    panel = _panel("bargauge", text, unit, [query], overrides, options, thresholds)
+    panel["fieldConfig"]["defaults"] |= {"min": 0, "color": {"mode": "thresholds"}}
+    panel["transformations"] = [
+        _sorted_by(value, True),
+        {"id": "organize", "options": {"excludeByName": {"Time": True}}},
+    ]
     return panel
 
 
 def time_series_lines(
-    title: str,
-    description: str,
+    text: PanelText,
     unit: str,
     queries: Sequence[Query],
-    overrides: Mapping[str, FieldOverride],
+    overrides: Overrides,
+    *,
+    thresholds: Thresholds = NO_THRESHOLDS,
+    stepped: bool = False,
 ) -> Json:
-    """Return a panel with fields over time as lines, interrupted at gaps."""
-    panel = _panel("timeseries", title, description, unit, queries, overrides, _LEGEND)
+    """Return a panel with fields over time as lines, interrupted at gaps.
+
+    `thresholds` are drawn as dashed lines. A stepped line holds a value until the next one.
+    """
+    panel = _over_time(text, unit, queries, overrides, thresholds)
     panel["fieldConfig"]["defaults"]["custom"] = {
         "drawStyle": "line",
+        "lineInterpolation": "stepAfter" if stepped else "linear",
         "lineWidth": 2,
         "fillOpacity": 0,
         "showPoints": "auto",
+        "pointSize": 4,
         "spanNulls": False,
+        "thresholdsStyle": {"mode": "off" if thresholds == NO_THRESHOLDS else "dashed"},
     }
     return panel
 
 
 def time_series_bars(
-    title: str,
-    description: str,
+    text: PanelText,
     unit: str,
     queries: Sequence[Query],
-    overrides: Mapping[str, FieldOverride],
+    overrides: Overrides,
+    *,
+    stacked: bool = False,
 ) -> Json:
-    """Return a panel with fields over time as bars from 0."""
-    panel = _panel("timeseries", title, description, unit, queries, overrides, _LEGEND)
+    """Return a panel with stored amounts over time as bars from 0, each from its start on."""
+    panel = _over_time(text, unit, queries, overrides, NO_THRESHOLDS)
     panel["fieldConfig"]["defaults"]["min"] = 0
     panel["fieldConfig"]["defaults"]["custom"] = {
         "drawStyle": "bars",
+        "barAlignment": 1,
         "lineWidth": 0,
         "fillOpacity": 80,
         "showPoints": "never",
+        "stacking": {"mode": "normal" if stacked else "none", "group": "A"},
     }
     return panel
 
 
 def bar_chart(
-    title: str,
-    description: str,
-    unit: str,
-    query: Query,
-    overrides: Mapping[str, FieldOverride],
-    category: str,
+    text: PanelText, unit: str, query: Query, overrides: Overrides, category: str
 ) -> Json:
-    """Return a panel with a bar for each row, named by the tag `category`."""
-    options = {"xField": category, "showValue": "auto", "barWidth": 0.7, **_LEGEND}
-    panel = _panel("barchart", title, description, unit, [query], overrides, options)
+    """Return a panel with bars for each row, named by the tag `category`."""
+    options = {
+        "xField": category,
+        "showValue": "never",
+        "barWidth": 0.8,
+        "groupWidth": 0.8,
+        "xTickLabelSpacing": 40,
+        **_LEGEND,
+    }
+    panel = _panel("barchart", text, unit, [query], overrides, options)
     panel["fieldConfig"]["defaults"]["min"] = 0
     panel["fieldConfig"]["defaults"]["custom"] = {"fillOpacity": 80, "lineWidth": 0}
+    panel["transformations"] = [
+        {"id": "organize", "options": {"excludeByName": {"Time": True}}},
+    ]
     return panel
+
+
+def text_panel(title: str, markdown: str) -> Json:
+    """Return a panel with a text; it has no query."""
+    return {
+        "type": "text",
+        "title": title,
+        "description": "",
+        "options": {"mode": "markdown", "content": markdown},
+        "transparent": True,
+    }
 
 
 _LEGEND: Final = {
@@ -182,30 +222,48 @@ _LEGEND: Final = {
 }
 
 
-def _panel(
-    kind: str,
-    title: str,
-    description: str,
+def _sorted_by(field: str, descending: bool) -> Json:
+    return {"id": "sortBy", "options": {"sort": [{"field": field, "desc": descending}]}}
+
+
+def _over_time(
+    text: PanelText,
     unit: str,
     queries: Sequence[Query],
-    overrides: Mapping[str, FieldOverride],
+    overrides: Overrides,
+    thresholds: Thresholds,
+) -> Json:
+    panel = _panel("timeseries", text, unit, queries, overrides, _LEGEND, thresholds)
+    panel["maxDataPoints"] = MAX_POINTS
+    return panel
+
+
+def _panel(
+    kind: str,
+    text: PanelText,
+    unit: str,
+    queries: Sequence[Query],
+    overrides: Overrides,
     options: Json,
+    thresholds: Thresholds = NO_THRESHOLDS,
 ) -> Json:
     return {
         "type": kind,
-        "title": title,
-        "description": description,
+        "title": text.title,
+        "description": text.description,
         "datasource": data_source.REFERENCE,
-        "targets": [_target(ref, query) for ref, query in zip("ABCDEF", queries, strict=False)],
+        "targets": [_target(ref, query) for ref, query in zip("ABCDEFGH", queries, strict=False)],
         "fieldConfig": {
             "defaults": {
                 "unit": unit,
-                "noValue": "—",
+                "noValue": text.nothing,
                 "color": {"mode": "palette-classic"},
                 "mappings": [],
-                "thresholds": {"mode": "absolute", "steps": [{"color": "text", "value": None}]},
+                "thresholds": thresholds_json(thresholds),
             },
-            "overrides": [_override(kind, name, override) for name, override in overrides.items()],
+            "overrides": [
+                override_json(kind, name, override) for name, override in overrides.items()
+            ],
         },
         "options": options,
     }
@@ -219,36 +277,4 @@ def _target(ref: str, query: Query) -> Json:
         "query": query.text,
         "resultFormat": "table" if query.table else "time_series",
         **({"alias": query.alias} if query.alias else {}),
-    }
-
-
-def _override(kind: str, name: str, override: FieldOverride) -> Json:
-    """Return a field's differences from the panel's defaults, as Grafana's JSON."""
-    properties: dict[str, object] = {
-        "displayName": override.title or None,
-        "unit": override.unit,
-        "decimals": override.decimals,
-        "color": override.colour and {"mode": "fixed", "fixedColor": override.colour},
-        "mappings": override.values and [_mapping(override.values)],
-    }
-    if override.values and kind == "table":
-        properties["custom.cellOptions"] = {"type": "color-text"}
-    if override.dashed and kind == "timeseries":
-        properties["custom.lineStyle"] = {"fill": "dash", "dash": [8, 6]}
-        properties["custom.lineWidth"] = 1
-    return {
-        "matcher": {"id": "byRegexp" if name.startswith("/") else "byName", "options": name},
-        "properties": [
-            {"id": key, "value": value} for key, value in properties.items() if value is not None
-        ],
-    }
-
-
-def _mapping(values: Mapping[str, tuple[str, str]]) -> Json:
-    return {
-        "type": "value",
-        "options": {
-            value: {"text": text, "color": colour, "index": index}
-            for index, (value, (text, colour)) in enumerate(values.items())
-        },
     }

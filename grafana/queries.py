@@ -1,17 +1,20 @@
 """Build the InfluxQL queries of boards, with names of `jieneng.metering.schema` only.
 
 Laws: a name that is not in the schema raises `ValueError`. Every query is bounded by `$timeFilter`.
-A query selects stored values and never computes.
+A query selects stored values and never computes: `last`, `min` and `max` return a stored value.
 
-The queries use the subset that InfluxDB 1.x, 2.x, 3 Core and openGemini share: `last` of fields,
-equality and regular expressions of tags, `GROUP BY` tags and time.
+The queries use the subset that InfluxDB 1.x, 2.x, 3 Core and openGemini share: selectors of fields,
+comparisons of tags and fields, regular expressions of tags, `GROUP BY` tags and time.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import msgspec
 
 from jieneng.metering import schema
+
+Selector = Literal["last", "min", "max"]
 
 
 class Query(msgspec.Struct, frozen=True):
@@ -42,7 +45,33 @@ def latest(
     Raises:
         ValueError: a name is not in the schema.
     """
-    return Query(_select(measurement, fields, where, by), table=True)
+    columns = [("last", field, field) for field in fields]
+    return Query(_select(measurement, columns, where, by), table=True)
+
+
+def latest_series(
+    measurement: str, field: str, where: Mapping[str, str], by: Sequence[str], alias: str
+) -> Query:
+    """Return the query of the latest value of a field, as a series for each value of `by`."""
+    text = _select(measurement, [("last", field, field)], where, by)
+    return Query(text, table=False, alias=alias)
+
+
+def extremes(
+    measurement: str,
+    columns: Sequence[tuple[Selector, str, str]],
+    where: Mapping[str, str],
+    by: Sequence[str] = (),
+) -> Query:
+    """Return the query of selected values, with a row for each value of `by`.
+
+    Args:
+        measurement: name of a measurement.
+        columns: selector, field and name of each column.
+        where: see `latest`.
+        by: see `latest`.
+    """
+    return Query(_select(measurement, columns, where, by), table=True)
 
 
 def time_series(
@@ -56,35 +85,109 @@ def time_series(
 
     Intervals without a point are left out. `alias` names the series; see `latest` for the others.
     """
-    text = _select(measurement, fields, where, ("time($__interval)", *by))
+    columns = [("last", field, field) for field in fields]
+    text = _select(measurement, columns, where, ("time($__interval)", *by))
     return Query(f"{text} fill(none)", table=False, alias=alias)
+
+
+def daily_extremes(
+    measurement: str,
+    columns: Sequence[tuple[Selector, str, str]],
+    where: Mapping[str, str],
+    zone: str,
+) -> Query:
+    """Return the query of the values that are selected in each local day of a time zone."""
+    text = _select(measurement, columns, where, ("time(1d)",))
+    return Query(f"{text} fill(none) tz('{zone}')", table=False, alias="$col")
+
+
+def stored_points(
+    measurement: str,
+    fields: Sequence[str],
+    where: Mapping[str, str],
+    by: Sequence[str] = (),
+    alias: str = "$col",
+) -> Query:
+    """Return the query of every stored point, such as the amount of each day.
+
+    A point stands for its whole interval, so none may be left out.
+    """
+    _check(measurement, fields, (*where, *by))
+    columns = ", ".join(f'"{name}"' for name in fields)
+    text = _statement(columns, measurement, _conditions(where))
+    return Query(text + _grouping(by), table=False, alias=alias)
+
+
+def newest_rows(
+    measurement: str,
+    fields: Sequence[str],
+    tags: Sequence[str],
+    where: Mapping[str, str],
+    *,
+    limit: int,
+    condition: tuple[str, str, float] | None = None,
+) -> Query:
+    """Return the query of the newest points, one row each, with their tags.
+
+    Args:
+        measurement: name of a measurement.
+        fields: fields that are columns.
+        tags: tags that are columns.
+        where: see `latest`.
+        limit: greatest number of rows.
+        condition: field, comparison and number that a point must meet.
+    """
+    compared = (condition[0],) if condition else ()
+    _check(measurement, (*fields, *compared), (*where, *tags))
+    columns = ", ".join(f'"{name}"' for name in (*tags, *fields))
+    conditions = _conditions(where)
+    if condition:
+        field, comparison, number = condition
+        conditions.append(f'"{field}" {comparison} {number:g}')
+    text = _statement(columns, measurement, conditions)
+    return Query(f"{text} ORDER BY time DESC LIMIT {limit}", table=True)
 
 
 def tag_values(measurement: str, tag: str, where: Mapping[str, str]) -> str:
     """Return the query of the values of a tag, for a variable."""
     _check(measurement, (), (tag, *where))
     text = f'SHOW TAG VALUES FROM "{measurement}" WITH KEY = "{tag}"'
-    conditions = " AND ".join(_condition(name, value) for name, value in where.items())
+    conditions = " AND ".join(_conditions(where))
     return f"{text} WHERE {conditions}" if conditions else text
 
 
+def one_of(values: Sequence[str]) -> str:
+    """Return the regular expression of some tag values, for `where`."""
+    return f"/^({'|'.join(values)})$/"
+
+
 def _select(
-    measurement: str, fields: Sequence[str], where: Mapping[str, str], by: Sequence[str]
+    measurement: str,
+    columns: Sequence[tuple[str, str, str]],
+    where: Mapping[str, str],
+    by: Sequence[str],
 ) -> str:
     tags = tuple(name for name in by if not name.startswith("time("))
-    _check(measurement, fields, (*where, *tags))
-    columns = ", ".join(f'last("{name}") AS "{name}"' for name in fields)
-    conditions = [_condition(name, value) for name, value in where.items()]
+    _check(measurement, [field for _, field, _ in columns], (*where, *tags))
+    text = ", ".join(f'{selector}("{field}") AS "{name}"' for selector, field, name in columns)
+    return _statement(text, measurement, _conditions(where)) + _grouping(by)
+
+
+def _statement(columns: str, measurement: str, conditions: Sequence[str]) -> str:
+    bounds = " AND ".join([*conditions, "$timeFilter"])
+    return f'SELECT {columns} FROM "{measurement}" WHERE {bounds}'  # noqa: S608 - the schema's names
+
+
+def _grouping(by: Sequence[str]) -> str:
     groups = ", ".join(name if name.startswith("time(") else f'"{name}"' for name in by)
-    text = (
-        f'SELECT {columns} FROM "{measurement}" WHERE '  # noqa: S608 - names are the schema's
-        + " AND ".join([*conditions, "$timeFilter"])
-    )
-    return f"{text} GROUP BY {groups}" if groups else text
+    return f" GROUP BY {groups}" if groups else ""
 
 
-def _condition(tag: str, value: str) -> str:
-    return f'"{tag}" =~ {value}' if value.startswith("/") else f"\"{tag}\" = '{value}'"
+def _conditions(where: Mapping[str, str]) -> list[str]:
+    return [
+        f'"{tag}" =~ {value}' if value.startswith("/") else f"\"{tag}\" = '{value}'"
+        for tag, value in where.items()
+    ]
 
 
 def _check(measurement: str, fields: Sequence[str], tags: Sequence[str]) -> None:

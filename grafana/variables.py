@@ -1,47 +1,74 @@
-"""Build the variables of a board, whose values people choose."""
+"""Build the variables of a board: people choose names, queries get ids."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from grafana import data_source, queries
-from grafana.panels import Json
+from grafana.board_site import BoardSite
+from grafana.field_display import Json
 from jieneng.metering import schema
+from jieneng.metering.quantities import Medium
 
 #: Regular expression of a `period` that is a year.
-YEAR_PATTERN = "/^[0-9]{4}$/"
+YEAR_PATTERN: Final = "/^[0-9]{4}$/"
 
 
-def tag_variable(
-    name: str,
-    label: str,
-    tag: str,
-    where: Mapping[str, str],
-    *,
-    pattern: str = "",
-    newest_first: bool = False,
-) -> Json:
-    """Return a variable with the values of a tag of the measurement `indicator`.
+def site_variable(of: BoardSite) -> Json:
+    """Return the variable `site`."""
+    names = {of.site.id: of.site.site.name}
+    return _choice("site", of.tr("Site"), names)
 
-    Args:
-        name: name of the variable, `$name` in queries.
-        label: name for people.
-        tag: the tag.
-        where: value or `/regular expression/` by tag, as in `queries.latest`.
-        pattern: regular expression of the offered values; empty for all.
-        newest_first: True to offer the values in descending order, as for years.
-    """
-    query = queries.tag_values(schema.INDICATOR, tag, where)
+
+def scope_variable(of: BoardSite) -> Json:
+    """Return the variable `scope`: the site, an area or an institution."""
+    return _choice("scope", of.tr("Scope"), of.scopes)
+
+
+def meter_variable(of: BoardSite, *media: Medium) -> Json:
+    """Return the variable `meter`: a meter of some media, or of all."""
+    return _choice("meter", of.tr("Meter"), of.meter_names(*media))
+
+
+def year_variable(of: BoardSite) -> Json:
+    """Return the variable `period`: a year with figures, the latest one first."""
+    query = queries.tag_values(schema.INDICATOR, "period", {"site": "$site"})
     return {
         "type": "query",
-        "name": name,
-        "label": label,
+        "name": "period",
+        "label": of.tr("Year"),
         "datasource": data_source.REFERENCE,
         "query": query,
         "definition": query,
-        "regex": pattern,
-        "refresh": 2,  # when the time range changes
-        "sort": 2 if newest_first else 1,  # by name, down or up
+        "regex": YEAR_PATTERN,
+        "refresh": 1,  # when the board is loaded
+        "sort": 2,  # by name, descending
         "multi": False,
         "includeAll": False,
         "hide": 0,
         "options": [],
     }
+
+
+def _choice(name: str, label: str, names: Mapping[str, str]) -> Json:
+    """Return a variable whose values are ids, each with its name."""
+    options = [
+        {"text": text, "value": one, "selected": place == 0}
+        for place, (one, text) in enumerate(names.items())
+    ]
+    return {
+        "type": "custom",
+        "name": name,
+        "label": label,
+        "query": ", ".join(f"{_escaped(text)} : {one}" for one, text in names.items()),
+        "current": options[0] if options else {},
+        "options": options,
+        "multi": False,
+        "includeAll": False,
+        "hide": 0,
+        "skipUrlSync": False,
+    }
+
+
+def _escaped(name: str) -> str:
+    """Return a name in which Grafana sees neither the end of an option nor of its text."""
+    return name.replace(",", "\\,").replace(" : ", "：")

@@ -7,26 +7,32 @@ Laws:
 2. A step is plausible if 0 <= step <= rated maximum x time since the register last changed, with a
    tolerance of one resolution. A fall within the resolution is jitter: the register is taken as
    unchanged.
-3. A reading that does not follow plausibly is set aside, until later readings confirm it. Readings
-   that follow each other plausibly form a run, and the best-scoring path through the runs is
-   believed (`reading_runs`). A zero, a spike or another meter's value between two good readings
-   loses nothing, because the good readings follow each other. A real reset is believed once the new
-   run has lasted six hours and has three steps, or ten days if it is all zeros, and is then a
-   finding. Consumption across a reset is unknown: it is neither counted nor covered.
+3. Readings that can't be of the register are left out beforehand (`stray_readings`): numbers that
+   mean "no value", and zeros. A reading that does not follow plausibly is set aside, until later
+   readings confirm it. Readings that follow each other plausibly form a run, and the best-scoring
+   path through the runs is believed (`reading_runs`). A zero, a spike or another meter's value
+   between two good readings loses nothing, because the good readings follow each other. A real
+   reset is believed once the new run has lasted six hours and has three steps, or ten days if it is
+   all zeros, and is then a finding. Consumption across a reset is unknown: it is neither counted
+   nor covered.
 4. A register that rolls over continues behind its modulus, if the modulus is known and the step is
-   plausible. Without a nameplate, it must go from the last tenth of its range into the first.
+   plausible. Without a nameplate, it must go from the last tenth of its range into the first. A
+   modulus that is not known is guessed if the register's own steps bear it out (`rollover`), which
+   is a doubt.
 5. A run that outweighs two resets is certain: it is believed in any case. So readings between two
    certain runs do not depend on readings outside, and history can be computed in windows with the
    same result. `BelievedRegister.stable_ms` states the part of a window that is stable.
+6. A register that is declared to begin again at 0 regularly has a life for each such period
+   (`reset_lives`), which is judged like a device of its own.
 """
 
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from analytics.counters.meter_devices import HOUR_MS, Device, MeterDevices
+from analytics.counters.path_findings import path_findings, set_aside_findings
 from analytics.counters.reading_runs import (
     Continuation,
     Readings,
@@ -34,18 +40,17 @@ from analytics.counters.reading_runs import (
     best_path,
     split_runs,
     stable_span,
-    without_stray_zeros,
 )
-from analytics.counters.register_finding import RegisterFinding, greatest_rate
+from analytics.counters.register_finding import RegisterFinding
 from analytics.counters.register_segments import BelievedRegister, DeviceRegister, join_devices
-from jieneng.metering.findings import Finding
+from analytics.counters.reset_lives import lives, with_estimated_ends
+from analytics.counters.rollover import guessed_modulus
+from analytics.counters.stray_readings import without_stray_readings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _ALWAYS: tuple[int, int] = (-(2**62), 2**62)
-#: Readings that are set aside within this time are one finding [ms].
-_SET_ASIDE_BIN_MS: Final = HOUR_MS // 4
 
 
 def believed_register(
@@ -68,14 +73,17 @@ def believed_register(
     registers: list[DeviceRegister] = []
     findings: list[RegisterFinding] = []
     for device in devices.devices:
-        readings = _device_readings(times, stored, device, devices, window or _ALWAYS)
-        if len(readings.times_ms) == 0:
-            continue
-        candidates = without_stray_zeros(readings)
-        path = best_path(candidates, list(split_runs(candidates)))
-        registers.append(_device_register(candidates, path))
-        findings += _path_findings(devices, candidates, path)
-        findings += _set_aside_findings(devices.meter, readings, candidates, path)
+        of_device: list[DeviceRegister] = []
+        for life in lives(device, devices, times, stored):
+            readings = _device_readings(times, stored, life, devices, window or _ALWAYS)
+            if len(readings.times_ms) == 0:
+                continue
+            candidates = without_stray_readings(readings)
+            path = best_path(candidates, list(split_runs(candidates)))
+            of_device.append(_device_register(candidates, path, window or _ALWAYS))
+            findings += path_findings(devices, candidates, path)
+            findings += set_aside_findings(devices.meter, readings, candidates, path)
+        registers += with_estimated_ends(of_device)
     return join_devices(registers, tuple(findings))
 
 
@@ -131,7 +139,7 @@ def _device_readings(
 
 
 def _device_register(
-    readings: Readings, path: Sequence[tuple[Run, Continuation]]
+    readings: Readings, path: Sequence[tuple[Run, Continuation]], window: tuple[int, int]
 ) -> DeviceRegister:
     """Join the runs of a path."""
     indexes: list[NDArray[np.int64]] = []
@@ -142,9 +150,12 @@ def _device_register(
         begin = np.zeros(len(index), dtype=np.bool_)
         begin[0] = number == 0 or continuation != "follows"
         register = readings.register[index]
-        if continuation == "rollover":  # the old segment ends where the new one begins
+        if continuation.startswith("rollover"):  # the old segment ends where the new one begins
+            modulus = readings.device.modulus
+            if continuation == "rollover_guess":
+                modulus = guessed_modulus(registers[-1][-1], register[0])
             indexes.append(index[:1])
-            registers.append(register[:1] + readings.device.modulus)
+            registers.append(register[:1] + modulus)
             begins.append(np.zeros(1, dtype=np.bool_))
         indexes.append(index)
         registers.append(register)
@@ -158,80 +169,27 @@ def _device_register(
         register,
         np.where(rolled_over, register * readings.ratio[index], readings.stored[index]),
         np.concatenate(begins),
-        stable_span(readings, [run for run, _ in path if run.is_certain]),
+        _stable_ms(readings, path, window),
     )
 
 
-def _path_findings(
-    devices: MeterDevices, candidates: Readings, path: Sequence[tuple[Run, Continuation]]
-) -> Iterator[RegisterFinding]:
-    """Yield the resets and rollovers on a path.
+def _stable_ms(
+    readings: Readings, path: Sequence[tuple[Run, Continuation]], window: tuple[int, int]
+) -> tuple[int, int] | None:
+    """Return the stable span; of a life in the window, with a recorded start, all of it."""
+    device = readings.device
+    is_inside = window[0] <= device.from_ms and device.until_ms <= window[1]
+    if np.isfinite(device.initial) and is_inside:
+        return device.from_ms, int(readings.times_ms[-1])
+    return stable_span(readings, _certain_runs(path))
 
-    What flowed at a reset is unknown: at most what the nameplate or, without one, the greatest rate
-    of the meter's own past allows. A rollover by a known modulus leaves no doubt.
+
+def _certain_runs(path: Sequence[tuple[Run, Continuation]]) -> list[Run]:
+    """Return the runs that make a window stable.
+
+    A run of zeros does so in a window of zeros only: whether zeros begin the register, or are left
+    out, depends on the readings around them.
     """
-    steps, counts = _steps(candidates, path)
-    for ((earlier, _), (later, continuation)), count in zip(pairwise(path), counts, strict=True):
-        if continuation == "follows":
-            continue
-        last, first = earlier.end - 1, later.first
-        before_ms, after_ms = int(candidates.times_ms[last]), int(candidates.times_ms[first])
-        rate = devices.rate_max_per_h / HOUR_MS
-        if not np.isfinite(rate):
-            rate = greatest_rate(*steps, count)
-        yield RegisterFinding(
-            Finding.of(
-                f"counter_{continuation}",
-                devices.meter,
-                before=float(candidates.stored[last]),
-                before_ms=before_ms,
-                after=float(candidates.stored[first]),
-                after_ms=after_ms,
-            ),
-            before_ms,
-            after_ms,
-            0.0 if continuation == "rollover" else rate * (after_ms - before_ms),
-        )
-
-
-def _steps(
-    readings: Readings, path: Sequence[tuple[Run, Continuation]]
-) -> "tuple[tuple[NDArray[np.int64], NDArray[np.float64]], list[int]]":
-    """Return the times of a path's n readings, the n - 1 steps, and how many end each run.
-
-    A step is the growth of the stored value; NaN where the register was reset or rolled over.
-    """
-    index = np.concatenate([np.arange(run.first, run.end) for run, _ in path])
-    steps = np.diff(readings.register[index]) * readings.ratio[index][1:]
-    ends = np.cumsum([run.end - run.first for run, _ in path])[:-1]
-    is_broken = np.array(
-        [continuation != "follows" for _, continuation in path[1:]], dtype=np.bool_
-    )
-    steps[ends[is_broken] - 1] = np.nan
-    return (readings.times_ms[index], steps), ends.tolist()
-
-
-def _set_aside_findings(
-    meter: str,
-    readings: Readings,
-    candidates: Readings,
-    path: Sequence[tuple[Run, Continuation]],
-) -> Iterator[RegisterFinding]:
-    """Yield the readings that are not on a path: a finding for each row of them without a break.
-
-    Rows that begin in the same quarter of an hour are one finding, so their number is bounded.
-    """
-    is_aside = np.ones(len(readings.times_ms), dtype=np.bool_)
-    for run, _ in path:
-        believed = candidates.times_ms[run.first : run.end]
-        is_aside[np.searchsorted(readings.times_ms, believed)] = False
-    edges = np.flatnonzero(np.diff(is_aside.astype(np.int8), prepend=0, append=0))
-    firsts, ends = edges[::2], edges[1::2]
-    quarters = readings.times_ms[firsts] // _SET_ASIDE_BIN_MS
-    starts = np.flatnonzero(np.diff(quarters, prepend=-1)).tolist()
-    for low, high in pairwise([*starts, len(firsts)]):
-        first_ms = int(readings.times_ms[firsts[low]])
-        last_ms = int(readings.times_ms[ends[high - 1] - 1])
-        yield RegisterFinding(
-            Finding.of("set_aside", meter, first_ms=first_ms), first_ms, last_ms, 0.0
-        )
+    certain = [run for run, _ in path if run.is_certain]
+    counting = [run for run in certain if run.max_register > 0]
+    return counting if any(run.max_register > 0 for run, _ in path) else certain

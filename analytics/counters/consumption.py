@@ -39,7 +39,7 @@ class Consumption(msgspec.Struct, frozen=True):
     Attributes:
         amount: consumption [kWh, m3 or GJ]; NaN where unknown.
         coverage: share of the interval's time that is covered, 0 to 1.
-        estimated: part of `amount` that was spread over gaps.
+        estimated: part of `amount` that was spread over gaps, or was never read.
         bounded: share of the interval's time of which the consumption is known, 0 to 1.
         spread_start: consumption that was spread over the interval's start.
         spread_end: consumption that was spread over the interval's end.
@@ -71,9 +71,9 @@ def consumption_between(
     piece_edges = _piece_edges(register, edges_ms, imported)
     left, right = piece_edges[:-1], piece_edges[1:]
     length = (right - left).astype(np.float64)
-    amount, covered = _from_register(register, left, right)
+    amount, covered, read = _from_register(register, left, right)
     if imported is not None and len(imported.start_ms):
-        amount, covered = _with_imported(imported, left, right, (amount, covered))
+        amount, covered, read = _with_imported(imported, left, right, (amount, covered, read))
     known = np.isfinite(amount)
     counted = np.where(known, amount, 0.0)
     starts = np.searchsorted(piece_edges, edges_ms)[:-1]
@@ -82,7 +82,7 @@ def consumption_between(
     return Consumption(
         np.where(is_partly_known, np.add.reduceat(counted, starts), np.nan),
         np.add.reduceat(np.where(covered, length, 0.0), starts) / np.diff(edges_ms),
-        np.add.reduceat(np.where(covered, 0.0, counted), starts),
+        np.add.reduceat(np.where(covered & read, 0.0, counted), starts),
         np.add.reduceat(np.where(known, length, 0.0), starts) / np.diff(edges_ms),
         spread[:-1],
         spread[1:],
@@ -94,13 +94,14 @@ def _piece_edges(
     edges_ms: "NDArray[np.int64]",
     imported: ImportedConsumption | None,
 ) -> "NDArray[np.int64]":
-    """Return all edges, and the times between them at which segment or coverage change."""
+    """Return all edges, and the times between them at which pieces of different kinds meet."""
     segment_ends = np.diff(register.segment) != 0
-    coverage_changes = np.diff(register.covered.astype(np.int8)) != 0
+    changes = np.diff(register.covered.astype(np.int8)) != 0
+    changes |= np.diff(register.estimated.astype(np.int8)) != 0
     moments = [
         register.times_ms[:1],
         register.times_ms[:-1][segment_ends],
-        register.times_ms[1:][segment_ends | coverage_changes],
+        register.times_ms[1:][segment_ends | changes],
         register.times_ms[-1:],
     ]
     if imported is not None:
@@ -113,14 +114,16 @@ def _piece_edges(
 
 def _from_register(
     register: "BelievedRegister", left: "NDArray[np.int64]", right: "NDArray[np.int64]"
-) -> "tuple[NDArray[np.float64], NDArray[np.bool_]]":
-    """Return the growth of the register in each piece, NaN if unknown, and if it is covered.
+) -> "tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]":
+    """Return the growth of the register in each piece, if it is covered, and if it was read.
+
+    The growth is NaN where unknown.
 
     A piece lies in one segment or in none, because all ends of segments are edges of pieces.
     """
     times, count = register.times_ms, len(register.times_ms)
     if count < 2:
-        return np.full(len(left), np.nan), np.zeros(len(left), dtype=np.bool_)
+        return np.full(len(left), np.nan), *np.zeros((2, len(left)), dtype=np.bool_)
     before = np.searchsorted(times, left, side="right") - 1
     after = np.searchsorted(times, right, side="left")
     inside = (before >= 0) & (after < count)
@@ -128,7 +131,11 @@ def _from_register(
     inside &= register.segment[before] == register.segment[after]
     before, after = np.where(inside, before, 0), np.where(inside, after, 1)
     amount = _register_at(register, right, after - 1) - _register_at(register, left, before)
-    return np.where(inside, amount, np.nan), inside & register.covered[before]
+    return (
+        np.where(inside, amount, np.nan),
+        inside & register.covered[before],
+        ~register.estimated[before],
+    )
 
 
 def _register_at(
@@ -147,12 +154,16 @@ def _with_imported(
     imported: ImportedConsumption,
     left: "NDArray[np.int64]",
     right: "NDArray[np.int64]",
-    counted: "tuple[NDArray[np.float64], NDArray[np.bool_]]",
-) -> "tuple[NDArray[np.float64], NDArray[np.bool_]]":
+    counted: "tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]",
+) -> "tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]":
     """Return the imported consumption of each piece, or that of the register if there is none."""
     interval = np.searchsorted(imported.start_ms, left, side="right") - 1
     within = (interval >= 0) & (right <= imported.end_ms[interval])
     length = imported.end_ms[interval] - imported.start_ms[interval]
     amount = imported.amount[interval] * ((right - left) / length)
     covered = (length <= _LONGEST_COVERED_MS) & np.isfinite(amount)
-    return np.where(within, amount, counted[0]), np.where(within, covered, counted[1])
+    return (
+        np.where(within, amount, counted[0]),
+        np.where(within, covered, counted[1]),
+        within | counted[2],
+    )

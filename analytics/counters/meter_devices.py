@@ -15,7 +15,7 @@ import numpy as np
 from analytics.periods import midnight_ms
 from jieneng.metering.catalog.meter_model import SINGLE_FLOAT_STEP, Model, Point
 from jieneng.metering.quantities import CONSUMPTION, Medium
-from jieneng.metering.site import DatedValue, Meter, value_in_force
+from jieneng.metering.site import DatedValue, Meter, Resets, value_in_force
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -107,11 +107,15 @@ class MeterDevices(msgspec.Struct, frozen=True):
         devices: the devices by time, without gaps.
         rate_max_per_h: greatest growth of the stored value in an hour; infinity without a
             nameplate.
+        resets: how often the register begins again at 0; None if never.
+        zone: time zone in which it does.
     """
 
     meter: str
     devices: tuple[Device, ...] = (Device(),)
     rate_max_per_h: float = math.inf
+    resets: Resets | None = None
+    zone: "ZoneInfo | None" = None
 
     @property
     def own_past_ms(self) -> int:
@@ -142,6 +146,8 @@ def devices_of(meter: Meter, models: Mapping[str, Model], zone: "ZoneInfo") -> M
             )
         ),
         rate,
+        meter.resets,
+        zone,
     )
 
 
@@ -169,7 +175,7 @@ def _device(
         initial=initial,
         final=final,
         ratios=_ratios([dated[name] for name in applied if dated[name]], zone),
-        modulus=math.inf if row is None or row.modulus is None else row.modulus,
+        modulus=(row.modulus if row else None) or meter.display_modulus or math.inf,
         step=_step(row, is_float32=is_float32),
         is_float32=is_float32,
         no_values=() if row is None else row.no_values(),

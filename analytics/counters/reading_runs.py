@@ -2,18 +2,18 @@
 
 A run is a sequence of readings, each of which follows plausibly from the one before it. A path is a
 selection of runs in order of time. From one run to the next the register follows plausibly, or
-rolled over, or was reset. The score of a path is the sum of its runs' scores, minus 1 for each
-reset. The score of a run is the number of resets that its evidence outweighs: 1 for six hours and
-three steps.
+rolled over, known or by a guess (`rollover`), or was reset. The score of a path is the sum of its
+runs' scores, minus 1 for each reset. The score of a run is the number of resets that its evidence
+outweighs: 1 for six hours and three steps.
 
 An example, hourly readings [kWh] of a meter with a nameplate of 100 kW:
 
     time   00    01    02    03    04    05    06    07    08    09
     value  5000  5010  5020  0     5040  9999  5060  5070  5080  5090
 
-The zero at 03 is dropped beforehand: it lies between two readings that follow each other. Of the
-rest, 9999 follows from nothing, as no meter of 100 kW counts 4959 kWh in an hour. That leaves
-three runs:
+The zero at 03 is left out beforehand (`stray_readings`): it lies between two readings that follow
+each other. Of the rest, 9999 follows from nothing, as no meter of 100 kW counts 4959 kWh in an
+hour. That leaves three runs:
 
     run  readings  lasts  steps  evidence                      score
     A    00 to 04  4 h    3      min(4 h / 6 h, 3 / 3) = 0.67  0.67
@@ -49,12 +49,13 @@ import msgspec
 import numpy as np
 
 from analytics.counters.meter_devices import HOUR_MS, Device
+from analytics.counters.rollover import greatest_usual_step, guessed_modulus
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 #: How a register continues from one run of a path to the next.
-Continuation = Literal["follows", "rollover", "reset"]
+Continuation = Literal["follows", "rollover", "rollover_guess", "reset"]
 
 #: Duration and steps of a run that outweighs one reset. Six hours are longer than most faults of a
 #: gateway, and short enough for a replaced meter to be counted on the same day. Three steps prevent
@@ -74,6 +75,8 @@ _SCORED_READINGS_MAX: Final = 1000
 #: Number of earlier runs from which a run may continue, past runs that are left out. This bounds
 #: the work if every reading is a run of its own.
 _LOOK_BACK_RUNS: Final = 32
+#: Number of readings on each side of a fall whose steps are the usual ones of a guessed rollover.
+_NEAR_READINGS: Final = 24
 #: Relative rounding error of stored registers, which are 64-bit floats.
 _ROUNDING: Final = 1e-9
 
@@ -159,19 +162,6 @@ class Run(msgspec.Struct, frozen=True):
         return self.evidence >= _CERTAIN
 
 
-def without_stray_zeros(readings: Readings) -> Readings:
-    """Return the readings without the zeros between two readings that follow each other."""
-    positive = np.flatnonzero(readings.register > 0)
-    before, after = positive[:-1], positive[1:]
-    apart = after - before > 1
-    before, after = before[apart], after[apart]
-    skipped = readings.is_plausible_step(before, after)
-    depth = np.zeros(len(readings.times_ms) + 1, dtype=np.int64)
-    depth[before[skipped] + 1] += 1
-    depth[after[skipped]] -= 1
-    return readings.select(np.cumsum(depth[:-1]) == 0)
-
-
 def split_runs(readings: Readings) -> Iterator[Run]:
     """Yield the runs of readings, split at implausible steps and by law 1."""
     register = readings.register
@@ -250,7 +240,22 @@ def _continuation(readings: Readings, earlier: Run, later: Run) -> Continuation:
     near_modulus = earlier.max_register > 0.9 * modulus and shown < 0.1 * modulus
     if (np.isfinite(rate) or near_modulus) and 0 <= step + modulus <= min(max_step, modulus / 2):
         return "rollover"
+    if not np.isfinite(modulus) and 0 < step + guessed_modulus(earlier.max_register, shown) <= min(
+        max_step, _greatest_usual_step(readings, earlier, later)
+    ):
+        return "rollover_guess"
     return "reset"
+
+
+def _greatest_usual_step(readings: Readings, earlier: Run, later: Run) -> float:
+    """Return the greatest step that a guessed rollover from one run to the other may make."""
+    last, first = earlier.end - 1, later.first
+    near = (
+        slice(max(earlier.first, earlier.end - _NEAR_READINGS), earlier.end),
+        slice(first, min(first + _NEAR_READINGS, later.end)),
+    )
+    pieces = [(readings.times_ms[part], readings.register[part]) for part in near]
+    return greatest_usual_step(pieces, int(readings.times_ms[first] - readings.times_ms[last]))
 
 
 def stable_span(readings: Readings, certain: Sequence[Run]) -> tuple[int, int] | None:

@@ -47,6 +47,7 @@ class DeviceRegister(msgspec.Struct, frozen=True):
         starts_segment: shape (n,), True if the time before a reading is unknown.
         stable_ms: first and last time between which no reading outside the window can change
             anything; None if unknown.
+        is_end_estimated: True if the last value was not read, but estimated.
     """
 
     device: Device
@@ -55,6 +56,7 @@ class DeviceRegister(msgspec.Struct, frozen=True):
     stored: "NDArray[np.float64]"
     starts_segment: "NDArray[np.bool_]"
     stable_ms: tuple[int, int] | None
+    is_end_estimated: bool = False
 
 
 class BelievedRegister(msgspec.Struct, frozen=True):
@@ -66,6 +68,7 @@ class BelievedRegister(msgspec.Struct, frozen=True):
         stored: shape (n,), the stored register [kWh, m3 or GJ]; never falls in a segment.
         segment: shape (n,), number of the segment.
         covered: shape (n,), True if the time from this reading to the next is covered.
+        estimated: shape (n,), True if the next value was not read, but estimated.
         is_read: shape (n,), False for a value that was interpolated at a change of CT or PT.
         stable_ms: first and last time between which no reading outside the window can change
             anything; None if unknown.
@@ -76,6 +79,7 @@ class BelievedRegister(msgspec.Struct, frozen=True):
     stored: "NDArray[np.float64]"
     segment: "NDArray[np.int64]"
     covered: "NDArray[np.bool_]"
+    estimated: "NDArray[np.bool_]"
     is_read: "NDArray[np.bool_]"
     stable_ms: tuple[int, int] | None = None
     findings: "tuple[RegisterFinding, ...]" = ()
@@ -100,6 +104,7 @@ def join_devices(
             none.astype(np.int64),
             none.astype(np.bool_),
             none.astype(np.bool_),
+            none.astype(np.bool_),
             findings=findings,
         )
     parts = [_split_at_ratio_changes(register) for register in registers]
@@ -120,10 +125,23 @@ def join_devices(
         stored,
         segment,
         covered,
+        np.concatenate(
+            [
+                _before_end(len(part[0]), is_estimated=register.is_end_estimated)
+                for part, register in zip(parts, registers, strict=True)
+            ]
+        ),
         np.concatenate([part[3] for part in parts]),
         (stable[0][0], stable[-1][1]) if stable else None,
         findings,
     )
+
+
+def _before_end(count: int, *, is_estimated: bool) -> "NDArray[np.bool_]":
+    """Return a mask of values, True for the last but one if the last one was estimated."""
+    mask = np.zeros(count, dtype=np.bool_)
+    mask[-2:-1] = is_estimated
+    return mask
 
 
 def _split_at_ratio_changes(

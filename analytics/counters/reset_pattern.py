@@ -15,7 +15,7 @@ Laws:
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -23,11 +23,10 @@ import numpy as np
 
 from analytics import periods
 from analytics.counters.meter_devices import HOUR_MS
+from jieneng.metering.site import Resets
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-Resets = Literal["daily", "monthly", "yearly"]
 
 #: Least number of falls that make a pattern.
 _LEAST_FALLS: Final[Mapping[Resets, int]] = MappingProxyType(

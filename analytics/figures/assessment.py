@@ -23,11 +23,12 @@ from analytics.figures.indicator_results import (
     PeriodInputs,
     indicator_result,
 )
+from analytics.figures.meter_doubts import period_findings
 from analytics.figures.roll_up import Scope
 from analytics.figures.rule_files import Rules
 from analytics.figures.scope_inputs import period_factors, scope_inputs
 from analytics.figures.site_consumption import SiteConsumption
-from analytics.figures.targets import Cap, Plan, Target
+from analytics.figures.targets import Cap, Plan, Range, Target
 from analytics.periods import Period, calendar_year
 from jieneng.metering import indicators
 from jieneng.metering.indicators import Indicator
@@ -94,10 +95,14 @@ def assess(
     def inputs(part: Period, consumption: SiteConsumption) -> PeriodInputs:
         factors = period_factors(rules, site, part, fixed_on)
         floor = rules.coverage_floor
+        found = period_findings(consumption.findings, part, site)
         return PeriodInputs(
             part,
             factors,
-            {scope.id: scope_inputs(consumption, part, scope, factors, floor) for scope in scopes},
+            {
+                scope.id: scope_inputs(consumption, part, scope, factors, floor, found)
+                for scope in scopes
+            },
         )
 
     same_days = whole_base_year = None
@@ -149,9 +154,10 @@ def _figure(
         convention=comparison.rules.convention if indicator.has_convention else None,
         factor_series=series,
         findings=(*current.findings, *(finding.as_baseline() for finding in baseline.findings)),
+        status="no_target" if current.applies else "not_applicable",
     )
     plan = comparison.plan
-    if plan is None:
+    if plan is None or not current.applies:
         return figure
     for target in comparison.rules.targets:
         if (target.plan, target.indicator) == (plan.id, indicator.id):
@@ -175,8 +181,15 @@ def _with_target(
     year, floor = comparison.period.year, comparison.rules.coverage_floor
     status: Status = "insufficient_data"
     if current.is_sufficient(floor) and baseline.is_sufficient(floor) and baseline.value > 0:
-        change = 100 * (current.value / baseline.value - 1)
-        status = targets.decrease_status(plan, target, year, change, is_final=comparison.is_final)
+        ratio = current.range.per(baseline.range)
+        status = targets.certain_verdict(
+            lambda ratio: targets.decrease_status(
+                plan, target, year, 100 * (ratio - 1), is_final=comparison.is_final
+            ),
+            [ratio.value],
+            [ratio.least],
+            [ratio.greatest],
+        )
     path_share = targets.glide_path_share(plan, target.decrease_pct, year)
     return msgspec.structs.replace(
         figure,
@@ -199,20 +212,26 @@ def _with_cap(
     """Return a figure with a cap, the part of it for the period's days, and the verdict."""
     floor = comparison.rules.coverage_floor
     if comparison.period.whole_year and comparison.is_complete:
-        share = 1.0
+        share = Range.exact(1.0)
     elif same_days.is_sufficient(floor) and base_year.is_sufficient(floor) and base_year.value > 0:
-        share = same_days.value / base_year.value
+        share = same_days.range.per(base_year.range)
     else:
-        share = comparison.current.period.days / calendar_year(comparison.period.year).days
+        year = calendar_year(comparison.period.year)
+        share = Range.exact(comparison.current.period.days / year.days)
     status: Status = "insufficient_data"
     if current.is_sufficient(floor):
-        allowed = cap.value * share
-        status = targets.cap_status(cap, current.value, allowed, is_final=comparison.is_final)
+        allowed = share.times(cap.value)
+        status = targets.certain_verdict(
+            lambda value, part: targets.cap_status(cap, value, part, is_final=comparison.is_final),
+            [current.value, allowed.value],
+            [current.range.least, allowed.greatest],
+            [current.range.greatest, allowed.least],
+        )
     return msgspec.structs.replace(
         figure,
         operator=cap.operator,
         target=cap.value,
-        path=_rounded(cap.value * share),
+        path=_rounded(cap.value * share.value),
         status=status,
     )
 

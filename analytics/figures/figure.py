@@ -1,6 +1,8 @@
 """Define the figure: an indicator's value with its coverage, convention and findings.
 
-Laws: an unknown value is None, never 0. A verdict without enough data is `insufficient_data`.
+Laws: an unknown value is None, never 0. A verdict without enough data is `insufficient_data`, and
+one that could turn with what was found is `doubtful`. A scope to which an indicator does not apply,
+such as a canteen without persons, has `not_applicable`.
 `analytics.report.figure_json` turns figures into the JSON of `jieneng indicators --format json`.
 """
 
@@ -10,7 +12,16 @@ import msgspec
 
 from jieneng.metering.findings import Finding
 
-Status = Literal["met", "on_track", "at_risk", "missed", "insufficient_data", "no_target"]
+Status = Literal[
+    "met",
+    "on_track",
+    "at_risk",
+    "missed",
+    "doubtful",
+    "insufficient_data",
+    "not_applicable",
+    "no_target",
+]
 Convention = Literal["equivalent", "coal_consumption"]
 FactorSeries = Literal["fixed", "current"]
 

@@ -1,7 +1,11 @@
-"""Compute an indicator of a scope with its coverage, its estimated share and its findings.
+"""Compute an indicator of a scope with its coverage, its estimated share, findings and doubt.
 
-Law: the coverage of an indicator is that of its worst covered medium, so that a total has no
-verdict while the meters of one energy carrier are silent.
+Laws:
+
+1. The coverage of an indicator is that of its worst covered medium, so that a total has no verdict
+   while the meters of one energy carrier are silent.
+2. The doubt of an indicator is the greatest amount by which it may be wrong: by what was found
+   about its meters, and by half of what was estimated.
 """
 
 import math
@@ -14,6 +18,7 @@ from analytics.figures.figure import FactorSeries
 from analytics.figures.indicator_values import IndicatorInputs, indicator_value, series_needs
 from analytics.figures.roll_up import Scope
 from analytics.figures.scope_inputs import PeriodFactors, ScopeInputs
+from analytics.figures.targets import Range
 from analytics.periods import Period
 from jieneng.metering.findings import Finding
 from jieneng.metering.indicators import Indicator
@@ -21,6 +26,8 @@ from jieneng.metering.quantities import Medium
 
 #: Decimals of a finding's weight.
 _WEIGHT_DECIMALS = 6
+#: Share of an estimated amount by which it may be wrong.
+_ESTIMATE_DOUBT = 0.5
 
 
 class PeriodInputs(msgspec.Struct, frozen=True):
@@ -46,12 +53,21 @@ class IndicatorResult(msgspec.Struct, frozen=True):
             meter.
         estimated: share of `value` that was spread over the period's edges, 0 to 1.
         findings: doubts and remarks about `value`.
+        doubt: greatest amount by which `value` may be wrong; NaN if nothing bounds it.
+        applies: False if the scope has no such denominator by its nature.
     """
 
     value: float
     coverage: float
     estimated: float
     findings: tuple[Finding, ...]
+    doubt: float = math.nan
+    applies: bool = True
+
+    @property
+    def range(self) -> Range:
+        """The value, with the least and the greatest that it may be."""
+        return Range.around(self.value, self.doubt)
 
     def is_sufficient(self, coverage_floor: float) -> bool:
         """Return True if a verdict may be based on it: known, and covered enough."""
@@ -82,16 +98,20 @@ def indicator_result(
     inputs = msgspec.structs.replace(of_scope.inputs, carbon_factors=carbon_factors, series=needed)
     value = indicator_value(indicator, inputs)
     media = [medium for medium in indicator.media if medium in of_scope.coverage]
+
+    def value_of(part: IndicatorInputs) -> float:
+        return indicator_value(
+            indicator, msgspec.structs.replace(part, carbon_factors=carbon_factors)
+        )
+
     if indicator.sum_of is None:
         estimated = max((series.estimated_share() for series in needed.values()), default=0.0)
         shares = dict.fromkeys(media, 1.0) if len(media) == 1 else {}
+        doubt = _unlinear_doubt(of_scope.doubt_inputs, media)
     else:
-        estimated_inputs = msgspec.structs.replace(
-            of_scope.estimated_inputs, carbon_factors=carbon_factors
-        )
-        estimated_value = indicator_value(indicator, estimated_inputs)
-        estimated = min(abs(estimated_value / value), 1.0) if value else 0.0
+        estimated = min(abs(value_of(of_scope.estimated_inputs) / value), 1.0) if value else 0.0
         shares = _medium_shares(inputs, indicator, media, value)
+        doubt = abs(value_of(of_scope.doubt_inputs))
     coverages = (
         *(series.mean_coverage() for series in needed.values()),
         *(of_scope.coverage[medium] for medium in media),
@@ -102,7 +122,17 @@ def indicator_result(
         min(coverages, default=math.nan),
         estimated,
         tuple(_findings(period_inputs, scope, indicator, shares, {**coal, **carbon})),
+        doubt + _ESTIMATE_DOUBT * estimated * abs(value),
+        indicator.denominator is None or indicator.denominator in of_scope.denominators,
     )
+
+
+def _unlinear_doubt(doubts: IndicatorInputs, media: Sequence[Medium]) -> float:
+    """Return the doubt of an indicator that is not linear: none, or one that nothing bounds."""
+    has_doubt = any(
+        doubts.consumption[medium].any() for medium in media if medium in doubts.consumption
+    )
+    return math.nan if has_doubt else 0.0
 
 
 def _findings(

@@ -24,12 +24,18 @@ import numpy as np
 from analytics.counters.consumption import Consumption
 from analytics.figures.site_structure import DayStructure, SiteStructure
 from jieneng.metering.indicators import Denominator
-from jieneng.metering.site import Area, DatedValue, Meter, Site, descendants
+from jieneng.metering.site import Area, AreaKind, DatedValue, Meter, Site, descendants
 
 if TYPE_CHECKING:
     from datetime import date
 
     from numpy.typing import NDArray
+
+#: Kinds of areas that may have none.
+_KINDS_WITHOUT: Final[Mapping[Denominator, frozenset[AreaKind]]] = {
+    "headcount": frozenset(("canteen", "data_room", "plant", "other")),
+    "floor_area_m2": frozenset(("plant", "other")),
+}
 
 ScopeKind = Literal["site", "area", "institution"]
 
@@ -178,6 +184,19 @@ def stacked(meters: Sequence[Consumption]) -> Consumption:
     """Return the consumption of meters in arrays of shape (meters, intervals)."""
     columns = zip(*map(msgspec.structs.astuple, meters), strict=True)
     return Consumption(*(np.array(column) for column in columns))
+
+
+def has_denominator(scope: Scope, name: Denominator) -> bool:
+    """Return False if a scope has no floor area or no headcount by its nature.
+
+    That is so if none of its areas states one, and all of them are of kinds that may have none: a
+    canteen is used by people who are counted elsewhere. An office without one lacks data instead.
+    """
+    return not scope.areas or any(
+        getattr(area, name) or area.kind not in _KINDS_WITHOUT[name]
+        for area in scope.structure.site.area
+        if area.id in scope.areas
+    )
 
 
 def daily_denominator(

@@ -6,6 +6,7 @@ Laws:
 2. Missing data are reported: the coverage of the medium falls, and a finding names the meter. The
    coverage asks how much of the period lies between readings, not how often a meter was read.
 3. Denominators are means over the period's days, of the values in force on each day.
+4. A denominator that a scope does not have by its nature is no missing data.
 """
 
 import math
@@ -20,17 +21,19 @@ from analytics.figures.factors import DailyFactor, FactorKind, daily_factor
 from analytics.figures.figure import FactorSeries
 from analytics.figures.indicator_values import IndicatorInputs
 from analytics.figures.interval_series import IntervalSeries, SeriesNeed
+from analytics.figures.meter_doubts import PeriodFindings, medium_doubts
 from analytics.figures.period_totals import PeriodTotals, period_totals
 from analytics.figures.roll_up import (
     Scope,
     boundary_weights,
     counted_areas,
     daily_denominator,
+    has_denominator,
     shared_areas,
 )
 from analytics.figures.rule_files import Rules
 from analytics.figures.site_consumption import MeterConsumption, SiteConsumption
-from analytics.periods import Period, days, midnight_ms
+from analytics.periods import Period, days, edges_ms, midnight_ms
 from jieneng.metering.findings import Finding
 from jieneng.metering.indicators import Denominator
 from jieneng.metering.quantities import CARRIERS, CONSUMPTION, QUANTITIES, Medium
@@ -102,21 +105,26 @@ class ScopeInputs(msgspec.Struct, frozen=True, kw_only=True):
         inputs: inputs of the indicators, without carbon factors and series.
         estimated_inputs: the same for the part of the consumption that was spread over edges of the
             period.
+        doubt_inputs: the same for the greatest amount by which the consumption may be wrong, spread
+            evenly over the days; NaN if nothing bounds it.
         series: series that indicators need beside the daily sums, if the scope has a meter.
         coverage: share of meter-time of which the consumption is known, 0 to 1, by medium that has
             a meter.
         medium_findings: findings about a medium's meters.
         denominator_findings: findings about floor area and headcount.
         scope_findings: findings about the scope itself.
+        denominators: the denominators that the scope has.
     """
 
     inputs: IndicatorInputs
     estimated_inputs: IndicatorInputs
+    doubt_inputs: IndicatorInputs
     series: Mapping[SeriesNeed, IntervalSeries]
     coverage: Mapping[Medium, float]
     medium_findings: Mapping[Medium, tuple[Finding, ...]]
     denominator_findings: Mapping[Denominator, tuple[Finding, ...]]
     scope_findings: tuple[Finding, ...]
+    denominators: frozenset[Denominator]
 
 
 def scope_inputs(
@@ -125,6 +133,7 @@ def scope_inputs(
     scope: Scope,
     factors: PeriodFactors,
     coverage_floor: float,
+    found: PeriodFindings,
 ) -> ScopeInputs:
     """Return the inputs of a scope's indicators on the days of a period.
 
@@ -134,28 +143,34 @@ def scope_inputs(
         scope: the scope.
         factors: factors on the days of the period.
         coverage_floor: coverage below which a meter is named by a finding, 0 to 1.
+        found: what was found about meters in the period.
     """
     site, period_days = scope.structure.site, days(period.start, period.end)
     amount: dict[Medium, NDArray[np.float64]] = {}
     estimated: dict[Medium, NDArray[np.float64]] = {}
     coverage: dict[Medium, float] = {}
+    doubt: dict[Medium, NDArray[np.float64]] = {}
     medium_findings: dict[Medium, tuple[Finding, ...]] = {}
+    edges = edges_ms(period.start, period.end, "day", site.zone)
     for medium, metered in consumption.days_of(period).items():
         meters = [site.meters[meter] for meter in metered.meters]
         weight = boundary_weights(scope, meters, period_days)
         if not weight.any():
             continue
         totals = period_totals(weight, metered)
+        doubts = medium_doubts(found, metered, weight, totals.scope_amount, edges)
         coverage[medium] = totals.scope_coverage
         medium_findings[medium] = (
             *_meter_findings(metered.meters, totals, coverage_floor),
             *_removed_findings(medium, metered, weight),
             *_sub_item_findings(scope, meters, period_days),
             *_balance_findings(scope, medium, totals),
+            *doubts.findings,
         )
         if np.isfinite(totals.scope_amount):
             amount[medium] = (weight * np.nan_to_num(metered.amount)).sum(axis=0)
             estimated[medium] = totals.estimated.sum(axis=0)
+            doubt[medium] = np.full(period.days, doubts.amount / period.days)
     floor_area, floor_area_findings = _mean_denominator(scope, "floor_area_m2", period)
     headcount, headcount_findings = _mean_denominator(scope, "headcount", period)
     inputs = IndicatorInputs(
@@ -168,6 +183,7 @@ def scope_inputs(
     return ScopeInputs(
         inputs=inputs,
         estimated_inputs=msgspec.structs.replace(inputs, consumption=estimated),
+        doubt_inputs=msgspec.structs.replace(inputs, consumption=doubt),
         series=_scope_series(consumption, period, scope, site),
         coverage=coverage,
         medium_findings=medium_findings,
@@ -176,6 +192,9 @@ def scope_inputs(
             "headcount": headcount_findings,
         },
         scope_findings=tuple(Finding.of("shared_area", area) for area in shared_areas(scope, site)),
+        denominators=frozenset(
+            name for name in _MISSING_DENOMINATOR if has_denominator(scope, name)
+        ),
     )
 
 
@@ -258,11 +277,16 @@ def _balance_findings(scope: Scope, medium: Medium, totals: PeriodTotals) -> Ite
 def _mean_denominator(
     scope: Scope, name: Denominator, period: Period
 ) -> tuple[float, tuple[Finding, ...]]:
-    """Return the mean of a denominator over the days on which it is known, with findings."""
+    """Return the mean of a denominator over the days on which it is known, with findings.
+
+    A scope that has no such denominator by its nature has no finding.
+    """
     by_day = daily_denominator(scope, name, days(period.start, period.end))
     is_known = np.isfinite(by_day)
     mean = float(by_day[is_known].mean()) if is_known.any() else math.nan
-    if is_known.any() and is_known.all():
+    if (is_known.any() and is_known.all()) or not has_denominator(
+        scope, name, scope.structure.site
+    ):
         return mean, ()
     known_days = int(is_known.sum())
     finding = Finding.of(

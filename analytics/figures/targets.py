@@ -11,8 +11,10 @@ Laws:
    `on_track` or `at_risk`.
 4. A cap is of a whole year. A part of a year may use the share of the cap that the same days had in
    the base year, or their share of the year's days if that is unknown.
+5. A verdict that is another one at an end of what the value may be is `doubtful`.
 """
 
+import math
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
@@ -190,6 +192,63 @@ def glide_path_share(plan: Plan, decrease_pct: float, year: int) -> float:
     if plan.path == "geometric":
         return float((1 - decrease_pct / 100) ** elapsed)
     return 1 - decrease_pct / 100 * elapsed
+
+
+class Range(msgspec.Struct, frozen=True):
+    """A value, with the least and the greatest that it may be; NaN where nothing bounds it.
+
+    Attributes:
+        value: the value.
+        least: the least that it may be.
+        greatest: the greatest that it may be.
+    """
+
+    value: float
+    least: float
+    greatest: float
+
+    @classmethod
+    def around(cls, value: float, doubt: float) -> "Range":
+        """Return the range of a value that may be wrong by an amount, in both directions."""
+        return cls(value, value - doubt, value + doubt)
+
+    @classmethod
+    def exact(cls, value: float) -> "Range":
+        """Return the range of a value that can't be wrong."""
+        return cls(value, value, value)
+
+    def per(self, base: "Range") -> "Range":
+        """Return the range of the quotient of two ranges, of which the value of `base` is above 0.
+
+        If `base` may be 0, nothing bounds the quotient.
+        """
+        if not base.least > 0:
+            return Range(self.value / base.value, math.nan, math.nan)
+        return Range(
+            self.value / base.value, self.least / base.greatest, self.greatest / base.least
+        )
+
+    def times(self, factor: float) -> "Range":
+        """Return the range of the product with a factor above 0."""
+        return Range(self.value * factor, self.least * factor, self.greatest * factor)
+
+
+def certain_verdict(
+    status: Callable[..., Status], values: Sequence[float], *extremes: Sequence[float]
+) -> Status:
+    """Return the verdict on values; `doubtful` if it is another one at an extreme (law 5).
+
+    Args:
+        status: function that returns the verdict on values.
+        values: the values.
+        extremes: the values where they are as low or as high as they may be; NaN if nothing bounds
+            them.
+    """
+    found = status(*values)
+    is_certain = all(
+        all(map(math.isfinite, extreme)) and status(*extreme) == found for extreme in extremes
+    )
+    return found if is_certain else "doubtful"
 
 
 def decrease_status(

@@ -36,12 +36,10 @@ _CONTEXT_GROWTH: Final = 4
 #: ... until the context has so many readings. A register of zeros only, or of values that do not
 #: fit each other, is never stable.
 _CONTEXT_READINGS: Final = 250_000
-#: Longest time before a window at which an imported interval may begin that extends into it [ms].
-_IMPORT_LOOK_BACK_MS: Final = 366 * _DAY_MS
 
 
 class _KnownImports(msgspec.Struct, frozen=True):
-    """Length of the longest imported interval that begins in a span, or a year before it.
+    """Length of the longest imported interval that begins in a span, or up to a year before it.
 
     Attributes:
         start_ms: start of the span [UTC, ms].
@@ -162,7 +160,7 @@ class RegisterReader:
     ) -> JudgedIntervals:
         """Return the imported intervals of a window and around it that are believed."""
         known = records.known_imports
-        around_ms = context_ms(_IMPORT_LOOK_BACK_MS if known is None else known.longest_ms)
+        around_ms = context_ms(schema.LONGEST_INTERVAL_MS if known is None else known.longest_ms)
         imported = await self._imported(records, start_ms - around_ms, end_ms + around_ms)
         if imported is None:
             nothing = np.zeros(0, dtype=np.int64)
@@ -263,7 +261,7 @@ class RegisterReader:
         """Return the imported intervals that overlap a window; None if there are none."""
         if records.import_span is None or records.import_span[0] >= end_ms:
             return None
-        look_back_ms, known = _IMPORT_LOOK_BACK_MS, records.known_imports
+        look_back_ms, known = schema.LONGEST_INTERVAL_MS, records.known_imports
         if known is not None and known.start_ms <= start_ms <= known.end_ms:
             look_back_ms = known.longest_ms
         if records.import_span[1] + look_back_ms <= start_ms:

@@ -36,7 +36,7 @@ def _glide_path_chart(data: PageData, indicator: str, translate: Translate) -> H
     points = [
         # The glide path starts at the base year's own value.
         svg_charts.YearPoint(
-            f.period, f.value, f.value if f.period == base else f.path, _has_low_coverage(f, data)
+            f.period, f.value, f.value if f.period == base else f.path, _is_uncertain(f, data)
         )
         for f in figures
     ]
@@ -72,10 +72,10 @@ def _consumption_chart(
 def _bar(month: str, figure: Figure | None, data: PageData) -> svg_charts.MonthBar:
     if figure is None:
         return svg_charts.MonthBar(month, None)
-    return svg_charts.MonthBar(
-        month, figure.value, figure.baseline, _has_low_coverage(figure, data)
-    )
+    return svg_charts.MonthBar(month, figure.value, figure.baseline, _is_uncertain(figure, data))
 
 
-def _has_low_coverage(figure: Figure, data: PageData) -> bool:
-    return figure.coverage is None or figure.coverage < data.coverage_floor
+def _is_uncertain(figure: Figure, data: PageData) -> bool:
+    """Return True if a figure is covered too little, or its verdict is doubtful."""
+    is_covered = figure.coverage is not None and figure.coverage >= data.coverage_floor
+    return not is_covered or figure.status == "doubtful"

@@ -1,5 +1,6 @@
 """Select the figures of a table or chart. Pure; nothing is computed."""
 
+import math
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -47,13 +48,67 @@ def month_figures(data: PageData, scope: str, indicator: str, year: str) -> list
     return [figure for figure in found if figure.period.startswith(f"{year}-")]
 
 
+class NumberedFinding(msgspec.Struct, frozen=True):
+    """A finding of one or more figures.
+
+    Attributes:
+        number: number in the list of the findings, from 1.
+        finding: the finding, with its greatest weight.
+        scopes: ids of the scopes concerned.
+    """
+
+    number: int
+    finding: Finding
+    scopes: tuple[str, ...]
+
+
+class FindingList:
+    """The findings of figures, each once and with a number, the heaviest first.
+
+    Args:
+        figures: the figures, in their order.
+    """
+
+    def __init__(self, figures: Sequence[Figure]) -> None:
+        self.findings = tuple(
+            NumberedFinding(number, finding, tuple(scopes))
+            for number, (finding, scopes) in enumerate(
+                sorted(
+                    distinct_findings(figures), key=lambda one: _weight_order(one[0]), reverse=True
+                ),
+                1,
+            )
+        )
+        self._numbers = {_without_weight(one.finding): one.number for one in self.findings}
+
+    def heaviest(self, figure: Figure) -> NumberedFinding | None:
+        """Return the finding with the greatest weight in a figure; None if it has no finding.
+
+        A doubt that nothing bounds weighs most; then any other weight, then what puts nothing in
+        doubt.
+        """
+        if not figure.findings:
+            return None
+        finding = max(figure.findings, key=_weight_order)
+        return NumberedFinding(self._numbers[_without_weight(finding)], finding, (figure.scope,))
+
+
+def _without_weight(finding: Finding) -> Finding:
+    return msgspec.structs.replace(finding, weight=None)
+
+
+def _weight_order(finding: Finding) -> tuple[bool, float, bool]:
+    is_unbounded = finding.doubt is not None and math.isinf(finding.doubt)
+    return is_unbounded, finding.weight or 0.0, finding.severity != "info"
+
+
 def distinct_findings(figures: Sequence[Figure]) -> list[tuple[Finding, list[str]]]:
     """Return each finding once, with its greatest weight and the ids of the scopes concerned."""
     scopes: dict[Finding, list[str]] = {}
     weights: dict[Finding, list[float]] = {}
     for figure in figures:
         for finding in figure.findings:
-            same = msgspec.structs.replace(finding, weight=None)
+            same = _without_weight(finding)
             concerned = scopes.setdefault(same, [])
             if figure.scope not in concerned:
                 concerned.append(figure.scope)

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from analytics.figures.figure import Figure, Status
+from analytics.report.figure_selection import FindingList
 from jieneng.locale import Translate
 from jieneng.locale.number_texts import UNKNOWN, change, number, percent, register, share, unit
 from jieneng.metering import indicators
@@ -24,6 +25,7 @@ __all__ = [
     "change",
     "factor_series_name",
     "figure_row",
+    "findings_summary",
     "indicator_definition",
     "indicator_name",
     "medium_name",
@@ -43,7 +45,9 @@ STATUS_SYMBOLS: Final[dict[Status, str]] = {
     "on_track": "↘",
     "at_risk": "!",
     "missed": "✕",
+    "doubtful": "≈",
     "insufficient_data": "?",
+    "not_applicable": "/",
     "no_target": "–",
 }
 
@@ -104,7 +108,9 @@ def status_word(name: Status, translate: Translate) -> str:
         "on_track": translate("On track"),
         "at_risk": translate("At risk"),
         "missed": translate("Missed"),
+        "doubtful": translate("Doubtful"),
         "insufficient_data": translate("Insufficient data"),
+        "not_applicable": translate("Not applicable"),
         "no_target": translate("No target"),
     }[name]
 
@@ -148,6 +154,18 @@ def factor_series_name(figure: Figure, translate: Translate) -> str:
         "fixed": translate("base year's factor"),
         "current": translate("each year's factor"),
     }[figure.factor_series]
+
+
+def findings_summary(figure: Figure, listed: FindingList, translate: Translate) -> str:
+    """Return the number of a figure's findings, with number and weight of the heaviest."""
+    heaviest = listed.heaviest(figure)
+    if heaviest is None:
+        return UNKNOWN
+    text = translate("{count}, heaviest no. {number}").format(
+        count=len(figure.findings), number=heaviest.number
+    )
+    weight = heaviest.finding.weight
+    return text if weight is None else f"{text} ({share(weight)})"
 
 
 def severity_word(name: Severity, translate: Translate) -> str:

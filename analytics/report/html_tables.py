@@ -44,10 +44,14 @@ def details_table(data: PageData, translate: Translate) -> Html:
         translate("Verdict"),
         translate("Coverage"),
         translate("Estimated"),
+        translate("Findings"),
         translate("Basis"),
     ]
+    listed = figure_selection.FindingList(data.figures)
     groups = [
-        group for scope in data.scopes for group in _detail_group(data, scope, headings, translate)
+        group
+        for scope in data.scopes
+        for group in _detail_group(data, scope, headings, listed, translate)
     ]
     return _table(headings, groups, "details")
 
@@ -92,6 +96,7 @@ def readings_table(readings: Sequence[LatestReading], translate: Translate) -> H
 def findings_table(data: PageData, translate: Translate) -> Html:
     """Return the table of findings about the figures, or a sentence that there are none."""
     headings = [
+        translate("No."),
         translate("Kind"),
         translate("Finding"),
         translate("Share of the figure"),
@@ -101,12 +106,13 @@ def findings_table(data: PageData, translate: Translate) -> Html:
     rows = [
         element(
             "tr",
-            _cell(headings[0], figure_texts.severity_word(finding.severity, translate), "name"),
-            _cell(headings[1], finding_text(finding, translate, labels)),
-            _cell(headings[2], figure_texts.share(finding.weight), "number"),
-            _cell(headings[3], translate(", ").join(map(labels.name, scopes))),
+            _cell(headings[0], str(one.number), "number"),
+            _cell(headings[1], figure_texts.severity_word(one.finding.severity, translate), "name"),
+            _cell(headings[2], finding_text(one.finding, translate, labels)),
+            _cell(headings[3], figure_texts.share(one.finding.weight), "number"),
+            _cell(headings[4], translate(", ").join(map(labels.name, one.scopes))),
         )
-        for finding, scopes in figure_selection.distinct_findings(data.figures)
+        for one in figure_selection.FindingList(data.figures).findings
     ]
     if not rows:
         return element("p", translate("No doubts about these figures."), class_="quiet")
@@ -145,7 +151,11 @@ def _status_cell(figure: Figure | None, translate: Translate) -> Html:
 
 
 def _detail_group(
-    data: PageData, scope: NamedScope, headings: list[str], translate: Translate
+    data: PageData,
+    scope: NamedScope,
+    headings: list[str],
+    listed: figure_selection.FindingList,
+    translate: Translate,
 ) -> list[Html]:
     figures = [f for f in data.figures if (f.scope, f.period) == (scope.id, data.period)]
     if not figures:
@@ -153,10 +163,15 @@ def _detail_group(
     title = element(
         "tr", element("th", scope.name, colspan=len(headings), scope="rowgroup"), class_="group"
     )
-    return [title, *(_detail_row(figure, headings, translate) for figure in figures)]
+    return [title, *(_detail_row(figure, headings, listed, translate) for figure in figures)]
 
 
-def _detail_row(figure: Figure, headings: list[str], translate: Translate) -> Html:
+def _detail_row(
+    figure: Figure,
+    headings: list[str],
+    listed: figure_selection.FindingList,
+    translate: Translate,
+) -> Html:
     row = figure_texts.figure_row(figure, translate)
     texts = (row.value, row.unit, row.baseline, row.change, row.target, row.path)
     kinds = ("number strong", "unit", "number", "number", "number", "number")
@@ -167,7 +182,8 @@ def _detail_row(figure: Figure, headings: list[str], translate: Translate) -> Ht
         join([_cell(h, t, k) for h, t, k in zip(headings[1:7], texts, kinds, strict=True)]),
         _cell(headings[7], status_badge(figure.status, translate)),
         join([_cell(h, t, "number") for h, t in zip(headings[8:10], shares, strict=True)]),
-        _cell(headings[10], row.basis, "basis"),
+        _cell(headings[10], figure_texts.findings_summary(figure, listed, translate), "basis"),
+        _cell(headings[11], row.basis, "basis"),
     )
 
 

@@ -5,7 +5,14 @@ verdict and coverage. The foot of the page states sources and conventions.
 """
 
 from analytics.figures.figure import Figure
-from analytics.report import charts, figure_selection, figure_texts, html_tables, svg_charts
+from analytics.report import (
+    charts,
+    confirmation,
+    figure_selection,
+    figure_texts,
+    html_tables,
+    svg_charts,
+)
 from analytics.report.html_elements import Html, element, join
 from analytics.report.page_style import CSS
 from analytics.report.report_data import NamedScope, PageData
@@ -54,7 +61,11 @@ def _parts(data: PageData, translate: Translate) -> list[Html]:
         if data.readings
         else Html(""),
         _section(translate("All figures"), html_tables.details_table(data, translate)),
-        _section(translate("Doubts"), html_tables.findings_table(data, translate)),
+        _section(
+            translate("Doubts"),
+            html_tables.findings_table(data, translate),
+            _how_to_confirm(data, translate),
+        ),
         _section(translate("Basis of the figures"), _notes(data, translate)),
     ]
 
@@ -195,7 +206,7 @@ def _paths(data: PageData, translate: Translate) -> Html:
         ("actual", translate("actual")),
         ("path", translate("glide path")),
         ("target", translate("target")),
-        ("hollow", translate("coverage below the floor")),
+        ("hollow", translate("coverage below the floor, or doubtful")),
     )
     return _section(translate("On the way to the target"), drawn, legend)
 
@@ -211,9 +222,23 @@ def _months(data: PageData, translate: Translate) -> Html:
     legend = _legend(
         ("bar", translate("this year")),
         ("base", translate("base year")),
-        ("thin", translate("coverage below the floor")),
+        ("thin", translate("coverage below the floor, or doubtful")),
     )
     return _section(translate("Consumption by month"), legend, *groups)
+
+
+def _how_to_confirm(data: PageData, translate: Translate) -> Html:
+    """Return the lines of `site.toml` by which a person confirms what makes verdicts doubtful."""
+    findings = confirmation.to_confirm(data.figures)
+    if not findings:
+        return Html("")
+    lines = confirmation.confirmation_lines(findings, data.labels, translate)
+    return join(
+        (
+            element("p", confirmation.how_to_confirm(translate), class_="quiet"),
+            element("pre", lines),
+        )
+    )
 
 
 def _notes(data: PageData, translate: Translate) -> Html:
@@ -237,6 +262,12 @@ def _notes(data: PageData, translate: Translate) -> Html:
             "Estimated is the share of the value that was spread over the begin or the end of the "
             "period, which lay between two readings. The energy itself is measured; only its "
             "distribution over time is not."
+        ),
+        translate(
+            "A verdict is doubtful if it would be another one with what was found about the "
+            "meters, in this period or in the base year. The findings are listed with their "
+            "share of the figure. A person may confirm one; then it is listed with the name and "
+            "the reason, and puts nothing in doubt."
         ),
         translate(
             "In a period that is not over, value and base value are of the same elapsed days."

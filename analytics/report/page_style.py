@@ -13,7 +13,7 @@ CSS: Final = """
   --grid: #e8eae8; --track: #e4e8e7; --accent: #2d6a75; --accent-soft: #9dbfc4; --base: #b0762a;
   --met: #00704f; --met-soft: #e0f1ea; --on_track: #0b5f97; --on_track-soft: #e1eef8;
   --at_risk: #8a5a00; --at_risk-soft: #fbf0d6; --missed: #b03a00; --missed-soft: #fbe7dc;
-  --none: #5b6670; --none-soft: #eceeef;
+  --doubtful: #8c3a6e; --doubtful-soft: #f6e4ef; --none: #5b6670; --none-soft: #eceeef;
 }
 @media (prefers-color-scheme: dark) {
   :root {
@@ -21,7 +21,7 @@ CSS: Final = """
     --grid: #2a3337; --track: #2f393d; --accent: #79b8c2; --accent-soft: #3d6a72; --base: #e0a955;
     --met: #5fcfa5; --met-soft: #163a2e; --on_track: #7cbcf0; --on_track-soft: #17344a;
     --at_risk: #f0c35a; --at_risk-soft: #40320f; --missed: #ff9d6b; --missed-soft: #47230f;
-    --none: #a5b0b4; --none-soft: #2c3437;
+    --doubtful: #e59cc6; --doubtful-soft: #43203a; --none: #a5b0b4; --none-soft: #2c3437;
   }
 }
 * { box-sizing: border-box; }
@@ -40,6 +40,8 @@ p { margin: 0; }
 small { font-size: 12px; color: var(--soft); }
 .over { color: var(--accent); font-weight: 600; letter-spacing: .04em; }
 .quiet { color: var(--soft); font-size: 13px; }
+pre { margin: 8px 0 0; padding: 10px 14px; background: var(--card); border: 1px solid var(--line);
+  font-size: 12.5px; white-space: pre-wrap; break-inside: avoid; }
 .verdicts { display: flex; flex-wrap: wrap; gap: 6px 18px; margin-top: 10px; }
 .badge {
   display: inline-flex; align-items: center; gap: 5px; padding: 1px 9px 1px 3px;
@@ -58,6 +60,8 @@ small { font-size: 12px; color: var(--soft); }
 .badge.at_risk .sign { background: var(--at_risk); }
 .badge.missed { color: var(--missed); background: var(--missed-soft); }
 .badge.missed .sign { background: var(--missed); }
+.badge.doubtful { color: var(--doubtful); background: var(--doubtful-soft); }
+.badge.doubtful .sign { background: var(--doubtful); }
 .cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(250px, 1fr)); gap: 16px; }
 .caps { display: grid; grid-template-columns: repeat(auto-fit, minmax(340px, 1fr)); gap: 16px; }
 .card {
@@ -67,6 +71,7 @@ small { font-size: 12px; color: var(--soft); }
 }
 .card.met { --mine: var(--met); } .card.on_track { --mine: var(--on_track); }
 .card.at_risk { --mine: var(--at_risk); } .card.missed { --mine: var(--missed); }
+.card.doubtful { --mine: var(--doubtful); }
 .card h3 { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 4px 8px; }
 .value { margin-top: 6px; color: var(--soft); }
 .value b { font-size: 34px; line-height: 1.2; font-weight: 700; color: var(--ink); }

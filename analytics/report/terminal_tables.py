@@ -24,7 +24,9 @@ _STATUS_COLOURS: Final[dict[Status, str]] = {
     "on_track": "blue",
     "at_risk": "yellow",
     "missed": "red",
+    "doubtful": "magenta",
     "insufficient_data": "bright_black",
+    "not_applicable": "bright_black",
     "no_target": "bright_black",
 }
 
@@ -88,17 +90,55 @@ def figures_table(
     return table
 
 
+def basis_table(figures: Sequence[Figure], names: Mapping[str, str], translate: Translate) -> Table:
+    """Return the table that says of every figure with a value what it rests on, by scope.
+
+    The findings are those of `findings_table` for the same figures, by their numbers.
+
+    Args:
+        figures: the figures, in the order of the table.
+        names: names of the scopes by id.
+        translate: function that translates a msgid.
+    """
+    listed = figure_selection.FindingList(figures)
+    table = _table(translate("What the figures rest on"), "")
+    table.add_column(translate("Indicator"), overflow="fold", min_width=21)
+    for heading in (translate("Coverage"), translate("Estimated")):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column(translate("Findings"), no_wrap=True)
+    table.add_column(translate("Basis"), overflow="fold")
+    known = [figure for figure in figures if figure.value is not None]
+    for scope in dict.fromkeys(figure.scope for figure in known):
+        table.add_section()
+        table.add_row(Text(names.get(scope, scope), style="bold"))
+        for figure in known:
+            if figure.scope == scope:
+                row = figure_texts.figure_row(figure, translate)
+                table.add_row(
+                    row.label,
+                    row.coverage,
+                    row.estimated,
+                    figure_texts.findings_summary(figure, listed, translate),
+                    row.basis,
+                )
+    return table
+
+
 def findings_table(figures: Sequence[Figure], labels: Labels, translate: Translate) -> Table:
     """Return the table of the findings of figures, each once, with the scopes concerned."""
     table = _table(translate("Doubts"), "")
+    table.add_column(translate("No."), justify="right", no_wrap=True)
     table.add_column(translate("Kind"), no_wrap=True)
     table.add_column(translate("Finding"), overflow="fold")
+    table.add_column(translate("Share"), justify="right", no_wrap=True)
     table.add_column(translate("Scopes concerned"), overflow="fold")
-    for finding, scopes in figure_selection.distinct_findings(figures):
+    for one in figure_selection.FindingList(figures).findings:
         table.add_row(
-            figure_texts.severity_word(finding.severity, translate),
-            Text(finding_text(finding, translate, labels)),
-            Text(translate(", ").join(map(labels.name, scopes))),
+            str(one.number),
+            figure_texts.severity_word(one.finding.severity, translate),
+            Text(finding_text(one.finding, translate, labels)),
+            figure_texts.share(one.finding.weight),
+            Text(translate(", ").join(map(labels.name, one.scopes))),
         )
     return table
 

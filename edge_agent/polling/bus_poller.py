@@ -6,8 +6,10 @@ Laws:
    (`meter_state`). A link that is down costs no meter its slot as long as the slot lasts
    (`link_state`).
 2. After a silence or an invalid reply, the meter is not read further before its next slot, because
-   a reply that comes now could belong to any of its requests. If replies carry no number, its next
-   reply counts only if no other follows it up to the deadline. A reply that turns out to belong to
+   a reply that comes now could belong to any of its requests. If replies carry no number, the next
+   poll begins with a request to which the late reply can't be the answer, if the meter has one
+   (`MeterState.request_order`). Until a poll without a failure, a reply that could be the late one
+   counts only if no other follows it up to the deadline. A reply that turns out to belong to
    another request also discards the replies before it that could belong to another one (`poll`).
 3. Every poll is handed on at the moment in which it ends, with the replies that came, even if none
    did.
@@ -166,8 +168,10 @@ class BusPoller:
                 continue  # another meter may be due as well by now
             state = self.meter_states[meter]
             reads = state.reads_due(slot.number)
-            poll = Poll(state, reads, [None] * len(reads), now_s, self._requests)
-            for number, read in enumerate(reads):
+            order = state.request_order(reads)
+            poll = Poll(state, reads, order, [None] * len(reads), now_s, self._requests)
+            for number in order:
+                read = reads[number]
                 if read.breaker.not_before_s > now_s:
                     poll.complete = False
                     continue
@@ -178,7 +182,6 @@ class BusPoller:
                     if not (yield from self._retry(poll, number, error)):
                         break
                 else:
-                    state.may_reply_late = False
                     if read.fault.occurrences:
                         read.clear_fault()
             self._finish(poll)
@@ -222,7 +225,6 @@ class BusPoller:
             except (LinkError, PeerError) as next_error:
                 error = next_error
             else:
-                poll.meter_state.may_reply_late = False
                 read.clear_fault()
                 return True
 
@@ -231,7 +233,7 @@ class BusPoller:
         steps = read.request.exchange(self._requests)
         if poll.first_request_s is None:
             steps = self._note_first_request(poll, steps)
-        if poll.meter_state.may_reply_late:
+        if poll.meter_state.may_be_late(read.read):
             steps = checked_for_second_reply(steps)
         return Ask(steps, poll.meter_state.framing)
 
@@ -256,7 +258,7 @@ class BusPoller:
         state, read = poll.meter_state, poll.reads[number]
         if not state.framing.numbered:
             if isinstance(error, ReplyTimedOut):
-                state.may_reply_late = True
+                state.late_read = read.read
             elif isinstance(error, StrayReply):
                 poll.discard_ambiguous_replies(number)
         kind = state.framing.failure_kind(error)
@@ -273,6 +275,7 @@ class BusPoller:
         meter = poll.meter_state.meter
         if poll.failure is None:  # registers that are not there must not keep the others due
             meter.mark_complete()
+            poll.meter_state.late_read = None
         attempts = self._requests - poll.requests_before
         if not attempts:
             return

@@ -11,7 +11,8 @@ Laws:
 """
 
 import math
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
+from itertools import chain
 from typing import Final
 
 import msgspec
@@ -63,7 +64,8 @@ class MeterState:
         silence_breaker: delay after polls without an answer.
         invalid_breaker: delay after replies that can't be understood.
         fault: the fault that the meter does not answer as it should.
-        may_reply_late: True if a late reply may still come that can't be told from the right one.
+        late_read: read whose reply may still come and, without a number, look like the reply to
+            another request; None if there is none.
         framing: framing of the meter's protocol on the bus.
     """
 
@@ -77,7 +79,7 @@ class MeterState:
         "fault",
         "framing",
         "invalid_breaker",
-        "may_reply_late",
+        "late_read",
         "meter",
         "silence_breaker",
     )
@@ -106,7 +108,7 @@ class MeterState:
             now_s=now_s,
             **self._log_fields,
         )
-        self.may_reply_late = False
+        self.late_read: Read | None = None
         self.framing = framing(meter.protocol, link)
         self._log = log
         self._now_s = now_s
@@ -134,6 +136,7 @@ class MeterState:
     def change_link(self, link: LinkKind) -> None:
         """Rebuild all requests for another kind of link."""
         self.framing = framing(self.meter.protocol, link)
+        self.late_read = None
         self._due_reads = ()
         for key, state in self._states.items():
             request = self.framing.request(self.meter.site_meter, state.read)
@@ -150,6 +153,31 @@ class MeterState:
         if reads is not self._due_reads:
             self._due_reads, self._due_states = reads, tuple(map(self._state_of, reads))
         return self._due_states
+
+    def request_order(self, reads: Sequence[ReadState]) -> Sequence[int]:
+        """Return the indexes of a poll's reads in the order in which they are requested.
+
+        While a reply is late, the first request is one whose reply has another shape. A gateway
+        answers in the order in which it is asked, so either the late reply comes in its place and
+        is refused, or it will not come any more. If all have its shape, the first request is the
+        one that it answers.
+        """
+        numbers = range(len(reads))
+        late = self.late_read
+        if late is None:
+            return numbers
+        distinct = (
+            n
+            for n, state in enumerate(reads)
+            if not self.may_be_late(state.read) and not state.fault.occurrences
+        )
+        same = (n for n, state in enumerate(reads) if state.read.request_key == late.request_key)
+        first = next(chain(distinct, same), 0)
+        return (first, *(n for n in numbers if n != first))
+
+    def may_be_late(self, read: Read) -> bool:
+        """Return True if the reply to a read may be the late one."""
+        return self.late_read is not None and read.reply_shape == self.late_read.reply_shape
 
     def _state_of(self, read: Read) -> ReadState:
         key = read.request_key

@@ -9,6 +9,7 @@ Laws:
    before it that can't be told from it are discarded as well.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -37,6 +38,7 @@ class Poll(msgspec.Struct):
     Attributes:
         meter_state: polling state of the meter.
         reads: the reads that are due, each with its breaker and fault.
+        order: indexes of the reads in the order in which they are requested.
         replies: reply to each read; None for a read without one.
         began_s: time on the monotonic clock from which the bus is busy with the poll.
         requests_before: number of requests that had been sent on the bus until then.
@@ -48,6 +50,7 @@ class Poll(msgspec.Struct):
 
     meter_state: MeterState
     reads: tuple[ReadState, ...]
+    order: Sequence[int]
     replies: list[Reply | None]
     began_s: float
     requests_before: int
@@ -69,10 +72,10 @@ class Poll(msgspec.Struct):
         Requests whose replies have the same shape can't be told apart. If the reply to one is
         stray, so may be the reply to the request before it, and so on.
         """
-        reads = [state.read for state in self.reads[:number]]
-        while len(reads) > 1 and reads[-2].reply_shape == reads[-1].reply_shape:
-            reads.pop()
-            self.replies[len(reads)] = None
+        before = list(self.order[: self.order.index(number)])
+        shapes = [self.reads[index].read.reply_shape for index in before]
+        while len(before) > 1 and shapes[len(before) - 2] == shapes[len(before) - 1]:
+            self.replies[before.pop()] = None
 
     @property
     def answered(self) -> bool:

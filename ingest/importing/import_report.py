@@ -2,6 +2,7 @@
 
 import msgspec
 
+from ingest.importing.batches.batch_import import BatchResult
 from ingest.importing.forms.import_options import ImportKind, LayoutName
 from jieneng.metering.errors import Problem
 
@@ -40,11 +41,13 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
         values: number of good values.
         missing: number of cells that were empty or marked as missing.
         written: number of points written.
-        touched_ms: begin and end of the time whose consumption the written points may change [UTC,
-            ms]; None if nothing was written.
+        batch: the numbered batch, and what contradicts the file.
+        left_out: numbers of the lines that were left out, such as `12, 20-31`.
+        skippable: True if all problems are of rows that may be left out.
         series: the file's series, by meter and quantity.
         problems: the first problems.
         problem_count: number of all problems.
+        doubts: what looks wrong, but was not refused.
     """
 
     file: str
@@ -55,7 +58,10 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
     values: int
     missing: int
     written: int
-    touched_ms: tuple[int, int] | None
+    batch: BatchResult
+    left_out: str
+    skippable: bool
     series: tuple[SeriesSummary, ...]
     problems: tuple[Problem, ...]
     problem_count: int
+    doubts: tuple[Problem, ...]

@@ -7,17 +7,25 @@ Laws:
 2. Memory grows by 33 bytes a value. Rows are read one by one. All problems are counted, and the
    first ones are listed.
 3. Importing a file again changes nothing, so an interrupted import can be repeated.
+4. What is written is a numbered batch, which can be undone.
 """
 
 import asyncio
+import hashlib
+import os
+from array import array
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
-from itertools import islice
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from ingest.importing.cells.cell import ProblemHandler, Row
+import msgspec
+
+from ingest.importing.batches.batch_import import NOTHING, BatchImport, BatchResult, FileSeries
+from ingest.importing.batches.batch_record import BatchSource, line_ranges
+from ingest.importing.batches.point_columns import PointColumns
+from ingest.importing.cells.cell import Row
 from ingest.importing.forms.import_options import ImportOptions
 from ingest.importing.forms.layouts.layout import Layout
 from ingest.importing.forms.layouts.layout_choice import choose_layout
@@ -28,16 +36,13 @@ from ingest.importing.judging.series_check import SeriesCheck
 from ingest.importing.judging.series_values import SeriesValues
 from ingest.importing.reading import file_reader
 from ingest.importing.reading.file_form import ColumnForm, FileForm
-from ingest.storing.late_days import LateDays
 from jieneng.clock import Clock
 from jieneng.metering.errors import Problem
-from jieneng.metering.reading import Quality, Sample
-from jieneng.metering.schema import INTERVAL, INTERVAL_S, Point, interval_ms, reading_point
+from jieneng.metering.reading import Quality
+from jieneng.metering.schema import INTERVAL, INTERVAL_S, QUALITY
 from jieneng.site_folder import SiteFolder
 from jieneng.storage import Store
 
-#: Points per write.
-_POINTS_PER_WRITE: Final = 10_000
 #: Rows between two calls of progress.
 _ROWS_PER_PROGRESS: Final = 2000
 
@@ -67,11 +72,21 @@ async def import_readings(
         StoreUnavailable: the store failed. The import can be repeated.
     """
     problems = ProblemList(file.name)
-    file_import = _FileImport(file, folder, options, problems, progress, clock)
+    file_import = _FileImport(file, folder, options, problems, progress)
     await file_import.check()
-    may_write = not options.dry_run and (options.skip_bad or not problems.count)
-    written = await file_import.write(store) if may_write else 0
-    return file_import.report(written)
+    if problems.of_file or (problems.count and not options.skip_bad):
+        return file_import.report(NOTHING)
+    batch_import = BatchImport(
+        folder,
+        store,
+        clock,
+        replace=options.replace,
+        keep=options.keep,
+        dry_run=options.dry_run,
+    )
+    with batch_import:
+        result = await file_import.write(batch_import)
+    return file_import.report(result)
 
 
 class _FileImport:
@@ -84,23 +99,23 @@ class _FileImport:
         options: ImportOptions,
         problems: ProblemList,
         progress: RowProgress,
-        clock: Clock,
     ) -> None:
         self._file = file
         self._site = folder.site
-        self._late_days = LateDays(folder.site, clock)
         self._options = options
         self._problems = problems
         self._progress = progress
-        self._check = SeriesCheck(options.zone or folder.site.zone, problems)
+        self._check = SeriesCheck(
+            folder.site, folder.models, options.zone or folder.site.zone, problems
+        )
         self._layout: Layout | None = None
         self._rows = 0
         self._rows_read = 0
-        self._touched_ms: tuple[int, int] | None = None
+        self._is_in_rows = False
 
     async def check(self) -> None:
         """Read the whole file without writing, and judge it."""
-        async with aclosing(self._parsed_lines(self._problems.add)) as lines:
+        async with aclosing(self._parsed_lines()) as lines:
             async for line, parsed_values in lines:
                 self._rows += 1
                 for parsed in parsed_values:
@@ -112,24 +127,52 @@ class _FileImport:
         """Options with which the file was read: those of a person, and what the file said."""
         return self._layout.context.options if self._layout else self._options
 
-    async def write(self, store: Store) -> int:
-        """Write the good values. Return the number of points written."""
-        written = 0
-        points = self._points()
-        while portion := list(islice(points, _POINTS_PER_WRITE)):
-            written += await self._write_points(store, portion)
-            self._progress(self._rows_read)
-        return written
+    async def write(self, batch_import: BatchImport) -> BatchResult:
+        """Write the good values as a batch, and report those that the store rejects."""
+        left_out = line_ranges(self._problems.lines)
+        source = BatchSource(
+            file=self._file.name,
+            digest=_digest(self._file),
+            rows=self._rows,
+            options=_changed_options(self._read_options),
+            user=os.environ.get("SUDO_USER") or os.environ.get("USER") or str(os.getuid()),
+            left_out=left_out,
+        )
+        result = await batch_import.run(
+            source, list(self._series()), lambda _: self._progress(self._rows_read)
+        )
+        for rejected in result.rejected:
+            self._problems.add(
+                Problem(
+                    text="the store refuses a value of meter {meter}: {reason}.",
+                    fix="Correct it, and import the file again.",
+                    values={"meter": dict(rejected.point.tags)["meter"], "reason": rejected.reason},
+                )
+            )
+        return result
 
-    def _points(self) -> Iterator[Point]:
-        """Yield the points of the good values, series by series in the order of time."""
+    def _series(self) -> Iterator[FileSeries]:
+        """Yield the good values by series, in the order of time, and the medium of each."""
         for series, values in self._check.series.items():
-            make = self._interval if self._read_options.kind == "interval" else self._reading
-            for place in range(len(values)):
-                if (point := make(series, values, place)) is not None:
-                    yield point
+            if len(values):
+                yield self._columns(series, values), series.medium
 
-    def report(self, written: int) -> ImportReport:
+    def _columns(self, series: ImportSeries, values: SeriesValues) -> PointColumns:
+        is_register = self._read_options.kind != "interval"
+        companions = (
+            array("d", [float(Quality.MANUAL)]) * len(values)
+            if is_register
+            else array("d", [length_ms / 1000 for length_ms in values.lengths_ms])
+        )
+        return PointColumns(
+            series.medium if is_register else INTERVAL,
+            series.meter,
+            (series.quantity, QUALITY if is_register else INTERVAL_S),
+            values.times_ms,
+            (values.values, companions),
+        )
+
+    def report(self, batch: BatchResult) -> ImportReport:
         """Return the result."""
         with_values = [(key, values) for key, values in self._check.series.items() if len(values)]
         return ImportReport(
@@ -140,25 +183,27 @@ class _FileImport:
             rows=self._rows,
             values=sum(len(values) for _, values in with_values),
             missing=sum(values.missing for values in self._check.series.values()),
-            written=written,
-            touched_ms=self._touched_ms,
+            written=batch.counts.written,
+            batch=batch,
+            left_out=line_ranges(self._problems.lines),
+            skippable=not self._problems.of_file,
             series=tuple(_summary(series, values) for series, values in with_values),
             problems=tuple(self._problems.listed),
             problem_count=self._problems.count,
+            doubts=tuple(self._problems.doubts),
         )
 
-    async def _parsed_lines(
-        self, on_problem: ProblemHandler
-    ) -> AsyncGenerator[tuple[int, list[ParsedValue]], None]:
+    async def _parsed_lines(self) -> AsyncGenerator[tuple[int, list[ParsedValue]], None]:
         """Yield (line number, values) of each line below the header that is not blank."""
-        with file_reader.open_rows(self._file, self._options.sheet, on_problem) as rows:
+        with file_reader.open_rows(self._file, self._options.sheet, self._problems.add) as rows:
             _, header = next(rows, (1, None))
             if header is None:  # the file is empty or unreadable, which was reported
                 return
-            layout = choose_layout(_form_of(header), self._site, self._options, on_problem)
+            layout = choose_layout(_form_of(header), self._site, self._options, self._report)
             if layout is None or not layout.has_values:
                 return
             self._layout = layout
+            self._is_in_rows = True
             for line, row in rows:
                 self._rows_read += 1
                 if self._rows_read % _ROWS_PER_PROGRESS == 0:
@@ -166,46 +211,13 @@ class _FileImport:
                     await asyncio.sleep(0)  # lets other tasks of the loop run
                 if any(cell not in (None, "") for cell in row):
                     yield line, list(layout.parse(line, row))
+            self._problems.lines.update(layout.unknown_lines)
         self._progress(self._rows_read)
 
-    def _reading(self, series: ImportSeries, values: SeriesValues, place: int) -> Point | None:
-        sample = Sample(
-            series.meter,
-            values.times_ms[place],
-            Quality.MANUAL,
-            (series.quantity,),
-            (values.values[place],),
-        )
-        return reading_point(self._site.id, series.medium, sample)
-
-    def _interval(self, series: ImportSeries, values: SeriesValues, place: int) -> Point:
-        tags = (("meter", series.meter), ("site", self._site.id))
-        length_s = values.lengths_ms[place] / 1000
-        fields = ((series.quantity, values.values[place]), (INTERVAL_S, length_s))
-        return Point.of(INTERVAL, tags, fields, values.times_ms[place])
-
-    async def _write_points(self, store: Store, points: Sequence[Point]) -> int:
-        self._note_touched(points)
-        marks = self._late_days.marks(points)
-        result = await store.write([*points, *marks])
-        refused = [one for one in result.not_stored if one.index < len(points)]
-        for rejected in refused:
-            self._problems.add(
-                Problem(
-                    text="the store refuses a value of meter {meter}: {reason}.",
-                    fix="Correct it, and import the file again.",
-                    values={"meter": dict(rejected.point.tags)["meter"], "reason": rejected.reason},
-                )
-            )
-        return len(points) - len(refused)
-
-    def _note_touched(self, points: Sequence[Point]) -> None:
-        first_ms = min(point.time_ms for point in points)
-        until_ms = max(point.time_ms + interval_ms(point) for point in points)
-        if self._touched_ms is not None:
-            first_ms = min(first_ms, self._touched_ms[0])
-            until_ms = max(until_ms, self._touched_ms[1])
-        self._touched_ms = first_ms, until_ms
+    def _report(self, problem: Problem) -> None:
+        """Report a problem of the header, or of a row below it."""
+        add = self._problems.add_of_rows if self._is_in_rows else self._problems.add
+        add(problem)
 
 
 def _summary(series: ImportSeries, values: SeriesValues) -> SeriesSummary:
@@ -219,6 +231,23 @@ def _summary(series: ImportSeries, values: SeriesValues) -> SeriesSummary:
         last_ms=values.times_ms[-1],
         interval_s=length_ms / 1000 or None,
     )
+
+
+def _digest(file: Path) -> str:
+    """Return the SHA-256 of a file, in hex."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _changed_options(options: ImportOptions) -> str:
+    """Return the options that are not the usual ones, as JSON."""
+    usual = ImportOptions()
+    changed = {
+        name: value
+        for name, value in msgspec.structs.asdict(options).items()
+        if value != getattr(usual, name)
+    }
+    return msgspec.json.encode(changed, enc_hook=str).decode()
 
 
 def _form_of(header: Row) -> FileForm:

@@ -1,13 +1,16 @@
 """The command `jieneng import`: store history that was measured elsewhere, from CSV or XLSX."""
 
 import sys
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 
+from jieneng.cli.imports import batch_commands
+from jieneng.cli.imports.batch_output import batch_lines, contradiction_lines
+from jieneng.cli.imports.touched_days import compute_touched
 from jieneng.cli.options import examples, run_once, site_option, tr
 from jieneng.clock import SystemClock
 from jieneng.locale import say
@@ -21,6 +24,10 @@ if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
 
 @click.group("import", help=tr("Import history from CSV or XLSX into the store."))
 def import_() -> None: ...
+
+
+for _command in (batch_commands.list_, batch_commands.show, batch_commands.undo):
+    import_.add_command(_command)
 
 
 @import_.command(
@@ -77,6 +84,27 @@ def import_() -> None: ...
     metavar="38.93MJ/m3",
     help=tr("Calorific value of gas that the file has in kWh or MJ."),
 )
+@click.option(
+    "--interval",
+    type=click.Choice(["hour", "day", "week", "month", "quarter", "year"]),
+    help=tr("Length of an interval in the calendar; found in the file where omitted."),
+)
+@click.option(
+    "--side",
+    type=click.Choice(["display", "primary"]),
+    help=tr(
+        "Side of meters with transformers: what the display showed, or what was multiplied by the "
+        "ratio."
+    ),
+)
+@click.option(
+    "--date-order",
+    type=click.Choice(["ymd", "mdy", "dmy", "ydm"]),
+    help=tr(
+        "Order of year, month and day; ydm swaps day and month where the day is 12 or less, ymd "
+        "says that the dates are right."
+    ),
+)
 @click.option("--zone", help=tr("Time zone of times without an offset; the site's if omitted."))
 @click.option("--time-column", help=tr("Header of the time column, if it is not a usual one."))
 @click.option(
@@ -94,7 +122,20 @@ def import_() -> None: ...
     help=tr("A cell with this text is missing too; may be given more than once."),
 )
 @click.option("--dry-run", is_flag=True, help=tr("Write nothing; say what would be done."))
-@click.option("--skip-bad", is_flag=True, help=tr("Leave out bad rows, and list them."))
+@click.option(
+    "--sure", is_flag=True, help=tr("Write values that look wrong as a whole: the file is right.")
+)
+@click.option(
+    "--skip-bad",
+    is_flag=True,
+    help=tr("Leave out the rows with problems, whole, and list them."),
+)
+@click.option("--replace", is_flag=True, help=tr("Replace stored values that contradict the file."))
+@click.option(
+    "--keep",
+    is_flag=True,
+    help=tr("Keep imported values in the file's time at times that the file does not have."),
+)
 @click.option(
     "--no-backfill", is_flag=True, help=tr("Do not compute the consumption of the days imported.")
 )
@@ -112,6 +153,9 @@ def readings(
     folder = load(site_dir)
     if options["zone"] is not None:
         options["zone"] = _zone(str(options["zone"]))
+    options["swap_days"] = options["date_order"] == "ydm"
+    if options["swap_days"]:
+        options["date_order"] = None
     # The options of this command are named as the fields of ImportOptions.
     wanted = ImportOptions(
         columns=dict(map(_column, columns)),
@@ -121,9 +165,10 @@ def readings(
     )
     report = run_once(_import(file, folder, wanted))
     _print_report(report, folder)
-    if report.touched_ms is not None and not no_backfill:
-        run_once(_backfill(folder, report.touched_ms))
-    sys.exit(1 if report.problem_count and not wanted.skip_bad else 0)
+    if report.batch.touched_ms is not None and not no_backfill:
+        run_once(compute_touched(folder, report.batch.touched_ms))
+    is_skipped = wanted.skip_bad and report.skippable
+    sys.exit(1 if report.batch.is_refused or (report.problem_count and not is_skipped) else 0)
 
 
 def _column(text: str) -> tuple[str, str]:
@@ -160,33 +205,6 @@ async def _import(file: Path, folder: "SiteFolder", options: "ImportOptions") ->
         await store.close()
 
 
-async def _backfill(folder: "SiteFolder", touched_ms: tuple[int, int]) -> None:
-    """Compute the days that an import touches, and the days before and after them.
-
-    A first or last reading at midnight belongs to those, too.
-    """
-    from analytics import app
-    from analytics.settings import AnalyticsSettings
-    from jieneng.cli.progress import share_progress
-    from jieneng.site_folder import read_settings
-
-    settings = read_settings(folder.path / "analytics.toml", AnalyticsSettings)
-    first, last = (_day(folder, time_ms) for time_ms in touched_ms)
-    with share_progress(tr("Consumption by day")) as progress:
-        await app.backfill(
-            folder,
-            settings,
-            first - timedelta(days=1),
-            last + timedelta(days=1),
-            SystemClock(),
-            progress,
-        )
-
-
-def _day(folder: "SiteFolder", time_ms: int) -> date:
-    return datetime.fromtimestamp(time_ms / 1000, folder.site.zone).date()
-
-
 def _print_report(report: "ImportReport", folder: "SiteFolder") -> None:
     for problem in report.problems:
         click.echo(f"{problem.where()}: {say(problem, tr)}", err=True)
@@ -197,6 +215,10 @@ def _print_report(report: "ImportReport", folder: "SiteFolder") -> None:
                 "... and {count} more problem." if more == 1 else "... and {count} more problems."
             ).format(count=more),
             err=True,
+        )
+    for doubt in report.doubts:
+        click.echo(
+            tr("{where}: doubt: {text}").format(where=doubt.where(), text=say(doubt, tr)), err=True
         )
     zone = folder.site.zone
     for series in report.series:
@@ -215,12 +237,21 @@ def _print_report(report: "ImportReport", folder: "SiteFolder") -> None:
                 last=last,
             )
         )
-    click.echo(_outcome(report))
+    for text in contradiction_lines(report.batch, zone):
+        click.echo(text, err=report.batch.is_refused)
+    if report.left_out and report.skippable:
+        click.echo(tr("Lines with problems: {lines}.").format(lines=report.left_out))
+    if not report.batch.is_refused:
+        click.echo(_outcome(report))
+    for text in batch_lines(report.batch):
+        click.echo(text)
 
 
 def _outcome(report: "ImportReport") -> str:
     if report.dry_run:
         text = tr("Dry run: {values} values would be written; nothing was.")
+    elif not report.skippable:
+        text = tr("Nothing was written: fix the problems. They are not of single rows.")
     elif report.problem_count and not report.written:
         text = tr(
             "Nothing was written: fix the problem, or leave the row out: --skip-bad."

@@ -40,7 +40,7 @@ def indicators(
     from rich.console import Console
 
     from analytics import app
-    from analytics.report import csv_output, figure_json, terminal_tables
+    from analytics.report import confirmation, csv_output, figure_json, terminal_tables
     from analytics.settings import AnalyticsSettings
     from jieneng.clock import SystemClock
     from jieneng.locale import preferred, translator
@@ -62,8 +62,12 @@ def indicators(
         console = Console()
         console.width = max(console.width, _TABLE_WIDTH)  # a cut-off coverage would be a wrong one
         console.print(terminal_tables.figures_table(figures, names.names, translate))
+        console.print(terminal_tables.basis_table(figures, names.names, translate))
         if any(figure.findings for figure in figures):
             console.print(terminal_tables.findings_table(figures, names, translate))
+        if findings := confirmation.to_confirm(figures):
+            click.echo(confirmation.how_to_confirm(translate) + "\n")
+            click.echo(confirmation.confirmation_lines(findings, names, translate) + "\n")
         console.print(terminal_tables.definitions_table(figures, translate))
     if strict and any(figure.status in ("missed", "at_risk") for figure in figures):
         sys.exit(1)

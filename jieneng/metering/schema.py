@@ -88,6 +88,9 @@ UNTIL_MS: Final = "until_ms"
 DOUBT: Final = "doubt"
 COUNT: Final = "count"
 
+#: Longest imported interval [ms]: a leap year, and some days.
+LONGEST_INTERVAL_MS: Final = 370 * 86_400_000
+
 #: Tag `series` of an indicator that does not depend on a carbon factor.
 NO_SERIES: Final = "-"
 

@@ -43,6 +43,7 @@ Category = Literal["01", "021", "022", "023", "024", "025", "026", "03"]
 Item = Literal["lighting", "hvac", "power", "special"]
 Role = Literal["consumption", "generation", "export"]
 Supply = Literal["grid", "direct_green", "traded"]
+Resets = Literal["daily", "monthly", "yearly"]
 
 _USUAL_BAUD: Final = 9600
 
@@ -219,6 +220,9 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
         rated_max: nameplate maximum [kW or m3/h]; None if it can't be read.
         rated_max_unknown: reason why it can't be read; only `check` asks for one.
         removed: last day of the meter; None if it is in its place.
+        digits: digits of the display in front of the decimal point; None if that is not recorded.
+        modulus: display's value at which it begins again at 0, instead of `digits`.
+        resets: how often the register begins again at 0, at local midnight; None if never.
     """
 
     id: Id
@@ -263,11 +267,19 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
         ]
         | None
     ) = None
+    digits: Annotated[int, Meta(ge=3, le=12, examples=[5])] | None = None
+    modulus: Annotated[float, Meta(gt=0, examples=[100000.0])] | None = None
+    resets: Resets | None = None
     ct: tuple[DatedValue, ...] = ()
     pt: tuple[DatedValue, ...] = ()
     installed: date | None = None
     removed: date | None = None
     replaced: tuple[Replacement, ...] = ()
+
+    @property
+    def display_modulus(self) -> float | None:
+        """Display's value at which it begins again at 0; None if that is not recorded."""
+        return self.modulus if self.digits is None else 10.0**self.digits
 
     @property
     def bus_address(self) -> dict[str, int | str]:
@@ -301,6 +313,26 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
         return _switch_on(self.counts, day)
 
 
+class ConfirmedFinding(msgspec.Struct, frozen=True, kw_only=True):
+    """A finding that a person has looked into and found in order.
+
+    Attributes:
+        meter: id of the meter.
+        finding: code of a row of `jieneng.metering.findings`.
+        at: local day on which the finding begins or ends.
+        until: last of several such days; None for `at` alone.
+        by: name of the person.
+        reason: why it is in order.
+    """
+
+    meter: Id
+    finding: Annotated[str, Meta(min_length=1, examples=["unusual_step"])]
+    at: date
+    until: date | None = None
+    by: Annotated[str, Meta(min_length=1, examples=["张三"])]
+    reason: Annotated[str, Meta(min_length=1, examples=["现场核对表盘"])]
+
+
 class Site(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """The whole of `site.toml`."""
 
@@ -309,6 +341,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     area: tuple[Area, ...] = ()
     bus: tuple[Bus, ...] = ()
     meter: tuple[Meter, ...] = ()
+    confirmed: tuple[ConfirmedFinding, ...] = ()
 
     @property
     def id(self) -> str:

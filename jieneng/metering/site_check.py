@@ -21,6 +21,7 @@ from jieneng.metering.quantities import CONSUMPTION
 from jieneng.metering.read_plan import cadences
 from jieneng.metering.site import DatedValue, Meter, Site
 from jieneng.metering.site_rules.address_check import address_problems, missing_endpoints
+from jieneng.metering.site_rules.confirmation_check import confirmation_problems
 from jieneng.metering.site_rules.date_check import date_problems, replacement_problems
 from jieneng.metering.site_rules.lifetime_check import lifetime_problems, role_problems
 from jieneng.metering.site_rules.reference_check import (
@@ -29,6 +30,7 @@ from jieneng.metering.site_rules.reference_check import (
     missing_models,
     parent_cycles,
 )
+from jieneng.metering.site_rules.register_check import register_problems
 from jieneng.metering.spelling import nearest
 
 _RATIOS: Final[tuple[Ratio, ...]] = ("ct", "pt")
@@ -61,6 +63,8 @@ def check(site: Site, models: Mapping[str, Model], unread: UnreadKeys = _ALL_REA
         replacement_problems,
         lifetime_problems,
         role_problems,
+        register_problems,
+        confirmation_problems,
     )
     return [_named(problem) for rule in rules for problem in rule(site, models, unread)]
 

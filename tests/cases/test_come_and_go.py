@@ -183,15 +183,15 @@ def test_sub_items_of_an_area_without_a_main_are_added(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("area", "keys", "named"),
     [
-        ("", ("installed = 2020-01-01", "removed = 2019-01-01"), "removed"),
-        ("closed = 2017-01-01", (), "closed"),
+        ("", ("installed = 2020-01-01", "removed = 2019-01-01"), "2019-01-01"),
+        ("closed = 2017-01-01", (), "2017-01-01"),
         ("", ('area = [{from = 2020-01-01, value = "nowhere"}]',), "nowhere"),
         ("", ("area = []",), "area"),
         ("", ('area = [{from = 2020-01-01, valeu = "house"}]',), "valeu"),
         (
             "closed = 2023-01-01",
             ('area = [{from = 2018-01-01, value = "house"}, {from = 2024-01-01, value = "old"}]',),
-            "closed",
+            "2023-01-01",
         ),
         (
             "",
@@ -205,6 +205,8 @@ def test_impossible_dates_and_references_are_refused(
     tmp_path: Path, area: str, keys: tuple[str, ...], named: str
 ) -> None:
 
-    done = CaseSite(tmp_path, meter("e-a", *keys), TWO_AREAS % area).run("check")
+    done = CaseSite(tmp_path, meter("e-a", "rated_max = 400.0", *keys), TWO_AREAS % area).run(
+        "check"
+    )
     assert done.code == 1
     assert named in done.out + done.err

@@ -412,6 +412,37 @@ def test_buildings_of_a_centre_are_the_areas_below_it(tmp_path: Path) -> None:
     assert len(warned(tmp_path, text + HOUSES.format("far", "office", 'parent = "centre"'))) == 1
 
 
+CONFIRMED = """
+[[confirmed]]
+meter = "e-1"
+finding = "counter_reset"
+at = 2025-03-02
+by = "Zhang San"
+reason = "nothing flowed"
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "line", "says"),
+    [
+        ('meter = "e-1"', 'meter = "e-11"', 30, "e-11 refers to nothing. Did you mean e-1?"),
+        ("counter_reset", "counter_rest", 31, "Did you mean counter_reset?"),
+        ("counter_reset", "odd", 31, "odd is no code of a finding. Write the code"),
+        ("2025-03-02", "2025-03-02\nuntil = 2025-03-01", 33, "ends on 2025-03-01, before it"),
+        ("2025-03-02", "0025-03-02", 32, "at: 0025-03-02 is no day of 1900 to 2199"),
+        ("2025-03-02", '"May"', 32, "at can't be"),
+        ('by = "Zhang San"\n', "", 29, "by"),
+    ],
+)  # fmt: skip
+def test_a_confirmation_of_nothing_is_told(
+    tmp_path: Path, before: str, after: str, line: int, says: str
+) -> None:
+    assert found(tmp_path, SITE + CONFIRMED) == []
+    [problem] = found(tmp_path, SITE + CONFIRMED.replace(before, after))
+    assert problem.startswith(f"site.toml:{line}: ")
+    assert says in problem
+
+
 # --- meters without a nameplate -----------------------------------------------------------------
 
 

@@ -9,7 +9,16 @@ import pytest
 
 from jieneng import config_file
 from jieneng.metering import site_check
-from jieneng.metering.site import Area, Bus, Institution, Meter, Replacement, Site, SiteInfo
+from jieneng.metering.site import (
+    Area,
+    Bus,
+    ConfirmedFinding,
+    Institution,
+    Meter,
+    Replacement,
+    Site,
+    SiteInfo,
+)
 from jieneng.metering.site_rules import site_warnings
 from jieneng.site_folder import packaged_models
 
@@ -22,6 +31,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "## [[bus]]": Bus,
     "## [[meter]]": Meter,
     "A row of `replaced`": Replacement,
+    "## [[confirmed]]": ConfirmedFinding,
 }
 
 

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from ingest.importing.forms.header_words import Role, plain, role_of, says_money
+from ingest.importing.forms.column_words import Role, plain, role_of, says_money
 from ingest.importing.forms.import_options import ImportOptions
 from ingest.importing.forms.meter_finder import MeterFinder
 from ingest.importing.reading.file_form import ColumnForm

@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from ingest.importing.forms.header_words import plain
+from ingest.importing.forms.column_words import plain
 from jieneng.metering import units
 from jieneng.metering.errors import Msgid, UsageError
 from jieneng.metering.quantities import MEDIA, QUANTITIES, Medium

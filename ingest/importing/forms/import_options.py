@@ -6,9 +6,12 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from ingest.importing.cells.notation import DateOrder
+
 ImportKind = Literal["register", "interval"]
 Stamp = Literal["start", "end"]
 Side = Literal["display", "primary"]
+IntervalName = Literal["hour", "day", "week", "month", "quarter", "year"]
 #: Layouts: a row a value; a column a meter; a column a part of the day; a column a month.
 LayoutName = Literal["long", "wide", "day", "month"]
 
@@ -23,7 +26,8 @@ class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):
             headers say, otherwise the start.
         quantity: quantity of the wide layout, and of the long one without that column; None for
             the consumption quantity of each meter's medium.
-        interval_s: length of intervals [s]; None to tell it from the steps of each series.
+        interval: length of intervals, in the calendar; None to tell it from the times.
+        interval_s: length of intervals [s]; None to tell it from the times.
         unit: unit of all values; None for the one that the file says, or the quantity's own.
         units: units by column or meter, which precede `unit`.
         calorific_value: calorific value of gas that is billed in kWh or MJ, such as 38.93MJ/m3.
@@ -38,13 +42,20 @@ class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):
             that is not listed is named after its meter.
         missing: texts of missing values, besides the empty text.
         sheet: sheet of an XLSX file; None for the first one.
-        skip_bad: True to write the good values if others are wrong.
+        date_order: order of dates that do not begin with the year, or `ymd` to say that all dates
+            are right; None to tell it from the column.
+        swap_days: True to swap day and month where the day is 12 or less.
+        sure: True to write values that look wrong as a whole.
+        skip_bad: True to leave out the rows with problems, and to write the others.
+        replace: True to replace stored values that contradict the file.
+        keep: True to keep imported values in the file's time at times that the file does not have.
         dry_run: True to check the file without writing.
     """
 
     kind: ImportKind | None = None
     stamp: Stamp | None = None
     quantity: str | None = None
+    interval: IntervalName | None = None
     interval_s: float | None = None
     unit: str | None = None
     units: Mapping[str, str] = {}
@@ -58,5 +69,10 @@ class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):
     columns: Mapping[str, str] = {}
     missing: tuple[str, ...] = ()
     sheet: str | None = None
+    date_order: DateOrder | None = None
+    swap_days: bool = False
+    sure: bool = False
     skip_bad: bool = False
+    replace: bool = False
+    keep: bool = False
     dry_run: bool = False

@@ -1,7 +1,8 @@
 """Find the meter that a name in a file means. Pure.
 
 A name is, in this order: what a person maps it to, the id or name of a meter, or the name of an
-area with one main meter of the medium. Words behind a name such as 用电量 say the medium.
+area with one main meter of the medium. Words behind a name such as 用电量 say the medium; alone
+they mean the site's only main meter of it.
 
 Law: a name that can mean two meters means none; it is reported with the meters that it can mean.
 """
@@ -13,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from ingest.importing.forms.header_words import plain, split_unit
+from ingest.importing.forms.column_words import plain, role_of, split_unit
 from ingest.importing.forms.quantity_words import medium_of
 from jieneng.metering.quantities import MEDIA, Medium
 from jieneng.metering.site import Meter, Site
@@ -52,6 +53,7 @@ class MeterFinder:
     def __init__(self, site: Site, mapped: Mapping[str, str]) -> None:
         self._site = site
         self._mapped = {plain(name): meter for name, meter in mapped.items()}
+        self._mains: list[Meter] = []
         self._named: dict[str, list[Meter]] = defaultdict(list)
         self._of_area: dict[str, list[Meter]] = defaultdict(list)
         areas = {area.id: area for area in site.area}
@@ -59,7 +61,10 @@ class MeterFinder:
             for name in {plain(meter.id), plain(meter.name)}:
                 self._named[name].append(meter)
             area = areas.get(meter.last_area)
-            if area is not None and meter.parent is None and meter.item is None:
+            if meter.parent is not None or meter.item is not None:
+                continue
+            self._mains.append(meter)
+            if area is not None:
                 for name in {plain(area.id), plain(area.name)}:
                     self._of_area[name].append(meter)
 
@@ -83,12 +88,21 @@ class MeterFinder:
         if mapped is not None:
             return FoundMeter(self._site.meters.get(mapped), unit=split_unit(name)[1])
         bare, unit = split_unit(name)
-        found = self._by_name(plain(name), media) or self._by_name(plain(bare), media)
+        found = (
+            self._by_name(plain(name), media)
+            or self._by_name(plain(bare), media)
+            or self._by_medium(name)
+        )
         return FoundMeter(
             found[0] if len(found) == 1 else None,
             tuple(meter.id for meter in found) if len(found) > 1 else (),
             unit,
         )
+
+    def _by_medium(self, name: str) -> Sequence[Meter]:
+        """Return the main meters of the medium that a word of values names: 用电量."""
+        medium = medium_of(split_unit(name)[0]) if role_of(name) == "value" else None
+        return [meter for meter in self._mains if meter.medium == medium]
 
     def _mapped_id(self, name: str) -> str | None:
         mapped = self._mapped.get(plain(name))

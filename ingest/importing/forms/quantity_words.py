@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from ingest.importing.forms.header_words import plain
-from jieneng.metering.quantities import CONSUMPTION, Medium
+from ingest.importing.forms.column_words import plain, split_unit
+from jieneng.metering.quantities import CONSUMPTION, QUANTITIES, Medium
 
 #: Words in names of columns, sheets and titles, by medium. The first that is found decides.
 _MEDIUM_WORDS: Final[tuple[tuple[Medium, re.Pattern[str]], ...]] = (
@@ -38,12 +38,14 @@ def medium_of(text: str) -> Medium | None:
     return next((medium for medium, pattern in _MEDIUM_WORDS if pattern.search(words)), None)
 
 
-def quantity_of(text: str, medium: Medium) -> str:
-    """Return the quantity that a text names for a meter; the text itself if it names none.
+def named_quantity(text: str, medium: Medium) -> str | None:
+    """Return the quantity that a text names for a meter; None if it names none.
 
     The name of the meter's medium, such as 电 or 用电量, means its consumption.
     """
-    words = plain(text)
+    words = plain(split_unit(text)[0])
+    if words in QUANTITIES:
+        return words
     if words in _QUANTITIES:
         return _QUANTITIES[words]
-    return CONSUMPTION[medium] if medium_of(words) == medium else text
+    return CONSUMPTION[medium] if medium_of(words) == medium else None

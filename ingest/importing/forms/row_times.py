@@ -12,7 +12,6 @@ Laws:
 import re
 from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
-from zoneinfo import ZoneInfo
 
 from ingest.importing.cells.cell import BadCell, Cell, Row
 from ingest.importing.cells.time_reader import Span, TimeReader
@@ -62,14 +61,51 @@ def length_of(span: Span) -> int:
     return 0 if span.unit in ("moment", "day") else span.end_ms - span.start_ms
 
 
+class SpanReader:
+    """Reads what a cell or a header names: a moment, a day, a month or a longer period.
+
+    Args:
+        readers: reader of each column's times.
+        year: year of months without one; None if it is not known.
+    """
+
+    def __init__(self, readers: Sequence[TimeReader], year: int | None) -> None:
+        self._readers = readers
+        self._year = year
+
+    def read(self, cell: Cell, column: int) -> RowTime:
+        """Return start and length of a span.
+
+        Raises:
+            BadTime: the cell names no time, or a month whose year is not known.
+        """
+        month = month_number(_text(cell))
+        try:
+            if month is not None:
+                cell = self._month_of_year(month, _text(cell))
+            span = self._readers[column].read_span(cell)
+        except BadCell as error:
+            raise BadTime(column, error) from error
+        return span.start_ms, length_of(span)
+
+    def _month_of_year(self, month: int, text: str) -> str:
+        if self._year is None:
+            raise BadCell(
+                "column {column}: {cell} is a month without a year.",
+                "Say the year: --year 2024.",
+                cell=text,
+            )
+        return f"{self._year}-{month:02}"
+
+
 class RowTimes:
     """Reads the times of the rows of a file.
 
     Args:
         columns: forms of the columns.
         roles: roles of the columns, with a time among them.
-        zone: time zone of times without an offset.
-        year: year of months without one; None if it is not known.
+        readers: reader of each column's times.
+        spans: reader of spans.
         is_interval: True if the values are amounts of intervals.
     """
 
@@ -77,16 +113,15 @@ class RowTimes:
         self,
         columns: Sequence[ColumnForm],
         roles: ColumnRoles,
-        zone: ZoneInfo,
-        year: int | None,
+        readers: Sequence[TimeReader],
+        spans: SpanReader,
         *,
         is_interval: bool,
     ) -> None:
         self._columns = columns
-        self._zone = zone
-        self._year = year
+        self._readers = readers
+        self._spans = spans
         self._is_interval = is_interval
-        self._readers = {place: TimeReader(zone, form.times) for place, form in enumerate(columns)}
         #: Reads the time of a row; raises BadTime.
         self.read: Callable[[Row], RowTime] = self._reader_for(roles)
 
@@ -113,27 +148,7 @@ class RowTimes:
             raise BadTime(column, error) from error
 
     def _span(self, row: Row, column: int) -> RowTime:
-        return self.span_of(row[column], column)
-
-    def span_of(self, cell: Cell, column: int) -> RowTime:
-        """Return start and length of what a cell names, a month without its year among it."""
-        month = month_number(_text(cell))
-        try:
-            if month is not None:
-                cell = self._month_of_year(month, _text(cell))
-            span = self._readers[column].read_span(cell)
-        except BadCell as error:
-            raise BadTime(column, error) from error
-        return span.start_ms, length_of(span)
-
-    def _month_of_year(self, month: int, text: str) -> str:
-        if self._year is None:
-            raise BadCell(
-                "column {column}: {cell} is a month without a year.",
-                "Say the year: --year 2024.",
-                cell=text,
-            )
-        return f"{self._year}-{month:02}"
+        return self._spans.read(row[column], column)
 
     def _date_and_clock(self, row: Row, date: int, clock: int) -> RowTime:
         try:

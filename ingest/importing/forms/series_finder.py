@@ -17,11 +17,11 @@ from ingest.importing.forms.column_units import (
     media_of_unit,
     unit_factor,
 )
-from ingest.importing.forms.header_words import plain, split_unit
+from ingest.importing.forms.column_words import plain, split_unit
 from ingest.importing.forms.import_options import ImportOptions
 from ingest.importing.forms.meter_finder import FoundMeter, MeterFinder
 from ingest.importing.forms.meter_series import ImportSeries, ScaledSeries
-from ingest.importing.forms.quantity_words import medium_of, quantity_of
+from ingest.importing.forms.quantity_words import medium_of, named_quantity
 from jieneng.metering.errors import Msgid, Problem
 from jieneng.metering.quantities import CONSUMPTION, QUANTITIES, Medium
 from jieneng.metering.site import Meter, Site
@@ -61,7 +61,14 @@ class SeriesFinder:
         self.meters = MeterFinder(site, options.columns)
 
     def find(
-        self, line: int, name: str, column: str, *, quantity: str = "", unit: str = ""
+        self,
+        line: int,
+        name: str,
+        column: str,
+        *,
+        quantity: str = "",
+        words: str = "",
+        unit: str = "",
     ) -> ScaledSeries | None:
         """Return the series of a meter's name; None after a problem was reported.
 
@@ -70,13 +77,16 @@ class SeriesFinder:
             name: name of the meter in the file.
             column: header of the column of the name.
             quantity: text that says the quantity; "" without one.
+            words: name of the column of the values, which may say a quantity.
             unit: unit of the values as it is written beside them; "" without one.
         """
-        found = self.meters.find(name, self._media(quantity, unit or split_unit(name)[1]))
+        found = self.meters.find(name, self._media(quantity or words, unit or split_unit(name)[1]))
         if found.meter is None:
             self._report_meter(line, name, column, found.candidates)
             return None
-        quantity = self._quantity(line, found.meter, quantity)
+        quantity = self._quantity(
+            line, found.meter, quantity or named_quantity(words, found.meter.medium) or ""
+        )
         if not quantity:
             return None
         return self._series(line, found.meter, quantity, self._unit(name, found, unit))
@@ -103,7 +113,7 @@ class SeriesFinder:
 
     def _quantity(self, line: int, meter: Meter, text: str) -> str:
         """Return the quantity that a text says; "" after a problem was reported."""
-        quantity = quantity_of(text, meter.medium) if text else ""
+        quantity = named_quantity(text, meter.medium) or text
         quantity = quantity or self._options.quantity or CONSUMPTION[meter.medium]
         known = [
             row.name

@@ -1,11 +1,13 @@
 """Lengths of time as people mean them: months, local days, or milliseconds. Pure."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import lru_cache
 from typing import Final, Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
 import msgspec
+
+from ingest.importing.cells.local_days import local_time, time_of_local
 
 StepUnit: TypeAlias = Literal["month", "day", "ms"]
 
@@ -22,7 +24,6 @@ _LONG_MS: Final = 20 * DAY_MS
 #: Jitter of a clock [ms], and the greatest share of a step that it may be.
 _JITTER_MS: Final = 10_000
 _JITTER_SHARE: Final = 0.3
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -55,11 +56,6 @@ class Step(msgspec.Struct, frozen=True):
         return _calendar_shift(time_ms, zone, self.unit, direction * self.count)
 
 
-def local_time(time_ms: int, zone: ZoneInfo) -> datetime:
-    """Return a UTC time [ms] as a local time."""
-    return (_EPOCH + timedelta(milliseconds=time_ms)).astimezone(zone)
-
-
 def step_between(start_ms: int, end_ms: int, zone: ZoneInfo) -> Step:
     """Return the step from a time to a later one."""
     if end_ms - start_ms < _CALENDAR_MS:
@@ -81,4 +77,4 @@ def _calendar_shift(time_ms: int, zone: ZoneInfo, unit: StepUnit, count: int) ->
         month = local.year * 12 + local.month - 1 + count
         first = local.replace(year=month // 12, month=month % 12 + 1, day=1)
         shifted = first + timedelta(days=local.day - 1)
-    return round(shifted.replace(tzinfo=zone).timestamp() * 1000)
+    return time_of_local(shifted, zone)

@@ -13,18 +13,48 @@ MAX_LISTED: Final = 100
 class ProblemList:
     """The first problems of a file, with its name, and the count of all.
 
+    Law: a problem is one of rows, which may be left out, or one of the file or of a whole series,
+    which can't be left out. A doubt is shown and refuses nothing.
+
     Attributes:
         listed: the first `MAX_LISTED` problems.
         count: number of all problems.
+        of_file: number of the problems that are not of single rows.
+        lines: lines of all rows with problems.
+        doubts: what looks wrong, but may be right.
     """
 
     def __init__(self, file: str) -> None:
         self._file = file
         self.listed: list[Problem] = []
         self.count = 0
+        self.of_file = 0
+        self.lines: set[int] = set()
+        self.doubts: list[Problem] = []
 
     def add(self, problem: Problem) -> None:
-        """Add a problem."""
+        """Add a problem of the file or of a whole series."""
+        self.of_file += 1
+        self._list(problem)
+
+    def add_of_rows(self, problem: Problem, *lines: int) -> None:
+        """Add a problem of rows: that of its line, and of further lines."""
+        self.lines.update(lines if problem.line is None else (problem.line, *lines))
+        self._list(problem)
+
+    def judge(self, problem: Problem, *, is_sure: bool) -> None:
+        """Add a judgement of the file: a problem, or a doubt if a person says that it is right."""
+        if is_sure:
+            self.doubt(problem)
+        else:
+            self.add(problem)
+
+    def doubt(self, problem: Problem) -> None:
+        """Add a doubt."""
+        if len(self.doubts) < MAX_LISTED:
+            self.doubts.append(msgspec.structs.replace(problem, file=self._file))
+
+    def _list(self, problem: Problem) -> None:
         self.count += 1
         if len(self.listed) < MAX_LISTED:
             self.listed.append(msgspec.structs.replace(problem, file=self._file))

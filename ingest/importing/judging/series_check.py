@@ -1,33 +1,33 @@
-"""Judge the series of a file: repeated times, lengths of intervals, falling registers. Pure.
+"""Collect the values of a file by series, and judge them as a whole. Pure.
 
 Laws:
 
-1. A series has one value at a time. A repeated time is reported with both lines, and none of its
-   values is written: which of them is right is not known.
-2. Intervals must not overlap, or consumption would be counted twice.
-3. A counter that falls repeatedly is no register.
+1. A series has one value at a time. A repeated time is reported with both lines, and neither row is
+   written: which of them is right is not known. Rows with problems are left out whole, before
+   anything else is judged.
+2. A series that looks like another kind than the one it is read as is refused, and so are dates
+   that look swapped, unless a person says that the file is right.
+3. Values of a display are multiplied by the ratio of the meter's transformers. Which side a file
+   has is asked for.
 """
 
-from collections.abc import Iterator
-from itertools import groupby, pairwise
-from typing import Final
+from collections.abc import Mapping
+from itertools import groupby
 from zoneinfo import ZoneInfo
 
+from ingest.importing.cells.local_days import local_time
 from ingest.importing.forms.import_options import ImportOptions
 from ingest.importing.forms.meter_series import ImportSeries, ParsedValue
-from ingest.importing.judging.calendar_steps import Step
-from ingest.importing.judging.interval_lengths import interval_lengths
+from ingest.importing.judging.display_side import Ratios, ratios_of, to_primary
+from ingest.importing.judging.interval_judge import IntervalJudge
+from ingest.importing.judging.kind_check import Movement
 from ingest.importing.judging.problem_list import ProblemList
 from ingest.importing.judging.series_values import SeriesValues
+from ingest.importing.judging.swapped_dates import find_swapped_dates
+from jieneng.metering.catalog.meter_model import Model
 from jieneng.metering.errors import Problem
 from jieneng.metering.quantities import QUANTITIES
-
-#: Greatest number of falls of a register, and greatest share of its values. A register falls at a
-#: replacement or a misreading. A series that exceeds both is no register.
-_MAX_FALLS: Final = 3
-_MAX_FALLING_SHARE: Final = 0.05
-#: Greatest overlap of intervals whose rows say both their ends [ms]: clocks jitter by seconds.
-_JITTER_MS: Final = 60_000
+from jieneng.metering.site import Site
 
 
 class SeriesCheck:
@@ -35,16 +35,24 @@ class SeriesCheck:
 
     Attributes:
         series: values by series; after `judge` in the order of time, without those left out.
+        ratios: ratio of each series whose values are those of a display or may be.
 
     Args:
+        site: the site.
+        models: meter models by id.
         zone: time zone of the file.
         problems: list for what is wrong.
     """
 
-    def __init__(self, zone: ZoneInfo, problems: ProblemList) -> None:
+    def __init__(
+        self, site: Site, models: Mapping[str, Model], zone: ZoneInfo, problems: ProblemList
+    ) -> None:
+        self._site = site
+        self._models = models
         self._zone = zone
         self._problems = problems
         self.series: dict[ImportSeries, SeriesValues] = {}
+        self.ratios: dict[ImportSeries, Ratios] = {}
 
     def add(self, line: int, parsed: ParsedValue) -> None:
         """Add a value, or a missing one."""
@@ -63,76 +71,84 @@ class SeriesCheck:
         Args:
             options: options of the import, with the kind of the values.
         """
+        self._check_dates(options)
         for series, values in self.series.items():
             values.sort()
-            values.leave_out(self._repeated(series, values))
-            if not len(values):
-                continue
-            if options.kind == "interval":
-                values.leave_out(self._set_lengths(series, values, options))
-            else:
-                self._check_register(series, values)
+            self._report_repeated(series, values)
+        bad_lines = self._problems.lines
+        intervals = IntervalJudge(options, self._zone, self._problems)
+        for series, values in self.series.items():
+            if bad_lines:
+                lines = enumerate(values.lines)
+                values.leave_out(place for place, line in lines if line in bad_lines)
+            if len(values):
+                self._check_kind(series, values, options)
+            if len(values) and options.kind == "interval":
+                intervals.judge(series, values)
+            if len(values):
+                self._check_side(series, values, options)
 
-    def _repeated(self, series: ImportSeries, values: SeriesValues) -> Iterator[int]:
-        """Yield the places of the values whose time is repeated."""
+    def _check_dates(self, options: ImportOptions) -> None:
+        """Report dates whose day and month look swapped, once for the file."""
+        if options.swap_days or options.date_order is not None:
+            return
+        for series, values in self.series.items():
+            swapped = find_swapped_dates(values.times_ms, values.lines, self._zone)
+            if swapped is None:
+                continue
+            self._problems.judge(
+                Problem(
+                    text="meter {meter}: {jumps} times the time jumps against the order of the "
+                    "lines, first in lines {lines}. Day and month look swapped: {written} is "
+                    "meant to be {meant}.",
+                    fix="Add --date-order ydm to swap them where the day is 12 or less; if the "
+                    "dates are right, --date-order ymd.",
+                    values={
+                        "meter": series.meter,
+                        "jumps": swapped.jumps,
+                        "lines": ", ".join(map(str, swapped.lines)),
+                        "written": swapped.written,
+                        "meant": swapped.meant,
+                    },
+                    line=swapped.lines[0],
+                ),
+                is_sure=options.sure,
+            )
+            return
+
+    def _report_repeated(self, series: ImportSeries, values: SeriesValues) -> None:
+        """Report the values whose time is repeated."""
         for _, places in groupby(range(len(values)), values.times_ms.__getitem__):
             first, *others = places
-            if not others:
-                continue
-            yield first
             for other in others:
-                self._problems.add(_repeated(series, values.lines[other], values.lines[first]))
-                yield other
+                lines = values.lines[other], values.lines[first]
+                self._problems.add_of_rows(_repeated(series, *lines), *lines)
 
-    def _set_lengths(
+    def _check_kind(
         self, series: ImportSeries, values: SeriesValues, options: ImportOptions
-    ) -> list[int]:
-        """Set the lengths of the intervals. Return the places of those without a right one."""
-        at_end = options.stamp == "end"
-        given = options.interval_s
-        if not all(values.lengths_ms):
-            found = interval_lengths(
-                values.times_ms,
-                self._zone,
-                at_end=at_end,
-                given=None if given is None else Step("ms", round(given * 1000)),
-            )
-            for place, told_ms in enumerate(values.lengths_ms):
-                length_ms = told_ms or found.lengths_ms[place]
-                values.lengths_ms[place] = length_ms
-                if at_end and not told_ms:
-                    values.times_ms[place] -= length_ms
-        unknown = [place for place, length_ms in enumerate(values.lengths_ms) if not length_ms]
-        if unknown:
-            self._problems.add(_unknown_length(series, values.lines[unknown[0]]))
-        return [*unknown, *self._overlapping(series, values)]
-
-    def _overlapping(self, series: ImportSeries, values: SeriesValues) -> Iterator[int]:
-        """Yield the places of intervals that overlap the next one; cut a jitter of clocks."""
-        for place, after in pairwise(range(len(values))):
-            length_ms = values.lengths_ms[place]
-            free_ms = values.times_ms[after] - values.times_ms[place]
-            if length_ms - free_ms > min(_JITTER_MS, length_ms // 10):
-                self._problems.add(_overlapping(series, values, place, after))
-                yield place
-                yield after
-            elif length_ms > free_ms:
-                values.lengths_ms[place] = free_ms
-
-    def _check_register(self, series: ImportSeries, values: SeriesValues) -> None:
-        """Report a counter whose values fall too often for a register."""
+    ) -> None:
+        """Report a counter's values that look like another kind than they are read as."""
         if QUANTITIES[series.quantity].kind != "counter":
             return
-        falls = sum(later < earlier for earlier, later in pairwise(values.values))
-        if falls > max(_MAX_FALLS, _MAX_FALLING_SHARE * len(values)):
-            self._problems.add(
-                Problem(
-                    text="the values of meter {meter} fall {falls} times in {values}: they "
-                    "look like the consumption of intervals, not like a register.",
-                    fix="Add --kind interval, or correct the values.",
-                    values={"meter": series.meter, "falls": falls, "values": len(values)},
-                )
-            )
+        movement = Movement.of(values.values)
+        if options.kind == "interval" and movement.is_register:
+            self._problems.judge(_looks_like_register(series, movement), is_sure=options.sure)
+        elif options.kind != "interval" and movement.is_no_register:
+            self._problems.judge(_looks_like_intervals(series, movement), is_sure=options.sure)
+
+    def _check_side(
+        self, series: ImportSeries, values: SeriesValues, options: ImportOptions
+    ) -> None:
+        """Convert values of a display; report registers of which nobody said the side."""
+        meter = self._site.meters[series.meter]
+        ratios = ratios_of(meter, series.quantity, self._models, self._site.zone)
+        if not ratios or options.side == "primary":
+            return
+        if options.side == "display":
+            values.values = to_primary(values, ratios)
+        elif options.kind != "interval":
+            self.ratios[series] = ratios
+            self._problems.add(_unknown_side(series, ratios, self._site.zone))
 
 
 def _repeated(series: ImportSeries, line: int, earlier: int) -> Problem:
@@ -144,24 +160,38 @@ def _repeated(series: ImportSeries, line: int, earlier: int) -> Problem:
     )
 
 
-def _unknown_length(series: ImportSeries, line: int) -> Problem:
+def _looks_like_register(series: ImportSeries, movement: Movement) -> Problem:
     return Problem(
-        text="the length of the intervals of meter {meter} can't be told from one value.",
-        fix="Give it in seconds.",
-        values={"meter": series.meter},
-        line=line,
+        text="the values of meter {meter} rise {rises} times in {values} and fall {falls} times: "
+        "they look like a register, not like the consumption of intervals.",
+        fix="Add --kind register; if they are amounts, --sure.",
+        values={
+            "meter": series.meter,
+            "rises": movement.rises,
+            "falls": movement.falls,
+            "values": movement.count,
+        },
     )
 
 
-def _overlapping(series: ImportSeries, values: SeriesValues, place: int, after: int) -> Problem:
+def _looks_like_intervals(series: ImportSeries, movement: Movement) -> Problem:
     return Problem(
-        text="values of meter {meter} are {step_s:g} s apart here, but their intervals are "
-        "{interval_s:g} s long: they overlap.",
-        fix="Give the length of the intervals in seconds, or correct the time.",
-        values={
-            "meter": series.meter,
-            "step_s": (values.times_ms[after] - values.times_ms[place]) / 1000,
-            "interval_s": values.lengths_ms[place] / 1000,
-        },
-        line=values.lines[after],
+        text="the values of meter {meter} fall {falls} times in {values}: they look like the "
+        "consumption of intervals, not like a register.",
+        fix="Add --kind interval, or correct the values; if it is a register, --sure.",
+        values={"meter": series.meter, "falls": movement.falls, "values": movement.count},
+    )
+
+
+def _unknown_side(series: ImportSeries, ratios: Ratios, zone: ZoneInfo) -> Problem:
+    (_, first), *others = ratios
+    changes = "".join(
+        f", {local_time(since_ms, zone):%Y-%m-%d}: {ratio:g}" for since_ms, ratio in others
+    )
+    return Problem(
+        text="meter {meter} has transformers (ratio {ratios}): what its display shows is less than "
+        "what flows.",
+        fix="Say which the file has: --side display for what the meter showed, --side primary for "
+        "values that were multiplied by the ratio.",
+        values={"meter": series.meter, "ratios": f"{first:g}{changes}"},
     )

@@ -14,7 +14,11 @@ from jieneng.metering.site import DatedArea, DatedSwitch, DatedValue, Site
 
 _Dated: TypeAlias = DatedValue | DatedArea | DatedSwitch
 #: Keys with a day, and with dated values, by table.
-_DAYS: Final = {"area": ("closed",), "meter": ("installed", "removed")}
+_DAYS: Final = {
+    "area": ("closed",),
+    "meter": ("installed", "removed"),
+    "confirmed": ("at", "until"),
+}
 _DATED: Final = {
     "area": ("floor_area_m2", "headcount", "counts"),
     "meter": ("ct", "pt", "area", "counts"),
@@ -28,7 +32,7 @@ def date_problems(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> Ite
         for number, row in enumerate(getattr(site, table)):
             for key in keys:
                 day = getattr(row, key)
-                if day is not None:
+                if day is not None and not unread.covers(table, number, key):
                     yield from _impossible_years((table, number, key), [day])
     for number, meter in enumerate(site.meter):
         if not unread.covers("meter", number, "replaced"):

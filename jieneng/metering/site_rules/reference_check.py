@@ -84,12 +84,12 @@ def dangling_references(
             continue
         place = str(reference.path[0]), str(reference.path[2])
         dangling.setdefault((*place, target), []).append(reference)
-    for (table, key, target), references in dangling.items():
+    for (_, key, target), references in dangling.items():
         close = nearest(
             target, [name for name in known[references[0].table] if isinstance(name, str)]
         )
-        ids = [getattr(site, table)[reference.path[1]].id for reference in references]
-        rows = ["?" if row_id is msgspec.UNSET else row_id for row_id in dict.fromkeys(ids)]
+        ids = [_row_name(site, reference.path) for reference in references]
+        rows = ["?" if row_id is msgspec.UNSET else str(row_id) for row_id in dict.fromkeys(ids)]
         yield Problem(
             text="{key} = {target} refers to nothing."
             if len(references) == 1
@@ -98,6 +98,14 @@ def dangling_references(
             values={"key": key, "target": target, "close": close, "rows": ", ".join(rows)},
             path=references[0].path,
         )
+
+
+def _row_name(site: Site, path: KeyPath) -> object:
+    """Return the id of the row that a path leads to; of a confirmation, the code of its finding."""
+    if path[0] == "confirmed":
+        return site.confirmed[int(path[1])].finding
+    row_id: object = getattr(site, str(path[0]))[path[1]].id
+    return row_id
 
 
 def _references(site: Site) -> Iterator[_Reference]:
@@ -113,6 +121,8 @@ def _references(site: Site) -> Iterator[_Reference]:
         yield _Reference(("meter", number, "model"), meter.model, "model")
         for replacement in meter.replaced:
             yield _Reference(("meter", number, "replaced"), replacement.model, "model")
+    for number, confirmed in enumerate(site.confirmed):
+        yield _Reference(("confirmed", number, "meter"), confirmed.meter, "meter")
 
 
 def missing_models(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> Iterator[Problem]:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from analytics.counters.meter_devices import HOUR_MS, Device
-from analytics.counters.reading_runs import Readings, best_path, split_runs, without_stray_zeros
+from analytics.counters.reading_runs import Readings, best_path, split_runs
+from analytics.counters.stray_readings import without_stray_readings
 
 
 def hourly(values: list[float], rate_per_hour: float = 100.0) -> Readings:
@@ -24,7 +25,7 @@ def hourly(values: list[float], rate_per_hour: float = 100.0) -> Readings:
 def test_the_example_of_the_module() -> None:
     """The zero is dropped, the spike is a run that the best path leaves out."""
     readings = hourly([5000, 5010, 5020, 0, 5040, 9999, 5060, 5070, 5080, 5090])
-    candidates = without_stray_zeros(readings)
+    candidates = without_stray_readings(readings)
     runs = list(split_runs(candidates))
     assert [candidates.register[run.first : run.end].tolist() for run in runs] == [
         [5000.0, 5010.0, 5020.0, 5040.0],

@@ -8,7 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from analytics.counters.meter_devices import HOUR_MS
-from analytics.counters.reset_pattern import Resets, recognize_resets, reset_moments
+from analytics.counters.reset_pattern import recognize_resets, reset_moments
+from jieneng.metering.site import Resets
 
 ZONE = ZoneInfo("Asia/Shanghai")
 DAY_MS = 24 * HOUR_MS

@@ -12,11 +12,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from grafana import build
+from grafana.board_site import BoardSite
 from jieneng import cli
 from jieneng.cli.options import Reader
 from jieneng.locale import Translate, translator
 from jieneng.metering import indicators
 from jieneng.metering.indicators import Indicator
+from jieneng.site_folder import SiteFolder
 from tests.analytics.sites import folder as site_folder
 
 ROW = Indicator(
@@ -113,9 +115,11 @@ def test_people_read_it_in_the_terminal_and_on_the_page(
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_the_boards_name_it_and_say_its_definition(language: str) -> None:
+def test_the_boards_name_it_and_say_its_definition(example: SiteFolder, language: str) -> None:
     """The table of all indicators names it; a panel of it would have its definition."""
-    text = build.files(with_row(language))["dashboards/jieneng/targets-overview.json"]
+    text = build.files(BoardSite(example.site, with_row(language)))[
+        "dashboards/jieneng/targets-overview.json"
+    ]
     board = json.loads(text)
     (panel,) = (
         panel

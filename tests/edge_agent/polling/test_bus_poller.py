@@ -292,6 +292,33 @@ async def test_an_answer_that_comes_whole_polls_late_is_no_other_registers(kind:
     assert {known(sample).get("energy_kwh", 655.37) for sample in bus.samples} == {655.37}
 
 
+async def test_an_answer_in_place_of_the_next_one_is_no_other_registers() -> None:
+    """A slow gateway without numbers: the next question gets the late answer, and none of its own
+    in time. The power of one poll was believed to be the energy of the next."""
+    late: list[bytes] = []
+
+    def behave(question: Question) -> Iterator[Act]:
+        right = question.reply(1 if question.address == ENERGY else 7)
+        if question.address == POWER and not late:
+            late.append(right)
+            return
+        if len(late) == 1:
+            late.append(b"")
+            yield late[0]
+            return
+        yield right
+
+    async with (
+        misbehaving(behave, rtu=True) as server,
+        polled(server.port, "rtu_tcp", interval_s=0.3) as bus,
+    ):
+        await until(lambda: sum("power_kw" in known(sample) for sample in bus.samples) >= 2)
+    assert {known(sample).get("energy_kwh", 655.37) for sample in bus.samples} == {655.37}
+    asked = [question.address for question in server.questions]
+    assert asked[3] == VOLTAGE, "its answer is of another size than the late one"
+    assert asked[-3:] == [ENERGY, VOLTAGE, POWER]
+
+
 @kinds
 async def test_an_answer_that_comes_twice_is_no_other_registers(kind: LinkKind) -> None:
     """A radio bridge repeats itself, and from then on every answer is to the question before. Three

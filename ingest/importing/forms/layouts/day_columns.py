@@ -15,7 +15,7 @@ import msgspec
 from ingest.importing.cells.cell import Row
 from ingest.importing.cells.clock_text import parse_clock
 from ingest.importing.cells.date_text import plain_text
-from ingest.importing.forms.header_words import split_unit
+from ingest.importing.forms.column_words import split_unit
 from ingest.importing.forms.import_options import LayoutName
 from ingest.importing.forms.layouts.layout import FileContext, Layout
 from ingest.importing.forms.meter_series import ParsedValue, ScaledSeries
@@ -86,7 +86,6 @@ class DayColumns(Layout):
     def __init__(self, context: FileContext) -> None:
         super().__init__(context)
         self._times = self.row_times()
-        self._zone = context.options.zone or context.site.zone
         parts = self._parts(context) or DayParts((), ())
         self._columns = context.roles.others
         self._length_ms = _DAY_MS // max(len(self._columns), 1)

@@ -7,12 +7,14 @@ from typing import ClassVar, Final
 import msgspec
 
 from ingest.importing.cells.cell import BadCell, Cell, ProblemHandler, Row
+from ingest.importing.cells.local_days import swapped_day
 from ingest.importing.cells.number_reader import NumberReader
+from ingest.importing.cells.time_reader import TimeReader
 from ingest.importing.forms.column_roles import ColumnRoles
-from ingest.importing.forms.header_words import plain
+from ingest.importing.forms.column_words import plain
 from ingest.importing.forms.import_options import ImportOptions, LayoutName
 from ingest.importing.forms.meter_series import ParsedValue, ScaledSeries
-from ingest.importing.forms.row_times import BadTime, RowTime, RowTimes, year_of_titles
+from ingest.importing.forms.row_times import BadTime, RowTime, RowTimes, SpanReader, year_of_titles
 from ingest.importing.forms.series_finder import SeriesFinder
 from ingest.importing.reading.file_form import FileForm
 from jieneng.metering.errors import Msgid, Problem
@@ -66,6 +68,7 @@ class Layout(ABC):
 
     Attributes:
         name: name of the layout.
+        spans: reader of periods in cells and headers.
         has_values: True if the file has times and a column of values.
         unknown_lines: lines whose meter or quantity is not known, which is reported once.
         left_out: columns that are not read, beside those that say so by their names.
@@ -78,6 +81,11 @@ class Layout(ABC):
         self._numbers = [
             NumberReader(context.options.missing, column.numbers) for column in context.form.columns
         ]
+        self._zone = context.options.zone or context.site.zone
+        self._time_readers = [
+            TimeReader(self._zone, column.times) for column in context.form.columns
+        ]
+        self.spans = SpanReader(self._time_readers, context.year)
         self._has_estimates = context.roles.get("estimated") is not None
         self.has_values = True
         self.unknown_lines: list[int] = []
@@ -116,18 +124,22 @@ class Layout(ABC):
         return RowTimes(
             context.form.columns,
             context.roles,
-            context.options.zone or context.site.zone,
-            context.year,
+            self._time_readers,
+            self.spans,
             is_interval=context.options.kind == "interval",
         )
 
     def time_of(self, times: RowTimes, line: int, row: Row) -> RowTime | None:
         """Return the time of a row; None after a problem was reported."""
         try:
-            return times.read(row)
+            time = times.read(row)
         except BadTime as bad:
             self.context.report_cell(line, bad.column, bad.error)
             return None
+        if not self.context.options.swap_days:
+            return time
+        time_ms, length_ms = time
+        return swapped_day(time_ms, self._zone), length_ms
 
     def parsed(
         self, line: int, row: Row, column: int, scaled: ScaledSeries, time: RowTime

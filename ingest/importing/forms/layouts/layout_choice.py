@@ -9,7 +9,7 @@ import msgspec
 
 from ingest.importing.cells.cell import ProblemHandler
 from ingest.importing.forms.column_roles import column_roles
-from ingest.importing.forms.header_words import says_amount
+from ingest.importing.forms.column_words import says_amount
 from ingest.importing.forms.import_options import ImportKind, ImportOptions
 from ingest.importing.forms.layouts.day_columns import DayColumns
 from ingest.importing.forms.layouts.layout import FileContext, Layout
@@ -54,8 +54,8 @@ def _kind_of(layout: type[Layout], context: FileContext) -> ImportKind:
     columns, roles = context.form.columns, context.roles
     if layout in (DayColumns, MonthColumns):
         return "interval"
-    value = roles.get("value")
-    if value is not None and says_amount(columns[value].name):
+    values = [roles.get("value"), *(roles.others if layout is MeterColumns else ())]
+    if any(says_amount(columns[place].name) for place in values if place is not None):
         return "interval"
     if {"start", "end"} <= roles.by_role.keys() or "month" in roles.by_role:
         return "interval"

@@ -11,7 +11,7 @@ from typing import ClassVar, Final
 from ingest.importing.cells.cell import Row
 from ingest.importing.cells.date_text import plain_text
 from ingest.importing.cells.period_text import parse_period
-from ingest.importing.forms.header_words import split_unit
+from ingest.importing.forms.column_words import split_unit
 from ingest.importing.forms.import_options import LayoutName
 from ingest.importing.forms.layouts.layout import FileContext, Layout
 from ingest.importing.forms.meter_series import ParsedValue, ScaledSeries
@@ -85,14 +85,13 @@ class MonthColumns(Layout):
 
     def _find_columns(self) -> Iterator[tuple[int, RowTime]]:
         """Yield the columns of the shortest periods, with start and length of each."""
-        times = self.row_times()
         found: list[tuple[int, RowTime]] = []
         for column in self.context.roles.others:
             period = self._period(column)
             if not period:
                 continue
             try:
-                found.append((column, times.span_of(period, column)))
+                found.append((column, self.spans.read(period, column)))
             except BadTime as bad:
                 self.context.report_cell(self.context.form.header_line, bad.column, bad.error)
         shortest_ms = min((length_ms for _, (_, length_ms) in found), default=0)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from ingest.importing.cells.cell import Row
-from ingest.importing.forms.header_words import split_unit
+from ingest.importing.forms.column_words import split_unit
 from ingest.importing.forms.import_options import LayoutName
 from ingest.importing.forms.layouts.layout import FileContext, Layout
 from ingest.importing.forms.meter_series import ParsedValue, ScaledSeries
@@ -57,6 +57,7 @@ class ValueRows(Layout):
             line,
             meter,
             "--meter" if self._meter is None else columns[self._meter].name,
-            quantity=quantity or value.name,
+            quantity=quantity,
+            words=value.name,
             unit=unit or split_unit(value.name)[1] or value.unit,
         )

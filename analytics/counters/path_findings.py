@@ -1,0 +1,114 @@
+"""Findings about the path of readings that is believed: resets, rollovers, readings set aside.
+
+Laws:
+
+1. What flowed at a reset is unknown. Its doubt is what the nameplate or, without one, the greatest
+   rate of the meter's own past allows in the time without a register.
+2. A rollover by a known modulus leaves no doubt. A guessed one may have been a reset: its doubt is
+   the whole range of the register.
+3. Readings that are set aside between others leave no doubt: the others say what flowed.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from analytics.counters.meter_devices import HOUR_MS, MeterDevices
+from analytics.counters.reading_runs import Continuation, Readings, Run
+from analytics.counters.register_finding import RegisterFinding, greatest_rate
+from analytics.counters.rollover import guessed_modulus
+from jieneng.metering.findings import Finding
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+#: Readings that are set aside within this time are one finding [ms].
+_SET_ASIDE_BIN_MS: Final = HOUR_MS // 4
+_CODES: Final[Mapping[Continuation, str]] = {
+    "rollover": "counter_rollover",
+    "rollover_guess": "rollover_guess",
+    "reset": "counter_reset",
+}
+
+
+def path_findings(
+    devices: MeterDevices, candidates: Readings, path: Sequence[tuple[Run, Continuation]]
+) -> Iterator[RegisterFinding]:
+    """Yield the resets and rollovers on a path.
+
+    What flowed at a reset is unknown: at most what the nameplate or, without one, the greatest rate
+    of the meter's own past allows. A rollover by a known modulus leaves no doubt.
+    """
+    steps, counts = _steps(candidates, path)
+    for ((earlier, _), (later, continuation)), count in zip(pairwise(path), counts, strict=True):
+        if continuation == "follows":
+            continue
+        last, first = earlier.end - 1, later.first
+        before_ms, after_ms = int(candidates.times_ms[last]), int(candidates.times_ms[first])
+        before, after = float(candidates.register[last]), float(candidates.register[first])
+        rate = devices.rate_max_per_h / HOUR_MS
+        if not np.isfinite(rate):
+            rate = greatest_rate(*steps, count)
+        doubts = {
+            "rollover": 0.0,
+            "rollover_guess": guessed_modulus(before, after) * float(candidates.ratio[first]),
+            "reset": rate * (after_ms - before_ms),
+        }
+        yield RegisterFinding(
+            Finding.of(
+                _CODES[continuation],
+                devices.meter,
+                before=float(candidates.stored[last]),
+                before_ms=before_ms,
+                after=float(candidates.stored[first]),
+                after_ms=after_ms,
+            ),
+            before_ms,
+            after_ms,
+            doubts[continuation],
+        )
+
+
+def _steps(
+    readings: Readings, path: Sequence[tuple[Run, Continuation]]
+) -> "tuple[tuple[NDArray[np.int64], NDArray[np.float64]], list[int]]":
+    """Return the times of a path's n readings, the n - 1 steps, and how many end each run.
+
+    A step is the growth of the stored value; NaN where the register was reset or rolled over.
+    """
+    index = np.concatenate([np.arange(run.first, run.end) for run, _ in path])
+    steps = np.diff(readings.register[index]) * readings.ratio[index][1:]
+    ends = np.cumsum([run.end - run.first for run, _ in path])[:-1]
+    is_broken = np.array(
+        [continuation != "follows" for _, continuation in path[1:]], dtype=np.bool_
+    )
+    steps[ends[is_broken] - 1] = np.nan
+    return (readings.times_ms[index], steps), ends.tolist()
+
+
+def set_aside_findings(
+    meter: str,
+    readings: Readings,
+    candidates: Readings,
+    path: Sequence[tuple[Run, Continuation]],
+) -> Iterator[RegisterFinding]:
+    """Yield the readings that are not on a path: a finding for each row of them without a break.
+
+    Rows that begin in the same quarter of an hour are one finding, so their number is bounded.
+    """
+    is_aside = np.ones(len(readings.times_ms), dtype=np.bool_)
+    for run, _ in path:
+        believed = candidates.times_ms[run.first : run.end]
+        is_aside[np.searchsorted(readings.times_ms, believed)] = False
+    edges = np.flatnonzero(np.diff(is_aside.astype(np.int8), prepend=0, append=0))
+    firsts, ends = edges[::2], edges[1::2]
+    quarters = readings.times_ms[firsts] // _SET_ASIDE_BIN_MS
+    starts = np.flatnonzero(np.diff(quarters, prepend=-1)).tolist()
+    for low, high in pairwise([*starts, len(firsts)]):
+        first_ms = int(readings.times_ms[firsts[low]])
+        last_ms = int(readings.times_ms[ends[high - 1] - 1])
+        yield RegisterFinding(
+            Finding.of("set_aside", meter, first_ms=first_ms), first_ms, last_ms, 0.0
+        )

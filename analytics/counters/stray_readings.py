@@ -1,0 +1,78 @@
+"""Leave out readings that can't be of the register, before the others are judged.
+
+An example, hourly readings of a new meter, before and after its gateway knows it:
+
+    time   00    01    02       03       04           05       06
+    value  0     0     1103325  1103400  4294967295   0        1103560
+
+The zeros at 00 and 01 were never shown: the register grows by 75 in an hour, and did not count a
+million between 01 and 02. It begins at 02. 4294967295 is all ones, and the zero at 05 lies between
+two readings that follow each other. What flowed before 02 is unknown, not 1103325.
+
+Laws:
+
+1. A number that means "no value" (`sentinels`) is left out, unless the register passes through it.
+2. Zeros before the first other reading begin the register only if the step from them is one that
+   the register's growth bears out: at most three times the greatest step of that length in its
+   first day, or its first readings. A recorded first value is believed in any case.
+3. Zeros between two readings that follow each other are left out.
+"""
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from analytics.counters.meter_devices import HOUR_MS
+from analytics.counters.reading_runs import Readings
+from analytics.counters.sentinels import is_no_reading
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+#: Time and least number of the first readings whose growth bears out the step from zero.
+_FIRST_MS: Final = 24 * HOUR_MS
+_FIRST_READINGS: Final = 24
+#: Greatest step from zero, as a multiple of the greatest one that follows.
+_BORNE_OUT: Final = 3.0
+
+
+def without_stray_readings(readings: Readings) -> Readings:
+    """Return the readings that can be of the register."""
+    no_reading = is_no_reading(readings.register)
+    known = readings.select(~no_reading) if no_reading.any() else readings
+    return _without_stray_zeros(_without_leading_zeros(known))
+
+
+def _without_leading_zeros(readings: Readings) -> Readings:
+    """Return the readings from the one with which the register begins (law 2)."""
+    register, times = readings.register, readings.times_ms
+    positive = np.flatnonzero(register > 0)
+    if len(positive) < 2 or positive[0] == 0 or np.isfinite(readings.device.initial):
+        return readings
+    first = int(positive[0])
+    in_time = int(np.searchsorted(times[positive], times[first] + _FIRST_MS, side="right"))
+    following = positive[: max(in_time, _FIRST_READINGS)]
+    # A spike is no growth: a later, lower reading takes it back.
+    lasting = np.minimum.accumulate(register[following][::-1])[::-1]
+    growth, length = np.diff(lasting), np.diff(times[following])
+    greatest = float(growth.max())
+    if greatest <= 0:
+        return readings
+    rate = float((growth / length).max())
+    borne_out = _BORNE_OUT * max(greatest, rate * float(times[first] - times[first - 1]))
+    if register[first] <= borne_out + readings.resolution[first]:
+        return readings
+    return readings.select(np.arange(len(register)) >= first)
+
+
+def _without_stray_zeros(readings: Readings) -> Readings:
+    """Return the readings without the zeros between two readings that follow each other."""
+    positive = np.flatnonzero(readings.register > 0)
+    before, after = positive[:-1], positive[1:]
+    apart = after - before > 1
+    before, after = before[apart], after[apart]
+    skipped = readings.is_plausible_step(before, after)
+    depth: NDArray[np.int64] = np.zeros(len(readings.times_ms) + 1, dtype=np.int64)
+    depth[before[skipped] + 1] += 1
+    depth[after[skipped]] -= 1
+    return readings.select(np.cumsum(depth[:-1]) == 0)

@@ -1,0 +1,165 @@
+"""Derive what findings about meters mean for the figures of scopes in a period.
+
+Laws:
+
+1. A finding that reaches over an edge of the period counts there with the share of its time that
+   lies in the period.
+2. Findings of one code and meter in a period are one finding. Those that a person confirmed are
+   apart from the others, and their doubt is 0.
+3. The weight of a finding is the share of the medium's amount that is in doubt. Without a doubt it
+   is the share of the consumption in the time concerned. It is None where nothing bounds the doubt.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+import msgspec
+import numpy as np
+
+from analytics.counters.register_finding import RegisterFinding, merged
+from analytics.figures.site_consumption import MeterConsumption
+from analytics.periods import Period, edges_ms, local_day
+from jieneng.metering.findings import Confirmation, Finding
+from jieneng.metering.quantities import CONSUMPTION, QUANTITIES
+from jieneng.metering.site import Site
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class PeriodFinding(msgspec.Struct, frozen=True):
+    """Findings of one code about a meter in a period, together.
+
+    Attributes:
+        whole: the finding, with its doubt in the period.
+        spans_ms: shape (findings, 2), first and last time of each in the period [UTC, ms].
+        unit: unit of the meter's consumption.
+        confirmed: the statement of a person that it is in order; None without one.
+    """
+
+    whole: RegisterFinding
+    spans_ms: "NDArray[np.int64]"
+    unit: str
+    confirmed: Confirmation | None
+
+    def days(self, edges_ms: "NDArray[np.int64]") -> "NDArray[np.bool_]":
+        """Return True for each day on which it begins, ends or goes on.
+
+        Args:
+            edges_ms: shape (days + 1,), midnights of the period [UTC, ms].
+        """
+        first = edges_ms.searchsorted(self.spans_ms[:, 0], side="right") - 1
+        last = edges_ms.searchsorted(self.spans_ms[:, 1])
+        steps = np.zeros(len(edges_ms), dtype=np.int64)
+        np.add.at(steps, first.clip(0), 1)
+        np.add.at(steps, np.maximum(last, first + 1).clip(max=len(edges_ms) - 1), -1)
+        return np.cumsum(steps)[:-1] > 0
+
+    def flow(self, edges_ms: "NDArray[np.int64]", amount: "NDArray[np.float64]") -> float:
+        """Return the consumption in its times, spread evenly over each day.
+
+        Args:
+            edges_ms: shape (days + 1,), midnights of the period [UTC, ms].
+            amount: shape (days,), the meter's consumption; NaN where unknown.
+        """
+        sums = np.concatenate([np.zeros(1), np.cumsum(np.nan_to_num(amount))])
+        at = np.interp(self.spans_ms, edges_ms, sums)
+        return float(np.abs(at[:, 1] - at[:, 0]).sum())
+
+
+#: What was found in a period, by meter id.
+PeriodFindings: TypeAlias = Mapping[str, Sequence[PeriodFinding]]
+
+
+class MediumDoubts(msgspec.Struct, frozen=True):
+    """Meaning of the findings about a medium's meters for a scope.
+
+    Attributes:
+        findings: the findings; their weight is the share of the medium's amount.
+        amount: greatest amount by which the scope's consumption may be wrong [kWh, m3 or GJ]; NaN
+            if nothing bounds it.
+    """
+
+    findings: tuple[Finding, ...] = ()
+    amount: float = 0.0
+
+
+def period_findings(found: Iterable[RegisterFinding], period: Period, site: Site) -> PeriodFindings:
+    """Return what was found about each meter in a period.
+
+    Args:
+        found: findings, in order of time.
+        period: the period.
+        site: the site, for its time zone and what was confirmed.
+    """
+    edges = edges_ms(period.start, period.end, "day", site.zone)
+    parts: dict[tuple[str, str, Confirmation | None], list[RegisterFinding]] = {}
+    for one in found:
+        part = _part_in(one, int(edges[0]), int(edges[-1]))
+        if part is not None:
+            confirmed = _confirmation(one, site)
+            if confirmed is not None:
+                part = msgspec.structs.replace(part, doubt=0.0)
+            parts.setdefault((one.finding.subject, one.finding.code, confirmed), []).append(part)
+    meters: dict[str, list[PeriodFinding]] = {}
+    for (meter, _, confirmed), group in parts.items():
+        if meter not in site.meters:
+            continue
+        unit = QUANTITIES[CONSUMPTION[site.meters[meter].medium]].unit
+        spans = np.array([(one.first_ms, one.until_ms) for one in group])
+        spans = spans.clip(edges[0], edges[-1])
+        meters.setdefault(meter, []).append(PeriodFinding(merged(group), spans, unit, confirmed))
+    return meters
+
+
+def medium_doubts(
+    found: PeriodFindings,
+    metered: MeterConsumption,
+    weight: "NDArray[np.float64]",
+    total: float,
+    edges_ms: "NDArray[np.int64]",
+) -> MediumDoubts:
+    """Return what the findings about a medium's meters mean for a scope.
+
+    Args:
+        found: result of `period_findings`.
+        metered: consumption of the medium's meters on the days of the period.
+        weight: shape (meters, days), weight of each meter in the scope.
+        total: amount of the medium in the scope; NaN if unknown.
+        edges_ms: shape (days + 1,), midnights of the period [UTC, ms].
+    """
+    findings: list[Finding] = []
+    doubt = 0.0
+    for meter, by_day, amount in zip(metered.meters, np.abs(weight), metered.amount, strict=True):
+        for one in found.get(meter, ()):
+            counts = float(by_day[one.days(edges_ms)].max(initial=0.0))
+            if not counts:
+                continue
+            in_doubt = one.whole.doubt if one.whole.is_doubt else one.flow(edges_ms, amount)
+            share = abs(counts * in_doubt / total) if total else math.nan
+            known = min(share, 1.0) if math.isfinite(share) else None
+            shown = one.whole.shown(known, unit=one.unit)
+            findings.append(msgspec.structs.replace(shown, confirmed=one.confirmed))
+            doubt += counts * one.whole.doubt
+    return MediumDoubts(tuple(findings), doubt)
+
+
+def _part_in(one: RegisterFinding, start_ms: int, end_ms: int) -> RegisterFinding | None:
+    """Return a finding with its doubt in a period (law 1); None if it lies outside."""
+    if one.first_ms >= end_ms or (one.first_ms < start_ms and one.until_ms <= start_ms):
+        return None
+    length = one.until_ms - one.first_ms
+    inside = min(one.until_ms, end_ms) - max(one.first_ms, start_ms)
+    share = inside / length if length else 1.0
+    return msgspec.structs.replace(one, doubt=one.doubt * share)
+
+
+def _confirmation(one: RegisterFinding, site: Site) -> Confirmation | None:
+    """Return the statement of a person about a finding; None if nobody confirmed it."""
+    for row in site.confirmed:
+        if (row.meter, row.finding) == (one.finding.subject, one.finding.code):
+            ends = (local_day(time_ms, site.zone) for time_ms in (one.first_ms, one.until_ms))
+            if any(row.at <= day <= (row.until or row.at) for day in ends):
+                return Confirmation(row.by, row.reason)
+    return None

@@ -1,0 +1,121 @@
+"""Panels of stored consumption and its coverage, for several boards."""
+
+from collections.abc import Mapping
+from typing import Final, Literal
+
+from grafana import colours
+from grafana.board_frame import Words, nothing, panel_text
+from grafana.board_site import BoardSite
+from grafana.field_display import FieldOverride, Json, good_from
+from grafana.panels import PanelText, time_series_bars, time_series_lines
+from grafana.queries import daily_extremes, stored_points
+from jieneng.metering import schema
+from jieneng.metering.quantities import CONSUMPTION, Medium
+
+Interval = Literal["15min", "hour", "day"]
+
+#: Kinds of scopes that are no meter.
+_NO_METER: Final = "/^(site|area|institution)$/"
+SCOPE: Final = {"site": "$site", "scope": "$scope", "kind": _NO_METER}
+METER: Final = {"site": "$site", "scope": "$meter", "kind": "meter"}
+
+MEDIUM_COLOURS: Final[Mapping[Medium, str]] = {
+    "electricity": colours.ORANGE,
+    "water": colours.BLUE,
+    "gas": colours.PURPLE,
+    "heat": colours.VERMILION,
+}
+
+
+def amounts(
+    of: BoardSite,
+    media: tuple[Medium, ...],
+    interval: Interval,
+    where: Mapping[str, str],
+    text: PanelText,
+) -> Json:
+    """Return the amount of each stored interval as bars; of each medium that has any."""
+    queries = [
+        stored_points(
+            schema.CONSUMPTION,
+            (CONSUMPTION[medium],),
+            {**where, "medium": medium, "interval": interval},
+        )
+        for medium in media
+    ]
+    overrides = {
+        CONSUMPTION[medium]: FieldOverride(
+            of.tr("Consumption"),
+            of.consumption_unit(medium),
+            colour=MEDIUM_COLOURS[medium] if len(media) == 1 else colours.BLUE,
+        )
+        for medium in media
+    }
+    return time_series_bars(text, of.consumption_unit(media[0]), queries, overrides)
+
+
+def by_day(of: BoardSite, medium: Medium) -> Json:
+    """Return the consumption of the chosen scope by day."""
+    note = of.tr("Sum of the differences of the meters' registers on each local day.")
+    text = PanelText(of.tr(_MEDIA[medium].title), note, nothing(of))
+    return amounts(of, (medium,), "day", SCOPE, text)
+
+
+def by_hour(of: BoardSite, medium: Medium, text: PanelText) -> Json:
+    """Return the consumption of the chosen scope by hour."""
+    return amounts(of, (medium,), "hour", SCOPE, text)
+
+
+def least_and_greatest_hour(of: BoardSite, medium: Medium, text: PanelText) -> Json:
+    """Return the least and the greatest hour of each day of the chosen scope."""
+    field = CONSUMPTION[medium]
+    query = daily_extremes(
+        schema.CONSUMPTION,
+        (("max", field, "greatest"), ("min", field, "least")),
+        {**SCOPE, "medium": medium, "interval": "hour"},
+        of.site.site.timezone,
+    )
+    overrides = {
+        "greatest": FieldOverride(of.tr("Greatest hour"), colour=colours.VERMILION),
+        "least": FieldOverride(of.tr("Least hour"), colour=colours.BLUE),
+    }
+    return time_series_lines(text, of.consumption_unit(medium), [query], overrides, stepped=True)
+
+
+def coverage_by_day(of: BoardSite, where: Mapping[str, str]) -> Json:
+    """Return coverage and estimated share of each day."""
+    query = stored_points(
+        schema.CONSUMPTION,
+        (schema.COVERAGE, schema.ESTIMATED),
+        {**where, "interval": "day"},
+        ("medium",),
+        "$col $tag_medium",
+    )
+    overrides = {
+        "/^coverage/": FieldOverride(of.tr("Coverage"), colour=colours.GREEN),
+        "/^estimated/": FieldOverride(of.tr("Estimated"), colour=colours.ORANGE),
+    }
+    text = panel_text(
+        of,
+        "Coverage by day",
+        "Share of the day with accepted readings at the usual distances, and share of the"
+        " consumption that was spread over gaps. Below the dashed line a year gets no verdict.",
+    )
+    panel = time_series_lines(
+        text,
+        "percentunit",
+        [query],
+        overrides,
+        thresholds=good_from(of.coverage_floor),
+        stepped=True,
+    )
+    panel["fieldConfig"]["defaults"] |= {"min": 0, "max": 1}
+    return panel
+
+
+_MEDIA: Final[Mapping[Medium, Words]] = {
+    "electricity": Words("Electricity by day"),
+    "water": Words("Water by day"),
+    "gas": Words("Gas by day"),
+    "heat": Words("Heat by day"),
+}

@@ -1,0 +1,151 @@
+"""Panels of stored indicators, for several boards."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from grafana import colours
+from grafana.board_frame import nothing
+from grafana.board_site import BoardSite
+from grafana.field_display import FieldOverride, Json, indicator_overrides
+from grafana.panels import PanelText, bar_chart, bar_gauge, stat_panel, table_panel
+from grafana.queries import latest, one_of
+from grafana.variables import YEAR_PATTERN
+from grafana.verdicts import name_values
+from jieneng.locale.number_texts import unit
+from jieneng.metering import indicators, schema
+
+SCOPE: Final = {"site": "$site", "scope": "$scope"}
+#: Series of the carbon factor that are compared with the target: a verdict is given once.
+TARGET_SERIES: Final = f"/^(fixed|{schema.NO_SERIES})$/"
+
+
+def _tags(name: str, period: str, series: str = TARGET_SERIES) -> dict[str, str]:
+    return {**SCOPE, "indicator": name, "period": period, "series": series}
+
+
+def _overrides(of: BoardSite, *fields: str) -> dict[str, FieldOverride]:
+    known = indicator_overrides(of)
+    return {field: known[field] for field in fields}
+
+
+def _text(of: BoardSite, name: str, note: str) -> PanelText:
+    return PanelText(of.indicator_name(name), f"{of.definition(name)} {note}", nothing(of))
+
+
+def verdict(of: BoardSite, name: str) -> Json:
+    """Return value, change, verdict and coverage of an indicator in the chosen year."""
+    overrides = _overrides(of, "value", "change_pct", "status", "coverage")
+    note = of.tr(
+        "Value so far this year, change against the base, verdict and coverage. Below the coverage"
+        " floor there is no verdict."
+    )
+    query = latest(schema.INDICATOR, tuple(overrides), _tags(name, "$period"))
+    return stat_panel(_text(of, name, note), of.indicator_unit(name), [query], overrides)
+
+
+def cap(of: BoardSite, name: str) -> Json:
+    """Return value, cap, change and verdict of a capped indicator in the chosen year."""
+    overrides = _overrides(of, "value", "target", "change_pct", "status")
+    note = of.tr("Value so far this year and the plan's cap.")
+    query = latest(schema.INDICATOR, tuple(overrides), _tags(name, "$period"))
+    return stat_panel(
+        _text(of, name, note),
+        of.indicator_unit(name),
+        [query],
+        overrides,
+        orientation="horizontal",
+    )
+
+
+def all_indicators(of: BoardSite) -> Json:
+    """Return a table of all indicators of the chosen scope and year, each verdict once."""
+    names = {
+        row.id: (f"{of.tr(row.en)} [{unit(row.unit, of.tr)}]", colours.TEXT)
+        for row in indicators.INDICATORS.values()
+    }
+    fields = indicator_overrides(of)
+    tags = {"indicator": FieldOverride(of.tr("Indicator"), values=names, width=230)}
+    where = {**SCOPE, "period": "$period", "series": TARGET_SERIES}
+    definitions = [
+        f"- {of.tr(row.en)} [{unit(row.unit, of.tr)}]: {of.tr(row.definition_en)}"
+        for row in indicators.INDICATORS.values()
+    ]
+    note = of.tr(
+        "All indicators of the scope and year. Carbon is computed with the base year's factor,"
+        " as the target wants it."
+    )
+    text = PanelText(
+        of.tr("All indicators"),
+        "\n".join((note, "", *definitions)),
+        nothing(of),
+    )
+    query = latest(schema.INDICATOR, tuple(fields), where, tuple(tags))
+    return table_panel(text, "none", [query], {**tags, **fields})
+
+
+def by_year(of: BoardSite, name: str, series: str = TARGET_SERIES) -> Json:
+    """Return value, glide path and target of each year, as bars."""
+    overrides = _overrides(of, "value", "path", "target")
+    note = of.tr(
+        "Value of each year, the glide path in that year and the target at the end of the plan."
+    )
+    query = latest(
+        schema.INDICATOR, tuple(overrides), _tags(name, YEAR_PATTERN, series), ("period",)
+    )
+    panel = bar_chart(_text(of, name, note), of.indicator_unit(name), query, overrides, "period")
+    return {**panel, "timeFrom": "10y", "hideTimeOverride": True}
+
+
+def by_month(of: BoardSite, name: str) -> Json:
+    """Return value and base value of each month of the chosen year, as bars."""
+    overrides = {
+        **_overrides(of, "value"),
+        "baseline": FieldOverride(of.tr("Same month of the base year"), colour=colours.GREY),
+    }
+    title = of.tr("{indicator} by month").format(indicator=of.indicator_name(name))
+    note = of.tr("Each month of the year, and the same month of the base year.")
+    text = PanelText(title, f"{of.definition(name)} {note}", nothing(of))
+    where = {**SCOPE, "indicator": name, "period": "/^$period-[0-9]{2}$/", "series": TARGET_SERIES}
+    query = latest(schema.INDICATOR, tuple(overrides), where, ("period",))
+    panel = bar_chart(text, of.indicator_unit(name), query, overrides, "period")
+    return {**panel, "timeFrom": "10y", "hideTimeOverride": True}
+
+
+def ranking(of: BoardSite, name: str, scopes: Mapping[str, str]) -> Json:
+    """Return an indicator of several scopes in the chosen year, the greatest first."""
+    overrides = {"scope": FieldOverride(values=name_values(scopes))}
+    where = {
+        "site": "$site",
+        "scope": one_of(tuple(scopes)),
+        "indicator": name,
+        "period": "$period",
+        "series": TARGET_SERIES,
+    }
+    note = of.tr("Year so far, the greatest value first.")
+    query = latest(schema.INDICATOR, ("value",), where, ("scope",))
+    panel = bar_gauge(
+        _text(of, name, note), of.indicator_unit(name), query, overrides, value="value"
+    )
+    return {**panel, "timeFrom": "10y", "hideTimeOverride": True}
+
+
+def scope_table(
+    of: BoardSite, name: str, scopes: Mapping[str, str], heading: str, link: tuple[str, str]
+) -> Json:
+    """Return value, change, verdict and coverage of an indicator for several scopes."""
+    fields = _overrides(of, "value", "change_pct", "status", "coverage")
+    overrides = {
+        "scope": FieldOverride(heading, values=name_values(scopes), link=link, width=150),
+        **fields,
+    }
+    where = {
+        "site": "$site",
+        "scope": one_of(tuple(scopes)),
+        "indicator": name,
+        "period": "$period",
+        "series": TARGET_SERIES,
+    }
+    note = of.tr("Select a name to open its board.")
+    query = latest(schema.INDICATOR, tuple(fields), where, ("scope",))
+    panel = table_panel(_text(of, name, note), of.indicator_unit(name), [query], overrides)
+    return {**panel, "timeFrom": "10y", "hideTimeOverride": True}

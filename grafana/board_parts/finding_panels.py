@@ -1,0 +1,77 @@
+"""Panels of what was found about registers: the measurement `finding`."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from grafana.board_frame import board_link, panel_text
+from grafana.board_site import BoardSite
+from grafana.colours import GREY, ORANGE, VERMILION
+from grafana.field_display import FieldOverride, Json
+from grafana.panels import table_panel
+from grafana.queries import newest_rows
+from grafana.verdicts import name_values
+from jieneng.metering import schema
+from jieneng.metering.errors import Msgid
+from jieneng.metering.findings import KINDS
+
+#: Greatest number of rows of a table.
+_ROWS: Final = 200
+_COLOURS: Final = {"info": GREY, "warning": ORANGE, "error": VERMILION}
+
+
+def findings_of_meter(of: BoardSite) -> Json:
+    """Return what was found about the chosen meter."""
+    return _findings(of, {"site": "$site", "scope": "$meter"}, shows_meter=False)
+
+
+def findings_of_site(of: BoardSite) -> Json:
+    """Return what was found about all meters."""
+    return _findings(of, {"site": "$site"}, shows_meter=True)
+
+
+def _findings(of: BoardSite, where: Mapping[str, str], *, shows_meter: bool) -> Json:
+    tr = of.tr
+    text = panel_text(
+        of,
+        "Findings",
+        "What was found about registers, the newest first. The doubt is the greatest amount by"
+        " which the consumption may be wrong; without a number, nothing bounds it.",
+        "Nothing was found in this time range.",
+    )
+    meter = FieldOverride(
+        tr("Meter"),
+        values=name_values(of.meter_names()),
+        link=(tr("Open this meter"), board_link("one-meter", "meter")),
+        width=230,
+        hidden=not shows_meter,
+    )
+    overrides = {
+        "Time": FieldOverride(tr("Time"), width=170),
+        "scope": meter,
+        "code": FieldOverride(tr("Finding"), values=_code_words(of)),
+        schema.UNTIL_MS: FieldOverride(tr("Until"), "dateTimeAsLocal", width=170),
+        schema.DOUBT: FieldOverride(tr("Doubt"), decimals=1, width=110),
+    }
+    fields = (schema.UNTIL_MS, schema.DOUBT)
+    query = newest_rows(schema.FINDING, fields, ("scope", "code"), where, limit=_ROWS)
+    return table_panel(text, "none", [query], overrides)
+
+
+def _code_words(of: BoardSite) -> dict[str, tuple[str, str]]:
+    return {
+        code: (of.tr(_WORDS[code]) if code in _WORDS else code, _COLOURS[kind.severity])
+        for code, kind in KINDS.items()
+    }
+
+
+#: Short names of the findings about registers; any other one is shown by its code.
+_WORDS: Final[Mapping[str, Msgid]] = {
+    "set_aside": "Readings set aside",
+    "no_value": "Register without a value",
+    "negative_interval": "Negative interval",
+    "above_nameplate": "Above the nameplate",
+    "counter_reset": "Register was reset",
+    "counter_rollover": "Register rolled over",
+    "unusual_step": "Unusual step",
+    "gap": "Readings missing",
+}

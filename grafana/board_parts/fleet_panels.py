@@ -1,0 +1,182 @@
+"""Panels about agents, polls and the count of readings, for several boards."""
+
+from typing import Final
+
+from grafana.board_frame import board_link, panel_text
+from grafana.board_site import BoardSite
+from grafana.field_display import FieldOverride, Json, bad_from, named_series
+from grafana.panels import PanelText, stat_panel, table_panel, time_series_lines
+from grafana.queries import extremes, latest, latest_series, time_series
+from grafana.verdicts import name_values, online_values, yes_values
+from jieneng.metering import schema
+
+_SITE: Final = {"site": "$site"}
+
+
+def agents_online(of: BoardSite) -> Json:
+    """Return the state of each agent."""
+    text = panel_text(
+        of,
+        "Agents online",
+        "Connection of each agent to the message broker. An agent without connection keeps"
+        " polling, and keeps its readings on its disk.",
+        "No agent has ever reported. Start one: jieneng edge run.",
+    )
+    query = latest_series(schema.AGENT, "online", _SITE, ("agent",), "$tag_agent")
+    overrides = {"/.*/": FieldOverride(values=online_values(of.tr))}
+    return stat_panel(text, "none", [query], overrides, orientation="horizontal")
+
+
+def ledger(of: BoardSite) -> Json:
+    """Return the counts of each agent."""
+    tr = of.tr
+    fields = {
+        "read": FieldOverride(tr("Read")),
+        "stored": FieldOverride(tr("Stored")),
+        "quarantined": FieldOverride(tr("Set aside"), thresholds=bad_from(1)),
+        "pending": FieldOverride(tr("Pending")),
+        "dropped": FieldOverride(tr("Dropped"), thresholds=bad_from(1)),
+    }
+    query = latest(schema.LEDGER, tuple(fields), _SITE, ("agent",))
+    text = panel_text(
+        of,
+        "Account of readings",
+        "Number of readings since each agent was installed. Read = stored + set aside + pending +"
+        " dropped, always; what was dropped is lost.",
+        "No agent has ever reported. Start one: jieneng edge run.",
+    )
+    return table_panel(text, "locale", [query], {"agent": FieldOverride(tr("Agent")), **fields})
+
+
+def pending(of: BoardSite) -> Json:
+    """Return the readings on the disk of each agent."""
+    text = panel_text(
+        of, "Pending readings", "Readings on the agent's disk that are not confirmed as stored."
+    )
+    return _of_agents(of, schema.LEDGER, "pending", "locale", text)
+
+
+def spool_age(of: BoardSite) -> Json:
+    """Return the age of the oldest reading on the disk of each agent."""
+    text = panel_text(
+        of,
+        "Age of the oldest pending batch",
+        "Time for which the oldest batch has been waiting on the agent's disk.",
+    )
+    return _of_agents(of, schema.AGENT, "spool_age_s", "s", text)
+
+
+def unacknowledged(of: BoardSite) -> Json:
+    """Return for how long the ingest has acknowledged nothing to each agent."""
+    text = panel_text(
+        of,
+        "Published but not acknowledged",
+        "Time for which the agent published and the ingest acknowledged nothing; 0 while all is"
+        " well.",
+    )
+    return _of_agents(of, schema.AGENT, "unacknowledged_s", "s", text)
+
+
+def bus_load(of: BoardSite) -> Json:
+    """Return the load of each bus."""
+    text = panel_text(
+        of,
+        "Load of the buses",
+        "Share of the time in which a bus was busy. Above the dashed line polls come late when a"
+        " meter does not answer.",
+    )
+    buses = {bus.id: bus.id for bus in of.site.bus}
+    query = time_series(schema.BUS, ("load",), _SITE, ("bus",), "$tag_bus")
+    panel = time_series_lines(
+        text, "percentunit", [query], named_series(buses), thresholds=bad_from(0.8)
+    )
+    panel["fieldConfig"]["defaults"]["min"] = 0
+    return panel
+
+
+def clocks(of: BoardSite) -> Json:
+    """Return the clock and the uptime of each agent."""
+    tr = of.tr
+    fields = {
+        "online": FieldOverride(tr("Connection"), values=online_values(tr)),
+        "clock_ok": FieldOverride(tr("Clock"), values=yes_values(tr("trusted"), tr("not trusted"))),
+        "clock_jumps": FieldOverride(tr("Clock jumps"), decimals=0, thresholds=bad_from(1)),
+        "uptime_s": FieldOverride(tr("Uptime"), "s"),
+        "spool_bytes": FieldOverride(tr("Pending data"), "decbytes"),
+        "boot": FieldOverride(tr("Run")),
+    }
+    query = latest(schema.AGENT, tuple(fields), _SITE, ("agent",))
+    text = panel_text(
+        of,
+        "Agents",
+        "Latest report of each agent. Readings of a clock that is not trusted are marked and their"
+        " time is not changed.",
+        "No agent has ever reported. Start one: jieneng edge run.",
+    )
+    return table_panel(text, "none", [query], {"agent": FieldOverride(tr("Agent")), **fields})
+
+
+def polls_by_meter(of: BoardSite) -> Json:
+    """Return the last and the worst poll of each meter."""
+    tr = of.tr
+    answered = yes_values(tr("answered"), tr("no answer"))
+    columns = {
+        "ok": FieldOverride(tr("Last poll"), values=answered),
+        "worst": FieldOverride(tr("Worst poll"), values=answered),
+        "attempts": FieldOverride(tr("Most attempts"), decimals=0, thresholds=bad_from(2)),
+        "slowest": FieldOverride(tr("Slowest reply"), "s", 2),
+    }
+    query = extremes(
+        schema.POLL,
+        (
+            ("last", "ok", "ok"),
+            ("min", "ok", "worst"),
+            ("max", "attempts", "attempts"),
+            ("max", "duration_s", "slowest"),
+        ),
+        _SITE,
+        ("meter",),
+    )
+    text = panel_text(
+        of,
+        "Polls by meter",
+        "Last poll of each meter, and the worst one in the time range. A meter that does not"
+        " answer is asked less often, so that it costs the others nothing.",
+        "No meter was polled in this time range.",
+    )
+    name = FieldOverride(
+        tr("Meter"),
+        values=name_values(of.meter_names()),
+        link=(tr("Open this meter"), board_link("one-meter", "meter")),
+        width=240,
+    )
+    return table_panel(text, "none", [query], {"meter": name, **columns}, sort=("ok", False))
+
+
+def receipts(of: BoardSite) -> Json:
+    """Return what the ingest set aside of each agent's readings."""
+    tr = of.tr
+    fields = {
+        "held": FieldOverride(tr("Set aside"), thresholds=bad_from(1)),
+        "replayed": FieldOverride(tr("Replayed")),
+        "dropped": FieldOverride(tr("Dropped by a person")),
+        "missing": FieldOverride(tr("Batches not seen")),
+    }
+    query = latest(schema.RECEIPT, tuple(fields), _SITE, ("agent", "machine"))
+    text = panel_text(
+        of,
+        "Quarantine of the ingest",
+        "Readings that the ingest set aside with the reason. `jieneng ingest quarantine list` says"
+        " why, and `replay` stores them once the cause is gone.",
+        "Nothing has been received in this time range.",
+    )
+    tags = {"agent": FieldOverride(tr("Agent")), "machine": FieldOverride(tr("Machine"))}
+    return table_panel(text, "locale", [query], {**tags, **fields})
+
+
+def _of_agents(of: BoardSite, measurement: str, field: str, unit: str, text: PanelText) -> Json:
+    names = {agent: agent for agent in of.agents}
+    query = time_series(measurement, (field,), _SITE, ("agent",), "$tag_agent")
+    panel = time_series_lines(text, unit, [query], named_series(names), stepped=True)
+    panel["fieldConfig"]["defaults"]["min"] = 0
+    return panel

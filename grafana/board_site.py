@@ -1,0 +1,123 @@
+"""The site that boards are built for: its names, time zone and limits, and the reader's language.
+
+Laws: boards pass ids and show names. A name stands in a board as it is in `site.toml`, so boards
+are built again when names, areas or meters change.
+"""
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import Final
+
+import msgspec
+
+from jieneng.locale import Translate
+from jieneng.locale.finding_text import labels
+from jieneng.locale.number_texts import unit
+from jieneng.metering import indicators
+from jieneng.metering.quantities import CONSUMPTION, MEDIA, QUANTITIES, Medium
+from jieneng.metering.site import Meter, Site, descendants
+
+#: Grafana's own ids of units that it scales (kWh to MWh) or writes better than a plain suffix.
+_GRAFANA_UNITS: Final[Mapping[str, str]] = {
+    "kWh": "kwatth",
+    "kW": "kwatt",
+    "V": "volt",
+    "A": "amp",
+    "Hz": "hertz",
+    "°C": "celsius",
+    "1": "none",
+}
+
+
+class BoardSite(msgspec.Struct, frozen=True, dict=True):
+    """A site as its boards show it.
+
+    Attributes:
+        site: the site.
+        tr: translates the texts of the boards.
+        coverage_floor: least coverage for a verdict, 0 to 1 (`analytics.toml`).
+    """
+
+    site: Site
+    tr: Translate
+    coverage_floor: float = 0.95
+
+    @cached_property
+    def names(self) -> Mapping[str, str]:
+        """Names of the site, its areas, institutions and meters, by id."""
+        return labels(self.site).names
+
+    @property
+    def scopes(self) -> Mapping[str, str]:
+        """Names of all that has indicators: the site first, then areas and institutions."""
+        return self._named(
+            (self.site.id, *self.site.areas, *(row.id for row in self.site.institution))
+        )
+
+    @property
+    def areas(self) -> Mapping[str, str]:
+        """Names of the areas, each followed by its sub-areas."""
+        parents = {area.id: area.parent for area in self.site.area}
+        tops = [area.id for area in self.site.area if area.parent is None]
+        return self._named(one for top in tops for one in descendants(parents, [top]))
+
+    @property
+    def buildings(self) -> Mapping[str, str]:
+        """Names of the areas directly below the site."""
+        return self._named(area.id for area in self.site.area if area.parent is None)
+
+    @property
+    def institutions(self) -> Mapping[str, str]:
+        """Names of the institutions."""
+        return self._named(row.id for row in self.site.institution)
+
+    @property
+    def agents(self) -> tuple[str, ...]:
+        """Ids of the agents."""
+        return tuple(sorted({bus.agent for bus in self.site.bus}))
+
+    @property
+    def media(self) -> tuple[Medium, ...]:
+        """The media that are metered here."""
+        there = {meter.medium for meter in self.site.meter}
+        return tuple(medium for medium in MEDIA if medium in there)
+
+    def meters(self, *media: Medium) -> tuple[Meter, ...]:
+        """Return the meters of some media, or all, by area."""
+        places = {area: place for place, area in enumerate(self.areas)}
+        found = [meter for meter in self.site.meter if not media or meter.medium in media]
+        return tuple(sorted(found, key=lambda meter: places.get(meter.last_area, 0)))
+
+    def meter_names(self, *media: Medium) -> Mapping[str, str]:
+        """Return the names of meters with their areas in front, by id."""
+        return {
+            meter.id: f"{self.names.get(meter.last_area, meter.last_area)} · {meter.name}"
+            for meter in self.meters(*media)
+        }
+
+    def indicator_name(self, indicator: str) -> str:
+        """Return the name of an indicator."""
+        return self.tr(indicators.INDICATORS[indicator].en)
+
+    def definition(self, indicator: str) -> str:
+        """Return the definition of an indicator."""
+        return self.tr(indicators.INDICATORS[indicator].definition_en)
+
+    def indicator_unit(self, indicator: str) -> str:
+        """Return Grafana's id of an indicator's unit."""
+        return self.unit(indicators.INDICATORS[indicator].unit)
+
+    def quantity_unit(self, quantity: str) -> str:
+        """Return Grafana's id of a quantity's unit."""
+        return self.unit(QUANTITIES[quantity].unit)
+
+    def consumption_unit(self, medium: Medium) -> str:
+        """Return Grafana's id of the unit of a medium's consumption."""
+        return self.quantity_unit(CONSUMPTION[medium])
+
+    def unit(self, name: str) -> str:
+        """Return Grafana's id of a unit: `kwatth`, or `suffix:m²` for one that it does not know."""
+        return _GRAFANA_UNITS.get(name) or f"suffix:{unit(name, self.tr)}"
+
+    def _named(self, ids: Iterable[str]) -> Mapping[str, str]:
+        return {one: self.names.get(one, one) for one in ids}

@@ -1,0 +1,119 @@
+"""Board 楼宇与用能单位: figures of one building, its meters, and the ranking of all."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from grafana.board_frame import BoardText, Words, board_link, frame, nothing
+from grafana.board_parts.consumption_panels import by_day
+from grafana.board_parts.figure_panels import by_month, by_year, ranking, scope_table, verdict
+from grafana.board_site import BoardSite
+from grafana.field_display import FieldOverride, Json
+from grafana.panel_layout import PanelRow
+from grafana.panels import PanelText, table_panel, text_panel
+from grafana.queries import extremes
+from grafana.variables import scope_variable, site_variable, year_variable
+from grafana.verdicts import name_values
+from jieneng.metering import schema
+from jieneng.metering.indicators import BINDING_INDICATORS
+from jieneng.metering.quantities import CONSUMPTION, Medium
+
+
+def board(of: BoardSite) -> Json:
+    """Return the JSON of the board."""
+    tr = of.tr
+    text = BoardText(
+        tr("Buildings and institutions"),
+        tr("Figures of a building or institution, its meters, and how the others stand"),
+    )
+    variables = [site_variable(of), scope_variable(of), year_variable(of)]
+    return frame("buildings", text, of, variables, _rows(of), begin="now-60d", refresh="5m")
+
+
+def _rows(of: BoardSite) -> list[PanelRow]:
+    tr = of.tr
+    back = (tr("Targets of this scope"), board_link("targets-overview", "scope"))
+    return [
+        PanelRow(
+            7,
+            tuple(_of_year(verdict(of, name)) for name in BINDING_INDICATORS),
+            tr("Binding targets (${scope:text}, $period)"),
+        ),
+        PanelRow(
+            8,
+            tuple(by_day(of, medium) for medium in of.media),
+            tr("Consumption by day (${scope:text})"),
+        ),
+        PanelRow(
+            8,
+            (by_month(of, "electricity"), by_year(of, "energy_per_floor_area")),
+            tr("Months and years (${scope:text}, $period)"),
+        ),
+        PanelRow(
+            9,
+            tuple(ranking(of, name, of.buildings) for name in BINDING_INDICATORS),
+            tr("Ranking of the buildings ($period)"),
+        ),
+        PanelRow(
+            8,
+            (
+                scope_table(of, "energy_per_capita", of.areas, tr("Building or area"), back),
+                scope_table(of, "energy_per_capita", of.institutions, tr("Institution"), back),
+            ),
+        ),
+        PanelRow(
+            9,
+            (*(_meters(of, medium) for medium in of.media), _members(of)),
+            tr("Meters and institutions of the buildings"),
+        ),
+    ]
+
+
+def _of_year(panel: Json) -> Json:
+    return {**panel, "timeFrom": "10y", "hideTimeOverride": True}
+
+
+def _meters(of: BoardSite, medium: Medium) -> Json:
+    """Return the latest and the greatest day of each meter of a medium."""
+    tr = of.tr
+    field = CONSUMPTION[medium]
+    overrides = {
+        "scope": FieldOverride(
+            tr("Meter"),
+            values=name_values(of.meter_names(medium)),
+            link=(tr("Open this meter"), board_link("one-meter", "meter")),
+        ),
+        "latest": FieldOverride(tr("Latest day"), width=100),
+        "greatest": FieldOverride(tr("Greatest day"), width=100),
+    }
+    query = extremes(
+        schema.CONSUMPTION,
+        (("last", field, "latest"), ("max", field, "greatest")),
+        {"site": "$site", "kind": "meter", "medium": medium, "interval": "day"},
+        ("scope",),
+    )
+    note = of.tr(
+        "Consumption of each meter on the latest day, which may not be over yet, and on the day of"
+        " the greatest consumption. Select a name to open the meter."
+    )
+    text = PanelText(of.tr(_METERS[medium].title), note, nothing(of))
+    return table_panel(
+        text, of.consumption_unit(medium), [query], overrides, sort=("greatest", True)
+    )
+
+
+def _members(of: BoardSite) -> Json:
+    """Return which buildings each institution comprises."""
+    lines = [
+        f"- **{institution.name}**: "
+        + (" / ".join(area.name for area in of.site.area if institution.id in area.institutions))
+        for institution in of.site.institution
+    ]
+    return text_panel(of.tr("Buildings of the institutions"), "\n".join(lines))
+
+
+_METERS: Final[Mapping[Medium, Words]] = {
+    "electricity": Words("Electricity meters"),
+    "water": Words("Water meters"),
+    "gas": Words("Gas meters"),
+    "heat": Words("Heat meters"),
+}

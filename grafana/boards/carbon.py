@@ -1,0 +1,100 @@
+"""Board 碳排放: carbon with the base year's factor (target) and each year's factor (inventory)."""
+
+from typing import Final
+
+from grafana import colours
+from grafana.board_frame import BoardText, frame, nothing
+from grafana.board_parts.figure_panels import SCOPE, by_year, ranking, verdict
+from grafana.board_site import BoardSite
+from grafana.field_display import FieldOverride, Json, indicator_overrides
+from grafana.panel_layout import PanelRow
+from grafana.panels import PanelText, bar_chart, table_panel
+from grafana.queries import latest
+from grafana.variables import YEAR_PATTERN, scope_variable, site_variable, year_variable
+from grafana.verdicts import factor_values
+from jieneng.metering import schema
+from jieneng.metering.errors import Msgid
+
+_BOTH: Final = "/^(fixed|current)$/"
+
+
+def board(of: BoardSite) -> Json:
+    """Return the JSON of the board."""
+    tr = of.tr
+    text = BoardText(
+        tr("Carbon"),
+        tr("With the base year's factor for the target, with each year's for inventory"),
+    )
+    variables = [site_variable(of), scope_variable(of), year_variable(of)]
+    return frame("carbon", text, of, variables, _rows(of), begin="now-1y", refresh="15m")
+
+
+def _rows(of: BoardSite) -> list[PanelRow]:
+    tr = of.tr
+    year = {"timeFrom": "10y", "hideTimeOverride": True}
+    return [
+        PanelRow(
+            8,
+            ({**verdict(of, "carbon_per_floor_area"), **year}, _both(of, "carbon_per_floor_area")),
+            tr("Target (${scope:text}, $period)"),
+            widths=(8, 16),
+        ),
+        PanelRow(
+            8,
+            (
+                by_year(of, "carbon_per_floor_area"),
+                _years(of, "fixed", "Total with the base year's factor"),
+                _years(of, "current", "Total with each year's factor"),
+            ),
+            tr("Years (${scope:text})"),
+        ),
+        PanelRow(
+            9,
+            (
+                ranking(of, "carbon_total", of.buildings),
+                ranking(of, "carbon_per_floor_area", of.buildings),
+            ),
+            tr("Ranking of the buildings ($period)"),
+        ),
+        PanelRow(8, (_both(of, "carbon_total"),)),
+    ]
+
+
+def _both(of: BoardSite, name: str) -> Json:
+    """Return an indicator with both series of factors, by year."""
+    tr = of.tr
+    known = indicator_overrides(of)
+    fields = {
+        "value": known["value"],
+        "baseline": known["baseline"],
+        "change_pct": known["change_pct"],
+    }
+    note = tr(
+        "With the base year's factor only the site's own performance counts. With each year's"
+        " factor the grid's progress counts too; the emission inventory wants this one."
+    )
+    text = PanelText(
+        f"{of.indicator_name(name)} [{of.indicator_unit(name).removeprefix('suffix:')}]",
+        f"{of.definition(name)} {note}",
+        nothing(of),
+    )
+    tags = {
+        "period": FieldOverride(tr("Year"), width=80),
+        "series": FieldOverride(tr("Carbon factor"), values=factor_values(tr)),
+    }
+    where = {**SCOPE, "indicator": name, "period": YEAR_PATTERN, "series": _BOTH}
+    query = latest(schema.INDICATOR, tuple(fields), where, tuple(tags))
+    panel = table_panel(
+        text, of.indicator_unit(name), [query], {**tags, **fields}, sort=("period", True)
+    )
+    return {**panel, "timeFrom": "10y", "hideTimeOverride": True}
+
+
+def _years(of: BoardSite, series: str, title: Msgid) -> Json:
+    tr = of.tr
+    overrides = {"value": FieldOverride(tr("Value"), colour=colours.PURPLE)}
+    text = PanelText(of.tr(title), of.definition("carbon_total"), nothing(of))
+    where = {**SCOPE, "indicator": "carbon_total", "period": YEAR_PATTERN, "series": series}
+    query = latest(schema.INDICATOR, ("value",), where, ("period",))
+    panel = bar_chart(text, of.indicator_unit("carbon_total"), query, overrides, "period")
+    return {**panel, "timeFrom": "10y", "hideTimeOverride": True}

@@ -1,0 +1,137 @@
+"""Board 用电: load today, yesterday and a week ago, peak and base load, phases of a meter."""
+
+from typing import Final
+
+from grafana import colours
+from grafana.board_frame import BoardText, Words, frame, panel_text, words_text
+from grafana.board_parts.consumption_panels import SCOPE, amounts, by_hour, least_and_greatest_hour
+from grafana.board_parts.figure_panels import by_month
+from grafana.board_site import BoardSite
+from grafana.field_display import FieldOverride, Json, named_series
+from grafana.panel_layout import PanelRow
+from grafana.panels import PanelText, time_series_lines
+from grafana.queries import one_of, time_series
+from grafana.variables import meter_variable, scope_variable, site_variable, year_variable
+
+_METER: Final = {"site": "$site", "meter": "$meter"}
+
+
+def board(of: BoardSite) -> Json:
+    """Return the JSON of the board."""
+    tr = of.tr
+    text = BoardText(
+        tr("Electricity use"), tr("Load now and before, peak and base load, phases of a meter")
+    )
+    variables = [
+        site_variable(of),
+        scope_variable(of),
+        year_variable(of),
+        meter_variable(of, "electricity"),
+    ]
+    return frame("electricity", text, of, variables, _rows(of), begin="now-7d", refresh="1m")
+
+
+def _rows(of: BoardSite) -> list[PanelRow]:
+    tr = of.tr
+    return [
+        PanelRow(8, (_mains(of),), tr("Load now")),
+        PanelRow(
+            7,
+            tuple(_day(of, *row) for row in _DAYS),
+            tr("Quarters of an hour (${scope:text})"),
+        ),
+        PanelRow(
+            8,
+            (by_hour(of, "electricity", _hour_text(of)), _extremes(of)),
+            tr("Daily profile, peak and night base load (${scope:text})"),
+        ),
+        PanelRow(8, (by_month(of, "electricity"),), tr("Months (${scope:text}, $period)")),
+        PanelRow(
+            8,
+            tuple(_phases(of, *row) for row in (_POWERS, _CURRENTS, _VOLTAGES)),
+            tr("Phases (${meter:text})"),
+        ),
+    ]
+
+
+#: Texts of the panel of each day, and its shift.
+_DAYS: Final = (
+    (Words("Last 24 hours", "Consumption of each quarter of an hour, until now."), None),
+    (Words("A day before", "The same quarters of an hour, one day earlier."), "1d"),
+    (Words("A week before", "The same quarters of an hour, seven days earlier."), "7d"),
+)
+_PHASES: Final = (Words("Phase A"), Words("Phase B"), Words("Phase C"), Words("All phases"))
+_POWERS: Final = (
+    Words("Active power", "Power of each phase and of all, as the meter reports it."),
+    ("power_a_kw", "power_b_kw", "power_c_kw", "power_kw"),
+)
+_CURRENTS: Final = (
+    Words("Current", "Current of each phase, as the meter reports it."),
+    ("current_a_a", "current_b_a", "current_c_a"),
+)
+_VOLTAGES: Final = (
+    Words("Voltage", "Voltage of each phase, as the meter reports it."),
+    ("voltage_a_v", "voltage_b_v", "voltage_c_v"),
+)
+
+
+def _mains(of: BoardSite) -> Json:
+    mains = {
+        meter.id: of.meter_names()[meter.id]
+        for meter in of.meters("electricity")
+        if meter.parent is None
+    }
+    where = {"site": "$site", "meter": one_of(tuple(mains))}
+    query = time_series("electricity", ("power_kw",), where, ("meter",), "$tag_meter")
+    text = panel_text(
+        of,
+        "Power of the mains",
+        "Momentary active power of the meters at the top of the meter tree.",
+        "No main meter reports its power in this time range.",
+    )
+    return time_series_lines(text, of.unit("kW"), [query], named_series(mains))
+
+
+def _day(of: BoardSite, words: Words, shift: str | None) -> Json:
+    text = words_text(
+        of, words, "Quarters of an hour are kept for a month, and not older than that."
+    )
+    panel = amounts(of, ("electricity",), "15min", SCOPE, text)
+    moved = {} if shift is None else {"timeShift": shift}
+    return {**panel, "timeFrom": "24h", "hideTimeOverride": True, **moved}
+
+
+def _hour_text(of: BoardSite) -> PanelText:
+    return panel_text(
+        of,
+        "Consumption by hour",
+        "Consumption of each hour of the scope: the profile of its days.",
+        "Hours are kept for a month, and not older than that.",
+    )
+
+
+def _extremes(of: BoardSite) -> Json:
+    text = panel_text(
+        of,
+        "Peak and night base load",
+        "Greatest and least hour of each local day. The least hour is what runs when nobody is"
+        " there.",
+        "Hours are kept for a month, and not older than that.",
+    )
+    return least_and_greatest_hour(of, "electricity", text)
+
+
+def _phases(of: BoardSite, words: Words, fields: tuple[str, ...]) -> Json:
+    text = words_text(
+        of,
+        words,
+        "This meter does not report its phases, or has no readings in this time range.",
+    )
+    shades = (colours.ORANGE, colours.GREEN, colours.VERMILION, colours.GREY)
+    overrides = {
+        field: FieldOverride(of.tr(phase.title), colour=shade)
+        for field, phase, shade in zip(fields, _PHASES, shades, strict=False)
+    }
+    query = time_series("electricity", fields, _METER)
+    panel = time_series_lines(text, of.quantity_unit(fields[0]), [query], overrides)
+    return {**panel, "timeFrom": "24h", "hideTimeOverride": True}

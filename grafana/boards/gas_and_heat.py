@@ -1,0 +1,76 @@
+"""Board 用气用热: gas and heat by hour, day and month, and the temperatures of heat meters."""
+
+from grafana.board_frame import BoardText, frame, panel_text
+from grafana.board_parts.consumption_panels import by_day, by_hour
+from grafana.board_parts.figure_panels import by_month
+from grafana.board_site import BoardSite
+from grafana.field_display import Json, named_series
+from grafana.panel_layout import PanelRow
+from grafana.panels import time_series_lines
+from grafana.queries import one_of, time_series
+from grafana.variables import scope_variable, site_variable, year_variable
+from jieneng.metering.quantities import Medium
+
+
+def board(of: BoardSite) -> Json | None:
+    """Return the JSON of the board; None for a site that meters neither gas nor heat."""
+    media: tuple[Medium, ...] = tuple(m for m in of.media if m in ("gas", "heat"))
+    if not media:
+        return None
+    tr = of.tr
+    text = BoardText(tr("Gas and heat"), tr("Gas and heat by hour, day and month; momentary flow"))
+    variables = [site_variable(of), scope_variable(of), year_variable(of)]
+    rows = _rows(of, media)
+    return frame("gas-and-heat", text, of, variables, rows, begin="now-14d", refresh="5m")
+
+
+def _rows(of: BoardSite, media: tuple[Medium, ...]) -> list[PanelRow]:
+    tr = of.tr
+    hours = {
+        "gas": panel_text(
+            of,
+            "Gas by hour",
+            "Gas of each hour at standard conditions.",
+            "Hours are kept for a month, and not older than that.",
+        ),
+        "heat": panel_text(
+            of,
+            "Heat by hour",
+            "Heat of each hour.",
+            "Hours are kept for a month, and not older than that.",
+        ),
+    }
+    rows = [
+        PanelRow(
+            8,
+            tuple(by_hour(of, medium, hours[medium]) for medium in media),
+            tr("Hours (${scope:text})"),
+        ),
+        PanelRow(8, tuple(by_day(of, medium) for medium in media), tr("Days (${scope:text})")),
+        PanelRow(8, tuple(_flow(of, medium) for medium in media), tr("Momentary flow")),
+    ]
+    if "gas" in media:
+        rows.append(PanelRow(8, (by_month(of, "gas"),), tr("Months (${scope:text}, $period)")))
+    return rows
+
+
+def _flow(of: BoardSite, medium: Medium) -> Json:
+    meters = {
+        meter.id: of.meter_names()[meter.id]
+        for meter in of.meters(medium)
+        if meter.parent is None or len(of.meters(medium)) <= 7
+    }
+    texts = {
+        "gas": panel_text(
+            of,
+            "Flow of the gas meters",
+            "Momentary flow at standard conditions, as the meter reports it.",
+        ),
+        "heat": panel_text(of, "Flow of the heat meters", "Momentary flow of the heating water."),
+    }
+    where = {"site": "$site", "meter": one_of(tuple(meters))}
+    query = time_series(medium, ("flow_m3_h",), where, ("meter",), "$tag_meter")
+    panel = time_series_lines(
+        texts[medium], of.quantity_unit("flow_m3_h"), [query], named_series(meters)
+    )
+    return {**panel, "timeFrom": "24h", "hideTimeOverride": True}

@@ -1,0 +1,87 @@
+"""Board 首页: what there is to see, with links, and the verdicts of the site."""
+
+from typing import Final
+
+from grafana.board_frame import BoardText, Words, frame, uid, words_text
+from grafana.board_parts.figure_panels import verdict
+from grafana.board_parts.fleet_panels import agents_online
+from grafana.board_site import BoardSite
+from grafana.field_display import Json
+from grafana.panel_layout import PanelRow
+from grafana.panels import text_panel
+from grafana.variables import site_variable, year_variable
+from jieneng.metering.indicators import BINDING_INDICATORS
+
+
+def board(of: BoardSite) -> Json:
+    """Return the JSON of the board."""
+    tr = of.tr
+    text = BoardText(tr("Start page"), tr("What there is to see, and how the site stands"))
+    variables = [site_variable(of), year_variable(of)]
+    return frame("start", text, of, variables, _rows(of), begin="now-24h", refresh="5m")
+
+
+def _rows(of: BoardSite) -> list[PanelRow]:
+    tr = of.tr
+    return [
+        PanelRow(7, tuple(_of_site(of, name) for name in BINDING_INDICATORS), of.site.site.name),
+        PanelRow(
+            11,
+            tuple(text_panel(tr(words.title), _links(of, rows)) for words, rows in _READERS),
+            tr("Boards"),
+        ),
+        PanelRow(4, (agents_online(of),)),
+    ]
+
+
+def _of_site(of: BoardSite, name: str) -> Json:
+    panel = verdict(of, name)
+    for target in panel["targets"]:
+        target["query"] = target["query"].replace("'$scope'", f"'{of.site.id}'")
+    return {**panel, "timeFrom": "10y", "hideTimeOverride": True}
+
+
+def _links(of: BoardSite, rows: tuple[tuple[str, Words], ...]) -> str:
+    return "\n\n".join(
+        f"**[{text.title}](/d/{uid(key)})**  \n{text.description}"
+        for key, text in ((key, words_text(of, words)) for key, words in rows)
+        if key != "gas-and-heat" or {"gas", "heat"}.intersection(of.media)
+    )
+
+
+_MANAGER: Final = (
+    (
+        "targets-overview",
+        Words(
+            "Targets at a glance", "Are the binding targets met? Which building needs attention?"
+        ),
+    ),
+    (
+        "buildings",
+        Words(
+            "Buildings and institutions", "One building or institution, and how the others stand."
+        ),
+    ),
+    ("carbon", Words("Carbon", "For the target and for the inventory.")),
+)
+_ENGINEER: Final = (
+    (
+        "electricity",
+        Words("Electricity use", "Load now and before, peak, night base load, phases."),
+    ),
+    ("water", Words("Water use", "Night flow, by which leaks are seen.")),
+    ("gas-and-heat", Words("Gas and heat", "Hours, days, months.")),
+    ("one-meter", Words("One meter", "Readings, consumption, quality and findings.")),
+)
+_OPERATOR: Final = (
+    ("data-quality", Words("Data quality", "Which readings are missing, and what was found.")),
+    (
+        "edge-fleet",
+        Words("Edge fleet and account of readings", "Agents, buses, clocks; nothing read is lost."),
+    ),
+)
+_READERS: Final = (
+    (Words("For the energy manager"), _MANAGER),
+    (Words("For the engineer"), _ENGINEER),
+    (Words("For the operator"), _OPERATOR),
+)

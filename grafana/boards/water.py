@@ -1,0 +1,90 @@
+"""Board 用水: consumption and night flow, by which leaks are seen."""
+
+from grafana.board_frame import BoardText, board_link, frame, panel_text
+from grafana.board_parts.consumption_panels import by_day, by_hour, least_and_greatest_hour
+from grafana.board_parts.figure_panels import by_month, by_year, verdict
+from grafana.board_site import BoardSite
+from grafana.field_display import FieldOverride, Json
+from grafana.panel_layout import PanelRow
+from grafana.panels import table_panel
+from grafana.queries import extremes
+from grafana.variables import scope_variable, site_variable, year_variable
+from grafana.verdicts import name_values
+from jieneng.metering import schema
+
+
+def board(of: BoardSite) -> Json:
+    """Return the JSON of the board."""
+    tr = of.tr
+    text = BoardText(
+        tr("Water use"), tr("Consumption, and the flow at night, by which leaks are seen")
+    )
+    variables = [site_variable(of), scope_variable(of), year_variable(of)]
+    return frame("water", text, of, variables, _rows(of), begin="now-14d", refresh="5m")
+
+
+def _rows(of: BoardSite) -> list[PanelRow]:
+    tr = of.tr
+    night = panel_text(
+        of,
+        "Night flow",
+        "Greatest and least hour of each local day. Where nobody is at night, the least hour should"
+        " be near 0; if it rises and stays, something leaks.",
+        "Hours are kept for a month, and not older than that.",
+    )
+    hours = panel_text(
+        of,
+        "Consumption by hour",
+        "Consumption of each hour of the scope: the profile of its days.",
+        "Hours are kept for a month, and not older than that.",
+    )
+    year = {"timeFrom": "10y", "hideTimeOverride": True}
+    return [
+        PanelRow(
+            8,
+            (
+                {**verdict(of, "water_per_capita"), **year},
+                least_and_greatest_hour(of, "water", night),
+                _night_by_meter(of),
+            ),
+            tr("Target and night flow (${scope:text})"),
+            widths=(5, 10, 9),
+        ),
+        PanelRow(
+            8,
+            (by_hour(of, "water", hours), by_day(of, "water")),
+            tr("Hours and days (${scope:text})"),
+        ),
+        PanelRow(
+            8,
+            (by_month(of, "water"), by_year(of, "water_per_capita")),
+            tr("Months and years (${scope:text}, $period)"),
+        ),
+    ]
+
+
+def _night_by_meter(of: BoardSite) -> Json:
+    tr = of.tr
+    overrides = {
+        "scope": FieldOverride(
+            tr("Meter"),
+            values=name_values(of.meter_names("water")),
+            link=(tr("Open this meter"), board_link("one-meter", "meter")),
+        ),
+        "least": FieldOverride(tr("Least hour"), decimals=3, width=120),
+        "latest": FieldOverride(tr("Latest hour"), decimals=3, width=120),
+    }
+    query = extremes(
+        schema.CONSUMPTION,
+        (("min", "volume_m3", "least"), ("last", "volume_m3", "latest")),
+        {"site": "$site", "kind": "meter", "medium": "water", "interval": "hour"},
+        ("scope",),
+    )
+    text = panel_text(
+        of,
+        "Least hour of each meter",
+        "Least consumption in any hour of the time range. A meter that never comes to rest has a"
+        " leak behind it, or a load that runs day and night.",
+        "Hours are kept for a month, and not older than that.",
+    )
+    return table_panel(text, of.unit("m3"), [query], overrides, sort=("least", True))

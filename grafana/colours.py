@@ -1,0 +1,27 @@
+"""Colours that colour-blind people tell apart (Okabe and Ito, 2008), on light and dark ground.
+
+Laws: a colour never stands alone; a word, a sign or a line style says the same.
+"""
+
+from collections.abc import Iterable
+from itertools import cycle
+from typing import Final
+
+BLUE: Final = "#0072B2"
+SKY: Final = "#56B4E9"
+GREEN: Final = "#009E73"
+ORANGE: Final = "#E69F00"
+VERMILION: Final = "#D55E00"
+PURPLE: Final = "#CC79A7"
+GREY: Final = "#8A8F94"
+
+#: Grafana's colour of text, in light and dark mode.
+TEXT: Final = "text"
+
+#: Order in which series are coloured: neighbours differ in brightness too.
+SERIES: Final = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION, GREY)
+
+
+def by_series(names: Iterable[str]) -> dict[str, str]:
+    """Return a colour for each series; colours are repeated after the seventh."""
+    return dict(zip(names, cycle(SERIES), strict=False))

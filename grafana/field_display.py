@@ -1,0 +1,153 @@
+"""Display options of a panel's fields, as Grafana's field overrides."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from grafana import colours
+from grafana.board_site import BoardSite
+from grafana.verdicts import Mappings, status_values
+
+#: Part of Grafana's JSON.
+Json = dict[str, Any]
+
+#: What a single unknown value is shown as; a panel without any value says a sentence.
+UNKNOWN: Final = "—"
+
+#: Colour from a value on; the first one has no value.
+Thresholds = tuple[tuple[float | None, str], ...]
+NO_THRESHOLDS: Final[Thresholds] = ((None, colours.TEXT),)
+
+
+def good_from(limit: float) -> Thresholds:
+    """Return the colours of a value that is good from a limit on."""
+    return ((None, colours.VERMILION), (limit, colours.GREEN))
+
+
+def bad_from(limit: float, *, worse: float | None = None) -> Thresholds:
+    """Return the colours of a value that is bad from a limit on, and worse from another one on."""
+    steps = ((None, colours.GREEN), (limit, colours.ORANGE if worse else colours.VERMILION))
+    return steps if worse is None else (*steps, (worse, colours.VERMILION))
+
+
+class FieldOverride(msgspec.Struct, frozen=True):
+    """Display options of a field, as differences from the panel's defaults.
+
+    Attributes:
+        title: display name; empty for the name of the series.
+        unit: Grafana's id of a unit (`percent`, `suffix:m²`); None for the panel's unit.
+        decimals: number of decimals; None to let Grafana choose.
+        values: value mappings: text and colour by value.
+        dashed: True for a thin dashed line, as for targets.
+        colour: fixed colour; None for one of the palette.
+        link: title and URL of a link; in the URL, `${__value.raw}` is the field's own value.
+        thresholds: colours by value; None for the panel's.
+        width: width of a table's column [px]; None to let Grafana choose.
+        hidden: True for a column that is not shown.
+        as_line: True for a line in a panel of bars.
+        low, high: ends of the scale; None to let Grafana choose.
+    """
+
+    title: str = ""
+    unit: str | None = None
+    decimals: int | None = None
+    values: Mappings | None = None
+    dashed: bool = False
+    colour: str | None = None
+    link: tuple[str, str] | None = None
+    thresholds: Thresholds | None = None
+    width: int | None = None
+    hidden: bool = False
+    as_line: bool = False
+    low: float | None = None
+    high: float | None = None
+
+
+Overrides = Mapping[str, FieldOverride]
+
+
+def indicator_overrides(of: BoardSite) -> dict[str, FieldOverride]:
+    """Return the overrides of an indicator's fields, the same on every panel."""
+    tr = of.tr
+    floor = good_from(of.coverage_floor)
+    return {
+        "value": FieldOverride(tr("Value"), colour=colours.BLUE),
+        "baseline": FieldOverride(tr("Base value"), colour=colours.GREY),
+        "change_pct": FieldOverride(tr("Change"), "percent", 2),
+        "target": FieldOverride(tr("Target value"), dashed=True, colour=colours.VERMILION),
+        "path": FieldOverride(tr("Glide path"), dashed=True, colour=colours.ORANGE),
+        "status": FieldOverride(tr("Verdict"), values=status_values(tr)),
+        "coverage": FieldOverride(tr("Coverage"), "percentunit", 1, thresholds=floor),
+        "estimated": FieldOverride(tr("Estimated"), "percentunit", 1),
+    }
+
+
+def named_series(names: Mapping[str, str]) -> dict[str, FieldOverride]:
+    """Return overrides that give series, named by their ids, names and colours."""
+    shades = colours.by_series(names)
+    return {one: FieldOverride(name, colour=shades[one]) for one, name in names.items()}
+
+
+def override_json(kind: str, name: str, override: FieldOverride) -> Json:
+    """Return a field's differences from the panel's defaults, as Grafana's JSON.
+
+    Args:
+        kind: type of the panel.
+        name: name of the field, or a regular expression that begins with `/`.
+        override: the differences.
+    """
+    is_table = kind == "table"
+    line = {
+        "custom.drawStyle": "line" if override.as_line else None,
+        "custom.fillOpacity": 0 if override.as_line else None,
+        "custom.lineStyle": {"fill": "dash", "dash": [8, 6]} if override.dashed else None,
+        "custom.lineWidth": 2 if override.dashed or override.as_line else None,
+    }
+    coloured = override.values or override.thresholds
+    table = {
+        "custom.cellOptions": {"type": "color-text"} if coloured else None,
+        "custom.width": override.width,
+        "custom.hidden": True if override.hidden else None,
+    }
+    properties: dict[str, object] = {
+        "displayName": override.title or None,
+        "unit": override.unit,
+        "decimals": override.decimals,
+        "min": override.low,
+        "max": override.high,
+        "noValue": UNKNOWN,
+        "color": _colour(override),
+        "thresholds": override.thresholds and thresholds_json(override.thresholds),
+        "mappings": override.values and [_mapping(override.values)],
+        "links": override.link and [{"title": override.link[0], "url": override.link[1]}],
+        **(table if is_table else line if kind == "timeseries" else {}),
+    }
+    return {
+        "matcher": {"id": "byRegexp" if name.startswith("/") else "byName", "options": name},
+        "properties": [
+            {"id": key, "value": value} for key, value in properties.items() if value is not None
+        ],
+    }
+
+
+def thresholds_json(thresholds: Thresholds) -> Json:
+    """Return thresholds as Grafana's JSON."""
+    steps = [{"color": colour, "value": value} for value, colour in thresholds]
+    return {"mode": "absolute", "steps": steps}
+
+
+def _colour(override: FieldOverride) -> Json | None:
+    if override.colour:
+        return {"mode": "fixed", "fixedColor": override.colour}
+    return {"mode": "thresholds"} if override.thresholds else None
+
+
+def _mapping(values: Mappings) -> Json:
+    return {
+        "type": "value",
+        "options": {
+            value: {"text": text, "color": colour, "index": index}
+            for index, (value, (text, colour)) in enumerate(values.items())
+        },
+    }

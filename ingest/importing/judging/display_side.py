@@ -1,0 +1,69 @@
+"""Convert what a meter's display shows to what flowed: times the ratio of its transformers. Pure.
+
+A meter behind current or voltage transformers counts a part of what flows. Stored values are those
+of the primary side: the display's value times the ratio in force at the time.
+
+Laws:
+
+1. Which side a file has is never guessed: the values of both sides can look alike.
+2. A meter with a model has the ratio that its model's register needs, and a meter without one that
+   of all its transformers. So the analytics divides by the ratio by which this module multiplies.
+"""
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from math import prod
+from typing import Final, TypeAlias
+from zoneinfo import ZoneInfo
+
+from ingest.importing.cells.local_days import time_of_local
+from ingest.importing.judging.series_values import SeriesValues
+from jieneng.metering.catalog.meter_model import Model
+from jieneng.metering.quantities import QUANTITIES
+from jieneng.metering.site import DatedValue, Meter, value_in_force
+
+#: (time [UTC, ms], ratio from then on), by time.
+Ratios: TypeAlias = tuple[tuple[int, float], ...]
+
+_ALWAYS_MS: Final = -(2**62)
+
+
+def ratios_of(meter: Meter, quantity: str, models: Mapping[str, Model], zone: ZoneInfo) -> Ratios:
+    """Return the ratios of a counter's values to its display by time; () if they are always 1."""
+    if QUANTITIES[quantity].kind != "counter":
+        return ()
+    model = models.get(meter.model or "")
+    points = () if model is None else model.point
+    point = next((point for point in points if point.quantity == quantity), None)
+    applied = ("ct", "pt") if point is None else point.ratio
+    dated = [rows for name in applied if (rows := _dated(meter, name))]
+    changes = sorted({row.from_ for rows in dated for row in rows[1:]})
+    ratios = (
+        (_ALWAYS_MS, prod(rows[0].value for rows in dated)),
+        *(
+            (
+                time_of_local(datetime(day.year, day.month, day.day), zone),  # noqa: DTZ001 - local
+                prod(value_in_force(rows, day, rows[0].value) or 1.0 for rows in dated),
+            )
+            for day in changes
+        ),
+    )
+    return () if all(ratio == 1 for _, ratio in ratios) else ratios
+
+
+def _dated(meter: Meter, name: str) -> Sequence[DatedValue]:
+    return {"ct": meter.ct, "pt": meter.pt}[name]
+
+
+def to_primary(values: SeriesValues, ratios: Ratios) -> "array[float]":
+    """Return the values of the primary side of values of the display."""
+    since = [since_ms for since_ms, _ in ratios]
+    return array(
+        "d",
+        (
+            value * ratios[bisect_right(since, time_ms) - 1][1]
+            for time_ms, value in zip(values.times_ms, values.values, strict=True)
+        ),
+    )

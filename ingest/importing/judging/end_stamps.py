@@ -1,0 +1,38 @@
+"""Recognise times that are the ends of their intervals. Pure.
+
+A file of a month's days that are stamped with the next midnight goes from the second of the month
+to the first of the next one; one of hours, from 01:00 to 00:00. Read as starts, it lacks its first
+interval and has one too many at its end.
+"""
+
+from datetime import datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from ingest.importing.cells.local_days import local_time
+from ingest.importing.judging.series_values import SeriesValues
+
+_DAY_MS: Final = 86_400_000
+
+
+def look_like_ends(values: SeriesValues, zone: ZoneInfo) -> bool:
+    """Return True if the times of intervals look like ends, though they were read as starts.
+
+    Args:
+        values: values of intervals with their lengths, in the order of time.
+        zone: time zone of days and months.
+    """
+    if len(values) < 2 or values.lengths_ms[0] > _DAY_MS + 3_600_000:
+        return False
+    begin = local_time(values.times_ms[0] - values.lengths_ms[0], zone)
+    first = local_time(values.times_ms[0], zone)
+    last = local_time(values.times_ms[-1], zone)
+    is_daily = values.lengths_ms[0] >= _DAY_MS - 3_600_000
+    begins, ends = _is_edge(begin, is_daily=is_daily), _is_edge(last, is_daily=is_daily)
+    return begins and ends and not _is_edge(first, is_daily=is_daily)
+
+
+def _is_edge(local: datetime, *, is_daily: bool) -> bool:
+    """Return True for a midnight; of daily values, for the first one of a month."""
+    is_midnight = (local.hour, local.minute, local.second) == (0, 0, 0)
+    return is_midnight and (local.day == 1 or not is_daily)

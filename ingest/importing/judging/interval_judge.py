@@ -1,0 +1,165 @@
+"""Judge the intervals of a series: their lengths, overlaps, stamps and zeros. Pure.
+
+Laws:
+
+1. Intervals must not overlap, or consumption would be counted twice.
+2. A jitter of clocks is no overlap: the earlier interval ends where the later one begins.
+3. Rows that name first and last day of an interval leave a day between intervals; it belongs to the
+   earlier one.
+"""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from ingest.importing.forms.import_options import ImportOptions
+from ingest.importing.forms.meter_series import ImportSeries
+from ingest.importing.judging.calendar_steps import DAY_MS, Step
+from ingest.importing.judging.end_stamps import look_like_ends
+from ingest.importing.judging.interval_lengths import interval_lengths
+from ingest.importing.judging.problem_list import ProblemList
+from ingest.importing.judging.series_values import SeriesValues
+from ingest.importing.judging.zero_stretches import doubtful_zeros
+from jieneng.metering.errors import Problem
+
+#: Greatest overlap that is a jitter of clocks [ms].
+_JITTER_MS: Final = 60_000
+_HOUR_MS: Final = 3_600_000
+#: Least share of the gaps between intervals that are a day, where rows name last days.
+_LAST_DAYS: Final = 0.5
+#: Lengths that a person can name.
+_NAMED: Final = {
+    "hour": Step("ms", _HOUR_MS),
+    "day": Step("day", 1),
+    "week": Step("day", 7),
+    "month": Step("month", 1),
+    "quarter": Step("month", 3),
+    "year": Step("month", 12),
+}
+
+
+class IntervalJudge:
+    """Judges the intervals of the series of a file.
+
+    Args:
+        options: options of the import.
+        zone: time zone of the file.
+        problems: list for what is wrong.
+    """
+
+    def __init__(self, options: ImportOptions, zone: ZoneInfo, problems: ProblemList) -> None:
+        self._options = options
+        self._zone = zone
+        self._problems = problems
+
+    def judge(self, series: ImportSeries, values: SeriesValues) -> None:
+        """Set the lengths of the intervals of a series, and leave out those without a right one.
+
+        Args:
+            series: the series.
+            values: its values in the order of time, at least one.
+        """
+        if all(values.lengths_ms):
+            _include_last_days(values)
+        else:
+            self._set_lengths(values)
+        unknown = [place for place, length_ms in enumerate(values.lengths_ms) if not length_ms]
+        if unknown:
+            self._problems.add(_unknown_length(series, values.lines[unknown[0]]))
+        values.leave_out([*unknown, *self._overlapping(series, values)])
+        if len(values):
+            self._doubt_stamps(series, values)
+            self._doubt_zeros(series, values)
+
+    def _set_lengths(self, values: SeriesValues) -> None:
+        at_end = self._options.stamp == "end"
+        found = interval_lengths(
+            values.times_ms, self._zone, at_end=at_end, given=self._given_step()
+        )
+        for place, told_ms in enumerate(values.lengths_ms):
+            length_ms = told_ms or found.lengths_ms[place]
+            values.lengths_ms[place] = length_ms
+            if at_end and not told_ms:
+                values.times_ms[place] -= length_ms
+
+    def _given_step(self) -> Step | None:
+        if self._options.interval is not None:
+            return _NAMED[self._options.interval]
+        length_s = self._options.interval_s
+        return None if length_s is None else Step("ms", round(length_s * 1000))
+
+    def _overlapping(self, series: ImportSeries, values: SeriesValues) -> Iterator[int]:
+        """Yield the places of intervals that overlap the next one; cut a jitter of clocks."""
+        for place, after in pairwise(range(len(values))):
+            length_ms = values.lengths_ms[place]
+            free_ms = values.times_ms[after] - values.times_ms[place]
+            if length_ms - free_ms > min(_JITTER_MS, length_ms // 10):
+                self._problems.add(_overlapping(series, values, place, after))
+                yield place
+                yield after
+            elif length_ms > free_ms:
+                values.lengths_ms[place] = free_ms
+
+    def _doubt_stamps(self, series: ImportSeries, values: SeriesValues) -> None:
+        if self._options.stamp is None and look_like_ends(values, self._zone):
+            self._problems.doubt(
+                Problem(
+                    text="meter {meter}: the times look like the ends of the intervals, not like "
+                    "their starts.",
+                    fix="If they are, add --stamp end; if not, --stamp start.",
+                    values={"meter": series.meter},
+                    line=values.lines[0],
+                )
+            )
+
+    def _doubt_zeros(self, series: ImportSeries, values: SeriesValues) -> None:
+        zeros = doubtful_zeros(values, self._zone)
+        if zeros is not None:
+            self._problems.doubt(
+                Problem(
+                    text="meter {meter}: {hours:.0f} hours of zeros in succession, which no other "
+                    "year has.",
+                    fix="If nothing was read then, add --missing 0.",
+                    values={"meter": series.meter, "hours": zeros.hours},
+                    line=zeros.line,
+                )
+            )
+
+
+def _include_last_days(values: SeriesValues) -> None:
+    """Lengthen intervals by their last day, where rows name first and last days (law 3)."""
+    gaps = [
+        values.times_ms[after] - values.times_ms[place] - values.lengths_ms[place]
+        for place, after in pairwise(range(len(values)))
+    ]
+    days = sum(abs(gap_ms - DAY_MS) <= _HOUR_MS for gap_ms in gaps)
+    if not days or days < _LAST_DAYS * len(gaps) or min(values.lengths_ms) < DAY_MS:
+        return
+    for place in range(len(values)):
+        free_ms = gaps[place] if place < len(gaps) else DAY_MS
+        if free_ms >= DAY_MS - _HOUR_MS:
+            values.lengths_ms[place] += min(free_ms, DAY_MS)
+
+
+def _unknown_length(series: ImportSeries, line: int) -> Problem:
+    return Problem(
+        text="the length of the intervals of meter {meter} can't be told from the times.",
+        fix="Say it: --interval month, or --interval-s with seconds.",
+        values={"meter": series.meter},
+        line=line,
+    )
+
+
+def _overlapping(series: ImportSeries, values: SeriesValues, place: int, after: int) -> Problem:
+    return Problem(
+        text="values of meter {meter} are {step_s:g} s apart here, but their intervals are "
+        "{interval_s:g} s long: they overlap.",
+        fix="Give the length of the intervals in seconds, or correct the time.",
+        values={
+            "meter": series.meter,
+            "step_s": (values.times_ms[after] - values.times_ms[place]) / 1000,
+            "interval_s": values.lengths_ms[place] / 1000,
+        },
+        line=values.lines[after],
+    )

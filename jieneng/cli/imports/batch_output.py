@@ -1,0 +1,88 @@
+"""Print what an import did to the store: the batch, what contradicted it, what it left out."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from jieneng.cli.options import tr
+from jieneng.metering.quantities import QUANTITIES
+
+if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
+    from ingest.importing.batches.batch_import import BatchResult
+    from ingest.importing.batches.contradictions import Contradiction
+
+
+def local_time(time_ms: int, zone: ZoneInfo) -> str:
+    """Return a time [UTC, ms] as local text to the minute."""
+    return f"{datetime.fromtimestamp(time_ms / 1000, zone):%Y-%m-%d %H:%M}"
+
+
+def contradiction_lines(result: "BatchResult", zone: ZoneInfo) -> Iterator[str]:
+    """Yield lines on what is stored and contradicts the file, and what to do."""
+    for one in result.contradictions:
+        yield from _contradiction(one, zone)
+    if result.is_refused:
+        yield tr(
+            "Nothing was written, because what is stored says otherwise. Add --replace to let the "
+            "file replace it, or undo the import that wrote it: jieneng import undo."
+        )
+        if all(one.may_be_kept for one in result.contradictions):
+            yield tr("Add --keep to keep both: no value of the same time differs.")
+
+
+def batch_lines(result: "BatchResult") -> Iterator[str]:
+    """Yield lines on the batch and its numbers of values."""
+    if result.repeated is not None:
+        yield tr("Import {number} of this file had been interrupted: it was undone first.").format(
+            number=result.repeated
+        )
+    for number in result.interrupted:
+        yield tr(
+            "Import {number} was interrupted: import its file again, or take back what it wrote: "
+            "jieneng import undo {number}."
+        ).format(number=number)
+    counts = result.counts
+    if result.number is not None:
+        yield tr(
+            "This is import {number}. Values written: {written} ({replaced} in place of others), "
+            "removed: {removed}, stored already: {unchanged}. To undo it: "
+            "jieneng import undo {number}."
+        ).format(
+            number=result.number,
+            written=counts.written,
+            replaced=counts.replaced,
+            removed=counts.removed,
+            unchanged=counts.unchanged,
+        )
+    elif counts.unchanged:
+        yield tr("Nothing to do. Values that were stored already: {count}.").format(
+            count=counts.unchanged
+        )
+
+
+def _contradiction(one: "Contradiction", zone: ZoneInfo) -> Iterator[str]:
+    head = tr("{meter} {quantity}, {first} to {until}:").format(
+        meter=one.meter,
+        quantity=one.quantity,
+        first=local_time(one.first_ms, zone),
+        until=local_time(one.until_ms, zone),
+    )
+    counted = (
+        (one.differing, tr("imported values that differ at the same time: {count}")),
+        (one.overlapping, tr("imported intervals that overlap those of the file: {count}")),
+        (one.others, tr("imported values at times that the file does not have: {count}")),
+        (one.other_kind, tr("imported values of the other kind (register or interval): {count}")),
+        (one.live, tr("live readings that differ at the same time: {count}")),
+        (one.live_beside, tr("live readings between, which stay in any case: {count}")),
+    )
+    parts = [text.format(count=count) for count, text in counted if count]
+    yield f"{head} {tr('; ').join(parts)}"
+    if one.batches:
+        numbers = ", ".join(map(str, one.batches))
+        yield "  " + tr("written by import {numbers}").format(numbers=numbers)
+    unit = QUANTITIES[one.quantity].unit
+    for year in one.years:
+        yield "  " + tr(
+            "{year}: stored {stored:,.1f} {unit}, in the file {file:,.1f} {unit}"
+        ).format(year=year.year, stored=year.stored, file=year.file, unit=unit)

@@ -1,0 +1,1 @@
+"""The boards against real databases, with the data of a simulated site."""

@@ -1,0 +1,102 @@
+"""A store in memory that answers fast and says all that it holds as line protocol."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jieneng.metering import line_protocol
+from jieneng.metering.schema import Point, Value
+from jieneng.storage.store import Series, WriteResult
+
+_SeriesKey = tuple[str, tuple[tuple[str, str], ...]]  # measurement and tags
+_Column = tuple[NDArray[np.int64], NDArray[np.float64]]
+
+
+class MemoryStore:
+    """A `Store` whose points can be taken out again as lines."""
+
+    def __init__(self) -> None:
+        self._series: dict[_SeriesKey, dict[int, dict[str, Value]]] = defaultdict(dict)
+        self._columns: dict[_SeriesKey, dict[str, _Column]] = defaultdict(dict)
+
+    def lines(self) -> Iterator[bytes]:
+        """Yield line protocol in portions."""
+        points = [
+            Point.of(measurement, tags, tuple(fields.items()), time_ms)
+            for (measurement, tags), rows in self._series.items()
+            for time_ms, fields in rows.items()
+        ]
+        for start in range(0, len(points), 50_000):
+            yield line_protocol.encode(points[start : start + 50_000])
+
+    async def prepare(self) -> None:
+        return
+
+    async def write(self, points: Sequence[Point]) -> WriteResult:
+        for point in points:
+            key = (point.measurement, point.tags)
+            self._series[key].setdefault(point.time_ms, {}).update(point.fields)
+            self._columns.pop(key, None)
+        return WriteResult(len(points))
+
+    async def read(
+        self,
+        measurement: str,
+        field: str,
+        *,
+        where: Mapping[str, str],
+        start_ms: int,
+        end_ms: int,
+    ) -> list[Series]:
+        found = []
+        for key in self._matching(measurement, where):
+            times, values = self._column(key, field)
+            first, last = np.searchsorted(times, (start_ms, end_ms))
+            if first < last:
+                found.append(Series(dict(key[1]), times[first:last], values[first:last]))
+        return found
+
+    async def span(self, measurement: str, *, where: Mapping[str, str]) -> tuple[int, int] | None:
+        times = [
+            edge
+            for key in self._matching(measurement, where)
+            for edge in (min(self._series[key]), max(self._series[key]))
+        ]
+        return (min(times), max(times)) if times else None
+
+    async def delete(
+        self, measurement: str, *, where: Mapping[str, str], start_ms: int, end_ms: int
+    ) -> None:
+        for key in self._matching(measurement, where):
+            rows = self._series[key]
+            for time_ms in [time_ms for time_ms in rows if start_ms <= time_ms < end_ms]:
+                del rows[time_ms]
+            self._columns.pop(key, None)
+
+    async def retention_s(self) -> float | None:
+        """Return None: points are kept without end."""
+        return None
+
+    async def close(self) -> None:
+        return
+
+    def _matching(self, measurement: str, where: Mapping[str, str]) -> list[_SeriesKey]:
+        wanted = set(where.items())
+        return [
+            key
+            for key, rows in self._series.items()
+            if key[0] == measurement and rows and wanted.issubset(key[1])
+        ]
+
+    def _column(self, key: _SeriesKey, field: str) -> _Column:
+        columns = self._columns[key]
+        if field not in columns:
+            rows = self._series[key]
+            times = sorted(time_ms for time_ms, row in rows.items() if field in row)
+            columns[field] = (
+                np.asarray(times, dtype=np.int64),
+                np.asarray([rows[time_ms][field] for time_ms in times], dtype=np.float64),
+            )
+        return columns[field]

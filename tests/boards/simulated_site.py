@@ -1,0 +1,197 @@
+"""A simulated site whose data a database holds as the services would have written them.
+
+The history is computed, not waited for: readings of the simulated meters, then the product's own
+backfill and publishing. What agents report (polls, state, counts) is written beside them.
+
+The site is the example centre with heat meters. A meter of block 2 was silent for two days, one
+reading of a meter in block 1 is wrong, and an agent is offline.
+"""
+
+import shutil
+from collections.abc import Iterator
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics.app import load_rules
+from analytics.pipeline.pipeline import Pipeline
+from jieneng.metering import reading, schema
+from jieneng.metering.quantities import CONSUMPTION
+from jieneng.metering.schema import Point
+from jieneng.metering.site import Meter, Site
+from jieneng.site_folder import SiteFolder, load, read_settings
+from jieneng.storage import Store
+from simulators.meter_history import midnights
+from simulators.serving.site_server import simulate_site
+from simulators.settings import SimulatorSettings
+
+EXAMPLE: Final = Path(__file__).parents[2] / "jieneng" / "sites" / "example"
+#: The years whose figures are compared, and the moment at which an engineer looks at the boards.
+YEARS: Final = (2020, 2024, 2025)
+NOW: Final = datetime(2025, 12, 4, 15, 20)  # noqa: DTZ001 - the site's local time
+#: Latest days with readings by the quarter of an hour, and latest hours with all quantities.
+DETAIL_DAYS: Final = 9
+GAUGE_HOURS: Final = 27
+#: A meter that did not answer, and the days on which it did not.
+SILENT_METER: Final = "e-b2-hvac"
+SILENT: Final = (date(2025, 11, 26), date(2025, 11, 28))
+
+#: A meter of which one reading is three times too high.
+SLIPPED_METER: Final = "e-b1-light"
+
+_MINUTE_MS: Final = 60_000
+_MORE_METERS: Final = """
+[[meter]]
+id = "h-main"
+name = "供热总表"
+medium = "heat"
+model = "microsensor-mfe600h"
+bus = "plant-room"
+unit = 8
+area = "plant"
+rated_max = 2600.0
+
+[[meter]]
+id = "h-b1"
+name = "1号楼供热"
+medium = "heat"
+model = "microsensor-mfe600h"
+bus = "block-1-gateway"
+unit = 8
+area = "block-1"
+parent = "h-main"
+rated_max = 1200.0
+
+[[meter]]
+id = "h-b2"
+name = "2号楼供热"
+medium = "heat"
+model = "microsensor-mfe600h"
+bus = "block-2-gateway"
+unit = 8
+area = "block-2"
+parent = "h-main"
+rated_max = 1200.0
+"""
+
+
+def write_folder(path: Path) -> SiteFolder:
+    """Write the site's folder, and read it."""
+    for name in ("site.toml", "plan.toml", "simulator.toml"):
+        shutil.copyfile(EXAMPLE / name, path / name)
+    with (path / "site.toml").open("a", encoding="utf-8") as file:
+        file.write(_MORE_METERS)
+    return load(path)
+
+
+def now_ms(site: Site) -> int:
+    """Return the moment at which the boards are looked at [UTC, ms]."""
+    return _ms(site, NOW)
+
+
+async def fill(folder: SiteFolder, store: Store) -> None:
+    """Write the readings of six years, and what the services compute and report of them."""
+    for batch in _readings(folder):
+        await store.write(batch)
+    pipeline = Pipeline(folder, load_rules(folder.path), store, detail_days=DETAIL_DAYS)
+    for year in YEARS:
+        last = min(NOW.date(), date(year, 12, 31))
+        await pipeline.backfill(date(year, 1, 1), last, lambda _: None)
+        end = datetime(year + 1, 1, 1)  # noqa: DTZ001 - local time
+        months = [f"{year}-{month:02}" for month in range(1, 13)]
+        months = [month for month in months if month <= f"{NOW:%Y-%m}"]
+        wanted = months if year in (YEARS[0], YEARS[-1]) else []
+        await pipeline.publish([f"{year}", *wanted], _ms(folder.site, min(NOW, end)))
+    await store.write(list(_reports(folder.site)))
+
+
+def _ms(site: Site, local: datetime) -> int:
+    return round(local.replace(tzinfo=site.zone).timestamp() * 1000)
+
+
+def _readings(folder: SiteFolder) -> Iterator[list[Point]]:
+    """Yield the readings of each meter."""
+    site = folder.site
+    simulated = simulate_site(
+        folder, read_settings(folder.path / "simulator.toml", SimulatorSettings)
+    )
+    now = now_ms(site)
+    detail_ms = _ms(site, datetime.combine(NOW.date() - timedelta(DETAIL_DAYS), time()))
+    gauges_ms = now - GAUGE_HOURS * 60 * _MINUTE_MS
+    days = np.concatenate(
+        [midnights(site, date(year, 1, 1), min(NOW.date(), date(year + 1, 1, 1))) for year in YEARS]
+    )
+    quarters = np.arange(detail_ms, now, 15 * _MINUTE_MS)
+    moments = np.union1d(days, quarters)
+    full = np.arange(gauges_ms, now, 30 * _MINUTE_MS)
+    silent = [_ms(site, datetime.combine(day, time())) for day in SILENT]
+    for meter in site.meter:
+        device = simulated.meters[meter.id]
+        times = moments
+        if meter.id == SILENT_METER:
+            times = times[(times <= silent[0]) | (times >= silent[1])]
+        quantity = CONSUMPTION[meter.medium]
+        counter = device.readings(times)[quantity]
+        points = list(_counter_points(site, meter, times, counter))
+        for moment in full.tolist():
+            values = device.values(moment)
+            sample = reading.Sample(meter.id, moment, 0, tuple(values), tuple(values.values()))
+            if (point := schema.reading_point(site.id, meter.medium, sample)) is not None:
+                points.append(point)
+        yield points
+
+
+def _counter_points(
+    site: Site, meter: Meter, times: NDArray[np.int64], values: NDArray[np.float64]
+) -> Iterator[Point]:
+    tags = (("meter", meter.id), ("site", site.id))
+    names = (CONSUMPTION[meter.medium], schema.QUALITY)
+    slip_ms = now_ms(site) - 60 * 3_600_000
+    for time_ms, value in zip(times.tolist(), values.tolist(), strict=True):
+        is_slip = slip_ms <= time_ms < slip_ms + 15 * _MINUTE_MS
+        quality = float(reading.Quality.TOO_FAST) if is_slip else 0.0
+        shown = value * 3 if is_slip and meter.id == SLIPPED_METER else value
+        yield Point(meter.medium, tags, names, (shown, quality), time_ms)
+
+
+def _reports(site: Site) -> Iterator[Point]:
+    """Yield what the agents of the last day reported."""
+    now = now_ms(site)
+    agents = sorted({bus.agent for bus in site.bus})
+    late_ms = _ms(site, datetime.combine(SILENT[1], time()))
+    yield schema.late_day_point(site.id, SILENT_METER, late_ms, late_ms + 9 * 3_600_000)
+    for number, moment in enumerate(range(now - 86_400_000, now, 10 * _MINUTE_MS)):
+        for agent in agents:
+            yield from _agent_points(site, agent, moment, number)
+        for meter in site.meter:
+            ok = meter.id != SILENT_METER or number % 9 != 0
+            report = reading.PollReport(meter.id, moment, ok, 180 if ok else 1000, 1 if ok else 3)
+            yield schema.poll_point(site.id, report)
+
+
+def _agent_points(site: Site, agent: str, moment: int, number: int) -> Iterator[Point]:
+    read = 4_000_000 + 1_500 * number
+    online = agent != "agent-2" or number < 138
+    held, waiting = (7, 40 if online else 40 + 1_500 * (number - 137))
+    status = reading.Status(
+        agent=agent,
+        boot="6f1c2a9e",
+        online=online,
+        time_ms=moment,
+        read=read,
+        stored=read - held - waiting,
+        quarantined=held,
+        pending=waiting,
+        uptime_s=86_400.0 * 12 + 600.0 * number,
+        spool_bytes=21_000 * (1 + number % 3),
+        spool_age_s=2.0 + number % 4,
+        bus_load={bus.id: 0.35 + 0.02 * (number % 5) for bus in site.bus if bus.agent == agent},
+    )
+    yield schema.agent_point(site.id, status, moment)
+    yield schema.ledger_point(site.id, status)
+    yield from schema.bus_points(site.id, status)
+    counts = {"held": held, "replayed": 0, "dropped": 0, "first": 1, "last": number, "missing": 0}
+    yield schema.receipt_point(site.id, agent, "ingest-1", counts, moment, boot="6f1c2a9e")

@@ -1,0 +1,187 @@
+"""Files as people have them give the amounts that they mean, without options where they say it."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.cases.case_site import CaseSite, meter
+from tests.cases.stored_points import stored
+
+METERS = (
+    meter("e-a", "rated_max = 400.0", name="A楼总表")
+    + meter("w-a", "rated_max = 16.0", name="A楼水表")
+    + meter("g-a", "rated_max = 40.0", name="食堂燃气表")
+)
+MONTHS = range(1, 4)
+DAYS = [datetime(2025, 2, 1) + timedelta(days=day) for day in range(28)]
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> CaseSite:
+    return CaseSite(tmp_path, METERS)
+
+
+def load(site: CaseSite, lines: list[str], *options: object) -> None:
+    """Import a file; its consumption is not computed, which takes longer than all the rest."""
+    site.load(site.file("f.csv", lines), "--no-backfill", *options)
+
+
+def intervals(site: CaseSite, meter_id: str) -> list[tuple[str, float, float]]:
+    """Return (local time, amount, length [h]) of each stored interval of a meter."""
+    lengths = stored(site, meter_id, "interval", "interval_s")
+    amounts = stored(site, meter_id, "interval").items()
+    return [(time, value, lengths[time] / 3600) for time, value in amounts]
+
+
+def february(site: CaseSite, meter_id: str) -> float:
+    """Return the amount of February, which must be known completely."""
+    found = [
+        (value, hours) for time, value, hours in intervals(site, meter_id) if time[5:7] == "02"
+    ]
+    assert sum(hours for _, hours in found) == 28 * 24
+    return round(sum(value for value, _ in found), 3)
+
+
+def quarters(first: int) -> str:
+    minutes = [15 * (place + first) for place in range(96)]
+    return ",".join(f"{minute // 60:02}:{minute % 60:02}" for minute in minutes)
+
+
+def rows_of_quarters(begin: str) -> list[str]:
+    return [f"{begin}{day:%Y/%m/%d}," + ",".join(["5"] * 96) for day in DAYS]
+
+
+def test_long_with_chinese_headers_and_the_site_s_names(site: CaseSite) -> None:
+    rows = [f"A楼总表,2025-{month:02}-01,{1000 + month * 100}" for month in MONTHS]
+    site.load(site.file("f.csv", ["表号,抄表日期,读数(kWh)", *rows]))
+    assert site.figure("electricity", "2025-02")["value"] == 100
+
+
+def test_long_with_a_column_of_media(site: CaseSite) -> None:
+    lines = ["日期,仪表名称,能耗类型,用量"]
+    for month in MONTHS:
+        lines += [f"2025-{month:02}-01,A楼总表,电,1000", f"2025-{month:02}-01,A楼水表,水,50"]
+    site.load(site.file("f.csv", lines))
+    assert (february(site, "e-a"), february(site, "w-a")) == (1000, 50)
+
+
+def test_long_with_a_column_of_units(site: CaseSite) -> None:
+    lines = ["日期,表计,用量,单位"]
+    for month in MONTHS:
+        lines += [f"2025-{month:02}-01,A楼总表,0.1,万kWh", f"2025-{month:02}-01,A楼水表,50,吨"]
+    site.load(site.file("f.csv", lines))
+    assert (february(site, "e-a"), february(site, "w-a")) == (1000, 50)
+
+
+def test_wide_with_units_in_the_headers(site: CaseSite) -> None:
+    rows = [f"2025-{month:02}-01,1.5,40,1000" for month in MONTHS]
+    file = site.file("f.csv", ["时间,A楼总表(MWh),A楼水表（吨）,食堂燃气表(kWh)", *rows])
+    refused = site.run("import", "readings", file, "--kind", "interval")
+    assert (refused.code, "--calorific-value" in refused.err) == (1, True)
+    site.load(file, "--no-backfill", "--kind", "interval", "--calorific-value", "36MJ/m3")
+    figures = [february(site, meter_id) for meter_id in ("e-a", "w-a", "g-a")]
+    assert figures == [1500, 40, 100]
+
+
+def test_wide_with_names_of_areas_and_what_was_used(site: CaseSite) -> None:
+    rows = [f"2025-{month:02}-01,1500,40,990.5" for month in MONTHS]
+    load(site, ["时间,1号楼用电量(度),1号楼用水量(方),电费(元)", *rows])
+    assert (february(site, "e-a"), february(site, "w-a")) == (1500, 40)
+
+
+def test_wide_of_a_site_with_one_meter_of_each_medium(site: CaseSite) -> None:
+    rows = [f"2025-{month:02}-01,1500,40" for month in MONTHS]
+    load(site, ["时间,用电量(kWh),用水量(t)", *rows])
+    assert (february(site, "e-a"), february(site, "w-a")) == (1500, 40)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_column_each_quarter_of_an_hour(site: CaseSite, first: int) -> None:
+    file = site.file("f.csv", [f"表计,日期,{quarters(first)}", *rows_of_quarters("A楼总表,")])
+    site.load(file, "--no-backfill")
+    assert february(site, "e-a") == 28 * 96 * 5
+
+
+def test_quarters_of_a_file_that_does_not_name_its_meter(site: CaseSite) -> None:
+    file = site.file("f.csv", [f"日期,{quarters(0)}", *rows_of_quarters("")])
+    refused = site.run("import", "readings", file)
+    assert (refused.code, "--meter e-a" in refused.err) == (1, True)
+    site.load(file, "--no-backfill", "--meter", "e-a")
+    assert february(site, "e-a") == 28 * 96 * 5
+
+
+@pytest.mark.parametrize("header", ["P{}", "{}", "V{}"])
+@pytest.mark.parametrize("count", [24, 48])
+def test_numbered_parts_of_a_day(site: CaseSite, header: str, count: int) -> None:
+    names = ",".join(header.format(place + 1) for place in range(count))
+    rows = [f"{day:%Y-%m-%d},A楼总表," + ",".join(["5"] * count) for day in DAYS]
+    load(site, [f"日期,表计,{names}", *rows])
+    assert february(site, "e-a") == 28 * count * 5
+
+
+def test_months_across_with_a_sum(site: CaseSite) -> None:
+    names = ",".join(f"2025年{month}月" for month in MONTHS)
+    load(
+        site,
+        [
+            f"名称,{names},合计",
+            "A楼总表," + ",".join(["1.2"] * 3) + ",3.6",
+            "A楼水表," + ",".join(["30"] * 3) + ",90",
+        ],
+        "--unit",
+        "A楼总表=万kWh",
+    )
+    assert (february(site, "e-a"), february(site, "w-a")) == (12000, 30)
+
+
+def test_months_across_without_a_year_and_with_a_year_s_column(site: CaseSite) -> None:
+    names = ",".join(f"{month}月" for month in MONTHS)
+    lines = [
+        f"楼栋,能耗类型,{names},2025年",
+        "1号楼,用电量," + ",".join(["1200"] * 3) + ",3600",
+        ",用水量," + ",".join(["30"] * 3) + ",90",
+    ]
+    file = site.file("f.csv", lines)
+    refused = site.run("import", "readings", file)
+    assert (refused.code, "--year" in refused.err) == (1, True)
+    site.load(file, "--no-backfill", "--year", 2025)
+    assert (february(site, "e-a"), february(site, "w-a")) == (1200, 30)
+
+
+def test_years_and_months_in_two_columns(site: CaseSite) -> None:
+    rows = [f"2025,{month},{1000 + month}" for month in MONTHS]
+    load(site, ["年份,月份,A楼总表", *rows])
+    assert february(site, "e-a") == 1002
+
+
+def test_start_and_end_in_two_columns(site: CaseSite) -> None:
+    rows = [f"A楼总表,2025-{month:02}-05,2025-{month + 1:02}-05,1000" for month in range(1, 4)]
+    load(site, ["表计,开始日期,截止日期,用量", *rows])
+    assert intervals(site, "e-a")[:2] == [
+        ("2025-01-05 00:00", 1000, 744),
+        ("2025-02-05 00:00", 1000, 672),
+    ]
+
+
+@pytest.mark.parametrize("stamp", ["%Y-%m-%d 00:00", "%Y/%m/%d", "%Y%m%d"])
+def test_daily_values_with_the_stamp_of_the_next_midnight(site: CaseSite, stamp: str) -> None:
+    times = [datetime(2025, 2, 2) + timedelta(days=day) for day in range(28)]
+    rows = [f"{time.strftime(stamp)},e-a,{100 + day % 5}" for day, time in enumerate(times)]
+    file = site.file("f.csv", ["time,meter,value", *rows])
+    site.load(file, "--no-backfill", "--kind", "interval", "--stamp", "end")
+    assert february(site, "e-a") == sum(100 + day % 5 for day in range(28))
+
+
+def test_a_name_that_can_mean_two_meters_is_asked_for(tmp_path: Path) -> None:
+    site = CaseSite(tmp_path, meter("e-a", name="总表") + meter("e-b", name="总表"))
+    done = site.run("import", "readings", site.file("f.csv", ["时间,总表", "2025-01-01,1"]))
+    assert done.code == 1
+    assert "e-a, e-b" in done.err
+    assert "--column 总表=e-a" in done.err
+    load(site, ["时间,总表", "2025-01-01,1"], "--column", "总表=e-b")
+
+
+def test_a_unit_that_a_meter_can_t_have_is_refused(site: CaseSite) -> None:
+    done = site.run("import", "readings", site.file("f.csv", ["时间,A楼总表(吨)", "2025-01-01,1"]))
+    assert (done.code, "吨" in done.err, "energy_kwh" in done.err) == (1, True, True)

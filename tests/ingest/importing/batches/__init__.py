@@ -1,0 +1,1 @@
+"""Numbered imports: what is written ahead, undone, and contradicted."""
