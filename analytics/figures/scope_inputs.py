@@ -284,9 +284,7 @@ def _mean_denominator(
     by_day = daily_denominator(scope, name, days(period.start, period.end))
     is_known = np.isfinite(by_day)
     mean = float(by_day[is_known].mean()) if is_known.any() else math.nan
-    if (is_known.any() and is_known.all()) or not has_denominator(
-        scope, name, scope.structure.site
-    ):
+    if (is_known.any() and is_known.all()) or not has_denominator(scope, name):
         return mean, ()
     known_days = int(is_known.sum())
     finding = Finding.of(
