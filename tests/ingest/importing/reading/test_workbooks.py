@@ -11,7 +11,7 @@ import openpyxl
 import pytest
 from openpyxl.chart import BarChart, Reference
 
-from ingest.importing.cells.cell import BadCell, Valueless
+from ingest.importing.cells.cell import BadCell, Cell, Valueless
 from ingest.importing.cells.number_reader import NumberReader
 from ingest.importing.reading.file_form import FormWishes
 from ingest.importing.reading.file_reader import detect_form, open_table
@@ -34,7 +34,7 @@ class Read:
             self.left_out = [(one.line, one.text, one.reason) for one in table.left_out]
 
     @property
-    def rows(self) -> list[list[object]]:
+    def rows(self) -> list[list[Cell]]:
         return [row for _, row in self.lines]
 
 
@@ -166,7 +166,7 @@ def test_errors_and_truths_are_no_numbers(
     read = Read(save())
     for row, said in ((1, "shows the error #REF!"), (2, "no number")):
         with pytest.raises(BadCell) as caught:
-            NumberReader(()).read(read.rows[row][1])  # type: ignore[arg-type]
+            NumberReader(()).read(read.rows[row][1])
         assert said in caught.value.text.format(column="x", **caught.value.values)
 
 
@@ -251,7 +251,7 @@ def test_texts_between_numbers_have_one_meaning_or_are_asked_for(
         book.active.append(["2024-01-02", text, 1])
     read = Read(save())
     numbers = NumberReader((), read.form.columns[1].numbers)
-    assert [numbers.read(row[1]) for row in read.rows] == [10.5, 1234.5, 12.5, 1.234]  # type: ignore[arg-type]
+    assert [numbers.read(row[1]) for row in read.rows] == [10.5, 1234.5, 12.5, 1.234]
 
 
 def test_rows_without_numbers_and_columns_without_letters(
