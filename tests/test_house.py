@@ -44,6 +44,7 @@ IO_ROOMS = {
     "grafana.build",
     "ingest.app",
     "ingest.importing.reading.file_reader",
+    "ingest.importing.reading.workbook.workbook_file",
     "ingest.importing.batches.batch_file",
     "ingest.importing.importer",
     "ingest.ledger",
