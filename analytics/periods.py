@@ -63,8 +63,8 @@ class Period(msgspec.Struct, frozen=True):
     def in_year(self, year: int) -> "Period":
         """Return the period of the same calendar days in another year.
 
-        In a year without 29 February, a period that starts on that day starts on the 28th, and a
-        period whose `end` is that day ends on 28 February.
+        In a year without 29 February, a period that starts or ends on that day starts or ends on 28
+        February.
         """
         span = self.end.year - self.year
         return msgspec.structs.replace(

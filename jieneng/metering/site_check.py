@@ -3,8 +3,8 @@
 Laws:
 
 1. All problems are found in one pass, and each names its place and how to correct it.
-2. A rule that needs a value which could not be read is not applied (`UnreadKeys`): a mistake is
-   reported once, at its own place, and not again at the places that depend on it.
+2. A rule is not applied if a value that it needs could not be read (`UnreadKeys`). So a mistake is
+   reported once, at its own place, and not again at places that depend on it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

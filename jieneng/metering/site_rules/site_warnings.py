@@ -1,7 +1,7 @@
 """Find probable mistakes in a site that may be intended. Pure: a site in, warnings out.
 
-Law: nothing is refused because of a warning. Like an error, it names its place and what to do, and
-it is not given where a value that it needs could not be read (`UnreadKeys`).
+Law: nothing is refused because of a warning. Like an error, a warning names its place and what to
+do. A rule that needs a value which could not be read is not applied (`UnreadKeys`).
 """
 
 from collections import Counter
@@ -89,8 +89,9 @@ def _parents_elsewhere(site: Site, unread: UnreadKeys) -> Iterator[Problem]:
 def _buildings(site: Site) -> dict[str, str]:
     """Return the building of each area that lies in one, by id.
 
-    Buildings are the areas directly below the site. Where a single area without a floor area of its
-    own holds all others, such as a whole centre, they are the areas directly below that one.
+    Buildings are the areas directly below the site. If a single area without a floor area of its
+    own contains all others, as a whole centre does, buildings are the areas directly below that
+    one.
     """
     tops = [area for area in site.area if area.parent is None]
     is_centre = len(tops) == 1 and len(site.area) > 1 and not tops[0].floor_area_m2
