@@ -1,9 +1,8 @@
 """The command `jieneng`: arguments in, exit codes out. One module for each group of commands.
 
-Laws: exit code 0 is fine, 1 means that the thing asked about is not fine, 2 that the command was
-wrong, 3 that a service which it needs is not there. An error is one sentence that says how to fix
-it; `--debug` shows the traceback. A command imports what it needs when it runs, so `--help` is
-quick.
+Laws: exit code 0 means that all is well, 1 that the thing asked about is not, 2 that the command
+was wrong, 3 that a service it needs is not there. An error is one sentence that says how to fix it;
+`--debug` shows the traceback. A command imports what it needs when it runs, so `--help` is quick.
 """
 
 import sys
@@ -22,6 +21,7 @@ from jieneng.cli import (
     site_commands,
     up,
 )
+from jieneng.cli.export import export_command
 from jieneng.cli.options import Reader, tr
 from jieneng.cli.simulate import simulate_commands
 from jieneng.locale import check_language, preferred, say, teach_click
@@ -57,6 +57,7 @@ for command in (
     simulate_commands.simulate,
     edge_commands.broker,
     import_commands.import_,
+    export_command.export,
     indicator_commands.indicators,
     indicator_commands.report,
     grafana_commands.grafana,

@@ -1,7 +1,6 @@
 """The command `jieneng import`: store history that was measured elsewhere, from CSV or XLSX."""
 
 import sys
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -9,11 +8,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import click
 
 from jieneng.cli.imports import batch_commands
-from jieneng.cli.imports.batch_output import batch_lines, contradiction_lines
+from jieneng.cli.imports.consumption_preview import reset_recognizer
+from jieneng.cli.imports.report_output import print_report, report_json
 from jieneng.cli.imports.touched_days import compute_touched
 from jieneng.cli.options import examples, run_once, site_option, tr
 from jieneng.clock import SystemClock
-from jieneng.locale import say
 from jieneng.metering.errors import UsageError
 
 if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
@@ -101,8 +100,8 @@ for _command in (batch_commands.list_, batch_commands.show, batch_commands.undo)
     "--date-order",
     type=click.Choice(["ymd", "mdy", "dmy", "ydm"]),
     help=tr(
-        "Order of year, month and day; ydm swaps day and month where the day is 12 or less, ymd "
-        "says that the dates are right."
+        "Order of year, month and day in dates such as 05/01/2024; ydm swaps day and month where "
+        "the day is 12 or less, ymd says that the dates are right."
     ),
 )
 @click.option("--zone", help=tr("Time zone of times without an offset; the site's if omitted."))
@@ -114,12 +113,35 @@ for _command in (batch_commands.list_, batch_commands.show, batch_commands.undo)
     metavar="NAME=METER",
     help=tr("Meter of a column in the wide form; NAME= leaves the column out."),
 )
-@click.option("--sheet", help=tr("Sheet of an XLSX file; the first one if omitted."))
+@click.option(
+    "--sheet",
+    "sheets",
+    multiple=True,
+    help=tr(
+        "Sheet of an XLSX file; may be given more than once. All with the same columns if omitted."
+    ),
+)
+@click.option("--header-line", type=click.IntRange(min=1), help=tr("Line of the header."))
+@click.option("--encoding", help=tr("Encoding of a text file: utf-8, gb18030, utf-16."))
+@click.option("--delimiter", help=tr("Sign between the cells of a text file; tab for a tab."))
+@click.option("--decimal", type=click.Choice([".", ","]), help=tr("Decimal sign of all columns."))
+@click.option(
+    "--epoch",
+    type=click.Choice(["s", "ms"]),
+    help=tr("Unit of times that are numbers since 1970."),
+)
 @click.option(
     "--missing",
     multiple=True,
     metavar=tr("TEXT"),
     help=tr("A cell with this text is missing too; may be given more than once."),
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help=tr("Form of the report."),
 )
 @click.option("--dry-run", is_flag=True, help=tr("Write nothing; say what would be done."))
 @click.option(
@@ -143,6 +165,7 @@ def readings(
     file: Path,
     site_dir: Path,
     no_backfill: bool,
+    form: str,
     columns: tuple[str, ...],
     units: tuple[str, ...],
     **options: object,
@@ -153,6 +176,8 @@ def readings(
     folder = load(site_dir)
     if options["zone"] is not None:
         options["zone"] = _zone(str(options["zone"]))
+    if options["delimiter"] is not None:
+        options["delimiter"] = _delimiter(str(options["delimiter"]))
     options["swap_days"] = options["date_order"] == "ydm"
     if options["swap_days"]:
         options["date_order"] = None
@@ -164,7 +189,10 @@ def readings(
         **options,  # type: ignore[arg-type]  # click checked them
     )
     report = run_once(_import(file, folder, wanted))
-    _print_report(report, folder)
+    if form == "json":
+        click.echo(report_json(report, folder))
+    else:
+        print_report(report, folder)
     if report.batch.touched_ms is not None and not no_backfill:
         run_once(compute_touched(folder, report.batch.touched_ms))
     is_skipped = wanted.skip_bad and report.skippable
@@ -176,6 +204,15 @@ def _column(text: str) -> tuple[str, str]:
     if not equals:
         raise UsageError("--column {text} has no =: write it like Building1=e-main.", text=text)
     return name, meter
+
+
+def _delimiter(text: str) -> str:
+    delimiter = "\t" if text.casefold() in {"tab", "\\t"} else text
+    if len(delimiter) != 1:
+        raise UsageError(
+            "--delimiter {text} is no single sign: write one such as ; or tab.", text=text
+        )
+    return delimiter
 
 
 def _zone(name: str) -> ZoneInfo:
@@ -192,74 +229,24 @@ async def _import(file: Path, folder: "SiteFolder", options: "ImportOptions") ->
     from ingest.settings import IngestSettings
     from jieneng.cli.progress import rows_progress
     from jieneng.site_folder import read_settings
-    from jieneng.storage import open_store
+    from jieneng.storage import embedded_file, open_store
 
     settings = read_settings(folder.path / "ingest.toml", IngestSettings)
     store = open_store(settings.store, folder.path)
+    store_file = embedded_file(settings.store, folder.path)
+    is_new = store_file is not None and not store_file.exists()
     try:
         if not options.dry_run:
             await store.prepare()
         with rows_progress(tr("Rows read")) as progress:
-            return await import_readings(file, folder, store, options, progress, SystemClock())
+            return await import_readings(
+                file,
+                folder,
+                None if options.dry_run and is_new else store,
+                options,
+                progress,
+                SystemClock(),
+                reset_recognizer,
+            )
     finally:
         await store.close()
-
-
-def _print_report(report: "ImportReport", folder: "SiteFolder") -> None:
-    for problem in report.problems:
-        click.echo(f"{problem.where()}: {say(problem, tr)}", err=True)
-    if report.problem_count > len(report.problems):
-        more = report.problem_count - len(report.problems)
-        click.echo(
-            tr(
-                "... and {count} more problem." if more == 1 else "... and {count} more problems."
-            ).format(count=more),
-            err=True,
-        )
-    for doubt in report.doubts:
-        click.echo(
-            tr("{where}: doubt: {text}").format(where=doubt.where(), text=say(doubt, tr)), err=True
-        )
-    zone = folder.site.zone
-    for series in report.series:
-        first, last = (
-            datetime.fromtimestamp(ms / 1000, zone).isoformat(timespec="seconds")
-            for ms in (series.first_ms, series.last_ms)
-        )
-        line = tr("{meter} {quantity}: {values} values, {missing} missing, {first} to {last}")
-        click.echo(
-            line.format(
-                meter=series.meter,
-                quantity=series.quantity,
-                values=series.values,
-                missing=series.missing,
-                first=first,
-                last=last,
-            )
-        )
-    for text in contradiction_lines(report.batch, zone):
-        click.echo(text, err=report.batch.is_refused)
-    if report.left_out and report.skippable:
-        click.echo(tr("Lines with problems: {lines}.").format(lines=report.left_out))
-    if not report.batch.is_refused:
-        click.echo(_outcome(report))
-    for text in batch_lines(report.batch):
-        click.echo(text)
-
-
-def _outcome(report: "ImportReport") -> str:
-    if report.dry_run:
-        text = tr("Dry run: {values} values would be written; nothing was.")
-    elif not report.skippable:
-        text = tr("Nothing was written: fix the problems. They are not of single rows.")
-    elif report.problem_count and not report.written:
-        text = tr(
-            "Nothing was written: fix the problem, or leave the row out: --skip-bad."
-            if report.problem_count == 1
-            else "Nothing was written: fix the {problems} problems, or leave them out: --skip-bad."
-        )
-    else:
-        text = tr(
-            "{written} point written." if report.written == 1 else "{written} points written."
-        )
-    return text.format(values=report.values, problems=report.problem_count, written=report.written)
