@@ -35,6 +35,7 @@ from tests.boards.memory_store import MemoryStore
 from tests.servers import Influx, cache_folder, free_port
 
 VIEWER = Path(__file__).parent / "viewer"
+_COMMITTED = build.PROVISIONING / "dashboards" / "jieneng"
 WIDTHS = (1920, 1366, 390)
 THEMES = ("light", "dark")
 _ROW_PX = 38
@@ -81,9 +82,20 @@ def _built_viewer() -> Path:
     shutil.copytree(VIEWER, work, dirs_exist_ok=True)
     if not is_installed:
         subprocess.run(["npm", "ci", "--ignore-scripts"], cwd=work, check=True)
+    _write_checked_boards(work)
     subprocess.run(["npm", "run", "--silent", "types"], cwd=work, check=True)
     subprocess.run(["npm", "run", "--silent", "build"], cwd=work, check=True)
     return work / "dist"
+
+
+def _write_checked_boards(work: Path) -> None:
+    """Write the committed boards as TypeScript, which is checked against @grafana/schema."""
+    texts = [path.read_text(encoding="utf-8") for path in sorted(_COMMITTED.glob("*.json"))]
+    (work / "src" / "boards.generated.ts").write_text(
+        "import type { CheckedBoard } from './boardCheck';\n\n"
+        f"export const BOARDS: CheckedBoard[] = [\n{','.join(texts)}];\n",
+        encoding="utf-8",
+    )
 
 
 def _fetch(out: Path, language: str, wanted: Sequence[str] | None) -> dict[str, tuple[int, int]]:
