@@ -231,11 +231,11 @@ def _set_aside(
             Finding.of(
                 code,
                 meter,
-                count=end - low,
                 value=float(imported.amount[first]),
                 first_ms=int(imported.start_ms[first]),
             ),
             int(imported.start_ms[first]),
             int(imported.end_ms[last]),
             0.0,
+            end - low,
         )

@@ -15,7 +15,7 @@ import hashlib
 import os
 from array import array
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -25,17 +25,16 @@ import msgspec
 from ingest.importing.batches.batch_import import NOTHING, BatchImport, BatchResult, FileSeries
 from ingest.importing.batches.batch_record import BatchSource, line_ranges
 from ingest.importing.batches.point_columns import PointColumns
-from ingest.importing.cells.cell import Row
 from ingest.importing.forms.import_options import ImportOptions
 from ingest.importing.forms.layouts.layout import Layout
 from ingest.importing.forms.layouts.layout_choice import choose_layout
 from ingest.importing.forms.meter_series import ImportSeries, ParsedValue
-from ingest.importing.import_report import ImportReport, SeriesSummary
+from ingest.importing.import_report import FirstValue, ImportReport, ReadSeries, SeriesSummary
 from ingest.importing.judging.problem_list import ProblemList
-from ingest.importing.judging.series_check import SeriesCheck
+from ingest.importing.judging.series_check import ResetRecognizer, SeriesCheck
 from ingest.importing.judging.series_values import SeriesValues
 from ingest.importing.reading import file_reader
-from ingest.importing.reading.file_form import ColumnForm, FileForm
+from ingest.importing.reading.file_form import FileForm
 from jieneng.clock import Clock
 from jieneng.metering.errors import Problem
 from jieneng.metering.reading import Quality
@@ -45,6 +44,8 @@ from jieneng.storage import Store
 
 #: Rows between two calls of progress.
 _ROWS_PER_PROGRESS: Final = 2000
+#: Number of values that a report shows as they were understood.
+_FIRST_VALUES: Final = 6
 
 RowProgress: TypeAlias = Callable[[int], None]
 
@@ -52,29 +53,32 @@ RowProgress: TypeAlias = Callable[[int], None]
 async def import_readings(
     file: Path,
     folder: SiteFolder,
-    store: Store,
+    store: Store | None,
     options: ImportOptions,
     progress: RowProgress,
     clock: Clock,
+    recognize_resets: ResetRecognizer | None = None,
 ) -> ImportReport:
     """Check a file, and write its values to the store.
 
     Args:
         file: CSV, CSV in gzip, or XLSX.
         folder: the site.
-        store: the store; need not be prepared.
+        store: the store; need not be prepared. None if there is none yet and nothing is to be
+            written: then nothing contradicts the file.
         options: options for reading the file.
         progress: called repeatedly with the number of rows read in both passes.
         clock: tells which readings are late, so that their days are computed anew.
+        recognize_resets: recognises a register that begins again at 0 each day, month or year.
 
     Raises:
         UsageError: the file can't be opened.
         StoreUnavailable: the store failed. The import can be repeated.
     """
     problems = ProblemList(file.name)
-    file_import = _FileImport(file, folder, options, problems, progress)
+    file_import = _FileImport(file, folder, options, problems, progress, recognize_resets)
     await file_import.check()
-    if problems.of_file or (problems.count and not options.skip_bad):
+    if store is None or problems.of_file or (problems.count and not options.skip_bad):
         return file_import.report(NOTHING)
     batch_import = BatchImport(
         folder,
@@ -99,6 +103,7 @@ class _FileImport:
         options: ImportOptions,
         problems: ProblemList,
         progress: RowProgress,
+        recognize_resets: ResetRecognizer | None,
     ) -> None:
         self._file = file
         self._site = folder.site
@@ -106,9 +111,15 @@ class _FileImport:
         self._problems = problems
         self._progress = progress
         self._check = SeriesCheck(
-            folder.site, folder.models, options.zone or folder.site.zone, problems
+            folder.site,
+            folder.models,
+            options.zone or folder.site.zone,
+            problems,
+            recognize_resets,
         )
+        self._first: list[FirstValue] = []
         self._layout: Layout | None = None
+        self._form = FileForm()
         self._rows = 0
         self._rows_read = 0
         self._is_in_rows = False
@@ -120,6 +131,8 @@ class _FileImport:
                 self._rows += 1
                 for parsed in parsed_values:
                     self._check.add(line, parsed)
+                    if len(self._first) < _FIRST_VALUES:
+                        self._first.append(_first_value(line, parsed))
         self._check.judge(self._read_options)
 
     @property
@@ -191,28 +204,52 @@ class _FileImport:
             problems=tuple(self._problems.listed),
             problem_count=self._problems.count,
             doubts=tuple(self._problems.doubts),
+            form=self._form,
+            first_values=tuple(self._first),
+            read=tuple(self._read_series(key, values) for key, values in with_values),
+            left_out_columns=self._layout.left_out_names if self._layout else (),
+        )
+
+    def _read_series(self, series: ImportSeries, values: SeriesValues) -> ReadSeries:
+        return ReadSeries(
+            meter=series.meter,
+            quantity=series.quantity,
+            times_ms=values.times_ms,
+            values=values.values,
+            lengths_ms=values.lengths_ms,
+            ratios=self._check.ratios.get(series, ()),
+            is_of_other_kind=series in self._check.of_other_kind,
         )
 
     async def _parsed_lines(self) -> AsyncGenerator[tuple[int, list[ParsedValue]], None]:
         """Yield (line number, values) of each line below the header that is not blank."""
-        with file_reader.open_rows(self._file, self._options.sheet, self._problems.add) as rows:
-            _, header = next(rows, (1, None))
-            if header is None:  # the file is empty or unreadable, which was reported
-                return
-            layout = choose_layout(_form_of(header), self._site, self._options, self._report)
-            if layout is None or not layout.has_values:
+        form = file_reader.detect_form(self._file, self._options.wishes)
+        self._problems.sheets = form.sheets
+        self._form = form
+        if self._ask(form.problems):
+            return
+        with file_reader.open_table(self._file, form, self._problems.add) as table:
+            layout = choose_layout(form, self._site, self._options, self._report)
+            if layout is None or not layout.has_values or self._ask(layout.questions()):
                 return
             self._layout = layout
             self._is_in_rows = True
-            for line, row in rows:
+            for line, row in table.rows:
                 self._rows_read += 1
                 if self._rows_read % _ROWS_PER_PROGRESS == 0:
                     self._progress(self._rows_read)
                     await asyncio.sleep(0)  # lets other tasks of the loop run
-                if any(cell not in (None, "") for cell in row):
-                    yield line, list(layout.parse(line, row))
+                yield line, list(layout.parse(line, row))
             self._problems.lines.update(layout.unknown_lines)
         self._progress(self._rows_read)
+
+    def _ask(self, questions: Iterable[Problem]) -> bool:
+        """Report questions that must be answered before the file is read. Return True if any."""
+        asked = False
+        for question in questions:
+            self._problems.add(question)
+            asked = True
+        return asked
 
     def _report(self, problem: Problem) -> None:
         """Report a problem of the header, or of a row below it."""
@@ -229,7 +266,22 @@ def _summary(series: ImportSeries, values: SeriesValues) -> SeriesSummary:
         missing=values.missing,
         first_ms=values.times_ms[0],
         last_ms=values.times_ms[-1],
+        first=values.values[0],
+        last=values.values[-1],
+        estimated=sum(values.estimated),
         interval_s=length_ms / 1000 or None,
+    )
+
+
+def _first_value(line: int, parsed: ParsedValue) -> FirstValue:
+    series, time_ms, value, length_ms, _ = parsed
+    return FirstValue(
+        line=line,
+        meter=series.meter,
+        quantity=series.quantity,
+        time_ms=time_ms,
+        length_ms=length_ms,
+        value=value,
     )
 
 
@@ -248,8 +300,3 @@ def _changed_options(options: ImportOptions) -> str:
         if value != getattr(usual, name)
     }
     return msgspec.json.encode(changed, enc_hook=str).decode()
-
-
-def _form_of(header: Row) -> FileForm:
-    names = [str(cell if cell is not None else "").strip() for cell in header]
-    return FileForm(columns=tuple(ColumnForm(name=name) for name in names))

@@ -22,6 +22,7 @@ from jieneng.cli import (
     site_commands,
     up,
 )
+from jieneng.cli.export import export_command
 from jieneng.cli.options import Reader, tr
 from jieneng.cli.simulate import simulate_commands
 from jieneng.locale import check_language, preferred, say, teach_click
@@ -57,6 +58,7 @@ for command in (
     simulate_commands.simulate,
     edge_commands.broker,
     import_commands.import_,
+    export_command.export,
     indicator_commands.indicators,
     indicator_commands.report,
     grafana_commands.grafana,

@@ -10,6 +10,7 @@ import click
 
 from jieneng.cli.imports import batch_commands
 from jieneng.cli.imports.batch_output import batch_lines, contradiction_lines
+from jieneng.cli.imports.consumption_preview import reset_recognizer
 from jieneng.cli.imports.touched_days import compute_touched
 from jieneng.cli.options import examples, run_once, site_option, tr
 from jieneng.clock import SystemClock
@@ -101,8 +102,8 @@ for _command in (batch_commands.list_, batch_commands.show, batch_commands.undo)
     "--date-order",
     type=click.Choice(["ymd", "mdy", "dmy", "ydm"]),
     help=tr(
-        "Order of year, month and day; ydm swaps day and month where the day is 12 or less, ymd "
-        "says that the dates are right."
+        "Order of year, month and day in dates such as 05/01/2024; ydm swaps day and month where "
+        "the day is 12 or less, ymd says that the dates are right."
     ),
 )
 @click.option("--zone", help=tr("Time zone of times without an offset; the site's if omitted."))
@@ -114,7 +115,23 @@ for _command in (batch_commands.list_, batch_commands.show, batch_commands.undo)
     metavar="NAME=METER",
     help=tr("Meter of a column in the wide form; NAME= leaves the column out."),
 )
-@click.option("--sheet", help=tr("Sheet of an XLSX file; the first one if omitted."))
+@click.option(
+    "--sheet",
+    "sheets",
+    multiple=True,
+    help=tr(
+        "Sheet of an XLSX file; may be given more than once. All with the same columns if omitted."
+    ),
+)
+@click.option("--header-line", type=click.IntRange(min=1), help=tr("Line of the header."))
+@click.option("--encoding", help=tr("Encoding of a text file: utf-8, gb18030, utf-16."))
+@click.option("--delimiter", help=tr("Sign between the cells of a text file; tab for a tab."))
+@click.option("--decimal", type=click.Choice([".", ","]), help=tr("Decimal sign of all columns."))
+@click.option(
+    "--epoch",
+    type=click.Choice(["s", "ms"]),
+    help=tr("Unit of times that are numbers since 1970."),
+)
 @click.option(
     "--missing",
     multiple=True,
@@ -153,6 +170,8 @@ def readings(
     folder = load(site_dir)
     if options["zone"] is not None:
         options["zone"] = _zone(str(options["zone"]))
+    if options["delimiter"] is not None:
+        options["delimiter"] = _delimiter(str(options["delimiter"]))
     options["swap_days"] = options["date_order"] == "ydm"
     if options["swap_days"]:
         options["date_order"] = None
@@ -178,6 +197,15 @@ def _column(text: str) -> tuple[str, str]:
     return name, meter
 
 
+def _delimiter(text: str) -> str:
+    delimiter = "\t" if text.casefold() in {"tab", "\\t"} else text
+    if len(delimiter) != 1:
+        raise UsageError(
+            "--delimiter {text} is no single sign: write one such as ; or tab.", text=text
+        )
+    return delimiter
+
+
 def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
@@ -192,15 +220,25 @@ async def _import(file: Path, folder: "SiteFolder", options: "ImportOptions") ->
     from ingest.settings import IngestSettings
     from jieneng.cli.progress import rows_progress
     from jieneng.site_folder import read_settings
-    from jieneng.storage import open_store
+    from jieneng.storage import embedded_file, open_store
 
     settings = read_settings(folder.path / "ingest.toml", IngestSettings)
     store = open_store(settings.store, folder.path)
+    store_file = embedded_file(settings.store, folder.path)
+    is_new = store_file is not None and not store_file.exists()
     try:
         if not options.dry_run:
             await store.prepare()
         with rows_progress(tr("Rows read")) as progress:
-            return await import_readings(file, folder, store, options, progress, SystemClock())
+            return await import_readings(
+                file,
+                folder,
+                None if options.dry_run and is_new else store,
+                options,
+                progress,
+                SystemClock(),
+                reset_recognizer,
+            )
     finally:
         await store.close()
 

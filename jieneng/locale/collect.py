@@ -21,7 +21,8 @@ from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
-from jieneng.locale.sentences import Found, Module, find
+from jieneng.locale.msgid_places import Module
+from jieneng.locale.sentences import Found, find
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PACKAGES: Final = ("jieneng", "edge_agent", "ingest", "analytics", "grafana", "simulators")

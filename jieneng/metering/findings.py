@@ -193,6 +193,10 @@ _ROWS: Final = (
         " {first_ms:time}: {value:exact}.",
         zh="{subject:name}：导入数据中有表示“无数据”的数值，未计入，最早一条为 {first_ms:time} 的"
         " {value:exact}",
+        many_en='{subject:name}: {count} imported values that mean "no value", such as'
+        " {value:exact}, are not counted, from {first_ms:time} to {until_ms:time}.",
+        many_zh="{subject:name}：{first_ms:time} 至 {until_ms:time} 的导入数据中有 {count} 个表示"
+        "“无数据”的数值（如 {value:exact}），未计入",
     ),
     FindingKind(
         code="negative_interval",
@@ -201,6 +205,10 @@ _ROWS: Final = (
         " first at {first_ms:time}: {value:exact}.",
         zh="{subject:name}：导入数据中有负用量，且不是对其他数值的冲正，未计入，最早一条为"
         " {first_ms:time} 的 {value:exact}",
+        many_en="{subject:name}: {count} negative values, such as {value:exact}, that correct no"
+        " other value are not counted, from {first_ms:time} to {until_ms:time}.",
+        many_zh="{subject:name}：{first_ms:time} 至 {until_ms:time} 的导入数据中有 {count} 个负用量"
+        "（如 {value:exact}），且不是对其他数值的冲正，未计入",
     ),
     FindingKind(
         code="above_nameplate",
@@ -209,6 +217,10 @@ _ROWS: Final = (
         " at {first_ms:time}: {value:exact}.",
         zh="{subject:name}：导入的用量超过铭牌量程所允许的最大值，未计入，最早一条为"
         " {first_ms:time} 的 {value:exact}",
+        many_en="{subject:name}: {count} values, such as {value:exact}, above what the nameplate"
+        " allows are not counted, from {first_ms:time} to {until_ms:time}.",
+        many_zh="{subject:name}：{first_ms:time} 至 {until_ms:time} 导入的用量中有 {count} 个"
+        "（如 {value:exact}）超过铭牌量程所允许的最大值，未计入",
     ),
     FindingKind(
         code="counter_reset",
@@ -245,6 +257,11 @@ _ROWS: Final = (
         zh="{subject:name}：读数由 {before:register}（{before_ms:time}）变为 {after:register}"
         "（{after_ms:time}），推测为计度器满量程翻转并按此计量；请在 site.toml 中填写"
         " digits（位数）或 modulus（满量程值）",
+        many_en="{subject:name}: the register fell {count} times from {first_ms:time} to"
+        " {until_ms:time} and is taken to have rolled over, which is a guess: state its digits or"
+        " modulus in site.toml.",
+        many_zh="{subject:name}：{first_ms:time} 至 {until_ms:time} 读数回落 {count} 次，推测为"
+        "计度器满量程翻转并按此计量；请在 site.toml 中填写 digits（位数）或 modulus（满量程值）",
     ),
     FindingKind(
         code="negative_balance",

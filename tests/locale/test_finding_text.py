@@ -11,7 +11,7 @@ from rich.console import Console
 from analytics.figures.figure import Figure
 from analytics.report import csv_output, figure_json, page, terminal_tables
 from analytics.report.report_data import NamedScope, PageData
-from jieneng.locale import Translate, sentences, translator
+from jieneng.locale import Translate, msgid_places, sentences, translator
 from jieneng.locale.finding_text import Labels, finding_text
 from jieneng.metering import findings
 from jieneng.metering.findings import Finding, FindingKind
@@ -30,7 +30,7 @@ FindingKind(
 
 def chinese_with(row: str) -> Translate:
     """A translator whose catalogue was collected with one more row."""
-    known = sentences.find([sentences.Module("rows.py", ast.parse(row))]).chinese
+    known = sentences.find([msgid_places.Module("rows.py", ast.parse(row))]).chinese
     return lambda text: known.get(text) or translator("zh")(text)
 
 

@@ -5,7 +5,8 @@ from textwrap import dedent
 
 import pytest
 
-from jieneng.locale.sentences import Found, Module, find
+from jieneng.locale.msgid_places import Module
+from jieneng.locale.sentences import Found, find
 
 ERRORS = """
 class Root(Exception):

@@ -27,6 +27,7 @@ from ingest.importing.batches.stored_points import StoredPoints
 from jieneng.metering.reading import Quality
 from jieneng.metering.schema import FIELDS, INTERVAL, INTERVAL_S, LONGEST_INTERVAL_MS, QUALITY
 
+_MANUAL: Final = int(Quality.MANUAL)
 #: Points whose batches are looked up; a contradiction of more names those of the first ones.
 _MAX_LOOKED_UP: Final = 10_000
 
@@ -180,7 +181,7 @@ class StoredComparison:
         async for time_ms, value, companion in self._points(columns, spans):
             place = bisect_left(columns.times_ms, time_ms, place)
             is_there = place < len(columns) and columns.times_ms[place] == time_ms
-            is_live = columns.measurement != INTERVAL and not int(companion) & Quality.MANUAL
+            is_live = columns.measurement != INTERVAL and not int(companion) & _MANUAL
             if is_there and _is_same(columns, place, value, companion):
                 found.is_stored[place] = 1
             elif is_there:
@@ -205,7 +206,7 @@ class StoredComparison:
         begin_ms = first_ms - LONGEST_INTERVAL_MS if is_interval else first_ms + 1
         last_ms = columns.times_ms[-1] if is_interval else until_ms
         async for time_ms, _, companion in self._points(other, [(begin_ms, last_ms)]):
-            if is_interval or int(companion) & Quality.MANUAL:
+            if is_interval or int(companion) & _MANUAL:
                 end_ms = _end_ms(other, time_ms, companion)
                 if end_ms > first_ms:
                     found.other_kind.append(time_ms)
@@ -271,7 +272,7 @@ class StoredComparison:
                 imported = [
                     (time_ms, value)
                     async for time_ms, value, companion in self._points(kind, [span])
-                    if kind.measurement == INTERVAL or int(companion) & Quality.MANUAL
+                    if kind.measurement == INTERVAL or int(companion) & _MANUAL
                 ]
                 of_stored = self._sums(kind, imported)
         return tuple(

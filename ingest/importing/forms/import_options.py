@@ -6,7 +6,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from ingest.importing.cells.notation import DateOrder
+from ingest.importing.cells.notation import DateOrder, DecimalSign, EpochUnit
+from ingest.importing.reading.file_form import FormWishes
 
 ImportKind = Literal["register", "interval"]
 Stamp = Literal["start", "end"]
@@ -41,7 +42,12 @@ class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):
         columns: meter ids by column name, in the wide layout; "" leaves the column out. A column
             that is not listed is named after its meter.
         missing: texts of missing values, besides the empty text.
-        sheet: sheet of an XLSX file; None for the first one.
+        sheets: sheets of an XLSX file, read as one table; () for all that have the table.
+        encoding: encoding of a text file; None to detect it.
+        delimiter: sign between the cells of a text file; None to detect it.
+        decimal: decimal sign of all columns; None to tell it from each column.
+        epoch: unit of times that are numbers since 1970; None for other times.
+        header_line: line of the header; None to detect it.
         date_order: order of dates that do not begin with the year, or `ymd` to say that all dates
             are right; None to tell it from the column.
         swap_days: True to swap day and month where the day is 12 or less.
@@ -68,7 +74,12 @@ class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):
     time_column: str | None = None
     columns: Mapping[str, str] = {}
     missing: tuple[str, ...] = ()
-    sheet: str | None = None
+    sheets: tuple[str, ...] = ()
+    encoding: str | None = None
+    delimiter: str | None = None
+    decimal: DecimalSign | None = None
+    epoch: EpochUnit | None = None
+    header_line: int | None = None
     date_order: DateOrder | None = None
     swap_days: bool = False
     sure: bool = False
@@ -76,3 +87,16 @@ class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):
     replace: bool = False
     keep: bool = False
     dry_run: bool = False
+
+    @property
+    def wishes(self) -> FormWishes:
+        """Parts of the file's form that a person states."""
+        return FormWishes(
+            encoding=self.encoding,
+            delimiter=self.delimiter,
+            decimal=self.decimal,
+            date_order=self.date_order,
+            epoch=self.epoch,
+            header_line=self.header_line,
+            sheets=self.sheets,
+        )

@@ -1,9 +1,9 @@
 """List of the problems of a file: the first ones in full, the others as a count."""
 
+from collections.abc import Sequence
 from typing import Final
 
-import msgspec
-
+from ingest.importing.reading.line_numbers import placed
 from jieneng.metering.errors import Problem
 
 #: Number of problems that are listed. The others are only counted.
@@ -21,6 +21,7 @@ class ProblemList:
         count: number of all problems.
         of_file: number of the problems that are not of single rows.
         lines: lines of all rows with problems.
+        sheets: names of the sheets that are read; () for a text file.
         doubts: what looks wrong, but may be right.
     """
 
@@ -30,6 +31,7 @@ class ProblemList:
         self.count = 0
         self.of_file = 0
         self.lines: set[int] = set()
+        self.sheets: Sequence[str] = ()
         self.doubts: list[Problem] = []
 
     def add(self, problem: Problem) -> None:
@@ -52,9 +54,9 @@ class ProblemList:
     def doubt(self, problem: Problem) -> None:
         """Add a doubt."""
         if len(self.doubts) < MAX_LISTED:
-            self.doubts.append(msgspec.structs.replace(problem, file=self._file))
+            self.doubts.append(placed(problem, self._file, self.sheets))
 
     def _list(self, problem: Problem) -> None:
         self.count += 1
         if len(self.listed) < MAX_LISTED:
-            self.listed.append(msgspec.structs.replace(problem, file=self._file))
+            self.listed.append(placed(problem, self._file, self.sheets))

@@ -3,10 +3,9 @@
 Law: each part of a form that is detected can be stated instead (`FormWishes`), and is shown.
 """
 
-from typing import Literal
-
 import msgspec
 
+from ingest.importing.cells.cell_kind import CellKind
 from ingest.importing.cells.notation import (
     DateOrder,
     DecimalSign,
@@ -14,11 +13,7 @@ from ingest.importing.cells.notation import (
     NumberNotation,
     TimeNotation,
 )
-from jieneng.metering.errors import Msgid
-
-#: What the cells of a column are: times (a date, or a date with its time of day), times of day
-#: alone, periods (a month, a quarter, a range), numbers, texts, or all empty.
-Content = Literal["time", "clock", "period", "number", "text", "nothing"]
+from jieneng.metering.errors import Msgid, Problem
 
 
 class FormWishes(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,13 +48,27 @@ class ColumnForm(msgspec.Struct, frozen=True, kw_only=True):
         unit: unit below its name (row of units) or in its cells, as it is written; "" without one.
         numbers: notation of its numbers.
         times: notation of its times.
+        number_problem: question that must be answered before its numbers can be read; None without
+            one.
+        time_problem: question that must be answered before its times can be read.
     """
 
     name: str
-    content: Content = "text"
+    content: CellKind = "text"
     unit: str = ""
     numbers: NumberNotation = NumberNotation()
     times: TimeNotation = TimeNotation()
+    number_problem: Problem | None = None
+    time_problem: Problem | None = None
+
+    @property
+    def is_told(self) -> bool:
+        """True if its cells tell its notation."""
+        return (
+            self.content != "nothing"
+            and self.numbers.decimal is not None
+            and not (self.number_problem or self.time_problem)
+        )
 
 
 class FormNote(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,7 +94,9 @@ class FileForm(msgspec.Struct, frozen=True, kw_only=True):
         titles: texts above the header.
         columns: the columns, from the first on.
         sheets: names of the sheets that are read, as one table; () for text.
+        last_lines: last line above the values: of a text file, or of each sheet.
         notes: sentences on what was left out or assumed.
+        problems: questions that must be answered before the file can be read.
     """
 
     encoding: str | None = None
@@ -95,7 +106,9 @@ class FileForm(msgspec.Struct, frozen=True, kw_only=True):
     titles: tuple[str, ...] = ()
     columns: tuple[ColumnForm, ...] = ()
     sheets: tuple[str, ...] = ()
+    last_lines: tuple[int, ...] = (1,)
     notes: tuple[FormNote, ...] = ()
+    problems: tuple[Problem, ...] = ()
 
     @property
     def header(self) -> tuple[str, ...]:

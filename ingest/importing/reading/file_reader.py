@@ -1,58 +1,220 @@
-"""Read the rows of a file, each with its line number.
+"""Read the rows of a file, each with its line number, in a form that was detected before.
 
-Law: a file is read row by row, and is always closed.
+Laws:
+
+- A file is read row by row, and is always closed.
+- The kind of a file follows from its content, not from its name.
 """
 
-import csv
 import gzip
 import io
 import zlib
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import chain, islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final, TypeAlias
-from zipfile import BadZipFile
+from typing import IO, Final, TypeAlias
 
 from ingest.importing.cells.cell import ProblemHandler, Row
+from ingest.importing.reading.container import HEAD_BYTES, container, is_compound, refuse_compound
+from ingest.importing.reading.delimiter import JUDGED_LINES, detect_delimiter
+from ingest.importing.reading.encoding import check_encoding, detect_encoding
+from ingest.importing.reading.file_form import FileForm, FormWishes
+from ingest.importing.reading.form_detection import TableForm, detect_table
+from ingest.importing.reading.line_numbers import unique_line
+from ingest.importing.reading.row_filter import LeftOutLine, RowFilter
+from ingest.importing.reading.text_rows import text_rows
+from ingest.importing.reading.workbook.sheet_choice import choose_sheets
+from ingest.importing.reading.workbook.workbook_file import WorkbookFile
+from ingest.importing.reading.workbook.workbook_parts import SheetEntry
 from jieneng.metering.errors import Problem, UsageError
-
-if TYPE_CHECKING:
-    from openpyxl import Workbook
 
 Rows: TypeAlias = Iterator[tuple[int, Row]]
 
-_DELIMITERS: Final = ",;\t"
+_CHUNK: Final = 1 << 18
+_TIME_CONTENT: Final = frozenset({"time", "period", "clock"})
+
+
+class Table:
+    """Rows of an open file.
+
+    Attributes:
+        form: the form in which the file is read.
+        rows: line number and cells of each row below the header. Blank lines, comments, totals and
+            notes are left out. Lines are unique in a file of several sheets (`line_numbers`).
+    """
+
+    def __init__(self, form: FileForm, lines: Iterable[tuple[int, Row]]) -> None:
+        self.form = form
+        times = [
+            number for number, column in enumerate(form.columns) if column.content in _TIME_CONTENT
+        ]
+        self._filter = RowFilter(form.header, times)
+        self.rows: Rows = self._filter.rows(lines)
+
+    @property
+    def left_out(self) -> tuple[LeftOutLine, ...]:
+        """First lines that were left out so far."""
+        return tuple(self._filter.left_out)
+
+    @property
+    def left_out_count(self) -> int:
+        """Number of lines that were left out so far."""
+        return self._filter.count
+
+
+def detect_form(path: Path, wishes: FormWishes) -> FileForm:
+    """Return the form of a CSV, text or XLSX file.
+
+    Args:
+        path: the file; text may be compressed with gzip.
+        wishes: what a person states of its form.
+
+    Raises:
+        UsageError: the file can't be read.
+    """
+    with _open(path) as file:
+        if _is_workbook(path, file):
+            return _workbook_form(path, WorkbookFile(path, file), wishes)
+    return _text_form(path, wishes)
 
 
 @contextmanager
-def open_rows(path: Path, sheet: str | None, on_problem: ProblemHandler) -> Iterator[Rows]:
-    """Open a CSV, gzipped CSV or XLSX file; yield an iterator of its rows, the header first.
+def open_table(path: Path, form: FileForm, on_problem: ProblemHandler) -> Iterator[Table]:
+    """Open a file; yield its rows.
 
     Args:
         path: the file.
-        sheet: sheet of an XLSX file; None for the first one.
+        form: its form.
         on_problem: called with an error inside the file, at which the rows end.
 
     Raises:
-        UsageError: the file can't be read in the format of its extension.
+        UsageError: the file can't be read.
     """
-    name = path.name.lower()
-    if name.endswith((".csv", ".txt")):
-        with _open(path) as file, _decoded(file) as text:
-            yield _csv_rows(text, on_problem)
-    elif name.endswith((".csv.gz", ".txt.gz")):
-        with _open(path) as file, _decoded(gzip.GzipFile(fileobj=file)) as text:
-            yield _csv_rows(text, on_problem)
-    elif name.endswith(".xlsx"):
-        with _open(path) as file, closing(_workbook(path, file)) as book:
-            yield _sheet_rows(path, book, sheet)
+    if form.encoding is None:
+        with _open(path) as file:
+            yield Table(form, _sheets_rows(WorkbookFile(path, file), form, on_problem))
     else:
-        raise UsageError(
-            "{file} is no file that can be imported: save it as CSV or XLSX.", file=path.name
+        with _text(path, form.encoding) as text:
+            lines = text_rows(text, form.delimiter or ",", form.encoding, on_problem)
+            last_line = form.last_lines[0]
+            yield Table(form, ((line, row) for line, row in lines if line > last_line))
+
+
+# --- text ---------------------------------------------------------------------------------------
+
+
+def _text_form(path: Path, wishes: FormWishes) -> FileForm:
+    if wishes.encoding:
+        check_encoding(wishes.encoding)
+    encoding = wishes.encoding or detect_encoding(_chunks(path))
+    with _text(
+        path, encoding, errors="replace"
+    ) as text:  # wrong bytes are reported by `open_table`
+        lines = list(_first_lines(text))
+        delimiter = wishes.delimiter or detect_delimiter(lines)
+        problems: list[Problem] = []
+        rows = text_rows(chain(lines, text), delimiter, encoding, problems.append)
+        table = detect_table(rows, wishes, delimiter=delimiter)
+    if table is None:
+        return FileForm(problems=tuple(problems) or (_no_table(wishes),))
+    return FileForm(
+        encoding=encoding,
+        delimiter=delimiter,
+        header_line=table.header.line,
+        unit_line=table.header.unit_line,
+        titles=table.header.titles,
+        columns=table.columns,
+        last_lines=(table.header.last_line,),
+        notes=table.notes,
+    )
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    with _bytes(path) as file:
+        try:
+            while chunk := file.read(_CHUNK):
+                yield chunk
+        except (EOFError, zlib.error, OSError):  # reported by `open_table`
+            return
+
+
+def _first_lines(text: Iterable[str]) -> Iterator[str]:
+    try:
+        yield from islice(text, JUDGED_LINES)
+    except (EOFError, zlib.error, OSError):  # reported by `open_table`
+        return
+
+
+@contextmanager
+def _text(path: Path, encoding: str, errors: str = "strict") -> Iterator[io.TextIOWrapper]:
+    with _bytes(path) as file:
+        yield io.TextIOWrapper(file, encoding=encoding, errors=errors, newline="")
+
+
+@contextmanager
+def _bytes(path: Path) -> Iterator[IO[bytes]]:
+    with _open(path) as file:
+        if container(path.name, file.peek(HEAD_BYTES)) == "gzip":
+            with gzip.GzipFile(fileobj=file) as unpacked:
+                yield io.BufferedReader(unpacked)
+        else:
+            yield file
+
+
+# --- sheets -------------------------------------------------------------------------------------
+
+
+def _is_workbook(path: Path, file: io.BufferedReader) -> bool:
+    head = file.peek(HEAD_BYTES)
+    if is_compound(head):
+        refuse_compound(path.name, file.read())
+    return container(path.name, head) == "xlsx"
+
+
+def _workbook_form(path: Path, book: WorkbookFile, wishes: FormWishes) -> FileForm:
+    damages: list[Problem] = []
+
+    def detect(sheet: SheetEntry) -> TableForm | None:
+        return detect_table(book.rows(sheet, damages.append), wishes, from_1904=book.from_1904)
+
+    choice = choose_sheets(path.name, book.sheets, wishes.sheets, detect)
+    if not choice.sheets:
+        return FileForm(problems=tuple(damages) or (_no_table(wishes),), notes=choice.notes)
+    header = choice.sheets[0][1].header
+    return FileForm(
+        header_line=header.line,
+        unit_line=header.unit_line,
+        titles=header.titles,
+        columns=choice.columns,
+        sheets=tuple(sheet.name for sheet, _ in choice.sheets),
+        last_lines=tuple(form.header.last_line for _, form in choice.sheets),
+        notes=choice.notes,
+        problems=choice.problems,
+    )
+
+
+def _sheets_rows(book: WorkbookFile, form: FileForm, on_problem: ProblemHandler) -> Rows:
+    """Yield the rows of all sheets that are read, each as wide as the header."""
+    entries = {entry.name: entry for entry in book.sheets}
+    width = len(form.columns)
+    for number, (name, last_line) in enumerate(zip(form.sheets, form.last_lines, strict=True)):
+        for line, row in book.rows(entries[name], on_problem):
+            if line > last_line:
+                yield unique_line(number, line), (*row, *[None] * (width - len(row)))
+
+
+def _no_table(wishes: FormWishes) -> Problem:
+    if wishes.header_line:
+        return Problem(
+            text="there is no line {header_line} to be the header.",
+            fix="Choose another line, or leave --header-line out.",
+            values={"header_line": wishes.header_line},
         )
+    return Problem(text="this file is empty.", fix="Choose another file.", line=1)
 
 
-def _open(path: Path) -> IO[bytes]:
+def _open(path: Path) -> io.BufferedReader:
     try:
         return path.open("rb")
     except FileNotFoundError as error:
@@ -61,79 +223,3 @@ def _open(path: Path) -> IO[bytes]:
         raise UsageError(
             "{file} can't be read: {reason}.", file=path, reason=error.strerror
         ) from error
-
-
-def _decoded(file: IO[bytes] | gzip.GzipFile) -> io.TextIOWrapper:
-    # utf-8-sig: Excel writes a byte order mark before the first column's name.
-    return io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
-
-
-def _csv_rows(text: io.TextIOWrapper, on_problem: ProblemHandler) -> Rows:
-    line = 0
-    try:
-        header = text.readline()
-        if not header:
-            on_problem(Problem(text="this file is empty.", fix="Choose another file.", line=1))
-            return
-        delimiter = max(_DELIMITERS, key=header.count)
-        yield 1, next(csv.reader([header], delimiter=delimiter))
-        reader = csv.reader(text, delimiter=delimiter)
-        for row in reader:
-            line = reader.line_num
-            yield line + 1, row
-    except UnicodeDecodeError:
-        on_problem(
-            Problem(
-                text="from about this line on, the file is not UTF-8.",
-                fix='Save it as "CSV UTF-8".',
-                line=line + 1,
-            )
-        )
-    except csv.Error as error:
-        on_problem(
-            Problem(
-                text="this line can't be read as CSV ({reason}).",
-                fix="Correct the quotes of this line.",
-                values={"reason": error},
-                line=line + 1,
-            )
-        )
-    except (EOFError, zlib.error, OSError) as error:
-        on_problem(
-            Problem(
-                text="from about this line on, the file is damaged ({reason}).",
-                fix="Copy the file again.",
-                values={"reason": error},
-                line=line + 1,
-            )
-        )
-
-
-def _workbook(path: Path, file: IO[bytes]) -> "Workbook":
-    import openpyxl  # imported here: it takes 0.1 s that CSV does not need
-
-    try:
-        return openpyxl.load_workbook(file, read_only=True, data_only=True)
-    except (BadZipFile, KeyError, ValueError) as error:
-        raise UsageError(
-            "{file} is no XLSX file: open it in a spreadsheet program and save it as one.",
-            file=path.name,
-        ) from error
-
-
-def _sheet_rows(path: Path, book: "Workbook", sheet: str | None) -> Rows:
-    name = sheet or book.sheetnames[0]
-    if name not in book.sheetnames:
-        raise UsageError(
-            "{file} has no sheet {sheet}; it has {known}.",
-            file=path.name,
-            sheet=name,
-            known=", ".join(book.sheetnames),
-        )
-    width = 0
-    for line, cells in enumerate(book[name].iter_rows(values_only=True), 1):
-        filled = len(cells)
-        while filled > width and cells[filled - 1] is None:
-            filled -= 1
-        width = width or filled  # of the header; empty cells beyond it are left out
-        yield line, (*cells[:filled], *[None] * (width - filled))

@@ -193,7 +193,7 @@ async def test_what_waits_for_too_long_is_said_once(tmp_path: Path) -> None:
     """Not every put drops something; it is over when what waits has become much less."""
     spool = Spool(tmp_path / "s", 10**6, LOG, max_age_s=10.0)
     now_s = [0.0]
-    spool._file._now_s = lambda: now_s[0]
+    spool._file._now_s = spool._file._database._now_s = lambda: now_s[0]
     one = new_writer(spool, 0)
     with capture_logs() as logs:
         for number in range(40):

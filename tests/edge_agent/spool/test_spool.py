@@ -38,7 +38,7 @@ def test_a_transaction_is_forced_to_the_disk(tmp_path: Path, damaged: bool) -> N
     if damaged:
         damage(tmp_path / "s", 4096, 4096)
     file.put([row(30)])
-    db = file._db
+    db = file._database._db
     assert db is not None
     assert db.execute("PRAGMA synchronous").fetchone() == (2,)
     assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
@@ -269,7 +269,7 @@ async def test_damage_while_running_is_counted_and_set_aside(tmp_path: Path) -> 
         await one.put([row(seq, size=3000) for seq in range(1, 30)])
     async with spool(file) as one:
         await one.confirm([Ack(BOOT, stored=((1, 2),))])
-        db = one._file._db
+        db = one._file._database._db
         assert db is not None
         await one._run(lambda: db.executescript("PRAGMA wal_checkpoint; PRAGMA shrink_memory"))
         damage(file, 0, 10**9)

@@ -173,7 +173,7 @@ BAD_LINES = [
     ("2024-01-01 09:00,e-main,energy_kwh,nan", "'nan' is no number"),
     ("2024-01-01 09:00,e-main,energy_kwh,inf", "'inf' is no number"),
     ("2024-01-01 09:00,e-main,energy_kwh,1_000", "no number"),
-    ('2024-01-01 09:00,e-main,energy_kwh,"1,00"', "no number"),
+    ('2024-01-01 09:00,e-main,energy_kwh,"1,00,0"', "no number"),
     ("2024-01-01 09:00,e-mian,energy_kwh,1", "Did you mean e-main?"),
     ("2024-01-01 09:00,e-main,energy_kw,1", "Did you mean energy_kwh?"),
     ("2024-01-01 09:00,e-main,volume_m3,1", "volume_m3 is no quantity of meter e-main"),
@@ -348,13 +348,13 @@ async def test_xlsx_with_real_dates_and_empty_cells(importer: Importer, tmp_path
         "2024-01-01 00:00": 1.5,
         "2024-01-01 01:00": 2.0,
     }
-    assert (await importer.file(tmp_path / "f.xlsx", sheet="other")).rows == 0
+    assert (await importer.file(tmp_path / "f.xlsx", sheets=("other",))).rows == 0
     with pytest.raises(UsageError, match="has no sheet nosuch; it has Sheet, other"):
-        await importer.file(tmp_path / "f.xlsx", sheet="nosuch")
+        await importer.file(tmp_path / "f.xlsx", sheets=("nosuch",))
 
 
 async def test_files_that_are_not_what_they_seem(importer: Importer, tmp_path: Path) -> None:
-    for name, text in {"a.pdf": "x", "a.xlsx": "no zip", "a.xls": "x"}.items():
+    for name, text in {"a.pdf": "x", "a.xlsx": "no zip", "a.xls": "<html><table>"}.items():
         with pytest.raises(UsageError, match="save it as"):
             await importer.load(text, name)
     with pytest.raises(UsageError, match="is not there"):
@@ -370,17 +370,17 @@ async def test_a_file_that_breaks_off_is_said_and_not_written(
     days = (f"2024-{month:02}-{day:02},1.5\n" for month in range(1, 13) for day in range(1, 29))
     whole = gzip.compress(b"time,e-main\n" + "".join(days).encode())
     (tmp_path / "cut.csv.gz").write_bytes(whole[:-20])
-    (tmp_path / "gbk.csv").write_bytes("time,e-main\n2024-01-01 08:00,总\n".encode("gbk"))
+    (tmp_path / "byte.csv").write_bytes(
+        "time,e-main\n2024-01-01 08:00,总表\n".encode() + b"\xff\xff\n"
+    )
     (tmp_path / "empty.csv").write_bytes(b"")
-    (tmp_path / "nogz.csv.gz").write_bytes(b"time,e-main\n")
     for name, said in {
         "cut.csv.gz": "is damaged",
-        "gbk.csv": "not UTF-8",
+        "byte.csv": "is not utf-8",
         "empty.csv": "is empty",
-        "nogz.csv.gz": "is damaged",
     }.items():
         report = await importer.file(tmp_path / name)
-        assert said in str(report.problems[-1])
+        assert any(said in str(problem) for problem in report.problems)
         assert report.written == 0
 
 
@@ -391,9 +391,7 @@ async def test_a_value_below_a_column_without_a_name_is_not_overlooked(importer:
     assert "f.csv:2: there is a value below a column without a name" in str(report.problems[0])
 
 
-@pytest.mark.parametrize(
-    "header", ["zeit,e-main", "time", "", "time,nosuch", "meter,value", "time,,"]
-)
+@pytest.mark.parametrize("header", ["zeit,e-main", "time", "time,nosuch", "meter,value", "time,,"])
 async def test_a_header_without_what_is_needed_is_a_problem_of_line_1(
     importer: Importer, header: str
 ) -> None:

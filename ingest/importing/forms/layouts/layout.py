@@ -11,7 +11,7 @@ from ingest.importing.cells.local_days import swapped_day
 from ingest.importing.cells.number_reader import NumberReader
 from ingest.importing.cells.time_reader import TimeReader
 from ingest.importing.forms.column_roles import ColumnRoles
-from ingest.importing.forms.column_words import plain
+from ingest.importing.forms.column_words import Role, plain
 from ingest.importing.forms.import_options import ImportOptions, LayoutName
 from ingest.importing.forms.meter_series import ParsedValue, ScaledSeries
 from ingest.importing.forms.row_times import BadTime, RowTime, RowTimes, SpanReader, year_of_titles
@@ -27,6 +27,9 @@ _ESTIMATED: Final = frozenset(
 _MEASURED: Final = frozenset(
     "|a|act|actual|measured|实|实测|实抄|实读|抄见|自动|人工|远程|正常|否|n|no|false|0".split("|")  # noqa: SIM905 - a list to read
 )
+
+#: Roles of columns with times.
+_TIMES: Final[tuple[Role, ...]] = ("time", "start", "end")
 
 
 class FileContext(msgspec.Struct, frozen=True):
@@ -68,6 +71,7 @@ class Layout(ABC):
 
     Attributes:
         name: name of the layout.
+        reads_others: True if columns without a role hold values.
         spans: reader of periods in cells and headers.
         has_values: True if the file has times and a column of values.
         unknown_lines: lines whose meter or quantity is not known, which is reported once.
@@ -75,6 +79,7 @@ class Layout(ABC):
     """
 
     name: ClassVar[LayoutName]
+    reads_others: ClassVar[bool] = True
 
     def __init__(self, context: FileContext) -> None:
         self.context = context
@@ -91,6 +96,12 @@ class Layout(ABC):
         self.unknown_lines: list[int] = []
         self.left_out: tuple[int, ...] = ()
 
+    @property
+    def left_out_names(self) -> tuple[str, ...]:
+        """Names of the columns that are not read."""
+        columns = sorted({*self.context.roles.ignored, *self.left_out})
+        return tuple(self.context.form.columns[column].name for column in columns)
+
     @classmethod
     @abstractmethod
     def fits(cls, context: FileContext) -> bool:
@@ -99,6 +110,22 @@ class Layout(ABC):
     @abstractmethod
     def values(self, line: int, row: Row) -> Iterator[ParsedValue]:
         """Yield the values of a row that has a cell for each column."""
+
+    def questions(self) -> Iterator[Problem]:
+        """Yield what must be answered before the columns that are read can be read."""
+        columns, roles = self.context.form.columns, self.context.roles
+        times = [columns[place] for role in _TIMES if (place := roles.get(role)) is not None]
+        value = roles.get("value")
+        numbers = [value] if value is not None else []
+        if self.reads_others:
+            numbers += [place for place in roles.others if place not in self.left_out]
+        # An answer holds for all columns, so one question of each kind is enough.
+        for problems in (
+            [column.time_problem for column in times],
+            [columns[place].number_problem for place in sorted(numbers)],
+        ):
+            if (first := next(filter(None, problems), None)) is not None:
+                yield first
 
     def parse(self, line: int, row: Row) -> Iterator[ParsedValue]:
         """Yield the values of a row, also missing ones. Wrong ones are reported and left out."""

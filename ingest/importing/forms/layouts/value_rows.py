@@ -14,6 +14,7 @@ class ValueRows(Layout):
     """Layout with a row for each value; a file of one meter need not name it."""
 
     name: ClassVar[LayoutName] = "long"
+    reads_others: ClassVar[bool] = False
 
     @classmethod
     def fits(cls, context: FileContext) -> bool:

@@ -62,6 +62,7 @@ class DecimalJudge:
         self._deciding: dict[DecimalSign, Evidence] = {}
         self._ambiguous: Counter[DecimalSign] = Counter()
         self._example = self._body = ""
+        self._example_line = 0
         self._small_wholes = 0
         self._large_wholes = 0
 
@@ -85,7 +86,7 @@ class DecimalJudge:
         elif plain_digits(body, ".") != plain_digits(body, ","):
             self._ambiguous["." if "." in body else ","] += 1
             if not self._example:
-                self._example, self._body = text, body
+                self._example_line, self._example, self._body = line, text, body
         elif signs and not has_thousands(body):
             self._add_whole(body)
 
@@ -156,6 +157,7 @@ class DecimalJudge:
 
     def _meanings(self) -> dict[str, object]:
         return {
+            "line": self._example_line,
             "cell": quoted(self._example),
             "with_point": plain_digits(self._body, "."),
             "with_comma": plain_digits(self._body, ","),

@@ -119,6 +119,14 @@ def test_a_dry_run_has_no_number(site: CaseSite) -> None:
     site.load(site.readings(register(3).items()), "--dry-run")
     assert "readings.csv" not in site.run("import", "list").out
     assert not (site.folder / "imports").exists()
+    assert not (site.folder / "store.sqlite").exists()
+
+
+def test_a_dry_run_says_what_contradicts(site: CaseSite) -> None:
+    site.load(site.readings(register(3).items(), name="days.csv"))
+    done = site.run("import", "readings", site.readings([(JUNE, 7.0)]), "--dry-run")
+    assert done.code == 1
+    assert "2024-06-01 00:00" in done.err
 
 
 def test_registers_in_the_time_of_intervals_ask(site: CaseSite) -> None:

@@ -1,0 +1,125 @@
+"""Tell what a column holds, and in which notation, from its cells. Pure.
+
+Law: a column is judged until it is decided, over the whole file if need be.
+"""
+
+from collections import Counter
+from typing import Final
+
+from ingest.importing.cells.cell import Cell
+from ingest.importing.cells.cell_kind import CellKind, cell_kind
+from ingest.importing.cells.notation import DecimalSign, NumberNotation, TimeNotation
+from ingest.importing.cells.number_text import parts_of_number
+from ingest.importing.reading.columns.date_order_judge import DateOrderJudge
+from ingest.importing.reading.columns.decimal_judge import DecimalJudge
+from ingest.importing.reading.file_form import ColumnForm, FormNote, FormWishes
+from jieneng.metering.errors import Msgid, Problem
+
+_DECIMAL_FIX: Final[Msgid] = "Say which sign is the decimal sign: --decimal . or --decimal ,"
+_ORDER_FIX: Final[Msgid] = "Say the order: --date-order dmy, mdy or ymd."
+
+
+class ColumnJudge:
+    """Collects what the cells of one column say."""
+
+    def __init__(self) -> None:
+        self._kinds: Counter[CellKind] = Counter()
+        self._units: Counter[str] = Counter()
+        self._decimals = DecimalJudge()
+        self._orders = DateOrderJudge()
+        self._has_text_numbers = False
+
+    def add(self, line: int, cell: Cell) -> None:
+        """Add a cell of the first rows."""
+        kind = cell_kind(cell)
+        self._kinds[kind] += 1
+        if not isinstance(cell, str):
+            return
+        if kind == "number":
+            self._has_text_numbers = True
+            self._decimals.add(line, cell.strip())
+            is_bare = cell[-1:].isdecimal() and cell[:1].isdecimal()
+            parts = None if is_bare else parts_of_number(cell)
+            self._units[parts.unit if parts else ""] += 1
+        elif kind == "time":
+            self._orders.add(line, cell)
+
+    @property
+    def is_open(self) -> bool:
+        """True if further cells may decide the notation."""
+        return self._orders.is_open or (self._has_text_numbers and not self._decimals.is_decided)
+
+    def add_later(self, line: int, cell: Cell) -> None:
+        """Add a cell of a later row, of a column that is open."""
+        if not isinstance(cell, str):
+            return
+        if self._orders.is_open:
+            self._orders.add(line, cell)
+        elif "." in cell or "," in cell or "．" in cell or "，" in cell:
+            self._decimals.add(line, cell.strip())
+
+    @property
+    def decided_decimal(self) -> DecimalSign | None:
+        """Decimal sign that a cell decides; None without one, or with two."""
+        return self._decimals.verdict(None).decimal if self._decimals.is_decided else None
+
+    @property
+    def content(self) -> CellKind:
+        """Kind of most cells that are not empty."""
+        filled = Counter(self._kinds)
+        del filled["nothing"]
+        return filled.most_common(1)[0][0] if filled else "nothing"
+
+    def form(
+        self,
+        name: str,
+        unit: str,
+        habit: DecimalSign | None,
+        wishes: FormWishes,
+        *,
+        is_whole: bool,
+        from_1904: bool,
+    ) -> tuple[ColumnForm, FormNote | None]:
+        """Return the form of the column, and a note on what is assumed.
+
+        Args:
+            name: name of the column.
+            unit: its unit in the row of units; "" without one.
+            habit: decimal sign that the rest of the file suggests.
+            wishes: what a person states.
+            is_whole: True if the column was judged over the whole file, if need be.
+            from_1904: True if the spreadsheet counts its days from 1904.
+        """
+        decimals, orders = self._decimals.verdict(habit), self._orders.verdict()
+        decimal = wishes.decimal or decimals.decimal
+        if decimal is None and decimals.problem is None and is_whole:
+            decimal = "."  # no number of the column has a separator
+        cell_unit = self._units.most_common(1)[0][0] if self._units else ""
+        form = ColumnForm(
+            name=name,
+            content=self.content,
+            unit=unit or cell_unit,
+            numbers=NumberNotation(decimal=decimal, unit=cell_unit),
+            times=TimeNotation(
+                order=wishes.date_order or orders.order, epoch=wishes.epoch, from_1904=from_1904
+            ),
+            number_problem=None
+            if wishes.decimal or decimals.problem is None
+            else _problem(decimals.problem, _DECIMAL_FIX, name, decimals.values),
+            time_problem=None
+            if wishes.date_order or orders.problem is None
+            else _problem(orders.problem, _ORDER_FIX, name, orders.values),
+        )
+        if decimals.note is None or wishes.decimal:
+            return form, None
+        return form, FormNote(text=decimals.note, values={"column": name, **decimals.values})
+
+
+def _problem(text: Msgid, fix: Msgid, column: str, values: dict[str, object]) -> Problem:
+    line = values.get("line")
+    return Problem(
+        text=text,
+        fix=fix,
+        values={"column": column, **values},
+        line=line if isinstance(line, int) else None,
+    )

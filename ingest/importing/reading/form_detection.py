@@ -1,0 +1,129 @@
+"""Detect the form of a table from its first rows, and from further ones until it is decided. Pure.
+
+Laws:
+
+- What a person states is not detected.
+- A column that no cell decides is judged by the rest of the file: its other columns, and the sign
+  between its cells. What stays open is a question, never a guess.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import Final, NamedTuple
+
+from ingest.importing.cells.cell import Row
+from ingest.importing.cells.notation import DecimalSign
+from ingest.importing.reading.columns.column_judge import ColumnJudge
+from ingest.importing.reading.file_form import ColumnForm, FormNote, FormWishes
+from ingest.importing.reading.header_search import Header, find_header
+from ingest.importing.reading.row_filter import RowFilter
+
+#: Number of cells, and of rows, of which every one is judged.
+_JUDGED_CELLS: Final = 200_000
+_JUDGED_ROWS: Final = (200, 5000)
+#: Number of rows among which the header is found.
+_HEAD_ROWS: Final = 300
+#: Decimal sign of programs that write this sign between cells.
+_HABITS: Final[dict[str, DecimalSign]] = {",": ".", ";": ","}
+
+
+class TableForm(NamedTuple):
+    """Header of a table and form of its columns.
+
+    Attributes:
+        header: the header.
+        columns: the columns.
+        notes: sentences on what is assumed.
+    """
+
+    header: Header
+    columns: tuple[ColumnForm, ...]
+    notes: tuple[FormNote, ...]
+
+    @property
+    def has_numbers(self) -> bool:
+        """True if there is a column of numbers."""
+        return any(column.content == "number" for column in self.columns)
+
+
+def detect_table(
+    lines: Iterable[tuple[int, Row]],
+    wishes: FormWishes,
+    *,
+    delimiter: str | None = None,
+    from_1904: bool = False,
+) -> TableForm | None:
+    """Return the form of a table; None if it has no row.
+
+    Args:
+        lines: all lines of the table; no more are taken than needed.
+        wishes: what a person states.
+        delimiter: sign between the cells of a text file; None for a sheet, of which the first rows
+            alone are judged.
+        from_1904: True if the spreadsheet counts its days from 1904.
+    """
+    remaining = iter(lines)
+    head = [line for line in islice(remaining, _HEAD_ROWS) if _is_filled(line[1])]
+    header = find_header(head, wishes.header_line)
+    if header is None:
+        return None
+    width = max(len(header.names), *(len(row) for _, row in head))
+    judges = [ColumnJudge() for _ in range(width)]
+    rows = RowFilter([""] * width, ()).rows(
+        line for source in (head, remaining) for line in source if line[0] > header.last_line
+    )
+    fewest, most = _JUDGED_ROWS
+    for line, row in islice(rows, min(max(_JUDGED_CELLS // width, fewest), most)):
+        for judge, cell in zip(judges, row, strict=False):
+            judge.add(line, cell)
+    if delimiter is not None:
+        _judge_open_columns(judges, rows)
+    return _table(header, judges, wishes, delimiter, from_1904)
+
+
+def _judge_open_columns(judges: Sequence[ColumnJudge], rows: Iterable[tuple[int, Row]]) -> None:
+    """Read on until every column is decided."""
+    columns = [number for number, judge in enumerate(judges) if judge.is_open]
+    for line, row in rows:
+        if not columns:
+            return
+        decided = False
+        for column in columns:
+            if column < len(row) and row[column]:
+                judges[column].add_later(line, row[column])
+                decided |= not judges[column].is_open
+        if decided:
+            columns = [number for number in columns if judges[number].is_open]
+
+
+def _table(
+    header: Header,
+    judges: Sequence[ColumnJudge],
+    wishes: FormWishes,
+    delimiter: str | None,
+    from_1904: bool,
+) -> TableForm:
+    decided = {sign for judge in judges if (sign := judge.decided_decimal)}
+    habit = _HABITS.get(delimiter or "") if not decided else None
+    if len(decided) == 1:
+        (habit,) = decided
+    width = len(header.names)
+    while width and not header.names[width - 1] and judges[width - 1].content == "nothing":
+        width -= 1
+    columns, notes = [], []
+    for number, name in enumerate(header.names[:width]):
+        form, note = judges[number].form(
+            name,
+            header.units[number] if number < len(header.units) else "",
+            habit,
+            wishes,
+            is_whole=delimiter is not None,
+            from_1904=from_1904,
+        )
+        columns.append(form)
+        notes += [note] if note else []
+    return TableForm(header, tuple(columns), tuple(notes))
+
+
+def _is_filled(row: Row) -> bool:
+    return any(cell is not None and str(cell).strip() for cell in row)

@@ -1,0 +1,54 @@
+"""Line numbers that are unique in a file with several sheets. Pure.
+
+Law: in a text file, and in the first sheet that is read, a line's number is its own. So lines
+compare as they follow each other.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from jieneng.metering.errors import Problem
+
+#: A sheet has at most 2**20 lines.
+_BITS: Final = 21
+
+
+def unique_line(sheet: int, line: int) -> int:
+    """Return the number of a line of a sheet; sheets are counted from 0 on."""
+    return sheet << _BITS | line
+
+
+def placed(problem: Problem, file: str, sheets: Sequence[str]) -> Problem:
+    """Return a problem with the file, sheet and line that a person knows.
+
+    Args:
+        problem: the problem; its line, and lines in its values, are unique lines.
+        file: name of the file.
+        sheets: names of the sheets that are read; () for a text file.
+    """
+    if len(sheets) < 2:
+        return msgspec.structs.replace(problem, file=file)
+    sheet, line = _divided(problem.line or 0)
+    values = {
+        name: _shown(value, sheets) if name in _LINES and isinstance(value, int) else value
+        for name, value in problem.values.items()
+    }
+    place = file if problem.line is None else f"{file}[{sheets[sheet]}]"
+    return msgspec.structs.replace(
+        problem, file=place, line=None if problem.line is None else line, values=values
+    )
+
+
+#: Names of placeholders that are lines.
+_LINES: Final = frozenset({"line", "earlier", "other_line"})
+
+
+def _shown(line: int, sheets: Sequence[str]) -> str:
+    sheet, own = _divided(line)
+    return f"{own} [{sheets[sheet]}]"
+
+
+def _divided(line: int) -> tuple[int, int]:
+    return line >> _BITS, line & ((1 << _BITS) - 1)

@@ -1,0 +1,127 @@
+"""Leave out lines that are no rows of a table: blank lines, comments, totals, notes. Pure.
+
+Laws:
+
+- A line with a time is a row, whatever its other cells say: a meter may be called 合计.
+- What is left out, blank lines apart, is counted and can be shown.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
+from typing import Final
+
+import msgspec
+
+from ingest.importing.cells.cell import Cell, Row
+from ingest.importing.cells.cell_kind import cell_kind
+from ingest.importing.reading.line_words import is_footer, is_total
+from jieneng.metering.errors import Msgid
+
+#: Number of lines that are listed; the others are counted.
+_MAX_LISTED: Final = 20
+#: Number of texts at the beginning of a row that are remembered as usual.
+_MAX_USUAL: Final = 10_000
+#: Last letters of the names of totals.
+_TOTAL_ENDS: Final = "计和值均lmen:："
+
+
+class LeftOutLine(msgspec.Struct, frozen=True):
+    """Line that was left out.
+
+    Attributes:
+        line: its number.
+        text: its first text.
+        reason: msgid of what it is.
+    """
+
+    line: int
+    text: str
+    reason: Msgid
+
+
+class RowFilter:
+    """Passes the rows of a table on, and leaves out the other lines.
+
+    Attributes:
+        left_out: the first lines that were left out.
+        count: number of all lines that were left out, without blank ones.
+
+    Args:
+        names: names of the columns.
+        time_columns: columns with times, by number.
+    """
+
+    def __init__(self, names: Sequence[str], time_columns: Sequence[int]) -> None:
+        self.left_out: list[LeftOutLine] = []
+        self.count = 0
+        self._names: Final = tuple(names)
+        self._time_columns: Final = tuple(time_columns)
+        self._usual: set[str] = set()
+
+    def rows(self, lines: Iterable[tuple[int, Row]]) -> Iterator[tuple[int, Row]]:
+        """Yield the lines that are rows, without empty cells beyond the header."""
+        width = len(self._names)
+        for line, cells in lines:
+            row = cells if len(cells) <= width else _cut(cells, width)
+            if self._is_usual(row) or self._is_row(line, row):
+                yield line, row
+
+    def _is_usual(self, row: Row) -> bool:
+        """Return True for a row that begins like most rows, with a time, a number or a meter."""
+        first = row[0] if row else None
+        if isinstance(first, str):
+            begins_with_time = first[:1].isdigit() and first[-1] not in _TOTAL_ENDS
+            return begins_with_time or first in self._usual
+        return first is not None
+
+    def _is_row(self, line: int, row: Row) -> bool:
+        texts = [str(cell).strip() for cell in row if cell is not None]
+        filled = [text for text in texts if text]
+        if not filled:
+            return False
+        reason: Msgid | None = self._reason(row, filled)
+        if reason is not None:
+            self.count += 1
+            if len(self.left_out) < _MAX_LISTED:
+                self.left_out.append(LeftOutLine(line, filled[0][:40], reason))
+            return False
+        first = row[0]
+        if isinstance(first, str) and len(self._usual) < _MAX_USUAL and not _is_suspect(first):
+            self._usual.add(first)
+        return True
+
+    def _reason(self, row: Row, filled: Sequence[str]) -> Msgid | None:
+        first = filled[0]
+        if first.startswith("#"):
+            return "a comment"
+        if is_total(first) and not any(map(self._is_time, self._time_columns, repeat(row))):
+            return "a total"
+        if first in self._names and _same_texts(row, self._names):
+            return "the header again"
+        if len(filled) == 1 and len(self._names) > 1 and is_footer(first):
+            return "a note"
+        return None
+
+    def _is_time(self, column: int, row: Row) -> bool:
+        return column < len(row) and cell_kind(row[column]) in {"time", "period", "number"}
+
+
+def _is_suspect(text: str) -> bool:
+    """Return True for a text that may begin another line than a row."""
+    return not text.strip() or is_total(text) or is_footer(text)
+
+
+def _same_texts(row: Row, names: Sequence[str]) -> bool:
+    return [str(cell or "").strip() for cell in row] == list(names[: len(row)])
+
+
+def _cut(cells: Row, width: int) -> Row:
+    """Return a row without empty cells beyond the header."""
+    end = len(cells)
+    while end > width and _is_empty(cells[end - 1]):
+        end -= 1
+    return cells[:end]
+
+
+def _is_empty(cell: Cell) -> bool:
+    return cell is None or cell == "" or (isinstance(cell, str) and not cell.strip())
