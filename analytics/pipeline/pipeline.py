@@ -39,6 +39,7 @@ from analytics.pipeline.register_reader import RegisterReader
 from analytics.pipeline.store_points import indicator_points
 from jieneng.metering.errors import NoData
 from jieneng.metering.findings import Finding
+from jieneng.metering.quantities import CONSUMPTION, QUANTITIES
 from jieneng.observe import log
 from jieneng.site_folder import SiteFolder
 from jieneng.storage import Store
@@ -108,7 +109,7 @@ class Pipeline:
         findings += await self._past.update(changed_from)
         self._report(findings)
         progress(1.0)
-        return [one.shown() for one in merged_by_code(findings)]
+        return self._merged(findings)
 
     async def _compute(
         self, first: date, last: date, progress: Progress
@@ -151,11 +152,19 @@ class Pipeline:
             for one in daily
         }
         new = [one for key, one in unreported.items() if key not in self._reported]
-        for finding in (one.shown() for one in merged_by_code(new)):
+        for finding in self._merged(new):
             self._log.warning(
                 "register", code=finding.code, meter=finding.subject, **dict(finding.values)
             )
         self._reported.update(unreported)
+
+    def _merged(self, daily: Sequence[RegisterFinding]) -> list[Finding]:
+        """Return findings as one for each meter and code."""
+        meters = self.folder.site.meters
+        return [
+            one.shown(unit=QUANTITIES[CONSUMPTION[meters[one.finding.subject].medium]].unit)
+            for one in merged_by_code(daily)
+        ]
 
     async def compute_missing_days(self, last: date, progress: Progress) -> None:
         """Compute the days up to `last` for which a meter has readings but no consumption."""
