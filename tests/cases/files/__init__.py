@@ -1,0 +1,1 @@
+"""Cases of files as programs and people write them."""
