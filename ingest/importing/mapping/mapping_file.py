@@ -193,9 +193,12 @@ def _problems_of_values(row: FileMapping, at: KeyPath) -> Iterator[Problem]:
     if row.calorific_value is not None:
         try:
             CalorificValue.parse(row.calorific_value)
-        except UsageError as error:
+        except UsageError:
             yield Problem(
-                text=error.text, fix="", values=error.values, path=(*at, "calorific_value")
+                text="{value} is no calorific value.",
+                fix="Write it with its unit, such as 38.93MJ/m3 or 10.81kWh/m3.",
+                values={"value": row.calorific_value},
+                path=(*at, "calorific_value"),
             )
     if row.zone is not None:
         try:

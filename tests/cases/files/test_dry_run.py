@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cases.case_site import CaseSite, Done, meter, year_hours
-from tests.cases.test_file_judgement import CT_40_THEN_60, growing, of_display
+from tests.cases.files.test_file_judgement import CT_40_THEN_60, growing, of_display
 
 NAMED = meter("e-a", "rated_max = 400.0", name="A楼总表") + meter("w-a", name="A楼水表")
 
