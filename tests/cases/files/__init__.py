@@ -1,1 +1,1 @@
-"""Cases of files as programs and people write them."""
+"""Cases of files as people have them."""
