@@ -11,12 +11,14 @@ Laws:
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
+from itertools import chain
 
 from analytics import periods
 from analytics.counters.consumption import Consumption
 from analytics.counters.register_finding import RegisterFinding
 from analytics.figures.roll_up import Scope
 from analytics.periods import Interval
+from analytics.pipeline.balance_consumption import balance_consumption
 from analytics.pipeline.consumption_store import ConsumptionStore, Grids, StoredTimes
 from analytics.pipeline.finding_store import FindingStore
 from analytics.pipeline.register_reader import MeterRecords, RegisterReader
@@ -97,10 +99,13 @@ class ConsumptionWindows:
         grids: Grids,
         stored: StoredTimes,
     ) -> None:
-        """Write a window: the scopes, then their meters (law 1)."""
-        for tags, consumption in scope_consumption(
-            self._scopes, [meter.meter for meter in meters], computed, grids
-        ):
+        """Write a window: the scopes, sub-items and rests, then their meters (law 1)."""
+        of_site = [meter.meter for meter in meters]
+        sums = chain(
+            scope_consumption(self._scopes, of_site, computed, grids),
+            balance_consumption(self._scopes[0].structure, of_site, computed, grids),
+        )
+        for tags, consumption in sums:
             await self._consumption.rewrite(tags, consumption, grids, stored)
         for meter, of_meter in zip(meters, computed, strict=True):
             series = {"kind": "meter", "scope": meter.meter.id, "medium": meter.meter.medium}
