@@ -8,7 +8,7 @@ milliseconds. Meter, quantity and time identify a point, so every write may be r
 | electricity, water, gas, heat | ingest | site, meter | a field a quantity, `quality` |
 | interval | ingest (import) | site, meter | a field a counter quantity: consumption of the \
 interval that starts at the point's time; `interval_s` |
-| consumption | analytics | site, kind (meter, area, institution, site), scope, medium, \
+| consumption | analytics | site, kind (meter, export, area, institution, site), scope, medium, \
 interval (15min, hour, day) | the medium's consumption quantity, `coverage`, \
 `estimated`; by day also `bounded`, `spread_start`, `spread_end` |
 | finding | analytics | site, scope (a meter), code | `until_ms`, `doubt`, `count`, and the \
