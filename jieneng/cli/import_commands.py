@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 
-from jieneng.cli.imports import batch_commands
-from jieneng.cli.imports.batch_output import batch_lines, contradiction_lines
+from jieneng.cli.imports import batch_commands, bill_command
+from jieneng.cli.imports.batch_output import batch_lines, contradiction_lines, problem_lines
 from jieneng.cli.imports.touched_days import compute_touched
 from jieneng.cli.options import examples, run_once, site_option, tr
 from jieneng.clock import SystemClock
@@ -26,7 +26,12 @@ if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
 def import_() -> None: ...
 
 
-for _command in (batch_commands.list_, batch_commands.show, batch_commands.undo):
+for _command in (
+    bill_command.bills,
+    batch_commands.list_,
+    batch_commands.show,
+    batch_commands.undo,
+):
     import_.add_command(_command)
 
 
@@ -242,16 +247,8 @@ async def _import(file: Path, folder: "SiteFolder", options: "ImportOptions") ->
 
 
 def _print_report(report: "ImportReport", folder: "SiteFolder") -> None:
-    for problem in report.problems:
-        click.echo(f"{problem.where()}: {say(problem, tr)}", err=True)
-    if report.problem_count > len(report.problems):
-        more = report.problem_count - len(report.problems)
-        click.echo(
-            tr(
-                "... and {count} more problem." if more == 1 else "... and {count} more problems."
-            ).format(count=more),
-            err=True,
-        )
+    for text in problem_lines(report.problems, report.problem_count):
+        click.echo(text, err=True)
     for doubt in report.doubts:
         click.echo(
             tr("{where}: doubt: {text}").format(where=doubt.where(), text=say(doubt, tr)), err=True

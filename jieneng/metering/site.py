@@ -164,6 +164,7 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
         item: sub-item that it measures; None if it measures none alone.
         interval_s: polling interval [s].
         every: quantities that are read in every so many polls only; overrides the model.
+        account: number of its account with the supplier, as on the bill.
         rated_max: nameplate maximum [kW or m3/h]; None if it can't be read.
         rated_max_unknown: reason why it can't be read; only `check` asks for one.
         digits: digits of the display in front of the decimal point; None if that is not recorded.
@@ -215,6 +216,7 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
     resets: Resets | None = None
     ct: tuple[DatedValue, ...] = ()
     pt: tuple[DatedValue, ...] = ()
+    account: Annotated[str, Meta(min_length=1, examples=["3208001234567"])] | None = None
     installed: date | None = None
     replaced: tuple[Replacement, ...] = ()
 
