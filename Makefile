@@ -11,6 +11,9 @@ FUZZED = $(shell grep -l hypothesis -r tests --include='test_*.py')
 # Tests that run side by side: most of them wait for a server, not for the processor.
 WORKERS ?= 5
 
+# Python keeps what it compiled, so that each of the suite's many processes need not compile it anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: help venv demo services test quick fuzz lint types bench grafana locale lock clean
 
 help:  ## this list

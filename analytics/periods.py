@@ -63,8 +63,8 @@ class Period(msgspec.Struct, frozen=True):
     def in_year(self, year: int) -> "Period":
         """Return the period of the same calendar days in another year.
 
-        In a year without 29 February, a period that starts on that day starts on the 28th, and a
-        period whose `end` is that day ends on 28 February.
+        In a year without 29 February, a period that starts or ends on that day starts or ends on 28
+        February.
         """
         span = self.end.year - self.year
         return msgspec.structs.replace(
@@ -175,6 +175,15 @@ def edges_ms(start: date, end: date, interval: Interval, zone: ZoneInfo) -> "NDA
         for midnight, following in pairwise(midnights)
     ]
     return np.concatenate([*grids, np.array(midnights[-1:], dtype=np.int64)])
+
+
+def interval_days(intervals_ms: "NDArray[np.int64]", zone: ZoneInfo) -> list[date]:
+    """Return the local day in which each interval between neighbouring edges begins."""
+    first, last = (local_day(int(intervals_ms[index]), zone) for index in (0, -2))
+    midnights = edges_ms(first, last + timedelta(days=1), "day", zone)
+    numbers = np.searchsorted(midnights, intervals_ms[:-1], side="right") - 1
+    every = days(first, last + timedelta(days=1))
+    return [every[number] for number in numbers.tolist()]
 
 
 def windows(start: date, end: date, months: int) -> Iterator[tuple[date, date]]:

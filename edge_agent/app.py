@@ -1,12 +1,12 @@
 """Build the agent from its parts, run it, reload its site on SIGHUP, and end it in order.
 
-On SIGHUP the site's file and the agent's own file are read again: which buses it polls, where it
-reaches them, and which meters are on them. Unchanged buses continue without a gap. Files with
-errors are refused with all their problems, and so are files that would change the id of the agent
-or of the site; then everything stays as it was, even if the error is in this program. The way in
-which the agent itself runs (broker, spool, publish, metrics) is read at its start only: if that has
-changed, the log names the tables that wait for the next start. A SIGHUP that is blocked when the
-agent is started waits until it polls, and one that comes while it ends interrupts no commit.
+On SIGHUP the agent reads the site's file and its own file again: which buses it polls, at which
+addresses, and which meters are on them. Unchanged buses continue without a gap. Files with errors
+are refused with all their problems, and so are files that would change the id of the agent or of
+the site. Then everything stays as it was. This holds even if the error is in this program. The
+other tables of the agent's file (broker, spool, publish, metrics) are read at its start only: the
+log names those that have changed and wait for the next start. A SIGHUP that comes during the start
+waits until the agent polls, and one that comes while the agent ends interrupts no commit.
 """
 
 import asyncio
@@ -175,7 +175,7 @@ def _poller(
 def _assignment_reader(
     reload: Reload, folder: SiteFolder, settings: AgentSettings, assigned: Assignment, log: Log
 ) -> Callable[[], tuple[BusConfig, ...]]:
-    """Return a function that reads what this agent has to do now."""
+    """Return a function that reads the present tasks of this agent."""
 
     def read() -> tuple[BusConfig, ...]:
         folder_now, settings_now = reload()

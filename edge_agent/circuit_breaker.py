@@ -1,9 +1,9 @@
 """Delay retries after repeated failures, with exponential back-off. Pure: the time is passed in.
 
 Law: fewer failures in a row than the threshold change nothing, for one lost reply is noise. After
-that many, the next attempt waits for one interval; after each further failure it waits for twice as
-long, up to a limit. The first success resets everything. So the time-outs of a silent meter cost
-its neighbours less and less, and the meter is never given up.
+this many failures the next attempt waits for one interval. After each further failure it waits
+twice as long, up to a limit. The first success resets everything. So the time-outs of a silent
+meter cost its neighbours less and less, and the meter is never given up.
 """
 
 import math

@@ -86,12 +86,12 @@ class BoardSite(msgspec.Struct, frozen=True, dict=True):
         """Return the meters of some media, or all, by area."""
         places = {area: place for place, area in enumerate(self.areas)}
         found = [meter for meter in self.site.meter if not media or meter.medium in media]
-        return tuple(sorted(found, key=lambda meter: places.get(meter.area, 0)))
+        return tuple(sorted(found, key=lambda meter: places.get(meter.last_area, 0)))
 
     def meter_names(self, *media: Medium) -> Mapping[str, str]:
         """Return the names of meters with their areas in front, by id."""
         return {
-            meter.id: f"{self.names.get(meter.area, meter.area)} · {meter.name}"
+            meter.id: f"{self.names.get(meter.last_area, meter.last_area)} · {meter.name}"
             for meter in self.meters(*media)
         }
 

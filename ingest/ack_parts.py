@@ -1,7 +1,7 @@
 """Split an acknowledgement into parts that are small messages. Pure.
 
-Law: the parts name each sequence number as the whole does. What was set aside of a stored batch is
-in the part in which that batch is stored: agents count it only there.
+Law: the parts name each sequence number as the whole does. The counts of samples that were set
+aside are in the same part as their stored batch: agents count them only there.
 """
 
 from typing import Final

@@ -38,8 +38,9 @@ def status_points(site: str, status: Status, now_ms: int) -> tuple[Point, ...]:
     Args:
         site: id of the site.
         status: the status as received.
-        now_ms: time of arrival. An agent that vanished is offline from then on; its last will was
-            written when it connected, so it does not hold that time.
+        now_ms: time of arrival. An agent that vanished counts as offline from the arrival of its
+            last will. The will itself was written when the agent connected, so it has an earlier
+            time.
     """
     at_ms = status.time_ms if status.online else now_ms
     return (

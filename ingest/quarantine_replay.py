@@ -78,7 +78,7 @@ async def replay(
         progress: called with the number of entries done.
 
     Raises:
-        StoreUnavailable: the store failed; what it confirmed has left the quarantine.
+        StoreUnavailable: the store failed; samples that it had confirmed have left the quarantine.
         QuarantineUnavailable: the quarantine can't be written or read.
     """
     entries = stored = 0

@@ -6,9 +6,9 @@ Laws:
   the batcher does not take is sent again by its agent.
 - A lost connection is made again, for ever. No session is kept on the broker: it could only hold
   back messages that another copy would store, and unacknowledged batches are sent again anyway.
-- Nothing is received or sent with more than QoS 0: a message that is lost costs one repetition, a
-  PUBACK for each message would cost as much as its check. The broker drops what a subscriber is too
-  slow for with QoS 1 as well.
+- Everything is received and sent with QoS 0: a lost message costs one repetition, while a PUBACK
+  for each message would cost as much as the check of the message. The broker drops what a
+  subscriber is too slow for with QoS 1 as well.
 - A broker that connects and passes nothing on is found out by probes (`subscription_probe`).
 """
 

@@ -49,10 +49,10 @@ class QuarantineSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         path: the folder, relative to the site's folder.
-        max_bytes: size of what was acknowledged to agents, from which the quarantine is full
-            [bytes]. Nothing of it is deleted to make room.
-        max_other_bytes: size of what was not acknowledged to anybody, such as messages of unknown
-            agents, from which the oldest are deleted [bytes].
+        max_bytes: size of acknowledged entries from which the quarantine is full [bytes]. Nothing
+            of it is deleted to make room.
+        max_other_bytes: size from which the oldest entries are deleted that were not acknowledged
+            to anybody, such as messages of unknown agents [bytes].
     """
 
     path: str = "quarantine"

@@ -2,9 +2,9 @@
 
 Laws:
 
-1. While batches arrive nothing is asked. When none arrives for a while, a probe is published on a
-   topic of its own beside the agents' (`~ingest`, which no agent can be called). It comes back by
-   the same subscription as the batches, to any copy; that copy answers, and all copies hear it.
+1. While batches arrive nothing is asked. When no batch arrives for a while, a probe is published on
+   a topic beside those of the agents: `~ingest`, which can't be the id of an agent. It comes back
+   by the same subscription as the batches, to any copy; that copy answers, and all copies hear it.
 2. It is a fault if within that while neither a batch nor an answer comes. Where batches have come
    on this connection and a probe never has, the access rules refuse probes: silence is no fault.
 3. A probe is never stored, and an answer holds nothing but the name of the copy that asked.

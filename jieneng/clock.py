@@ -5,7 +5,7 @@ Laws:
 1. `monotonic()` never jumps, whatever happens to the system's clock. Schedules use it.
 2. `now_ms()` is UTC. Time stamps use it.
 3. `up_ms()` never jumps either. It continues from one process to the next while `machine_boot()` is
-   the same, so a time that one process has noted means something to the next.
+   the same, so the next process can use a time that this one has noted.
 4. `is_set()` is False only if a time service runs and has not set the clock yet. A box starts with
    the time at which it was last switched off, which looks like any other time.
 5. Links keep their timeouts in real seconds: a socket does not know that a demo runs faster.
@@ -73,7 +73,7 @@ class SystemClock:
         return is_clock_set(_RUN, kernel_clock_error_us)
 
     async def sleep(self, seconds: float) -> None:
-        """Wait for so many real seconds."""
+        """Wait for a number of real seconds."""
         await asyncio.sleep(seconds)
 
 
@@ -115,7 +115,7 @@ class FastClock:
         return True
 
     async def sleep(self, seconds: float) -> None:
-        """Wait for so many fast seconds."""
+        """Wait for a number of fast seconds."""
         await asyncio.sleep(seconds / self.speed)
 
 

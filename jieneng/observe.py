@@ -93,9 +93,8 @@ def no_clock() -> float:
 class LoggedFault:
     """A condition that lasts for a while, logged once when it begins and once when it ends.
 
-    With a clock, a fault that recurs within an hour after its end is a lingering one: it ends only
-    when it has stayed away for a quarter of an hour. A cable that loses replies now and then does
-    not fill the log.
+    With a clock, a fault that recurs within an hour after its end is lingering: it ends only after
+    a quarter of an hour without it. A cable that loses replies now and then does not fill the log.
 
     Attributes:
         level: level of the line that reports its begin.

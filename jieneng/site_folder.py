@@ -7,8 +7,7 @@ site replaces a packaged model of the same id.
 Laws:
 
 1. `load` returns a site without mistakes, or raises an error with all mistakes.
-2. `examine` returns the part of a site that can be read, so that it can be searched for further
-   mistakes.
+2. `examine` returns the part of a site that can be read, in which further mistakes can be found.
 """
 
 import re

@@ -33,10 +33,12 @@ class Form(NamedTuple):
 
     @property
     def items(self) -> "Form | None":
-        """Return the form of a list's items; None if this is no list of any length."""
-        arguments = typing.get_args(self.base)
-        if typing.get_origin(self.base) is tuple and len(arguments) == 2 and arguments[1] is ...:
-            return form_of(arguments[0])
+        """Return the form of a list's items; None if this can be no list of any length."""
+        is_union = typing.get_origin(self.base) in (typing.Union, types.UnionType)
+        for member in typing.get_args(self.base) if is_union else (self.base,):
+            arguments = typing.get_args(member)
+            if typing.get_origin(member) is tuple and len(arguments) == 2 and arguments[1] is ...:
+                return form_of(arguments[0])
         return None
 
     @property

@@ -53,7 +53,7 @@ def unknown_key(key: str, known: Sequence[str], path: KeyPath) -> Problem:
 
 
 def not_finite(value: object, path: KeyPath) -> Problem:
-    """Return the problem of a number that is infinite, or that is none (`nan`)."""
+    """Return the problem of a number that is infinite, or no number (`nan`)."""
     return Problem(
         text="{key} can't be {value}.",
         fix="Write a finite number; leave the key out where it is not known.",
@@ -63,7 +63,7 @@ def not_finite(value: object, path: KeyPath) -> Problem:
 
 
 def unknown_choice(value: object, choices: Sequence[object], path: KeyPath) -> Problem:
-    """Return the problem of a value that is none of those among which the key chooses."""
+    """Return the problem of a value that is none of the key's choices."""
     close = nearest(str(value), [str(choice) for choice in choices])
     meant = next((choice for choice in choices if str(choice) == close), None)
     return Problem(

@@ -124,7 +124,7 @@ class _LoadBuilder:
                 self._children.setdefault(meter.parent, []).append(meter.id)
         # Meters with the same default recipe in the same area share the area's size.
         self._sharing = Counter(
-            (meter.area, self._default_recipe(meter))
+            (meter.last_area, self._default_recipe(meter))
             for meter in site.meter
             if self._uses_default_recipe(meter)
         )
@@ -163,7 +163,7 @@ class _LoadBuilder:
             return None
         default_recipe = self._default_recipe(meter)
         return self._recipe_load(
-            meter, default_recipe, row.scale, self._sharing[meter.area, default_recipe]
+            meter, default_recipe, row.scale, self._sharing[meter.last_area, default_recipe]
         )
 
     def _row(self, meter: Meter) -> LoadRow:
@@ -175,7 +175,7 @@ class _LoadBuilder:
 
     def _default_recipe(self, meter: Meter) -> str:
         return self._recipes.default_recipe(
-            meter.medium, self._site.areas[meter.area].kind, meter.item
+            meter.medium, self._site.areas[meter.last_area].kind, meter.item
         )
 
     def add_own_load(self, meter_id: str, load: Load) -> AlteredLoad:
@@ -208,7 +208,7 @@ class _LoadBuilder:
 
     def _size_by_day(self, meter: Meter, attribute: str) -> Floats:
         """Return floor area or headcount of the meter's area by day; the site's if it has none."""
-        area = self._site.areas[meter.area]
+        area = self._site.areas[meter.last_area]
         areas = [area] if getattr(area, attribute) else _top_areas(self._site)
         cache_key = (attribute, *(one.id for one in areas))
         if cache_key not in self._sizes:
@@ -219,7 +219,7 @@ class _LoadBuilder:
         return self._sizes[cache_key]
 
     def _trend_by_day(self, meter: Meter) -> Floats:
-        area: Area | None = self._site.areas[meter.area]
+        area: Area | None = self._site.areas[meter.last_area]
         while area is not None and area.id not in self._trends:
             area = self._site.areas.get(area.parent or "")
         if area is None:

@@ -100,7 +100,7 @@ def assess(
             part,
             factors,
             {
-                scope.id: scope_inputs(consumption, part, scope, site, factors, floor, found)
+                scope.id: scope_inputs(consumption, part, scope, factors, floor, found)
                 for scope in scopes
             },
         )

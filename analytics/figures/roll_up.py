@@ -5,8 +5,13 @@ Laws:
 1. A scope is a set of areas. What enters through its boundary counts, and what leaves through it
    is deducted. A meter in the scope whose parent is outside has weight +1. A meter outside whose
    parent is in the scope has weight -1 (a let shop behind its own meter). Every other meter has
-   weight 0, because another meter measures its consumption too.
-2. The floor area and headcount of an area include those of its sub-areas. An area that states none
+   weight 0, because another meter measures its consumption too. A meter that does not count is
+   outside of every scope.
+2. What is generated in a scope is consumed there, unless it is exported. Where a meter of
+   generation or export has a parent, it feeds in, or takes out, behind that parent, and counts
+   there.
+3. The boundary is that of the day: meters and areas come and go (`site_structure`).
+4. The floor area and headcount of an area include those of its sub-areas. An area that states none
    has the sum of its sub-areas. A sub-area outside the scope is deducted.
 """
 
@@ -17,6 +22,7 @@ import msgspec
 import numpy as np
 
 from analytics.counters.consumption import Consumption
+from analytics.figures.site_structure import DayStructure, SiteStructure
 from jieneng.metering.indicators import Denominator
 from jieneng.metering.site import Area, AreaKind, DatedValue, Meter, Site, descendants
 
@@ -36,6 +42,8 @@ ScopeKind = Literal["site", "area", "institution"]
 #: Least weight of a meter in its scope's coverage, as a share of the average meter's consumption.
 #: A meter without consumption must be read too.
 _MIN_COVERAGE_WEIGHT: Final = 0.1
+#: What a meter of generated or exported energy adds to the consumption of its scope.
+_ROLE_SIGNS: Final = {"generation": 1.0, "export": -1.0}
 
 
 class Scope(msgspec.Struct, frozen=True):
@@ -45,25 +53,32 @@ class Scope(msgspec.Struct, frozen=True):
         id: id of the site, area or institution.
         kind: which of the three it is.
         areas: ids of all areas in the scope.
+        structure: the structure of the site by day.
     """
 
     id: str
     kind: ScopeKind
     areas: frozenset[str]
+    structure: SiteStructure
 
 
 def scopes(site: Site) -> tuple[Scope, ...]:
     """Return the site, then its areas, then its institutions, in the order of `site.toml`."""
     parents = {area.id: area.parent for area in site.area}
+    structure = SiteStructure(site)
     institutions = {area.id: _responsible_institutions(area, site.areas) for area in site.area}
     return (
-        Scope(site.id, "site", frozenset(site.areas)),
-        *(Scope(area.id, "area", frozenset(descendants(parents, [area.id]))) for area in site.area),
+        Scope(site.id, "site", frozenset(site.areas), structure),
+        *(
+            Scope(area.id, "area", frozenset(descendants(parents, [area.id])), structure)
+            for area in site.area
+        ),
         *(
             Scope(
                 institution.id,
                 "institution",
                 frozenset(area for area in parents if institution.id in institutions[area]),
+                structure,
             )
             for institution in site.institution
         ),
@@ -89,32 +104,44 @@ def shared_areas(scope: Scope, site: Site) -> list[str]:
     ]
 
 
-def boundary_weights(scope: Scope, meters: Sequence[Meter], site: Site) -> "NDArray[np.float64]":
-    """Return the weight of each meter in a scope: +1, -1 or 0, by the boundary rule (law 1)."""
+def boundary_weights(
+    scope: Scope, meters: Sequence[Meter], days: Sequence["date"]
+) -> "NDArray[np.float64]":
+    """Return the weight of each meter in a scope on each day: +1, -1 or 0 (law 1).
 
-    def is_inside(meter: Meter | None) -> bool:
-        return meter is not None and meter.area in scope.areas
-
-    return np.array(
-        [
-            float(is_inside(meter)) - is_inside(site.meters.get(meter.parent or ""))
-            for meter in meters
-        ]
-    )
-
-
-def before_commissioning(site: Site, meter: Meter, days: Sequence["date"]) -> "NDArray[np.bool_]":
-    """Return True for each day on which neither a meter nor its area existed yet.
-
-    On such a day the consumption is 0. Consumption in an old building before its meter was
-    installed is unknown instead, so both `installed` and the area's first floor area must be later
-    than the day.
+    Returns:
+        Shape (meters, days).
     """
-    floor_areas = site.areas[meter.area].floor_area_m2
-    if meter.installed is None or not floor_areas:
-        return np.zeros(len(days), dtype=np.bool_)
-    first = min(meter.installed, floor_areas[0].from_)
-    return np.array([day < first for day in days], dtype=np.bool_)
+    weight = np.zeros((len(meters), len(days)))
+    for span, structure in scope.structure.spans(days):
+        areas = counted_areas(scope, structure)
+        for number, meter in enumerate(meters):
+            weight[number, span] = _boundary_weight(meter, areas, structure)
+    return weight
+
+
+def _boundary_weight(meter: Meter, areas: frozenset[str], structure: DayStructure) -> float:
+    """Return the weight of a meter in the scope of some areas on a day."""
+
+    def is_inside(meter_id: str | None) -> bool:
+        place = structure.places.get(meter_id or "")
+        return place is not None and place.counts and place.area in areas
+
+    parent = structure.places[meter.id].parent
+    if meter.role == "consumption":
+        return float(is_inside(meter.id)) - is_inside(parent)
+    fed_in = is_inside(parent or meter.id) and structure.places[meter.id].counts
+    return _ROLE_SIGNS[meter.role] * fed_in
+
+
+def counted_areas(scope: Scope, structure: DayStructure) -> frozenset[str]:
+    """Return the areas of a scope on a day, without those that are let out.
+
+    An area that is let out counts in its own figures, and in those of the areas within it.
+    """
+    own = "" if scope.kind == "site" else scope.id
+    let = [areas for areas in structure.let_areas.values() if own not in areas]
+    return scope.areas.difference(*let)
 
 
 def roll_up(weight: "NDArray[np.float64]", meters: Consumption) -> Consumption:
@@ -159,7 +186,7 @@ def stacked(meters: Sequence[Consumption]) -> Consumption:
     return Consumption(*(np.array(column) for column in columns))
 
 
-def has_denominator(scope: Scope, name: Denominator, site: Site) -> bool:
+def has_denominator(scope: Scope, name: Denominator) -> bool:
     """Return False if a scope has no floor area or no headcount by its nature.
 
     That is so if none of its areas states one, and all of them are of kinds that may have none: a
@@ -167,31 +194,47 @@ def has_denominator(scope: Scope, name: Denominator, site: Site) -> bool:
     """
     return not scope.areas or any(
         getattr(area, name) or area.kind not in _KINDS_WITHOUT[name]
-        for area in site.area
+        for area in scope.structure.site.area
         if area.id in scope.areas
     )
 
 
 def daily_denominator(
-    scope: Scope, name: Denominator, site: Site, days: Sequence["date"]
+    scope: Scope, name: Denominator, days: Sequence["date"]
 ) -> "NDArray[np.float64]":
     """Return the floor area [m2] or headcount of a scope on each day; NaN where none is stated.
+
+    An area that is closed has 0. One that is let out is deducted.
 
     Returns:
         Shape (days,).
     """
+    found = [
+        _denominator(scope, name, structure, days[span])
+        for span, structure in scope.structure.spans(days)
+    ]
+    return np.concatenate([np.zeros(0), *found])
+
+
+def _denominator(
+    scope: Scope, name: Denominator, structure: DayStructure, days: Sequence["date"]
+) -> "NDArray[np.float64]":
+    """Return the denominator on days of one structure."""
+    site, inside = scope.structure.site, counted_areas(scope, structure)
     children: dict[str | None, list[str]] = {}
     for area in site.area:
         children.setdefault(area.parent, []).append(area.id)
 
     def of_area(area_id: str) -> "NDArray[np.float64]":
+        if area_id in structure.closed_areas:
+            return np.zeros(len(days))
         own = dated_values(getattr(site.areas[area_id], name), days)
         below_it = _sum_known(list(map(of_area, children.get(area_id, []))), own)
         return np.where(np.isnan(own), below_it, own)
 
     unknown = np.full(len(days), np.nan)
-    tops = [a.id for a in site.area if a.id in scope.areas and a.parent not in scope.areas]
-    excluded = [a.id for a in site.area if a.id not in scope.areas and a.parent in scope.areas]
+    tops = [a.id for a in site.area if a.id in inside and a.parent not in inside]
+    excluded = [a.id for a in site.area if a.id not in inside and a.parent in inside]
     total = _sum_known([of_area(area_id) for area_id in tops], unknown)
     deducted = _sum_known([of_area(area_id) for area_id in excluded], unknown)
     return total - np.nan_to_num(deducted)

@@ -26,17 +26,18 @@ from analytics.figures.period_totals import PeriodTotals, period_totals
 from analytics.figures.roll_up import (
     Scope,
     boundary_weights,
+    counted_areas,
     daily_denominator,
     has_denominator,
     shared_areas,
 )
 from analytics.figures.rule_files import Rules
-from analytics.figures.site_consumption import SiteConsumption
+from analytics.figures.site_consumption import MeterConsumption, SiteConsumption
 from analytics.periods import Period, days, edges_ms, midnight_ms
 from jieneng.metering.findings import Finding
 from jieneng.metering.indicators import Denominator
 from jieneng.metering.quantities import CARRIERS, CONSUMPTION, QUANTITIES, Medium
-from jieneng.metering.site import Site
+from jieneng.metering.site import Meter, Site
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -130,7 +131,6 @@ def scope_inputs(
     consumption: SiteConsumption,
     period: Period,
     scope: Scope,
-    site: Site,
     factors: PeriodFactors,
     coverage_floor: float,
     found: PeriodFindings,
@@ -141,11 +141,11 @@ def scope_inputs(
         consumption: consumption of all meters, on the period's days at least.
         period: the period.
         scope: the scope.
-        site: the site.
         factors: factors on the days of the period.
         coverage_floor: coverage below which a meter is named by a finding, 0 to 1.
         found: what was found about meters in the period.
     """
+    site, period_days = scope.structure.site, days(period.start, period.end)
     amount: dict[Medium, NDArray[np.float64]] = {}
     estimated: dict[Medium, NDArray[np.float64]] = {}
     coverage: dict[Medium, float] = {}
@@ -153,24 +153,26 @@ def scope_inputs(
     medium_findings: dict[Medium, tuple[Finding, ...]] = {}
     edges = edges_ms(period.start, period.end, "day", site.zone)
     for medium, metered in consumption.days_of(period).items():
-        weight = boundary_weights(scope, [site.meters[meter] for meter in metered.meters], site)
-        if not weight.any() or period.days == 0:
+        meters = [site.meters[meter] for meter in metered.meters]
+        weight = boundary_weights(scope, meters, period_days)
+        if not weight.any():
             continue
-        by_day = np.repeat(weight[:, None], period.days, axis=1)
-        totals = period_totals(by_day, metered)
-        doubts = medium_doubts(found, metered, by_day, totals.scope_amount, edges)
+        totals = period_totals(weight, metered)
+        doubts = medium_doubts(found, metered, weight, totals.scope_amount, edges)
         coverage[medium] = totals.scope_coverage
         medium_findings[medium] = (
             *_meter_findings(metered.meters, totals, coverage_floor),
+            *_removed_findings(medium, metered, weight),
+            *_sub_item_findings(scope, meters, period_days),
             *_balance_findings(scope, medium, totals),
             *doubts.findings,
         )
         if np.isfinite(totals.scope_amount):
-            amount[medium] = weight @ np.nan_to_num(metered.amount)
+            amount[medium] = (weight * np.nan_to_num(metered.amount)).sum(axis=0)
             estimated[medium] = totals.estimated.sum(axis=0)
             doubt[medium] = np.full(period.days, doubts.amount / period.days)
-    floor_area, floor_area_findings = _mean_denominator(scope, "floor_area_m2", site, period)
-    headcount, headcount_findings = _mean_denominator(scope, "headcount", site, period)
+    floor_area, floor_area_findings = _mean_denominator(scope, "floor_area_m2", period)
+    headcount, headcount_findings = _mean_denominator(scope, "headcount", period)
     inputs = IndicatorInputs(
         consumption=amount,
         coal_factors={medium: factor.values for medium, factor in factors.coal.items()},
@@ -191,7 +193,7 @@ def scope_inputs(
         },
         scope_findings=tuple(Finding.of("shared_area", area) for area in shared_areas(scope, site)),
         denominators=frozenset(
-            name for name in _MISSING_DENOMINATOR if has_denominator(scope, name, site)
+            name for name in _MISSING_DENOMINATOR if has_denominator(scope, name)
         ),
     )
 
@@ -235,6 +237,33 @@ def _meter_findings(
             yield Finding.of("spread_edge", meter, weight=edge_weight, estimated=share)
 
 
+def _removed_findings(
+    medium: Medium, metered: MeterConsumption, weight: "NDArray[np.float64]"
+) -> Iterator[Finding]:
+    """Yield a finding for each meter of the scope with consumption after its removal."""
+    left_out = (np.abs(weight) * np.abs(metered.left_out)).sum(axis=1)
+    unit = QUANTITIES[CONSUMPTION[medium]].unit
+    for index in np.flatnonzero(left_out).tolist():
+        amount = float(left_out[index])
+        yield Finding.of("after_removal", metered.meters[index], amount=amount, unit=unit)
+
+
+def _sub_item_findings(
+    scope: Scope, meters: Sequence[Meter], period_days: Sequence[date]
+) -> Iterator[Finding]:
+    """Yield a finding for each sub-item without a parent that is not added to a main."""
+    found: dict[str, str] = {}
+    for _, structure in scope.structure.spans(period_days):
+        areas = counted_areas(scope, structure)
+        for meter in meters:
+            place = structure.places[meter.id]
+            main = structure.places.get(place.parent or "")
+            if place.is_implied and place.area in areas and main and main.area in areas:
+                found[meter.id] = str(place.parent)
+    for meter_id, main_id in found.items():
+        yield Finding.of("sub_item_not_added", meter_id, main=main_id)
+
+
 def _balance_findings(scope: Scope, medium: Medium, totals: PeriodTotals) -> Iterator[Finding]:
     """Yield a finding if the deducted meters measured more than the meters above them."""
     balance = totals.scope_amount
@@ -246,16 +275,16 @@ def _balance_findings(scope: Scope, medium: Medium, totals: PeriodTotals) -> Ite
 
 
 def _mean_denominator(
-    scope: Scope, name: Denominator, site: Site, period: Period
+    scope: Scope, name: Denominator, period: Period
 ) -> tuple[float, tuple[Finding, ...]]:
     """Return the mean of a denominator over the days on which it is known, with findings.
 
     A scope that has no such denominator by its nature has no finding.
     """
-    by_day = daily_denominator(scope, name, site, days(period.start, period.end))
+    by_day = daily_denominator(scope, name, days(period.start, period.end))
     is_known = np.isfinite(by_day)
     mean = float(by_day[is_known].mean()) if is_known.any() else math.nan
-    if (is_known.any() and is_known.all()) or not has_denominator(scope, name, site):
+    if (is_known.any() and is_known.all()) or not has_denominator(scope, name):
         return mean, ()
     known_days = int(is_known.sum())
     finding = Finding.of(

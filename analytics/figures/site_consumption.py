@@ -3,8 +3,8 @@
 Laws:
 
 1. Unknown consumption is NaN, with coverage 0.
-2. On days before both a building and its meter existed, consumption that is not stored is 0, with
-   coverage 1. In an older building, consumption before the meter was installed stays unknown.
+2. On days on which a meter or its area is not there, consumption is 0, with coverage 1: see
+   `lifetime`.
 3. A day that an earlier version stored is bounded where it is covered, and what was spread over its
    edges is unknown (NaN).
 """
@@ -19,11 +19,12 @@ import numpy as np
 from analytics.counters.consumption import Consumption
 from analytics.counters.register_finding import RegisterFinding
 from analytics.figures.interval_series import IntervalSeries, SeriesNeed
-from analytics.figures.roll_up import before_commissioning
+from analytics.figures.lifetime import lifetime
+from analytics.figures.roll_up import stacked
+from analytics.figures.site_structure import SiteStructure
 from analytics.periods import Period, days
 from jieneng.metering import schema
 from jieneng.metering.quantities import CONSUMPTION, MEDIA, Medium
-from jieneng.metering.site import Site
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,6 +41,7 @@ class MeterConsumption(msgspec.Struct, frozen=True):
         bounded: share of the time of which the consumption is known, 0 to 1; 0 where unknown.
         spread_start: consumption that was spread over the interval's start; NaN if not stored.
         spread_end: consumption that was spread over the interval's end; NaN if not stored.
+        left_out: stored consumption of times after the meter was removed, which does not count.
     """
 
     meters: tuple[str, ...]
@@ -49,11 +51,12 @@ class MeterConsumption(msgspec.Struct, frozen=True):
     bounded: "NDArray[np.float64]"
     spread_start: "NDArray[np.float64]"
     spread_end: "NDArray[np.float64]"
+    left_out: "NDArray[np.float64]"
 
     @property
     def consumption(self) -> Consumption:
-        """The columns, without the meters."""
-        return Consumption(*msgspec.structs.astuple(self)[1:])
+        """The columns that count, without the meters."""
+        return Consumption(*msgspec.structs.astuple(self)[1:-1])
 
     def between(self, first: int, end: int) -> "MeterConsumption":
         """Return the intervals from an index up to, not including, another."""
@@ -111,27 +114,30 @@ def align_to_grid(
 
 
 def site_consumption(
-    site: Site, start: date, end: date, rows: "Mapping[tuple[str, str], NDArray[np.float64]]"
+    structure: SiteStructure,
+    start: date,
+    end: date,
+    rows: "Mapping[tuple[str, str], NDArray[np.float64]]",
 ) -> SiteConsumption:
     """Return the stored consumption of all media on the days from `start` to before `end`.
 
     Args:
-        site: the site, for its meters.
+        structure: the site, for its meters.
         start: the first local day.
         end: the local day after the last one.
         rows: stored values by day, NaN where none is stored, by (meter id, field).
     """
     period_days = days(start, end)
     media = {
-        medium: meter_consumption(site, medium, period_days, rows)
+        medium: meter_consumption(structure, medium, period_days, rows)
         for medium in MEDIA
-        if any(meter.medium == medium for meter in site.meter)
+        if any(meter.medium == medium for meter in structure.site.meter)
     }
     return SiteConsumption(start, media)
 
 
 def meter_consumption(
-    site: Site,
+    structure: SiteStructure,
     medium: Medium,
     interval_days: Sequence[date],
     rows: "Mapping[tuple[str, str], NDArray[np.float64]]",
@@ -139,32 +145,39 @@ def meter_consumption(
     """Return the stored consumption of a medium by meter and interval.
 
     Args:
-        site: the site, for its meters.
+        structure: the site, for its meters.
         medium: medium of the meters.
         interval_days: local day of each interval.
         rows: stored values by interval, NaN where none is stored, by (meter id, field).
     """
     unknown = np.full(len(interval_days), np.nan)
-    meters = [meter for meter in site.meter if meter.medium == medium]
-    amount, coverage, estimated_share, bounded, spread_start, spread_end = (
-        np.array([rows.get((meter.id, field), unknown) for meter in meters])
-        for field in consumption_fields(medium)
-    )
-    is_before_commissioning = np.isnan(amount) & np.array(
-        [before_commissioning(site, meter, interval_days) for meter in meters]
-    )
-
-    def known(stored: "NDArray[np.float64]", instead: float) -> "NDArray[np.float64]":
-        return np.where(is_before_commissioning, instead, stored)
-
+    meters = [meter for meter in structure.site.meter if meter.medium == medium]
+    lived, left_out = [], []
+    for meter in meters:
+        amount, coverage, estimated_share, bounded, spread_start, spread_end = (
+            rows.get((meter.id, field), unknown) for field in consumption_fields(medium)
+        )
+        stored = Consumption(
+            amount,
+            np.nan_to_num(coverage),
+            np.nan_to_num(np.abs(amount) * estimated_share),
+            np.nan_to_num(np.where(np.isnan(bounded), coverage, bounded)),
+            spread_start,
+            spread_end,
+        )
+        life = lifetime(structure, meter, interval_days)
+        lived.append(life.applied_to(stored))
+        left_out.append(np.where(life.is_removed, np.nan_to_num(amount), 0.0))
+    columns = stacked(lived)
     return MeterConsumption(
         tuple(meter.id for meter in meters),
-        known(amount, 0.0),
-        np.nan_to_num(known(coverage, 1.0)),
-        np.nan_to_num(np.abs(amount) * estimated_share),
-        np.nan_to_num(known(np.where(np.isnan(bounded), coverage, bounded), 1.0)),
-        known(spread_start, 0.0),
-        known(spread_end, 0.0),
+        columns.amount,
+        columns.coverage,
+        columns.estimated,
+        columns.bounded,
+        columns.spread_start,
+        columns.spread_end,
+        np.array(left_out),
     )
 
 

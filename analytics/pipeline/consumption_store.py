@@ -8,7 +8,7 @@ Laws:
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -24,6 +24,7 @@ from analytics.figures.site_consumption import (
     meter_consumption,
     site_consumption,
 )
+from analytics.figures.site_structure import SiteStructure
 from analytics.periods import Interval
 from analytics.pipeline.store_points import consumption_points
 from jieneng.metering import schema
@@ -54,6 +55,7 @@ class ConsumptionStore:
 
     def __init__(self, site: Site, store: Store) -> None:
         self._site = site
+        self._structure = SiteStructure(site)
         self._store = store
         self._log = log("analytics")
 
@@ -108,15 +110,14 @@ class ConsumptionStore:
             ):
                 row = align_to_grid(series.times_ms, series.values, edges)
                 rows[series.tags["scope"], field] = row
-        midnights = periods.edges_ms(start, end, "day", zone)
-        numbers = np.searchsorted(midnights, edges[:-1], side="right") - 1
-        interval_days = [start + timedelta(days=number) for number in numbers.tolist()]
-        return meter_consumption(self._site, medium, interval_days, rows)
+        interval_days = periods.interval_days(edges, zone)
+        return meter_consumption(self._structure, medium, interval_days, rows)
 
     async def daily_consumption(self, start: date, end: date) -> SiteConsumption:
         """Return the stored consumption of all meters by day, from `start` up to `end`."""
         fields = {field for medium in MEDIA for field in consumption_fields(medium)}
-        return site_consumption(self._site, start, end, await self.day_rows(start, end, fields))
+        rows = await self.day_rows(start, end, fields)
+        return site_consumption(self._structure, start, end, rows)
 
     async def day_span(self) -> tuple[date, date] | None:
         """Return the first and last local day with stored consumption; None if there is none."""

@@ -99,7 +99,7 @@ class ConsumptionWindows:
     ) -> None:
         """Write a window: the scopes, then their meters (law 1)."""
         for tags, consumption in scope_consumption(
-            self._scopes, [meter.meter for meter in meters], computed, self._site
+            self._scopes, [meter.meter for meter in meters], computed, grids
         ):
             await self._consumption.rewrite(tags, consumption, grids, stored)
         for meter, of_meter in zip(meters, computed, strict=True):

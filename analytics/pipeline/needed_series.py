@@ -41,13 +41,16 @@ async def _of_scopes(
     days: tuple[date, date],
 ) -> dict[str, IntervalSeries]:
     meters = [meter for meter in site.meter if meter.medium == need.medium]
-    weighted = {scope.id: boundary_weights(scope, meters, site) for scope in scopes}
-    weighted = {scope_id: weight for scope_id, weight in weighted.items() if weight.any()}
-    parts: dict[str, list[Consumption]] = {scope_id: [] for scope_id in weighted}
-    for start, end in periods.windows(*days, months=1) if weighted else ():
+    every_day = periods.days(*days)
+    counted = [scope for scope in scopes if boundary_weights(scope, meters, every_day).any()]
+    parts: dict[str, list[Consumption]] = {scope.id: [] for scope in counted}
+    for start, end in periods.windows(*days, months=1) if counted else ():
         metered = await consumption.interval_consumption(start, end, need.medium, need.interval)
-        for scope_id, weight in weighted.items():
-            parts[scope_id].append(roll_up(weight[:, None], metered.consumption))
+        edges = periods.edges_ms(start, end, need.interval, site.zone)
+        interval_days = periods.interval_days(edges, site.zone)
+        for scope in counted:
+            weight = boundary_weights(scope, meters, interval_days)
+            parts[scope.id].append(roll_up(weight, metered.consumption))
     starts_ms = periods.edges_ms(*days, need.interval, site.zone)[:-1]
     return {
         scope_id: IntervalSeries(

@@ -1,19 +1,26 @@
 """Sum the consumption of meters by scope. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
+from analytics import periods
 from analytics.counters.consumption import Consumption
+from analytics.figures.lifetime import lifetime
 from analytics.figures.roll_up import Scope, boundary_weights, roll_up, stacked
 from analytics.periods import Interval
 from jieneng.metering.quantities import MEDIA
-from jieneng.metering.site import Meter, Site
+from jieneng.metering.site import Meter
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 def scope_consumption(
     scopes: Sequence[Scope],
     meters: Sequence[Meter],
     consumption: Sequence[Mapping[Interval, Consumption]],
-    site: Site,
+    grids: "Mapping[Interval, NDArray[np.int64]]",
 ) -> Iterator[tuple[dict[str, str], dict[Interval, Consumption]]]:
     """Yield tags and consumption of each scope and medium, if a meter of the medium counts there.
 
@@ -21,19 +28,36 @@ def scope_consumption(
         scopes: scopes of the site.
         meters: all meters of the site.
         consumption: consumption of each meter, in the order of `meters`.
-        site: the site.
+        grids: edges of the intervals [UTC, ms].
     """
+    structure = scopes[0].structure
+    days = {
+        interval: periods.interval_days(edges, structure.site.zone)
+        for interval, edges in grids.items()
+    }
     for medium in MEDIA:
         indices = [index for index, meter in enumerate(meters) if meter.medium == medium]
-        meters_of_medium = [meters[index] for index in indices]
-        for scope in scopes:
-            weights = boundary_weights(scope, meters_of_medium, site)
-            if weights.any():
-                sums = {
-                    interval: roll_up(
-                        weights[:, None],
-                        stacked([consumption[index][interval] for index in indices]),
+        of_medium = [meters[index] for index in indices]
+        by_interval = {
+            interval: stacked(
+                [
+                    lifetime(structure, meters[index], of_days).applied_to(
+                        consumption[index][interval]
                     )
-                    for interval in consumption[indices[0]]
+                    for index in indices
+                ]
+            )
+            for interval, of_days in days.items()
+            if indices
+        }
+        for scope in scopes:
+            weights = {
+                interval: boundary_weights(scope, of_medium, of_days)
+                for interval, of_days in days.items()
+            }
+            if weights["day"].any():
+                sums = {
+                    interval: roll_up(weights[interval], of_meters)
+                    for interval, of_meters in by_interval.items()
                 }
                 yield {"kind": scope.kind, "scope": scope.id, "medium": medium}, sums

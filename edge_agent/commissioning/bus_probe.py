@@ -2,9 +2,9 @@
 
 Laws:
 
-1. The probe only reads, over one connection, with one request at a time and a pause between two.
-   Where replies are numbered, a request that timed out takes its connection with it: a gateway that
-   serves requests in order would have the next one wait behind it.
+1. The probe only reads, over one connection, with one request at a time and a pause between two. If
+   replies are numbered, the connection is closed after a request that timed out: on a gateway that
+   serves requests in order, the next request would wait behind it.
 2. A unit that replies is present, even if it refuses. Two devices with the same unit number garble
    each other's replies: that is reported, and not taken for silence.
 3. A refusal is an answer about the registers: a block is halved until it is known which of its

@@ -44,11 +44,11 @@ class BusBudget(msgspec.Struct, frozen=True):
         requests: number of requests in a round in which every quantity is due.
         cycle_s: duration of such a round when every meter replies [s].
         load: share of its time for which the bus is busy, with each meter polled at its interval.
-        peak_s: bus time that falls due within one interval when all slow quantities are due in
-            it, for the interval that this fills most [s]. A poll that ends after its interval loses
-            the next slot.
+        peak_s: bus time that one interval needs when all slow quantities are due in it; of the
+            interval that is filled most [s]. A poll that ends after its interval loses the next
+            slot.
         peak_interval_s: that interval [s].
-        silent_s: bus time that one silent meter costs the others each time it is polled [s].
+        silent_s: bus time that each poll of a silent meter takes from the others [s].
         all_silent_s: duration of a round in which no meter replies [s].
         shortest_s: shortest polling interval of the meters [s].
     """
@@ -172,9 +172,9 @@ def _peak_interval(costs: Sequence[tuple[_PollCost, float]]) -> tuple[float, flo
 def _silent_s(bus: Bus, model: Model) -> float:
     """Return the bus time that a silent meter costs its neighbours [s].
 
-    Where replies are not numbered, the link waits for one more timeout, so that a late reply is not
-    taken for the reply of another meter (`links.link`, law 2). A gateway that was late before is
-    waited for longer (`links.reply_timeout`); that can't be known beforehand.
+    If replies are not numbered, the link waits for one more timeout. So a late reply is not taken
+    for the reply of another meter (`links.link`, law 2). A gateway that was late before is waited
+    for longer (`links.reply_timeout`); that can't be known beforehand.
     """
     return (1 if framing(model.protocol, bus.link).numbered else 2) * bus.timeout_s
 
@@ -186,8 +186,8 @@ def request_s(bus: Bus, read: Read, protocol: str) -> float:
         return device_s + _NETWORK_S + bus.delay_s
     line = bus.line_baud, bus.parity, bus.stop_bits
     wire_s = PROTOCOLS[protocol].line_bytes(read) * character_s(*line)
-    # One silence tells the device where the request ends, another one where the reply does. On a
-    # port of this machine the delay runs during that silence; a gateway forwards the reply later.
+    # One silence marks the end of the request for the device, another one the end of its reply. On
+    # a port of this machine the delay runs during that silence; a gateway forwards the reply later.
     silence_s = frame_gap_s(*line)
     if bus.link == "rtu":
         return wire_s + device_s + silence_s + max(silence_s, bus.delay_s)

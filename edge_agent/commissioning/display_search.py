@@ -3,12 +3,12 @@
 Laws:
 
 1. A location counts if some type, byte order and power of ten turn its registers into the displayed
-   number, exact to the last digit shown. The display was read a moment before the registers, so a
-   counter may have advanced by what can have flowed meanwhile; it never runs back.
+   number, exact to the last digit shown. The display was read a moment before the registers. So a
+   counter may have advanced meanwhile, by no more than can have flowed, and it never runs back.
 2. Several displays narrow the search down. A location must be right each time, and a byte order
    that explains all quantities ranks before one that explains only some.
-3. Locations that can't be told apart are all listed, ranked by likelihood: first as the model says,
-   then close to that, then as most meters store such a number.
+3. All locations that can't be told apart are listed, the most likely first: the model's own, then
+   those close to it, then those where most meters store such a number.
 """
 
 import math

@@ -67,8 +67,8 @@ _BY_UNIT: Final[Mapping[str, PlausibleRange]] = MappingProxyType(
         # A main of 10 MW counts 1e9 kWh in 11 years; no counter has a last digit below 0.0001.
         **dict.fromkeys(("kWh", "kvarh", "m3", "GJ"), PlausibleRange(0.0001, 1e9)),
         # Typical: 57.7 V behind a transformer to 400 V between phases (GB/T 156-2017), with a
-        # margin of a fifth. Possible: the low voltage that an open phase picks up, and 35 kV from a
-        # meter that applies the ratio of its transformer itself.
+        # margin of a fifth. Possible values include the low voltage that an open phase picks up,
+        # and 35 kV of a meter that applies its transformer's ratio itself.
         "V": PlausibleRange(_RESIDUE, 42_000.0, (45.0, 480.0)),
         # Busbars of low-voltage boards carry at most 6,300 A (GB/T 7251). The range of power
         # follows from this current.
@@ -226,8 +226,8 @@ def rank(matches: Iterable[ModelMatch]) -> tuple[list[ModelMatch], list[ModelMat
     """Sort the models that match.
 
     Returns:
-        All models that match, the best first; and those of them that the evidence can't distinguish
-        from the best one, which is included.
+        All models that match, the best first; and the best one with those that the evidence can't
+        distinguish from it.
     """
     matching = sorted(
         (match for match in matches if match.mismatch is None),

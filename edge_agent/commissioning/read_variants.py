@@ -15,8 +15,8 @@ from jieneng.metering.catalog.modbus_points import ModbusModel
 def read_variants(model: ModbusModel) -> Iterator[ModbusModel]:
     """Yield the model itself, then its variants; each requests fewer registers than the one before.
 
-    The first variant is for devices that refuse registers which their manual does not name, even
-    between two named ones: it requests only registers of the model. The second one is for devices
+    The first variant requests only registers of the model. It is for devices that refuse registers
+    which their manual does not name, even between two named ones. The second one is for devices
     that return few registers at once.
     """
     yield model
@@ -26,7 +26,7 @@ def read_variants(model: ModbusModel) -> Iterator[ModbusModel]:
 
 
 def _variant(model: ModbusModel, suffix: str, change: str, max_registers: int) -> ModbusModel:
-    """Return the model without gaps in its requests, and with at most so many registers in each.
+    """Return the model without gaps in its requests, and with at most this many registers in each.
 
     Args:
         model: the model.

@@ -1,8 +1,8 @@
 """Build the sign-off record that compares a meter's display with its register. Pure.
 
-Law: a verdict is "ok" only if display and register agree within one step of each, plus what can
-have flowed between looking at the display and reading the register. A comparison that fails is
-recorded, too.
+Law: a verdict is "ok" only if display and register agree. The allowed difference is one step of
+each, plus what can have flowed between the look at the display and the reading. A comparison that
+fails is recorded, too.
 """
 
 from collections.abc import Sequence

@@ -87,7 +87,7 @@ def derived_points(
     """Return a model's points corrected by the locations that were found on a device.
 
     A found location replaces the model's point, or is appended if the model has none. The other
-    points of the same table follow the first found one in what a device gets wrong as a whole:
+    points of the same table take from the first found one what is usually wrong for a whole device:
     function, address base and byte order.
 
     Args:

@@ -5,8 +5,8 @@ Laws:
 1. A gateway takes one connection, and one request at a time: one endpoint is one bus.
 2. Two spellings of one endpoint are the same endpoint. Two host names are two endpoints: only the
    network knows whether they lead to the same gateway.
-3. A serial port and a loopback address belong to one machine, and so do the addresses in an agent's
-   own file: they are not compared with those of another agent.
+3. A serial port, a loopback address and the addresses in an agent's own file belong to one machine:
+   they are not compared with those of another agent.
 """
 
 from collections.abc import Collection, Iterable, Iterator

@@ -2,9 +2,9 @@
 
 Laws:
 
-1. An exchange runs inside `data_received`, so a reply is stamped when its last byte arrives. The
-   talk that it belongs to runs there as well: while replies are right and no pause is wanted, the
-   next request leaves at the same moment, without a turn of the event loop.
+1. An exchange runs inside `data_received`, so a reply is stamped when its last byte arrives. Its
+   talk runs there as well: while replies are right and no pause is wanted, the next request is sent
+   at the same moment, without a turn of the event loop.
 2. An exchange ends once: with its reply, with the error that refused the reply, at its deadline, or
    with the connection. Only the talk that sent the request is told.
 3. If replies carry no number, bytes that belong to no exchange are trouble: the link must be silent

@@ -8,9 +8,9 @@ Laws:
    the link listens until it has been silent for one time-out before it sends again. A new
    connection, and one on which unsolicited bytes came, count as trouble, because a serial server
    forwards all bytes that are on the line.
-3. A connection on which several requests in a row received no byte at all is closed, because the
-   other end may have been switched off without closing it. If replies are numbered, late ones show
-   how long the other end takes, and later replies are waited for longer (`reply_timeout`).
+3. A connection is closed if several requests in a row received no byte at all: the other end may
+   have been switched off without closing it. If replies are numbered, late ones show how long the
+   other end takes, and later replies are waited for longer (`reply_timeout`).
 4. Between the end of an exchange and the next request, the bus's delay passes. On a serial port it
    is at least the silence that separates two frames.
 5. Three errors differ. If the other end closed an idle connection, the same request may be sent

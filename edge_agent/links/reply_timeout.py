@@ -1,7 +1,7 @@
 """Adaptive reply timeout for a gateway whose replies carry numbers. Pure: times are passed in.
 
-A gateway asks its meters one after the other. If it waits longer for a dead meter than the agent
-does, it answers the requests behind that one too late, and living meters look dead.
+A gateway asks its meters one after the other. If the gateway waits longer for a dead meter than the
+agent does, it answers the following requests too late, and living meters look dead.
 
 Laws:
 

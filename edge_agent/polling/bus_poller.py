@@ -11,11 +11,9 @@ Laws:
    (`MeterState.request_order`). Until a poll without a failure, a reply that could be the late one
    counts only if no other follows it up to the deadline. A reply that turns out to belong to
    another request also discards the replies before it that could belong to another one (`poll`).
-3. Every poll is handed on at the moment in which it ends, with the replies that came, even if none
-   did.
-4. A request is repeated only if that is safe and cheap: once if the connection turned out to have
-   been closed while it was idle, and after a short pause if the meter is busy, within the meter's
-   share of the bus time.
+3. Every poll is handed on when it ends, with the replies that came, even if there were none.
+4. A request is repeated in two cases only: once if the connection had been closed while it was
+   idle, and after a short pause if the meter is busy and its share of the bus time is not used up.
 """
 
 from collections.abc import Awaitable, Callable, Generator, Iterable

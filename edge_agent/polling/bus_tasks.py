@@ -4,8 +4,8 @@ Laws:
 
 1. A gateway has at most one connection, also during a change: a bus is stopped, and its connection
    closed, before the poller that replaces it starts.
-2. The state of a meter that did not change is taken over: its faults are not reported again, and
-   its counter is compared with earlier values. Faults of buses and meters that are gone end.
+2. The state of an unchanged meter is taken over: its faults are not reported again, and its counter
+   is compared with earlier values. The faults of removed buses and meters end.
 3. An invalid change shows before any bus is stopped. All new pollers are made first, and if one
    can't be made, nothing changes.
 4. All buses start at the same moment, unless there are very many: these start in groups

@@ -3,10 +3,10 @@
 Laws:
 
 1. A meter that answers in part is not silent.
-2. A meter that is silent twice in a row is asked less and less often, and so is a meter whose
-   replies can't be understood five times in a row.
-3. Registers that a meter refuses three times in a row because it lacks them are a mistake in its
-   model or in the site. That is logged once, and they are requested rarely from then on, but not
+2. A meter is asked less and less often after two silent polls in a row, and after five polls in a
+   row whose replies can't be understood.
+3. If a meter refuses registers three times in a row because it lacks them, its model or the site
+   has a mistake. That is logged once, and they are requested rarely from then on, but not
    never: a gateway that starts up may give the same reply. The other registers are read as before.
 """
 
@@ -158,9 +158,9 @@ class MeterState:
         """Return the indexes of a poll's reads in the order in which they are requested.
 
         While a reply is late, the first request is one whose reply has another shape. A gateway
-        answers in the order in which it is asked, so either the late reply comes in its place and
-        is refused, or it will not come any more. If all have its shape, the first request is the
-        one that it answers.
+        answers requests in their order. So either the late reply comes now and is refused by its
+        shape, or it will not come any more. If all have its shape, the first request is the one
+        that it answers.
         """
         numbers = range(len(reads))
         late = self.late_read

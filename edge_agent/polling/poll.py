@@ -6,7 +6,7 @@ Laws:
    longer: it includes the wait before the first request.
 2. A poll is complete only if every read was requested and answered.
 3. If replies carry no number, and one turns out to be the reply to another request, the replies
-   before it that can't be told from it are discarded as well.
+   before it that look alike are discarded as well.
 """
 
 from collections.abc import Sequence

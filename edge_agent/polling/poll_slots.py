@@ -4,15 +4,15 @@ Laws:
 
 1. In an interval of UTC that the clock has not shown before, the slot is at its phase: at the same
    place in every interval.
-2. In an interval that the clock has shown before, the slot is at another place, and at yet another
-   each time the interval comes again; the first hundred places are well apart. So no poll gets the
-   time stamp of an earlier one. Two readings of a meter with one time stamp would be one point in
-   the store: the first would be overwritten there, and counted nowhere as lost.
+2. In an interval that the clock has shown before, the slot is at another place, and each time that
+   the interval comes again it is at a new one. The first hundred places are well apart. So no poll
+   gets the time stamp of an earlier one. Two readings of a meter with one time stamp would be one
+   point in the store: the first would be overwritten, and its loss would be counted nowhere.
 3. The clock was set back if it shows less than at the last update. It is updated before each
    request, so only a jump during a request goes unnoticed, and only the reply to that request may
-   get a time stamp again. After further jumps this also holds for polls that were planned when the
-   clock had jumped ahead of all that it had shown: they are made when they were planned, wherever
-   that is, because a slot passed over may cost a whole day.
+   get a time stamp again. The same holds, after further jumps, for polls that were planned while
+   the clock was ahead of all times that it had shown: they are made at the planned time, because a
+   slot that is passed over may cost a whole day.
 4. Times that the clock jumped over were not shown. Of the spans that it did show, the hundred
    latest are remembered, as long as the agent runs.
 """
@@ -22,8 +22,8 @@ from typing import Final, NamedTuple
 
 from jieneng.metering.reading import MILLISECONDS
 
-# The golden ratio: of so many steps around a circle, no other step leaves the nearest two as far
-# apart.
+# The golden ratio: whatever the number of steps around a circle, no other step keeps the nearest
+# two places as far apart.
 _GOLDEN_STEP: Final = 0.6180339887
 _MAX_SPANS: Final = 100
 _JUMP_AHEAD_MS: Final = 1000  # gain of UTC on the running time between updates that is a jump

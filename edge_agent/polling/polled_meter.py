@@ -248,8 +248,8 @@ class PollResult(msgspec.Struct, frozen=True, gc=False):
         replies: reply to each read; None for a read without one.
         time_ms: time of the sample, or of the poll's end if there is none [UTC, ms since 1970].
         ok: True if every read was answered correctly.
-        duration_ms: time from the first request to the last reply or timeout; if none could be
-            sent, the time for which that was tried [ms].
+        duration_ms: time from the first request to the last reply or timeout [ms]; if no request
+            could be sent, the time of the attempts to send one.
         attempts: number of requests sent, repeated ones included.
     """
 

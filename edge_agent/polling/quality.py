@@ -3,12 +3,12 @@
 Laws:
 
 1. A doubted value is marked and kept, never changed. An unknown value is not judged.
-2. A counter is flat if it stands still although the momentary rate says that more than ten of its
-   steps have flowed since it moved. For each interval between two samples, the lower of the rates
-   at its ends counts. The counter is flat until it moves, so the mark does not flicker with the
-   rate. The register's step may be coarser than its type tells (a float, or pulses of ten litres in
-   a register that counts litres), so the smallest move that was seen counts as the step. Before any
-   move was seen, far more than a step has to be missing.
+2. A counter is flat if it stands still although, by the momentary rate, more than ten of its steps
+   have flowed since it moved. For each interval between two samples, the lower of the rates at its
+   ends counts. The counter is flat until it moves, so the mark does not flicker with the rate. The
+   smallest move that was seen counts as the step, because the register may be coarser than its
+   type: a float, or pulses of ten litres in a register that counts litres. Before any move was
+   seen, far more than a step has to be missing.
 3. A sample is stale if every bit of it has been repeated for ten minutes and ten polls, although at
    least two of its quantities never stand still. Some gateways answer from memory for a meter that
    they no longer reach. No device that we know reports this.
@@ -27,8 +27,9 @@ import msgspec
 
 from jieneng.metering.reading import Quality
 
-# Highest possible rate, in nameplate maxima: the highest regular voltage is 7 % above the nominal
-# one (GB/T 12325-2008, section 4.2, 20 kV and below), and meter and transformers add their errors.
+# Highest possible rate, in nameplate maxima. The highest regular voltage is 7 % above the nominal
+# one (GB/T 12325-2008, section 4.2, 20 kV and below); the errors of meter and transformers are
+# added.
 _RATED_MAX_MARGIN: Final = 1.1
 _HOUR_MS: Final = 3_600_000
 # Some meters update a register less often than it is read (gas correctors and pulse counters: up to

@@ -12,15 +12,15 @@ Laws:
    order. If an agent has very many buses, groups of them start a fifth of a second apart.
 3. A slot that was missed is skipped and never made up for. After a poll without any answer, one
    more attempt is made if the next slot is far away.
-4. Of the meters that are due, the one whose interval ends first goes first: a meter with an
-   interval of a second does not lose its slot to thirty with an interval of a minute. A meter that
-   did not answer last time, or was never polled, goes after all others. So many dead meters delay
+4. Of the meters that are due, the one whose interval ends first is polled first. So a meter that is
+   polled each second does not lose its slot to thirty that are polled each minute. A meter that did
+   not answer last time, or was never polled, goes after all others. So even many dead meters delay
    each living one by one request at most. Such a meter still gets its turn once in a round of the
    others, also on a bus that can't keep up.
 5. Due times are times of the monotonic clock. If UTC jumps, the next slot of a meter is calculated
-   from the new UTC, half an interval to one and a half after the last: no slot is doubled and none
-   is long in coming. If UTC went back to a time that it had shown before, planned slots are moved,
-   by two intervals at most.
+   from the new UTC, half an interval to one and a half intervals after the last: no slot comes
+   twice, and none comes late. If UTC went back to a time that it had shown before, planned slots
+   are moved, by two intervals at most.
 """
 
 import hashlib
@@ -202,8 +202,8 @@ class Schedule:
             self._move_planned_slots(now_s)
         self._times_skipped = self._times_skipped + 1 if self._skips_unresponsive else 0
         after_s = self._on_time_until_s
-        # The delay of a silent meter counts from the end of a time-out, which is always later than
-        # the slot that is as far away. Hence the nearest slot, not the next one.
+        # The delay of a silent meter counts from the end of its time-out, so it ends after the slot
+        # that is as far away. Hence the nearest slot, not the next one.
         nearest_s = not_before_s - interval_s / 2
         if now_s > after_s or nearest_s > after_s:
             after_s = max(now_s, nearest_s)

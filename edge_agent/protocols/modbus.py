@@ -146,8 +146,8 @@ def read_rtu(unit: int, read: ModbusRead) -> Request:
 def may_be_next_frame(data: bytes) -> bool:
     """Return True if trailing bytes could be the start of another Modbus TCP frame.
 
-    If they could not, frames were lost: a reply that lacks its last bytes takes the first bytes of
-    a late frame in their place, and there is no checksum that would tell.
+    If they could not, bytes were lost: a reply that lacked its last bytes took the first bytes of a
+    late frame instead, and TCP frames have no checksum that would show it.
     """
     protocol, length = data[2:4], data[4:6]
     return not any(protocol) and (len(length) < 2 or _MIN_LENGTH <= _number(length) <= _MAX_LENGTH)

@@ -1,6 +1,6 @@
 """Types of a request, its reply, and the talk on a bus. No sockets, no protocol.
 
-An exchange is one request to one device and its reply. It never sees a socket, so that the same
+An exchange is one request to one device and its reply. An exchange never sees a socket, so the same
 generator runs over TCP, over a serial port, and in a test that feeds it byte by byte. A talk is
 everything that is asked on a bus, one exchange after the other; it does not see a socket either.
 
@@ -18,8 +18,8 @@ import msgspec
 from jieneng.metering.errors import DeviceRefused, JienengError, ReplyTimedOut
 from jieneng.metering.site import LinkKind, Meter
 
-#: Bytes to send (in the first step), number of received bytes that are needed to go on, and True if
-#: these are the rest of a reply that has begun.
+#: Bytes to send (in the first step only), number of received bytes that are needed to go on, and
+#: True if they are the rest of a reply.
 Step: TypeAlias = tuple[bytes, int, bool]
 
 #: Step that asks for no bytes: the bytes received were the whole reply to an earlier request.

@@ -24,7 +24,7 @@ _UNHEARD: Final = "no ingest is connected to the broker"
 
 
 class Delivery:
-    """Record of what became of the batches that were published.
+    """Record of published batches: acknowledged, or not.
 
     Attributes:
         unacknowledged_since_s: time since which nothing was acknowledged; None: all is well.
@@ -45,7 +45,7 @@ class Delivery:
         self._largest = max(self._largest, size_bytes)
 
     def acknowledged(self) -> None:
-        """Record that a batch was acknowledged, or that none is left."""
+        """Record that a batch was acknowledged, or that no batch is left."""
         self.unacknowledged_since_s = None
 
     def unacknowledged_s(self, now_s: float) -> float:
@@ -54,7 +54,7 @@ class Delivery:
         return 0.0 if since_s is None else max(now_s - since_s, 0.0)
 
     def cause(self, now_s: float) -> str:
-        """Return why it is a fault that nothing is acknowledged; "" if it is none."""
+        """Return why the lack of acknowledgements is a fault; "" if it is none."""
         if self.unacknowledged_since_s is None:
             return ""
         if reason_codes.is_refusal(self._code):

@@ -7,16 +7,17 @@ Laws:
 2. Free places go in turn to the newest and to the oldest batch that is not in flight. So a backlog
    costs live readings at most every other place, and the backlog itself always gets smaller. With
    `newest_first`, every place goes to the newest. The store does not depend on the order.
-3. A batch that is not acknowledged in time is sent again, and the time-out doubles each time up to
-   a limit: an ingest that is down is not flooded.
+3. A batch that is not acknowledged in time is sent again. The time-out doubles each time, up to a
+   limit, so that an ingest that comes back is not flooded.
 4. An acknowledgement of any batch shows that the ingest is up: every batch that has waited for one
    plain time-out is then sent again at once.
 5. A send is passed over if it is not acknowledged in time while a batch that was sent later is. A
-   batch whose third send is passed over is parked: it gives up its place, and is tried again apart
-   from the others (`trials`). While nothing is acknowledged, nothing is parked.
-6. If every place is taken by a batch that was sent twice or more, the newest of the others is sent
-   too, one at a time, and keeps no place. If the ingest is up, that one is acknowledged, and law 5
-   clears the window. So batches that can't pass never fill it for long.
+   batch that was sent three times while later ones were acknowledged is parked: it gives up its
+   place, and is tried again apart from the others (`trials`). While nothing is acknowledged,
+   nothing is parked.
+6. If every place is taken by a batch that was sent twice or more, the newest other batch is sent as
+   well, without taking a place; only one at a time. If the ingest is up, that one is acknowledged,
+   and law 5 clears the window. So batches that can't pass never fill it for long.
 """
 
 import math

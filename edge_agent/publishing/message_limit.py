@@ -1,11 +1,12 @@
-"""Largest message that the broker takes: as it is set, as the broker says, or as it shows. Pure.
+"""Largest message that the broker takes: as configured, as the broker states, or as observed. Pure.
 
 Laws:
 
 1. The least of what is set, said and shown holds. What was shown holds as long as the agent runs.
-2. A size is shown to be too large if the broker refuses it, or if two connections in a row break
-   while a message is unanswered that is larger than all that passed on them. Then half of it is the
-   limit, or as much as passed. So an old broker without words is found out in a few connections.
+2. A size is too large if the broker refuses it. It is also taken as too large if two connections in
+   a row break while a message of this size is unanswered and only smaller ones have passed. Then
+   half of it is the limit, or as much as passed. So an old broker without words is found out in a
+   few connections.
 3. A limit that was only shown is never below 1 KiB: a bad line must not grind batches to dust.
 """
 

@@ -1,4 +1,4 @@
-"""Publish the spool over MQTT, and confirm to it what the ingest has acknowledged.
+"""Publish the batches of the spool over MQTT, and remove those that the ingest has acknowledged.
 
 Laws:
 
@@ -9,8 +9,9 @@ Laws:
 4. Batches of earlier runs are sent under their own names, and acknowledged under them.
 5. `status` is retained: online with the counts while connected. It becomes offline by the agent's
    own message when the agent ends, and by the broker's last will when the connection is lost.
-6. What stops the way to the store is said once in the log, and in `faults` as long as it lasts: no
-   broker, one that refuses, another client of the same name, nothing acknowledged (`delivery`).
+6. A fault on the way to the store is logged once, and is in `faults` as long as it lasts: no
+   broker, a broker that refuses, another client of the same name, or no acknowledgement
+   (`delivery`).
 
 Times in this module are real seconds: a network does not know that a demonstration runs faster.
 """
@@ -48,7 +49,7 @@ from jieneng.observe import Log, LoggedFault
 _RECONNECT_S: Final = 1.0  # wait after a failure, doubled by each further one ...
 _RECONNECT_MAX_S: Final = 30.0  # ... up to this; each wait is 50 to 100 % of it
 _MAX_CONCURRENT_PUBLISHES: Final = 8  # aiomqtt warns of more than ten
-_SLOW_FAILURES: Final = 6  # as many failures count where another client uses the same name
+_SLOW_FAILURES: Final = 6  # assumed if another client uses the same name: reconnects are slow
 _LAST_STATUS_TIMEOUT_S: Final = 2.0  # for the offline status, when the agent is told to end
 _MAX_LOGGED_REASONS: Final = 32  # reasons of quarantine that are logged
 

@@ -4,8 +4,8 @@ Laws:
 
 1. A round tries every batch that was parked when it came past, the oldest first, and at most
    `TRIALS` at a time. They have places of their own: a live batch never waits for a parked one.
-2. After a round in which none was acknowledged the wait doubles, up to 20 minutes; after any other
-   it begins again with one plain time-out.
+2. After a round without an acknowledgement the wait doubles, up to 20 minutes; after any other
+   round it begins again with one plain time-out.
 """
 
 import math

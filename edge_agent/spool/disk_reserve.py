@@ -1,8 +1,8 @@
 """Keep disk space free for the spool's own use when everything else is full.
 
 Law: while the reserve file exists, its bytes can be had at any moment by removing it. It holds
-zeros that were written, not a hole, so the space is really taken. It is four times as large as the
-write-ahead log (WAL) may grow before it is checkpointed: with one more of these free, any
+zeros that were written, not a hole, so the space is really taken. The reserve is four times the
+size at which the write-ahead log (WAL) is checkpointed. With space for one more such log, any
 transaction that was begun can be finished.
 """
 

@@ -2,10 +2,10 @@
 
 Laws:
 
-1. A parked batch stays in the queue, is pending, and counts as the others do. It is in neither end
-   of the queue, so that nothing waits behind it; the publisher asks for it here.
-2. A batch is parked by its row id, which becomes negative. So no index is needed: finding the two
-   ends of the queue costs the same however many batches are parked, and an agent that is killed
+1. A parked batch stays in the queue, is pending, and counts as the others do. A parked batch is in
+   neither end of the queue, so that no batch waits behind it; the publisher asks for it here.
+2. A batch is parked by its row id, which becomes negative. So no index is needed: the two ends of
+   the queue are found equally fast, however many batches are parked. An agent that was killed still
    knows at its next start which were parked.
 3. Parked batches keep their order, and are before all others: a full spool drops them first.
 """

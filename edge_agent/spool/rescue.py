@@ -4,8 +4,9 @@ Laws:
 
 1. A batch whose checksum is wrong is never copied.
 2. The damaged file stays in its place until all its readable batches are on the disk under another
-   name, with their counts. A rescue that is killed before that begins again; one that is killed
-   after it continues. At no moment is there a batch in the spool's place that is not counted there.
+   name, with their counts. A rescue that is killed before that moment begins again; a rescue that
+   is killed after it continues. At no moment is there a batch in the spool's place that is not
+   counted there.
 3. A write-ahead log (WAL) is moved away before another file takes the place of its own: SQLite
    would write it over whatever file is there.
 4. If the disk has too little space, the rescue waits for some time; after that the oldest batches
@@ -34,8 +35,8 @@ _SPACE_RETRY_S: Final = 60.0  # wait before the next attempt if there is too lit
 _SPACE_RETRIES: Final = 60  # ... attempts before the oldest batches are dropped
 _FREE_WALS: Final = 3  # space kept free, in WALs: a WAL outgrows its limit by a transaction
 
-# The table and the index of names both contain the row ids of all batches: each is read from both
-# ends, as far as it is readable.
+# Both the table and the index of names contain the row ids of all batches. Each is read from both
+# ends, as far as it can be read.
 _ROW_ID_QUERIES: Final = tuple(
     f"SELECT rowid FROM batch {by} {order}"  # noqa: S608 - ours
     for by, order in (

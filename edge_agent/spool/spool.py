@@ -5,16 +5,17 @@ Laws:
 1. When `put` returns, the batches survive the death of the process and of the machine.
 2. A batch leaves only by `confirm`, as the oldest of a full spool, or as too old. Each is counted
    in the same transaction: `read = stored + quarantined + pending + dropped`, in samples, at any
-   moment and over restarts. A batch that was sent and is dropped before it is acknowledged counts
-   as dropped, stored or not: the counts may report too much loss then, but never too little. A
-   full spool drops batches without samples before any that has some.
-3. Samples that the disk does not accept are counted as dropped at once, here, and on the disk as
-   soon as that can be written again.
+   moment and over restarts. A batch that was sent and is dropped before its acknowledgement counts
+   as dropped, even if the ingest has stored it: the counts may report too much loss, but never too
+   little. A full spool drops batches without samples before any that has some.
+3. Samples that the disk does not accept count as dropped at once in memory, and on the disk as soon
+   as it can be written again.
 4. A batch that can't pass is parked (`parked_batches`): it is pending, and holds nothing up.
 5. Undated batches are kept, counted and limited like the rest, and are not sent before they have
    their times (`undated_batches`).
 
-`spool_file` works on the disk, on a thread of its own, and holds the laws about faults of the disk.
+`spool_file` works on the disk, on a thread of its own; `spool_database` holds the laws about faults
+of the disk.
 """
 
 import asyncio
@@ -121,7 +122,7 @@ class Spool:
 
         Args:
             limit: largest number of batches of each end.
-            in_flight: batches of which it is told if they are gone.
+            in_flight: batches for which the result says whether they have left the queue.
             parked: row id behind which parked batches are returned too, and their largest number.
         """
         return await self._run(lambda: self._file.ends(limit, in_flight, parked))

@@ -2,8 +2,8 @@
 
 Laws:
 
-1. A batch carries a checksum. A batch that the disk returns changed is dropped and counted, never
-   handed out: a flipped digit would be a reading that no meter gave.
+1. A batch carries a checksum. A batch that comes back changed from the disk is dropped and counted,
+   never handed out: a flipped digit would be a reading that no meter gave.
 2. If less space is free on the disk than a write-ahead log takes, the file grows no more. When its
    pages are used up, the oldest batches are dropped for the new ones. A new reading without space
    even then is refused.
@@ -129,7 +129,7 @@ class SpoolFile:
 
         Args:
             limit: largest number of batches of each end.
-            in_flight: batches of which it is told if they are gone.
+            in_flight: batches for which the result says whether they have left the queue.
             parked: row id behind which parked batches are returned too, and their largest number.
         """
 

@@ -68,8 +68,8 @@ UPGRADES: Final = {
     4: _QUARANTINED,
 }
 
-#: Root pages of `batch` and of its index of names in a file of any version, and their definitions:
-#: with these a file is read whose own schema is damaged.
+#: Root pages and definitions of `batch` and of its index of names, in a file of any version. With
+#: them a file can be read whose own schema is damaged.
 BATCH_PAGE, NAMES_PAGE = 2, 3
 NAMES: Final = "sqlite_autoindex_batch_1"
 BATCH: Final = _BATCH.strip(" \n;")

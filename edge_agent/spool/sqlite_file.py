@@ -16,8 +16,8 @@ from edge_agent.spool import spool_tables
 from jieneng.metering.errors import SpoolUnavailable
 
 PAGE_BYTES: Final = 4096  # SQLite's own
-#: Exceptions that work on a file may raise. Those that are neither SQLite's nor the system's mean
-#: that a row holds another type than was put, or that an error message quotes damaged text.
+#: Exceptions that work on a file may raise. Errors that are neither SQLite's nor the system's mean
+#: that a row has another type than was written, or that an error message quotes damaged text.
 FAILURES: Final = (sqlite3.Error, OSError, ValueError, TypeError, ArithmeticError)
 # Codes that tell of the disk, of another user of the file, or of a name that is taken. All other
 # codes mean damage: SQLite calls a statement wrong if the schema that answers it is damaged.
@@ -132,7 +132,7 @@ def primary_code(error: BaseException | None) -> int:
 
 
 def is_corruption(error: Exception) -> bool:
-    """Return True if the error means that the file is not what was written."""
+    """Return True if the error means that the file's content has changed on the disk."""
     if isinstance(error, sqlite3.Error):
         return primary_code(error) not in _NOT_CORRUPTION
     return not isinstance(error, OSError)

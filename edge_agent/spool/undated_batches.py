@@ -6,10 +6,10 @@ Laws:
    id of the machine start from which that time counts. It is pending, and is not sent.
 2. Once the start time of the machine is known, each undated batch gets its times, exactly once.
    From then on it is a batch like any other, and keeps these times whatever the clock does. An
-   agent that is killed meanwhile continues where it stopped.
+   agent that is killed during this work continues where it stopped.
 3. The start time of an earlier start of the machine can never be known. Batches that still wait for
-   it are dropped and counted: any time between the last reading before them and the first one after
-   them would be invented, and the register's next reading tells as much of the consumption.
+   it are dropped and counted: any time that they were given would be invented. No consumption is
+   lost with them, because the register's next reading contains it.
 
 A dated batch that was queued between undated ones is sent when these are sent. That happens only if
 the clock is plausible for a shorter time than the watch needs to notice.

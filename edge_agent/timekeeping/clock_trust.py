@@ -7,9 +7,9 @@ Laws:
    their UTC time once the clock is plausible, from the difference of both clocks at that moment.
    The latest stamp seen is no lower limit for plausible times: one stamp that is wrong by years
    would make the clock implausible for years.
-2. A clock is not trusted if a time service is there to set it and has not done so: after a power
-   cut it shows the time of the cut, or of the last save before it. Readings taken until then keep
-   their stamp, whose error is unknown, and are marked.
+2. A clock is not trusted before the time service, if there is one, has set it: after a power cut it
+   shows the time of the cut, or of the last save before it. Readings taken until then keep their
+   stamp, whose error is unknown, and are marked.
 3. The clock has jumped if, between two updates, UTC moved against the running time by more than a
    time service slews. Readings keep the stamps that they were given; the jump is reported.
 """

@@ -1,4 +1,4 @@
-"""Board 首页: what there is to see, with links, and the verdicts of the site."""
+"""Board 首页: links to all boards, and the verdicts of the site."""
 
 from typing import Final
 

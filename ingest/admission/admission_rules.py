@@ -1,7 +1,7 @@
-"""Say which messages and samples a site does not admit: a row a reason. Pure.
+"""Rules for the messages and samples that a site does not admit: one row for each reason. Pure.
 
-What a reason means and how it is mended stands in `quarantine_reasons`, a row a code. The form of a
-message (topic, size, JSON, version, layout, time) is checked by `mqtt_messages`.
+`quarantine_reasons` says for each code what it means and what to do about it. The form of a message
+(topic, size, JSON, version, layout, time) is checked by `mqtt_messages`.
 
 Laws:
 
@@ -21,11 +21,11 @@ Rows that an honest agent can meet, and why they are there all the same:
   then, and nothing behind them would be seen. A day leaves room for a wrong time zone.
   While the ingest's own clock is not set, nothing is refused for it.
 - `before_installed`: `installed` is a local day, and readings of the whole day are admitted.
-- `two_values`: a meter gives one value at a time. No agent reads one twice within a millisecond;
-  after a clock was set back it may, once. The first value is stored, the other one kept.
+- `two_values`: a meter has one value at a time. Only after its clock was set back may an agent send
+  two values of one time, once. The first value is stored, the other one is quarantined.
 
-Infinite numbers and NaN do not get here: JSON has neither, `mqtt_messages` refuses a number that is
-out of range (`form`), and what is unknown is null.
+Infinite numbers and NaN do not get here: JSON has neither of them, `mqtt_messages` refuses a number
+that is out of range (`form`), and an unknown value is null.
 """
 
 import math
@@ -218,7 +218,7 @@ def _facts(site: Site, meter: Meter, models: Mapping[str, Model]) -> MeterFacts:
     devices = {meter.model, *(replacement.model for replacement in meter.replaced)}
     named = [models[device] for device in devices if device is not None and device in models]
     quantities = frozenset(point.quantity for model in named for point in model.point)
-    if not named:  # a model that the site names and nobody knows refuses nothing
+    if not named:  # without a known model, every quantity is admitted
         quantities = frozenset(
             quantity.name for quantity in QUANTITIES.values() if meter.medium in quantity.media
         )

@@ -2,8 +2,8 @@
 
 Laws:
 
-1. Before a message is refused because of what the site's files say, they are read again if they
-   have changed. So a meter that was added costs no reading, and no restart.
+1. Before a message is refused because of the site's files, files that have changed are read again.
+   So a meter that was added costs no reading, and no restart.
 2. Files with a mistake change nothing: the site stays as it was read last, and that is said once.
 3. While the clock of this machine is not set, nothing is refused for being in the future.
 """
@@ -48,7 +48,7 @@ class CurrentChecker:
         self._looked_s = clock.monotonic()
 
     def check(self, topic: str, payload: bytes) -> CheckedMessage:
-        """Return what to do with a message that arrives now."""
+        """Return the outcome for a message that arrives now."""
         now_ms = self._clock.now_ms()
         checked = self._checker.check(topic, payload, now_ms)
         if not checked.to_quarantine:
@@ -84,7 +84,7 @@ class CurrentChecker:
 
 
 def _fingerprint(path: Path) -> _Fingerprint:
-    """Return what tells a changed site from an unchanged one; nothing where there is no site."""
+    """Return the state of the site's files, which differs after a change; empty without a site."""
     if not (path / SITE_FILE).exists():
         return {}
     found = {}

@@ -1,4 +1,4 @@
-"""Check messages from MQTT: which points to store, and what to quarantine.
+"""Check messages from MQTT: return the points to store, and the items to quarantine.
 
 Pure: topic and bytes in, a `CheckedMessage` out.
 
@@ -10,8 +10,8 @@ Laws:
 3. No agent speaks for another: its messages come on its own topics, and hold readings of meters on
    its own buses. Polls of other agents' meters and the load of other agents' buses are ignored.
 4. Quarantined samples can be sent again: they are kept as the payload of a batch.
-5. Nothing is acknowledged to an agent that the site does not know: whoever sends in its name keeps
-   what it has, and can't fill the part of the quarantine that counts.
+5. Nothing is acknowledged to an agent that the site does not know. So its sender keeps the batches,
+   and can't fill the part of the quarantine that holds acknowledged ones.
 """
 
 from collections.abc import Mapping
@@ -81,7 +81,7 @@ class MessageChecker:
         self._known: Final = frozenset(site.meters)
 
     def check(self, topic: str, payload: bytes, now_ms: int) -> CheckedMessage:
-        """Return what to do with a message that arrived at `now_ms`."""
+        """Return the outcome for a message that arrived at `now_ms`."""
         agent, meters = "", None
         try:
             site, agent, channel = mqtt_messages.parse_topic(topic)
@@ -173,9 +173,10 @@ class MessageChecker:
 #: Reason and meter pairs of a batch that become entries of their own.
 _MAX_PARTS: Final = 100
 
-#: Bytes kept of a payload that can't be read: its beginning says what it is.
+#: Bytes kept of a payload that can't be read: its beginning shows its kind.
 _MOST_UNREADABLE: Final = 4096
-#: Bytes kept of a payload of an unknown sender, who keeps it as well: what honest agents send.
+#: Bytes kept of a payload of an unknown sender, who keeps it as well: as many as honest agents
+#: send.
 _MOST_OF_NOBODY: Final = 65_536
 
 #: Reasons for which a payload can't be read at all.
@@ -205,7 +206,7 @@ def _refused_whole(topic: str, agent: str, payload: bytes, error: WireError) -> 
     detail = str(error)
     is_readable = error.reason not in _UNREADABLE
     head = _head(payload) if agent and is_readable and topic.endswith("/batch") else None
-    if head is None:  # its agent, if it has one, is not told to forget it
+    if head is None:  # its agent, if there is one, gets no acknowledgement
         most_bytes = _MOST_OF_NOBODY if not agent and is_readable else _MOST_UNREADABLE
         item = cut_item(topic, agent, error.reason, detail, payload, most_bytes)
         return CheckedMessage(

@@ -1,10 +1,61 @@
 """Result of an import, or of its check."""
 
+from array import array
+
 import msgspec
 
 from ingest.importing.batches.batch_import import BatchResult
 from ingest.importing.forms.import_options import ImportKind, LayoutName
+from ingest.importing.judging.display_side import Ratios, to_primary
+from ingest.importing.reading.file_form import FileForm
 from jieneng.metering.errors import Problem
+
+
+class ReadSeries(msgspec.Struct, frozen=True, kw_only=True):
+    """The values of a series as they were read, in the order of time.
+
+    Attributes:
+        meter: the meter's id.
+        quantity: the quantity.
+        times_ms: times [UTC, ms]; of intervals, their starts.
+        values: the values, in the canonical unit.
+        lengths_ms: lengths of intervals [ms]; 0 for readings of a register.
+        ratios: ratio of the meter's transformers by time, if nobody said whether the values are
+            those of the display; otherwise ().
+        is_of_other_kind: True if the values look like those of the other kind.
+    """
+
+    meter: str
+    quantity: str
+    times_ms: "array[int]"
+    values: "array[float]"
+    lengths_ms: "array[int]"
+    ratios: Ratios = ()
+    is_of_other_kind: bool = False
+
+    def of_display(self) -> "array[float]":
+        """Return the values of the primary side, if the values are those of the display."""
+        return to_primary(self.times_ms, self.values, self.ratios)
+
+
+class FirstValue(msgspec.Struct, frozen=True, kw_only=True):
+    """Value of a file as it was understood, one of the first.
+
+    Attributes:
+        line: line of the value.
+        meter: the meter's id.
+        quantity: the quantity.
+        time_ms: time [UTC, ms].
+        length_ms: length of the interval [ms]; 0 if the row does not say it.
+        value: the value in the canonical unit; None for a missing one.
+    """
+
+    line: int
+    meter: str
+    quantity: str
+    time_ms: int
+    length_ms: int
+    value: float | None
 
 
 class SeriesSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,6 +68,9 @@ class SeriesSummary(msgspec.Struct, frozen=True, kw_only=True):
         missing: number of cells that were empty or marked as missing.
         first_ms: time of the first value, UTC.
         last_ms: time of the last value, UTC.
+        first: the first value, in the canonical unit.
+        last: the last value.
+        estimated: number of values that the file calls estimated.
         interval_s: most common length of the intervals [s]; None for a register.
     """
 
@@ -26,6 +80,9 @@ class SeriesSummary(msgspec.Struct, frozen=True, kw_only=True):
     missing: int
     first_ms: int
     last_ms: int
+    first: float
+    last: float
+    estimated: int
     interval_s: float | None
 
 
@@ -48,6 +105,10 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
         problems: the first problems.
         problem_count: number of all problems.
         doubts: what looks wrong, but was not refused.
+        form: form in which the file was read.
+        first_values: the first values, as they were understood.
+        read: values of each series.
+        left_out_columns: names of the columns that are not read.
     """
 
     file: str
@@ -65,3 +126,7 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[Problem, ...]
     problem_count: int
     doubts: tuple[Problem, ...]
+    form: FileForm
+    first_values: tuple[FirstValue, ...]
+    read: tuple[ReadSeries, ...]
+    left_out_columns: tuple[str, ...]

@@ -28,11 +28,12 @@ from ingest.importing.forms.import_options import ImportOptions
 from ingest.importing.forms.layouts.layout import Layout
 from ingest.importing.forms.layouts.layout_choice import choose_layout
 from ingest.importing.forms.meter_series import ImportSeries, ParsedValue
-from ingest.importing.import_report import ImportReport, SeriesSummary
+from ingest.importing.import_report import FirstValue, ImportReport, ReadSeries, SeriesSummary
 from ingest.importing.judging.problem_list import ProblemList
-from ingest.importing.judging.series_check import SeriesCheck
+from ingest.importing.judging.series_check import ResetRecognizer, SeriesCheck
 from ingest.importing.judging.series_values import SeriesValues
 from ingest.importing.reading import file_reader
+from ingest.importing.reading.file_form import FileForm
 from jieneng.clock import Clock
 from jieneng.metering.errors import Problem
 from jieneng.metering.reading import Quality
@@ -42,6 +43,8 @@ from jieneng.storage import Store
 
 #: Rows between two calls of progress.
 _ROWS_PER_PROGRESS: Final = 2000
+#: Number of values that a report shows as they were understood.
+_FIRST_VALUES: Final = 6
 
 RowProgress: TypeAlias = Callable[[int], None]
 
@@ -53,6 +56,7 @@ async def import_readings(
     options: ImportOptions,
     progress: RowProgress,
     clock: Clock,
+    recognize_resets: ResetRecognizer | None = None,
 ) -> ImportReport:
     """Check a file, and write its values to the store.
 
@@ -64,13 +68,14 @@ async def import_readings(
         options: options for reading the file.
         progress: called repeatedly with the number of rows read in both passes.
         clock: tells which readings are late, so that their days are computed anew.
+        recognize_resets: recognises a register that begins again at 0 each day, month or year.
 
     Raises:
         UsageError: the file can't be opened.
         StoreUnavailable: the store failed. The import can be repeated.
     """
     problems = ProblemList(file.name)
-    file_import = _FileImport(file, folder, options, problems, progress)
+    file_import = _FileImport(file, folder, options, problems, progress, recognize_resets)
     await file_import.check()
     if store is None or problems.of_file or (problems.count and not options.skip_bad):
         return file_import.report(NOTHING)
@@ -97,6 +102,7 @@ class _FileImport:
         options: ImportOptions,
         problems: ProblemList,
         progress: RowProgress,
+        recognize_resets: ResetRecognizer | None,
     ) -> None:
         self._file = file
         self._site = folder.site
@@ -104,9 +110,15 @@ class _FileImport:
         self._problems = problems
         self._progress = progress
         self._check = SeriesCheck(
-            folder.site, folder.models, options.zone or folder.site.zone, problems
+            folder.site,
+            folder.models,
+            options.zone or folder.site.zone,
+            problems,
+            recognize_resets,
         )
+        self._first: list[FirstValue] = []
         self._layout: Layout | None = None
+        self._form = FileForm()
         self._rows = 0
         self._rows_read = 0
         self._is_in_rows = False
@@ -118,6 +130,8 @@ class _FileImport:
                 self._rows += 1
                 for parsed in parsed_values:
                     self._check.add(line, parsed)
+                    if len(self._first) < _FIRST_VALUES:
+                        self._first.append(_first_value(line, parsed))
         self._check.judge(self._read_options)
 
     @property
@@ -189,12 +203,28 @@ class _FileImport:
             problems=tuple(self._problems.listed),
             problem_count=self._problems.count,
             doubts=tuple(self._problems.doubts),
+            form=self._form,
+            first_values=tuple(self._first),
+            read=tuple(self._read_series(key, values) for key, values in with_values),
+            left_out_columns=self._layout.left_out_names if self._layout else (),
+        )
+
+    def _read_series(self, series: ImportSeries, values: SeriesValues) -> ReadSeries:
+        return ReadSeries(
+            meter=series.meter,
+            quantity=series.quantity,
+            times_ms=values.times_ms,
+            values=values.values,
+            lengths_ms=values.lengths_ms,
+            ratios=self._check.ratios.get(series, ()),
+            is_of_other_kind=series in self._check.of_other_kind,
         )
 
     async def _parsed_lines(self) -> AsyncGenerator[tuple[int, list[ParsedValue]], None]:
         """Yield (line number, values) of each line below the header that is not blank."""
         form = file_reader.detect_form(self._file, self._options.wishes)
         self._problems.sheets = form.sheets
+        self._form = form
         if self._ask(form.problems):
             return
         with file_reader.open_table(self._file, form, self._problems.add) as table:
@@ -235,7 +265,22 @@ def _summary(series: ImportSeries, values: SeriesValues) -> SeriesSummary:
         missing=values.missing,
         first_ms=values.times_ms[0],
         last_ms=values.times_ms[-1],
+        first=values.values[0],
+        last=values.values[-1],
+        estimated=sum(values.estimated),
         interval_s=length_ms / 1000 or None,
+    )
+
+
+def _first_value(line: int, parsed: ParsedValue) -> FirstValue:
+    series, time_ms, value, length_ms, _ = parsed
+    return FirstValue(
+        line=line,
+        meter=series.meter,
+        quantity=series.quantity,
+        time_ms=time_ms,
+        length_ms=length_ms,
+        value=value,
     )
 
 

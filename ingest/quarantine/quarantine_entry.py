@@ -1,4 +1,4 @@
-"""Define what goes into the quarantine, what comes out of it, and how it is chosen. Pure."""
+"""Structs of the quarantine: items that go in, entries that come out, and filters. Pure."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -10,7 +10,7 @@ from jieneng.metering.reading import Batch, PollReport, Sample
 
 #: Longest topic and longest detail kept [characters].
 _MAX_TEXT: Final = 500
-#: Longest meter kept [characters]; no id is longer.
+#: Longest meter id kept [characters]; no valid id is longer.
 _MAX_METER: Final = 64
 
 
@@ -19,7 +19,7 @@ class QuarantineItem(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         topic: topic of the message.
-        agent: agent of the topic; "" if no agent of the site is known by it.
+        agent: agent that the topic names; "" if the site has no such agent.
         boot: boot of the batch; "" if it is none.
         seq: sequence number of the batch; 0 if it is none.
         meter: meter of the samples; "" if they can't be read.
@@ -52,7 +52,7 @@ class QuarantineItem(msgspec.Struct, frozen=True, kw_only=True):
 def cut_item(
     topic: str, agent: str, reason: str, detail: str, payload: bytes, most_bytes: int = 4096
 ) -> QuarantineItem:
-    """Return the item of a message that nobody is told to forget, cut to so many bytes."""
+    """Return the item of a message that is not acknowledged, cut to `most_bytes`."""
     return QuarantineItem(
         topic=topic[:_MAX_TEXT],
         agent=agent,
@@ -131,7 +131,7 @@ class QuarantineEntry(msgspec.Struct, frozen=True):
 
 
 class EntryFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """The entries that a person chose: all that meet every condition that is given.
+    """Conditions by which a person chooses entries; an entry must meet all of them.
 
     Attributes:
         ids: numbers of entries; any if empty.
@@ -167,14 +167,14 @@ class EntryGroup(msgspec.Struct, frozen=True):
 
 
 class QuarantineUsage(msgspec.Struct, frozen=True):
-    """Content of the quarantine of one kind, acknowledged or not, in numbers.
+    """Numbers of one kind of entries in the quarantine: of the acknowledged ones, or of the others.
 
     Attributes:
         entries: number of entries.
         samples: number of samples in them.
-        bytes: size by which they count against their limit [bytes].
-        lost: entries deleted since the file was made, to make room for newer ones; 0 of
-            acknowledged ones.
+        bytes: size that counts towards their limit [bytes].
+        lost: entries deleted since the file was made, to make room for newer ones; always 0 for
+            acknowledged entries.
     """
 
     entries: int = 0
@@ -198,5 +198,5 @@ class AgentAccount(msgspec.Struct, frozen=True):
 
     @property
     def total(self) -> int:
-        """All samples of the agent that ever came in."""
+        """Number of all samples of the agent that ever came in."""
         return self.held + self.replayed + self.dropped

@@ -7,9 +7,9 @@ Laws:
 2. Acknowledged entries are deleted by a replay that the store confirmed, or by a person; nothing
    else deletes one. Once `max_bytes` of them are there, the quarantine is full: it takes no more,
    and their agents keep them.
-3. What nobody was told to forget has a limit of its own. There the oldest go first, counted.
+3. Entries that were not acknowledged have a limit of their own. There the oldest go first, counted.
 4. The same samples of a batch are held once, however often the batch comes in.
-5. What became of acknowledged samples is booked in the transaction that changes the entries.
+5. Changes of acknowledged samples are booked in the transaction that changes the entries.
 """
 
 import os
@@ -52,7 +52,7 @@ class AddResult(msgspec.Struct, frozen=True):
 
     Attributes:
         taken: for each batch, True if all its samples are held.
-        lost: entries that nobody was told to forget, deleted to make room.
+        lost: entries that were not acknowledged, and were deleted to make room.
     """
 
     taken: tuple[bool, ...]
@@ -75,8 +75,8 @@ class Quarantine:
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
         self._lock = threading.Lock()
-        # Usage at which a batch did not fit. Smaller ones might, but would let the agents believe
-        # that they are served; so it is full until a person makes room.
+        # Usage at which a batch did not fit. Smaller items might fit, but then the agents would
+        # believe that they are served. So the quarantine stays full until a person makes room.
         self._full_from_bytes: int | None = None
 
     def add(
@@ -89,7 +89,7 @@ class Quarantine:
 
         Args:
             batches: acknowledged items by batch. A batch is taken whole or not at all.
-            others: items that nobody was told to forget.
+            others: items that are not acknowledged.
             time_ms: time of quarantine, UTC.
 
         Raises:
@@ -120,7 +120,7 @@ class Quarantine:
         return self._full_from_bytes is not None
 
     def usage(self, *, acknowledged: bool) -> QuarantineUsage:
-        """Return what is held of one kind. Raises as `is_full`."""
+        """Return the numbers of one kind of entries. Raises as `is_full`."""
         return self._read(
             lambda db: statements.usage(db, acknowledged=acknowledged), QuarantineUsage()
         )
@@ -202,7 +202,8 @@ class Quarantine:
             return False
         self._full_from_bytes = None
         size = sum(len(item.payload) + tables.ENTRY_BYTES for item in new)
-        # What is larger than the limit is taken alone, or its agent would keep it for ever.
+        # A batch that is larger than the limit is taken into the empty quarantine; otherwise its
+        # agent would keep it for ever.
         if used and used + size > self._max_bytes:
             self._full_from_bytes = used
             return False

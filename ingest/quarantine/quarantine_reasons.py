@@ -1,4 +1,4 @@
-"""Say what the reasons of quarantined entries mean, and what to do: a row a reason. Pure.
+"""Reasons of quarantined entries, with their meaning and what to do: one row for each reason. Pure.
 
 Law: every code that the checks or a store can give has a row. `mqtt_messages` names those of the
 form of a message, `admission_rules` those of the site, `write_answers` those of the store.
@@ -12,7 +12,7 @@ from jieneng.metering.errors import Msgid
 
 
 class QuarantineReason(NamedTuple):
-    """A row: the code, what it means, and how it is mended."""
+    """A row: the code, its meaning, and what to do about it."""
 
     code: str
     sentence: Msgid

@@ -58,7 +58,7 @@ def payloads_of_batch(db: sqlite3.Connection, item: QuarantineItem) -> list[byte
 
 
 def usage(db: sqlite3.Connection, *, acknowledged: bool) -> QuarantineUsage:
-    """Return what is there of one kind."""
+    """Return the numbers of one kind of entries."""
     row = db.execute(
         "SELECT entries, samples, bytes, lost FROM usage WHERE acknowledged = ?", (acknowledged,)
     ).fetchone()
@@ -66,7 +66,7 @@ def usage(db: sqlite3.Connection, *, acknowledged: bool) -> QuarantineUsage:
 
 
 def delete_oldest_unacknowledged(db: sqlite3.Connection, max_bytes: int) -> int:
-    """Delete the oldest of those that nobody was told to forget. Return their number."""
+    """Delete the oldest entries that were not acknowledged. Return their number."""
     deleted = 0
     while usage(db, acknowledged=False).bytes > max_bytes:
         where = "id = (SELECT min(id) FROM entry WHERE acknowledged = 0)"

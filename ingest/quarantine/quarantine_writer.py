@@ -60,7 +60,7 @@ class QuarantineWriter:
 
         Args:
             batches: acknowledged items by batch.
-            others: items that nobody was told to forget.
+            others: items that are not acknowledged.
 
         Returns:
             For each batch, True if all its samples are held.

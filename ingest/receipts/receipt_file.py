@@ -4,7 +4,7 @@ Laws:
 
 - What `add` wrote survives the death of the process. A power cut may take the newest of it: then a
   gap is seen that is none, which costs less than a forced write for each round.
-- The file is bounded: so many runs an agent, so many ranges a run.
+- The file is bounded: it keeps a limited number of runs for each agent, and of ranges for each run.
 """
 
 import secrets

@@ -1,6 +1,7 @@
 """Record which batches came in, and write the series `receipt`.
 
-Law: nothing waits for it. What can't be recorded is said once, and shows as a gap that is none.
+Law: nothing waits for it. Batches that can't be recorded are logged once; they look like a gap that
+does not exist.
 """
 
 import asyncio

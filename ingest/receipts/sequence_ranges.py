@@ -35,7 +35,7 @@ class BootSequence(msgspec.Struct, frozen=True):
 
     @property
     def gaps(self) -> tuple[Range, ...]:
-        """The ranges that are missing between those that came in."""
+        """The missing ranges, between those that came in."""
         pairs = zip(self.ranges, self.ranges[1:], strict=False)
         return tuple((before[1] + 1, after[0] - 1) for before, after in pairs)
 

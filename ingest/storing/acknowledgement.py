@@ -1,10 +1,10 @@
-"""Decide what is acknowledged and what is quarantined of messages that were written. Pure.
+"""Decide which parts of written messages are acknowledged, and which are quarantined. Pure.
 
 Laws:
 
-1. `stored` is only what the store confirmed. A batch of which the store refused samples is stored
-   but for these, which are counted in its acknowledgement by reason; a batch of which nothing is
-   stored is quarantined whole.
+1. `stored` is only what the store confirmed. If the store refused some samples of a batch, the
+   batch counts as stored, and its acknowledgement has the number of these samples by reason. A
+   batch of which nothing is stored is quarantined whole.
 2. A batch with a point that is neither stored nor refused is not acknowledged.
 3. Polls, and what an agent says of itself, are no samples. If the store refuses them they are kept
    and not counted, and hold up no acknowledgement.

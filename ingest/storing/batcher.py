@@ -10,8 +10,8 @@ Laws:
 3. A batch waits here at most once, however often it arrives while the store is away.
 4. A batch that can't be acknowledged yet is not kept: it holds no place that others need. Its
    repetitions are dropped unread until it is due again.
-5. A message with which every write fails stops no other: after a failure less is written at a time,
-   and what fails alone while others pass is treated as law 4 says.
+5. A message with which every write fails stops no other. After a failure, less is written at a
+   time. A message that fails alone while others pass is put off, as law 4 says.
 
 Delays are real seconds: a database knows no simulated clock.
 """
@@ -101,7 +101,8 @@ class Batcher:
         if key is not None and not self._postponed.is_due(key):
             return "postponed"
         weight = _weight(checked)
-        # A message larger than the whole memory is taken alone, or it would never be.
+        # A message larger than the whole memory is taken while nothing else waits; otherwise it
+        # never would be.
         if self._weight and self._weight + weight > self._settings.max_waiting:
             return "overflow"
         is_first = not self._waiting
@@ -112,13 +113,13 @@ class Batcher:
         self._add_weight(weight)
         if key is not None:
             self._keys.add(key)
-        # Only what changes when the next write begins wakes the writer: not every message does.
+        # The writer is woken only by a message that changes when the next write begins.
         if is_first or self._waiting_weight >= self._settings.max_points:
             self._message_added.set()
         return "refused" if checked.rejection else "stored"
 
     def add_points(self, points: Sequence[Point]) -> None:
-        """Take points of the ingest's own; without room for them they are lost."""
+        """Take points of the ingest's own; they are dropped if the memory is full."""
         self.add(CheckedMessage(points=tuple(points)))
 
     def retry_postponed(self) -> None:

@@ -22,7 +22,7 @@ class Portion:
         return min(self._size, waiting) if self._size else waiting
 
     def failed(self, count: int) -> bool:
-        """Record that a write of so many failed. Return True if its message is to blame."""
+        """Record that this many messages failed; return True if a single one is to blame."""
         self._size = max(1, count // 2)
         return count == 1 and self._others_passed
 

@@ -1,15 +1,15 @@
-"""Points that the store refuses in words that nobody knows, until a refusal is believed. Pure.
+"""Points that the store refuses in unknown words, until the refusal is believed. Pure.
 
 Laws:
 
-- A point is set aside once it was refused alone three times, the last time at least an hour after
-  the first, while the store accepted other points in the same call.
+- A point is set aside after it was refused alone three times while the store accepted other points
+  in the same call; the last time must be at least an hour after the first.
 - Between two refusals that count lies half an hour. A point that is not due is held back, so that
   it costs no requests meanwhile. It is neither stored nor set aside, so its batch stays
   unacknowledged.
 - A stored point is no suspect any more.
-- Memory is bounded. Suspects beyond the limit are written every time and never set aside; they
-  become suspects once others are set aside or were not refused for a day.
+- Memory is bounded. Beyond the limit, refused points are written every time and never set aside.
+  They become suspects once there is room: others were set aside, or were not refused for a day.
 
 How the batcher uses it, with `suspects` kept for the life of the process:
 
@@ -18,8 +18,9 @@ How the batcher uses it, with `suspects` kept for the life of the process:
     aside = suspects.add(result.unclear)                  # to the quarantine, with these reasons
     suspects.forget(points of `due` that are stored)      # cheap where there are no suspects
 
-Points that were held back, and those of `result.unclear` that `add` did not return, are neither
-stored nor set aside. A batch is acknowledged once each of its points is one of both.
+Points that were held back are neither stored nor set aside, and neither are points of
+`result.unclear` that `add` did not return. A batch is acknowledged once each of its points is one
+of both.
 
 Write suspects together with other points: a call in which nothing was accepted raises
 `StoreUnavailable`. After that, write again with the points that have arrived since, or a point
@@ -40,7 +41,7 @@ TIMES: Final = 3
 SPAN_S: Final = 3600.0
 #: Time between two refusals that count [s].
 PAUSE_S: Final = SPAN_S / (TIMES - 1)
-#: A suspect that was not refused for this long is forgotten where others need its place [s].
+#: A suspect that was not refused for this long is forgotten if others need its place [s].
 FORGOTTEN_AFTER_S: Final = 86_400.0
 
 #: Measurement, tags, time and names of the fields.

@@ -1,9 +1,8 @@
 """The command `jieneng`: arguments in, exit codes out. One module for each group of commands.
 
-Laws: exit code 0 is fine, 1 means that the thing asked about is not fine, 2 that the command was
-wrong, 3 that a service which it needs is not there. An error is one sentence that says how to fix
-it; `--debug` shows the traceback. A command imports what it needs when it runs, so `--help` is
-quick.
+Laws: exit code 0 means that all is well, 1 that the thing asked about is not, 2 that the command
+was wrong, 3 that a service it needs is not there. An error is one sentence that says how to fix it;
+`--debug` shows the traceback. A command imports what it needs when it runs, so `--help` is quick.
 """
 
 import sys

@@ -5,8 +5,8 @@ Laws:
 1. `jieneng check` and `jieneng edge probe` read the same files as a person would write them:
    `agent.toml`, or one `agent-....toml` for each agent, beside `site.toml`.
 2. An agent runs with the file that names it. If no file does, it runs with a file that names no
-   agent: any such file of a site with one agent only, and `agent.toml` of a site with several,
-   because `edge run --agent` and `up` read that one for all. If there is none, it runs with the
+   agent: any such file if the site has one agent only; `agent.toml` if it has several, because
+   `edge run --agent` and `up` read that file for all of them. If there is none, it runs with the
    defaults.
 """
 

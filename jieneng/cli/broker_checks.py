@@ -1,4 +1,7 @@
-"""Check the files that the table `[broker]` of a settings file names, and say where it does."""
+"""Check the files that the table `[broker]` of a settings file names.
+
+A problem has the line of the name.
+"""
 
 from pathlib import Path
 

@@ -10,6 +10,7 @@ import click
 
 from jieneng.cli.imports import batch_commands, bill_command
 from jieneng.cli.imports.batch_output import batch_lines, contradiction_lines, problem_lines
+from jieneng.cli.imports.consumption_preview import reset_recognizer
 from jieneng.cli.imports.touched_days import compute_touched
 from jieneng.cli.options import examples, run_once, site_option, tr
 from jieneng.clock import SystemClock
@@ -106,8 +107,8 @@ for _command in (
     "--date-order",
     type=click.Choice(["ymd", "mdy", "dmy", "ydm"]),
     help=tr(
-        "Order of year, month and day; ydm swaps day and month where the day is 12 or less, ymd "
-        "says that the dates are right."
+        "Order of year, month and day in dates such as 05/01/2024; ydm swaps day and month where "
+        "the day is 12 or less, ymd says that the dates are right."
     ),
 )
 @click.option("--zone", help=tr("Time zone of times without an offset; the site's if omitted."))
@@ -241,6 +242,7 @@ async def _import(file: Path, folder: "SiteFolder", options: "ImportOptions") ->
                 options,
                 progress,
                 SystemClock(),
+                reset_recognizer,
             )
     finally:
         await store.close()

@@ -216,7 +216,7 @@ def _service_problems(site_dir: Path) -> list[Problem]:
 
 
 def _assignment_problems(found: "Examination", agent_files: AgentFiles) -> list[Problem]:
-    """Return what `edge run` would refuse, of every agent, and gateways that two agents share.
+    """Return why `edge run` would refuse to start any agent, and gateways that two agents share.
 
     Nothing is judged while a bus has a mistake, because its agent or its address is not known.
     While a file of an agent has one, only agents that a file without mistakes names are judged.

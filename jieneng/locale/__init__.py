@@ -54,7 +54,7 @@ def known_language(tag: str) -> str | None:
 
 
 def preferred(default: str = DEFAULT_LANGUAGE) -> str:
-    """Return the language that `JIENENG_LANGUAGE` asks for; the default where it has no texts."""
+    """Return the language that `JIENENG_LANGUAGE` names; the default if it has no texts."""
     return known_language(os.environ.get(VARIABLE, default)) or default
 
 

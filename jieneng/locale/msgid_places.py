@@ -134,7 +134,7 @@ class MsgidPlaces:
 
         Args:
             node: the function.
-            name: name by which it is called; for a constructor, that of its class.
+            name: name by which calls name it; for a constructor, the name of its class.
             path: path of the module.
             skip: number of first parameters that a call does not give: 1 for `self` or `cls`.
         """

@@ -176,6 +176,20 @@ _ROWS: Final = (
         zh="{subject:name}：统计期内无有效读数",
     ),
     FindingKind(
+        code="after_removal",
+        severity="warning",
+        en="{subject:name}: {amount:number} {unit:unit} were read after the meter was removed and"
+        " are not counted.",
+        zh="{subject:name}：拆除之后仍有 {amount:number} {unit:unit} 的读数，未计入",
+    ),
+    FindingKind(
+        code="sub_item_not_added",
+        severity="warning",
+        en="{subject:name} measures a sub-item without a parent and is taken for a part of"
+        " {main:name}: it is not added.",
+        zh="{subject:name}为未注明上级表的分项表，视为 {main:name} 的一部分，不重复相加",
+    ),
+    FindingKind(
         code="set_aside",
         severity="warning",
         en="{subject:name}: some readings do not fit the others or the nameplate and are not"

@@ -1,9 +1,9 @@
 """Encode points as InfluxDB line protocol. Pure: points in, bytes out.
 
-Laws: a value or name that the protocol can't express exactly is refused, never sent: a NaN, an
-infinity, an empty name, a name that ends in a backslash or has a line break. Floats are written
-as the shortest text that reads back as the same number. They are never written as integers, which
-would fix the type of a field.
+Laws: a value or name that the protocol can't express exactly is refused: NaN, infinity, an empty
+name, a name with a line break or a backslash at its end. Floats are written as the shortest text
+that reads back as the same number. They are never written as integers, which would fix the type of
+a field.
 
 Source: InfluxDB line protocol reference (v1.8 and v2), section "Special characters".
 """

@@ -159,8 +159,8 @@ def decode_batch(payload: bytes, *, any_quantity: bool = False) -> Batch:
 
     Args:
         payload: the payload.
-        any_quantity: True if names of quantities that are not known here are taken as they are: a
-            later version of the agent may have some, and its other samples are as good as ever.
+        any_quantity: True if unknown names of quantities are accepted: an agent of a later version
+            may send some, and its other samples are good.
 
     Raises:
         WireError: with `reason` one of `too_large`, `not_json`, `version`, `form`, `layout`,

@@ -33,9 +33,9 @@ class PollPlan:
 
     Laws: a poll has the number of its slot in UTC. A quantity with `every` n is due in the first
     poll of each n slots that begin at a multiple of n. So a slow series lines up with the clock and
-    with other series, and a quantity that one poll did not get is due in the next.
-    Quantities that are due together are planned together: a slow one shares the request of a fast
-    one if possible. Requests are sent in the order of `_request_order`.
+    with other series. A quantity that one poll did not get is due in the next. Quantities that are
+    due together are planned together: a slow one shares the request of a fast one if possible.
+    Requests are sent in the order of `_request_order`.
 
     Attributes:
         cadences: the different `every` of the quantities, ascending.
@@ -86,8 +86,8 @@ def _request_order(reads: tuple[Read, ...], counter: str) -> tuple[Read, ...]:
     The consumption counter goes first, because after a silence the poll is not continued.
 
     If a line repeats replies, each request gets the reply to the one before, and only a reply of
-    another shape reveals that. So the last two requests differ in shape if possible; if the
-    counter's request is the only one that differs, it goes last instead.
+    another shape reveals that. So the last two requests differ in shape if possible. If the
+    counter's request is the only one that differs, it goes last.
     """
     first = [read for read in reads if counter in read.quantities]
     others = [read for read in reads if counter not in read.quantities]

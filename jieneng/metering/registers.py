@@ -2,8 +2,8 @@
 
 Laws:
 
-1. All that is fixed is done beforehand: the decoder of a block puts the bytes into big-endian order
-   with one permutation, unpacks all numbers with one precompiled `struct`, then scales.
+1. Fixed work is done beforehand. The decoder of a block puts the bytes into big-endian order with
+   one permutation, unpacks all numbers with one precompiled `struct`, and scales them.
 2. A scale is a fraction: 81234560 hundredths are exactly 812345.6. A value that is made of several
    registers is put together before it is scaled, and rounded once:
    (number + fraction x its scale) x scale x 10^exponent.
@@ -11,8 +11,8 @@ Laws:
    word first, `BADC` has swapped bytes in each word, `DCBA` is little-endian. 48 and 64 bits have
    the same four patterns (`ABCDEF`, `EFCDAB`, `BADCFE`, `FEDCBA`, ...).
 4. A content that means "no value", a BCD digit above 9 and an impossible exponent are NaN, never 0.
-5. A number and its fraction that continue each other's bits are one wide number: all ones mean "no
-   value" only where both have them, because either half reaches them while it counts.
+5. A number and a fraction that continue each other's bits are one wide number. They mean "no value"
+   only if both are all ones, because each half alone reaches all ones while it counts.
 """
 
 import re
@@ -40,10 +40,10 @@ class RegisterType(msgspec.Struct, frozen=True):
         words: number of 16-bit registers.
         code: `struct` code of the big-endian form.
         decode: function from the unpacked value to the number; None if they are the same.
-        no_value: content, as an unsigned number, with which devices say "no value" whatever their
-            maker: all ones, or of a signed number the sign bit alone. None for a type that has no
-            such content: floats and decimal digits say it by contents that are no numbers, and
-            half a register is so short that its values reach all ones.
+        no_value: content, as an unsigned number, with which devices of any maker say "no value":
+            all ones, or the sign bit alone of a signed number. None for floats and decimal digits,
+            which say it by contents that are no numbers, and for half a register, whose values
+            reach all ones.
     """
 
     words: int

@@ -41,6 +41,8 @@ AreaKind = Literal["office", "canteen", "data_room", "dormitory", "plant", "othe
 LinkKind = Literal["tcp", "rtu_tcp", "rtu"]
 Category = Literal["01", "021", "022", "023", "024", "025", "026", "03"]
 Item = Literal["lighting", "hvac", "power", "special"]
+Role = Literal["consumption", "generation", "export"]
+Supply = Literal["grid", "direct_green", "traded"]
 Resets = Literal["daily", "monthly", "yearly"]
 
 _USUAL_BAUD: Final = 9600
@@ -51,6 +53,39 @@ class DatedValue(msgspec.Struct, frozen=True, rename={"from_": "from"}):
 
     from_: date
     value: NotNegative
+
+
+class DatedArea(msgspec.Struct, frozen=True, rename={"from_": "from"}):
+    """The area of a meter from the start of a local day until the next one's."""
+
+    from_: date
+    value: Id
+
+
+class DatedSwitch(msgspec.Struct, frozen=True, rename={"from_": "from"}):
+    """A switch that is on or off from the start of a local day until the next one's."""
+
+    from_: date
+    value: bool
+
+
+#: Text without limits: msgspec crashes on a union of text with a pattern and a list (0.22). A wrong
+#: id is found as a dangling reference.
+Place = Annotated[
+    str | tuple[DatedArea, ...],
+    Meta(
+        description="Write the id of an area in quotes, or a list of dated ones, for example: "
+        "{example}",
+        examples=["block-1"],
+    ),
+]
+Counts = Annotated[
+    bool | tuple[DatedSwitch, ...],
+    Meta(
+        description="Write true or false, or a list of dated values, for example: {example}",
+        examples=[[{"from": date(2023, 7, 1), "value": False}]],
+    ),
+]
 
 
 class SiteInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,7 +122,12 @@ class Institution(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Area(msgspec.Struct, frozen=True, kw_only=True):
-    """A building, a floor or a let shop. Floor area and headcount include those of sub-areas."""
+    """A building, a floor or a let shop. Floor area and headcount include those of sub-areas.
+
+    Attributes:
+        closed: last day of its use; None if it is in use.
+        counts: false if it is let out or its energy resold: it counts in its own figures only.
+    """
 
     id: Id
     name: str
@@ -96,6 +136,12 @@ class Area(msgspec.Struct, frozen=True, kw_only=True):
     institutions: tuple[Id, ...] = ()
     floor_area_m2: tuple[DatedValue, ...] = ()
     headcount: tuple[DatedValue, ...] = ()
+    closed: date | None = None
+    counts: Counts = True
+
+    def counts_on(self, day: date) -> bool:
+        """Return False on a local day on which it counts in its own figures only."""
+        return _switch_on(self.counts, day) is not False
 
 
 class Bus(msgspec.Struct, frozen=True, kw_only=True):
@@ -160,13 +206,21 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
         bus: id of the bus; None for a meter that is read by hand or by import only.
         unit: Modbus unit on the bus.
         address: address on the bus of a meter whose protocol has other addresses than units.
+        area: id of its area, or the dated ids of its areas; the first one has no beginning.
         parent: id of the meter above it; None for a main.
         item: sub-item that it measures; None if it measures none alone.
+        role: what its consumption register counts: energy that is consumed, that is generated
+            within the area, or that leaves the site.
+        supply: class of the purchased electricity, by which its carbon is counted; None for that of
+            the meter above it, and for a main the grid's.
+        counts: false if its consumption is resold or let out; true for a sub-item that counts
+            beside the main; None for the usual rule.
         interval_s: polling interval [s].
         every: quantities that are read in every so many polls only; overrides the model.
         account: number of its account with the supplier, as on the bill.
         rated_max: nameplate maximum [kW or m3/h]; None if it can't be read.
         rated_max_unknown: reason why it can't be read; only `check` asks for one.
+        removed: last day of the meter; None if it is in its place.
         digits: digits of the display in front of the decimal point; None if that is not recorded.
         modulus: display's value at which it begins again at 0, instead of `digits`.
         resets: how often the register begins again at 0, at local midnight; None if never.
@@ -175,7 +229,7 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
     id: Id
     name: str
     medium: Medium
-    area: Id
+    area: Place
     model: str | None = None
     bus: Id | None = None
     unit: Annotated[int, Meta(ge=0, le=255)] = 1
@@ -194,6 +248,9 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
     ) = None
     parent: Id | None = None
     item: Item | None = None
+    role: Role = "consumption"
+    supply: Supply | None = None
+    counts: Counts | None = None
     interval_s: Annotated[float, Meta(ge=0.1, le=86400)] = 10.0
     every: Annotated[
         dict[str, Annotated[int, Meta(ge=1)]], Meta(examples=[{"voltage_a_v": 6}])
@@ -218,6 +275,7 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
     pt: tuple[DatedValue, ...] = ()
     account: Annotated[str, Meta(min_length=1, examples=["3208001234567"])] | None = None
     installed: date | None = None
+    removed: date | None = None
     replaced: tuple[Replacement, ...] = ()
 
     @property
@@ -229,6 +287,32 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
     def bus_address(self) -> dict[str, int | str]:
         """Address on the bus, under the key by which `site.toml` gives it."""
         return {"unit": self.unit} if self.address is None else {"address": self.address}
+
+    @property
+    def areas(self) -> tuple[str, ...]:
+        """Ids of its areas in the order of time; one if it was never moved.
+
+        An empty list is an id that refers to nothing.
+        """
+        if isinstance(self.area, tuple):
+            return tuple(row.value for row in self.area) or ("",)
+        return (self.area,)
+
+    @property
+    def last_area(self) -> str:
+        """Id of its area today."""
+        return self.areas[-1]
+
+    def area_on(self, day: date) -> str:
+        """Return the id of its area on a local day; the first one has no beginning."""
+        if isinstance(self.area, str):
+            return self.area
+        begun = [row.value for row in self.area if row.from_ <= day]
+        return begun[-1] if begun else self.areas[0]
+
+    def counts_on(self, day: date) -> bool | None:
+        """Return whether its consumption counts on a local day; None for the usual rule."""
+        return _switch_on(self.counts, day)
 
 
 class ConfirmedFinding(msgspec.Struct, frozen=True, kw_only=True):
@@ -285,6 +369,14 @@ class Site(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def buses(self) -> Mapping[str, Bus]:
         """Buses by id."""
         return {bus.id: bus for bus in self.bus}
+
+
+def _switch_on(switch: bool | tuple[DatedSwitch, ...] | None, day: date) -> bool | None:
+    """Return a switch on a local day; None before the first dated value."""
+    if not isinstance(switch, tuple):
+        return switch
+    begun = [row.value for row in switch if row.from_ <= day]
+    return begun[-1] if begun else None
 
 
 def value_in_force(

@@ -3,8 +3,8 @@
 Laws:
 
 1. All problems are found in one pass, and each names its place and how to correct it.
-2. A rule that needs a value which could not be read is not applied (`UnreadKeys`): a mistake is
-   reported once, at its own place, and not again at the places that depend on it.
+2. A rule is not applied if a value that it needs could not be read (`UnreadKeys`). So a mistake is
+   reported once, at its own place, and not again at places that depend on it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,6 +23,7 @@ from jieneng.metering.site import DatedValue, Meter, Site
 from jieneng.metering.site_rules.address_check import address_problems, missing_endpoints
 from jieneng.metering.site_rules.confirmation_check import confirmation_problems
 from jieneng.metering.site_rules.date_check import date_problems, replacement_problems
+from jieneng.metering.site_rules.lifetime_check import lifetime_problems, role_problems
 from jieneng.metering.site_rules.reference_check import (
     dangling_references,
     duplicate_ids,
@@ -61,6 +62,8 @@ def check(site: Site, models: Mapping[str, Model], unread: UnreadKeys = _ALL_REA
         _parent_media,
         _cadences,
         replacement_problems,
+        lifetime_problems,
+        role_problems,
         register_problems,
         confirmation_problems,
         shared_accounts,

@@ -9,7 +9,7 @@ from typing import Final
 
 #: Largest number of edits for each letter of the longer name; beyond it a name is no misspelling.
 _MAX_EDITS_PER_LETTER: Final = 0.4
-_LONGEST: Final = 64  # letters that are compared; nothing that has a name is longer
+_LONGEST: Final = 64  # letters that are compared; no name is longer
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

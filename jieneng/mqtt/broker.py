@@ -1,9 +1,9 @@
 """Connection to the MQTT broker: settings, and the client made from them.
 
-The client speaks MQTT 5 if the broker does, because only in MQTT 5 can a broker say how large a
-message may be, why it refuses a message, and why it ends a connection. With `protocol = "auto"`,
-the client speaks MQTT 3.1.1 to a broker that does not accept MQTT 5. The process remembers such
-brokers until it ends.
+The client speaks MQTT 5 if the broker does. Only in MQTT 5 can a broker state the largest message,
+and the reasons why it refuses a message or ends a connection. With `protocol = "auto"`, the client
+speaks MQTT 3.1.1 to a broker that does not accept MQTT 5. The process remembers such brokers until
+it ends.
 """
 
 import asyncio
@@ -111,7 +111,7 @@ async def client(
         settings: the table `[broker]`.
         identifier: the client id.
         will: last will.
-        many_messages: True for a client that takes in thousands of messages a second: with
+        many_messages: True for a client that receives thousands of messages a second: with
             `protocol = "auto"` it speaks MQTT 3.1.1, for which paho needs a third less time.
 
     Raises:

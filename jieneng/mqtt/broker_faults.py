@@ -1,7 +1,7 @@
 """Faults of the connection to the broker: said once in the log, and in `/health` while they last.
 
-Law: a broker that refuses is not one that can't be reached, and one client that throws out another
-of the same name is neither.
+Law: three faults are told apart: a broker that refuses, a broker that can't be reached, and another
+client of the same name that takes the connection over.
 """
 
 import time

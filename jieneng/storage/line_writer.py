@@ -2,8 +2,9 @@
 
 Laws:
 
-- A refusal names no lines. What is refused is halved and written again, until each refused line is
-  alone and every other one is stored; writing again is harmless (law 1 of a store).
+- A refusal names no lines. Refused lines are halved and written again, until each line that the
+  server refuses is alone and all others are stored. Writing a line again is harmless (law 1 of a
+  store).
 - Lines are written in their order, also after halving, so that a later value replaces an earlier.
 - A refusal in unknown words is a verdict on a line only if the server accepts another line.
   Otherwise the server is in trouble, and no line is suspect.

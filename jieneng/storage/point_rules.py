@@ -1,6 +1,6 @@
 """Reject points that no store takes. Pure: a point in, the reason out.
 
-Law: every store rejects the same points for the same reasons. Databases differ: in InfluxDB the
+Law: every store rejects the same points for the same reasons. Databases differ. In InfluxDB the
 first write decides whether a field is a number or text, a field named `time` is dropped, and an
 empty tag is no tag; SQLite ignores the case of names. None of this may decide whether a reading is
 stored.

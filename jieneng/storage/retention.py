@@ -1,7 +1,7 @@
 """Compare the time for which a store keeps points with the readings that it holds.
 
-Law: a server deletes whole shards, so a point may outlive its retention by a shard. Only what is
-older than that is about to be lost.
+Law: a server deletes whole shards, so a point may outlive its retention by a shard. Only older
+points are about to be lost.
 """
 
 from typing import Final

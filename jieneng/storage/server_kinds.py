@@ -1,6 +1,7 @@
-"""Tell what a server is from its answer to `/ping`, and what it can't do. Pure.
+"""Recognise a server by its answer to `/ping`, and say what it can't do. Pure.
 
-Law: a server is what it says it is. What says nothing is `UNKNOWN`, and is not changed.
+Law: a server is believed to be what its answer says. A server whose answer names no kind is
+`UNKNOWN`, and nothing on it is changed.
 
 Sources: InfluxDB 1.6, 2.9 and 3.11 (X-Influxdb-Version; 3 also answers with JSON), openGemini 1.3
 (X-Geminidb-Version).

@@ -15,8 +15,8 @@ _RETRY_S: Final = 0.01
 def make_durable(connection: sqlite3.Connection, busy_timeout_s: float) -> None:
     """Set the journal of an open file; an older file is in WAL already.
 
-    If several processes create the file at once, SQLite tells all but one of them without waiting
-    that it is locked; so the wait is here.
+    If several processes create the file at once, SQLite does not wait: it tells all but one of them
+    that the file is locked. So the wait is here.
 
     Raises:
         sqlite3.OperationalError: the file was locked for longer than `busy_timeout_s`.

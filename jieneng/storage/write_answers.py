@@ -7,7 +7,7 @@ Laws:
 - Names and values that the answer quotes are not read: a meter may be called "timeout".
 - Words that stand in no table are `UNCLEAR`: neither stored, nor a verdict.
 
-A new wording is a row: what it means, the words, and the server that says them.
+A new wording is a row: its meaning, the words, and the server that sends them.
 
 Sources: InfluxDB 1.6 and 1.8 (services/httpd/handler.go, tsdb/shard.go, models/points.go),
 InfluxDB 2.9 (http/legacy/write_handler.go, v1/coordinator/points_writer.go), InfluxDB 3.11

@@ -1,7 +1,7 @@
 """Read a CSV file of measured values into arrays. Pure: lines in, arrays out.
 
-Law: a value that is empty, or is one of the texts that mean "missing", becomes NaN, never 0; a
-value or time that can't be read is refused with its line, never skipped.
+Law: an empty value, and a text that means "missing", become NaN, never 0. A value or time that
+can't be read is refused with its line, never skipped.
 """
 
 import csv
@@ -48,8 +48,8 @@ class CsvTable(msgspec.Struct, frozen=True):
 
         Args:
             column: name of the column.
-            missing: texts that mean a missing value, besides the empty text; those that are
-                numbers are compared as numbers.
+            missing: texts that mean a missing value, besides the empty text; a number among them is
+                compared as a number.
         """
         at = self._column(column)
         missing_values = {_number_or_text(text) for text in missing}

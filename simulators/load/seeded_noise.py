@@ -2,9 +2,9 @@
 
 Any number of a sequence can be computed without the others.
 
-Law: the same key and index give the same number on every machine and in every version of numpy,
-which does not promise that of its own generators. The mixing is SplitMix64 (Steele, Lea and
-Flood, 2014, "Fast splittable pseudorandom number generators").
+Law: the same key and index give the same number on every machine and in every version of numpy. The
+generators of numpy do not promise that. The mixing is SplitMix64 (Steele, Lea and Flood, 2014,
+"Fast splittable pseudorandom number generators").
 """
 
 import hashlib

@@ -3,8 +3,8 @@
 Law: the values of a day depend on its date, the seed and the site alone. Any day can be computed
 directly, and a longer span never changes an earlier day.
 
-Calendar. Days off and moved workdays are those of the library `chinese_calendar`, which follows the
-notices of the General Office of the State Council, the extended Spring Festival of 2020 included. A
+Calendar. Days off and moved workdays are those of the library `chinese_calendar`. It follows the
+notices of the General Office of the State Council, with the extended Spring Festival of 2020. A
 year that it does not know yet has weekends only.
 
 Climate. Monthly means are those of Nanjing in 2008 and 2009 (China Statistical Yearbook 2009,

@@ -1,8 +1,8 @@
 """Answer Modbus requests as a device of a model does. Pure.
 
 Law: a device is strict, as real ones are. It refuses requests for registers that it lacks, for more
-registers than it gives at once, and to write, with the exception codes of the Modbus application
-protocol.
+registers than it gives at once, and requests to write. It refuses with the exception codes of the
+Modbus application protocol.
 """
 
 import math

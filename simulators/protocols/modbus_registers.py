@@ -57,8 +57,8 @@ class ModbusRegister(Register, frozen=True):
     def words(self, units: float) -> Iterator[tuple[int, list[int]]]:
         """Yield the address of each part with its words, when the register shows `units`.
 
-        Each part takes as many whole units of its own as there are, the part with the greatest
-        units first, and the last part takes the rest.
+        The part with the greatest unit comes first. Each part takes as many of its whole units as
+        there are, and the last part takes the rest.
         """
         numbers = sorted((part for part in self.parts if part.weight), key=_weight, reverse=True)
         rest: float | Fraction = units if len(numbers) == 1 else Fraction(round(units))
@@ -142,8 +142,8 @@ def parts_of(row: PointRow) -> tuple[RegisterPart, ...]:
 def _smallest_unit(*registers: tuple[Fraction, str]) -> Fraction:
     """Return the unit in which a number and its fraction count.
 
-    A float that is the finer of the two counts in steps of 1 / `_FRACTION_STEPS` of the coarser
-    one's unit, each of which it holds exactly.
+    If the finer register is a float, it counts in steps of 1 / `_FRACTION_STEPS` of the coarser
+    one's unit, which a float holds exactly.
 
     Args:
         registers: unit and kind of each.

@@ -3,7 +3,7 @@
 Law: the first device ends at its recorded final reading, and each later device begins at its
 recorded initial reading. Between these a device counts the load's consumption. The last reading of
 a middle device therefore follows from its initial reading and the load. If the final reading of the
-first device is smaller than the consumption before it, that device shows 0 until the rest of the
+first device is smaller than the consumption until then, the device shows 0 until the remaining
 consumption equals the reading.
 """
 

@@ -1,7 +1,7 @@
 """Simulate a meter: its load, seen through the registers of the installed device. Pure.
 
-Law: the values that `readings` returns for an array of times are those that the device shows at
-each of them (`shown_units`), with the device and the transformer ratios of that moment.
+Law: for each time, `readings` returns the value that the device shows then (`shown_units`), with
+the device and the transformer ratios of that moment.
 
 A device that was replaced ends at the recorded final reading (its last seconds show exactly that),
 and the new device begins at the recorded initial reading.

@@ -1,7 +1,7 @@
 """Read the library of named scenarios: faults known from the field, one file each.
 
-A scenario is a small site, its loads, its faults, and the golden answers: the true consumption,
-worked out by hand, and the consumption that a right pipeline can find.
+A scenario is a small site with its loads, its faults and the golden answers. These are the true
+consumption, worked out by hand, and the consumption that a right pipeline can find.
 """
 
 import re

@@ -6,15 +6,15 @@ their times differ by at most `tolerance_ms`.
 Laws:
 
 1. An answer explains at most one stored reading, and a stored reading is explained by at most one
-   answer. As many readings as possible are explained, in any order. So while a counter stands
-   still, a lost answer is counted once: a reading that belongs to another answer of equal value
-   does not hide the loss.
+   answer. As many readings as possible are explained, in any order. So a lost answer is counted
+   once while the counter stands still: a reading that belongs to another answer of equal value does
+   not hide the loss.
 2. A stored reading is right if a believable answer near it has the same value and explains it. The
    reading is wrong if there are answers near it, but no believable one of the same value. Otherwise
    it is late if there is a believable answer of the same value within `late_within_ms` for which no
    other reading stands. Otherwise it is invented.
-3. A good answer is lost if no reading stands for it: neither a right one, nor a late one, nor a
-   wrong one in its place. Each mistake of a pipeline is counted once.
+3. A good answer is lost if there is no reading for it: no right one, no late one, and no wrong one
+   in its place. Each mistake of a pipeline is counted once.
 """
 
 from collections.abc import Sequence
@@ -169,9 +169,9 @@ class _Matcher:
         all_readings = np.ones(len(self._reading_positions), dtype=np.bool_)
         answer_index = self._match(all_readings, self._believable, near_ms)
         right = answer_index >= 0
-        # The required answers are matched once more, by themselves. For any two matchings there is
-        # one that covers all readings of the first and all answers of the second (Mendelsohn and
-        # Dulmage, 1958), so the two results do not contradict each other.
+        # The required answers are matched once more, by themselves. The two results do not
+        # contradict each other: for any two matchings there is a third that covers all readings of
+        # the first and all answers of the second (Mendelsohn and Dulmage, 1958).
         stored = self._answers_in(self._match(all_readings, self._required, near_ms))
         missing = self._required & ~stored
         spare = self._believable & ~self._required & ~self._answers_in(answer_index)
@@ -189,7 +189,7 @@ class _Matcher:
     def _wrong(self, unexplained: Bools) -> tuple[Bools, Bools]:
         """Return two masks: the wrong readings, and those of them that may stand for a good answer.
 
-        A wrong reading with the value of a bad answer near it stands for that answer.
+        A wrong reading with the value of a bad answer near it is counted for that answer.
         """
         readings, answers = self._reading_positions, self._answer_positions
         near_answers = _has_neighbour(self._reading_times, self._answer_times, self._near_ms)
@@ -237,7 +237,7 @@ def _value_keys(answers: Floats, readings: Floats, step: float) -> tuple[Ints, I
     """Return the key of the value of each answer and of each reading.
 
     The key of an answer is the index of its value among all different values of answers. The key of
-    a reading is that of the answers' value that it equals.
+    a reading is the key of the answers' value that the reading equals.
     """
     known = np.unique(answers[~np.isnan(answers)])
     if not len(known):

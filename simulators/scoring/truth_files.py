@@ -1,4 +1,4 @@
-"""Define the files of a truth folder: what every meter really consumed, and what it answered.
+"""Define the files of a truth folder: the true consumption of every meter, and its answers.
 
 - `run.json`: site, time and meters of the run (`RunRecord`). It is there whole or not at all.
 - `consumption.csv`: consumption in each whole interval of the run. It can be imported as it is with
@@ -6,8 +6,8 @@
 - `served.csv`: a line for each answer that held a meter's consumption counter (`ServedAnswer`).
 
 Law: a run that is killed leaves a folder that can be read. The last line of a file may then be
-torn; it is left out, and reported. Lines stand in the order of events, so only the last events can
-be missing on the disk; a run without an end is taken to have ended with its last answer.
+torn; it is left out, and reported. Lines are in the order of events, so only the last events can be
+missing on the disk. A run without an end counts as ended with its last answer.
 """
 
 from datetime import UTC, datetime, timedelta

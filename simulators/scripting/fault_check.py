@@ -289,5 +289,5 @@ def _named_meters(site: Site, fault: Fault) -> frozenset[str]:
     if fault.area is not None:
         parents = {area.id: area.parent for area in site.area}
         inside = set(descendants(parents, [fault.area]))
-        return frozenset(meter.id for meter in site.meter if meter.area in inside)
+        return frozenset(meter.id for meter in site.meter if meter.last_area in inside)
     return frozenset(meter.id for meter in site.meter)

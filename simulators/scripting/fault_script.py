@@ -2,8 +2,8 @@
 
 Faults can be switched on and off while the simulation runs.
 
-Law: a fault that has begun stays on record when it ends, because states leave traces: consumption
-that a meter counted in excess while its ratio was wrong stays in its counter.
+Law: a fault that has begun stays on record when it ends, because states leave traces: a counter
+keeps the consumption that was counted in excess while the ratio was wrong.
 """
 
 from collections import Counter

@@ -6,9 +6,9 @@ Laws:
    requests.
 2. A device refuses or answers a request by the rules of its own protocol; devices of several
    protocols may share a bus.
-3. A device that is not there is answered as its protocol's codec says: by silence, or with the
-   refusal that a gateway sends in its place.
-4. Every request leaves a record of what the register really was and what was served.
+3. A request to a device that is not there is handled as its protocol's codec says: by silence, or
+   with the refusal that a gateway sends instead.
+4. Every request leaves a record with the true value of the register and the value that was served.
 """
 
 import math
@@ -306,8 +306,8 @@ def _with_slips(
 def timeliness(waited_s: float, timeout_s: float) -> Verdict:
     """Return "good" for an answer sent well within the time-out, "doubtful" for any later one.
 
-    Late answers are never "bad": a reader may wait longer than the site's `timeout_s`, as the agent
-    does once it has learned how slow a gateway is, and then stores a true reading.
+    Late answers are never "bad". A reader may wait longer than the site's `timeout_s`, as the agent
+    does after it has learned how slow a gateway is. Then it stores a true reading.
 
     Args:
         waited_s: from the request to the last byte of its answer [real s].

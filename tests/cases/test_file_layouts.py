@@ -185,3 +185,59 @@ def test_a_name_that_can_mean_two_meters_is_asked_for(tmp_path: Path) -> None:
 def test_a_unit_that_a_meter_can_t_have_is_refused(site: CaseSite) -> None:
     done = site.run("import", "readings", site.file("f.csv", ["时间,A楼总表(吨)", "2025-01-01,1"]))
     assert (done.code, "吨" in done.err, "energy_kwh" in done.err) == (1, True, True)
+
+
+@pytest.mark.parametrize("year", ["{}年", "{}", "{}年度", "{}-01-01 至 {}-12-31"])
+def test_a_year_typed_as_one_amount_can_be_the_base_year(tmp_path: Path, year: str) -> None:
+    site = CaseSite(tmp_path)
+    rows = [f"{year.format(*[one] * 2)},{36000 + one}" for one in (2020, 2021, 2022)]
+    site.load(site.file("f.csv", ["年度,e-a", *rows]))
+    assert [site.figure("electricity", one)["value"] for one in (2020, 2021)] == [38020, 38021]
+    assert site.figure("electricity", 2021)["coverage"] == 1.0
+
+
+PERIODS = {
+    "month": (["2025-01", "2025年2月", "Mar 2025"], [744, 672, 744]),
+    "first days": (["2025-01-01", "2025/2/1", "2025年3月1日", "2025-4-1"], [744, 672, 744, 720]),
+    "week": (["2025-W05", "2025年第6周"], [168, 168]),
+    "first days of weeks": (["2025-01-27", "2025-02-03", "2025-02-10"], [168] * 3),
+    "quarter": (["2025Q1", "2025年第二季度"], [2160, 2184]),
+    "range": (["2025.1.1-2025.2.15", "2025-02-16 至 2025-03-31"], [46 * 24, 44 * 24]),
+}
+
+
+@pytest.mark.parametrize("name", PERIODS)
+def test_rows_of_calendar_periods_have_their_own_lengths(site: CaseSite, name: str) -> None:
+    times, hours = PERIODS[name]
+    rows = [f"{time},{1000 + place % 2}" for place, time in enumerate(times)]
+    load(site, ["统计期,e-a", *rows], "--kind", "interval")
+    assert [length for _, _, length in intervals(site, "e-a")] == hours
+
+
+def test_steps_may_change_and_clocks_may_jitter(site: CaseSite) -> None:
+    start = datetime(2025, 2, 1)
+    hourly = [start + timedelta(hours=hour) for hour in range(14 * 24)]
+    quarterly = [start + timedelta(days=14, minutes=15 * place) for place in range(14 * 96)]
+    rows = [
+        f"{time + timedelta(seconds=(7 * place) % 5):%Y-%m-%d %H:%M:%S},{1 + place % 3}"
+        for place, time in enumerate([*hourly, *quarterly])
+    ]
+    site.load(site.file("f.csv", ["time,e-a", *rows]), "--kind", "interval")
+    figure = site.figure("electricity", "2025-02")
+    assert figure["coverage"] == pytest.approx(1.0, abs=1e-4)
+    assert figure["value"] == pytest.approx(
+        sum(1 + place % 3 for place in range(len(rows))), rel=1e-3
+    )
+
+
+def test_true_overlaps_are_refused(site: CaseSite) -> None:
+    rows = ["2025-02,1000", "2025-03,1000", "2025Q1,3000"]
+    done = site.run("import", "readings", site.file("f.csv", ["月份,e-a", *rows]))
+    assert (done.code, "f.csv:2" in done.err) == (1, True)
+
+
+@pytest.mark.parametrize("title", ["1号楼2025年用电量统计表", "2025年度报表（单位：万kWh）"])
+def test_titles_say_year_and_unit(site: CaseSite, title: str) -> None:
+    names = ",".join(f"{month}月" for month in MONTHS)
+    load(site, [f"{title},,,", f"名称,{names}", "A楼总表,1.5,1.5,1.5"])
+    assert february(site, "e-a") == (15000 if "万" in title else 1.5)

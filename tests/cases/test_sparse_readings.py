@@ -36,7 +36,7 @@ def electricity_and_verdict(
 ) -> tuple[Mapping[str, Any], str]:
     """Return the electricity of 2025, and the verdict on the energy per floor area."""
     site = CaseSite(folder, meter("e-a"))
-    site.load(site.readings(registers(times)))
+    site.load(site.readings(registers(times)), "--no-backfill")
     found = {figure["indicator"]: figure for figure in site.figures() if figure["scope"] == "house"}
     return found["electricity"], found["energy_per_floor_area"]["status"]
 

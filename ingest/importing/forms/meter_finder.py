@@ -60,7 +60,7 @@ class MeterFinder:
         for meter in site.meter:
             for name in {plain(meter.id), plain(meter.name)}:
                 self._named[name].append(meter)
-            area = areas.get(meter.area)
+            area = areas.get(meter.last_area)
             if meter.parent is not None or meter.item is not None:
                 continue
             self._mains.append(meter)

@@ -19,7 +19,6 @@ from typing import Final, TypeAlias
 from zoneinfo import ZoneInfo
 
 from ingest.importing.cells.local_days import time_of_local
-from ingest.importing.judging.series_values import SeriesValues
 from jieneng.metering.catalog.meter_model import Model
 from jieneng.metering.quantities import QUANTITIES
 from jieneng.metering.site import DatedValue, Meter, value_in_force
@@ -57,13 +56,19 @@ def _dated(meter: Meter, name: str) -> Sequence[DatedValue]:
     return {"ct": meter.ct, "pt": meter.pt}[name]
 
 
-def to_primary(values: SeriesValues, ratios: Ratios) -> "array[float]":
-    """Return the values of the primary side of values of the display."""
+def to_primary(times_ms: Sequence[int], values: Sequence[float], ratios: Ratios) -> "array[float]":
+    """Return the values of the primary side of values of the display.
+
+    Args:
+        times_ms: times of the values [UTC, ms].
+        values: the values.
+        ratios: ratios by time, at least one.
+    """
     since = [since_ms for since_ms, _ in ratios]
     return array(
         "d",
         (
             value * ratios[bisect_right(since, time_ms) - 1][1]
-            for time_ms, value in zip(values.times_ms, values.values, strict=True)
+            for time_ms, value in zip(times_ms, values, strict=True)
         ),
     )

@@ -11,8 +11,10 @@ Laws:
    has is asked for.
 """
 
-from collections.abc import Mapping
+from array import array
+from collections.abc import Callable, Mapping
 from itertools import groupby
+from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
 from ingest.importing.cells.local_days import local_time
@@ -25,9 +27,13 @@ from ingest.importing.judging.problem_list import ProblemList
 from ingest.importing.judging.series_values import SeriesValues
 from ingest.importing.judging.swapped_dates import find_swapped_dates
 from jieneng.metering.catalog.meter_model import Model
-from jieneng.metering.errors import Problem
+from jieneng.metering.errors import Msgid, Problem
 from jieneng.metering.quantities import QUANTITIES
 from jieneng.metering.site import Site
+
+#: Times [UTC, ms] and readings of a register, and the zone of its days -> daily, monthly or yearly;
+#: None if it does not begin again at 0.
+ResetRecognizer: TypeAlias = Callable[["array[int]", "array[float]", ZoneInfo], str | None]
 
 
 class SeriesCheck:
@@ -35,24 +41,34 @@ class SeriesCheck:
 
     Attributes:
         series: values by series; after `judge` in the order of time, without those left out.
-        ratios: ratio of each series whose values are those of a display or may be.
+        ratios: ratios of each series of which nobody said whether it is that of a display.
+        of_other_kind: series that look like another kind than they are read as.
 
     Args:
         site: the site.
         models: meter models by id.
         zone: time zone of the file.
         problems: list for what is wrong.
+        recognize_resets: recognises a register that begins again at 0 each day, month or year;
+            None to recognise none.
     """
 
     def __init__(
-        self, site: Site, models: Mapping[str, Model], zone: ZoneInfo, problems: ProblemList
+        self,
+        site: Site,
+        models: Mapping[str, Model],
+        zone: ZoneInfo,
+        problems: ProblemList,
+        recognize_resets: ResetRecognizer | None,
     ) -> None:
         self._site = site
         self._models = models
         self._zone = zone
         self._problems = problems
+        self._recognize = recognize_resets
         self.series: dict[ImportSeries, SeriesValues] = {}
         self.ratios: dict[ImportSeries, Ratios] = {}
+        self.of_other_kind: set[ImportSeries] = set()
 
     def add(self, line: int, parsed: ParsedValue) -> None:
         """Add a value, or a missing one."""
@@ -131,10 +147,30 @@ class SeriesCheck:
         if QUANTITIES[series.quantity].kind != "counter":
             return
         movement = Movement.of(values.values)
-        if options.kind == "interval" and movement.is_register:
-            self._problems.judge(_looks_like_register(series, movement), is_sure=options.sure)
-        elif options.kind != "interval" and movement.is_no_register:
-            self._problems.judge(_looks_like_intervals(series, movement), is_sure=options.sure)
+        if options.kind == "interval":
+            problem = None
+            if movement.is_register:
+                self.of_other_kind.add(series)
+                problem = _looks_like_register(series, movement)
+        else:
+            problem = self._problem_of_register(series, values, movement)
+        if problem is not None:
+            self._problems.judge(problem, is_sure=options.sure)
+
+    def _problem_of_register(
+        self, series: ImportSeries, values: SeriesValues, movement: Movement
+    ) -> Problem | None:
+        """Return what is wrong with the values of a register; None if nothing is."""
+        if self._site.meters[series.meter].resets is not None:
+            return None
+        if movement.falls and self._recognize is not None:
+            resets = self._recognize(values.times_ms, values.values, self._site.zone)
+            if resets is not None:
+                return _resets(series, movement, resets)
+        if not movement.is_no_register:
+            return None
+        self.of_other_kind.add(series)
+        return _looks_like_intervals(series, movement)
 
     def _check_side(
         self, series: ImportSeries, values: SeriesValues, options: ImportOptions
@@ -145,7 +181,7 @@ class SeriesCheck:
         if not ratios or options.side == "primary":
             return
         if options.side == "display":
-            values.values = to_primary(values, ratios)
+            values.values = to_primary(values.times_ms, values.values, ratios)
         elif options.kind != "interval":
             self.ratios[series] = ratios
             self._problems.add(_unknown_side(series, ratios, self._site.zone))
@@ -180,6 +216,27 @@ def _looks_like_intervals(series: ImportSeries, movement: Movement) -> Problem:
         "consumption of intervals, not like a register.",
         fix="Add --kind interval, or correct the values; if it is a register, --sure.",
         values={"meter": series.meter, "falls": movement.falls, "values": movement.count},
+    )
+
+
+def _resets(series: ImportSeries, movement: Movement, resets: str) -> Problem:
+    texts: Mapping[str, Msgid] = {
+        "daily": "the register of meter {meter} begins again at 0 each day: it falls {falls} times "
+        "in {values} values.",
+        "monthly": "the register of meter {meter} begins again at 0 each month: it falls {falls} "
+        "times in {values} values.",
+        "yearly": "the register of meter {meter} begins again at 0 each year: it falls {falls} "
+        "times in {values} values.",
+    }
+    return Problem(
+        text=texts[resets],
+        fix='Write resets = "{resets}" at this meter in site.toml, and import the file again.',
+        values={
+            "meter": series.meter,
+            "resets": resets,
+            "falls": movement.falls,
+            "values": movement.count,
+        },
     )
 
 

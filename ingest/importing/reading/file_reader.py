@@ -117,7 +117,11 @@ def _text_form(path: Path, wishes: FormWishes) -> FileForm:
         rows = text_rows(chain(lines, text), delimiter, encoding, problems.append)
         table = detect_table(rows, wishes, delimiter=delimiter)
     if table is None:
-        return FileForm(problems=tuple(problems) or (_no_table(wishes),))
+        return FileForm(
+            encoding=encoding,
+            delimiter=delimiter,
+            problems=tuple(problems) or (_no_table(wishes),),
+        )
     return FileForm(
         encoding=encoding,
         delimiter=delimiter,

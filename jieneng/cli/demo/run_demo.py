@@ -1,4 +1,4 @@
-"""Run the demo: prepare its data, start the services, show what they do, end cleanly."""
+"""Run the demo: prepare its data, start the services, show their figures, and end cleanly."""
 
 import asyncio
 from collections.abc import AsyncIterator

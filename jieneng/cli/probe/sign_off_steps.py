@@ -1,4 +1,4 @@
-"""Compare displays with what the agent reads, and append the records to a file that is kept.
+"""Compare displays with the agent's readings, and append the results to the file of sign-offs.
 
 Law: a sign-off covers what the agent does by `site.toml`. An option that differs from `site.toml`
 is refused.

@@ -232,7 +232,7 @@ async def _read(
 
 
 def _print_reservations(result: "Score", truth: "Truth") -> None:
-    """Print on stderr what limits the numbers: torn files, intervals that were not compared."""
+    """Print the limits of the numbers on stderr: torn files, intervals that were not compared."""
     for file in truth.torn:
         text = tr(
             "{file}: the last line is incomplete because the run was killed, and is left out."

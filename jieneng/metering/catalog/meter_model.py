@@ -75,7 +75,7 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
     def no_values(self) -> tuple[float, ...]:
         """Return the numbers by which the device says "no value" [canonical unit, before ratios].
 
-        A model of a protocol that has other means for it has none.
+        There are none if the protocol has other means for it.
         """
         return ()
 
@@ -104,8 +104,9 @@ class ModelHead(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         source: the manual, with table and page, or the implementation it was taken from.
         confidence: kind of that source.
-        limits: origin of the limits, in words: the value at which the counter starts again, as a
-            power such as `2^32 / 100`, and the size of a request. Required in the library.
+        limits: origin of the limits, in words: of the value at which the counter starts again,
+            written as a power such as `2^32 / 100`, and of the largest request. Required in the
+            library.
         protocol: protocol that the meter speaks, a key of `model_forms.MODEL_FORMS`.
     """
 

@@ -1,7 +1,7 @@
 """Check the rules that hold within a Modbus model. Pure: a model in, problems out.
 
-Law: a value that is made of several registers must fit with all of them into one request, because
-two replies may be of two moments.
+Law: all registers of one value must fit into one request, because two replies may be of two
+moments.
 """
 
 from collections.abc import Iterator, Sequence

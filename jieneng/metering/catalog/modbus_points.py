@@ -71,8 +71,8 @@ class PointRow(Point, frozen=True, kw_only=True):
         type: encoding of the number, a name in `registers.TYPES`; `bit` with functions 1 and 2.
         order: byte order; big-endian where omitted.
         bits: first and last bit, where the register holds other things too; 0 is the lowest.
-        unknown: contents with which the register says "no value", as well as the usual one of its
-            type; an empty list if every content is a value, the usual one included.
+        unknown: contents with which the register says "no value", beside the usual one of its type;
+            an empty list if every content is a value, the usual one included.
         fraction: register that is added to the number before it is scaled.
         exponent: register with the power of ten by which the number is multiplied.
     """
@@ -129,8 +129,8 @@ class PointRow(Point, frozen=True, kw_only=True):
     def float_step(self) -> float:
         """Step between neighbouring values as a share of the value; 0 where all steps are equal.
 
-        The steps of a number with a fraction are those of the finer of the two registers, which
-        holds no more than a unit of the coarser one, and so they do not grow.
+        A number with a fraction has the steps of the finer of the two registers. These do not grow,
+        because the finer register holds less than one unit of the coarser one.
         """
         if self.type == BIT or self.fraction is not None:
             return 0.0

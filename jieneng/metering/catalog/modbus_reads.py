@@ -6,12 +6,13 @@ Laws:
    value is put together from two replies.
 2. No request has more registers than the model's `max_registers`, crosses more than `max_gap`
    unwanted registers between two values, or touches a forbidden register.
-3. There are as few requests as that allows, and of such plans the one with the fewest registers.
+3. A plan has as few requests as laws 1 and 2 allow. Of several such plans, it is the one with the
+   fewest registers.
 
 The search tries every way to cut the values, sorted by address, into runs of neighbours. No better
-plan is missed by that. Suppose that a value lies between two values of another request. Either it
-ends within that request and can move there, or the later of the two values lies within its own
-request and can move to it. No request grows by such a move.
+plan is missed by that. Suppose that a value lies between two values of another request. Either the
+value ends within that request and can move there, or the later of the two values lies within the
+value's own request and can move there. No request grows by such a move.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence

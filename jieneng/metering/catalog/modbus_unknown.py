@@ -6,8 +6,8 @@ Laws:
    contents that its model states. If the model states an empty list, every content is a value.
 2. Some bits of a register have no such content: a single bit is 1 as often as 0.
 3. A number and a fraction that continue each other's bits are one number of their joint width. The
-   lower register reaches every content while the number counts, so it says nothing on its own, and
-   an unsigned higher one says "no value" only together with it.
+   lower register reaches every content while the number counts, so its content says nothing alone.
+   An unsigned higher register says "no value" only together with the lower one.
 """
 
 import math
@@ -89,8 +89,8 @@ def no_values(
 ) -> tuple[Fraction, ...]:
     """Return the numbers that mean "no value", in units of the number's register.
 
-    If the fraction may hold anything, it is taken as 0, and as what says "no value" of itself. The
-    arguments are those of `unknown_contents`.
+    A fraction that may hold anything counts as 0, and as the number by which it says "no value"
+    itself. The arguments are those of `unknown_contents`.
     """
     contents = unknown_contents(name, stated, fraction)
     if fraction is None:
@@ -123,6 +123,6 @@ def _is_unsigned(name: str) -> bool:
 
 
 def _finite(name: str, contents: tuple[int, ...]) -> list[Fraction]:
-    """Return the numbers that contents show, without those that are no finite number."""
+    """Return the finite numbers that contents show."""
     numbers = [number_of(name, content) for content in contents]
     return [Fraction(number) for number in numbers if math.isfinite(number)]

@@ -6,38 +6,52 @@ Law: two values never hold at once, and every date has a moment in UTC.
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from itertools import pairwise
-from typing import Final
+from typing import Final, TypeAlias
 
 from jieneng.metering.catalog.meter_model import Model
 from jieneng.metering.errors import KeyPath, Problem, UnreadKeys
-from jieneng.metering.site import DatedValue, Site
+from jieneng.metering.site import DatedArea, DatedSwitch, DatedValue, Site
 
+_Dated: TypeAlias = DatedValue | DatedArea | DatedSwitch
+#: Keys with a day, and with dated values, by table.
+_DAYS: Final = {
+    "area": ("closed",),
+    "meter": ("installed", "removed"),
+    "confirmed": ("at", "until"),
+}
+_DATED: Final = {
+    "area": ("floor_area_m2", "headcount", "counts"),
+    "meter": ("ct", "pt", "area", "counts"),
+}
 _YEARS: Final = range(1900, 2200)  # years that can be meant in the description of a meter
 
 
 def date_problems(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> Iterator[Problem]:
     """Yield a problem for each impossible year, and for dated values that are not in order."""
-    dated: list[tuple[KeyPath, Sequence[DatedValue]]] = []
-    for number, area in enumerate(site.area):
-        dated.append((("area", number, "floor_area_m2"), area.floor_area_m2))
-        dated.append((("area", number, "headcount"), area.headcount))
+    for table, keys in _DAYS.items():
+        for number, row in enumerate(getattr(site, table)):
+            for key in keys:
+                day = getattr(row, key)
+                if day is not None and not unread.covers(table, number, key):
+                    yield from _impossible_years((table, number, key), [day])
     for number, meter in enumerate(site.meter):
-        dated.append((("meter", number, "ct"), meter.ct))
-        dated.append((("meter", number, "pt"), meter.pt))
-        if meter.installed is not None:
-            yield from _impossible_years(("meter", number, "installed"), [meter.installed])
         if not unread.covers("meter", number, "replaced"):
             days = [row.at.date() for row in meter.replaced]
             yield from _impossible_years(("meter", number, "replaced"), days)
-    for number, row in enumerate(site.confirmed):
-        if not unread.covers("confirmed", number, "at"):
-            yield from _impossible_years(("confirmed", number, "at"), [row.at])
-        if row.until is not None and not unread.covers("confirmed", number, "until"):
-            yield from _impossible_years(("confirmed", number, "until"), [row.until])
-    for path, rows in dated:
+    for path, rows in _dated(site):
         if not unread.covers(*path):
             yield from _impossible_years(path, [row.from_ for row in rows])
             yield from _unordered(path, rows)
+
+
+def _dated(site: Site) -> Iterator[tuple[KeyPath, Sequence[_Dated]]]:
+    """Yield the place and the rows of each list of dated values."""
+    for table, keys in _DATED.items():
+        for number, row in enumerate(getattr(site, table)):
+            for key in keys:
+                rows = getattr(row, key)
+                if isinstance(rows, tuple):  # a single value has no date
+                    yield (table, number, key), rows
 
 
 def _impossible_years(path: KeyPath, days: Sequence[date]) -> Iterator[Problem]:
@@ -52,7 +66,9 @@ def _impossible_years(path: KeyPath, days: Sequence[date]) -> Iterator[Problem]:
             )
 
 
-def _unordered(path: KeyPath, rows: Sequence[DatedValue]) -> Iterator[Problem]:
+def _unordered(
+    path: KeyPath, rows: Sequence[DatedValue | DatedArea | DatedSwitch]
+) -> Iterator[Problem]:
     for earlier, later in pairwise(rows):
         if later.from_ <= earlier.from_:
             yield Problem(

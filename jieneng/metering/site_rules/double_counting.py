@@ -29,12 +29,12 @@ def _sub_items_beside_a_main(site: Site, unread: UnreadKeys) -> Iterator[Problem
     for number, meter in _tops(site, unread):
         if meter.item is None:
             continue
-        main = _main_around(meter, mains, [meter.area, *_areas_around(site, meter.area)])
+        main = _main_around(meter, mains, [meter.last_area, *_areas_around(site, meter.last_area)])
         if main is not None:
             yield Problem(
                 text="meter {meter} measures a sub-item and has no parent, beside the main {main}: "
-                "a sum of both may hold the same consumption twice.",
-                fix='If it lies behind {main}, write parent = "{main}".',
+                "it is taken for a part of {main} and not added.",
+                fix='If it lies behind {main}, write parent = "{main}"; if not, counts = true.',
                 values={"meter": meter.id, "main": main.id},
                 path=("meter", number),
             )
@@ -43,7 +43,7 @@ def _sub_items_beside_a_main(site: Site, unread: UnreadKeys) -> Iterator[Problem
 def _mains_within_mains(site: Site, unread: UnreadKeys) -> Iterator[Problem]:
     mains = [meter for _, meter in _tops(site, unread) if meter.item is None]
     for number, meter in _tops(site, unread):
-        main = _main_around(meter, mains, _areas_around(site, meter.area))
+        main = _main_around(meter, mains, _areas_around(site, meter.last_area))
         if main is not None and meter.item is None:
             yield Problem(
                 text="meter {meter} in {area} has no parent, and neither has {main} in {around}, "
@@ -51,9 +51,9 @@ def _mains_within_mains(site: Site, unread: UnreadKeys) -> Iterator[Problem]:
                 fix='If it lies behind {main}, write parent = "{main}".',
                 values={
                     "meter": meter.id,
-                    "area": meter.area,
+                    "area": meter.last_area,
                     "main": main.id,
-                    "around": main.area,
+                    "around": main.last_area,
                 },
                 path=("meter", number),
             )
@@ -92,8 +92,9 @@ def _tops(site: Site, unread: UnreadKeys) -> Iterator[tuple[int, Meter]]:
     if unread.covers("area") or unread.hides_ids("meter"):
         return
     for number, meter in enumerate(site.meter):
-        keys = ("medium", "area", "parent", "item")
-        if meter.parent is None and not unread.covers_row("meter", number, *keys):
+        keys = ("medium", "area", "parent", "item", "role", "counts", "removed")
+        is_counted = meter.role == "consumption" and meter.counts is None and not meter.removed
+        if meter.parent is None and is_counted and not unread.covers_row("meter", number, *keys):
             yield number, meter
 
 
@@ -114,7 +115,7 @@ def _main_around(meter: Meter, mains: list[Meter], areas: list[str]) -> Meter | 
             main
             for area in areas
             for main in mains
-            if main.area == area and main.medium == meter.medium and main.id != meter.id
+            if main.last_area == area and main.medium == meter.medium and main.id != meter.id
         ),
         None,
     )

@@ -114,7 +114,8 @@ def _references(site: Site) -> Iterator[_Reference]:
         for institution in area.institutions:
             yield _Reference(("area", number, "institutions"), institution, "institution")
     for number, meter in enumerate(site.meter):
-        yield _Reference(("meter", number, "area"), meter.area, "area")
+        for area_id in meter.areas:
+            yield _Reference(("meter", number, "area"), area_id, "area")
         yield _Reference(("meter", number, "parent"), meter.parent, "meter")
         yield _Reference(("meter", number, "bus"), meter.bus, "bus")
         yield _Reference(("meter", number, "model"), meter.model, "model")

@@ -1,7 +1,7 @@
 """Find probable mistakes in a site that may be intended. Pure: a site in, warnings out.
 
-Law: nothing is refused because of a warning. Like an error, it names its place and what to do, and
-it is not given where a value that it needs could not be read (`UnreadKeys`).
+Law: nothing is refused because of a warning. Like an error, a warning names its place and what to
+do. A rule that needs a value which could not be read is not applied (`UnreadKeys`).
 """
 
 from collections import Counter
@@ -11,13 +11,21 @@ from typing import Final
 from jieneng.metering.errors import Problem, UnreadKeys
 from jieneng.metering.site import Site, descendants
 from jieneng.metering.site_rules.double_counting import double_counting
+from jieneng.metering.site_rules.lifetime_check import removed_parents, unmetered_let_areas
 
 _ALL_READ: Final = UnreadKeys()
 
 
 def warnings(site: Site, unread: UnreadKeys = _ALL_READ) -> list[Problem]:
     """Return the warnings of a site, which may have mistakes that are reported elsewhere."""
-    rules = (_missing_floor_area, _repeated_names, _parents_elsewhere, double_counting)
+    rules = (
+        _missing_floor_area,
+        _repeated_names,
+        _parents_elsewhere,
+        removed_parents,
+        unmetered_let_areas,
+        double_counting,
+    )
     return [warning for rule in rules for warning in rule(site, unread)]
 
 
@@ -65,10 +73,10 @@ def _parents_elsewhere(site: Site, unread: UnreadKeys) -> Iterator[Problem]:
     buildings = _buildings(site)
     for number, meter in enumerate(site.meter):
         parent = site.meters.get(meter.parent or "")
-        if parent is None or meter.area not in buildings or parent.area not in buildings:
+        if parent is None or meter.last_area not in buildings or parent.last_area not in buildings:
             continue
-        building, other = buildings[meter.area], buildings[parent.area]
-        if building != other and site.areas[parent.area].kind != "plant":
+        building, other = buildings[meter.last_area], buildings[parent.last_area]
+        if building != other and site.areas[parent.last_area].kind != "plant":
             yield Problem(
                 text="meter {meter} is in {area}, but its parent {parent} is in another building, "
                 "{other}.",
@@ -81,8 +89,9 @@ def _parents_elsewhere(site: Site, unread: UnreadKeys) -> Iterator[Problem]:
 def _buildings(site: Site) -> dict[str, str]:
     """Return the building of each area that lies in one, by id.
 
-    Buildings are the areas directly below the site. Where a single area without a floor area of its
-    own holds all others, such as a whole centre, they are the areas directly below that one.
+    Buildings are the areas directly below the site. If a single area without a floor area of its
+    own contains all others, as a whole centre does, buildings are the areas directly below that
+    one.
     """
     tops = [area for area in site.area if area.parent is None]
     is_centre = len(tops) == 1 and len(site.area) > 1 and not tops[0].floor_area_m2

@@ -22,7 +22,7 @@ _SIGNS = "-Aa1"
 async def prepare_influxql(
     admin: InfluxHttp, anonymous: InfluxHttp, steps: Steps
 ) -> AsyncIterator[Done | Note | Secret]:
-    """Create what is missing, and yield one event for each thing.
+    """Create what is missing, and yield an event for each of its parts.
 
     Args:
         admin: connections of an administrator.

@@ -19,7 +19,7 @@ from jieneng.metering.errors import Msgid, UsageError
 
 
 class Account(msgspec.Struct, frozen=True):
-    """A service that has an account of its own, with the least rights that it needs."""
+    """A service with its own account, which has no more rights than the service needs."""
 
     name: str
     reads: bool

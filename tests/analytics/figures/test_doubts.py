@@ -87,7 +87,10 @@ def measured(
         names = ("e", "e-kitchen") if len(amounts) == 2 else ("w",)
         all_of_it, nowhere = np.ones_like(amount), np.full_like(amount, np.nan)
         spread = amount * estimated
-        return MeterConsumption(names, amount, all_of_it, spread, all_of_it, nowhere, nowhere)
+        nothing = np.zeros_like(amount)
+        return MeterConsumption(
+            names, amount, all_of_it, spread, all_of_it, nowhere, nowhere, nothing
+        )
 
     media = {"electricity": steady(100.0, 40.0), "water": steady(5.0)}
     return SiteConsumption(year.start, media, findings=tuple(findings))  # type: ignore[arg-type]  # Medium

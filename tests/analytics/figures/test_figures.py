@@ -84,7 +84,9 @@ def measured(
         amount = np.array([[a_day.get(one, np.nan)] * period.days for one in meters])
         share = np.array([[covered.get(one, 0.0)] * period.days for one in meters])
         nothing = np.zeros_like(share)
-        media[medium] = MeterConsumption(meters, amount, share, nothing, share, nothing, nothing)
+        media[medium] = MeterConsumption(
+            meters, amount, share, nothing, share, nothing, nothing, nothing
+        )
     return SiteConsumption(period.start, media)
 
 

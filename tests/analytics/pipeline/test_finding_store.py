@@ -21,6 +21,7 @@ from jieneng.metering.schema import Point
 from jieneng.site_folder import SiteFolder
 from jieneng.storage import Store, StoreSettings, open_store
 from tests.analytics.sites import folder as site_folder
+from tests.servers import Influx, Influx2
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -204,3 +205,52 @@ async def test_a_finding_concerns_every_period_that_it_reaches(
     assert len(await findings.overlapping(midnight, midnight + DAY_MS)) == 1
     assert await findings.overlapping(midnight + 5, midnight + DAY_MS) == ()
     assert await findings.overlapping(midnight - 20 * DAY_MS, midnight - 9 * DAY_MS) == ()
+
+
+async def _rewritten(small: SiteFolder, store: Store) -> list[RegisterFinding]:
+    """Write findings thrice: new ones, other ones, fewer; return what is stored in the end."""
+    findings = FindingStore(small.site, store)
+    window = start_ms(small), start_ms(small) + 30 * DAY_MS
+
+    def reset(day: int, doubt: float) -> RegisterFinding:
+        at_ms = window[0] + day * DAY_MS
+        return RegisterFinding(
+            Finding.of("counter_reset", "e", before=day + 0.5), at_ms, at_ms + HOUR_MS, doubt
+        )
+
+    spike = RegisterFinding(Finding.of("set_aside", "e"), window[0] + 5, window[0] + 9, 0.0)
+    for found in (
+        [spike, *(reset(day, 8.0) for day in range(20))],
+        [spike, *(reset(day, math.nan) for day in range(0, 20, 3))],
+        [reset(day, 2.0) for day in (3, 4)],
+    ):
+        await findings.rewrite("e", found, window, await findings.stored(*window))
+    return list(await findings.overlapping(*window))
+
+
+async def test_an_influx_keeps_the_same_findings(
+    small: SiteFolder, store: Store, influx: Influx
+) -> None:
+    settings = StoreSettings(kind="influx", url=influx.url, database="findings")
+    other = open_store(settings, small.path)
+    await other.prepare()
+    try:
+        assert await _rewritten(small, other) == await _rewritten(small, store)
+    finally:
+        await other.close()
+
+
+async def test_an_influx_2_keeps_the_same_findings(
+    small: SiteFolder, store: Store, influx2: Influx2, tmp_path: Path
+) -> None:
+    influx2.make_bucket("findings")
+    token = tmp_path / "token"
+    token.write_text(influx2.token)
+    settings = StoreSettings(
+        kind="influx", url=influx2.url, database="findings", token_file=str(token)
+    )
+    other = open_store(settings, small.path)
+    try:
+        assert await _rewritten(small, other) == await _rewritten(small, store)
+    finally:
+        await other.close()

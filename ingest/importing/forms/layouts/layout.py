@@ -96,6 +96,12 @@ class Layout(ABC):
         self.unknown_lines: list[int] = []
         self.left_out: tuple[int, ...] = ()
 
+    @property
+    def left_out_names(self) -> tuple[str, ...]:
+        """Names of the columns that are not read."""
+        columns = sorted({*self.context.roles.ignored, *self.left_out})
+        return tuple(self.context.form.columns[column].name for column in columns)
+
     @classmethod
     @abstractmethod
     def fits(cls, context: FileContext) -> bool:

@@ -57,7 +57,7 @@ def _kind_of(layout: type[Layout], context: FileContext) -> ImportKind:
     values = [roles.get("value"), *(roles.others if layout is MeterColumns else ())]
     if any(says_amount(columns[place].name) for place in values if place is not None):
         return "interval"
-    if {"start", "end"} <= roles.by_role.keys() or "month" in roles.by_role:
+    if {"start", "end"} <= roles.by_role.keys() or roles.by_role.keys() & {"year", "month"}:
         return "interval"
     time = roles.get("time")
     return "interval" if time is not None and columns[time].content == "period" else "register"

@@ -11,6 +11,7 @@ Source: ECMA-376 part 1, 18.3.1.4 (c), 18.3.1.73 (row), 18.18.11 (type of a cell
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Final
 from xml.parsers import expat
 
@@ -71,11 +72,13 @@ def sheet_rows(chunks: Iterable[bytes], context: SheetContext) -> Iterator[tuple
     parser.StartElementHandler = collector.start
     parser.EndElementHandler = collector.end
     parser.CharacterDataHandler = collector.text
-    for chunk in chunks:
-        parser.Parse(chunk, False)
+    for chunk, is_last in chain(((chunk, False) for chunk in chunks), [(b"", True)]):
+        try:
+            parser.Parse(chunk, is_last)
+        except expat.ExpatError:
+            yield from collector.take()  # the rows before the damage
+            raise
         yield from collector.take()
-    parser.Parse(b"", True)
-    yield from collector.take()
 
 
 class _RowCollector:

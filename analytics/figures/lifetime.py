@@ -1,0 +1,80 @@
+"""Find the days on which nothing can flow through a meter, because it or its area is not there.
+
+Laws:
+
+1. Before both a building and its meter existed, consumption that is not stored is 0. In an older
+   building, consumption before the meter was installed is unknown instead.
+2. After a meter was removed, its consumption is 0, whatever is stored. What is stored of that time
+   was read by mistake, or the date is wrong: a finding says so.
+3. After an area was closed, consumption that is not stored is 0. What is stored counts: an empty
+   building may still consume.
+4. The day of the removal, and of the closing, has readings in its first part at most. If it has
+   any, it is known as a whole.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from analytics.counters.consumption import Consumption
+from analytics.figures.site_structure import SiteStructure
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from numpy.typing import NDArray
+
+    from jieneng.metering.site import Meter
+
+
+class Lifetime(msgspec.Struct, frozen=True):
+    """The days on which a meter exists, in masks of shape (days,).
+
+    Attributes:
+        is_zero_if_unknown: True where consumption that is not stored is 0.
+        is_removed: True where the meter is removed.
+        is_last_day: True on the day of the removal, and of the closing of the area.
+    """
+
+    is_zero_if_unknown: "NDArray[np.bool_]"
+    is_removed: "NDArray[np.bool_]"
+    is_last_day: "NDArray[np.bool_]"
+
+    def applied_to(self, stored: Consumption) -> Consumption:
+        """Return the consumption of the meter on these days, or in intervals of these days."""
+        is_zero = self.is_removed | (self.is_zero_if_unknown & np.isnan(stored.amount))
+        is_whole = is_zero | (self.is_last_day & np.isfinite(stored.amount))
+
+        def nothing(column: "NDArray[np.float64]") -> "NDArray[np.float64]":
+            return np.where(is_zero, 0.0, column)
+
+        return Consumption(
+            nothing(stored.amount),
+            np.where(is_whole, 1.0, stored.coverage),
+            nothing(stored.estimated),
+            np.where(is_whole, 1.0, stored.bounded),
+            nothing(stored.spread_start),
+            nothing(stored.spread_end),
+        )
+
+
+def lifetime(structure: SiteStructure, meter: "Meter", days: Sequence["date"]) -> Lifetime:
+    """Return the days of a meter's life. `days` are ascending; the same day may be there often."""
+    areas = structure.site.areas
+    ordinals = np.array([day.toordinal() for day in days], dtype=np.int64)
+    floor_areas = areas[meter.areas[0]].floor_area_m2
+    not_begun = np.zeros(len(days), dtype=np.bool_)
+    if meter.installed is not None and floor_areas:
+        not_begun = ordinals < min(meter.installed, floor_areas[0].from_).toordinal()
+    is_closed, is_last = not_begun.copy(), np.zeros(len(days), dtype=np.bool_)
+    for span, of_days in structure.spans(days):
+        is_closed[span] |= of_days.places[meter.id].area in of_days.closed_areas
+    last_days = [meter.removed, *(areas[area].closed for area in meter.areas)]
+    for day in last_days:
+        if day is not None:
+            is_last |= ordinals == day.toordinal()
+    removed = meter.removed
+    is_removed = ordinals > removed.toordinal() if removed else np.zeros_like(is_last)
+    return Lifetime(is_closed | is_removed, is_removed, is_last)

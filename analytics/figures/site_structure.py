@@ -1,0 +1,160 @@
+"""Find how the meters and areas of a site hang together on a day.
+
+Laws:
+
+1. A meter that was removed measures nothing. What hung below it hangs below the nearest meter above
+   it that is still there.
+2. A sub-item without a parent hangs below the main of its area, or else of the nearest area around
+   it that has one: the main measures it too. `counts = true` at the meter says that it does not.
+3. A meter does not count if it says so, or if a meter above it does not count: what is resold
+   behind one meter is resold.
+4. Between two days on which something changes, the structure is the same.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
+
+import msgspec
+
+from jieneng.metering.site import Area, Meter, Site, descendants
+
+
+class MeterPlace(msgspec.Struct, frozen=True):
+    """The place of a meter on a day.
+
+    Attributes:
+        area: id of the area that it is in.
+        parent: id of the meter above it; None for a main.
+        is_implied: True if the parent follows from its area (law 2).
+        counts: False if its consumption is resold or let out.
+    """
+
+    area: str
+    parent: str | None
+    is_implied: bool
+    counts: bool
+
+
+class DayStructure(msgspec.Struct, frozen=True):
+    """The structure of a site on a day.
+
+    Attributes:
+        places: the place of each meter, by id.
+        let_areas: areas that count in their own figures only, each with all areas in it, by id.
+        closed_areas: areas that are not used any more, or that lie in such an area.
+    """
+
+    places: dict[str, MeterPlace]
+    let_areas: dict[str, frozenset[str]]
+    closed_areas: frozenset[str]
+
+
+class SiteStructure:
+    """The structure of a site by day.
+
+    Args:
+        site: the site.
+    """
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self._area_parents = {area.id: area.parent for area in site.area}
+        self._changes = sorted(_changes(site))
+        self._found: dict[int, DayStructure] = {}
+
+    def on(self, day: date) -> DayStructure:
+        """Return the structure on a local day."""
+        number = bisect_right(self._changes, day)
+        if number not in self._found:
+            self._found[number] = self._structure(day)
+        return self._found[number]
+
+    def spans(self, days: Sequence[date]) -> Iterator[tuple[slice, DayStructure]]:
+        """Yield slices of ascending days, and the structure on the days of each."""
+        first = 0
+        while first < len(days):
+            number = bisect_right(self._changes, days[first])
+            end = len(days)
+            if number < len(self._changes):
+                end = bisect_right(days, self._changes[number] - timedelta(days=1))
+            yield slice(first, end), self.on(days[first])
+            first = end
+
+    def _structure(self, day: date) -> DayStructure:
+        closed = [area.id for area in self.site.area if area.closed and area.closed < day]
+        return DayStructure(
+            {meter.id: self._place(meter, day) for meter in self.site.meter},
+            {
+                area.id: frozenset(descendants(self._area_parents, [area.id]))
+                for area in self.site.area
+                if not area.counts_on(day)
+            },
+            frozenset(descendants(self._area_parents, closed)),
+        )
+
+    def _place(self, meter: Meter, day: date) -> MeterPlace:
+        above = list(self._above(meter))
+        parent = next((one for one in above if not is_removed(one, day)), None)
+        main = self._main_around(meter, day) if parent is None else None
+        counts = all(one.counts_on(day) is not False for one in (meter, *above))
+        if main is not None and meter.counts_on(day) is not True:
+            counts = counts and main.counts_on(day) is not False
+            return MeterPlace(meter.area_on(day), main.id, is_implied=True, counts=counts)
+        parent_id = None if parent is None else parent.id
+        return MeterPlace(meter.area_on(day), parent_id, is_implied=False, counts=counts)
+
+    def _above(self, meter: Meter) -> Iterator[Meter]:
+        """Yield the meters above a meter, the nearest first; each once, if they go in a circle."""
+        seen = {meter.id}
+        while (parent := self.site.meters.get(meter.parent or "")) and parent.id not in seen:
+            seen.add(parent.id)
+            yield parent
+            meter = parent
+
+    def _main_around(self, meter: Meter, day: date) -> Meter | None:
+        """Return the main that measures a sub-item without a parent (law 2)."""
+        if meter.item is None or meter.role != "consumption":
+            return None
+        area: Area | None = self.site.areas[meter.area_on(day)]
+        while area is not None:
+            mains = [one for one in self.site.meter if _is_main(one, meter, area.id, day)]
+            inner = {one.id for one in mains}
+            top = next((one for one in mains if one.parent not in inner), None)
+            if top is not None:
+                return top
+            area = self.site.areas.get(area.parent or "")
+        return None
+
+
+def is_removed(meter: Meter, day: date) -> bool:
+    """Return True if a meter was removed before a day."""
+    return meter.removed is not None and meter.removed < day
+
+
+def _is_main(main: Meter, item: Meter, area: str, day: date) -> bool:
+    """Return True if a meter measures all that is consumed of a sub-item's medium in an area."""
+    return (
+        main.id != item.id
+        and (main.medium, main.role, main.item) == (item.medium, "consumption", None)
+        and main.area_on(day) == area
+        and not is_removed(main, day)
+    )
+
+
+def _changes(site: Site) -> set[date]:
+    """Return the days from which on something differs from the day before."""
+    after = [area.closed for area in site.area] + [meter.removed for meter in site.meter]
+    dated = [
+        rows
+        for rows in (
+            *(area.counts for area in site.area),
+            *(meter.counts for meter in site.meter),
+            *(meter.area for meter in site.meter),
+        )
+        if isinstance(rows, tuple)
+    ]
+    return {
+        *(day + timedelta(days=1) for day in after if day is not None),
+        *(row.from_ for rows in dated for row in rows),
+    }

@@ -1,0 +1,197 @@
+"""Consumption by year that a file gives, before anything is written.
+
+The figures are computed as the analytics does after an import, from the file alone. Where it is not
+sure how a file is to be read, each way of reading it is a row.
+"""
+
+import math
+from array import array
+from collections.abc import Iterator, Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Literal
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from analytics.counters.meter_devices import MeterDevices
+    from analytics.counters.register_finding import RegisterFinding
+    from ingest.importing.import_report import ImportReport, ReadSeries
+    from jieneng.metering.findings import Finding
+    from jieneng.site_folder import SiteFolder
+
+#: Way of reading values: registers, amounts of intervals, registers of a display.
+Way = Literal["register", "interval", "display"]
+
+
+class YearOfFile(msgspec.Struct, frozen=True):
+    """Consumption of a year.
+
+    Attributes:
+        year: the year.
+        amount: its consumption; None if nothing is known.
+        coverage: share of the year that is known, 0 to 1.
+    """
+
+    year: int
+    amount: float | None
+    coverage: float
+
+
+class Preview(msgspec.Struct, frozen=True, kw_only=True):
+    """Consumption that a series of a file gives.
+
+    Attributes:
+        meter: id of the meter.
+        quantity: the quantity.
+        unit: unit of the amounts.
+        way: way of reading the values.
+        is_chosen: True for the way in which the values are written.
+        years: consumption by year.
+        findings: what the analytics would find.
+    """
+
+    meter: str
+    quantity: str
+    unit: str
+    way: Way
+    is_chosen: bool
+    years: tuple[YearOfFile, ...]
+    findings: tuple["Finding", ...] = ()
+
+
+def previews(report: "ImportReport", folder: "SiteFolder") -> Iterator[Preview]:
+    """Yield the consumption by year of each series of a file that is a meter's consumption."""
+    from jieneng.metering.quantities import CONSUMPTION
+
+    for series in report.read:
+        if series.quantity == CONSUMPTION[folder.site.meters[series.meter].medium]:
+            for way in _ways(series, report.kind):
+                yield _preview(series, way, report.kind, folder)
+
+
+def _ways(series: "ReadSeries", kind: str) -> Sequence[Way]:
+    """Return the ways in which a series can be read, the chosen one first."""
+    chosen: Way = "interval" if kind == "interval" else "register"
+    other: Way = "register" if kind == "interval" else "interval"
+    return (
+        chosen,
+        *(("display",) if series.ratios else ()),
+        *((other,) if series.is_of_other_kind else ()),
+    )
+
+
+def _preview(series: "ReadSeries", way: Way, kind: str, folder: "SiteFolder") -> Preview:
+    from jieneng.metering.quantities import QUANTITIES
+
+    years, findings = (_of_intervals if way == "interval" else _of_register)(series, way, folder)
+    return Preview(
+        meter=series.meter,
+        quantity=series.quantity,
+        unit=QUANTITIES[series.quantity].unit,
+        way=way,
+        is_chosen=way == kind,
+        years=years,
+        findings=findings,
+    )
+
+
+def _of_register(
+    series: "ReadSeries", way: Way, folder: "SiteFolder"
+) -> tuple[tuple[YearOfFile, ...], tuple["Finding", ...]]:
+    """Return consumption by year and findings of a register."""
+    import numpy as np
+
+    from analytics.counters.believed_register import believed_register
+    from analytics.counters.consumption import consumption_between
+
+    values = series.of_display() if way == "display" else series.values
+    register = believed_register(
+        np.frombuffer(series.times_ms, dtype=np.int64),
+        np.frombuffer(values, dtype=np.float64),
+        _devices(series, folder),
+    )
+    years, edges = _year_edges(series, folder)
+    found = consumption_between(register, edges)
+    return _by_year(years, found.amount, found.bounded), _findings(register.findings)
+
+
+def _of_intervals(
+    series: "ReadSeries", _: Way, folder: "SiteFolder"
+) -> tuple[tuple[YearOfFile, ...], tuple["Finding", ...]]:
+    """Return consumption by year and findings of intervals."""
+    import numpy as np
+
+    from analytics.counters.believed_register import believed_register
+    from analytics.counters.consumption import consumption_between
+    from analytics.counters.imported_consumption import ImportedConsumption
+    from analytics.counters.interval_check import judge_intervals
+
+    starts = np.frombuffer(series.times_ms, dtype=np.int64)
+    imported = ImportedConsumption(
+        starts,
+        starts + np.frombuffer(series.lengths_ms, dtype=np.int64),
+        np.frombuffer(series.values, dtype=np.float64),
+    )
+    devices = _devices(series, folder)
+    judged = judge_intervals(imported.without_overlaps(), devices)
+    nothing = believed_register(np.zeros(0, dtype=np.int64), np.zeros(0), devices)
+    years, edges = _year_edges(series, folder)
+    found = consumption_between(nothing, edges, judged.believed)
+    return _by_year(years, found.amount, found.bounded), _findings(judged.findings)
+
+
+def _devices(series: "ReadSeries", folder: "SiteFolder") -> "MeterDevices":
+    from analytics.counters.meter_devices import devices_of
+
+    return devices_of(folder.site.meters[series.meter], folder.models, folder.site.zone)
+
+
+def _findings(found: "Sequence[RegisterFinding]") -> "tuple[Finding, ...]":
+    from analytics.counters.register_finding import merged_by_code
+
+    return tuple(one.shown() for one in merged_by_code(found))
+
+
+def _year_edges(series: "ReadSeries", folder: "SiteFolder") -> "tuple[range, NDArray[np.int64]]":
+    """Return the years of a series, and their begins and the end of the last one [UTC, ms]."""
+    import numpy as np
+
+    from analytics.periods import local_day, midnight_ms
+
+    zone = folder.site.zone
+    last_ms = max(series.times_ms[0], series.times_ms[-1] + series.lengths_ms[-1] - 1)
+    years = range(local_day(series.times_ms[0], zone).year, local_day(last_ms, zone).year + 1)
+    edges = [midnight_ms(date(year, 1, 1), zone) for year in (*years, years[-1] + 1)]
+    return years, np.array(edges, dtype=np.int64)
+
+
+def _by_year(
+    years: range, amounts: "NDArray[np.float64]", coverage: "NDArray[np.float64]"
+) -> tuple[YearOfFile, ...]:
+    return tuple(
+        YearOfFile(year, None if math.isnan(amount) else amount, share)
+        for year, amount, share in zip(years, amounts.tolist(), coverage.tolist(), strict=True)
+        if share > 0
+    )
+
+
+def reset_recognizer(times_ms: "array[int]", values: "array[float]", zone: ZoneInfo) -> str | None:
+    """Return how often a register begins again at 0: daily, monthly or yearly; None if never.
+
+    Args:
+        times_ms: times of the readings [UTC, ms], ascending.
+        values: the readings.
+        zone: time zone of the register's days.
+    """
+    import numpy as np
+
+    from analytics.counters.reset_pattern import recognize_resets
+
+    pattern = recognize_resets(
+        np.frombuffer(times_ms, dtype=np.int64), np.frombuffer(values, dtype=np.float64), zone
+    )
+    return pattern.resets if pattern else None

@@ -1,0 +1,152 @@
+"""Check when meters and areas begin and end, and what energy a meter counts. Pure.
+
+Laws:
+
+1. Nothing ends before it begins, and nothing happens to what has ended.
+2. Only energy is generated or exported, and only electricity has classes of supply.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from jieneng.metering.catalog.meter_model import Model
+from jieneng.metering.errors import Problem, UnreadKeys
+from jieneng.metering.site import Meter, Site
+
+
+def lifetime_problems(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> Iterator[Problem]:
+    """Yield a problem for each end before a begin, and each event after an end."""
+    for number, area in enumerate(site.area):
+        keys = ("closed", "floor_area_m2")
+        if area.closed is None or unread.covers_row("area", number, *keys):
+            continue
+        if area.floor_area_m2 and area.closed < area.floor_area_m2[0].from_:
+            yield Problem(
+                text="area {area} was closed on {closed}, before its first floor area of {first}.",
+                fix="Correct one of the dates.",
+                values={
+                    "area": area.id,
+                    "closed": area.closed,
+                    "first": area.floor_area_m2[0].from_,
+                },
+                path=("area", number, "closed"),
+            )
+    for number, meter in enumerate(site.meter):
+        if not unread.covers_row("meter", number, "installed", "removed", "replaced", "area"):
+            yield from _after_its_end(site, number, meter)
+
+
+def _after_its_end(site: Site, number: int, meter: Meter) -> Iterator[Problem]:
+    """Yield what happens to a meter, or to its area, after its end."""
+    moves = [] if isinstance(meter.area, str) else list(meter.area)
+    if meter.removed is not None:
+        events = {
+            "installed": [meter.installed] if meter.installed else [],
+            "replaced": [row.at.date() for row in meter.replaced],
+            "area": [row.from_ for row in moves],
+        }
+        for key, days in events.items():
+            late = [day for day in days if day > meter.removed]
+            if late:
+                yield Problem(
+                    text="meter {meter} was removed on {removed}, but {key} has {day}, which is "
+                    "later.",
+                    fix="Correct one of the dates.",
+                    values={
+                        "meter": meter.id,
+                        "removed": meter.removed,
+                        "key": key,
+                        "day": late[0],
+                    },
+                    path=("meter", number, key),
+                )
+    for row in moves:
+        area = site.areas.get(row.value)
+        if area is not None and area.closed is not None and area.closed < row.from_:
+            yield Problem(
+                text="meter {meter} is in {area} from {day} on, but {area} was closed on {closed}.",
+                fix="Correct one of the dates.",
+                values={
+                    "meter": meter.id,
+                    "area": area.id,
+                    "day": row.from_,
+                    "closed": area.closed,
+                },
+                path=("meter", number, "area"),
+            )
+
+
+def role_problems(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> Iterator[Problem]:
+    """Yield a problem for each role or class of supply that a meter's medium can't have."""
+    for number, meter in enumerate(site.meter):
+        if unread.covers_row("meter", number, "medium", "role", "supply"):
+            continue
+        if meter.role != "consumption" and meter.medium == "water":
+            yield Problem(
+                text='meter {meter} measures water, which has no role = "{role}".',
+                fix="Only energy is generated or exported. For water that is resold, write "
+                "counts = false.",
+                values={"meter": meter.id, "role": meter.role},
+                path=("meter", number, "role"),
+            )
+        if meter.supply is not None and (meter.medium, meter.role) != (
+            "electricity",
+            "consumption",
+        ):
+            yield Problem(
+                text="meter {meter} has a class of supply, which only purchased electricity has.",
+                fix="Remove supply.",
+                values={"meter": meter.id},
+                path=("meter", number, "supply"),
+            )
+
+
+def removed_parents(site: Site, unread: UnreadKeys) -> Iterator[Problem]:
+    """Yield a warning for each meter that goes on after the meter above it was removed."""
+    for number, meter in enumerate(site.meter):
+        parent = site.meters.get(meter.parent or "")
+        if parent is None or unread.covers_row("meter", number, "parent", "removed"):
+            continue
+        if parent.removed is not None and (meter.removed is None or meter.removed > parent.removed):
+            yield Problem(
+                text="meter {meter} hangs below {parent}, which was removed on {removed}: from "
+                "then on it hangs below {above}.",
+                fix="If another meter measures it now, describe that one and write it as parent.",
+                values={
+                    "meter": meter.id,
+                    "parent": parent.id,
+                    "removed": parent.removed,
+                    "above": parent.parent or site.id,
+                },
+                path=("meter", number, "parent"),
+            )
+
+
+def unmetered_let_areas(site: Site, unread: UnreadKeys) -> Iterator[Problem]:
+    """Yield a warning for each area that is let out and that no meter measures alone."""
+    if unread.covers("area") or unread.hides_ids("meter"):
+        return
+    measured = {area_id for meter in site.meter for area_id in meter.areas}
+    parents = {area.id: area.parent for area in site.area}
+    for number, area in enumerate(site.area):
+        is_let = area.counts is False or (
+            isinstance(area.counts, tuple) and any(not row.value for row in area.counts)
+        )
+        inside = {one for one in parents if one == area.id or area.id in _around(parents, one)}
+        if is_let and not inside & measured:
+            yield Problem(
+                text="area {area} is let out, but no meter measures it: its floor area and "
+                "headcount are deducted, and its energy is not.",
+                fix="Write the meter that measures it, or leave counts out until there is one.",
+                values={"area": area.id},
+                path=("area", number, "counts"),
+            )
+
+
+def _around(parents: Mapping[str, str | None], area_id: str) -> set[str]:
+    """Return the areas around an area; also if they go in a circle."""
+    around: set[str] = set()
+    above = parents.get(area_id)
+    while above is not None and above not in around:
+        around.add(above)
+        above = parents.get(above)
+    return around
