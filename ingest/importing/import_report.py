@@ -72,6 +72,7 @@ class SeriesSummary(msgspec.Struct, frozen=True, kw_only=True):
         last: the last value.
         estimated: number of values that the file calls estimated.
         interval_s: most common length of the intervals [s]; None for a register.
+        interval_range_s: shortest and longest length.
     """
 
     meter: str
@@ -84,6 +85,7 @@ class SeriesSummary(msgspec.Struct, frozen=True, kw_only=True):
     last: float
     estimated: int
     interval_s: float | None
+    interval_range_s: tuple[float, float] | None
 
 
 class ImportReport(msgspec.Struct, frozen=True, kw_only=True):

@@ -116,7 +116,7 @@ class _FileImport:
             problems,
             recognize_resets,
         )
-        self._first: list[FirstValue] = []
+        self._first: list[tuple[int, ParsedValue]] = []
         self._layout: Layout | None = None
         self._form = FileForm()
         self._rows = 0
@@ -131,7 +131,7 @@ class _FileImport:
                 for parsed in parsed_values:
                     self._check.add(line, parsed)
                     if len(self._first) < _FIRST_VALUES:
-                        self._first.append(_first_value(line, parsed))
+                        self._first.append((line, parsed))
         self._check.judge(self._read_options)
 
     @property
@@ -204,9 +204,27 @@ class _FileImport:
             problem_count=self._problems.count,
             doubts=tuple(self._problems.doubts),
             form=self._form,
-            first_values=tuple(self._first),
+            first_values=tuple(self._first_value(*first) for first in self._first),
             read=tuple(self._read_series(key, values) for key, values in with_values),
             left_out_columns=self._layout.left_out_names if self._layout else (),
+        )
+
+    def _first_value(self, line: int, parsed: ParsedValue) -> FirstValue:
+        """Return a value as it was understood, with the length that was told from all times."""
+        series, time_ms, value, length_ms, _ = parsed
+        values = self._check.series[series]
+        if value is not None and line in values.lines:
+            place = values.lines.index(line)
+            if length_ms == 0:
+                time_ms, length_ms = values.times_ms[place], values.lengths_ms[place]
+                value = values.values[place]
+        return FirstValue(
+            line=line,
+            meter=series.meter,
+            quantity=series.quantity,
+            time_ms=time_ms,
+            length_ms=length_ms,
+            value=value,
         )
 
     def _read_series(self, series: ImportSeries, values: SeriesValues) -> ReadSeries:
@@ -258,6 +276,7 @@ class _FileImport:
 
 def _summary(series: ImportSeries, values: SeriesValues) -> SeriesSummary:
     length_ms, _ = Counter(values.lengths_ms).most_common(1)[0]
+    shortest_ms, longest_ms = min(values.lengths_ms), max(values.lengths_ms)
     return SeriesSummary(
         meter=series.meter,
         quantity=series.quantity,
@@ -269,18 +288,7 @@ def _summary(series: ImportSeries, values: SeriesValues) -> SeriesSummary:
         last=values.values[-1],
         estimated=sum(values.estimated),
         interval_s=length_ms / 1000 or None,
-    )
-
-
-def _first_value(line: int, parsed: ParsedValue) -> FirstValue:
-    series, time_ms, value, length_ms, _ = parsed
-    return FirstValue(
-        line=line,
-        meter=series.meter,
-        quantity=series.quantity,
-        time_ms=time_ms,
-        length_ms=length_ms,
-        value=value,
+        interval_range_s=(shortest_ms / 1000, longest_ms / 1000) if longest_ms else None,
     )
 
 

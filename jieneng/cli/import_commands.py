@@ -1,7 +1,6 @@
 """The command `jieneng import`: store history that was measured elsewhere, from CSV or XLSX."""
 
 import sys
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -9,12 +8,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import click
 
 from jieneng.cli.imports import batch_commands, bill_command
-from jieneng.cli.imports.batch_output import batch_lines, contradiction_lines, problem_lines
 from jieneng.cli.imports.consumption_preview import reset_recognizer
+from jieneng.cli.imports.report_output import print_report, report_json
 from jieneng.cli.imports.touched_days import compute_touched
 from jieneng.cli.options import examples, run_once, site_option, tr
 from jieneng.clock import SystemClock
-from jieneng.locale import say
 from jieneng.metering.errors import UsageError
 
 if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
@@ -143,6 +141,13 @@ for _command in (
     metavar=tr("TEXT"),
     help=tr("A cell with this text is missing too; may be given more than once."),
 )
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help=tr("Form of the report."),
+)
 @click.option("--dry-run", is_flag=True, help=tr("Write nothing; say what would be done."))
 @click.option(
     "--sure", is_flag=True, help=tr("Write values that look wrong as a whole: the file is right.")
@@ -165,6 +170,7 @@ def readings(
     file: Path,
     site_dir: Path,
     no_backfill: bool,
+    form: str,
     columns: tuple[str, ...],
     units: tuple[str, ...],
     **options: object,
@@ -188,7 +194,10 @@ def readings(
         **options,  # type: ignore[arg-type]  # click checked them
     )
     report = run_once(_import(file, folder, wanted))
-    _print_report(report, folder)
+    if form == "json":
+        click.echo(report_json(report, folder))
+    else:
+        print_report(report, folder)
     if report.batch.touched_ms is not None and not no_backfill:
         run_once(compute_touched(folder, report.batch.touched_ms))
     is_skipped = wanted.skip_bad and report.skippable
@@ -246,55 +255,3 @@ async def _import(file: Path, folder: "SiteFolder", options: "ImportOptions") ->
             )
     finally:
         await store.close()
-
-
-def _print_report(report: "ImportReport", folder: "SiteFolder") -> None:
-    for text in problem_lines(report.problems, report.problem_count):
-        click.echo(text, err=True)
-    for doubt in report.doubts:
-        click.echo(
-            tr("{where}: doubt: {text}").format(where=doubt.where(), text=say(doubt, tr)), err=True
-        )
-    zone = folder.site.zone
-    for series in report.series:
-        first, last = (
-            datetime.fromtimestamp(ms / 1000, zone).isoformat(timespec="seconds")
-            for ms in (series.first_ms, series.last_ms)
-        )
-        line = tr("{meter} {quantity}: {values} values, {missing} missing, {first} to {last}")
-        click.echo(
-            line.format(
-                meter=series.meter,
-                quantity=series.quantity,
-                values=series.values,
-                missing=series.missing,
-                first=first,
-                last=last,
-            )
-        )
-    for text in contradiction_lines(report.batch, zone):
-        click.echo(text, err=report.batch.is_refused)
-    if report.left_out and report.skippable:
-        click.echo(tr("Lines with problems: {lines}.").format(lines=report.left_out))
-    if not report.batch.is_refused:
-        click.echo(_outcome(report))
-    for text in batch_lines(report.batch):
-        click.echo(text)
-
-
-def _outcome(report: "ImportReport") -> str:
-    if report.dry_run:
-        text = tr("Dry run: {values} values would be written; nothing was.")
-    elif not report.skippable:
-        text = tr("Nothing was written: fix the problems. They are not of single rows.")
-    elif report.problem_count and not report.written:
-        text = tr(
-            "Nothing was written: fix the problem, or leave the row out: --skip-bad."
-            if report.problem_count == 1
-            else "Nothing was written: fix the {problems} problems, or leave them out: --skip-bad."
-        )
-    else:
-        text = tr(
-            "{written} point written." if report.written == 1 else "{written} points written."
-        )
-    return text.format(values=report.values, problems=report.problem_count, written=report.written)

@@ -1,9 +1,11 @@
 """Render findings as sentences in the reader's language, with names in place of ids.
 
 Law: the sentence is that of the finding's row in `jieneng.metering.findings`, so the page, the
-terminal, the JSON form and the commands say the same.
+terminal, the JSON form and the commands say the same. A finding that puts consumption in doubt says
+how much.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, tzinfo
 from string import Formatter
@@ -52,6 +54,10 @@ def finding_text(finding: Finding, translate: Translate, labels: Labels) -> str:
     values = {"subject": finding.subject, **dict(finding.values)}
     sentence = translate(kind.sentence(values.get("count", 1)))
     text = _SentenceFormatter(translate, labels).vformat(sentence, (), values)
+    if finding.doubt:
+        text = translate("{finding} {doubt}").format(
+            finding=text, doubt=_doubt_text(finding.doubt, str(values.get("unit", "")), translate)
+        )
     if finding.is_of_baseline:
         text = translate("Base period: {doubt}").format(doubt=text)
     if finding.confirmed is not None:
@@ -59,6 +65,15 @@ def finding_text(finding: Finding, translate: Translate, labels: Labels) -> str:
             doubt=text, by=finding.confirmed.by, reason=finding.confirmed.reason
         )
     return text
+
+
+def _doubt_text(doubt: float, name: str, translate: Translate) -> str:
+    """Return the sentence that says how much consumption may be wrong."""
+    if math.isinf(doubt):
+        return translate("Nothing bounds by how much the consumption may be wrong.")
+    return translate("The consumption may be wrong by at most {amount} {unit}.").format(
+        amount=number(doubt), unit=unit(name, translate)
+    )
 
 
 class _SentenceFormatter(Formatter):

@@ -1,5 +1,6 @@
 """What goes wrong with a register stands beside the figure, and the verdict follows it."""
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -7,7 +8,10 @@ from typing import Any
 
 import pytest
 
+from jieneng.metering.schema import Point
+from jieneng.storage import StoreSettings, open_store
 from tests.cases.case_site import AREA, HOUR, USUAL_METERS, CaseSite, codes, meter, year_hours
+from tests.cases.stored_points import ZONE
 
 DAY = timedelta(days=1)
 #: Sub-areas of the building, in which nobody is counted.
@@ -68,27 +72,57 @@ def finding(figure: Mapping[str, Any], code: str) -> Mapping[str, Any]:
     return found[0]
 
 
+def polled(site: CaseSite, rows: Mapping[datetime, float]) -> CaseSite:
+    """Store readings as the ingest writes what agents polled; an import refuses such registers."""
+
+    async def write() -> None:
+        store = open_store(StoreSettings(), site.folder)
+        await store.prepare()
+        tags = (("meter", "e-a"), ("site", "huaian"))
+        await store.write(
+            [
+                Point.of(
+                    "electricity",
+                    tags,
+                    (("energy_kwh", value), ("quality", 0.0)),
+                    round(time.replace(tzinfo=ZONE).timestamp() * 1000),
+                )
+                for time, value in rows.items()
+            ]
+        )
+        await store.close()
+
+    asyncio.run(write())
+    return site
+
+
 @pytest.mark.parametrize("step", [HOUR, DAY], ids=["each midnight", "each month"])
 def test_a_register_that_restarts_has_a_finding_and_no_verdict(
     tmp_path: Path, step: timedelta
 ) -> None:
     """Each reset loses what flowed since the last reading: it read as -4.43 %, with a verdict."""
     rows = shown(20.0, step)
-    restart(
-        rows,
-        [
-            time
-            for time in rows
-            if time.year == 2025 and (step == HOUR or time.day == 1) and time.hour == 0
-        ],
-    )
-    figure = loaded(CaseSite(tmp_path), rows).figure()
-    assert figure["status"] in ("doubtful", "insufficient_data")
+    days = [time for time in rows if time.year == 2025 and time.hour == 0]
+    restart(rows, days if step == HOUR else [day for day in days if day.day == 1])
+    figure = polled(CaseSite(tmp_path), rows).figure()
+    assert figure["status"] == "doubtful"
     assert figure["coverage"] == pytest.approx(23 / 24 if step == HOUR else 354 / 365, abs=1e-3)
     found = finding(figure, "counter_reset")
     assert found["subject"] == "e-a"
     assert found["weight"] > 0.5
     assert f"{364 if step == HOUR else 11} 次" in found["text"]
+
+
+def test_a_register_that_restarts_now_and_then_has_one_too(tmp_path: Path) -> None:
+    """Four times in the year, with the doubt of four days by the nameplate: 38,400 kWh."""
+    rows = shown(20.0)
+    restart(rows, [datetime(2025, month, 3 * month) for month in (2, 5, 6, 9)])
+    figure = loaded(CaseSite(tmp_path), rows).figure()
+    assert figure["status"] == "doubtful"
+    found = finding(figure, "counter_reset")
+    assert "4 次" in found["text"]
+    assert found["text"].endswith("用量误差至多 38,400 kWh")
+    assert found["weight"] == pytest.approx(38_400 / (20 * 24 * 361), abs=1e-4)
 
 
 class TestAResetInTheBaseYear:

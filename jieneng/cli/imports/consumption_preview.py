@@ -129,13 +129,16 @@ def _of_intervals(
     from analytics.counters.consumption import consumption_between
     from analytics.counters.imported_consumption import ImportedConsumption
     from analytics.counters.interval_check import judge_intervals
+    from ingest.importing.judging.interval_lengths import interval_lengths
 
+    zone = folder.site.zone
+    told = any(series.lengths_ms)  # readings of a register have none
+    lengths_ms = series.lengths_ms if told else interval_lengths(series.times_ms, zone).lengths_ms
     starts = np.frombuffer(series.times_ms, dtype=np.int64)
-    imported = ImportedConsumption(
-        starts,
-        starts + np.frombuffer(series.lengths_ms, dtype=np.int64),
-        np.frombuffer(series.values, dtype=np.float64),
-    )
+    lengths = np.frombuffer(lengths_ms, dtype=np.int64)
+    values = np.frombuffer(series.values, dtype=np.float64)
+    known = lengths > 0
+    imported = ImportedConsumption(starts[known], (starts + lengths)[known], values[known])
     devices = _devices(series, folder)
     judged = judge_intervals(imported.without_overlaps(), devices)
     nothing = believed_register(np.zeros(0, dtype=np.int64), np.zeros(0), devices)
