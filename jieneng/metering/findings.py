@@ -172,6 +172,14 @@ _ROWS: Final = (
         zh="{subject:name}：统计期起止时刻不在抄表时刻，其用量的 {estimated:share} 为估算",
     ),
     FindingKind(
+        code="unread_ends",
+        severity="info",
+        en="{subject:name}: its register begins again at 0, and what flowed after the last reading"
+        " before is estimated: {estimated:share} of the consumption.",
+        zh="{subject:name}：计度器定期清零，清零前最后一次读数之后的用量为估算，"
+        "占其用量的 {estimated:share}",
+    ),
+    FindingKind(
         code="no_readings",
         severity="warning",
         en="{subject:name}: no accepted readings in the period.",

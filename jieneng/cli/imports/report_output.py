@@ -26,8 +26,7 @@ def print_report(report: "ImportReport", folder: "SiteFolder") -> None:
     if report.dry_run:
         found = tuple(previews(report, folder))
         print_understanding(report, found, folder)
-    for text in problem_lines(report.problems, report.problem_count):
-        click.echo(text, err=True)
+    print_problems(report)
     for doubt in report.doubts:
         click.echo(
             tr("{where}: doubt: {text}").format(where=doubt.where(), text=say(doubt, tr)), err=True
@@ -77,6 +76,12 @@ def report_json(report: "ImportReport", folder: "SiteFolder") -> str:
 
 def _problem(problem: Problem) -> dict[str, object]:
     return {"file": problem.file, "line": problem.line, "text": say(problem, tr)}
+
+
+def print_problems(report: "ImportReport") -> None:
+    """Print the problems of a file to standard error."""
+    for text in problem_lines(report.problems, report.problem_count):
+        click.echo(text, err=True)
 
 
 def _print_series(report: "ImportReport", folder: "SiteFolder") -> None:
