@@ -135,10 +135,10 @@ class _BillReader:
         if scaled is None or span is None:
             return
         if amount is None:
-            table.report(line, "this bill has no amount.", "Add it, or remove the line.")
+            table.report_row(line, "this bill has no amount.", "Add it, or remove the line.")
             return
         if not 0 < span[1] - span[0] <= LONGEST_INTERVAL_MS:
-            table.report(
+            table.report_row(
                 line,
                 "the period of this bill does not end after its begin, or is longer than a year.",
                 "Correct its dates, or write a month such as 2024-01.",
@@ -173,7 +173,7 @@ class _BillReader:
             return None if start is None or end is None else (start.start_ms, end.start_ms)
         span = table.span(line, row, "period")
         if span is not None and span.unit in ("moment", "day"):
-            table.report(
+            table.report_row(
                 line,
                 "{period} is a date, not the period of a bill.",
                 "Write a month such as 2024-01, or the dates of its begin and end in two columns.",

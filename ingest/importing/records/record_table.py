@@ -94,13 +94,13 @@ class RecordTable:
             self._report_cell(line, place, error)
             return None
 
-    def report(self, line: int, text: Msgid, fix: Msgid, **values: object) -> None:
+    def report_row(self, line: int, text: Msgid, fix: Msgid, **values: object) -> None:
         """Report a problem of a row."""
         self._problems.add_of_rows(Problem(text=text, fix=fix, values=values, line=line))
 
     def _report_cell(self, line: int, place: int, error: BadCell) -> None:
         name = self._form.columns[place].name or str(place + 1)
-        self.report(line, error.text, error.fix, column=name, **error.values)
+        self.report_row(line, error.text, error.fix, column=name, **error.values)
 
 
 def _columns_of(columns: Sequence[ColumnForm], words: RoleWords) -> Iterator[tuple[str, int]]:
