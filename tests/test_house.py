@@ -11,6 +11,9 @@ from typing import NamedTuple
 
 import pytest
 
+# All modules are parsed once, by the worker that has these tests.
+pytestmark = pytest.mark.xdist_group("house")
+
 ROOT = Path(__file__).parent.parent
 SERVICES = ("edge_agent", "ingest", "analytics", "grafana", "simulators")
 PACKAGES = ("jieneng", *SERVICES)
