@@ -14,7 +14,7 @@ WORKERS ?= 5
 # Python keeps what it compiled, so that each of the suite's many processes need not compile it anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help venv demo services test quick fuzz lint types bench grafana locale lock clean
+.PHONY: help venv demo services test quick fuzz lint types bench grafana boards-pictures locale lock clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -55,6 +55,9 @@ bench: venv  ## measure; prints one JSON object a line and writes bench.jsonl; n
 
 grafana: venv  ## generate the boards and provisioning files anew
 	$(BIN)/jieneng grafana build --example
+
+boards-pictures: venv  ## photograph every board, drawn by Grafana's components (Node, npm, Chromium)
+	$(BIN)/python -m tests.boards.pictures boards-pictures $(ARGS)
 
 locale: venv  ## collect the sentences for people, and compile their Chinese texts
 	$(BIN)/python -m jieneng.locale.collect

@@ -56,6 +56,7 @@ def frame(
     rows: Sequence[PanelRow],
     *,
     begin: str,
+    end: str = "now",
     refresh: Refresh,
 ) -> Json:
     """Return the JSON of a board.
@@ -66,7 +67,8 @@ def frame(
         of: the site and the language.
         variables: variables, the site first.
         rows: rows of panels.
-        begin: begin of the time range, e.g. `now-90d`; it ends now.
+        begin: begin of the time range, e.g. `now-90d`.
+        end: end of the time range.
         refresh: time between two refreshes, by how often the figures of the range change.
     """
     return {
@@ -80,7 +82,7 @@ def frame(
         "graphTooltip": 1,
         "timezone": of.site.site.timezone,
         "weekStart": "monday",
-        "time": {"from": begin, "to": "now"},
+        "time": {"from": begin, "to": end},
         "timepicker": {"refresh_intervals": ["30s", "1m", "5m", "15m", "1h"]},
         "refresh": refresh,
         "annotations": {"list": []},

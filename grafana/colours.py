@@ -14,6 +14,8 @@ ORANGE: Final = "#E69F00"
 VERMILION: Final = "#D55E00"
 PURPLE: Final = "#CC79A7"
 GREY: Final = "#8A8F94"
+#: A lighter blue, for words on light and on dark ground.
+BLUE_TEXT: Final = "#2E8FD8"
 
 #: Grafana's colour of text, in light and dark mode.
 TEXT: Final = "text"

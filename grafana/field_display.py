@@ -74,12 +74,12 @@ def indicator_overrides(of: BoardSite) -> dict[str, FieldOverride]:
     return {
         "value": FieldOverride(tr("Value"), colour=colours.BLUE),
         "baseline": FieldOverride(tr("Base value"), colour=colours.GREY),
-        "change_pct": FieldOverride(tr("Change"), "percent", 2),
+        "change_pct": FieldOverride(tr("Change"), "percent", 2, colour=colours.TEXT, width=95),
         "target": FieldOverride(tr("Target value"), dashed=True, colour=colours.VERMILION),
         "path": FieldOverride(tr("Glide path"), dashed=True, colour=colours.ORANGE),
-        "status": FieldOverride(tr("Verdict"), values=status_values(tr)),
-        "coverage": FieldOverride(tr("Coverage"), "percentunit", 1, thresholds=floor),
-        "estimated": FieldOverride(tr("Estimated"), "percentunit", 1),
+        "status": FieldOverride(tr("Verdict"), values=status_values(tr), width=110),
+        "coverage": FieldOverride(tr("Coverage"), "percentunit", 1, thresholds=floor, width=90),
+        "estimated": FieldOverride(tr("Estimated"), "percentunit", 1, width=90),
     }
 
 
@@ -108,7 +108,6 @@ def override_json(kind: str, name: str, override: FieldOverride) -> Json:
     table = {
         "custom.cellOptions": {"type": "color-text"} if coloured else None,
         "custom.width": override.width,
-        "custom.hidden": True if override.hidden else None,
     }
     properties: dict[str, object] = {
         "displayName": override.title or None,

@@ -6,13 +6,14 @@ colour.
 """
 
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
 from grafana import colours, data_source
 from grafana.field_display import (
     NO_THRESHOLDS,
+    FieldOverride,
     Json,
     Overrides,
     Thresholds,
@@ -47,9 +48,9 @@ def stat_panel(
     queries: Sequence[Query],
     overrides: Overrides,
     *,
-    orientation: Literal["vertical", "horizontal"] = "vertical",
+    beside: bool = False,
 ) -> Json:
-    """Return a panel with large values, one below or beside the other.
+    """Return a panel with large values, one below the other or beside each other.
 
     A key of `overrides` that begins with `/` is a regular expression of field names.
     """
@@ -59,7 +60,10 @@ def stat_panel(
         "colorMode": "value",
         "graphMode": "none",
         "justifyMode": "auto",
-        "orientation": orientation,
+        # Grafana names the direction of a value's own bar: vertical ones stand beside each other.
+        "orientation": "vertical" if beside else "horizontal",
+        "text": {"titleSize": 14, "valueSize": 22},
+        "wideLayout": not beside,
     }
     return _panel("stat", text, unit, queries, overrides, options)
 
@@ -81,10 +85,13 @@ def table_panel(
         overrides: columns by field. The time is shown if it is one of them (`Time`).
         sort: column, by its field, by which rows are sorted; True for the greatest first.
     """
+    hidden = [name for name, override in overrides.items() if override.hidden]
+    if "Time" not in overrides:
+        hidden.append("Time")
     organize = {
         "id": "organize",
         "options": {
-            "excludeByName": {} if "Time" in overrides else {"Time": True},
+            "excludeByName": dict.fromkeys(hidden, True),
             "indexByName": {name: position for position, name in enumerate(overrides)},
         },
     }
@@ -92,6 +99,7 @@ def table_panel(
     panel = _panel("table", text, unit, queries, overrides, options)
     order = [] if sort is None else [_sorted_by(*sort)]
     panel["transformations"] = [*order, organize]
+    panel["fieldConfig"]["defaults"]["custom"] = {"minWidth": 60, "align": "auto"}
     return panel
 
 
@@ -125,6 +133,7 @@ def bar_gauge(
         "minVizHeight": 18,
         "maxVizHeight": 28,
         "minVizWidth": 8,
+        "text": {"titleSize": 13, "valueSize": 14},
     }
     panel = _panel("bargauge", text, unit, [query], overrides, options, thresholds)
     panel["fieldConfig"]["defaults"] |= {"min": 0, "color": {"mode": "thresholds"}}
@@ -196,6 +205,7 @@ def bar_chart(
         "xTickLabelSpacing": 40,
         **_LEGEND,
     }
+    overrides = {category: FieldOverride(unit="string"), **overrides}
     panel = _panel("barchart", text, unit, [query], overrides, options)
     panel["fieldConfig"]["defaults"]["min"] = 0
     panel["fieldConfig"]["defaults"]["custom"] = {"fillOpacity": 80, "lineWidth": 0}

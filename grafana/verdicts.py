@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from grafana.colours import BLUE, GREEN, GREY, ORANGE, PURPLE, TEXT, VERMILION
+from grafana.colours import BLUE_TEXT, GREEN, GREY, ORANGE, PURPLE, TEXT, VERMILION
 from jieneng.locale import Translate
 from jieneng.metering import indicators, schema
 
@@ -13,7 +13,7 @@ Mappings = Mapping[str, tuple[str, str]]
 #: Colours of the verdicts, with the hues of the report's page.
 _STATUS_COLOURS: Final = {
     "met": GREEN,
-    "on_track": BLUE,
+    "on_track": BLUE_TEXT,
     "at_risk": ORANGE,
     "missed": VERMILION,
     "doubtful": PURPLE,

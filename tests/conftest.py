@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+import structlog
 from hypothesis import settings
 
 from jieneng.site_folder import SiteFolder, load
@@ -58,6 +59,13 @@ def only_marked_tests_start_servers(
     yield
     if refused:
         pytest.fail("it starts a server or a process: mark it with pytest.mark.server")
+
+
+@pytest.fixture(autouse=True)
+def logs_of_one_test_only() -> Iterator[None]:
+    """A command that runs in this process sets up the logs: on a stream that ends with its test."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture

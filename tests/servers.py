@@ -40,9 +40,14 @@ def need(program: str) -> str:
     return path
 
 
+def cache_folder() -> Path:
+    """The folder for what is built once a machine."""
+    return Path(os.environ.get("JIENENG_CACHE") or Path.home() / ".cache" / "jieneng")
+
+
 def need_built(name: str) -> str:
     """The path of a program that `make services` builds; skips the test where it is not built."""
-    cache = Path(os.environ.get("JIENENG_CACHE") or Path.home() / ".cache" / "jieneng")
+    cache = cache_folder()
     path, was_built = cache / name / name.split("-", maxsplit=1)[0], cache / name / "built"
     if path.is_file():
         return str(path)

@@ -45,6 +45,7 @@ IO_ROOMS = {
     "edge_agent.spool.undated_batches",
     "edge_agent.timekeeping.clock_watch",
     "grafana.build",
+    "grafana.push",
     "ingest.app",
     "ingest.importing.reading.file_reader",
     "ingest.importing.reading.workbook.workbook_file",

@@ -39,6 +39,7 @@ LONG_SENTINELS: Final = np.sort(
 )
 SHORT_SENTINELS: Final = np.sort(np.multiply(_SHORT_CONTENT, _SCALES))
 NEGATIVE_SENTINELS: Final = np.sort(_NEGATIVE)
+_POSITIVE_SENTINELS: Final = np.append(SHORT_SENTINELS, LONG_SENTINELS)
 
 
 def is_one_of(
@@ -62,9 +63,7 @@ def is_no_reading(register: "NDArray[np.float64]") -> "NDArray[np.bool_]":
     Args:
         register: shape (n,), readings by time, not negative.
     """
-    found = np.zeros(len(register), dtype=np.bool_)
-    for sentinels in (LONG_SENTINELS, SHORT_SENTINELS):
-        found |= is_one_of(register, sentinels)
+    found = is_one_of(register, _POSITIVE_SENTINELS)
     index = np.flatnonzero(found)
     if not len(index):
         return found

@@ -46,8 +46,10 @@ def without_stray_readings(readings: Readings) -> Readings:
 def _without_leading_zeros(readings: Readings) -> Readings:
     """Return the readings from the one with which the register begins (law 2)."""
     register, times = readings.register, readings.times_ms
+    if not len(register) or register[0] > 0 or np.isfinite(readings.device.initial):
+        return readings
     positive = np.flatnonzero(register > 0)
-    if len(positive) < 2 or positive[0] == 0 or np.isfinite(readings.device.initial):
+    if len(positive) < 2:
         return readings
     first = int(positive[0])
     in_time = int(np.searchsorted(times[positive], times[first] + _FIRST_MS, side="right"))

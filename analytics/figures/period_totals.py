@@ -6,6 +6,8 @@ Laws:
 2. Of a meter's consumption, only what was spread over the edges of its days is estimated: where the
    period, or the meter's time in the scope, begins and ends. It is never more than the total. What
    was spread over edges inside is known, because both sides of the edge count.
+3. What no reading ends is estimated wherever it lies: a register that begins again at 0 was not
+   read at that time. It is the estimated part of a day that is covered all the time.
 """
 
 from typing import TYPE_CHECKING, Final
@@ -31,7 +33,9 @@ class PeriodTotals(msgspec.Struct, frozen=True):
         coverage: share of the meter's days in which it is known when the consumption occurred.
         bounded: share of the meter's days of which the consumption is known, 0 to 1.
         importance: weight of the meter in the scope's coverage; 0 if it does not count there.
-        estimated: shape (meters, days), magnitude of what was spread over edges, at the edges.
+        estimated: shape (meters, days), magnitude of what was spread over edges, at the edges, and
+            of what was never read.
+        unread: shape (meters, days), magnitude of what was never read.
     """
 
     amount: "NDArray[np.float64]"
@@ -39,6 +43,7 @@ class PeriodTotals(msgspec.Struct, frozen=True):
     bounded: "NDArray[np.float64]"
     importance: "NDArray[np.float64]"
     estimated: "NDArray[np.float64]"
+    unread: "NDArray[np.float64]"
 
     @property
     def scope_amount(self) -> float:
@@ -65,12 +70,14 @@ def period_totals(weight: "NDArray[np.float64]", metered: "MeterConsumption") ->
     amount = np.where(
         is_known.any(axis=1), (weight * np.nan_to_num(metered.amount)).sum(axis=1), np.nan
     )
+    unread = np.abs(weight) * np.where(metered.coverage >= 1, metered.estimated, 0.0)
     return PeriodTotals(
         amount,
         (metered.coverage * is_member).sum(axis=1) / np.maximum(days, 1),
         (metered.bounded * is_member).sum(axis=1) / np.maximum(days, 1),
         _importance(metered, amount, days),
-        _estimated(weight, metered, np.abs(np.nan_to_num(amount))),
+        _estimated(weight, metered, np.abs(np.nan_to_num(amount)), unread),
+        unread,
     )
 
 
@@ -94,9 +101,12 @@ def _importance(
 
 
 def _estimated(
-    weight: "NDArray[np.float64]", metered: "MeterConsumption", total: "NDArray[np.float64]"
+    weight: "NDArray[np.float64]",
+    metered: "MeterConsumption",
+    total: "NDArray[np.float64]",
+    unread: "NDArray[np.float64]",
 ) -> "NDArray[np.float64]":
-    """Return what was spread over edges, shape (meters, days) (law 2).
+    """Return what was spread over edges or never read, shape (meters, days) (laws 2 and 3).
 
     Of days that an earlier version stored it is not known, and all that was spread counts.
     """
@@ -105,7 +115,9 @@ def _estimated(
     after = np.diff(size, axis=1, append=0.0) < 0
     edges = np.where(before, np.nan_to_num(metered.spread_start), 0.0)
     edges += np.where(after, np.nan_to_num(metered.spread_end), 0.0)
-    spread = size * np.where(np.isnan(metered.spread_start), metered.estimated, edges)
+    spread = np.where(
+        np.isnan(metered.spread_start), size * metered.estimated, size * edges + unread
+    )
     room = np.maximum(total[:, None] - np.cumsum(spread, axis=1) + spread, 0.0)
     estimated: NDArray[np.float64] = np.minimum(spread, room)
     return estimated

@@ -230,11 +230,13 @@ def _meter_findings(
             yield Finding.of("gap", meter, weight=weight, coverage=bounded)
         elif coverage < coverage_floor:
             yield Finding.of("spread_gap", meter, weight=weight, coverage=coverage)
-        estimated = float(totals.estimated[index].sum())
-        if estimated >= _LEAST_ESTIMATED * part > 0:
-            share = estimated / part
-            edge_weight = None if weight is None else weight * share
-            yield Finding.of("spread_edge", meter, weight=edge_weight, estimated=share)
+        unread = float(totals.unread[index].sum())
+        at_edges = float(totals.estimated[index].sum()) - unread
+        for code, estimated in (("spread_edge", at_edges), ("unread_ends", unread)):
+            if estimated >= _LEAST_ESTIMATED * part > 0:
+                share = estimated / part
+                share_weight = None if weight is None else weight * share
+                yield Finding.of(code, meter, weight=share_weight, estimated=share)
 
 
 def _removed_findings(

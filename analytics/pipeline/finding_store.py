@@ -5,6 +5,7 @@ Laws:
 1. The findings of one code, meter and local day are one point, at the first time that they concern.
 2. A meter's findings are rewritten as a whole within a window of local days: what is no longer
    found is deleted. A finding that begins before the window belongs to the window before it.
+3. Findings that compare with the whole past (`FindingKind.of_past`) have a window of their own.
 """
 
 import math
@@ -84,6 +85,8 @@ class FindingStore:
         found: Iterable[RegisterFinding],
         window: tuple[int, int],
         stored: StoredFindings,
+        *,
+        of_past: bool = False,
     ) -> list[RegisterFinding]:
         """Write the findings that begin in a window; delete stored ones that are found no longer.
 
@@ -92,13 +95,14 @@ class FindingStore:
             found: findings about the meter, also of times around the window.
             window: start and end of the window of local days [UTC, ms].
             stored: result of `stored` for the window.
+            of_past: True for the findings that compare with the whole past, False for all others.
 
         Returns:
             The findings of the window, by code and local day.
         """
         daily = self._by_day(found, window)
         points = self._points(meter, daily)
-        old = {key: fields for key, fields in stored.items() if key[0] == meter}
+        old = _of_meter(stored, meter, of_past=of_past)
         # A field that is written no longer would stay, if the point were only written again.
         is_stale = {
             key: key not in points or not set(fields) <= set(points[key].names)
@@ -132,7 +136,7 @@ class FindingStore:
         """Return the local days whose stored findings differ; the arguments are of `rewrite`."""
         points = self._points(meter, self._by_day(found, window))
         new = {key: dict(point.fields) for key, point in points.items()}
-        old = {key: fields for key, fields in stored.items() if key[0] == meter}
+        old = _of_meter(stored, meter, of_past=False)
         return {
             periods.local_day(key[2], self._site.zone)
             for key in new.keys() | old.keys()
@@ -155,6 +159,16 @@ class FindingStore:
             (meter, one.finding.code, one.first_ms): finding_point(self._site.id, one)
             for one in daily
         }
+
+
+def _of_meter(stored: StoredFindings, meter: str, *, of_past: bool) -> StoredFindings:
+    """Return the stored findings about a meter that compare with its past, or all others."""
+    past_codes = {code for code, kind in KINDS.items() if kind.of_past}
+    return {
+        key: fields
+        for key, fields in stored.items()
+        if key[0] == meter and (key[1] in past_codes) == of_past
+    }
 
 
 def _stale_runs(is_stale: Mapping[_Key, bool]) -> Iterator[tuple[str, int, int]]:

@@ -13,7 +13,8 @@ Laws:
    readings.
 4. A reading decides about the time up to its neighbours, and about their plausibility. So when days
    are computed, outdated days around them are computed too.
-5. Scopes are written before their meters. If the work is interrupted, days of the meters are still
+5. When all days are computed, meters are compared with their own past (`past_findings`).
+6. Scopes are written before their meters. If the work is interrupted, days of the meters are still
    missing or outdated, and are found.
 """
 
@@ -32,6 +33,7 @@ from analytics.pipeline.consumption_windows import ConsumptionWindows
 from analytics.pipeline.finding_store import FindingStore
 from analytics.pipeline.marked_days import MarkedDays
 from analytics.pipeline.outdated_days import OutdatedDays
+from analytics.pipeline.past_findings import PastFindings
 from analytics.pipeline.period_figures import PeriodFigures
 from analytics.pipeline.register_reader import RegisterReader
 from analytics.pipeline.store_points import indicator_points
@@ -78,6 +80,7 @@ class Pipeline:
         self._registers = RegisterReader(folder, store)
         self._findings = FindingStore(folder.site, store)
         self._days = OutdatedDays(folder.site, self._consumption, self._registers, self._findings)
+        self._past = PastFindings(folder.site, self._consumption, self._findings)
         self._marks = MarkedDays(folder.site, store)
         self._windows = ConsumptionWindows(
             folder.site,
@@ -102,12 +105,41 @@ class Pipeline:
         Returns:
             The findings about registers, one for each meter and code.
         """
-        meters = await self._registers.meter_records()
-        start, end = await self._days.extend_to_outdated(meters, first, last + timedelta(days=1))
-        findings = await self._windows.compute(meters, start, end, progress)
+        changed_from, findings = await self._compute(first, last, progress)
+        findings += await self._past.update(changed_from)
         self._report(findings)
         progress(1.0)
         return self._merged(findings)
+
+    async def _compute(
+        self, first: date, last: date, progress: Progress
+    ) -> tuple[date, list[RegisterFinding]]:
+        """Compute days. Return the first day that may have changed, and what was found."""
+        meters = await self._registers.meter_records()
+        start, end = await self._days.extend_to_outdated(meters, first, last + timedelta(days=1))
+        return start, await self._windows.compute(meters, start, end, progress)
+
+    async def _compute_all(self, spans: Sequence[tuple[date, date]], progress: Progress) -> None:
+        """Compute several ranges of days, and then compare them with the past.
+
+        Args:
+            spans: first and last local day of each range.
+            progress: called with the finished share of the work.
+        """
+        total = sum((last - first).days + 1 for first, last in spans)
+        done, changed_from = 0, None
+        for first, last in spans:
+            before, length = done, (last - first).days + 1
+            start, findings = await self._compute(
+                first,
+                last,
+                lambda share, b=before, n=length: progress((b + share * n) / total),  # type: ignore[misc]  # bound now
+            )
+            self._report(findings)
+            changed_from = min(start, changed_from or start)
+            done += length
+        if changed_from is not None:
+            self._report(await self._past.update(changed_from))
 
     def _report(self, daily: Sequence[RegisterFinding]) -> None:
         """Log findings, those of a meter, code and local day once."""
@@ -152,25 +184,18 @@ class Pipeline:
         """
         marks = await self._marks.open_marks(first, last)
         days = self._marks.days(marks)
-        for start, end in _runs(days):
-            await self.backfill(start, end, lambda _: None)
+        await self._compute_all(_runs(days), lambda _: None)
         await self._consumption.write(list(self._marks.notes(marks)))
         return days
 
     async def _backfill_days(
         self, first: date, wanted: "NDArray[np.bool_]", progress: Progress
     ) -> None:
-        found = contiguous_ranges(wanted)
-        total = sum(end - start for start, end in found)
-        done = 0
-        for start, end in found:
-            before, length = done, end - start
-            await self.backfill(
-                first + timedelta(days=start),
-                first + timedelta(days=end - 1),
-                lambda share, b=before, n=length: progress((b + share * n) / total),  # type: ignore[misc]  # bound now
-            )
-            done += length
+        spans = [
+            (first + timedelta(days=start), first + timedelta(days=end - 1))
+            for start, end in contiguous_ranges(wanted)
+        ]
+        await self._compute_all(spans, progress)
 
     async def figures(
         self, period: str, scope_ids: Sequence[str] | None, as_of_ms: int

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
+import msgspec
+
 from grafana import colours
 from grafana.board_frame import nothing
 from grafana.board_site import BoardSite
@@ -28,13 +30,21 @@ def _overrides(of: BoardSite, *fields: str) -> dict[str, FieldOverride]:
     return {field: known[field] for field in fields}
 
 
+def _as_text(overrides: dict[str, FieldOverride]) -> dict[str, FieldOverride]:
+    """Return overrides of numbers: colours of bars and lines would be too dark for them."""
+    return {
+        name: msgspec.structs.replace(override, colour=colours.TEXT if override.colour else None)
+        for name, override in overrides.items()
+    }
+
+
 def _text(of: BoardSite, name: str, note: str) -> PanelText:
     return PanelText(of.indicator_name(name), f"{of.definition(name)} {note}", nothing(of))
 
 
 def verdict(of: BoardSite, name: str) -> Json:
     """Return value, change, verdict and coverage of an indicator in the chosen year."""
-    overrides = _overrides(of, "value", "change_pct", "status", "coverage")
+    overrides = _as_text(_overrides(of, "value", "change_pct", "status", "coverage"))
     note = of.tr(
         "Value so far this year, change against the base, verdict and coverage. Below the coverage"
         " floor there is no verdict."
@@ -45,7 +55,7 @@ def verdict(of: BoardSite, name: str) -> Json:
 
 def cap(of: BoardSite, name: str) -> Json:
     """Return value, cap, change and verdict of a capped indicator in the chosen year."""
-    overrides = _overrides(of, "value", "target", "change_pct", "status")
+    overrides = _as_text(_overrides(of, "value", "target", "change_pct", "status"))
     note = of.tr("Value so far this year and the plan's cap.")
     query = latest(schema.INDICATOR, tuple(overrides), _tags(name, "$period"))
     return stat_panel(
@@ -53,7 +63,6 @@ def cap(of: BoardSite, name: str) -> Json:
         of.indicator_unit(name),
         [query],
         overrides,
-        orientation="horizontal",
     )
 
 
@@ -64,6 +73,8 @@ def all_indicators(of: BoardSite) -> Json:
         for row in indicators.INDICATORS.values()
     }
     fields = indicator_overrides(of)
+    for name in ("value", "baseline", "target", "path"):
+        fields[name] = msgspec.structs.replace(fields[name], decimals=1)
     tags = {"indicator": FieldOverride(of.tr("Indicator"), values=names, width=230)}
     where = {**SCOPE, "period": "$period", "series": TARGET_SERIES}
     definitions = [
@@ -80,7 +91,7 @@ def all_indicators(of: BoardSite) -> Json:
         nothing(of),
     )
     query = latest(schema.INDICATOR, tuple(fields), where, tuple(tags))
-    return table_panel(text, "none", [query], {**tags, **fields})
+    return table_panel(text, "locale", [query], {**tags, **fields})
 
 
 def by_year(of: BoardSite, name: str, series: str = TARGET_SERIES) -> Json:
@@ -146,6 +157,11 @@ def scope_table(
         "series": TARGET_SERIES,
     }
     note = of.tr("Select a name to open its board.")
+    text = PanelText(
+        f"{of.indicator_name(name)} · {heading}",
+        f"{of.definition(name)} {note}",
+        nothing(of),
+    )
     query = latest(schema.INDICATOR, tuple(fields), where, ("scope",))
-    panel = table_panel(_text(of, name, note), of.indicator_unit(name), [query], overrides)
+    panel = table_panel(text, of.indicator_unit(name), [query], overrides)
     return {**panel, "timeFrom": "10y", "hideTimeOverride": True}

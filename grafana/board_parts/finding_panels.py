@@ -46,10 +46,10 @@ def _findings(of: BoardSite, where: Mapping[str, str], *, shows_meter: bool) -> 
         hidden=not shows_meter,
     )
     overrides = {
-        "Time": FieldOverride(tr("Time"), width=170),
+        "Time": FieldOverride(tr("Time"), "time:YYYY-MM-DD HH:mm", width=150),
         "scope": meter,
         "code": FieldOverride(tr("Finding"), values=_code_words(of)),
-        schema.UNTIL_MS: FieldOverride(tr("Until"), "dateTimeAsLocal", width=170),
+        schema.UNTIL_MS: FieldOverride(tr("Until"), "time:YYYY-MM-DD HH:mm", width=150),
         schema.DOUBT: FieldOverride(tr("Doubt"), decimals=1, width=110),
     }
     fields = (schema.UNTIL_MS, schema.DOUBT)

@@ -24,7 +24,7 @@ def agents_online(of: BoardSite) -> Json:
     )
     query = latest_series(schema.AGENT, "online", _SITE, ("agent",), "$tag_agent")
     overrides = {"/.*/": FieldOverride(values=online_values(of.tr))}
-    return stat_panel(text, "none", [query], overrides, orientation="horizontal")
+    return stat_panel(text, "none", [query], overrides, beside=True)
 
 
 def ledger(of: BoardSite) -> Json:
@@ -63,7 +63,7 @@ def spool_age(of: BoardSite) -> Json:
         "Age of the oldest pending batch",
         "Time for which the oldest batch has been waiting on the agent's disk.",
     )
-    return _of_agents(of, schema.AGENT, "spool_age_s", "s", text)
+    return _of_agents(of, schema.AGENT, "spool_age_s", "dthms", text)
 
 
 def unacknowledged(of: BoardSite) -> Json:
@@ -74,7 +74,7 @@ def unacknowledged(of: BoardSite) -> Json:
         "Time for which the agent published and the ingest acknowledged nothing; 0 while all is"
         " well.",
     )
-    return _of_agents(of, schema.AGENT, "unacknowledged_s", "s", text)
+    return _of_agents(of, schema.AGENT, "unacknowledged_s", "dthms", text)
 
 
 def bus_load(of: BoardSite) -> Json:
@@ -101,7 +101,7 @@ def clocks(of: BoardSite) -> Json:
         "online": FieldOverride(tr("Connection"), values=online_values(tr)),
         "clock_ok": FieldOverride(tr("Clock"), values=yes_values(tr("trusted"), tr("not trusted"))),
         "clock_jumps": FieldOverride(tr("Clock jumps"), decimals=0, thresholds=bad_from(1)),
-        "uptime_s": FieldOverride(tr("Uptime"), "s"),
+        "uptime_s": FieldOverride(tr("Uptime"), "dtdhms"),
         "spool_bytes": FieldOverride(tr("Pending data"), "decbytes"),
         "boot": FieldOverride(tr("Run")),
     }
@@ -124,7 +124,7 @@ def polls_by_meter(of: BoardSite) -> Json:
         "ok": FieldOverride(tr("Last poll"), values=answered),
         "worst": FieldOverride(tr("Worst poll"), values=answered),
         "attempts": FieldOverride(tr("Most attempts"), decimals=0, thresholds=bad_from(2)),
-        "slowest": FieldOverride(tr("Slowest reply"), "s", 2),
+        "slowest": FieldOverride(tr("Slowest reply"), "s"),
     }
     query = extremes(
         schema.POLL,
@@ -150,7 +150,7 @@ def polls_by_meter(of: BoardSite) -> Json:
         link=(tr("Open this meter"), board_link("one-meter", "meter")),
         width=240,
     )
-    return table_panel(text, "none", [query], {"meter": name, **columns}, sort=("ok", False))
+    return table_panel(text, "none", [query], {"meter": name, **columns}, sort=("worst", False))
 
 
 def receipts(of: BoardSite) -> Json:

@@ -36,22 +36,22 @@ def _rows(of: BoardSite) -> list[PanelRow]:
         PanelRow(
             7,
             tuple(_of_year(verdict(of, name)) for name in BINDING_INDICATORS),
-            tr("Binding targets (${scope:text}, $period)"),
+            tr("Binding targets · ${scope:text} · $period"),
         ),
         PanelRow(
             8,
             tuple(by_day(of, medium) for medium in of.media),
-            tr("Consumption by day (${scope:text})"),
+            tr("Consumption by day · ${scope:text}"),
         ),
         PanelRow(
             8,
             (by_month(of, "electricity"), by_year(of, "energy_per_floor_area")),
-            tr("Months and years (${scope:text}, $period)"),
+            tr("Months and years · ${scope:text} · $period"),
         ),
         PanelRow(
             9,
             tuple(ranking(of, name, of.buildings) for name in BINDING_INDICATORS),
-            tr("Ranking of the buildings ($period)"),
+            tr("Ranking of the buildings · $period"),
         ),
         PanelRow(
             8,
@@ -62,9 +62,10 @@ def _rows(of: BoardSite) -> list[PanelRow]:
         ),
         PanelRow(
             9,
-            (*(_meters(of, medium) for medium in of.media), _members(of)),
-            tr("Meters and institutions of the buildings"),
+            tuple(_meters(of, medium) for medium in of.media[:2]),
+            tr("Meters of all buildings"),
         ),
+        PanelRow(8, (*(_meters(of, medium) for medium in of.media[2:]), _members(of))),
     ]
 
 

@@ -36,7 +36,7 @@ def _rows(of: BoardSite) -> list[PanelRow]:
         PanelRow(
             8,
             ({**verdict(of, "carbon_per_floor_area"), **year}, _both(of, "carbon_per_floor_area")),
-            tr("Target (${scope:text}, $period)"),
+            tr("Target · ${scope:text} · $period"),
             widths=(8, 16),
         ),
         PanelRow(
@@ -46,17 +46,17 @@ def _rows(of: BoardSite) -> list[PanelRow]:
                 _years(of, "fixed", "Total with the base year's factor"),
                 _years(of, "current", "Total with each year's factor"),
             ),
-            tr("Years (${scope:text})"),
+            tr("Years · ${scope:text}"),
         ),
         PanelRow(
-            9,
+            8,
             (
                 ranking(of, "carbon_total", of.buildings),
                 ranking(of, "carbon_per_floor_area", of.buildings),
             ),
-            tr("Ranking of the buildings ($period)"),
+            tr("Ranking of the buildings · $period"),
         ),
-        PanelRow(8, (_both(of, "carbon_total"),)),
+        PanelRow(9, (_both(of, "carbon_total"),)),
     ]
 
 
@@ -79,7 +79,7 @@ def _both(of: BoardSite, name: str) -> Json:
         nothing(of),
     )
     tags = {
-        "period": FieldOverride(tr("Year"), width=80),
+        "period": FieldOverride(tr("Year"), "string", width=80),
         "series": FieldOverride(tr("Carbon factor"), values=factor_values(tr)),
     }
     where = {**SCOPE, "indicator": name, "period": YEAR_PATTERN, "series": _BOTH}

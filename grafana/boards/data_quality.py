@@ -25,22 +25,37 @@ _ROWS: Final = 300
 def board(of: BoardSite) -> Json:
     """Return the JSON of the board."""
     tr = of.tr
-    text = BoardText(tr("Data quality"), tr("Coverage and findings by meter and day"))
+    text = BoardText(
+        tr("Data quality"), tr("Coverage and findings by meter and day, until yesterday")
+    )
     variables = [site_variable(of), scope_variable(of)]
-    return frame("data-quality", text, of, variables, _rows(of), begin="now-30d", refresh="5m")
+    return frame(
+        "data-quality",
+        text,
+        of,
+        variables,
+        _rows(of),
+        begin="now-30d/d",
+        end="now-1d/d",
+        refresh="5m",
+    )
 
 
 def _rows(of: BoardSite) -> list[PanelRow]:
     tr = of.tr
     return [
         PanelRow(9, (_short_days(of), _by_meter(of)), tr("Meters with missing readings")),
-        PanelRow(9, (findings_of_site(of),), tr("What was found about registers")),
+        PanelRow(
+            7,
+            (findings_of_site(of), _late_days(of)),
+            tr("What was found, and what came late"),
+            widths=(15, 9),
+        ),
         PanelRow(
             7,
             tuple(_area_coverage(of, medium) for medium in of.media),
-            tr("Coverage by day (${scope:text})"),
+            tr("Coverage by day · ${scope:text}"),
         ),
-        PanelRow(8, (_late_days(of),), tr("Readings that came late")),
     ]
 
 
@@ -134,11 +149,11 @@ def _late_days(of: BoardSite) -> Json:
         " them again by itself.",
         "No readings came late in this time range.",
     )
-    meter = FieldOverride(tr("Meter"), values=_names(of), width=230)
+    meter = FieldOverride(tr("Meter"), values=_names(of))
     overrides = {
         "Time": FieldOverride(tr("Day"), "time:YYYY-MM-DD", width=110),
         "meter": meter,
-        schema.WRITTEN_MS: FieldOverride(tr("Written"), "dateTimeAsLocal"),
+        schema.WRITTEN_MS: FieldOverride(tr("Written"), "time:YYYY-MM-DD HH:mm", width=160),
     }
     query = newest_rows(
         schema.LATE_DAY, (schema.WRITTEN_MS,), ("meter",), {"site": "$site"}, limit=_ROWS

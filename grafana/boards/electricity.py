@@ -38,18 +38,18 @@ def _rows(of: BoardSite) -> list[PanelRow]:
         PanelRow(
             7,
             tuple(_day(of, *row) for row in _DAYS),
-            tr("Quarters of an hour (${scope:text})"),
+            tr("Quarters of an hour · ${scope:text}"),
         ),
         PanelRow(
             8,
             (by_hour(of, "electricity", _hour_text(of)), _extremes(of)),
-            tr("Daily profile, peak and night base load (${scope:text})"),
+            tr("Daily profile, peak and night base load · ${scope:text}"),
         ),
-        PanelRow(8, (by_month(of, "electricity"),), tr("Months (${scope:text}, $period)")),
+        PanelRow(8, (by_month(of, "electricity"),), tr("Months · ${scope:text} · $period")),
         PanelRow(
             8,
             tuple(_phases(of, *row) for row in (_POWERS, _CURRENTS, _VOLTAGES)),
-            tr("Phases (${meter:text})"),
+            tr("Phases · ${meter:text}"),
         ),
     ]
 

@@ -44,13 +44,13 @@ def _rows(of: BoardSite, media: tuple[Medium, ...]) -> list[PanelRow]:
         PanelRow(
             8,
             tuple(by_hour(of, medium, hours[medium]) for medium in media),
-            tr("Hours (${scope:text})"),
+            tr("Hours · ${scope:text}"),
         ),
-        PanelRow(8, tuple(by_day(of, medium) for medium in media), tr("Days (${scope:text})")),
+        PanelRow(8, tuple(by_day(of, medium) for medium in media), tr("Days · ${scope:text}")),
         PanelRow(8, tuple(_flow(of, medium) for medium in media), tr("Momentary flow")),
     ]
     if "gas" in media:
-        rows.append(PanelRow(8, (by_month(of, "gas"),), tr("Months (${scope:text}, $period)")))
+        rows.append(PanelRow(8, (by_month(of, "gas"),), tr("Months · ${scope:text} · $period")))
     return rows
 
 

@@ -1,5 +1,7 @@
 """Board 单表: readings, consumption, quality and findings of one meter."""
 
+import msgspec
+
 from grafana import colours
 from grafana.board_frame import BoardText, frame, panel_text
 from grafana.board_parts.consumption_panels import METER, amounts, coverage_by_day
@@ -11,8 +13,9 @@ from grafana.panels import stat_panel, table_panel, time_series_lines
 from grafana.queries import latest, newest_rows, time_series
 from grafana.variables import meter_variable, site_variable
 from grafana.verdicts import yes_values
+from jieneng.locale.number_texts import unit
 from jieneng.metering import schema
-from jieneng.metering.quantities import CONSUMPTION, MEDIA
+from jieneng.metering.quantities import CONSUMPTION, MEDIA, QUANTITIES
 
 _METER = {"site": "$site", "meter": "$meter"}
 _RATES = {
@@ -47,20 +50,20 @@ def _rows(of: BoardSite) -> list[PanelRow]:
         " rollovers.",
     )
     return [
-        PanelRow(5, (_last_poll(of), _last_values(of)), tr("Now (${meter:text})"), widths=(8, 16)),
-        PanelRow(8, (_register(of), _rate(of)), tr("Readings (${meter:text})")),
+        PanelRow(4, (_last_poll(of), _last_values(of)), tr("Now · ${meter:text}"), widths=(8, 16)),
+        PanelRow(8, (_register(of), _rate(of)), tr("Readings · ${meter:text}")),
         PanelRow(
             8,
             (
                 amounts(of, of.media, "hour", METER, hours),
                 amounts(of, of.media, "day", METER, days),
             ),
-            tr("Consumption (${meter:text})"),
+            tr("Consumption · ${meter:text}"),
         ),
         PanelRow(
             7,
             (coverage_by_day(of, METER), _polls(of)),
-            tr("Quality (${meter:text})"),
+            tr("Quality · ${meter:text}"),
         ),
         PanelRow(8, (findings_of_meter(of), _marked(of))),
     ]
@@ -72,7 +75,7 @@ def _last_poll(of: BoardSite) -> Json:
         "ok": FieldOverride(
             tr("Answer"), "none", values=yes_values(tr("answered"), tr("no answer"))
         ),
-        "duration_s": FieldOverride(tr("Duration"), "s", 2),
+        "duration_s": FieldOverride(tr("Duration"), "s"),
         "attempts": FieldOverride(tr("Attempts"), "none", 0, thresholds=bad_from(2)),
     }
     text = panel_text(
@@ -83,7 +86,7 @@ def _last_poll(of: BoardSite) -> Json:
         " running.",
     )
     query = latest(schema.POLL, tuple(overrides), _METER)
-    return stat_panel(text, "none", [query], overrides, orientation="horizontal")
+    return stat_panel(text, "none", [query], overrides, beside=True)
 
 
 def _last_values(of: BoardSite) -> Json:
@@ -96,7 +99,11 @@ def _last_values(of: BoardSite) -> Json:
     queries = [
         latest(medium, (CONSUMPTION[medium], *_RATES[medium]), _METER) for medium in of.media
     ]
-    return stat_panel(text, "none", queries, _value_overrides(of), orientation="horizontal")
+    overrides = {
+        name: msgspec.structs.replace(override, colour=colours.TEXT)
+        for name, override in _value_overrides(of).items()
+    }
+    return stat_panel(text, "none", queries, overrides, beside=True)
 
 
 def _register(of: BoardSite) -> Json:
@@ -161,7 +168,10 @@ def _value_overrides(of: BoardSite) -> dict[str, FieldOverride]:
     tr = of.tr
     counters = {
         CONSUMPTION[medium]: FieldOverride(
-            tr("Register"), of.consumption_unit(medium), colour=colours.BLUE
+            # Not scaled to MWh: the digits that move are the last ones.
+            tr("Register"),
+            f"suffix:{unit(QUANTITIES[CONSUMPTION[medium]].unit, tr)}",
+            colour=colours.BLUE,
         )
         for medium in MEDIA
     }

@@ -26,7 +26,7 @@ def _rows(of: BoardSite) -> list[PanelRow]:
     return [
         PanelRow(7, tuple(_of_site(of, name) for name in BINDING_INDICATORS), of.site.site.name),
         PanelRow(
-            11,
+            8,
             tuple(text_panel(tr(words.title), _links(of, rows)) for words, rows in _READERS),
             tr("Boards"),
         ),

@@ -40,7 +40,7 @@ def _rows(of: BoardSite) -> list[PanelRow]:
         PanelRow(
             7,
             tuple(_of_year(verdict(of, name)) for name in BINDING_INDICATORS),
-            tr("Binding targets (${scope:text}, $period)"),
+            tr("Binding targets · ${scope:text} · $period"),
         ),
         PanelRow(
             8,
@@ -56,30 +56,30 @@ def _rows(of: BoardSite) -> list[PanelRow]:
                     (tr("Show this institution"), board_link("targets-overview", "scope")),
                 ),
             ),
-            tr("Buildings and institutions ($period)"),
+            tr("Buildings and institutions · $period"),
         ),
         PanelRow(
             6,
             tuple(_of_year(cap(of, name)) for name in CAPPED_INDICATORS),
-            tr("Caps (${scope:text}, $period)"),
+            tr("Caps · ${scope:text} · $period"),
         ),
         PanelRow(
             8,
             tuple(by_year(of, name) for name in BINDING_INDICATORS),
-            tr("Years against the glide path (${scope:text})"),
+            tr("Years against the glide path · ${scope:text}"),
         ),
         PanelRow(
             8,
             tuple(by_month(of, name) for name in metered),
-            tr("Consumption by month (${scope:text}, $period)"),
+            tr("Consumption by month · ${scope:text} · $period"),
         ),
         PanelRow(
             7,
             tuple(by_day(of, medium) for medium in of.media),
-            tr("Consumption by day (${scope:text})"),
+            tr("Consumption by day · ${scope:text}"),
         ),
         PanelRow(
-            11, (_of_year(all_indicators(of)),), tr("All indicators (${scope:text}, $period)")
+            11, (_of_year(all_indicators(of)),), tr("All indicators · ${scope:text} · $period")
         ),
     ]
 

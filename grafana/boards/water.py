@@ -47,18 +47,18 @@ def _rows(of: BoardSite) -> list[PanelRow]:
                 least_and_greatest_hour(of, "water", night),
                 _night_by_meter(of),
             ),
-            tr("Target and night flow (${scope:text})"),
+            tr("Target and night flow · ${scope:text}"),
             widths=(5, 10, 9),
         ),
         PanelRow(
             8,
             (by_hour(of, "water", hours), by_day(of, "water")),
-            tr("Hours and days (${scope:text})"),
+            tr("Hours and days · ${scope:text}"),
         ),
         PanelRow(
             8,
             (by_month(of, "water"), by_year(of, "water_per_capita")),
-            tr("Months and years (${scope:text}, $period)"),
+            tr("Months and years · ${scope:text} · $period"),
         ),
     ]
 

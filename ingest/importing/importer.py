@@ -208,6 +208,8 @@ class _FileImport:
             first_values=tuple(self._first_value(*first) for first in self._first),
             read=tuple(self._read_series(key, values) for key, values in with_values),
             left_out_columns=self._layout.left_out_names if self._layout else (),
+            names=tuple(self._layout.context.finder.found.items()) if self._layout else (),
+            options=self._read_options,
         )
 
     def _first_value(self, line: int, parsed: ParsedValue) -> FirstValue:

@@ -58,6 +58,7 @@ class FindingKind(msgspec.Struct, frozen=True, kw_only=True):
         zh: the sentence in Chinese.
         many_en: the sentence for several findings of the kind; None for the same one.
         many_zh: the same in Chinese.
+        of_past: True if it compares a meter with its whole past.
     """
 
     code: str
@@ -66,6 +67,7 @@ class FindingKind(msgspec.Struct, frozen=True, kw_only=True):
     zh: str
     many_en: Msgid | None = None
     many_zh: str | None = None
+    of_past: bool = False
 
     def sentence(self, count: Value) -> Msgid:
         """Return the sentence for a number of findings."""
@@ -170,6 +172,14 @@ _ROWS: Final = (
         zh="{subject:name}：统计期起止时刻不在抄表时刻，其用量的 {estimated:share} 为估算",
     ),
     FindingKind(
+        code="unread_ends",
+        severity="info",
+        en="{subject:name}: its register begins again at 0, and what flowed after the last reading"
+        " before is estimated: {estimated:share} of the consumption.",
+        zh="{subject:name}：计度器定期清零，清零前最后一次读数之后的用量为估算，"
+        "占其用量的 {estimated:share}",
+    ),
+    FindingKind(
         code="no_readings",
         severity="warning",
         en="{subject:name}: no accepted readings in the period.",
@@ -245,9 +255,10 @@ _ROWS: Final = (
         zh="{subject:name}：{after_ms:time} 读数回退，由 {before:register}（{before_ms:time}）"
         "变为 {after:register}，其间用量不明，未计入",
         many_en="{subject:name}: the register was reset {count} times from {first_ms:time} to"
-        " {until_ms:time}; consumption around each reset is unknown and not counted.",
+        " {until_ms:time}; consumption around each reset is unknown and not counted. If it begins"
+        " again each day, month or year, state resets in site.toml.",
         many_zh="{subject:name}：{first_ms:time} 至 {until_ms:time} 读数回退 {count} 次，"
-        "每次回退前后的用量不明，未计入",
+        "每次回退前后的用量不明，未计入；如为每日、每月或每年清零，请在 site.toml 中填写 resets",
     ),
     FindingKind(
         code="counter_rollover",
@@ -276,6 +287,34 @@ _ROWS: Final = (
         " modulus in site.toml.",
         many_zh="{subject:name}：{first_ms:time} 至 {until_ms:time} 读数回落 {count} 次，推测为"
         "计度器满量程翻转并按此计量；请在 site.toml 中填写 digits（位数）或 modulus（满量程值）",
+    ),
+    FindingKind(
+        code="unusual_step",
+        severity="warning",
+        en="{subject:name}: {amount:number} were counted from {first_ms:time} to {until_ms:time},"
+        " where the meter's past has at most {usual:number}; it counts, and is in doubt until a"
+        " person confirms it.",
+        zh="{subject:name}：{first_ms:time} 至 {until_ms:time} 用量为 {amount:number}，"
+        "而该表以往同样时长最多为 {usual:number}；已计入，但须经人工确认",
+        of_past=True,
+    ),
+    FindingKind(
+        code="stood_still",
+        severity="warning",
+        en="{subject:name}: no consumption for {days:number} days from {first_ms:time}, where its"
+        " past lets expect {expected:number}.",
+        zh="{subject:name}：自 {first_ms:time} 起 {days:number} 天用量为 0，"
+        "而按该表以往情况应约为 {expected:number}",
+        of_past=True,
+    ),
+    FindingKind(
+        code="looks_like_register",
+        severity="error",
+        en="{subject:name}: the consumption does not fall once from {first_ms:time} to"
+        " {until_ms:time}, as a register does; were readings imported with --kind interval?",
+        zh="{subject:name}：{first_ms:time} 至 {until_ms:time} 用量只升不降，与表底数相同；"
+        "是否将读数按 --kind interval 导入？",
+        of_past=True,
     ),
     FindingKind(
         code="negative_balance",

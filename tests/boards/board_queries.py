@@ -23,6 +23,11 @@ _SHORTEST_MS = 10_000
 _DEFAULT_POINTS = 1200
 
 
+#: Offset of the simulated site's time zone [ms].
+ZONE_MS = 8 * 3_600_000
+_EDGES = ("from", "to")
+
+
 class Range(NamedTuple):
     """A time range [UTC, ms]."""
 
@@ -58,9 +63,10 @@ def panels(board: Json) -> Iterator[Json]:
 
 def time_range(board: Json, panel: Json, now_ms: int) -> Range:
     """Return the range of a panel when its board is opened."""
-    length = _length(panel.get("timeFrom") or board["time"]["from"].removeprefix("now-"))
+    if "timeFrom" not in panel:
+        return Range(*(_moment(board["time"][edge], now_ms, edge == "to") for edge in _EDGES))
     shift = _length(panel["timeShift"]) if "timeShift" in panel else 0
-    return Range(now_ms - length - shift, now_ms - shift)
+    return Range(now_ms - _length(panel["timeFrom"]) - shift, now_ms - shift)
 
 
 def interval_ms(panel: Json, span: Range) -> int:
@@ -157,6 +163,16 @@ def _named(query: str, tag: str) -> int:
 
 def _columns(query: str) -> int:
     return query.split(" FROM ", maxsplit=1)[0].count(",") + 1
+
+
+def _moment(text: str, now_ms: int, is_end: bool) -> int:
+    """Return the moment of `now-30d/d`, where `/d` is the begin or the end of its local day."""
+    back, _, day = text.removeprefix("now").removeprefix("-").partition("/")
+    moment = now_ms - (_length(back) if back else 0)
+    if not day:
+        return moment
+    midnight = moment - (moment + ZONE_MS) % _UNITS_MS["d"]
+    return midnight + _UNITS_MS["d"] - 1 if is_end else midnight
 
 
 def _length(text: str) -> int:

@@ -92,11 +92,11 @@ def now_ms(site: Site) -> int:
     return _ms(site, NOW)
 
 
-async def fill(folder: SiteFolder, store: Store) -> None:
+async def fill(folder: SiteFolder, store: Store, detail_days: int = DETAIL_DAYS) -> None:
     """Write the readings of six years, and what the services compute and report of them."""
-    for batch in _readings(folder):
+    for batch in _readings(folder, detail_days):
         await store.write(batch)
-    pipeline = Pipeline(folder, load_rules(folder.path), store, detail_days=DETAIL_DAYS)
+    pipeline = Pipeline(folder, load_rules(folder.path), store, detail_days=detail_days)
     for year in YEARS:
         last = min(NOW.date(), date(year, 12, 31))
         await pipeline.backfill(date(year, 1, 1), last, lambda _: None)
@@ -112,14 +112,14 @@ def _ms(site: Site, local: datetime) -> int:
     return round(local.replace(tzinfo=site.zone).timestamp() * 1000)
 
 
-def _readings(folder: SiteFolder) -> Iterator[list[Point]]:
+def _readings(folder: SiteFolder, detail_days: int) -> Iterator[list[Point]]:
     """Yield the readings of each meter."""
     site = folder.site
     simulated = simulate_site(
         folder, read_settings(folder.path / "simulator.toml", SimulatorSettings)
     )
     now = now_ms(site)
-    detail_ms = _ms(site, datetime.combine(NOW.date() - timedelta(DETAIL_DAYS), time()))
+    detail_ms = _ms(site, datetime.combine(NOW.date() - timedelta(detail_days), time()))
     gauges_ms = now - GAUGE_HOURS * 60 * _MINUTE_MS
     days = np.concatenate(
         [midnights(site, date(year, 1, 1), min(NOW.date(), date(year + 1, 1, 1))) for year in YEARS]

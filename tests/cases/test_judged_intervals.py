@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cases.case_site import HOUR, CaseSite, steady, year_hours
+from tests.cases.case_site import HOUR, CaseSite, codes, steady, year_hours
 
 
 @pytest.fixture
@@ -21,16 +21,20 @@ def test_a_loggers_number_for_no_value_is_unknown(site: CaseSite) -> None:
     assert figure["value"] == pytest.approx(174_900.0)
     assert figure["coverage"] == pytest.approx(0.998, abs=5e-4)
     assert site.figure()["change_pct"] == pytest.approx(-0.44, abs=0.01)
+    assert "no_value" in codes(figure)
 
 
-@pytest.mark.parametrize("wrong", [4294967.295, 401.0])
-def test_what_can_not_have_flowed_in_an_hour_is_unknown(site: CaseSite, wrong: float) -> None:
+@pytest.mark.parametrize(("wrong", "code"), [(4294967.295, "no_value"), (401.0, "above_nameplate")])
+def test_what_can_not_have_flowed_in_an_hour_is_unknown(
+    site: CaseSite, wrong: float, code: str
+) -> None:
     rows = dict(steady(year_hours(2024), 18.0))
     rows[datetime(2024, 3, 2, 5)] = wrong
     site.load(site.readings(rows.items()), "--kind", "interval")
     figure = site.figure("electricity", 2024)
     assert figure["value"] == pytest.approx(158_094.0)
     assert figure["coverage"] == pytest.approx(1 - 1 / 8784)
+    assert code in codes(figure)
 
 
 def test_a_pair_above_the_nameplate_nets_to_zero(site: CaseSite) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cases.case_site import HOUR, CaseSite, hours, meter
+from tests.cases.case_site import HOUR, CaseSite, codes, hours, meter
 
 
 def rising(times: list[datetime], first: float, step: float) -> list[tuple[datetime, float | str]]:
@@ -58,10 +58,13 @@ def test_a_display_without_known_digits_is_a_guess(tmp_path: Path) -> None:
     months = [datetime(2025, number, 1) for number in range(1, 13)] + [datetime(2026, 1, 1)]
     rows = [(time, (94_940.0 + 560 * number) % 1e5) for number, time in enumerate(months)]
     site.load(site.readings(rows, "w-a"))
-    assert site.figure("water")["value"] == 6720.0
+    figure = site.figure("water")
+    assert figure["value"] == 6720.0
+    assert codes(figure) >= {"rollover_guess"}
+    assert figure["status"] not in ("met", "on_track", "at_risk", "missed")
 
 
-@pytest.mark.parametrize("step", [HOUR / 4, HOUR])
+@pytest.mark.parametrize("step", [HOUR / 4, HOUR, 2 * HOUR])
 def test_a_register_that_is_declared_to_begin_again_each_day(
     tmp_path: Path, step: timedelta
 ) -> None:
@@ -74,3 +77,6 @@ def test_a_register_that_is_declared_to_begin_again_each_day(
     figure = site.figure("electricity", "2025-Q1")
     assert figure["value"] == pytest.approx(90 * 24 * 20.0)
     assert figure["coverage"] == 1.0
+    assert figure["estimated"] == pytest.approx(step / timedelta(days=1), rel=1e-3)
+    assert codes(figure) >= {"unread_ends"}
+    assert not codes(figure) & {"counter_reset", "set_aside", "spread_edge"}

@@ -26,7 +26,7 @@ def print_report(report: "ImportReport", folder: "SiteFolder") -> None:
     if report.dry_run:
         found = tuple(previews(report, folder))
         print_understanding(report, found, folder)
-    _print_problems(report)
+    print_problems(report)
     for doubt in report.doubts:
         click.echo(
             tr("{where}: doubt: {text}").format(where=doubt.where(), text=say(doubt, tr)), err=True
@@ -78,7 +78,8 @@ def _problem(problem: Problem) -> dict[str, object]:
     return {"file": problem.file, "line": problem.line, "text": say(problem, tr)}
 
 
-def _print_problems(report: "ImportReport") -> None:
+def print_problems(report: "ImportReport") -> None:
+    """Print the problems of a file to standard error."""
     for problem in report.problems:
         click.echo(f"{problem.where()}: {say(problem, tr)}", err=True)
     if report.problem_count > len(report.problems):

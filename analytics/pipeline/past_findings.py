@@ -1,0 +1,79 @@
+"""Compare the stored consumption of each meter with its own past, and store what is found.
+
+Laws:
+
+1. A meter is judged by its whole stored history: a day far above all others is one only until more
+   such days follow. So findings of the past are rewritten as a whole, and not window by window.
+2. Only stored consumption is read, so the judgement does not depend on the windows in which it was
+   computed.
+"""
+
+from datetime import date, timedelta
+
+from analytics import periods
+from analytics.counters.own_past.day_history import DayHistory
+from analytics.counters.own_past.rising_amounts import rising_amounts
+from analytics.counters.own_past.standstills import standstills
+from analytics.counters.own_past.unusual_steps import unusual_steps
+from analytics.counters.register_finding import RegisterFinding
+from analytics.pipeline.consumption_store import ConsumptionStore
+from analytics.pipeline.finding_store import FindingStore
+from jieneng.metering import schema
+from jieneng.metering.quantities import CONSUMPTION
+from jieneng.metering.site import Site
+
+#: Media whose consumption follows the seasons.
+_SEASONAL = frozenset({"gas", "heat"})
+
+
+class PastFindings:
+    """Judges the meters of a site by their own past.
+
+    Args:
+        site: the site.
+        consumption: stored consumption of the site.
+        findings: store of the findings.
+    """
+
+    def __init__(self, site: Site, consumption: ConsumptionStore, findings: FindingStore) -> None:
+        self._site = site
+        self._consumption = consumption
+        self._findings = findings
+        self._judged_until: date | None = None
+
+    async def update(self, changed_from: date) -> list[RegisterFinding]:
+        """Judge all meters anew, if a day before yesterday has changed or a new day has begun.
+
+        Args:
+            changed_from: first local day whose consumption may have changed.
+
+        Returns:
+            The findings, by meter, code and local day.
+        """
+        span = await self._consumption.day_span()
+        if span is None:
+            return []
+        first, last = span
+        if self._judged_until == last and changed_from >= last - timedelta(days=1):
+            return []
+        edges = periods.edges_ms(first, last + timedelta(days=1), "day", self._site.zone)
+        window = int(edges[0]), int(edges[-1])
+        fields = {*CONSUMPTION.values(), schema.COVERAGE}
+        rows = await self._consumption.day_rows(first, last + timedelta(days=1), fields)
+        stored = await self._findings.stored(*window)
+        findings: list[RegisterFinding] = []
+        for meter in self._site.meter:
+            amount = rows.get((meter.id, CONSUMPTION[meter.medium]))
+            coverage = rows.get((meter.id, schema.COVERAGE))
+            if amount is None or coverage is None:
+                continue
+            history = DayHistory(edges, amount, coverage)
+            seasonal = meter.medium in _SEASONAL
+            found = [
+                *unusual_steps(meter.id, history, seasonal=seasonal),
+                *standstills(meter.id, history, seasonal=seasonal),
+                *rising_amounts(meter.id, history),
+            ]
+            findings += await self._findings.rewrite(meter.id, found, window, stored, of_past=True)
+        self._judged_until = last
+        return findings

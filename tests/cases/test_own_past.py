@@ -1,0 +1,64 @@
+"""Amounts that the nameplate allows, and that nothing in the meter's own past bears out."""
+
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from tests.cases.case_site import HOUR, CaseSite, codes, hours, steady, year_hours
+
+Rows = list[tuple[datetime, float | str]]
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> CaseSite:
+    return CaseSite(tmp_path)
+
+
+def months(first: float, step: float, *years: int) -> Rows:
+    """Return readings on the first day of each month, and on 31 December."""
+    rows: Rows = []
+    for number, year in enumerate(years):
+        start = first + 12 * step * number
+        rows += [(datetime(year, month, 1), start + step * (month - 1)) for month in range(1, 13)]
+        rows.append((datetime(year, 12, 31), start + step * (12 - 1 / 31)))
+    return rows
+
+
+def test_a_wrong_digit_in_the_last_reading_of_the_year(site: CaseSite) -> None:
+    """220,000 keyed as 242,000 in the base year: -15.5 % was "met"."""
+    base = months(100_000.0, 10_000.0, 2020)
+    base[-1] = (datetime(2020, 12, 31), 242_000.0)
+    site.load(site.readings([*base, *months(800_000.0, 10_000.0, 2025)]))
+    figure = site.figure()
+    assert figure["change_pct"] < -10
+    assert figure["status"] == "doubtful"
+    assert "baseline_unusual_step" in codes(figure)
+
+
+def test_a_swap_without_a_record(site: CaseSite) -> None:
+    """The new register was 102,500 higher: 207,000 for 104,500 kWh."""
+    rows = months(100_000.0, 8_708.33, 2025)
+    rows = [(time, float(value) + 102_500 * (time.month > 6)) for time, value in rows]
+    site.load(site.readings(rows))
+    figure = site.figure("electricity")
+    assert figure["value"] == pytest.approx(207_000, rel=0.01)
+    [finding] = [each for each in figure["findings"] if each["code"] == "unusual_step"]
+    assert finding["subject"] == "e-a"
+
+
+def test_electricity_that_stood_still(site: CaseSite) -> None:
+    """1,355 hours, and none in the year before: coverage 1.0, and no finding."""
+    rows = dict(steady([*year_hours(2024), *year_hours(2025)], 20.0))
+    start = datetime(2025, 5, 3, 7)
+    rows |= dict(steady(hours(start, start + 1355 * HOUR), 0.0))
+    site.load(site.readings(rows.items()), "--kind", "interval")
+    figure = site.figure("electricity")
+    assert "stood_still" in codes(figure)
+    assert figure["value"] == pytest.approx(20.0 * (8760 - 1355))
+
+
+def test_a_register_that_was_imported_as_consumption(site: CaseSite) -> None:
+    rows = [(time, 200.0 + number / 500) for number, time in enumerate(year_hours(2025))]
+    site.load(site.readings(rows), "--kind", "interval", "--sure")
+    assert "looks_like_register" in codes(site.figure("electricity"))
