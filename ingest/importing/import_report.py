@@ -5,7 +5,7 @@ from array import array
 import msgspec
 
 from ingest.importing.batches.batch_import import BatchResult
-from ingest.importing.forms.import_options import ImportKind, LayoutName
+from ingest.importing.forms.import_options import ImportKind, ImportOptions, LayoutName
 from ingest.importing.judging.display_side import Ratios, to_primary
 from ingest.importing.reading.file_form import FileForm
 from jieneng.metering.errors import Problem
@@ -111,6 +111,8 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
         first_values: the first values, as they were understood.
         read: values of each series.
         left_out_columns: names of the columns that are not read.
+        names: names in the file, and the meter that each one means.
+        options: options with which the file was read.
     """
 
     file: str
@@ -132,3 +134,5 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
     first_values: tuple[FirstValue, ...]
     read: tuple[ReadSeries, ...]
     left_out_columns: tuple[str, ...]
+    names: tuple[tuple[str, str], ...]
+    options: ImportOptions

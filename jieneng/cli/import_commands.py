@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 
-from jieneng.cli.imports import batch_commands
+from jieneng.cli.imports import batch_commands, bill_command
 from jieneng.cli.imports.consumption_preview import reset_recognizer
-from jieneng.cli.imports.report_output import print_report, report_json
+from jieneng.cli.imports.report_output import print_problems, print_report, report_json
 from jieneng.cli.imports.touched_days import compute_touched
 from jieneng.cli.options import examples, run_once, site_option, tr
 from jieneng.clock import SystemClock
@@ -25,7 +25,12 @@ if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
 def import_() -> None: ...
 
 
-for _command in (batch_commands.list_, batch_commands.show, batch_commands.undo):
+for _command in (
+    bill_command.bills,
+    batch_commands.list_,
+    batch_commands.show,
+    batch_commands.undo,
+):
     import_.add_command(_command)
 
 
@@ -137,6 +142,17 @@ for _command in (batch_commands.list_, batch_commands.show, batch_commands.undo)
     help=tr("A cell with this text is missing too; may be given more than once."),
 )
 @click.option(
+    "--mapping",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar=tr("FILE"),
+    help=tr("Mapping of files; import.toml in the site's folder if omitted."),
+)
+@click.option(
+    "--write-mapping",
+    is_flag=True,
+    help=tr("Write nothing; print how the file is read, to keep in import.toml."),
+)
+@click.option(
     "--format",
     "form",
     type=click.Choice(["text", "json"]),
@@ -166,11 +182,21 @@ def readings(
     site_dir: Path,
     no_backfill: bool,
     form: str,
+    mapping: Path | None,
+    write_mapping: bool,
+    dry_run: bool,
     columns: tuple[str, ...],
     units: tuple[str, ...],
     **options: object,
 ) -> None:
     from ingest.importing.forms.import_options import ImportOptions
+    from ingest.importing.mapping.mapping_file import (
+        MAPPING_FILE,
+        read_mapping,
+        row_for,
+        with_mapping,
+    )
+    from ingest.importing.mapping.mapping_text import mapping_text
     from jieneng.site_folder import load
 
     folder = load(site_dir)
@@ -186,10 +212,18 @@ def readings(
         columns=dict(map(_column, columns)),
         unit=next((unit for unit in units if "=" not in unit), None),
         units=dict(map(_column, filter(lambda unit: "=" in unit, units))),
+        dry_run=dry_run or write_mapping,
         **options,  # type: ignore[arg-type]  # click checked them
     )
+    mapping_file = mapping or folder.path / MAPPING_FILE
+    if mapping is not None or mapping_file.exists():
+        row = row_for(read_mapping(mapping_file, folder.site), file.name)
+        wanted = with_mapping(wanted, row)
     report = run_once(_import(file, folder, wanted))
-    if form == "json":
+    if write_mapping:
+        click.echo(mapping_text(report), nl=False)
+        print_problems(report)
+    elif form == "json":
         click.echo(report_json(report, folder))
     else:
         print_report(report, folder)

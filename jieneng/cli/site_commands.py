@@ -63,7 +63,7 @@ def check(site_dir: Path) -> None:
     except ConfigError as error:
         raise ConfigError([*error.problems, *of_services]) from error
     problems = [*found.problems, *_assignment_problems(found, agent_files), *_bus_problems(found)]
-    problems += of_services
+    problems += [*of_services, *_mapping_problems(site_dir, found)]
     if problems:
         _print_warnings(found.warnings)
         raise ConfigError(_by_place([*problems, *found.omissions]))
@@ -182,6 +182,20 @@ def _agent_broker_problems(site_dir: Path, agent_files: AgentFiles) -> list[Prob
         for file, settings in agent_files.settings.items()
         for problem in broker_problems(site_dir / file, settings.broker)
     ]
+
+
+def _mapping_problems(site_dir: Path, found: "Examination") -> list[Problem]:
+    """Return the problems of the mapping of imported files, if the site's meters are known."""
+    from ingest.importing.mapping.mapping_file import MAPPING_FILE, read_mapping
+
+    mapping = site_dir / MAPPING_FILE
+    if found.problems or not mapping.exists():
+        return []
+    try:
+        read_mapping(mapping, found.site)
+    except ConfigError as error:
+        return list(error.problems)
+    return []
 
 
 def _service_problems(site_dir: Path) -> list[Problem]:

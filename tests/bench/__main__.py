@@ -6,7 +6,7 @@ It measures, it never judges: what a figure should be stands in its `bar`.
 import sys
 from pathlib import Path
 
-from tests.bench import bus, draining, edge, ground, ingest, keeping, simulators, store
+from tests.bench import bus, draining, edge, ground, importing, ingest, keeping, simulators, store
 
 _ROOMS = {
     "ground": ground,
@@ -15,6 +15,7 @@ _ROOMS = {
     "keeping": keeping,
     "draining": draining,
     "ingest": ingest,
+    "import": importing,
     "bus": bus,
     "simulators": simulators,
 }

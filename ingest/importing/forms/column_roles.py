@@ -55,6 +55,8 @@ def column_roles(
     others, ignored, unnamed = list[int](), list[int](), list[int]()
     for place, column in enumerate(columns):
         role = _role(column, options, meters)
+        if role == "time" and "time" in by_role and column.content == "number":
+            role = "clock"  # times of day without a colon: 0015
         if role == "ignored":
             ignored.append(place)
         elif role is not None and role not in by_role:

@@ -35,6 +35,10 @@ _TITLE_UNIT: Final = re.compile(r"(?:单位|unit)\s*[:：]\s*([^\s)）,，;；]+
 class SeriesFinder:
     """Finds the series of the cells of a file.
 
+    Attributes:
+        meters: finds the meters of names.
+        found: meter ids by the names that were found in the file.
+
     Args:
         site: the site.
         options: options of the import.
@@ -59,6 +63,7 @@ class SeriesFinder:
         )
         self._units = {plain(name): unit for name, unit in options.units.items()}
         self.meters = MeterFinder(site, options.columns)
+        self.found: dict[str, str] = {}
 
     def find(
         self,
@@ -84,6 +89,7 @@ class SeriesFinder:
         if found.meter is None:
             self._report_meter(line, name, column, found.candidates)
             return None
+        self.found[name] = found.meter.id
         quantity = self._quantity(
             line, found.meter, quantity or named_quantity(words, found.meter.medium) or ""
         )

@@ -3,7 +3,8 @@
 Laws:
 
 1. A counter that falls repeatedly is no register.
-2. Consumption goes up and down. Values that rise all the time are those of a register.
+2. Consumption goes up and down. Values that rise all the time are those of a register: a dozen may
+   be chance, and are doubted; many can't be.
 """
 
 from collections.abc import Sequence
@@ -18,6 +19,8 @@ _MAX_FALLS: Final = 3
 _MAX_FALLING_SHARE: Final = 0.05
 #: Fewest values that can show that they are those of a register.
 _FEWEST: Final = 10
+#: Fewest values that can't be amounts if they never fall.
+_CERTAIN: Final = 50
 #: Greatest share of falls, and least share of rises, of values of a register. A register stands
 #: still at night.
 _REGISTER_FALLS: Final = 0.01
@@ -57,3 +60,8 @@ class Movement(msgspec.Struct, frozen=True):
             and self.falls <= _REGISTER_FALLS * self.count
             and self.rises >= _REGISTER_RISES * self.count
         )
+
+    @property
+    def is_certain(self) -> bool:
+        """True if so many values can't rise by chance."""
+        return self.count >= _CERTAIN

@@ -148,12 +148,14 @@ class SeriesCheck:
             return
         movement = Movement.of(values.values)
         if options.kind == "interval":
-            problem = None
             if movement.is_register:
                 self.of_other_kind.add(series)
-                problem = _looks_like_register(series, movement)
-        else:
-            problem = self._problem_of_register(series, values, movement)
+                self._problems.judge(
+                    _looks_like_register(series, movement),
+                    is_sure=options.sure or not movement.is_certain,
+                )
+            return
+        problem = self._problem_of_register(series, values, movement)
         if problem is not None:
             self._problems.judge(problem, is_sure=options.sure)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from jieneng.cli.imports.batch_output import batch_lines, contradiction_lines
+from jieneng.cli.imports.batch_output import batch_lines, contradiction_lines, problem_lines
 from jieneng.cli.imports.consumption_preview import Preview, previews
 from jieneng.cli.imports.dry_run_output import doubt_lines, print_understanding
 from jieneng.cli.options import tr
@@ -26,7 +26,7 @@ def print_report(report: "ImportReport", folder: "SiteFolder") -> None:
     if report.dry_run:
         found = tuple(previews(report, folder))
         print_understanding(report, found, folder)
-    _print_problems(report)
+    print_problems(report)
     for doubt in report.doubts:
         click.echo(
             tr("{where}: doubt: {text}").format(where=doubt.where(), text=say(doubt, tr)), err=True
@@ -78,17 +78,10 @@ def _problem(problem: Problem) -> dict[str, object]:
     return {"file": problem.file, "line": problem.line, "text": say(problem, tr)}
 
 
-def _print_problems(report: "ImportReport") -> None:
-    for problem in report.problems:
-        click.echo(f"{problem.where()}: {say(problem, tr)}", err=True)
-    if report.problem_count > len(report.problems):
-        more = report.problem_count - len(report.problems)
-        click.echo(
-            tr(
-                "... and {count} more problem." if more == 1 else "... and {count} more problems."
-            ).format(count=more),
-            err=True,
-        )
+def print_problems(report: "ImportReport") -> None:
+    """Print the problems of a file to standard error."""
+    for text in problem_lines(report.problems, report.problem_count):
+        click.echo(text, err=True)
 
 
 def _print_series(report: "ImportReport", folder: "SiteFolder") -> None:

@@ -105,12 +105,15 @@ def test_another_order_of_the_lines_is_fine(tmp_path: Path, kind: str) -> None:
         assert check(site, file, "--kind", kind).code == 0
 
 
-def test_a_register_given_as_intervals_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("count", "code"), [(12, 0), (60, 1)])
+def test_a_register_given_as_intervals_is_doubted_or_refused(
+    tmp_path: Path, count: int, code: int
+) -> None:
     site = CaseSite(tmp_path)
-    rows = growing([datetime(2025, month, 1) for month in range(1, 13)])
-    done = check(site, site.readings(rows), "--kind", "interval")
-    assert (done.code, "--kind register" in done.err) == (1, True)
-    assert check(site, site.readings(rows), "--kind", "interval", "--sure").code == 0
+    file = site.readings(growing([datetime(2025, 1, 1) + day * DAY for day in range(count)]))
+    done = check(site, file, "--kind", "interval")
+    assert (done.code, "--kind register" in done.err) == (code, True)
+    assert check(site, file, "--kind", "interval", "--sure").code == 0
 
 
 def test_intervals_given_as_a_register_are_refused(tmp_path: Path) -> None:

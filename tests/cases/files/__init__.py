@@ -1,0 +1,1 @@
+"""Cases of files as people have them."""
