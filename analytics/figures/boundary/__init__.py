@@ -1,4 +1,4 @@
-"""What belongs to a scope on a day: structure of the site, life of meters and areas, flows.
+"""Members of a scope on a day: structure of the site, life of meters and areas, flows of energy.
 
 In: a site. Out: the place of each meter by day, the days of its life, and the flows that its
 registers count.

@@ -32,7 +32,7 @@ _OF_ROLE: Final[dict[str, FlowKind]] = {
 
 
 class Flow(msgspec.Struct, frozen=True):
-    """What one register of a meter counts.
+    """The energy, or the medium, that one register of a meter counts.
 
     Attributes:
         meter: the meter.
