@@ -11,8 +11,6 @@ Laws:
 """
 
 import asyncio
-import hashlib
-import os
 from array import array
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
@@ -22,6 +20,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from ingest.importing.batches.batch_file import account_name, file_digest
 from ingest.importing.batches.batch_import import NOTHING, BatchImport, BatchResult, FileSeries
 from ingest.importing.batches.batch_record import BatchSource, line_ranges
 from ingest.importing.batches.point_columns import PointColumns
@@ -145,10 +144,10 @@ class _FileImport:
         """Write the good values as a batch, and report those that the store rejects."""
         source = BatchSource(
             file=self._file.name,
-            digest=_digest(self._file),
+            digest=file_digest(self._file),
             rows=self._rows,
             options=_changed_options(self._read_options),
-            user=os.environ.get("SUDO_USER") or os.environ.get("USER") or str(os.getuid()),
+            user=account_name(),
             left_out=self._left_out_lines(),
         )
         result = await batch_import.run(
@@ -301,12 +300,6 @@ def _summary(series: ImportSeries, values: SeriesValues) -> SeriesSummary:
         interval_s=length_ms / 1000 or None,
         interval_range_s=(shortest_ms / 1000, longest_ms / 1000) if longest_ms else None,
     )
-
-
-def _digest(file: Path) -> str:
-    """Return the SHA-256 of a file, in hex."""
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _changed_options(options: ImportOptions) -> str:
