@@ -59,15 +59,15 @@ class Table:
 
     def notes(self) -> Iterator[FormNote]:
         """Yield sentences on the lines that were left out so far."""
-        kinds = dict.fromkeys(one.note for one in self.left_out)
+        kinds = {one.note: one for one in reversed(self.left_out)}
         more = ", …" if self._filter.count > len(self.left_out) else ""
-        for kind in kinds:
-            lines = [one.line for one in self.left_out if one.note == kind]
+        for first in reversed(kinds.values()):
+            lines = [one.line for one in self.left_out if one.note == first.note]
             shown = "; ".join(
                 f"{sheet}: {', '.join(map(str, sorted(own)))}".removeprefix(": ")
                 for sheet, own in lines_by_sheet(lines, self.form.sheets).items()
             )
-            yield FormNote(text=kind, values={"lines": shown + more})
+            yield FormNote(text=first.note, values={"lines": shown + more})
 
 
 def detect_form(path: Path, wishes: FormWishes) -> FileForm:
