@@ -520,11 +520,11 @@ async def test_a_day_of_which_nothing_is_known_is_computed_once(
     assert len(known["e-shop", "electricity", "energy_kwh"][0]) == len(days)
     computed: list[tuple[date, date]] = []
 
-    async def spy(first: date, last: date, _: object) -> list[object]:
+    async def spy(first: date, last: date, _: object) -> tuple[date, list[RegisterFinding]]:
         computed.append((first, last))
-        return []
+        return first, []
 
-    monkeypatch.setattr(runner, "backfill", spy)
+    monkeypatch.setattr(runner, "_compute", spy)
     await runner.compute_missing_days(days[-1], silent)
     assert computed == []
 
