@@ -34,6 +34,7 @@ from ingest.importing.judging.series_check import ResetRecognizer, SeriesCheck
 from ingest.importing.judging.series_values import SeriesValues
 from ingest.importing.reading import file_reader
 from ingest.importing.reading.file_form import FileForm
+from ingest.importing.reading.line_numbers import lines_by_sheet
 from jieneng.clock import Clock
 from jieneng.metering.errors import Problem
 from jieneng.metering.reading import Quality
@@ -141,14 +142,13 @@ class _FileImport:
 
     async def write(self, batch_import: BatchImport) -> BatchResult:
         """Write the good values as a batch, and report those that the store rejects."""
-        left_out = line_ranges(self._problems.lines)
         source = BatchSource(
             file=self._file.name,
             digest=file_digest(self._file),
             rows=self._rows,
             options=_changed_options(self._read_options),
             user=account_name(),
-            left_out=left_out,
+            left_out=self._left_out_lines(),
         )
         result = await batch_import.run(
             source, list(self._series()), lambda _: self._progress(self._rows_read)
@@ -197,7 +197,7 @@ class _FileImport:
             missing=sum(values.missing for values in self._check.series.values()),
             written=batch.counts.written,
             batch=batch,
-            left_out=line_ranges(self._problems.lines),
+            left_out=self._left_out_lines(),
             skippable=not self._problems.of_file,
             series=tuple(_summary(series, values) for series, values in with_values),
             problems=tuple(self._problems.listed),
@@ -209,6 +209,13 @@ class _FileImport:
             left_out_columns=self._layout.left_out_names if self._layout else (),
             names=tuple(self._layout.context.finder.found.items()) if self._layout else (),
             options=self._read_options,
+        )
+
+    def _left_out_lines(self) -> str:
+        """Return the lines with problems as a person knows them."""
+        by_sheet = lines_by_sheet(self._problems.lines, self._form.sheets)
+        return "; ".join(
+            f"{sheet}: {line_ranges(lines)}".removeprefix(": ") for sheet, lines in by_sheet.items()
         )
 
     def _first_value(self, line: int, parsed: ParsedValue) -> FirstValue:
@@ -260,6 +267,7 @@ class _FileImport:
                     await asyncio.sleep(0)  # lets other tasks of the loop run
                 yield line, list(layout.parse(line, row))
             self._problems.lines.update(layout.unknown_lines)
+            self._form = msgspec.structs.replace(form, notes=(*form.notes, *table.notes()))
         self._progress(self._rows_read)
 
     def _ask(self, questions: Iterable[Problem]) -> bool:
