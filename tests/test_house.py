@@ -11,6 +11,9 @@ from typing import NamedTuple
 
 import pytest
 
+# All modules are parsed once, by the worker that has these tests.
+pytestmark = pytest.mark.xdist_group("house")
+
 ROOT = Path(__file__).parent.parent
 SERVICES = ("edge_agent", "ingest", "analytics", "grafana", "simulators")
 PACKAGES = ("jieneng", *SERVICES)
@@ -47,6 +50,7 @@ IO_ROOMS = {
     "ingest.importing.reading.file_reader",
     "ingest.importing.reading.workbook.workbook_file",
     "ingest.importing.batches.batch_file",
+    "ingest.importing.batches.folder_files",
     "ingest.importing.importer",
     "ingest.ledger",
     "ingest.quarantine.quarantine_file",

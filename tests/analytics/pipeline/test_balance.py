@@ -7,7 +7,8 @@ import numpy as np
 
 from analytics import periods
 from analytics.counters.consumption import Consumption
-from analytics.figures.site_structure import SiteStructure
+from analytics.figures.boundary.flows import flows_of
+from analytics.figures.boundary.site_structure import SiteStructure
 from analytics.periods import Interval
 from analytics.pipeline.balance_consumption import balance_consumption
 from jieneng.metering.site import Area, Item, Meter, Site, SiteInfo
@@ -49,7 +50,9 @@ def balances(
     )
     grid = periods.edges_ms(date(2025, 3, 1), date(2025, 3, 2), "day", site.zone)
     rows: list[dict[Interval, Consumption]] = [{"day": measured(amounts[one.id])} for one in meters]
-    found = balance_consumption(SiteStructure(site), meters, rows, {"day": grid})
+    flows = flows_of(meters, ())
+    begins = {(flow.series, flow.meter.id): date(2020, 1, 1) for flow in flows}
+    found = balance_consumption(SiteStructure(site), flows, rows, {"day": grid}, begins)
     return {(tags["kind"], tags["scope"]): float(sums["day"].amount[0]) for tags, sums in found}
 
 
