@@ -174,7 +174,7 @@ def _secret(file: Path | None, variable: str) -> str:
     return secret
 
 
-#: Said where boards are wanted of a store that Grafana can't read.
+#: Error for boards of a store that Grafana can't read.
 _SQLITE: Msgid = (
     "This site's store is SQLite, which Grafana can't read. For boards, use InfluxDB:"
     ' kind = "influx" in [store] of ingest.toml and analytics.toml.'
