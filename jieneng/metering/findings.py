@@ -174,10 +174,11 @@ _ROWS: Final = (
     FindingKind(
         code="unread_ends",
         severity="info",
-        en="{subject:name}: its register begins again at 0, and what flowed after the last reading"
-        " before is estimated: {estimated:share} of the consumption.",
-        zh="{subject:name}：计度器定期清零，清零前最后一次读数之后的用量为估算，"
-        "占其用量的 {estimated:share}",
+        en="{subject:name}: {estimated:share} of the consumption was not read but estimated: by "
+        "whoever wrote the imported file, or after the last reading before a register began again "
+        "at 0.",
+        zh="{subject:name}：{estimated:share} 的用量并非读数而是估算：导入文件标明为估算，"
+        "或为计度器清零前最后一次读数之后的用量",
     ),
     FindingKind(
         code="no_readings",

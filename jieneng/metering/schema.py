@@ -7,7 +7,7 @@ milliseconds. Meter, quantity and time identify a point, so every write may be r
 |---|---|---|---|
 | electricity, water, gas, heat | ingest | site, meter | a field a quantity, `quality` |
 | interval | ingest (import) | site, meter | a field a counter quantity: consumption of the \
-interval that starts at the point's time; `interval_s` |
+interval that starts at the point's time; `interval_s`, and `quality` where it is not 32 |
 | consumption | analytics | site, kind (meter, area, institution, site), scope, medium, \
 interval (15min, hour, day) | the medium's consumption quantity, `coverage`, \
 `estimated`; by day also `bounded`, `spread_start`, `spread_end` |
@@ -122,7 +122,7 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
             for medium in MEDIA
         },
         INTERVAL: frozenset(
-            {q.name for q in QUANTITIES.values() if q.kind == "counter"} | {INTERVAL_S}
+            {q.name for q in QUANTITIES.values() if q.kind == "counter"} | {INTERVAL_S, QUALITY}
         ),
         CONSUMPTION: frozenset(
             {
