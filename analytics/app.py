@@ -13,6 +13,8 @@ from analytics import periods
 from analytics.figures.figure import Figure
 from analytics.figures.rule_files import Rules, merge_rules
 from analytics.pipeline import report_reader
+from analytics.pipeline.consumption_store import ConsumptionStore
+from analytics.pipeline.metered_amounts import MeteredAmount, MeterPeriod, metered_amounts
 from analytics.pipeline.pipeline import Pipeline, Progress
 from analytics.report.report_data import PageData
 from analytics.settings import AnalyticsSettings
@@ -138,6 +140,17 @@ async def backfill(
         findings = await pipeline.backfill(start, end, progress)
         await _publish(pipeline, folder, clock, await pipeline.stored_periods())
         return findings
+
+
+async def metered(
+    folder: SiteFolder, settings: AnalyticsSettings, wanted: Sequence[MeterPeriod], clock: Clock
+) -> list[MeteredAmount]:
+    """Compute missing consumption, and return that of meters in periods."""
+    async with _open(folder, settings) as (store, pipeline):
+        await pipeline.recompute_marked(_BEGIN, _today(folder, clock))
+        await pipeline.compute_missing_days(_today(folder, clock), _ignore_progress)
+        consumption = ConsumptionStore(folder.site, store)
+        return await metered_amounts(consumption, folder.site, wanted)
 
 
 async def once(folder: SiteFolder, settings: AnalyticsSettings, clock: Clock) -> list[Figure]:

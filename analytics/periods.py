@@ -11,6 +11,7 @@ Laws:
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from itertools import pairwise
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal
@@ -141,6 +142,7 @@ def _same_day_in(day: date, year: int, instead: date) -> date:
         return instead
 
 
+@lru_cache(maxsize=16384)  # figures ask for the midnights of the same years again and again
 def midnight_ms(day: date, zone: ZoneInfo) -> int:
     """Return the time at which a local day begins [UTC, ms].
 
@@ -157,7 +159,7 @@ def local_day(time_ms: int, zone: ZoneInfo) -> date:
 
 def days(start: date, end: date) -> list[date]:
     """Return the days from `start` up to, not including, `end`."""
-    return [start + timedelta(days=n) for n in range((end - start).days)]
+    return [date.fromordinal(n) for n in range(start.toordinal(), end.toordinal())]
 
 
 def edges_ms(start: date, end: date, interval: Interval, zone: ZoneInfo) -> "NDArray[np.int64]":

@@ -221,7 +221,7 @@ async def _reload_on_signal(
 
 @contextmanager
 def _sighup_event() -> Iterator[asyncio.Event]:
-    """Provide an event that each SIGHUP sets, also one that was blocked until now."""
+    """Provide an event that each SIGHUP sets, including one that was blocked until now."""
     loop, asked = asyncio.get_running_loop(), asyncio.Event()
     loop.add_signal_handler(signal.SIGHUP, asked.set)
     before = signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})

@@ -1,7 +1,7 @@
 """Report the load of the buses and the state of an agent, for its status and for `/metrics`.
 
 Law: a bus's load covers the time since the same reader's last measurement. So each reader has its
-own `BusLoad`: two that shared one would shorten each other's time.
+own `BusLoad`. Two readers of one would shorten each other's time.
 """
 
 from collections.abc import Callable, Sequence

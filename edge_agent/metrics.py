@@ -1,7 +1,7 @@
 """Export the agent's figures to Prometheus.
 
-The figures are counted as plain numbers where things happen, and read here when Prometheus asks: a
-poll pays nothing for being counted.
+The figures are counted as plain numbers in the polling code, and read here when Prometheus asks, so
+that counting costs a poll nothing.
 """
 
 from collections.abc import Iterable

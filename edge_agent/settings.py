@@ -42,7 +42,8 @@ class SpoolSettings(msgspec.Struct, frozen=True, kw_only=True):
         max_age_days: longest time that a reading waits, in days of a running agent; an older one is
             dropped and counted. The default is a year and the month in which its figures are
             collected: no reading that these still need is dropped while the disk has room.
-        commit_delay_s: longest time that a reading waits for others before it goes to the disk [s].
+        commit_delay_s: longest time that a reading waits for others before it is written to the
+            disk [s].
     """
 
     path: str | None = None
@@ -75,7 +76,7 @@ class PublishSettings(msgspec.Struct, frozen=True, kw_only=True):
         status_interval_s: time between two `status` messages [s].
         max_samples: most samples in a batch; 5000 of 30 quantities stay below the largest payload.
         max_message_bytes: largest payload of a message; larger batches are cut. Omitted: as large
-            as the broker says or shows that it takes.
+            as the broker states or is seen to accept.
     """
 
     window: Annotated[int, Meta(ge=1, le=1000)] = 100

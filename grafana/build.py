@@ -3,8 +3,8 @@
 A board is a module of `grafana/boards/` with a function `board(of)`. To add a board, add its file:
 this module finds it, and names the board's JSON file after it.
 
-Law: the same source and site give the same bytes. The committed files are those that `build` writes
-for the example site in Chinese, and `check` names every file that differs.
+Law: the same source and site give the same bytes. The committed files are the output of `build` for
+the example site in Chinese; `check` names every file that differs from it.
 """
 
 import importlib

@@ -1,23 +1,29 @@
-"""Define the data source of the boards: the store, over InfluxQL.
+"""Define the data source of the boards: the store, over InfluxQL, with an account that only reads.
 
-The address comes from Grafana's environment: `INFLUX_URL`, `INFLUX_DATABASE`, `INFLUX_TOKEN`.
-InfluxDB 2.x maps the database to a bucket (DBRP) and requires the token; 1.x ignores the token.
+Grafana takes address and account from its environment: `INFLUX_URL`, `INFLUX_DATABASE`,
+`INFLUX_USER`, `INFLUX_PASSWORD`. For InfluxDB 1.x and openGemini these are user and password. For
+2.x the password is a token (any user name will do) or that of a 1.x-compatible account; the bucket
+needs a mapping to a database (DBRP). `jieneng ingest prepare` makes the account.
 """
 
-from typing import Final
+from typing import Any, Final
+
+import msgspec
 
 UID: Final = "jieneng-store"
 REFERENCE: Final = {"type": "influxdb", "uid": UID}
+NAME: Final = "节能数据库"
 
 DATA_SOURCES_YAML: Final = f"""\
 # Made by `jieneng grafana build`. Grafana fills in INFLUX_... from its own environment.
 apiVersion: 1
 datasources:
-  - name: 节能数据库
+  - name: {NAME}
     uid: {UID}
     type: influxdb
     access: proxy
     url: $INFLUX_URL
+    user: $INFLUX_USER
     isDefault: true
     editable: false
     jsonData:
@@ -25,7 +31,42 @@ datasources:
       dbName: $INFLUX_DATABASE
       httpMode: GET
       timeInterval: 10s
-      httpHeaderName1: Authorization
     secureJsonData:
-      httpHeaderValue1: Token $INFLUX_TOKEN
+      password: $INFLUX_PASSWORD
 """
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """Address of the database, and an account that may only read.
+
+    Attributes:
+        url: address as Grafana reaches it.
+        database: database or bucket.
+        user: user name; any name for a token of InfluxDB 2.x.
+        password: password or token.
+    """
+
+    url: str
+    database: str
+    user: str
+    password: str
+
+
+def api_body(account: Account) -> dict[str, Any]:
+    """Return the data source as Grafana's HTTP API takes it."""
+    return {
+        "name": NAME,
+        "uid": UID,
+        "type": "influxdb",
+        "access": "proxy",
+        "url": account.url,
+        "user": account.user,
+        "isDefault": True,
+        "jsonData": {
+            "version": "InfluxQL",
+            "dbName": account.database,
+            "httpMode": "GET",
+            "timeInterval": "10s",
+        },
+        "secureJsonData": {"password": account.password},
+    }

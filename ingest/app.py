@@ -1,4 +1,4 @@
-"""Run the ingest service. Any number of copies may run; none holds data that would be missed."""
+"""Run the ingest service. Any number of copies may run; no data is lost with any of them."""
 
 import asyncio
 from contextlib import suppress

@@ -63,7 +63,7 @@ class AgentLedger(msgspec.Struct, frozen=True):
         pending: samples of these that wait in the spool.
         dropped: samples of these that were dropped.
         unacknowledged_s: time for which the agent published and nothing was acknowledged [s].
-        set_aside: what became of the quarantined ones.
+        set_aside: fate of the quarantined samples.
     """
 
     agent: str

@@ -49,7 +49,7 @@ class ReplayReport(msgspec.Struct, frozen=True):
     Attributes:
         entries: number of entries that were sent again.
         stored: samples that the store confirmed.
-        refused: what is still refused, by reason and meter.
+        refused: samples that are still refused, by reason and meter.
     """
 
     entries: int

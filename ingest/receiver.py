@@ -4,11 +4,12 @@ Laws:
 
 - A message is checked and handed to the batcher at once; no queue builds up here. A message that
   the batcher does not take is sent again by its agent.
-- A lost connection is made again, for ever. No session is kept on the broker: it could only hold
-  back messages that another copy would store, and unacknowledged batches are sent again anyway.
+- A lost connection is made again, for ever. No session is kept on the broker. A session could only
+  hold back messages that another copy would store, and unacknowledged batches are sent again
+  anyway.
 - Everything is received and sent with QoS 0: a lost message costs one repetition, while a PUBACK
-  for each message would cost as much as the check of the message. The broker drops what a
-  subscriber is too slow for with QoS 1 as well.
+  for each message would cost as much as the check of the message. Even with QoS 1, the broker drops
+  messages for which a subscriber is too slow.
 - A broker that connects and passes nothing on is found out by probes (`subscription_probe`).
 """
 
@@ -60,7 +61,7 @@ class Receiver:
         )
 
     def faults(self) -> list[str]:
-        """Return what stops messages from arriving now, in sentences."""
+        """Return the reasons why no messages arrive now, in sentences."""
         return [*self._faults.texts(), *self._probe.faults()]
 
     async def run(self, checker: CurrentChecker, batcher: Batcher) -> None:

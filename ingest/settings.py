@@ -21,7 +21,7 @@ class SubscriptionSettings(msgspec.Struct, frozen=True, kw_only=True):
             shared subscriptions, such as the embedded one; a second copy then repeats all work.
         group: name of the copies that share; copies for another store are another group.
         probe_interval_s: time without a batch after which the ingest publishes a probe to itself,
-            and time that this may take to come back [s].
+            and longest time until the probe comes back [s].
     """
 
     share: bool = True

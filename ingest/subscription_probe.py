@@ -103,7 +103,7 @@ class SubscriptionProbe:
         return False
 
     def faults(self) -> list[str]:
-        """Return what is wrong now, in sentences."""
+        """Return the present faults, in sentences."""
         if not self._cause:
             return []
         return [f"the broker passes no messages to the {self._kind}: {self._cause}"]

@@ -47,7 +47,7 @@ class Clock(Protocol):
         """Return True unless a time service runs and has not set the clock yet."""
 
     async def sleep(self, seconds: float) -> None:
-        """Wait for so many seconds of this clock."""
+        """Wait for a number of seconds of this clock."""
 
 
 class SystemClock:

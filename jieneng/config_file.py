@@ -126,7 +126,7 @@ def decode(document: Document, form: type[_Settings]) -> _Settings:
 
 
 def decode_draft(document: Document, form: type[_Settings]) -> Draft[_Settings]:
-    """Return what can be read of a document, and the problems of the rest."""
+    """Return the readable part of a document, and the problems of the rest."""
     decoder = _Decoder()
     settings = decoder.table(document.data, form, ())
     return Draft(
@@ -147,7 +147,7 @@ def _too_deep(name: str) -> ConfigError:
 
 
 def _depth(data: Mapping[str, Any]) -> int:
-    """Return how deep the tables and lists of a document stand in one another."""
+    """Return how deeply the tables and lists of a document are nested."""
     depth, level = 0, [*data.values()]
     while level:
         depth += 1

@@ -167,7 +167,7 @@ class LoggedFault:
 
 
 class SevereFault(LoggedFault):
-    """A `LoggedFault` that a person has to mend: nothing else ends it."""
+    """A `LoggedFault` that ends only when a person mends it."""
 
     level: ClassVar[str] = "error"
 

@@ -31,7 +31,7 @@ class Supervisor:
         self._notify(f"RELOADING=1\nMONOTONIC_USEC={round(1e6 * clock.monotonic())}")
 
     def stopping(self) -> None:
-        """Report that the service was told to end and does so."""
+        """Report that the service is ending as it was told."""
         self._notify("STOPPING=1")
 
     async def stay_alive(self) -> None:

@@ -10,8 +10,8 @@ from typing import Final
 from jieneng.metering.errors import KeyPath
 
 _HEADER: Final = re.compile(r"""^\s*(\[\[?)\s*([\w."' -]+?)\s*\]\]?\s*(?:#.*)?$""")
-# Possessive quantifiers: a text with many dots is no key, and must not be split in every possible
-# way before that is found.
+# Possessive quantifiers never go back: otherwise a text with many dots, which is no key, would be
+# split in every possible way.
 _KEY: Final = re.compile(r"""^\s*([\w."'-]++(?:\s*\.\s*[\w."'-]++)*+)\s*=""")
 
 

@@ -20,7 +20,7 @@ _NO_ID_CHARACTERS: Final = re.compile(r"[^a-z0-9]+")
 
 
 def example(form: Form, wrong: object = None) -> object:
-    """Return a value that a form accepts; where text is wanted, the wrong value as text."""
+    """Return a value that a form accepts; if text is wanted, the wrong value as text."""
     is_unquoted = isinstance(wrong, int | Decimal | date) and not isinstance(wrong, bool)
     if is_unquoted and form.accepts(str(wrong)):
         return str(wrong)

@@ -1,7 +1,7 @@
 """Compute the past readings of simulated meters, many moments at a time. Pure.
 
-Law: a value of the history equals the value that a poll at that moment would have read, to the last
-digit.
+Law: to the last digit, a value of the history equals the value that a poll at that moment would
+have read.
 """
 
 from collections.abc import Iterator

@@ -11,6 +11,9 @@ from typing import NamedTuple
 
 import pytest
 
+# All modules are parsed once, by the worker that has these tests.
+pytestmark = pytest.mark.xdist_group("house")
+
 ROOT = Path(__file__).parent.parent
 SERVICES = ("edge_agent", "ingest", "analytics", "grafana", "simulators")
 PACKAGES = ("jieneng", *SERVICES)
@@ -42,6 +45,7 @@ IO_ROOMS = {
     "edge_agent.spool.undated_batches",
     "edge_agent.timekeeping.clock_watch",
     "grafana.build",
+    "grafana.push",
     "ingest.app",
     "ingest.importing.reading.file_reader",
     "ingest.importing.reading.workbook.workbook_file",

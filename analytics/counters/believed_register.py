@@ -16,9 +16,9 @@ Laws:
    all zeros, and is then a finding. Consumption across a reset is unknown: it is neither counted
    nor covered.
 4. A register that rolls over continues behind its modulus, if the modulus is known and the step is
-   plausible. Without a nameplate, it must go from the last tenth of its range into the first. A
-   modulus that is not known is guessed if the register's own steps bear it out (`rollover`), which
-   is a doubt.
+   plausible. Without a nameplate, it must go from the last tenth of its range into the first, or
+   make one of its usual steps. A modulus that is not known is guessed if the register's own steps
+   bear it out (`rollover`), which is a doubt.
 5. A run that outweighs two resets is certain: it is believed in any case. So readings between two
    certain runs do not depend on readings outside, and history can be computed in windows with the
    same result. `BelievedRegister.stable_ms` states the part of a window that is stable.
@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analytics.counters.meter_devices import HOUR_MS, Device, MeterDevices
-from analytics.counters.path_findings import path_findings, set_aside_findings
+from analytics.counters.path_findings import negative_findings, path_findings, set_aside_findings
 from analytics.counters.reading_runs import (
     Continuation,
     Readings,
@@ -41,7 +41,6 @@ from analytics.counters.reading_runs import (
     split_runs,
     stable_span,
 )
-from analytics.counters.register_finding import RegisterFinding
 from analytics.counters.register_segments import BelievedRegister, DeviceRegister, join_devices
 from analytics.counters.reset_lives import lives, with_estimated_ends
 from analytics.counters.rollover import guessed_modulus
@@ -71,7 +70,7 @@ def believed_register(
     """
     times, stored = _clean(times_ms, values)
     registers: list[DeviceRegister] = []
-    findings: list[RegisterFinding] = []
+    findings = list(negative_findings(devices.meter, times_ms, values))
     for device in devices.devices:
         of_device: list[DeviceRegister] = []
         for life in lives(device, devices, times, stored):

@@ -102,13 +102,35 @@ def set_aside_findings(
     for run, _ in path:
         believed = candidates.times_ms[run.first : run.end]
         is_aside[np.searchsorted(readings.times_ms, believed)] = False
+    yield from _rows(meter, readings.times_ms, is_aside)
+
+
+def negative_findings(
+    meter: str, times_ms: "NDArray[np.int64]", values: "NDArray[np.float64]"
+) -> Iterator[RegisterFinding]:
+    """Yield the negative readings, which are no register's, in the same way.
+
+    Args:
+        meter: id of the meter.
+        times_ms: shape (n,), UTC ms, in any order.
+        values: shape (n,), the stored register; NaN where unknown.
+    """
+    is_negative = values < 0
+    if is_negative.any():
+        order = np.argsort(times_ms, kind="stable")
+        yield from _rows(meter, times_ms[order], is_negative[order])
+
+
+def _rows(
+    meter: str, times_ms: "NDArray[np.int64]", is_aside: "NDArray[np.bool_]"
+) -> Iterator[RegisterFinding]:
     edges = np.flatnonzero(np.diff(is_aside.astype(np.int8), prepend=0, append=0))
     firsts, ends = edges[::2], edges[1::2]
-    quarters = readings.times_ms[firsts] // _SET_ASIDE_BIN_MS
+    quarters = times_ms[firsts] // _SET_ASIDE_BIN_MS
     starts = np.flatnonzero(np.diff(quarters, prepend=-1)).tolist()
     for low, high in pairwise([*starts, len(firsts)]):
-        first_ms = int(readings.times_ms[firsts[low]])
-        last_ms = int(readings.times_ms[ends[high - 1] - 1])
+        first_ms = int(times_ms[firsts[low]])
+        last_ms = int(times_ms[ends[high - 1] - 1])
         yield RegisterFinding(
             Finding.of("set_aside", meter, first_ms=first_ms), first_ms, last_ms, 0.0
         )

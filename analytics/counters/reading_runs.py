@@ -237,10 +237,15 @@ def _continuation(readings: Readings, earlier: Run, later: Run) -> Continuation:
     step = shown - earlier.max_register
     if -tolerance <= step <= max_step:
         return "follows"
+    over_modulus, over_guess = step + modulus, step + guessed_modulus(earlier.max_register, shown)
     near_modulus = earlier.max_register > 0.9 * modulus and shown < 0.1 * modulus
-    if (np.isfinite(rate) or near_modulus) and 0 <= step + modulus <= min(max_step, modulus / 2):
+    if 0 <= over_modulus <= min(max_step, modulus / 2) and (
+        np.isfinite(rate)
+        or near_modulus
+        or over_modulus <= _greatest_usual_step(readings, earlier, later)
+    ):
         return "rollover"
-    if not np.isfinite(modulus) and 0 < step + guessed_modulus(earlier.max_register, shown) <= min(
+    if not np.isfinite(modulus) and 0 < over_guess <= min(
         max_step, _greatest_usual_step(readings, earlier, later)
     ):
         return "rollover_guess"

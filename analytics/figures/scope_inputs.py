@@ -232,7 +232,7 @@ def _meter_findings(
             yield Finding.of("spread_gap", meter, weight=weight, coverage=coverage)
         unread = float(totals.unread[index].sum())
         at_edges = float(totals.estimated[index].sum()) - unread
-        for code, estimated in (("spread_edge", at_edges), ("unread_ends", unread)):
+        for code, estimated in (("spread_edge", at_edges), ("not_read", unread)):
             if estimated >= _LEAST_ESTIMATED * part > 0:
                 share = estimated / part
                 share_weight = None if weight is None else weight * share

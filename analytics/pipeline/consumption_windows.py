@@ -4,8 +4,8 @@ Laws:
 
 1. Scopes are written before their meters. If the work is interrupted, days of the meters are still
    missing or outdated, and `outdated_days` finds them.
-2. The newest days are stored by hour and quarter of an hour too. Older days that are stored so are
-   updated as well, so that intervals of different lengths agree.
+2. The newest days are stored by hour and quarter of an hour too. Older days that are stored in this
+   way are updated as well, so that intervals of different lengths agree.
 3. Findings are written before the consumption of their days, for the same reason as scopes.
 """
 

@@ -88,7 +88,7 @@ class FindingStore:
         *,
         of_past: bool = False,
     ) -> list[RegisterFinding]:
-        """Write the findings that begin in a window; delete stored ones that are found no longer.
+        """Write the findings that begin in a window, and delete stored ones that are gone.
 
         Args:
             meter: id of the meter.

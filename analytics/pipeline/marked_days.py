@@ -3,8 +3,8 @@
 Laws:
 
 - A mark counts until its day was computed after it was read: it is noted in `recomputed_day` only
-  then. So work that is interrupted is done again, and work that is done is not.
-- A day that is written again after that has a newer mark, and counts again.
+  then. So interrupted work is done again, and finished work is not.
+- A day that is written again later has a newer mark, and is computed again.
 """
 
 from collections.abc import Iterable, Mapping

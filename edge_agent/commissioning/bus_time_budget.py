@@ -127,7 +127,7 @@ class _PollCost(NamedTuple):
         return self.sums_s[-1] / (len(self.sums_s) - 1)
 
     def total_s(self, polls: int) -> float:
-        """Return the bus time of the first so many polls [s]."""
+        """Return the bus time of the first `polls` polls [s]."""
         cycles, rest = divmod(polls, len(self.sums_s) - 1)
         return cycles * self.sums_s[-1] + self.sums_s[rest]
 

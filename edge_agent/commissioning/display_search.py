@@ -45,7 +45,7 @@ class DisplayReading(msgspec.Struct, frozen=True):
         quantity: name of the quantity; the number is in its canonical unit.
         shown: number as typed, so that its last digit is known.
         possible_increase: amount that can have been counted since.
-        tolerance: amount by which the value can have moved either way, for what is no counter.
+        tolerance: amount by which the value can have moved either way, if it is no counter.
         ratios: ratios that the display may have applied and the register has not: their names as a
             model writes them, and the resulting factor.
     """

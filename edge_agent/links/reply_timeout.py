@@ -5,8 +5,8 @@ agent does, it answers the following requests too late, and living meters look d
 
 Laws:
 
-1. A late reply shows how long the gateway takes. From then on a reply is waited for that long and a
-   margin, at most five time-outs of the bus, and never less than one.
+1. A late reply shows how long the gateway takes. From then on the wait for a reply is this time and
+   a margin: at least one time-out of the bus, at most five.
 2. Each silence takes back a little of it: a line that hung for a while must not lengthen the wait
    for good. If it was the gateway after all, one more late reply shows it.
 3. Before a connection is given up, the reply to its last request is waited for longest. A gateway

@@ -8,9 +8,9 @@ Laws:
 2. After a silence or an invalid reply, the meter is not read further before its next slot, because
    a reply that comes now could belong to any of its requests. If replies carry no number, the next
    poll begins with a request to which the late reply can't be the answer, if the meter has one
-   (`MeterState.request_order`). Until a poll without a failure, a reply that could be the late one
-   counts only if no other follows it up to the deadline. A reply that turns out to belong to
-   another request also discards the replies before it that could belong to another one (`poll`).
+   (`MeterState.request_order`). Until a poll succeeds, a reply that could be the late one counts
+   only if no other reply follows up to the deadline. If a reply turns out to belong to another
+   request, the replies before it that could be wrong as well are discarded (`poll`).
 3. Every poll is handed on when it ends, with the replies that came, even if there were none.
 4. A request is repeated in two cases only: once if the connection had been closed while it was
    idle, and after a short pause if the meter is busy and its share of the bus time is not used up.

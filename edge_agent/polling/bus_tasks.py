@@ -30,7 +30,7 @@ _BUSES_PER_START_GROUP: Final = 50
 
 
 class BusConfig(msgspec.Struct, frozen=True):
-    """The settings of a bus with all that decides how it is polled; equal ones poll alike."""
+    """The settings of a bus, with all that decides how it is polled; equal ones poll alike."""
 
     bus: Bus
     meters: tuple[Meter, ...]

@@ -6,7 +6,7 @@ Laws:
 2. A meter is asked less and less often after two silent polls in a row, and after five polls in a
    row whose replies can't be understood.
 3. If a meter refuses registers three times in a row because it lacks them, its model or the site
-   has a mistake. That is logged once, and they are requested rarely from then on, but not
+   has a mistake. That is logged once. From then on the registers are requested rarely, but not
    never: a gateway that starts up may give the same reply. The other registers are read as before.
 """
 

@@ -15,8 +15,8 @@ Laws:
 4. A counter is compared with the last value that was believed. A value that does not follow from it
    is kept as the doubted value, and the next one may follow from either. So a single wrong reading
    marks only itself, and a register that was reset is believed again from its second value on.
-5. A counter that falls is not marked here. Whether it was reset, replaced or rolled over is decided
-   by the analytics, which knows what came before and after.
+5. A counter that falls is not marked here. The analytics, which knows the readings before and
+   after, decides whether it was reset, replaced or rolled over.
 """
 
 import math
@@ -154,7 +154,7 @@ class _FlatCheck:
         """Return True if the counter should have moved by now."""
         if counter == self._value:
             passed_ms = time_ms - self._seen_ms
-            # An import counter does not see what is exported; NaN is not above 0.
+            # An import counter does not count exported energy; NaN is not above 0.
             if rate > 0 and self._rate > 0 and 0 <= passed_ms <= _MAX_GAP_MS:
                 self._missing += min(rate, self._rate) * self._growth_per_ms * passed_ms
         else:

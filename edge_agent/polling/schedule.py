@@ -270,7 +270,7 @@ def _insert(queue: list[_Round], slot: Slot, entry: _MeterEntry) -> _Round:
 
 
 def _first_queue(queues: _Queues, now_s: float) -> list[_Round] | None:
-    """Return the queue whose round goes first: of the due ones the one that ends first.
+    """Return the queue whose round goes first: among those that are due, the one that ends first.
 
     If none is due, the round that begins first goes first.
     """

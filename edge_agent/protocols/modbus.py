@@ -5,8 +5,8 @@ the first bit lowest in the first byte. One with function 3 or 4 counts register
 
 Laws:
 
-1. A reply counts only if everything in it that the request determines is right: transaction number
-   (TCP), protocol, unit, function, byte count, length, checksum (RTU).
+1. A reply counts only if all that the request determines is right in it: transaction number (TCP),
+   protocol, unit, function, byte count, length, checksum (RTU).
 2. Over TCP, a well-formed reply with another transaction number is a late one: it is skipped whole,
    and the stream goes on. Anything else that does not match is refused with `ReplyError`, after
    which the bytes that follow mean nothing.

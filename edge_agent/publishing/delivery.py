@@ -1,12 +1,12 @@
-"""Delivery as a whole: for how long nothing that was published was acknowledged, and why. Pure.
+"""Time without an acknowledgement of published batches, and its cause. Pure.
 
 Laws:
 
 1. The time counts from the first batch published after the last acknowledgement, and goes on over
    lost connections. While nothing is published, and once the spool is empty, it is 0.
 2. It is a fault after six time-outs, and at once if the broker refuses a batch.
-3. The causes are those that the broker leaves open. MQTT 5 tells a refusal, and that nobody
-   subscribes; MQTT 3.1.1 acknowledges what it drops.
+3. The causes are those that the broker leaves open. In MQTT 5 it reports a refusal, and that nobody
+   subscribes; in MQTT 3.1.1 a broker acknowledges messages that it drops.
 """
 
 from typing import Final

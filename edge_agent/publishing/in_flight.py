@@ -106,7 +106,8 @@ class InFlight:
             self._transmissions[one.key] = _Transmission(now_s, 0, one.size_bytes)
         due = [one.key for one in new] or self._next_scout(ends, now_s)
         due += self._next_trials(ends.parked, limit - len(due), now_s)
-        # Resends go last. They hold places, so they get their turn at the latest when none is free.
+        # Resends go last. They hold places, so they are sent at the latest when no other place is
+        # free.
         return [*due, *again[: limit - len(due)]]
 
     def take_parked(self) -> list[BatchKey]:

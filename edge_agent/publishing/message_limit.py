@@ -2,7 +2,8 @@
 
 Laws:
 
-1. The least of what is set, said and shown holds. What was shown holds as long as the agent runs.
+1. The least of what is set, said and shown holds. An observed limit holds as long as the agent
+   runs.
 2. A size is too large if the broker refuses it. It is also taken as too large if two connections in
    a row break while a message of this size is unanswered and only smaller ones have passed. Then
    half of it is the limit, or as much as passed. So an old broker without words is found out in a
@@ -33,7 +34,7 @@ class MessageLimit:
         return min(self._set, self._said, self._shown)
 
     def connected(self, said_bytes: float) -> None:
-        """Record a new connection, and what the broker says on it: infinity if nothing."""
+        """Record a new connection, and the limit that the broker states; infinity if none."""
         self._said = said_bytes
         self._passed = 0
 

@@ -304,7 +304,7 @@ class Publisher:
                 self._log_quarantined(ack.boot, seq, reason)
 
     def _log_quarantined(self, boot: str, seq: int, reason: str) -> None:
-        """Log a reason once: what is wrong with one batch is mostly wrong with all."""
+        """Log a reason once: most faults of one batch are faults of all."""
         if reason not in self._logged_reasons and len(self._logged_reasons) < _MAX_LOGGED_REASONS:
             self._logged_reasons.add(reason)
             self._log.warning(

@@ -2,8 +2,8 @@
 
 Laws:
 
-1. A round tries every batch that was parked when it came past, the oldest first, and at most
-   `TRIALS` at a time. They have places of their own: a live batch never waits for a parked one.
+1. A round passes over the parked batches, the oldest first, and tries each, at most `TRIALS` at a
+   time. They have places of their own: a live batch never waits for a parked one.
 2. After a round without an acknowledgement the wait doubles, up to 20 minutes; after any other
    round it begins again with one plain time-out.
 """

@@ -119,7 +119,7 @@ def pages_needed(rows: Sequence[QueuedBatch]) -> int:
 
 
 def has_room(db: sqlite3.Connection, pages: int, max_bytes: int) -> bool:
-    """Return True if the file stays within `max_bytes` with so many pages more."""
+    """Return True if the file stays within `max_bytes` with this many more pages."""
     used = _pragma(db, "page_count") - _pragma(db, "freelist_count")
     return (used + pages) * sqlite_file.PAGE_BYTES <= max_bytes
 
@@ -144,7 +144,7 @@ def preallocate(db: sqlite3.Connection, size: int) -> None:
 
 
 def drop_to_free_pages(db: sqlite3.Connection, pages: int) -> None:
-    """Drop batches until the file has so many pages free."""
+    """Drop batches until the file has this many free pages."""
     while _pragma(db, "freelist_count") < pages:
         if not remove_batches(db, "full", _FIRST_TO_DROP, ()):
             return

@@ -158,7 +158,7 @@ class BatchWriter:
             self._has_unrecorded_refusals = True
 
     async def run(self) -> None:
-        """Commit until cancelled, and then once more what is left."""
+        """Commit until cancelled, and then commit the rest."""
         try:
             while True:
                 await self._first_waiting.wait()

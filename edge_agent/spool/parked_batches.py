@@ -18,7 +18,7 @@ from edge_agent.spool.queued_batch import BatchKey, QueueEntry
 
 #: Condition on rows of `batch` that are not parked.
 READY: Final = "id > 0"
-_OFFSET: Final = 2**62  # row ids of parked batches are by so much lower
+_OFFSET: Final = 2**62  # row ids of parked batches are lower by this number
 #: Row id of the next batch that is put: above all others, also after these are parked.
 NEXT_ID: Final = (
     "max(coalesce(("  # noqa: S608 - ours

@@ -8,7 +8,7 @@ Laws:
    is killed after it continues. At no moment is there a batch in the spool's place that is not
    counted there.
 3. A write-ahead log (WAL) is moved away before another file takes the place of its own: SQLite
-   would write it over whatever file is there.
+   would apply it to any file that lies there.
 4. If the disk has too little space, the rescue waits for some time; after that the oldest batches
    are dropped, as in a full spool.
 """

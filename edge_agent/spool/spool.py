@@ -10,7 +10,8 @@ Laws:
    little. A full spool drops batches without samples before any that has some.
 3. Samples that the disk does not accept count as dropped at once in memory, and on the disk as soon
    as it can be written again.
-4. A batch that can't pass is parked (`parked_batches`): it is pending, and holds nothing up.
+4. A batch that can't pass is parked (`parked_batches`): it stays pending, and no batch waits behind
+   it.
 5. Undated batches are kept, counted and limited like the rest, and are not sent before they have
    their times (`undated_batches`).
 

@@ -144,7 +144,7 @@ def is_unreadable(error: Exception) -> bool:
 
 
 def corruption_error(found: str) -> sqlite3.DatabaseError:
-    """Return the error that SQLite would raise, had it noticed."""
+    """Return the error that SQLite would have raised if it had noticed."""
     error = sqlite3.DatabaseError(found)
     error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
     return error

@@ -2,8 +2,8 @@
 
 Laws:
 
-1. An undated batch is stamped with the machine's running time (`clock_trust`), and carries the boot
-   id of the machine start from which that time counts. It is pending, and is not sent.
+1. An undated batch is stamped with the machine's running time (`clock_trust`), and has the boot id
+   of the start from which that time counts. It is pending, and is not sent.
 2. Once the start time of the machine is known, each undated batch gets its times, exactly once.
    From then on it is a batch like any other, and keeps these times whatever the clock does. An
    agent that is killed during this work continues where it stopped.

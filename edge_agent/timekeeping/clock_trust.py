@@ -5,8 +5,8 @@ Laws:
 1. A clock that shows a time before 2018 is implausible: a machine without a battery starts in 1970,
    2000 or 2010. Readings taken until then are stamped with the machine's running time. They get
    their UTC time once the clock is plausible, from the difference of both clocks at that moment.
-   The latest stamp seen is no lower limit for plausible times: one stamp that is wrong by years
-   would make the clock implausible for years.
+   The latest stamp is not used as a lower limit for plausible times: a single stamp that is years
+   ahead would make the clock implausible for years.
 2. A clock is not trusted before the time service, if there is one, has set it: after a power cut it
    shows the time of the cut, or of the last save before it. Readings taken until then keep their
    stamp, whose error is unknown, and are marked.
@@ -75,7 +75,7 @@ class ClockTrust:
         """Convert a recent time of an implausible clock to a stamp in the machine's running time.
 
         Args:
-            time_ms: what the clock showed a moment ago.
+            time_ms: time that the clock showed a moment ago.
             now_ms: UTC as the clock shows it now.
             up_ms: running time of the machine now.
         """

@@ -20,12 +20,12 @@ _COLOURS: Final = {"info": GREY, "warning": ORANGE, "error": VERMILION}
 
 
 def findings_of_meter(of: BoardSite) -> Json:
-    """Return what was found about the chosen meter."""
+    """Return the findings about the chosen meter."""
     return _findings(of, {"site": "$site", "scope": "$meter"}, shows_meter=False)
 
 
 def findings_of_site(of: BoardSite) -> Json:
-    """Return what was found about all meters."""
+    """Return the findings about all meters."""
     return _findings(of, {"site": "$site"}, shows_meter=True)
 
 

@@ -10,16 +10,16 @@ Laws:
 2. A refusal is never final: the sample is quarantined with its reason, and a replay takes these
    rules as they are then.
 
-Rows that an honest agent can meet, and why they are there all the same:
+Rows that may refuse a sample of an honest agent, and their reasons:
 
 - `unknown_meter`, `other_agent`, `quantity`, `before_installed`: an agent reads its files again on
   SIGHUP, and the ingest may have older ones. So the ingest reads its own again before it believes
   one of these (`current_checker`).
 - `quantity`: an agent of a later version may send a quantity that is not known here at all. Its
   samples wait for the ingest's update; the other samples of the batch are stored.
-- `future`: an agent's clock may be years ahead. Its points would be the latest of the meter until
-  then, and nothing behind them would be seen. A day leaves room for a wrong time zone.
-  While the ingest's own clock is not set, nothing is refused for it.
+- `future`: an agent's clock may be years ahead. Until that time, its points would be the latest of
+  the meter, and no real one would be shown. A day leaves room for a wrong time zone. While the
+  ingest's own clock is not set, nothing is refused for it.
 - `before_installed`: `installed` is a local day, and readings of the whole day are admitted.
 - `two_values`: a meter has one value at a time. Only after its clock was set back may an agent send
   two values of one time, once. The first value is stored, the other one is quarantined.
@@ -53,7 +53,7 @@ class MeterFacts:
         medium: medium of the meter.
         quantities: quantities that its model has, or one of an earlier device's.
         installed_ms: time from which it can have readings [UTC, ms].
-        admitted: layouts that were admitted before, so that each is looked at once.
+        admitted: layouts that were admitted before; each is checked only once.
     """
 
     __slots__ = ("admitted", "installed_ms", "medium", "quantities")
@@ -72,7 +72,7 @@ class MeterFacts:
 
 
 class MessageCase(NamedTuple):
-    """The sender of a message, and what the site knows.
+    """The sender of a message, and the ids of the site.
 
     Attributes:
         site: site of the topic.
@@ -104,7 +104,7 @@ MESSAGE_RULES: Final = (
 
 
 class SampleCase(NamedTuple):
-    """A sample, and what is known of it.
+    """A sample, and the known facts about it.
 
     Attributes:
         sample: the sample.

@@ -11,8 +11,6 @@ Laws:
 """
 
 import asyncio
-import hashlib
-import os
 from array import array
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
@@ -22,6 +20,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from ingest.importing.batches.batch_file import account_name, file_digest
 from ingest.importing.batches.batch_import import NOTHING, BatchImport, BatchResult, FileSeries
 from ingest.importing.batches.batch_record import BatchSource, line_ranges
 from ingest.importing.batches.point_columns import PointColumns
@@ -35,6 +34,7 @@ from ingest.importing.judging.series_check import ResetRecognizer, SeriesCheck
 from ingest.importing.judging.series_values import SeriesValues
 from ingest.importing.reading import file_reader
 from ingest.importing.reading.file_form import FileForm
+from ingest.importing.reading.line_numbers import lines_by_sheet
 from jieneng.clock import Clock
 from jieneng.metering.errors import Problem
 from jieneng.metering.reading import Quality
@@ -144,14 +144,13 @@ class _FileImport:
 
     async def write(self, batch_import: BatchImport) -> BatchResult:
         """Write the good values as a batch, and report those that the store rejects."""
-        left_out = line_ranges(self._problems.lines)
         source = BatchSource(
             file=self._file.name,
-            digest=_digest(self._file),
+            digest=file_digest(self._file),
             rows=self._rows,
             options=_changed_options(self._read_options),
-            user=os.environ.get("SUDO_USER") or os.environ.get("USER") or str(os.getuid()),
-            left_out=left_out,
+            user=account_name(),
+            left_out=self._left_out_lines(),
         )
         result = await batch_import.run(
             source, list(self._series()), lambda _: self._progress(self._rows_read)
@@ -200,7 +199,7 @@ class _FileImport:
             missing=sum(values.missing for values in self._check.series.values()),
             written=batch.counts.written,
             batch=batch,
-            left_out=line_ranges(self._problems.lines),
+            left_out=self._left_out_lines(),
             skippable=not self._problems.of_file,
             series=tuple(_summary(series, values) for series, values in with_values),
             problems=tuple(self._problems.listed),
@@ -212,6 +211,13 @@ class _FileImport:
             left_out_columns=self._layout.left_out_names if self._layout else (),
             names=tuple(self._layout.context.finder.found.items()) if self._layout else (),
             options=self._read_options,
+        )
+
+    def _left_out_lines(self) -> str:
+        """Return the lines with problems as a person knows them."""
+        by_sheet = lines_by_sheet(self._problems.lines, self._form.sheets)
+        return "; ".join(
+            f"{sheet}: {line_ranges(lines)}".removeprefix(": ") for sheet, lines in by_sheet.items()
         )
 
     def _first_value(self, line: int, parsed: ParsedValue) -> FirstValue:
@@ -263,6 +269,7 @@ class _FileImport:
                     await asyncio.sleep(0)  # lets other tasks of the loop run
                 yield line, list(layout.parse(line, row))
             self._problems.lines.update(layout.unknown_lines)
+            self._form = msgspec.structs.replace(form, notes=(*form.notes, *table.notes()))
         self._progress(self._rows_read)
 
     def _ask(self, questions: Iterable[Problem]) -> bool:
@@ -295,12 +302,6 @@ def _summary(series: ImportSeries, values: SeriesValues) -> SeriesSummary:
         interval_s=length_ms / 1000 or None,
         interval_range_s=(shortest_ms / 1000, longest_ms / 1000) if longest_ms else None,
     )
-
-
-def _digest(file: Path) -> str:
-    """Return the SHA-256 of a file, in hex."""
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _changed_options(options: ImportOptions) -> str:

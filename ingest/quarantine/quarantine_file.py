@@ -4,9 +4,9 @@ Laws:
 
 1. When `add` returns, the entries that it took survive a power cut: only then may an agent forget
    the samples.
-2. Acknowledged entries are deleted by a replay that the store confirmed, or by a person; nothing
-   else deletes one. Once `max_bytes` of them are there, the quarantine is full: it takes no more,
-   and their agents keep them.
+2. Acknowledged entries are deleted only by a replay that the store confirmed, or by a person. Once
+   `max_bytes` of them are there, the quarantine is full: it takes no more, and their agents keep
+   them.
 3. Entries that were not acknowledged have a limit of their own. There the oldest go first, counted.
 4. The same samples of a batch are held once, however often the batch comes in.
 5. Changes of acknowledged samples are booked in the transaction that changes the entries.
@@ -134,7 +134,7 @@ class Quarantine:
         return self._read(lambda db: statements.sums(db, chosen), (0, 0))
 
     def accounts(self) -> Mapping[str, AgentAccount]:
-        """Return what became of the acknowledged samples, by agent. Raises as `is_full`."""
+        """Return the accounts of the acknowledged samples, by agent. Raises as `is_full`."""
         return self._read(statements.accounts, {})
 
     def last_id(self) -> int:
@@ -169,7 +169,7 @@ class Quarantine:
     def replace_replayed(
         self, pairs: Iterable[tuple[QuarantineEntry, Sequence[QuarantineItem]]]
     ) -> None:
-        """Replace entries, whose other samples are stored, by what is left of each.
+        """Replace entries by their remaining samples; the others are stored.
 
         Raises:
             QuarantineUnavailable: the file can't be written; the entries stay as they are.

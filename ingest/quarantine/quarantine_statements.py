@@ -135,7 +135,7 @@ def last_id(db: sqlite3.Connection) -> int:
 def replace_replayed(
     db: sqlite3.Connection, entry: QuarantineEntry, left: Sequence[QuarantineItem]
 ) -> None:
-    """Replace an entry by those of its samples that are still refused, and book the others.
+    """Replace an entry by its samples that are still refused, and book the others.
 
     Nothing is done if another process has replayed or dropped the entry meanwhile.
     """

@@ -1,6 +1,6 @@
 """Define the tables of the quarantine's file. The texts stand here, and nowhere else.
 
-Law: `usage` is kept by triggers, so it holds what is in `entry` after every transaction.
+Law: triggers keep `usage`, so it agrees with `entry` after every transaction.
 """
 
 from typing import Final

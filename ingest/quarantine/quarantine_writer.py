@@ -3,8 +3,8 @@
 Laws:
 
 - A failed write takes nothing, and nothing of it is acknowledged.
-- What is refused is said once for each reason and meter, with the server's words and the command
-  that shows it. So is a quarantine that is full or can't be written.
+- A refusal is logged once for each reason and meter, with the server's words and the command that
+  shows the entries. So is a quarantine that is full or can't be written.
 """
 
 import asyncio
@@ -105,7 +105,7 @@ class QuarantineWriter:
             await asyncio.sleep(_LOOK_S)
 
     def faults(self) -> list[str]:
-        """Return what a person has to mend now."""
+        """Return the faults that a person has to mend now."""
         states = {
             "the quarantine is full": self._full,
             "the quarantine can't be written": self._broken,

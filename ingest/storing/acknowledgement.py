@@ -34,7 +34,7 @@ class Settlement(msgspec.Struct, frozen=True):
     Attributes:
         message: the message.
         items: samples that its agent may forget once they are on the quarantine's disk.
-        others: what is kept and not counted.
+        others: items that are kept and not counted.
         is_decided: False if a point is neither stored nor refused.
     """
 

@@ -1,9 +1,9 @@
-"""Write points to the store, and tell which of them are refused and which are undecided.
+"""Write points to the store, and return which of them are refused and which are undecided.
 
 Laws:
 
-- A refusal of a reading in words that nobody knows is believed only as `suspects` says. Until then
-  the reading is undecided: neither stored nor refused.
+- A refusal of a reading in unknown words is believed only as `suspects` says. Until then the
+  reading is undecided: neither stored nor refused.
 - A refusal that was believed stays so: the batch of the point may have to wait for others.
 - Other points hold up nobody: a refusal of theirs is believed at once.
 """
@@ -118,7 +118,7 @@ class PointWriter:
             self._believed[point_key(one.point)] = (one.code, one.reason)
 
     async def _write(self, points: Sequence[Point]) -> WriteResult:
-        """Write points and the marks of their days. Return what became of the points."""
+        """Write points and the marks of their days. Return the result for the points."""
         marks = self._late_days.marks(points)
         try:
             with self._metrics.write_s.time():

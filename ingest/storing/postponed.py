@@ -1,4 +1,4 @@
-"""Remember batches that can't be acknowledged yet, so that their repetitions cost nothing. Pure.
+"""Remember batches that can't be acknowledged yet, so that their repetitions cost no work. Pure.
 
 Laws:
 
@@ -60,5 +60,5 @@ class Postponed:
             self._looks.pop(key, None)
 
     def clear(self) -> None:
-        """Make every batch due: what they waited for has changed."""
+        """Make every batch due, because the cause of their waiting has changed."""
         self._looks.clear()

@@ -4,8 +4,8 @@ Laws:
 
 - A point is set aside after it was refused alone three times while the store accepted other points
   in the same call; the last time must be at least an hour after the first.
-- Between two refusals that count lies half an hour. A point that is not due is held back, so that
-  it costs no requests meanwhile. It is neither stored nor set aside, so its batch stays
+- Refusals count if they are at least half an hour apart. A point that is not due is held back, so
+  that it costs no requests meanwhile. It is neither stored nor set aside, so its batch stays
   unacknowledged.
 - A stored point is no suspect any more.
 - Memory is bounded. Beyond the limit, refused points are written every time and never set aside.

@@ -1,12 +1,20 @@
-"""`jieneng grafana`: build the boards, which are Python, into the files that Grafana reads."""
+"""`jieneng grafana`: build the boards, which are Python, into files, or send them to a Grafana."""
 
+import asyncio
+import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from jieneng.cli.options import examples, site_option, tr
 from jieneng.locale import languages, translator
+from jieneng.metering.errors import Msgid, UsageError
+
+if TYPE_CHECKING:
+    from analytics.settings import AnalyticsSettings
+    from grafana.board_site import BoardSite
 
 _COMMITTED = Path(__file__).resolve().parents[2] / "grafana" / "provisioning"
 _EXAMPLE = Path(__file__).resolve().parents[1] / "sites" / "example"
@@ -46,32 +54,131 @@ def grafana() -> None: ...
 def build(
     site_dir: Path, out: Path | None, example: bool, only_check: bool, language: str | None
 ) -> None:
-    from analytics.settings import AnalyticsSettings
     from grafana import build as builder
-    from grafana.board_site import BoardSite
-    from jieneng.site_folder import load, read_settings
 
     path = _EXAMPLE if example else site_dir
-    folder = load(path)
-    settings = read_settings(path / "analytics.toml", AnalyticsSettings)
-    of = BoardSite(
-        folder.site,
-        translator(language or folder.site.site.language),
-        settings.coverage_floor,
-    )
+    of, settings = _board_site(path, language)
     target = out or (_COMMITTED if example else path / "grafana")
     if only_check:
         _report_differences(builder.check(of, target))
     for file in builder.build(of, target):
         click.echo(file)
     if settings.store.kind == "sqlite" and not example:
-        click.echo(
-            tr(
-                "This site's store is SQLite, which Grafana can't read. For boards, use InfluxDB:"
-                ' kind = "influx" in [store] of ingest.toml and analytics.toml.'
-            ),
-            err=True,
+        click.echo(tr(_SQLITE), err=True)
+
+
+@grafana.command(
+    help=tr(
+        "Send the boards of a site to a running Grafana. What was sent before is replaced. The"
+        " token is that of a service account of Grafana with the role Admin."
+    ),
+    epilog=examples(
+        "jieneng grafana push --url http://127.0.0.1:3000 --token-file grafana.token",
+        "jieneng grafana push --url http://127.0.0.1:3000 --token-file grafana.token \\",
+        "    --store-user jieneng_grafana --store-password-file secrets/grafana.token",
+    ),
+)
+@site_option
+@click.option("--url", required=True, metavar="URL", help=tr("Address of Grafana."))
+@click.option(
+    "--token-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=None,
+    metavar=tr("FILE"),
+    help=tr("File with the token; the environment variable GRAFANA_TOKEN if omitted."),
+)
+@click.option(
+    "--store-url",
+    default=None,
+    metavar="URL",
+    help=tr("Address of the database as Grafana reaches it; that of [store] if omitted."),
+)
+@click.option(
+    "--store-user",
+    default=None,
+    metavar=tr("NAME"),
+    help=tr("Account of the database that may only read; sets up the data source."),
+)
+@click.option(
+    "--store-password-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=None,
+    metavar=tr("FILE"),
+    help=tr("File with that account's password or token."),
+)
+@click.option(
+    "--language",
+    type=click.Choice(languages()),
+    default=None,
+    help=tr("Language of the boards; the site's if omitted."),
+)
+def push(
+    site_dir: Path,
+    url: str,
+    token_file: Path | None,
+    store_url: str | None,
+    store_user: str | None,
+    store_password_file: Path | None,
+    language: str | None,
+) -> None:
+    from grafana import build as builder
+    from grafana import push as pusher
+    from grafana.data_source import Account
+
+    of, settings = _board_site(site_dir, language)
+    if settings.store.kind == "sqlite":
+        raise UsageError(_SQLITE)
+    source = None
+    if store_user is not None:
+        source = Account(
+            url=store_url or settings.store.url,
+            database=settings.store.database,
+            user=store_user,
+            password=_secret(store_password_file, "GRAFANA_STORE_PASSWORD"),
         )
+    target = pusher.Target(url=url, token=_secret(token_file, "GRAFANA_TOKEN"), source=source)
+    asyncio.run(pusher.push(target, builder.site_boards(of), click.echo))
+
+
+def _board_site(path: Path, language: str | None) -> "tuple[BoardSite, AnalyticsSettings]":
+    """Return a site as its boards show it, and the settings of its analytics."""
+    from analytics.settings import AnalyticsSettings
+    from grafana.board_site import BoardSite
+    from jieneng.site_folder import load, read_settings
+
+    folder = load(path)
+    settings = read_settings(path / "analytics.toml", AnalyticsSettings)
+    translate = translator(language or folder.site.site.language)
+    return BoardSite(folder.site, translate, settings.coverage_floor), settings
+
+
+def _secret(file: Path | None, variable: str) -> str:
+    """Return a secret from its file or from an environment variable.
+
+    Raises:
+        UsageError: there is neither, or the file can't be read.
+    """
+    secret = os.environ.get(variable) if file is None else None
+    if file is not None:
+        try:
+            secret = file.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise UsageError(
+                "{path} can't be read: {reason}.", path=file, reason=error.strerror
+            ) from error
+    if not secret:
+        raise UsageError(
+            "a secret is missing: put it into a file and name the file, or set {variable}.",
+            variable=variable,
+        )
+    return secret
+
+
+#: Error for boards of a store that Grafana can't read.
+_SQLITE: Msgid = (
+    "This site's store is SQLite, which Grafana can't read. For boards, use InfluxDB:"
+    ' kind = "influx" in [store] of ingest.toml and analytics.toml.'
+)
 
 
 def _report_differences(differing: list[Path]) -> None:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 
-from jieneng.cli.imports import batch_commands
+from jieneng.cli.imports import batch_commands, bill_command
 from jieneng.cli.imports.consumption_preview import reset_recognizer
 from jieneng.cli.imports.report_output import print_problems, print_report, report_json
 from jieneng.cli.imports.touched_days import compute_touched
@@ -25,7 +25,12 @@ if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
 def import_() -> None: ...
 
 
-for _command in (batch_commands.list_, batch_commands.show, batch_commands.undo):
+for _command in (
+    bill_command.bills,
+    batch_commands.list_,
+    batch_commands.show,
+    batch_commands.undo,
+):
     import_.add_command(_command)
 
 

@@ -1,4 +1,4 @@
-"""Print what the quarantine holds: groups as a table, an entry in full.
+"""Print the content of the quarantine: groups as a table, an entry in full.
 
 Law: topics, meters and payloads may be anybody's text. No character of theirs that could command
 the terminal reaches it, and none is taken for markup.
@@ -21,7 +21,7 @@ _TABLE_WIDTH = 110
 
 
 def print_groups(groups: "list[EntryGroup]", zone: ZoneInfo) -> None:
-    """Print groups as a table, and what each of their reasons means."""
+    """Print groups as a table, and the meaning of each of their reasons."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -76,7 +76,7 @@ def print_entry(entry: "QuarantineEntry", zone: ZoneInfo) -> None:
 
 
 def _payload_lines(payload: bytes, zone: ZoneInfo) -> list[str]:
-    """Return a line for each sample; of what is no batch, its beginning."""
+    """Return a line for each sample; if the entry is no batch, its beginning."""
     from jieneng.metering import mqtt_messages
 
     try:

@@ -1,8 +1,8 @@
 """Texts for people: English msgids -> the reader's language, by gettext. Logs stay English.
 
 A language is a folder beside this module with a compiled catalogue in `LC_MESSAGES`; adding one
-changes nothing else. `make locale` compiles. A test holds that every sentence for people that the
-code can say has its Chinese text.
+changes nothing else. `make locale` compiles. A test checks that every sentence for people in the
+code has its Chinese text.
 """
 
 import gettext
@@ -59,7 +59,7 @@ def preferred(default: str = DEFAULT_LANGUAGE) -> str:
 
 
 def check_language() -> None:
-    """Check that there are texts in the language that the environment asks for.
+    """Check that there are texts in the language that `JIENENG_LANGUAGE` names.
 
     Raises:
         UsageError: there are none.

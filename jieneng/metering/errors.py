@@ -19,7 +19,8 @@
         ├── SpoolUnavailable   the agent's disk can't be written or read
         ├── BrokerUnavailable  the MQTT broker can't be reached
         ├── StoreUnavailable   the database can't be reached
-        └── QuarantineUnavailable   the ingest's quarantine can't be written or read
+        ├── QuarantineUnavailable   the ingest's quarantine can't be written or read
+        └── GrafanaUnavailable  Grafana can't be reached
 
 Law: an `Unavailable` may always be retried; a `PeerError` is never retried blindly.
 
@@ -198,3 +199,7 @@ class StoreUnavailable(Unavailable):
 
 class QuarantineUnavailable(Unavailable):
     """The ingest's quarantine can't be written or read."""
+
+
+class GrafanaUnavailable(Unavailable):
+    """Grafana can't be reached, or has a fault of its own."""

@@ -172,13 +172,12 @@ _ROWS: Final = (
         zh="{subject:name}：统计期起止时刻不在抄表时刻，其用量的 {estimated:share} 为估算",
     ),
     FindingKind(
-        code="unread_ends",
+        code="not_read",
         severity="info",
-        en="{subject:name}: {estimated:share} of the consumption was not read but estimated: by "
-        "whoever wrote the imported file, or after the last reading before a register began again "
-        "at 0.",
-        zh="{subject:name}：{estimated:share} 的用量并非读数而是估算：导入文件标明为估算，"
-        "或为计度器清零前最后一次读数之后的用量",
+        en="{subject:name}: {estimated:share} of the consumption was not read but estimated: after"
+        " the last reading before its register began again at 0, or in the imported file.",
+        zh="{subject:name}：其用量的 {estimated:share} 并非抄表所得，而是估算：计度器清零前最后一次"
+        "读数之后的用量，或导入文件中的估计值",
     ),
     FindingKind(
         code="no_readings",

@@ -4,7 +4,7 @@ Law: nothing undecodable gets past this module, and nothing decodable is changed
 `decode_batch(encode_batch(batch)) == batch` for every batch (NaN travels as null).
 
 The payload is JSON, readable with `mosquitto_sub`. Quantity names stand once in a message, and
-values in arrays. That was measured to be the fastest form that stays readable. The payload holds
+values in arrays. By measurement, that is the fastest form that stays readable. The payload holds
 its version. An unknown version is refused: an old ingest must not guess what a new agent means.
 """
 

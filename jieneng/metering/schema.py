@@ -8,6 +8,8 @@ milliseconds. Meter, quantity and time identify a point, so every write may be r
 | electricity, water, gas, heat | ingest | site, meter | a field a quantity, `quality` |
 | interval | ingest (import) | site, meter | a field a counter quantity: consumption of the \
 interval that starts at the point's time; `interval_s`, and `quality` where it is not 32 |
+| bill | ingest (import) | site, meter | the consumption quantity: amount of the bill whose \
+period starts at the point's time; `cost_yuan`; `interval_s`: length of the period |
 | consumption | analytics | site, kind (meter, area, institution, site), scope, medium, \
 interval (15min, hour, day) | the medium's consumption quantity, `coverage`, \
 `estimated`; by day also `bounded`, `spread_start`, `spread_end` |
@@ -48,6 +50,7 @@ from jieneng.metering.reading import PollReport, Sample, Status
 Value: TypeAlias = float | str
 
 INTERVAL: Final = "interval"
+BILL: Final = "bill"
 CONSUMPTION: Final = "consumption"
 FINDING: Final = "finding"
 INDICATOR: Final = "indicator"
@@ -63,6 +66,7 @@ MEASUREMENTS: Final = frozenset(
     {
         *MEDIA,
         INTERVAL,
+        BILL,
         CONSUMPTION,
         FINDING,
         INDICATOR,
@@ -78,6 +82,7 @@ MEASUREMENTS: Final = frozenset(
 
 QUALITY: Final = "quality"
 INTERVAL_S: Final = "interval_s"
+COST_YUAN: Final = "cost_yuan"
 COVERAGE: Final = "coverage"
 ESTIMATED: Final = "estimated"
 BOUNDED: Final = "bounded"
@@ -99,6 +104,7 @@ TAGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         **dict.fromkeys(MEDIA, ("site", "meter")),
         INTERVAL: ("site", "meter"),
+        BILL: ("site", "meter"),
         CONSUMPTION: ("site", "kind", "scope", "medium", "interval"),
         FINDING: ("site", "scope", "code"),
         INDICATOR: ("site", "scope", "indicator", "period", "series"),
@@ -124,6 +130,7 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         INTERVAL: frozenset(
             {q.name for q in QUANTITIES.values() if q.kind == "counter"} | {INTERVAL_S, QUALITY}
         ),
+        BILL: frozenset({*quantities.CONSUMPTION.values(), COST_YUAN, INTERVAL_S}),
         CONSUMPTION: frozenset(
             {
                 *quantities.CONSUMPTION.values(),

@@ -217,6 +217,7 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
             beside the main; None for the usual rule.
         interval_s: polling interval [s].
         every: quantities that are read in every so many polls only; overrides the model.
+        account: number of its account with the supplier, as on the bill.
         rated_max: nameplate maximum [kW or m3/h]; None if it can't be read.
         rated_max_unknown: reason why it can't be read; only `check` asks for one.
         removed: last day of the meter; None if it is in its place.
@@ -272,6 +273,7 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
     resets: Resets | None = None
     ct: tuple[DatedValue, ...] = ()
     pt: tuple[DatedValue, ...] = ()
+    account: Annotated[str, Meta(min_length=1, examples=["3208001234567"])] | None = None
     installed: date | None = None
     removed: date | None = None
     replaced: tuple[Replacement, ...] = ()

@@ -29,6 +29,7 @@ from jieneng.metering.site_rules.reference_check import (
     duplicate_ids,
     missing_models,
     parent_cycles,
+    shared_accounts,
 )
 from jieneng.metering.site_rules.register_check import register_problems
 from jieneng.metering.spelling import nearest
@@ -65,6 +66,7 @@ def check(site: Site, models: Mapping[str, Model], unread: UnreadKeys = _ALL_REA
         role_problems,
         register_problems,
         confirmation_problems,
+        shared_accounts,
     )
     return [_named(problem) for rule in rules for problem in rule(site, models, unread)]
 

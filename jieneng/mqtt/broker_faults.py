@@ -74,6 +74,6 @@ class BrokerFaults:
             self._name_taken.clear()
 
     def texts(self) -> list[str]:
-        """Return what is wrong now, in sentences."""
+        """Return the present faults, in sentences."""
         taken = f"another client uses the name {self._identifier}; they throw each other out"
         return [*([self._text] if self._text else []), *([taken] if self.is_name_taken else [])]

@@ -26,7 +26,7 @@ def problems(
     *,
     in_service: bool = False,
 ) -> list[Problem]:
-    """Return what is wrong with the files.
+    """Return the problems of the files.
 
     Args:
         password_file: holds the password.
@@ -90,7 +90,7 @@ def tls_context(
 
 
 def _file_problems(key: str, path: str) -> Iterator[Problem]:
-    """Yield what is wrong with one file alone."""
+    """Yield the problems of a single file."""
     try:
         text = _read(key, path)
     except ConfigError as error:

@@ -149,7 +149,7 @@ class MqttClient(aiomqtt.Client):
         self._fail_waiting_calls()
 
     def _fail_waiting_calls(self) -> None:
-        """End all calls that wait for the broker, which would otherwise wait for the time-out."""
+        """End all calls that wait for the broker; otherwise they would wait for their time-out."""
         self._is_lost = True
         calls: list[asyncio.Future[Any]] = [
             *self._deliveries.values(),

@@ -1,6 +1,6 @@
 """Talk to an InfluxDB or openGemini over HTTP: lines to `/write`, InfluxQL to `/query`.
 
-Law: every response is read to its end, and only known responses count. All else raises
+Law: every response is read to its end, and only known responses count. Any other answer raises
 `StoreUnavailable` with the server's words, so that a failure is never read as "no data".
 
 Source: InfluxDB 1.8 HTTP API reference (/write, /query); InfluxDB 2 "1.x compatibility API".
@@ -88,11 +88,11 @@ class InfluxHttp:
     """Connections to one server."""
 
     def __init__(self, settings: StoreSettings, credentials: Credentials | None = None) -> None:
-        """Keep what is needed to connect; nothing is opened before the first call.
+        """Take the address and the credentials; nothing is opened before the first call.
 
         Args:
             settings: the table `[store]`.
-            credentials: who asks; those of the settings if None.
+            credentials: credentials of the request; those of the settings if None.
         """
         self._settings = settings
         self._credentials = credentials

@@ -1,7 +1,6 @@
 """Switch a SQLite file to WAL and full synchronisation, also while others open it.
 
-Law: what a transaction wrote survives a power cut once it is committed, and readers never wait for
-a writer.
+Law: a committed transaction survives a power cut, and readers never wait for a writer.
 """
 
 import sqlite3

@@ -1,4 +1,4 @@
-"""Read what a server's answer to a write means. Pure: status and body in, a verdict out.
+"""Read the meaning of a server's answer to a write. Pure: status and body in, a verdict out.
 
 Laws:
 
@@ -134,7 +134,7 @@ _DROPPED: Final = re.compile(r"dropped=(\d+)")
 
 
 def read_answer(status: int, body: bytes) -> WriteAnswer:
-    """Return what an answer to a write means."""
+    """Return the meaning of an answer to a write."""
     words = _words(body)
     unquoted = _QUOTED.sub('""', words)
     verdict, code = _judge(status, unquoted)

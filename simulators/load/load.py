@@ -162,8 +162,8 @@ class LoadStack:
         counts = np.asarray([len(load.shapes) for load in loads])
         self._load_of = np.repeat(np.arange(len(loads)), counts)  # by term
         self._terms = np.arange(len(self._load_of))[:, np.newaxis]
-        # Group the first terms of all loads, then the second terms of those that have two, and so
-        # on. Terms are added up in this order, so a load gives the same digits in any stack.
+        # Group the first terms of all loads, then the second terms of the loads that have two, and
+        # so on. Terms are added up in this order, so a load gives the same digits in any stack.
         first_terms = np.cumsum(counts) - counts
         self._nth_terms = [
             (np.flatnonzero(counts > nth), first_terms[counts > nth] + nth)

@@ -45,7 +45,7 @@ def served_ranges(model: ModbusModel) -> Mapping[int, tuple[range, ...]]:
 def identity_words(model: ModbusModel, name: str) -> Mapping[int, Sequence[tuple[int, list[int]]]]:
     """Return the identity registers of a device, by function: addresses and words.
 
-    A text that the model leaves open is the meter's id; a number that it leaves open is 0.
+    If the model leaves a text open, it is the meter's id; a number that is left open is 0.
     """
     found: dict[int, list[tuple[int, list[int]]]] = {}
     for row in model.identity:

@@ -1,7 +1,7 @@
 """Serve one master: take requests from the bytes that arrive, and send the replies of the bus.
 
 Law: a line decides nothing. It hands each request to its bus, and carries out the steps that the
-bus returns, with their pauses and in their order. As on a pair of wires, the devices of every
+bus returns, in their order and with their pauses. As on a pair of wires, the devices of every
 protocol receive all bytes of a line, and each device takes the frames that it understands.
 """
 

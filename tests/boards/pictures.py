@@ -5,7 +5,7 @@ page is drawn by `viewer/` (@grafana/ui) in Chromium at three widths, light and 
 go into a folder, to be looked at; no test depends on them. Node, npm and Chromium are needed.
 
     python -m tests.boards.pictures OUT [--board NAME]... [--width PX]... [--theme light|dark]...
-        [--language zh|en]
+        [--language zh|en] [--scale 0.6]
 """
 
 import argparse
@@ -35,6 +35,7 @@ from tests.boards.memory_store import MemoryStore
 from tests.servers import Influx, cache_folder, free_port
 
 VIEWER = Path(__file__).parent / "viewer"
+_COMMITTED = build.PROVISIONING / "dashboards" / "jieneng"
 WIDTHS = (1920, 1366, 390)
 THEMES = ("light", "dark")
 _ROW_PX = 38
@@ -51,6 +52,7 @@ def main() -> None:
     parser.add_argument("--width", action="append", type=int)
     parser.add_argument("--theme", action="append")
     parser.add_argument("--language", default="zh")
+    parser.add_argument("--scale", type=float, default=1.0)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     site = _built_viewer()
@@ -63,7 +65,7 @@ def main() -> None:
             for width in options.width or WIDTHS
             for theme in options.theme or THEMES
         ]
-        asyncio.run(_photograph(shots, options.out))
+        asyncio.run(_photograph(shots, options.out, options.scale))
 
 
 def _built_viewer() -> Path:
@@ -80,9 +82,20 @@ def _built_viewer() -> Path:
     shutil.copytree(VIEWER, work, dirs_exist_ok=True)
     if not is_installed:
         subprocess.run(["npm", "ci", "--ignore-scripts"], cwd=work, check=True)
+    _write_checked_boards(work)
     subprocess.run(["npm", "run", "--silent", "types"], cwd=work, check=True)
     subprocess.run(["npm", "run", "--silent", "build"], cwd=work, check=True)
     return work / "dist"
+
+
+def _write_checked_boards(work: Path) -> None:
+    """Write the committed boards as TypeScript, which is checked against @grafana/schema."""
+    texts = [path.read_text(encoding="utf-8") for path in sorted(_COMMITTED.glob("*.json"))]
+    (work / "src" / "boards.generated.ts").write_text(
+        "import type { CheckedBoard } from './boardCheck';\n\n"
+        f"export const BOARDS: CheckedBoard[] = [\n{','.join(texts)}];\n",
+        encoding="utf-8",
+    )
 
 
 def _fetch(out: Path, language: str, wanted: Sequence[str] | None) -> dict[str, tuple[int, int]]:
@@ -170,7 +183,9 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
         """Log nothing."""
 
 
-async def _photograph(shots: Sequence[tuple[str, str, int, tuple[int, int]]], out: Path) -> None:
+async def _photograph(
+    shots: Sequence[tuple[str, str, int, tuple[int, int]]], out: Path, scale: float = 1.0
+) -> None:
     """Take pictures of (name, URL, width, heights in rows)."""
     port = free_port()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
@@ -188,7 +203,7 @@ async def _photograph(shots: Sequence[tuple[str, str, int, tuple[int, int]]], ou
                     height = (170 if width < _PHONE_PX else 110) + _ROW_PX * rows[
                         1 if width < _PHONE_PX else 0
                     ]
-                    picture = await page.picture(url, width, height)
+                    picture = await page.picture(url, width, height, scale)
                     (out / f"{name}.png").write_bytes(picture)
                     print(name, *page.errors, flush=True)
                     page.errors.clear()
@@ -217,14 +232,14 @@ class _Page:
         self._number = 0
         self.errors: list[str] = []
 
-    async def picture(self, url: str, width: int, height: int) -> bytes:
+    async def picture(self, url: str, width: int, height: int, scale: float) -> bytes:
         """Return the PNG of a page of a size, once it is drawn."""
         await self._call("Runtime.enable")
         await self._call(
             "Emulation.setDeviceMetricsOverride",
             width=width,
             height=height,
-            deviceScaleFactor=1,
+            deviceScaleFactor=scale,
             mobile=False,
         )
         await self._call("Page.navigate", url=url)

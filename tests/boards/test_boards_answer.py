@@ -1,12 +1,16 @@
 """Every query of every panel against real databases with six years of a simulated site."""
 
 import re
+from base64 import b64encode
+from urllib.error import HTTPError
 
 import pytest
 
 from jieneng.site_folder import SiteFolder
 from tests.boards import simulated_site
 from tests.boards.board_queries import Json, Server, answers, most_points, panels, variables
+from tests.boards.conftest import write
+from tests.servers import Influx2
 
 pytestmark = [pytest.mark.server, pytest.mark.long, pytest.mark.xdist_group("boards")]
 
@@ -137,3 +141,23 @@ def test_the_calculated_points_are_not_fewer_than_those_that_come(
                 for one in found
             )
             assert come <= most_points(board, panel, series_by_tag=series), panel["title"]
+
+
+def test_the_account_of_the_data_source_reads_and_never_writes(
+    influx2: Influx2, server2: Server
+) -> None:
+    """Grafana sends user and password; with InfluxDB 2 the password is a token."""
+    (org,) = influx2.call("GET", f"/api/v2/orgs?org={influx2.org}")["orgs"]
+    (bucket,) = influx2.call("GET", f"/api/v2/buckets?name={server2.database}")["buckets"]
+    resource = {"type": "buckets", "id": bucket["id"], "orgID": org["id"]}
+    token = influx2.call(
+        "POST",
+        "/api/v2/authorizations",
+        orgID=org["id"],
+        permissions=[{"action": "read", "resource": resource}],
+    )["token"]
+    basic = b64encode(f"grafana:{token}".encode()).decode()
+    reader = server2._replace(headers={"Authorization": f"Basic {basic}"})
+    assert reader.ask("SHOW MEASUREMENTS")
+    with pytest.raises(HTTPError, match=r"40[13]"):
+        write(reader, [b"poll,site=s,meter=m ok=1 1764832800000"])

@@ -4,6 +4,7 @@ import csv
 import gzip
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -13,17 +14,23 @@ BUILDINGS = ("b101", "b105", "b109", "b111", "b40", "b5", "b58", "b61", "b64", "
 Hours = Mapping[datetime, float]
 
 
-def cambridge(measured: Path, medium: str) -> dict[str, dict[datetime, float]]:
+@cache
+def cambridge(measured: Path, medium: str) -> dict[str, Hours]:
     """Hourly kWh by building; a missing hour, which stands there as 0 or empty, is left out."""
     file = measured / "cambridge" / f"{medium}_hourly_kwh.csv.gz"
-    found: dict[str, dict[datetime, float]] = {}
+    found: dict[str, dict[datetime, float]] = {name: {} for name in BUILDINGS}
     with gzip.open(file, "rt", encoding="utf-8") as lines:
-        for row in csv.DictReader(lines):
-            time = datetime.fromisoformat(row.pop("datetime")).replace(tzinfo=UTC)
-            for building, text in row.items():
-                if text and float(text) != 0.0:
-                    found.setdefault(building, {})[time] = float(text)
-    return found
+        rows = csv.reader(lines)
+        header = next(rows)
+        times = header.index("datetime")
+        columns = [(header.index(name), found[name]) for name in BUILDINGS]
+        for row in rows:
+            time = datetime.fromisoformat(row[times]).replace(tzinfo=UTC)
+            for column, hours in columns:
+                text = row[column]
+                if text and (value := float(text)):
+                    hours[time] = value
+    return dict(found)
 
 
 def opengrid_water(measured: Path) -> dict[str, dict[datetime, float]]:
@@ -48,9 +55,13 @@ def shifted(hours: Hours, by: timedelta) -> dict[datetime, float]:
 
 def day_sum(hours: Hours, day: datetime, zone: ZoneInfo) -> float:
     """What the file says of a local day: the plain sum of its hours."""
-    begin = day.replace(tzinfo=zone)
+    time = day.replace(tzinfo=zone).astimezone(UTC)
     end = (day + timedelta(days=1)).replace(tzinfo=zone)
-    return sum(value for time, value in hours.items() if begin <= time < end)
+    total = 0.0
+    while time < end:
+        total += hours.get(time, 0.0)
+        time += timedelta(hours=1)
+    return total
 
 
 def write_wide(file: Path, columns: Mapping[str, Hours], begin: datetime, end: datetime) -> None:

@@ -47,10 +47,8 @@ def measured_days(measured: Path) -> dict[str, dict[str, files.Hours]]:
     march_2015 = datetime(2015, 3, 9, tzinfo=UTC)  # also a Monday
     by = FIRST_DAY.replace(tzinfo=UTC) - march_2015
     return {
-        "electricity": {
-            name: files.cambridge(measured, "electricity")[name] for name in files.BUILDINGS
-        },
-        "gas": {name: files.cambridge(measured, "gas")[name] for name in files.BUILDINGS},
+        "electricity": files.cambridge(measured, "electricity"),
+        "gas": files.cambridge(measured, "gas"),
         "water": {
             name: files.shifted(hours, by) for name, hours in files.opengrid_water(measured).items()
         },

@@ -139,7 +139,7 @@ def test_a_board_in_english_has_no_chinese_in_it() -> None:
 
 
 def test_no_secret_stands_in_the_data_source() -> None:
-    assert "Token $INFLUX_TOKEN" in data_source.DATA_SOURCES_YAML
+    assert "password: $INFLUX_PASSWORD" in data_source.DATA_SOURCES_YAML
     assert f"uid: {data_source.UID}" in data_source.DATA_SOURCES_YAML
 
 
@@ -183,3 +183,12 @@ def test_the_coverage_floor_of_the_settings_is_the_threshold() -> None:
     assert '"value": 0.987' in strict
     assert '"coverage\\" < 0.987' in strict
     assert "0.95" not in strict
+
+
+def test_the_docs_name_every_board_and_no_other() -> None:
+    docs = (Path(build.__file__).parents[1] / "docs" / "boards.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([^|]+) \| `([a-z-]+)` \|.*\| ([^|]+) \|$", docs, re.MULTILINE)
+    english = build.site_boards(BoardSite(EXAMPLE, translator("en")))
+    assert {file: (title, chinese) for title, file, chinese in rows} == {
+        name: (english[name]["title"], board["title"]) for name, board in BOARDS.items()
+    }

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 #: Days by which a row is longer than twice the other longest one.
 _MORE_DAYS: Final = 3
 _OTHER_FACTOR: Final = 2
-#: Distances of the same days in other years. Whole weeks, as consumption follows them.
-_YEARS: Final = (-364, 364, -728, 728)
+#: Distances of the same days in ten years before and after: whole weeks, as consumption has them.
+_YEARS: Final = tuple(7 * round(365.25 * year / 7) for year in range(-10, 11) if year)
 #: Least share of days that must be known in another year.
 _KNOWN_SHARE: Final = 0.8
 #: Greatest share of days without consumption in the same days of another year.

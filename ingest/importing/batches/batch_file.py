@@ -8,6 +8,7 @@ Laws:
 """
 
 import fcntl
+import hashlib
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -53,6 +54,17 @@ _TABLES: Final = (
 )
 
 _encode: Final = msgspec.json.encode
+
+
+def file_digest(file: Path) -> str:
+    """Return the SHA-256 of a file, in hex."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def account_name() -> str:
+    """Return the name of the account that runs the command."""
+    return os.environ.get("SUDO_USER") or os.environ.get("USER") or str(os.getuid())
 
 
 class BatchFile:

@@ -15,7 +15,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from datetime import datetime
 from itertools import pairwise
-from math import nan
+from math import isnan, nan
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -25,7 +25,14 @@ from ingest.importing.batches.batch_file import BatchFile
 from ingest.importing.batches.point_columns import PointColumns
 from ingest.importing.batches.stored_points import StoredPoints
 from jieneng.metering.reading import Quality
-from jieneng.metering.schema import FIELDS, INTERVAL, INTERVAL_S, LONGEST_INTERVAL_MS, QUALITY
+from jieneng.metering.schema import (
+    BILL,
+    FIELDS,
+    INTERVAL,
+    INTERVAL_S,
+    LONGEST_INTERVAL_MS,
+    QUALITY,
+)
 
 _MANUAL: Final = int(Quality.MANUAL)
 #: Points whose batches are looked up; a contradiction of more names those of the first ones.
@@ -168,8 +175,8 @@ class StoredComparison:
 
     async def _compare_own_kind(self, columns: PointColumns, until_ms: int, found: _Found) -> None:
         first_ms = columns.times_ms[0]
-        if columns.measurement == INTERVAL:
-            async for time_ms, _, length_s in self._points(
+        if columns.is_interval:
+            async for time_ms, _, length_s, _ in self._points(
                 columns, [(first_ms - LONGEST_INTERVAL_MS, first_ms)]
             ):
                 end_ms = _end_ms(columns, time_ms, length_s)
@@ -178,11 +185,11 @@ class StoredComparison:
                     found.until_ms = max(found.until_ms, end_ms)
         spans = [span async for span in self._stored.spans(columns, until_ms)]
         place = 0
-        async for time_ms, value, companion in self._points(columns, spans):
+        async for time_ms, value, companion, others in self._points(columns, spans):
             place = bisect_left(columns.times_ms, time_ms, place)
             is_there = place < len(columns) and columns.times_ms[place] == time_ms
-            is_live = columns.measurement != INTERVAL and not int(companion) & _MANUAL
-            if is_there and _is_same(columns, place, value, companion):
+            is_live = not columns.is_interval and not int(companion) & _MANUAL
+            if is_there and _is_same(columns, place, value, companion, others):
                 found.is_stored[place] = 1
             elif is_there:
                 (found.live if is_live else found.differing).append(time_ms)
@@ -202,10 +209,10 @@ class StoredComparison:
         A register that is read when an interval begins or ends is no contradiction.
         """
         first_ms = columns.times_ms[0]
-        is_interval = other.measurement == INTERVAL
+        is_interval = other.is_interval
         begin_ms = first_ms - LONGEST_INTERVAL_MS if is_interval else first_ms + 1
         last_ms = columns.times_ms[-1] if is_interval else until_ms
-        async for time_ms, _, companion in self._points(other, [(begin_ms, last_ms)]):
+        async for time_ms, _, companion, _ in self._points(other, [(begin_ms, last_ms)]):
             if is_interval or int(companion) & _MANUAL:
                 end_ms = _end_ms(other, time_ms, companion)
                 if end_ms > first_ms:
@@ -214,17 +221,21 @@ class StoredComparison:
 
     async def _points(
         self, columns: PointColumns, spans: Iterable[tuple[int, int]]
-    ) -> AsyncIterator[tuple[int, float, float]]:
-        """Yield time, value and companion field of the stored points of a series in some spans."""
-        quantity, *_, companion = columns.fields
+    ) -> AsyncIterator[tuple[int, float, float, tuple[float, ...]]]:
+        """Yield time, value, companion and other fields of the stored points of a series."""
+        quantity, *others, companion = columns.fields
         for span in spans:
             times_ms, values = await self._stored.values(columns, quantity, *span)
             of_times_ms, companions = await self._stored.values(columns, companion, *span)
             if of_times_ms != times_ms:  # points with other quantities, or without a companion
                 of_time = dict(zip(of_times_ms, companions, strict=True))
                 companions = array("d", [of_time.get(time_ms, 0.0) for time_ms in times_ms])
-            for row in zip(times_ms, values, companions, strict=True):
-                yield row
+            of_others = [
+                dict(zip(*await self._stored.values(columns, other, *span), strict=True))
+                for other in others
+            ]
+            for time_ms, value, of_point in zip(times_ms, values, companions, strict=True):
+                yield time_ms, value, of_point, tuple([one.get(time_ms, nan) for one in of_others])
 
     async def _contradiction(
         self, columns: PointColumns, other: PointColumns | None, until_ms: int, found: _Found
@@ -271,8 +282,8 @@ class StoredComparison:
             if kind is not None and not of_stored:
                 imported = [
                     (time_ms, value)
-                    async for time_ms, value, companion in self._points(kind, [span])
-                    if kind.measurement == INTERVAL or int(companion) & _MANUAL
+                    async for time_ms, value, companion, _ in self._points(kind, [span])
+                    if kind.is_interval or int(companion) & _MANUAL
                 ]
                 of_stored = self._sums(kind, imported)
         return tuple(
@@ -285,7 +296,7 @@ class StoredComparison:
     ) -> Mapping[int, float]:
         sums: dict[int, float] = {}
         years = _YearOf(self._zone)
-        for time_ms, amount in rows if columns.measurement == INTERVAL else _rises(rows):
+        for time_ms, amount in rows if columns.is_interval else _rises(rows):
             year = years.year(time_ms)
             sums[year] = sums.get(year, 0.0) + amount
         return sums
@@ -316,7 +327,7 @@ def _rises(rows: Iterable[tuple[int, float]]) -> Iterator[tuple[int, float]]:
 
 def _until_ms(columns: PointColumns) -> int:
     """Return the end of the time of a series: of its last interval, or after its last reading."""
-    if columns.measurement != INTERVAL:
+    if not columns.is_interval:
         return columns.times_ms[-1] + 1
     lengths_s = columns.columns[-1]
     return max(
@@ -326,7 +337,7 @@ def _until_ms(columns: PointColumns) -> int:
 
 
 def _end_ms(columns: PointColumns, time_ms: int, companion: float) -> int:
-    return time_ms + round(companion * 1000) if columns.measurement == INTERVAL else time_ms
+    return time_ms + round(companion * 1000) if columns.is_interval else time_ms
 
 
 def _overlaps(columns: PointColumns, place: int, time_ms: int, length_s: float) -> bool:
@@ -338,7 +349,7 @@ def _overlaps(columns: PointColumns, place: int, time_ms: int, length_s: float) 
         time_ms: start of the stored interval [UTC, ms].
         length_s: its length [s].
     """
-    if columns.measurement != INTERVAL:
+    if not columns.is_interval:
         return False
     times_ms, lengths_s = columns.times_ms, columns.columns[-1]
     if place < len(columns) and times_ms[place] < _end_ms(columns, time_ms, length_s):
@@ -346,17 +357,28 @@ def _overlaps(columns: PointColumns, place: int, time_ms: int, length_s: float) 
     return place > 0 and _end_ms(columns, times_ms[place - 1], lengths_s[place - 1]) > time_ms
 
 
-def _is_same(columns: PointColumns, place: int, value: float, companion: float) -> bool:
+def _is_same(
+    columns: PointColumns, place: int, value: float, companion: float, others: tuple[float, ...]
+) -> bool:
+    """Return True if a point of a file is stored so; the quality of a reading may differ."""
     if columns.columns[0][place] != value:
         return False
-    return columns.measurement != INTERVAL or columns.columns[-1][place] == companion
+    if columns.is_interval and columns.columns[-1][place] != companion:
+        return False
+    of_file = [column[place] for column in columns.columns[1:-1]]
+    return all(
+        one == other or (isnan(one) and isnan(other))
+        for one, other in zip(of_file, others, strict=True)
+    )
 
 
 def _of_other_kind(columns: PointColumns, medium: str) -> PointColumns | None:
     """Return a series of the other kind without points; None if the quantity has none."""
+    if columns.measurement == BILL:
+        return None
     if columns.quantity not in FIELDS[INTERVAL] or columns.quantity not in FIELDS[medium]:
         return None
-    is_interval = columns.measurement == INTERVAL
+    is_interval = columns.is_interval
     return PointColumns(
         medium if is_interval else INTERVAL,
         columns.meter,

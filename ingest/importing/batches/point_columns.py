@@ -47,6 +47,11 @@ class PointColumns(msgspec.Struct, frozen=True):
         """Name of the first field."""
         return self.fields[0]
 
+    @property
+    def is_interval(self) -> bool:
+        """Return True if each point is an interval, whose length is the last field."""
+        return self.fields[-1] == INTERVAL_S
+
     def with_columns(self, columns: Sequence["array[float]"]) -> "PointColumns":
         """Return other values at the same times."""
         return msgspec.structs.replace(self, columns=tuple(columns))

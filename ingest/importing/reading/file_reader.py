@@ -19,9 +19,9 @@ from ingest.importing.cells.cell import ProblemHandler, Row
 from ingest.importing.reading.container import HEAD_BYTES, container, is_compound, refuse_compound
 from ingest.importing.reading.delimiter import JUDGED_LINES, detect_delimiter
 from ingest.importing.reading.encoding import check_encoding, detect_encoding
-from ingest.importing.reading.file_form import FileForm, FormWishes
+from ingest.importing.reading.file_form import FileForm, FormNote, FormWishes
 from ingest.importing.reading.form_detection import TableForm, detect_table
-from ingest.importing.reading.line_numbers import unique_line
+from ingest.importing.reading.line_numbers import lines_by_sheet, unique_line
 from ingest.importing.reading.row_filter import LeftOutLine, RowFilter
 from ingest.importing.reading.text_rows import text_rows
 from ingest.importing.reading.workbook.sheet_choice import choose_sheets
@@ -57,10 +57,17 @@ class Table:
         """First lines that were left out so far."""
         return tuple(self._filter.left_out)
 
-    @property
-    def left_out_count(self) -> int:
-        """Number of lines that were left out so far."""
-        return self._filter.count
+    def notes(self) -> Iterator[FormNote]:
+        """Yield sentences on the lines that were left out so far."""
+        kinds = {one.note: one for one in reversed(self.left_out)}
+        more = ", …" if self._filter.count > len(self.left_out) else ""
+        for first in reversed(kinds.values()):
+            lines = [one.line for one in self.left_out if one.note == first.note]
+            shown = "; ".join(
+                f"{sheet}: {', '.join(map(str, sorted(own)))}".removeprefix(": ")
+                for sheet, own in lines_by_sheet(lines, self.form.sheets).items()
+            )
+            yield FormNote(text=first.note, values={"lines": shown + more})
 
 
 def detect_form(path: Path, wishes: FormWishes) -> FileForm:

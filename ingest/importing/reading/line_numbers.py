@@ -4,7 +4,7 @@ Law: in a text file, and in the first sheet that is read, a line's number is its
 compare as they follow each other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -39,6 +39,15 @@ def placed(problem: Problem, file: str, sheets: Sequence[str]) -> Problem:
     return msgspec.structs.replace(
         problem, file=place, line=None if problem.line is None else line, values=values
     )
+
+
+def lines_by_sheet(lines: Iterable[int], sheets: Sequence[str]) -> dict[str, set[int]]:
+    """Return lines as a person knows them, by sheet; by "" for a file of one table."""
+    found: dict[str, set[int]] = {}
+    for line in sorted(lines):
+        sheet, own = _divided(line)
+        found.setdefault(sheets[sheet] if len(sheets) > 1 else "", set()).add(own)
+    return found
 
 
 #: Names of placeholders that are lines.

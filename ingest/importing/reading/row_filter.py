@@ -31,12 +31,12 @@ class LeftOutLine(msgspec.Struct, frozen=True):
     Attributes:
         line: its number.
         text: its first text.
-        reason: msgid of what it is.
+        note: msgid of a sentence on such lines, with the placeholder `{lines}`.
     """
 
     line: int
     text: str
-    reason: Msgid
+    note: Msgid
 
 
 class RowFilter:
@@ -79,27 +79,27 @@ class RowFilter:
         filled = [text for text in texts if text]
         if not filled:
             return False
-        reason: Msgid | None = self._reason(row, filled)
-        if reason is not None:
+        note: Msgid | None = self._note(row, filled)
+        if note is not None:
             self.count += 1
             if len(self.left_out) < _MAX_LISTED:
-                self.left_out.append(LeftOutLine(line, filled[0][:40], reason))
+                self.left_out.append(LeftOutLine(line, filled[0][:40], note))
             return False
         first = row[0]
         if isinstance(first, str) and len(self._usual) < _MAX_USUAL and not _is_suspect(first):
             self._usual.add(first)
         return True
 
-    def _reason(self, row: Row, filled: Sequence[str]) -> Msgid | None:
+    def _note(self, row: Row, filled: Sequence[str]) -> Msgid | None:
         first = filled[0]
         if first.startswith("#"):
-            return "a comment"
+            return "comments were left out: line {lines}."
         if is_total(first) and not any(map(self._is_time, self._time_columns, repeat(row))):
-            return "a total"
+            return "totals were left out: line {lines}."
         if first in self._names and _same_texts(row, self._names):
-            return "the header again"
+            return "repeated headers were left out: line {lines}."
         if len(filled) == 1 and len(self._names) > 1 and is_footer(first):
-            return "a note"
+            return "notes below the table were left out: line {lines}."
         return None
 
     def _is_time(self, column: int, row: Row) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-#: Time before a dead service is restarted: long enough to see what the others do [s].
+#: Time before a dead service is restarted: long enough to watch the others without it [s].
 RESTART_S: Final = 5.0
 #: Time that a service may take to close before it is killed [s].
 _CLOSE_S: Final = 10.0

@@ -44,7 +44,7 @@ class DemoSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def figures_screen(snapshot: DemoSnapshot, translate: Translate) -> RenderableType:
-    """Render what changes rarely: the indicators of centre and buildings, and the caps."""
+    """Render the part that changes rarely: the indicators of centre and buildings, and the caps."""
     site, verdict, running = snapshot.scopes[0], snapshot.periods[0], snapshot.periods[-1]
     buildings = [scope for scope in snapshot.scopes if scope.kind != "institution"]
     return Group(

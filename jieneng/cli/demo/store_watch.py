@@ -43,7 +43,7 @@ class StoreWatch:
         self._running: PageData | None = None
 
     async def snapshot(self, services: Sequence[Service]) -> DemoSnapshot:
-        """Return what the screen shows now."""
+        """Return the content of the screen now."""
         site, now_ms = self._folder.site, self._clock.now_ms()
         verdict, running = await self._figures(now_ms)
         return DemoSnapshot(

@@ -1,16 +1,34 @@
 """Print what an import did to the store: the batch, what contradicted it, what it left out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from jieneng.cli.options import tr
+from jieneng.locale import say
+from jieneng.metering.errors import Problem
 from jieneng.metering.quantities import QUANTITIES
 
 if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
     from ingest.importing.batches.batch_import import BatchResult
     from ingest.importing.batches.contradictions import Contradiction
+
+
+def problem_lines(problems: Sequence[Problem], count: int) -> Iterator[str]:
+    """Yield a line for each listed problem, and one for the number of the others.
+
+    Args:
+        problems: the first problems.
+        count: number of all problems.
+    """
+    for problem in problems:
+        yield f"{problem.where()}: {say(problem, tr)}"
+    if more := count - len(problems):
+        text = tr(
+            "... and {count} more problem." if more == 1 else "... and {count} more problems."
+        )
+        yield text.format(count=more)
 
 
 def local_time(time_ms: int, zone: ZoneInfo) -> str:

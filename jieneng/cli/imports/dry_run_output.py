@@ -69,6 +69,8 @@ def _form_lines(report: "ImportReport") -> Iterator[str]:
         yield tr("{file}: sheet {sheets}, header in line {line}.").format(
             file=report.file, sheets=", ".join(form.sheets), line=form.header_line
         )
+    if form.unit_line is not None:
+        yield tr("Units in line {line}.").format(line=form.unit_line)
     yield tr("Layout: {layout} (--layout). Values: {kind} (--kind).").format(
         layout=_layout_name(report.layout), kind=_kind_name(report.kind)
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from jieneng.cli.imports.batch_output import batch_lines, contradiction_lines
+from jieneng.cli.imports.batch_output import batch_lines, contradiction_lines, problem_lines
 from jieneng.cli.imports.consumption_preview import Preview, previews
 from jieneng.cli.imports.dry_run_output import doubt_lines, print_understanding
 from jieneng.cli.options import tr
@@ -80,16 +80,8 @@ def _problem(problem: Problem) -> dict[str, object]:
 
 def print_problems(report: "ImportReport") -> None:
     """Print the problems of a file to standard error."""
-    for problem in report.problems:
-        click.echo(f"{problem.where()}: {say(problem, tr)}", err=True)
-    if report.problem_count > len(report.problems):
-        more = report.problem_count - len(report.problems)
-        click.echo(
-            tr(
-                "... and {count} more problem." if more == 1 else "... and {count} more problems."
-            ).format(count=more),
-            err=True,
-        )
+    for text in problem_lines(report.problems, report.problem_count):
+        click.echo(text, err=True)
 
 
 def _print_series(report: "ImportReport", folder: "SiteFolder") -> None:

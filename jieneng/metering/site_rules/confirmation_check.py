@@ -1,4 +1,4 @@
-"""Check what persons confirmed about a site's findings. Pure: site in, problems out.
+"""Check the confirmations of a site's findings. Pure: site in, problems out.
 
 Law: a confirmation that can't be about any finding is a mistake, because its finding would stay in
 doubt and nobody would know why.

@@ -160,3 +160,19 @@ def parent_cycles(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> Ite
                     values={"table": table, "way": " > ".join(path)},
                     path=(table, number, "parent"),
                 )
+
+
+def shared_accounts(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> Iterator[Problem]:
+    """Yield a problem for each account that stands at a second meter."""
+    first: dict[str, str] = {}
+    for number, meter in enumerate(site.meter):
+        if meter.account is None or unread.covers_row("meter", number, "account", "id"):
+            continue
+        if meter.account in first:
+            yield Problem(
+                text="account {account} is that of meter {other} already.",
+                fix="Write it at the meter that measures the whole bill.",
+                values={"account": meter.account, "other": first[meter.account]},
+                path=("meter", number, "account"),
+            )
+        first.setdefault(meter.account, meter.id)

@@ -156,6 +156,14 @@ class TestAStandstill:
         assert dict(found.finding.values)["days"] == 56
         assert found.doubt == pytest.approx(amount[126:182].sum(), rel=0.2)
 
+    def test_where_other_years_are_far_away(self) -> None:
+        """The base year and the year of the target alone, of gas."""
+        amount = np.full(2192, np.nan)
+        amount[:366], amount[1827:] = heating(366) + 20, heating(365, 2) + 20
+        amount[1840:1890] = 0
+        [found] = still(amount, seasonal=True)
+        assert day(found) == 1840
+
     def test_within_the_only_year(self) -> None:
         amount = office(365)
         amount[200:214] = 0

@@ -53,6 +53,18 @@ def test_all_ones_at_night(devices: MeterDevices, number: float) -> None:
 
 
 @EACH
+def test_a_loggers_number_for_no_value_is_said(devices: MeterDevices) -> None:
+    values = [-999.0 if hour in (5, 6, 40) else 1000.0 + 10 * hour for hour in range(60)]
+    register = read(values, devices)
+    assert counted(register) == 590
+    assert [(one.first_ms, one.until_ms) for one in register.findings] == [
+        (5 * HOUR_MS, 6 * HOUR_MS),
+        (40 * HOUR_MS, 40 * HOUR_MS),
+    ]
+    assert codes(register) == ["set_aside"]
+
+
+@EACH
 def test_a_register_passes_through_such_a_number(devices: MeterDevices) -> None:
     register = read([6553.5 + number - 40 for number in range(80)], devices)
     assert counted(register) == 79
@@ -123,6 +135,14 @@ class TestGuessedRollover:
         assert counted(register) == 3340
         assert codes(register) == ["counter_rollover"]
         assert register.findings[0].doubt == 0
+
+    def test_a_known_modulus_allows_a_usual_step_from_anywhere(self) -> None:
+        """Read each half year: 88,000 to 2,000 are 14,000, as the half years before."""
+        devices = MeterDevices("m", (Device(modulus=100_000.0),))
+        values = [46_000, 60_500, 74_000, 88_000, 2_000, 16_000]
+        register = read(values, devices, 182 * DAY_MS)
+        assert counted(register) == 70_000
+        assert codes(register) == ["counter_rollover"]
 
     @pytest.mark.parametrize(
         "values",

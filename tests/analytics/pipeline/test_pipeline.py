@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from analytics import periods
 from analytics.app import load_rules
+from analytics.counters.register_finding import RegisterFinding
 from analytics.pipeline import register_reader
 from analytics.pipeline.pipeline import Pipeline, Progress
 from jieneng.metering import schema
@@ -267,13 +268,15 @@ async def test_days_that_were_written_late_are_computed_anew_exactly_once(
     runner = pipeline(small, store)
     await runner.backfill(first, date(2020, 5, 10), silent)
     computed: list[tuple[date, date]] = []
-    backfill = runner.backfill
+    compute = runner._compute
 
-    async def watched(start: date, end: date, progress: Progress) -> list[Finding]:
+    async def watched(
+        start: date, end: date, progress: Progress
+    ) -> tuple[date, list[RegisterFinding]]:
         computed.append((start, end))
-        return await backfill(start, end, progress)
+        return await compute(start, end, progress)
 
-    monkeypatch.setattr(runner, "backfill", watched)
+    monkeypatch.setattr(runner, "_compute", watched)
     assert await runner.recompute_marked(date(1980, 1, 1), date(2020, 6, 1)) == set()
     # A correction of a covered day, which no gap shows, and a day of its own.
     late = date(2020, 5, 5)
@@ -297,7 +300,7 @@ async def test_days_that_were_written_late_are_computed_anew_exactly_once(
     again = (await stored(store, "day", kind="meter"))["e-shop", "electricity", "energy_kwh"]
     np.testing.assert_array_equal(found[1], again[1])
     await store.delete(schema.CONSUMPTION, where={}, start_ms=0, end_ms=2**42)
-    await backfill(first, date(2020, 5, 10), silent)
+    await runner.backfill(first, date(2020, 5, 10), silent)
     whole = (await stored(store, "day", kind="meter"))["e-shop", "electricity", "energy_kwh"]
     np.testing.assert_array_equal(whole[1], again[1])
 
@@ -517,11 +520,11 @@ async def test_a_day_of_which_nothing_is_known_is_computed_once(
     assert len(known["e-shop", "electricity", "energy_kwh"][0]) == len(days)
     computed: list[tuple[date, date]] = []
 
-    async def spy(first: date, last: date, _: object) -> list[object]:
+    async def spy(first: date, last: date, _: object) -> tuple[date, list[RegisterFinding]]:
         computed.append((first, last))
-        return []
+        return first, []
 
-    monkeypatch.setattr(runner, "backfill", spy)
+    monkeypatch.setattr(runner, "_compute", spy)
     await runner.compute_missing_days(days[-1], silent)
     assert computed == []
 

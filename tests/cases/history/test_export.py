@@ -122,9 +122,9 @@ def test_the_figures_are_the_same_digit_for_digit(tmp_path: Path) -> None:
 def test_intervals_of_every_length_come_in_as_they_were(tmp_path: Path) -> None:
     (tmp_path / "one").mkdir()
     site = CaseSite(tmp_path / "one", METERS)
-    months = [(datetime(2024, month, 1), 1000.123 * month) for month in range(1, 13)]
+    months = [(datetime(2024, month, 1), 1000.123 * (7 * month % 13)) for month in range(1, 13)]
     site.load(site.readings(months, name="months.csv"), "--kind", "interval")
-    hours = [(datetime(2025, 1, 1, hour), 3.7 * hour) for hour in range(24)]
+    hours = [(datetime(2025, 1, 1, hour), 3.7 * (7 * hour % 11)) for hour in range(24)]
     site.load(site.readings(hours, name="hours.csv"), "--kind", "interval")
     other = copied(site, tmp_path / "two", "csv", "intervals")
     assert stored(other, "intervals") == stored(site, "intervals")

@@ -2,15 +2,13 @@
 
 import asyncio
 import json
-import os
 import re
 import subprocess
-import sys
 import tomllib
 from pathlib import Path
 from typing import Any
 
-from tests.patience import PATIENCE_S
+from tests.cli import run
 
 
 async def probe(
@@ -18,28 +16,13 @@ async def probe(
 ) -> subprocess.CompletedProcess[str]:
     """Run it to its end, while the meters of this process answer."""
 
-    def run() -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "jieneng",
-                "edge",
-                "probe",
-                "--delay",
-                "0",
-                *map(str, arguments),
-            ],
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_S,
-            check=False,
-            cwd=cwd,
-            input=typed,
-            env={**os.environ, "JIENENG_LANGUAGE": language},
-        )
-
-    return await asyncio.to_thread(run)
+    return await asyncio.to_thread(
+        run.jieneng,
+        *("edge", "probe", "--delay", "0", *arguments),
+        language=language,
+        cwd=cwd,
+        typed=typed,
+    )
 
 
 def pasted(text: str) -> dict[str, Any]:

@@ -66,7 +66,7 @@ def choose_sheets(
         for entry, form in found[1:]
         if _names(form) != _names(found[0][1])
     ]
-    notes += [note for _, form in found for note in form.notes]
+    notes += found[0][1].notes if found else ()
     return SheetChoice(tuple(found), _columns(found), tuple(notes), tuple(problems))
 
 

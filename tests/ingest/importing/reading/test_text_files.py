@@ -23,7 +23,9 @@ class Read:
         self.problems += self.form.problems
         with open_table(path, self.form, self.problems.append) as table:
             self.lines = list(table.rows)
-            self.left_out = [(one.line, one.text, one.reason) for one in table.left_out]
+            self.left_out = [
+                (one.line, one.text, one.note.partition(" were")[0]) for one in table.left_out
+            ]
 
     @property
     def rows(self) -> list[list[object]]:
@@ -221,10 +223,10 @@ def test_titles_units_totals_and_notes_are_no_rows(path: Path) -> None:
     assert form.titles == ("淮安市行政中心用能月报", "单位：某某局 制表日期：2024-03-01")
     assert [line for line, _ in read.lines] == [6, 7, 10]
     assert read.left_out == [
-        (9, "小计", "a total"),
-        (11, "合 计", "a total"),
-        (12, "制表人：张三", "a note"),
-        (13, "# 导出自能耗系统", "a comment"),
+        (9, "小计", "totals"),
+        (11, "合 计", "totals"),
+        (12, "制表人：张三", "notes below the table"),
+        (13, "# 导出自能耗系统", "comments"),
     ]
 
 
@@ -234,21 +236,21 @@ def test_titles_units_totals_and_notes_are_no_rows(path: Path) -> None:
 def test_totals(path: Path, total: str) -> None:
     read = Read(path, f"时间,总表\n2024-01-01,10\n2024-01-02,10\n{total},20\n")
     assert len(read.rows) == 2
-    assert read.left_out == [(4, total, "a total")]
+    assert read.left_out == [(4, total, "totals")]
 
 
 def test_a_meter_may_have_the_name_of_a_total(path: Path) -> None:
     text = "表号,时间,读数\n合计,2024-01-01,10\n东楼,2024-01-01,6\n合计,,16\n"
     read = Read(path, text)
     assert [row[0] for row in read.rows] == ["合计", "东楼"]
-    assert read.left_out == [(4, "合计", "a total")]
+    assert read.left_out == [(4, "合计", "totals")]
 
 
 def test_a_header_that_is_repeated_on_each_page(path: Path) -> None:
     page = "时间,总表\n2024-01-01,10\n2024-01-02,10\n"
     read = Read(path, page + page)
     assert len(read.rows) == 4
-    assert read.left_out == [(4, "时间", "the header again")]
+    assert read.left_out == [(4, "时间", "repeated headers")]
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,9 @@ class Read:
         self.notes = [note.text.format(**note.values) for note in self.form.notes]
         with open_table(path, self.form, self.problems.append) as table:
             self.lines = [(line, list(row)) for line, row in table.rows]
-            self.left_out = [(one.line, one.text, one.reason) for one in table.left_out]
+            self.left_out = [
+                (one.line, one.text, one.note.partition(" were")[0]) for one in table.left_out
+            ]
 
     @property
     def rows(self) -> list[list[Cell]]:
@@ -287,4 +289,19 @@ def test_totals_and_notes_in_a_sheet(book: openpyxl.Workbook, save: Callable[...
         book.active.append(row)
     read = Read(save())
     assert len(read.rows) == 3
-    assert read.left_out == [(5, "合计", "a total"), (7, "制表人：张三", "a note")]
+    assert read.left_out == [(5, "合计", "totals"), (7, "制表人：张三", "notes below the table")]
+
+
+def test_lines_that_are_left_out_are_told_by_sheet(
+    book: openpyxl.Workbook, save: Callable[..., Path]
+) -> None:
+    for name in ("1月", "2月"):
+        sheet = book.create_sheet(name)
+        fill(sheet)
+        sheet.append(["合计", 34.5, 60])
+    path = save()
+    form = detect_form(path, FormWishes())
+    with open_table(path, form, lambda _: None) as table:
+        assert len(list(table.rows)) == 6
+        (note,) = table.notes()
+    assert note.text.format(**note.values) == "totals were left out: line 1月: 5; 2月: 5."

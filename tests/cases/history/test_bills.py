@@ -1,0 +1,154 @@
+"""Bills of suppliers: they count where nothing is measured, and are compared where something is."""
+
+import re
+import sqlite3
+from contextlib import closing
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.cases.case_site import CaseSite, meter
+
+METERS = (
+    meter("e-a", "rated_max = 400.0", 'account = "0032080012"')
+    + meter("w-a", "rated_max = 16.0", 'account = "W-77"')
+    + meter("g-a", "rated_max = 9.0", 'account = "G-5"')
+)
+MONTHS = range(1, 13)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> CaseSite:
+    return CaseSite(tmp_path, METERS)
+
+
+def bills(site: CaseSite, name: str = "bills.csv", factor: float = 1.0) -> Path:
+    rows = [
+        f"0032080012,2024-{month:02},{1000 * month * factor},{620.5 * month}" for month in MONTHS
+    ]
+    return site.file(name, ["户号,账期,用量,金额", *rows])
+
+
+def stored(site: CaseSite, table: str) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(site.folder / "store.sqlite")) as db:
+        there = db.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+        return db.execute(f'SELECT * FROM "{table}" ORDER BY 2').fetchall() if there else []  # noqa: S608
+
+
+def test_bills_count_where_nothing_is_measured(site: CaseSite) -> None:
+    done = site.run("import", "bills", bills(site))
+    assert done.code == 0, done.err
+    assert site.figure("electricity", 2024)["value"] == pytest.approx(78_000.0)
+    assert site.figure("electricity", "2024-02")["value"] == pytest.approx(2000.0)
+    assert len(stored(site, "bill")) == 12
+    assert "620.50" in done.out
+    again = site.run("import", "bills", bills(site))
+    assert again.code == 0
+    assert len(site.run("import", "list").out.splitlines()) == 1
+    assert site.run("import", "undo", 1).code == 0
+    assert (stored(site, "bill"), stored(site, "interval")) == ([], [])
+    assert site.figure("electricity", 2024)["value"] is None
+
+
+def test_a_measured_meter_is_compared_and_its_consumption_stays(site: CaseSite) -> None:
+    days = [datetime(2024, 1, 1) + number * timedelta(days=1) for number in range(367)]
+    site.load(site.readings([(day, 100.0 * number) for number, day in enumerate(days)]))
+    file = site.file("bills.csv", ["户号,账期,用量,金额", "0032080012,2024年1月,3255,2018.10"])
+    done = site.run("import", "bills", file)
+    assert done.code == 0, done.err
+    assert re.search(r"3,255\.0 kWh.*3,100\.0 kWh.*\+5\.00 %", done.out)
+    assert site.figure("electricity", "2024-01")["value"] == pytest.approx(3100.0)
+    assert (len(stored(site, "bill")), stored(site, "interval")) == (1, [])
+
+
+def test_registers_that_come_later_ask_and_replace_what_the_bill_counted(site: CaseSite) -> None:
+    assert site.run("import", "bills", bills(site)).code == 0
+    days = [datetime(2024, 1, 1) + number * timedelta(days=1) for number in range(367)]
+    file = site.readings([(day, 100.0 * number) for number, day in enumerate(days)])
+    assert site.run("import", "readings", file).code == 1
+    site.load(file, "--replace")
+    assert site.figure("electricity", 2024)["value"] == pytest.approx(36_600.0)
+    assert len(stored(site, "bill")) == 12, "the bills themselves stay"
+
+
+def test_a_corrected_bill_asks(site: CaseSite) -> None:
+    assert site.run("import", "bills", bills(site)).code == 0
+    other = bills(site, "other.csv", factor=1.1)
+    assert site.run("import", "bills", other).code == 1
+    assert site.run("import", "bills", other, "--replace").code == 0
+    assert site.figure("electricity", 2024)["value"] == pytest.approx(85_800.0)
+    cost = site.file("cost.csv", ["户号,账期,用量,金额", "0032080012,2024-01,1100,1.00"])
+    assert site.run("import", "bills", cost).code == 1, "another cost is another bill"
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "amount", "end"),
+    [
+        (
+            "户号,起始日期,截止日期,用水量(吨),水费",
+            "W-77,2024-01-01,2024-01-31,93,372.00",
+            93.0,
+            31,
+        ),
+        (
+            "用户编号,上次抄表日期,本次抄表日期,用水量,金额",
+            "W-77,2024-01-05,2024-02-05,93,1",
+            93.0,
+            31,
+        ),
+        ("account,period,amount,cost", "W-77,2024Q1,93,1", 93.0, 91),
+        ("户号,账期,用量,单位,金额", "W-77,2024年1月,93,m³,1", 93.0, 31),
+        ("户号,账期,用量,金额(万元)", 'w-a,2024-01,"1,093",0.5', 1093.0, 31),
+    ],
+)
+def test_forms_of_bills(site: CaseSite, header: str, row: str, amount: float, end: int) -> None:
+    file = site.file("bills.csv", [header, row])
+    done = site.run("import", "bills", file)
+    assert done.code == 0, done.err
+    (interval,) = stored(site, "interval")
+    assert amount in interval
+    assert end * 86_400.0 in interval
+    if "万元" in header:
+        assert any(5000.0 in bill for bill in stored(site, "bill"))
+
+
+def test_gas_that_is_billed_in_kwh_needs_its_calorific_value(site: CaseSite) -> None:
+    file = site.file("bills.csv", ["户号,账期,用量(kWh),金额", "G-5,2024-01,10813.9,1"])
+    assert site.run("import", "bills", file).code == 1
+    done = site.run("import", "bills", file, "--calorific-value", "38.93MJ/m3")
+    assert done.code == 0, done.err
+    (bill,) = stored(site, "bill")
+    assert any(isinstance(value, float) and abs(value - 1000.0) < 0.01 for value in bill)
+
+
+BAD = {
+    "an unknown account": "99,2024-02,5,1",
+    "a date for a period": "0032080012,2024-02-03,5,1",
+    "no amount": "0032080012,2024-02,,1",
+    "a cost that is no number": "0032080012,2024-02,5,viel",
+    "a period that stands twice": "0032080012,2024-01,5,1",
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_a_bad_bill_is_named_and_left_out(site: CaseSite, kind: str) -> None:
+    good = ["0032080012,2024-01,10,1", "0032080012,2024-03,30,1"]
+    file = site.file("bills.csv", ["户号,账期,用量,金额", good[0], BAD[kind], good[1]])
+    done = site.run("import", "bills", file)
+    assert done.code == 1
+    assert re.search(r"bills\.csv:[23]:", done.err)
+    assert site.run("import", "bills", file, "--skip-bad").code == 0
+    assert len(stored(site, "bill")) == (1 if "twice" in kind else 2)
+
+
+def test_a_file_without_accounts_is_refused(site: CaseSite) -> None:
+    file = site.file("bills.csv", ["账期,用量,金额", "2024-01,10,1"])
+    done = site.run("import", "bills", file, "--skip-bad")
+    assert done.code == 1
+    assert "户号" in done.err
+
+
+def test_a_dry_run_of_bills_writes_nothing(site: CaseSite) -> None:
+    assert site.run("import", "bills", bills(site), "--dry-run").code == 0
+    assert not (site.folder / "store.sqlite").exists()
