@@ -186,6 +186,14 @@ _ROWS: Final = (
         zh="{subject:name}：统计期内无有效读数",
     ),
     FindingKind(
+        code="supply_class",
+        severity="info",
+        en="{amount:number} {unit:unit} of the purchased electricity are {subject:word}, counted at"
+        " {value:exact} {factor_unit:unit}.",
+        zh="外购电力中{subject:word}为 {amount:number} {unit:unit}，按 {value:exact}"
+        " {factor_unit:unit} 计算排放",
+    ),
+    FindingKind(
         code="after_removal",
         severity="warning",
         en="{subject:name}: {amount:number} {unit:unit} were read after the meter was removed and"
