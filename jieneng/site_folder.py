@@ -1,8 +1,9 @@
 """Read the folder of a site. Only this module knows which file of the folder holds what.
 
-Only `site.toml` must exist. A site has the packaged meter models and its own: the files
-`models/*.toml`, and each TOML file beside `site.toml` that has the table `[model]`. A model of the
-site replaces a packaged model of the same id.
+Only `site.toml` must exist. `denominators.toml` adds floor areas and headcounts to it. A site has
+the packaged meter models and its own: the files `models/*.toml`, and each TOML file beside
+`site.toml` that has the table `[model]`. A model of the site replaces a packaged model of the same
+id.
 
 Laws:
 
@@ -26,9 +27,11 @@ from jieneng.metering.catalog.meter_model import Model
 from jieneng.metering.catalog.model_forms import DEFAULT_PROTOCOL, MODEL_FORMS, protocol_problem
 from jieneng.metering.errors import ConfigError, KeyPath, Problem, UnreadKeys
 from jieneng.metering.site import Site
-from jieneng.metering.site_rules import nameplate_check, site_warnings
+from jieneng.metering.site_rules import denominators, nameplate_check, site_warnings
+from jieneng.metering.site_rules.denominators import Denominators
 
 SITE_FILE: Final = "site.toml"
+DENOMINATORS_FILE: Final = "denominators.toml"
 _MODEL_HEADER: Final = re.compile(rb"^\s*\[model\]", re.MULTILINE)
 _Settings = TypeVar("_Settings", bound=msgspec.Struct)
 
@@ -108,16 +111,48 @@ def examine(path: Path) -> Examination:
     if not unread.covers("site", "language"):
         rule_problems += _language_problems(draft.settings)
     omissions = nameplate_check.nameplate_problems(draft.settings, unread)
-    warnings = site_warnings.warnings(draft.settings, unread)
+    site, denominator_problems = _with_denominators(path, draft.settings, unread)
+    warnings = site_warnings.warnings(site, unread)
     return Examination(
         document,
-        draft.settings,
+        site,
         models,
-        (*draft.problems, *map(document.locate, rule_problems), *model_problems),
+        (
+            *draft.problems,
+            *map(document.locate, rule_problems),
+            *denominator_problems,
+            *model_problems,
+        ),
         tuple(map(document.locate, omissions)),
         tuple(map(document.locate, warnings)),
         unread,
     )
+
+
+def read_denominators(path: Path) -> Denominators:
+    """Read the floor areas and headcounts beside `site.toml`; none if there is no such file.
+
+    Raises:
+        ConfigError: the file has mistakes.
+    """
+    return read_settings(path / DENOMINATORS_FILE, Denominators)
+
+
+def _with_denominators(
+    path: Path, site: Site, unread: UnreadKeys
+) -> tuple[Site, tuple[Problem, ...]]:
+    """Return a site with the values of `denominators.toml`, and the problems of that file."""
+    file = path / DENOMINATORS_FILE
+    if not file.exists() or unread.covers("area"):
+        return site, ()
+    try:
+        document = config_file.read(file)
+        found = config_file.decode(document, Denominators)
+    except ConfigError as error:
+        return site, error.problems
+    if problems := tuple(denominators.denominator_problems(site, found, unread)):
+        return site, tuple(map(document.locate, problems))
+    return denominators.merge(site, found), ()
 
 
 def read_settings(path: Path, form: type[_Settings]) -> _Settings:

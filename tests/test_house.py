@@ -50,6 +50,7 @@ IO_ROOMS = {
     "ingest.importing.reading.file_reader",
     "ingest.importing.reading.workbook.workbook_file",
     "ingest.importing.batches.batch_file",
+    "ingest.importing.batches.folder_files",
     "ingest.importing.importer",
     "ingest.ledger",
     "ingest.quarantine.quarantine_file",

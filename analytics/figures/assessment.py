@@ -90,6 +90,7 @@ def assess(
     """
     elapsed = period.until(today)
     year = rules.base_year(period)
+    counted = rules.counted_flows(period.year)
     fixed_on = elapsed.start if year is None else year.start
 
     def inputs(part: Period, consumption: SiteConsumption) -> PeriodInputs:
@@ -100,7 +101,7 @@ def assess(
             part,
             factors,
             {
-                scope.id: scope_inputs(consumption, part, scope, factors, floor, found)
+                scope.id: scope_inputs(consumption, part, scope, factors, floor, found, counted)
                 for scope in scopes
             },
         )

@@ -47,6 +47,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
         from_: first year of the plan.
         to: last year of the plan, in which its targets must be met.
         path: form of the glide path: equal percentages each year, or equal amounts.
+        export_deducted: true if energy that leaves the site is not its consumption.
+        export_carbon_deducted: true if carbon is deducted for exported electricity too.
         source: document and table of the targets.
     """
 
@@ -56,6 +58,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
     from_: int
     to: int
     path: Literal["geometric", "linear"] = "geometric"
+    export_deducted: bool = True
+    export_carbon_deducted: bool = False
     source: str
 
     def covers(self, year: int) -> bool:

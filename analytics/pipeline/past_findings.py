@@ -12,18 +12,13 @@ from datetime import date, timedelta
 
 from analytics import periods
 from analytics.counters.own_past.day_history import DayHistory
-from analytics.counters.own_past.rising_amounts import rising_amounts
-from analytics.counters.own_past.standstills import standstills
-from analytics.counters.own_past.unusual_steps import unusual_steps
+from analytics.counters.own_past.past_comparison import compare_with_past
 from analytics.counters.register_finding import RegisterFinding
 from analytics.pipeline.consumption_store import ConsumptionStore
 from analytics.pipeline.finding_store import FindingStore
 from jieneng.metering import schema
 from jieneng.metering.quantities import CONSUMPTION
 from jieneng.metering.site import Site
-
-#: Media whose consumption follows the seasons.
-_SEASONAL = frozenset({"gas", "heat"})
 
 
 class PastFindings:
@@ -67,13 +62,7 @@ class PastFindings:
             coverage = rows.get((meter.id, schema.COVERAGE))
             if amount is None or coverage is None:
                 continue
-            history = DayHistory(edges, amount, coverage)
-            seasonal = meter.medium in _SEASONAL
-            found = [
-                *unusual_steps(meter.id, history, seasonal=seasonal),
-                *standstills(meter.id, history, seasonal=seasonal),
-                *rising_amounts(meter.id, history),
-            ]
+            found = compare_with_past(meter, DayHistory(edges, amount, coverage))
             findings += await self._findings.rewrite(meter.id, found, window, stored, of_past=True)
         self._judged_until = last
         return findings

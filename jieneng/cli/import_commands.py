@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 
-from jieneng.cli.imports import batch_commands, bill_command
+from jieneng.cli.imports import batch_commands, bill_command, denominator_commands
 from jieneng.cli.imports.consumption_preview import reset_recognizer
 from jieneng.cli.imports.report_output import print_problems, print_report, report_json
 from jieneng.cli.imports.touched_days import compute_touched
@@ -27,6 +27,8 @@ def import_() -> None: ...
 
 for _command in (
     bill_command.bills,
+    denominator_commands.headcount,
+    denominator_commands.floor_area,
     batch_commands.list_,
     batch_commands.show,
     batch_commands.undo,

@@ -177,18 +177,26 @@ _ROWS: Final = (
         zh="{subject:name}：统计期起止时刻不在抄表时刻，其用量的 {estimated:share} 为估算",
     ),
     FindingKind(
-        code="unread_ends",
+        code="not_read",
         severity="info",
-        en="{subject:name}: its register begins again at 0, and what flowed after the last reading"
-        " before is estimated: {estimated:share} of the consumption.",
-        zh="{subject:name}：计度器定期清零，清零前最后一次读数之后的用量为估算，"
-        "占其用量的 {estimated:share}",
+        en="{subject:name}: {estimated:share} of the consumption was not read but estimated: after"
+        " the last reading before its register began again at 0, or in the imported file.",
+        zh="{subject:name}：其用量的 {estimated:share} 并非抄表所得，而是估算：计度器清零前最后一次"
+        "读数之后的用量，或导入文件中的估计值",
     ),
     FindingKind(
         code="no_readings",
         severity="warning",
         en="{subject:name}: no accepted readings in the period.",
         zh="{subject:name}：统计期内无有效读数",
+    ),
+    FindingKind(
+        code="supply_class",
+        severity="info",
+        en="{amount:number} {unit:unit} of the purchased electricity are {subject:word}, counted at"
+        " {value:exact} {factor_unit:unit}.",
+        zh="外购电力中{subject:word}为 {amount:number} {unit:unit}，按 {value:exact}"
+        " {factor_unit:unit} 计算排放",
     ),
     FindingKind(
         code="after_removal",

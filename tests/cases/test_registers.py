@@ -78,5 +78,5 @@ def test_a_register_that_is_declared_to_begin_again_each_day(
     assert figure["value"] == pytest.approx(90 * 24 * 20.0)
     assert figure["coverage"] == 1.0
     assert figure["estimated"] == pytest.approx(step / timedelta(days=1), rel=1e-3)
-    assert codes(figure) >= {"unread_ends"}
+    assert codes(figure) >= {"not_read"}
     assert not codes(figure) & {"counter_reset", "set_aside", "spread_edge"}

@@ -541,3 +541,30 @@ def test_an_area_smaller_than_its_parts_is_warned_of(tmp_path: Path, floor: str,
     warnings = warned(tmp_path, SITE + FLOOR.format(floor))
     assert len(warnings) == (said != "")
     assert all(said in warning and "its parts floor have 101" in warning for warning in warnings)
+
+
+@pytest.mark.parametrize(
+    ("keys", "problems"),
+    [
+        ("digits = 5", []),
+        ("modulus = 99999.9", []),
+        ('resets = "daily"', []),
+        ("digits = 5\nmodulus = 100000.0", ["meter e-2 has digits and modulus, which both say"]),
+        ("digits = 2", ["digits"]),
+        ("modulus = 0.0", ["modulus"]),
+        ('resets = "weekly"', ["resets"]),
+    ],
+)
+def test_the_range_of_a_register_is_stated_once(
+    tmp_path: Path, keys: str, problems: list[str]
+) -> None:
+    told = found(tmp_path, SITE + METER + keys)
+    assert len(told) == len(problems)
+    assert all(part in problem for part, problem in zip(problems, told, strict=True))
+
+
+def test_the_range_of_a_register_that_its_model_states_is_not_stated_again(tmp_path: Path) -> None:
+    live = SITE.replace("acrel-dtsd1352", "acrel-adw300")
+    assert found(tmp_path, live) == []
+    [problem] = found(tmp_path, f"{live}digits = 6")
+    assert "e-1 has digits, but its model acrel-adw300 says where the register begins" in problem

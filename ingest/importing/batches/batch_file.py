@@ -24,6 +24,7 @@ from ingest.importing.batches.batch_record import (
     BatchSeries,
     BatchSource,
     BatchState,
+    FilePart,
 )
 from ingest.importing.batches.point_columns import PointColumns, pack, unpack
 from jieneng.metering.errors import StoreUnavailable, UsageError
@@ -36,7 +37,7 @@ FOLDER: Final = "imports"
 FILE_NAME: Final = "imports.db"
 _LOCK_NAME: Final = "lock"
 _BUSY_TIMEOUT_S: Final = 10.0
-_VERSION: Final = 1
+_VERSION: Final = 2
 
 _TABLES: Final = (
     """CREATE TABLE batch (
@@ -49,6 +50,9 @@ _TABLES: Final = (
         data BLOB NOT NULL)""",
     "CREATE INDEX part_of_batch ON part (batch)",
     "CREATE INDEX part_of_series ON part (measurement, meter, quantity, first_ms)",
+    """CREATE TABLE file_part (
+        batch INTEGER NOT NULL REFERENCES batch, name TEXT NOT NULL, written TEXT NOT NULL,
+        previous TEXT)""",
     # Points that are deleted to take one field off them, until they are written again without it.
     "CREATE TABLE rescued (id INTEGER PRIMARY KEY, points BLOB NOT NULL)",
 )
@@ -128,6 +132,20 @@ class BatchFile:
                     pack(written, previous),
                 ),
             )
+
+    def add_file_part(self, number: int, part: FilePart) -> None:
+        """Add the text that a file of the site's folder is going to have (law 1)."""
+        with self._writing() as db:
+            row = (number, part.name, part.written, part.previous)
+            db.execute("INSERT INTO file_part VALUES (?, ?, ?, ?)", row)
+
+    def file_parts(self, number: int) -> list[FilePart]:
+        """Return the files of the site's folder that a batch has written."""
+        with self._errors():
+            rows = self._open().execute(
+                "SELECT name, written, previous FROM file_part WHERE batch = ?", (number,)
+            )
+            return [FilePart(*row) for row in rows]
 
     def set_state(self, number: int, state: BatchState, counts: BatchCounts | None = None) -> None:
         """Set the state of a batch, and its counts if they are given."""

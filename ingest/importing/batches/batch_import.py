@@ -87,6 +87,7 @@ class BatchImport:
         dry_run: bool = False,
     ) -> None:
         site = folder.site
+        self._folder = folder.path
         self._clock = clock
         self._replace = replace
         self._keep = keep
@@ -150,7 +151,7 @@ class BatchImport:
         undone = None
         for batch in self._file.batches():
             if batch.state == "writing" and batch.source.digest == source.digest:
-                undo = BatchUndo(self._file, self._stored, self._changes, self._clock)
+                undo = BatchUndo(self._folder, self._file, self._stored, self._changes, self._clock)
                 undone = (await undo.undo(batch.number)).batch.number
         return undone
 

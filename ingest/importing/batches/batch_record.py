@@ -84,6 +84,20 @@ class BatchSeries(msgspec.Struct, frozen=True, kw_only=True):
     last_ms: int
 
 
+class FilePart(msgspec.Struct, frozen=True):
+    """A file of the site's folder that a batch has written.
+
+    Attributes:
+        name: name of the file.
+        written: text that the batch gave it.
+        previous: text that it had before; None if there was no such file.
+    """
+
+    name: str
+    written: str
+    previous: str | None
+
+
 def line_ranges(lines: "set[int]") -> str:
     """Return numbers of lines as text: `12, 20-31`."""
     found: list[list[int]] = []

@@ -7,14 +7,17 @@ Laws:
 2. A batch whose points a later batch has changed can't be undone before that one: its previous
    values would come back over the newer ones.
 3. The other fields of a point stay.
+4. A file of the site's folder gets its previous text, unless it was changed since.
 """
 
 from math import isnan
+from pathlib import Path
 
 import msgspec
 
 from ingest.importing.batches.batch_file import BatchFile
 from ingest.importing.batches.batch_record import BatchRecord
+from ingest.importing.batches.folder_files import read_file, replace_file
 from ingest.importing.batches.recorded_writes import PointChanges
 from ingest.importing.batches.stored_points import StoredPoints
 from ingest.storing.late_days import LateDays
@@ -63,7 +66,7 @@ async def undo_batch(number: int, folder: SiteFolder, store: Store, clock: Clock
             stored = StoredPoints(folder.site.id, store, file)
             changes = PointChanges(folder.site.id, store, stored, LateDays(folder.site, clock))
             await stored.write_rescued()
-            return await BatchUndo(file, stored, changes, clock).undo(number)
+            return await BatchUndo(folder.path, file, stored, changes, clock).undo(number)
     finally:
         file.close()
 
@@ -72,6 +75,7 @@ class BatchUndo:
     """Undoes batches, under the lock of their file.
 
     Args:
+        folder: the site's folder.
         file: record of the batches.
         stored: the stored points.
         changes: writes the points.
@@ -79,8 +83,14 @@ class BatchUndo:
     """
 
     def __init__(
-        self, file: BatchFile, stored: StoredPoints, changes: PointChanges, clock: Clock
+        self,
+        folder: Path,
+        file: BatchFile,
+        stored: StoredPoints,
+        changes: PointChanges,
+        clock: Clock,
     ) -> None:
+        self._folder = folder
         self._file = file
         self._stored = stored
         self._changes = changes
@@ -91,6 +101,7 @@ class BatchUndo:
         batch = self._undoable(number)
         if batch.state != "undoing":
             self._require_newest(number)
+        self._require_unchanged_files(number)
         self._file.set_state(number, "undoing")
         removed = restored = left = 0
         for written, previous in self._file.parts(number):
@@ -108,6 +119,8 @@ class BatchUndo:
                 known = sum(not isnan(value) for value in before.columns[0])
                 restored += known
                 removed += len(own) - known
+        for part in self._file.file_parts(number):
+            replace_file(self._folder / part.name, part.previous)
         self._file.set_undone(number, self._clock.now_ms())
         return UndoReport(
             batch=batch,
@@ -144,6 +157,17 @@ class BatchUndo:
                 number=number,
                 later=max(later),
             )
+
+    def _require_unchanged_files(self, number: int) -> None:
+        """Refuse a batch whose files have changed since: what was added would be lost."""
+        for part in self._file.file_parts(number):
+            if read_file(self._folder / part.name) not in (part.written, part.previous):
+                raise UsageError(
+                    "import {number} can't be undone: {file} was changed since. Undo the later "
+                    "import first, or correct the file by hand.",
+                    number=number,
+                    file=part.name,
+                )
 
 
 def _equal(one: float, other: float) -> bool:

@@ -59,6 +59,8 @@ def show(number: int, site_dir: Path) -> None:
     click.echo(_line(batch, zone))
     for text in _details(batch, zone):
         click.echo(text)
+    for part in file.file_parts(number):
+        click.echo(tr("  file that was written: {name}").format(name=part.name))
     for series in file.series(number):
         line = tr("  {meter} {quantity}, {first} to {last}, points: {points}")
         click.echo(

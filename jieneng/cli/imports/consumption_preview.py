@@ -6,8 +6,8 @@ sure how a file is to be read, each way of reading it is a row.
 
 import math
 from array import array
-from collections.abc import Iterator, Sequence
-from datetime import date
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
     import numpy as np
     from numpy.typing import NDArray
 
+    from analytics.counters.consumption import Consumption
     from analytics.counters.meter_devices import MeterDevices
     from analytics.counters.register_finding import RegisterFinding
     from ingest.importing.import_report import ImportReport, ReadSeries
@@ -116,7 +117,10 @@ def _of_register(
     )
     years, edges = _year_edges(series, folder)
     found = consumption_between(register, edges)
-    return _by_year(years, found.amount, found.bounded), _findings(register.findings)
+    unusual = _unusual(series, folder, lambda days: consumption_between(register, days))
+    return _by_year(years, found.amount, found.bounded), _findings(
+        series, (*register.findings, *unusual)
+    )
 
 
 def _of_intervals(
@@ -144,7 +148,30 @@ def _of_intervals(
     nothing = believed_register(np.zeros(0, dtype=np.int64), np.zeros(0), devices)
     years, edges = _year_edges(series, folder)
     found = consumption_between(nothing, edges, judged.believed)
-    return _by_year(years, found.amount, found.bounded), _findings(judged.findings)
+    unusual = _unusual(
+        series, folder, lambda days: consumption_between(nothing, days, judged.believed)
+    )
+    return _by_year(years, found.amount, found.bounded), _findings(
+        series, (*judged.findings, *unusual)
+    )
+
+
+def _unusual(
+    series: "ReadSeries",
+    folder: "SiteFolder",
+    by_day: "Callable[[NDArray[np.int64]], Consumption]",
+) -> "list[RegisterFinding]":
+    """Return what is unusual among the days of a series, as far as the file itself has a past."""
+    from analytics.counters.own_past.day_history import DayHistory
+    from analytics.counters.own_past.past_comparison import compare_with_past
+    from analytics.periods import edges_ms, local_day
+
+    zone = folder.site.zone
+    first, last = (local_day(series.times_ms[end], zone) for end in (0, -1))
+    edges = edges_ms(first, last + timedelta(days=1), "day", zone)
+    days = by_day(edges)
+    history = DayHistory(edges, days.amount, days.coverage)
+    return compare_with_past(folder.site.meters[series.meter], history)
 
 
 def _devices(series: "ReadSeries", folder: "SiteFolder") -> "MeterDevices":
@@ -153,10 +180,12 @@ def _devices(series: "ReadSeries", folder: "SiteFolder") -> "MeterDevices":
     return devices_of(folder.site.meters[series.meter], folder.models, folder.site.zone)
 
 
-def _findings(found: "Sequence[RegisterFinding]") -> "tuple[Finding, ...]":
+def _findings(series: "ReadSeries", found: "Sequence[RegisterFinding]") -> "tuple[Finding, ...]":
     from analytics.counters.register_finding import merged_by_code
+    from jieneng.metering.quantities import QUANTITIES
 
-    return tuple(one.shown() for one in merged_by_code(found))
+    unit = QUANTITIES[series.quantity].unit
+    return tuple(one.shown(unit=unit) for one in merged_by_code(found))
 
 
 def _year_edges(series: "ReadSeries", folder: "SiteFolder") -> "tuple[range, NDArray[np.int64]]":

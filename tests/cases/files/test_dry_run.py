@@ -106,3 +106,16 @@ def test_it_says_the_same_to_programs(tmp_path: Path) -> None:
     }
     assert report["first_values"][0]["line"] == 2
     assert report["series"][0]["meter"] == "e-a"
+
+
+def test_it_names_what_the_file_itself_does_not_bear_out(tmp_path: Path) -> None:
+    """The digit that was keyed wrong is seen before anything is written."""
+    site = CaseSite(tmp_path, NAMED)
+    times = [*(datetime(2024, month, 1) for month in range(1, 13)), datetime(2025, 1, 1)]
+    rows = [(time, 100_000.0 + 10_000 * number) for number, time in enumerate(times)]
+    rows[-1] = (times[-1], 242_000.0)
+    done = check(site, site.readings(rows))
+    assert done.code == 0, done.err
+    assert "2024-12-01" in done.err
+    assert "32,000" in done.err
+    assert "21,355 kWh" in done.err

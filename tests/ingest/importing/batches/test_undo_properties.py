@@ -71,6 +71,7 @@ async def load_file(
         kind="interval" if is_interval else "register",
         interval_s=3600.0 if is_interval else None,
         replace=True,
+        sure=True,
     )
     report = await import_readings(file, folder, store, options, lambda _: None, SystemClock())
     assert not report.problem_count, report.problems
