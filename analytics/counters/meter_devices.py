@@ -123,8 +123,13 @@ class MeterDevices(msgspec.Struct, frozen=True):
         return 0 if math.isfinite(self.rate_max_per_h) else OWN_PAST_MS
 
 
-def devices_of(meter: Meter, models: Mapping[str, Model], zone: "ZoneInfo") -> MeterDevices:
+def devices_of(
+    meter: Meter, models: Mapping[str, Model], zone: "ZoneInfo", quantity: str | None = None
+) -> MeterDevices:
     """Return the devices of a meter, as `site.toml` records them.
+
+    Of another register than that of the consumption, which `quantity` names, nobody records the
+    readings at a replacement.
 
     The model of a device is that of its `replaced` row. The first device has no such row; its model
     is that of the meter.
@@ -132,13 +137,16 @@ def devices_of(meter: Meter, models: Mapping[str, Model], zone: "ZoneInfo") -> M
     moments = [round(row.at.timestamp() * 1000) for row in meter.replaced]
     bounds = [-_ALWAYS_MS, *moments, _ALWAYS_MS]
     model_ids = [meter.model, *(row.model or meter.model for row in meter.replaced)]
-    initials = [math.nan, *(row.initial for row in meter.replaced)]
-    finals = [*(row.final for row in meter.replaced), math.nan]
+    consumption = CONSUMPTION[meter.medium]
+    counter = quantity or consumption
+    is_recorded = counter == consumption
+    initials = [math.nan, *(row.initial if is_recorded else math.nan for row in meter.replaced)]
+    finals = [*(row.final if is_recorded else math.nan for row in meter.replaced), math.nan]
     rate = math.inf if meter.rated_max is None else meter.rated_max * _PER_HOUR[meter.medium]
     return MeterDevices(
         meter.id,
         tuple(
-            _device(meter, _register(models.get(model or ""), meter.medium), zone, ends)
+            _device(meter, _register(models.get(model or ""), counter), zone, ends)
             for model, ends in zip(
                 model_ids,
                 zip(pairwise(bounds), zip(initials, finals, strict=True), strict=True),
@@ -151,10 +159,10 @@ def devices_of(meter: Meter, models: Mapping[str, Model], zone: "ZoneInfo") -> M
     )
 
 
-def _register(model: Model | None, medium: Medium) -> Point | None:
+def _register(model: Model | None, quantity: str) -> Point | None:
     if model is None:
         return None
-    return next((row for row in model.point if row.quantity == CONSUMPTION[medium]), None)
+    return next((row for row in model.point if row.quantity == quantity), None)
 
 
 def _device(

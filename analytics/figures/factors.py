@@ -24,6 +24,7 @@ from analytics.figures.figure import Convention
 from jieneng.metering.errors import Problem
 from jieneng.metering.findings import Finding
 from jieneng.metering.quantities import CONSUMPTION, QUANTITIES, Carrier
+from jieneng.metering.site import Supply
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,6 +43,8 @@ class Factor(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}
         convention: convention of electricity's coal equivalent; omitted for all other factors.
         region: first digits of the division codes (行政区划) for which the row holds; empty for the
             whole country.
+        supply: class of purchased electricity to whose carbon the row applies; omitted for every
+            class without a row of its own, and for all other factors.
         value: coal equivalent or carbon of one unit of consumption, in `unit`.
         unit: kgce or kgCO2 per kWh, m3 or GJ, as `kind` and `medium` require.
         from_: first local day in force; omitted if there is no earlier limit.
@@ -65,7 +68,8 @@ class Factor(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}
             examples=["32"],
         ),
     ] = ""
-    value: Annotated[float, Meta(gt=0)]
+    supply: Supply | None = None
+    value: Annotated[float, Meta(ge=0)]
     unit: str
     from_: date | None = None
     to: date | None = None
@@ -86,7 +90,7 @@ class Factor(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}
     @property
     def series_key(self) -> tuple[object, ...]:
         """Key of a series of rows, of which at most one may be in force on a day."""
-        return self.kind, self.medium, self.convention, self.region
+        return self.kind, self.medium, self.convention, self.supply, self.region
 
 
 class FactorsFile(msgspec.Struct, frozen=True):
@@ -121,6 +125,16 @@ def check_factors(rows: Sequence[Factor]) -> Iterator[tuple[int, Problem]]:
                     path=("unit",),
                 ),
             )
+        if row.value == 0 and row.supply is None:
+            yield (
+                index,
+                Problem(
+                    text="factor {id} is 0, which would make the whole energy carrier 0.",
+                    fix="Correct the value. Only a class of supply may be without carbon.",
+                    values={"id": row.id},
+                    path=("value",),
+                ),
+            )
         needs_convention = (row.kind, row.medium) == ("coal", "electricity")
         if needs_convention and row.convention is None:
             yield (
@@ -142,6 +156,17 @@ def check_factors(rows: Sequence[Factor]) -> Iterator[tuple[int, Problem]]:
                     fix="Remove convention.",
                     values={"id": row.id},
                     path=("convention",),
+                ),
+            )
+        if row.supply is not None and (row.kind, row.medium) != ("carbon", "electricity"):
+            yield (
+                index,
+                Problem(
+                    text="factor {id} has a class of supply, which only carbon factors of"
+                    " electricity have.",
+                    fix="Remove supply.",
+                    values={"id": row.id},
+                    path=("supply",),
                 ),
             )
         if row.last_ordinal < row.first_ordinal:
@@ -185,6 +210,7 @@ def daily_factor(
     convention: Convention,
     division: str,
     days: Sequence[date],
+    supply: Supply | None = None,
 ) -> DailyFactor | None:
     """Return the factor of an energy carrier on each day.
 
@@ -195,6 +221,7 @@ def daily_factor(
         convention: convention of electricity's coal equivalent.
         division: division code of the site, which selects the region.
         days: local days, ascending.
+        supply: class of purchased electricity. A class without rows of its own has those of all.
 
     Returns:
         None if there is no row for this carrier, convention and region.
@@ -207,6 +234,8 @@ def daily_factor(
         and row.convention in (None, convention)
         and division.startswith(row.region)
     ]
+    own = [row for row in candidates if supply is not None and row.supply == supply]
+    candidates = own or [row for row in candidates if row.supply is None]
     if not candidates:
         return None
     narrowest = max(len(row.region) for row in candidates)

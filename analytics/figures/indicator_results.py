@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
+from analytics.figures.boundary.flows import CarbonSource
 from analytics.figures.factors import DailyFactor
 from analytics.figures.figure import FactorSeries
 from analytics.figures.indicator_values import IndicatorInputs, indicator_value, series_needs
@@ -22,10 +23,12 @@ from analytics.figures.targets import Range
 from analytics.periods import Period
 from jieneng.metering.findings import Finding
 from jieneng.metering.indicators import Indicator
-from jieneng.metering.quantities import Medium
+from jieneng.metering.quantities import CONSUMPTION, QUANTITIES, Medium
 
 #: Decimals of a finding's weight.
 _WEIGHT_DECIMALS = 6
+#: Decimals of a factor in a finding.
+_FACTOR_DECIMALS = 6
 #: Share of an estimated amount by which it may be wrong.
 _ESTIMATE_DOUBT = 0.5
 
@@ -73,6 +76,17 @@ class IndicatorResult(msgspec.Struct, frozen=True):
         """Return True if a verdict may be based on it: known, and covered enough."""
         return math.isfinite(self.value) and self.coverage >= coverage_floor
 
+    def is_like_past(self, coverage_floor: float) -> bool:
+        """Return True if enough of the value is as the past of the meters bears out.
+
+        An amount that the past contradicts is likely wrong. Until a person confirms it, it is no
+        better known than one that is not covered.
+        """
+        doubted = sum(
+            finding.weight or 0.0 for finding in self.findings if finding.contradicts_past
+        )
+        return doubted <= 1 - coverage_floor
+
 
 #: The result where there is no base year.
 NO_RESULT = IndicatorResult(math.nan, math.nan, math.nan, ())
@@ -91,7 +105,7 @@ def indicator_result(
     """
     of_scope = period_inputs.scopes[scope.id]
     carbon = period_inputs.factors.carbon[series] if series else {}
-    carbon_factors = {medium: factor.values for medium, factor in carbon.items()}
+    carbon_factors = {source: factor.values for source, factor in carbon.items()}
     needed = {
         need: of_scope.series[need] for need in series_needs(indicator) if need in of_scope.series
     }
@@ -121,7 +135,7 @@ def indicator_result(
         value,
         min(coverages, default=math.nan),
         estimated,
-        tuple(_findings(period_inputs, scope, indicator, shares, {**coal, **carbon})),
+        tuple(_findings(period_inputs, scope, indicator, shares, (coal, carbon))),
         doubt + _ESTIMATE_DOUBT * estimated * abs(value),
         indicator.denominator is None or indicator.denominator in of_scope.denominators,
     )
@@ -140,7 +154,7 @@ def _findings(
     scope: Scope,
     indicator: Indicator,
     shares: Mapping[Medium, float],
-    factors: Mapping[Medium, DailyFactor],
+    factors: tuple[Mapping[Medium, DailyFactor], Mapping[CarbonSource, DailyFactor]],
 ) -> Iterator[Finding]:
     """Yield the findings about an indicator.
 
@@ -149,7 +163,7 @@ def _findings(
         scope: the scope.
         indicator: the indicator's row.
         shares: share of each medium in the indicator's value, where known.
-        factors: the factors that enter into the value.
+        factors: the coal and the carbon factors that enter into the value.
     """
     of_scope = period_inputs.scopes[scope.id]
     if period_inputs.period.days == 0:
@@ -161,11 +175,34 @@ def _findings(
     for medium in media:
         for finding in of_scope.medium_findings[medium]:
             yield _with_weight(finding, shares.get(medium))
-        if medium in factors and medium in of_scope.inputs.consumption:
-            yield from factors[medium].findings
+        if medium in factors[0] and medium in of_scope.inputs.consumption:
+            yield from factors[0][medium].findings
+        yield from _source_findings(of_scope.inputs, medium, factors[1])
     if indicator.denominator is not None:
         yield from of_scope.denominator_findings[indicator.denominator]
     yield from of_scope.scope_findings
+
+
+def _source_findings(
+    inputs: IndicatorInputs, medium: Medium, factors: Mapping[CarbonSource, DailyFactor]
+) -> Iterator[Finding]:
+    """Yield the findings about the carbon of a medium: its factors, and its classes of supply."""
+    unit = QUANTITIES[CONSUMPTION[medium]].unit
+    for source, purchased in inputs.purchased.items():
+        if source[0] != medium or source not in factors:
+            continue
+        amount, daily = float(purchased.sum()), factors[source]
+        if source[1] not in (None, "grid") and amount:
+            factor = float(purchased @ daily.values) / amount
+            yield Finding.of(
+                "supply_class",
+                source[1],
+                amount=amount,
+                unit=unit,
+                value=round(factor, _FACTOR_DECIMALS),
+                factor_unit=f"kgCO2/{unit}",
+            )
+        yield from daily.findings
 
 
 def _with_weight(finding: Finding, share: float | None) -> Finding:
@@ -190,7 +227,13 @@ def _medium_shares(
     for medium in media:
         if medium in inputs.consumption and value:
             alone = msgspec.structs.replace(
-                inputs, consumption={medium: inputs.consumption[medium]}
+                inputs,
+                consumption={medium: inputs.consumption[medium]},
+                purchased={
+                    source: by_day
+                    for source, by_day in inputs.purchased.items()
+                    if source[0] == medium
+                },
             )
             share = abs(indicator_value(indicator, alone) / value)
             if math.isfinite(share):

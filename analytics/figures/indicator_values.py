@@ -13,10 +13,11 @@ Laws:
 import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from analytics.figures.boundary.flows import CarbonSource
 from analytics.figures.interval_series import IntervalSeries, SeriesNeed
 from jieneng.metering.indicators import Denominator, Indicator
 from jieneng.metering.quantities import CARRIERS, Medium
@@ -26,13 +27,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+#: A medium, or a source of carbon.
+_Source = TypeVar("_Source")
+
+
 class IndicatorInputs(msgspec.Struct, frozen=True, kw_only=True):
     """Inputs of all indicators of a single scope and period.
 
     Attributes:
         consumption: by medium that is measured there, shape (days,) each; kWh, m3, m3, GJ.
         coal_factors: by energy carrier, shape (days,) each; kgce per unit of consumption.
-        carbon_factors: by energy carrier, shape (days,) each; kgCO2 per unit of consumption.
+        purchased: consumption that has carbon, by source, shape (days,) each; kWh, m3, GJ.
+        carbon_factors: by source, shape (days,) each; kgCO2 per unit of consumption.
         floor_area_m2: mean over the period's days; NaN if unknown.
         headcount: mean over the period's days [persons]; NaN if unknown.
         series: the series that the indicator's function needs, if the scope has them.
@@ -40,7 +46,8 @@ class IndicatorInputs(msgspec.Struct, frozen=True, kw_only=True):
 
     consumption: "Mapping[Medium, NDArray[np.float64]]"
     coal_factors: "Mapping[Medium, NDArray[np.float64]]"
-    carbon_factors: "Mapping[Medium, NDArray[np.float64]]"
+    purchased: "Mapping[CarbonSource, NDArray[np.float64]]"
+    carbon_factors: "Mapping[CarbonSource, NDArray[np.float64]]"
     floor_area_m2: float = math.nan
     headcount: float = math.nan
     series: Mapping[SeriesNeed, IntervalSeries] = {}
@@ -85,9 +92,14 @@ def _denominator(name: Denominator, inputs: IndicatorInputs) -> float:
 def _sum(indicator: Indicator, inputs: IndicatorInputs) -> float:
     match indicator.sum_of:
         case "coal_equivalent":
-            return _weighted_sum(inputs, inputs.coal_factors)
+            energy: dict[Medium, NDArray[np.float64]] = {
+                medium: by_day
+                for medium, by_day in inputs.consumption.items()
+                if medium in CARRIERS
+            }
+            return _weighted_sum(energy, inputs.coal_factors)
         case "carbon":
-            return _weighted_sum(inputs, inputs.carbon_factors)
+            return _weighted_sum(inputs.purchased, inputs.carbon_factors)
         case None:
             return math.nan
         case medium if medium in inputs.consumption:
@@ -97,15 +109,15 @@ def _sum(indicator: Indicator, inputs: IndicatorInputs) -> float:
 
 
 def _weighted_sum(
-    inputs: IndicatorInputs, factors: "Mapping[Medium, NDArray[np.float64]]"
+    consumption: "Mapping[_Source, NDArray[np.float64]]",
+    factors: "Mapping[_Source, NDArray[np.float64]]",
 ) -> float:
-    """Return the sum of consumption times factor over the energy carriers that are measured.
+    """Return the sum of consumption times factor over the sources that are measured.
 
-    NaN if no carrier is measured, or if a measured carrier has no factor: a part is not the total.
+    NaN if none is measured, or if a measured one has no factor: a part is not the total.
     """
     parts = [
-        float(inputs.consumption[medium] @ factors[medium]) if medium in factors else math.nan
-        for medium in CARRIERS
-        if medium in inputs.consumption
+        float(by_day @ factors[source]) if source in factors else math.nan
+        for source, by_day in consumption.items()
     ]
     return math.fsum(parts) if parts else math.nan

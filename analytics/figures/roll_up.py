@@ -22,9 +22,10 @@ import msgspec
 import numpy as np
 
 from analytics.counters.consumption import Consumption
-from analytics.figures.site_structure import DayStructure, SiteStructure
+from analytics.figures.boundary.flows import Flow, FlowKind
+from analytics.figures.boundary.site_structure import DayStructure, SiteStructure
 from jieneng.metering.indicators import Denominator
-from jieneng.metering.site import Area, AreaKind, DatedValue, Meter, Site, descendants
+from jieneng.metering.site import Area, AreaKind, DatedValue, Meter, Site, Supply, descendants
 
 if TYPE_CHECKING:
     from datetime import date
@@ -44,6 +45,8 @@ ScopeKind = Literal["site", "area", "institution"]
 _MIN_COVERAGE_WEIGHT: Final = 0.1
 #: What a meter of generated or exported energy adds to the consumption of its scope.
 _ROLE_SIGNS: Final = {"generation": 1.0, "export": -1.0}
+#: What leaves through an export register is less of what enters through its meter.
+_EXPORT_SIGN: Final = -1.0
 
 
 class Scope(msgspec.Struct, frozen=True):
@@ -105,19 +108,43 @@ def shared_areas(scope: Scope, site: Site) -> list[str]:
 
 
 def boundary_weights(
-    scope: Scope, meters: Sequence[Meter], days: Sequence["date"]
+    scope: Scope,
+    flows: Sequence[Flow],
+    days: Sequence["date"],
+    counted: frozenset[FlowKind],
 ) -> "NDArray[np.float64]":
-    """Return the weight of each meter in a scope on each day: +1, -1 or 0 (law 1).
+    """Return the weight of each flow in a scope on each day: +1, -1 or 0 (law 1).
+
+    Args:
+        scope: the scope.
+        flows: what the registers of meters count.
+        days: ascending local days; the same day may be there often.
+        counted: kinds of flows that count; others have weight 0.
 
     Returns:
-        Shape (meters, days).
+        Shape (flows, days).
     """
-    weight = np.zeros((len(meters), len(days)))
+    weight = np.zeros((len(flows), len(days)))
     for span, structure in scope.structure.spans(days):
         areas = counted_areas(scope, structure)
-        for number, meter in enumerate(meters):
-            weight[number, span] = _boundary_weight(meter, areas, structure)
+        for number, flow in enumerate(flows):
+            if flow.kind in counted:  # only meters of consumption have export registers that count
+                sign = _EXPORT_SIGN if flow.is_export else 1.0
+                weight[number, span] = sign * _boundary_weight(flow.meter, areas, structure)
     return weight
+
+
+def supply_masks(
+    scope: Scope, flows: Sequence[Flow], days: Sequence["date"]
+) -> "dict[Supply, NDArray[np.bool_]]":
+    """Return for each class of supply that a flow has a mask of shape (flows, days)."""
+    masks: dict[Supply, NDArray[np.bool_]] = {}
+    for span, structure in scope.structure.spans(days):
+        for number, flow in enumerate(flows):
+            supply = structure.places[flow.meter.id].supply
+            nowhere = np.zeros((len(flows), len(days)), dtype=np.bool_)
+            masks.setdefault(supply, nowhere)[number, span] = True
+    return masks
 
 
 def _boundary_weight(meter: Meter, areas: frozenset[str], structure: DayStructure) -> float:

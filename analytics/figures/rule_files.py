@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from analytics.figures import factors, targets
+from analytics.figures.boundary.flows import CountedFlows
 from analytics.figures.factors import Factor, FactorsFile
 from analytics.figures.figure import Convention
 from analytics.figures.targets import Cap, Plan, PlanFile, Target
@@ -42,6 +43,16 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
         """Return the plan in force in a year, or else the last one that began before it."""
         begun = [plan for plan in self.plans if plan.from_ <= year]
         return max(begun, key=lambda plan: plan.from_, default=None)
+
+    def counted_flows(self, year: int) -> CountedFlows:
+        """Return which flows of energy count in a year: as its plan says, or as is usual."""
+        plan = self.plan_for(year)
+        if plan is None:
+            return CountedFlows.of(export_deducted=True, export_carbon_deducted=False)
+        return CountedFlows.of(
+            export_deducted=plan.export_deducted,
+            export_carbon_deducted=plan.export_carbon_deducted,
+        )
 
     def base_year(self, period: Period) -> Period | None:
         """Return the base year of a period's plan; None if the period is before any plan."""

@@ -12,11 +12,12 @@ Laws:
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, get_args
 
 import msgspec
 import numpy as np
 
+from analytics.figures.boundary.flows import CarbonSource, CountedFlows, Flow
 from analytics.figures.factors import DailyFactor, FactorKind, daily_factor
 from analytics.figures.figure import FactorSeries
 from analytics.figures.indicator_values import IndicatorInputs
@@ -30,14 +31,15 @@ from analytics.figures.roll_up import (
     daily_denominator,
     has_denominator,
     shared_areas,
+    supply_masks,
 )
 from analytics.figures.rule_files import Rules
 from analytics.figures.site_consumption import MeterConsumption, SiteConsumption
 from analytics.periods import Period, days, edges_ms, midnight_ms
 from jieneng.metering.findings import Finding
 from jieneng.metering.indicators import Denominator
-from jieneng.metering.quantities import CARRIERS, CONSUMPTION, QUANTITIES, Medium
-from jieneng.metering.site import Meter, Site
+from jieneng.metering.quantities import CARRIERS, CONSUMPTION, QUANTITIES, Carrier, Medium
+from jieneng.metering.site import Site, Supply
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,6 +50,12 @@ _MISSING_DENOMINATOR: Final[Mapping[Denominator, str]] = {
 }
 
 
+#: The sources of carbon: of electricity, each class of supply has a factor.
+_CARBON_SOURCES: Final[tuple[tuple[Carrier, Supply | None], ...]] = (
+    *(("electricity", supply) for supply in get_args(Supply)),
+    ("gas", None),
+    ("heat", None),
+)
 #: Least estimated share of a meter's consumption that is worth a finding.
 _LEAST_ESTIMATED: Final = 0.005
 
@@ -57,11 +65,11 @@ class PeriodFactors(msgspec.Struct, frozen=True):
 
     Attributes:
         coal: coal equivalent factors by energy carrier.
-        carbon: carbon factors by series and energy carrier.
+        carbon: carbon factors by series and source.
     """
 
     coal: Mapping[Medium, DailyFactor]
-    carbon: Mapping[FactorSeries, Mapping[Medium, DailyFactor]]
+    carbon: Mapping[FactorSeries, Mapping[CarbonSource, DailyFactor]]
 
 
 def period_factors(rules: Rules, site: Site, period: Period, fixed_on: date) -> PeriodFactors:
@@ -76,26 +84,35 @@ def period_factors(rules: Rules, site: Site, period: Period, fixed_on: date) -> 
     """
     period_days = days(period.start, period.end)
 
-    def factors_on(kind: FactorKind, on_days: Sequence[date]) -> dict[Medium, DailyFactor]:
-        found = {
-            medium: daily_factor(
-                rules.factors,
-                kind,
-                medium,
-                convention=rules.convention,
-                division=site.site.division,
-                days=on_days,
-            )
-            for medium in CARRIERS
-        }
-        return {medium: factor for medium, factor in found.items() if factor is not None}
+    def found(
+        kind: FactorKind, medium: Carrier, on_days: Sequence[date], supply: Supply | None = None
+    ) -> DailyFactor | None:
+        return daily_factor(
+            rules.factors,
+            kind,
+            medium,
+            convention=rules.convention,
+            division=site.site.division,
+            days=on_days,
+            supply=supply,
+        )
 
+    def carbon_on(on_days: Sequence[date]) -> dict[CarbonSource, DailyFactor]:
+        factors = {
+            (medium, supply): found("carbon", medium, on_days, supply)
+            for medium, supply in _CARBON_SOURCES
+        }
+        return {source: factor for source, factor in factors.items() if factor is not None}
+
+    coal = {medium: found("coal", medium, period_days) for medium in CARRIERS}
     fixed = {
-        medium: DailyFactor(np.full(len(period_days), factor.values[0]), factor.findings)
-        for medium, factor in factors_on("carbon", [fixed_on]).items()
+        source: DailyFactor(np.full(len(period_days), factor.values[0]), factor.findings)
+        for source, factor in carbon_on([fixed_on]).items()
     }
-    current = factors_on("carbon", period_days)
-    return PeriodFactors(factors_on("coal", period_days), {"fixed": fixed, "current": current})
+    return PeriodFactors(
+        {medium: factor for medium, factor in coal.items() if factor is not None},
+        {"fixed": fixed, "current": carbon_on(period_days)},
+    )
 
 
 class ScopeInputs(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,6 +151,7 @@ def scope_inputs(
     factors: PeriodFactors,
     coverage_floor: float,
     found: PeriodFindings,
+    counted: CountedFlows,
 ) -> ScopeInputs:
     """Return the inputs of a scope's indicators on the days of a period.
 
@@ -144,6 +162,7 @@ def scope_inputs(
         factors: factors on the days of the period.
         coverage_floor: coverage below which a meter is named by a finding, 0 to 1.
         found: what was found about meters in the period.
+        counted: flows that enter into energy and into carbon.
     """
     site, period_days = scope.structure.site, days(period.start, period.end)
     amount: dict[Medium, NDArray[np.float64]] = {}
@@ -151,19 +170,24 @@ def scope_inputs(
     coverage: dict[Medium, float] = {}
     doubt: dict[Medium, NDArray[np.float64]] = {}
     medium_findings: dict[Medium, tuple[Finding, ...]] = {}
+    purchased: dict[CarbonSource, NDArray[np.float64]] = {}
+    estimated_purchased: dict[CarbonSource, NDArray[np.float64]] = {}
     edges = edges_ms(period.start, period.end, "day", site.zone)
     for medium, metered in consumption.days_of(period).items():
-        meters = [site.meters[meter] for meter in metered.meters]
-        weight = boundary_weights(scope, meters, period_days)
+        flows = metered.flows(site)
+        weight = boundary_weights(scope, flows, period_days, counted.energy)
         if not weight.any():
             continue
         totals = period_totals(weight, metered)
-        doubts = medium_doubts(found, metered, weight, totals.scope_amount, edges)
+        registers = metered.without_exports()
+        doubts = medium_doubts(
+            found, registers, weight[: len(registers.meters)], totals.scope_amount, edges
+        )
         coverage[medium] = totals.scope_coverage
         medium_findings[medium] = (
             *_meter_findings(metered.meters, totals, coverage_floor),
             *_removed_findings(medium, metered, weight),
-            *_sub_item_findings(scope, meters, period_days),
+            *_sub_item_findings(scope, registers.meters, period_days),
             *_balance_findings(scope, medium, totals),
             *doubts.findings,
         )
@@ -171,19 +195,31 @@ def scope_inputs(
             amount[medium] = (weight * np.nan_to_num(metered.amount)).sum(axis=0)
             estimated[medium] = totals.estimated.sum(axis=0)
             doubt[medium] = np.full(period.days, doubts.amount / period.days)
+            if medium in CARRIERS:
+                of_carbon = boundary_weights(scope, flows, period_days, counted.carbon)
+                for supply, mask in _supplies(scope, medium, flows, period_days).items():
+                    part = of_carbon * mask
+                    purchased[medium, supply] = (part * np.nan_to_num(metered.amount)).sum(axis=0)
+                    spread = period_totals(part, metered).estimated
+                    estimated_purchased[medium, supply] = spread.sum(axis=0)
     floor_area, floor_area_findings = _mean_denominator(scope, "floor_area_m2", period)
     headcount, headcount_findings = _mean_denominator(scope, "headcount", period)
     inputs = IndicatorInputs(
         consumption=amount,
         coal_factors={medium: factor.values for medium, factor in factors.coal.items()},
+        purchased=purchased,
         carbon_factors={},
         floor_area_m2=floor_area,
         headcount=headcount,
     )
     return ScopeInputs(
         inputs=inputs,
-        estimated_inputs=msgspec.structs.replace(inputs, consumption=estimated),
-        doubt_inputs=msgspec.structs.replace(inputs, consumption=doubt),
+        estimated_inputs=msgspec.structs.replace(
+            inputs, consumption=estimated, purchased=estimated_purchased
+        ),
+        doubt_inputs=msgspec.structs.replace(
+            inputs, consumption=doubt, purchased=_purchased_doubt(doubt)
+        ),
         series=_scope_series(consumption, period, scope, site),
         coverage=coverage,
         medium_findings=medium_findings,
@@ -196,6 +232,24 @@ def scope_inputs(
             name for name in _MISSING_DENOMINATOR if has_denominator(scope, name)
         ),
     )
+
+
+def _supplies(
+    scope: Scope, medium: Medium, flows: Sequence[Flow], period_days: Sequence[date]
+) -> "Mapping[Supply, NDArray[np.bool_]] | Mapping[None, bool]":
+    """Return which flows, on which days, belong to each class of supply; None has no classes."""
+    return supply_masks(scope, flows, period_days) if medium == "electricity" else {None: True}
+
+
+def _purchased_doubt(
+    doubt: "Mapping[Medium, NDArray[np.float64]]",
+) -> "dict[CarbonSource, NDArray[np.float64]]":
+    """Return the doubt by source of carbon: what is doubtful may be of the grid's class."""
+    return {
+        (medium, "grid" if medium == "electricity" else None): by_day
+        for medium, by_day in doubt.items()
+        if medium in CARRIERS
+    }
 
 
 def _scope_series(
@@ -251,17 +305,17 @@ def _removed_findings(
 
 
 def _sub_item_findings(
-    scope: Scope, meters: Sequence[Meter], period_days: Sequence[date]
+    scope: Scope, meters: Sequence[str], period_days: Sequence[date]
 ) -> Iterator[Finding]:
     """Yield a finding for each sub-item without a parent that is not added to a main."""
     found: dict[str, str] = {}
     for _, structure in scope.structure.spans(period_days):
         areas = counted_areas(scope, structure)
         for meter in meters:
-            place = structure.places[meter.id]
+            place = structure.places[meter]
             main = structure.places.get(place.parent or "")
             if place.is_implied and place.area in areas and main and main.area in areas:
-                found[meter.id] = str(place.parent)
+                found[meter] = str(place.parent)
     for meter_id, main_id in found.items():
         yield Finding.of("sub_item_not_added", meter_id, main=main_id)
 

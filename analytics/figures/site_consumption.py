@@ -11,23 +11,29 @@ Laws:
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 import numpy as np
 
 from analytics.counters.consumption import Consumption
 from analytics.counters.register_finding import RegisterFinding
+from analytics.figures.boundary.flows import Flow, flows_of
+from analytics.figures.boundary.lifetime import Begins, lifetime
+from analytics.figures.boundary.site_structure import SiteStructure
 from analytics.figures.interval_series import IntervalSeries, SeriesNeed
-from analytics.figures.lifetime import lifetime
 from analytics.figures.roll_up import stacked
-from analytics.figures.site_structure import SiteStructure
 from analytics.periods import Period, days
 from jieneng.metering import schema
 from jieneng.metering.quantities import CONSUMPTION, MEDIA, Medium
+from jieneng.metering.site import Site
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+#: Stored values, by (meter id, field).
+StoredRows: TypeAlias = "Mapping[tuple[str, str], NDArray[np.float64]]"
 
 
 class MeterConsumption(msgspec.Struct, frozen=True):
@@ -42,6 +48,7 @@ class MeterConsumption(msgspec.Struct, frozen=True):
         spread_start: consumption that was spread over the interval's start; NaN if not stored.
         spread_end: consumption that was spread over the interval's end; NaN if not stored.
         left_out: stored consumption of times after the meter was removed, which does not count.
+        exports: number of the last rows that are of export registers.
     """
 
     meters: tuple[str, ...]
@@ -52,16 +59,30 @@ class MeterConsumption(msgspec.Struct, frozen=True):
     spread_start: "NDArray[np.float64]"
     spread_end: "NDArray[np.float64]"
     left_out: "NDArray[np.float64]"
+    exports: int = 0
 
     @property
     def consumption(self) -> Consumption:
         """The columns that count, without the meters."""
-        return Consumption(*msgspec.structs.astuple(self)[1:-1])
+        return Consumption(*msgspec.structs.astuple(self)[1:-2])
+
+    def flows(self, site: Site) -> list[Flow]:
+        """Return the flow of each row."""
+        registers = len(self.meters) - self.exports
+        meters = [site.meters[meter] for meter in self.meters]
+        return flows_of(meters[:registers], meters[registers:])
+
+    def without_exports(self) -> "MeterConsumption":
+        """Return the rows of the consumption registers."""
+        registers = slice(len(self.meters) - self.exports)
+        meters, *columns, _ = msgspec.structs.astuple(self)
+        return MeterConsumption(meters[registers], *(column[registers] for column in columns))
 
     def between(self, first: int, end: int) -> "MeterConsumption":
         """Return the intervals from an index up to, not including, another."""
-        meters, *columns = msgspec.structs.astuple(self)
-        return MeterConsumption(meters, *(column[:, first:end] for column in columns))
+        meters, *columns, exports = msgspec.structs.astuple(self)
+        part = MeterConsumption(meters, *(column[:, first:end] for column in columns))
+        return msgspec.structs.replace(part, exports=exports)
 
 
 class SiteConsumption(msgspec.Struct, frozen=True):
@@ -117,7 +138,9 @@ def site_consumption(
     structure: SiteStructure,
     start: date,
     end: date,
-    rows: "Mapping[tuple[str, str], NDArray[np.float64]]",
+    rows: StoredRows,
+    exports: StoredRows,
+    begins: Begins,
 ) -> SiteConsumption:
     """Return the stored consumption of all media on the days from `start` to before `end`.
 
@@ -125,11 +148,13 @@ def site_consumption(
         structure: the site, for its meters.
         start: the first local day.
         end: the local day after the last one.
-        rows: stored values by day, NaN where none is stored, by (meter id, field).
+        rows: stored values by day, NaN where none is stored.
+        exports: the same of the export registers.
+        begins: first days of generation and export.
     """
     period_days = days(start, end)
     media = {
-        medium: meter_consumption(structure, medium, period_days, rows)
+        medium: meter_consumption(structure, medium, period_days, rows, exports, begins)
         for medium in MEDIA
         if any(meter.medium == medium for meter in structure.site.meter)
     }
@@ -140,7 +165,9 @@ def meter_consumption(
     structure: SiteStructure,
     medium: Medium,
     interval_days: Sequence[date],
-    rows: "Mapping[tuple[str, str], NDArray[np.float64]]",
+    rows: StoredRows,
+    exports: StoredRows,
+    begins: Begins,
 ) -> MeterConsumption:
     """Return the stored consumption of a medium by meter and interval.
 
@@ -148,29 +175,22 @@ def meter_consumption(
         structure: the site, for its meters.
         medium: medium of the meters.
         interval_days: local day of each interval.
-        rows: stored values by interval, NaN where none is stored, by (meter id, field).
+        rows: stored values by interval, NaN where none is stored.
+        exports: the same of the export registers; a meter without any has none.
+        begins: first days of generation and export.
     """
-    unknown = np.full(len(interval_days), np.nan)
     meters = [meter for meter in structure.site.meter if meter.medium == medium]
+    exporting = [meter for meter in meters if (meter.id, CONSUMPTION[medium]) in exports]
     lived, left_out = [], []
-    for meter in meters:
-        amount, coverage, estimated_share, bounded, spread_start, spread_end = (
-            rows.get((meter.id, field), unknown) for field in consumption_fields(medium)
-        )
-        stored = Consumption(
-            amount,
-            np.nan_to_num(coverage),
-            np.nan_to_num(np.abs(amount) * estimated_share),
-            np.nan_to_num(np.where(np.isnan(bounded), coverage, bounded)),
-            spread_start,
-            spread_end,
-        )
-        life = lifetime(structure, meter, interval_days)
+    for flow in flows_of(meters, exporting):
+        stored = _stored(flow, medium, exports if flow.is_export else rows, len(interval_days))
+        life = lifetime(structure, flow, interval_days, begins)
         lived.append(life.applied_to(stored))
-        left_out.append(np.where(life.is_removed, np.nan_to_num(amount), 0.0))
+        is_left_out = life.is_removed & (not flow.is_export)
+        left_out.append(np.where(is_left_out, np.nan_to_num(stored.amount), 0.0))
     columns = stacked(lived)
     return MeterConsumption(
-        tuple(meter.id for meter in meters),
+        (*(meter.id for meter in meters), *(meter.id for meter in exporting)),
         columns.amount,
         columns.coverage,
         columns.estimated,
@@ -178,6 +198,23 @@ def meter_consumption(
         columns.spread_start,
         columns.spread_end,
         np.array(left_out),
+        len(exporting),
+    )
+
+
+def _stored(flow: Flow, medium: Medium, rows: StoredRows, size: int) -> Consumption:
+    """Return the stored consumption of a flow."""
+    unknown = np.full(size, np.nan)
+    amount, coverage, estimated_share, bounded, spread_start, spread_end = (
+        rows.get((flow.meter.id, field), unknown) for field in consumption_fields(medium)
+    )
+    return Consumption(
+        amount,
+        np.nan_to_num(coverage),
+        np.nan_to_num(np.abs(amount) * estimated_share),
+        np.nan_to_num(np.where(np.isnan(bounded), coverage, bounded)),
+        spread_start,
+        spread_end,
     )
 
 

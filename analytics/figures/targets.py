@@ -11,7 +11,8 @@ Laws:
    `on_track` or `at_risk`.
 4. A cap is of a whole year. A part of a year may use the share of the cap that the same days had in
    the base year, or their share of the year's days if that is unknown.
-5. A verdict that is another one at an end of what the value may be is `doubtful`.
+5. A verdict that is another one at an end of what the value may be is `doubtful`. So is one on a
+   value, or a baseline, of which more than the floor leaves contradicts the meters' own past.
 """
 
 import math
@@ -46,6 +47,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
         from_: first year of the plan.
         to: last year of the plan, in which its targets must be met.
         path: form of the glide path: equal percentages each year, or equal amounts.
+        export_deducted: true if energy that leaves the site is not its consumption.
+        export_carbon_deducted: true if carbon is deducted for exported electricity too.
         source: document and table of the targets.
     """
 
@@ -55,6 +58,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
     from_: int
     to: int
     path: Literal["geometric", "linear"] = "geometric"
+    export_deducted: bool = True
+    export_carbon_deducted: bool = False
     source: str
 
     def covers(self, year: int) -> bool:

@@ -15,16 +15,18 @@ import numpy as np
 
 from analytics import periods
 from analytics.counters.consumption import Consumption
+from analytics.figures.boundary.lifetime import Begins
+from analytics.figures.boundary.site_structure import SiteStructure
 from analytics.figures.site_consumption import (
     MeterConsumption,
     SiteConsumption,
+    StoredRows,
     align_to_grid,
     consumption_fields,
     contiguous_ranges,
     meter_consumption,
     site_consumption,
 )
-from analytics.figures.site_structure import SiteStructure
 from analytics.periods import Interval
 from analytics.pipeline.store_points import consumption_points
 from jieneng.metering import schema
@@ -94,30 +96,48 @@ class ConsumptionStore:
         """Return the stored consumption of a medium's meters, from `start` up to `end`."""
         zone = self._site.zone
         edges = periods.edges_ms(start, end, interval, zone)
-        rows: dict[tuple[str, str], NDArray[np.float64]] = {}
-        for field in consumption_fields(medium):
-            for series in await self._store.read(
-                schema.CONSUMPTION,
-                field,
-                where={
-                    "site": self._site.id,
-                    "kind": "meter",
-                    "medium": medium,
-                    "interval": interval,
-                },
-                start_ms=int(edges[0]),
-                end_ms=int(edges[-1]),
-            ):
-                row = align_to_grid(series.times_ms, series.values, edges)
-                rows[series.tags["scope"], field] = row
+        kinds: dict[str, dict[tuple[str, str], NDArray[np.float64]]] = {"meter": {}, "export": {}}
+        for kind, rows in kinds.items():
+            for field in consumption_fields(medium):
+                for series in await self._store.read(
+                    schema.CONSUMPTION,
+                    field,
+                    where={
+                        "site": self._site.id,
+                        "kind": kind,
+                        "medium": medium,
+                        "interval": interval,
+                    },
+                    start_ms=int(edges[0]),
+                    end_ms=int(edges[-1]),
+                ):
+                    row = align_to_grid(series.times_ms, series.values, edges)
+                    rows[series.tags["scope"], field] = row
         interval_days = periods.interval_days(edges, zone)
-        return meter_consumption(self._structure, medium, interval_days, rows)
+        begins = await self._begins(kinds["export"])
+        return meter_consumption(
+            self._structure, medium, interval_days, kinds["meter"], kinds["export"], begins
+        )
 
     async def daily_consumption(self, start: date, end: date) -> SiteConsumption:
         """Return the stored consumption of all meters by day, from `start` up to `end`."""
         fields = {field for medium in MEDIA for field in consumption_fields(medium)}
         rows = await self.day_rows(start, end, fields)
-        return site_consumption(self._structure, start, end, rows)
+        exports = await self.day_rows(start, end, fields, kind="export")
+        begins = await self._begins(exports)
+        return site_consumption(self._structure, start, end, rows, exports, begins)
+
+    async def _begins(self, exports: StoredRows) -> Begins:
+        """Return the first days of generation and export with stored consumption."""
+        wanted = {("export", meter) for meter, _ in exports}
+        wanted |= {("meter", one.id) for one in self._site.meter if one.role != "consumption"}
+        begins: dict[tuple[str, str], date] = {}
+        for kind, meter in sorted(wanted):
+            where = {"site": self._site.id, "kind": kind, "scope": meter, "interval": "day"}
+            span = await self._store.span(schema.CONSUMPTION, where=where)
+            if span is not None:
+                begins[kind, meter] = periods.local_day(span[0], self._site.zone)
+        return begins
 
     async def day_span(self) -> tuple[date, date] | None:
         """Return the first and last local day with stored consumption; None if there is none."""

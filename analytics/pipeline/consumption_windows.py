@@ -15,6 +15,7 @@ from datetime import date, timedelta
 from analytics import periods
 from analytics.counters.consumption import Consumption
 from analytics.counters.register_finding import RegisterFinding
+from analytics.figures.boundary.flows import Flow, FlowKind
 from analytics.figures.roll_up import Scope
 from analytics.periods import Interval
 from analytics.pipeline.consumption_store import ConsumptionStore, Grids, StoredTimes
@@ -34,6 +35,7 @@ class ConsumptionWindows:
         consumption: store of the consumption.
         registers: reader of the registers.
         findings: store of the findings.
+        counted: function that returns the kinds of flows that count in a year.
         detail_days: number of the newest days that are stored by hour and quarter of an hour too.
         window_months: length of a window.
     """
@@ -45,6 +47,7 @@ class ConsumptionWindows:
         consumption: ConsumptionStore,
         registers: RegisterReader,
         findings: FindingStore,
+        counted: Callable[[int], frozenset[FlowKind]],
         *,
         detail_days: int,
         window_months: int,
@@ -54,6 +57,7 @@ class ConsumptionWindows:
         self._consumption = consumption
         self._registers = registers
         self._findings = findings
+        self._counted = counted
         self._detail_days = detail_days
         self._window_months = window_months
 
@@ -79,33 +83,49 @@ class ConsumptionWindows:
             stored = await self._consumption.stored_times(grids)
             edges = int(grids["day"][0]), int(grids["day"][-1])
             stored_findings = await self._findings.stored(*edges)
-            computed: list[Mapping[Interval, Consumption]] = []
+            computed: list[tuple[Flow, Mapping[Interval, Consumption]]] = []
             for index, meter in enumerate(meters):
-                consumption, found = await self._registers.consumption(meter, grids)
+                of_meter: list[RegisterFinding] = []
+                for flow, records in meter.flows():
+                    consumption, found = await self._registers.consumption(records, grids)
+                    computed.append((flow, consumption))
+                    of_meter += found
                 findings += await self._findings.rewrite(
-                    meter.meter.id, found, edges, stored_findings
+                    meter.meter.id, of_meter, edges, stored_findings
                 )
-                computed.append(consumption)
                 progress((number + (index + 1) / len(meters)) / len(windows))
-            await self._write(meters, computed, grids, stored)
+            counted = self._counted(window[0].year)
+            await self._write(meters, computed, grids, stored, counted)
         return findings
 
     async def _write(
         self,
         meters: Sequence[MeterRecords],
-        computed: Sequence[Mapping[Interval, Consumption]],
+        computed: Sequence[tuple[Flow, Mapping[Interval, Consumption]]],
         grids: Grids,
         stored: StoredTimes,
+        counted: frozenset[FlowKind],
     ) -> None:
         """Write a window: the scopes, then their meters (law 1)."""
+        flows, amounts = [flow for flow, _ in computed], [amount for _, amount in computed]
+        begins = {
+            (flow.series, flow.meter.id): periods.local_day(first_ms, self._site.zone)
+            for meter in meters
+            for flow, of_flow in meter.flows()
+            if (first_ms := min((first for first, _ in of_flow.spans()), default=None)) is not None
+        }
         for tags, consumption in scope_consumption(
-            self._scopes, [meter.meter for meter in meters], computed, grids
+            self._scopes, flows, amounts, grids, counted, begins
         ):
             await self._consumption.rewrite(tags, consumption, grids, stored)
-        for meter, of_meter in zip(meters, computed, strict=True):
-            series = {"kind": "meter", "scope": meter.meter.id, "medium": meter.meter.medium}
-            await self._consumption.rewrite(series, of_meter, grids, stored)
-            await self._consumption.write(unknown_day_points(self._site.id, meter, of_meter, grids))
+        records = {meter.meter.id: meter for meter in meters}
+        for flow, of_flow in computed:
+            meter = flow.meter
+            series = {"kind": flow.series, "scope": meter.id, "medium": meter.medium}
+            await self._consumption.rewrite(series, of_flow, grids, stored)
+            if not flow.is_export:
+                points = unknown_day_points(self._site.id, records[meter.id], of_flow, grids)
+                await self._consumption.write(points)
 
     def _detail_start(self, meters: Sequence[MeterRecords]) -> date:
         """Return the first day that is stored in detail, counted back from the newest reading."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from analytics import periods
 from analytics.counters.consumption import Consumption
+from analytics.figures.boundary.flows import FlowKind, flows_of
 from analytics.figures.interval_series import IntervalSeries, SeriesNeed
 from analytics.figures.roll_up import Scope, boundary_weights, roll_up
 from analytics.pipeline.consumption_store import ConsumptionStore
@@ -25,12 +26,16 @@ async def needed_series(
     site: Site,
     consumption: ConsumptionStore,
     days: tuple[date, date],
+    counted: frozenset[FlowKind],
 ) -> dict[SeriesNeed, Mapping[str, IntervalSeries]]:
     """Return each needed series of each scope that has a meter of its medium, by scope id.
 
-    `days` are the first local day, and the day after the last one.
+    `days` are the first local day, and the day after the last one; `counted` are the kinds of flows
+    that count.
     """
-    return {need: await _of_scopes(need, scopes, site, consumption, days) for need in needs}
+    return {
+        need: await _of_scopes(need, scopes, site, consumption, days, counted) for need in needs
+    }
 
 
 async def _of_scopes(
@@ -39,17 +44,21 @@ async def _of_scopes(
     site: Site,
     consumption: ConsumptionStore,
     days: tuple[date, date],
+    counted: frozenset[FlowKind],
 ) -> dict[str, IntervalSeries]:
     meters = [meter for meter in site.meter if meter.medium == need.medium]
-    every_day = periods.days(*days)
-    counted = [scope for scope in scopes if boundary_weights(scope, meters, every_day).any()]
-    parts: dict[str, list[Consumption]] = {scope.id: [] for scope in counted}
-    for start, end in periods.windows(*days, months=1) if counted else ():
+    measured = [
+        scope
+        for scope in scopes
+        if boundary_weights(scope, flows_of(meters, []), periods.days(*days), counted).any()
+    ]
+    parts: dict[str, list[Consumption]] = {scope.id: [] for scope in measured}
+    for start, end in periods.windows(*days, months=1) if measured else ():
         metered = await consumption.interval_consumption(start, end, need.medium, need.interval)
         edges = periods.edges_ms(start, end, need.interval, site.zone)
         interval_days = periods.interval_days(edges, site.zone)
-        for scope in counted:
-            weight = boundary_weights(scope, meters, interval_days)
+        for scope in measured:
+            weight = boundary_weights(scope, metered.flows(site), interval_days, counted)
             parts[scope.id].append(roll_up(weight, metered.consumption))
     starts_ms = periods.edges_ms(*days, need.interval, site.zone)[:-1]
     return {

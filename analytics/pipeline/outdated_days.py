@@ -5,18 +5,20 @@ without it is missing. A day whose stored numbers or findings differ from those 
 outdated.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from analytics import periods
+from analytics.counters.consumption import Consumption
+from analytics.counters.register_finding import RegisterFinding
+from analytics.figures.site_consumption import consumption_fields
 from analytics.pipeline.consumption_store import ConsumptionStore
 from analytics.pipeline.finding_store import FindingStore
 from analytics.pipeline.register_reader import MeterRecords, RegisterReader
 from jieneng.metering import schema
-from jieneng.metering.quantities import CONSUMPTION
 from jieneng.metering.site import Site
 
 if TYPE_CHECKING:
@@ -55,7 +57,10 @@ class OutdatedDays:
         edges = periods.midnight_ms(first, self._zone), periods.midnight_ms(end, self._zone)
         low, high = first, end
         for meter in meters:
-            low_ms, high_ms = await self._registers.affected_span(meter, *edges)
+            spans = [
+                await self._registers.affected_span(records, *edges) for _, records in meter.flows()
+            ]
+            low_ms, high_ms = min(low for low, _ in spans), max(high for _, high in spans)
             before = await self._outdated(meter, periods.local_day(low_ms, self._zone), first)
             last = periods.local_day(high_ms - 1, self._zone)
             after = await self._outdated(meter, end, last + timedelta(days=1))
@@ -68,31 +73,24 @@ class OutdatedDays:
         if start >= end:
             return []
         midnights = periods.edges_ms(start, end, "day", self._zone)
-        quantity, meter_id = CONSUMPTION[meter.meter.medium], meter.meter.id
-        fields = (
-            quantity,
-            schema.COVERAGE,
-            schema.BOUNDED,
-            schema.SPREAD_START,
-            schema.SPREAD_END,
-        )
-        rows = await self._consumption.day_rows(start, end, fields, scope=meter_id)
-        if not rows:
-            return []
-        computed, found = await self._registers.consumption(meter, {"day": midnights})
-        now = computed["day"]
-        never = np.full(len(midnights) - 1, np.nan)
-        amount, *others = (rows.get((meter_id, field), never) for field in fields)
-        same = (amount == now.amount) | (np.isnan(amount) & np.isnan(now.amount))
-        known = (now.coverage, now.bounded, now.spread_start, now.spread_end)
-        for of_store, of_readings in zip(others, known, strict=True):
-            same &= np.isnan(of_store) | (of_store == of_readings)
-        outdated = np.isfinite(others[0]) & ~same
+        outdated = np.zeros(len(midnights) - 1, dtype=np.bool_)
+        found: list[RegisterFinding] = []
+        for flow, records in meter.flows():
+            fields = consumption_fields(meter.meter.medium)
+            of_flow = {"scope": meter.meter.id, "kind": flow.series}
+            rows = await self._consumption.day_rows(start, end, fields, **of_flow)
+            if not rows and not flow.is_export:
+                return []
+            computed, of_register = await self._registers.consumption(records, {"day": midnights})
+            outdated |= _differs(
+                {field: row for (_, field), row in rows.items()}, fields, computed["day"]
+            )
+            found += of_register
         edges = int(midnights[0]), int(midnights[-1])
-        stored = await self._findings.stored(*edges, scope=meter_id)
+        stored = await self._findings.stored(*edges, scope=meter.meter.id)
         return [
             *(start + timedelta(days=day) for day in np.flatnonzero(outdated).tolist()),
-            *self._findings.outdated_days(meter_id, found, edges, stored),
+            *self._findings.outdated_days(meter.meter.id, found, edges, stored),
         ]
 
     async def missing_days(self, last: date) -> "tuple[date, NDArray[np.bool_]]":
@@ -125,3 +123,22 @@ class OutdatedDays:
         for metered in measured.media.values():
             is_incomplete |= (metered.coverage < 1).any(axis=0)
         return is_incomplete
+
+
+def _differs(
+    stored: "Mapping[str, NDArray[np.float64]]", fields: Sequence[str], now: Consumption
+) -> "NDArray[np.bool_]":
+    """Return True for each stored day whose numbers differ from those of the readings.
+
+    What an earlier version did not store does not differ.
+    """
+    quantity, coverage, _, *of_edges = fields  # the estimated share follows from the others
+    never = np.full(len(now.amount), np.nan)
+    amount, is_stored = stored.get(quantity, never), stored.get(coverage, never)
+    same = (amount == now.amount) | (np.isnan(amount) & np.isnan(now.amount))
+    known = (now.coverage, now.bounded, now.spread_start, now.spread_end)
+    for field, of_readings in zip((coverage, *of_edges), known, strict=True):
+        of_store = stored.get(field, never)
+        same &= np.isnan(of_store) | (of_store == of_readings)
+    differs: NDArray[np.bool_] = np.isfinite(is_stored) & ~same
+    return differs

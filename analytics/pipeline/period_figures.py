@@ -11,6 +11,7 @@ import msgspec
 from analytics import periods
 from analytics.figures import indicator_values
 from analytics.figures.assessment import assess
+from analytics.figures.boundary.flows import FlowKind
 from analytics.figures.figure import Figure
 from analytics.figures.roll_up import Scope
 from analytics.figures.rule_files import Rules
@@ -57,17 +58,20 @@ class PeriodFigures:
         scopes = self._scopes_of(scope_ids)
         today = periods.local_day(as_of_ms, self._site.zone)
         base_year = self._rules.base_year(whole_period)
+        counted = self._rules.counted_flows(whole_period.year).energy
         return assess(
             self._site,
             self._rules,
             scopes,
             whole_period,
             today,
-            await self._site_consumption(scopes, whole_period.until(today)),
-            None if base_year is None else await self._site_consumption(scopes, base_year),
+            await self._site_consumption(scopes, whole_period.until(today), counted),
+            None if base_year is None else await self._site_consumption(scopes, base_year, counted),
         )
 
-    async def _site_consumption(self, scopes: Sequence[Scope], period: Period) -> SiteConsumption:
+    async def _site_consumption(
+        self, scopes: Sequence[Scope], period: Period, counted: frozenset[FlowKind]
+    ) -> SiteConsumption:
         """Return a period's consumption by day, the series that indicators need, and findings."""
         consumption = await self._consumption.daily_consumption(period.start, period.end)
         needs = {
@@ -76,7 +80,7 @@ class PeriodFigures:
             for need in indicator_values.series_needs(indicator)
         }
         days = period.start, period.end
-        series = await needed_series(needs, scopes, self._site, self._consumption, days)
+        series = await needed_series(needs, scopes, self._site, self._consumption, days, counted)
         start_ms, end_ms = (periods.midnight_ms(day, self._site.zone) for day in days)
         findings = await self._findings.overlapping(start_ms, end_ms)
         return msgspec.structs.replace(consumption, series=series, findings=findings)

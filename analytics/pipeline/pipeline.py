@@ -88,6 +88,7 @@ class Pipeline:
             self._consumption,
             self._registers,
             self._findings,
+            lambda year: rules.counted_flows(year).energy,
             detail_days=detail_days,
             window_months=window_months,
         )

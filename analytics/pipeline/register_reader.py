@@ -18,6 +18,7 @@ from analytics.counters.interval_check import JudgedIntervals, context_ms, judge
 from analytics.counters.meter_devices import MeterDevices, devices_of
 from analytics.counters.register_finding import RegisterFinding
 from analytics.counters.register_segments import BelievedRegister
+from analytics.figures.boundary.flows import Flow
 from analytics.periods import Interval
 from jieneng.metering import schema
 from jieneng.metering.quantities import CONSUMPTION
@@ -36,6 +37,8 @@ _CONTEXT_GROWTH: Final = 4
 #: ... until the context has so many readings. A register of zeros only, or of values that do not
 #: fit each other, is never stable.
 _CONTEXT_READINGS: Final = 250_000
+#: The register of what leaves through a meter.
+_EXPORT: Final = "energy_export_kwh"
 
 
 class _KnownImports(msgspec.Struct, frozen=True):
@@ -61,6 +64,8 @@ class MeterRecords(msgspec.Struct):
         reading_span: first and last time of its register [UTC, ms]; None where there is none.
         import_span: first and last start of its imported intervals; None where there is none.
         import_end_ms: end of the last imported interval [UTC, ms]; 0 where there is none.
+        quantity: the counter quantity.
+        export: records of the meter's export register; None where it exports nothing.
         context_ms: length of the context that the last window needed.
         known_imports: imports that the last window has read; None before the first one.
     """
@@ -69,9 +74,17 @@ class MeterRecords(msgspec.Struct):
     devices: MeterDevices
     reading_span: tuple[int, int] | None
     import_span: tuple[int, int] | None
-    import_end_ms: int = 0
+    import_end_ms: int
+    quantity: str
+    export: "MeterRecords | None" = None
     context_ms: int = _CONTEXT_MS
     known_imports: _KnownImports | None = None
+
+    def flows(self) -> "Iterator[tuple[Flow, MeterRecords]]":
+        """Yield the flow of each of its registers with the records of that register."""
+        yield Flow(self.meter), self
+        if self.export is not None:
+            yield Flow(self.meter, is_export=True), self.export
 
     def spans(self) -> Iterator[tuple[int, int]]:
         """Yield the first and the last time of readings and of imports, as far as there are any.
@@ -108,20 +121,47 @@ class RegisterReader:
         """Return the time spans of the records of every meter of the site."""
         found = []
         for meter in self._site.meter:
-            where = {"site": self._site.id, "meter": meter.id}
-            devices = devices_of(meter, self._models, self._site.zone)
-            import_span = await self._store.span(schema.INTERVAL, where=where)
-            found.append(
-                MeterRecords(
-                    meter,
-                    devices,
-                    await self._store.span(meter.medium, where=where),
-                    import_span,
-                    await self._import_end_ms(meter, import_span),
-                    context_ms=_CONTEXT_MS + devices.own_past_ms,
-                )
-            )
+            records = await self._records(meter, CONSUMPTION[meter.medium])
+            if self._may_export(meter):
+                exported = await self._records(meter, _EXPORT, _EXPORT)
+                if exported.import_span is not None or await self._has_moved(exported):
+                    records.export = exported
+            found.append(records)
         return found
+
+    async def _records(self, meter: Meter, quantity: str, field: str | None = None) -> MeterRecords:
+        """Return the time spans of a register; `field` narrows them to its own points."""
+        where = {"site": self._site.id, "meter": meter.id}
+        devices = devices_of(meter, self._models, self._site.zone, quantity)
+        import_span = await self._store.span(schema.INTERVAL, where=where, field=field)
+        return MeterRecords(
+            meter,
+            devices,
+            await self._store.span(meter.medium, where=where, field=field),
+            import_span,
+            await self._import_end_ms(meter, import_span),
+            quantity,
+            context_ms=_CONTEXT_MS + devices.own_past_ms,
+        )
+
+    def _may_export(self, meter: Meter) -> bool:
+        """Return True if a meter of consumption may have an export register."""
+        names = {meter.model, *(row.model for row in meter.replaced)} - {None}
+        models = [model for name, model in self._models.items() if name in names]
+        return (meter.medium, meter.role) == ("electricity", "consumption") and (
+            not names or any(row.quantity == _EXPORT for model in models for row in model.point)
+        )
+
+    async def _has_moved(self, records: MeterRecords) -> bool:
+        """Return True if a register shows another value at its end than at its begin."""
+        if records.reading_span is None:
+            return False
+        ends = [
+            await self._register(records, (time_ms, time_ms + 1))
+            for time_ms in records.reading_span
+        ]
+        first, last = (float(end[1][0]) if end is not None else 0.0 for end in ends)
+        return first != last
 
     async def _import_end_ms(self, meter: Meter, span: tuple[int, int] | None) -> int:
         """Return the end of the imported interval that begins last [UTC, ms]; 0 without one."""
@@ -204,7 +244,7 @@ class RegisterReader:
         while True:
             read_to_ms = edge_ms + sign * context_ms
             window = min(edge_ms, read_to_ms), max(edge_ms, read_to_ms)
-            columns = await self._register(records.meter, window)
+            columns = await self._register(records, window)
             if columns is not None:
                 register = await asyncio.to_thread(
                     believed_register, *columns, records.devices, window
@@ -228,7 +268,7 @@ class RegisterReader:
         before = after = records.context_ms
         while True:
             window = (start_ms - before, end_ms + after)
-            times, values = await self._register(records.meter, window) or nothing
+            times, values = await self._register(records, window) or nothing
             register = await asyncio.to_thread(
                 believed_register, times, values, records.devices, window
             )
@@ -243,13 +283,13 @@ class RegisterReader:
             after *= _CONTEXT_GROWTH if late else 1
 
     async def _register(
-        self, meter: Meter, window: tuple[int, int]
+        self, records: MeterRecords, window: tuple[int, int]
     ) -> "tuple[NDArray[np.int64], NDArray[np.float64]] | None":
         """Return times and values of the stored register in a window; None if there are none."""
         found = await self._store.read(
-            meter.medium,
-            CONSUMPTION[meter.medium],
-            where={"site": self._site.id, "meter": meter.id},
+            records.meter.medium,
+            records.quantity,
+            where={"site": self._site.id, "meter": records.meter.id},
             start_ms=window[0],
             end_ms=window[1],
         )
@@ -267,7 +307,7 @@ class RegisterReader:
         if records.import_span[1] + look_back_ms <= start_ms:
             return None
         columns = []
-        for field in (schema.INTERVAL_S, CONSUMPTION[records.meter.medium]):
+        for field in (schema.INTERVAL_S, records.quantity):
             found = await self._store.read(
                 schema.INTERVAL,
                 field,

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 from analytics import periods
 from analytics.counters.consumption import Consumption
-from analytics.figures.lifetime import lifetime
+from analytics.figures.boundary.flows import Flow, FlowKind
+from analytics.figures.boundary.lifetime import Begins, lifetime
 from analytics.figures.roll_up import Scope, boundary_weights, roll_up, stacked
 from analytics.periods import Interval
 from jieneng.metering.quantities import MEDIA
-from jieneng.metering.site import Meter
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,17 +18,21 @@ if TYPE_CHECKING:
 
 def scope_consumption(
     scopes: Sequence[Scope],
-    meters: Sequence[Meter],
+    flows: Sequence[Flow],
     consumption: Sequence[Mapping[Interval, Consumption]],
     grids: "Mapping[Interval, NDArray[np.int64]]",
+    counted: frozenset[FlowKind],
+    begins: Begins,
 ) -> Iterator[tuple[dict[str, str], dict[Interval, Consumption]]]:
     """Yield tags and consumption of each scope and medium, if a meter of the medium counts there.
 
     Args:
         scopes: scopes of the site.
-        meters: all meters of the site.
-        consumption: consumption of each meter, in the order of `meters`.
+        flows: what the registers of all meters of the site count.
+        consumption: consumption of each flow, in the order of `flows`.
         grids: edges of the intervals [UTC, ms].
+        counted: kinds of flows that count.
+        begins: first days of generation and export.
     """
     structure = scopes[0].structure
     days = {
@@ -36,12 +40,12 @@ def scope_consumption(
         for interval, edges in grids.items()
     }
     for medium in MEDIA:
-        indices = [index for index, meter in enumerate(meters) if meter.medium == medium]
-        of_medium = [meters[index] for index in indices]
+        indices = [index for index, flow in enumerate(flows) if flow.meter.medium == medium]
+        of_medium = [flows[index] for index in indices]
         by_interval = {
             interval: stacked(
                 [
-                    lifetime(structure, meters[index], of_days).applied_to(
+                    lifetime(structure, flows[index], of_days, begins).applied_to(
                         consumption[index][interval]
                     )
                     for index in indices
@@ -52,7 +56,7 @@ def scope_consumption(
         }
         for scope in scopes:
             weights = {
-                interval: boundary_weights(scope, of_medium, of_days)
+                interval: boundary_weights(scope, of_medium, of_days, counted)
                 for interval, of_days in days.items()
             }
             if weights["day"].any():

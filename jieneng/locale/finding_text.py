@@ -106,6 +106,8 @@ def _word(name: str, translate: Translate) -> str:
         "water": translate("water"),
         "gas": translate("natural gas"),
         "heat": translate("heat"),
+        "direct_green": translate("directly connected green power"),
+        "traded": translate("non-fossil power traded on the market"),
         "coal": translate("coal equivalent factor"),
         "carbon": translate("carbon emission factor"),
     }.get(name, name)

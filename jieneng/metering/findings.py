@@ -122,6 +122,11 @@ class Finding(msgspec.Struct, frozen=True):
         return self.code.startswith(BASELINE)
 
     @property
+    def contradicts_past(self) -> bool:
+        """True if a comparison with the meter's past found it, and nobody confirmed it."""
+        return self.kind is not None and self.kind.of_past and self.confirmed is None
+
+    @property
     def kind(self) -> FindingKind | None:
         """The row of its code; None if there is none."""
         return KINDS.get(self.code.removeprefix(BASELINE))
@@ -184,6 +189,14 @@ _ROWS: Final = (
         severity="warning",
         en="{subject:name}: no accepted readings in the period.",
         zh="{subject:name}：统计期内无有效读数",
+    ),
+    FindingKind(
+        code="supply_class",
+        severity="info",
+        en="{amount:number} {unit:unit} of the purchased electricity are {subject:word}, counted at"
+        " {value:exact} {factor_unit:unit}.",
+        zh="外购电力中{subject:word}为 {amount:number} {unit:unit}，按 {value:exact}"
+        " {factor_unit:unit} 计算排放",
     ),
     FindingKind(
         code="after_removal",

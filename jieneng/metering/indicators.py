@@ -113,9 +113,9 @@ _ROWS: Final = (
         unit="kgCO2/m2",
         en="Carbon per floor area",
         zh="单位建筑面积碳排放",
-        definition_en="Carbon dioxide of electricity, gas and heat, divided by the mean floor area"
-        " of the period.",
-        definition_zh="电、气、热消费产生的二氧化碳排放之和，除以统计期平均建筑面积。",
+        definition_en="Carbon dioxide of purchased electricity, gas and heat, divided by the mean"
+        " floor area of the period. Self-generated electricity has none.",
+        definition_zh="外购电力、气、热产生的二氧化碳排放之和，除以统计期平均建筑面积；自产电力不计排放。",
         sum_of="carbon",
         denominator="floor_area_m2",
     ),
@@ -143,8 +143,9 @@ _ROWS: Final = (
         unit="tCO2",
         en="Total carbon",
         zh="碳排放总量",
-        definition_en="Carbon dioxide of electricity, gas and heat.",
-        definition_zh="电、气、热消费产生的二氧化碳排放之和。",
+        definition_en="Carbon dioxide of purchased electricity, gas and heat. Self-generated"
+        " electricity has none.",
+        definition_zh="外购电力、气、热产生的二氧化碳排放之和；自产电力不计排放。",
         sum_of="carbon",
         scale=0.001,
     ),
@@ -153,8 +154,9 @@ _ROWS: Final = (
         unit="kWh",
         en="Electricity consumption",
         zh="用电量",
-        definition_en="Electricity by the meters' active energy registers.",
-        definition_zh="按电表有功电能底数计算的用电量。",
+        definition_en="Electricity by the meters' active energy registers: purchased, plus"
+        " self-generated, less exported.",
+        definition_zh="按电表有功电能底数计算的用电量：外购电量加自产电量，减外送电量。",
         sum_of="electricity",
     ),
     Indicator(

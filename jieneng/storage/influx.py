@@ -89,10 +89,12 @@ class InfluxStore:
         query = influxql.select(measurement, field, where, start_ms, end_ms)
         return influxql.join_blocks(await self._query("GET", query))
 
-    async def span(self, measurement: str, *, where: Mapping[str, str]) -> tuple[int, int] | None:
+    async def span(
+        self, measurement: str, *, where: Mapping[str, str], field: str | None = None
+    ) -> tuple[int, int] | None:
         """Return the first and last time of matching points [UTC, ms]."""
-        first = await self._query("GET", influxql.first_point(measurement, where, "ASC"))
-        last = await self._query("GET", influxql.first_point(measurement, where, "DESC"))
+        first = await self._query("GET", influxql.first_point(measurement, where, "ASC", field))
+        last = await self._query("GET", influxql.first_point(measurement, where, "DESC", field))
         return (
             (influxql.first_time_ms(first), influxql.first_time_ms(last))
             if first and last

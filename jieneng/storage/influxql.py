@@ -87,10 +87,13 @@ def select(
     )
 
 
-def first_point(measurement: str, where: Mapping[str, str], order: str) -> str:
+def first_point(
+    measurement: str, where: Mapping[str, str], order: str, field: str | None = None
+) -> str:
     """Return the statement that selects the first point in the order `ASC` or `DESC` of time."""
+    selected = "*" if field is None else identifier(field)
     return (
-        f"SELECT * FROM {identifier(measurement)} "  # noqa: S608 - quoted
+        f"SELECT {selected} FROM {identifier(measurement)} "  # noqa: S608 - quoted
         f"WHERE {_condition(where, EARLIEST_MS, LATEST_MS)} ORDER BY time {order} LIMIT 1"
     )
 

@@ -99,9 +99,11 @@ class SqliteStore:
             lambda c: sqlite_statements.read(c, measurement, field, where, start_ms, end_ms)
         )
 
-    async def span(self, measurement: str, *, where: Mapping[str, str]) -> tuple[int, int] | None:
+    async def span(
+        self, measurement: str, *, where: Mapping[str, str], field: str | None = None
+    ) -> tuple[int, int] | None:
         """Return the first and last time of matching points [UTC, ms]."""
-        return await self._in_thread(lambda c: sqlite_statements.span(c, measurement, where))
+        return await self._in_thread(lambda c: sqlite_statements.span(c, measurement, where, field))
 
     async def delete(
         self, measurement: str, *, where: Mapping[str, str], start_ms: int, end_ms: int

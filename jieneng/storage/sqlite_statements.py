@@ -44,14 +44,18 @@ def read(
 
 
 def span(
-    connection: sqlite3.Connection, table: str, where: Mapping[str, str]
+    connection: sqlite3.Connection, table: str, where: Mapping[str, str], field: str | None
 ) -> tuple[int, int] | None:
     """Return the first and last time as `Store.span` does."""
-    # Two subqueries: SQLite uses the primary key for a single min or max, but not for both at once.
+    if field is not None and field not in columns(connection, table):
+        return None
+    # Two subqueries: SQLite walks the primary key for a single end, but not for both at once.
+    points = f'SELECT time_ms FROM "{table}" WHERE series = :id'  # noqa: S608 - a table that is there
+    if field is not None:
+        points += f' AND "{field}" IS NOT NULL'
     ends = [
         connection.execute(
-            f'SELECT (SELECT min(time_ms) FROM "{table}" WHERE series = :id), '  # noqa: S608 - a table that is there
-            f'(SELECT max(time_ms) FROM "{table}" WHERE series = :id)',
+            f"SELECT ({points} ORDER BY time_ms LIMIT 1), ({points} ORDER BY time_ms DESC LIMIT 1)",
             {"id": series},
         ).fetchone()
         for series, _ in _matching_series(connection, table, where)

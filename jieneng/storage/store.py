@@ -123,8 +123,13 @@ class Store(Protocol):
             end_ms: end of the time span [UTC, ms], not included.
         """
 
-    async def span(self, measurement: str, *, where: Mapping[str, str]) -> tuple[int, int] | None:
-        """Return the first and last time of matching points [UTC, ms]; None if there are none."""
+    async def span(
+        self, measurement: str, *, where: Mapping[str, str], field: str | None = None
+    ) -> tuple[int, int] | None:
+        """Return the first and last time of matching points [UTC, ms]; None if there are none.
+
+        `field` narrows them to the points that have this field.
+        """
 
     async def delete(
         self, measurement: str, *, where: Mapping[str, str], start_ms: int, end_ms: int

@@ -157,7 +157,11 @@ def test_a_row_of_the_site_replaces_the_packaged_row_of_its_id_as_a_whole(tmp_pa
     assert after["coal-gas-35544"].in_use
     changed = {id_ for id_ in before if before[id_] != after[id_]}
     assert changed == {"coal-gas", "coal-gas-35544"}
-    assert set(after) - set(before) == {"carbon-heat-our-supplier", "coal-electricity-local"}
+    assert set(after) - set(before) == {
+        "carbon-heat-our-supplier",
+        "carbon-electricity-traded",
+        "coal-electricity-local",
+    }
     assert {cap.scope for cap in rules.caps} == {"division", "site"}
     assert [plan.id for plan in rules.plans] == ["2021-2025", "2026-2030"]
     plan = rules.plan_for(2027)

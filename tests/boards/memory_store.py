@@ -58,12 +58,14 @@ class MemoryStore:
                 found.append(Series(dict(key[1]), times[first:last], values[first:last]))
         return found
 
-    async def span(self, measurement: str, *, where: Mapping[str, str]) -> tuple[int, int] | None:
-        times = [
-            edge
+    async def span(
+        self, measurement: str, *, where: Mapping[str, str], field: str | None = None
+    ) -> tuple[int, int] | None:
+        found = [
+            self._series[key] if field is None else self._column(key, field)[0].tolist()
             for key in self._matching(measurement, where)
-            for edge in (min(self._series[key]), max(self._series[key]))
         ]
+        times = [edge for rows in found if rows for edge in (min(rows), max(rows))]
         return (min(times), max(times)) if times else None
 
     async def delete(

@@ -197,6 +197,14 @@ async def test_the_span_is_of_any_field_and_narrowed_by_tags(store: Store) -> No
     assert await store.span("water", where={}) is None
 
 
+async def test_the_span_of_a_field_is_that_of_its_own_points(store: Store) -> None:
+    await store.write([reading(START + 5), reading(START + 9, power_kw=1.0), reading(START + 12)])
+    nine = (START + 9, START + 9)
+    assert await store.span("electricity", where={}, field="power_kw") == nine
+    assert await store.span("electricity", where={}, field="energy_export_kwh") is None
+    assert await store.span("water", where={}, field="volume_m3") is None
+
+
 async def test_delete_removes_what_lies_within_and_nothing_else(store: Store) -> None:
     await store.write([reading(START + i, meter) for i in range(5) for meter in ("a", "b")])
     await store.delete("electricity", where={"meter": "a"}, start_ms=START + 1, end_ms=START + 3)

@@ -63,9 +63,14 @@ class ToyStore:
                 found.append(Series(tags, np.asarray(times, dtype=np.int64), values))
         return found
 
-    async def span(self, measurement: str, *, where: Mapping[str, str]) -> tuple[int, int] | None:
+    async def span(
+        self, measurement: str, *, where: Mapping[str, str], field: str | None = None
+    ) -> tuple[int, int] | None:
         times = [
-            time_ms for _, rows in self._matching_series(measurement, where) for time_ms in rows
+            time_ms
+            for _, rows in self._matching_series(measurement, where)
+            for time_ms, fields in rows.items()
+            if field is None or field in fields
         ]
         return (min(times), max(times)) if times else None
 

@@ -21,7 +21,7 @@ from ingest.importing.cells.cell import ProblemHandler, Row
 from ingest.importing.reading.columnar.parquet_rows import parquet_rows
 from ingest.importing.reading.container import HEAD_BYTES, container, is_compound, refuse_compound
 from ingest.importing.reading.delimiter import JUDGED_LINES, detect_delimiter
-from ingest.importing.reading.encoding import check_encoding, detect_encoding
+from ingest.importing.reading.encoding import detect_encoding, stated_encoding
 from ingest.importing.reading.file_form import FileForm, FormNote, FormWishes
 from ingest.importing.reading.form_detection import TableForm, detect_table
 from ingest.importing.reading.line_numbers import lines_by_sheet, unique_line
@@ -120,8 +120,9 @@ def open_table(path: Path, form: FileForm, on_problem: ProblemHandler) -> Iterat
 
 def _text_form(path: Path, wishes: FormWishes) -> FileForm:
     if wishes.encoding:
-        check_encoding(wishes.encoding)
-    encoding = wishes.encoding or detect_encoding(_chunks(path))
+        encoding = stated_encoding(wishes.encoding, next(_chunks(path), b""))
+    else:
+        encoding = detect_encoding(_chunks(path))
     with _text(
         path, encoding, errors="replace"
     ) as text:  # wrong bytes are reported by `open_table`

@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 
 from analytics.counters.consumption import Consumption
+from analytics.figures.boundary.flows import CountedFlows, flows_of
 from analytics.figures.roll_up import boundary_weights, daily_denominator, roll_up, scopes
 from jieneng.metering.site import Site
 from jieneng.site_folder import SiteFolder
 from tests.analytics.sites import site
+
+USUAL = CountedFlows.of(export_deducted=True, export_carbon_deducted=False).energy
 
 
 def signs(
@@ -18,7 +21,11 @@ def signs(
     """The meters of a scope with a weight."""
     meters = [meter for meter in of.meter if meter.medium == medium]
     scope = next(scope for scope in scopes(of) if scope.id == scope_id)
-    row = zip(meters, boundary_weights(scope, meters, [day])[:, 0].tolist(), strict=True)
+    row = zip(
+        meters,
+        boundary_weights(scope, flows_of(meters, []), [day], USUAL)[:, 0].tolist(),
+        strict=True,
+    )
     return {meter.id: weight for meter, weight in row if weight}
 
 
@@ -43,9 +50,9 @@ def test_the_example_centre(example: SiteFolder, scope: str, expected: dict[str,
 def test_institutions_share_out_the_whole_site(example: SiteFolder) -> None:
     every = [scope for scope in scopes(example.site) if scope.kind == "institution"]
     meters = [meter for meter in example.site.meter if meter.medium == "electricity"]
-    day = [date(2025, 6, 1)]
-    total = np.sum([boundary_weights(scope, meters, day) for scope in every], axis=0)
-    whole = boundary_weights(scopes(example.site)[0], meters, day)
+    day, flows = [date(2025, 6, 1)], flows_of(meters, [])
+    total = np.sum([boundary_weights(scope, flows, day, USUAL) for scope in every], axis=0)
+    whole = boundary_weights(scopes(example.site)[0], flows, day, USUAL)
     assert np.array_equal(total, whole)
 
 

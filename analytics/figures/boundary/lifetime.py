@@ -3,7 +3,9 @@
 Laws:
 
 1. Before both a building and its meter existed, consumption that is not stored is 0. In an older
-   building, consumption before the meter was installed is unknown instead.
+   building, consumption before the meter was installed is unknown instead. Generation and export
+   are 0 before their meter, or their register, was installed or read first: nobody builds a plant
+   without one.
 2. After a meter was removed, its consumption is 0, whatever is stored. What is stored of that time
    was read by mistake, or the date is wrong: a finding says so.
 3. After an area was closed, consumption that is not stored is 0. What is stored counts: an empty
@@ -12,21 +14,20 @@ Laws:
    any, it is known as a whole.
 """
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 import numpy as np
 
 from analytics.counters.consumption import Consumption
-from analytics.figures.site_structure import SiteStructure
+from analytics.figures.boundary.flows import Flow
+from analytics.figures.boundary.site_structure import SiteStructure
 
 if TYPE_CHECKING:
     from datetime import date
 
     from numpy.typing import NDArray
-
-    from jieneng.metering.site import Meter
 
 
 class Lifetime(msgspec.Struct, frozen=True):
@@ -60,14 +61,33 @@ class Lifetime(msgspec.Struct, frozen=True):
         )
 
 
-def lifetime(structure: SiteStructure, meter: "Meter", days: Sequence["date"]) -> Lifetime:
-    """Return the days of a meter's life. `days` are ascending; the same day may be there often."""
-    areas = structure.site.areas
+#: First day of a flow that has records, by the flow's kind of series and the meter's id.
+Begins: TypeAlias = "Mapping[tuple[str, str], date]"
+
+
+def lifetime(
+    structure: SiteStructure, flow: Flow, days: Sequence["date"], begins: Begins
+) -> Lifetime:
+    """Return the days of the life of a meter's register.
+
+    Args:
+        structure: the structure of the site.
+        flow: what the register counts.
+        days: ascending local days; the same day may be there often.
+        begins: first days of flows.
+    """
+    areas, meter = structure.site.areas, flow.meter
     ordinals = np.array([day.toordinal() for day in days], dtype=np.int64)
     floor_areas = areas[meter.areas[0]].floor_area_m2
     not_begun = np.zeros(len(days), dtype=np.bool_)
     if meter.installed is not None and floor_areas:
         not_begun = ordinals < min(meter.installed, floor_areas[0].from_).toordinal()
+    if flow.kind != "purchase":
+        begin = begins.get((flow.series, meter.id))
+        if meter.installed is not None and not flow.is_export:
+            begin = meter.installed
+        if begin is not None:
+            not_begun = ordinals < begin.toordinal()
     is_closed, is_last = not_begun.copy(), np.zeros(len(days), dtype=np.bool_)
     for span, of_days in structure.spans(days):
         is_closed[span] |= of_days.places[meter.id].area in of_days.closed_areas

@@ -8,7 +8,8 @@ Laws:
    it that has one: the main measures it too. `counts = true` at the meter says that it does not.
 3. A meter does not count if it says so, or if a meter above it does not count: what is resold
    behind one meter is resold.
-4. Between two days on which something changes, the structure is the same.
+4. A meter measures the class of electricity that it states, or else that of the meters above it.
+5. Between two days on which something changes, the structure is the same.
 """
 
 from bisect import bisect_right
@@ -17,7 +18,7 @@ from datetime import date, timedelta
 
 import msgspec
 
-from jieneng.metering.site import Area, Meter, Site, descendants
+from jieneng.metering.site import Area, Meter, Site, Supply, descendants
 
 
 class MeterPlace(msgspec.Struct, frozen=True):
@@ -28,12 +29,14 @@ class MeterPlace(msgspec.Struct, frozen=True):
         parent: id of the meter above it; None for a main.
         is_implied: True if the parent follows from its area (law 2).
         counts: False if its consumption is resold or let out.
+        supply: class of the electricity that it measures.
     """
 
     area: str
     parent: str | None
     is_implied: bool
     counts: bool
+    supply: Supply
 
 
 class DayStructure(msgspec.Struct, frozen=True):
@@ -97,12 +100,14 @@ class SiteStructure:
         above = list(self._above(meter))
         parent = next((one for one in above if not is_removed(one, day)), None)
         main = self._main_around(meter, day) if parent is None else None
+        is_implied = main is not None and meter.counts_on(day) is not True
+        if main is not None and is_implied:
+            parent, above = main, [main, *self._above(main)]
         counts = all(one.counts_on(day) is not False for one in (meter, *above))
-        if main is not None and meter.counts_on(day) is not True:
-            counts = counts and main.counts_on(day) is not False
-            return MeterPlace(meter.area_on(day), main.id, is_implied=True, counts=counts)
+        stated = (one.supply for one in (meter, *above) if one.supply is not None)
+        supply: Supply = next(stated, "grid")
         parent_id = None if parent is None else parent.id
-        return MeterPlace(meter.area_on(day), parent_id, is_implied=False, counts=counts)
+        return MeterPlace(meter.area_on(day), parent_id, is_implied, counts, supply)
 
     def _above(self, meter: Meter) -> Iterator[Meter]:
         """Yield the meters above a meter, the nearest first; each once, if they go in a circle."""

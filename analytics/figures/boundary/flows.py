@@ -1,0 +1,79 @@
+"""Name the flows of energy that meters count, and say which of them enter into a figure.
+
+Laws:
+
+1. What is consumed within a boundary is what is purchased through it, plus what is generated within
+   it, less what is exported. So photovoltaic energy that is used by oneself counts as energy.
+2. The carbon of electricity is that of purchased electricity: E = purchased x factor - resold x
+   factor (JS/T 303-2026). Self-generated energy has none, and exported energy is not deducted.
+3. A plan may count otherwise: `export_deducted` and `export_carbon_deducted` of `plan.toml`.
+"""
+
+from collections.abc import Sequence
+from typing import Final, Literal, TypeAlias
+
+import msgspec
+
+from jieneng.metering.quantities import Medium
+from jieneng.metering.site import Meter, Supply
+
+FlowKind = Literal["purchase", "generation", "export"]
+
+#: An energy carrier, and of electricity the class of its supply: each has its own carbon factor.
+CarbonSource: TypeAlias = tuple[Medium, Supply | None]
+
+_ENERGY: Final[frozenset[FlowKind]] = frozenset({"purchase", "generation"})
+_CARBON: Final[frozenset[FlowKind]] = frozenset({"purchase"})
+_OF_ROLE: Final[dict[str, FlowKind]] = {
+    "consumption": "purchase",
+    "generation": "generation",
+    "export": "export",
+}
+
+
+class Flow(msgspec.Struct, frozen=True):
+    """The energy, or the medium, that one register of a meter counts.
+
+    Attributes:
+        meter: the meter.
+        is_export: True for the export register of a meter of consumption.
+    """
+
+    meter: Meter
+    is_export: bool = False
+
+    @property
+    def kind(self) -> FlowKind:
+        """The kind of the flow."""
+        return "export" if self.is_export else _OF_ROLE[self.meter.role]
+
+    @property
+    def series(self) -> str:
+        """Tag `kind` of its stored consumption."""
+        return "export" if self.is_export else "meter"
+
+
+class CountedFlows(msgspec.Struct, frozen=True):
+    """The kinds of flows that enter into figures.
+
+    Attributes:
+        energy: those of the consumption of energy, and of all other media.
+        carbon: those of carbon.
+    """
+
+    energy: frozenset[FlowKind]
+    carbon: frozenset[FlowKind]
+
+    @classmethod
+    def of(cls, *, export_deducted: bool, export_carbon_deducted: bool) -> "CountedFlows":
+        """Return the flows that a plan counts."""
+        export: frozenset[FlowKind] = frozenset({"export"})
+        return cls(
+            _ENERGY | export if export_deducted else _ENERGY,
+            _CARBON | export if export_carbon_deducted else _CARBON,
+        )
+
+
+def flows_of(meters: Sequence[Meter], exporting: Sequence[Meter]) -> list[Flow]:
+    """Return the flows of meters, then those of the export registers of some."""
+    return [*map(Flow, meters), *(Flow(meter, is_export=True) for meter in exporting)]
