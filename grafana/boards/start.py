@@ -16,7 +16,7 @@ from jieneng.metering.indicators import BINDING_INDICATORS
 def board(of: BoardSite) -> Json:
     """Return the JSON of the board."""
     tr = of.tr
-    text = BoardText(tr("Start page"), tr("What there is to see, and how the site stands"))
+    text = BoardText(tr("Start page"), tr("All boards, and the state of the site"))
     variables = [site_variable(of), year_variable(of)]
     return frame("start", text, of, variables, _rows(of), begin="now-24h", refresh="5m")
 

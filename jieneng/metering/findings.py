@@ -122,6 +122,11 @@ class Finding(msgspec.Struct, frozen=True):
         return self.code.startswith(BASELINE)
 
     @property
+    def contradicts_past(self) -> bool:
+        """True if a comparison with the meter's past found it, and nobody confirmed it."""
+        return self.kind is not None and self.kind.of_past and self.confirmed is None
+
+    @property
     def kind(self) -> FindingKind | None:
         """The row of its code; None if there is none."""
         return KINDS.get(self.code.removeprefix(BASELINE))

@@ -86,11 +86,23 @@ def _utf_16(head: bytes) -> str | None:
     return "utf-16-be" if zeros[0] > zeros[1] else "utf-16-le"
 
 
-def check_encoding(name: str) -> None:
-    """Raise UsageError for a name that is no encoding."""
+def stated_encoding(name: str, head: bytes) -> str:
+    """Return the encoding that a person names; of UTF-16 without a mark, the order of its bytes.
+
+    Args:
+        name: the name.
+        head: first bytes of the text.
+
+    Raises:
+        UsageError: the name is no encoding.
+    """
     try:
-        codecs.lookup(name)
-    except LookupError as error:
+        b"0".decode(name, "replace")
+        found = codecs.lookup(name).name
+    except (LookupError, UnicodeError) as error:
         raise UsageError(
             "--encoding {name} is no encoding: write utf-8, gb18030 or utf-16.", name=name
         ) from error
+    if found == "utf-16" and _marked(head) != "utf-16":
+        return _utf_16(head) or "utf-16-le"
+    return "utf-8-sig" if found == "utf-8" else found

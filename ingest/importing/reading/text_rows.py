@@ -28,7 +28,7 @@ def text_rows(
         for row in reader:
             line = reader.line_num
             yield line, row
-    except UnicodeDecodeError:
+    except UnicodeError:
         on_problem(
             _problem(
                 "from about this line on, the file is not {encoding}.",

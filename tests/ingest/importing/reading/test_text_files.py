@@ -96,8 +96,18 @@ def test_a_damaged_byte_does_not_change_the_encoding(path: Path) -> None:
 
 def test_an_encoding_is_stated_or_refused(path: Path) -> None:
     assert Read(path, PLAIN.encode("gbk"), encoding="gbk").form.header[1] == "总表"
-    with pytest.raises(UsageError, match="--encoding klingon is no encoding"):
-        Read(path, PLAIN, encoding="klingon")
+    for name in ("klingon", "base64"):
+        with pytest.raises(UsageError, match=f"--encoding {name} is no encoding"):
+            Read(path, PLAIN, encoding=name)
+
+
+@pytest.mark.parametrize("order", ["utf-16-le", "utf-16-be", "utf-16"])
+def test_utf_16_is_stated_without_the_order_of_its_bytes(path: Path, order: str) -> None:
+    assert Read(path, PLAIN.encode(order), encoding="utf-16").form.header[1] == "总表"
+
+
+def test_a_stated_utf_8_has_no_mark_in_its_header(path: Path) -> None:
+    assert Read(path, PLAIN.encode("utf-8-sig"), encoding="utf-8").form.header[0] == "时间"
 
 
 # --- delimiters and decimal signs ---------------------------------------------------------------
