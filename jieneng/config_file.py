@@ -138,8 +138,8 @@ def decode_draft(document: Document, form: type[_Settings]) -> Draft[_Settings]:
 
 def _too_deep(name: str) -> ConfigError:
     problem = Problem(
-        text="its values stand in one another more than {deepest} deep.",
-        fix="Nothing here needs that: look for brackets or dots that are too many.",
+        text="its tables and lists are nested more than {deepest} deep.",
+        fix="No file needs that: look for superfluous brackets or dots.",
         values={"deepest": _DEEPEST},
         file=name,
     )

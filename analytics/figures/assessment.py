@@ -180,8 +180,10 @@ def _with_target(
 ) -> Figure:
     """Return a figure with the plan's target, the glide path and the verdict."""
     year, floor = comparison.period.year, comparison.rules.coverage_floor
-    status: Status = "insufficient_data"
-    if current.is_sufficient(floor) and baseline.is_sufficient(floor) and baseline.value > 0:
+    status: Status = "doubtful"
+    if not (current.is_sufficient(floor) and baseline.is_sufficient(floor) and baseline.value > 0):
+        status = "insufficient_data"
+    elif current.is_like_past(floor) and baseline.is_like_past(floor):
         ratio = current.range.per(baseline.range)
         status = targets.certain_verdict(
             lambda ratio: targets.decrease_status(
@@ -219,8 +221,10 @@ def _with_cap(
     else:
         year = calendar_year(comparison.period.year)
         share = Range.exact(comparison.current.period.days / year.days)
-    status: Status = "insufficient_data"
-    if current.is_sufficient(floor):
+    status: Status = "doubtful"
+    if not current.is_sufficient(floor):
+        status = "insufficient_data"
+    elif current.is_like_past(floor):
         allowed = share.times(cap.value)
         status = targets.certain_verdict(
             lambda value, part: targets.cap_status(cap, value, part, is_final=comparison.is_final),

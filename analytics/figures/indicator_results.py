@@ -76,6 +76,17 @@ class IndicatorResult(msgspec.Struct, frozen=True):
         """Return True if a verdict may be based on it: known, and covered enough."""
         return math.isfinite(self.value) and self.coverage >= coverage_floor
 
+    def is_like_past(self, coverage_floor: float) -> bool:
+        """Return True if enough of the value is as the past of the meters bears out.
+
+        An amount that the past contradicts is likely wrong. Until a person confirms it, it is no
+        better known than one that is not covered.
+        """
+        doubted = sum(
+            finding.weight or 0.0 for finding in self.findings if finding.contradicts_past
+        )
+        return doubted <= 1 - coverage_floor
+
 
 #: The result where there is no base year.
 NO_RESULT = IndicatorResult(math.nan, math.nan, math.nan, ())

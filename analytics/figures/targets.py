@@ -11,7 +11,8 @@ Laws:
    `on_track` or `at_risk`.
 4. A cap is of a whole year. A part of a year may use the share of the cap that the same days had in
    the base year, or their share of the year's days if that is unknown.
-5. A verdict that is another one at an end of what the value may be is `doubtful`.
+5. A verdict that is another one at an end of what the value may be is `doubtful`. So is one on a
+   value, or a baseline, of which more than the floor leaves contradicts the meters' own past.
 """
 
 import math

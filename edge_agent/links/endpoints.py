@@ -54,9 +54,9 @@ def contested_gateways(site: Site, overridden: Collection[str]) -> Iterator[Prob
         if other.agent != bus.agent:
             yield Problem(
                 text="buses {other} of {others} and {bus} of {agent} are both at {place}.",
-                fix="Make them one bus of one agent, for a gateway may serve one connection only. "
-                "If they are two, in networks that number alike, write the host of one in the "
-                "[[bus]] of its agent's agent.toml.",
+                fix="Make them one bus of one agent, because a gateway may serve one connection "
+                "only. If they are two gateways, in networks with equal addresses, write the host "
+                "of one in the [[bus]] of its agent's agent.toml.",
                 values={
                     "other": other.id,
                     "others": other.agent,

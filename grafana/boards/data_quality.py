@@ -48,7 +48,7 @@ def _rows(of: BoardSite) -> list[PanelRow]:
         PanelRow(
             7,
             (findings_of_site(of), _late_days(of)),
-            tr("What was found, and what came late"),
+            tr("Findings, and late readings"),
             widths=(15, 9),
         ),
         PanelRow(

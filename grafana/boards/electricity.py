@@ -114,7 +114,7 @@ def _extremes(of: BoardSite) -> Json:
     text = panel_text(
         of,
         "Peak and night base load",
-        "Greatest and least hour of each local day. The least hour is what runs when nobody is"
+        "Greatest and least hour of each local day. The least hour is the load while nobody is"
         " there.",
         "Hours are kept for a month, and not older than that.",
     )

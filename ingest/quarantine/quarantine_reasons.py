@@ -59,7 +59,7 @@ _ROWS: Final = (
     QuarantineReason(
         "time",
         "The time is none of a reading.",
-        "Set the agent's clock. Drop what has such a time.",
+        "Set the agent's clock. Drop the entries with such times.",
     ),
     # --- site
     QuarantineReason(

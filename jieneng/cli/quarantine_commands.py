@@ -96,7 +96,7 @@ def list_entries(
         click.echo(msgspec.json.format(msgspec.json.encode(groups)).decode())
         return
     if not groups:
-        click.echo(tr("The quarantine holds nothing of that kind."))
+        click.echo(tr("No entry of the quarantine meets these conditions."))
         return
     print_groups(groups, opened.folder.site.zone)
     used = opened.quarantine.usage(acknowledged=True).bytes
@@ -214,7 +214,7 @@ def drop(
     last_id = opened.quarantine.last_id()
     entries, samples = opened.quarantine.sums(chosen)
     if not entries:
-        click.echo(tr("The quarantine holds nothing of that kind."))
+        click.echo(tr("No entry of the quarantine meets these conditions."))
         return
     question = tr("Delete {entries} entries with {samples} samples for good?")
     if not yes:

@@ -149,7 +149,7 @@ def _key_problems(row: _Row, times: ScriptTimes) -> Iterator[Problem]:
         yield row.problem("{kind} does not end.", "Leave duration_s out.", "duration_s")
     if fault.probability != 1.0 and not fault.is_random:
         yield row.problem(
-            "{kind} is a lasting state; chance does not decide on it for each answer.",
+            "{kind} is a state that lasts, while probability is drawn for each answer.",
             "Leave probability out, and set after_s or start, and duration_s.",
             "probability",
         )

@@ -36,6 +36,18 @@ def test_a_wrong_digit_in_the_last_reading_of_the_year(site: CaseSite) -> None:
     assert "baseline_unusual_step" in codes(figure)
 
 
+def test_a_wrong_digit_is_not_signed_where_the_verdict_would_hold_too(site: CaseSite) -> None:
+    """242,000 for 220,000 in the plan's last year: "missed" either way, by 0 % or by 18 %."""
+    last = months(800_000.0, 10_000.0, 2025)
+    last[-1] = (datetime(2025, 12, 31), 800_000.0 + 142_000.0)
+    site.load(site.readings([*months(100_000.0, 10_000.0, 2020), *last]))
+    assert site.figure()["status"] == "doubtful"
+    row = '[[confirmed]]\nmeter = "e-a"\nfinding = "unusual_step"\nat = 2025-12-31\n'
+    with (site.folder / "site.toml").open("a", encoding="utf-8") as text:
+        text.write(row + 'by = "张三"\nreason = "新增充电桩"\n')
+    assert site.figure()["status"] == "missed"
+
+
 def test_a_swap_without_a_record(site: CaseSite) -> None:
     """The new register was 102,500 higher: 207,000 for 104,500 kWh."""
     rows = months(100_000.0, 8_708.33, 2025)

@@ -9,13 +9,14 @@ from typing import Final, Literal
 
 from jieneng.metering.errors import Msgid, UsageError
 
-Container = Literal["text", "gzip", "xlsx"]
+Container = Literal["text", "gzip", "xlsx", "parquet"]
 
 #: Number of bytes at the beginning of a file that tell its kind.
 HEAD_BYTES: Final = 4096
 
 _GZIP: Final = b"\x1f\x8b"
 _ZIP: Final = b"PK\x03\x04"
+_PARQUET: Final = b"PAR1"
 #: Container of old Excel files, and of new ones with a password. [MS-CFB] section 2.2
 _COMPOUND: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 #: Stream of a workbook with a password. [MS-OFFCRYPTO] section 2.3.4.4
@@ -53,6 +54,8 @@ def container(file: str, head: bytes) -> Container:
         return "xlsx"
     if suffix in {".xlsx", ".xlsm"}:
         raise UsageError(_NO_XLSX, file=file)
+    if head.startswith(_PARQUET):
+        return "parquet"
     if head.startswith(_GZIP):
         return "gzip"
     if head.startswith(b"%PDF") or suffix not in {*_TEXT_NAMES, ".gz"}:

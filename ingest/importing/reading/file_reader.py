@@ -15,7 +15,10 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Final, TypeAlias
 
+import msgspec
+
 from ingest.importing.cells.cell import ProblemHandler, Row
+from ingest.importing.reading.columnar.parquet_rows import parquet_rows
 from ingest.importing.reading.container import HEAD_BYTES, container, is_compound, refuse_compound
 from ingest.importing.reading.delimiter import JUDGED_LINES, detect_delimiter
 from ingest.importing.reading.encoding import detect_encoding, stated_encoding
@@ -71,7 +74,7 @@ class Table:
 
 
 def detect_form(path: Path, wishes: FormWishes) -> FileForm:
-    """Return the form of a CSV, text or XLSX file.
+    """Return the form of a CSV, text, XLSX or Parquet file.
 
     Args:
         path: the file; text may be compressed with gzip.
@@ -83,6 +86,8 @@ def detect_form(path: Path, wishes: FormWishes) -> FileForm:
     with _open(path) as file:
         if _is_workbook(path, file):
             return _workbook_form(path, WorkbookFile(path, file), wishes)
+        if container(path.name, file.peek(HEAD_BYTES)) == "parquet":
+            return _parquet_form(path, wishes)
     return _text_form(path, wishes)
 
 
@@ -98,7 +103,9 @@ def open_table(path: Path, form: FileForm, on_problem: ProblemHandler) -> Iterat
     Raises:
         UsageError: the file can't be read.
     """
-    if form.encoding is None:
+    if form.encoding is None and not form.sheets:
+        yield Table(form, ((line, row) for line, row in parquet_rows(path) if line > 1))
+    elif form.encoding is None:
         with _open(path) as file:
             yield Table(form, _sheets_rows(WorkbookFile(path, file), form, on_problem))
     else:
@@ -173,6 +180,16 @@ def _bytes(path: Path) -> Iterator[IO[bytes]]:
                 yield io.BufferedReader(unpacked)
         else:
             yield file
+
+
+# --- columns --------------------------------------------------------------------------------------
+
+
+def _parquet_form(path: Path, wishes: FormWishes) -> FileForm:
+    table = detect_table(parquet_rows(path), msgspec.structs.replace(wishes, header_line=1))
+    if table is None:
+        return FileForm(problems=(_no_table(wishes),))
+    return FileForm(columns=table.columns, notes=table.notes)
 
 
 # --- sheets -------------------------------------------------------------------------------------

@@ -53,7 +53,7 @@ def found_blocks(
         files = [] if own.id in session.models else [model_file(own)]
     else:
         own = session.readable_variant(_corrected_model(session, model, confirmed, located, new))
-        note = tr("# Points that no display confirmed follow those that one did: check another.")
+        note = tr("# Points that no display confirmed follow confirmed ones: check another one.")
         files = [f"{note}\n{model_file(own)}"]
     return [*points, *files, bus, toml_output.meter_toml(session.meter_of(own))]
 

@@ -75,7 +75,7 @@ def _check_bit(row: PointRow, path: _Path) -> Iterator[Problem]:
     if row.type == BIT and row != plain:
         yield Problem(
             text="a bit is 0 or 1 and has nothing but its address.",
-            fix="Remove order, scale, unit, ratio and what else belongs to registers.",
+            fix="Remove order, scale, unit, ratio and all other keys of registers.",
             path=path,
         )
 

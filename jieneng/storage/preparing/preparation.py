@@ -79,7 +79,7 @@ def _check_options(options: PrepareOptions, first_ms: int | None, kept_s: float 
     if is_shorter(options.retention_s, first_ms, options.now_ms):
         raise UsageError(
             "a retention of {days} days would delete readings: the oldest is {age} days old. "
-            "Give a longer one, or 0 for one without end.",
+            "Give a longer one, or 0 to keep them for ever.",
             days=options.retention_s // 86400,
             age=_days(options.now_ms - first_ms),
         )

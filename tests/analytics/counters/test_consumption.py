@@ -22,8 +22,9 @@ def hours(*of: float) -> NDArray[np.int64]:
 
 def imported(*rows: tuple[float, float, float]) -> ImportedConsumption:
     start, end, amount = (np.array(column) for column in zip(*rows, strict=True))
+    read = np.zeros(len(start), dtype=np.bool_)
     return ImportedConsumption(
-        hours(*start), hours(*end), amount.astype(np.float64)
+        hours(*start), hours(*end), amount.astype(np.float64), read
     ).without_overlaps()
 
 

@@ -181,3 +181,31 @@ def test_parquet_holds_what_csv_holds(tmp_path: Path) -> None:
         for row in table
     ]
     assert sorted(rows) == [row for row in stored(site) if not row.startswith("time")]
+
+
+@pytest.mark.parametrize("what", ["readings", "intervals"])
+def test_parquet_comes_in_again(tmp_path: Path, what: str) -> None:
+    pytest.importorskip("pyarrow", reason="needs the extra: pip install 'jieneng[parquet]'")
+    (tmp_path / "one").mkdir()
+    site = CaseSite(tmp_path / "one", METERS)
+    year(site)
+    months = [(datetime(2023, month, 1), 1000.123 * (7 * month % 13)) for month in range(1, 13)]
+    site.load(site.readings(months, name="months.csv"), "--kind", "interval")
+    other = copied(site, tmp_path / "two", "parquet", what)
+    assert stored(other, what) == stored(site, what)
+
+
+def test_reading_parquet_says_what_it_needs(tmp_path: Path) -> None:
+    site = CaseSite(tmp_path, METERS)
+    (tmp_path / "all.parquet").write_bytes(b"PAR1" + bytes(100))
+    with mock.patch.dict(sys.modules, {"pyarrow": None}):
+        done = site.run("import", "readings", tmp_path / "all.parquet")
+    assert done.code == 2
+    assert "jieneng[parquet]" in done.err
+
+
+def test_a_damaged_parquet_file_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow", reason="needs the extra: pip install 'jieneng[parquet]'")
+    site = CaseSite(tmp_path, METERS)
+    (tmp_path / "all.parquet").write_bytes(b"PAR1" + bytes(100))
+    assert site.run("import", "readings", tmp_path / "all.parquet").code == 2

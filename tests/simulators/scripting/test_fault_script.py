@@ -30,7 +30,7 @@ def _place(text: str, link: str = "tcp") -> FaultScript:
         ('kind = "no_answer"\nmeter = "e-9"', "meter = e-9 refers to nothing. Known are: e-1,"),
         ('kind = "no_answer"\nbus = "bus-c"', "bus = bus-c refers to nothing"),
         ('kind = "no_answer"\nmeter = "e-1"\narea = "a"', "one target, not meter + area"),
-        ('kind = "stuck"\nprobability = 0.5', "chance does not decide on it for each answer"),
+        ('kind = "stuck"\nprobability = 0.5', "while probability is drawn for each answer"),
         ('kind = "replacement"\nduration_s = 5', "replacement does not end"),
         ('kind = "leak"\nrate = 1.0\narea = "a"', "a leak needs the meter behind which it is"),
         ('kind = "one_connection"\nmeter = "e-1"', "affects a bus, not a meter"),
