@@ -11,6 +11,7 @@ Laws:
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date, timedelta
+from itertools import chain
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from analytics.counters.register_finding import RegisterFinding
 from analytics.figures.boundary.flows import Flow, FlowKind
 from analytics.figures.roll_up import Scope
 from analytics.periods import Interval
+from analytics.pipeline.balance_consumption import balance_consumption
 from analytics.pipeline.consumption_store import ConsumptionStore, Grids, StoredTimes
 from analytics.pipeline.finding_store import FindingStore
 from analytics.pipeline.register_reader import MeterRecords, RegisterReader
@@ -108,7 +110,7 @@ class ConsumptionWindows:
         stored: StoredTimes,
         counted: frozenset[FlowKind],
     ) -> None:
-        """Write a window: the scopes, then their meters (law 1)."""
+        """Write a window: the scopes, sub-items and rests, then their meters (law 1)."""
         flows, amounts = [flow for flow, _ in computed], [amount for _, amount in computed]
         begins = {
             (flow.series, flow.meter.id): periods.local_day(first_ms, self._site.zone)
@@ -116,9 +118,11 @@ class ConsumptionWindows:
             for flow, of_flow in meter.flows()
             if (first_ms := min((first for first, _ in of_flow.spans()), default=None)) is not None
         }
-        for tags, consumption in scope_consumption(
-            self._scopes, flows, amounts, grids, counted, begins
-        ):
+        sums = chain(
+            scope_consumption(self._scopes, flows, amounts, grids, counted, begins),
+            balance_consumption(self._scopes[0].structure, flows, amounts, grids, begins),
+        )
+        for tags, consumption in sums:
             await self._consumption.rewrite(tags, consumption, grids, stored)
         records = {meter.meter.id: meter for meter in meters}
         for flow, of_flow in computed:
