@@ -165,5 +165,5 @@ def _with_imported(
     return (
         np.where(within, amount, counted[0]),
         np.where(within, covered, counted[1]),
-        within | counted[2],
+        np.where(within, ~imported.estimated[interval], counted[2]),
     )

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import numpy as np
 
+from jieneng.metering.reading import Quality
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -24,29 +26,37 @@ class ImportedConsumption(msgspec.Struct, frozen=True):
         start_ms: shape (n,), start of each interval [UTC, ms], ascending.
         end_ms: shape (n,), end of each interval, not included.
         amount: shape (n,), in the consumption quantity's unit.
+        estimated: shape (n,), True if the amount was not read, but estimated by whoever wrote it.
     """
 
     start_ms: "NDArray[np.int64]"
     end_ms: "NDArray[np.int64]"
     amount: "NDArray[np.float64]"
+    estimated: "NDArray[np.bool_]"
 
     @classmethod
     def from_columns(
         cls,
         lengths_s: "tuple[NDArray[np.int64], NDArray[np.float64]]",
         amounts: "tuple[NDArray[np.int64], NDArray[np.float64]]",
+        qualities: "tuple[NDArray[np.int64], NDArray[np.float64]] | None" = None,
     ) -> "ImportedConsumption":
         """Return the intervals of which both length [s] and amount are known.
 
         Args:
             lengths_s: (times [UTC, ms], lengths [s]), each of shape (n,).
             amounts: (times [UTC, ms], amounts), each of shape (m,).
+            qualities: (times [UTC, ms], flags of `Quality`), each of shape (k,); None for none.
         """
         times, of_lengths, of_amounts = np.intersect1d(
             lengths_s[0], amounts[0], assume_unique=True, return_indices=True
         )
         length_ms = np.rint(lengths_s[1][of_lengths] * 1000).astype(np.int64)
-        return cls(times, times + length_ms, amounts[1][of_amounts])
+        estimated = np.zeros(len(times), dtype=np.bool_)
+        if qualities is not None:
+            flags = np.rint(qualities[1]).astype(np.int64)
+            estimated = np.isin(times, qualities[0][(flags & Quality.ESTIMATED) != 0])
+        return cls(times, times + length_ms, amounts[1][of_amounts], estimated)
 
     def without_overlaps(self) -> "ImportedConsumption":
         """Return the intervals that do not begin before an earlier one has ended.
@@ -66,4 +76,6 @@ class ImportedConsumption(msgspec.Struct, frozen=True):
                 starts_ms[index] = max(start_ms, ended_ms)
                 kept.append(index)
                 ended_ms = end_ms
-        return ImportedConsumption(starts_ms[kept], self.end_ms[kept], self.amount[kept])
+        return ImportedConsumption(
+            starts_ms[kept], self.end_ms[kept], self.amount[kept], self.estimated[kept]
+        )

@@ -204,7 +204,8 @@ class RegisterReader:
         imported = await self._imported(records, start_ms - around_ms, end_ms + around_ms)
         if imported is None:
             nothing = np.zeros(0, dtype=np.int64)
-            return JudgedIntervals(ImportedConsumption(nothing, nothing, np.zeros(0)))
+            none = np.zeros(0, dtype=np.bool_)
+            return JudgedIntervals(ImportedConsumption(nothing, nothing, np.zeros(0), none))
         return await asyncio.to_thread(judge_intervals, imported, records.devices)
 
     async def affected_span(
@@ -307,7 +308,7 @@ class RegisterReader:
         if records.import_span[1] + look_back_ms <= start_ms:
             return None
         columns = []
-        for field in (schema.INTERVAL_S, records.quantity):
+        for field in (schema.INTERVAL_S, records.quantity, schema.QUALITY):
             found = await self._store.read(
                 schema.INTERVAL,
                 field,
@@ -315,13 +316,10 @@ class RegisterReader:
                 start_ms=start_ms - look_back_ms,
                 end_ms=end_ms,
             )
-            if not found:
+            if not found and field != schema.QUALITY:
                 return None
-            columns.append(found[0])
-        lengths, amounts = columns
-        imported = ImportedConsumption.from_columns(
-            (lengths.times_ms, lengths.values), (amounts.times_ms, amounts.values)
-        )
+            columns += [(one.times_ms, one.values) for one in found[:1]]
+        imported = ImportedConsumption.from_columns(*columns)
         longest_ms = int((imported.end_ms - imported.start_ms).max(initial=1))
         records.known_imports = _KnownImports(start_ms, end_ms, longest_ms)
         return imported.without_overlaps()

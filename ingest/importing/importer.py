@@ -46,6 +46,8 @@ from jieneng.storage import Store
 _ROWS_PER_PROGRESS: Final = 2000
 #: Number of values that a report shows as they were understood.
 _FIRST_VALUES: Final = 6
+#: Quality of a value that was read, and of one that the file calls estimated.
+_QUALITIES: Final = (float(Quality.MANUAL), float(Quality.MANUAL | Quality.ESTIMATED))
 
 RowProgress: TypeAlias = Callable[[int], None]
 
@@ -171,17 +173,17 @@ class _FileImport:
 
     def _columns(self, series: ImportSeries, values: SeriesValues) -> PointColumns:
         is_register = self._read_options.kind != "interval"
-        companions = (
-            array("d", [float(Quality.MANUAL)]) * len(values)
-            if is_register
-            else array("d", [length_ms / 1000 for length_ms in values.lengths_ms])
-        )
+        companions: dict[str, array[float]] = {}
+        if is_register or any(values.estimated):
+            companions[QUALITY] = array("d", (_QUALITIES[one] for one in values.estimated))
+        if not is_register:
+            companions[INTERVAL_S] = array("d", (length / 1000 for length in values.lengths_ms))
         return PointColumns(
             series.medium if is_register else INTERVAL,
             series.meter,
-            (series.quantity, QUALITY if is_register else INTERVAL_S),
+            (series.quantity, *companions),
             values.times_ms,
-            (values.values, companions),
+            (values.values, *companions.values()),
         )
 
     def report(self, batch: BatchResult) -> ImportReport:

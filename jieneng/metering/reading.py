@@ -21,6 +21,7 @@ class Quality(IntFlag):
     TOO_FAST = 8  # a counter grew faster than the rated maximum
     CLOCK = 16  # stamped while the agent's clock could not be trusted
     MANUAL = 32  # read by a person, or imported from a file
+    ESTIMATED = 64  # not read: the file that it comes from calls it estimated
 
 
 #: Milliseconds in a second; times are milliseconds since 1970-01-01T00:00:00Z.

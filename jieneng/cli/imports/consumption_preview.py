@@ -142,7 +142,12 @@ def _of_intervals(
     lengths = np.frombuffer(lengths_ms, dtype=np.int64)
     values = np.frombuffer(series.values, dtype=np.float64)
     known = lengths > 0
-    imported = ImportedConsumption(starts[known], (starts + lengths)[known], values[known])
+    imported = ImportedConsumption(
+        starts[known],
+        (starts + lengths)[known],
+        values[known],
+        np.zeros(int(known.sum()), dtype=np.bool_),
+    )
     devices = _devices(series, folder)
     judged = judge_intervals(imported.without_overlaps(), devices)
     nothing = believed_register(np.zeros(0, dtype=np.int64), np.zeros(0), devices)

@@ -19,7 +19,12 @@ def judge(
 ) -> JudgedIntervals:
     start_ms = np.arange(len(values), dtype=np.int64) * length_ms
     return judge_intervals(
-        ImportedConsumption(start_ms, start_ms + length_ms, np.array(values, dtype=np.float64)),
+        ImportedConsumption(
+            start_ms,
+            start_ms + length_ms,
+            np.array(values, dtype=np.float64),
+            np.zeros(len(values), dtype=np.bool_),
+        ),
         devices,
     )
 
@@ -147,10 +152,18 @@ def test_a_window_with_its_context_has_the_same_result(length: int) -> None:
     at = rng.integers(0, count, 60)
     values[at] = rng.choice([-999.0, -1.0, 90.0, -60.0, 0.0, 900.0, 4294967295.0, -7.0], 60)
     start_ms = np.arange(count, dtype=np.int64) * HOUR_MS
-    whole = judge_intervals(ImportedConsumption(start_ms, start_ms + HOUR_MS, values), RATED)
+    whole = judge_intervals(
+        ImportedConsumption(start_ms, start_ms + HOUR_MS, values, np.zeros(len(values), np.bool_)),
+        RATED,
+    )
     for first in range(24 * 10, count - 24 * 20, 24 * 7):
         part = slice(first - 8 * 24, first + 24 * (7 * length + 8))
-        imported = ImportedConsumption(start_ms[part], start_ms[part] + HOUR_MS, values[part])
+        imported = ImportedConsumption(
+            start_ms[part],
+            start_ms[part] + HOUR_MS,
+            values[part],
+            np.zeros(len(values[part]), np.bool_),
+        )
         inside = first * HOUR_MS, (first + 24 * 7 * length) * HOUR_MS
         kept = [
             set(each.believed.start_ms[slice(*np.searchsorted(each.believed.start_ms, inside))])

@@ -241,3 +241,27 @@ def test_titles_say_year_and_unit(site: CaseSite, title: str) -> None:
     names = ",".join(f"{month}月" for month in MONTHS)
     load(site, [f"{title},,,", f"名称,{names}", "A楼总表,1.5,1.5,1.5"])
     assert february(site, "e-a") == (15000 if "万" in title else 1.5)
+
+
+@pytest.mark.parametrize("mark", ["估算", "E", "estimated", "是"])
+def test_values_that_a_file_calls_estimated_are_estimated_in_figures(
+    site: CaseSite, mark: str
+) -> None:
+    rows = [f"A楼总表,2025-{month:02},1000,{mark if month == 2 else ''}" for month in range(1, 5)]
+    site.load(site.file("f.csv", ["表号,月份,用量,是否估算", *rows]))
+    assert stored(site, "e-a", "interval", "quality")["2025-02-01 00:00"] == 32 + 64
+    figure = site.figure("electricity", "2025-02")
+    assert (figure["value"], figure["coverage"], figure["estimated"]) == (1000, 1.0, 1.0)
+    assert site.figure("electricity", "2025-03")["estimated"] == 0
+
+
+def test_estimated_readings_of_a_register_keep_their_mark(site: CaseSite) -> None:
+    rows = [f"A楼总表,2025-{month:02}-01,{1000 * month},{'EA'[month % 2]}" for month in MONTHS]
+    site.load(site.file("f.csv", ["表号,时间,读数,E/A", *rows]), "--no-backfill")
+    assert list(stored(site, "e-a", "electricity", "quality").values()) == [32, 96, 32]
+
+
+def test_a_mark_that_says_nothing_is_asked_for(site: CaseSite) -> None:
+    lines = ["表号,时间,读数,E/A", "A楼总表,2025-01-01,1000,X"]
+    done = site.run("import", "readings", site.file("f.csv", lines))
+    assert (done.code, "f.csv:2" in done.err) == (1, True)

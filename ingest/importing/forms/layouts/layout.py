@@ -1,7 +1,7 @@
 """Base of the layouts: what they share of a file, and how they read its cells. Pure."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import ClassVar, Final
 
 import msgspec
@@ -88,7 +88,8 @@ class Layout(ABC):
         ]
         self._zone = context.options.zone or context.site.zone
         self._time_readers = [
-            TimeReader(self._zone, column.times) for column in context.form.columns
+            TimeReader(self._zone, msgspec.structs.replace(column.times, year=context.year))
+            for column in context.form.columns
         ]
         self.spans = SpanReader(self._time_readers, context.year)
         self._has_estimates = context.roles.get("estimated") is not None
@@ -108,8 +109,8 @@ class Layout(ABC):
         """Return True if a file has this layout."""
 
     @abstractmethod
-    def values(self, line: int, row: Row) -> Iterator[ParsedValue]:
-        """Yield the values of a row that has a cell for each column."""
+    def values(self, line: int, row: Row) -> Iterable[ParsedValue]:
+        """Return the values of a row that has a cell for each column."""
 
     def questions(self) -> Iterator[Problem]:
         """Yield what must be answered before the columns that are read can be read."""
@@ -127,8 +128,8 @@ class Layout(ABC):
             if (first := next(filter(None, problems), None)) is not None:
                 yield first
 
-    def parse(self, line: int, row: Row) -> Iterator[ParsedValue]:
-        """Yield the values of a row, also missing ones. Wrong ones are reported and left out."""
+    def parse(self, line: int, row: Row) -> Iterable[ParsedValue]:
+        """Return the values of a row, also missing ones. Wrong ones are reported and left out."""
         columns = self.context.form.columns
         if len(row) != len(columns):
             self.context.report_problem(
@@ -138,12 +139,13 @@ class Layout(ABC):
                 cells=len(row),
                 expected=len(columns),
             )
-            return
-        if any(row[column] not in (None, "") for column in self.context.roles.unnamed):
+            return ()
+        unnamed = self.context.roles.unnamed
+        if unnamed and any(row[column] not in (None, "") for column in unnamed):
             self.context.report_problem(
                 line, "there is a value below a column without a name.", "Name the column."
             )
-        yield from self.values(line, row)
+        return self.values(line, row)
 
     def row_times(self) -> RowTimes:
         """Return the reader of the rows' times."""
@@ -170,24 +172,18 @@ class Layout(ABC):
 
     def parsed(
         self, line: int, row: Row, column: int, scaled: ScaledSeries, time: RowTime
-    ) -> Iterator[ParsedValue]:
-        """Yield the value of a cell; nothing after a problem was reported."""
+    ) -> tuple[ParsedValue, ...]:
+        """Return the value of a cell; nothing after a problem was reported."""
         try:
             value = self._numbers[column].read(row[column])
         except BadCell as error:
             self.context.report_cell(line, column, error)
-            return
+            return ()
         time_ms, length_ms = time
         if value is None:
-            yield scaled.series, time_ms, None, length_ms, False
-        else:
-            yield (
-                scaled.series,
-                time_ms,
-                scaled.canonical(value),
-                length_ms,
-                self._has_estimates and self.is_estimated(line, row),
-            )
+            return ((scaled.series, time_ms, None, length_ms, False),)
+        is_estimated = self._has_estimates and self.is_estimated(line, row)
+        return ((scaled.series, time_ms, scaled.canonical(value), length_ms, is_estimated),)
 
     def is_estimated(self, line: int, row: Row) -> bool:
         """Return True if a row says that its values are estimated."""

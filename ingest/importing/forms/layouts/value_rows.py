@@ -1,9 +1,9 @@
 """Layout with a row for each value: time, meter, quantity, value. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import ClassVar
 
-from ingest.importing.cells.cell import Row
+from ingest.importing.cells.cell import Cell, Row
 from ingest.importing.forms.column_words import split_unit
 from ingest.importing.forms.import_options import LayoutName
 from ingest.importing.forms.layouts.layout import FileContext, Layout
@@ -29,25 +29,29 @@ class ValueRows(Layout):
         self._times = self.row_times()
         self._meter, self._quantity = roles.get("meter"), roles.get("quantity")
         self._unit, self._value = roles.get("unit"), roles.by_role["value"]
-        self._series: dict[tuple[str, str, str], ScaledSeries | None] = {}
+        self._named = [
+            column for column in (self._meter, self._quantity, self._unit) if column is not None
+        ]
+        self._series: dict[tuple[Cell, ...], ScaledSeries | None] = {}
 
-    def values(self, line: int, row: Row) -> Iterator[ParsedValue]:
-        """Yield the value of a row."""
+    def values(self, line: int, row: Row) -> Iterable[ParsedValue]:
+        """Return the value of a row."""
         time = self.time_of(self._times, line, row)
         if time is None:
-            return
-        key = (
-            self.text(row, self._meter),
-            self.text(row, self._quantity),
-            self.text(row, self._unit),
-        )
+            return ()
+        key = tuple([row[column] for column in self._named])
         if key not in self._series:
-            self._series[key] = self._find(line, *key)
+            self._series[key] = self._find(
+                line,
+                self.text(row, self._meter),
+                self.text(row, self._quantity),
+                self.text(row, self._unit),
+            )
         scaled = self._series[key]
         if scaled is None:
             self.unknown_lines.append(line)
-        else:
-            yield from self.parsed(line, row, self._value, scaled, time)
+            return ()
+        return self.parsed(line, row, self._value, scaled, time)
 
     def _find(self, line: int, meter: str, quantity: str, unit: str) -> ScaledSeries | None:
         columns = self.context.form.columns
