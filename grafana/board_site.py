@@ -82,6 +82,12 @@ class BoardSite(msgspec.Struct, frozen=True, dict=True):
         there = {meter.medium for meter in self.site.meter}
         return tuple(medium for medium in MEDIA if medium in there)
 
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """Ids of the meters that have sub-meters, by area."""
+        above = {meter.parent for meter in self.site.meter}
+        return tuple(meter.id for meter in self.meters() if meter.id in above)
+
     def meters(self, *media: Medium) -> tuple[Meter, ...]:
         """Return the meters of some media, or all, by area."""
         places = {area: place for place, area in enumerate(self.areas)}

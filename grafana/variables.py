@@ -29,6 +29,12 @@ def meter_variable(of: BoardSite, *media: Medium) -> Json:
     return _choice("meter", of.tr("Meter"), of.meter_names(*media))
 
 
+def parent_variable(of: BoardSite) -> Json:
+    """Return the variable `parent`: a meter that has sub-meters."""
+    names = of.meter_names()
+    return _choice("parent", of.tr("Meter"), {one: names[one] for one in of.parents})
+
+
 def year_variable(of: BoardSite) -> Json:
     """Return the variable `period`: a year with figures, the latest one first."""
     query = queries.tag_values(schema.INDICATOR, "period", {"site": "$site"})

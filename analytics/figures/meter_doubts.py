@@ -11,7 +11,7 @@ Laws:
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
@@ -85,7 +85,7 @@ class MediumDoubts(msgspec.Struct, frozen=True):
     amount: float = 0.0
 
 
-def period_findings(found: Iterable[RegisterFinding], period: Period, site: Site) -> PeriodFindings:
+def period_findings(found: Sequence[RegisterFinding], period: Period, site: Site) -> PeriodFindings:
     """Return what was found about each meter in a period.
 
     Args:
@@ -95,10 +95,11 @@ def period_findings(found: Iterable[RegisterFinding], period: Period, site: Site
     """
     edges = edges_ms(period.start, period.end, "day", site.zone)
     parts: dict[tuple[str, str, Confirmation | None], list[RegisterFinding]] = {}
-    for one in found:
+    statements = _confirmations(found, site)
+    for number, one in enumerate(found):
         part = _part_in(one, int(edges[0]), int(edges[-1]))
         if part is not None:
-            confirmed = _confirmation(one, site)
+            confirmed = statements.get(number)
             if confirmed is not None:
                 part = msgspec.structs.replace(part, doubt=0.0)
             parts.setdefault((one.finding.subject, one.finding.code, confirmed), []).append(part)
@@ -155,11 +156,22 @@ def _part_in(one: RegisterFinding, start_ms: int, end_ms: int) -> RegisterFindin
     return msgspec.structs.replace(one, doubt=one.doubt * share)
 
 
-def _confirmation(one: RegisterFinding, site: Site) -> Confirmation | None:
-    """Return the statement of a person about a finding; None if nobody confirmed it."""
+def _confirmations(found: Sequence[RegisterFinding], site: Site) -> Mapping[int, Confirmation]:
+    """Return the statements of persons about findings, by the number of the finding.
+
+    A person writes the day on which a finding begins. If none of the meter and code does, the
+    findings that go on or end on that day are meant.
+    """
+    confirmed: dict[int, Confirmation] = {}
     for row in site.confirmed:
-        if (row.meter, row.finding) == (one.finding.subject, one.finding.code):
-            ends = (local_day(time_ms, site.zone) for time_ms in (one.first_ms, one.until_ms))
-            if any(row.at <= day <= (row.until or row.at) for day in ends):
-                return Confirmation(row.by, row.reason)
-    return None
+        first, last = row.at, row.until or row.at
+        days = {
+            number: [local_day(time_ms, site.zone) for time_ms in (one.first_ms, one.until_ms)]
+            for number, one in enumerate(found)
+            if (one.finding.subject, one.finding.code) == (row.meter, row.finding)
+        }
+        beginning = [number for number, (begin, _) in days.items() if first <= begin <= last]
+        during = [n for n, (begin, end) in days.items() if begin <= last and first <= end]
+        statement = Confirmation(row.by, row.reason)
+        confirmed |= dict.fromkeys(beginning or during, statement)
+    return confirmed

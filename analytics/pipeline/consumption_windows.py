@@ -9,8 +9,11 @@ Laws:
 3. Findings are written before the consumption of their days, for the same reason as scopes.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date, timedelta
+from itertools import chain
+
+import numpy as np
 
 from analytics import periods
 from analytics.counters.consumption import Consumption
@@ -18,6 +21,7 @@ from analytics.counters.register_finding import RegisterFinding
 from analytics.figures.boundary.flows import Flow, FlowKind
 from analytics.figures.roll_up import Scope
 from analytics.periods import Interval
+from analytics.pipeline.balance_consumption import balance_consumption
 from analytics.pipeline.consumption_store import ConsumptionStore, Grids, StoredTimes
 from analytics.pipeline.finding_store import FindingStore
 from analytics.pipeline.register_reader import MeterRecords, RegisterReader
@@ -106,7 +110,7 @@ class ConsumptionWindows:
         stored: StoredTimes,
         counted: frozenset[FlowKind],
     ) -> None:
-        """Write a window: the scopes, then their meters (law 1)."""
+        """Write a window: the scopes, sub-items and rests, then their meters (law 1)."""
         flows, amounts = [flow for flow, _ in computed], [amount for _, amount in computed]
         begins = {
             (flow.series, flow.meter.id): periods.local_day(first_ms, self._site.zone)
@@ -114,9 +118,11 @@ class ConsumptionWindows:
             for flow, of_flow in meter.flows()
             if (first_ms := min((first for first, _ in of_flow.spans()), default=None)) is not None
         }
-        for tags, consumption in scope_consumption(
-            self._scopes, flows, amounts, grids, counted, begins
-        ):
+        sums = chain(
+            scope_consumption(self._scopes, flows, amounts, grids, counted, begins),
+            balance_consumption(self._scopes[0].structure, flows, amounts, grids, begins),
+        )
+        for tags, consumption in sums:
             await self._consumption.rewrite(tags, consumption, grids, stored)
         records = {meter.meter.id: meter for meter in meters}
         for flow, of_flow in computed:
@@ -126,6 +132,19 @@ class ConsumptionWindows:
             if not flow.is_export:
                 points = unknown_day_points(self._site.id, records[meter.id], of_flow, grids)
                 await self._consumption.write(points)
+        exporting = {flow.meter.id for flow in flows if flow.is_export}
+        await self._forget_exports(exporting, grids, stored)
+
+    async def _forget_exports(
+        self, exporting: Collection[str], grids: Grids, stored: StoredTimes
+    ) -> None:
+        """Delete the stored export of meters that have none any more."""
+        for meter in self._site.meter:
+            series = {"kind": "export", "scope": meter.id, "medium": meter.medium}
+            is_stored = any(series.items() <= dict(tags).items() for tags in stored)
+            if is_stored and meter.id not in exporting:
+                nothing = {interval: _unknown(len(edges) - 1) for interval, edges in grids.items()}
+                await self._consumption.rewrite(series, nothing, grids, stored)
 
     def _detail_start(self, meters: Sequence[MeterRecords]) -> date:
         """Return the first day that is stored in detail, counted back from the newest reading."""
@@ -143,3 +162,9 @@ class ConsumptionWindows:
             "day": periods.edges_ms(start, end, "day", zone),
             **{each: periods.edges_ms(max(start, detail), end, each, zone) for each in finer},
         }
+
+
+def _unknown(size: int) -> Consumption:
+    """Return unknown consumption of a number of intervals."""
+    unknown, nothing = np.full(size, np.nan), np.zeros(size)
+    return Consumption(unknown, nothing, nothing, nothing, nothing, nothing)

@@ -5,6 +5,7 @@ deleted.
 """
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import msgspec
 
@@ -81,7 +82,11 @@ class PeriodFigures:
         }
         days = period.start, period.end
         series = await needed_series(needs, scopes, self._site, self._consumption, days, counted)
-        start_ms, end_ms = (periods.midnight_ms(day, self._site.zone) for day in days)
+        # A confirmation of the day behind the period is about what begins then, if anything does.
+        known_to = period.end + timedelta(days=1)
+        start_ms, end_ms = (
+            periods.midnight_ms(day, self._site.zone) for day in (period.start, known_to)
+        )
         findings = await self._findings.overlapping(start_ms, end_ms)
         return msgspec.structs.replace(consumption, series=series, findings=findings)
 

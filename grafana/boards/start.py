@@ -26,7 +26,7 @@ def _rows(of: BoardSite) -> list[PanelRow]:
     return [
         PanelRow(7, tuple(_of_site(of, name) for name in BINDING_INDICATORS), of.site.site.name),
         PanelRow(
-            8,
+            9,
             tuple(text_panel(tr(words.title), _links(of, rows)) for words, rows in _READERS),
             tr("Boards"),
         ),
@@ -42,10 +42,15 @@ def _of_site(of: BoardSite, name: str) -> Json:
 
 
 def _links(of: BoardSite, rows: tuple[tuple[str, Words], ...]) -> str:
+    has_fuel = bool({"gas", "heat"}.intersection(of.media))
+    without = {
+        *(() if has_fuel else ("gas-and-heat",)),
+        *(() if of.parents else ("sub-items",)),
+    }
     return "\n\n".join(
         f"**[{text.title}](/d/{uid(key)})**  \n{text.description}"
         for key, text in ((key, words_text(of, words)) for key, words in rows)
-        if key != "gas-and-heat" or {"gas", "heat"}.intersection(of.media)
+        if key not in without
     )
 
 
@@ -71,6 +76,10 @@ _ENGINEER: Final = (
     ),
     ("water", Words("Water use", "Night flow, by which leaks are seen.")),
     ("gas-and-heat", Words("Gas and heat", "Hours, days, months.")),
+    (
+        "sub-items",
+        Words("Sub-items and balance", "What no sub-meter measures; lighting, air conditioning."),
+    ),
     ("one-meter", Words("One meter", "Readings, consumption, quality and findings.")),
 )
 _OPERATOR: Final = (

@@ -309,6 +309,11 @@ _ROWS: Final = (
         " person confirms it.",
         zh="{subject:name}：{first_ms:time} 至 {until_ms:time} 用量为 {amount:number}，"
         "而该表以往同样时长最多为 {usual:number}；已计入，但须经人工确认",
+        many_en="{subject:name}: {count} times from {first_ms:time} to {until_ms:time} more was"
+        " counted than ever before in such a time, such as {amount:number} where the past has at"
+        " most {usual:number}; it counts, and is in doubt until a person confirms it.",
+        many_zh="{subject:name}：{first_ms:time} 至 {until_ms:time} 有 {count} 次用量超过该表以往"
+        "同样时长的最大值（如 {amount:number}，以往最多为 {usual:number}）；已计入，但须经人工确认",
         of_past=True,
     ),
     FindingKind(
@@ -318,6 +323,11 @@ _ROWS: Final = (
         " past lets expect {expected:number}.",
         zh="{subject:name}：自 {first_ms:time} 起 {days:number} 天用量为 0，"
         "而按该表以往情况应约为 {expected:number}",
+        many_en="{subject:name}: no consumption in {count} spells from {first_ms:time} to"
+        " {until_ms:time}, in one of them for {days:number} days, where its past lets expect"
+        " {expected:number}.",
+        many_zh="{subject:name}：{first_ms:time} 至 {until_ms:time} 有 {count} 段时间用量为 0，"
+        "其中一段为 {days:number} 天，而按该表以往情况应约为 {expected:number}",
         of_past=True,
     ),
     FindingKind(

@@ -10,8 +10,8 @@ milliseconds. Meter, quantity and time identify a point, so every write may be r
 interval that starts at the point's time; `interval_s`, and `quality` where it is not 32 |
 | bill | ingest (import) | site, meter | the consumption quantity: amount of the bill whose \
 period starts at the point's time; `cost_yuan`; `interval_s`: length of the period |
-| consumption | analytics | site, kind (meter, export, area, institution, site), scope, medium, \
-interval (15min, hour, day) | the medium's consumption quantity, `coverage`, \
+| consumption | analytics | site, kind (meter, export, area, institution, site, item, \
+rest), scope, medium, interval (15min, hour, day) | the medium's consumption quantity, `coverage`, \
 `estimated`; by day also `bounded`, `spread_start`, `spread_end` |
 | finding | analytics | site, scope (a meter), code | `until_ms`, `doubt`, `count`, and the \
 numbers of the finding's sentence |

@@ -321,7 +321,7 @@ class ConfirmedFinding(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         meter: id of the meter.
         finding: code of a row of `jieneng.metering.findings`.
-        at: local day on which the finding begins or ends.
+        at: local day on which the finding begins, or a later one of its days.
         until: last of several such days; None for `at` alone.
         by: name of the person.
         reason: why it is in order.

@@ -248,9 +248,7 @@ class TestAPersonConfirms:
             ("2025-04-01\nuntil = 2025-05-31", "met"),
         ],
     )
-    def test_by_the_day_on_which_it_begins_or_ends(
-        self, tmp_path: Path, days: str, status: str
-    ) -> None:
+    def test_by_its_day(self, tmp_path: Path, days: str, status: str) -> None:
         confirming = site(TEXT + CONFIRMED.format(at=days))
         one = figure(tmp_path, 0.91, found(5000.0), of=confirming)
         assert one.status == status
@@ -259,6 +257,19 @@ class TestAPersonConfirms:
         said = Confirmation("Zhang San", "nothing flowed") if is_confirmed else None
         assert finding.confirmed == said
         assert finding.severity == ("info" if is_confirmed else "warning")
+
+    def test_by_a_day_between(self, tmp_path: Path) -> None:
+        """The reading at the end of the month before may be written with its last day."""
+        month = found(5000.0, day=date(2025, 11, 1), days=30)
+        for day, status in (("2025-11-30", "met"), ("2025-12-02", "doubtful")):
+            confirming = site(TEXT + CONFIRMED.format(at=day))
+            assert figure(tmp_path, 0.91, month, of=confirming).status == status
+
+    def test_the_one_that_begins_and_not_the_one_that_ends_on_a_day(self, tmp_path: Path) -> None:
+        months = [found(5000.0, day=date(2025, month, 1), days=30) for month in (11, 12)]
+        one = figure(tmp_path, 0.91, *months, of=site(TEXT + CONFIRMED.format(at="2025-12-01")))
+        assert one.status == "doubtful"
+        assert [f.confirmed is None for f in one.findings] == [True, False]
 
     def test_and_the_others_stay_in_doubt(self, tmp_path: Path) -> None:
         confirming = site(TEXT + CONFIRMED.format(at="2025-05-01"))

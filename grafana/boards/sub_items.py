@@ -1,0 +1,171 @@
+"""Board 分项与平衡: consumption by sub-item, and what no sub-meter measures."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from grafana import colours
+from grafana.board_frame import BoardText, Words, board_link, frame, panel_text, words_text
+from grafana.board_site import BoardSite
+from grafana.field_display import FieldOverride, Json, named_series
+from grafana.panel_layout import PanelRow
+from grafana.panels import table_panel, time_series_bars, time_series_lines
+from grafana.queries import extremes, stored_points
+from grafana.variables import parent_variable, site_variable
+from grafana.verdicts import name_values
+from jieneng.metering import schema
+from jieneng.metering.quantities import CONSUMPTION, Medium
+
+_ITEM_NAMES: Final = {
+    "lighting": Words("Lighting and sockets"),
+    "hvac": Words("Air conditioning"),
+    "power": Words("Power equipment"),
+    "special": Words("Special consumption"),
+}
+_RESTS: Final[Mapping[Medium, Words]] = {
+    "electricity": Words("Electricity without a sub-meter", "Rest of each electricity meter."),
+    "water": Words("Water without a sub-meter", "Rest of each water meter: leaks are in it."),
+    "gas": Words("Gas without a sub-meter", "Rest of each gas meter."),
+    "heat": Words("Heat without a sub-meter", "Rest of each heat meter: losses are in it."),
+}
+_METER: Final = {"site": "$site", "scope": "$parent", "interval": "day"}
+
+
+def board(of: BoardSite) -> Json | None:
+    """Return the JSON of the board; None for a site without sub-meters."""
+    if not of.parents:
+        return None
+    tr = of.tr
+    text = BoardText(
+        tr("Sub-items and balance"),
+        tr("Consumption by sub-item, and what no sub-meter measures"),
+    )
+    variables = [site_variable(of), parent_variable(of)]
+    return frame("sub-items", text, of, variables, _rows(of), begin="now-30d", refresh="5m")
+
+
+def _rows(of: BoardSite) -> list[PanelRow]:
+    tr = of.tr
+    media = [m for m in of.media if any(of.site.meters[one].medium == m for one in of.parents)]
+    rests = [_rests(of, medium) for medium in media]
+    rows = [
+        PanelRow(8, (_measured_and_rest(of),), tr("Balance of a meter · ${parent:text}")),
+        *(
+            PanelRow(8, tuple(rests[first : first + 2]), title)
+            for first, title in ((0, tr("Rests of all meters")), (2, ""))
+            if rests[first : first + 2]
+        ),
+    ]
+    if any(meter.item for meter in of.meters("electricity")):
+        sub_items = PanelRow(
+            9, (_items_by_day(of), _items(of)), tr("Sub-items of electricity"), widths=(15, 9)
+        )
+        rows.insert(0, sub_items)
+    return rows
+
+
+def _item_names(of: BoardSite) -> dict[str, str]:
+    return {item: of.tr(words.title) for item, words in _ITEM_NAMES.items()}
+
+
+def _items_by_day(of: BoardSite) -> Json:
+    text = panel_text(
+        of,
+        "Sub-items by day",
+        "Consumption of the meters of each sub-item. What a meter of another sub-item measures"
+        " below them is deducted, so each kilowatt-hour is counted once.",
+        "No meter of a sub-item has data in this time range.",
+    )
+    query = stored_points(
+        schema.CONSUMPTION,
+        ("energy_kwh",),
+        {"site": "$site", "kind": "item", "medium": "electricity", "interval": "day"},
+        ("scope",),
+        "$tag_scope",
+    )
+    overrides = named_series(_item_names(of))
+    return time_series_bars(text, of.unit("kWh"), [query], overrides, stacked=True)
+
+
+def _items(of: BoardSite) -> Json:
+    tr = of.tr
+    text = panel_text(
+        of,
+        "Days of the sub-items",
+        "Consumption on the latest day, which may not be over yet, and on the days of the greatest"
+        " and the least consumption.",
+        "No meter of a sub-item has data in this time range.",
+    )
+    overrides = {
+        "scope": FieldOverride(tr("Sub-item"), values=name_values(_item_names(of))),
+        "latest": FieldOverride(tr("Latest day"), width=105),
+        "greatest": FieldOverride(tr("Greatest day"), width=105),
+        "least": FieldOverride(tr("Least day"), width=105),
+    }
+    query = extremes(
+        schema.CONSUMPTION,
+        (
+            ("last", "energy_kwh", "latest"),
+            ("max", "energy_kwh", "greatest"),
+            ("min", "energy_kwh", "least"),
+        ),
+        {"site": "$site", "kind": "item", "medium": "electricity", "interval": "day"},
+        ("scope",),
+    )
+    return table_panel(text, of.unit("kWh"), [query], overrides, sort=("greatest", True))
+
+
+def _measured_and_rest(of: BoardSite) -> Json:
+    tr = of.tr
+    text = panel_text(
+        of,
+        "Measured, and without a sub-meter",
+        "Consumption of the meter by day, and its rest: what no meter directly below it measures."
+        " A rest below 0 means that a sub-meter, its ratio or its place in the tree is wrong. While"
+        " a sub-meter is unknown, so is the rest.",
+    )
+    lines = {}
+    for medium in of.media:
+        unit = of.consumption_unit(medium)
+        lines[f"meter {medium}"] = FieldOverride(tr("Measured"), unit, colour=colours.BLUE)
+        lines[f"rest {medium}"] = FieldOverride(tr("Rest"), unit, colour=colours.VERMILION)
+    queries = [
+        stored_points(
+            schema.CONSUMPTION,
+            (CONSUMPTION[medium],),
+            {**_METER, "kind": "/^(meter|rest)$/", "medium": medium},
+            ("kind", "medium"),
+            "$tag_kind $tag_medium",
+        )
+        for medium in of.media
+    ]
+    return time_series_lines(text, "short", queries, lines, stepped=True)
+
+
+def _rests(of: BoardSite, medium: Medium) -> Json:
+    tr = of.tr
+    field = CONSUMPTION[medium]
+    names = {one: name for one, name in of.meter_names(medium).items() if one in of.parents}
+    overrides = {
+        "scope": FieldOverride(
+            tr("Meter"),
+            values=name_values(names),
+            link=(tr("Show the balance of this meter"), board_link("sub-items", "parent")),
+        ),
+        "latest": FieldOverride(tr("Latest day"), width=105),
+        "greatest": FieldOverride(tr("Greatest day"), width=105),
+        "least": FieldOverride(tr("Least day"), width=105, thresholds=NEGATIVE_IS_WRONG),
+    }
+    query = extremes(
+        schema.CONSUMPTION,
+        (("last", field, "latest"), ("max", field, "greatest"), ("min", field, "least")),
+        {"site": "$site", "kind": "rest", "medium": medium, "interval": "day"},
+        ("scope",),
+    )
+    text = words_text(of, _RESTS[medium], "No meter of this medium has sub-meters with data.")
+    return table_panel(
+        text, of.consumption_unit(medium), [query], overrides, sort=("greatest", True)
+    )
+
+
+#: A rest below 0 is no consumption.
+NEGATIVE_IS_WRONG: Final = ((None, colours.VERMILION), (0.0, colours.TEXT))
