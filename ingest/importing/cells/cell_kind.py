@@ -10,7 +10,13 @@ from typing import Final, Literal
 
 from ingest.importing.cells.cell import Cell
 from ingest.importing.cells.clock_text import parse_clock
-from ingest.importing.cells.date_text import ordered_date, parse_date, plain_text, split_date
+from ingest.importing.cells.date_text import (
+    is_yearless,
+    ordered_date,
+    parse_date,
+    plain_text,
+    split_date,
+)
 from ingest.importing.cells.number_text import decimal_signs, parts_of_number
 from ingest.importing.cells.period_text import parse_period
 from ingest.importing.cells.unit_words import is_unit
@@ -54,7 +60,11 @@ def _kind_of_form(form: str) -> CellKind:
 
 def _is_date(text: str) -> bool:
     try:
-        return parse_date(text, None) is not None or ordered_date(text) is not None
+        return (
+            parse_date(text, None) is not None
+            or ordered_date(text) is not None
+            or is_yearless(text)
+        )
     except ValueError:
         return False
 

@@ -18,6 +18,7 @@ _WEEKDAY: Final = re.compile(r"\s*[(（]?(?:星期|周|礼拜)[一二三四五�
 _YEAR_FIRST: Final = re.compile(
     r"(\d{4})(?:\s*年\s*(\d{1,2})\s*月\s*(\d{1,2})\s*[日号]?|([-/.])(\d{1,2})\4(\d{1,2}))"
 )
+_YEARLESS: Final = re.compile(r"(\d{1,2})\s*月\s*(\d{1,2})\s*[日号]")
 _COMPACT: Final = re.compile(r"(\d{4})(\d{2})(\d{2})")
 _ORDERED: Final = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4}|\d{2})")
 #: Numbers of the months by the first three letters of their English names.
@@ -77,14 +78,16 @@ def split_date(text: str) -> tuple[str, str]:
     return (text[: found.start()].strip(), text[found.end() :].strip()) if found else (text, "")
 
 
-def parse_date(text: str, order: DateOrder | None) -> date | None:
-    """Return the date of a text; None if it is none, or its order is not known.
+def parse_date(text: str, order: DateOrder | None, year: int | None = None) -> date | None:
+    """Return the date of a text; None if it is none, or its order or year is not known.
 
     Raises:
         ValueError: the text has the form of a date, but there is no such day.
     """
     if found := _YEAR_FIRST.fullmatch(text) or _COMPACT.fullmatch(text):
         return date(*(int(part) for part in found.groups() if part and part.isdecimal()))
+    if yearless := _YEARLESS.fullmatch(text):
+        return date(year, *map(int, yearless.groups())) if year else None
     if ordered := ordered_date(text):
         return date_in_order(ordered, order) if order else None
     if named := _NAMED.fullmatch(text):
@@ -93,6 +96,11 @@ def parse_date(text: str, order: DateOrder | None) -> date | None:
         year, day = int(parts["year"] or parts["year2"]), int(parts["day"] or parts["day2"])
         return date(year, month, day) if month else None
     return None
+
+
+def is_yearless(text: str) -> bool:
+    """Return True for a date without a year: 1月5日."""
+    return _YEARLESS.fullmatch(text) is not None
 
 
 def ordered_date(text: str) -> OrderedDate | None:

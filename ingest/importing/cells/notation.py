@@ -38,11 +38,13 @@ class TimeNotation(msgspec.Struct, frozen=True):
         epoch: unit of numbers since 1970; None where numbers are days of a spreadsheet (45296.5)
             or dates without separators (20240105).
         from_1904: True if a spreadsheet counts its days from 1904.
+        year: year of dates without one, such as 1月5日; None if it is not known.
     """
 
     order: DateOrder | None = None
     epoch: EpochUnit | None = None
     from_1904: bool = False
+    year: int | None = None
 
 
 #: Notation of programs: 1234.5 kilowatt-hours as "1234.5".

@@ -17,7 +17,7 @@ from ingest.importing.cells.unit_words import is_unit
 from jieneng.metering.errors import Msgid
 
 _NO_NUMBER_FIX: Final[Msgid] = (
-    "Correct it, leave it empty, or name it as a text that means missing."
+    "Correct it, leave it empty, or say that it means a missing value: --missing={cell}"
 )
 
 

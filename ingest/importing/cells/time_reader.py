@@ -15,7 +15,13 @@ import msgspec
 
 from ingest.importing.cells.cell import BadCell, Cell, check_holds_value, quoted
 from ingest.importing.cells.clock_text import ClockText, parse_clock
-from ingest.importing.cells.date_text import ordered_date, parse_date, plain_text, split_date
+from ingest.importing.cells.date_text import (
+    is_yearless,
+    ordered_date,
+    parse_date,
+    plain_text,
+    split_date,
+)
 from ingest.importing.cells.local_times import LocalTimes, check_range, midnight
 from ingest.importing.cells.notation import USUAL_TIMES, TimeNotation
 from ingest.importing.cells.period_text import Period, SpanUnit, parse_period
@@ -133,7 +139,7 @@ class TimeReader:
     def _remember(self, left: str, right: str) -> None:
         """Remember a date and a time of day for other texts in which they stand."""
         try:
-            day = parse_date(plain_text(left), self._notation.order)
+            day = self._date(plain_text(left))
         except ValueError:
             return
         clock = parse_clock(plain_text(right))
@@ -162,7 +168,7 @@ class TimeReader:
 
     def _parse_date(self, text: str, cell: str) -> date:
         try:
-            day = parse_date(text, self._notation.order)
+            day = self._date(text)
             if day is not None:
                 return day
             period = parse_period(text, self._notation.order)
@@ -181,7 +187,16 @@ class TimeReader:
                 "Say it: --date-order dmy, mdy or ymd.",
                 cell=quoted(cell),
             )
+        if is_yearless(text):
+            raise BadCell(
+                "column {column}: {cell} is a date without a year.",
+                "Say the year: --year 2024.",
+                cell=quoted(cell),
+            )
         raise _no_time(cell)
+
+    def _date(self, text: str) -> date | None:
+        return parse_date(text, self._notation.order, self._notation.year)
 
     # --- values of spreadsheets ---------------------------------------------------------------
 
@@ -300,7 +315,7 @@ class TimeReader:
 
     def _day(self, text: str) -> date | None:
         try:
-            return parse_date(text, self._notation.order)
+            return self._date(text)
         except ValueError:
             return None
 

@@ -122,6 +122,7 @@ class RowTimes:
         self._readers = readers
         self._spans = spans
         self._is_interval = is_interval
+        self._date: Cell = None
         #: Reads the time of a row; raises BadTime.
         self.read: Callable[[Row], RowTime] = self._reader_for(roles)
 
@@ -151,8 +152,10 @@ class RowTimes:
         return self._spans.read(row[column], column)
 
     def _date_and_clock(self, row: Row, date: int, clock: int) -> RowTime:
+        if row[date] not in (None, ""):  # a date of several rows stands in the first one
+            self._date = row[date]
         try:
-            return self._readers[date].read_two(row[date], row[clock]), 0
+            return self._readers[date].read_two(self._date, row[clock]), 0
         except BadCell as error:
             raise BadTime(date, error) from error
 

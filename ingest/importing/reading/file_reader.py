@@ -146,6 +146,7 @@ def _text_form(path: Path, wishes: FormWishes) -> FileForm:
         columns=table.columns,
         last_lines=(table.header.last_line,),
         notes=table.notes,
+        problems=(table.problem,) if table.problem else (),
     )
 
 

@@ -7,6 +7,7 @@ Laws:
   between its cells. What stays open is a question, never a guess.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Final, NamedTuple
@@ -16,7 +17,8 @@ from ingest.importing.cells.notation import DecimalSign
 from ingest.importing.reading.columns.column_judge import ColumnJudge
 from ingest.importing.reading.file_form import ColumnForm, FormNote, FormWishes
 from ingest.importing.reading.header_search import Header, find_header
-from ingest.importing.reading.row_filter import RowFilter
+from ingest.importing.reading.row_filter import RowFilter, without_empty_end
+from jieneng.metering.errors import Problem
 
 #: Number of cells, and of rows, of which every one is judged.
 _JUDGED_CELLS: Final = 200_000
@@ -34,11 +36,13 @@ class TableForm(NamedTuple):
         header: the header.
         columns: the columns.
         notes: sentences on what is assumed.
+        problem: question that must be answered before the table can be read; None without one.
     """
 
     header: Header
     columns: tuple[ColumnForm, ...]
     notes: tuple[FormNote, ...]
+    problem: Problem | None = None
 
     @property
     def has_numbers(self) -> bool:
@@ -73,12 +77,29 @@ def detect_table(
         line for source in (head, remaining) for line in source if line[0] > header.last_line
     )
     fewest, most = _JUDGED_ROWS
+    widths = Counter[int]()
     for line, row in islice(rows, min(max(_JUDGED_CELLS // width, fewest), most)):
+        widths[len(without_empty_end(row, 0))] += 1
         for judge, cell in zip(judges, row, strict=False):
             judge.add(line, cell)
     if delimiter is not None:
         _judge_open_columns(judges, rows)
-    return _table(header, judges, wishes, delimiter, from_1904)
+    table = _table(header, judges, wishes, delimiter, from_1904)
+    return table._replace(problem=_other_width(table, widths) if delimiter is not None else None)
+
+
+def _other_width(table: TableForm, widths: Counter[int]) -> Problem | None:
+    """Return the problem of a header with fewer names than most lines have cells."""
+    cells, _ = widths.most_common(1)[0] if widths else (0, 0)
+    if cells <= len(table.columns):
+        return None
+    return Problem(
+        text="most lines have {cells} cells, the header {expected}.",
+        fix="Name every column. If numbers have commas between thousands, put them in quotes, or "
+        "save the file as XLSX.",
+        values={"cells": cells, "expected": len(table.columns)},
+        line=table.header.line,
+    )
 
 
 def _judge_open_columns(judges: Sequence[ColumnJudge], rows: Iterable[tuple[int, Row]]) -> None:

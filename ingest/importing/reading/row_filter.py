@@ -62,7 +62,7 @@ class RowFilter:
         """Yield the lines that are rows, without empty cells beyond the header."""
         width = len(self._names)
         for line, cells in lines:
-            row = cells if len(cells) <= width else _cut(cells, width)
+            row = cells if len(cells) <= width else without_empty_end(cells, width)
             if self._is_usual(row) or self._is_row(line, row):
                 yield line, row
 
@@ -115,8 +115,8 @@ def _same_texts(row: Row, names: Sequence[str]) -> bool:
     return [str(cell or "").strip() for cell in row] == list(names[: len(row)])
 
 
-def _cut(cells: Row, width: int) -> Row:
-    """Return a row without empty cells beyond the header."""
+def without_empty_end(cells: Row, width: int) -> Row:
+    """Return a row without empty cells behind its last one, but not below a width."""
     end = len(cells)
     while end > width and _is_empty(cells[end - 1]):
         end -= 1

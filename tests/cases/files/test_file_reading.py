@@ -220,6 +220,25 @@ def test_date_and_time_apart(site: CaseSite, clock: str) -> None:
     assert list(register(site)) == [f"{m:%Y-%m-%dT%H:%M}" for m in QUARTERS]
 
 
+def test_a_date_that_stands_in_the_first_of_its_rows(site: CaseSite) -> None:
+    rows = [
+        f"{m:%Y/%m/%d},{m:%H:%M},{50_000 + n}"
+        if m.hour % 6 == 0 and not m.minute
+        else f",{m:%H:%M},{50_000 + n}"
+        for n, m in enumerate(QUARTERS[:95])
+    ]
+    rows[0] = f"2025/01/20{rows[0]}"
+    load(site, "\n".join(["日期,时间,东楼", *rows]))
+    assert list(register(site)) == [f"{m:%Y-%m-%dT%H:%M}" for m in QUARTERS[:95]]
+
+
+def test_dates_without_a_year(site: CaseSite) -> None:
+    rows = [f"{m.month}月{m.day}日 {m:%H:%M},{50_000 + n}" for n, m in enumerate(QUARTERS)]
+    assert "--year" in refused(site, "\n".join(["时间,东楼", *rows]))
+    load(site, "\n".join(["2025年1月抄表,", "时间,东楼", *rows]))
+    assert list(register(site)) == [f"{m:%Y-%m-%dT%H:%M}" for m in QUARTERS]
+
+
 def test_dates_whose_order_can_t_be_told_are_asked_for(site: CaseSite) -> None:
     text = "\n".join(["time,e-a", *(f"{n:02}/01/2025,{50_000 + n}" for n in range(1, 13))])
     assert "--date-order" in refused(site, text, "--dry-run")

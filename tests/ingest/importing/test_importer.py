@@ -341,7 +341,7 @@ async def test_xlsx_with_real_dates_and_empty_cells(importer: Importer, tmp_path
     assert [str(one) for one in report.problems] == [
         (
             "f.xlsx:5: column w-main: 'bad' is no number. "
-            "Correct it, leave it empty, or name it as a text that means missing."
+            "Correct it, leave it empty, or say that it means a missing value: --missing='bad'"
         )
     ]
     assert await importer.stored() == {

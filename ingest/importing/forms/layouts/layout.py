@@ -88,7 +88,8 @@ class Layout(ABC):
         ]
         self._zone = context.options.zone or context.site.zone
         self._time_readers = [
-            TimeReader(self._zone, column.times) for column in context.form.columns
+            TimeReader(self._zone, msgspec.structs.replace(column.times, year=context.year))
+            for column in context.form.columns
         ]
         self.spans = SpanReader(self._time_readers, context.year)
         self._has_estimates = context.roles.get("estimated") is not None

@@ -159,6 +159,7 @@ def test_notations(cell: Cell, local: str) -> None:
         ("2024/1/5 上午13:00", "no time"),
         ("05/01/2024", "--date-order"),
         ("2024-01", "is a period"),
+        ("1月5日 0:15", "a date without a year"),
         ("2024年第一季度", "is a period"),
         ("1704412800", "--epoch"),
         ("1704412800000", "--epoch"),
@@ -175,6 +176,16 @@ def test_what_is_no_time_is_refused(cell: Cell, said: str) -> None:
         reader().read(cell)
     error = caught.value
     assert said in f"{error.text} {error.fix}".format(column="x", **error.values)
+
+
+def test_a_date_without_a_year_has_the_year_of_the_file() -> None:
+    times = reader(year=2024)
+    for text in ("1月5日 0:15", "01月05日0时15分"):
+        assert times.read(text) == ms(datetime(2024, 1, 5, 0, 15))  # noqa: DTZ001
+    assert times.read_two("1月5日", "0:15") == ms(datetime(2024, 1, 5, 0, 15))  # noqa: DTZ001
+    assert times.read_span("1月5日").unit == "day"
+    with pytest.raises(BadCell):
+        reader(year=2025).read("2月29日")
 
 
 def test_clock_changes_are_refused_from_memory_too() -> None:

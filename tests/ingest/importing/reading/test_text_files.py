@@ -205,6 +205,12 @@ def test_a_cell_beyond_the_first_thousands_decides(path: Path) -> None:
     assert read.form.columns[1].number_problem is None
 
 
+def test_commas_between_thousands_without_quotes_are_told_once(path: Path) -> None:
+    (problem,) = Read(path, column("50,000", "50,100", "950", delimiter=",")).form.problems
+    assert "most lines have 3 cells, the header 2" in str(problem)
+    assert not Read(path, "time,e-a\n2024-01-01,1,\n2024-01-02,2,,\n").form.problems
+
+
 # --- titles, headers, units, totals -------------------------------------------------------------
 
 REPORT = """\
