@@ -185,7 +185,7 @@ async def test_day_by_day_is_as_good_as_all_at_once(small: SiteFolder, store: St
 async def test_export_has_the_same_digits_whatever_the_windows(
     small: SiteFolder, store: Store
 ) -> None:
-    """The export register of `e-shop`: still until March, with an outage of four days over midnights."""
+    """The export register of `e-shop`: still until March, and an outage of four days."""
     first, last = date(2020, 2, 1), date(2020, 5, 31)
     times = np.arange(midnight(small, first), midnight(small, last) + DAY_MS, HOUR_MS)
     growing = times >= midnight(small, date(2020, 3, 1)) + 9 * HOUR_MS
