@@ -1,7 +1,8 @@
 """Play scenarios: the real agent's pollers poll them over real sockets, each once a session.
 
-The clock is stepped, so an hour of polls takes only as long as its time-outs. The exchanges that
-the meters saw and the samples that the agent kept are there for every test.
+The clock is stepped and the loop's time is simulated, so an hour of polls passes in a moment, and a
+busy machine costs no reply its time. The exchanges that the meters saw and the samples that the
+agent kept are there for every test.
 """
 
 import asyncio
@@ -36,6 +37,7 @@ from simulators.serving.bus_endpoint import BusEndpoint
 from simulators.serving.simulated_bus import ExchangeRecord
 from simulators.simulated_site import SimulatedSite
 from tests.edge_agent.agent_setup import append_samples_to
+from tests.simulated_loop import run_simulated
 from tests.stepped_clock import SteppedClock
 
 NAMES = scenario.scenario_ids()
@@ -91,15 +93,19 @@ def played_scenarios(*names: str) -> pytest.MarkDecorator:
     )
 
 
-async def played(name: str) -> PlayedScenario:
+def played(name: str) -> PlayedScenario:
     """Play a scenario of the library, or return its earlier run."""
     if name not in _played:
-        _played[name] = await play(scenario.read(name))
+        _played[name] = play(scenario.read(name))
     return _played[name]
 
 
-async def play(chosen: Scenario) -> PlayedScenario:
+def play(chosen: Scenario) -> PlayedScenario:
     """Play a scenario, also one that is not in the library."""
+    return run_simulated(_play(chosen))
+
+
+async def _play(chosen: Scenario) -> PlayedScenario:
     folder = chosen.folder()
     simulated = site_server.simulate_site(folder, chosen.settings())
     begin_ms, end_ms = chosen.scenario.begin_ms, chosen.scenario.end_ms

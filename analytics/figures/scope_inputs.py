@@ -229,7 +229,9 @@ def scope_inputs(
         },
         scope_findings=tuple(Finding.of("shared_area", area) for area in shared_areas(scope, site)),
         denominators=frozenset(
-            name for name in _MISSING_DENOMINATOR if has_denominator(scope, name)
+            name
+            for name in _MISSING_DENOMINATOR
+            if has_denominator(scope, name) and getattr(inputs, name) != 0  # 0: closed, or let out
         ),
     )
 

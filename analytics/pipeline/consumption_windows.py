@@ -9,9 +9,11 @@ Laws:
 3. Findings are written before the consumption of their days, for the same reason as scopes.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date, timedelta
 from itertools import chain
+
+import numpy as np
 
 from analytics import periods
 from analytics.counters.consumption import Consumption
@@ -130,6 +132,19 @@ class ConsumptionWindows:
             if not flow.is_export:
                 points = unknown_day_points(self._site.id, records[meter.id], of_flow, grids)
                 await self._consumption.write(points)
+        exporting = {flow.meter.id for flow in flows if flow.is_export}
+        await self._forget_exports(exporting, grids, stored)
+
+    async def _forget_exports(
+        self, exporting: Collection[str], grids: Grids, stored: StoredTimes
+    ) -> None:
+        """Delete the stored export of meters that have none any more."""
+        for meter in self._site.meter:
+            series = {"kind": "export", "scope": meter.id, "medium": meter.medium}
+            is_stored = any(series.items() <= dict(tags).items() for tags in stored)
+            if is_stored and meter.id not in exporting:
+                nothing = {interval: _unknown(len(edges) - 1) for interval, edges in grids.items()}
+                await self._consumption.rewrite(series, nothing, grids, stored)
 
     def _detail_start(self, meters: Sequence[MeterRecords]) -> date:
         """Return the first day that is stored in detail, counted back from the newest reading."""
@@ -147,3 +162,9 @@ class ConsumptionWindows:
             "day": periods.edges_ms(start, end, "day", zone),
             **{each: periods.edges_ms(max(start, detail), end, each, zone) for each in finer},
         }
+
+
+def _unknown(size: int) -> Consumption:
+    """Return unknown consumption of a number of intervals."""
+    unknown, nothing = np.full(size, np.nan), np.zeros(size)
+    return Consumption(unknown, nothing, nothing, nothing, nothing, nothing)

@@ -18,7 +18,7 @@ def test_a_sub_item_beside_a_main_is_warned_of(tmp_path: Path) -> None:
     site = CaseSite(tmp_path, meter("e-a", "rated_max = 400.0") + lighting)
     done = site.run("check")
     assert done.code == 0
-    assert "提示：表计 e-b 计量分项而无上级表，同处另有总表 e-a" in done.out
+    assert "提示：分项表 e-b 未填写上级表，而本区域另有总表 e-a" in done.out
     assert 'parent = "e-a"' in done.out
     mended = lighting.replace('item = "', 'parent = "e-a"\nitem = "')
     site = CaseSite(tmp_path, meter("e-a", "rated_max = 400.0") + mended)

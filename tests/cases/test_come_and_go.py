@@ -70,6 +70,7 @@ def test_a_building_that_closed_is_no_gap_afterwards(tmp_path: Path) -> None:
     assert intensity["baseline"] == pytest.approx(366 * 350.0 * 0.1229 / 6000)
     closed = find(figures, "electricity", "old")
     assert (closed["value"], closed["coverage"]) == (0.0, 1.0)
+    assert find(figures, "energy_per_floor_area", "old")["status"] == "not_applicable"
     then = find(site.figures(2023), "electricity", "old")
     assert then["value"] == pytest.approx(180 * 50.0)
     assert then["coverage"] == 1.0

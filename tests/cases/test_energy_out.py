@@ -125,6 +125,14 @@ def _hours(count: int) -> list[datetime]:
     return [datetime(2025, 7, 1 + hour // 24, hour % 24) for hour in range(count)]
 
 
+def test_export_that_is_taken_back_is_deducted_no_more(tmp_path: Path) -> None:
+    site = with_photovoltaics(tmp_path)
+    assert find(site.figures(2025), "electricity")["value"] == pytest.approx(120_000.0)
+    undone = site.run("import", "undo", "2")  # the second file has the export
+    assert undone.code == 0, undone.err
+    assert find(site.figures(2025), "electricity")["value"] == pytest.approx(138_000.0)
+
+
 def test_an_export_register_that_stands_still_changes_nothing(tmp_path: Path) -> None:
     site = CaseSite(tmp_path, meter("e-a"))
     load(site, shown({2025: 8_000.0}), "e-a")

@@ -63,7 +63,7 @@ def test_a_register_that_is_full_at_night_is_no_consumption(
     """12.9 billion kWh were counted of the first of these, at a coverage of 0.98."""
     ct = ["ct = [{from = 2020-01-01, value = 40.0}]"] if ratio > 1 else []
     site = site_of(tmp_path, point, *ct)
-    site.load(site.readings(week_with(night, ratio)))
+    site.load(site.readings(week_with(night, ratio)), *(["--side", "primary"] if ct else []))
     figure = site.figure("electricity", "2025-03")
     from_morning_to_evening = 161  # hours from the first reading by day to the last one
     assert figure["value"] == pytest.approx(from_morning_to_evening * 10 * ratio)

@@ -11,9 +11,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, Literal
 
+from ingest.importing.cells.unit_words import is_unit
+
 Role = Literal[
     "time", "year", "month", "clock", "start", "end",
-    "meter", "quantity", "value", "unit", "estimated", "ignored",
+    "meter", "quantity", "value", "unit", "ratio", "estimated", "ignored",
 ]  # fmt: skip
 
 _WORDS: Final[Mapping[Role, str]] = MappingProxyType(
@@ -43,10 +45,11 @@ _WORDS: Final[Mapping[Role, str]] = MappingProxyType(
         "用热量 用能量 耗电量 耗水量 耗气量 电量 水量 气量 热量 能耗 能耗值 消耗量 使用量 "
         "月用量 日用量 实用量",
         "unit": "unit units 单位 计量单位",
+        "ratio": "倍率 变比 互感器变比 互感器倍率 综合倍率 计量倍率 multiplier ratio",
         "estimated": "estimated estimate isestimated 估算 是否估算 估计 是否估计 估抄 是否估抄 "
         "估读 是否估读 读数类型 读数性质 数据性质 抄表方式 e/a a/e ea",
         "ignored": "no no. nr # 序号 序 行号 备注 说明 remark remarks note notes comment 合计 "
-        "总计 小计 总和 sum total 平均 平均值 average mean 最大值 最小值 max min 同比 环比 倍率 "
+        "总计 小计 总和 sum total 平均 平均值 average mean 最大值 最小值 max min 同比 环比 "
         "上期读数 上期示数 上次读数 上次示数 上月读数 上月示数 上月表底 起码 星期 节假日 抄表员 "
         "抄表人",
     }
@@ -58,6 +61,7 @@ _ROLES: Final[Mapping[str, Role]] = MappingProxyType(
 _AMOUNT_WORDS: Final = re.compile(r"用量|用[电水气热能]量|耗|使用量|consumption|usage")
 #: Money, in names and units: a column of costs is no column of a meter.
 _MONEY: Final = re.compile(r"费|金额|单价|元|¥|\bcost\b|\bprice\b|\bcny\b|\brmb\b")
+_BEHIND: Final = re.compile(r"(?P<name>.*\S)(?:\s+|\s*[/_:,、]\s*)(?P<unit>[^\s/_:,、]+)")
 _BRACKETS: Final = re.compile(r"[(\[【](?P<inner>[^()\[\]【】]*)[)\]】]\s*$")
 
 
@@ -67,12 +71,17 @@ def plain(text: str) -> str:
 
 
 def split_unit(name: str) -> tuple[str, str]:
-    """Return a column's name and the text in brackets at its end: `总表(kWh)` -> 总表, kWh."""
-    found = _BRACKETS.search(unicodedata.normalize("NFKC", name))
-    if found is None or found.start() == 0:
-        return name.strip(), ""
-    bare = unicodedata.normalize("NFKC", name)[: found.start()].strip()
-    return bare, found["inner"].strip()
+    """Return a column's name and its unit: `总表(kWh)` and `总表 kWh` -> 总表, kWh.
+
+    What stands in brackets at the end is taken for a unit, whatever it is; what stands behind a
+    space or another sign, only if it is one.
+    """
+    plain_name = unicodedata.normalize("NFKC", name).strip()
+    if (found := _BRACKETS.search(plain_name)) and found.start() > 0:
+        return plain_name[: found.start()].strip(), found["inner"].strip()
+    if (found := _BEHIND.fullmatch(plain_name)) and is_unit(found["unit"]):
+        return found["name"].strip(), found["unit"]
+    return name.strip(), ""
 
 
 def role_of(name: str) -> Role | None:

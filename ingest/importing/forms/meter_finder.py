@@ -74,8 +74,9 @@ class MeterFinder:
 
     def is_named(self, name: str) -> bool:
         """Return True if a person maps a name to a meter, or a meter or area has it."""
-        bare = plain(split_unit(name)[0])
-        return bool(self._mapped_id(name)) or bare in self._named or bare in self._of_area
+        names = {plain(name), plain(split_unit(name)[0])}
+        known = self._named.keys() | self._of_area.keys()
+        return bool(self._mapped_id(name)) or bool(names & known)
 
     def find(self, name: str, media: frozenset[Medium] = ALL_MEDIA) -> FoundMeter:
         """Return the meter that a name means.

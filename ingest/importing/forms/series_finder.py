@@ -30,6 +30,7 @@ from jieneng.metering.spelling import nearest
 #: Length of a list of known names in a message, in letters.
 _SHOWN: Final = 300
 _TITLE_UNIT: Final = re.compile(r"(?:单位|unit)\s*[:：]\s*([^\s)）,，;；]+)", re.IGNORECASE)
+_TITLE_BRACKETS: Final = re.compile(r"[(（\[【]([^()（）\[\]【】]+)[)）\]】]")
 
 
 class SeriesFinder:
@@ -195,6 +196,6 @@ class SeriesFinder:
 
 
 def _unit_of_title(title: str) -> str:
-    """Return the unit that a title names, such as 单位：万kWh; "" without one."""
-    found = _TITLE_UNIT.search(title)
-    return found[1].strip() if found and is_known_unit(found[1]) else ""
+    """Return the unit that a title names, as 单位：万kWh or in brackets; "" without one."""
+    found = (*_TITLE_UNIT.findall(title), *_TITLE_BRACKETS.findall(title))
+    return next((unit.strip() for unit in found if is_known_unit(unit)), "")

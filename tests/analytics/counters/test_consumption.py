@@ -5,6 +5,8 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from analytics import periods
@@ -187,3 +189,40 @@ def test_an_import_that_overlaps_an_earlier_one_is_left_out() -> None:
     nothing = believed_register(hours(), np.zeros(0), MeterDevices("m"))
     twice = imported((0, 24, 240.0), (5, 6, 10.0), (24, 25, 3.0))
     assert consumption_between(nothing, hours(0, 24, 25), twice).amount.tolist() == [240.0, 3.0]
+
+
+@given(
+    steps=st.lists(st.tuples(st.integers(1, 900), st.floats(0, 500)), min_size=1, max_size=40),
+    cuts=st.lists(st.integers(0, 20_000), min_size=2, max_size=30, unique=True),
+    rows=st.lists(st.tuples(st.integers(0, 20_000), st.integers(1, 4000), st.floats(0, 90))),
+)
+def test_intervals_add_up_however_they_are_cut(
+    steps: list[tuple[int, float]],
+    cuts: list[int],
+    rows: list[tuple[int, int, float]],
+) -> None:
+    """Amount and known time are those of the whole, and neighbours agree about their edge."""
+    times = hours(*np.cumsum([0, *(hour for hour, _ in steps)]).tolist())
+    values = np.cumsum([0.0, *(step for _, step in steps)])
+    register = believed_register(times, values, MeterDevices("m"))
+    by_start = {start: (start, start + length, amount) for start, length, amount in rows}
+    intervals = imported(*(by_start[start] for start in sorted(by_start))) if rows else None
+    edges = hours(*sorted(cuts))
+    parts = consumption_between(register, edges, intervals)
+    whole = consumption_between(register, edges[[0, -1]], intervals)
+    known = np.isfinite(parts.amount)
+    assert np.isfinite(whole.amount[0]) == known.any()
+    if known.any():
+        assert parts.amount[known].sum() == pytest.approx(whole.amount[0], rel=1e-9, abs=1e-6)
+    lengths = np.diff(edges)
+    for shares, share in (
+        (parts.bounded, whole.bounded),
+        (parts.coverage, whole.coverage),
+    ):
+        assert (shares @ lengths) == pytest.approx(share[0] * lengths.sum())
+    assert (parts.bounded >= parts.coverage - 1e-12).all()
+    assert parts.spread_end[:-1].tolist() == parts.spread_start[1:].tolist()
+    assert (parts.spread_start[0], parts.spread_end[-1]) == (
+        whole.spread_start[0],
+        whole.spread_end[0],
+    )

@@ -8,8 +8,8 @@ pytestmark = pytest.mark.server
 
 
 @played_scenarios(*NAMES)
-async def test_the_consumption_is_the_golden_one(name: str) -> None:
-    run = await played(name)
+def test_the_consumption_is_the_golden_one(name: str) -> None:
+    run = played(name)
     for golden in run.scenario.golden:
         found = computed_consumption(run, golden)
         wanted = golden.flowed if golden.counted is None else golden.counted

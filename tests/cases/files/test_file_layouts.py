@@ -236,7 +236,15 @@ def test_true_overlaps_are_refused(site: CaseSite) -> None:
     assert (done.code, "f.csv:2" in done.err) == (1, True)
 
 
-@pytest.mark.parametrize("title", ["1号楼2025年用电量统计表", "2025年度报表（单位：万kWh）"])
+@pytest.mark.parametrize(
+    "title",
+    [
+        "1号楼2025年用电量统计表",
+        "2025年度报表（单位：万kWh）",
+        "2025年各楼用电量（万千瓦时）",
+        "2025年 单位:万度",
+    ],
+)
 def test_titles_say_year_and_unit(site: CaseSite, title: str) -> None:
     names = ",".join(f"{month}月" for month in MONTHS)
     load(site, [f"{title},,,", f"名称,{names}", "A楼总表,1.5,1.5,1.5"])
@@ -265,3 +273,24 @@ def test_a_mark_that_says_nothing_is_asked_for(site: CaseSite) -> None:
     lines = ["表号,时间,读数,E/A", "A楼总表,2025-01-01,1000,X"]
     done = site.run("import", "readings", site.file("f.csv", lines))
     assert (done.code, "f.csv:2" in done.err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    "unit", ["{} MWh", "{}/MWh", "{}_MWh", "{}（兆瓦时）", "{} [MWh]", "{}:MWh"]
+)
+def test_units_behind_a_name(site: CaseSite, unit: str) -> None:
+    rows = [f"2025-{month:02},1.5,30" for month in MONTHS]
+    load(site, [f"月份,{unit.format('A楼总表')},A楼水表 m3", *rows])
+    assert (february(site, "e-a"), february(site, "w-a")) == (1500, 30)
+
+
+def test_a_ratio_in_the_file_needs_the_transformers_of_the_meter(tmp_path: Path) -> None:
+    lines = ["表号,上月读数,本月读数,倍率,用电量,抄表日期"]
+    lines += [f"e-a,{100 * one},{100 * one + 100},40,4000,2025-{one + 1:02}-01" for one in MONTHS]
+    site = CaseSite(tmp_path)
+    file = site.file("f.csv", lines)
+    refused = site.run("import", "readings", file)
+    assert (refused.code, "--side display" in refused.err) == (1, True)
+    CaseSite(tmp_path, meter("e-a", "ct = [{from = 2019-01-01, value = 40.0}]"))
+    site.load(file, "--no-backfill", "--side", "display")
+    assert list(stored(site, "e-a", "electricity").values()) == [8000, 12000, 16000]

@@ -29,8 +29,11 @@ class ValueRows(Layout):
         self._times = self.row_times()
         self._meter, self._quantity = roles.get("meter"), roles.get("quantity")
         self._unit, self._value = roles.get("unit"), roles.by_role["value"]
+        self._ratio = roles.get("ratio")
         self._named = [
-            column for column in (self._meter, self._quantity, self._unit) if column is not None
+            column
+            for column in (self._meter, self._quantity, self._unit, self._ratio)
+            if column is not None
         ]
         self._series: dict[tuple[Cell, ...], ScaledSeries | None] = {}
 
@@ -47,11 +50,32 @@ class ValueRows(Layout):
                 self.text(row, self._quantity),
                 self.text(row, self._unit),
             )
+            self._check_ratio(line, row, self._series[key])
         scaled = self._series[key]
         if scaled is None:
             self.unknown_lines.append(line)
             return ()
         return self.parsed(line, row, self._value, scaled, time)
+
+    def _check_ratio(self, line: int, row: Row, scaled: ScaledSeries | None) -> None:
+        """Report a ratio in the file of a meter that has no transformers in `site.toml`."""
+        options, text = self.context.options, self.text(row, self._ratio)
+        if scaled is None or options.kind == "interval" or options.side == "primary":
+            return
+        meter = self.context.site.meters[scaled.series.meter]
+        if self._ratio is None or text in ("", "1", "1.0") or meter.ct or meter.pt:
+            return
+        name = self.context.form.columns[self._ratio].name
+        self.context.report_problem(
+            line,
+            "column {column}: the ratio of meter {meter} is {ratio} here, but it has no "
+            "transformers in site.toml.",
+            "Write ct at the meter and add --side display. If the values were multiplied already, "
+            "add --side primary.",
+            column=name,
+            meter=meter.id,
+            ratio=text,
+        )
 
     def _find(self, line: int, meter: str, quantity: str, unit: str) -> ScaledSeries | None:
         columns = self.context.form.columns
