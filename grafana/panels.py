@@ -99,7 +99,7 @@ def table_panel(
     panel = _panel("table", text, unit, queries, overrides, options)
     order = [] if sort is None else [_sorted_by(*sort)]
     panel["transformations"] = [*order, organize]
-    panel["fieldConfig"]["defaults"]["custom"] = {"minWidth": 60, "align": "auto"}
+    panel["fieldConfig"]["defaults"]["custom"] = {"minWidth": 80, "align": "auto"}
     return panel
 
 

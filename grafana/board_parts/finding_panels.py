@@ -42,7 +42,7 @@ def _findings(of: BoardSite, where: Mapping[str, str], *, shows_meter: bool) -> 
         tr("Meter"),
         values=name_values(of.meter_names()),
         link=(tr("Open this meter"), board_link("one-meter", "meter")),
-        width=230,
+        width=170,
         hidden=not shows_meter,
     )
     overrides = {

@@ -140,9 +140,9 @@ def polls_by_meter(of: BoardSite) -> Json:
     text = panel_text(
         of,
         "Polls by meter",
-        "Last poll of each meter, and the worst one in the time range. A meter that does not"
+        "Last poll of each meter, and the worst one of the last hour. A meter that does not"
         " answer is asked less often, so that it costs the others nothing.",
-        "No meter was polled in this time range.",
+        "No meter was polled in the last hour.",
     )
     name = FieldOverride(
         tr("Meter"),
@@ -150,7 +150,9 @@ def polls_by_meter(of: BoardSite) -> Json:
         link=(tr("Open this meter"), board_link("one-meter", "meter")),
         width=240,
     )
-    return table_panel(text, "none", [query], {"meter": name, **columns}, sort=("worst", False))
+    panel = table_panel(text, "none", [query], {"meter": name, **columns}, sort=("worst", False))
+    # Every poll is looked at: a day of 1,000 meters would be nine million.
+    return {**panel, "timeFrom": "1h", "hideTimeOverride": True}
 
 
 def receipts(of: BoardSite) -> Json:

@@ -163,7 +163,7 @@ def _late_days(of: BoardSite) -> Json:
 
 def _meter_column(of: BoardSite) -> FieldOverride:
     link = (of.tr("Open this meter"), board_link("one-meter", "meter"))
-    return FieldOverride(of.tr("Meter"), values=_names(of), link=link, width=230)
+    return FieldOverride(of.tr("Meter"), values=_names(of), link=link, width=170)
 
 
 def _names(of: BoardSite) -> Mappings:

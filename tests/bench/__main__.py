@@ -6,7 +6,18 @@ It measures, it never judges: what a figure should be stands in its `bar`.
 import sys
 from pathlib import Path
 
-from tests.bench import bus, draining, edge, ground, importing, ingest, keeping, simulators, store
+from tests.bench import (
+    bus,
+    draining,
+    edge,
+    ground,
+    importing,
+    ingest,
+    keeping,
+    simulators,
+    store,
+)
+from tests.boards import board_bench
 
 _ROOMS = {
     "ground": ground,
@@ -18,6 +29,7 @@ _ROOMS = {
     "import": importing,
     "bus": bus,
     "simulators": simulators,
+    "boards": board_bench,
 }
 
 

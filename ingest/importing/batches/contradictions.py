@@ -190,7 +190,7 @@ class StoredComparison:
             is_there = place < len(columns) and columns.times_ms[place] == time_ms
             is_live = not columns.is_interval and not int(companion) & _MANUAL
             if is_there and _is_same(columns, place, value, companion, others):
-                found.is_stored[place] = 1
+                found.is_stored[place] = is_live or _is_marked(columns, place, companion, others)
             elif is_there:
                 (found.live if is_live else found.differing).append(time_ms)
             elif is_live:
@@ -360,16 +360,29 @@ def _overlaps(columns: PointColumns, place: int, time_ms: int, length_s: float) 
 def _is_same(
     columns: PointColumns, place: int, value: float, companion: float, others: tuple[float, ...]
 ) -> bool:
-    """Return True if a point of a file is stored so; the quality of a reading may differ."""
+    """Return True if a point of a file is stored so; its quality may differ."""
     if columns.columns[0][place] != value:
         return False
     if columns.is_interval and columns.columns[-1][place] != companion:
         return False
-    of_file = [column[place] for column in columns.columns[1:-1]]
     return all(
-        one == other or (isnan(one) and isnan(other))
-        for one, other in zip(of_file, others, strict=True)
+        name == QUALITY or column[place] == other or (isnan(column[place]) and isnan(other))
+        for name, column, other in zip(
+            columns.fields[1:-1], columns.columns[1:-1], others, strict=True
+        )
     )
+
+
+def _is_marked(
+    columns: PointColumns, place: int, companion: float, others: tuple[float, ...]
+) -> bool:
+    """Return True if a stored point is estimated where the file says so, and nowhere else."""
+    if QUALITY not in columns.fields:
+        return True
+    number = columns.fields.index(QUALITY)
+    stored = companion if number == len(columns.fields) - 1 else others[number - 1]
+    of_file = int(columns.columns[number][place])
+    return not (of_file ^ (0 if isnan(stored) else int(stored))) & Quality.ESTIMATED
 
 
 def _of_other_kind(columns: PointColumns, medium: str) -> PointColumns | None:

@@ -15,6 +15,7 @@ import msgspec
 
 from jieneng.metering import schema
 from jieneng.metering.quantities import QUANTITIES
+from jieneng.metering.reading import Quality
 from jieneng.metering.site import Meter, Site
 from jieneng.storage import Series, Store
 
@@ -65,7 +66,7 @@ class StoredTable(msgspec.Struct, frozen=True):
 
 
 async def _reading_rows(query: ExportQuery, store: Store) -> AsyncIterator[list[ExportRow]]:
-    """Yield readings: time, meter, quantity, value, quality."""
+    """Yield readings: time, meter, quantity, value, quality, and if it was estimated."""
     for meter in _meters(query):
         fields = [name for name in QUANTITIES if name in schema.FIELDS[meter.medium]]
         async for span in _windows(query, store, meter.medium, meter):
@@ -74,28 +75,41 @@ async def _reading_rows(query: ExportQuery, store: Store) -> AsyncIterator[list[
                 values = await _by_time(store, query, meter.medium, field, meter, span)
                 if values:
                     yield [
-                        (time_ms, meter.id, field, value, quality.get(time_ms))
+                        (time_ms, meter.id, field, value, flags, _is_estimated(flags))
                         for time_ms, value in values.items()
+                        for flags in (quality.get(time_ms),)
                     ]
 
 
 async def _interval_rows(query: ExportQuery, store: Store) -> AsyncIterator[list[ExportRow]]:
-    """Yield imported intervals: start, end, meter, quantity, value."""
+    """Yield imported intervals: start, end, meter, quantity, value, and if it was estimated."""
     fields = [name for name in QUANTITIES if name in schema.FIELDS[schema.INTERVAL]]
     for meter in _meters(query):
         async for span in _windows(query, store, schema.INTERVAL, meter):
-            lengths_s = await _by_time(
-                store, query, schema.INTERVAL, schema.INTERVAL_S, meter, span
-            )
+            of_interval = (store, query, schema.INTERVAL)
+            lengths_s = await _by_time(*of_interval, schema.INTERVAL_S, meter, span)
+            quality = await _by_time(*of_interval, schema.QUALITY, meter, span)
             for field in fields:
-                values = await _by_time(store, query, schema.INTERVAL, field, meter, span)
+                values = await _by_time(*of_interval, field, meter, span)
                 found: list[ExportRow] = [
-                    (start_ms, start_ms + round(lengths_s[start_ms] * 1000), meter.id, field, value)
+                    (
+                        start_ms,
+                        start_ms + round(lengths_s[start_ms] * 1000),
+                        meter.id,
+                        field,
+                        value,
+                        _is_estimated(quality.get(start_ms)),
+                    )
                     for start_ms, value in values.items()
                     if start_ms in lengths_s
                 ]
                 if found:
                     yield found
+
+
+def _is_estimated(quality: float | None) -> int:
+    """Return 1 for a value that its file called estimated, as an import reads it; otherwise 0."""
+    return int(quality is not None and bool(int(quality) & Quality.ESTIMATED))
 
 
 async def _consumption_rows(query: ExportQuery, store: Store) -> AsyncIterator[list[ExportRow]]:
@@ -201,6 +215,7 @@ TABLES: Final[Mapping[What, StoredTable]] = MappingProxyType(
                 "quantity": "text",
                 "value": "number",
                 "quality": "number",
+                "estimated": "number",
             },
             _reading_rows,
         ),
@@ -211,6 +226,7 @@ TABLES: Final[Mapping[What, StoredTable]] = MappingProxyType(
                 "meter": "text",
                 "quantity": "text",
                 "value": "number",
+                "estimated": "number",
             },
             _interval_rows,
         ),

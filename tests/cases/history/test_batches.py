@@ -143,14 +143,14 @@ def test_registers_in_the_time_of_intervals_ask(site: CaseSite) -> None:
 
 
 def test_an_interval_that_reaches_into_the_file_asks(site: CaseSite) -> None:
-    year = [(datetime(2024, 1, 1), 36_600.0)]
-    options = ("--kind", "interval", "--interval-s", 366 * 86400)
-    site.load(site.readings(year, name="year.csv"), *options)
+    quarter = [(datetime(2024, 4, 1), 9_100.0)]
+    options = ("--kind", "interval", "--interval-s", 91 * 86400)
+    site.load(site.readings(quarter, name="quarter.csv"), *options)
     days = [(time, 180.0) for time in register(29)]
     file = site.readings(days, name="days.csv")
     done = site.run("import", "readings", file, "--kind", "interval")
     assert done.code == 1
-    assert "2025-01-01 00:00" in done.err, "the end of the year that would be removed"
+    assert "2024-07-01 00:00" in done.err, "the end of the quarter that would be removed"
     assert site.run("import", "readings", file, "--kind", "interval", "--keep").code == 1
     site.load(file, "--kind", "interval", "--replace")
     assert june(site) == pytest.approx(5400.0)
@@ -163,3 +163,14 @@ def test_intervals_that_follow_registers_do_not_ask(site: CaseSite) -> None:
     days = [(JUNE + day * DAY, 100.0) for day in range(15, 30)]
     site.load(site.readings(days, name="intervals.csv"), "--kind", "interval")
     assert june(site) == pytest.approx(15 * 200.0 + 15 * 100.0)
+
+
+def test_a_service_beside_finds_the_days_of_an_undo(site: CaseSite) -> None:
+    """The undo marks its days, so they are computed also if the command does not."""
+    site.load(site.readings(register(30).items(), name="days.csv"))
+    site.load(site.readings(register(30, 300.0).items(), name="other.csv"), "--replace")
+    assert june(site) == pytest.approx(9000.0)
+    assert site.run("import", "undo", 2, "--no-backfill").code == 0
+    assert june(site) == pytest.approx(6000.0)
+    assert site.run("import", "undo", 1, "--no-backfill").code == 0
+    assert june(site) is None

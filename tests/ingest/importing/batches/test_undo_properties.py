@@ -79,7 +79,7 @@ async def load_file(
 
 
 @given(LIVE, FILES)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_undoing_in_turn_leads_back(
     live: dict[int, set[str]], files: list[tuple[str, dict[int, int]]]
 ) -> None:
