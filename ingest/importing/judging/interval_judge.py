@@ -8,8 +8,9 @@ Laws:
    earlier one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from statistics import median_low
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -74,11 +75,11 @@ class IntervalJudge:
 
     def _set_lengths(self, values: SeriesValues) -> None:
         at_end = self._options.stamp == "end"
-        found = interval_lengths(
-            values.times_ms, self._zone, at_end=at_end, given=self._given_step()
-        )
+        rows_ms = _rows(values)
+        found = interval_lengths(rows_ms, self._zone, at_end=at_end, given=self._given_step())
+        length_at = dict(zip(rows_ms, found.lengths_ms, strict=True))
         for place, told_ms in enumerate(values.lengths_ms):
-            length_ms = told_ms or found.lengths_ms[place]
+            length_ms = told_ms or length_at[values.times_ms[place]]
             values.lengths_ms[place] = length_ms
             if at_end and not told_ms:
                 values.times_ms[place] -= length_ms
@@ -125,6 +126,24 @@ class IntervalJudge:
                     line=zeros.line,
                 )
             )
+
+
+def _rows(values: SeriesValues) -> Sequence[int]:
+    """Return the times of the intervals of a series, those of missing values among them.
+
+    A missing value has an interval too, beyond which the one before it does not last. In a file of
+    finer rows than the series has, empty cells are no values: usual steps are longer than rows.
+    """
+    own = values.times_ms
+    rows = sorted({*own, *values.missing_ms})
+    if len(own) < 2 or len(rows) == len(own):
+        return own
+    is_coarser = _usual_step(own) > _usual_step(rows)
+    return own if is_coarser else rows
+
+
+def _usual_step(times_ms: Sequence[int]) -> int:
+    return median_low(after - before for before, after in pairwise(times_ms))
 
 
 def _include_last_days(values: SeriesValues) -> None:

@@ -77,7 +77,7 @@ class SeriesCheck:
         if values is None:
             values = self.series[series] = SeriesValues()
         if value is None:
-            values.missing += 1
+            values.missing_ms.append(time_ms)
         else:
             values.add(line, time_ms, value, length_ms, estimated=is_estimated)
 

@@ -17,7 +17,7 @@ class SeriesValues:
         lines: line of each value.
         lengths_ms: length of the interval of each value [ms]; 0 if it is not known.
         estimated: 1 for each value that the file calls estimated, otherwise 0.
-        missing: number of cells that were empty or marked as missing.
+        missing_ms: time of each cell that was empty or marked as missing [UTC, ms].
     """
 
     def __init__(self) -> None:
@@ -26,7 +26,12 @@ class SeriesValues:
         self.lines = array("q")
         self.lengths_ms = array("q")
         self.estimated = array("b")
-        self.missing = 0
+        self.missing_ms = array("q")
+
+    @property
+    def missing(self) -> int:
+        """Number of cells that were empty or marked as missing."""
+        return len(self.missing_ms)
 
     def __len__(self) -> int:
         return len(self.times_ms)
