@@ -61,10 +61,9 @@ def _over_register(
     register: "BelievedRegister", edges_ms: "NDArray[np.int64]"
 ) -> "NDArray[np.float64]":
     """Return what the register spreads over each edge (law 1)."""
-    spread = np.zeros(len(edges_ms))
     read = np.flatnonzero(register.is_read)
     if len(read) < 2:
-        return spread
+        return np.zeros(len(edges_ms))
     times = register.times_ms
     number = np.searchsorted(times[read], edges_ms, side="right") - 1
     is_between = (number >= 0) & (number < len(read) - 1)
@@ -75,7 +74,11 @@ def _over_register(
     distance = times[after] - times[before]
     is_between &= times[before] < edges_ms
     is_spread = is_between & (~register.covered[before] | (distance > _USUAL_MS))
-    for edge in np.flatnonzero(is_spread).tolist():
+    share = (edges_ms - times[before]) / np.maximum(distance, 1)
+    step = register.stored[after] - register.stored[before]
+    step = np.where(register.segment[before] == register.segment[after], step, 0.0)
+    spread = np.where(is_spread, step * np.minimum(share, 1 - share), 0.0)
+    for edge in np.flatnonzero(is_spread & (after > before + 1)).tolist():  # the ratio changed
         sides = _sides(register, int(before[edge]), int(after[edge]), int(edges_ms[edge]))
         spread[edge] = min(sides)
     return spread

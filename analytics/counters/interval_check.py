@@ -152,12 +152,15 @@ def _corrected_by(imported: ImportedConsumption) -> "NDArray[np.int64]":
     """
     amount, start_ms = imported.amount, imported.start_ms
     corrected = np.full(len(amount), -1, dtype=np.int64)
+    possible = _possible_corrections(amount).tolist()
+    if not possible:
+        return corrected
     reach_ms = np.maximum(_REACH_MS, _REACH_INTERVALS * (imported.end_ms - start_ms))
     lows = np.searchsorted(start_ms, start_ms - reach_ms)
     ends = np.searchsorted(start_ms, start_ms + reach_ms, side="right")
     is_sentinel = is_one_of(amount, NEGATIVE_SENTINELS)
     is_free = amount > 0
-    for index in _possible_corrections(amount).tolist():
+    for index in possible:
         low, end = int(lows[index]), int(ends[index])
         if is_sentinel[index] and np.count_nonzero(amount[low:end] == amount[index]) > 1:
             continue

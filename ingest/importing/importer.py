@@ -22,7 +22,7 @@ import msgspec
 
 from ingest.importing.batches.batch_file import account_name, file_digest
 from ingest.importing.batches.batch_import import NOTHING, BatchImport, BatchResult, FileSeries
-from ingest.importing.batches.batch_record import BatchSource, line_ranges
+from ingest.importing.batches.batch_record import BatchSource
 from ingest.importing.batches.point_columns import PointColumns
 from ingest.importing.forms.import_options import ImportOptions
 from ingest.importing.forms.layouts.layout import Layout
@@ -34,7 +34,7 @@ from ingest.importing.judging.series_check import ResetRecognizer, SeriesCheck
 from ingest.importing.judging.series_values import SeriesValues
 from ingest.importing.reading import file_reader
 from ingest.importing.reading.file_form import FileForm
-from ingest.importing.reading.line_numbers import lines_by_sheet, sheet_of
+from ingest.importing.reading.line_numbers import line_ranges, sheet_of
 from jieneng.clock import Clock
 from jieneng.metering.errors import Problem
 from jieneng.metering.reading import Quality
@@ -215,10 +215,7 @@ class _FileImport:
 
     def _left_out_lines(self) -> str:
         """Return the lines with problems as a person knows them."""
-        by_sheet = lines_by_sheet(self._problems.lines, self._form.sheets)
-        return "; ".join(
-            f"{sheet}: {line_ranges(lines)}".removeprefix(": ") for sheet, lines in by_sheet.items()
-        )
+        return line_ranges(self._problems.lines, self._form.sheets)
 
     def _first_value(self, line: int, parsed: ParsedValue) -> FirstValue:
         """Return a value as it was understood, with the length that was told from all times."""

@@ -9,6 +9,7 @@ import click
 
 from jieneng.cli.imports import batch_commands, bill_command, denominator_commands
 from jieneng.cli.imports.consumption_preview import reset_recognizer
+from jieneng.cli.imports.form_options import form_options
 from jieneng.cli.imports.report_output import print_problems, print_report, report_json
 from jieneng.cli.imports.touched_days import compute_touched
 from jieneng.cli.options import examples, run_once, site_option, tr
@@ -120,29 +121,7 @@ for _command in (
     metavar="NAME=METER",
     help=tr("Meter of a column in the wide form; NAME= leaves the column out."),
 )
-@click.option(
-    "--sheet",
-    "sheets",
-    multiple=True,
-    help=tr(
-        "Sheet of an XLSX file; may be given more than once. All with the same columns if omitted."
-    ),
-)
-@click.option("--header-line", type=click.IntRange(min=1), help=tr("Line of the header."))
-@click.option("--encoding", help=tr("Encoding of a text file: utf-8, gb18030, utf-16."))
-@click.option("--delimiter", help=tr("Sign between the cells of a text file; tab for a tab."))
-@click.option("--decimal", type=click.Choice([".", ","]), help=tr("Decimal sign of all columns."))
-@click.option(
-    "--epoch",
-    type=click.Choice(["s", "ms"]),
-    help=tr("Unit of times that are numbers since 1970."),
-)
-@click.option(
-    "--missing",
-    multiple=True,
-    metavar=tr("TEXT"),
-    help=tr("A cell with this text is missing too; may be given more than once."),
-)
+@form_options
 @click.option(
     "--mapping",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -204,8 +183,6 @@ def readings(
     folder = load(site_dir)
     if options["zone"] is not None:
         options["zone"] = _zone(str(options["zone"]))
-    if options["delimiter"] is not None:
-        options["delimiter"] = _delimiter(str(options["delimiter"]))
     options["swap_days"] = options["date_order"] == "ydm"
     if options["swap_days"]:
         options["date_order"] = None
@@ -240,15 +217,6 @@ def _column(text: str) -> tuple[str, str]:
     if not equals:
         raise UsageError("--column {text} has no =: write it like Building1=e-main.", text=text)
     return name, meter
-
-
-def _delimiter(text: str) -> str:
-    delimiter = "\t" if text.casefold() in {"tab", "\\t"} else text
-    if len(delimiter) != 1:
-        raise UsageError(
-            "--delimiter {text} is no single sign: write one such as ; or tab.", text=text
-        )
-    return delimiter
 
 
 def _zone(name: str) -> ZoneInfo:

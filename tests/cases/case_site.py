@@ -6,6 +6,7 @@ The building has 5,000 m2 and 100 persons since 2018, an electricity meter `e-a`
 
 import io
 import json
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
@@ -88,6 +89,7 @@ class CaseSite:
         out, err = io.StringIO(), io.StringIO()
         with (
             mock.patch.object(sys, "argv", argv),
+            mock.patch.dict(os.environ),  # a command sets the language of its process
             redirect_stdout(out),
             redirect_stderr(err),
         ):

@@ -96,14 +96,3 @@ class FilePart(msgspec.Struct, frozen=True):
     name: str
     written: str
     previous: str | None
-
-
-def line_ranges(lines: "set[int]") -> str:
-    """Return numbers of lines as text: `12, 20-31`."""
-    found: list[list[int]] = []
-    for line in sorted(lines):
-        if found and found[-1][1] == line - 1:
-            found[-1][1] = line
-        else:
-            found.append([line, line])
-    return ", ".join(f"{first}" if first == last else f"{first}-{last}" for first, last in found)

@@ -24,7 +24,7 @@ from ingest.importing.reading.delimiter import JUDGED_LINES, detect_delimiter
 from ingest.importing.reading.encoding import detect_encoding, stated_encoding
 from ingest.importing.reading.file_form import FileForm, FormNote, FormWishes
 from ingest.importing.reading.form_detection import TableForm, detect_table
-from ingest.importing.reading.line_numbers import lines_by_sheet, unique_line
+from ingest.importing.reading.line_numbers import line_ranges, unique_line
 from ingest.importing.reading.row_filter import LeftOutLine, RowFilter
 from ingest.importing.reading.text_rows import text_rows
 from ingest.importing.reading.workbook.sheet_choice import choose_sheets
@@ -66,10 +66,7 @@ class Table:
         more = ", …" if self._filter.count > len(self.left_out) else ""
         for first in reversed(kinds.values()):
             lines = [one.line for one in self.left_out if one.note == first.note]
-            shown = "; ".join(
-                f"{sheet}: {', '.join(map(str, sorted(own)))}".removeprefix(": ")
-                for sheet, own in lines_by_sheet(lines, self.form.sheets).items()
-            )
+            shown = line_ranges(lines, self.form.sheets)
             yield FormNote(text=first.note, values={"lines": shown + more})
 
 

@@ -46,13 +46,31 @@ def placed(problem: Problem, file: str, sheets: Sequence[str]) -> Problem:
     )
 
 
-def lines_by_sheet(lines: Iterable[int], sheets: Sequence[str]) -> dict[str, set[int]]:
+def _by_sheet(lines: Iterable[int], sheets: Sequence[str]) -> dict[str, set[int]]:
     """Return lines as a person knows them, by sheet; by "" for a file of one table."""
     found: dict[str, set[int]] = {}
     for line in sorted(lines):
         sheet, own = _divided(line)
         found.setdefault(sheets[sheet] if len(sheets) > 1 else "", set()).add(own)
     return found
+
+
+def line_ranges(lines: Iterable[int], sheets: Sequence[str]) -> str:
+    """Return lines as text, by sheet if there are several: `12, 20-31`, `1月: 5; 2月: 7-9`."""
+    return "; ".join(
+        f"{sheet}: {_ranges(own)}".removeprefix(": ")
+        for sheet, own in _by_sheet(lines, sheets).items()
+    )
+
+
+def _ranges(lines: Iterable[int]) -> str:
+    found: list[list[int]] = []
+    for line in sorted(lines):
+        if found and found[-1][1] == line - 1:
+            found[-1][1] = line
+        else:
+            found.append([line, line])
+    return ", ".join(f"{first}" if first == last else f"{first}-{last}" for first, last in found)
 
 
 #: Names of placeholders that are lines.

@@ -21,12 +21,13 @@ import msgspec
 
 from ingest.importing.batches.batch_file import BatchFile, account_name, file_digest
 from ingest.importing.batches.batch_import import NOTHING, BatchImport, BatchResult, FileSeries
-from ingest.importing.batches.batch_record import BatchSource, line_ranges
+from ingest.importing.batches.batch_record import BatchSource
 from ingest.importing.batches.point_columns import PointColumns
 from ingest.importing.batches.stored_points import StoredPoints
 from ingest.importing.forms.import_options import ImportOptions
 from ingest.importing.judging.problem_list import ProblemList
 from ingest.importing.reading import file_reader
+from ingest.importing.reading.line_numbers import line_ranges
 from ingest.importing.records.bill_rows import Bill, read_bills
 from jieneng.clock import Clock
 from jieneng.metering.errors import Problem
@@ -98,7 +99,7 @@ async def import_bills(
                 rows=rows,
                 options='{"what":"bills"}',
                 user=account_name(),
-                left_out=line_ranges(problems.lines),
+                left_out=line_ranges(problems.lines, problems.sheets),
             )
             with batch_import:
                 series = list(_series(bills, measured))
@@ -111,7 +112,7 @@ async def import_bills(
         problems=tuple(problems.listed),
         problem_count=problems.count,
         skippable=not problems.of_file,
-        left_out=line_ranges(problems.lines),
+        left_out=line_ranges(problems.lines, problems.sheets),
     )
 
 
@@ -120,6 +121,7 @@ def read_bill_file(
 ) -> tuple[list[Bill], int]:
     """Return the bills of a file, and the number of its rows."""
     form = file_reader.detect_form(file, options.wishes)
+    problems.sheets = form.sheets
     for question in form.problems:
         problems.add(question)
     if form.problems:

@@ -20,12 +20,12 @@ from ingest.importing.batches.batch_record import (
     BatchCounts,
     BatchSource,
     FilePart,
-    line_ranges,
 )
 from ingest.importing.batches.folder_files import read_file, replace_file
 from ingest.importing.forms.import_options import ImportOptions
 from ingest.importing.judging.problem_list import ProblemList
 from ingest.importing.reading import file_reader
+from ingest.importing.reading.line_numbers import line_ranges
 from ingest.importing.records.denominator_rows import AreaValue, read_denominators
 from jieneng import site_folder
 from jieneng.clock import Clock
@@ -114,7 +114,7 @@ def import_denominators(
             rows=rows,
             options=msgspec.json.encode({"what": key}).decode(),
             user=account_name(),
-            left_out=line_ranges(problems.lines),
+            left_out=line_ranges(problems.lines, problems.sheets),
         )
         own |= {(one.area, key, one.day): one.value for one in changed}
         counts = BatchCounts(
@@ -132,7 +132,7 @@ def import_denominators(
         problems=tuple(problems.listed),
         problem_count=problems.count,
         skippable=not problems.of_file,
-        left_out=line_ranges(problems.lines),
+        left_out=line_ranges(problems.lines, problems.sheets),
     )
 
 
@@ -145,6 +145,7 @@ def _read(
 ) -> tuple[list[AreaValue], int]:
     """Return the values of a file, and the number of its rows."""
     form = file_reader.detect_form(file, options.wishes)
+    problems.sheets = form.sheets
     for question in form.problems:
         problems.add(question)
     if form.problems:

@@ -14,6 +14,7 @@ from jieneng.cli.imports.batch_output import (
     local_time,
     problem_lines,
 )
+from jieneng.cli.imports.form_options import date_order_option, form_options
 from jieneng.cli.imports.touched_days import compute_touched
 from jieneng.cli.options import examples, run_once, site_option, tr
 from jieneng.clock import SystemClock
@@ -58,6 +59,8 @@ _COMPARABLE = 0.95
 @click.option(
     "--calorific-value", help=tr("Calorific value of gas billed in kWh or MJ, such as 38.93MJ/m3.")
 )
+@date_order_option
+@form_options
 @click.option("--dry-run", is_flag=True, help=tr("Write nothing; say what would be done."))
 @click.option(
     "--skip-bad", is_flag=True, help=tr("Leave out the rows with problems, whole, and list them.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from jieneng.cli.imports.batch_output import problem_lines
+from jieneng.cli.imports.form_options import date_order_option, form_options
 from jieneng.cli.options import examples, site_option, tr
 from jieneng.clock import SystemClock
 
@@ -35,10 +36,12 @@ _REPLACE = click.option(
 )
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False), metavar=tr("FILE"))
 @site_option
+@date_order_option
+@form_options
 @_DRY_RUN
 @_SKIP_BAD
 @_REPLACE
-def headcount(file: Path, site_dir: Path, **options: bool) -> None:
+def headcount(file: Path, site_dir: Path, **options: object) -> None:
     _import("headcount", file, site_dir, **options)
 
 
@@ -52,10 +55,12 @@ def headcount(file: Path, site_dir: Path, **options: bool) -> None:
 )
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False), metavar=tr("FILE"))
 @site_option
+@date_order_option
+@form_options
 @_DRY_RUN
 @_SKIP_BAD
 @_REPLACE
-def floor_area(file: Path, site_dir: Path, **options: bool) -> None:
+def floor_area(file: Path, site_dir: Path, **options: object) -> None:
     _import("floor_area_m2", file, site_dir, **options)
 
 
@@ -63,16 +68,13 @@ def _import(
     key: "DenominatorKey",
     file: Path,
     site_dir: Path,
-    *,
-    dry_run: bool,
-    skip_bad: bool,
-    replace: bool,
+    **wanted: object,
 ) -> None:
     from ingest.importing.forms.import_options import ImportOptions
     from ingest.importing.records.denominator_import import import_denominators
     from jieneng.site_folder import load
 
-    options = ImportOptions(dry_run=dry_run, skip_bad=skip_bad, replace=replace)
+    options = ImportOptions(**wanted)  # type: ignore[arg-type]  # click checked them
     report = import_denominators(key, file, load(site_dir), options, SystemClock())
     for text in problem_lines(report.problems, report.problem_count):
         click.echo(text, err=True)
@@ -80,8 +82,8 @@ def _import(
         click.echo(text, err=report.is_refused)
     if report.left_out:
         click.echo(tr("Lines with problems: {lines}.").format(lines=report.left_out))
-    click.echo(_outcome(report, is_dry=dry_run))
-    is_wrong = report.problem_count and not (skip_bad and report.skippable)
+    click.echo(_outcome(report, is_dry=options.dry_run))
+    is_wrong = report.problem_count and not (options.skip_bad and report.skippable)
     sys.exit(1 if report.is_refused or is_wrong else 0)
 
 

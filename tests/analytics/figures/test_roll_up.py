@@ -176,3 +176,66 @@ def test_a_meter_that_stands_still_must_be_read_too() -> None:
     weight = np.ones((2, 1))
     assert roll_up(weight, by_meter([90.0, 0.0], [1.0, 0.0])).coverage[0] < 0.96
     assert roll_up(weight, by_meter([0.0, 0.0], [1.0, 0.0])).coverage[0] == 0.5
+
+
+LET = """
+[[area]]
+id = "house"
+name = "house"
+floor_area_m2 = [{from = 2020-01-01, value = 5000.0}]
+
+[[area]]
+id = "floor"
+name = "floor"
+parent = "house"
+counts = [{from = 2024-01-01, value = false}, {from = 2025-01-01, value = true}]
+floor_area_m2 = [{from = 2020-01-01, value = 800.0}]
+
+[[area]]
+id = "shop"
+name = "shop"
+parent = "floor"
+counts = false
+floor_area_m2 = [{from = 2020-01-01, value = 300.0}]
+
+[[meter]]
+id = "main"
+name = "main"
+medium = "electricity"
+area = "house"
+
+[[meter]]
+id = "floor-meter"
+name = "floor-meter"
+medium = "electricity"
+area = "floor"
+parent = "main"
+
+[[meter]]
+id = "shop-meter"
+name = "shop-meter"
+medium = "electricity"
+area = "shop"
+parent = "floor-meter"
+"""
+
+
+@pytest.mark.parametrize(
+    ("scope", "year", "weights", "area"),
+    [
+        ("house", 2023, {"main": 1, "shop-meter": -1}, 4700.0),
+        ("house", 2024, {"main": 1, "floor-meter": -1}, 4200.0),
+        ("house", 2025, {"main": 1, "shop-meter": -1}, 4700.0),
+        ("floor", 2024, {"floor-meter": 1, "shop-meter": -1}, 500.0),
+        ("shop", 2024, {"shop-meter": 1}, 300.0),
+        ("centre", 2024, {"main": 1, "floor-meter": -1}, 4200.0),
+    ],
+)
+def test_areas_within_one_another_may_be_let_out(
+    scope: str, year: int, weights: dict[str, float], area: float
+) -> None:
+    """A let floor is deducted once, with the let shop in it; each counts in its own figures."""
+    let, day = site(LET), date(year, 6, 1)
+    one = next(one for one in scopes(let) if one.id == scope)
+    assert signs(let, scope, day=day) == weights
+    assert daily_denominator(one, "floor_area_m2", [day]).tolist() == [area]

@@ -182,6 +182,33 @@ async def test_day_by_day_is_as_good_as_all_at_once(small: SiteFolder, store: St
         np.testing.assert_array_equal(expected[key][1], values)
 
 
+async def test_export_has_the_same_digits_whatever_the_windows(
+    small: SiteFolder, store: Store
+) -> None:
+    """The export register of `e-shop`: still until March, and an outage of four days."""
+    first, last = date(2020, 2, 1), date(2020, 5, 31)
+    times = np.arange(midnight(small, first), midnight(small, last) + DAY_MS, HOUR_MS)
+    growing = times >= midnight(small, date(2020, 3, 1)) + 9 * HOUR_MS
+    shown = 40.0 + np.cumsum(np.where(growing, 3.0, 0.0))
+    shown[1500:1596] = np.nan
+    tags = (("meter", "e-shop"), ("site", "centre"))
+    points = [
+        Point.of("electricity", tags, (("energy_export_kwh", float(value)),), int(time))
+        for time, value in zip(times, shown, strict=True)
+        if np.isfinite(value)
+    ]
+    await store.write(points)
+    await pipeline(small, store, months=24).backfill(first, last, silent)
+    whole = await stored(store, "day", kind="export")
+    amount = whole["e-shop", "electricity", "energy_kwh"][1]
+    assert amount.sum() == pytest.approx(shown[-1] - shown[0])
+    assert whole["e-shop", "electricity", schema.COVERAGE][1].min() == 0.0
+    await store.delete(schema.CONSUMPTION, where={}, start_ms=0, end_ms=2**42)
+    await pipeline(small, store, months=1).backfill(first, last, silent)
+    for key, (_, values) in (await stored(store, "day", kind="export")).items():
+        np.testing.assert_array_equal(values, whole[key][1], err_msg=str(key))
+
+
 async def test_days_sum_to_what_the_registers_counted(small: SiteFolder, store: Store) -> None:
     """Through the CT change, the replacement, the outage, the zeros and the spike."""
     await write_history(small, store)

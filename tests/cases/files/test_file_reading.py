@@ -350,3 +350,14 @@ def test_old_and_protected_workbooks_are_refused_in_one_sentence(site: CaseSite)
         assert done.code == 2
         assert said in done.err
         assert len(done.err.strip().splitlines()) == 1
+
+
+def test_what_a_file_of_persons_asks_is_an_option_of_its_command(site: CaseSite) -> None:
+    rows = [f"house\t{n:02}/01/2025\t1.{200 + n}" for n in range(1, 4)]
+    file = site.file("people.txt", ["area\tfrom\theadcount", *rows])
+    done = site.run("import", "headcount", file, "--dry-run")
+    assert done.code == 1
+    assert "--decimal" in done.err
+    assert "--date-order" in done.err
+    options = ("--decimal", ",", "--date-order", "dmy", "--dry-run")
+    assert site.run("import", "headcount", file, *options).code == 0
