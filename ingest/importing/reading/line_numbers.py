@@ -21,7 +21,7 @@ def unique_line(sheet: int, line: int) -> int:
 
 
 def sheet_of(line: int) -> int:
-    """Return the number of the sheet of a unique line."""
+    """Return the number of the sheet of a unique line; sheets are counted from 0 on."""
     return line >> _BITS
 
 
