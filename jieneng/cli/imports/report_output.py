@@ -33,8 +33,7 @@ def print_report(report: "ImportReport", folder: "SiteFolder") -> None:
         )
     for text in doubt_lines(found, folder):
         click.echo(tr("{where}: doubt: {text}").format(where=report.file, text=text), err=True)
-    if not report.dry_run:
-        _print_series(report, folder)
+    _print_series(report, folder)
     for text in contradiction_lines(report.batch, folder.site.zone):
         click.echo(text, err=report.batch.is_refused)
     if report.left_out and report.skippable:
