@@ -159,7 +159,12 @@ def local_day(time_ms: int, zone: ZoneInfo) -> date:
 
 def days(start: date, end: date) -> list[date]:
     """Return the days from `start` up to, not including, `end`."""
-    return [date.fromordinal(n) for n in range(start.toordinal(), end.toordinal())]
+    return list(_days(start, end))
+
+
+@lru_cache(maxsize=256)
+def _days(start: date, end: date) -> tuple[date, ...]:
+    return tuple(map(date.fromordinal, range(start.toordinal(), end.toordinal())))
 
 
 def edges_ms(start: date, end: date, interval: Interval, zone: ZoneInfo) -> "NDArray[np.int64]":

@@ -18,7 +18,12 @@ from ingest.importing.forms.import_options import ImportOptions
 from ingest.importing.forms.meter_finder import MeterFinder
 from ingest.importing.reading.file_form import ColumnForm
 
-_TIME_ROLES: Final[frozenset[Role]] = frozenset(("time", "year", "month", "start", "end"))
+_TIME_ROLES: Final[frozenset[Role]] = frozenset(("time", "year", "month", "day", "start", "end"))
+#: Role by name, and content of the cells -> role.
+_BY_CONTENT: Final[Mapping[tuple[Role | None, str], Role]] = {
+    ("time", "clock"): "clock",
+    ("day", "time"): "time",
+}
 _TIMES: Final = frozenset({"time", "period"})
 
 
@@ -86,7 +91,7 @@ def _role(column: ColumnForm, options: ImportOptions, meters: MeterFinder) -> Ro
         return "ignored"
     if role in _TIME_ROLES and options.time_column is not None:
         return None
-    return "clock" if role == "time" and column.content == "clock" else role
+    return _BY_CONTENT.get((role, column.content), role)
 
 
 def _role_of_first(column: ColumnForm, by_role: Mapping[Role, int]) -> Role | None:

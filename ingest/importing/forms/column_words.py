@@ -14,7 +14,7 @@ from typing import Final, Literal
 from ingest.importing.cells.unit_words import is_unit
 
 Role = Literal[
-    "time", "year", "month", "clock", "start", "end",
+    "time", "year", "month", "day", "clock", "start", "end",
     "meter", "quantity", "value", "unit", "ratio", "estimated", "ignored",
 ]  # fmt: skip
 
@@ -25,6 +25,7 @@ _WORDS: Final[Mapping[Role, str]] = MappingProxyType(
         "采集时间 数据时间 数据日期 记录时间 记录日期 用电日期 计量时间",
         "year": "year 年 年份 年度",
         "month": "month 月 月份",
+        "day": "day 日 号 日数",
         "clock": "clock hour timeofday 时刻 时段 钟点 小时 采集时刻",
         "start": "start begin from starttime startdate 开始 起 起始 开始时间 起始时间 开始日期 "
         "起始日期 起始日 上次抄表日期 上次抄表时间 上期抄表日期",

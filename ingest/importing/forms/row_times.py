@@ -1,6 +1,7 @@
 """Read the time of a row: from one column, or from several that say it together. Pure.
 
-    time | date, clock | start, end | year, month | month, with the year from the title
+    time | date, clock | start, end | year, month | month, with the year from the title |
+    day, with month and year from their columns, the sheet's name or the title
 
 Laws:
 
@@ -16,7 +17,9 @@ from typing import Final, TypeAlias
 from ingest.importing.cells.cell import BadCell, Cell, Row
 from ingest.importing.cells.time_reader import Span, TimeReader
 from ingest.importing.forms.column_roles import ColumnRoles
+from ingest.importing.forms.month_days import day_number
 from ingest.importing.reading.file_form import ColumnForm
+from ingest.importing.reading.line_numbers import sheet_of
 
 #: Time [UTC, ms], and length of the interval [ms]; 0 if the cells don't say it.
 RowTime: TypeAlias = tuple[int, int]
@@ -88,6 +91,18 @@ class SpanReader:
             raise BadTime(column, error) from error
         return span.start_ms, length_of(span)
 
+    def month(self, text: str, row: Row, year: int | None) -> str:
+        """Return the month of a row such as 2025-01; "" if it has none.
+
+        Args:
+            text: text of the column of months.
+            row: the row.
+            year: column of years; None without one.
+        """
+        number = month_number(text)
+        of_row = self._year if year is None else _text(row[year]).rstrip("年度")
+        return f"{of_row}-{number:02}" if number and of_row else ""
+
     def _month_of_year(self, month: int, text: str) -> str:
         if self._year is None:
             raise BadCell(
@@ -106,6 +121,7 @@ class RowTimes:
         roles: roles of the columns, with a time among them.
         readers: reader of each column's times.
         spans: reader of spans.
+        months: month of each sheet, such as 2025-01, or "", for days that are only numbered.
         is_interval: True if the values are amounts of intervals.
     """
 
@@ -115,32 +131,36 @@ class RowTimes:
         roles: ColumnRoles,
         readers: Sequence[TimeReader],
         spans: SpanReader,
+        months: Sequence[str],
         *,
         is_interval: bool,
     ) -> None:
         self._columns = columns
         self._readers = readers
         self._spans = spans
+        self._months = months
         self._is_interval = is_interval
         self._date: Cell = None
         #: Reads the time of a row; raises BadTime.
-        self.read: Callable[[Row], RowTime] = self._reader_for(roles)
+        self.read: Callable[[int, Row], RowTime] = self._reader_for(roles)
 
-    def _reader_for(self, roles: ColumnRoles) -> Callable[[Row], RowTime]:
+    def _reader_for(self, roles: ColumnRoles) -> Callable[[int, Row], RowTime]:
         """Return the function for the columns that a file has."""
         time, clock = roles.get("time"), roles.get("clock")
         start, end = roles.get("start"), roles.get("end")
         year, month = roles.get("year"), roles.get("month")
         if start is not None and end is not None:
-            return lambda row: self._start_and_end(row, start, end)
+            return lambda _, row: self._start_and_end(row, start, end)
         if time is not None and clock is not None:
-            return lambda row: self._date_and_clock(row, time, clock)
+            return lambda _, row: self._date_and_clock(row, time, clock)
+        if (day := roles.get("day")) is not None and time is None:
+            return lambda line, row: self._day(line, row, (year, month, day))
         if year is not None and month is not None:
-            return lambda row: self._year_and_month(row, year, month)
+            return lambda _, row: self._year_and_month(row, year, month)
         single = next(place for place in (time, start, end, month, year) if place is not None)
         if self._is_interval and self._columns[single].content != "time":
-            return lambda row: self._span(row, single)
-        return lambda row: self._moment(row, single)
+            return lambda _, row: self._span(row, single)
+        return lambda _, row: self._moment(row, single)
 
     def _moment(self, row: Row, column: int) -> RowTime:
         try:
@@ -158,6 +178,26 @@ class RowTimes:
             return self._readers[date].read_two(self._date, row[clock]), 0
         except BadCell as error:
             raise BadTime(date, error) from error
+
+    def _day(self, line: int, row: Row, places: tuple[int | None, int | None, int]) -> RowTime:
+        """Return the time of a day's number, with its month from the row, the sheet or a title."""
+        year, month, day = places
+        number = day_number(_text(row[day]))
+        of_row = "" if month is None else self._spans.month(_text(row[month]), row, year)
+        of_day = of_row or self._months[sheet_of(line) % len(self._months)]
+        if number is None or not of_day:
+            raise BadTime(
+                day,
+                BadCell(
+                    "column {column}: {cell} is a day whose month and year nothing says.",
+                    "Write them into the sheet's name, a title such as 2025年1月, or the cell.",
+                    cell=_text(row[day]),
+                ),
+            )
+        try:
+            return self._readers[day].read(f"{of_day}-{number:02}"), 0
+        except BadCell as error:
+            raise BadTime(day, error) from error
 
     def _year_and_month(self, row: Row, year: int, month: int) -> RowTime:
         text = f"{_text(row[year]).rstrip('年度')}-{_text(row[month]).rstrip('月份')}"

@@ -20,6 +20,11 @@ def unique_line(sheet: int, line: int) -> int:
     return sheet << _BITS | line
 
 
+def sheet_of(line: int) -> int:
+    """Return the number of the sheet of a unique line; sheets are counted from 0 on."""
+    return line >> _BITS
+
+
 def placed(problem: Problem, file: str, sheets: Sequence[str]) -> Problem:
     """Return a problem with the file, sheet and line that a person knows.
 

@@ -1,13 +1,17 @@
 """Print the report of an import, as text or as JSON."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
-from jieneng.cli.imports.batch_output import batch_lines, contradiction_lines, problem_lines
+from jieneng.cli.imports.batch_output import (
+    batch_lines,
+    contradiction_lines,
+    local_time,
+    problem_lines,
+)
 from jieneng.cli.imports.consumption_preview import Preview, previews
 from jieneng.cli.imports.dry_run_output import doubt_lines, print_understanding
 from jieneng.cli.options import tr
@@ -33,8 +37,7 @@ def print_report(report: "ImportReport", folder: "SiteFolder") -> None:
         )
     for text in doubt_lines(found, folder):
         click.echo(tr("{where}: doubt: {text}").format(where=report.file, text=text), err=True)
-    if not report.dry_run:
-        _print_series(report, folder)
+    _print_series(report, folder)
     for text in contradiction_lines(report.batch, folder.site.zone):
         click.echo(text, err=report.batch.is_refused)
     if report.left_out and report.skippable:
@@ -86,10 +89,7 @@ def print_problems(report: "ImportReport") -> None:
 
 def _print_series(report: "ImportReport", folder: "SiteFolder") -> None:
     for series in report.series:
-        first, last = (
-            datetime.fromtimestamp(ms / 1000, folder.site.zone).isoformat(timespec="seconds")
-            for ms in (series.first_ms, series.last_ms)
-        )
+        first, last = (local_time(ms, folder.site.zone) for ms in (series.first_ms, series.last_ms))
         line = tr("{meter} {quantity}: {values} values, {missing} missing, {first} to {last}")
         click.echo(
             line.format(

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import openpyxl
 import pytest
 
 from tests.cases.case_site import CaseSite, meter
@@ -294,3 +295,27 @@ def test_a_ratio_in_the_file_needs_the_transformers_of_the_meter(tmp_path: Path)
     CaseSite(tmp_path, meter("e-a", "ct = [{from = 2019-01-01, value = 40.0}]"))
     site.load(file, "--no-backfill", "--side", "display")
     assert list(stored(site, "e-a", "electricity").values()) == [8000, 12000, 16000]
+
+
+def test_a_sheet_a_month_with_numbered_days(site: CaseSite) -> None:
+    book = openpyxl.Workbook()
+    for month, days in ((1, 31), (2, 28), (3, 31)):
+        sheet = book.active if month == 1 else book.create_sheet()
+        sheet.title = f"2025年{month}月"
+        sheet.append(["日", "A楼总表用电量(kWh)"])
+        for day in range(1, days + 1):
+            sheet.append([day, 100 * month + day % 3])
+    book.save(site.folder / "f.xlsx")
+    site.load(site.folder / "f.xlsx", "--no-backfill")
+    assert february(site, "e-a") == sum(200 + day % 3 for day in range(1, 29))
+
+
+@pytest.mark.parametrize(
+    ("head", "begin"),
+    [(["年,月,日,A楼总表用电量"], "2025,2,"), (["2025年2月用电量", "日,A楼总表用电量"], "")],
+)
+def test_numbered_days_below_a_title_or_beside_their_month(
+    site: CaseSite, head: list[str], begin: str
+) -> None:
+    load(site, [*head, *[f"{begin}{day},{100 + day % 3}" for day in range(1, 29)]])
+    assert february(site, "e-a") == sum(100 + day % 3 for day in range(1, 29))

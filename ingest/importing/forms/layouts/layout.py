@@ -14,6 +14,7 @@ from ingest.importing.forms.column_roles import ColumnRoles
 from ingest.importing.forms.column_words import Role, plain
 from ingest.importing.forms.import_options import ImportOptions, LayoutName
 from ingest.importing.forms.meter_series import ParsedValue, ScaledSeries
+from ingest.importing.forms.month_days import months_of_sheets
 from ingest.importing.forms.row_times import BadTime, RowTime, RowTimes, SpanReader, year_of_titles
 from ingest.importing.forms.series_finder import SeriesFinder
 from ingest.importing.reading.file_form import FileForm
@@ -155,13 +156,14 @@ class Layout(ABC):
             context.roles,
             self._time_readers,
             self.spans,
+            months_of_sheets(context.form.sheets, context.form.titles, context.year),
             is_interval=context.options.kind == "interval",
         )
 
     def time_of(self, times: RowTimes, line: int, row: Row) -> RowTime | None:
         """Return the time of a row; None after a problem was reported."""
         try:
-            time = times.read(row)
+            time = times.read(line, row)
         except BadTime as bad:
             self.context.report_cell(line, bad.column, bad.error)
             return None
