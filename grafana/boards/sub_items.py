@@ -151,9 +151,11 @@ def _rests(of: BoardSite, medium: Medium) -> Json:
             values=name_values(names),
             link=(tr("Show the balance of this meter"), board_link("sub-items", "parent")),
         ),
-        "latest": FieldOverride(tr("Latest day"), width=105),
-        "greatest": FieldOverride(tr("Greatest day"), width=105),
-        "least": FieldOverride(tr("Least day"), width=105, thresholds=NEGATIVE_IS_WRONG),
+        "latest": FieldOverride(tr("Latest day"), decimals=1, width=105),
+        "greatest": FieldOverride(tr("Greatest day"), decimals=1, width=105),
+        "least": FieldOverride(
+            tr("Least day"), decimals=1, width=105, thresholds=NEGATIVE_IS_WRONG
+        ),
     }
     query = extremes(
         schema.CONSUMPTION,
@@ -167,5 +169,5 @@ def _rests(of: BoardSite, medium: Medium) -> Json:
     )
 
 
-#: A rest below 0 is no consumption.
-NEGATIVE_IS_WRONG: Final = ((None, colours.VERMILION), (0.0, colours.TEXT))
+#: A rest below 0 is no consumption; a register's last digit is no matter.
+NEGATIVE_IS_WRONG: Final = ((None, colours.VERMILION), (-0.05, colours.TEXT))

@@ -39,6 +39,7 @@ _COMMITTED = build.PROVISIONING / "dashboards" / "jieneng"
 WIDTHS = (1920, 1366, 390)
 THEMES = ("light", "dark")
 _ROW_PX = 38
+_YEARS = (2020, 2022, 2023, 2024, 2025)
 _PHONE_PX = 769
 #: Values of variables in the pictures, where the first one shows less.
 _CHOSEN = {"meter": "e-b1-hvac"}
@@ -109,7 +110,7 @@ def _fetch(out: Path, language: str, wanted: Sequence[str] | None) -> dict[str, 
         (path / "site").mkdir()
         folder = simulated_site.write_folder(path / "site")
         store = MemoryStore()
-        asyncio.run(simulated_site.fill(folder, store, detail_days=15))
+        asyncio.run(simulated_site.fill(folder, store, years=_YEARS, detail_days=15))
         influx = Influx(path / "influx")
         influx.start()
         server = Server(influx.url, DATABASE)

@@ -8,7 +8,7 @@ reading of a meter in block 1 is wrong, and an agent is offline.
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Final
@@ -30,7 +30,7 @@ from simulators.settings import SimulatorSettings
 
 EXAMPLE: Final = Path(__file__).parents[2] / "jieneng" / "sites" / "example"
 #: The years whose figures are compared, and the moment at which an engineer looks at the boards.
-YEARS: Final = (2020, 2024, 2025)
+YEARS: Final = (2020, 2025)
 NOW: Final = datetime(2025, 12, 4, 15, 20)  # noqa: DTZ001 - the site's local time
 #: Latest days with readings by the quarter of an hour, and latest hours with all quantities.
 DETAIL_DAYS: Final = 9
@@ -92,18 +92,31 @@ def now_ms(site: Site) -> int:
     return _ms(site, NOW)
 
 
-async def fill(folder: SiteFolder, store: Store, detail_days: int = DETAIL_DAYS) -> None:
-    """Write the readings of six years, and what the services compute and report of them."""
-    for batch in _readings(folder, detail_days):
+async def fill(
+    folder: SiteFolder,
+    store: Store,
+    *,
+    years: Sequence[int] = YEARS,
+    detail_days: int = DETAIL_DAYS,
+) -> None:
+    """Write the readings of some years, and what the services compute and report of them.
+
+    Args:
+        folder: the site.
+        store: an empty store.
+        years: years with readings, the base year first.
+        detail_days: latest days with readings by the quarter of an hour.
+    """
+    for batch in _readings(folder, years, detail_days):
         await store.write(batch)
     pipeline = Pipeline(folder, load_rules(folder.path), store, detail_days=detail_days)
-    for year in YEARS:
+    for year in years:
         last = min(NOW.date(), date(year, 12, 31))
         await pipeline.backfill(date(year, 1, 1), last, lambda _: None)
         end = datetime(year + 1, 1, 1)  # noqa: DTZ001 - local time
         months = [f"{year}-{month:02}" for month in range(1, 13)]
         months = [month for month in months if month <= f"{NOW:%Y-%m}"]
-        wanted = months if year in (YEARS[0], YEARS[-1]) else []
+        wanted = months if year == years[-1] else []
         await pipeline.publish([f"{year}", *wanted], _ms(folder.site, min(NOW, end)))
     await store.write(list(_reports(folder.site)))
 
@@ -112,7 +125,7 @@ def _ms(site: Site, local: datetime) -> int:
     return round(local.replace(tzinfo=site.zone).timestamp() * 1000)
 
 
-def _readings(folder: SiteFolder, detail_days: int) -> Iterator[list[Point]]:
+def _readings(folder: SiteFolder, years: Sequence[int], detail_days: int) -> Iterator[list[Point]]:
     """Yield the readings of each meter."""
     site = folder.site
     simulated = simulate_site(
@@ -122,7 +135,7 @@ def _readings(folder: SiteFolder, detail_days: int) -> Iterator[list[Point]]:
     detail_ms = _ms(site, datetime.combine(NOW.date() - timedelta(detail_days), time()))
     gauges_ms = now - GAUGE_HOURS * 60 * _MINUTE_MS
     days = np.concatenate(
-        [midnights(site, date(year, 1, 1), min(NOW.date(), date(year + 1, 1, 1))) for year in YEARS]
+        [midnights(site, date(year, 1, 1), min(NOW.date(), date(year + 1, 1, 1))) for year in years]
     )
     quarters = np.arange(detail_ms, now, 15 * _MINUTE_MS)
     moments = np.union1d(days, quarters)

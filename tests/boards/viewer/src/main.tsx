@@ -27,6 +27,11 @@ function interpolation(page: Page): InterpolateFunction {
       if (variable) {
         return format === 'text' ? variable.text : variable.value;
       }
+      if (whole === '${__value.raw}') {
+        // As Grafana does: the value of the cell on which the link is.
+        const { field, rowIndex } = (scopedVars as any).__dataContext.value;
+        return encodeURIComponent(field.values[rowIndex]);
+      }
       const scoped = (scopedVars as any)?.[name]?.value;
       const value = path.reduce((at: any, key: string) => at?.[key], scoped);
       return value === undefined ? whole : String(value);

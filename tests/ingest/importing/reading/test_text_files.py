@@ -327,6 +327,8 @@ def test_the_order_of_dates_is_judged_by_the_column(
     assert read.form.columns[0].times.order == order
     assert read.form.columns[0].time_problem is None
     assert read.form.columns[0].content == "time"
+    told = [note.text.format(**note.values) for note in read.form.notes]
+    assert any(f"--date-order {order}" in text for text in told) is (order is not None)
 
 
 @pytest.mark.parametrize("dates", [("05/01/2024", "06/01/2024"), ("13/01/2024", "01/13/2024")])
