@@ -10,6 +10,7 @@ Laws:
 import fcntl
 import hashlib
 import os
+import pwd
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -68,7 +69,12 @@ def file_digest(file: Path) -> str:
 
 def account_name() -> str:
     """Return the name of the account that runs the command."""
-    return os.environ.get("SUDO_USER") or os.environ.get("USER") or str(os.getuid())
+    if told := os.environ.get("SUDO_USER") or os.environ.get("USER"):
+        return told
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container may run as an account that has no name
+        return str(os.getuid())
 
 
 class BatchFile:

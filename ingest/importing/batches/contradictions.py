@@ -191,10 +191,12 @@ class StoredComparison:
             is_live = not columns.is_interval and not int(companion) & _MANUAL
             if is_there and _is_same(columns, place, value, companion, others):
                 found.is_stored[place] = is_live or _is_marked(columns, place, companion, others)
-            elif is_there:
-                (found.live if is_live else found.differing).append(time_ms)
-            elif is_live:
+                continue
+            if is_live and not is_there:
                 found.live_beside += 1
+                continue
+            if is_there:
+                (found.live if is_live else found.differing).append(time_ms)
             elif _overlaps(columns, place, time_ms, companion):
                 found.overlapping.append(time_ms)
             else:

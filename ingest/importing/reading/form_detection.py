@@ -131,9 +131,9 @@ def _table(
     width = len(header.names)
     while width and not header.names[width - 1] and judges[width - 1].content == "nothing":
         width -= 1
-    columns, notes = [], []
+    columns, notes = list[ColumnForm](), list[FormNote]()
     for number, name in enumerate(header.names[:width]):
-        form, note = judges[number].form(
+        form, told = judges[number].form(
             name,
             header.units[number] if number < len(header.units) else "",
             habit,
@@ -142,7 +142,7 @@ def _table(
             from_1904=from_1904,
         )
         columns.append(form)
-        notes += [note] if note else []
+        notes += told
     return TableForm(header, tuple(columns), tuple(notes))
 
 

@@ -80,12 +80,6 @@ def batch_lines(result: "BatchResult") -> Iterator[str]:
 
 
 def _contradiction(one: "Contradiction", zone: ZoneInfo) -> Iterator[str]:
-    head = tr("{meter} {quantity}, {first} to {until}:").format(
-        meter=one.meter,
-        quantity=one.quantity,
-        first=local_time(one.first_ms, zone),
-        until=local_time(one.until_ms, zone),
-    )
     counted = (
         (one.differing, tr("imported values that differ at the same time: {count}")),
         (one.overlapping, tr("imported intervals that overlap those of the file: {count}")),
@@ -95,7 +89,13 @@ def _contradiction(one: "Contradiction", zone: ZoneInfo) -> Iterator[str]:
         (one.live_beside, tr("live readings between, which stay in any case: {count}")),
     )
     parts = [text.format(count=count) for count, text in counted if count]
-    yield f"{head} {tr('; ').join(parts)}"
+    yield tr("{meter} {quantity}, {first} to {until}: {parts}").format(
+        meter=one.meter,
+        quantity=one.quantity,
+        first=local_time(one.first_ms, zone),
+        until=local_time(one.until_ms, zone),
+        parts=tr("; ").join(parts),
+    )
     if one.batches:
         numbers = ", ".join(map(str, one.batches))
         yield "  " + tr("written by import {numbers}").format(numbers=numbers)

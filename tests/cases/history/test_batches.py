@@ -46,7 +46,7 @@ def test_a_second_file_for_the_same_time_asks_and_replaces(site: CaseSite) -> No
     done = site.run("import", "readings", right)
     assert (done.code, stored(site)) == (1, before)
     assert "1 " in done.err
-    assert "2024-06-11 07:00" in done.err
+    assert "2024-06-11 07:00 至 2024-06-11 07:00" in done.err
     assert re.search(r"2024.*50,13\d,\d{3}\.\d kWh.*6,000\.0 kWh", done.err)
     done = site.load(right, "--replace")
     assert len(stored(site)) == 31

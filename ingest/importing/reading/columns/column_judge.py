@@ -6,9 +6,9 @@ Law: a column is judged until it is decided, over the whole file if need be.
 from collections import Counter
 from typing import Final
 
-from ingest.importing.cells.cell import Cell
+from ingest.importing.cells.cell import Cell, quoted
 from ingest.importing.cells.cell_kind import CellKind, cell_kind
-from ingest.importing.cells.notation import DecimalSign, NumberNotation, TimeNotation
+from ingest.importing.cells.notation import DateOrder, DecimalSign, NumberNotation, TimeNotation
 from ingest.importing.cells.number_text import parts_of_number
 from ingest.importing.reading.columns.date_order_judge import DateOrderJudge
 from ingest.importing.reading.columns.decimal_judge import DecimalJudge
@@ -16,6 +16,11 @@ from ingest.importing.reading.file_form import ColumnForm, FormNote, FormWishes
 from jieneng.metering.errors import Msgid, Problem
 
 _DECIMAL_FIX: Final[Msgid] = "Say which sign is the decimal sign: --decimal . or --decimal ,"
+_ORDER_NOTES: Final[dict[DateOrder, Msgid]] = {
+    "dmy": "column {column}: in {cell} the day stands first (--date-order dmy).",
+    "mdy": "column {column}: in {cell} the month stands first (--date-order mdy).",
+    "ymd": "column {column}: in {cell} the year stands first (--date-order ymd).",
+}
 _ORDER_FIX: Final[Msgid] = "Say the order: --date-order dmy, mdy or ymd."
 
 
@@ -79,8 +84,8 @@ class ColumnJudge:
         *,
         is_whole: bool,
         from_1904: bool,
-    ) -> tuple[ColumnForm, FormNote | None]:
-        """Return the form of the column, and a note on what is assumed.
+    ) -> tuple[ColumnForm, tuple[FormNote, ...]]:
+        """Return the form of the column, and notes on what is told or assumed.
 
         Args:
             name: name of the column.
@@ -110,9 +115,13 @@ class ColumnJudge:
             if wishes.date_order or orders.problem is None
             else _problem(orders.problem, _ORDER_FIX, name, orders.values),
         )
-        if decimals.note is None or wishes.decimal:
-            return form, None
-        return form, FormNote(text=decimals.note, values={"column": name, **decimals.values})
+        notes = []
+        if orders.order and not wishes.date_order:
+            said: dict[str, object] = {"column": name, "cell": quoted(orders.example)}
+            notes.append(FormNote(text=_ORDER_NOTES[orders.order], values=said))
+        if decimals.note and not wishes.decimal:
+            notes.append(FormNote(text=decimals.note, values={"column": name, **decimals.values}))
+        return form, tuple(notes)
 
 
 def _problem(text: Msgid, fix: Msgid, column: str, values: dict[str, object]) -> Problem:

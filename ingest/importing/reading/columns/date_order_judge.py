@@ -23,11 +23,13 @@ class OrderVerdict(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         order: the order; None if it must be asked for, or no date needs one.
+        example: a date of the column; "" without one.
         problem: msgid of the sentence that says why it must be asked for; None if it need not be.
         values: values of its placeholders, except `{column}`.
     """
 
     order: DateOrder | None
+    example: str = ""
     problem: Msgid | None = None
     values: dict[str, object] = {}
 
@@ -67,7 +69,7 @@ class DateOrderJudge:
             return OrderVerdict(order=None)
         if len(self._possible) == 1:
             (order,) = self._possible
-            return OrderVerdict(order=order)
+            return OrderVerdict(order=order, example=self._example)
         if self._possible:
             return OrderVerdict(
                 order=None,
