@@ -186,9 +186,7 @@ def _stable_ms(
 def _certain_runs(path: Sequence[tuple[Run, Continuation]]) -> list[Run]:
     """Return the runs that make a window stable.
 
-    A run of zeros does so in a window of zeros only: whether zeros begin the register, or are left
-    out, depends on the readings around them.
+    A run of zeros does not: whether zeros begin the register, or are left out, depends on the
+    readings around them.
     """
-    certain = [run for run, _ in path if run.is_certain]
-    counting = [run for run in certain if run.max_register > 0]
-    return counting if any(run.max_register > 0 for run, _ in path) else certain
+    return [run for run, _ in path if run.is_certain and run.max_register > 0]

@@ -77,6 +77,8 @@ _SCORED_READINGS_MAX: Final = 1000
 _LOOK_BACK_RUNS: Final = 32
 #: Number of readings on each side of a fall whose steps are the usual ones of a guessed rollover.
 _NEAR_READINGS: Final = 24
+#: Least number of readings before a fall that is taken for a rollover because of its step.
+_LEAST_READINGS: Final = 3
 #: Relative rounding error of stored registers, which are 64-bit floats.
 _ROUNDING: Final = 1e-9
 
@@ -255,6 +257,8 @@ def _continuation(readings: Readings, earlier: Run, later: Run) -> Continuation:
 def _greatest_usual_step(readings: Readings, earlier: Run, later: Run) -> float:
     """Return the greatest step that a guessed rollover from one run to the other may make."""
     last, first = earlier.end - 1, later.first
+    if earlier.end - earlier.first < _LEAST_READINGS:  # a spike, which has no usual step
+        return 0.0
     near = (
         slice(max(earlier.first, earlier.end - _NEAR_READINGS), earlier.end),
         slice(first, min(first + _NEAR_READINGS, later.end)),

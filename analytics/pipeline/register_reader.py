@@ -37,6 +37,8 @@ _CONTEXT_GROWTH: Final = 4
 #: ... until the context has so many readings. A register of zeros only, or of values that do not
 #: fit each other, is never stable.
 _CONTEXT_READINGS: Final = 250_000
+#: The same for zeros only, of which a meter that is not in use has years.
+_CONTEXT_ZEROS: Final = 20_000
 #: The register of what leaves through a meter.
 _EXPORT: Final = "energy_export_kwh"
 
@@ -252,7 +254,7 @@ class RegisterReader:
                 )
                 if register.stable_ms is not None:
                     return register.stable_ms[0] if sign > 0 else register.stable_ms[1]
-                if len(columns[0]) > _CONTEXT_READINGS:
+                if len(columns[0]) > _most_readings(columns[1]):
                     return read_to_ms
             if sign * (read_to_ms - last_ms) > 0:
                 return last_ms
@@ -277,7 +279,7 @@ class RegisterReader:
             early = low > start_ms and window[0] > first_ms
             late = high < end_ms and window[1] <= last_ms
             within = np.searchsorted(times, end_ms) - np.searchsorted(times, start_ms)
-            if not (early or late) or len(times) - within > _CONTEXT_READINGS:
+            if not (early or late) or len(times) - within > _most_readings(values):
                 records.context_ms = max(before, after)
                 return register
             before *= _CONTEXT_GROWTH if early else 1
@@ -323,3 +325,8 @@ class RegisterReader:
         longest_ms = int((imported.end_ms - imported.start_ms).max(initial=1))
         records.known_imports = _KnownImports(start_ms, end_ms, longest_ms)
         return imported.without_overlaps()
+
+
+def _most_readings(values: "NDArray[np.float64]") -> int:
+    """Return the greatest number of readings of the context of some values."""
+    return _CONTEXT_READINGS if np.nan_to_num(values).any() else _CONTEXT_ZEROS

@@ -12,10 +12,11 @@ from grafana.panel_layout import PanelRow
 from grafana.panels import stat_panel, table_panel, time_series_lines
 from grafana.queries import latest, newest_rows, time_series
 from grafana.variables import meter_variable, site_variable
-from grafana.verdicts import yes_values
+from grafana.verdicts import Mappings, yes_values
 from jieneng.locale.number_texts import unit
 from jieneng.metering import schema
 from jieneng.metering.quantities import CONSUMPTION, MEDIA, QUANTITIES
+from jieneng.metering.reading import Quality
 
 _METER = {"site": "$site", "meter": "$meter"}
 _RATES = {
@@ -75,7 +76,7 @@ def _last_poll(of: BoardSite) -> Json:
         "ok": FieldOverride(
             tr("Answer"), "none", values=yes_values(tr("answered"), tr("no answer"))
         ),
-        "duration_s": FieldOverride(tr("Duration"), "s"),
+        "duration_s": FieldOverride(tr("Duration"), "s", colour=colours.TEXT),
         "attempts": FieldOverride(tr("Attempts"), "none", 0, thresholds=bad_from(2)),
     }
     text = panel_text(
@@ -158,10 +159,26 @@ def _marked(of: BoardSite) -> Json:
     ]
     overrides = {
         "Time": FieldOverride(tr("Time"), width=180),
-        schema.QUALITY: FieldOverride(tr("Quality code"), decimals=0),
+        schema.QUALITY: FieldOverride(tr("Quality code"), decimals=0, values=_quality_words(of)),
         "meter": FieldOverride(hidden=True),
     }
     return table_panel(text, "none", queries, overrides)
+
+
+def _quality_words(of: BoardSite) -> Mappings:
+    """Return the meaning of each code; a sum of several is shown as a number."""
+    tr = of.tr
+    words = {
+        Quality.STALE: tr("stale"),
+        Quality.FLAT: tr("flat"),
+        Quality.OUT_OF_RANGE: tr("out of range"),
+        Quality.TOO_FAST: tr("too fast"),
+        Quality.CLOCK: tr("clock not trusted"),
+        Quality.MANUAL: tr("read by hand or imported"),
+    }
+    return {
+        str(code.value): (f"{code.value} {word}", colours.ORANGE) for code, word in words.items()
+    }
 
 
 def _value_overrides(of: BoardSite) -> dict[str, FieldOverride]:

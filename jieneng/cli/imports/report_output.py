@@ -1,13 +1,17 @@
 """Print the report of an import, as text or as JSON."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
-from jieneng.cli.imports.batch_output import batch_lines, contradiction_lines, problem_lines
+from jieneng.cli.imports.batch_output import (
+    batch_lines,
+    contradiction_lines,
+    local_time,
+    problem_lines,
+)
 from jieneng.cli.imports.consumption_preview import Preview, previews
 from jieneng.cli.imports.dry_run_output import doubt_lines, print_understanding
 from jieneng.cli.options import tr
@@ -85,10 +89,7 @@ def print_problems(report: "ImportReport") -> None:
 
 def _print_series(report: "ImportReport", folder: "SiteFolder") -> None:
     for series in report.series:
-        first, last = (
-            datetime.fromtimestamp(ms / 1000, folder.site.zone).isoformat(timespec="seconds")
-            for ms in (series.first_ms, series.last_ms)
-        )
+        first, last = (local_time(ms, folder.site.zone) for ms in (series.first_ms, series.last_ms))
         line = tr("{meter} {quantity}: {values} values, {missing} missing, {first} to {last}")
         click.echo(
             line.format(

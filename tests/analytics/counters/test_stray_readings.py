@@ -161,3 +161,11 @@ class TestGuessedRollover:
         register = read([99_100, 99_110, 99_120, 50, 99_140, 99_150], BARE)
         assert counted(register) == 50
         assert codes(register) == ["set_aside"]
+
+    def test_is_not_made_from_a_spike(self) -> None:
+        """A spike of a power of ten, and a reset soon after it: ten million were counted."""
+        before = [1000.0 + 2 * hour for hour in range(100)]
+        after = [2.0 * hour for hour in range(1, 20)]
+        for reset in ([], [0.0]):
+            register = read([*before, 1e7, 1202.0, 1204.0, *reset, *after], BARE)
+            assert counted(register) < 300
