@@ -13,6 +13,7 @@ Laws:
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Final, TypeVar
@@ -172,6 +173,11 @@ def read_settings(path: Path, form: type[_Settings]) -> _Settings:
 
 def packaged_models() -> dict[str, Model]:
     """Return the packaged meter models, by id."""
+    return dict(_packaged_models())
+
+
+@cache  # the package does not change while a process runs
+def _packaged_models() -> Mapping[str, Model]:
     models: dict[str, Model] = {}
     for entry in (resources.files("jieneng") / "metering" / "models").iterdir():
         if entry.name.endswith(".toml"):

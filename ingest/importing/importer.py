@@ -34,7 +34,7 @@ from ingest.importing.judging.series_check import ResetRecognizer, SeriesCheck
 from ingest.importing.judging.series_values import SeriesValues
 from ingest.importing.reading import file_reader
 from ingest.importing.reading.file_form import FileForm
-from ingest.importing.reading.line_numbers import line_ranges
+from ingest.importing.reading.line_numbers import line_ranges, sheet_of
 from jieneng.clock import Clock
 from jieneng.metering.errors import Problem
 from jieneng.metering.reading import Quality
@@ -258,16 +258,27 @@ class _FileImport:
             if layout is None or not layout.has_values or self._ask(layout.questions()):
                 return
             self._layout = layout
+            layouts = self._sheet_layouts(layout)
             self._is_in_rows = True
             for line, row in table.rows:
                 self._rows_read += 1
                 if self._rows_read % _ROWS_PER_PROGRESS == 0:
                     self._progress(self._rows_read)
                     await asyncio.sleep(0)  # lets other tasks of the loop run
-                yield line, list(layout.parse(line, row))
-            self._problems.lines.update(layout.unknown_lines)
+                yield line, list(layouts[min(sheet_of(line), len(layouts) - 1)].parse(line, row))
+            self._problems.lines.update(*(one.unknown_lines for one in layouts))
             self._form = msgspec.structs.replace(form, notes=(*form.notes, *table.notes()))
         self._progress(self._rows_read)
+
+    def _sheet_layouts(self, layout: Layout) -> list[Layout]:
+        """Return the layout of each sheet if the sheets are of different years, else of all."""
+
+        def report(problem: Problem) -> None:
+            if self._is_in_rows:  # problems of the header were reported by `layout`
+                self._report(problem)
+
+        years = layout.context.sheet_years
+        return [layout, *(layout.for_year(year, report) for year in years[1:])]
 
     def _ask(self, questions: Iterable[Problem]) -> bool:
         """Report questions that must be answered before the file is read. Return True if any."""

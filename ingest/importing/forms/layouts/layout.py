@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Self
 
 import msgspec
 
@@ -54,8 +54,16 @@ class FileContext(msgspec.Struct, frozen=True):
 
     @property
     def year(self) -> int | None:
-        """Year of dates without one; None if nothing says it."""
-        return self.options.year or year_of_titles((*self.form.titles, *self.form.sheets))
+        """Year of dates without one, in the first sheet; None if nothing says it."""
+        stated = self.options.year or year_of_titles((*self.form.titles, *self.form.sheets))
+        return stated or next(iter(self.sheet_years), None)
+
+    @property
+    def sheet_years(self) -> tuple[int, ...]:
+        """Year of each sheet, where each one's name says a year; otherwise empty."""
+        years = [year_of_titles([name]) for name in self.form.sheets]
+        known = tuple(year for year in years if year is not None)
+        return known if self.options.year is None and len(known) == len(years) else ()
 
     def report_problem(self, line: int, text: Msgid, fix: Msgid, **values: object) -> None:
         """Report a problem of a line."""
@@ -97,6 +105,12 @@ class Layout(ABC):
         self.has_values = True
         self.unknown_lines: list[int] = []
         self.left_out: tuple[int, ...] = ()
+
+    def for_year(self, year: int, on_problem: ProblemHandler) -> Self:
+        """Return the layout of a sheet whose dates without a year are of another one."""
+        options = msgspec.structs.replace(self.context.options, year=year)
+        context = msgspec.structs.replace(self.context, options=options, on_problem=on_problem)
+        return type(self)(context)
 
     @property
     def left_out_names(self) -> tuple[str, ...]:

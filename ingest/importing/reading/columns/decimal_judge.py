@@ -7,8 +7,9 @@ two numbers. A column of such cells alone is judged by the habits of programs:
   writes three decimals writes them behind every number.
 - A program that writes decimal commas does not separate cells with commas, and the other way round:
   it separates them with semicolons.
+- Where none of these says anything, a comma stands between thousands, as in China (GB/T 15835).
 
-Law: where these don't agree, or say nothing, the sign is not guessed but asked for.
+Law: where these don't agree, or say nothing of a point, the sign is not guessed but asked for.
 """
 
 from collections import Counter
@@ -30,6 +31,14 @@ from jieneng.metering.errors import Msgid
 
 #: Number of cells of each kind from which on the habits of programs decide without a delimiter.
 _ENOUGH: Final = 3
+_LIKE_THE_FILE: Final[Msgid] = (
+    "column {column}: {cell} is read as {number}, as the rest of the file is written; "
+    "--decimal {other} reads it as {other_number}."
+)
+_THOUSANDS: Final[Msgid] = (
+    "column {column}: {cell} is read as {number}, with a comma between thousands; "
+    "--decimal {other} reads it as {other_number}."
+)
 
 
 class Evidence(NamedTuple):
@@ -110,6 +119,8 @@ class DecimalJudge:
         suggested = self._suggestions(habit)
         if len(suggested) == 1:
             return self._assumed(suggested.pop())
+        if not suggested and self._is_comma_alone():
+            return self._assumed(".", _THOUSANDS)
         return DecimalVerdict(
             decimal=None,
             problem="column {column}: {cell} can mean {with_point} or {with_comma}, and no other "
@@ -128,11 +139,14 @@ class DecimalJudge:
             found.add(sign if self._large_wholes else other_sign(sign))
         return found
 
-    def _assumed(self, decimal: DecimalSign) -> DecimalVerdict:
+    def _is_comma_alone(self) -> bool:
+        """Return True if all separators are commas."""
+        return set(self._ambiguous) == {","}
+
+    def _assumed(self, decimal: DecimalSign, note: Msgid = _LIKE_THE_FILE) -> DecimalVerdict:
         return DecimalVerdict(
             decimal=decimal,
-            note="column {column}: {cell} is read as {number}, as the rest of the file is written; "
-            "--decimal {other} reads it as {other_number}.",
+            note=note,
             values={
                 **self._meanings(),
                 "number": plain_digits(self._body, decimal),
