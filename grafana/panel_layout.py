@@ -26,11 +26,16 @@ class PanelRow(msgspec.Struct, frozen=True):
 
 
 def lay_out(rows: Sequence[PanelRow]) -> list[Json]:
-    """Return the panels with ids and positions, including the headings."""
+    """Return the panels with ids and positions, including the headings.
+
+    A row without panels is left out with its heading.
+    """
     numbers = count(1)
     placed: list[Json] = []
     y = 0
     for row in rows:
+        if not row.panels:
+            continue
         if row.title:
             placed.append(_heading(row.title, next(numbers), y))
             y += 1

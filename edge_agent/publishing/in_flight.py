@@ -11,10 +11,9 @@ Laws:
    limit, so that an ingest that comes back is not flooded.
 4. An acknowledgement of any batch shows that the ingest is up: every batch that has waited for one
    plain time-out is then sent again at once.
-5. A send is passed over if it is not acknowledged in time while a batch that was sent later is. A
-   batch that was sent three times while later ones were acknowledged is parked: it gives up its
-   place, and is tried again apart from the others (`trials`). While nothing is acknowledged,
-   nothing is parked.
+5. A send is passed over if it is not acknowledged in time while a batch that was sent later is.
+   When the third send of a batch is passed over, the batch is parked: it gives up its place, and is
+   tried again apart from the others (`trials`). While nothing is acknowledged, nothing is parked.
 6. If every place is taken by a batch that was sent twice or more, the newest other batch is sent as
    well, without taking a place; only one at a time. If the ingest is up, that one is acknowledged,
    and law 5 clears the window. So batches that can't pass never fill it for long.

@@ -140,6 +140,25 @@ def ranking(of: BoardSite, name: str, scopes: Mapping[str, str]) -> Json:
     return {**panel, "timeFrom": "10y", "hideTimeOverride": True}
 
 
+def scope_tables(
+    of: BoardSite, name: str, areas: Mapping[str, str], links: tuple[tuple[str, str], ...]
+) -> tuple[Json, ...]:
+    """Return a table of areas and, if the site has any, one of institutions.
+
+    Args:
+        of: the site and the language.
+        name: id of the indicator.
+        areas: names of the areas by id.
+        links: title and URL of the links of areas, and of those of institutions.
+    """
+    tables = ((areas, of.tr("Building or area")), (of.institutions, of.tr("Institution")))
+    return tuple(
+        scope_table(of, name, scopes, heading, link)
+        for (scopes, heading), link in zip(tables, links, strict=True)
+        if scopes
+    )
+
+
 def scope_table(
     of: BoardSite, name: str, scopes: Mapping[str, str], heading: str, link: tuple[str, str]
 ) -> Json:

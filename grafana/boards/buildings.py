@@ -5,7 +5,7 @@ from typing import Final
 
 from grafana.board_frame import BoardText, Words, board_link, frame, nothing
 from grafana.board_parts.consumption_panels import by_day
-from grafana.board_parts.figure_panels import by_month, by_year, ranking, scope_table, verdict
+from grafana.board_parts.figure_panels import by_month, by_year, ranking, scope_tables, verdict
 from grafana.board_site import BoardSite
 from grafana.field_display import FieldOverride, Json
 from grafana.panel_layout import PanelRow
@@ -14,7 +14,7 @@ from grafana.queries import extremes
 from grafana.variables import scope_variable, site_variable, year_variable
 from grafana.verdicts import name_values
 from jieneng.metering import schema
-from jieneng.metering.indicators import BINDING_INDICATORS
+from jieneng.metering.indicators import BINDING_INDICATORS, CONSUMPTION_INDICATORS
 from jieneng.metering.quantities import CONSUMPTION, Medium
 
 
@@ -31,6 +31,7 @@ def board(of: BoardSite) -> Json:
 
 def _rows(of: BoardSite) -> list[PanelRow]:
     tr = of.tr
+    metered = [name for name in CONSUMPTION_INDICATORS if name in of.media]
     back = (tr("Targets of this scope"), board_link("targets-overview", "scope"))
     return [
         PanelRow(
@@ -45,7 +46,7 @@ def _rows(of: BoardSite) -> list[PanelRow]:
         ),
         PanelRow(
             8,
-            (by_month(of, "electricity"), by_year(of, "energy_per_floor_area")),
+            (*(by_month(of, name) for name in metered[:1]), by_year(of, "energy_per_floor_area")),
             tr("Months and years · ${scope:text} · $period"),
         ),
         PanelRow(
@@ -55,17 +56,14 @@ def _rows(of: BoardSite) -> list[PanelRow]:
         ),
         PanelRow(
             8,
-            (
-                scope_table(of, "energy_per_capita", of.areas, tr("Building or area"), back),
-                scope_table(of, "energy_per_capita", of.institutions, tr("Institution"), back),
-            ),
+            scope_tables(of, "energy_per_capita", of.areas, (back, back)),
         ),
         PanelRow(
             9,
             tuple(_meters(of, medium) for medium in of.media[:2]),
             tr("Meters of all buildings"),
         ),
-        PanelRow(8, (*(_meters(of, medium) for medium in of.media[2:]), _members(of))),
+        PanelRow(8, (*(_meters(of, medium) for medium in of.media[2:]), *_members(of))),
     ]
 
 
@@ -102,14 +100,15 @@ def _meters(of: BoardSite, medium: Medium) -> Json:
     )
 
 
-def _members(of: BoardSite) -> Json:
-    """Return which buildings each institution comprises."""
+def _members(of: BoardSite) -> tuple[Json, ...]:
+    """Return a list of the buildings of each institution, if there are institutions."""
     lines = [
         f"- **{institution.name}**: "
         + (" / ".join(area.name for area in of.site.area if institution.id in area.institutions))
         for institution in of.site.institution
     ]
-    return text_panel(of.tr("Buildings of the institutions"), "\n".join(lines))
+    title = of.tr("Buildings of the institutions")
+    return (text_panel(title, "\n".join(lines)),) if lines else ()
 
 
 _METERS: Final[Mapping[Medium, Words]] = {

@@ -16,8 +16,10 @@ from grafana.variables import meter_variable, scope_variable, site_variable, yea
 _METER: Final = {"site": "$site", "meter": "$meter"}
 
 
-def board(of: BoardSite) -> Json:
-    """Return the JSON of the board."""
+def board(of: BoardSite) -> Json | None:
+    """Return the JSON of the board; None for a site that meters no electricity."""
+    if "electricity" not in of.media:
+        return None
     tr = of.tr
     text = BoardText(
         tr("Electricity use"), tr("Load now and before, peak and base load, phases of a meter")

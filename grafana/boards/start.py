@@ -30,7 +30,7 @@ def _rows(of: BoardSite) -> list[PanelRow]:
             tuple(text_panel(tr(words.title), _links(of, rows)) for words, rows in _READERS),
             tr("Boards"),
         ),
-        PanelRow(4, (agents_online(of),)),
+        PanelRow(4, (agents_online(of),) if of.agents else ()),
     ]
 
 
@@ -42,15 +42,16 @@ def _of_site(of: BoardSite, name: str) -> Json:
 
 
 def _links(of: BoardSite, rows: tuple[tuple[str, Words], ...]) -> str:
-    has_fuel = bool({"gas", "heat"}.intersection(of.media))
-    without = {
-        *(() if has_fuel else ("gas-and-heat",)),
-        *(() if of.parents else ("sub-items",)),
+    is_there = {
+        "gas-and-heat": bool({"gas", "heat"}.intersection(of.media)),
+        "electricity": "electricity" in of.media,
+        "water": "water" in of.media,
+        "sub-items": bool(of.parents),
     }
     return "\n\n".join(
         f"**[{text.title}](/d/{uid(key)})**  \n{text.description}"
         for key, text in ((key, words_text(of, words)) for key, words in rows)
-        if key not in without
+        if is_there.get(key, True)
     )
 
 

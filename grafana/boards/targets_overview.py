@@ -7,7 +7,7 @@ from grafana.board_parts.figure_panels import (
     by_month,
     by_year,
     cap,
-    scope_table,
+    scope_tables,
     verdict,
 )
 from grafana.board_site import BoardSite
@@ -35,6 +35,7 @@ def board(of: BoardSite) -> Json:
 def _rows(of: BoardSite) -> list[PanelRow]:
     tr = of.tr
     metered = [name for name in CONSUMPTION_INDICATORS if name in of.media]
+    institution = (tr("Show this institution"), board_link("targets-overview", "scope"))
     building = (tr("Open this building"), board_link("buildings", "scope"))
     return [
         PanelRow(
@@ -44,18 +45,7 @@ def _rows(of: BoardSite) -> list[PanelRow]:
         ),
         PanelRow(
             8,
-            (
-                scope_table(
-                    of, "energy_per_floor_area", of.buildings, tr("Building or area"), building
-                ),
-                scope_table(
-                    of,
-                    "energy_per_floor_area",
-                    of.institutions,
-                    tr("Institution"),
-                    (tr("Show this institution"), board_link("targets-overview", "scope")),
-                ),
-            ),
+            scope_tables(of, "energy_per_floor_area", of.buildings, (building, institution)),
             tr("Buildings and institutions · $period"),
         ),
         PanelRow(

@@ -13,8 +13,10 @@ from grafana.verdicts import name_values
 from jieneng.metering import schema
 
 
-def board(of: BoardSite) -> Json:
-    """Return the JSON of the board."""
+def board(of: BoardSite) -> Json | None:
+    """Return the JSON of the board; None for a site that meters no water."""
+    if "water" not in of.media:
+        return None
     tr = of.tr
     text = BoardText(
         tr("Water use"), tr("Consumption, and the flow at night, by which leaks are seen")

@@ -5,7 +5,7 @@ That real databases answer them is held by `tests/boards`.
 
 import json
 import re
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any, get_args
 
@@ -192,3 +192,19 @@ def test_the_docs_name_every_board_and_no_other() -> None:
     assert {file: (title, chinese) for title, file, chinese in rows} == {
         name: (english[name]["title"], board["title"]) for name, board in BOARDS.items()
     }
+
+
+def test_a_site_with_one_water_meter_has_no_board_that_could_show_nothing() -> None:
+    meter = next(one for one in EXAMPLE.meter if one.medium == "water")
+    alone = msgspec.structs.replace(meter, parent=None, bus=None)
+    house = msgspec.structs.replace(EXAMPLE.area[0], id=meter.area, institutions=())
+    site = msgspec.structs.replace(EXAMPLE, area=(house,), meter=(alone,), institution=(), bus=())
+    made = build.site_boards(BoardSite(site, translator("zh")))
+    assert not {"electricity", "gas-and-heat", "sub-items"} & set(made)
+    text = json.dumps(made)
+    assert "/^()$/" not in text
+    assert not re.search(r"/d/jieneng-(electricity|gas-and-heat|sub-items)", text)
+    for board in made.values():
+        rows = [panel["type"] for panel in board["panels"]]
+        assert ("row", "row") not in set(pairwise(rows))
+        assert rows[-1] != "row"

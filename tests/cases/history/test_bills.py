@@ -152,3 +152,11 @@ def test_a_file_without_accounts_is_refused(site: CaseSite) -> None:
 def test_a_dry_run_of_bills_writes_nothing(site: CaseSite) -> None:
     assert site.run("import", "bills", bills(site), "--dry-run").code == 0
     assert not (site.folder / "store.sqlite").exists()
+
+
+def test_an_account_belongs_to_one_meter(tmp_path: Path) -> None:
+    meters = meter("e-a", "rated_max = 400.0", 'account = "7"')
+    meters += meter("e-b", "rated_max = 400.0", 'account = "7"')
+    done = CaseSite(tmp_path, meters).run("check")
+    assert done.code == 1
+    assert re.search(r"site\.toml:\d+:.*7.*e-a", done.out + done.err)
