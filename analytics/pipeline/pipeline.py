@@ -20,7 +20,7 @@ Laws:
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from analytics import periods
 from analytics.counters.register_finding import RegisterFinding, merged_by_code
@@ -50,6 +50,11 @@ if TYPE_CHECKING:
 
 #: A function that is called with the finished share of the work, 0 to 1.
 Progress = Callable[[float], None]
+
+
+#: Distance of days that are computed as one range, with the days between them. A range of a month
+#: costs less than the reads of another range.
+_NEAR: Final = timedelta(days=31)
 
 
 class Pipeline:
@@ -106,8 +111,10 @@ class Pipeline:
         Returns:
             The findings about registers, one for each meter and code.
         """
+        marks = await self._marks.open_marks(first, last)
         changed_from, findings = await self._compute(first, last, progress)
         findings += await self._past.update(changed_from)
+        await self._consumption.write(list(self._marks.notes(marks)))
         self._report(findings)
         progress(1.0)
         return self._merged(findings)
@@ -262,10 +269,10 @@ class Pipeline:
 
 
 def _runs(days: Iterable[date]) -> list[tuple[date, date]]:
-    """Return the first and last day of each run of days that follow each other."""
+    """Return the first and last day of each run of days that lie close to each other."""
     found: list[tuple[date, date]] = []
     for day in sorted(days):
-        if found and found[-1][1] + timedelta(days=1) == day:
+        if found and day - found[-1][1] <= _NEAR:
             found[-1] = (found[-1][0], day)
         else:
             found.append((day, day))

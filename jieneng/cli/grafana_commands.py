@@ -11,6 +11,7 @@ import click
 from jieneng.cli.options import examples, site_option, tr
 from jieneng.locale import languages, translator
 from jieneng.metering.errors import Msgid, UsageError
+from jieneng.storage.registry import STORES
 
 if TYPE_CHECKING:
     from analytics.settings import AnalyticsSettings
@@ -63,7 +64,7 @@ def build(
         _report_differences(builder.check(of, target))
     for file in builder.build(of, target):
         click.echo(file)
-    if settings.store.kind == "sqlite" and not example:
+    if STORES[settings.store.kind].embedded and not example:
         click.echo(tr(_SQLITE), err=True)
 
 
@@ -126,7 +127,7 @@ def push(
     from grafana.data_source import Account
 
     of, settings = _board_site(site_dir, language)
-    if settings.store.kind == "sqlite":
+    if STORES[settings.store.kind].embedded:
         raise UsageError(_SQLITE)
     source = None
     if store_user is not None:

@@ -319,7 +319,7 @@ async def test_days_that_were_written_late_are_computed_anew_exactly_once(
     computed.clear()
     days = await runner.recompute_marked(date(2020, 5, 2), date(2020, 6, 1))
     assert days == {late, date(2020, 5, 8)}
-    assert computed == [(late, late), (date(2020, 5, 8), date(2020, 5, 8))]
+    assert computed == [(late, date(2020, 5, 8))]  # days that lie close to each other
     assert await runner.recompute_marked(date(1980, 1, 1), date(2020, 6, 1)) == set()
     found = (await stored(store, "day", kind="meter"))["e-shop", "electricity", "energy_kwh"]
     await mark(store, small, late, 2_000)
@@ -330,6 +330,19 @@ async def test_days_that_were_written_late_are_computed_anew_exactly_once(
     await runner.backfill(first, date(2020, 5, 10), silent)
     whole = (await stored(store, "day", kind="meter"))["e-shop", "electricity", "energy_kwh"]
     np.testing.assert_array_equal(whole[1], again[1])
+
+
+async def test_a_backfill_settles_the_marks_of_its_days(small: SiteFolder, store: Store) -> None:
+    """An import marks the days of its file and computes them: the next figures need not."""
+    first = date(2020, 5, 1)
+    times = [midnight(small, first) + n * HOUR_MS for n in range(24 * 3 + 1)]
+    await write(store, "electricity", "e-shop", times, [2.0 * n for n in range(len(times))])
+    runner = pipeline(small, store)
+    await mark(store, small, first, 1_000)
+    await mark(store, small, date(2020, 5, 3), 1_000)
+    await runner.backfill(first, date(2020, 5, 2), silent)
+    marked = await runner.recompute_marked(date(1980, 1, 1), date(2020, 6, 1))
+    assert marked == {date(2020, 5, 3)}
 
 
 async def failing(_: Sequence[Point]) -> None:
