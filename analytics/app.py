@@ -101,8 +101,7 @@ async def indicators(
         NoData: with `require_data`, if no consumption is stored of the period.
     """
     async with _open(folder, settings) as (_, pipeline):
-        await pipeline.recompute_marked(_BEGIN, _today(folder, clock))
-        await pipeline.compute_missing_days(_today(folder, clock), _ignore_progress)
+        await _catch_up(pipeline, _today(folder, clock))
         if require_data:
             await pipeline.require_data(period)
         return await pipeline.figures(period, None if scope is None else [scope], clock.now_ms())
@@ -117,8 +116,7 @@ async def report(
         NoData: no consumption is stored of the year.
     """
     async with _open(folder, settings) as (store, pipeline):
-        await pipeline.recompute_marked(_BEGIN, _today(folder, clock))
-        await pipeline.compute_missing_days(_today(folder, clock), _ignore_progress)
+        await _catch_up(pipeline, _today(folder, clock))
         await pipeline.require_data(period)
         return await report_reader.page_data(pipeline, store, period, clock.now_ms())
 
@@ -147,18 +145,25 @@ async def metered(
 ) -> list[MeteredAmount]:
     """Compute missing consumption, and return that of meters in periods."""
     async with _open(folder, settings) as (store, pipeline):
-        await pipeline.recompute_marked(_BEGIN, _today(folder, clock))
-        await pipeline.compute_missing_days(_today(folder, clock), _ignore_progress)
+        await _catch_up(pipeline, _today(folder, clock))
         consumption = ConsumptionStore(folder.site, store)
         return await metered_amounts(consumption, folder.site, wanted)
+
+
+async def _catch_up(pipeline: Pipeline, today: date) -> None:
+    """Compute what is missing and what is marked up to today.
+
+    Missing days come first: they lie side by side, and settle the marks among them in one go.
+    """
+    await pipeline.compute_missing_days(today, _ignore_progress)
+    await pipeline.recompute_marked(_BEGIN, today)
 
 
 async def once(folder: SiteFolder, settings: AnalyticsSettings, clock: Clock) -> list[Figure]:
     """Bring consumption and indicators up to date, once."""
     async with _open(folder, settings) as (_, pipeline):
         today = _today(folder, clock)
-        await pipeline.recompute_marked(_BEGIN, today)
-        await pipeline.compute_missing_days(today, _ignore_progress)
+        await _catch_up(pipeline, today)
         await pipeline.backfill(today - timedelta(days=1), today, _ignore_progress)
         return await _publish(pipeline, folder, clock, await pipeline.stored_periods())
 
@@ -253,11 +258,10 @@ class _Service:
         is_gap_check_due = since_s >= self._settings.late_every_s
         if not self._caught_up:
             await self._store.prepare()
-        marked = await self._pipeline.recompute_marked(_BEGIN if is_gap_check_due else first, today)
-        period_ids.update(f"{day:{form}}" for day in marked for form in ("%Y", "%Y-%m"))
-        if not self._caught_up:
             await self._pipeline.compute_missing_days(today, _ignore_progress)
             period_ids.update(await self._pipeline.stored_periods())
+        marked = await self._pipeline.recompute_marked(_BEGIN if is_gap_check_due else first, today)
+        period_ids.update(f"{day:{form}}" for day in marked for form in ("%Y", "%Y-%m"))
         await self._pipeline.backfill(yesterday, today, _ignore_progress)
         if is_gap_check_due:
             await self._pipeline.recompute_gaps(first, yesterday - timedelta(days=1))

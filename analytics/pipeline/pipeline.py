@@ -111,10 +111,8 @@ class Pipeline:
         Returns:
             The findings about registers, one for each meter and code.
         """
-        marks = await self._marks.open_marks(first, last)
         changed_from, findings = await self._compute(first, last, progress)
         findings += await self._past.update(changed_from)
-        await self._consumption.write(list(self._marks.notes(marks)))
         self._report(findings)
         progress(1.0)
         return self._merged(findings)
@@ -122,10 +120,17 @@ class Pipeline:
     async def _compute(
         self, first: date, last: date, progress: Progress
     ) -> tuple[date, list[RegisterFinding]]:
-        """Compute days. Return the first day that may have changed, and what was found."""
+        """Compute days, and note their marks as seen.
+
+        Returns:
+            The first day that may have changed, and what was found.
+        """
+        marks = await self._marks.open_marks(first, last)
         meters = await self._registers.meter_records()
         start, end = await self._days.extend_to_outdated(meters, first, last + timedelta(days=1))
-        return start, await self._windows.compute(meters, start, end, progress)
+        findings = await self._windows.compute(meters, start, end, progress)
+        await self._consumption.write(list(self._marks.notes(marks)))
+        return start, findings
 
     async def _compute_all(self, spans: Sequence[tuple[date, date]], progress: Progress) -> None:
         """Compute several ranges of days, and then compare them with the past.
@@ -193,7 +198,6 @@ class Pipeline:
         marks = await self._marks.open_marks(first, last)
         days = self._marks.days(marks)
         await self._compute_all(_runs(days), lambda _: None)
-        await self._consumption.write(list(self._marks.notes(marks)))
         return days
 
     async def _backfill_days(
