@@ -155,7 +155,7 @@ async def test_intervals_that_would_overlap_are_refused(importer: Importer) -> N
     assert "overlap" in str(report.problems[0])
     assert report.written == 0
     one = await importer.load("time,e-main\n2024-01-01 00:00,1\n", kind="interval")
-    assert "can't be told" in str(one.problems[0])
+    assert "can't be derived" in str(one.problems[0])
     again = await importer.load(
         "time,e-main\n2024-01-01 00:00,1\n", kind="interval", interval_s=900.0
     )
