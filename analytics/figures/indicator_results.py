@@ -29,6 +29,9 @@ from jieneng.metering.quantities import CONSUMPTION, QUANTITIES, Medium
 _WEIGHT_DECIMALS = 6
 #: Decimals of a factor in a finding.
 _FACTOR_DECIMALS = 6
+#: Greatest estimated share of a value with a verdict: of a year between two readings that lie years
+#: apart, only the sum of the years is known.
+_ESTIMATED_MAX = 0.5
 #: Weight up to which findings that recur are of no importance.
 _RECURRING_WEIGHT = 0.001
 #: Share of an estimated amount by which it may be wrong.
@@ -75,8 +78,12 @@ class IndicatorResult(msgspec.Struct, frozen=True):
         return Range.around(self.value, self.doubt)
 
     def is_sufficient(self, coverage_floor: float) -> bool:
-        """Return True if a verdict may be based on it: known, and covered enough."""
-        return math.isfinite(self.value) and self.coverage >= coverage_floor
+        """Return True if a verdict may be based on it: known, and mostly bounded by readings."""
+        return (
+            math.isfinite(self.value)
+            and self.coverage >= coverage_floor
+            and not self.estimated > _ESTIMATED_MAX
+        )
 
     def is_plausible(self, coverage_floor: float) -> bool:
         """Return True if enough of the value is as its meters and their past bear out.
