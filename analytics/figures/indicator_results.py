@@ -30,6 +30,11 @@ from jieneng.metering.quantities import CONSUMPTION, QUANTITIES, Medium
 _WEIGHT_DECIMALS = 6
 #: Decimals of a factor in a finding.
 _FACTOR_DECIMALS = 6
+#: Greatest estimated share of a value with a verdict: of a year between two readings that lie years
+#: apart, only the sum of the years is known.
+_ESTIMATED_MAX = 0.5
+#: Weight up to which findings that recur are of no importance.
+_RECURRING_WEIGHT = 0.001
 #: Share of an estimated amount by which it may be wrong.
 _ESTIMATE_DOUBT = 0.5
 
@@ -76,19 +81,25 @@ class IndicatorResult(msgspec.Struct, frozen=True):
         return Range.around(self.value, self.doubt).widened(self.missing)
 
     def is_sufficient(self, coverage_floor: float) -> bool:
-        """Return True if a verdict may be based on it: known, and covered enough."""
-        return math.isfinite(self.value) and self.coverage >= coverage_floor
+        """Return True if a verdict may be based on it: known, and mostly bounded by readings."""
+        return (
+            math.isfinite(self.value)
+            and self.coverage >= coverage_floor
+            and not self.estimated > _ESTIMATED_MAX
+        )
 
-    def is_like_past(self, coverage_floor: float) -> bool:
-        """Return True if enough of the value is as the past of the meters bears out.
+    def is_plausible(self, coverage_floor: float) -> bool:
+        """Return True if enough of the value is as its meters and their past bear out.
 
-        An amount that the past contradicts is likely wrong. Until a person confirms it, it is no
-        better known than one that is not covered.
+        An amount that the past contradicts is likely wrong, and a register that is reset again and
+        again is not the one that `site.toml` describes. Until a person confirms or declares it,
+        such an amount is no better known than one that is not covered.
         """
         doubted = sum(
             finding.weight or 0.0 for finding in self.findings if finding.contradicts_past
         )
-        return doubted <= 1 - coverage_floor
+        recurring = sum(finding.weight or 0.0 for finding in self.findings if finding.recurs)
+        return doubted <= 1 - coverage_floor and recurring <= _RECURRING_WEIGHT
 
 
 #: The result where there is no base year.
