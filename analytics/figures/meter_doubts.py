@@ -152,6 +152,24 @@ def medium_doubts(
     return MediumDoubts(tuple(findings), doubt)
 
 
+def confirmed_days(
+    found: PeriodFindings, metered: MeterConsumption, edges_ms: "NDArray[np.int64]"
+) -> "NDArray[np.bool_]":
+    """Return the days that a person found in order, shape (flows, days): nothing is missing then.
+
+    Args:
+        found: result of `period_findings`.
+        metered: consumption of the medium's meters on the days of the period.
+        edges_ms: shape (days + 1,), midnights of the period [UTC, ms].
+    """
+    in_order = np.zeros(metered.amount.shape, dtype=np.bool_)
+    for number, meter in enumerate(metered.meters):
+        for one in found.get(meter, ()):
+            if one.confirmed is not None:
+                in_order[number] |= one.days(edges_ms)
+    return in_order
+
+
 def _part_in(one: RegisterFinding, start_ms: int, end_ms: int) -> RegisterFinding | None:
     """Return a finding with its doubt in a period (law 1); None if it lies outside."""
     if one.first_ms >= end_ms or (one.first_ms < start_ms and one.until_ms <= start_ms):

@@ -223,6 +223,10 @@ class Range(msgspec.Struct, frozen=True):
         """Return the range of a value that can't be wrong."""
         return cls(value, value, value)
 
+    def widened(self, missing: float) -> "Range":
+        """Return the range in which an amount may be missing; negative where it is deducted."""
+        return Range(self.value, self.least + min(missing, 0.0), self.greatest + max(missing, 0.0))
+
     def per(self, base: "Range") -> "Range":
         """Return the range of the quotient of two ranges, of which the value of `base` is above 0.
 
