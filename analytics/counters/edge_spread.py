@@ -1,17 +1,19 @@
 """Find how much of the consumption at an edge of a period is known only by interpolation.
 
-An edge between two readings divides the growth of the register from one to the other by time. What
-is on which side is an estimate, and the smaller part measures it: with readings at 17:00 on the
-last day of each month, the seven hours after the reading are estimated, and not the month.
+If an edge lies between two readings, the growth between them is divided by time into two parts. The
+smaller part is the measure of how much is estimated. Example: a meter is read at 17:00 on the last
+day of each month. Only the consumption of the seven hours up to midnight is estimated, and not that
+of the month.
 
 Laws:
 
-1. What is spread over an edge is the smaller part of what flowed between the readings, or in the
-   imported interval, around it. At a reading and at the end of an imported interval it is 0.
-2. Readings and imported intervals of usual density need no estimate: two readings in the same two
-   hours, without a gap, spread nothing.
-3. An edge inside an imported interval is judged by that interval, any other by the register.
-4. The numbers of an edge depend on the two readings around it alone.
+1. The spread at an edge is the smaller of the two parts into which the edge divides the consumption
+   around it: between two readings, or in an imported interval. At a reading and at the end of an
+   imported interval it is 0.
+2. The spread is also 0 if the two readings are at most two hours apart without a gap, or if the
+   imported interval is at most two hours long.
+3. At an edge inside an imported interval, the interval decides; at any other edge, the register.
+4. The spread at an edge depends only on the two readings, or on the interval, around it.
 """
 
 from typing import TYPE_CHECKING, Final
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from analytics.counters.imported_consumption import ImportedConsumption
     from analytics.counters.register_segments import BelievedRegister
 
-#: Longest distance of two readings, and longest imported interval, that spreads nothing [ms].
+#: Longest distance of two readings, and longest imported interval, without a spread [ms].
 _USUAL_MS: Final = 2 * HOUR_MS
 
 
@@ -87,9 +89,9 @@ def _over_register(
 def _sides(
     register: "BelievedRegister", before: int, after: int, edge_ms: int
 ) -> tuple[float, float]:
-    """Return what flowed from a reading to an edge, and from there to the next reading.
+    """Return the consumption from a reading to an edge, and from the edge to the next reading.
 
-    Between the two there may be changes of CT or PT. If it is unknown what flowed, both are 0.
+    CT or PT may change between the two readings. Both parts are 0 if the consumption is unknown.
     """
     times, stored, segment = register.times_ms, register.stored, register.segment
     sides = [0.0, 0.0]

@@ -1,12 +1,14 @@
-"""Findings about the path of readings that is believed: resets, rollovers, readings set aside.
+"""Report resets, rollovers and readings set aside, from the best-scoring path (`reading_runs`).
 
 Laws:
 
-1. What flowed at a reset is unknown. Its doubt is what the nameplate or, without one, the greatest
-   rate of the meter's own past allows in the time without a register.
+1. The consumption between the last reading before a reset and the first one after it is unknown.
+   Its doubt is the most that can have flowed in this time: by the nameplate or, without one, by the
+   largest rate in the meter's own past.
 2. A rollover by a known modulus leaves no doubt. A guessed one may have been a reset: its doubt is
    the whole range of the register.
-3. Readings that are set aside between others leave no doubt: the others say what flowed.
+3. Readings that are set aside leave no doubt: the believed readings around them give the
+   consumption.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +26,7 @@ from jieneng.metering.findings import Finding
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: Readings that are set aside within this time are one finding [ms].
+#: Readings that are set aside in the same quarter of an hour are merged into one finding [ms].
 _SET_ASIDE_BIN_MS: Final = HOUR_MS // 4
 _CODES: Final[Mapping[Continuation, str]] = {
     "rollover": "counter_rollover",
@@ -36,11 +38,7 @@ _CODES: Final[Mapping[Continuation, str]] = {
 def path_findings(
     devices: MeterDevices, candidates: Readings, path: Sequence[tuple[Run, Continuation]]
 ) -> Iterator[RegisterFinding]:
-    """Yield the resets and rollovers on a path.
-
-    What flowed at a reset is unknown: at most what the nameplate or, without one, the greatest rate
-    of the meter's own past allows. A rollover by a known modulus leaves no doubt.
-    """
+    """Yield a finding for each reset and rollover on a path, with its doubt (laws 1 and 2)."""
     steps, counts = _steps(candidates, path)
     for ((earlier, _), (later, continuation)), count in zip(pairwise(path), counts, strict=True):
         if continuation == "follows":
@@ -74,9 +72,12 @@ def path_findings(
 def _steps(
     readings: Readings, path: Sequence[tuple[Run, Continuation]]
 ) -> "tuple[tuple[NDArray[np.int64], NDArray[np.float64]], list[int]]":
-    """Return the times of a path's n readings, the n - 1 steps, and how many end each run.
+    """Return the times and steps of the readings on a path, and the ends of its runs.
 
-    A step is the growth of the stored value; NaN where the register was reset or rolled over.
+    Returns:
+        (times, steps): shape (n,) [UTC, ms], and shape (n - 1,), growth of the stored value; NaN
+            where the register was reset or rolled over.
+        Ends: number of readings up to the end of each run except the last.
     """
     index = np.concatenate([np.arange(run.first, run.end) for run, _ in path])
     steps = np.diff(readings.register[index]) * readings.ratio[index][1:]
@@ -94,9 +95,10 @@ def set_aside_findings(
     candidates: Readings,
     path: Sequence[tuple[Run, Continuation]],
 ) -> Iterator[RegisterFinding]:
-    """Yield the readings that are not on a path: a finding for each row of them without a break.
+    """Yield a finding for each unbroken sequence of readings that are not on the path.
 
-    Rows that begin in the same quarter of an hour are one finding, so their number is bounded.
+    Sequences that begin in the same quarter of an hour are merged into one finding. That bounds the
+    number of findings.
     """
     is_aside = np.ones(len(readings.times_ms), dtype=np.bool_)
     for run, _ in path:
@@ -108,7 +110,9 @@ def set_aside_findings(
 def negative_findings(
     meter: str, times_ms: "NDArray[np.int64]", values: "NDArray[np.float64]"
 ) -> Iterator[RegisterFinding]:
-    """Yield the negative readings, which are no register's, in the same way.
+    """Yield a finding for each unbroken sequence of negative readings.
+
+    A register is never negative. Sequences are merged as in `set_aside_findings`.
 
     Args:
         meter: id of the meter.

@@ -1,4 +1,6 @@
-"""Divide a register that begins again at 0 each day, month or year into its lives.
+"""Split a register that is reset to 0 each day, month or year at its resets.
+
+The part between two resets is called a life of the register.
 
 An example, `resets = "daily"` [kWh]:
 
@@ -12,10 +14,12 @@ was growing by 10 kWh in an hour, and the new life by 8, so 9 kWh are estimated.
 Laws:
 
 1. Within a life, and from its beginning, nothing is estimated.
-2. What flowed from the last reading of a life to its end is estimated from the steps beside it, if
-   the life ends within three of its last distances. Otherwise it is unknown.
-3. A life begins at local midnight, or where the register falls within a quarter of an hour of it,
-   because clocks differ. A reading at this time that has not fallen yet ends the old life.
+2. The consumption from the last reading of a life to its end is estimated from the rates just
+   before and just after. The estimate is made for at most three times the distance between the last
+   two readings of the life. Beyond that the consumption is unknown.
+3. Normally a life begins at local midnight. Clocks differ, so it begins at the fall of the register
+   if the register falls within 15 minutes of midnight. A reading after midnight that has not fallen
+   yet belongs to the old life, and ends it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -44,7 +48,7 @@ def lives(
     times_ms: "NDArray[np.int64]",
     stored: "NDArray[np.float64]",
 ) -> Iterator[Device]:
-    """Yield the lives of a device, which is a single one if it never begins again at 0.
+    """Yield the lives of a device; the device itself if its register is not reset periodically.
 
     Args:
         device: the device.
@@ -69,7 +73,10 @@ def lives(
 def _end_of_life(
     times: "NDArray[np.int64]", shown: "NDArray[np.float64]", midnight_ms: int
 ) -> tuple[int, float]:
-    """Return the time of the reset near a midnight, and the last value if it was read then."""
+    """Return the time of the reset near a midnight, and the register's final value then.
+
+    The final value is NaN if it was not read at this time.
+    """
     low = int(np.searchsorted(times, midnight_ms - _SLACK_MS)) - 1
     high = int(np.searchsorted(times, midnight_ms + _SLACK_MS, side="right")) + 1
     near = slice(max(low, 0), high)
@@ -86,13 +93,13 @@ def _end_of_life(
 
 
 def with_estimated_ends(registers: Sequence[DeviceRegister]) -> list[DeviceRegister]:
-    """Return the registers of a device's lives, each continued to its end (law 2)."""
+    """Return the registers of a device's lives, each with an estimated end value (law 2)."""
     continued = [_continued(register, following) for register, following in pairwise(registers)]
     return [*continued, *registers[-1:]]
 
 
 def _continued(register: DeviceRegister, following: DeviceRegister) -> DeviceRegister:
-    """Return a register with its estimated value at the end of its life, if that is possible."""
+    """Return a register with its estimated end value; unchanged if none can be estimated."""
     end_ms, times = register.device.until_ms, register.times_ms
     if following.device.from_ms != end_ms or following.times_ms[0] != end_ms:
         return register

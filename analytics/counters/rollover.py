@@ -1,14 +1,17 @@
-"""Rollovers of registers whose modulus nobody has recorded: a guess, and what bears it out.
+"""Guess the modulus of a register that rolled over, if its number of digits is not recorded.
 
-A display of five digits goes from 99999 to 0. If nobody has recorded its digits, a fall from near a
-power of ten may be a rollover or a reset. A guess is made if the step across is one that the meter
-usually makes: 99980 to 540, with 500 to 600 in the months before.
+A display of five digits goes from 99999 to 0. If its digits are not recorded, a fall from just
+below a power of ten may be a rollover or a reset. A rollover is guessed if the step across it is of
+usual size. Example: monthly readings grew by 500 to 600, then the register went from 99980 to 540.
+A rollover at 100000 makes that a step of 560.
 
 Laws:
 
-1. A guess is made from the last tenth below a power of ten into its first tenth, and for a step of
-   at most three times the greatest one of the same length nearby.
-2. A guess is a doubt: the whole range may have been counted too much.
+1. A rollover at a power of ten is guessed only if the register fell from the last tenth of the
+   range into the first tenth. The step must be at most three times as large as the meter's largest
+   step over the same length of time nearby.
+2. A guess leaves a doubt: if the register was reset instead, up to one whole range was counted too
+   much.
 """
 
 import math
@@ -21,15 +24,15 @@ if TYPE_CHECKING:
 
 #: Smallest register whose digits are guessed: displays have at least three.
 _LEAST_MODULUS: Final = 1000.0
-#: Shares of the range from which and into which a register rolls over by a guess.
+#: Shares of the range: a rollover is guessed only from above the first into below the second.
 _LAST_SHARE: Final = 0.9
 _FIRST_SHARE: Final = 0.1
-#: Greatest step across, as a multiple of the greatest usual one.
+#: Largest step of a guessed rollover, as a multiple of the meter's largest usual step.
 _USUAL_FACTOR: Final = 3.0
 
 
 def guessed_modulus(before: float, after: float) -> float:
-    """Return the power of ten at which a register may have rolled over; infinity if at none.
+    """Return the power of ten at which a register may have rolled over; infinity if none fits.
 
     Args:
         before: register value before the fall.
@@ -46,11 +49,12 @@ def guessed_modulus(before: float, after: float) -> float:
 def greatest_usual_step(
     pieces: "list[tuple[NDArray[np.int64], NDArray[np.float64]]]", length_ms: int
 ) -> float:
-    """Return the greatest step that a guess may make in a time.
+    """Return the largest step that a guessed rollover may make (law 1).
 
     Args:
-        pieces: (times [UTC, ms], register) of readings before and after the fall, each ascending.
-        length_ms: the time.
+        pieces: readings before the fall and readings after it. Each piece is (times [UTC, ms],
+            register), both of shape (n,) and ascending.
+        length_ms: time between the readings around the fall [ms].
 
     Returns:
         0 if nothing is known of the meter's steps.

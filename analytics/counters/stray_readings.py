@@ -1,4 +1,4 @@
-"""Leave out readings that can't be of the register, before the others are judged.
+"""Remove readings that the register can't have shown, before the other readings are judged.
 
 An example, hourly readings of a new meter, before and after its gateway knows it:
 
@@ -12,9 +12,9 @@ two readings that follow each other. What flowed before 02 is unknown, not 11033
 Laws:
 
 1. A number that means "no value" (`sentinels`) is left out, unless the register passes through it.
-2. Zeros before the first other reading begin the register only if the step from them is one that
-   the register's growth bears out: at most three times the greatest step of that length in its
-   first day, or its first readings. A recorded first value is believed in any case.
+2. Zeros before the first positive reading are kept only if the step from zero is plausible: at most
+   three times the largest step over the same length of time in the first day, or in the first 24
+   readings if that is longer. If an initial value of the device is recorded, they are always kept.
 3. Zeros between two readings that follow each other are left out.
 """
 
@@ -29,22 +29,22 @@ from analytics.counters.sentinels import is_no_reading
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: Time and least number of the first readings whose growth bears out the step from zero.
+#: Length of time and smallest number of readings with which the step from zero is compared.
 _FIRST_MS: Final = 24 * HOUR_MS
 _FIRST_READINGS: Final = 24
-#: Greatest step from zero, as a multiple of the greatest one that follows.
+#: Largest plausible step from zero, as a multiple of the largest step that follows.
 _BORNE_OUT: Final = 3.0
 
 
 def without_stray_readings(readings: Readings) -> Readings:
-    """Return the readings that can be of the register."""
+    """Return the readings that the register can have shown."""
     no_reading = is_no_reading(readings.register)
     known = readings.select(~no_reading) if no_reading.any() else readings
     return _without_stray_zeros(_without_leading_zeros(known))
 
 
 def _without_leading_zeros(readings: Readings) -> Readings:
-    """Return the readings from the one with which the register begins (law 2)."""
+    """Return the readings without implausible zeros at the beginning (law 2)."""
     register, times = readings.register, readings.times_ms
     if not len(register) or register[0] > 0 or np.isfinite(readings.device.initial):
         return readings
@@ -54,7 +54,7 @@ def _without_leading_zeros(readings: Readings) -> Readings:
     first = int(positive[0])
     in_time = int(np.searchsorted(times[positive], times[first] + _FIRST_MS, side="right"))
     following = positive[: max(in_time, _FIRST_READINGS)]
-    # A spike is no growth: a later, lower reading takes it back.
+    # Ignore spikes: growth counts only if no later reading is lower.
     lasting = np.minimum.accumulate(register[following][::-1])[::-1]
     growth, length = np.diff(lasting), np.diff(times[following])
     greatest = float(growth.max())

@@ -183,7 +183,7 @@ def _with_target(
     status: Status = "doubtful"
     if not (current.is_sufficient(floor) and baseline.is_sufficient(floor) and baseline.value > 0):
         status = "insufficient_data"
-    elif current.is_like_past(floor) and baseline.is_like_past(floor):
+    elif current.is_plausible(floor) and baseline.is_plausible(floor):
         ratio = current.range.per(baseline.range)
         status = targets.certain_verdict(
             lambda ratio: targets.decrease_status(
@@ -224,7 +224,7 @@ def _with_cap(
     status: Status = "doubtful"
     if not current.is_sufficient(floor):
         status = "insufficient_data"
-    elif current.is_like_past(floor):
+    elif current.is_plausible(floor):
         allowed = share.times(cap.value)
         status = targets.certain_verdict(
             lambda value, part: targets.cap_status(cap, value, part, is_final=comparison.is_final),

@@ -5,7 +5,8 @@ Laws:
 1. The coverage of an indicator is that of its worst covered medium, so that a total has no verdict
    while the meters of one energy carrier are silent.
 2. The doubt of an indicator is the greatest amount by which it may be wrong: by what was found
-   about its meters, and by half of what was estimated.
+   about its meters, and by half of what was estimated. Beside it, what is missing would have been
+   added to it: an amount that nobody read is no saving.
 """
 
 import math
@@ -29,6 +30,11 @@ from jieneng.metering.quantities import CONSUMPTION, QUANTITIES, Medium
 _WEIGHT_DECIMALS = 6
 #: Decimals of a factor in a finding.
 _FACTOR_DECIMALS = 6
+#: Greatest estimated share of a value with a verdict: of a year between two readings that lie years
+#: apart, only the sum of the years is known.
+_ESTIMATED_MAX = 0.5
+#: Weight up to which findings that recur are of no importance.
+_RECURRING_WEIGHT = 0.001
 #: Share of an estimated amount by which it may be wrong.
 _ESTIMATE_DOUBT = 0.5
 
@@ -57,6 +63,7 @@ class IndicatorResult(msgspec.Struct, frozen=True):
         estimated: share of `value` that was spread over the period's edges, 0 to 1.
         findings: doubts and remarks about `value`.
         doubt: greatest amount by which `value` may be wrong; NaN if nothing bounds it.
+        missing: what `value` lacks, by the mean rates of the meters; negative for deductions.
         applies: False if the scope has no such denominator by its nature.
     """
 
@@ -65,27 +72,34 @@ class IndicatorResult(msgspec.Struct, frozen=True):
     estimated: float
     findings: tuple[Finding, ...]
     doubt: float = math.nan
+    missing: float = 0.0
     applies: bool = True
 
     @property
     def range(self) -> Range:
         """The value, with the least and the greatest that it may be."""
-        return Range.around(self.value, self.doubt)
+        return Range.around(self.value, self.doubt).widened(self.missing)
 
     def is_sufficient(self, coverage_floor: float) -> bool:
-        """Return True if a verdict may be based on it: known, and covered enough."""
-        return math.isfinite(self.value) and self.coverage >= coverage_floor
+        """Return True if a verdict may be based on it: known, and mostly bounded by readings."""
+        return (
+            math.isfinite(self.value)
+            and self.coverage >= coverage_floor
+            and not self.estimated > _ESTIMATED_MAX
+        )
 
-    def is_like_past(self, coverage_floor: float) -> bool:
-        """Return True if enough of the value is as the past of the meters bears out.
+    def is_plausible(self, coverage_floor: float) -> bool:
+        """Return True if enough of the value is as its meters and their past bear out.
 
-        An amount that the past contradicts is likely wrong. Until a person confirms it, it is no
-        better known than one that is not covered.
+        An amount that the past contradicts is likely wrong, and a register that is reset again and
+        again is not the one that `site.toml` describes. Until a person confirms or declares it,
+        such an amount is no better known than one that is not covered.
         """
         doubted = sum(
             finding.weight or 0.0 for finding in self.findings if finding.contradicts_past
         )
-        return doubted <= 1 - coverage_floor
+        recurring = sum(finding.weight or 0.0 for finding in self.findings if finding.recurs)
+        return doubted <= 1 - coverage_floor and recurring <= _RECURRING_WEIGHT
 
 
 #: The result where there is no base year.
@@ -121,11 +135,12 @@ def indicator_result(
     if indicator.sum_of is None:
         estimated = max((series.estimated_share() for series in needed.values()), default=0.0)
         shares = dict.fromkeys(media, 1.0) if len(media) == 1 else {}
-        doubt = _unlinear_doubt(of_scope.doubt_inputs, media)
+        doubt, missing = _unlinear_doubt(of_scope.doubt_inputs, media), 0.0
     else:
         estimated = min(abs(value_of(of_scope.estimated_inputs) / value), 1.0) if value else 0.0
         shares = _medium_shares(inputs, indicator, media, value)
         doubt = abs(value_of(of_scope.doubt_inputs))
+        missing = value_of(of_scope.missing_inputs)
     coverages = (
         *(series.mean_coverage() for series in needed.values()),
         *(of_scope.coverage[medium] for medium in media),
@@ -137,6 +152,7 @@ def indicator_result(
         estimated,
         tuple(_findings(period_inputs, scope, indicator, shares, (coal, carbon))),
         doubt + _ESTIMATE_DOUBT * estimated * abs(value),
+        missing,
         indicator.denominator is None or indicator.denominator in of_scope.denominators,
     )
 

@@ -1,13 +1,16 @@
-"""Derive what findings about meters mean for the figures of scopes in a period.
+"""Derive the uncertainty of a scope's consumption from the findings about its meters.
+
+The doubt of a finding is the amount by which the meter's consumption may be wrong.
 
 Laws:
 
-1. A finding that reaches over an edge of the period counts there with the share of its time that
-   lies in the period.
-2. Findings of one code and meter in a period are one finding. Those that a person confirmed are
-   apart from the others, and their doubt is 0.
-3. The weight of a finding is the share of the medium's amount that is in doubt. Without a doubt it
-   is the share of the consumption in the time concerned. It is None where nothing bounds the doubt.
+1. A finding that lies only partly in the period counts with a part of its doubt: the share of its
+   time that lies in the period.
+2. Findings of one code and meter in a period are merged into one. Findings that a person confirmed
+   are merged separately, and their doubt is 0.
+3. The weight of a finding is its doubt as a share of the medium's amount. If its doubt is 0, its
+   weight is the share of the consumption during the finding. If its doubt has no bound, its weight
+   is None.
 """
 
 import math
@@ -29,13 +32,14 @@ if TYPE_CHECKING:
 
 
 class PeriodFinding(msgspec.Struct, frozen=True):
-    """Findings of one code about a meter in a period, together.
+    """All findings of one code about one meter in a period, merged.
 
     Attributes:
-        whole: the finding, with its doubt in the period.
-        spans_ms: shape (findings, 2), first and last time of each in the period [UTC, ms].
+        whole: the merged finding, with its doubt in the period.
+        spans_ms: shape (findings, 2), first and last time of each finding, clipped to the period
+            [UTC, ms].
         unit: unit of the meter's consumption.
-        confirmed: the statement of a person that it is in order; None without one.
+        confirmed: statement of a person that the finding is no error; None without one.
     """
 
     whole: RegisterFinding
@@ -44,7 +48,7 @@ class PeriodFinding(msgspec.Struct, frozen=True):
     confirmed: Confirmation | None
 
     def days(self, edges_ms: "NDArray[np.int64]") -> "NDArray[np.bool_]":
-        """Return True for each day on which it begins, ends or goes on.
+        """Return True for each day that one of the findings touches.
 
         Args:
             edges_ms: shape (days + 1,), midnights of the period [UTC, ms].
@@ -57,7 +61,9 @@ class PeriodFinding(msgspec.Struct, frozen=True):
         return np.cumsum(steps)[:-1] > 0
 
     def flow(self, edges_ms: "NDArray[np.int64]", amount: "NDArray[np.float64]") -> float:
-        """Return the consumption in its times, spread evenly over each day.
+        """Return the meter's consumption during the findings.
+
+        The consumption of a day is taken as constant over the day.
 
         Args:
             edges_ms: shape (days + 1,), midnights of the period [UTC, ms].
@@ -73,10 +79,10 @@ PeriodFindings: TypeAlias = Mapping[str, Sequence[PeriodFinding]]
 
 
 class MediumDoubts(msgspec.Struct, frozen=True):
-    """Meaning of the findings about a medium's meters for a scope.
+    """Uncertainty of a scope's consumption of a medium, with the findings that cause it.
 
     Attributes:
-        findings: the findings; their weight is the share of the medium's amount.
+        findings: the findings, each with its weight (law 3).
         amount: greatest amount by which the scope's consumption may be wrong [kWh, m3 or GJ]; NaN
             if nothing bounds it.
     """
@@ -91,7 +97,7 @@ def period_findings(found: Sequence[RegisterFinding], period: Period, site: Site
     Args:
         found: findings, in order of time.
         period: the period.
-        site: the site, for its time zone and what was confirmed.
+        site: the site; its time zone and its `[[confirmed]]` rows are used.
     """
     edges = edges_ms(period.start, period.end, "day", site.zone)
     parts: dict[tuple[str, str, Confirmation | None], list[RegisterFinding]] = {}
@@ -121,7 +127,7 @@ def medium_doubts(
     total: float,
     edges_ms: "NDArray[np.int64]",
 ) -> MediumDoubts:
-    """Return what the findings about a medium's meters mean for a scope.
+    """Return the uncertainty of a scope's consumption of a medium.
 
     Args:
         found: result of `period_findings`.
@@ -146,6 +152,24 @@ def medium_doubts(
     return MediumDoubts(tuple(findings), doubt)
 
 
+def confirmed_days(
+    found: PeriodFindings, metered: MeterConsumption, edges_ms: "NDArray[np.int64]"
+) -> "NDArray[np.bool_]":
+    """Return the days that a person found in order, shape (flows, days): nothing is missing then.
+
+    Args:
+        found: result of `period_findings`.
+        metered: consumption of the medium's meters on the days of the period.
+        edges_ms: shape (days + 1,), midnights of the period [UTC, ms].
+    """
+    in_order = np.zeros(metered.amount.shape, dtype=np.bool_)
+    for number, meter in enumerate(metered.meters):
+        for one in found.get(meter, ()):
+            if one.confirmed is not None:
+                in_order[number] |= one.days(edges_ms)
+    return in_order
+
+
 def _part_in(one: RegisterFinding, start_ms: int, end_ms: int) -> RegisterFinding | None:
     """Return a finding with its doubt in a period (law 1); None if it lies outside."""
     if one.first_ms >= end_ms or (one.first_ms < start_ms and one.until_ms <= start_ms):
@@ -157,10 +181,10 @@ def _part_in(one: RegisterFinding, start_ms: int, end_ms: int) -> RegisterFindin
 
 
 def _confirmations(found: Sequence[RegisterFinding], site: Site) -> Mapping[int, Confirmation]:
-    """Return the statements of persons about findings, by the number of the finding.
+    """Return the `[[confirmed]]` statement of each confirmed finding, by its index in `found`.
 
-    A person writes the day on which a finding begins. If none of the meter and code does, the
-    findings that go on or end on that day are meant.
+    A row confirms the findings of its meter and code that begin on its days. If no finding begins
+    on them, the row confirms the findings that go on or end on these days.
     """
     confirmed: dict[int, Confirmation] = {}
     for row in site.confirmed:

@@ -8,6 +8,8 @@ Laws:
    was spread over edges inside is known, because both sides of the edge count.
 3. What no reading ends is estimated wherever it lies: a register that begins again at 0 was not
    read at that time. It is the estimated part of a day that is covered all the time.
+4. What is missing would have flowed at the meter's own mean rate, and through a meter of which
+   nothing is known as through the average one. It is no part of the amount.
 """
 
 from typing import TYPE_CHECKING, Final
@@ -36,6 +38,8 @@ class PeriodTotals(msgspec.Struct, frozen=True):
         estimated: shape (meters, days), magnitude of what was spread over edges, at the edges, and
             of what was never read.
         unread: shape (meters, days), magnitude of what was never read.
+        missing: shape (meters, days), what each meter would add in the time of which nothing is
+            known.
     """
 
     amount: "NDArray[np.float64]"
@@ -44,6 +48,7 @@ class PeriodTotals(msgspec.Struct, frozen=True):
     importance: "NDArray[np.float64]"
     estimated: "NDArray[np.float64]"
     unread: "NDArray[np.float64]"
+    missing: "NDArray[np.float64]"
 
     @property
     def scope_amount(self) -> float:
@@ -71,14 +76,33 @@ def period_totals(weight: "NDArray[np.float64]", metered: "MeterConsumption") ->
         is_known.any(axis=1), (weight * np.nan_to_num(metered.amount)).sum(axis=1), np.nan
     )
     unread = np.abs(weight) * np.where(metered.coverage >= 1, metered.estimated, 0.0)
+    importance = _importance(metered, amount, days)
     return PeriodTotals(
         amount,
         (metered.coverage * is_member).sum(axis=1) / np.maximum(days, 1),
         (metered.bounded * is_member).sum(axis=1) / np.maximum(days, 1),
-        _importance(metered, amount, days),
+        importance,
         _estimated(weight, metered, np.abs(np.nan_to_num(amount)), unread),
         unread,
+        _missing(weight, metered, amount, importance),
     )
+
+
+def _missing(
+    weight: "NDArray[np.float64]",
+    metered: "MeterConsumption",
+    amount: "NDArray[np.float64]",
+    importance: "NDArray[np.float64]",
+) -> "NDArray[np.float64]":
+    """Return what is missing of each meter, by day (law 4)."""
+    size = np.abs(weight)
+    known_days = (size * metered.bounded).sum(axis=1)
+    is_known = np.isfinite(amount) & (known_days > 0)
+    flowed = np.where(is_known, np.abs(amount), importance)
+    in_days = np.where(is_known, known_days, size.sum(axis=1))
+    rate = flowed / np.where(in_days > 0, in_days, 1.0)
+    missing: NDArray[np.float64] = weight * (1 - metered.bounded).clip(0, 1) * rate[:, None]
+    return missing
 
 
 def _importance(

@@ -22,7 +22,7 @@ from analytics.figures.factors import DailyFactor, FactorKind, daily_factor
 from analytics.figures.figure import FactorSeries
 from analytics.figures.indicator_values import IndicatorInputs
 from analytics.figures.interval_series import IntervalSeries, SeriesNeed
-from analytics.figures.meter_doubts import PeriodFindings, medium_doubts
+from analytics.figures.meter_doubts import PeriodFindings, confirmed_days, medium_doubts
 from analytics.figures.period_totals import PeriodTotals, period_totals
 from analytics.figures.roll_up import (
     Scope,
@@ -58,6 +58,8 @@ _CARBON_SOURCES: Final[tuple[tuple[Carrier, Supply | None], ...]] = (
 )
 #: Least estimated share of a meter's consumption that is worth a finding.
 _LEAST_ESTIMATED: Final = 0.005
+#: Least share of a meter's time without consumption that is worth a finding.
+_LEAST_MISSING: Final = 0.005
 
 
 class PeriodFactors(msgspec.Struct, frozen=True):
@@ -124,6 +126,7 @@ class ScopeInputs(msgspec.Struct, frozen=True, kw_only=True):
             period.
         doubt_inputs: the same for the greatest amount by which the consumption may be wrong, spread
             evenly over the days; NaN if nothing bounds it.
+        missing_inputs: the same for what would have flowed in the time of which nothing is known.
         series: series that indicators need beside the daily sums, if the scope has a meter.
         coverage: share of meter-time of which the consumption is known, 0 to 1, by medium that has
             a meter.
@@ -136,6 +139,7 @@ class ScopeInputs(msgspec.Struct, frozen=True, kw_only=True):
     inputs: IndicatorInputs
     estimated_inputs: IndicatorInputs
     doubt_inputs: IndicatorInputs
+    missing_inputs: IndicatorInputs
     series: Mapping[SeriesNeed, IntervalSeries]
     coverage: Mapping[Medium, float]
     medium_findings: Mapping[Medium, tuple[Finding, ...]]
@@ -169,6 +173,7 @@ def scope_inputs(
     estimated: dict[Medium, NDArray[np.float64]] = {}
     coverage: dict[Medium, float] = {}
     doubt: dict[Medium, NDArray[np.float64]] = {}
+    missing: dict[Medium, NDArray[np.float64]] = {}
     medium_findings: dict[Medium, tuple[Finding, ...]] = {}
     purchased: dict[CarbonSource, NDArray[np.float64]] = {}
     estimated_purchased: dict[CarbonSource, NDArray[np.float64]] = {}
@@ -195,6 +200,8 @@ def scope_inputs(
             amount[medium] = (weight * np.nan_to_num(metered.amount)).sum(axis=0)
             estimated[medium] = totals.estimated.sum(axis=0)
             doubt[medium] = np.full(period.days, doubts.amount / period.days)
+            in_order = confirmed_days(found, metered, edges)
+            missing[medium] = np.where(in_order, 0.0, totals.missing).sum(axis=0)
             if medium in CARRIERS:
                 of_carbon = boundary_weights(scope, flows, period_days, counted.carbon)
                 for supply, mask in _supplies(scope, medium, flows, period_days).items():
@@ -219,6 +226,9 @@ def scope_inputs(
         ),
         doubt_inputs=msgspec.structs.replace(
             inputs, consumption=doubt, purchased=_purchased_doubt(doubt)
+        ),
+        missing_inputs=msgspec.structs.replace(
+            inputs, consumption=missing, purchased=_purchased_doubt(missing)
         ),
         series=_scope_series(consumption, period, scope, site),
         coverage=coverage,
@@ -282,7 +292,7 @@ def _meter_findings(
         bounded, coverage = float(totals.bounded[index]), float(totals.coverage[index])
         if np.isnan(totals.amount[index]):
             yield Finding.of("no_readings", meter)
-        elif bounded < coverage_floor:
+        elif 1 - bounded >= _LEAST_MISSING:
             yield Finding.of("gap", meter, weight=weight, coverage=bounded)
         elif coverage < coverage_floor:
             yield Finding.of("spread_gap", meter, weight=weight, coverage=coverage)

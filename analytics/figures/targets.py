@@ -12,7 +12,8 @@ Laws:
 4. A cap is of a whole year. A part of a year may use the share of the cap that the same days had in
    the base year, or their share of the year's days if that is unknown.
 5. A verdict that is another one at an end of what the value may be is `doubtful`. So is one on a
-   value, or a baseline, of which more than the floor leaves contradicts the meters' own past.
+   value, or a baseline, of which more than the floor leaves contradicts the meters' own past, and
+   one of a register that is reset again and again.
 """
 
 import math
@@ -221,6 +222,10 @@ class Range(msgspec.Struct, frozen=True):
     def exact(cls, value: float) -> "Range":
         """Return the range of a value that can't be wrong."""
         return cls(value, value, value)
+
+    def widened(self, missing: float) -> "Range":
+        """Return the range in which an amount may be missing; negative where it is deducted."""
+        return Range(self.value, self.least + min(missing, 0.0), self.greatest + max(missing, 0.0))
 
     def per(self, base: "Range") -> "Range":
         """Return the range of the quotient of two ranges, of which the value of `base` is above 0.

@@ -2,15 +2,15 @@
 
 Laws:
 
-1. A poll is one sample. Its time stamp is that of the reply with the consumption counter, or of the
-   last reply if that one is missing. A value that was not read, or that is no finite number, is
-   NaN. Polls may be decoded later than they were made, but in the same order.
+1. A poll gives one sample. The sample gets the time stamp of the reply that holds the consumption
+   counter. If that reply is missing, it gets the time stamp of the last reply. A value that was not
+   read, or that is no finite number, is NaN. Replies may be decoded later, in the order of polls.
 2. A poll reads the quantities that are due in it (`PollPlan`). A quantity that was not read stays
    due.
 3. A transformer ratio is in force from the start of its local day. A sample is computed with the
-   ratios in force at its own time, even if it was requested a moment before midnight. Before the
-   first day of a ratio, its first value is used: a counter must not jump when a dated row comes
-   into force.
+   ratios in force at its own time, even if it was requested a moment before midnight. The first
+   ratio also applies to all days before its own. Otherwise the counter would jump on its first
+   day.
 """
 
 import math
@@ -34,7 +34,7 @@ from jieneng.metering.read_plan import PollPlan
 from jieneng.metering.reading import MILLISECONDS, PollReport, Sample
 from jieneng.metering.site import Meter, value_in_force
 
-#: The momentary rate that the nameplate's maximum limits, by medium.
+#: Name of the momentary rate of each medium. `rated_max` on the nameplate limits this rate.
 _RATE_QUANTITIES: Final[Mapping[Medium, str]] = {
     "electricity": "power_kw",
     "water": "flow_m3_h",
@@ -49,7 +49,7 @@ class _Layout(msgspec.Struct, frozen=True):
     Attributes:
         reads: the reads, in the order in which they are requested.
         quantities: names of all values, in the same order.
-        unknown: values of each read if it is not answered.
+        unknown: NaN for each value of each read, used if the read has no reply.
         counter_read: index of the read that holds the consumption counter.
         counter: index of the consumption counter among the values.
         rate: index of the momentary rate among the values; None if it is not read.
@@ -64,7 +64,7 @@ class _Layout(msgspec.Struct, frozen=True):
 
 
 class _Plan:
-    """The read plan for certain ratios, shared by all meters of one model and the same cadences.
+    """A read plan, shared by all meters of the same model, cadences and ratios.
 
     Attributes:
         polls: plan of the reads that are due in each poll.
@@ -83,7 +83,7 @@ class _Plan:
         self._layouts: dict[tuple[int, ...], _Layout] = {}
 
     def layout(self, due: tuple[int, ...]) -> _Layout:
-        """Return the layout of a poll in which these cadences are due; made once."""
+        """Return the layout of a poll in which these cadences are due. Each layout is cached."""
         layout = self._layouts.get(due)
         if layout is None:
             layout = self._layouts[due] = self._make_layout(self.polls.reads(due))
@@ -154,8 +154,8 @@ class PolledMeter:
             meter.rated_max, GROWTH_PER_HOUR[QUANTITIES[CONSUMPTION[meter.medium]].unit]
         )
         self._repetition_checks: dict[tuple[int, ...], RepetitionCheck] = {}
-        self._slot = 0  # number of the slot of the latest poll ...
-        self._complete_slot: int | None = None  # ... and of the latest complete one
+        self._slot = 0  # slot number of the latest poll
+        self._complete_slot: int | None = None  # slot number of the latest complete poll
         self._apply_ratios_of(EARLIEST_MS)
         self.due_cadences: tuple[int, ...] = self._plan.polls.cadences
         self._has_cadences = len(self.due_cadences) > 1
@@ -181,7 +181,7 @@ class PolledMeter:
         return self._layout.reads
 
     def timestamp_reply(self, replies: Sequence[Reply | None]) -> Reply | None:
-        """Return the reply whose time stamp the sample of a poll gets."""
+        """Return the reply that gives the sample its time stamp (law 1); None without replies."""
         counter = replies[self._layout.counter_read]
         return counter or next(filter(None, reversed(replies)), None)
 
@@ -191,7 +191,7 @@ class PolledMeter:
             return None
         time_ms = result.time_ms
         if not self._since_ms <= time_ms < self._until_ms:
-            # An implausible clock does not know the day. The earliest plausible one is nearest.
+            # A clock before EARLIEST_MS was not set: use the ratios of the first plausible day.
             self._apply_ratios_of(max(time_ms, EARLIEST_MS))
             self._layout = self._plan.layout(self.due_cadences)
         due = result.due_cadences
@@ -230,7 +230,10 @@ class PolledMeter:
         self._plan = _plan(self._model, every, **self._ratios(changes))
 
     def _ratios(self, changes: int) -> dict[str, Fraction]:
-        """Return CT and PT after a number of changes; 1 if the site gives none."""
+        """Return the CT and PT ratios in force after the first `changes` dated rows.
+
+        A ratio that the site does not give is 1.
+        """
         day = self._ratio_days[changes - 1] if changes else date.min
         ratios = dict[str, Fraction]()
         for name, rows in (("ct", self.site_meter.ct), ("pt", self.site_meter.pt)):
@@ -240,7 +243,7 @@ class PolledMeter:
 
 
 class PollResult(msgspec.Struct, frozen=True, gc=False):
-    """The replies of one poll, which are decoded later, and its statistics.
+    """The replies of one poll, not yet decoded, and the statistics of the poll.
 
     Attributes:
         meter: the meter.
@@ -248,8 +251,8 @@ class PollResult(msgspec.Struct, frozen=True, gc=False):
         replies: reply to each read; None for a read without one.
         time_ms: time of the sample, or of the poll's end if there is none [UTC, ms since 1970].
         ok: True if every read was answered correctly.
-        duration_ms: time from the first request to the last reply or timeout [ms]; if no request
-            could be sent, the time of the attempts to send one.
+        duration_ms: time from the first request to the last reply or timeout [ms]. If no request
+            could be sent, the time spent on trying to send one.
         attempts: number of requests sent, repeated ones included.
     """
 
@@ -281,7 +284,7 @@ class PollResult(msgspec.Struct, frozen=True, gc=False):
 
 @lru_cache(maxsize=1024)
 def _plan(model: Model, every: tuple[tuple[str, int], ...], ct: Fraction, pt: Fraction) -> _Plan:
-    """Return the plan that all meters of one model, cadences and ratios share."""
+    """Return the shared plan of a model, its cadences and its ratios."""
     return _Plan(model, dict(every), ct, pt)
 
 

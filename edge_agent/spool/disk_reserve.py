@@ -1,9 +1,9 @@
 """Keep disk space free for the spool's own use when everything else is full.
 
-Law: while the reserve file exists, its bytes can be had at any moment by removing it. It holds
-zeros that were written, not a hole, so the space is really taken. The reserve is four times the
-size at which the write-ahead log (WAL) is checkpointed. With space for one more such log, any
-transaction that was begun can be finished.
+Law: while the reserve file exists, removing it frees its size on the disk. The file is written in
+full, not sparse, so it really occupies the space. The reserve is four times the size at which the
+write-ahead log (WAL) is checkpointed. Free space for one such WAL is enough to finish any
+transaction that was begun.
 """
 
 import shutil
@@ -54,11 +54,14 @@ class DiskReserve:
         self._exists = False
 
     def is_disk_nearly_full(self) -> bool:
-        """Return True if less is free than a WAL takes: the spool must not grow."""
+        """Return True if the reserve is missing, or if less than the size of a WAL is free.
+
+        In both cases the spool must not grow.
+        """
         return self._lacks(self.wal_bytes)
 
     def has_ample_space(self) -> bool:
-        """Return True if twice the reserve can be used up without the disk being nearly full."""
+        """Return True if the reserve exists, and twice its size and a WAL are free besides."""
         return not self._lacks(2 * self.size_bytes + self.wal_bytes)
 
     def _lacks(self, size: int) -> bool:

@@ -18,8 +18,8 @@ class QueuedBatch(msgspec.Struct, frozen=True, array_like=True):
         seq: sequence number within that run.
         samples: number of samples in the payload.
         payload: the bytes as they are published.
-        machine_boot: boot id of the machine in whose running time the batch is stamped, while it
-            waits for its UTC times; None once it has them.
+        machine_boot: boot id of the machine, for a batch whose time stamps count from the boot of
+            the machine because the UTC time is not yet known; None for a batch with UTC times.
     """
 
     boot: str

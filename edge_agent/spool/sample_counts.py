@@ -3,10 +3,10 @@
 Laws:
 
 1. `read = stored + quarantined + pending + dropped`, and every dropped sample has its reason.
-2. The copy is written after the spool's own transaction and never forced to the disk: it is as
-   recent as the spool, or older. If it is more recent, the spool has lost data that it had: SQLite
-   reads a WAL that is damaged in the middle up to there and no further, without an error.
-3. A copy that is torn or missing counts as no copy.
+2. The copy is written after each transaction of the spool, without fsync. So normally it is as
+   recent as the spool, or older. If the copy is more recent, the spool has lost data. That happens
+   if the WAL is damaged: SQLite silently ignores everything after the damage.
+3. A copy that is torn is treated as missing.
 """
 
 import os
@@ -19,7 +19,7 @@ import msgspec
 
 #: Reasons to drop a sample: each has its own count and its own column of the ledger.
 REASONS: Final = ("full", "old", "refused", "damaged", "undated")
-_BYTES: Final = 512  # fixed size: it is overwritten in place, which a full disk allows
+_BYTES: Final = 512  # fixed size, so that the file can be overwritten even if the disk is full
 
 
 class SampleCounts(msgspec.Struct, frozen=True):
@@ -31,7 +31,7 @@ class SampleCounts(msgspec.Struct, frozen=True):
         pending: samples that are in the spool.
         size_bytes: size of their payloads.
         full: dropped as the oldest of a full spool, or of a spool whose disk is full.
-        old: dropped as older than the spool keeps them.
+        old: dropped because they were older than the spool's time limit.
         refused: dropped because the disk did not accept them.
         damaged: dropped because the disk did not return them as they were written.
         undated: dropped because the time at which they were read can never be known.
@@ -61,7 +61,10 @@ class SampleCounts(msgspec.Struct, frozen=True):
 
     @property
     def progress(self) -> int:
-        """Count that grows with each sample read or done with, and never falls."""
+        """Number of steps so far: each sample adds one when read and one when it leaves the spool.
+
+        The number never falls, so the larger of two is the more recent one.
+        """
         return self.read + self.stored + self.quarantined + self.dropped
 
     def with_refused(self, samples: int) -> "SampleCounts":
@@ -72,19 +75,21 @@ class SampleCounts(msgspec.Struct, frozen=True):
 
 
 def most_recent(*copies: SampleCounts) -> SampleCounts:
-    """Return the counts with the most progress; the first of those that are equal."""
+    """Return the counts with the most progress; if several are equal, the first of them."""
     return max(copies, key=lambda one: one.progress)
 
 
 def reconciled(known: SampleCounts, found: SampleCounts) -> SampleCounts:
-    """Return the counts of a spool that holds fewer, or more, samples than was known of it.
+    """Correct the known counts by the number of samples that the spool file really holds.
+
+    Missing samples become `damaged`. Additional samples were stored before: they are back in the
+    spool, and will be acknowledged again.
 
     Args:
         known: the most recent counts that are available.
         found: the counts in the file, of which `pending` and `size_bytes` are used.
     """
     missing = known.pending - found.pending
-    # More than was known: batches that had left are back, and will be acknowledged once more.
     stored = max(0, known.stored + min(missing, 0))
     damaged = known.damaged + max(missing, 0)
     dropped = known.dropped - known.damaged + damaged

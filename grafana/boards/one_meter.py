@@ -42,13 +42,13 @@ def _rows(of: BoardSite) -> list[PanelRow]:
     hours = panel_text(
         of,
         "Consumption by hour",
-        "Difference of the register between full hours, corrected for replacements and rollovers.",
+        "Growth of the register from hour to hour, corrected for replacements and rollovers.",
     )
     days = panel_text(
         of,
         "Consumption by day",
-        "Difference of the register between local midnights, corrected for replacements and"
-        " rollovers.",
+        "Growth of the register from local midnight to local midnight, corrected for replacements"
+        " and rollovers.",
     )
     return [
         PanelRow(4, (_last_poll(of), _last_values(of)), tr("Now · ${meter:text}"), widths=(8, 16)),
@@ -82,7 +82,7 @@ def _last_poll(of: BoardSite) -> Json:
     text = panel_text(
         of,
         "Last poll",
-        "Whether the meter answered the last poll, how long that took and how many requests.",
+        "Result of the last poll: answered or not, its duration, and the number of requests sent.",
         "This meter was not polled in this time range: it is read by hand, or its agent is not"
         " running.",
     )
@@ -147,8 +147,9 @@ def _marked(of: BoardSite) -> Json:
     text = panel_text(
         of,
         "Readings with a quality code",
-        "Readings that are marked: 1 stale, 2 flat, 4 out of range, 8 too fast, 16 clock not"
-        " trusted, 32 read by hand or imported; codes are added. They are kept.",
+        "Quality codes: 1 stale, 2 flat, 4 out of range, 8 too fast, 16 clock not trusted, 32 read"
+        " by hand or imported. If several apply, the sum of their codes is shown. The readings are"
+        " kept.",
         "No reading with a quality code in this time range.",
     )
     queries = [
@@ -166,7 +167,7 @@ def _marked(of: BoardSite) -> Json:
 
 
 def _quality_words(of: BoardSite) -> Mappings:
-    """Return the meaning of each code; a sum of several is shown as a number."""
+    """Return the word for each single code. A sum of codes has no word: the number is shown."""
     tr = of.tr
     words = {
         Quality.STALE: tr("stale"),
@@ -185,7 +186,7 @@ def _value_overrides(of: BoardSite) -> dict[str, FieldOverride]:
     tr = of.tr
     counters = {
         CONSUMPTION[medium]: FieldOverride(
-            # Not scaled to MWh: the digits that move are the last ones.
+            # Not scaled to MWh: scaling would hide the last digits, and only these change.
             tr("Register"),
             f"suffix:{unit(QUANTITIES[CONSUMPTION[medium]].unit, tr)}",
             colour=colours.BLUE,

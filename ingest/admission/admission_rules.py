@@ -1,31 +1,31 @@
-"""Rules for the messages and samples that a site does not admit: one row for each reason. Pure.
+"""Rules that refuse messages and samples of a site: two tables, with one rule a row. Pure.
 
-`quarantine_reasons` says for each code what it means and what to do about it. The form of a message
-(topic, size, JSON, version, layout, time) is checked by `mqtt_messages`.
+`quarantine_reasons` says for each code what it means and what to do about it. `mqtt_messages`
+checks the form of a message before: topic, size, JSON, version, layout and time.
 
 Laws:
 
-1. A message is refused for the first row that refuses it. So is a sample, and no other sample with
-   it.
-2. A refusal is never final: the sample is quarantined with its reason, and a replay takes these
-   rules as they are then.
+1. The first row that refuses a message or a sample gives the reason. A refused sample does not
+   affect the other samples of its batch.
+2. A refusal is never final: the sample is quarantined with its reason. A replay checks it again,
+   against the rules and the site's files at the time of the replay.
 
-Rows that may refuse a sample of an honest agent, and their reasons:
+These rows can refuse samples of an agent that works correctly:
 
 - `unknown_meter`, `other_agent`, `quantity`, `before_installed`: an agent reads its files again on
-  SIGHUP, and the ingest may have older ones. So the ingest reads its own again before it believes
-  one of these (`current_checker`).
-- `quantity`: an agent of a later version may send a quantity that is not known here at all. Its
-  samples wait for the ingest's update; the other samples of the batch are stored.
-- `future`: an agent's clock may be years ahead. Until that time, its points would be the latest of
-  the meter, and no real one would be shown. A day leaves room for a wrong time zone. While the
-  ingest's own clock is not set, nothing is refused for it.
+  SIGHUP, and the ingest may still use older files. So the ingest reads its files again before it
+  refuses a sample for one of these reasons (`current_checker`).
+- `quantity`: an agent of a later version may send a quantity that this version does not know. Its
+  samples stay in quarantine until the ingest is updated. The other samples of the batch are stored.
+- `future`: an agent's clock may be years ahead. If such a sample were stored, it would be shown as
+  the latest reading of the meter for years. A lead of up to a day is admitted: a wrong time zone
+  causes that. While the ingest's own clock is not set, this rule refuses nothing.
 - `before_installed`: `installed` is a local day, and readings of the whole day are admitted.
-- `two_values`: a meter has one value at a time. Only after its clock was set back may an agent send
-  two values of one time, once. The first value is stored, the other one is quarantined.
+- `two_values`: a meter has one value at a time. An agent may send a second value for the same time
+  after its clock was set back. The first value is stored, and the second one is quarantined.
 
-Infinite numbers and NaN do not get here: JSON has neither of them, `mqtt_messages` refuses a number
-that is out of range (`form`), and an unknown value is null.
+No sample holds an infinite number: JSON has none, and `mqtt_messages` refuses a number that is out
+of range (`form`). A NaN here is an unknown value: null in JSON.
 """
 
 import math
@@ -42,7 +42,7 @@ from jieneng.metering.site import Meter, Site
 #: Time by which a sample may be ahead of the ingest's clock [ms].
 FUTURE_MS: Final = 86_400_000
 _BEGIN_MS: Final = 0
-#: Layouts remembered of a meter. A hostile sender must not fill the memory.
+#: Most layouts that are remembered for a meter, so that no sender can fill the memory.
 _MAX_LAYOUTS: Final = 64
 
 
@@ -51,7 +51,7 @@ class MeterFacts:
 
     Attributes:
         medium: medium of the meter.
-        quantities: quantities that its model has, or one of an earlier device's.
+        quantities: quantities of its model, and of the models of the devices that it replaced.
         installed_ms: time from which it can have readings [UTC, ms].
         admitted: layouts that were admitted before; each is checked only once.
     """
@@ -77,9 +77,9 @@ class MessageCase(NamedTuple):
     Attributes:
         site: site of the topic.
         agent: agent of the topic.
-        sender: agent that the payload names; None before it is read.
-        own_site: the site.
-        agents: agents that its buses name.
+        sender: agent that the payload names; None before the payload is read.
+        own_site: id of the site that this ingest serves.
+        agents: ids of the agents that poll the buses of this site.
     """
 
     site: str
@@ -90,7 +90,7 @@ class MessageCase(NamedTuple):
 
 
 class MessageRule(NamedTuple):
-    """A row: the code of the reason (`quarantine_reasons`), and the test."""
+    """A rule for messages: code of the reason (`quarantine_reasons`), and test that refuses."""
 
     code: str
     refuses: Callable[[MessageCase], bool]
@@ -111,7 +111,8 @@ class SampleCase(NamedTuple):
         meter: facts of its meter; None if the agent has no such meter.
         is_known: True if the site has such a meter.
         latest_ms: latest time that is admitted.
-        is_second: True if the batch holds another value at its time.
+        is_second: True if the batch holds an earlier sample of the same meter and time with another
+            value.
     """
 
     sample: Sample
@@ -122,7 +123,7 @@ class SampleCase(NamedTuple):
 
 
 class SampleRule(NamedTuple):
-    """A row: the code of the reason (`quarantine_reasons`), and the test."""
+    """A rule for samples: code of the reason (`quarantine_reasons`), and test that refuses."""
 
     code: str
     refuses: Callable[[SampleCase], bool]

@@ -1,11 +1,12 @@
-"""Check messages against the site as its files are now.
+"""Check messages against the current files of the site.
 
 Laws:
 
-1. Before a message is refused because of the site's files, files that have changed are read again.
-   So a meter that was added costs no reading, and no restart.
-2. Files with a mistake change nothing: the site stays as it was read last, and that is said once.
-3. While the clock of this machine is not set, nothing is refused for being in the future.
+1. Before a message is refused because of the site's files, the files are read again if they have
+   changed. So a new meter needs no restart, and none of its readings is lost.
+2. If the changed files contain a mistake, the previous version of the site stays in use. The
+   mistake is logged once.
+3. While the clock of this machine is not set, no sample is refused for being in the future.
 """
 
 from contextlib import suppress
@@ -19,9 +20,9 @@ from jieneng.metering.errors import ConfigError
 from jieneng.observe import Log, LoggedFault
 from jieneng.site_folder import SITE_FILE, SiteFolder, load
 
-#: Time between two looks at the files [s].
+#: Shortest time between two checks of the files for changes [s].
 _LOOK_S: Final = 1.0
-#: A time after all others [ms].
+#: Current time to assume while the clock is not set: later than any sample [ms].
 _NEVER_MS: Final = 2**52
 
 #: Time of change and size of each file, by name.
@@ -84,7 +85,7 @@ class CurrentChecker:
 
 
 def _fingerprint(path: Path) -> _Fingerprint:
-    """Return the state of the site's files, which differs after a change; empty without a site."""
+    """Return time of change and size of each of the site's files; empty if there is no site."""
     if not (path / SITE_FILE).exists():
         return {}
     found = {}

@@ -9,9 +9,9 @@ Laws:
    A batch whose form is wrong (`mqtt_messages`) is quarantined whole, and its agent is told why.
 3. No agent speaks for another: its messages come on its own topics, and hold readings of meters on
    its own buses. Polls of other agents' meters and the load of other agents' buses are ignored.
-4. Quarantined samples can be sent again: they are kept as the payload of a batch.
-5. Nothing is acknowledged to an agent that the site does not know. So its sender keeps the batches,
-   and can't fill the part of the quarantine that holds acknowledged ones.
+4. Quarantined samples are kept as the payload of a batch, so that they can be replayed.
+5. A batch of an agent that the site does not know is never acknowledged, so the agent keeps it. The
+   quarantine holds acknowledged batches in a part of their own, which such a sender can't fill.
 """
 
 from collections.abc import Mapping
@@ -103,7 +103,7 @@ class MessageChecker:
         self._require_admitted(self._site, agent, status.agent)
         buses = self._buses[agent]
         load = {bus: share for bus, share in status.bus_load.items() if bus in buses}
-        # A clock that is ahead would hide all later states of the agent; the arrival is known.
+        # A time stamp far ahead would hide all later states of the agent: use the time of arrival.
         time_ms = status.time_ms if status.time_ms <= now_ms + FUTURE_MS else now_ms
         status = msgspec.structs.replace(status, bus_load=load, time_ms=time_ms)
         points = ledger.status_points(self._site, status, now_ms)
@@ -148,7 +148,7 @@ class MessageChecker:
         second = admission_rules.second_values(batch.samples)
         for index, sample in enumerate(batch.samples):
             meter = meters.get(sample.meter)
-            # This loop is most of the ingest's work: the rows are asked where one may refuse.
+            # This loop is most of the ingest's work, so a cheap test comes before the rules.
             if (
                 meter is None
                 or sample.quantities not in meter.admitted
@@ -175,8 +175,7 @@ _MAX_PARTS: Final = 100
 
 #: Bytes kept of a payload that can't be read: its beginning shows its kind.
 _MOST_UNREADABLE: Final = 4096
-#: Bytes kept of a payload of an unknown sender, who keeps it as well: as many as honest agents
-#: send.
+#: Bytes kept of a payload of an unknown sender: enough for a usual batch. The sender still has it.
 _MOST_OF_NOBODY: Final = 65_536
 
 #: Reasons for which a payload can't be read at all.
@@ -195,11 +194,11 @@ _DECODE_ERRORS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError
 
 
 def _refused_whole(topic: str, agent: str, payload: bytes, error: WireError) -> CheckedMessage:
-    """Return a message of which nothing is stored.
+    """Return the result for a message that is quarantined as a whole.
 
     Args:
         topic: topic of the message.
-        agent: the agent, if the site knows it; "" if not, and then nothing is acknowledged.
+        agent: the agent; "" if the site does not know it. Without an agent nothing is acknowledged.
         payload: the message.
         error: the reason.
     """
@@ -243,7 +242,7 @@ def _head(payload: bytes) -> _BatchHead | None:
 
 
 def _length(array: msgspec.Raw) -> int:
-    """Return the length of a JSON array; 0 if it is none."""
+    """Return the length of a JSON array; 0 if the JSON is not an array."""
     try:
         return len(_decode_list(array))
     except _DECODE_ERRORS:

@@ -10,6 +10,7 @@ import click
 from jieneng.cli.imports import batch_commands, bill_command, denominator_commands
 from jieneng.cli.imports.consumption_preview import reset_recognizer
 from jieneng.cli.imports.form_options import form_options
+from jieneng.cli.imports.import_store import import_store
 from jieneng.cli.imports.report_output import print_problems, print_report, report_json
 from jieneng.cli.imports.touched_days import compute_touched
 from jieneng.cli.options import examples, run_once, site_option, tr
@@ -230,27 +231,10 @@ def _zone(name: str) -> ZoneInfo:
 
 async def _import(file: Path, folder: "SiteFolder", options: "ImportOptions") -> "ImportReport":
     from ingest.importing.importer import import_readings
-    from ingest.settings import IngestSettings
     from jieneng.cli.progress import rows_progress
-    from jieneng.site_folder import read_settings
-    from jieneng.storage import embedded_file, open_store
 
-    settings = read_settings(folder.path / "ingest.toml", IngestSettings)
-    store = open_store(settings.store, folder.path)
-    store_file = embedded_file(settings.store, folder.path)
-    is_new = store_file is not None and not store_file.exists()
-    try:
-        if not options.dry_run:
-            await store.prepare()
+    async with import_store(folder, dry_run=options.dry_run) as store:
         with rows_progress(tr("Rows read")) as progress:
             return await import_readings(
-                file,
-                folder,
-                None if options.dry_run and is_new else store,
-                options,
-                progress,
-                SystemClock(),
-                reset_recognizer,
+                file, folder, store, options, progress, SystemClock(), reset_recognizer
             )
-    finally:
-        await store.close()

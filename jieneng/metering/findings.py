@@ -59,6 +59,8 @@ class FindingKind(msgspec.Struct, frozen=True, kw_only=True):
         many_en: the sentence for several findings of the kind; None for the same one.
         many_zh: the same in Chinese.
         of_past: True if it compares a meter with its whole past.
+        recurring_from: number in a period from which on the meter is not as `site.toml` describes
+            it; None if any number may be right.
     """
 
     code: str
@@ -68,6 +70,7 @@ class FindingKind(msgspec.Struct, frozen=True, kw_only=True):
     many_en: Msgid | None = None
     many_zh: str | None = None
     of_past: bool = False
+    recurring_from: int | None = None
 
     def sentence(self, count: Value) -> Msgid:
         """Return the sentence for a number of findings."""
@@ -125,6 +128,18 @@ class Finding(msgspec.Struct, frozen=True):
     def contradicts_past(self) -> bool:
         """True if a comparison with the meter's past found it, and nobody confirmed it."""
         return self.kind is not None and self.kind.of_past and self.confirmed is None
+
+    @property
+    def recurs(self) -> bool:
+        """True if it was found so often that it is no accident, and nobody confirmed it."""
+        least = None if self.kind is None else self.kind.recurring_from
+        count = dict(self.values).get("count", 1)
+        return (
+            least is not None
+            and self.confirmed is None
+            and isinstance(count, int | float)
+            and count >= least
+        )
 
     @property
     def kind(self) -> FindingKind | None:
@@ -262,6 +277,7 @@ _ROWS: Final = (
     FindingKind(
         code="counter_reset",
         severity="warning",
+        recurring_from=3,
         en="{subject:name}: the register was reset, from {before:register} at {before_ms:time} to"
         " {after:register} at {after_ms:time}; consumption between them is unknown and not"
         " counted.",

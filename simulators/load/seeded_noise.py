@@ -3,8 +3,8 @@
 Any number of a sequence can be computed without the others.
 
 Law: the same key and index give the same number on every machine and in every version of numpy. The
-generators of numpy do not promise that. The mixing is SplitMix64 (Steele, Lea and Flood, 2014,
-"Fast splittable pseudorandom number generators").
+generators of numpy do not promise that. Key and index are mixed into a number by SplitMix64
+(Steele, Lea and Flood, 2014, "Fast splittable pseudorandom number generators").
 """
 
 import hashlib

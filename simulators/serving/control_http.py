@@ -3,14 +3,15 @@
     GET    /                site, time and counts
     GET    /kinds           the kinds of faults, with their keys
     GET    /faults          all faults, including those that have ended
-    POST   /faults          add a fault, as a row of a script; it begins now unless it says when
+    POST   /faults          add a fault: a `[[fault]]` row as JSON; by default it begins now
     DELETE /faults/{id}     end one fault now
     DELETE /faults          end all faults
     GET    /meters          each meter's true consumption and its registers; ?at=ISO8601
     GET    /meters/{id}     the same of one meter
     GET    /exchanges       requests and the replies to them; ?meter=&bus=&limit=
 
-Answers are JSON. A refused request gets `{"problems": ["..."]}`, with one sentence each.
+Answers are JSON. The answer to a refused request is `{"problems": ["..."]}`: one sentence for each
+problem.
 """
 
 from collections import deque
@@ -38,9 +39,9 @@ from simulators.serving.simulated_bus import ExchangeRecord
 from simulators.settings import ControlSettings
 from simulators.simulated_site import SimulatedSite
 
-_DOCUMENT: Final = "fault"  # the name under which problems mention a row that came over HTTP
-_MAX_EXCHANGES: Final = 1000  # in one answer
-_MAX_DIGITS: Final = 9  # of a limit
+_DOCUMENT: Final = "fault"  # file name in problems about a row that was sent over HTTP
+_MAX_EXCHANGES: Final = 1000  # most exchanges in one answer
+_MAX_DIGITS: Final = 9  # most digits of `limit`
 _SHOWN_AS_SPAN: Final = ("start", "after_s", "duration_s")
 
 
@@ -51,11 +52,17 @@ class ExchangeLog:
         self._latest: deque[ExchangeRecord] = deque(maxlen=max_exchanges)
 
     def add(self, exchange: ExchangeRecord) -> None:
-        """Keep an exchange; the oldest goes if the log is full."""
+        """Add an exchange. If the log is full, the oldest exchange is removed."""
         self._latest.append(exchange)
 
     def latest(self, meter: str | None, bus: str | None, limit: int) -> list[ExchangeRecord]:
-        """Return the latest exchanges of a meter or bus, the latest last."""
+        """Return the latest exchanges, in order of time.
+
+        Args:
+            meter: id of the meter; None for all meters.
+            bus: id of the bus; None for all buses.
+            limit: largest number of exchanges to return.
+        """
         wanted: Iterator[ExchangeRecord] = (
             exchange
             for exchange in reversed(self._latest)
@@ -116,7 +123,7 @@ class SimulatorControl:
         try:
             row = msgspec.json.decode(await request.read(), type=dict[str, Any])
         except msgspec.DecodeError as error:
-            raise UsageError("a fault is sent as a JSON object: {error}.", error=error) from error
+            raise UsageError("the body is not a JSON object: {error}.", error=error) from error
         now_ms = self._clock.now_ms()
         document = toml.Document(_DOCUMENT, {"fault": [row]}, {})
         [fault] = toml.decode(document, FaultsFile).fault

@@ -113,6 +113,15 @@ def test_a_register_that_restarts_has_a_finding_and_no_verdict(
     assert f"{364 if step == HOUR else 11} 次" in found["text"]
 
 
+def test_an_hourly_register_that_restarts_each_month_has_no_verdict_either(tmp_path: Path) -> None:
+    """The doubt of eleven hours turns no verdict, but the meter is not as `site.toml` says."""
+    rows = shown(20.0, HOUR)
+    restart(rows, [datetime(2025, month, 1) for month in range(2, 13)])
+    figure = polled(CaseSite(tmp_path), rows).figure()
+    assert figure["status"] == "doubtful"
+    assert finding(figure, "counter_reset")["weight"] < 0.05
+
+
 def test_a_register_that_restarts_now_and_then_has_one_too(tmp_path: Path) -> None:
     """Four times in the year, with the doubt of four days by the nameplate: 38,400 kWh."""
     rows = shown(20.0)

@@ -69,6 +69,16 @@ def test_readings_39_days_apart_leave_only_the_edges_to_an_estimate(tmp_path: Pa
     assert verdict not in {"insufficient_data", "missed"}
 
 
+def test_a_year_between_two_readings_that_lie_years_apart_has_no_verdict(tmp_path: Path) -> None:
+    """The sum of four years is known, and of none of them how much of it was used then."""
+    times = [datetime(2020, 1, 1), datetime(2021, 1, 1), datetime(2025, 1, 1)]
+    site = CaseSite(tmp_path)
+    site.load(site.readings([(time, 300.0 * time.toordinal()) for time in times], "e-a"))
+    figure = site.figure("energy_per_floor_area", 2022)
+    assert (figure["coverage"], figure["estimated"]) == (1.0, 1.0)
+    assert figure["status"] == "insufficient_data"
+
+
 def test_a_reading_at_the_end_of_the_last_working_day_leaves_a_few_hours_to_an_estimate(
     tmp_path: Path,
 ) -> None:

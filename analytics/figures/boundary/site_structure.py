@@ -1,15 +1,18 @@
-"""Find how the meters and areas of a site hang together on a day.
+"""Find the meter tree and the areas of a site on a day.
 
 Laws:
 
-1. A meter that was removed measures nothing. What hung below it hangs below the nearest meter above
-   it that is still there.
-2. A sub-item without a parent hangs below the main of its area, or else of the nearest area around
-   it that has one: the main measures it too. `counts = true` at the meter says that it does not.
-3. A meter does not count if it says so, or if a meter above it does not count: what is resold
-   behind one meter is resold.
+1. A meter that was removed measures nothing. Its children move to the nearest meter above it that
+   is still installed.
+2. The main meter of an area also measures the sub-items of the area. So a sub-item without a parent
+   becomes a child of the main of its area. If the area has no main, it becomes a child of the main
+   of the nearest enclosing area. A sub-item with `counts = true` stays without a parent: the main
+   does not measure it.
+3. A meter with `counts = false` does not count, and neither does any meter below it. Energy resold
+   through a meter is resold, even if a second meter measures a part of it.
 4. A meter measures the class of electricity that it states, or else that of the meters above it.
-5. Between two days on which something changes, the structure is the same.
+5. The structure changes only on two kinds of days: on the first day of a dated row of an area or a
+   meter, and on the day after an area is closed or a meter is removed.
 """
 
 from bisect import bisect_right
@@ -44,8 +47,9 @@ class DayStructure(msgspec.Struct, frozen=True):
 
     Attributes:
         places: the place of each meter, by id.
-        let_areas: areas that count in their own figures only, each with all areas in it, by id.
-        closed_areas: areas that are not used any more, or that lie in such an area.
+        let_areas: ids of an area and of all areas inside it, by id of the area, for each area that
+            is let. A let area counts in its own figures only.
+        closed_areas: ids of the areas that are closed, and of all areas inside them.
     """
 
     places: dict[str, MeterPlace]
@@ -74,7 +78,7 @@ class SiteStructure:
         return self._found[number]
 
     def spans(self, days: Sequence[date]) -> Iterator[tuple[slice, DayStructure]]:
-        """Yield slices of ascending days, and the structure on the days of each."""
+        """Split ascending days into runs of one structure; yield each slice and its structure."""
         first = 0
         while first < len(days):
             number = bisect_right(self._changes, days[first])
@@ -110,7 +114,7 @@ class SiteStructure:
         return MeterPlace(meter.area_on(day), parent_id, is_implied, counts, supply)
 
     def _above(self, meter: Meter) -> Iterator[Meter]:
-        """Yield the meters above a meter, the nearest first; each once, if they go in a circle."""
+        """Yield the meters above a meter, the nearest first. Stop if the parents form a cycle."""
         seen = {meter.id}
         while (parent := self.site.meters.get(meter.parent or "")) and parent.id not in seen:
             seen.add(parent.id)
@@ -138,7 +142,7 @@ def is_removed(meter: Meter, day: date) -> bool:
 
 
 def _is_main(main: Meter, item: Meter, area: str, day: date) -> bool:
-    """Return True if a meter measures all that is consumed of a sub-item's medium in an area."""
+    """Return True if `main` measures an area's whole consumption of the medium of `item`."""
     return (
         main.id != item.id
         and (main.medium, main.role, main.item) == (item.medium, "consumption", None)
@@ -148,7 +152,7 @@ def _is_main(main: Meter, item: Meter, area: str, day: date) -> bool:
 
 
 def _changes(site: Site) -> set[date]:
-    """Return the days from which on something differs from the day before."""
+    """Return each day on which the structure may differ from that of the day before."""
     after = [area.closed for area in site.area] + [meter.removed for meter in site.meter]
     dated = [
         rows

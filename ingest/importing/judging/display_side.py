@@ -1,13 +1,15 @@
-"""Convert what a meter's display shows to what flowed: times the ratio of its transformers. Pure.
+"""Convert display values to primary values by the ratio of the meter's transformers. Pure.
 
-A meter behind current or voltage transformers counts a part of what flows. Stored values are those
-of the primary side: the display's value times the ratio in force at the time.
+A meter behind current or voltage transformers measures only a fraction of the consumption. Its
+primary value is its display value times the transformer ratio in force at the time. Only primary
+values are stored.
 
 Laws:
 
-1. Which side a file has is never guessed: the values of both sides can look alike.
-2. A meter with a model has the ratio that its model's register needs, and a meter without one that
-   of all its transformers. So the analytics divides by the ratio by which this module multiplies.
+1. This module never guesses whether a file holds display or primary values: both can look alike.
+2. If the meter has a model, the model says which ratios (CT, PT) apply to its register. Without a
+   model, the ratios of all its transformers apply. The analytics applies the same rule when it
+   divides by the ratio.
 """
 
 from array import array
@@ -30,7 +32,7 @@ _ALWAYS_MS: Final = -(2**62)
 
 
 def ratios_of(meter: Meter, quantity: str, models: Mapping[str, Model], zone: ZoneInfo) -> Ratios:
-    """Return the ratios of a counter's values to its display by time; () if they are always 1."""
+    """Return the ratios of primary value to display value, by time; () if they are always 1."""
     if QUANTITIES[quantity].kind != "counter":
         return ()
     model = models.get(meter.model or "")
@@ -57,11 +59,11 @@ def _dated(meter: Meter, name: str) -> Sequence[DatedValue]:
 
 
 def to_primary(times_ms: Sequence[int], values: Sequence[float], ratios: Ratios) -> "array[float]":
-    """Return the values of the primary side of values of the display.
+    """Return the primary values of display values.
 
     Args:
         times_ms: times of the values [UTC, ms].
-        values: the values.
+        values: the display values.
         ratios: ratios by time, at least one.
     """
     since = [since_ms for since_ms, _ in ratios]

@@ -1,9 +1,8 @@
-"""Recognise times that are the ends of their intervals. Pure.
+"""Recognise time stamps that mark the ends of intervals. Pure.
 
-A file of a month's days that are stamped with the next midnight goes from the second of the month
-to the first of the next one; one of hours, from 01:00 to 00:00. Read as starts, it lacks its first
-interval and has one too many at its end. A date such as 2024-01-31 in a file of months names
-the month that it ends.
+Example: a file holds the daily values of January, each stamped with the end of its day. Its stamps
+go from 2 January to 1 February. If they are read as starts, 1 January is missing, and 1 February is
+too much. A file of hourly values goes from 01:00 to 00:00 in the same way. In a file of months, 2024-01-31 stands for January.
 """
 
 from datetime import datetime, timedelta
@@ -17,10 +16,10 @@ _DAY_MS: Final = 86_400_000
 
 
 def look_like_ends(values: SeriesValues, zone: ZoneInfo) -> bool:
-    """Return True if the times of intervals look like ends, though they were read as starts.
+    """Return True if the times of a series look like the ends of its intervals.
 
     Args:
-        values: values of intervals with their lengths, in the order of time.
+        values: values in order of time; their times were read as the starts of intervals.
         zone: time zone of days and months.
     """
     if len(values) < 2 or values.lengths_ms[0] > _DAY_MS + 3_600_000:
@@ -46,5 +45,5 @@ def _is_midnight(local: datetime) -> bool:
 
 
 def _is_edge(local: datetime, *, is_daily: bool) -> bool:
-    """Return True for a midnight; of daily values, for the first one of a month."""
+    """Return True at midnight. For daily values, only the midnight that begins a month counts."""
     return _is_midnight(local) and (local.day == 1 or not is_daily)

@@ -2,10 +2,11 @@
 
 Laws:
 
-1. Intervals must not overlap, or consumption would be counted twice.
-2. A jitter of clocks is no overlap: the earlier interval ends where the later one begins.
-3. Rows that name first and last day of an interval leave a day between intervals; it belongs to the
-   earlier one.
+1. Intervals that overlap are reported and left out: their consumption would be counted twice.
+2. An overlap of at most a minute, and of at most a tenth of the interval, is clock jitter. The
+   earlier interval is cut where the later one begins.
+3. If rows give the first and the last day of an interval, the last day is part of the interval.
+   Such intervals look one day too short, and are lengthened.
 """
 
 from array import array
@@ -25,12 +26,12 @@ from ingest.importing.judging.series_values import SeriesValues
 from ingest.importing.judging.zero_stretches import doubtful_zeros
 from jieneng.metering.errors import Problem
 
-#: Greatest overlap that is a jitter of clocks [ms].
+#: Largest overlap that is taken for clock jitter [ms].
 _JITTER_MS: Final = 60_000
 _HOUR_MS: Final = 3_600_000
-#: Least share of the gaps between intervals that are a day, where rows name last days.
+#: Smallest share of gaps of one day from which rows are taken to give last days (law 3).
 _LAST_DAYS: Final = 0.5
-#: Lengths that a person can name.
+#: Interval lengths by their name in `--interval`.
 _NAMED: Final = {
     "hour": Step("ms", _HOUR_MS),
     "day": Step("day", 1),
@@ -47,7 +48,7 @@ class IntervalJudge:
     Args:
         options: options of the import.
         zone: time zone of the file.
-        problems: list for what is wrong.
+        problems: list to which problems are added.
     """
 
     def __init__(self, options: ImportOptions, zone: ZoneInfo, problems: ProblemList) -> None:
@@ -56,11 +57,13 @@ class IntervalJudge:
         self._problems = problems
 
     def judge(self, series: ImportSeries, values: SeriesValues) -> None:
-        """Set the lengths of the intervals of a series, and leave out those without a right one.
+        """Set the lengths of the intervals of a series.
+
+        Intervals that overlap, or whose length is unknown, are reported and left out.
 
         Args:
             series: the series.
-            values: its values in the order of time, at least one.
+            values: its values in order of time, at least one; changed in place.
         """
         self._check_month_ends(series, values)
         if all(values.lengths_ms):
@@ -113,7 +116,7 @@ class IntervalJudge:
         return None if length_s is None else Step("ms", round(length_s * 1000))
 
     def _overlapping(self, series: ImportSeries, values: SeriesValues) -> Iterator[int]:
-        """Yield the places of intervals that overlap the next one; cut a jitter of clocks."""
+        """Report overlaps and yield the places of both intervals; cut clock jitter (law 2)."""
         for place, after in pairwise(range(len(values))):
             length_ms = values.lengths_ms[place]
             free_ms = values.times_ms[after] - values.times_ms[place]
@@ -141,8 +144,8 @@ class IntervalJudge:
         if zeros is not None:
             self._problems.doubt(
                 Problem(
-                    text="meter {meter}: {hours:.0f} hours of zeros in succession, which no other "
-                    "year has.",
+                    text="meter {meter}: the values are 0 for {hours:.0f} hours in a row, which "
+                    "does not occur in any other year.",
                     fix="If nothing was read then, add --missing 0.",
                     values={"meter": series.meter, "hours": zeros.hours},
                     line=zeros.line,
@@ -151,10 +154,11 @@ class IntervalJudge:
 
 
 def _rows(values: SeriesValues) -> Sequence[int]:
-    """Return the times of the intervals of a series, those of missing values among them.
+    """Return the times at which intervals of a series begin or, with end stamps, end.
 
-    A missing value has an interval too, beyond which the one before it does not last. In a file of
-    finer rows than the series has, empty cells are no values: usual steps are longer than rows.
+    The time of a missing value is one of them: the interval before it must not reach past it. There
+    is one exception: a file may have rows every 15 minutes, and a series with a value every hour.
+    The empty cells between its values are no missing values, so they are left out.
     """
     own = values.times_ms
     rows = sorted({*own, *values.missing_ms})
@@ -169,7 +173,7 @@ def _usual_step(times_ms: Sequence[int]) -> int:
 
 
 def _include_last_days(values: SeriesValues) -> None:
-    """Lengthen intervals by their last day, where rows name first and last days (law 3)."""
+    """Add the last day to each interval if the rows give first and last days (law 3)."""
     gaps = [
         values.times_ms[after] - values.times_ms[place] - values.lengths_ms[place]
         for place, after in pairwise(range(len(values)))
@@ -185,8 +189,8 @@ def _include_last_days(values: SeriesValues) -> None:
 
 def _unknown_length(series: ImportSeries, line: int) -> Problem:
     return Problem(
-        text="the length of the intervals of meter {meter} can't be told from the times.",
-        fix="Say it: --interval month, or --interval-s with seconds.",
+        text="the interval length of meter {meter} can't be derived from the times.",
+        fix="Add the interval length: --interval month, or --interval-s with seconds.",
         values={"meter": series.meter},
         line=line,
     )

@@ -1,17 +1,18 @@
-"""Tell the length of each interval of a series from the steps between its times. Pure.
+"""Derive the length of each interval of a series from the steps between its times. Pure.
 
-Steps that are alike and follow one another are a stretch. A stretch is usual if it has three steps
-or more, or the most common step of the series. A step outside of usual stretches is a gap, or it
-is shorter than the interval.
+A stretch is a sequence of steps of about the same length. The steps of a stretch are usual if it
+has at least three steps, or if one of them is the most common step of the series. Any other step is
+a gap, or is shorter than the interval.
 
 Laws:
 
 1. An interval whose step is usual lasts until the next time. So steps may change within a series,
    months differ in length, and a jitter of seconds leaves no gap and no overlap.
-2. An interval before a gap has the usual length before the gap, otherwise the one after it.
+2. An interval before a gap has the length of the last usual step before the gap. If there is none,
+   or if that does not fit, it has the length of the first usual step after the gap.
 3. An interval that would last past the next time overlaps it, so consumption would be counted
    twice. An overlap is reported, and never cut.
-4. With end stamps the same holds backwards in time.
+4. If the times are the ends of intervals, the series is processed backwards by the same laws.
 """
 
 from array import array
@@ -26,9 +27,9 @@ import msgspec
 
 from ingest.importing.judging.calendar_steps import DAY_MS, Step, step_between
 
-#: Number of steps of a stretch that is usual in any case.
+#: Smallest number of steps of a stretch that is always usual.
 _USUAL_STEPS: Final = 3
-#: Longest interval that is told from steps [ms]: a leap year, and some days.
+#: Longest interval that is derived from steps [ms]: a leap year and some days.
 _LONGEST_MS: Final = 370 * DAY_MS
 
 
@@ -36,8 +37,9 @@ class IntervalLengths(msgspec.Struct, frozen=True):
     """Lengths of the intervals of a series.
 
     Attributes:
-        lengths_ms: length of each interval [ms]; 0 if it can't be told.
-        overlaps: places of the intervals that overlap the next one, with end stamps the one before.
+        lengths_ms: length of each interval [ms]; 0 if it can't be derived.
+        overlaps: indexes of the intervals that overlap the next one. With end stamps: that overlap
+            the previous one.
     """
 
     lengths_ms: "array[int]"
@@ -53,7 +55,7 @@ def interval_lengths(
         times_ms: times [UTC, ms], strictly ascending.
         zone: time zone of calendar steps.
         at_end: True if the times are the ends of the intervals.
-        given: length that a person named; None to tell it from the steps.
+        given: length that a person gave; None to derive it from the steps.
     """
     direction = -1 if at_end else 1
     finder = _LengthFinder(times_ms[::direction], zone, direction, given)
@@ -71,7 +73,10 @@ class _LengthFinder:
         overlaps: places of intervals that overlap the next one; filled by `lengths`.
 
     Args:
-        times_ms: times from stamp to stamp; with direction -1 descending.
+        times_ms: times [UTC, ms], ascending with direction 1 and descending with -1.
+        zone: time zone of calendar steps.
+        direction: 1 if the times are starts of intervals, -1 if they are ends.
+        given: length that a person gave; None to derive it from the steps.
     """
 
     def __init__(
@@ -91,7 +96,7 @@ class _LengthFinder:
         self.overlaps: list[int] = []
 
     def lengths(self) -> Iterator[int]:
-        """Yield the length of each interval [ms]; 0 if it can't be told."""
+        """Yield the length of each interval [ms]; 0 if it can't be derived."""
         usual = set(self._usual)
         for place in range(len(self._times)):
             if place in usual:
@@ -101,7 +106,7 @@ class _LengthFinder:
                 yield self._length_at_gap(place)
 
     def _length_at_gap(self, place: int) -> int:
-        """Return the length of an interval whose step is not usual, or that has none."""
+        """Return the length of an interval before an unusual step, or of the last interval."""
         wanted = list(self._usual_lengths(place))
         if place == len(self._times) - 1 or not wanted:
             return wanted[0] if wanted else 0
@@ -112,7 +117,7 @@ class _LengthFinder:
         return (fitting or wanted)[0]
 
     def _usual_lengths(self, place: int) -> Iterator[int]:
-        """Yield the length of the usual steps before a place and after it, applied there."""
+        """Yield the length [ms] of each of the nearest usual steps if it starts at a place."""
         time_ms = self._times[place]
         for step in self._usual_steps(place):
             length = abs(step.shift(time_ms, self._zone, self._direction) - time_ms)

@@ -3,8 +3,9 @@
 Laws:
 
 1. A counter that falls repeatedly is no register.
-2. Consumption goes up and down. Values that rise all the time are those of a register: a dozen may
-   be chance, and are doubted; many can't be.
+2. Consumption goes up and down, and a register only rises. If values that are imported as
+   consumption hardly ever fall, they look like a register. A few such values may be chance, so they
+   are only doubted. From 50 values on, they are refused.
 """
 
 from collections.abc import Sequence
@@ -13,22 +14,22 @@ from typing import Final
 
 import msgspec
 
-#: Greatest number of falls of a register, and greatest share of its values. A register falls at a
-#: replacement or a misreading. A series that exceeds both is no register.
+#: Largest number of falls of a register, and largest share of its values that fall. A register
+#: falls at a replacement or a misreading. A series that exceeds both limits is no register.
 _MAX_FALLS: Final = 3
 _MAX_FALLING_SHARE: Final = 0.05
-#: Fewest values that can show that they are those of a register.
+#: Smallest number of values that can look like a register.
 _FEWEST: Final = 10
-#: Fewest values that can't be amounts if they never fall.
+#: Smallest number of values at which steady rising can't be chance.
 _CERTAIN: Final = 50
-#: Greatest share of falls, and least share of rises, of values of a register. A register stands
-#: still at night.
+#: Largest share of falls and smallest share of rises of values that look like a register. The share
+#: of rises is low because a register may stand still at night.
 _REGISTER_FALLS: Final = 0.01
 _REGISTER_RISES: Final = 0.2
 
 
 class Movement(msgspec.Struct, frozen=True):
-    """Numbers of steps of a series.
+    """Numbers of rises and falls of a series.
 
     Attributes:
         count: number of values.
@@ -54,7 +55,7 @@ class Movement(msgspec.Struct, frozen=True):
 
     @property
     def is_register(self) -> bool:
-        """True if the values rise so steadily that they are no amounts."""
+        """True if the values rise as steadily as those of a register."""
         return (
             self.count >= _FEWEST
             and self.falls <= _REGISTER_FALLS * self.count
@@ -63,5 +64,5 @@ class Movement(msgspec.Struct, frozen=True):
 
     @property
     def is_certain(self) -> bool:
-        """True if so many values can't rise by chance."""
+        """True if there are so many values that steady rising can't be chance."""
         return self.count >= _CERTAIN

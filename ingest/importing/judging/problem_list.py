@@ -1,4 +1,4 @@
-"""List of the problems of a file: the first ones in full, the others as a count."""
+"""List the problems of a file: keep the first ones, and count all."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -13,16 +13,17 @@ MAX_LISTED: Final = 100
 class ProblemList:
     """The first problems of a file, with its name, and the count of all.
 
-    Law: a problem is one of rows, which may be left out, or one of the file or of a whole series,
-    which can't be left out. A doubt is shown and refuses nothing.
+    Law: a problem of a row can be solved by leaving out the row. A problem of the file, or of a
+    whole series, can't be solved that way. A doubt is shown to the user, and the file is imported
+    anyway.
 
     Attributes:
         listed: the first `MAX_LISTED` problems.
         count: number of all problems.
-        of_file: number of the problems that are not of single rows.
+        of_file: number of problems of the file or of a whole series.
         lines: lines of all rows with problems.
         sheets: names of the sheets that are read; () for a text file.
-        doubts: what looks wrong, but may be right.
+        doubts: the first `MAX_LISTED` doubts: what looks wrong, but may be right.
     """
 
     def __init__(self, file: str) -> None:
@@ -40,12 +41,12 @@ class ProblemList:
         self._list(problem)
 
     def add_of_rows(self, problem: Problem, *lines: int) -> None:
-        """Add a problem of rows: that of its line, and of further lines."""
+        """Add a problem of the row at its line, and of the rows at further lines."""
         self.lines.update(lines if problem.line is None else (problem.line, *lines))
         self._list(problem)
 
     def judge(self, problem: Problem, *, is_sure: bool) -> None:
-        """Add a judgement of the file: a problem, or a doubt if a person says that it is right."""
+        """Add a problem of the file; if a person is sure that the file is right, as a doubt."""
         if is_sure:
             self.doubt(problem)
         else:

@@ -2,13 +2,14 @@
 
 Laws:
 
-1. A series has one value at a time. A repeated time is reported with both lines, and neither row is
-   written: which of them is right is not known. Rows with problems are left out whole, before
-   anything else is judged.
-2. A series that looks like another kind than the one it is read as is refused, and so are dates
-   that look swapped, unless a person says that the file is right.
-3. Values of a display are multiplied by the ratio of the meter's transformers. Which side a file
-   has is asked for.
+1. A series has one value at a time. If two rows have the same time, both lines are reported and
+   neither row is written: nobody knows which one is right. If one value of a row has a problem, the
+   whole row is left out. This is done before kind, intervals and side are checked.
+2. A file is refused if a series looks like a register but is imported as intervals, or the other
+   way round. It is also refused if day and month of its dates look swapped. `--sure` overrides
+   both refusals.
+3. Display values are multiplied by the ratio of the meter's transformers. If the options do not say
+   whether the values are display values or primary values, that is reported as a problem.
 """
 
 from array import array
@@ -31,8 +32,8 @@ from jieneng.metering.errors import Msgid, Problem
 from jieneng.metering.quantities import QUANTITIES
 from jieneng.metering.site import Site
 
-#: Times [UTC, ms] and readings of a register, and the zone of its days -> daily, monthly or yearly;
-#: None if it does not begin again at 0.
+#: Takes times [UTC, ms], readings and the time zone of a register. Returns how often the register
+#: is reset to 0: "daily", "monthly" or "yearly"; None if it is not reset.
 ResetRecognizer: TypeAlias = Callable[["array[int]", "array[float]", ZoneInfo], str | None]
 
 
@@ -40,15 +41,15 @@ class SeriesCheck:
     """Collects the values of a file by series, and judges them.
 
     Attributes:
-        series: values by series; after `judge` in the order of time, without those left out.
-        ratios: ratios of each series of which nobody said whether it is that of a display.
-        of_other_kind: series that look like another kind than they are read as.
+        series: values by series. `judge` sorts them by time and removes those that are left out.
+        ratios: transformer ratios of each series whose side is unknown: display or primary.
+        of_other_kind: registers that look like intervals, and intervals that look like a register.
 
     Args:
         site: the site.
         models: meter models by id.
         zone: time zone of the file.
-        problems: list for what is wrong.
+        problems: list to which problems are added.
         recognize_resets: recognises a register that begins again at 0 each day, month or year;
             None to recognise none.
     """
@@ -71,7 +72,7 @@ class SeriesCheck:
         self.of_other_kind: set[ImportSeries] = set()
 
     def add(self, line: int, parsed: ParsedValue) -> None:
-        """Add a value, or a missing one."""
+        """Add a value of the file. A value of None is counted as missing."""
         series, time_ms, value, length_ms, is_estimated = parsed
         values = self.series.get(series)
         if values is None:
@@ -114,9 +115,8 @@ class SeriesCheck:
                 continue
             self._problems.judge(
                 Problem(
-                    text="meter {meter}: {jumps} times the time jumps against the order of the "
-                    "lines, first in lines {lines}. Day and month look swapped: {written} is "
-                    "meant to be {meant}.",
+                    text="meter {meter}: the time goes backwards {jumps} times, first in lines "
+                    "{lines}. Day and month look swapped: {written} probably means {meant}.",
                     fix="Add --date-order ydm to swap them where the day is 12 or less; if the "
                     "dates are right, --date-order ymd.",
                     values={
@@ -143,7 +143,7 @@ class SeriesCheck:
     def _check_kind(
         self, series: ImportSeries, values: SeriesValues, options: ImportOptions
     ) -> None:
-        """Report a counter's values that look like another kind than they are read as."""
+        """Report intervals that look like a register, or a register that looks like intervals."""
         if QUANTITIES[series.quantity].kind != "counter":
             return
         movement = Movement.of(values.values)
@@ -177,7 +177,7 @@ class SeriesCheck:
     def _check_side(
         self, series: ImportSeries, values: SeriesValues, options: ImportOptions
     ) -> None:
-        """Convert values of a display; report registers of which nobody said the side."""
+        """Convert display values to primary values; report registers whose side is unknown."""
         meter = self._site.meters[series.meter]
         ratios = ratios_of(meter, series.quantity, self._models, self._site.zone)
         if not ratios or options.side == "primary":
@@ -191,8 +191,8 @@ class SeriesCheck:
 
 def _repeated(series: ImportSeries, line: int, earlier: int) -> Problem:
     return Problem(
-        text="the time of this line stands in line {earlier} too, for meter {meter}.",
-        fix="Remove one of them, or write both with their offset.",
+        text="meter {meter} has the same time in line {earlier} and in this line.",
+        fix="Remove one of the two lines, or write both times with their UTC offset.",
         values={"meter": series.meter, "earlier": earlier},
         line=line,
     )
@@ -200,7 +200,7 @@ def _repeated(series: ImportSeries, line: int, earlier: int) -> Problem:
 
 def _looks_like_register(series: ImportSeries, movement: Movement) -> Problem:
     return Problem(
-        text="the values of meter {meter} rise {rises} times in {values} and fall {falls} times: "
+        text="the {values} values of meter {meter} rise {rises} times and fall {falls} times: "
         "they look like a register, not like the consumption of intervals.",
         fix="Add --kind register; if they are amounts, --sure.",
         values={
@@ -214,7 +214,7 @@ def _looks_like_register(series: ImportSeries, movement: Movement) -> Problem:
 
 def _looks_like_intervals(series: ImportSeries, movement: Movement) -> Problem:
     return Problem(
-        text="the values of meter {meter} fall {falls} times in {values}: they look like the "
+        text="the {values} values of meter {meter} fall {falls} times: they look like the "
         "consumption of intervals, not like a register.",
         fix="Add --kind interval, or correct the values; if it is a register, --sure.",
         values={"meter": series.meter, "falls": movement.falls, "values": movement.count},
@@ -248,9 +248,9 @@ def _unknown_side(series: ImportSeries, ratios: Ratios, zone: ZoneInfo) -> Probl
         f", {local_time(since_ms, zone):%Y-%m-%d}: {ratio:g}" for since_ms, ratio in others
     )
     return Problem(
-        text="meter {meter} has transformers (ratio {ratios}): what its display shows is less than "
-        "what flows.",
-        fix="Say which the file has: --side display for what the meter showed, --side primary for "
-        "values that were multiplied by the ratio.",
+        text="meter {meter} has transformers (ratio {ratios}), and its display may show values "
+        "before this ratio is applied.",
+        fix="Add --side display if the file holds the values of the display, or --side primary if "
+        "they are already multiplied by the ratio.",
         values={"meter": series.meter, "ratios": f"{first:g}{changes}"},
     )

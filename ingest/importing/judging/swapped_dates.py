@@ -1,10 +1,10 @@
 """Recognise dates whose day and month were swapped, from the order of a file's lines. Pure.
 
 A spreadsheet program that expects month/day reads 05/01/2025, the fifth of January, as the first
-of May. Days after the 12th can't be swapped, so they stay right. The times of the file then jump
-forth and back, and swapping day and month where the day is 12 or less puts them in order.
+of May. Days after the 12th can't be swapped, so they stay right. So the times of the file jump back
+and forth. Swapping day and month of each day up to the 12th puts them in order again.
 
-Law: a file that is out of order in another way is no such file.
+Law: dates are reported as swapped only if swapping them puts the lines in order.
 """
 
 from array import array
@@ -18,23 +18,22 @@ import msgspec
 
 from ingest.importing.cells.local_days import local_time, swapped_day
 
-#: Least number of jumps against the order of the file.
+#: Smallest number of jumps against the order of the file that is reported.
 _LEAST_JUMPS: Final = 2
-#: Greatest share of the jumps that are left when day and month are swapped.
+#: Largest share of the jumps that may remain after day and month were swapped.
 _GREATEST_REST: Final = 0.1
 #: Number of lines that are shown.
 _SHOWN: Final = 3
 
 
 class SwappedDates(msgspec.Struct, frozen=True):
-    """Jumps in time that swapping day and month mends.
+    """Jumps in time that disappear if day and month are swapped.
 
     Attributes:
-        jumps: number of the jumps.
+        jumps: number of jumps.
         lines: first lines at which the time jumps.
-        line: line of the first jump.
-        written: local date before the first jump, as it is written.
-        meant: that date with day and month swapped.
+        written: first local date that is changed by swapping, as the file has it.
+        meant: the same date with day and month swapped.
     """
 
     jumps: int
@@ -46,7 +45,7 @@ class SwappedDates(msgspec.Struct, frozen=True):
 def find_swapped_dates(
     times_ms: Sequence[int], lines: Sequence[int], zone: ZoneInfo
 ) -> SwappedDates | None:
-    """Return the jumps of a series that swapping day and month mends; None if there are none.
+    """Return the jumps of a series with swapped dates; None if its dates don't look swapped.
 
     Args:
         times_ms: times in the order of the file [UTC, ms].
@@ -65,7 +64,7 @@ def find_swapped_dates(
 
 
 def _jumps(times_ms: Sequence[int]) -> list[int]:
-    """Return the places before which the time runs against the order of the file."""
+    """Return the index of each time that breaks the order of the file, ascending or descending."""
     back = [place for place, (one, other) in enumerate(pairwise(times_ms), 1) if other < one]
     if 2 * len(back) < len(times_ms):
         return back

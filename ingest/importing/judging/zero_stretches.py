@@ -1,7 +1,7 @@
-"""Find long stretches of zeros in intervals, in years whose like have none. Pure.
+"""Find long stretches of zeros that occur in one year only. Pure.
 
-A gateway or a spreadsheet writes 0 where nothing was read. So does a building that stands empty,
-or a boiler in summer; but then it does in other years, too.
+Some gateways and spreadsheets write 0 if nothing was read. An empty building or a boiler in summer
+also gives zeros, but usually in the other years too.
 """
 
 from collections import defaultdict
@@ -16,12 +16,12 @@ from ingest.importing.judging.series_values import SeriesValues
 _HOUR_MS: Final = 3_600_000
 #: Shortest stretch that is doubted [ms].
 _SHORTEST_MS: Final = 72 * _HOUR_MS
-#: Share of the stretch that another year has, from which on zeros are usual.
+#: Zeros are usual if another year has a stretch of at least this share of the longest one.
 _USUAL_SHARE: Final = 0.25
 
 
 class ZeroStretch(msgspec.Struct, frozen=True):
-    """Zeros in succession.
+    """Consecutive intervals with the value 0.
 
     Attributes:
         first_ms: start of the first one [UTC, ms].
@@ -40,7 +40,7 @@ class ZeroStretch(msgspec.Struct, frozen=True):
 
 
 def doubtful_zeros(values: SeriesValues, zone: ZoneInfo) -> ZeroStretch | None:
-    """Return the longest stretch of zeros, if no other year has one of its kind.
+    """Return the longest stretch of zeros; None if it is short or occurs in another year too.
 
     Args:
         values: values of intervals, in the order of time.

@@ -15,6 +15,7 @@ from jieneng.cli.imports.batch_output import (
     problem_lines,
 )
 from jieneng.cli.imports.form_options import date_order_option, form_options
+from jieneng.cli.imports.import_store import import_store
 from jieneng.cli.imports.touched_days import compute_touched
 from jieneng.cli.options import examples, run_once, site_option, tr
 from jieneng.clock import SystemClock
@@ -95,21 +96,9 @@ def _account(text: str) -> tuple[str, str]:
 
 async def _import(file: Path, folder: "SiteFolder", options: "ImportOptions") -> "BillReport":
     from ingest.importing.records.bill_import import import_bills
-    from ingest.settings import IngestSettings
-    from jieneng.site_folder import read_settings
-    from jieneng.storage import embedded_file, open_store
 
-    settings = read_settings(folder.path / "ingest.toml", IngestSettings)
-    store = open_store(settings.store, folder.path)
-    store_file = embedded_file(settings.store, folder.path)
-    is_new = store_file is not None and not store_file.exists()
-    try:
-        if not options.dry_run:
-            await store.prepare()
-        there = None if options.dry_run and is_new else store
-        report = await import_bills(file, folder, there, options, SystemClock())
-    finally:
-        await store.close()
+    async with import_store(folder, dry_run=options.dry_run) as store:
+        report = await import_bills(file, folder, store, options, SystemClock())
     if report.batch.touched_ms is not None:
         await compute_touched(folder, report.batch.touched_ms)
     return report

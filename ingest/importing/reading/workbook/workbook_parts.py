@@ -1,4 +1,4 @@
-"""Parts of an XLSX file beside its sheets: names of sheets, number formats, texts. Pure.
+"""Parse the parts of an XLSX file that describe its cells: sheet names, formats, texts. Pure.
 
 Source: ECMA-376 part 1, SpreadsheetML: 18.2.19 (sheet), 18.2.28 (workbookPr), 18.8.10 (cellXfs),
 18.8.30 (numFmt), 18.4.8 (si), 18.3.1.55 (mergeCell).
@@ -12,9 +12,11 @@ from xml.etree import ElementTree as ET
 
 SheetKind = Literal["worksheet", "other"]
 
-#: Built-in formats of dates and times. 18.8.30; 27-36 and 50-58 are those of Chinese systems.
+#: Numbers of the built-in date and time formats (18.8.30). 27 to 36 and 50 to 58 are the formats
+#: of Chinese systems.
 _DATE_FORMATS: Final = frozenset({*range(14, 23), *range(27, 37), 45, 46, 47, *range(50, 59)})
-#: Parts of a format that are no letters of a date: quoted texts, signs, colours, conditions.
+#: Parts of a format code whose letters don't mean a date: quoted texts, escaped characters,
+#: colours, conditions.
 _NO_LETTERS: Final = re.compile(r'"[^"]*"|\\.|_.|\*.|\[(?![hms]+\])[^\]]*\]|general', re.IGNORECASE)
 _MERGED: Final = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]+)(\d+):([A-Z]+)(\d+)"')
 
@@ -36,7 +38,7 @@ class SheetEntry(NamedTuple):
 
 
 class MergedCells(NamedTuple):
-    """Range of merged cells: rows and columns from 1 and 0 on, both ends inside."""
+    """Range of merged cells. Rows count from 1, columns from 0; the last ones are included."""
 
     first_row: int
     first_column: int
@@ -82,7 +84,11 @@ def _entry(element: ET.Element, relation: ET.Element) -> SheetEntry:
 
 
 def date_styles(styles: bytes) -> frozenset[str]:
-    """Return the numbers of the cell styles that show dates or times, of `xl/styles.xml`."""
+    """Return the numbers of the cell styles that show dates or times.
+
+    Args:
+        styles: `xl/styles.xml`.
+    """
     own: dict[str, str] = {}
     formats: list[str] = []
     for element in _parsed(styles):
@@ -103,13 +109,17 @@ def _is_date(key: str, code: str | None) -> bool:
 
 
 def shared_texts(source: bytes) -> Iterator[str]:
-    """Yield the texts that cells share, of `xl/sharedStrings.xml`."""
+    """Yield the shared strings, in the order in which cells refer to them by number.
+
+    Args:
+        source: `xl/sharedStrings.xml`.
+    """
     for item in _parsed(source):
         yield "".join(_texts(item))
 
 
 def _texts(element: ET.Element) -> Iterator[str]:
-    """Yield the texts of an element, without those that say how to pronounce it."""
+    """Yield the texts of an element, without its phonetic texts (`rPh`)."""
     for child in element:
         name = local_name(child.tag)
         if name == "t":
@@ -119,7 +129,11 @@ def _texts(element: ET.Element) -> Iterator[str]:
 
 
 def merged_cells(tail: bytes) -> list[MergedCells]:
-    """Return the merged cells of a sheet, of what follows its data."""
+    """Return the merged cells of a sheet.
+
+    Args:
+        tail: the part of the sheet's XML after its data.
+    """
     return [
         MergedCells(
             int(top), column_number(left.decode()), int(bottom), column_number(right.decode())
