@@ -13,7 +13,7 @@ from ingest.importing.cells.cell import ProblemHandler
 from ingest.importing.forms.column_units import (
     CalorificValue,
     UnitRefused,
-    is_known_unit,
+    looks_like_unit,
     media_of_unit,
     unit_factor,
 )
@@ -164,7 +164,7 @@ class SeriesFinder:
             or self._units.get(plain(split_unit(name)[0]))
             or self._units.get(meter)
             or self._options.unit
-            or (found.unit if is_known_unit(found.unit) else "")
+            or (found.unit if looks_like_unit(found.unit) else "")
             or unit
             or self._title_unit
         )
@@ -233,4 +233,4 @@ def _medium_of_titles(titles: Sequence[str]) -> Medium | None:
 def _unit_of_title(title: str) -> str:
     """Return the unit that a title names, as 单位：万kWh or in brackets; "" without one."""
     found = (*_TITLE_UNIT.findall(title), *_TITLE_BRACKETS.findall(title))
-    return next((unit.strip() for unit in found if is_known_unit(unit)), "")
+    return next((unit.strip() for unit in found if looks_like_unit(unit)), "")

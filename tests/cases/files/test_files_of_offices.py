@@ -110,3 +110,26 @@ def test_a_file_without_rows_is_refused(site: CaseSite) -> None:
     done = site.run("import", "readings", site.file("f.csv", ["时间,1号楼总表"]))
     assert done.code == 1
     assert "f.csv:1" in done.err
+
+
+@pytest.mark.parametrize("unit", ["万", "x10^4kWh", "×10⁴kWh", "吨标煤", "tce", "万元", "万kWh/吨"])
+@pytest.mark.parametrize("place", ["1号楼总表用电量（{}）", "单位：{}\n月份,1号楼总表"])
+def test_a_unit_that_is_not_known_is_no_kwh(site: CaseSite, unit: str, place: str) -> None:
+    header = place.format(unit)
+    done = read(site, header if "\n" in header else f"月份,{header}", "2024-{month:02},1.2")
+    assert not stored(site, "e-a", "interval"), done.out
+    assert done.code == 1
+
+
+@pytest.mark.parametrize(
+    ("unit", "factor"), [("百kWh", 100), ("千度", 1000), ("万kWh", 10_000), ("亿千瓦时", 10**8)]
+)
+def test_multiples_of_units_are_known(site: CaseSite, unit: str, factor: int) -> None:
+    assert read(site, f"月份,1号楼总表用电量（{unit}）", "2024-{month:02},1.2", "--sure").code == 0
+    assert list(stored(site, "e-a", "interval").values()) == [1.2 * factor] * 12
+
+
+def test_other_words_in_brackets_are_no_units(site: CaseSite) -> None:
+    for words in ("正向", "总", "东区", "4吨锅炉", "T1"):
+        done = read(site, f"月份,1号楼总表（{words}）", "2024-{month:02},12", "--dry-run")
+        assert done.code == 0, done.err
