@@ -1,7 +1,7 @@
 """Imported consumption of a meter: intervals of any length, each with its consumption.
 
-Law: intervals do not overlap. An interval that begins before an earlier one has ended is left out,
-unless it is no more than a clock's drift.
+Law: intervals do not overlap. An interval that begins before an earlier one has ended is left out.
+A small overlap is clock drift: then the interval is kept and shortened.
 """
 
 from typing import TYPE_CHECKING, Final
@@ -14,7 +14,8 @@ from jieneng.metering.reading import Quality
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: Greatest overlap of two imported intervals, as a share of the second one, and in any case [ms].
+#: Largest overlap that is clock drift: as a share of the second interval, and as a time [ms]. Both
+#: limits apply.
 _LARGEST_DRIFT: Final = 0.1
 _LARGEST_DRIFT_MS: Final = 900_000
 
@@ -59,11 +60,11 @@ class ImportedConsumption(msgspec.Struct, frozen=True):
         return cls(times, times + length_ms, amounts[1][of_amounts], estimated)
 
     def without_overlaps(self) -> "ImportedConsumption":
-        """Return the intervals that do not begin before an earlier one has ended.
+        """Return the intervals without those that overlap an earlier one.
 
-        A logger's clock drifts, so an interval may begin by up to a tenth of its length, and by up
-        to 15 min, before the end of the one before it. It keeps its consumption, and begins at that
-        end.
+        A logger's clock drifts. So an interval may begin before the end of the previous one: by up
+        to a tenth of its length, and by up to 15 min. Its start is then moved to that end, and its
+        consumption stays the same.
         """
         if not (self.start_ms[1:] < self.end_ms[:-1]).any():
             return self

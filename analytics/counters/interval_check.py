@@ -1,4 +1,4 @@
-"""Decide which imported intervals to believe: a logger's export holds more than consumption.
+"""Decide which imported intervals to believe: a logger's export may hold wrong values.
 
 An example, hourly values [kWh] of a meter with a nameplate of 100 kW:
 
@@ -11,16 +11,16 @@ together they are 42 kWh, as usual, and both stay. 1003 kWh at 07 can't have flo
 
 Laws:
 
-1. An interval that is set aside is unknown: it is neither counted nor covered. Nothing takes its
-   place, so it leaves no doubt about what is counted.
-2. A number that means "no value" (`sentinels`) is set aside, unless it cancels an equal value
-   within a day, once.
-3. A negative value is a correction if it cancels an equal value within a day, or takes back an
-   excess over the usual value of the day before it, or is as small as a rounding. A correction
-   stays, and so does the value that it corrects, if the two are plausible together. Any other
+1. The consumption of an interval that is set aside is unknown. The interval is neither counted nor
+   covered. It leaves no doubt, because the consumption of the other intervals stays right.
+2. A number that means "no value" (`sentinels`) is set aside. A negative one is kept if it occurs
+   once and cancels an equal positive value within a day: then it is a correction.
+3. A negative value is a correction in three cases: it cancels an equal positive value within a day,
+   it takes back the excess of an earlier value within a day, or it is as small as a rounding error.
+   A correction and the value that it corrects are kept if their sum is plausible. Any other
    negative value is set aside.
 4. A value is plausible up to the rated maximum x time, with a tolerance of one resolution. The time
-   begins where the last value other than 0 ended, at most a week ago: after an outage, a logger
+   counts from the end of the last positive value, but at most a week: after an outage, a logger
    writes all consumption into one interval.
 5. A value is judged by the values within `context_ms` around it, so a window has the same result as
    the whole.
@@ -57,17 +57,18 @@ _REACH_INTERVALS: Final = 3
 _CORRECTIONS_MAX: Final = 8
 #: Number of values on each side whose median is the usual value.
 _USUAL_VALUES: Final = 8
-#: Least share of a correction that the value it corrects is above the usual one.
+#: A value has an excess to correct if it exceeds the usual value by this share of the correction.
 _EXCESS: Final = 0.9
-#: Share of the usual value up to which a negative value is a rounding.
+#: Largest negative value that is a rounding error, as a share of the usual value.
 _ROUNDING: Final = 0.01
 #: Relative difference of equal values.
 _EQUAL: Final = 1e-9
-#: Multiple of the values beside it from which 65535 means "no value".
+#: 65535 means "no value" if it is more than this multiple of its neighbours.
 _STANDS_OUT: Final = 3.0
-#: Longest time of which one interval may hold the consumption [ms], if it is longer than itself.
+#: Longest outage whose consumption a logger may write into the next interval [ms] (law 4).
 _CATCH_UP_MS: Final = 7 * _DAY_MS
-#: Longest interval with the usual context [ms], that context, and the one of longer intervals.
+#: Context [ms] (law 5): `_CONTEXT_MS` if no interval is longer than `_SHORT_MS`, otherwise
+#: `_LONG_CONTEXT_MS`.
 _SHORT_MS: Final = 2 * _DAY_MS
 _CONTEXT_MS: Final = 8 * _DAY_MS
 _LONG_CONTEXT_MS: Final = 100 * _DAY_MS
@@ -130,7 +131,7 @@ def _select(imported: ImportedConsumption, kept: "NDArray[np.bool_]") -> Importe
 def _is_no_value(amount: "NDArray[np.float64]") -> "NDArray[np.bool_]":
     """Return True for each number that means "no value" (law 2).
 
-    65535 and its fractions can be consumption, so they have to stand out from what is beside them.
+    65535 and its fractions may be consumption. They mean "no value" only well above both sides.
     """
     found = is_one_of(amount, LONG_SENTINELS) | is_one_of(amount, NEGATIVE_SENTINELS)
     short = is_one_of(amount, SHORT_SENTINELS)
@@ -146,9 +147,9 @@ def _is_no_value(amount: "NDArray[np.float64]") -> "NDArray[np.bool_]":
 
 
 def _corrected_by(imported: ImportedConsumption) -> "NDArray[np.int64]":
-    """Return the index of the value that each value corrects; its own for a rounding.
+    """Return the index of the value that each value corrects (law 3).
 
-    Shape (n,); -1 for a value that corrects none (law 3).
+    Shape (n,); -1 for a value that is no correction, and its own index for a rounding error.
     """
     amount, start_ms = imported.amount, imported.start_ms
     corrected = np.full(len(amount), -1, dtype=np.int64)
@@ -179,7 +180,7 @@ def _corrected_by(imported: ImportedConsumption) -> "NDArray[np.int64]":
 
 
 def _possible_corrections(amount: "NDArray[np.float64]") -> "NDArray[np.int64]":
-    """Return the indexes of the negative values that are in no long row of such."""
+    """Return the indexes of the negative values, without long sequences of negative values."""
     edges = np.flatnonzero(np.diff((amount < 0).astype(np.int8), prepend=0, append=0))
     firsts, ends = edges[::2], edges[1::2]
     negative = np.flatnonzero(amount < 0)
@@ -188,7 +189,7 @@ def _possible_corrections(amount: "NDArray[np.float64]") -> "NDArray[np.int64]":
 
 
 def _usual(amount: "NDArray[np.float64]", index: int) -> float:
-    """Return the median of the values around one that are not negative; 0 if there are none."""
+    """Return the median of the values near an index, without negative ones; 0 if none is left."""
     around = amount[max(index - _USUAL_VALUES, 0) : index + _USUAL_VALUES + 1]
     known = around[around >= 0]
     return float(np.median(known)) if len(known) else 0.0

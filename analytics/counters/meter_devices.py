@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 HOUR_MS: Final = 3_600_000
-#: Past in which the greatest rate of a meter without a nameplate is sought [ms]: a week has working
-#: days and days off.
+#: Length of the past from which the largest rate of a meter without a nameplate is taken [ms]. A
+#: week has working days and days off.
 OWN_PAST_MS: Final = 7 * 24 * HOUR_MS
 
 #: Growth of a register in an hour at a rate of 1 kW (electricity, heat) or 1 m3/h (water, gas), in
@@ -38,7 +38,7 @@ _PER_HOUR: Final[Mapping[Medium, float]] = {
 
 _ALWAYS_MS: Final = 2**62
 
-#: Greatest distance of a stored "no value" from the number that it stands for, as a share of it.
+#: Largest relative difference of a stored value from the "no value" content that it stands for.
 _NO_VALUE_TOLERANCE: Final = 1e-8
 
 
@@ -56,8 +56,8 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
         ratios: (time [UTC, ms], product of CT and PT from then on) pairs, by time.
         modulus: register value at which the register rolls over to 0; infinity if unknown.
         step: resolution of the register; 0 if unknown.
-        is_float32: True if the register is a 32-bit float, whose resolution falls as it grows.
-        no_values: register values by which the device says that it knows no value.
+        is_float32: True if the register is a 32-bit float: its resolution gets coarser as it grows.
+        no_values: register values that mean "no value".
     """
 
     from_ms: int = -_ALWAYS_MS
@@ -86,11 +86,12 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
         return np.spacing(scaled).astype(np.float64) * self.step
 
     def is_no_value(self, register: "NDArray[np.float64]") -> "NDArray[np.bool_]":
-        """Return True for each register value by which the device says that it knows none.
+        """Return True for each register value that means "no value".
 
-        Such a value may be stored a little off: imported with few decimals, or rounded after the
-        ratio. The readings that are this near to the end of the register's range, and true, are
-        few, and a counter loses nothing by them.
+        Such a value may be stored with a small error: imported with few decimals, or rounded after
+        the ratio was applied. So there is a tolerance. A few true readings may lie within it, near
+        the end of the register's range. To leave them out changes no consumption, because the next
+        reading of the counter contains it.
         """
         found = np.zeros(len(register), dtype=np.bool_)
         for value in self.no_values:
@@ -107,8 +108,8 @@ class MeterDevices(msgspec.Struct, frozen=True):
         devices: the devices by time, without gaps.
         rate_max_per_h: greatest growth of the stored value in an hour; infinity without a
             nameplate.
-        resets: how often the register begins again at 0; None if never.
-        zone: time zone in which it does.
+        resets: period at which the register is reset to 0; None if it is not reset.
+        zone: time zone of these periods.
     """
 
     meter: str
@@ -119,7 +120,7 @@ class MeterDevices(msgspec.Struct, frozen=True):
 
     @property
     def own_past_ms(self) -> int:
-        """Length of the past on which findings depend [ms]: none with a nameplate."""
+        """Length of the past on which findings depend [ms]; 0 if the nameplate is known."""
         return 0 if math.isfinite(self.rate_max_per_h) else OWN_PAST_MS
 
 
@@ -128,11 +129,15 @@ def devices_of(
 ) -> MeterDevices:
     """Return the devices of a meter, as `site.toml` records them.
 
-    Of another register than that of the consumption, which `quantity` names, nobody records the
-    readings at a replacement.
-
     The model of a device is that of its `replaced` row. The first device has no such row; its model
     is that of the meter.
+
+    Args:
+        meter: the meter.
+        models: meter models by id.
+        zone: time zone of the site.
+        quantity: quantity of the register; None for the consumption. At a replacement, only the
+            readings of the consumption register are recorded.
     """
     moments = [round(row.at.timestamp() * 1000) for row in meter.replaced]
     bounds = [-_ALWAYS_MS, *moments, _ALWAYS_MS]
@@ -200,7 +205,7 @@ def _step(row: Point | None, *, is_float32: bool) -> float:
 def _ratios(
     dated: "list[tuple[DatedValue, ...]]", zone: "ZoneInfo"
 ) -> tuple[tuple[int, float], ...]:
-    """Return the product of dated ratios by time. The first one has no beginning."""
+    """Return the product of dated ratios by time. The first also applies to all times before."""
     changes = sorted({row.from_ for rows in dated for row in rows[1:]})
     first = math.prod(rows[0].value for rows in dated)
     return (

@@ -6,10 +6,10 @@ Laws:
    change, the register is interpolated at that time, and a new segment starts with the new ratio.
 2. Between two segments consumption is unknown, unless the second starts at the time at which the
    first ends (a replacement, a rollover, a new ratio).
-3. A gap is a time between two readings that is longer than usual: longer than three times the
-   median of the eleven nearest distances, and than a quarter of an hour; or longer than 35 days. In
-   a gap the meter is not covered: its consumption is known, but not when it occurred. A meter that
-   is read by hand every day or month is covered.
+3. The distance of two readings is a gap if it is longer than 15 minutes and longer than three times
+   the median of the eleven nearest distances. A distance of more than 35 days is always a gap. In a
+   gap the meter is not covered: the consumption is known, but not when it occurred. A meter that is
+   read by hand every day or month is covered.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _USUAL_FACTOR: Final = 3.0
 #: Number of distances on each side that enter into the median.
 _NEIGHBOURS: Final = 5
-#: Shortest gap [ms]. A shorter one can't leave an interval of 15 min without a reading.
+#: Distance up to which there is no gap [ms]: every interval of 15 min contains a reading.
 _SHORTEST_GAP_MS: Final = HOUR_MS / 4
 #: Longest usual distance in any case [ms]: a month, read some days late.
 _LONGEST_USUAL_MS: Final = 35 * 24 * HOUR_MS
@@ -44,7 +44,7 @@ class DeviceRegister(msgspec.Struct, frozen=True):
         times_ms: shape (n,), UTC ms, ascending; the same time twice at a rollover.
         register: shape (n,), counter of the device, before ratios.
         stored: shape (n,), register times the ratio in force.
-        starts_segment: shape (n,), True if the time before a reading is unknown.
+        starts_segment: shape (n,), True if the consumption before a reading is unknown.
         stable_ms: first and last time between which no reading outside the window can change
             anything; None if unknown.
         is_end_estimated: True if the last value was not read, but estimated.
@@ -138,7 +138,7 @@ def join_devices(
 
 
 def _before_end(count: int, *, is_estimated: bool) -> "NDArray[np.bool_]":
-    """Return a mask of values, True for the last but one if the last one was estimated."""
+    """Return a mask of values: True for the last but one if the last value was estimated."""
     mask = np.zeros(count, dtype=np.bool_)
     mask[-2:-1] = is_estimated
     return mask
@@ -147,7 +147,12 @@ def _before_end(count: int, *, is_estimated: bool) -> "NDArray[np.bool_]":
 def _split_at_ratio_changes(
     device_register: DeviceRegister,
 ) -> "tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]":
-    """Return times, stored values, segment starts and if it was read, split by law 1."""
+    """Split a device's readings at ratio changes (law 1).
+
+    Returns:
+        Times [UTC, ms], stored values, True where a segment starts, True where a value was read;
+        each of shape (n,).
+    """
     times, register = device_register.times_ms, device_register.register
     stored, starts = device_register.stored, device_register.starts_segment
     is_read = np.ones(len(times), dtype=np.bool_)

@@ -1,15 +1,16 @@
-"""Recognise a register that begins again at 0 each day, month or year.
+"""Recognise a register that is reset to 0 each day, month or year.
 
 Some meters and loggers show the consumption of the day, the month or the year so far. Such a
 register falls at each midnight, or each first day of a month or a year, and at no other time.
 
 Laws:
 
-1. A pattern is recognised if nearly all falls lie at the beginnings of such periods, nearly all
-   periods with consumption end in a fall, and the register falls to less than half. A fall may lie
-   a quarter of an hour beside the beginning, because clocks differ.
-2. A period needs at least six readings: the consumption of a few hours also falls from day to day.
-3. Two falls in succession are no pattern of days or months, but three are; of years, two are.
+1. A pattern is recognised if it has all of these properties. At least 80 % of the falls lie at the
+   beginning of a period, and go to half of the value or less. At least 80 % of the periods with
+   consumption end in a fall. A fall may lie up to 15 minutes from the beginning: clocks differ.
+2. There must be at least six readings a period on average. With fewer, a series of consumption
+   values could look like such a register.
+3. At least three falls are needed for days and months, and two for years.
 """
 
 from collections.abc import Iterator, Mapping
@@ -36,22 +37,22 @@ _LEAST_FALLS: Final[Mapping[Resets, int]] = MappingProxyType(
 _LEAST_READINGS: Final = 6.0
 #: Greatest distance of a fall from the beginning of a period [ms].
 _SLACK_MS: Final = HOUR_MS // 4
-#: Least share of the falls that lie at beginnings, and of the periods that end in one.
+#: Smallest share of falls at beginnings of periods, and of periods that end in a fall (law 1).
 _LEAST_SHARE: Final = 0.8
-#: Greatest share of the value before a fall that is left after it.
+#: Largest value after a fall, as a share of the value before it.
 _GREATEST_REST: Final = 0.5
-#: A smaller relative fall is jitter.
+#: Smallest relative fall. A smaller one is ignored.
 _JITTER: Final = 1e-3
 
 
 class ResetPattern(msgspec.Struct, frozen=True):
-    """A register's habit to begin again at 0.
+    """The regular resets of a register to 0.
 
     Attributes:
-        resets: how often it does.
-        count: number of the falls that were seen.
-        first_ms: time of the first reading after one [UTC, ms].
-        last_ms: time of the first reading after the last one.
+        resets: period of the resets.
+        count: number of falls.
+        first_ms: time of the reading after the first fall [UTC, ms].
+        last_ms: time of the reading after the last fall [UTC, ms].
     """
 
     resets: Resets

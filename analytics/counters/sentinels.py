@@ -1,15 +1,16 @@
 """Recognise numbers that mean "no value": all bits set, the sign bit alone, -999.
 
-A device without a value sends all ones, and a driver that does not know this stores 4294967295, or
-429496729.5 if the register counts tenths. A logger writes -999. A meter's model knows the contents
-of its own registers (`Device.no_values`); here are the numbers that are in use everywhere.
+A device without a value sends a register with all bits set. A driver that does not know this stores
+4294967295, or 429496729.5 if the register counts tenths. A logger writes -999. The meter model
+lists such contents of its own registers (`Device.no_values`). This module lists the common ones.
 
 Laws:
 
-1. A number is a sentinel if it is one of a few contents, or that divided by 10, 100 or 1000.
-2. A register may pass through such a number as it counts. So a sentinel among a register's readings
-   is a reading if it lies between the nearest others; at an end of the readings, if the nearest
-   other one is within a tenth of it.
+1. A positive number is a sentinel if it is one of a few register contents, or such a content
+   divided by 10, 100 or 1000.
+2. A register may pass through such a number as it counts. So a sentinel is kept as a reading if it
+   lies between the readings before and after it. The first or last reading has one neighbour only:
+   it is kept if it differs from this neighbour by at most a tenth.
 """
 
 from typing import TYPE_CHECKING, Final
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 #: All ones and the sign bit alone, of 32 and 64 bits, and their neighbours that a float rounds to.
 _LONG_CONTENTS: Final = (2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**63 - 1, 2**64 - 1)
-#: All ones of 16 bits. It is in reach of many meters, so a reading has to stand out with it.
+#: All ones of 16 bits. Many meters reach this number, so callers check the neighbours as well.
 _SHORT_CONTENT: Final = 2**16 - 1
 _SCALES: Final = (1.0, 0.1, 0.01, 0.001)
 #: Numbers of loggers, and contents of signed registers.
@@ -29,9 +30,9 @@ _NEGATIVE: Final = (
     *(-1.0, -9.0, -99.0, -999.0, -9999.0, -99999.0, -999999.0, -99.9, -999.9),
     *(-content * scale for content in (2**15, 2**31) for scale in _SCALES),
 )
-#: Relative difference of numbers that were written as the same one.
+#: Relative difference up to which two numbers are the same.
 _EQUAL: Final = 1e-9
-#: Greatest relative distance of a sentinel from the only reading beside it, if it is a reading.
+#: Largest relative distance of a first or last reading from its only neighbour (law 2).
 _NEAR: Final = 0.1
 
 LONG_SENTINELS: Final = np.sort(

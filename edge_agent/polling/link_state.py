@@ -1,8 +1,8 @@
-"""Keep the polling state of a link: its circuit breaker, its fault, and the meters that close it.
+"""Keep the polling state of a link: circuit breaker, fault, and meters that made it close.
 
 Laws:
 
-1. A link that is down is no failure of its meters.
+1. While a link is down, no failure is recorded for its meters.
 2. Some gateways close the connection when they are asked for a meter that they do not reach. That
    is a failure of this meter. If the connection is closed for every meter of the bus in a row, and
    none answers in between, the link is down.
@@ -15,16 +15,16 @@ from edge_agent.circuit_breaker import FAILURE_THRESHOLD, CircuitBreaker
 from jieneng.metering.errors import LinkDown, LinkError, NewLinkClosed, PeerError
 from jieneng.observe import Log, LoggedFault
 
-_REOPEN_S: Final = 1.0  # a link that can't be opened is tried again after this, doubling ...
-_LONGEST_REOPEN_S: Final = 30.0  # ... up to this
+_REOPEN_S: Final = 1.0  # first delay before a link is opened again; it doubles with each failure
+_LONGEST_REOPEN_S: Final = 30.0  # longest such delay
 
 
 class LinkState:
     """The polling state of the link of one bus.
 
     Attributes:
-        fault: the fault that the meters can't be reached.
-        breaker: delay until the link is tried again.
+        fault: the fault "link is down" in the log.
+        breaker: circuit breaker of the link.
     """
 
     __slots__ = ("_closed_for", "_meter_count", "breaker", "fault")
@@ -33,10 +33,10 @@ class LinkState:
         self.fault = LoggedFault(log, "link is down", after=FAILURE_THRESHOLD, now_s=now_s, bus=bus)
         self.breaker: Final = CircuitBreaker(_REOPEN_S, _LONGEST_REOPEN_S)
         self._meter_count = meter_count
-        self._closed_for: set[str] = set()  # meters since any meter answered
+        self._closed_for: set[str] = set()  # since the last answer
 
     def classify(self, error: LinkError | PeerError, meter: str) -> LinkError | PeerError:
-        """Return the error of a meter without an answer, or `LinkDown` if no meter is reached."""
+        """Return the error itself, or `LinkDown` if the link was closed for every meter (law 2)."""
         if not isinstance(error, NewLinkClosed):
             return error
         self._closed_for.add(meter)

@@ -4,8 +4,8 @@ Laws:
 
 1. The first part keeps boot and sequence number. The others get numbers of the present run, so that
    no two batches have the same name. All parts together hold every sample and every report once.
-2. An acknowledgement of the whole that comes late removes the first part. The others are sent, and
-   stored once more: the store holds each of their readings once.
+2. The uncut batch may be acknowledged after it was cut. This acknowledgement removes the first part
+   only. The other parts are sent again. That does no harm: the store overwrites equal readings.
 3. In the queue, a cut is one transaction that leaves all counts of samples as they were.
 """
 
@@ -25,9 +25,9 @@ _LONGEST_NUMBER: Final = 2**53 - 1  # no sequence number takes more bytes
 
 
 def cut_batch(batch: Batch, limit_bytes: float) -> list[Batch]:
-    """Return the parts of a batch, still under its own name.
+    """Return the parts of a batch, all with the name of the batch.
 
-    A sample or a report that is too large alone is a part all the same.
+    A single sample or report that exceeds the limit is returned as a part.
     """
     numbered = msgspec.structs.replace(batch, seq=_LONGEST_NUMBER)
     samples, polls = len(batch.samples), len(batch.polls)
@@ -88,7 +88,7 @@ def cut_queued(
         take_number: returns the next sequence number of the present run.
 
     Returns:
-        1 if it can't be cut any further; 0 if it is not there or can't be decoded.
+        1 if the batch can't be cut further; 0 if it is missing or can't be decoded.
     """
     found = batch_queue.read_batches(db, [key])
     try:

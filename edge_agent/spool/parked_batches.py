@@ -2,11 +2,11 @@
 
 Laws:
 
-1. A parked batch stays in the queue, is pending, and counts as the others do. A parked batch is in
-   neither end of the queue, so that no batch waits behind it; the publisher asks for it here.
-2. A batch is parked by its row id, which becomes negative. So no index is needed: the two ends of
-   the queue are found equally fast, however many batches are parked. An agent that was killed still
-   knows at its next start which were parked.
+1. A parked batch stays in the queue and is counted as pending. It is left out of both ends of the
+   queue (`QueueEnds`), so that no batch waits behind it. The publisher asks for it separately.
+2. A parked batch has a negative row id. So no further index is needed, and the two ends of the
+   queue are found equally fast, however many batches are parked. The batches stay parked if the
+   agent is killed and started again.
 3. Parked batches keep their order, and are before all others: a full spool drops them first.
 """
 
@@ -19,7 +19,7 @@ from edge_agent.spool.queued_batch import BatchKey, QueueEntry
 #: Condition on rows of `batch` that are not parked.
 READY: Final = "id > 0"
 _OFFSET: Final = 2**62  # row ids of parked batches are lower by this number
-#: Row id of the next batch that is put: above all others, also after these are parked.
+#: Row id of the next batch. Parked batches count with the row id that they had before.
 NEXT_ID: Final = (
     "max(coalesce(("  # noqa: S608 - ours
     "SELECT id FROM batch WHERE id > 0 ORDER BY id DESC LIMIT 1), 0),"

@@ -2,8 +2,8 @@
 
 Laws:
 
-1. An undated batch is stamped with the machine's running time (`clock_trust`), and has the boot id
-   of the start from which that time counts. It is pending, and is not sent.
+1. The time stamps of an undated batch count from the start of the machine (`clock_trust`). The
+   batch holds the boot id of that start. It is counted as pending, and is not sent.
 2. Once the start time of the machine is known, each undated batch gets its times, exactly once.
    From then on it is a batch like any other, and keeps these times whatever the clock does. An
    agent that is killed during this work continues where it stopped.
@@ -11,8 +11,8 @@ Laws:
    it are dropped and counted: any time that they were given would be invented. No consumption is
    lost with them, because the register's next reading contains it.
 
-A dated batch that was queued between undated ones is sent when these are sent. That happens only if
-the clock is plausible for a shorter time than the watch needs to notice.
+A dated batch between undated ones is sent together with them. There is such a batch only if the
+clock was plausible for so short a time that the clock check did not notice it.
 """
 
 import sqlite3
@@ -25,7 +25,7 @@ from edge_agent.timekeeping.clock_trust import RUNNING_TIME_EPOCH_MS
 from jieneng.metering import mqtt_messages
 from jieneng.metering.errors import WireError
 
-# Payload in one transaction: a larger one would keep the writer from the disk for too long.
+# Largest payload in one transaction: a larger one would block the batch writer for too long.
 _TRANSACTION_BYTES: Final = 1024 * 1024
 _FIRST, _LAST = (
     f"(SELECT {end}(id) FROM batch INDEXED BY waiting WHERE machine IS NOT NULL)"  # noqa: S608 - ours
