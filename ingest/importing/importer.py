@@ -269,6 +269,8 @@ class _FileImport:
             self._problems.lines.update(*(one.unknown_lines for one in layouts))
             self._form = msgspec.structs.replace(form, notes=(*form.notes, *table.notes()))
         self._progress(self._rows_read)
+        if not self._rows_read:
+            self._ask([_no_rows(form)])
 
     def _sheet_layouts(self, layout: Layout) -> list[Layout]:
         """Return the layout of each sheet if the sheets are of different years, else of all."""
@@ -292,6 +294,14 @@ class _FileImport:
         """Report a problem of the header, or of a row below it."""
         add = self._problems.add_of_rows if self._is_in_rows else self._problems.add
         add(problem)
+
+
+def _no_rows(form: FileForm) -> Problem:
+    return Problem(
+        text="this file has no rows below its header.",
+        fix="Use another file, or name the line of the header: --header-line.",
+        line=form.header_line,
+    )
 
 
 def _summary(series: ImportSeries, values: SeriesValues) -> SeriesSummary:

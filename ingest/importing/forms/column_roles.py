@@ -4,7 +4,8 @@ Laws:
 
 - A column that names a meter of the site, or that a person maps to one, holds its values, whatever
   the words of its name.
-- Of several columns with the same role, the first one has it.
+- Of several columns with the same role, the first one has it; beside a start and an end, the first
+  one of amounts.
 - Columns of money, remarks and sums are left out, and said to be.
 """
 
@@ -13,7 +14,13 @@ from typing import Final
 
 import msgspec
 
-from ingest.importing.forms.column_words import Role, plain, role_of, says_money
+from ingest.importing.forms.column_words import (
+    Role,
+    plain,
+    role_of,
+    says_money,
+    says_reading,
+)
 from ingest.importing.forms.import_options import ImportOptions
 from ingest.importing.forms.meter_finder import MeterFinder
 from ingest.importing.reading.file_form import ColumnForm
@@ -70,11 +77,30 @@ def column_roles(
             others.append(place)
         else:
             unnamed.append(place)
+    _prefer_amounts(columns, by_role, others)
     if unnamed[:1] == [0] and (role := _role_of_first(columns[0], by_role)) is not None:
         by_role[role] = unnamed.pop(0)
     return ColumnRoles(
         by_role=by_role, others=tuple(others), ignored=tuple(ignored), unnamed=tuple(unnamed)
     )
+
+
+def _prefer_amounts(
+    columns: tuple[ColumnForm, ...], by_role: dict[Role, int], others: list[int]
+) -> None:
+    """Take the column of amounts, not of readings, for rows with a start and an end."""
+    value = by_role.get("value")
+    if value is None or not {"start", "end"} <= by_role.keys():
+        return
+    if not says_reading(columns[value].name):
+        return
+    for place in others:
+        name = columns[place].name
+        if role_of(name) == "value" and not says_reading(name):
+            others[others.index(place)] = value
+            others.sort()
+            by_role["value"] = place
+            return
 
 
 def _role(column: ColumnForm, options: ImportOptions, meters: MeterFinder) -> Role | None:

@@ -25,6 +25,9 @@ _SPELLINGS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "kWh": "kw·h kw.h kw*h kw-h 度 千瓦时 千瓦小时 kwh度",
         "10000 kWh": "万kwh 万kw·h 万kw.h 万度 万千瓦时 万千瓦小时",
+        "100 kWh": "百kwh 百千瓦时 百度",
+        "1000 kWh": "千kwh 千千瓦时 千度",
+        "100000000 kWh": "亿kwh 亿千瓦时 亿度",
         "MWh": "mw·h 兆瓦时 兆瓦小时",
         "1000000 kWh": "gwh 吉瓦时",
         "kW": "千瓦",
@@ -60,6 +63,12 @@ _MEDIA: Final[Mapping[str, frozenset[Medium]]] = MappingProxyType(
         **dict.fromkeys(("m3", "L"), frozenset[Medium]({"water", "gas"})),
         **dict.fromkeys(("GJ", "MJ"), frozenset[Medium]({"heat", "gas"})),
     }
+)
+#: Texts in brackets that are units, though perhaps not known ones: 万, x10^4kWh, 吨标煤, 万元.
+_UNIT_LIKE: Final = re.compile(
+    r"(?:[x×*]?10\^?[2-9]|[x×*]?10{2,}|[十百千万亿])*"
+    r"(?:[km]?wh|kw|度|千瓦时?|瓦时|n?m3|立方米?|方|吨|t|升|l|[gmk]j|焦|[kt]g?ce|吨?标准?煤|元)?"
+    r"(?:[、/和].*)?"
 )
 _CALORIFIC: Final = re.compile(r"(\d+(?:\.\d+)?)(mj|kwh)/(?:n?m3|立方米|方)")
 
@@ -121,6 +130,11 @@ class UnitRefused(Exception):
 def is_known_unit(text: str) -> bool:
     """Return True for a unit of energy, volume or another quantity, in whatever spelling."""
     return plain(text) in _UNITS
+
+
+def looks_like_unit(text: str) -> bool:
+    """Return True for a known unit, and for a text that can only be one, such as 万 or 吨标煤."""
+    return is_known_unit(text) or bool(_UNIT_LIKE.fullmatch(plain(text)))
 
 
 def media_of_unit(unit: str) -> frozenset[Medium]:

@@ -62,6 +62,10 @@ _ROLES: Final[Mapping[str, Role]] = MappingProxyType(
 _AMOUNT_WORDS: Final = re.compile(r"用量|用[电水气热能]量|耗|使用量|consumption|usage")
 #: Money, in names and units: a column of costs is no column of a meter.
 _MONEY: Final = re.compile(r"费|金额|单价|元|¥|\bcost\b|\bprice\b|\bcny\b|\brmb\b")
+#: Words of values that are readings of a register: 本期读数, 止码.
+_READING_WORDS: Final = re.compile(r"读数|示数|表码|表底|止码|示值|\breading\b|\bindex\b")
+#: Words of the time at which a meter was read.
+_READ_AT: Final = re.compile(r"抄表")
 _BEHIND: Final = re.compile(r"(?P<name>.*\S)(?:\s+|\s*[/_:,、]\s*)(?P<unit>[^\s/_:,、]+)")
 _BRACKETS: Final = re.compile(r"[(\[【](?P<inner>[^()\[\]【】]*)[)\]】]\s*$")
 
@@ -93,6 +97,16 @@ def role_of(name: str) -> Role | None:
 def says_amount(name: str) -> bool:
     """Return True if a column's name says that its values are amounts of intervals."""
     return _AMOUNT_WORDS.search(plain(name)) is not None
+
+
+def says_reading(name: str) -> bool:
+    """Return True if a column's name says that its values are readings of a register."""
+    return _READING_WORDS.search(plain(name)) is not None
+
+
+def says_read_at(name: str) -> bool:
+    """Return True if a column's name says that its times are those at which a meter was read."""
+    return _READ_AT.search(plain(name)) is not None
 
 
 def says_money(name: str) -> bool:

@@ -4,7 +4,10 @@ A name is, in this order: what a person maps it to, the id or name of a meter, o
 area with one main meter of the medium. Words behind a name such as 用电量 say the medium; alone
 they mean the site's only main meter of it.
 
-Law: a name that can mean two meters means none; it is reported with the meters that it can mean.
+Laws:
+
+- A name that can mean two meters means none; it is reported with the meters that it can mean.
+- A word of a medium holds: 2号楼用气量 is never the electricity meter of 2号楼, the only one there.
 """
 
 import re
@@ -78,20 +81,29 @@ class MeterFinder:
         known = self._named.keys() | self._of_area.keys()
         return bool(self._mapped_id(name)) or bool(names & known)
 
-    def find(self, name: str, media: frozenset[Medium] = ALL_MEDIA) -> FoundMeter:
+    def find(
+        self,
+        name: str,
+        media: frozenset[Medium] = ALL_MEDIA,
+        *,
+        is_said: bool = False,
+        is_titled: bool = False,
+    ) -> FoundMeter:
         """Return the meter that a name means.
 
         Args:
             name: text of a header or cell.
             media: media that come into question, to decide between the meters of an area.
+            is_said: True if a word beside the name says the medium, which no meter contradicts.
+            is_titled: True if a title says it, which the meter of an area does not contradict.
         """
         mapped = self._mapped_id(name)
         if mapped is not None:
             return FoundMeter(self._site.meters.get(mapped), unit=split_unit(name)[1])
         bare, unit = split_unit(name)
         found = (
-            self._by_name(plain(name), media)
-            or self._by_name(plain(bare), media)
+            self._by_name(plain(name), media, is_said, is_said or is_titled)
+            or self._by_name(plain(bare), media, is_said, is_said or is_titled)
             or self._by_medium(name)
         )
         return FoundMeter(
@@ -109,19 +121,25 @@ class MeterFinder:
         mapped = self._mapped.get(plain(name))
         return self._mapped.get(plain(split_unit(name)[0])) if mapped is None else mapped
 
-    def _by_name(self, name: str, media: frozenset[Medium]) -> Sequence[Meter]:
+    def _by_name(
+        self, name: str, media: frozenset[Medium], is_said: bool, is_said_of_area: bool
+    ) -> Sequence[Meter]:
         """Return the meters that a plain name can mean."""
         if name in self._named:
-            return _of_media(self._named[name], media)
+            return _of_media(self._named[name], media, is_said)
         if name in self._of_area:
-            return _of_media(self._of_area[name], media)
+            return _of_media(self._of_area[name], media, is_said_of_area)
         shorter = _ENDINGS.sub("", name)
         if not shorter or shorter == name:
             return ()
         medium = medium_of(name[len(shorter) :])
-        return self._by_name(shorter, frozenset({medium}) if medium else media)
+        if medium:
+            return self._by_name(shorter, frozenset({medium}), True, True)
+        return self._by_name(shorter, media, is_said, is_said_of_area)
 
 
-def _of_media(meters: Sequence[Meter], media: frozenset[Medium]) -> Sequence[Meter]:
-    """Return the meters of some media; a single meter in any case."""
-    return meters if len(meters) == 1 else [meter for meter in meters if meter.medium in media]
+def _of_media(meters: Sequence[Meter], media: frozenset[Medium], is_said: bool) -> Sequence[Meter]:
+    """Return the meters of some media; a single meter in any case, unless a word says them."""
+    if len(meters) == 1 and not is_said:
+        return meters
+    return [meter for meter in meters if meter.medium in media]

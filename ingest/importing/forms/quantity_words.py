@@ -38,6 +38,12 @@ def medium_of(text: str) -> Medium | None:
     return next((medium for medium, pattern in _MEDIUM_WORDS if pattern.search(words)), None)
 
 
+def media_of_words(text: str) -> frozenset[Medium]:
+    """Return all media that a text names."""
+    words = plain(text)
+    return frozenset(medium for medium, pattern in _MEDIUM_WORDS if pattern.search(words))
+
+
 def named_quantity(text: str, medium: Medium) -> str | None:
     """Return the quantity that a text names for a meter; None if it names none.
 

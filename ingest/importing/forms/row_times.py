@@ -7,6 +7,7 @@ Laws:
 
 - A month, a quarter, a year and a range of days say the length of their interval. A date or a
   moment does not: it may be the first day of a month.
+- A register beside a start and an end was read at the end.
 - A month without its year is read in the year that a title or an option names, otherwise refused.
 """
 
@@ -150,7 +151,9 @@ class RowTimes:
         start, end = roles.get("start"), roles.get("end")
         year, month = roles.get("year"), roles.get("month")
         if start is not None and end is not None:
-            return lambda _, row: self._start_and_end(row, start, end)
+            if self._is_interval:
+                return lambda _, row: self._start_and_end(row, start, end)
+            time, clock = end, None
         if time is not None and clock is not None:
             return lambda _, row: self._date_and_clock(row, time, clock)
         if (day := roles.get("day")) is not None and time is None:

@@ -13,7 +13,7 @@ from ingest.importing.cells.cell import ProblemHandler
 from ingest.importing.forms.column_units import (
     CalorificValue,
     UnitRefused,
-    is_known_unit,
+    looks_like_unit,
     media_of_unit,
     unit_factor,
 )
@@ -21,7 +21,7 @@ from ingest.importing.forms.column_words import plain, split_unit
 from ingest.importing.forms.import_options import ImportOptions
 from ingest.importing.forms.meter_finder import FoundMeter, MeterFinder
 from ingest.importing.forms.meter_series import ImportSeries, ScaledSeries
-from ingest.importing.forms.quantity_words import medium_of, named_quantity
+from ingest.importing.forms.quantity_words import media_of_words, medium_of, named_quantity
 from jieneng.metering.errors import Msgid, Problem
 from jieneng.metering.quantities import CONSUMPTION, QUANTITIES, Medium
 from jieneng.metering.site import Meter, Site
@@ -57,7 +57,7 @@ class SeriesFinder:
         self._site = site
         self._options = options
         self._on_problem = on_problem
-        self._title_medium = next((one for title in titles if (one := medium_of(title))), None)
+        self._title_medium = _medium_of_titles(titles)
         self._title_unit = next(filter(None, map(_unit_of_title, titles)), "")
         self._calorific = (
             CalorificValue.parse(options.calorific_value) if options.calorific_value else None
@@ -86,9 +86,27 @@ class SeriesFinder:
             words: name of the column of the values, which may say a quantity.
             unit: unit of the values as it is written beside them; "" without one.
         """
-        found = self.meters.find(name, self._media(quantity or words, unit or split_unit(name)[1]))
+        unit_of_name = unit or split_unit(name)[1]
+        found = self.meters.find(
+            name,
+            self._media(quantity or words, unit_of_name),
+            is_said=medium_of(quantity or words) is not None,
+            is_titled=not (self._options.unit or unit_of_name) and self._title_medium is not None,
+        )
         if found.meter is None:
-            self._report_meter(line, name, column, found.candidates)
+            other = self.meters.find(name).meter
+            if other is None or found.candidates:
+                self._report_meter(line, name, column, found.candidates)
+            else:
+                self._report(
+                    line,
+                    "column {column}: {name} is meter {meter}, but the file says that its "
+                    "values are of another medium.",
+                    "Name the right meter: --column {name}=METER",
+                    column=column,
+                    name=name,
+                    meter=other.id,
+                )
             return None
         self.found[name] = found.meter.id
         quantity = self._quantity(
@@ -146,7 +164,7 @@ class SeriesFinder:
             or self._units.get(plain(split_unit(name)[0]))
             or self._units.get(meter)
             or self._options.unit
-            or (found.unit if is_known_unit(found.unit) else "")
+            or (found.unit if looks_like_unit(found.unit) else "")
             or unit
             or self._title_unit
         )
@@ -180,14 +198,25 @@ class SeriesFinder:
             name,
             self._site.meters,
             column=column,
+            fix="Name its meter: --column {name}=METER, or leave it out: --column {name}= . "
+            "Known are: {known}."
+            if name == column
+            else "Name its meter: --column {name}=METER. Known are: {known}.",
         )
 
     def _report_unknown(
-        self, line: int, text: Msgid, name: str, known: Iterable[str], **values: object
+        self,
+        line: int,
+        text: Msgid,
+        name: str,
+        known: Iterable[str],
+        fix: Msgid = "Known are: {known}.",
+        **values: object,
     ) -> None:
         names = sorted(known)
         close = nearest(name, names)
-        fix: Msgid = "Did you mean {close}?" if close else "Known are: {known}."
+        if close:
+            fix = "Did you mean {close}?"
         shown = ", ".join(names)[:_SHOWN]
         self._report(line, text, fix, name=name, close=close, known=shown, **values)
 
@@ -195,7 +224,13 @@ class SeriesFinder:
         self._on_problem(Problem(text=text, fix=fix, values=values, line=line))
 
 
+def _medium_of_titles(titles: Sequence[str]) -> Medium | None:
+    """Return the medium that titles name; None if they name none, or several: 用水用电统计."""
+    named = set[Medium]().union(*map(media_of_words, titles))
+    return named.pop() if len(named) == 1 else None
+
+
 def _unit_of_title(title: str) -> str:
     """Return the unit that a title names, as 单位：万kWh or in brackets; "" without one."""
     found = (*_TITLE_UNIT.findall(title), *_TITLE_BRACKETS.findall(title))
-    return next((unit.strip() for unit in found if is_known_unit(unit)), "")
+    return next((unit.strip() for unit in found if looks_like_unit(unit)), "")

@@ -2,10 +2,11 @@
 
 Example: a file holds the daily values of January, each stamped with the end of its day. Its stamps
 go from 2 January to 1 February. If they are read as starts, 1 January is missing, and 1 February is
-too much. A file of hourly values goes from 01:00 to 00:00 in the same way.
+too much. A file of hourly values goes from 01:00 to 00:00 in the same way. In a file of
+months, 2024-01-31 stands for January.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -32,7 +33,18 @@ def look_like_ends(values: SeriesValues, zone: ZoneInfo) -> bool:
     return begins and ends and not _is_edge(first, is_daily=is_daily)
 
 
+def are_month_ends(values: SeriesValues, zone: ZoneInfo) -> bool:
+    """Return True if intervals of months are named by the last days of the months."""
+    if len(values) < 2 or values.times_ms[1] - values.times_ms[0] < 20 * _DAY_MS:
+        return False
+    days = [local_time(time_ms, zone) for time_ms in values.times_ms]
+    return all((day + timedelta(days=1)).day == 1 and _is_midnight(day) for day in days)
+
+
+def _is_midnight(local: datetime) -> bool:
+    return (local.hour, local.minute, local.second) == (0, 0, 0)
+
+
 def _is_edge(local: datetime, *, is_daily: bool) -> bool:
     """Return True at midnight. For daily values, only the midnight that begins a month counts."""
-    is_midnight = (local.hour, local.minute, local.second) == (0, 0, 0)
-    return is_midnight and (local.day == 1 or not is_daily)
+    return _is_midnight(local) and (local.day == 1 or not is_daily)

@@ -9,6 +9,7 @@ Laws:
    Such intervals look one day too short, and are lengthened.
 """
 
+from array import array
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from statistics import median_low
@@ -18,7 +19,7 @@ from zoneinfo import ZoneInfo
 from ingest.importing.forms.import_options import ImportOptions
 from ingest.importing.forms.meter_series import ImportSeries
 from ingest.importing.judging.calendar_steps import DAY_MS, Step
-from ingest.importing.judging.end_stamps import look_like_ends
+from ingest.importing.judging.end_stamps import are_month_ends, look_like_ends
 from ingest.importing.judging.interval_lengths import interval_lengths
 from ingest.importing.judging.problem_list import ProblemList
 from ingest.importing.judging.series_values import SeriesValues
@@ -64,6 +65,7 @@ class IntervalJudge:
             series: the series.
             values: its values in order of time, at least one; changed in place.
         """
+        self._check_month_ends(series, values)
         if all(values.lengths_ms):
             _include_last_days(values)
         else:
@@ -86,6 +88,26 @@ class IntervalJudge:
             values.lengths_ms[place] = length_ms
             if at_end and not told_ms:
                 values.times_ms[place] -= length_ms
+
+    def _check_month_ends(self, series: ImportSeries, values: SeriesValues) -> None:
+        """Include the last days of months with end stamps; without a stamp, ask for one."""
+        if self._options.stamp == "start" or any(values.lengths_ms):
+            return
+        if not are_month_ends(values, self._zone):
+            return
+        if self._options.stamp == "end":
+            for times_ms in (values.times_ms, values.missing_ms):
+                times_ms[:] = array("q", [time_ms + DAY_MS for time_ms in times_ms])
+            return
+        self._problems.add(
+            Problem(
+                text="meter {meter}: the times are the last days of months.",
+                fix="If each names the month that it ends, add --stamp end; if its interval begins "
+                "there, --stamp start.",
+                values={"meter": series.meter},
+                line=values.lines[0],
+            )
+        )
 
     def _given_step(self) -> Step | None:
         if self._options.interval is not None:

@@ -98,9 +98,14 @@ class RowFilter:
             return "totals were left out: line {lines}."
         if first in self._names and _same_texts(row, self._names):
             return "repeated headers were left out: line {lines}."
-        if len(filled) == 1 and len(self._names) > 1 and is_footer(first):
+        if len(self._names) > 1 and is_footer(first) and not self._has_data(row):
             return "notes below the table were left out: line {lines}."
         return None
+
+    def _has_data(self, row: Row) -> bool:
+        """Return True if a line has a number, or a time in a column of times."""
+        has_time = any(map(self._is_time, self._time_columns, repeat(row)))
+        return has_time or any(cell_kind(cell) == "number" for cell in row)
 
     def _is_time(self, column: int, row: Row) -> bool:
         return column < len(row) and cell_kind(row[column]) in {"time", "period", "number"}

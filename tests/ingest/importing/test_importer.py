@@ -264,6 +264,7 @@ async def test_wide_columns_are_checked_mapped_and_left_out(importer: Importer) 
     report = await importer.load(text)
     assert [str(problem) for problem in report.problems] == [
         f"f.csv:1: column {name}: {name} is no meter of the site. "
+        f"Name its meter: --column {name}=METER, or leave it out: --column {name}= . "
         "Known are: e-2, e-main, g-main, w-main."
         for name in ("b101", "weather")
     ]

@@ -9,7 +9,7 @@ import msgspec
 
 from ingest.importing.cells.cell import ProblemHandler
 from ingest.importing.forms.column_roles import column_roles
-from ingest.importing.forms.column_words import says_amount
+from ingest.importing.forms.column_words import says_amount, says_read_at, says_reading
 from ingest.importing.forms.import_options import ImportKind, ImportOptions
 from ingest.importing.forms.layouts.day_columns import DayColumns
 from ingest.importing.forms.layouts.layout import FileContext, Layout
@@ -44,9 +44,32 @@ def choose_layout(
         _report_no_layout(context, fitting)
         return None
     kind = options.kind or _kind_of(wanted[0], context)
+    if kind == "interval" and wanted[0] in (ValueRows, MeterColumns):
+        _ask_for_stamp(context)
     options = msgspec.structs.replace(options, kind=kind)
     finder = SeriesFinder(site, options, on_problem, (*form.titles, *form.sheets))
     return wanted[0](msgspec.structs.replace(context, options=options, finder=finder))
+
+
+def _ask_for_stamp(context: FileContext) -> None:
+    """Report amounts beside the times at which meters were read, which may lie on either side."""
+    columns, roles = context.form.columns, context.roles
+    if context.options.stamp is not None or roles.get("start") is not None:
+        return
+    time = roles.get("time")
+    place = roles.get("end") if time is None else time
+    if place is None or columns[place].content != "time":
+        return
+    name = columns[place].name
+    if time is None or says_read_at(name):
+        context.report_problem(
+            context.form.header_line,
+            "column {column} says when a meter was read or an interval ended, and the values are "
+            "amounts.",
+            "If an amount lies before its time, add --stamp end; if it begins there, --stamp "
+            "start.",
+            column=name,
+        )
 
 
 def _kind_of(layout: type[Layout], context: FileContext) -> ImportKind:
@@ -57,7 +80,11 @@ def _kind_of(layout: type[Layout], context: FileContext) -> ImportKind:
     values = [roles.get("value"), *(roles.others if layout is MeterColumns else ())]
     if any(says_amount(columns[place].name) for place in values if place is not None):
         return "interval"
-    if {"start", "end"} <= roles.by_role.keys() or roles.by_role.keys() & {"year", "month"}:
+    value = roles.get("value")
+    has_ends = {"start", "end"} <= roles.by_role.keys()
+    if has_ends and value is not None and says_reading(columns[value].name):
+        return "register"  # 本期读数, at the end
+    if has_ends or roles.by_role.keys() & {"year", "month"}:
         return "interval"
     time = roles.get("time")
     return "interval" if time is not None and columns[time].content == "period" else "register"

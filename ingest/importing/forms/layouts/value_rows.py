@@ -30,6 +30,7 @@ class ValueRows(Layout):
         self._meter, self._quantity = roles.get("meter"), roles.get("quantity")
         self._unit, self._value = roles.get("unit"), roles.by_role["value"]
         self._ratio = roles.get("ratio")
+        self.left_out = roles.others
         self._named = [
             column
             for column in (self._meter, self._quantity, self._unit, self._ratio)
