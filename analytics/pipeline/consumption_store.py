@@ -8,13 +8,15 @@ Laws:
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 import numpy as np
 
 from analytics import periods
 from analytics.counters.consumption import Consumption
+from analytics.counters.register_finding import RegisterFinding
 from analytics.figures.boundary.lifetime import Begins
 from analytics.figures.boundary.site_structure import SiteStructure
 from analytics.figures.site_consumption import (
@@ -30,7 +32,8 @@ from analytics.figures.site_consumption import (
 from analytics.periods import Interval
 from analytics.pipeline.store_points import consumption_points
 from jieneng.metering import schema
-from jieneng.metering.quantities import CONSUMPTION, MEDIA, Medium
+from jieneng.metering.findings import Finding
+from jieneng.metering.quantities import CONSUMPTION, EXPORT, MEDIA, Medium
 from jieneng.metering.schema import Point
 from jieneng.metering.site import Site
 from jieneng.observe import log
@@ -44,6 +47,8 @@ Grids = Mapping[Interval, "NDArray[np.int64]"]
 #: The times of the stored points of each series [UTC, ms], by the series' tags.
 StoredTimes = Mapping[frozenset[tuple[str, str]], "NDArray[np.int64]"]
 
+#: The medium whose meters may export.
+_EXPORTED: Final[Medium] = "electricity"
 _POINTS_PER_WRITE: Final = 20_000
 
 
@@ -125,11 +130,42 @@ class ConsumptionStore:
         rows = await self.day_rows(start, end, fields)
         exports = await self.day_rows(start, end, fields, kind="export")
         begins = await self._begins(exports)
-        return site_consumption(self._structure, start, end, rows, exports, begins)
+        consumption = site_consumption(self._structure, start, end, rows, exports, begins)
+        found = await self._counted_before(start, begins)
+        return msgspec.structs.replace(consumption, findings=found)
+
+    async def _counted_before(self, start: date, begins: Begins) -> tuple[RegisterFinding, ...]:
+        """Return a finding for each flow that is 0 for want of readings, though it had counted.
+
+        The register says how much: that amount may have flowed at any time before it was read.
+        """
+        found: list[RegisterFinding] = []
+        zone = self._site.zone
+        start_ms = periods.midnight_ms(start, zone)
+        for (kind, meter_id), begin in begins.items():
+            meter = self._site.meters[meter_id]
+            if begin <= start or (kind != "export" and meter.installed is not None):
+                continue
+            begin_ms = periods.midnight_ms(begin, zone)
+            for series in await self._store.read(
+                meter.medium,
+                EXPORT if kind == "export" else CONSUMPTION[meter.medium],
+                where={"site": self._site.id, "meter": meter_id},
+                start_ms=begin_ms,
+                end_ms=periods.midnight_ms(begin + timedelta(days=1), zone),
+            ):
+                before = float(series.values[0]) if len(series.values) else 0.0
+                if before > 0:
+                    finding = Finding.of("counted_before", meter_id, before=before)
+                    found.append(RegisterFinding(finding, start_ms, begin_ms, before))
+        return tuple(found)
 
     async def _begins(self, exports: StoredRows) -> Begins:
         """Return the first days of generation and export with stored consumption."""
         wanted = {("export", meter) for meter, _ in exports}
+        of_exports = {"site": self._site.id, "kind": "export", "interval": "day"}
+        if await self._store.span(schema.CONSUMPTION, where=of_exports) is not None:
+            wanted |= {("export", one.id) for one in self._site.meter if one.medium == _EXPORTED}
         wanted |= {("meter", one.id) for one in self._site.meter if one.role != "consumption"}
         begins: dict[tuple[str, str], date] = {}
         for kind, meter in sorted(wanted):

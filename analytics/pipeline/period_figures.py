@@ -88,7 +88,9 @@ class PeriodFigures:
             periods.midnight_ms(day, self._site.zone) for day in (period.start, known_to)
         )
         findings = await self._findings.overlapping(start_ms, end_ms)
-        return msgspec.structs.replace(consumption, series=series, findings=findings)
+        return msgspec.structs.replace(
+            consumption, series=series, findings=(*consumption.findings, *findings)
+        )
 
     def _scopes_of(self, scope_ids: Sequence[str] | None) -> tuple[Scope, ...]:
         """Return the scopes with these ids; for None, all scopes of the site."""

@@ -21,7 +21,7 @@ from analytics.counters.register_segments import BelievedRegister
 from analytics.figures.boundary.flows import Flow
 from analytics.periods import Interval
 from jieneng.metering import schema
-from jieneng.metering.quantities import CONSUMPTION
+from jieneng.metering.quantities import CONSUMPTION, EXPORT
 from jieneng.metering.site import Meter
 from jieneng.site_folder import SiteFolder
 from jieneng.storage import Store
@@ -39,8 +39,6 @@ _CONTEXT_GROWTH: Final = 4
 _CONTEXT_READINGS: Final = 250_000
 #: The same for zeros only, of which a meter that is not in use has years.
 _CONTEXT_ZEROS: Final = 20_000
-#: The register of what leaves through a meter.
-_EXPORT: Final = "energy_export_kwh"
 
 
 class _KnownImports(msgspec.Struct, frozen=True):
@@ -125,7 +123,7 @@ class RegisterReader:
         for meter in self._site.meter:
             records = await self._records(meter, CONSUMPTION[meter.medium])
             if self._may_export(meter):
-                exported = await self._records(meter, _EXPORT, _EXPORT)
+                exported = await self._records(meter, EXPORT, EXPORT)
                 if exported.import_span is not None or await self._has_moved(exported):
                     records.export = exported
             found.append(records)
@@ -151,7 +149,7 @@ class RegisterReader:
         names = {meter.model, *(row.model for row in meter.replaced)} - {None}
         models = [model for name, model in self._models.items() if name in names]
         return (meter.medium, meter.role) == ("electricity", "consumption") and (
-            not names or any(row.quantity == _EXPORT for model in models for row in model.point)
+            not names or any(row.quantity == EXPORT for model in models for row in model.point)
         )
 
     async def _has_moved(self, records: MeterRecords) -> bool:

@@ -221,6 +221,14 @@ _ROWS: Final = (
         zh="{subject:name}：拆除之后仍有 {amount:number} {unit:unit} 的读数，未计入",
     ),
     FindingKind(
+        code="counted_before",
+        severity="warning",
+        en="{subject:name}: its generated or exported energy was first read on {until_ms:time}, at"
+        " {before:register}; what it had counted before is taken as 0.",
+        zh="{subject:name}：自产或外送电量首次抄表为 {until_ms:time}，表底数已为"
+        " {before:register}，此前的电量按 0 计",
+    ),
+    FindingKind(
         code="sub_item_not_added",
         severity="warning",
         en="{subject:name} measures a sub-item without a parent and is taken for a part of"

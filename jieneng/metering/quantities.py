@@ -98,6 +98,9 @@ CONSUMPTION: Final[Mapping[Medium, str]] = MappingProxyType(
     }
 )
 
+#: Counter of what leaves through a meter of consumption.
+EXPORT: Final = "energy_export_kwh"
+
 #: Growth of a counter in an hour at a rate of 1 kW, kvar or m3/h, by the counter's unit.
 GROWTH_PER_HOUR: Final[Mapping[str, float]] = MappingProxyType(
     {"kWh": 1.0, "kvarh": 1.0, "m3": 1.0, "GJ": float(units.conversion_factor("kWh(heat)", "GJ"))}

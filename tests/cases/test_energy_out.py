@@ -207,3 +207,20 @@ def test_a_role_or_a_class_that_cannot_be_is_refused(
     done = CaseSite(tmp_path, meters).run("check")
     assert done.code == 1
     assert named in done.out + done.err
+
+
+@pytest.mark.parametrize("is_of_its_own", [True, False])
+@pytest.mark.parametrize(("began_at", "status"), [(0.0, "met"), (54_321.0, "doubtful")])
+def test_what_an_export_register_counted_before_it_was_read_is_doubted(
+    tmp_path: Path, is_of_its_own: bool, began_at: float, status: str
+) -> None:
+    """Exported since 2019, and read from 2025 on: without a change it read as -10 %, and met."""
+    out = meter("e-out", 'role = "export"') if is_of_its_own else ""
+    site = CaseSite(tmp_path, meter("e-a") + out)
+    load(site, shown({2020: 9_000.0, 2025: 9_000.0}), "e-a")
+    rows = [(time, began_at + 900.0 * at) for at, time in enumerate(MONTHS[2025])]
+    load(site, rows, *(["e-out"] if is_of_its_own else ["e-a", "energy_export_kwh"]))
+    figure = find(site.figures(2025), "energy_per_floor_area")
+    assert figure["change_pct"] == pytest.approx(-10.0)
+    assert figure["status"] == status
+    assert ("baseline_counted_before" in codes(figure)) is (began_at > 0)
