@@ -1,10 +1,10 @@
 """Split readings into runs, and find the best-scoring path through them: the readings to believe.
 
 A run is a sequence of readings, each of which follows plausibly from the one before it. A path is a
-selection of runs in order of time. From one run to the next the register follows plausibly, or
-rolled over, known or by a guess (`rollover`), or was reset. The score of a path is the sum of its
-runs' scores, minus 1 for each reset. The score of a run is the number of resets that its evidence
-outweighs: 1 for six hours and three steps.
+selection of runs in order of time. From one run to the next, the register continued plausibly,
+rolled over (at a known or a guessed modulus, see `rollover`) or was reset. The score of a path is
+the sum of its runs' scores, minus 1 for each reset. The score of a run is the number of resets that
+its evidence outweighs: 1 for six hours and three steps.
 
 An example, hourly readings [kWh] of a meter with a nameplate of 100 kW:
 
@@ -23,8 +23,8 @@ hour. That leaves three runs:
 (Every reading adds a millionth, which decides between equal paths.) The paths:
 
     A         0.67
-    A, B      0.67 + 0.00 - 1 = -0.33: from A to B only a reset leads
-    A, B, C   0.67 + 0.00 + 0.50 - 2 = -0.83: from B to C, too
+    A, B      0.67 + 0.00 - 1 = -0.33: a reset between A and B
+    A, B, C   0.67 + 0.00 + 0.50 - 2 = -0.83: a second reset between B and C
     A, C      0.67 + 0.50 = 1.17: C follows from A, 20 kWh in two hours
 
 The path A, C wins. The spike B is left out and loses nothing. If the register had really been reset
@@ -34,9 +34,9 @@ lasted longer than six hours.
 
 Laws:
 
-1. If the register fell, either the level before the fall was wrong or the level after it. So the
-   part of a run above the level to which a later run fell is a separate run, and so is the part
-   that is back above the level from which an earlier run fell. Zeros are always a separate run.
+1. After a fall, either the level before it or the level after it may be wrong. So runs are split at
+   two levels: a run is split where it passes the level to which a later run falls, and where it
+   passes the level from which an earlier run fell. Zeros are always a separate run.
 2. A run that outweighs two resets lies on the best-scoring path in any case.
 """
 
@@ -62,11 +62,11 @@ Continuation = Literal["follows", "rollover", "rollover_guess", "reset"]
 #: two stray readings that lie far apart from being taken for a run.
 _RESET_DURATION_MS: Final = 6 * HOUR_MS
 _RESET_STEPS: Final = 3.0
-#: Factor for a run of zeros, which makes ten days of six hours. A gateway answers zeros for a meter
-#: that it can't reach. Only a new meter without consumption shows zeros for long.
+#: Factor by which a run of zeros must be longer: ten days instead of six hours. A gateway answers
+#: zeros for a meter that it can't reach. Only a new meter without consumption shows zeros for long.
 _ZERO_RUN_FACTOR: Final = 40.0
-#: Greatest evidence, at which a run is certain. Leaving a run out of a path saves at most two
-#: resets, one on each side. With evidence 2 that would be a tie, with 2.5 it is not.
+#: Evidence at which a run is certain; also its upper limit. To leave a run out of a path saves at
+#: most two resets, one on each side. So a run with evidence above 2 is never left out.
 _CERTAIN: Final = 2.5
 #: Score of each reading, so that of two equal paths the one with more readings wins. The readings
 #: of a run score at most a thousandth of a reset together, which decides nothing else.
@@ -75,9 +75,9 @@ _SCORED_READINGS_MAX: Final = 1000
 #: Number of earlier runs from which a run may continue, past runs that are left out. This bounds
 #: the work if every reading is a run of its own.
 _LOOK_BACK_RUNS: Final = 32
-#: Number of readings on each side of a fall whose steps are the usual ones of a guessed rollover.
+#: Number of readings on each side of a fall from which the usual steps are taken (`rollover`).
 _NEAR_READINGS: Final = 24
-#: Least number of readings before a fall that is taken for a rollover because of its step.
+#: Smallest number of readings before a fall from which usual steps can be taken.
 _LEAST_READINGS: Final = 3
 #: Relative rounding error of stored registers, which are 64-bit floats.
 _ROUNDING: Final = 1e-9
@@ -268,17 +268,17 @@ def _greatest_usual_step(readings: Readings, earlier: Run, later: Run) -> float:
 
 
 def stable_span(readings: Readings, certain: Sequence[Run]) -> tuple[int, int] | None:
-    """Return the first and last time [UTC, ms] between which readings outside change nothing.
+    """Return the span whose result doesn't depend on readings outside the window.
 
-    A reading of a certain run is stable if enough of the run lies on both sides of it, because a
-    fall outside the window could still split the ends of the run from it (law 1).
+    A fall outside the window could split off the ends of a certain run (law 1). So a reading is
+    stable only if enough of certain runs lies before and after it.
 
     Args:
         readings: the readings.
         certain: the certain runs of the path.
 
     Returns:
-        None if there is no certain run.
+        First and last time of the span [UTC, ms]; None if there is no certain run.
     """
     if not certain:
         return None

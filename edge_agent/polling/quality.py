@@ -3,12 +3,12 @@
 Laws:
 
 1. A doubted value is marked and kept, never changed. An unknown value is not judged.
-2. A counter is flat if it stands still although, by the momentary rate, more than ten of its steps
-   have flowed since it moved. For each interval between two samples, the lower of the rates at its
-   ends counts. The counter is flat until it moves, so the mark does not flicker with the rate. The
-   smallest move that was seen counts as the step, because the register may be coarser than its
-   type: a float, or pulses of ten litres in a register that counts litres. Before any move was
-   seen, far more than a step has to be missing.
+2. A counter is flat if it stands still although the momentary rate says that it should have grown
+   by more than ten of its steps. Between two samples the lower of their two rates is used. The
+   counter stays flat until it moves, so the mark does not flicker with the rate. The step is at
+   least the smallest move that was seen, because a register may be coarser than its type: a float,
+   or pulses of ten litres in a register that counts litres. Before a move was seen the limit is
+   much higher (`_FLAT_STEPS_UNSEEN`).
 3. A sample is stale if every bit of it has been repeated for ten minutes and ten polls, although at
    least two of its quantities never stand still. Some gateways answer from memory for a meter that
    they no longer reach. No device that we know reports this.
@@ -33,10 +33,10 @@ from jieneng.metering.reading import Quality
 _RATED_MAX_MARGIN: Final = 1.1
 _HOUR_MS: Final = 3_600_000
 # Some meters update a register less often than it is read (gas correctors and pulse counters: up to
-# every two minutes). One move then holds all that flowed since the register moved before.
+# every two minutes). One move then contains all consumption since the previous move.
 _REGISTER_UPDATE_MS: Final = 120_000
-_FLAT_STEPS: Final = 10  # missing steps: a rate is rounded, and a counter's last step is not full
-# Before any move was seen: missing steps, and at least a whole kWh, m3 or GJ.
+_FLAT_STEPS: Final = 10  # missing steps that are tolerated, because rate and counter are rounded
+# The same before a move was seen: a number of steps, and at least a whole kWh, m3 or GJ.
 _FLAT_STEPS_UNSEEN: Final = 100
 _FLAT_UNSEEN: Final = 1.0
 _MAX_GAP_MS: Final = _HOUR_MS  # longest gap between samples in which the flow can be estimated
@@ -205,13 +205,13 @@ class RepetitionCheck:
         return Quality.STALE.value if is_long and self._should_vary(values) else 0
 
     def _should_vary(self, values: tuple[float, ...]) -> bool:
-        """Return True if enough values never stand still; 0 V and NaN do."""
+        """Return True if enough values always vary in a live meter; 0 and NaN don't count."""
         varying = sum(abs(values[index]) > 0 for index in self._never_constant)
         return varying >= _MIN_NEVER_CONSTANT
 
 
 def _updated(past: _Reference | None, time_ms: int, counter: float) -> _Reference:
-    """Return the reference after a value that follows from it; the same one if nothing moved."""
+    """Return the reference after the next value: the same one if the counter did not move."""
     if past is None or past.value != counter:
         return _Reference(counter, time_ms, time_ms)
     past.seen_ms = time_ms

@@ -7,8 +7,8 @@ class BusEndpoint(msgspec.Struct, frozen=True):
     """The address that a master connects to.
 
     Attributes:
-        host: of a bus over TCP.
-        port: of a bus over TCP.
+        host: IP address or host name, for a bus over TCP.
+        port: TCP port, for a bus over TCP.
         device: path of a serial bus's terminal; None for a bus over TCP.
     """
 

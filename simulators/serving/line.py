@@ -40,7 +40,7 @@ class LineTransport(Protocol):
 
 
 class _FrameBuffer:
-    """The received bytes of a line that are no complete frame of one protocol yet."""
+    """Received bytes of a line that do not yet form a complete frame of one protocol."""
 
     def __init__(self, protocol: str, codec: Codec) -> None:
         self._protocol = protocol
@@ -76,7 +76,7 @@ class Line:
     """A master's connection or serial port.
 
     Attributes:
-        is_dead: True once the line takes no more requests and sends no more replies.
+        is_dead: True as soon as the line accepts no requests and sends no replies any more.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class Line:
         # Requests that are not answered yet, and when each arrived.
         self._waiting: deque[tuple[ReceivedRequest, float]] = deque()
         self._request_counts = Counter[tuple[str, BusAddress]]()  # by `ReceivedRequest.key`
-        self._busy = False  # True while a reply is under way that the next request waits for
+        self._busy = False  # True while the next request must wait for the end of a reply
         self._sending = asyncio.Lock()  # held while a reply with pauses is being sent
         self._used_in_power_cut = False  # True once a request came while the bus had no power
         self._tasks: set[asyncio.Task[None]] = set()

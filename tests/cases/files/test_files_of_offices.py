@@ -133,3 +133,21 @@ def test_other_words_in_brackets_are_no_units(site: CaseSite) -> None:
     for words in ("正向", "总", "东区", "4吨锅炉", "T1"):
         done = read(site, f"月份,1号楼总表（{words}）", "2024-{month:02},12", "--dry-run")
         assert done.code == 0, done.err
+
+
+def test_sheets_of_different_meters_are_not_read_as_one(site: CaseSite) -> None:
+    book = openpyxl.Workbook()
+    for place, name in enumerate(("1号楼总表", "2号楼总表")):
+        sheet = book.active if place == 0 else book.create_sheet()
+        sheet.title = name
+        sheet.append(["月份", "用电量"])
+        for month in MONTHS[place * 6 : place * 6 + 6]:
+            sheet.append([f"2024年{month}月", 100])
+    file = site.folder / "f.xlsx"
+    book.save(file)
+    for options in ((), ("--meter", "e-a")):
+        done = site.run("import", "readings", file, *options)
+        assert done.code == 1
+        assert "--sheet 1号楼总表" in done.err
+    site.load(file, "--no-backfill", "--sheet", "2号楼总表", "--meter", "e-b")
+    assert len(stored(site, "e-b", "interval")) == 6

@@ -43,12 +43,35 @@ def choose_layout(
     if not wanted:
         _report_no_layout(context, fitting)
         return None
+    if _are_sheets_of_meters(context, wanted[0]):
+        return None
     kind = options.kind or _kind_of(wanted[0], context)
     if kind == "interval" and wanted[0] in (ValueRows, MeterColumns):
         _ask_for_stamp(context)
     options = msgspec.structs.replace(options, kind=kind)
     finder = SeriesFinder(site, options, on_problem, (*form.titles, *form.sheets))
     return wanted[0](msgspec.structs.replace(context, options=options, finder=finder))
+
+
+def _are_sheets_of_meters(context: FileContext, layout: type[Layout]) -> bool:
+    """Report a file that names its meters by its sheets only; they would be read as one meter."""
+    roles, sheets = context.roles, context.form.sheets
+    if roles.get("meter") is not None or layout is MonthColumns:
+        return False
+    if layout is MeterColumns and roles.others:
+        return False
+    found = [context.finder.meters.find(sheet) for sheet in sheets]
+    meters = {one.meter.id if one.meter else one.candidates for one in found} - {()}
+    if len(meters) < 2:
+        return False
+    context.report_problem(
+        context.form.header_line,
+        "the sheets {sheets} are of different meters.",
+        "Import each one by itself: --sheet {first} --meter METER",
+        sheets=", ".join(sheets)[:200],
+        first=sheets[0],
+    )
+    return True
 
 
 def _ask_for_stamp(context: FileContext) -> None:

@@ -1,7 +1,7 @@
 """Choose the sheets of a workbook that are read as one table. Pure.
 
-Law: every sheet is read, or it is said why not; a sheet with other columns is not left out in
-silence but asked for.
+Law: every sheet is read, or a note says why it is not read. A sheet with other columns than the
+first one is never ignored: the user is asked which sheets to read.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ class SheetChoice(NamedTuple):
 
     Attributes:
         sheets: the sheets, with the form of each.
-        columns: form of the columns of all.
+        columns: form of the columns, common to all sheets.
         notes: sentences on the sheets that are not read, and on what is assumed.
         problems: questions that must be answered before the file can be read.
     """
@@ -46,8 +46,8 @@ def choose_sheets(
     Args:
         file: name of the file, for messages.
         entries: all sheets of the workbook.
-        wanted: names of the sheets that a person states; () for all.
-        detect: returns the form of a sheet; None for one without a row.
+        wanted: names of the sheets that a person selected; () for all.
+        detect: returns the form of a sheet; None for a sheet without rows.
 
     Raises:
         UsageError: a sheet that is wanted is not there.
@@ -104,7 +104,7 @@ def _other_columns(entry: SheetEntry, first: SheetEntry, line: int) -> Problem:
 
 
 def _columns(found: Sequence[tuple[SheetEntry, TableForm]]) -> tuple[ColumnForm, ...]:
-    """Return the form of each column, of the first sheet that tells its notation."""
+    """Return the form of each column, from the first sheet whose cells tell its notation."""
     if not found:
         return ()
     columns = list(found[0][1].columns)

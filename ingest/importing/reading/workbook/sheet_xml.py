@@ -1,9 +1,10 @@
-"""Read the rows of a worksheet from its XML, piece by piece. Pure.
+"""Read the rows of a worksheet from its XML in pieces. Pure.
 
 Laws:
 
-- What the sheet says of its own size is not believed: it is read to its end.
-- A formula whose value was not stored is no empty cell: `Valueless`. So is an error value.
+- A sheet is read to its end, whatever size it states.
+- A formula without a stored value is not an empty cell. It is returned as `Valueless`, and so is an
+  error value.
 - Memory does not grow with the sheet.
 
 Source: ECMA-376 part 1, 18.3.1.4 (c), 18.3.1.73 (row), 18.18.11 (type of a cell).
@@ -43,7 +44,7 @@ class SheetContext:
     """Parts of a workbook that the cells of its sheets refer to.
 
     Attributes:
-        texts: texts that cells share.
+        texts: shared strings; cells refer to them by number.
         date_styles: numbers of the styles that show dates or times.
         from_1904: True if days count from 1904.
     """
@@ -61,7 +62,7 @@ def sheet_rows(chunks: Iterable[bytes], context: SheetContext) -> Iterator[tuple
 
     Args:
         chunks: the sheet's XML in pieces.
-        context: what its cells refer to.
+        context: parts of the workbook that its cells refer to.
 
     Raises:
         expat.ExpatError: the XML is damaged.
@@ -97,7 +98,7 @@ class _RowCollector:
         self._formula: str | None = None
         self._into = ""
         self._is_spoken = False
-        #: Type of a cell -> its value from its text; of the other types, the text itself.
+        #: Function that parses the text of a cell, by cell type. Other types: the text as it is.
         self._of_type: dict[str, Callable[[str], Cell]] = {
             "n": self._number,
             "s": lambda value: context.texts[int(value)],
@@ -188,9 +189,9 @@ class _RowCollector:
 def filled_down(
     rows: Iterable[tuple[int, list[Cell]]], merged: Sequence[MergedCells]
 ) -> Iterator[tuple[int, list[Cell]]]:
-    """Yield rows in which a text or a time in merged cells stands in each of their lines.
+    """Yield rows with the texts and times of vertically merged cells repeated in each line.
 
-    Numbers are not repeated: a consumption over several lines is one consumption.
+    Numbers are not repeated: a number in merged cells is one consumption for several lines.
     """
     tall = {
         (one.first_row, one.first_column): one.last_row

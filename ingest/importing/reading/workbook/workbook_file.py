@@ -2,9 +2,9 @@
 
 Laws:
 
-- Nothing of the file is believed but its cells: neither the size that a sheet states, nor the name
-  of the file.
-- A sheet is read piece by piece.
+- Only the cells of the file are used. The size that a sheet states, and the name of the file, are
+  ignored: both may be wrong.
+- A sheet is read in pieces, so that memory does not grow with it.
 """
 
 import re
@@ -76,7 +76,7 @@ class WorkbookFile:
 
         Args:
             sheet: the sheet.
-            on_problem: called with an error inside the file, at which the rows end.
+            on_problem: called with an error inside the file. No row is yielded after it.
         """
         line = 0
         try:
@@ -95,7 +95,7 @@ class WorkbookFile:
                 yield chunk
 
     def _merged(self, part: str) -> list[MergedCells]:
-        """Return the merged cells, which stand behind the data."""
+        """Return the merged cells of a sheet: its XML lists them after the data."""
         tail, is_behind = b"", False
         for chunk in self._chunks(part):
             tail += chunk
