@@ -75,9 +75,9 @@ def believed_register(
         of_device: list[DeviceRegister] = []
         for life in lives(device, devices, times, stored):
             readings = _device_readings(times, stored, life, devices, window or _ALWAYS)
-            if len(readings.times_ms) == 0:
-                continue
             candidates = without_stray_readings(readings)
+            if len(candidates.times_ms) == 0:
+                continue
             path = best_path(candidates, list(split_runs(candidates)))
             of_device.append(_device_register(candidates, path, window or _ALWAYS))
             findings += path_findings(devices, candidates, path)

@@ -78,3 +78,19 @@ def test_a_full_register_is_a_reading_where_the_model_says_that_all_contents_are
     ]
     site.load(site.readings(rows))
     assert site.figure("electricity", "2025-03")["value"] == pytest.approx(1680)
+
+
+def test_a_meter_of_which_a_night_is_all_ones_has_the_consumption_of_its_days(
+    tmp_path: Path,
+) -> None:
+    """Without a model, and in a scale of its own; a night alone ended with an IndexError."""
+    site = CaseSite(tmp_path, meter("e-a"))
+    rows = week_with(4294967295.0)
+    site.load(site.readings(rows), "--sure")
+    assert site.figure("electricity", "2025-03")["value"] == pytest.approx(1610)
+
+
+def test_a_meter_that_only_ever_said_no_value_is_unknown(tmp_path: Path) -> None:
+    site = CaseSite(tmp_path, meter("e-a"))
+    site.load(site.readings([(time, 4294967295.0) for time in WEEK]), "--sure")
+    assert site.figure("electricity", "2025-03")["value"] is None
