@@ -9,7 +9,7 @@ Laws:
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Final
 
@@ -31,10 +31,13 @@ from analytics.figures.site_consumption import SiteConsumption
 from analytics.figures.targets import Cap, Plan, Range, Target
 from analytics.periods import Period, calendar_year
 from jieneng.metering import indicators
+from jieneng.metering.findings import Finding
 from jieneng.metering.indicators import Indicator
 from jieneng.metering.site import Site
 
 _DECIMALS: Final = 6
+#: Share of the base value below which a value is more likely a mistake than a saving.
+_FAR_BELOW: Final = 0.4
 
 
 class _Comparison(msgspec.Struct, frozen=True):
@@ -154,7 +157,11 @@ def _figure(
         estimated=_rounded(current.estimated),
         convention=comparison.rules.convention if indicator.has_convention else None,
         factor_series=series,
-        findings=(*current.findings, *(finding.as_baseline() for finding in baseline.findings)),
+        findings=(
+            *current.findings,
+            *(finding.as_baseline() for finding in baseline.findings),
+            *_far_below(scope, current.value, baseline.value),
+        ),
         status="no_target" if current.applies else "not_applicable",
     )
     plan = comparison.plan
@@ -168,6 +175,12 @@ def _figure(
             base_year = result(comparison.base_year)
             return _with_cap(figure, cap, comparison, current, baseline, base_year)
     return figure
+
+
+def _far_below(scope: Scope, value: float, base: float) -> Iterator[Finding]:
+    """Yield a finding if a value is so far below the base value that no saving explains it."""
+    if base > 0 and 0 <= value < _FAR_BELOW * base:
+        yield Finding.of("far_below_base", scope.id, share=value / base)
 
 
 def _with_target(

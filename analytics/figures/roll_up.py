@@ -7,9 +7,8 @@ Laws:
    parent is in the scope has weight -1 (a let shop behind its own meter). Every other meter has
    weight 0, because another meter measures its consumption too. A meter that does not count is
    outside of every scope.
-2. What is generated in a scope is consumed there, unless it is exported. Where a meter of
-   generation or export has a parent, it feeds in, or takes out, behind that parent, and counts
-   there.
+2. Energy generated in a scope is consumed there, unless it is exported. A meter of generation or
+   export with a parent belongs to the scope of its parent: energy is fed in or taken out there.
 3. The boundary is that of the day: meters and areas come and go (`site_structure`).
 4. The floor area and headcount of an area include those of its sub-areas. An area that states none
    has the sum of its sub-areas. A sub-area outside the scope is deducted.
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-#: Kinds of areas that may have none.
+#: Kinds of areas that need not state the denominator.
 _KINDS_WITHOUT: Final[Mapping[Denominator, frozenset[AreaKind]]] = {
     "headcount": frozenset(("canteen", "data_room", "plant", "other")),
     "floor_area_m2": frozenset(("plant", "other")),
@@ -45,7 +44,7 @@ ScopeKind = Literal["site", "area", "institution"]
 _MIN_COVERAGE_WEIGHT: Final = 0.1
 #: What a meter of generated or exported energy adds to the consumption of its scope.
 _ROLE_SIGNS: Final = {"generation": 1.0, "export": -1.0}
-#: What leaves through an export register is less of what enters through its meter.
+#: Energy that leaves through an export register is deducted from the energy that entered.
 _EXPORT_SIGN: Final = -1.0
 
 
@@ -97,7 +96,7 @@ def _responsible_institutions(area: Area, areas: Mapping[str, Area]) -> tuple[st
 
 
 def shared_areas(scope: Scope, site: Site) -> list[str]:
-    """Return the areas of an institution that others use too; each counts them in full."""
+    """Return the areas that an institution shares with others. Each counts them completely."""
     if scope.kind != "institution":
         return []
     return [
@@ -117,8 +116,8 @@ def boundary_weights(
 
     Args:
         scope: the scope.
-        flows: what the registers of meters count.
-        days: ascending local days; the same day may be there often.
+        flows: flows of the registers.
+        days: ascending local days; a day may occur several times.
         counted: kinds of flows that count; others have weight 0.
 
     Returns:
@@ -137,7 +136,7 @@ def boundary_weights(
 def supply_masks(
     scope: Scope, flows: Sequence[Flow], days: Sequence["date"]
 ) -> "dict[Supply, NDArray[np.bool_]]":
-    """Return for each class of supply that a flow has a mask of shape (flows, days)."""
+    """Return for each class of supply a mask of shape (flows, days): True where a flow has it."""
     masks: dict[Supply, NDArray[np.bool_]] = {}
     for span, structure in scope.structure.spans(days):
         for number, flow in enumerate(flows):
@@ -174,8 +173,9 @@ def counted_areas(scope: Scope, structure: DayStructure) -> frozenset[str]:
 def roll_up(weight: "NDArray[np.float64]", meters: Consumption) -> Consumption:
     """Return the consumption of one scope by interval.
 
-    An unknown meter adds nothing to the scope's amount and lowers its coverage. In the coverage a
-    meter weighs by its consumption in the interval, an unknown meter as much as the average one.
+    A meter with unknown consumption adds nothing to the scope's amount, and lowers its coverage.
+    The coverage is weighted by the consumption of each meter in the interval. An unknown meter has
+    the weight of an average one.
 
     Args:
         weight: shape (meters, 1) or (meters, intervals), of `boundary_weights`.

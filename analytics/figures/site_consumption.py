@@ -3,10 +3,10 @@
 Laws:
 
 1. Unknown consumption is NaN, with coverage 0.
-2. On days on which a meter or its area is not there, consumption is 0, with coverage 1: see
-   `lifetime`.
-3. A day that an earlier version stored is bounded where it is covered, and what was spread over its
-   edges is unknown (NaN).
+2. On days on which a meter or its area does not exist, consumption is 0 with coverage 1
+   (`lifetime`).
+3. Earlier versions did not store `bounded` and the spreads. For their days `bounded` is the
+   coverage, and the spreads are NaN.
 """
 
 from collections.abc import Mapping, Sequence
@@ -47,8 +47,8 @@ class MeterConsumption(msgspec.Struct, frozen=True):
         bounded: share of the time of which the consumption is known, 0 to 1; 0 where unknown.
         spread_start: consumption that was spread over the interval's start; NaN if not stored.
         spread_end: consumption that was spread over the interval's end; NaN if not stored.
-        left_out: stored consumption of times after the meter was removed, which does not count.
-        exports: number of the last rows that are of export registers.
+        left_out: consumption stored for times after the removal of the meter; it is not counted.
+        exports: number of rows of export registers; they are the last rows.
     """
 
     meters: tuple[str, ...]
@@ -63,7 +63,7 @@ class MeterConsumption(msgspec.Struct, frozen=True):
 
     @property
     def consumption(self) -> Consumption:
-        """The columns that count, without the meters."""
+        """The consumption, without meter ids and `left_out`."""
         return Consumption(*msgspec.structs.astuple(self)[1:-2])
 
     def flows(self, site: Site) -> list[Flow]:
@@ -91,8 +91,8 @@ class SiteConsumption(msgspec.Struct, frozen=True):
     Attributes:
         start: the first local day.
         media: consumption of all meters by day, by medium.
-        series: consumption by interval that indicators need beside the daily sums, by need and
-            scope id.
+        series: consumption by interval, for indicators for which daily sums are not enough; by need
+            and scope id.
         findings: what was found about the meters in this time, in order of time.
     """
 
@@ -176,7 +176,7 @@ def meter_consumption(
         medium: medium of the meters.
         interval_days: local day of each interval.
         rows: stored values by interval, NaN where none is stored.
-        exports: the same of the export registers; a meter without any has none.
+        exports: stored values of the export registers, for the meters that have one.
         begins: first days of generation and export.
     """
     meters = [meter for meter in structure.site.meter if meter.medium == medium]

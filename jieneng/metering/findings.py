@@ -289,8 +289,8 @@ _ROWS: Final = (
         en="{subject:name}: the register was reset, from {before:register} at {before_ms:time} to"
         " {after:register} at {after_ms:time}; consumption between them is unknown and not"
         " counted.",
-        zh="{subject:name}：{after_ms:time} 读数回退，由 {before:register}（{before_ms:time}）"
-        "变为 {after:register}，其间用量不明，未计入",
+        zh="{subject:name}：{after_ms:time} 读数不连续（清零、换表等），由 {before:register}"
+        "（{before_ms:time}）变为 {after:register}，其间用量不明，未计入",
         many_en="{subject:name}: the register was reset {count} times from {first_ms:time} to"
         " {until_ms:time}; consumption around each reset is unknown and not counted. If it begins"
         " again each day, month or year, state resets in site.toml.",
@@ -375,6 +375,14 @@ _ROWS: Final = (
         severity="warning",
         en="{subject:name}: no meter for {media:words}.",
         zh="{subject:name}：未安装{media:words}表计",
+    ),
+    FindingKind(
+        code="far_below_base",
+        severity="warning",
+        en="{subject:name}: the figure is only {share:share} of the base year's; are the readings"
+        " of both in the same unit, and of all meters?",
+        zh="{subject:name}：该指标仅为基期的 {share:share}，请核对两期读数的单位、倍率和"
+        "表计是否一致",
     ),
     FindingKind(
         code="no_headcount",

@@ -86,3 +86,10 @@ def test_days_that_a_person_confirmed_lack_nothing(tmp_path: Path, more: str, st
     figure = site.figure()
     assert figure["coverage"] == pytest.approx(351 / 365, abs=1e-3)
     assert figure["status"] == status
+
+
+def test_a_register_in_another_unit_is_told(tmp_path: Path) -> None:
+    """In MWh since 2024: it read as -99.9 %, and met, without a word."""
+    site = site_with(tmp_path, USUAL / 1000, lambda _: False)
+    assert "far_below_base" in codes(site.figure())
+    assert "仅为基期的 0.0 %" in site.run("indicators", "--period", 2025).out.replace("\n", "")

@@ -1,9 +1,9 @@
-"""Name the flows of energy that meters count, and say which of them enter into a figure.
+"""Define the flows that meters measure, and which of them enter into a figure.
 
 Laws:
 
-1. What is consumed within a boundary is what is purchased through it, plus what is generated within
-   it, less what is exported. So photovoltaic energy that is used by oneself counts as energy.
+1. Consumption within a boundary = energy purchased + energy generated - energy exported. So
+   photovoltaic energy that the site uses itself counts as consumption.
 2. The carbon of electricity is that of purchased electricity: E = purchased x factor - resold x
    factor (JS/T 303-2026). Self-generated energy has none, and exported energy is not deducted.
 3. A plan may count otherwise: `export_deducted` and `export_carbon_deducted` of `plan.toml`.
@@ -19,7 +19,7 @@ from jieneng.metering.site import Meter, Supply
 
 FlowKind = Literal["purchase", "generation", "export"]
 
-#: An energy carrier, and of electricity the class of its supply: each has its own carbon factor.
+#: Source of carbon with its own factor: the medium, and for electricity the class of supply.
 CarbonSource: TypeAlias = tuple[Medium, Supply | None]
 
 _ENERGY: Final[frozenset[FlowKind]] = frozenset({"purchase", "generation"})
@@ -32,11 +32,11 @@ _OF_ROLE: Final[dict[str, FlowKind]] = {
 
 
 class Flow(msgspec.Struct, frozen=True):
-    """The energy, or the medium, that one register of a meter counts.
+    """The flow that one register of a meter measures.
 
     Attributes:
         meter: the meter.
-        is_export: True for the export register of a meter of consumption.
+        is_export: True for the export register of a meter with the role `consumption`.
     """
 
     meter: Meter
@@ -49,7 +49,7 @@ class Flow(msgspec.Struct, frozen=True):
 
     @property
     def series(self) -> str:
-        """Tag `kind` of its stored consumption."""
+        """Value of the tag `kind` in the store."""
         return "export" if self.is_export else "meter"
 
 
@@ -57,8 +57,8 @@ class CountedFlows(msgspec.Struct, frozen=True):
     """The kinds of flows that enter into figures.
 
     Attributes:
-        energy: those of the consumption of energy, and of all other media.
-        carbon: those of carbon.
+        energy: kinds that enter into consumption, of energy and of all other media.
+        carbon: kinds that enter into carbon emissions.
     """
 
     energy: frozenset[FlowKind]
@@ -75,5 +75,10 @@ class CountedFlows(msgspec.Struct, frozen=True):
 
 
 def flows_of(meters: Sequence[Meter], exporting: Sequence[Meter]) -> list[Flow]:
-    """Return the flows of meters, then those of the export registers of some."""
+    """Return the flow of each meter, then the flow of each export register.
+
+    Args:
+        meters: all meters.
+        exporting: the meters that have an export register.
+    """
     return [*map(Flow, meters), *(Flow(meter, is_export=True) for meter in exporting)]

@@ -1,17 +1,16 @@
-"""Find the days on which nothing can flow through a meter, because it or its area is not there.
+"""Find the days on which a meter has no consumption, because it or its area does not exist.
 
 Laws:
 
-1. Before both a building and its meter existed, consumption that is not stored is 0. In an older
-   building, consumption before the meter was installed is unknown instead. Generation and export
-   are 0 before their meter, or their register, was installed or read first: nobody builds a plant
-   without one.
+1. As long as neither the building nor its meter exists, consumption that is not stored is 0. If the
+   building exists and the meter does not, consumption is unknown. Generation and export are 0
+   before the meter is installed or first read: a plant always gets its meter when it is built.
 2. After a meter was removed, its consumption is 0, whatever is stored. What is stored of that time
    was read by mistake, or the date is wrong: a finding says so.
 3. After an area was closed, consumption that is not stored is 0. What is stored counts: an empty
    building may still consume.
-4. The day of the removal, and of the closing, has readings in its first part at most. If it has
-   any, it is known as a whole.
+4. On the day of a removal or closing, readings end during the day. If the day has any consumption
+   stored, it counts as fully covered.
 """
 
 from collections.abc import Mapping, Sequence
@@ -44,7 +43,7 @@ class Lifetime(msgspec.Struct, frozen=True):
     is_last_day: "NDArray[np.bool_]"
 
     def applied_to(self, stored: Consumption) -> Consumption:
-        """Return the consumption of the meter on these days, or in intervals of these days."""
+        """Return the stored consumption, corrected by laws 1 to 4."""
         is_zero = self.is_removed | (self.is_zero_if_unknown & np.isnan(stored.amount))
         is_whole = is_zero | (self.is_last_day & np.isfinite(stored.amount))
 
@@ -61,19 +60,19 @@ class Lifetime(msgspec.Struct, frozen=True):
         )
 
 
-#: First day of a flow that has records, by the flow's kind of series and the meter's id.
+#: First day with stored consumption of a flow, by `Flow.series` and meter id.
 Begins: TypeAlias = "Mapping[tuple[str, str], date]"
 
 
 def lifetime(
     structure: SiteStructure, flow: Flow, days: Sequence["date"], begins: Begins
 ) -> Lifetime:
-    """Return the days of the life of a meter's register.
+    """Return the days on which a register exists.
 
     Args:
         structure: the structure of the site.
-        flow: what the register counts.
-        days: ascending local days; the same day may be there often.
+        flow: the flow that the register measures.
+        days: ascending local days; a day may occur several times.
         begins: first days of flows.
     """
     areas, meter = structure.site.areas, flow.meter
