@@ -13,6 +13,7 @@ from ingest.importing.cells.cell import ProblemHandler
 from ingest.importing.forms.column_units import (
     CalorificValue,
     UnitRefused,
+    is_known_unit,
     looks_like_unit,
     media_of_unit,
     unit_factor,
@@ -29,7 +30,7 @@ from jieneng.metering.spelling import nearest
 
 #: Length of a list of known names in a message, in letters.
 _SHOWN: Final = 300
-_TITLE_UNIT: Final = re.compile(r"(?:单位|unit)\s*[:：]\s*([^\s)）,，;；]+)", re.IGNORECASE)
+_TITLE_UNIT: Final = re.compile(r"(?:单位|unit)\s*[:：为\s]\s*([^\s)）,，;；]+)", re.IGNORECASE)
 _TITLE_BRACKETS: Final = re.compile(r"[(（\[【]([^()（）\[\]【】]+)[)）\]】]")
 
 
@@ -231,6 +232,8 @@ def _medium_of_titles(titles: Sequence[str]) -> Medium | None:
 
 
 def _unit_of_title(title: str) -> str:
-    """Return the unit that a title names, as 单位：万kWh or in brackets; "" without one."""
+    """Return the unit that a title names, as 单位：万kWh, in brackets or alone; "" without one."""
+    if is_known_unit(title):  # in the cell beside 单位
+        return title.strip()
     found = (*_TITLE_UNIT.findall(title), *_TITLE_BRACKETS.findall(title))
     return next((unit.strip() for unit in found if looks_like_unit(unit)), "")

@@ -151,3 +151,13 @@ def test_sheets_of_different_meters_are_not_read_as_one(site: CaseSite) -> None:
         assert "--sheet 1号楼总表" in done.err
     site.load(file, "--no-backfill", "--sheet", "2号楼总表", "--meter", "e-b")
     assert len(stored(site, "e-b", "interval")) == 6
+
+
+@pytest.mark.parametrize(
+    "title",
+    ["单位：万kWh", "单位 万kWh", "单位：,万kWh", "单位,万千瓦时", "用电量统计表，单位为万度"],
+)
+def test_a_title_says_the_unit(site: CaseSite, title: str) -> None:
+    header = f"{title}\n月份,1号楼总表,2号楼总表"
+    assert read(site, header, "2024-{month:02},1.5,2").code == 0
+    assert list(stored(site, "e-a", "interval").values()) == [15000.0] * 12
