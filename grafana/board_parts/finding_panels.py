@@ -72,6 +72,11 @@ _WORDS: Final[Mapping[str, Msgid]] = {
     "above_nameplate": "Above the nameplate",
     "counter_reset": "Register was reset",
     "counter_rollover": "Register rolled over",
+    "rollover_guess": "Rollover, guessed",
     "unusual_step": "Unusual step",
+    "stood_still": "Stood still",
+    "looks_like_register": "Looks like a register",
+    "after_removal": "Read after the removal",
+    "counted_before": "Counted before it was read",
     "gap": "Readings missing",
 }
