@@ -1,4 +1,4 @@
-"""What the import of a file of history takes: reading, judging and writing.
+"""Measure the import of a file of history: reading, judging and writing.
 
 The CSV has a million rows of 20 meters in the long layout, the XLSX 100,000 rows of 4 meters in the
 wide one. Processor time of one core is measured; the store is the embedded one.

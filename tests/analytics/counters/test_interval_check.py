@@ -1,4 +1,4 @@
-"""What an export says beside consumption is set aside, and what corrects it stays."""
+"""Imported values that are no consumption are set aside, and corrections stay."""
 
 from collections.abc import Mapping, Sequence
 

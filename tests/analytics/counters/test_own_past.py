@@ -1,4 +1,4 @@
-"""What nothing in a meter's past bears out is named, and no season, weekend or new building is."""
+"""Steps that contradict a meter's past are named; seasons, weekends and new buildings are not."""
 
 from datetime import datetime
 from zoneinfo import ZoneInfo

@@ -1,4 +1,4 @@
-"""What is found about a register says when it was, and how much consumption it puts in doubt."""
+"""A finding about a register says its time, and how much consumption it puts in doubt."""
 
 import math
 

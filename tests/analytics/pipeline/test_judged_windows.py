@@ -1,4 +1,4 @@
-"""What is judged by its neighbours has the same digits and findings in whatever windows."""
+"""Values that are judged by their neighbours have the same digits and findings in all windows."""
 
 from collections.abc import Mapping
 from datetime import date, timedelta

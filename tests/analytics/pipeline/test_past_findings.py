@@ -1,4 +1,4 @@
-"""What the past says of a meter stays while days are computed again, and goes with its cause."""
+"""Findings about a meter's past stay while days are computed again, and go with their cause."""
 
 from collections.abc import AsyncIterator
 from datetime import date, timedelta

@@ -78,7 +78,7 @@ def test_a_figure_without_a_value_rests_on_nothing() -> None:
 
 
 def test_the_heaviest_finding_comes_first() -> None:
-    """What nothing bounds, then what puts most in doubt, then the rest."""
+    """Unbounded doubts come first, then the greatest ones, then findings without a doubt."""
     unbounded = reset(math.nan, meter="w-a")
     small, large = reset(10.0, meter="e-b"), reset(2000.0)
     listed = FindingList([figure(NOTE, small), figure(large, NOTE), figure(unbounded)])

@@ -1,4 +1,4 @@
-"""What looks wrong in a file as a whole is told before anything is written, with the mend."""
+"""Mistakes of a whole file are told before anything is written, with the way to mend them."""
 
 from datetime import datetime, timedelta
 from pathlib import Path
