@@ -1,7 +1,7 @@
 """Findings about registers are stored once, at their time, and go when they are found no longer."""
 
 import math
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from datetime import date, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -51,14 +51,6 @@ area = "block"
 @pytest.fixture
 def small(tmp_path: Path) -> SiteFolder:
     return site_folder(tmp_path, SITE)
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = open_store(StoreSettings(), tmp_path)
-    await opened.prepare()
-    yield opened
-    await opened.close()
 
 
 def start_ms(small: SiteFolder) -> int:

@@ -1,6 +1,5 @@
 """Findings about a meter's past stay while days are computed again, and go with their cause."""
 
-from collections.abc import AsyncIterator
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from analytics.pipeline.finding_store import FindingStore
 from analytics.pipeline.pipeline import Pipeline
 from jieneng.metering.schema import Point
 from jieneng.site_folder import SiteFolder
-from jieneng.storage import Store, StoreSettings, open_store
+from jieneng.storage import Store
 from tests.analytics.sites import folder as site_folder
 
 FIRST, DAYS = date(2024, 3, 1), 120
@@ -33,14 +32,6 @@ rated_max = 100.0
 @pytest.fixture
 def small(tmp_path: Path) -> SiteFolder:
     return site_folder(tmp_path, SITE)
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = open_store(StoreSettings(), tmp_path)
-    await opened.prepare()
-    yield opened
-    await opened.close()
 
 
 async def write(small: SiteFolder, store: Store, lacking: float) -> None:

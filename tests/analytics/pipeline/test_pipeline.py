@@ -1,6 +1,6 @@
 """Raw readings in a real store become consumption, figures and indicators, and stay the same."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from jieneng.metering.errors import StoreUnavailable, UsageError
 from jieneng.metering.findings import Finding
 from jieneng.metering.schema import Point
 from jieneng.site_folder import SiteFolder
-from jieneng.storage import Store, StoreSettings, open_store
+from jieneng.storage import Store
 from tests.analytics.sites import folder as site_folder
 
 HOUR_MS = 3_600_000
@@ -72,14 +72,6 @@ def silent(_: float) -> None:
 @pytest.fixture
 def small(tmp_path: Path) -> SiteFolder:
     return site_folder(tmp_path, SITE)
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = open_store(StoreSettings(), tmp_path)
-    await opened.prepare()
-    yield opened
-    await opened.close()
 
 
 def pipeline(small: SiteFolder, store: Store, months: int = 6, detail_days: int = 3) -> Pipeline:
