@@ -107,7 +107,7 @@ class SpoolDatabase:
         self._counts_copy.write(counts)
 
     def recall(self) -> None:
-        """Set `known` without opening the file for writing: from the copy, or else from the file."""
+        """Set `known` from the copy, or else from the file. The file is not opened for writing."""
         self.known = self._counts_copy.read() or rescue.counts_in_file(self._path)
 
     def is_transient(self, error: BaseException | None) -> bool:
