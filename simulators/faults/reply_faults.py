@@ -223,7 +223,7 @@ class Glued(ReplyFault, frozen=True, kw_only=True):
 
 
 class BadChecksum(ReplyFault, frozen=True, kw_only=True):
-    """One bit of the answer is inverted, so the checksum is wrong."""
+    """A bit of the answer is inverted, so the checksum is wrong."""
 
     links: ClassVar[tuple[LinkKind, ...]] = ("rtu_tcp", "rtu")
 
