@@ -1,4 +1,4 @@
-"""Compose the status message of an agent: its health, and the ledger of its spool."""
+"""Compose the status message of an agent: its health, and the counts of its spool."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ from jieneng.metering.reading import Status
 
 
 class AgentStatus:
-    """The status of one run of an agent, at any moment."""
+    """Composes the status message of a running agent, with the current values."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class AgentStatus:
         self._boot = boot
 
     def encoded(self, *, online: bool) -> bytes:
-        """Return the payload: in full while the agent is online, otherwise the ledger alone."""
+        """Return the payload: counts, and also the health while the agent is online."""
         return mqtt_messages.encode_status(self._full() if online else self._ledger(online=False))
 
     def _full(self) -> Status:
