@@ -26,6 +26,11 @@ path, change_pct, coverage, estimated, `status` (text) |
 missing |
 | late_day | ingest | site, meter | `written_ms`: when late readings of the local day were written |
 | recomputed_day | analytics | site, meter | `written_ms` of the `late_day` that was computed anew |
+| alert | analytics | site, rule, subject, severity | `phase`, `value`, `limit`, `peak`, \
+`since_ms`, `fired_ms`, `ended_ms`, `seen_ms`, `noticed_ms`, `reminded_ms`, `acknowledged`, \
+`silenced`, `caused` |
+| alert_round | analytics | site, copy | `holder`, `watched`, `firing`, `duration_s` |
+| alert_mark | command line | site, rule, subject, kind, by | `until_ms`, `reason` (text) |
 
 A `finding` lies at the first time that it concerns. The findings of one code, meter and local day
 are one point. It has a field for each number of its sentence (`jieneng.metering.findings`) beside
@@ -61,6 +66,9 @@ LEDGER: Final = "ledger"
 RECEIPT: Final = "receipt"
 LATE_DAY: Final = "late_day"
 RECOMPUTED_DAY: Final = "recomputed_day"
+ALERT: Final = "alert"
+ALERT_ROUND: Final = "alert_round"
+ALERT_MARK: Final = "alert_mark"
 
 MEASUREMENTS: Final = frozenset(
     {
@@ -77,6 +85,9 @@ MEASUREMENTS: Final = frozenset(
         RECEIPT,
         LATE_DAY,
         RECOMPUTED_DAY,
+        ALERT,
+        ALERT_ROUND,
+        ALERT_MARK,
     }
 )
 
@@ -115,6 +126,9 @@ TAGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         RECEIPT: ("site", "agent", "machine"),
         LATE_DAY: ("site", "meter"),
         RECOMPUTED_DAY: ("site", "meter"),
+        ALERT: ("site", "rule", "subject", "severity"),
+        ALERT_ROUND: ("site", "copy"),
+        ALERT_MARK: ("site", "rule", "subject", "kind", "by"),
     }
 )
 
@@ -162,12 +176,31 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         LEDGER: frozenset(("read", "stored", "quarantined", "pending", "dropped")),
         LATE_DAY: frozenset((WRITTEN_MS,)),
         RECOMPUTED_DAY: frozenset((WRITTEN_MS,)),
+        ALERT: frozenset(
+            (
+                "phase",
+                "value",
+                "limit",
+                "peak",
+                "since_ms",
+                "fired_ms",
+                "ended_ms",
+                "seen_ms",
+                "noticed_ms",
+                "reminded_ms",
+                "acknowledged",
+                "silenced",
+                "caused",
+            )
+        ),
+        ALERT_ROUND: frozenset(("holder", "watched", "firing", "duration_s")),
+        ALERT_MARK: frozenset((UNTIL_MS, "reason")),
         RECEIPT: frozenset(("held", "replayed", "dropped", "boot", "first", "last", "missing")),
     }
 )
 
 #: The fields that hold text; every other field is a float.
-TEXT_FIELDS: Final = frozenset({"status", "boot"})
+TEXT_FIELDS: Final = frozenset({"status", "boot", "reason"})
 
 
 class Point(msgspec.Struct, frozen=True, gc=False):

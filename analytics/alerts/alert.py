@@ -1,0 +1,108 @@
+"""Define signals, alerts and notices as values: what passes between the rooms of the alerts.
+
+Pure: no clock, no file.
+"""
+
+from typing import TYPE_CHECKING, Final, Literal
+
+import msgspec
+
+from analytics.alerts.alert_rule import Severity
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+#: Phases of an alert, with their numbers in the store.
+Phase = Literal["inactive", "pending", "firing"]
+PHASES: Final[tuple[Phase, ...]] = ("inactive", "pending", "firing")
+
+#: Events that a notice tells: the alert fired, recovered, still fires (`reminder`), fires again and
+#: again (`flapping`), or late readings showed that there was no reason for it (`withdrawn`).
+Event = Literal["fired", "recovered", "reminder", "flapping", "withdrawn"]
+
+
+class SignalValues(msgspec.Struct, frozen=True):
+    """The values of a signal for its subjects, on a common grid of times.
+
+    Attributes:
+        subjects: ids of the subjects, shape (m,).
+        times_ms: ends of the steps, int64, shape (n,), ascending [UTC, ms].
+        values: float64, shape (m, n), in the signal's unit. NaN: not known at this time, or not to
+            be watched (a rule for working hours is not evaluated at night). A value holds until the
+            next reading was due; after that it is NaN.
+    """
+
+    subjects: tuple[str, ...]
+    times_ms: "NDArray[np.int64]"
+    values: "NDArray[np.float64]"
+
+
+class Alert(msgspec.Struct, frozen=True, kw_only=True):
+    """The state of a rule for one subject.
+
+    Attributes:
+        rule: id of the rule.
+        signal: name of the rule's signal.
+        subject: id of the subject, see `SubjectKind`.
+        severity: severity of the rule.
+        phase: `inactive`, `pending` (beyond the limit, not yet for long enough) or `firing`.
+        value: last known value, in the signal's unit; NaN if none is known.
+        limit: the rule's limit, in the signal's unit.
+        peak: value that was farthest beyond the limit since `since_ms`; NaN while inactive.
+        since_ms: time from which on the signal has been beyond the limit [UTC, ms]; 0 while
+            inactive. It is also the number of the episode: an alert that fires again has another.
+        fired_ms: time at which the alert fired [UTC, ms]; 0 if it does not fire.
+        ended_ms: time at which the last episode ended [UTC, ms]; 0 if it has not.
+        seen_ms: time of the last evaluated value [UTC, ms].
+        acknowledged_by: name of the person who acknowledged this episode; empty if nobody did.
+        silenced: True while a silence or a maintenance holds back notices about the alert.
+        caused_by: `rule/subject` of the firing alert that explains this one; empty without one.
+    """
+
+    rule: str
+    signal: str
+    subject: str
+    severity: Severity
+    phase: Phase
+    value: float
+    limit: float
+    peak: float
+    since_ms: int
+    fired_ms: int
+    ended_ms: int = 0
+    seen_ms: int = 0
+    acknowledged_by: str = ""
+    silenced: bool = False
+    caused_by: str = ""
+
+    @property
+    def key(self) -> str:
+        """`rule/subject`, which identifies the alert in the site."""
+        return f"{self.rule}/{self.subject}"
+
+
+class Notice(msgspec.Struct, frozen=True, kw_only=True):
+    """A message about one or several alerts of one rule.
+
+    Attributes:
+        id: the same for the same event in each copy of the service, however often it is computed.
+        event: what happened.
+        rule: id of the rule.
+        severity: severity of the rule.
+        group: id of what the alerts have in common: an agent, a bus or an area.
+        alerts: the alerts, the worst first.
+        consequences: alerts that these explain, and that get no notice of their own.
+        at_ms: time of the event [UTC, ms].
+        is_late: True if the event was over before its readings came in.
+    """
+
+    id: str
+    event: Event
+    rule: str
+    severity: Severity
+    group: str
+    alerts: tuple[Alert, ...]
+    consequences: tuple[Alert, ...] = ()
+    at_ms: int
+    is_late: bool = False
