@@ -23,6 +23,9 @@ _HOUR_S: Final = 3600
 _DAY_S: Final = 86_400
 #: Duration up to which seconds are shown beside minutes [s].
 _SECONDS_SHOWN_S: Final = 600
+#: Digits of a measured value, and of a limit, which is shown as it was written.
+_VALUE_DIGITS: Final = 3
+_LIMIT_DIGITS: Final = 7
 #: Sizes from which on a number has thousands separated and no decimals.
 _LARGE: Final = 10_000
 
@@ -106,22 +109,29 @@ def has_value(signal: str) -> bool:
     return row is None or row.value_en is not None
 
 
-def amount(value: float, rule: AlertRule | None, signal: str, translate: Translate) -> str:
+def amount(
+    value: float,
+    rule: AlertRule | None,
+    signal: str,
+    translate: Translate,
+    *,
+    digits: int = _VALUE_DIGITS,
+) -> str:
     """Return a value of a signal with its unit; seconds as a duration."""
     if math.isnan(value):
         return UNKNOWN
     name = signal_unit(rule, signal)
     by_unit: Mapping[str, Callable[[], str]] = {
         "s": lambda: duration(value, translate),
-        "d": lambda: translate("{count} d").format(count=short_number(value)),
-        "times": lambda: translate("{count} times").format(count=short_number(value)),
-        "samples": lambda: translate("{count} samples").format(count=short_number(value)),
-        "1": lambda: short_number(value),
-        "": lambda: short_number(value),
+        "d": lambda: translate("{count} d").format(count=short_number(value, digits)),
+        "times": lambda: translate("{count} times").format(count=short_number(value, digits)),
+        "samples": lambda: translate("{count} samples").format(count=short_number(value, digits)),
+        "1": lambda: short_number(value, digits),
+        "": lambda: short_number(value, digits),
     }
     if name in by_unit:
         return by_unit[name]()
-    return f"{short_number(value)} {unit(name, translate)}"
+    return f"{short_number(value, digits)} {unit(name, translate)}"
 
 
 def signal_unit(rule: AlertRule | None, signal: str) -> str:
@@ -135,15 +145,19 @@ def signal_unit(rule: AlertRule | None, signal: str) -> str:
 
 def limit_text(alert: Alert, rule: AlertRule | None, translate: Translate) -> str:
     """Return the side and the value of an alert's limit: `above 0.3 m³/h`."""
-    shown = amount(alert.limit, rule, alert.signal, translate)
-    is_above = rule.is_above if rule is not None else not alert.peak < alert.limit
-    text = translate("above {limit}") if is_above else translate("below {limit}")
+    shown = amount(alert.limit, rule, alert.signal, translate, digits=_LIMIT_DIGITS)
+    text = translate("above {limit}") if is_above(alert, rule) else translate("below {limit}")
     return text.format(limit=shown)
 
 
-def short_number(value: float) -> str:
-    """Return at most four digits, thousands separated: `0.3`, `212.4`, `81,204`."""
-    text = f"{value:,.0f}" if abs(value) >= _LARGE else f"{value:.4g}"
+def is_above(alert: Alert, rule: AlertRule | None) -> bool:
+    """Return True if an alert fires above its limit; of a removed rule, by the peak."""
+    return rule.is_above if rule is not None else not alert.peak < alert.limit
+
+
+def short_number(value: float, digits: int = _VALUE_DIGITS) -> str:
+    """Return a number with that many digits at most, thousands separated: `0.3`, `81,204`."""
+    text = f"{value:,.0f}" if abs(value) >= _LARGE else f"{value:.{digits}g}"
     return text.replace("-", MINUS)
 
 
@@ -187,7 +201,9 @@ def event_word(event: Event, severity: Severity, translate: Translate) -> str:
         "recovered": translate("Recovered"),
         "reminder": translate("Reminder"),
         "flapping": translate("Again and again"),
+        "passed": translate("Over already"),
         "withdrawn": translate("Withdrawn"),
+        "unwatched": translate("No longer watched"),
     }[event]
 
 
