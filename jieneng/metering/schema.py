@@ -28,8 +28,9 @@ missing |
 | late_day | ingest | site, meter | `written_ms`: when late readings of the local day were written |
 | recomputed_day | analytics | site, meter | `written_ms` of the `late_day` that was computed anew |
 | alert | analytics | site, rule, subject, severity | `phase`, `value`, `limit`, `peak`, \
-`since_ms`, `fired_ms`, `ended_ms`, `seen_ms`, `noticed_ms`, `reminded_ms`, `acknowledged`, \
-`silenced`, `caused` |
+`since_ms`, `fired_ms`, `ended_ms`, `seen_ms`, `back_ms`, `missing_ms`, `end`, `known_ms`, `told`, \
+`noticed_ms`, `reminded_ms`, `fires` (text), `flapping_ms`, `held`, `held_since_ms`, \
+`held_ended_ms`, `held_peak`, `held_late`, `acknowledged`, `silenced`, `caused` |
 | alert_round | analytics | site, copy | `holder`, `watched`, `firing`, `duration_s` |
 | alert_mark | command line | site, rule, subject, kind, by | `until_ms`, `reason` (text) |
 
@@ -190,8 +191,20 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
                 "fired_ms",
                 "ended_ms",
                 "seen_ms",
+                "back_ms",
+                "missing_ms",
+                "end",
+                "known_ms",
+                "told",
                 "noticed_ms",
                 "reminded_ms",
+                "fires",
+                "flapping_ms",
+                "held",
+                "held_since_ms",
+                "held_ended_ms",
+                "held_peak",
+                "held_late",
                 "acknowledged",
                 "silenced",
                 "caused",
@@ -204,7 +217,7 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
 )
 
 #: The fields that hold text; every other field is a float.
-TEXT_FIELDS: Final = frozenset({"status", "boot", "reason"})
+TEXT_FIELDS: Final = frozenset({"status", "boot", "reason", "fires"})
 
 
 class Point(msgspec.Struct, frozen=True, gc=False):
