@@ -20,26 +20,14 @@ import msgspec
 import numpy as np
 from msgspec.structs import replace
 
-from analytics.alerts.alert import Alert, Phase, SignalValues
+from analytics.alerts.alert import Alert, Evaluation, Phase, SignalValues
 from analytics.alerts.alert_rule import AlertRule
+from analytics.alerts.changed_past import compare, states_before
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _NAN: Final = float("nan")
-
-
-class Evaluation(msgspec.Struct, frozen=True):
-    """What a rule's alerts became over some steps.
-
-    Attributes:
-        alerts: the alerts by subject, those of subjects without values included.
-        episodes: episodes that ended within the steps, in the order of their subjects and times:
-            alerts of the phase `inactive` that keep `since_ms`, `fired_ms` and `peak`.
-    """
-
-    alerts: Mapping[str, Alert]
-    episodes: tuple[Alert, ...]
 
 
 class _Steps(msgspec.Struct, frozen=True):
@@ -90,8 +78,17 @@ def advance(rule: AlertRule, states: Mapping[str, Alert], values: SignalValues) 
     Args:
         rule: the rule.
         states: the alerts before, by subject.
-        values: the signal's values.
+        values: the signal's values. If they are `is_anew`, the alerts are evaluated anew from the
+            first step on, and compared with those before.
     """
+    if not values.is_anew or not values.times_ms.size:
+        return _go_on(rule, states, values)
+    start = states_before(states, int(values.times_ms[0]), rule.limit)
+    return compare(states, _go_on(rule, start, values), values)
+
+
+def _go_on(rule: AlertRule, states: Mapping[str, Alert], values: SignalValues) -> Evaluation:
+    """Return the alerts of a rule after steps that follow those that were evaluated."""
     alerts = {
         subject: alert
         if alert.severity == rule.severity
