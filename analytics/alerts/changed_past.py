@@ -67,23 +67,21 @@ def compare(known: Mapping[str, Alert], anew: Evaluation, values: SignalValues) 
 
 def _go_on_firing(
     before: Alert, alert: Alert, over: Sequence[Alert], values: SignalValues, row: int
-) -> tuple[Alert, Sequence[Alert]]:
+) -> tuple[Alert, list[Alert]]:
     """Return the alert and the ended episodes where the known alert fires."""
     over = [episode for episode in over if episode.ended_ms > before.since_ms]
     if over:
         return alert, [_same_episode(before, over[0]), *over[1:]]
     if alert.phase == "firing":
-        return _same_episode(before, alert), ()
+        return _same_episode(before, alert), []
     within = (values.times_ms >= before.since_ms) & (values.times_ms <= before.fired_ms)
     if not within.any() or np.isnan(values.values[row, within]).any():
-        return before, ()
+        return before, []
     ended = replace(before, phase="inactive", ended_ms=before.seen_ms, end="withdrawn")
-    return replace(alert, ended_ms=before.seen_ms, end="withdrawn"), (ended,)
+    return replace(alert, ended_ms=before.seen_ms, end="withdrawn"), [ended]
 
 
-def _begin_after(
-    ended_ms: int, alert: Alert, over: Sequence[Alert]
-) -> tuple[Alert, Sequence[Alert]]:
+def _begin_after(ended_ms: int, alert: Alert, over: Sequence[Alert]) -> tuple[Alert, list[Alert]]:
     """Return the alert and the ended episodes that are later than the last known one."""
     over = [episode for episode in over if episode.since_ms >= ended_ms]
     if not over:

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.alerts.alert import Alert, SignalValues
+from analytics.alerts.alert import Alert, Evaluation, SignalValues
 from analytics.alerts.alert_rule import AlertRule
-from analytics.alerts.evaluation import Evaluation, advance
+from analytics.alerts.evaluation import advance
 
 STEP_MS = 10_000
 START_MS = 1_767_225_600_000
