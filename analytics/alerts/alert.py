@@ -4,6 +4,7 @@ Pure: no clock, no file.
 """
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
@@ -33,17 +34,25 @@ ENDS: Final[tuple[End, ...]] = ("", "recovered", "withdrawn", "unwatched")
 class SignalValues(msgspec.Struct, frozen=True):
     """The values of a signal for its subjects, on a common grid of times.
 
+    A subject has values in its own time: from the step after its last evaluated one up to its
+    newest reading. Outside of that its values are NaN, which says nothing about the signal. A NaN
+    before a known value of the same subject is a gap.
+
     Attributes:
         subjects: ids of the subjects, shape (m,).
         times_ms: ends of the steps, int64, shape (n,), ascending [UTC, ms].
         values: float64, shape (m, n), in the signal's unit. NaN: not known at this time, or not to
             be watched (a rule for working hours is not evaluated at night). A value holds until the
             next reading was due; after that it is NaN.
+        is_anew: True if the values replace those that were evaluated before for the same times,
+            because late data may have changed them. False if they continue them: a time that was
+            evaluated is not evaluated again.
     """
 
     subjects: tuple[str, ...]
     times_ms: "NDArray[np.int64]"
     values: "NDArray[np.float64]"
+    is_anew: bool = False
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,6 +129,19 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     def key(self) -> str:
         """`rule/subject`, which identifies the alert in the site."""
         return f"{self.rule}/{self.subject}"
+
+
+class Evaluation(msgspec.Struct, frozen=True):
+    """Result of an evaluation: the alerts of a rule after some steps.
+
+    Attributes:
+        alerts: the alerts by subject, those of subjects without values included.
+        episodes: episodes that ended within the steps, in the order of their subjects and times:
+            alerts of the phase `inactive` that keep `since_ms`, `fired_ms` and `peak`.
+    """
+
+    alerts: Mapping[str, Alert]
+    episodes: tuple[Alert, ...]
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,7 +19,8 @@ numbers of the finding's sentence |
 path, change_pct, coverage, estimated, `status` (text) |
 | poll | ingest | site, meter | `ok` (1 or 0), `duration_s`, `attempts` |
 | agent | ingest | site, agent | `online` (1 or 0), `boot` (text), `uptime_s`, `spool_bytes`, \
-`spool_age_s`, `clock_ok` (1 or 0), `clock_jumps`, `unacknowledged_s` |
+`spool_age_s`, `clock_ok` (1 or 0), `clock_jumps`, `unacknowledged_s`, `spool_share`, \
+`disk_used`, `certificate_days` |
 | bus | ingest | site, agent, bus | `load`: share of the time in which it was busy |
 | ledger | ingest | site, agent | read, stored, quarantined, pending, dropped |
 | receipt | ingest | site, agent, machine | held, replayed, dropped, `boot` (text), first, last, \
@@ -171,6 +172,9 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
                 "clock_ok",
                 "clock_jumps",
                 "unacknowledged_s",
+                "spool_share",
+                "disk_used",
+                "certificate_days",
             )
         ),
         BUS: frozenset(("load",)),
@@ -351,6 +355,12 @@ def agent_point(site: str, status: Status, time_ms: int) -> Point:
             ("clock_jumps", float(status.clock_jumps)),
             ("unacknowledged_s", status.unacknowledged_s),
         )
+        later: tuple[tuple[str, float | None], ...] = (
+            ("spool_share", status.spool_share),
+            ("disk_used", status.disk_used),
+            ("certificate_days", status.certificate_days),
+        )
+        fields += tuple([(name, value) for name, value in later if value is not None])
     return Point.of(AGENT, (("agent", status.agent), ("site", site)), fields, time_ms)
 
 

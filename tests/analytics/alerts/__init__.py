@@ -1,1 +1,1 @@
-"""Tests of analytics.alerts."""
+"""Tests of the alerts: evaluation, notices, and cases from the field."""
