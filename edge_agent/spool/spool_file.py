@@ -43,6 +43,7 @@ class SpoolFile:
             the disk. The number is that of all samples refused before this thread received them. It
             is one value, so that another thread reads both consistently.
         is_disk_full: True if the disk had no space for a larger file at the last `put`.
+        disk_used: used share of the disk at the last `put`, 0 to 1; None before the first `put`.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class SpoolFile:
     ) -> None:
         self.snapshot = (SampleCounts(), 0)
         self.is_disk_full = False
+        self.disk_used: float | None = None
         self._path = path
         self._max_bytes = max_bytes
         self._max_age_s = max_age_s
@@ -111,6 +113,7 @@ class SpoolFile:
             database.has_undated = database.has_undated or has_undated
             running_s = self._now_s() - database.began_s
             self.is_disk_full = database.reserve.is_disk_nearly_full()
+            self.disk_used = database.reserve.disk_used
             if self.is_disk_full:  # the file must not grow
                 batch_queue.drop_to_free_pages(db, batch_queue.pages_needed(rows))
             batch_queue.insert_batches(db, rows, running_s)

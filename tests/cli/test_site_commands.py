@@ -252,7 +252,8 @@ def test_check_refuses_a_gateway_of_two_agents(site: Path) -> None:
     assert done.returncode == 1
     second = lines.index('id = "loft"') + 1
     assert (
-        f"site.toml:{second}: bus attic of agent agent-1 and bus loft of agent agent-2 have the same address gw.local:1502."
+        f"site.toml:{second}: bus attic of agent agent-1 and bus loft of agent agent-2 have the"
+        " same address gw.local:1502."
     ) in done.stderr
     assert done.stderr.count("have the same address") == 1
 
