@@ -41,7 +41,8 @@ def find_rule(rules: AlertRules, rule_id: str) -> AlertRule | None:
 def alert_name(rule: AlertRule | None, signal: str, translate: Translate) -> str:
     """Return the rule's own name; the signal's name if the rule has none."""
     if rule is not None and rule.name:
-        return translate(cast("Msgid", rule.name))  # a packaged name; a site's own stays as it is
+        # The name of a packaged rule is a msgid; no catalogue has a site's own, which stays.
+        return translate(cast("Msgid", rule.name))  # type: ignore[redundant-cast]  # marks a msgid
     row = SIGNALS.get(signal)
     return signal if row is None else translate(row.en)
 
