@@ -38,7 +38,7 @@ def find_rule(rules: AlertRules, rule_id: str) -> AlertRule | None:
 def alert_name(rule: AlertRule | None, signal: str, translate: Translate) -> str:
     """Return the rule's own name; the signal's name if the rule has none."""
     if rule is not None and rule.name:
-        return rule.name
+        return translate(rule.name)
     row = SIGNALS.get(signal)
     return signal if row is None else translate(row.en)
 
