@@ -61,6 +61,7 @@ class MeterState:
 
     Attributes:
         meter: the meter.
+        answered_s: monotonic time of the last answer [s]; NaN before the first one.
         silence_breaker: delay after polls without an answer.
         invalid_breaker: delay after replies that can't be understood.
         fault: the fault that the meter does not answer as it should.
@@ -76,6 +77,7 @@ class MeterState:
         "_log_fields",
         "_now_s",
         "_states",
+        "answered_s",
         "fault",
         "framing",
         "invalid_breaker",
@@ -99,6 +101,7 @@ class MeterState:
             "model": meter.model,
         }
         self.meter: Final = meter
+        self.answered_s = math.nan
         self.silence_breaker: Final = CircuitBreaker(meter.interval_s)
         self.invalid_breaker: Final = CircuitBreaker(meter.interval_s, threshold=_INVALID_REPLIES)
         self.fault: Final = LoggedFault(
