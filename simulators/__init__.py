@@ -1,19 +1,21 @@
-"""An independent witness: simulated meters that behave, and that misbehave on demand.
+"""Simulate the meters of a site, with faults on demand, and score what another system has stored.
 
-In: a site folder with `simulator.toml`, a fault script. Out: meters on ports of this machine, a
-control over HTTP, a record of the truth, and the score of a store against that record.
+In: a site folder with `simulator.toml`, and a fault script. Out: simulated meters on ports of this
+machine, an HTTP interface to switch faults, a record of the true consumption and of all answers,
+and the score of a store against that record.
 
 - `load`: the consumption and rate behind each meter, at any moment.
-- `protocols`: registers of a model, and the bytes of requests and replies; one file a protocol.
-- `faults`: the kinds of faults, a module per layer.
-- `registers`: a load, seen through the devices installed over time.
-- `scripting`: which faults are in force, when and where.
-- `serving`: TCP ports, pseudo-terminals and the control.
-- `scoring`: the truth of a run, and a store compared with it.
-- `scenarios`: cases from the field with golden answers.
+- `protocols`: the registers of a meter model, and the bytes of requests and replies; one module for
+  each protocol.
+- `faults`: the kinds of faults; one module for each layer, from connections to consumption.
+- `registers`: the readings that a meter's devices show, computed from the meter's load.
+- `scripting`: fault scripts, which say when faults are in force, and for which meters.
+- `serving`: TCP ports, pseudo-terminals and the HTTP interface.
+- `scoring`: write the true values of a run, and compare a store with them.
+- `scenarios`: fault cases that occurred in real systems, with the right results.
 - `settings`, `simulated_site`, `meter_history`: keys of `simulator.toml`, the site built from them,
   and its past readings.
 - `verdict`, `app`: the verdict on an answer, and the run of `jieneng simulate`.
 
-Law: no code is shared with the agent, because the simulators check it.
+Law: the simulators share no code with the agent, because they check the agent independently.
 """

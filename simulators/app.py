@@ -1,6 +1,7 @@
 """Run the simulator (`jieneng simulate`): serve a site's meters until cancelled.
 
-Each run has its control over HTTP, its metrics, and optionally a fault script and a truth folder.
+Each run offers metrics and an HTTP interface that switches faults. A fault script and a folder for
+the true values (`TruthWriter`) are optional.
 """
 
 import asyncio
@@ -35,7 +36,7 @@ from simulators.serving.simulated_bus import ExchangeListener, ExchangeRecord
 from simulators.settings import SimulatorSettings
 from simulators.simulated_site import SimulatedSite
 
-#: File beside site.toml while a simulator runs: the URL of its control, and its buses' endpoints.
+#: File beside site.toml while a simulator runs: URL of its HTTP interface, endpoints of its buses.
 ENDPOINTS_FILE: Final = "simulator.json"
 
 _log = log("simulators")
@@ -46,9 +47,10 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         script: the fault script; None for no faults.
-        truth: folder to write the run's truth to; None to write none.
-        truth_interval_s: length of the intervals of consumption in it [s].
-        speed: speed of the clock passed in, times real time; only recorded in the truth.
+        truth: folder to write the run's true values to; None to write none.
+        truth_interval_s: length of the intervals for which the true consumption is written [s].
+        speed: speed of the clock that `run` receives, relative to real time. It is only recorded in
+            the truth folder.
     """
 
     script: Document | None = None
@@ -68,11 +70,11 @@ async def run(
     Raises:
         ConfigError: `simulator.toml` or the fault script has errors.
         Unavailable: the port of a bus is taken.
-        UsageError: the port of `/metrics` or of the control is taken, another simulator runs in the
-            folder, or the truth's folder is in use.
+        UsageError: the port of `/metrics` or of the HTTP interface is taken, another simulator runs
+            in the folder, or the truth folder is in use.
     """
     options = options or RunOptions()
-    # A master's malformed frames are recorded as exchanges; a log line for each says nothing more.
+    # Malformed frames of a master are recorded as exchanges: a log line for each is redundant.
     logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)
     simulated = site_server.simulate_site(folder, settings)
     begin_ms = clock.now_ms()
@@ -149,7 +151,7 @@ def _request_counter(registry: CollectorRegistry) -> ExchangeListener:
 def _writing_truth(
     folder: Path, simulated: SimulatedSite, clock: Clock, options: RunOptions
 ) -> Iterator[ExchangeListener]:
-    """Write a truth folder while the context is open. Yields the listener that feeds it."""
+    """Write a truth folder while the context is open. Yields the listener to exchanges."""
     writer = TruthWriter(
         folder,
         simulated,
@@ -163,7 +165,7 @@ def _writing_truth(
     def write_or_log(exchange: ExchangeRecord) -> None:
         try:
             write(exchange)
-        except OSError as error:  # the meters go on; the log says that the truth has a gap
+        except OSError as error:  # keep serving; the log tells that the truth folder has a gap
             fault.report(error)
 
     def write(exchange: ExchangeRecord) -> None:
@@ -191,7 +193,7 @@ def _writing_truth(
 
 @contextmanager
 def _locking(folder: Path) -> Iterator[None]:
-    """Lock the site's folder: two simulators would take each other's files and serial ports.
+    """Lock the site's folder, because two simulators would use the same files and serial ports.
 
     Raises:
         UsageError: another simulator runs in the folder.
@@ -220,9 +222,9 @@ def _publishing_endpoints(
     endpoints: Mapping[str, BusEndpoint],
     url: str,
 ) -> Iterator[None]:
-    """Publish the endpoints of buses and control, in the log and in files.
+    """Write the endpoints of the buses and of the HTTP interface to the log and to files.
 
-    `simulator.json` is removed when the context closes; the file of `ports_file` stays.
+    `simulator.json` is removed when the context closes. The file named by `ports_file` remains.
     """
     for bus, endpoint in endpoints.items():
         _log.info("bus is served", bus=bus, **_log_fields(endpoint))
@@ -256,7 +258,7 @@ def _log_fields(endpoint: BusEndpoint) -> dict[str, object]:
 
 
 def _write_atomically(path: Path, content: object) -> None:
-    """Write JSON to a file that is there whole or not at all."""
+    """Write JSON to a file in one step, so that readers never see half of it."""
     unfinished = path.with_name(path.name + ".new")
     unfinished.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     unfinished.replace(path)

@@ -12,7 +12,7 @@ from jieneng.observe import MetricsSettings
 class Trend(msgspec.Struct, frozen=True, kw_only=True):
     """A `[[trend]]`: yearly change of an area's consumption from 2020-01-01 on, compounded.
 
-    A trend holds for the area and the areas in it, except for those with a trend of their own.
+    A trend also applies to the areas inside the area, unless they have a `[[trend]]` of their own.
 
     Attributes:
         area: id of the area.
@@ -26,16 +26,16 @@ class Trend(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LoadRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A `[[load]]`: the load of one meter, instead of the one derived from its area and item.
+    """A `[[load]]`: the load of one meter, instead of the default load for its area and item.
 
     Attributes:
         meter: id of the meter.
-        recipe: name of a recipe in `simulators/data/loads.toml`. For a meter with sub-meters it is
-            the load that no sub-meter measures.
-        scale: factor of the recipe.
+        recipe: name of a recipe in `simulators/data/loads.toml`. If the meter has sub-meters, the
+            recipe describes only the load that none of them measures.
+        scale: factor by which the recipe is multiplied.
         steady: constant load instead of a recipe [canonical unit an hour].
-        remainder_pct: for a meter with sub-meters and without a recipe: load that no sub-meter
-            measures [percent of their sum].
+        remainder_pct: load that no sub-meter measures, in percent of the sum of the sub-meters. For
+            a meter that has sub-meters and no recipe.
     """
 
     meter: Id
@@ -54,13 +54,13 @@ class ReplayRow(msgspec.Struct, frozen=True, kw_only=True):
         column: header of the column of values.
         time_column: header of the column of times; the first column if omitted.
         timezone: time zone of times without an offset; the site's if omitted.
-        kind: meaning of the values: "interval" for the consumption of intervals, each with the
-            time of its start; "register" for readings of a register.
+        kind: meaning of the values. "interval": consumption of intervals, with the times of their
+            starts. "register": readings of a register.
         scale: canonical units per unit of the file.
-        missing: texts that mean a missing value, besides the empty one. Numbers are compared as
-            numbers: "0" is also 0.0.
+        missing: texts that mean a missing value, in addition to the empty text. Numbers are
+            compared as numbers: "0" also matches 0.0.
         interval_s: length of an interval [s]; the median step between times if omitted.
-        rest: share of an interval, at each end, in which nothing flows.
+        rest: share of an interval, at its beginning and again at its end, without flow.
     """
 
     meter: Id
@@ -76,12 +76,12 @@ class ReplayRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ControlSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The table `[control]`: the HTTP interface that switches faults and tells the truth.
+    """The table `[control]`: the HTTP interface that switches faults and returns true values.
 
     Attributes:
-        host: address to listen on; loopback, unless other machines may switch faults.
-        port: port to listen on; 0 takes a free one, which `simulator.json` names.
-        exchanges: number of exchanges that are kept for `GET /exchanges`.
+        host: address to listen on; by default loopback, so that other machines can't switch faults.
+        port: port to listen on; 0 for a free one, which is written to `simulator.json`.
+        exchanges: number of latest exchanges that `GET /exchanges` returns.
     """
 
     host: Host = "127.0.0.1"
@@ -93,13 +93,14 @@ class SimulatorSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The content of `simulator.toml`.
 
     Attributes:
-        seed: seed of the random loads; another seed makes other loads of the same kind.
+        seed: seed of the random numbers in loads and faults.
         host: address that the simulated buses listen on.
-        ports: bus -> port; any other bus takes a free one.
-        devices: bus -> path of a link to its serial port, relative to the site's folder. The
-            path of any other serial bus stands only in the log and in `simulator.json`.
-        ports_file: JSON file to write once all buses listen: bus -> [host, port], or the path of a
-            serial bus; relative to the site's folder.
+        ports: bus -> port; all other buses use free ports.
+        devices: bus -> path of a symbolic link to its serial port, relative to the site's folder.
+            Serial buses without a link get a new path in each run, which is written to the log and
+            to `simulator.json`.
+        ports_file: JSON file that is written once all buses listen, relative to the site's folder.
+            It maps each bus to [host, port], or to the path of its serial port.
         last_year: last year that has loads.
         remainder_pct: default of `remainder_pct` in `[[load]]`.
         metrics: the table `[metrics]`.

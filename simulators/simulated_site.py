@@ -1,7 +1,7 @@
 """Build the simulated meters of a site, with their loads and devices. Pure.
 
-Law: the load of a meter with sub-meters is the sum of theirs and a remainder of its own, so
-balances hold.
+Law: the load of a meter with sub-meters is the sum of the sub-meters' loads and a remainder that
+none of them measures.
 """
 
 from collections import Counter
@@ -29,7 +29,7 @@ from simulators.settings import LoadRow, SimulatorSettings
 
 SETTINGS_FILE: Final = "simulator.toml"
 _TREND_FROM: Final = date(2020, 1, 1)
-_UNKNOWN_NAMEPLATE: Final = 10.0  # kW or m3/h, of a meter without rated_max
+_UNKNOWN_NAMEPLATE: Final = 10.0  # assumed for a meter without rated_max [kW or m3/h]
 
 
 class SimulatedSite(msgspec.Struct, frozen=True):
@@ -38,9 +38,9 @@ class SimulatedSite(msgspec.Struct, frozen=True):
     Attributes:
         site: the site.
         meters: simulated meters that have a model, by id.
-        loads: load of every meter, by id; leaks are applied to these.
-        own_loads: load that no sub-meter measures, by the id of the meter that measures it; power
-            cuts are applied to these.
+        loads: load of every meter, by id. Leaks are applied to these.
+        own_loads: load that a meter measures and none of its sub-meters does, by the meter's id.
+            Power cuts are applied to these.
     """
 
     site: Site
@@ -63,7 +63,7 @@ def build(
         site: a site that was checked.
         models: models by id; a meter is simulated if its protocol is in `PROTOCOLS`.
         settings: trends and settings of single meters, already checked.
-        presence: when fewer people came than the calendar says.
+        presence: periods in which fewer people came to the offices than on usual days.
         recipes: recipes of loads.
         replays: loads from measured files, by meter.
     """
@@ -102,7 +102,7 @@ def _is_simulated(meter: Meter, models: Mapping[str, Model]) -> bool:
 
 
 class _LoadBuilder:
-    """Build the loads of meters, and keep the data that they share.
+    """Builds the loads of meters, and holds the data that the loads share.
 
     Attributes:
         own_loads: see `SimulatedSite`.
@@ -133,13 +133,13 @@ class _LoadBuilder:
         self._years = np.maximum(
             (all_days.dates - np.datetime64(_TREND_FROM)).astype(np.float64) / 365.25, 0.0
         )
-        # Arrays of a number for each day are kept once, because thousands of meters share them.
+        # Thousands of meters share these arrays, which have a number for each day.
         self._ones = np.ones(len(all_days.dates))
         self._sizes: dict[tuple[str, ...], Floats] = {}  # by attribute and ids of areas
         self._trend_factors: dict[float, Floats] = {}  # by percent a year
 
     def load(self, meter: Meter, loads: Mapping[str, Load]) -> Load:
-        """Return the load of a meter; the loads of its sub-meters must be in `loads`."""
+        """Return the load of a meter; `loads` must contain the loads of its sub-meters."""
         row = self._row(meter)
         own = self._own(meter, row)
         children = [loads[child] for child in self._children.get(meter.id, ())]
@@ -150,10 +150,10 @@ class _LoadBuilder:
         return SummedLoad([LoadPart(1.0 + percent / 100.0, child) for child in children])
 
     def _own(self, meter: Meter, row: LoadRow) -> AlteredLoad | None:
-        """Return the load that no sub-meter measures.
+        """Return the load that the meter measures and none of its sub-meters does.
 
         For a meter without sub-meters this is its whole load. For a meter with sub-meters it is the
-        load that the meter's row names; None if the row names none.
+        load in the meter's `[[load]]`; None if that has neither a recipe nor a steady load.
         """
         if row.steady is not None:
             return self.add_own_load(meter.id, ConstantLoad(row.steady, self._origin_ms))
@@ -179,12 +179,12 @@ class _LoadBuilder:
         )
 
     def add_own_load(self, meter_id: str, load: Load) -> AlteredLoad:
-        """Register a load that no sub-meter measures, and return it."""
+        """Record a load in `own_loads`, so that power cuts can be applied to it, and return it."""
         self.own_loads[meter_id] = AlteredLoad(load)
         return self.own_loads[meter_id]
 
     def _recipe_load(self, meter: Meter, name: str, scale: float, sharing: int = 1) -> AlteredLoad:
-        """Return the load of a recipe; `sharing` meters share the size of the area."""
+        """Return the load of a recipe. The area's size is divided among `sharing` meters."""
         bases = self._bases(meter, scale, sharing)
         recipe = self._recipes.by_name(name)
         if not any(bases[term.basis].size.any() for term in recipe.term):
@@ -207,7 +207,7 @@ class _LoadBuilder:
         }
 
     def _size_by_day(self, meter: Meter, attribute: str) -> Floats:
-        """Return floor area or headcount of the meter's area by day; the site's if it has none."""
+        """Return the daily floor area or headcount of the meter's area, or else of the site."""
         area = self._site.areas[meter.last_area]
         areas = [area] if getattr(area, attribute) else _top_areas(self._site)
         cache_key = (attribute, *(one.id for one in areas))
@@ -236,7 +236,7 @@ def _top_areas(site: Site) -> list[Area]:
 
 
 def _by_day(rows: Sequence[DatedValue], all_days: SimulatedDays) -> Floats:
-    """Return a dated number for each day; before the first row, the first row's value."""
+    """Return the value valid on each day; before the first row, the first row's value."""
     if not rows:
         return np.zeros(len(all_days.dates))
     begins = np.asarray([np.datetime64(row.from_) for row in rows])
@@ -245,7 +245,7 @@ def _by_day(rows: Sequence[DatedValue], all_days: SimulatedDays) -> Floats:
 
 
 def check(site: Site, settings: SimulatorSettings, recipes: LoadRecipes) -> list[Problem]:
-    """Return the problems of the settings: unknown names, and loads given twice."""
+    """Return the problems of the settings: unknown names, and meters with two loads."""
     recipe_names = {row.name for row in recipes.recipe}
     wanted: list[tuple[str, int, str, str, Collection[str]]] = [
         *(("trend", n, "area", row.area, site.areas) for n, row in enumerate(settings.trend)),

@@ -1,7 +1,8 @@
-"""The verdict on an answer of a simulated meter: whether a reader must, may or must not keep it."""
+"""The verdict on an answer of a simulated meter: a reader must keep, may keep or must reject it."""
 
 from typing import Literal
 
-#: good: whole, right and in time; a reader must keep it. doubtful: a careful reader may keep it or
-#: not. bad: a reader must not believe it.
+#: good: the answer is complete, right and in time; a reader must keep it.
+#: doubtful: a reader may keep the answer or reject it.
+#: bad: the answer is damaged, wrong or too late; a reader must reject it.
 Verdict = Literal["good", "doubtful", "bad"]

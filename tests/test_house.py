@@ -20,6 +20,7 @@ PACKAGES = ("jieneng", *SERVICES)
 
 #: Modules that touch sockets, files, databases or brokers. All others are data in, data out.
 IO_ROOMS = {
+    "analytics.alerts.alert_files",
     "analytics.app",
     "analytics.pipeline.consumption_store",
     "analytics.pipeline.pipeline",

@@ -1,10 +1,11 @@
-"""Compare meter models with one unit of a bus, by reading it as the agent would.
+"""Find out which meter models fit one unit of a bus, by the same requests that the agent would use.
 
 Laws:
 
-1. A model matches only as the agent will read it, by the reads of its plan. If the unit refuses
-   these but answers a variant of the model (`read_variants`), that variant is returned.
-2. No read is requested twice, however many models contain it.
+1. A model matches only if the unit answers every request that the agent would send for it. If the
+   unit refuses some of them, variants of the model with other requests (`read_variants`) are tried,
+   and the first that is answered is returned.
+2. A request that several models contain is sent only once.
 """
 
 from collections.abc import Sequence
@@ -21,14 +22,14 @@ from jieneng.metering.errors import PeerError, Unanswered
 
 
 class ModelProbe:
-    """The comparison of models with one unit."""
+    """Compares models with one unit, and caches the unit's replies."""
 
     def __init__(self, probe: BusProbe, unit: int) -> None:
-        """Start without replies.
+        """Create a probe with an empty cache.
 
         Args:
             probe: probe of the bus.
-            unit: number of the unit.
+            unit: address of the unit.
         """
         self._probe = probe
         self._unit = unit
@@ -46,9 +47,9 @@ class ModelProbe:
         return matches
 
     async def readable_variant(self, model: ModbusModel) -> ModbusModel | None:
-        """Return the first variant of a model whose every read the unit answers, if there is one.
+        """Return the first variant of a model of which the unit answers all requests; None if none.
 
-        The first variant is the model itself.
+        The model itself is tried first.
         """
         for variant in read_variants(model):
             if not isinstance(await self._read_all(variant), Mismatch):
@@ -68,7 +69,7 @@ class ModelProbe:
         return match
 
     async def _read_all(self, model: ModbusModel) -> list[tuple[ModbusRead, bytes]] | Mismatch:
-        """Return the replies to the agent's reads of a model, or why one of them has no reply."""
+        """Return the replies to all requests of a model, or the reason why one has no reply."""
         replies = list[tuple[ModbusRead, bytes]]()
         for read in plan(model):
             data = await self._cached_request(read)
@@ -78,9 +79,9 @@ class ModelProbe:
         return replies
 
     async def _identify(self, model: ModbusModel, match: ModelMatch) -> ModelMatch:
-        """Return the match extended by the device's identity.
+        """Return the match, with the device's identity added.
 
-        A missing register is a mismatch only if the model expects a certain value in it.
+        An identity register that the device lacks is a mismatch only if the model states its value.
         """
         answers = []
         for row in model.identity:
@@ -93,7 +94,7 @@ class ModelProbe:
         return model_match.match_identity(match, answers)
 
     async def _cached_request(self, read: ModbusRead) -> bytes | Mismatch:
-        """Return the register bytes of a read, or why there are none."""
+        """Return the register bytes that answer a request, or the reason why there are none."""
         key = (read.function, read.address, read.count)
         if key not in self._replies:
             try:

@@ -1,6 +1,6 @@
 """Choose the register addresses that are searched for a displayed number. Pure.
 
-Law: `without_forbidden` leaves no address that the model forbids.
+Law: the result of `without_forbidden` contains no address that the model forbids.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,7 +16,13 @@ _BLOCK_REGISTERS: Final = 64
 def around_quantity(
     model: ModbusModel, quantity: str, margin: int
 ) -> Iterator[tuple[FunctionCode, range]]:
-    """Yield the addresses of a model's quantity with a margin on either side, by both functions."""
+    """Yield the addresses around a model's quantity, for functions 3 and 4.
+
+    Args:
+        model: model that contains the quantity.
+        quantity: name of the quantity.
+        margin: number of addresses to search before it and after it.
+    """
     for row in model.point:
         if row.quantity == quantity:
             yield from by_both_functions(
@@ -27,7 +33,7 @@ def around_quantity(
 def without_forbidden(
     model: ModbusModel, ranges: Iterable[tuple[FunctionCode, range]]
 ) -> Iterator[tuple[FunctionCode, range]]:
-    """Yield the parts of the ranges that the model allows a request to touch."""
+    """Yield the parts of the ranges that the model does not forbid."""
     for function, addresses in ranges:
         start = addresses.start
         for row in sorted(model.forbidden, key=lambda row: row.from_):
@@ -46,7 +52,7 @@ def by_both_functions(addresses: range) -> Iterator[tuple[FunctionCode, range]]:
 
 
 def split_into_blocks(addresses: range) -> Iterator[range]:
-    """Yield blocks that begin at multiples of the block size; the first begins where it must."""
+    """Yield the addresses in blocks; all but the first begin at a multiple of the block size."""
     start = addresses.start
     while start < addresses.stop:
         stop = min((start // _BLOCK_REGISTERS + 1) * _BLOCK_REGISTERS, addresses.stop)

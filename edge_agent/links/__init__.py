@@ -1,6 +1,7 @@
-"""The links to meters: a talk goes in, its exchanges are driven over a connection or serial port.
+"""The links to meters: send requests over a TCP connection or a serial port, and return replies.
 
-Laws: at most one connection to a gateway, with one request under way on it. A late reply is never
-taken for another one: each exchange has the framing of its meter, which decides how late replies
-are recognised.
+In: a generator of requests and replies (from `protocols`). Out: its result.
+Laws: at most one connection to a gateway, with one unanswered request at a time. A late reply is
+never taken for the reply to a later request. Late replies are recognised by the framing of the
+meter: a transaction number in Modbus TCP, silence on the line in Modbus RTU.
 """

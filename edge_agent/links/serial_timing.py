@@ -1,4 +1,4 @@
-"""Times on a serial line: of a byte, and of the silence between two frames. Pure.
+"""Compute durations on a serial line: of one byte, and of the silence between two frames. Pure.
 
 Source: MODBUS over Serial Line V1.02, sections 2.5.1 and 2.5.1.1.
 """
@@ -7,9 +7,9 @@ from typing import Final, Literal
 
 Parity = Literal["N", "E", "O"]
 
-_FRAME_GAP_CHARACTERS: Final = 3.5  # silence between two frames ...
+_FRAME_GAP_CHARACTERS: Final = 3.5  # silence between two frames, up to 19200 baud
 _FAST_BAUD: Final = 19200
-_FAST_FRAME_GAP_S: Final = 0.00175  # ... and above that many baud, whatever the baud rate
+_FAST_FRAME_GAP_S: Final = 0.00175  # silence between two frames, above 19200 baud
 
 
 def character_s(baud: int, parity: Parity, stop_bits: int) -> float:

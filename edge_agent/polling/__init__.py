@@ -1,6 +1,7 @@
-"""Poll the meters of a site: decide which one is due, ask it, and hand on each poll's result.
+"""Poll the meters of a site: decide which one is due, request its registers, return the result.
 
 In: buses with their meters and models, and a link for each bus. Out: one `PollResult` for each
-poll, from which a sample with its quality code is made. Laws: one request at a time on a bus; a
-missed slot is never caught up with; no two readings of a meter get the same time stamp.
+poll, from which a sample with its quality code is made. Laws: one request at a time on a bus. A
+poll that could not be made at its time is skipped, not made later. Two readings of a meter never
+have the same time stamp.
 """

@@ -1,7 +1,8 @@
-"""The protocols of meters: a planned read goes in, a generator of requests and replies comes out.
+"""The protocols of meters: encode requests and parse replies, as generators without sockets.
 
-One module a protocol encodes and parses it, without sockets. `PROTOCOLS` lists them; pollers and
-links know a protocol only through its row. No module here can encode a request that writes.
+Each protocol is one module. `PROTOCOLS` lists them, and other folders use a protocol only through
+its row. In: a planned read. Out: a generator that yields requests, receives replies, and returns
+the register bytes. Law: no module here can encode a request that writes to a meter.
 """
 
 from typing import Final
@@ -10,10 +11,10 @@ from edge_agent.protocols.modbus import MODBUS
 from edge_agent.protocols.request_reply import BusProtocol, Framing
 from jieneng.metering.site import LinkKind
 
-#: Protocols by the `protocol` of a meter model.
+#: Protocols, by the key `protocol` of a meter model.
 PROTOCOLS: Final[dict[str, BusProtocol]] = {"modbus": MODBUS}
 
 
 def framing(protocol: str, link: LinkKind) -> Framing:
-    """Return how a protocol's requests travel on a kind of link."""
+    """Return the framing of a protocol's messages on a kind of link."""
     return PROTOCOLS[protocol].framings[link]

@@ -1,11 +1,12 @@
-"""Take the batches that are to be sent next from the spool, in messages that the broker takes.
+"""Read the batches that are to be sent next from the spool, and cut those that are too large.
 
 Laws:
 
-1. Which batches go next, and when again, is decided by `in_flight`.
-2. A batch that is larger than the broker takes is cut in the spool (`message_limit`). A sample that
-   is too large alone stays there, parked.
-3. A spool that can't be read is looked at again after a pause.
+1. `in_flight` decides which batches are sent next, and when a batch is sent again.
+2. A batch that is larger than the broker accepts (`message_limit`) is cut into several batches in
+   the spool. If even a single sample is too large, its batch stays in the spool and is parked: it
+   is sent again only at long intervals.
+3. If the spool can't be read, it is read again after a pause.
 """
 
 import asyncio
@@ -20,14 +21,15 @@ from edge_agent.spool.spool import Spool
 from jieneng.metering.errors import SpoolUnavailable
 from jieneng.observe import Log, LoggedFault
 
-_UNREADABLE_RETRY_S: Final = 1.0  # wait before a spool that can't be read is tried again
+_UNREADABLE_RETRY_S: Final = 1.0  # wait before an unreadable spool is read again
 
 
 class Outbox:
-    """The way from one spool to the publisher.
+    """Reads the batches of one spool for the publisher.
 
     Attributes:
-        oversize: sizes of the last message that could not be cut, and of the limit; "" if none.
+        oversize: text with the size of the last message that could not be cut, and with the limit;
+            "" if there is none.
     """
 
     def __init__(
@@ -40,15 +42,15 @@ class Outbox:
         take_number: Callable[[], int],
         log: Log,
     ) -> None:
-        """Begin without faults.
+        """Create an outbox without faults.
 
         Args:
             spool: holds the batches.
-            limit: largest message.
+            limit: largest message that the broker accepts.
             counts: counts the parked batches.
-            boot: boot id of this run, of which parts of batches get new names.
-            take_number: returns the next sequence number of this run.
-            log: for faults.
+            boot: boot id of this run; the parts of a cut batch get this boot id.
+            take_number: returns the next sequence number of this run, for the parts of a cut batch.
+            log: log for faults.
         """
         self.oversize = ""
         self._spool = spool
@@ -76,11 +78,11 @@ class Outbox:
                     rows = await self._cut(rows, in_flight)
             except SpoolUnavailable as error:
                 self._spool_fault.report(error)
-                await asyncio.sleep(_UNREADABLE_RETRY_S)  # no event tells when it can be read again
+                await asyncio.sleep(_UNREADABLE_RETRY_S)  # no event announces a readable disk
             else:
                 self._spool_fault.clear()
                 return rows
-        # The spool is empty, as after most acknowledgements: no query is needed.
+        # After most acknowledgements the spool is empty: no query is needed.
         in_flight.clear()
         self._clear_parked()
         return ()
@@ -91,7 +93,10 @@ class Outbox:
         self._oversize_fault.report(self.oversize)
 
     async def _cut(self, rows: Sequence[QueuedBatch], in_flight: InFlight) -> Sequence[QueuedBatch]:
-        """Cut what is too large in the queue, and return the others: the parts go next."""
+        """Cut the batches that are too large, and return the others.
+
+        The parts stay in the spool, and are read by the next call of `next_batches`.
+        """
         limit = self._limit.payload_bytes
         fitting = [row for row in rows if len(row.payload) <= limit]
         for row in rows:
@@ -109,7 +114,7 @@ class Outbox:
         return fitting
 
     async def _park(self, in_flight: InFlight) -> None:
-        """Park batches that can't pass, and report it once for all of them."""
+        """Park batches that the ingest does not acknowledge, and log one fault for all of them."""
         if keys := in_flight.take_parked():
             await self._spool.park(keys)
             self._counts.parked += len(keys)

@@ -1,4 +1,4 @@
-"""Counts of batches that were published, as `/metrics` shows them."""
+"""Counts of published batches, for `/metrics`."""
 
 import msgspec
 
@@ -7,10 +7,11 @@ class PublishCounts(msgspec.Struct):
     """Counts of batches since the agent started.
 
     Attributes:
-        published: handed to the broker, resends included.
-        acked: removed from the spool on the ingest's acknowledgement.
-        quarantined: of those, set aside by the ingest.
-        parked: given up their place, because later ones were acknowledged and they were not.
+        published: batches handed to the broker; a batch that is sent again counts again.
+        acked: batches removed from the spool because the ingest acknowledged them.
+        quarantined: acknowledged batches that the ingest has quarantined.
+        parked: batches that are now sent only at long intervals, because later batches were
+            acknowledged and these were not.
         connected: True while there is a connection to a broker.
     """
 

@@ -1,7 +1,7 @@
-"""The disk queue: batches stay here from the moment they are read until the ingest has stored them.
+"""The disk queue: keep batches of samples on disk until the ingest has stored them.
 
-In: polls, grouped into numbered batches. Out: batches to publish, and counts of every sample. Laws:
-read = stored + quarantined + pending + dropped at any moment, and every dropped sample has its
-reason; a batch that was committed survives a kill and a power cut; a damaged or full disk costs as
-little as can be.
+In: samples, which are grouped into numbered batches. Out: batches to publish, and counts of
+samples. Laws: at any moment, read = stored + quarantined + pending + dropped, and every dropped
+sample is counted under a reason. A committed batch survives a kill and a power cut. After damage to
+the file, all readable batches are kept. On a full disk, the oldest batches are dropped first.
 """

@@ -1,16 +1,18 @@
-"""Set a damaged spool aside, and put a new file with its readable batches in its place.
+"""Replace a damaged spool file by a new one that contains its readable batches.
+
+The files beside the spool file FILE: FILE.new while batches are copied, FILE.rescued when all are
+copied, FILE.damaged for the old file.
 
 Laws:
 
-1. A batch whose checksum is wrong is never copied.
-2. The damaged file stays in its place until all its readable batches are on the disk under another
-   name, with their counts. A rescue that is killed before that moment begins again; a rescue that
-   is killed after it continues. At no moment is there a batch in the spool's place that is not
-   counted there.
-3. A write-ahead log (WAL) is moved away before another file takes the place of its own: SQLite
-   would apply it to any file that lies there.
-4. If the disk has too little space, the rescue waits for some time; after that the oldest batches
-   are dropped, as in a full spool.
+1. A batch with a wrong checksum is not copied.
+2. The old file is renamed only when FILE.rescued is complete on the disk, with its counts. If the
+   agent is killed before, the rescue starts again from the old file. If it is killed later, the
+   next start finishes the renaming. So at any moment FILE contains a count of each of its batches.
+3. The write-ahead log (WAL) of the old file is renamed before the old file is. SQLite would
+   otherwise apply this WAL to the new file.
+4. If the disk has too little space, the rescue fails and is tried again each minute, for an hour.
+   After that, the oldest batches are dropped so that the others fit, as in a full spool.
 """
 
 import os
@@ -31,12 +33,13 @@ from edge_agent.spool.queued_batch import QueuedBatch
 from edge_agent.spool.sample_counts import SampleCounts, most_recent, reconciled
 from jieneng.observe import Log
 
-_SPACE_RETRY_S: Final = 60.0  # wait before the next attempt if there is too little space ...
-_SPACE_RETRIES: Final = 60  # ... attempts before the oldest batches are dropped
-_FREE_WALS: Final = 3  # space kept free, in WALs: a WAL outgrows its limit by a transaction
+_SPACE_RETRY_S: Final = 60.0  # wait between attempts while there is too little space
+_SPACE_RETRIES: Final = 60  # number of failed attempts after which the oldest batches are dropped
+# Space that is kept free, as a multiple of the WAL's limit. One transaction may exceed this limit.
+_FREE_WALS: Final = 3
 
-# Both the table and the index of names contain the row ids of all batches. Each is read from both
-# ends, as far as it can be read.
+# Both the table and its index contain the row ids of all batches. Each is read forwards up to the
+# damage, and then backwards from its end up to the damage.
 _ROW_ID_QUERIES: Final = tuple(
     f"SELECT rowid FROM batch {by} {order}"  # noqa: S608 - ours
     for by, order in (
@@ -49,7 +52,7 @@ _ROW_ID_QUERIES: Final = tuple(
 
 
 class Rescue:
-    """The rescue of one spool. It remembers how often there was too little space."""
+    """Rescues one spool, and counts the attempts that failed for lack of space."""
 
     def __init__(self, path: Path, log: Log, now_s: Callable[[], float]) -> None:
         self._path = path
@@ -58,26 +61,26 @@ class Rescue:
         self._space_breaker = CircuitBreaker(_SPACE_RETRY_S, _SPACE_RETRY_S, threshold=1)
 
     def raise_if_waiting_for_space(self) -> None:
-        """Raise "disk full" if it is too early to look for space again."""
+        """Raise the error of a full disk if the next attempt is not due yet."""
         if self._now_s() < self._space_breaker.not_before_s:
             raise sqlite_file.full_error()
 
     def replace_damaged(self, wal_bytes: int, known: SampleCounts, reason: str) -> SampleCounts:
-        """Set the damaged file aside, and put a new file with its readable batches in its place.
+        """Replace the damaged file by a new one that contains its readable batches.
 
         Args:
             wal_bytes: size at which the WAL is checkpointed.
-            known: the most recent counts that are available elsewhere.
-            reason: why the file is regarded as damaged.
+            known: the most recent counts in memory or in the copy beside the file.
+            reason: the error that shows the damage, for the log.
 
         Returns:
-            The counts from which those of the new file continue.
+            The most recent counts before the rescue. Those of the new file continue from them.
 
         Raises:
-            sqlite3.Error: the disk takes no more, or nothing at all; all is as it was.
-            OSError: the same.
+            sqlite3.Error: the disk is full or can't be written; the old file is unchanged.
+            OSError: the disk can't be written; the old file is unchanged.
         """
-        _remove(_sibling(self._path, "damaged"))  # it was rescued from earlier, and takes space
+        _remove(_sibling(self._path, "damaged"))  # the file of an earlier rescue only takes space
         before = most_recent(known, counts_in_file(self._path))
         new = _sibling(self._path, "new")
         try:
@@ -112,7 +115,7 @@ class Rescue:
 
 
 def finish_interrupted(path: Path) -> Path:
-    """Finish a rescue that was interrupted, if any; return the name of the file set aside."""
+    """Finish the renaming of an interrupted rescue, if any. Return the path of FILE.damaged."""
     aside, rescued = _sibling(path, "damaged"), _sibling(path, "rescued")
     if rescued.exists():
         if _wal(path).exists():
@@ -149,7 +152,7 @@ def readable_batches(path: Path) -> Generator[QueuedBatch, None, None]:
 
 
 def _copy_batches(db: sqlite3.Connection, path: Path, wal_bytes: int, *, may_wait: bool) -> None:
-    """Copy the readable batches of the damaged file, in transactions of a WAL at most."""
+    """Copy the readable batches of the damaged file, in transactions of at most `wal_bytes`."""
     room = shutil.disk_usage(path.parent).free - _FREE_WALS * wal_bytes
     if room < wal_bytes:
         raise sqlite_file.full_error()
@@ -158,7 +161,7 @@ def _copy_batches(db: sqlite3.Connection, path: Path, wal_bytes: int, *, may_wai
             put = partial(_insert_within, room=room, may_wait=may_wait)
             try:
                 batch_queue.run_transaction(db, partial(put, rows=some))
-            except sqlite3.IntegrityError:  # a damaged name equals that of another batch
+            except sqlite3.IntegrityError:  # by the damage, two batches have the same name
                 for one in some:
                     with suppress(sqlite3.IntegrityError):
                         batch_queue.run_transaction(db, partial(put, rows=[one]))
@@ -187,7 +190,10 @@ def _insert_within(
 
 
 def _write_reconciled_counts(db: sqlite3.Connection, before: SampleCounts) -> SampleCounts:
-    """Write the counts of the old file, and of what became of the rest, to the new one."""
+    """Write the counts to the new file, and return them.
+
+    Batches that were dropped for lack of space, or that were unreadable, count as dropped.
+    """
     found = batch_queue.read_counts(db)
     gone = min(found.full, before.pending)
     known = msgspec.structs.replace(before, pending=before.pending - gone, full=before.full + gone)
@@ -197,21 +203,21 @@ def _write_reconciled_counts(db: sqlite3.Connection, before: SampleCounts) -> Sa
 
 
 def _open_damaged(path: Path) -> sqlite3.Connection:
-    """Open a file for reading, and lock it exclusively.
+    """Open a damaged file for reading, and lock it exclusively.
 
-    A shared lock would need space on the disk, for the index of the WAL.
+    With a shared lock SQLite would create an index file for the WAL, which needs disk space.
     """
     db = sqlite3.connect(path, timeout=0, isolation_level=None)
-    db.execute("PRAGMA writable_schema = ON")  # a damaged schema must not block the rest
+    db.execute("PRAGMA writable_schema = ON")  # SQLite then ignores errors in the schema
     db.execute("PRAGMA locking_mode = EXCLUSIVE")
     db.text_factory = _text
     return db
 
 
 def _override_schema(db: sqlite3.Connection) -> None:
-    """Read the tables by our own schema, in a transaction that is never committed.
+    """Replace the file's schema by the current one, in a transaction that is never committed.
 
-    The schema in the file may be damaged, or be of an earlier version.
+    The schema in the file may be damaged, or belong to an earlier version.
     """
     try:
         db.execute("BEGIN IMMEDIATE")
@@ -226,7 +232,7 @@ def _override_schema(db: sqlite3.Connection) -> None:
         db.execute("PRAGMA writable_schema = RESET")
     except sqlite_file.FAILURES as error:
         if sqlite_file.primary_code(error) == sqlite3.SQLITE_BUSY:
-            raise  # another agent has it
+            raise  # another agent uses the file
         if db.in_transaction:
             db.execute("ROLLBACK")
 
@@ -240,7 +246,7 @@ def _row_ids(db: sqlite3.Connection) -> list[int]:
 
 
 def _text(data: bytes) -> str:
-    return data.decode(errors="replace")  # damaged text may be no UTF-8
+    return data.decode(errors="replace")  # damaged text may be invalid UTF-8
 
 
 def _sibling(path: Path, what: str) -> Path:
@@ -257,7 +263,7 @@ def _remove(path: Path) -> None:
 
 
 def _move(from_: Path, to: Path) -> None:
-    """Rename a file, and have the disk keep the order of such steps."""
+    """Rename a file, and sync the folder, so that a power cut can't reorder several renamings."""
     from_.rename(to)
     folder = os.open(to.parent, os.O_RDONLY)
     try:

@@ -1,20 +1,21 @@
-"""The spool's SQLite file, open and usable: opened, reconciled, rescued, and with room to write.
+"""Keep the spool's SQLite file usable: open it, check its counts, repair it, and get disk space.
 
 Laws:
 
-1. A damaged file is set aside under another name. Its readable batches go into a new file
-   (`rescue`), and the others count as dropped. The counts continue; if the file lost some of its
-   own without an error, the copy beside it (`CountsCopy`) tells.
-2. A full disk never locks the queue. From its beginning the file holds as many pages as the reserve
-   (`disk_reserve`), free ones until they are used: so many batches fit on any disk. If other
-   programs fill the disk to the last byte, the reserve is released for the length of one
-   transaction. Then the write-ahead log (WAL) is truncated, which returns the space by which the
-   file grew.
-3. A disk that can't be written, or can't be read, is tried again with every call. The file is
-   opened again if that may help. Otherwise it stays open, so that pending batches on a file system
-   that turned read-only can still be read and sent.
+1. A damaged file is set aside under another name. Its readable batches are copied into a new file
+   (`rescue`), and the others count as dropped. The counts of samples continue. SQLite may lose the
+   latest transactions without an error; this is noticed by the copy of the counts beside the file
+   (`CountsCopy`).
+2. The spool can be written on a full disk, too. A new file is preallocated to the size of the
+   reserve (`disk_reserve`), so that batches of this size always have space. If a transaction still
+   fails because the disk is full, the reserve is released, the transaction is repeated, and the
+   reserve is created again. Before and after it the write-ahead log (WAL) is truncated, which frees
+   its space.
+3. If the disk can't be written or read, every call tries again. The file is opened again if that
+   may help. Otherwise it stays open, so that pending batches can still be read and sent if the file
+   system has become read-only.
 
-The file stays within the limit in bytes; its WAL and the reserve come on top.
+The file stays within its limit in bytes. The WAL and the reserve take space in addition.
 """
 
 import os
@@ -37,13 +38,13 @@ _T = TypeVar("_T")
 
 
 class SpoolDatabase:
-    """The file, for the one thread that works on it.
+    """The spool's file. Only one thread may use it.
 
     Attributes:
-        known: counts, with refused samples that the file does not know of.
-        unrecorded: number of these samples.
+        known: current counts, including refused samples that are not yet counted in the file.
+        unrecorded: number of refused samples that are not yet counted in the file.
         has_undated: True if batches may be waiting for their times.
-        began_s: time of the clock at which the running time of the file was 0.
+        began_s: time on the clock `now_s` at which the running time stored in the file was 0.
     """
 
     def __init__(
@@ -55,14 +56,14 @@ class SpoolDatabase:
         machine_boot: str,
         now_s: Callable[[], float],
     ) -> None:
-        """Name the file; nothing is touched yet.
+        """Create the object. The file is opened at the first transaction.
 
         Args:
             path: path of the file.
-            max_bytes: most payload that the file may hold [bytes].
-            log: for damage and loss.
-            machine_boot: boot id of the machine.
-            now_s: clock of the running time [s].
+            max_bytes: largest total payload of the batches in the file [bytes].
+            log: log for damage and loss.
+            machine_boot: id of the machine's current boot.
+            now_s: clock of the machine's running time [s].
         """
         self.known = SampleCounts()
         self.unrecorded = 0
@@ -74,24 +75,24 @@ class SpoolDatabase:
         self._machine_boot = machine_boot
         self._now_s = now_s
         self._db: sqlite3.Connection | None = None
-        self._identity: tuple[int, int] | None = None  # of the file when it was opened
-        self._is_preallocated = False  # True once growing the file was tried
+        self._identity: tuple[int, int] | None = None  # identity of the file when it was opened
+        self._is_preallocated = False  # True once preallocation was tried
         self._counts_copy = CountsCopy(path.with_name(f"{path.name}-counts"))
         self._rescue = Rescue(path, log, now_s)
 
     @cached_property
     def reserve(self) -> DiskReserve:
-        """Reserve of disk space beside the file."""
+        """The reserve of disk space beside the file."""
         return DiskReserve(self._path.with_name(f"{self._path.name}-reserve"), self._max_bytes)
 
     def transact(self, work: Callable[[sqlite3.Connection], _T]) -> tuple[SampleCounts, _T]:
-        """Run `work` in one transaction, in a new file if this one turns out to be damaged.
+        """Run `work` in one transaction. If the file is damaged, it is first replaced by a new one.
 
         Returns:
-            The counts of the file after it, and the result of `work`.
+            The counts in the file after the transaction, and the result of `work`.
 
         Raises:
-            SpoolUnavailable: the disk can't be written or read; its cause is the error.
+            SpoolUnavailable: the disk can't be written or read; `__cause__` is the original error.
         """
         try:
             return self._attempt_with_recovery(work)
@@ -101,16 +102,16 @@ class SpoolDatabase:
             raise self._unavailable(error) from error
 
     def remember(self, counts: SampleCounts) -> None:
-        """Take the counts as known, and write them beside the file."""
+        """Set `known` to the counts, and write them to the copy beside the file."""
         self.known = counts
         self._counts_copy.write(counts)
 
     def recall(self) -> None:
-        """Take the counts from beside the file, or else from it, while it can't be used."""
+        """Set `known` from the copy, or else from the file. The file is not opened for writing."""
         self.known = self._counts_copy.read() or rescue.counts_in_file(self._path)
 
     def is_transient(self, error: BaseException | None) -> bool:
-        """Return True if the state of the disk is the cause, not a wrong path or another agent."""
+        """Return True if the disk causes the error, and not a wrong path or another agent."""
         full_or_failing = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
         return sqlite_file.primary_code(error) in full_or_failing or sqlite_file.is_read_only(
             self._path
@@ -143,14 +144,14 @@ class SpoolDatabase:
         try:
             self._checkpoint()
             done = self._attempt(work)
-            with suppress(sqlite3.Error):  # the work is done, also if the WAL can't be truncated
+            with suppress(sqlite3.Error):  # the work is committed even if this checkpoint fails
                 self._checkpoint()
             return done
         finally:
             self.reserve.create()
 
     def _checkpoint(self) -> None:
-        """Copy the WAL into the file, and truncate it to nothing."""
+        """Copy the WAL into the file, and truncate the WAL to zero bytes."""
         if self._db is not None:
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
@@ -166,7 +167,7 @@ class SpoolDatabase:
         return batch_queue.run_transaction(self._db, work)
 
     def _open_reconciled(self) -> sqlite3.Connection:
-        """Open the file, and reconcile its counts with those known here or beside it."""
+        """Open the file, and reconcile its counts with `known` and with the copy."""
         rescue.finish_interrupted(self._path)
         db = sqlite_file.open_file(self._path, self.reserve.wal_bytes)
         try:
@@ -198,7 +199,7 @@ class SpoolDatabase:
         return db
 
     def _replace_damaged(self, error: Exception) -> None:
-        # The frames of the failed work still hold a cursor, and with it the file's lock.
+        # The traceback's frames keep a cursor open, and with it the lock on the file.
         traceback.clear_frames(error.__traceback__)
         self._disconnect()
         known = most_recent(self.known, self._counts_copy.read() or self.known)
@@ -213,7 +214,7 @@ class SpoolDatabase:
     def _reopening_may_help(self, error: Exception) -> bool:
         """Return True if the error may be gone once the file is opened again."""
         if sqlite_file.primary_code(error) == sqlite3.SQLITE_READONLY:
-            return os.access(self._path, os.W_OK)  # it was read-only when it was opened
+            return os.access(self._path, os.W_OK)  # only the open connection is read-only
         changed = self._identity != sqlite_file.identity(self._path)
         return changed or sqlite_file.is_unreadable(error)
 

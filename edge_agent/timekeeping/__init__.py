@@ -1,6 +1,9 @@
-"""Decide whether the system clock can be trusted, and watch it for jumps.
+"""Decide if the system clock can be trusted, and watch it for jumps.
 
-In: readings of UTC and of the machine's running time. Out: a verdict, stamps in running time for
-readings taken before the clock was plausible, and the machine's start time for those that wait.
-Laws: a stamp once given is never changed here; a jump is logged, and never hidden.
+A machine without a battery-backed clock starts with a wrong time. Readings taken then are stamped
+with the machine's running time, and get their UTC times once the clock is plausible.
+
+In: UTC and running time, as read from the machine. Out: a verdict on the clock, stamps in running
+time, and the UTC time at which the machine started, by which such stamps are converted to UTC.
+Laws: a UTC stamp is never changed here. Every jump of the clock is logged.
 """

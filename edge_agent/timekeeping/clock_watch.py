@@ -1,13 +1,12 @@
-"""Watch the system clock: log its jumps, and let undated batches have their times.
+"""Watch the system clock: log its jumps, and give undated batches their UTC times.
 
 Laws:
 
-1. Undated batches get their times while the clock is plausible, each part of them by the latest
-   reading of the clock. It does not matter whether the clock became plausible just now, or before
-   this agent started.
-2. A clock that its time service has not set is reported, and readings taken meanwhile are marked.
-   Nothing waits for it: the service may be out of reach for years, and the clock nearly right all
-   the same.
+1. Undated batches get their UTC times whenever the clock is plausible. They are converted in
+   several steps; each step uses the latest reading of the clock.
+2. If the machine's time service has not set the clock, this is logged, and readings taken meanwhile
+   are marked. They are still published at once: the time service may be out of reach for years, and
+   the clock may be nearly right.
 """
 
 import asyncio
@@ -23,17 +22,17 @@ _CHECK_INTERVAL_S: Final = 1.0  # between two readings of the clock, in real sec
 
 
 class UndatedBatches(Protocol):
-    """The queue of batches that wait for their UTC times, as far as the watch needs it."""
+    """The batches of the spool that wait for their UTC times."""
 
     @property
     def has_undated(self) -> bool:
         """True if batches may be waiting for their times."""
 
     async def assign_times(self, machine_started_ms: int) -> None:
-        """Give some of them their times.
+        """Give some of these batches their UTC times.
 
         Args:
-            machine_started_ms: UTC at which the machine started.
+            machine_started_ms: time at which the machine started, UTC.
 
         Raises:
             SpoolUnavailable: the disk can't be used.
@@ -41,7 +40,7 @@ class UndatedBatches(Protocol):
 
 
 class ClockWatch:
-    """The watch over one agent's clock."""
+    """Watches the system clock for one agent."""
 
     def __init__(
         self, clock_trust: ClockTrust, undated: UndatedBatches, clock: Clock, log: Log
@@ -56,7 +55,7 @@ class ClockWatch:
         self._unset_fault = LoggedFault(log, "clock is not set: readings are marked")
 
     def running_time_stamp(self, time_ms: int) -> int:
-        """Convert a recent implausible stamp to running time (see `ClockTrust`)."""
+        """Convert a recent implausible time stamp to running time (see `ClockTrust`)."""
         return self._clock_trust.running_time_stamp(
             time_ms, self._clock.now_ms(), self._clock.up_ms()
         )
@@ -85,7 +84,7 @@ class ClockWatch:
             self._unset_fault.report("the machine's time service has not set it, or not for hours")
 
     async def _assign_times(self) -> bool:
-        """Return True if some batches got their times and others can get theirs at once."""
+        """Give some undated batches their times. Return True if others are still undated."""
         if not self._undated.has_undated:
             self._implausible_fault.clear()
         elif not self._clock_trust.is_plausible:

@@ -8,7 +8,7 @@ Laws:
    `Msgid`, or a `cast` to `Msgid`. Every other value is listed as `untraced`, and a test fails, so
    that no sentence is missed.
 3. A row of a table may hold a sentence in both languages (keywords `en` and `zh`, or
-   the same behind `definition_` or `many_`). Neither text is then written anywhere else.
+   the same behind one of `_BILINGUAL_PREFIXES`). Neither text is then written anywhere else.
 
 The search reads the syntax tree of the modules and does not import them.
 """
@@ -20,7 +20,7 @@ from typing import NamedTuple
 from jieneng.locale.msgid_places import Function, Module, MsgidPlaces, contains, last_name
 
 #: Prefixes of the keywords `en` and `zh` of a row that has a sentence in both languages.
-_BILINGUAL_PREFIXES = ("", "definition_", "many_")
+_BILINGUAL_PREFIXES = ("", "definition_", "many_", "value_", "cause_", "advice_")
 
 
 class Found(NamedTuple):
@@ -166,7 +166,8 @@ class _Search(ast.NodeVisitor):
         return last_name(value) in self._places.msgids
 
     def _add_sentence(self, text: str, line: int) -> None:
-        self._found.places.setdefault(text, []).append((self._module.path, line))
+        if text:  # an empty default is no sentence
+            self._found.places.setdefault(text, []).append((self._module.path, line))
 
 
 def _own_nodes(scope: ast.AST) -> Iterator[ast.AST]:

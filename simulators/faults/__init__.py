@@ -1,9 +1,11 @@
 """Kinds of simulated faults of meters, buses and buildings: a module per layer, a class per kind.
 
-In: answers, connections, counters or flows that are right, and the keys of a `[[fault]]` row.
-Out: the same with the fault applied, and a verdict on what a reader may still believe.
-Laws: faults are pure data; their random choices depend on seed and script alone, so every run can
-be repeated. A new fault is a class in the module of its layer and an entry in that module's table.
+In: correct answers, connections, counters or flows, and the keys of a `[[fault]]` row.
+Out: faulty answers, connections, counters or flows, and a verdict that says whether a reader may
+keep an answer.
+Laws: faults are pure data. Their random choices depend only on the seed, the script and the order
+of the requests, so every run can be repeated. A new fault costs a class in the module of its layer,
+and an entry in that module's table.
 """
 
 from collections.abc import Mapping
@@ -23,7 +25,7 @@ _ALL: Final[tuple[type[Fault], ...]] = (
     *flow_faults.KINDS,
 )
 
-#: By the name that a script uses.
+#: Classes of faults, by the `kind` in a script.
 KINDS: Final[Mapping[str, type[Fault]]] = MappingProxyType({kind.kind(): kind for kind in _ALL})
 
 if TYPE_CHECKING:
@@ -33,6 +35,6 @@ else:
 
 
 class FaultsFile(msgspec.Struct, frozen=True, kw_only=True):
-    """A script: `[[fault]]` tables."""
+    """The content of a fault script: its `[[fault]]` tables."""
 
     fault: tuple[AnyFault, ...] = ()

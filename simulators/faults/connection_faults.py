@@ -1,4 +1,4 @@
-"""Faults of opening a connection. Pure."""
+"""Faults that occur when a connection is opened. Pure."""
 
 from typing import ClassVar, Final, Literal
 
@@ -10,8 +10,8 @@ class OneConnection(Fault, frozen=True, kw_only=True):
     """The gateway takes one connection at a time.
 
     Attributes:
-        newcomer: fate of a second connection: it is closed at once, it is ignored (opened, but
-            never answered), or it takes over and the first connection is closed.
+        newcomer: treatment of a second connection. Either it is closed at once; or it is ignored
+            (opened, but never answered); or it is served and the first connection is closed.
     """
 
     layer: ClassVar[Layer] = "connection"

@@ -1,7 +1,7 @@
 """The base class of all faults: kind, target, time and probability. Pure.
 
-Law: a fault is data. Two runs with the same seed, the same script and the same requests in the same
-order show the same faults, so any finding can be reproduced.
+Law: a fault is data. Two runs with the same seed, script and order of requests show the same
+faults, so every observation can be reproduced.
 """
 
 import re
@@ -21,11 +21,11 @@ Positive = Annotated[float, Meta(gt=0)]
 NotNegative = Annotated[float, Meta(ge=0)]
 Share = Annotated[float, Meta(gt=0, le=1)]
 
-#: Links on which there are connections to be made and lost.
+#: Links that use network connections.
 CONNECTED: Final[tuple[LinkKind, ...]] = ("tcp", "rtu_tcp")
 EVERY_LINK: Final[tuple[LinkKind, ...]] = (*CONNECTED, "rtu")
 
-#: Protocols of a fault that only Modbus can have.
+#: `Fault.protocols` of a fault that is possible only in Modbus.
 MODBUS_ONLY: Final = ("modbus",)
 
 #: The end of a fault that does not end, UTC ms.
@@ -39,35 +39,37 @@ class Span(msgspec.Struct, frozen=True):
     end_ms: int
 
     def clip(self, t_ms: Ints) -> Ints:
-        """Return the times, with those outside the period moved to its nearest edge."""
+        """Return the times; any time outside the period is replaced by its nearer edge."""
         return np.clip(t_ms, self.begin_ms, self.end_ms)
 
     def contains(self, t_ms: Ints) -> "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]":
-        """Return for each time True if it lies in the period."""
+        """Return True for each time that lies in the period."""
         return (t_ms >= self.begin_ms) & (t_ms < self.end_ms)
 
 
 def kind_of(name: str) -> str:
-    """Return the kind for the name of a class: `LateAnswer` -> `late_answer`."""
+    """Return the `kind` in a script for the name of a class: `LateAnswer` -> `late_answer`."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=kind_of):
-    """A row `[[fault]]` of a script, with the keys that all kinds share.
+    """A `[[fault]]` table of a script, with the keys that all kinds share.
 
-    The keys of a single kind are attributes of its own class.
+    A subclass for each kind adds the keys that only this kind has.
 
     Attributes:
-        id: id for switching the fault off and for the record of the truth; generated if omitted.
-        meter: the meter that the fault affects. At most one of meter, bus and area is given.
-            Without any of them the fault affects everything.
+        id: id that names the fault when it is switched off, and in the truth folder; generated if
+            omitted.
+        meter: the meter that the fault affects. At most one of meter, bus and area is given. If
+            none is given, the fault affects the whole site.
         bus: all meters of this bus.
         area: all meters of this area and of the areas inside it.
-        start: moment at which the fault begins. Without this and `after_s` it begins with the
-            simulation.
+        start: moment at which the fault begins. If both `start` and `after_s` are omitted, the
+            fault begins with the simulation.
         after_s: time from the start of the simulation to the beginning of the fault [s].
-        duration_s: duration of the fault [s]; to the end of the simulation if omitted.
-        probability: probability with which each answer is affected.
+        duration_s: duration of the fault [s]. If omitted, the fault lasts until the simulation
+            ends.
+        probability: probability with which an answer is affected.
     """
 
     id: Id | None = None
@@ -81,9 +83,10 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=kin
 
     #: The layer that the fault affects.
     layer: ClassVar[Layer]
-    #: True if chance decides for each answer, False for a state, which lasts without gaps.
+    #: True if the fault affects each answer with its probability. False for a state, which affects
+    #: every answer as long as it lasts.
     is_random: ClassVar[bool] = True
-    #: True if the fault can end. A replacement can't: the meter stays replaced.
+    #: True if the fault can end. A replacement can't end: the meter stays replaced.
     can_end: ClassVar[bool] = True
     #: True if the fault may be switched on while the simulation runs.
     can_start_later: ClassVar[bool] = True
@@ -113,9 +116,9 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=kin
 
     @classmethod
     def own_keys(cls) -> dict[str, object]:
-        """Return the keys that only this kind has, with their defaults.
+        """Return the keys that only this kind has, each with its default.
 
-        A key that must be given has the default `msgspec.NODEFAULT`.
+        The default of a required key is `msgspec.NODEFAULT`.
         """
         shared = {field.name for field in msgspec.structs.fields(Fault)}
         return {

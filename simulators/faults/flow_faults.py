@@ -1,4 +1,4 @@
-"""Faults of the flow: these change the true consumption, not only its readings. Pure."""
+"""Faults of the flow: they change the true consumption itself, not only its readings. Pure."""
 
 from typing import ClassVar, Final
 
@@ -6,7 +6,7 @@ from simulators.faults.fault import Fault, Layer, Positive
 
 
 class FlowFault(Fault, frozen=True, kw_only=True):
-    """A fault of the building."""
+    """A fault that changes the true consumption of the building."""
 
     layer: ClassVar[Layer] = "flow"
     is_random: ClassVar[bool] = False
@@ -15,9 +15,9 @@ class FlowFault(Fault, frozen=True, kw_only=True):
 class PowerCut(FlowFault, frozen=True, kw_only=True):
     """The power of a building is cut: no electricity flows, meters and gateways do not answer.
 
-    Water, gas and heat flow on, but their meters do not answer during the cut. A gateway has no
-    power while none of its meters has. A connection to it that was used during the cut is reset at
-    the first request after it.
+    Water, gas and heat continue to flow, but their meters do not answer during the cut. A gateway
+    is without power as long as all its meters are. If a connection to a gateway was used during the
+    cut, it is reset at the first request after the cut.
     """
 
 

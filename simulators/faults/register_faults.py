@@ -1,8 +1,11 @@
-"""Faults of the register: the frame is right, but its contents are wrong. Pure.
+"""Faults of the register: the frame is right, but the register values in it are wrong. Pure.
 
-Law: a state (stuck, wrong ratio, replaced, ...) is a function of time, so the history can contain
-it as well. A slip (spike, jitter, torn, ...) affects a single answer and leaves no trace. Neither
-changes the true consumption.
+Laws:
+
+1. A state (stuck, wrong ratio, replaced, ...) is a function of time. The simulated history can
+   therefore contain it, too.
+2. A slip (spike, jitter, torn, ...) affects a single answer. Later answers are right again.
+3. Neither states nor slips change the true consumption.
 """
 
 from collections.abc import Callable
@@ -28,7 +31,7 @@ from simulators.protocols import register_words
 from simulators.protocols.modbus_frames import ModbusRequest
 from simulators.protocols.simulated_protocol import Register
 
-#: A function of UTC milliseconds: a meter's counter [canonical unit], or a rate.
+#: A meter's counter [canonical unit], or its rate, as a function of UTC milliseconds.
 TimeFunction = Callable[[Ints], Floats]
 _WORD: Final = 1 << 16
 _BCD_WORD: Final = 10_000
@@ -40,9 +43,9 @@ class SlipContext(msgspec.Struct, frozen=True):
 
     Attributes:
         register: the register.
-        is_counter: True for the consumption counter.
-        nth_on_connection: number of requests to the meter on this connection, this one included.
-        nth_of_meter: number of this request to this meter.
+        is_counter: True if the register is the consumption counter.
+        nth_on_connection: number of requests to the meter on this connection, including this one.
+        nth_of_meter: number of requests to the meter since the start, including this one.
     """
 
     register: Register
@@ -52,22 +55,22 @@ class SlipContext(msgspec.Struct, frozen=True):
 
 
 class RegisterFault(Fault, frozen=True, kw_only=True):
-    """A fault of the contents of a register."""
+    """A fault that changes the value in a register."""
 
     layer: ClassVar[Layer] = "register"
 
 
 class StateFault(RegisterFault, frozen=True, kw_only=True):
-    """A fault that lasts from its beginning to its end, as a state of the device."""
+    """A fault that is a state of the device from the beginning of the fault to its end."""
 
     is_random: ClassVar[bool] = False
-    #: True if the fault goes away with the device when the device is replaced.
+    #: True if the fault ends when the device is replaced.
     ends_with_device: ClassVar[bool] = True
 
     def part_in_life(self, span: Span, life: Span) -> Span | None:
-        """Return the part of the fault's time that lies in a device's life; None if there is none.
+        """Return the part of the fault's time in which a device is installed; None for no part.
 
-        A fault that does not end belongs to the device in place when it began, and to no later one.
+        A fault that can't end affects only the device that was installed when the fault began.
         """
         begin_ms, end_ms = max(span.begin_ms, life.begin_ms), min(span.end_ms, life.end_ms)
         if begin_ms >= end_ms or (not self.can_end and begin_ms != span.begin_ms):
@@ -87,31 +90,32 @@ class StateFault(RegisterFault, frozen=True, kw_only=True):
         raise NotImplementedError
 
     def disturb_rate(self, rate: TimeFunction, _: Span, /) -> TimeFunction:
-        """Return the rate that the device's gauges follow with this fault."""
+        """Return the rate that the device's gauges show while it has this fault."""
         return rate
 
 
 class SlipFault(RegisterFault, frozen=True, kw_only=True):
-    """A fault of the register contents in a single answer.
+    """A fault that changes register values in a single answer.
 
     Attributes:
-        quantity: quantity of the affected register; the consumption counter if omitted.
+        quantity: quantity of the affected register. If omitted, the consumption counter is
+            affected.
     """
 
     quantity: str | None = None
 
     def redirected(self, request: Any) -> Any:
-        """Return the request whose contents are served instead of those of `request`."""
+        """Return the request for the registers that are served instead of the requested ones."""
         return request
 
     def affects(self, context: SlipContext) -> bool:
-        """Return True if the fault affects that register."""
+        """Return True if the fault affects the register of `context`."""
         if self.quantity is None:
             return context.is_counter
         return context.register.quantity == self.quantity
 
     def changed_units(self, units: float, _: SlipContext, /) -> float:
-        """Return the units that the register shows instead of `units`."""
+        """Return the number of register steps that is shown instead of the right number `units`."""
         return units
 
 
@@ -133,9 +137,10 @@ class Stuck(StateFault, frozen=True, kw_only=True):
 
 
 class Rollover(StateFault, frozen=True, kw_only=True):
-    """The consumption counter reaches its end and starts again at 0, at the fault's beginning.
+    """The consumption counter reaches its end when the fault begins, and starts again at 0.
 
-    To get there, it shows more from the start of the simulation on, as an older meter does.
+    For this, the counter is raised by a constant from the start of the simulation on, as if the
+    meter were older.
     """
 
     can_end: ClassVar[bool] = False
@@ -180,7 +185,7 @@ class Replacement(StateFault, frozen=True, kw_only=True):
 
 
 class WrongCt(StateFault, frozen=True, kw_only=True):
-    """The current transformers differ from those on file: all values are too large or too small.
+    """The ratio of the current transformers is not the one in `site.toml`: all values are wrong.
 
     Attributes:
         factor: consumption that the meter counts, divided by the true consumption.
@@ -212,14 +217,16 @@ class WrongCt(StateFault, frozen=True, kw_only=True):
 
 
 class ClockDrift(StateFault, frozen=True, kw_only=True):
-    """The device renews its registers by a clock of its own, which is wrong and drifts.
+    """The device updates its registers at intervals of its own clock, which is wrong and drifts.
 
-    Data loggers and gateways with a cache do so: they show the values of the last full interval.
+    Data loggers and caching gateways do so: between two updates they show the values of the last
+    update.
 
     Attributes:
-        every_s: interval between renewals, on the device's clock [s].
-        offset_s: lead of that clock when the fault begins [s]; negative: the clock is behind.
-        drift_s_per_day: increase of that lead per day [s].
+        every_s: interval between updates, on the device's clock [s].
+        offset_s: time by which the device's clock is ahead when the fault begins [s]; negative if
+            it is behind.
+        drift_s_per_day: increase of `offset_s` per day [s].
     """
 
     every_s: Positive = 60.0
@@ -245,7 +252,7 @@ class ClockDrift(StateFault, frozen=True, kw_only=True):
         return latched
 
     def _renewed(self, t_ms: Ints, span: Span) -> Ints:
-        """Return the moment of the last renewal of the registers; not before the fault began."""
+        """Return the moment of the registers' last update, or of the fault's begin if later."""
         pace = 1.0 + self.drift_s_per_day * 1000 / _DAY_MS
         since = (t_ms - span.begin_ms).astype(np.float64)
         device_ms = span.begin_ms + 1000 * self.offset_s + since * pace
@@ -260,17 +267,17 @@ class ClockDrift(StateFault, frozen=True, kw_only=True):
 
 
 class ZeroOnReconnect(SlipFault, frozen=True, kw_only=True):
-    """The first answers on a new connection hold zeros: the gateway has not asked the meter yet.
+    """The first answers on a new connection hold zeros: the gateway has not read the meter yet.
 
     Attributes:
-        answers: number of such answers for each meter.
+        answers: number of answers with zeros for each meter.
     """
 
     links: ClassVar[tuple[LinkKind, ...]] = CONNECTED
     answers: Annotated[int, Meta(ge=1)] = 1
 
     def affects(self, context: SlipContext) -> bool:
-        """See `SlipFault`; all registers, where no quantity is named."""
+        """See `SlipFault`. If no quantity is named, all registers are affected."""
         return context.nth_on_connection <= self.answers and (
             self.quantity is None or context.register.quantity == self.quantity
         )
@@ -284,8 +291,8 @@ class Spike(SlipFault, frozen=True, kw_only=True):
     """A single answer shows far too large a value.
 
     Attributes:
-        factor: factor by which the right value is multiplied.
-        plus: amount that is added to the product [canonical unit].
+        factor: the right value is multiplied by this.
+        plus: amount that is then added [canonical unit].
     """
 
     factor: NotNegative = 1.0
@@ -312,7 +319,7 @@ class Jitter(SlipFault, frozen=True, kw_only=True):
 
 
 class Torn(SlipFault, frozen=True, kw_only=True):
-    """The words of a number come from two moments: the high words from before the last carry."""
+    """The high words of a number are older than its low word: they lack the last carry."""
 
     def changed_units(self, units: float, context: SlipContext, /) -> float:
         """See `SlipFault`."""
@@ -330,7 +337,7 @@ class WrongRegister(SlipFault, frozen=True, kw_only=True):
     """The answer holds the contents of other registers; no protocol can detect this.
 
     Attributes:
-        offset: distance from the right registers to the wrong ones [registers].
+        offset: address of the wrong registers minus that of the right ones [registers].
     """
 
     protocols: ClassVar[tuple[str, ...]] = MODBUS_ONLY

@@ -1,13 +1,13 @@
-"""Faults of the answer on its way: the damage that a bad bus or gateway does to it. Pure.
+"""Faults of an answer in transmission: damage and delays by a bad bus or gateway. Pure.
 
 Laws:
 
-1. A fault takes the reply that was to be sent, and returns the reply that is sent instead. First
-   the faults change its header (the request that it claims to answer), then its bytes. Several
-   faults apply one after the other, in the order of the script.
-2. An unchanged reply keeps its verdict. A late reply is judged by the moment at which its last byte
-   was sent (`simulated_bus.timeliness`).
-3. Seconds on the wire are real seconds, even if the simulated clock runs faster.
+1. A fault receives the planned reply and returns the reply that is sent instead. Several faults are
+   applied one after the other, in the order of the script: first those that change the header (the
+   request that the reply claims to answer), then those that change the bytes.
+2. A fault that leaves a reply unchanged leaves its verdict unchanged. The verdict on a late reply
+   depends on the moment at which its last byte was sent (`simulated_bus.timeliness`).
+3. Delays on the wire are in real seconds, even if the simulated clock runs faster.
 """
 
 from collections.abc import Callable, Iterable
@@ -36,7 +36,7 @@ class ConnectionAction(Enum):
     """An action on the connection itself."""
 
     RESET = "the connection is reset"
-    GO_SILENT = "nothing is sent or understood on this connection any more"
+    GO_SILENT = "requests on this connection are ignored from now on"
 
 
 #: A step of a reply: bytes to send, seconds to wait, or an action on the connection.
@@ -44,13 +44,13 @@ ReplyStep = bytes | float | ConnectionAction
 
 
 class ReplyPlan(msgspec.Struct, frozen=True):
-    """The steps of a reply, and the verdict on it.
+    """The steps of a reply, and the verdict on the reply.
 
     Attributes:
         steps: the steps, in their order.
-        verdict: whether a reader must, may or must not believe the reply.
+        verdict: tells if a reader must keep, may keep or must not keep the reply.
         blocks_next: True if the next request waits until all steps are done.
-        has_no_data: True if the reply holds no contents of registers.
+        has_no_data: True if the reply contains no register values.
     """
 
     steps: tuple[ReplyStep, ...]
@@ -59,19 +59,19 @@ class ReplyPlan(msgspec.Struct, frozen=True):
     has_no_data: bool = False
 
     def with_steps(self, steps: Iterable[ReplyStep], verdict: Verdict = "good") -> "ReplyPlan":
-        """Return a copy with other steps; the verdict never becomes better."""
+        """Return a copy with other steps, and with the worse of its verdict and `verdict`."""
         return msgspec.structs.replace(
             self, steps=tuple(steps), verdict=worse(self.verdict, verdict)
         )
 
     def without_data(self, *steps: ReplyStep) -> "ReplyPlan":
-        """Return a bad reply of these steps, without contents of registers."""
+        """Return a bad reply of these steps, without register values."""
         return msgspec.structs.replace(self, steps=steps, verdict="bad", has_no_data=True)
 
     def map_bytes(
         self, change: Callable[[bytes], Iterable[ReplyStep]], verdict: Verdict
     ) -> "ReplyPlan":
-        """Return a copy in which `change` has replaced each piece of bytes."""
+        """Return a copy in which `change` replaces each step of bytes by other steps."""
         steps: list[ReplyStep] = []
         for step in self.steps:
             steps.extend(change(step) if isinstance(step, bytes) else (step,))
@@ -84,12 +84,13 @@ def worse(one: Verdict, other: Verdict) -> Verdict:
 
 
 class RequestContext(msgspec.Struct, frozen=True):
-    """The request whose reply a fault changes.
+    """The request to whose reply a fault is applied.
 
     Attributes:
         codec: codec of the device's protocol.
         request: the request that the reply claims to answer.
-        nth_of_meter: number of this request to this meter; seeds the random bytes.
+        nth_of_meter: number of requests to the meter since the start, including this one; the seed
+            of random bytes.
     """
 
     codec: Codec
@@ -102,7 +103,7 @@ class RequestContext(msgspec.Struct, frozen=True):
 
 
 class ReplyFault(Fault, frozen=True, kw_only=True):
-    """A fault of the answer on its way."""
+    """A fault of an answer in transmission."""
 
     layer: ClassVar[Layer] = "reply"
 
@@ -134,7 +135,7 @@ class SlowAnswer(ReplyFault, frozen=True, kw_only=True):
 
 
 class LateAnswer(ReplyFault, frozen=True, kw_only=True):
-    """The answer comes after the time-out, when the next request is under way or answered."""
+    """The answer comes after the time-out, when the next request was already sent or answered."""
 
     delay_s: Positive
 
@@ -160,10 +161,10 @@ class WrongUnit(ReplyFault, frozen=True, kw_only=True):
 
 
 class WrongTransaction(ReplyFault, frozen=True, kw_only=True):
-    """The answer is complete, but it has the number of another transaction.
+    """The answer is complete, but its transaction number is not that of the request.
 
     Attributes:
-        offset: difference from the right number.
+        offset: wrong transaction number minus the right one.
     """
 
     links: ClassVar[tuple[LinkKind, ...]] = ("tcp",)
@@ -191,7 +192,7 @@ class Truncated(ReplyFault, frozen=True, kw_only=True):
 
 
 class Split(ReplyFault, frozen=True, kw_only=True):
-    """The answer comes in pieces, as serial servers and TCP cut it; it is whole in the end.
+    """The answer comes in pieces, as serial servers and TCP divide it, but it is complete.
 
     Attributes:
         pieces: number of pieces.
@@ -214,7 +215,7 @@ class Split(ReplyFault, frozen=True, kw_only=True):
 
 
 class Glued(ReplyFault, frozen=True, kw_only=True):
-    """The answer comes twice in one piece, as a gateway that repeats sends it."""
+    """The answer comes twice in one piece, as from a gateway that repeats its answers."""
 
     def change_plan(self, plan: ReplyPlan, _: RequestContext, /) -> ReplyPlan:
         """See `ReplyFault`."""
@@ -222,7 +223,7 @@ class Glued(ReplyFault, frozen=True, kw_only=True):
 
 
 class BadChecksum(ReplyFault, frozen=True, kw_only=True):
-    """A bit was lost on the wire, so the checksum does not fit."""
+    """A bit of the answer is inverted, so the checksum is wrong."""
 
     links: ClassVar[tuple[LinkKind, ...]] = ("rtu_tcp", "rtu")
 
@@ -232,7 +233,7 @@ class BadChecksum(ReplyFault, frozen=True, kw_only=True):
 
 
 class ExceptionCode(ReplyFault, frozen=True, kw_only=True, tag="exception"):
-    """The meter refuses with an exception code.
+    """The meter refuses the request with an exception code.
 
     Attributes:
         code: exception code; see Modbus application protocol V1.1b3, section 7.
@@ -257,12 +258,12 @@ class Busy(ReplyFault, frozen=True, kw_only=True):
 
 
 class Noise(ReplyFault, frozen=True, kw_only=True):
-    """Random bytes are on the wire, with the answer or instead of it.
+    """Random bytes are sent together with the answer or instead of it.
 
     Attributes:
         count: number of bytes.
-        place: position of the noise: before the answer, after it, or instead of it.
-        delay_s: pause between the answer and noise that comes after it [s].
+        place: position of the random bytes: before the answer, after it, or instead of it.
+        delay_s: pause between the answer and random bytes that come after it [s].
     """
 
     count: Annotated[int, Meta(ge=1, le=255)] = 5
@@ -300,9 +301,10 @@ class Reset(ReplyFault, frozen=True, kw_only=True):
 
 
 class HalfOpen(ReplyFault, frozen=True, kw_only=True):
-    """The connection stays open but dead: the gateway has dropped it without telling the client.
+    """The gateway has dropped the connection without closing it: the client gets no answers on it.
 
-    A connection that was used during the fault stays dead afterwards; a new connection works.
+    A connection that was used during the fault gets no answers afterwards either. A new connection
+    works.
     """
 
     links: ClassVar[tuple[LinkKind, ...]] = CONNECTED
@@ -312,7 +314,7 @@ class HalfOpen(ReplyFault, frozen=True, kw_only=True):
         return plan.without_data(ConnectionAction.GO_SILENT)
 
 
-#: By the name that a script uses.
+#: All faults of this layer.
 KINDS: Final[tuple[type[ReplyFault], ...]] = (
     NoAnswer, SlowAnswer, LateAnswer, WrongUnit, WrongTransaction, Truncated, Split,
     Glued, BadChecksum, ExceptionCode, Busy, Noise, Reset, HalfOpen,
@@ -322,7 +324,7 @@ KINDS: Final[tuple[type[ReplyFault], ...]] = (
 def _with_a_bit_lost(frame: bytes, nth_of_meter: int) -> bytes:
     """Return the frame with a single bit inverted.
 
-    The first three bytes are left alone: they name the unit, the function and the length.
+    The first three bytes stay unchanged: they contain the unit, the function and the length.
     """
     place = 3 + nth_of_meter % max(len(frame) - 3, 1)
     return frame[:place] + bytes([frame[place] ^ 0x10]) + frame[place + 1 :]

@@ -1,7 +1,9 @@
-"""Loads: the consumption and the rate behind each meter, at any moment of any year.
+"""Compute the true consumption and rate behind each simulated meter, at any moment of any year.
 
-In: recipes, the calendar and weather of the simulated days, measured CSV files, a seed.
-Out: objects with `consumption` and `rate` for arrays of UTC milliseconds (`load.Load`).
-Laws: a load is a function of time alone and its consumption never falls; the same seed gives
-the same digits, in whatever order and grouping the moments are computed.
+In: recipes (typical consumption of offices, canteens, ...), the calendar and weather of the
+simulated days, measured CSV files, and a seed.
+Out: objects with the functions `consumption` and `rate` for arrays of UTC milliseconds
+(`load.Load`).
+Laws: a load depends only on time and seed. Its consumption never falls. A moment gives the same
+digits, whether it is computed alone or together with others, and in any order.
 """

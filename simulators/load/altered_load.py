@@ -1,7 +1,7 @@
-"""Change a load by outages and leaks. Pure, except for `alter`.
+"""Add outages and leaks to a load. Pure, except for the method `alter`.
 
-Law: the true flow is changed here and nowhere else. Meters higher up in the meter tree therefore
-see the change too, and the simulator's record of the truth includes it.
+Law: outages and leaks change the true flow only here. All loads above it in the meter tree are sums
+of such loads, so their meters count the change, too. The truth folder contains it as well.
 """
 
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ class Outage(msgspec.Struct, frozen=True, order=True):
 
 
 class LeakPeriod(msgspec.Struct, frozen=True):
-    """A period with an additional flow of `rate` [canonical unit an hour], UTC ms."""
+    """A period (UTC ms) with an additional flow of `rate` [canonical unit an hour]."""
 
     begin_ms: int
     end_ms: int

@@ -1,4 +1,4 @@
-"""A load with a constant rate, for readings that can be worked out by hand. Pure."""
+"""A load with a constant rate, so that its readings can be calculated by hand. Pure."""
 
 import numpy as np
 

@@ -1,9 +1,11 @@
-"""Compute the daily totals of a load's terms, and their running sums. Pure.
+"""Compute the daily totals of a load's terms, and their running sums, in pages of 64 days.
 
-Law: the figures of a day do not depend on the order of the queries, although not all days are kept.
-Totals are computed on demand. Of the running sum only the value at the start of each page is kept.
-From there it is added up day by day, always in the same order. It therefore equals the sum since
-the first day, to the last digit.
+A load is a sum of terms (`load_recipes`), for example lighting and cooling. To save memory, only
+the running sum at the start of each page is kept. Totals are computed when they are queried, and
+the running sum is continued from the start of the page, day by day.
+
+Law: the order of queries never changes a result. A running sum always equals the sum of all daily
+totals since the first day, added up in the order of the days, to the last digit.
 """
 
 from collections.abc import Sequence
@@ -16,22 +18,23 @@ from simulators.load.seeded_noise import Floats
 
 #: Days of a page.
 PAGE_DAYS: Final = 64
-#: Pages that are kept: around midnight, the last day of one and the first day of the next.
+#: Number of latest pages that are kept. Two, because queries around the end of a page need both
+#: that page and the next one.
 CACHED_PAGES: Final = 2
 
 
 class DailyValues(Protocol):
-    """A sequence with a number for each day, read in slices. A NumPy array is one."""
+    """A sequence with a number for each day, read in slices; for example a NumPy array."""
 
     def __len__(self) -> int:
         """Return the number of days."""
 
     def __getitem__(self, days: slice, /) -> Floats:
-        """Return the numbers of these days."""
+        """Return the numbers of the given days."""
 
 
 class DailyTotalsTable(msgspec.Struct, frozen=True):
-    """The days of consecutive pages.
+    """Totals and running sums of all days in some consecutive pages.
 
     Attributes:
         pages: numbers of the pages.
@@ -49,11 +52,11 @@ class DailyTotalsTable(msgspec.Struct, frozen=True):
         return self.pages.start * PAGE_DAYS
 
     def covers(self, pages: range) -> bool:
-        """Return True if the table contains all of these pages."""
+        """Return True if the table contains all given pages."""
         return pages.start in self.pages and pages[-1] in self.pages
 
     def copy_of(self, pages: range) -> "DailyTotalsTable":
-        """Return a copy of some pages, so that the memory of the others can be freed."""
+        """Return a copy of the given pages, so that the memory of the whole table can be freed."""
         begin, end = pages.start * PAGE_DAYS, pages.stop * PAGE_DAYS
         days = slice(begin - self.first_day, end - self.first_day)
         return DailyTotalsTable(
@@ -62,7 +65,7 @@ class DailyTotalsTable(msgspec.Struct, frozen=True):
 
     @classmethod
     def stacked(cls, tables: Sequence["DailyTotalsTable"]) -> Self:
-        """Stack tables of the same pages, one below the other."""
+        """Stack tables of the same pages: the terms of the first table, then those of the next."""
         return cls(
             tables[0].pages,
             np.concatenate([table.totals for table in tables]),
@@ -79,23 +82,24 @@ class DailyTotals:
     def __init__(
         self, terms: Sequence[DailyValues], daily_factors: DailyValues | None = None
     ) -> None:
-        """Take the terms, which must be of equal length.
+        """Create the totals.
 
         Args:
-            terms: the total of each day [canonical unit].
+            terms: for each term, its total of each day [canonical unit]; all of equal length.
             daily_factors: a factor for each day, common to all terms; None for no factor.
         """
         self._terms = tuple(terms)
         self._daily_factors = daily_factors
         self._days = len(terms[0])
-        # (pages, terms), up to the latest page that was needed.
+        # Running sums at the starts of pages, (pages, terms), up to the latest page ever queried.
         self._consumed_before_pages = np.zeros((1, len(terms)))
         self._latest = EMPTY_TABLE
 
     def table(self, pages: range) -> DailyTotalsTable:
-        """Return the table of these pages, from the cache where possible.
+        """Return the table of the given pages, from the cache if possible.
 
-        The latest pages are kept, because live readings ask for the same pages for months.
+        The pages of the latest query are cached, because live readings need the same pages for
+        months.
         """
         if self._latest.covers(pages):
             return self._latest.copy_of(pages)
@@ -114,7 +118,7 @@ class DailyTotals:
         return summed.copy_of(pages)
 
     def _summed(self, pages: range) -> DailyTotalsTable:
-        """Add up the days of these pages; the running sum before the first page must be known."""
+        """Compute the given pages. The running sum at the start of the first one must be known."""
         days = slice(pages.start * PAGE_DAYS, min(pages.stop * PAGE_DAYS, self._days))
         totals = np.stack([term[days] for term in self._terms])
         if self._daily_factors is not None:

@@ -1,7 +1,8 @@
-"""Drivers of the daily consumption: a table from names to functions of the days. Pure.
+"""Drivers: functions that give the relative consumption of each day, by their names. Pure.
 
-Heating and cooling follow the difference between the day's mean outdoor temperature and a base, in
-degrees. Machines have a maximum output, so the difference counts up to a cap only.
+Heating and cooling are proportional to the difference between the day's mean outdoor temperature
+and a base temperature. Boilers and chillers have a maximum output, so the difference counts only up
+to a cap.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,9 +14,9 @@ import numpy as np
 from simulators.load.seeded_noise import Floats
 from simulators.load.simulated_days import SimulatedDays
 
-#: Share of heating and cooling that stays on without staff, for guards and against frost and damp.
+#: Share of heating and cooling in an empty building, for guards and against frost and damp.
 _KEPT_ON_WHEN_EMPTY: Final = 0.2
-#: Meals on a day off, as a share of those on a workday.
+#: Number of meals on a day off, divided by the number on a workday.
 _DUTY_MEALS: Final = 0.1
 
 
@@ -32,13 +33,13 @@ def _degrees_below(days: SimulatedDays, base_c: float, cap: float) -> Floats:
 
 
 def _boiler(days: SimulatedDays) -> Floats:
-    """Return the demand on boilers, which run from November to March only."""
+    """Return the relative demand on boilers for each day; they run from November to March only."""
     season = (days.month >= 11) | (days.month <= 3)
     return np.asarray(_degrees_below(days, 14.0, 12.0) * _occupancy(days) * season)
 
 
 def _irrigation(days: SimulatedDays) -> Floats:
-    """Return the demand of gardens, which are watered from April to October only."""
+    """Return the relative demand of gardens for each day; watered from April to October only."""
     season = (days.month >= 4) & (days.month <= 10)
     return np.asarray(_degrees_above(days, 12.0, 18.0) * season)
 

@@ -1,4 +1,8 @@
-"""Recipes of loads, as `data/loads.toml` lists them, and the loads built from them. Pure."""
+"""Build loads from the recipes in `data/loads.toml`. Pure.
+
+A recipe is a list of terms, for example lighting, cooling and lifts. Each term has an amount, its
+distribution over the year (driver), and its distribution over the day (shape).
+"""
 
 from collections.abc import Mapping
 from typing import Final, Literal
@@ -15,9 +19,9 @@ from simulators.load.simulated_days import SimulatedDays
 
 Basis = Literal["m2", "person", "rated"]
 
-#: The recipe for meters without a default recipe, and for areas without a recorded size.
+#: Name of the recipe for meters without a default recipe, and for areas without a recorded size.
 FALLBACK: Final = "nameplate"
-#: Standard deviation of the random factor of a day.
+#: Standard deviation of the random factor by which each day's consumption is multiplied.
 _DAY_DEVIATION: Final = 0.04
 
 
@@ -29,7 +33,7 @@ class ShapeRow(msgspec.Struct, frozen=True):
 
 
 class TermRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A term of a recipe; its keys are explained in the file."""
+    """A term of a recipe. Its keys are explained in `data/loads.toml`."""
 
     basis: Basis
     driver: str
@@ -38,7 +42,7 @@ class TermRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DefaultFor(msgspec.Struct, frozen=True, kw_only=True):
-    """The meters for which a recipe is the default: by medium, kind of area and item."""
+    """Medium, kind of area and item of the meters for which a recipe is the default."""
 
     medium: Medium
     kind: AreaKind
@@ -73,14 +77,19 @@ class LoadRecipes(msgspec.Struct, frozen=True):
 
 
 class DailyBasis(msgspec.Struct, frozen=True):
-    """The factor by which a term's amount is multiplied on each day: `scale` x `size`."""
+    """The factor by which a term's amount is multiplied on each day: `scale` times `size`.
+
+    Attributes:
+        scale: constant factor.
+        size: a number for each day, for example the floor area [m2].
+    """
 
     scale: float
     size: Floats
 
 
 class TermTotals(msgspec.Struct, frozen=True):
-    """The total of a term on each day, the product of these fields; see `DailyValues`."""
+    """The total of a term on each day: the product of all fields. Implements `DailyValues`."""
 
     basis: DailyBasis
     amount: float
@@ -96,7 +105,7 @@ class TermTotals(msgspec.Struct, frozen=True):
 
 
 class DailyNoise(msgspec.Struct, frozen=True):
-    """A random factor around 1 for each day, as no two days are alike; see `DailyValues`."""
+    """A random factor around 1 for each day. Implements `DailyValues`."""
 
     key: int
     day_numbers: Ints
@@ -109,7 +118,7 @@ class DailyNoise(msgspec.Struct, frozen=True):
 
 
 class LoadFactory:
-    """The shapes and drivers that all loads of a site share; each is kept once."""
+    """Builds the loads of a site from recipes; holds the shapes and drivers that they share."""
 
     def __init__(self, recipes: LoadRecipes, days: SimulatedDays) -> None:
         self._shapes = {row.name: DayShape(row.hours) for row in recipes.shape}
@@ -129,10 +138,10 @@ class LoadFactory:
 
         Args:
             recipe: the terms of the load.
-            bases: factor of the amounts on each day, by basis.
+            bases: for each basis, the factor of the amounts on each day.
             trend: growth factor of the consumption for each day.
-            origin_ms: the first day's local midnight, as UTC.
-            noise_name: text from which the keys of the noise are made: seed, site, meter.
+            origin_ms: local midnight at the start of the first day, UTC.
+            noise_name: text that seeds the random factors: seed, site and meter.
         """
         terms = [
             LoadTerm(

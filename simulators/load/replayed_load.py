@@ -3,9 +3,10 @@
 Law: the consumption over each interval of the file is exactly the file's value. A missing value
 adds nothing.
 
-The file does not say how the flow varied inside an interval. The replay lets everything flow in the
-middle and nothing at the two edges, each of which is a share `rest` of the interval. A reading that
-is taken a little before or after the full hour therefore agrees exactly with the file, too.
+The file does not tell how the flow varied inside an interval. In the replay, the consumption flows
+at a constant rate in the middle of the interval. Nothing flows in the first and in the last part,
+each with the share `rest` of the interval. A reading shortly before or after the end of an interval
+is therefore the same as at the end itself.
 """
 
 from typing import Final
@@ -23,16 +24,17 @@ class ReplayedLoad:
     """A load (see `load.Load`) that follows measured values."""
 
     def __init__(self, begins_ms: Ints, ends_ms: Ints, amounts: Floats, rest: float = REST) -> None:
-        """Take intervals in the order of time.
+        """Create a load from intervals in the order of time.
 
         Args:
             begins_ms: beginning of each interval, UTC.
             ends_ms: end of each interval, UTC; not after the beginning of the next interval.
-            amounts: consumption in each interval [canonical unit]; NaN where it is missing.
-            rest: share of an interval, at each edge, in which nothing flows.
+            amounts: consumption in each interval [canonical unit]; NaN if it is missing.
+            rest: share of an interval, at its beginning and again at its end, without flow.
 
         Raises:
-            ValueError: intervals that overlap, a negative amount, a rest of a half or more.
+            ValueError: intervals overlap, an amount is negative, or `rest` is not from 0 to
+                below 0.5.
         """
         if not 0.0 <= rest < 0.5:
             raise ValueError(f"a replay rests for 0 to below 0.5 of an interval, not {rest}")
@@ -42,7 +44,8 @@ class ReplayedLoad:
         if (amounts[known] < 0).any():
             raise ValueError("a counter can't fall: there is a negative amount in the replay")
         rest_ms = (rest * (ends_ms - begins_ms)).astype(np.int64)
-        # An empty interval at the end of time, so that every moment has a next interval.
+        # Append an interval without consumption at the end of time, so that an interval follows
+        # every moment.
         self._begins_ms = np.append((begins_ms + rest_ms)[known], _NEVER_MS - 1)
         self._ends_ms = np.append((ends_ms - rest_ms)[known], _NEVER_MS)
         self._amounts = np.append(amounts[known], 0.0)
@@ -61,7 +64,7 @@ class ReplayedLoad:
         return np.where(flowing, self._amounts[index] / hours, 0.0)
 
     def _interval_at(self, t_ms: Ints) -> tuple[Ints, Floats]:
-        """Return the first interval that has not ended, and the share of it that has flowed."""
+        """Return, for each moment, the first interval that has not ended and its consumed share."""
         index = np.searchsorted(self._ends_ms, t_ms, side="right")
         flowed_share = (t_ms - self._begins_ms[index]) / (self._ends_ms - self._begins_ms)[index]
         return index, np.clip(flowed_share, 0.0, 1.0)
@@ -70,12 +73,12 @@ class ReplayedLoad:
 def from_intervals(
     times_ms: Ints, amounts: Floats, interval_ms: int | None = None, rest: float = REST
 ) -> ReplayedLoad:
-    """Return a replay of amounts, each with the moment at which its interval begins.
+    """Return a replay of the consumption of intervals.
 
     Args:
         times_ms: beginning of each interval, UTC.
-        amounts: consumption in each interval [canonical unit]; NaN where it is missing.
-        interval_ms: length of the intervals; None: the median distance between two times.
+        amounts: consumption in each interval [canonical unit]; NaN if it is missing.
+        interval_ms: length of the intervals; None: the median distance of consecutive times.
         rest: see `ReplayedLoad`.
     """
     length = interval_ms or int(np.median(np.diff(times_ms)))
@@ -85,7 +88,8 @@ def from_intervals(
 def from_registers(times_ms: Ints, readings: Floats, rest: float = REST) -> ReplayedLoad:
     """Return a replay of a register's readings.
 
-    Missing readings (NaN) are bridged: the next reading contains what flowed in the gap.
+    Missing readings (NaN) are skipped: the interval then lasts from the last known reading to the
+    next one.
     """
     known = ~np.isnan(readings)
     times, values = times_ms[known], readings[known]

@@ -1,8 +1,9 @@
-"""Add up the loads below a meter that has sub-meters. Pure.
+"""Add up the loads of the sub-meters below a meter. Pure.
 
-Law: a sum adds up its parts in their order, the sums below it first. All shaped loads below it, at
-any depth, are computed together. The result equals that of computing them one by one, to the last
-digit.
+For speed, all shaped loads below a sum, at any depth, are computed together in one table.
+
+Law: the result has the same digits as if each load were computed alone, and the parts of each sum
+were added up in their order, beginning with the innermost sums.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +21,7 @@ from simulators.load.load import (
 )
 from simulators.load.seeded_noise import Floats, Ints
 
-#: Largest table, to limit the memory that it takes [rows x moments].
+#: Largest size of a table, to limit its memory [rows x moments].
 _MAX_CELLS: Final = 2**22
 
 _Evaluate = Callable[[Load, Ints], Floats]
@@ -56,7 +57,7 @@ class SummedLoad:
 
 
 class _LoadTable:
-    """All loads below a sum, as a table: a row for each load, then a row for each sum.
+    """The values of all loads below a sum: first a row for each load, then a row for each sum.
 
     Attributes:
         rows: number of rows.
@@ -64,7 +65,8 @@ class _LoadTable:
 
     def __init__(self, total: SummedLoad) -> None:
         self._loads: list[Load] = []
-        # Factor of each part, (parts, 1), and its row; the whole sum is the last one.
+        # For each sum: the factors of its parts, (parts, 1), and the rows of its parts. The last
+        # sum is the whole.
         self._sums: list[tuple[Floats, Ints]] = []
         self._part_getters: list[Callable[[], Sequence[LoadPart]]] = []
         self._parts_at_build: list[Sequence[LoadPart]] = []
@@ -74,25 +76,25 @@ class _LoadTable:
 
     @property
     def changed(self) -> bool:
-        """Return True if the parts of any load have changed since this table was built."""
+        """True if the parts of any load have changed since this table was built."""
         return [get_parts() for get_parts in self._part_getters] != self._parts_at_build
 
     def summed(self, evaluate: _Evaluate, t_ms: Ints) -> Floats:
         """Return the sum of the values of all loads, (moments,)."""
         rows_of_values = np.empty((self.rows, len(t_ms)))
-        # For a single moment all loads at once; for a whole year a few loads at a time.
+        # Compute all loads at once for a single moment, but only a few at a time for a whole year.
         max_loads = max(CHUNK_CELLS // len(t_ms), 1)
         all_at_once = self.rows <= max_loads
         for rows, load in self._groups if all_at_once else _grouped(self._loads, max_loads):
             rows_of_values[rows] = evaluate(load, t_ms)
         for number, (factors, rows) in enumerate(self._sums):
-            # `np.sum` adds in another order for a single moment than for many.
+            # Not `np.sum`: its order of addition depends on the number of moments.
             rows_of_values[~number] = np.add.accumulate(factors * rows_of_values[rows])[-1]
-        # Sums are numbered from the table's end, so the last one stands right behind the loads.
+        # Sums fill the table from its last row upwards, so the last sum follows the loads directly.
         return np.asarray(rows_of_values[len(self._loads)])
 
     def _row_of(self, load: Load) -> int:
-        """Return the row of a load; rows of sums are negative, counted from the table's end."""
+        """Add a load to the table, and return its row; negative (from the end) for a sum."""
         parts = self._parts(load)
         if not parts:
             self._loads.append(load)
@@ -114,9 +116,9 @@ class _LoadTable:
 
 
 def _grouped(loads: Sequence[Load], max_loads: int) -> Iterator[tuple[Ints, Load]]:
-    """Yield rows of the table, each group with the load that computes them.
+    """Yield groups of rows that are computed together, each with the load that computes them.
 
-    Shaped loads of the same days are stacked, up to `max_loads` at a time. Any other load is a
+    Up to `max_loads` shaped loads with the same range of days are one group. Any other load is a
     group of its own.
     """
     by_days: dict[object, dict[int, ShapedLoad]] = {}

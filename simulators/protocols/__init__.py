@@ -1,10 +1,10 @@
-"""The protocols of simulated meters: a model becomes registers, a request its reply.
+"""The protocols of simulated meters: fill registers from a meter model, and answer requests.
 
-In: a meter model with transformer ratios; bytes received on a line. Out: requests, the contents of
-registers, frames of replies, and the numbers that a reader decodes from them.
+In: a meter model with transformer ratios, and bytes received on a line. Out: requests, register
+values, frames of replies, and the numbers that a correct reader decodes from them.
 
-A protocol costs one module beside this one and one row in `PROTOCOLS`; whoever serves meters knows
-it only through that row. Laws: pure, bytes in and bytes out; no code is shared with the agent,
+A new protocol costs one module in this folder and one row in `PROTOCOLS`. Other packages use a
+protocol only through its row. Laws: pure, bytes in and bytes out. No code is shared with the agent,
 because the simulator checks the agent's decoder independently.
 """
 
@@ -13,5 +13,5 @@ from typing import Final
 from simulators.protocols.modbus_device import MODBUS
 from simulators.protocols.simulated_protocol import SimulatedProtocol
 
-#: Protocols by the `protocol` of a meter model.
+#: Protocols, by the key `protocol` of a meter model.
 PROTOCOLS: Final[dict[str, SimulatedProtocol]] = {"modbus": MODBUS}

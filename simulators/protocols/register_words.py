@@ -1,7 +1,7 @@
 """Encode numbers as register words, as a meter's firmware does, and decode them. Pure.
 
-Law: no line of this is shared with the agent's decoder. If both sides used the same table, an error
-in the table would go unnoticed.
+Law: this module shares no code with the agent's decoder. If both used the same table, an error in
+the table would go unnoticed.
 """
 
 import math
@@ -24,7 +24,8 @@ class Layout(msgspec.Struct, frozen=True):
         kind: u, i, f, sm (sign and magnitude) or bcd.
         bits: number of bits.
         order: byte order on the wire, with A the most significant byte.
-        place: position of the lowest bit, for a number that shares its registers with others.
+        place: position of the number's lowest bit in the registers; not 0 only if several numbers
+            share the registers.
     """
 
     kind: str
@@ -51,9 +52,12 @@ class Layout(msgspec.Struct, frozen=True):
 
 
 def layout(name: str, order: str | None, bits: tuple[int, int] | None = None) -> Layout:
-    """Return the layout for a model's `type` (`u32`, `bcd48`, `u8h`, `bit`), `order` and `bits`.
+    """Return the layout for the keys `type`, `order` and `bits` of a point in a meter model.
 
-    An order of None is big-endian; bits of None mean the whole register.
+    Args:
+        name: the `type`: `u32`, `bcd48`, `u8h`, `bit`, ...
+        order: the byte order; None for big-endian.
+        bits: position of the lowest and of the highest bit; None for the whole register.
     """
     if name == _COIL:
         return Layout("u", 1, "AB")
@@ -68,7 +72,7 @@ def layout(name: str, order: str | None, bits: tuple[int, int] | None = None) ->
 
 
 def pattern(number: float, into: Layout) -> int:
-    """Return the bit pattern of a number, before it is put into the order of the wire."""
+    """Return the bit pattern of a number, before its bytes are put into the order of the wire."""
     if into.kind == "f":
         return int.from_bytes(struct.pack(_FLOAT_CODES[into.bits], number), "big")
     if math.isnan(number):
@@ -82,7 +86,7 @@ def pattern(number: float, into: Layout) -> int:
 
 
 def number(bits: int, of: Layout) -> float:
-    """Return the number of a bit pattern [steps of the register]; NaN for invalid BCD digits."""
+    """Return the number that a bit pattern encodes [register steps]; NaN for invalid BCD digits."""
     if of.kind == "f":
         raw = bits.to_bytes(of.bits // 8, "big")
         return float(struct.unpack(_FLOAT_CODES[of.bits], raw)[0])
@@ -95,25 +99,25 @@ def number(bits: int, of: Layout) -> float:
 
 
 def decode(held: Sequence[int], of: Layout) -> float:
-    """Decode words of a known layout into a number [steps of the register]."""
+    """Decode words of a known layout into a number [register steps]."""
     wire = b"".join(word.to_bytes(2, "big") for word in held)
     big_endian = bytes(byte for _, byte in sorted(zip(of.order, wire, strict=True)))
     return number(int.from_bytes(big_endian, "big") >> of.place & (1 << of.bits) - 1, of)
 
 
 def encode(number: float, into: Layout) -> list[int]:
-    """Encode a number as words; a number that does not fit becomes the nearest that does.
+    """Encode a number as words; a number out of range becomes the nearest one in range.
 
     Args:
-        number: number of steps of the register; rounded to a whole number, except for kind f.
-        into: layout of the words; bits that it does not use are 0.
+        number: the number [register steps]; rounded to a whole number, except for kind f.
+        into: layout of the words; bits outside the layout are 0.
     """
     big_endian = (pattern(number, into) << into.place).to_bytes(2 * into.words, "big")
     return words(bytes(big_endian[ord(letter) - ord("A")] for letter in into.order))
 
 
 def words(wire: bytes) -> list[int]:
-    """Return the bytes of the wire as words."""
+    """Return received bytes as words."""
     return [wire[at] << 8 | wire[at + 1] for at in range(0, len(wire), 2)]
 
 
@@ -122,8 +126,8 @@ def text(characters: str, size: int, order: str | None) -> list[int]:
 
     Args:
         characters: the text; cut if it is too long.
-        size: in bytes, an even number.
-        order: None is AB.
+        size: size of the field in bytes, an even number.
+        order: byte order in each word, `AB` or `BA`; None for `AB`.
     """
     wire = characters.encode()[:size].ljust(size, b"\0")
     found = words(wire)

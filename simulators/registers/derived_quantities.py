@@ -1,8 +1,8 @@
 """Derive every quantity that a meter shows from its consumption and rate. Pure.
 
-Every quantity is in one of two tables. A counter (`SHARES`) grows as a fixed share of the
-consumption. A gauge (`GAUGES`) is a function of the rate at the moment: power is the derivative of
-the energy register, and current follows from power.
+Every quantity is in one of two tables. Each counter in `SHARES` grows in a fixed proportion to the
+consumption. Each gauge in `GAUGES` is a function of the momentary rate: power is the derivative of
+the energy register, and current is computed from power.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,22 +14,23 @@ import numpy as np
 
 from simulators.load.seeded_noise import near_normal
 
-# Gas lines run a little above the atmosphere; standard conditions are 101.325 kPa and 20 degrees
-# (GB/T 19205-2008). The line's temperature is constant here, so the ratio of the totals is, too.
+# The pressure in gas lines is a little above that of the atmosphere. Standard conditions are
+# 101.325 kPa and 20 degrees (GB/T 19205-2008). The simulated gas has a constant temperature, so the
+# ratio of actual to standard volume is constant, too.
 _LINE_KPA: Final = 104.0
 _LINE_C: Final = 12.0
 _WORKING_PER_STANDARD: Final = (101.325 / _LINE_KPA) * (273.15 + _LINE_C) / 293.15
 
-# Heat: water of 4.19 kJ/kgK and 983 kg/m3, cooled from 60 to 40 degrees.
+# Heating water has 4.19 kJ/kgK and 983 kg/m3, and is cooled from 60 to 40 degrees.
 _SUPPLY_C: Final = 60.0
 _RETURN_C: Final = 40.0
 _M3_PER_GJ: Final = 1e6 / (4.19 * 983.0 * (_SUPPLY_C - _RETURN_C))
 
 _POWER_FACTOR: Final = 0.92
-_TAN_PHI: Final = 0.426  # of that power factor
+_TAN_PHI: Final = 0.426  # reactive power divided by active power, at this power factor
 
-#: Counters: growth of each while the consumption grows by 1. The split by time of use is fixed,
-#: because no tariff is simulated.
+#: Growth of each counter while the consumption grows by 1. The shares of the times of use (peak,
+#: flat, valley, ...) are constant, because no tariff is simulated.
 SHARES: Final[Mapping[str, float]] = MappingProxyType(
     {
         "energy_kwh": 1.0,
@@ -54,9 +55,9 @@ class GaugeInputs(msgspec.Struct, frozen=True):
         medium: medium of the meter.
         rate: rate of the load [kW, m3/h or GJ/h].
         phases: 3, or 1 for a single-phase meter.
-        pt: ratio of the voltage transformer; 1 where there is none.
-        time_ms: UTC.
-        noise_key: key of `seeded_noise`.
+        pt: ratio of the voltage transformer; 1 if there is none.
+        time_ms: the moment, UTC.
+        noise_key: seed of the random numbers (`seeded_noise`).
     """
 
     medium: str
@@ -67,7 +68,7 @@ class GaugeInputs(msgspec.Struct, frozen=True):
     noise_key: int
 
     def noise(self, channel: int) -> float:
-        """Return a random number that changes every second, for values that no load determines."""
+        """Return a random number that changes every second, for values independent of the load."""
         return float(near_normal(self.noise_key + channel, np.asarray([self.time_ms // 1000]))[0])
 
     @property

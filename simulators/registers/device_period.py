@@ -10,10 +10,10 @@ from jieneng.metering.catalog.meter_model import Model
 class CounterAnchor(msgspec.Struct, frozen=True):
     """A known reading of a device at a known moment.
 
-    It ties the device's counter to the consumption of the load.
+    All other readings are computed from it, by adding the consumption since then.
 
     Attributes:
-        at_ms: moment of the reading, UTC; None: the beginning of the load.
+        at_ms: moment of the reading, UTC; None for the beginning of the load.
         reading: the reading [canonical unit].
     """
 
@@ -27,8 +27,8 @@ class DevicePeriod(msgspec.Struct, frozen=True):
     Attributes:
         begin_ms: beginning, UTC; the period lasts until the next one begins.
         model: model of the device.
-        ct: ratio of the current transformer; 1 where there is none.
-        pt: ratio of the voltage transformer; 1 where there is none.
+        ct: ratio of the current transformer; 1 if there is none.
+        pt: ratio of the voltage transformer; 1 if there is none.
         installed_ms: moment at which the device was installed, UTC.
         anchor: a known reading of the device.
     """

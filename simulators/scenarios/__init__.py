@@ -1,5 +1,6 @@
-"""The library of scenarios: sites whose faults are known from the field, with the right answers.
+"""Scenarios: simulated sites with faults that occurred in real systems, and the right results.
 
-In: a scenario's id. Out: its site, loads, faults and golden answers, or a folder of these files.
-Law: a golden answer is worked out by hand, and its calculation stands beside it.
+In: a scenario's id. Out: its site, loads, faults and expected figures (golden answers), or a folder
+with these as files. Law: a golden answer is calculated by hand, and the calculation is written
+beside it.
 """

@@ -1,6 +1,6 @@
-"""Compare the consumption of intervals: the true one, and the one in a store. Pure: arrays in.
+"""Compare the true consumption of intervals with the consumption in a store. Pure: arrays in.
 
-Law: unknown is no number. A day of which nothing is stored has no error, but coverage 0.
+Law: unknown is never 0. A day of which nothing is stored has coverage 0, and its error is None.
 """
 
 from datetime import date, datetime
@@ -24,10 +24,11 @@ class ConsumptionComparison(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         flowed: true consumption.
-        stored: consumption in the store; intervals that it lacks count as 0. None if it lacks all.
+        stored: consumption in the store; intervals that are not stored count as 0. None if no
+            interval is stored.
         error: stored - flowed.
-        error_pct: error in percent of the true consumption; None if that is 0.
-        coverage: share of the intervals that the store has.
+        error_pct: error in percent of the true consumption; None if the true consumption is 0.
+        coverage: number of stored intervals divided by the number of intervals.
     """
 
     flowed: float
@@ -38,7 +39,7 @@ class ConsumptionComparison(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DayComparison(ConsumptionComparison, frozen=True, kw_only=True):
-    """The comparison of the part of a local day that lies in the run."""
+    """The comparison for one local day, or for its part that lies in the run."""
 
     day: date
 
@@ -46,7 +47,7 @@ class DayComparison(ConsumptionComparison, frozen=True, kw_only=True):
 def compare_consumption(
     flowed: IntervalAmounts, stored: IntervalAmounts, zone: ZoneInfo
 ) -> tuple[ConsumptionComparison | None, tuple[DayComparison, ...]]:
-    """Return the comparison of the whole run, and of each local day of it."""
+    """Return the comparison for the whole run, and for each local day in it."""
     starts = flowed.starts_ms
     if not len(starts):
         return None, ()
@@ -68,12 +69,12 @@ def _compare_day(ordinal: int, flowed: Floats, stored: Floats, ordinals: Ints) -
 
 
 def sum_intervals(amounts: IntervalAmounts, length_ms: int, sum_ms: int) -> IntervalAmounts:
-    """Sum intervals to longer ones. A longer interval with a gap is left out.
+    """Add up the consumption of intervals to longer intervals; those with a gap are left out.
 
     Args:
         amounts: consumption of intervals aligned to the clock.
-        length_ms: length of these intervals.
-        sum_ms: length of the longer ones, a multiple of `length_ms`.
+        length_ms: length of the intervals in `amounts`.
+        sum_ms: length of the longer intervals, a multiple of `length_ms`.
     """
     numbers, inverse, counts = np.unique(
         amounts.starts_ms // sum_ms, return_inverse=True, return_counts=True
@@ -84,7 +85,7 @@ def sum_intervals(amounts: IntervalAmounts, length_ms: int, sum_ms: int) -> Inte
 
 
 def values_at(times_ms: Ints, known_ms: Ints, values: Floats) -> Floats:
-    """Return the values at the given times, NaN for times that are not known."""
+    """Return the values at the given times; NaN for times without a value."""
     found = np.full(len(times_ms), np.nan)
     _, here, there = np.intersect1d(times_ms, known_ms, return_indices=True)
     found[here] = values[there]

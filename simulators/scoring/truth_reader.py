@@ -1,4 +1,4 @@
-"""Read a truth folder, of a run that has ended, goes on or was killed, into arrays."""
+"""Read a truth folder into arrays. Its run may have ended, still go on, or have been killed."""
 
 import csv
 import math
@@ -35,12 +35,13 @@ class Truth(msgspec.Struct, frozen=True):
     """The content of a truth folder.
 
     Attributes:
-        run: its `run.json`.
+        run: content of the file `run.json`.
         begin_ms: begin of the run, UTC.
-        end_ms: end of the run, UTC; of a run without an end the time of its last answer.
-        answers: answers of each meter of the run.
-        consumption: consumption of each meter of the run, by whole intervals.
-        torn: names of the files whose last line was torn.
+        end_ms: end of the run, UTC; if no end is recorded, the time of the last answer.
+        answers: answers of each meter.
+        consumption: true consumption of each meter in whole intervals.
+        torn: names of the files whose last line is incomplete, because the run goes on or was
+            killed.
     """
 
     run: RunRecord
@@ -55,8 +56,8 @@ def read_truth(folder: Path) -> Truth:
     """Read a truth folder.
 
     Raises:
-        UsageError: the folder holds no truth.
-        ConfigError: a file holds lines that no run wrote.
+        UsageError: the folder is not a truth folder.
+        ConfigError: a file contains lines that the simulator can't have written.
     """
     run = _read_run(folder)
     consumption = _CsvFile(folder / CONSUMPTION_FILE, CONSUMPTION_COLUMNS, run)
@@ -99,11 +100,11 @@ def _read_run(folder: Path) -> RunRecord:
 
 
 class _CsvFile:
-    """A CSV file of the truth.
+    """A CSV file of a truth folder.
 
     Attributes:
-        path: its path.
-        torn: True if its last line was torn; known once its lines were read.
+        path: path of the file.
+        torn: True if the last line is incomplete; valid after `read_lines`.
     """
 
     def __init__(self, path: Path, header: Sequence[str], run: RunRecord) -> None:
@@ -113,10 +114,10 @@ class _CsvFile:
         self._quantities = {name: row.quantity for name, row in run.meters.items()}
 
     def read_lines(self, take: Callable[..., None]) -> None:
-        """Call `take` with the cells of each line; it raises `ValueError` for wrong cells.
+        """Call `take` with the cells of each line. `take` raises `ValueError` for wrong cells.
 
         Raises:
-            ConfigError: names the line that is wrong.
+            ConfigError: a line is wrong. The error names the line.
         """
         line = 0
         try:
@@ -199,7 +200,7 @@ def _read_answers(file: _CsvFile, run: RunRecord) -> dict[str, Answers]:
 
 
 class _AnswerColumns:
-    """The answers of one meter while the file is read; compact, as a run may hold millions."""
+    """The answers of one meter, collected in compact arrays, because a run may have millions."""
 
     def __init__(self) -> None:
         self.times = array("q")

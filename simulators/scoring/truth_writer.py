@@ -1,4 +1,4 @@
-"""Write the truth folder of a run while the run goes on."""
+"""Write the true consumption and all answers of a simulated run into files, during the run."""
 
 import csv
 import math
@@ -23,12 +23,12 @@ from simulators.scoring.truth_files import (
 )
 from simulators.simulated_site import SimulatedSite
 
-#: Longest time that a line waits for the disk while lines are being written [real s].
+#: Longest time that a line stays in memory while further lines are written [real s].
 _FLUSH_S: Final = 1.0
 
 
 class TruthWriter:
-    """Writes the truth of one run into a folder of its own."""
+    """Writes the truth folder of one run."""
 
     def __init__(
         self,
@@ -45,11 +45,11 @@ class TruthWriter:
             folder: created if it does not exist.
             simulated: the simulated site.
             begin_ms: begin of the run on the simulation's clock, UTC.
-            speed: speed of that clock, times real time.
-            interval_s: length of the intervals, which are aligned to the clock [s].
+            speed: speed of the simulation's clock, relative to real time.
+            interval_s: length of the consumption intervals [s]; they are aligned to the clock.
 
         Raises:
-            UsageError: the folder holds the truth of another run.
+            UsageError: the folder contains the files of another run.
         """
         if any((folder / name).exists() for name in (RUN_FILE, CONSUMPTION_FILE, SERVED_FILE)):
             raise UsageError(
@@ -74,7 +74,7 @@ class TruthWriter:
         self._write_run()
 
     def write_answer(self, row: ServedAnswer) -> None:
-        """Write an answer that was served."""
+        """Write an answer that a meter has given."""
         self._served_csv.writerow(
             (
                 _time_text(row.time_ms, "milliseconds"),
@@ -90,14 +90,14 @@ class TruthWriter:
         self._flush_if_due()
 
     def advance(self, now_ms: int) -> None:
-        """Write the intervals that have ended by now. Costs nothing if none has."""
+        """Write the consumption of the intervals that ended since the last call."""
         ended = (now_ms - self._next_ms) // self._interval_ms
         if ended <= 0:
             return
         edges = self._next_ms + self._interval_ms * np.arange(ended + 1)
         meters = self._simulated.meters
         consumed = [
-            # A load that is a difference of others may leave a rounding error below 0.
+            # A load that is computed as a difference may have a rounding error below 0.
             np.maximum(np.diff(meter.load.consumption(edges)), 0.0).tolist()
             for meter in meters.values()
         ]
@@ -111,7 +111,7 @@ class TruthWriter:
         self._flush_if_due()
 
     def close(self, now_ms: int) -> None:
-        """End the run at this time of its clock."""
+        """Record the end of the run at the time `now_ms` of its clock, and close the files."""
         self.advance(now_ms)
         self._consumption.close()
         self._served.close()

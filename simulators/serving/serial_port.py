@@ -1,4 +1,4 @@
-"""Serve a bus on a serial port of this machine: a pseudo-terminal that masters open."""
+"""Serve a simulated bus on a pseudo-terminal, which a Modbus master opens as a serial port."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ _TERMINALS: Final = "/dev/pts/"
 
 
 class SerialPort:
-    """A pseudo-terminal, and optionally a symbolic link to it under a lasting name."""
+    """A pseudo-terminal, with an optional symbolic link that gives it a constant path."""
 
     def __init__(self, bus: SimulatedBus, on_exchange: ExchangeListener = ignore_exchange) -> None:
         self._bus = bus
@@ -32,10 +32,11 @@ class SerialPort:
             link: path of a symbolic link to the terminal; none is made if None.
 
         Raises:
-            Unavailable: another file has that path.
+            Unavailable: a file that is no link exists at this path, or the link can't be made.
         """
         simulators_end, masters_end = pty.openpty()
-        # The master's end stays open here as well: a terminal whose last reader closes hangs up.
+        # Keep the master's end open here, too. Otherwise the terminal would hang up whenever the
+        # master closes it.
         self._ends = (simulators_end, masters_end)
         tty.setraw(masters_end)
         os.set_blocking(simulators_end, False)
@@ -61,7 +62,7 @@ class SerialPort:
 
     def _make_link(self, link: Path, device: str) -> None:
         if link.is_symlink() and str(link.readlink()).startswith(_TERMINALS):
-            link.unlink()  # left by a run that was killed
+            link.unlink()  # left over from a run that was killed
         try:
             link.symlink_to(device)
         except OSError as error:
@@ -84,7 +85,7 @@ class SerialPort:
 
 
 class _Terminal:
-    """The `LineTransport` of a serial line. Bytes that nobody reads wait for the next master."""
+    """The `LineTransport` of a pseudo-terminal. Unread bytes stay there for the next master."""
 
     def __init__(self, end: int) -> None:
         self._end = end

@@ -1,7 +1,7 @@
 """Build the simulated site of a site folder, and serve its buses on ports of this machine.
 
-The package's load recipes and presence, and the measured files that `simulator.toml` replays, are
-read here.
+This module also reads the input files: load recipes and presence data of the package, and the
+measured files that `simulator.toml` replays.
 """
 
 import gzip
@@ -52,7 +52,7 @@ def simulate_site(folder: SiteFolder, settings: SimulatorSettings) -> SimulatedS
 
 
 def replays(folder: SiteFolder, settings: SimulatorSettings) -> dict[str, Load]:
-    """Return the loads that follow measured files, by meter. Each file is read once."""
+    """Return the loads that replay measured files, by meter. Each file is read once."""
     tables: dict[str, CsvTable] = {}
     loads: dict[str, Load] = {}
     for number, row in enumerate(settings.replay):
@@ -113,15 +113,15 @@ async def serving(
 ) -> AsyncIterator[dict[str, BusEndpoint]]:
     """Serve every bus of a simulated site while the context is open. Yields the endpoints, by bus.
 
-    A bus of link `tcp` or `rtu_tcp` is a TCP port, and one of `rtu` is a serial port of this
-    machine, a pseudo-terminal.
+    A bus with link `tcp` or `rtu_tcp` is served on a TCP port. A bus with link `rtu` is served on a
+    pseudo-terminal of this machine.
 
     Args:
         simulated: the simulated site.
-        clock: time of the simulation; each request is answered for its moment.
+        clock: clock of the simulation; an answer holds the values of the moment of its request.
         script: faults; None for none.
         host: address to listen on.
-        ports: bus -> port; any other bus takes a free one.
+        ports: bus -> port; all other buses use free ports.
         devices: bus -> path of a symbolic link to its serial port.
         on_exchange: called with each exchange.
 
@@ -153,6 +153,6 @@ async def serving(
 
 
 def _warm_up(simulated: SimulatedSite, now_ms: int) -> None:
-    """Compute every load once: the first time is slow, and no master should wait for it."""
+    """Compute every load once, because the first computation is slow and would delay an answer."""
     for load in simulated.loads.values():
         load.consumption(np.asarray([now_ms]))

@@ -1,5 +1,6 @@
 """`/metrics` says every number as it is: no two are alike here, so none stands for another."""
 
+import math
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +16,8 @@ from edge_agent.publishing.publish_counts import PublishCounts
 from edge_agent.spool.sample_counts import SampleCounts
 from edge_agent.timekeeping.clock_trust import ClockTrust
 
+#: Stands for NaN, which equals nothing.
+UNKNOWN = -1
 BEGIN_MS = 1_795_000_000_000
 SPOOL = SampleCounts(
     read=106,
@@ -36,25 +39,44 @@ class Agent:
 
     def __init__(self) -> None:
         self.now_s = 500.0
-        clock: Any = SimpleNamespace(monotonic=lambda: self.now_s)
+        clock: Any = SimpleNamespace(
+            monotonic=lambda: self.now_s, now_ms=lambda: BEGIN_MS + round(1000 * self.now_s)
+        )
         self.pollers: Any = [
-            SimpleNamespace(bus="a", counts=PollCounts(ok=11, failed=12, busy_s=2.5)),
-            SimpleNamespace(bus="b", counts=PollCounts(ok=21, failed=22, busy_s=7.5)),
+            SimpleNamespace(
+                bus="a",
+                counts=PollCounts(ok=11, failed=12, busy_s=2.5),
+                meter_states={
+                    "e-1": SimpleNamespace(answered_s=490.5),
+                    "e-2": SimpleNamespace(answered_s=math.nan),
+                },
+            ),
+            SimpleNamespace(
+                bus="b", counts=PollCounts(ok=21, failed=22, busy_s=7.5), meter_states={}
+            ),
         ]
         self.clock_trust = ClockTrust(BEGIN_MS, 0)
         self.clock_trust.update(BEGIN_MS + 60_000, 0)
         health = AgentHealth(BusLoad(lambda: self.pollers, clock), self.clock_trust, clock)
         buses: Any = SimpleNamespace(pollers=self.pollers)
-        spool: Any = SimpleNamespace(counts=SPOOL, age_s=120.5)
-        publisher: Any = SimpleNamespace(counts=SENT, unacknowledged_s=lambda: 75.5)
+        spool: Any = SimpleNamespace(counts=SPOOL, age_s=120.5, used_share=0.0625, disk_used=0.875)
+        self.spool = spool
+        publisher: Any = SimpleNamespace(
+            counts=SENT,
+            unacknowledged_s=lambda: 75.5,
+            certificate_expiry_ms=BEGIN_MS + 500,
+        )
         load = BusLoad(lambda: self.pollers, clock)
+        self.publisher = publisher
         self.registry = AgentMetrics(health, load, buses, spool, publisher).registry()
 
     def says(self) -> dict[str, float]:
         """Each sample as Prometheus reads it."""
         text = generate_latest(self.registry).decode()
         return {
-            " ".join((one.name, *one.labels.values())): one.value
+            " ".join((one.name, *one.labels.values())): (
+                UNKNOWN if math.isnan(one.value) else one.value
+            )
             for family in text_string_to_metric_families(text)
             for one in family.samples
         }
@@ -70,6 +92,8 @@ def test_every_number_is_said_as_it_is() -> None:
         "jieneng_edge_polls_total b failed": 22,
         "jieneng_edge_poll_seconds_total a": 2.5,
         "jieneng_edge_poll_seconds_total b": 7.5,
+        "jieneng_edge_last_reading_timestamp_seconds a e-1": BEGIN_MS / 1000 + 490.5,
+        "jieneng_edge_last_reading_timestamp_seconds a e-2": UNKNOWN,
         "jieneng_edge_bus_busy_ratio a": 0.125,
         "jieneng_edge_bus_busy_ratio b": 0.375,
         "jieneng_edge_samples_read_total": 106,
@@ -87,6 +111,9 @@ def test_every_number_is_said_as_it_is() -> None:
         "jieneng_edge_unacknowledged_seconds": 75.5,
         "jieneng_edge_spool_pending": 40,
         "jieneng_edge_spool_bytes": 4096,
+        "jieneng_edge_spool_used_ratio": 0.0625,
+        "jieneng_edge_disk_used_ratio": 0.875,
+        "jieneng_edge_certificate_expiry_timestamp_seconds": BEGIN_MS / 1000 + 0.5,
         "jieneng_edge_spool_age_seconds": 120.5,
         "jieneng_edge_uptime_seconds": 20,
         "jieneng_edge_clock_plausible": 1,
@@ -114,6 +141,12 @@ def test_every_figure_is_named_in_the_docs_and_none_that_is_not_there() -> None:
     agent.now_s += 1.0
     figures = {name.split()[0] for name in agent.says()}
     assert set(re.findall(r"^\| `(jieneng_edge_\w+)`", text, re.MULTILINE)) == figures
+
+
+def test_an_unknown_disk_and_a_connection_without_tls_have_no_figure() -> None:
+    agent = Agent()
+    agent.spool.disk_used = agent.publisher.certificate_expiry_ms = None
+    assert not {name for name in agent.says() if "disk" in name or "certificate" in name}
 
 
 def test_what_is_asked_again_is_said_as_it_is_then() -> None:
