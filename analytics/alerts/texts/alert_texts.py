@@ -7,7 +7,7 @@ so an alert reads the same everywhere. Law: an id is shown only where `site.toml
 import math
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Final, cast
+from typing import Final
 
 from analytics.alerts.alert import Alert, Event, Phase
 from analytics.alerts.alert_rule import AlertRule, AlertRules, Severity
@@ -15,7 +15,6 @@ from jieneng.locale import Translate
 from jieneng.locale.finding_text import Labels
 from jieneng.locale.number_texts import MINUS, UNKNOWN, unit
 from jieneng.metering.alert_signals import SIGNALS, SubjectKind
-from jieneng.metering.errors import Msgid
 from jieneng.metering.indicators import INDICATORS
 from jieneng.metering.quantities import QUANTITIES
 
@@ -42,7 +41,7 @@ def alert_name(rule: AlertRule | None, signal: str, translate: Translate) -> str
     """Return the rule's own name; the signal's name if the rule has none."""
     if rule is not None and rule.name:
         # The name of a packaged rule is a msgid; no catalogue has a site's own, which stays.
-        return translate(cast("Msgid", rule.name))  # type: ignore[redundant-cast]  # marks a msgid
+        return translate(rule.name)
     row = SIGNALS.get(signal)
     return signal if row is None else translate(row.en)
 
