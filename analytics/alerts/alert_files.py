@@ -26,8 +26,8 @@ from analytics.alerts.alert_rule import (
     Hours,
     Maintenance,
 )
-from analytics.alerts.routing_check import RoutingContext, at, routing_problems
-from analytics.alerts.rule_check import RuleContext, rule_problems, switches_off
+from analytics.alerts.checking.routing_check import RoutingContext, at, routing_problems
+from analytics.alerts.checking.rule_check import RuleContext, rule_problems, switches_off
 from jieneng import config_file
 from jieneng.locale import languages
 from jieneng.metering.errors import ConfigError, Problem, UnreadKeys

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from analytics.alerts.alert_rule import AlertsFile, Hours, Maintenance, Receiver, Route
-from analytics.alerts.id_check import repeated_ids, unknown_ids
+from analytics.alerts.checking.id_check import repeated_ids, unknown_ids
 from jieneng import value_problems
 from jieneng.metering.errors import Problem, UnreadKeys
 from jieneng.metering.site import Site

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from analytics.alerts.alert_rule import AlertRule
-from analytics.alerts.id_check import repeated_ids, unknown_ids
+from analytics.alerts.checking.id_check import repeated_ids, unknown_ids
 from jieneng import value_problems
 from jieneng.metering.alert_signals import SIGNALS, AlertSignal, SubjectKind
 from jieneng.metering.errors import Problem, UnreadKeys
@@ -20,19 +20,20 @@ from jieneng.metering.site import Site
 from jieneng.value_examples import toml_text
 from jieneng.value_forms import forms_of
 
-#: Keys by which a rule chooses subjects, by the kind of its signal's subjects.
+_ALL_CHOOSING_KEYS: Final = ("medium", "area", "meter", "except_meter")
+#: Keys by which a rule chooses subjects, by the kind of its signal's subjects. A bus or an agent is
+#: chosen by its meters.
 _CHOOSING_KEYS: Final[Mapping[SubjectKind, tuple[str, ...]]] = MappingProxyType(
     {
-        "meter": ("medium", "area", "meter", "except_meter"),
+        "meter": _ALL_CHOOSING_KEYS,
+        "bus": _ALL_CHOOSING_KEYS,
+        "agent": _ALL_CHOOSING_KEYS,
         "area": ("area",),
         "scope": ("area",),
         "indicator": ("area",),
-        "bus": (),
-        "agent": (),
         "site": (),
     }
 )
-_ALL_CHOOSING_KEYS: Final = ("medium", "area", "meter", "except_meter")
 
 
 class RuleContext(msgspec.Struct, frozen=True):
@@ -230,10 +231,7 @@ def _choice_problems(rule: AlertRule, context: RuleContext) -> Iterator[Problem]
         if getattr(rule, key) and key not in useful:
             yield Problem(
                 text="rule {rule}: {key} has no effect, because the signal {signal} is not about"
-                " meters."
-                if useful
-                else "rule {rule}: {key} has no effect, because the signal {signal} is about"
-                " services and not about meters.",
+                " meters.",
                 fix="Remove this line; {known} can be used." if useful else "Remove this line.",
                 values={
                     "rule": rule.id,
