@@ -17,6 +17,8 @@ import msgspec
 from analytics.figures.boundary.flows import CarbonSource
 from analytics.figures.factors import DailyFactor
 from analytics.figures.figure import FactorSeries
+from analytics.figures.forecasts.forecast import Forecast
+from analytics.figures.forecasts.year_end import NO_YEAR_END, YearEnd, year_end
 from analytics.figures.indicator_values import IndicatorInputs, indicator_value, series_needs
 from analytics.figures.roll_up import Scope
 from analytics.figures.scope_inputs import PeriodFactors, ScopeInputs
@@ -46,11 +48,14 @@ class PeriodInputs(msgspec.Struct, frozen=True):
         period: the period, or the same days of the base year.
         factors: the factors on its days.
         scopes: the inputs by scope id.
+        forecasts: forecasts of the media for the rest of the year, by scope id; empty if the period
+            is no running year.
     """
 
     period: Period
     factors: PeriodFactors
     scopes: Mapping[str, ScopeInputs]
+    forecasts: Mapping[str, Mapping[Medium, Forecast]] = {}
 
 
 class IndicatorResult(msgspec.Struct, frozen=True):
@@ -65,6 +70,7 @@ class IndicatorResult(msgspec.Struct, frozen=True):
         doubt: greatest amount by which `value` may be wrong; NaN if nothing bounds it.
         missing: what `value` lacks, by the mean rates of the meters; negative for deductions.
         applies: False if the scope has no such denominator by its nature.
+        year_end: the value that is expected for the whole of a running year.
     """
 
     value: float
@@ -74,6 +80,7 @@ class IndicatorResult(msgspec.Struct, frozen=True):
     doubt: float = math.nan
     missing: float = 0.0
     applies: bool = True
+    year_end: YearEnd = NO_YEAR_END
 
     @property
     def range(self) -> Range:
@@ -154,6 +161,7 @@ def indicator_result(
         doubt + _ESTIMATE_DOUBT * estimated * abs(value),
         missing,
         indicator.denominator is None or indicator.denominator in of_scope.denominators,
+        year_end(indicator, inputs, period_inputs.forecasts.get(scope.id, {})),
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from analytics.figures.forecast import NO_FORECAST, forecast_remainder
+from analytics.figures.forecasts.forecast import NO_FORECAST, forecast_remainder
 from jieneng.metering.quantities import Medium
 
 Days = NDArray[np.float64]

@@ -7,8 +7,8 @@ so far:
 
 A persistence of 1 would expect the change so far to go on unchanged, and 0 would expect none. The
 constants lie in between: a cold March says little about October. They were chosen by the median
-errors on 14 university buildings of the Cambridge Estates Building Energy Archive, in 2021 and 2022,
-at the ends of March, June and September.
+errors on 14 university buildings of the Cambridge Estates Building Energy Archive, in 2021 and
+2022, at the ends of March, June and September.
 
 The band is from the past of the same consumption: the same forecast is made for each earlier year
 at the same day, and compared with what came. The band holds 80 % of outcomes if the errors of a
