@@ -8,6 +8,8 @@ from datetime import datetime
 
 import msgspec
 
+from analytics.alerts.alert import Alert
+from analytics.alerts.alert_rule import AlertRules
 from analytics.figures.figure import Figure
 from analytics.figures.roll_up import ScopeKind
 from jieneng.locale.finding_text import Labels
@@ -57,6 +59,9 @@ class PageData(msgspec.Struct, frozen=True, kw_only=True):
             figures of months (`2020-01`) for consumption and coverage. Missing ones are not drawn.
         labels: names of meters and scopes, and the site's time zone, for texts of findings.
         readings: the latest reading of each meter.
+        alerts: alerts that fire or are pending, and recently ended alerts.
+        alert_rules: rules of the alerts; None if the site has no alerts; the page then has no
+            section about them.
         coverage_floor: smallest coverage for a verdict, 0 to 1.
         sources: sources of targets, factors and conventions, one sentence each.
     """
@@ -69,5 +74,7 @@ class PageData(msgspec.Struct, frozen=True, kw_only=True):
     history: tuple[Figure, ...] = ()
     labels: Labels = Labels()
     readings: tuple[LatestReading, ...] = ()
+    alerts: tuple[Alert, ...] = ()
+    alert_rules: AlertRules | None = None
     coverage_floor: float = 0.95
     sources: tuple[str, ...] = ()
