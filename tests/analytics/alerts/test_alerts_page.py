@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "alerts.md").read_text(encoding="utf-8")
 FLAGS = re.MULTILINE | re.DOTALL
 #: Form of each table, by its header.
-FORMS = {
+FORMS: dict[str, type[msgspec.Struct]] = {
     "[[rule]]": AlertRule,
     "[[receiver]]": Receiver,
     "[[route]]": Route,
