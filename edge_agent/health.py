@@ -63,6 +63,10 @@ class AgentHealth:
         self.bus_load = bus_load
         self.clock_trust = clock_trust
 
+    def timestamp_s(self, monotonic_s: float) -> float:
+        """Return the time of a moment of the monotonic clock [UTC, s since 1970]."""
+        return self._clock.now_ms() / 1000 - (self._clock.monotonic() - monotonic_s)
+
     @property
     def uptime_s(self) -> float:
         """Seconds since the agent started."""

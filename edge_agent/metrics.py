@@ -44,6 +44,7 @@ class AgentMetrics(Collector):
     def collect(self) -> Iterable[Metric]:
         """Yield all figures, as prometheus_client asks for them."""
         yield from self._polls()
+        yield self._last_readings()
         yield self._busy()
         spool, sent = self._spool.counts, self._publisher.counts
         clock_trust = self._health.clock_trust
@@ -122,6 +123,18 @@ class AgentMetrics(Collector):
         for bus, share in self._bus_load.measure().items():
             busy.add_metric([bus], share)
         return busy
+
+    def _last_readings(self) -> Metric:
+        """Return the time of each meter's last answer; NaN if it gave none since the start."""
+        last = GaugeMetricFamily(
+            "jieneng_edge_last_reading_timestamp_seconds",
+            "time of the last answer of a meter; NaN before the first one",
+            labels=["bus", "meter"],
+        )
+        for poller in self._buses.pollers:
+            for meter, state in poller.meter_states.items():
+                last.add_metric([poller.bus, meter], self._health.timestamp_s(state.answered_s))
+        return last
 
     def _polls(self) -> Iterable[Metric]:
         polls = CounterMetricFamily(

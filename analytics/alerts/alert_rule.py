@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from jieneng.metering.errors import Msgid
 from jieneng.metering.quantities import Medium
 
 Severity = Literal["info", "warning", "critical"]
@@ -97,7 +98,7 @@ class AlertRule(msgspec.Struct, frozen=True, kw_only=True):
     when: When = "always"
     enabled: bool = True
     remind_s: _Seconds = 86_400.0
-    name: str = ""
+    name: Msgid = ""
     runbook: str = ""
 
     @property
@@ -122,9 +123,10 @@ class Receiver(msgspec.Struct, frozen=True, kw_only=True):
     """A row `[[receiver]]`: a person or a group, and the address for notices.
 
     Attributes:
-        url: Apprise address without secrets, e.g. `mailtos://mail.example.org?to=a@example.org`;
-            None if it is in a file.
-        url_file: file with the address, relative to the site's folder, for one with secrets.
+        url: address without a secret, e.g.
+            `mailto://mail.example.org?from=alerts@example.org&to=office@example.org`; None if it is
+            in a file or in the environment.
+        url_file: file with the address, relative to the site's folder, for one with a secret.
         language: language of the texts; None for that of the site.
     """
 

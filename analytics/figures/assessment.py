@@ -1,11 +1,11 @@
-"""Assess scopes in a period: compare indicators with the base year, targets and caps.
+"""Compute the figures of scopes in a period: compare indicators with base year, targets and caps.
 
 Laws:
 
-1. Figures of a period that is not over are of its complete days, and are compared with the same
-   days of the base year.
-2. The same consumption, rules and site give the same digits. Figures are rounded to six decimals
-   after everything is computed, never before.
+1. If a period is not over, its figures contain only its complete days, and are compared with the
+   same days of the base year.
+2. The same consumption, rules and site give the same digits. Figures are rounded to six decimals,
+   and only at the end.
 """
 
 import math
@@ -43,7 +43,7 @@ from jieneng.metering.indicators import Indicator
 from jieneng.metering.quantities import Medium
 from jieneng.metering.site import Site
 
-#: Share of the base value below which a value is more likely a mistake than a saving.
+#: A value below this share of the base value is more likely a mistake than a saving.
 _FAR_BELOW: Final = 0.4
 
 
@@ -64,18 +64,21 @@ def assess(
         rules: factors, plans, targets and caps.
         scopes: the scopes, in the order of the figures.
         period: the whole period.
-        today: the local day that is not over; the days before it are complete.
-        current: consumption on the complete days of the period, at least.
-        base_year: consumption in the whole of `rules.base_year`; None if there is none.
+        today: the present local day; only days before it are complete.
+        current: consumption on the complete days of the period; may contain more days.
+        base_year: consumption in all of `rules.base_year`; None if there is no base year.
         history: consumption of the calendar years before a running year, the oldest first, without
             a gap; empty for no forecast.
     """
     elapsed = period.until(today)
+    is_running_year = period.whole_year and 0 < elapsed.days < period.days
     year = rules.base_year(period)
     counted = rules.counted_flows(period.year)
     fixed_on = elapsed.start if year is None else year.start
 
-    def inputs(part: Period, consumption: SiteConsumption) -> PeriodInputs:
+    def inputs(
+        part: Period, consumption: SiteConsumption, scopes: Sequence[Scope] = scopes
+    ) -> PeriodInputs:
         factors = period_factors(rules, site, part, fixed_on)
         floor = rules.coverage_floor
         found = period_findings(consumption.findings, part, site)
@@ -91,9 +94,10 @@ def assess(
     same_days = whole_base_year = None
     if year is not None and base_year is not None:
         same_days = inputs(elapsed.in_year(year.year), base_year)
-        whole_base_year = inputs(year, base_year)
+        capped = [one for one in scopes if any(applies_to(cap, one) for cap in rules.caps)]
+        whole_base_year = inputs(year, base_year, scopes if is_running_year else capped)
     forecasts: dict[str, dict[Medium, Forecast]] = {}
-    if history and period.whole_year and 0 < elapsed.days < period.days:
+    if history and is_running_year:
         forecasts = {
             scope.id: scope_forecasts(scope, history, elapsed, current, counted) for scope in scopes
         }
@@ -153,8 +157,8 @@ def _figure(
         status="no_target" if current.applies else "not_applicable",
     )
     plan = comparison.plan
-    # The carbon of each year's own factor is an inventory. Only the fixed factor shows what the
-    # institution did, so only its series has a verdict.
+    # Carbon with each year's factor is for the emission inventory, and has no verdict. Only with
+    # the fixed factor does a change show the institution's own performance.
     if plan is None or not current.applies or series == "current":
         return figure
     for target in comparison.rules.targets:
@@ -169,7 +173,7 @@ def _figure(
 
 
 def _far_below(scope: Scope, value: float, base: float) -> Iterator[Finding]:
-    """Yield a finding if a value is so far below the base value that no saving explains it."""
+    """Yield a finding if a value is too far below the base value to be a saving."""
     if base > 0 and 0 <= value < _FAR_BELOW * base:
         yield Finding.of("far_below_base", scope.id, share=value / base)
 
@@ -177,13 +181,13 @@ def _far_below(scope: Scope, value: float, base: float) -> Iterator[Finding]:
 def _baseline_findings(
     same_days: PeriodInputs | None, current: IndicatorResult, baseline: IndicatorResult
 ) -> Iterator[Finding]:
-    """Yield the findings about a baseline, or the only one if nothing at all is known of it."""
+    """Yield the findings about a baseline; if it is unknown, only a finding that says so."""
     if same_days is None:
         return
     if same_days.period.days and not baseline.coverage > 0 and current.coverage > 0:
         yield Finding.of("no_baseline", f"{same_days.period.year}")
         return
     for finding in baseline.findings:
-        # A medium without a meter is said once, not of both periods.
+        # The finding about a medium without a meter is given for the current period only.
         if finding.code != "no_meter" or finding not in current.findings:
             yield finding.as_baseline()

@@ -283,6 +283,8 @@ class BusPoller:
             return
         ended_s = self._clock.monotonic()
         self.counts.add(ended_s - poll.began_s, poll.complete)
+        if poll.answered:
+            poll.meter_state.answered_s = ended_s
         self._update_states(poll, ended_s)
         replies, complete = poll.replies, poll.complete
         timestamp_reply = meter.timestamp_reply(replies)

@@ -63,6 +63,7 @@ class MeterState:
 
     Attributes:
         meter: the meter.
+        answered_s: monotonic time of the last answer [s]; NaN before the first one.
         silence_breaker: delay after polls without an answer.
         invalid_breaker: delay after polls with invalid replies only.
         fault: the fault "meter does not answer as it should" in the log.
@@ -78,6 +79,7 @@ class MeterState:
         "_log_fields",
         "_now_s",
         "_states",
+        "answered_s",
         "fault",
         "framing",
         "invalid_breaker",
@@ -101,6 +103,7 @@ class MeterState:
             "model": meter.model,
         }
         self.meter: Final = meter
+        self.answered_s = math.nan
         self.silence_breaker: Final = CircuitBreaker(meter.interval_s)
         self.invalid_breaker: Final = CircuitBreaker(meter.interval_s, threshold=_INVALID_REPLIES)
         self.fault: Final = LoggedFault(

@@ -113,8 +113,8 @@ _ROWS: Final = (
         unit="times",
         en="Consumption is unusual for this hour of the week",
         zh="用量偏离同时段惯常水平",
-        value_en="Deviation from the usual",
-        value_zh="偏离惯常水平",
+        value_en="Compared with the usual",
+        value_zh="与惯常水平之比",
         cause_en="Equipment runs outside its schedule, the building is used differently, or"
         " something leaks.",
         cause_zh="设备未按时间表运行、使用情况改变，或存在泄漏。",

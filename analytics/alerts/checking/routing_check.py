@@ -51,23 +51,13 @@ def routing_problems(file: AlertsFile, context: RoutingContext) -> Iterator[Prob
 def _receiver_problems(
     number: int, receiver: Receiver, context: RoutingContext
 ) -> Iterator[Problem]:
-    values = {"receiver": receiver.id}
-    if not context.unread.covers_row("receiver", number, "url", "url_file"):
-        if receiver.url is None and receiver.url_file is None:
-            yield Problem(
-                text="receiver {receiver} has no address.",
-                fix="Add a line url =, or url_file = for an address that contains a password or a"
-                " key.",
-                values=values,
-                path=("receiver", number),
-            )
-        elif receiver.url is not None and receiver.url_file is not None:
-            yield Problem(
-                text="receiver {receiver} has two addresses, url and url_file.",
-                fix="Keep url_file if the address contains a password or a key, else url.",
-                values=values,
-                path=("receiver", number, "url"),
-            )
+    if receiver.url is not None and receiver.url_file is not None:
+        yield Problem(
+            text="receiver {receiver} has two addresses, url and url_file.",
+            fix="Keep url_file if the address contains a password or a key, else url.",
+            values={"receiver": receiver.id},
+            path=("receiver", number, "url"),
+        )
     if receiver.language not in (None, *context.languages):
         path = ("receiver", number, "language")
         yield value_problems.unknown_choice(receiver.language, context.languages, path)
