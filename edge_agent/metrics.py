@@ -69,6 +69,11 @@ class AgentMetrics(Collector):
             ),
             ("jieneng_edge_spool_pending", "samples on the disk, not yet stored", spool.pending),
             ("jieneng_edge_spool_bytes", "payload bytes on the disk", spool.size_bytes),
+            (
+                "jieneng_edge_spool_used_ratio",
+                "payload on the disk, as share of the spool's limit",
+                self._spool.used_share,
+            ),
             ("jieneng_edge_spool_age_seconds", "age of the oldest batch there", self._spool.age_s),
             (
                 "jieneng_edge_unacknowledged_seconds",
@@ -79,6 +84,26 @@ class AgentMetrics(Collector):
         )
         for name, text, value in gauges:
             yield GaugeMetricFamily(name, text, value=value)
+        yield from self._if_known()
+
+    def _if_known(self) -> Iterable[Metric]:
+        """Yield what is left out while it is not known: without TLS there is no certificate."""
+        expiry_ms = self._publisher.certificate_expiry_ms
+        gauges = (
+            (
+                "jieneng_edge_disk_used_ratio",
+                "used share of the spool's disk",
+                self._spool.disk_used,
+            ),
+            (
+                "jieneng_edge_certificate_expiry_timestamp_seconds",
+                "time at which the broker's or the agent's certificate expires",
+                None if expiry_ms is None else expiry_ms / 1000,
+            ),
+        )
+        for name, text, value in gauges:
+            if value is not None:
+                yield GaugeMetricFamily(name, text, value=value)
 
     def _dropped(self) -> Iterable[Metric]:
         dropped = CounterMetricFamily(

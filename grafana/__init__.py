@@ -1,6 +1,6 @@
-"""Build the Grafana boards from Python into committed JSON.
+"""Build the Grafana boards as JSON files, from Python.
 
-In: board modules in `boards/`, and names of `jieneng.metering.schema`.
-Out: the JSON and YAML files of `provisioning/`.
+In: one module for each board in `boards/`, and names of series from `jieneng.metering.schema`.
+Out: the JSON and YAML files in `provisioning/`, which are committed.
 Law: a board shows stored indicators and never computes one.
 """

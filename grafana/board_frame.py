@@ -1,4 +1,4 @@
-"""Build the frame of a board: what all boards share beside their panels."""
+"""Build the parts that all boards share: title, links, variables, time range and layout."""
 
 from collections.abc import Sequence
 from typing import Final, Literal
@@ -14,17 +14,17 @@ from jieneng.metering.errors import Msgid
 TAG: Final = "jieneng"
 Refresh = Literal["30s", "1m", "5m", "15m"]
 
-#: Folder of the boards, by its name and its UID.
+#: Name and UID of Grafana's folder for the boards.
 FOLDER: Final = "节能"
 FOLDER_UID: Final = "jieneng"
 
 
 class Words(msgspec.Struct, frozen=True):
-    """Sentences of a row of a table, in English, to be translated.
+    """English texts of a row in a table of this package; they are translated later.
 
     Attributes:
         title: short name.
-        description: definition or remark; None where the title says enough.
+        description: definition or remark; None if the title needs none.
     """
 
     title: Msgid
@@ -39,12 +39,12 @@ class BoardText(msgspec.Struct, frozen=True):
 
 
 def uid(key: str) -> str:
-    """Return the fixed UID of a board, by the name of its file."""
+    """Return the fixed UID of the board whose file has the name `key`."""
     return f"jieneng-{key}"
 
 
 def board_link(key: str, variable: str) -> str:
-    """Return the URL of a board that takes a field's own value as a variable."""
+    """Return the URL of a board, for a link on a field; `variable` is set to the field's value."""
     return f"/d/{uid(key)}?var-{variable}=${{__value.raw}}"
 
 
@@ -69,7 +69,7 @@ def frame(
         rows: rows of panels.
         begin: begin of the time range, e.g. `now-90d`.
         end: end of the time range.
-        refresh: time between two refreshes, by how often the figures of the range change.
+        refresh: time between two refreshes of the board.
     """
     return {
         "uid": uid(key),
@@ -93,20 +93,20 @@ def frame(
 
 
 def nothing(of: BoardSite) -> str:
-    """Return the sentence of a panel without data."""
-    return of.tr("No data in this time range. Choose a longer one, or another scope.")
+    """Return the sentence that a panel without data shows."""
+    return of.tr("No data in this time range. Choose a longer time range, or another scope.")
 
 
 def panel_text(
     of: BoardSite, title: Msgid, description: Msgid, empty: Msgid | None = None
 ) -> PanelText:
-    """Return the texts of a panel in the reader's language; `empty` if it has no data."""
+    """Return the translated texts of a panel; `empty` is shown if the panel has no data."""
     without = nothing(of) if empty is None else of.tr(empty)
     return PanelText(of.tr(title), of.tr(description), without)
 
 
 def words_text(of: BoardSite, words: Words, empty: Msgid | None = None) -> PanelText:
-    """Return the texts of a panel from a row of a table."""
+    """Return the translated texts of a panel; `empty` is shown if the panel has no data."""
     without = nothing(of) if empty is None else of.tr(empty)
     return PanelText(of.tr(words.title), _description(of, words), without)
 

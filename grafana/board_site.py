@@ -1,7 +1,7 @@
 """The site that boards are built for: its names, time zone and limits, and the reader's language.
 
-Laws: boards pass ids and show names. A name stands in a board as it is in `site.toml`, so boards
-are built again when names, areas or meters change.
+Laws: queries and links of a board contain ids; a reader sees names. The names are copied from
+`site.toml` into the board, so boards must be built again when names, areas or meters change.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,7 +17,7 @@ from jieneng.metering import indicators
 from jieneng.metering.quantities import CONSUMPTION, MEDIA, QUANTITIES, Medium
 from jieneng.metering.site import Meter, Site, descendants
 
-#: Grafana's own ids of units that it scales (kWh to MWh) or writes better than a plain suffix.
+#: Grafana's unit ids, for units that Grafana knows. It scales their values, e.g. kWh to MWh.
 _GRAFANA_UNITS: Final[Mapping[str, str]] = {
     "kWh": "kwatth",
     "kW": "kwatt",
@@ -30,12 +30,12 @@ _GRAFANA_UNITS: Final[Mapping[str, str]] = {
 
 
 class BoardSite(msgspec.Struct, frozen=True, dict=True):
-    """A site as its boards show it.
+    """A site, with the texts and limits that its boards need.
 
     Attributes:
         site: the site.
         tr: translates the texts of the boards.
-        coverage_floor: least coverage for a verdict, 0 to 1 (`analytics.toml`).
+        coverage_floor: smallest coverage for which a verdict is given, 0 to 1 (`analytics.toml`).
     """
 
     site: Site
@@ -49,7 +49,7 @@ class BoardSite(msgspec.Struct, frozen=True, dict=True):
 
     @property
     def scopes(self) -> Mapping[str, str]:
-        """Names of all that has indicators: the site first, then areas and institutions."""
+        """Names of all scopes that have indicators: the site, then areas and institutions."""
         return self._named(
             (self.site.id, *self.site.areas, *(row.id for row in self.site.institution))
         )
@@ -78,7 +78,7 @@ class BoardSite(msgspec.Struct, frozen=True, dict=True):
 
     @property
     def media(self) -> tuple[Medium, ...]:
-        """The media that are metered here."""
+        """The media that the site meters."""
         there = {meter.medium for meter in self.site.meter}
         return tuple(medium for medium in MEDIA if medium in there)
 
@@ -89,13 +89,13 @@ class BoardSite(msgspec.Struct, frozen=True, dict=True):
         return tuple(meter.id for meter in self.meters() if meter.id in above)
 
     def meters(self, *media: Medium) -> tuple[Meter, ...]:
-        """Return the meters of some media, or all, by area."""
+        """Return the meters of the given media, ordered by area; all meters if none is given."""
         places = {area: place for place, area in enumerate(self.areas)}
         found = [meter for meter in self.site.meter if not media or meter.medium in media]
         return tuple(sorted(found, key=lambda meter: places.get(meter.last_area, 0)))
 
     def meter_names(self, *media: Medium) -> Mapping[str, str]:
-        """Return the names of meters with their areas in front, by id."""
+        """Return the names of meters, each preceded by the name of its area, by the meter's id."""
         return {
             meter.id: f"{self.names.get(meter.last_area, meter.last_area)} · {meter.name}"
             for meter in self.meters(*media)
@@ -122,7 +122,7 @@ class BoardSite(msgspec.Struct, frozen=True, dict=True):
         return self.quantity_unit(CONSUMPTION[medium])
 
     def unit(self, name: str) -> str:
-        """Return Grafana's id of a unit: `kwatth`, or `suffix:m²` for one that it does not know."""
+        """Return Grafana's id of a unit: `kwatth`, or `suffix:m²` for a unit unknown to Grafana."""
         return _GRAFANA_UNITS.get(name) or f"suffix:{unit(name, self.tr)}"
 
     def _named(self, ids: Iterable[str]) -> Mapping[str, str]:

@@ -1,10 +1,10 @@
 """Build the boards and provisioning files that are committed in the repository.
 
-A board is a module of `grafana/boards/` with a function `board(of)`. To add a board, add its file:
-this module finds it, and names the board's JSON file after it.
+A board is a module in `grafana/boards/` with a function `board(of)`. To add a board, add such a
+module: `build` finds it, and writes a JSON file with the name of the module.
 
-Law: the same source and site give the same bytes. The committed files are the output of `build` for
-the example site in Chinese; `check` names every file that differs from it.
+Law: the same source and the same site give the same bytes. The committed files are the output of
+`build` for the example site in Chinese. `check` returns the files that differ from this output.
 """
 
 import importlib
@@ -40,10 +40,10 @@ providers:
 
 
 def board_functions() -> dict[str, Callable[[BoardSite], Json | None]]:
-    """Return the `board` functions of the modules in `grafana/boards/`, by their file's name.
+    """Return the `board` functions of the modules in `grafana/boards/`, by the JSON file's name.
 
-    The file's name is that of the module, with hyphens: `targets_overview` builds
-    `targets-overview.json`. A module without a `board` function is left out.
+    The name of the JSON file is that of the module, with hyphens: the module `targets_overview`
+    builds `targets-overview.json`. A module without a `board` function is left out.
     """
     found = {}
     for module in sorted(pkgutil.iter_modules(boards.__path__), key=lambda module: module.name):
@@ -54,13 +54,13 @@ def board_functions() -> dict[str, Callable[[BoardSite], Json | None]]:
 
 
 def site_boards(of: BoardSite) -> dict[str, Json]:
-    """Return the boards of a site by their file's name, without those that it has no meters for."""
+    """Return the boards of a site, by the JSON file's name; no board of a medium without meters."""
     made = {name: board(of) for name, board in board_functions().items()}
     return {name: board for name, board in made.items() if board is not None}
 
 
 def files(of: BoardSite) -> dict[str, str]:
-    """Return the text of each file by its path in the provisioning folder."""
+    """Return the content of each file, by its path in the provisioning folder."""
     return {
         "datasources/jieneng.yaml": data_source.DATA_SOURCES_YAML,
         "dashboards/jieneng.yaml": _PROVIDER,

@@ -1,6 +1,6 @@
-"""Colours that colour-blind people tell apart (Okabe and Ito, 2008), on light and dark ground.
+"""Colours that colour-blind people can tell apart (Okabe and Ito, 2008), on any background.
 
-Laws: a colour never stands alone; a word, a sign or a line style says the same.
+Law: no information is given by colour alone; a word, a sign or a line style gives it, too.
 """
 
 from collections.abc import Iterable
@@ -14,13 +14,13 @@ ORANGE: Final = "#E69F00"
 VERMILION: Final = "#D55E00"
 PURPLE: Final = "#CC79A7"
 GREY: Final = "#8A8F94"
-#: A lighter blue, for words on light and on dark ground.
+#: A lighter blue, for text on a light or a dark background.
 BLUE_TEXT: Final = "#2E8FD8"
 
 #: Grafana's colour of text, in light and dark mode.
 TEXT: Final = "text"
 
-#: Order in which series are coloured: neighbours differ in brightness too.
+#: Colours of the first, second, ... series. Colours next to each other differ in brightness, too.
 SERIES: Final = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION, GREY)
 
 

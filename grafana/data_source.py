@@ -1,9 +1,10 @@
-"""Define the data source of the boards: the store, over InfluxQL, with an account that only reads.
+"""Define the data source of the boards: the store, over InfluxQL, with a read-only account.
 
-Grafana takes address and account from its environment: `INFLUX_URL`, `INFLUX_DATABASE`,
-`INFLUX_USER`, `INFLUX_PASSWORD`. For InfluxDB 1.x and openGemini these are user and password. For
-2.x the password is a token (any user name will do) or that of a 1.x-compatible account; the bucket
-needs a mapping to a database (DBRP). `jieneng ingest prepare` makes the account.
+Grafana reads address and account from its environment: `INFLUX_URL`, `INFLUX_DATABASE`,
+`INFLUX_USER`, `INFLUX_PASSWORD`. InfluxDB 1.x and openGemini need user and password. In InfluxDB
+2.x, the password is a token, with any user name; user and password of a 1.x-compatible account work
+as well. A bucket of InfluxDB 2.x must be mapped to a database name (DBRP mapping).
+`jieneng ingest prepare` creates the account.
 """
 
 from typing import Any, Final
@@ -37,10 +38,10 @@ datasources:
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """Address of the database, and an account that may only read.
+    """Address of the database, and a read-only account.
 
     Attributes:
-        url: address as Grafana reaches it.
+        url: address under which Grafana reaches the database.
         database: database or bucket.
         user: user name; any name for a token of InfluxDB 2.x.
         password: password or token.
@@ -53,7 +54,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def api_body(account: Account) -> dict[str, Any]:
-    """Return the data source as Grafana's HTTP API takes it."""
+    """Return the data source as a request body of Grafana's HTTP API."""
     return {
         "name": NAME,
         "uid": UID,

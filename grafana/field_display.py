@@ -12,21 +12,21 @@ from grafana.verdicts import Mappings, status_values
 #: Part of Grafana's JSON.
 Json = dict[str, Any]
 
-#: What a single unknown value is shown as; a panel without any value says a sentence.
+#: Text shown for a single unknown value. A panel without any value shows a sentence instead.
 UNKNOWN: Final = "—"
 
-#: Colour from a value on; the first one has no value.
+#: (value, colour) pairs: the colour is used from the value upwards. The first value is None.
 Thresholds = tuple[tuple[float | None, str], ...]
 NO_THRESHOLDS: Final[Thresholds] = ((None, colours.TEXT),)
 
 
 def good_from(limit: float) -> Thresholds:
-    """Return the colours of a value that is good from a limit on."""
+    """Return the colours of a value that is good if it is at least `limit`."""
     return ((None, colours.VERMILION), (limit, colours.GREEN))
 
 
 def bad_from(limit: float, *, worse: float | None = None) -> Thresholds:
-    """Return the colours of a value that is bad from a limit on, and worse from another one on."""
+    """Return the colours of a value that is bad if it is at least `limit`, and worse at `worse`."""
     steps = ((None, colours.GREEN), (limit, colours.ORANGE if worse else colours.VERMILION))
     return steps if worse is None else (*steps, (worse, colours.VERMILION))
 
@@ -38,14 +38,14 @@ class FieldOverride(msgspec.Struct, frozen=True):
         title: display name; empty for the name of the series.
         unit: Grafana's id of a unit (`percent`, `suffix:m²`); None for the panel's unit.
         decimals: number of decimals; None to let Grafana choose.
-        values: value mappings: text and colour by value.
-        dashed: True for a thin dashed line, as for targets.
-        colour: fixed colour; None for one of the palette.
+        values: text and colour that are shown instead of a value, by value.
+        dashed: True for a thin dashed line, for example for targets.
+        colour: fixed colour; None for a colour of the palette.
         link: title and URL of a link; in the URL, `${__value.raw}` is the field's own value.
-        thresholds: colours by value; None for the panel's.
+        thresholds: colours by value; None for the panel's thresholds.
         width: width of a table's column [px]; None to let Grafana choose.
-        hidden: True for a column that is not shown.
-        as_line: True for a line in a panel of bars.
+        hidden: True if the column is not shown.
+        as_line: True if the field is a line in a panel of bars.
         low, high: ends of the scale; None to let Grafana choose.
     """
 
@@ -84,7 +84,7 @@ def indicator_overrides(of: BoardSite) -> dict[str, FieldOverride]:
 
 
 def named_series(names: Mapping[str, str]) -> dict[str, FieldOverride]:
-    """Return overrides that give series, named by their ids, names and colours."""
+    """Return overrides that give each series, which is named by an id, a name and a colour."""
     shades = colours.by_series(names)
     return {one: FieldOverride(name, colour=shades[one]) for one, name in names.items()}
 

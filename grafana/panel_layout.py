@@ -28,7 +28,7 @@ class PanelRow(msgspec.Struct, frozen=True):
 def lay_out(rows: Sequence[PanelRow]) -> list[Json]:
     """Return the panels with ids and positions, including the headings.
 
-    A row without panels is left out with its heading.
+    A row without panels is left out, including its heading.
     """
     numbers = count(1)
     placed: list[Json] = []

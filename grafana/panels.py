@@ -1,8 +1,8 @@
-"""Build panels in Grafana's classic JSON. All defaults of panels are here.
+"""Build panels in Grafana's classic JSON. All default options of panels are set here.
 
 Laws: every panel has a title, a description, a unit and the UID of the data source. A panel without
-data says so in a sentence, and an unknown value is shown as "—". A verdict is a word, not only a
-colour.
+data shows a sentence about it, and an unknown value is shown as "—". A verdict is shown as a word,
+not only as a colour.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ from grafana.queries import Query
 
 #: Width of Grafana's grid [columns].
 GRID_COLUMNS: Final = 24
-#: Greatest number of points of a series over time: more than a panel can show.
+#: Largest number of points of a time series; a panel can't show more.
 MAX_POINTS: Final = 400
 
 
@@ -33,8 +33,8 @@ class PanelText(msgspec.Struct, frozen=True):
 
     Attributes:
         title: heading.
-        description: definition, for the mark beside the heading.
-        nothing: sentence for a panel without data.
+        description: definition, shown at the mark beside the heading.
+        nothing: sentence that is shown if the panel has no data.
     """
 
     title: str
@@ -50,9 +50,9 @@ def stat_panel(
     *,
     beside: bool = False,
 ) -> Json:
-    """Return a panel with large values, one below the other or beside each other.
+    """Return a panel with large values, one below the other; next to each other if `beside`.
 
-    A key of `overrides` that begins with `/` is a regular expression of field names.
+    If a key of `overrides` begins with `/`, it is a regular expression for field names.
     """
     options = {
         "reduceOptions": {"values": False, "calcs": ["lastNotNull"], "fields": "/^(?!Time$)/"},
@@ -60,7 +60,7 @@ def stat_panel(
         "colorMode": "value",
         "graphMode": "none",
         "justifyMode": "auto",
-        # Grafana names the direction of a value's own bar: vertical ones stand beside each other.
+        # Grafana's "vertical" means that the values stand next to each other.
         "orientation": "vertical" if beside else "horizontal",
         "text": {"titleSize": 14, "valueSize": 22},
         "wideLayout": not beside,
@@ -82,8 +82,8 @@ def table_panel(
         text: texts of the panel.
         unit: unit of the columns that have none of their own.
         queries: queries with the format `table`.
-        overrides: columns by field. The time is shown if it is one of them (`Time`).
-        sort: column, by its field, by which rows are sorted; True for the greatest first.
+        overrides: columns, by field. The time is shown if the key `Time` is given.
+        sort: field by which rows are sorted, and True for descending order.
     """
     hidden = [name for name, override in overrides.items() if override.hidden]
     if "Time" not in overrides:
@@ -112,15 +112,15 @@ def bar_gauge(
     value: str,
     thresholds: Thresholds = ((None, colours.BLUE),),
 ) -> Json:
-    """Return a panel with a bar for each row of a table, the longest one first.
+    """Return a panel with a bar for each row of a table, longest bar first.
 
     Args:
         text: texts of the panel.
         unit: unit of the bars.
         query: query with the format `table` and one tag, whose values name the bars.
         overrides: see `stat_panel`.
-        value: field of the bars.
-        thresholds: colours of the bars by value.
+        value: field that the bars show.
+        thresholds: colours of the bars, by value.
     """
     options = {
         "reduceOptions": {"values": True, "calcs": [], "fields": f"/^{value}$/", "limit": 60},
@@ -155,7 +155,7 @@ def time_series_lines(
 ) -> Json:
     """Return a panel with fields over time as lines, interrupted at gaps.
 
-    `thresholds` are drawn as dashed lines. A stepped line holds a value until the next one.
+    `thresholds` are drawn as dashed lines. If `stepped`, a value is drawn until the next one.
     """
     panel = _over_time(text, unit, queries, overrides, thresholds)
     panel["fieldConfig"]["defaults"]["custom"] = {
@@ -179,7 +179,7 @@ def time_series_bars(
     *,
     stacked: bool = False,
 ) -> Json:
-    """Return a panel with stored amounts over time as bars from 0, each from its start on."""
+    """Return a panel with stored amounts over time as bars, each from its interval's start on."""
     panel = _over_time(text, unit, queries, overrides, NO_THRESHOLDS)
     panel["fieldConfig"]["defaults"]["min"] = 0
     panel["fieldConfig"]["defaults"]["custom"] = {
@@ -196,7 +196,7 @@ def time_series_bars(
 def bar_chart(
     text: PanelText, unit: str, query: Query, overrides: Overrides, category: str
 ) -> Json:
-    """Return a panel with bars for each row, named by the tag `category`."""
+    """Return a panel with bars for each row; the tag `category` labels the rows."""
     options = {
         "xField": category,
         "showValue": "never",
@@ -216,7 +216,7 @@ def bar_chart(
 
 
 def text_panel(title: str, markdown: str) -> Json:
-    """Return a panel with a text; it has no query."""
+    """Return a panel that shows a text and has no query."""
     return {
         "type": "text",
         "title": title,

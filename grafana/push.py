@@ -1,7 +1,7 @@
 """Send the boards of a site to a running Grafana, by its HTTP API.
 
-Laws: only UIDs are used, because Grafana 13 has no numeric ids. A repeated push has the same result
-as one. A data source that exists is changed only if its address or account is given.
+Laws: only UIDs are used, because Grafana 13 has no numeric ids. Pushing twice has the same result
+as pushing once. An existing data source is changed only if an address or account is given.
 
 The API is documented at <https://grafana.com/docs/grafana/latest/developers/http_api/>.
 """
@@ -27,9 +27,9 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """A running Grafana.
 
     Attributes:
-        url: its address.
+        url: address of Grafana.
         token: token of a service account that may edit dashboards and data sources.
-        source: address and account of the database; None leaves the data source as it is.
+        source: address and account of the database; None to leave the data source unchanged.
     """
 
     url: str
@@ -41,12 +41,12 @@ async def push(target: Target, boards: Mapping[str, Json], report: Callable[[str
     """Send the folder, the data source and the boards.
 
     Args:
-        target: the Grafana.
-        boards: boards by their file's name.
-        report: called with the name of each board that was sent.
+        target: the running Grafana.
+        boards: boards, by the names of their files.
+        report: called with the name of each board after it was sent.
 
     Raises:
-        UsageError: Grafana refuses the token or a board, or it has no data source.
+        UsageError: Grafana refuses the token or a board, or Grafana has no data source.
         GrafanaUnavailable: Grafana can't be reached.
     """
     headers = {"Authorization": f"Bearer {target.token}"}
@@ -69,8 +69,8 @@ async def _send_source(api: "_Api", source: data_source.Account | None) -> None:
     exists = await api.exists(path)
     if source is None and not exists:
         raise UsageError(
-            "Grafana has no data source {uid} yet. Give the account of the database that may only"
-            " read: --store-user and --store-password-file.",
+            "Grafana has no data source {uid} yet. Give a read-only account of the"
+            " database with --store-user and --store-password-file.",
             uid=data_source.UID,
         )
     if source is not None:
@@ -79,21 +79,21 @@ async def _send_source(api: "_Api", source: data_source.Account | None) -> None:
 
 
 class _Api:
-    """Calls of Grafana's HTTP API."""
+    """Calls Grafana's HTTP API."""
 
     def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
         self._session = session
         self._url = url
 
     async def exists(self, path: str) -> bool:
-        """Return True if something has this path."""
+        """Return True if Grafana has an object at this path."""
         status, text = await self._call("GET", path, None)
         if status not in (_FOUND, _NOT_FOUND):
             raise self._refusal(path, status, text)
         return status == _FOUND
 
     async def send(self, method: str, path: str, body: Json) -> None:
-        """Send something, which Grafana must accept."""
+        """Send a request. Raises an error if Grafana does not accept it."""
         status, text = await self._call(method, path, body)
         if status != _FOUND:
             raise self._refusal(path, status, text)
@@ -104,7 +104,8 @@ class _Api:
                 return answer.status, await answer.text()
         except (aiohttp.ClientError, TimeoutError) as error:
             raise GrafanaUnavailable(
-                "Grafana at {url} can't be reached: {reason}. Check --url and whether it runs.",
+                "Grafana at {url} can't be reached: {reason}. Check that --url is right"
+                " and that Grafana runs.",
                 url=self._url,
                 reason=str(error) or type(error).__name__,
             ) from error
@@ -112,8 +113,9 @@ class _Api:
     def _refusal(self, path: str, status: int, text: str) -> UsageError | GrafanaUnavailable:
         if status in _REFUSED:
             return UsageError(
-                "Grafana refuses the token ({status}). Make one of a service account with the role"
-                " Admin, and put it into the file of --token-file.",
+                "Grafana refuses the token ({status}). Create a service account with the"
+                " role Admin in Grafana, and write its token into the file of"
+                " --token-file.",
                 status=status,
             )
         if status < 500:
@@ -124,7 +126,7 @@ class _Api:
                 reason=text[:300],
             )
         return GrafanaUnavailable(
-            "Grafana at {url} has a fault ({status}): {reason}. Look into its log.",
+            "Grafana at {url} reports an error ({status}): {reason}. See the log of Grafana.",
             url=self._url,
             status=status,
             reason=text[:300],

@@ -1,10 +1,12 @@
-"""Build the InfluxQL queries of boards, with names of `jieneng.metering.schema` only.
+"""Build the InfluxQL queries of boards, with names from `jieneng.metering.schema` only.
 
 Laws: a name that is not in the schema raises `ValueError`. Every query is bounded by `$timeFilter`.
-A query selects stored values and never computes: `last`, `min` and `max` return a stored value.
+A query never computes a new value: it uses only `last`, `min` and `max`, which return stored
+values.
 
-The queries use the subset that InfluxDB 1.x, 2.x, 3 Core and openGemini share: selectors of fields,
-comparisons of tags and fields, regular expressions of tags, `GROUP BY` tags and time.
+The queries use only the part of InfluxQL that InfluxDB 1.x, 2.x, 3 Core and openGemini all support:
+selectors of fields, comparisons of tags and fields, regular expressions for tags, `GROUP BY` tags
+and time.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +20,7 @@ Selector = Literal["last", "min", "max"]
 
 
 class Query(msgspec.Struct, frozen=True):
-    """Query of a panel, a target in Grafana's JSON.
+    """Query of a panel, called a target in Grafana's JSON.
 
     Attributes:
         text: InfluxQL with Grafana's `$variables`.
@@ -34,12 +36,12 @@ class Query(msgspec.Struct, frozen=True):
 def latest(
     measurement: str, fields: Sequence[str], where: Mapping[str, str], by: Sequence[str] = ()
 ) -> Query:
-    """Return the query of the latest value of each field, with a row for each value of `by`.
+    """Return the query for the latest value of each field, with a row for each value of `by`.
 
     Args:
         measurement: name of a measurement.
         fields: fields of the measurement.
-        where: value or `/regular expression/` by tag.
+        where: for each tag, the value or the `/regular expression/` that it must match.
         by: tags by which rows are grouped.
 
     Raises:
@@ -52,7 +54,7 @@ def latest(
 def latest_series(
     measurement: str, field: str, where: Mapping[str, str], by: Sequence[str], alias: str
 ) -> Query:
-    """Return the query of the latest value of a field, as a series for each value of `by`."""
+    """Return the query for the latest value of a field, with a series for each value of `by`."""
     text = _select(measurement, [("last", field, field)], where, by)
     return Query(text, table=False, alias=alias)
 
@@ -63,7 +65,7 @@ def extremes(
     where: Mapping[str, str],
     by: Sequence[str] = (),
 ) -> Query:
-    """Return the query of selected values, with a row for each value of `by`.
+    """Return the query for the last, smallest or largest values of fields, by the tags `by`.
 
     Args:
         measurement: name of a measurement.
@@ -81,9 +83,10 @@ def time_series(
     by: Sequence[str] = (),
     alias: str = "$col",
 ) -> Query:
-    """Return the query of fields over time: the latest value in each interval of the panel.
+    """Return the query for fields over time: the latest value in each interval of the panel.
 
-    Intervals without a point are left out. `alias` names the series; see `latest` for the others.
+    Intervals without a point are left out. `alias` names the series; see `latest` for the other
+    arguments.
     """
     columns = [("last", field, field) for field in fields]
     text = _select(measurement, columns, where, ("time($__interval)", *by))
@@ -96,7 +99,7 @@ def daily_extremes(
     where: Mapping[str, str],
     zone: str,
 ) -> Query:
-    """Return the query of the values that are selected in each local day of a time zone."""
+    """Return the query for the smallest or largest values in each local day of a time zone."""
     text = _select(measurement, columns, where, ("time(1d)",))
     return Query(f"{text} fill(none) tz('{zone}')", table=False, alias="$col")
 
@@ -108,9 +111,9 @@ def stored_points(
     by: Sequence[str] = (),
     alias: str = "$col",
 ) -> Query:
-    """Return the query of every stored point, such as the amount of each day.
+    """Return the query for every stored point, for example the consumption of each day.
 
-    A point stands for its whole interval, so none may be left out.
+    Each point holds the amount of a whole interval, so the query must not skip any.
     """
     _check(measurement, fields, (*where, *by))
     columns = ", ".join(f'"{name}"' for name in fields)
@@ -127,15 +130,15 @@ def newest_rows(
     limit: int,
     condition: tuple[str, str, float] | None = None,
 ) -> Query:
-    """Return the query of the newest points, one row each, with their tags.
+    """Return the query for the newest points, one row for each point, with its tags.
 
     Args:
         measurement: name of a measurement.
         fields: fields that are columns.
         tags: tags that are columns.
         where: see `latest`.
-        limit: greatest number of rows.
-        condition: field, comparison and number that a point must meet.
+        limit: largest number of rows.
+        condition: condition that a point must meet: field, comparison operator and number.
     """
     compared = (condition[0],) if condition else ()
     _check(measurement, (*fields, *compared), (*where, *tags))
@@ -149,7 +152,7 @@ def newest_rows(
 
 
 def tag_values(measurement: str, tag: str, where: Mapping[str, str]) -> str:
-    """Return the query of the values of a tag, for a variable."""
+    """Return the query for the values of a tag, for a variable."""
     _check(measurement, (), (tag, *where))
     text = f'SHOW TAG VALUES FROM "{measurement}" WITH KEY = "{tag}"'
     conditions = " AND ".join(_conditions(where))
@@ -157,7 +160,7 @@ def tag_values(measurement: str, tag: str, where: Mapping[str, str]) -> str:
 
 
 def one_of(values: Sequence[str]) -> str:
-    """Return the regular expression of some tag values, for `where`."""
+    """Return the regular expression that matches the given tag values, for `where`."""
     return f"/^({'|'.join(values)})$/"
 
 

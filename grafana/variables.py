@@ -1,4 +1,4 @@
-"""Build the variables of a board: people choose names, queries get ids."""
+"""Build the variables of a board. A person chooses a name, and the queries get the id."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -9,7 +9,7 @@ from grafana.field_display import Json
 from jieneng.metering import schema
 from jieneng.metering.quantities import Medium
 
-#: Regular expression of a `period` that is a year.
+#: Regular expression for values of the tag `period` that are years.
 YEAR_PATTERN: Final = "/^[0-9]{4}$/"
 
 
@@ -25,7 +25,7 @@ def scope_variable(of: BoardSite) -> Json:
 
 
 def meter_variable(of: BoardSite, *media: Medium) -> Json:
-    """Return the variable `meter`: a meter of some media, or of all."""
+    """Return the variable `meter`: a meter of the given media, or of all media."""
     return _choice("meter", of.tr("Meter"), of.meter_names(*media))
 
 
@@ -76,5 +76,5 @@ def _choice(name: str, label: str, names: Mapping[str, str]) -> Json:
 
 
 def _escaped(name: str) -> str:
-    """Return a name in which Grafana sees neither the end of an option nor of its text."""
+    """Return a name with Grafana's separators of options and of texts escaped."""
     return name.replace(",", "\\,").replace(" : ", "：")

@@ -7,10 +7,10 @@ from grafana.colours import BLUE_TEXT, GREEN, GREY, ORANGE, PURPLE, TEXT, VERMIL
 from jieneng.locale import Translate
 from jieneng.metering import indicators, schema
 
-#: Text and colour by value.
+#: Text and colour that are shown instead of a value, by value.
 Mappings = Mapping[str, tuple[str, str]]
 
-#: Colours of the verdicts, with the hues of the report's page.
+#: Colours of the verdicts, similar to those on the report's page.
 _STATUS_COLOURS: Final = {
     "met": GREEN,
     "on_track": BLUE_TEXT,
@@ -47,7 +47,7 @@ def online_values(translate: Translate) -> Mappings:
 
 
 def yes_values(yes: str, no: str) -> Mappings:
-    """Return text and colour of a field that is 1 while all is well and 0 otherwise."""
+    """Return text and colour for a field with the values 1 (good) and 0 (bad)."""
     return {"1": (f"✓ {yes}", GREEN), "0": (f"✕ {no}", VERMILION)}
 
 
@@ -66,5 +66,5 @@ def indicator_names(translate: Translate) -> Mappings:
 
 
 def name_values(names: Mapping[str, str]) -> Mappings:
-    """Return names by id in the colour of text."""
+    """Return the names that are shown instead of ids, in the colour of text."""
     return {one: (name, TEXT) for one, name in names.items()}

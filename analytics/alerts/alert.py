@@ -3,6 +3,7 @@
 Pure: no clock, no file.
 """
 
+import math
 from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
@@ -18,12 +19,23 @@ Phase = Literal["inactive", "pending", "firing"]
 PHASES: Final[tuple[Phase, ...]] = ("inactive", "pending", "firing")
 
 #: Events that a notice tells: the alert fired, recovered, still fires (`reminder`), fires again and
-#: again (`flapping`), or late readings showed that there was no reason for it (`withdrawn`).
-Event = Literal["fired", "recovered", "reminder", "flapping", "withdrawn"]
+#: again (`flapping`), fired and recovered before a notice was sent (`passed`), had no reason, as
+#: late readings showed (`withdrawn`), or is no longer watched because its rule, meter or area was
+#: removed (`unwatched`).
+Event = Literal["fired", "recovered", "reminder", "flapping", "passed", "withdrawn", "unwatched"]
+
+#: Ways in which an episode ends, with their numbers in the store; the first is an alert that has
+#: never fired.
+End = Literal["", "recovered", "withdrawn", "unwatched"]
+ENDS: Final[tuple[End, ...]] = ("", "recovered", "withdrawn", "unwatched")
 
 
 class SignalValues(msgspec.Struct, frozen=True):
     """The values of a signal for its subjects, on a common grid of times.
+
+    A subject has values in its own time: from the step after its last evaluated one up to its
+    newest reading. Outside of that its values are NaN, which says nothing about the signal. A NaN
+    before a known value of the same subject is a gap.
 
     Attributes:
         subjects: ids of the subjects, shape (m,).
@@ -31,11 +43,15 @@ class SignalValues(msgspec.Struct, frozen=True):
         values: float64, shape (m, n), in the signal's unit. NaN: not known at this time, or not to
             be watched (a rule for working hours is not evaluated at night). A value holds until the
             next reading was due; after that it is NaN.
+        is_anew: True if the values replace those that were evaluated before for the same times,
+            because late data may have changed them. False if they continue them: a time that was
+            evaluated is not evaluated again.
     """
 
     subjects: tuple[str, ...]
     times_ms: "NDArray[np.int64]"
     values: "NDArray[np.float64]"
+    is_anew: bool = False
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +71,24 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
         fired_ms: time at which the alert fired [UTC, ms]; 0 if it does not fire.
         ended_ms: time at which the last episode ended [UTC, ms]; 0 if it has not.
         seen_ms: time of the last evaluated value [UTC, ms].
+        back_ms: time from which on the signal of a firing alert has been back at `clear_limit`
+            [UTC, ms]; 0 if it is not.
+        missing_ms: first time after `seen_ms` at which no value was known [UTC, ms]; 0 if none.
+        end: how the last episode ended.
+        known_ms: time at which the last firing or recovery was first known [UTC, ms]; a backlog
+            brings readings long after their own times.
+        told: severity with which the receivers were told that the alert fires; empty if they were
+            not, or if the end was told to them, too.
+        noticed_ms: `fired_ms` of the last episode that was told.
+        reminded_ms: time of the last notice or reminder [UTC, ms].
+        fires: times at which the alert fired within the last `flap_s`, at most `flap_count` of
+            them, ascending [UTC, ms].
+        flapping_ms: time from which on the alert is reported as flapping [UTC, ms]; 0 if it is not.
+        held: number of episodes that are over and were not told yet.
+        held_since_ms: start of the first of these [UTC, ms].
+        held_ended_ms: end of the last of these [UTC, ms].
+        held_peak: value that was farthest beyond the limit in these; NaN without any.
+        held_late: True if these were over long before their readings came in.
         acknowledged_by: name of the person who acknowledged this episode; empty if nobody did.
         silenced: True while a silence or a maintenance holds back notices about the alert.
         caused_by: `rule/subject` of the firing alert that explains this one; empty without one.
@@ -72,6 +106,20 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     fired_ms: int
     ended_ms: int = 0
     seen_ms: int = 0
+    back_ms: int = 0
+    missing_ms: int = 0
+    end: End = ""
+    known_ms: int = 0
+    told: Severity | Literal[""] = ""
+    noticed_ms: int = 0
+    reminded_ms: int = 0
+    fires: tuple[int, ...] = ()
+    flapping_ms: int = 0
+    held: int = 0
+    held_since_ms: int = 0
+    held_ended_ms: int = 0
+    held_peak: float = math.nan
+    held_late: bool = False
     acknowledged_by: str = ""
     silenced: bool = False
     caused_by: str = ""
@@ -95,6 +143,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
         consequences: alerts that these explain, and that get no notice of their own.
         at_ms: time of the event [UTC, ms].
         is_late: True if the event was over before its readings came in.
+        times: number of times that an alert fired, of a `flapping` or a `passed` one.
     """
 
     id: str
@@ -106,3 +155,27 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     consequences: tuple[Alert, ...] = ()
     at_ms: int
     is_late: bool = False
+    times: int = 1
+
+
+class AlertMark(msgspec.Struct, frozen=True, kw_only=True):
+    """A person's acknowledgement of an episode, or a silence: a point of `alert_mark`.
+
+    Attributes:
+        kind: `ack` or `silence`.
+        rule: id of the rule; `*` for all.
+        subject: id of the subject, or of a bus, an agent or an area that it belongs to; `*` for
+            all.
+        by: name of the person.
+        at_ms: time at which the mark was made [UTC, ms].
+        until_ms: end of a silence [UTC, ms]; of an acknowledgement, `since_ms` of the episode.
+        reason: reason that the person gave.
+    """
+
+    kind: Literal["ack", "silence"]
+    rule: str
+    subject: str
+    by: str
+    at_ms: int
+    until_ms: int
+    reason: str = ""

@@ -1,6 +1,7 @@
 """Compose the status message of an agent: its health, and the counts of its spool."""
 
 from collections.abc import Callable
+from typing import Final
 
 import msgspec
 
@@ -9,6 +10,8 @@ from edge_agent.spool.spool import Spool
 from jieneng.clock import Clock
 from jieneng.metering import mqtt_messages
 from jieneng.metering.reading import Status
+
+_DAY_MS: Final = 86_400_000
 
 
 class AgentStatus:
@@ -20,6 +23,7 @@ class AgentStatus:
         health: AgentHealth,
         clock: Clock,
         unacknowledged_s: Callable[[], float],
+        certificate_expiry_ms: Callable[[], int | None],
         *,
         agent: str,
         boot: str,
@@ -28,6 +32,7 @@ class AgentStatus:
         self._health = health
         self._clock = clock
         self._unacknowledged_s = unacknowledged_s
+        self._certificate_expiry_ms = certificate_expiry_ms
         self._agent = agent
         self._boot = boot
 
@@ -46,7 +51,17 @@ class AgentStatus:
             clock_jumps=clock_trust.jumps,
             bus_load=health.bus_load.measure(),
             unacknowledged_s=self._unacknowledged_s(),
+            spool_share=self._spool.used_share,
+            disk_used=self._spool.disk_used,
+            certificate_days=self._certificate_days(),
         )
+
+    def _certificate_days(self) -> float | None:
+        """Return the days until a certificate expires; None if they can't be known."""
+        expiry_ms = self._certificate_expiry_ms()
+        if expiry_ms is None or not self._health.clock_trust.is_trusted:
+            return None
+        return (expiry_ms - self._clock.now_ms()) / _DAY_MS
 
     def _ledger(self, *, online: bool) -> Status:
         counts = self._spool.counts

@@ -90,8 +90,17 @@ class Publisher:
             spool, limit, self.counts, boot=boot, take_number=take_number, log=log
         )
         self._delivery = Delivery(settings.ack_timeout_s, self._topics["batch"])
+        #: End of the validity of the broker's or of the agent's certificate [UTC, ms], whichever is
+        #: first, as of the last connection; None without TLS.
+        self.certificate_expiry_ms: int | None = None
         self._status = AgentStatus(
-            spool, health, clock, self.unacknowledged_s, agent=agent, boot=boot
+            spool,
+            health,
+            clock,
+            self.unacknowledged_s,
+            lambda: self.certificate_expiry_ms,
+            agent=agent,
+            boot=boot,
         )
         self._first_status_ms: int | None = None  # time of this run's first status
         self._connected_s = -math.inf  # since which the connection lasts
@@ -145,6 +154,7 @@ class Publisher:
         will = aiomqtt.Will(self._topics["status"], offline, 1, retain=True)
         async with broker.client(self._broker_settings, self._identifier, will=will) as client:
             self._unanswered = []
+            self.certificate_expiry_ms = broker.certificate_expiry_ms(self._broker_settings, client)
             self._limit.connected(client.max_payload_bytes(self._topics["batch"]))
             try:
                 await self._session(client)

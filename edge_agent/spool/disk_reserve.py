@@ -24,9 +24,11 @@ class DiskReserve:
     Attributes:
         size_bytes: size of the file while it exists.
         wal_bytes: size at which the WAL is checkpointed.
+        disk_used: used share of the disk at the last look, 0 to 1, as `df` shows it.
     """
 
     def __init__(self, path: Path, spool_bytes: int) -> None:
+        self.disk_used = 0.0
         self._path = path
         found = path.stat().st_size if path.exists() else 0
         wanted = min(
@@ -65,7 +67,11 @@ class DiskReserve:
         return not self._lacks(2 * self.size_bytes + self.wal_bytes)
 
     def _lacks(self, size: int) -> bool:
-        return not self._exists or self._free_bytes() < size
+        free_bytes = self._free_bytes()
+        return not self._exists or free_bytes < size
 
     def _free_bytes(self) -> int:
-        return shutil.disk_usage(self._path.parent).free
+        disk = shutil.disk_usage(self._path.parent)
+        # Not of `total`: part of it may be kept for root.
+        self.disk_used = disk.used / max(disk.used + disk.free, 1)
+        return disk.free

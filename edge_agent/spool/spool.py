@@ -64,6 +64,7 @@ class Spool:
         self.changed: Final = asyncio.Event()
         self.machine_boot: Final = machine_boot
         self._file = SpoolFile(path, max_bytes, log, machine_boot=machine_boot, max_age_s=max_age_s)
+        self._max_bytes = max_bytes
         self._thread = ThreadPoolExecutor(1, "spool")
         self._refused_in_memory = (
             0  # samples since the start that were refused before they reached the thread
@@ -93,6 +94,16 @@ class Spool:
     def is_disk_full(self) -> bool:
         """True if the last `put` found no space on the disk for a larger file."""
         return self._file.is_disk_full
+
+    @property
+    def used_share(self) -> float:
+        """Size of the pending payload, as share of the spool's limit."""
+        return self.counts.size_bytes / self._max_bytes
+
+    @property
+    def disk_used(self) -> float | None:
+        """Used share of the disk at the last `put`, 0 to 1; None before the first one."""
+        return self._file.disk_used
 
     async def open(self) -> None:
         """Open or make the file. A disk that can't be written at the moment is no error here."""

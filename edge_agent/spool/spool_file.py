@@ -41,6 +41,7 @@ class SpoolFile:
             samples had been refused before they reached this thread. One value, because another
             thread reads it.
         is_disk_full: True if the last `put` found no space on the disk for a larger file.
+        disk_used: used share of the disk at the last `put`, 0 to 1; None before the first one.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class SpoolFile:
     ) -> None:
         self.snapshot = (SampleCounts(), 0)
         self.is_disk_full = False
+        self.disk_used: float | None = None
         self._path = path
         self._max_bytes = max_bytes
         self._max_age_s = max_age_s
@@ -108,6 +110,7 @@ class SpoolFile:
             database.has_undated = database.has_undated or has_undated
             running_s = self._now_s() - database.began_s
             self.is_disk_full = database.reserve.is_disk_nearly_full()
+            self.disk_used = database.reserve.disk_used
             if self.is_disk_full:  # the file grows no more
                 batch_queue.drop_to_free_pages(db, batch_queue.pages_needed(rows))
             batch_queue.insert_batches(db, rows, running_s)

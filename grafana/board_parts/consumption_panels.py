@@ -1,4 +1,4 @@
-"""Panels of stored consumption and its coverage, for several boards."""
+"""Panels that show stored consumption and its coverage, for several boards."""
 
 from collections.abc import Mapping
 from typing import Final, Literal
@@ -14,7 +14,7 @@ from jieneng.metering.quantities import CONSUMPTION, Medium
 
 Interval = Literal["15min", "hour", "day"]
 
-#: Kinds of scopes that are no meter.
+#: Values of the tag `kind` for scopes that are not a meter, as a regular expression.
 _NO_METER: Final = "/^(site|area|institution)$/"
 SCOPE: Final = {"site": "$site", "scope": "$scope", "kind": _NO_METER}
 METER: Final = {"site": "$site", "scope": "$meter", "kind": "meter"}
@@ -34,7 +34,15 @@ def amounts(
     where: Mapping[str, str],
     text: PanelText,
 ) -> Json:
-    """Return the amount of each stored interval as bars; of each medium that has any."""
+    """Return a panel with a bar for the consumption of each stored interval.
+
+    Args:
+        of: the site and the language.
+        media: media to show; a medium without stored consumption is not shown.
+        interval: length of the stored intervals.
+        where: tags of the series.
+        text: texts of the panel.
+    """
     queries = [
         stored_points(
             schema.CONSUMPTION,
@@ -55,19 +63,19 @@ def amounts(
 
 
 def by_day(of: BoardSite, medium: Medium) -> Json:
-    """Return the consumption of the chosen scope by day."""
+    """Return a panel with the daily consumption of the chosen scope."""
     note = of.tr("Sum of the differences of the meters' registers on each local day.")
     text = PanelText(of.tr(_MEDIA[medium].title), note, nothing(of))
     return amounts(of, (medium,), "day", SCOPE, text)
 
 
 def by_hour(of: BoardSite, medium: Medium, text: PanelText) -> Json:
-    """Return the consumption of the chosen scope by hour."""
+    """Return a panel with the hourly consumption of the chosen scope."""
     return amounts(of, (medium,), "hour", SCOPE, text)
 
 
 def least_and_greatest_hour(of: BoardSite, medium: Medium, text: PanelText) -> Json:
-    """Return the least and the greatest hour of each day of the chosen scope."""
+    """Return a panel with the smallest and the largest hourly consumption of each day."""
     field = CONSUMPTION[medium]
     query = daily_extremes(
         schema.CONSUMPTION,
@@ -76,14 +84,14 @@ def least_and_greatest_hour(of: BoardSite, medium: Medium, text: PanelText) -> J
         of.site.site.timezone,
     )
     overrides = {
-        "greatest": FieldOverride(of.tr("Greatest hour"), colour=colours.VERMILION),
-        "least": FieldOverride(of.tr("Least hour"), colour=colours.BLUE),
+        "greatest": FieldOverride(of.tr("Highest hour"), colour=colours.VERMILION),
+        "least": FieldOverride(of.tr("Lowest hour"), colour=colours.BLUE),
     }
     return time_series_lines(text, of.consumption_unit(medium), [query], overrides, stepped=True)
 
 
 def coverage_by_day(of: BoardSite, where: Mapping[str, str]) -> Json:
-    """Return coverage and estimated share of each day."""
+    """Return a panel with coverage and estimated share of each day."""
     query = stored_points(
         schema.CONSUMPTION,
         (schema.COVERAGE, schema.ESTIMATED),
@@ -98,8 +106,9 @@ def coverage_by_day(of: BoardSite, where: Mapping[str, str]) -> Json:
     text = panel_text(
         of,
         "Coverage by day",
-        "Share of the day with accepted readings at the usual distances, and share of the"
-        " consumption that was spread over gaps. Below the dashed line a year gets no verdict.",
+        "Coverage: share of the day in which readings were accepted without gaps."
+        " Estimated: share of the consumption that was distributed over gaps. A year with"
+        " a coverage below the dashed line gets no verdict.",
     )
     panel = time_series_lines(
         text,

@@ -1,4 +1,4 @@
-"""Panels of stored indicators, for several boards."""
+"""Panels that show stored indicators, for several boards."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -17,7 +17,8 @@ from jieneng.locale.number_texts import unit
 from jieneng.metering import indicators, schema
 
 SCOPE: Final = {"site": "$site", "scope": "$scope"}
-#: Series of the carbon factor that are compared with the target: a verdict is given once.
+#: Carbon factor series with which a target is compared. Without this filter, each carbon indicator
+#: would be shown twice: with the base year's factor and with each year's.
 TARGET_SERIES: Final = f"/^(fixed|{schema.NO_SERIES})$/"
 
 
@@ -31,7 +32,7 @@ def _overrides(of: BoardSite, *fields: str) -> dict[str, FieldOverride]:
 
 
 def _as_text(overrides: dict[str, FieldOverride]) -> dict[str, FieldOverride]:
-    """Return overrides of numbers: colours of bars and lines would be too dark for them."""
+    """Return overrides for numbers, in the colour of text. The colours of bars are too dark."""
     return {
         name: msgspec.structs.replace(override, colour=colours.TEXT if override.colour else None)
         for name, override in overrides.items()
@@ -43,20 +44,20 @@ def _text(of: BoardSite, name: str, note: str) -> PanelText:
 
 
 def verdict(of: BoardSite, name: str) -> Json:
-    """Return value, change, verdict and coverage of an indicator in the chosen year."""
+    """Return a panel with value, change, verdict and coverage of an indicator in a year."""
     overrides = _as_text(_overrides(of, "value", "change_pct", "status", "coverage"))
     note = of.tr(
-        "Value so far this year, change against the base, verdict and coverage. Below the coverage"
-        " floor there is no verdict."
+        "Value of this year to date, change from the base year, verdict and coverage. If"
+        " the coverage is below its floor, there is no verdict."
     )
     query = latest(schema.INDICATOR, tuple(overrides), _tags(name, "$period"))
     return stat_panel(_text(of, name, note), of.indicator_unit(name), [query], overrides)
 
 
 def cap(of: BoardSite, name: str) -> Json:
-    """Return value, cap, change and verdict of a capped indicator in the chosen year."""
+    """Return a panel with value, cap, change and verdict of a capped indicator in a year."""
     overrides = _as_text(_overrides(of, "value", "target", "change_pct", "status"))
-    note = of.tr("Value so far this year and the plan's cap.")
+    note = of.tr("Value of this year to date, and the plan's cap.")
     query = latest(schema.INDICATOR, tuple(overrides), _tags(name, "$period"))
     return stat_panel(
         _text(of, name, note),
@@ -67,7 +68,7 @@ def cap(of: BoardSite, name: str) -> Json:
 
 
 def all_indicators(of: BoardSite) -> Json:
-    """Return a table of all indicators of the chosen scope and year, each verdict once."""
+    """Return a table of all indicators of the chosen scope and year, without a second series."""
     names = {
         row.id: (f"{of.tr(row.en)} [{unit(row.unit, of.tr)}]", colours.TEXT)
         for row in indicators.INDICATORS.values()
@@ -82,8 +83,8 @@ def all_indicators(of: BoardSite) -> Json:
         for row in indicators.INDICATORS.values()
     ]
     note = of.tr(
-        "All indicators of the scope and year. Carbon is computed with the base year's factor,"
-        " as the target wants it."
+        "All indicators of the scope and year. Carbon is computed with the base year's"
+        " factor, as the target requires."
     )
     text = PanelText(
         of.tr("All indicators"),
@@ -95,10 +96,11 @@ def all_indicators(of: BoardSite) -> Json:
 
 
 def by_year(of: BoardSite, name: str, series: str = TARGET_SERIES) -> Json:
-    """Return value, glide path and target of each year, as bars."""
+    """Return a bar chart with value, glide path and target of each year."""
     overrides = _overrides(of, "value", "path", "target")
     note = of.tr(
-        "Value of each year, the glide path in that year and the target at the end of the plan."
+        "Value of each year, value of the glide path in that year, and target at the end"
+        " of the plan."
     )
     query = latest(
         schema.INDICATOR, tuple(overrides), _tags(name, YEAR_PATTERN, series), ("period",)
@@ -108,13 +110,13 @@ def by_year(of: BoardSite, name: str, series: str = TARGET_SERIES) -> Json:
 
 
 def by_month(of: BoardSite, name: str) -> Json:
-    """Return value and base value of each month of the chosen year, as bars."""
+    """Return a bar chart with each month of the chosen year and of the base year."""
     overrides = {
         **_overrides(of, "value"),
         "baseline": FieldOverride(of.tr("Same month of the base year"), colour=colours.GREY),
     }
     title = of.tr("{indicator} by month").format(indicator=of.indicator_name(name))
-    note = of.tr("Each month of the year, and the same month of the base year.")
+    note = of.tr("Value of each month of the year, and of the same month of the base year.")
     text = PanelText(title, f"{of.definition(name)} {note}", nothing(of))
     where = {**SCOPE, "indicator": name, "period": "/^$period-[0-9]{2}$/", "series": TARGET_SERIES}
     query = latest(schema.INDICATOR, tuple(overrides), where, ("period",))
@@ -123,7 +125,7 @@ def by_month(of: BoardSite, name: str) -> Json:
 
 
 def ranking(of: BoardSite, name: str, scopes: Mapping[str, str]) -> Json:
-    """Return an indicator of several scopes in the chosen year, the greatest first."""
+    """Return a panel with an indicator of several scopes in the chosen year, largest first."""
     overrides = {"scope": FieldOverride(values=name_values(scopes))}
     where = {
         "site": "$site",
@@ -132,7 +134,7 @@ def ranking(of: BoardSite, name: str, scopes: Mapping[str, str]) -> Json:
         "period": "$period",
         "series": TARGET_SERIES,
     }
-    note = of.tr("Year so far, the greatest value first.")
+    note = of.tr("Values of the year to date, largest first.")
     query = latest(schema.INDICATOR, ("value",), where, ("scope",))
     panel = bar_gauge(
         _text(of, name, note), of.indicator_unit(name), query, overrides, value="value"
@@ -143,13 +145,13 @@ def ranking(of: BoardSite, name: str, scopes: Mapping[str, str]) -> Json:
 def scope_tables(
     of: BoardSite, name: str, areas: Mapping[str, str], links: tuple[tuple[str, str], ...]
 ) -> tuple[Json, ...]:
-    """Return a table of areas and, if the site has any, one of institutions.
+    """Return a table of the areas, and a table of the institutions if the site has any.
 
     Args:
         of: the site and the language.
         name: id of the indicator.
         areas: names of the areas by id.
-        links: title and URL of the links of areas, and of those of institutions.
+        links: title and URL of the link on an area, and of the link on an institution.
     """
     tables = ((areas, of.tr("Building or area")), (of.institutions, of.tr("Institution")))
     return tuple(
@@ -162,7 +164,7 @@ def scope_tables(
 def scope_table(
     of: BoardSite, name: str, scopes: Mapping[str, str], heading: str, link: tuple[str, str]
 ) -> Json:
-    """Return value, change, verdict and coverage of an indicator for several scopes."""
+    """Return a table with value, change, verdict and coverage of an indicator by scope."""
     fields = _overrides(of, "value", "change_pct", "status", "coverage")
     overrides = {
         "scope": FieldOverride(heading, values=name_values(scopes), link=link, width=150),

@@ -1,4 +1,4 @@
-"""Panels of what was found about registers: the measurement `finding`."""
+"""Panels that show findings about registers, from the measurement `finding`."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -14,18 +14,18 @@ from jieneng.metering import schema
 from jieneng.metering.errors import Msgid
 from jieneng.metering.findings import KINDS
 
-#: Greatest number of rows of a table.
+#: Largest number of rows in a table.
 _ROWS: Final = 200
 _COLOURS: Final = {"info": GREY, "warning": ORANGE, "error": VERMILION}
 
 
 def findings_of_meter(of: BoardSite) -> Json:
-    """Return the findings about the chosen meter."""
+    """Return a table of the findings about the chosen meter."""
     return _findings(of, {"site": "$site", "scope": "$meter"}, shows_meter=False)
 
 
 def findings_of_site(of: BoardSite) -> Json:
-    """Return the findings about all meters."""
+    """Return a table of the findings about all meters."""
     return _findings(of, {"site": "$site"}, shows_meter=True)
 
 
@@ -34,9 +34,9 @@ def _findings(of: BoardSite, where: Mapping[str, str], *, shows_meter: bool) -> 
     text = panel_text(
         of,
         "Findings",
-        "What was found about registers, the newest first. The doubt is the greatest amount by"
-        " which the consumption may be wrong; without a number, nothing bounds it.",
-        "Nothing was found in this time range.",
+        "Findings about registers, newest first. The doubt is the largest amount by which"
+        " the consumption may be wrong. If the doubt is empty, no limit is known.",
+        "There are no findings in this time range.",
     )
     meter = FieldOverride(
         tr("Meter"),
@@ -64,7 +64,7 @@ def _code_words(of: BoardSite) -> dict[str, tuple[str, str]]:
     }
 
 
-#: Short names of the findings about registers; any other one is shown by its code.
+#: Short names of findings about registers, by code. A finding without a name is shown by its code.
 _WORDS: Final[Mapping[str, Msgid]] = {
     "set_aside": "Readings set aside",
     "no_value": "Register without a value",
@@ -76,7 +76,7 @@ _WORDS: Final[Mapping[str, Msgid]] = {
     "unusual_step": "Unusual step",
     "stood_still": "Stood still",
     "looks_like_register": "Looks like a register",
-    "after_removal": "Read after the removal",
-    "counted_before": "Counted before it was read",
+    "after_removal": "Readings after the removal",
+    "counted_before": "Not 0 at the first reading",
     "gap": "Readings missing",
 }

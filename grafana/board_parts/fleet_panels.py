@@ -1,4 +1,4 @@
-"""Panels about agents, polls and the count of readings, for several boards."""
+"""Panels that show agents, polls and counts of readings, for several boards."""
 
 from typing import Final
 
@@ -14,12 +14,12 @@ _SITE: Final = {"site": "$site"}
 
 
 def agents_online(of: BoardSite) -> Json:
-    """Return the state of each agent."""
+    """Return a panel with the connection state of each agent."""
     text = panel_text(
         of,
         "Agents online",
-        "Connection of each agent to the message broker. An agent without connection keeps"
-        " polling, and keeps its readings on its disk.",
+        "Connection of each agent to the message broker. An agent without a connection"
+        " continues to poll, and stores its readings on its own disk.",
         "No agent has ever reported. Start one: jieneng edge run.",
     )
     query = latest_series(schema.AGENT, "online", _SITE, ("agent",), "$tag_agent")
@@ -28,7 +28,7 @@ def agents_online(of: BoardSite) -> Json:
 
 
 def ledger(of: BoardSite) -> Json:
-    """Return the counts of each agent."""
+    """Return a table of each agent's counts of readings: read, stored, pending, ..."""
     tr = of.tr
     fields = {
         "read": FieldOverride(tr("Read")),
@@ -41,23 +41,23 @@ def ledger(of: BoardSite) -> Json:
     text = panel_text(
         of,
         "Account of readings",
-        "Number of readings since each agent was installed. Read = stored + set aside + pending +"
-        " dropped, always; what was dropped is lost.",
+        "Number of readings since each agent was installed. Read = stored + set aside +"
+        " pending + dropped. Dropped readings are lost.",
         "No agent has ever reported. Start one: jieneng edge run.",
     )
     return table_panel(text, "locale", [query], {"agent": FieldOverride(tr("Agent")), **fields})
 
 
 def pending(of: BoardSite) -> Json:
-    """Return the readings on the disk of each agent."""
+    """Return a panel with the number of readings on the disk of each agent."""
     text = panel_text(
-        of, "Pending readings", "Readings on the agent's disk that are not confirmed as stored."
+        of, "Pending readings", "Readings on the agent's disk that are not yet confirmed as stored."
     )
     return _of_agents(of, schema.LEDGER, "pending", "locale", text)
 
 
 def spool_age(of: BoardSite) -> Json:
-    """Return the age of the oldest reading on the disk of each agent."""
+    """Return a panel with the age of the oldest reading on the disk of each agent."""
     text = panel_text(
         of,
         "Age of the oldest pending batch",
@@ -67,23 +67,23 @@ def spool_age(of: BoardSite) -> Json:
 
 
 def unacknowledged(of: BoardSite) -> Json:
-    """Return for how long the ingest has acknowledged nothing to each agent."""
+    """Return a panel with the time since the ingest last acknowledged a batch, by agent."""
     text = panel_text(
         of,
         "Published but not acknowledged",
-        "Time for which the agent published and the ingest acknowledged nothing; 0 while all is"
-        " well.",
+        "Time since the ingest last acknowledged a batch, while the agent publishes"
+        " batches; normally 0.",
     )
     return _of_agents(of, schema.AGENT, "unacknowledged_s", "dthms", text)
 
 
 def bus_load(of: BoardSite) -> Json:
-    """Return the load of each bus."""
+    """Return a panel with the load of each bus."""
     text = panel_text(
         of,
         "Load of the buses",
-        "Share of the time in which a bus was busy. Above the dashed line polls come late when a"
-        " meter does not answer.",
+        "Share of the time in which a bus was busy. If it is above the dashed line, a"
+        " meter that does not answer delays the polls of other meters.",
     )
     buses = {bus.id: bus.id for bus in of.site.bus}
     query = time_series(schema.BUS, ("load",), _SITE, ("bus",), "$tag_bus")
@@ -95,7 +95,7 @@ def bus_load(of: BoardSite) -> Json:
 
 
 def clocks(of: BoardSite) -> Json:
-    """Return the clock and the uptime of each agent."""
+    """Return a table with the clock state and the uptime of each agent."""
     tr = of.tr
     fields = {
         "online": FieldOverride(tr("Connection"), values=online_values(tr)),
@@ -109,15 +109,15 @@ def clocks(of: BoardSite) -> Json:
     text = panel_text(
         of,
         "Agents",
-        "Latest report of each agent. Readings of a clock that is not trusted are marked and their"
-        " time is not changed.",
+        "Latest report of each agent. Readings taken while the clock was not trusted are"
+        " marked; their times are not changed.",
         "No agent has ever reported. Start one: jieneng edge run.",
     )
     return table_panel(text, "none", [query], {"agent": FieldOverride(tr("Agent")), **fields})
 
 
 def polls_by_meter(of: BoardSite) -> Json:
-    """Return the last and the worst poll of each meter."""
+    """Return a table with the last poll and the worst poll of each meter."""
     tr = of.tr
     answered = yes_values(tr("answered"), tr("no answer"))
     columns = {
@@ -140,8 +140,8 @@ def polls_by_meter(of: BoardSite) -> Json:
     text = panel_text(
         of,
         "Polls by meter",
-        "Last poll of each meter, and the worst one of the last hour. A meter that does not"
-        " answer is asked less often, so that it costs the others nothing.",
+        "Last poll of each meter, and its worst poll of the last hour. A meter that does"
+        " not answer is polled less often, so that it does not delay the other meters.",
         "No meter was polled in the last hour.",
     )
     name = FieldOverride(
@@ -151,12 +151,12 @@ def polls_by_meter(of: BoardSite) -> Json:
         width=240,
     )
     panel = table_panel(text, "none", [query], {"meter": name, **columns}, sort=("worst", False))
-    # Every poll is looked at: a day of 1,000 meters would be nine million.
+    # Only one hour, because the query reads every poll. A day of 1,000 meters has nine million.
     return {**panel, "timeFrom": "1h", "hideTimeOverride": True}
 
 
 def receipts(of: BoardSite) -> Json:
-    """Return what the ingest set aside of each agent's readings."""
+    """Return a table with the number of each agent's readings that the ingest set aside."""
     tr = of.tr
     fields = {
         "held": FieldOverride(tr("Set aside"), thresholds=bad_from(1)),
@@ -168,8 +168,9 @@ def receipts(of: BoardSite) -> Json:
     text = panel_text(
         of,
         "Quarantine of the ingest",
-        "Readings that the ingest set aside with the reason. `jieneng ingest quarantine list` says"
-        " why, and `replay` stores them once the cause is gone.",
+        "Readings that the ingest set aside. `jieneng ingest quarantine list` shows the"
+        " reasons. Once a cause is removed, `jieneng ingest quarantine replay` stores its"
+        " readings.",
         "Nothing has been received in this time range.",
     )
     tags = {"agent": FieldOverride(tr("Agent")), "machine": FieldOverride(tr("Machine"))}

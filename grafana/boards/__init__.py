@@ -1,7 +1,8 @@
-"""Grafana boards: one module each, found by `grafana.build`.
+"""The Grafana boards: one module for each board; `grafana.build` finds the modules.
 
 In: panels, variables and InfluxQL queries from the modules of `grafana`.
-Out: `board(translate)` of each module, the JSON of a board, whose file is named after the module.
-Laws: a board shows stored indicators and never computes one. Its UID is fixed, because links use
-it.
+Out: the function `board(of)` of each module, which returns the JSON of the board. The JSON file has
+the name of the module.
+Laws: a board shows stored indicators and never computes one. The UID of a board never changes,
+because links contain it.
 """

@@ -1,4 +1,4 @@
-"""Board 楼宇与用能单位: figures of one building, its meters, and the ranking of all."""
+"""Board 楼宇与用能单位: figures of one building, its meters, and a ranking of all buildings."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -23,7 +23,7 @@ def board(of: BoardSite) -> Json:
     tr = of.tr
     text = BoardText(
         tr("Buildings and institutions"),
-        tr("Figures of a building or institution, its meters, and how the others stand"),
+        tr("Figures of a building or institution, its meters, and a comparison with the others"),
     )
     variables = [site_variable(of), scope_variable(of), year_variable(of)]
     return frame("buildings", text, of, variables, _rows(of), begin="now-60d", refresh="5m")
@@ -72,7 +72,7 @@ def _of_year(panel: Json) -> Json:
 
 
 def _meters(of: BoardSite, medium: Medium) -> Json:
-    """Return the latest and the greatest day of each meter of a medium."""
+    """Return a table with the latest and the highest daily consumption of a medium's meters."""
     tr = of.tr
     field = CONSUMPTION[medium]
     overrides = {
@@ -82,7 +82,7 @@ def _meters(of: BoardSite, medium: Medium) -> Json:
             link=(tr("Open this meter"), board_link("one-meter", "meter")),
         ),
         "latest": FieldOverride(tr("Latest day"), width=100),
-        "greatest": FieldOverride(tr("Greatest day"), width=100),
+        "greatest": FieldOverride(tr("Highest day"), width=100),
     }
     query = extremes(
         schema.CONSUMPTION,
@@ -91,8 +91,8 @@ def _meters(of: BoardSite, medium: Medium) -> Json:
         ("scope",),
     )
     note = of.tr(
-        "Consumption of each meter on the latest day, which may not be over yet, and on the day of"
-        " the greatest consumption. Select a name to open the meter."
+        "Consumption of each meter on the latest day, which may not be over yet, and on"
+        " the day with the largest consumption. Select a name to open the meter."
     )
     text = PanelText(of.tr(_METERS[medium].title), note, nothing(of))
     return table_panel(
@@ -101,7 +101,7 @@ def _meters(of: BoardSite, medium: Medium) -> Json:
 
 
 def _members(of: BoardSite) -> tuple[Json, ...]:
-    """Return a list of the buildings of each institution, if there are institutions."""
+    """Return a panel that lists the buildings of each institution; none without institutions."""
     lines = [
         f"- **{institution.name}**: "
         + (" / ".join(area.name for area in of.site.area if institution.id in area.institutions))

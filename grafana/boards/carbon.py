@@ -1,4 +1,4 @@
-"""Board 碳排放: carbon with the base year's factor (target) and each year's factor (inventory)."""
+"""Board 碳排放: carbon with the base year's factor (for the target) and each year's (inventory)."""
 
 from typing import Final
 
@@ -23,7 +23,10 @@ def board(of: BoardSite) -> Json:
     tr = of.tr
     text = BoardText(
         tr("Carbon"),
-        tr("With the base year's factor for the target, with each year's for inventory"),
+        tr(
+            "With the base year's factor for the target, and with each year's factor for the"
+            " inventory"
+        ),
     )
     variables = [site_variable(of), scope_variable(of), year_variable(of)]
     return frame("carbon", text, of, variables, _rows(of), begin="now-1y", refresh="15m")
@@ -61,7 +64,7 @@ def _rows(of: BoardSite) -> list[PanelRow]:
 
 
 def _both(of: BoardSite, name: str) -> Json:
-    """Return an indicator with both series of factors, by year."""
+    """Return a bar chart of an indicator by year, with each of the two carbon factor series."""
     tr = of.tr
     known = indicator_overrides(of)
     fields = {
@@ -70,8 +73,9 @@ def _both(of: BoardSite, name: str) -> Json:
         "change_pct": known["change_pct"],
     }
     note = tr(
-        "With the base year's factor only the site's own performance counts. With each year's"
-        " factor the grid's progress counts too; the emission inventory wants this one."
+        "With the base year's factor, only the site's own performance changes the result."
+        " With each year's factor, changes of the power grid count as well; the emission"
+        " inventory requires this series."
     )
     text = PanelText(
         f"{of.indicator_name(name)} [{of.indicator_unit(name).removeprefix('suffix:')}]",

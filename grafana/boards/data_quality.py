@@ -1,4 +1,4 @@
-"""Board 数据质量: coverage and findings by meter and day."""
+"""Board 数据质量: coverage of the data and findings about it, by meter and day."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -18,7 +18,7 @@ from jieneng.metering import schema
 from jieneng.metering.quantities import Medium
 
 _METERS: Final = {"site": "$site", "kind": "meter", "interval": "day"}
-#: Greatest number of rows of a list.
+#: Largest number of rows in a table.
 _ROWS: Final = 300
 
 
@@ -26,7 +26,7 @@ def board(of: BoardSite) -> Json:
     """Return the JSON of the board."""
     tr = of.tr
     text = BoardText(
-        tr("Data quality"), tr("Coverage and findings by meter and day, until yesterday")
+        tr("Data quality"), tr("Coverage and findings by meter and day, up to yesterday")
     )
     variables = [site_variable(of), scope_variable(of)]
     return frame(
@@ -64,9 +64,10 @@ def _short_days(of: BoardSite) -> Json:
     text = panel_text(
         of,
         "Days with missing readings",
-        "Days on which accepted readings cover less than the floor, the newest first. A gap between"
-        " two readings loses no consumption; it is spread over the gap and marked as estimated.",
-        "No day of any meter is below the coverage floor.",
+        "Days with a coverage below the floor, newest first. The consumption between two"
+        " readings is never lost: it is distributed over the gap between them and marked"
+        " as estimated.",
+        "Each day of each meter has reached the coverage floor.",
     )
     overrides = {
         "Time": FieldOverride(tr("Day"), "time:YYYY-MM-DD", width=110),
@@ -111,8 +112,9 @@ def _by_meter(of: BoardSite) -> Json:
     text = panel_text(
         of,
         "Coverage by meter",
-        "Share of the latest and of the worst day of the time range with accepted readings at the"
-        " usual distances, and the greatest share of a day that was spread over gaps.",
+        "Coverage (share of the day in which readings were accepted without gaps) on the"
+        " latest day and on the worst day of the time range, and the largest share of a"
+        " day's consumption that was distributed over gaps.",
     )
     return table_panel(text, "none", [query], overrides, sort=("least", False))
 
@@ -144,10 +146,10 @@ def _late_days(of: BoardSite) -> Json:
     tr = of.tr
     text = panel_text(
         of,
-        "Days of which readings came late",
-        "Local days of which readings were written more than six hours late. The analytics computes"
-        " them again by itself.",
-        "No readings came late in this time range.",
+        "Days with late readings",
+        "Local days with readings that were stored more than six hours late. The"
+        " analytics computes these days again automatically.",
+        "There are no late readings in this time range.",
     )
     meter = FieldOverride(tr("Meter"), values=_names(of))
     overrides = {
@@ -173,11 +175,15 @@ def _names(of: BoardSite) -> Mappings:
 _COVERAGE: Final[Mapping[Medium, Words]] = {
     "electricity": Words(
         "Electricity: coverage",
-        "Share of the day with accepted readings of the electricity meters.",
+        "Share of the day in which readings of the electricity meters were accepted.",
     ),
     "water": Words(
-        "Water: coverage", "Share of the day with accepted readings of the water meters."
+        "Water: coverage", "Share of the day in which readings of the water meters were accepted."
     ),
-    "gas": Words("Gas: coverage", "Share of the day with accepted readings of the gas meters."),
-    "heat": Words("Heat: coverage", "Share of the day with accepted readings of the heat meters."),
+    "gas": Words(
+        "Gas: coverage", "Share of the day in which readings of the gas meters were accepted."
+    ),
+    "heat": Words(
+        "Heat: coverage", "Share of the day in which readings of the heat meters were accepted."
+    ),
 }

@@ -1,4 +1,4 @@
-"""Board 采集端与台账: agents, buses, polls, clocks, and the account of readings."""
+"""Board 采集端与台账: agents, buses, polls, clocks, and the counts of readings."""
 
 from grafana.board_frame import BoardText, frame
 from grafana.board_parts import fleet_panels as fleet
@@ -13,7 +13,7 @@ def board(of: BoardSite) -> Json:
     tr = of.tr
     text = BoardText(
         tr("Edge fleet and account of readings"),
-        tr("Agents, buses, polls, clocks, and whether every reading is accounted for"),
+        tr("Agents, buses, polls, clocks, and a count of every reading"),
     )
     return frame(
         "edge-fleet", text, of, [site_variable(of)], _rows(of), begin="now-24h", refresh="30s"
@@ -32,7 +32,7 @@ def _rows(of: BoardSite) -> list[PanelRow]:
         PanelRow(
             7,
             (fleet.pending(of), fleet.spool_age(of), fleet.unacknowledged(of)),
-            tr("Way to the store"),
+            tr("Transfer to the store"),
         ),
         PanelRow(10, (fleet.bus_load(of), fleet.polls_by_meter(of)), tr("Buses and polls")),
     ]

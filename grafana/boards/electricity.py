@@ -22,7 +22,7 @@ def board(of: BoardSite) -> Json | None:
         return None
     tr = of.tr
     text = BoardText(
-        tr("Electricity use"), tr("Load now and before, peak and base load, phases of a meter")
+        tr("Electricity use"), tr("Current and earlier load, peak and base load, phases of a meter")
     )
     variables = [
         site_variable(of),
@@ -56,15 +56,20 @@ def _rows(of: BoardSite) -> list[PanelRow]:
     ]
 
 
-#: Texts of the panel of each day, and its shift.
+#: Panels that compare days: the texts of each panel, and by how much its time range is shifted.
 _DAYS: Final = (
     (Words("Last 24 hours", "Consumption of each quarter of an hour, until now."), None),
-    (Words("A day before", "The same quarters of an hour, one day earlier."), "1d"),
-    (Words("A week before", "The same quarters of an hour, seven days earlier."), "7d"),
+    (Words("A day before", "Consumption of the same quarters of an hour, one day earlier."), "1d"),
+    (
+        Words("A week before", "Consumption of the same quarters of an hour, seven days earlier."),
+        "7d",
+    ),
 )
 _PHASES: Final = (Words("Phase A"), Words("Phase B"), Words("Phase C"), Words("All phases"))
 _POWERS: Final = (
-    Words("Active power", "Power of each phase and of all, as the meter reports it."),
+    Words(
+        "Active power", "Power of each phase and of all phases together, as the meter reports them."
+    ),
     ("power_a_kw", "power_b_kw", "power_c_kw", "power_kw"),
 )
 _CURRENTS: Final = (
@@ -95,9 +100,7 @@ def _mains(of: BoardSite) -> Json:
 
 
 def _day(of: BoardSite, words: Words, shift: str | None) -> Json:
-    text = words_text(
-        of, words, "Quarters of an hour are kept for a month, and not older than that."
-    )
+    text = words_text(of, words, "Values of each quarter of an hour are kept for one month.")
     panel = amounts(of, ("electricity",), "15min", SCOPE, text)
     moved = {} if shift is None else {"timeShift": shift}
     return {**panel, "timeFrom": "24h", "hideTimeOverride": True, **moved}
@@ -107,8 +110,8 @@ def _hour_text(of: BoardSite) -> PanelText:
     return panel_text(
         of,
         "Consumption by hour",
-        "Consumption of each hour of the scope: the profile of its days.",
-        "Hours are kept for a month, and not older than that.",
+        "Consumption of the scope in each hour: its daily profile.",
+        "Hourly values are kept for one month.",
     )
 
 
@@ -116,9 +119,9 @@ def _extremes(of: BoardSite) -> Json:
     text = panel_text(
         of,
         "Peak and night base load",
-        "Greatest and least hour of each local day. The least hour is the load while nobody is"
-        " there.",
-        "Hours are kept for a month, and not older than that.",
+        "Largest and smallest hourly consumption of each local day. The smallest is the"
+        " load that remains when the building is empty.",
+        "Hourly values are kept for one month.",
     )
     return least_and_greatest_hour(of, "electricity", text)
 

@@ -30,14 +30,14 @@ def _rows(of: BoardSite, media: tuple[Medium, ...]) -> list[PanelRow]:
         "gas": panel_text(
             of,
             "Gas by hour",
-            "Gas of each hour at standard conditions.",
-            "Hours are kept for a month, and not older than that.",
+            "Gas consumption of each hour at standard conditions.",
+            "Hourly values are kept for one month.",
         ),
         "heat": panel_text(
             of,
             "Heat by hour",
-            "Heat of each hour.",
-            "Hours are kept for a month, and not older than that.",
+            "Heat consumption of each hour.",
+            "Hourly values are kept for one month.",
         ),
     }
     rows = [

@@ -82,7 +82,7 @@ def _last_poll(of: BoardSite) -> Json:
     text = panel_text(
         of,
         "Last poll",
-        "Result of the last poll: answered or not, its duration, and the number of requests sent.",
+        "Last poll of the meter: answered or not, duration, and number of requests.",
         "This meter was not polled in this time range: it is read by hand, or its agent is not"
         " running.",
     )
@@ -94,7 +94,8 @@ def _last_values(of: BoardSite) -> Json:
     text = panel_text(
         of,
         "Latest readings",
-        "Latest register and momentary values of the meter, on the primary side.",
+        "Latest register value and momentary values of the meter, on the primary side of"
+        " its transformers.",
         "This meter has no readings in this time range.",
     )
     queries = [
@@ -111,8 +112,8 @@ def _register(of: BoardSite) -> Json:
     text = panel_text(
         of,
         "Register",
-        "The meter's counter as it was read, on the primary side. It only grows, except at a"
-        " rollover or a replacement.",
+        "The meter's counter as it was read, on the primary side of its transformers. It"
+        " only falls at a rollover or a replacement.",
         "This meter has no readings in this time range.",
     )
     queries = [time_series(medium, (CONSUMPTION[medium],), _METER) for medium in of.media]
@@ -147,9 +148,9 @@ def _marked(of: BoardSite) -> Json:
     text = panel_text(
         of,
         "Readings with a quality code",
-        "Quality codes: 1 stale, 2 flat, 4 out of range, 8 too fast, 16 clock not trusted, 32 read"
-        " by hand or imported. If several apply, the sum of their codes is shown. The readings are"
-        " kept.",
+        "Quality codes: 1 stale, 2 flat, 4 out of range, 8 too fast, 16 clock not"
+        " trusted, 32 read by hand or imported. If several apply to a reading, their sum"
+        " is shown. Marked readings stay in the store.",
         "No reading with a quality code in this time range.",
     )
     queries = [
@@ -167,7 +168,7 @@ def _marked(of: BoardSite) -> Json:
 
 
 def _quality_words(of: BoardSite) -> Mappings:
-    """Return the word for each single code. A sum of codes has no word: the number is shown."""
+    """Return the word for each single quality code. A sum of codes is shown as a number."""
     tr = of.tr
     words = {
         Quality.STALE: tr("stale"),

@@ -65,29 +65,37 @@ _MANAGER: Final = (
     (
         "buildings",
         Words(
-            "Buildings and institutions", "One building or institution, and how the others stand."
+            "Buildings and institutions",
+            "One building or institution, and a comparison with the others.",
         ),
     ),
-    ("carbon", Words("Carbon", "For the target and for the inventory.")),
+    ("carbon", Words("Carbon", "Carbon for the target, and for the emission inventory.")),
 )
 _ENGINEER: Final = (
     (
         "electricity",
-        Words("Electricity use", "Load now and before, peak, night base load, phases."),
+        Words("Electricity use", "Current and earlier load, peak, base load at night, phases."),
     ),
-    ("water", Words("Water use", "Night flow, by which leaks are seen.")),
+    ("water", Words("Water use", "Flow at night, which reveals leaks.")),
     ("gas-and-heat", Words("Gas and heat", "Hours, days, months.")),
     (
         "sub-items",
-        Words("Sub-items and balance", "What no sub-meter measures; lighting, air conditioning."),
+        Words(
+            "Sub-items and balance",
+            "Lighting, air conditioning and other sub-items; consumption that no"
+            " sub-meter measures.",
+        ),
     ),
     ("one-meter", Words("One meter", "Readings, consumption, quality and findings.")),
 )
 _OPERATOR: Final = (
-    ("data-quality", Words("Data quality", "Which readings are missing, and what was found.")),
+    ("data-quality", Words("Data quality", "Missing readings, and findings about the data.")),
     (
         "edge-fleet",
-        Words("Edge fleet and account of readings", "Agents, buses, clocks; nothing read is lost."),
+        Words(
+            "Edge fleet and account of readings",
+            "Agents, buses, clocks, and a count of every reading.",
+        ),
     ),
 )
 _READERS: Final = (

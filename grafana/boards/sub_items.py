@@ -1,4 +1,4 @@
-"""Board 分项与平衡: consumption by sub-item, and what no sub-meter measures."""
+"""Board 分项与平衡: consumption by sub-item, and consumption that no sub-meter measures."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -22,10 +22,24 @@ _ITEM_NAMES: Final = {
     "special": Words("Special consumption"),
 }
 _RESTS: Final[Mapping[Medium, Words]] = {
-    "electricity": Words("Electricity without a sub-meter", "Rest of each electricity meter."),
-    "water": Words("Water without a sub-meter", "Rest of each water meter: leaks are in it."),
-    "gas": Words("Gas without a sub-meter", "Rest of each gas meter."),
-    "heat": Words("Heat without a sub-meter", "Rest of each heat meter: losses are in it."),
+    "electricity": Words(
+        "Electricity that no sub-meter measures",
+        "Consumption of each electricity meter minus that of the meters directly below it.",
+    ),
+    "water": Words(
+        "Water that no sub-meter measures",
+        "Consumption of each water meter minus that of the meters directly below it. It"
+        " includes leaks.",
+    ),
+    "gas": Words(
+        "Gas that no sub-meter measures",
+        "Consumption of each gas meter minus that of the meters directly below it.",
+    ),
+    "heat": Words(
+        "Heat that no sub-meter measures",
+        "Consumption of each heat meter minus that of the meters directly below it. It"
+        " includes heat losses.",
+    ),
 }
 _METER: Final = {"site": "$site", "scope": "$parent", "interval": "day"}
 
@@ -37,7 +51,7 @@ def board(of: BoardSite) -> Json | None:
     tr = of.tr
     text = BoardText(
         tr("Sub-items and balance"),
-        tr("Consumption by sub-item, and what no sub-meter measures"),
+        tr("Consumption by sub-item, and the part that no sub-meter measures"),
     )
     variables = [site_variable(of), parent_variable(of)]
     return frame("sub-items", text, of, variables, _rows(of), begin="now-30d", refresh="5m")
@@ -51,7 +65,10 @@ def _rows(of: BoardSite) -> list[PanelRow]:
         PanelRow(8, (_measured_and_rest(of),), tr("Balance of a meter · ${parent:text}")),
         *(
             PanelRow(8, tuple(rests[first : first + 2]), title)
-            for first, title in ((0, tr("Rests of all meters")), (2, ""))
+            for first, title in (
+                (0, tr("Consumption that no sub-meter measures, by meter")),
+                (2, ""),
+            )
             if rests[first : first + 2]
         ),
     ]
@@ -71,8 +88,9 @@ def _items_by_day(of: BoardSite) -> Json:
     text = panel_text(
         of,
         "Sub-items by day",
-        "Consumption of the meters of each sub-item. What a meter of another sub-item measures"
-        " below them is deducted, so each kilowatt-hour is counted once.",
+        "Consumption of the meters of each sub-item. If a meter of another sub-item is"
+        " below such a meter, its consumption is deducted, so that each kilowatt-hour is"
+        " counted once.",
         "No meter of a sub-item has data in this time range.",
     )
     query = stored_points(
@@ -90,16 +108,16 @@ def _items(of: BoardSite) -> Json:
     tr = of.tr
     text = panel_text(
         of,
-        "Days of the sub-items",
-        "Consumption on the latest day, which may not be over yet, and on the days of the greatest"
-        " and the least consumption.",
+        "Daily consumption of the sub-items",
+        "Consumption on the latest day, which may not be over yet, and on the days with"
+        " the largest and the smallest consumption.",
         "No meter of a sub-item has data in this time range.",
     )
     overrides = {
         "scope": FieldOverride(tr("Sub-item"), values=name_values(_item_names(of))),
         "latest": FieldOverride(tr("Latest day"), width=105),
-        "greatest": FieldOverride(tr("Greatest day"), width=105),
-        "least": FieldOverride(tr("Least day"), width=105),
+        "greatest": FieldOverride(tr("Highest day"), width=105),
+        "least": FieldOverride(tr("Lowest day"), width=105),
     }
     query = extremes(
         schema.CONSUMPTION,
@@ -118,10 +136,11 @@ def _measured_and_rest(of: BoardSite) -> Json:
     tr = of.tr
     text = panel_text(
         of,
-        "Measured, and without a sub-meter",
-        "Consumption of the meter by day, and its rest: what no meter directly below it measures."
-        " A rest below 0 means that a sub-meter, its ratio or its place in the tree is wrong. While"
-        " a sub-meter is unknown, so is the rest.",
+        "Consumption of a meter, and the part that no sub-meter measures",
+        "Daily consumption of the meter, and the rest: its consumption minus that of the"
+        " meters directly below it. If the rest is below 0, a sub-meter, its ratio or its"
+        " place in the meter tree is wrong. If the consumption of a sub-meter is unknown,"
+        " the rest is unknown, too.",
     )
     lines = {}
     for medium in of.media:
@@ -152,9 +171,9 @@ def _rests(of: BoardSite, medium: Medium) -> Json:
             link=(tr("Show the balance of this meter"), board_link("sub-items", "parent")),
         ),
         "latest": FieldOverride(tr("Latest day"), decimals=1, width=105),
-        "greatest": FieldOverride(tr("Greatest day"), decimals=1, width=105),
+        "greatest": FieldOverride(tr("Highest day"), decimals=1, width=105),
         "least": FieldOverride(
-            tr("Least day"), decimals=1, width=105, thresholds=NEGATIVE_IS_WRONG
+            tr("Lowest day"), decimals=1, width=105, thresholds=NEGATIVE_IS_WRONG
         ),
     }
     query = extremes(
@@ -169,5 +188,5 @@ def _rests(of: BoardSite, medium: Medium) -> Json:
     )
 
 
-#: A rest below 0 is no consumption; a register's last digit is no matter.
+#: Colours of a rest: red below -0.05. Smaller deviations come from the registers' last digits.
 NEGATIVE_IS_WRONG: Final = ((None, colours.VERMILION), (-0.05, colours.TEXT))

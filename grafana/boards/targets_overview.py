@@ -75,5 +75,5 @@ def _rows(of: BoardSite) -> list[PanelRow]:
 
 
 def _of_year(panel: Json) -> Json:
-    """Return a panel that shows the chosen year, whatever time range is chosen."""
+    """Return the panel with a time range of ten years, so that it shows any chosen year."""
     return {**panel, "timeFrom": "10y", "hideTimeOverride": True}

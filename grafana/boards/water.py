@@ -1,4 +1,4 @@
-"""Board 用水: consumption and night flow, by which leaks are seen."""
+"""Board 用水: consumption of water, and the flow at night, which reveals leaks."""
 
 from grafana.board_frame import BoardText, board_link, frame, panel_text
 from grafana.board_parts.consumption_panels import by_day, by_hour, least_and_greatest_hour
@@ -18,9 +18,7 @@ def board(of: BoardSite) -> Json | None:
     if "water" not in of.media:
         return None
     tr = of.tr
-    text = BoardText(
-        tr("Water use"), tr("Consumption, and the flow at night, by which leaks are seen")
-    )
+    text = BoardText(tr("Water use"), tr("Consumption, and the flow at night, which reveals leaks"))
     variables = [site_variable(of), scope_variable(of), year_variable(of)]
     return frame("water", text, of, variables, _rows(of), begin="now-14d", refresh="5m")
 
@@ -30,15 +28,16 @@ def _rows(of: BoardSite) -> list[PanelRow]:
     night = panel_text(
         of,
         "Night flow",
-        "Greatest and least hour of each local day. Where nobody is at night, the least hour should"
-        " be near 0; if it rises and stays, something leaks.",
-        "Hours are kept for a month, and not older than that.",
+        "Largest and smallest hourly consumption of each local day. In a building that is"
+        " empty at night, the smallest should be near 0. If it rises and stays high,"
+        " there is a leak.",
+        "Hourly values are kept for one month.",
     )
     hours = panel_text(
         of,
         "Consumption by hour",
-        "Consumption of each hour of the scope: the profile of its days.",
-        "Hours are kept for a month, and not older than that.",
+        "Consumption of the scope in each hour: its daily profile.",
+        "Hourly values are kept for one month.",
     )
     year = {"timeFrom": "10y", "hideTimeOverride": True}
     return [
@@ -73,7 +72,7 @@ def _night_by_meter(of: BoardSite) -> Json:
             values=name_values(of.meter_names("water")),
             link=(tr("Open this meter"), board_link("one-meter", "meter")),
         ),
-        "least": FieldOverride(tr("Least hour"), decimals=3, width=120),
+        "least": FieldOverride(tr("Lowest hour"), decimals=3, width=120),
         "latest": FieldOverride(tr("Latest hour"), decimals=3, width=120),
     }
     query = extremes(
@@ -84,9 +83,9 @@ def _night_by_meter(of: BoardSite) -> Json:
     )
     text = panel_text(
         of,
-        "Least hour of each meter",
-        "Least consumption in any hour of the time range. A meter that never comes to rest has a"
-        " leak behind it, or a load that runs day and night.",
-        "Hours are kept for a month, and not older than that.",
+        "Lowest hour of each meter",
+        "Smallest consumption of the meter in any hour of the time range. If it is never"
+        " near 0, there is a leak behind the meter, or a use of water by day and night.",
+        "Hourly values are kept for one month.",
     )
     return table_panel(text, of.unit("m3"), [query], overrides, sort=("least", True))

@@ -6,6 +6,7 @@ Law: nothing undecodable gets past this module, and nothing decodable is changed
 The payload is JSON, readable with `mosquitto_sub`. Quantity names stand once in a message, and
 values in arrays. By measurement, that is the fastest form that stays readable. The payload holds
 its version. An unknown version is refused: an old ingest must not guess what a new agent means.
+Unknown fields of a status are ignored: a later agent may know more about itself.
 """
 
 import math
@@ -56,6 +57,8 @@ _Number = Annotated[int, Meta(ge=1, lt=2**53)]
 _Quality = Annotated[int, Meta(ge=0, lt=2**16)]
 _Boot = Annotated[str, Meta(pattern=r"^[0-9a-f]{8}\Z")]
 _Span = Annotated[float, Meta(ge=0, lt=1e12)]
+_Share = Annotated[float, Meta(ge=0, lt=1e6)]
+_Days = Annotated[float, Meta(gt=-1e6, lt=1e6)]
 _TimeMs = Annotated[int, Meta(ge=0, lt=_LATEST_MS)]
 
 
@@ -94,7 +97,7 @@ class _AckForm(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     partly: list[tuple[_Number, str, _Number]] = []
 
 
-class _StatusForm(msgspec.Struct, forbid_unknown_fields=True):
+class _StatusForm(msgspec.Struct):
     v: int
     agent: str
     boot: _Boot
@@ -112,6 +115,10 @@ class _StatusForm(msgspec.Struct, forbid_unknown_fields=True):
     clock_jumps: _Count = 0
     bus_load: dict[str, _Span] = {}
     unacknowledged_s: _Span = 0.0
+    # Left out if not known: an ingest of before these fields refuses a status that has them.
+    spool_share: _Share | msgspec.UnsetType = msgspec.UNSET
+    disk_used: _Share | msgspec.UnsetType = msgspec.UNSET
+    certificate_days: _Days | msgspec.UnsetType = msgspec.UNSET
 
 
 class _Version(msgspec.Struct):
@@ -204,7 +211,10 @@ def decode_ack(payload: bytes) -> Ack:
 
 def encode_status(status: Status) -> bytes:
     """Return the payload of a status, for topic `status`."""
-    return _encoder.encode(_StatusForm(v=VERSION, **msgspec.structs.asdict(status)))
+    known = {
+        name: value for name, value in msgspec.structs.asdict(status).items() if value is not None
+    }
+    return _encoder.encode(_StatusForm(v=VERSION, **known))
 
 
 def decode_status(payload: bytes) -> Status:
@@ -215,7 +225,7 @@ def decode_status(payload: bytes) -> Status:
     """
     form = msgspec.structs.asdict(_decode(_decode_status, payload))
     del form["v"]
-    return Status(**form)
+    return Status(**{name: value for name, value in form.items() if value is not msgspec.UNSET})
 
 
 _Form = TypeVar("_Form", _BatchForm, _AckForm, _StatusForm)

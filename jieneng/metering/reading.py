@@ -113,6 +113,11 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
         clock_jumps: jumps of the system's clock noticed since the start.
         bus_load: share of the time since the last status in which a bus was busy, by bus.
         unacknowledged_s: time for which batches were published and none was acknowledged [s].
+        spool_share: size of the payloads on its disk, as share of the spool's limit; None if it is
+            not known, as from an earlier agent.
+        disk_used: used share of the disk of the spool, 0 to 1; None if it is not known.
+        certificate_days: days until the certificate of the broker or of the agent expires,
+            whichever is first, below 0 afterwards; None without TLS or if it is not known.
     """
 
     agent: str
@@ -131,3 +136,6 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     clock_jumps: int = 0
     bus_load: Mapping[str, float] = {}
     unacknowledged_s: float = 0.0
+    spool_share: float | None = None
+    disk_used: float | None = None
+    certificate_days: float | None = None

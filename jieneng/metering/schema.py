@@ -19,7 +19,8 @@ numbers of the finding's sentence |
 path, change_pct, coverage, estimated, `status` (text) |
 | poll | ingest | site, meter | `ok` (1 or 0), `duration_s`, `attempts` |
 | agent | ingest | site, agent | `online` (1 or 0), `boot` (text), `uptime_s`, `spool_bytes`, \
-`spool_age_s`, `clock_ok` (1 or 0), `clock_jumps`, `unacknowledged_s` |
+`spool_age_s`, `clock_ok` (1 or 0), `clock_jumps`, `unacknowledged_s`, `spool_share`, \
+`disk_used`, `certificate_days` |
 | bus | ingest | site, agent, bus | `load`: share of the time in which it was busy |
 | ledger | ingest | site, agent | read, stored, quarantined, pending, dropped |
 | receipt | ingest | site, agent, machine | held, replayed, dropped, `boot` (text), first, last, \
@@ -27,8 +28,9 @@ missing |
 | late_day | ingest | site, meter | `written_ms`: when late readings of the local day were written |
 | recomputed_day | analytics | site, meter | `written_ms` of the `late_day` that was computed anew |
 | alert | analytics | site, rule, subject, severity | `phase`, `value`, `limit`, `peak`, \
-`since_ms`, `fired_ms`, `ended_ms`, `seen_ms`, `noticed_ms`, `reminded_ms`, `acknowledged`, \
-`silenced`, `caused` |
+`since_ms`, `fired_ms`, `ended_ms`, `seen_ms`, `back_ms`, `missing_ms`, `end`, `known_ms`, `told`, \
+`noticed_ms`, `reminded_ms`, `fires` (text), `flapping_ms`, `held`, `held_since_ms`, \
+`held_ended_ms`, `held_peak`, `held_late`, `acknowledged`, `silenced`, `caused` |
 | alert_round | analytics | site, copy | `holder`, `watched`, `firing`, `duration_s` |
 | alert_mark | command line | site, rule, subject, kind, by | `until_ms`, `reason` (text) |
 
@@ -170,6 +172,9 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
                 "clock_ok",
                 "clock_jumps",
                 "unacknowledged_s",
+                "spool_share",
+                "disk_used",
+                "certificate_days",
             )
         ),
         BUS: frozenset(("load",)),
@@ -186,8 +191,20 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
                 "fired_ms",
                 "ended_ms",
                 "seen_ms",
+                "back_ms",
+                "missing_ms",
+                "end",
+                "known_ms",
+                "told",
                 "noticed_ms",
                 "reminded_ms",
+                "fires",
+                "flapping_ms",
+                "held",
+                "held_since_ms",
+                "held_ended_ms",
+                "held_peak",
+                "held_late",
                 "acknowledged",
                 "silenced",
                 "caused",
@@ -200,7 +217,7 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
 )
 
 #: The fields that hold text; every other field is a float.
-TEXT_FIELDS: Final = frozenset({"status", "boot", "reason"})
+TEXT_FIELDS: Final = frozenset({"status", "boot", "reason", "fires"})
 
 
 class Point(msgspec.Struct, frozen=True, gc=False):
@@ -338,6 +355,12 @@ def agent_point(site: str, status: Status, time_ms: int) -> Point:
             ("clock_jumps", float(status.clock_jumps)),
             ("unacknowledged_s", status.unacknowledged_s),
         )
+        later: tuple[tuple[str, float | None], ...] = (
+            ("spool_share", status.spool_share),
+            ("disk_used", status.disk_used),
+            ("certificate_days", status.certificate_days),
+        )
+        fields += tuple([(name, value) for name, value in later if value is not None])
     return Point.of(AGENT, (("agent", status.agent), ("site", site)), fields, time_ms)
 
 

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Annotated, Final, Literal
 
 import aiomqtt
@@ -21,6 +21,7 @@ from msgspec import Meta
 
 from jieneng.metering.site import Host
 from jieneng.mqtt import broker_files
+from jieneng.mqtt.certificate_validity import not_after_ms
 from jieneng.mqtt.mqtt_client import LOST, ClosedUnanswered, MqttClient, NoAnswer
 from jieneng.mqtt.reason_codes import WRONG_VERSION, reason_code, reason_text
 
@@ -147,6 +148,27 @@ def check_files(settings: BrokerSettings) -> None:
     """Check the files that a connection needs. Raises `ConfigError` if one can't be used."""
     broker_files.password(settings.password_file)
     broker_files.tls_context(settings.ca_file, settings.cert_file, settings.key_file)
+
+
+def certificate_expiry_ms(settings: BrokerSettings, client: MqttClient) -> int | None:
+    """Return the time at which the first certificate of a connection expires [UTC, ms].
+
+    These are the certificate that the broker showed in the handshake, and that of the client.
+
+    Returns:
+        The time; None without TLS, or if no certificate can be understood.
+
+    Raises:
+        ConfigError: the client's certificate can't be read.
+    """
+    shown = client.broker_certificate()
+    if shown is None:
+        return None
+    times: list[int] = []
+    for certificate in (shown, *broker_files.certificates(settings.cert_file)):
+        with suppress(ValueError):  # TLS accepted it: its date alone must not end the connection
+            times.append(not_after_ms(certificate))
+    return min(times, default=None)
 
 
 def first_error(errors: BaseExceptionGroup[Exception]) -> BaseException:

@@ -15,6 +15,7 @@ from jieneng.metering.errors import ConfigError, Problem
 # systemd puts the files there for the service alone, and only while it runs.
 _CREDENTIALS: Final = "/run/credentials/"
 _CERTIFICATE, _KEY = "-----BEGIN CERTIFICATE-----", "PRIVATE KEY-----"
+_CERTIFICATE_END: Final = "-----END CERTIFICATE-----"
 _MARKS: Final = {"ca_file": _CERTIFICATE, "cert_file": _CERTIFICATE, "key_file": _KEY}
 
 
@@ -87,6 +88,19 @@ def tls_context(
         ]
         raise ConfigError(found or [_pair_problem(cert_file, key_file, error)]) from error
     return context
+
+
+def certificates(cert_file: str | None) -> list[bytes]:
+    """Return the certificates in a file, each in DER; none without a file.
+
+    Raises:
+        ConfigError: the file can't be read.
+    """
+    if not cert_file:
+        return []
+    blocks = _read("cert_file", cert_file).split(_CERTIFICATE)[1:]
+    texts = [_CERTIFICATE + block.partition(_CERTIFICATE_END)[0] for block in blocks]
+    return [ssl.PEM_cert_to_DER_cert(f"{text}{_CERTIFICATE_END}\n") for text in texts]
 
 
 def _file_problems(key: str, path: str) -> Iterator[Problem]:

@@ -59,6 +59,11 @@ class MqttClient(aiomqtt.Client):
             return math.inf
         return self.max_packet_bytes - _PACKET_HEAD_BYTES - len(topic.encode())
 
+    def broker_certificate(self) -> bytes | None:
+        """Return the certificate that the broker showed, in DER; None without TLS."""
+        sock = self._client.socket()
+        return sock.getpeercert(binary_form=True) if isinstance(sock, ssl.SSLSocket) else None
+
     async def deliver(
         self, topic: str, payload: bytes, *, retain: bool = False, timeout_s: float | None = None
     ) -> int:

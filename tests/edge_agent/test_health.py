@@ -113,13 +113,21 @@ class Spool:
 
     counts = SampleCounts(read=9, stored=2, pending=6, old=1, size_bytes=480)
     age_s = 120.5
+    used_share = 0.25
+    disk_used = 0.875
 
 
 def test_the_status_says_what_spool_clock_and_buses_say() -> None:
     agent, spool = Agent(Poller("b")), Spool()
     health = AgentHealth(agent.load, ClockTrust(BEGIN_MS, 0), agent.clock)
     status = AgentStatus(
-        cast("Any", spool), health, agent.clock, lambda: 75.5, agent="agent-1", boot="aaaaaaaa"
+        cast("Any", spool),
+        health,
+        agent.clock,
+        lambda: 75.5,
+        lambda: BEGIN_MS + 36 * 3_600_000,
+        agent="agent-1",
+        boot="aaaaaaaa",
     )
     agent.buses[0].counts.busy_s = 3.0
     agent.clock.now_s += 12.0
@@ -140,6 +148,11 @@ def test_the_status_says_what_spool_clock_and_buses_say() -> None:
         clock_jumps=1,
         bus_load={"b": 0.25},
         unacknowledged_s=75.5,
+        spool_share=0.25,
+        disk_used=0.875,
+        certificate_days=1.5,
     )
     health.clock_trust.update(0, 0)
-    assert not mqtt_messages.decode_status(status.encoded(online=True)).clock_ok
+    untrusted = mqtt_messages.decode_status(status.encoded(online=True))
+    assert not untrusted.clock_ok
+    assert untrusted.certificate_days is None, "a clock without the time knows no days"

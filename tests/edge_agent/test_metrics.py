@@ -45,9 +45,15 @@ class Agent:
         self.clock_trust.update(BEGIN_MS + 60_000, 0)
         health = AgentHealth(BusLoad(lambda: self.pollers, clock), self.clock_trust, clock)
         buses: Any = SimpleNamespace(pollers=self.pollers)
-        spool: Any = SimpleNamespace(counts=SPOOL, age_s=120.5)
-        publisher: Any = SimpleNamespace(counts=SENT, unacknowledged_s=lambda: 75.5)
+        spool: Any = SimpleNamespace(counts=SPOOL, age_s=120.5, used_share=0.0625, disk_used=0.875)
+        self.spool = spool
+        publisher: Any = SimpleNamespace(
+            counts=SENT,
+            unacknowledged_s=lambda: 75.5,
+            certificate_expiry_ms=BEGIN_MS + 500,
+        )
         load = BusLoad(lambda: self.pollers, clock)
+        self.publisher = publisher
         self.registry = AgentMetrics(health, load, buses, spool, publisher).registry()
 
     def says(self) -> dict[str, float]:
@@ -87,6 +93,9 @@ def test_every_number_is_said_as_it_is() -> None:
         "jieneng_edge_unacknowledged_seconds": 75.5,
         "jieneng_edge_spool_pending": 40,
         "jieneng_edge_spool_bytes": 4096,
+        "jieneng_edge_spool_used_ratio": 0.0625,
+        "jieneng_edge_disk_used_ratio": 0.875,
+        "jieneng_edge_certificate_expiry_timestamp_seconds": BEGIN_MS / 1000 + 0.5,
         "jieneng_edge_spool_age_seconds": 120.5,
         "jieneng_edge_uptime_seconds": 20,
         "jieneng_edge_clock_plausible": 1,
@@ -114,6 +123,12 @@ def test_every_figure_is_named_in_the_docs_and_none_that_is_not_there() -> None:
     agent.now_s += 1.0
     figures = {name.split()[0] for name in agent.says()}
     assert set(re.findall(r"^\| `(jieneng_edge_\w+)`", text, re.MULTILINE)) == figures
+
+
+def test_an_unknown_disk_and_a_connection_without_tls_have_no_figure() -> None:
+    agent = Agent()
+    agent.spool.disk_used = agent.publisher.certificate_expiry_ms = None
+    assert not {name for name in agent.says() if "disk" in name or "certificate" in name}
 
 
 def test_what_is_asked_again_is_said_as_it_is_then() -> None:

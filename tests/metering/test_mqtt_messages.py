@@ -80,6 +80,9 @@ STATUSES = st.builds(
     clock_jumps=COUNTS,
     bus_load=st.dictionaries(st.text(max_size=32), SPANS, max_size=3),
     unacknowledged_s=SPANS,
+    spool_share=st.none() | st.floats(0, 2),
+    disk_used=st.none() | st.floats(0, 1),
+    certificate_days=st.none() | st.floats(-1000, 1000),
 )
 
 
@@ -106,6 +109,19 @@ def test_a_status_of_an_earlier_agent_is_still_understood() -> None:
     )
     status = mqtt_messages.decode_status(payload)
     assert (status.read, status.clock_ok, status.bus_load) == (4, True, {})
+    assert (status.spool_share, status.disk_used, status.certificate_days) == (None, None, None)
+
+
+def test_a_status_of_a_later_agent_is_understood_as_far_as_it_is_known() -> None:
+    status = Status(agent="a", boot="6f1c2a9e", online=True, disk_used=0.5)
+    later = {**json.loads(mqtt_messages.encode_status(status)), "battery": {"volts": 12.4}}
+    assert mqtt_messages.decode_status(json.dumps(later).encode()) == status
+
+
+def test_a_status_names_only_what_is_known() -> None:
+    """An ingest of before the optional fields understands the status of an agent without TLS."""
+    payload = mqtt_messages.encode_status(Status(agent="a", boot="6f1c2a9e", online=False))
+    assert not {"spool_share", "disk_used", "certificate_days"} & set(json.loads(payload))
 
 
 def test_a_batch_without_polls_is_sent_as_earlier_agents_sent_it() -> None:

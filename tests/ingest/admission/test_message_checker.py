@@ -172,6 +172,8 @@ def test_an_agents_health_is_stored_and_only_of_its_own_buses(checker: MessageCh
         clock_ok=False,
         clock_jumps=1,
         unacknowledged_s=75.5,
+        spool_share=0.25,
+        certificate_days=-1.5,
         bus_load={"plant-room": 0.25, "canteen-lan": 0.9, "no-bus": 1.0},
     )
     points = checker.check(STATUS, mqtt_messages.encode_status(status), START).points
@@ -185,6 +187,8 @@ def test_an_agents_health_is_stored_and_only_of_its_own_buses(checker: MessageCh
         "clock_ok": 0.0,
         "clock_jumps": 1.0,
         "unacknowledged_s": 75.5,
+        "spool_share": 0.25,
+        "certificate_days": -1.5,
     }
     buses = [
         (dict(p.tags)["bus"], dict(p.fields)["load"]) for p in points if p.measurement == "bus"
