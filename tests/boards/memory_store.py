@@ -58,6 +58,27 @@ class MemoryStore:
                 found.append(Series(dict(key[1]), times[first:last], values[first:last]))
         return found
 
+    async def read_text(
+        self,
+        measurement: str,
+        field: str,
+        *,
+        where: Mapping[str, str],
+        start_ms: int,
+        end_ms: int,
+    ) -> list[TextSeries]:
+        found = []
+        for key in self._matching(measurement, where):
+            rows = sorted(self._series[key].items())
+            values = {
+                time_ms: str(fields[field])
+                for time_ms, fields in rows
+                if field in fields and start_ms <= time_ms < end_ms
+            }
+            if values:
+                found.append(TextSeries(dict(key[1]), values))
+        return found
+
     async def span(
         self, measurement: str, *, where: Mapping[str, str], field: str | None = None
     ) -> tuple[int, int] | None:
