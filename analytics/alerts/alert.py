@@ -4,6 +4,7 @@ Pure: no clock, no file.
 """
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
@@ -128,6 +129,19 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     def key(self) -> str:
         """`rule/subject`, which identifies the alert in the site."""
         return f"{self.rule}/{self.subject}"
+
+
+class Evaluation(msgspec.Struct, frozen=True):
+    """Result of an evaluation: the alerts of a rule after some steps.
+
+    Attributes:
+        alerts: the alerts by subject, those of subjects without values included.
+        episodes: episodes that ended within the steps, in the order of their subjects and times:
+            alerts of the phase `inactive` that keep `since_ms`, `fired_ms` and `peak`.
+    """
+
+    alerts: Mapping[str, Alert]
+    episodes: tuple[Alert, ...]
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):

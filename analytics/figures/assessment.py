@@ -10,7 +10,7 @@ Laws:
 
 import math
 from collections.abc import Iterator, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Final
 
 import msgspec
@@ -63,6 +63,12 @@ class _Comparison(msgspec.Struct, frozen=True):
     def is_complete(self) -> bool:
         """True if the period is over."""
         return self.current.period.end == self.period.end
+
+    @property
+    def until(self) -> date | None:
+        """The last complete day of a period that is not over; None before its first."""
+        is_running = not self.is_complete and self.current.period.days > 0
+        return self.current.period.end - timedelta(days=1) if is_running else None
 
     @property
     def is_final(self) -> bool:
@@ -147,6 +153,7 @@ def _figure(
         scope=scope.id,
         indicator=indicator.id,
         period=comparison.period.id,
+        until=comparison.until,
         value=_rounded(current.value),
         unit=indicator.unit,
         baseline=_rounded(baseline.value),
@@ -159,13 +166,15 @@ def _figure(
         factor_series=series,
         findings=(
             *current.findings,
-            *(finding.as_baseline() for finding in baseline.findings),
+            *_baseline_findings(same_days, current, baseline),
             *_far_below(scope, current.value, baseline.value),
         ),
         status="no_target" if current.applies else "not_applicable",
     )
     plan = comparison.plan
-    if plan is None or not current.applies:
+    # The carbon of each year's own factor is an inventory. Only the fixed factor shows what the
+    # institution did, so only its series has a verdict.
+    if plan is None or not current.applies or series == "current":
         return figure
     for target in comparison.rules.targets:
         if (target.plan, target.indicator) == (plan.id, indicator.id):
@@ -209,12 +218,34 @@ def _with_target(
     path_share = targets.glide_path_share(plan, target.decrease_pct, year)
     return msgspec.structs.replace(
         figure,
+        findings=(*figure.findings, *_plan_findings(plan)),
         target_pct=target.decrease_pct,
         operator=target.operator,
         target=_rounded(baseline.value * (1 - target.decrease_pct / 100)),
         path=_rounded(baseline.value * path_share),
         status=status,
     )
+
+
+def _baseline_findings(
+    same_days: PeriodInputs | None, current: IndicatorResult, baseline: IndicatorResult
+) -> Iterator[Finding]:
+    """Yield the findings about a baseline, or the only one if nothing at all is known of it."""
+    if same_days is None:
+        return
+    if same_days.period.days and not baseline.coverage > 0 and current.coverage > 0:
+        yield Finding.of("no_baseline", f"{same_days.period.year}")
+        return
+    for finding in baseline.findings:
+        # A medium without a meter is said once, not of both periods.
+        if finding.code != "no_meter" or finding not in current.findings:
+            yield finding.as_baseline()
+
+
+def _plan_findings(plan: Plan) -> Iterator[Finding]:
+    """Yield a finding if the plan's targets are known from reports only."""
+    if plan.confidence == "reported":
+        yield Finding.of("reported_plan", plan.id)
 
 
 def _with_cap(

@@ -6,6 +6,7 @@ such as a canteen without persons, has `not_applicable`.
 `analytics.report.figure_json` turns figures into the JSON of `jieneng indicators --format json`.
 """
 
+from datetime import date
 from typing import Literal
 
 import msgspec
@@ -49,6 +50,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
         convention: convention of electricity's coal equivalent; None if none enters.
         factor_series: series of the grid's carbon factor; None if none enters.
         findings: doubts and remarks about the value and its baseline.
+        until: last day of the value, if the period is not over; None if it is, or has not begun.
     """
 
     scope: str
@@ -70,3 +72,4 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     convention: Convention | None = None
     factor_series: FactorSeries | None = None
     findings: tuple[Finding, ...] = ()
+    until: date | None = None

@@ -30,6 +30,8 @@ from jieneng.metering.errors import Problem
 
 Operator = Literal[">", ">=", "<", "<="]
 TargetClass = Literal["binding", "expected"]
+#: How well a plan's targets are known: from its published text, or from reports about it.
+Confidence = Literal["published", "reported"]
 
 _COMPARE: Final[Mapping[Operator, Callable[[float, float], bool]]] = MappingProxyType(
     {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
@@ -50,6 +52,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
         path: form of the glide path: equal percentages each year, or equal amounts.
         export_deducted: true if energy that leaves the site is not its consumption.
         export_carbon_deducted: true if carbon is deducted for exported electricity too.
+        confidence: `published` if the targets are from the plan's own text, `reported` if they are
+            from reports about it.
         source: document and table of the targets.
     """
 
@@ -61,6 +65,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
     path: Literal["geometric", "linear"] = "geometric"
     export_deducted: bool = True
     export_carbon_deducted: bool = False
+    confidence: Confidence = "published"
     source: str
 
     def covers(self, year: int) -> bool:
@@ -142,7 +147,8 @@ def check_plans(rows: Sequence[Plan]) -> Iterator[tuple[int, Problem]]:
                     number,
                     Problem(
                         text="plans {id} and {other} cover the same years.",
-                        fix="Let one end before the other begins.",
+                        fix="Let one end before the other begins. To replace {other}, give the plan"
+                        " its id.",
                         values={"id": row.id, "other": other.id},
                         path=("from",),
                     ),

@@ -31,12 +31,14 @@ __all__ = [
     "medium_name",
     "number",
     "percent",
+    "period_text",
     "register",
     "severity_word",
     "share",
     "status_word",
     "target_text",
     "unit",
+    "verdict_text",
 ]
 
 #: Symbols of the verdicts: distinct without colour, and present in common fonts.
@@ -78,7 +80,7 @@ def figure_row(figure: Figure, translate: Translate) -> FigureRow:
         change=change(figure.change_pct),
         target=target_text(figure),
         path=number(figure.path),
-        status=status_word(figure.status, translate),
+        status=verdict_text(figure, translate),
         coverage=share(figure.coverage),
         estimated=share(figure.estimated),
         basis=calculation_basis(figure, translate),
@@ -113,6 +115,26 @@ def status_word(name: Status, translate: Translate) -> str:
         "not_applicable": translate("Not applicable"),
         "no_target": translate("No target"),
     }[name]
+
+
+def verdict_text(figure: Figure, translate: Translate) -> str:
+    """Return a figure's verdict; `No baseline` if that is why there is none."""
+    if figure.status == "insufficient_data" and any(
+        finding.code == "no_baseline" for finding in figure.findings
+    ):
+        return translate("No baseline")
+    return status_word(figure.status, translate)
+
+
+def period_text(figure: Figure, translate: Translate) -> str:
+    """Return the period of a figure, with its last day and its base period if it is not over."""
+    if figure.until is None:
+        return figure.period
+    if figure.baseline_period is None:
+        return translate("{period}, until {until}").format(period=figure.period, until=figure.until)
+    return translate("{period}, until {until}; base values of the same days of {baseline}").format(
+        period=figure.period, until=figure.until, baseline=figure.baseline_period
+    )
 
 
 def indicator_name(name: str, translate: Translate) -> str:

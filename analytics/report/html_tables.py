@@ -14,12 +14,15 @@ from jieneng.locale.finding_text import finding_text
 from jieneng.metering.indicators import BINDING_INDICATORS
 
 
-def status_badge(status: Status, translate: Translate) -> Html:
-    """Return a verdict as symbol, word and colour."""
+def status_badge(status: Status, text: str) -> Html:
+    """Return a verdict as symbol, text and colour."""
     sign = element("span", figure_texts.STATUS_SYMBOLS[status], class_="sign", aria_hidden="true")
-    return element(
-        "span", sign, figure_texts.status_word(status, translate), class_=f"badge {status}"
-    )
+    return element("span", sign, text, class_=f"badge {status}")
+
+
+def verdict_badge(figure: Figure, translate: Translate) -> Html:
+    """Return the verdict of a figure as symbol, text and colour."""
+    return status_badge(figure.status, figure_texts.verdict_text(figure, translate))
 
 
 def scope_table(data: PageData, kind: str, translate: Translate) -> Html:
@@ -143,7 +146,7 @@ def _status_cell(figure: Figure | None, translate: Translate) -> Html:
             element("div", row.change, element("small", f" / {row.target}"), class_="change"),
             element(
                 "div",
-                status_badge(figure.status, translate),
+                verdict_badge(figure, translate),
                 element("small", f"{translate('Coverage')} {row.coverage}"),
             ),
         )
@@ -180,7 +183,7 @@ def _detail_row(
         "tr",
         _cell(headings[0], row.label, "name"),
         join([_cell(h, t, k) for h, t, k in zip(headings[1:7], texts, kinds, strict=True)]),
-        _cell(headings[7], status_badge(figure.status, translate)),
+        _cell(headings[7], verdict_badge(figure, translate)),
         join([_cell(h, t, "number") for h, t in zip(headings[8:10], shares, strict=True)]),
         _cell(headings[10], figure_texts.findings_summary(figure, listed, translate), "basis"),
         _cell(headings[11], row.basis, "basis"),

@@ -77,7 +77,7 @@ def _header(data: PageData, translate: Translate) -> Html:
         element("h1", data.site_name),
         element(
             "p",
-            translate("Period {period}").format(period=data.period),
+            translate("Period {period}").format(period=_period_text(data, translate)),
             " · ",
             translate("as of {time}").format(time=f"{data.generated:%Y-%m-%d %H:%M %Z}"),
             class_="quiet",
@@ -86,12 +86,21 @@ def _header(data: PageData, translate: Translate) -> Html:
     )
 
 
+def _period_text(data: PageData, translate: Translate) -> str:
+    reported = [figure for figure in data.figures if figure.period == data.period]
+    return figure_texts.period_text(reported[0], translate) if reported else data.period
+
+
 def _verdicts(data: PageData, translate: Translate) -> Html:
     """Return the number of binding targets by verdict, in the order of `STATUS_SYMBOLS`."""
     found = [_binding_figure(data, data.scopes[0], indicator) for indicator in BINDING_INDICATORS]
     statuses = [figure.status for figure in found if figure is not None]
     counts = [
-        element("span", html_tables.status_badge(status, translate), f" × {statuses.count(status)}")
+        element(
+            "span",
+            html_tables.status_badge(status, figure_texts.status_word(status, translate)),
+            f" × {statuses.count(status)}",
+        )
         for status in figure_texts.STATUS_SYMBOLS
         if status in statuses
     ]
@@ -134,7 +143,7 @@ def _card(data: PageData, figure: Figure, translate: Translate) -> Html:
     )
     return element(
         "article",
-        element("h3", row.label, " ", html_tables.status_badge(figure.status, translate)),
+        element("h3", row.label, " ", html_tables.verdict_badge(figure, translate)),
         element("p", element("b", row.value), " ", element("span", row.unit), class_="value"),
         element("p", element("b", row.change), " ", translate("against the base"), class_="change"),
         bar,
@@ -183,7 +192,7 @@ def _cap(figure: Figure, translate: Translate) -> Html:
     )
     return element(
         "article",
-        element("h3", row.label, " ", html_tables.status_badge(figure.status, translate)),
+        element("h3", row.label, " ", html_tables.verdict_badge(figure, translate)),
         element(
             "p",
             element("b", row.value),

@@ -69,7 +69,7 @@ def figures_table(
         names: names of the scopes by id.
         translate: function that translates a msgid.
     """
-    periods = sorted({figure.period for figure in figures})
+    periods = sorted({figure_texts.period_text(figure, translate) for figure in figures})
     table = _table(translate("All figures"), ", ".join(periods))
     table.add_column(translate("Indicator"), overflow="fold", min_width=21)
     for heading in (
@@ -179,7 +179,7 @@ def caps_table(figures: Sequence[Figure], scope: str, period: str, translate: Tr
             row.target,
             figure_texts.share(figure_texts.cap_share(figure)),
             row.coverage,
-            _status_text(figure.status, translate),
+            _verdict(figure, translate),
         )
     return table
 
@@ -212,7 +212,7 @@ def _add_figure(table: Table, figure: Figure, translate: Translate) -> None:
         row.baseline,
         row.change,
         row.target,
-        _status_text(figure.status, translate),
+        _verdict(figure, translate),
         row.coverage,
     )
 
@@ -224,14 +224,15 @@ def _overview_cell(figure: Figure | None, translate: Translate) -> Text:
     return Text.assemble(
         (row.value, "bold"),
         f" {row.change}\n",
-        _status_text(figure.status, translate),
+        _verdict(figure, translate),
     )
 
 
-def _status_text(status: Status, translate: Translate) -> Text:
+def _verdict(figure: Figure, translate: Translate) -> Text:
+    symbol = figure_texts.STATUS_SYMBOLS[figure.status]
     return Text(
-        f"{figure_texts.STATUS_SYMBOLS[status]} {figure_texts.status_word(status, translate)}",
-        style=_STATUS_COLOURS[status],
+        f"{symbol} {figure_texts.verdict_text(figure, translate)}",
+        style=_STATUS_COLOURS[figure.status],
     )
 
 

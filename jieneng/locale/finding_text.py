@@ -25,10 +25,18 @@ class Labels(msgspec.Struct, frozen=True):
     Attributes:
         names: for people, of meters, areas, institutions and the site, by id.
         zone: in which times are shown.
+        site: name of the site.
+        places: names of the areas around each meter and area, the outermost first, by id.
+        buses: bus of each meter that is polled, by id.
+        agents: agent of each bus, by id.
     """
 
     names: Mapping[str, str] = {}
     zone: tzinfo = UTC
+    site: str = ""
+    places: Mapping[str, tuple[str, ...]] = {}
+    buses: Mapping[str, str] = {}
+    agents: Mapping[str, str] = {}
 
     def name(self, subject: str) -> str:
         """Return the name of an id; the id where it has none."""
@@ -43,7 +51,31 @@ def labels(site: Site) -> Labels:
         *((institution.id, institution.name) for institution in site.institution),
         (site.id, site.site.name),
     )
-    return Labels({subject: name for subject, name in named if name}, site.zone)
+    return Labels(
+        names={subject: name for subject, name in named if name},
+        zone=site.zone,
+        site=site.site.name or site.id,
+        places=_places(site),
+        buses={meter.id: meter.bus for meter in site.meter if meter.bus is not None},
+        agents={bus.id: bus.agent for bus in site.bus},
+    )
+
+
+def _places(site: Site) -> dict[str, tuple[str, ...]]:
+    """Return the names of the areas around each meter and area, the outermost first."""
+    parents = {
+        **{area.id: area.parent for area in site.area},
+        **{meter.id: meter.last_area for meter in site.meter},
+    }
+    return {subject: _areas_around(site, parent) for subject, parent in parents.items()}
+
+
+def _areas_around(site: Site, area: str | None) -> tuple[str, ...]:
+    names: list[str] = []
+    while (row := site.areas.get(area or "")) is not None:
+        names.insert(0, row.name or row.id)
+        area = row.parent
+    return tuple(names)
 
 
 def finding_text(finding: Finding, translate: Translate, labels: Labels) -> str:

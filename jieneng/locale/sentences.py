@@ -20,7 +20,7 @@ from typing import NamedTuple
 from jieneng.locale.msgid_places import Function, Module, MsgidPlaces, contains, last_name
 
 #: Prefixes of the keywords `en` and `zh` of a row that has a sentence in both languages.
-_BILINGUAL_PREFIXES = ("", "definition_", "many_", "cause_", "advice_")
+_BILINGUAL_PREFIXES = ("", "definition_", "many_", "value_", "cause_", "advice_")
 
 
 class Found(NamedTuple):

@@ -385,6 +385,20 @@ _ROWS: Final = (
         "表计是否一致",
     ),
     FindingKind(
+        code="no_baseline",
+        severity="warning",
+        en="There is no baseline: nothing is known of {subject}. Import its readings to compare"
+        " with them.",
+        zh="无基期数据：请导入 {subject} 年读数后再作比较",
+    ),
+    FindingKind(
+        code="reported_plan",
+        severity="info",
+        en="The targets of the plan {subject} are known from reports only. Once the city publishes"
+        " its own, write them into plan.toml.",
+        zh="{subject} 规划目标目前仅据报道；本市公布后请写入 plan.toml",
+    ),
+    FindingKind(
         code="no_headcount",
         severity="warning",
         en="{subject:name}: the headcount is stated for {known} of {days} days.",

@@ -94,7 +94,8 @@ def test_an_element_of_the_json_has_the_keys_and_signs_that_programs_hold_on_to(
     keys = [
         "scope", "indicator", "period", "value", "unit", "baseline", "baseline_period",
         "change_pct", "decrease_pct", "target_pct", "operator", "target", "path", "status",
-        "coverage", "estimated", "convention", "factor_series", "findings", "name", "definition",
+        "coverage", "estimated", "convention", "factor_series", "findings", "until",
+        "name", "definition",
     ]  # fmt: skip
     assert all(list(element) == keys for element in elements)
     (figure,) = (

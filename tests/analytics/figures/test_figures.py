@@ -176,7 +176,7 @@ class TestValues:
         found = figures(rules(tmp_path))["canteen", "gas"]
         assert found.value is None
         assert found.coverage is None
-        assert [f.code for f in found.findings] == ["no_meter", "baseline_no_meter"]
+        assert [f.code for f in found.findings] == ["no_meter"], "said once, not of both periods"
 
     def test_labels(self, tmp_path: Path) -> None:
         found = figures(rules(tmp_path))
@@ -198,7 +198,7 @@ class TestValues:
         assert fixed.change_pct == pytest.approx(100 * (365 / 366 - 1), abs=1e-6)
         assert current.change_pct is not None
         assert current.change_pct < -7
-        assert (fixed.status, current.status) == ("missed", "met")
+        assert (fixed.status, current.status) == ("missed", "no_target"), "one verdict"
 
 
 class TestBaseline:
@@ -222,9 +222,30 @@ class TestBaseline:
         assert (found.baseline, found.baseline_period, found.status) == (None, None, "no_target")
 
     def test_after_the_plan_the_baseline_stays_but_there_is_no_target(self, tmp_path: Path) -> None:
-        found = figures(rules(tmp_path), "2026", today=AFTER)["centre", "energy_per_floor_area"]
-        assert found.baseline_period == "2020"
-        assert (found.status, found.target_pct, found.path) == ("no_target", None, None)
+        found = figures(rules(tmp_path), "2031", today=date(2032, 2, 1))
+        figure = found["centre", "energy_per_floor_area"]
+        assert figure.baseline_period == "2025"
+        assert (figure.status, figure.target_pct, figure.path) == ("no_target", None, None)
+
+    def test_a_year_that_goes_on_says_its_last_day(self, tmp_path: Path) -> None:
+        running = figures(rules(tmp_path), today=date(2025, 3, 11))["centre", "electricity"]
+        assert running.until == date(2025, 3, 10)
+        over = figures(rules(tmp_path))["centre", "electricity"]
+        not_begun = figures(rules(tmp_path), today=date(2024, 5, 1))["centre", "electricity"]
+        assert (over.until, not_begun.until) == (None, None)
+
+    def test_the_next_plan_compares_with_2025(self, tmp_path: Path) -> None:
+        found = figures(rules(tmp_path), "2026", today=date(2026, 12, 1), now=less(0.98))
+        figure = found["centre", "energy_per_floor_area"]
+        assert (figure.baseline_period, figure.operator, figure.target_pct) == ("2025", ">=", 5.0)
+        assert figure.status == "on_track", "1.021 % a year is enough"
+        assert "reported_plan" in [finding.code for finding in figure.findings]
+
+    def test_without_data_of_the_base_year_one_finding_names_it(self, tmp_path: Path) -> None:
+        found = figures(rules(tmp_path), base={})["centre", "energy_per_floor_area"]
+        assert (found.status, found.baseline) == ("insufficient_data", None)
+        of_base = [f for f in found.findings if f.code == "no_baseline" or f.is_of_baseline]
+        assert [(f.code, f.subject) for f in of_base] == [("no_baseline", "2020")]
 
     def test_a_period_that_has_not_begun_is_unknown(self, tmp_path: Path) -> None:
         found = figures(rules(tmp_path), today=date(2024, 5, 1))["centre", "energy_per_floor_area"]

@@ -138,12 +138,28 @@ class TestFactors:
 class TestPlan:
     def test_the_published_glide_path(self, tmp_path: Path) -> None:
         """domain.md section 3: shares of 2020 by year, geometric."""
-        (plan,) = packaged(tmp_path).plans
+        plan, _ = packaged(tmp_path).plans
         years = range(2021, 2026)
         by_7 = [round(100 * glide_path_share(plan, 7, year), 2) for year in years]
         by_8 = [round(100 * glide_path_share(plan, 8, year), 2) for year in years]
         assert by_7 == [98.56, 97.14, 95.74, 94.36, 93.00]
         assert by_8 == [98.35, 96.72, 95.12, 93.55, 92.00]
+
+    def test_the_glide_path_of_2026_to_2030(self, tmp_path: Path) -> None:
+        """domain.md section 3: shares of 2025 by year, geometric."""
+        _, plan = packaged(tmp_path).plans
+        assert (plan.base, plan.from_, plan.to, plan.confidence) == (2025, 2026, 2030, "reported")
+        shares = {
+            decrease: [
+                round(100 * glide_path_share(plan, decrease, y), 2) for y in range(2026, 2031)
+            ]
+            for decrease in (8.5, 5, 3)
+        }
+        assert shares == {
+            8.5: [98.24, 96.51, 94.81, 93.14, 91.50],
+            5: [98.98, 97.97, 96.97, 95.98, 95.00],
+            3: [99.39, 98.79, 98.19, 97.59, 97.00],
+        }
 
     def test_a_linear_path_on_request(self) -> None:
         plan = Plan(id="p", base=2020, from_=2021, to=2025, path="linear", source="the file")
@@ -160,13 +176,16 @@ class TestPlan:
             ("energy_per_capita", ">", 8.0, "binding"),
             ("water_per_capita", ">", 8.0, "binding"),
             ("carbon_per_floor_area", ">", 7.0, "binding"),
+            ("carbon_per_floor_area", ">=", 8.5, "binding"),
+            ("energy_per_floor_area", ">=", 5.0, "binding"),
+            ("water_per_capita", ">=", 3.0, "binding"),
         }
         assert {(cap.indicator, cap.value, cap.scope, cap.class_) for cap in rules.caps} == {
             ("energy_total", 80_000.0, "division", "expected"),
             ("water_total", 13_000_000.0, "division", "expected"),
         }
 
-    def test_the_next_plan_is_another_block(self, tmp_path: Path) -> None:
+    def test_a_site_replaces_a_plan_by_its_id(self, tmp_path: Path) -> None:
         (tmp_path / "plan.toml").write_text(
             '[[plan]]\nid = "2026-2030"\nbase = 2025\nfrom = 2026\nto = 2030\nsource = "next"\n',
             encoding="utf-8",
@@ -180,6 +199,7 @@ class TestPlan:
             2026: "2026-2030",
             2031: "2026-2030",
         }
+        assert [plan.source for plan in rules.plans][1] == "next"
         assert rules.base_year(parse("2027-03")) == calendar_year(2025)
         assert rules.base_year(parse("2020")) is None
 
@@ -190,7 +210,7 @@ class TestPlan:
 id = "again"
 base = 2023
 from = 2024
-to = 2026
+to = 2025
 source = "it overlaps"
 
 [[cap]]

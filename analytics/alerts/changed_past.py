@@ -1,0 +1,121 @@
+"""Compare alerts that were evaluated anew with those that are known: late data changes the past.
+
+Pure: no clock, no store. The signals of hours and days come from figures that late readings and
+imports change. They are evaluated anew over some weeks, and an alert keeps its episode as long as
+the new values confirm it.
+
+Laws:
+
+1. A firing alert whose values are all known, and were never beyond the limit for long enough, is
+   withdrawn. One whose values are missing is held.
+2. An episode keeps its start, which is its number, though the new values may move it.
+3. An episode that was over before it became known is returned once. One before the last known
+   episode is not returned, nor are those of a subject that was never evaluated.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from msgspec.structs import replace
+
+from analytics.alerts.alert import Alert, Evaluation, SignalValues
+
+
+def states_before(states: Mapping[str, Alert], start_ms: int, limit: float) -> dict[str, Alert]:
+    """Return the alerts that fired before `start_ms` and still fire, ready for evaluation from it.
+
+    Args:
+        states: the known alerts, by subject.
+        start_ms: the first step.
+        limit: the rule's limit.
+    """
+    return {
+        subject: replace(alert, seen_ms=start_ms - 1, back_ms=0, missing_ms=0, limit=limit)
+        for subject, alert in states.items()
+        if alert.phase == "firing" and alert.fired_ms < start_ms
+    }
+
+
+def compare(known: Mapping[str, Alert], anew: Evaluation, values: SignalValues) -> Evaluation:
+    """Return the known alerts, changed to what the evaluation anew found.
+
+    Args:
+        known: the known alerts, by subject.
+        anew: the evaluation anew.
+        values: the values that it evaluated.
+    """
+    found: dict[str, list[Alert]] = {}
+    for episode in anew.episodes:
+        found.setdefault(episode.subject, []).append(episode)
+    alerts, episodes = dict(known), list[Alert]()
+    for row, subject in enumerate(values.subjects):
+        alert = anew.alerts[subject]
+        if subject not in known or not known[subject].seen_ms:
+            alerts[subject] = alert
+            continue
+        if not alert.seen_ms:  # no value is known
+            continue
+        before, over = known[subject], found.get(subject, [])
+        if before.phase == "firing":
+            alert, over = _go_on_firing(before, alert, over, values, row)
+        else:
+            alert, over = _begin_after(before.ended_ms, alert, over)
+        alerts[subject] = _with_notices_of(before, alert)
+        episodes += [_with_notices_of(before, episode) for episode in over]
+    return Evaluation(alerts, tuple(episodes))
+
+
+def _go_on_firing(
+    before: Alert, alert: Alert, over: Sequence[Alert], values: SignalValues, row: int
+) -> tuple[Alert, list[Alert]]:
+    """Return the alert and the ended episodes where the known alert fires."""
+    over = [episode for episode in over if episode.ended_ms > before.since_ms]
+    if over:
+        return alert, [_same_episode(before, over[0]), *over[1:]]
+    if alert.phase == "firing":
+        return _same_episode(before, alert), []
+    within = (values.times_ms >= before.since_ms) & (values.times_ms <= before.fired_ms)
+    if not within.any() or np.isnan(values.values[row, within]).any():
+        return before, []
+    ended = replace(before, phase="inactive", ended_ms=before.seen_ms, end="withdrawn")
+    return replace(alert, ended_ms=before.seen_ms, end="withdrawn"), [ended]
+
+
+def _begin_after(ended_ms: int, alert: Alert, over: Sequence[Alert]) -> tuple[Alert, list[Alert]]:
+    """Return the alert and the ended episodes that are later than the last known one."""
+    over = [episode for episode in over if episode.since_ms >= ended_ms]
+    if not over:
+        alert = replace(alert, ended_ms=ended_ms)
+    if alert.phase == "firing" and alert.since_ms < ended_ms:
+        alert = replace(alert, since_ms=ended_ms, fired_ms=max(alert.fired_ms, ended_ms))
+    return alert, over
+
+
+def _same_episode(before: Alert, alert: Alert) -> Alert:
+    """Return an alert or an episode with the start of the known one."""
+    return replace(
+        alert,
+        since_ms=before.since_ms,
+        fired_ms=before.fired_ms,
+        acknowledged_by=before.acknowledged_by,
+    )
+
+
+def _with_notices_of(before: Alert, alert: Alert) -> Alert:
+    """Return an alert with the fields of the known one that tell of its notices."""
+    return replace(
+        before,
+        severity=alert.severity,
+        phase=alert.phase,
+        value=alert.value,
+        limit=alert.limit,
+        peak=alert.peak,
+        since_ms=alert.since_ms,
+        fired_ms=alert.fired_ms,
+        ended_ms=alert.ended_ms,
+        end=alert.end or before.end,
+        seen_ms=alert.seen_ms,
+        back_ms=alert.back_ms,
+        missing_ms=alert.missing_ms,
+        acknowledged_by=alert.acknowledged_by,
+    )

@@ -1,0 +1,297 @@
+"""Advance the alerts of a rule over the values of its signal.
+
+Pure: no clock, no store. One code for the service, which brings a few steps a round, and for the
+replay of months. A series may be cut into calls anywhere: the states carry over what is needed.
+
+Laws:
+
+1. An alert fires at the step at which the signal has been beyond the limit for `for_s`, and
+   recovers at the step at which the signal has been at or inside `clear_limit` for
+   `keep_firing_for_s`.
+2. A missing value (NaN) neither fires an alert nor ends one; both times start anew after it.
+3. The steps behind a subject's last known value are not consumed: its readings may still come in.
+4. A step is evaluated once: steps up to `seen_ms` are skipped.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import numpy as np
+from msgspec.structs import replace
+
+from analytics.alerts.alert import Alert, Evaluation, Phase, SignalValues
+from analytics.alerts.alert_rule import AlertRule
+from analytics.alerts.changed_past import compare, states_before
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_NAN: Final = float("nan")
+
+
+class _Steps(msgspec.Struct, frozen=True):
+    """Arrays of a call: steps of the subjects that have new ones.
+
+    Attributes:
+        times_ms: ends of the steps, shape (n,).
+        values: float64, shape (m, n).
+        first: index of each subject's first new step, shape (m,).
+        last: index of its last known value among these; -1 if none is known.
+        is_beyond: True where the value is beyond the limit, shape (m, n).
+        is_back: True where the value is at or inside the clear limit, shape (m, n).
+        beyond_since_ms: start of the run of values beyond the limit that a step is in, (m, n).
+        back_since_ms: start of the run of values at or inside the clear limit, (m, n).
+        firing: True while the alert fires, with the state before the call as column 0, (m, n + 1).
+    """
+
+    times_ms: "NDArray[np.int64]"
+    values: "NDArray[np.float64]"
+    first: "NDArray[np.intp]"
+    last: "NDArray[np.intp]"
+    is_beyond: "NDArray[np.bool_]"
+    is_back: "NDArray[np.bool_]"
+    beyond_since_ms: "NDArray[np.int64]"
+    back_since_ms: "NDArray[np.int64]"
+    firing: "NDArray[np.bool_]"
+
+
+def new_alert(rule: AlertRule, subject: str) -> Alert:
+    """Return the alert of a subject that was never evaluated."""
+    return Alert(
+        rule=rule.id,
+        signal=rule.signal,
+        subject=subject,
+        severity=rule.severity,
+        phase="inactive",
+        value=_NAN,
+        limit=rule.limit,
+        peak=_NAN,
+        since_ms=0,
+        fired_ms=0,
+    )
+
+
+def advance(rule: AlertRule, states: Mapping[str, Alert], values: SignalValues) -> Evaluation:
+    """Return the alerts of a rule after some steps, and the episodes that ended within them.
+
+    Args:
+        rule: the rule.
+        states: the alerts before, by subject.
+        values: the signal's values. If they are `is_anew`, the alerts are evaluated anew from the
+            first step on, and compared with those before.
+    """
+    if not values.is_anew or not values.times_ms.size:
+        return _go_on(rule, states, values)
+    start = states_before(states, int(values.times_ms[0]), rule.limit)
+    return compare(states, _go_on(rule, start, values), values)
+
+
+def _go_on(rule: AlertRule, states: Mapping[str, Alert], values: SignalValues) -> Evaluation:
+    """Return the alerts of a rule after steps that follow those that were evaluated."""
+    alerts = {
+        subject: alert
+        if alert.severity == rule.severity
+        else replace(alert, severity=rule.severity)
+        for subject, alert in states.items()
+    }
+    before = [alerts.get(subject) or new_alert(rule, subject) for subject in values.subjects]
+    alerts.update(zip(values.subjects, before, strict=True))
+    if not values.subjects or not values.times_ms.size:
+        return Evaluation(alerts, ())
+    steps = _evaluate(rule, before, values)
+    episodes = _episodes(rule, before, steps)
+    last_ends = {episode.subject: episode.ended_ms for episode in episodes}
+    alerts.update(_states(rule, before, steps, last_ends))
+    return Evaluation(alerts, tuple(episodes))
+
+
+def _evaluate(rule: AlertRule, before: Sequence[Alert], given: SignalValues) -> _Steps:
+    """Return the phases of all steps."""
+    times, values = given.times_ms, given.values
+    count = times.size
+    seen = np.array([alert.seen_ms for alert in before], np.int64)
+    first = np.searchsorted(times, seen, side="right")
+    is_new = np.arange(count) >= first[:, np.newaxis]
+    known = is_new & ~np.isnan(values)
+    last = np.where(known.any(axis=1), count - 1 - np.argmax(known[:, ::-1], axis=1), -1)
+    if rule.is_above:
+        is_beyond, is_back = values > rule.limit, values <= rule.clear_limit
+    else:
+        is_beyond, is_back = values < rule.limit, values >= rule.clear_limit
+    is_beyond &= is_new
+    is_back &= is_new
+
+    was_firing = np.array([alert.phase == "firing" for alert in before], np.bool_)
+    since = np.array([alert.since_ms for alert in before], np.int64)
+    back = np.array([alert.back_ms for alert in before], np.int64)
+    cut = _is_cut(rule, before, times[np.minimum(first, count - 1)])
+    beyond_since = _run_starts(
+        is_beyond, is_new, times, first, np.where(was_firing | cut, 0, since)
+    )
+    back_since = _run_starts(is_back, is_new, times, first, np.where(was_firing & ~cut, back, 0))
+    fires = is_beyond & (times - beyond_since >= round(rule.for_s * 1000))
+    recovers = is_back & (times - back_since >= round(rule.keep_firing_for_s * 1000))
+    firing = np.empty((len(before), count + 1), np.bool_)
+    firing[:, 0] = was_firing
+    firing[:, 1:] = _latch(was_firing, fires, recovers)
+    return _Steps(times, values, first, last, is_beyond, is_back, beyond_since, back_since, firing)
+
+
+def _is_cut(
+    rule: AlertRule, before: Sequence[Alert], first_ms: "NDArray[np.int64]"
+) -> "NDArray[np.bool_]":
+    """Return True where a run of values does not go on from the state before.
+
+    A value was missing in between, or the limit of `alerts.toml` was changed.
+    """
+    missing = np.array([alert.missing_ms for alert in before], np.int64)
+    limit = np.array([alert.limit for alert in before], np.float64)
+    cut: NDArray[np.bool_] = ((missing > 0) & (first_ms > missing)) | (limit != rule.limit)
+    return cut
+
+
+def _run_starts(
+    mask: "NDArray[np.bool_]",
+    is_new: "NDArray[np.bool_]",
+    times: "NDArray[np.int64]",
+    first: "NDArray[np.intp]",
+    before_ms: "NDArray[np.int64]",
+) -> "NDArray[np.int64]":
+    """Return for each step the start of the run of True that it is in.
+
+    Args:
+        mask: the values, shape (m, n).
+        is_new: False for the steps that are skipped.
+        times: ends of the steps.
+        first: index of each row's first new step.
+        before_ms: start of a run that goes on from before the first new step; 0 if there is none.
+    """
+    count = times.size
+    break_index = np.where(mask | ~is_new, -1, np.arange(count))
+    np.maximum.accumulate(break_index, axis=1, out=break_index)
+    start = times[np.minimum(break_index + 1, count - 1)]
+    goes_on = np.where(before_ms > 0, before_ms, times[np.minimum(first, count - 1)])
+    return np.where(break_index < 0, goes_on[:, np.newaxis], start)
+
+
+def _latch(
+    before: "NDArray[np.bool_]", sets: "NDArray[np.bool_]", resets: "NDArray[np.bool_]"
+) -> "NDArray[np.bool_]":
+    """Return for each step whether the last of `sets` and `resets` up to it was a set."""
+    index = np.arange(sets.shape[1])
+    last_set = np.maximum.accumulate(np.where(sets, index, -1), axis=1)
+    last_reset = np.maximum.accumulate(np.where(resets, index, -1), axis=1)
+    return np.where(last_set == last_reset, before[:, np.newaxis], last_set > last_reset)
+
+
+def _episodes(rule: AlertRule, before: Sequence[Alert], steps: _Steps) -> list[Alert]:
+    """Return the episodes that ended within the steps."""
+    ends = steps.firing[:, :-1] & ~steps.firing[:, 1:]
+    if not ends.any():
+        return []
+    starts = ~steps.firing[:, :-1] & steps.firing[:, 1:]
+    found = []
+    for row in np.flatnonzero(ends.any(axis=1)).tolist():
+        begun = np.flatnonzero(starts[row]).tolist()
+        if steps.firing[row, 0]:
+            begun.insert(0, -1)
+        for start, end in zip(begun, np.flatnonzero(ends[row]).tolist(), strict=False):
+            found.append(_episode(rule, before[row], steps, row, start, end))
+    return found
+
+
+def _episode(
+    rule: AlertRule, before: Alert, steps: _Steps, row: int, start: int, end: int
+) -> Alert:
+    """Return an episode that fired at the step `start` (-1: before) and ended at `end`."""
+    was = start < 0
+    since = before.since_ms if was else int(steps.beyond_since_ms[row, start])
+    return replace(
+        before,
+        phase="inactive",
+        value=float(steps.values[row, end]),
+        limit=rule.limit,
+        peak=_peak(rule, before, steps, row, since, end),
+        since_ms=since,
+        fired_ms=before.fired_ms if was else int(steps.times_ms[start]),
+        ended_ms=int(steps.times_ms[end]),
+        seen_ms=int(steps.times_ms[end]),
+        back_ms=0,
+        end="recovered",
+        acknowledged_by=before.acknowledged_by if was else "",
+    )
+
+
+def _peak(
+    rule: AlertRule, before: Alert, steps: _Steps, row: int, since_ms: int, last: int
+) -> float:
+    """Return the value farthest beyond the limit from `since_ms` to the step `last`."""
+    first = int(steps.first[row])
+    goes_on = since_ms < steps.times_ms[first]
+    start = first if goes_on else int(np.searchsorted(steps.times_ms, since_ms))
+    farthest = np.fmax if rule.is_above else np.fmin
+    return float(
+        farthest.reduce(
+            steps.values[row, start : last + 1], initial=before.peak if goes_on else _NAN
+        )
+    )
+
+
+def _states(
+    rule: AlertRule, before: Sequence[Alert], steps: _Steps, last_ends: Mapping[str, int]
+) -> dict[str, Alert]:
+    """Return the alerts after the steps, of the subjects that have new steps."""
+    count = steps.times_ms.size
+    changed = {}
+    for row, (alert, first, last) in enumerate(
+        zip(before, steps.first.tolist(), steps.last.tolist(), strict=True)
+    ):
+        if last >= 0:
+            changed[alert.subject] = _state(
+                rule, alert, steps, row, last, last_ends.get(alert.subject, 0)
+            )
+        elif first < count and not 0 < alert.missing_ms <= steps.times_ms[first]:
+            changed[alert.subject] = replace(alert, missing_ms=int(steps.times_ms[first]))
+    return changed
+
+
+def _state(
+    rule: AlertRule, before: Alert, steps: _Steps, row: int, last: int, ended_ms: int
+) -> Alert:
+    """Return an alert after its last known value, at the step `last`.
+
+    Args:
+        rule: its rule.
+        before: the alert before.
+        steps: the evaluated steps.
+        row: row of its subject.
+        last: index of the step.
+        ended_ms: end of the last episode that ended within the steps; 0 if none did.
+    """
+    firing, beyond = steps.firing[row, last + 1], steps.is_beyond[row, last]
+    phase: Phase = "firing" if firing else "pending" if beyond else "inactive"
+    since_ms = fired_ms = 0
+    if firing and before.phase == "firing" and not ended_ms:
+        since_ms, fired_ms = before.since_ms, before.fired_ms
+    elif firing:
+        fired = last + 1 - int(np.argmin(steps.firing[row, last + 1 :: -1]))
+        since_ms, fired_ms = int(steps.beyond_since_ms[row, fired]), int(steps.times_ms[fired])
+    elif beyond:
+        since_ms = int(steps.beyond_since_ms[row, last])
+    is_back = firing and steps.is_back[row, last]
+    return replace(
+        before,
+        phase=phase,
+        value=float(steps.values[row, last]),
+        limit=rule.limit,
+        peak=_peak(rule, before, steps, row, since_ms, last) if since_ms else _NAN,
+        since_ms=since_ms,
+        fired_ms=fired_ms,
+        ended_ms=ended_ms or before.ended_ms,
+        end="recovered" if ended_ms else before.end,
+        seen_ms=int(steps.times_ms[last]),
+        back_ms=int(steps.back_since_ms[row, last]) if is_back else 0,
+        missing_ms=int(steps.times_ms[last + 1]) if last + 1 < steps.times_ms.size else 0,
+        acknowledged_by=before.acknowledged_by if since_ms == before.since_ms else "",
+    )

@@ -1,0 +1,160 @@
+"""Render a notice as title and body, in the reader's language, as plain text or Markdown.
+
+Pure: notices and names in, texts out.
+
+Laws:
+
+1. The title says alone how serious it is, what happened, to which subject and at which site: a
+   phone shows no more of it.
+2. A body has at most `BODY_LIMIT_BYTES`, however many alerts a notice has: messengers cut or refuse
+   longer ones. Alerts that find no room are counted.
+3. Markdown keeps to bold, code, links and lists, which mail, DingTalk and WeCom all show. Names are
+   escaped, so that none becomes markup.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Final, Literal
+
+import msgspec
+
+from analytics.alerts import alert_texts
+from analytics.alerts.alert import Alert, Notice
+from analytics.alerts.alert_rule import AlertRules
+from analytics.alerts.notice_body import NoticeBody, Row, counted, more_row
+from jieneng.locale import Translate
+from jieneng.locale.finding_text import Labels
+
+Form = Literal["text", "markdown"]
+
+#: Longest body [bytes of UTF-8]. A WeCom robot takes 2048 bytes of text, the title among them;
+#: source: https://developer.work.weixin.qq.com/document/path/91770, "文本类型".
+BODY_LIMIT_BYTES: Final = 1800
+#: Greatest number of alerts, or of names of affected subjects, that a body lists.
+_LISTED: Final = 8
+
+
+_MARKUP: Final = re.compile(r"([\\`*_\[\]<>#|~])")
+
+
+class NoticeText(msgspec.Struct, frozen=True):
+    """The text of a notice.
+
+    Attributes:
+        title: one line.
+        body: lines of text or Markdown.
+    """
+
+    title: str
+    body: str
+
+
+def notice_text(
+    notice: Notice,
+    rules: AlertRules,
+    translate: Translate,
+    labels: Labels,
+    *,
+    form: Form = "text",
+) -> NoticeText:
+    """Return the text of a notice.
+
+    Args:
+        notice: the notice.
+        rules: rules of the site. The notice may be about a rule that was removed since.
+        translate: function that translates a msgid into the receiver's language.
+        labels: names of the site.
+        form: form of the body.
+    """
+    title = headline(notice, rules, translate, labels)
+    if labels.site:
+        title = f"{title} · {labels.site}"
+    body = NoticeBody(notice, alert_texts.find_rule(rules, notice.rule), rules, translate, labels)
+    for listed in range(_LISTED, -1, -1):
+        text = _rendered(body.rows(listed), translate, form)
+        if len(text.encode()) <= BODY_LIMIT_BYTES:
+            break
+    return NoticeText(title, text)
+
+
+def digest_text(
+    notices: Sequence[Notice],
+    rules: AlertRules,
+    translate: Translate,
+    labels: Labels,
+    *,
+    form: Form = "text",
+) -> NoticeText:
+    """Return the text of several notices that are sent together, one line each."""
+    title = counted(
+        len(notices), translate("Digest: {count} notice"), translate("Digest: {count} notices")
+    )
+    rows: list[Row] = []
+    room = BODY_LIMIT_BYTES - 60  # for the line that counts the rest
+    for number, notice in enumerate(notices):
+        line = " ".join(
+            (
+                alert_texts.local_time(notice.at_ms, labels),
+                headline(notice, rules, translate, labels),
+            )
+        )
+        room -= len(_rendered([Row(line, is_item=True)], translate, form).encode()) + 1
+        if room < 0:
+            rows.append(more_row(len(notices) - number, translate))
+            break
+        rows.append(Row(line, is_item=True))
+    site = f" · {labels.site}" if labels.site else ""
+    return NoticeText(f"{title}{site}", _rendered(rows, translate, form))
+
+
+def headline(notice: Notice, rules: AlertRules, translate: Translate, labels: Labels) -> str:
+    """Return event, alert and subject of a notice in a line, without the site."""
+    rule = alert_texts.find_rule(rules, notice.rule)
+    worst = notice.alerts[0]
+    name = alert_texts.alert_name(rule, worst.signal, translate)
+    subject = alert_texts.subject_name(worst.signal, worst.subject, labels, translate)
+    if more := len(notice.alerts) - 1:
+        subject = translate("{subject} and {count} more").format(subject=subject, count=more)
+    text = translate("{name}: {text}").format(name=name, text=subject)
+    if not more and notice.event in ("fired", "reminder") and alert_texts.has_value(worst.signal):
+        text += f" {alert_texts.amount(worst.value, rule, worst.signal, translate)}"
+    text += _affected(notice.consequences, translate)
+    word = alert_texts.event_word(notice.event, notice.severity, translate)
+    return translate("[{word}] {text}").format(word=word, text=text)
+
+
+def _affected(consequences: Sequence[Alert], translate: Translate) -> str:
+    """Return in brackets how many subjects the alerts explain: the meters among them, if any."""
+    subjects = {(alert_texts.subject_kind(one.signal), one.subject) for one in consequences}
+    meters = [subject for kind, subject in subjects if kind == "meter"]
+    if meters:
+        return counted(
+            len(meters),
+            translate(" ({count} meter affected)"),
+            translate(" ({count} meters affected)"),
+        )
+    return translate(" ({count} affected)").format(count=len(subjects)) if subjects else ""
+
+
+def _rendered(rows: Sequence[Row], translate: Translate, form: Form) -> str:
+    lines = [(_markdown if form == "markdown" else _plain)(row, translate) for row in rows]
+    return "\n".join(lines)
+
+
+def _plain(row: Row, translate: Translate) -> str:
+    if row.name:
+        return translate("{name}: {text}").format(name=row.name, text=row.text)
+    return f"- {row.text}" if row.is_item else row.text
+
+
+def _markdown(row: Row, translate: Translate) -> str:
+    """Return a row as an item of a list: the only line break that all messengers keep."""
+    text = f"`{row.text}`" if row.is_code else _escaped(row.text)
+    if row.name:
+        text = translate("{name}: {text}").format(name=f"**{_escaped(row.name)}**", text=text)
+    return f"- {text}"
+
+
+def _escaped(text: str) -> str:
+    """Return a text without markup; a web address stays a link."""
+    return text if text.startswith(("https://", "http://")) else _MARKUP.sub(r"\\\1", text)

@@ -1,0 +1,1 @@
+"""Tests of the alerts: evaluation, notices, and cases from the field."""
