@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from jieneng.metering import line_protocol
 from jieneng.metering.schema import Point, Value
-from jieneng.storage.store import Series, WriteResult
+from jieneng.storage.store import Series, TextSeries, WriteResult
 
 _SeriesKey = tuple[str, tuple[tuple[str, str], ...]]  # measurement and tags
 _Column = tuple[NDArray[np.int64], NDArray[np.float64]]

@@ -15,6 +15,7 @@ import secrets
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -36,6 +37,8 @@ _BUSY_TIMEOUT_S: Final = 10.0
 _VERSION: Final = 1
 #: A notice takes about 1 kB.
 _RESERVE_BYTES: Final = 512 * 1024
+#: Size of the write-ahead log at which it is copied into the file; less than the reserve.
+_CHECKPOINT_PAGES: Final = 64
 _TABLES: Final = (
     """CREATE TABLE entry (
         id INTEGER PRIMARY KEY, notice_id TEXT NOT NULL, receiver TEXT NOT NULL,
@@ -239,7 +242,11 @@ class NoticeOutbox:
                 self._path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
             )
             make_durable(db, _BUSY_TIMEOUT_S)
+            db.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+            db.execute("PRAGMA secure_delete = OFF")  # freed pages need not be written
             _create_tables(db)
+            with suppress(sqlite3.OperationalError):  # the disk is full: the reserve is for that
+                _keep_reserve(db)
         return self._connection
 
     def _disconnect(self) -> None:
@@ -255,13 +262,25 @@ def _create_tables(db: sqlite3.Connection) -> None:
             for statement in _TABLES:
                 db.execute(statement)
             db.execute("INSERT INTO copy VALUES (?)", (secrets.token_hex(4),))
-            # Free pages stay in the file, and the write-ahead log keeps its size.
-            db.execute("CREATE TABLE room (taken BLOB)")
-            db.execute("INSERT INTO room VALUES (zeroblob(?))", (_RESERVE_BYTES,))
-            db.execute("DROP TABLE room")
             db.execute(f"PRAGMA user_version = {_VERSION}")
         elif version != _VERSION:
             raise sqlite3.DatabaseError(f"it is of version {version}, not {_VERSION}")
+
+
+def _keep_reserve(db: sqlite3.Connection) -> None:
+    """Take disk space for `_RESERVE_BYTES` in the file and in its write-ahead log.
+
+    Pages are written to the disk only if they are in use when a transaction ends. Afterwards the
+    log is used again from its start, and keeps its size.
+    """
+    (free,) = db.execute("PRAGMA freelist_count").fetchone()
+    (page_bytes,) = db.execute("PRAGMA page_size").fetchone()
+    if free * page_bytes >= _RESERVE_BYTES:
+        return
+    db.execute("CREATE TABLE IF NOT EXISTS room (taken BLOB)")
+    db.execute("INSERT INTO room VALUES (zeroblob(?))", (_RESERVE_BYTES,))
+    db.execute("PRAGMA wal_checkpoint(RESTART)")
+    db.execute("DROP TABLE room")
 
 
 def _settle(db: sqlite3.Connection, entry: OutboxEntry, outcome: Outcome, now_ms: int) -> None:

@@ -18,8 +18,9 @@ import asyncio
 import logging
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import aiohttp
@@ -46,6 +47,7 @@ _NETWORK_WORDS: Final = (
     ("timed out", "no answer in time"),
     ("resolve", "the server's name is not known"),
     ("not known", "the server's name is not known"),
+    ("call failed", "the server refuses connections"),
     ("refused", "the server refuses connections"),
     ("unreachable", "no route to the server"),
 )
@@ -108,14 +110,36 @@ def _send_by_apprise(address: str, title: str, body: str) -> Outcome:
     service = _service(address)
     if service is None or len(service) != 1:
         return Outcome("refused", "the address is not valid")
-    from apprise import Apprise, NotifyFormat
+    from apprise import NotifyFormat
 
-    sender = Apprise()
-    sender.add(service)
-    result = sender.notify(body, title, body_format=NotifyFormat.TEXT, log_level=logging.DEBUG)
-    if result:
-        return Outcome("sent")
-    return failure_outcome("\n".join(entry.message for entry in result.logs()))
+    # `Apprise.notify` would use a pool of threads, which Python waits for before a process ends.
+    with _WORDS.of_this_thread() as words:
+        if service.notify(body=body, title=title, body_format=NotifyFormat.TEXT):
+            return Outcome("sent")
+    return failure_outcome("\n".join(words))
+
+
+class _Words(logging.Handler):
+    """Words that Apprise logs in a thread while it sends; the only trace of a reason."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._threads = threading.local()
+
+    @contextmanager
+    def of_this_thread(self) -> Iterator[list[str]]:
+        """Collect what is logged inside the block."""
+        self._threads.words = []
+        yield self._threads.words
+        self._threads.words = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        words = getattr(self._threads, "words", None)
+        if words is not None:
+            words.append(record.getMessage())
+
+
+_WORDS: Final = _Words()
 
 
 def failure_outcome(words: str) -> Outcome:
@@ -140,7 +164,8 @@ def _service(address: str) -> "NotifyBase | None":
 
     logger = logging.getLogger("apprise")
     logger.propagate = False
-    logger.setLevel(logging.DEBUG)  # for `failure_outcome`; the records go nowhere else
+    logger.setLevel(logging.DEBUG)
+    logger.addHandler(_WORDS)
     asset = AppriseAsset(app_id="jieneng", app_desc="jieneng", app_url="", secure_logging=True)
     return Apprise.instantiate(address, asset=asset)
 

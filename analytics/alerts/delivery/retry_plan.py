@@ -16,7 +16,7 @@ _HOUR_S: Final = 3600.0
 
 #: Waits after a try that reached nobody [s]; the last one is repeated.
 UNREACHABLE_WAITS_S: Final = (10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 600.0)
-#: Waits after a refusal [s]; the last one is repeated. They add up to 30 hours.
+#: Waits after a refusal [s]; the last one is repeated. The eighth try is 29 hours after the first.
 REFUSED_WAITS_S: Final = (
     _MINUTE_S,
     5 * _MINUTE_S,
