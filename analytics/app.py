@@ -285,13 +285,13 @@ async def _publish(
     pipeline: Pipeline, folder: SiteFolder, clock: Clock, period_ids: Sequence[str]
 ) -> list[Figure]:
     """Publish the figures of periods: as of now, or as of the last day of a period that is over."""
-    now_ms = clock.now_ms()
-    figures: list[Figure] = []
-    for period in period_ids:
-        last = periods.parse(period).end - timedelta(days=1)
-        ended_ms = periods.midnight_ms(last + timedelta(days=1), folder.site.zone)
-        figures += await pipeline.publish([period], min(now_ms, ended_ms))
-    return figures
+    now_ms, zone = clock.now_ms(), folder.site.zone
+    return await pipeline.publish(
+        {
+            period: min(now_ms, periods.midnight_ms(periods.parse(period).end, zone))
+            for period in period_ids
+        }
+    )
 
 
 def _today(folder: SiteFolder, clock: Clock) -> date:

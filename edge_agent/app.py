@@ -1,12 +1,16 @@
-"""Build the agent from its parts, run it, reload its site on SIGHUP, and end it in order.
+"""Build the agent from its parts, run it, reload its site on SIGHUP, and stop it in order.
 
-On SIGHUP the agent reads the site's file and its own file again: which buses it polls, at which
-addresses, and which meters are on them. Unchanged buses continue without a gap. Files with errors
-are refused with all their problems, and so are files that would change the id of the agent or of
-the site. Then everything stays as it was. This holds even if the error is in this program. The
-other tables of the agent's file (broker, spool, publish, metrics) are read at its start only: the
-log names those that have changed and wait for the next start. A SIGHUP that comes during the start
-waits until the agent polls, and one that comes while the agent ends interrupts no commit.
+On SIGHUP the agent reads `site.toml` and `agent.toml` again. New are then its buses, their
+addresses, and the meters on them.
+
+- Unchanged buses continue without a gap.
+- If the files have errors, or change the id of the agent or of the site, they are refused, and the
+  log lists all problems. The agent then continues as before. It also continues as before if the
+  reload itself fails with an unexpected error.
+- The tables `[broker]`, `[spool]`, `[publish]` and `[metrics]` are read only at the start of the
+  agent. If they have changed, the log says that they take effect at the next start.
+- A SIGHUP during the start is handled once the agent polls. A SIGHUP while the agent stops does not
+  interrupt its last commit.
 """
 
 import asyncio
@@ -49,20 +53,20 @@ from jieneng.systemd import Supervisor
 
 _REFUSED: Final = "the site's file is refused, the old one stays"
 
-#: Reads the site and the settings of the agent again.
+#: Function that reads the site and the settings of the agent again.
 Reload = Callable[[], tuple[SiteFolder, AgentSettings]]
 
 
 async def run(
     folder: SiteFolder, settings: AgentSettings, clock: Clock, reload: Reload | None = None
 ) -> None:
-    """Poll, keep and publish until cancelled; by then all readings are on the disk.
+    """Poll, store and publish until cancelled. On return, all readings are on the disk.
 
     Args:
         folder: the site.
         settings: settings of the agent.
         clock: the clock.
-        reload: reads the files again on SIGHUP; None: SIGHUP is not handled.
+        reload: reads the files again on SIGHUP; None if SIGHUP is not handled.
 
     Raises:
         ConfigError: the settings do not fit the site, or name a file that can't be used.
@@ -100,7 +104,7 @@ async def run(
             is_clock_unset=watch.is_clock_unset,
             log=log,
         )
-        phase_key = f"{folder.site.id}/{assigned.agent}"  # an agent's id alone is not unique
+        phase_key = f"{folder.site.id}/{assigned.agent}"  # two sites may have agents of one id
         slots = PollSlots(clock.now_ms(), clock.monotonic())
         buses = BusTasks(
             lambda config, start_group: _poller(
@@ -137,7 +141,7 @@ async def run(
                         name="reload",
                     )
                 supervisor.ready()
-                # Until cancelled: first the polling ends, then its last readings are committed.
+                # On cancellation the polling ends first; then its last readings are committed.
                 await buses.run(bus_configs(folder, assigned))
     finally:
         supervisor.stopping()
@@ -175,7 +179,7 @@ def _poller(
 def _assignment_reader(
     reload: Reload, folder: SiteFolder, settings: AgentSettings, assigned: Assignment, log: Log
 ) -> Callable[[], tuple[BusConfig, ...]]:
-    """Return a function that reads the present tasks of this agent."""
+    """Return a function that reads the files again and returns the agent's buses."""
 
     def read() -> tuple[BusConfig, ...]:
         folder_now, settings_now = reload()
@@ -206,7 +210,7 @@ async def _reload_on_signal(
                 prepared = buses.prepare(read())
             except ConfigError as error:
                 log.warning(_REFUSED, problems=[str(problem) for problem in error.problems])
-            except Exception as error:  # an error that `check` misses must not end the polling
+            except Exception as error:  # an unexpected error must not end the polling
                 log.warning(_REFUSED, problems=[repr(error)], exc_info=True)
             else:
                 change = await buses.apply(prepared)

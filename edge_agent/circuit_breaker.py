@@ -1,20 +1,25 @@
 """Delay retries after repeated failures, with exponential back-off. Pure: the time is passed in.
 
-Law: fewer failures in a row than the threshold change nothing, for one lost reply is noise. After
-this many failures the next attempt waits for one interval. After each further failure it waits
-twice as long, up to a limit. The first success resets everything. So the time-outs of a silent
-meter cost its neighbours less and less, and the meter is never given up.
+Laws:
+
+1. Fewer failures in a row than the threshold have no effect, because single lost replies are
+   normal.
+2. When the threshold is reached, the next attempt is delayed by one interval. Each further failure
+   doubles the delay, up to a limit.
+3. The first success resets the failures and the delay.
+
+So a silent meter takes less and less of the bus time of other meters, but is never given up.
 """
 
 import math
 from typing import Final
 
-FAILURE_THRESHOLD: Final = 2  # failures in a row that are no noise
+FAILURE_THRESHOLD: Final = 2  # failures in a row from which attempts are delayed
 _LONGEST_DELAY_S: Final = 300.0  # a meter that was repaired is found within five minutes
 
 
 class CircuitBreaker:
-    """The retry delay of a meter, a link, a refused read, or a rescue that lacks disk space.
+    """The retry delay of a meter, of a link, of refused registers, or of a spool's rescue.
 
     Attributes:
         failures: number of failures in a row.

@@ -1,7 +1,7 @@
 """Report the load of the buses and the state of an agent, for its status and for `/metrics`.
 
-Law: a bus's load covers the time since the same reader's last measurement. So each reader has its
-own `BusLoad`. Two readers of one would shorten each other's time.
+Law: the load of a bus is measured over the time since the last call of `BusLoad.measure`. The
+status message and `/metrics` therefore have a `BusLoad` each: they are read at different times.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ from jieneng.clock import Clock
 
 
 class BusLoad:
-    """The load of the buses, as measured by one reader."""
+    """Measures the load of the buses between two calls of `measure`."""
 
     def __init__(self, pollers: Callable[[], Sequence[BusPoller]], clock: Clock) -> None:
         """Begin the first measurement.
@@ -27,14 +27,14 @@ class BusLoad:
         self._busy_s: dict[str, float] = {}
 
     def measure(self) -> dict[str, float]:
-        """Return the share of the time since the last measurement in which each bus was busy."""
+        """Return each bus's busy share of the time since the last measurement, by bus."""
         now_s = self._clock.monotonic()
         passed_s = now_s - self._measured_s
         if passed_s <= 0:
             return {}
         busy_s = {one.bus: one.counts.busy_s for one in self._pollers()}
         before_s, self._busy_s, self._measured_s = self._busy_s, busy_s, now_s
-        # A poll is counted when it ends: one that began before the last measurement may have taken
+        # A poll counts when it ends. If it began before the last measurement, its duration may be
         # longer than the time since then.
         return {
             bus: min(_increase(before_s.get(bus, 0.0), seconds) / passed_s, 1.0)
@@ -43,7 +43,7 @@ class BusLoad:
 
 
 def _increase(before: float, now: float) -> float:
-    """Return the growth of a count; a bus that was removed and came back counts from 0 again."""
+    """Return the growth of a count; `now` if the count began again at 0 with a new poller."""
     return now - before if now >= before else now
 
 
@@ -62,6 +62,10 @@ class AgentHealth:
         self._began_s = clock.monotonic()
         self.bus_load = bus_load
         self.clock_trust = clock_trust
+
+    def timestamp_s(self, monotonic_s: float) -> float:
+        """Return the time of a moment of the monotonic clock [UTC, s since 1970]."""
+        return self._clock.now_ms() / 1000 - (self._clock.monotonic() - monotonic_s)
 
     @property
     def uptime_s(self) -> float:

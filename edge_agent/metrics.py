@@ -1,7 +1,7 @@
 """Export the agent's figures to Prometheus.
 
-The figures are counted as plain numbers in the polling code, and read here when Prometheus asks, so
-that counting costs a poll nothing.
+The polling code counts in plain numbers, which is fast. The numbers are converted here when
+Prometheus reads them.
 """
 
 from collections.abc import Iterable
@@ -44,17 +44,18 @@ class AgentMetrics(Collector):
     def collect(self) -> Iterable[Metric]:
         """Yield all figures, as prometheus_client asks for them."""
         yield from self._polls()
+        yield self._last_readings()
         yield self._busy()
         spool, sent = self._spool.counts, self._publisher.counts
         clock_trust = self._health.clock_trust
         counters = (
             ("jieneng_edge_samples_read", "samples read since the spool was made", spool.read),
             ("jieneng_edge_samples_stored", "samples stored by the ingest", spool.stored),
-            ("jieneng_edge_samples_quarantined", "samples that it set aside", spool.quarantined),
+            ("jieneng_edge_samples_quarantined", "samples set aside by ingest", spool.quarantined),
             ("jieneng_edge_batches_published", "batches published, with resends", sent.published),
             ("jieneng_edge_batches_acked", "batches acknowledged by the ingest", sent.acked),
-            ("jieneng_edge_batches_quarantined", "batches that it set aside", sent.quarantined),
-            ("jieneng_edge_batches_parked", "batches passed over by later ones", sent.parked),
+            ("jieneng_edge_batches_quarantined", "batches set aside by ingest", sent.quarantined),
+            ("jieneng_edge_batches_parked", "unacknowledged batches that were parked", sent.parked),
             ("jieneng_edge_clock_jumps", "jumps of the system clock so far", clock_trust.jumps),
         )
         for name, text, count in counters:
@@ -71,16 +72,16 @@ class AgentMetrics(Collector):
             ("jieneng_edge_spool_bytes", "payload bytes on the disk", spool.size_bytes),
             (
                 "jieneng_edge_spool_used_ratio",
-                "payload on the disk, as share of the spool's limit",
+                "payload on the disk, as a share of the spool's limit",
                 self._spool.used_share,
             ),
-            ("jieneng_edge_spool_age_seconds", "age of the oldest batch there", self._spool.age_s),
+            ("jieneng_edge_spool_age_seconds", "age of the oldest batch", self._spool.age_s),
             (
                 "jieneng_edge_unacknowledged_seconds",
-                "time since which batches were published and none was acknowledged",
+                "time since the last acknowledgement while batches are published",
                 self._publisher.unacknowledged_s(),
             ),
-            ("jieneng_edge_broker_connected", "1 while connected", sent.connected),
+            ("jieneng_edge_broker_connected", "1 if connected to the broker", sent.connected),
         )
         for name, text, value in gauges:
             yield GaugeMetricFamily(name, text, value=value)
@@ -122,6 +123,18 @@ class AgentMetrics(Collector):
         for bus, share in self._bus_load.measure().items():
             busy.add_metric([bus], share)
         return busy
+
+    def _last_readings(self) -> Metric:
+        """Return the time of each meter's last answer; NaN if it gave none since the start."""
+        last = GaugeMetricFamily(
+            "jieneng_edge_last_reading_timestamp_seconds",
+            "time of the last answer of a meter; NaN before the first one",
+            labels=["bus", "meter"],
+        )
+        for poller in self._buses.pollers:
+            for meter, state in poller.meter_states.items():
+                last.add_metric([poller.bus, meter], self._health.timestamp_s(state.answered_s))
+        return last
 
     def _polls(self) -> Iterable[Metric]:
         polls = CounterMetricFamily(

@@ -24,8 +24,8 @@ class AgentHead(msgspec.Struct, frozen=True, kw_only=True):
     """The table `[agent]`.
 
     Attributes:
-        id: id of this agent, as the buses of `site.toml` name it; may be omitted if all buses name
-            the same agent.
+        id: id of this agent, as in the key `agent` of its buses in `site.toml`; may be omitted if
+            all buses have the same agent.
     """
 
     id: Id | None = None
@@ -36,12 +36,12 @@ class SpoolSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         path: path of the file, relative to the site's folder; `spool-<agent>.sqlite` if omitted.
-        max_bytes: most pending payload [bytes]; beyond it the oldest readings are dropped and
-            counted. The default holds 30 days of 64 meters with 20 quantities, each read every 15
-            minutes.
-        max_age_days: longest time that a reading waits, in days of a running agent; an older one is
-            dropped and counted. The default is a year and the month in which its figures are
-            collected: no reading that these still need is dropped while the disk has room.
+        max_bytes: largest total payload of pending batches [bytes]. If it is exceeded, the oldest
+            readings are dropped and counted. The default is enough for 30 days of 64 meters with 20
+            quantities that are read every 15 minutes.
+        max_age_days: longest time that a reading waits [days]; only the time counts in which an
+            agent runs. Older readings are dropped and counted. The default is a year plus the month
+            after it, in which the yearly figures are collected.
         commit_delay_s: longest time that a reading waits for others before it is written to the
             disk [s].
     """
@@ -53,7 +53,7 @@ class SpoolSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def max_age_s(self) -> float:
-        """The largest age in seconds."""
+        """The key `max_age_days` in seconds."""
         return self.max_age_days * _DAY_S
 
     def file(self, folder: Path, agent: str) -> Path:
@@ -65,18 +65,19 @@ class PublishSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The table `[publish]`.
 
     Attributes:
-        window: most batches in flight at a time. All agents of a site together should stay below
-            the number of messages that the broker queues for the ingest: 1020 with mosquitto's
-            defaults. An ingest acknowledges about twice a second, so twice this number is the most
-            that an agent can clear in a second.
-        catch_up: end of a backlog that is sent first. With `oldest` every other place in the
-            window is for the newest batches, so live readings arrive while the backlog is sent;
-            with `newest` every place is.
+        window: largest number of batches in flight (published and not yet acknowledged). The sum
+            for all agents of a site should be below the number of messages that the broker queues
+            for the ingest: 1020 with mosquitto's defaults. An ingest acknowledges about twice a
+            second, so an agent can publish at most twice this number of batches in a second.
+        catch_up: order in which a backlog is sent. `oldest`: the oldest and the newest batches in
+            turn, so that live readings arrive while the backlog is sent. `newest`: always the
+            newest batch first.
         ack_timeout_s: time after which a batch that is not acknowledged is sent again [s].
         status_interval_s: time between two `status` messages [s].
-        max_samples: most samples in a batch; 5000 of 30 quantities stay below the largest payload.
-        max_message_bytes: largest payload of a message; larger batches are cut. Omitted: as large
-            as the broker states or is seen to accept.
+        max_samples: largest number of samples in a batch; 5000 samples of 30 quantities are smaller
+            than the largest payload.
+        max_message_bytes: largest payload of a message; larger batches are cut. If omitted, the
+            limit is what the broker states, or what it was observed to accept.
     """
 
     window: Annotated[int, Meta(ge=1, le=1000)] = 100
@@ -88,7 +89,7 @@ class PublishSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BusOverride(msgspec.Struct, frozen=True, kw_only=True):
-    """A `[[bus]]`: the address of a bus as this agent reaches it, for instance through a tunnel."""
+    """A `[[bus]]`: the address that this agent uses for a bus, for instance through a tunnel."""
 
     id: Id
     host: Host | None = None
@@ -97,7 +98,7 @@ class BusOverride(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole of `agent.toml`."""
+    """The content of `agent.toml`."""
 
     agent: AgentHead = AgentHead()
     broker: BrokerSettings = BrokerSettings()
@@ -112,8 +113,8 @@ class Assignment(msgspec.Struct, frozen=True):
 
     Attributes:
         agent: id of the agent.
-        buses: its buses, at the addresses where it reaches them.
-        meters: its meters, by the id of their bus; every bus has at least one.
+        buses: its buses, with the addresses that the agent uses.
+        meters: its meters, by the id of their bus; every bus has at least one meter.
     """
 
     agent: str
@@ -122,10 +123,10 @@ class Assignment(msgspec.Struct, frozen=True):
 
 
 def assignment(site: Site, settings: AgentSettings) -> Assignment:
-    """Return the buses and meters that a site assigns to the agent of these settings.
+    """Return the buses and meters that a site assigns to the agent with these settings.
 
     Raises:
-        ConfigError: with every problem, each in terms of `agent.toml` or `site.toml`.
+        ConfigError: lists all problems of `agent.toml` and `site.toml`.
     """
     agent = _agent_id(site, settings.agent.id)
     buses = tuple(reached_bus(bus, settings) for bus in site.bus if bus.agent == agent)
@@ -137,7 +138,7 @@ def assignment(site: Site, settings: AgentSettings) -> Assignment:
 
 
 def reached_bus(bus: Bus, settings: AgentSettings) -> Bus:
-    """Return a bus at the address where the agent of these settings reaches it."""
+    """Return a bus with the address that the agent with these settings uses."""
     for override in settings.bus:
         if override.id == bus.id:
             return msgspec.structs.replace(
@@ -150,7 +151,7 @@ def reached_bus(bus: Bus, settings: AgentSettings) -> Bus:
 
 
 def check_same_agent(was: Assignment, now: Assignment, site_was: str, site_now: str) -> None:
-    """Check that a reload keeps the id of the agent and of its site, which its batches bear.
+    """Check that a reload does not change the ids of the agent and of its site.
 
     Raises:
         ConfigError: a reload would change one of them.
@@ -174,7 +175,7 @@ def check_same_agent(was: Assignment, now: Assignment, site_was: str, site_now: 
 
 
 def changed_start_tables(was: AgentSettings, now: AgentSettings) -> list[str]:
-    """Return the tables that differ but are only read at the start of an agent."""
+    """Return the tables that have changed, although they are read only at the start of an agent."""
     return [name for name in READ_AT_START if getattr(was, name) != getattr(now, name)]
 
 
@@ -187,7 +188,7 @@ def _agent_id(site: Site, wanted: str | None) -> str:
     names = ", ".join(known)
     if not known:
         problem = Problem(
-            text="no bus of the site names an agent, so there is nothing to poll.",
+            text="no bus of the site has the key agent, so there is nothing to poll.",
             fix="Add a [[bus]] with agent = ... and assign the meters to it.",
             path=("bus",),
             file="site.toml",
@@ -203,7 +204,7 @@ def _agent_id(site: Site, wanted: str | None) -> str:
     else:
         close = nearest(wanted, known)
         problem = Problem(
-            text="no bus of the site names agent {agent}.",
+            text="no bus of the site has agent = {agent}.",
             fix="Did you mean {close}?" if close else "Use one of: {known}.",
             values={"agent": wanted, "known": names, "close": close},
             path=("agent", "id"),

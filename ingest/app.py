@@ -43,6 +43,7 @@ async def run(folder: SiteFolder, settings: IngestSettings, clock: Clock) -> Non
         store, late_days, asyncio.get_running_loop().time, metrics=metrics, log=log
     )
     checker = CurrentChecker(folder, clock, log)
+    metrics.last_readings.current_site = lambda: checker.site
     receiver = Receiver(settings, folder.site.id, metrics=metrics, log=log)
     batcher = Batcher(
         settings.batch,

@@ -2,12 +2,16 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from ingest.last_readings import LastReadings
+
 
 class Metrics:
     """The metrics of one ingest, in a registry of its own."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self.last_readings = LastReadings()
+        self.registry.register(self.last_readings)
         self.received = Counter(
             "jieneng_ingest_messages",
             "Messages received: stored, ignored (nothing to store or quarantine), refused "
@@ -22,6 +26,8 @@ class Metrics:
             ["outcome"],
             registry=self.registry,
         )
+        for outcome in ("stored", "rejected"):  # 0 from the start on: a rate needs a first value
+            self.points.labels(outcome)
         self.set_aside = Counter(
             "jieneng_ingest_set_aside",
             "Samples, messages and points put into quarantine.",

@@ -42,15 +42,13 @@ class Document(msgspec.Struct, frozen=True):
     lines: Mapping[KeyPath, int]
 
     def locate(self, problem: Problem) -> Problem:
-        """Return a problem with the file's name, and the line of its place or of the table."""
-        line = next(
-            (
-                self.lines[problem.path[:depth]]
-                for depth in range(len(problem.path), 0, -1)
-                if problem.path[:depth] in self.lines
-            ),
-            None,
-        )
+        """Return a problem with the file's name, and the line of its place or of the table.
+
+        The place of a list of tables is its first table.
+        """
+        path = problem.path
+        places = [*(path[:depth] for depth in range(len(path), 0, -1)), (*path, 0)]
+        line = next((self.lines[place] for place in places if place in self.lines), None)
         return msgspec.structs.replace(problem, file=self.name, line=line)
 
 

@@ -20,6 +20,7 @@ PACKAGES = ("jieneng", *SERVICES)
 
 #: Modules that touch sockets, files, databases or brokers. All others are data in, data out.
 IO_ROOMS = {
+    "analytics.alerts.alert_files",
     "analytics.alerts.delivery.notice_outbox",
     "analytics.alerts.delivery.notify",
     "analytics.alerts.delivery.receiver_address",

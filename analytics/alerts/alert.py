@@ -75,13 +75,14 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
         back_ms: time from which on the signal of a firing alert has been back at `clear_limit`
             [UTC, ms]; 0 if it is not.
         missing_ms: first time after `seen_ms` at which no value was known [UTC, ms]; 0 if none.
-        end: how the last episode ended.
+        end: how the last episode ended; empty while the alert fires.
         known_ms: time at which the last firing or recovery was first known [UTC, ms]; a backlog
             brings readings long after their own times.
         told: severity with which the receivers were told that the alert fires; empty if they were
             not, or if the end was told to them, too.
         noticed_ms: `fired_ms` of the last episode that was told.
-        reminded_ms: time of the last notice or reminder [UTC, ms].
+        reminded_ms: time of the last notice or reminder [UTC, ms]; negative if a reminder is due
+            as soon as a silence ends.
         fires: times at which the alert fired within the last `flap_s`, at most `flap_count` of
             them, ascending [UTC, ms].
         flapping_ms: time from which on the alert is reported as flapping [UTC, ms]; 0 if it is not.

@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from jieneng.metering.errors import Msgid
 from jieneng.metering.quantities import Medium
 
 Severity = Literal["info", "warning", "critical"]
@@ -18,18 +19,50 @@ SEVERITIES: Final[tuple[Severity, ...]] = ("info", "warning", "critical")
 #: of them, or at night (`[hours] night`).
 When = Literal["always", "working", "idle", "night"]
 
-_Id = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,47}\Z", examples=["water-at-night"])]
+_Id = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9][a-z0-9-]{0,47}\Z",
+        description="Write lower-case letters, digits and hyphens in quotes, at most 48 "
+        "characters, for example: {example}",
+        examples=["water-at-night"],
+    ),
+]
 _Seconds = Annotated[float, Meta(ge=0)]
-_ClockTime = Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d\Z", examples=["22:00"])]
+_ClockTime = Annotated[
+    str,
+    Meta(
+        pattern=r"^([01]\d|2[0-3]):[0-5]\d\Z",
+        description="Write a time of day in quotes, for example: {example}",
+        examples=["08:00"],
+    ),
+]
+_SpanTime = Annotated[str, Meta(pattern=r"^(([01]\d|2[0-3]):[0-5]\d|24:00)\Z")]
 #: From a time of day to another; over midnight if the second is the earlier one.
-ClockSpan = tuple[_ClockTime, _ClockTime]
+ClockSpan = Annotated[
+    tuple[_SpanTime, _SpanTime],
+    Meta(
+        description="Write two times of day in quotes, from and to, for example: {example}",
+        examples=[("08:00", "18:30")],
+    ),
+]
+#: A span of the clock, or an empty tuple for none.
+OptionalSpan = Annotated[
+    tuple[_SpanTime, ...],
+    Meta(
+        description="Write two times of day in quotes, from and to, or [] for none, for example: "
+        "{example}",
+        examples=[("22:00", "07:00")],
+    ),
+]
 
 
 class AlertRule(msgspec.Struct, frozen=True, kw_only=True):
     """A row `[[rule]]`: the limit of a signal.
 
     Attributes:
-        signal: name of a row of `jieneng.metering.alert_signals.SIGNALS`.
+        signal: name of a row of `jieneng.metering.alert_signals.SIGNALS`; empty only in a row that
+            switches a packaged rule off and that is not merged yet.
         quantity: quantity of the signals `quantity` and `rate`, e.g. `power_kw`; None for others.
         above: the alert fires while the signal is above this; in the signal's unit.
         below: the alert fires while the signal is below this. A rule has `above` or `below`.
@@ -44,12 +77,13 @@ class AlertRule(msgspec.Struct, frozen=True, kw_only=True):
         when: hours in which the rule is evaluated.
         enabled: false switches the rule off.
         remind_s: interval of reminders while the alert fires [s]; 0 for none.
-        name: name of the rule for people; empty for that of the signal.
+        name: name of the rule for people; empty for that of the signal. The names of packaged
+            rules are msgids.
         runbook: link to the site's own instructions; empty for those in docs/alerts.md.
     """
 
     id: _Id
-    signal: str
+    signal: Annotated[str, Meta(examples=["night_flow"])] = ""
     quantity: str | None = None
     above: float | None = None
     below: float | None = None
@@ -64,7 +98,7 @@ class AlertRule(msgspec.Struct, frozen=True, kw_only=True):
     when: When = "always"
     enabled: bool = True
     remind_s: _Seconds = 86_400.0
-    name: str = ""
+    name: Msgid = ""
     runbook: str = ""
 
     @property
@@ -89,9 +123,10 @@ class Receiver(msgspec.Struct, frozen=True, kw_only=True):
     """A row `[[receiver]]`: a person or a group, and the address for notices.
 
     Attributes:
-        url: Apprise address without secrets, e.g. `mailtos://mail.example.org?to=a@example.org`;
-            None if it is in a file.
-        url_file: file with the address, relative to the site's folder, for one with secrets.
+        url: address without a secret, e.g.
+            `mailto://mail.example.org?from=alerts@example.org&to=office@example.org`; None if it is
+            in a file or in the environment.
+        url_file: file with the address, relative to the site's folder, for one with a secret.
         language: language of the texts; None for that of the site.
     """
 
@@ -128,14 +163,14 @@ class Hours(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         working: working hours of working days.
         night: hours of the night, for the signals of nights and the rules `when = "night"`.
-        quiet: hours in which notices below `critical` wait; None for no such hours.
+        quiet: hours in which notices below `critical` wait; empty for no such hours.
         holiday: days off beside weekends and public holidays.
         workday: working days that would be days off.
     """
 
     working: ClockSpan = ("08:00", "18:30")
     night: ClockSpan = ("01:00", "05:00")
-    quiet: ClockSpan | None = ("22:00", "07:00")
+    quiet: OptionalSpan = ("22:00", "07:00")
     holiday: tuple[date, ...] = ()
     workday: tuple[date, ...] = ()
 
@@ -144,8 +179,8 @@ class Maintenance(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "f
     """A row `[[maintenance]]`: a time in which no notices are sent about some subjects.
 
     Attributes:
-        from_: start, with its offset or local to the site.
-        to: end.
+        from_: start; local to the site if the file gives no offset, with an offset once loaded.
+        to: end, in the same way.
         rule, area, meter, bus, agent: ids that it concerns; it concerns all if all are empty.
         reason: reason, which is shown.
     """
@@ -192,11 +227,13 @@ class AlertRules(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         rules: the enabled rules.
+        disabled: rules that are switched off.
         hours: the working calendar.
         grouping: how notices are held together.
     """
 
     rules: tuple[AlertRule, ...]
+    disabled: tuple[AlertRule, ...] = ()
     receivers: tuple[Receiver, ...] = ()
     routes: tuple[Route, ...] = ()
     maintenance: tuple[Maintenance, ...] = ()

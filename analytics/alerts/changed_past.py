@@ -113,7 +113,7 @@ def _with_notices_of(before: Alert, alert: Alert) -> Alert:
         since_ms=alert.since_ms,
         fired_ms=alert.fired_ms,
         ended_ms=alert.ended_ms,
-        end=alert.end or before.end,
+        end="" if alert.phase == "firing" else alert.end or before.end,
         seen_ms=alert.seen_ms,
         back_ms=alert.back_ms,
         missing_ms=alert.missing_ms,

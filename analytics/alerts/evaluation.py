@@ -289,7 +289,7 @@ def _state(
         since_ms=since_ms,
         fired_ms=fired_ms,
         ended_ms=ended_ms or before.ended_ms,
-        end="recovered" if ended_ms else before.end,
+        end="" if firing else "recovered" if ended_ms else before.end,
         seen_ms=int(steps.times_ms[last]),
         back_ms=int(steps.back_since_ms[row, last]) if is_back else 0,
         missing_ms=int(steps.times_ms[last + 1]) if last + 1 < steps.times_ms.size else 0,

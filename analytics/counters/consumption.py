@@ -53,6 +53,12 @@ class Consumption(msgspec.Struct, frozen=True):
     spread_end: "NDArray[np.float64]"
 
 
+def zero_where_unknown(values: "NDArray[np.float64]") -> "NDArray[np.float64]":
+    """Return values with 0 in place of NaN: what is unknown adds nothing to a sum."""
+    filled: NDArray[np.float64] = np.where(np.isnan(values), 0.0, values)
+    return filled
+
+
 def consumption_between(
     register: "BelievedRegister",
     edges_ms: "NDArray[np.int64]",

@@ -49,7 +49,7 @@ class _Comparison(msgspec.Struct, frozen=True):
         plan: the plan in force in the period; None if there is none.
         current: the complete days of the period.
         same_days: the same days of the base year; None if there is no base year.
-        base_year: the whole base year; None if there is none.
+        base_year: the whole base year, of the scopes with a cap; None if there is none.
     """
 
     rules: Rules
@@ -102,7 +102,9 @@ def assess(
     counted = rules.counted_flows(period.year)
     fixed_on = elapsed.start if year is None else year.start
 
-    def inputs(part: Period, consumption: SiteConsumption) -> PeriodInputs:
+    def inputs(
+        part: Period, consumption: SiteConsumption, scopes: Sequence[Scope] = scopes
+    ) -> PeriodInputs:
         factors = period_factors(rules, site, part, fixed_on)
         floor = rules.coverage_floor
         found = period_findings(consumption.findings, part, site)
@@ -118,7 +120,8 @@ def assess(
     same_days = whole_base_year = None
     if year is not None and base_year is not None:
         same_days = inputs(elapsed.in_year(year.year), base_year)
-        whole_base_year = inputs(year, base_year)
+        capped = [one for one in scopes if any(_applies_to(cap, one) for cap in rules.caps)]
+        whole_base_year = inputs(year, base_year, capped)
     plan = rules.plan_for(period.year)
     comparison = _Comparison(
         rules,

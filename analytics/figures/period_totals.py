@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import numpy as np
 
+from analytics.counters.consumption import zero_where_unknown
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -70,22 +72,41 @@ def period_totals(weight: "NDArray[np.float64]", metered: "MeterConsumption") ->
         metered: consumption of the meters on the days.
     """
     is_member = weight != 0
-    is_known = is_member & np.isfinite(metered.amount)
     days = is_member.sum(axis=1)
-    amount = np.where(
-        is_known.any(axis=1), (weight * np.nan_to_num(metered.amount)).sum(axis=1), np.nan
-    )
-    unread = np.abs(weight) * np.where(metered.coverage >= 1, metered.estimated, 0.0)
+    amount, unread = _amount(weight, metered), _unread(weight, metered)
     importance = _importance(metered, amount, days)
     return PeriodTotals(
         amount,
         (metered.coverage * is_member).sum(axis=1) / np.maximum(days, 1),
         (metered.bounded * is_member).sum(axis=1) / np.maximum(days, 1),
         importance,
-        _estimated(weight, metered, np.abs(np.nan_to_num(amount)), unread),
+        _estimated(weight, metered, amount, unread),
         unread,
         _missing(weight, metered, amount, importance),
     )
+
+
+def estimated_by_day(
+    weight: "NDArray[np.float64]", metered: "MeterConsumption"
+) -> "NDArray[np.float64]":
+    """Return `estimated` of `period_totals` alone, shape (meters, days)."""
+    return _estimated(weight, metered, _amount(weight, metered), _unread(weight, metered))
+
+
+def _amount(weight: "NDArray[np.float64]", metered: "MeterConsumption") -> "NDArray[np.float64]":
+    """Return what each meter adds to the scope, shape (meters,); NaN where nothing is known."""
+    is_known = (weight != 0) & np.isfinite(metered.amount)
+    total = (weight * zero_where_unknown(metered.amount)).sum(axis=1)
+    amount: NDArray[np.float64] = np.where(is_known.any(axis=1), total, np.nan)
+    return amount
+
+
+def _unread(weight: "NDArray[np.float64]", metered: "MeterConsumption") -> "NDArray[np.float64]":
+    """Return the magnitude of what was never read, shape (meters, days) (law 3)."""
+    unread: NDArray[np.float64] = np.abs(weight) * np.where(
+        metered.coverage >= 1, metered.estimated, 0.0
+    )
+    return unread
 
 
 def _missing(
@@ -113,7 +134,7 @@ def _importance(
     A meter weighs by its consumption, an unknown one as much as the average meter in its days.
     """
     known = np.isfinite(metered.amount)
-    of_meters = np.nan_to_num(metered.amount).sum(axis=1)[known.any(axis=1)]
+    of_meters = zero_where_unknown(metered.amount).sum(axis=1)[known.any(axis=1)]
     mean = float(of_meters.mean()) if len(of_meters) else 0.0
     in_scope = (mean if mean > 0 else 1.0) * days / metered.amount.shape[1]
     importance: NDArray[np.float64] = np.where(
@@ -127,7 +148,7 @@ def _importance(
 def _estimated(
     weight: "NDArray[np.float64]",
     metered: "MeterConsumption",
-    total: "NDArray[np.float64]",
+    amount: "NDArray[np.float64]",
     unread: "NDArray[np.float64]",
 ) -> "NDArray[np.float64]":
     """Return what was spread over edges or never read, shape (meters, days) (laws 2 and 3).
@@ -135,13 +156,16 @@ def _estimated(
     Of days that an earlier version stored it is not known, and all that was spread counts.
     """
     size = np.abs(weight)
-    before = np.diff(size, axis=1, prepend=0.0) > 0
-    after = np.diff(size, axis=1, append=0.0) < 0
-    edges = np.where(before, np.nan_to_num(metered.spread_start), 0.0)
-    edges += np.where(after, np.nan_to_num(metered.spread_end), 0.0)
+    rises = size[:, 1:] > size[:, :-1]
+    before = np.concatenate([size[:, :1] > 0, rises], axis=1)
+    falls = size[:, 1:] < size[:, :-1]
+    after = np.concatenate([falls, size[:, -1:] > 0], axis=1)
+    edges = np.where(before, zero_where_unknown(metered.spread_start), 0.0)
+    edges += np.where(after, zero_where_unknown(metered.spread_end), 0.0)
     spread = np.where(
         np.isnan(metered.spread_start), size * metered.estimated, size * edges + unread
     )
+    total = np.abs(zero_where_unknown(amount))
     room = np.maximum(total[:, None] - np.cumsum(spread, axis=1) + spread, 0.0)
     estimated: NDArray[np.float64] = np.minimum(spread, room)
     return estimated

@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Final, get_args
 import msgspec
 import numpy as np
 
+from analytics.counters.consumption import zero_where_unknown
 from analytics.figures.boundary.flows import CarbonSource, CountedFlows, Flow
 from analytics.figures.factors import DailyFactor, FactorKind, daily_factor
 from analytics.figures.figure import FactorSeries
 from analytics.figures.indicator_values import IndicatorInputs
 from analytics.figures.interval_series import IntervalSeries, SeriesNeed
 from analytics.figures.meter_doubts import PeriodFindings, confirmed_days, medium_doubts
-from analytics.figures.period_totals import PeriodTotals, period_totals
+from analytics.figures.period_totals import PeriodTotals, estimated_by_day, period_totals
 from analytics.figures.roll_up import (
     Scope,
     boundary_weights,
@@ -197,7 +198,8 @@ def scope_inputs(
             *doubts.findings,
         )
         if np.isfinite(totals.scope_amount):
-            amount[medium] = (weight * np.nan_to_num(metered.amount)).sum(axis=0)
+            known = zero_where_unknown(metered.amount)
+            amount[medium] = (weight * known).sum(axis=0)
             estimated[medium] = totals.estimated.sum(axis=0)
             doubt[medium] = np.full(period.days, doubts.amount / period.days)
             in_order = confirmed_days(found, metered, edges)
@@ -206,8 +208,9 @@ def scope_inputs(
                 of_carbon = boundary_weights(scope, flows, period_days, counted.carbon)
                 for supply, mask in _supplies(scope, medium, flows, period_days).items():
                     part = of_carbon * mask
-                    purchased[medium, supply] = (part * np.nan_to_num(metered.amount)).sum(axis=0)
-                    spread = period_totals(part, metered).estimated
+                    purchased[medium, supply] = (part * known).sum(axis=0)
+                    is_all = np.array_equal(part, weight)
+                    spread = totals.estimated if is_all else estimated_by_day(part, metered)
                     estimated_purchased[medium, supply] = spread.sum(axis=0)
     floor_area, floor_area_findings = _mean_denominator(scope, "floor_area_m2", period)
     headcount, headcount_findings = _mean_denominator(scope, "headcount", period)
@@ -284,7 +287,7 @@ def _meter_findings(
     What is unknown is a warning. What is known but was spread, inside the period or over its edges,
     is to be known.
     """
-    parts = np.abs(np.nan_to_num(totals.amount))
+    parts = np.abs(zero_where_unknown(totals.amount))
     total = float(parts.sum())
     for index in np.flatnonzero(totals.importance > 0).tolist():
         meter, part = meters[index], float(parts[index])

@@ -1,11 +1,16 @@
-"""Compute the figures of a period from stored consumption.
+"""Compute the figures of periods from stored consumption.
 
-Law: figures are computed without readings, so they can be computed again after the readings were
-deleted.
+Laws:
+
+1. Figures are computed without readings, so they can be computed again after the readings were
+   deleted.
+2. Periods that are computed together read their base year once. The digits are those of periods
+   that are computed one by one.
 """
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import TypeAlias
 
 import msgspec
 
@@ -26,8 +31,26 @@ from jieneng.metering.errors import UsageError
 from jieneng.metering.site import Site
 
 
+class WantedFigures(msgspec.Struct, frozen=True):
+    """A period whose figures are wanted.
+
+    Attributes:
+        period: id of the period, see `periods.parse`.
+        as_of_ms: the time [UTC, ms]; only the local days before it are complete.
+        scope_ids: ids of areas, institutions or the site; None for all of them.
+    """
+
+    period: str
+    as_of_ms: int
+    scope_ids: tuple[str, ...] | None = None
+
+
+#: Base years that were read, with the kinds of flows and the scopes they were read for.
+_BaseYears: TypeAlias = dict[tuple[Period, frozenset[FlowKind], tuple[str, ...]], SiteConsumption]
+
+
 class PeriodFigures:
-    """Computes the figures of a site for a period.
+    """Computes the figures of a site for periods.
 
     Args:
         site: the site.
@@ -51,15 +74,26 @@ class PeriodFigures:
         self._consumption = consumption
         self._findings = findings
 
-    async def figures(
-        self, period: str, scope_ids: Sequence[str] | None, as_of_ms: int
-    ) -> list[Figure]:
-        """Return the figures of a period, as of a moment; `Pipeline.figures` has the details."""
-        whole_period = periods.parse(period)
-        scopes = self._scopes_of(scope_ids)
-        today = periods.local_day(as_of_ms, self._site.zone)
+    async def figures(self, wanted: Sequence[WantedFigures]) -> list[list[Figure]]:
+        """Return the figures of each wanted period.
+
+        Raises:
+            UsageError: a period or a scope does not exist.
+        """
+        base_years: _BaseYears = {}
+        return [await self._figures(one, base_years) for one in wanted]
+
+    async def _figures(self, wanted: WantedFigures, base_years: _BaseYears) -> list[Figure]:
+        """Return the figures of a period; read its base year only if it was not read before."""
+        whole_period = periods.parse(wanted.period)
+        scopes = self._scopes_of(wanted.scope_ids)
+        today = periods.local_day(wanted.as_of_ms, self._site.zone)
         base_year = self._rules.base_year(whole_period)
         counted = self._rules.counted_flows(whole_period.year).energy
+        if base_year is not None:
+            key = base_year, counted, tuple(scope.id for scope in scopes)
+            if key not in base_years:
+                base_years[key] = await self._site_consumption(scopes, base_year, counted)
         return assess(
             self._site,
             self._rules,
@@ -67,7 +101,7 @@ class PeriodFigures:
             whole_period,
             today,
             await self._site_consumption(scopes, whole_period.until(today), counted),
-            None if base_year is None else await self._site_consumption(scopes, base_year, counted),
+            None if base_year is None else base_years[key],
         )
 
     async def _site_consumption(

@@ -18,7 +18,7 @@ Laws:
    missing or outdated, and are found.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -34,12 +34,13 @@ from analytics.pipeline.finding_store import FindingStore
 from analytics.pipeline.marked_days import MarkedDays
 from analytics.pipeline.outdated_days import OutdatedDays
 from analytics.pipeline.past_findings import PastFindings
-from analytics.pipeline.period_figures import PeriodFigures
+from analytics.pipeline.period_figures import PeriodFigures, WantedFigures
 from analytics.pipeline.register_reader import RegisterReader
 from analytics.pipeline.store_points import indicator_points
 from jieneng.metering.errors import NoData
 from jieneng.metering.findings import Finding
 from jieneng.metering.quantities import CONSUMPTION, QUANTITIES
+from jieneng.metering.schema import Point
 from jieneng.observe import log
 from jieneng.site_folder import SiteFolder
 from jieneng.storage import Store
@@ -222,7 +223,17 @@ class Pipeline:
         Raises:
             UsageError: the period or a scope does not exist.
         """
-        return await self._figures.figures(period, scope_ids, as_of_ms)
+        ids = None if scope_ids is None else tuple(scope_ids)
+        [figures] = await self._figures.figures([WantedFigures(period, as_of_ms, ids)])
+        return figures
+
+    async def figures_of(self, wanted: Sequence[WantedFigures]) -> list[list[Figure]]:
+        """Return the figures of each wanted period, like `figures`, in less time for many.
+
+        Raises:
+            UsageError: a period or a scope does not exist.
+        """
+        return await self._figures.figures(wanted)
 
     async def require_data(self, period: str) -> None:
         """Check that consumption of a period is stored.
@@ -247,20 +258,24 @@ class Pipeline:
             last=span[1],
         )
 
-    async def publish(self, period_ids: Sequence[str], as_of_ms: int) -> list[Figure]:
+    async def publish(self, as_of_ms: Mapping[str, int]) -> list[Figure]:
         """Compute the figures of periods, and write them to the measurement `indicator`.
 
-        The points lie at the start of the local day of `as_of_ms`. Midnight belongs to the day
-        before it, so figures at the end of a year are dated 31 December.
+        The points lie at the start of the local day of the period's time. Midnight belongs to the
+        day before it, so figures at the end of a year are dated 31 December.
+
+        Args:
+            as_of_ms: time of the figures [UTC, ms] by the id of their period.
         """
-        day = periods.local_day(as_of_ms - 1, self._zone)
-        time_ms = periods.midnight_ms(day, self._zone)
-        published: list[Figure] = []
-        for period in period_ids:
-            published += await self.figures(period, None, as_of_ms)
-        points = indicator_points(self.folder.site.id, published, time_ms)
+        wanted = [WantedFigures(period, time_ms) for period, time_ms in as_of_ms.items()]
+        published = await self.figures_of(wanted)
+        points: list[Point] = []
+        for one, figures in zip(wanted, published, strict=True):
+            day = periods.local_day(one.as_of_ms - 1, self._zone)
+            time_ms = periods.midnight_ms(day, self._zone)
+            points += indicator_points(self.folder.site.id, figures, time_ms)
         await self._consumption.write(points)
-        return published
+        return [figure for figures in published for figure in figures]
 
     async def stored_periods(self) -> list[str]:
         """Return the ids of the calendar years and months with stored consumption."""

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from analytics import periods
-from analytics.figures.figure import Figure
+from analytics.pipeline.period_figures import WantedFigures
 from analytics.pipeline.pipeline import Pipeline
 from analytics.report.report_data import LatestReading, NamedScope, PageData
 from jieneng.locale.finding_text import labels
@@ -52,20 +52,22 @@ async def page_data(
     """
     site = pipeline.folder.site
     shown = report_scopes(site)
-    ids = [scope.id for scope in shown]
-    figures = await pipeline.figures(period, ids, now_ms)
-    history: list[Figure] = []
-    for year in report_years(pipeline, period):
-        history += await pipeline.figures(year, ids, now_ms)
-    for month in range(1, 13):
-        history += await pipeline.figures(f"{period}-{month:02d}", ids[:1], now_ms)
+    ids = tuple(scope.id for scope in shown)
+    months = [f"{period}-{month:02d}" for month in range(1, 13)]
+    years = report_years(pipeline, period)  # the last one is the period
+    history = await pipeline.figures_of(
+        [
+            *(WantedFigures(year, now_ms, ids) for year in years),
+            *(WantedFigures(month, now_ms, ids[:1]) for month in months),
+        ]
+    )
     return PageData(
         site_name=site.site.name,
         period=period,
         generated=local_time(now_ms, site),
         scopes=shown,
-        figures=tuple(figures),
-        history=tuple(history),
+        figures=tuple(history[len(years) - 1]),
+        history=tuple(figure for of_period in history for figure in of_period),
         labels=labels(site),
         readings=await latest_readings(store, site, now_ms) if readings else (),
         coverage_floor=pipeline.rules.coverage_floor,

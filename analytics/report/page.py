@@ -5,14 +5,8 @@ verdict and coverage. The foot of the page states sources and conventions.
 """
 
 from analytics.figures.figure import Figure
-from analytics.report import (
-    charts,
-    confirmation,
-    figure_selection,
-    figure_texts,
-    html_tables,
-    svg_charts,
-)
+from analytics.report import alert_tables, confirmation, figure_selection, figure_texts, html_tables
+from analytics.report.drawing import charts, svg_charts
 from analytics.report.html_elements import Html, element, join
 from analytics.report.page_style import CSS
 from analytics.report.report_data import NamedScope, PageData
@@ -51,6 +45,7 @@ def _parts(data: PageData, translate: Translate) -> list[Html]:
     return [
         _section(translate("Binding targets"), _cards(data, site, translate)),
         _section(translate("Caps"), _caps(data, site, translate)),
+        _section(translate("Alerts"), alert_tables.page_part(data, translate), id_="alerts"),
         _section(translate("Buildings"), html_tables.scope_table(data, "area", translate)),
         _section(
             translate("Institutions"), html_tables.scope_table(data, "institution", translate)
@@ -83,6 +78,7 @@ def _header(data: PageData, translate: Translate) -> Html:
             class_="quiet",
         ),
         _verdicts(data, translate),
+        alert_tables.page_notice(data, translate),
     )
 
 
@@ -308,8 +304,8 @@ def _legend(*entries: tuple[str, str]) -> Html:
     return element("p", join(parts), class_="legend quiet")
 
 
-def _section(title: str, *content: Html) -> Html:
+def _section(title: str, *content: Html, id_: str | None = None) -> Html:
     """Return a section of the page; nothing if all its content is empty."""
     if not any(content):
         return Html("")
-    return element("section", element("h2", title), *content)
+    return element("section", element("h2", title), *content, id_=id_)

@@ -7,6 +7,8 @@ from datetime import datetime
 
 import msgspec
 
+from analytics.alerts.alert import Alert
+from analytics.alerts.alert_rule import AlertRules
 from analytics.figures.figure import Figure
 from analytics.figures.roll_up import ScopeKind
 from jieneng.locale.finding_text import Labels
@@ -56,6 +58,9 @@ class PageData(msgspec.Struct, frozen=True, kw_only=True):
             (`2020-01`) for consumption and coverage. Missing ones are not drawn.
         labels: names of meters and scopes, and the site's zone, for findings.
         readings: the latest reading of each meter.
+        alerts: alerts that fire or are pending, and those that ended lately.
+        alert_rules: rules of the alerts; None if the site's alerts are not watched, and the page
+            says nothing of them.
         coverage_floor: least coverage for a verdict, 0 to 1.
         sources: sources of targets, factors and conventions, one sentence each.
     """
@@ -68,5 +73,7 @@ class PageData(msgspec.Struct, frozen=True, kw_only=True):
     history: tuple[Figure, ...] = ()
     labels: Labels = Labels()
     readings: tuple[LatestReading, ...] = ()
+    alerts: tuple[Alert, ...] = ()
+    alert_rules: AlertRules | None = None
     coverage_floor: float = 0.95
     sources: tuple[str, ...] = ()

@@ -2,14 +2,13 @@
 
 Laws:
 
-1. The probe only reads, over one connection, with one request at a time and a pause between two. If
-   replies are numbered, the connection is closed after a request that timed out: on a gateway that
-   serves requests in order, the next request would wait behind it.
-2. A unit that replies is present, even if it refuses. Two devices with the same unit number garble
-   each other's replies: that is reported, and not taken for silence.
-3. A refusal is an answer about the registers: a block is halved until it is known which of its
-   registers exist. After a silence the request is repeated once; a second silence counts like a
-   refusal.
+1. The probe only reads, over one connection, with one request at a time and a pause between two
+   requests. If replies carry transaction numbers, the connection is closed after each time-out.
+   Otherwise a gateway that serves requests in order would first finish the unanswered request.
+2. A unit that replies is present, even if it refuses the request. If two devices have the same unit
+   address, their replies are garbled. This is reported as garbled, not as silence.
+3. If a device refuses a block of registers, the block is halved until it is known which registers
+   exist. If it does not reply, the request is repeated once; a second silence counts as a refusal.
 """
 
 import asyncio
@@ -30,16 +29,16 @@ from jieneng.metering.catalog.modbus_reads import ModbusRead, plan
 from jieneng.metering.errors import DeviceRefused, PeerError, ReplyError, ReplyTimedOut, Unanswered
 from jieneng.metering.site import Bus
 
-# Illegal function (Modbus application protocol V1.1b3, section 7): the device has no register of
-# this function. After any other exception another address or a smaller count may succeed.
+# Illegal function (Modbus application protocol V1.1b3, section 7): the device has no registers for
+# this function. After any other exception, another address or a smaller count may succeed.
 _ILLEGAL_FUNCTION: Final = 1
 
-_MAX_SILENCES: Final = 6  # unanswered blocks after which a range is abandoned
+_MAX_SILENCES: Final = 6  # number of unanswered blocks after which a range is given up
 _BUSY_RETRY_S: Final = 0.3  # wait before a busy device is asked again
-_JITTER_S: Final = 0.05  # delay of a reply that no gateway has caused
+_JITTER_S: Final = 0.05  # usual variation of a reply's delay, without any gateway
 
-#: Longest reply timeout that the probe chooses by itself [s]. Gateways give a silent unit up after
-#: 1 s, some after 3 s.
+#: Longest reply timeout that the probe chooses by itself [s]. Most gateways wait 1 s for a silent
+#: unit, some wait 3 s.
 LONGEST_TIMEOUT_S: Final = 5.0
 
 UnitResponse = Literal["answers", "refuses", "garbled"]
@@ -50,9 +49,9 @@ class Presence(msgspec.Struct, frozen=True):
     """A unit that was found on the bus.
 
     Attributes:
-        unit: number of the unit.
-        response: kind of its reply; `garbled` if no single device can have sent it.
-        error: reason why the reply was no plain answer.
+        unit: address of the unit.
+        response: kind of its reply; `garbled` if several devices have replied at once.
+        error: error of the reply; None for a normal answer.
     """
 
     unit: int
@@ -61,7 +60,7 @@ class Presence(msgspec.Struct, frozen=True):
 
 
 class BusProbe:
-    """A link to one bus with the requests of the commissioning aid."""
+    """Sends the requests of the commissioning aid to one bus."""
 
     def __init__(self, bus: Bus, now_ms: Callable[[], int], delay_s: float) -> None:
         self._bus = bus
@@ -83,15 +82,15 @@ class BusProbe:
         self._link = bus_link(self._bus, self._now_ms)
 
     async def close(self) -> None:
-        """Close the link; to be awaited in the event loop that opened it."""
+        """Close the link. Must be awaited in the event loop that opened the link."""
         self._link.close()
 
     async def request(self, unit: int, read: ModbusRead) -> bytes:
         """Return the register bytes of one read.
 
         Raises:
-            Unanswered: no reply, not even to the repeated request.
-            PeerError: an invalid reply, also to the repeated request; or a refusal.
+            Unanswered: neither the request nor its repetition got a reply.
+            PeerError: the request and its repetition got invalid replies, or the unit refused.
         """
         try:
             return await self._request_once(unit, read)
@@ -104,7 +103,7 @@ class BusProbe:
         return await self._request_once(unit, read)
 
     async def scan(self, units: Sequence[int], report_progress: ReportProgress) -> list[Presence]:
-        """Return those of the units that are present."""
+        """Return the units that are present."""
         present = []
         for index, unit in enumerate(units):
             report_progress(index / len(units))
@@ -114,12 +113,12 @@ class BusProbe:
         return present
 
     async def detect(self, unit: int, more_reads: Sequence[ModbusRead] = ()) -> Presence | None:
-        """Return the unit if it is present. It is asked for one register by each function.
+        """Return the unit if it is present. One register is requested by each function.
 
         Args:
-            unit: number of the unit.
-            more_reads: further reads to try after silence; some devices do not reply at all to a
-                request for registers that they lack.
+            unit: address of the unit.
+            more_reads: further reads that are tried if the unit does not reply. Some devices do not
+                reply to a request for registers that they lack.
         """
         first_registers = [
             plain_read(function, addresses) for function, addresses in by_both_functions(range(1))
@@ -139,12 +138,15 @@ class BusProbe:
         return None
 
     async def measure_gateway_block_s(self, silent_unit: int, answering: Sequence[int]) -> float:
-        """Return how long a gateway blocks other requests for a silent unit [s]; 0 if it does not.
+        """Return the time for which a gateway waits for a silent unit and serves no other unit [s].
+
+        The result is 0 if the gateway does not wait.
 
         Args:
-            silent_unit: a unit that did not reply, and before which every unit replied.
-            answering: units that reply. One of them is asked right after the silent unit. If there
-                is none, the time until the gateway itself reports the timeout is measured.
+            silent_unit: a unit that did not reply, although all units before it replied.
+            answering: units that reply. A request is sent to one of them right after the request to
+                the silent unit. If there is none, the time until the gateway itself reports the
+                time-out is measured.
         """
         timeout_s = self.timeout_s
         if not self._framing.numbered or timeout_s >= LONGEST_TIMEOUT_S:
@@ -152,7 +154,7 @@ class BusProbe:
         try:
             if not answering:
                 return await self._gateway_timeout_s(silent_unit)
-            # A reply that is late by chance is not late twice.
+            # Measure twice: a reply that is late by chance is in time at the second attempt.
             return min(
                 [await self._block_s(silent_unit, answering[0], timeout_s) for _ in range(2)]
             )
@@ -167,7 +169,7 @@ class BusProbe:
         return silent_s + next_s if next_s > usual_s + _JITTER_S else 0.0
 
     async def _detection_s(self, unit: int, timeout_s: float) -> float:
-        """Return the time that it takes to find out whether a unit is present [s]."""
+        """Return the time needed to find out if a unit is present [s]."""
         began_s = asyncio.get_running_loop().time()
         await self.set_timeout(timeout_s)
         await self.detect(unit)
@@ -191,7 +193,8 @@ class BusProbe:
     ) -> bool:
         """Return True if the unit replies.
 
-        The reads of its model and the first address to search are tried, too.
+        If it does not reply at once, the reads of its model and the first address to search are
+        tried, too.
         """
         more_reads = [plan(variant)[0] for variant in read_variants(model)] if model else []
         if searched:
@@ -206,7 +209,7 @@ class BusProbe:
         ranges: Iterable[tuple[FunctionCode, range]],
         report_progress: ReportProgress,
     ) -> dict[tuple[FunctionCode, int], bytes]:
-        """Return the two bytes of every register in the ranges that the device returns."""
+        """Return the two bytes of each register in the ranges, if the device has the register."""
         registers: dict[tuple[FunctionCode, int], bytes] = {}
         wanted = list(ranges)
         total, done = sum(len(addresses) for _, addresses in wanted), 0

@@ -1,9 +1,9 @@
-"""Calculate how long a bus takes for one round of its meters, before it is ever polled. Pure.
+"""Predict how long a bus takes to poll all its meters once (a round), from its settings. Pure.
 
-Law: the prediction follows the arithmetic of the link. A request costs its bytes, the silence that
-separates frames, the device's own time, and the bytes of the reply. One request is under way at a
-time, so a round is the sum. Assumed figures stand below with their source; a key of the `[[bus]]`
-takes precedence over them.
+Law: the duration of a request is the sum of the time of its bytes on the line, the silence between
+two frames, the device's reaction time, and the time of the reply's bytes. Requests are made one
+after the other, so a round takes the sum of its requests. Times that the site does not state are
+assumed; the constants below name the sources. A key of the `[[bus]]` takes precedence over them.
 """
 
 import math
@@ -22,17 +22,18 @@ from jieneng.metering.errors import Problem
 from jieneng.metering.read_plan import cadences, plan
 from jieneng.metering.site import Bus, Meter, Site
 
-OVERLOADED: Final = 1.0  # share of its time past which a bus can't make all its polls
-BUSY: Final = 0.7  # share past which one retry or one slow meter costs others their slot
+OVERLOADED: Final = 1.0  # load above which a bus can't make all its polls
+BUSY: Final = 0.7  # load above which one retry or one slow meter makes other meters miss polls
 
-# A device's own time, from the last byte of the request to the first of the reply. Manuals bound it
-# by 200 ms (Multitek M812, page 53) to 300 ms (Lumel ND25, Modbus section). The 1,810 requests a
-# minute that the users of mbmd measured leave 8 ms beside the bytes of 9600 baud. This is between:
+# Reaction time of a device, from the last byte of the request to the first byte of the reply.
+# Manuals state maxima of 200 ms (Multitek M812, page 53) and 300 ms (Lumel ND25, Modbus section).
+# Users of mbmd measured 1,810 requests a minute; at 9600 baud, this leaves 8 ms for a device. The
+# assumed time lies between these values.
 _TURNAROUND_S: Final = 0.02
-_NETWORK_S: Final = 0.002  # there and back in a building's network
+_NETWORK_S: Final = 0.002  # round-trip time in a building's network
 
-_ROUNDING: Final = 1e-9  # absorbs float error in a quotient of intervals: 0.3 / 0.1 is 3
-_MAX_CYCLE_POLLS: Final = 3600  # polls after which any mixture of cadences has shown its average
+_ROUNDING: Final = 1e-9  # tolerance for float errors in a quotient of intervals: 0.3 / 0.1 is 3
+_MAX_CYCLE_POLLS: Final = 3600  # number of polls over which the average bus time is computed
 
 
 class BusBudget(msgspec.Struct, frozen=True):
@@ -42,13 +43,12 @@ class BusBudget(msgspec.Struct, frozen=True):
         bus: id of the bus.
         meters: number of its meters.
         requests: number of requests in a round in which every quantity is due.
-        cycle_s: duration of such a round when every meter replies [s].
-        load: share of its time for which the bus is busy, with each meter polled at its interval.
-        peak_s: bus time that one interval needs when all slow quantities are due in it; of the
-            interval that is filled most [s]. A poll that ends after its interval loses the next
-            slot.
-        peak_interval_s: that interval [s].
-        silent_s: bus time that each poll of a silent meter takes from the others [s].
+        cycle_s: duration of such a round if every meter replies [s].
+        load: share of time in which the bus is busy if each meter is polled at its interval.
+        peak_s: bus time of all polls within `peak_interval_s`, when all slow quantities are due
+            [s]. If it is longer than that interval, some polls are missed.
+        peak_interval_s: the polling interval for which `peak_s` is the largest share [s].
+        silent_s: bus time of a poll of a silent meter; the other meters must wait for it [s].
         all_silent_s: duration of a round in which no meter replies [s].
         shortest_s: shortest polling interval of the meters [s].
     """
@@ -66,7 +66,7 @@ class BusBudget(msgspec.Struct, frozen=True):
 
     @property
     def fits(self) -> bool:
-        """Return True if all polls fit into their interval when every meter replies."""
+        """True if all polls end within their intervals, provided that every meter replies."""
         return self.load <= OVERLOADED and self.peak_s <= OVERLOADED * self.peak_interval_s
 
 
@@ -85,7 +85,7 @@ def bus_budgets(site: Site, models: Mapping[str, Model]) -> list[BusBudget]:
 
 
 def bus_budget(bus: Bus, polled: Sequence[tuple[Meter, Model]]) -> BusBudget:
-    """Return the budget of one bus, given its meters and their models; at least one is needed."""
+    """Return the budget of one bus from its meters, of which there must be at least one."""
     kinds = {
         (model.id, *sorted(meter.every.items())): (model, meter.every) for meter, model in polled
     }
@@ -111,11 +111,11 @@ def bus_budget(bus: Bus, polled: Sequence[tuple[Meter, Model]]) -> BusBudget:
 
 
 class _PollCost(NamedTuple):
-    """The bus time of a meter's polls, counted from a poll in which every quantity is due.
+    """The bus time of a meter's polls. In the first poll, every quantity is due.
 
     Attributes:
-        requests: number of requests in that poll.
-        sums_s: bus time of the first 0, 1, 2 ... polls, until the sequence repeats [s].
+        requests: number of requests in the first poll.
+        sums_s: total bus time of the first 0, 1, 2 ... polls, until the sequence repeats [s].
     """
 
     requests: int
@@ -136,7 +136,7 @@ def _poll_cost(bus: Bus, model: Model, every: Mapping[str, int]) -> _PollCost:
     cadence_by_quantity = cadences(model, every)
     different_cadences = set(cadence_by_quantity.values())
 
-    @cache  # most polls are alike
+    @cache  # in most polls the same quantities are due
     def poll_s(due: frozenset[int]) -> float:
         wanted = [quantity for quantity, cadence in cadence_by_quantity.items() if cadence in due]
         return sum(request_s(bus, read, model.protocol) for read in plan(model, None, wanted))
@@ -150,10 +150,11 @@ def _poll_cost(bus: Bus, model: Model, every: Mapping[str, int]) -> _PollCost:
 
 
 def _peak_interval(costs: Sequence[tuple[_PollCost, float]]) -> tuple[float, float]:
-    """Return the bus time that falls due within the fullest interval, and that interval [s].
+    """Return `peak_s` and `peak_interval_s` of a `BusBudget`.
 
-    The meter with the shorter interval goes first (`schedule`, law 4). Within an interval the bus
-    therefore serves the meters whose interval is as long, and those with shorter ones repeatedly.
+    For each polling interval, the bus time within it is the sum of one poll of each meter with this
+    interval, and of all polls of meters with shorter intervals: these are polled first (`schedule`,
+    law 4).
     """
     due_s = {
         peak_interval_s: sum(
@@ -170,24 +171,26 @@ def _peak_interval(costs: Sequence[tuple[_PollCost, float]]) -> tuple[float, flo
 
 
 def _silent_s(bus: Bus, model: Model) -> float:
-    """Return the bus time that a silent meter costs its neighbours [s].
+    """Return the bus time of a poll of a silent meter [s].
 
-    If replies are not numbered, the link waits for one more timeout. So a late reply is not taken
-    for the reply of another meter (`links.link`, law 2). A gateway that was late before is waited
-    for longer (`links.reply_timeout`); that can't be known beforehand.
+    It is one time-out. If replies carry no transaction number, the link waits for a second
+    time-out, so that a late reply is not taken for the reply of another meter (`links.link`,
+    law 2). The longer waits for gateways that were late before (`links.reply_timeout`) can't be
+    predicted, and are not included.
     """
     return (1 if framing(model.protocol, bus.link).numbered else 2) * bus.timeout_s
 
 
 def request_s(bus: Bus, read: Read, protocol: str) -> float:
-    """Return the time from one request to the next one, if the device replies [s]."""
+    """Return the time from a request to the next one, provided that the device replies [s]."""
     device_s = _TURNAROUND_S if bus.turnaround_s is None else bus.turnaround_s
     if not bus.has_line:
         return device_s + _NETWORK_S + bus.delay_s
     line = bus.line_baud, bus.parity, bus.stop_bits
     wire_s = PROTOCOLS[protocol].line_bytes(read) * character_s(*line)
-    # One silence marks the end of the request for the device, another one the end of its reply. On
-    # a port of this machine the delay runs during that silence; a gateway forwards the reply later.
+    # One silence marks the end of the request, another one the end of the reply. On a serial port
+    # of this machine, `delay_s` begins together with the second silence. Behind a gateway it begins
+    # later, because the gateway forwards the reply only after that silence.
     silence_s = frame_gap_s(*line)
     if bus.link == "rtu":
         return wire_s + device_s + silence_s + max(silence_s, bus.delay_s)
@@ -198,13 +201,14 @@ def request_s(bus: Bus, read: Read, protocol: str) -> float:
 
 
 def problems(site: Site, models: Mapping[str, Model]) -> Iterator[Problem]:
-    """Yield a problem for each bus that can't be polled as often as its meters ask for."""
+    """Yield a problem for each bus that is too slow for the polling intervals of its meters."""
     bus_indexes = {bus.id: index for index, bus in enumerate(site.bus)}
     for budget in bus_budgets(site, models):
         if budget.load > OVERLOADED:
             yield Problem(
-                text="bus {bus} can't keep up: a round of all meters ({meters}) takes {cycle} s by "
-                "calculation, and their intervals ask for {load} % of its time.",
+                text="bus {bus} is too slow: polling all its meters ({meters}) once takes"
+                " {cycle} s by calculation, and their intervals require {load} % of its"
+                " time.",
                 fix="Write interval_s = {interval} or more at its meters, raise the baud rate, or "
                 "split the bus.",
                 values={**_problem_values(budget), "interval": _sufficient_interval_s(budget)},
@@ -212,8 +216,8 @@ def problems(site: Site, models: Mapping[str, Model]) -> Iterator[Problem]:
             )
         elif not budget.fits:
             yield Problem(
-                text="bus {bus} can't keep up in rounds in which all slow quantities (every) are "
-                "due: the requests within {within} s then take {fullest} s by calculation.",
+                text="bus {bus} is too slow when all slow quantities (every) are due at once:"
+                " the requests within {within} s then take {fullest} s by calculation.",
                 fix="Write interval_s = {interval} or more at its meters, leave quantities out, "
                 "raise the baud rate, or split the bus.",
                 values={
@@ -227,24 +231,25 @@ def problems(site: Site, models: Mapping[str, Model]) -> Iterator[Problem]:
 
 
 def warnings(site: Site, models: Mapping[str, Model]) -> Iterator[Problem]:
-    """Yield a warning for each bus that keeps up only as long as nothing goes wrong."""
+    """Yield a warning for each bus that misses polls as soon as a request has to be repeated."""
     bus_indexes = {bus.id: index for index, bus in enumerate(site.bus)}
     for budget in bus_budgets(site, models):
         if not budget.fits:
             continue
         if budget.load > BUSY:
             yield Problem(
-                text="bus {bus} is busy for {load} % of its time: a round of all meters "
-                "({meters}) takes {cycle} s by calculation.",
-                fix="A retry or a slow meter will cost others their slot: interval_s = {interval} "
-                "leaves room.",
+                text="bus {bus} is busy for {load} % of its time: polling all its meters"
+                " ({meters}) once takes {cycle} s by calculation.",
+                fix="One retry or one slow meter would make other meters miss their polls:"
+                " interval_s = {interval} leaves enough time.",
                 values={**_problem_values(budget), "interval": _sufficient_interval_s(budget)},
                 path=("bus", bus_indexes[budget.bus]),
             )
         elif budget.meters > 1 and budget.cycle_s + budget.silent_s > budget.shortest_s:
             yield Problem(
-                text="one silent meter on bus {bus} costs the others {silent} s, and a round takes "
-                "{cycle} s by calculation: together more than the shortest interval, {shortest} s.",
+                text="a silent meter on bus {bus} delays the others by {silent} s, and"
+                " polling all meters once takes {cycle} s by calculation: together more"
+                " than the shortest interval, {shortest} s.",
                 fix="Lower timeout_s of the bus, or poll its meters less often.",
                 values={
                     **_problem_values(budget),
@@ -265,5 +270,5 @@ def _problem_values(budget: BusBudget) -> dict[str, object]:
 
 
 def _sufficient_interval_s(budget: BusBudget) -> int:
-    """Return an interval at which polling all meters leaves the bus room [s]."""
+    """Return an interval for all meters at which the load of the bus is below `BUSY` [s]."""
     return math.ceil(budget.cycle_s / BUSY)

@@ -2,13 +2,14 @@
 
 Laws:
 
-1. A location counts if some type, byte order and power of ten turn its registers into the displayed
-   number, exact to the last digit shown. The display was read a moment before the registers. So a
-   counter may have advanced meanwhile, by no more than can have flowed, and it never runs back.
-2. Several displays narrow the search down. A location must be right each time, and a byte order
-   that explains all quantities ranks before one that explains only some.
-3. All locations that can't be told apart are listed, the most likely first: the model's own, then
-   those close to it, then those where most meters store such a number.
+1. A location (registers with type, byte order and power of ten) is found if it decodes to the
+   displayed number, exact to the last digit shown. The display was read shortly before the
+   registers. A counter may therefore be higher, by at most the amount that can have flowed
+   meanwhile, but never lower.
+2. If several numbers were read from the display, a location must match every number of its
+   quantity. A byte order that fits all quantities ranks before one that fits only some.
+3. All locations that fit are listed, most likely first: the location in the model, then locations
+   near it, then those with the types and byte orders that most meters use.
 """
 
 import math
@@ -26,14 +27,15 @@ from jieneng.metering.catalog.modbus_points import PointRow
 from jieneng.metering.registers import TYPES, Field, byte_orders, decoder
 
 FunctionCode: TypeAlias = Literal[3, 4]
-#: The two bytes of each register by (function, address), as far as the device returned them.
+#: The two bytes of each register that the device has returned, by (function, address).
 RegisterBytes: TypeAlias = Mapping[tuple[FunctionCode, int], bytes]
 
-# A float may be off by its own rounding. For anything coarser than f32 that would match everything.
+# Relative tolerance for the rounding of a 32-bit float. A larger one would match too many values.
 _FLOAT_TOLERANCE: Final = TYPES["f32"].float_step
 _EXPONENTS: Final = range(-4, 4)  # scales from 0.0001 to 1000
 _NO_RATIOS: Final[Mapping[tuple[Ratio, ...], float]] = MappingProxyType({(): 1.0})
-# By how often the manuals of the library use them. A counter of 16 bits overflows within a year.
+# Types in the order of their frequency in the model library. A 16-bit counter would overflow within
+# a year.
 _COMMON_TYPES: Final = ("u32", "f32", "i32", "i64", "u64", "u16", "i16")
 _COMMON_EXPONENTS: Final = (-2, 0, -1, -3)
 
@@ -43,11 +45,11 @@ class DisplayReading(msgspec.Struct, frozen=True):
 
     Attributes:
         quantity: name of the quantity; the number is in its canonical unit.
-        shown: number as typed, so that its last digit is known.
-        possible_increase: amount that can have been counted since.
-        tolerance: amount by which the value can have moved either way, if it is no counter.
-        ratios: ratios that the display may have applied and the register has not: their names as a
-            model writes them, and the resulting factor.
+        shown: number as it was typed; it shows how many digits are known.
+        possible_increase: largest increase of a counter since the display was read.
+        tolerance: largest change of a gauge since the display was read, in either direction.
+        ratios: transformer ratios that the display may include although the register does not:
+            their names as in a model, and the resulting factor.
     """
 
     quantity: str
@@ -58,23 +60,23 @@ class DisplayReading(msgspec.Struct, frozen=True):
 
     @property
     def last_digit(self) -> float:
-        """The worth of one unit in the last digit shown."""
+        """The value of one unit in the last digit shown."""
         return 10.0 ** int(self.shown.as_tuple().exponent)
 
     def matches(self, value: float) -> bool:
-        """Return True if a register's value is the displayed number."""
+        """Return True if the value of a register equals the displayed number."""
         ahead = value - float(self.shown)
         slack = self.last_digit + abs(value) * _FLOAT_TOLERANCE + self.tolerance
         return -slack < ahead < slack + self.possible_increase
 
 
 class RegisterLocation(msgspec.Struct, frozen=True):
-    """The registers of a number, and how to decode them.
+    """Registers that contain a number, and the way to decode them.
 
     Attributes:
-        exponent: power of ten that the register's number is scaled by.
-        ratio: names of the ratios that the display applies and the register does not contain.
-        factor: product of those ratios.
+        exponent: power of ten by which the register's number is multiplied.
+        ratio: names of the transformer ratios that the display includes and the register does not.
+        factor: product of these ratios.
     """
 
     quantity: str
@@ -93,12 +95,12 @@ class RegisterLocation(msgspec.Struct, frozen=True):
 
     @property
     def order_indexes(self) -> frozenset[int]:
-        """Indexes of the byte orders that fit; a single register leaves several possible."""
+        """Indexes of the byte orders that fit; several for a number in a single register."""
         known = enumerate(byte_orders(self.words))
         return frozenset(index for index, order in known if order == self.order)
 
     def overlaps(self, other: "RegisterLocation") -> bool:
-        """Return True if both share registers; then one may be the lower words of the other."""
+        """Return True if both locations share registers, e.g. u16 as the low word of a u32."""
         return (
             self.function == other.function
             and self.address < other.address + other.words
@@ -106,11 +108,11 @@ class RegisterLocation(msgspec.Struct, frozen=True):
         )
 
     def decode(self, data: bytes) -> float:
-        """Return the value of the registers' bytes, as the display would show it."""
+        """Decode the registers' bytes into the value that the display would show."""
         return _scaled(_raw_decoder(self.type, self.order)(data), self.exponent) * self.factor
 
     def point_row(self) -> PointRow:
-        """Return the location as a point of a model."""
+        """Return the location as a `[[point]]` of a model."""
         return PointRow(
             quantity=self.quantity,
             function=self.function,
@@ -123,7 +125,7 @@ class RegisterLocation(msgspec.Struct, frozen=True):
 
 
 def find_locations(display: DisplayReading, registers: RegisterBytes) -> Iterator[RegisterLocation]:
-    """Yield every location that holds the displayed number; zeros are everywhere and skipped."""
+    """Yield every location that contains the displayed number; none if the number is 0."""
     for function, address in registers:
         for type_name, kind in TYPES.items():
             words = [registers.get((function, address + word)) for word in range(kind.words)]
@@ -143,12 +145,12 @@ def rank(
     row: PointRow | None = None,
     order_index: int | None = None,
 ) -> list[RegisterLocation]:
-    """Sort locations by likelihood, the likeliest first.
+    """Return the locations sorted by likelihood, most likely first.
 
     Args:
-        locations: candidates for one quantity.
-        row: the model's point of that quantity, if it has one.
-        order_index: byte order of the unit's other quantities, if it is known.
+        locations: locations found for one quantity.
+        row: the point of this quantity in the model; None if the model has none.
+        order_index: byte order of the unit's other quantities; None if it is not known.
     """
 
     def key(location: RegisterLocation) -> tuple[float, ...]:
@@ -169,7 +171,7 @@ def rank(
 def common_order_index(
     locations_by_quantity: Sequence[Sequence[RegisterLocation]],
 ) -> int | None:
-    """Return the first byte order with which every quantity has a location; None if none does."""
+    """Return the first byte order in which every quantity was found; None if there is none."""
     shared = [
         frozenset[int]().union(*(location.order_indexes for location in locations))
         for locations in locations_by_quantity
@@ -178,7 +180,7 @@ def common_order_index(
 
 
 def differing_keys(location: RegisterLocation, row: PointRow) -> tuple[str, ...]:
-    """Return the keys of a `[[point]]` in which a location differs from the model's point."""
+    """Return the keys of a `[[point]]` whose values in a location and in the model differ."""
     pairs: Mapping[str, tuple[object, object]] = {
         "function": (location.function, row.function),
         "address": (location.address, row.address),
@@ -190,7 +192,7 @@ def differing_keys(location: RegisterLocation, row: PointRow) -> tuple[str, ...]
 
 
 def _scales(display: DisplayReading, raw: float) -> Iterator[tuple[tuple[Ratio, ...], int]]:
-    """Yield the (ratios, power of ten) that turn a register's number into the displayed one."""
+    """Yield each (ratios, power of ten) by which a register's number becomes the displayed one."""
     for ratio, factor in display.ratios.items():
         quotient = float(display.shown) / (raw * factor) if raw and math.isfinite(raw) else 0.0
         exponent = round(math.log10(quotient)) if 0 < quotient < math.inf else _EXPONENTS.stop
@@ -199,13 +201,13 @@ def _scales(display: DisplayReading, raw: float) -> Iterator[tuple[tuple[Ratio, 
 
 
 def _scaled(raw: float, exponent: int) -> float:
-    """Scale by a power of ten, dividing by whole numbers: 0.01 as a float is not a hundredth."""
+    """Scale by a power of ten. Divide for negative powers, because the float 0.01 is not exact."""
     return raw * 10.0**exponent if exponent >= 0 else raw / 10.0**-exponent
 
 
 @lru_cache(maxsize=256)
 def _raw_decoder(type_name: str, order: str) -> Callable[[bytes], float]:
-    """Return the function that turns a number's bytes into the unscaled number."""
+    """Return the function that decodes bytes into the unscaled number."""
     decode = decoder([Field(0, type_name, order, Fraction(1))], TYPES[type_name].words)
     return lambda data: float(decode(data)[0])
 

@@ -2,15 +2,14 @@
 
 Laws:
 
-1. A register that the device refuses does not exist. A model that needs the register does not
-   match, however plausible the model's other values are. A model does not match either if one of
-   its values is impossible for a meter.
-2. A typical value is evidence for the model. The amount of evidence is -log2 of the share of random
-   bytes that would be decoded to a typical value too [bits]. The share is computed with the read's
-   own decoder, so a new register type needs no entry here.
+1. A model does not match if the device refuses one of its registers, or if one of its values is
+   impossible for a meter.
+2. A typical value is evidence for the model. Its evidence is -log2(p) bits. Here, p is the share of
+   random bytes that decode to a typical value as well. It is computed with the decoder of the read,
+   so a new register type needs no entry here.
 3. A zero is neither evidence for the model nor against it, because unused registers hold zeros as
    well. The small value that an idle input may show is treated like a zero.
-4. Models that the evidence can't distinguish are returned together; none is preferred silently.
+4. If the evidence for several models is about equal, all of them are returned as the best.
 """
 
 import hashlib
@@ -57,18 +56,18 @@ class PlausibleRange(msgspec.Struct, frozen=True):
         return value != 0 and self.is_possible(value) and low <= abs(value) <= high
 
 
-# The smallest magnitude that an idle input may show. A value from here up to the typical ones is
-# neither evidence for a model nor against it. A smaller value is impossible: it is a whole number
-# up to 12,000, misread as the high word of a float.
+# The smallest magnitude that an idle input may show. Values between this and the typical range are
+# neither evidence for a model nor against it. Smaller values are regarded as impossible: they occur
+# if a whole number up to 12,000 is decoded as the high word of a float.
 _RESIDUE: Final = 1e-9
 
 _BY_UNIT: Final[Mapping[str, PlausibleRange]] = MappingProxyType(
     {
         # A main of 10 MW counts 1e9 kWh in 11 years; no counter has a last digit below 0.0001.
         **dict.fromkeys(("kWh", "kvarh", "m3", "GJ"), PlausibleRange(0.0001, 1e9)),
-        # Typical: 57.7 V behind a transformer to 400 V between phases (GB/T 156-2017), with a
-        # margin of a fifth. Possible values include the low voltage that an open phase picks up,
-        # and 35 kV of a meter that applies its transformer's ratio itself.
+        # Typical: from 57.7 V (secondary side of a voltage transformer) to 400 V between phases
+        # (GB/T 156-2017), with a margin of a fifth. Possible: from the low voltage induced on an
+        # open phase to 35 kV, which a meter shows if it applies its transformer's ratio itself.
         "V": PlausibleRange(_RESIDUE, 42_000.0, (45.0, 480.0)),
         # Busbars of low-voltage boards carry at most 6,300 A (GB/T 7251). The range of power
         # follows from this current.
@@ -83,7 +82,7 @@ _BY_UNIT: Final[Mapping[str, PlausibleRange]] = MappingProxyType(
         "Hz": PlausibleRange(45.0, 65.0, (49.0, 51.0)),
         # A DN 500 pipe carries 7,000 m3/h at 10 m/s.
         "m3/h": PlausibleRange(_RESIDUE, 10_000.0, (0.00001, 10_000.0), negative_allowed=True),
-        # Up to 100 bar. The pressure of gas may lie slightly below that of the air.
+        # Up to 100 bar. Gas pressure may be slightly below atmospheric pressure.
         "kPa": PlausibleRange(_RESIDUE, 10_000.0, (0.1, 10_000.0), negative_allowed=True),
         # A heat network has up to 150 °C, and more in a fault.
         "°C": PlausibleRange(_RESIDUE, 200.0, (0.1, 200.0), negative_allowed=True),
@@ -96,7 +95,7 @@ PLAUSIBLE_RANGES: Final[Mapping[str, PlausibleRange]] = MappingProxyType(
 )
 
 _RANDOM_BLOCKS: Final = 1024  # the evidence of one value is at most 10 bits
-_INDISTINGUISHABLE_BITS: Final = 4.0  # a smaller lead than 16 to 1 proves nothing
+_INDISTINGUISHABLE_BITS: Final = 4.0  # smaller differences in evidence (16 to 1) prove nothing
 
 
 class DecodedValue(msgspec.Struct, frozen=True):
@@ -105,7 +104,7 @@ class DecodedValue(msgspec.Struct, frozen=True):
     Attributes:
         quantity: quantity of the point.
         value: the value [canonical unit, before CT and PT ratios].
-        evidence_bits: evidence that the register holds what the model says [bits].
+        evidence_bits: evidence that the register holds the quantity of the model [bits].
     """
 
     quantity: str
@@ -117,10 +116,10 @@ class Mismatch(msgspec.Struct, frozen=True):
     """The reason why a model does not match.
 
     Attributes:
-        subject: registers that could not be read, the quantity with an impossible value, or the
-            label of the identity that differs from the model's.
+        subject: registers that could not be read; or quantity with an impossible value; or label of
+            an identity that is not the one in the model.
         error: error of the request for the registers; None if the registers were read.
-        value: impossible value, or identity that the device reports; None if there was an error.
+        value: impossible value, or identity that the device reports; None if `error` is given.
     """
 
     subject: str
@@ -133,8 +132,8 @@ class ModelMatch(msgspec.Struct, frozen=True):
 
     Attributes:
         model: id of the model.
-        values: decoded values; those before the impossible one, if a value is impossible.
-        mismatch: reason why the model does not match; None if it does.
+        values: decoded values; if one is impossible, only the values before it.
+        mismatch: reason why the model does not match; None if it matches.
         identity: identity that the device reports, as (label, text).
         identity_bits: evidence from the identity [bits].
         variant: variant of the model that requests fewer registers at once; None if the unit
@@ -165,7 +164,7 @@ class ModelMatch(msgspec.Struct, frozen=True):
 
 
 def match_values(model: ModbusModel, replies: Sequence[tuple[ModbusRead, bytes]]) -> ModelMatch:
-    """Compare the replies to a model's reads with what a meter can show.
+    """Compare the values in the replies to a model's reads with the plausible ranges.
 
     Args:
         model: candidate model.
@@ -187,7 +186,7 @@ def match_values(model: ModbusModel, replies: Sequence[tuple[ModbusRead, bytes]]
 
 
 def match_identity(match: ModelMatch, replies: Sequence[tuple[IdentityRow, bytes]]) -> ModelMatch:
-    """Return the match, completed with the identity that the device reports.
+    """Return the match, with the identity added that the device reports.
 
     Args:
         match: comparison of the values.
@@ -214,7 +213,7 @@ def _identity_text(row: IdentityRow, data: bytes) -> str:
 
 
 def _identity_bits(expected: int | str) -> float:
-    """Return the evidence of an identity that is as expected [bits]."""
+    """Return the evidence of an identity that equals the one in the model [bits]."""
     if isinstance(expected, str):
         return 16.0
     if expected == 0:
@@ -226,8 +225,8 @@ def rank(matches: Iterable[ModelMatch]) -> tuple[list[ModelMatch], list[ModelMat
     """Sort the models that match.
 
     Returns:
-        All models that match, the best first; and the best one with those that the evidence can't
-        distinguish from it.
+        All models that match, best first; and the best model together with those whose evidence is
+        about equal.
     """
     matching = sorted(
         (match for match in matches if match.mismatch is None),
@@ -245,9 +244,9 @@ def rank(matches: Iterable[ModelMatch]) -> tuple[list[ModelMatch], list[ModelMat
 
 @lru_cache(maxsize=256)
 def _evidence_bits(read: ModbusRead) -> tuple[float, ...]:
-    """Return, for each quantity of a read, how much evidence a typical value of it is [bits].
+    """Return, for each quantity of a read, the evidence of a typical value [bits].
 
-    The read's decoder decodes blocks of random bytes, and the typical values in them are counted.
+    Blocks of random bytes are decoded by the read's decoder, and the typical values are counted.
     """
     size = read.size
     random_bytes = hashlib.shake_128(b"noise").digest(size * _RANDOM_BLOCKS)
@@ -257,5 +256,5 @@ def _evidence_bits(read: ModbusRead) -> tuple[float, ...]:
         sum(map(PLAUSIBLE_RANGES[quantity].is_typical, column))
         for quantity, column in zip(read.quantities, columns, strict=True)
     ]
-    # One is added to both counts, so that the evidence is finite.
+    # Add 1 to both counts, so that the evidence is finite.
     return tuple(math.log2((1 + _RANDOM_BLOCKS) / (1 + count)) for count in typical_counts)

@@ -13,11 +13,11 @@ from jieneng.metering.catalog.modbus_points import ModbusModel
 
 
 def read_variants(model: ModbusModel) -> Iterator[ModbusModel]:
-    """Yield the model itself, then its variants; each requests fewer registers than the one before.
+    """Yield the model itself, then its variants, each with fewer registers in a request.
 
-    The first variant requests only registers of the model. It is for devices that refuse registers
-    which their manual does not name, even between two named ones. The second one is for devices
-    that return few registers at once.
+    The first variant never requests registers between the points of the model, because some devices
+    refuse every request that contains an undocumented register. The second variant requests as few
+    registers at once as possible, for devices that return only a few in one reply.
     """
     yield model
     yield _variant(model, "apart", "nothing is read along between its registers", 120)
@@ -31,8 +31,8 @@ def _variant(model: ModbusModel, suffix: str, change: str, max_registers: int) -
     Args:
         model: the model.
         suffix: end of the variant's id.
-        change: how the requests of the variant differ, for its source.
-        max_registers: most registers in one request.
+        change: description of the difference, for the variant's key `source`.
+        max_registers: largest number of registers in one request.
     """
     header = msgspec.structs.replace(
         model.model,

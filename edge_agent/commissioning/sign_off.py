@@ -1,8 +1,8 @@
 """Build the sign-off record that compares a meter's display with its register. Pure.
 
-Law: a verdict is "ok" only if display and register agree. The allowed difference is one step of
-each, plus what can have flowed between the look at the display and the reading. A comparison that
-fails is recorded, too.
+Law: the verdict is "ok" only if display and register agree. The allowed difference is one step of
+the display, one step of the register, and the amount that can have flowed between reading the
+display and reading the register. A failed comparison is recorded, too.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ import msgspec
 
 from edge_agent.commissioning.display_search import DisplayReading
 
-#: The side of the transformers: the agent stores primary values, the register holds secondary ones.
+#: Side of the transformers. The agent stores primary values; the register holds secondary values.
 TransformerSide: TypeAlias = Literal["primary", "secondary"]
 
 
@@ -29,11 +29,10 @@ class SignOffRecord(msgspec.Struct, frozen=True, kw_only=True):
         ratio: factor by which the agent multiplies `read`.
         read: value of the register on that side [canonical unit of the quantity].
         difference: `read` minus `display`.
-        behind: amount by which the register may lag behind the display.
-        ahead: amount by which the register may be ahead of the display.
-        ct: current transformer ratio that the agent applies; None in a record that was written
-            before ratios were recorded.
-        pt: voltage transformer ratio that the agent applies; None likewise.
+        behind: largest amount by which the register may be below the display.
+        ahead: largest amount by which the register may be above the display.
+        ct: current transformer ratio that the agent applies; None in records of old versions.
+        pt: voltage transformer ratio that the agent applies; None in records of old versions.
     """
 
     time: str
@@ -85,17 +84,17 @@ def compare(
 
     Args:
         context: person, meter and settings.
-        display: displayed number, and what can have flowed since [on the given side].
+        display: displayed number, and the amount that can have flowed since [on the given side].
         read: value of the register [on the given side].
         step: smallest step of the register at that value [on the given side].
         read_at: time at which the register was read, with an offset.
-        side: side of the transformers that all these numbers are on.
+        side: side of the transformers to which all these numbers refer.
         ratio: factor by which the agent multiplies `read`.
     """
     behind = display.last_digit + step
     ahead = behind + display.possible_increase
     difference = read - float(display.shown)
-    # Binary floats distort decimal numbers by less than half a hundredth of a step.
+    # Rounding errors of binary floats are smaller than half a hundredth of a step.
     agrees = -behind * 1.005 <= difference <= ahead + behind * 0.005
     return SignOffRecord(
         **msgspec.structs.asdict(context),
@@ -113,8 +112,8 @@ def compare(
 
 
 def closest(records: Sequence[SignOffRecord]) -> SignOffRecord:
-    """Return the record whose verdict is "ok", or else the one with the smallest difference.
+    """Return the record with the verdict "ok", or else the one with the smallest difference.
 
-    A display does not say which side of the transformers it shows, so both sides are compared.
+    Each side of the transformers has a record, because a display does not tell which side it shows.
     """
     return min(records, key=lambda record: (record.verdict != "ok", abs(record.difference)))

@@ -1,6 +1,6 @@
-"""Write buses, meters, points and models as TOML for a person to paste. Pure: it makes text.
+"""Write buses, meters, points and models as TOML, for a person to paste into files. Pure.
 
-Law: the forms that read `site.toml` and the models read the text back as the same values.
+Law: reading the text as part of a `site.toml` or of a model gives the same values.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -40,7 +40,7 @@ def point_toml(row: PointRow) -> str:
 
 
 def model_toml(model: ModbusModel) -> str:
-    """Return the file of a model, without the vectors that test the packaged ones."""
+    """Return the file of a model, without the test vectors that packaged models have."""
     return "\n\n".join(
         [
             _table("[model]", model.model),
@@ -52,7 +52,7 @@ def model_toml(model: ModbusModel) -> str:
 
 
 def new_meter(unit: int, model: ModbusHead, bus_id: str) -> Meter:
-    """Return a meter that no site has yet; its area is left open, for only a person knows it."""
+    """Return a new meter. Its area stays empty, because only a person knows it."""
     return Meter(
         id=f"{model.medium[0]}-{unit}",
         name=model.name,
@@ -67,13 +67,13 @@ def new_meter(unit: int, model: ModbusHead, bus_id: str) -> Meter:
 def derived_model(
     base: ModbusModel, model_id: str, source: str, points: Iterable[PointRow]
 ) -> ModbusModel:
-    """Return a model of the site's own with other points.
+    """Return a copy of a model with another id and other points.
 
     Args:
-        base: model that it is derived from.
-        model_id: its id, shortened if it is too long.
-        source: how its points were found.
-        points: its points.
+        base: model to copy.
+        model_id: id of the new model; shortened if it is too long.
+        source: description of how the points were found.
+        points: points of the new model.
     """
     head = msgspec.structs.replace(
         base.model, id=model_id[:LONGEST_ID].rstrip("-"), source=source, confidence="reported"
@@ -84,15 +84,15 @@ def derived_model(
 def derived_points(
     base: ModbusModel, locations: Sequence[RegisterLocation]
 ) -> tuple[PointRow, ...]:
-    """Return a model's points corrected by the locations that were found on a device.
+    """Return a model's points, corrected by the locations that were found on a device.
 
-    A found location replaces the model's point, or is appended if the model has none. The other
-    points of the same table take from the first found one what is usually wrong for a whole device:
-    function, address base and byte order.
+    A found location replaces the model's point of its quantity, or is appended if the model has
+    none. Function, address base and byte order are usually wrong for all points of a device. So the
+    other points with the same function get them from the first found location, too.
 
     Args:
-        base: model that the device resembles.
-        locations: one for each quantity.
+        base: model that is most similar to the device.
+        locations: found location of each quantity.
     """
     rows = {row.quantity: row for row in base.point}
     known = {location.quantity: location for location in locations if location.quantity in rows}
@@ -109,7 +109,7 @@ def derived_points(
     def corrected(row: PointRow) -> PointRow:
         if row.function != model_row.function:
             return row
-        # A shift of more than one is another register, not another address base.
+        # An address that differs by more than 1 is another register, not another address base.
         address = row.address + (shift if abs(shift) == 1 else 0)
         order = byte_orders(row.words)[order_index] if "order" in differing else row.order
         parts = {
@@ -131,7 +131,7 @@ def derived_points(
 
 
 def new_model(locations: Sequence[RegisterLocation], unit: int) -> ModbusModel | None:
-    """Return a model of the found locations alone; None if the consumption counter is missing."""
+    """Return a model with only the found locations; None if the consumption counter is missing."""
     quantities = {location.quantity for location in locations}
     medium = next((medium for medium in MEDIA if _measures(medium, quantities)), None)
     if medium is None:
@@ -173,7 +173,7 @@ def _table(header: str, struct: msgspec.Struct) -> str:
 
 
 def _set_keys(struct: msgspec.Struct) -> dict[str, object]:
-    """Return the keys that differ from their default; an empty table never does."""
+    """Return the keys whose values differ from the defaults, without empty tables."""
     fields = {field.name: field for field in msgspec.structs.fields(struct)}
     return {
         fields[name].encode_name: value
@@ -190,7 +190,7 @@ def _lines(keys: Mapping[str, object]) -> list[str]:
 
 
 def _toml_value(value: object) -> str:
-    """Return a value as TOML. TOML reads JSON strings alike."""
+    """Return a value as TOML. A JSON string is also a TOML string."""
     if isinstance(value, Decimal):
         return f"{float(value):.10g}"
     if isinstance(value, msgspec.Struct):

@@ -1,12 +1,13 @@
-"""Identity of a gateway or serial port, however it is spelled. Pure: no name is looked up.
+"""Find buses that share a gateway or serial port, even if it is spelled differently. Pure.
 
 Laws:
 
-1. A gateway takes one connection, and one request at a time: one endpoint is one bus.
-2. Two spellings of one endpoint are the same endpoint. Two host names are two endpoints: only the
-   network knows whether they lead to the same gateway.
-3. A serial port, a loopback address and the addresses in an agent's own file belong to one machine:
-   they are not compared with those of another agent.
+1. A gateway serves one connection with one request at a time. Therefore two buses must not have the
+   same endpoint (gateway or serial port).
+2. Different spellings of an address are the same endpoint. Different host names are different
+   endpoints, because names are not looked up.
+3. Serial ports, loopback addresses and addresses in an `agent.toml` are valid on one machine only.
+   They are not compared with those of another agent.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -18,11 +19,11 @@ from jieneng.metering.site import Bus, Site
 
 
 def shared_endpoints(site: Site, buses: Iterable[Bus]) -> Iterator[Problem]:
-    """Yield a problem for each bus whose endpoint another bus of the same agent has.
+    """Yield a problem for each bus with the same endpoint as another bus of its agent.
 
     Args:
         site: the whole site.
-        buses: the agent's buses, at the addresses where it reaches them.
+        buses: the agent's buses, with the addresses that the agent uses.
     """
     used_by: dict[str, str] = {}
     for bus in buses:
@@ -30,8 +31,8 @@ def shared_endpoints(site: Site, buses: Iterable[Bus]) -> Iterator[Problem]:
         other = used_by.setdefault(endpoint, bus.id)
         if other != bus.id:
             yield Problem(
-                text="buses {other} and {bus} are both at {place}.",
-                fix="Make them one bus: its meters are asked one after the other.",
+                text="buses {other} and {bus} have the same address {place}.",
+                fix="Make them one bus, whose meters are then polled one after the other.",
                 values={"other": other, "bus": bus.id, "place": endpoint},
                 path=_path(site, bus),
                 file="site.toml",
@@ -43,7 +44,7 @@ def contested_gateways(site: Site, overridden: Collection[str]) -> Iterator[Prob
 
     Args:
         site: the buses, at the addresses of `site.toml`.
-        overridden: ids of the buses that their agent reaches at an address of its own file.
+        overridden: ids of the buses whose address is given in the `agent.toml` of their agent.
     """
     used_by: dict[str, Bus] = {}
     for bus in site.bus:
@@ -53,10 +54,12 @@ def contested_gateways(site: Site, overridden: Collection[str]) -> Iterator[Prob
         other = used_by.setdefault(endpoint, bus)
         if other.agent != bus.agent:
             yield Problem(
-                text="buses {other} of {others} and {bus} of {agent} are both at {place}.",
-                fix="Make them one bus of one agent, because a gateway may serve one connection "
-                "only. If they are two gateways, in networks with equal addresses, write the host "
-                "of one in the [[bus]] of its agent's agent.toml.",
+                text="bus {other} of agent {others} and bus {bus} of agent {agent} have the"
+                " same address {place}.",
+                fix="Make them one bus of one agent, because a gateway may serve only one"
+                " connection. If they are two gateways in separate networks with equal"
+                " addresses, write the host of one of them into a [[bus]] in the agent.toml"
+                " of its agent.",
                 values={
                     "other": other.id,
                     "others": other.agent,
@@ -74,7 +77,7 @@ def _path(site: Site, bus: Bus) -> tuple[str | int, ...]:
 
 
 def _serial_port(bus: Bus) -> str:
-    # In POSIX two slashes at the beginning may mean something else than one; in Linux they do not.
+    # Linux treats two slashes at the beginning of a path like one; POSIX allows other meanings.
     return normpath(bus.device or "").replace("//", "/")
 
 

@@ -1,16 +1,19 @@
-"""Drive one request and its reply over an open connection or serial port.
+"""Run exchanges (one request and its reply) over an open connection or serial port.
+
+An exchange is a generator that knows the protocol. A talk is a generator that yields exchanges and
+pauses, for example all requests of a poll (`protocols.request_reply`).
 
 Laws:
 
-1. An exchange runs inside `data_received`, so a reply is stamped when its last byte arrives. Its
-   talk runs there as well: while replies are right and no pause is wanted, the next request is sent
-   at the same moment, without a turn of the event loop.
-2. An exchange ends once: with its reply, with the error that refused the reply, at its deadline, or
-   with the connection. Only the talk that sent the request is told.
-3. If replies carry no number, bytes that belong to no exchange are trouble: the link must be silent
-   for a while after the last of them.
-4. A connection on which several requests in a row received no byte at all is `exhausted`: the other
-   end may have been switched off without closing it.
+1. The generators run inside `data_received`. So a reply is stamped when its last byte arrives.
+   While replies are valid and the talk yields no pause, the next request is sent at once, without a
+   turn of the event loop.
+2. An exchange ends exactly once: with its reply, with an invalid reply, at its deadline, or when
+   the connection breaks. Only the talk that sent the request gets the result.
+3. If replies carry no transaction number, unexpected bytes may belong to a late reply. Before the
+   next request, the link must be silent for one time-out.
+4. A connection is `exhausted` if several requests in a row received no byte at all. The other end
+   may have been switched off without closing the connection.
 """
 
 import asyncio
@@ -33,10 +36,11 @@ from jieneng.metering.errors import (
     Unanswered,
 )
 
-_MAX_SILENCES: Final = 3  # requests without a byte, after which the other end may be gone
-_MAX_UNREAD_BYTES: Final = 65536  # unsolicited bytes past which the connection is useless
-# A connection that was closed while idle is reset as soon as a request arrives there. A close after
-# more than this share of the time-out comes from a gateway that has given up on its meter.
+_MAX_SILENCES: Final = 3  # requests in a row without any received byte, then it is `exhausted`
+_MAX_UNREAD_BYTES: Final = 65536  # unexpected bytes after which the connection is closed
+# If the other end closed the connection while it was idle, the next request is answered at once by
+# a reset. If the close comes later than this share of the time-out, the gateway has closed the
+# connection because its meter did not reply.
 _CLOSED_AT_ONCE: Final = 0.5
 
 
@@ -57,14 +61,15 @@ class LinkTiming(msgspec.Struct, frozen=True):
 
 
 class Connection(asyncio.Protocol):
-    """An open connection or serial port, and the exchange that is under way on it.
+    """An open connection or serial port, and the exchange that runs on it.
 
     Attributes:
         closed: set once the connection is closed at both ends.
-        requests: number of requests that were sent on it.
-        has_received: True if bytes came for the exchange.
-        silence_from_s: loop time from which silence is waited for; None if there is no need to.
-        framing: framing of the meter that is asked, or was asked last.
+        requests: number of requests that were sent on the connection.
+        has_received: True if bytes have arrived since the request was sent.
+        silence_from_s: loop time from which the link must be silent before the next request; None
+            if the next request may be sent at once.
+        framing: framing of the meter of the present or last exchange.
     """
 
     __slots__ = (
@@ -108,9 +113,9 @@ class Connection(asyncio.Protocol):
         self.silence_from_s: float | None = None
         self._timing = timing
         self._reply_timeout = reply_timeout
-        self._silences = 0  # requests in a row for which no byte came
-        self._unanswered_s = math.inf  # loop time of the first request that lacks its reply
-        self._unsolicited_s = math.inf  # loop time of the first unread byte that came unsolicited
+        self._silences = 0  # requests in a row for which no byte was received
+        self._unanswered_s = math.inf  # loop time of the first request without a reply
+        self._unsolicited_s = math.inf  # loop time of the first unread unexpected byte
         self._transport: asyncio.Transport
         self._buffer = b""
         self._received_ms = 0
@@ -126,12 +131,12 @@ class Connection(asyncio.Protocol):
 
     @property
     def is_mid_reply(self) -> bool:
-        """True if the last bytes are a part of a reply."""
+        """True if a reply has begun to arrive and is not yet complete."""
         return self._reply_begun or bool(self._buffer)
 
     @property
     def is_exhausted(self) -> bool:
-        """True if the connection is to be given up."""
+        """True if the connection should be closed (law 4)."""
         return self._silences >= _MAX_SILENCES
 
     @property
@@ -140,11 +145,11 @@ class Connection(asyncio.Protocol):
         return self._transport.is_closing()
 
     def drive(self, talk: Talk, ask: Ask) -> "asyncio.Future[Ask | Pause | None]":
-        """Run an exchange of a talk, and those that follow at once.
+        """Run an exchange of a talk, and all following exchanges that need no turn of the loop.
 
         Returns:
-            A future of the talk's first command that needs a turn of the loop, or of None at the
-            talk's end. Its exception says why a request has no reply.
+            A future. Its result is the talk's next command (a pause, or an exchange that has to
+            wait), or None at the talk's end. Its exception is the error of a request without reply.
         """
         self._talk = talk
         self._next = self.loop.create_future()
@@ -153,9 +158,10 @@ class Connection(asyncio.Protocol):
         return self._next
 
     def use_framing(self, framing: Framing) -> None:
-        """Take the framing of the next request.
+        """Set the framing of the next request.
 
-        Between a framing with numbers and one without, unread bytes are trouble.
+        If one of the old and the new framing has transaction numbers and the other has none, unread
+        bytes can't be assigned to a request: the link must be silent first.
         """
         if framing.numbered is not self.framing.numbered:
             self._buffer = b""
@@ -168,12 +174,12 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the transport of the new connection (called by asyncio)."""
+        """Store the transport of the new connection (called by asyncio)."""
         self._transport = cast("asyncio.Transport", transport)
         self._require_silence()
 
     def data_received(self, data: bytes) -> None:
-        """Take received bytes (called by asyncio)."""
+        """Process received bytes (called by asyncio)."""
         if self._exchange is not None:
             self.has_received = True
             self._received_ms = self._timing.now_ms()
@@ -188,7 +194,7 @@ class Connection(asyncio.Protocol):
                 self.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End the exchange under way (called by asyncio)."""
+        """End the present exchange with an error (called by asyncio)."""
         if self._timer is not None:
             self._timer.cancel()
         self.closed.set()
@@ -207,11 +213,11 @@ class Connection(asyncio.Protocol):
         exchange, self.framing = ask.exchange, ask.framing
         request, self._needed, self._reply_begun = next(exchange)
         self._exchange = exchange
-        self.has_received = bool(self._buffer)  # a late frame, or the beginning of one
+        self.has_received = bool(self._buffer)  # unread bytes of a late reply
         wait_s = self._wait_after_silence_s() if self._silences else self._reply_timeout.wait_s
         self.requests += 1
         self._sent_s = self.loop.time()
-        # The time-out is the device's own time. The bytes' time on the line comes on top.
+        # The time-out limits the device's reaction time; the bytes' time on the line is added.
         on_line_s = self._timing.byte_s * (len(request) + self._needed)
         self._deadline_s = self._sent_s + wait_s + on_line_s
         if self._deadline_s < self._timer_s:
@@ -219,15 +225,16 @@ class Connection(asyncio.Protocol):
         self._transport.write(request)
 
     def _wait_after_silence_s(self) -> float:
-        """Return the time to wait for a reply, longest before the connection is given up [s]."""
+        """Return the time to wait for a reply; the longest one if this is the last attempt [s]."""
         if self.framing.numbered and self._silences == _MAX_SILENCES - 1:
             return self._reply_timeout.longest_s
         return self._reply_timeout.wait_s
 
     def _set_timer(self) -> None:
-        """Set a timer that fires no later than the deadline. If it fires earlier, it is set anew.
+        """Set the timer to the deadline.
 
-        Setting and cancelling a timer for each request took a fifth of an exchange's CPU time.
+        `_send` does not call this if an earlier timer is still set; that timer is set again when it
+        fires. Setting a new timer for each request took a fifth of an exchange's CPU time.
         """
         if self._timer is not None:
             self._timer.cancel()
@@ -254,7 +261,7 @@ class Connection(asyncio.Protocol):
             self._fail(error)
 
     def _feed(self, data: bytes) -> None:
-        """Hand received bytes to the exchange as long as there are as many as it needs."""
+        """Pass received bytes to the exchange, as long as enough of them have arrived."""
         self._buffer += data
         while self._exchange is not None and len(self._buffer) >= self._needed:
             received, self._buffer = self._buffer, b""
@@ -273,21 +280,21 @@ class Connection(asyncio.Protocol):
                 self._deadline_s += self._timing.byte_s * more
 
     def _on_late_reply(self) -> None:
-        """Measure how late the reply to an earlier request was."""
+        """Record how late the reply to an earlier request was."""
         received_s = min(self._unsolicited_s, self.loop.time())
-        if received_s > self._unanswered_s:  # else the same reply was repeated
+        if received_s > self._unanswered_s:  # otherwise a reply was sent twice
             self._reply_timeout.late_reply(received_s - self._unanswered_s)
             self._unanswered_s = received_s
         self._unsolicited_s = math.inf
 
     def _on_answer(self, answer: bytes | DeviceRefused) -> None:
-        """End the exchange with its whole reply, and go on with the talk."""
+        """End the exchange with its complete reply, and resume the talk."""
         self._exchange = None
         self._silences = 0
         self._unanswered_s = math.inf
         if self._buffer and not self.framing.may_follow_reply(self._buffer):
-            # If two replies came, the first may be a late one. If half a frame follows, the reply
-            # holds the bytes that it lacks.
+            # Either two replies have arrived, and the first may be a late one. Or part of a frame
+            # follows; then bytes were lost, and the reply contains the first bytes of that frame.
             self._fail(StrayReply("{count} bytes follow the reply", count=len(self._buffer)))
             return
         if isinstance(answer, DeviceRefused):
@@ -311,7 +318,7 @@ class Connection(asyncio.Protocol):
             self._next.set_exception(error)
 
     def _fail(self, error: LinkError | PeerError) -> None:
-        """End the exchange without a reply, or without one that counts."""
+        """End the exchange with an error, because it has no valid reply."""
         if self._exchange is not None:
             self._exchange.close()
             self._exchange = None
@@ -323,7 +330,7 @@ class Connection(asyncio.Protocol):
             self._next.set_exception(error)
 
     def _require_silence(self) -> None:
-        """Drop unread bytes and wait for silence from now on, if replies carry no number."""
+        """If replies carry no number, drop unread bytes and require silence from now on."""
         if not self.framing.numbered:
             self._buffer = b""
             self.silence_from_s = self.loop.time()

@@ -1,24 +1,29 @@
-"""A link to the meters of a bus: one connection or serial port, and the talk driven over it.
+"""Send requests to the meters of a bus, over one TCP connection or one serial port.
+
+The requests come from a talk: a generator that yields exchanges and pauses (`protocols`).
 
 Laws:
 
-1. There is at most one connection, and at most one request under way on it.
-2. After trouble, late bytes of a device are discarded. If replies are numbered, the protocol skips
-   late ones, and the connection is closed only if the bytes no longer form frames. If they are not,
-   the link listens until it has been silent for one time-out before it sends again. A new
-   connection, and one on which unsolicited bytes came, count as trouble, because a serial server
-   forwards all bytes that are on the line.
-3. A connection is closed if several requests in a row received no byte at all: the other end may
-   have been switched off without closing it. If replies are numbered, late ones show how long the
-   other end takes, and later replies are waited for longer (`reply_timeout`).
-4. Between the end of an exchange and the next request, the bus's delay passes. On a serial port it
-   is at least the silence that separates two frames.
-5. Three errors differ. If the other end closed an idle connection, the same request may be sent
-   again at once. If it closes a connection as soon as it is opened, either the link is down, or the
-   request is the reason. Any other close is a broken connection.
-6. The framing is the one of the meter that is asked: meters of different protocols may share a bus.
+1. There is at most one connection, with at most one unanswered request on it.
+2. After a time-out or an invalid reply, late bytes may still arrive.
+   - If replies carry transaction numbers, the protocol skips late replies. The connection is closed
+     only if the received bytes do not form frames.
+   - If replies carry no number, the link waits until it has been silent for one time-out before it
+     sends the next request. It also waits on a new connection and after unexpected bytes, because a
+     serial server forwards all bytes on the line, including replies to other masters.
+3. A connection is closed if several requests in a row received no byte at all, because the other
+   end may have been switched off without closing it. If replies carry numbers, the delay of a late
+   reply lengthens the time for which later replies are awaited (`reply_timeout`).
+4. After each exchange, the bus's `delay_s` passes before the next request. On a serial port the
+   delay is at least the silence that separates two frames.
+5. There are three errors for a closed connection. `IdleLinkClosed`: the other end closed an idle
+   connection, so the request may be repeated at once. `NewLinkClosed`: the other end closes each
+   connection as soon as it is opened; the cause is either the link or the meter. `Unanswered`: the
+   connection broke at any other time.
+6. Each request uses the framing of its meter, because meters with different protocols may share a
+   bus.
 
-Time-outs are real seconds, even if a demonstration runs faster: a socket knows no other clock.
+Time-outs are in real seconds, even if the simulated clock of a demonstration runs faster.
 """
 
 import asyncio
@@ -45,9 +50,9 @@ from jieneng.metering.site import Bus
 if TYPE_CHECKING:  # most agents have no serial port
     import serial
 
-_CONNECT_TIMEOUT_S: Final = 5.0  # three SYNs, sent at 0, 1 and 3 s (RFC 6298)
-_LONGEST_WAIT_FOR_SILENCE: Final = 10  # time-outs, after which the connection is given up
-# Firewalls drop an idle connection after some minutes without closing it.
+_CONNECT_TIMEOUT_S: Final = 5.0  # enough for three SYNs, sent at 0, 1 and 3 s (RFC 6298)
+_LONGEST_WAIT_FOR_SILENCE: Final = 10  # in time-outs; then the connection is closed
+# Keep-alive, because firewalls drop an idle connection after some minutes without closing it.
 _KEEP_ALIVE: Final = (
     (socket.SOL_SOCKET, "SO_KEEPALIVE", 1),
     (socket.IPPROTO_TCP, "TCP_KEEPIDLE", 30),
@@ -55,11 +60,11 @@ _KEEP_ALIVE: Final = (
     (socket.IPPROTO_TCP, "TCP_KEEPCNT", 3),
 )
 
-_PSEUDO_TERMINALS: Final = "/dev/pts/"  # of simulators, and of drivers of serial servers
+_PSEUDO_TERMINALS: Final = "/dev/pts/"  # used by simulators, and by drivers of serial servers
 
 
 class Link:
-    """The part of a link that TCP and serial ports share. Opened when it is first used."""
+    """Base class for TCP links and serial links. The link is opened when it is first used."""
 
     def __init__(self, endpoint: str, timing: LinkTiming) -> None:
         self._endpoint = endpoint
@@ -69,20 +74,20 @@ class Link:
         self._free_s = 0.0  # loop time from which the next request may be sent
 
     async def converse(self, talk: Talk, sleep: Callable[[float], Awaitable[None]]) -> None:
-        """Drive a talk to its end.
+        """Run all exchanges and pauses of a talk.
 
         These errors are thrown into the talk, and raised here if the talk does not catch them:
 
-            LinkDown: there is no connection and none can be made, or it does not fall silent.
+            LinkDown: no connection can be opened, or the link does not become silent.
             NewLinkClosed: a new connection was closed at once.
-            IdleLinkClosed: the connection had been closed; the request may be repeated at once.
-            ReplyTimedOut: no whole reply came before the deadline.
+            IdleLinkClosed: the idle connection had been closed; the request may be repeated.
+            ReplyTimedOut: no complete reply arrived before the deadline.
             Unanswered: the connection broke.
-            DeviceRefused, ReplyError: results of an exchange.
+            DeviceRefused, ReplyError: the device refused, or its reply was invalid.
 
         Args:
-            talk: yields the exchanges to run and the pauses to make.
-            sleep: sleeps for the seconds of a pause.
+            talk: yields exchanges and pauses.
+            sleep: function that sleeps for the seconds of a pause.
         """
         try:
             command: Ask | Pause | None = next(talk)
@@ -112,12 +117,12 @@ class Link:
         return replies[0]
 
     async def _drive(self, talk: Talk, ask: Ask) -> Ask | Pause | None:
-        """Run an exchange and those that follow, up to a command that needs a turn of the loop."""
+        """Run exchanges of a talk until its next command needs a turn of the event loop."""
         connection = await self._ready_connection(ask.framing)
         try:
             return await connection.drive(talk, ask)
         except ReplyTimedOut:
-            # After a time-out within a frame, the next frame would begin in the middle of this one.
+            # The reply stopped within a frame. Its remaining bytes would break the next frame.
             lost_frames = connection.is_mid_reply and connection.framing.numbered
             if lost_frames or connection.is_exhausted:
                 self.close()
@@ -144,7 +149,7 @@ class Link:
             self._connection = None
 
     async def _ready_connection(self, framing: Framing) -> Connection:
-        """Return a connection on which a request of this framing may be sent now."""
+        """Return a connection on which a request with this framing may be sent now."""
         wait_s = self._free_s - asyncio.get_running_loop().time()
         if wait_s > 0:
             await asyncio.sleep(wait_s)
@@ -156,7 +161,7 @@ class Link:
             was_closed = connection.is_closing
             self.close()
             if not was_closed:
-                raise LinkDown("{place} does not fall silent", place=self._endpoint)
+                raise LinkDown("{place} does not stop sending bytes", place=self._endpoint)
             if connection.requests == 0:
                 raise self._new_link_closed()
             raise IdleLinkClosed("{place} closed the connection", place=self._endpoint)
@@ -180,13 +185,13 @@ class Link:
         """Open a connection.
 
         Raises:
-            OSError: it can't be opened.
-            ValueError: it can't be set up with these settings.
+            OSError: the connection can't be opened.
+            ValueError: the serial port does not accept the settings.
         """
         raise NotImplementedError
 
     async def _is_silent(self, connection: Connection) -> bool:
-        """Wait until no byte has come for one time-out. Return False if that does not happen."""
+        """Wait until no byte arrives for one time-out. Return False if bytes keep arriving."""
         timeout_s = self._timing.timeout_s
         give_up_s = connection.loop.time() + _LONGEST_WAIT_FOR_SILENCE * timeout_s
         while connection.silence_from_s is not None and not connection.is_closing:
@@ -233,8 +238,7 @@ class TcpLink(Link):
 class SerialLink(Link):
     """A serial port of this machine, with the meters on its line.
 
-    The time-out is the time that a meter may take before it replies; the bytes' time on the line
-    is added to it.
+    The time-out limits a meter's reaction time; the time of the bytes on the line is added.
     """
 
     def __init__(
@@ -265,7 +269,7 @@ class SerialLink(Link):
         if self._previous is not None:
             await (
                 self._previous.closed.wait()
-            )  # a port is closed in a thread, and is held until then
+            )  # a port that is being closed in a thread is still locked
         port = await loop.run_in_executor(None, _open_port, self._endpoint, self._settings)
         connection = Connection(loop, self._timing, self._reply_timeout, framing)
         SerialTransport(loop, connection, port)
@@ -279,7 +283,7 @@ def bus_link(bus: Bus, now_ms: Callable[[], int]) -> TcpLink | SerialLink:
 
     Args:
         bus: the bus, with its endpoint and its times.
-        now_ms: returns UTC, which stamps the replies [ms].
+        now_ms: returns UTC, for the time stamps of replies [ms].
     """
     if bus.link == "rtu":
         return SerialLink(
@@ -307,7 +311,7 @@ def _open_port(device: str, settings: dict[str, object]) -> "serial.Serial":
     import serial
 
     if os.path.realpath(device).startswith(_PSEUDO_TERMINALS):
-        settings = {**settings, "parity": "N"}  # a pseudo-terminal has none, and refuses one
+        settings = {**settings, "parity": "N"}  # a pseudo-terminal refuses any parity
     try:
         return serial.Serial(device, exclusive=True, **settings)
     except termios.error as error:  # the device vanished while it was set up

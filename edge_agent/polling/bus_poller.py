@@ -1,19 +1,22 @@
-"""Poll the meters of one bus: wait until a meter is due, read it, hand on the result. No sockets.
+"""Poll the meters of one bus: wait until a meter is due, read it, report the result. No sockets.
 
 Laws:
 
-1. One request at a time. A silent meter costs its neighbours one time-out, less and less often
-   (`meter_state`). A link that is down costs no meter its slot as long as the slot lasts
-   (`link_state`).
-2. After a silence or an invalid reply, the meter is not read further before its next slot, because
-   a reply that comes now could belong to any of its requests. If replies carry no number, the next
-   poll begins with a request to which the late reply can't be the answer, if the meter has one
-   (`MeterState.request_order`). Until a poll succeeds, a reply that could be the late one counts
-   only if no other reply follows up to the deadline. If a reply turns out to belong to another
-   request, the replies before it that could be wrong as well are discarded (`poll`).
-3. Every poll is handed on when it ends, with the replies that came, even if there were none.
-4. A request is repeated in two cases only: once if the connection had been closed while it was
-   idle, and after a short pause if the meter is busy and its share of the bus time is not used up.
+1. There is one request at a time. A silent meter delays the others by one time-out, and is polled
+   less and less often (`meter_state`). While a link is down, a meter that is due keeps its slot
+   until the slot ends (`link_state`).
+2. After a time-out or an invalid reply, the meter is not read further until its next slot. A reply
+   that arrives late could otherwise be taken for the reply to a later request. If replies carry no
+   number, these rules apply, too:
+   - If possible, the next poll begins with a request whose reply differs in shape from the late
+     one (`MeterState.request_order`).
+   - Until a poll succeeds, a reply that may be the late one is accepted only if no second reply
+     arrives before the deadline.
+   - If a reply proves to belong to another request, earlier replies of the poll that may be wrong
+     for the same reason are discarded (`poll`).
+3. The result of every poll is reported when the poll ends, even if it has no reply.
+4. A request is repeated in two cases only: once, if the idle connection had been closed; and after
+   a short pause, if the meter is busy and its share of the bus time is not used up.
 """
 
 from collections.abc import Awaitable, Callable, Generator, Iterable
@@ -48,13 +51,13 @@ from jieneng.metering.reading import MILLISECONDS
 from jieneng.metering.site import LinkKind
 from jieneng.observe import Log
 
-_BUSY_PAUSES_S: Final = (0.1, 0.2)  # before a busy meter is asked again, in one poll
+_BUSY_PAUSES_S: Final = (0.1, 0.2)  # pauses before a request to a busy meter is repeated
 _TIMER_RESOLUTION_S: Final = 0.001  # a poll that is due within this is due now
 
 #: Kinds of failure after which the meter is not read further in this poll.
 _SILENT: Final = frozenset({FailureKind.NO_ANSWER, FailureKind.UNREACHABLE})
 
-#: Steps of a talk that return True if the meter may be read further.
+#: Part of a talk, as a generator. It returns True if the meter may be read further.
 _RetrySteps: TypeAlias = Generator[Ask | Pause, Reply | None, bool]
 
 
@@ -62,18 +65,18 @@ class Link(Protocol):
     """The part of a link that the poller uses."""
 
     async def converse(self, talk: Talk, sleep: Callable[[float], Awaitable[None]]) -> None:
-        """Drive a talk to its end; its pauses are slept with `sleep`."""
+        """Run all exchanges and pauses of a talk; `sleep` makes the pauses."""
 
     def close(self) -> None:
         """Close the connection."""
 
 
 class BusPoller:
-    """The poller of the meters of one bus.
+    """Polls the meters of one bus.
 
     Attributes:
         bus: id of the bus.
-        counts: counts of its finished polls.
+        counts: counts of finished polls.
         link_state: polling state of the link.
         meter_states: polling state of each meter, by id.
     """
@@ -92,19 +95,20 @@ class BusPoller:
         on_result: Callable[[PollResult], None],
         log: Log,
     ) -> None:
-        """Take the meters of a bus; `run` polls them.
+        """Create a poller; `run` starts polling.
 
         Args:
             bus: id of the bus.
-            meters: its meters.
-            phase_key: name whose hash decides when in an interval they are polled (`schedule`).
-            start_group: group of buses that starts together, 0 for the first.
+            meters: meters of the bus.
+            phase_key: name whose hash decides when in an interval the meters are polled
+                (`schedule`).
+            start_group: number of the group of buses that start at the same time; 0 for the first.
             link: link to the meters.
-            link_kind: kind of that link, which decides the framing of each meter's protocol.
+            link_kind: kind of the link; it decides the framing of each protocol.
             clock: the agent's clock.
-            slots: slots of that clock, shared by all buses; new ones if None.
-            on_result: takes the result of each poll.
-            log: logger for faults.
+            slots: poll slots, shared by all buses of the agent; new ones if None.
+            on_result: called with the result of each poll.
+            log: log for faults.
         """
         self.bus: Final = bus
         self.counts = PollCounts()
@@ -163,7 +167,7 @@ class BusPoller:
             if slot.due_s > due_now_s or link_breaker.not_before_s > due_now_s:
                 yield Pause(max(slot.due_s, link_breaker.not_before_s) - now_s)
                 now_s = self._read_clocks()
-                continue  # another meter may be due as well by now
+                continue  # meanwhile another meter may have become due
             state = self.meter_states[meter]
             reads = state.reads_due(slot.number)
             order = state.request_order(reads)
@@ -227,7 +231,7 @@ class BusPoller:
                 return True
 
     def _exchange(self, poll: Poll, read: ReadState) -> Ask:
-        """Return the request of a read, checked for a second reply if a late one may still come."""
+        """Return the exchange of a read; if a late reply may come, with the check for a second."""
         steps = read.request.exchange(self._requests)
         if poll.first_request_s is None:
             steps = self._note_first_request(poll, steps)
@@ -236,12 +240,12 @@ class BusPoller:
         return Ask(steps, poll.meter_state.framing)
 
     def _note_first_request(self, poll: Poll, steps: Exchange) -> Exchange:
-        """Note when the first request is sent; a link may wait before it sends one."""
+        """Record the time of the first request; the link may wait before it sends the request."""
         poll.first_request_s = self._clock.monotonic()
         return (yield from steps)
 
     def _busy_pause_s(self, poll: Poll, error: LinkError | PeerError) -> float | None:
-        """Return the pause before a busy meter is asked again [s]; None if it is not."""
+        """Return the pause before a request to a busy meter is repeated [s]; None for no repeat."""
         is_busy = poll.meter_state.framing.failure_kind(error) is FailureKind.BUSY
         if not is_busy or poll.busy_retries == len(_BUSY_PAUSES_S):
             return None
@@ -269,9 +273,9 @@ class BusPoller:
         return kind not in _SILENT
 
     def _finish(self, poll: Poll) -> None:
-        """Hand on the result of a poll, and update the states of meter and link."""
+        """Report the result of a poll, and update the states of meter and link."""
         meter = poll.meter_state.meter
-        if poll.failure is None:  # registers that are not there must not keep the others due
+        if poll.failure is None:  # missing registers must not keep the other quantities due
             meter.mark_complete()
             poll.meter_state.late_read = None
         attempts = self._requests - poll.requests_before
@@ -279,6 +283,8 @@ class BusPoller:
             return
         ended_s = self._clock.monotonic()
         self.counts.add(ended_s - poll.began_s, poll.complete)
+        if poll.answered:
+            poll.meter_state.answered_s = ended_s
         self._update_states(poll, ended_s)
         replies, complete = poll.replies, poll.complete
         timestamp_reply = meter.timestamp_reply(replies)

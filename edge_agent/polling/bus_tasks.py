@@ -2,14 +2,14 @@
 
 Laws:
 
-1. A gateway has at most one connection, also during a change: a bus is stopped, and its connection
-   closed, before the poller that replaces it starts.
-2. The state of an unchanged meter is taken over: its faults are not reported again, and its counter
-   is compared with earlier values. The faults of removed buses and meters end.
-3. An invalid change shows before any bus is stopped. All new pollers are made first, and if one
-   can't be made, nothing changes.
-4. All buses start at the same moment, unless there are very many: these start in groups
-   (`schedule`, law 2).
+1. A gateway has at most one connection, even during a change: the old poller of a bus is stopped,
+   and its connection closed, before the new poller starts.
+2. The new poller takes over the state of unchanged meters. So their faults are not reported again,
+   and their counters are still compared with earlier values. The faults of removed buses and meters
+   end.
+3. All new pollers are made before any bus is stopped. If one can't be made, nothing changes.
+4. All buses start at the same moment. If there are very many, they start in groups (`schedule`,
+   law 2).
 """
 
 import asyncio
@@ -24,13 +24,13 @@ from jieneng.metering.catalog.meter_model import Model
 from jieneng.metering.site import Bus, Meter
 from jieneng.site_folder import SiteFolder
 
-# The data that 1,000 meters on 50 buses need stays in a core's cache. With 250 buses at once, a
-# poll took a fifth more CPU time, and the last one was half a second late.
+# Number of buses in a start group. The data for 1,000 meters on 50 buses fit into a core's cache.
+# With 250 buses at once, a poll took a fifth more CPU time, and the last poll was 0.5 s late.
 _BUSES_PER_START_GROUP: Final = 50
 
 
 class BusConfig(msgspec.Struct, frozen=True):
-    """The settings of a bus, with all that decides how it is polled; equal ones poll alike."""
+    """All settings that decide how a bus is polled. A bus with an equal config is unchanged."""
 
     bus: Bus
     meters: tuple[Meter, ...]
@@ -45,11 +45,11 @@ class _RunningBus(msgspec.Struct, frozen=True):
 
 
 class PreparedChange(msgspec.Struct, frozen=True):
-    """A change of the buses with its new pollers, which are made but not started.
+    """A change of the buses. Its new pollers exist, but are not started.
 
     Attributes:
-        configs: all buses that are polled after the change, by id.
-        new_pollers: pollers of the buses that are new or changed, by id.
+        configs: configs of all buses after the change, by id.
+        new_pollers: pollers of new and of changed buses, by id.
     """
 
     configs: dict[str, BusConfig]
@@ -57,7 +57,7 @@ class PreparedChange(msgspec.Struct, frozen=True):
 
 
 class Change(msgspec.Struct, frozen=True):
-    """The ids of the buses that a change ended, began and left untouched."""
+    """The ids of the buses that a change has stopped, started and left unchanged."""
 
     ended: tuple[str, ...]
     begun: tuple[str, ...]
@@ -71,7 +71,7 @@ class BusTasks:
         """Start without any bus.
 
         Args:
-            make_poller: makes the poller of a bus in a start group, 0 for the first.
+            make_poller: makes the poller for a bus and the number of its start group.
         """
         self._make_poller = make_poller
         self._running: dict[str, _RunningBus] = {}
@@ -90,7 +90,7 @@ class BusTasks:
             await asyncio.Event().wait()
 
     def prepare(self, configs: tuple[BusConfig, ...]) -> PreparedChange:
-        """Make the pollers that a change to these buses needs; nothing is started or stopped.
+        """Make the new pollers for a change to these buses. No bus is started or stopped.
 
         Raises:
             Exception: a poller can't be made.

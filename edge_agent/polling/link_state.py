@@ -1,11 +1,11 @@
-"""Keep the polling state of a link: circuit breaker, fault, and meters that made it close.
+"""Keep the polling state of a link: circuit breaker, fault, and meters on whose polls it closed.
 
 Laws:
 
 1. While a link is down, no failure is recorded for its meters.
-2. Some gateways close the connection when they are asked for a meter that they do not reach. That
-   is a failure of this meter. If the connection is closed for every meter of the bus in a row, and
-   none answers in between, the link is down.
+2. Some gateways close the connection if they can't reach the requested meter. This counts as a
+   failure of the meter. But if the connection was closed for every meter of the bus since the last
+   answer, the link counts as down.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from jieneng.metering.errors import LinkDown, LinkError, NewLinkClosed, PeerErro
 from jieneng.observe import Log, LoggedFault
 
 _REOPEN_S: Final = 1.0  # first delay before a link is opened again; it doubles with each failure
-_LONGEST_REOPEN_S: Final = 30.0  # longest such delay
+_LONGEST_REOPEN_S: Final = 30.0  # longest delay before a link is opened again
 
 
 class LinkState:
@@ -33,7 +33,7 @@ class LinkState:
         self.fault = LoggedFault(log, "link is down", after=FAILURE_THRESHOLD, now_s=now_s, bus=bus)
         self.breaker: Final = CircuitBreaker(_REOPEN_S, _LONGEST_REOPEN_S)
         self._meter_count = meter_count
-        self._closed_for: set[str] = set()  # since the last answer
+        self._closed_for: set[str] = set()  # meters for which it closed since the last answer
 
     def classify(self, error: LinkError | PeerError, meter: str) -> LinkError | PeerError:
         """Return the error itself, or `LinkDown` if the link was closed for every meter (law 2)."""
@@ -42,7 +42,7 @@ class LinkState:
         self._closed_for.add(meter)
         if len(self._closed_for) < self._meter_count:
             return error
-        return LinkDown("no meter is reached: {error}", error=error)
+        return LinkDown("no meter can be reached: {error}", error=error)
 
     def record_down(self, error: LinkDown, now_s: float) -> None:
         """Record that the link is down, and delay the next attempt."""
@@ -50,7 +50,7 @@ class LinkState:
         self.fault.report(error)
 
     def record_up(self, error: LinkError | PeerError | None) -> None:
-        """Record that a poll found the link up.
+        """Record that the link was up in a poll.
 
         Args:
             error: error of the poll; None if there was none.

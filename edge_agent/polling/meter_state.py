@@ -2,12 +2,13 @@
 
 Laws:
 
-1. A meter that answers in part is not silent.
-2. A meter is asked less and less often after two silent polls in a row, and after five polls in a
-   row whose replies can't be understood.
-3. If a meter refuses registers three times in a row because it lacks them, its model or the site
-   has a mistake. That is logged once. From then on the registers are requested rarely, but not
-   never: a gateway that starts up may give the same reply. The other registers are read as before.
+1. A meter that answers some of its requests is not silent.
+2. A meter is polled less and less often after two silent polls in a row, and after five polls in a
+   row with invalid replies only.
+3. If a meter refuses registers three times in a row because it lacks them, its model or its entry
+   in `site.toml` is wrong. This is logged once. From then on these registers are requested rarely.
+   They are still requested, because a gateway that starts up may reply in the same way. The other
+   registers are read as before.
 """
 
 import math
@@ -26,18 +27,19 @@ from jieneng.metering.errors import JienengError
 from jieneng.metering.site import LinkKind
 from jieneng.observe import Log, LoggedFault, no_clock
 
-_REFUSED_RETRY_S: Final = 60.0  # refused registers are requested again after this, doubling ...
-_LONGEST_REFUSED_RETRY_S: Final = 3600.0  # ... up to this
-_REFUSALS: Final = 3  # refusals in a row that are no passing state of the device
-# Invalid replies in a row that are no noise: two devices with one unit number, or a bad cable.
+_REFUSED_RETRY_S: Final = 60.0  # first delay before refused registers are requested again
+_LONGEST_REFUSED_RETRY_S: Final = 3600.0  # longest delay; the delay doubles with each refusal
+_REFUSALS: Final = 3  # refusals in a row after which registers are regarded as missing
+# Polls in a row with invalid replies after which the meter is polled less often. Causes are two
+# devices with one unit address, or a bad cable.
 _INVALID_REPLIES: Final = 5
-UNPOLLED: Final = "no longer polled"  # reason why a fault ends although nothing was repaired
+UNPOLLED: Final = "no longer polled"  # reason in the log if a fault ends without a repair
 
 
 class ReadState(msgspec.Struct, frozen=True):
-    """A read of a meter with its breaker and fault, for registers that the meter may lack.
+    """A read of a meter, with breaker and fault for the case that the meter lacks its registers.
 
-    The breaker is at rest exactly while the fault is absent.
+    The breaker delays requests only while the fault is present.
     """
 
     read: Read
@@ -57,15 +59,16 @@ class ReadState(msgspec.Struct, frozen=True):
 
 
 class MeterState:
-    """The polling state of one meter. While `fault` is absent, both breakers are at rest.
+    """The polling state of one meter. Its two breakers delay polls only while `fault` is present.
 
     Attributes:
         meter: the meter.
+        answered_s: monotonic time of the last answer [s]; NaN before the first one.
         silence_breaker: delay after polls without an answer.
-        invalid_breaker: delay after replies that can't be understood.
-        fault: the fault that the meter does not answer as it should.
-        late_read: read whose reply may still come and, without a number, look like the reply to
-            another request; None if there is none.
+        invalid_breaker: delay after polls with invalid replies only.
+        fault: the fault "meter does not answer as it should" in the log.
+        late_read: read whose reply may still arrive late. Without a number, that reply could be
+            taken for the reply to another request. None if there is no such read.
         framing: framing of the meter's protocol on the bus.
     """
 
@@ -76,6 +79,7 @@ class MeterState:
         "_log_fields",
         "_now_s",
         "_states",
+        "answered_s",
         "fault",
         "framing",
         "invalid_breaker",
@@ -99,6 +103,7 @@ class MeterState:
             "model": meter.model,
         }
         self.meter: Final = meter
+        self.answered_s = math.nan
         self.silence_breaker: Final = CircuitBreaker(meter.interval_s)
         self.invalid_breaker: Final = CircuitBreaker(meter.interval_s, threshold=_INVALID_REPLIES)
         self.fault: Final = LoggedFault(
@@ -118,7 +123,7 @@ class MeterState:
 
     @property
     def not_before_s(self) -> float:
-        """Earliest monotonic time at which the meter may be asked again [s]."""
+        """Earliest monotonic time at which the meter may be polled again [s]."""
         if not self.fault.occurrences:
             return -math.inf
         return max(self.silence_breaker.not_before_s, self.invalid_breaker.not_before_s)
@@ -129,7 +134,7 @@ class MeterState:
         self.invalid_breaker.record_success()
 
     def record_invalid_reply(self, now_s: float) -> None:
-        """Count a poll whose only replies were invalid; the meter is not silent."""
+        """Count a poll with invalid replies only."""
         self.silence_breaker.record_success()
         self.invalid_breaker.record_failure(now_s)
 
@@ -157,10 +162,11 @@ class MeterState:
     def request_order(self, reads: Sequence[ReadState]) -> Sequence[int]:
         """Return the indexes of a poll's reads in the order in which they are requested.
 
-        While a reply is late, the first request is one whose reply has another shape. A gateway
-        answers requests in their order. So either the late reply comes now and is refused by its
-        shape, or it will not come any more. If all have its shape, the first request is the one
-        that it answers.
+        If a reply of an earlier poll may arrive late, the first request is one whose reply has
+        another shape. Gateways answer requests in order. So if the late reply arrives now, its
+        shape shows that it is the wrong one; and if the right reply arrives, the late one can't
+        follow. If the replies to all requests have the same shape, the unanswered request is
+        repeated first: its late reply is then a right answer.
         """
         numbers = range(len(reads))
         late = self.late_read
@@ -176,7 +182,7 @@ class MeterState:
         return (first, *(n for n in numbers if n != first))
 
     def may_be_late(self, read: Read) -> bool:
-        """Return True if the reply to a read may be the late one."""
+        """Return True if the late reply could be taken for the reply to this read."""
         return self.late_read is not None and read.reply_shape == self.late_read.reply_shape
 
     def _state_of(self, read: Read) -> ReadState:

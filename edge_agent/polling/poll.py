@@ -2,11 +2,11 @@
 
 Laws:
 
-1. A poll lasts from its first request to its end. The time for which the bus is busy with it is
-   longer: it includes the wait before the first request.
+1. The duration of a poll is counted from its first request. The bus is busy for longer: it may have
+   to wait before the first request, for a late reply of another meter.
 2. A poll is complete only if every read was requested and answered.
-3. If replies carry no number, and one turns out to be the reply to another request, the replies
-   before it that look alike are discarded as well.
+3. If replies carry no number, and a reply proves to belong to another request, the earlier replies
+   of the poll with the same shape are discarded as well.
 """
 
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ class Poll(msgspec.Struct):
         order: indexes of the reads in the order in which they are requested.
         replies: reply to each read; None for a read without one.
         began_s: time on the monotonic clock from which the bus is busy with the poll.
-        requests_before: number of requests that had been sent on the bus until then.
+        requests_before: number of requests sent on the bus before this poll.
         first_request_s: time at which the first request was sent; None if none was.
         failure: last failure that concerns the meter or the link; None if there was none.
         complete: True if every read was requested and answered.
@@ -60,17 +60,14 @@ class Poll(msgspec.Struct):
     busy_retries: int = 0
 
     def duration_s(self, ended_s: float) -> float:
-        """Return the time since the first request, or since the beginning if none was sent.
-
-        Before its first request a link mostly waits for a late reply of another meter.
-        """
+        """Return the time since the first request [s]; since the beginning if none was sent."""
         return ended_s - (self.began_s if self.first_request_s is None else self.first_request_s)
 
     def discard_ambiguous_replies(self, number: int) -> None:
         """Discard earlier replies that may belong to another request, after a stray reply.
 
-        Requests whose replies have the same shape can't be told apart. If the reply to one is
-        stray, so may be the reply to the request before it, and so on.
+        If the reply to a request belongs to another one, the reply to the request before it may
+        also be wrong, if it has the same shape; and so on for the requests before.
         """
         before = list(self.order[: self.order.index(number)])
         shapes = [self.reads[index].read.reply_shape for index in before]
@@ -95,7 +92,7 @@ class PollCounts(msgspec.Struct):
     Attributes:
         ok: number of polls in which every read was answered.
         failed: number of all other polls.
-        busy_s: time for which the bus was busy with all of them, including waits.
+        busy_s: total time for which the bus was busy with polls, including waits.
     """
 
     ok: int = 0

@@ -2,19 +2,18 @@
 
 Laws:
 
-1. In an interval of UTC that the clock has not shown before, the slot is at its phase: at the same
-   place in every interval.
-2. In an interval that the clock has shown before, the slot is at another place, and each time that
-   the interval comes again it is at a new one. The first hundred places are well apart. So no poll
-   gets the time stamp of an earlier one. Two readings of a meter with one time stamp would be one
-   point in the store: the first would be overwritten, and its loss would be counted nowhere.
-3. The clock was set back if it shows less than at the last update. It is updated before each
-   request, so only a jump during a request goes unnoticed, and only the reply to that request may
-   get a time stamp again. The same holds, after further jumps, for polls that were planned while
-   the clock was ahead of all times that it had shown: they are made at the planned time, because a
-   slot that is passed over may cost a whole day.
-4. Times that the clock jumped over were not shown. Of the spans that it did show, the hundred
-   latest are remembered, as long as the agent runs.
+1. Normally the slot of a meter is at its phase: at the same place in every interval of UTC.
+2. If the clock was set back, an interval occurs again. Then the slot is at another place in it, and
+   at a new place with each repetition; the first hundred places are well apart. So no poll gets the
+   time stamp of an earlier one. Two readings of a meter with the same time stamp would be one point
+   in the store: the second would overwrite the first, and the loss would not be counted.
+3. The clock counts as set back if it shows less than at the last update. It is updated before each
+   request. A time stamp can therefore occur twice only in two cases: if the clock jumps during a
+   request; or if the clock jumps several times, for polls that were planned while it was ahead of
+   all earlier times. Such polls are made at the planned time, because moving them may cost a whole
+   day of readings.
+4. Times that the clock skipped in a jump do not count as shown. The hundred latest spans of time
+   that the clock has shown are remembered while the agent runs.
 """
 
 from collections import deque
@@ -22,11 +21,11 @@ from typing import Final, NamedTuple
 
 from jieneng.metering.reading import MILLISECONDS
 
-# The golden ratio: whatever the number of steps around a circle, no other step keeps the nearest
-# two places as far apart.
+# The golden ratio: with this step around a circle, the two nearest places are as far apart as
+# possible, for any number of steps.
 _GOLDEN_STEP: Final = 0.6180339887
 _MAX_SPANS: Final = 100
-_JUMP_AHEAD_MS: Final = 1000  # gain of UTC on the running time between updates that is a jump
+_JUMP_AHEAD_MS: Final = 1000  # UTC jumped ahead if it gains more than this on the running time
 
 
 class _Span(NamedTuple):
@@ -40,11 +39,11 @@ class PollSlots:
     """The poll slots of one agent's wall clock.
 
     Attributes:
-        rewinds: number of jumps to a time that the clock had shown before, or before that.
+        rewinds: number of times that the clock was set back.
     """
 
     def __init__(self, now_ms: int, now_s: float) -> None:
-        """Take the first reading of both clocks.
+        """Start with the present time.
 
         Args:
             now_ms: UTC as the system clock shows it.
@@ -57,7 +56,7 @@ class PollSlots:
         self._past_spans: deque[_Span] = deque(maxlen=_MAX_SPANS)  # before the last jump
 
     def update(self, now_ms: int, now_s: float) -> int:
-        """Take another reading of both clocks, and return the number of rewinds."""
+        """Update with the present time of both clocks, and return the number of rewinds."""
         gained_ms = now_ms - self._last_ms - MILLISECONDS * (now_s - self._last_s)
         if now_ms < self._last_ms or gained_ms > _JUMP_AHEAD_MS:
             self._past_spans.append(_Span(self._began_ms, self._last_ms))
@@ -77,15 +76,15 @@ class PollSlots:
     ) -> tuple[int, float]:
         """Return the first slot after a time.
 
-        The last interval that the clock shows again has no slot, unless its own was missed: it
-        already had a poll, and the next interval has its slot at the phase.
+        The last of the repeated intervals has no slot, unless its original slot was missed: it
+        already had a poll, and the next interval is a normal one.
 
         Args:
             after_s: time on the monotonic clock.
             clock_offset_s: UTC minus the time of the monotonic clock.
             phase_s: delay of the slot after the start of each interval.
             interval_s: time from one slot to the next.
-            missed: True if the slot replaces one that would have been now.
+            missed: True if the slot replaces one that is missed now.
 
         Returns:
             The number of the interval, counted from the zero of UTC, and the time on the monotonic
@@ -103,10 +102,10 @@ class PollSlots:
         return number, number * interval_s - offset_s + next_delay_s
 
     def _repeat_delay_s(self, begins_s: float, interval_s: float) -> float:
-        """Return the delay of a slot after its phase, from how often its interval was shown [s].
+        """Return the delay of a slot after its phase; it depends on the repetitions so far [s].
 
         Args:
-            begins_s: UTC of the phase in the interval.
+            begins_s: time of the phase in the interval, UTC.
             interval_s: length of the interval.
         """
         begin_ms = MILLISECONDS * begins_s

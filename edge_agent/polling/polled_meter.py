@@ -2,15 +2,14 @@
 
 Laws:
 
-1. A poll gives one sample. The sample gets the time stamp of the reply that holds the consumption
-   counter. If that reply is missing, it gets the time stamp of the last reply. A value that was not
-   read, or that is no finite number, is NaN. Replies may be decoded later, in the order of polls.
-2. A poll reads the quantities that are due in it (`PollPlan`). A quantity that was not read stays
-   due.
-3. A transformer ratio is in force from the start of its local day. A sample is computed with the
-   ratios in force at its own time, even if it was requested a moment before midnight. The first
-   ratio also applies to all days before its own. Otherwise the counter would jump on its first
-   day.
+1. A poll gives one sample. Its time stamp is that of the reply with the consumption counter; if
+   this reply is missing, that of the last reply. A value is NaN if it was not read, or if it is not
+   a finite number. Replies may be decoded later, but in the order of the polls.
+2. A poll reads the quantities that are due in it (`PollPlan`). A quantity that could not be read is
+   due again in the next poll.
+3. A transformer ratio is valid from the start of its local day. A sample is computed with the
+   ratios valid at its own time stamp. The first ratio also applies to all earlier days; otherwise
+   the counter would jump on the day from which the ratio is given.
 """
 
 import math
@@ -34,7 +33,7 @@ from jieneng.metering.read_plan import PollPlan
 from jieneng.metering.reading import MILLISECONDS, PollReport, Sample
 from jieneng.metering.site import Meter, value_in_force
 
-#: Name of the momentary rate of each medium. `rated_max` on the nameplate limits this rate.
+#: Quantity that is the momentary rate of each medium. The nameplate's `rated_max` limits it.
 _RATE_QUANTITIES: Final[Mapping[Medium, str]] = {
     "electricity": "power_kw",
     "water": "flow_m3_h",
@@ -49,7 +48,7 @@ class _Layout(msgspec.Struct, frozen=True):
     Attributes:
         reads: the reads, in the order in which they are requested.
         quantities: names of all values, in the same order.
-        unknown: NaN for each value of each read, used if the read has no reply.
+        unknown: for each read, one NaN for each of its values, used if the read has no reply.
         counter_read: index of the read that holds the consumption counter.
         counter: index of the consumption counter among the values.
         rate: index of the momentary rate among the values; None if it is not read.
@@ -68,8 +67,8 @@ class _Plan:
 
     Attributes:
         polls: plan of the reads that are due in each poll.
-        step: smallest step of the counter's register [canonical unit]; 0 for a float.
-        float_step: step of a float as a share of its value; 0 for other types.
+        step: smallest step of the counter's register [canonical unit]; 0 for a float register.
+        float_step: smallest step of a float register divided by its value; 0 for other types.
     """
 
     def __init__(self, model: Model, every: Mapping[str, int], ct: Fraction, pt: Fraction) -> None:
@@ -83,7 +82,7 @@ class _Plan:
         self._layouts: dict[tuple[int, ...], _Layout] = {}
 
     def layout(self, due: tuple[int, ...]) -> _Layout:
-        """Return the layout of a poll in which these cadences are due. Each layout is cached."""
+        """Return the layout of a poll in which these cadences are due; layouts are cached."""
         layout = self._layouts.get(due)
         if layout is None:
             layout = self._layouts[due] = self._make_layout(self.polls.reads(due))
@@ -102,15 +101,15 @@ class _Plan:
 
 
 class PolledMeter:
-    """A meter with its read plan, and with the checks that judge its samples.
+    """A meter with its read plan, and with the checks that give its samples quality codes.
 
     Attributes:
         id: id of the meter.
         site_meter: row of the meter in `site.toml`.
         model: id of its model.
-        protocol: protocol that it speaks.
+        protocol: protocol of the meter.
         interval_s: time from one poll to the next.
-        definition: everything that decides what is read and how it is decoded.
+        definition: all settings that decide what is read and how it is decoded.
         due_cadences: cadences that are due in the latest poll.
     """
 
@@ -142,7 +141,7 @@ class PolledMeter:
         self.model: Final = model.id
         self.protocol: Final = model.protocol
         self.interval_s: Final = meter.interval_s
-        # Without the model's test vectors: they do not change how the meter is polled.
+        # Leave the model's test vectors out, because they do not affect polling.
         self._model = model.for_polling()
         self.definition: Final = (meter, self._model, zone)
         self._ratio_days = sorted({row.from_ for row in (*meter.ct, *meter.pt)})
@@ -191,7 +190,7 @@ class PolledMeter:
             return None
         time_ms = result.time_ms
         if not self._since_ms <= time_ms < self._until_ms:
-            # A clock before EARLIEST_MS was not set: use the ratios of the first plausible day.
+            # A time before EARLIEST_MS is implausible: use the ratios of the first plausible day.
             self._apply_ratios_of(max(time_ms, EARLIEST_MS))
             self._layout = self._plan.layout(self.due_cadences)
         due = result.due_cadences
@@ -218,11 +217,11 @@ class PolledMeter:
         return Sample(self.id, time_ms, quality, layout.quantities, values)
 
     def mark_complete(self) -> None:
-        """Mark the latest poll as complete: the cadences that were due in it are served."""
+        """Mark the latest poll as complete: its cadences are not due again before their time."""
         self._complete_slot = self._slot
 
     def _apply_ratios_of(self, time_ms: int) -> None:
-        """Use the ratios that are in force at a UTC time."""
+        """Use the ratios that are valid at a UTC time."""
         changes = bisect_right(self._ratio_changes_ms, time_ms)
         limits_ms = [-math.inf, *self._ratio_changes_ms, math.inf]
         self._since_ms, self._until_ms = limits_ms[changes], limits_ms[changes + 1]
@@ -230,15 +229,15 @@ class PolledMeter:
         self._plan = _plan(self._model, every, **self._ratios(changes))
 
     def _ratios(self, changes: int) -> dict[str, Fraction]:
-        """Return the CT and PT ratios in force after the first `changes` dated rows.
+        """Return the CT and PT ratios that are valid after the first `changes` dated rows.
 
-        A ratio that the site does not give is 1.
+        If the site states no ratio, it is 1.
         """
         day = self._ratio_days[changes - 1] if changes else date.min
         ratios = dict[str, Fraction]()
         for name, rows in (("ct", self.site_meter.ct), ("pt", self.site_meter.pt)):
             value = value_in_force(rows, day, rows[0].value if rows else 1.0)
-            ratios[name] = Fraction(str(value))  # through text: 0.1 is meant as a tenth
+            ratios[name] = Fraction(str(value))  # via text, so that 0.1 becomes exactly 1/10
         return ratios
 
 

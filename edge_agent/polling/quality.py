@@ -2,21 +2,22 @@
 
 Laws:
 
-1. A doubted value is marked and kept, never changed. An unknown value is not judged.
-2. A counter is flat if it stands still although the momentary rate says that it should have grown
-   by more than ten of its steps. Between two samples the lower of their two rates is used. The
-   counter stays flat until it moves, so the mark does not flicker with the rate. The step is at
-   least the smallest move that was seen, because a register may be coarser than its type: a float,
-   or pulses of ten litres in a register that counts litres. Before a move was seen the limit is
-   much higher (`_FLAT_STEPS_UNSEEN`).
-3. A sample is stale if every bit of it has been repeated for ten minutes and ten polls, although at
-   least two of its quantities never stand still. Some gateways answer from memory for a meter that
-   they no longer reach. No device that we know reports this.
-4. A counter is compared with the last value that was believed. A value that does not follow from it
-   is kept as the doubted value, and the next one may follow from either. So a single wrong reading
-   marks only itself, and a register that was reset is believed again from its second value on.
-5. A counter that falls is not marked here. The analytics, which knows the readings before and
-   after, decides whether it was reset, replaced or rolled over.
+1. A suspicious value is marked, but never changed or dropped. A missing value is not checked.
+2. A counter is flat if it stands still although it should have grown by more than ten of its steps,
+   by the momentary rate. Between two samples the lower of their two rates is used. Once flat, the
+   counter stays flat until it moves. The step is at least the smallest growth seen so far, because
+   a register may be coarser than its type: for example a float, or a counter of litres that grows
+   by pulses of ten litres. Before the first growth the limit is much higher
+   (`_FLAT_STEPS_UNSEEN`).
+3. A sample is stale if all its bytes have been repeated for ten minutes and ten polls, although at
+   least two of its quantities always vary. Some gateways repeat the last values of a meter that
+   they no longer reach, and no known device reports this.
+4. A counter is too fast if it grew more than the nameplate allows since the last accepted value.
+   Such a value is remembered as well, and the next value may follow either of the two. So a single
+   wrong reading marks only itself, and after a reset of the register only its first value is
+   marked.
+5. A falling counter is not marked here. The analytics knows the readings before and after, and
+   decides if the register was reset, replaced or rolled over.
 """
 
 import math
@@ -27,32 +28,31 @@ import msgspec
 
 from jieneng.metering.reading import Quality
 
-# Highest possible rate, in nameplate maxima. The highest regular voltage is 7 % above the nominal
-# one (GB/T 12325-2008, section 4.2, 20 kV and below); the errors of meter and transformers are
-# added.
+# Highest possible rate, divided by the nameplate maximum. The voltage may be 7 % above nominal
+# (GB/T 12325-2008, section 4.2, 20 kV and below); the rest is for errors of meter and transformers.
 _RATED_MAX_MARGIN: Final = 1.1
 _HOUR_MS: Final = 3_600_000
-# Some meters update a register less often than it is read (gas correctors and pulse counters: up to
-# every two minutes). One move then contains all consumption since the previous move.
+# Longest time between two updates of a register: some gas correctors and pulse counters update only
+# every two minutes. A single growth may therefore contain the consumption of two minutes.
 _REGISTER_UPDATE_MS: Final = 120_000
 _FLAT_STEPS: Final = 10  # missing steps that are tolerated, because rate and counter are rounded
-# The same before a move was seen: a number of steps, and at least a whole kWh, m3 or GJ.
+# Limits before the first growth was seen: a number of steps, and at least 1 kWh, m3 or GJ.
 _FLAT_STEPS_UNSEEN: Final = 100
 _FLAT_UNSEEN: Final = 1.0
 _MAX_GAP_MS: Final = _HOUR_MS  # longest gap between samples in which the flow can be estimated
 _STALE_AFTER_MS: Final = 600_000
 _STALE_AFTER_POLLS: Final = 10
-# The grid's voltage and frequency move by more than a register's step within seconds.
+# Quantities that always vary: voltage and frequency change by more than a step within seconds.
 _NEVER_CONSTANT: Final = ("voltage", "frequency")
-_MIN_NEVER_CONSTANT: Final = 2  # a single one may have a coarse step
+_MIN_NEVER_CONSTANT: Final = 2  # one is not enough, because it may have a coarse step
 
 
 class _Reference(msgspec.Struct):
-    """A counter value to compare later ones with.
+    """A counter value with which later values are compared.
 
     Attributes:
-        moved_ms: time at which the register was first seen at this value.
-        seen_ms: time at which it was last seen at this value.
+        moved_ms: time of the first reading with this value.
+        seen_ms: time of the last reading with this value.
     """
 
     value: float
@@ -61,9 +61,9 @@ class _Reference(msgspec.Struct):
 
 
 class CounterCheck:
-    """The check of one meter's counter and momentary rate.
+    """Checks one meter's counter and momentary rate.
 
-    Law: without the nameplate's maximum, neither `OUT_OF_RANGE` nor `TOO_FAST` is given.
+    Law: if the nameplate's maximum is unknown, neither `OUT_OF_RANGE` nor `TOO_FAST` is given.
     """
 
     __slots__ = (
@@ -76,7 +76,7 @@ class CounterCheck:
     )
 
     def __init__(self, rated_max: float | None, growth_per_hour: float = 1.0) -> None:
-        """Start without values.
+        """Create a check that has seen no values.
 
         Args:
             rated_max: nameplate maximum [unit of the momentary rate]; None if it is not known.
@@ -90,7 +90,7 @@ class CounterCheck:
         self._flat_check = _FlatCheck(growth_per_hour / _HOUR_MS)
 
     def quality(self, time_ms: int, counter: float, rate: float, step: float) -> int:
-        """Return the flags of `Quality` for the next sample, as a number.
+        """Return the quality code of the next sample: a sum of flags of `Quality`.
 
         Args:
             time_ms: time of the sample.
@@ -120,7 +120,7 @@ class CounterCheck:
         return counter > believed.value
 
     def _follows(self, past: _Reference, time_ms: int, counter: float, step: float) -> bool:
-        if time_ms < past.seen_ms:  # the clock was set back, so the time between is unknown
+        if time_ms < past.seen_ms:  # the clock was set back, so the elapsed time is unknown
             return True
         since_ms = max(past.moved_ms, past.seen_ms - _REGISTER_UPDATE_MS)
         max_growth = self._max_growth_per_ms * (time_ms - since_ms) + step
@@ -128,7 +128,7 @@ class CounterCheck:
 
 
 class _FlatCheck:
-    """The check for a counter that stands still although something flows."""
+    """Checks if a counter stands still although the momentary rate is above 0."""
 
     __slots__ = (
         "_growth_per_ms",
@@ -141,7 +141,11 @@ class _FlatCheck:
     )
 
     def __init__(self, growth_per_ms: float) -> None:
-        """Take the growth of the counter in a millisecond at a rate of 1."""
+        """Create a check that has seen no values.
+
+        Args:
+            growth_per_ms: growth of the counter in a millisecond at a rate of 1.
+        """
         self._growth_per_ms = growth_per_ms
         self._value = math.nan
         self._moved_ms = 0
@@ -151,10 +155,11 @@ class _FlatCheck:
         self._smallest_move = math.inf
 
     def is_flat(self, time_ms: int, counter: float, rate: float, step: float) -> bool:
-        """Return True if the counter should have moved by now."""
+        """Return True if the counter is flat (law 2)."""
         if counter == self._value:
             passed_ms = time_ms - self._seen_ms
-            # An import counter does not count exported energy; NaN is not above 0.
+            # A negative rate is export, which an import counter does not count; `rate > 0` also
+            # excludes NaN.
             if rate > 0 and self._rate > 0 and 0 <= passed_ms <= _MAX_GAP_MS:
                 self._missing += min(rate, self._rate) * self._growth_per_ms * passed_ms
         else:
@@ -167,19 +172,19 @@ class _FlatCheck:
         )
 
     def _tolerance(self, step: float) -> float:
-        """Return the missing growth up to which the counter is not flat."""
+        """Return the expected growth up to which a counter that stands still is not flat."""
         if math.isinf(self._smallest_move):
             return max(_FLAT_STEPS_UNSEEN * step, _FLAT_UNSEEN)
         return _FLAT_STEPS * max(step, self._smallest_move)
 
 
 class RepetitionCheck:
-    """The check for samples of one meter that repeat the one before."""
+    """Checks if the samples of one meter repeat earlier samples (law 3)."""
 
     __slots__ = ("_data", "_never_constant", "_repeats", "_since_ms")
 
     def __init__(self, quantities: Sequence[str]) -> None:
-        """Take the names of a sample's values."""
+        """Create a check for samples with values of these quantities."""
         self._never_constant = tuple(
             index for index, name in enumerate(quantities) if name.startswith(_NEVER_CONSTANT)
         )
@@ -188,7 +193,7 @@ class RepetitionCheck:
         self._repeats = 0
 
     def quality(self, time_ms: int, data: Sequence[bytes | None], values: tuple[float, ...]) -> int:
-        """Return `Quality.STALE` for the next sample if it applies, as a number.
+        """Return `Quality.STALE` as a number if the next sample is stale, otherwise 0.
 
         Args:
             time_ms: time of the sample.
@@ -205,13 +210,13 @@ class RepetitionCheck:
         return Quality.STALE.value if is_long and self._should_vary(values) else 0
 
     def _should_vary(self, values: tuple[float, ...]) -> bool:
-        """Return True if enough values always vary in a live meter; 0 and NaN don't count."""
+        """Return True if enough values always vary in a working meter; 0 and NaN don't count."""
         varying = sum(abs(values[index]) > 0 for index in self._never_constant)
         return varying >= _MIN_NEVER_CONSTANT
 
 
 def _updated(past: _Reference | None, time_ms: int, counter: float) -> _Reference:
-    """Return the reference after the next value: the same one if the counter did not move."""
+    """Return the reference for the next value; with the same `moved_ms` if the value is equal."""
     if past is None or past.value != counter:
         return _Reference(counter, time_ms, time_ms)
     past.seen_ms = time_ms

@@ -2,25 +2,25 @@
 
 Laws:
 
-1. A meter is due at fixed wall-clock times: in each whole interval of UTC, a fixed delay (its
-   phase) after the start of the interval. So the series of all meters line up, and a restart
-   changes nothing. In an interval that the clock shows a second time, because it was set back, the
-   meter is due at another time (`poll_slots`): no time stamp is given twice.
-2. The phase is a stable hash of the agent and its site, and lies in the first tenth of the
-   interval. So a fleet of agents does not poll all at once, and the readings of one building are
-   of one moment. The meters of a bus are polled one right after the other, always in the same
-   order. If an agent has very many buses, groups of them start a fifth of a second apart.
-3. A slot that was missed is skipped and never made up for. After a poll without any answer, one
-   more attempt is made if the next slot is far away.
-4. Of the meters that are due, the one whose interval ends first is polled first. So a meter that is
-   polled each second does not lose its slot to thirty that are polled each minute. A meter that did
-   not answer last time, or was never polled, goes after all others. So even many dead meters delay
-   each living one by one request at most. Such a meter still gets its turn once in a round of the
-   others, also on a bus that can't keep up.
+1. A meter is due at fixed times of UTC: in each interval, at a fixed delay (its phase) after the
+   start of the interval. So the readings of all meters have about the same times, also after a
+   restart. If the clock was set back and an interval occurs again, the meter is due at another time
+   in it (`poll_slots`), so that no time stamp is used twice.
+2. The phase is a stable hash of the agent and its site, in the first tenth of the interval. So the
+   agents of different sites do not all poll at the same moment, but the readings of one building
+   are of about one moment. The meters of a bus are polled one after the other, always in the same
+   order. If an agent has very many buses, they start in groups, a fifth of a second apart.
+3. A missed slot is skipped, not made up for. After a poll without any answer, one more attempt is
+   made if the next slot is far away.
+4. Among the meters that are due, the one whose interval ends first is polled first. So a meter that
+   is polled each second does not lose its slot to thirty meters that are polled each minute. Meters
+   that did not answer last time, or were never polled, come after all others. So even many dead
+   meters delay each working meter by at most one request. When all working meters have been polled
+   once, one such meter is polled, even on an overloaded bus.
 5. Due times are times of the monotonic clock. If UTC jumps, the next slot of a meter is calculated
-   from the new UTC, half an interval to one and a half intervals after the last: no slot comes
-   twice, and none comes late. If UTC went back to a time that it had shown before, planned slots
-   are moved, by two intervals at most.
+   from the new UTC; it is half an interval to one and a half intervals after the last slot. So no
+   slot occurs twice, and none is late. If UTC was set back, planned slots are moved by two
+   intervals at most.
 """
 
 import hashlib
@@ -36,12 +36,12 @@ from edge_agent.polling.poll_slots import PollSlots
 from jieneng.metering.reading import MILLISECONDS
 
 _PHASE_SHARE: Final = 0.1  # share of the interval over which phases are spread
-_LONGEST_PHASE_S: Final = 30.0  # enough for any fleet; an hourly series still begins at the hour
-# Between two start groups: 1,000 polls take half of that on a slow core.
+_LONGEST_PHASE_S: Final = 30.0  # so that readings of long intervals are near the start, too
+# Time between the starts of two groups. 1,000 polls take half of it on a slow core.
 _START_GROUP_DELAY_S: Final = 0.2
 _LATEST_START_GROUP: Final = 0.8  # share of the interval after which no group starts
-RETRY_S: Final = 30.0  # a poll without any answer is repeated after this ...
-_RETRY_MIN_RATIO: Final = 2  # ... if the next slot is at least this many times as far away
+RETRY_S: Final = 30.0  # delay before a poll without any answer is repeated
+_RETRY_MIN_RATIO: Final = 2  # no repeat if the next slot is nearer than this many times RETRY_S
 
 
 class Slot(msgspec.Struct, frozen=True, gc=False):
@@ -49,7 +49,7 @@ class Slot(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         due_s: time on the monotonic clock at which the poll is due.
-        ends_s: time at which the next slot begins.
+        ends_s: time on the monotonic clock at which the next slot begins.
         number: number of the interval, counted from the zero of UTC.
         interval_s: time from one slot to the next.
     """
@@ -96,13 +96,13 @@ class _Round(msgspec.Struct, frozen=True):
             insort(self.meters, entry)
 
 
-#: Rounds by interval, sorted by due time. Rounds of one interval also end in this order, except for
-#: the few retries, so only the first round of each queue is looked at.
+#: For each interval, its rounds sorted by due time. Apart from a few retries, they also end in this
+#: order, so only the first round of each queue has to be compared.
 _Queues: TypeAlias = Mapping[float, list[_Round]]
 
 
 class Schedule:
-    """The meters of a bus in the order in which they are due."""
+    """Returns the meters of a bus in the order in which they are to be polled."""
 
     def __init__(
         self,
@@ -135,12 +135,12 @@ class Schedule:
         }
         self._responsive: _Queues = {interval_s: [] for interval_s in self._phases_s}
         self._unresponsive: _Queues = {interval_s: [] for interval_s in self._phases_s}
-        self._queue: list[_Round] = []  # whose first round is being polled ...
-        self._queue_until_s = -math.inf  # ... until a round of another queue is due, or it is over
-        self._on_time_until_s = 0.0  # a meter polled by then is on time for the next round ...
-        self._next_round: _Round | None = None  # ... which is this one for those that answer
+        self._queue: list[_Round] = []  # queue whose first round is being polled
+        self._queue_until_s = -math.inf  # time until which `_queue` is polled before other queues
+        self._on_time_until_s = 0.0  # time until which meters that answer go into `_next_round`
+        self._next_round: _Round | None = None  # next round of the meters in `_queue`
         self._skips_unresponsive = False  # True if an unresponsive meter is due and not polled now
-        self._times_skipped = 0  # number of polls in a row for which that was so
+        self._times_skipped = 0  # polls in a row with `_skips_unresponsive`
         for meter, interval_s in meters.items():
             queue = self._unresponsive[interval_s]
             slot = queue[-1].slot if queue else self._new_slot(interval_s, now_s)
@@ -156,7 +156,7 @@ class Schedule:
         return current.meters[0][1], current.slot
 
     def _select_queue(self, now_s: float) -> None:
-        """Select the queue to poll from, and calculate for how long."""
+        """Select the queue to poll from, and calculate until when it is polled from."""
         queue = _first_queue(self._responsive, now_s)
         self._skips_unresponsive = False
         if any(self._unresponsive.values()):
@@ -172,7 +172,7 @@ class Schedule:
     def _preferred(
         self, responsive: list[_Round] | None, unresponsive: list[_Round] | None, now_s: float
     ) -> list[_Round] | None:
-        """Return the queue that goes first: of responsive or of unresponsive meters."""
+        """Return the queue to poll first: that of responsive or that of unresponsive meters."""
         if responsive is None or unresponsive is None or self._times_skipped >= self._meter_count:
             return unresponsive
         due_s = unresponsive[0].slot.due_s
@@ -202,8 +202,8 @@ class Schedule:
             self._move_planned_slots(now_s)
         self._times_skipped = self._times_skipped + 1 if self._skips_unresponsive else 0
         after_s = self._on_time_until_s
-        # The delay of a silent meter counts from the end of its time-out, so it ends after the slot
-        # that is as far away. Hence the nearest slot, not the next one.
+        # The delay of a silent meter begins at the end of its time-out. So it ends shortly after a
+        # slot. This slot is meant, not the one after it: hence the nearest slot is used.
         nearest_s = not_before_s - interval_s / 2
         if now_s > after_s or nearest_s > after_s:
             after_s = max(now_s, nearest_s)
@@ -222,7 +222,7 @@ class Schedule:
         return slot
 
     def _move_planned_slots(self, now_s: float) -> None:
-        """Move planned slots after UTC went back to where earlier polls were."""
+        """Move planned slots after UTC was set back to times of earlier polls."""
         self._rewinds = self._slots.rewinds
         self._queue_until_s, self._next_round = -math.inf, None
         for queues in (self._responsive, self._unresponsive):
@@ -238,9 +238,9 @@ class Schedule:
     def _slot_after(
         self, after_s: float, interval_s: float, queue: list[_Round], *, missed: bool = False
     ) -> Slot:
-        """Return the first slot after a time, the very slot of a planned round if there is one.
+        """Return the first slot after a time; if a round is planned for it, the slot of this round.
 
-        UTC comes in milliseconds: a slot that is calculated again differs a little each time.
+        UTC is rounded to milliseconds, so a slot that is calculated twice would differ a little.
         """
         for round_ in reversed(queue):
             slot = round_.slot
@@ -259,7 +259,7 @@ class Schedule:
 
 
 def _insert(queue: list[_Round], slot: Slot, entry: _MeterEntry) -> _Round:
-    """Add a meter to the round of a slot, which is made if there is none; return the round."""
+    """Add a meter to the round of a slot, and return the round; a new one if there is none."""
     for round_ in reversed(queue):
         if round_.slot == slot:
             round_.add(entry)
@@ -270,9 +270,10 @@ def _insert(queue: list[_Round], slot: Slot, entry: _MeterEntry) -> _Round:
 
 
 def _first_queue(queues: _Queues, now_s: float) -> list[_Round] | None:
-    """Return the queue whose round goes first: among those that are due, the one that ends first.
+    """Return the queue whose first round is to be polled first.
 
-    If none is due, the round that begins first goes first.
+    Among rounds that are due it is the one that ends first; if none is due, the one that begins
+    first.
     """
     first: list[_Round] | None = None
     for queue in queues.values():

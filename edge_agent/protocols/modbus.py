@@ -1,16 +1,15 @@
 """Modbus, reading only: encode and parse functions 1 to 4 in TCP and RTU frames.
 
-A read with function 1 or 2 counts bits. Its reply has them packed into `(count + 7) // 8` bytes,
-the first bit lowest in the first byte. One with function 3 or 4 counts registers of two bytes.
+Functions 1 and 2 read bits. The reply has them packed into `(count + 7) // 8` bytes; the first bit
+is the lowest bit of the first byte. Functions 3 and 4 read registers of two bytes.
 
 Laws:
 
-1. A reply counts only if all that the request determines is right in it: transaction number (TCP),
-   protocol, unit, function, byte count, length, checksum (RTU).
-2. Over TCP, a well-formed reply with another transaction number is a late one: it is skipped whole,
-   and the stream goes on. Anything else that does not match is refused with `ReplyError`, after
-   which the bytes that follow mean nothing.
-3. No function here encodes a request that writes, and none takes the function code of one.
+1. A reply is valid only if all these are right: transaction number (TCP), protocol, unit, function,
+   byte count, length, checksum (RTU).
+2. Over TCP, a well-formed reply with another transaction number is regarded as late and skipped.
+   Any other invalid reply raises `ReplyError`. The bytes after it can't be interpreted.
+3. No function here can encode a request that writes.
 
 Sources: MODBUS Application Protocol V1.1b3, sections 6.1 to 6.4 and 7; MODBUS Messaging on TCP/IP
 V1.0b, section 3.1.3; MODBUS over Serial Line V1.02, sections 2.5.1 and 6.2.2.
@@ -37,8 +36,8 @@ from jieneng.metering.site import LinkKind, Meter
 
 #: Largest count of a read by function: coils, discrete inputs, holding and input registers.
 _MAX_COUNT: Final[Mapping[int, int]] = MappingProxyType({1: 2000, 2: 2000, 3: 125, 4: 125})
-_BITS: Final = frozenset({1, 2})  # the functions that count bits
-_EXCEPTION_BIT: Final = 0x80  # set in the function of an exception reply
+_BITS: Final = frozenset({1, 2})  # functions that read bits
+_EXCEPTION_BIT: Final = 0x80  # set in the function code of an exception reply
 
 _TCP_REQUEST: Final = struct.Struct(">HHHBBHH")
 _TCP_HEAD: Final = struct.Struct(">HHHBBB")  # of a reply, to its byte count or exception code
@@ -47,19 +46,19 @@ _RTU_REQUEST: Final = struct.Struct(">BBHH")
 _RTU_HEAD: Final = struct.Struct(">BBB")  # the same of an RTU reply
 _RTU_HEAD_BYTES: Final = _RTU_HEAD.size
 _CRC_BYTES: Final = 2
-_TRANSACTION_BYTES: Final = 2  # at the beginning of a TCP frame
-_MAX_LENGTH: Final = 254  # of a TCP frame's length field: unit and a PDU of 253 bytes
-_MIN_LENGTH: Final = 3  # of that field: unit, function, exception code or byte count
+_TRANSACTION_BYTES: Final = 2  # size of the transaction number at the beginning of a TCP frame
+_MAX_LENGTH: Final = 254  # largest value of the length field: unit and a PDU of 253 bytes
+_MIN_LENGTH: Final = 3  # smallest value: unit, function, and exception code or byte count
 
 
 class _EncodedRequest(msgspec.Struct, frozen=True, gc=False):
     """A read of one unit, encoded.
 
     Attributes:
-        unit: Modbus unit that is asked.
+        unit: address of the Modbus unit.
         function: function code of the read.
         request: the request's frame; in TCP without its transaction number.
-        head: first bytes of the right reply; in TCP without its transaction number.
+        head: first bytes of a valid reply; in TCP without its transaction number.
         data_bytes: number of data bytes in the reply.
     """
 
@@ -99,12 +98,12 @@ def read_tcp(unit: int, read: ModbusRead) -> Request:
         read: function, address and count.
 
     Returns:
-        The request. Its exchanges send the lowest 16 bits of their number. They return the bytes of
-        the registers or of the packed bits, or the unit's exception code, and raise `ReplyError` if
-        the reply can't be the answer.
+        The request. Its exchanges use the lowest 16 bits of their number as transaction number.
+        They return the bytes of the registers or packed bits, or the unit's exception code. They
+        raise `ReplyError` if the reply is invalid.
 
     Raises:
-        ValueError: Modbus can't ask for as much at once.
+        ValueError: the count is too large for one Modbus request.
     """
     data_bytes = _data_bytes(read)
     request = _TCP_REQUEST.pack(0, 0, 6, unit, read.function, read.address, read.count)
@@ -136,7 +135,7 @@ class _RtuRequest(_EncodedRequest, frozen=True, gc=False):
 
 
 def read_rtu(unit: int, read: ModbusRead) -> Request:
-    """Encode a read of one unit for RTU frames. Like `read_tcp`, but no number is sent."""
+    """Encode a read of one unit for RTU frames, like `read_tcp` but without transaction number."""
     data_bytes = _data_bytes(read)
     request = _RTU_REQUEST.pack(unit, read.function, read.address, read.count)
     head = _RTU_HEAD.pack(unit, read.function, data_bytes)
@@ -146,8 +145,8 @@ def read_rtu(unit: int, read: ModbusRead) -> Request:
 def may_be_next_frame(data: bytes) -> bool:
     """Return True if trailing bytes could be the start of another Modbus TCP frame.
 
-    If they could not, bytes were lost: a reply that lacked its last bytes took the first bytes of a
-    late frame instead, and TCP frames have no checksum that would show it.
+    If they could not, the reply is damaged: its last bytes were lost, and the first bytes of a late
+    frame were taken for them. TCP frames have no checksum that would reveal this.
     """
     protocol, length = data[2:4], data[4:6]
     return not any(protocol) and (len(length) < 2 or _MIN_LENGTH <= _number(length) <= _MAX_LENGTH)
@@ -162,9 +161,9 @@ _EXCEPTIONS: Final[Mapping[int, FailureKind]] = MappingProxyType(
     {
         0x01: FailureKind.NOT_THERE,  # illegal function
         0x02: FailureKind.NOT_THERE,  # illegal data address
-        0x03: FailureKind.NOT_THERE,  # illegal data value: here always the count
+        0x03: FailureKind.NOT_THERE,  # illegal data value; in a read this can only be the count
         0x04: FailureKind.REFUSED,  # server device failure
-        0x05: FailureKind.BUSY,  # acknowledge: accepted, takes its time
+        0x05: FailureKind.BUSY,  # acknowledge: the device needs more time
         0x06: FailureKind.BUSY,  # server device busy
         0x08: FailureKind.REFUSED,  # memory parity error
         0x0A: FailureKind.UNREACHABLE,  # gateway path unavailable
@@ -222,7 +221,10 @@ def _rest_bytes(frame: bytes) -> int:
 
 
 def _refusal(frame: bytes, unit: int, function: int, data_bytes: int) -> DeviceRefused:
-    """Return the error for a TCP frame with the right number that is not the wanted reply."""
+    """Return the device's refusal for a TCP frame that is not a normal reply.
+
+    Raises `ReplyError` if the frame is not a valid exception reply either.
+    """
     _, _, length, reply_unit, reply_function, size = _TCP_HEAD.unpack_from(frame)
     _check_addressing(unit, reply_unit, function, reply_function)
     if not reply_function & _EXCEPTION_BIT:
@@ -233,7 +235,7 @@ def _refusal(frame: bytes, unit: int, function: int, data_bytes: int) -> DeviceR
 
 
 def _check_addressing(unit: int, reply_unit: int, function: int, reply_function: int) -> None:
-    """Raise `StrayReply` if a reply is from another unit, or to another function."""
+    """Raise `StrayReply` if unit or function of a reply differ from those of the request."""
     if reply_unit != unit:
         raise StrayReply("unit {who} answered instead of {unit}", who=reply_unit, unit=unit)
     if reply_function & ~_EXCEPTION_BIT != function:
@@ -246,7 +248,7 @@ def _check_addressing(unit: int, reply_unit: int, function: int, reply_function:
 
 def _wrong_size(size: int, length: int, wanted: int) -> StrayReply:
     return StrayReply(
-        "{size} data bytes announced and {length} sent instead of {wanted}",
+        "the reply announces {size} data bytes and has {length}, instead of {wanted}",
         size=size,
         length=length,
         wanted=wanted,

@@ -1,11 +1,12 @@
-"""Types of a request, its reply, and the talk on a bus. No sockets, no protocol.
+"""Types of requests, replies and talks, for all protocols. No sockets.
 
-An exchange is one request to one device and its reply. An exchange never sees a socket, so the same
-generator runs over TCP, over a serial port, and in a test that feeds it byte by byte. A talk is
-everything that is asked on a bus, one exchange after the other; it does not see a socket either.
+An exchange is a generator for one request to one device and its reply. A talk is a generator that
+yields exchanges and pauses one after the other, for example all requests of a poll. Neither uses a
+socket, so the same generators run over TCP, over a serial port, and in tests.
 
-Law: an exchange returns the device's answer only if the reply belongs to its own request by every
-mark that the protocol has. Otherwise it raises `ReplyError`.
+Law: an exchange returns an answer only if everything in the reply that identifies its request is
+right: unit, function, length, transaction number, checksum, as far as the protocol has them.
+Otherwise it raises `ReplyError`.
 """
 
 from collections.abc import Callable, Generator, Mapping
@@ -18,26 +19,27 @@ import msgspec
 from jieneng.metering.errors import DeviceRefused, JienengError, ReplyTimedOut
 from jieneng.metering.site import LinkKind, Meter
 
-#: Bytes to send (in the first step only), number of received bytes that are needed to go on, and
-#: True if they are the rest of a reply.
+#: (bytes to send, number of needed bytes, True if a reply has begun). Only the first step of an
+#: exchange sends bytes. The exchange is resumed when the needed bytes have been received.
 Step: TypeAlias = tuple[bytes, int, bool]
 
-#: Step that asks for no bytes: the bytes received were the whole reply to an earlier request.
+#: Step that needs no bytes: the received bytes were the complete reply to an earlier request.
 SKIPPED_LATE_REPLY: Final[Step] = (b"", 0, False)
 
-#: Data of the reply, or the device's refusal, and the received bytes that follow the reply.
+#: (data of the reply or refusal of the device, received bytes that follow the reply).
 Answer: TypeAlias = tuple[bytes | DeviceRefused, bytes]
 
-#: Yields steps, is sent the bytes received since, returns the answer. At its deadline,
-#: `ReplyTimedOut` is thrown into it.
+#: Generator that yields steps, receives the bytes received since the last step, and returns the
+#: answer. At the deadline, `ReplyTimedOut` is thrown into it.
 Exchange: TypeAlias = Generator[Step, bytes, Answer]
 
 
 def checked_for_second_reply(exchange: Exchange) -> Exchange:
-    """Run an exchange, then listen up to its deadline; later bytes stand behind the answer.
+    """Run an exchange, and collect all bytes up to its deadline as bytes that follow the reply.
 
-    If an earlier request was not answered, and replies carry no number, the first reply may be the
-    late answer to that one. Then the right one is still to come, and neither counts.
+    This is for replies without numbers, after an earlier request was not answered. The first reply
+    may then be the late answer to the earlier request. In this case a second reply follows before
+    the deadline, and both replies are rejected.
     """
     answer, rest = yield from exchange
     if not rest:
@@ -50,7 +52,7 @@ class Request(Protocol):
     """A read of one device, encoded once and sent many times."""
 
     def exchange(self, number: int) -> Exchange:
-        """Return a new exchange; the number differs from that of the exchange before."""
+        """Return a new exchange. Consecutive exchanges must have different numbers."""
 
 
 class Reply(msgspec.Struct, frozen=True, gc=False):
@@ -68,15 +70,18 @@ class Reply(msgspec.Struct, frozen=True, gc=False):
 class FailureKind(Enum):
     """Kind of a failed exchange, the same in every protocol."""
 
-    REFUSED = "the device is there, and has no answer to this request for now"
-    BUSY = "the device will have an answer in a moment"
-    NOT_THERE = "the device does not have what was asked for, and never will"
-    UNREACHABLE = "a gateway answered in place of the device, which is silent"
-    NO_ANSWER = "nothing came, or nothing that may be believed"
+    REFUSED = "the device replies, but can't answer this request at present"
+    BUSY = "the device is busy and can answer shortly"
+    NOT_THERE = "the device does not have the requested registers"
+    UNREACHABLE = "a gateway replied that the device is silent"
+    NO_ANSWER = "no reply, or no valid reply"
 
 
 def no_trailing_bytes(_: bytes) -> bool:
-    """Return False: without numbers, the first of two replies to a request may be the late one."""
+    """Return False: no bytes may follow a reply without a number.
+
+    If two replies arrive, the first one may be the late reply to an earlier request.
+    """
     return False
 
 
@@ -84,11 +89,11 @@ class Framing(msgspec.Struct, frozen=True, kw_only=True):
     """Framing of a protocol's requests on one kind of link.
 
     Attributes:
-        request: meter and read -> the encoded request; called once, at start.
-        numbered: replies carry the request's number, so that a late reply can be told from the
-            right one. Without numbers, only silence on the link makes sure that nothing late comes.
-        refusal_kinds: kinds of failure by the code of a refusal; other codes are `REFUSED`.
-        may_follow_reply: function that returns True if such bytes may follow a reply.
+        request: function that encodes the request of a read; called once for each read, at start.
+        numbered: True if a reply carries the number of its request, so that late replies are
+            recognised. Otherwise the link must be silent for some time before the next request.
+        refusal_kinds: kinds of failure, by the code of a refusal; other codes are `REFUSED`.
+        may_follow_reply: function that returns True if the given bytes may follow a reply.
     """
 
     request: Callable[[Meter, Any], Request]
@@ -97,18 +102,18 @@ class Framing(msgspec.Struct, frozen=True, kw_only=True):
     may_follow_reply: Callable[[bytes], bool] = no_trailing_bytes
 
     def failure_kind(self, error: JienengError) -> FailureKind:
-        """Return the kind of failure that an exchange's error is."""
+        """Return the kind of failure for the error of an exchange."""
         if not isinstance(error, DeviceRefused):
             return FailureKind.NO_ANSWER
         return self.refusal_kinds.get(error.code, FailureKind.REFUSED)
 
 
 class Ask(msgspec.Struct, frozen=True, gc=False):
-    """A command of a talk: run an exchange and send its reply into the talk.
+    """A command of a talk: run an exchange. The talk is resumed with the reply.
 
     Attributes:
-        exchange: the exchange, not yet begun.
-        framing: framing of the meter that is asked.
+        exchange: the exchange, not yet started.
+        framing: framing of the meter.
     """
 
     exchange: Exchange
@@ -121,8 +126,8 @@ class Pause(msgspec.Struct, frozen=True, gc=False):
     seconds: float
 
 
-#: Yields commands. Is sent the reply, or None after a pause; `LinkError` or `PeerError` is thrown
-#: into it if there is no reply.
+#: Generator that yields commands, and receives the reply after an `Ask`, None after a `Pause`. If
+#: there is no reply, `LinkError` or `PeerError` is thrown into it.
 Talk: TypeAlias = Generator[Ask | Pause, Reply | None, None]
 
 
@@ -130,8 +135,8 @@ class BusProtocol(msgspec.Struct, frozen=True, kw_only=True):
     """A protocol that meters on a bus speak.
 
     Attributes:
-        framings: by the `link` of a bus in `site.toml`.
-        line_bytes: bytes of a read's request and reply together on a serial line.
+        framings: framings of the protocol, by the `link` of a bus in `site.toml`.
+        line_bytes: function that returns the total bytes of a read's request and reply on a line.
     """
 
     framings: Mapping[LinkKind, Framing]

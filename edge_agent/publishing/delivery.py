@@ -1,19 +1,20 @@
-"""Time without an acknowledgement of published batches, and its cause. Pure.
+"""Measure how long published batches are not acknowledged, and name possible causes. Pure.
 
 Laws:
 
-1. The time counts from the first batch published after the last acknowledgement, and goes on over
-   lost connections. While nothing is published, and once the spool is empty, it is 0.
-2. It is a fault after six time-outs, and at once if the broker refuses a batch.
-3. The causes are those that the broker leaves open. In MQTT 5 it reports a refusal, and that nobody
-   subscribes; in MQTT 3.1.1 a broker acknowledges messages that it drops.
+1. The time counts from the first batch published after the last acknowledgement. Lost connections
+   do not reset it. It is 0 while no batch is published, and once the spool is empty.
+2. A missing acknowledgement is a fault after six time-outs; at once if the broker refuses a batch.
+3. The text of the fault lists the causes that are possible. An MQTT 5 broker reports if it refuses
+   a message, and if there is no subscriber. An MQTT 3.1.1 broker confirms even messages that it
+   drops, so more causes are possible.
 """
 
 from typing import Final
 
 from jieneng.mqtt import reason_codes
 
-_FAULT_AFTER: Final = 6  # time-outs
+_FAULT_AFTER: Final = 6  # time-outs without an acknowledgement after which it is a fault
 _OPEN_CAUSES: Final = (
     "no ingest runs, or it waits for its store; or the broker drops the messages: without the right"
     " to publish to {topic} or to subscribe to it, above its size limit (the largest of these has"
@@ -24,21 +25,22 @@ _UNHEARD: Final = "no ingest is connected to the broker"
 
 
 class Delivery:
-    """Record of published batches: acknowledged, or not.
+    """Records publications and acknowledgements.
 
     Attributes:
-        unacknowledged_since_s: time since which nothing was acknowledged; None: all is well.
+        unacknowledged_since_s: time of the first batch published since the last acknowledgement;
+            None if there is no such batch.
     """
 
     def __init__(self, ack_timeout_s: float, topic: str) -> None:
         self.unacknowledged_since_s: float | None = None
         self._fault_after_s = _FAULT_AFTER * ack_timeout_s
         self._topic = topic
-        self._code = 0  # of the last batch published
+        self._code = 0  # the broker's reason code for the last published batch
         self._largest = 0
 
     def published(self, code: int, size_bytes: int, now_s: float) -> None:
-        """Record a batch, and the reason code of the broker's answer."""
+        """Record a published batch, and the reason code in the broker's answer."""
         if self.unacknowledged_since_s is None:
             self.unacknowledged_since_s, self._largest = now_s, 0
         self._code = code
@@ -49,12 +51,12 @@ class Delivery:
         self.unacknowledged_since_s = None
 
     def unacknowledged_s(self, now_s: float) -> float:
-        """Return for how long nothing was acknowledged [s]."""
+        """Return the time for which published batches have not been acknowledged [s]."""
         since_s = self.unacknowledged_since_s
         return 0.0 if since_s is None else max(now_s - since_s, 0.0)
 
     def cause(self, now_s: float) -> str:
-        """Return why the lack of acknowledgements is a fault; "" if it is none."""
+        """Return the possible causes of missing acknowledgements; "" if there is no fault yet."""
         if self.unacknowledged_since_s is None:
             return ""
         if reason_codes.is_refusal(self._code):

@@ -1,22 +1,26 @@
-"""Batches published but not yet acknowledged: which go next, and when one is sent again. Pure.
+"""Decide which batches are sent next, and when an unacknowledged batch is sent again. Pure.
+
+A batch is in flight while it is published and not yet acknowledged. The window has a fixed number
+of places for batches in flight.
 
 Laws:
 
-1. The number and the bytes of batches in flight are limited. A batch stays in flight until it
-   leaves the spool, for whatever reason, or is parked.
-2. Free places go in turn to the newest and to the oldest batch that is not in flight. So a backlog
-   costs live readings at most every other place, and the backlog itself always gets smaller. With
-   `newest_first`, every place goes to the newest. The store does not depend on the order.
+1. The number of batches in flight and their total bytes are limited. A batch stays in flight until
+   it is removed from the spool, or parked.
+2. Free places go in turn to the newest and to the oldest batch that is not in flight. So during a
+   backlog, live readings still get every other place, and the backlog always gets smaller. With
+   `newest_first`, every place goes to the newest batch. The store accepts batches in any order.
 3. A batch that is not acknowledged in time is sent again. The time-out doubles each time, up to a
-   limit, so that an ingest that comes back is not flooded.
-4. An acknowledgement of any batch shows that the ingest is up: every batch that has waited for one
-   plain time-out is then sent again at once.
-5. A send is passed over if it is not acknowledged in time while a batch that was sent later is.
-   When the third send of a batch is passed over, the batch is parked: it gives up its place, and is
-   tried again apart from the others (`trials`). While nothing is acknowledged, nothing is parked.
-6. If every place is taken by a batch that was sent twice or more, the newest other batch is sent as
-   well, without taking a place; only one at a time. If the ingest is up, that one is acknowledged,
-   and law 5 clears the window. So batches that can't pass never fill it for long.
+   limit, so that an ingest that was down is not flooded when it starts again.
+4. An acknowledgement of any batch shows that the ingest works. Then every batch that has waited for
+   at least one time-out is sent again at once.
+5. A transmission counts as passed over if it is not acknowledged in time, although a batch that was
+   sent later is. A batch with three such transmissions is parked: it gives up its place, and is
+   tried again at long intervals (`trials`). While no batch is acknowledged, none is parked.
+6. If each batch in the window was sent at least twice, one more batch is sent without a place: the
+   newest one that is not in flight. If the ingest works, it acknowledges that batch. Then the
+   others count as passed over, and law 5 clears the window. So batches that the ingest can't store
+   never block the window for long.
 """
 
 import math
@@ -30,10 +34,10 @@ from edge_agent.publishing.trials import TRIALS, Trials
 from edge_agent.spool.queued_batch import BatchKey, QueueEnds, QueueEntry
 from jieneng.metering.reading import Ack
 
-_MAX_TIMEOUTS: Final = 16  # longest wait of a batch, in time-outs
-_MAX_BYTES: Final = 4 * 1024 * 1024  # in flight: so much is in memory, here and at the broker
-_MAX_PASSED_OVER: Final = 3  # sends of a batch, then it is parked
-_STUCK_SENDS: Final = 2  # of every batch in the window, then one more batch is sent
+_MAX_TIMEOUTS: Final = 16  # longest wait before a batch is sent again, in time-outs
+_MAX_BYTES: Final = 4 * 1024 * 1024  # in flight; limits the memory used here and at the broker
+_MAX_PASSED_OVER: Final = 3  # passed-over transmissions after which a batch is parked (law 5)
+_STUCK_SENDS: Final = 2  # transmissions of each batch in the window before law 6 applies
 
 
 class _Transmission(msgspec.Struct):
@@ -47,7 +51,7 @@ class InFlight:
     """The batches in flight on one connection.
 
     Attributes:
-        size: places for batches; parked ones that are tried again have others.
+        size: number of places in the window. Parked batches that are tried again need no place.
     """
 
     def __init__(self, ack_timeout_s: float, size: int, *, newest_first: bool = False) -> None:
@@ -56,33 +60,34 @@ class InFlight:
         self._newest_first = newest_first
         self._newest_next = True
         self._transmissions: dict[BatchKey, _Transmission] = {}
-        self._tried: dict[BatchKey, _Transmission] = {}  # parked ones tried again, and ...
-        self._scout: BatchKey | None = None  # ... the one that is sent beside a stuck window
+        self._tried: dict[BatchKey, _Transmission] = {}  # in flight without a place in the window
+        self._scout: BatchKey | None = None  # the batch in `_tried` that law 6 has sent
         self._trials = Trials(ack_timeout_s)
         self._to_park: list[BatchKey] = []
         self._bytes = 0
         self._last_ack_s = -math.inf
-        self._acked_send_s = -math.inf  # the latest send that was acknowledged
+        self._acked_send_s = -math.inf  # time of the latest transmission that was acknowledged
 
     @property
     def keys(self) -> Collection[BatchKey]:
-        """Batches that were sent and are not known to have left the spool."""
+        """All batches in flight, with or without a place in the window."""
         return self._transmissions.keys() | self._tried.keys()
 
     @property
     def is_any_parked(self) -> bool:
-        """True if some batch was parked when it was last looked."""
+        """True if any batch was parked at the last query of the spool."""
         return self._trials.is_any_parked
 
     def wanted_parked(self, now_s: float) -> tuple[int, int] | None:
-        """Return which parked batches `due` needs to know; None if it needs none."""
+        """Return the range of parked batches that `due` needs (`Trials.wanted`); None if none."""
         return self._trials.wanted(len(self._tried), now_s)
 
     def due(self, ends: QueueEnds, now_s: float, limit: int) -> list[BatchKey]:
-        """Return the batches to send now, new ones first; they are in flight from now on.
+        """Return the batches to send now, new ones first. From now on they are in flight.
 
         Args:
-            ends: both ends of the queue now, and the parked batches that were wanted.
+            ends: both ends of the queue now, and the parked batches in the range of
+                `wanted_parked`.
             now_s: the loop's clock.
             limit: largest number of batches to return.
         """
@@ -99,29 +104,29 @@ class InFlight:
             else:
                 again.append(key)
         for key in [key for key, sent in self._tried.items() if self._due_s(sent) <= now_s]:
-            self._forget(key)  # it stays parked, and its turn comes again in the next round
+            self._forget(key)  # it stays parked, and is tried again in the next round
         new = list(islice(self._next_new(ends), limit))
         for one in new:
             self._transmissions[one.key] = _Transmission(now_s, 0, one.size_bytes)
         due = [one.key for one in new] or self._next_scout(ends, now_s)
         due += self._next_trials(ends.parked, limit - len(due), now_s)
-        # Resends go last. They hold places, so they are sent at the latest when no other place is
-        # free.
+        # Batches that are sent again come last. They keep their places, so new batches can't
+        # displace them for long.
         return [*due, *again[: limit - len(due)]]
 
     def take_parked(self) -> list[BatchKey]:
-        """Return the batches that the spool must park now; each is returned once."""
+        """Return the batches that the spool has to park now. Each batch is returned only once."""
         keys, self._to_park = self._to_park, []
         return keys
 
     def release(self, key: BatchKey) -> None:
-        """Take a batch out of flight: it is in the queue, and was not sent."""
+        """Mark a batch as not in flight, because it was not sent and is still in the queue."""
         self._forget(key)
 
     def give_up(self, key: BatchKey, now_s: float) -> bool:
-        """Take a batch that can't be sent out of flight; return True if it has to be parked."""
+        """Mark a batch that can't be sent as not in flight. Return True if it has to be parked."""
         if key in self._tried and key != self._scout:
-            return False  # it is parked already
+            return False  # the batch is already parked
         self._forget(key)
         self._trials.parked(now_s)
         return True
@@ -144,7 +149,7 @@ class InFlight:
         self._bytes = 0
 
     def acknowledged(self, acks: Sequence[Ack], now_s: float) -> None:
-        """Record that acknowledgements arrived."""
+        """Record acknowledgements that have arrived."""
         self._last_ack_s = now_s
         for key, sent in (*self._transmissions.items(), *self._tried.items()):
             if any(_names(ack, key) for ack in acks):
@@ -153,7 +158,7 @@ class InFlight:
                     self._trials.acknowledged()
 
     def next_due_s(self) -> float:
-        """Return the time of the earliest resend or trial; infinity if there is none."""
+        """Return the time at which the next batch is sent again; infinity if there is none."""
         next_trial_s = (
             self._trials.next_round_s
             if self._trials.is_any_parked and len(self._tried) < TRIALS
@@ -173,7 +178,7 @@ class InFlight:
         return sent.times > 0 and sent.at_s < self._acked_send_s
 
     def _next_scout(self, ends: QueueEnds, now_s: float) -> list[BatchKey]:
-        """Return the newest batch outside of the window if all in it are stuck."""
+        """Return the newest batch outside the window if law 6 applies."""
         window = self._transmissions
         if self._scout is not None or any(sent.times < _STUCK_SENDS for sent in window.values()):
             return []
@@ -201,7 +206,7 @@ class InFlight:
         return [one.key for one in some]
 
     def _next_new(self, ends: QueueEnds) -> Iterator[QueueEntry]:
-        """Yield the batches for which there is a free place, newest and oldest in turn."""
+        """Yield batches for the free places, newest and oldest in turn."""
         taken = set(self._transmissions)
         hidden = taken.union(self._tried, self._to_park)
         newest, oldest = iter(ends.newest), iter(ends.oldest)

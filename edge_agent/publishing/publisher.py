@@ -2,18 +2,21 @@
 
 Laws:
 
-1. MQTT's own acknowledgement is not relied on: a batch leaves the spool only when the ingest says
-   that it is stored, or set aside on the ingest's disk.
-2. Both ends of the spool are sent in turn (`in_flight`), so a backlog never holds up live readings.
+1. A batch is removed from the spool only when the ingest reports that it has stored the batch, or
+   has set it aside on the ingest's disk. MQTT's own acknowledgement has no effect.
+2. The newest and the oldest batches are sent in turn (`in_flight`), so that a backlog does not
+   delay live readings for long.
 3. The agent subscribes to its acknowledgements before it publishes.
-4. Batches of earlier runs are sent under their own names, and acknowledged under them.
-5. `status` is retained: online with the counts while connected. It becomes offline by the agent's
-   own message when the agent ends, and by the broker's last will when the connection is lost.
-6. A fault on the way to the store is logged once, and is in `faults` as long as it lasts: no
-   broker, a broker that refuses, another client of the same name, or no acknowledgement
+4. A batch keeps its name (boot id and number), even if it is sent after a restart of the agent.
+5. The `status` message is retained. While connected, it says online and contains the counts. When
+   the agent stops, it sends an offline status. When the connection is lost, the broker sends the
+   last will, which is an offline status, too.
+6. A fault between agent and store is logged once, and is listed in `faults` as long as it lasts: no
+   broker, a broker that refuses, another client with the same name, or missing acknowledgements
    (`delivery`).
 
-Times in this module are real seconds: a network does not know that a demonstration runs faster.
+Times in this module are in real seconds, even if the simulated clock of a demonstration runs
+faster.
 """
 
 import asyncio
@@ -46,16 +49,16 @@ from jieneng.mqtt.broker_faults import BrokerFaults
 from jieneng.mqtt.mqtt_client import MqttClient
 from jieneng.observe import Log, LoggedFault
 
-_RECONNECT_S: Final = 1.0  # wait after a failure, doubled by each further one ...
-_RECONNECT_MAX_S: Final = 30.0  # ... up to this; each wait is 50 to 100 % of it
-_MAX_CONCURRENT_PUBLISHES: Final = 8  # aiomqtt warns of more than ten
-_SLOW_FAILURES: Final = 6  # assumed if another client uses the same name: reconnects are slow
-_LAST_STATUS_TIMEOUT_S: Final = 2.0  # for the offline status, when the agent is told to end
-_MAX_LOGGED_REASONS: Final = 32  # reasons of quarantine that are logged
+_RECONNECT_S: Final = 1.0  # delay before reconnecting after a failure; each failure doubles it
+_RECONNECT_MAX_S: Final = 30.0  # longest delay; a random part of up to half is subtracted
+_MAX_CONCURRENT_PUBLISHES: Final = 8  # aiomqtt warns if there are more than ten
+_SLOW_FAILURES: Final = 6  # number of failures assumed if another client has the same name
+_LAST_STATUS_TIMEOUT_S: Final = 2.0  # time limit for the offline status when the agent stops
+_MAX_LOGGED_REASONS: Final = 32  # largest number of quarantine reasons that are logged
 
 
 class Publisher:
-    """The publisher of one spool, under the name of one agent."""
+    """Publishes the batches of one spool, under the id of one agent."""
 
     def __init__(
         self,
@@ -103,9 +106,9 @@ class Publisher:
             boot=boot,
         )
         self._first_status_ms: int | None = None  # time of this run's first status
-        self._connected_s = -math.inf  # since which the connection lasts
+        self._connected_s = -math.inf  # time at which the present connection began
         self._unanswered: list[int] = []  # sizes of batches that the broker has not answered
-        self._end_code: int | None = None  # with which it ended the last connection
+        self._end_code: int | None = None  # reason code with which the broker disconnected last
         self._broker_faults = BrokerFaults(log, broker_settings.host, self._identifier)
         self._delivery_fault = LoggedFault(log, "published, and not acknowledged")
         self._ack_fault = LoggedFault(log, "acknowledgements can't be understood")
@@ -113,11 +116,11 @@ class Publisher:
         self._logged_reasons: set[str] = set()
 
     def unacknowledged_s(self) -> float:
-        """Return for how long nothing that was published was acknowledged [s]."""
+        """Return the time for which published batches have not been acknowledged [s]."""
         return self._delivery.unacknowledged_s(time.monotonic())
 
     def faults(self) -> list[str]:
-        """Return what stops the way to the store now, in sentences."""
+        """Return the present faults between agent and store, as sentences."""
         found = self._broker_faults.texts()
         if cause := self._delivery.cause(time.monotonic()):
             waited_s = self.unacknowledged_s()
@@ -147,7 +150,7 @@ class Publisher:
             self._limit.refused(max(self._unanswered))
             self._failures = 0
         elif self._limit.broke(self._unanswered):
-            self._failures = 0  # the next connection may well last
+            self._failures = 0  # this connection lasted long, so the next one may, too
 
     async def _connection(self) -> None:
         offline = self._status.encoded(online=False)
@@ -169,7 +172,8 @@ class Publisher:
 
     async def _session(self, client: MqttClient) -> None:
         await client.subscribe_or_raise(self._topics["ack"])
-        # Not every broker says that another client took over. That one's retained status does.
+        # Not every broker reports that another client has taken over the connection. The retained
+        # status of the other client shows it.
         looks_for_others = self._first_status_ms is not None
         if looks_for_others:
             await client.subscribe(self._topics["status"], qos=1)
@@ -203,17 +207,16 @@ class Publisher:
                     await free_slots.acquire()
                     in_flight.mark_sent([row.key], loop.time())
                     publishing.create_task(self._publish(client, row, free_slots))
-                if len(rows) < _MAX_CONCURRENT_PUBLISHES:  # otherwise more may be due
+                if len(rows) < _MAX_CONCURRENT_PUBLISHES:  # otherwise more batches may be due
                     await self._wait_for_change(in_flight.next_due_s())
 
     async def _publish(
         self, client: MqttClient, row: QueuedBatch, free_slots: asyncio.Semaphore
     ) -> None:
-        """Publish one batch, then free its slot for the next one.
+        """Publish one batch, then release its slot for another batch.
 
-        Only the next batch that needs the slot waits for it. When the agent waited for whole groups
-        of publishes, a default mosquitto held back the last answers until the system had
-        acknowledged the first ones: 40 ms for each group.
+        Batches are not published in groups. With groups, mosquitto's last answers of each group
+        were delayed by 40 ms, until TCP had acknowledged the first ones (Nagle's algorithm).
         """
         size_bytes = len(row.payload)
         self._unanswered.append(size_bytes)
@@ -238,7 +241,7 @@ class Publisher:
             self._delivery_fault.clear()
 
     async def _wait_for_change(self, deadline_s: float) -> None:
-        """Return when the spool has changed, or at the deadline of the loop's clock."""
+        """Wait until the spool changes, or until the deadline on the loop's clock."""
         with suppress(TimeoutError):
             async with asyncio.timeout_at(None if deadline_s == math.inf else deadline_s):
                 await self._spool.changed.wait()
@@ -247,7 +250,8 @@ class Publisher:
         while True:
             await asyncio.sleep(self._settings.status_interval_s)
             await self._publish_status(client, online=True)
-            # Only now: a broker that accepts the agent and disconnects it again counts as down.
+            # Only now is the connection regarded as up: some brokers accept an agent and disconnect
+            # it at once.
             self._failures = 0
             self._broker_faults.clear(time.monotonic() - self._connected_s)
             self._check_delivery()
@@ -270,19 +274,19 @@ class Publisher:
         acks: list[Ack] = []
         messages = client.messages
         async for message in messages:
-            # An embedded amqtt also sends retained messages of topics that others subscribed to.
+            # The embedded broker (amqtt) also sends retained messages of other clients' topics.
             topic = message.topic.value
             if topic == self._topics["ack"] and (ack := self._ack(message.payload)):
                 acks.append(ack)
             elif topic == self._topics["status"]:
                 self._look_for_others(message.payload)
-            if acks and not len(messages):  # several acknowledgements are confirmed together
+            if acks and not len(messages):  # confirm all acknowledgements received so far together
                 in_flight.acknowledged(acks, asyncio.get_running_loop().time())
                 await self._confirm(acks)
                 acks = []
 
     def _look_for_others(self, payload: object) -> None:
-        """Report another client of this name, if this is a status of it from after this start."""
+        """Report another client with the same name if the payload is a new status of it."""
         with suppress(WireError):
             status = mqtt_messages.decode_status(payload if isinstance(payload, bytes) else b"")
             if status.boot != self._boot and status.time_ms >= (self._first_status_ms or math.inf):
@@ -300,7 +304,7 @@ class Publisher:
     async def _confirm(self, acks: Sequence[Ack]) -> None:
         try:
             removed = await self._spool.confirm(acks)
-        except SpoolUnavailable as error:  # the batches stay, are sent again, and confirmed then
+        except SpoolUnavailable as error:  # the batches stay, and are sent and confirmed again
             self._spool_fault.report(error)
             return
         self._spool_fault.clear()
@@ -314,7 +318,7 @@ class Publisher:
                 self._log_quarantined(ack.boot, seq, reason)
 
     def _log_quarantined(self, boot: str, seq: int, reason: str) -> None:
-        """Log a reason once: most faults of one batch are faults of all."""
+        """Log a reason only once, because a reason mostly applies to many batches."""
         if reason not in self._logged_reasons and len(self._logged_reasons) < _MAX_LOGGED_REASONS:
             self._logged_reasons.add(reason)
             self._log.warning(

@@ -1,11 +1,11 @@
-"""Retries of parked batches: a few at a time, round after round. Pure.
+"""Decide when parked batches are sent again: a few at a time, in rounds. Pure.
 
 Laws:
 
-1. A round passes over the parked batches, the oldest first, and tries each, at most `TRIALS` at a
-   time. They have places of their own: a live batch never waits for a parked one.
-2. After a round without an acknowledgement the wait doubles, up to 20 minutes; after any other
-   round it begins again with one plain time-out.
+1. In a round, each parked batch is sent once, oldest first, at most `TRIALS` at a time. These
+   batches take no place in the window of `in_flight`, so that other batches never wait for them.
+2. After a round without any acknowledgement, the wait before the next round doubles, up to 20
+   minutes. After any other round, the wait is one time-out.
 """
 
 import math
@@ -16,15 +16,17 @@ from edge_agent.spool.queued_batch import QueueEntry
 
 TRIALS: Final = 8  # parked batches in flight at a time
 _LONGEST_WAIT_S: Final = 1200.0
-_BEFORE_ALL: Final = -(2**63)  # below every row id
+_BEFORE_ALL: Final = -(2**63)  # smaller than every row id
 
 
 class Trials:
-    """The rounds of one connection. The first begins at once: an earlier run may have parked.
+    """The rounds on one connection.
+
+    The first round begins at once, because batches may have been parked in an earlier run.
 
     Attributes:
-        next_round_s: time of the next round; infinity while nothing is known to be parked.
-        is_any_parked: True if some batch was parked when it was last looked.
+        next_round_s: time of the next round; infinity if no batch is known to be parked.
+        is_any_parked: True if any batch was parked at the last query of the spool.
     """
 
     def __init__(self, ack_timeout_s: float) -> None:
@@ -36,13 +38,21 @@ class Trials:
         self._acked_in_round = False
 
     def wanted(self, in_flight: int, now_s: float) -> tuple[int, int] | None:
-        """Return which parked batches are needed: row id behind which, and largest number."""
+        """Return the parked batches to query: those after a row id, up to a number; None if none.
+
+        Args:
+            in_flight: number of parked batches that are being tried now.
+            now_s: the loop's clock.
+
+        Returns:
+            (row id, number).
+        """
         if now_s < self.next_round_s or in_flight >= TRIALS:
             return None
         return self._after, TRIALS - in_flight
 
     def take(self, found: Sequence[QueueEntry], now_s: float) -> None:
-        """Record which batches are tried now; none: the round is over."""
+        """Record the batches that are tried now; an empty sequence ends the round."""
         if found:
             self._after = found[-1].row_id
             self.is_any_parked = True

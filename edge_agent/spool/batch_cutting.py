@@ -2,11 +2,13 @@
 
 Laws:
 
-1. The first part keeps boot and sequence number. The others get numbers of the present run, so that
-   no two batches have the same name. All parts together hold every sample and every report once.
-2. The uncut batch may be acknowledged after it was cut. This acknowledgement removes the first part
-   only. The other parts are sent again. That does no harm: the store overwrites equal readings.
-3. In the queue, a cut is one transaction that leaves all counts of samples as they were.
+1. The first part keeps the boot id and the sequence number of the batch. The other parts get new
+   numbers of the present run, so that no two batches have the same name. Together, the parts
+   contain every sample and every report exactly once.
+2. If the uncut batch was already sent, it may still be acknowledged. This acknowledgement removes
+   only the first part. The other parts are sent again, which is harmless: the store overwrites
+   readings with equal ones.
+3. A batch in the queue is cut in one transaction, which does not change any count of samples.
 """
 
 import sqlite3
@@ -21,13 +23,13 @@ from jieneng.metering import mqtt_messages
 from jieneng.metering.errors import WireError
 from jieneng.metering.reading import Batch
 
-_LONGEST_NUMBER: Final = 2**53 - 1  # no sequence number takes more bytes
+_LONGEST_NUMBER: Final = 2**53 - 1  # the sequence number with the most digits
 
 
 def cut_batch(batch: Batch, limit_bytes: float) -> list[Batch]:
-    """Return the parts of a batch, all with the name of the batch.
+    """Return the parts of a batch. All of them still have the name of the batch.
 
-    A single sample or report that exceeds the limit is returned as a part.
+    If a single sample or report exceeds the limit, it is a part of its own.
     """
     numbered = msgspec.structs.replace(batch, seq=_LONGEST_NUMBER)
     samples, polls = len(batch.samples), len(batch.polls)
@@ -51,7 +53,7 @@ def encode_parts(
     boot: str,
     take_number: Callable[[], int],
 ) -> list[QueuedBatch]:
-    """Return the parts of a batch as they are queued.
+    """Return the parts of a batch, encoded for the queue.
 
     Args:
         batch: the batch.

@@ -1,6 +1,7 @@
-"""Read and change the tables of the spool within an open transaction.
+"""Read and change the tables of the spool, inside a transaction of the caller.
 
-Law: the function that adds a batch to `batch`, or removes one, also counts it in `ledger`.
+Law: each function that adds a row to the table `batch`, or removes one, also updates the counts in
+the table `ledger`.
 """
 
 import sqlite3
@@ -16,14 +17,15 @@ from edge_agent.spool.sample_counts import SampleCounts
 from jieneng.metering.reading import Ack
 
 _COUNTS: Final = ", ".join(f'"{name}"' for name in SampleCounts.__struct_fields__)
-_MIN_FILE_BYTES: Final = 65536  # empty tables and a few batches take as much
+_MIN_FILE_BYTES: Final = 65536  # size of a file with empty tables and a few batches
 _MAX_IN_FLIGHT: Final = 1000  # largest window
-_ROW_PAGES: Final = 4  # pages a row may need beyond its payload: table, index, overflow, list
+_ROW_PAGES: Final = 4  # additional pages that a row may need: table, index, overflow, free list
 _HEADS: Final = (  # the oldest parked batch and the oldest other one
     f"SELECT min(id) FROM batch UNION SELECT min(id) FROM batch WHERE {parked_batches.READY}"  # noqa: S608 - ours
 )
 _HEADS_BEFORE: Final = f"id IN ({_HEADS}) AND (typeof(put_s) <> 'real' OR put_s < ?)"
-# Batches without samples go first: no reading is dropped for the report of a failed poll.
+# Batches without samples are dropped first, so that no reading is lost for a report of a failed
+# poll.
 _FIRST_TO_DROP: Final = (
     "id = coalesce((SELECT min(id) FROM batch INDEXED BY reports WHERE samples = 0),"
     " (SELECT min(id) FROM batch))"
@@ -56,7 +58,7 @@ def read_counts(db: sqlite3.Connection) -> SampleCounts:
 
 
 def read_checked_counts(db: sqlite3.Connection) -> SampleCounts:
-    """Return the counts of the ledger of a file from an earlier run, if they are consistent."""
+    """Return the counts of the ledger. Raise a corruption error if they are inconsistent."""
     said = read_counts(db)
     if not said.is_balanced:
         raise sqlite_file.corruption_error("the counts of the ledger do not add up")
@@ -73,7 +75,7 @@ def write_counts(db: sqlite3.Connection, now: SampleCounts) -> None:
 
 
 def running_s(db: sqlite3.Connection) -> float:
-    """Return how long agents had run on this file at the last put [s]."""
+    """Return the running time of agents with this file, up to the last put [s]."""
     (found,) = db.execute("SELECT running_s FROM ledger").fetchone()
     return float(found)
 
@@ -92,7 +94,7 @@ def insert_batches(db: sqlite3.Connection, rows: Sequence[QueuedBatch], at_s: fl
 
 
 def count_read(db: sqlite3.Connection, samples: int, refused: int, at_s: float) -> None:
-    """Count samples that were put now, and samples that were refused earlier, as read."""
+    """Count as read the samples that are put now, and those that were refused earlier."""
     db.execute(
         "UPDATE ledger SET read = read + ?, refused = refused + ?, running_s = ?",
         (samples + refused, refused, at_s),
@@ -100,9 +102,10 @@ def count_read(db: sqlite3.Connection, samples: int, refused: int, at_s: float) 
 
 
 def drop_above_max_bytes(db: sqlite3.Connection, max_bytes: int) -> None:
-    """Drop batches until the rest is within the limit, both as payload and as pages of the file.
+    """Drop batches until both the total payload and the used pages are within the limit.
 
-    A batch of half a page leaves the other half empty, so payload alone would limit nothing.
+    Small batches leave parts of their pages empty, so a limit on the payload alone would not limit
+    the size of the file.
     """
     while True:
         (size,) = db.execute("SELECT size_bytes FROM ledger").fetchone()
@@ -114,20 +117,20 @@ def drop_above_max_bytes(db: sqlite3.Connection, max_bytes: int) -> None:
 
 
 def pages_needed(rows: Sequence[QueuedBatch]) -> int:
-    """Return how many pages the batches take at most."""
+    """Return the largest number of pages that the batches may need."""
     return sum(len(row.payload) // sqlite_file.PAGE_BYTES + _ROW_PAGES for row in rows)
 
 
 def has_room(db: sqlite3.Connection, pages: int, max_bytes: int) -> bool:
-    """Return True if the file stays within `max_bytes` with this many more pages."""
+    """Return True if the file stays within `max_bytes` when `pages` more pages are used."""
     used = _pragma(db, "page_count") - _pragma(db, "freelist_count")
     return (used + pages) * sqlite_file.PAGE_BYTES <= max_bytes
 
 
 def preallocate(db: sqlite3.Connection, size: int) -> None:
-    """Grow the file to a size in bytes; the new pages are free.
+    """Grow the file to a size in bytes, by free pages.
 
-    They are written, to the WAL and to the file: only then is the disk space really taken.
+    The pages are really written, to the WAL and to the file, so that they occupy disk space.
     """
     missing = size // sqlite_file.PAGE_BYTES - _pragma(db, "page_count")
     if missing <= 0:
@@ -144,14 +147,14 @@ def preallocate(db: sqlite3.Connection, size: int) -> None:
 
 
 def drop_to_free_pages(db: sqlite3.Connection, pages: int) -> None:
-    """Drop batches until the file has this many free pages."""
+    """Drop batches until the file has `pages` free pages."""
     while _pragma(db, "freelist_count") < pages:
         if not remove_batches(db, "full", _FIRST_TO_DROP, ()):
             return
 
 
 def drop_put_before(db: sqlite3.Connection, before_s: float) -> None:
-    """Drop batches that were put before a moment of the running time."""
+    """Drop batches that were put before the running time `before_s`."""
     while (first_s := oldest_put_s(db)) is not None and first_s < before_s:
         remove_batches(db, "old", _HEADS_BEFORE, (before_s,))
 
@@ -162,7 +165,7 @@ def queue_ends(
     in_flight: Collection[BatchKey],
     excluded_ids: tuple[int, int] | None = None,
 ) -> QueueEnds:
-    """Return both ends of the queue, without parked rows and those in a range of row ids."""
+    """Return both ends of the queue, without parked batches and without `excluded_ids`."""
     ready = parked_batches.READY
     parts = (
         (ready,)
@@ -183,7 +186,7 @@ def oldest_put_s(db: sqlite3.Connection) -> float | None:
 
 
 def read_batches(db: sqlite3.Connection, keys: Sequence[BatchKey]) -> list[QueuedBatch]:
-    """Return batches by name. Damaged ones leave the queue."""
+    """Return batches by name. Damaged batches are removed from the queue."""
     rows, missing = [], []
     for key in keys:
         found = db.execute(
@@ -198,7 +201,7 @@ def read_batches(db: sqlite3.Connection, keys: Sequence[BatchKey]) -> list[Queue
             count_missing_as_damaged(db)
         elif row.machine_boot is None:
             rows.append(row)
-        else:  # undated, and never asked for under its name
+        else:  # undated batches are never requested by name
             missing.append(key)
     if missing and not set(missing).isdisjoint(_keys_at_ends(db)):
         raise sqlite_file.corruption_error("a batch can't be found by the name that it has")
@@ -206,10 +209,12 @@ def read_batches(db: sqlite3.Connection, keys: Sequence[BatchKey]) -> list[Queue
 
 
 def remove_acknowledged(db: sqlite3.Connection, ack: Ack) -> int:
-    """Remove batches of one run as stored or quarantined; undated ones were never sent, and stay.
+    """Remove the batches that an acknowledgement names, and count them as stored or quarantined.
+
+    Undated batches are not removed, because they were never sent.
 
     Returns:
-        The number of batches removed.
+        The number of removed batches.
     """
     where = "boot = ? AND seq BETWEEN ? AND ? AND machine IS NULL"
     set_aside = 0
@@ -232,7 +237,7 @@ def remove_acknowledged(db: sqlite3.Connection, ack: Ack) -> int:
 
 
 def _samples_set_aside(ack: Ack) -> Counter[int]:
-    """Return how many samples were set aside of each batch that is otherwise stored."""
+    """Return the number of quarantined samples for each batch that was stored in part."""
     counts: Counter[int] = Counter()
     for seq, _, samples in ack.partly:
         if any(first <= seq <= last for first, last in ack.stored):
@@ -241,13 +246,13 @@ def _samples_set_aside(ack: Ack) -> Counter[int]:
 
 
 def intact_batch(found: Sequence[object]) -> QueuedBatch | None:
-    """Return the batch of a row that ends with its checksum; None if it is damaged."""
+    """Return the batch of a row of the table (the last column is the checksum); None if damaged."""
     *parts, check = found
     try:
         row = msgspec.convert(parts, QueuedBatch)
     except msgspec.ValidationError:
         return None
-    return row if check in {None, row.checksum} else None  # the first version kept no checksums
+    return row if check in {None, row.checksum} else None  # the first version had no checksums
 
 
 def remove_batches(
@@ -257,12 +262,12 @@ def remove_batches(
 
     Args:
         db: in a transaction.
-        counted_as: column of the ledger that counts them.
+        counted_as: column of the ledger that counts the removed samples.
         where: condition on rows of `batch`.
         values: parameters of the condition.
 
     Returns:
-        The number of batches removed.
+        The number of removed batches.
     """
     samples, size = db.execute(
         f"SELECT total(samples), total(length(payload)) FROM batch WHERE {where}",  # noqa: S608 - ours
@@ -280,7 +285,7 @@ def remove_batches(
 def count_missing_as_damaged(db: sqlite3.Connection) -> None:
     """Count pending samples that are no longer in the table as damaged.
 
-    A damaged row can't be trusted to tell how many samples it held.
+    Their number is a difference of counts, because the count in a damaged row may be wrong.
     """
     left = db.execute("SELECT total(samples), total(length(payload)) FROM batch").fetchone()
     samples, size = map(int, left)
@@ -293,7 +298,7 @@ def count_missing_as_damaged(db: sqlite3.Connection) -> None:
 def _select_entries(
     db: sqlite3.Connection, parts: Sequence[str], order: str, limit: int
 ) -> list[QueueEntry]:
-    """Return up to `limit` entries, from one part of the queue after the other."""
+    """Return up to `limit` entries: those of the first part of the queue, then of the next, ..."""
     found: list[QueueEntry] = []
     for part in parts:
         found += [

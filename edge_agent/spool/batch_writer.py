@@ -2,22 +2,23 @@
 
 Laws:
 
-1. Polls that end within one commit delay go to the disk together: one `fsync` for all buses. They
-   are decoded together, too: that costs less than decoding each poll before the next request.
-2. Batches are numbered as they are made: 1, 2, 3 ... within this run of the agent. Parts of batches
-   that are cut in the queue take their numbers from the same sequence.
-3. The spool counts samples that the disk does not accept, and samples dropped to make room. Each
-   fault is logged once when it begins and once when it ends. Polling continues.
-4. Polls read before the clock was plausible go the same way, in batches of their own. These are
-   stamped with the machine's running time, and wait on the disk for their times
-   (`undated_batches`). They are decoded before dated polls.
-5. Samples stamped while the clock was not set are marked. Those read between two commits are marked
-   if the clock was not set at one of them: one mark too many is better than one too few.
-6. If the disk hangs, the memory used is limited: polls beyond the limit are counted like samples
-   that the disk does not accept.
-7. A batch that is larger than the broker takes is cut (`batch_cutting`).
-8. A cancellation during a commit waits for the disk's result, and the counts agree with that
-   result.
+1. All polls that end within one commit delay are decoded together and written in one transaction,
+   with one `fsync` for all buses.
+2. Batches are numbered 1, 2, 3 ... within a run of the agent. If a batch is cut in the queue, its
+   parts take their numbers from the same sequence.
+3. If the disk does not accept samples, or if samples are dropped to make room, the spool counts
+   them, and polling continues. Each fault is logged once when it begins and once when it ends.
+4. Polls that were made before the clock was plausible are written in separate batches. Their time
+   stamps are in the machine's running time, and are converted to UTC later (`undated_batches`).
+   They are decoded before other polls.
+5. Samples are marked if the clock was not set when they were read. The state of the clock is known
+   only at commits: all samples between two commits are marked if the clock was not set at either
+   of them.
+6. If the disk does not respond, waiting polls are kept in memory, up to a limit. Polls beyond the
+   limit are counted as refused.
+7. A batch that is larger than the broker accepts is cut (`batch_cutting`).
+8. If the writer is cancelled during a commit, it waits until the commit has succeeded or failed, so
+   that the counts are right.
 """
 
 import asyncio
@@ -35,15 +36,15 @@ from jieneng.metering.errors import SpoolUnavailable
 from jieneng.metering.reading import Batch, PollReport, Quality, Sample
 from jieneng.observe import Log, LoggedFault
 
-# Polls that may wait for the disk: a day of 64 meters that are read every minute. A poll takes 300
-# to 650 bytes, so that this stays below 65 MB.
+# Largest number of polls that wait for the disk: one day of 64 meters that are read every minute. A
+# poll takes 300 to 650 bytes, so they need less than 65 MB.
 _MAX_WAITING: Final = 100_000
-_CHUNK: Final = 100  # polls that are decoded before the event loop may handle replies again
-_CLEAR_SHARE: Final = 0.9  # the fault ends below this share of the bytes pending at the last drop
+_CHUNK: Final = 100  # number of polls that are decoded between two turns of the event loop
+_CLEAR_SHARE: Final = 0.9  # the fault ends if fewer bytes are pending than this share of `_bytes`
 
 
 class FinishedPoll(Protocol):
-    """The result of a poll, as far as the writer needs it (see `polled_meter.PollResult`)."""
+    """The part of `polled_meter.PollResult` that the writer needs."""
 
     @property
     def time_ms(self) -> int:
@@ -64,7 +65,7 @@ class FinishedPoll(Protocol):
 
 
 class _DropFault:
-    """A fault that lasts while readings are dropped, although not every put has to drop some."""
+    """A logged fault "readings are dropped", which does not end at each put that drops none."""
 
     def __init__(self, fault: LoggedFault) -> None:
         self._fault = fault
@@ -80,7 +81,7 @@ class _DropFault:
 
 
 class BatchWriter:
-    """The writer of the batches of one run of an agent."""
+    """Writes the batches of one run of an agent."""
 
     def __init__(
         self,
@@ -96,19 +97,20 @@ class BatchWriter:
         is_clock_unset: Callable[[], bool],
         log: Log,
     ) -> None:
-        """Begin without a poll.
+        """Create a writer without waiting polls.
 
         Args:
-            spool: takes the batches.
+            spool: receives the batches.
             agent: id of the agent.
             boot: boot id of this run.
-            delay_s: time that the first poll waits for others, in real seconds.
-            max_samples: polls in a batch; as many do not wait any longer.
-            max_payload_bytes: returns the largest payload that the broker takes.
+            delay_s: commit delay: time for which the first poll waits for others [real s].
+            max_samples: number of waiting polls that are committed without further delay; also the
+                largest number of samples in a batch.
+            max_payload_bytes: returns the largest payload that the broker accepts.
             take_number: returns the next sequence number of this run.
-            to_running_time: converts a recent implausible stamp to the machine's running time.
-            is_clock_unset: returns True if stamps given just now may be wrong.
-            log: for faults of the disk.
+            to_running_time: converts a recent implausible time stamp to the machine's running time.
+            is_clock_unset: returns True if present time stamps may be wrong.
+            log: log for faults of the disk.
         """
         self._spool = spool
         self._agent = agent
@@ -118,11 +120,11 @@ class BatchWriter:
         self._max_payload_bytes = max_payload_bytes
         self._take_number = take_number
         self._dated: list[FinishedPoll] = []
-        self._undated: list[FinishedPoll] = []  # read before the clock was plausible
+        self._undated: list[FinishedPoll] = []  # polls from before the clock was plausible
         self._to_running_time = to_running_time
         self._is_clock_unset = is_clock_unset
-        self._was_clock_unset = is_clock_unset()  # at the last commit
-        self._has_unrecorded_refusals = False  # the ledger lacks some refused samples
+        self._was_clock_unset = is_clock_unset()  # state at the last commit
+        self._has_unrecorded_refusals = False  # True if the ledger lacks some refused samples
         self._first_waiting = asyncio.Event()
         self._batch_full = asyncio.Event()
         self._disk_fault = LoggedFault(log, "spool can't be written")
@@ -137,7 +139,7 @@ class BatchWriter:
         )
 
     def add(self, poll: FinishedPoll) -> None:
-        """Take the result of a poll; one commit delay later its sample is on the disk."""
+        """Add the result of a poll. Its sample is on the disk one commit delay later."""
         waiting = self._dated
         if poll.time_ms < EARLIEST_MS:
             waiting = self._undated
@@ -158,7 +160,7 @@ class BatchWriter:
             self._has_unrecorded_refusals = True
 
     async def run(self) -> None:
-        """Commit until cancelled, and then commit the rest."""
+        """Commit until cancelled, and then commit the remaining polls."""
         try:
             while True:
                 await self._first_waiting.wait()

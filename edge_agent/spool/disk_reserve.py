@@ -1,9 +1,8 @@
-"""Keep disk space free for the spool's own use when everything else is full.
+"""Reserve disk space by a file that can be removed when the disk is full.
 
-Law: while the reserve file exists, removing it frees its size on the disk. The file is written in
-full, not sparse, so it really occupies the space. The reserve is four times the size at which the
-write-ahead log (WAL) is checkpointed. Free space for one such WAL is enough to finish any
-transaction that was begun.
+Law: removing the reserve file frees its full size on the disk, because the file is not sparse. Its
+size is four times the size at which the write-ahead log (WAL) is checkpointed. Free space of one
+such WAL is enough to finish any transaction.
 """
 
 import shutil
@@ -13,9 +12,9 @@ from typing import Final
 
 _MIN_BYTES: Final = 256 * 1024
 _MAX_BYTES: Final = 8 * 1024 * 1024
-_SHARE_OF_SPOOL: Final = 16  # the reserve is at most this fraction (1/16) of the spool ...
-_SHARE_OF_FREE: Final = 8  # ... and this fraction (1/8) of the space that was free
-_WALS: Final = 4  # size of the reserve, in WALs
+_SHARE_OF_SPOOL: Final = 16  # the reserve is at most 1/16 of the spool's limit ...
+_SHARE_OF_FREE: Final = 8  # ... and at most 1/8 of the disk space that was free
+_WALS: Final = 4  # size of the reserve, as a multiple of the WAL's size
 
 
 class DiskReserve:
@@ -44,7 +43,7 @@ class DiskReserve:
             return
         try:
             self._path.write_bytes(bytes(self.size_bytes))
-        except OSError:  # others took the space, or the disk is read-only: tried again later
+        except OSError:  # the disk is full or read-only; `create` is called again later
             with suppress(OSError):
                 self._path.unlink(missing_ok=True)
         else:
@@ -63,7 +62,7 @@ class DiskReserve:
         return self._lacks(self.wal_bytes)
 
     def has_ample_space(self) -> bool:
-        """Return True if the reserve exists, and twice its size and a WAL are free besides."""
+        """Return True if the reserve exists and twice its size plus one WAL is also free."""
         return not self._lacks(2 * self.size_bytes + self.wal_bytes)
 
     def _lacks(self, size: int) -> bool:

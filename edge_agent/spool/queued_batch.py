@@ -17,7 +17,7 @@ class QueuedBatch(msgspec.Struct, frozen=True, array_like=True):
         boot: boot id of the agent's run; together with `seq` it names the batch.
         seq: sequence number within that run.
         samples: number of samples in the payload.
-        payload: the bytes as they are published.
+        payload: the bytes that are published.
         machine_boot: boot id of the machine, for a batch whose time stamps count from the boot of
             the machine because the UTC time is not yet known; None for a batch with UTC times.
     """
@@ -48,7 +48,7 @@ class QueueEntry(msgspec.Struct, frozen=True):
     Attributes:
         key: name of the batch.
         size_bytes: size of its payload.
-        row_id: its place among the parked batches; 0 for a batch that is not parked.
+        row_id: row id of a parked batch; 0 for a batch that is not parked.
     """
 
     key: BatchKey
@@ -57,13 +57,13 @@ class QueueEntry(msgspec.Struct, frozen=True):
 
 
 class QueueEnds(msgspec.Struct, frozen=True):
-    """The two ends of the queue, as far as a publisher needs them.
+    """The two ends of the queue, and further results that a publisher needs.
 
     Attributes:
         oldest: the oldest batches, oldest first.
         newest: the newest batches, newest first.
         gone: batches that are in flight but no longer in the queue.
-        parked: parked batches that are next to be tried again; None if they were not asked for.
+        parked: parked batches that are to be tried next; None if they were not requested.
     """
 
     oldest: Sequence[QueueEntry]

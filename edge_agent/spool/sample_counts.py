@@ -1,12 +1,13 @@
-"""Count what became of every sample, and keep a second copy of these counts beside the spool.
+"""Count the samples of a spool by their fate, and keep a second copy of these counts in a file.
 
 Laws:
 
-1. `read = stored + quarantined + pending + dropped`, and every dropped sample has its reason.
-2. The copy is written after each transaction of the spool, without fsync. So normally it is as
-   recent as the spool, or older. If the copy is more recent, the spool has lost data. That happens
-   if the WAL is damaged: SQLite silently ignores everything after the damage.
-3. A copy that is torn is treated as missing.
+1. `read = stored + quarantined + pending + dropped`, and every dropped sample is counted under a
+   reason.
+2. The copy is written after each transaction of the spool, without fsync. Normally it is therefore
+   as recent as the spool, or older. If the copy is more recent, the spool has lost data. This
+   happens if the WAL is damaged, because SQLite silently ignores everything after the damage.
+3. A copy that was written only in part is treated as missing.
 """
 
 import os
@@ -23,18 +24,18 @@ _BYTES: Final = 512  # fixed size, so that the file can be overwritten even if t
 
 
 class SampleCounts(msgspec.Struct, frozen=True):
-    """Samples since the spool was made, and the payload bytes that are in it now.
+    """Numbers of samples since the spool was created, and the payload bytes that are in it now.
 
     Attributes:
         read: all samples.
-        stored: samples that are in the store, as the ingest says.
+        stored: samples that the ingest has stored.
         pending: samples that are in the spool.
-        size_bytes: size of their payloads.
+        size_bytes: total payload of the batches in the spool.
         full: dropped as the oldest of a full spool, or of a spool whose disk is full.
         old: dropped because they were older than the spool's time limit.
         refused: dropped because the disk did not accept them.
-        damaged: dropped because the disk did not return them as they were written.
-        undated: dropped because the time at which they were read can never be known.
+        damaged: dropped because they were damaged on the disk.
+        undated: dropped because the time at which they were read can't be determined any more.
         quarantined: samples that the ingest set aside on its disk.
     """
 
@@ -51,7 +52,7 @@ class SampleCounts(msgspec.Struct, frozen=True):
 
     @property
     def dropped(self) -> int:
-        """Dropped samples, for all reasons."""
+        """Number of dropped samples, for all reasons together."""
         return sum(getattr(self, reason) for reason in REASONS)
 
     @property
@@ -61,9 +62,10 @@ class SampleCounts(msgspec.Struct, frozen=True):
 
     @property
     def progress(self) -> int:
-        """Number of steps so far: each sample adds one when read and one when it leaves the spool.
+        """A number that grows with each change of the counts.
 
-        The number never falls, so the larger of two is the more recent one.
+        Each sample adds 1 when it is read, and 1 when it leaves the spool. Of two copies of the
+        counts, the one with the larger number is the more recent one.
         """
         return self.read + self.stored + self.quarantined + self.dropped
 
@@ -80,14 +82,15 @@ def most_recent(*copies: SampleCounts) -> SampleCounts:
 
 
 def reconciled(known: SampleCounts, found: SampleCounts) -> SampleCounts:
-    """Correct the known counts by the number of samples that the spool file really holds.
+    """Correct the known counts by the number of samples that the spool file really contains.
 
-    Missing samples become `damaged`. Additional samples were stored before: they are back in the
-    spool, and will be acknowledged again.
+    If samples are missing in the file, they are counted as `damaged`. If the file contains more
+    samples, its latest removals were lost: these samples are no longer counted as stored. They will
+    be sent and acknowledged again.
 
     Args:
         known: the most recent counts that are available.
-        found: the counts in the file, of which `pending` and `size_bytes` are used.
+        found: the counts in the file; only `pending` and `size_bytes` are used.
     """
     missing = known.pending - found.pending
     stored = max(0, known.stored + min(missing, 0))
@@ -111,7 +114,7 @@ class CountsCopy:
         self._file: int | None = None
 
     def read(self) -> SampleCounts | None:
-        """Return the counts in the file; None if it is missing or torn."""
+        """Return the counts in the file; None if it is missing or was written only in part."""
         try:
             text, check = self._path.read_bytes().rstrip().rsplit(b" ", 1)
             return msgspec.json.decode(text, type=SampleCounts) if check == _check(text) else None
@@ -119,7 +122,7 @@ class CountsCopy:
             return None
 
     def write(self, counts: SampleCounts) -> None:
-        """Overwrite the counts in the file; if the disk has no room, the file stays as it is."""
+        """Overwrite the counts in the file. If the disk fails, the file may stay unchanged."""
         text = msgspec.json.encode(counts)
         with suppress(OSError):
             if self._file is None:

@@ -1,16 +1,18 @@
-"""The spool's file for the one thread that works on it: batches and their ledger in SQLite.
+"""Add, read and remove the batches in the spool's SQLite file, and count their samples.
+
+Only one thread may use the file.
 
 Laws:
 
-1. A batch carries a checksum. A batch that comes back changed from the disk is dropped and counted,
-   never handed out: a flipped digit would be a reading that no meter gave.
-2. If less space is free on the disk than a write-ahead log takes, the file grows no more. When its
-   pages are used up, the oldest batches are dropped for the new ones. A new reading without space
-   even then is refused.
-3. The age of a batch is the time that agents have run while it was here. A clock that jumps does
-   not change it: years pass in one moment when a machine without a battery learns the time.
+1. Each batch has a checksum. A batch that was damaged on the disk is dropped and counted, and never
+   returned: a changed digit would be a false reading.
+2. If the disk has less free space than one write-ahead log, the file does not grow any more. When
+   its pages are used up, the oldest batches are dropped for new ones. If even this gives too little
+   space, the new readings are refused.
+3. The age of a batch is the time that agents have run since it was put. It does not depend on UTC,
+   which jumps by years when a machine without a battery gets the right time.
 
-`spool_database` keeps the file usable, and holds the laws about a damaged file and a failing disk.
+`spool_database` handles a damaged file and a failing disk.
 """
 
 import math
@@ -34,14 +36,14 @@ _T = TypeVar("_T")
 
 
 class SpoolFile:
-    """The queue, for its thread. Every method may raise `SpoolUnavailable`.
+    """The queue in the spool's file. Every method may raise `SpoolUnavailable`.
 
     Attributes:
-        snapshot: the counts, with refused samples that the disk does not know of, and how many
-            samples had been refused before they reached this thread. One value, because another
-            thread reads it.
-        is_disk_full: True if the last `put` found no space on the disk for a larger file.
-        disk_used: used share of the disk at the last `put`, 0 to 1; None before the first one.
+        snapshot: (counts, number). The counts include refused samples that are not yet counted on
+            the disk. The number is that of all samples refused before this thread received them. It
+            is one value, so that another thread reads both consistently.
+        is_disk_full: True if the disk had no space for a larger file at the last `put`.
+        disk_used: used share of the disk at the last `put`, 0 to 1; None before the first `put`.
     """
 
     def __init__(
@@ -61,18 +63,18 @@ class SpoolFile:
         self._max_bytes = max_bytes
         self._max_age_s = max_age_s
         self._now_s = now_s
-        self._oldest_put_s: float | None = None  # time on `now_s` of the oldest put
+        self._oldest_put_s: float | None = None  # time at which the oldest batch was put
         self._database = SpoolDatabase(path, max_bytes, log, machine_boot=machine_boot, now_s=now_s)
         self._damage = LoggedFault(log, "batches were damaged on the disk, and dropped")
 
     @property
     def known(self) -> SampleCounts:
-        """Counts, with refused samples that the disk does not know of."""
+        """Present counts, including refused samples that are not yet counted on the disk."""
         return self.snapshot[0]
 
     @property
     def has_undated(self) -> bool:
-        """True if batches may be waiting for their times; `assign_times` finds out."""
+        """True if some batches may be waiting for their UTC times."""
         return self._database.has_undated
 
     @property
@@ -82,7 +84,7 @@ class SpoolFile:
         return 0.0 if since_s is None else max(self._now_s() - since_s, 0.0)
 
     def open(self) -> None:
-        """Open or make the file. A disk that is full or failing is no error: it is tried again."""
+        """Open or create the file. If the disk is full or failing, later calls try again."""
         try:
             self._transact(lambda _: None)
         except SpoolUnavailable as error:
@@ -92,11 +94,12 @@ class SpoolFile:
             self.snapshot = (self._database.known, self.snapshot[1])
 
     def put(self, rows: Sequence[QueuedBatch], refused_in_memory: int = 0) -> None:
-        """Append batches, and drop those that are too many or too old.
+        """Append batches, and drop batches that exceed the limit or are too old.
 
         Args:
             rows: the batches, in the order in which they were read.
-            refused_in_memory: samples refused since the start before they reached this thread.
+            refused_in_memory: number of samples since the start that were refused before this
+                thread received them.
         """
         database = self._database
         if new := refused_in_memory - self.snapshot[1]:
@@ -106,12 +109,12 @@ class SpoolFile:
         has_undated = any(row.machine_boot is not None for row in rows)
 
         def work(db: sqlite3.Connection) -> None:
-            # Set beforehand: a commit that reports an error may have reached the disk all the same.
+            # Set before the commit, because a commit that reports an error may have succeeded.
             database.has_undated = database.has_undated or has_undated
             running_s = self._now_s() - database.began_s
             self.is_disk_full = database.reserve.is_disk_nearly_full()
             self.disk_used = database.reserve.disk_used
-            if self.is_disk_full:  # the file grows no more
+            if self.is_disk_full:  # the file must not grow
                 batch_queue.drop_to_free_pages(db, batch_queue.pages_needed(rows))
             batch_queue.insert_batches(db, rows, running_s)
             batch_queue.count_read(db, samples, database.unrecorded, running_s)
@@ -128,12 +131,13 @@ class SpoolFile:
     def ends(
         self, limit: int, in_flight: Collection[BatchKey], parked: tuple[int, int] | None = None
     ) -> QueueEnds:
-        """Return both ends of the part of the queue that can be sent.
+        """Return both ends of the queue, without parked and undated batches.
 
         Args:
-            limit: largest number of batches of each end.
-            in_flight: batches for which the result says whether they have left the queue.
-            parked: row id behind which parked batches are returned too, and their largest number.
+            limit: largest number of batches from each end.
+            in_flight: batches to check: `QueueEnds.gone` contains those no longer in the queue.
+            parked: (row id, number) to return this number of parked batches after the row id, too;
+                None for no parked batches.
         """
 
         def work(db: sqlite3.Connection) -> QueueEnds:
@@ -150,11 +154,11 @@ class SpoolFile:
         return self._transact(work)
 
     def park(self, keys: Sequence[BatchKey]) -> int:
-        """Take batches out of the two ends of the queue, and return how many were there."""
+        """Park batches, and return how many of them were in the queue and not yet parked."""
         return self._transact(lambda db: parked_batches.park(db, keys))
 
     def read(self, keys: Sequence[BatchKey]) -> list[QueuedBatch]:
-        """Return batches by name. Damaged ones leave the queue, and are counted."""
+        """Return batches by name. Damaged batches are removed from the queue and counted."""
         before = self.known.damaged
         rows = self._transact(lambda db: batch_queue.read_batches(db, keys))
         self._log_damaged(before)
@@ -163,18 +167,22 @@ class SpoolFile:
     def cut(
         self, key: BatchKey, limit_bytes: float, boot: str, take_number: Callable[[], int]
     ) -> int:
-        """Cut a batch into parts that fit, and return their number; 1 or 0 if that can't be done.
+        """Cut a batch into parts of at most `limit_bytes`, and return the number of parts.
 
         Args:
             key: name of the batch.
-            limit_bytes: largest payload.
-            boot: boot id of the present run, of which the parts get new names.
-            take_number: returns the next sequence number of that run.
+            limit_bytes: largest payload of a part.
+            boot: boot id of the present run, for the names of the parts.
+            take_number: returns the next sequence number of the present run.
+
+        Returns:
+            The number of parts: 1 if the batch can't be cut further, 0 if it is missing or can't be
+            decoded.
         """
         taken: list[int] = []
 
         def work(db: sqlite3.Connection) -> int:
-            again = iter(taken[:])  # numbers of an attempt that was undone leave no gap
+            again = iter(taken[:])  # a repeated attempt uses the numbers of the failed one
 
             def number() -> int:
                 if (one := next(again, None)) is None:
@@ -186,7 +194,7 @@ class SpoolFile:
         return self._transact(work)
 
     def assign_times(self, machine_started_ms: int) -> None:
-        """Give some undated batches their times, from the UTC start time of the machine."""
+        """Give some undated batches their UTC times, computed from the machine's start time."""
         before = self.known.damaged
         self._database.has_undated = self._transact(
             lambda db: undated_batches.assign_times(db, machine_started_ms)
@@ -194,7 +202,7 @@ class SpoolFile:
         self._log_damaged(before)
 
     def confirm(self, acks: Sequence[Ack]) -> int:
-        """Remove acknowledged batches, and return how many were removed."""
+        """Remove acknowledged batches, and return their number."""
         return self._transact(
             lambda db: sum(batch_queue.remove_acknowledged(db, ack) for ack in acks)
         )
@@ -206,11 +214,11 @@ class SpoolFile:
     def _transact(
         self, work: Callable[[sqlite3.Connection], _T], *, records_refused: bool = False
     ) -> _T:
-        """Run `work` in one transaction, and take over the counts.
+        """Run `work` in one transaction, and update `snapshot`.
 
         Args:
-            work: what to do.
-            records_refused: True if `work` writes the refused samples to the ledger.
+            work: function that uses the connection.
+            records_refused: True if `work` writes the number of refused samples to the ledger.
         """
         database = self._database
         counts, (done, oldest_s) = database.transact(

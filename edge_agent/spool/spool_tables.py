@@ -1,7 +1,7 @@
-"""Define the tables of the spool's file, and upgrade those of earlier versions.
+"""Define the tables of the spool's file, and upgrade tables of earlier versions.
 
-Law: a version is known by its tables, too. No two versions have the same table texts, so a damaged
-version number is told from the number of another version.
+Law: no two versions have the same table definitions. So if the version number in a file does not
+match the tables, the number is damaged.
 """
 
 from collections.abc import Collection, Iterable
@@ -36,9 +36,9 @@ CREATE TABLE batch (
     UNIQUE (boot, seq)
 );
 """
-# An index of the undated batches alone, which costs the others nothing.
+# An index of undated batches only; other batches need no index entry.
 _WAITING: Final = "CREATE INDEX waiting ON batch (id) WHERE machine IS NOT NULL;"
-# An index of the batches without samples: the first to be dropped, and found at once.
+# An index of batches without samples, because these are dropped first.
 _REPORTS: Final = "CREATE INDEX reports ON batch (id) WHERE samples = 0;"
 _EMPTY: Final = "INSERT INTO ledger VALUES (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);"
 # The fourth version and those before it counted quarantined samples as stored.
@@ -59,7 +59,7 @@ _COUNTS_OF_FIRST: Final = """
 INSERT INTO ledger SELECT read, stored, pending, bytes, dropped, 0, 0, 0, 0, 0, 0 FROM first_ledger;
 DROP TABLE first_ledger;
 """
-#: Statements that upgrade a file from each earlier version; a new file is of version 0.
+#: Statements that upgrade a file, by its version. A new file has version 0.
 UPGRADES: Final = {
     0: _BATCH + _WAITING + _REPORTS + _LEDGER + _EMPTY,
     1: _FROM_FIRST + _WAITING + _REPORTS + _LEDGER + _COUNTS_OF_FIRST,
@@ -68,13 +68,13 @@ UPGRADES: Final = {
     4: _QUARANTINED,
 }
 
-#: Root pages and definitions of `batch` and of its index of names, in a file of any version. With
-#: them a file can be read whose own schema is damaged.
+#: Root pages of the table `batch` and of its index of names, in files of all versions. With them,
+#: a file with a damaged schema can still be read.
 BATCH_PAGE, NAMES_PAGE = 2, 3
 NAMES: Final = "sqlite_autoindex_batch_1"
 BATCH: Final = _BATCH.strip(" \n;")
 
-# An upgrade keeps the text of a table and adds to it, at its end.
+# `ALTER TABLE` keeps the text of a table definition and appends to it.
 _UNDATED: Final = "    undated INTEGER NOT NULL DEFAULT 0,\n"
 _END: Final = ",\n    quarantined INTEGER NOT NULL DEFAULT 0\n"
 _LEDGER_OF_SECOND: Final = _LEDGER.replace(_UNDATED, "").replace(
@@ -83,18 +83,18 @@ _LEDGER_OF_SECOND: Final = _LEDGER.replace(_UNDATED, "").replace(
 
 
 def is_foreign(names: Collection[str]) -> bool:
-    """Return True if another program made these tables.
+    """Return True if the tables are those of another program: none has a name used here.
 
-    Damage may change a letter in one of our names, but not in all of them.
+    Damage to the file may change one name, but not all.
     """
     return bool(names) and {"batch", "ledger", "waiting", NAMES}.isdisjoint(names)
 
 
 def match_current_version(found: Iterable[tuple[str | None, ...]]) -> bool:
-    """Return True if these are the tables of the current version.
+    """Return True if the schema of a file is that of the current version.
 
     Args:
-        found: type, name, table and text of each entry of the schema.
+        found: (type, name, table, definition) of each entry of the schema.
     """
     there = {(*names, _without_spaces(text or "")) for *names, text in found}
     return any(
@@ -111,5 +111,5 @@ def match_current_version(found: Iterable[tuple[str | None, ...]]) -> bool:
 
 
 def _without_spaces(text: str) -> str:
-    """Return the text without spaces, which an upgrade sets differently, and without its end."""
+    """Return a definition without spaces and its end, which may differ after an upgrade."""
     return "".join(text.split()).rstrip(";")

@@ -1,10 +1,10 @@
-"""Open a SQLite file as the spool needs it, and classify SQLite's errors.
+"""Open the spool's SQLite file with the right settings, and classify SQLite's errors.
 
-Law: an open file is locked by this agent alone, has exactly the tables of `spool_tables`, and is
-sound as far as SQLite's quick check sees.
+Law: an open file is locked by this agent, has exactly the tables of `spool_tables`, and has passed
+SQLite's quick check.
 
-The file is in WAL mode with `synchronous=FULL`. Freed pages are used again, so the file stays
-within the size of its content; the write-ahead log (WAL) comes on top.
+The file is in WAL mode with `synchronous=FULL`. Freed pages are reused, so the file does not grow
+beyond the largest size of its content. The write-ahead log (WAL) takes space in addition.
 """
 
 import os
@@ -15,12 +15,12 @@ from typing import Final
 from edge_agent.spool import spool_tables
 from jieneng.metering.errors import SpoolUnavailable
 
-PAGE_BYTES: Final = 4096  # SQLite's own
-#: Exceptions that work on a file may raise. Errors that are neither SQLite's nor the system's mean
-#: that a row has another type than was written, or that an error message quotes damaged text.
+PAGE_BYTES: Final = 4096  # SQLite's default
+#: Exceptions that work on a file may raise. `ValueError`, `TypeError` and `ArithmeticError` occur
+#: if a value in a damaged row has a wrong type, or if an error message quotes damaged text.
 FAILURES: Final = (sqlite3.Error, OSError, ValueError, TypeError, ArithmeticError)
-# Codes that tell of the disk, of another user of the file, or of a name that is taken. All other
-# codes mean damage: SQLite calls a statement wrong if the schema that answers it is damaged.
+# Result codes that do not mean damage: errors of the disk, a file locked by another process, and a
+# duplicate name. All other codes mean damage; even "SQL error" does, if the schema is damaged.
 _NOT_CORRUPTION: Final = frozenset(
     {
         sqlite3.SQLITE_FULL,
@@ -39,11 +39,11 @@ _UNREADABLE: Final = frozenset({sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_
 
 
 def open_file(path: Path, wal_bytes: int) -> sqlite3.Connection:
-    """Open or make the file; its WAL is checkpointed when it has grown to `wal_bytes`.
+    """Open or create the file. Its WAL is checkpointed when it has grown to `wal_bytes`.
 
     Raises:
         sqlite3.Error: the file can't be opened, or is damaged.
-        SpoolUnavailable: the file is of an unknown version, or no spool.
+        SpoolUnavailable: the file has an unknown version, or is not a spool.
     """
     db = sqlite3.connect(path, timeout=0, isolation_level=None)
     try:
@@ -51,8 +51,8 @@ def open_file(path: Path, wal_bytes: int) -> sqlite3.Connection:
         _refuse_foreign_database(db, path)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
-        # Otherwise a confirmation overwrites all that it frees with zeros, and needs space for
-        # that.
+        # With secure_delete, SQLite would overwrite removed batches with zeros, which needs space
+        # in the WAL.
         db.execute("PRAGMA secure_delete = OFF")
         db.execute(f"PRAGMA journal_size_limit = {wal_bytes}")
         db.execute(f"PRAGMA wal_autocheckpoint = {wal_bytes // PAGE_BYTES}")
@@ -70,7 +70,8 @@ def open_file(path: Path, wal_bytes: int) -> sqlite3.Connection:
 def _refuse_foreign_database(db: sqlite3.Connection, path: Path) -> None:
     if spool_tables.is_foreign([name for (name,) in db.execute("SELECT name FROM sqlite_schema")]):
         raise SpoolUnavailable(
-            "{path} is no spool, but another program's database; give the spool a file of its own.",
+            "{path} is not a spool, but another program's database; choose another file for"
+            " the spool.",
             path=path,
         )
 
@@ -101,7 +102,7 @@ def _check_writable(db: sqlite3.Connection, path: Path) -> None:
     try:
         db.execute(f"PRAGMA user_version = {spool_tables.VERSION}")
     except sqlite3.OperationalError as error:
-        # A read-only file system may still return the pending batches.
+        # On a read-only file system, pending batches can still be read.
         if primary_code(error) == sqlite3.SQLITE_READONLY and os.access(path, os.W_OK):
             raise corruption_error("its head forbids to write it, and the disk does not") from error
     finally:
@@ -132,19 +133,19 @@ def primary_code(error: BaseException | None) -> int:
 
 
 def is_corruption(error: Exception) -> bool:
-    """Return True if the error means that the file's content has changed on the disk."""
+    """Return True if the error means that the content of the file is damaged."""
     if isinstance(error, sqlite3.Error):
         return primary_code(error) not in _NOT_CORRUPTION
     return not isinstance(error, OSError)
 
 
 def is_unreadable(error: Exception) -> bool:
-    """Return True if the error means that the disk does not return the file."""
+    """Return True if the error means that the file can't be read from the disk."""
     return getattr(error, "sqlite_errorcode", 0) in _UNREADABLE
 
 
 def corruption_error(found: str) -> sqlite3.DatabaseError:
-    """Return the error that SQLite would have raised if it had noticed."""
+    """Return the error that SQLite raises for a damaged file."""
     error = sqlite3.DatabaseError(found)
     error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
     return error

@@ -1,18 +1,20 @@
-"""Batches that were read before the clock was plausible: they wait in the queue for their times.
+"""Give UTC times to batches that were read before the clock was plausible (undated batches).
 
 Laws:
 
-1. The time stamps of an undated batch count from the start of the machine (`clock_trust`). The
-   batch holds the boot id of that start. It is counted as pending, and is not sent.
-2. Once the start time of the machine is known, each undated batch gets its times, exactly once.
-   From then on it is a batch like any other, and keeps these times whatever the clock does. An
-   agent that is killed during this work continues where it stopped.
-3. The start time of an earlier start of the machine can never be known. Batches that still wait for
-   it are dropped and counted: any time that they were given would be invented. No consumption is
-   lost with them, because the register's next reading contains it.
+1. The time stamps of an undated batch are in running time: they count from the start of the machine
+   (`clock_trust`). The batch contains the boot id of this start. It is counted as pending, and not
+   sent.
+2. Once the UTC time of the machine's start is known, the time stamps of each undated batch are
+   converted to UTC, exactly once. From then on it is a normal batch, and later changes of the clock
+   do not affect it. If the agent is killed during the conversion, the next run continues it.
+3. If the machine was started again before that, the time of the earlier start can't be determined
+   any more. The undated batches of the earlier start are dropped and counted, because any time
+   would be invented. No consumption is lost with them: the next reading of the register contains
+   it.
 
-A dated batch between undated ones is sent together with them. There is such a batch only if the
-clock was plausible for so short a time that the clock check did not notice it.
+A dated batch between undated ones is sent together with them. This occurs only if the clock was
+plausible so briefly that the clock check did not notice it.
 """
 
 import sqlite3
@@ -25,7 +27,8 @@ from edge_agent.timekeeping.clock_trust import RUNNING_TIME_EPOCH_MS
 from jieneng.metering import mqtt_messages
 from jieneng.metering.errors import WireError
 
-# Largest payload in one transaction: a larger one would block the batch writer for too long.
+# Largest payload in one transaction. A larger transaction would delay the batch writer for too
+# long.
 _TRANSACTION_BYTES: Final = 1024 * 1024
 _FIRST, _LAST = (
     f"(SELECT {end}(id) FROM batch INDEXED BY waiting WHERE machine IS NOT NULL)"  # noqa: S608 - ours
@@ -40,14 +43,14 @@ def undated_id_range(db: sqlite3.Connection) -> tuple[int, int] | None:
 
 
 def assign_times(db: sqlite3.Connection, machine_started_ms: int) -> bool:
-    """Give some undated batches their times, the oldest first.
+    """Give some undated batches their UTC times, oldest first.
 
     Args:
-        db: in a transaction.
-        machine_started_ms: UTC at which the machine started.
+        db: connection with an open transaction.
+        machine_started_ms: time at which the machine started, UTC.
 
     Returns:
-        True if others still wait.
+        True if other batches are still undated.
     """
     for number, found in _next_rows(db):
         row = batch_queue.intact_batch(found)
@@ -67,7 +70,7 @@ def assign_times(db: sqlite3.Connection, machine_started_ms: int) -> bool:
             "UPDATE batch SET payload = ?, machine = NULL, crc = ? WHERE id = ?",
             (payload, dated.checksum, number),
         )
-        if grown := len(payload) - len(row.payload):  # past the year 2286
+        if grown := len(payload) - len(row.payload):  # from the year 2286 on
             db.execute("UPDATE ledger SET size_bytes = size_bytes + ?", (grown,))
     return undated_id_range(db) is not None
 
@@ -75,7 +78,7 @@ def assign_times(db: sqlite3.Connection, machine_started_ms: int) -> bool:
 def drop_from_other_boots(db: sqlite3.Connection, machine_boot: str) -> int:
     """Drop undated batches of other starts of the machine, and return the number of their samples.
 
-    Must be called outside a transaction; none is begun if there is nothing to drop.
+    Must be called outside a transaction. It begins one only if there are batches to drop.
     """
     where = "machine <> ?"
     count, samples = db.execute(
@@ -90,7 +93,7 @@ def drop_from_other_boots(db: sqlite3.Connection, machine_boot: str) -> int:
 
 
 def _next_rows(db: sqlite3.Connection) -> list[tuple[int, list[object]]]:
-    """Return the row id and the row of as many undated batches as fit into a transaction."""
+    """Return (row id, row) of the oldest undated batches, up to the limit of a transaction."""
     found = []
     left = _TRANSACTION_BYTES
     for *row, size, number in db.execute(
@@ -105,7 +108,7 @@ def _next_rows(db: sqlite3.Connection) -> list[tuple[int, list[object]]]:
 
 
 def _payload_shifted(payload: bytes, by_ms: int) -> bytes | None:
-    """Return the payload with all its times later by `by_ms`; None if it can't be decoded."""
+    """Return the payload with `by_ms` added to all its times; None if it can't be decoded."""
     try:
         batch = mqtt_messages.decode_batch(payload)
     except WireError:

@@ -1,50 +1,51 @@
-"""Decide whether the system clock can be trusted. Pure: readings of both clocks are passed in.
+"""Decide if the system clock can be trusted. Pure: the time on both clocks is passed in.
 
 Laws:
 
-1. A clock that shows a time before 2018 is implausible: a machine without a battery starts in 1970,
-   2000 or 2010. Readings taken until then are stamped with the machine's running time. They get
-   their UTC time once the clock is plausible, from the difference of both clocks at that moment.
-   The latest stamp is not used as a lower limit for plausible times: a single stamp that is years
-   ahead would make the clock implausible for years.
-2. A clock is not trusted before the time service, if there is one, has set it: after a power cut it
-   shows the time of the cut, or of the last save before it. Readings taken until then keep their
-   stamp, whose error is unknown, and are marked.
-3. The clock has jumped if, between two updates, UTC moved against the running time by more than a
-   time service slews. Readings keep the stamps that they were given; the jump is reported.
+1. A clock that shows a time before 2018 is implausible. Machines without a battery start in 1970,
+   2000 or 2010. Readings taken while the clock is implausible are stamped with the machine's
+   running time. When the clock becomes plausible, their times are converted to UTC, by the
+   difference of both clocks at that moment. The lower limit is constant, and not for example the
+   latest time stamp so far: if that were years ahead, the clock would be implausible for years.
+2. If the machine has a time service, the clock is not trusted before this service has set it. After
+   a power cut, the clock may show the time of the cut or an earlier time. Readings taken until then
+   are marked, and keep their time stamps, whose error is unknown.
+3. The clock has jumped if the difference between UTC and running time has changed, between two
+   updates, by more than a time service can slew. Jumps are reported. Time stamps given earlier are
+   not changed.
 """
 
 from typing import Final
 
-#: Earliest plausible time: 2018-01-01 UTC. The release date of this software would be too late,
-#: because measured days of earlier years are replayed to agents, too.
+#: Earliest plausible time: 2018-01-01 UTC. It is before the release of this software, because data
+#: of earlier years are replayed to agents in tests.
 EARLIEST_MS: Final = 1_514_764_800_000
 
-#: Stamp of running time 0: 2001-09-09 UTC. It has as many digits as a real stamp, so a payload does
-#: not grow when the real stamp replaces it, and for 16 years of running time it stays implausible.
+#: Time stamp for running time 0: 2001-09-09 UTC. It has as many digits as a real time stamp, so a
+#: payload keeps its size when it is converted. It stays implausible for 16 years of running time.
 RUNNING_TIME_EPOCH_MS: Final = 1_000_000_000_000
 
-# A time service slews by 500 ppm at most (adjtimex(2)): half a millisecond a second.
+# A time service slews the clock by at most 500 ppm (adjtimex(2)), which is 0.5 ms a second.
 _JUMP_MS: Final = 1000
 
 
 class ClockTrust:
-    """The trust in the system clock, kept up to date by regular updates.
+    """The state of the system clock, as of the last update.
 
     Attributes:
-        is_plausible: True if the clock shows a time that can be the present.
-        is_set: True if the time service has set the clock, or none is there to do so.
-        jumps: number of jumps seen.
+        is_plausible: True if the clock shows a plausible time (law 1).
+        is_set: True if the time service has set the clock, or if there is no time service.
+        jumps: number of jumps so far.
         offset_ms: UTC minus the machine's running time, at the last update [ms].
     """
 
     def __init__(self, now_ms: int, up_ms: int, *, is_set: bool = True) -> None:
-        """Take the first reading of both clocks.
+        """Start with the present time on both clocks.
 
         Args:
             now_ms: UTC as the system clock shows it.
             up_ms: running time of the machine, which never jumps.
-            is_set: True if the clock is set, as far as that can be known.
+            is_set: see `is_set` of the class.
         """
         self.jumps = 0
         self.offset_ms = now_ms - up_ms
@@ -57,7 +58,7 @@ class ClockTrust:
         return self.is_plausible and self.is_set
 
     def update(self, now_ms: int, up_ms: int, *, is_set: bool = True) -> int | None:
-        """Take another reading of both clocks.
+        """Update with the present time on both clocks.
 
         Returns:
             The size of the jump since the last update [ms]; None if there was no jump.
@@ -82,8 +83,8 @@ class ClockTrust:
         offset_ms = now_ms - up_ms
         candidates_ms = [time_ms - self.offset_ms]
         if abs(offset_ms - self.offset_ms) > _JUMP_MS:
-            # The clock jumped since the last update, before that time or after it. The latest
-            # candidate that does not lie in the future is right.
+            # The clock has jumped since the last update, either before `time_ms` or after it. Of
+            # the two possible running times, the later one that is not in the future is right.
             candidates_ms.append(time_ms - offset_ms)
         return RUNNING_TIME_EPOCH_MS + max(
             (one for one in candidates_ms if 0 <= one <= up_ms), default=up_ms

@@ -17,6 +17,7 @@ from ingest.admission.admission_rules import SITE_REASONS
 from ingest.admission.message_checker import CheckedMessage, MessageChecker
 from jieneng.clock import Clock
 from jieneng.metering.errors import ConfigError
+from jieneng.metering.site import Site
 from jieneng.observe import Log, LoggedFault
 from jieneng.site_folder import SITE_FILE, SiteFolder, load
 
@@ -40,13 +41,18 @@ class CurrentChecker:
 
     def __init__(self, folder: SiteFolder, clock: Clock, log: Log) -> None:
         self._path = folder.path
-        self._id = folder.site.id
+        self._site = folder.site
         self._checker = MessageChecker(folder.site, folder.models)
         self._clock = clock
         self._log = log
         self._fault = LoggedFault(log, "site can't be read again")
         self._seen = _fingerprint(self._path)
         self._looked_s = clock.monotonic()
+
+    @property
+    def site(self) -> Site:
+        """The site as its files said it when they were last read."""
+        return self._site
 
     def check(self, topic: str, payload: bytes) -> CheckedMessage:
         """Return the outcome for a message that arrives now."""
@@ -75,10 +81,11 @@ class CurrentChecker:
         except ConfigError as error:
             self._fault.report(error)
             return False
-        if folder.site.id != self._id:
+        if folder.site.id != self._site.id:
             self._fault.report("its id has changed, which needs a restart")
             return False
         self._fault.clear()
+        self._site = folder.site
         self._checker = MessageChecker(folder.site, folder.models)
         self._log.info("site was read again", meters=len(folder.site.meter))
         return True

@@ -130,6 +130,7 @@ class PointWriter:
         self._fault.clear()
         self._metrics.store_up.set(1)
         self._metrics.points.labels("stored").inc(result.written)
+        self._metrics.last_readings.add(points, {one.index for one in result.not_stored})
         lost = [one for one in result.not_stored if one.index >= len(points)]
         if not lost:
             self._mark_fault.clear()

@@ -33,12 +33,16 @@ _DATE: Final = datetime(2026, 1, 1, tzinfo=UTC)  # a date of now would make ever
 
 @cache
 def found() -> Found:
-    """Return the sentences of the project's modules, and what each scenario is about."""
+    """Return the sentences of modules, what scenarios are about, and names of alert rules."""
     sentences = find(_modules())
     for path in sorted((ROOT / "simulators" / "scenarios").glob("*.toml")):
         head = tomllib.loads(path.read_text(encoding="utf-8"))["scenario"]
         sentences.places[head["about"]] = [(str(path.relative_to(ROOT)), 1)]
         sentences.chinese[head["about"]] = head["title"]
+    rules = ROOT / "analytics" / "data" / "alerts.toml"
+    for rule in tomllib.loads(rules.read_text(encoding="utf-8"))["rule"]:
+        if "name" in rule:
+            sentences.places[rule["name"]] = [(str(rules.relative_to(ROOT)), 1)]
     return sentences
 
 

@@ -166,7 +166,8 @@ class _Search(ast.NodeVisitor):
         return last_name(value) in self._places.msgids
 
     def _add_sentence(self, text: str, line: int) -> None:
-        self._found.places.setdefault(text, []).append((self._module.path, line))
+        if text:  # an empty default is no sentence
+            self._found.places.setdefault(text, []).append((self._module.path, line))
 
 
 def _own_nodes(scope: ast.AST) -> Iterator[ast.AST]:

@@ -23,6 +23,9 @@ from jieneng.metering.errors import Msgid
 #: `scope/indicator`; the others are ids of `site.toml`.
 SubjectKind = Literal["meter", "area", "bus", "agent", "scope", "indicator", "site"]
 
+#: Side of a limit: some signals are wrong on one side only, e.g. an age that is too great.
+Side = Literal["above", "below", "either"]
+
 
 class AlertSignal(msgspec.Struct, frozen=True, kw_only=True):
     """A row of `SIGNALS`.
@@ -30,6 +33,8 @@ class AlertSignal(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         name: name of the signal in `alerts.toml`.
         subject: kind of its subjects.
+        side: side of the limit on which something is wrong.
+        by_hours: True if rules may watch it in some hours only (`when`).
         unit: unit of its values; empty if a rule's quantity decides it.
         en: name of an alert of this signal in English, which is also the msgid.
         zh: the name in Chinese.
@@ -48,6 +53,8 @@ class AlertSignal(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     subject: SubjectKind
+    side: Side = "above"
+    by_hours: bool = False
     unit: str
     en: Msgid
     zh: str
@@ -60,11 +67,18 @@ class AlertSignal(msgspec.Struct, frozen=True, kw_only=True):
     of_data: bool = False
     caused_by: tuple[str, ...] = ()
 
+    @property
+    def has_quantity(self) -> bool:
+        """True if a rule says which quantity it watches, which also decides the unit."""
+        return not self.unit
+
 
 _ROWS: Final = (
     AlertSignal(
         name="quantity",
         subject="meter",
+        side="either",
+        by_hours=True,
         unit="",
         en="Measured value beyond its limit",
         zh="测量值越限",
@@ -79,6 +93,8 @@ _ROWS: Final = (
     AlertSignal(
         name="rate",
         subject="meter",
+        side="either",
+        by_hours=True,
         unit="",
         en="Measured value changes too fast",
         zh="测量值突变",
@@ -92,11 +108,13 @@ _ROWS: Final = (
     AlertSignal(
         name="deviation",
         subject="meter",
+        side="either",
+        by_hours=True,
         unit="times",
         en="Consumption is unusual for this hour of the week",
         zh="用量偏离同时段惯常水平",
-        value_en="Deviation from the usual",
-        value_zh="偏离惯常水平",
+        value_en="Compared with the usual",
+        value_zh="与惯常水平之比",
         cause_en="Equipment runs outside its schedule, the building is used differently, or"
         " something leaks.",
         cause_zh="设备未按时间表运行、使用情况改变，或存在泄漏。",
@@ -134,6 +152,7 @@ _ROWS: Final = (
     AlertSignal(
         name="imbalance",
         subject="meter",
+        side="either",
         unit="%",
         en="Meters below do not add up to the meter above",
         zh="上下级表计用量不平衡",
@@ -221,6 +240,7 @@ _ROWS: Final = (
     AlertSignal(
         name="coverage",
         subject="scope",
+        side="below",
         unit="%",
         en="Coverage low",
         zh="数据覆盖率低",
@@ -280,6 +300,7 @@ _ROWS: Final = (
     AlertSignal(
         name="certificate_days",
         subject="agent",
+        side="below",
         unit="d",
         en="Certificate expires soon",
         zh="证书即将到期",

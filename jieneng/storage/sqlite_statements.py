@@ -11,6 +11,7 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 
 from jieneng.storage.point_rules import EARLIEST_MS, LATEST_MS
 from jieneng.storage.store import Series, TextSeries
@@ -110,8 +111,17 @@ def _matching_series(
     rows = connection.execute(
         "SELECT id, tags FROM _series WHERE measurement = ? ORDER BY id", (measurement,)
     )
-    all_series = ((series, json.loads(tags)) for series, tags in rows)
-    return [(series, tags) for series, tags in all_series if where.items() <= tags.items()]
+    wanted = where.items()
+    return [
+        (series, dict(tags)) for series, text in rows if wanted <= (tags := _tags(text)).items()
+    ]
+
+
+@lru_cache(maxsize=16384)  # each read asks for the tags of all series of a measurement
+def _tags(text: str) -> Mapping[str, str]:
+    """Return tags that are stored as JSON."""
+    tags: dict[str, str] = json.loads(text)
+    return tags
 
 
 def columns(connection: sqlite3.Connection, table: str) -> set[str]:

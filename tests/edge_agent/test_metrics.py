@@ -1,5 +1,6 @@
 """`/metrics` says every number as it is: no two are alike here, so none stands for another."""
 
+import math
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +16,8 @@ from edge_agent.publishing.publish_counts import PublishCounts
 from edge_agent.spool.sample_counts import SampleCounts
 from edge_agent.timekeeping.clock_trust import ClockTrust
 
+#: Stands for NaN, which equals nothing.
+UNKNOWN = -1
 BEGIN_MS = 1_795_000_000_000
 SPOOL = SampleCounts(
     read=106,
@@ -36,10 +39,21 @@ class Agent:
 
     def __init__(self) -> None:
         self.now_s = 500.0
-        clock: Any = SimpleNamespace(monotonic=lambda: self.now_s)
+        clock: Any = SimpleNamespace(
+            monotonic=lambda: self.now_s, now_ms=lambda: BEGIN_MS + round(1000 * self.now_s)
+        )
         self.pollers: Any = [
-            SimpleNamespace(bus="a", counts=PollCounts(ok=11, failed=12, busy_s=2.5)),
-            SimpleNamespace(bus="b", counts=PollCounts(ok=21, failed=22, busy_s=7.5)),
+            SimpleNamespace(
+                bus="a",
+                counts=PollCounts(ok=11, failed=12, busy_s=2.5),
+                meter_states={
+                    "e-1": SimpleNamespace(answered_s=490.5),
+                    "e-2": SimpleNamespace(answered_s=math.nan),
+                },
+            ),
+            SimpleNamespace(
+                bus="b", counts=PollCounts(ok=21, failed=22, busy_s=7.5), meter_states={}
+            ),
         ]
         self.clock_trust = ClockTrust(BEGIN_MS, 0)
         self.clock_trust.update(BEGIN_MS + 60_000, 0)
@@ -60,7 +74,9 @@ class Agent:
         """Each sample as Prometheus reads it."""
         text = generate_latest(self.registry).decode()
         return {
-            " ".join((one.name, *one.labels.values())): one.value
+            " ".join((one.name, *one.labels.values())): (
+                UNKNOWN if math.isnan(one.value) else one.value
+            )
             for family in text_string_to_metric_families(text)
             for one in family.samples
         }
@@ -76,6 +92,8 @@ def test_every_number_is_said_as_it_is() -> None:
         "jieneng_edge_polls_total b failed": 22,
         "jieneng_edge_poll_seconds_total a": 2.5,
         "jieneng_edge_poll_seconds_total b": 7.5,
+        "jieneng_edge_last_reading_timestamp_seconds a e-1": BEGIN_MS / 1000 + 490.5,
+        "jieneng_edge_last_reading_timestamp_seconds a e-2": UNKNOWN,
         "jieneng_edge_bus_busy_ratio a": 0.125,
         "jieneng_edge_bus_busy_ratio b": 0.375,
         "jieneng_edge_samples_read_total": 106,

@@ -125,7 +125,7 @@ def test_two_buses_at_one_serial_port_are_one_bus() -> None:
         meters=[meter("m", "b", 1), meter("n", "c", 2), meter("o", "d", 1)],
     )
     said = refused(where, agent(None))
-    assert "buses b and c are both at /dev/ttyS1." in said
+    assert "buses b and c have the same address /dev/ttyS1." in said
     assert len(said.splitlines()) == 1
 
 
@@ -150,7 +150,7 @@ def test_two_spellings_of_one_gateway_are_one_gateway(one: str, other: str, plac
     first = Bus(id="b", agent="agent-1", host=one)
     second = Bus(id="c", agent="agent-1", link="rtu_tcp", host=other)
     said = refused(site(first, second, meters=[]), agent(None))
-    assert f"buses b and c are both at {place}." in said
+    assert f"buses b and c have the same address {place}." in said
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_two_spellings_of_one_gateway_are_one_gateway(one: str, other: str, plac
 )
 def test_two_spellings_of_one_serial_port_are_one_port(other: str) -> None:
     said = refused(site(serial("b", "/dev/ttyUSB0"), serial("c", other), meters=[]), agent(None))
-    assert "buses b and c are both at /dev/ttyUSB0." in said
+    assert "buses b and c have the same address /dev/ttyUSB0." in said
 
 
 def test_names_of_serial_ports_that_differ_in_case_are_two_ports() -> None:

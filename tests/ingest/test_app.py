@@ -41,6 +41,7 @@ ROOT = Path(__file__).parents[2]
 OTHER_METER = "e-b3"
 
 #: Points that an ingest has written.
+LAST = "jieneng_ingest_last_reading_timestamp_seconds"
 WRITTEN = 'jieneng_ingest_points_total{outcome="stored"}'
 
 
@@ -273,6 +274,8 @@ async def test_two_copies_share_the_work_and_the_survivor_does_all_of_it(
             await agent.resend_until_stored(*(batch(seq) for seq in range(1, 101)))
             counts = [await metric(one, WRITTEN), await metric(two, WRITTEN)]
             assert min(counts) > 0
+            newest = [await metric(copy_, f"{LAST}{{meter") for copy_ in (one, two)]
+            assert max(newest) == START / 1000 + 100, "each copy tells of what it stored itself"
             first.kill()
             await first.wait()
             await agent.resend_until_stored(*(batch(seq) for seq in range(101, 151)))

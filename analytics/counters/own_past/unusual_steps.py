@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from analytics.counters.consumption import zero_where_unknown
 from analytics.counters.own_past.day_history import LEAST_DAYS, DayHistory
 from analytics.counters.register_finding import RegisterFinding
 from jieneng.metering.findings import Finding
@@ -85,12 +86,16 @@ def _usual_rate(
     """
     steps = history.steps
     days, rate = int(steps.days[step]), float(steps.rate[step])
-    past = history.known & ~np.isin(steps.number, chosen) & steps.has_resolution(days)
+    is_other = np.ones(len(steps.rate) + 1, dtype=np.bool_)  # the last one: of unknown days
+    is_other[chosen] = False
+    past = history.known & is_other[steps.number] & steps.has_resolution(days)
     flowing = history.rate[past & (history.rate > 0)]
     known_days = int(past.sum())
     if known_days < max(_LEAST_PAST_DAYS, _LEAST_PAST * days) or not len(flowing):
         return None
     usual = _greatest_mean(np.where(past, history.rate, np.nan), days)
+    if 0 <= rate < _LEAST_RATIO * usual:  # most are: the rest needs the median
+        return None
     least = max(_LEAST_RATIO, usual / float(np.median(flowing)))
     last = np.flatnonzero(history.known)[-1]
     if days < _NEWEST_DAYS and int(steps.first[step]) + days > last + 1 - _NEWEST_DAYS:
@@ -108,8 +113,9 @@ def _greatest_mean(rate: "NDArray[np.float64]", days: int) -> float:
         rate: shape (days,), consumption in 24 hours; NaN where it is not compared.
         days: the number.
     """
-    total = np.append(0.0, np.cumsum(np.nan_to_num(rate)))
-    known = np.append(0, np.cumsum(np.isfinite(rate)))
+    if days > 1:
+        total = np.append(0.0, np.cumsum(zero_where_unknown(rate)))
+        known = np.append(0, np.cumsum(np.isfinite(rate)))
     while days > 1:
         complete = known[days:] - known[:-days] == days
         if complete.any():

@@ -68,7 +68,7 @@ def test_a_line_without_a_baud_has_9600() -> None:
 def test_a_slow_line_behind_a_modbus_tcp_gateway_is_refused() -> None:
     here = site(bus("tcp", baud=1200), 30, interval_s=3.0)
     [one] = bus_time_budget.problems(here, models())
-    assert "bus b can't keep up: a round of all meters (30)" in said(one)
+    assert "bus b is too slow: polling all its meters (30)" in said(one)
     assert not list(bus_time_budget.problems(site(bus("tcp"), 30, interval_s=3.0), models()))
 
 
@@ -132,7 +132,7 @@ def said(one: Problem) -> str:
 def test_what_can_not_fit_is_refused_with_the_interval_that_would() -> None:
     [one] = bus_time_budget.problems(site(bus(), 60, interval_s=5.0), models())
     assert one.path == ("bus", 0)
-    assert "bus b can't keep up: a round of all meters (60) takes 10." in said(one)
+    assert "bus b is too slow: polling all its meters (60) once takes 10." in said(one)
     interval_s = float(said(one).split("interval_s = ")[1].split(" ")[0])
     there = site(bus(), 60, interval_s=interval_s)
     assert not list(bus_time_budget.problems(there, models()))
@@ -161,7 +161,7 @@ def test_a_round_in_which_everything_is_due_has_to_fit_as_well() -> None:
     assert told.load < bus_time_budget.BUSY
     [one] = bus_time_budget.problems(here, models())
     assert one.path == ("bus", 0)
-    assert "bus b can't keep up in rounds in which all slow quantities (every) are due" in said(one)
+    assert "bus b is too slow when all slow quantities (every) are due at once" in said(one)
     assert "within 3 s then take 5.36 s by calculation" in said(one)
     assert not list(bus_time_budget.warnings(here, models())), "it is refused already"
     interval_s = float(said(one).split("interval_s = ")[1].split(" ")[0])
@@ -222,7 +222,7 @@ def test_the_peak_interval_has_the_faster_meters_polls_in_it() -> None:
 
 def test_a_dead_unit_that_costs_a_neighbour_its_slot_is_warned_of() -> None:
     [one] = bus_time_budget.warnings(site(bus(timeout_s=3.0), 4, interval_s=5.0), models())
-    assert "costs the others 6 s" in said(one)
+    assert "delays the others by 6 s" in said(one)
     assert not list(bus_time_budget.warnings(site(bus(timeout_s=1.0), 4, interval_s=5.0), models()))
     alone = site(bus(timeout_s=3.0), 1, interval_s=5.0)
     assert not list(bus_time_budget.warnings(alone, models())), "it has no neighbour"

@@ -222,7 +222,7 @@ async def test_a_database_of_another_program_is_left_alone(tmp_path: Path, versi
     with closing(sqlite3.connect(file)) as db:
         db.executescript(f"CREATE TABLE theirs (it TEXT); PRAGMA user_version = {version};")
     before = file.read_bytes()
-    with pytest.raises(SpoolUnavailable, match="is no spool"):
+    with pytest.raises(SpoolUnavailable, match="is not a spool"):
         async with spool(file):
             pass
     assert not (tmp_path / "s.damaged").exists()

@@ -18,10 +18,10 @@ from typing import Final, Literal
 
 import msgspec
 
-from analytics.alerts import alert_texts
 from analytics.alerts.alert import Alert, Notice
 from analytics.alerts.alert_rule import AlertRules
-from analytics.alerts.notice_body import NoticeBody, Row, counted, more_row
+from analytics.alerts.texts import alert_texts
+from analytics.alerts.texts.notice_body import NoticeBody, Row, counted, more_row
 from jieneng.locale import Translate
 from jieneng.locale.finding_text import Labels
 
@@ -116,7 +116,11 @@ def headline(notice: Notice, rules: AlertRules, translate: Translate, labels: La
     if more := len(notice.alerts) - 1:
         subject = translate("{subject} and {count} more").format(subject=subject, count=more)
     text = translate("{name}: {text}").format(name=name, text=subject)
-    if not more and notice.event in ("fired", "reminder") and alert_texts.has_value(worst.signal):
+    if (
+        not more
+        and notice.event in ("fired", "reminder")
+        and alert_texts.has_value(rule, worst.signal)
+    ):
         text += f" {alert_texts.amount(worst.value, rule, worst.signal, translate)}"
     text += _affected(notice.consequences, translate)
     word = alert_texts.event_word(notice.event, notice.severity, translate)

@@ -1,7 +1,8 @@
 """Select the figures of each chart on the page, and draw the charts."""
 
 from analytics.figures.figure import Figure
-from analytics.report import figure_selection, figure_texts, svg_charts
+from analytics.report import figure_selection, figure_texts
+from analytics.report.drawing import svg_charts
 from analytics.report.html_elements import Html, element, join
 from analytics.report.report_data import NamedScope, PageData
 from jieneng.locale import Translate

@@ -10,7 +10,7 @@ from itertools import pairwise
 import msgspec
 
 from analytics.report import figure_texts
-from analytics.report.chart_axis import Axis, make_axis
+from analytics.report.drawing.chart_axis import Axis, make_axis
 from analytics.report.html_elements import Html, element, join
 
 _WIDTH, _HEIGHT = 300.0, 190.0

@@ -8,9 +8,9 @@ from typing import Final
 
 import msgspec
 
-from analytics.alerts import alert_texts
 from analytics.alerts.alert import Alert, Notice
 from analytics.alerts.alert_rule import AlertRule, AlertRules
+from analytics.alerts.texts import alert_texts
 from jieneng.locale import Translate, number_texts
 from jieneng.locale.finding_text import Labels
 from jieneng.metering.alert_signals import SIGNALS
@@ -104,7 +104,7 @@ class NoticeBody:
         """Return the facts of the only alert."""
         tr, alert = self._translate, self._notice.alerts[0]
         rows = list[Row]()
-        if alert_texts.has_value(self._signal):
+        if alert_texts.has_value(self._rule, self._signal):
             value = alert_texts.amount(alert.value, self._rule, self._signal, tr)
             farthest = alert.held_peak if math.isnan(alert.peak) else alert.peak
             peak = alert_texts.amount(farthest, self._rule, self._signal, tr)
@@ -124,13 +124,13 @@ class NoticeBody:
         """Return the limit, and a line for each alert that finds room."""
         tr, alerts = self._translate, self._notice.alerts
         rows = list[Row]()
-        if alert_texts.has_value(self._signal):
+        if alert_texts.has_value(self._rule, self._signal):
             limit = alert_texts.limit_text(alerts[0], self._rule, tr)
             value_name = alert_texts.value_name(self._rule, self._signal, tr)
             rows.append(Row(tr("alerts {limit}").format(limit=limit), value_name))
         for alert in alerts[:listed]:
             facts = [self._subject(alert)]
-            if alert_texts.has_value(self._signal):
+            if alert_texts.has_value(self._rule, self._signal):
                 facts.append(alert_texts.amount(alert.value, self._rule, self._signal, tr))
             if span := self._span(alert):
                 facts.append(span)

@@ -18,6 +18,8 @@ from jieneng.metering.alert_signals import SIGNALS, SubjectKind
 from jieneng.metering.indicators import INDICATORS
 from jieneng.metering.quantities import QUANTITIES
 
+#: Quantity that is 1 while a device reports that it does not measure.
+_FLAG: Final = "fault_flag"
 _MINUTE_S: Final = 60
 _HOUR_S: Final = 3600
 _DAY_S: Final = 86_400
@@ -38,7 +40,8 @@ def find_rule(rules: AlertRules, rule_id: str) -> AlertRule | None:
 def alert_name(rule: AlertRule | None, signal: str, translate: Translate) -> str:
     """Return the rule's own name; the signal's name if the rule has none."""
     if rule is not None and rule.name:
-        return rule.name
+        # The name of a packaged rule is a msgid; no catalogue has a site's own, which stays.
+        return translate(rule.name)
     row = SIGNALS.get(signal)
     return signal if row is None else translate(row.en)
 
@@ -103,10 +106,11 @@ def value_name(rule: AlertRule | None, signal: str, translate: Translate) -> str
     return translate(row.value_en)
 
 
-def has_value(signal: str) -> bool:
+def has_value(rule: AlertRule | None, signal: str) -> bool:
     """Return True if the value of a signal says more than the alert itself."""
     row = SIGNALS.get(signal)
-    return row is None or row.value_en is not None
+    is_flag = rule is not None and rule.quantity == _FLAG
+    return (row is None or row.value_en is not None) and not is_flag
 
 
 def amount(
@@ -140,7 +144,9 @@ def signal_unit(rule: AlertRule | None, signal: str) -> str:
     if row is not None and row.unit:
         return row.unit
     quantity = QUANTITIES.get(rule.quantity or "") if rule is not None else None
-    return "" if quantity is None else quantity.unit
+    if quantity is None:
+        return ""
+    return f"{quantity.unit}/h" if signal == "rate" else quantity.unit
 
 
 def limit_text(alert: Alert, rule: AlertRule | None, translate: Translate) -> str:
@@ -183,6 +189,13 @@ def duration(seconds: float, translate: Translate) -> str:
 def local_time(time_ms: int, labels: Labels) -> str:
     """Return a time in the site's zone: `2026-11-30 01:10`."""
     return f"{datetime.fromtimestamp(time_ms / 1000, labels.zone):%Y-%m-%d %H:%M}"
+
+
+def short_time(time_ms: int, now_ms: int, labels: Labels) -> str:
+    """Return a time in the site's zone, with its year only if that is not the present one."""
+    time = datetime.fromtimestamp(time_ms / 1000, labels.zone)
+    now = datetime.fromtimestamp(now_ms / 1000, labels.zone)
+    return f"{time:%m-%d %H:%M}" if time.year == now.year else f"{time:%Y-%m-%d}"
 
 
 def severity_word(severity: Severity, translate: Translate) -> str:

@@ -1,7 +1,8 @@
 """A notice says what, where, how much, since when and what to do, in each reader's language.
 
 The golden files beside this test have one text for each event and language. To renew them after a
-change of wording: `python -m tests.analytics.alerts.test_notice_text`, then read the difference.
+change of wording: `python -m tests.analytics.alerts.texts.test_notice_text`, and read the
+difference.
 """
 
 import math
@@ -14,14 +15,14 @@ import pytest
 
 from analytics.alerts.alert import Alert, Event, Notice
 from analytics.alerts.alert_rule import AlertRule, AlertRules
-from analytics.alerts.notice_text import BODY_LIMIT_BYTES, Form, digest_text, notice_text
+from analytics.alerts.texts.notice_text import BODY_LIMIT_BYTES, Form, digest_text, notice_text
 from jieneng.locale import translator
 from jieneng.locale.finding_text import Labels, labels
 from jieneng.metering.alert_signals import SIGNALS
 from jieneng.site_folder import load
 
 _FOLDER: Final = Path(__file__).parent / "notice_texts"
-_EXAMPLE: Final = Path(__file__).parents[3] / "jieneng" / "sites" / "example"
+_EXAMPLE: Final = Path(__file__).parents[4] / "jieneng" / "sites" / "example"
 _NOW_MS: Final = 1_795_000_000_000  # 2026-11-18 19:06:40 in Huai'an
 _HOUR_MS: Final = 3_600_000
 

@@ -1,0 +1,42 @@
+"""Check ids, and the lists that refer to them, of files with rows. Pure: rows in, problems out."""
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Protocol
+
+from jieneng.metering.errors import KeyPath, Problem, UnreadKeys
+from jieneng.metering.spelling import nearest
+
+
+class _Row(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+def repeated_ids(table: str, rows: Sequence[_Row], unread: UnreadKeys) -> Iterator[Problem]:
+    """Yield a problem for each row whose id an earlier row has."""
+    seen: set[str] = set()
+    for number, row in enumerate(rows):
+        if unread.covers(table, number, "id"):
+            continue
+        if row.id in seen:
+            yield Problem(
+                text="the id {id} stands more than once among {table}.",
+                fix="Give each its own id.",
+                values={"id": row.id, "table": table},
+                path=(table, number, "id"),
+            )
+        seen.add(row.id)
+
+
+def unknown_ids(targets: Sequence[str], known: Collection[str], path: KeyPath) -> Iterator[Problem]:
+    """Yield a problem for each id of a list that does not exist; `path` leads to the list."""
+    for number, target in enumerate(targets):
+        if target in known:
+            continue
+        close = nearest(target, known)
+        yield Problem(
+            text="{key} = {target} refers to nothing.",
+            fix="Did you mean {close}?" if close else "Define it, or correct the name.",
+            values={"key": path[-1], "target": target, "close": close},
+            path=(*path, number),
+        )

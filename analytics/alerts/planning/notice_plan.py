@@ -1,0 +1,148 @@
+"""Plan the notices that are due. Pure: the time is an argument.
+
+In: the alerts before and after an evaluation, and the episodes that ended within it. Out: notices,
+and the alerts with the account of what was told.
+
+Laws:
+
+1. Each firing is told once, and each told firing has one end: recovered, withdrawn or unwatched.
+   An episode that was over before it could be told gives one notice, which says both.
+2. Silenced alerts, and alerts that others explain, give no notices. Their states go on; an alert
+   that still fires when the silence ends is told then.
+3. A notice waits for others of its group, and in quiet hours for the morning unless it is critical.
+4. Two copies that plan from the same alerts get the same notices, with the same ids.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from msgspec.structs import replace
+
+from analytics.alerts.alert import Alert, AlertMark, Notice
+from analytics.alerts.alert_rule import AlertRules
+from analytics.alerts.planning.alert_places import AlertPlaces
+from analytics.alerts.planning.causes import CAUSES, Causes
+from analytics.alerts.planning.due_events import DueEvents
+from analytics.alerts.planning.notice_groups import notice_of, ready_groups
+from analytics.alerts.planning.notice_state import account, is_open, unwatched_episode
+from analytics.alerts.planning.silences import Silences
+from analytics.alerts.working_calendar import WorkingCalendar
+from jieneng.metering.site import Site
+
+
+def plan_notices(
+    rules: AlertRules,
+    site: Site,
+    calendar: WorkingCalendar,
+    before: Mapping[str, Alert],
+    after: Mapping[str, Alert],
+    marks: Sequence[AlertMark],
+    now_ms: int,
+    episodes: Iterable[Alert] = (),
+) -> tuple[tuple[Notice, ...], dict[str, Alert]]:
+    """Return the notices that are due, and the alerts with the account of what was told.
+
+    Args:
+        rules: the rules.
+        site: the site.
+        calendar: the working calendar, with the quiet hours.
+        before: the alerts before the evaluation, by key.
+        after: the alerts after it, by key.
+        marks: marks that people made.
+        now_ms: the time [UTC, ms].
+        episodes: the episodes that ended within the evaluation.
+    """
+    places = AlertPlaces(site)
+    watched = _Watched(rules, site)
+    alerts, ended = _without_unwatched(after, watched, now_ms)
+    ends: dict[str, list[Alert]] = {}
+    for episode in (*episodes, *ended):
+        ends.setdefault(episode.key, []).append(episode)
+    opened = {
+        key: alert
+        for key, alert in alerts.items()
+        if alert.phase != "inactive" or key in ends or is_open(alert) or _is_marked(alert)
+    }
+    silences = Silences(rules.maintenance, marks, places, site.zone, now_ms)
+    causes = Causes(
+        rules.rules, [one for one in alerts.values() if one.signal in CAUSES], places, now_ms
+    )
+    for key, alert in opened.items():
+        marked = _marked(alert, silences, causes)
+        alerts[key] = account(marked, ends.get(key, ()), rules.grouping, now_ms)
+    due = DueEvents(rules, places, calendar.is_quiet(now_ms), now_ms)
+    events = (due.find(alerts[key], before.get(key)) for key in opened)
+    explained: dict[str, list[Alert]] = {}
+    for key in opened:
+        if alerts[key].caused_by:
+            explained.setdefault(alerts[key].caused_by, []).append(alerts[key])
+    notices = []
+    for group in ready_groups([one for one in events if one is not None], now_ms):
+        notices.append(notice_of(group, explained))
+        alerts.update((one.after.key, one.after) for one in group)
+    return tuple(notices), {
+        key: alert for key, alert in alerts.items() if is_open(alert) or alert in watched
+    }
+
+
+def _is_marked(alert: Alert) -> bool:
+    """Return True if an alert carries marks of an earlier round."""
+    return bool(alert.silenced or alert.caused_by or alert.acknowledged_by)
+
+
+def _marked(alert: Alert, silences: Silences, causes: Causes) -> Alert:
+    """Return an alert with its silence, its acknowledgement and its cause.
+
+    A reminder is due when a silence ends: `reminded_ms` is negative from its start on.
+    """
+    silenced = silences.is_silenced(alert)
+    caused_by = "" if alert.phase == "inactive" else causes.explain(alert)
+    is_active = alert.phase != "inactive" or bool(alert.flapping_ms)
+    acknowledged_by = (silences.acknowledged_by(alert)) if is_active else ""
+    reminded_ms = -abs(alert.reminded_ms) if silenced else alert.reminded_ms
+    changed = (silenced, caused_by, acknowledged_by, reminded_ms)
+    if changed == (
+        alert.silenced, alert.caused_by, alert.acknowledged_by, alert.reminded_ms
+    ):  # fmt: skip
+        return alert
+    return replace(
+        alert,
+        silenced=silenced,
+        caused_by=caused_by,
+        acknowledged_by=acknowledged_by,
+        reminded_ms=reminded_ms,
+    )
+
+
+class _Watched:
+    """The rules and the ids that there are."""
+
+    def __init__(self, rules: AlertRules, site: Site) -> None:
+        self._rules = {rule.id for rule in rules.rules}
+        self._ids = {
+            site.id,
+            *site.meters,
+            *site.buses,
+            *site.areas,
+            *(bus.agent for bus in site.bus),
+            *(one.id for one in site.institution),
+        }
+
+    def __contains__(self, alert: Alert) -> bool:
+        """Return True if the rule and the subject of an alert are still there."""
+        return alert.rule in self._rules and alert.subject.partition("/")[0] in self._ids
+
+
+def _without_unwatched(
+    alerts: Mapping[str, Alert], watched: _Watched, now_ms: int
+) -> tuple[dict[str, Alert], list[Alert]]:
+    """Return the alerts, those that nothing watches any more ended, and their episodes."""
+    left, ended = dict(alerts), []
+    for key, alert in alerts.items():
+        if alert in watched:
+            continue
+        if alert.phase == "firing":
+            ended.append(unwatched_episode(alert, now_ms))
+        left[key] = replace(
+            alert, phase="inactive", since_ms=0, fired_ms=0, flapping_ms=0, end="unwatched"
+        )
+    return left, ended

@@ -1,0 +1,150 @@
+"""Keep the account of what the receivers know about an alert. Pure: the time is an argument.
+
+The account is in the alert itself, so it survives restarts: `told` (they believe that it fires),
+`held` (episodes of whose end they do not know yet), `fires` and `flapping_ms`.
+
+Laws:
+
+1. Notices follow from the account, not from a change between two rounds. What could not be told in
+   one round, because of quiet hours, a silence or a restart, is told in a later one.
+2. An episode enters the account once, however often it is handed over: its `fired_ms` must be later
+   than the last one.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec.structs import replace
+
+from analytics.alerts.alert import Alert
+from analytics.alerts.alert_rule import Grouping
+
+#: Time after its end from which on an episode that was not known before is late [ms]. The longest
+#: polling interval in use is 15 minutes.
+LATE_MS: Final = 1_200_000
+#: Greatest lead of a stored time before the clock; beyond it, the clock was put back [ms].
+_CLOCK_MS: Final = 600_000
+
+
+def is_open(alert: Alert) -> bool:
+    """Return True if something about an alert is told, or is still to be told."""
+    return bool(alert.phase == "firing" or alert.told or alert.held or alert.flapping_ms)
+
+
+def account(alert: Alert, episodes: Sequence[Alert], grouping: Grouping, now_ms: int) -> Alert:
+    """Return an alert with the account of its new firings and of the episodes that ended.
+
+    Args:
+        alert: the alert after an evaluation.
+        episodes: its episodes that ended within that evaluation, in the order of time.
+        grouping: table `[grouping]`.
+        now_ms: the time [UTC, ms].
+    """
+    alert = _with_sane_times(alert, now_ms)
+    for episode in episodes:
+        alert = _add_end(alert, episode, now_ms)
+    if alert.phase == "firing":
+        alert = _add_fire(alert, alert.fired_ms, now_ms)
+    if alert.end != "unwatched":
+        alert = _with_flapping(alert, grouping, now_ms)
+    if alert.silenced or alert.caused_by:
+        alert = drop_untold(alert)
+    return alert
+
+
+def drop_untold(alert: Alert) -> Alert:
+    """Return an alert without the ended episodes that its receivers never heard of."""
+    return alert if alert.told or not alert.held else without_held(alert)
+
+
+def without_held(alert: Alert) -> Alert:
+    """Return an alert whose ended episodes are all told or dropped."""
+    return replace(
+        alert, held=0, held_since_ms=0, held_ended_ms=0, held_peak=math.nan, held_late=False
+    )
+
+
+def held_episode(alert: Alert) -> Alert:
+    """Return an alert as it was in its held episodes, for a notice."""
+    return replace(
+        alert,
+        phase="inactive",
+        since_ms=alert.held_since_ms,
+        fired_ms=alert.noticed_ms if alert.told else alert.fires[-1],
+        ended_ms=alert.held_ended_ms,
+        peak=alert.held_peak,
+    )
+
+
+def is_flapping_untold(alert: Alert) -> bool:
+    """Return True if an alert began to flap and no notice said so yet."""
+    return alert.noticed_ms < alert.flapping_ms
+
+
+def _add_fire(alert: Alert, fired_ms: int, now_ms: int) -> Alert:
+    """Return an alert with a firing in its account, if the firing is new."""
+    if alert.fires and fired_ms <= alert.fires[-1]:
+        return alert
+    is_last_untold = bool(alert.fires) and alert.fires[-1] > alert.noticed_ms
+    waits = not alert.told and (alert.held or is_last_untold)
+    return replace(
+        alert,
+        fires=(*alert.fires, fired_ms),
+        known_ms=alert.known_ms if waits and alert.known_ms else now_ms,
+    )
+
+
+def _add_end(alert: Alert, episode: Alert, now_ms: int) -> Alert:
+    """Return an alert with an ended episode in its account."""
+    is_new = not alert.fires or episode.fired_ms > alert.fires[-1]
+    is_told = bool(alert.told)
+    if not is_told and episode.end != "recovered":
+        return alert
+    late = is_new and now_ms - episode.ended_ms > LATE_MS
+    alert = _add_fire(alert, episode.fired_ms, now_ms)
+    farthest = min if alert.limit > episode.peak else max
+    return replace(
+        alert,
+        known_ms=now_ms if is_told else alert.known_ms,
+        held=alert.held + 1,
+        held_since_ms=alert.held_since_ms or episode.since_ms,
+        held_ended_ms=episode.ended_ms,
+        held_peak=farthest(one for one in (alert.held_peak, episode.peak) if not math.isnan(one)),
+        held_late=late and (alert.held_late or not alert.held),
+    )
+
+
+def _with_flapping(alert: Alert, grouping: Grouping, now_ms: int) -> Alert:
+    """Return an alert with the firings of the last `flap_s`, and whether it flaps."""
+    if not alert.fires:
+        return alert
+    flap_ms, last_ms = round(grouping.flap_s * 1000), alert.fires[-1]
+    recent = tuple(one for one in alert.fires if one > last_ms - flap_ms)[-grouping.flap_count :]
+    if now_ms - last_ms >= flap_ms:
+        flapping_ms = 0
+    elif len(recent) >= grouping.flap_count:
+        flapping_ms = alert.flapping_ms or last_ms
+    else:
+        flapping_ms = alert.flapping_ms
+    if (recent, flapping_ms) == (alert.fires, alert.flapping_ms):
+        return alert
+    return replace(alert, fires=recent, flapping_ms=flapping_ms)
+
+
+def _with_sane_times(alert: Alert, now_ms: int) -> Alert:
+    """Return an alert without times in the future: the clock was put back."""
+    latest = max(alert.seen_ms, alert.known_ms, alert.reminded_ms)
+    if latest <= now_ms + _CLOCK_MS:
+        return alert
+    return replace(
+        alert,
+        seen_ms=min(alert.seen_ms, now_ms),
+        known_ms=min(alert.known_ms, now_ms),
+        reminded_ms=min(alert.reminded_ms, now_ms),
+    )
+
+
+def unwatched_episode(alert: Alert, now_ms: int) -> Alert:
+    """Return the episode of a firing alert whose rule or subject was removed."""
+    return replace(alert, phase="inactive", ended_ms=now_ms, end="unwatched")
