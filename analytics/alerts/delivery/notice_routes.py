@@ -10,20 +10,16 @@ Laws:
 """
 
 from collections.abc import Collection
-from datetime import datetime, time, timedelta
-from typing import Final
-from zoneinfo import ZoneInfo
 
 import msgspec
 
 from analytics.alerts.alert import Notice
-from analytics.alerts.alert_rule import AlertRules, ClockSpan, Route
+from analytics.alerts.alert_rule import AlertRules, Route
+from analytics.alerts.working_calendar import WorkingCalendar
 from jieneng.metering.alert_signals import SIGNALS
 from jieneng.metering.indicators import INDICATORS
 from jieneng.metering.quantities import Medium
 from jieneng.metering.site import Meter, Site
-
-_DAY: Final = timedelta(days=1)
 
 
 class Assignment(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,10 +42,12 @@ class NoticeRoutes:
     Args:
         rules: rules of the site.
         site: the site.
+        calendar: the working calendar, with the quiet hours.
     """
 
-    def __init__(self, rules: AlertRules, site: Site) -> None:
+    def __init__(self, rules: AlertRules, site: Site, calendar: WorkingCalendar) -> None:
         self._rules = rules
+        self._calendar = calendar
         self._site = site
         everybody = tuple(receiver.id for receiver in rules.receivers)
         self._routes = rules.routes or (Route(id="all", receiver=everybody),)
@@ -79,12 +77,11 @@ class NoticeRoutes:
         )
 
     def _due_ms(self, route: Route, notice: Notice, now_ms: int) -> int:
-        zone = self._site.zone
         if route.digest is not None:
-            return next_clock_time_ms(route.digest, zone, now_ms)
+            return self._calendar.next_time(route.digest, now_ms)
         if notice.severity == "critical" or not route.quiet:
             return now_ms
-        return span_end_ms(self._rules.hours.quiet, zone, now_ms)
+        return self._calendar.quiet_until(now_ms)
 
 
 def subject_place(site: Site, signal: str, subject: str) -> tuple[set[str], set[Medium]]:
@@ -131,36 +128,6 @@ def areas_around(site: Site, area: str) -> tuple[str, ...]:
         found[at] = None
         at = site.areas[at].parent
     return tuple(found)
-
-
-def next_clock_time_ms(clock_time: str, zone: ZoneInfo, now_ms: int) -> int:
-    """Return the first time after `now_ms` at which clocks show a time of day [UTC, ms]."""
-    now = datetime.fromtimestamp(now_ms / 1000, zone)
-    candidates = (_at(now + offset * _DAY, clock_time) for offset in range(3))
-    return next(found for one in candidates if (found := _ms(one)) > now_ms)
-
-
-def span_end_ms(span: ClockSpan | None, zone: ZoneInfo, now_ms: int) -> int:
-    """Return the end of a daily span of time if `now_ms` lies in it; otherwise `now_ms`."""
-    if span is None:
-        return now_ms
-    now = datetime.fromtimestamp(now_ms / 1000, zone)
-    for offset in (-1, 0):
-        begin = _at(now + offset * _DAY, span[0])
-        end = _at(now + offset * _DAY, span[1])
-        if span[1] <= span[0]:
-            end = _at(now + (offset + 1) * _DAY, span[1])
-        if _ms(begin) <= now_ms < _ms(end):
-            return _ms(end)
-    return now_ms
-
-
-def _at(day: datetime, clock_time: str) -> datetime:
-    return datetime.combine(day.date(), time.fromisoformat(clock_time), day.tzinfo)
-
-
-def _ms(when: datetime) -> int:
-    return round(when.timestamp() * 1000)
 
 
 def _is_met(wanted: Collection[str], found: Collection[str]) -> bool:

@@ -7,6 +7,7 @@ import pytest
 
 from analytics.alerts.alert_rule import AlertRules, Hours, Receiver, Route, Severity
 from analytics.alerts.delivery.notice_routes import NoticeRoutes
+from analytics.alerts.working_calendar import WorkingCalendar
 from jieneng.metering.site import Site
 from tests.analytics.alerts.delivery.notices import notice
 from tests.analytics.sites import folder
@@ -73,7 +74,11 @@ def site(tmp_path: Path) -> Site:
 
 def routes(site: Site, *rows: Route, hours: Hours = Hours()) -> NoticeRoutes:  # noqa: B008 - frozen
     receivers = tuple(Receiver(id=name, url="json://localhost") for name in ("office", "duty"))
-    return NoticeRoutes(AlertRules(rules=(), receivers=receivers, routes=rows, hours=hours), site)
+    return NoticeRoutes(
+        AlertRules(rules=(), receivers=receivers, routes=rows, hours=hours),
+        site,
+        WorkingCalendar(hours, site.zone),
+    )
 
 
 def chosen(site: Site, route: Route, signal: str = "night_flow", subject: str = "w-3") -> bool:
@@ -169,5 +174,5 @@ def test_quiet_hours_hold_what_is_not_critical(site: Site, now: str, due: str) -
     assert found == {"office": at(due), "duty": at(now)}
     found = {a.receiver: a.due_ms for a in one.assign(notice(severity="critical"), at(now))}
     assert found["office"] == at(now)
-    one = routes(site, Route(id="r", receiver=("office",)), hours=Hours(quiet=None))
+    one = routes(site, Route(id="r", receiver=("office",)), hours=Hours(quiet=()))
     assert one.assign(notice(), at(now))[0].due_ms == at(now)
