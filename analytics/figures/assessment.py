@@ -1,11 +1,11 @@
-"""Assess scopes in a period: compare indicators with the base year, targets and caps.
+"""Compute the figures of scopes in a period: compare indicators with base year, targets and caps.
 
 Laws:
 
-1. Figures of a period that is not over are of its complete days, and are compared with the same
-   days of the base year.
-2. The same consumption, rules and site give the same digits. Figures are rounded to six decimals
-   after everything is computed, never before.
+1. If a period is not over, its figures contain only its complete days, and are compared with the
+   same days of the base year.
+2. The same consumption, rules and site give the same digits. Figures are rounded to six decimals,
+   and only at the end.
 """
 
 import math
@@ -36,20 +36,20 @@ from jieneng.metering.indicators import Indicator
 from jieneng.metering.site import Site
 
 _DECIMALS: Final = 6
-#: Share of the base value below which a value is more likely a mistake than a saving.
+#: A value below this share of the base value is more likely a mistake than a saving.
 _FAR_BELOW: Final = 0.4
 
 
 class _Comparison(msgspec.Struct, frozen=True):
-    """Inputs of the figures of a period, with those of the base year.
+    """Inputs for the figures of a period, and for the base year.
 
     Attributes:
         rules: factors, plans, targets and caps.
-        period: the whole period, days to come included.
-        plan: the plan in force in the period; None if there is none.
-        current: the complete days of the period.
-        same_days: the same days of the base year; None if there is no base year.
-        base_year: the whole base year, of the scopes with a cap; None if there is none.
+        period: the whole period, including its future days.
+        plan: the plan valid in the period; None if there is none.
+        current: inputs from the complete days of the period.
+        same_days: inputs from the same days of the base year; None if there is no base year.
+        base_year: inputs from the whole base year, for scopes with a cap; None if there is none.
     """
 
     rules: Rules
@@ -66,13 +66,13 @@ class _Comparison(msgspec.Struct, frozen=True):
 
     @property
     def until(self) -> date | None:
-        """The last complete day of a period that is not over; None before its first."""
+        """The last complete day if the period is not over; None if it has no complete day yet."""
         is_running = not self.is_complete and self.current.period.days > 0
         return self.current.period.end - timedelta(days=1) if is_running else None
 
     @property
     def is_final(self) -> bool:
-        """True if the period is the plan's last year, and over: a target is met or missed."""
+        """True if the period is the plan's last year and is over; targets are met or missed."""
         is_last = self.plan is not None and self.plan.to == self.period.year
         return is_last and self.period.whole_year and self.is_complete
 
@@ -93,9 +93,9 @@ def assess(
         rules: factors, plans, targets and caps.
         scopes: the scopes, in the order of the figures.
         period: the whole period.
-        today: the local day that is not over; the days before it are complete.
-        current: consumption on the complete days of the period, at least.
-        base_year: consumption in the whole of `rules.base_year`; None if there is none.
+        today: the present local day; only days before it are complete.
+        current: consumption on the complete days of the period; may contain more days.
+        base_year: consumption in all of `rules.base_year`; None if there is no base year.
     """
     elapsed = period.until(today)
     year = rules.base_year(period)
@@ -175,8 +175,8 @@ def _figure(
         status="no_target" if current.applies else "not_applicable",
     )
     plan = comparison.plan
-    # The carbon of each year's own factor is an inventory. Only the fixed factor shows what the
-    # institution did, so only its series has a verdict.
+    # Carbon with each year's factor is for the emission inventory, and has no verdict. Only with
+    # the fixed factor does a change show the institution's own performance.
     if plan is None or not current.applies or series == "current":
         return figure
     for target in comparison.rules.targets:
@@ -190,7 +190,7 @@ def _figure(
 
 
 def _far_below(scope: Scope, value: float, base: float) -> Iterator[Finding]:
-    """Yield a finding if a value is so far below the base value that no saving explains it."""
+    """Yield a finding if a value is too far below the base value to be a saving."""
     if base > 0 and 0 <= value < _FAR_BELOW * base:
         yield Finding.of("far_below_base", scope.id, share=value / base)
 
@@ -233,20 +233,20 @@ def _with_target(
 def _baseline_findings(
     same_days: PeriodInputs | None, current: IndicatorResult, baseline: IndicatorResult
 ) -> Iterator[Finding]:
-    """Yield the findings about a baseline, or the only one if nothing at all is known of it."""
+    """Yield the findings about a baseline; if it is unknown, only a finding that says so."""
     if same_days is None:
         return
     if same_days.period.days and not baseline.coverage > 0 and current.coverage > 0:
         yield Finding.of("no_baseline", f"{same_days.period.year}")
         return
     for finding in baseline.findings:
-        # A medium without a meter is said once, not of both periods.
+        # The finding about a medium without a meter is given for the current period only.
         if finding.code != "no_meter" or finding not in current.findings:
             yield finding.as_baseline()
 
 
 def _plan_findings(plan: Plan) -> Iterator[Finding]:
-    """Yield a finding if the plan's targets are known from reports only."""
+    """Yield a finding if the plan's targets are known only from reports about the plan."""
     if plan.confidence == "reported":
         yield Finding.of("reported_plan", plan.id)
 
@@ -259,7 +259,7 @@ def _with_cap(
     same_days: IndicatorResult,
     base_year: IndicatorResult,
 ) -> Figure:
-    """Return a figure with a cap, the part of it for the period's days, and the verdict."""
+    """Return a figure with a cap, with its part for the period's days, and with the verdict."""
     floor = comparison.rules.coverage_floor
     if comparison.period.whole_year and comparison.is_complete:
         share = Range.exact(1.0)
@@ -289,10 +289,10 @@ def _with_cap(
 
 
 def _applies_to(cap: Cap, scope: Scope) -> bool:
-    """Return True if a cap is of a scope. A cap of the whole division is of no scope of a site."""
+    """Return True if a cap applies to a scope. A cap for the whole city applies to no scope."""
     return cap.scope == scope.id or (cap.scope == "site" and scope.kind == "site")
 
 
 def _rounded(value: float) -> float | None:
-    """Return a value as figures have it: rounded, never -0.0; None if it is unknown."""
+    """Return a value rounded for a figure, with -0.0 changed to 0.0; None if it is unknown."""
     return round(value, _DECIMALS) + 0.0 if math.isfinite(value) else None

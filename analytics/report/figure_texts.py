@@ -1,7 +1,7 @@
 """Format figures for people: numbers with sensible digits, units, names and verdicts.
 
-Laws: an unknown value reads "—", never 0. A verdict is a word and a symbol, not only a colour.
-Words are msgids, which `translate` renders in the reader's language.
+Laws: an unknown value is shown as "—", never as 0. A verdict is shown as a word and a symbol, not
+only as a colour. `translate` translates English texts (msgids) into the reader's language.
 """
 
 from typing import Final
@@ -41,7 +41,7 @@ __all__ = [
     "verdict_text",
 ]
 
-#: Symbols of the verdicts: distinct without colour, and present in common fonts.
+#: Symbols of the verdicts. They differ without colour, and exist in common fonts.
 STATUS_SYMBOLS: Final[dict[Status, str]] = {
     "met": "✓",
     "on_track": "↘",
@@ -118,7 +118,7 @@ def status_word(name: Status, translate: Translate) -> str:
 
 
 def verdict_text(figure: Figure, translate: Translate) -> str:
-    """Return a figure's verdict; `No baseline` if that is why there is none."""
+    """Return the text of a figure's verdict; "No baseline" if the missing baseline is the cause."""
     if figure.status == "insufficient_data" and any(
         finding.code == "no_baseline" for finding in figure.findings
     ):
@@ -179,7 +179,7 @@ def factor_series_name(figure: Figure, translate: Translate) -> str:
 
 
 def findings_summary(figure: Figure, listed: FindingList, translate: Translate) -> str:
-    """Return the number of a figure's findings, with number and weight of the heaviest."""
+    """Return a text: how many findings a figure has, and number and weight of the largest one."""
     heaviest = listed.heaviest(figure)
     if heaviest is None:
         return UNKNOWN

@@ -154,7 +154,7 @@ def _card(data: PageData, figure: Figure, translate: Translate) -> Html:
 
 
 def _current_series(data: PageData, figure: Figure, translate: Translate) -> list[tuple[str, str]]:
-    """Return the value with each year's carbon factor, which the inventory has."""
+    """Return label and value of the same carbon figure with each year's factor (inventory)."""
     if figure.factor_series != "fixed":
         return []
     other = figure_selection.find_figure(
@@ -233,7 +233,7 @@ def _months(data: PageData, translate: Translate) -> Html:
 
 
 def _how_to_confirm(data: PageData, translate: Translate) -> Html:
-    """Return the lines of `site.toml` by which a person confirms what makes verdicts doubtful."""
+    """Return the section with the lines of `site.toml` that confirm findings."""
     findings = confirmation.to_confirm(data.figures)
     if not findings:
         return Html("")
@@ -305,7 +305,7 @@ def _legend(*entries: tuple[str, str]) -> Html:
 
 
 def _section(title: str, *content: Html, id_: str | None = None) -> Html:
-    """Return a section of the page; nothing if all its content is empty."""
+    """Return a section of the page; an empty text if it has no content."""
     if not any(content):
         return Html("")
     return element("section", element("h2", title), *content, id_=id_)

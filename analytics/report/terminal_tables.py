@@ -1,6 +1,6 @@
-"""Render figures as tables of rich for a terminal of 100 columns. Pure: figures in, tables out.
+"""Render figures as tables for a terminal with 100 columns, with the library rich. Pure.
 
-Laws, as on the page: an unknown value reads "—"; a verdict is a symbol and a word, not only a
+Laws: an unknown value is shown as "—". A verdict is shown as a symbol and a word, not only as a
 colour.
 """
 
@@ -34,7 +34,7 @@ _STATUS_COLOURS: Final[dict[Status, str]] = {
 def overview_table(
     figures: Sequence[Figure], scopes: Sequence[NamedScope], period: str, translate: Translate
 ) -> Table:
-    """Return the table of each scope's four binding indicators, with their lowest coverage."""
+    """Return the table of each scope's four binding indicators and their lowest coverage."""
     table = _table(translate("Binding targets"), period)
     table.add_column(translate("Scope"), no_wrap=True)
     for indicator in BINDING_INDICATORS:
@@ -91,9 +91,9 @@ def figures_table(
 
 
 def basis_table(figures: Sequence[Figure], names: Mapping[str, str], translate: Translate) -> Table:
-    """Return the table that says of every figure with a value what it rests on, by scope.
+    """Return the table of each figure's basis, by scope: coverage, estimates, factors, findings.
 
-    The findings are those of `findings_table` for the same figures, by their numbers.
+    Findings are referred to by their numbers in `findings_table`.
 
     Args:
         figures: the figures, in the order of the table.
@@ -125,7 +125,7 @@ def basis_table(figures: Sequence[Figure], names: Mapping[str, str], translate: 
 
 
 def findings_table(figures: Sequence[Figure], labels: Labels, translate: Translate) -> Table:
-    """Return the table of the findings of figures, each once, with the scopes concerned."""
+    """Return the table of the findings of figures, without repetitions, with their scopes."""
     table = _table(translate("Doubts"), "")
     table.add_column(translate("No."), justify="right", no_wrap=True)
     table.add_column(translate("Kind"), no_wrap=True)
