@@ -28,7 +28,7 @@ path, change_pct, forecast, forecast_least, forecast_greatest, year_limit, cover
 missing |
 | late_day | ingest | site, meter | `written_ms`: when late readings of the local day were written |
 | recomputed_day | analytics | site, meter | `written_ms` of the `late_day` that was computed anew |
-| alert | analytics | site, rule, subject, severity | `phase`, `value`, `limit`, `peak`, \
+| alert | analytics | site, rule, signal, subject, severity | `phase`, `value`, `limit`, `peak`, \
 `since_ms`, `fired_ms`, `ended_ms`, `seen_ms`, `back_ms`, `missing_ms`, `end`, `known_ms`, `told`, \
 `noticed_ms`, `reminded_ms`, `fires` (text), `flapping_ms`, `held`, `held_since_ms`, \
 `held_ended_ms`, `held_peak`, `held_late`, `acknowledged`, `silenced`, `caused` |
@@ -129,7 +129,7 @@ TAGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         RECEIPT: ("site", "agent", "machine"),
         LATE_DAY: ("site", "meter"),
         RECOMPUTED_DAY: ("site", "meter"),
-        ALERT: ("site", "rule", "subject", "severity"),
+        ALERT: ("site", "rule", "signal", "subject", "severity"),
         ALERT_ROUND: ("site", "copy"),
         ALERT_MARK: ("site", "rule", "subject", "kind", "by"),
     }
