@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import msgspec
 import numpy as np
 
+from analytics.counters.consumption import zero_where_unknown
 from analytics.counters.register_finding import RegisterFinding, merged
 from analytics.figures.site_consumption import MeterConsumption
 from analytics.periods import Period, edges_ms, local_day
@@ -69,7 +70,7 @@ class PeriodFinding(msgspec.Struct, frozen=True):
             edges_ms: shape (days + 1,), midnights of the period [UTC, ms].
             amount: shape (days,), the meter's consumption; NaN where unknown.
         """
-        sums = np.concatenate([np.zeros(1), np.cumsum(np.nan_to_num(amount))])
+        sums = np.concatenate([np.zeros(1), np.cumsum(zero_where_unknown(amount))])
         at = np.interp(self.spans_ms, edges_ms, sums)
         return float(np.abs(at[:, 1] - at[:, 0]).sum())
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import msgspec
 import numpy as np
 
-from analytics.counters.consumption import Consumption
+from analytics.counters.consumption import Consumption, zero_where_unknown
 from analytics.figures.boundary.flows import Flow, FlowKind
 from analytics.figures.boundary.site_structure import DayStructure, SiteStructure
 from jieneng.metering.indicators import Denominator
@@ -202,8 +202,8 @@ def roll_up(weight: "NDArray[np.float64]", meters: Consumption) -> Consumption:
         mean_share(meters.coverage),
         (size * meters.estimated).sum(axis=0),
         mean_share(meters.bounded),
-        (size * np.nan_to_num(meters.spread_start)).sum(axis=0),
-        (size * np.nan_to_num(meters.spread_end)).sum(axis=0),
+        (size * zero_where_unknown(meters.spread_start)).sum(axis=0),
+        (size * zero_where_unknown(meters.spread_end)).sum(axis=0),
     )
 
 
@@ -248,6 +248,7 @@ def _denominator(
 ) -> "NDArray[np.float64]":
     """Return the denominator on days of one structure."""
     site, inside = scope.structure.site, counted_areas(scope, structure)
+    ordinals = np.array([day.toordinal() for day in days], dtype=np.int64)
     children: dict[str | None, list[str]] = {}
     for area in site.area:
         children.setdefault(area.parent, []).append(area.id)
@@ -255,7 +256,7 @@ def _denominator(
     def of_area(area_id: str) -> "NDArray[np.float64]":
         if area_id in structure.closed_areas:
             return np.zeros(len(days))
-        own = dated_values(getattr(site.areas[area_id], name), days)
+        own = dated_values(getattr(site.areas[area_id], name), ordinals)
         below_it = _sum_known(list(map(of_area, children.get(area_id, []))), own)
         return np.where(np.isnan(own), below_it, own)
 
@@ -264,7 +265,7 @@ def _denominator(
     excluded = [a.id for a in site.area if a.id not in inside and a.parent in inside]
     total = _sum_known([of_area(area_id) for area_id in tops], unknown)
     deducted = _sum_known([of_area(area_id) for area_id in excluded], unknown)
-    return total - np.nan_to_num(deducted)
+    return total - zero_where_unknown(deducted)
 
 
 def _sum_known(
@@ -274,14 +275,20 @@ def _sum_known(
     if not parts:
         return np.full_like(like, np.nan)
     stack = np.array(parts)
-    return np.where(np.isnan(stack).all(axis=0), np.nan, np.nansum(stack, axis=0))
+    total = zero_where_unknown(stack).sum(axis=0)
+    return np.where(np.isnan(stack).all(axis=0), np.nan, total)
 
 
-def dated_values(dated: Sequence[DatedValue], days: Sequence["date"]) -> "NDArray[np.float64]":
-    """Return the value in force on each day; NaN before the first one."""
+def dated_values(
+    dated: Sequence[DatedValue], ordinals: "NDArray[np.int64]"
+) -> "NDArray[np.float64]":
+    """Return the value in force on each day; NaN before the first one.
+
+    Args:
+        dated: the values, in order of time.
+        ordinals: proleptic Gregorian ordinals of the days.
+    """
     values = np.array([np.nan, *(row.value for row in dated)])
-    starts = np.array([row.from_.toordinal() for row in dated])
-    in_force: NDArray[np.float64] = values[
-        np.searchsorted(starts, [day.toordinal() for day in days], side="right")
-    ]
+    starts = np.array([row.from_.toordinal() for row in dated], dtype=np.int64)
+    in_force: NDArray[np.float64] = values[starts.searchsorted(ordinals, side="right")]
     return in_force

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import msgspec
 import numpy as np
 
-from analytics.counters.consumption import Consumption
+from analytics.counters.consumption import Consumption, zero_where_unknown
 from analytics.counters.register_finding import RegisterFinding
 from analytics.figures.boundary.flows import Flow, flows_of
 from analytics.figures.boundary.lifetime import Begins, lifetime
@@ -74,6 +74,8 @@ class MeterConsumption(msgspec.Struct, frozen=True):
 
     def without_exports(self) -> "MeterConsumption":
         """Return the rows of the consumption registers."""
+        if not self.exports:
+            return self
         registers = slice(len(self.meters) - self.exports)
         meters, *columns, _ = msgspec.structs.astuple(self)
         return MeterConsumption(meters[registers], *(column[registers] for column in columns))
@@ -187,7 +189,7 @@ def meter_consumption(
         life = lifetime(structure, flow, interval_days, begins)
         lived.append(life.applied_to(stored))
         is_left_out = life.is_removed & (not flow.is_export)
-        left_out.append(np.where(is_left_out, np.nan_to_num(stored.amount), 0.0))
+        left_out.append(np.where(is_left_out, zero_where_unknown(stored.amount), 0.0))
     columns = stacked(lived)
     return MeterConsumption(
         (*(meter.id for meter in meters), *(meter.id for meter in exporting)),
@@ -210,9 +212,9 @@ def _stored(flow: Flow, medium: Medium, rows: StoredRows, size: int) -> Consumpt
     )
     return Consumption(
         amount,
-        np.nan_to_num(coverage),
-        np.nan_to_num(np.abs(amount) * estimated_share),
-        np.nan_to_num(np.where(np.isnan(bounded), coverage, bounded)),
+        zero_where_unknown(coverage),
+        zero_where_unknown(np.abs(amount) * estimated_share),
+        zero_where_unknown(np.where(np.isnan(bounded), coverage, bounded)),
         spread_start,
         spread_end,
     )

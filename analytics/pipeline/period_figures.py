@@ -1,11 +1,18 @@
-"""Compute the figures of a period from stored consumption.
+"""Compute the figures of periods from stored consumption.
 
-Law: figures are computed without readings, so they can be computed again after the readings were
-deleted.
+Laws:
+
+1. Figures are computed without readings, so they can be computed again after the readings were
+   deleted.
+2. Periods that are computed together read their base year once. The digits are those of periods
+   that are computed one by one.
+3. The years before a running year, which its forecast needs, are read once a day: nothing that
+   comes in during a day changes them, but for late readings and imports of earlier years.
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, timedelta
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -17,7 +24,7 @@ from analytics.figures.figure import Figure
 from analytics.figures.roll_up import Scope
 from analytics.figures.rule_files import Rules
 from analytics.figures.site_consumption import SiteConsumption
-from analytics.periods import Period
+from analytics.periods import Period, calendar_year
 from analytics.pipeline.consumption_store import ConsumptionStore
 from analytics.pipeline.finding_store import FindingStore
 from analytics.pipeline.needed_series import needed_series
@@ -25,9 +32,30 @@ from jieneng.metering import indicators
 from jieneng.metering.errors import UsageError
 from jieneng.metering.site import Site
 
+#: Number of earlier years that a forecast rests on: last year, and five errors for the band.
+_MOST_YEARS: Final = 6
+
+
+class WantedFigures(msgspec.Struct, frozen=True):
+    """A period whose figures are wanted.
+
+    Attributes:
+        period: id of the period, see `periods.parse`.
+        as_of_ms: the time [UTC, ms]; only the local days before it are complete.
+        scope_ids: ids of areas, institutions or the site; None for all of them.
+    """
+
+    period: str
+    as_of_ms: int
+    scope_ids: tuple[str, ...] | None = None
+
+
+#: Base years that were read, with the kinds of flows and the scopes they were read for.
+_BaseYears: TypeAlias = dict[tuple[Period, frozenset[FlowKind], tuple[str, ...]], SiteConsumption]
+
 
 class PeriodFigures:
-    """Computes the figures of a site for a period.
+    """Computes the figures of a site for periods.
 
     Args:
         site: the site.
@@ -50,16 +78,28 @@ class PeriodFigures:
         self._scopes = {scope.id: scope for scope in scopes}
         self._consumption = consumption
         self._findings = findings
+        self._history: tuple[date, int, list[SiteConsumption]] | None = None
 
-    async def figures(
-        self, period: str, scope_ids: Sequence[str] | None, as_of_ms: int
-    ) -> list[Figure]:
-        """Return the figures of a period, as of a moment; `Pipeline.figures` has the details."""
-        whole_period = periods.parse(period)
-        scopes = self._scopes_of(scope_ids)
-        today = periods.local_day(as_of_ms, self._site.zone)
+    async def figures(self, wanted: Sequence[WantedFigures]) -> list[list[Figure]]:
+        """Return the figures of each wanted period.
+
+        Raises:
+            UsageError: a period or a scope does not exist.
+        """
+        base_years: _BaseYears = {}
+        return [await self._figures(one, base_years) for one in wanted]
+
+    async def _figures(self, wanted: WantedFigures, base_years: _BaseYears) -> list[Figure]:
+        """Return the figures of a period; read its base year only if it was not read before."""
+        whole_period = periods.parse(wanted.period)
+        scopes = self._scopes_of(wanted.scope_ids)
+        today = periods.local_day(wanted.as_of_ms, self._site.zone)
         base_year = self._rules.base_year(whole_period)
         counted = self._rules.counted_flows(whole_period.year).energy
+        if base_year is not None:
+            key = base_year, counted, tuple(scope.id for scope in scopes)
+            if key not in base_years:
+                base_years[key] = await self._site_consumption(scopes, base_year, counted)
         return assess(
             self._site,
             self._rules,
@@ -67,8 +107,26 @@ class PeriodFigures:
             whole_period,
             today,
             await self._site_consumption(scopes, whole_period.until(today), counted),
-            None if base_year is None else await self._site_consumption(scopes, base_year, counted),
+            None if base_year is None else base_years[key],
+            await self._years_before(whole_period, today),
         )
+
+    async def _years_before(self, period: Period, today: date) -> list[SiteConsumption]:
+        """Return the consumption of the years before a running year, the oldest first.
+
+        It is empty for any other period, and ends where the store has no data.
+        """
+        if not (period.whole_year and period.start < today < period.end):
+            return []
+        if self._history is None or self._history[:2] != (today, period.year):
+            years: list[SiteConsumption] = []
+            span = await self._consumption.day_span()
+            first = period.year if span is None else max(span[0].year, period.year - _MOST_YEARS)
+            for year in range(first, period.year):
+                whole = calendar_year(year)
+                years.append(await self._consumption.daily_consumption(whole.start, whole.end))
+            self._history = (today, period.year, years)
+        return self._history[2]
 
     async def _site_consumption(
         self, scopes: Sequence[Scope], period: Period, counted: frozenset[FlowKind]

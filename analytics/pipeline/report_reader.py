@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from analytics import periods
-from analytics.figures.figure import Figure
+from analytics.pipeline.period_figures import WantedFigures
 from analytics.pipeline.pipeline import Pipeline
 from analytics.report.report_data import LatestReading, NamedScope, PageData
 from jieneng.locale.finding_text import labels
@@ -13,14 +13,14 @@ from jieneng.metering.quantities import CONSUMPTION, QUANTITIES, Medium
 from jieneng.metering.site import Site
 from jieneng.storage import Store
 
-#: Momentary quantity that is shown beside the register, by medium.
+#: Momentary quantity that is shown together with the register, by medium.
 _RATE: Final[dict[Medium, str]] = {
     "electricity": "power_kw",
     "water": "flow_m3_h",
     "gas": "flow_m3_h",
     "heat": "power_kw",
 }
-#: Age from which on a reading is not shown [ms].
+#: Readings older than this are not shown [ms].
 _LATEST_MS: Final = 15 * 60 * 1000
 
 
@@ -41,7 +41,7 @@ def report_scopes(site: Site) -> tuple[NamedScope, ...]:
 async def page_data(
     pipeline: Pipeline, store: Store, period: str, now_ms: int, *, readings: bool = True
 ) -> PageData:
-    """Return the data of the page of a period.
+    """Return the data for the page of a year.
 
     Args:
         pipeline: analytics of the site.
@@ -52,20 +52,22 @@ async def page_data(
     """
     site = pipeline.folder.site
     shown = report_scopes(site)
-    ids = [scope.id for scope in shown]
-    figures = await pipeline.figures(period, ids, now_ms)
-    history: list[Figure] = []
-    for year in report_years(pipeline, period):
-        history += await pipeline.figures(year, ids, now_ms)
-    for month in range(1, 13):
-        history += await pipeline.figures(f"{period}-{month:02d}", ids[:1], now_ms)
+    ids = tuple(scope.id for scope in shown)
+    months = [f"{period}-{month:02d}" for month in range(1, 13)]
+    years = report_years(pipeline, period)  # the last one is the period
+    history = await pipeline.figures_of(
+        [
+            *(WantedFigures(year, now_ms, ids) for year in years),
+            *(WantedFigures(month, now_ms, ids[:1]) for month in months),
+        ]
+    )
     return PageData(
         site_name=site.site.name,
         period=period,
         generated=local_time(now_ms, site),
         scopes=shown,
-        figures=tuple(figures),
-        history=tuple(history),
+        figures=tuple(history[len(years) - 1]),
+        history=tuple(figure for of_period in history for figure in of_period),
         labels=labels(site),
         readings=await latest_readings(store, site, now_ms) if readings else (),
         coverage_floor=pipeline.rules.coverage_floor,
@@ -74,7 +76,7 @@ async def page_data(
 
 
 def report_years(pipeline: Pipeline, period: str) -> Sequence[str]:
-    """Return the years from the base year to the period; without a plan, the period's year."""
+    """Return the years from the base year to the period; only the period's year without a plan."""
     last = periods.parse(period)
     base = pipeline.rules.base_year(last) or last
     return [str(year) for year in range(base.year, last.year + 1)]

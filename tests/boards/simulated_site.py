@@ -117,7 +117,8 @@ async def fill(
         months = [f"{year}-{month:02}" for month in range(1, 13)]
         months = [month for month in months if month <= f"{NOW:%Y-%m}"]
         wanted = months if year == years[-1] else []
-        await pipeline.publish([f"{year}", *wanted], _ms(folder.site, min(NOW, end)))
+        as_of_ms = _ms(folder.site, min(NOW, end))
+        await pipeline.publish(dict.fromkeys([f"{year}", *wanted], as_of_ms))
     await store.write(list(_reports(folder.site)))
 
 

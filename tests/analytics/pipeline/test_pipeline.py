@@ -490,7 +490,7 @@ async def test_figures_and_indicators(small: SiteFolder, store: Store) -> None:
     """A year of 24 kWh a day after a base year of 26: 7.9 % less, in a 366th less days."""
     runner = await five_years(small, store)
     as_of = midnight(small, date(2025, 1, 1)) + 5 * HOUR_MS
-    published = await runner.publish(["2023", "2024"], as_of)
+    published = await runner.publish({"2023": as_of, "2024": as_of})
     (shop,) = (
         one
         for one in published
@@ -520,7 +520,7 @@ async def test_figures_and_indicators(small: SiteFolder, store: Store) -> None:
 
 async def test_a_period_that_ended_is_dated_its_last_day(small: SiteFolder, store: Store) -> None:
     runner = await five_years(small, store)
-    await runner.publish(["2023"], midnight(small, date(2024, 1, 1)))
+    await runner.publish({"2023": midnight(small, date(2024, 1, 1))})
     [series] = await store.read(
         schema.INDICATOR,
         "value",
