@@ -1,12 +1,13 @@
 """Points of meters and agents as the ingest writes them, and a site that has them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from analytics.alerts.alert_rule import AlertRule, AlertRules
 from analytics.alerts.working_calendar import WorkingCalendar
 from analytics.pipeline.signals.signal_reader import SignalReader
 from jieneng.metering import schema
+from jieneng.metering.errors import StoreUnavailable
 from jieneng.metering.reading import PollReport, Sample
 from jieneng.metering.schema import Point
 from jieneng.site_folder import SiteFolder
@@ -101,23 +102,26 @@ def reader(folder: SiteFolder, store: Store, *rules: AlertRule, since_ms: int = 
 
 
 class CountingStore(SqliteStore):
-    """An embedded store that notes its queries."""
+    """An embedded store that notes its queries, and fails on demand."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path / StoreSettings().path)
         self.queries: list[tuple[str, str]] = []
+        self.fails = False
 
     async def read(
-        self, measurement: str, field: str, *, where: object, start_ms: int, end_ms: int
+        self,
+        measurement: str,
+        field: str,
+        *,
+        where: Mapping[str, str],
+        start_ms: int,
+        end_ms: int,
     ) -> list[Series]:
+        if self.fails:
+            raise StoreUnavailable("the store is down")
         self.queries.append((measurement, field))
-        return await super().read(
-            measurement,
-            field,
-            where=where,  # type: ignore[arg-type]  # passed through
-            start_ms=start_ms,
-            end_ms=end_ms,
-        )
+        return await super().read(measurement, field, where=where, start_ms=start_ms, end_ms=end_ms)
 
 
 def names(queries: Sequence[tuple[str, str]]) -> list[str]:

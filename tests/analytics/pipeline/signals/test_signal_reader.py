@@ -213,28 +213,17 @@ async def test_after_a_restart_the_readings_since_the_last_round_are_evaluated(
     assert list(later) == [*(t for t, _ in written[200:]), 3600.0]
 
 
-async def test_a_round_that_fails_is_made_up_for(tmp_path: Path) -> None:
-    class Failing(CountingStore):
-        fails = False
-
-        async def read(self, *args: object, **keys: object) -> list[object]:  # type: ignore[override]  # of the test
-            if self.fails:
-                raise StoreUnavailable("the store is down")
-            return await super().read(*args, **keys)  # type: ignore[arg-type,return-value]  # passed through
-
-    store = Failing(tmp_path)
-    await store.prepare()
+async def test_a_round_that_fails_is_made_up_for(tmp_path: Path, counted: CountingStore) -> None:
     folder = site_folder(tmp_path, meter_row("a"))
-    live = reader(folder, store, POWER)
-    await store.write(readings("a", [(0, 1.0)]))
+    live = reader(folder, counted, POWER)
+    await counted.write(readings("a", [(0, 1.0)]))
     await live.read(at(1))
-    await store.write(readings("a", [(10, 2.0), (20, 3.0)]))
-    store.fails = True
+    await counted.write(readings("a", [(10, 2.0), (20, 3.0)]))
+    counted.fails = True
     with pytest.raises(StoreUnavailable):
         await live.read(at(21))
-    store.fails = False
+    counted.fails = False
     assert await whole(live, at(22), "power", "a") == {10.0: 2.0, 20.0: 3.0}
-    await store.close()
 
 
 async def test_a_rule_for_idle_hours_has_no_values_in_working_hours(
