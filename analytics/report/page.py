@@ -131,6 +131,7 @@ def _card(data: PageData, figure: Figure, translate: Translate) -> Html:
         (translate("Estimated"), row.estimated),
         (translate("Basis"), row.basis),
         *_current_series(data, figure, translate),
+        *_forecast(figure, translate),
     ]
     bar = (
         svg_charts.target_progress_bar(row.label, figure.change_pct, figure.target_pct)
@@ -153,8 +154,21 @@ def _card(data: PageData, figure: Figure, translate: Translate) -> Html:
     )
 
 
+def _forecast(figure: Figure, translate: Translate) -> list[tuple[str, str]]:
+    """Return what is expected at the end of a running year; empty if there is no forecast."""
+    if figure.forecast is None:
+        return []
+    row = figure_texts.forecast_row(figure, translate)
+    return [
+        (translate("Expected at the year's end"), f"{row.expected} {row.unit}"),
+        (translate("80 % of outcomes"), row.band),
+        (translate("Allowed"), row.allowed),
+        (translate("To be saved"), row.to_save),
+    ]
+
+
 def _current_series(data: PageData, figure: Figure, translate: Translate) -> list[tuple[str, str]]:
-    """Return the value with each year's carbon factor, which the inventory has."""
+    """Return label and value of the same carbon figure with each year's factor (inventory)."""
     if figure.factor_series != "fixed":
         return []
     other = figure_selection.find_figure(
@@ -233,7 +247,7 @@ def _months(data: PageData, translate: Translate) -> Html:
 
 
 def _how_to_confirm(data: PageData, translate: Translate) -> Html:
-    """Return the lines of `site.toml` by which a person confirms what makes verdicts doubtful."""
+    """Return the section with the lines of `site.toml` that confirm findings."""
     findings = confirmation.to_confirm(data.figures)
     if not findings:
         return Html("")
@@ -305,7 +319,7 @@ def _legend(*entries: tuple[str, str]) -> Html:
 
 
 def _section(title: str, *content: Html, id_: str | None = None) -> Html:
-    """Return a section of the page; nothing if all its content is empty."""
+    """Return a section of the page; an empty text if it has no content."""
     if not any(content):
         return Html("")
     return element("section", element("h2", title), *content, id_=id_)

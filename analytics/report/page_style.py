@@ -1,8 +1,8 @@
-"""Define the page's style. Each colour is named once, for light and for dark mode.
+"""Define the page's style sheet. Each colour is defined once for light mode and once for dark mode.
 
-The hues of the verdicts are those of Okabe and Ito (Color Universal Design, 2008), which can be
-told apart with any colour blindness. They are darkened or lightened, so that text has a contrast of
-at least 4.5 to 1.
+The colours of the verdicts are based on those of Okabe and Ito (Color Universal Design, 2008),
+which people with any colour blindness can tell apart. They are darkened or lightened, so that text
+has a contrast of at least 4.5 to 1.
 """
 
 from typing import Final
