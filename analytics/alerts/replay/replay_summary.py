@@ -23,7 +23,7 @@ _HOURS: int = 24
 
 
 class SubjectSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """What a rule would have done about a subject.
+    """Summary of the alerts that a rule would have given about a subject.
 
     Attributes:
         subject: id of the subject.
@@ -45,7 +45,7 @@ class SubjectSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReplaySummary(msgspec.Struct, frozen=True, kw_only=True):
-    """What a rule would have done in a time.
+    """Summary of the alerts that a rule would have given in a time.
 
     Attributes:
         rule: the rule.
@@ -82,7 +82,7 @@ class ReplaySummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KnownValues:
-    """How much of a signal is known, and its extreme values, over all chunks of a replay.
+    """Counter of the known values of a signal over a replay, and its extreme values.
 
     Args:
         is_above: True to keep the greatest values, False for the least.

@@ -35,7 +35,7 @@ _HELD_MS: Final = 900_000
 
 
 class ReplayContext(msgspec.Struct, frozen=True):
-    """What a replay takes from the site.
+    """Parts of a site that a replay needs.
 
     Attributes:
         rules: rules of the site, for grouping, routes and maintenance.
