@@ -58,8 +58,8 @@ def integration(receiver: str, address: str, *, is_secret: bool) -> Integration 
         is_secret: True if the address is not written in `alerts.toml`.
     """
     parts = urlsplit(address.strip())
-    translate = _SCHEMES.get(parts.scheme)
-    found = translate(receiver, address.strip()) if translate is not None else None
+    make = _SCHEMES.get(parts.scheme)
+    found = make(receiver, address.strip()) if make is not None else None
     if found is None or is_secret:
         return found
     return msgspec.structs.replace(found, secrets=())

@@ -21,7 +21,7 @@ from grafana.alerting.grafana_alerting import (
 from grafana.alerting.message_templates import message_template
 from grafana.board_site import BoardSite
 from grafana.field_display import Json
-from jieneng.cli.grafana_commands import board_site
+from jieneng.cli.boards.grafana_commands import board_site
 from jieneng.metering import schema
 from tests.cli import run
 from tests.conftest import ROOT

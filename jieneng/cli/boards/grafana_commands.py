@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from grafana.alerting.grafana_alerting import Recipients
     from grafana.board_site import BoardSite
 
-_COMMITTED = Path(__file__).resolve().parents[2] / "grafana" / "provisioning"
-_EXAMPLE = Path(__file__).resolve().parents[1] / "sites" / "example"
+_COMMITTED = Path(__file__).resolve().parents[3] / "grafana" / "provisioning"
+_EXAMPLE = Path(__file__).resolve().parents[2] / "sites" / "example"
 
 
 _alerts_option = click.option(
@@ -174,7 +174,7 @@ def board_site(
     from analytics.alerts.alert_files import load_alert_rules
     from analytics.settings import AnalyticsSettings
     from grafana.board_site import BoardSite
-    from jieneng.cli.grafana_receivers import watched_rules
+    from jieneng.cli.boards.grafana_receivers import watched_rules
     from jieneng.site_folder import load, read_settings
 
     folder = load(path)
@@ -186,7 +186,7 @@ def board_site(
 
 
 def _recipients(rules: "AlertRules", path: Path) -> "Recipients":
-    from jieneng.cli.grafana_receivers import recipients
+    from jieneng.cli.boards.grafana_receivers import recipients
 
     return recipients(rules, path, lambda sentence: click.echo(sentence, err=True))
 
