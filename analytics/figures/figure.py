@@ -53,6 +53,16 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
         findings: doubts and remarks about the value and its baseline.
         until: last day that `value` contains, if the period is not over; None if the period is
             over, or has not begun.
+        forecast: value that is expected for the whole of a running year; None for other periods, or
+            if last year is not known.
+        forecast_least: lower end of the band that holds 80 % of outcomes; None if nothing bounds
+            it.
+        forecast_greatest: upper end of the band.
+        year_limit: value that the plan allows for the whole of a running year: by the glide path,
+            or the cap.
+        to_save: amount that must still be saved to end the year at `year_limit`, beside what the
+            forecast expects; 0 if none; in `to_save_unit`.
+        to_save_unit: unit of a medium: kWh of electricity for energy and carbon.
     """
 
     scope: str
@@ -75,3 +85,9 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     factor_series: FactorSeries | None = None
     findings: tuple[Finding, ...] = ()
     until: date | None = None
+    forecast: float | None = None
+    forecast_least: float | None = None
+    forecast_greatest: float | None = None
+    year_limit: float | None = None
+    to_save: float | None = None
+    to_save_unit: str | None = None

@@ -18,6 +18,8 @@ import msgspec
 from analytics.figures.boundary.flows import CarbonSource
 from analytics.figures.factors import DailyFactor
 from analytics.figures.figure import FactorSeries
+from analytics.figures.forecasts.forecast import Forecast
+from analytics.figures.forecasts.year_end import NO_YEAR_END, YearEnd, year_end
 from analytics.figures.indicator_values import IndicatorInputs, indicator_value, series_needs
 from analytics.figures.roll_up import Scope
 from analytics.figures.scope_inputs import PeriodFactors, ScopeInputs
@@ -47,11 +49,14 @@ class PeriodInputs(msgspec.Struct, frozen=True):
         period: the period, or the same days of the base year.
         factors: the factors on the days of the period.
         scopes: the inputs, by scope id.
+        forecasts: forecasts of the media for the rest of the year, by scope id; empty if the period
+            is no running year.
     """
 
     period: Period
     factors: PeriodFactors
     scopes: Mapping[str, ScopeInputs]
+    forecasts: Mapping[str, Mapping[Medium, Forecast]] = {}
 
 
 class IndicatorResult(msgspec.Struct, frozen=True):
@@ -67,6 +72,7 @@ class IndicatorResult(msgspec.Struct, frozen=True):
         missing: amount by which `value` is too small, because consumption is missing. It is
             estimated from the mean rates of the meters, and negative if a deducted meter has gaps.
         applies: False if the scope can't have the denominator, e.g. a canteen has no headcount.
+        year_end: the value that is expected for the whole of a running year.
     """
 
     value: float
@@ -76,6 +82,7 @@ class IndicatorResult(msgspec.Struct, frozen=True):
     doubt: float = math.nan
     missing: float = 0.0
     applies: bool = True
+    year_end: YearEnd = NO_YEAR_END
 
     @property
     def range(self) -> Range:
@@ -156,6 +163,7 @@ def indicator_result(
         doubt + _ESTIMATE_DOUBT * estimated * abs(value),
         missing,
         indicator.denominator is None or indicator.denominator in of_scope.denominators,
+        year_end(indicator, inputs, period_inputs.forecasts.get(scope.id, {})),
     )
 
 

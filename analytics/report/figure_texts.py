@@ -4,6 +4,7 @@ Laws: an unknown value is shown as "—", never as 0. A verdict is shown as a wo
 only as a colour. `translate` translates English texts (msgids) into the reader's language.
 """
 
+from datetime import date
 from typing import Final
 
 import msgspec
@@ -26,6 +27,7 @@ __all__ = [
     "factor_series_name",
     "figure_row",
     "findings_summary",
+    "forecast_row",
     "indicator_definition",
     "indicator_name",
     "medium_name",
@@ -84,6 +86,40 @@ def figure_row(figure: Figure, translate: Translate) -> FigureRow:
         coverage=share(figure.coverage),
         estimated=share(figure.estimated),
         basis=calculation_basis(figure, translate),
+    )
+
+
+class ForecastRow(msgspec.Struct, frozen=True):
+    """Texts of what is expected at the end of a running year."""
+
+    label: str
+    expected: str
+    unit: str
+    band: str
+    allowed: str
+    to_save: str
+    a_day: str
+
+
+def forecast_row(figure: Figure, translate: Translate) -> ForecastRow:
+    """Return the texts of a figure's forecast."""
+    to_save = a_day = UNKNOWN
+    if figure.to_save is not None and figure.to_save_unit is not None and figure.until is not None:
+        days = (date(figure.until.year, 12, 31) - figure.until).days
+        name = unit(figure.to_save_unit, translate)
+        to_save = f"{number(figure.to_save)} {name}"
+        a_day = f"{number(figure.to_save / days)} {name}" if days else UNKNOWN
+    band = UNKNOWN
+    if figure.forecast_least is not None and figure.forecast_greatest is not None:
+        band = f"{number(figure.forecast_least)} – {number(figure.forecast_greatest)}"
+    return ForecastRow(
+        label=indicator_name(figure.indicator, translate),
+        expected=number(figure.forecast),
+        unit=unit(figure.unit, translate),
+        band=band,
+        allowed=number(figure.year_limit),
+        to_save=to_save,
+        a_day=a_day,
     )
 
 

@@ -131,6 +131,7 @@ def _card(data: PageData, figure: Figure, translate: Translate) -> Html:
         (translate("Estimated"), row.estimated),
         (translate("Basis"), row.basis),
         *_current_series(data, figure, translate),
+        *_forecast(figure, translate),
     ]
     bar = (
         svg_charts.target_progress_bar(row.label, figure.change_pct, figure.target_pct)
@@ -151,6 +152,19 @@ def _card(data: PageData, figure: Figure, translate: Translate) -> Html:
         ),
         class_=f"card {figure.status}",
     )
+
+
+def _forecast(figure: Figure, translate: Translate) -> list[tuple[str, str]]:
+    """Return what is expected at the end of a running year; empty if there is no forecast."""
+    if figure.forecast is None:
+        return []
+    row = figure_texts.forecast_row(figure, translate)
+    return [
+        (translate("Expected at the year's end"), f"{row.expected} {row.unit}"),
+        (translate("80 % of outcomes"), row.band),
+        (translate("Allowed"), row.allowed),
+        (translate("To be saved"), row.to_save),
+    ]
 
 
 def _current_series(data: PageData, figure: Figure, translate: Translate) -> list[tuple[str, str]]:

@@ -124,6 +124,38 @@ def basis_table(figures: Sequence[Figure], names: Mapping[str, str], translate: 
     return table
 
 
+def forecast_table(
+    figures: Sequence[Figure], names: Mapping[str, str], translate: Translate
+) -> Table:
+    """Return the table of what is expected at the end of a running year, by scope."""
+    table = _table(translate("Expected at the year's end"), "")
+    table.add_column(translate("Indicator"), overflow="fold", min_width=21)
+    for heading in (
+        translate("Expected"),
+        translate("80 % of outcomes"),
+        translate("Allowed"),
+        translate("To be saved"),
+        translate("A day"),
+    ):
+        table.add_column(heading, justify="right", no_wrap=True)
+    expected = [figure for figure in figures if figure.forecast is not None]
+    for scope in dict.fromkeys(figure.scope for figure in expected):
+        table.add_section()
+        table.add_row(Text(names.get(scope, scope), style="bold"))
+        for figure in expected:
+            if figure.scope == scope and figure.factor_series != "current":
+                row = figure_texts.forecast_row(figure, translate)
+                table.add_row(
+                    row.label,
+                    _amount(row.expected, row.unit),
+                    row.band,
+                    row.allowed,
+                    row.to_save,
+                    row.a_day,
+                )
+    return table
+
+
 def findings_table(figures: Sequence[Figure], labels: Labels, translate: Translate) -> Table:
     """Return the table of the findings of figures, without repetitions, with their scopes."""
     table = _table(translate("Doubts"), "")

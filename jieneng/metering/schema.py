@@ -16,7 +16,8 @@ rest), scope, medium, interval (15min, hour, day) | the medium's consumption qua
 | finding | analytics | site, scope (a meter), code | `until_ms`, `doubt`, `count`, and the \
 numbers of the finding's sentence |
 | indicator | analytics | site, scope, indicator, period, series | value, baseline, target, \
-path, change_pct, coverage, estimated, `status` (text) |
+path, change_pct, forecast, forecast_least, forecast_greatest, year_limit, coverage, estimated, \
+`status` (text) |
 | poll | ingest | site, meter | `ok` (1 or 0), `duration_s`, `attempts` |
 | agent | ingest | site, agent | `online` (1 or 0), `boot` (text), `uptime_s`, `spool_bytes`, \
 `spool_age_s`, `clock_ok` (1 or 0), `clock_jumps`, `unacknowledged_s`, `spool_share`, \
@@ -159,7 +160,20 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         ),
         FINDING: frozenset((UNTIL_MS, DOUBT, COUNT)),
         INDICATOR: frozenset(
-            ("value", "baseline", "target", "path", "change_pct", COVERAGE, ESTIMATED, "status")
+            (
+                "value",
+                "baseline",
+                "target",
+                "path",
+                "change_pct",
+                "forecast",
+                "forecast_least",
+                "forecast_greatest",
+                "year_limit",
+                COVERAGE,
+                ESTIMATED,
+                "status",
+            )
         ),
         POLL: frozenset(("ok", "duration_s", "attempts")),
         AGENT: frozenset(
